@@ -1,0 +1,1 @@
+//! The portable reference: candle-nn layers, differentiated by candle.

@@ -1,0 +1,1 @@
+//! The fast engine: fused kernels with their own backward.

@@ -1,0 +1,33 @@
+//! lrsched: train small convolutional networks on CIFAR-10 under every learning-rate schedule and optimizer, log what really
+//! happened, and show which one wins.
+//!
+//! The house has floors; a file imports from lower floors and from its own room only (a test reads the `use` lines):
+//!
+//! | floor | rooms |
+//! |-------|-------|
+//! | 0     | [`schedule`], [`stats`], [`random`], [`spec`], [`usage`] |
+//! | 1     | [`data`], [`model`], [`optim`], [`record`] |
+//! | 2     | [`engine`] |
+//! | 3     | [`train`], [`report`] |
+//! | 4     | [`experiment`] |
+//! | roof  | [`cli`] |
+
+pub mod random;
+pub mod schedule;
+pub mod spec;
+pub mod stats;
+pub mod usage;
+
+pub mod data;
+pub mod model;
+pub mod optim;
+pub mod record;
+
+pub mod engine;
+
+pub mod report;
+pub mod train;
+
+pub mod experiment;
+
+pub mod cli;

@@ -1,0 +1,13 @@
+//! Networks as plain lists of layers, and their parameters as named f32 arrays.
+//!
+//! Nothing here computes: the engines interpret the list, so a new network is one function here and runs on both.
+
+mod architecture;
+mod initialise;
+mod parameters;
+mod zoo;
+
+pub use architecture::{Architecture, Layer, Shape};
+pub use initialise::{Init, initialise};
+pub use parameters::{Array, Gradients, Parameters, Role};
+pub use zoo::{Model, ModelOptions};

@@ -1,0 +1,149 @@
+//! The text form that schedules and optimizers share: `name:key=value,key=value`.
+
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+
+/// One row of a schedule's or optimizer's table of parameters: parser, command line and help are all made from it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parameter {
+    /// As on the command line, without the dashes: `drop-every`.
+    pub name: &'static str,
+    /// As it would be typed; empty where there is none and the parameter must be given (or is off).
+    pub default: &'static str,
+    /// One line: meaning, unit, range.
+    pub help: &'static str,
+    /// A switch needs no value: `staircase` is `staircase=true`.
+    pub switch: bool,
+}
+
+/// One schedule or optimizer in its family's table: what the parser accepts, what the command line offers, what the help prints.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry {
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// Plain text, one or more lines.
+    pub formula: &'static str,
+    pub parameters: &'static [Parameter],
+    /// Paper or framework.
+    pub source: &'static str,
+}
+
+/// `name:key=value,...` taken apart, the values still text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fields {
+    pub name: String,
+    /// In the order given; a key may repeat.
+    pub values: Vec<(String, String)>,
+}
+
+/// Takes `name:key=value,key=value` apart.
+///
+/// A comma ends a value unless it stands within brackets or what follows is no `key=` of its own, so that
+/// `piecewise:milestones=10,20,factor=0.1` and `expr:expr=max(lr,1e-3)` read as one would expect. `bare` is the key that a
+/// value without one belongs to (`expr:lr*0.5^epoch`).
+///
+/// # Errors
+/// An empty name, or a value before any key where `bare` is `None`.
+pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Fields, Usage> {
+    let (name, rest) = match text.split_once(':') {
+        Some((name, rest)) => (name.trim(), rest.trim()),
+        None => (text.trim(), ""),
+    };
+    if name.is_empty() {
+        return usage!("`{text}` has no name; write `name:key=value,key=value`");
+    }
+    let mut values: Vec<(String, String)> = Vec::new();
+    for piece in split_outside_brackets(rest) {
+        let trimmed = piece.trim();
+        if trimmed.is_empty() {
+            return usage!("{name}: nothing between two commas in `{text}`");
+        }
+        match trimmed.split_once('=') {
+            Some((key, value)) if is_key(key.trim()) => values.push((key.trim().to_string(), value.trim().to_string())),
+            _ if switches.contains(&trimmed) => values.push((trimmed.to_string(), "true".to_string())),
+            _ => match (values.last_mut(), bare) {
+                (Some((_, value)), _) => {
+                    value.push(',');
+                    value.push_str(trimmed);
+                }
+                (None, Some(key)) => values.push((key.to_string(), trimmed.to_string())),
+                (None, None) => return usage!("{name}: `{trimmed}` has no key; write `key=value`"),
+            },
+        }
+    }
+    Ok(Fields { name: name.to_string(), values })
+}
+
+/// The error for a key that `owner` does not take; it names the ones it takes.
+pub fn unknown_key(owner: &str, key: &str, known: &[&str]) -> Usage {
+    let hint = did_you_mean(key, known.iter().copied());
+    if known.is_empty() {
+        Usage(format!("{owner} takes no parameters, got `{key}`"))
+    } else {
+        Usage(format!("{owner} does not take `{key}`{hint} (it takes: {})", known.join(", ")))
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+fn split_outside_brackets(text: &str) -> Vec<&str> {
+    let (mut pieces, mut depth, mut start) = (Vec::new(), 0_i32, 0);
+    if text.is_empty() {
+        return pieces;
+    }
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            ',' if depth <= 0 => {
+                pieces.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, String)> {
+        fields(text, &["staircase"], Some("expr")).unwrap().values
+    }
+
+    #[test]
+    fn a_comma_inside_a_list_or_brackets_belongs_to_the_value() {
+        assert_eq!(
+            read("piecewise:milestones=10,20,factor=0.1"),
+            [("milestones".into(), "10,20".into()), ("factor".into(), "0.1".into())]
+        );
+        assert_eq!(read("expr:expr=max(lr,1e-3)"), [("expr".into(), "max(lr,1e-3)".into())]);
+        assert_eq!(read("expr:lr*2"), [("expr".into(), "lr*2".into())]);
+    }
+
+    #[test]
+    fn a_condition_keeps_its_own_equals_sign() {
+        assert_eq!(
+            read("halve:when=epoch>=30,val_accuracy>=0.8"),
+            [("when".into(), "epoch>=30,val_accuracy>=0.8".into())]
+        );
+    }
+
+    #[test]
+    fn a_switch_needs_no_value() {
+        assert_eq!(read("time:staircase"), [("staircase".into(), "true".into())]);
+    }
+
+    #[test]
+    fn a_missing_name_or_key_is_an_error() {
+        assert!(fields(":a=1", &[], None).is_err());
+        assert!(fields("step:0.5", &[], None).is_err());
+        assert!(fields("step:factor=0.5,,drop-every=2", &[], None).is_err());
+    }
+}

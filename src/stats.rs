@@ -1,0 +1,1 @@
+//! Mean, standard deviation, t-interval, paired difference, smoothing.

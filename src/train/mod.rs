@@ -1,0 +1,1 @@
+//! The loop, epoch records, observers.
