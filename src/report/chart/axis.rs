@@ -33,9 +33,9 @@ impl Axis {
             Scale::Linear => {
                 if low > high {
                     (low, high) = (0.0, 1.0);
-                } else if high - low <= 1e-12 * high.abs().max(low.abs()) {
+                } else if high - low <= (1e-12 * high.abs().max(low.abs())).max(1e-300) {
                     // A flat line stands in the middle.
-                    let half = if high == 0.0 { 1.0 } else { high.abs() * 0.5 };
+                    let half = if high.abs() < 1e-290 { 1.0 } else { high.abs() * 0.5 };
                     (low, high) = (low - half, high + half);
                 } else {
                     let room = (high - low) * padding;
@@ -52,7 +52,6 @@ impl Axis {
                     let room = (high / low).powf(padding);
                     (low, high) = (low / room, high * room);
                 }
-                (low, high) = (low.max(f64::MIN_POSITIVE), high.min(f64::MAX));
             }
         }
         Self { scale, low, high, whole }
@@ -66,8 +65,7 @@ impl Axis {
     /// 0 at the low end, 1 at the high end; `None` where the value has no place on this axis.
     pub fn place(&self, value: f64) -> Option<f64> {
         drawable(self.scale, value).then(|| match self.scale {
-            // Halved, so that the range of the largest numbers does not overflow.
-            Scale::Linear => (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0),
+            Scale::Linear => (value - self.low) / (self.high - self.low),
             Scale::Log => (value.ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
         })
     }
@@ -81,7 +79,7 @@ impl Axis {
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<Tick> {
-        let rough = (self.high / 2.0 - self.low / 2.0) / most.max(1) as f64 * 2.0;
+        let rough = (self.high - self.low) / most.max(1) as f64;
         let magnitude = 10_f64.powf(rough.log10().floor());
         let mut step =
             [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * magnitude).find(|s| *s >= rough * 0.999).unwrap_or(rough);
@@ -148,8 +146,9 @@ impl Axis {
     }
 }
 
+/// What has a place: not NaN, nor so near the ends of f64 that a range would overflow.
 fn drawable(scale: Scale, value: f64) -> bool {
-    value.is_finite() && (scale == Scale::Linear || value > 0.0)
+    value.abs() <= 1e300 && (scale == Scale::Linear || value >= 1e-300)
 }
 
 /// 10⁻³, as 1, 10, 100, 0.1 and 0.01 where that is shorter.

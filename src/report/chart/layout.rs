@@ -32,7 +32,7 @@ const TICK: f64 = 11.0;
 const LEGEND: f64 = 12.0;
 const LEGEND_ROW: f64 = 19.0;
 const LEGEND_LINE: f64 = 30.0;
-const GAP: f64 = 22.0;
+const GAP: f64 = 28.0;
 
 /// How a series is drawn.
 #[derive(Clone, Copy)]
@@ -158,7 +158,7 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
         frame.top += PANEL_TITLE + 9.0;
     }
     frame.bottom -= TICK + 9.0 + if panel.x_label.is_empty() { 0.0 } else { LABEL + 6.0 };
-    let y_ticks = y.ticks(((frame.height() / 42.0) as usize).max(2));
+    let y_ticks = y.ticks(((frame.height() / 30.0) as usize).max(2));
     let widest = y_ticks.iter().map(|t| font::width(&t.label, TICK, Weight::Regular)).fold(0.0, f64::max);
     frame.left += widest + 7.0 + if panel.y_label.is_empty() { 0.0 } else { LABEL + 8.0 };
     frame.right -= 8.0;
@@ -173,6 +173,9 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     }
     for (i, series) in panel.series.iter().enumerate() {
         draw_series(shapes, series, &to, look_of(series, legend), i as f64 / named.max(1) as f64);
+    }
+    for series in panel.series.iter().filter(|series| series.ends) {
+        draw_walk(shapes, series, &to, look_of(series, legend));
     }
     draw_marks(shapes, &panel.marks, &to);
     let border = vec![
@@ -291,11 +294,6 @@ fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Loo
 }
 
 fn draw_series(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look, phase: f64) {
-    let ends: Vec<Point> = {
-        let mut drawn = series.points.iter().filter_map(|&(x, y)| to.point(x, y));
-        let first = drawn.next();
-        first.into_iter().chain(drawn.last()).collect()
-    };
     for run in runs(series.points.iter().map(|&(x, y)| to.point(x, y))) {
         if let [only] = run[..] {
             if clip_segment(only, only, &to.frame).is_some() {
@@ -308,17 +306,21 @@ fn draw_series(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: L
             shapes.push(Drawn(Shape::Line { points, colour: look.colour, width: look.width, dash: look.dash }));
         }
     }
-    if series.ends {
-        for (i, &end) in ends.iter().enumerate() {
-            if clip_segment(end, end, &to.frame).is_none() {
-                continue;
-            }
-            shapes.push(disc(end, 6.0, WHITE));
-            shapes.push(disc(end, 4.8, look.colour));
-            if i == 0 && ends.len() > 1 {
-                shapes.push(disc(end, 2.8, WHITE));
-            }
-        }
+}
+
+/// The path that somebody walked: a small dot for each step, a ring where it starts, a large dot where it ends.
+fn draw_walk(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look) {
+    let inside = |&(x, y): &(f64, f64)| to.point(x, y).filter(|&p| clip_segment(p, p, &to.frame).is_some());
+    if series.points.len() <= 300 {
+        shapes.extend(series.points.iter().filter_map(inside).map(|step| disc(step, 2.2, look.colour)));
+    }
+    if let Some(start) = series.points.first().and_then(inside) {
+        shapes.extend([disc(start, 6.0, WHITE), disc(start, 4.8, look.colour), disc(start, 2.8, WHITE)]);
+    }
+    let end =
+        if series.points.len() > 1 { series.points.iter().rev().find(|p| to.point(p.0, p.1).is_some()) } else { None };
+    if let Some(end) = end.and_then(inside) {
+        shapes.extend([disc(end, 6.0, WHITE), disc(end, 4.8, look.colour)]);
     }
 }
 

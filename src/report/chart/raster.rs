@@ -6,6 +6,7 @@ use ab_glyph::{Font as _, ScaleFont as _};
 use ab_glyph_rasterizer::{Rasterizer, point};
 use anyhow::Context as _;
 use image::ImageEncoder as _;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 
 /// Device pixels per CSS pixel.
 const SHARPNESS: f64 = 2.0;
@@ -20,7 +21,7 @@ pub fn png(scene: &Scene) -> anyhow::Result<Vec<u8>> {
         canvas.draw(shape);
     }
     let mut bytes = Vec::new();
-    image::codecs::png::PngEncoder::new(&mut bytes)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::NoFilter)
         .write_image(&canvas.pixels, canvas.width as u32, canvas.height as u32, image::ColorType::Rgb8)
         .context("cannot encode the PNG")?;
     Ok(bytes)

@@ -60,9 +60,7 @@ fn draw_panel(out: &mut String, panel: &Panel, legend: &[LegendEntry<'_>], width
     for (row, label) in cells.iter().zip(&labels) {
         let edge = if label.is_empty() { '│' } else { '┤' };
         let mut line = format!("{label:>margin$} {edge}");
-        for cell in row {
-            paint(&mut line, cell, colour);
-        }
+        paint(&mut line, row, colour);
         push_line(out, line.trim_end());
     }
     draw_x_axis(out, &x, margin, columns);
@@ -171,7 +169,7 @@ fn draw_legend(out: &mut String, legend: &[LegendEntry<'_>], width: usize, colou
         let mut line = String::new();
         for (i, entry) in legend.iter().enumerate().skip(row).step_by(rows) {
             let marker = if legend.len() > 1 { MARKERS.chars().nth(i).unwrap_or(' ') } else { '─' };
-            paint(&mut line, &Cell { dots: 0, marker: Some(marker), colour: Some(colour_of(Some(*entry))) }, colour);
+            paint(&mut line, &[Cell { dots: 0, marker: Some(marker), colour: Some(colour_of(Some(*entry))) }], colour);
             let room = column_width.saturating_sub(4);
             let _ = write!(line, " {:room$}  ", cut(entry.name, room));
         }
@@ -187,17 +185,21 @@ fn colour_of(entry: Option<LegendEntry<'_>>) -> u8 {
     }
 }
 
-fn paint(line: &mut String, cell: &Cell, colour: bool) {
-    let sign = match (cell.marker, cell.dots) {
-        (Some(marker), _) => marker,
-        (None, 0) => ' ',
-        (None, dots) => char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' '),
-    };
-    match cell.colour {
-        Some(code) if colour && sign != ' ' => {
-            let _ = write!(line, "\x1b[38;5;{code}m{sign}\x1b[0m");
+/// The cells as characters; one colour code for a stretch of the same colour.
+fn paint(line: &mut String, cells: &[Cell], colour: bool) {
+    for stretch in cells.chunk_by(|a, b| a.colour == b.colour) {
+        let code = stretch[0].colour.filter(|_| colour);
+        if let Some(code) = code {
+            let _ = write!(line, "\x1b[38;5;{code}m");
         }
-        _ => line.push(sign),
+        line.extend(stretch.iter().map(|cell| match (cell.marker, cell.dots) {
+            (Some(marker), _) => marker,
+            (None, 0) => ' ',
+            (None, dots) => char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' '),
+        }));
+        if code.is_some() {
+            line.push_str("\x1b[0m");
+        }
     }
 }
 
