@@ -46,10 +46,10 @@ impl Axis {
             Scale::Log => {
                 if low > high {
                     (low, high) = (0.1, 1.0);
-                } else if high / low < 1.0 + 1e-12 {
+                } else if high.ln() - low.ln() < 1e-12 {
                     (low, high) = (low / 3.0, high * 3.0);
                 } else {
-                    let room = (high / low).powf(padding);
+                    let room = ((high.ln() - low.ln()) * padding).exp();
                     (low, high) = (low / room, high * room);
                 }
             }
