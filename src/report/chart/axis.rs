@@ -50,7 +50,7 @@ impl Axis {
                     (low, high) = (low / 3.0, high * 3.0);
                 } else {
                     let room = ((high.ln() - low.ln()) * padding).exp();
-                    (low, high) = (low / room, high * room);
+                    (low, high) = ((low / room).max(1e-304), (high * room).min(1e304));
                 }
             }
         }
