@@ -1,6 +1,8 @@
 //! Reads the files of runs, never trains: tables, charts.
 
+pub mod analysis;
 pub mod chart;
 pub mod comparison;
 pub mod entrants;
+pub mod load;
 pub mod table;
