@@ -70,8 +70,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let rows = comparison.rows();
     let figures = report::write_comparison_figures(&folder)?;
     if !output.json {
-        print!("{}", report::comparison_table(&rows));
-        println!("\nresults in {}: comparison.csv, {}", folder.display(), figures.join(", "));
+        print!("{}", report::comparison_table(&rows, settings::width()));
+        println!("\nresults in {}", folder.display());
+        figures.iter().for_each(|figure| println!("picture in {}", figure.display()));
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })

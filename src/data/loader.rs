@@ -24,6 +24,12 @@ pub enum BatchSize {
     Full,
 }
 
+impl Default for BatchSize {
+    fn default() -> Self {
+        BatchSize::Images(128)
+    }
+}
+
 impl BatchSize {
     /// As a number of images, where there are `available`.
     ///

@@ -142,7 +142,10 @@ impl Outcome {
 }
 
 /// Every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` takes it as it is.
-fn save_weights(parameters: &Parameters, path: &Path) -> Result<()> {
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<()> {
     let bytes: Vec<Vec<u8>> = parameters
         .arrays()
         .iter()

@@ -8,7 +8,7 @@ mod progress;
 mod run;
 
 pub use config::RunConfig;
-pub use directory::{Existing, RunDirectory};
+pub use directory::{Existing, RunDirectory, save_weights};
 pub use json::JsonEvents;
 pub use observer::{All, Observer, Start};
 pub use progress::{Bars, Progress, ProgressMode};
