@@ -4,10 +4,11 @@ use super::given::{Kind, Setting};
 use super::settings::{self, Output};
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::{Comparison, Entrant, Overrides, Plan, default_entrants};
+use crate::optim;
 use crate::record::Status;
 use crate::report;
 use crate::train::{Bars, Existing, Run};
-use crate::{optim, schedule, usage};
+use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
@@ -40,14 +41,13 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),
-        schedule: given.family("schedule", schedule::table()),
+        schedule: given.family("schedule", &settings::schedule_entries()),
     };
     let named: Vec<&str> = match given.list("entrants") {
         Some(entrants) => entrants.iter().map(String::as_str).collect(),
         None => default_entrants(),
     };
-    let entrants =
-        named.iter().map(|text| Entrant::parse(text, &overrides)).collect::<Result<Vec<_>, usage::Usage>>()?;
+    let entrants = named.iter().map(|text| Entrant::parse(text, &overrides)).collect::<Result<Vec<_>, Usage>>()?;
     let seeds = given.parse("seeds", "a whole number of at least 1")?.unwrap_or(1);
     let output = Output::resolve(&given, quiet)?;
     // The embedded dataset is small and made for a first look; five passes are enough to tell good from bad.

@@ -43,11 +43,19 @@ pub struct Given {
     values: BTreeMap<String, (Source, Vec<String>)>,
 }
 
-/// A flag for each setting and, under a heading for each family, one for each parameter of its entries.
-pub fn add_flags(command: Command, settings: &[Setting], families: &[(&'static str, &[Entry])]) -> Command {
-    let command = settings.iter().fold(command, |command, setting| {
+/// Parameters that a spec takes but that are no flag of a family: `--lr` is a setting of its own, `for` only means something within a
+/// sequence.
+const NO_FLAGS: [&str; 2] = ["lr", "for"];
+
+/// A flag for each setting.
+pub fn add_settings(command: Command, settings: &[Setting]) -> Command {
+    settings.iter().fold(command, |command, setting| {
         command.arg(flag(setting.name, setting.value, setting.kind).help(setting.help))
-    });
+    })
+}
+
+/// Under a heading for each family, a flag for each parameter of its entries.
+pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> Command {
     families.iter().fold(command, |command, (family, entries)| {
         parameters(entries).into_iter().fold(command, |command, (name, switch)| {
             let takers: Vec<_> = takers(entries, name).collect();
@@ -81,7 +89,7 @@ fn flag(name: &'static str, value: &'static str, kind: Kind) -> Arg {
 fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
     let mut names: Vec<(&'static str, bool)> = Vec::new();
     for parameter in entries.iter().flat_map(|entry| entry.parameters) {
-        if names.iter().all(|(name, _)| *name != parameter.name) {
+        if !NO_FLAGS.contains(&parameter.name) && names.iter().all(|(name, _)| *name != parameter.name) {
             names.push((parameter.name, parameter.switch));
         }
     }

@@ -1,10 +1,11 @@
 //! The settings of a run: their table, and how what was given becomes a [`RunConfig`].
 
-use super::given::{Given, Kind, Setting, add_flags};
+use super::given::{Given, Kind, Setting, add_families, add_settings};
 use crate::data::{DatasetKind, DatasetOptions};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Semantics, Spec};
+use crate::spec::Entry;
 use crate::train::{ProgressMode, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
@@ -86,7 +87,19 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
 
 /// A flag for each of `settings` and for each parameter of every schedule and optimizer.
 pub fn with_flags(command: Command, settings: &[&[Setting]]) -> Command {
-    add_flags(command, &settings.concat(), &[("optimizer", optim::table()), ("schedule", schedule::table())])
+    let command = add_settings(command, &settings.concat());
+    add_families(command, &[("optimizer", optim::table()), ("schedule", &schedule_entries())])
+}
+
+/// The schedules, and behind them what any of them takes.
+pub fn schedule_entries() -> Vec<Entry> {
+    let any = Entry { name: "any schedule", summary: "", formula: "", parameters: schedule::universal(), source: "" };
+    [schedule::table(), &[any]].concat()
+}
+
+/// Columns of the terminal behind stdout; 80 where there is none.
+pub fn width() -> usize {
+    console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
 }
 
 /// What a command does beside computing.
@@ -111,7 +124,10 @@ impl Output {
             threads,
             data: DatasetOptions {
                 kind: given.parse_own("dataset")?.unwrap_or_default(),
-                data_dir: given.text("data-dir").map(PathBuf::from),
+                data_dir: given
+                    .text("data-dir")
+                    .map(PathBuf::from)
+                    .or_else(|| Some(std::env::var_os("LRSCHED_DATA")?.into())),
             },
             out: given.text("out").map(PathBuf::from),
             force: given.switch("force")?,
@@ -192,5 +208,5 @@ pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
 
 /// The schedule that `--schedule` and its flags describe.
 pub fn schedule(given: &Given) -> Result<Spec, Usage> {
-    Spec::from_flags(given.text("schedule").unwrap_or("constant"), &given.family("schedule", schedule::table()))
+    Spec::from_flags(given.text("schedule").unwrap_or("constant"), &given.family("schedule", &schedule_entries()))
 }

@@ -30,7 +30,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let name = format!("{}-{}-seed{}", config.optimizer.name(), config.schedule.name(), config.seed);
     let path = output.directory(&name);
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
-    let mut directory = RunDirectory::create(&path, existing, &config, &dataset, output.threads)?;
+    let directory = RunDirectory::create(&path, existing, &config, &dataset, output.threads)?;
 
     let bars = Bars::new(output.progress, None);
     let outcome = directory.record(|files| {

@@ -48,8 +48,8 @@ impl Entrant {
             }
         };
         let about = |error: Usage| Usage(format!("entrant `{text}`: {error}"));
-        let optimizer_flags = applicable(optimizer, &overrides.optimizer, optim::table());
-        let schedule_flags = applicable(schedule, &overrides.schedule, schedule::table());
+        let optimizer_flags = applicable(optimizer, &overrides.optimizer, optim::table(), &[]);
+        let schedule_flags = applicable(schedule, &overrides.schedule, schedule::table(), schedule::universal());
         Ok(Self {
             optimizer: OptimizerSpec::from_flags(optimizer, &optimizer_flags).map_err(about)?,
             schedule: Spec::from_flags(schedule, &schedule_flags).map_err(about)?,
@@ -58,12 +58,18 @@ impl Entrant {
 }
 
 /// Those of `flags` that the named entry takes and the spec does not give itself.
-fn applicable(text: &str, flags: &[(String, String)], table: &[spec::Entry]) -> Vec<(String, String)> {
+fn applicable(
+    text: &str,
+    flags: &[(String, String)],
+    table: &[spec::Entry],
+    universal: &[spec::Parameter],
+) -> Vec<(String, String)> {
     let name = text.split(':').next().unwrap_or_default().trim();
     let Some(entry) = table.iter().find(|entry| entry.name == name) else { return Vec::new() };
-    let switches: Vec<&str> = entry.parameters.iter().filter(|p| p.switch).map(|p| p.name).collect();
+    let parameters = || entry.parameters.iter().chain(universal);
+    let switches: Vec<&str> = parameters().filter(|p| p.switch).map(|p| p.name).collect();
     let own = spec::fields(text, &switches, Some("")).unwrap_or_default();
-    let taken = |key: &str| entry.parameters.iter().any(|parameter| parameter.name == key);
+    let taken = |key: &str| parameters().any(|parameter| parameter.name == key);
     let given = |key: &str| own.values.iter().any(|(own, _)| own == key);
     flags.iter().filter(|(key, _)| taken(key) && !given(key)).cloned().collect()
 }

@@ -142,7 +142,8 @@ impl OptimizerSpec {
 
     /// The momentum (Adam's beta1) that an update is made with where the schedule leaves it alone; `None` for an optimizer without one.
     pub fn momentum(&self, semantics: Semantics) -> Option<f64> {
-        let key = if self.entry.parameters.iter().any(|parameter| parameter.name == "beta1") { "beta1" } else { "momentum" };
+        let key =
+            if self.entry.parameters.iter().any(|parameter| parameter.name == "beta1") { "beta1" } else { "momentum" };
         self.has_momentum().then(|| self.options(semantics).get(key))
     }
 

@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
         let clock = Clock { step: 0, steps_per_epoch: loader.steps_per_epoch(), epochs: config.epochs };
         let schedule = schedule(config, clock.steps_per_epoch)?;
         let architecture = config.architecture();
-        let mut parameters = initialise(&architecture, config.seed);
+        let parameters = initialise(&architecture, config.seed);
         let objective = Objective { label_smoothing: config.label_smoothing as f32 };
         Ok(Self {
             engine: engine::build(config.engine, config.device, &architecture, objective, threads)?,
