@@ -1,37 +1,38 @@
 //! The rows and files that a run leaves: written by `train`, read by `report`.
 
-mod info;
-mod rows;
+mod file;
+mod run_info;
+mod table;
 
-pub use info::{Results, RunInfo, Status, Surroundings, timestamp};
-pub use rows::{ComparisonRow, EpochRow, Row, RowWriter, StepRow, read_rows, write_comparison};
+pub use file::replace_file;
+pub use run_info::{Dataset, GitState, Results, RunInfo, now};
+pub use table::{ComparisonRow, EpochRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
 
-use anyhow::Context as _;
-use std::io::Write as _;
-use std::path::Path;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// Puts `bytes` at `path` whole or not at all: a temporary file in the same folder, synced, then renamed over `path`.
-///
-/// Missing folders above it are made.
-///
-/// # Errors
-/// One line that names `path`: an unwritable folder, a full disk.
-pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut builder = tempfile::Builder::new();
-        // As any new file: what the umask leaves, not the owner alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.prefix(".tmp-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Running,
+    Finished,
+    /// Stopped by the user or the system before its end.
+    Interrupted,
+    /// The loss became NaN or infinite.
+    Diverged,
+    /// An error ended it.
+    Failed,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Status::Running => "running",
+            Status::Finished => "finished",
+            Status::Interrupted => "interrupted",
+            Status::Diverged => "diverged",
+            Status::Failed => "failed",
+        })
+    }
 }
