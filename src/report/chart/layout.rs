@@ -31,6 +31,8 @@ const LABEL: f64 = 12.0;
 const TICK: f64 = 11.0;
 const LEGEND: f64 = 12.0;
 const LEGEND_ROW: f64 = 19.0;
+/// As near as rows may come before another column is begun.
+const TIGHT_LEGEND_ROW: f64 = 16.0;
 const LEGEND_LINE: f64 = 30.0;
 const GAP: f64 = 28.0;
 
@@ -128,7 +130,7 @@ fn draw_legend(shapes: &mut Vec<Drawn>, legend: &[LegendEntry<'_>], room: Rect) 
         legend.iter().map(|e| font::width(e.name, LEGEND, Weight::Regular)).fold(0.0, f64::max) + LEGEND_LINE + 10.0;
     let fitting = legend_columns(wanted, room.width(), legend.len());
     // No more columns than needed: a column is read faster than a row.
-    let rows_that_fit = ((room.height() / LEGEND_ROW + 0.01) as usize).max(1);
+    let rows_that_fit = ((room.height() / TIGHT_LEGEND_ROW + 0.01) as usize).max(1);
     let columns =
         legend.len().div_ceil(rows_that_fit).max(if room.width() > room.height() * 4.0 { fitting } else { 1 });
     let rows = legend.len().div_ceil(columns);
@@ -169,7 +171,7 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     draw_grid(shapes, &to, &x_ticks(&x, frame.width()), &y_ticks);
     let named = panel.series.iter().filter(|s| !s.name.is_empty()).count();
     for series in &panel.series {
-        draw_band(shapes, series, &to, look_of(series, legend));
+        draw_band(shapes, series, &to, look_of(series, legend), if named > 6 { 0.07 } else { 0.16 });
     }
     for (i, series) in panel.series.iter().enumerate() {
         draw_series(shapes, series, &to, look_of(series, legend), i as f64 / named.max(1) as f64);
@@ -282,13 +284,14 @@ fn draw_grid(shapes: &mut Vec<Drawn>, to: &Transform, x_ticks: &[Tick], y_ticks:
     }
 }
 
-fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look) {
+/// `opacity` is less where many bands lie over each other.
+fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look, opacity: f64) {
     let places = |&(x, lower, upper): &(f64, f64, f64)| Some((to.point(x, lower)?, to.point(x, upper)?));
     for run in runs(series.band.iter().map(places)) {
         let outline: Vec<Point> = run.iter().map(|p| p.0).chain(run.iter().rev().map(|p| p.1)).collect();
         let points = clip_polygon(&outline, &to.frame);
         if points.len() > 2 {
-            shapes.push(Drawn(Shape::Area { points, colour: look.colour, opacity: 0.16 }));
+            shapes.push(Drawn(Shape::Area { points, colour: look.colour, opacity }));
         }
     }
 }

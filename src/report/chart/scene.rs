@@ -88,7 +88,9 @@ pub fn clip_segment(a: Point, b: Point, rect: &Rect) -> Option<(Point, Point)> {
 
 /// The polygon inside `rect` (Sutherland–Hodgman).
 pub fn clip_polygon(points: &[Point], rect: &Rect) -> Vec<Point> {
-    let sides: [(fn(Point) -> f64, f64, f64); 4] = [
+    // A coordinate, its limit, and on which side of it the inside is.
+    type Side = (fn(Point) -> f64, f64, f64);
+    let sides: [Side; 4] = [
         (|p| p.0, rect.left, 1.0),
         (|p| p.0, rect.right, -1.0),
         (|p| p.1, rect.top, 1.0),
