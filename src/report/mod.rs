@@ -1,1 +1,3 @@
 //! Reads the files of runs, never trains: tables, charts.
+
+pub mod chart;
