@@ -142,3 +142,13 @@ fn what_has_momentum_is_what_a_schedule_can_cycle() {
         assert!(!spec(without).has_momentum(), "{without}");
     }
 }
+
+#[test]
+fn the_momentum_of_an_optimizer_is_what_an_update_is_made_with() {
+    let momentum = |text: &str| spec(text).momentum(Semantics::Native);
+    assert_eq!(momentum("sgd:momentum=0.8"), Some(0.8));
+    assert_eq!(momentum("rmsprop:momentum=0.7"), Some(0.7));
+    assert_eq!(momentum("adam"), Some(0.9));
+    assert_eq!(momentum("adamw:beta1=0.5"), Some(0.5));
+    assert_eq!(["sgd", "rmsprop", "adagrad", "adadelta"].map(momentum), [None; 4]);
+}

@@ -1,6 +1,8 @@
-//! What is built from runs: compare.
+//! What is built from runs: compare; and walks down small functions.
 
 mod compare;
+pub mod contour;
+pub mod descend;
 mod entrant;
 
 pub use compare::{Comparison, Plan, PlannedRun};

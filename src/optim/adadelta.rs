@@ -1,6 +1,6 @@
 //! Adadelta.
 
-use super::parameters::{eps, lr, rho, weight_decay};
+use super::parameters::{eps, rho, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, Now, Rule, running_square, scale};
 use super::spec::Options;
 use crate::schedule::Semantics;
@@ -34,9 +34,10 @@ impl Definition for Adadelta {
         name: "adadelta",
         summary: "the gradient scaled by the ratio of the last steps to the last gradients",
         formula: "v = rho·v + (1 − rho)·g²;  u = g·√(d + eps)/√(v + eps);  d = rho·d + (1 − rho)·u²;  θ = θ − lr·u",
-        parameters: &[lr("1"), rho("0.9"), eps("1e-6"), weight_decay("0")],
+        parameters: &[rho("0.9"), eps("1e-6"), weight_decay("0")],
         source: "Zeiler 2012, arXiv:1212.5701; PyTorch Adadelta",
     };
+    const RATE: f64 = 1.0;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =
         &[(Semantics::Keras, "lr", 1e-3), (Semantics::Keras, "rho", 0.95), (Semantics::Keras, "eps", 1e-7)];
 

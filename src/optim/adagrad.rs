@@ -1,6 +1,6 @@
 //! Adagrad.
 
-use super::parameters::{INITIAL_ACCUMULATOR, LR_DECAY, eps, lr, weight_decay};
+use super::parameters::{INITIAL_ACCUMULATOR, LR_DECAY, eps, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, Now, Root, Rule, running_square, scale};
 use super::spec::Options;
 use crate::schedule::Semantics;
@@ -34,9 +34,10 @@ impl Definition for Adagrad {
         name: "adagrad",
         summary: "the gradient over the root of the sum of all its squares",
         formula: "s = s + g²;  θ = θ − lr/(1 + t·lr-decay) · g / (√s + eps);  s starts at initial-accumulator",
-        parameters: &[lr("1e-2"), INITIAL_ACCUMULATOR, LR_DECAY, eps("1e-10"), weight_decay("0")],
+        parameters: &[INITIAL_ACCUMULATOR, LR_DECAY, eps("1e-10"), weight_decay("0")],
         source: "Duchi, Hazan and Singer 2011; PyTorch Adagrad",
     };
+    const RATE: f64 = 1e-2;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[
         (Semantics::Keras, "lr", 1e-3),
         (Semantics::Keras, "initial-accumulator", 0.1),

@@ -1,6 +1,6 @@
 //! Adam.
 
-use super::parameters::{BETA1, BETA2, eps, lr, weight_decay};
+use super::parameters::{BETA1, BETA2, eps, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, Now, Rule, running_mean, running_square};
 use super::spec::Options;
 use crate::schedule::Semantics;
@@ -37,9 +37,10 @@ impl Definition for Adam {
         summary: "running mean of the gradient over the root of its running mean square, both bias-corrected",
         formula: "m = beta1·m + (1 − beta1)·g;  v = beta2·v + (1 − beta2)·g²;  θ = θ − lr·m̂ / (√v̂ + eps), \
                   m̂ = m/(1 − beta1ᵗ), v̂ = v/(1 − beta2ᵗ)",
-        parameters: &[lr("1e-3"), BETA1, BETA2, eps("1e-8"), weight_decay("0")],
+        parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0")],
         source: "Kingma and Ba 2015, arXiv:1412.6980; PyTorch Adam",
     };
+    const RATE: f64 = 1e-3;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Keras, "eps", 1e-7)];
 
     fn has_momentum(_options: &Options<'_>) -> bool {

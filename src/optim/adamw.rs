@@ -1,7 +1,7 @@
 //! AdamW.
 
 use super::adam::Adam;
-use super::parameters::{BETA1, BETA2, eps, lr, weight_decay};
+use super::parameters::{BETA1, BETA2, eps, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, Now, Rule};
 use super::spec::Options;
 use crate::schedule::Semantics;
@@ -21,9 +21,10 @@ impl Definition for AdamW {
         name: "adamw",
         summary: "Adam with the weight decay apart from the gradient",
         formula: "θ = θ·(1 − lr·weight-decay), then Adam's step",
-        parameters: &[lr("1e-3"), BETA1, BETA2, eps("1e-8"), weight_decay("0.01")],
+        parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0.01")],
         source: "Loshchilov and Hutter 2019, arXiv:1711.05101; PyTorch AdamW",
     };
+    const RATE: f64 = 1e-3;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[
         (Semantics::Keras, "eps", 1e-7),
         (Semantics::Keras, "weight-decay", 0.004),

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 /// A row of the table of optimizers, beside its [`Entry`].
 struct Defined {
     name: &'static str,
+    rate: f64,
     defaults: &'static [(Semantics, &'static str, f64)],
     has_momentum: fn(&Options<'_>) -> bool,
 }
@@ -34,6 +35,7 @@ macro_rules! optimizers {
 
         static DEFINED: &[Defined] = &[$(Defined {
             name: $file::$rule::ENTRY.name,
+            rate: $file::$rule::RATE,
             defaults: $file::$rule::DEFAULTS,
             has_momentum: $file::$rule::has_momentum,
         }),+];
@@ -57,6 +59,7 @@ optimizers! {
 }
 
 /// Every optimizer: what the parser accepts, what the command line offers, what the help prints. Defaults are those of `native`.
+/// Each takes `lr` beside its parameters.
 pub fn table() -> &'static [Entry] {
     TABLE
 }

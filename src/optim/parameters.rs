@@ -10,10 +10,6 @@ const fn switch(name: &'static str, help: &'static str) -> Parameter {
     Parameter { name, default: "", help, switch: true }
 }
 
-pub(super) const fn lr(default: &'static str) -> Parameter {
-    number("lr", default, "base learning rate, > 0")
-}
-
 pub(super) const fn rho(default: &'static str) -> Parameter {
     number(
         "rho",

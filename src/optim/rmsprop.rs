@@ -1,6 +1,6 @@
 //! RMSprop.
 
-use super::parameters::{CENTERED, MOMENTUM, eps, lr, rho, weight_decay};
+use super::parameters::{CENTERED, MOMENTUM, eps, rho, weight_decay};
 use super::rule::{
     Buffer, Decay, Definition, Direction, Float, HeavyBall, Now, Root, Rule, running_mean, running_square, scale,
 };
@@ -41,9 +41,10 @@ impl Definition for RmsProp {
         summary: "the gradient over the root of its running mean square",
         formula: "v = rho·v + (1 − rho)·g²;  u = g / (√v + eps), centered g / (√(v − m²) + eps);  θ = θ − lr·u, \
                   with momentum b = momentum·b + u, θ = θ − lr·b",
-        parameters: &[lr("1e-3"), rho("0.9"), eps("1e-8"), CENTERED, MOMENTUM, weight_decay("0")],
+        parameters: &[rho("0.9"), eps("1e-8"), CENTERED, MOMENTUM, weight_decay("0")],
         source: "Tieleman and Hinton 2012; Graves 2013; PyTorch RMSprop",
     };
+    const RATE: f64 = 1e-3;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =
         &[(Semantics::Torch, "lr", 1e-2), (Semantics::Torch, "rho", 0.99), (Semantics::Keras, "eps", 1e-7)];
 

@@ -75,7 +75,9 @@ pub(super) struct Now {
 /// A row of the table of optimizers.
 pub(super) trait Definition: Sized {
     const ENTRY: Entry;
-    /// The defaults in which a framework differs from the table: (framework, parameter, value).
+    /// The usual learning rate.
+    const RATE: f64;
+    /// The defaults in which a framework differs: (framework, parameter or `lr`, value).
     const DEFAULTS: &'static [(Semantics, &'static str, f64)];
     /// Whether the schedule's momentum has something to replace.
     fn has_momentum(options: &Options<'_>) -> bool;

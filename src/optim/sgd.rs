@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::parameters::{DAMPENING, MOMENTUM, NESTEROV, lr, weight_decay};
+use super::parameters::{DAMPENING, MOMENTUM, NESTEROV, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, HeavyBall, Now, Rule, scale};
 use super::spec::Options;
 use crate::schedule::Semantics;
@@ -35,9 +35,10 @@ impl Definition for Sgd {
         name: "sgd",
         summary: "gradient descent, with momentum, Nesterov's look-ahead, dampening and weight decay",
         formula: "b = momentum·b + (1 − dampening)·g;  θ = θ − lr·b, with nesterov θ − lr·(g + momentum·b)",
-        parameters: &[lr("0.1"), MOMENTUM, NESTEROV, DAMPENING, weight_decay("0")],
+        parameters: &[MOMENTUM, NESTEROV, DAMPENING, weight_decay("0")],
         source: "Polyak 1964; Sutskever et al. 2013; PyTorch SGD",
     };
+    const RATE: f64 = 0.1;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =
         &[(Semantics::Torch, "lr", 1e-3), (Semantics::Keras, "lr", 1e-2)];
 

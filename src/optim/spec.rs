@@ -8,14 +8,18 @@ use crate::usage::{Usage, did_you_mean};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// What every optimizer takes beside the parameters of its table.
+const LR: Parameter = Parameter { name: "lr", default: "", help: "base learning rate, > 0", switch: false };
+
 /// An optimizer and the options that were given: `sgd:momentum=0.9,nesterov`. `parse(display(s)) == s`.
 ///
-/// What was not given stays open, because the defaults depend on the semantics. `lr` may be among the options.
+/// What was not given stays open, because the defaults depend on the semantics. `lr`, the base learning rate, goes with every
+/// optimizer, and comes first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OptimizerSpec {
     entry: &'static Entry,
-    /// In the order of the table; a switch that is on is 1, one that is off is left out.
+    /// `lr`, then in the order of the table; a switch that is on is 1, one that is off is left out.
     given: Vec<(&'static str, f64)>,
 }
 
@@ -86,17 +90,17 @@ impl OptimizerSpec {
                 return usage!("{name}: `{key}` is given twice in `{name_or_spec}`");
             }
         }
-        let mut values = vec![None; entry.parameters.len()];
+        let parameters: Vec<&'static Parameter> = std::iter::once(&LR).chain(entry.parameters).collect();
+        let mut values = vec![None; parameters.len()];
         for (key, text) in typed.iter().chain(flags) {
-            let Some(place) = entry.parameters.iter().position(|parameter| parameter.name == key) else {
-                let known: Vec<&str> = entry.parameters.iter().map(|parameter| parameter.name).collect();
+            let Some(place) = parameters.iter().position(|parameter| parameter.name == key) else {
+                let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
                 return Err(unknown_key(name, key, &known));
             };
-            values[place] = Some(read(entry.name, &entry.parameters[place], text)?);
+            values[place] = Some(read(entry.name, parameters[place], text)?);
         }
-        let given = entry
-            .parameters
-            .iter()
+        let given = parameters
+            .into_iter()
             .zip(values)
             .filter_map(|(parameter, value)| value.map(|value| (parameter, value)))
             .filter(|&(parameter, value)| !(parameter.switch && value == 0.0))
@@ -142,8 +146,7 @@ impl OptimizerSpec {
 
     /// The momentum (Adam's beta1) that an update is made with where the schedule leaves it alone; `None` for an optimizer without one.
     pub fn momentum(&self, semantics: Semantics) -> Option<f64> {
-        let key =
-            if self.entry.parameters.iter().any(|parameter| parameter.name == "beta1") { "beta1" } else { "momentum" };
+        let key = if parameter(self.entry, "beta1").is_some() { "beta1" } else { "momentum" };
         self.has_momentum().then(|| self.options(semantics).get(key))
     }
 
@@ -179,6 +182,7 @@ impl Options<'_> {
         let own = definition.defaults.iter().find(|(semantics, name, _)| *semantics == self.semantics && *name == key);
         match own {
             Some(&(_, _, value)) => value,
+            None if key == LR.name => definition.rate,
             None => {
                 let parameter = parameter(self.spec.entry, key).expect("a rule asks for the options of its own table");
                 if parameter.switch {
