@@ -67,12 +67,13 @@ impl Pose {
 }
 
 fn draw(class: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
-    let background = [colour(rng), colour(rng)];
-    let foreground = contrasting(rng, background[0]);
+    let background = [colour(rng, 20.0, 100.0), colour(rng, 20.0, 100.0)];
+    let foreground = colour(rng, 110.0, 250.0);
     let shade = direction(rng);
-    let clutter: [(Pose, Colour); 3] = std::array::from_fn(|_| (Pose::new(rng, 18.0, 1.5, 4.0), colour(rng)));
-    let pose = Pose::new(rng, 5.0, 7.0, 12.0);
-    let noise = between(rng, 8.0, 28.0);
+    let clutter: [(Pose, Colour); 2] =
+        std::array::from_fn(|_| (Pose::new(rng, 18.0, 1.5, 4.0), colour(rng, 20.0, 200.0)));
+    let pose = Pose { turn: tilt(rng, 0.4), ..Pose::new(rng, 4.0, 7.0, 12.0) };
+    let noise = between(rng, 4.0, 16.0);
     for y in 0..SIDE {
         for x in 0..SIDE {
             let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
@@ -148,19 +149,15 @@ fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * uniform(rng)
 }
 
-fn colour(rng: &mut impl Rng) -> Colour {
-    std::array::from_fn(|_| between(rng, 30.0, 225.0))
+fn colour(rng: &mut impl Rng, darkest: f32, brightest: f32) -> Colour {
+    std::array::from_fn(|_| between(rng, darkest, brightest))
 }
 
-/// A colour that differs enough from `other` to be seen: the first of those drawn.
-fn contrasting(rng: &mut impl Rng, other: Colour) -> Colour {
-    loop {
-        let colour = colour(rng);
-        let difference: f32 = colour.iter().zip(other).map(|(a, b)| (a - b).abs()).sum();
-        if difference > 110.0 {
-            return colour;
-        }
-    }
+/// A direction near (1, 0): a turn by at most atan(`most`) to either side.
+fn tilt(rng: &mut impl Rng, most: f32) -> (f32, f32) {
+    let slope = between(rng, -most, most);
+    let length = (1.0 + slope * slope).sqrt();
+    (1.0 / length, slope / length)
 }
 
 /// A direction, every one as likely, without sine and cosine: a point of the disc, scaled to length 1.
