@@ -72,7 +72,7 @@ fn draw(class: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
     let shade = direction(rng);
     let clutter: [(Pose, Colour); 2] =
         std::array::from_fn(|_| (Pose::new(rng, 18.0, 1.5, 4.0), colour(rng, 20.0, 200.0)));
-    let pose = Pose { turn: tilt(rng, 0.4), ..Pose::new(rng, 4.0, 7.0, 12.0) };
+    let pose = Pose { turn: tilt(rng, 0.5), ..Pose::new(rng, 5.5, 6.5, 11.5) };
     let noise = between(rng, 4.0, 16.0);
     for y in 0..SIDE {
         for x in 0..SIDE {
