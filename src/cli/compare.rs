@@ -68,11 +68,12 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     drop(bars);
 
     let rows = comparison.rows();
-    let figures = report::write_comparison_figures(&folder)?;
+    let title = format!("{} on {}", plan.runs[0].config.model, output.data.kind);
+    let warnings = report::comparison::write(&folder, &title)?;
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     if !output.json {
-        print!("{}", report::comparison_table(&rows, settings::width()));
-        println!("\nresults in {}", folder.display());
-        figures.iter().for_each(|figure| println!("picture in {}", figure.display()));
+        print!("{}", report::table::terminal(&rows, settings::width()));
+        println!("\nresults in {0}: comparison.csv, comparison.png, comparison.svg", folder.display());
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })

@@ -1,6 +1,7 @@
 //! The command line: the only user of clap. One file a command; flags and TOML become plain config structs here.
 
 mod compare;
+mod data;
 mod given;
 mod settings;
 mod train;
@@ -22,6 +23,7 @@ pub fn run() -> Result<u8> {
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
+        Some(("data", matches)) => data::run(matches, quiet),
         _ => unreachable!("clap lets no other command through"),
     }
 }
@@ -35,6 +37,7 @@ fn command() -> Command {
         .arg(Arg::new("quiet").short('q').long("quiet").global(true).action(ArgAction::SetTrue).help("No progress"))
         .subcommand(train::command())
         .subcommand(compare::command())
+        .subcommand(data::command())
 }
 
 /// Help and version go to stdout; anything else is one line on stderr.

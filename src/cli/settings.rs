@@ -139,7 +139,7 @@ impl Output {
     /// `--out`, or a folder of this `name` and the present time below results/.
     pub fn directory(&self, name: &str) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
-            let stamp = crate::record::timestamp().replace(['-', ':'], "").replace('T', "-");
+            let stamp = crate::record::now().replace(['-', ':'], "").replace('T', "-");
             Path::new("results").join(format!("{name}-{}", stamp.trim_end_matches('Z')))
         })
     }

@@ -100,40 +100,32 @@ impl Dataset {
     /// CIFAR-10's layout, 10,000 to a file. Computed when first asked for.
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| {
-            let lines: Vec<String> =
-                self.files().into_par_iter().map(|(name, part)| format!("{}  {name}\n", part.sha256())).collect();
-            hex(&Sha256::digest(lines.concat()))
+            let lines = self.file_digests().into_iter().map(|(name, sha256)| format!("{sha256}  {name}\n"));
+            hex(&Sha256::digest(lines.collect::<String>()))
         })
     }
 
-    /// The images as the files of CIFAR-10's layout would hold them: the file's name, and its part of the images.
-    fn files(&self) -> Vec<(String, Part<'_>)> {
-        let parts = |images: &Arc<Images>| images.len().div_ceil(cifar10::RECORDS);
-        let train = (0..parts(&self.train)).map(|file| (format!("data_batch_{}.bin", file + 1), &self.train, file));
-        let test = (0..parts(&self.test)).map(|file| ("test_batch.bin".to_string(), &self.test, file));
-        train.chain(test).map(|(name, images, file)| (name, Part { images, file })).collect()
+    /// Name and SHA-256 of each file that holds the images in CIFAR-10's layout, or would.
+    pub fn file_digests(&self) -> Vec<(String, String)> {
+        let starts = |images: &Images| (0..images.len()).step_by(cifar10::RECORDS);
+        let train = starts(&self.train)
+            .map(|start| (&self.train, start, format!("data_batch_{}.bin", start / cifar10::RECORDS + 1)));
+        let test = starts(&self.test).map(|start| (&self.test, start, "test_batch.bin".to_string()));
+        let files: Vec<_> = train.chain(test).collect();
+        files.into_par_iter().map(|(images, start, name)| (name, records_sha256(images, start))).collect()
     }
 }
 
-/// The images that one file of 10,000 records would hold.
-struct Part<'a> {
-    images: &'a Images,
-    file: usize,
-}
-
-impl Part<'_> {
-    fn sha256(&self) -> String {
-        let first = self.file * cifar10::RECORDS;
-        let last = (first + cifar10::RECORDS).min(self.images.len());
-        let mut hash = Sha256::new();
-        let mut record = [0_u8; 1 + IMAGE_BYTES];
-        for index in first..last {
-            record[0] = self.images.labels[index];
-            record[1..].copy_from_slice(self.images.image(index));
-            hash.update(record);
-        }
-        hex(&hash.finalize())
+/// SHA-256 of the file of up to 10,000 records that begins with image `start`.
+fn records_sha256(images: &Images, start: usize) -> String {
+    let mut hash = Sha256::new();
+    let mut record = [0_u8; 1 + IMAGE_BYTES];
+    for index in start..(start + cifar10::RECORDS).min(images.len()) {
+        record[0] = images.labels[index];
+        record[1..].copy_from_slice(images.image(index));
+        hash.update(record);
     }
+    hex(&hash.finalize())
 }
 
 /// Bytes as lower-case hexadecimal digits.

@@ -11,11 +11,13 @@ mod augment;
 mod batch;
 pub mod cifar10;
 mod dataset;
+pub mod fetch;
 mod images;
 mod loader;
 mod normalisation;
 mod split;
 mod synthetic;
+mod unpack;
 
 pub use augment::Augment;
 pub use batch::Batch;
@@ -24,3 +26,4 @@ pub use images::{CHANNELS, IMAGE_BYTES, Images, SIDE, Subset};
 pub use loader::{BatchSize, Epoch, Loader, LoaderOptions, Micro};
 pub use normalisation::Normalisation;
 pub use split::{Split, Validation};
+pub use unpack::unpack;

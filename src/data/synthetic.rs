@@ -8,8 +8,9 @@
 //! | 3     | frame       | 8     | dots      |
 //! | 4     | triangle    | 9     | waves     |
 //!
-//! Nothing but the form tells the classes apart: colours, place, size, rotation and contrast are drawn alike for all of them, before a
-//! shaded background with clutter, and noise on top.
+//! Nothing but the form tells the classes apart: colours, place, size and tilt are drawn alike for all of them, a bright form on a dark,
+//! shaded background with clutter, and noise on top. So a linear classifier reaches about 40 % of the test images, and `cnn` above 90 %,
+//! if the rate is right: see them with `lrsched data info --dataset synthetic --sheet sheet.png`.
 //!
 //! Drawing uses only +, −, ·, / and √, which every processor rounds alike, so the images are the same bytes everywhere.
 
@@ -42,6 +43,7 @@ fn images(part: u64, count: usize) -> Images {
     Images { pixels, labels }
 }
 
+/// Red, green and blue, 0 to 255.
 type Colour = [f32; CHANNELS];
 
 /// Where a thing is, how large, and how it is turned: (cos, sin).
@@ -67,12 +69,13 @@ impl Pose {
 }
 
 fn draw(class: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
-    let background = [colour(rng), colour(rng)];
-    let foreground = contrasting(rng, background[0]);
+    let background = [colour(rng, 20.0, 85.0), colour(rng, 20.0, 85.0)];
+    let foreground = colour(rng, 130.0, 250.0);
     let shade = direction(rng);
-    let clutter: [(Pose, Colour); 3] = std::array::from_fn(|_| (Pose::new(rng, 18.0, 1.5, 4.0), colour(rng)));
-    let pose = Pose::new(rng, 5.0, 7.0, 12.0);
-    let noise = between(rng, 8.0, 28.0);
+    let clutter: [(Pose, Colour); 2] =
+        std::array::from_fn(|_| (Pose::new(rng, 18.0, 1.5, 4.0), colour(rng, 20.0, 180.0)));
+    let pose = Pose { turn: tilt(rng, 0.5), ..Pose::new(rng, 5.5, 7.0, 12.0) };
+    let noise = between(rng, 6.0, 24.0);
     for y in 0..SIDE {
         for x in 0..SIDE {
             let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
@@ -148,19 +151,15 @@ fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * uniform(rng)
 }
 
-fn colour(rng: &mut impl Rng) -> Colour {
-    std::array::from_fn(|_| between(rng, 30.0, 225.0))
+fn colour(rng: &mut impl Rng, darkest: f32, brightest: f32) -> Colour {
+    std::array::from_fn(|_| between(rng, darkest, brightest))
 }
 
-/// A colour that differs enough from `other` to be seen: the first of those drawn.
-fn contrasting(rng: &mut impl Rng, other: Colour) -> Colour {
-    loop {
-        let colour = colour(rng);
-        let difference: f32 = colour.iter().zip(other).map(|(a, b)| (a - b).abs()).sum();
-        if difference > 110.0 {
-            return colour;
-        }
-    }
+/// A direction near (1, 0): a turn by at most atan(`most`) to either side.
+fn tilt(rng: &mut impl Rng, most: f32) -> (f32, f32) {
+    let slope = between(rng, -most, most);
+    let length = (1.0 + slope * slope).sqrt();
+    (1.0 / length, slope / length)
 }
 
 /// A direction, every one as likely, without sine and cosine: a point of the disc, scaled to length 1.

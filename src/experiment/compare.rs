@@ -2,7 +2,7 @@
 
 use super::entrant::Entrant;
 use crate::data::Dataset;
-use crate::record::{ComparisonRow, Results, RunInfo, Status, write_comparison};
+use crate::record::{ComparisonRow, Results, RunInfo, Status, write_rows};
 use crate::train::{All, Bars, Existing, JsonEvents, Observer, Outcome, Run, RunConfig, RunDirectory};
 use crate::usage;
 use crate::usage::Usage;
@@ -139,7 +139,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn write(&self) -> Result<()> {
-        write_comparison(&self.folder.join("comparison.csv"), &self.rows())
+        write_rows(&self.folder.join("comparison.csv"), &self.rows())
     }
 }
 
@@ -177,7 +177,7 @@ fn done(path: &Path, planned: &PlannedRun) -> Result<Option<ComparisonRow>> {
         );
     }
     let done = matches!(info.status, Status::Finished | Status::Diverged);
-    Ok(done.then(|| row(planned, info.status, info.results.unwrap_or_default())))
+    Ok(done.then(|| row(planned, info.status, info.results)))
 }
 
 fn row(planned: &PlannedRun, status: Status, results: Results) -> ComparisonRow {
@@ -188,7 +188,7 @@ fn row(planned: &PlannedRun, status: Status, results: Results) -> ComparisonRow 
         run: name.clone(),
         schedule: config.schedule.to_string(),
         optimizer: config.optimizer.to_string(),
-        semantics: config.semantics.to_string(),
+        semantics: config.semantics,
         seed: config.seed,
         epochs: config.epochs,
         lr: config.lr,

@@ -5,10 +5,10 @@
 use super::config::RunConfig;
 use super::observer::Observer;
 use super::run::Outcome;
-use crate::data::{Dataset, Validation};
+use crate::data::Dataset;
 use crate::engine::BatchStats;
 use crate::model::Parameters;
-use crate::record::{EpochRow, Results, RowWriter, RunInfo, Status, StepRow, Surroundings, replace_file};
+use crate::record::{self, EpochRow, GitState, Results, RowWriter, RunInfo, Status, StepRow, replace_file};
 use crate::usage;
 use anyhow::{Context, Result};
 use safetensors::Dtype;
@@ -47,18 +47,21 @@ impl RunDirectory {
         threads: usize,
     ) -> Result<Self> {
         claim(path, existing)?;
-        let surroundings = Surroundings {
-            device: &config.device.to_string(),
-            engine: &config.engine.to_string(),
+        let info = RunInfo {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            command: std::env::args().collect(),
+            config: serde_json::to_value(config)?,
+            git: GitState::here(),
+            device: config.device.to_string(),
+            engine: config.engine.to_string(),
             threads,
-            dataset: &dataset.name,
-            dataset_digest: dataset.digest(),
-            validation: match config.validation {
-                Validation::Holdout(_) => "held-out training images",
-                Validation::Test => "the test images: the choice has seen them",
-            },
+            dataset: record::Dataset { name: dataset.name.clone(), digest: dataset.digest().to_string() },
+            started: record::now(),
+            finished: None,
+            status: Status::Running,
+            message: None,
+            results: Results::default(),
         };
-        let info = RunInfo::started(config, surroundings)?;
         info.write(&path.join("run.json"))?;
         let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
         Ok(Self { path: path.to_path_buf(), info, metrics: RowWriter::create(&path.join("metrics.csv"))?, steps })
@@ -70,16 +73,19 @@ impl RunDirectory {
         let outcome = match trained {
             Ok(outcome) => outcome,
             Err(error) => {
-                self.info.finish(Status::Failed, Some(format!("{error:#}")), None);
                 // The first error is the one to tell; if this cannot be written either, it has the same cause.
-                let _ = self.info.write(&self.path.join("run.json"));
+                let _ = self.close(Status::Failed, Some(format!("{error:#}")), Results::default());
                 return Err(error);
             }
         };
         save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
-        self.info.finish(outcome.status, outcome.message.clone(), Some(outcome.results()));
-        self.info.write(&self.path.join("run.json"))?;
+        self.close(outcome.status, outcome.message.clone(), outcome.results())?;
         Ok(outcome)
+    }
+
+    fn close(&mut self, status: Status, message: Option<String>, results: Results) -> Result<()> {
+        self.info = RunInfo { status, message, results, finished: Some(record::now()), ..self.info.clone() };
+        self.info.write(&self.path.join("run.json"))
     }
 }
 
@@ -136,7 +142,7 @@ impl Outcome {
             best_epoch: self.best_epoch,
             test_loss: self.test_loss,
             test_accuracy: self.test_accuracy,
-            seconds: self.seconds,
+            seconds: Some(self.seconds),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::config::RunConfig;
 use super::observer::{Observer, Start};
 use crate::data::{Dataset, Loader, LoaderOptions, Normalisation, Subset};
 use crate::engine::{self, BatchStats, Engine, Objective};
-use crate::model::{Gradients, Parameters, Role, initialise};
+use crate::model::{Gradients, Parameters, Role, initialise, whiten};
 use crate::optim::{Optimizer, Slice};
 use crate::record::{EpochRow, Status, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Rates, Schedule, Setting};
@@ -14,6 +14,8 @@ use std::time::Instant;
 
 /// Images that a step takes at once; a larger batch is gathered from micro-batches of this size, in bounded memory.
 const MICRO_BATCH: usize = 2048;
+/// Images that whitening kernels are made from, as airbench94 does.
+const WHITENING_IMAGES: usize = 5000;
 /// Images that an evaluation takes at once.
 const EVALUATION_BATCH: usize = 500;
 
@@ -68,7 +70,14 @@ impl<'a> Run<'a> {
         let clock = Clock { step: 0, steps_per_epoch: loader.steps_per_epoch(), epochs: config.epochs };
         let schedule = schedule(config, clock.steps_per_epoch)?;
         let architecture = config.architecture();
-        let parameters = initialise(&architecture, config.seed);
+        let mut parameters = initialise(&architecture, config.seed);
+        if let Some(name) = architecture.whitened() {
+            let sample = Loader::in_order(split.train.first(WHITENING_IMAGES), normalisation.clone(), WHITENING_IMAGES);
+            let input = architecture.input;
+            for batch in sample.epoch(0, 0) {
+                whiten(&batch.images, input.height, input.width, &mut parameters, name);
+            }
+        }
         let objective = Objective { label_smoothing: config.label_smoothing as f32 };
         Ok(Self {
             engine: engine::build(config.engine, config.device, &architecture, objective, threads)?,
