@@ -62,7 +62,7 @@ fn write_comparison(folder: &Path) {
                 seconds: 1.0,
             })
             .collect();
-        write_rows(&folder.join(&run.run).join("metrics.csv"), &metrics).unwrap();
+        write_rows(&folder.join("runs").join(&run.run).join("metrics.csv"), &metrics).unwrap();
     }
 }
 
@@ -149,13 +149,17 @@ fn the_picture_has_a_line_for_each_entrant_and_a_band_where_seeds_repeat() {
 fn a_missing_or_cut_metrics_file_costs_its_line_only() {
     let folder = tempfile::tempdir().unwrap();
     write_comparison(folder.path());
-    std::fs::remove_file(folder.path().join("adam-constant-0/metrics.csv")).unwrap();
-    let cut = folder.path().join("sgd-one-cycle-1/metrics.csv");
+    std::fs::remove_file(folder.path().join("runs/adam-constant-0/metrics.csv")).unwrap();
+    let cut = folder.path().join("runs/sgd-one-cycle-1/metrics.csv");
     let text = std::fs::read_to_string(&cut).unwrap();
     std::fs::write(&cut, &text[..text.len() - 5]).unwrap();
     let read = comparison::read(folder.path(), "").unwrap();
     assert_eq!(read.complaints.len(), 2, "{:?}", read.complaints);
-    assert!(read.complaints.iter().any(|line| line.contains("adam-constant-0/metrics.csv")), "{:?}", read.complaints);
+    assert!(
+        read.complaints.iter().any(|line| line.contains("runs/adam-constant-0/metrics.csv")),
+        "{:?}",
+        read.complaints
+    );
     assert!(read.complaints.iter().any(|line| line.contains("row 4 is cut")), "{:?}", read.complaints);
     assert_eq!(read.figure.panels.len(), 5);
 }

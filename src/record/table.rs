@@ -35,7 +35,7 @@ pub struct EpochRow {
     /// Updates made so far.
     pub step: u64,
     pub images_per_second: f64,
-    /// Since the start of the run.
+    /// Wall time of the epoch, validation included.
     pub seconds: f64,
 }
 
@@ -72,7 +72,7 @@ impl Row for StepRow {
 /// comparison.csv: one row a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonRow {
-    /// The run's folder, relative to that of comparison.csv.
+    /// The run's folder below `runs/`.
     pub run: String,
     pub schedule: String,
     pub optimizer: String,

@@ -14,7 +14,7 @@ pub struct Comparison {
     pub complaints: Vec<String>,
 }
 
-/// Reads comparison.csv in `folder` and metrics.csv of each of its runs.
+/// Reads comparison.csv in `folder` and `runs/NAME/metrics.csv` of each of its runs.
 ///
 /// # Errors
 /// comparison.csv is missing, or holds no run.
@@ -30,7 +30,7 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
     }
     let mut metrics = HashMap::new();
     for row in &rows {
-        let (epochs, complaint) = read_good_rows::<EpochRow>(&folder.join(&row.run).join("metrics.csv"));
+        let (epochs, complaint) = read_good_rows::<EpochRow>(&folder.join("runs").join(&row.run).join("metrics.csv"));
         complaints.extend(complaint.map(|error| format!("{error:#}")));
         metrics.insert(row.run.clone(), epochs);
     }
