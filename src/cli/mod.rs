@@ -1,6 +1,58 @@
 //! The command line: the only user of clap. One file a command; flags and TOML become plain config structs here.
 
+mod compare;
+mod data;
+mod given;
+mod settings;
+mod train;
+
+use anyhow::Result;
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, Command};
+
 /// Runs the command line and gives the process's exit code.
-pub fn run() -> anyhow::Result<u8> {
-    Ok(0)
+///
+/// # Errors
+/// [`crate::usage::Usage`] for what the user can mend on the command line; anything else is a failure of the run.
+pub fn run() -> Result<u8> {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return explain(&error),
+    };
+    let quiet = matches.get_flag("quiet");
+    match matches.subcommand() {
+        Some(("train", matches)) => train::run(matches, quiet),
+        Some(("compare", matches)) => compare::run(matches, quiet),
+        Some(("data", matches)) => data::run(matches, quiet),
+        _ => unreachable!("clap lets no other command through"),
+    }
+}
+
+fn command() -> Command {
+    Command::new("lrsched")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and see which one wins and why")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(Arg::new("quiet").short('q').long("quiet").global(true).action(ArgAction::SetTrue).help("No progress"))
+        .subcommand(train::command())
+        .subcommand(compare::command())
+        .subcommand(data::command())
+}
+
+/// Help and version go to stdout; anything else is one line on stderr.
+fn explain(error: &clap::Error) -> Result<u8> {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        error.print()?;
+        return Ok(0);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.print()?;
+        return Ok(2);
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told: Vec<&str> =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information")).collect();
+    crate::usage!("{}", told.join(" ").trim_start_matches("error: "))
 }

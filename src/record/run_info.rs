@@ -25,6 +25,9 @@ pub struct RunInfo {
     /// `None` while it runs.
     pub finished: Option<String>,
     pub status: Status,
+    /// Why it did not get to its end.
+    #[serde(default)]
+    pub message: Option<String>,
     /// As far as they are known.
     pub results: Results,
 }
