@@ -1,5 +1,6 @@
 //! Finds runs, comparisons and range tests below folders, and reads what can be read of them.
 
+use super::entrants::{Entrant, entrants_of};
 use crate::record::{ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, read_good_rows};
 use crate::schedule::Semantics;
 use serde_json::Value;
@@ -41,6 +42,28 @@ impl Loaded {
     /// The epochs of each run, by its folder.
     pub fn metrics(&self) -> HashMap<String, Vec<EpochRow>> {
         self.runs.iter().map(|run| (run.row.run.clone(), run.metrics.clone())).collect()
+    }
+
+    /// The entrants of all runs, the best first.
+    pub fn entrants(&self) -> Vec<Entrant<'_>> {
+        entrants_of(self.runs.iter().map(|run| (&run.row, run.setting.as_str())))
+    }
+
+    /// `cnn on cifar10, 10 epochs`: what all runs have in common; empty where that is nothing.
+    pub fn title(&self) -> String {
+        let common = |key: &str| {
+            let first = self.runs.first()?.config.get(key)?;
+            self.runs.iter().all(|run| run.config.get(key) == Some(first)).then_some(first)
+        };
+        let mut title = match (common("model"), common("dataset")) {
+            (Some(model), Some(dataset)) => format!("{model} on {dataset}"),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => return String::new(),
+        };
+        if let Some(epochs) = common("epochs") {
+            title.push_str(&format!(", {epochs} epochs"));
+        }
+        title
     }
 }
 
@@ -135,7 +158,7 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         row: ComparisonRow { run: folder.display().to_string(), ..with_last_epoch(row, &metrics) },
         metrics,
         setting: String::new(),
-        command: info.as_ref().map(|info| shell_line(&info.command)).unwrap_or_default(),
+        command: info.as_ref().map(command).unwrap_or_default(),
         validated_on_test: config.get("validation").is_some_and(|value| value == "test"),
         config,
     });
@@ -257,6 +280,22 @@ fn tell_settings_apart(runs: &mut [LoadedRun]) {
         let value = |key: &String| run.config.get(key).map(|value| format!("{key}={value}"));
         run.setting = differing.iter().filter_map(value).collect::<Vec<_>>().join(" ");
     }
+}
+
+/// The command that makes this run again: as it was typed, or, for a run of a comparison, made from its config.
+fn command(info: &RunInfo) -> String {
+    if info.command.get(1).is_some_and(|word| word == "train") {
+        return shell_line(&info.command);
+    }
+    let mut words = vec!["lrsched".to_string(), "train".to_string()];
+    for (key, value) in info.config.as_object().into_iter().flatten() {
+        match value {
+            Value::Bool(false) | Value::Null => {}
+            Value::Bool(true) => words.push(format!("--{key}")),
+            value => words.extend([format!("--{key}"), plain(value)]),
+        }
+    }
+    shell_line(&words)
 }
 
 /// Arguments as a shell takes them.

@@ -4,5 +4,8 @@ pub mod analysis;
 pub mod chart;
 pub mod comparison;
 pub mod entrants;
+mod escape;
+pub mod export;
+pub mod html;
 pub mod load;
 pub mod table;
