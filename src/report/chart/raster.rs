@@ -86,13 +86,23 @@ impl Canvas {
 
     fn area(&mut self, points: &[Point], colour: Rgb, opacity: f64) {
         let scaled: Vec<Point> = points.iter().map(|&(x, y)| (x * SHARPNESS, y * SHARPNESS)).collect();
-        let mut rasterizer = Rasterizer::new(self.width, self.height);
-        for (i, &(x, y)) in scaled.iter().enumerate() {
-            let next = scaled[(i + 1) % scaled.len()];
-            rasterizer.draw_line(point(x as f32, y as f32), point(next.0 as f32, next.1 as f32));
+        let extent = |pick: fn(&Point) -> f64, size| {
+            let (low, high) = scaled.iter().map(pick).fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+            span(low, high, size)
+        };
+        let ((left, right), (top, bottom)) = (extent(|p| p.0, self.width), extent(|p| p.1, self.height));
+        if left >= right || top >= bottom {
+            return;
         }
-        rasterizer.for_each_pixel(|place, covered| {
+        // Only the pixels around the polygon: most are markers.
+        let mut rasterizer = Rasterizer::new(right - left, bottom - top);
+        let local = |(x, y): Point| point((x - left as f64) as f32, (y - top as f64) as f32);
+        for (i, &corner) in scaled.iter().enumerate() {
+            rasterizer.draw_line(local(corner), local(scaled[(i + 1) % scaled.len()]));
+        }
+        rasterizer.for_each_pixel_2d(|x, y, covered| {
             if covered > 0.0 {
+                let place = (top + y as usize) * self.width + left + x as usize;
                 self.blend(place, colour, covered.min(1.0) * opacity as f32);
             }
         });
