@@ -2,6 +2,7 @@
 
 use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
 use lrsched::report::chart::Scale;
+use lrsched::report::entrants::entrants;
 use lrsched::report::{comparison, table};
 use lrsched::schedule::Semantics;
 use std::path::Path;
@@ -107,7 +108,7 @@ fn entrants_that_differ_in_rate_or_semantics_only_say_so() {
     twin.lr = 0.2;
     let mut torch = first.clone();
     torch.semantics = Semantics::Torch;
-    let text = table::markdown(&[first, twin, torch]);
+    let text = table::markdown(&entrants(&[first, twin, torch]));
     for name in ["`sgd/cosine lr=0.2 (native)`", "`sgd/cosine lr=0.1 (native)`", "`sgd/cosine lr=0.1 (torch)`"] {
         assert!(text.contains(name), "{name}:\n{text}");
     }
@@ -115,7 +116,7 @@ fn entrants_that_differ_in_rate_or_semantics_only_say_so() {
 
 #[test]
 fn a_markdown_table_has_as_many_cells_in_each_row() {
-    let text = table::markdown(&rows());
+    let text = table::markdown(&entrants(&rows()));
     let cells: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
     assert_eq!(cells, [cells[0]; 5], "{text}");
 }

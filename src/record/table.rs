@@ -115,6 +115,25 @@ impl Row for ComparisonRow {
     ];
 }
 
+/// range.csv: one iteration of a learning rate range test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RangeRow {
+    /// 0-based.
+    pub iteration: u64,
+    pub learning_rate: f64,
+    pub momentum: Option<f64>,
+    pub loss: f64,
+    /// With bias correction.
+    pub smoothed_loss: f64,
+    /// `None` in the iterations between two evaluations.
+    pub val_accuracy: Option<f64>,
+}
+
+impl Row for RangeRow {
+    const HEADER: &'static [&'static str] =
+        &["iteration", "learning_rate", "momentum", "loss", "smoothed_loss", "val_accuracy"];
+}
+
 /// Writes rows one by one; each is in the file, whole, when `write` returns.
 #[derive(Debug)]
 pub struct RowWriter<T> {
