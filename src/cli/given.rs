@@ -65,14 +65,25 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
             let action = if switch { ArgAction::Set } else { ArgAction::Append };
             let help = format!("{} [{}]", takers[0].1, names.join(", "));
             let heading = format!("Parameters of the {family}");
-            command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(heading))
+            let command =
+                command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(heading.clone()));
+            if !switch {
+                return command;
+            }
+            let off = format!("Turn {name} off, where it is on by itself");
+            command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading))
         })
     })
 }
 
-fn flag(name: &'static str, value: &'static str, kind: Kind) -> Arg {
+/// The flag that turns a switch off.
+fn negated(name: &str) -> String {
+    format!("no-{name}")
+}
+
+fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
     let arg =
-        Arg::new(name).long(name).env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())).hide_env(true);
+        Arg::new(name.to_string()).long(name.to_string()).env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())).hide_env(true);
     match kind {
         Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
         Kind::Switch => arg
@@ -180,12 +191,15 @@ impl Given {
     /// the family's entry belong to another entry and are passed over, so that `--schedule cosine` replaces the whole schedule of a file.
     pub fn family(&self, family: &str, entries: &[Entry]) -> Vec<(String, String)> {
         let chosen = self.values.get(family).map(|(source, _)| *source);
+        let given = |key: &str| {
+            let (source, values) = self.values.get(key)?;
+            chosen.is_none_or(|chosen| *source >= chosen).then_some(values.as_slice())
+        };
         let mut flags = Vec::new();
-        for (name, _) in parameters(entries) {
-            if let Some((source, values)) = self.values.get(name)
-                && chosen.is_none_or(|chosen| *source >= chosen)
-            {
-                flags.extend(values.iter().map(|value| (name.to_string(), value.clone())));
+        for (name, switch) in parameters(entries) {
+            flags.extend(given(name).unwrap_or_default().iter().map(|value| (name.to_string(), value.clone())));
+            if switch && given(&negated(name)).is_some() {
+                flags.push((name.to_string(), "false".to_string()));
             }
         }
         flags
