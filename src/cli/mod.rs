@@ -2,6 +2,7 @@
 
 mod compare;
 mod data;
+mod descend;
 mod given;
 mod settings;
 mod train;
@@ -24,6 +25,7 @@ pub fn run() -> Result<u8> {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
         Some(("data", matches)) => data::run(matches, quiet),
+        Some(("descend", matches)) => descend::run(matches, quiet),
         _ => unreachable!("clap lets no other command through"),
     }
 }
@@ -38,6 +40,7 @@ fn command() -> Command {
         .subcommand(train::command())
         .subcommand(compare::command())
         .subcommand(data::command())
+        .subcommand(descend::command())
 }
 
 /// Help and version go to stdout; anything else is one line on stderr.
