@@ -206,7 +206,7 @@ fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {
 fn advise(name: &str, walk: &Walk, positions: &[Position]) {
     let above = |position: &Position| position.value - walk.function.minimum();
     let limit = 1e6 * (1.0 + above(&positions[0]));
-    if let Some(lost) = positions.iter().find(|position| !(above(position) <= limit)) {
+    if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
         let lr = walk.learning_rate;
         eprintln!(
             "{name}: the walk left the valley at step {}: lr {lr} is too high here; try --lr {}",

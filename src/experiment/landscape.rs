@@ -46,8 +46,9 @@ fn contours(function: Function, x: (f64, f64), y: (f64, f64)) -> Series {
 }
 
 fn lost(at: [f64; 2], x: (f64, f64), y: (f64, f64)) -> bool {
-    let far = |at: f64, (low, high): (f64, f64)| !((at - low).abs().max((at - high).abs()) < LOST * (high - low));
-    far(at[0], x) || far(at[1], y)
+    // Not a number is lost as well.
+    let near = |at: f64, (low, high): (f64, f64)| (at - low).abs().max((at - high).abs()) < LOST * (high - low);
+    !(near(at[0], x) && near(at[1], y))
 }
 
 /// The function's own view, widened to the paths as far as is sensible.
