@@ -2,6 +2,7 @@
 
 use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
 use lrsched::report::chart::Scale;
+use lrsched::report::entrants::entrants;
 use lrsched::report::{comparison, table};
 use lrsched::schedule::Semantics;
 use std::path::Path;
@@ -62,7 +63,7 @@ fn write_comparison(folder: &Path) {
                 seconds: 1.0,
             })
             .collect();
-        write_rows(&folder.join(&run.run).join("metrics.csv"), &metrics).unwrap();
+        write_rows(&folder.join("runs").join(&run.run).join("metrics.csv"), &metrics).unwrap();
     }
 }
 
@@ -107,7 +108,7 @@ fn entrants_that_differ_in_rate_or_semantics_only_say_so() {
     twin.lr = 0.2;
     let mut torch = first.clone();
     torch.semantics = Semantics::Torch;
-    let text = table::markdown(&[first, twin, torch]);
+    let text = table::markdown(&entrants(&[first, twin, torch]));
     for name in ["`sgd/cosine lr=0.2 (native)`", "`sgd/cosine lr=0.1 (native)`", "`sgd/cosine lr=0.1 (torch)`"] {
         assert!(text.contains(name), "{name}:\n{text}");
     }
@@ -115,7 +116,7 @@ fn entrants_that_differ_in_rate_or_semantics_only_say_so() {
 
 #[test]
 fn a_markdown_table_has_as_many_cells_in_each_row() {
-    let text = table::markdown(&rows());
+    let text = table::markdown(&entrants(&rows()));
     let cells: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
     assert_eq!(cells, [cells[0]; 5], "{text}");
 }
@@ -149,13 +150,17 @@ fn the_picture_has_a_line_for_each_entrant_and_a_band_where_seeds_repeat() {
 fn a_missing_or_cut_metrics_file_costs_its_line_only() {
     let folder = tempfile::tempdir().unwrap();
     write_comparison(folder.path());
-    std::fs::remove_file(folder.path().join("adam-constant-0/metrics.csv")).unwrap();
-    let cut = folder.path().join("sgd-one-cycle-1/metrics.csv");
+    std::fs::remove_file(folder.path().join("runs/adam-constant-0/metrics.csv")).unwrap();
+    let cut = folder.path().join("runs/sgd-one-cycle-1/metrics.csv");
     let text = std::fs::read_to_string(&cut).unwrap();
     std::fs::write(&cut, &text[..text.len() - 5]).unwrap();
     let read = comparison::read(folder.path(), "").unwrap();
     assert_eq!(read.complaints.len(), 2, "{:?}", read.complaints);
-    assert!(read.complaints.iter().any(|line| line.contains("adam-constant-0/metrics.csv")), "{:?}", read.complaints);
+    assert!(
+        read.complaints.iter().any(|line| line.contains("runs/adam-constant-0/metrics.csv")),
+        "{:?}",
+        read.complaints
+    );
     assert!(read.complaints.iter().any(|line| line.contains("row 4 is cut")), "{:?}", read.complaints);
     assert_eq!(read.figure.panels.len(), 5);
 }

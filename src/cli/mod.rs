@@ -4,6 +4,7 @@ mod compare;
 mod data;
 mod descend;
 mod given;
+mod report;
 mod settings;
 mod train;
 
@@ -26,6 +27,7 @@ pub fn run() -> Result<u8> {
         Some(("compare", matches)) => compare::run(matches, quiet),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
+        Some(("report", matches)) => report::run(matches, quiet),
         _ => unreachable!("clap lets no other command through"),
     }
 }
@@ -41,6 +43,7 @@ fn command() -> Command {
         .subcommand(compare::command())
         .subcommand(data::command())
         .subcommand(descend::command())
+        .subcommand(report::command())
 }
 
 /// Help and version go to stdout; anything else is one line on stderr.

@@ -6,7 +6,7 @@ mod table;
 
 pub use file::replace_file;
 pub use run_info::{Dataset, GitState, Results, RunInfo, now};
-pub use table::{ComparisonRow, EpochRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
+pub use table::{ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

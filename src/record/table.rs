@@ -35,7 +35,7 @@ pub struct EpochRow {
     /// Updates made so far.
     pub step: u64,
     pub images_per_second: f64,
-    /// Since the start of the run.
+    /// Wall time of the epoch, validation included.
     pub seconds: f64,
 }
 
@@ -72,7 +72,7 @@ impl Row for StepRow {
 /// comparison.csv: one row a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonRow {
-    /// The run's folder, relative to that of comparison.csv.
+    /// The run's folder below `runs/`.
     pub run: String,
     pub schedule: String,
     pub optimizer: String,
@@ -113,6 +113,25 @@ impl Row for ComparisonRow {
         "seconds",
         "status",
     ];
+}
+
+/// range.csv: one iteration of a learning rate range test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RangeRow {
+    /// 0-based.
+    pub iteration: u64,
+    pub learning_rate: f64,
+    pub momentum: Option<f64>,
+    pub loss: f64,
+    /// With bias correction.
+    pub smoothed_loss: f64,
+    /// `None` in the iterations between two evaluations.
+    pub val_accuracy: Option<f64>,
+}
+
+impl Row for RangeRow {
+    const HEADER: &'static [&'static str] =
+        &["iteration", "learning_rate", "momentum", "loss", "smoothed_loss", "val_accuracy"];
 }
 
 /// Writes rows one by one; each is in the file, whole, when `write` returns.

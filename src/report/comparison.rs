@@ -14,7 +14,7 @@ pub struct Comparison {
     pub complaints: Vec<String>,
 }
 
-/// Reads comparison.csv in `folder` and metrics.csv of each of its runs.
+/// Reads comparison.csv in `folder` and `runs/NAME/metrics.csv` of each of its runs.
 ///
 /// # Errors
 /// comparison.csv is missing, or holds no run.
@@ -30,11 +30,11 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
     }
     let mut metrics = HashMap::new();
     for row in &rows {
-        let (epochs, complaint) = read_good_rows::<EpochRow>(&folder.join(&row.run).join("metrics.csv"));
+        let (epochs, complaint) = read_good_rows::<EpochRow>(&folder.join("runs").join(&row.run).join("metrics.csv"));
         complaints.extend(complaint.map(|error| format!("{error:#}")));
         metrics.insert(row.run.clone(), epochs);
     }
-    Ok(Comparison { figure: figure(&rows, &metrics, title), complaints })
+    Ok(Comparison { figure: figure(&entrants(&rows), &metrics, title), complaints })
 }
 
 /// Reads `folder` and writes comparison.png and comparison.svg into it. Gives one line for each file that could not be read whole.
@@ -51,9 +51,8 @@ pub fn write(folder: &Path, title: &str) -> anyhow::Result<Vec<String>> {
 /// One line for each entrant: the mean over its runs, and ± one standard deviation where there are several.
 ///
 /// `metrics` are the rows of each run by its name. The lines of an entrant are of its finished runs, or of all while none is finished.
-pub fn figure(rows: &[ComparisonRow], metrics: &HashMap<String, Vec<EpochRow>>, title: &str) -> Figure {
-    let entrants = entrants(rows);
-    let names = names(&entrants);
+pub fn figure(entrants: &[Entrant<'_>], metrics: &HashMap<String, Vec<EpochRow>>, title: &str) -> Figure {
+    let names = names(entrants);
     let panel = |title: &str, y_label: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| {
         let series = entrants.iter().zip(&names).map(|(entrant, name)| line(entrant, name, metrics, value)).collect();
         Panel { series, ..Panel::new(title, "epoch", y_label) }

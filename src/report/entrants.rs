@@ -4,13 +4,15 @@ use crate::record::{ComparisonRow, Status};
 use crate::schedule::Semantics;
 use crate::stats::{mean, median, standard_deviation};
 
-/// All runs of one optimizer, schedule, semantics and base rate.
+/// All runs of one optimizer, schedule, semantics and base rate, in one setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entrant<'a> {
     pub optimizer: &'a str,
     pub schedule: &'a str,
     pub semantics: Semantics,
     pub lr: f64,
+    /// What else tells these runs from others that are shown with them: `epochs=30 model=resnet9`; empty where nothing does.
+    pub setting: &'a str,
     /// One a seed.
     pub runs: Vec<&'a ComparisonRow>,
 }
@@ -65,11 +67,17 @@ impl<'a> Entrant<'a> {
 
 /// The entrants, the best validation accuracy first; those without one last, in the order they came.
 pub fn entrants(rows: &[ComparisonRow]) -> Vec<Entrant<'_>> {
-    let mut entrants: Vec<Entrant<'_>> = Vec::new();
-    for row in rows {
+    entrants_of(rows.iter().map(|row| (row, "")))
+}
+
+/// As [`entrants`], for runs of several settings.
+pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>) -> Vec<Entrant<'a>> {
+    let mut entrants: Vec<Entrant<'a>> = Vec::new();
+    for (row, setting) in runs {
         let same = |e: &&mut Entrant<'_>| {
             (e.optimizer, e.schedule, e.semantics) == (row.optimizer.as_str(), row.schedule.as_str(), row.semantics)
                 && e.lr.to_bits() == row.lr.to_bits()
+                && e.setting == setting
         };
         match entrants.iter_mut().find(same) {
             Some(entrant) => entrant.runs.push(row),
@@ -78,6 +86,7 @@ pub fn entrants(rows: &[ComparisonRow]) -> Vec<Entrant<'_>> {
                 schedule: &row.schedule,
                 semantics: row.semantics,
                 lr: row.lr,
+                setting,
                 runs: vec![row],
             }),
         }
@@ -100,6 +109,9 @@ pub fn names(entrants: &[Entrant<'_>]) -> Vec<String> {
             }
             if twins.iter().any(|twin| twin.semantics != entrant.semantics) {
                 name.push_str(&format!(" ({})", semantics_name(entrant.semantics)));
+            }
+            if !entrant.setting.is_empty() {
+                name.push_str(&format!(" [{}]", entrant.setting));
             }
             name
         })

@@ -64,9 +64,8 @@ pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
 }
 
 /// The same table as Markdown, nothing left out.
-pub fn markdown(rows: &[ComparisonRow]) -> String {
-    let entrants = entrants(rows);
-    let columns = columns(&entrants);
+pub fn markdown(entrants: &[Entrant<'_>]) -> String {
+    let columns = columns(entrants);
     let mut out = String::from("| entrant |");
     for column in &columns {
         let _ = write!(out, " {} |", column.header);
@@ -75,7 +74,7 @@ pub fn markdown(rows: &[ComparisonRow]) -> String {
     for column in &columns {
         out.push_str(if column.header == "status" { " --- |" } else { " ---: |" });
     }
-    for (i, name) in names(&entrants).iter().enumerate() {
+    for (i, name) in names(entrants).iter().enumerate() {
         let _ = write!(out, "\n| `{}` |", name.replace('|', "\\|"));
         for column in &columns {
             let _ = write!(out, " {} |", column.cells[i]);

@@ -1,28 +1,187 @@
-//! tmp
-pub struct CpuEngine(super::candle::CandleEngine);
+//! The fast engine: fused kernels with their own backward pass.
+//!
+//! Maps are (images, height, width, channels), channels padded to whole vectors of 8. [`plan`] compiles the list of layers into a chain of
+//! fused operations: 3x3 convolutions by Winograd tiles with bias, ReLU and 2x2 max-pool; other and first convolutions as implicit matrix products;
+//! batch norm with its activation; linear layers on the same panels. Memory is taken at the first batch of a size and used again.
+//!
+//! Sums over images are taken per fixed group and added up in order, so the bits depend on the batch but not on the number of threads.
+//! The instruction set is chosen when the program runs; `LRSCHED_CPU=portable` forces the plain loops.
+//!
+//! This is the one room of the house with `unsafe`: vector loads and stores, and the jump into code compiled for detected instructions.
+
+// Loops over lanes, taps and positions index several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
+mod activation;
+mod buffer;
+mod chain;
+mod conv_direct;
+mod conv_winograd;
+mod filters;
+mod linear;
+mod loss;
+mod norm;
+mod operation;
+mod plan;
+mod pool;
+mod product;
+mod reduce;
+mod simd;
+mod threads;
+mod tiles;
+mod winograd;
+
+pub use chain::OperationTime;
+pub use operation::{Cost, Kind};
+
+use super::{BatchStats, Engine, Objective};
+use crate::data::Batch;
+use crate::model::{Architecture, Gradients, Parameters};
+use anyhow::{Result, ensure};
+use buffer::Buffer;
+use operation::Step;
+use simd::{Isa, padded};
+use threads::Threads;
+
+/// Images of an evaluation that go through the network at once, if training has not made room for more.
+const EVALUATION_IMAGES: usize = 128;
+
+/// The fast engine.
+pub struct CpuEngine {
+    architecture: Architecture,
+    objective: Objective,
+    isa: Isa,
+    threads: Threads,
+    chain: chain::Chain,
+    d_logits: Buffer,
+    /// Room for partial sums, shared by all operations.
+    slots: Buffer,
+    /// The largest batch so far.
+    largest: usize,
+}
+
 impl CpuEngine {
-    pub fn new(a: &crate::model::Architecture, o: super::Objective, t: usize) -> anyhow::Result<Self> {
-        Ok(Self(super::candle::CandleEngine::new(a, o, candle_core::Device::Cpu, t)?))
+    /// An engine with its own pool of `threads` threads (at least 1).
+    ///
+    /// # Errors
+    /// Where the layers do not fit each other, or no thread can be started.
+    pub fn new(architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
+        Ok(Self {
+            architecture: architecture.clone(),
+            objective,
+            isa: Isa::detect(),
+            threads: Threads::new(threads)?,
+            chain: plan::compile(architecture)?,
+            d_logits: Buffer::default(),
+            slots: Buffer::default(),
+            largest: 0,
+        })
+    }
+
+    /// As [`CpuEngine::new`], on plain loops whatever the processor has: what `LRSCHED_CPU=portable` asks for.
+    ///
+    /// # Errors
+    /// As [`CpuEngine::new`].
+    pub fn portable(architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
+        Ok(Self { isa: Isa::Portable, ..Self::new(architecture, objective, threads)? })
+    }
+
+    /// The instruction set that the kernels run on: `avx2+fma` or `portable`.
+    pub fn instruction_set(&self) -> &'static str {
+        self.isa.name()
+    }
+
+    /// How long each operation took since the last [`CpuEngine::reset_times`], in the order of the layers.
+    pub fn times(&self) -> Vec<OperationTime> {
+        let mut times = Vec::new();
+        self.chain.times(&mut times);
+        times
+    }
+
+    pub fn reset_times(&mut self) {
+        self.chain.reset_times();
+    }
+
+    fn check(&self, batch: &Batch) -> Result<()> {
+        let (images, image_len) = (batch.len(), self.architecture.input.len());
+        ensure!(images > 0, "a batch without images");
+        ensure!(
+            batch.images.len() == images * image_len,
+            "a batch of {images} labels has {} values, expected {images} x {image_len}",
+            batch.images.len()
+        );
+        if let Some(label) = batch.labels.iter().find(|&&label| usize::from(label) >= self.architecture.classes) {
+            anyhow::bail!("label {label}, but {} has {} classes", self.architecture.name, self.architecture.classes);
+        }
+        Ok(())
     }
 }
-impl super::Engine for CpuEngine {
+
+impl Engine for CpuEngine {
     fn name(&self) -> &'static str {
         "cpu"
     }
+
     fn train_batch(
         &mut self,
-        p: &mut crate::model::Parameters,
-        b: &crate::data::Batch,
-        g: &mut crate::model::Gradients,
-    ) -> anyhow::Result<super::BatchStats> {
-        self.0.train_batch(p, b, g)
+        parameters: &mut Parameters,
+        batch: &Batch,
+        gradients: &mut Gradients,
+    ) -> Result<BatchStats> {
+        self.check(batch)?;
+        ensure!(batch.divisor > 0, "a batch whose losses are divided by 0");
+        let images = batch.len();
+        self.largest = self.largest.max(images);
+        let &Batch { seed, epoch, position, .. } = batch;
+        let step =
+            Step { isa: self.isa, threads: &self.threads, images, training: true, seed, epoch, position };
+        self.chain.forward(&step, parameters, &batch.images);
+        let classes = self.architecture.classes;
+        let d_logits = self.d_logits.first(images * padded(classes));
+        let objective = loss::Objective {
+            classes,
+            label_smoothing: self.objective.label_smoothing,
+            d_logits: Some(d_logits),
+        };
+        let stats = loss::cross_entropy(self.chain.output(images), batch.divisor, &batch.labels, objective);
+        self.chain.backward(&step, parameters, (&batch.images, d_logits), None, &mut self.slots, gradients);
+        self.chain.update_statistics(parameters);
+        Ok(stats)
     }
+
     fn eval_batch(
         &mut self,
-        p: &crate::model::Parameters,
-        b: &crate::data::Batch,
-        l: Option<&mut Vec<f32>>,
-    ) -> anyhow::Result<super::BatchStats> {
-        self.0.eval_batch(p, b, l)
+        parameters: &Parameters,
+        batch: &Batch,
+        mut logits: Option<&mut Vec<f32>>,
+    ) -> Result<BatchStats> {
+        self.check(batch)?;
+        if let Some(logits) = &mut logits {
+            logits.clear();
+        }
+        let classes = self.architecture.classes;
+        let mut stats = BatchStats::default();
+        // A large evaluation batch must not grow the buffers that training sized.
+        let at_once = self.largest.max(EVALUATION_IMAGES);
+        let parts = batch.images.chunks(at_once * self.architecture.input.len()).zip(batch.labels.chunks(at_once));
+        for (images, labels) in parts {
+            let step = Step {
+                isa: self.isa,
+                threads: &self.threads,
+                images: labels.len(),
+                training: false,
+                seed: batch.seed,
+                epoch: batch.epoch,
+                position: batch.position,
+            };
+            self.chain.forward(&step, parameters, images);
+            let output = self.chain.output(labels.len());
+            let objective = loss::Objective { classes, label_smoothing: 0.0, d_logits: None };
+            stats += loss::cross_entropy(output, labels.len(), labels, objective);
+            if let Some(logits) = &mut logits {
+                logits.extend(output.chunks_exact(padded(classes)).flat_map(|row| &row[..classes]));
+            }
+        }
+        Ok(stats)
     }
 }

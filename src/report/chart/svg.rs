@@ -2,6 +2,7 @@
 
 use super::font::Weight;
 use super::scene::{Anchor, Point, Rgb, Scene, Shape};
+use crate::report::escape::escape;
 use std::fmt::Write as _;
 
 /// A complete SVG file, without scripts or references to anything outside.
@@ -70,29 +71,4 @@ fn short(value: f64) -> String {
 
 fn hex(Rgb(r, g, b): Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
-}
-
-/// Text for XML; control characters, which XML forbids, become spaces.
-fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-        out
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_break_out_of_the_xml() {
-        assert_eq!(escape("<script>&\"\u{0}"), "&lt;script&gt;&amp;&quot; ");
-    }
 }

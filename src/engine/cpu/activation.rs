@@ -1,0 +1,238 @@
+//! ReLU, GELU, dropout and scaling: what happens to each value by itself.
+
+use super::operation::{BackwardPass, Operation, Step};
+use super::simd::{LANES, Simd, kernel};
+use crate::model::{Gradients, Parameters, Shape};
+use crate::random::dropout_mask;
+use rayon::prelude::*;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    Identity,
+    Relu,
+    /// x·Φ(x), Φ the normal distribution.
+    Gelu,
+}
+
+/// The activation of z.
+#[inline(always)]
+pub fn activate<S: Simd>(activation: Activation, z: S::V) -> S::V {
+    match activation {
+        Activation::Identity => z,
+        Activation::Relu => S::relu(z),
+        Activation::Gelu => S::mul(z, normal_distribution::<S>(z).0),
+    }
+}
+
+/// `gradient` times the derivative at z. For ReLU z may as well be the output.
+#[inline(always)]
+pub fn activation_gradient<S: Simd>(activation: Activation, z: S::V, gradient: S::V) -> S::V {
+    match activation {
+        Activation::Identity => gradient,
+        Activation::Relu => S::greater(z, S::zero(), gradient, S::zero()),
+        Activation::Gelu => {
+            let (distribution, density) = normal_distribution::<S>(z);
+            S::mul(gradient, S::fma(z, density, distribution))
+        }
+    }
+}
+
+/// Φ(x) and φ(x), to 2e-7: erf by Abramowitz and Stegun 7.1.26, whose exponential is the density's too.
+#[inline(always)]
+fn normal_distribution<S: Simd>(x: S::V) -> (S::V, S::V) {
+    let exponential = exp::<S>(S::mul(S::scale(-0.5, x), x));
+    let magnitude = S::max(x, S::scale(-1.0, x));
+    // t = 1 / (1 + p·|x| / √2)
+    let t = S::div(S::splat(1.0), S::axpy(0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2, magnitude, S::splat(1.0)));
+    let mut series = S::splat(1.061_405_4);
+    for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        series = S::fma(series, t, S::splat(coefficient));
+    }
+    // The upper tail 1 − Φ(|x|).
+    let tail = S::scale(0.5, S::mul(S::mul(series, t), exponential));
+    let distribution = S::greater(x, S::zero(), S::sub(S::splat(1.0), tail), tail);
+    // 1 / √(2π)
+    (distribution, S::scale(0.398_942_3, exponential))
+}
+
+/// eˣ for x ≤ 0, to a few units in the last place; below −87 it stays at e⁻⁸⁷. NaN stays NaN.
+#[inline(always)]
+fn exp<S: Simd>(x: S::V) -> S::V {
+    let x = S::max(S::splat(-87.0), x);
+    let n = S::round(S::scale(std::f32::consts::LOG2_E, x));
+    // ln 2 in two parts, so that the remainder is exact.
+    let r = S::axpy(-0.693_359_4, n, x);
+    let r = S::axpy(2.121_944_4e-4, n, r);
+    let mut series = S::splat(1.0 / 720.0);
+    for coefficient in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = S::fma(series, r, S::splat(coefficient));
+    }
+    S::mul(series, S::exp2_whole(n))
+}
+
+kernel! {
+    fn activate_all(activation: Activation, input: &[f32], output: &mut [f32]) {
+        assert!(input.len() == output.len() && input.len() % LANES == 0);
+        for at in (0..input.len()).step_by(LANES) {
+            // SAFETY: both slices are whole vectors long and equally long.
+            unsafe { S::store(output.as_mut_ptr().add(at), activate::<S>(activation, S::load(input.as_ptr().add(at)))) };
+        }
+    }
+}
+
+kernel! {
+    fn activation_gradients(activation: Activation, input: &[f32], d_output: &[f32], d_input: &mut [f32]) {
+        assert!(input.len() == d_output.len() && input.len() == d_input.len() && input.len() % LANES == 0);
+        for at in (0..input.len()).step_by(LANES) {
+            // SAFETY: all three slices are whole vectors long and equally long.
+            unsafe {
+                let (z, gradient) = (S::load(input.as_ptr().add(at)), S::load(d_output.as_ptr().add(at)));
+                S::store(d_input.as_mut_ptr().add(at), activation_gradient::<S>(activation, z, gradient));
+            }
+        }
+    }
+}
+
+/// Floats of one task of an elementwise pass: whole vectors.
+const PIECE: usize = 1 << 14;
+
+/// An activation that no other operation could take along.
+pub struct Activate {
+    pub activation: Activation,
+}
+
+impl Operation for Activate {
+    fn name(&self) -> &str {
+        match self.activation {
+            Activation::Identity => "identity",
+            Activation::Relu => "relu",
+            Activation::Gelu => "gelu",
+        }
+    }
+
+    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+        let tasks = output.par_chunks_mut(PIECE).zip(input.par_chunks(PIECE));
+        step.threads.each(tasks, |(output, input), _| activate_all(step.isa, self.activation, input, output));
+    }
+
+    fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+        let Some(d_input) = pass.d_input else { return };
+        let tasks = d_input.par_chunks_mut(PIECE).zip(pass.input.par_chunks(PIECE)).zip(pass.d_output.par_chunks(PIECE));
+        step.threads.each(tasks, |((d_input, input), d_output), _| {
+            activation_gradients(step.isa, self.activation, input, d_output, d_input);
+        });
+    }
+}
+
+/// y = factor·x.
+pub struct Scale {
+    pub factor: f32,
+}
+
+impl Operation for Scale {
+    fn name(&self) -> &str {
+        "scale"
+    }
+
+    fn forward(&mut self, _step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+        for (output, input) in output.iter_mut().zip(input) {
+            *output = self.factor * input;
+        }
+    }
+
+    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+        if let Some(d_input) = pass.d_input {
+            self.forward(step, parameters, pass.d_output, d_input);
+        }
+    }
+}
+
+/// Inverted dropout, from the keyed generator.
+pub struct Dropout {
+    pub probability: f32,
+    /// The number of dropout layers before this one.
+    pub layer: u64,
+    pub shape: Shape,
+    /// (images, height·width·channels), not padded.
+    pub mask: Vec<f32>,
+}
+
+impl Dropout {
+    /// y = mask ⊙ x, pixel by pixel because of the padding.
+    fn apply(&self, step: &Step, from: &[f32], to: &mut [f32]) {
+        let pixel = super::simd::padded(self.shape.channels);
+        let tasks = to
+            .par_chunks_mut(pixel * self.shape.height * self.shape.width)
+            .zip(from.par_chunks(pixel * self.shape.height * self.shape.width))
+            .zip(self.mask.par_chunks(self.shape.len()));
+        step.threads.each(tasks, |((to, from), mask), _| {
+            let pixels = to.chunks_exact_mut(pixel).zip(from.chunks_exact(pixel));
+            for ((to, from), mask) in pixels.zip(mask.chunks_exact(self.shape.channels)) {
+                to[self.shape.channels..].fill(0.0);
+                for ((to, from), mask) in to.iter_mut().zip(from).zip(mask) {
+                    *to = from * mask;
+                }
+            }
+        });
+    }
+}
+
+impl Operation for Dropout {
+    fn name(&self) -> &str {
+        "dropout"
+    }
+
+    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+        if !step.training {
+            output.copy_from_slice(input);
+            return;
+        }
+        self.mask.resize(self.mask.len().max(step.images * self.shape.len()), 0.0);
+        let masks = self.mask[..step.images * self.shape.len()].par_chunks_mut(self.shape.len()).enumerate();
+        step.threads.each(masks, |(image, mask), _| {
+            let position = step.position + image as u64;
+            dropout_mask(step.seed, step.epoch, position, self.layer, self.probability, mask);
+        });
+        self.apply(step, input, output);
+    }
+
+    fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+        if let Some(d_input) = pass.d_input {
+            self.apply(step, pass.d_output, d_input);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Isa;
+    use super::*;
+
+    /// Φ by integrating the density in f64 (Simpson), far finer than f32 can tell.
+    fn exact_distribution(x: f64) -> f64 {
+        let density = |t: f64| (-t * t / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        let (steps, from) = (4000, 0.0);
+        let h = (x - from) / f64::from(steps);
+        let inner: f64 =
+            (1..steps).map(|i| density(from + h * f64::from(i)) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+        0.5 + h / 3.0 * (density(from) + inner + density(x))
+    }
+
+    #[test]
+    fn gelu_and_its_derivative_are_exact_to_4e_7_on_every_instruction_set() {
+        let x: Vec<f32> = (-800..800).map(|i| i as f32 / 100.0).collect();
+        for isa in [Isa::Portable, Isa::detect()] {
+            let (mut y, mut d) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            activate_all(isa, Activation::Gelu, &x, &mut y);
+            activation_gradients(isa, Activation::Gelu, &x, &vec![1.0; x.len()], &mut d);
+            for ((&x, y), d) in x.iter().zip(y).zip(d) {
+                let x = f64::from(x);
+                let distribution = exact_distribution(x);
+                let derivative = distribution + x * (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt();
+                let scale = x.abs().max(1.0);
+                assert!((f64::from(y) - x * distribution).abs() < 4e-7 * scale, "gelu({x}) = {y}");
+                assert!((f64::from(d) - derivative).abs() < 6e-7, "gelu'({x}) = {d}, exactly {derivative}");
+            }
+        }
+    }
+}

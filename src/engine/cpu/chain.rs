@@ -1,0 +1,207 @@
+//! Operations one after the other, with all memory that lies between them.
+
+use super::buffer::Buffer;
+use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::simd::padded;
+use crate::model::{Gradients, Parameters, Shape};
+use rayon::prelude::*;
+use std::time::{Duration, Instant};
+
+/// An operation and what it makes.
+pub struct Stage {
+    operation: Link,
+    /// Floats of one image of the output.
+    output_len: usize,
+    output: Buffer,
+    times: [Duration; 2],
+}
+
+/// A single operation, or a branch that is added to its input.
+pub enum Link {
+    Single(Box<dyn Operation>),
+    /// y = x + chain(x).
+    Residual {
+        chain: Chain,
+        /// Gradient of the input by way of the branch.
+        d_branch: Buffer,
+    },
+}
+
+/// How long an operation took, in all steps since the last reset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OperationTime {
+    pub name: String,
+    pub cost: Cost,
+    pub forward: Duration,
+    pub backward: Duration,
+}
+
+#[derive(Default)]
+pub struct Chain {
+    stages: Vec<Stage>,
+    /// The stages before this one have nothing to learn, so gradients stop here.
+    first_trained: usize,
+    /// Gradients on their way: each stage reads one and writes the other.
+    d: [Buffer; 2],
+}
+
+/// Floats of one image of this shape, channels padded.
+fn padded_len(shape: Shape) -> usize {
+    padded(shape.channels) * shape.height * shape.width
+}
+
+impl Chain {
+    pub fn push(&mut self, operation: Link, output: Shape, trained: bool) {
+        if !trained && self.first_trained == self.stages.len() {
+            self.first_trained += 1;
+        }
+        let (output_len, output, times) = (padded_len(output), Buffer::default(), [Duration::ZERO; 2]);
+        self.stages.push(Stage { operation, output_len, output, times });
+    }
+
+
+    /// Whether anything in it has parameters to learn.
+    pub fn is_trained(&self) -> bool {
+        self.first_trained < self.stages.len()
+    }
+
+    /// The last output, (images, length).
+    pub fn output(&self, images: usize) -> &[f32] {
+        self.stages.last().map_or(&[], |stage| &stage.output[..images * stage.output_len])
+    }
+
+    pub fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32]) {
+        for place in 0..self.stages.len() {
+            let (before, rest) = self.stages.split_at_mut(place);
+            let input = match before.last() {
+                Some(stage) => &stage.output[..step.images * stage.output_len],
+                None => input,
+            };
+            let stage = &mut rest[0];
+            let started = Instant::now();
+            let output = stage.output.first(step.images * stage.output_len);
+            match &mut stage.operation {
+                Link::Single(operation) => operation.forward(step, parameters, input, output),
+                Link::Residual { chain, .. } => {
+                    chain.forward(step, parameters, input);
+                    add(step, input, chain.output(step.images), output);
+                }
+            }
+            stage.times[0] += started.elapsed();
+        }
+    }
+
+    /// From `d_output` to `d_input`, and the gradients of all parameters on the way. `d_output` is used up.
+    pub fn backward(
+        &mut self,
+        step: &Step,
+        parameters: &Parameters,
+        (input, d_output): (&[f32], &mut [f32]),
+        mut d_input: Option<&mut [f32]>,
+        slots: &mut Buffer,
+        gradients: &mut Gradients,
+    ) {
+        let longest = self.stages.iter().map(|stage| stage.output_len).max().unwrap_or(0);
+        let [even, odd] = &mut self.d;
+        even.ensure(step.images * longest);
+        odd.ensure(step.images * longest);
+        let last = self.stages.len() - 1;
+        let first = if d_input.is_some() { 0 } else { self.first_trained };
+        for place in (first..=last).rev() {
+            let (before, rest) = self.stages.split_at_mut(place);
+            let stage = &mut rest[0];
+            let started = Instant::now();
+            let (from, to): (&mut Buffer, &mut Buffer) = if place % 2 == 0 { (even, odd) } else { (odd, even) };
+            let d_output = match place == last {
+                true => &mut *d_output,
+                false => &mut from[..step.images * stage.output_len],
+            };
+            let (input, d_input) = match before.last() {
+                Some(stage) => {
+                    let length = step.images * stage.output_len;
+                    (&stage.output[..length], (place > first).then(|| &mut to[..length]))
+                }
+                None => (input, d_input.as_deref_mut()),
+            };
+            let output = &stage.output[..step.images * stage.output_len];
+            match &mut stage.operation {
+                Link::Single(operation) => {
+                    let pass = BackwardPass { input, output, d_output, d_input, slots };
+                    operation.backward(step, parameters, pass, gradients);
+                }
+                Link::Residual { chain, d_branch } => match d_input {
+                    Some(d_input) => {
+                        d_input.copy_from_slice(d_output);
+                        let d_branch = d_branch.first(d_input.len());
+                        chain.backward(step, parameters, (input, d_output), Some(d_branch), slots, gradients);
+                        add_to(step, d_branch, d_input);
+                    }
+                    None => chain.backward(step, parameters, (input, d_output), None, slots, gradients),
+                },
+            }
+            stage.times[1] += started.elapsed();
+        }
+    }
+
+    pub fn update_statistics(&self, parameters: &mut Parameters) {
+        for stage in &self.stages {
+            match &stage.operation {
+                Link::Single(operation) => operation.update_statistics(parameters),
+                Link::Residual { chain, .. } => chain.update_statistics(parameters),
+            }
+        }
+    }
+
+    /// Appends the times of all operations, branches operation by operation.
+    pub fn times(&self, times: &mut Vec<OperationTime>) {
+        for Stage { operation, times: [forward, backward], .. } in &self.stages {
+            match operation {
+                Link::Single(operation) => times.push(OperationTime {
+                    name: operation.name().to_string(),
+                    cost: operation.cost(),
+                    forward: *forward,
+                    backward: *backward,
+                }),
+                Link::Residual { chain, .. } => {
+                    let first = times.len();
+                    chain.times(times);
+                    let inside = |pick: fn(&OperationTime) -> Duration| times[first..].iter().map(pick).sum::<Duration>();
+                    let (inner_forward, inner_backward) = (inside(|time| time.forward), inside(|time| time.backward));
+                    times.push(OperationTime {
+                        name: "residual add".to_string(),
+                        cost: Cost::ELEMENTWISE,
+                        forward: forward.saturating_sub(inner_forward),
+                        backward: backward.saturating_sub(inner_backward),
+                    });
+                }
+            }
+        }
+    }
+
+    pub fn reset_times(&mut self) {
+        for stage in &mut self.stages {
+            stage.times = [Duration::ZERO; 2];
+            if let Link::Residual { chain, .. } = &mut stage.operation {
+                chain.reset_times();
+            }
+        }
+    }
+}
+
+/// Floats of one task.
+const PIECE: usize = 1 << 14;
+
+fn add(step: &Step, a: &[f32], b: &[f32], to: &mut [f32]) {
+    let tasks = to.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE).zip(b.par_chunks(PIECE)));
+    step.threads.each(tasks, |(to, (a, b)), _| {
+        for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
+            *to = a + b;
+        }
+    });
+}
+
+fn add_to(step: &Step, from: &[f32], to: &mut [f32]) {
+    step.threads.each(to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE)), |(to, from), _| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+    });
+}

@@ -1,0 +1,381 @@
+//! Convolutions of any kernel size, with bias and activation in one pass, as an implicit matrix product.
+//!
+//! A row of the kernel is a contiguous piece of kernel·channels floats of the (zero-padded) image, so patches are never copied out: the product reads
+//! them in place. Meant for first layers, whose few channels are no work for Winograd tiles.
+
+use super::activation::{Activation, activate, activation_gradient};
+use super::buffer::Buffer;
+use super::conv_winograd::ConvPlaces;
+use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::product::{Left, PANEL, by_rows, multiply};
+use super::reduce::sum_slots;
+use super::simd::{Isa, LANES, kernel, padded};
+use super::threads::{Scratch, images_per_group};
+use crate::model::{Gradients, Parameters, Shape};
+use rayon::prelude::*;
+
+/// Sizes of a convolution.
+#[derive(Debug, Clone)]
+pub struct DirectShape {
+    pub height: usize,
+    pub width: usize,
+    /// Floats from one pixel of the input to the next: its channels, padded or (images as they come) not.
+    pub pixel: usize,
+    pub kernel: usize,
+    pub padding: usize,
+    pub outputs: usize,
+    pub activation: Activation,
+}
+
+impl DirectShape {
+    fn out_height(&self) -> usize {
+        self.height + 2 * self.padding + 1 - self.kernel
+    }
+    fn out_width(&self) -> usize {
+        self.width + 2 * self.padding + 1 - self.kernel
+    }
+    /// Floats of a row of the padded image.
+    fn line(&self) -> usize {
+        (self.width + 2 * self.padding) * self.pixel
+    }
+    /// Floats of the padded image, and a few more for rows of the product that start in the last pixels.
+    fn padded_len(&self) -> usize {
+        (self.height + 2 * self.padding) * self.line()
+    }
+    /// The depth of the product that one row of the kernel stands for.
+    fn segment(&self) -> usize {
+        self.kernel * self.pixel
+    }
+    fn input_len(&self) -> usize {
+        self.height * self.width * self.pixel
+    }
+    fn out_pixel(&self) -> usize {
+        padded(self.outputs)
+    }
+    fn output_len(&self) -> usize {
+        self.out_height() * self.out_width() * self.out_pixel()
+    }
+    fn panels(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
+    }
+    /// Panels of the input's channels, for its gradient.
+    fn input_panels(&self) -> usize {
+        self.pixel.div_ceil(PANEL)
+    }
+    /// Floats of the kernels as panels.
+    fn weights_len(&self) -> usize {
+        self.panels() * self.kernel * self.segment() * PANEL
+    }
+}
+
+pub struct DirectConv {
+    name: String,
+    places: ConvPlaces,
+    shape: DirectShape,
+    /// `[outputs / 16][kernel row][kernel column · channels][16]`.
+    weights: Buffer,
+    /// `[kernel row][kernel column][inputs / 16][outputs][16]`, for the gradient of the input.
+    exchanged: Buffer,
+    /// (outputs), padded to whole panels.
+    bias: Buffer,
+}
+
+impl DirectConv {
+    /// `shape.pixel` says how the input comes: [`Shape`]'s channels, or those padded.
+    pub fn new(name: String, places: ConvPlaces, shape: DirectShape) -> Self {
+        let (weights, exchanged, bias) = Default::default();
+        Self { name, places, shape, weights, exchanged, bias }
+    }
+
+    /// Calls `with(output, input, kernel row, kernel column, value)` for every weight.
+    fn each_weight(&self, weight: &[f32], mut with: impl FnMut(usize, usize, usize, usize, f32)) {
+        let (side, inputs) = (self.shape.kernel, self.places.inputs);
+        for (place, &value) in weight.iter().enumerate() {
+            let (row, column) = (place / side % side, place % side);
+            with(place / (side * side * inputs), place / (side * side) % inputs, row, column, value);
+        }
+    }
+
+    fn pack(&mut self, parameters: &Parameters, exchanged: bool) {
+        let weight = &parameters.arrays()[self.places.weight].values;
+        let (side, pixel, segment) = (self.shape.kernel, self.shape.pixel, self.shape.segment());
+        if exchanged {
+            let (panels, depth) = (self.shape.input_panels(), self.shape.out_pixel());
+            let mut packed = std::mem::take(&mut self.exchanged);
+            let to = packed.first(side * side * panels * depth * PANEL);
+            self.each_weight(weight, |o, i, row, column, value| {
+                to[(((row * side + column) * panels + i / PANEL) * depth + o) * PANEL + i % PANEL] = value;
+            });
+            self.exchanged = packed;
+        } else {
+            let mut packed = std::mem::take(&mut self.weights);
+            let to = packed.first(self.shape.weights_len());
+            self.each_weight(weight, |o, i, row, column, value| {
+                to[((o / PANEL * side + row) * segment + column * pixel + i) * PANEL + o % PANEL] = value;
+            });
+            self.weights = packed;
+        }
+    }
+}
+
+/// Copies an image into the middle of zeros.
+fn pad(shape: &DirectShape, image: &[f32], to: &mut [f32]) {
+    let margin = shape.padding * shape.pixel;
+    to.fill(0.0);
+    for (y, row) in image.chunks_exact(shape.width * shape.pixel).enumerate() {
+        to[(y + shape.padding) * shape.line() + margin..][..row.len()].copy_from_slice(row);
+    }
+}
+
+kernel! {
+    /// One row of outputs before the bias: `to` is `[outputs / 16][column][16]`, `image` is padded.
+    fn forward_row(shape: &DirectShape, image: &[f32], y: usize, weights: &[f32], to: &mut [f32]) {
+        let (columns, segment) = (shape.out_width(), shape.segment());
+        assert!(y < shape.out_height() && image.len() >= shape.padded_len());
+        assert!(weights.len() >= shape.weights_len() && to.len() >= shape.panels() * columns * PANEL);
+        for panel in 0..shape.panels() {
+            for row in 0..shape.kernel {
+                // SAFETY: y + row is a row of the padded image, and columns + kernel − 1 pixels lie in it; the other lengths are asserted above.
+                unsafe {
+                    let at = image.as_ptr().add((y + row) * shape.line());
+                    let left = Left { at, row: shape.pixel, step: 1, block: PANEL };
+                    let right = weights.as_ptr().add((panel * shape.kernel + row) * segment * PANEL);
+                    let to = to.as_mut_ptr().add(panel * columns * PANEL);
+                    multiply::<S>(columns, left, right, PANEL, segment, to, PANEL, row > 0);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels.
+    fn weight_gradient_row(shape: &DirectShape, image: &[f32], y: usize, gradient: &[f32], d_weights: &mut [f32]) {
+        let (columns, segment) = (shape.out_width(), shape.segment());
+        assert!(y < shape.out_height() && image.len() >= shape.padded_len());
+        assert!(d_weights.len() >= shape.weights_len() && gradient.len() >= shape.panels() * columns * PANEL);
+        for panel in 0..shape.panels() {
+            for row in 0..shape.kernel {
+                // SAFETY: as in `forward_row`, with rows and depths of the product exchanged.
+                unsafe {
+                    let at = image.as_ptr().add((y + row) * shape.line());
+                    let left = Left { at, row: 1, step: shape.pixel, block: PANEL * shape.pixel };
+                    let right = gradient.as_ptr().add(panel * columns * PANEL);
+                    let to = d_weights.as_mut_ptr().add((panel * shape.kernel + row) * segment * PANEL);
+                    multiply::<S>(segment, left, right, PANEL, columns, to, PANEL, true);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Adds what one row of gradients means for the padded image, whose pixels are whole panels here.
+    fn input_gradient_row(shape: &DirectShape, gradient: &[f32], y: usize, exchanged: &[f32], d_image: &mut [f32]) {
+        let (columns, depth, panels) = (shape.out_width(), shape.out_pixel(), shape.input_panels());
+        let width = shape.width + 2 * shape.padding;
+        assert!(y < shape.out_height() && gradient.len() >= shape.panels() * columns * PANEL);
+        assert!(d_image.len() >= (shape.height + 2 * shape.padding) * width * panels * PANEL);
+        assert!(exchanged.len() >= shape.kernel * shape.kernel * panels * depth * PANEL);
+        for (row, column) in (0..shape.kernel).flat_map(|row| (0..shape.kernel).map(move |column| (row, column))) {
+            for panel in 0..panels {
+                // SAFETY: pixel (y + row, column + columns − 1) is the last that is written, and inside the padded image.
+                unsafe {
+                    let left = by_rows(gradient.as_ptr(), columns);
+                    let place = (row * shape.kernel + column) * panels + panel;
+                    let right = exchanged.as_ptr().add(place * depth * PANEL);
+                    let to = d_image.as_mut_ptr().add((((y + row) * width + column) * panels + panel) * PANEL);
+                    multiply::<S>(columns, left, right, PANEL, depth, to, panels * PANEL, true);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Adds the bias, applies the activation, and leaves the panels: `out` is (column, outputs padded).
+    fn finish_row(shape: &DirectShape, panels: &[f32], bias: &[f32], out: &mut [f32]) {
+        let (columns, pixel) = (shape.out_width(), shape.out_pixel());
+        assert!(panels.len() >= shape.panels() * columns * PANEL && out.len() >= columns * pixel && bias.len() >= pixel);
+        for column in 0..columns {
+            for c in (0..pixel).step_by(LANES) {
+                // SAFETY: the lengths asserted above hold every column and channel.
+                unsafe {
+                    let z = S::load(panels.as_ptr().add((c / PANEL * columns + column) * PANEL + c % PANEL));
+                    let z = S::add(z, S::load(bias.as_ptr().add(c)));
+                    S::store(out.as_mut_ptr().add(column * pixel + c), activate::<S>(shape.activation, z));
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Replaces the row's outputs before the bias, `panels`, by the gradients behind the activation, and adds these to `d_bias`.
+    fn gradient_row(
+        shape: &DirectShape,
+        gradient: &[f32],
+        output: &[f32],
+        bias: &[f32],
+        panels: &mut [f32],
+        d_bias: &mut [f32],
+    ) {
+        let (columns, pixel) = (shape.out_width(), shape.out_pixel());
+        assert!(panels.len() >= shape.panels() * columns * PANEL && gradient.len() >= columns * pixel);
+        assert!(output.len() >= columns * pixel && bias.len() >= pixel && d_bias.len() >= pixel);
+        for column in 0..columns {
+            for c in (0..pixel).step_by(LANES) {
+                // SAFETY: the lengths asserted above hold every column and channel.
+                unsafe {
+                    let place = panels.as_mut_ptr().add((c / PANEL * columns + column) * PANEL + c % PANEL);
+                    let z = match shape.activation {
+                        // ReLU and the identity are told by their output; only GELU needs what went in.
+                        Activation::Gelu => S::add(S::load(place), S::load(bias.as_ptr().add(c))),
+                        Activation::Identity | Activation::Relu => S::load(output.as_ptr().add(column * pixel + c)),
+                    };
+                    let gradient = S::load(gradient.as_ptr().add(column * pixel + c));
+                    let value = activation_gradient::<S>(shape.activation, z, gradient);
+                    S::store(place, value);
+                    let sum = d_bias.as_mut_ptr().add(c);
+                    S::store(sum, S::add(S::load(sum), value));
+                }
+            }
+        }
+    }
+}
+
+fn forward_images(isa: Isa, conv: &DirectConv, x: &[f32], out: &mut [f32], scratch: &mut Scratch) {
+    let shape = &conv.shape;
+    let row_len = shape.out_width() * shape.out_pixel();
+    let panels = scratch.b.first(shape.panels() * shape.out_width() * PANEL);
+    let image = scratch.a.first(shape.padded_len());
+    for (x, out) in x.chunks_exact(shape.input_len()).zip(out.chunks_exact_mut(shape.output_len())) {
+        pad(shape, x, image);
+        for (y, out) in out.chunks_exact_mut(row_len).enumerate() {
+            forward_row(isa, shape, image, y, &conv.weights, panels);
+            finish_row(isa, shape, panels, &conv.bias, out);
+        }
+    }
+}
+
+/// One group of images on its way back.
+struct Group<'a> {
+    x: &'a [f32],
+    output: &'a [f32],
+    gradient: &'a [f32],
+    d_input: Option<&'a mut [f32]>,
+    /// `[outputs / 16][kernel row][kernel column · channels][16]`, then the gradient of the bias.
+    slot: &'a mut [f32],
+}
+
+fn backward_images(isa: Isa, conv: &DirectConv, group: Group<'_>, scratch: &mut Scratch) {
+    let shape = &conv.shape;
+    let Group { x, output, gradient, mut d_input, slot } = group;
+    slot.fill(0.0);
+    let (d_weights, d_bias) = slot.split_at_mut(shape.weights_len());
+    let row_len = shape.out_width() * shape.out_pixel();
+    let panels = scratch.b.first(shape.panels() * shape.out_width() * PANEL);
+    let padded_image = scratch.a.first(shape.padded_len());
+    for (place, x) in x.chunks_exact(shape.input_len()).enumerate() {
+        pad(shape, x, padded_image);
+        let image = place * shape.output_len()..(place + 1) * shape.output_len();
+        let d_padded = match d_input {
+            Some(_) => {
+                let pixels = (shape.height + 2 * shape.padding) * (shape.width + 2 * shape.padding);
+                let d_padded = scratch.c.first(pixels * shape.input_panels() * PANEL);
+                d_padded.fill(0.0);
+                d_padded
+            }
+            None => &mut [],
+        };
+        let rows = output[image.clone()].chunks_exact(row_len).zip(gradient[image].chunks_exact(row_len));
+        for (y, (output, gradient)) in rows.enumerate() {
+            if shape.activation == Activation::Gelu {
+                forward_row(isa, shape, padded_image, y, &conv.weights, panels);
+            }
+            gradient_row(isa, shape, gradient, output, &conv.bias, panels, d_bias);
+            if !conv.places.frozen {
+                weight_gradient_row(isa, shape, padded_image, y, panels, d_weights);
+            }
+            if d_input.is_some() {
+                input_gradient_row(isa, shape, panels, y, &conv.exchanged, d_padded);
+            }
+        }
+        if let Some(d_input) = &mut d_input {
+            let d_input = &mut d_input[place * shape.input_len()..(place + 1) * shape.input_len()];
+            crop(shape, d_padded, d_input);
+        }
+    }
+}
+
+/// Copies the middle of a padded gradient, whose pixels are whole panels, to the gradient of the image.
+fn crop(shape: &DirectShape, d_padded: &[f32], d_image: &mut [f32]) {
+    let pixel = shape.input_panels() * PANEL;
+    let width = shape.width + 2 * shape.padding;
+    for (place, to) in d_image.chunks_exact_mut(shape.pixel).enumerate() {
+        let (y, x) = (place / shape.width + shape.padding, place % shape.width + shape.padding);
+        to.copy_from_slice(&d_padded[(y * width + x) * pixel..][..shape.pixel]);
+    }
+}
+
+impl Operation for DirectConv {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn cost(&self) -> Cost {
+        let pixels = Shape::map(1, self.shape.out_height(), self.shape.out_width()).len();
+        Cost::convolution(self.shape.kernel * self.shape.kernel * self.places.inputs * self.places.outputs * pixels)
+    }
+
+    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+        self.pack(parameters, false);
+        let bias = self.bias.first(self.shape.panels() * PANEL);
+        if let Some(place) = self.places.bias {
+            bias[..self.places.outputs].copy_from_slice(&parameters.arrays()[place].values);
+        }
+        let images = step.threads.images_per_task(step.images);
+        let tasks = output
+            .par_chunks_mut(images * self.shape.output_len())
+            .zip(input.par_chunks(images * self.shape.input_len()));
+        step.threads.each(tasks, |(out, x), scratch| forward_images(step.isa, self, x, out, scratch));
+    }
+
+    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+        let BackwardPass { input, output, d_output, d_input, slots } = pass;
+        if d_input.is_some() {
+            self.pack(parameters, true);
+        }
+        let shape = &self.shape;
+        let images = images_per_group(step.images, 32);
+        let slot_len = shape.weights_len() + shape.panels() * PANEL;
+        let slots = slots.first(step.images.div_ceil(images) * slot_len);
+        {
+            let (in_len, out_len) = (images * shape.input_len(), images * shape.output_len());
+            let mut d_inputs: Vec<Option<&mut [f32]>> = match d_input {
+                Some(d_input) => d_input.chunks_mut(in_len).map(Some).collect(),
+                None => slots.chunks(slot_len).map(|_| None).collect(),
+            };
+            let tasks = (input.par_chunks(in_len))
+                .zip(output.par_chunks(out_len).zip(d_output.par_chunks(out_len)))
+                .zip(d_inputs.par_iter_mut().zip(slots.par_chunks_mut(slot_len)));
+            step.threads.each(tasks, |((x, (output, gradient)), (d_input, slot)), scratch| {
+                let group = Group { x, output, gradient, d_input: d_input.take(), slot };
+                backward_images(step.isa, self, group, scratch);
+            });
+        }
+        if let Some(place) = self.places.bias {
+            sum_slots(slots, slot_len, shape.weights_len(), &mut gradients.arrays[place]);
+        }
+        if !self.places.frozen {
+            let mut sum = vec![0.0; shape.weights_len()];
+            sum_slots(slots, slot_len, 0, &mut sum);
+            let (side, segment, inputs) = (shape.kernel, shape.segment(), self.places.inputs);
+            for (place, value) in gradients.arrays[self.places.weight].iter_mut().enumerate() {
+                let (row, column) = (place / side % side, place % side);
+                let (o, i) = (place / (side * side * inputs), place / (side * side) % inputs);
+                *value = sum[((o / PANEL * side + row) * segment + column * shape.pixel + i) * PANEL + o % PANEL];
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! 3x3 convolutions with bias, ReLU and 2x2 max-pool in one pass, by Winograd tiles.
+
+use super::buffer::Buffer;
+use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
+use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::product::{PANEL, by_columns, by_rows, multiply};
+use super::reduce::sum_slots;
+use super::simd::{Isa, kernel};
+use super::threads::{Scratch, images_per_group};
+use super::tiles::{
+    Block, OutputGradient, Tiling, position_stride, transform_input, transform_input_gradient, transform_output,
+    transform_output_gradient,
+};
+use crate::model::{Gradients, Parameters};
+use rayon::prelude::*;
+
+/// Where a convolution's parameters are, and its real (unpadded) channels.
+#[derive(Debug, Clone)]
+pub struct ConvPlaces {
+    pub weight: usize,
+    pub bias: Option<usize>,
+    pub inputs: usize,
+    pub outputs: usize,
+    pub frozen: bool,
+}
+
+pub struct WinogradConv {
+    name: String,
+    places: ConvPlaces,
+    tiling: Tiling,
+    /// Transformed kernels, `[outputs / 16][position][inputs][16]`.
+    u: Buffer,
+    /// The same with inputs and outputs exchanged, for the gradient of the input.
+    u_exchanged: Buffer,
+    /// (outputs), padded; zeros where there is no bias.
+    bias: Buffer,
+    /// Which output of its window each pooled one was; empty without a pool.
+    codes: Vec<u8>,
+}
+
+/// Runs `$body` with the constant `$m` for the size of the tile.
+macro_rules! with_tile {
+    ($size:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
+        match $size {
+            3 => $function::<3>($($argument),*),
+            _ => $function::<4>($($argument),*),
+        }
+    };
+}
+
+impl WinogradConv {
+    pub fn new(name: String, places: ConvPlaces, tiling: Tiling) -> Self {
+        let (u, u_exchanged, bias) = Default::default();
+        Self { name, places, tiling, u, u_exchanged, bias, codes: Vec::new() }
+    }
+
+    fn transform_weights(&mut self, step: &Step, parameters: &Parameters, columns: Columns) {
+        let (isa, tiling) = (step.isa, &self.tiling);
+        let (u, across, rows) = match columns {
+            Columns::Outputs => (&mut self.u, tiling.outputs, tiling.inputs),
+            Columns::Inputs => (&mut self.u_exchanged, tiling.inputs, tiling.outputs),
+        };
+        let kernels = Kernels {
+            weight: &parameters.arrays()[self.places.weight].values,
+            outputs: self.places.outputs,
+            inputs: self.places.inputs,
+        };
+        let panel_len = tiling.positions() * rows * PANEL;
+        let panels = u.first(across.div_ceil(PANEL) * panel_len).par_chunks_mut(panel_len).enumerate();
+        step.threads.each(panels, |(panel, u), _| {
+            with_tile!(tiling.m, transform_filters(isa, kernels, columns, panel, rows, u));
+        });
+    }
+}
+
+kernel! {
+    /// m = v·u at every position.
+    fn multiply_forward(tiling: &Tiling, v: &[f32], u: &[f32], tiles: usize, m: &mut [f32]) {
+        let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
+        let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
+        let panels = outputs.div_ceil(PANEL);
+        assert!(v.len() >= positions * v_stride && m.len() >= positions * m_stride);
+        assert!(u.len() >= panels * positions * inputs * PANEL);
+        for position in 0..positions {
+            for panel in 0..panels {
+                // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16.
+                unsafe {
+                    let left = by_rows(v.as_ptr().add(position * v_stride), tiles);
+                    let right = u.as_ptr().add((panel * positions + position) * inputs * PANEL);
+                    let to = m.as_mut_ptr().add(position * m_stride + panel * tiles * PANEL);
+                    multiply::<S>(tiles, left, right, PANEL, inputs, to, PANEL, false);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// du (+)= vᵀ·dm at every position and then, where `u` is given, v = dm·u: the gradient of the input takes the input's place.
+    fn multiply_backward(
+        tiling: &Tiling,
+        v: &mut [f32],
+        dm: &[f32],
+        u: Option<&[f32]>,
+        tiles: usize,
+        du: &mut [f32],
+        accumulate: bool,
+    ) {
+        let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
+        let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
+        let (in_panels, out_panels) = (inputs.div_ceil(PANEL), outputs.div_ceil(PANEL));
+        assert!(v.len() >= positions * v_stride && dm.len() >= positions * m_stride);
+        assert!(du.len() >= out_panels * positions * inputs * PANEL);
+        assert!(u.is_none_or(|u| u.len() >= in_panels * positions * outputs * PANEL));
+        for position in 0..positions {
+            // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16, and the rows of `du` of
+            // one panel of inputs end at `inputs`.
+            unsafe {
+                let v = v.as_mut_ptr().add(position * v_stride);
+                let dm = dm.as_ptr().add(position * m_stride);
+                for out_panel in 0..out_panels {
+                    let right = dm.add(out_panel * tiles * PANEL);
+                    let to = du.as_mut_ptr().add((out_panel * positions + position) * inputs * PANEL);
+                    for in_panel in 0..in_panels {
+                        let rows = PANEL.min(inputs - in_panel * PANEL);
+                        let left = by_columns(v.add(in_panel * tiles * PANEL));
+                        let to = to.add(in_panel * PANEL * PANEL);
+                        multiply::<S>(rows, left, right, PANEL, tiles, to, PANEL, accumulate);
+                    }
+                }
+                if let Some(u) = u {
+                    for in_panel in 0..in_panels {
+                        let right = u.as_ptr().add((in_panel * positions + position) * outputs * PANEL);
+                        let to = v.add(in_panel * tiles * PANEL);
+                        multiply::<S>(tiles, by_rows(dm, tiles), right, PANEL, outputs, to, PANEL, false);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The forward pass over whole images.
+fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], codes: &mut [u8], scratch: &mut Scratch) {
+    let tiling = &conv.tiling;
+    let tiles = x.len() / tiling.input_len() * tiling.tiles();
+    for block in Block::cut(tiles, tiling.block()) {
+        let v = scratch.a.first(tiling.positions() * position_stride(tiling.inputs, block.count));
+        let m = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
+        with_tile!(tiling.m, transform_input(isa, tiling, x, block, v));
+        multiply_forward(isa, tiling, v, &conv.u, block.count, m);
+        with_tile!(tiling.m, transform_output(isa, tiling, m, &conv.bias, block, out, codes));
+    }
+}
+
+/// One group of images on its way back, and its share of the gradients.
+struct Group<'a> {
+    x: &'a [f32],
+    from: OutputGradient<'a>,
+    d_input: Option<&'a mut [f32]>,
+    /// `[outputs / 16][inputs][9][16]`, then the gradient of the bias.
+    slot: &'a mut [f32],
+}
+
+fn backward_images(isa: Isa, conv: &WinogradConv, group: Group<'_>, scratch: &mut Scratch) {
+    let tiling = &conv.tiling;
+    let Group { x, from, mut d_input, slot } = group;
+    let panel_len = tiling.positions() * tiling.inputs * PANEL;
+    let panels = tiling.outputs.div_ceil(PANEL);
+    let (taps, d_bias) = slot.split_at_mut(panels * tiling.inputs * 9 * PANEL);
+    d_bias.fill(0.0);
+    if let Some(d_input) = &mut d_input {
+        d_input.fill(0.0);
+    }
+    let u = d_input.is_some().then_some(&conv.u_exchanged[..]);
+    let du = scratch.c.first(panels * panel_len);
+    let tiles = x.len() / tiling.input_len() * tiling.tiles();
+    for block in Block::cut(tiles, tiling.block()) {
+        let v = scratch.a.first(tiling.positions() * position_stride(tiling.inputs, block.count));
+        let dm = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
+        with_tile!(tiling.m, transform_input(isa, tiling, x, block, v));
+        with_tile!(tiling.m, transform_output_gradient(isa, tiling, from, block, dm, d_bias));
+        multiply_backward(isa, tiling, v, dm, u, block.count, du, block.first > 0);
+        if let Some(d_input) = &mut d_input {
+            with_tile!(tiling.m, transform_input_gradient(isa, tiling, v, block, d_input));
+        }
+    }
+    for (du, taps) in du.chunks_exact(panel_len).zip(taps.chunks_exact_mut(tiling.inputs * 9 * PANEL)) {
+        with_tile!(tiling.m, transform_filter_gradients(isa, du, tiling.inputs, taps));
+    }
+}
+
+impl Operation for WinogradConv {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn cost(&self) -> Cost {
+        let pixels = (self.tiling.height + 2 * self.tiling.padding - 2) * (self.tiling.width + 2 * self.tiling.padding - 2);
+        Cost::convolution(9 * self.places.inputs * self.places.outputs * pixels)
+    }
+
+    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+        self.transform_weights(step, parameters, Columns::Outputs);
+        let bias = self.bias.first(self.tiling.outputs.next_multiple_of(PANEL));
+        if let Some(place) = self.places.bias {
+            bias[..self.places.outputs].copy_from_slice(&parameters.arrays()[place].values);
+        }
+        // Without a pool there are no codes, but the tasks want a slice each.
+        let code_len = if self.tiling.epilogue.pool { self.tiling.output_len() } else { 1 };
+        let mut codes = std::mem::take(&mut self.codes);
+        codes.resize(codes.len().max(step.images * code_len), 0);
+        let images = step.threads.images_per_task(step.images);
+        let tasks = output
+            .par_chunks_mut(images * self.tiling.output_len())
+            .zip(input.par_chunks(images * self.tiling.input_len()))
+            .zip(codes.par_chunks_mut(images * code_len));
+        step.threads.each(tasks, |((out, x), codes), scratch| forward_images(step.isa, self, x, out, codes, scratch));
+        self.codes = codes;
+    }
+
+    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+        let BackwardPass { input, output, d_output, d_input, slots } = pass;
+        if d_input.is_some() {
+            self.transform_weights(step, parameters, Columns::Inputs);
+        }
+        let tiling = &self.tiling;
+        let images = images_per_group(step.images, most_groups(tiling, step.images));
+        let panel_len = tiling.inputs * 9 * PANEL;
+        let panels = tiling.outputs.div_ceil(PANEL);
+        let slot_len = panels * panel_len + tiling.outputs.next_multiple_of(PANEL);
+        let groups = step.images.div_ceil(images);
+        let slots = slots.first(groups * slot_len);
+        {
+            let (in_len, out_len) = (images * tiling.input_len(), images * tiling.output_len());
+            let mut d_inputs: Vec<Option<&mut [f32]>> = match d_input {
+                Some(d_input) => d_input.chunks_mut(in_len).map(Some).collect(),
+                None => (0..groups).map(|_| None).collect(),
+            };
+            let code_len = if tiling.epilogue.pool { out_len } else { images };
+            let tasks = (input.par_chunks(in_len))
+                .zip(output.par_chunks(out_len).zip(d_output.par_chunks(out_len)))
+                .zip(self.codes[..step.images * (code_len / images)].par_chunks(code_len))
+                .zip(d_inputs.par_iter_mut().zip(slots.par_chunks_mut(slot_len)));
+            step.threads.each(tasks, |(((x, (output, gradient)), codes), (d_input, slot)), scratch| {
+                let from = OutputGradient { gradient, output, codes };
+                backward_images(step.isa, self, Group { x, from, d_input: d_input.take(), slot }, scratch);
+            });
+        }
+        let (inputs, outputs) = (self.places.inputs, self.places.outputs);
+        if !self.places.frozen {
+            let weight = gradients.arrays[self.places.weight].par_chunks_mut(PANEL * inputs * 9).enumerate();
+            step.threads.each(weight, |(panel, weight), scratch| {
+                let taps = scratch.a.first(panel_len);
+                sum_slots(slots, slot_len, panel * panel_len, taps);
+                scatter_taps(taps, inputs, 9, weight);
+            });
+        }
+        if let Some(place) = self.places.bias {
+            sum_slots(slots, slot_len, panels * panel_len, &mut gradients.arrays[place][..outputs]);
+        }
+    }
+}
+
+/// Into how many groups a batch is cut: enough to feed many threads, but each of so many tiles that going through the transformed gradient of
+/// all kernels once a group does not show.
+fn most_groups(tiling: &Tiling, images: usize) -> usize {
+    let tiles = images * tiling.tiles();
+    (tiles / 96).next_power_of_two().clamp(1, 16)
+}

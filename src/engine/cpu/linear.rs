@@ -1,0 +1,227 @@
+//! Linear layers with bias and ReLU, on the same panels as the convolutions.
+//!
+//! W is never packed for the forward pass: it is the left factor as it stands, and the batch, transposed, the right one. On the way back it is
+//! copied, not transposed, a few columns at a time.
+
+use super::buffer::Buffer;
+use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::product::{Left, PANEL, by_columns, by_rows, multiply};
+use super::simd::{kernel, padded};
+use crate::model::{Gradients, Parameters};
+use rayon::prelude::*;
+
+/// Depth of the product that is taken at once, so that a panel of the batch stays in the first-level cache.
+const DEPTH: usize = 256;
+/// Outputs, or panels of inputs, of one task.
+const TASK_OUTPUTS: usize = 64;
+const TASK_PANELS: usize = 4;
+
+/// Where the parameters are, and the sizes.
+#[derive(Debug, Clone)]
+pub struct LinearPlaces {
+    pub weight: usize,
+    pub bias: Option<usize>,
+    pub inputs: usize,
+    pub outputs: usize,
+    pub relu: bool,
+}
+
+pub struct Linear {
+    name: String,
+    places: LinearPlaces,
+    /// The batch transposed, `[images / 16][input][16]`.
+    columns: Buffer,
+    /// The batch as panels, `[inputs / 16][image][16]`.
+    panels: Buffer,
+    /// Outputs, `[task][images / 16][output][16]`.
+    products: Buffer,
+    /// Gradient of the outputs as panels, `[outputs / 16][image][16]`.
+    d_panels: Buffer,
+    /// Gradient of the inputs as panels, `[inputs / 16][image][16]`.
+    d_inputs: Buffer,
+}
+
+impl Linear {
+    pub fn new(name: String, places: LinearPlaces) -> Self {
+        let (columns, panels, products, d_panels, d_inputs) = Default::default();
+        Self { name, places, columns, panels, products, d_panels, d_inputs }
+    }
+}
+
+/// Rows of `width` floats (of which `rows` lie `stride` apart) to `[width / 16][row][16]`, one panel.
+fn to_panel(from: &[f32], stride: usize, panel: usize, to: &mut [f32]) {
+    let width = PANEL.min(stride - panel * PANEL);
+    for (row, to) in from.chunks_exact(stride).zip(to.chunks_exact_mut(PANEL)) {
+        to[..width].copy_from_slice(&row[panel * PANEL..][..width]);
+        to[width..].fill(0.0);
+    }
+}
+
+kernel! {
+    /// y[outputs, images] = W·xᵀ for the rows of `weight`: `x` is `[images / 16][input][16]`, `y` is `[images / 16][output][16]`.
+    fn multiply_outputs(weight: &[f32], inputs: usize, x: &[f32], y: &mut [f32]) {
+        let outputs = weight.len() / inputs;
+        let panels = x.len() / (inputs * PANEL);
+        assert!(y.len() >= panels * outputs * PANEL);
+        for start in (0..inputs).step_by(DEPTH) {
+            let depth = DEPTH.min(inputs - start);
+            for panel in 0..panels {
+                // SAFETY: `weight` has `outputs` rows of `inputs` floats, `x` and `y` `panels` panels of as many rows.
+                unsafe {
+                    let left = Left { at: weight.as_ptr().add(start), row: inputs, step: 1, block: PANEL };
+                    let right = x.as_ptr().add((panel * inputs + start) * PANEL);
+                    let to = y.as_mut_ptr().add(panel * outputs * PANEL);
+                    multiply::<S>(outputs, left, right, PANEL, depth, to, PANEL, start > 0);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// dW = dyᵀ·x for the outputs of some panels: `d_weight` is (outputs, inputs), `dy` and `x` are panels of `images` rows.
+    fn multiply_weight_gradients(dy: &[f32], x: &[f32], images: usize, inputs: usize, d_weight: &mut [f32]) {
+        let outputs = d_weight.len() / inputs;
+        let panel_len = images * PANEL;
+        assert!(dy.len() >= outputs.div_ceil(PANEL) * panel_len && x.len() >= inputs.div_ceil(PANEL) * panel_len);
+        for in_panel in 0..inputs.div_ceil(PANEL) {
+            for out_panel in 0..outputs.div_ceil(PANEL) {
+                let (first, column) = (out_panel * PANEL, in_panel * PANEL);
+                let rows = PANEL.min(outputs - first);
+                // SAFETY: the panels are inside what is asserted above; a product that would cross the end of a row of `d_weight` goes
+                // through a square of its own.
+                unsafe {
+                    let left = by_columns(dy.as_ptr().add(out_panel * panel_len));
+                    let right = x.as_ptr().add(in_panel * panel_len);
+                    if column + PANEL <= inputs {
+                        let to = d_weight.as_mut_ptr().add(first * inputs + column);
+                        multiply::<S>(rows, left, right, PANEL, images, to, inputs, false);
+                    } else {
+                        let mut square = [0.0_f32; PANEL * PANEL];
+                        multiply::<S>(rows, left, right, PANEL, images, square.as_mut_ptr(), PANEL, false);
+                        for row in 0..rows {
+                            let to = &mut d_weight[(first + row) * inputs + column..(first + row + 1) * inputs];
+                            to.copy_from_slice(&square[row * PANEL..][..to.len()]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// dx = dy·W for one panel of inputs: `weight` is that panel, `[output][16]`, `dy` panels of `images` rows.
+    fn multiply_input_gradients(dy: &[f32], images: usize, weight: &[f32], dx: &mut [f32]) {
+        let outputs = weight.len() / PANEL;
+        assert!(dy.len() >= outputs.div_ceil(PANEL) * images * PANEL && dx.len() >= images * PANEL);
+        // SAFETY: the lengths asserted above.
+        unsafe {
+            multiply::<S>(images, by_rows(dy.as_ptr(), images), weight.as_ptr(), PANEL, outputs, dx.as_mut_ptr(), PANEL, false);
+        }
+    }
+}
+
+impl Operation for Linear {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::linear(self.places.inputs * self.places.outputs)
+    }
+
+    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+        let LinearPlaces { inputs, outputs, relu, .. } = self.places;
+        let in_stride = padded(inputs);
+        let image_panels = step.images.div_ceil(PANEL);
+        let columns = self.columns.first(image_panels * inputs * PANEL);
+        let tasks = columns.par_chunks_mut(inputs * PANEL).zip(input.par_chunks(in_stride * PANEL));
+        step.threads.each(tasks, |(columns, rows), _| {
+            if rows.len() < in_stride * PANEL {
+                columns.fill(0.0);
+            }
+            for (image, row) in rows.chunks_exact(in_stride).enumerate() {
+                for (to, value) in columns.chunks_exact_mut(PANEL).zip(row) {
+                    to[image] = *value;
+                }
+            }
+        });
+        let task_len = image_panels * TASK_OUTPUTS * PANEL;
+        let products = self.products.first(outputs.div_ceil(TASK_OUTPUTS) * task_len);
+        let weight = &parameters.arrays()[self.places.weight].values;
+        let tasks = products.par_chunks_mut(task_len).zip(weight.par_chunks(TASK_OUTPUTS * inputs));
+        step.threads.each(tasks, |(y, weight), _| multiply_outputs(step.isa, weight, inputs, columns, y));
+        let bias = self.places.bias.map(|place| &parameters.arrays()[place].values);
+        let (products, rows) = (&*products, output.par_chunks_mut(padded(outputs)).enumerate());
+        step.threads.each(rows, |(image, row), _| {
+            row[outputs..].fill(0.0);
+            for (output, value) in row[..outputs].iter_mut().enumerate() {
+                let (task, place) = (output / TASK_OUTPUTS, output % TASK_OUTPUTS);
+                let task_outputs = TASK_OUTPUTS.min(outputs - task * TASK_OUTPUTS);
+                let at = task * task_len + ((image / PANEL) * task_outputs + place) * PANEL + image % PANEL;
+                let z = products[at] + bias.map_or(0.0, |bias| bias[output]);
+                // Not `max`, which would hide a NaN.
+                *value = if relu && z <= 0.0 { 0.0 } else { z };
+            }
+        });
+    }
+
+    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+        let BackwardPass { input, output, d_output, d_input, .. } = pass;
+        let LinearPlaces { inputs, outputs, relu, .. } = self.places;
+        let (in_stride, out_stride, images) = (padded(inputs), padded(outputs), step.images);
+        let panel_len = images * PANEL;
+        if relu {
+            for (gradient, output) in d_output.iter_mut().zip(output) {
+                *gradient = if *output > 0.0 { *gradient } else { 0.0 };
+            }
+        }
+        if let Some(place) = self.places.bias {
+            let d_bias = &mut gradients.arrays[place];
+            d_bias.fill(0.0);
+            for row in d_output.chunks_exact(out_stride) {
+                d_bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        let d_panels = self.d_panels.first(outputs.div_ceil(PANEL) * panel_len);
+        let d_output = &*d_output;
+        let tasks = d_panels.par_chunks_mut(panel_len).enumerate();
+        step.threads.each(tasks, |(panel, to), _| to_panel(d_output, out_stride, panel, to));
+        let d_panels = &*d_panels;
+
+        let panels = self.panels.first(inputs.div_ceil(PANEL) * panel_len);
+        let tasks = panels.par_chunks_mut(panel_len).enumerate();
+        step.threads.each(tasks, |(panel, to), _| to_panel(input, in_stride, panel, to));
+        let panels = &*panels;
+        let tasks = gradients.arrays[self.places.weight].par_chunks_mut(TASK_OUTPUTS * inputs);
+        step.threads.each(tasks.zip(d_panels.par_chunks(TASK_OUTPUTS / PANEL * panel_len)), |(d_weight, dy), _| {
+            multiply_weight_gradients(step.isa, dy, panels, images, inputs, d_weight);
+        });
+
+        let Some(d_input) = d_input else { return };
+        let weight = &parameters.arrays()[self.places.weight].values;
+        let d_inputs = self.d_inputs.first(inputs.div_ceil(PANEL) * panel_len);
+        let tasks = d_inputs.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
+        step.threads.each(tasks, |(task, dx), scratch| {
+            let first = task * TASK_PANELS * PANEL;
+            let width = (dx.len() / images).min(inputs - first);
+            let packed = scratch.a.first(dx.len() / panel_len * outputs * PANEL);
+            for (output, row) in weight.chunks_exact(inputs).enumerate() {
+                for (panel, part) in row[first..first + width].chunks(PANEL).enumerate() {
+                    packed[(panel * outputs + output) * PANEL..][..part.len()].copy_from_slice(part);
+                }
+            }
+            for (dx, packed) in dx.chunks_exact_mut(panel_len).zip(packed.chunks_exact(outputs * PANEL)) {
+                multiply_input_gradients(step.isa, d_panels, images, packed, dx);
+            }
+        });
+        let d_inputs = &*d_inputs;
+        step.threads.each(d_input.par_chunks_mut(in_stride).enumerate(), |(image, row), _| {
+            row[inputs..].fill(0.0);
+            for (panel, part) in row[..inputs].chunks_mut(PANEL).enumerate() {
+                part.copy_from_slice(&d_inputs[panel * panel_len + image * PANEL..][..part.len()]);
+            }
+        });
+    }
+}

@@ -1,0 +1,278 @@
+//! Batch normalisation and the activation behind it, in two passes each way.
+
+use super::activation::{Activation, activate, activation_gradient};
+use super::buffer::Buffer;
+use super::operation::{BackwardPass, Operation, Step};
+use super::simd::{LANES, kernel, padded};
+use crate::model::{Gradients, Parameters, Role, Shape};
+use rayon::prelude::*;
+
+/// Where the parameters are, and what the layer says.
+#[derive(Debug, Clone)]
+pub struct NormPlaces {
+    pub weight: usize,
+    pub bias: usize,
+    pub running_mean: usize,
+    pub running_var: usize,
+    pub momentum: f32,
+    pub eps: f32,
+    pub shape: Shape,
+    pub activation: Activation,
+}
+
+pub struct BatchNorm {
+    name: String,
+    places: NormPlaces,
+    /// Sums of each image, (images, 2, channels padded): added up in the order of the images, whoever took them.
+    sums: Buffer,
+    /// What a value is subtracted before it is squared, so that a large mean costs no digits: the first pixel of the batch.
+    shift: Buffer,
+    /// Of the batch in training, the running ones in evaluation; padded with 0.
+    mean: Buffer,
+    /// 1 / √(variance + eps), padded with 0.
+    inverse_deviation: Buffer,
+    /// z = factor·x + offset.
+    factor: Buffer,
+    offset: Buffer,
+    /// Biased variance of the last batch of training, and how many values each channel had.
+    variance: Vec<f64>,
+    count: usize,
+}
+
+impl BatchNorm {
+    pub fn new(name: String, places: NormPlaces) -> Self {
+        let (sums, shift, mean, inverse_deviation, factor, offset) = Default::default();
+        Self { name, places, sums, shift, mean, inverse_deviation, factor, offset, variance: Vec::new(), count: 0 }
+    }
+
+    fn channels(&self) -> usize {
+        padded(self.places.shape.channels)
+    }
+
+    /// Floats of one image.
+    fn image_len(&self) -> usize {
+        self.channels() * self.places.shape.height * self.places.shape.width
+    }
+
+    /// Σ over the images of the sums `part` (0 or 1) of a channel.
+    fn total(&self, images: usize, part: usize, channel: usize) -> f64 {
+        let stride = 2 * self.channels();
+        (0..images).map(|image| f64::from(self.sums[image * stride + part * self.channels() + channel])).sum()
+    }
+
+    fn measure(&mut self, step: &Step, input: &[f32]) {
+        let (channels, image_len) = (self.channels(), self.image_len());
+        self.shift.first(channels).copy_from_slice(&input[..channels]);
+        let sums = self.sums.first(step.images * 2 * channels);
+        let shift = &*self.shift;
+        let tasks = sums.par_chunks_mut(2 * channels).zip(input.par_chunks(image_len));
+        step.threads.each(tasks, |(sums, image), _| shifted_sums(step.isa, image, shift, sums));
+        self.count = step.images * image_len / channels;
+        self.variance.resize(channels, 0.0);
+        self.mean.ensure(channels);
+        for channel in 0..self.places.shape.channels {
+            let count = self.count as f64;
+            let shifted_mean = self.total(step.images, 0, channel) / count;
+            self.variance[channel] =
+                (self.total(step.images, 1, channel) / count - shifted_mean * shifted_mean).max(0.0);
+            self.mean[channel] = (f64::from(self.shift[channel]) + shifted_mean) as f32;
+        }
+    }
+
+    /// Everything that the passes need of a channel, from its mean and variance.
+    fn derive(&mut self, parameters: &Parameters, training: bool) {
+        let channels = self.channels();
+        for buffer in [&mut self.mean, &mut self.inverse_deviation, &mut self.factor, &mut self.offset] {
+            buffer.ensure(channels);
+        }
+        let arrays = parameters.arrays();
+        for channel in 0..self.places.shape.channels {
+            let variance = if training {
+                self.variance[channel]
+            } else {
+                self.mean[channel] = arrays[self.places.running_mean].values[channel];
+                f64::from(arrays[self.places.running_var].values[channel])
+            };
+            let inverse = (1.0 / (variance + f64::from(self.places.eps)).sqrt()) as f32;
+            self.inverse_deviation[channel] = inverse;
+            self.factor[channel] = inverse * arrays[self.places.weight].values[channel];
+            self.offset[channel] =
+                arrays[self.places.bias].values[channel] - self.mean[channel] * self.factor[channel];
+        }
+    }
+}
+
+kernel! {
+    /// sums = Σ (x − shift), Σ (x − shift)² over the pixels of an image.
+    fn shifted_sums(image: &[f32], shift: &[f32], sums: &mut [f32]) {
+        let channels = sums.len() / 2;
+        assert!(image.len() % channels == 0 && shift.len() >= channels && channels % LANES == 0);
+        for c in (0..channels).step_by(LANES) {
+            let (mut sum, mut squares) = (S::zero(), S::zero());
+            // SAFETY: c is a whole vector inside every pixel, inside `shift` and inside both halves of `sums`.
+            unsafe {
+                let shift = S::load(shift.as_ptr().add(c));
+                for at in (c..image.len()).step_by(channels) {
+                    let x = S::sub(S::load(image.as_ptr().add(at)), shift);
+                    sum = S::add(sum, x);
+                    squares = S::fma(x, x, squares);
+                }
+                S::store(sums.as_mut_ptr().add(c), sum);
+                S::store(sums.as_mut_ptr().add(channels + c), squares);
+            }
+        }
+    }
+}
+
+kernel! {
+    /// out = activation(factor·x + offset).
+    fn normalise(activation: Activation, image: &[f32], factor: &[f32], offset: &[f32], channels: usize, out: &mut [f32]) {
+        assert!(image.len() == out.len() && image.len() % channels == 0 && channels % LANES == 0);
+        assert!(factor.len() >= channels && offset.len() >= channels);
+        for at in (0..image.len()).step_by(channels) {
+            for c in (0..channels).step_by(LANES) {
+                // SAFETY: at + c is a whole vector inside the image, c inside the channels.
+                unsafe {
+                    let (factor, offset) = (S::load(factor.as_ptr().add(c)), S::load(offset.as_ptr().add(c)));
+                    let z = S::fma(factor, S::load(image.as_ptr().add(at + c)), offset);
+                    S::store(out.as_mut_ptr().add(at + c), activate::<S>(activation, z));
+                }
+            }
+        }
+    }
+}
+
+/// What the backward pass knows of each channel.
+#[derive(Clone, Copy)]
+struct Channels<'a> {
+    mean: &'a [f32],
+    inverse_deviation: &'a [f32],
+    factor: &'a [f32],
+    offset: &'a [f32],
+}
+
+kernel! {
+    /// gradient becomes dz, that before the activation; sums = Σ dz, Σ dz·x̂.
+    fn gradient_sums(activation: Activation, image: &[f32], channels: Channels<'_>, gradient: &mut [f32], sums: &mut [f32]) {
+        let count = sums.len() / 2;
+        let Channels { mean, inverse_deviation, factor, offset } = channels;
+        assert!(image.len() == gradient.len() && image.len() % count == 0 && count % LANES == 0);
+        assert!([mean, inverse_deviation, factor, offset].iter().all(|values| values.len() >= count));
+        for c in (0..count).step_by(LANES) {
+            // SAFETY: c is a whole vector inside every pixel, inside the channels and inside both halves of `sums`.
+            unsafe {
+                let at = |values: &[f32]| values.as_ptr().add(c);
+                let (factor, offset) = (S::load(at(factor)), S::load(at(offset)));
+                let (mean, inverse) = (S::load(at(mean)), S::load(at(inverse_deviation)));
+                let (mut sum, mut products) = (S::zero(), S::zero());
+                for at in (c..image.len()).step_by(count) {
+                    let x = S::load(image.as_ptr().add(at));
+                    let place = gradient.as_mut_ptr().add(at);
+                    let dz = activation_gradient::<S>(activation, S::fma(factor, x, offset), S::load(place));
+                    S::store(place, dz);
+                    sum = S::add(sum, dz);
+                    products = S::fma(dz, S::mul(S::sub(x, mean), inverse), products);
+                }
+                S::store(sums.as_mut_ptr().add(c), sum);
+                S::store(sums.as_mut_ptr().add(count + c), products);
+            }
+        }
+    }
+}
+
+kernel! {
+    /// dx = factor·(dz − mean(dz) − x̂·mean(dz·x̂)), with `means` = mean(dz), mean(dz·x̂).
+    fn input_gradient(image: &[f32], dz: &[f32], channels: Channels<'_>, means: &[f32], d_image: &mut [f32]) {
+        let count = means.len() / 2;
+        let Channels { mean, inverse_deviation, factor, offset: _ } = channels;
+        assert!(image.len() == dz.len() && image.len() == d_image.len() && image.len() % count == 0);
+        assert!(count % LANES == 0 && [mean, inverse_deviation, factor].iter().all(|values| values.len() >= count));
+        for at in (0..image.len()).step_by(count) {
+            for c in (0..count).step_by(LANES) {
+                // SAFETY: at + c is a whole vector inside the image, c inside the channels and both halves of `means`.
+                unsafe {
+                    let load = |values: &[f32], at: usize| S::load(values.as_ptr().add(at));
+                    let normal = S::mul(S::sub(load(image, at + c), load(mean, c)), load(inverse_deviation, c));
+                    let rest = S::sub(load(dz, at + c), load(means, c));
+                    let rest = S::sub(rest, S::mul(normal, load(means, count + c)));
+                    S::store(d_image.as_mut_ptr().add(at + c), S::mul(load(factor, c), rest));
+                }
+            }
+        }
+    }
+}
+
+impl Operation for BatchNorm {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+        if step.training {
+            self.measure(step, input);
+        }
+        self.derive(parameters, step.training);
+        let (channels, image_len) = (self.channels(), self.image_len());
+        let tasks = output.par_chunks_mut(image_len).zip(input.par_chunks(image_len));
+        step.threads.each(tasks, |(out, image), _| {
+            normalise(step.isa, self.places.activation, image, &self.factor, &self.offset, channels, out);
+        });
+    }
+
+    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+        let BackwardPass { input, d_output, d_input, .. } = pass;
+        let (channels, image_len) = (self.channels(), self.image_len());
+        let of_channels = Channels {
+            mean: &self.mean,
+            inverse_deviation: &self.inverse_deviation,
+            factor: &self.factor,
+            offset: &self.offset,
+        };
+        let sums = self.sums.first(step.images * 2 * channels);
+        let tasks = sums
+            .par_chunks_mut(2 * channels)
+            .zip(d_output.par_chunks_mut(image_len).zip(input.par_chunks(image_len)));
+        step.threads.each(tasks, |(sums, (gradient, image)), _| {
+            gradient_sums(step.isa, self.places.activation, image, of_channels, gradient, sums);
+        });
+        let mut means = vec![0.0; 2 * channels];
+        let scaled = parameters.arrays()[self.places.weight].role == Role::Trainable;
+        for channel in 0..self.places.shape.channels {
+            let totals = [self.total(step.images, 0, channel), self.total(step.images, 1, channel)];
+            gradients.arrays[self.places.bias][channel] = totals[0] as f32;
+            if scaled {
+                gradients.arrays[self.places.weight][channel] = totals[1] as f32;
+            }
+            for (part, total) in totals.into_iter().enumerate() {
+                means[part * channels + channel] = (total / self.count as f64) as f32;
+            }
+        }
+        let Some(d_input) = d_input else { return };
+        let of_channels = Channels {
+            mean: &self.mean,
+            inverse_deviation: &self.inverse_deviation,
+            factor: &self.factor,
+            offset: &self.offset,
+        };
+        let tasks = d_input
+            .par_chunks_mut(image_len)
+            .zip(d_output.par_chunks(image_len).zip(input.par_chunks(image_len)));
+        step.threads.each(tasks, |(d_image, (dz, image)), _| {
+            input_gradient(step.isa, image, dz, of_channels, &means, d_image);
+        });
+    }
+
+    fn update_statistics(&self, parameters: &mut Parameters) {
+        let momentum = self.places.momentum;
+        // PyTorch: the running variance is the unbiased one.
+        let unbiased = self.count as f64 / (self.count.max(2) - 1) as f64;
+        for channel in 0..self.places.shape.channels {
+            let variance = (self.variance[channel] * unbiased) as f32;
+            let of_batch = [(self.places.running_mean, self.mean[channel]), (self.places.running_var, variance)];
+            for (place, value) in of_batch {
+                let running = &mut parameters.arrays_mut()[place].values[channel];
+                *running = (1.0 - momentum) * *running + momentum * value;
+            }
+        }
+    }
+}

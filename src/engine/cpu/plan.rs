@@ -1,0 +1,144 @@
+//! From the list of layers to a chain of fused operations, with the place of every parameter looked up once.
+
+use super::activation::{Activate, Activation, Dropout, Scale};
+use super::buffer::Buffer;
+use super::chain::{Chain, Link};
+use super::conv_direct::{DirectConv, DirectShape};
+use super::conv_winograd::{ConvPlaces, WinogradConv};
+use super::linear::{Linear, LinearPlaces};
+use super::norm::{BatchNorm, NormPlaces};
+use super::operation::Operation;
+use super::pool::{Flatten, GlobalAveragePool, Import, LARGEST_WINDOW, MaxPool};
+use super::simd::LANES;
+use super::tiles::{Epilogue, Tiling};
+use crate::model::{Architecture, Layer, Shape};
+use anyhow::{Result, anyhow, bail};
+
+/// Compiles `architecture`. Parameters are found by counting: their order is that of the layers ([`crate::model::initialise`]).
+///
+/// # Errors
+/// Layers that do not fit each other, or a max-pool window above [`LARGEST_WINDOW`].
+pub fn compile(architecture: &Architecture) -> Result<Chain> {
+    architecture.check().map_err(|problem| anyhow!(problem))?;
+    let mut planner = Planner { arrays: 0, dropouts: 0 };
+    planner.chain(&architecture.layers, architecture.input, true)
+}
+
+struct Planner {
+    /// Arrays of parameters, and dropout layers, that came before.
+    arrays: usize,
+    dropouts: u64,
+}
+
+impl Planner {
+    fn take_array(&mut self) -> usize {
+        self.arrays += 1;
+        self.arrays - 1
+    }
+
+    /// `raw`: the input is images as they come, channels not padded.
+    fn chain(&mut self, layers: &[Layer], input: Shape, raw: bool) -> Result<Chain> {
+        let mut chain = Chain::default();
+        let (mut shape, mut rest, mut raw) = (input, layers, raw);
+        while let [layer, ..] = rest {
+            if raw && !matches!(layer, Layer::Conv { .. } if input.channels < LANES) {
+                chain.push(Link::Single(Box::new(Import { input: shape })), shape, false);
+                raw = false;
+            }
+            let (link, taken, trained) = self.fuse(rest, shape, raw)?;
+            for layer in &rest[..taken] {
+                shape = layer.output(shape).map_err(|problem| anyhow!(problem))?;
+            }
+            chain.push(link, shape, trained);
+            (rest, raw) = (&rest[taken..], false);
+        }
+        Ok(chain)
+    }
+
+    /// The operation that `layers` begin with, how many of them it takes along, and whether it has anything to learn.
+    fn fuse(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> Result<(Link, usize, bool)> {
+        let plain = |operation: Box<dyn Operation>| (Link::Single(operation), 1, false);
+        Ok(match &layers[0] {
+            Layer::Conv { .. } => self.convolution(layers, shape, raw),
+            Layer::Linear { name, inputs, outputs, bias, .. } => {
+                let relu = matches!(layers.get(1), Some(Layer::Relu));
+                let weight = self.take_array();
+                let bias = bias.then(|| self.take_array());
+                let places = LinearPlaces { weight, bias, inputs: *inputs, outputs: *outputs, relu };
+                let name = format!("{name}{}", if relu { "+relu" } else { "" });
+                (Link::Single(Box::new(Linear::new(name, places))), 1 + usize::from(relu), true)
+            }
+            Layer::BatchNorm { name, momentum, eps, .. } => {
+                let (activation, suffix) = activation_of(layers.get(1));
+                let [weight, bias, running_mean, running_var] = std::array::from_fn(|_| self.take_array());
+                let (momentum, eps) = (*momentum, *eps);
+                let places =
+                    NormPlaces { weight, bias, running_mean, running_var, momentum, eps, shape, activation };
+                let norm = BatchNorm::new(format!("{name}{suffix}"), places);
+                (Link::Single(Box::new(norm)), if suffix.is_empty() { 1 } else { 2 }, true)
+            }
+            Layer::Relu => plain(Box::new(Activate { activation: Activation::Relu })),
+            Layer::Gelu => plain(Box::new(Activate { activation: Activation::Gelu })),
+            Layer::MaxPool { size } => {
+                if *size > LARGEST_WINDOW {
+                    bail!("max-pool of {size}: the cpu engine takes windows up to {LARGEST_WINDOW}; try `--engine candle`");
+                }
+                let output = layers[0].output(shape).map_err(|problem| anyhow!(problem))?;
+                plain(Box::new(MaxPool::new(*size, shape, output)))
+            }
+            Layer::GlobalAveragePool => plain(Box::new(GlobalAveragePool { input: shape })),
+            Layer::Flatten => plain(Box::new(Flatten { input: shape })),
+            Layer::Scale { factor } => plain(Box::new(Scale { factor: *factor })),
+            Layer::Dropout { probability } => {
+                let layer = self.dropouts;
+                self.dropouts += 1;
+                plain(Box::new(Dropout { probability: *probability, layer, shape, mask: Vec::new() }))
+            }
+            Layer::Residual { layers } => {
+                let chain = self.chain(layers, shape, false)?;
+                let trained = chain.is_trained();
+                (Link::Residual { chain, d_branch: Buffer::default() }, 1, trained)
+            }
+        })
+    }
+
+    fn convolution(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> (Link, usize, bool) {
+        let Layer::Conv { name, inputs, outputs, kernel, padding, bias, frozen, .. } = &layers[0] else {
+            unreachable!("called for convolutions only")
+        };
+        let weight = self.take_array();
+        let bias = bias.then(|| self.take_array());
+        let trained = !frozen || bias.is_some();
+        let places = ConvPlaces { weight, bias, inputs: *inputs, outputs: *outputs, frozen: *frozen };
+        if *kernel == 3 && !raw {
+            let relu = matches!(layers.get(1), Some(Layer::Relu));
+            let next = layers.get(1 + usize::from(relu));
+            let pool = matches!(next, Some(Layer::MaxPool { size: 2 }));
+            let tiling = Tiling::new((shape.height, shape.width), *padding, *inputs, *outputs, Epilogue { relu, pool });
+            let suffix = format!("{}{}", if relu { "+relu" } else { "" }, if pool { "+pool" } else { "" });
+            let conv = WinogradConv::new(format!("{name}{suffix}"), places, tiling);
+            return (Link::Single(Box::new(conv)), 1 + usize::from(relu) + usize::from(pool), trained);
+        }
+        let (activation, suffix) = activation_of(layers.get(1));
+        let shape = DirectShape {
+            height: shape.height,
+            width: shape.width,
+            pixel: if raw { *inputs } else { inputs.next_multiple_of(LANES) },
+            kernel: *kernel,
+            padding: *padding,
+            outputs: *outputs,
+            activation,
+        };
+        let conv = DirectConv::new(format!("{name}{suffix}"), places, shape);
+        (Link::Single(Box::new(conv)), if suffix.is_empty() { 1 } else { 2 }, trained)
+    }
+}
+
+/// The activation that `next` is, and how a fused operation shows it in its name.
+fn activation_of(next: Option<&Layer>) -> (Activation, &'static str) {
+    match next {
+        Some(Layer::Relu) => (Activation::Relu, "+relu"),
+        Some(Layer::Gelu) => (Activation::Gelu, "+gelu"),
+        _ => (Activation::Identity, ""),
+    }
+}

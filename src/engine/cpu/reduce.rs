@@ -1,0 +1,11 @@
+//! Sums over groups of images, in the order of the groups.
+
+/// to = Σ over the slots of the floats that start at `offset` in each.
+pub fn sum_slots(slots: &[f32], slot_len: usize, offset: usize, to: &mut [f32]) {
+    to.fill(0.0);
+    for slot in slots.chunks_exact(slot_len) {
+        for (sum, value) in to.iter_mut().zip(&slot[offset..]) {
+            *sum += value;
+        }
+    }
+}

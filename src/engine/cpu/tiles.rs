@@ -1,0 +1,379 @@
+//! How a map is cut into Winograd tiles, and the passes between maps and transformed tiles.
+//!
+//! A map is (height, width, channels), channels innermost and padded to whole vectors. Transformed tiles of a block are
+//! `[position][channels / 16][tile][16]`: for each position a panel matrix with a row a tile, which the products use as it is. The stride
+//! of a position is padded by one cache line, so that the positions do not fall on the same sets of the cache.
+
+use super::product::PANEL;
+use super::simd::{LANES, kernel};
+use super::winograd::{self, SIDE, side};
+
+/// What a convolution does to its outputs on the way to memory, beside adding the bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epilogue {
+    pub relu: bool,
+    /// 2x2 max-pool.
+    pub pool: bool,
+}
+
+/// The code of a pooled output that ReLU cut off; 0 to 3 say which of the window's outputs was the largest.
+pub const DEAD: f32 = 4.0;
+
+/// A map cut into tiles.
+#[derive(Debug, Clone)]
+pub struct Tiling {
+    pub height: usize,
+    pub width: usize,
+    pub padding: usize,
+    /// Channels in, padded.
+    pub inputs: usize,
+    /// Channels out, padded.
+    pub outputs: usize,
+    /// Size of the map that is stored: after the pool, where there is one.
+    pub out_height: usize,
+    pub out_width: usize,
+    pub epilogue: Epilogue,
+    /// Outputs along a side of a tile: 3 or 4.
+    pub m: usize,
+    /// Tiles along a side of a patch: 2 where a tile of 3 has to share pooling windows with its neighbours.
+    pub patch: usize,
+    /// The upper left output of each tile of an image, patch by patch.
+    origins: Vec<(usize, usize)>,
+}
+
+impl Tiling {
+    pub fn new(
+        (height, width): (usize, usize),
+        padding: usize,
+        inputs: usize,
+        outputs: usize,
+        epilogue: Epilogue,
+    ) -> Self {
+        let (full_height, full_width) = (height + 2 * padding - 2, width + 2 * padding - 2);
+        let divisor = if epilogue.pool { 2 } else { 1 };
+        let (out_height, out_width) = (full_height / divisor, full_width / divisor);
+        let patches = |m: usize| {
+            let patch = if epilogue.pool && m == 3 { 2 } else { 1 };
+            let along = |length: usize| (length * divisor).div_ceil(m * patch);
+            (patch, along(out_height), along(out_width))
+        };
+        let multiplications = |m: usize| {
+            let (patch, down, across) = patches(m);
+            down * across * patch * patch * side(m) * side(m)
+        };
+        let m = if multiplications(3) < multiplications(4) { 3 } else { 4 };
+        let (patch, down, across) = patches(m);
+        let mut origins = Vec::new();
+        for (y, x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
+            for (dy, dx) in (0..patch).flat_map(|dy| (0..patch).map(move |dx| (dy, dx))) {
+                origins.push(((y * patch + dy) * m, (x * patch + dx) * m));
+            }
+        }
+        let (inputs, outputs) = (inputs.next_multiple_of(LANES), outputs.next_multiple_of(LANES));
+        Self { height, width, padding, inputs, outputs, out_height, out_width, epilogue, m, patch, origins }
+    }
+
+    /// Tiles of one image.
+    pub fn tiles(&self) -> usize {
+        self.origins.len()
+    }
+
+    pub fn positions(&self) -> usize {
+        side(self.m) * side(self.m)
+    }
+
+    pub fn input_len(&self) -> usize {
+        self.height * self.width * self.inputs
+    }
+
+    pub fn output_len(&self) -> usize {
+        self.out_height * self.out_width * self.outputs
+    }
+
+    /// Tiles that are transformed and multiplied together, so that a thread's buffers stay near its second-level cache.
+    pub fn block(&self) -> usize {
+        match self.inputs.max(self.outputs) {
+            0..=64 => 32,
+            65..=128 => 48,
+            _ => 96,
+        }
+    }
+}
+
+/// Floats from one position to the next in a block of `tiles` tiles of `channels` channels.
+pub const fn position_stride(channels: usize, tiles: usize) -> usize {
+    channels.next_multiple_of(PANEL) * tiles + PANEL
+}
+
+/// The tiles `first..first + count` of consecutive images, counted through them.
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
+    pub first: usize,
+    pub count: usize,
+}
+
+impl Block {
+    /// Cuts `tiles` tiles into blocks of at most `size`.
+    pub fn cut(tiles: usize, size: usize) -> impl Iterator<Item = Block> {
+        (0..tiles).step_by(size).map(move |first| Block { first, count: size.min(tiles - first) })
+    }
+}
+
+kernel! {
+    /// v = Bᵀ·x·B of every tile of the block. `images` are whole maps, `v` is `[position][inputs / 16][tile][16]`.
+    pub fn transform_input<const M: usize>(tiling: &Tiling, images: &[f32], block: Block, v: &mut [f32]) {
+        let (height, width, channels) = (tiling.height, tiling.width, tiling.inputs);
+        let stride = position_stride(channels, block.count);
+        assert!(v.len() >= side(M) * side(M) * stride);
+        for tile in 0..block.count {
+            let (image, place) = ((block.first + tile) / tiling.tiles(), (block.first + tile) % tiling.tiles());
+            let image = &images[image * tiling.input_len()..(image + 1) * tiling.input_len()];
+            let (y, x) = tiling.origins[place];
+            // Rows and columns of the tile that lie inside the map.
+            let (above, left) = (tiling.padding.saturating_sub(y), tiling.padding.saturating_sub(x));
+            let below = (height + tiling.padding - y).min(side(M));
+            let right = (width + tiling.padding - x).min(side(M));
+            for c in (0..channels).step_by(LANES) {
+                let mut lines = [[S::zero(); SIDE]; SIDE];
+                for j in left..right {
+                    let mut column = [S::zero(); SIDE];
+                    let at = (x + j - tiling.padding) * channels + c;
+                    for i in above..below {
+                        // SAFETY: above <= i < below and left <= j < right keep the pixel inside the map, c inside its channels.
+                        column[i] = unsafe { S::load(image.as_ptr().add((y + i - tiling.padding) * width * channels + at)) };
+                    }
+                    let column = winograd::input::<S, M>(column);
+                    for i in 0..side(M) {
+                        lines[i][j] = column[i];
+                    }
+                }
+                let at = (c / PANEL * block.count + tile) * PANEL + c % PANEL;
+                for i in 0..side(M) {
+                    let line = winograd::input::<S, M>(lines[i]);
+                    for j in 0..side(M) {
+                        // SAFETY: `v` holds all positions, asserted above; the tile and its panel are inside the stride.
+                        unsafe { S::store(v.as_mut_ptr().add((i * side(M) + j) * stride + at), line[j]) };
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// y = epilogue(Aᵀ·m·A + bias) of every tile of the block, into whole maps `images` and, where they are pooled, `codes`.
+    pub fn transform_output<const M: usize>(
+        tiling: &Tiling,
+        m: &[f32],
+        bias: &[f32],
+        block: Block,
+        images: &mut [f32],
+        codes: &mut [u8],
+    ) {
+        let (channels, patch, Epilogue { relu, pool }) = (tiling.outputs, tiling.patch, tiling.epilogue);
+        let (out_height, out_width) = (tiling.out_height, tiling.out_width);
+        let stride = position_stride(channels, block.count);
+        assert!(m.len() >= side(M) * side(M) * stride && bias.len() >= channels && patch * M <= SIDE);
+        for first in (0..block.count).step_by(patch * patch) {
+            let (image, place) = ((block.first + first) / tiling.tiles(), (block.first + first) % tiling.tiles());
+            let start = image * tiling.output_len();
+            let image = &mut images[start..start + tiling.output_len()];
+            let codes = if pool { &mut codes[start..start + tiling.output_len()] } else { &mut [] };
+            let (y, x) = tiling.origins[place];
+            for c in (0..channels).step_by(LANES) {
+                // SAFETY: `bias` holds all channels, asserted above.
+                let bias = unsafe { S::load(bias.as_ptr().add(c)) };
+                let mut map = [[S::zero(); SIDE]; SIDE];
+                for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().take(patch * patch) {
+                    let at = (c / PANEL * block.count + first + dy * patch + dx) * PANEL + c % PANEL;
+                    let mut lines = [[S::zero(); SIDE]; M];
+                    for j in 0..side(M) {
+                        let mut column = [S::zero(); SIDE];
+                        for i in 0..side(M) {
+                            // SAFETY: `m` holds all positions, asserted above; the tile and its panel are inside the stride.
+                            column[i] = unsafe { S::load(m.as_ptr().add((i * side(M) + j) * stride + at)) };
+                        }
+                        let column = winograd::output::<S, M>(column);
+                        for i in 0..M {
+                            lines[i][j] = column[i];
+                        }
+                    }
+                    for i in 0..M {
+                        let line = winograd::output::<S, M>(lines[i]);
+                        for j in 0..M {
+                            map[dy * M + i][dx * M + j] = S::add(line[j], bias);
+                        }
+                    }
+                }
+                if pool {
+                    for i in 0..(patch * M / 2).min(out_height - y / 2) {
+                        for j in 0..(patch * M / 2).min(out_width - x / 2) {
+                            let (mut best, mut code) = (map[2 * i][2 * j], S::zero());
+                            for k in 1..4 {
+                                let value = map[2 * i + k / 2][2 * j + k % 2];
+                                code = S::greater(value, best, S::splat(k as f32), code);
+                                best = S::max(best, value);
+                            }
+                            if relu {
+                                code = S::greater(best, S::zero(), code, S::splat(DEAD));
+                                best = S::relu(best);
+                            }
+                            let at = ((y / 2 + i) * out_width + x / 2 + j) * channels + c;
+                            // SAFETY: the loops stay inside the map, c inside its channels; `codes` has the map's length.
+                            unsafe {
+                                S::store(image.as_mut_ptr().add(at), best);
+                                S::store_bytes(codes.as_mut_ptr().add(at), code);
+                            }
+                        }
+                    }
+                } else {
+                    for i in 0..M.min(out_height - y) {
+                        for j in 0..M.min(out_width - x) {
+                            let value = if relu { S::relu(map[i][j]) } else { map[i][j] };
+                            let at = ((y + i) * out_width + x + j) * channels + c;
+                            // SAFETY: the loops stay inside the map, c inside its channels.
+                            unsafe { S::store(image.as_mut_ptr().add(at), value) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The output of a convolution as its backward pass sees it.
+#[derive(Clone, Copy)]
+pub struct OutputGradient<'a> {
+    /// ∂loss/∂(stored output).
+    pub gradient: &'a [f32],
+    /// The stored output: where it is not positive, ReLU let nothing through.
+    pub output: &'a [f32],
+    /// The codes of a pooled output.
+    pub codes: &'a [u8],
+}
+
+kernel! {
+    /// dm = A·dy·Aᵀ of every tile of the block, where dy is the gradient behind pool and ReLU; its sums over pixels are added to `d_bias`.
+    pub fn transform_output_gradient<const M: usize>(
+        tiling: &Tiling,
+        from: OutputGradient<'_>,
+        block: Block,
+        dm: &mut [f32],
+        d_bias: &mut [f32],
+    ) {
+        let (channels, patch, Epilogue { relu, pool }) = (tiling.outputs, tiling.patch, tiling.epilogue);
+        let (out_height, out_width) = (tiling.out_height, tiling.out_width);
+        let stride = position_stride(channels, block.count);
+        assert!(dm.len() >= side(M) * side(M) * stride && d_bias.len() >= channels && patch * M <= SIDE);
+        for first in (0..block.count).step_by(patch * patch) {
+            let (image, place) = ((block.first + first) / tiling.tiles(), (block.first + first) % tiling.tiles());
+            let range = image * tiling.output_len()..(image + 1) * tiling.output_len();
+            let gradient = &from.gradient[range.clone()];
+            let codes = if pool { &from.codes[range.clone()] } else { &[] };
+            let output = if relu && !pool { &from.output[range] } else { &[] };
+            let (y, x) = tiling.origins[place];
+            for c in (0..channels).step_by(LANES) {
+                let mut map = [[S::zero(); SIDE]; SIDE];
+                // SAFETY: `d_bias` holds all channels, asserted above.
+                let mut sum = unsafe { S::load(d_bias.as_ptr().add(c)) };
+                if pool {
+                    for i in 0..(patch * M / 2).min(out_height - y / 2) {
+                        for j in 0..(patch * M / 2).min(out_width - x / 2) {
+                            let at = ((y / 2 + i) * out_width + x / 2 + j) * channels + c;
+                            // SAFETY: the loops stay inside the map, c inside its channels; `codes` has the map's length.
+                            let (value, code) =
+                                unsafe { (S::load(gradient.as_ptr().add(at)), S::load_bytes(codes.as_ptr().add(at))) };
+                            sum = S::add(sum, S::equal(code, S::splat(DEAD), S::zero(), value));
+                            for k in 0..4 {
+                                map[2 * i + k / 2][2 * j + k % 2] = S::equal(code, S::splat(k as f32), value, S::zero());
+                            }
+                        }
+                    }
+                } else {
+                    for i in 0..M.min(out_height - y) {
+                        for j in 0..M.min(out_width - x) {
+                            let at = ((y + i) * out_width + x + j) * channels + c;
+                            // SAFETY: the loops stay inside the map, c inside its channels; so does the output where it is read.
+                            let value = unsafe {
+                                let value = S::load(gradient.as_ptr().add(at));
+                                if relu {
+                                    S::greater(S::load(output.as_ptr().add(at)), S::zero(), value, S::zero())
+                                } else {
+                                    value
+                                }
+                            };
+                            sum = S::add(sum, value);
+                            map[i][j] = value;
+                        }
+                    }
+                }
+                // SAFETY: as for the load.
+                unsafe { S::store(d_bias.as_mut_ptr().add(c), sum) };
+                for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().take(patch * patch) {
+                    let at = (c / PANEL * block.count + first + dy * patch + dx) * PANEL + c % PANEL;
+                    let mut lines = [[S::zero(); SIDE]; SIDE];
+                    for i in 0..M {
+                        let mut line = [S::zero(); SIDE];
+                        line[..M].copy_from_slice(&map[dy * M + i][dx * M..dx * M + M]);
+                        lines[i] = winograd::output_backward::<S, M>(line);
+                    }
+                    for j in 0..side(M) {
+                        let mut column = [S::zero(); SIDE];
+                        for i in 0..M {
+                            column[i] = lines[i][j];
+                        }
+                        let column = winograd::output_backward::<S, M>(column);
+                        for i in 0..side(M) {
+                            // SAFETY: `dm` holds all positions, asserted above; the tile and its panel are inside the stride.
+                            unsafe { S::store(dm.as_mut_ptr().add((i * side(M) + j) * stride + at), column[i]) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Adds B·dv·Bᵀ of every tile of the block to the gradient of the input; neighbouring tiles overlap by two pixels.
+    pub fn transform_input_gradient<const M: usize>(tiling: &Tiling, dv: &[f32], block: Block, images: &mut [f32]) {
+        let (height, width, channels) = (tiling.height, tiling.width, tiling.inputs);
+        let stride = position_stride(channels, block.count);
+        assert!(dv.len() >= side(M) * side(M) * stride);
+        for tile in 0..block.count {
+            let (image, place) = ((block.first + tile) / tiling.tiles(), (block.first + tile) % tiling.tiles());
+            let image = &mut images[image * tiling.input_len()..(image + 1) * tiling.input_len()];
+            let (y, x) = tiling.origins[place];
+            let (above, left) = (tiling.padding.saturating_sub(y), tiling.padding.saturating_sub(x));
+            let below = (height + tiling.padding - y).min(side(M));
+            let right = (width + tiling.padding - x).min(side(M));
+            for c in (0..channels).step_by(LANES) {
+                let at = (c / PANEL * block.count + tile) * PANEL + c % PANEL;
+                let mut lines = [[S::zero(); SIDE]; SIDE];
+                for i in 0..side(M) {
+                    let mut line = [S::zero(); SIDE];
+                    for j in 0..side(M) {
+                        // SAFETY: `dv` holds all positions, asserted above; the tile and its panel are inside the stride.
+                        line[j] = unsafe { S::load(dv.as_ptr().add((i * side(M) + j) * stride + at)) };
+                    }
+                    lines[i] = winograd::input_backward::<S, M>(line);
+                }
+                for j in left..right {
+                    let mut column = [S::zero(); SIDE];
+                    for i in 0..side(M) {
+                        column[i] = lines[i][j];
+                    }
+                    let column = winograd::input_backward::<S, M>(column);
+                    let at = (x + j - tiling.padding) * channels + c;
+                    for i in above..below {
+                        // SAFETY: above <= i < below and left <= j < right keep the pixel inside the map, c inside its channels.
+                        unsafe {
+                            let to = image.as_mut_ptr().add((y + i - tiling.padding) * width * channels + at);
+                            S::store(to, S::add(S::load(to), column[i]));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

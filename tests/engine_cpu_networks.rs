@@ -1,0 +1,113 @@
+//! The fast engine on whole networks: against the naive reference, on any number of threads, and over several steps.
+
+mod engine_cpu_common;
+
+use engine_cpu_common::{batch, check, parameters};
+use lrsched::data::Batch;
+use lrsched::engine::cpu::CpuEngine;
+use lrsched::engine::{Engine, Objective};
+use lrsched::model::{Gradients, Model, ModelOptions, Parameters, initialise};
+
+#[test]
+fn every_network_of_the_zoo_equals_the_reference() {
+    for model in Model::ALL {
+        let architecture = model.architecture(&ModelOptions { dropout: 0.3, classes: 10 });
+        let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
+        check(&mut engine, &architecture, Objective::default(), 3, 2e-4);
+    }
+}
+
+fn three_steps(model: Model, threads: usize, images: usize) -> (Parameters, Gradients, Vec<f64>) {
+    let architecture = model.architecture(&ModelOptions { dropout: 0.2, classes: 10 });
+    let mut engine = CpuEngine::new(&architecture, Objective { label_smoothing: 0.1 }, threads).unwrap();
+    // Not the initial weights: those of a whitening layer are 0 until the data are seen.
+    let mut learned = parameters(&architecture, 5);
+    let mut gradients = Gradients::zeros(&learned);
+    let mut losses = Vec::new();
+    for seed in 0..3 {
+        let batch = batch(&architecture, images - seed as usize, seed);
+        losses.push(engine.train_batch(&mut learned, &batch, &mut gradients).unwrap().loss_sum);
+        for (array, gradient) in learned.arrays_mut().iter_mut().zip(&gradients.arrays) {
+            array.values.iter_mut().zip(gradient).for_each(|(value, gradient)| *value -= 0.01 * gradient);
+        }
+    }
+    (learned, gradients, losses)
+}
+
+#[test]
+fn the_bits_do_not_depend_on_the_number_of_threads() {
+    for model in Model::ALL {
+        let one = three_steps(model, 1, 37);
+        assert!(one.2.iter().all(|loss| loss.is_finite()), "{model}: losses {:?}", one.2);
+        for threads in [2, 3, 5] {
+            assert!(one == three_steps(model, threads, 37), "{model} differs on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_large_evaluation_gives_the_same_logits_as_its_parts() {
+    let architecture = Model::Resnet9.architecture(&ModelOptions::default());
+    let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
+    let (learned, whole) = (parameters(&architecture, 1), batch(&architecture, 150, 4));
+    let (mut logits, mut part_logits) = (Vec::new(), Vec::new());
+    let stats = engine.eval_batch(&learned, &whole, Some(&mut logits)).unwrap();
+    for (images, labels) in whole.images.chunks(70 * 3072).zip(whole.labels.chunks(70)) {
+        let part = Batch { images: images.to_vec(), labels: labels.to_vec(), ..whole.clone() };
+        let mut logits = Vec::new();
+        engine.eval_batch(&learned, &part, Some(&mut logits)).unwrap();
+        part_logits.extend(logits);
+    }
+    assert_eq!((stats.images, logits.len()), (150, 1500));
+    assert_eq!(logits, part_logits);
+}
+
+#[test]
+fn a_micro_batch_is_divided_by_the_whole_batch() {
+    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
+    let mut learned = parameters(&architecture, 1);
+    let whole = batch(&architecture, 12, 4);
+    let (mut direct, mut sum) = (Gradients::zeros(&learned), Gradients::zeros(&learned));
+    engine.train_batch(&mut learned, &whole, &mut direct).unwrap();
+    for (images, labels) in whole.images.chunks(5 * 3072).zip(whole.labels.chunks(5)) {
+        let part = Batch { images: images.to_vec(), labels: labels.to_vec(), ..whole.clone() };
+        let mut gradients = Gradients::zeros(&learned);
+        engine.train_batch(&mut learned, &part, &mut gradients).unwrap();
+        sum.add(&gradients);
+    }
+    for (direct, sum) in direct.arrays.iter().zip(&sum.arrays) {
+        let direct: Vec<f64> = direct.iter().map(|&value| f64::from(value)).collect();
+        assert!(engine_cpu_common::relative_error(sum, &direct) < 1e-4);
+    }
+}
+
+#[test]
+fn a_wrong_batch_is_refused_with_what_was_expected() {
+    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let mut engine = CpuEngine::new(&architecture, Objective::default(), 1).unwrap();
+    let learned = initialise(&architecture, 1);
+    let good = batch(&architecture, 2, 1);
+    for (bad, says) in [
+        (Batch { labels: vec![0, 10], ..good.clone() }, "label 10"),
+        (Batch { labels: vec![0], ..good.clone() }, "expected 1 x 3072"),
+        (Batch::default(), "without images"),
+    ] {
+        let error = engine.eval_batch(&learned, &bad, None).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_nan_in_any_weight_reaches_the_loss() {
+    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
+    let images = batch(&architecture, 4, 1);
+    for name in ["conv1.weight", "conv2.bias", "conv4.weight", "fc1.weight", "fc2.bias"] {
+        let mut learned = initialise(&architecture, 1);
+        let place = learned.place(name).unwrap();
+        learned.arrays_mut()[place].values[0] = f32::NAN;
+        let stats = engine.eval_batch(&learned, &images, None).unwrap();
+        assert!(stats.loss_sum.is_nan(), "{name}: loss {}", stats.loss_sum);
+    }
+}
