@@ -86,24 +86,24 @@ impl Canvas {
 
     fn area(&mut self, points: &[Point], colour: Rgb, opacity: f64) {
         let scaled: Vec<Point> = points.iter().map(|&(x, y)| (x * SHARPNESS, y * SHARPNESS)).collect();
-        // Only the rectangle around the area: a figure has hundreds of dots.
-        let bounds = |side: fn(&Point) -> f64, limit| {
-            let (low, high) = scaled.iter().map(side).fold((f64::MAX, f64::MIN), |(l, h), at| (l.min(at), h.max(at)));
-            span(low - 1.0, high + 1.0, limit)
+        let extent = |pick: fn(&Point) -> f64, size| {
+            let (low, high) = scaled.iter().map(pick).fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
+            span(low, high, size)
         };
-        let ((x0, x1), (y0, y1)) = (bounds(|p| p.0, self.width), bounds(|p| p.1, self.height));
-        if x0 >= x1 || y0 >= y1 {
+        let ((left, right), (top, bottom)) = (extent(|p| p.0, self.width), extent(|p| p.1, self.height));
+        if left >= right || top >= bottom {
             return;
         }
-        let place = |(x, y): Point| point((x - x0 as f64) as f32, (y - y0 as f64) as f32);
-        let mut rasterizer = Rasterizer::new(x1 - x0, y1 - y0);
-        for (i, &at) in scaled.iter().enumerate() {
-            rasterizer.draw_line(place(at), place(scaled[(i + 1) % scaled.len()]));
+        // Only the pixels around the polygon: most are markers.
+        let mut rasterizer = Rasterizer::new(right - left, bottom - top);
+        let local = |(x, y): Point| point((x - left as f64) as f32, (y - top as f64) as f32);
+        for (i, &corner) in scaled.iter().enumerate() {
+            rasterizer.draw_line(local(corner), local(scaled[(i + 1) % scaled.len()]));
         }
-        rasterizer.for_each_pixel(|place, covered| {
+        rasterizer.for_each_pixel_2d(|x, y, covered| {
             if covered > 0.0 {
-                let (x, y) = (x0 + place % (x1 - x0), y0 + place / (x1 - x0));
-                self.blend(y * self.width + x, colour, covered.min(1.0) * opacity as f32);
+                let place = (top + y as usize) * self.width + left + x as usize;
+                self.blend(place, colour, covered.min(1.0) * opacity as f32);
             }
         });
     }
