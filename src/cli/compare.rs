@@ -72,8 +72,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let warnings = report::comparison::write(&folder, &title)?;
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     if !output.json {
-        print!("{}", report::table::terminal(&rows, settings::width()));
-        println!("\nresults in {0}: comparison.csv, comparison.png, comparison.svg", folder.display());
+        out!("{}", report::table::terminal(&rows, settings::width()));
+        out!("results in {}: comparison.csv, comparison.png, comparison.svg", folder.display());
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })

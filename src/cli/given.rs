@@ -5,6 +5,7 @@ use crate::spec::Entry;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 use anyhow::{Context, Result};
+use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -61,8 +62,8 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
             let takers: Vec<_> = takers(entries, name).collect();
             let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
             // A parameter may come more than once (`--when`); whether it may is its entry's to say.
-            let kind = if switch { Kind::Switch } else { Kind::Value };
-            let action = if switch { ArgAction::Set } else { ArgAction::Append };
+            let (kind, action) =
+                if switch { (Kind::Switch, ArgAction::SetTrue) } else { (Kind::Value, ArgAction::Append) };
             let help = format!("{} [{}]", takers[0].1, names.join(", "));
             let heading = format!("Parameters of the {family}");
             let command =
@@ -71,7 +72,9 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
                 return command;
             }
             let off = format!("Turn {name} off, where it is on by itself");
-            command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading))
+            // Most switches are off by themselves: for those it only undoes a config file, and would clutter the help.
+            let clutter = name != "cycle-momentum";
+            command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading).hide(clutter))
         })
     })
 }
@@ -86,12 +89,7 @@ fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
         Arg::new(name.to_string()).long(name.to_string()).env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())).hide_env(true);
     match kind {
         Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
-        Kind::Switch => arg
-            .value_name("BOOL")
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
-            .hide_possible_values(true),
+        Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new()),
         Kind::List => arg.value_name(value).num_args(1..).action(ArgAction::Append),
     }
 }
@@ -123,9 +121,11 @@ impl Given {
                 Some(ValueSource::EnvVariable) => Source::Environment,
                 _ => continue,
             };
-            if let Ok(Some(values)) = matches.try_get_many::<String>(name) {
-                given.values.insert(name.to_string(), (source, values.cloned().collect()));
-            }
+            let values = match matches.try_get_many::<String>(name) {
+                Ok(values) => values.into_iter().flatten().cloned().collect(),
+                Err(_) => vec![matches.get_flag(name).to_string()],
+            };
+            given.values.insert(name.to_string(), (source, values));
         }
         given
     }
@@ -170,7 +170,7 @@ impl Given {
     pub fn switch(&self, name: &str) -> Result<bool, Usage> {
         match self.text(name) {
             None | Some("false" | "0" | "no" | "off") => Ok(false),
-            Some("true" | "1" | "yes" | "on" | "") => Ok(true),
+            Some("true" | "1" | "yes" | "on") => Ok(true),
             Some(other) => usage!("{name} is true or false, got `{other}`"),
         }
     }

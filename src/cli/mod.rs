@@ -1,5 +1,10 @@
 //! The command line: the only user of clap. One file a command; flags and TOML become plain config structs here.
 
+/// `println!` for commands: a reader of stdout that has gone is an error like any other, not a panic.
+macro_rules! out {
+    ($($argument:tt)*) => { $crate::cli::say(&format!("{}\n", format_args!($($argument)*)))? };
+}
+
 mod compare;
 mod data;
 mod descend;
@@ -8,9 +13,10 @@ mod report;
 mod settings;
 mod train;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
+use std::io::Write;
 
 /// Runs the command line and gives the process's exit code.
 ///
@@ -44,6 +50,12 @@ fn command() -> Command {
         .subcommand(data::command())
         .subcommand(descend::command())
         .subcommand(report::command())
+}
+
+/// Writes to stdout, at once.
+fn say(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to stdout")
 }
 
 /// Help and version go to stdout; anything else is one line on stderr.

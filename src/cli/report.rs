@@ -72,29 +72,30 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
         figure: &figure,
         target: args.target,
     };
-    let told = |path: &Path| {
+    let told = |path: &Path| -> Result<()> {
         if !quiet {
-            println!("{}", path.display());
+            out!("{}", path.display());
         }
+        Ok(())
     };
     replace_file(&args.output, page.html().as_bytes())?;
-    told(&args.output);
+    told(&args.output)?;
     let beside = |extension: &str| args.output.with_extension(extension);
     if args.png {
         figure.write_png(&beside("png"))?;
-        told(&beside("png"));
+        told(&beside("png"))?;
     }
     if args.svg {
         figure.write_svg(&beside("svg"))?;
-        told(&beside("svg"));
+        told(&beside("svg"))?;
     }
     if args.md {
         replace_file(&beside("md"), export::markdown(&title, &summary, &analyses).as_bytes())?;
-        told(&beside("md"));
+        told(&beside("md"))?;
     }
     if args.csv {
         replace_file(&beside("csv"), &export::csv(&analyses)?)?;
-        told(&beside("csv"));
+        told(&beside("csv"))?;
     }
     Ok(0)
 }
