@@ -2,6 +2,7 @@
 
 mod compare;
 mod data;
+mod descend;
 mod given;
 mod report;
 mod settings;
@@ -25,6 +26,7 @@ pub fn run() -> Result<u8> {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
         Some(("data", matches)) => data::run(matches, quiet),
+        Some(("descend", matches)) => descend::run(matches, quiet),
         Some(("report", matches)) => report::run(matches, quiet),
         _ => unreachable!("clap lets no other command through"),
     }
@@ -40,6 +42,7 @@ fn command() -> Command {
         .subcommand(train::command())
         .subcommand(compare::command())
         .subcommand(data::command())
+        .subcommand(descend::command())
         .subcommand(report::command())
 }
 

@@ -86,14 +86,24 @@ impl Canvas {
 
     fn area(&mut self, points: &[Point], colour: Rgb, opacity: f64) {
         let scaled: Vec<Point> = points.iter().map(|&(x, y)| (x * SHARPNESS, y * SHARPNESS)).collect();
-        let mut rasterizer = Rasterizer::new(self.width, self.height);
-        for (i, &(x, y)) in scaled.iter().enumerate() {
-            let next = scaled[(i + 1) % scaled.len()];
-            rasterizer.draw_line(point(x as f32, y as f32), point(next.0 as f32, next.1 as f32));
+        // Only the rectangle around the area: a figure has hundreds of dots.
+        let bounds = |side: fn(&Point) -> f64, limit| {
+            let (low, high) = scaled.iter().map(side).fold((f64::MAX, f64::MIN), |(l, h), at| (l.min(at), h.max(at)));
+            span(low - 1.0, high + 1.0, limit)
+        };
+        let ((x0, x1), (y0, y1)) = (bounds(|p| p.0, self.width), bounds(|p| p.1, self.height));
+        if x0 >= x1 || y0 >= y1 {
+            return;
+        }
+        let place = |(x, y): Point| point((x - x0 as f64) as f32, (y - y0 as f64) as f32);
+        let mut rasterizer = Rasterizer::new(x1 - x0, y1 - y0);
+        for (i, &at) in scaled.iter().enumerate() {
+            rasterizer.draw_line(place(at), place(scaled[(i + 1) % scaled.len()]));
         }
         rasterizer.for_each_pixel(|place, covered| {
             if covered > 0.0 {
-                self.blend(place, colour, covered.min(1.0) * opacity as f32);
+                let (x, y) = (x0 + place % (x1 - x0), y0 + place / (x1 - x0));
+                self.blend(y * self.width + x, colour, covered.min(1.0) * opacity as f32);
             }
         });
     }
