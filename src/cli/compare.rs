@@ -7,6 +7,7 @@ use crate::experiment::{Comparison, Entrant, Overrides, Plan, default_entrants};
 use crate::optim;
 use crate::record::Status;
 use crate::report;
+use crate::report::export::Beside;
 use crate::train::{Bars, Existing, Run};
 use crate::usage::Usage;
 use anyhow::Result;
@@ -71,9 +72,11 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let title = format!("{} on {}", plan.runs[0].config.model, output.data.kind);
     let warnings = report::comparison::write(&folder, &title)?;
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    let here = [folder.clone()];
+    report::export::write(&report::load::load(&here), &here, &folder.join("report.html"), Beside::default(), None)?;
     if !output.json {
         out!("{}", report::table::terminal(&rows, settings::width()));
-        out!("results in {}: comparison.csv, comparison.png, comparison.svg", folder.display());
+        out!("results in {}: comparison.csv, comparison.png, comparison.svg, report.html", folder.display());
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })

@@ -1,13 +1,11 @@
 //! `lrsched report`: one page from the files of runs.
 
-use crate::record::{now, replace_file};
-use crate::report::analysis::analyse;
-use crate::report::html::{Page, summary};
-use crate::report::{comparison, export, load};
+use crate::report::export::{self, Beside};
+use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
 use clap::{Args as _, FromArgMatches as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The command line of `lrsched report`.
 pub fn command() -> clap::Command {
@@ -51,51 +49,17 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     if let Some(target) = args.target.filter(|target| !(*target > 0.0 && *target <= 1.0)) {
         return usage!("--target is an accuracy above 0 and up to 1, such as 0.8, got {target}");
     }
-    let loaded = load::load(&args.folders);
+    let loaded = load(&args.folders);
     loaded.complaints.iter().for_each(|complaint| eprintln!("warning: {complaint}"));
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
         bail!("nothing to report on: no run, comparison or range test could be read");
     }
-    let metrics = loaded.metrics();
-    let analyses = analyse(&loaded.entrants(), &metrics, args.target);
-    let folders: Vec<String> = args.folders.iter().map(|folder| folder.display().to_string()).collect();
-    let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.join(", "));
-    let summary = summary(&analyses);
-    let figure = comparison::figure(&loaded.entrants(), &metrics, &title);
-    let origin = format!("{}; made {} by lrsched {}", folders.join(", "), now(), env!("CARGO_PKG_VERSION"));
-    let page = Page {
-        title: &title,
-        summary: &summary,
-        origin: &origin,
-        loaded: &loaded,
-        analyses: &analyses,
-        figure: &figure,
-        target: args.target,
-    };
-    let told = |path: &Path| -> Result<()> {
-        if !quiet {
-            out!("{}", path.display());
+    let beside = Beside { png: args.png, svg: args.svg, md: args.md, csv: args.csv };
+    let written = export::write(&loaded, &args.folders, &args.output, beside, args.target)?;
+    if !quiet {
+        for file in written {
+            out!("{}", file.display());
         }
-        Ok(())
-    };
-    replace_file(&args.output, page.html().as_bytes())?;
-    told(&args.output)?;
-    let beside = |extension: &str| args.output.with_extension(extension);
-    if args.png {
-        figure.write_png(&beside("png"))?;
-        told(&beside("png"))?;
-    }
-    if args.svg {
-        figure.write_svg(&beside("svg"))?;
-        told(&beside("svg"))?;
-    }
-    if args.md {
-        replace_file(&beside("md"), export::markdown(&title, &summary, &analyses).as_bytes())?;
-        told(&beside("md"))?;
-    }
-    if args.csv {
-        replace_file(&beside("csv"), &export::csv(&analyses)?)?;
-        told(&beside("csv"))?;
     }
     Ok(0)
 }

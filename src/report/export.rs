@@ -1,12 +1,76 @@
-//! The report as Markdown and as CSV.
+//! The files of a report: the page, and what is wanted beside it.
 
-use super::analysis::Analysis;
+use super::analysis::{Analysis, analyse};
+use super::comparison;
 use super::entrants::{Entrant, Summary};
+use super::html::{Page, summary};
+use super::load::Loaded;
 use super::table;
+use crate::record::{now, replace_file};
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// What is written beside the page, under its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Beside {
+    /// The curves.
+    pub png: bool,
+    /// The curves.
+    pub svg: bool,
+    /// The table and the verdicts.
+    pub md: bool,
+    /// One row an entrant.
+    pub csv: bool,
+}
+
+/// Writes the page to `output`, each file whole or not at all, and gives the files that were written.
+///
+/// `folders` is where `loaded` came from, for the head of the page; `target` is a validation accuracy to measure the way to.
+///
+/// # Errors
+/// A file cannot be written; the line names it.
+pub fn write(
+    loaded: &Loaded,
+    folders: &[PathBuf],
+    output: &Path,
+    beside: Beside,
+    target: Option<f64>,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let metrics = loaded.metrics();
+    let entrants = loaded.entrants();
+    let analyses = analyse(&entrants, &metrics, target);
+    let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.clone());
+    let figure = comparison::figure(&entrants, &metrics, &title);
+    let (summary, origin) =
+        (summary(&analyses), format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION")));
+    let page = Page {
+        title: &title,
+        summary: &summary,
+        origin: &origin,
+        loaded,
+        analyses: &analyses,
+        figure: &figure,
+        target,
+    };
+    let mut written = vec![output.to_path_buf()];
+    replace_file(output, page.html().as_bytes())?;
+    let mut put = |wanted: bool, extension: &str, bytes: &dyn Fn() -> anyhow::Result<Vec<u8>>| {
+        if !wanted {
+            return Ok(());
+        }
+        written.push(output.with_extension(extension));
+        replace_file(&output.with_extension(extension), &bytes()?)
+    };
+    put(beside.png, "png", &|| figure.png())?;
+    put(beside.svg, "svg", &|| Ok(figure.svg().into_bytes()))?;
+    put(beside.md, "md", &|| Ok(markdown(&title, &summary, &analyses).into_bytes()))?;
+    put(beside.csv, "csv", &|| csv(&analyses))?;
+    Ok(written)
+}
 
 /// The table of the entrants, and the verdict on each.
-pub fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
+fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
     let entrants: Vec<Entrant<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
     let mut out = format!("# {title}\n\n{summary}\n\n{}", table::markdown(&entrants));
     out.push('\n');
@@ -17,10 +81,7 @@ pub fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String
 }
 
 /// One row an entrant; what is unknown is an empty cell.
-///
-/// # Errors
-/// None that can happen: the text is made in memory.
-pub fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
+fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
         "entrant",

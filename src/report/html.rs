@@ -107,17 +107,17 @@ impl Page<'_> {
         if let Some((steps, time)) = &target {
             heads.extend([steps.as_str(), time.as_str()]);
         }
-        heads.extend(["time", "status", "verdict"]);
+        heads.extend(["time", "status"]);
         let mut rows = String::new();
         for a in self.analyses {
-            let number =
-                |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), |v| short(v).to_string()));
+            let number = |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), plain));
             let share = |summary: Option<Summary>| number_cell(summary.map(|s| s.mean), percent(summary));
             let _ = write!(rows, "<tr><th scope=row class=w>{}</th>", escape(&a.name));
-            rows += &number(Some(a.entrant.lr).filter(|lr| lr.is_finite()));
             rows += &share(a.val_accuracy);
             rows += &number(Some(a.entrant.finished().count() as f64));
+            let _ = write!(rows, "<td class=w>{}</td>", escape(&a.verdict));
             rows += &share(a.test_accuracy);
+            rows += &number(Some(a.entrant.lr).filter(|lr| lr.is_finite()));
             rows += &share(a.best_val_accuracy);
             rows += &number(a.best_epoch);
             rows += &number(a.rate_at_best);
@@ -133,7 +133,7 @@ impl Page<'_> {
             }
             rows += &number_cell(a.seconds.map(|s| s.mean), a.seconds.map_or(UNKNOWN.into(), |s| duration(s.mean)));
             rows += &status_cell(&a.entrant.status());
-            let _ = write!(rows, "<td class=w>{}</td></tr>\n", escape(&a.verdict));
+            rows.push_str("</tr>\n");
         }
         let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent; accuracies of the last epoch unless it says \
              best. Validation chooses, test is looked at once, at the end. Gap: training − validation accuracy. Area: the mean validation \
@@ -304,6 +304,12 @@ fn number_cell(value: Option<f64>, text: String) -> String {
 fn status_cell(status: &str) -> String {
     let class = if status == "finished" { "status" } else { "status other" };
     format!("<td class=w><span class=\"{class}\">{}</span></td>", escape(status))
+}
+
+/// A number for a cell: `0.1`, `1.76e-13`.
+fn plain(value: f64) -> String {
+    let value = short(value);
+    if value != 0.0 && value.abs() < 1e-4 { format!("{value:e}") } else { value.to_string() }
 }
 
 /// Five significant digits: more than a pixel shows, and half the file.

@@ -16,7 +16,7 @@
     if (v === null || v === undefined) return "–";
     if (v === 0) return "0";
     const size = Math.abs(v);
-    return size < 1e-3 || size >= 1e6 ? v.toExponential(2) : String(Number(v.toPrecision(4)));
+    return size < 1e-3 || size >= 1e6 ? v.toExponential(2).replace(/\.?0+e/, "e") : String(Number(v.toPrecision(4)));
   };
 
   // From values to places along an axis; ticks at 1, 2, 5 times a power of ten.
@@ -92,6 +92,30 @@
       context.stroke();
     };
 
+    // A gap in the line is a gap in the band.
+    const band = (context, s, v, opacity) => {
+      if (!s.s) return;
+      context.fillStyle = colour(s.i);
+      context.globalAlpha = opacity;
+      let run = [];
+      const flush = () => {
+        if (run.length > 1) {
+          context.beginPath();
+          run.forEach(([px, up], k) => (k ? context.lineTo(px, up) : context.moveTo(px, up)));
+          run.reverse().forEach(([px, , down]) => context.lineTo(px, down));
+          context.fill();
+        }
+        run = [];
+      };
+      s.y.forEach((mean, k) => {
+        const known = mean !== null && s.s[k] !== null;
+        const px = v.x.place(xs(s)[k]), up = v.y.place(known ? mean + s.s[k] : null), down = v.y.place(known ? mean - s.s[k] : null);
+        if (Number.isFinite(px + up + down)) run.push([px, up, down]); else flush();
+      });
+      flush();
+      context.globalAlpha = 1;
+    };
+
     const clear = (canvas) => {
       const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
       canvas.width = Math.round(width * ratio);
@@ -130,26 +154,8 @@
       clip(context, v);
       const bands = v.list.filter((s) => s.s);
       for (const s of bands) {
-        context.fillStyle = colour(s.i);
-        context.globalAlpha = bands.length > 6 ? 0.07 : 0.16;
-        // A gap in the line is a gap in the band.
-        let run = [];
-        const flush = () => {
-          if (run.length > 1) {
-            context.beginPath();
-            run.forEach(([px, up], k) => (k ? context.lineTo(px, up) : context.moveTo(px, up)));
-            run.reverse().forEach(([px, , down]) => context.lineTo(px, down));
-            context.fill();
-          }
-          run = [];
-        };
-        s.y.forEach((mean, k) => {
-          const px = v.x.place(xs(s)[k]), up = v.y.place(mean === null ? null : mean + s.s[k]), down = v.y.place(mean === null ? null : mean - s.s[k]);
-          if (s.s[k] === null || !Number.isFinite(px + up + down)) flush(); else run.push([px, up, down]);
-        });
-        flush();
+        band(context, s, v, bands.length > 6 ? 0.07 : 0.16);
       }
-      context.globalAlpha = 1;
       context.lineJoin = "round";
       for (const s of [...v.list].reverse()) {
         context.strokeStyle = colour(s.i);
@@ -188,6 +194,7 @@
       const { s, k } = found, px = view.x.place(xs(s)[k]), py = view.y.place(s.y[k]);
       context.save();
       clip(context, view);
+      band(context, s, view, 0.28);
       context.strokeStyle = colour(s.i);
       context.lineWidth = 3.2;
       context.lineJoin = "round";
