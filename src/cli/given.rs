@@ -65,7 +65,14 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
             let action = if switch { ArgAction::Set } else { ArgAction::Append };
             let help = format!("{} [{}]", takers[0].1, names.join(", "));
             let heading = format!("Parameters of the {family}");
-            command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(heading))
+            let command = command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(&heading));
+            if !turns_off(entries, name) {
+                return command;
+            }
+            let off =
+                Arg::new(negated(name)).long(negated(name)).value_name("BOOL").num_args(0..=1).require_equals(true);
+            let off = off.default_missing_value("true").hide_possible_values(true).conflicts_with(name);
+            command.arg(off.help(format!("The same as --{name}=false")).help_heading(heading))
         })
     })
 }
@@ -94,6 +101,16 @@ fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
         }
     }
     names
+}
+
+/// A switch that may be on without being given has a `--no-` form.
+fn turns_off(entries: &[Entry], name: &str) -> bool {
+    let all = entries.iter().flat_map(|entry| entry.parameters);
+    all.into_iter().any(|parameter| parameter.name == name && parameter.switch && parameter.default != "false")
+}
+
+fn negated(name: &str) -> String {
+    format!("no-{name}")
 }
 
 fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
@@ -182,6 +199,9 @@ impl Given {
         let chosen = self.values.get(family).map(|(source, _)| *source);
         let mut flags = Vec::new();
         for (name, _) in parameters(entries) {
+            if self.text(&negated(name)) == Some("true") {
+                flags.push((name.to_string(), "false".to_string()));
+            }
             if let Some((source, values)) = self.values.get(name)
                 && chosen.is_none_or(|chosen| *source >= chosen)
             {

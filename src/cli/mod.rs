@@ -2,8 +2,11 @@
 
 mod compare;
 mod data;
+mod diff;
 mod given;
+mod help_schedules;
 mod settings;
+mod show;
 mod train;
 
 use anyhow::Result;
@@ -24,6 +27,9 @@ pub fn run() -> Result<u8> {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
         Some(("data", matches)) => data::run(matches, quiet),
+        Some(("show", matches)) => show::run(matches),
+        Some(("diff", matches)) => diff::run(matches),
+        Some(("help", matches)) => help(matches.get_one::<String>("topic").map(String::as_str)),
         _ => unreachable!("clap lets no other command through"),
     }
 }
@@ -38,6 +44,32 @@ fn command() -> Command {
         .subcommand(train::command())
         .subcommand(compare::command())
         .subcommand(data::command())
+        .subcommand(show::command())
+        .subcommand(diff::command())
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("help")
+                .about("Explain a command, or list every schedule (`lrsched help schedules`)")
+                .arg(Arg::new("topic").value_name("COMMAND|schedules")),
+        )
+}
+
+/// `lrsched help`, `lrsched help show`, `lrsched help schedules`.
+fn help(topic: Option<&str>) -> Result<u8> {
+    let mut command = command();
+    match topic {
+        Some("schedules") => return help_schedules::run(),
+        Some(name) => match command.find_subcommand_mut(name) {
+            Some(subcommand) => subcommand.clone().bin_name(format!("lrsched {name}")).print_long_help()?,
+            None => {
+                let names: Vec<_> = command.get_subcommands().map(|c| c.get_name().to_string()).collect();
+                let hint = crate::usage::did_you_mean(name, names.iter().map(String::as_str).chain(["schedules"]));
+                return crate::usage!("there is no help on `{name}`{hint}");
+            }
+        },
+        None => command.print_long_help()?,
+    }
+    Ok(0)
 }
 
 /// Help and version go to stdout; anything else is one line on stderr.
