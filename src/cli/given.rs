@@ -72,8 +72,8 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
                 return command;
             }
             let off = format!("Turn {name} off, where it is on by itself");
-            // Most switches are off by themselves: for those it only undoes a config file, and would clutter the help.
-            let clutter = name != "cycle-momentum";
+            // For a switch that is off by itself it only undoes a config file, and would clutter the help.
+            let clutter = !turns_off(entries, name);
             command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading).hide(clutter))
         })
     })
@@ -103,6 +103,12 @@ fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
         }
     }
     names
+}
+
+/// Whether a switch may be on without being given.
+fn turns_off(entries: &[Entry], name: &str) -> bool {
+    let all = entries.iter().flat_map(|entry| entry.parameters);
+    all.into_iter().any(|parameter| parameter.name == name && parameter.switch && parameter.default != "false")
 }
 
 fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {

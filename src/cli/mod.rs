@@ -8,9 +8,12 @@ macro_rules! out {
 mod compare;
 mod data;
 mod descend;
+mod diff;
 mod given;
+mod help_schedules;
 mod report;
 mod settings;
+mod show;
 mod train;
 
 use anyhow::{Context, Result};
@@ -34,6 +37,9 @@ pub fn run() -> Result<u8> {
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
         Some(("report", matches)) => report::run(matches, quiet),
+        Some(("show", matches)) => show::run(matches),
+        Some(("diff", matches)) => diff::run(matches),
+        Some(("help", matches)) => help(matches.get_one::<String>("topic").map(String::as_str)),
         _ => unreachable!("clap lets no other command through"),
     }
 }
@@ -50,6 +56,32 @@ fn command() -> Command {
         .subcommand(data::command())
         .subcommand(descend::command())
         .subcommand(report::command())
+        .subcommand(show::command())
+        .subcommand(diff::command())
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("help")
+                .about("Explain a command, or list every schedule (`lrsched help schedules`)")
+                .arg(Arg::new("topic").value_name("COMMAND|schedules")),
+        )
+}
+
+/// `lrsched help`, `lrsched help show`, `lrsched help schedules`.
+fn help(topic: Option<&str>) -> Result<u8> {
+    let mut command = command();
+    match topic {
+        Some("schedules") => return help_schedules::run(),
+        Some(name) => match command.find_subcommand_mut(name) {
+            Some(subcommand) => subcommand.clone().bin_name(format!("lrsched {name}")).print_long_help()?,
+            None => {
+                let names: Vec<_> = command.get_subcommands().map(|c| c.get_name().to_string()).collect();
+                let hint = crate::usage::did_you_mean(name, names.iter().map(String::as_str).chain(["schedules"]));
+                return crate::usage!("there is no help on `{name}`{hint}");
+            }
+        },
+        None => command.print_long_help()?,
+    }
+    Ok(0)
 }
 
 /// Writes to stdout, at once.
