@@ -148,6 +148,7 @@ fn run_json_reads_back_as_it_was_written() {
         started: lrsched::record::now(),
         finished: None,
         status: Status::Running,
+        message: None,
         results: Results { best_epoch: Some(3), ..Results::default() },
     };
     info.write(&path).unwrap();

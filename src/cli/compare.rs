@@ -75,8 +75,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let here = [folder.clone()];
     report::export::write(&report::load::load(&here), &here, &folder.join("report.html"), Beside::default(), None)?;
     if !output.json {
-        print!("{}", report::table::terminal(&rows, settings::width()));
-        println!("\nresults in {0}: comparison.csv, comparison.png, comparison.svg, report.html", folder.display());
+        out!("{}", report::table::terminal(&rows, settings::width()));
+        out!("results in {}: comparison.csv, comparison.png, comparison.svg, report.html", folder.display());
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })

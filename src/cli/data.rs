@@ -73,7 +73,7 @@ fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Re
     if let Ok(folder) = cifar10::locate(data_dir)
         && cifar10::open(&folder).is_ok()
     {
-        println!("CIFAR-10 is already in {}, whole", folder.display());
+        out!("CIFAR-10 is already in {}, whole", folder.display());
         return Ok(());
     }
     let folder = target(data_dir)?;
@@ -85,7 +85,7 @@ fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Re
     });
     reporter.bar.finish_and_clear();
     result?;
-    println!("CIFAR-10 is in {}: 50,000 training and 10,000 test images", folder.display());
+    out!("CIFAR-10 is in {}: 50,000 training and 10,000 test images", folder.display());
     Ok(())
 }
 
@@ -169,15 +169,15 @@ fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>) -> R
     }
     let normalisation = Normalisation::of(&Subset::all(Arc::clone(&dataset.train)));
     let channels = |values: [f64; 3]| values.map(|value| format!("{value:.5}")).join(" ");
-    println!("dataset    {}", dataset.name);
-    println!("from       {place}");
-    println!("train      {}", counts(&dataset.train, &dataset));
-    println!("test       {}", counts(&dataset.test, &dataset));
-    println!("validation {} of the training images, unless --validation says otherwise", kind.default_validation());
-    println!("classes    {}", dataset.classes.join(", "));
-    println!("mean       {} (red, green, blue of the training images)", channels(normalisation.mean));
-    println!("deviation  {}", channels(normalisation.deviation));
-    println!("digest     {}", dataset.digest());
+    out!("dataset    {}", dataset.name);
+    out!("from       {place}");
+    out!("train      {}", counts(&dataset.train, &dataset));
+    out!("test       {}", counts(&dataset.test, &dataset));
+    out!("validation {} of the training images, unless --validation says otherwise", kind.default_validation());
+    out!("classes    {}", dataset.classes.join(", "));
+    out!("mean       {} (red, green, blue of the training images)", channels(normalisation.mean));
+    out!("deviation  {}", channels(normalisation.deviation));
+    out!("digest     {}", dataset.digest());
     Ok(())
 }
 
@@ -224,8 +224,8 @@ fn verify(data_dir: Option<&Path>) -> Result<()> {
         }
     }
     for (name, sha256) in dataset.file_digests() {
-        println!("{sha256}  {}", folder.join(name).display());
+        out!("{sha256}  {}", folder.join(name).display());
     }
-    println!("sizes, labels and class counts are right; digest {}", dataset.digest());
+    out!("sizes, labels and class counts are right; digest {}", dataset.digest());
     Ok(())
 }

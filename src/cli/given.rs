@@ -5,6 +5,7 @@ use crate::spec::Entry;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 use anyhow::{Context, Result};
+use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -61,26 +62,34 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
             let takers: Vec<_> = takers(entries, name).collect();
             let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
             // A parameter may come more than once (`--when`); whether it may is its entry's to say.
-            let kind = if switch { Kind::Switch } else { Kind::Value };
-            let action = if switch { ArgAction::Set } else { ArgAction::Append };
+            let (kind, action) =
+                if switch { (Kind::Switch, ArgAction::SetTrue) } else { (Kind::Value, ArgAction::Append) };
             let help = format!("{} [{}]", takers[0].1, names.join(", "));
             let heading = format!("Parameters of the {family}");
-            command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(heading))
+            let command =
+                command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(heading.clone()));
+            if !switch {
+                return command;
+            }
+            let off = format!("Turn {name} off, where it is on by itself");
+            // For a switch that is off by itself it only undoes a config file, and would clutter the help.
+            let clutter = !turns_off(entries, name);
+            command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading).hide(clutter))
         })
     })
 }
 
-fn flag(name: &'static str, value: &'static str, kind: Kind) -> Arg {
+/// The flag that turns a switch off.
+fn negated(name: &str) -> String {
+    format!("no-{name}")
+}
+
+fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
     let arg =
-        Arg::new(name).long(name).env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())).hide_env(true);
+        Arg::new(name.to_string()).long(name.to_string()).env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())).hide_env(true);
     match kind {
         Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
-        Kind::Switch => arg
-            .value_name("BOOL")
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("true")
-            .hide_possible_values(true),
+        Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new()),
         Kind::List => arg.value_name(value).num_args(1..).action(ArgAction::Append),
     }
 }
@@ -94,6 +103,12 @@ fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
         }
     }
     names
+}
+
+/// Whether a switch may be on without being given.
+fn turns_off(entries: &[Entry], name: &str) -> bool {
+    let all = entries.iter().flat_map(|entry| entry.parameters);
+    all.into_iter().any(|parameter| parameter.name == name && parameter.switch && parameter.default != "false")
 }
 
 fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
@@ -112,9 +127,11 @@ impl Given {
                 Some(ValueSource::EnvVariable) => Source::Environment,
                 _ => continue,
             };
-            if let Ok(Some(values)) = matches.try_get_many::<String>(name) {
-                given.values.insert(name.to_string(), (source, values.cloned().collect()));
-            }
+            let values = match matches.try_get_many::<String>(name) {
+                Ok(values) => values.into_iter().flatten().cloned().collect(),
+                Err(_) => vec![matches.get_flag(name).to_string()],
+            };
+            given.values.insert(name.to_string(), (source, values));
         }
         given
     }
@@ -159,7 +176,7 @@ impl Given {
     pub fn switch(&self, name: &str) -> Result<bool, Usage> {
         match self.text(name) {
             None | Some("false" | "0" | "no" | "off") => Ok(false),
-            Some("true" | "1" | "yes" | "on" | "") => Ok(true),
+            Some("true" | "1" | "yes" | "on") => Ok(true),
             Some(other) => usage!("{name} is true or false, got `{other}`"),
         }
     }
@@ -180,12 +197,15 @@ impl Given {
     /// the family's entry belong to another entry and are passed over, so that `--schedule cosine` replaces the whole schedule of a file.
     pub fn family(&self, family: &str, entries: &[Entry]) -> Vec<(String, String)> {
         let chosen = self.values.get(family).map(|(source, _)| *source);
+        let given = |key: &str| {
+            let (source, values) = self.values.get(key)?;
+            chosen.is_none_or(|chosen| *source >= chosen).then_some(values.as_slice())
+        };
         let mut flags = Vec::new();
-        for (name, _) in parameters(entries) {
-            if let Some((source, values)) = self.values.get(name)
-                && chosen.is_none_or(|chosen| *source >= chosen)
-            {
-                flags.extend(values.iter().map(|value| (name.to_string(), value.clone())));
+        for (name, switch) in parameters(entries) {
+            flags.extend(given(name).unwrap_or_default().iter().map(|value| (name.to_string(), value.clone())));
+            if switch && given(&negated(name)).is_some() {
+                flags.push((name.to_string(), "false".to_string()));
             }
         }
         flags

@@ -57,7 +57,9 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     let beside = Beside { png: args.png, svg: args.svg, md: args.md, csv: args.csv };
     let written = export::write(&loaded, &args.folders, &args.output, beside, args.target)?;
     if !quiet {
-        written.iter().for_each(|file| println!("{}", file.display()));
+        for file in written {
+            out!("{}", file.display());
+        }
     }
     Ok(0)
 }

@@ -21,7 +21,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
     let config = settings::run_config(&given, settings::optimizer(&given)?, settings::schedule(&given)?, 30)?;
     if given.switch("print-config")? {
-        print!("{}", toml::to_string(&config)?);
+        super::say(&toml::to_string(&config)?)?;
         return Ok(0);
     }
     let output = Output::resolve(&given, quiet)?;

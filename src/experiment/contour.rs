@@ -67,9 +67,9 @@ impl Grid {
                 let sides = [(corner, true), (corner + 1, false), (above, true), (corner, false)];
                 let crossed: Vec<Edge> = (0..4).filter(|&i| high[i] != high[(i + 1) % 4]).map(|i| sides[i]).collect();
                 match crossed.as_slice() {
-                    &[a, b] => segments.push((a, b)),
+                    [a, b] => segments.push((*a, *b)),
                     // A saddle: either pairing is right at this resolution.
-                    &[a, b, c, d] => segments.extend([(a, b), (c, d)]),
+                    [a, b, c, d] => segments.extend([(*a, *b), (*c, *d)]),
                     _ => {}
                 }
             }

@@ -1,7 +1,7 @@
 //! Walks down small functions of two variables: what rate, momentum and decay do, with the same optimizers as in training.
 
 use crate::optim::{Optimizer, OptimizerSpec, Slice};
-use crate::schedule::{Clock, EpochMetrics, Schedule, Semantics, Setting, Spec};
+use crate::schedule::{EpochMetrics, Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 use anyhow::Result;
@@ -155,6 +155,17 @@ pub struct Position {
 }
 
 impl Walk {
+    fn setting(&self) -> Setting {
+        let Walk { steps, steps_per_epoch, semantics, learning_rate, .. } = *self;
+        Setting { learning_rate, semantics, steps_per_epoch, epochs: steps / steps_per_epoch }
+    }
+
+    /// Whether the schedule has a momentum for the optimizer at any step.
+    pub fn cycles_momentum(&self) -> bool {
+        Schedule::build(&self.schedule, &self.setting())
+            .is_ok_and(|schedule| (0..self.steps).any(|step| schedule.at(step).momentum.is_some()))
+    }
+
     /// Every position from the start to the end: `steps` + 1 of them, also where the walk leaves the finite numbers.
     ///
     /// A schedule that listens hears the value after the epoch as `val_loss`, and the mean value of its steps as `loss`; there is no
@@ -163,21 +174,19 @@ impl Walk {
     /// # Errors
     /// An optimizer or a schedule that cannot be as given, no steps, or epochs that do not fill them.
     pub fn positions(&self) -> Result<Vec<Position>, Usage> {
-        let Walk { steps, steps_per_epoch, semantics, learning_rate, .. } = *self;
+        let Walk { steps, steps_per_epoch, .. } = *self;
         if steps == 0 || steps_per_epoch == 0 || !steps.is_multiple_of(steps_per_epoch) {
             return usage!(
                 "steps must be a multiple of steps-per-epoch, both at least 1, got {steps} steps in epochs of {steps_per_epoch}"
             );
         }
-        let epochs = steps / steps_per_epoch;
-        let setting = Setting { learning_rate, semantics, steps_per_epoch, epochs };
-        let mut schedule = Schedule::build(&self.schedule, &setting)?;
-        let mut optimizer = Optimizer::new(&self.optimizer, semantics)?;
-        let own_momentum = self.optimizer.momentum(semantics);
+        let mut schedule = Schedule::build(&self.schedule, &self.setting())?;
+        let mut optimizer = Optimizer::new(&self.optimizer, self.semantics)?;
+        let own_momentum = self.optimizer.momentum(self.semantics);
         let mut at = self.start;
         let mut positions: Vec<Position> = Vec::new();
         for step in 0..steps {
-            let rates = schedule.rates(Clock { step, steps_per_epoch, epochs });
+            let rates = schedule.at(step);
             positions.push(Position {
                 step,
                 learning_rate: Some(rates.learning_rate),
@@ -225,7 +234,7 @@ pub fn write_csv(walks: &[(String, Vec<Position>)], out: impl Write) -> Result<(
     writer.write_record(several.then_some("walk").into_iter().chain(COLUMNS))?;
     for (name, positions) in walks {
         for position in positions {
-            let cells = cells(position);
+            let cells = cells(position, shortest);
             writer
                 .write_record(several.then_some(name.as_str()).into_iter().chain(cells.iter().map(String::as_str)))?;
         }
@@ -233,10 +242,11 @@ pub fn write_csv(walks: &[(String, Vec<Position>)], out: impl Write) -> Result<(
     Ok(writer.flush()?)
 }
 
-fn cells(position: &Position) -> [String; 6] {
-    let optional = |value: Option<f64>| value.map_or(String::new(), shortest);
+/// One cell for each of [`COLUMNS`]; what there is none of is empty.
+pub fn cells(position: &Position, number: impl Fn(f64) -> String) -> [String; 6] {
+    let optional = |value: Option<f64>| value.map_or(String::new(), &number);
     let Position { step, learning_rate, momentum, at: [x, y], value } = *position;
-    [step.to_string(), optional(learning_rate), optional(momentum), shortest(x), shortest(y), shortest(value)]
+    [step.to_string(), optional(learning_rate), optional(momentum), number(x), number(y), number(value)]
 }
 
 /// The shortest decimal that reads back to the same f64.

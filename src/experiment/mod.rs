@@ -4,6 +4,7 @@ mod compare;
 pub mod contour;
 pub mod descend;
 mod entrant;
+pub mod landscape;
 
 pub use compare::{Comparison, Plan, PlannedRun};
 pub use entrant::{Entrant, Overrides, default_entrants};

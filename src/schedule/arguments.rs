@@ -142,29 +142,30 @@ impl Arguments<'_> {
         }
     }
 
-    /// A duration of at least 1 step, in steps.
+    /// A duration above 0, in steps, at least 1.
     pub fn steps(&self, key: &str) -> Result<u64, Usage> {
-        match self.steps_or_zero(key)? {
-            0 if Unit::of(key) == Unit::Epochs => self.refuse(key, "at least 1 epoch"),
-            0 => self.refuse(key, "at least 1 step"),
-            steps => Ok(steps),
+        match self.duration(key, self.text(key))? {
+            duration if !duration.is_zero() => Ok(self.whole_steps(duration).max(1)),
+            _ if Unit::of(key) == Unit::Epochs => self.refuse(key, "at least 1 epoch"),
+            _ => self.refuse(key, "at least 1 step"),
         }
     }
 
     /// A duration in steps; 0 is allowed.
     pub fn steps_or_zero(&self, key: &str) -> Result<u64, Usage> {
-        self.steps_in(key, self.text(key))
+        Ok(self.whole_steps(self.duration(key, self.text(key))?))
     }
 
     /// Several durations in steps.
     pub fn steps_list(&self, key: &str) -> Result<Vec<u64>, Usage> {
-        self.list(key).map(|text| self.steps_in(key, text)).collect()
+        self.list(key).map(|text| Ok(self.whole_steps(self.duration(key, text)?))).collect()
     }
 
-    fn steps_in(&self, key: &str, text: &str) -> Result<u64, Usage> {
-        match Duration::parse(text, Unit::of(key)) {
-            Ok(duration) => Ok(duration.steps(self.steps_per_epoch, self.horizon)),
-            Err(problem) => usage!("{}: {key} {problem}", self.part.name()),
-        }
+    fn duration(&self, key: &str, text: &str) -> Result<Duration, Usage> {
+        Duration::parse(text, Unit::of(key)).map_err(|problem| Usage(format!("{}: {key} {problem}", self.part.name())))
+    }
+
+    fn whole_steps(&self, duration: Duration) -> u64 {
+        duration.steps(self.steps_per_epoch, self.horizon)
     }
 }

@@ -59,6 +59,11 @@ impl Duration {
         }
     }
 
+    pub fn is_zero(self) -> bool {
+        let (Self::Epochs(length) | Self::Steps(length) | Self::Percent(length)) = self;
+        length == 0.0
+    }
+
     /// The nearest whole number of steps, where the whole is `horizon` steps long.
     pub fn steps(self, steps_per_epoch: u64, horizon: u64) -> u64 {
         let steps = match self {

@@ -18,11 +18,13 @@ mod arguments;
 mod curve;
 mod cycle;
 mod duration;
+mod inspect;
 mod sequence;
 mod spec;
 
 pub use arguments::universal;
 pub use duration::Duration;
+pub use inspect::warnings;
 pub use sequence::Schedule;
 pub use spec::Spec;
 

@@ -10,23 +10,27 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub struct Schedule {
     /// At least one, in the order of time; a single schedule is a sequence of one.
-    stages: Vec<Stage>,
+    pub(super) stages: Vec<Stage>,
     /// T: the rate is held from here on.
-    total_steps: u64,
+    pub(super) total_steps: u64,
     /// S.
     steps_per_epoch: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Stage {
+pub(super) struct Stage {
     /// The step of the run at which it takes over, with its warm-up if it has one.
-    begin: u64,
+    pub(super) begin: u64,
     /// The step of the run at which its own clock starts.
-    start: u64,
+    pub(super) start: u64,
     warmup_from: f64,
     /// lr: what the warm-up leads to.
-    lr: f64,
-    formula: Box<dyn Formula>,
+    pub(super) lr: f64,
+    pub(super) formula: Box<dyn Formula>,
+    /// The rate that it means to rise to, fall to, and the step of its own clock after which it means to stay; where it has such.
+    pub(super) peak: Option<f64>,
+    pub(super) floor: Option<f64>,
+    pub(super) end: Option<u64>,
 }
 
 impl Schedule {
@@ -83,7 +87,12 @@ impl Schedule {
             };
             a.horizon = end.saturating_sub(start).max(1);
             let formula = (part.kind().build)(&a)?;
-            stages.push(Stage { begin, start, warmup_from, lr: a.lr, formula });
+            let rises = a.has("warmup") && warmup_from < 1.0;
+            let peak = if a.has("max-lr") { Some(a.rate("max-lr")?) } else { rises.then_some(a.lr) };
+            let floor = if a.has("end-lr") { Some(a.rate("end-lr")?) } else { None };
+            let stays = a.has("over") && !(a.has("cycle") && a.switch("cycle")?);
+            let over = if stays { Some(a.steps("over")?) } else { None };
+            stages.push(Stage { begin, start, warmup_from, lr: a.lr, formula, peak, floor, end: over });
             begin = end;
         }
         Ok(Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch })

@@ -8,7 +8,7 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::str::FromStr;
 
 /// `--progress`.
@@ -87,7 +87,8 @@ impl Bars {
             ProgressMode::None => {}
             // indicatif swallows lines while its target is hidden, as it is where `bar` was asked for on a pipe.
             ProgressMode::Bar if !self.multi.is_hidden() => drop(self.multi.println(text)),
-            _ => eprintln!("{text}"),
+            // Progress that nobody reads any more must not end a run.
+            _ => drop(writeln!(std::io::stderr(), "{text}")),
         }
     }
 }
