@@ -139,6 +139,22 @@ fn all_three_kinds_of_gradient_descent_run() {
 }
 
 #[test]
+fn what_a_user_may_not_expect_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[&str], out: &str| {
+        let plain = &["--epochs", "2", "--progress", "plain", "--out", out];
+        let all =
+            [&["train", "--dataset", "synthetic", "--train-limit", "96", "--batch-size", "32"], &plain[..], flags]
+                .concat();
+        let output = lrsched(&folder).args(all).output().unwrap();
+        String::from_utf8(output.stderr).unwrap().lines().filter(|line| line.starts_with("note: ")).count()
+    };
+    assert_eq!(said(&["--schedule", "one-cycle", "--lr", "0.01"], "a"), 1);
+    assert_eq!(said(&["--schedule", "one-cycle", "--lr", "0.01", "--momentum", "0.9"], "b"), 0);
+    assert_eq!(said(&["--lr", "0.01", "--validation", "test"], "c"), 1);
+}
+
+#[test]
 fn real_cifar10_is_learned() {
     let Some(data) = cifar10("real_cifar10_is_learned") else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -85,8 +85,10 @@ fn negated(name: &str) -> String {
 }
 
 fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
-    let arg =
-        Arg::new(name.to_string()).long(name.to_string()).env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())).hide_env(true);
+    let arg = Arg::new(name.to_string())
+        .long(name.to_string())
+        .env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase()))
+        .hide_env(true);
     match kind {
         Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
         Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new()),

@@ -87,7 +87,8 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
 
 /// A flag for each of `settings` and for each parameter of every schedule and optimizer.
 pub fn with_flags(command: Command, settings: &[&[Setting]]) -> Command {
-    let command = add_settings(command, &settings.concat());
+    // The last of two wins, so that a script may add to a line that it was given.
+    let command = add_settings(command.args_override_self(true), &settings.concat());
     add_families(command, &[("optimizer", optim::table()), ("schedule", &schedule_entries())])
 }
 

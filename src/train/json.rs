@@ -43,6 +43,7 @@ impl Observer for JsonEvents {
                 "steps_per_epoch": start.steps_per_epoch,
                 "train_images": start.train_images,
                 "trainable_parameters": start.trainable_parameters,
+                "notes": start.notes,
             }),
         )
     }

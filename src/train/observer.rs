@@ -7,13 +7,15 @@ use crate::record::{EpochRow, StepRow};
 use anyhow::Result;
 
 /// What is known before the first step.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Start<'a> {
     pub config: &'a RunConfig,
     /// S.
     pub steps_per_epoch: u64,
     pub train_images: usize,
     pub trainable_parameters: usize,
+    /// What the user may not expect, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Sees every step and every epoch. An error ends the run: a log that cannot be written is worth less than none.

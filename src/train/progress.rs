@@ -123,6 +123,9 @@ impl Observer for Progress<'_> {
             start.steps_per_epoch,
             config.engine,
         ));
+        for note in &start.notes {
+            self.bars.line(&format!("{}note: {note}", self.label));
+        }
         self.epochs = self.bars.multi.add(ProgressBar::new(config.epochs * start.steps_per_epoch));
         self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} gone, {eta} left"));
         self.batches = self.bars.multi.add(ProgressBar::new(start.steps_per_epoch));

@@ -2,7 +2,7 @@
 
 use super::config::RunConfig;
 use super::observer::{Observer, Start};
-use crate::data::{Dataset, Loader, LoaderOptions, Normalisation, Subset};
+use crate::data::{BatchSize, Dataset, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
 use crate::optim::{Optimizer, Slice};
@@ -14,6 +14,8 @@ use std::time::Instant;
 
 /// Images that a step takes at once; a larger batch is gathered from micro-batches of this size, in bounded memory.
 const MICRO_BATCH: usize = 2048;
+/// The same for `--batch-size full`, which nobody asked to be taken at once.
+const MICRO_BATCH_OF_FULL: usize = 500;
 /// Images that whitening kernels are made from, as airbench94 does.
 const WHITENING_IMAGES: usize = 5000;
 /// Images that an evaluation takes at once.
@@ -61,7 +63,7 @@ impl<'a> Run<'a> {
             normalisation.clone(),
             LoaderOptions {
                 batch_size: config.batch_size,
-                micro_batch: MICRO_BATCH,
+                micro_batch: if config.batch_size == BatchSize::Full { MICRO_BATCH_OF_FULL } else { MICRO_BATCH },
                 augment: config.augment,
                 seed: config.seed,
             },
@@ -110,6 +112,7 @@ impl<'a> Run<'a> {
             steps_per_epoch: self.clock.steps_per_epoch,
             train_images: self.loader.images(),
             trainable_parameters: self.parameters.trainable(),
+            notes: self.notes(),
         })?;
         let mut outcome = Outcome {
             status: Status::Finished,
@@ -148,6 +151,23 @@ impl<'a> Run<'a> {
         outcome.parameters = self.parameters;
         observer.finish(&outcome)?;
         Ok(outcome)
+    }
+
+    /// What the user may not expect of this config.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let cycles = self.schedule.rates(self.clock).momentum.is_some();
+        if cycles && self.config.optimizer.momentum(self.config.semantics).is_none() {
+            let optimizer = &self.config.optimizer;
+            notes.push(format!("the schedule cycles momentum, and {optimizer} has none: only the rate is scheduled"));
+        }
+        if self.config.validation == Validation::Test {
+            notes.push(
+                "validating with the test images: what is chosen by them (best epoch, plateau) has seen them"
+                    .to_string(),
+            );
+        }
+        notes
     }
 
     /// One pass over the training images, and validation.

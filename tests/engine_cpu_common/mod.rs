@@ -50,14 +50,8 @@ pub fn expected(
     batch: &Batch,
     training: bool,
 ) -> Expected {
-    let mut reference = Reference {
-        parameters,
-        batch,
-        training,
-        dropouts: 0,
-        gradients: HashMap::new(),
-        statistics: HashMap::new(),
-    };
+    let mut reference =
+        Reference { parameters, batch, training, dropouts: 0, gradients: HashMap::new(), statistics: HashMap::new() };
     let (images, shape) = (batch.len(), architecture.input);
     let mut x = Maps::zeros(images, shape);
     for n in 0..images {
@@ -196,7 +190,10 @@ impl Reference<'_> {
                     let (running_mean, running_var) = (mean, var);
                     (mean, var) = (vec![0.0; *channels], vec![0.0; *channels]);
                     x.values.iter().enumerate().for_each(|(p, v)| mean[channel(p)] += v / count);
-                    x.values.iter().enumerate().for_each(|(p, v)| var[channel(p)] += (v - mean[channel(p)]).powi(2) / count);
+                    x.values
+                        .iter()
+                        .enumerate()
+                        .for_each(|(p, v)| var[channel(p)] += (v - mean[channel(p)]).powi(2) / count);
                     let m = f64::from(*momentum);
                     let blend = |old: &[f64], new: &[f64], factor: f64| {
                         old.iter().zip(new).map(|(old, new)| (1.0 - m) * old + m * factor * new).collect::<Vec<f64>>()
@@ -386,7 +383,13 @@ pub fn relative_error(got: &[f32], expected: &[f64]) -> f64 {
 }
 
 /// Runs a step of training and an evaluation on the engine and holds everything against the reference.
-pub fn check(engine: &mut dyn Engine, architecture: &Architecture, objective: Objective, images: usize, tolerance: f64) {
+pub fn check(
+    engine: &mut dyn Engine,
+    architecture: &Architecture,
+    objective: Objective,
+    images: usize,
+    tolerance: f64,
+) {
     let (batch, mut learned) = (batch(architecture, images, 11), parameters(architecture, 3));
     let start = learned.clone();
     let mut gradients = Gradients::zeros(&learned);

@@ -117,7 +117,8 @@ impl Operation for Activate {
 
     fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
         let Some(d_input) = pass.d_input else { return };
-        let tasks = d_input.par_chunks_mut(PIECE).zip(pass.input.par_chunks(PIECE)).zip(pass.d_output.par_chunks(PIECE));
+        let tasks =
+            d_input.par_chunks_mut(PIECE).zip(pass.input.par_chunks(PIECE)).zip(pass.d_output.par_chunks(PIECE));
         step.threads.each(tasks, |((d_input, input), d_output), _| {
             activation_gradients(step.isa, self.activation, input, d_output, d_input);
         });

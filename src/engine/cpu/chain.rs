@@ -59,7 +59,6 @@ impl Chain {
         self.stages.push(Stage { operation, output_len, output, times });
     }
 
-
     /// Whether anything in it has parameters to learn.
     pub fn is_trained(&self) -> bool {
         self.first_trained < self.stages.len()
@@ -165,7 +164,8 @@ impl Chain {
                 Link::Residual { chain, .. } => {
                     let first = times.len();
                     chain.times(times);
-                    let inside = |pick: fn(&OperationTime) -> Duration| times[first..].iter().map(pick).sum::<Duration>();
+                    let inside =
+                        |pick: fn(&OperationTime) -> Duration| times[first..].iter().map(pick).sum::<Duration>();
                     let (inner_forward, inner_backward) = (inside(|time| time.forward), inside(|time| time.backward));
                     times.push(OperationTime {
                         name: "residual add".to_string(),

@@ -196,7 +196,8 @@ impl Operation for WinogradConv {
     }
 
     fn cost(&self) -> Cost {
-        let pixels = (self.tiling.height + 2 * self.tiling.padding - 2) * (self.tiling.width + 2 * self.tiling.padding - 2);
+        let pixels =
+            (self.tiling.height + 2 * self.tiling.padding - 2) * (self.tiling.width + 2 * self.tiling.padding - 2);
         Cost::convolution(9 * self.places.inputs * self.places.outputs * pixels)
     }
 

@@ -19,9 +19,8 @@ pub fn cross_entropy(logits: &[f32], divisor: usize, labels: &[u8], objective: O
     let Objective { classes, label_smoothing, mut d_logits } = objective;
     let stride = padded(classes);
     let uniform = f64::from(label_smoothing) / classes as f64;
-    let target = |class: usize, label: usize| {
-        uniform + if class == label { 1.0 - f64::from(label_smoothing) } else { 0.0 }
-    };
+    let target =
+        |class: usize, label: usize| uniform + if class == label { 1.0 - f64::from(label_smoothing) } else { 0.0 };
     let mut stats = BatchStats { images: labels.len(), ..BatchStats::default() };
     for (image, (row, &label)) in logits.chunks_exact(stride).zip(labels).enumerate() {
         let (row, label) = (&row[..classes], usize::from(label));

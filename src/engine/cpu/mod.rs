@@ -133,16 +133,12 @@ impl Engine for CpuEngine {
         let images = batch.len();
         self.largest = self.largest.max(images);
         let &Batch { seed, epoch, position, .. } = batch;
-        let step =
-            Step { isa: self.isa, threads: &self.threads, images, training: true, seed, epoch, position };
+        let step = Step { isa: self.isa, threads: &self.threads, images, training: true, seed, epoch, position };
         self.chain.forward(&step, parameters, &batch.images);
         let classes = self.architecture.classes;
         let d_logits = self.d_logits.first(images * padded(classes));
-        let objective = loss::Objective {
-            classes,
-            label_smoothing: self.objective.label_smoothing,
-            d_logits: Some(d_logits),
-        };
+        let objective =
+            loss::Objective { classes, label_smoothing: self.objective.label_smoothing, d_logits: Some(d_logits) };
         let stats = loss::cross_entropy(self.chain.output(images), batch.divisor, &batch.labels, objective);
         self.chain.backward(&step, parameters, (&batch.images, d_logits), None, &mut self.slots, gradients);
         self.chain.update_statistics(parameters);

@@ -96,8 +96,7 @@ impl BatchNorm {
             let inverse = (1.0 / (variance + f64::from(self.places.eps)).sqrt()) as f32;
             self.inverse_deviation[channel] = inverse;
             self.factor[channel] = inverse * arrays[self.places.weight].values[channel];
-            self.offset[channel] =
-                arrays[self.places.bias].values[channel] - self.mean[channel] * self.factor[channel];
+            self.offset[channel] = arrays[self.places.bias].values[channel] - self.mean[channel] * self.factor[channel];
         }
     }
 }
@@ -229,9 +228,8 @@ impl Operation for BatchNorm {
             offset: &self.offset,
         };
         let sums = self.sums.first(step.images * 2 * channels);
-        let tasks = sums
-            .par_chunks_mut(2 * channels)
-            .zip(d_output.par_chunks_mut(image_len).zip(input.par_chunks(image_len)));
+        let tasks =
+            sums.par_chunks_mut(2 * channels).zip(d_output.par_chunks_mut(image_len).zip(input.par_chunks(image_len)));
         step.threads.each(tasks, |(sums, (gradient, image)), _| {
             gradient_sums(step.isa, self.places.activation, image, of_channels, gradient, sums);
         });
@@ -254,9 +252,8 @@ impl Operation for BatchNorm {
             factor: &self.factor,
             offset: &self.offset,
         };
-        let tasks = d_input
-            .par_chunks_mut(image_len)
-            .zip(d_output.par_chunks(image_len).zip(input.par_chunks(image_len)));
+        let tasks =
+            d_input.par_chunks_mut(image_len).zip(d_output.par_chunks(image_len).zip(input.par_chunks(image_len)));
         step.threads.each(tasks, |(d_image, (dz, image)), _| {
             input_gradient(step.isa, image, dz, of_channels, &means, d_image);
         });

@@ -72,8 +72,7 @@ impl Planner {
                 let (activation, suffix) = activation_of(layers.get(1));
                 let [weight, bias, running_mean, running_var] = std::array::from_fn(|_| self.take_array());
                 let (momentum, eps) = (*momentum, *eps);
-                let places =
-                    NormPlaces { weight, bias, running_mean, running_var, momentum, eps, shape, activation };
+                let places = NormPlaces { weight, bias, running_mean, running_var, momentum, eps, shape, activation };
                 let norm = BatchNorm::new(format!("{name}{suffix}"), places);
                 (Link::Single(Box::new(norm)), if suffix.is_empty() { 1 } else { 2 }, true)
             }
@@ -81,7 +80,9 @@ impl Planner {
             Layer::Gelu => plain(Box::new(Activate { activation: Activation::Gelu })),
             Layer::MaxPool { size } => {
                 if *size > LARGEST_WINDOW {
-                    bail!("max-pool of {size}: the cpu engine takes windows up to {LARGEST_WINDOW}; try `--engine candle`");
+                    bail!(
+                        "max-pool of {size}: the cpu engine takes windows up to {LARGEST_WINDOW}; try `--engine candle`"
+                    );
                 }
                 let output = layers[0].output(shape).map_err(|problem| anyhow!(problem))?;
                 plain(Box::new(MaxPool::new(*size, shape, output)))

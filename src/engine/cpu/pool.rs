@@ -94,7 +94,8 @@ impl Operation for MaxPool {
     fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         let (in_len, out_len) = self.lens();
         self.codes.resize(self.codes.len().max(output.len()), 0);
-        let tasks = output.par_chunks_mut(out_len).zip(input.par_chunks(in_len)).zip(self.codes.par_chunks_mut(out_len));
+        let tasks =
+            output.par_chunks_mut(out_len).zip(input.par_chunks(in_len)).zip(self.codes.par_chunks_mut(out_len));
         let (size, from, to) = (self.size, self.input, self.output);
         step.threads.each(tasks, |((out, image), codes), _| pool_image(step.isa, size, from, to, image, out, codes));
     }
