@@ -3,6 +3,7 @@
 mod axis;
 mod font;
 mod layout;
+mod lines;
 mod raster;
 mod scene;
 mod svg;

@@ -32,7 +32,7 @@ impl Page<'_> {
     pub fn html(&self) -> String {
         let charts = self.charts();
         let figures = |shared: bool| -> String {
-            charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(|chart| figure_html(chart)).collect()
+            charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(figure_html).collect()
         };
         let names: Vec<&str> = self.analyses.iter().map(|analysis| analysis.name.as_str()).collect();
         // `<` must not end the script element.
@@ -49,10 +49,10 @@ impl Page<'_> {
             );
         }
         if !self.loaded.ranges.is_empty() {
-            let _ = write!(body, "<section><h2>Range tests</h2><div class=charts>{}</div></section>\n", figures(false));
+            let _ = writeln!(body, "<section><h2>Range tests</h2><div class=charts>{}</div></section>", figures(false));
         }
         if !self.loaded.runs.is_empty() {
-            let _ = write!(body, "<section><h2>Runs</h2>{}</section>\n", self.runs_table());
+            let _ = writeln!(body, "<section><h2>Runs</h2>{}</section>", self.runs_table());
         }
         format!(
             "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n\

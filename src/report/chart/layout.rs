@@ -2,7 +2,8 @@
 
 use super::axis::{Axis, Tick};
 use super::font::{self, Weight};
-use super::scene::{Anchor, Point, Rect, Rgb, Scene, Shape, WHITE, clip_polygon, clip_segment};
+use super::lines::{Transform, draw_band, draw_marker, draw_series, draw_walk};
+use super::scene::{Anchor, Point, Rect, Rgb, Scene, Shape, WHITE};
 use super::{Figure, LegendEntry, Mark, Panel, Series};
 
 const INK: Rgb = Rgb(0x22, 0x22, 0x22);
@@ -22,7 +23,7 @@ const PALETTE: [Rgb; 7] = [
     Rgb(0xe6, 0x9f, 0x00),
     Rgb(0x33, 0x33, 0x33),
 ];
-const DASHES: [&[f64]; 4] = [&[], &[7.0, 3.0], &[2.0, 2.4], &[9.0, 2.5, 2.0, 2.5]];
+pub const DASHES: [&[f64]; 4] = [&[], &[7.0, 3.0], &[2.0, 2.4], &[9.0, 2.5, 2.0, 2.5]];
 
 const MARGIN: f64 = 18.0;
 const TITLE: f64 = 17.0;
@@ -38,12 +39,12 @@ const GAP: f64 = 28.0;
 
 /// How a series is drawn.
 #[derive(Clone, Copy)]
-struct Look {
-    colour: Rgb,
-    width: f64,
-    dash: &'static [f64],
+pub struct Look {
+    pub colour: Rgb,
+    pub width: f64,
+    pub dash: &'static [f64],
     /// Which marker sits on the line now and then: none for the first round of the palette.
-    round: usize,
+    pub round: usize,
 }
 
 impl Look {
@@ -240,27 +241,6 @@ fn crowded(x: &Axis, ticks: &[Tick], width: f64) -> Option<usize> {
     })
 }
 
-/// From values to places in one frame.
-struct Transform {
-    x: Axis,
-    y: Axis,
-    frame: Rect,
-}
-
-impl Transform {
-    fn point(&self, x: f64, y: f64) -> Option<Point> {
-        Some((self.across(x)?, self.down(y)?))
-    }
-
-    fn across(&self, x: f64) -> Option<f64> {
-        Some(self.frame.left + self.x.place(x)? * self.frame.width())
-    }
-
-    fn down(&self, y: f64) -> Option<f64> {
-        Some(self.frame.bottom - self.y.place(y)? * self.frame.height())
-    }
-}
-
 fn draw_grid(shapes: &mut Vec<Drawn>, to: &Transform, x_ticks: &[Tick], y_ticks: &[Tick]) {
     let frame = to.frame;
     for minor in [true, false] {
@@ -282,78 +262,6 @@ fn draw_grid(shapes: &mut Vec<Drawn>, to: &Transform, x_ticks: &[Tick], y_ticks:
         let Some(y) = to.down(tick.value) else { continue };
         shapes.push(text((frame.left - 6.0, y + TICK * 0.36), tick.label.clone(), TICK, SOFT_INK, Anchor::End));
     }
-}
-
-/// `opacity` is less where many bands lie over each other.
-fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look, opacity: f64) {
-    let places = |&(x, lower, upper): &(f64, f64, f64)| Some((to.point(x, lower)?, to.point(x, upper)?));
-    for run in runs(series.band.iter().map(places)) {
-        let outline: Vec<Point> = run.iter().map(|p| p.0).chain(run.iter().rev().map(|p| p.1)).collect();
-        let points = clip_polygon(&outline, &to.frame);
-        if points.len() > 2 {
-            shapes.push(Drawn(Shape::Area { points, colour: look.colour, opacity }));
-        }
-    }
-}
-
-fn draw_series(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look, phase: f64) {
-    for run in runs(series.points.iter().map(|&(x, y)| to.point(x, y))) {
-        if let [only] = run[..] {
-            if clip_segment(only, only, &to.frame).is_some() {
-                shapes.push(disc(only, look.width + 1.0, look.colour));
-            }
-            continue;
-        }
-        for points in clip_run(&thin_out(run), &to.frame) {
-            draw_markers(shapes, &points, look, phase, &to.frame);
-            shapes.push(Drawn(Shape::Line { points, colour: look.colour, width: look.width, dash: look.dash }));
-        }
-    }
-}
-
-/// The path that somebody walked: a small dot for each step, a ring where it starts, a large dot where it ends.
-fn draw_walk(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look) {
-    let inside = |&(x, y): &(f64, f64)| to.point(x, y).filter(|&p| clip_segment(p, p, &to.frame).is_some());
-    if series.points.len() <= 300 {
-        shapes.extend(series.points.iter().filter_map(inside).map(|step| disc(step, 2.2, look.colour)));
-    }
-    if let Some(start) = series.points.first().and_then(inside) {
-        shapes.extend([disc(start, 6.0, WHITE), disc(start, 4.8, look.colour), disc(start, 2.8, WHITE)]);
-    }
-    let end =
-        if series.points.len() > 1 { series.points.iter().rev().find(|p| to.point(p.0, p.1).is_some()) } else { None };
-    if let Some(end) = end.and_then(inside) {
-        shapes.extend([disc(end, 6.0, WHITE), disc(end, 4.8, look.colour)]);
-    }
-}
-
-/// A few markers along a line that shares its colour with another one, at places of its own.
-fn draw_markers(shapes: &mut Vec<Drawn>, points: &[Point], look: Look, phase: f64, frame: &Rect) {
-    let spacing = (frame.width() / 4.0).max(60.0);
-    let mut next = frame.left + spacing * (0.1 + 0.8 * phase);
-    for pair in points.windows(2) {
-        let (a, b) = (pair[0], pair[1]);
-        while next < a.0.min(b.0) {
-            next += spacing;
-        }
-        while a.0 < b.0 && next <= b.0 {
-            let t = (next - a.0) / (b.0 - a.0);
-            draw_marker(shapes, (next, a.1 + t * (b.1 - a.1)), look);
-            next += spacing;
-        }
-    }
-}
-
-/// Nothing, a dot, a square, a triangle: one for each round of the palette.
-fn draw_marker(shapes: &mut Vec<Drawn>, at: Point, look: Look) {
-    let corners = match look.round % DASHES.len() {
-        0 => return,
-        1 => return shapes.push(disc(at, 3.2, look.colour)),
-        2 => vec![(-2.9, -2.9), (2.9, -2.9), (2.9, 2.9), (-2.9, 2.9)],
-        _ => vec![(0.0, -4.2), (3.8, 2.6), (-3.8, 2.6)],
-    };
-    let points = corners.into_iter().map(|(x, y)| (at.0 + x, at.1 + y)).collect();
-    shapes.push(Drawn(Shape::Area { points, colour: look.colour, opacity: 1.0 }));
 }
 
 /// Vertical lines; the labels stand at the top, in as many rows as they need.
@@ -390,56 +298,8 @@ fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform) {
     }
 }
 
-/// The unbroken stretches.
-fn runs<T>(places: impl Iterator<Item = Option<T>>) -> Vec<Vec<T>> {
-    let mut runs = vec![Vec::new()];
-    for place in places {
-        match place {
-            Some(point) => runs.last_mut().expect("never empty").push(point),
-            None => runs.push(Vec::new()),
-        }
-    }
-    runs.retain(|run| !run.is_empty());
-    runs
-}
-
-/// The parts of a line inside the frame.
-fn clip_run(points: &[Point], frame: &Rect) -> Vec<Vec<Point>> {
-    let mut parts: Vec<Vec<Point>> = Vec::new();
-    for pair in points.windows(2) {
-        let Some((a, b)) = clip_segment(pair[0], pair[1], frame) else { continue };
-        match parts.last_mut() {
-            Some(part) if part.last() == Some(&a) => part.push(b),
-            _ => parts.push(vec![a, b]),
-        }
-    }
-    parts
-}
-
-/// Drops points that lie within a tenth of a pixel of the line through their neighbours (Douglas–Peucker).
-fn thin_out(points: Vec<Point>) -> Vec<Point> {
-    let mut keep = vec![false; points.len()];
-    let mut stretches = vec![(0, points.len() - 1)];
-    (keep[0], keep[points.len() - 1]) = (true, true);
-    while let Some((first, last)) = stretches.pop() {
-        let (a, b) = (points[first], points[last]);
-        let (dx, dy) = (b.0 - a.0, b.1 - a.1);
-        let length = dx.hypot(dy);
-        let distance = |p: Point| {
-            let (px, py) = (p.0 - a.0, p.1 - a.1);
-            if length > 0.0 { (px * dy - py * dx).abs() / length } else { px.hypot(py) }
-        };
-        let farthest = (first + 1..last).max_by(|&i, &j| distance(points[i]).total_cmp(&distance(points[j])));
-        if let Some(middle) = farthest.filter(|&i| distance(points[i]) > 0.1) {
-            keep[middle] = true;
-            stretches.extend([(first, middle), (middle, last)]);
-        }
-    }
-    points.into_iter().zip(keep).filter_map(|(point, kept)| kept.then_some(point)).collect()
-}
-
 /// A shape, with the few things that differ from the usual said after it.
-struct Drawn(Shape);
+pub struct Drawn(pub Shape);
 
 impl Drawn {
     fn medium(mut self) -> Self {
@@ -465,7 +325,7 @@ fn line(points: Vec<Point>, colour: Rgb, width: f64) -> Drawn {
     Drawn(Shape::Line { points, colour, width, dash: &[] })
 }
 
-fn disc(at: Point, radius: f64, colour: Rgb) -> Drawn {
+pub fn disc(at: Point, radius: f64, colour: Rgb) -> Drawn {
     let corner = |i: u32| (f64::from(i) * std::f64::consts::TAU / 24.0).sin_cos();
     let points = (0..24).map(corner).map(|(s, c)| (at.0 + radius * c, at.1 + radius * s)).collect();
     Drawn(Shape::Area { points, colour, opacity: 1.0 })
