@@ -92,6 +92,8 @@ with sync_playwright() as playwright:
 
             figure = page.query_selector("figure:has(#curve0), #curve0")
             figure.query_selector("summary").click()
+            # The table is made once the browser has opened the details.
+            page.wait_for_selector("figure details[open] tbody tr", state="attached", timeout=5000)
             rows = len(figure.query_selector_all("details tbody tr"))
             check(f"{name}: the numbers of a chart are a table ({rows} rows)", rows > 0)
             figure.query_selector("summary").click()

@@ -177,7 +177,10 @@ fn the_page_asks_for_nothing_from_outside_and_names_cannot_break_it() {
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert_eq!(html.matches("</script>").count(), 2, "the data and the program, nothing else");
     assert!(
-        !html.contains("<img") && !html.contains("http://") && !html.contains("https://") && !html.contains("src=")
+        !html.contains("<img")
+            && !html.contains("http://")
+            && !html.contains("https://")
+            && !html.contains("<script src")
     );
     for extension in ["md", "csv", "svg", "png"] {
         assert!(folder.path().join("report").with_extension(extension).is_file(), "{extension}");
@@ -194,6 +197,43 @@ fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("1 interrupted") && html.contains("80.50 ± 0.71"));
     assert!(html.contains("1 of 3 runs did not finish, or not yet"));
+}
+
+#[test]
+fn every_head_of_the_table_stands_over_its_own_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &[row("a", "cosine", 0, 0.7)]);
+    report(folder.path(), &[".", "--target", "0.6"]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let table = html.split("<table class=sortable>").nth(1).unwrap().split("</table>").next().unwrap();
+    let texts = |row: &str, tag: &str| -> Vec<String> {
+        let cells = row.split(tag).skip(1).map(|cell| cell.split_once('>').unwrap().1);
+        cells.map(|cell| cell.split("</t").next().unwrap().to_string()).collect()
+    };
+    let heads = texts(table.split("</thead>").next().unwrap(), "<th ");
+    let body = table.split("<tbody>").nth(1).unwrap().replace("<td", "<th ").replace("<th  ", "<th ");
+    let cells = texts(&body, "<th ");
+    let of = |head: &str| {
+        cells[heads.iter().position(|h| h == head).unwrap_or_else(|| panic!("{head}: {heads:?}"))].as_str()
+    };
+    assert_eq!(heads.len(), cells.len(), "{heads:?}\n{cells:?}");
+    for (head, cell) in [
+        ("entrant", "sgd/cosine"),
+        ("validation %", "70.00"),
+        ("n", "1"),
+        ("verdict", "best on validation"),
+        ("test %", "69.00"),
+        ("lr", "0.1"),
+        ("best epoch", "1"),
+        ("rate at best", "0.05"),
+        ("gap, points", "5.00"),
+        ("area %", "57.50"),
+        ("steps to 0.6", "200 (1 of 1)"),
+        ("time to 0.6", "20s (1 of 1)"),
+        ("time", "30s"),
+    ] {
+        assert_eq!(of(head), cell, "{head}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The report as one HTML file: no network, no other file.
 
-use super::analysis::Analysis;
+use super::analysis::{Analysis, Target};
 use super::chart::{Figure, Panel};
 use super::entrants::{Entrant, Summary};
 use super::escape::escape;
@@ -100,41 +100,47 @@ impl Page<'_> {
     }
 
     fn entrants_table(&self) -> String {
-        let mut heads =
-            vec!["entrant", "lr", "validation %", "n", "test %", "best validation %", "best epoch", "rate at best"];
-        heads.extend(["gap", "area %"]);
-        let target = self.target.map(|target| (format!("steps to {}", target), format!("time to {}", target)));
-        if let Some((steps, time)) = &target {
-            heads.extend([steps.as_str(), time.as_str()]);
+        let number = |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), plain));
+        let share = |summary: Option<Summary>| number_cell(summary.map(|s| s.mean), percent(summary));
+        let to_target = |a: &Analysis<'_>, value: &dyn Fn(Target) -> Option<(f64, String)>| {
+            let found = a.target.and_then(value);
+            let of = format!("{} of {}", a.target.map_or(0, |target| target.reached), a.entrant.finished().count());
+            number_cell(
+                found.as_ref().map(|f| f.0),
+                found.map_or("not reached".into(), |(_, text)| format!("{text} ({of})")),
+            )
+        };
+        // A head and its cells, one an entrant.
+        let column = |head: &str, cell: &dyn Fn(&Analysis<'_>) -> String| -> (String, Vec<String>) {
+            (head.to_string(), self.analyses.iter().map(cell).collect())
+        };
+        let mut columns = vec![
+            column("entrant", &|a| format!("<th scope=row class=w>{}</th>", escape(&a.name))),
+            column("validation %", &|a| share(a.val_accuracy)),
+            column("n", &|a| number(Some(a.entrant.finished().count() as f64))),
+            column("verdict", &|a| format!("<td class=w>{}</td>", escape(&a.verdict))),
+            column("test %", &|a| share(a.test_accuracy)),
+            column("lr", &|a| number(Some(a.entrant.lr).filter(|lr| lr.is_finite()))),
+            column("best validation %", &|a| share(a.best_val_accuracy)),
+            column("best epoch", &|a| number(a.best_epoch)),
+            column("rate at best", &|a| number(a.rate_at_best)),
+            column("gap, points", &|a| share(a.gap)),
+            column("area %", &|a| share(a.area)),
+        ];
+        if let Some(target) = self.target {
+            let steps = |t: Target| t.steps.map(|steps| (steps, format!("{steps:.0}")));
+            let seconds = |t: Target| t.seconds.map(|seconds| (seconds, duration(seconds)));
+            columns.push(column(&format!("steps to {target}"), &|a| to_target(a, &steps)));
+            columns.push(column(&format!("time to {target}"), &|a| to_target(a, &seconds)));
         }
-        heads.extend(["time", "status"]);
-        let mut rows = String::new();
-        for a in self.analyses {
-            let number = |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), plain));
-            let share = |summary: Option<Summary>| number_cell(summary.map(|s| s.mean), percent(summary));
-            let _ = write!(rows, "<tr><th scope=row class=w>{}</th>", escape(&a.name));
-            rows += &share(a.val_accuracy);
-            rows += &number(Some(a.entrant.finished().count() as f64));
-            let _ = write!(rows, "<td class=w>{}</td>", escape(&a.verdict));
-            rows += &share(a.test_accuracy);
-            rows += &number(Some(a.entrant.lr).filter(|lr| lr.is_finite()));
-            rows += &share(a.best_val_accuracy);
-            rows += &number(a.best_epoch);
-            rows += &number(a.rate_at_best);
-            rows += &share(a.gap);
-            rows += &share(a.area);
-            if let Some(target) = a.target {
-                let of = format!("{} of {}", target.reached, a.entrant.finished().count());
-                let some =
-                    |text: String| if target.reached == 0 { "not reached".into() } else { format!("{text} ({of})") };
-                rows +=
-                    &number_cell(target.steps, some(target.steps.map_or(String::new(), |steps| format!("{steps:.0}"))));
-                rows += &number_cell(target.seconds, some(target.seconds.map_or(String::new(), duration)));
-            }
-            rows += &number_cell(a.seconds.map(|s| s.mean), a.seconds.map_or(UNKNOWN.into(), |s| duration(s.mean)));
-            rows += &status_cell(&a.entrant.status());
-            rows.push_str("</tr>\n");
-        }
+        let time = |s: Summary| duration(s.mean);
+        columns
+            .push(column("time", &|a| number_cell(a.seconds.map(|s| s.mean), a.seconds.map_or(UNKNOWN.into(), time))));
+        columns.push(column("status", &|a| status_cell(&a.entrant.status())));
+        let heads: Vec<&str> = columns.iter().map(|column| column.0.as_str()).collect();
+        let row =
+            |i: usize| format!("<tr>{}</tr>\n", columns.iter().map(|column| column.1[i].as_str()).collect::<String>());
+        let rows: String = (0..self.analyses.len()).map(row).collect();
         let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent; accuracies of the last epoch unless it says \
              best. Validation chooses, test is looked at once, at the end. Gap: training − validation accuracy. Area: the mean validation \
              accuracy over the epochs. Verdicts compare each entrant with the best over the seeds that both have finished (paired \
