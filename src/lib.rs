@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! |-------|-------|
-//! | 0     | [`schedule`], [`stats`], [`random`], [`spec`], [`usage`] |
+//! | 0     | [`schedule`], [`stats`], [`random`], [`spec`], [`mod@usage`] |
 //! | 1     | [`data`], [`model`], [`optim`], [`record`] |
 //! | 2     | [`engine`] |
 //! | 3     | [`train`], [`report`] |

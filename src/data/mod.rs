@@ -1,5 +1,29 @@
 //! Where images come from and how they reach the engine.
+//!
+//! ```text
+//! Dataset::open -> split(validation, train limit) -> Subset -> Loader -> epoch(e, first step) -> Batch
+//! ```
+//!
+//! Images stay bytes in memory; shuffling, augmentation, normalisation and the change of layout happen in a background thread, a few
+//! batches ahead of the step that uses them.
 
+mod augment;
 mod batch;
+pub mod cifar10;
+mod dataset;
+pub mod fetch;
+mod images;
+mod loader;
+mod normalisation;
+mod split;
+mod synthetic;
+mod unpack;
 
+pub use augment::Augment;
 pub use batch::Batch;
+pub use dataset::{Dataset, DatasetKind, DatasetOptions};
+pub use images::{CHANNELS, IMAGE_BYTES, Images, SIDE, Subset};
+pub use loader::{BatchSize, Epoch, Loader, LoaderOptions, Micro};
+pub use normalisation::Normalisation;
+pub use split::{Split, Validation};
+pub use unpack::unpack;

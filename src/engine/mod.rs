@@ -1,7 +1,10 @@
 //! What turns (architecture, parameters, batch) into loss, accuracy and gradients.
 
 pub mod candle;
+mod choice;
 pub mod cpu;
+
+pub use choice::{DeviceChoice, EngineKind, build};
 
 use crate::data::Batch;
 use crate::model::{Gradients, Parameters};
@@ -15,6 +18,18 @@ pub struct BatchStats {
     /// Images whose largest logit is that of their label (the first of equal ones counts).
     pub correct: usize,
     pub images: usize,
+}
+
+impl BatchStats {
+    /// Mean cross-entropy, in nats; NaN over no images.
+    pub fn loss(&self) -> f64 {
+        self.loss_sum / self.images as f64
+    }
+
+    /// The share of images that were classified right; NaN over no images.
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.images as f64
+    }
 }
 
 impl std::ops::AddAssign for BatchStats {

@@ -1,1 +1,10 @@
-//! What is built from runs: compare.
+//! What is built from runs: compare; and walks down small functions.
+
+mod compare;
+pub mod contour;
+pub mod descend;
+mod entrant;
+pub mod landscape;
+
+pub use compare::{Comparison, Plan, PlannedRun};
+pub use entrant::{Entrant, Overrides, default_entrants};

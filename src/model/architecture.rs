@@ -147,6 +147,14 @@ impl Layer {
 }
 
 impl Architecture {
+    /// The name of the first layer, where its kernels are to be made from the training images.
+    pub fn whitened(&self) -> Option<&str> {
+        match self.layers.first() {
+            Some(Layer::Conv { name, init: Init::Whitening, .. }) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Checks that every layer fits the one before and that the last gives `classes` logits.
     pub fn check(&self) -> Result<(), String> {
         let last = self.layers.iter().try_fold(self.input, |shape, layer| layer.output(shape))?;

@@ -5,9 +5,11 @@
 mod architecture;
 mod initialise;
 mod parameters;
+mod whitening;
 mod zoo;
 
 pub use architecture::{Architecture, Layer, Shape};
 pub use initialise::{Init, initialise};
 pub use parameters::{Array, Gradients, Parameters, Role};
+pub use whitening::whiten;
 pub use zoo::{Model, ModelOptions};

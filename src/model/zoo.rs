@@ -86,8 +86,9 @@ fn conv3x3(name: &str, inputs: usize, outputs: usize) -> Layer {
     Layer::Conv { name, inputs, outputs, kernel: 3, padding: 1, bias: true, frozen: false, init: Init::He }
 }
 
-fn linear(name: &str, inputs: usize, outputs: usize) -> Layer {
-    Layer::Linear { name: name.to_string(), inputs, outputs, bias: true, init: Init::He }
+/// The last layer: it makes the logits.
+fn classifier(name: &str, inputs: usize, options: &ModelOptions) -> Layer {
+    Layer::Linear { name: name.to_string(), inputs, outputs: options.classes, bias: true, init: Init::SmallHe }
 }
 
 /// Nothing, where the probability is 0.
@@ -108,11 +109,11 @@ fn cnn(options: &ModelOptions) -> Vec<Layer> {
         Layer::Relu,
         Layer::MaxPool { size: 2 },
         Layer::Flatten,
-        linear("fc1", 4096, 512),
+        Layer::Linear { name: "fc1".to_string(), inputs: 4096, outputs: 512, bias: true, init: Init::He },
         Layer::Relu,
     ];
     layers.extend(dropout(options));
-    layers.push(linear("fc2", 512, options.classes));
+    layers.push(classifier("fc2", 512, options));
     layers
 }
 
@@ -150,7 +151,7 @@ fn resnet9(options: &ModelOptions) -> Vec<Layer> {
     layers.push(Layer::MaxPool { size: 4 });
     layers.push(Layer::Flatten);
     layers.extend(dropout(options));
-    layers.push(linear("head", 256, options.classes));
+    layers.push(classifier("head", 256, options));
     // Logits of batch-normed features start large; Page scales them by 1/8.
     layers.push(Layer::Scale { factor: 0.125 });
     layers

@@ -1,8 +1,72 @@
 //! Update rules over named slices, one file each. The rate is handed in, not owned.
+//!
+//! A new optimizer is one file with a `Definition` and a `Rule` (see `rule.rs`), and one line in `optimizers!` below.
+
+mod parameters;
+mod rule;
+mod spec;
+
+pub use rule::Float;
+pub use spec::OptimizerSpec;
 
 use crate::schedule::{Rates, Semantics};
+use crate::spec::Entry;
 use crate::usage::Usage;
-use std::fmt;
+use anyhow::{Result, bail};
+use rayon::prelude::*;
+use rule::{Buffers, Definition, Direction, MOST_BUFFERS, Now, Rule};
+use spec::Options;
+use std::collections::BTreeMap;
+
+/// A row of the table of optimizers, beside its [`Entry`].
+struct Defined {
+    name: &'static str,
+    rate: f64,
+    defaults: &'static [(Semantics, &'static str, f64)],
+    has_momentum: fn(&Options<'_>) -> bool,
+}
+
+/// Makes the table, and what looks a rule up in it, of the `file::Type` of each optimizer, in the order of the help.
+macro_rules! optimizers {
+    ($($file:ident::$rule:ident),+ $(,)?) => {
+        $(mod $file;)+
+
+        static TABLE: &[Entry] = &[$($file::$rule::ENTRY),+];
+
+        static DEFINED: &[Defined] = &[$(Defined {
+            name: $file::$rule::ENTRY.name,
+            rate: $file::$rule::RATE,
+            defaults: $file::$rule::DEFAULTS,
+            has_momentum: $file::$rule::has_momentum,
+        }),+];
+
+        fn rule<T: Float>(name: &str, options: &Options<'_>) -> Result<Box<dyn Rule<T>>, Usage> {
+            $(if name == $file::$rule::ENTRY.name {
+                return Ok(Box::new($file::$rule::new(options)?));
+            })+
+            unreachable!("a spec names an optimizer of the table, got `{name}`")
+        }
+    };
+}
+
+optimizers! {
+    sgd::Sgd,
+    rmsprop::RmsProp,
+    adam::Adam,
+    adamw::AdamW,
+    adagrad::Adagrad,
+    adadelta::Adadelta,
+}
+
+/// Every optimizer: what the parser accepts, what the command line offers, what the help prints. Defaults are those of `native`.
+/// Each takes `lr` beside its parameters.
+pub fn table() -> &'static [Entry] {
+    TABLE
+}
+
+fn find(name: &str) -> &'static Defined {
+    DEFINED.iter().find(|row| row.name == name).expect("a spec names an optimizer of the table")
+}
 
 /// One named array and its gradient, for one update.
 pub struct Slice<'a, T> {
@@ -11,44 +75,157 @@ pub struct Slice<'a, T> {
     pub gradient: &'a [T],
 }
 
-/// An optimizer and its options, as typed: `sgd:momentum=0.9,nesterov`. `parse(display(s)) == s`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OptimizerSpec {
-    pub name: String,
+/// What an optimizer remembers, for a checkpoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State<T> {
+    /// Updates made so far.
+    pub steps: u64,
+    /// By parameter and PyTorch's name of the buffer: `conv1.weight.momentum_buffer`.
+    pub arrays: BTreeMap<String, Vec<T>>,
 }
 
-impl std::str::FromStr for OptimizerSpec {
-    type Err = Usage;
-    fn from_str(text: &str) -> Result<Self, Usage> {
-        Ok(Self { name: text.to_string() })
-    }
+/// What is kept for one parameter, in the order of [`Rule::buffers`]; buffers that the rule does not keep are empty.
+struct Memory<T> {
+    name: String,
+    buffers: [Vec<T>; MOST_BUFFERS],
 }
 
-impl fmt::Display for OptimizerSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
-
-impl OptimizerSpec {
-    /// The usual rate of this optimizer under these semantics.
-    pub fn default_learning_rate(&self, _semantics: Semantics) -> f64 {
-        0.1
-    }
-}
-
-/// An optimizer with its state.
+/// An optimizer with its state, which is keyed by the names of the parameters.
 pub struct Optimizer<T> {
-    state: Vec<T>,
+    rule: Box<dyn Rule<T>>,
+    steps: u64,
+    /// In the order of the slices of the last step.
+    memory: Vec<Memory<T>>,
 }
 
-impl<T: Copy> Optimizer<T> {
-    pub fn new(_spec: &OptimizerSpec, _semantics: Semantics) -> Result<Self, Usage> {
-        Ok(Self { state: Vec::new() })
+/// What one thread takes at a time: long enough to pay for handing it over.
+const PART: usize = 1 << 15;
+/// What goes through all pieces of a rule before the next: short enough for the first-level cache.
+const BLOCK: usize = 512;
+
+impl<T: Float> Optimizer<T> {
+    /// # Errors
+    /// An option that these semantics have no place for.
+    pub fn new(spec: &OptimizerSpec, semantics: Semantics) -> Result<Self, Usage> {
+        let rule = rule(spec.name(), &spec.options(semantics))?;
+        Ok(Self { rule, steps: 0, memory: Vec::new() })
     }
 
-    /// One update of every slice, in place. `rates.momentum`, where given, replaces the momentum (Adam's beta1) of the spec.
-    pub fn step(&mut self, _slices: &mut [Slice<'_, T>], _rates: Rates) {
-        let _ = &self.state;
+    /// One update of every slice, in place. `rates.momentum`, where given, replaces the momentum (Adam's beta1) of the spec; an
+    /// optimizer without momentum is left alone.
+    ///
+    /// Every value is computed by itself, so the bits are the same for any number of threads.
+    ///
+    /// # Panics
+    /// Where a gradient, or the state of an earlier step, is not as long as the values.
+    pub fn step(&mut self, slices: &mut [Slice<'_, T>], rates: Rates) {
+        let now = Now { step: self.steps, learning_rate: rates.learning_rate, momentum: rates.momentum };
+        let direction = self.rule.at(now);
+        let (decay, keep) = self.rule.decay().constants(rates.learning_rate);
+        let (decay, keep) = (T::of(decay), T::of(keep));
+        self.remember(slices);
+        let mut parts = Vec::new();
+        for (slice, memory) in slices.iter_mut().zip(&mut self.memory) {
+            let length = slice.values.len();
+            assert_eq!(slice.gradient.len(), length, "{}: a gradient of another length", slice.name);
+            for buffer in memory.buffers.iter().filter(|buffer| !buffer.is_empty()) {
+                assert_eq!(buffer.len(), length, "{}: state of another length", slice.name);
+            }
+            let mut buffers = memory.buffers.each_mut().map(|buffer| buffer.chunks_mut(PART));
+            for (values, gradient) in slice.values.chunks_mut(PART).zip(slice.gradient.chunks(PART)) {
+                let buffers = buffers.each_mut().map(|chunks| chunks.next().unwrap_or_default());
+                parts.push(Part { values, gradient, buffers });
+            }
+        }
+        match parts.as_mut_slice() {
+            [part] => part.update(&direction, decay, keep),
+            parts => parts.par_iter_mut().for_each(|part| part.update(&direction, decay, keep)),
+        }
+        self.steps += 1;
+    }
+
+    /// Brings the memory into the order of the slices, with fresh buffers for those not seen before.
+    fn remember(&mut self, slices: &[Slice<'_, T>]) {
+        for (place, slice) in slices.iter().enumerate() {
+            match self.memory.iter().skip(place).position(|memory| memory.name == slice.name) {
+                Some(offset) => self.memory.swap(place, place + offset),
+                None => {
+                    let mut buffers = [const { Vec::new() }; MOST_BUFFERS];
+                    for (buffer, made) in buffers.iter_mut().zip(self.rule.buffers()) {
+                        *buffer = vec![T::of(made.initial); slice.values.len()];
+                    }
+                    self.memory.insert(place, Memory { name: slice.name.to_string(), buffers });
+                }
+            }
+        }
+    }
+
+    /// Everything that the next step depends on, beside the parameters.
+    pub fn state(&self) -> State<T> {
+        let names = self.rule.buffers();
+        let arrays = self.memory.iter().flat_map(|memory| {
+            names.iter().zip(&memory.buffers).map(|(buffer, values)| (key(&memory.name, buffer.name), values.clone()))
+        });
+        State { steps: self.steps, arrays: arrays.collect() }
+    }
+
+    /// Takes up a state that [`Optimizer::state`] gave, for `parameters` of these names and lengths.
+    ///
+    /// # Errors
+    /// An array that is missing, of another length, or of another optimizer; nothing is changed then.
+    pub fn restore<'a>(
+        &mut self,
+        mut state: State<T>,
+        parameters: impl IntoIterator<Item = (&'a str, usize)>,
+    ) -> Result<()> {
+        let mut memory = Vec::new();
+        if state.steps > 0 {
+            for (name, length) in parameters {
+                let mut buffers = [const { Vec::new() }; MOST_BUFFERS];
+                for (buffer, made) in buffers.iter_mut().zip(self.rule.buffers()) {
+                    let key = key(name, made.name);
+                    *buffer = match state.arrays.remove(&key) {
+                        Some(values) if values.len() == length => values,
+                        Some(values) => bail!("optimizer state: {key} has {} values, expected {length}", values.len()),
+                        None => bail!("optimizer state: {key} is missing"),
+                    };
+                }
+                memory.push(Memory { name: name.to_string(), buffers });
+            }
+        }
+        if let Some(key) = state.arrays.keys().next() {
+            bail!("optimizer state: {key} belongs to another optimizer or network");
+        }
+        (self.steps, self.memory) = (state.steps, memory);
+        Ok(())
+    }
+}
+
+fn key(parameter: &str, buffer: &str) -> String {
+    format!("{parameter}.{buffer}")
+}
+
+/// A stretch of one parameter with its gradient and state.
+struct Part<'a, T> {
+    values: &'a mut [T],
+    gradient: &'a [T],
+    buffers: Buffers<'a, T>,
+}
+
+impl<T: Float> Part<'_, T> {
+    /// θ = keep·θ − direction(g + decay·θ), block by block.
+    fn update(&mut self, direction: &Direction<T>, decay: T, keep: T) {
+        let mut step = [T::default(); BLOCK];
+        let mut buffers = self.buffers.each_mut().map(|buffer| buffer.chunks_mut(BLOCK));
+        for (values, gradient) in self.values.chunks_mut(BLOCK).zip(self.gradient.chunks(BLOCK)) {
+            let step = &mut step[..values.len()];
+            for ((step, &gradient), &value) in step.iter_mut().zip(gradient).zip(&*values) {
+                *step = gradient + decay * value;
+            }
+            direction(step, buffers.each_mut().map(|chunks| chunks.next().unwrap_or_default()));
+            for (value, &step) in values.iter_mut().zip(&*step) {
+                *value = keep * *value - step;
+            }
+        }
     }
 }

@@ -1,1 +1,38 @@
 //! The rows and files that a run leaves: written by `train`, read by `report`.
+
+mod file;
+mod run_info;
+mod table;
+
+pub use file::replace_file;
+pub use run_info::{Dataset, GitState, Results, RunInfo, now};
+pub use table::{ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Running,
+    Finished,
+    /// Stopped by the user or the system before its end.
+    Interrupted,
+    /// The loss became NaN or infinite.
+    Diverged,
+    /// An error ended it.
+    Failed,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Status::Running => "running",
+            Status::Finished => "finished",
+            Status::Interrupted => "interrupted",
+            Status::Diverged => "diverged",
+            Status::Failed => "failed",
+        })
+    }
+}

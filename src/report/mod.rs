@@ -1,1 +1,11 @@
 //! Reads the files of runs, never trains: tables, charts.
+
+pub mod analysis;
+pub mod chart;
+pub mod comparison;
+pub mod entrants;
+mod escape;
+pub mod export;
+pub mod html;
+pub mod load;
+pub mod table;

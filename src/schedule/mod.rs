@@ -1,8 +1,130 @@
 //! Pure math on a clock: no candle, no clap, no files. Every formula, and nothing else.
+//!
+//! A [`Spec`] is what the user types (`step:factor=0.5,drop-every=10`), a [`Setting`] is the run it is meant for, and a
+//! [`Schedule`] is the function of the clock that the two make. One schedule is one file in this folder and one word in the
+//! list below; parser, command line and help are made from that list.
+//!
+//! ```
+//! use lrsched::schedule::{Schedule, Setting};
+//! let setting = Setting::new(0.1, 4, 10); // lr 0.1, 4 epochs of 10 steps
+//! let schedule = Schedule::build(&"constant:for=1ep;linear".parse()?, &setting)?;
+//! assert_eq!(schedule.at(9).learning_rate, 0.1);
+//! assert_eq!(schedule.at(25).learning_rate, 0.05); // half of linear's own 30 steps are gone
+//! assert_eq!(schedule.at(1000).learning_rate, 0.0);
+//! # Ok::<(), lrsched::usage::Usage>(())
+//! ```
 
-use crate::usage::Usage;
+mod arguments;
+mod curve;
+mod cycle;
+mod duration;
+mod inspect;
+mod sequence;
+mod spec;
+
+pub use arguments::universal;
+pub use duration::Duration;
+pub use inspect::warnings;
+pub use sequence::Schedule;
+pub use spec::Spec;
+
+use crate::spec::Entry;
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+use arguments::Arguments;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// Declares the files of the schedules and the table of all of them, in the order of the help.
+macro_rules! schedules {
+    ($($module:ident),* $(,)?) => {
+        $(pub mod $module;)*
+        static KINDS: &[Kind] = &[$($module::KIND),*];
+    };
+}
+
+schedules![
+    constant,
+    step,
+    time,
+    exponential,
+    natural_exp,
+    linear,
+    polynomial,
+    piecewise,
+    halve,
+    plateau,
+    cosine,
+    cosine_restarts,
+    triangular,
+    triangular2,
+    exp_range,
+    one_cycle,
+    wsd,
+    inverse_sqrt,
+    expr,
+];
+
+/// Every schedule: what the parser accepts, what the command line offers, what the help prints.
+pub fn table() -> &'static [Entry] {
+    static TABLE: [Entry; KINDS.len()] = {
+        let mut entries = [KINDS[0].entry; KINDS.len()];
+        let mut at = 1;
+        while at < KINDS.len() {
+            entries[at] = KINDS[at].entry;
+            at += 1;
+        }
+        entries
+    };
+    &TABLE
+}
+
+/// One schedule of the table and what makes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    entry: Entry,
+    build: fn(&Arguments) -> Result<Box<dyn Formula>, Usage>,
+}
+
+/// A schedule on its own clock: `t` counts from where it begins, and is never past its horizon by more than one step.
+pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
+    fn rates(&self, t: u64) -> Rates;
+
+    /// An epoch has ended; `next` is the first step after it. Rates at earlier steps do not change.
+    fn observe(&mut self, _next: u64, _metrics: &EpochMetrics) {}
+
+    /// The metrics that [`observe`](Formula::observe) looks at.
+    fn listens_to(&self) -> Vec<Metric> {
+        Vec::new()
+    }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// # Errors
+    /// A state that is not of this schedule.
+    fn restore(&mut self, state: &serde_json::Value) -> Result<(), Usage> {
+        if state.is_null() { Ok(()) } else { usage!("the saved state is of another schedule") }
+    }
+}
+
+/// Cloning behind a `Box<dyn Formula>`.
+pub trait CloneFormula {
+    fn boxed(&self) -> Box<dyn Formula>;
+}
+
+impl<T: Formula + Clone + 'static> CloneFormula for T {
+    fn boxed(&self) -> Box<dyn Formula> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Formula> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
+}
 
 /// Where a run stands: the step about to be applied, and how long the run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +157,13 @@ pub struct Rates {
     pub momentum: Option<f64>,
 }
 
+impl Rates {
+    /// A rate without a momentum.
+    pub fn of(learning_rate: f64) -> Self {
+        Self { learning_rate, momentum: None }
+    }
+}
+
 /// Where frameworks disagree, do as that one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,6 +173,35 @@ pub enum Semantics {
     Torch,
     Keras,
     Optax,
+}
+
+impl Semantics {
+    pub const ALL: [Self; 4] = [Self::Native, Self::Torch, Self::Keras, Self::Optax];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Torch => "torch",
+            Self::Keras => "keras",
+            Self::Optax => "optax",
+        }
+    }
+}
+
+impl fmt::Display for Semantics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for Semantics {
+    type Err = Usage;
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        Self::ALL.into_iter().find(|semantics| semantics.name() == text).ok_or_else(|| {
+            let hint = did_you_mean(text, Self::ALL.map(Self::name));
+            Usage(format!("semantics: `{text}` is none of native, torch, keras, optax{hint}"))
+        })
+    }
 }
 
 /// What `halve` and `plateau` listen to: the epoch just finished.
@@ -58,22 +216,41 @@ pub struct EpochMetrics {
     pub val_accuracy: Option<f64>,
 }
 
-/// A schedule as typed, every parameter known: `step:factor=0.5,drop-every=10`. `parse(display(s)) == s`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Spec {
-    text: String,
+/// One of the numbers in [`EpochMetrics`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    Loss,
+    Accuracy,
+    ValLoss,
+    ValAccuracy,
 }
 
-impl std::str::FromStr for Spec {
-    type Err = Usage;
-    fn from_str(text: &str) -> Result<Self, Usage> {
-        Ok(Self { text: text.to_string() })
+impl Metric {
+    pub const ALL: [Self; 4] = [Self::Loss, Self::Accuracy, Self::ValLoss, Self::ValAccuracy];
+
+    /// As in the CSV.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+            Self::ValLoss => "val_loss",
+            Self::ValAccuracy => "val_accuracy",
+        }
     }
-}
 
-impl fmt::Display for Spec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+    /// `None` where the epoch has no such number.
+    pub fn of(self, metrics: &EpochMetrics) -> Option<f64> {
+        match self {
+            Self::Loss => Some(metrics.loss),
+            Self::Accuracy => Some(metrics.accuracy),
+            Self::ValLoss => metrics.val_loss,
+            Self::ValAccuracy => metrics.val_accuracy,
+        }
+    }
+
+    /// Whether more is better.
+    pub fn grows(self) -> bool {
+        matches!(self, Self::Accuracy | Self::ValAccuracy)
     }
 }
 
@@ -87,33 +264,19 @@ pub struct Setting {
     pub epochs: u64,
 }
 
-/// A schedule ready to be asked.
-#[derive(Debug, Clone)]
-pub struct Schedule {
-    rate: f64,
-}
-
-impl Schedule {
-    pub fn build(_spec: &Spec, setting: &Setting) -> Result<Self, Usage> {
-        Ok(Self { rate: setting.learning_rate })
+impl Setting {
+    /// A setting with native semantics.
+    pub fn new(learning_rate: f64, epochs: u64, steps_per_epoch: u64) -> Self {
+        Self { learning_rate, semantics: Semantics::Native, steps_per_epoch, epochs }
     }
 
-    /// A pure function of the clock (and, for `halve` and `plateau`, of what has been observed so far).
-    pub fn rates(&self, _clock: Clock) -> Rates {
-        Rates { learning_rate: self.rate, momentum: None }
+    /// The same setting under other semantics.
+    pub fn with(self, semantics: Semantics) -> Self {
+        Self { semantics, ..self }
     }
 
-    /// Called once after each epoch. Only `halve` and `plateau` listen.
-    pub fn observe(&mut self, _metrics: &EpochMetrics) {}
-
-    /// What `observe` has changed, for a checkpoint; null for a pure schedule.
-    pub fn state(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
-
-    /// # Errors
-    /// A state that is not of this schedule.
-    pub fn restore(&mut self, _state: &serde_json::Value) -> Result<(), Usage> {
-        Ok(())
+    /// T.
+    pub fn total_steps(&self) -> u64 {
+        self.epochs * self.steps_per_epoch
     }
 }

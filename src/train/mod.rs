@@ -1,1 +1,15 @@
-//! The loop, epoch records, observers.
+//! The loop, epoch records, and who is told of them.
+
+mod config;
+mod directory;
+mod json;
+mod observer;
+mod progress;
+mod run;
+
+pub use config::RunConfig;
+pub use directory::{Existing, RunDirectory, save_weights};
+pub use json::JsonEvents;
+pub use observer::{All, Observer, Start};
+pub use progress::{Bars, Progress, ProgressMode};
+pub use run::{Outcome, Run};

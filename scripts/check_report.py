@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Opens a report in headless Chromium and checks that it works: no console error, no request, hover, hide, sort, keys, phone width, speed.
+
+Needs playwright==1.65.2 from PyPI and a Chromium (Debian's will do):
+
+    lrsched report results/… -o report.html
+    python scripts/check_report.py report.html [folder for screenshots]
+"""
+import pathlib
+import shutil
+import sys
+import time
+
+from playwright.sync_api import sync_playwright
+
+page_path = pathlib.Path(sys.argv[1]).resolve()
+shots = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
+chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+faults = []
+
+
+def check(what, holds):
+    print(("ok    " if holds else "FAULT ") + what)
+    if not holds:
+        faults.append(what)
+
+
+def shot(page, name, **options):
+    if shots:
+        page.screenshot(path=shots / f"{name}.png", **options)
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    for name, width, height, scheme in [("wide", 1400, 900, "light"), ("dark", 1400, 900, "dark"), ("phone", 390, 844, "light")]:
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=name == "phone")
+        trouble, requests = [], []
+        # Reading pixels back is what this check does, not the page.
+        own = "willReadFrequently"
+        page.on("console", lambda m: trouble.append(m.text) if m.type in ("error", "warning") and own not in m.text else None)
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        started = time.monotonic()
+        page.goto(page_path.as_uri())
+        # Two frames later everything has been painted.
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        seconds = time.monotonic() - started
+        check(f"{name}: painted after {seconds:.2f} s (under 2)", seconds < 2)
+        shot(page, name)
+        shot(page, f"{name}-whole", full_page=True)
+
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        check(f"{name}: nothing sticks out sideways ({overflow} px)", overflow <= 0)
+        ink = """(canvas) => { const p = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+                 let n = 0; for (let i = 3; i < p.length; i += 4) n += p[i] > 0; return n; }"""
+        canvases = page.query_selector_all(".stage canvas:first-child")
+        check(f"{name}: every chart is drawn", canvases and all(canvas.evaluate(ink) > 500 for canvas in canvases))
+
+        legend = page.query_selector_all("#legend button[aria-pressed]")
+        if legend:
+            chart = canvases[-1] if len(canvases) < 5 else canvases[4]
+            chart.scroll_into_view_if_needed()
+            box = chart.bounding_box()
+            place = (box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.4)
+            page.touchscreen.tap(*place) if name == "phone" else page.mouse.move(*place)
+            tip = page.query_selector("#tip")
+            check(f"{name}: pointing shows run and values: {tip.inner_text()!r}", tip.is_visible() and "epoch" in tip.inner_text())
+            shot(page, f"{name}-hover")
+
+            before = chart.evaluate("(canvas) => canvas.toDataURL()")
+            legend[0].click()
+            check(f"{name}: a press on the legend hides a line",
+                  legend[0].get_attribute("aria-pressed") == "false" and chart.evaluate("(canvas) => canvas.toDataURL()") != before)
+            legend[0].click()
+            check(f"{name}: and shows it again", chart.evaluate("(canvas) => canvas.toDataURL()") == before)
+
+            if name != "phone":
+                # The last point of the line that the tip names is under the pointer, near enough.
+                hidden = "document.querySelectorAll('#legend [aria-pressed=false]').length"
+                spot = page.evaluate("""(canvas) => { const p = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+                    const x = Math.floor(canvas.width / 2); for (let y = 20; y < canvas.height - 100; y++) { const i = 4 * (y * p.width + x);
+                    if (p.data[i + 3] > 200 && Math.max(p.data[i], p.data[i + 1], p.data[i + 2]) - Math.min(p.data[i], p.data[i + 1], p.data[i + 2]) > 60)
+                      return [x * canvas.clientWidth / canvas.width, y * canvas.clientHeight / canvas.height]; } return null; }""", chart)
+                page.mouse.move(box["x"] + spot[0], box["y"] + spot[1])
+                page.mouse.click(box["x"] + spot[0], box["y"] + spot[1])
+                check(f"{name}: a click on a line hides it", page.evaluate(hidden) == 1)
+                page.get_by_text("Show all").click()
+                chart.focus()
+                page.keyboard.press("ArrowRight")
+                page.keyboard.press("ArrowDown")
+                check(f"{name}: arrow keys walk along the lines", tip.is_visible())
+
+            figure = page.query_selector("figure:has(#curve0), #curve0")
+            figure.query_selector("summary").click()
+            rows = len(figure.query_selector_all("details tbody tr"))
+            check(f"{name}: the numbers of a chart are a table ({rows} rows)", rows > 0)
+            figure.query_selector("summary").click()
+
+            names = "[...document.querySelectorAll('table.sortable')[0].tBodies[0].rows].map((row) => row.cells[0].textContent)"
+            first = page.evaluate(names)
+            head = page.query_selector("table.sortable thead th button")
+            head.click()
+            sorted_names = page.evaluate(names)
+            check(f"{name}: a press on a head sorts", sorted(sorted_names) == sorted(first) and (len(first) < 3 or sorted_names != first))
+        check(f"{name}: no console error or warning {trouble[:3]}", not trouble)
+        outside = [url for url in requests if not url.startswith(("file:", "data:"))]
+        check(f"{name}: no request ({len(requests)} file)", not outside and len(requests) == 1)
+        page.close()
+    browser.close()
+
+size = page_path.stat().st_size / 1e6
+check(f"the file has {size:.2f} MB (under 10)", size < 10)
+sys.exit(f"{len(faults)} faults" if faults else 0)

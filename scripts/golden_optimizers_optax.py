@@ -1,0 +1,61 @@
+"""Writes tests/golden/optimizers/optax_f64.csv: 100 steps of optax's optimizers.
+
+    pip install optax==0.2.8 jax==0.10.2 numpy
+    python scripts/golden_optimizers_optax.py
+
+Where optax has no weight decay of its own, `add_decayed_weights` stands in front, as its documentation advises.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from golden_optimizers_problem import START, gradient, write
+
+jax.config.update("jax_enable_x64", True)
+
+
+def decayed(kind):
+    def make(learning_rate, weight_decay, **options):
+        return optax.chain(optax.add_decayed_weights(weight_decay), kind(learning_rate, **options))
+
+    return make
+
+
+CASES = [
+    ("sgd", 0.05, False, optax.sgd, {}),
+    ("sgd:momentum=0.9", 0.05, False, optax.sgd, {"momentum": 0.9}),
+    ("sgd:momentum=0.9", 0.05, True, optax.sgd, {"momentum": 0.9}),
+    ("sgd:momentum=0.9,nesterov,weight-decay=0.1", 0.05, False, decayed(optax.sgd), {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("rmsprop", 0.02, False, optax.rmsprop, {}),
+    ("rmsprop:rho=0.95,eps=1e-3,momentum=0.8", 0.02, False, optax.rmsprop, {"decay": 0.95, "eps": 1e-3, "momentum": 0.8}),
+    ("rmsprop:centered,momentum=0.8", 0.02, False, optax.rmsprop, {"centered": True, "momentum": 0.8}),
+    ("adam", 0.05, False, optax.adam, {}),
+    ("adam:beta1=0.8,beta2=0.99,eps=1e-3,weight-decay=0.1", 0.05, True, decayed(optax.adam), {"b1": 0.8, "b2": 0.99, "eps": 1e-3, "weight_decay": 0.1}),
+    ("adamw", 0.05, False, optax.adamw, {}),
+    ("adamw:weight-decay=0.1", 0.05, False, optax.adamw, {"weight_decay": 0.1}),
+    ("adagrad", 0.5, False, optax.adagrad, {}),
+    ("adagrad:initial-accumulator=0.5,eps=1e-3", 0.5, False, optax.adagrad, {"initial_accumulator_value": 0.5, "eps": 1e-3}),
+    ("adadelta", 1.0, False, optax.adadelta, {}),
+    ("adadelta:rho=0.95,eps=1e-3,weight-decay=0.1", 1.0, False, optax.adadelta, {"rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
+]
+
+
+def walk(case, plan):
+    _, base, cycles, kind, options = case
+    theta = jnp.array(START, dtype=jnp.float64)
+    changing = {"learning_rate"} | ({"b1", "momentum"} & set(options) if cycles else set())
+
+    def make(lr, mu):
+        now = {name: (mu if name in changing else value) for name, value in options.items()}
+        return kind(lr, **now)
+
+    # The transformations keep all that they remember in their state, so a new one for each step is how a hyperparameter changes.
+    state = make(base, options.get("momentum", options.get("b1"))).init(theta)
+    for step, (lr, mu) in enumerate(plan):
+        updates, state = make(lr, mu).update(jnp.asarray(gradient(np.asarray(theta), step)), state, theta)
+        theta = optax.apply_updates(theta, updates)
+        yield np.asarray(theta)
+
+
+write("optax_f64.csv", CASES, walk)

@@ -1,0 +1,51 @@
+"""What the golden traces of the optimizers have in common: the problem, the changing rate, the CSV.
+
+Needs numpy. tests/optim_golden.rs computes the same gradients.
+
+    g_i(theta, t) = h_i * (theta_i - c_i) + 0.3 * sin(1.7 * t + i)        h = 0.1, 1, 10: ill-conditioned, and noisy
+
+The rate swings and drops, so that the frameworks' conventions of momentum part.
+"""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+
+STEPS = 100
+START = [2.0, 1.0, -1.0]
+CURVATURE = [0.1, 1.0, 10.0]
+CENTRE = [1.0, -1.0, 0.5]
+FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden" / "optimizers"
+
+
+def gradient(theta, step):
+    """In the precision of theta; the noise is computed in float64 and rounded."""
+    kind = theta.dtype
+    noise = np.array([0.3 * math.sin(1.7 * step + i) for i in range(3)], dtype=kind)
+    return np.array(CURVATURE, dtype=kind) * (theta - np.array(CENTRE, dtype=kind)) + noise
+
+
+def rate(base, step):
+    drop = 0.2 if 60 <= step < 80 else 1.0
+    return base * drop * (0.55 + 0.45 * math.cos(2 * math.pi * step / 40))
+
+
+def momentum(step):
+    return 0.9 + 0.05 * math.cos(2 * math.pi * step / 25)
+
+
+def write(name, cases, walk):
+    """cases: (spec, base rate, whether the momentum cycles, whatever `walk` needs). walk(case, plan) gives theta after each step."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / name, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["spec", "step", "learning_rate", "momentum", "theta0", "theta1", "theta2"])
+        for case in cases:
+            spec, base, cycles = case[:3]
+            plan = [(rate(base, step), momentum(step) if cycles else None) for step in range(STEPS)]
+            for step, ((lr, mu), theta) in enumerate(zip(plan, walk(case, plan), strict=True)):
+                # repr of a numpy scalar is the shortest text that reads back to it.
+                values = [np.format_float_scientific(x, trim="-") for x in theta]
+                writer.writerow([spec, step, repr(lr), "" if mu is None else repr(mu), *values])

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# A grid from plain shell: every rate under every schedule, one folder a run, one line a run on stdout.
+#
+#   scripts/sweep.sh [OUT]            default: results/sweep
+#
+# Change the grid below, or from outside:
+#   RATES="0.01 0.1" SCHEDULES="constant cosine" SEEDS="0 1" EPOCHS=10 DATASET=cifar10 scripts/sweep.sh results/mine
+#
+# A run that is there already is not done again, so a sweep that was stopped goes on where it stood.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+out=${1:-results/sweep}
+rates=${RATES:-"0.01 0.03 0.1"}
+schedules=${SCHEDULES:-"constant step:factor=0.5,drop-every=2 cosine"}
+seeds=${SEEDS:-0}
+epochs=${EPOCHS:-5}
+dataset=${DATASET:-synthetic}
+lrsched=${LRSCHED:-target/release/lrsched}
+
+if [ ! -x "$lrsched" ]; then
+    cargo build --release || exit 1
+fi
+
+failed=0
+echo "lr,schedule,seed,val_accuracy,exit_code"
+for rate in $rates; do
+    for schedule in $schedules; do
+        for seed in $seeds; do
+            run="$out/lr=$rate,$(printf %s "$schedule" | tr -c 'A-Za-z0-9.=,+-' _),seed=$seed"
+            code=0
+            if ! grep -q '"status": "finished"' "$run/run.json" 2>/dev/null; then
+                "$lrsched" train --dataset "$dataset" --lr "$rate" --schedule "$schedule" --seed "$seed" \
+                    --epochs "$epochs" --out "$run" --force --progress none
+                code=$?
+            fi
+            # 0: finished; 4: diverged, its rows are kept. Anything else is a mistake in the sweep itself.
+            if [ "$code" -eq 2 ]; then exit 2; fi
+            if [ "$code" -ne 0 ]; then failed=1; fi
+            # The sixth column of the last row: val_accuracy.
+            accuracy=$(tail -n 1 "$run/metrics.csv" 2>/dev/null | cut -d, -f6)
+            echo "$rate,\"$schedule\",$seed,$accuracy,$code"
+        done
+    done
+done
+exit $failed

@@ -1,0 +1,83 @@
+//! `lrsched compare`: all entrants in sequence, and which one won.
+
+use super::given::{Kind, Setting};
+use super::settings::{self, Output};
+use crate::data::{Dataset, DatasetKind};
+use crate::experiment::{Comparison, Entrant, Overrides, Plan, default_entrants};
+use crate::optim;
+use crate::record::Status;
+use crate::report;
+use crate::report::export::Beside;
+use crate::train::{Bars, Existing, Run};
+use crate::usage::Usage;
+use anyhow::Result;
+use clap::{ArgMatches, Command};
+
+/// Some run diverged or failed; the others are there.
+const SOME_FAILED: u8 = 3;
+
+const COMPARE: &[Setting] = &[
+    Setting {
+        name: "entrants",
+        value: "OPTIMIZER/SCHEDULE",
+        kind: Kind::List,
+        help: "Who competes, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and every adaptive optimizer]",
+    },
+    Setting {
+        name: "seeds",
+        value: "N",
+        kind: Kind::Value,
+        help: "Runs of each entrant, with the seeds --seed, --seed + 1, … [default: 1]",
+    },
+];
+
+pub fn command() -> Command {
+    let command = Command::new("compare")
+        .about("Train every entrant in sequence, and show which one wins")
+        .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nStarted again with the same --out it runs only what is missing.");
+    settings::with_flags(command, &[settings::COMMON, COMPARE])
+}
+
+pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+    let given = settings::gather(&command(), matches)?;
+    let overrides = Overrides {
+        optimizer: given.family("optimizer", optim::table()),
+        schedule: given.family("schedule", &settings::schedule_entries()),
+    };
+    let named: Vec<&str> = match given.list("entrants") {
+        Some(entrants) => entrants.iter().map(String::as_str).collect(),
+        None => default_entrants(),
+    };
+    let entrants = named.iter().map(|text| Entrant::parse(text, &overrides)).collect::<Result<Vec<_>, Usage>>()?;
+    let seeds = given.parse("seeds", "a whole number of at least 1")?.unwrap_or(1);
+    let output = Output::resolve(&given, quiet)?;
+    // The embedded dataset is small and made for a first look; five passes are enough to tell good from bad.
+    let epochs = if output.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
+    let plan = Plan::new(&entrants, seeds, |entrant| {
+        settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
+    })?;
+    let dataset = Dataset::open(&output.data)?;
+    for planned in &plan.runs {
+        Run::check(&planned.config, &dataset)?;
+    }
+    let folder = output.directory(&format!("compare-{}", output.data.kind));
+    let existing = if output.force { Existing::Replace } else { Existing::Refuse };
+    let mut comparison = Comparison::open(&folder, &plan, existing)?;
+
+    let bars = Bars::new(output.progress, Some(comparison.missing() as u64));
+    comparison.run(&dataset, output.threads, &bars, output.json)?;
+    drop(bars);
+
+    let rows = comparison.rows();
+    let title = format!("{} on {}", plan.runs[0].config.model, output.data.kind);
+    let warnings = report::comparison::write(&folder, &title)?;
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    let here = [folder.clone()];
+    report::export::write(&report::load::load(&here), &here, &folder.join("report.html"), Beside::default(), None)?;
+    if !output.json {
+        out!("{}", report::table::terminal(&rows, settings::width()));
+        out!("results in {}: comparison.csv, comparison.png, comparison.svg, report.html", folder.display());
+    }
+    let failed = rows.iter().any(|row| row.status != Status::Finished);
+    Ok(if failed { SOME_FAILED } else { 0 })
+}

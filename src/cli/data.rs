@@ -1,0 +1,231 @@
+//! `lrsched data`: fetches CIFAR-10, describes a dataset, checks the files.
+
+use crate::data::cifar10::{self, grouped};
+use crate::data::fetch::{Archive, Progress, fetch};
+use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset};
+use crate::usage;
+use anyhow::{Context, Result};
+use clap::{FromArgMatches, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The command line of `lrsched data`.
+pub fn command() -> clap::Command {
+    let command = clap::Command::new("data").about("Fetch, describe or check the images");
+    What::augment_subcommands(command).subcommand_required(true).arg_required_else_help(true)
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Download CIFAR-10, check it, and put its files into place
+    #[command(after_help = "\
+The files go to --data-dir, else to data/ where there is such a folder, else to the user's cache folder. A download that was \
+cut is gone on with by the same command.")]
+    Fetch {
+        #[command(flatten)]
+        folder: Folder,
+        /// Try this copy of cifar-10-binary.tar.gz first; repeatable; https://, http:// or file://
+        #[arg(long = "mirror", value_name = "URL")]
+        mirrors: Vec<String>,
+    },
+    /// Say where the images are, how many, of which classes, their means and deviations, and their digest
+    Info {
+        #[command(flatten)]
+        folder: Folder,
+        /// cifar10 or synthetic
+        #[arg(long, default_value_t = DatasetKind::Cifar10)]
+        dataset: DatasetKind,
+        /// Also draw the first training images of each class into this PNG file
+        #[arg(long, value_name = "FILE")]
+        sheet: Option<PathBuf>,
+    },
+    /// Check sizes, labels and class counts of CIFAR-10's files, and print their SHA-256
+    Verify {
+        #[command(flatten)]
+        folder: Folder,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Folder {
+    /// Where CIFAR-10's files are, or go to
+    #[arg(long, value_name = "DIR", env = "LRSCHED_DATA")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Runs `lrsched data …` and gives the exit code.
+///
+/// # Errors
+/// The images are not there, not what they should be, or cannot be fetched.
+pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
+    match What::from_arg_matches(matches)? {
+        What::Fetch { folder, mirrors } => fetch_command(folder.data_dir.as_deref(), &mirrors, quiet)?,
+        What::Info { folder, dataset, sheet } => info(dataset, folder.data_dir, sheet.as_deref())?,
+        What::Verify { folder } => verify(folder.data_dir.as_deref())?,
+    }
+    Ok(0)
+}
+
+fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Result<()> {
+    let archive = Archive::cifar10(mirrors)?;
+    if let Ok(folder) = cifar10::locate(data_dir)
+        && cifar10::open(&folder).is_ok()
+    {
+        out!("CIFAR-10 is already in {}, whole", folder.display());
+        return Ok(());
+    }
+    let folder = target(data_dir)?;
+    let mut reporter = Reporter::new(archive.bytes);
+    let result = fetch(&archive, &folder, &mut |progress| {
+        if !quiet {
+            reporter.show(progress);
+        }
+    });
+    reporter.bar.finish_and_clear();
+    result?;
+    out!("CIFAR-10 is in {}: 50,000 training and 10,000 test images", folder.display());
+    Ok(())
+}
+
+/// Where the files go: to where some of them already are, else into `data_dir`, else `data`, else the cache folder.
+fn target(data_dir: Option<&Path>) -> Result<PathBuf> {
+    if let Ok(folder) = cifar10::locate(data_dir) {
+        return Ok(folder);
+    }
+    match data_dir {
+        Some(folder) => Ok(folder.to_path_buf()),
+        None if Path::new("data").is_dir() => Ok(PathBuf::from("data")),
+        None => match cifar10::cache_folder() {
+            Some(folder) => Ok(folder),
+            None => usage!("there is neither a folder `data` nor a home directory; say where to with --data-dir"),
+        },
+    }
+}
+
+/// A bar where somebody looks at the terminal, else a line now and then, all on stderr.
+struct Reporter {
+    bar: ProgressBar,
+    /// Why the last URL did not work; said when another one is tried. The last one's is part of the error.
+    failed: Option<String>,
+    quarter: u64,
+}
+
+impl Reporter {
+    fn new(total: u64) -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() };
+        let template = "{msg} [{bar:30}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is valid").progress_chars("=> "));
+        Self { bar, failed: None, quarter: 0 }
+    }
+
+    fn say(&self, line: &str) {
+        if self.bar.is_hidden() {
+            // Nobody to tell is no reason to stop a download.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        match progress {
+            Progress::Downloading { url, done, total } => {
+                if let Some(failed) = self.failed.take() {
+                    self.say(&failed);
+                }
+                self.bar.set_message(host(url));
+                self.bar.set_position(done);
+                let quarter = 4 * done / total;
+                if self.bar.is_hidden() && quarter != self.quarter {
+                    self.quarter = quarter;
+                    self.say(&format!("{url}: {} of {} bytes", grouped(done), grouped(total)));
+                }
+            }
+            Progress::Failed { url, reason } => {
+                self.failed = Some(format!("warning: {url}: {reason}; trying the next"))
+            }
+            Progress::Verifying => self.say("checking the archive"),
+            Progress::Unpacking => self.say("unpacking"),
+        }
+    }
+}
+
+/// `www.cs.toronto.edu` of the whole URL.
+fn host(url: &str) -> String {
+    let host = url.split("//").nth(1).and_then(|rest| rest.split('/').next());
+    host.filter(|host| !host.is_empty()).unwrap_or(url).to_string()
+}
+
+fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>) -> Result<()> {
+    let place = match kind {
+        DatasetKind::Cifar10 => cifar10::locate(data_dir.as_deref())?.display().to_string(),
+        DatasetKind::Synthetic => "drawn by this program".to_string(),
+    };
+    let dataset = Dataset::open(&DatasetOptions { kind, data_dir })?;
+    if let Some(path) = sheet {
+        draw_sheet(&dataset, path)?;
+    }
+    let normalisation = Normalisation::of(&Subset::all(Arc::clone(&dataset.train)));
+    let channels = |values: [f64; 3]| values.map(|value| format!("{value:.5}")).join(" ");
+    out!("dataset    {}", dataset.name);
+    out!("from       {place}");
+    out!("train      {}", counts(&dataset.train, &dataset));
+    out!("test       {}", counts(&dataset.test, &dataset));
+    out!("validation {} of the training images, unless --validation says otherwise", kind.default_validation());
+    out!("classes    {}", dataset.classes.join(", "));
+    out!("mean       {} (red, green, blue of the training images)", channels(normalisation.mean));
+    out!("deviation  {}", channels(normalisation.deviation));
+    out!("digest     {}", dataset.digest());
+    Ok(())
+}
+
+fn counts(images: &Images, dataset: &Dataset) -> String {
+    let counts = images.class_counts(dataset.classes.len());
+    let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+    let each = if least == most { grouped(most as u64) } else { format!("{least} to {most}") };
+    format!("{} images, {each} of each class", grouped(images.len() as u64))
+}
+
+/// A row for each class, with its first 16 training images, twice as large as they are.
+fn draw_sheet(dataset: &Dataset, path: &Path) -> Result<()> {
+    const COLUMNS: usize = 16;
+    const SCALE: usize = 2;
+    let mut sheet =
+        image::RgbImage::new((COLUMNS * SIDE * SCALE) as u32, (dataset.classes.len() * SIDE * SCALE) as u32);
+    for class in 0..dataset.classes.len() {
+        let of_class = (0..dataset.train.len()).filter(|&index| usize::from(dataset.train.labels[index]) == class);
+        for (column, index) in of_class.take(COLUMNS).enumerate() {
+            let pixels = dataset.train.image(index);
+            for (x, y) in (0..SIDE * SCALE).flat_map(|y| (0..SIDE * SCALE).map(move |x| (x, y))) {
+                let place = (y / SCALE) * SIDE + x / SCALE;
+                let colour = image::Rgb(std::array::from_fn(|channel| pixels[channel * SIDE * SIDE + place]));
+                sheet.put_pixel((column * SIDE * SCALE + x) as u32, (class * SIDE * SCALE + y) as u32, colour);
+            }
+        }
+    }
+    sheet.save_with_format(path, image::ImageFormat::Png).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn verify(data_dir: Option<&Path>) -> Result<()> {
+    let folder = cifar10::locate(data_dir)?;
+    let dataset = cifar10::open(&folder)?;
+    for (what, images, of_each) in [("training", &dataset.train, 5000), ("test", &dataset.test, 1000)] {
+        let counts = images.class_counts(dataset.classes.len());
+        if let Some(class) = counts.iter().position(|&count| count != of_each) {
+            anyhow::bail!(
+                "{}: {} {what} images are labelled {}, expected {}; remove its files and fetch them again with `lrsched data fetch`",
+                folder.display(),
+                grouped(counts[class] as u64),
+                dataset.classes[class],
+                grouped(of_each as u64)
+            );
+        }
+    }
+    for (name, sha256) in dataset.file_digests() {
+        out!("{sha256}  {}", folder.join(name).display());
+    }
+    out!("sizes, labels and class counts are right; digest {}", dataset.digest());
+    Ok(())
+}

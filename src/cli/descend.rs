@@ -1,0 +1,239 @@
+//! `lrsched descend`: an optimizer under a schedule walking down a small function.
+
+use super::given::{Given, Kind, Setting};
+use super::settings;
+use crate::experiment::descend::{COLUMNS, Function, Position, Walk, cells, write_csv};
+use crate::experiment::landscape;
+use crate::experiment::{Entrant, Overrides};
+use crate::optim;
+use crate::record::replace_file;
+use crate::schedule::{self, Semantics};
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+use anyhow::Result;
+use clap::{Arg, ArgMatches, Command};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "function",
+        value: "NAME",
+        kind: Kind::Value,
+        help: "bowl, ravine, rosenbrock, saddle or beale [default: bowl]",
+    },
+    Setting {
+        name: "start",
+        value: "X,Y",
+        kind: Kind::Value,
+        help: "Where the walk starts [default: the function's own]",
+    },
+    Setting { name: "steps", value: "N", kind: Kind::Value, help: "Updates; the schedule's whole run [default: 100]" },
+    Setting {
+        name: "steps-per-epoch",
+        value: "N",
+        kind: Kind::Value,
+        help: "Steps that an epoch of the schedule has; divides the steps [default: 1]",
+    },
+    Setting {
+        name: "optimizer",
+        value: "SPEC",
+        kind: Kind::List,
+        help: "One or more, each walks: sgd:momentum=0.9 adam:lr=0.1 [default: sgd]",
+    },
+    Setting {
+        name: "schedule",
+        value: "SPEC",
+        kind: Kind::List,
+        help: "One or more, each under every optimizer: cosine step:drop-every=20 [default: constant]",
+    },
+    Setting {
+        name: "lr",
+        value: "RATE",
+        kind: Kind::Value,
+        help: "Base learning rate [default: the optimizer's usual one]",
+    },
+    Setting {
+        name: "semantics",
+        value: "NAME",
+        kind: Kind::List,
+        help: "native, torch, keras or optax; one or more, each walks [default: native]",
+    },
+    Setting {
+        name: "format",
+        value: "KIND",
+        kind: Kind::Value,
+        help: "csv, table, png or svg [default: as FILE ends, else csv]",
+    },
+];
+
+const HELP: &str = "\
+Row t holds where the walk stands before update t and the rate and momentum that this update is made with; the last row is the end.
+Several walks are told apart by a column `walk` in front.
+
+Examples:
+  lrsched descend --function ravine --lr 0.03 --momentum 0.9 --schedule cosine
+  lrsched descend --function rosenbrock --optimizer sgd:lr=0.001,momentum=0.9 adam:lr=0.1 --steps 300 -o walks.png";
+
+pub fn command() -> Command {
+    let command = Command::new("descend")
+        .about("Watch an optimizer under a schedule walk down a small function")
+        .after_help(HELP)
+        .arg(Arg::new("output").short('o').long("output").value_name("FILE").help("Write to FILE, not to stdout"));
+    settings::with_flags(command, &[SETTINGS])
+}
+
+/// How the walks are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Table,
+    Png,
+    Svg,
+}
+
+impl Format {
+    const ALL: [(&'static str, Format); 4] =
+        [("csv", Format::Csv), ("table", Format::Table), ("png", Format::Png), ("svg", Format::Svg)];
+
+    fn parse(text: &str) -> Result<Self, Usage> {
+        let names = Self::ALL.map(|(name, _)| name);
+        match Self::ALL.into_iter().find(|(name, _)| *name == text) {
+            Some((_, format)) => Ok(format),
+            None => usage!("unknown format `{text}`{}; formats: {}", did_you_mean(text, names), names.join(", ")),
+        }
+    }
+
+    fn choose(given: Option<&str>, output: Option<&Path>) -> Result<Self, Usage> {
+        let ending = output.and_then(Path::extension).and_then(|ending| ending.to_str());
+        match (given, ending) {
+            (Some(text), _) => Self::parse(text),
+            (None, Some("txt")) => Ok(Format::Table),
+            (None, Some(ending)) => Self::parse(ending),
+            (None, None) => Ok(Format::Csv),
+        }
+    }
+}
+
+pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+    let given = Given::gather(matches);
+    let output = given.text("output").map(PathBuf::from);
+    let format = Format::choose(given.text("format"), output.as_deref())?;
+    let mut walked = Vec::new();
+    for (name, walk) in walks(&given)? {
+        let positions = walk.positions()?;
+        if !quiet {
+            advise(&name, &walk, &positions);
+        }
+        walked.push((name, positions));
+    }
+    let function = function(&given)?;
+    let bytes = match format {
+        Format::Csv => {
+            let mut bytes = Vec::new();
+            write_csv(&walked, &mut bytes)?;
+            bytes
+        }
+        Format::Table => table(&walked).into_bytes(),
+        Format::Png => landscape::figure(function, &walked).png()?,
+        Format::Svg => landscape::figure(function, &walked).svg().into_bytes(),
+    };
+    match output {
+        Some(file) => replace_file(&file, &bytes)?,
+        None => std::io::stdout().lock().write_all(&bytes)?,
+    }
+    Ok(0)
+}
+
+fn function(given: &Given) -> Result<Function, Usage> {
+    Ok(given.parse_own("function")?.unwrap_or_default())
+}
+
+/// Every optimizer under every schedule under every semantics, by what tells it from the others.
+fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
+    let function = function(given)?;
+    let list = |name, default: &str| given.list(name).map_or(vec![default.to_string()], <[String]>::to_vec);
+    let (optimizers, schedules) = (list("optimizer", "sgd"), list("schedule", "constant"));
+    let semantics = list("semantics", "native").iter().map(|s| s.parse()).collect::<Result<Vec<Semantics>, _>>()?;
+    let lr: Option<f64> = given.parse("lr", "a number above 0")?;
+    if let Some(lr) = lr.filter(|lr| !(*lr > 0.0 && lr.is_finite())) {
+        return usage!("lr must be a number above 0, got {lr}");
+    }
+    let overrides = Overrides {
+        optimizer: given.family("optimizer", optim::table()),
+        schedule: given.family("schedule", schedule::table()),
+    };
+    let mut walks = Vec::new();
+    for optimizer in &optimizers {
+        for schedule in &schedules {
+            let entrant = if optimizers.len() * schedules.len() == 1 {
+                Entrant { optimizer: settings::optimizer(given)?, schedule: settings::schedule(given)? }
+            } else {
+                Entrant::parse(&format!("{optimizer}/{schedule}"), &overrides)?
+            };
+            for &semantics in &semantics {
+                let usual = || entrant.optimizer.default_learning_rate(semantics);
+                let walk = Walk {
+                    function,
+                    start: start(given)?.unwrap_or(function.start()),
+                    steps: given.parse("steps", "a whole number of at least 1")?.unwrap_or(100),
+                    steps_per_epoch: given.parse("steps-per-epoch", "a whole number of at least 1")?.unwrap_or(1),
+                    learning_rate: entrant.optimizer.learning_rate().or(lr).unwrap_or_else(usual),
+                    semantics,
+                    optimizer: entrant.optimizer.clone(),
+                    schedule: entrant.schedule.clone(),
+                };
+                walks.push((walk.to_string(), walk));
+            }
+        }
+    }
+    if semantics.len() > 1 {
+        walks.iter_mut().for_each(|(name, walk)| *name = format!("{name} ({})", walk.semantics));
+    }
+    Ok(walks)
+}
+
+fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {
+    let Some(text) = given.text("start") else { return Ok(None) };
+    let parts: Vec<Option<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+    match parts.as_slice() {
+        &[Some(x), Some(y)] if x.is_finite() && y.is_finite() => Ok(Some([x, y])),
+        _ => usage!("start must be two numbers, X,Y, got `{text}`"),
+    }
+}
+
+/// Says on stderr what a picture may not show.
+fn advise(name: &str, walk: &Walk, positions: &[Position]) {
+    let above = |position: &Position| position.value - walk.function.minimum();
+    let limit = 1e6 * (1.0 + above(&positions[0]));
+    if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
+        let lr = walk.learning_rate;
+        eprintln!(
+            "{name}: the walk left the valley at step {}: lr {lr} is too high here; try --lr {}",
+            lost.step,
+            lr / 10.0
+        );
+    }
+    if positions[0].momentum.is_none() && walk.cycles_momentum() {
+        eprintln!("{name}: the schedule cycles the momentum, which {} has none of", walk.optimizer.name());
+    }
+}
+
+/// At most 20 rows of each walk, evenly spread, the last one always.
+fn table(walks: &[(String, Vec<Position>)]) -> String {
+    let mut text = String::new();
+    for (name, positions) in walks {
+        let stride = positions.len().div_ceil(20);
+        let last = positions.len() - 1;
+        text += &format!("{name}\n");
+        let rows = positions.iter().enumerate().filter(|(place, _)| place % stride == 0 || *place == last);
+        let rows = rows.map(|(_, position)| cells(position, |value| format!("{value:.6e}")));
+        for row in std::iter::once(COLUMNS.map(String::from)).chain(rows) {
+            let [step, rest @ ..] = row;
+            text += &format!("{step:>8}");
+            rest.iter().for_each(|cell| text += &format!("  {cell:>14}"));
+            text.push('\n');
+        }
+    }
+    text
+}

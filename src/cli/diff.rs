@@ -1,0 +1,157 @@
+//! `lrsched diff`: where the frameworks disagree about a schedule.
+
+use super::given::{Given, Kind, Setting, add_settings};
+use super::{settings, show};
+use crate::report::chart::{Figure, Panel, Series};
+use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
+use anyhow::Result;
+use clap::{Arg, ArgMatches, Command};
+use std::fmt::Write as _;
+use std::path::Path;
+
+const DIFF: &[Setting] = &[Setting {
+    name: "format",
+    value: "KIND",
+    kind: Kind::Value,
+    help: "chart, csv, svg or png [default: chart, or what the name after -o ends in]",
+}];
+
+/// Rates that differ by less, relatively, are the same: the frameworks round differently.
+const SAME: f64 = 1e-9;
+
+/// How many of the first steps at which two frameworks part are named.
+const FIRST: usize = 3;
+
+pub fn command() -> Command {
+    let command = Command::new("diff")
+        .about("Show where PyTorch, Keras, optax and the native formula disagree about a schedule")
+        .after_help("Example: lrsched diff step:factor=0.5,drop-every=10\nA schedule that listens to metrics is given metrics that never improve.")
+        .arg(Arg::new("schedule").required(true).value_name("SCHEDULE").help("A schedule, or its whole spec"));
+    show::with_output(show::with_schedule_flags(add_settings(command, &[show::RUN, DIFF].concat())))
+}
+
+/// The rates of a run under one or several semantics that agree.
+struct Group {
+    members: Vec<Semantics>,
+    rates: Vec<f64>,
+}
+
+impl Group {
+    fn name(&self) -> String {
+        self.members.iter().map(|member| member.name()).collect::<Vec<_>>().join(" = ")
+    }
+}
+
+/// Compares, in words and in a chart.
+///
+/// # Errors
+/// What cannot be built or written.
+pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let given = Given::gather(matches);
+    let flags = given.family("schedule", &settings::schedule_entries());
+    let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;
+    let run = show::run_of(&given)?;
+    let mut groups: Vec<Group> = Vec::new();
+    for semantics in Semantics::ALL {
+        let rates = trace(Schedule::build(&spec, &run.with(semantics))?, &run);
+        match groups.iter_mut().find(|group| first_steps_apart(&group.rates, &rates).next().is_none()) {
+            Some(group) => group.members.push(semantics),
+            None => groups.push(Group { members: vec![semantics], rates }),
+        }
+    }
+    let output = given.text("output").map(Path::new);
+    match show::format(&given, &["chart", "csv", "svg", "png"])? {
+        "csv" => show::emit(output, csv(&groups, &run).as_bytes()),
+        "svg" => show::emit(output, figure(&spec, &groups, &run).svg().as_bytes()),
+        "png" => show::emit(output, &figure(&spec, &groups, &run).png()?),
+        _ => {
+            let text = words(&spec, &groups, &run) + "\n" + &show::terminal(&figure(&spec, &groups, &run), output);
+            show::emit(output, text.as_bytes())
+        }
+    }
+}
+
+/// The rate of every step; what listens to metrics hears that nothing improves.
+fn trace(mut schedule: Schedule, run: &schedule::Setting) -> Vec<f64> {
+    for epoch in 0..run.epochs {
+        schedule.observe(&EpochMetrics {
+            epoch,
+            loss: 1.0,
+            accuracy: 0.5,
+            val_loss: Some(1.0),
+            val_accuracy: Some(0.5),
+        });
+    }
+    (0..run.total_steps()).map(|t| schedule.at(t).learning_rate).collect()
+}
+
+fn first_steps_apart<'a>(a: &'a [f64], b: &'a [f64]) -> impl Iterator<Item = usize> + 'a {
+    let highest = a.iter().chain(b).copied().fold(0.0, f64::max);
+    let apart = move |(&a, &b): (&f64, &f64)| (a - b).abs() > SAME * a.max(b) + 1e-15 * highest;
+    a.iter().zip(b).enumerate().filter(move |(_, pair)| apart(*pair)).map(|(t, _)| t)
+}
+
+fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
+    let mut text =
+        format!("{spec} over {} epochs of {} steps, lr {}\n", run.epochs, run.steps_per_epoch, run.learning_rate);
+    if let [all] = groups {
+        let _ = writeln!(text, "\n{}: they agree at every step", all.name());
+        return text;
+    }
+    for (at, one) in groups.iter().enumerate() {
+        for other in &groups[at + 1..] {
+            let steps: Vec<usize> = first_steps_apart(&one.rates, &other.rates).collect();
+            let _ = writeln!(
+                text,
+                "\n{} / {}: apart at {} of {} steps",
+                one.name(),
+                other.name(),
+                steps.len(),
+                run.total_steps()
+            );
+            for &t in steps.iter().take(FIRST) {
+                let _ = writeln!(
+                    text,
+                    "  step {t} (epoch {}): {:?} / {:?}",
+                    t as u64 / run.steps_per_epoch,
+                    one.rates[t],
+                    other.rates[t]
+                );
+            }
+            let ratio = |t: usize| {
+                let (low, high) = (one.rates[t].min(other.rates[t]), one.rates[t].max(other.rates[t]));
+                if low > 0.0 { high / low } else { f64::INFINITY }
+            };
+            if let Some(&t) = steps.iter().max_by(|&&a, &&b| ratio(a).total_cmp(&ratio(b)).then(b.cmp(&a))) {
+                let _ = writeln!(text, "  largest ratio: {:.6} at step {t}", ratio(t));
+            }
+        }
+    }
+    text
+}
+
+fn csv(groups: &[Group], run: &schedule::Setting) -> String {
+    let mut text = String::from("step,epoch,native,torch,keras,optax\n");
+    for t in 0..run.total_steps() {
+        let _ = write!(text, "{t},{}", t / run.steps_per_epoch);
+        for semantics in Semantics::ALL {
+            if let Some(group) = groups.iter().find(|group| group.members.contains(&semantics)) {
+                let _ = write!(text, ",{:?}", group.rates[t as usize]);
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn figure(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> Figure {
+    let mut panel = Panel::new("", "epoch", "learning rate");
+    for (at, group) in groups.iter().enumerate() {
+        let points: Vec<_> =
+            (0_u64..).zip(&group.rates).map(|(t, &rate)| (t as f64 / run.steps_per_epoch as f64, rate)).collect();
+        let mut series = Series::new(group.name(), show::thinned(&points));
+        series.dashed = at > 0;
+        panel.series.push(series);
+    }
+    Figure::new(spec.to_string(), vec![panel])
+}

@@ -1,0 +1,221 @@
+//! What the user typed, wherever it was typed: command line over `LRSCHED_*` over config file. The defaults come later, where the text
+//! is resolved into a config.
+
+use crate::spec::Entry;
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+use anyhow::{Context, Result};
+use clap::builder::BoolishValueParser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How a setting is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Value,
+    /// `--name` alone; `name = true` in a file.
+    Switch,
+    /// `--name A B`, repeatable; `name = ["A", "B"]` in a file.
+    List,
+}
+
+/// One setting: a flag `--name`, a variable `LRSCHED_NAME` and a key `name` in a config file.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub name: &'static str,
+    pub value: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
+}
+
+/// In rising order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    File,
+    Environment,
+    CommandLine,
+}
+
+/// The settings that were given, still text.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    values: BTreeMap<String, (Source, Vec<String>)>,
+}
+
+/// Parameters that a spec takes but that are no flag of a family: `--lr` is a setting of its own, `for` only means something within a
+/// sequence.
+const NO_FLAGS: [&str; 2] = ["lr", "for"];
+
+/// A flag for each setting.
+pub fn add_settings(command: Command, settings: &[Setting]) -> Command {
+    settings.iter().fold(command, |command, setting| {
+        command.arg(flag(setting.name, setting.value, setting.kind).help(setting.help))
+    })
+}
+
+/// Under a heading for each family, a flag for each parameter of its entries.
+pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> Command {
+    families.iter().fold(command, |command, (family, entries)| {
+        parameters(entries).into_iter().fold(command, |command, (name, switch)| {
+            let takers: Vec<_> = takers(entries, name).collect();
+            let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
+            // A parameter may come more than once (`--when`); whether it may is its entry's to say.
+            let (kind, action) =
+                if switch { (Kind::Switch, ArgAction::SetTrue) } else { (Kind::Value, ArgAction::Append) };
+            let help = format!("{} [{}]", takers[0].1, names.join(", "));
+            let heading = format!("Parameters of the {family}");
+            let command =
+                command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(heading.clone()));
+            if !switch {
+                return command;
+            }
+            let off = format!("Turn {name} off, where it is on by itself");
+            // For a switch that is off by itself it only undoes a config file, and would clutter the help.
+            let clutter = !turns_off(entries, name);
+            command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading).hide(clutter))
+        })
+    })
+}
+
+/// The flag that turns a switch off.
+fn negated(name: &str) -> String {
+    format!("no-{name}")
+}
+
+fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
+    let arg =
+        Arg::new(name.to_string()).long(name.to_string()).env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())).hide_env(true);
+    match kind {
+        Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
+        Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new()),
+        Kind::List => arg.value_name(value).num_args(1..).action(ArgAction::Append),
+    }
+}
+
+/// Every parameter of a family once, in the order of the table, and whether it is a switch.
+fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
+    let mut names: Vec<(&'static str, bool)> = Vec::new();
+    for parameter in entries.iter().flat_map(|entry| entry.parameters) {
+        if !NO_FLAGS.contains(&parameter.name) && names.iter().all(|(name, _)| *name != parameter.name) {
+            names.push((parameter.name, parameter.switch));
+        }
+    }
+    names
+}
+
+/// Whether a switch may be on without being given.
+fn turns_off(entries: &[Entry], name: &str) -> bool {
+    let all = entries.iter().flat_map(|entry| entry.parameters);
+    all.into_iter().any(|parameter| parameter.name == name && parameter.switch && parameter.default != "false")
+}
+
+fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
+    entries.iter().filter_map(move |entry| {
+        entry.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| (entry.name, parameter.help))
+    })
+}
+
+impl Given {
+    /// What the command line and the environment say.
+    pub fn gather(matches: &ArgMatches) -> Self {
+        let mut given = Self::default();
+        for name in matches.ids().map(clap::Id::as_str) {
+            let source = match matches.value_source(name) {
+                Some(ValueSource::CommandLine) => Source::CommandLine,
+                Some(ValueSource::EnvVariable) => Source::Environment,
+                _ => continue,
+            };
+            let values = match matches.try_get_many::<String>(name) {
+                Ok(values) => values.into_iter().flatten().cloned().collect(),
+                Err(_) => vec![matches.get_flag(name).to_string()],
+            };
+            given.values.insert(name.to_string(), (source, values));
+        }
+        given
+    }
+
+    /// Lays the keys of a config file below what has been given already. `known` are the names that the command takes.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not TOML, an unknown key (with the nearest known one), a value that is neither text, number,
+    /// boolean nor a list of these.
+    pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read the config {}", file.display()))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+            Usage(format!("{} line {line}: {}", file.display(), error.message().replace('\n', ", ")))
+        })?;
+        for (key, value) in &table {
+            if !known.contains(key) {
+                let hint = did_you_mean(key, known.iter().map(String::as_str));
+                return usage!("{}: unknown key `{key}`{hint}", file.display());
+            }
+            let values = match value {
+                toml::Value::Array(items) => {
+                    items.iter().map(|item| scalar(file, key, item)).collect::<Result<_, _>>()?
+                }
+                item => vec![scalar(file, key, item)?],
+            };
+            self.values.entry(key.clone()).or_insert((Source::File, values));
+        }
+        Ok(())
+    }
+
+    /// The value of `name`, where it was given.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).and_then(|(_, values)| values.last()).map(String::as_str)
+    }
+
+    pub fn list(&self, name: &str) -> Option<&[String]> {
+        self.values.get(name).map(|(_, values)| values.as_slice())
+    }
+
+    pub fn switch(&self, name: &str) -> Result<bool, Usage> {
+        match self.text(name) {
+            None | Some("false" | "0" | "no" | "off") => Ok(false),
+            Some("true" | "1" | "yes" | "on") => Ok(true),
+            Some(other) => usage!("{name} is true or false, got `{other}`"),
+        }
+    }
+
+    /// Parses the value of `name`; `rule` says what it must be: `a whole number of at least 1`.
+    pub fn parse<T: std::str::FromStr>(&self, name: &str, rule: &str) -> Result<Option<T>, Usage> {
+        self.text(name)
+            .map(|text| text.trim().parse().map_err(|_| Usage(format!("{name} must be {rule}, got `{text}`"))))
+            .transpose()
+    }
+
+    /// A value whose own parser says what is wrong.
+    pub fn parse_own<T: std::str::FromStr<Err = Usage>>(&self, name: &str) -> Result<Option<T>, Usage> {
+        self.text(name).map(str::parse).transpose()
+    }
+
+    /// The parameters of a family that go with `--<family>`: `[("factor", "0.5"), …]`. Those from a source below the one that chose
+    /// the family's entry belong to another entry and are passed over, so that `--schedule cosine` replaces the whole schedule of a file.
+    pub fn family(&self, family: &str, entries: &[Entry]) -> Vec<(String, String)> {
+        let chosen = self.values.get(family).map(|(source, _)| *source);
+        let given = |key: &str| {
+            let (source, values) = self.values.get(key)?;
+            chosen.is_none_or(|chosen| *source >= chosen).then_some(values.as_slice())
+        };
+        let mut flags = Vec::new();
+        for (name, switch) in parameters(entries) {
+            flags.extend(given(name).unwrap_or_default().iter().map(|value| (name.to_string(), value.clone())));
+            if switch && given(&negated(name)).is_some() {
+                flags.push((name.to_string(), "false".to_string()));
+            }
+        }
+        flags
+    }
+}
+
+fn scalar(file: &Path, key: &str, value: &toml::Value) -> Result<String, Usage> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok(value.to_string()),
+        other => usage!("{}: `{key}` must be text, a number or true/false, got a {}", file.display(), other.type_str()),
+    }
+}

@@ -1,0 +1,66 @@
+//! `lrsched help schedules`: every schedule with its formula and parameters, from the table that the parser is made from.
+
+use super::show;
+use crate::schedule::{table, universal};
+use crate::spec::{Entry, Parameter};
+use anyhow::Result;
+use std::fmt::Write as _;
+
+/// Prints the list.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn run() -> Result<u8> {
+    show::emit(None, text().as_bytes())
+}
+
+fn text() -> String {
+    let mut text = String::from(
+        "A schedule is given by flags (--schedule step --factor 0.5) or as one spec (--schedule step:factor=0.5).\n\
+         t: step, 0-based; e: epoch, 0-based; T: steps of the run; lr: base learning rate.\n\
+         Durations: 10 (epochs; steps where the name says so), 10ep, 400st, 30% of the run. Rates: 0.1, or 3x for three times lr.\n",
+    );
+    for entry in table() {
+        describe(&mut text, entry);
+    }
+    text.push_str("\nany schedule\n");
+    parameters(&mut text, universal());
+    text.push_str(
+        "\na sequence\n  Specs joined by `;`, each but the last with for=DURATION and each on its own clock:\n  \
+         constant:for=5ep;cosine\n",
+    );
+    text
+}
+
+fn describe(text: &mut String, entry: &Entry) {
+    let _ = writeln!(text, "\n{}: {}\n  {}", entry.name, entry.summary, entry.formula);
+    parameters(text, entry.parameters);
+    let _ = writeln!(text, "  from: {}", entry.source);
+}
+
+fn parameters(text: &mut String, parameters: &[Parameter]) {
+    let width = parameters.iter().map(|parameter| parameter.name.len()).max().unwrap_or(0);
+    for Parameter { name, default, help, switch } in parameters {
+        let default = match (*switch, *default) {
+            (_, "") => String::new(),
+            (true, "false") => " (off)".to_string(),
+            (true, _) => " (on)".to_string(),
+            (false, default) => format!(" ({default})"),
+        };
+        let _ = writeln!(text, "    {name:width$}  {help}{default}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schedule_its_formula_and_its_parameters_are_listed() {
+        let text = text();
+        for entry in table() {
+            assert!(text.contains(&format!("\n{}: ", entry.name)) && text.contains(entry.formula), "{}", entry.name);
+            assert!(entry.parameters.iter().all(|parameter| text.contains(parameter.name)), "{}", entry.name);
+        }
+    }
+}

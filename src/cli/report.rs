@@ -1,0 +1,65 @@
+//! `lrsched report`: one page from the files of runs.
+
+use crate::report::export::{self, Beside};
+use crate::report::load::load;
+use crate::usage;
+use anyhow::{Result, bail};
+use clap::{Args as _, FromArgMatches as _};
+use std::path::PathBuf;
+
+/// The command line of `lrsched report`.
+pub fn command() -> clap::Command {
+    let command =
+        clap::Command::new("report").about("Make one offline page of runs, comparisons and range tests; never trains");
+    Args::augment_args(command)
+        .after_help("Example: lrsched report results/compare-cifar10 -o report.html --target 0.8 --md")
+}
+
+#[derive(Debug, clap::Args)]
+struct Args {
+    /// Folders of runs, comparisons or range tests, or folders that hold such
+    #[arg(required = true, value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// The page to write
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    output: PathBuf,
+    /// Also write the curves as a PNG beside the page
+    #[arg(long)]
+    png: bool,
+    /// Also write the curves as an SVG beside the page
+    #[arg(long)]
+    svg: bool,
+    /// Also write the table and the verdicts as Markdown beside the page
+    #[arg(long)]
+    md: bool,
+    /// Also write one CSV row an entrant beside the page
+    #[arg(long)]
+    csv: bool,
+    /// A validation accuracy, such as 0.8: how many steps and how long each entrant took to it
+    #[arg(long, value_name = "ACCURACY")]
+    target: Option<f64>,
+}
+
+/// Runs `lrsched report …` and gives the exit code.
+///
+/// # Errors
+/// Nothing to report on, or a file that cannot be written.
+pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
+    let args = Args::from_arg_matches(matches)?;
+    if let Some(target) = args.target.filter(|target| !(*target > 0.0 && *target <= 1.0)) {
+        return usage!("--target is an accuracy above 0 and up to 1, such as 0.8, got {target}");
+    }
+    let loaded = load(&args.folders);
+    loaded.complaints.iter().for_each(|complaint| eprintln!("warning: {complaint}"));
+    if loaded.runs.is_empty() && loaded.ranges.is_empty() {
+        bail!("nothing to report on: no run, comparison or range test could be read");
+    }
+    let beside = Beside { png: args.png, svg: args.svg, md: args.md, csv: args.csv };
+    let written = export::write(&loaded, &args.folders, &args.output, beside, args.target)?;
+    if !quiet {
+        for file in written {
+            out!("{}", file.display());
+        }
+    }
+    Ok(0)
+}

@@ -1,0 +1,212 @@
+//! The settings of a run: their table, and how what was given becomes a [`RunConfig`].
+
+use super::given::{Given, Kind, Setting, add_families, add_settings};
+use crate::data::{DatasetKind, DatasetOptions};
+use crate::engine::{DeviceChoice, EngineKind};
+use crate::optim::{self, OptimizerSpec};
+use crate::schedule::{self, Semantics, Spec};
+use crate::spec::Entry;
+use crate::train::{ProgressMode, RunConfig};
+use crate::usage;
+use crate::usage::Usage;
+use anyhow::Result;
+use clap::{ArgMatches, Command};
+use std::path::{Path, PathBuf};
+
+const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { name, value, kind: Kind::Value, help }
+}
+
+const fn switch(name: &'static str, help: &'static str) -> Setting {
+    Setting { name, value: "", kind: Kind::Switch, help }
+}
+
+/// What `train` and `compare` share.
+pub const COMMON: &[Setting] = &[
+    value(
+        "config",
+        "FILE",
+        "Read settings from a TOML file of the same names; the command line goes before LRSCHED_*, that before the file",
+    ),
+    value("dataset", "NAME", "cifar10, or synthetic: ten classes that the program draws itself [default: cifar10]"),
+    value("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
+    value("model", "NAME", "cnn, resnet9 or airbench94 [default: cnn]"),
+    value("dropout", "P", "Dropout before the last linear layer [default: 0]"),
+    value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]"),
+    value("semantics", "NAME", "Where frameworks disagree, do as native, torch, keras or optax does [default: native]"),
+    value("epochs", "N", "Passes over the training images"),
+    value("batch-size", "N|full", "Images an update; `full` for batch gradient descent [default: 128]"),
+    value("seed", "N", "Decides initial weights, shuffles, augmentation and dropout [default: 0]"),
+    value("train-limit", "N", "Train on N images of all, the same share of each class"),
+    value(
+        "validation",
+        "N|test",
+        "Training images held out to choose by; `test` chooses by the test images [default: 5000; synthetic: 1000]",
+    ),
+    value("augment", "KIND", "none, flip or flip-crop [default: none]"),
+    value("label-smoothing", "EPS", "Share of the target spread over all classes [default: 0]"),
+    value("engine", "NAME", "cpu: the fused kernels; candle: the reference, on any device [default: cpu on the CPU]"),
+    value("device", "DEVICE", "cpu, cuda:N or metal [default: cpu]"),
+    value(
+        "threads",
+        "N",
+        "Threads to compute with; the results do not depend on it [default: the cores of this process]",
+    ),
+    value("out", "DIR", "Where the results go [default: a new folder below results/]"),
+    switch("force", "Replace what an earlier run left in --out"),
+    switch("log-steps", "Log every step to steps.csv"),
+    value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
+    Setting { name: "json", value: "", kind: Kind::Switch, help: "One JSON object an event on stdout" },
+    switch("print-config", "Print the resolved settings as a config file, and stop"),
+];
+
+/// What `train` takes beside [`COMMON`]; the parameters of both follow from their tables.
+pub const TRAIN: &[Setting] = &[
+    value(
+        "schedule",
+        "SPEC",
+        "A schedule, or its whole spec: step:factor=0.5,drop-every=10 (`lrsched help schedules`) [default: constant]",
+    ),
+    value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
+];
+
+/// The settings of `command`, gathered from the command line, the environment and the config file.
+pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
+    let mut given = Given::gather(matches);
+    if let Some(file) = given.text("config").map(PathBuf::from) {
+        let own = ["config", "help", "print-config"];
+        let known: Vec<String> = command
+            .get_arguments()
+            .map(|arg| arg.get_id().to_string())
+            .filter(|name| !own.contains(&name.as_str()))
+            .collect();
+        given.lay_below(&file, &known)?;
+    }
+    Ok(given)
+}
+
+/// A flag for each of `settings` and for each parameter of every schedule and optimizer.
+pub fn with_flags(command: Command, settings: &[&[Setting]]) -> Command {
+    let command = add_settings(command, &settings.concat());
+    add_families(command, &[("optimizer", optim::table()), ("schedule", &schedule_entries())])
+}
+
+/// The schedules, and behind them what any of them takes.
+pub fn schedule_entries() -> Vec<Entry> {
+    let any = Entry { name: "any schedule", summary: "", formula: "", parameters: schedule::universal(), source: "" };
+    [schedule::table(), &[any]].concat()
+}
+
+/// Columns of the terminal behind stdout; 80 where there is none.
+pub fn width() -> usize {
+    console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
+}
+
+/// What a command does beside computing.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub threads: usize,
+    pub data: DatasetOptions,
+    pub out: Option<PathBuf>,
+    pub force: bool,
+    pub progress: ProgressMode,
+    pub json: bool,
+}
+
+impl Output {
+    pub fn resolve(given: &Given, quiet: bool) -> Result<Self> {
+        let threads = match given.parse("threads", "a whole number of at least 1")? {
+            Some(0) => return usage!("threads must be at least 1, got 0"),
+            Some(threads) => threads,
+            None => available_threads(),
+        };
+        Ok(Self {
+            threads,
+            data: DatasetOptions {
+                kind: given.parse_own("dataset")?.unwrap_or_default(),
+                data_dir: given
+                    .text("data-dir")
+                    .map(PathBuf::from)
+                    .or_else(|| Some(std::env::var_os("LRSCHED_DATA")?.into())),
+            },
+            out: given.text("out").map(PathBuf::from),
+            force: given.switch("force")?,
+            progress: if quiet { ProgressMode::None } else { given.parse_own("progress")?.unwrap_or_default() },
+            json: given.switch("json")?,
+        })
+    }
+
+    /// `--out`, or a folder of this `name` and the present time below results/.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let stamp = crate::record::now().replace(['-', ':'], "").replace('T', "-");
+            Path::new("results").join(format!("{name}-{}", stamp.trim_end_matches('Z')))
+        })
+    }
+}
+
+/// The cores that this process may use (affinity and cgroup limits count), or fewer where Slurm says so.
+fn available_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|text| text.parse().ok());
+    slurm.map_or(cores, |limit: usize| limit.clamp(1, cores))
+}
+
+/// The config of one run. `optimizer` and `schedule` are handed in: `compare` takes them from its entrants.
+pub fn run_config(
+    given: &Given,
+    optimizer: OptimizerSpec,
+    schedule: Spec,
+    default_epochs: u64,
+) -> Result<RunConfig, Usage> {
+    let dataset: DatasetKind = given.parse_own("dataset")?.unwrap_or_default();
+    let semantics = given.parse_own("semantics")?.unwrap_or(Semantics::Native);
+    let device = given.parse_own("device")?.unwrap_or(DeviceChoice::Cpu);
+    let usual = optimizer.learning_rate().or(given.parse("lr", "a number above 0")?);
+    let config = RunConfig {
+        dataset,
+        train_limit: given.parse("train-limit", "a whole number of images")?,
+        validation: given.parse_own("validation")?.unwrap_or(dataset.default_validation()),
+        augment: given.parse_own("augment")?.unwrap_or_default(),
+        model: given.parse_own("model")?.unwrap_or(crate::model::Model::Cnn),
+        dropout: given.parse("dropout", "a probability from 0 up to, not including, 1")?.unwrap_or(0.0),
+        label_smoothing: given.parse("label-smoothing", "a share from 0 up to, not including, 1")?.unwrap_or(0.0),
+        lr: usual.unwrap_or_else(|| optimizer.default_learning_rate(semantics)),
+        optimizer,
+        schedule,
+        semantics,
+        epochs: given.parse("epochs", "a whole number of at least 1")?.unwrap_or(default_epochs),
+        batch_size: given.parse_own("batch-size")?.unwrap_or_default(),
+        seed: given.parse("seed", "a whole number from 0 to 18446744073709551615")?.unwrap_or(0),
+        engine: given.parse_own("engine")?.unwrap_or(EngineKind::for_device(device)),
+        device,
+        log_steps: given.switch("log-steps")?,
+    };
+    check(&config)?;
+    Ok(config)
+}
+
+fn check(config: &RunConfig) -> Result<(), Usage> {
+    if !(config.lr > 0.0 && config.lr.is_finite()) {
+        return usage!("lr must be a number above 0, got {}", config.lr);
+    }
+    if config.epochs == 0 {
+        return usage!("epochs must be at least 1, got 0");
+    }
+    for (name, share) in [("dropout", config.dropout), ("label-smoothing", config.label_smoothing)] {
+        if !(0.0..1.0).contains(&share) {
+            return usage!("{name} must be from 0 up to, not including, 1, got {share}");
+        }
+    }
+    Ok(())
+}
+
+/// The optimizer that `--optimizer` and its flags describe.
+pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
+    OptimizerSpec::from_flags(given.text("optimizer").unwrap_or("sgd"), &given.family("optimizer", optim::table()))
+}
+
+/// The schedule that `--schedule` and its flags describe.
+pub fn schedule(given: &Given) -> Result<Spec, Usage> {
+    Spec::from_flags(given.text("schedule").unwrap_or("constant"), &given.family("schedule", &schedule_entries()))
+}

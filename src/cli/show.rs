@@ -1,0 +1,300 @@
+//! `lrsched show`: a schedule without training.
+
+use super::given::{Given, Kind, Setting, add_families, add_settings};
+use super::settings;
+use crate::record::replace_file;
+use crate::report::chart::{Figure, Panel, Series};
+use crate::schedule::{self, Rates, Schedule, Semantics, Spec, warnings};
+use crate::usage;
+use crate::usage::Usage;
+use anyhow::Result;
+use clap::{ArgMatches, Command};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// The run that a schedule is drawn for, and how; `diff` takes them too.
+pub const RUN: &[Setting] = &[
+    value("lr", "RATE", "Base learning rate [default: 0.1]"),
+    value("epochs", "N", "Epochs of the run [default: 30]"),
+    value("steps-per-epoch", "N", "Steps of an epoch [default: 391]"),
+];
+
+const SHOW: &[Setting] = &[
+    Setting {
+        name: "schedule",
+        value: "SPEC",
+        kind: Kind::List,
+        help: "A schedule, or its whole spec: step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are overlaid [default: constant]",
+    },
+    value("semantics", "NAME", "Where frameworks disagree, do as native, torch, keras or optax does [default: native]"),
+    value("momentum", "M", "The optimizer's momentum, drawn where the schedule leaves it alone"),
+    value("format", "KIND", "chart, table, csv, svg or png [default: chart, or what the name after -o ends in]"),
+];
+
+const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { name, value, kind: Kind::Value, help }
+}
+
+pub fn command() -> Command {
+    let command = Command::new("show")
+        .about("Draw schedules without training, and say what looks wrong")
+        .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
+    with_output(with_schedule_flags(add_settings(command, &[RUN, SHOW].concat())))
+}
+
+/// A flag for each parameter of every schedule.
+pub fn with_schedule_flags(command: Command) -> Command {
+    add_families(command, &[("schedule", &settings::schedule_entries())])
+}
+
+/// `-o FILE`.
+pub fn with_output(command: Command) -> Command {
+    command.arg(
+        clap::Arg::new("output")
+            .short('o')
+            .long("output")
+            .value_name("FILE")
+            .help("Write to this file, whole or not at all"),
+    )
+}
+
+/// One line of the picture.
+struct Curve {
+    name: String,
+    spec: Spec,
+    rates: Vec<Rates>,
+}
+
+/// Draws, tabulates or writes schedules.
+///
+/// # Errors
+/// What cannot be built or written.
+pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let given = Given::gather(matches);
+    let run = run_of(&given)?;
+    let momentum = given.parse::<f64>("momentum", "in [0, 1)")?;
+    if momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {
+        return usage!("momentum must be in [0, 1), got {}", given.text("momentum").unwrap_or_default());
+    }
+    let specs = specs(&given)?;
+    let several = specs.len() > 1;
+    let mut curves = Vec::new();
+    for spec in specs {
+        let schedule = Schedule::build(&spec, &run)?;
+        let prefix = if several { format!("{spec}: ") } else { String::new() };
+        for warning in warnings(&spec, &run)? {
+            eprintln!("warning: {prefix}{warning}");
+        }
+        let metrics: Vec<_> = schedule.listens_to().iter().map(|metric| metric.name()).collect();
+        if !metrics.is_empty() {
+            eprintln!(
+                "note: {prefix}it listens to {}, which only training tells; this is the rate without it",
+                metrics.join(", ")
+            );
+        }
+        let rates = (0..run.total_steps()).map(|t| schedule.at(t)).collect();
+        curves.push(Curve { name: spec.to_string(), spec, rates });
+    }
+
+    let output = given.text("output").map(Path::new);
+    match format(&given, &["chart", "table", "csv", "svg", "png"])? {
+        "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
+        "csv" if several => usage!("csv holds one schedule, got {}; write each to a file of its own", curves.len()),
+        "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),
+        "svg" => emit(output, figure(&curves, &run, momentum).svg().as_bytes()),
+        "png" => emit(output, &figure(&curves, &run, momentum).png()?),
+        _ => emit(output, terminal(&figure(&curves, &run, momentum), output).as_bytes()),
+    }
+}
+
+/// The specs of `--schedule`; the flags of parameters belong to the only one.
+fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
+    let flags = given.family("schedule", &settings::schedule_entries());
+    match given.list("schedule").unwrap_or_default() {
+        [] => Ok(vec![Spec::from_flags("constant", &flags)?]),
+        [one] => Ok(vec![Spec::from_flags(one, &flags)?]),
+        several if flags.is_empty() => several.iter().map(|text| text.parse()).collect(),
+        several => {
+            let (key, value) = &flags[0];
+            usage!(
+                "--{key}: which of the {} schedules? Write it into its spec: `{}:{key}={value}`",
+                several.len(),
+                several[0]
+            )
+        }
+    }
+}
+
+/// The run that the flags describe.
+pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
+    let whole = "a whole number of at least 1";
+    let count = |name, default: u64| match given.parse::<u64>(name, whole)?.unwrap_or(default) {
+        0 => usage!("{name} must be {whole}, got 0"),
+        count => Ok::<u64, Usage>(count),
+    };
+    let run = schedule::Setting {
+        learning_rate: given.parse("lr", "a number of at least 0")?.unwrap_or(0.1),
+        semantics: given.parse_own("semantics")?.unwrap_or(Semantics::Native),
+        epochs: count("epochs", 30)?,
+        steps_per_epoch: count("steps-per-epoch", 391)?,
+    };
+    match run.epochs.checked_mul(run.steps_per_epoch) {
+        Some(steps) if steps <= MOST_STEPS => Ok(run),
+        _ => usage!(
+            "epochs x steps-per-epoch must be at most {MOST_STEPS}, got {} x {}",
+            run.epochs,
+            run.steps_per_epoch
+        ),
+    }
+}
+
+/// More steps than this would not fit into memory as a table.
+const MOST_STEPS: u64 = 100_000_000;
+
+/// `--format`, or what the name of the file ends in, or a chart.
+pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
+    let ending = given.text("output").and_then(|file| Path::new(file).extension()?.to_str().map(str::to_lowercase));
+    let wanted = given.text("format").map(str::to_string).or(ending.filter(|ending| known.contains(&&**ending)));
+    match wanted {
+        None => Ok("chart"),
+        Some(wanted) => match known.iter().find(|name| **name == wanted) {
+            Some(name) => Ok(name),
+            None => usage!("format must be one of {}, got `{wanted}`", known.join(", ")),
+        },
+    }
+}
+
+/// Writes to the file, or to stdout; a reader that has seen enough (`| head`) is no error.
+pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
+    match output {
+        Some(path) => replace_file(path, bytes)?,
+        None => match std::io::stdout().lock().write_all(bytes) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+            _ => {}
+        },
+    }
+    Ok(0)
+}
+
+/// A chart as text, as wide as the terminal where it goes to one.
+pub fn terminal(figure: &Figure, output: Option<&Path>) -> String {
+    let colour = output.is_none() && console::colors_enabled();
+    let mut text = figure.terminal(settings::width(), 16, colour);
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn csv(rates: &[Rates], run: &schedule::Setting) -> String {
+    let mut text = String::from("step,epoch,learning_rate,momentum\n");
+    for (t, rates) in (0_u64..).zip(rates) {
+        let momentum = rates.momentum.map_or(String::new(), |m| format!("{m:?}"));
+        let _ = writeln!(text, "{t},{},{:?},{momentum}", t / run.steps_per_epoch, rates.learning_rate);
+    }
+    text
+}
+
+/// One row an epoch: the rates of its first step.
+fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> String {
+    let mut rows = vec![vec!["epoch".to_string(), "step".to_string()]];
+    for curve in curves {
+        let name = if curves.len() == 1 { "learning_rate".to_string() } else { curve.name.clone() };
+        rows[0].push(name);
+    }
+    let with_momentum = curves.len() == 1 && (momentum.is_some() || curves[0].rates[0].momentum.is_some());
+    if with_momentum {
+        rows[0].push("momentum".to_string());
+    }
+    for epoch in 0..run.epochs {
+        let step = epoch * run.steps_per_epoch;
+        let mut row = vec![epoch.to_string(), step.to_string()];
+        row.extend(curves.iter().map(|curve| significant(curve.rates[step as usize].learning_rate)));
+        if with_momentum {
+            row.push(curves[0].rates[step as usize].momentum.or(momentum).map_or(String::new(), significant));
+        }
+        rows.push(row);
+    }
+    let widths: Vec<usize> =
+        (0..rows[0].len()).map(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:>width$}")).collect();
+        cells.join("  ") + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Six significant digits.
+fn significant(value: f64) -> String {
+    if value == 0.0 || (1e-4..1e6).contains(&value.abs()) {
+        let decimals = if value == 0.0 { 0 } else { (5 - value.abs().log10().floor() as i32).max(0) as usize };
+        let text = format!("{value:.decimals$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+    } else {
+        format!("{value:.5e}")
+    }
+}
+
+fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> Figure {
+    let title = match curves {
+        [one] => one.spec.to_string(),
+        several => format!("{} schedules", several.len()),
+    };
+    let line = |curve: &Curve, value: &dyn Fn(&Rates) -> f64| {
+        let points: Vec<_> =
+            (0_u64..).zip(&curve.rates).map(|(t, r)| (t as f64 / run.steps_per_epoch as f64, value(r))).collect();
+        Series::new(&curve.name, thinned(&points))
+    };
+    let mut rate = Panel::new("", "epoch", "learning rate");
+    rate.series = curves.iter().map(|curve| line(curve, &|rates| rates.learning_rate)).collect();
+    let mut panels = vec![rate];
+    if momentum.is_some() || curves.iter().any(|curve| curve.rates[0].momentum.is_some()) {
+        let mut panel = Panel::new("", "epoch", "momentum");
+        panel.series =
+            curves.iter().map(|curve| line(curve, &|rates| rates.momentum.or(momentum).unwrap_or(f64::NAN))).collect();
+        panels.push(panel);
+    }
+    Figure::new(title, panels)
+}
+
+/// At most about 2,000 points, with the highest and the lowest of each stretch, so that no peak and no drop is lost.
+pub fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const STRETCHES: usize = 1000;
+    if points.len() <= 2 * STRETCHES {
+        return points.to_vec();
+    }
+    let mut kept = Vec::with_capacity(2 * STRETCHES + 2);
+    kept.push(points[0]);
+    for stretch in points.chunks(points.len().div_ceil(STRETCHES)) {
+        let low = stretch.iter().min_by(|a, b| a.1.total_cmp(&b.1)).copied();
+        let high = stretch.iter().max_by(|a, b| a.1.total_cmp(&b.1)).copied();
+        let mut ends: Vec<_> = low.into_iter().chain(high).collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        kept.extend(ends);
+    }
+    kept.extend(points.last());
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_significant_digits_without_trailing_zeros() {
+        assert_eq!(
+            [0.1, 0.05, 0.0, 1.0 / 3.0, 1e-9, 12.5].map(significant),
+            ["0.1", "0.05", "0", "0.333333", "1.00000e-9", "12.5"]
+        );
+    }
+
+    #[test]
+    fn thinning_keeps_the_ends_and_every_peak() {
+        let points: Vec<_> = (0..100_000).map(|t| (f64::from(t), if t == 77_777 { 9.0 } else { 0.5 })).collect();
+        let thin = thinned(&points);
+        assert!(thin.len() < 2100);
+        assert!(thin.contains(&(77_777.0, 9.0)));
+        assert_eq!((thin.first(), thin.last()), (points.first(), points.last()));
+    }
+}

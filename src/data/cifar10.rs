@@ -1,0 +1,161 @@
+//! CIFAR-10's official binary files: 10,000 records a file, each a label byte and 3 x 32 x 32 pixel bytes.
+//!
+//! <https://www.cs.toronto.edu/~kriz/cifar.html>, Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
+
+use super::dataset::Dataset;
+use super::images::{IMAGE_BYTES, Images};
+use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The files of training images, in order.
+pub const TRAIN_FILES: [&str; 5] =
+    ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
+/// The file of test images.
+pub const TEST_FILE: &str = "test_batch.bin";
+/// The folder inside the official archive.
+pub const FOLDER: &str = "cifar-10-batches-bin";
+/// The names of the labels 0 to 9, as `batches.meta.txt` has them.
+pub const CLASSES: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+/// Records in a file.
+pub const RECORDS: usize = 10_000;
+/// Bytes of a record: the label, then the pixels.
+const RECORD: usize = 1 + IMAGE_BYTES;
+/// Bytes of a file: 30,730,000.
+pub const FILE_BYTES: u64 = (RECORDS * RECORD) as u64;
+
+const REMEDY: &str = "fetch it again with `lrsched data fetch`";
+
+/// Where CIFAR-10 is looked for: `data_dir` alone, where given, else `data` and then the user's cache folder.
+pub fn folders(data_dir: Option<&Path>) -> Vec<PathBuf> {
+    match data_dir {
+        Some(folder) => vec![folder.to_path_buf()],
+        None => std::iter::once(PathBuf::from("data")).chain(cache_folder()).collect(),
+    }
+}
+
+/// `$XDG_CACHE_HOME/lrsched`, else `~/.cache/lrsched`.
+pub fn cache_folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join("lrsched"))
+}
+
+/// The folder that holds the files: the first of [`folders`], or its `cifar-10-batches-bin`, with at least one of them in it.
+///
+/// # Errors
+/// None has any; the message says where was looked, and both ways on.
+pub fn locate(data_dir: Option<&Path>) -> Result<PathBuf> {
+    let folders = folders(data_dir);
+    let holds_files = |folder: &PathBuf| files().any(|name| folder.join(name).exists());
+    match folders.iter().flat_map(|folder| [folder.clone(), folder.join(FOLDER)]).find(holds_files) {
+        Some(folder) => Ok(folder),
+        None => {
+            let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+            bail!(
+                "CIFAR-10 is not in {}; get it with `lrsched data fetch`, or train without it: `--dataset synthetic`",
+                looked.join(" or ")
+            )
+        }
+    }
+}
+
+/// The names of all files, training first.
+pub fn files() -> impl Iterator<Item = &'static str> {
+    TRAIN_FILES.into_iter().chain([TEST_FILE])
+}
+
+/// Reads all files in `folder`, in parallel, and checks their sizes and labels.
+///
+/// # Errors
+/// A file is missing, cannot be read, is not 30,730,000 bytes long, or has a label above 9; the message names it.
+pub fn open(folder: &Path) -> Result<Dataset> {
+    // Sizes first: a wrong one is cheap to see, and should not wait for 180 MB.
+    for name in files() {
+        check_size(&folder.join(name))?;
+    }
+    let read = |names: &[&str]| -> Result<Images> {
+        let count = names.len() * RECORDS;
+        let mut images = Images { pixels: vec![0; count * IMAGE_BYTES], labels: vec![0; count] };
+        let places = images.pixels.par_chunks_mut(RECORDS * IMAGE_BYTES).zip(images.labels.par_chunks_mut(RECORDS));
+        places.zip(names).try_for_each(|((pixels, labels), name)| read_file(&folder.join(name), pixels, labels))?;
+        Ok(images)
+    };
+    let (train, test) = rayon::join(|| read(&TRAIN_FILES), || read(&[TEST_FILE]));
+    Ok(Dataset::new("cifar10", train?, test?, CLASSES.map(String::from).to_vec()))
+}
+
+fn check_size(path: &Path) -> Result<()> {
+    let name = path.display();
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.len() == FILE_BYTES => Ok(()),
+        Ok(metadata) => {
+            bail!("{name} is {} bytes, expected {}; {REMEDY}", grouped(metadata.len()), grouped(FILE_BYTES))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!("{name} is missing, the other files are there; {REMEDY}")
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {name}")),
+    }
+}
+
+fn read_file(path: &Path, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
+    const AT_ONCE: usize = 100; // records: a buffer that stays in the cache
+    let cannot_read = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(cannot_read)?;
+    let mut buffer = vec![0; AT_ONCE * RECORD];
+    let places = pixels.chunks_exact_mut(AT_ONCE * IMAGE_BYTES).zip(labels.chunks_exact_mut(AT_ONCE));
+    for (pixels, labels) in places {
+        file.read_exact(&mut buffer).with_context(cannot_read)?;
+        let records = buffer.chunks_exact(RECORD);
+        for ((record, pixels), label) in records.zip(pixels.chunks_exact_mut(IMAGE_BYTES)).zip(labels) {
+            *label = record[0];
+            pixels.copy_from_slice(&record[1..]);
+        }
+    }
+    check_labels(path, labels)
+}
+
+fn check_labels(path: &Path, labels: &[u8]) -> Result<()> {
+    match labels.iter().position(|&label| usize::from(label) >= CLASSES.len()) {
+        None => Ok(()),
+        Some(record) => {
+            let (name, label) = (path.display(), labels[record]);
+            bail!("{name}: record {record} (of 0 to 9,999) has label {label}, expected 0 to 9; {REMEDY}")
+        }
+    }
+}
+
+/// `30730000` as `30,730,000`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (30_730_000, "30,730,000")];
+        cases.into_iter().for_each(|(number, text)| assert_eq!(grouped(number), text));
+    }
+
+    #[test]
+    fn a_given_folder_is_the_only_one_looked_in() {
+        assert_eq!(folders(Some(Path::new("/elsewhere"))), [PathBuf::from("/elsewhere")]);
+        assert_eq!(folders(None)[0], PathBuf::from("data"));
+    }
+}

@@ -1,0 +1,161 @@
+//! A dataset, from wherever it comes.
+
+use super::images::{IMAGE_BYTES, Images};
+use super::split::Validation;
+use super::{cifar10, synthetic};
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+use anyhow::Result;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+/// Where images come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DatasetKind {
+    /// CIFAR-10 (Krizhevsky 2009), read from its official binary files: 50,000 training and 10,000 test images.
+    #[default]
+    Cifar10,
+    /// Ten classes of shapes and textures that this program draws itself: 6,000 training and 2,000 test images.
+    Synthetic,
+}
+
+impl DatasetKind {
+    pub const ALL: [DatasetKind; 2] = [DatasetKind::Cifar10, DatasetKind::Synthetic];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            DatasetKind::Cifar10 => "cifar10",
+            DatasetKind::Synthetic => "synthetic",
+        }
+    }
+
+    /// The holdout where `--validation` is not given: 5,000 images of CIFAR-10, 1,000 of the synthetic set.
+    pub const fn default_validation(self) -> Validation {
+        match self {
+            DatasetKind::Cifar10 => Validation::Holdout(5000),
+            DatasetKind::Synthetic => Validation::Holdout(1000),
+        }
+    }
+}
+
+impl std::str::FromStr for DatasetKind {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match DatasetKind::ALL.into_iter().find(|kind| kind.name() == text) {
+            Some(kind) => Ok(kind),
+            None => {
+                let names = DatasetKind::ALL.map(DatasetKind::name);
+                usage!("unknown dataset `{text}`{}; datasets: {}", did_you_mean(text, names), names.join(", "))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for DatasetKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What to open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DatasetOptions {
+    pub kind: DatasetKind,
+    /// Where CIFAR-10 is looked for, and nowhere else; `None` looks in the usual places ([`cifar10::folders`]).
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Training and test images in memory.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    pub name: String,
+    pub train: Arc<Images>,
+    pub test: Arc<Images>,
+    /// The name of each label.
+    pub classes: Vec<String>,
+    digest: OnceLock<String>,
+}
+
+impl Dataset {
+    pub fn new(name: &str, train: Images, test: Images, classes: Vec<String>) -> Self {
+        Self { name: name.to_string(), train: Arc::new(train), test: Arc::new(test), classes, digest: OnceLock::new() }
+    }
+
+    /// Reads or draws the images.
+    ///
+    /// # Errors
+    /// CIFAR-10 is nowhere to be found, or a file of it is not what it should be.
+    pub fn open(options: &DatasetOptions) -> Result<Self> {
+        match options.kind {
+            DatasetKind::Cifar10 => cifar10::open(&cifar10::locate(options.data_dir.as_deref())?),
+            DatasetKind::Synthetic => Ok(synthetic::dataset()),
+        }
+    }
+
+    /// SHA-256 of the content, in hex: that of the lines which `sha256sum data_batch_*.bin test_batch.bin` prints for the images in
+    /// CIFAR-10's layout, 10,000 to a file. Computed when first asked for.
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let lines = self.file_digests().into_iter().map(|(name, sha256)| format!("{sha256}  {name}\n"));
+            hex(&Sha256::digest(lines.collect::<String>()))
+        })
+    }
+
+    /// Name and SHA-256 of each file that holds the images in CIFAR-10's layout, or would.
+    pub fn file_digests(&self) -> Vec<(String, String)> {
+        let starts = |images: &Images| (0..images.len()).step_by(cifar10::RECORDS);
+        let train = starts(&self.train)
+            .map(|start| (&self.train, start, format!("data_batch_{}.bin", start / cifar10::RECORDS + 1)));
+        let test = starts(&self.test).map(|start| (&self.test, start, "test_batch.bin".to_string()));
+        let files: Vec<_> = train.chain(test).collect();
+        files.into_par_iter().map(|(images, start, name)| (name, records_sha256(images, start))).collect()
+    }
+}
+
+/// SHA-256 of the file of up to 10,000 records that begins with image `start`.
+fn records_sha256(images: &Images, start: usize) -> String {
+    let mut hash = Sha256::new();
+    let mut record = [0_u8; 1 + IMAGE_BYTES];
+    for index in start..(start + cifar10::RECORDS).min(images.len()) {
+        record[0] = images.labels[index];
+        record[1..].copy_from_slice(images.image(index));
+        hash.update(record);
+    }
+    hex(&hash.finalize())
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all that is written");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_a_mistyped_one_suggests_the_nearest() {
+        for kind in DatasetKind::ALL {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        let error = "cifar".parse::<DatasetKind>().unwrap_err().to_string();
+        assert!(error.contains("did you mean `cifar10`?"), "{error}");
+    }
+
+    #[test]
+    fn one_changed_label_or_pixel_changes_the_digest() {
+        let images = |label: u8, pixel: u8| Images { pixels: vec![pixel; 2 * IMAGE_BYTES], labels: vec![0, label] };
+        let digest = |train, test| Dataset::new("toy", train, test, Vec::new()).digest().to_string();
+        let first = digest(images(1, 5), images(1, 5));
+        assert_eq!(first, digest(images(1, 5), images(1, 5)));
+        assert_ne!(first, digest(images(2, 5), images(1, 5)));
+        assert_ne!(first, digest(images(1, 5), images(1, 6)));
+    }
+}

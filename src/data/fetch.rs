@@ -1,0 +1,306 @@
+//! Downloads CIFAR-10: a mirror at a time, taking up a cut download, checked before a single byte of it is unpacked.
+
+use super::cifar10::{self, grouped};
+use super::dataset::hex;
+use super::unpack::unpack;
+use crate::usage;
+use crate::usage::Usage;
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// The download under way, in the folder that the files go to.
+pub const PART: &str = "cifar-10-binary.tar.gz.part";
+/// Where the archive is unpacked before its files are renamed into place.
+const UNPACKING: &str = ".unpacking";
+/// How often a mirror that breaks off, but sent something, is asked to go on.
+const ATTEMPTS: usize = 5;
+
+/// An archive: where it lies, and how to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Tried one after the other. `https://`, `http://` or `file://`.
+    pub urls: Vec<String>,
+    pub bytes: u64,
+    /// In hex.
+    pub sha256: String,
+}
+
+impl Archive {
+    /// `cifar-10-binary.tar.gz` from the given mirrors, and then from the University of Toronto.
+    ///
+    /// # Errors
+    /// A mirror that is not a URL of a kind that can be read.
+    pub fn cifar10(mirrors: &[String]) -> Result<Self, Usage> {
+        let known = |url: &&String| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));
+        if let Some(url) = mirrors.iter().find(|url| !known(url)) {
+            return usage!("mirror must begin with https://, http:// or file://, got `{url}`");
+        }
+        let official = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz".to_string();
+        Ok(Self {
+            urls: mirrors.iter().cloned().chain([official]).collect(),
+            bytes: 170_052_171,
+            sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd".to_string(),
+        })
+    }
+}
+
+/// What is being done, for a progress bar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// Of `total` bytes, `done` are here.
+    Downloading {
+        url: &'a str,
+        done: u64,
+        total: u64,
+    },
+    /// This one did not work; the next one is tried, if there is one.
+    Failed {
+        url: &'a str,
+        reason: &'a str,
+    },
+    /// The whole archive is here and its digest is being computed.
+    Verifying,
+    Unpacking,
+}
+
+/// Puts the files of CIFAR-10 into `folder`, whole and checked, or not at all.
+///
+/// What has been downloaded stays in `cifar-10-binary.tar.gz.part` until the files are in place, and is gone on with the next time.
+///
+/// # Errors
+/// No URL gives an archive of the right length and digest; the archive is not what it should be; `folder` cannot be written to;
+/// another process is fetching into it.
+pub fn fetch(archive: &Archive, folder: &Path, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    let cannot_write = || format!("cannot write to {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(cannot_write)?;
+    let part_path = folder.join(PART);
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+    let mut part = options.open(&part_path).with_context(cannot_write)?;
+    match part.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!("another `lrsched data fetch` is writing to {}", folder.display()),
+        // A file system without locks: go on without.
+        Err(TryLockError::Error(_)) => {}
+    }
+    download(archive, &mut part, report)?;
+    report(Progress::Unpacking);
+    unpack_into(&mut part, folder)?;
+    std::fs::remove_file(&part_path).with_context(cannot_write)
+}
+
+/// Unpacks into a folder beside the files' place, checks, and only then renames the files into place.
+fn unpack_into(part: &mut File, folder: &Path) -> Result<()> {
+    let cannot_write = || format!("cannot write to {}", folder.display());
+    let unpacking = folder.join(UNPACKING);
+    remove_folder(&unpacking).with_context(cannot_write)?; // left by a fetch that was killed
+    std::fs::create_dir(&unpacking).with_context(cannot_write)?;
+    let mut unpack_and_check = || -> Result<()> {
+        part.seek(SeekFrom::Start(0))?;
+        unpack(BufReader::new(&*part), &unpacking)?;
+        cifar10::open(&unpacking)?;
+        place(&unpacking, folder).with_context(cannot_write)
+    };
+    let result = unpack_and_check();
+    remove_folder(&unpacking).with_context(cannot_write)?;
+    result
+}
+
+/// Renames all files of CIFAR-10 from one folder to another of the same file system.
+fn place(from: &Path, to: &Path) -> std::io::Result<()> {
+    for name in cifar10::files() {
+        std::fs::rename(from.join(name), to.join(name))?;
+    }
+    Ok(())
+}
+
+fn remove_folder(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Fills `part` from the first URL that gives the right archive.
+fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    let mut reasons = Vec::new();
+    for url in &archive.urls {
+        match download_from(url, archive, part, report) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                let reason = format!("{error:#}");
+                report(Progress::Failed { url, reason: &reason });
+                reasons.push(format!("{url}: {reason}"));
+            }
+        }
+    }
+    bail!(
+        "CIFAR-10 could not be fetched ({}); go on later with the same command, hand over a copy with \
+         `--mirror file:///path/to/cifar-10-binary.tar.gz`, or train without it: `--dataset synthetic`",
+        reasons.join("; ")
+    )
+}
+
+/// Goes on with `part`, again after each cut, and checks the digest of the whole. A wrong whole is thrown away, and, where it was begun by
+/// an earlier download, tried once more from the start.
+fn download_from(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    for attempt in 1.. {
+        let before = part.metadata()?.len();
+        let result = go_on(url, archive, part, report);
+        let after = part.metadata()?.len();
+        match result {
+            Ok(()) => {
+                report(Progress::Verifying);
+                match check_digest(archive, part) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => {
+                        part.set_len(0)?;
+                        if before == 0 || attempt >= ATTEMPTS {
+                            return Err(error);
+                        }
+                    }
+                }
+            }
+            Err(error) if after <= before || attempt >= ATTEMPTS => return Err(error),
+            Err(_) => {}
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// Appends to `part` what is missing of the archive, or starts over where the other side cannot go on in the middle.
+fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    let mut here = part.metadata()?.len();
+    if here > archive.bytes {
+        part.set_len(0)?;
+        here = 0;
+    }
+    if here == archive.bytes {
+        return Ok(());
+    }
+    let (from, mut body) = match url.strip_prefix("file://") {
+        Some(path) => open_file(path, archive)?,
+        None => request(url, here, archive)?,
+    };
+    part.set_len(from)?;
+    part.seek(SeekFrom::Start(from))?;
+    let mut done = from;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        report(Progress::Downloading { url, done, total: archive.bytes });
+        let count = body.read(&mut buffer).map_err(|error| anyhow::anyhow!("broke off: {error}"))?;
+        if count == 0 {
+            break;
+        }
+        done += count as u64;
+        ensure!(done <= archive.bytes, "is longer than the {} bytes expected", grouped(archive.bytes));
+        part.write_all(&buffer[..count]).context("cannot write what was downloaded")?;
+    }
+    ensure!(done == archive.bytes, "broke off after {} of {} bytes", grouped(done), grouped(archive.bytes));
+    Ok(())
+}
+
+/// The place in the archive from which a body goes on, and the body.
+type Opened = (u64, Box<dyn Read>);
+
+fn open_file(path: &str, archive: &Archive) -> Result<Opened> {
+    let path = percent_decoded(path.strip_prefix("localhost").unwrap_or(path));
+    let file = File::open(&path)?;
+    let bytes = file.metadata()?.len();
+    ensure!(bytes == archive.bytes, "is {} bytes, expected {}", grouped(bytes), grouped(archive.bytes));
+    Ok((0, Box::new(file)))
+}
+
+/// `%20` as a space, and so on; anything that is no such code stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let code = tail.get(..2).filter(|_| *first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
+}
+
+/// Asks for the archive from byte `from` on. A server that cannot (200, or 416) gives it from the start.
+fn request(url: &str, from: u64, archive: &Archive) -> Result<Opened> {
+    let agent = ureq::Agent::config_builder()
+        .user_agent(concat!("lrsched/", env!("CARGO_PKG_VERSION")))
+        .accept_encoding("identity") // the archive as it is: its length and digest are of the compressed bytes
+        .http_status_as_error(false)
+        .timeout_resolve(Some(Duration::from_secs(20)))
+        .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_per_read(Some(Duration::from_secs(60)))
+        .build()
+        .new_agent();
+    let mut request = agent.get(url);
+    if from > 0 {
+        request = request.header("Range", format!("bytes={from}-"));
+    }
+    let response = request.call().map_err(|error| anyhow::anyhow!("{error} (is there a network?)"))?;
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let start = match response.status().as_u16() {
+        200 => 0,
+        206 => {
+            let range = header("content-range").unwrap_or_default();
+            ensure!(range.starts_with(&format!("bytes {from}-")), "sent `{range}` when asked to go on at byte {from}");
+            from
+        }
+        416 if from > 0 => return self::request(url, 0, archive),
+        status => bail!("answered {status}"),
+    };
+    if let Some(length) = header("content-length").and_then(|length| length.parse::<u64>().ok()) {
+        let (whole, expected) = (grouped(start.saturating_add(length)), grouped(archive.bytes));
+        ensure!(whole == expected, "is {whole} bytes, expected {expected}");
+    }
+    Ok((start, Box::new(response.into_body().into_reader())))
+}
+
+fn check_digest(archive: &Archive, part: &mut File) -> Result<()> {
+    part.seek(SeekFrom::Start(0))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match part.read(&mut buffer)? {
+            0 => break,
+            count => hash.update(&buffer[..count]),
+        }
+    }
+    let digest = hex(&hash.finalize());
+    ensure!(digest == archive.sha256, "has SHA-256 {digest}, expected {}", archive.sha256);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_come_before_the_official_page_and_must_be_urls() {
+        let archive = Archive::cifar10(&["file:///srv/c.tar.gz".to_string()]).unwrap();
+        assert_eq!(archive.urls[0], "file:///srv/c.tar.gz");
+        assert!(archive.urls[1].starts_with("https://www.cs.toronto.edu/"));
+        let error = Archive::cifar10(&["/srv/c.tar.gz".to_string()]).unwrap_err().to_string();
+        assert_eq!(error, "mirror must begin with https://, http:// or file://, got `/srv/c.tar.gz`");
+    }
+
+    #[test]
+    fn percent_codes_are_decoded_and_other_percent_signs_kept() {
+        assert_eq!(percent_decoded("/a%20b%2Fc"), "/a b/c");
+        assert_eq!(percent_decoded("/100%/%zz%4"), "/100%/%zz%4");
+        assert_eq!(percent_decoded("/%é"), "/%é");
+    }
+}

@@ -1,0 +1,73 @@
+//! Images as bytes, and a choice of them.
+
+use std::sync::Arc;
+
+/// Height and width of an image.
+pub const SIDE: usize = 32;
+/// Red, green, blue.
+pub const CHANNELS: usize = 3;
+/// Bytes of one image: 3 planes of 32 x 32.
+pub const IMAGE_BYTES: usize = CHANNELS * SIDE * SIDE;
+
+/// Labelled images, as CIFAR-10's files hold them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Images {
+    /// (images, 3, 32, 32), a plane a channel.
+    pub pixels: Vec<u8>,
+    /// (images), each below the number of classes.
+    pub labels: Vec<u8>,
+}
+
+impl Images {
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// One image, (3, 32, 32).
+    pub fn image(&self, index: usize) -> &[u8; IMAGE_BYTES] {
+        let pixels = &self.pixels[index * IMAGE_BYTES..(index + 1) * IMAGE_BYTES];
+        pixels.try_into().expect("the slice has the length of an image")
+    }
+
+    /// How many images each of `classes` classes has.
+    pub fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+        counts
+    }
+}
+
+/// Some of a set of images: what one trains on, or validates or tests with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subset {
+    pub images: Arc<Images>,
+    /// Places in `images`, ascending.
+    pub indices: Vec<u32>,
+}
+
+impl Subset {
+    /// All of `images`.
+    pub fn all(images: Arc<Images>) -> Self {
+        let indices = (0..images.len() as u32).collect();
+        Self { images, indices }
+    }
+
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The first `count` images, or all where there are fewer.
+    pub fn first(&self, count: usize) -> Self {
+        Self { images: Arc::clone(&self.images), indices: self.indices[..count.min(self.len())].to_vec() }
+    }
+}

@@ -1,0 +1,413 @@
+//! Batches, prepared by a background thread while the engine works on the ones before.
+
+use super::augment::Augment;
+use super::batch::Batch;
+use super::images::{IMAGE_BYTES, Subset};
+use super::normalisation::Normalisation;
+use crate::random::{Purpose, keyed, shuffle};
+use crate::usage;
+use crate::usage::Usage;
+use std::ops::{Deref, Range};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// Batches that wait ready for the engine.
+const AHEAD: usize = 2;
+
+/// Images for one update of the parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchSize {
+    /// 1 is stochastic gradient descent, more is mini-batch.
+    Images(usize),
+    /// All training images: batch gradient descent.
+    Full,
+}
+
+impl Default for BatchSize {
+    fn default() -> Self {
+        BatchSize::Images(128)
+    }
+}
+
+impl BatchSize {
+    /// As a number of images, where there are `available`.
+    ///
+    /// # Errors
+    /// More than there are.
+    pub fn images(self, available: usize) -> Result<usize, Usage> {
+        match self {
+            BatchSize::Full => Ok(available),
+            BatchSize::Images(size) if size > available => {
+                usage!(
+                    "batch-size must be at most the {available} training images, got {size}; `full` takes all of them"
+                )
+            }
+            BatchSize::Images(size) => Ok(size),
+        }
+    }
+}
+
+impl std::str::FromStr for BatchSize {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match text.parse() {
+            Ok(0) => usage!("batch-size must be at least 1 image, got 0"),
+            Ok(size) => Ok(BatchSize::Images(size)),
+            Err(_) if text == "full" => Ok(BatchSize::Full),
+            Err(_) => usage!("batch-size must be a number of images, or `full`; got `{text}`"),
+        }
+    }
+}
+
+impl std::fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BatchSize::Images(size) => write!(f, "{size}"),
+            BatchSize::Full => f.write_str("full"),
+        }
+    }
+}
+
+/// How training images become batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoaderOptions {
+    pub batch_size: BatchSize,
+    /// The most images handed out at once: a larger batch comes in several pieces, so that memory stays bounded.
+    pub micro_batch: usize,
+    pub augment: Augment,
+    /// The run's: what shuffles and augmentation are keyed by.
+    pub seed: u64,
+}
+
+/// Hands out the images of a subset, in batches, once an epoch.
+#[derive(Debug)]
+pub struct Loader {
+    plan: Arc<Plan>,
+    pool: Arc<Pool>,
+}
+
+impl Loader {
+    /// Training: shuffled anew in each epoch, augmented; the last, smaller batch is used, too.
+    ///
+    /// # Errors
+    /// A batch size or micro-batch of 0, or a batch size above the images there are.
+    pub fn new(subset: Subset, normalisation: Normalisation, options: LoaderOptions) -> Result<Self, Usage> {
+        let step = options.batch_size.images(subset.len())?;
+        if step == 0 || options.micro_batch == 0 {
+            return usage!(
+                "batch-size and micro-batch must be at least 1 image, got {step} and {}",
+                options.micro_batch
+            );
+        }
+        let micro = options.micro_batch.min(step);
+        let LoaderOptions { augment, seed, .. } = options;
+        Ok(Self::from_plan(Plan { subset, normalisation, step, micro, augment, seed, shuffled: true }))
+    }
+
+    /// Evaluation: in order, as they are, up to `batch` images at once.
+    ///
+    /// # Panics
+    /// With a `batch` of 0.
+    pub fn in_order(subset: Subset, normalisation: Normalisation, batch: usize) -> Self {
+        assert!(batch > 0, "an evaluation batch must have at least 1 image");
+        let augment = Augment::None;
+        Self::from_plan(Plan { subset, normalisation, step: batch, micro: batch, augment, seed: 0, shuffled: false })
+    }
+
+    fn from_plan(plan: Plan) -> Self {
+        Self { plan: Arc::new(plan), pool: Arc::default() }
+    }
+
+    /// How many images an epoch has.
+    pub fn images(&self) -> usize {
+        self.plan.subset.len()
+    }
+
+    /// Updates in an epoch: ⌈images / batch size⌉.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.images().div_ceil(self.plan.step) as u64
+    }
+
+    /// The batches of `epoch` (0-based) from its step `first_step` (0-based) on, being prepared from now on.
+    ///
+    /// What comes depends on the seed, the epoch and the step alone, so a resumed epoch goes on with the same bits.
+    pub fn epoch(&self, epoch: u64, first_step: u64) -> Epoch {
+        let (sender, receiver) = sync_channel(AHEAD);
+        let (plan, pool) = (Arc::clone(&self.plan), Arc::clone(&self.pool));
+        let thread = std::thread::Builder::new()
+            .name("loader".to_string())
+            .spawn(move || plan.prepare(epoch, first_step, &pool, &sender))
+            .expect("the system can start a thread");
+        Epoch { receiver: Some(receiver), thread: Some(thread) }
+    }
+}
+
+/// What is prepared: fixed for the life of a loader.
+#[derive(Debug)]
+struct Plan {
+    subset: Subset,
+    normalisation: Normalisation,
+    /// Images in a step, and at most in one piece of it.
+    step: usize,
+    micro: usize,
+    augment: Augment,
+    seed: u64,
+    shuffled: bool,
+}
+
+impl Plan {
+    /// Prepares one piece after the other, until the end of the epoch or until nobody waits for more.
+    fn prepare(&self, epoch: u64, first_step: u64, pool: &Arc<Pool>, ready: &SyncSender<Micro>) {
+        let order = self.order(epoch);
+        for (piece, divisor) in self.pieces(first_step) {
+            let completes_step = piece.end.is_multiple_of(self.step) || piece.end == order.len();
+            let mut batch = pool.take();
+            self.fill(&mut batch, &order, piece, epoch);
+            batch.divisor = divisor;
+            if ready.send(Micro { batch, completes_step, pool: Arc::clone(pool) }).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The images of an epoch, in the order they are used.
+    fn order(&self, epoch: u64) -> Vec<u32> {
+        let mut order = self.subset.indices.clone();
+        if self.shuffled {
+            shuffle(&mut order, &mut keyed(self.seed, Purpose::Shuffle, epoch, 0));
+        }
+        order
+    }
+
+    /// The places in the epoch that each piece takes, and the size of the step that it belongs to.
+    fn pieces(&self, first_step: u64) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let images = self.subset.len();
+        let first = usize::try_from(first_step).map_or(images, |step| step.saturating_mul(self.step).min(images));
+        (first..images).step_by(self.step).flat_map(move |start| {
+            let end = (start + self.step).min(images);
+            (start..end).step_by(self.micro).map(move |from| (from..(from + self.micro).min(end), end - start))
+        })
+    }
+
+    fn fill(&self, batch: &mut Batch, order: &[u32], places: Range<usize>, epoch: u64) {
+        (batch.seed, batch.epoch, batch.position) = (self.seed, epoch, places.start as u64);
+        batch.images.resize(places.len() * IMAGE_BYTES, 0.0);
+        batch.labels.clear();
+        for (&index, out) in order[places].iter().zip(batch.images.chunks_exact_mut(IMAGE_BYTES)) {
+            let pixels = self.subset.images.image(index as usize);
+            self.augment.image((self.seed, epoch, index), pixels, &self.normalisation, out);
+            batch.labels.push(self.subset.images.labels[index as usize]);
+        }
+    }
+}
+
+/// Used batches, kept so that no later one needs new memory.
+#[derive(Debug, Default)]
+struct Pool(Mutex<Vec<Batch>>);
+
+impl Pool {
+    fn take(&self) -> Batch {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, batch: Batch) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
+    }
+}
+
+/// A batch, or a piece of one that is larger than the micro-batch. Its memory goes back to the loader when it is dropped.
+#[derive(Debug)]
+pub struct Micro {
+    batch: Batch,
+    /// The last piece of its step: the parameters are updated after it.
+    pub completes_step: bool,
+    pool: Arc<Pool>,
+}
+
+impl Deref for Micro {
+    type Target = Batch;
+
+    fn deref(&self) -> &Batch {
+        &self.batch
+    }
+}
+
+impl Drop for Micro {
+    fn drop(&mut self) {
+        self.pool.give_back(std::mem::take(&mut self.batch));
+    }
+}
+
+/// The batches of one epoch. A panic of the background thread comes out of `next`; dropped early, it ends the thread.
+#[derive(Debug)]
+pub struct Epoch {
+    receiver: Option<Receiver<Micro>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Iterator for Epoch {
+    type Item = Micro;
+
+    fn next(&mut self) -> Option<Micro> {
+        if let Some(Ok(micro)) = self.receiver.as_ref().map(Receiver::recv) {
+            return Some(micro);
+        }
+        // The sender is gone: the epoch has ended, or the thread has panicked.
+        self.receiver = None;
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            std::panic::resume_unwind(panic);
+        }
+        None
+    }
+}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        // Without a receiver the thread's next send fails, and it ends. Its panic, if any, was printed where it happened.
+        self.receiver = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::images::Images;
+    use super::*;
+
+    /// `count` images; image i is filled with the byte i, so that a batch tells which images it holds.
+    fn subset(count: usize) -> Subset {
+        let pixels = (0..count).flat_map(|index| vec![index as u8; IMAGE_BYTES]).collect();
+        let labels = (0..count).map(|index| (index % 10) as u8).collect();
+        Subset::all(Arc::new(Images { pixels, labels }))
+    }
+
+    fn plain() -> Normalisation {
+        Normalisation::new([0.0; 3], [1.0 / 255.0; 3])
+    }
+
+    fn options(batch_size: BatchSize, micro_batch: usize) -> LoaderOptions {
+        LoaderOptions { batch_size, micro_batch, augment: Augment::None, seed: 4 }
+    }
+
+    fn loader(count: usize, batch_size: usize, micro_batch: usize) -> Loader {
+        Loader::new(subset(count), plain(), options(BatchSize::Images(batch_size), micro_batch)).unwrap()
+    }
+
+    fn content(batch: &Batch) -> Vec<usize> {
+        batch.images.chunks_exact(IMAGE_BYTES).map(|image| image[0].round() as usize).collect()
+    }
+
+    #[test]
+    fn an_epoch_has_every_image_once_with_its_label_and_the_last_batch_is_smaller() {
+        let loader = loader(50, 16, 512);
+        assert_eq!(loader.steps_per_epoch(), 4);
+        let mut seen = Vec::new();
+        let mut sizes = Vec::new();
+        for batch in loader.epoch(0, 0) {
+            let images = content(&batch);
+            assert!(images.iter().zip(&batch.labels).all(|(&image, &label)| image % 10 == usize::from(label)));
+            assert!(batch.completes_step && batch.divisor == batch.len());
+            assert_eq!((batch.seed, batch.epoch, batch.position), (4, 0, seen.len() as u64));
+            sizes.push(batch.len());
+            seen.extend(images);
+        }
+        assert_eq!(sizes, [16, 16, 16, 2]);
+        assert_ne!(seen, (0..50).collect::<Vec<_>>());
+        seen.sort_unstable();
+        assert_eq!(seen, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn each_epoch_and_seed_has_its_own_order_and_the_same_one_each_time() {
+        let order = |seed, epoch| {
+            let options = LoaderOptions { seed, ..options(BatchSize::Images(50), 50) };
+            let loader = Loader::new(subset(50), plain(), options).unwrap();
+            content(&loader.epoch(epoch, 0).next().unwrap())
+        };
+        assert_eq!(order(1, 2), order(1, 2));
+        assert_ne!(order(1, 2), order(1, 3));
+        assert_ne!(order(1, 2), order(2, 2));
+    }
+
+    #[test]
+    fn an_epoch_begun_at_a_later_step_goes_on_with_the_same_bits() {
+        let options = LoaderOptions { augment: Augment::FlipCrop, ..options(BatchSize::Images(8), 3) };
+        let loader = Loader::new(subset(30), plain(), options).unwrap();
+        let batches = |first| -> Vec<_> { loader.epoch(5, first).map(|micro| (*micro).clone()).collect() };
+        let whole = batches(0);
+        assert_eq!(whole.len(), 3 * 3 + 2);
+        assert_eq!(batches(2), whole[6..]);
+        assert_eq!(batches(4), []);
+        assert_eq!(batches(u64::MAX), []);
+    }
+
+    #[test]
+    fn a_step_larger_than_the_micro_batch_comes_in_pieces_that_share_its_divisor() {
+        let pieces = |loader: &Loader| -> Vec<_> {
+            loader.epoch(0, 0).map(|micro| (micro.len(), micro.divisor, micro.completes_step)).collect()
+        };
+        assert_eq!(
+            pieces(&loader(14, 8, 3)),
+            [(3, 8, false), (3, 8, false), (2, 8, true), (3, 6, false), (3, 6, true)]
+        );
+        let full = Loader::new(subset(7), plain(), options(BatchSize::Full, 4)).unwrap();
+        assert_eq!(full.steps_per_epoch(), 1);
+        assert_eq!(pieces(&full), [(4, 7, false), (3, 7, true)]);
+    }
+
+    #[test]
+    fn evaluation_takes_the_images_in_order() {
+        let loader = Loader::in_order(subset(10), plain(), 4);
+        let batches: Vec<_> = loader.epoch(0, 0).map(|batch| content(&batch)).collect();
+        assert_eq!(batches, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
+    }
+
+    #[test]
+    fn an_epoch_dropped_early_ends_its_thread_and_the_loader_still_works() {
+        let loader = loader(50, 1, 1);
+        let mut epoch = loader.epoch(0, 0);
+        epoch.next().unwrap();
+        drop(epoch);
+        drop(loader.epoch(0, 0));
+        // Only a finished thread has let go of the plan.
+        assert_eq!(Arc::strong_count(&loader.plan), 1);
+        assert_eq!(loader.epoch(0, 0).count(), 50);
+    }
+
+    #[test]
+    fn memory_is_taken_once_and_reused_in_every_later_epoch() {
+        let loader = loader(50, 4, 4);
+        for epoch in 0..4 {
+            loader.epoch(epoch, 0).for_each(drop);
+        }
+        // In the queue, being filled, and in use.
+        let kept = loader.pool.0.lock().unwrap().len();
+        assert!(kept <= AHEAD + 2, "{kept} batches");
+    }
+
+    #[test]
+    fn a_panic_while_loading_comes_out_of_next() {
+        let mut subset = subset(10);
+        subset.indices.push(99); // beyond the images
+        let loader = Loader::in_order(subset, plain(), 4);
+        let panic = std::panic::catch_unwind(|| loader.epoch(0, 0).count());
+        assert!(panic.is_err());
+    }
+
+    #[test]
+    fn a_batch_size_reads_back_and_0_words_and_too_many_are_errors() {
+        for size in [BatchSize::Images(128), BatchSize::Full] {
+            assert_eq!(size.to_string().parse(), Ok(size));
+        }
+        for wrong in ["0", "-1", "all", "1.5"] {
+            assert!(wrong.parse::<BatchSize>().is_err(), "{wrong}");
+        }
+        let error = Loader::new(subset(10), plain(), options(BatchSize::Images(11), 11)).unwrap_err().to_string();
+        assert_eq!(error, "batch-size must be at most the 10 training images, got 11; `full` takes all of them");
+        assert!(Loader::new(subset(10), plain(), options(BatchSize::Images(5), 0)).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! Takes CIFAR-10's files, and nothing else, out of the archive.
+
+use super::cifar10::{self, grouped};
+use anyhow::{Context, Result, bail, ensure};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Component, Path};
+use tar::EntryType;
+
+/// Writes the six files of a `cifar-10-binary.tar.gz` into the (empty) `folder`.
+///
+/// The names written are this program's own, never the archive's; what else lies in the archive (`readme.html`, …) is passed over.
+///
+/// # Errors
+/// The archive ends early or is damaged; a file is missing, comes twice or has the wrong size; an entry is a link or points out of the
+/// archive's folder, as no entry of CIFAR-10 does.
+pub fn unpack(archive: impl Read, folder: &Path) -> Result<()> {
+    let damaged = "the archive is damaged or ends early";
+    let mut unpacked = HashSet::new();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    for entry in archive.entries().context(damaged)? {
+        let mut entry = entry.context(damaged)?;
+        let path = entry.path().context(damaged)?.into_owned();
+        let shown = path.display();
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        ensure!(inside, "the archive holds `{shown}`, which points out of its folder; nothing was unpacked");
+        match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous => {}
+            EntryType::Directory => continue,
+            kind => bail!("the archive holds `{shown}`, a {kind:?} and no file; nothing was unpacked"),
+        }
+        let Some(name) = cifar10::files().find(|name| path.ends_with(Path::new(cifar10::FOLDER).join(name))) else {
+            continue;
+        };
+        let bytes = entry.size();
+        let expected = cifar10::FILE_BYTES;
+        ensure!(
+            bytes == expected,
+            "the archive's `{shown}` is {} bytes, expected {}",
+            grouped(bytes),
+            grouped(expected)
+        );
+        ensure!(unpacked.insert(name), "the archive holds `{shown}` twice");
+        let mut file = File::create_new(folder.join(name)).with_context(|| format!("cannot write {name}"))?;
+        let written = std::io::copy(&mut entry, &mut file).with_context(|| format!("cannot unpack {name}"))?;
+        ensure!(written == expected, "the archive ends within `{shown}`");
+        file.sync_all().with_context(|| format!("cannot write {name}"))?;
+    }
+    match cifar10::files().find(|name| !unpacked.contains(name)) {
+        Some(name) => bail!("the archive holds no `{}/{name}`", cifar10::FOLDER),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,145 @@
+//! Which engine, on which device.
+
+use super::candle::CandleEngine;
+use super::cpu::CpuEngine;
+use super::{Engine, Objective};
+use crate::model::Architecture;
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+use anyhow::{Context, Result};
+use candle_core::Device;
+use std::fmt;
+use std::str::FromStr;
+
+/// Which engine computes the gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// The fused kernels of this program.
+    Cpu,
+    /// candle's layers and autograd, on any device.
+    Candle,
+}
+
+/// Where an engine computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    Cpu,
+    /// An NVIDIA card, by its number.
+    Cuda(usize),
+    Metal,
+}
+
+impl EngineKind {
+    /// The fast kernels on the CPU, candle elsewhere.
+    pub fn for_device(device: DeviceChoice) -> Self {
+        if device == DeviceChoice::Cpu { EngineKind::Cpu } else { EngineKind::Candle }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineKind::Cpu => "cpu",
+            EngineKind::Candle => "candle",
+        })
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match text {
+            "cpu" => Ok(EngineKind::Cpu),
+            "candle" => Ok(EngineKind::Candle),
+            _ => usage!("unknown engine `{text}`{}; engines: cpu, candle", did_you_mean(text, ["cpu", "candle"])),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceChoice::Cpu => f.write_str("cpu"),
+            DeviceChoice::Cuda(number) => write!(f, "cuda:{number}"),
+            DeviceChoice::Metal => f.write_str("metal"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match text.split_once(':').unwrap_or((text, "0")) {
+            ("cpu", "0") => Ok(DeviceChoice::Cpu),
+            ("metal", "0") => Ok(DeviceChoice::Metal),
+            ("cuda", number) if number.parse::<usize>().is_ok() => Ok(DeviceChoice::Cuda(number.parse().unwrap_or(0))),
+            _ => usage!("unknown device `{text}`; devices: cpu, cuda:N, metal"),
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// # Errors
+    /// A device that this build was made without (it says how to rebuild), or that does not answer.
+    fn open(self) -> Result<Device> {
+        let (built_in, feature) = match self {
+            DeviceChoice::Cpu => return Ok(Device::Cpu),
+            DeviceChoice::Cuda(_) => (cfg!(feature = "cuda"), "cuda"),
+            DeviceChoice::Metal => (cfg!(feature = "metal"), "metal"),
+        };
+        if !built_in {
+            return usage!(
+                "device {self}: this build is without {feature}; rebuild with `cargo build --release --features {feature}`"
+            );
+        }
+        let opened = match self {
+            DeviceChoice::Cuda(number) => Device::new_cuda(number),
+            DeviceChoice::Metal | DeviceChoice::Cpu => Device::new_metal(0),
+        };
+        opened.with_context(|| format!("device {self} does not answer"))
+    }
+}
+
+/// Builds the engine for one network.
+///
+/// # Errors
+/// The fast engine on another device than the CPU; a device that cannot be had; an architecture that does not fit together.
+pub fn build(
+    kind: EngineKind,
+    device: DeviceChoice,
+    architecture: &Architecture,
+    objective: Objective,
+    threads: usize,
+) -> Result<Box<dyn Engine>> {
+    let device_opened = device.open()?;
+    match kind {
+        EngineKind::Candle => Ok(Box::new(CandleEngine::new(architecture, objective, device_opened, threads)?)),
+        EngineKind::Cpu if device == DeviceChoice::Cpu => {
+            Ok(Box::new(CpuEngine::new(architecture, objective, threads)?))
+        }
+        EngineKind::Cpu => usage!("the cpu engine computes on the CPU, not on {device}; use `--engine candle`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_the_build_is_without_says_how_to_rebuild() {
+        for (name, feature, built_in) in
+            [("cuda:1", "cuda", cfg!(feature = "cuda")), ("metal", "metal", cfg!(feature = "metal"))]
+        {
+            let device: DeviceChoice = name.parse().unwrap();
+            assert_eq!(device.to_string(), name);
+            if !built_in {
+                let error = device.open().unwrap_err();
+                assert!(error.is::<Usage>() && error.to_string().contains(&format!("--features {feature}")), "{error}");
+            }
+        }
+        assert!("cuda:x".parse::<DeviceChoice>().is_err());
+        assert!("tpu".parse::<DeviceChoice>().is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! The picture of walks: the paths on the contour lines of the function, and how the value and the rate went.
+
+use super::contour::Grid;
+use super::descend::{Function, Position};
+use crate::report::chart::{Figure, Panel, Scale, Series, Style};
+
+/// How much of the picture lies below each contour line.
+const SHARES: [f64; 12] = [0.005, 0.015, 0.03, 0.06, 0.11, 0.18, 0.27, 0.38, 0.51, 0.66, 0.81, 0.94];
+const GRID: usize = 240;
+/// The picture is widened to the paths by at most this share of the function's own view on each side.
+const WIDEST: f64 = 0.75;
+/// A path that is this far out, in units of the picture, does not come back: the rest is not drawn.
+const LOST: f64 = 20.0;
+
+/// Three panels: the paths from ring to dot, the value above the minimum, and the rate, the last two by step.
+pub fn figure(function: Function, walks: &[(String, Vec<Position>)]) -> Figure {
+    let mut path = Panel::new(format!("{function}: {}", function.formula()), "x", "y");
+    let [x, y] = view(function, walks);
+    (path.x_range, path.y_range) = (Some(x), Some(y));
+    path.series.push(contours(function, x, y));
+    let mut value = Panel::new("Value above the minimum", "step", "");
+    value.y_scale = Scale::Log;
+    let mut rate = Panel::new("Learning rate", "step", "");
+    for (name, positions) in walks {
+        let step = |position: &Position| position.step as f64;
+        let seen = positions.iter().map(|position| position.at).take_while(|at| !lost(*at, x, y));
+        let points = seen.map(|[x, y]| (x, y)).collect();
+        path.series.push(Series { ends: true, ..Series::new(name.clone(), points) });
+        let above = positions.iter().map(|position| (step(position), position.value - function.minimum())).collect();
+        value.series.push(Series::new(name.clone(), above));
+        let rates = positions.iter().filter_map(|position| position.learning_rate.map(|rate| (step(position), rate)));
+        rate.series.push(Series::new(name.clone(), rates.collect()));
+    }
+    Figure::new("", vec![path, value, rate])
+}
+
+/// All contour lines as one nameless series, with a break between two lines.
+fn contours(function: Function, x: (f64, f64), y: (f64, f64)) -> Series {
+    let grid = Grid::sample(x, y, GRID, GRID, |at| function.value(at));
+    let mut points = Vec::new();
+    for line in grid.levels(&SHARES).into_iter().flat_map(|level| grid.lines(level)) {
+        points.extend(line);
+        points.push((f64::NAN, f64::NAN));
+    }
+    Series { style: Style::Grey, ..Series::new("", points) }
+}
+
+fn lost(at: [f64; 2], x: (f64, f64), y: (f64, f64)) -> bool {
+    // Not a number is lost as well.
+    let near = |at: f64, (low, high): (f64, f64)| (at - low).abs().max((at - high).abs()) < LOST * (high - low);
+    !(near(at[0], x) && near(at[1], y))
+}
+
+/// The function's own view, widened to the paths as far as is sensible.
+fn view(function: Function, walks: &[(String, Vec<Position>)]) -> [(f64, f64); 2] {
+    let mut view = function.view();
+    for (axis, (low, high)) in view.iter_mut().enumerate() {
+        let reach = WIDEST * (*high - *low);
+        let (least, most) = (*low - reach, *high + reach);
+        let margin = 0.05 * (*high - *low);
+        for position in walks.iter().flat_map(|(_, positions)| positions) {
+            let at = position.at[axis];
+            if at.is_finite() {
+                *low = low.min((at - margin).max(least));
+                *high = high.max((at + margin).min(most));
+            }
+        }
+    }
+    view
+}

@@ -1,0 +1,217 @@
+//! What an update rule is, and the small pieces that the rules are made of.
+//!
+//! Every piece is an elementwise loop over a short block that stays in the first-level cache, so that several pieces in a row are
+//! still one pass over the memory of the parameters.
+
+use super::spec::Options;
+use crate::schedule::Semantics;
+use crate::spec::Entry;
+use crate::usage::Usage;
+use std::ops::{Add, Div, Mul, Sub};
+
+/// f32 for training, f64 where an update is compared or drawn. Constants are computed in f64 and rounded once.
+pub trait Float:
+    Copy
+    + Default
+    + PartialOrd
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + 'static
+{
+    fn of(value: f64) -> Self;
+    fn sqrt(self) -> Self;
+}
+
+impl Float for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn sqrt(self) -> Self {
+        self.sqrt()
+    }
+}
+
+impl Float for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn sqrt(self) -> Self {
+        self.sqrt()
+    }
+}
+
+/// No rule keeps more arrays than this for one parameter.
+pub(super) const MOST_BUFFERS: usize = 3;
+
+/// The state of a block, in the order of [`Rule::buffers`]; those that the rule does not keep are empty.
+pub(super) type Buffers<'a, T> = [&'a mut [T]; MOST_BUFFERS];
+
+/// Turns a block of the gradient, in place, into what is subtracted from the parameters, and updates the state.
+pub(super) type Direction<T> = Box<dyn Fn(&mut [T], Buffers<'_, T>) + Send + Sync>;
+
+/// One array of state for each parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Buffer {
+    /// As PyTorch calls it in `state_dict`.
+    pub name: &'static str,
+    pub initial: f64,
+}
+
+/// What a step is made with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Now {
+    /// Updates made so far: 0 at the first.
+    pub step: u64,
+    pub learning_rate: f64,
+    /// Replaces the momentum of the rule, where it has one.
+    pub momentum: Option<f64>,
+}
+
+/// A row of the table of optimizers.
+pub(super) trait Definition: Sized {
+    const ENTRY: Entry;
+    /// The usual learning rate.
+    const RATE: f64;
+    /// The defaults in which a framework differs: (framework, parameter or `lr`, value).
+    const DEFAULTS: &'static [(Semantics, &'static str, f64)];
+    /// Whether the schedule's momentum has something to replace.
+    fn has_momentum(options: &Options<'_>) -> bool;
+    /// # Errors
+    /// Options that these semantics have no place for.
+    fn new(options: &Options<'_>) -> Result<Self, Usage>;
+}
+
+/// An update rule with its constants.
+pub(super) trait Rule<T: Float>: Send + Sync {
+    fn buffers(&self) -> Vec<Buffer>;
+    /// How the parameters themselves are pulled towards 0 at each step.
+    fn decay(&self) -> Decay;
+    /// The update of one step, every constant computed.
+    fn at(&self, now: Now) -> Direction<T>;
+}
+
+/// Weight decay.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Decay {
+    /// Added to the gradient: g + λθ.
+    Coupled(f64),
+    /// Apart from the gradient: θ·(1 − ηλ), in the same step (Loshchilov and Hutter 2019, arXiv:1711.05101).
+    Decoupled(f64),
+}
+
+impl Decay {
+    /// The place that these semantics give to an optimizer's weight decay: Keras decouples it everywhere.
+    pub fn placed(weight_decay: f64, semantics: Semantics) -> Self {
+        if semantics == Semantics::Keras { Decay::Decoupled(weight_decay) } else { Decay::Coupled(weight_decay) }
+    }
+
+    /// (λ added to the gradient, factor that the parameters are multiplied by).
+    pub fn constants(self, learning_rate: f64) -> (f64, f64) {
+        match self {
+            Decay::Coupled(decay) => (decay, 1.0),
+            Decay::Decoupled(decay) => (0.0, 1.0 - learning_rate * decay),
+        }
+    }
+}
+
+/// Momentum (Polyak 1964), b = μ·b + inside·g; the step is outside·b, or with Nesterov's look-ahead outside·(μ·b + ahead·g).
+///
+/// PyTorch keeps the rate outside the buffer, Keras inside it; they part only while the rate changes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct HeavyBall<T> {
+    momentum: T,
+    inside: T,
+    outside: T,
+    ahead: Option<T>,
+}
+
+impl<T: Float> HeavyBall<T> {
+    /// b = μ·b + fresh·g, step = η·b.
+    pub fn rate_outside(momentum: f64, fresh: f64, learning_rate: f64, nesterov: bool) -> Self {
+        Self {
+            momentum: T::of(momentum),
+            inside: T::of(fresh),
+            outside: T::of(learning_rate),
+            ahead: nesterov.then_some(T::of(1.0)),
+        }
+    }
+
+    /// b = μ·b + η·g, step = b.
+    pub fn rate_inside(momentum: f64, learning_rate: f64, nesterov: bool) -> Self {
+        Self {
+            momentum: T::of(momentum),
+            inside: T::of(learning_rate),
+            outside: T::of(1.0),
+            ahead: nesterov.then_some(T::of(learning_rate)),
+        }
+    }
+
+    /// Turns the gradient into the step.
+    pub fn apply(self, gradient: &mut [T], buffer: &mut [T]) {
+        let Self { momentum, inside, outside, ahead } = self;
+        match ahead {
+            None => {
+                for (g, b) in gradient.iter_mut().zip(buffer) {
+                    *b = momentum * *b + inside * *g;
+                    *g = outside * *b;
+                }
+            }
+            Some(ahead) => {
+                for (g, b) in gradient.iter_mut().zip(buffer) {
+                    *b = momentum * *b + inside * *g;
+                    *g = outside * (momentum * *b + ahead * *g);
+                }
+            }
+        }
+    }
+}
+
+/// step = η·g.
+pub(super) fn scale<T: Float>(gradient: &mut [T], learning_rate: T) {
+    gradient.iter_mut().for_each(|g| *g = learning_rate * *g);
+}
+
+/// m = m + (1 − β)·(g − m): the running mean of the gradient.
+pub(super) fn running_mean<T: Float>(mean: &mut [T], gradient: &[T], fresh: T) {
+    for (m, &g) in mean.iter_mut().zip(gradient) {
+        *m = *m + fresh * (g - *m);
+    }
+}
+
+/// v = ρ·v + (1 − ρ)·g²: the running mean of the squared gradient.
+pub(super) fn running_square<T: Float>(square: &mut [T], gradient: &[T], rho: T, fresh: T) {
+    for (v, &g) in square.iter_mut().zip(gradient) {
+        *v = rho * *v + fresh * (g * g);
+    }
+}
+
+/// Where ε stands under the root of a mean square.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Root<T> {
+    /// √v + ε: PyTorch.
+    EpsOutside(T),
+    /// √(v + ε): Keras and optax.
+    EpsInside(T),
+}
+
+impl<T: Float> Root<T> {
+    pub fn placed(eps: f64, semantics: Semantics) -> Self {
+        match semantics {
+            Semantics::Native | Semantics::Torch => Root::EpsOutside(T::of(eps)),
+            Semantics::Keras | Semantics::Optax => Root::EpsInside(T::of(eps)),
+        }
+    }
+
+    /// g = g / root(v).
+    pub fn divide(self, gradient: &mut [T], square: impl Iterator<Item = T>) {
+        match self {
+            Root::EpsOutside(eps) => gradient.iter_mut().zip(square).for_each(|(g, v)| *g = *g / (v.sqrt() + eps)),
+            Root::EpsInside(eps) => gradient.iter_mut().zip(square).for_each(|(g, v)| *g = *g / (v + eps).sqrt()),
+        }
+    }
+}

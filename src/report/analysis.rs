@@ -1,0 +1,131 @@
+//! What can be said of each entrant, and what cannot.
+
+use super::entrants::{Entrant, Summary, names};
+use crate::record::{ComparisonRow, EpochRow};
+use crate::stats::{PairedDifference, mean, median, paired_difference};
+use std::collections::HashMap;
+
+/// One entrant with all its figures; accuracies are fractions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis<'a> {
+    pub name: String,
+    pub entrant: Entrant<'a>,
+    pub val_accuracy: Option<Summary>,
+    pub best_val_accuracy: Option<Summary>,
+    /// The median over the seeds; 0-based.
+    pub best_epoch: Option<f64>,
+    /// The learning rate of the best epoch, the median over the seeds.
+    pub rate_at_best: Option<f64>,
+    pub test_accuracy: Option<Summary>,
+    /// Training accuracy − validation accuracy, both of the last epoch.
+    pub gap: Option<Summary>,
+    /// The mean validation accuracy over the epochs, by the trapezoidal rule: the area under the curve of a run of length 1.
+    pub area: Option<Summary>,
+    pub target: Option<Target>,
+    pub seconds: Option<Summary>,
+    /// Best entrant − this one, over the seeds that both finished; `None` for the best itself, and where no seed is shared.
+    pub behind_best: Option<PairedDifference>,
+    pub verdict: String,
+}
+
+/// How long it took to the target accuracy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target {
+    /// How many of the finished runs came there.
+    pub reached: usize,
+    /// Means over those that did.
+    pub steps: Option<f64>,
+    pub seconds: Option<f64>,
+}
+
+/// Every entrant, in the order given: the best first.
+pub fn analyse<'a>(
+    entrants: &[Entrant<'a>],
+    metrics: &HashMap<String, Vec<EpochRow>>,
+    target: Option<f64>,
+) -> Vec<Analysis<'a>> {
+    let names = names(entrants);
+    let best = entrants.first().filter(|entrant| entrant.summary(|run| run.val_accuracy).is_some());
+    entrants
+        .iter()
+        .zip(&names)
+        .enumerate()
+        .map(|(place, (entrant, name))| {
+            let rows = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
+            let rates: Vec<f64> = entrant.finished().filter_map(|run| rate_at_best(run, rows(run))).collect();
+            let behind_best = best.filter(|_| place > 0).and_then(|best| paired_difference(&pairs(best, entrant)));
+            Analysis {
+                name: name.clone(),
+                val_accuracy: entrant.summary(|run| run.val_accuracy),
+                best_val_accuracy: entrant.summary(|run| run.best_val_accuracy),
+                best_epoch: entrant.best_epoch(),
+                rate_at_best: median(&rates),
+                test_accuracy: entrant.summary(|run| run.test_accuracy),
+                gap: entrant.summary(|run| Some(run.accuracy? - run.val_accuracy?)),
+                area: entrant.summary(|run| area(rows(run))),
+                target: target.map(|target| to_target(entrant, rows, target)),
+                seconds: entrant.summary(|run| run.seconds),
+                behind_best,
+                verdict: verdict(entrant, name, best.map(|_| names[0].as_str()), behind_best),
+                entrant: entrant.clone(),
+            }
+        })
+        .collect()
+}
+
+/// Validation accuracies of the seeds that both have finished.
+fn pairs(a: &Entrant<'_>, b: &Entrant<'_>) -> Vec<(f64, f64)> {
+    let of = |entrant: &Entrant<'_>, seed| entrant.finished().find(|run| run.seed == seed)?.val_accuracy;
+    let both = |run: &ComparisonRow| Some((of(a, run.seed)?, run.val_accuracy?));
+    b.finished().filter_map(both).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+}
+
+/// In words, so that nobody has to read an interval.
+fn verdict(entrant: &Entrant<'_>, name: &str, best: Option<&str>, behind: Option<PairedDifference>) -> String {
+    let Some(best) = best else { return "no validation accuracy is known".into() };
+    if entrant.summary(|run| run.val_accuracy).is_none() {
+        return format!("not ranked: {}", entrant.status());
+    }
+    if name == best {
+        return "best on validation".into();
+    }
+    let Some(difference) = behind else { return format!("no finished seed in common with {best}") };
+    let points = difference.mean * 100.0;
+    match (difference.interval, difference.needed) {
+        (None, _) => format!("{points:.1} points behind {best} with one seed: n = 1 tells nothing about other seeds"),
+        (Some(interval), _) if interval.excludes_zero() => {
+            let half = interval.half_width * 100.0;
+            format!("{best} beats it by {points:.1} ± {half:.1} points (n = {})", interval.n)
+        }
+        (Some(interval), Some(needed)) => {
+            format!("not separable from {best} with n = {}; about {needed} seeds would be needed", interval.n)
+        }
+        (Some(interval), None) => format!("not separable from {best} with n = {}, nor with 10,000", interval.n),
+    }
+}
+
+fn rate_at_best(run: &ComparisonRow, rows: &[EpochRow]) -> Option<f64> {
+    rows.iter().find(|row| Some(row.epoch) == run.best_epoch).map(|row| row.learning_rate)
+}
+
+fn area(rows: &[EpochRow]) -> Option<f64> {
+    let values: Vec<f64> = rows.iter().map(|row| row.val_accuracy).collect::<Option<_>>()?;
+    match values[..] {
+        [] => None,
+        [only] => Some(only),
+        _ => mean(&values.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).collect::<Vec<_>>()),
+    }
+}
+
+fn to_target<'r>(entrant: &Entrant<'_>, rows: impl Fn(&ComparisonRow) -> &'r [EpochRow], target: f64) -> Target {
+    let mut steps = Vec::new();
+    let mut seconds = Vec::new();
+    for run in entrant.finished() {
+        let rows = rows(run);
+        if let Some(place) = rows.iter().position(|row| row.val_accuracy.is_some_and(|accuracy| accuracy >= target)) {
+            steps.push(rows[place].step as f64);
+            seconds.push(rows[..=place].iter().map(|row| row.seconds).sum());
+        }
+    }
+    Target { reached: steps.len(), steps: mean(&steps), seconds: mean(&seconds) }
+}

@@ -1,0 +1,314 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const hidden = new Set();
+  const DASHES = [[], [7, 3], [2, 2.5], [9, 2.5, 2, 2.5]];
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const colour = (i) => (i < 0 ? css("--grey") : css("--c" + (i % 7)));
+  const dash = (i) => (i < 0 ? [] : DASHES[Math.floor(i / 7) % 4]);
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  };
+  const number = (v) => {
+    if (v === null || v === undefined) return "–";
+    if (v === 0) return "0";
+    const size = Math.abs(v);
+    return size < 1e-3 || size >= 1e6 ? v.toExponential(2).replace(/\.?0+e/, "e") : String(Number(v.toPrecision(4)));
+  };
+
+  // From values to places along an axis; ticks at 1, 2, 5 times a power of ten.
+  const axis = (low, high, log, from, to) => {
+    if (!(low <= high)) [low, high] = log ? [0.1, 1] : [0, 1];
+    if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - (Math.abs(low) / 2 || 1), high + (Math.abs(high) / 2 || 1)];
+    const f = log ? Math.log10 : (v) => v;
+    const [a, b] = [f(low), f(high)];
+    const place = (v) => (v === null || v === undefined || (log && v <= 0) ? NaN : from + ((f(v) - a) / (b - a)) * (to - from));
+    const value = (p) => a + ((p - from) / (to - from)) * (b - a);
+    const ticks = (most) => {
+      const list = [];
+      if (log && Math.floor(b) - Math.ceil(a) >= 1) {
+        const stride = Math.ceil((Math.floor(b) - Math.ceil(a) + 1) / most);
+        for (let k = Math.ceil(a); k <= b; k++) if (k % stride === 0) list.push(10 ** k);
+        return list;
+      }
+      const rough = (high - low) / most, size = 10 ** Math.floor(Math.log10(rough));
+      const step = [1, 2, 5, 10].map((m) => m * size).find((s) => s >= rough * 0.999);
+      for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) list.push(k * step);
+      return list;
+    };
+    return { place, value, ticks, low, high, log };
+  };
+
+  const tip = make("div", { id: "tip", role: "status", hidden: "" });
+  document.body.append(tip);
+
+  const charts = data.charts.map((spec) => {
+    const figure = document.getElementById(spec.id);
+    const [base, over] = figure.querySelectorAll("canvas");
+    const shown = () => spec.series.filter((s) => !(spec.shared && hidden.has(s.i)));
+    const xs = (s) => s.x || spec.x;
+    let view = null;
+
+    const range = (values, log) => {
+      let low = Infinity, high = -Infinity;
+      for (const v of values) if (v !== null && (!log || v > 0)) { if (v < low) low = v; if (v > high) high = v; }
+      return [low, high];
+    };
+    const all = function* (list, pick) { for (const s of list) for (const v of pick(s)) yield v; };
+
+    const layout = () => {
+      const width = base.clientWidth, height = base.clientHeight, list = shown();
+      let [low, high] = range(all(list, (s) => s.y), false), log = false;
+      if (spec.kind === "rate") {
+        const [least, most] = range(all(list, (s) => s.y), true);
+        if (least < most / 20) { log = true; low = Math.max(least, most * 1e-5) / 1.3; high = most * 1.3; }
+      } else if (spec.kind === "loss") {
+        const sorted = [...all(list, (s) => s.y)].filter((v) => v !== null).sort((a, b) => a - b);
+        const most = sorted[Math.floor((sorted.length - 1) * 0.9)];
+        if (high > 2 * most) high = most * 1.5;
+      }
+      if (!log && high > low) { const room = (high - low) * 0.04; low = low >= 0 ? Math.max(0, low - room) : low - room; high += room; }
+      const [x0, x1] = range(all(list, xs), spec.logx);
+      const y = axis(low, high, log, height - 40, 8);
+      const labels = y.ticks(Math.max(2, Math.floor((height - 48) / 32)));
+      const context = base.getContext("2d");
+      context.font = "11px system-ui, sans-serif";
+      const left = Math.max(...labels.map((v) => context.measureText(number(v)).width), 10) + 12;
+      return { width, height, left, list, y, labels, x: axis(x0, x1, spec.logx, left, width - 10) };
+    };
+
+    const path = (context, s, v) => {
+      context.beginPath();
+      let pen = false;
+      for (let k = 0; k < s.y.length; k++) {
+        const px = v.x.place(xs(s)[k]), py = v.y.place(s.y[k]);
+        if (!Number.isFinite(px + py)) { pen = false; continue; }
+        if (pen) context.lineTo(px, py); else { context.moveTo(px, py); if (!Number.isFinite(v.y.place(s.y[k + 1]))) context.arc(px, py, 1.2, 0, 7); }
+        pen = true;
+      }
+      context.stroke();
+    };
+
+    // A gap in the line is a gap in the band.
+    const band = (context, s, v, opacity) => {
+      if (!s.s) return;
+      context.fillStyle = colour(s.i);
+      context.globalAlpha = opacity;
+      let run = [];
+      const flush = () => {
+        if (run.length > 1) {
+          context.beginPath();
+          run.forEach(([px, up], k) => (k ? context.lineTo(px, up) : context.moveTo(px, up)));
+          run.reverse().forEach(([px, , down]) => context.lineTo(px, down));
+          context.fill();
+        }
+        run = [];
+      };
+      s.y.forEach((mean, k) => {
+        const known = mean !== null && s.s[k] !== null;
+        const px = v.x.place(xs(s)[k]), up = v.y.place(known ? mean + s.s[k] : null), down = v.y.place(known ? mean - s.s[k] : null);
+        if (Number.isFinite(px + up + down)) run.push([px, up, down]); else flush();
+      });
+      flush();
+      context.globalAlpha = 1;
+    };
+
+    const clear = (canvas) => {
+      const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      const context = canvas.getContext("2d");
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      return context;
+    };
+
+    const clip = (context, v) => { context.beginPath(); context.rect(v.left, 8, v.width - 10 - v.left, v.height - 48); context.clip(); };
+
+    const draw = () => {
+      const context = clear(base);
+      const v = (view = layout());
+      const [grid, soft, line] = [css("--grid"), css("--soft"), css("--line")];
+      context.font = "11px system-ui, sans-serif";
+      context.lineWidth = 1;
+      context.textAlign = "right";
+      context.textBaseline = "middle";
+      const rule = (x0, y0, x1, y1) => { context.beginPath(); context.moveTo(x0, y0); context.lineTo(x1, y1); context.stroke(); };
+      for (const value of v.labels) {
+        const py = v.y.place(value);
+        context.strokeStyle = grid; rule(v.left, py, v.width - 10, py);
+        context.fillStyle = soft; context.fillText(number(value), v.left - 6, py);
+      }
+      context.textAlign = "center";
+      const whole = !spec.logx && spec.x && spec.x.length;
+      for (const value of v.x.ticks(Math.max(2, Math.floor((v.width - v.left) / 70)))) {
+        if (whole && !Number.isInteger(Number(value.toPrecision(9)))) continue;
+        const px = v.x.place(value);
+        context.strokeStyle = grid; rule(px, 8, px, v.height - 40);
+        context.fillStyle = soft; context.fillText(number(value), px, v.height - 29);
+      }
+      context.fillText(spec.xlabel, (v.left + v.width - 10) / 2, v.height - 11);
+      context.save();
+      clip(context, v);
+      const bands = v.list.filter((s) => s.s);
+      for (const s of bands) {
+        band(context, s, v, bands.length > 6 ? 0.07 : 0.16);
+      }
+      context.lineJoin = "round";
+      for (const s of [...v.list].reverse()) {
+        context.strokeStyle = colour(s.i);
+        context.lineWidth = s.i < 0 ? 0.8 : v.list.length > 40 ? 1 : 1.7;
+        context.setLineDash(dash(s.i));
+        path(context, s, v);
+      }
+      context.restore();
+      context.setLineDash([]);
+      context.strokeStyle = line;
+      context.lineWidth = 1;
+      context.strokeRect(v.left, 8, v.width - 10 - v.left, v.height - 48);
+      clear(over);
+    };
+
+    // The drawn point nearest to a place.
+    const nearest = (px, py) => {
+      let found = null;
+      for (const s of view.list) {
+        const x = xs(s);
+        let a = 0, b = s.y.length - 1;
+        // Epochs are in order; the rates of a range test may go up and down again.
+        if (spec.x) for (const wanted = view.x.value(px); b - a > 1; ) { const m = (a + b) >> 1; if (x[m] < wanted) a = m; else b = m; }
+        for (let k = a; k <= b; k++) {
+          const dx = view.x.place(x[k]) - px, dy = view.y.place(s.y[k]) - py, distance = dx * dx + dy * dy;
+          if (Number.isFinite(distance) && (!found || distance < found.distance)) found = { s, k, distance };
+        }
+      }
+      return found;
+    };
+
+    const show = (found) => {
+      const context = clear(over);
+      tip.hidden = !found;
+      if (!found) return;
+      const { s, k } = found, px = view.x.place(xs(s)[k]), py = view.y.place(s.y[k]);
+      context.save();
+      clip(context, view);
+      band(context, s, view, 0.28);
+      context.strokeStyle = colour(s.i);
+      context.lineWidth = 3.2;
+      context.lineJoin = "round";
+      context.setLineDash(dash(s.i));
+      path(context, s, view);
+      context.restore();
+      context.fillStyle = colour(s.i);
+      context.beginPath(); context.arc(px, py, 4.5, 0, 7); context.fill();
+      const spread = s.s && s.s[k] !== null ? " ± " + number(s.s[k]) : "";
+      const n = s.n ? " (n = " + s.n + ")" : "";
+      tip.replaceChildren(make("b", {}, s.name), `${spec.xlabel} ${number(xs(s)[k])}: ${spec.ylabel} ${number(s.y[k])}${spread}${n}`);
+      const box = base.getBoundingClientRect(), page = document.documentElement.clientWidth;
+      const x = box.left + px + 14, flip = x + tip.offsetWidth > page - 8;
+      tip.style.left = Math.max(6, (flip ? box.left + px - tip.offsetWidth - 14 : x)) + window.scrollX + "px";
+      tip.style.top = box.top + py - tip.offsetHeight - 12 + window.scrollY + "px";
+    };
+
+    let held = null;
+    const at = (event) => { const box = base.getBoundingClientRect(); return nearest(event.clientX - box.left, event.clientY - box.top); };
+    base.addEventListener("pointermove", (event) => { if (event.pointerType !== "touch") show((held = at(event))); });
+    base.addEventListener("pointerleave", (event) => { if (event.pointerType !== "touch") show((held = null)); });
+    // A tap shows values; a click on a line hides it.
+    base.addEventListener("click", (event) => {
+      const found = at(event);
+      if (event.pointerType === "touch" || !spec.shared || !found || found.distance > 64) show((held = found));
+      else { show((held = null)); toggle(found.s.i); }
+    });
+    base.addEventListener("blur", () => show((held = null)));
+    base.addEventListener("keydown", (event) => {
+      const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      if (event.key === "Escape") return show((held = null));
+      if (!move || !view.list.length) return;
+      event.preventDefault();
+      const list = view.list, line = held ? Math.max(0, list.indexOf(held.s)) : 0;
+      const s = list[(line + move[0] + list.length) % list.length];
+      let k = held ? held.k + move[1] : 0;
+      k = Math.min(Math.max(k, 0), s.y.length - 1);
+      while (k < s.y.length - 1 && s.y[k] === null) k++;
+      show((held = { s, k }));
+    });
+
+    // The numbers of the chart, made when they are asked for.
+    const details = figure.querySelector("details");
+    details.addEventListener("toggle", () => {
+      if (!details.open || details.querySelector("table")) return;
+      const head = make("tr", {}, make("th", { scope: "col" }, spec.xlabel), ...spec.series.map((s) => make("th", { scope: "col" }, s.name)));
+      const x = spec.x || xs(spec.series[0]);
+      const body = make("tbody");
+      x.forEach((value, k) => {
+        const cell = (s) => make("td", {}, number(s.y[k]) + (s.s && s.s[k] !== null && s.s[k] !== undefined ? " ± " + number(s.s[k]) : ""));
+        body.append(make("tr", {}, make("th", { scope: "row" }, number(value)), ...spec.series.map(cell)));
+      });
+      details.append(make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), body)));
+    });
+    return { draw, element: base };
+  });
+
+  const redraw = () => charts.forEach((chart) => chart.draw());
+
+  // The legend: one button an entrant.
+  const legend = document.getElementById("legend");
+  const buttons = new Map();
+  const refresh = () => { buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(!hidden.has(i)))); redraw(); };
+  const toggle = (i) => { if (!hidden.delete(i)) hidden.add(i); refresh(); };
+  if (legend && data.entrants.length) {
+    const every = (label, hide) => { const button = make("button", { type: "button" }, label); button.addEventListener("click", () => { hidden.clear(); if (hide) data.entrants.forEach((_, i) => hidden.add(i)); refresh(); }); return button; };
+    const items = [every("Show all", false), every("Hide all", true)];
+    data.entrants.forEach((name, i) => {
+      const button = make("button", { type: "button", "aria-pressed": "true", title: "Show or hide this line" });
+      button.innerHTML = `<svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke="var(--c${i % 7})" stroke-width="2.4" stroke-dasharray="${dash(i).join(" ")}"/></svg>`;
+      button.append(name);
+      button.addEventListener("click", () => toggle(i));
+      buttons.set(i, button);
+      items.push(button);
+    });
+    legend.append(...items);
+  }
+
+  // Tables sort by the column whose head is pressed; what is unknown stays at the end.
+  document.querySelectorAll("table.sortable").forEach((table) => {
+    table.querySelectorAll("thead th").forEach((head, column) => {
+      const button = make("button", { type: "button" }, ...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") !== "ascending";
+        table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const key = (row) => { const cell = row.cells[column], v = cell.dataset.v; return v === undefined ? cell.textContent : v === "" ? NaN : Number(v); };
+        const compare = (a, b) => {
+          if (typeof a === "string") return up ? a.localeCompare(b) : b.localeCompare(a);
+          if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
+          return up ? a - b : b - a;
+        };
+        const rows = [...table.tBodies[0].rows].map((row) => [key(row), row]);
+        rows.sort((a, b) => compare(a[0], b[0]));
+        table.tBodies[0].append(...rows.map((row) => row[1]));
+      });
+    });
+  });
+
+  document.querySelectorAll("button.copy").forEach((button) => button.addEventListener("click", () => {
+    const code = button.parentElement.querySelector("code");
+    const done = () => { button.textContent = "Copied"; setTimeout(() => (button.textContent = "Copy"), 1500); };
+    // A page opened from a file may not write to the clipboard: then the command is selected, ready for Ctrl+C.
+    const select = () => getSelection().selectAllChildren(code);
+    if (navigator.clipboard) navigator.clipboard.writeText(code.textContent).then(done, select); else select();
+  }));
+
+  document.getElementById("theme").addEventListener("click", () => {
+    const root = document.documentElement, dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    redraw();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  let width = 0;
+  new ResizeObserver(() => { if (document.body.clientWidth !== width) { width = document.body.clientWidth; redraw(); } }).observe(document.body);
+})();

@@ -1,0 +1,191 @@
+//! Line charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
+
+mod axis;
+mod font;
+mod layout;
+mod raster;
+mod scene;
+mod svg;
+mod terminal;
+
+use crate::record::replace_file;
+use std::path::Path;
+
+/// One picture: a title, panels, and one legend for all of them.
+///
+/// A series of the same name has the same colour in every panel, and one entry in the legend.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    pub title: String,
+    pub panels: Vec<Panel>,
+    /// Width and height in CSS pixels; a PNG has two pixels for each, so that it is sharp.
+    pub size: (u32, u32),
+}
+
+/// One pair of axes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Panel {
+    pub title: String,
+    pub x_label: String,
+    pub y_label: String,
+    pub x_scale: Scale,
+    pub y_scale: Scale,
+    /// `None`: as wide as the values.
+    pub x_range: Option<(f64, f64)>,
+    /// `None`: as high as the values. What lies outside is cut off at the frame.
+    pub y_range: Option<(f64, f64)>,
+    /// Drawn in this order, the later above the earlier.
+    pub series: Vec<Series>,
+    /// Vertical lines.
+    pub marks: Vec<Mark>,
+}
+
+/// One line. A point that is NaN, infinite, or not above 0 on a log axis breaks it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// As the legend shows it; a nameless series is not in the legend.
+    pub name: String,
+    pub points: Vec<(f64, f64)>,
+    pub style: Style,
+    /// (x, lower, upper): a shaded area, for example ± one standard deviation. Empty: none.
+    pub band: Vec<(f64, f64, f64)>,
+    pub dashed: bool,
+    /// A ring at the first point and a dot at the last: a path that somebody walked.
+    pub ends: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// The next colour of the palette.
+    #[default]
+    Auto,
+    /// This colour of the palette: the same line in several figures, or a pair of lines that belong together.
+    Colour(usize),
+    /// Thin and grey: contour lines, raw values under smoothed ones.
+    Grey,
+}
+
+/// A vertical line at `at` with a label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    pub at: f64,
+    pub label: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scale {
+    #[default]
+    Linear,
+    /// Base 10; values not above 0 have no place on it.
+    Log,
+}
+
+impl Series {
+    pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, ..Self::default() }
+    }
+}
+
+impl Panel {
+    pub fn new(title: impl Into<String>, x_label: impl Into<String>, y_label: impl Into<String>) -> Self {
+        Self { title: title.into(), x_label: x_label.into(), y_label: y_label.into(), ..Self::default() }
+    }
+}
+
+impl Figure {
+    /// A figure of a size that suits its panels.
+    pub fn new(title: impl Into<String>, panels: Vec<Panel>) -> Self {
+        let size = match panels.len() {
+            0 | 1 => (800, 500),
+            2 => (1200, 460),
+            _ => (1200, 860),
+        };
+        Self { title: title.into(), panels, size }
+    }
+
+    /// Writes a PNG, whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_png(&self, path: &Path) -> anyhow::Result<()> {
+        replace_file(path, &self.png()?)
+    }
+
+    /// Writes an SVG, whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_svg(&self, path: &Path) -> anyhow::Result<()> {
+        replace_file(path, self.svg().as_bytes())
+    }
+
+    /// The bytes of a PNG.
+    ///
+    /// # Errors
+    /// The encoder refuses the size.
+    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
+        raster::png(&layout::scene(self))
+    }
+
+    /// The text of an SVG, complete in itself.
+    pub fn svg(&self) -> String {
+        svg::text(&layout::scene(self))
+    }
+
+    /// The figure as text: braille lines with a marker for each series, axes, and the legend underneath.
+    ///
+    /// No line is wider than `width` columns; each panel takes `height` lines. `colour` adds ANSI colours; without them the markers
+    /// tell the series apart.
+    pub fn terminal(&self, width: usize, height: usize, colour: bool) -> String {
+        terminal::text(self, width, height, colour)
+    }
+
+    /// The palette place of each named series, by its name, in order of first appearance.
+    fn legend(&self) -> Vec<LegendEntry<'_>> {
+        let mut entries: Vec<LegendEntry<'_>> = Vec::new();
+        let mut next = 0;
+        for series in self.panels.iter().flat_map(|panel| &panel.series) {
+            if series.name.is_empty() || entries.iter().any(|entry| entry.name == series.name) {
+                continue;
+            }
+            let place = match series.style {
+                Style::Auto => {
+                    next += 1;
+                    Some(next - 1)
+                }
+                Style::Colour(place) => Some(place),
+                Style::Grey => None,
+            };
+            entries.push(LegendEntry { name: &series.name, place, dashed: series.dashed });
+        }
+        entries
+    }
+}
+
+impl Panel {
+    fn axes(&self) -> (axis::Axis, axis::Axis) {
+        let points = || self.series.iter().flat_map(|s| s.points.iter().copied());
+        let bands = || self.series.iter().flat_map(|s| s.band.iter().copied());
+        let marks = self.marks.iter().map(|mark| mark.at);
+        let x = match self.x_range {
+            Some((low, high)) => axis::Axis::between(self.x_scale, low, high),
+            None => axis::Axis::fit(self.x_scale, points().map(|p| p.0).chain(marks), 0.0),
+        };
+        let y = match self.y_range {
+            Some((low, high)) => axis::Axis::between(self.y_scale, low, high),
+            None => {
+                let values = points().map(|p| p.1).chain(bands().flat_map(|(_, lower, upper)| [lower, upper]));
+                axis::Axis::fit(self.y_scale, values, 0.04)
+            }
+        };
+        (x, y)
+    }
+}
+
+/// A line of the legend. `place` is its colour in the palette; `None` is grey.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct LegendEntry<'a> {
+    name: &'a str,
+    place: Option<usize>,
+    dashed: bool,
+}

@@ -1,0 +1,136 @@
+//! The picture of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
+
+use super::chart::{Figure, Panel, Scale, Series};
+use super::entrants::{Entrant, Summary, entrants, names};
+use crate::record::{ComparisonRow, EpochRow, read_good_rows};
+use crate::stats::quantile;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The figure of a comparison, and one line for each file that could not be read whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    pub figure: Figure,
+    pub complaints: Vec<String>,
+}
+
+/// Reads comparison.csv in `folder` and `runs/NAME/metrics.csv` of each of its runs.
+///
+/// # Errors
+/// comparison.csv is missing, or holds no run.
+pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
+    let path = folder.join("comparison.csv");
+    let (rows, complaint) = read_good_rows::<ComparisonRow>(&path);
+    let mut complaints = Vec::new();
+    match complaint {
+        Some(error) if rows.is_empty() => return Err(error),
+        Some(error) => complaints.push(format!("{error:#}")),
+        None if rows.is_empty() => anyhow::bail!("{}: no run in it", path.display()),
+        None => {}
+    }
+    let mut metrics = HashMap::new();
+    for row in &rows {
+        let (epochs, complaint) = read_good_rows::<EpochRow>(&folder.join("runs").join(&row.run).join("metrics.csv"));
+        complaints.extend(complaint.map(|error| format!("{error:#}")));
+        metrics.insert(row.run.clone(), epochs);
+    }
+    Ok(Comparison { figure: figure(&entrants(&rows), &metrics, title), complaints })
+}
+
+/// Reads `folder` and writes comparison.png and comparison.svg into it. Gives one line for each file that could not be read whole.
+///
+/// # Errors
+/// comparison.csv cannot be read, or a picture cannot be written.
+pub fn write(folder: &Path, title: &str) -> anyhow::Result<Vec<String>> {
+    let comparison = read(folder, title)?;
+    comparison.figure.write_png(&folder.join("comparison.png"))?;
+    comparison.figure.write_svg(&folder.join("comparison.svg"))?;
+    Ok(comparison.complaints)
+}
+
+/// One line for each entrant: the mean over its runs, and ± one standard deviation where there are several.
+///
+/// `metrics` are the rows of each run by its name. The lines of an entrant are of its finished runs, or of all while none is finished.
+pub fn figure(entrants: &[Entrant<'_>], metrics: &HashMap<String, Vec<EpochRow>>, title: &str) -> Figure {
+    let names = names(entrants);
+    let panel = |title: &str, y_label: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| {
+        let series = entrants.iter().zip(&names).map(|(entrant, name)| line(entrant, name, metrics, value)).collect();
+        Panel { series, ..Panel::new(title, "epoch", y_label) }
+    };
+    let mut panels = vec![
+        rate_panel(panel("Learning rate", "learning rate", &|row| Some(row.learning_rate))),
+        loss_panel(panel("Training loss", "loss", &|row| Some(row.loss))),
+        loss_panel(panel("Validation loss", "loss", &|row| row.val_loss)),
+        panel("Training accuracy", "accuracy", &|row| Some(row.accuracy)),
+        panel("Validation accuracy", "accuracy", &|row| row.val_accuracy),
+    ];
+    // Without a validation set there is nothing to draw in its panels.
+    panels.retain(|panel| panel.series.iter().any(|series| !series.points.is_empty()));
+    let size = if panels.len() > 3 { (1500, 880) } else { (1500, 480) };
+    Figure { title: title.to_string(), panels, size }
+}
+
+fn line(
+    entrant: &Entrant<'_>,
+    name: &str,
+    metrics: &HashMap<String, Vec<EpochRow>>,
+    value: &dyn Fn(&EpochRow) -> Option<f64>,
+) -> Series {
+    let rows_of = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
+    let mut runs: Vec<&[EpochRow]> = entrant.finished().map(rows_of).collect();
+    if runs.is_empty() {
+        runs = entrant.runs.iter().map(|run| rows_of(run)).collect();
+    }
+    let last = runs.iter().filter_map(|rows| rows.last()).map(|row| row.epoch).max();
+    let mut series = Series::new(name, Vec::new());
+    for epoch in 0..last.map_or(0, |last| last + 1) {
+        let at_epoch = |rows: &&[EpochRow]| {
+            let place = rows.binary_search_by_key(&epoch, |row| row.epoch).ok()?;
+            value(&rows[place])
+        };
+        let values: Vec<f64> = runs.iter().filter_map(at_epoch).collect();
+        if values.is_empty() {
+            continue;
+        }
+        // One diverged run makes the mean NaN, which breaks the line: it is not hidden.
+        let whole = values.iter().all(|value| value.is_finite());
+        let summary = Summary::of(values.into_iter().map(Some)).filter(|_| whole);
+        series.points.push((epoch as f64, summary.map_or(f64::NAN, |summary| summary.mean)));
+        if let Some(Summary { mean, deviation: Some(deviation), .. }) = summary {
+            series.band.push((epoch as f64, mean - deviation, mean + deviation));
+        }
+    }
+    series
+}
+
+/// Rates that are far apart stand on a log axis; one that goes to 0 leaves it at the bottom, rather than squeezing the others.
+fn rate_panel(mut panel: Panel) -> Panel {
+    // A rate is the same for every seed, but for schedules that listen to metrics: no band.
+    panel.series.iter_mut().for_each(|series| series.band.clear());
+    let rates =
+        || panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).filter(|rate| *rate > 0.0);
+    let (low, high) = rates().fold((f64::INFINITY, 0.0_f64), |(low, high), rate| (low.min(rate), high.max(rate)));
+    if low < high / 20.0 {
+        panel.y_scale = Scale::Log;
+        panel.y_range = Some((low.max(high * 1e-5) / 1.3, high * 1.3));
+    }
+    panel
+}
+
+/// A loss that shoots up on its way to infinity is cut off, so that the others can be told apart.
+fn loss_panel(mut panel: Panel) -> Panel {
+    let losses: Vec<f64> = panel
+        .series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(|point| point.1)
+        .filter(|loss| loss.is_finite())
+        .collect();
+    let extremes = [0.0, 0.9, 1.0].map(|q| quantile(&losses, q));
+    if let [Some(low), Some(high), Some(highest)] = extremes
+        && highest > 2.0 * high
+    {
+        panel.y_range = Some((low * 0.95, high * 1.5));
+    }
+    panel
+}

@@ -1,0 +1,129 @@
+//! Runs that differ in their seed only are one entrant.
+
+use crate::record::{ComparisonRow, Status};
+use crate::schedule::Semantics;
+use crate::stats::{mean, median, standard_deviation};
+
+/// All runs of one optimizer, schedule, semantics and base rate, in one setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entrant<'a> {
+    pub optimizer: &'a str,
+    pub schedule: &'a str,
+    pub semantics: Semantics,
+    pub lr: f64,
+    /// What else tells these runs from others that are shown with them: `epochs=30 model=resnet9`; empty where nothing does.
+    pub setting: &'a str,
+    /// One a seed.
+    pub runs: Vec<&'a ComparisonRow>,
+}
+
+/// A mean over runs; `deviation` is `None` for n = 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    pub mean: f64,
+    pub deviation: Option<f64>,
+    pub n: usize,
+}
+
+impl Summary {
+    /// Of the values that are known and finite; `None` where there are none.
+    pub fn of(values: impl Iterator<Item = Option<f64>>) -> Option<Self> {
+        let known: Vec<f64> = values.flatten().filter(|value| value.is_finite()).collect();
+        Some(Self { mean: mean(&known)?, deviation: standard_deviation(&known), n: known.len() })
+    }
+}
+
+impl<'a> Entrant<'a> {
+    /// The runs that count: the finished ones. Where none is, nothing does.
+    pub fn finished(&self) -> impl Iterator<Item = &'a ComparisonRow> {
+        self.runs.iter().copied().filter(|run| run.status == Status::Finished)
+    }
+
+    /// Over the finished runs.
+    pub fn summary(&self, value: impl Fn(&ComparisonRow) -> Option<f64>) -> Option<Summary> {
+        Summary::of(self.finished().map(value))
+    }
+
+    /// The median over the finished runs: an epoch that one of them had, or the middle of two.
+    pub fn best_epoch(&self) -> Option<f64> {
+        median(&self.finished().filter_map(|run| run.best_epoch).map(|epoch| epoch as f64).collect::<Vec<_>>())
+    }
+
+    /// `finished`, or how the runs stand that are not: `1 diverged`.
+    pub fn status(&self) -> String {
+        let count = |status| self.runs.iter().filter(|run| run.status == status).count();
+        let others = [Status::Running, Status::Interrupted, Status::Diverged, Status::Failed];
+        let unfinished: Vec<(Status, usize)> =
+            others.map(|status| (status, count(status))).into_iter().filter(|(_, count)| *count > 0).collect();
+        match unfinished[..] {
+            [] => Status::Finished.to_string(),
+            [(status, count)] if count == self.runs.len() => status.to_string(),
+            ref several => {
+                several.iter().map(|(status, count)| format!("{count} {status}")).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
+/// The entrants, the best validation accuracy first; those without one last, in the order they came.
+pub fn entrants(rows: &[ComparisonRow]) -> Vec<Entrant<'_>> {
+    entrants_of(rows.iter().map(|row| (row, "")))
+}
+
+/// As [`entrants`], for runs of several settings.
+pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>) -> Vec<Entrant<'a>> {
+    let mut entrants: Vec<Entrant<'a>> = Vec::new();
+    for (row, setting) in runs {
+        let same = |e: &&mut Entrant<'_>| {
+            (e.optimizer, e.schedule, e.semantics) == (row.optimizer.as_str(), row.schedule.as_str(), row.semantics)
+                && e.lr.to_bits() == row.lr.to_bits()
+                && e.setting == setting
+        };
+        match entrants.iter_mut().find(same) {
+            Some(entrant) => entrant.runs.push(row),
+            None => entrants.push(Entrant {
+                optimizer: &row.optimizer,
+                schedule: &row.schedule,
+                semantics: row.semantics,
+                lr: row.lr,
+                setting,
+                runs: vec![row],
+            }),
+        }
+    }
+    let key = |entrant: &Entrant<'_>| entrant.summary(|run| run.val_accuracy).map_or(f64::NEG_INFINITY, |s| s.mean);
+    entrants.sort_by(|a, b| key(b).total_cmp(&key(a)));
+    entrants
+}
+
+/// A name for each entrant, in their order: `sgd/cosine`, and what else is needed to tell it from the others.
+pub fn names(entrants: &[Entrant<'_>]) -> Vec<String> {
+    let short = |e: &Entrant<'_>| format!("{}/{}", e.optimizer, e.schedule);
+    entrants
+        .iter()
+        .map(|entrant| {
+            let mut name = short(entrant);
+            let twins: Vec<&Entrant<'_>> = entrants.iter().filter(|other| short(other) == name).collect();
+            if twins.iter().any(|twin| twin.lr != entrant.lr) {
+                name.push_str(&format!(" lr={}", entrant.lr));
+            }
+            if twins.iter().any(|twin| twin.semantics != entrant.semantics) {
+                name.push_str(&format!(" ({})", semantics_name(entrant.semantics)));
+            }
+            if !entrant.setting.is_empty() {
+                name.push_str(&format!(" [{}]", entrant.setting));
+            }
+            name
+        })
+        .collect()
+}
+
+/// As on the command line.
+pub fn semantics_name(semantics: Semantics) -> &'static str {
+    match semantics {
+        Semantics::Native => "native",
+        Semantics::Torch => "torch",
+        Semantics::Keras => "keras",
+        Semantics::Optax => "optax",
+    }
+}

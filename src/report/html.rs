@@ -1,0 +1,327 @@
+//! The report as one HTML file: no network, no other file.
+
+use super::analysis::Analysis;
+use super::chart::{Figure, Panel};
+use super::entrants::{Entrant, Summary};
+use super::escape::escape;
+use super::load::{Loaded, LoadedRun};
+use super::table::{duration, percent};
+use crate::record::{RangeRow, Status};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+const UNKNOWN: &str = "–";
+
+/// What the page is made of.
+pub struct Page<'a> {
+    pub title: &'a str,
+    /// One sentence: see [`summary`].
+    pub summary: &'a str,
+    /// From where, when, with what.
+    pub origin: &'a str,
+    pub loaded: &'a Loaded,
+    pub analyses: &'a [Analysis<'a>],
+    /// The mean curves of all entrants, in the order of `analyses`.
+    pub figure: &'a Figure,
+    pub target: Option<f64>,
+}
+
+impl Page<'_> {
+    /// The whole file.
+    pub fn html(&self) -> String {
+        let charts = self.charts();
+        let figures = |shared: bool| -> String {
+            charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(|chart| figure_html(chart)).collect()
+        };
+        let names: Vec<&str> = self.analyses.iter().map(|analysis| analysis.name.as_str()).collect();
+        // `<` must not end the script element.
+        let data = json!({ "entrants": names, "charts": charts }).to_string().replace('<', "\\u003c");
+        let mut body = String::new();
+        if !self.analyses.is_empty() {
+            let _ = write!(
+                body,
+                "<section><h2>Curves</h2><p class=soft>The mean over the seeds, with a band of ± one standard deviation. Point at a line \
+                 for its values; press a name, or click a line, to hide it.</p><div id=legend role=group aria-label=Entrants></div>\
+                 <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{}</section>\n",
+                figures(true),
+                self.entrants_table()
+            );
+        }
+        if !self.loaded.ranges.is_empty() {
+            let _ = write!(body, "<section><h2>Range tests</h2><div class=charts>{}</div></section>\n", figures(false));
+        }
+        if !self.loaded.runs.is_empty() {
+            let _ = write!(body, "<section><h2>Runs</h2>{}</section>\n", self.runs_table());
+        }
+        format!(
+            "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n\
+             <meta name=viewport content=\"width=device-width, initial-scale=1\">\n\
+             <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+             img-src data:\">\n<link rel=icon href=\"data:,\">\n<title>{title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n\
+             <header><div><h1>{title}</h1><p class=soft>{origin}</p></div><button id=theme type=button>Light / dark</button></header>\n\
+             <main>\n<p class=best>{summary}</p>\n{notes}{body}</main>\n\
+             <script type=\"application/json\" id=data>{data}</script>\n<script>\n{js}</script>\n</body>\n</html>\n",
+            title = escape(self.title),
+            origin = escape(self.origin),
+            summary = escape(self.summary),
+            notes = self.notes(),
+            css = include_str!("assets/report.css"),
+            js = include_str!("assets/report.js"),
+        )
+    }
+
+    /// What could not be read, and what to be wary of.
+    fn notes(&self) -> String {
+        let mut notes: Vec<String> = Vec::new();
+        if self.loaded.runs.iter().any(|run| run.validated_on_test) {
+            notes.push("Validation used the test images: what was chosen by it has seen them.".into());
+        }
+        let unfinished = self.loaded.runs.iter().filter(|run| run.row.status != Status::Finished).count();
+        if unfinished > 0 {
+            let count = self.loaded.runs.len();
+            notes.push(format!(
+                "{unfinished} of {count} runs did not finish, or not yet: see their status. They are in no mean."
+            ));
+        }
+        notes.extend(self.loaded.complaints.iter().cloned());
+        if notes.is_empty() {
+            return String::new();
+        }
+        let items: String = notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
+        format!("<div class=notes role=note><ul>{items}</ul></div>\n")
+    }
+
+    fn charts(&self) -> Vec<Value> {
+        let entrants: Vec<&Entrant<'_>> = self.analyses.iter().map(|analysis| &analysis.entrant).collect();
+        let curves = self.figure.panels.iter().enumerate().map(|(i, panel)| curve_chart(i, panel, &entrants));
+        let tests = self.loaded.ranges.iter().enumerate().flat_map(|(i, (name, rows))| range_charts(i, name, rows));
+        curves.chain(tests).collect()
+    }
+
+    fn entrants_table(&self) -> String {
+        let mut heads =
+            vec!["entrant", "lr", "validation %", "n", "test %", "best validation %", "best epoch", "rate at best"];
+        heads.extend(["gap", "area %"]);
+        let target = self.target.map(|target| (format!("steps to {}", target), format!("time to {}", target)));
+        if let Some((steps, time)) = &target {
+            heads.extend([steps.as_str(), time.as_str()]);
+        }
+        heads.extend(["time", "status"]);
+        let mut rows = String::new();
+        for a in self.analyses {
+            let number = |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), plain));
+            let share = |summary: Option<Summary>| number_cell(summary.map(|s| s.mean), percent(summary));
+            let _ = write!(rows, "<tr><th scope=row class=w>{}</th>", escape(&a.name));
+            rows += &share(a.val_accuracy);
+            rows += &number(Some(a.entrant.finished().count() as f64));
+            let _ = write!(rows, "<td class=w>{}</td>", escape(&a.verdict));
+            rows += &share(a.test_accuracy);
+            rows += &number(Some(a.entrant.lr).filter(|lr| lr.is_finite()));
+            rows += &share(a.best_val_accuracy);
+            rows += &number(a.best_epoch);
+            rows += &number(a.rate_at_best);
+            rows += &share(a.gap);
+            rows += &share(a.area);
+            if let Some(target) = a.target {
+                let of = format!("{} of {}", target.reached, a.entrant.finished().count());
+                let some =
+                    |text: String| if target.reached == 0 { "not reached".into() } else { format!("{text} ({of})") };
+                rows +=
+                    &number_cell(target.steps, some(target.steps.map_or(String::new(), |steps| format!("{steps:.0}"))));
+                rows += &number_cell(target.seconds, some(target.seconds.map_or(String::new(), duration)));
+            }
+            rows += &number_cell(a.seconds.map(|s| s.mean), a.seconds.map_or(UNKNOWN.into(), |s| duration(s.mean)));
+            rows += &status_cell(&a.entrant.status());
+            rows.push_str("</tr>\n");
+        }
+        let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent; accuracies of the last epoch unless it says \
+             best. Validation chooses, test is looked at once, at the end. Gap: training − validation accuracy. Area: the mean validation \
+             accuracy over the epochs. Verdicts compare each entrant with the best over the seeds that both have finished (paired \
+             differences, 95 % t-interval). The best was picked by the same figures, and of many intervals of 95 % some miss by chance: a \
+             narrow win is worth more seeds.</p>";
+        format!("{}{notes}", table("Entrants, best validation accuracy first", &heads, &rows))
+    }
+
+    fn runs_table(&self) -> String {
+        let names: HashMap<&str, &str> = self
+            .analyses
+            .iter()
+            .flat_map(|analysis| analysis.entrant.runs.iter().map(|run| (run.run.as_str(), analysis.name.as_str())))
+            .collect();
+        let rows: String =
+            self.loaded.runs.iter().map(|run| run_row(run, names.get(run.row.run.as_str()).unwrap_or(&""))).collect();
+        let heads = ["entrant", "seed", "status", "epochs", "validation %", "test %", "time", "folder", "run it again"];
+        let table = table("Every run", &heads, &rows);
+        format!(
+            "<details><summary>{} runs, with the command for each</summary>{table}</details>",
+            self.loaded.runs.len()
+        )
+    }
+}
+
+/// One sentence or two: who is best, and how sure that is.
+pub fn summary(analyses: &[Analysis<'_>]) -> String {
+    let Some((best, others)) = analyses.split_first() else { return "No run was found.".into() };
+    let Some(accuracy) = best.val_accuracy else {
+        return "No finished run has a validation accuracy yet: nothing can be ranked.".into();
+    };
+    let seeds = if accuracy.n == 1 { "n = 1: one seed, so no interval".into() } else { format!("n = {}", accuracy.n) };
+    let mut text = format!("Best on validation: {}, {} % ({seeds}).", best.name, percent(Some(accuracy)));
+    if best.test_accuracy.is_some() {
+        let _ = write!(text, " On test: {} %.", percent(best.test_accuracy));
+    }
+    let compared = others.iter().filter_map(|other| other.behind_best?.interval);
+    let (beaten, open): (Vec<_>, Vec<_>) = compared.partition(|interval| interval.excludes_zero());
+    if !beaten.is_empty() || !open.is_empty() {
+        let _ = write!(
+            text,
+            " It beats {} of the others at 95 %; {} cannot be told from it yet.",
+            beaten.len(),
+            open.len()
+        );
+    }
+    text
+}
+
+fn run_row(run: &LoadedRun, name: &str) -> String {
+    let row = &run.row;
+    let share = |value: Option<f64>| {
+        let known = value.filter(|value| value.is_finite());
+        number_cell(known, known.map_or(UNKNOWN.into(), |value| format!("{:.2}", value * 100.0)))
+    };
+    let command = if run.command.is_empty() {
+        UNKNOWN.to_string()
+    } else {
+        format!(
+            "<div class=command><button class=copy type=button>Copy</button><code>{}</code></div>",
+            escape(&run.command)
+        )
+    };
+    format!(
+        "<tr><th scope=row class=w>{}</th>{}{}{}{}{}{}<td class=w>{}</td><td class=w>{command}</td></tr>\n",
+        escape(name),
+        number_cell(Some(row.seed as f64), row.seed.to_string()),
+        status_cell(&row.status.to_string()),
+        number_cell(Some(run.metrics.len() as f64), format!("{} of {}", run.metrics.len(), row.epochs)),
+        share(row.val_accuracy),
+        share(row.test_accuracy),
+        number_cell(row.seconds, row.seconds.map_or(UNKNOWN.into(), duration)),
+        escape(&row.run),
+    )
+}
+
+/// The lines of a panel as arrays over the epochs.
+fn curve_chart(place: usize, panel: &Panel, entrants: &[&Entrant<'_>]) -> Value {
+    let last =
+        panel.series.iter().filter_map(|series| series.points.last()).fold(0.0_f64, |a, point| a.max(point.0)) as usize;
+    let series: Vec<Value> = panel
+        .series
+        .iter()
+        .zip(entrants)
+        .enumerate()
+        .filter(|(_, (series, _))| !series.points.is_empty())
+        .map(|(i, (series, entrant))| {
+            let (mut mean, mut spread) = (vec![f64::NAN; last + 1], vec![f64::NAN; last + 1]);
+            series.points.iter().for_each(|&(epoch, value)| mean[epoch as usize] = value);
+            series.band.iter().for_each(|&(epoch, lower, upper)| spread[epoch as usize] = (upper - lower) / 2.0);
+            let n = entrant.finished().count().max(1);
+            let mut line = json!({ "i": i, "name": series.name, "n": n, "y": numbers(&mean) });
+            if !series.band.is_empty() {
+                line["s"] = numbers(&spread);
+            }
+            line
+        })
+        .collect();
+    let kind = match panel.y_label.as_str() {
+        "learning rate" => "rate",
+        label => label,
+    };
+    let epochs: Vec<f64> = (0..=last).map(|epoch| epoch as f64).collect();
+    json!({
+        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": kind, "logx": false,
+        "xlabel": panel.x_label, "ylabel": panel.y_label, "x": numbers(&epochs), "series": series,
+    })
+}
+
+/// Loss, and accuracy where there is one, against the rate.
+fn range_charts(place: usize, name: &str, rows: &[RangeRow]) -> Vec<Value> {
+    let of = |value: &dyn Fn(&RangeRow) -> Option<f64>| -> (Value, Value, usize) {
+        let known: Vec<(f64, f64)> = rows.iter().filter_map(|row| Some((row.learning_rate, value(row)?))).collect();
+        let (x, y): (Vec<f64>, Vec<f64>) = known.into_iter().unzip();
+        (numbers(&x), numbers(&y), y.len())
+    };
+    let chart = |id: &str, what: &str, kind: &str, series: Vec<Value>| {
+        json!({
+            "id": format!("{id}{place}"), "title": format!("{what}: {name}"), "shared": false, "kind": kind, "logx": true,
+            "xlabel": "learning rate", "ylabel": kind, "series": series,
+        })
+    };
+    let line = |i: i32, name: &str, (x, y, _): (Value, Value, usize)| json!({ "i": i, "name": name, "x": x, "y": y });
+    let (raw, smooth) = (of(&|row| Some(row.loss)), of(&|row| Some(row.smoothed_loss)));
+    let mut charts =
+        vec![chart("range", "Loss", "loss", vec![line(0, "smoothed loss", smooth), line(-1, "loss", raw)])];
+    let accuracy = of(&|row| row.val_accuracy);
+    if accuracy.2 > 0 {
+        charts.push(chart(
+            "accuracy",
+            "Validation accuracy",
+            "accuracy",
+            vec![line(0, "validation accuracy", accuracy)],
+        ));
+    }
+    charts
+}
+
+fn figure_html(chart: &Value) -> String {
+    let text = |key: &str| escape(chart[key].as_str().unwrap_or_default());
+    let (id, title) = (text("id"), text("title"));
+    format!(
+        "<figure id={id}><figcaption>{title}</figcaption><div class=stage><canvas tabindex=0 role=img aria-label=\"{title}, {y} against \
+         {x}; arrow keys walk along the lines, the numbers are in the table below\"></canvas><canvas aria-hidden=true></canvas></div>\
+         <details><summary>Numbers<span class=hide> of {title}</span></summary></details></figure>",
+        x = text("xlabel"),
+        y = text("ylabel"),
+    )
+}
+
+fn table(caption: &str, heads: &[&str], rows: &str) -> String {
+    let words = |head: &&str| ["entrant", "verdict", "status", "folder", "run it again"].contains(head);
+    let heads: String = heads
+        .iter()
+        .map(|head| format!("<th scope=col{}>{}</th>", if words(head) { " class=w" } else { "" }, escape(head)))
+        .collect();
+    format!(
+        "<div class=scroll><table class=sortable><caption>{caption}</caption><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>"
+    )
+}
+
+/// A cell that sorts by its number.
+fn number_cell(value: Option<f64>, text: String) -> String {
+    format!("<td data-v=\"{}\">{}</td>", value.map_or(String::new(), |value| value.to_string()), escape(&text))
+}
+
+fn status_cell(status: &str) -> String {
+    let class = if status == "finished" { "status" } else { "status other" };
+    format!("<td class=w><span class=\"{class}\">{}</span></td>", escape(status))
+}
+
+/// A number for a cell: `0.1`, `1.76e-13`.
+fn plain(value: f64) -> String {
+    let value = short(value);
+    if value != 0.0 && value.abs() < 1e-4 { format!("{value:e}") } else { value.to_string() }
+}
+
+/// Five significant digits: more than a pixel shows, and half the file.
+fn short(value: f64) -> f64 {
+    format!("{value:.4e}").parse().unwrap_or(value)
+}
+
+/// JSON has no NaN: null is a gap.
+fn numbers(values: &[f64]) -> Value {
+    let number = |value: &f64| {
+        let value = short(*value);
+        if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
+    };
+    Value::Array(values.iter().map(number).collect())
+}

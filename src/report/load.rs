@@ -1,0 +1,321 @@
+//! Finds runs, comparisons and range tests below folders, and reads what can be read of them.
+
+use super::entrants::{Entrant, entrants_of};
+use crate::record::{ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, read_good_rows};
+use crate::schedule::Semantics;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// How deep runs are looked for: results/comparison/runs/run, and one more.
+const DEPTH: usize = 5;
+
+/// Settings that make an entrant, its seed, or no difference to the result: not part of what tells settings apart.
+const NOT_SETTINGS: [&str; 10] =
+    ["optimizer", "schedule", "semantics", "lr", "seed", "log-steps", "threads", "out", "data-dir", "progress"];
+
+/// Everything that was found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Loaded {
+    /// `row.run` is the run's folder, as it is reached from here.
+    pub runs: Vec<LoadedRun>,
+    /// Range tests: their folders and rows.
+    pub ranges: Vec<(String, Vec<RangeRow>)>,
+    /// One line for each file that could not be read, or not whole.
+    pub complaints: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedRun {
+    pub row: ComparisonRow,
+    pub metrics: Vec<EpochRow>,
+    /// The settings in which the runs that were found differ: `epochs=30 model=resnet9`.
+    pub setting: String,
+    /// The command line that made it, ready to paste; empty where run.json is missing.
+    pub command: String,
+    /// Validation used the test images: the choice has seen them.
+    pub validated_on_test: bool,
+    config: BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// The epochs of each run, by its folder.
+    pub fn metrics(&self) -> HashMap<String, Vec<EpochRow>> {
+        self.runs.iter().map(|run| (run.row.run.clone(), run.metrics.clone())).collect()
+    }
+
+    /// The entrants of all runs, the best first.
+    pub fn entrants(&self) -> Vec<Entrant<'_>> {
+        entrants_of(self.runs.iter().map(|run| (&run.row, run.setting.as_str())))
+    }
+
+    /// `cnn on cifar10, 10 epochs`: what all runs have in common; empty where that is nothing.
+    pub fn title(&self) -> String {
+        let common = |key: &str| {
+            let first = self.runs.first()?.config.get(key)?;
+            self.runs.iter().all(|run| run.config.get(key) == Some(first)).then_some(first)
+        };
+        let mut title = match (common("model"), common("dataset")) {
+            (Some(model), Some(dataset)) => format!("{model} on {dataset}"),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => return String::new(),
+        };
+        if let Some(epochs) = common("epochs") {
+            title.push_str(&format!(", {epochs} epochs"));
+        }
+        title
+    }
+}
+
+/// Reads all folders. Nothing that is wrong in one file keeps the others from being read.
+pub fn load(folders: &[PathBuf]) -> Loaded {
+    let mut loaded = Loaded::default();
+    for folder in folders {
+        let before = (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len());
+        walk(folder, DEPTH, &mut loaded);
+        if before == (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len()) {
+            let what = if folder.is_dir() { "no run, comparison or range test in it" } else { "no such folder" };
+            loaded.complaints.push(format!("{}: {what}", folder.display()));
+        }
+    }
+    drop_repetitions(&mut loaded);
+    tell_settings_apart(&mut loaded.runs);
+    loaded
+}
+
+fn walk(folder: &Path, depth: usize, loaded: &mut Loaded) {
+    let mut children: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|p| p.is_dir())
+        .collect();
+    children.sort();
+    if folder.join("range.csv").is_file() {
+        let rows = read(&folder.join("range.csv"), loaded);
+        loaded.ranges.push((folder.display().to_string(), rows));
+    }
+    let mut in_comparison = BTreeSet::new();
+    if folder.join("comparison.csv").is_file() {
+        for row in read::<ComparisonRow>(&folder.join("comparison.csv"), loaded) {
+            let path = folder.join("runs").join(&row.run);
+            in_comparison.insert(path.clone());
+            load_run(&path, Some(row), loaded);
+        }
+    }
+    if folder.join("metrics.csv").is_file() || folder.join("run.json").is_file() {
+        load_run(folder, None, loaded);
+    }
+    if depth > 0 {
+        for child in children {
+            // Runs of a comparison that is still going are not in its CSV yet.
+            if child.ends_with("runs") && !in_comparison.is_empty() {
+                let grandchildren = std::fs::read_dir(&child).into_iter().flatten().flatten().map(|entry| entry.path());
+                let mut rest: Vec<PathBuf> = grandchildren.filter(|path| !in_comparison.contains(path)).collect();
+                rest.sort();
+                rest.iter().for_each(|path| walk(path, depth - 1, loaded));
+            } else {
+                walk(&child, depth - 1, loaded);
+            }
+        }
+    }
+}
+
+fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
+    let (rows, complaint) = read_good_rows(path);
+    loaded.complaints.extend(complaint.map(|error| format!("{error:#}")));
+    rows
+}
+
+/// `row` is what its comparison says of it.
+fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
+    let path = folder.join("run.json");
+    let info = if path.is_file() {
+        RunInfo::read(&path).map_err(|error| loaded.complaints.push(format!("{error:#}"))).ok()
+    } else {
+        None
+    };
+    // A run that failed before its first epoch has nothing to read, and its row says so.
+    let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
+    let metrics_file = folder.join("metrics.csv");
+    let metrics: Vec<EpochRow> =
+        if failed && !metrics_file.is_file() { Vec::new() } else { read(&metrics_file, loaded) };
+    let row = match (row, &info) {
+        (Some(row), _) => row,
+        (None, Some(info)) => row_of(info),
+        (None, None) if metrics.is_empty() => return,
+        (None, None) => {
+            loaded.complaints.push(format!(
+                "{}: no run.json that tells what it was; shown under its folder's name",
+                folder.display()
+            ));
+            unknown_row(folder)
+        }
+    };
+    let config = info.as_ref().map(|info| settings(&info.config)).unwrap_or_default();
+    loaded.runs.push(LoadedRun {
+        row: ComparisonRow { run: folder.display().to_string(), ..with_last_epoch(row, &metrics) },
+        metrics,
+        setting: String::new(),
+        command: info.as_ref().map(command).unwrap_or_default(),
+        validated_on_test: config.get("validation").is_some_and(|value| value == "test"),
+        config,
+    });
+}
+
+/// What a run that is still going has not written yet, from its last epoch.
+fn with_last_epoch(mut row: ComparisonRow, metrics: &[EpochRow]) -> ComparisonRow {
+    let Some(last) = metrics.last() else { return row };
+    row.loss = row.loss.or(Some(last.loss));
+    row.accuracy = row.accuracy.or(Some(last.accuracy));
+    row.val_loss = row.val_loss.or(last.val_loss);
+    row.val_accuracy = row.val_accuracy.or(last.val_accuracy);
+    row
+}
+
+/// The row of a run that is in no comparison.
+fn row_of(info: &RunInfo) -> ComparisonRow {
+    let text = |key: &str| info.config.get(key).map_or(String::new(), plain);
+    let Results {
+        loss,
+        accuracy,
+        val_loss,
+        val_accuracy,
+        best_val_accuracy,
+        best_epoch,
+        test_loss,
+        test_accuracy,
+        seconds,
+    } = info.results.clone();
+    ComparisonRow {
+        run: String::new(),
+        schedule: text("schedule"),
+        optimizer: text("optimizer"),
+        semantics: info
+            .config
+            .get("semantics")
+            .and_then(|s| serde_json::from_value(s.clone()).ok())
+            .unwrap_or_default(),
+        seed: info.config.get("seed").and_then(Value::as_u64).unwrap_or(0),
+        epochs: info.config.get("epochs").and_then(Value::as_u64).unwrap_or(0),
+        lr: info.config.get("lr").and_then(Value::as_f64).unwrap_or(f64::NAN),
+        loss,
+        accuracy,
+        val_loss,
+        val_accuracy,
+        best_val_accuracy,
+        best_epoch,
+        test_loss,
+        test_accuracy,
+        seconds,
+        status: info.status,
+    }
+}
+
+fn unknown_row(folder: &Path) -> ComparisonRow {
+    ComparisonRow {
+        run: String::new(),
+        schedule: folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()),
+        optimizer: "unknown".into(),
+        semantics: Semantics::Native,
+        seed: 0,
+        epochs: 0,
+        lr: f64::NAN,
+        loss: None,
+        accuracy: None,
+        val_loss: None,
+        val_accuracy: None,
+        best_val_accuracy: None,
+        best_epoch: None,
+        test_loss: None,
+        test_accuracy: None,
+        seconds: None,
+        status: Status::Interrupted,
+    }
+}
+
+fn settings(config: &Value) -> BTreeMap<String, String> {
+    let fields = config.as_object().into_iter().flatten();
+    fields
+        .filter(|(key, _)| !NOT_SETTINGS.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), plain(value)))
+        .collect()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}
+
+/// The same entrant and seed in the same setting, twice: the same bits, so the first counts.
+fn drop_repetitions(loaded: &mut Loaded) {
+    let mut seen = HashMap::new();
+    let mut complaints = Vec::new();
+    loaded.runs.retain(|run| {
+        let row = &run.row;
+        let key =
+            (row.optimizer.clone(), row.schedule.clone(), format!("{:?}", row.semantics), row.lr.to_bits(), row.seed);
+        match seen.insert((key, run.config.clone()), row.run.clone()) {
+            Some(first) if row.optimizer != "unknown" => {
+                complaints.push(format!("{}: the same run as {first}, left out", row.run));
+                false
+            }
+            _ => true,
+        }
+    });
+    loaded.complaints.extend(complaints);
+}
+
+fn tell_settings_apart(runs: &mut [LoadedRun]) {
+    let keys: BTreeSet<String> = runs.iter().flat_map(|run| run.config.keys().cloned()).collect();
+    let known = |run: &LoadedRun| !run.config.is_empty();
+    let differing: Vec<String> = keys
+        .into_iter()
+        .filter(|key| {
+            let values: BTreeSet<_> = runs.iter().filter(|run| known(run)).map(|run| run.config.get(key)).collect();
+            values.len() > 1
+        })
+        .collect();
+    for run in runs.iter_mut().filter(|run| !run.config.is_empty()) {
+        let value = |key: &String| run.config.get(key).map(|value| format!("{key}={value}"));
+        run.setting = differing.iter().filter_map(value).collect::<Vec<_>>().join(" ");
+    }
+}
+
+/// The command that makes this run again: as it was typed, or, for a run of a comparison, made from its config.
+fn command(info: &RunInfo) -> String {
+    if info.command.get(1).is_some_and(|word| word == "train") {
+        return shell_line(&info.command);
+    }
+    let mut words = vec!["lrsched".to_string(), "train".to_string()];
+    for (key, value) in info.config.as_object().into_iter().flatten() {
+        match value {
+            Value::Bool(false) | Value::Null => {}
+            Value::Bool(true) => words.push(format!("--{key}")),
+            value => words.extend([format!("--{key}"), plain(value)]),
+        }
+    }
+    shell_line(&words)
+}
+
+/// Arguments as a shell takes them.
+fn shell_line(arguments: &[String]) -> String {
+    let quoted = arguments.iter().enumerate().map(|(i, argument)| {
+        // The program by its name: where it lay is of no use elsewhere.
+        let text = if i == 0 { argument.rsplit(['/', '\\']).next().unwrap_or(argument) } else { argument };
+        let safe = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c));
+        if safe { text.to_string() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        let words = ["/usr/bin/lrsched", "train", "--schedule", "halve:when=epoch>=30", "it's", ""].map(String::from);
+        assert_eq!(shell_line(&words), r"lrsched train --schedule 'halve:when=epoch>=30' 'it'\''s' ''");
+    }
+}

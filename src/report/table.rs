@@ -1,0 +1,165 @@
+//! The comparison as a table: for the terminal, and as Markdown.
+
+use super::entrants::{Entrant, Summary, entrants, names};
+use crate::record::ComparisonRow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// What cannot be known.
+const UNKNOWN: &str = "–";
+
+/// One column, its cells in the order of the entrants.
+struct Column {
+    header: &'static str,
+    cells: Vec<String>,
+    /// Of columns that do not fit, the highest goes first; 0 never goes.
+    dispensable: u8,
+}
+
+/// The table for a terminal of `width` columns: one row an entrant, best validation accuracy first.
+///
+/// Accuracies are in percent, mean ± standard deviation over the finished runs of an entrant; n = 1 has no deviation. A name that does
+/// not fit is continued on the next line; where the terminal is narrow,
+/// best accuracy, rate, time and best epoch are left out, in this order.
+pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
+    let entrants = entrants(rows);
+    let names = names(&entrants);
+    let mut columns = columns(&entrants);
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("entrant".len());
+    let widths = |columns: &[Column]| columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
+    while width < widths(&columns) + longest.min(19) {
+        let Some(last) =
+            (0..columns.len()).filter(|&i| columns[i].dispensable > 0).max_by_key(|&i| columns[i].dispensable)
+        else {
+            break;
+        };
+        columns.remove(last);
+    }
+    let room = width.saturating_sub(widths(&columns)).clamp(12, longest.max(12));
+
+    let mut out = String::new();
+    let mut push = |name: &str, cells: Vec<&str>| {
+        let mut line = format!("{name:room$}");
+        for (column, cell) in columns.iter().zip(cells) {
+            let width = width_of(column);
+            // Words to the left, numbers to the right.
+            let _ = if column.header == "status" {
+                write!(line, "  {cell:width$}")
+            } else {
+                write!(line, "  {cell:>width$}")
+            };
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    };
+    push("entrant", columns.iter().map(|column| column.header).collect());
+    for (i, name) in names.iter().enumerate() {
+        let mut pieces = wrap(name, room).into_iter();
+        push(&pieces.next().unwrap_or_default(), columns.iter().map(|column| column.cells[i].as_str()).collect());
+        for piece in pieces {
+            push(&piece, Vec::new());
+        }
+    }
+    out
+}
+
+/// The same table as Markdown, nothing left out.
+pub fn markdown(entrants: &[Entrant<'_>]) -> String {
+    let columns = columns(entrants);
+    let mut out = String::from("| entrant |");
+    for column in &columns {
+        let _ = write!(out, " {} |", column.header);
+    }
+    out.push_str("\n| --- |");
+    for column in &columns {
+        out.push_str(if column.header == "status" { " --- |" } else { " ---: |" });
+    }
+    for (i, name) in names(entrants).iter().enumerate() {
+        let _ = write!(out, "\n| `{}` |", name.replace('|', "\\|"));
+        for column in &columns {
+            let _ = write!(out, " {} |", column.cells[i]);
+        }
+    }
+    out.push('\n');
+    out
+}
+
+fn columns(entrants: &[Entrant<'_>]) -> Vec<Column> {
+    let column = |header, dispensable, cell: &dyn Fn(&Entrant<'_>) -> String| Column {
+        header,
+        cells: entrants.iter().map(cell).collect(),
+        dispensable,
+    };
+    vec![
+        column("lr", 3, &|e| format!("{}", e.lr)),
+        column("val %", 0, &|e| percent(e.summary(|run| run.val_accuracy))),
+        column("n", 0, &|e| e.finished().count().to_string()),
+        column("best val %", 4, &|e| percent(e.summary(|run| run.best_val_accuracy))),
+        column("best ep", 1, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
+        column("test %", 0, &|e| percent(e.summary(|run| run.test_accuracy))),
+        column("time", 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
+        column("status", 0, &|e| e.status()),
+    ]
+}
+
+/// `81.23 ± 0.42`, without the deviation where there is none.
+pub fn percent(summary: Option<Summary>) -> String {
+    match summary {
+        None => UNKNOWN.into(),
+        Some(Summary { mean, deviation: None, .. }) => format!("{:.2}", mean * 100.0),
+        Some(Summary { mean, deviation: Some(deviation), .. }) => {
+            format!("{:.2} ± {:.2}", mean * 100.0, deviation * 100.0)
+        }
+    }
+}
+
+/// `1h 2m`, `3m 20s`, `12s`, `0.4s`.
+pub fn duration(seconds: f64) -> String {
+    if !(0.0..1e12).contains(&seconds) {
+        return UNKNOWN.into();
+    }
+    if seconds < 9.95 {
+        return format!("{seconds:.1}s");
+    }
+    // Whole minutes from an hour on: nobody plans by the second.
+    let rounded = if seconds < 3600.0 { seconds.round() } else { (seconds / 60.0).round() * 60.0 };
+    humantime::format_duration(Duration::from_secs(rounded as u64)).to_string()
+}
+
+fn width_of(column: &Column) -> usize {
+    column.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.header.chars().count())
+}
+
+/// Cuts `name` into lines of at most `room`, after a `/`, `:`, `,` or `;` where there is one in the second half; the rest is indented.
+fn wrap(name: &str, room: usize) -> Vec<String> {
+    let mut rest: Vec<char> = name.chars().collect();
+    let mut lines = Vec::new();
+    while rest.len() > room {
+        let good = (room / 2..room).rev().find(|&i| "/:,; ".contains(rest[i])).map_or(room, |i| i + 1);
+        let after = rest.split_off(good);
+        lines.push(rest.into_iter().collect());
+        rest = [' ', ' '].into_iter().chain(after).collect();
+    }
+    lines.push(rest.into_iter().collect());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_as_long_as_they_need_be() {
+        let cases = [(0.42, "0.4s"), (12.4, "12s"), (200.0, "3m 20s"), (3725.0, "1h 2m"), (f64::NAN, "–"), (-1.0, "–")];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_after_a_comma() {
+        let lines = wrap("sgd/one-cycle:max-lr=0.4,pct-start=0.3", 26);
+        assert_eq!(lines, ["sgd/one-cycle:max-lr=0.4,", "  pct-start=0.3"]);
+        assert!(wrap(&"x".repeat(50), 12).iter().all(|line| line.len() <= 12));
+    }
+}

@@ -1,0 +1,40 @@
+//! A rate that stays.
+
+use super::{Formula, Kind, Rates};
+use crate::spec::Entry;
+
+/// Constant rate: the baseline.
+///
+/// ```text
+/// rate(t) = lr
+/// ```
+///
+/// Draw it: `lrsched show --schedule constant`
+///
+/// ```
+/// use lrsched::schedule::{Schedule, Setting};
+/// let schedule = Schedule::build(&"constant".parse()?, &Setting::new(0.1, 2, 10))?;
+/// assert_eq!([0, 19, 20].map(|t| schedule.at(t).learning_rate), [0.1; 3]);
+/// # Ok::<(), lrsched::usage::Usage>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Constant {
+    lr: f64,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "constant",
+        summary: "the rate stays",
+        formula: "rate(t) = lr",
+        parameters: &[],
+        source: "the baseline",
+    },
+    build: |a| Ok(Box::new(Constant { lr: a.lr })),
+};
+
+impl Formula for Constant {
+    fn rates(&self, _t: u64) -> Rates {
+        Rates::of(self.lr)
+    }
+}

@@ -1,0 +1,98 @@
+//! Cosine annealing with warm restarts.
+
+use super::curve::Shape;
+use super::{Formula, Kind, Rates, Semantics};
+use crate::spec::{Entry, Parameter};
+
+/// Cosine annealing with warm restarts: a cosine from lr to `end_lr`, again and again.
+///
+/// ```text
+/// rate(t) = end_lr + (lr · lr_mult^i − end_lr) · (1 + cos(π · u / Pᵢ)) / 2
+/// i: cycles completed before t;  u: steps since the last restart;  Pᵢ = period · period_mult^i
+/// ```
+///
+/// | parameter     | unit     | range    | default |
+/// |---------------|----------|----------|---------|
+/// | `period`      | duration | ≥ 1 step | 10 (ep) |
+/// | `period-mult` | ratio    | ≥ 1      | 1       |
+/// | `lr-mult`     | ratio    | > 0      | 1       |
+/// | `end-lr`      | rate     | ≥ 0      | 0       |
+///
+/// Loshchilov & Hutter, SGDR (2017); PyTorch's `CosineAnnealingWarmRestarts`, optax's `sgdr_schedule`. Keras's
+/// `CosineDecayRestarts` shrinks the amplitude above `end_lr` instead of the peak, (lr − end_lr) · lr_mult^i, which differs
+/// where neither `end-lr` is 0 nor `lr-mult` 1: `--semantics keras`.
+///
+/// Draw it: `lrsched show --schedule cosine-restarts:period=2,period-mult=2`
+///
+/// # Errors
+/// A `period` of 0, a `period-mult` below 1, a `lr-mult` that is not positive, a negative `end-lr`.
+///
+/// ```
+/// use lrsched::schedule::{Schedule, Setting};
+/// let spec = "cosine-restarts:period=10st,period-mult=2,lr-mult=0.5".parse()?;
+/// let schedule = Schedule::build(&spec, &Setting::new(0.4, 8, 10))?;
+/// assert_eq!([0, 5, 10, 20, 30].map(|t| schedule.at(t).learning_rate), [0.4, 0.2, 0.2, 0.1, 0.1]);
+/// # Ok::<(), lrsched::usage::Usage>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CosineRestarts {
+    lr: f64,
+    end_lr: f64,
+    /// In steps.
+    period: u64,
+    period_mult: f64,
+    lr_mult: f64,
+    /// Multiply what is above `end_lr`, not the whole.
+    keras: bool,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "cosine-restarts",
+        summary: "a cosine from lr to end-lr, again and again",
+        formula: "rate(t) = end_lr + (lr * lr_mult^i - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
+        parameters: &[
+            Parameter { name: "period", default: "10", help: "duration of the first cycle", switch: false },
+            Parameter { name: "period-mult", default: "1", help: "how much longer each cycle is than the last, at least 1", switch: false },
+            Parameter { name: "lr-mult", default: "1", help: "what each restart multiplies the peak by, positive", switch: false },
+            Parameter { name: "end-lr", default: "0", help: "rate at the end of each cycle, at least 0", switch: false },
+        ],
+        source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",
+    },
+    build: |a| {
+        Ok(Box::new(CosineRestarts {
+            lr: a.lr,
+            end_lr: a.rate("end-lr")?,
+            period: a.steps("period")?,
+            period_mult: a.number("period-mult", "at least 1", |mult| mult >= 1.0)?,
+            lr_mult: a.number("lr-mult", "positive", |mult| mult > 0.0)?,
+            keras: a.semantics == Semantics::Keras,
+        }))
+    },
+};
+
+impl CosineRestarts {
+    /// The cycle that `t` lies in, and the fraction of it that is over, in [0, 1).
+    fn cycle(&self, t: u64) -> (i32, f64) {
+        if self.period_mult == 1.0 {
+            return ((t / self.period) as i32, (t % self.period) as f64 / self.period as f64);
+        }
+        let (mut cycle, mut since, mut length) = (0, t as f64, self.period as f64);
+        while since >= length {
+            since -= length;
+            length *= self.period_mult;
+            cycle += 1;
+        }
+        (cycle, since / length)
+    }
+}
+
+impl Formula for CosineRestarts {
+    fn rates(&self, t: u64) -> Rates {
+        let (cycle, x) = self.cycle(t);
+        let shrink = self.lr_mult.powi(cycle);
+        let peak =
+            if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { self.lr * shrink };
+        Rates::of(Shape::Cosine.between(peak, self.end_lr, x))
+    }
+}

@@ -1,0 +1,198 @@
+//! Any expression of the clock.
+
+use super::{Formula, Kind, Rates};
+use crate::spec::{Entry, Parameter};
+use crate::usage;
+use crate::usage::Usage;
+use exmex::{literal_matcher_from_pattern, BinOp, Express, FlatEx, FloatOpsFactory, MakeOperators, MatchLiteral, Operator};
+
+/// Any expression, as a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
+///
+/// ```text
+/// lr*0.5^floor((1+epoch)/10)
+/// ```
+///
+/// | variable      | meaning                               |
+/// |---------------|---------------------------------------|
+/// | `lr`          | base learning rate                    |
+/// | `t`, `step`   | step, 0-based                         |
+/// | `e`, `epoch`  | epoch, 0-based (not Euler's number)   |
+/// | `T`           | steps of the run                      |
+/// | `S`           | steps per epoch                       |
+/// | `epochs`      | epochs of the run                     |
+///
+/// With + − * / % ^ (or `**`), comparisons that give 1 or 0, `min(a, b)`, `max(a, b)`, `floor`, `ceil`, `round`, `abs`, `sqrt`, `exp`, `ln`,
+/// `log2`, `log10`, `sin`, `cos`, `tan`, `tanh` and more, and `PI`. −a^b is −(a^b), as in Python. Behind a warm-up or in a
+/// sequence the variables are those of its own clock.
+///
+/// Draw it: `lrsched show --schedule 'expr:lr*0.5^floor((1+epoch)/10)'`
+///
+/// # Errors
+/// What is no expression, an unknown variable, and a rate that is negative or not finite at any step of the run.
+///
+/// ```
+/// use lrsched::schedule::{Schedule, Setting};
+/// let schedule = Schedule::build(&"expr:lr*max(0.1, 1-t/T)*(e<3)".parse()?, &Setting::new(0.4, 4, 10))?;
+/// assert_eq!([0, 20, 29, 30].map(|t| schedule.at(t).learning_rate), [0.4, 0.2, 0.4 * (1.0 - 29.0 / 40.0), 0.0]);
+/// # Ok::<(), lrsched::usage::Usage>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Expr {
+    expression: FlatEx<f64, Operators, Numbers>,
+    /// The variables it uses, in the order in which the expression wants them.
+    variables: Vec<Variable>,
+    lr: f64,
+    /// S.
+    steps_per_epoch: u64,
+    /// T.
+    horizon: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Variable {
+    Lr,
+    Step,
+    Epoch,
+    TotalSteps,
+    StepsPerEpoch,
+    Epochs,
+}
+
+const VARIABLES: [(&str, Variable); 8] = [
+    ("lr", Variable::Lr),
+    ("t", Variable::Step),
+    ("step", Variable::Step),
+    ("e", Variable::Epoch),
+    ("epoch", Variable::Epoch),
+    ("T", Variable::TotalSteps),
+    ("S", Variable::StepsPerEpoch),
+    ("epochs", Variable::Epochs),
+];
+
+// Numbers as they are written elsewhere: 1, .5, 1e-3.
+literal_matcher_from_pattern!(Numbers, r"^([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?");
+
+/// Those of floating point numbers, with comparisons, and without constants that bear the name of a variable.
+#[derive(Debug, Clone)]
+struct Operators;
+
+impl MakeOperators<f64> for Operators {
+    fn make<'a>() -> Vec<Operator<'a, f64>> {
+        let binary = |name, prio, apply| Operator::make_bin(name, BinOp { apply, prio, is_commutative: false });
+        let mut operators = FloatOpsFactory::<f64>::make();
+        operators.retain(|operator| !["e", "E", "%"].contains(&operator.repr()));
+        operators.extend([
+            binary("%", 2, |a: f64, b| a.rem_euclid(b)),
+            binary("<", -1, |a, b| f64::from(a < b)),
+            binary("<=", -1, |a, b| f64::from(a <= b)),
+            binary(">", -1, |a, b| f64::from(a > b)),
+            binary(">=", -1, |a, b| f64::from(a >= b)),
+            binary("==", -1, |a, b| f64::from(a == b)),
+        ]);
+        operators
+    }
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "expr",
+        summary: "any expression of lr, t, e, epoch, step, T, S, epochs",
+        formula: "for example lr*0.5^floor((1+epoch)/10)",
+        parameters: &[Parameter {
+            name: "expr",
+            default: "lr*(1-t/T)",
+            help: "the expression; + - * / % ^, comparisons, min(a,b), max(a,b), floor, exp, cos, sqrt, PI, ...",
+            switch: false,
+        }],
+        source: "Keras LearningRateScheduler; PyTorch LambdaLR",
+    },
+    build: |a| {
+        let text = a.text("expr");
+        let refuse = |problem: String| Usage(format!("expr: `{text}` {problem}"));
+        let expression = FlatEx::<f64, Operators, Numbers>::parse(&unary_minus_below_power(text))
+            .map_err(|error| refuse(format!("is no expression: {error}")))?;
+        let find = |name: &String| match VARIABLES.iter().find(|(known, _)| known == name) {
+            Some(&(_, variable)) => Ok(variable),
+            None => Err(refuse(format!("has an unknown variable `{name}` (there are: {})", VARIABLES.map(|(name, _)| name).join(", ")))),
+        };
+        let variables = expression.var_names().iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let expr = Expr { expression, variables, lr: a.lr, steps_per_epoch: a.steps_per_epoch, horizon: a.horizon };
+        for t in 0..a.horizon {
+            let rate = expr.rate(t);
+            if !(rate.is_finite() && rate >= 0.0) {
+                let epoch = t / a.steps_per_epoch;
+                return usage!("expr: `{text}` must be finite and at least 0 in the whole run, got {rate} at step {t} (epoch {epoch})");
+            }
+        }
+        Ok(Box::new(expr))
+    },
+};
+
+impl Expr {
+    /// NaN where the expression cannot be evaluated.
+    fn rate(&self, t: u64) -> f64 {
+        let value = |variable: &Variable| match variable {
+            Variable::Lr => self.lr,
+            Variable::Step => t as f64,
+            Variable::Epoch => (t / self.steps_per_epoch) as f64,
+            Variable::TotalSteps => self.horizon as f64,
+            Variable::StepsPerEpoch => self.steps_per_epoch as f64,
+            Variable::Epochs => self.horizon as f64 / self.steps_per_epoch as f64,
+        };
+        let values: Vec<f64> = self.variables.iter().map(value).collect();
+        self.expression.eval(&values).unwrap_or(f64::NAN)
+    }
+}
+
+impl Formula for Expr {
+    fn rates(&self, t: u64) -> Rates {
+        // Only the steps of the run have been checked at build.
+        Rates::of(self.rate(t.min(self.horizon - 1)))
+    }
+}
+
+/// The parser lets a unary minus bind tighter than a power, so that exp(-(t/9)^2) would grow. Everybody else lets it bind
+/// looser: spell it as a subtraction or a product.
+fn unary_minus_below_power(text: &str) -> String {
+    let (mut out, mut before) = (String::new(), '(');
+    for c in text.replace("**", "^").chars() {
+        match (c, before) {
+            ('-', '(' | ',' | '<' | '>' | '=') => out.push_str("0-"),
+            ('-', '+' | '-' | '*' | '%') => out.push_str("(0-1)*"),
+            ('-', '/') => out.push_str("(0-1)/"),
+            _ => out.push(c),
+        }
+        if !c.is_whitespace() {
+            before = c;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schedule::{Schedule, Setting};
+
+    fn at_5(expression: &str) -> f64 {
+        let schedule = Schedule::build(&format!("expr:{expression}").parse().unwrap(), &Setting::new(0.1, 4, 10));
+        schedule.unwrap().at(5).learning_rate
+    }
+
+    #[test]
+    fn a_unary_minus_binds_looser_than_a_power() {
+        assert_eq!(at_5("exp(-(t/5)^2)"), (-1.0_f64).exp());
+        assert_eq!(at_5("exp(-t^2/25)"), (-1.0_f64).exp());
+        assert_eq!(at_5("exp(1*-t^2/25)"), (-1.0_f64).exp());
+        assert_eq!(at_5("exp(25/-t^2)"), (-1.0_f64).exp());
+        assert_eq!(at_5("exp(0+-t**2/25)"), (-1.0_f64).exp());
+        assert_eq!(at_5("2^-1"), 0.5);
+        assert_eq!(at_5("1e-3*t"), 0.005);
+        assert_eq!(at_5("(-1 < t) * lr"), 0.1);
+    }
+
+    #[test]
+    fn e_is_the_epoch_and_not_eulers_number() {
+        assert_eq!(at_5("lr + e"), 0.1);
+        assert_eq!(at_5("lr + epoch + epochs + S + T + step - t"), 0.1 + 4.0 + 10.0 + 40.0);
+    }
+}

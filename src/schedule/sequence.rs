@@ -1,0 +1,164 @@
+//! A spec built for a run: schedules one after the other, each behind its warm-up and on its own clock.
+
+use super::arguments::Arguments;
+use super::{Clock, EpochMetrics, Formula, Metric, Rates, Setting, Spec};
+use crate::usage;
+use crate::usage::Usage;
+use serde_json::Value;
+
+/// A schedule ready to be asked.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// At least one, in the order of time; a single schedule is a sequence of one.
+    pub(super) stages: Vec<Stage>,
+    /// T: the rate is held from here on.
+    pub(super) total_steps: u64,
+    /// S.
+    steps_per_epoch: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Stage {
+    /// The step of the run at which it takes over, with its warm-up if it has one.
+    pub(super) begin: u64,
+    /// The step of the run at which its own clock starts.
+    pub(super) start: u64,
+    warmup_from: f64,
+    /// lr: what the warm-up leads to.
+    pub(super) lr: f64,
+    pub(super) formula: Box<dyn Formula>,
+    /// The rate that it means to rise to, fall to, and the step of its own clock after which it means to stay; where it has such.
+    pub(super) peak: Option<f64>,
+    pub(super) floor: Option<f64>,
+    pub(super) end: Option<u64>,
+}
+
+impl Schedule {
+    /// Fits a spec to a run.
+    ///
+    /// # Errors
+    /// A value out of its range, a sequence whose parts do not say how long they are, an expression that is negative or not
+    /// finite anywhere in the run.
+    pub fn build(spec: &Spec, setting: &Setting) -> Result<Self, Usage> {
+        let total_steps = setting.total_steps();
+        if total_steps == 0 {
+            return usage!(
+                "a schedule needs a run of at least 1 step, got {} epochs of {} steps",
+                setting.epochs,
+                setting.steps_per_epoch
+            );
+        }
+        let (mut stages, mut begin) = (Vec::new(), 0);
+        let last = spec.parts().len() - 1;
+        for (at, part) in spec.parts().iter().enumerate() {
+            let mut a = Arguments {
+                part,
+                lr: setting.learning_rate,
+                semantics: setting.semantics,
+                steps_per_epoch: setting.steps_per_epoch,
+                horizon: total_steps,
+            };
+            if a.has("lr") {
+                a.lr = a.rate("lr")?;
+            }
+            if !(a.lr.is_finite() && a.lr >= 0.0) {
+                return usage!("lr must be a finite rate of at least 0, got {}", a.lr);
+            }
+            let warmup = if a.has("warmup") && !part.owns("warmup") { a.steps_or_zero("warmup")? } else { 0 };
+            let warmup_from = a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?;
+            let start = begin + warmup;
+            let end = match (a.given("for"), at == last) {
+                (true, true) => {
+                    return usage!(
+                        "{}: for={} is only for a schedule that another one follows",
+                        part.name(),
+                        a.text("for")
+                    );
+                }
+                (false, false) => {
+                    return usage!(
+                        "{}: how long? In a sequence each but the last needs for=DURATION, for example `{}:for=5ep`",
+                        part.name(),
+                        part.name()
+                    );
+                }
+                (true, false) => start + a.steps("for")?,
+                (false, true) => total_steps,
+            };
+            a.horizon = end.saturating_sub(start).max(1);
+            let formula = (part.kind().build)(&a)?;
+            let rises = a.has("warmup") && warmup_from < 1.0;
+            let peak = if a.has("max-lr") { Some(a.rate("max-lr")?) } else { rises.then_some(a.lr) };
+            let floor = if a.has("end-lr") { Some(a.rate("end-lr")?) } else { None };
+            let stays = a.has("over") && !(a.has("cycle") && a.switch("cycle")?);
+            let over = if stays { Some(a.steps("over")?) } else { None };
+            stages.push(Stage { begin, start, warmup_from, lr: a.lr, formula, peak, floor, end: over });
+            begin = end;
+        }
+        Ok(Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch })
+    }
+
+    /// A pure function of the clock (and, for `halve` and `plateau`, of what has been observed so far).
+    pub fn rates(&self, clock: Clock) -> Rates {
+        self.at(clock.step)
+    }
+
+    /// The rates of step `t` of the run. Past the end they are held, and never rise.
+    pub fn at(&self, t: u64) -> Rates {
+        if t < self.total_steps {
+            return self.within(t);
+        }
+        let (last, end) = (self.within(self.total_steps - 1), self.within(self.total_steps));
+        if end.learning_rate <= last.learning_rate { end } else { last }
+    }
+
+    fn within(&self, t: u64) -> Rates {
+        let stage = self.stage(t);
+        if t >= stage.start {
+            return stage.formula.rates(t - stage.start);
+        }
+        let (t, warmup, from) = ((t - stage.begin) as f64, (stage.start - stage.begin) as f64, stage.warmup_from);
+        let learning_rate = stage.lr * (from + (1.0 - from) * t / warmup);
+        Rates { learning_rate, momentum: stage.formula.rates(0).momentum }
+    }
+
+    fn stage(&self, t: u64) -> &Stage {
+        &self.stages[self.position(t)]
+    }
+
+    fn position(&self, t: u64) -> usize {
+        self.stages.iter().rposition(|stage| stage.begin <= t).unwrap_or(0)
+    }
+
+    /// Called once after each epoch. Only `halve` and `plateau` listen, once their own clock runs.
+    pub fn observe(&mut self, metrics: &EpochMetrics) {
+        let next = (metrics.epoch + 1) * self.steps_per_epoch;
+        let at = self.position(next - 1);
+        let stage = &mut self.stages[at];
+        if next > stage.start {
+            stage.formula.observe(next - stage.start, metrics);
+        }
+    }
+
+    /// The metrics that the schedule depends on; empty for a pure function of the clock.
+    pub fn listens_to(&self) -> Vec<Metric> {
+        self.stages.iter().flat_map(|stage| stage.formula.listens_to()).collect()
+    }
+
+    /// What `observe` has changed, for a checkpoint; null for a pure schedule.
+    pub fn state(&self) -> Value {
+        let states: Vec<Value> = self.stages.iter().map(|stage| stage.formula.state()).collect();
+        if states.iter().all(Value::is_null) { Value::Null } else { Value::Array(states) }
+    }
+
+    /// # Errors
+    /// A state that is not of this schedule.
+    pub fn restore(&mut self, state: &Value) -> Result<(), Usage> {
+        let states = match state {
+            Value::Null => &vec![Value::Null; self.stages.len()],
+            Value::Array(states) if states.len() == self.stages.len() => states,
+            _ => return usage!("the saved state is of another schedule"),
+        };
+        self.stages.iter_mut().zip(states).try_for_each(|(stage, state)| stage.formula.restore(state))
+    }
+}

@@ -1,0 +1,51 @@
+//! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
+
+use crate::data::{Augment, BatchSize, DatasetKind, Validation};
+use crate::engine::{DeviceChoice, EngineKind};
+use crate::model::{Architecture, Model, ModelOptions};
+use crate::optim::OptimizerSpec;
+use crate::schedule::{Semantics, Spec};
+use serde::{Serialize, Serializer};
+
+/// One run. Serialised it is a config file of the same names as the command line, and the `config` of `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunConfig {
+    #[serde(serialize_with = "as_text")]
+    pub dataset: DatasetKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_limit: Option<usize>,
+    #[serde(serialize_with = "as_text")]
+    pub validation: Validation,
+    #[serde(serialize_with = "as_text")]
+    pub augment: Augment,
+    #[serde(serialize_with = "as_text")]
+    pub model: Model,
+    pub dropout: f64,
+    pub label_smoothing: f64,
+    #[serde(serialize_with = "as_text")]
+    pub optimizer: OptimizerSpec,
+    pub lr: f64,
+    #[serde(serialize_with = "as_text")]
+    pub schedule: Spec,
+    pub semantics: Semantics,
+    pub epochs: u64,
+    #[serde(serialize_with = "as_text")]
+    pub batch_size: BatchSize,
+    pub seed: u64,
+    #[serde(serialize_with = "as_text")]
+    pub engine: EngineKind,
+    #[serde(serialize_with = "as_text")]
+    pub device: DeviceChoice,
+    pub log_steps: bool,
+}
+
+fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+impl RunConfig {
+    pub fn architecture(&self) -> Architecture {
+        self.model.architecture(&ModelOptions { dropout: self.dropout as f32, ..ModelOptions::default() })
+    }
+}

@@ -1,0 +1,205 @@
+//! The folder of a run: opened before the training starts, appended row by row, closed with the status.
+//!
+//! `metrics.csv`, `steps.csv` (with `--log-steps`), `run.json`, `weights.safetensors`.
+
+use super::config::RunConfig;
+use super::observer::Observer;
+use super::run::Outcome;
+use crate::data::Dataset;
+use crate::engine::BatchStats;
+use crate::model::Parameters;
+use crate::record::{self, EpochRow, GitState, Results, RowWriter, RunInfo, Status, StepRow, replace_file};
+use crate::usage;
+use anyhow::{Context, Result};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use std::path::{Path, PathBuf};
+
+/// What this program writes into the folder of a run, and so may remove from it.
+const FILES: [&str; 4] = ["metrics.csv", "steps.csv", "run.json", "weights.safetensors"];
+
+/// What to do with a folder that has something in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    Refuse,
+    /// Remove what an earlier run left; anything else in the folder stays.
+    Replace,
+}
+
+/// The open folder of one run.
+pub struct RunDirectory {
+    path: PathBuf,
+    info: RunInfo,
+    metrics: RowWriter<EpochRow>,
+    steps: Option<RowWriter<StepRow>>,
+}
+
+impl RunDirectory {
+    /// Opens every file that the run will write.
+    ///
+    /// # Errors
+    /// A folder that is not empty, unless it may be replaced; one that cannot be written.
+    pub fn create(
+        path: &Path,
+        existing: Existing,
+        config: &RunConfig,
+        dataset: &Dataset,
+        threads: usize,
+    ) -> Result<Self> {
+        claim(path, existing)?;
+        let info = RunInfo {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            command: std::env::args().collect(),
+            config: serde_json::to_value(config)?,
+            git: GitState::here(),
+            device: config.device.to_string(),
+            engine: config.engine.to_string(),
+            threads,
+            dataset: record::Dataset { name: dataset.name.clone(), digest: dataset.digest().to_string() },
+            started: record::now(),
+            finished: None,
+            status: Status::Running,
+            message: None,
+            results: Results::default(),
+        };
+        info.write(&path.join("run.json"))?;
+        let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
+        Ok(Self { path: path.to_path_buf(), info, metrics: RowWriter::create(&path.join("metrics.csv"))?, steps })
+    }
+
+    /// Lets `train` run with an observer that writes the files, then saves the weights and how it ended.
+    pub fn record(mut self, train: impl FnOnce(Files<'_>) -> Result<Outcome>) -> Result<Outcome> {
+        let trained = train(Files { metrics: &mut self.metrics, steps: self.steps.as_mut() });
+        let outcome = match trained {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // The first error is the one to tell; if this cannot be written either, it has the same cause.
+                let _ = self.close(Status::Failed, Some(format!("{error:#}")), Results::default());
+                return Err(error);
+            }
+        };
+        save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
+        self.close(outcome.status, outcome.message.clone(), outcome.results())?;
+        Ok(outcome)
+    }
+
+    fn close(&mut self, status: Status, message: Option<String>, results: Results) -> Result<()> {
+        self.info = RunInfo { status, message, results, finished: Some(record::now()), ..self.info.clone() };
+        self.info.write(&self.path.join("run.json"))
+    }
+}
+
+fn claim(path: &Path, existing: Existing) -> Result<()> {
+    let occupied = match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) if path.exists() => return usage!("--out {} is not a folder", path.display()),
+        Err(_) => false,
+    };
+    if occupied && existing == Existing::Refuse {
+        return usage!(
+            "--out {} is not empty; choose another folder, or --force to replace the run in it",
+            path.display()
+        );
+    }
+    std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+    for name in FILES {
+        match std::fs::remove_file(path.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot replace {}", path.join(name).display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes rows as they come.
+pub struct Files<'a> {
+    metrics: &'a mut RowWriter<EpochRow>,
+    steps: Option<&'a mut RowWriter<StepRow>>,
+}
+
+impl Observer for Files<'_> {
+    fn step(&mut self, row: &StepRow, _so_far: &BatchStats) -> Result<()> {
+        self.steps.as_mut().map_or(Ok(()), |steps| steps.write(row))
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        self.metrics.write(row)
+    }
+}
+
+impl Outcome {
+    /// What `run.json` keeps of it.
+    pub fn results(&self) -> Results {
+        let last = self.last.as_ref();
+        Results {
+            loss: last.map(|row| row.loss),
+            accuracy: last.map(|row| row.accuracy),
+            val_loss: last.and_then(|row| row.val_loss),
+            val_accuracy: last.and_then(|row| row.val_accuracy),
+            best_val_accuracy: self.best_val_accuracy,
+            best_epoch: self.best_epoch,
+            test_loss: self.test_loss,
+            test_accuracy: self.test_accuracy,
+            seconds: Some(self.seconds),
+        }
+    }
+}
+
+/// Every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` takes it as it is.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<()> {
+    let bytes: Vec<Vec<u8>> = parameters
+        .arrays()
+        .iter()
+        .map(|array| array.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    let views = parameters
+        .arrays()
+        .iter()
+        .zip(&bytes)
+        .map(|(array, bytes)| Ok((array.name.as_str(), TensorView::new(Dtype::F32, array.shape.clone(), bytes)?)));
+    let views = views.collect::<Result<Vec<_>>>()?;
+    replace_file(path, &safetensors::serialize(views, None)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Model, ModelOptions, initialise};
+
+    #[test]
+    fn weights_are_saved_under_pytorchs_names_and_shapes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), 1);
+        save_weights(&parameters, &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let saved = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let mut names = saved.names();
+        names.sort_unstable();
+        let layers = ["conv1", "conv2", "conv3", "conv4", "fc1", "fc2"];
+        let expected: Vec<String> =
+            layers.iter().flat_map(|layer| [format!("{layer}.bias"), format!("{layer}.weight")]).collect();
+        assert_eq!(names, expected);
+        let conv = saved.tensor("conv3.weight").unwrap();
+        assert_eq!(conv.shape(), [64, 32, 3, 3]);
+        assert_eq!(conv.data()[..4], parameters.get("conv3.weight").unwrap().values[0].to_le_bytes());
+        assert_eq!(saved.tensor("fc1.weight").unwrap().shape(), [512, 4096]);
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_is_refused_and_force_removes_only_files_of_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("metrics.csv"), "old").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        let refused = claim(folder.path(), Existing::Refuse).unwrap_err();
+        assert!(refused.is::<crate::usage::Usage>() && refused.to_string().contains("--force"), "{refused}");
+        claim(folder.path(), Existing::Replace).unwrap();
+        assert!(!folder.path().join("metrics.csv").exists());
+        assert!(folder.path().join("notes.txt").exists());
+    }
+}

@@ -1,0 +1,72 @@
+//! `--json`: one JSON object an event on stdout.
+
+use super::observer::{Observer, Start};
+use super::run::Outcome;
+use crate::engine::BatchStats;
+use crate::record::{EpochRow, StepRow};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Writes `{"event": "start" | "step" | "epoch" | "finish", "run": …, …}`, a line each. Numbers that JSON does not have are null.
+pub struct JsonEvents {
+    run: String,
+    steps: bool,
+}
+
+impl JsonEvents {
+    /// `steps`: an event for every step too.
+    pub fn new(run: &str, steps: bool) -> Self {
+        Self { run: run.to_string(), steps }
+    }
+
+    fn write(&self, event: &str, fields: impl Serialize) -> Result<()> {
+        let mut object = serde_json::Map::from_iter([
+            ("event".to_string(), Value::from(event)),
+            ("run".to_string(), Value::from(self.run.as_str())),
+        ]);
+        if let Value::Object(fields) = serde_json::to_value(fields)? {
+            object.extend(fields);
+        }
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{}", Value::Object(object)).and_then(|()| stdout.flush()).context("cannot write to stdout")
+    }
+}
+
+impl Observer for JsonEvents {
+    fn start(&mut self, start: &Start<'_>) -> Result<()> {
+        self.write(
+            "start",
+            json!({
+                "config": start.config,
+                "steps_per_epoch": start.steps_per_epoch,
+                "train_images": start.train_images,
+                "trainable_parameters": start.trainable_parameters,
+            }),
+        )
+    }
+
+    fn step(&mut self, row: &StepRow, _so_far: &BatchStats) -> Result<()> {
+        if self.steps { self.write("step", row) } else { Ok(()) }
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        self.write("epoch", row)
+    }
+
+    fn finish(&mut self, outcome: &Outcome) -> Result<()> {
+        self.write(
+            "finish",
+            json!({
+                "status": outcome.status,
+                "message": outcome.message,
+                "best_epoch": outcome.best_epoch,
+                "best_val_accuracy": outcome.best_val_accuracy,
+                "test_loss": outcome.test_loss,
+                "test_accuracy": outcome.test_accuracy,
+                "seconds": outcome.seconds,
+            }),
+        )
+    }
+}

@@ -1,0 +1,60 @@
+//! Who is told what a run does while it does it.
+
+use super::config::RunConfig;
+use super::run::Outcome;
+use crate::engine::BatchStats;
+use crate::record::{EpochRow, StepRow};
+use anyhow::Result;
+
+/// What is known before the first step.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'a> {
+    pub config: &'a RunConfig,
+    /// S.
+    pub steps_per_epoch: u64,
+    pub train_images: usize,
+    pub trainable_parameters: usize,
+}
+
+/// Sees every step and every epoch. An error ends the run: a log that cannot be written is worth less than none.
+pub trait Observer {
+    fn start(&mut self, _start: &Start<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// After each update, with the values that it was made with, and the sums of the epoch so far.
+    fn step(&mut self, _row: &StepRow, _so_far: &BatchStats) -> Result<()> {
+        Ok(())
+    }
+
+    /// After each epoch and its validation.
+    fn epoch(&mut self, _row: &EpochRow) -> Result<()> {
+        Ok(())
+    }
+
+    /// After the last epoch and the look at the test set, or when the run has diverged.
+    fn finish(&mut self, _outcome: &Outcome) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells several observers, in order.
+pub struct All<'a>(pub Vec<Box<dyn Observer + 'a>>);
+
+impl Observer for All<'_> {
+    fn start(&mut self, start: &Start<'_>) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.start(start))
+    }
+
+    fn step(&mut self, row: &StepRow, so_far: &BatchStats) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.step(row, so_far))
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.epoch(row))
+    }
+
+    fn finish(&mut self, outcome: &Outcome) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.finish(outcome))
+    }
+}

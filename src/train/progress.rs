@@ -1,0 +1,216 @@
+//! Progress on stderr: bars on a terminal, one plain line an epoch elsewhere.
+
+use super::observer::{Observer, Start};
+use super::run::Outcome;
+use crate::engine::BatchStats;
+use crate::record::{EpochRow, Status, StepRow};
+use crate::usage;
+use crate::usage::Usage;
+use anyhow::Result;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::str::FromStr;
+
+/// `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProgressMode {
+    /// Bars where stderr is a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+impl FromStr for ProgressMode {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match text {
+            "auto" => Ok(ProgressMode::Auto),
+            "bar" => Ok(ProgressMode::Bar),
+            "plain" => Ok(ProgressMode::Plain),
+            "none" => Ok(ProgressMode::None),
+            _ => usage!("progress is one of auto, bar, plain, none; got `{text}`"),
+        }
+    }
+}
+
+/// The bars of a whole command: one over its runs, if there are several, and two for the run that is going on.
+pub struct Bars {
+    mode: ProgressMode,
+    multi: MultiProgress,
+    runs: Option<ProgressBar>,
+}
+
+impl Bars {
+    /// `runs`: how many there are to do, for a bar over all of them.
+    pub fn new(mode: ProgressMode, runs: Option<u64>) -> Self {
+        let mode = match mode {
+            ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Bar,
+            ProgressMode::Auto => ProgressMode::Plain,
+            chosen => chosen,
+        };
+        let target =
+            if mode == ProgressMode::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let multi = MultiProgress::with_draw_target(target);
+        let runs = runs.map(|count| {
+            let bar = multi.add(ProgressBar::new(count));
+            bar.set_style(style("runs  {pos:>5}/{len:<5} {wide_bar:.green/dim} {elapsed} gone, {eta} left"));
+            bar.enable_steady_tick(std::time::Duration::from_secs(1));
+            bar
+        });
+        Self { mode, multi, runs }
+    }
+
+    /// The observer of one run. `label` stands before its lines where there are several runs.
+    pub fn run(&self, label: Option<&str>) -> Progress<'_> {
+        Progress {
+            bars: self,
+            label: label.map_or(String::new(), |label| format!("{label}: ")),
+            epochs: ProgressBar::hidden(),
+            batches: ProgressBar::hidden(),
+            epoch: 0,
+        }
+    }
+
+    /// One more of the runs is done.
+    pub fn run_done(&self) {
+        if let Some(runs) = &self.runs {
+            runs.inc(1);
+        }
+    }
+
+    /// One line on stderr, above the bars.
+    pub fn line(&self, text: &str) {
+        match self.mode {
+            ProgressMode::None => {}
+            // indicatif swallows lines while its target is hidden, as it is where `bar` was asked for on a pipe.
+            ProgressMode::Bar if !self.multi.is_hidden() => drop(self.multi.println(text)),
+            // Progress that nobody reads any more must not end a run.
+            _ => drop(writeln!(std::io::stderr(), "{text}")),
+        }
+    }
+}
+
+/// Shows one run.
+pub struct Progress<'a> {
+    bars: &'a Bars,
+    label: String,
+    epochs: ProgressBar,
+    batches: ProgressBar,
+    epoch: u64,
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates are constants").progress_chars("━━─")
+}
+
+impl Observer for Progress<'_> {
+    fn start(&mut self, start: &Start<'_>) -> Result<()> {
+        let config = start.config;
+        self.bars.line(&format!(
+            "{}{} on {} {} images, {} parameters; {} at {}, {}; {} epochs of {} steps; {} engine",
+            self.label,
+            config.model,
+            start.train_images,
+            config.dataset,
+            start.trainable_parameters,
+            config.optimizer,
+            config.lr,
+            config.schedule,
+            config.epochs,
+            start.steps_per_epoch,
+            config.engine,
+        ));
+        self.epochs = self.bars.multi.add(ProgressBar::new(config.epochs * start.steps_per_epoch));
+        self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} gone, {eta} left"));
+        self.batches = self.bars.multi.add(ProgressBar::new(start.steps_per_epoch));
+        self.batches.set_style(style("batch {pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg}"));
+        self.epochs.set_prefix(format!("{:>5}/{}", 1, config.epochs));
+        Ok(())
+    }
+
+    fn step(&mut self, row: &StepRow, so_far: &BatchStats) -> Result<()> {
+        if row.epoch != self.epoch {
+            self.epoch = row.epoch;
+            self.batches.reset();
+            let epochs = self.epochs.length().unwrap_or(0) / self.batches.length().unwrap_or(1).max(1);
+            self.epochs.set_prefix(format!("{:>5}/{epochs}", row.epoch + 1));
+        }
+        self.epochs.inc(1);
+        self.batches.inc(1);
+        let speed = so_far.images as f64 / self.batches.elapsed().as_secs_f64().max(1e-3);
+        self.batches.set_message(format!(
+            "loss {:.4} acc {:.3} lr {} {speed:.0} img/s",
+            so_far.loss(),
+            so_far.accuracy(),
+            short(row.learning_rate),
+        ));
+        Ok(())
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        self.bars.line(&format!(
+            "{}epoch {:>3}  loss {:.4}  accuracy {:.4}  val_loss {}  val_accuracy {}  lr {}  {:.0} images/s  {:.1} s",
+            self.label,
+            row.epoch,
+            row.loss,
+            row.accuracy,
+            optional(row.val_loss),
+            optional(row.val_accuracy),
+            short(row.learning_rate),
+            row.images_per_second,
+            row.seconds,
+        ));
+        Ok(())
+    }
+
+    fn finish(&mut self, outcome: &Outcome) -> Result<()> {
+        self.epochs.finish_and_clear();
+        self.batches.finish_and_clear();
+        if outcome.status == Status::Finished {
+            self.bars.line(&format!(
+                "{}test_loss {}  test_accuracy {}  in {:.1} s",
+                self.label,
+                optional(outcome.test_loss),
+                optional(outcome.test_accuracy),
+                outcome.seconds,
+            ));
+        } else if let Some(message) = &outcome.message {
+            self.bars.line(&format!("{}{message}", self.label));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        // A run that failed leaves no bar behind.
+        self.epochs.finish_and_clear();
+        self.batches.finish_and_clear();
+    }
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or("-".to_string(), |value| format!("{value:.4}"))
+}
+
+/// Four significant digits, without trailing zeros: for people; the CSV has them all.
+fn short(value: f64) -> String {
+    let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
+    if rounded != 0.0 && rounded.abs() < 1e-3 { format!("{rounded:e}") } else { format!("{rounded}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_shown_in_four_digits() {
+        for (value, text) in [(0.1, "0.1"), (0.0123456, "0.01235"), (3.14159e-5, "3.142e-5"), (0.0, "0"), (1.0, "1")] {
+            assert_eq!(short(value), text);
+        }
+        assert_eq!(short(f64::NAN), "NaN");
+    }
+}

@@ -1,0 +1,91 @@
+//! `lrsched compare`, as a user runs it.
+
+mod common;
+
+use common::{TINY, lrsched};
+use std::fs;
+
+fn compare(folder: &tempfile::TempDir, flags: &[&str]) -> std::process::Output {
+    lrsched(folder).arg("compare").args(TINY).args(["--out", "cmp", "--lr", "0.02"]).args(flags).output().unwrap()
+}
+
+fn rows(folder: &tempfile::TempDir) -> Vec<Vec<String>> {
+    let mut csv = csv::Reader::from_path(folder.path().join("cmp/comparison.csv")).unwrap();
+    csv.records().map(|record| record.unwrap().iter().map(String::from).collect()).collect()
+}
+
+#[test]
+fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd/step:factor=0.5,drop-every=1", "cosine", "--seeds", "2", "--epochs", "2"];
+    let output = compare(&folder, &flags);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("cosine") && stdout.contains("±"), "{stdout}");
+    let first = rows(&folder);
+    assert_eq!(first.len(), 4);
+    assert_eq!(first[0][1..5], ["step:factor=0.5,drop-every=1", "sgd", "native", "0"]);
+    assert_eq!(first[1][4], "1");
+    for picture in ["comparison.png", "comparison.svg"] {
+        assert!(fs::metadata(folder.path().join("cmp").join(picture)).unwrap().len() > 1000);
+    }
+
+    let started = std::time::Instant::now();
+    fs::remove_dir_all(folder.path().join("cmp/runs").join(&first[2][0])).unwrap();
+    assert!(compare(&folder, &flags).status.success());
+    let second = rows(&folder);
+    // Run times tell which were done again.
+    let seconds = |rows: &[Vec<String>]| rows.iter().map(|row| row[15].clone()).collect::<Vec<_>>();
+    let (first, second) = (seconds(&first), seconds(&second));
+    assert!(first[0] == second[0] && first[1] == second[1] && first[3] == second[3], "{first:?} {second:?}");
+    assert_ne!(first[2], second[2]);
+    assert!(started.elapsed().as_secs() < 120);
+
+    let other = compare(&folder, &["--entrants", "cosine", "--epochs", "3"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("another configuration"));
+}
+
+#[test]
+fn entrants_of_a_seed_start_from_the_same_weights_and_see_the_same_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd/constant", "sgd/piecewise:milestones=1,factor=0.1", "--epochs", "2", "--log-steps"];
+    assert!(compare(&folder, &flags).status.success());
+    let steps: Vec<String> = rows(&folder)
+        .iter()
+        .map(|row| fs::read_to_string(folder.path().join("cmp/runs").join(&row[0]).join("steps.csv")).unwrap())
+        .collect();
+    let lines = |index: usize| steps[index].lines().collect::<Vec<_>>();
+    // The same rate for the whole first epoch of three steps: the same losses to the last digit; then they part.
+    assert_eq!(lines(0)[..4], lines(1)[..4]);
+    assert_ne!(lines(0)[5], lines(1)[5]);
+}
+
+#[test]
+fn a_diverged_entrant_is_a_row_and_the_rest_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = compare(&folder, &["--entrants", "sgd:lr=1e9/constant", "sgd:lr=0.02/linear", "--epochs", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    let rows = rows(&folder);
+    assert_eq!((rows[0][16].as_str(), rows[0][9].as_str()), ("diverged", "NaN"));
+    assert_eq!(rows[1][16], "finished");
+}
+
+#[test]
+fn flags_reach_the_entrants_that_take_them_and_do_not_say_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd/cosine", "sgd:momentum=0.5/linear", "adam", "--momentum", "0.9", "--epochs", "1"];
+    assert!(compare(&folder, &flags).status.success());
+    let optimizers: Vec<String> = rows(&folder).into_iter().map(|row| row[2].clone()).collect();
+    assert_eq!(optimizers, ["sgd:momentum=0.9", "sgd:momentum=0.5", "adam"]);
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("cmp")).unwrap();
+    fs::write(folder.path().join("cmp/thesis.tex"), "mine").unwrap();
+    let output = compare(&folder, &["--entrants", "cosine"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_dir(folder.path().join("cmp")).unwrap().count(), 1);
+}

@@ -1,0 +1,122 @@
+//! Bad input: one clear line, the right exit code, nothing half-written.
+
+mod common;
+
+use common::{TINY, lrsched};
+use std::fs;
+
+/// Runs `arguments`, which must fail with `code` and one line that holds every one of `parts`; nothing may be left in the folder.
+fn refuses(arguments: &[&str], code: i32, parts: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    refuses_in(&folder, arguments, code, parts);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{arguments:?} left {left:?}");
+}
+
+fn refuses_in(folder: &tempfile::TempDir, arguments: &[&str], code: i32, parts: &[&str]) {
+    let output = lrsched(folder).args(arguments).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+    for part in parts {
+        assert!(stderr.contains(part), "{arguments:?} should say `{part}`: {stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+fn train(flags: &[&'static str]) -> Vec<&'static str> {
+    [&["train"], &TINY[..], &["--out", "run"], flags].concat()
+}
+
+#[test]
+fn an_unknown_schedule_optimizer_or_flag_suggests_the_nearest() {
+    refuses(&train(&["--schedule", "cosin"]), 2, &["cosin", "did you mean `cosine`?"]);
+    refuses(&train(&["--optimizer", "adma"]), 2, &["adma", "did you mean `adam`?"]);
+    refuses(&train(&["--epoch", "3"]), 2, &["--epoch", "--epochs"]);
+    refuses(&["compare", "--dataset", "synthetic", "--entrants", "sgd/cosin"], 2, &["cosin", "`cosine`"]);
+    refuses(&["trian"], 2, &["trian", "train"]);
+}
+
+#[test]
+fn a_flag_of_another_schedule_is_refused_with_those_it_takes() {
+    refuses(&train(&["--schedule", "cosine", "--drop-every", "10"]), 2, &["cosine", "drop-every", "end-lr"]);
+    refuses(&train(&["--optimizer", "adagrad", "--nesterov"]), 2, &["adagrad", "nesterov", "initial-accumulator"]);
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_with_the_value_and_the_rule() {
+    refuses(&train(&["--lr", "-0.1"]), 2, &["lr", "above 0", "-0.1"]);
+    refuses(&train(&["--lr", "0"]), 2, &["lr", "above 0"]);
+    refuses(&train(&["--lr", "NaN"]), 2, &["lr", "above 0", "NaN"]);
+    refuses(&train(&["--lr", "fast"]), 2, &["lr", "fast"]);
+    refuses(&train(&["--schedule", "step", "--drop-every", "0"]), 2, &["step: drop-every must be", "0"]);
+    refuses(&train(&["--batch-size", "0"]), 2, &["batch-size", "at least 1", "0"]);
+    refuses(&train(&["--batch-size", "97"]), 2, &["batch-size", "96", "97"]);
+    refuses(&train(&["--threads", "0"]), 2, &["threads", "at least 1", "0"]);
+    refuses(&train(&["--epochs", "0"]), 2, &["epochs", "at least 1", "0"]);
+    refuses(&train(&["--epochs", "-3"]), 2, &["epochs", "-3"]);
+    refuses(&train(&["--dropout", "1"]), 2, &["dropout", "1"]);
+    refuses(&train(&["--device", "cuda:0"]), 2, &["cuda", "--features cuda"]);
+    refuses(&["train", "--dataset", "synthetic", "--train-limit", "999999"], 2, &["train-limit", "999999"]);
+}
+
+#[test]
+fn without_cifar10_both_ways_on_are_named() {
+    for command in ["train", "compare"] {
+        let folder = tempfile::tempdir().unwrap();
+        refuses_in(&folder, &[command], 1, &["lrsched data fetch", "--dataset synthetic"]);
+    }
+}
+
+#[test]
+fn a_config_file_with_an_unknown_key_or_broken_toml_is_named_with_the_key_or_line() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.toml"), "epochs = 3\nbatchsize = 12\n").unwrap();
+    refuses_in(&folder, &["train", "--config", "a.toml"], 2, &["a.toml", "batchsize", "did you mean `batch-size`?"]);
+    fs::write(folder.path().join("b.toml"), "epochs = 3\nlr = = 1\n").unwrap();
+    refuses_in(&folder, &["train", "--config", "b.toml"], 2, &["b.toml", "line 2"]);
+    fs::write(folder.path().join("c.toml"), "epochs = { a = 1 }\n").unwrap();
+    refuses_in(&folder, &["train", "--config", "c.toml"], 2, &["c.toml", "epochs"]);
+    refuses_in(&folder, &["train", "--config", "missing.toml"], 1, &["missing.toml"]);
+}
+
+#[test]
+fn an_existing_out_is_refused_without_force_and_keeps_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("run")).unwrap();
+    fs::write(folder.path().join("run/metrics.csv"), "precious").unwrap();
+    refuses_in(&folder, &train(&[]), 2, &["run", "--force"]);
+    assert_eq!(fs::read_to_string(folder.path().join("run/metrics.csv")).unwrap(), "precious");
+    fs::write(folder.path().join("file"), "").unwrap();
+    let arguments = [&["train"], &TINY[..], &["--out", "file"]].concat();
+    refuses_in(&folder, &arguments, 2, &["file", "not a folder"]);
+}
+
+#[test]
+fn an_out_that_cannot_be_written_fails_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let arguments = [&["train"], &TINY[..], &["--out", "file/run"]].concat();
+    refuses_in(&folder, &arguments, 1, &["file/run"]);
+}
+
+#[test]
+fn a_wrong_data_file_is_named_with_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("cifar");
+    fs::create_dir(&data).unwrap();
+    for file in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"] {
+        fs::File::create(data.join(format!("{file}.bin"))).unwrap().set_len(30_730_000).unwrap();
+    }
+    let arguments = ["train", "--data-dir", "cifar", "--out", "run"];
+    refuses_in(&folder, &arguments, 1, &["test_batch.bin"]);
+    fs::write(data.join("test_batch.bin"), "short").unwrap();
+    refuses_in(&folder, &arguments, 1, &["test_batch.bin", "5 bytes", "30,730,000", "data fetch"]);
+    fs::File::create(data.join("test_batch.bin")).unwrap().set_len(30_730_001).unwrap();
+    refuses_in(&folder, &arguments, 1, &["test_batch.bin", "30,730,001"]);
+    let mut bytes = vec![0_u8; 30_730_000];
+    bytes[3073 * 7] = 10;
+    fs::write(data.join("test_batch.bin"), bytes).unwrap();
+    refuses_in(&folder, &arguments, 1, &["test_batch.bin", "10", "7"]);
+    assert!(!folder.path().join("run").exists());
+}

@@ -1,0 +1,151 @@
+//! `lrsched train`, as a user runs it.
+
+mod common;
+
+use common::{TINY, cifar10, lrsched, without_times};
+use std::fs;
+
+fn read(folder: &tempfile::TempDir, file: &str) -> String {
+    fs::read_to_string(folder.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+#[test]
+fn a_run_leaves_metrics_steps_weights_and_everything_needed_to_run_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--schedule step --factor 0.5 --drop-every 2 --epochs 3 --log-steps --out run --momentum 0.9 --lr 0.01";
+    lrsched(&folder).arg("train").args(TINY).args(flags.split(' ')).assert().success();
+
+    let metrics = read(&folder, "run/metrics.csv");
+    let rows: Vec<Vec<&str>> = metrics.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0][..3], ["epoch", "learning_rate", "loss"]);
+    // The rate drops at epoch drop-every − 1, and the rate logged is that of the epoch itself.
+    let rates: Vec<_> = rows[1..].iter().map(|row| (row[0], row[1], row[6], row[7])).collect();
+    assert_eq!(rates, [("0", "0.01", "0.9", "3"), ("1", "0.005", "0.9", "6"), ("2", "0.005", "0.9", "9")]);
+
+    let steps = read(&folder, "run/steps.csv");
+    assert_eq!(steps.lines().count(), 1 + 9);
+    assert!(steps.lines().nth(4).unwrap().starts_with("3,1,0.005,0.9,"), "{steps}");
+
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "run/run.json")).unwrap();
+    assert_eq!(info["status"], "finished");
+    assert_eq!(info["config"]["schedule"], "step:factor=0.5,drop-every=2");
+    assert!(info["results"]["test_accuracy"].as_f64().unwrap() > 0.0);
+    assert_eq!(info["dataset"]["digest"].as_str().unwrap().len(), 64);
+    assert!(folder.path().join("run/weights.safetensors").is_file());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_on_any_number_of_threads_and_another_seed_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut metrics = Vec::new();
+    for (out, seed, threads) in [("a", "1", "2"), ("b", "1", "2"), ("c", "1", "1"), ("d", "1", "3"), ("e", "2", "2")] {
+        let flags = ["--epochs", "2", "--augment", "flip-crop", "--dropout", "0.2", "--lr", "0.05"];
+        let own = ["--seed", seed, "--threads", threads, "--out", out, "--log-steps"];
+        lrsched(&folder).arg("train").args(TINY).args(flags).args(own).assert().success();
+        let steps = read(&folder, &format!("{out}/steps.csv"));
+        let weights = fs::read(folder.path().join(out).join("weights.safetensors")).unwrap();
+        metrics.push((without_times(&read(&folder, &format!("{out}/metrics.csv"))), steps, weights));
+    }
+    assert!(metrics[0] == metrics[1] && metrics[0] == metrics[2] && metrics[0] == metrics[3]);
+    assert!(metrics[0].0 != metrics[4].0);
+}
+
+#[test]
+fn the_printed_config_runs_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [
+        "--optimizer",
+        "adam",
+        "--beta2",
+        "0.99",
+        "--schedule",
+        "one-cycle",
+        "--max-lr",
+        "0.002",
+        "--epochs",
+        "2",
+        "--label-smoothing",
+        "0.1",
+    ];
+    let printed = lrsched(&folder).arg("train").args(TINY).args(flags).arg("--print-config").output().unwrap();
+    assert!(printed.status.success() && !folder.path().join("results").exists());
+    fs::write(folder.path().join("again.toml"), printed.stdout).unwrap();
+    lrsched(&folder).arg("train").args(TINY).args(flags).args(["--out", "a"]).assert().success();
+    let from_file = ["train", "--config", "again.toml", "--out", "b", "--progress", "none"];
+    lrsched(&folder).args(from_file).assert().success();
+    assert_eq!(without_times(&read(&folder, "a/metrics.csv")), without_times(&read(&folder, "b/metrics.csv")));
+}
+
+#[test]
+fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), "lr = 0.3\nepochs = 7\nseed = 3\nschedule = \"step\"\ndrop-every = 4\n")
+        .unwrap();
+    let config = |flags: &[&str], lr: Option<&str>| {
+        let mut command = lrsched(&folder);
+        command.args(["train", "--config", "c.toml", "--print-config"]).args(flags);
+        if let Some(lr) = lr {
+            command.env("LRSCHED_LR", lr);
+        }
+        let table: toml::Table = String::from_utf8(command.output().unwrap().stdout).unwrap().parse().unwrap();
+        table
+    };
+    assert_eq!(config(&[], None)["lr"].as_float(), Some(0.3));
+    assert_eq!(config(&[], Some("0.2"))["lr"].as_float(), Some(0.2));
+    let all = config(&["--lr", "0.1", "--schedule", "cosine"], Some("0.2"));
+    assert_eq!(all["lr"].as_float(), Some(0.1));
+    // Another schedule than the file's does not inherit the parameters of the file's.
+    assert_eq!(all["schedule"].as_str(), Some("cosine"));
+    assert_eq!(all["epochs"].as_integer(), Some(7));
+}
+
+#[test]
+fn a_pipe_gets_one_plain_line_an_epoch_and_json_one_object_an_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--epochs", "2", "--progress", "auto", "--json", "--out", "run"];
+    let tiny: Vec<&str> = TINY.iter().copied().filter(|flag| !["--progress", "none"].contains(flag)).collect();
+    let output = lrsched(&folder).arg("train").args(tiny).args(flags).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    assert!(!stderr.contains(['\u{1b}', '\r']), "{stderr:?}");
+    assert_eq!(stderr.lines().filter(|line| line.starts_with("epoch ")).count(), 2, "{stderr}");
+    let events: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["start", "epoch", "epoch", "finish"]);
+}
+
+#[test]
+fn a_run_that_diverges_keeps_its_rows_says_so_and_exits_4() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--lr", "1e9", "--epochs", "3", "--out", "run"];
+    let output = lrsched(&folder).arg("train").args(TINY).args(flags).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let last = read(&folder, "run/metrics.csv").lines().last().unwrap().to_string();
+    assert_eq!(last.split(',').nth(4), Some("NaN"), "{last}");
+    assert!(read(&folder, "run/run.json").contains("\"diverged\""));
+}
+
+#[test]
+fn all_three_kinds_of_gradient_descent_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for (size, steps) in [("1", 20), ("8", 3), ("full", 1)] {
+        let flags =
+            ["--train-limit", "20", "--validation", "10", "--batch-size", size, "--epochs", "1", "--lr", "0.001"];
+        let out = ["--dataset", "synthetic", "--out", size, "--log-steps", "-q"];
+        lrsched(&folder).arg("train").args(flags).args(out).assert().success();
+        assert_eq!(read(&folder, &format!("{size}/steps.csv")).lines().count(), 1 + steps);
+    }
+}
+
+#[test]
+fn real_cifar10_is_learned() {
+    let Some(data) = cifar10("real_cifar10_is_learned") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--schedule step --factor 0.5 --drop-every 10 --train-limit 2000 --validation 500 --epochs 3 --lr 0.03 \
+                 --momentum 0.9 --out run -q";
+    lrsched(&folder).arg("train").args(flags.split_whitespace()).env("LRSCHED_DATA", data).assert().success();
+    let accuracy: f64 =
+        read(&folder, "run/metrics.csv").lines().last().unwrap().split(',').nth(5).unwrap().parse().unwrap();
+    assert!(accuracy > 0.25, "validation accuracy {accuracy} after 3 epochs of 2,000 images; guessing gives 0.1");
+}

@@ -1,0 +1,145 @@
+//! Reading CIFAR-10's files: the real ones, and wrong ones made here.
+
+use lrsched::data::{
+    Augment, BatchSize, Dataset, DatasetKind, DatasetOptions, Loader, LoaderOptions, Normalisation, Subset, Validation,
+    cifar10,
+};
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The folder with the real files, or a loud line and nothing.
+fn real_data(test: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cifar-10-batches-bin");
+    let folder = std::env::var_os("LRSCHED_DATA").map(PathBuf::from).or_else(|| beside.exists().then_some(beside));
+    if folder.is_none() {
+        eprintln!("\n*** SKIPPED {test}: no CIFAR-10; set LRSCHED_DATA to the folder of its binary files ***\n");
+    }
+    folder
+}
+
+fn open(folder: &Path) -> anyhow::Result<Dataset> {
+    Dataset::open(&DatasetOptions { kind: DatasetKind::Cifar10, data_dir: Some(folder.to_path_buf()) })
+}
+
+/// Files of the right size, all bytes 0: valid, black airplanes. They take no space on disk.
+fn black_airplanes(folder: &Path) {
+    for name in cifar10::files() {
+        File::create(folder.join(name)).unwrap().set_len(cifar10::FILE_BYTES).unwrap();
+    }
+}
+
+#[test]
+fn the_real_images_have_the_published_counts_means_and_deviations() {
+    let Some(folder) = real_data("the_real_images_have_the_published_counts_means_and_deviations") else { return };
+    let dataset = open(&folder).unwrap();
+    assert_eq!(dataset.train.class_counts(10), [5000; 10]);
+    assert_eq!(dataset.test.class_counts(10), [1000; 10]);
+    let normalisation = Normalisation::of(&Subset::all(Arc::clone(&dataset.train)));
+    let close = |got: [f64; 3], want: [f64; 3]| got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-5);
+    assert!(close(normalisation.mean, [0.49140, 0.48216, 0.44653]), "{:?}", normalisation.mean);
+    assert!(close(normalisation.deviation, [0.24703, 0.24349, 0.26159]), "{:?}", normalisation.deviation);
+}
+
+#[test]
+fn the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced() {
+    let Some(folder) = real_data("the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced") else {
+        return;
+    };
+    let dataset = open(&folder).unwrap();
+    let split = dataset.split(DatasetKind::Cifar10.default_validation(), None).unwrap();
+    assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (45_000, 5_000, 10_000));
+    for class in 0..10 {
+        let of_class = |index: &&u32| dataset.train.labels[**index as usize] == class;
+        assert_eq!(split.validation.indices.iter().filter(of_class).count(), 500);
+    }
+}
+
+/// The goals are 0.3 s and 0.5 ms for 128 images; the limits here leave room for a busy machine. `--nocapture` shows the figures.
+#[test]
+fn loading_60000_images_and_preparing_batches_is_fast() {
+    let Some(folder) = real_data("loading_60000_images_and_preparing_batches_is_fast") else { return };
+    let start = Instant::now();
+    let dataset = open(&folder).unwrap();
+    let loaded = start.elapsed();
+    let start = Instant::now();
+    dataset.digest();
+    let digested = start.elapsed();
+    let split = dataset.split(Validation::Holdout(5000), None).unwrap();
+    let start = Instant::now();
+    let normalisation = Normalisation::of(&split.train);
+    let normalised = start.elapsed();
+    let batch_size = BatchSize::Images(128);
+    let options = LoaderOptions { batch_size, micro_batch: 512, augment: Augment::FlipCrop, seed: 0 };
+    let loader = Loader::new(split.train, normalisation, options).unwrap();
+    let start = Instant::now();
+    let batches = loader.epoch(0, 0).count() as u32;
+    let batch = start.elapsed() / batches;
+    eprintln!("open {loaded:?}, digest {digested:?}, mean and deviation {normalised:?}, batch of 128 {batch:?}");
+    assert!(loaded < Duration::from_secs(3) && batch < Duration::from_millis(5), "{loaded:?} {batch:?}");
+}
+
+#[test]
+fn files_are_also_found_in_the_folder_that_the_archive_unpacks_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join(cifar10::FOLDER);
+    std::fs::create_dir(&inner).unwrap();
+    black_airplanes(&inner);
+    assert_eq!(cifar10::locate(Some(folder.path())).unwrap(), inner);
+    assert_eq!(open(folder.path()).unwrap().train.class_counts(10)[0], 50_000);
+}
+
+#[test]
+fn a_folder_without_files_stops_at_once_and_says_both_ways_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    let name = folder.path().display();
+    assert_eq!(
+        error,
+        format!(
+            "CIFAR-10 is not in {name}; get it with `lrsched data fetch`, or train without it: `--dataset synthetic`"
+        )
+    );
+}
+
+#[test]
+fn a_file_of_the_wrong_size_is_named_with_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    black_airplanes(folder.path());
+    std::fs::write(folder.path().join("test_batch.bin"), "not a batch!").unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    let name = folder.path().join("test_batch.bin");
+    let name = name.display();
+    assert_eq!(error, format!("{name} is 12 bytes, expected 30,730,000; fetch it again with `lrsched data fetch`"));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    black_airplanes(folder.path());
+    std::fs::remove_file(folder.path().join("data_batch_4.bin")).unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("data_batch_4.bin is missing"), "{error}");
+}
+
+#[test]
+fn a_label_above_9_is_named_by_file_and_record() {
+    let folder = tempfile::tempdir().unwrap();
+    black_airplanes(folder.path());
+    let mut file = OpenOptions::new().write(true).open(folder.path().join("data_batch_2.bin")).unwrap();
+    file.seek(SeekFrom::Start(3073 * 7134)).unwrap();
+    file.write_all(&[10]).unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("data_batch_2.bin: record 7134 (of 0 to 9,999) has label 10, expected 0 to 9"), "{error}");
+}
+
+#[test]
+fn the_digest_is_that_of_what_sha256sum_prints_for_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    black_airplanes(folder.path());
+    // cd folder && sha256sum data_batch_*.bin test_batch.bin | sha256sum
+    let expected = "81b508f1e849e60f7aef025eedaa3908eeccae00b2d4724bd2d884bd2e6248d5";
+    assert_eq!(open(folder.path()).unwrap().digest(), expected);
+}

@@ -1,0 +1,122 @@
+//! Charts take whatever a run may have left: nothing, one point, NaN, a hundred thousand steps.
+
+use lrsched::report::chart::{Figure, Mark, Panel, Scale, Series, Style};
+
+fn figure(points: &[(f64, f64)], x_scale: Scale, y_scale: Scale) -> Figure {
+    let band = points.iter().map(|&(x, y)| (x, y - 1.0, y + 1.0)).collect();
+    let series = vec![
+        Series { band, ..Series::new("one", points.to_vec()) },
+        Series { style: Style::Grey, ends: true, dashed: true, ..Series::new("two", points.to_vec()) },
+    ];
+    let marks = vec![Mark { at: 1.0, label: "here".into() }, Mark { at: f64::NAN, label: "nowhere".into() }];
+    Figure::new("A figure", vec![Panel { x_scale, y_scale, series, marks, ..Panel::new("panel", "x", "y") }])
+}
+
+/// Draws the figure in all three forms and checks what each must keep.
+fn draw(figure: &Figure) -> (Vec<u8>, String, String) {
+    let (png, svg, text) = (figure.png().unwrap(), figure.svg(), figure.terminal(80, 16, false));
+    assert!(png.starts_with(b"\x89PNG") && svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+    for broken in ["NaN", "inf"] {
+        let line = svg.lines().find(|line| line.contains(broken));
+        assert_eq!(line, None, "a coordinate that is no number");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    (png, svg, text)
+}
+
+#[test]
+fn any_points_on_any_scale_draw_without_a_panic() {
+    let nan = f64::NAN;
+    let cases: [&[(f64, f64)]; 9] = [
+        &[],
+        &[(1.0, 1.0)],
+        &[(nan, nan), (nan, 1.0), (1.0, nan)],
+        &[(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)],
+        &[(0.0, 1.0), (1.0, nan), (2.0, f64::INFINITY), (3.0, 2.0), (4.0, 3.0)],
+        &[(-1.0, -5.0), (0.0, 0.0), (1.0, 1e-300), (2.0, 1e300)],
+        &[(0.0, f64::MAX), (1.0, -f64::MAX)],
+        &[(1.0, 5e-324), (2.0, 1e-310)],
+        &[(1e15, 1.0), (1e15 + 1.0, 1.0 + 1e-15)],
+    ];
+    for points in cases {
+        for x_scale in [Scale::Linear, Scale::Log] {
+            for y_scale in [Scale::Linear, Scale::Log] {
+                draw(&figure(points, x_scale, y_scale));
+            }
+        }
+    }
+    draw(&Figure::new("", vec![]));
+    draw(&Figure { size: (0, 0), ..figure(&[(1.0, 1.0)], Scale::Linear, Scale::Linear) });
+}
+
+#[test]
+fn a_nan_breaks_the_line_in_two() {
+    let lines = |points: &[(f64, f64)]| {
+        let panel = Panel { series: vec![Series::new("s", points.to_vec())], ..Panel::default() };
+        Figure::new("", vec![panel]).svg().matches("stroke=\"#0072b2\"").count()
+    };
+    // One more is in the legend.
+    assert_eq!(lines(&[(0.0, 1.0), (1.0, 2.0), (2.0, 4.0), (3.0, 2.0), (4.0, 1.0)]), 2);
+    assert_eq!(lines(&[(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 2.0), (4.0, 1.0)]), 3);
+}
+
+#[test]
+fn twenty_series_have_twenty_different_looks_and_a_legend_that_names_each() {
+    let series =
+        |i: u32| Series::new(format!("sgd/schedule-{i}"), vec![(0.0, f64::from(i)), (9.0, f64::from(i) + 1.0)]);
+    let panel = Panel { series: (0..20).map(series).collect(), ..Panel::new("", "epoch", "accuracy") };
+    let (_, svg, text) = draw(&Figure::new("Twenty", vec![panel]));
+    let looks = |from: &str| -> std::collections::BTreeSet<String> {
+        svg.lines()
+            .filter(|line| line.starts_with("<polyline") && line.contains("stroke-width=\"1.8\""))
+            .map(|line| line.split(from).nth(1).unwrap().to_string())
+            .collect()
+    };
+    assert_eq!(looks("fill=\"none\"").len(), 20, "colour and dash together");
+    for i in 0..20 {
+        assert!(svg.contains(&format!(">sgd/schedule-{i}<")), "series {i} is missing in the legend of the SVG");
+        assert!(text.contains(&format!("sgd/schedule-{i}")), "series {i} is missing in the legend of the terminal");
+    }
+}
+
+#[test]
+fn the_terminal_chart_needs_no_colour_and_fits_its_columns() {
+    let rising = Series::new("rising", (0..50).map(|i| (f64::from(i), f64::from(i))).collect());
+    let falling = Series::new("falling", (0..50).map(|i| (f64::from(i), f64::from(50 - i))).collect());
+    let figure = Figure::new("Two", vec![Panel { series: vec![rising, falling], ..Panel::new("", "epoch", "y") }]);
+    for width in [20, 40, 80, 200] {
+        let text = figure.terminal(width, 16, false);
+        assert!(text.lines().all(|line| line.chars().count() <= width), "{width} columns:\n{text}");
+        assert!(!text.contains('\x1b'));
+    }
+    let text = figure.terminal(80, 16, false);
+    assert!(text.matches('●').count() > 2 && text.matches('■').count() > 2, "a marker on each line:\n{text}");
+    assert!(text.contains("● rising") && text.contains("■ falling") && text.contains("40"), "{text}");
+    assert!(figure.terminal(80, 16, true).contains("\x1b[38;5;"));
+}
+
+#[test]
+fn a_hundred_thousand_steps_make_a_small_picture() {
+    let smooth = Series::new("lr", (0..100_000).map(|t| (f64::from(t), (f64::from(t) * 3e-5).cos())).collect());
+    let svg = Figure::new("", vec![Panel { series: vec![smooth], ..Panel::default() }]).svg();
+    assert!(svg.len() < 20_000, "{} bytes", svg.len());
+}
+
+#[test]
+fn names_from_files_cannot_break_the_svg_or_the_terminal() {
+    let series = Series::new("</text><script>\x1b[31m", vec![(0.0, 1.0), (1.0, 2.0)]);
+    let (_, svg, text) = draw(&Figure::new("<&>", vec![Panel { series: vec![series], ..Panel::default() }]));
+    assert!(!svg.contains("<script>") && !svg.contains('\x1b') && !text.contains('\x1b'));
+}
+
+#[test]
+fn a_picture_replaces_the_one_before_and_leaves_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new/chart.svg");
+    let figure = figure(&[(0.0, 1.0), (1.0, 2.0)], Scale::Linear, Scale::Linear);
+    figure.write_svg(&path).unwrap();
+    figure.write_svg(&path).unwrap();
+    figure.write_png(&path.with_extension("png")).unwrap();
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 2);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), figure.svg());
+}

@@ -1,0 +1,166 @@
+//! From the files of a comparison to its table and its picture.
+
+use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
+use lrsched::report::chart::Scale;
+use lrsched::report::entrants::entrants;
+use lrsched::report::{comparison, table};
+use lrsched::schedule::Semantics;
+use std::path::Path;
+
+fn row(optimizer: &str, schedule: &str, seed: u64, val_accuracy: Option<f64>, status: Status) -> ComparisonRow {
+    ComparisonRow {
+        run: format!("{optimizer}-{}-{seed}", schedule.split(':').next().unwrap()),
+        schedule: schedule.into(),
+        optimizer: optimizer.into(),
+        semantics: Semantics::Native,
+        seed,
+        epochs: 4,
+        lr: if optimizer == "sgd" { 0.1 } else { 0.001 },
+        loss: val_accuracy.map(|a| 1.0 - a),
+        accuracy: val_accuracy,
+        val_loss: val_accuracy.map(|a| 1.1 - a),
+        val_accuracy,
+        best_val_accuracy: val_accuracy,
+        best_epoch: val_accuracy.map(|_| 3),
+        test_loss: None,
+        test_accuracy: val_accuracy.map(|a| a - 0.01),
+        seconds: Some(75.0),
+        status,
+    }
+}
+
+/// Two schedules with two seeds each, one of them with a run that diverged, and one optimizer with one seed.
+fn rows() -> Vec<ComparisonRow> {
+    vec![
+        row("sgd", "step:factor=0.5,drop-every=10", 0, Some(0.70), Status::Finished),
+        row("sgd", "one-cycle:max-lr=0.4,pct-start=0.3,div-factor=25", 0, Some(0.80), Status::Finished),
+        row("sgd", "one-cycle:max-lr=0.4,pct-start=0.3,div-factor=25", 1, Some(0.82), Status::Finished),
+        row("sgd", "step:factor=0.5,drop-every=10", 1, None, Status::Diverged),
+        row("adam", "constant", 0, Some(0.75), Status::Finished),
+    ]
+}
+
+fn write_comparison(folder: &Path) {
+    let rows = rows();
+    write_rows(&folder.join("comparison.csv"), &rows).unwrap();
+    for run in &rows {
+        let epochs = if run.status == Status::Diverged { 2 } else { 4 };
+        let metrics: Vec<EpochRow> = (0..epochs)
+            .map(|epoch| EpochRow {
+                epoch,
+                learning_rate: run.lr / (epoch + 1) as f64,
+                loss: if run.status == Status::Diverged && epoch == 1 {
+                    f64::NAN
+                } else {
+                    2.0 / (epoch + 1 + run.seed) as f64
+                },
+                accuracy: 0.2 * epoch as f64,
+                val_loss: Some(2.1 / (epoch + 1) as f64),
+                val_accuracy: Some(0.2 * epoch as f64),
+                momentum: None,
+                step: (epoch + 1) * 391,
+                images_per_second: 1000.0,
+                seconds: 1.0,
+            })
+            .collect();
+        write_rows(&folder.join("runs").join(&run.run).join("metrics.csv"), &metrics).unwrap();
+    }
+}
+
+#[test]
+fn the_table_is_sorted_by_validation_accuracy_and_says_what_it_knows() {
+    let text = table::terminal(&rows(), 200);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("entrant"), "{text}");
+    assert!(
+        lines[1].starts_with("sgd/one-cycle") && lines[1].contains("81.00 ± 1.41") && lines[1].contains("1m 15s"),
+        "{text}"
+    );
+    assert!(lines[2].starts_with("adam/constant") && lines[2].contains("75.00") && !lines[2].contains('±'), "{text}");
+    assert!(lines[3].starts_with("sgd/step") && lines[3].contains("70.00"), "{text}");
+    assert!(lines[3].ends_with("1m 15s  1 diverged"), "{text}");
+}
+
+#[test]
+fn the_table_fits_eighty_columns_and_keeps_long_names_whole() {
+    let text = table::terminal(&rows()[..3], 80);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let names: String = text.lines().map(|line| line.split("  ").find(|part| !part.is_empty()).unwrap()).collect();
+    assert!(names.contains("sgd/one-cycle:max-lr=0.4,pct-start=0.3,div-factor=25"), "{text}");
+    for header in ["val %", "n", "best ep", "test %", "time", "status"] {
+        assert!(text.lines().next().unwrap().contains(header), "no {header}:\n{text}");
+    }
+}
+
+#[test]
+fn an_entrant_without_a_finished_run_is_a_row_with_its_status_at_the_end() {
+    let mut rows = rows();
+    rows.insert(0, row("rmsprop", "constant", 0, None, Status::Failed));
+    let text = table::terminal(&rows, 80);
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("rmsprop/constant") && last.ends_with("failed") && last.contains('–'), "{text}");
+}
+
+#[test]
+fn entrants_that_differ_in_rate_or_semantics_only_say_so() {
+    let mut twin = row("sgd", "cosine", 0, Some(0.5), Status::Finished);
+    let first = twin.clone();
+    twin.lr = 0.2;
+    let mut torch = first.clone();
+    torch.semantics = Semantics::Torch;
+    let text = table::markdown(&entrants(&[first, twin, torch]));
+    for name in ["`sgd/cosine lr=0.2 (native)`", "`sgd/cosine lr=0.1 (native)`", "`sgd/cosine lr=0.1 (torch)`"] {
+        assert!(text.contains(name), "{name}:\n{text}");
+    }
+}
+
+#[test]
+fn a_markdown_table_has_as_many_cells_in_each_row() {
+    let text = table::markdown(&entrants(&rows()));
+    let cells: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
+    assert_eq!(cells, [cells[0]; 5], "{text}");
+}
+
+#[test]
+fn the_picture_has_a_line_for_each_entrant_and_a_band_where_seeds_repeat() {
+    let folder = tempfile::tempdir().unwrap();
+    write_comparison(folder.path());
+    let read = comparison::read(folder.path(), "title").unwrap();
+    assert_eq!(read.complaints, Vec::<String>::new());
+    let titles: Vec<&str> = read.figure.panels.iter().map(|panel| panel.title.as_str()).collect();
+    assert_eq!(
+        titles,
+        ["Learning rate", "Training loss", "Validation loss", "Training accuracy", "Validation accuracy"]
+    );
+    assert_eq!(read.figure.panels[0].y_scale, Scale::Log, "0.1 and 0.001 / 4 are far apart");
+    let loss = &read.figure.panels[1];
+    let of = |name: &str| loss.series.iter().find(|series| series.name.starts_with(name)).unwrap();
+    // Seeds 0 and 1: 2/1 and 2/2 at epoch 0.
+    assert_eq!(of("sgd/one-cycle").points[0], (0.0, 1.5));
+    let (_, lower, upper) = of("sgd/one-cycle").band[0];
+    assert!((upper - lower - 2.0 * 0.5_f64.sqrt()).abs() < 1e-12, "± the sample deviation of 2 and 1: {lower} {upper}");
+    assert!(of("adam/constant").band.is_empty());
+    assert_eq!(of("sgd/step").points.len(), 4, "the finished run, not the diverged one");
+
+    assert_eq!(comparison::write(folder.path(), "title").unwrap(), Vec::<String>::new());
+    assert!(folder.path().join("comparison.png").is_file() && folder.path().join("comparison.svg").is_file());
+}
+
+#[test]
+fn a_missing_or_cut_metrics_file_costs_its_line_only() {
+    let folder = tempfile::tempdir().unwrap();
+    write_comparison(folder.path());
+    std::fs::remove_file(folder.path().join("runs/adam-constant-0/metrics.csv")).unwrap();
+    let cut = folder.path().join("runs/sgd-one-cycle-1/metrics.csv");
+    let text = std::fs::read_to_string(&cut).unwrap();
+    std::fs::write(&cut, &text[..text.len() - 5]).unwrap();
+    let read = comparison::read(folder.path(), "").unwrap();
+    assert_eq!(read.complaints.len(), 2, "{:?}", read.complaints);
+    assert!(
+        read.complaints.iter().any(|line| line.contains("runs/adam-constant-0/metrics.csv")),
+        "{:?}",
+        read.complaints
+    );
+    assert!(read.complaints.iter().any(|line| line.contains("row 4 is cut")), "{:?}", read.complaints);
+    assert_eq!(read.figure.panels.len(), 5);
+}

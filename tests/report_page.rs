@@ -1,0 +1,217 @@
+//! `lrsched report`: whatever lies in the folders, the page is made of what can be read, and says what cannot.
+
+use assert_cmd::Command;
+use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
+use lrsched::report::analysis::analyse;
+use lrsched::report::html::summary;
+use lrsched::report::load::load;
+use lrsched::schedule::Semantics;
+use predicates::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn row(run: &str, schedule: &str, seed: u64, accuracy: f64) -> ComparisonRow {
+    ComparisonRow {
+        run: run.into(),
+        schedule: schedule.into(),
+        optimizer: "sgd".into(),
+        semantics: Semantics::Native,
+        seed,
+        epochs: 3,
+        lr: 0.1,
+        loss: Some(0.5),
+        accuracy: Some(accuracy + 0.05),
+        val_loss: Some(0.6),
+        val_accuracy: Some(accuracy),
+        best_val_accuracy: Some(accuracy),
+        best_epoch: Some(1),
+        test_loss: None,
+        test_accuracy: Some(accuracy - 0.01),
+        seconds: Some(30.0),
+        status: Status::Finished,
+    }
+}
+
+fn epochs(accuracies: &[f64]) -> Vec<EpochRow> {
+    let row = |(epoch, &accuracy): (usize, &f64)| EpochRow {
+        epoch: epoch as u64,
+        learning_rate: 0.1 / (epoch + 1) as f64,
+        loss: 1.0 - accuracy,
+        accuracy,
+        val_loss: Some(1.0 - accuracy),
+        val_accuracy: Some(accuracy),
+        momentum: None,
+        step: (epoch as u64 + 1) * 100,
+        images_per_second: 1000.0,
+        seconds: 10.0,
+    };
+    accuracies.iter().enumerate().map(row).collect()
+}
+
+/// A comparison of `rows`, every run with the same three epochs.
+fn comparison(folder: &Path, rows: &[ComparisonRow]) {
+    write_rows(&folder.join("comparison.csv"), rows).unwrap();
+    for row in rows {
+        write_rows(&folder.join("runs").join(&row.run).join("metrics.csv"), &epochs(&[0.4, 0.6, 0.7])).unwrap();
+    }
+}
+
+fn three_seeds(schedule: &str, accuracies: [f64; 3]) -> Vec<ComparisonRow> {
+    (0..3).map(|seed| row(&format!("{schedule}-{seed}"), schedule, seed, accuracies[seed as usize])).collect()
+}
+
+fn verdicts(rows: &[ComparisonRow]) -> (Vec<String>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let analyses = analyse(&loaded.entrants(), &loaded.metrics(), None);
+    (analyses.iter().map(|analysis| analysis.verdict.clone()).collect(), summary(&analyses))
+}
+
+#[test]
+fn a_verdict_says_who_wins_by_how_much_or_that_it_cannot_be_told() {
+    let rows = [
+        three_seeds("cosine", [0.800, 0.812, 0.806]),
+        three_seeds("step", [0.781, 0.795, 0.789]),
+        three_seeds("time", [0.790, 0.820, 0.795]),
+    ]
+    .concat();
+    let (verdicts, summary) = verdicts(&rows);
+    // SciPy: differences 0.019, 0.017, 0.017: mean 0.01766…, half width 4.302653 · 0.0011547 / √3.
+    assert_eq!(verdicts[0], "best on validation");
+    assert_eq!(verdicts[2], "sgd/cosine beats it by 1.8 ± 0.3 points (n = 3)");
+    assert!(verdicts[1].starts_with("not separable from sgd/cosine with n = 3; about "), "{verdicts:?}");
+    assert!(summary.contains("It beats 1 of the others at 95 %; 1 cannot be told from it yet."), "{summary}");
+}
+
+#[test]
+fn one_seed_gives_no_interval_and_says_so() {
+    let (verdicts, summary) = verdicts(&[row("a", "cosine", 0, 0.8), row("b", "step", 0, 0.7)]);
+    assert_eq!(verdicts[1], "10.0 points behind sgd/cosine with one seed: n = 1 tells nothing about other seeds");
+    assert!(summary.contains("80.00 % (n = 1: one seed, so no interval)") && !summary.contains("beats"), "{summary}");
+}
+
+#[test]
+fn seeds_that_only_one_of_two_has_finished_are_not_paired() {
+    let mut rows = [three_seeds("cosine", [0.80, 0.81, 0.82]), three_seeds("step", [0.70, 0.71, 0.10])].concat();
+    rows[5].status = Status::Diverged;
+    let (verdicts, _) = verdicts(&rows);
+    assert_eq!(verdicts[1], "sgd/cosine beats it by 10.0 ± 0.0 points (n = 2)");
+    rows[3].seed = 7;
+    rows[4].seed = 8;
+    assert_eq!(self::verdicts(&rows).0[1], "no finished seed in common with sgd/cosine");
+}
+
+#[test]
+fn target_area_gap_and_the_rate_of_the_best_epoch_come_from_the_epochs() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &[row("a", "cosine", 0, 0.7)]);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let (entrants, metrics) = (loaded.entrants(), loaded.metrics());
+    let analysis = &analyse(&entrants, &metrics, Some(0.6))[0];
+    let target = analysis.target.unwrap();
+    assert_eq!((target.reached, target.steps, target.seconds), (1, Some(200.0), Some(20.0)));
+    assert!((analysis.area.unwrap().mean - (0.5 + 0.65) / 2.0).abs() < 1e-12, "trapezes of 0.4, 0.6, 0.7");
+    assert!((analysis.gap.unwrap().mean - 0.05).abs() < 1e-12);
+    assert_eq!(analysis.rate_at_best, Some(0.05));
+    let missed = analyse(&entrants, &metrics, Some(0.9))[0].target.unwrap();
+    assert_eq!((missed.reached, missed.steps, missed.seconds), (0, None, None));
+}
+
+fn report(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("lrsched").unwrap();
+    command.current_dir(folder).arg("report").args(arguments);
+    command
+}
+
+#[test]
+fn every_damaged_file_gets_one_line_and_the_rest_is_still_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    comparison(&at("good"), &three_seeds("cosine", [0.8, 0.81, 0.82]));
+    comparison(&at("half"), &[row("cut", "step", 0, 0.7)]);
+    let text = fs::read_to_string(at("half/runs/cut/metrics.csv")).unwrap();
+    fs::write(at("half/runs/cut/metrics.csv"), &text[..text.len() - 4]).unwrap();
+    let damaged: [(&str, &[u8]); 5] = [
+        ("empty/metrics.csv", b""),
+        ("foreign/comparison.csv", b"date,price\n2026-01-01,3\n"),
+        ("corrupt/metrics.csv", b"\x89PNG\r\n\x1a\n\0\0"),
+        (
+            "range/range.csv",
+            b"iteration,learning_rate,momentum,loss,smoothed_loss,val_accuracy\n0,1e-5,,2.3,2.3,\n1,x,,2,2,\n",
+        ),
+        ("json/run.json", b"{\"status\": "),
+    ];
+    for (path, bytes) in damaged {
+        fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        fs::write(at(path), bytes).unwrap();
+    }
+    let output =
+        report(folder.path(), &[".", "no/such/folder", "-o", "report.html"]).assert().success().get_output().clone();
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    let html = fs::read_to_string(at("report.html")).unwrap();
+    for expected in [
+        "half/runs/cut/metrics.csv: row 3 is cut: the file ends inside it",
+        "empty/metrics.csv: the file is empty",
+        "foreign/comparison.csv: row 0, the header, is `date,price`",
+        "corrupt/metrics.csv: row 0, the header, is",
+        "range/range.csv: row 2: `learning_rate` is `x`",
+        "json/run.json: ",
+        "no/such/folder: no such folder",
+    ] {
+        let lines: Vec<&str> = warnings.lines().filter(|line| line.contains(expected)).collect();
+        assert_eq!(lines.len(), 1, "{expected}:\n{warnings}");
+        let start: String = expected.chars().take_while(|c| *c != '`').collect();
+        assert!(html.contains(&start), "the page does not say: {start}");
+    }
+    for shown in ["sgd/cosine", "sgd/step", "81.00 ± 1.00", "range0"] {
+        assert!(html.contains(shown), "{shown} is missing");
+    }
+}
+
+#[test]
+fn the_page_asks_for_nothing_from_outside_and_names_cannot_break_it() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &[row("a", "</script><img src=x onerror=alert(1)>", 0, 0.8)]);
+    report(folder.path(), &[".", "--md", "--csv", "--svg", "--png"]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert_eq!(html.matches("</script>").count(), 2, "the data and the program, nothing else");
+    assert!(
+        !html.contains("<img") && !html.contains("http://") && !html.contains("https://") && !html.contains("src=")
+    );
+    for extension in ["md", "csv", "svg", "png"] {
+        assert!(folder.path().join("report").with_extension(extension).is_file(), "{extension}");
+    }
+}
+
+#[test]
+fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = three_seeds("cosine", [0.8, 0.81, 0.1]);
+    rows[2].status = Status::Interrupted;
+    comparison(folder.path(), &rows);
+    report(folder.path(), &["."]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(html.contains("1 interrupted") && html.contains("80.50 ± 0.71"));
+    assert!(html.contains("1 of 3 runs did not finish, or not yet"));
+}
+
+#[test]
+fn nothing_to_report_on_is_an_error_and_a_target_that_is_no_accuracy_is_the_users() {
+    let folder = tempfile::tempdir().unwrap();
+    report(folder.path(), &["."]).assert().code(1).stderr(predicate::str::contains("nothing to report on"));
+    report(folder.path(), &[".", "--target", "80"])
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("such as 0.8, got 80"));
+    assert!(!folder.path().join("report.html").exists());
+}
+
+#[test]
+fn a_run_named_twice_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &three_seeds("cosine", [0.8, 0.81, 0.82]));
+    let twice: Vec<PathBuf> = vec![folder.path().to_path_buf(), folder.path().join("runs/..")];
+    let loaded = load(&twice);
+    assert_eq!((loaded.runs.len(), loaded.complaints.len()), (3, 3), "{:?}", loaded.complaints);
+}

@@ -1,0 +1,159 @@
+//! The CSVs of runs: written whole row by row, read strictly, with one clear line for what is wrong.
+
+use lrsched::record::{
+    ComparisonRow, Dataset, EpochRow, Results, Row, RowWriter, RunInfo, Status, StepRow, read_good_rows, read_rows,
+    write_rows,
+};
+use lrsched::schedule::Semantics;
+use std::path::Path;
+
+fn epoch_row(epoch: u64) -> EpochRow {
+    EpochRow {
+        epoch,
+        learning_rate: 0.1 * 0.3,
+        loss: 2.302585092994046,
+        accuracy: 0.1,
+        val_loss: Some(f64::NAN),
+        val_accuracy: None,
+        momentum: None,
+        step: 391,
+        images_per_second: 1750.25,
+        seconds: 1e-7,
+    }
+}
+
+fn comparison_row() -> ComparisonRow {
+    ComparisonRow {
+        run: "sgd-step-0".into(),
+        schedule: "step:factor=0.5,drop-every=10".into(),
+        optimizer: "sgd".into(),
+        semantics: Semantics::Native,
+        seed: u64::MAX,
+        epochs: 10,
+        lr: 0.1,
+        loss: Some(0.5),
+        accuracy: Some(0.8),
+        val_loss: None,
+        val_accuracy: Some(0.7),
+        best_val_accuracy: Some(0.71),
+        best_epoch: Some(8),
+        test_loss: None,
+        test_accuracy: None,
+        seconds: Some(12.5),
+        status: Status::Interrupted,
+    }
+}
+
+/// What reading this text as metrics.csv says, without the path.
+fn complaint(text: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.csv");
+    std::fs::write(&path, text).unwrap();
+    let error = format!("{:#}", read_rows::<EpochRow>(&path).unwrap_err());
+    assert!(!error.contains('\n'), "one line: {error}");
+    error.strip_prefix(&format!("{}: ", path.display())).expect("the file is named").to_string()
+}
+
+const HEADER: &str =
+    "epoch,learning_rate,loss,accuracy,val_loss,val_accuracy,momentum,step,images_per_second,seconds\n";
+const GOOD: &str = "0,0.1,2.3,0.1,,,,391,1750,22\n";
+
+#[test]
+fn the_headers_are_the_fields_of_the_rows_in_order() {
+    fn header<T: Row>(row: &T) -> String {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.serialize(row).unwrap();
+        String::from_utf8(writer.into_inner().unwrap()).unwrap().lines().next().unwrap().to_string()
+    }
+    let step = StepRow { step: 0, epoch: 0, learning_rate: 0.1, momentum: None, loss: 1.0 };
+    assert_eq!(header(&epoch_row(0)), EpochRow::HEADER.join(","));
+    assert_eq!(header(&epoch_row(0)), HEADER.trim_end());
+    assert_eq!(header(&step), "step,epoch,learning_rate,momentum,loss");
+    assert_eq!(header(&step), StepRow::HEADER.join(","));
+    assert_eq!(
+        header(&comparison_row()),
+        "run,schedule,optimizer,semantics,seed,epochs,lr,loss,accuracy,val_loss,val_accuracy,best_val_accuracy,best_epoch,\
+         test_loss,test_accuracy,seconds,status"
+    );
+    assert_eq!(header(&comparison_row()), ComparisonRow::HEADER.join(","));
+}
+
+#[test]
+fn rows_are_in_the_file_as_soon_as_they_are_written_with_empty_and_nan_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run/metrics.csv");
+    let text = || std::fs::read_to_string(&path).unwrap();
+    let mut writer = RowWriter::create(&path).unwrap();
+    assert_eq!(text(), HEADER);
+    writer.write(&epoch_row(0)).unwrap();
+    assert_eq!(text(), format!("{HEADER}0,0.03,2.302585092994046,0.1,NaN,,,391,1750.25,1e-7\n"));
+    writer.write(&epoch_row(1)).unwrap();
+    let rows: Vec<EpochRow> = read_rows(&path).unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(rows[1].val_loss.unwrap().is_nan() && rows[1].val_accuracy.is_none());
+    assert_eq!(rows[1].learning_rate.to_bits(), (0.1_f64 * 0.3).to_bits());
+}
+
+#[test]
+fn a_comparison_reads_back_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comparison.csv");
+    write_rows(&path, &[comparison_row(), comparison_row()]).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("sgd-step-0,\"step:factor=0.5,drop-every=10\",sgd,native,18446744073709551615,10,0.1,"),
+        "{text}"
+    );
+    assert_eq!(read_rows::<ComparisonRow>(&path).unwrap(), [comparison_row(), comparison_row()]);
+}
+
+#[test]
+fn a_damaged_file_is_named_with_its_row_and_cell() {
+    let missing = read_rows::<EpochRow>(Path::new("no/such/metrics.csv")).unwrap_err();
+    assert!(format!("{missing:#}").starts_with("no/such/metrics.csv: "), "{missing:#}");
+    assert!(complaint(b"").starts_with("the file is empty"));
+    assert!(complaint(b"date,price\n1,2\n").starts_with("row 0, the header, is `date,price`, expected `epoch,"));
+    let bad_cell = format!("{HEADER}{GOOD}1,0.1x,2.3,0.1,,,,391,1750,22\n");
+    assert_eq!(complaint(bad_cell.as_bytes()), "row 2: `learning_rate` is `0.1x`: invalid float literal");
+    assert_eq!(complaint(format!("{HEADER}1,0.1,2.3\n").as_bytes()), "row 1 has 3 cells, expected 10");
+    assert_eq!(complaint(format!("{HEADER}{GOOD}1,0.1,2").as_bytes()), "row 2 is cut: the file ends inside it");
+    assert_eq!(complaint(format!("{HEADER}{}", GOOD.trim_end()).as_bytes()), "row 1 is cut: the file ends inside it");
+    assert_eq!(complaint(&[HEADER.as_bytes(), b"\xff\xfe,1\n"].concat()), "row 1 is not text");
+    assert!(complaint(b"\x89PNG\r\n\x1a\n\0\0").starts_with("row 0, the header, is"));
+}
+
+#[test]
+fn the_rows_before_the_damage_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metrics.csv");
+    std::fs::write(&path, format!("{HEADER}{GOOD}{GOOD}2,0.1,")).unwrap();
+    let (rows, error) = read_good_rows::<EpochRow>(&path);
+    assert_eq!(rows.len(), 2);
+    assert!(error.unwrap().to_string().contains("metrics.csv"));
+}
+
+#[test]
+fn run_json_reads_back_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    let info = RunInfo {
+        version: "0.1.0".into(),
+        command: vec!["lrsched".into(), "train".into()],
+        config: serde_json::json!({ "lr": 0.1, "schedule": "cosine" }),
+        git: None,
+        device: "cpu".into(),
+        engine: "cpu".into(),
+        threads: 2,
+        dataset: Dataset { name: "synthetic".into(), digest: "00".into() },
+        started: lrsched::record::now(),
+        finished: None,
+        status: Status::Running,
+        message: None,
+        results: Results { best_epoch: Some(3), ..Results::default() },
+    };
+    info.write(&path).unwrap();
+    assert_eq!(RunInfo::read(&path).unwrap(), info);
+    assert!(info.started.ends_with('Z') && info.started.len() == 20, "{}", info.started);
+    std::fs::write(&path, "{\"version\": 1}").unwrap();
+    assert!(format!("{:#}", RunInfo::read(&path).unwrap_err()).contains("run.json: "));
+}

@@ -1,0 +1,98 @@
+//! docs/SCHEDULES.md and its pictures are made from the table of schedules: scripts/schedule_page.sh writes them, this test finds them
+//! out of date.
+
+use lrsched::schedule::{table, universal};
+use lrsched::spec::Parameter;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// What each picture draws, where the defaults would show little.
+const DRAWN: &[(&str, &str)] = &[
+    ("time", "time:decay=0.01"),
+    ("exponential", "exponential:decay-rate=0.9"),
+    ("natural-exp", "natural-exp:k=0.1,decay-steps=1ep"),
+    ("plateau", "plateau"),
+    ("halve", "halve:when=epoch>=10,epoch>=20"),
+    ("cosine-restarts", "cosine-restarts:period=4,period-mult=2"),
+    ("triangular", "triangular:step-size=5ep"),
+    ("triangular2", "triangular2:step-size=5ep"),
+    ("exp-range", "exp-range:step-size=5ep,gamma=0.997"),
+    ("wsd", "wsd:warmup=10%"),
+    ("inverse-sqrt", "inverse-sqrt:warmup=10%,warmup-from=0"),
+    ("expr", "expr:lr*0.5^floor((1+epoch)/10)*(1+0.2*cos(t))"),
+];
+
+fn drawn(name: &'static str) -> &'static str {
+    DRAWN.iter().find(|(drawn, _)| *drawn == name).map_or(name, |(_, spec)| spec)
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
+
+fn page() -> String {
+    let mut page = String::from(
+        "# Schedules\n\n\
+         Given by flags (`--schedule step --factor 0.5 --drop-every 10`) or as one spec (`--schedule step:factor=0.5,drop-every=10`).\n\
+         `t` is the step, `e` the epoch, both 0-based; `T` the steps of the run, `lr` the base learning rate. Durations are `10` (epochs; steps\n\
+         where the name says so), `10ep`, `400st` or `30%` of the run; rates are `0.1`, or `3x` for three times lr. The pictures are\n\
+         30 epochs at lr 0.1. This page is written by `scripts/schedule_page.sh`.\n",
+    );
+    for entry in table() {
+        let spec = drawn(entry.name);
+        let _ = write!(page, "\n## {}\n\n{}.\n\n```text\n{}\n```\n\n", entry.name, entry.summary, entry.formula);
+        if entry.name == "plateau" {
+            let _ = writeln!(page, "What it does depends on the metrics, so there is no picture without training.\n");
+        } else {
+            let _ = writeln!(
+                page,
+                "<img src=\"schedules/{}.svg\" width=\"400\" alt=\"{spec}\">\n\n`lrsched show --schedule '{spec}'`\n",
+                entry.name
+            );
+        }
+        parameters(&mut page, entry.parameters);
+        let _ = writeln!(page, "From: {}.", entry.source);
+    }
+    page.push_str("\n## Any schedule\n\n");
+    parameters(&mut page, universal());
+    page.push_str("Specs joined by `;` run one after the other, each but the last with `for=DURATION` and each on its own clock:\n`constant:for=5ep;cosine`.\n");
+    page
+}
+
+fn parameters(page: &mut String, parameters: &[Parameter]) {
+    if parameters.is_empty() {
+        return;
+    }
+    page.push_str("| parameter | default | meaning |\n| --- | --- | --- |\n");
+    for parameter in parameters {
+        let default = match (parameter.switch, parameter.default) {
+            (_, "") => String::new(),
+            (true, "true") => "on".to_string(),
+            (true, _) => "off".to_string(),
+            (false, default) => format!("`{default}`"),
+        };
+        let _ = writeln!(page, "| `{}` | {default} | {} |", parameter.name, parameter.help);
+    }
+    page.push('\n');
+}
+
+#[test]
+fn the_page_of_schedules_says_what_the_table_says() {
+    let path = docs().join("SCHEDULES.md");
+    if std::env::var_os("LRSCHED_WRITE_DOCS").is_some() {
+        std::fs::create_dir_all(docs().join("schedules")).unwrap();
+        for entry in table().iter().filter(|entry| entry.name != "plateau") {
+            let picture = docs().join("schedules").join(format!("{}.svg", entry.name));
+            let arguments =
+                ["show", "--schedule", drawn(entry.name), "--steps-per-epoch", "20", "-o", picture.to_str().unwrap()];
+            assert_cmd::Command::cargo_bin("lrsched").unwrap().args(arguments).assert().success();
+        }
+        std::fs::write(&path, page()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page(), "docs/SCHEDULES.md is out of date; write it again with scripts/schedule_page.sh");
+    for entry in table().iter().filter(|entry| entry.name != "plateau") {
+        let picture = docs().join("schedules").join(format!("{}.svg", entry.name));
+        assert!(picture.exists(), "{} has no picture; draw it with scripts/schedule_page.sh", entry.name);
+    }
+}

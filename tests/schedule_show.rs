@@ -1,0 +1,147 @@
+//! `lrsched show`, `diff` and `help schedules` from the outside.
+
+use assert_cmd::Command;
+
+/// stdout, stderr and exit code.
+fn lrsched(arguments: &[&str]) -> (String, String, i32) {
+    let output = Command::cargo_bin("lrsched").unwrap().args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+fn show(arguments: &[&str]) -> (String, String) {
+    let (stdout, stderr, code) = lrsched(&[&["show"], arguments].concat());
+    assert_eq!(code, 0, "{stderr}");
+    (stdout, stderr)
+}
+
+#[test]
+fn csv_has_one_row_a_step_in_full_precision_and_reads_back_to_the_same_rates() {
+    let (csv, warnings) =
+        show(&["--schedule", "one-cycle:max-lr=0.3", "--epochs", "3", "--steps-per-epoch", "7", "--format", "csv"]);
+    assert_eq!(warnings, "");
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines[0], "step,epoch,learning_rate,momentum");
+    assert_eq!(lines.len(), 1 + 21);
+    use lrsched::schedule::{Schedule, Setting};
+    let schedule = Schedule::build(&"one-cycle:max-lr=0.3".parse().unwrap(), &Setting::new(0.1, 3, 7)).unwrap();
+    for (t, line) in lines[1..].iter().enumerate() {
+        let cells: Vec<_> = line.split(',').collect();
+        assert_eq!((cells[0].parse(), cells[1].parse()), (Ok(t), Ok(t / 7)));
+        assert_eq!(cells[2].parse(), Ok(schedule.at(t as u64).learning_rate));
+        assert_eq!(cells[3].parse().ok(), schedule.at(t as u64).momentum);
+    }
+}
+
+#[test]
+fn momentum_is_empty_where_the_schedule_leaves_it_alone() {
+    let rows = |arguments: &[&str]| {
+        show(&[arguments, &["--epochs", "1", "--steps-per-epoch", "2", "--format", "csv"]].concat()).0
+    };
+    assert_eq!(
+        rows(&["--schedule", "constant", "--momentum", "0.9"]),
+        "step,epoch,learning_rate,momentum\n0,0,0.1,\n1,0,0.1,\n"
+    );
+    assert!(rows(&["--schedule", "one-cycle"]).contains(",0.95\n"));
+    for off in ["--no-cycle-momentum", "--cycle-momentum=false"] {
+        assert!(rows(&["--schedule", "one-cycle", off]).lines().skip(1).all(|line| line.ends_with(',')), "{off}");
+    }
+}
+
+#[test]
+fn flags_and_a_spec_string_draw_the_same() {
+    let flags = show(&["--schedule", "step", "--factor", "0.5", "--drop-every", "10", "--epochs", "40"]);
+    let spec = show(&["--schedule", "step:factor=0.5,drop-every=10", "--epochs", "40"]);
+    assert_eq!(flags, spec);
+    assert!(flags.0.contains("step:factor=0.5,drop-every=10"));
+}
+
+#[test]
+fn a_chart_fits_80_columns_and_overlays_several_schedules() {
+    let (chart, _) = show(&["--schedule", "step", "cosine", "one-cycle:max-lr=0.1"]);
+    assert!(chart.lines().all(|line| line.chars().count() <= 80), "{chart}");
+    assert!(["step", "cosine", "one-cycle"].iter().all(|name| chart.contains(name)), "{chart}");
+    assert!(!chart.contains('\x1b'), "no colour without a terminal");
+}
+
+#[test]
+fn what_looks_wrong_is_said_on_stderr() {
+    let cases = [
+        (vec!["exponential:decay-steps=100000,staircase"], "never changes over this run"),
+        (vec!["cosine:warmup=2"], "the rate is 0 at step 0"),
+        (vec!["triangular:max-lr=1,step-size=90ep"], "the peak of 1 is never reached"),
+        (vec!["cosine:warmup=60,warmup-from=0.1"], "the peak of 0.1 is never reached"),
+        (vec!["linear:over=60,end-lr=0.01"], "the floor of 0.01 is never reached"),
+        (vec!["cosine:over=10", "--semantics", "torch"], "rises again from step"),
+        (vec!["piecewise:values=1/2/3,factor=0.3"], "factor=0.3 has no effect"),
+        (vec!["cosine:warmup-from=0.1"], "warmup-from=0.1 has no effect"),
+        (vec!["exponential:for=40;cosine"], "cosine never begins"),
+        (vec!["plateau"], "listens to val_loss"),
+    ];
+    for (arguments, warning) in cases {
+        let (_, stderr) = show(&[&["--schedule"], &arguments[..], &["--format", "table"]].concat());
+        assert!(stderr.contains(warning) && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn nothing_is_said_of_any_schedule_as_it_comes_but_that_wsd_begins_at_0() {
+    for entry in lrsched::schedule::table() {
+        let (_, stderr) = show(&["--schedule", entry.name, "--format", "table"]);
+        match entry.name {
+            "wsd" => assert!(stderr.contains("the rate is 0 at step 0") && stderr.lines().count() == 1, "{stderr}"),
+            "plateau" => assert!(stderr.starts_with("note: "), "{stderr}"),
+            name => assert_eq!(stderr, "", "{name}"),
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_one_line_and_exit_code_2() {
+    let cases: [&[&str]; 6] = [
+        &["show", "--schedule", "setp"],
+        &["show", "--schedule", "step", "--end-lr", "0"],
+        &["show", "--schedule", "step:drop-every=0"],
+        &["show", "--schedule", "step", "cosine", "--format", "csv"],
+        &["show", "--schedule", "expr:lr-epoch"],
+        &["diff", "nonsense"],
+    ];
+    for arguments in cases {
+        let (stdout, stderr, code) = lrsched(arguments);
+        assert_eq!((stdout.as_str(), stderr.lines().count(), code), ("", 1, 2), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn pictures_and_tables_go_to_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let starts: [(&str, &[u8]); 3] = [("a.png", b"\x89PNG"), ("a.svg", b"<"), ("a.csv", b"step,epoch,")];
+    for (name, start) in starts {
+        let path = folder.path().join(name);
+        let (stdout, _) = show(&["--schedule", "cosine", "-o", path.to_str().unwrap()]);
+        assert_eq!(stdout, "");
+        assert!(std::fs::read(&path).unwrap().starts_with(start), "{name}");
+    }
+}
+
+#[test]
+fn diff_names_the_first_steps_at_which_the_frameworks_part() {
+    let (text, _, code) = lrsched(&["diff", "step:factor=0.5,drop-every=10"]);
+    assert_eq!(code, 0);
+    assert!(text.contains("native / torch = keras = optax: apart at 1173 of 11730 steps"), "{text}");
+    assert!(
+        text.contains("step 3519 (epoch 9): 0.05 / 0.1") && text.contains("largest ratio: 2.000000 at step 3519"),
+        "{text}"
+    );
+    assert!(lrsched(&["diff", "constant"]).0.contains("native = torch = keras = optax: they agree at every step"));
+    assert!(lrsched(&["diff", "plateau:patience=3"]).0.contains("native = torch / keras = optax"));
+}
+
+#[test]
+fn help_schedules_lists_every_schedule_with_its_formula() {
+    let (text, _, code) = lrsched(&["help", "schedules"]);
+    assert_eq!(code, 0);
+    for entry in lrsched::schedule::table() {
+        assert!(text.contains(entry.formula), "{}", entry.name);
+    }
+}

@@ -1,0 +1,143 @@
+//! What the user types becomes a schedule, or one clear line.
+
+use lrsched::schedule::{Clock, Schedule, Setting, Spec, table};
+
+fn parse(text: &str) -> Spec {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn problem(text: &str) -> String {
+    match text.parse::<Spec>().and_then(|spec| Schedule::build(&spec, &Setting::new(0.1, 30, 10))) {
+        Ok(_) => panic!("{text} should have been refused"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn flags(name: &str, flags: &[(&str, &str)]) -> Result<Spec, String> {
+    let flags: Vec<_> = flags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    Spec::from_flags(name, &flags).map_err(|error| error.to_string())
+}
+
+#[test]
+fn flags_and_spec_string_make_the_same_schedule() {
+    let spec = flags("step", &[("factor", "0.5"), ("drop-every", "10")]).unwrap();
+    assert_eq!(spec.to_string(), "step:factor=0.5,drop-every=10");
+    assert_eq!(spec, parse("step"));
+    assert_eq!(flags("step:factor=0.1", &[("factor", "0.2")]).unwrap().to_string(), "step:factor=0.2");
+    let sequence = flags("constant:for=5ep;cosine", &[("warmup", "2")]).unwrap();
+    assert_eq!(sequence.to_string(), "constant:warmup=2,for=5;cosine");
+}
+
+#[test]
+fn a_flag_that_the_schedule_does_not_take_names_the_ones_it_takes() {
+    let error = flags("step", &[("end-lr", "0")]).unwrap_err();
+    assert!(error.contains("step does not take `end-lr`") && error.contains("factor, drop-every"), "{error}");
+    let error = flags("constant:for=5ep;cosine", &[("end-lr", "0")]).unwrap_err();
+    assert!(error.contains("which schedule of the sequence"), "{error}");
+}
+
+#[test]
+fn an_unknown_schedule_suggests_the_nearest() {
+    assert!(problem("cosin").contains("did you mean `cosine`?"));
+    assert!(problem("step:drop-evry=3").contains("did you mean `drop-every`?"));
+}
+
+#[test]
+fn a_bad_value_says_what_the_value_and_the_rule() {
+    assert_eq!(problem("step:drop-every=0"), "step: drop-every must be at least 1 epoch, got 0");
+    assert_eq!(problem("step:factor=1.5"), "step: factor must be in (0, 1], got 1.5");
+    assert_eq!(problem("time:decay-steps=0"), "time: decay-steps must be at least 1 step, got 0");
+    assert_eq!(problem("cosine:over=ten"), "cosine: over must be a duration such as 10, 10ep, 400st or 30%, got `ten`");
+    assert_eq!(problem("piecewise:milestones=20,10"), "piecewise: milestones must be in ascending order, got 20,10");
+    for text in [
+        "",
+        ":",
+        "step:factor",
+        "step:factor=",
+        "step:factor=0.5,factor=0.5",
+        "constant;cosine",
+        "cosine:for=5",
+        "piecewise:milestones=10,values=1",
+        "one-cycle:anneal=sine",
+        "plateau:patience=1.5",
+        "plateau:monitor=f1",
+        "halve:when=epoch",
+        "halve:when=f1>=3",
+        "halve:when=loss<=low",
+        "cosine:lr=-1",
+        "cosine:lr=nan",
+        "cosine:end-lr=inf",
+        "time:staircase=maybe",
+        "cosine:warmup-from=2",
+        "expr:lr*",
+        "expr:lr*x",
+        "expr:lr-epoch",
+        "expr:1/t",
+        "expr:ln(0-1)",
+    ] {
+        assert!(!problem(text).contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn specs_are_equal_when_they_mean_the_same() {
+    assert_eq!(parse("step"), parse("step:drop-every=10ep,factor=.50"));
+    assert_eq!(parse("time:decay-steps=1st,staircase=no"), parse("time"));
+    assert_eq!(parse("piecewise:milestones=[10,20],factor=0.1"), parse("piecewise:milestones=10/20"));
+    assert_eq!(parse("halve:when=epoch>=3,when=loss<=1"), parse("halve:when=epoch>=3,loss<=1"));
+    assert_ne!(parse("triangular"), parse("triangular:base-momentum=0.85"));
+    assert_ne!(parse("step"), parse("step:drop-every=10st"));
+}
+
+#[test]
+fn what_is_displayed_reads_back_to_the_same_spec() {
+    let mut texts: Vec<String> = table().iter().map(|entry| entry.name.to_string()).collect();
+    for entry in table() {
+        for p in entry.parameters.iter().filter(|p| !p.default.is_empty()) {
+            texts.push(format!("{}:{}={}", entry.name, p.name, p.default));
+        }
+    }
+    texts.extend(
+        [
+            "constant:for=5ep;cosine:lr=1e-3,warmup=2,warmup-from=0.1;step:for=3",
+            "expr:max(lr, 1e-3)*(epoch>=3)",
+            "piecewise:values=1/2/3",
+        ]
+        .map(String::from),
+    );
+    for text in texts {
+        let spec = parse(&text);
+        assert_eq!(parse(&spec.to_string()), spec, "{text}");
+        assert_eq!(parse(&spec.to_string()).to_string(), spec.to_string(), "{text}");
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), spec, "{text}");
+    }
+}
+
+#[test]
+fn one_of_every_schedule_builds_with_its_name_alone_even_for_a_run_of_one_step() {
+    for entry in table() {
+        for (epochs, steps_per_epoch) in [(1, 1), (1, 7), (30, 391)] {
+            let schedule = Schedule::build(&parse(entry.name), &Setting::new(0.1, epochs, steps_per_epoch)).unwrap();
+            for step in 0..epochs * steps_per_epoch + 3 {
+                let rate = schedule.rates(Clock { step, steps_per_epoch, epochs }).learning_rate;
+                assert!(rate.is_finite() && rate >= 0.0, "{} at {step}: {rate}", entry.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_warm_up_starts_the_clock_and_horizon_of_what_is_behind_it() {
+    let schedule = Schedule::build(&parse("linear:warmup=1ep,warmup-from=0.5"), &Setting::new(1.0, 5, 10)).unwrap();
+    assert_eq!([0, 5, 10, 30, 50].map(|t| schedule.at(t).learning_rate), [0.5, 0.75, 1.0, 0.5, 0.0]);
+}
+
+#[test]
+fn each_schedule_of_a_sequence_has_its_own_clock_and_rate() {
+    let schedule =
+        Schedule::build(&parse("constant:for=1ep,lr=0.5;linear:for=2ep;step:drop-every=2"), &Setting::new(1.0, 5, 10))
+            .unwrap();
+    assert_eq!([0, 9, 10, 20, 29].map(|t| schedule.at(t).learning_rate), [0.5, 0.5, 1.0, 0.5, 0.050000000000000044]);
+    assert_eq!([30, 39, 40, 49].map(|t| schedule.at(t).learning_rate), [1.0, 1.0, 0.5, 0.5]);
+}
