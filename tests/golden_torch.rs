@@ -29,7 +29,7 @@ fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
             .zip(&gradients.arrays)
             .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
             .collect();
-        optimizer.step(&mut slices, Rates { learning_rate: 0.05, momentum: None });
+        optimizer.step(&mut slices, Rates { learning_rate: 0.01, momentum: None });
     }
     losses
 }
