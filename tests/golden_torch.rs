@@ -7,6 +7,9 @@ use lrsched::optim::{Optimizer, Slice};
 use lrsched::schedule::{Rates, Semantics};
 
 const SEED: u64 = 7;
+/// Low enough that rounding does not grow: at 0.05 the loss leaps to 6 in the second step, and both engines, which agree with PyTorch to
+/// 1e-6 there, part from it by 2e-4 within a dozen steps.
+const LEARNING_RATE: f64 = 0.003;
 
 fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
     let dataset = Dataset::open(&DatasetOptions { kind: DatasetKind::Synthetic, data_dir: None }).unwrap();
@@ -29,7 +32,7 @@ fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
             .zip(&gradients.arrays)
             .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
             .collect();
-        optimizer.step(&mut slices, Rates { learning_rate: 0.05, momentum: None });
+        optimizer.step(&mut slices, Rates { learning_rate: LEARNING_RATE, momentum: None });
     }
     losses
 }

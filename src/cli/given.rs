@@ -62,12 +62,16 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
             let takers: Vec<_> = takers(entries, name).collect();
             let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
             // A parameter may come more than once (`--when`); whether it may is its entry's to say.
-            let (kind, action) =
-                if switch { (Kind::Switch, ArgAction::SetTrue) } else { (Kind::Value, ArgAction::Append) };
+            let arg = flag(name, "VALUE", Kind::Value);
+            // A switch may be given a value after all: `--cycle-momentum=false`.
+            let arg = if switch {
+                arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+            } else {
+                arg.action(ArgAction::Append)
+            };
             let help = format!("{} [{}]", takers[0].1, names.join(", "));
             let heading = format!("Parameters of the {family}");
-            let command =
-                command.arg(flag(name, "VALUE", kind).action(action).help(help).help_heading(heading.clone()));
+            let command = command.arg(arg.help(help).help_heading(heading.clone()));
             if !switch {
                 return command;
             }

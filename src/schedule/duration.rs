@@ -13,6 +13,9 @@ pub enum Duration {
     Percent(f64),
 }
 
+/// Longer than any run, and still far from overflowing when steps are added up.
+const MOST_STEPS: f64 = (1_u64 << 48) as f64;
+
 /// What a number without a suffix counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -71,7 +74,7 @@ impl Duration {
             Self::Steps(steps) => steps,
             Self::Percent(percent) => percent * horizon as f64 / 100.0,
         };
-        steps.round() as u64
+        steps.round().min(MOST_STEPS) as u64
     }
 }
 
@@ -104,6 +107,7 @@ mod tests {
         assert_eq!(Duration::Steps(12.0).steps(391, 0), 12);
         assert_eq!(Duration::Percent(30.0).steps(391, 3910), 1173);
         assert_eq!(Duration::Percent(55.0).steps(1, 100), 55);
+        assert_eq!(Duration::Epochs(1e300).steps(391, 3910), 1 << 48);
     }
 
     #[test]

@@ -139,8 +139,11 @@ impl Expr {
             Variable::StepsPerEpoch => self.steps_per_epoch as f64,
             Variable::Epochs => self.horizon as f64 / self.steps_per_epoch as f64,
         };
-        let values: Vec<f64> = self.variables.iter().map(value).collect();
-        self.expression.eval(&values).unwrap_or(f64::NAN)
+        let mut values = [0.0; VARIABLES.len()];
+        for (slot, variable) in values.iter_mut().zip(&self.variables) {
+            *slot = value(variable);
+        }
+        self.expression.eval(&values[..self.variables.len()]).unwrap_or(f64::NAN)
     }
 }
 
