@@ -79,7 +79,7 @@ fn applicable(
 pub fn default_entrants() -> Vec<&'static str> {
     vec![
         "sgd/constant",
-        "sgd/step:factor=0.5,drop-every=20%",
+        "sgd/step:factor=0.5,drop-every=40%",
         "sgd/time:decay=4,decay-steps=100%",
         "sgd/exponential:decay-rate=0.05,decay-steps=100%",
         "sgd/natural-exp:k=3,decay-steps=100%",
@@ -96,10 +96,9 @@ pub fn default_entrants() -> Vec<&'static str> {
         "sgd:momentum=0.9/one-cycle:max-lr=0.05",
         "sgd/wsd",
         "sgd/inverse-sqrt",
-        "sgd/expr:lr*0.5^floor((1+epoch)/2)",
+        "sgd/expr:lr*sqrt(1-t/T)",
         "rmsprop/constant",
         "adam/constant",
-        "adamw/constant",
         "adagrad/constant",
         "adadelta/constant",
     ]

@@ -8,6 +8,7 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::str::FromStr;
 
@@ -36,11 +37,15 @@ impl FromStr for ProgressMode {
     }
 }
 
+/// What one run counts on the bar over all runs, so that the bar moves, and the time left is known, before the first is done.
+const SHARES: u64 = 10_000;
+
 /// The bars of a whole command: one over its runs, if there are several, and two for the run that is going on.
 pub struct Bars {
     mode: ProgressMode,
     multi: MultiProgress,
     runs: Option<ProgressBar>,
+    done: Cell<u64>,
 }
 
 impl Bars {
@@ -55,12 +60,13 @@ impl Bars {
             if mode == ProgressMode::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let multi = MultiProgress::with_draw_target(target);
         let runs = runs.map(|count| {
-            let bar = multi.add(ProgressBar::new(count));
-            bar.set_style(style("runs  {pos:>5}/{len:<5} {wide_bar:.green/dim} {elapsed} gone, {eta} left"));
+            let bar = multi.add(ProgressBar::new(count * SHARES));
+            bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} gone, {eta} left"));
+            bar.set_prefix(format!("{:>5}/{count}", 0));
             bar.enable_steady_tick(std::time::Duration::from_secs(1));
             bar
         });
-        Self { mode, multi, runs }
+        Self { mode, multi, runs, done: Cell::new(0) }
     }
 
     /// The observer of one run. `label` stands before its lines where there are several runs.
@@ -71,13 +77,17 @@ impl Bars {
             epochs: ProgressBar::hidden(),
             batches: ProgressBar::hidden(),
             epoch: 0,
+            before: self.done.get() * SHARES,
         }
     }
 
     /// One more of the runs is done.
     pub fn run_done(&self) {
         if let Some(runs) = &self.runs {
-            runs.inc(1);
+            let done = self.done.get() + 1;
+            self.done.set(done);
+            runs.set_position(done * SHARES);
+            runs.set_prefix(format!("{done:>5}/{}", runs.length().unwrap_or(0) / SHARES));
         }
     }
 
@@ -100,6 +110,8 @@ pub struct Progress<'a> {
     epochs: ProgressBar,
     batches: ProgressBar,
     epoch: u64,
+    /// Where the bar over all runs stood at the start.
+    before: u64,
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -142,6 +154,11 @@ impl Observer for Progress<'_> {
             self.epochs.set_prefix(format!("{:>5}/{epochs}", row.epoch + 1));
         }
         self.epochs.inc(1);
+        if let Some(runs) = &self.bars.runs {
+            // The last step of a run leaves it just short of done, which only `run_done` says.
+            let share = (row.step + 1) * SHARES / self.epochs.length().unwrap_or(1).max(1);
+            runs.set_position(self.before + share.clamp(1, SHARES - 1));
+        }
         self.batches.inc(1);
         let speed = so_far.images as f64 / self.batches.elapsed().as_secs_f64().max(1e-3);
         self.batches.set_message(format!(
