@@ -89,3 +89,31 @@ fn a_folder_that_holds_something_else_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(fs::read_dir(folder.path().join("cmp")).unwrap().count(), 1);
 }
+
+#[test]
+fn force_starts_over_and_removes_nothing_but_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "cosine", "--epochs", "1"];
+    assert!(compare(&folder, &flags).status.success());
+    fs::create_dir(folder.path().join("cmp/runs/notes")).unwrap();
+    fs::write(folder.path().join("cmp/runs/notes/mine.txt"), "mine").unwrap();
+    let again = compare(&folder, &["--entrants", "linear", "--epochs", "2", "--force"]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(fs::read_to_string(folder.path().join("cmp/runs/notes/mine.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_dir(folder.path().join("cmp/runs")).unwrap().count(), 2);
+    assert_eq!(rows(&folder)[0][1], "linear");
+}
+
+#[test]
+fn the_printed_config_runs_the_same_comparison_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "cosine", "sgd:lr=0.01/linear", "--momentum", "0.9", "--seeds", "2", "--epochs", "1"];
+    let printed = compare(&folder, &[&flags[..], &["--print-config"]].concat());
+    assert!(printed.status.success() && !folder.path().join("cmp").exists());
+    fs::write(folder.path().join("again.toml"), printed.stdout).unwrap();
+    assert!(compare(&folder, &flags).status.success());
+    let from_file = ["compare", "--config", "again.toml", "--out", "again", "--progress", "none"];
+    lrsched(&folder).args(from_file).assert().success();
+    let files = ["cmp", "again"].map(|out| fs::read_to_string(folder.path().join(out).join("comparison.csv")).unwrap());
+    assert_eq!(common::without_times(&files[0]), common::without_times(&files[1]));
+}

@@ -56,6 +56,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let plan = Plan::new(&entrants, seeds, |entrant| {
         settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
+    if given.switch("print-config")? {
+        return print_config(&plan, &entrants, seeds, given.text("lr").is_some());
+    }
     let dataset = Dataset::open(&output.data)?;
     for planned in &plan.runs {
         Run::check(&planned.config, &dataset)?;
@@ -80,4 +83,15 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })
+}
+
+/// The resolved settings as a config file for `compare`: what all runs share, and the entrants in full.
+fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool) -> Result<u8> {
+    let mut table = toml::Table::try_from(&plan.runs[0].config)?;
+    table.retain(|key, _| !matches!(key, "optimizer" | "schedule") && (shared_lr || key != "lr"));
+    let names: Vec<String> = entrants.iter().map(ToString::to_string).collect();
+    table.insert("entrants".to_string(), names.into());
+    table.insert("seeds".to_string(), toml::Value::Integer(seeds.cast_signed()));
+    super::say(&toml::to_string_pretty(&table)?)?;
+    Ok(0)
 }

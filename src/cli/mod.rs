@@ -18,7 +18,7 @@ mod train;
 
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ColorChoice, Command};
 use std::io::Write;
 
 /// Runs the command line and gives the process's exit code.
@@ -26,11 +26,18 @@ use std::io::Write;
 /// # Errors
 /// [`crate::usage::Usage`] for what the user can mend on the command line; anything else is a failure of the run.
 pub fn run() -> Result<u8> {
-    let matches = match command().try_get_matches() {
+    let matches = match command().color(colour_wanted()).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
     };
     let quiet = matches.get_flag("quiet");
+    match matches.get_one::<String>("color").map(String::as_str) {
+        Some("always") => set_colour(true),
+        Some("never") => set_colour(false),
+        // https://no-color.org
+        _ if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => set_colour(false),
+        _ => {}
+    }
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
@@ -51,6 +58,14 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .arg(Arg::new("quiet").short('q').long("quiet").global(true).action(ArgAction::SetTrue).help("No progress"))
+        .arg(
+            Arg::new("color")
+                .long("color")
+                .global(true)
+                .value_name("WHEN")
+                .value_parser(["auto", "always", "never"])
+                .help("Colour: auto (on a terminal), always or never; NO_COLOR is respected"),
+        )
         .subcommand(train::command())
         .subcommand(compare::command())
         .subcommand(data::command())
@@ -82,6 +97,25 @@ fn help(topic: Option<&str>) -> Result<u8> {
         None => command.print_long_help()?,
     }
     Ok(0)
+}
+
+fn set_colour(on: bool) {
+    console::set_colors_enabled(on);
+    console::set_colors_enabled_stderr(on);
+}
+
+/// What `--color` says, before clap, which needs it for its own help, has read it.
+fn colour_wanted() -> ColorChoice {
+    let arguments: Vec<String> = std::env::args().collect();
+    let told = |value: &str| {
+        arguments.iter().any(|argument| *argument == format!("--color={value}"))
+            || arguments.windows(2).any(|pair| pair[0] == "--color" && pair[1] == value)
+    };
+    match (told("always"), told("never")) {
+        (true, _) => ColorChoice::Always,
+        (_, true) => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
 }
 
 /// Writes to stdout, at once.

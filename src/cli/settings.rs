@@ -178,7 +178,7 @@ pub fn run_config(
         semantics,
         epochs: given.parse("epochs", "a whole number of at least 1")?.unwrap_or(default_epochs),
         batch_size: given.parse_own("batch-size")?.unwrap_or_default(),
-        seed: given.parse("seed", "a whole number from 0 to 18446744073709551615")?.unwrap_or(0),
+        seed: given.parse("seed", "a whole number from 0 to 9223372036854775807")?.unwrap_or(0),
         engine: given.parse_own("engine")?.unwrap_or(EngineKind::for_device(device)),
         device,
         log_steps: given.switch("log-steps")?,
@@ -190,6 +190,10 @@ pub fn run_config(
 fn check(config: &RunConfig) -> Result<(), Usage> {
     if !(config.lr > 0.0 && config.lr.is_finite()) {
         return usage!("lr must be a number above 0, got {}", config.lr);
+    }
+    // TOML and JSON readers elsewhere have no larger whole numbers.
+    if config.seed > i64::MAX.cast_unsigned() {
+        return usage!("seed must be a whole number from 0 to {}, got {}", i64::MAX, config.seed);
     }
     if config.epochs == 0 {
         return usage!("epochs must be at least 1, got 0");

@@ -89,10 +89,7 @@ impl<'a> Comparison<'a> {
         }
         let mut comparison = Self { folder: folder.to_path_buf(), plan, rows: vec![None; plan.runs.len()] };
         if occupied && existing == Existing::Replace {
-            let runs = folder.join("runs");
-            if runs.exists() {
-                std::fs::remove_dir_all(&runs).with_context(|| format!("cannot remove {}", runs.display()))?;
-            }
+            remove_runs(&folder.join("runs"))?;
         } else {
             for (row, run) in comparison.rows.iter_mut().zip(&plan.runs) {
                 *row = done(&folder.join("runs").join(&run.name), run)?;
@@ -141,6 +138,18 @@ impl<'a> Comparison<'a> {
     fn write(&self) -> Result<()> {
         write_rows(&self.folder.join("comparison.csv"), &self.rows())
     }
+}
+
+/// Removes the folders of runs, and nothing else that may lie there.
+fn remove_runs(folder: &Path) -> Result<()> {
+    let Ok(entries) = folder.read_dir() else { return Ok(()) };
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        if path.join("run.json").is_file() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn train(

@@ -12,6 +12,12 @@ pub struct Entrant {
     pub schedule: Spec,
 }
 
+impl std::fmt::Display for Entrant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.optimizer, self.schedule)
+    }
+}
+
 /// What the flags of a comparison say for every entrant that does not say it itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {

@@ -32,11 +32,11 @@ pub const TINY: [&str; 10] =
 
 /// A CSV without its columns of time, which alone may differ between two runs of one seed.
 pub fn without_times(csv: &str) -> String {
-    let header: Vec<&str> = csv.lines().next().unwrap_or_default().split(',').collect();
-    let keep = |place: &usize| !["images_per_second", "seconds"].contains(&header[*place]);
-    let row = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        (0..cells.len()).filter(keep).map(|place| cells[place]).collect::<Vec<_>>().join(",")
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_bytes());
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let keep: Vec<bool> = records[0].iter().map(|column| !["images_per_second", "seconds"].contains(&column)).collect();
+    let row = |record: &csv::StringRecord| {
+        record.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(cell, _)| cell).collect::<Vec<_>>().join("|")
     };
-    csv.lines().map(row).collect::<Vec<_>>().join("\n")
+    records.iter().map(row).collect::<Vec<_>>().join("\n")
 }
