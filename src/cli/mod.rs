@@ -5,6 +5,7 @@ macro_rules! out {
     ($($argument:tt)*) => { $crate::cli::say(&format!("{}\n", format_args!($($argument)*)))? };
 }
 
+mod bench;
 mod compare;
 mod data;
 mod descend;
@@ -41,6 +42,7 @@ pub fn run() -> Result<u8> {
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
+        Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
         Some(("report", matches)) => report::run(matches, quiet),
@@ -68,6 +70,7 @@ fn command() -> Command {
         )
         .subcommand(train::command())
         .subcommand(compare::command())
+        .subcommand(bench::command())
         .subcommand(data::command())
         .subcommand(descend::command())
         .subcommand(report::command())

@@ -147,7 +147,7 @@ impl Output {
 }
 
 /// The cores that this process may use (affinity and cgroup limits count), or fewer where Slurm says so.
-fn available_threads() -> usize {
+pub fn available_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|text| text.parse().ok());
     slurm.map_or(cores, |limit: usize| limit.clamp(1, cores))

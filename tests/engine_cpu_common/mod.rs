@@ -69,11 +69,11 @@ pub fn expected(
     for n in 0..images {
         let row = &logits.values[n * classes..(n + 1) * classes];
         let sum: f64 = row.iter().map(|z| z.exp()).sum();
-        for class in 0..classes {
+        for (class, z) in row.iter().enumerate() {
             let hit = if usize::from(batch.labels[n]) == class { 1.0 - smoothing } else { 0.0 };
             let target = hit + smoothing / classes as f64;
-            loss_sum -= target * (row[class] - sum.ln());
-            d_logits.values[n * classes + class] = (row[class].exp() / sum - target) / batch.divisor as f64;
+            loss_sum -= target * (z - sum.ln());
+            d_logits.values[n * classes + class] = (z.exp() / sum - target) / batch.divisor as f64;
         }
     }
     if training {

@@ -72,7 +72,7 @@ fn exp<S: Simd>(x: S::V) -> S::V {
 
 kernel! {
     fn activate_all(activation: Activation, input: &[f32], output: &mut [f32]) {
-        assert!(input.len() == output.len() && input.len() % LANES == 0);
+        assert!(input.len() == output.len() && input.len().is_multiple_of(LANES));
         for at in (0..input.len()).step_by(LANES) {
             // SAFETY: both slices are whole vectors long and equally long.
             unsafe { S::store(output.as_mut_ptr().add(at), activate::<S>(activation, S::load(input.as_ptr().add(at)))) };
@@ -82,7 +82,7 @@ kernel! {
 
 kernel! {
     fn activation_gradients(activation: Activation, input: &[f32], d_output: &[f32], d_input: &mut [f32]) {
-        assert!(input.len() == d_output.len() && input.len() == d_input.len() && input.len() % LANES == 0);
+        assert!(input.len() == d_output.len() && input.len() == d_input.len() && input.len().is_multiple_of(LANES));
         for at in (0..input.len()).step_by(LANES) {
             // SAFETY: all three slices are whole vectors long and equally long.
             unsafe {

@@ -1,7 +1,7 @@
 //! Operations one after the other, with all memory that lies between them.
 
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
 use super::simd::padded;
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
@@ -31,9 +31,12 @@ pub enum Link {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationTime {
     pub name: String,
-    pub cost: Cost,
+    pub kind: Kind,
     pub forward: Duration,
     pub backward: Duration,
+    /// What one image costs each way, in multiply-adds by the definition of the layer.
+    pub forward_multiply_adds: usize,
+    pub backward_multiply_adds: usize,
 }
 
 #[derive(Default)]
@@ -151,28 +154,30 @@ impl Chain {
         }
     }
 
-    /// Appends the times of all operations, branches operation by operation.
-    pub fn times(&self, times: &mut Vec<OperationTime>) {
-        for Stage { operation, times: [forward, backward], .. } in &self.stages {
+    /// Appends the times of all operations, branches operation by operation. `input_gradient`: the chain has to give one.
+    pub fn times(&self, input_gradient: bool, times: &mut Vec<OperationTime>) {
+        for (place, Stage { operation, times: [forward, backward], .. }) in self.stages.iter().enumerate() {
+            let input_gradient = input_gradient || place > self.first_trained;
+            let add_time = |times: &mut Vec<OperationTime>, name: &str, cost: Cost, forward, backward| {
+                times.push(OperationTime {
+                    name: name.to_string(),
+                    kind: cost.kind,
+                    forward,
+                    backward,
+                    forward_multiply_adds: cost.forward,
+                    backward_multiply_adds: cost.weight_gradient + if input_gradient { cost.forward } else { 0 },
+                });
+            };
             match operation {
-                Link::Single(operation) => times.push(OperationTime {
-                    name: operation.name().to_string(),
-                    cost: operation.cost(),
-                    forward: *forward,
-                    backward: *backward,
-                }),
+                Link::Single(operation) => add_time(times, operation.name(), operation.cost(), *forward, *backward),
                 Link::Residual { chain, .. } => {
                     let first = times.len();
-                    chain.times(times);
-                    let inside =
-                        |pick: fn(&OperationTime) -> Duration| times[first..].iter().map(pick).sum::<Duration>();
-                    let (inner_forward, inner_backward) = (inside(|time| time.forward), inside(|time| time.backward));
-                    times.push(OperationTime {
-                        name: "residual add".to_string(),
-                        cost: Cost::ELEMENTWISE,
-                        forward: forward.saturating_sub(inner_forward),
-                        backward: backward.saturating_sub(inner_backward),
-                    });
+                    chain.times(input_gradient, times);
+                    let inside: [Duration; 2] = times[first..]
+                        .iter()
+                        .fold([Duration::ZERO; 2], |[a, b], time| [a + time.forward, b + time.backward]);
+                    let own = [forward.saturating_sub(inside[0]), backward.saturating_sub(inside[1])];
+                    add_time(times, "residual add", Cost::ELEMENTWISE, own[0], own[1]);
                 }
             }
         }

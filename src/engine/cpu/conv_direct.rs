@@ -6,7 +6,7 @@
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
 use super::conv_winograd::ConvPlaces;
-use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
 use super::product::{Left, PANEL, by_rows, multiply};
 use super::reduce::sum_slots;
 use super::simd::{Isa, LANES, kernel, padded};
@@ -38,7 +38,7 @@ impl DirectShape {
     fn line(&self) -> usize {
         (self.width + 2 * self.padding) * self.pixel
     }
-    /// Floats of the padded image, and a few more for rows of the product that start in the last pixels.
+    /// Floats of the padded image.
     fn padded_len(&self) -> usize {
         (self.height + 2 * self.padding) * self.line()
     }
@@ -141,7 +141,7 @@ kernel! {
                     let left = Left { at, row: shape.pixel, step: 1, block: PANEL };
                     let right = weights.as_ptr().add((panel * shape.kernel + row) * segment * PANEL);
                     let to = to.as_mut_ptr().add(panel * columns * PANEL);
-                    multiply::<S>(columns, left, right, PANEL, segment, to, PANEL, row > 0);
+                    multiply::<S>(columns, left, right, segment, to, PANEL, row > 0);
                 }
             }
         }
@@ -162,7 +162,7 @@ kernel! {
                     let left = Left { at, row: 1, step: shape.pixel, block: PANEL * shape.pixel };
                     let right = gradient.as_ptr().add(panel * columns * PANEL);
                     let to = d_weights.as_mut_ptr().add((panel * shape.kernel + row) * segment * PANEL);
-                    multiply::<S>(segment, left, right, PANEL, columns, to, PANEL, true);
+                    multiply::<S>(segment, left, right, columns, to, PANEL, true);
                 }
             }
         }
@@ -185,7 +185,7 @@ kernel! {
                     let place = (row * shape.kernel + column) * panels + panel;
                     let right = exchanged.as_ptr().add(place * depth * PANEL);
                     let to = d_image.as_mut_ptr().add((((y + row) * width + column) * panels + panel) * PANEL);
-                    multiply::<S>(columns, left, right, PANEL, depth, to, panels * PANEL, true);
+                    multiply::<S>(columns, left, right, depth, to, panels * PANEL, true);
                 }
             }
         }
@@ -325,7 +325,8 @@ impl Operation for DirectConv {
 
     fn cost(&self) -> Cost {
         let pixels = Shape::map(1, self.shape.out_height(), self.shape.out_width()).len();
-        Cost::convolution(self.shape.kernel * self.shape.kernel * self.places.inputs * self.places.outputs * pixels)
+        let products = self.shape.kernel * self.shape.kernel * self.places.inputs * self.places.outputs;
+        Cost::of(Kind::Convolution, products * pixels, self.places.frozen)
     }
 
     fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {

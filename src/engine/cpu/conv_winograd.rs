@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
-use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
 use super::product::{PANEL, by_columns, by_rows, multiply};
 use super::reduce::sum_slots;
 use super::simd::{Isa, kernel};
@@ -88,7 +88,7 @@ kernel! {
                     let left = by_rows(v.as_ptr().add(position * v_stride), tiles);
                     let right = u.as_ptr().add((panel * positions + position) * inputs * PANEL);
                     let to = m.as_mut_ptr().add(position * m_stride + panel * tiles * PANEL);
-                    multiply::<S>(tiles, left, right, PANEL, inputs, to, PANEL, false);
+                    multiply::<S>(tiles, left, right, inputs, to, PANEL, false);
                 }
             }
         }
@@ -125,14 +125,14 @@ kernel! {
                         let rows = PANEL.min(inputs - in_panel * PANEL);
                         let left = by_columns(v.add(in_panel * tiles * PANEL));
                         let to = to.add(in_panel * PANEL * PANEL);
-                        multiply::<S>(rows, left, right, PANEL, tiles, to, PANEL, accumulate);
+                        multiply::<S>(rows, left, right, tiles, to, PANEL, accumulate);
                     }
                 }
                 if let Some(u) = u {
                     for in_panel in 0..in_panels {
                         let right = u.as_ptr().add((in_panel * positions + position) * outputs * PANEL);
                         let to = v.add(in_panel * tiles * PANEL);
-                        multiply::<S>(tiles, by_rows(dm, tiles), right, PANEL, outputs, to, PANEL, false);
+                        multiply::<S>(tiles, by_rows(dm, tiles), right, outputs, to, PANEL, false);
                     }
                 }
             }
@@ -198,7 +198,7 @@ impl Operation for WinogradConv {
     fn cost(&self) -> Cost {
         let pixels =
             (self.tiling.height + 2 * self.tiling.padding - 2) * (self.tiling.width + 2 * self.tiling.padding - 2);
-        Cost::convolution(9 * self.places.inputs * self.places.outputs * pixels)
+        Cost::of(Kind::Convolution, 9 * self.places.inputs * self.places.outputs * pixels, self.places.frozen)
     }
 
     fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {

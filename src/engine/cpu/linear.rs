@@ -4,7 +4,7 @@
 //! copied, not transposed, a few columns at a time.
 
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Cost, Operation, Step};
+use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
 use super::product::{Left, PANEL, by_columns, by_rows, multiply};
 use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters};
@@ -71,7 +71,7 @@ kernel! {
                     let left = Left { at: weight.as_ptr().add(start), row: inputs, step: 1, block: PANEL };
                     let right = x.as_ptr().add((panel * inputs + start) * PANEL);
                     let to = y.as_mut_ptr().add(panel * outputs * PANEL);
-                    multiply::<S>(outputs, left, right, PANEL, depth, to, PANEL, start > 0);
+                    multiply::<S>(outputs, left, right, depth, to, PANEL, start > 0);
                 }
             }
         }
@@ -95,10 +95,10 @@ kernel! {
                     let right = x.as_ptr().add(in_panel * panel_len);
                     if column + PANEL <= inputs {
                         let to = d_weight.as_mut_ptr().add(first * inputs + column);
-                        multiply::<S>(rows, left, right, PANEL, images, to, inputs, false);
+                        multiply::<S>(rows, left, right, images, to, inputs, false);
                     } else {
                         let mut square = [0.0_f32; PANEL * PANEL];
-                        multiply::<S>(rows, left, right, PANEL, images, square.as_mut_ptr(), PANEL, false);
+                        multiply::<S>(rows, left, right, images, square.as_mut_ptr(), PANEL, false);
                         for row in 0..rows {
                             let to = &mut d_weight[(first + row) * inputs + column..(first + row + 1) * inputs];
                             to.copy_from_slice(&square[row * PANEL..][..to.len()]);
@@ -117,7 +117,7 @@ kernel! {
         assert!(dy.len() >= outputs.div_ceil(PANEL) * images * PANEL && dx.len() >= images * PANEL);
         // SAFETY: the lengths asserted above.
         unsafe {
-            multiply::<S>(images, by_rows(dy.as_ptr(), images), weight.as_ptr(), PANEL, outputs, dx.as_mut_ptr(), PANEL, false);
+            multiply::<S>(images, by_rows(dy.as_ptr(), images), weight.as_ptr(), outputs, dx.as_mut_ptr(), PANEL, false);
         }
     }
 }
@@ -128,7 +128,7 @@ impl Operation for Linear {
     }
 
     fn cost(&self) -> Cost {
-        Cost::linear(self.places.inputs * self.places.outputs)
+        Cost::of(Kind::Linear, self.places.inputs * self.places.outputs, false)
     }
 
     fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {

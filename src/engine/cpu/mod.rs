@@ -32,7 +32,7 @@ mod tiles;
 mod winograd;
 
 pub use chain::OperationTime;
-pub use operation::{Cost, Kind};
+pub use operation::Kind;
 
 use super::{BatchStats, Engine, Objective};
 use crate::data::Batch;
@@ -94,7 +94,7 @@ impl CpuEngine {
     /// How long each operation took since the last [`CpuEngine::reset_times`], in the order of the layers.
     pub fn times(&self) -> Vec<OperationTime> {
         let mut times = Vec::new();
-        self.chain.times(&mut times);
+        self.chain.times(false, &mut times);
         times
     }
 

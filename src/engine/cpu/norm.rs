@@ -105,7 +105,7 @@ kernel! {
     /// sums = Σ (x − shift), Σ (x − shift)² over the pixels of an image.
     fn shifted_sums(image: &[f32], shift: &[f32], sums: &mut [f32]) {
         let channels = sums.len() / 2;
-        assert!(image.len() % channels == 0 && shift.len() >= channels && channels % LANES == 0);
+        assert!(image.len().is_multiple_of(channels) && shift.len() >= channels && channels.is_multiple_of(LANES));
         for c in (0..channels).step_by(LANES) {
             let (mut sum, mut squares) = (S::zero(), S::zero());
             // SAFETY: c is a whole vector inside every pixel, inside `shift` and inside both halves of `sums`.
@@ -126,7 +126,7 @@ kernel! {
 kernel! {
     /// out = activation(factor·x + offset).
     fn normalise(activation: Activation, image: &[f32], factor: &[f32], offset: &[f32], channels: usize, out: &mut [f32]) {
-        assert!(image.len() == out.len() && image.len() % channels == 0 && channels % LANES == 0);
+        assert!(image.len() == out.len() && image.len().is_multiple_of(channels) && channels.is_multiple_of(LANES));
         assert!(factor.len() >= channels && offset.len() >= channels);
         for at in (0..image.len()).step_by(channels) {
             for c in (0..channels).step_by(LANES) {
@@ -155,7 +155,7 @@ kernel! {
     fn gradient_sums(activation: Activation, image: &[f32], channels: Channels<'_>, gradient: &mut [f32], sums: &mut [f32]) {
         let count = sums.len() / 2;
         let Channels { mean, inverse_deviation, factor, offset } = channels;
-        assert!(image.len() == gradient.len() && image.len() % count == 0 && count % LANES == 0);
+        assert!(image.len() == gradient.len() && image.len().is_multiple_of(count) && count.is_multiple_of(LANES));
         assert!([mean, inverse_deviation, factor, offset].iter().all(|values| values.len() >= count));
         for c in (0..count).step_by(LANES) {
             // SAFETY: c is a whole vector inside every pixel, inside the channels and inside both halves of `sums`.
@@ -184,8 +184,8 @@ kernel! {
     fn input_gradient(image: &[f32], dz: &[f32], channels: Channels<'_>, means: &[f32], d_image: &mut [f32]) {
         let count = means.len() / 2;
         let Channels { mean, inverse_deviation, factor, offset: _ } = channels;
-        assert!(image.len() == dz.len() && image.len() == d_image.len() && image.len() % count == 0);
-        assert!(count % LANES == 0 && [mean, inverse_deviation, factor].iter().all(|values| values.len() >= count));
+        assert!(image.len() == dz.len() && image.len() == d_image.len() && image.len().is_multiple_of(count));
+        assert!(count.is_multiple_of(LANES) && [mean, inverse_deviation, factor].iter().all(|values| values.len() >= count));
         for at in (0..image.len()).step_by(count) {
             for c in (0..count).step_by(LANES) {
                 // SAFETY: at + c is a whole vector inside the image, c inside the channels and both halves of `means`.

@@ -37,22 +37,22 @@ pub enum Kind {
     Elementwise,
 }
 
-/// What one image costs in the forward pass, by the definition of the layer, whatever way it is computed.
+/// What one image costs, in multiply-adds by the definition of the layer, whatever way it is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     pub kind: Kind,
-    pub multiply_adds: usize,
+    /// Forward; the gradient of the input costs the same again.
+    pub forward: usize,
+    /// The gradient of the weight; 0 where it is frozen.
+    pub weight_gradient: usize,
 }
 
 impl Cost {
-    pub const fn convolution(multiply_adds: usize) -> Self {
-        Self { kind: Kind::Convolution, multiply_adds }
-    }
-    pub const fn linear(multiply_adds: usize) -> Self {
-        Self { kind: Kind::Linear, multiply_adds }
+    pub const fn of(kind: Kind, forward: usize, frozen: bool) -> Self {
+        Self { kind, forward, weight_gradient: if frozen { 0 } else { forward } }
     }
     /// Not counted: elementwise work is traffic, not arithmetic.
-    pub const ELEMENTWISE: Self = Self { kind: Kind::Elementwise, multiply_adds: 0 };
+    pub const ELEMENTWISE: Self = Self::of(Kind::Elementwise, 0, true);
 }
 
 /// One fused operation with the memory that it keeps between its forward and backward pass.

@@ -25,13 +25,12 @@ pub struct Left {
 /// c[r][0..16] (+)= Σ_k left(r, k) · b[k][0..16], for R rows.
 ///
 /// # Safety
-/// `left` must be readable for R rows and `depth` depths, `b` for `depth` rows of 16 floats `b_row` apart, `c` writable for R rows of 16
+/// `left` must be readable for R rows and `depth` depths, `b` for `depth` rows of 16 floats, `c` writable for R rows of 16
 /// floats `c_row` apart.
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize>(
     left: Left,
     b: *const f32,
-    b_row: usize,
     depth: usize,
     c: *mut f32,
     c_row: usize,
@@ -48,15 +47,15 @@ unsafe fn tile<S: Simd, const R: usize>(
         let (mut a, mut b) = (left.at, b);
         for _ in 0..depth / PANEL {
             for k in 0..PANEL {
-                step::<S, R>(&mut sums, a.add(k * left.step), left.row, b.add(k * b_row));
+                step::<S, R>(&mut sums, a.add(k * left.step), left.row, b.add(k * PANEL));
             }
             a = a.add(left.block);
-            b = b.add(PANEL * b_row);
+            b = b.add(PANEL * PANEL);
         }
         for _ in 0..depth % PANEL {
             step::<S, R>(&mut sums, a, left.row, b);
             a = a.add(left.step);
-            b = b.add(b_row);
+            b = b.add(PANEL);
         }
         for (r, sum) in sums.iter().enumerate() {
             S::store(c.add(r * c_row), sum[0]);
@@ -90,7 +89,6 @@ pub unsafe fn multiply<S: Simd>(
     rows: usize,
     left: Left,
     b: *const f32,
-    b_row: usize,
     depth: usize,
     c: *mut f32,
     c_row: usize,
@@ -108,12 +106,12 @@ pub unsafe fn multiply<S: Simd>(
         unsafe {
             let (left, c) = (Left { at: left.at.add(row * left.row), ..left }, c.add(row * c_row));
             match count {
-                6 => tile::<S, 6>(left, b, b_row, depth, c, c_row, accumulate),
-                5 => tile::<S, 5>(left, b, b_row, depth, c, c_row, accumulate),
-                4 => tile::<S, 4>(left, b, b_row, depth, c, c_row, accumulate),
-                3 => tile::<S, 3>(left, b, b_row, depth, c, c_row, accumulate),
-                2 => tile::<S, 2>(left, b, b_row, depth, c, c_row, accumulate),
-                _ => tile::<S, 1>(left, b, b_row, depth, c, c_row, accumulate),
+                6 => tile::<S, 6>(left, b, depth, c, c_row, accumulate),
+                5 => tile::<S, 5>(left, b, depth, c, c_row, accumulate),
+                4 => tile::<S, 4>(left, b, depth, c, c_row, accumulate),
+                3 => tile::<S, 3>(left, b, depth, c, c_row, accumulate),
+                2 => tile::<S, 2>(left, b, depth, c, c_row, accumulate),
+                _ => tile::<S, 1>(left, b, depth, c, c_row, accumulate),
             }
         }
         row += count;

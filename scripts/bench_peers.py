@@ -1,0 +1,98 @@
+"""One training step of `cnn` or `airbench94` in PyTorch or Keras, on random images that are already in memory: images/s.
+
+Run by bench_peers.sh, which makes the virtual environment. Needs from PyPI: torch==2.15.0 numpy (torch), or keras==3.15.1
+tensorflow-cpu==2.21.0 (keras).
+
+    bench_peers.py FRAMEWORK MODEL BATCH THREADS STEPS      FRAMEWORK: torch, torch-channels-last, keras
+"""
+
+import os
+import statistics
+import sys
+import time
+
+framework, model_name = sys.argv[1:3]
+batch, threads, steps = map(int, sys.argv[3:6])
+os.environ["OMP_NUM_THREADS"] = str(threads)
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+WARM_UP = 5
+
+
+def torch_cnn(nn):
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(4096, 512), nn.ReLU(), nn.Linear(512, 10),
+    )
+
+
+def torch_airbench94(nn):
+    def norm(channels):
+        layer = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+        layer.weight.requires_grad = False
+        return layer
+
+    whiten = nn.Conv2d(3, 24, 2)
+    whiten.weight.requires_grad = False
+    layers = [whiten, nn.GELU()]
+    for inputs, outputs in [(24, 64), (64, 256), (256, 256)]:
+        layers += [
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2), norm(outputs), nn.GELU(),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), norm(outputs), nn.GELU(),
+        ]
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False))
+
+
+def torch_step(channels_last):
+    import torch
+
+    torch.set_num_threads(threads)
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    model = {"cnn": torch_cnn, "airbench94": torch_airbench94}[model_name](torch.nn).to(memory_format=memory_format)
+    images = torch.randn(batch, 3, 32, 32).to(memory_format=memory_format)
+    labels = torch.randint(10, (batch,))
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-6, momentum=0.9)
+    loss = torch.nn.CrossEntropyLoss()
+
+    def step():
+        optimizer.zero_grad()
+        loss(model(images), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def keras_step():
+    if model_name != "cnn":
+        sys.exit("keras runs the cnn only")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    import keras
+    from keras import layers as L
+
+    def conv(channels):
+        return L.Conv2D(channels, 3, padding="same", activation="relu")
+
+    model = keras.Sequential([
+        keras.Input((32, 32, 3)), conv(32), conv(32), L.MaxPooling2D(2), conv(64), conv(64), L.MaxPooling2D(2),
+        L.Flatten(), L.Dense(512, activation="relu"), L.Dense(10),
+    ])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(1e-6, momentum=0.9), loss)
+    images = np.random.randn(batch, 32, 32, 3).astype("float32")
+    labels = np.random.randint(10, size=batch)
+    return lambda: model.train_on_batch(images, labels)
+
+
+step = keras_step() if framework == "keras" else torch_step(framework == "torch-channels-last")
+seconds = []
+for index in range(WARM_UP + steps):
+    started = time.perf_counter()
+    step()
+    if index >= WARM_UP:
+        seconds.append(time.perf_counter() - started)
+print(f"{batch / statistics.median(seconds):.1f}")

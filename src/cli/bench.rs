@@ -1,0 +1,212 @@
+//! `lrsched bench`: how fast a step of training is on this machine, and where its time goes.
+
+use super::settings::available_threads;
+use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation, Subset};
+use crate::engine::candle::CandleEngine;
+use crate::engine::cpu::{CpuEngine, Kind, OperationTime};
+use crate::engine::{Engine, EngineKind, Objective};
+use crate::model::{Gradients, Model, ModelOptions, Parameters, Role, initialise, whiten};
+use crate::optim::{Optimizer, OptimizerSpec, Slice};
+use crate::random::{Purpose, below, keyed};
+use crate::schedule::{Rates, Semantics};
+use crate::stats::median;
+use crate::usage;
+use anyhow::Result;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Steps before the clock runs: memory is taken and caches fill.
+const WARM_UP: usize = 3;
+
+pub fn command() -> Command {
+    let number = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u64).range(1..)).help(help)
+    };
+    Command::new("bench")
+        .about("Measure how fast a step of training is: images/s, GFLOPS, and where the time goes")
+        .after_help(
+            "A step is what `train` does: an augmented batch of random images from the loader, forward, backward, sgd with momentum.\n\
+             GFLOPS count convolutions by their definition (2 operations a multiply-add), however they are computed.\n\
+             Example: lrsched bench --model airbench94 --batch-size 500 --layers",
+        )
+        .arg(Arg::new("model").long("model").value_name("NAME").default_value("cnn").help("cnn, resnet9 or airbench94"))
+        .arg(number("batch-size", "Images a step").default_value("128"))
+        .arg(number("steps", "Steps to measure").default_value("30"))
+        .arg(number("threads", "Threads to compute with [default: the cores of this process]"))
+        .arg(Arg::new("engine").long("engine").value_name("NAME").default_value("cpu").help("cpu or candle"))
+        .arg(
+            Arg::new("layers")
+                .long("layers")
+                .action(ArgAction::SetTrue)
+                .help("Time and GFLOPS of each operation (cpu engine)"),
+        )
+}
+
+/// The parts of a step, summed over all of them.
+#[derive(Default)]
+struct Measured {
+    steps: Vec<f64>,
+    loading: Duration,
+    gradients: Duration,
+    optimizer: Duration,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// An unknown model or engine, `--layers` with another engine than `cpu`, or an engine that fails.
+pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
+    let number = |name: &str| matches.get_one::<u64>(name).map(|&number| number as usize);
+    let model: Model = text("model").parse()?;
+    let kind: EngineKind = text("engine").parse()?;
+    let layers = matches.get_flag("layers");
+    if layers && kind != EngineKind::Cpu {
+        return usage!("--layers measures the cpu engine only; leave out `--engine {kind}`");
+    }
+    let (batch, steps) = (number("batch-size").unwrap_or(128), number("steps").unwrap_or(30));
+    let threads = number("threads").unwrap_or_else(available_threads);
+
+    let architecture = model.architecture(&ModelOptions::default());
+    let mut bench = Bench::new(model, batch)?;
+    let mut fast = CpuEngine::new(&architecture, Objective::default(), threads)?;
+    let (measured, engine_text) = match kind {
+        EngineKind::Cpu => {
+            bench.measure(&mut fast, WARM_UP)?;
+            fast.reset_times();
+            (bench.measure(&mut fast, steps)?, format!("cpu engine ({})", fast.instruction_set()))
+        }
+        EngineKind::Candle => {
+            let device = candle_core::Device::Cpu;
+            let mut engine = CandleEngine::new(&architecture, Objective::default(), device, threads)?;
+            bench.measure(&mut engine, WARM_UP)?;
+            (bench.measure(&mut engine, steps)?, "candle engine".to_string())
+        }
+    };
+    let times = fast.times();
+    let step = median(&measured.steps).unwrap_or(f64::NAN);
+    let fastest = measured.steps.iter().copied().fold(f64::INFINITY, f64::min);
+    out!("{model}, batch {batch}, {engine_text}, {threads} threads, {steps} steps");
+    out!("{:.0} images/s: median step {:.2} ms, fastest {:.2} ms", batch as f64 / step, 1e3 * step, 1e3 * fastest);
+    out!("{:.0} GFLOPS, counted as direct convolutions", giga_operations(&times, batch) / step);
+    out!("{}", shares(&measured, kind, &times));
+    if layers {
+        out!("");
+        table(&times, batch, steps)?;
+    }
+    Ok(0)
+}
+
+/// 10⁹ operations of one step.
+fn giga_operations(times: &[OperationTime], batch: usize) -> f64 {
+    let multiply_adds: usize = times.iter().map(|time| time.forward_multiply_adds + time.backward_multiply_adds).sum();
+    2e-9 * multiply_adds as f64 * batch as f64
+}
+
+/// `convolution 78 %, linear 14 %, …`, of the time of all steps.
+fn shares(measured: &Measured, kind: EngineKind, times: &[OperationTime]) -> String {
+    let total: f64 = measured.steps.iter().sum();
+    let share = |name: &str, time: Duration| format!("{name} {:.1} %", 100.0 * time.as_secs_f64() / total);
+    let mut parts = Vec::new();
+    if kind == EngineKind::Cpu {
+        let of = |kind: Kind| {
+            times.iter().filter(|time| time.kind == kind).map(|time| time.forward + time.backward).sum::<Duration>()
+        };
+        parts.push(share("convolution", of(Kind::Convolution)));
+        parts.push(share("linear", of(Kind::Linear)));
+        parts.push(share("elementwise", of(Kind::Elementwise)));
+        let inside: Duration = times.iter().map(|time| time.forward + time.backward).sum();
+        parts.push(share("loss", measured.gradients.saturating_sub(inside)));
+    } else {
+        parts.push(share("forward and backward", measured.gradients));
+    }
+    parts.push(share("optimizer", measured.optimizer));
+    parts.push(share("waiting for images", measured.loading));
+    parts.join(", ")
+}
+
+fn table(times: &[OperationTime], batch: usize, steps: usize) -> Result<()> {
+    out!("{:<26} {:>12} {:>8} {:>12} {:>8}", "operation", "forward ms", "GFLOPS", "backward ms", "GFLOPS");
+    for time in times {
+        let row = |time: Duration, multiply_adds: usize| {
+            let seconds = time.as_secs_f64() / steps as f64;
+            let speed = match multiply_adds {
+                0 => String::new(),
+                _ => format!("{:.0}", 2e-9 * (multiply_adds * batch) as f64 / seconds),
+            };
+            format!("{:>12.3} {speed:>8}", 1e3 * seconds)
+        };
+        let forward = row(time.forward, time.forward_multiply_adds);
+        let backward = row(time.backward, time.backward_multiply_adds);
+        out!("{:<26} {forward} {backward}", time.name);
+    }
+    Ok(())
+}
+
+/// Everything of a training run but its engine.
+struct Bench {
+    loader: Loader,
+    parameters: Parameters,
+    gradients: Gradients,
+    optimizer: Optimizer<f32>,
+    epoch: u64,
+}
+
+impl Bench {
+    fn new(model: Model, batch: usize) -> Result<Self> {
+        let architecture = model.architecture(&ModelOptions::default());
+        let mut rng = keyed(0, Purpose::Synthetic, 0, 0);
+        let count = 4 * batch;
+        let images = Images {
+            pixels: (0..count * IMAGE_BYTES).map(|_| below(&mut rng, 256) as u8).collect(),
+            labels: (0..count).map(|_| below(&mut rng, architecture.classes as u32) as u8).collect(),
+        };
+        let normalisation = Normalisation::new([127.5; CHANNELS], [64.0; CHANNELS]);
+        let subset = Subset::all(Arc::new(images));
+        let options = LoaderOptions {
+            batch_size: BatchSize::Images(batch),
+            micro_batch: batch,
+            augment: Augment::FlipCrop,
+            seed: 0,
+        };
+        let mut parameters = initialise(&architecture, 0);
+        if let Some(name) = architecture.whitened() {
+            let sample = Loader::in_order(subset.clone(), normalisation.clone(), count);
+            for batch in sample.epoch(0, 0) {
+                whiten(&batch.images, architecture.input.height, architecture.input.width, &mut parameters, name);
+            }
+        }
+        let gradients = Gradients::zeros(&parameters);
+        let loader = Loader::new(subset, normalisation, options)?;
+        let optimizer = Optimizer::new(&"sgd:momentum=0.9".parse::<OptimizerSpec>()?, Semantics::Native)?;
+        Ok(Self { loader, parameters, gradients, optimizer, epoch: 0 })
+    }
+
+    fn measure(&mut self, engine: &mut dyn Engine, steps: usize) -> Result<Measured> {
+        let mut measured = Measured::default();
+        while measured.steps.len() < steps {
+            let mut batches = self.loader.epoch(self.epoch, 0);
+            self.epoch += 1;
+            while measured.steps.len() < steps {
+                let started = Instant::now();
+                let Some(batch) = batches.next() else { break };
+                let loaded = Instant::now();
+                engine.train_batch(&mut self.parameters, &batch, &mut self.gradients)?;
+                let computed = Instant::now();
+                let gradients = self.parameters.arrays_mut().iter_mut().zip(&self.gradients.arrays);
+                let mut slices: Vec<Slice<'_, f32>> = gradients
+                    .filter(|(array, _)| array.role == Role::Trainable)
+                    .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
+                    .collect();
+                // So small a rate keeps random images from driving the weights to infinity.
+                self.optimizer.step(&mut slices, Rates::of(1e-6));
+                measured.loading += loaded - started;
+                measured.gradients += computed - loaded;
+                measured.optimizer += computed.elapsed();
+                measured.steps.push(started.elapsed().as_secs_f64());
+            }
+        }
+        Ok(measured)
+    }
+}
