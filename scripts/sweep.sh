@@ -27,9 +27,11 @@ echo "lr,schedule,seed,val_accuracy,exit_code"
 for rate in $rates; do
     for schedule in $schedules; do
         for seed in $seeds; do
-            run="$out/lr=$rate,$(printf %s "$schedule" | tr -c 'A-Za-z0-9.=,+-' _),seed=$seed"
+            run="$out/$dataset,epochs=$epochs,lr=$rate,$(printf %s "$schedule" | tr -c 'A-Za-z0-9.=,+-' _),seed=$seed"
             code=0
-            if ! grep -q '"status": "finished"' "$run/run.json" 2>/dev/null; then
+            if grep -q '"status": "diverged"' "$run/run.json" 2>/dev/null; then
+                code=4
+            elif ! grep -q '"status": "finished"' "$run/run.json" 2>/dev/null; then
                 "$lrsched" train --dataset "$dataset" --lr "$rate" --schedule "$schedule" --seed "$seed" \
                     --epochs "$epochs" --out "$run" --force --progress none
                 code=$?
@@ -38,7 +40,7 @@ for rate in $rates; do
             if [ "$code" -eq 2 ]; then exit 2; fi
             if [ "$code" -ne 0 ]; then failed=1; fi
             # The sixth column of the last row: val_accuracy.
-            accuracy=$(tail -n 1 "$run/metrics.csv" 2>/dev/null | cut -d, -f6)
+            accuracy=$(tail -n +2 "$run/metrics.csv" 2>/dev/null | tail -n 1 | cut -d, -f6)
             echo "$rate,\"$schedule\",$seed,$accuracy,$code"
         done
     done

@@ -1,5 +1,6 @@
 //! Calls the library, prints the error chain, sets the exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -8,7 +9,9 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough: `lrsched … | head` is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // One line, whatever the user has typed; and a stderr that is gone is no reason to panic.
+            let line: String = format!("{error:#}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let _ = writeln!(std::io::stderr(), "error: {line}");
             ExitCode::from(if error.is::<lrsched::usage::Usage>() { 2 } else { 1 })
         }
     }

@@ -62,13 +62,55 @@ fn entrants_of_a_seed_start_from_the_same_weights_and_see_the_same_batches() {
 }
 
 #[test]
+fn runs_of_entrants_that_a_second_start_does_not_name_stay_in_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(compare(&folder, &["--entrants", "cosine", "--epochs", "1"]).status.success());
+    assert!(compare(&folder, &["--entrants", "linear", "--epochs", "1"]).status.success());
+    let schedules: Vec<String> = rows(&folder).into_iter().map(|row| row[1].clone()).collect();
+    assert_eq!(schedules, ["cosine", "linear"]);
+}
+
+#[test]
+fn entrants_whose_names_look_alike_have_folders_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "expr:lr*1", "expr:lr/1", "expr:lr^1", "--epochs", "1"];
+    assert!(compare(&folder, &flags).status.success());
+    let names: std::collections::HashSet<String> = rows(&folder).into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(names.len(), 3);
+    assert_eq!(fs::read_dir(folder.path().join("cmp/runs")).unwrap().count(), 3);
+    assert!(compare(&folder, &flags).status.success(), "a second start finds all three done");
+}
+
+#[test]
+fn results_on_other_images_are_not_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "cosine", "--epochs", "1"];
+    assert!(compare(&folder, &flags).status.success());
+    let file = folder.path().join("cmp/runs").join(&rows(&folder)[0][0]).join("run.json");
+    let mut info: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    info["dataset"]["digest"] = "0".repeat(64).into();
+    fs::write(&file, info.to_string()).unwrap();
+    let output = compare(&folder, &flags);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("other images"));
+}
+
+#[test]
 fn a_diverged_entrant_is_a_row_and_the_rest_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let output = compare(&folder, &["--entrants", "sgd:lr=1e9/constant", "sgd:lr=0.02/linear", "--epochs", "1"]);
     assert_eq!(output.status.code(), Some(3));
     let rows = rows(&folder);
     assert_eq!((rows[0][16].as_str(), rows[0][9].as_str()), ("diverged", "NaN"));
+    assert_eq!(
+        (rows[0][11].as_str(), rows[0][12].as_str()),
+        ("", ""),
+        "a run that never had a number has no best epoch"
+    );
     assert_eq!(rows[1][16], "finished");
+    let before = fs::read(folder.path().join("cmp/comparison.csv")).unwrap();
+    compare(&folder, &["--entrants", "sgd:lr=1e9/constant", "sgd:lr=0.02/linear", "--epochs", "1"]);
+    assert_eq!(fs::read(folder.path().join("cmp/comparison.csv")).unwrap(), before);
 }
 
 #[test]

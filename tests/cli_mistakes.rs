@@ -53,11 +53,52 @@ fn numbers_out_of_range_are_refused_with_the_value_and_the_rule() {
     refuses(&train(&["--batch-size", "0"]), 2, &["batch-size", "at least 1", "0"]);
     refuses(&train(&["--batch-size", "97"]), 2, &["batch-size", "96", "97"]);
     refuses(&train(&["--threads", "0"]), 2, &["threads", "at least 1", "0"]);
+    refuses(&train(&["--threads", "70000"]), 2, &["threads", "at most 1024", "70000"]);
     refuses(&train(&["--epochs", "0"]), 2, &["epochs", "at least 1", "0"]);
     refuses(&train(&["--epochs", "-3"]), 2, &["epochs", "-3"]);
     refuses(&train(&["--dropout", "1"]), 2, &["dropout", "1"]);
     refuses(&train(&["--device", "cuda:0"]), 2, &["cuda", "--features cuda"]);
     refuses(&["train", "--dataset", "synthetic", "--train-limit", "999999"], 2, &["train-limit", "999999"]);
+}
+
+#[test]
+fn an_empty_out_is_refused_and_touches_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("metrics.csv"), "mine").unwrap();
+    let tiny = |command: &'static str| [&[command], &TINY[..], &["--out", ""]].concat();
+    refuses_in(&folder, &tiny("train"), 2, &["--out"]);
+    refuses_in(&folder, &tiny("compare"), 2, &["--out"]);
+    assert_eq!(fs::read_to_string(folder.path().join("metrics.csv")).unwrap(), "mine");
+}
+
+#[test]
+fn a_device_that_the_build_is_without_is_refused_by_compare_too() {
+    refuses(&["compare", "--dataset", "synthetic", "--device", "cuda:0", "--out", "x"], 2, &["--features cuda"]);
+}
+
+#[test]
+fn a_flag_that_no_entrant_takes_is_refused() {
+    let arguments = ["compare", "--dataset", "synthetic", "--entrants", "adam", "--drop-every", "3", "--out", "x"];
+    refuses(&arguments, 2, &["no entrant takes `drop-every`"]);
+}
+
+#[test]
+fn a_value_with_line_breaks_still_makes_one_line() {
+    refuses(&train(&["--schedule", "co\nsine"]), 2, &["co sine"]);
+}
+
+#[test]
+fn a_closed_stderr_is_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_lrsched");
+    for arguments in ["show --schedule foo", "show --schedule step --epochs 2 --format csv", "train --schedule foo"] {
+        let script = format!("'{program}' {arguments} 2>&- >/dev/null; test $? -ne 101");
+        let status = std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).status().unwrap();
+        assert!(status.success(), "{arguments}");
+        let script = format!("'{program}' {arguments} 2>/dev/full >/dev/null; test $? -ne 101");
+        let status = std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).status().unwrap();
+        assert!(status.success(), "{arguments}");
+    }
 }
 
 #[test]

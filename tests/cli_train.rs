@@ -116,6 +116,36 @@ fn a_pipe_gets_one_plain_line_an_epoch_and_json_one_object_an_event() {
 }
 
 #[test]
+fn a_reader_of_the_events_that_leaves_does_not_end_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_lrsched");
+    let script = format!("'{program}' train {} --json --out run | head -n 1 > /dev/null", TINY.join(" "));
+    std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).status().unwrap();
+    assert!(read(&folder, "run/run.json").contains("\"finished\""));
+}
+
+#[test]
+fn two_runs_cannot_write_to_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |epochs: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));
+        command.arg("train").args(TINY).args(["--epochs", epochs, "--out", "run", "--force"]).current_dir(&folder);
+        command.stderr(std::process::Stdio::piped());
+        command
+    };
+    let mut first = start("1000").spawn().unwrap();
+    while !folder.path().join("run/metrics.csv").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let second = start("1").output().unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("in use"));
+    assert!(start("1").output().unwrap().status.success(), "the folder is free once the first run is gone");
+}
+
+#[test]
 fn a_run_that_diverges_keeps_its_rows_says_so_and_exits_4() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--lr", "1e9", "--epochs", "3", "--out", "run"];

@@ -9,6 +9,7 @@ use crate::record::Status;
 use crate::report;
 use crate::report::export::Beside;
 use crate::train::{Bars, Existing, Run};
+use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
@@ -21,7 +22,7 @@ const COMPARE: &[Setting] = &[
         name: "entrants",
         value: "OPTIMIZER/SCHEDULE",
         kind: Kind::List,
-        help: "Who competes, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and every adaptive optimizer]",
+        help: "Who competes, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
     },
     Setting {
         name: "seeds",
@@ -56,16 +57,18 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let plan = Plan::new(&entrants, seeds, |entrant| {
         settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
+    entrants_take(&overrides, &entrants)?;
+    plan.runs.iter().step_by(seeds as usize).try_for_each(|run| settings::check_without_images(&run.config))?;
     if given.switch("print-config")? {
-        return print_config(&plan, &entrants, seeds, given.text("lr").is_some());
+        return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &output);
     }
     let dataset = Dataset::open(&output.data)?;
-    for planned in &plan.runs {
+    for planned in plan.runs.iter().step_by(seeds as usize) {
         Run::check(&planned.config, &dataset)?;
     }
     let folder = output.directory(&format!("compare-{}", output.data.kind));
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
-    let mut comparison = Comparison::open(&folder, &plan, existing)?;
+    let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
     let bars = Bars::new(output.progress, Some(comparison.missing() as u64));
     comparison.run(&dataset, output.threads, &bars, output.json)?;
@@ -74,7 +77,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let rows = comparison.rows();
     let title = format!("{} on {}", plan.runs[0].config.model, output.data.kind);
     let warnings = report::comparison::write(&folder, &title)?;
-    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    super::warn(&warnings);
     let here = [folder.clone()];
     report::export::write(&report::load::load(&here), &here, &folder.join("report.html"), Beside::default(), None)?;
     if !output.json {
@@ -85,12 +88,25 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     Ok(if failed { SOME_FAILED } else { 0 })
 }
 
+/// A flag that no entrant takes is a mistake, as it is in `train`.
+fn entrants_take(overrides: &Overrides, entrants: &[Entrant]) -> Result<(), Usage> {
+    let unused = |flags: &[(String, String)], taken: &dyn Fn(&Entrant, &str) -> bool| {
+        flags.iter().map(|(key, _)| key.clone()).find(|key| !entrants.iter().any(|entrant| taken(entrant, key)))
+    };
+    let optimizer = unused(&overrides.optimizer, &|entrant, key| entrant.optimizer_takes(key));
+    match optimizer.or_else(|| unused(&overrides.schedule, &|entrant, key| entrant.schedule_takes(key))) {
+        Some(key) => usage!("no entrant takes `{key}`; leave --{key} out, or name an entrant that takes it"),
+        None => Ok(()),
+    }
+}
+
 /// The resolved settings as a config file for `compare`: what all runs share, and the entrants in full.
-fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool) -> Result<u8> {
+fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool, output: &Output) -> Result<u8> {
     let mut table = toml::Table::try_from(&plan.runs[0].config)?;
     table.retain(|key, _| !matches!(key, "optimizer" | "schedule") && (shared_lr || key != "lr"));
     let names: Vec<String> = entrants.iter().map(ToString::to_string).collect();
     table.insert("entrants".to_string(), names.into());
+    settings::add_data_dir(&mut table, output);
     table.insert("seeds".to_string(), toml::Value::Integer(seeds.cast_signed()));
     super::say(&toml::to_string_pretty(&table)?)?;
     Ok(0)

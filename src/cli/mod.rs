@@ -121,6 +121,13 @@ fn colour_wanted() -> ColorChoice {
     }
 }
 
+/// A line on stderr for each warning.
+fn warn(warnings: &[impl std::fmt::Display]) {
+    for warning in warnings {
+        let _ = writeln!(std::io::stderr(), "warning: {warning:#}");
+    }
+}
+
 /// Writes to stdout, at once.
 fn say(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();

@@ -50,7 +50,7 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
         return usage!("--target is an accuracy above 0 and up to 1, such as 0.8, got {target}");
     }
     let loaded = load(&args.folders);
-    loaded.complaints.iter().for_each(|complaint| eprintln!("warning: {complaint}"));
+    super::warn(&loaded.complaints);
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
         bail!("nothing to report on: no run, comparison or range test could be read");
     }

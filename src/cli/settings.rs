@@ -103,6 +103,9 @@ pub fn width() -> usize {
     console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
 }
 
+/// No machine has more, and the system would refuse them one by one.
+const MOST_THREADS: usize = 1024;
+
 /// What a command does beside computing.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -117,10 +120,15 @@ pub struct Output {
 impl Output {
     pub fn resolve(given: &Given, quiet: bool) -> Result<Self> {
         let threads = match given.parse("threads", "a whole number of at least 1")? {
-            Some(0) => return usage!("threads must be at least 1, got 0"),
-            Some(threads) => threads,
+            Some(threads @ 1..=MOST_THREADS) => threads,
+            Some(threads) => return usage!("threads must be at least 1 and at most {MOST_THREADS}, got {threads}"),
             None => available_threads(),
         };
+        // Loading and the optimizers compute on rayon's own pool. Only the first of two calls counts, and there is one.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        if given.text("out").is_some_and(|out| out.trim().is_empty()) {
+            return usage!("--out must name a folder, got nothing");
+        }
         Ok(Self {
             threads,
             data: DatasetOptions {
@@ -141,7 +149,9 @@ impl Output {
     pub fn directory(&self, name: &str) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
             let stamp = crate::record::now().replace(['-', ':'], "").replace('T', "-");
-            Path::new("results").join(format!("{name}-{}", stamp.trim_end_matches('Z')))
+            let first = Path::new("results").join(format!("{name}-{}", stamp.trim_end_matches('Z')));
+            let next = (2..).map(|number| PathBuf::from(format!("{}-{number}", first.display())));
+            std::iter::once(first.clone()).chain(next).find(|path| !path.exists()).unwrap_or(first)
         })
     }
 }
@@ -204,6 +214,23 @@ fn check(config: &RunConfig) -> Result<(), Usage> {
         }
     }
     Ok(())
+}
+
+/// What is wrong with `config` whatever the images are; the length of an epoch is that of the whole dataset.
+pub fn check_without_images(config: &RunConfig) -> Result<()> {
+    let images: usize = match config.dataset {
+        DatasetKind::Cifar10 => 45_000,
+        DatasetKind::Synthetic => 5_000,
+    };
+    let batch = config.batch_size.images(images).unwrap_or(images);
+    config.check(config.train_limit.unwrap_or(images).div_ceil(batch).max(1) as u64)
+}
+
+/// Where the images are is no part of what a run computes, but of a config file that is to find them again.
+pub fn add_data_dir(table: &mut toml::Table, output: &Output) {
+    if let Some(folder) = &output.data.data_dir {
+        table.insert("data-dir".to_string(), folder.display().to_string().into());
+    }
 }
 
 /// The optimizer that `--optimizer` and its flags describe.

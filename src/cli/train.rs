@@ -20,26 +20,30 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
     let config = settings::run_config(&given, settings::optimizer(&given)?, settings::schedule(&given)?, 30)?;
+    let output = Output::resolve(&given, quiet)?;
+    settings::check_without_images(&config)?;
     if given.switch("print-config")? {
-        super::say(&toml::to_string(&config)?)?;
+        let mut table = toml::Table::try_from(&config)?;
+        settings::add_data_dir(&mut table, &output);
+        super::say(&toml::to_string(&table)?)?;
         return Ok(0);
     }
-    let output = Output::resolve(&given, quiet)?;
     let dataset = Dataset::open(&output.data)?;
     let run = Run::new(&config, &dataset, output.threads)?;
-    let name = format!("{}-{}-seed{}", config.optimizer.name(), config.schedule.name(), config.seed);
+    let name = format!("{}-{}-lr{}-seed{}", config.optimizer.name(), config.schedule.name(), config.lr, config.seed);
     let path = output.directory(&name);
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
     let directory = RunDirectory::create(&path, existing, &config, &dataset, output.threads)?;
 
     let bars = Bars::new(output.progress, None);
-    let outcome = directory.record(|files| {
-        let mut observers: Vec<Box<dyn Observer + '_>> = vec![Box::new(files), Box::new(bars.run(None))];
-        if output.json {
-            observers.push(Box::new(JsonEvents::new(&path.display().to_string(), config.log_steps)));
-        }
-        run.train(&mut All(observers))
-    })?;
+    let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(None))];
+    if output.json {
+        watchers.push(Box::new(JsonEvents::new(&path.display().to_string(), config.log_steps)));
+    }
+    let outcome = directory.record(run, &mut All(watchers))?;
+    if let Some(message) = outcome.message.filter(|_| quiet) {
+        bars.warn(&message);
+    }
     bars.line(&format!("results in {}", path.display()));
     Ok(if outcome.status == Status::Diverged { DIVERGED } else { 0 })
 }

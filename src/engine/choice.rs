@@ -102,6 +102,17 @@ impl DeviceChoice {
     }
 }
 
+/// Finds what [`build`] would find wrong with the engine or the device, without a network.
+///
+/// # Errors
+/// The fast engine on another device than the CPU; a device that cannot be had.
+pub fn check(kind: EngineKind, device: DeviceChoice) -> Result<()> {
+    if kind == EngineKind::Cpu && device != DeviceChoice::Cpu {
+        return usage!("the cpu engine computes on the CPU, not on {device}; use `--engine candle`");
+    }
+    device.open().map(drop)
+}
+
 /// Builds the engine for one network.
 ///
 /// # Errors
@@ -113,14 +124,11 @@ pub fn build(
     objective: Objective,
     threads: usize,
 ) -> Result<Box<dyn Engine>> {
-    let device_opened = device.open()?;
-    match kind {
-        EngineKind::Candle => Ok(Box::new(CandleEngine::new(architecture, objective, device_opened, threads)?)),
-        EngineKind::Cpu if device == DeviceChoice::Cpu => {
-            Ok(Box::new(CpuEngine::new(architecture, objective, threads)?))
-        }
-        EngineKind::Cpu => usage!("the cpu engine computes on the CPU, not on {device}; use `--engine candle`"),
-    }
+    check(kind, device)?;
+    Ok(match kind {
+        EngineKind::Candle => Box::new(CandleEngine::new(architecture, objective, device.open()?, threads)?),
+        EngineKind::Cpu => Box::new(CpuEngine::new(architecture, objective, threads)?),
+    })
 }
 
 #[cfg(test)]

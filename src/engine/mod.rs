@@ -4,7 +4,7 @@ pub mod candle;
 mod choice;
 pub mod cpu;
 
-pub use choice::{DeviceChoice, EngineKind, build};
+pub use choice::{DeviceChoice, EngineKind, build, check};
 
 use crate::data::Batch;
 use crate::model::{Gradients, Parameters};

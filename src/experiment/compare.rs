@@ -2,12 +2,17 @@
 
 use super::entrant::Entrant;
 use crate::data::Dataset;
-use crate::record::{ComparisonRow, Results, RunInfo, Status, write_rows};
-use crate::train::{All, Bars, Existing, JsonEvents, Observer, Outcome, Run, RunConfig, RunDirectory};
+use crate::record::{ComparisonRow, Results, RunInfo, Status, read_rows, write_rows};
+use crate::train::{All, Bars, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+/// More runs of one entrant tell nothing new, and a mistyped number should not fill a disk.
+const MOST_SEEDS: u64 = 1000;
 
 /// One run of a comparison.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,33 +38,42 @@ impl Plan {
         seeds: u64,
         config: impl Fn(&Entrant) -> Result<RunConfig, Usage>,
     ) -> Result<Self, Usage> {
-        if entrants.is_empty() || seeds == 0 {
-            return usage!("a comparison needs at least 1 entrant and 1 seed, got {} and {seeds}", entrants.len());
+        if entrants.is_empty() || !(1..=MOST_SEEDS).contains(&seeds) {
+            return usage!(
+                "a comparison needs at least 1 entrant and 1 to {MOST_SEEDS} seeds, got {} and {seeds}",
+                entrants.len()
+            );
         }
         let mut runs: Vec<PlannedRun> = Vec::new();
+        let mut names = HashSet::new();
         for entrant in entrants {
             let first = config(entrant)?;
             for index in 0..seeds {
-                let config = RunConfig { seed: first.seed.wrapping_add(index), ..first.clone() };
+                let config = RunConfig { seed: first.seed.saturating_add(index), ..first.clone() };
                 let run = PlannedRun { name: name(&config), config };
-                if runs.iter().any(|other| other.config == run.config) {
+                if !names.insert(run.name.clone()) {
                     return usage!("entrant {}/{} is named twice", run.config.optimizer, run.config.schedule);
                 }
-                let clash = runs.iter().filter(|other| other.name == run.name).count();
-                let suffix = if clash > 0 { format!("~{}", clash + 1) } else { String::new() };
-                runs.push(PlannedRun { name: run.name + &suffix, ..run });
+                runs.push(run);
             }
         }
         Ok(Self { runs })
     }
 }
 
-/// A folder's name that says what ran in it, of characters that every file system takes.
+/// A folder's name that says what ran in it, of characters that every file system takes. A name that had to be bent ends in a digest of
+/// what it stands for, so that no two runs share one.
 fn name(config: &RunConfig) -> String {
     let text = format!("{}_{}_lr={}_seed={}", config.optimizer, config.schedule, config.lr, config.seed);
-    let kept = |c: char| if c.is_ascii_alphanumeric() || "._=,+-".contains(c) { c } else { '_' };
+    let plain: String = text.chars().map(|c| if ":/".contains(c) { '_' } else { c }).collect();
+    let kept = |c: char| if c.is_ascii_alphanumeric() || "._=,+-%".contains(c) { c } else { '_' };
     // File systems take 255 bytes; the config itself is in run.json.
-    text.chars().map(kept).take(200).collect()
+    let name: String = plain.chars().map(kept).take(200).collect();
+    if name == plain {
+        return name;
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    format!("{name}~{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
 }
 
 /// A comparison in its folder.
@@ -68,6 +82,9 @@ pub struct Comparison<'a> {
     plan: &'a Plan,
     /// Of the runs that are done, in the order of the plan.
     rows: Vec<Option<ComparisonRow>>,
+    /// Of runs that an earlier start has done and this plan does not name.
+    others: Vec<ComparisonRow>,
+    _lock: Lock,
 }
 
 impl<'a> Comparison<'a> {
@@ -75,26 +92,41 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     /// A folder that holds something else, or runs of another configuration; one that cannot be written.
-    pub fn open(folder: &Path, plan: &'a Plan, existing: Existing) -> Result<Self> {
-        let marker = folder.join("comparison.csv");
-        let occupied = folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    pub fn open(folder: &Path, plan: &'a Plan, dataset: &Dataset, existing: Existing) -> Result<Self> {
         if folder.exists() && !folder.is_dir() {
             return usage!("--out {} is not a folder", folder.display());
         }
-        if occupied && !marker.exists() && existing == Existing::Refuse {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let lock = Lock::take(folder)?;
+        let entries = folder.read_dir().with_context(|| format!("cannot read the folder {}", folder.display()))?;
+        let occupied = entries.flatten().any(|entry| entry.file_name() != LOCK);
+        let table = folder.join("comparison.csv");
+        if occupied && !table.exists() && existing == Existing::Refuse {
             return usage!(
                 "--out {} is not empty and holds no comparison; choose another folder, or --force",
                 folder.display()
             );
         }
-        let mut comparison = Self { folder: folder.to_path_buf(), plan, rows: vec![None; plan.runs.len()] };
+        let (mut rows, mut others) = (vec![None; plan.runs.len()], Vec::new());
         if occupied && existing == Existing::Replace {
             remove_runs(&folder.join("runs"))?;
         } else {
-            for (row, run) in comparison.rows.iter_mut().zip(&plan.runs) {
-                *row = done(&folder.join("runs").join(&run.name), run)?;
+            for (row, run) in rows.iter_mut().zip(&plan.runs) {
+                *row = done(&folder.join("runs").join(&run.name), run, dataset)?;
+            }
+            if table.exists() {
+                others = read_rows(&table)?;
+            }
+            others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
+            if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
+                return usage!(
+                    "{} holds runs of {} epochs; choose another --out, or --force to start over",
+                    folder.display(),
+                    other.epochs
+                );
             }
         }
+        let comparison = Self { folder: folder.to_path_buf(), plan, rows, others, _lock: lock };
         comparison.write()?;
         Ok(comparison)
     }
@@ -115,7 +147,10 @@ impl<'a> Comparison<'a> {
             let (status, results) = match trained {
                 Ok(outcome) => (outcome.status, outcome.results()),
                 Err(error) => {
-                    bars.line(&format!("{}: failed: {error:#}", planned.name));
+                    bars.warn(&format!("{}: failed: {error:#}", planned.name));
+                    if json {
+                        JsonEvents::new(&planned.name, false).failed(&format!("{error:#}"))?;
+                    }
                     (Status::Failed, Results::default())
                 }
             };
@@ -126,9 +161,9 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// The rows of the runs that are done.
+    /// The rows of the runs that are done, those of earlier starts first.
     pub fn rows(&self) -> Vec<ComparisonRow> {
-        self.rows.iter().flatten().cloned().collect()
+        self.others.iter().chain(self.rows.iter().flatten()).cloned().collect()
     }
 
     fn path(&self, run: &PlannedRun) -> PathBuf {
@@ -163,17 +198,15 @@ fn train(
     let run = Run::new(&planned.config, dataset, threads)?;
     // What an interrupted run has left is done again from the start.
     let directory = RunDirectory::create(path, Existing::Replace, &planned.config, dataset, threads)?;
-    directory.record(|files| {
-        let mut observers: Vec<Box<dyn Observer + '_>> = vec![Box::new(files), Box::new(bars.run(Some(&planned.name)))];
-        if json {
-            observers.push(Box::new(JsonEvents::new(&planned.name, planned.config.log_steps)));
-        }
-        run.train(&mut All(observers))
-    })
+    let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(Some(&planned.name)))];
+    if json {
+        watchers.push(Box::new(JsonEvents::new(&planned.name, planned.config.log_steps)));
+    }
+    directory.record(run, &mut All(watchers))
 }
 
 /// The row of a run that has been done before, or `None` where it is to be done.
-fn done(path: &Path, planned: &PlannedRun) -> Result<Option<ComparisonRow>> {
+fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<ComparisonRow>> {
     let file = path.join("run.json");
     if !file.exists() {
         return Ok(None);
@@ -182,6 +215,12 @@ fn done(path: &Path, planned: &PlannedRun) -> Result<Option<ComparisonRow>> {
     if info.config != serde_json::to_value(&planned.config)? {
         return usage!(
             "{} holds a run of another configuration; choose another --out, or --force to start over",
+            path.display()
+        );
+    }
+    if info.dataset.digest != dataset.digest() {
+        return usage!(
+            "{} holds a run on other images; choose another --out, or --force to start over",
             path.display()
         );
     }

@@ -12,6 +12,24 @@ pub struct Entrant {
     pub schedule: Spec,
 }
 
+impl Entrant {
+    /// Whether its optimizer has this parameter.
+    pub fn optimizer_takes(&self, key: &str) -> bool {
+        takes(optim::table(), self.optimizer.name(), key)
+    }
+
+    /// Whether its schedule, or any schedule, has this parameter.
+    pub fn schedule_takes(&self, key: &str) -> bool {
+        takes(schedule::table(), self.schedule.name(), key)
+            || schedule::universal().iter().any(|parameter| parameter.name == key)
+    }
+}
+
+fn takes(table: &[spec::Entry], name: &str, key: &str) -> bool {
+    let entry = table.iter().find(|entry| entry.name == name);
+    entry.is_some_and(|entry| entry.parameters.iter().any(|parameter| parameter.name == key))
+}
+
 impl std::fmt::Display for Entrant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.optimizer, self.schedule)

@@ -1,5 +1,6 @@
 //! Files that appear whole or not at all.
 
+use crate::usage;
 use anyhow::Context as _;
 use std::fs::File;
 use std::io::Write as _;
@@ -12,7 +13,16 @@ use std::path::Path;
 /// # Errors
 /// One line that names `path`: an unwritable folder, a full disk.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = match path.parent() {
+    if path.as_os_str().is_empty() {
+        return usage!("the file to write has no name");
+    }
+    // A device or a pipe is written to, never replaced, and a link stays a link.
+    if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let write = || std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        return write().with_context(|| format!("cannot write {}", path.display()));
+    }
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let folder = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
@@ -25,7 +35,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let mut file = builder.prefix(".tmp-").tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(path)?;
+        file.persist(&target).map_err(|error| error.error)?;
         // The rename itself is on the disk once the folder is; where folders cannot be synced, the file still is whole.
         if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
@@ -47,6 +57,23 @@ mod tests {
         replace_file(&path, b"second").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_written_to_and_a_link_stays_a_link() {
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("target"), "old").unwrap();
+        symlink(path("target"), path("link")).unwrap();
+        replace_file(&path("link"), b"new").unwrap();
+        assert_eq!(std::fs::read(path("target")).unwrap(), b"new");
+        assert!(path("link").is_symlink());
+        symlink("/dev/null", path("null")).unwrap();
+        replace_file(&path("null"), b"gone").unwrap();
+        assert!(Path::new("/dev/null").metadata().unwrap().file_type().is_char_device());
+        assert!(path("null").is_symlink());
     }
 
     #[test]

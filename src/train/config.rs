@@ -1,10 +1,12 @@
 //! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
 
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
-use crate::engine::{DeviceChoice, EngineKind};
+use crate::engine::{self, DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
-use crate::optim::OptimizerSpec;
-use crate::schedule::{Semantics, Spec};
+use crate::optim::{Optimizer, OptimizerSpec};
+use crate::schedule::{Schedule, Semantics, Setting, Spec};
+use crate::usage::Usage;
+use anyhow::Result;
 use serde::{Serialize, Serializer};
 
 /// One run. Serialised it is a config file of the same names as the command line, and the `config` of `run.json`.
@@ -45,6 +47,23 @@ fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Res
 }
 
 impl RunConfig {
+    /// The schedule, for epochs of `steps_per_epoch` steps.
+    pub fn schedule(&self, steps_per_epoch: u64) -> Result<Schedule, Usage> {
+        let setting =
+            Setting { learning_rate: self.lr, semantics: self.semantics, steps_per_epoch, epochs: self.epochs };
+        Schedule::build(&self.schedule, &setting)
+    }
+
+    /// Finds what is wrong whatever the images are.
+    ///
+    /// # Errors
+    /// A schedule or an optimizer that cannot be; a device that this build is without or that does not answer.
+    pub fn check(&self, steps_per_epoch: u64) -> Result<()> {
+        self.schedule(steps_per_epoch)?;
+        Optimizer::<f32>::new(&self.optimizer, self.semantics)?;
+        engine::check(self.engine, self.device)
+    }
+
     pub fn architecture(&self) -> Architecture {
         self.model.architecture(&ModelOptions { dropout: self.dropout as f32, ..ModelOptions::default() })
     }

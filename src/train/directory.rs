@@ -3,8 +3,9 @@
 //! `metrics.csv`, `steps.csv` (with `--log-steps`), `run.json`, `weights.safetensors`.
 
 use super::config::RunConfig;
-use super::observer::Observer;
-use super::run::Outcome;
+use super::lock::{LOCK, Lock};
+use super::observer::{All, Observer};
+use super::run::{Outcome, Run};
 use crate::data::Dataset;
 use crate::engine::BatchStats;
 use crate::model::Parameters;
@@ -32,6 +33,8 @@ pub struct RunDirectory {
     info: RunInfo,
     metrics: RowWriter<EpochRow>,
     steps: Option<RowWriter<StepRow>>,
+    /// Held until the run is over.
+    _lock: Lock,
 }
 
 impl RunDirectory {
@@ -46,7 +49,7 @@ impl RunDirectory {
         dataset: &Dataset,
         threads: usize,
     ) -> Result<Self> {
-        claim(path, existing)?;
+        let lock = claim(path, existing)?;
         let info = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: std::env::args().collect(),
@@ -64,12 +67,23 @@ impl RunDirectory {
         };
         info.write(&path.join("run.json"))?;
         let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
-        Ok(Self { path: path.to_path_buf(), info, metrics: RowWriter::create(&path.join("metrics.csv"))?, steps })
+        Ok(Self {
+            path: path.to_path_buf(),
+            info,
+            metrics: RowWriter::create(&path.join("metrics.csv"))?,
+            steps,
+            _lock: lock,
+        })
     }
 
-    /// Lets `train` run with an observer that writes the files, then saves the weights and how it ended.
-    pub fn record(mut self, train: impl FnOnce(Files<'_>) -> Result<Outcome>) -> Result<Outcome> {
-        let trained = train(Files { metrics: &mut self.metrics, steps: self.steps.as_mut() });
+    /// Trains `run`, writing every row as it comes, then saves the weights and how it ended. `watchers` are told of it all, of the end
+    /// when everything is on disk.
+    pub fn record(mut self, run: Run<'_>, watchers: &mut dyn Observer) -> Result<Outcome> {
+        let files = Files { metrics: &mut self.metrics, steps: self.steps.as_mut() };
+        let trained = run.train(&mut All(vec![Box::new(files), Box::new(&mut *watchers)])).and_then(|outcome| {
+            save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
+            Ok(outcome)
+        });
         let outcome = match trained {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -78,8 +92,8 @@ impl RunDirectory {
                 return Err(error);
             }
         };
-        save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
         self.close(outcome.status, outcome.message.clone(), outcome.results())?;
+        watchers.finish(&outcome)?;
         Ok(outcome)
     }
 
@@ -89,19 +103,21 @@ impl RunDirectory {
     }
 }
 
-fn claim(path: &Path, existing: Existing) -> Result<()> {
-    let occupied = match std::fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(_) if path.exists() => return usage!("--out {} is not a folder", path.display()),
-        Err(_) => false,
-    };
+/// Makes the folder, and makes it this process's own.
+fn claim(path: &Path, existing: Existing) -> Result<Lock> {
+    if path.exists() && !path.is_dir() {
+        return usage!("--out {} is not a folder", path.display());
+    }
+    std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+    let lock = Lock::take(path)?;
+    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
+    let occupied = entries.flatten().any(|entry| entry.file_name() != LOCK);
     if occupied && existing == Existing::Refuse {
         return usage!(
             "--out {} is not empty; choose another folder, or --force to replace the run in it",
             path.display()
         );
     }
-    std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     for name in FILES {
         match std::fs::remove_file(path.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -110,7 +126,7 @@ fn claim(path: &Path, existing: Existing) -> Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(lock)
 }
 
 /// Writes rows as they come.
@@ -192,11 +208,23 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_another_run_writes_to_is_refused_until_that_run_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let first = claim(&path, Existing::Refuse).unwrap();
+        let refused = claim(&path, Existing::Replace).err().unwrap();
+        assert!(refused.to_string().contains("in use"), "{refused}");
+        drop(first);
+        assert!(claim(&path, Existing::Refuse).is_ok());
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_folder_with_something_in_it_is_refused_and_force_removes_only_files_of_runs() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("metrics.csv"), "old").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-        let refused = claim(folder.path(), Existing::Refuse).unwrap_err();
+        let refused = claim(folder.path(), Existing::Refuse).err().unwrap();
         assert!(refused.is::<crate::usage::Usage>() && refused.to_string().contains("--force"), "{refused}");
         claim(folder.path(), Existing::Replace).unwrap();
         assert!(!folder.path().join("metrics.csv").exists());

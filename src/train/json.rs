@@ -3,7 +3,7 @@
 use super::observer::{Observer, Start};
 use super::run::Outcome;
 use crate::engine::BatchStats;
-use crate::record::{EpochRow, StepRow};
+use crate::record::{EpochRow, Status, StepRow};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -30,7 +30,16 @@ impl JsonEvents {
             object.extend(fields);
         }
         let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}", Value::Object(object)).and_then(|()| stdout.flush()).context("cannot write to stdout")
+        match writeln!(stdout, "{}", Value::Object(object)).and_then(|()| stdout.flush()) {
+            // Nobody listens any more; the run itself goes on.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("cannot write to stdout"),
+        }
+    }
+
+    /// A run that an error ended.
+    pub fn failed(&self, message: &str) -> Result<()> {
+        self.write("finish", json!({ "status": Status::Failed, "message": message }))
     }
 }
 

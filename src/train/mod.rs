@@ -3,6 +3,7 @@
 mod config;
 mod directory;
 mod json;
+mod lock;
 mod observer;
 mod progress;
 mod run;
@@ -10,6 +11,7 @@ mod run;
 pub use config::RunConfig;
 pub use directory::{Existing, RunDirectory, save_weights};
 pub use json::JsonEvents;
+pub use lock::{LOCK, Lock};
 pub use observer::{All, Observer, Start};
 pub use progress::{Bars, Progress, ProgressMode};
 pub use run::{Outcome, Run};

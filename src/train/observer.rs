@@ -34,9 +34,27 @@ pub trait Observer {
         Ok(())
     }
 
-    /// After the last epoch and the look at the test set, or when the run has diverged.
+    /// After the last epoch and the look at the test set, or when the run has diverged, and everything is on disk.
     fn finish(&mut self, _outcome: &Outcome) -> Result<()> {
         Ok(())
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for &mut T {
+    fn start(&mut self, start: &Start<'_>) -> Result<()> {
+        (**self).start(start)
+    }
+
+    fn step(&mut self, row: &StepRow, so_far: &BatchStats) -> Result<()> {
+        (**self).step(row, so_far)
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        (**self).epoch(row)
+    }
+
+    fn finish(&mut self, outcome: &Outcome) -> Result<()> {
+        (**self).finish(outcome)
     }
 }
 

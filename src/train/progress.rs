@@ -91,6 +91,11 @@ impl Bars {
         }
     }
 
+    /// One line on stderr whatever `--progress` says: something went wrong.
+    pub fn warn(&self, text: &str) {
+        if self.mode == ProgressMode::None { drop(writeln!(std::io::stderr(), "{text}")) } else { self.line(text) }
+    }
+
     /// One line on stderr, above the bars.
     pub fn line(&self, text: &str) {
         match self.mode {

@@ -7,8 +7,7 @@ use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
 use crate::optim::{Optimizer, Slice};
 use crate::record::{EpochRow, Status, StepRow};
-use crate::schedule::{Clock, EpochMetrics, Rates, Schedule, Setting};
-use crate::usage::Usage;
+use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
 use anyhow::Result;
 use std::time::Instant;
 
@@ -70,7 +69,7 @@ impl<'a> Run<'a> {
         )?;
         let in_order = |subset: &Subset| Loader::in_order(subset.clone(), normalisation.clone(), EVALUATION_BATCH);
         let clock = Clock { step: 0, steps_per_epoch: loader.steps_per_epoch(), epochs: config.epochs };
-        let schedule = schedule(config, clock.steps_per_epoch)?;
+        let schedule = config.schedule(clock.steps_per_epoch)?;
         let architecture = config.architecture();
         let mut parameters = initialise(&architecture, config.seed);
         if let Some(name) = architecture.whitened() {
@@ -96,12 +95,10 @@ impl<'a> Run<'a> {
     }
 
     /// Finds what [`Run::new`] would find wrong with `config`, without building the network.
-    pub fn check(config: &RunConfig, dataset: &Dataset) -> Result<(), Usage> {
+    pub fn check(config: &RunConfig, dataset: &Dataset) -> Result<()> {
         let train = dataset.split(config.validation, config.train_limit)?.train;
         let batch = config.batch_size.images(train.len())?;
-        schedule(config, train.len().div_ceil(batch) as u64)?;
-        Optimizer::<f32>::new(&config.optimizer, config.semantics)?;
-        Ok(())
+        config.check(train.len().div_ceil(batch) as u64)
     }
 
     /// Trains to the end, or until the loss is no longer a number.
@@ -149,7 +146,6 @@ impl<'a> Run<'a> {
         }
         outcome.seconds = started.elapsed().as_secs_f64();
         outcome.parameters = self.parameters;
-        observer.finish(&outcome)?;
         Ok(outcome)
     }
 
@@ -252,17 +248,13 @@ fn evaluate(engine: &mut dyn Engine, parameters: &Parameters, images: &Loader) -
     Ok(totals)
 }
 
-/// The schedule of a run, checked against its length and its optimizer.
-fn schedule(config: &RunConfig, steps_per_epoch: u64) -> Result<Schedule, Usage> {
-    let setting =
-        Setting { learning_rate: config.lr, semantics: config.semantics, steps_per_epoch, epochs: config.epochs };
-    Schedule::build(&config.schedule, &setting)
-}
-
 impl Outcome {
     fn see(&mut self, row: &EpochRow) {
         // The first of equal epochs is the best: what came later did not improve on it.
-        if row.val_accuracy.is_some_and(|accuracy| self.best_val_accuracy.is_none_or(|best| accuracy > best)) {
+        if row
+            .val_accuracy
+            .is_some_and(|accuracy| accuracy.is_finite() && self.best_val_accuracy.is_none_or(|best| accuracy > best))
+        {
             self.best_val_accuracy = row.val_accuracy;
             self.best_epoch = Some(row.epoch);
         }
