@@ -1,24 +1,16 @@
 //! Reading CIFAR-10's files: the real ones, and wrong ones made here.
 
+mod common;
+
 use lrsched::data::{
     Augment, BatchSize, Dataset, DatasetKind, DatasetOptions, Loader, LoaderOptions, Normalisation, Subset, Validation,
     cifar10,
 };
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The folder with the real files, or a loud line and nothing.
-fn real_data(test: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cifar-10-batches-bin");
-    let folder = std::env::var_os("LRSCHED_DATA").map(PathBuf::from).or_else(|| beside.exists().then_some(beside));
-    if folder.is_none() {
-        eprintln!("\n*** SKIPPED {test}: no CIFAR-10; set LRSCHED_DATA to the folder of its binary files ***\n");
-    }
-    folder
-}
 
 fn open(folder: &Path) -> anyhow::Result<Dataset> {
     Dataset::open(&DatasetOptions { kind: DatasetKind::Cifar10, data_dir: Some(folder.to_path_buf()) })
@@ -33,7 +25,9 @@ fn black_airplanes(folder: &Path) {
 
 #[test]
 fn the_real_images_have_the_published_counts_means_and_deviations() {
-    let Some(folder) = real_data("the_real_images_have_the_published_counts_means_and_deviations") else { return };
+    let Some(folder) = common::cifar10("the_real_images_have_the_published_counts_means_and_deviations") else {
+        return;
+    };
     let dataset = open(&folder).unwrap();
     assert_eq!(dataset.train.class_counts(10), [5000; 10]);
     assert_eq!(dataset.test.class_counts(10), [1000; 10]);
@@ -45,7 +39,7 @@ fn the_real_images_have_the_published_counts_means_and_deviations() {
 
 #[test]
 fn the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced() {
-    let Some(folder) = real_data("the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced") else {
+    let Some(folder) = common::cifar10("the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced") else {
         return;
     };
     let dataset = open(&folder).unwrap();
@@ -60,7 +54,7 @@ fn the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced() {
 /// The goals are 0.3 s and 0.5 ms for 128 images; the limits here leave room for a busy machine. `--nocapture` shows the figures.
 #[test]
 fn loading_60000_images_and_preparing_batches_is_fast() {
-    let Some(folder) = real_data("loading_60000_images_and_preparing_batches_is_fast") else { return };
+    let Some(folder) = common::cifar10("loading_60000_images_and_preparing_batches_is_fast") else { return };
     let start = Instant::now();
     let dataset = open(&folder).unwrap();
     let loaded = start.elapsed();
@@ -79,6 +73,17 @@ fn loading_60000_images_and_preparing_batches_is_fast() {
     let batch = start.elapsed() / batches;
     eprintln!("open {loaded:?}, digest {digested:?}, mean and deviation {normalised:?}, batch of 128 {batch:?}");
     assert!(loaded < Duration::from_secs(3) && batch < Duration::from_millis(5), "{loaded:?} {batch:?}");
+}
+
+#[test]
+fn a_test_that_is_skipped_says_so_although_it_passes() {
+    let test = "the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced";
+    let nothing = tempfile::tempdir().unwrap();
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = alone.args(["--exact", test]).env("LRSCHED_DATA", nothing.path()).output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("SKIPPED {test}")), "{said}");
 }
 
 #[test]

@@ -1,0 +1,60 @@
+//! Who competes where nobody is named: every schedule, every adaptive optimizer, in a shape that fits a run of any length.
+
+use lrsched::experiment::{Entrant, Overrides, default_entrants};
+use lrsched::optim::Optimizer;
+use lrsched::schedule::{self, Schedule, Semantics, Setting};
+
+fn entrants() -> Vec<Entrant> {
+    let parse =
+        |text: &str| Entrant::parse(text, &Overrides::default()).unwrap_or_else(|error| panic!("{text}: {error}"));
+    default_entrants().into_iter().map(parse).collect()
+}
+
+#[test]
+fn every_schedule_competes_with_sgd() {
+    let entrants = entrants();
+    for entry in schedule::table() {
+        let competes = |e: &Entrant| e.optimizer.name() == "sgd" && e.schedule.name() == entry.name;
+        assert!(entrants.iter().any(competes), "sgd/{} does not compete", entry.name);
+    }
+}
+
+/// AdamW is deliberately not among them: it differs from Adam in its weight decay only.
+#[test]
+fn every_adaptive_optimizer_competes_at_a_constant_rate() {
+    let entrants = entrants();
+    for name in ["rmsprop", "adam", "adagrad", "adadelta"] {
+        let competes = |e: &Entrant| e.optimizer.name() == name && e.schedule.name() == "constant";
+        assert!(entrants.iter().any(competes), "{name} does not compete");
+    }
+}
+
+#[test]
+fn no_entrant_is_named_twice() {
+    let mut names: Vec<String> = entrants().iter().map(ToString::to_string).collect();
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}
+
+/// The runs of `compare` on the embedded dataset and on CIFAR-10.
+#[test]
+fn every_entrant_fits_short_runs_and_its_schedule_changes_the_rate() {
+    for (epochs, steps_per_epoch) in [(5, 40), (10, 352)] {
+        for entrant in entrants() {
+            let optimizer = &entrant.optimizer;
+            Optimizer::<f32>::new(optimizer, Semantics::Native).unwrap_or_else(|error| panic!("{entrant}: {error}"));
+            let lr = optimizer.learning_rate().unwrap_or_else(|| optimizer.default_learning_rate(Semantics::Native));
+            let setting = Setting::new(lr, epochs, steps_per_epoch);
+            let schedule =
+                Schedule::build(&entrant.schedule, &setting).unwrap_or_else(|error| panic!("{entrant}: {error}"));
+            let rates = || (0..setting.total_steps()).map(|t| schedule.at(t).learning_rate);
+            assert!(rates().all(|rate| rate >= 0.0 && rate.is_finite()), "{entrant}");
+            let (lowest, highest) = (rates().fold(f64::MAX, f64::min), rates().fold(0.0, f64::max));
+            let changes = lowest < 0.9 * highest;
+            let still = entrant.schedule.name() == "constant" || !schedule.listens_to().is_empty();
+            assert!(changes != still, "{entrant} over {epochs} epochs: from {lowest} to {highest}");
+        }
+    }
+}
