@@ -2,10 +2,10 @@
 
 mod engine_cpu_common;
 
-use engine_cpu_common::{check, conv, linear, network, norm};
-use lrsched::engine::Objective;
+use engine_cpu_common::{batch, check, conv, linear, network, norm};
 use lrsched::engine::cpu::CpuEngine;
-use lrsched::model::{Architecture, Layer, Shape};
+use lrsched::engine::{Engine, Objective};
+use lrsched::model::{Architecture, Layer, Shape, initialise};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -119,4 +119,48 @@ fn pools_residuals_dropout_and_scales_equal_the_reference() {
         Layer::Scale { factor: 2.0 },
     ];
     check_all(&network(Shape::map(3, 11, 10), 4, layers), &[4, 1]);
+}
+
+/// Asserts that one NaN in the second of three images, at each of `pixels` in turn, makes the logits of that image NaN, and of no other.
+fn check_nan_at(architecture: &Architecture, pixels: &[(usize, usize)]) {
+    let (learned, clean) = (initialise(architecture, 3), batch(architecture, 3, 2));
+    let (input, classes) = (architecture.input, architecture.classes);
+    for make in [CpuEngine::new, CpuEngine::portable] {
+        let mut engine = make(architecture, Objective::default(), 2).unwrap();
+        for &(y, x) in pixels {
+            let mut images = clean.clone();
+            images.images[input.len() + (y * input.width + x) * input.channels] = f32::NAN;
+            let mut logits = Vec::new();
+            let stats = engine.eval_batch(&learned, &images, Some(&mut logits)).unwrap();
+            let nan: Vec<bool> = logits.chunks(classes).map(|row| row.iter().all(|logit| logit.is_nan())).collect();
+            assert_eq!(nan, [false, true, false], "{} at row {y}, column {x}: {logits:?}", engine.kernels());
+            assert!(stats.loss_sum.is_nan());
+        }
+    }
+}
+
+#[test]
+fn a_max_pool_passes_a_nan_on_from_every_place_of_its_window() {
+    for size in [2, 3] {
+        let layers = vec![Layer::MaxPool { size }, Layer::Flatten, linear("head", 5 * 4, 3)];
+        let architecture = network(Shape::map(5, 2 * size, 2 * size), 3, layers);
+        let pixels: Vec<_> = (0..2 * size).flat_map(|y| (0..2 * size).map(move |x| (y, x))).collect();
+        check_nan_at(&architecture, &pixels);
+    }
+}
+
+#[test]
+fn a_pool_that_a_convolution_took_along_passes_a_nan_on_from_every_place_of_its_window() {
+    // Both kinds of tile. The corner of a map that fills its tiles reaches one output only, the same corner: one NaN in a window.
+    for side in [6, 8] {
+        for relu in [true, false] {
+            let mut layers = vec![conv("a", 8, 16, 3, 0, true)];
+            layers.extend(relu.then_some(Layer::Relu));
+            let pooled = (side - 2) / 2;
+            layers.extend([Layer::MaxPool { size: 2 }, Layer::Flatten, linear("head", 16 * pooled * pooled, 3)]);
+            let architecture = network(Shape::map(8, side, side), 3, layers);
+            let last = side - 1;
+            check_nan_at(&architecture, &[(0, 0), (0, last), (last, 0), (last, last)]);
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! The fast engine on whole networks: against the naive reference, on any number of threads, and over several steps.
 
+mod common;
 mod engine_cpu_common;
 
 use engine_cpu_common::{batch, check, parameters};
 use lrsched::data::Batch;
 use lrsched::engine::cpu::CpuEngine;
 use lrsched::engine::{Engine, Objective};
-use lrsched::model::{Gradients, Model, ModelOptions, Parameters, initialise};
+use lrsched::model::{Gradients, Layer, Model, ModelOptions, Parameters, Shape, initialise};
 
 #[test]
 fn every_network_of_the_zoo_equals_the_reference() {
@@ -60,6 +61,40 @@ fn a_large_evaluation_gives_the_same_logits_as_its_parts() {
     }
     assert_eq!((stats.images, logits.len()), (150, 1500));
     assert_eq!(logits, part_logits);
+}
+
+#[test]
+fn an_evaluation_gives_the_same_bits_whatever_batches_came_before() {
+    let layers = vec![engine_cpu_common::linear("a", 30, 20), Layer::Relu, engine_cpu_common::linear("head", 20, 10)];
+    let architecture = engine_cpu_common::network(Shape::vector(30), 10, layers);
+    let (learned, images) = (parameters(&architecture, 1), batch(&architecture, 1000, 4));
+    let loss_after = |trained: usize| {
+        let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
+        let (mut other, mut gradients) = (learned.clone(), Gradients::zeros(&learned));
+        engine.train_batch(&mut other, &batch(&architecture, trained, 5), &mut gradients).unwrap();
+        engine.eval_batch(&learned, &images, None).unwrap().loss_sum
+    };
+    let fresh = loss_after(1);
+    for trained in [129, 300, 777, 1000] {
+        assert_eq!(fresh.to_bits(), loss_after(trained).to_bits(), "after a batch of {trained}");
+    }
+}
+
+#[test]
+fn an_unknown_instruction_set_is_refused_and_portable_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = |value: &str| {
+        let arguments = ["bench", "--batch-size", "1", "--steps", "1", "--threads", "1"];
+        common::lrsched(&folder).env("LRSCHED_CPU", value).args(arguments).assert()
+    };
+    let says = bench("portable").success().get_output().stdout.clone();
+    assert!(String::from_utf8_lossy(&says).contains("cpu engine (portable)"));
+    for value in ["Portable", "avx512", ""] {
+        let says = bench(value).code(2).get_output().stderr.clone();
+        let says = String::from_utf8_lossy(&says);
+        assert!(says.contains("LRSCHED_CPU must be `portable`, or not set"), "{says}");
+        assert!(says.contains(&format!("got `{value}`")), "{says}");
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         EngineKind::Cpu => {
             bench.measure(&mut fast, WARM_UP)?;
             fast.reset_times();
-            (bench.measure(&mut fast, steps)?, format!("cpu engine ({})", fast.instruction_set()))
+            (bench.measure(&mut fast, steps)?, format!("cpu engine ({})", fast.kernels()))
         }
         EngineKind::Candle => {
             let device = candle_core::Device::Cpu;

@@ -32,7 +32,7 @@ impl CandleEngine {
 }
 
 impl Engine for CandleEngine {
-    fn name(&self) -> &'static str {
+    fn kernels(&self) -> &'static str {
         "candle"
     }
 

@@ -50,8 +50,9 @@ pub struct Objective {
 
 /// The one operation that training needs, on whatever device.
 pub trait Engine: Send {
-    /// As `--engine` names it.
-    fn name(&self) -> &'static str;
+    /// Whose kernels compute: `candle`, or the instruction set of the fast engine's own. Another set rounds otherwise, so a record of
+    /// a run names it.
+    fn kernels(&self) -> &'static str;
 
     /// Forward and backward. Overwrites `gradients` with ∂(Σ loss / `batch.divisor`)/∂θ and updates the running statistics in
     /// `parameters`. The stats are of the same forward pass, before any update.

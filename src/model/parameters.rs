@@ -87,8 +87,4 @@ impl Gradients {
             }
         }
     }
-
-    pub fn fill_zero(&mut self) {
-        self.arrays.iter_mut().for_each(|array| array.fill(0.0));
-    }
 }

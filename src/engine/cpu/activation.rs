@@ -2,6 +2,7 @@
 
 use super::operation::{BackwardPass, Operation, Step};
 use super::simd::{LANES, Simd, kernel};
+use super::threads::PIECE;
 use crate::model::{Gradients, Parameters, Shape};
 use crate::random::dropout_mask;
 use rayon::prelude::*;
@@ -92,9 +93,6 @@ kernel! {
         }
     }
 }
-
-/// Floats of one task of an elementwise pass: whole vectors.
-const PIECE: usize = 1 << 14;
 
 /// An activation that no other operation could take along.
 pub struct Activate {

@@ -1,8 +1,8 @@
 //! Operations one after the other, with all memory that lies between them.
 
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
-use super::simd::padded;
+use super::operation::{BackwardPass, Cost, Kind, Operation, Step, map_len};
+use super::threads::PIECE;
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
@@ -48,17 +48,12 @@ pub struct Chain {
     d: [Buffer; 2],
 }
 
-/// Floats of one image of this shape, channels padded.
-fn padded_len(shape: Shape) -> usize {
-    padded(shape.channels) * shape.height * shape.width
-}
-
 impl Chain {
     pub fn push(&mut self, operation: Link, output: Shape, trained: bool) {
         if !trained && self.first_trained == self.stages.len() {
             self.first_trained += 1;
         }
-        let (output_len, output, times) = (padded_len(output), Buffer::default(), [Duration::ZERO; 2]);
+        let (output_len, output, times) = (map_len(output), Buffer::default(), [Duration::ZERO; 2]);
         self.stages.push(Stage { operation, output_len, output, times });
     }
 
@@ -192,9 +187,6 @@ impl Chain {
         }
     }
 }
-
-/// Floats of one task.
-const PIECE: usize = 1 << 14;
 
 fn add(step: &Step, a: &[f32], b: &[f32], to: &mut [f32]) {
     let tasks = to.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE).zip(b.par_chunks(PIECE)));

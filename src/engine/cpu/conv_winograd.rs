@@ -8,9 +8,9 @@ use super::reduce::sum_slots;
 use super::simd::{Isa, kernel};
 use super::threads::{Scratch, images_per_group};
 use super::tiles::{
-    Block, OutputGradient, Tiling, position_stride, transform_input, transform_input_gradient, transform_output,
-    transform_output_gradient,
+    OutputGradient, transform_input, transform_input_gradient, transform_output, transform_output_gradient,
 };
+use super::tiling::{Block, Tiling, position_stride};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
 

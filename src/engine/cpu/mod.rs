@@ -29,6 +29,7 @@ mod reduce;
 mod simd;
 mod threads;
 mod tiles;
+mod tiling;
 mod winograd;
 
 pub use chain::OperationTime;
@@ -43,7 +44,8 @@ use operation::Step;
 use simd::{Isa, padded};
 use threads::Threads;
 
-/// Images of an evaluation that go through the network at once, if training has not made room for more.
+/// Images of an evaluation that go through the network at once, whatever came before: a sum's last bits depend on how it is grouped, and a
+/// large evaluation batch must not grow the buffers.
 const EVALUATION_IMAGES: usize = 128;
 
 /// The fast engine.
@@ -56,39 +58,35 @@ pub struct CpuEngine {
     d_logits: Buffer,
     /// Room for partial sums, shared by all operations.
     slots: Buffer,
-    /// The largest batch so far.
-    largest: usize,
 }
 
 impl CpuEngine {
     /// An engine with its own pool of `threads` threads (at least 1).
     ///
     /// # Errors
-    /// Where the layers do not fit each other, or no thread can be started.
+    /// Where the layers do not fit each other, no thread can be started, or `LRSCHED_CPU` is set to anything but `portable`.
     pub fn new(architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
-        Ok(Self {
-            architecture: architecture.clone(),
-            objective,
-            isa: Isa::detect(),
-            threads: Threads::new(threads)?,
-            chain: plan::compile(architecture)?,
-            d_logits: Buffer::default(),
-            slots: Buffer::default(),
-            largest: 0,
-        })
+        Self::on(Isa::chosen()?, architecture, objective, threads)
     }
 
     /// As [`CpuEngine::new`], on plain loops whatever the processor has: what `LRSCHED_CPU=portable` asks for.
     ///
     /// # Errors
-    /// As [`CpuEngine::new`].
+    /// Where the layers do not fit each other, or no thread can be started.
     pub fn portable(architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
-        Ok(Self { isa: Isa::Portable, ..Self::new(architecture, objective, threads)? })
+        Self::on(Isa::Portable, architecture, objective, threads)
     }
 
-    /// The instruction set that the kernels run on: `avx2+fma` or `portable`.
-    pub fn instruction_set(&self) -> &'static str {
-        self.isa.name()
+    fn on(isa: Isa, architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
+        Ok(Self {
+            architecture: architecture.clone(),
+            objective,
+            isa,
+            threads: Threads::new(threads)?,
+            chain: plan::compile(architecture)?,
+            d_logits: Buffer::default(),
+            slots: Buffer::default(),
+        })
     }
 
     /// How long each operation took since the last [`CpuEngine::reset_times`], in the order of the layers.
@@ -118,8 +116,9 @@ impl CpuEngine {
 }
 
 impl Engine for CpuEngine {
-    fn name(&self) -> &'static str {
-        "cpu"
+    /// The instruction set: `avx2+fma` or `portable`.
+    fn kernels(&self) -> &'static str {
+        self.isa.name()
     }
 
     fn train_batch(
@@ -131,7 +130,6 @@ impl Engine for CpuEngine {
         self.check(batch)?;
         ensure!(batch.divisor > 0, "a batch whose losses are divided by 0");
         let images = batch.len();
-        self.largest = self.largest.max(images);
         let &Batch { seed, epoch, position, .. } = batch;
         let step = Step { isa: self.isa, threads: &self.threads, images, training: true, seed, epoch, position };
         self.chain.forward(&step, parameters, &batch.images);
@@ -157,9 +155,8 @@ impl Engine for CpuEngine {
         }
         let classes = self.architecture.classes;
         let mut stats = BatchStats::default();
-        // A large evaluation batch must not grow the buffers that training sized.
-        let at_once = self.largest.max(EVALUATION_IMAGES);
-        let parts = batch.images.chunks(at_once * self.architecture.input.len()).zip(batch.labels.chunks(at_once));
+        let image_len = self.architecture.input.len();
+        let parts = batch.images.chunks(EVALUATION_IMAGES * image_len).zip(batch.labels.chunks(EVALUATION_IMAGES));
         for (images, labels) in parts {
             let step = Step {
                 isa: self.isa,

@@ -1,9 +1,9 @@
 //! What the engine's list of layers is compiled into.
 
 use super::buffer::Buffer;
-use super::simd::Isa;
+use super::simd::{Isa, padded};
 use super::threads::Threads;
-use crate::model::{Gradients, Parameters};
+use crate::model::{Gradients, Parameters, Shape};
 
 /// What an operation knows of the step it is part of.
 pub struct Step<'a> {
@@ -15,6 +15,11 @@ pub struct Step<'a> {
     pub seed: u64,
     pub epoch: u64,
     pub position: u64,
+}
+
+/// Floats of one image's map of this shape, channels padded to whole vectors.
+pub const fn map_len(shape: Shape) -> usize {
+    padded(shape.channels) * shape.height * shape.width
 }
 
 /// What an operation is given on the way back. All maps are (images, height, width, channels padded to whole vectors).

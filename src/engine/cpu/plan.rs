@@ -10,7 +10,7 @@ use super::norm::{BatchNorm, NormPlaces};
 use super::operation::Operation;
 use super::pool::{Flatten, GlobalAveragePool, Import, LARGEST_WINDOW, MaxPool};
 use super::simd::LANES;
-use super::tiles::{Epilogue, Tiling};
+use super::tiling::{Epilogue, Tiling};
 use crate::model::{Architecture, Layer, Shape};
 use anyhow::{Result, anyhow, bail};
 

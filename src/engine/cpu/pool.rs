@@ -1,6 +1,6 @@
 //! Pools that no convolution took along, and the change from maps to vectors.
 
-use super::operation::{BackwardPass, Operation, Step};
+use super::operation::{BackwardPass, Operation, Step, map_len};
 use super::simd::{LANES, kernel, padded};
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
@@ -27,11 +27,6 @@ impl MaxPool {
     }
 }
 
-/// Floats of one image of this shape.
-fn map_len(shape: Shape) -> usize {
-    padded(shape.channels) * shape.height * shape.width
-}
-
 kernel! {
     fn pool_image(size: usize, input: Shape, output: Shape, image: &[f32], out: &mut [f32], codes: &mut [u8]) {
         let channels = padded(input.channels);
@@ -49,7 +44,7 @@ kernel! {
                     for k in 1..size * size {
                         let value = S::load(at(k));
                         code = S::greater(value, best, S::splat(k as f32), code);
-                        best = S::max(best, value);
+                        best = S::max_or_nan(best, value);
                     }
                     let to = (y * output.width + x) * channels + c;
                     S::store(out.as_mut_ptr().add(to), best);

@@ -1,5 +1,8 @@
 //! Eight floats at a time: one source for every kernel, compiled for each instruction set and chosen when the program runs.
 
+use crate::usage;
+use crate::usage::Usage;
+
 /// The instruction set that the kernels run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
@@ -17,10 +20,22 @@ pub struct HasAvx2(());
 
 impl Isa {
     /// The best that this processor has, or the portable path where the environment says `LRSCHED_CPU=portable`.
-    pub fn detect() -> Self {
-        if std::env::var_os("LRSCHED_CPU").is_some_and(|value| value == "portable") {
-            return Isa::Portable;
+    ///
+    /// # Errors
+    /// Any other value of `LRSCHED_CPU`.
+    pub fn chosen() -> Result<Self, Usage> {
+        match std::env::var_os("LRSCHED_CPU") {
+            None => Ok(Self::detect()),
+            Some(value) if value == "portable" => Ok(Isa::Portable),
+            Some(value) => usage!(
+                "LRSCHED_CPU must be `portable`, or not set for the fastest that this processor has, got `{}`",
+                value.display()
+            ),
         }
+    }
+
+    /// The best that this processor has.
+    fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             return Isa::Avx2(HasAvx2(()));
@@ -65,6 +80,8 @@ pub trait Simd: Copy {
     fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The larger; `b` where either is NaN.
     fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; NaN where either is NaN.
+    fn max_or_nan(a: Self::V, b: Self::V) -> Self::V;
     /// `yes` where a > b, else `no`.
     fn greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
     /// `yes` where a == b, else `no`.
@@ -160,6 +177,10 @@ impl Simd for Portable {
         each(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    fn max_or_nan(a: Self::V, b: Self::V) -> Self::V {
+        each(|i| if a[i] > b[i] || a[i].is_nan() { a[i] } else { b[i] })
+    }
+    #[inline(always)]
     fn greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V {
         each(|i| if a[i] > b[i] { yes[i] } else { no[i] })
     }
@@ -244,6 +265,11 @@ mod x86 {
         #[inline(always)]
         fn max(a: Self::V, b: Self::V) -> Self::V {
             unsafe { _mm256_max_ps(a, b) }
+        }
+        #[inline(always)]
+        fn max_or_nan(a: Self::V, b: Self::V) -> Self::V {
+            // The comparison sets all bits where either is NaN, which is itself a NaN.
+            unsafe { _mm256_or_ps(_mm256_max_ps(a, b), _mm256_cmp_ps::<_CMP_UNORD_Q>(a, b)) }
         }
         #[inline(always)]
         fn greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V {
@@ -352,9 +378,28 @@ mod tests {
         assert_eq!(run(Isa::detect()), (out, bytes));
     }
 
+    kernel! {
+        fn relu_and_maxima(x: &[f32; 8], y: &[f32; 8], out: &mut [[f32; 8]; 2]) {
+            // SAFETY: every pointer is to an array of eight floats.
+            unsafe {
+                let (a, b) = (S::load(x.as_ptr()), S::load(y.as_ptr()));
+                S::store(out[0].as_mut_ptr(), S::relu(a));
+                S::store(out[1].as_mut_ptr(), S::max_or_nan(a, b));
+            }
+        }
+    }
+
     #[test]
-    fn relu_and_max_keep_a_nan_so_that_divergence_is_seen() {
-        let nan = Portable::relu([f32::NAN; 8]);
-        assert!(nan.iter().all(|x| x.is_nan()));
+    fn relu_and_max_or_nan_keep_a_nan_on_every_instruction_set() {
+        const NAN: f32 = f32::NAN;
+        let x = [NAN, 1.0, NAN, -2.0, 3.0, f32::INFINITY, NAN, -0.5];
+        let y = [1.0, NAN, NAN, -1.0, 2.0, f32::NEG_INFINITY, f32::INFINITY, -0.5];
+        for isa in [Isa::Portable, Isa::detect()] {
+            let mut out = [[0.0; 8]; 2];
+            relu_and_maxima(isa, &x, &y, &mut out);
+            let text = |values: [f32; 8]| values.map(|value| value.to_string()).join(" ");
+            assert_eq!(text(out[0]), "NaN 1 NaN 0 3 inf NaN 0", "{isa:?}");
+            assert_eq!(text(out[1]), "NaN NaN NaN -1 3 inf NaN -0.5", "{isa:?}");
+        }
     }
 }

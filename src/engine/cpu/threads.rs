@@ -8,6 +8,9 @@ use anyhow::{Context, Result};
 use rayon::prelude::*;
 use std::sync::Mutex;
 
+/// Floats of one task of an elementwise pass: whole vectors.
+pub const PIECE: usize = 1 << 14;
+
 /// Buffers of one thread. Each kernel says what it keeps in which.
 #[derive(Default)]
 pub struct Scratch {
