@@ -142,7 +142,7 @@ fn each_schedule_of_a_sequence_has_its_own_clock_and_rate() {
     assert_eq!([30, 39, 40, 49].map(|t| schedule.at(t).learning_rate), [1.0, 1.0, 0.5, 0.5]);
 }
 
-// The tests below are what the fuzz target `schedule_spec` found.
+// Each text below once failed the fuzz target `schedule_spec`.
 
 #[test]
 fn brackets_that_do_not_match_and_other_parameters_inside_a_list_are_refused() {
