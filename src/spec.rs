@@ -44,7 +44,7 @@ pub struct Fields {
 /// value without one belongs to (`expr:lr*0.5^epoch`).
 ///
 /// # Errors
-/// An empty name, or a value before any key where `bare` is `None`.
+/// An empty name, brackets that do not match, or a value before any key where `bare` is `None`.
 pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Fields, Usage> {
     let (name, rest) = match text.split_once(':') {
         Some((name, rest)) => (name.trim(), rest.trim()),
@@ -53,8 +53,11 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
     if name.is_empty() {
         return usage!("`{text}` has no name; write `name:key=value,key=value`");
     }
+    let Some(pieces) = split_outside_brackets(rest) else {
+        return usage!("{name}: the brackets in `{text}` do not match");
+    };
     let mut values: Vec<(String, String)> = Vec::new();
-    for piece in split_outside_brackets(rest) {
+    for piece in pieces {
         let trimmed = piece.trim();
         if trimmed.is_empty() {
             return usage!("{name}: nothing between two commas in `{text}`");
@@ -85,20 +88,22 @@ pub fn unknown_key(owner: &str, key: &str, known: &[&str]) -> Usage {
     }
 }
 
-fn is_key(text: &str) -> bool {
+/// Whether `key=` begins a parameter of its own.
+pub(crate) fn is_key(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-fn split_outside_brackets(text: &str) -> Vec<&str> {
-    let (mut pieces, mut depth, mut start) = (Vec::new(), 0_i32, 0);
+/// `None` where brackets do not match.
+fn split_outside_brackets(text: &str) -> Option<Vec<&str>> {
+    let (mut pieces, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     if text.is_empty() {
-        return pieces;
+        return Some(pieces);
     }
     for (at, c) in text.char_indices() {
         match c {
             '(' | '[' => depth += 1,
-            ')' | ']' => depth -= 1,
-            ',' if depth <= 0 => {
+            ')' | ']' => depth = depth.checked_sub(1)?,
+            ',' if depth == 0 => {
                 pieces.push(&text[start..at]);
                 start = at + 1;
             }
@@ -106,7 +111,7 @@ fn split_outside_brackets(text: &str) -> Vec<&str> {
         }
     }
     pieces.push(&text[start..]);
-    pieces
+    (depth == 0).then_some(pieces)
 }
 
 #[cfg(test)]
@@ -145,5 +150,12 @@ mod tests {
         assert!(fields(":a=1", &[], None).is_err());
         assert!(fields("step:0.5", &[], None).is_err());
         assert!(fields("step:factor=0.5,,drop-every=2", &[], None).is_err());
+    }
+
+    #[test]
+    fn brackets_that_do_not_match_are_an_error() {
+        for text in ["time:decay=(,decay-steps=3", "time:decay=),decay-steps=3", "time:decay=)("] {
+            assert!(fields(text, &[], None).is_err(), "{text}");
+        }
     }
 }

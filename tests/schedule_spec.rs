@@ -1,6 +1,6 @@
 //! What the user types becomes a schedule, or one clear line.
 
-use lrsched::schedule::{Clock, Schedule, Setting, Spec, table};
+use lrsched::schedule::{Clock, Schedule, Semantics, Setting, Spec, table};
 
 fn parse(text: &str) -> Spec {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -140,4 +140,38 @@ fn each_schedule_of_a_sequence_has_its_own_clock_and_rate() {
             .unwrap();
     assert_eq!([0, 9, 10, 20, 29].map(|t| schedule.at(t).learning_rate), [0.5, 0.5, 1.0, 0.5, 0.050000000000000044]);
     assert_eq!([30, 39, 40, 49].map(|t| schedule.at(t).learning_rate), [1.0, 1.0, 0.5, 0.5]);
+}
+
+// Each text below once failed the fuzz target `schedule_spec`.
+
+#[test]
+fn brackets_that_do_not_match_and_other_parameters_inside_a_list_are_refused() {
+    assert!(problem("time:decay-steps=3,decay=(").contains("brackets"));
+    assert!(problem("halve:when=[epoch>=3,factor=0.1]").contains("when must be values divided by commas"));
+    assert!(problem("piecewise:milestones=[[10]]").contains("milestones must be values divided by commas"));
+    assert_eq!(parse("piecewise:milestones=[10,20]").to_string(), "piecewise:milestones=10,20");
+}
+
+#[test]
+fn a_rate_that_would_not_stay_finite_or_would_fall_below_zero_is_refused() {
+    assert!(problem("exponential:decay-rate=1e300,decay-steps=1").contains("decay-rate must be small enough"));
+    assert!(problem("piecewise:milestones=1st/2st,factor=1e300").contains("factor must be small enough"));
+    assert!(problem("one-cycle:div-factor=1e-320").contains(" div-factor must be large enough"));
+    assert!(problem("one-cycle:final-div-factor=1e-320").contains(" final-div-factor must be large enough"));
+    assert!(problem("cosine-restarts:period=1st,lr-mult=1e300").contains("lr-mult must be such that"));
+    let below_zero = parse("cosine-restarts:period=1st,lr-mult=2,end-lr=1");
+    assert!(Schedule::build(&below_zero, &Setting::new(0.1, 30, 10).with(Semantics::Keras)).is_err());
+    assert!(Schedule::build(&below_zero, &Setting::new(0.1, 30, 10)).is_ok());
+}
+
+#[test]
+fn a_cosine_from_nearly_the_largest_number_is_finite() {
+    let schedule = Schedule::build(&parse("cosine:lr=1.5e308"), &Setting::new(0.1, 30, 10)).unwrap();
+    assert_eq!(schedule.at(0).learning_rate, 1.5e308);
+}
+
+#[test]
+fn an_expression_is_checked_as_far_as_the_run_goes_however_long_it_is_for() {
+    assert!(Schedule::build(&parse("expr:for=1e30;constant"), &Setting::new(0.1, 30, 10)).is_ok());
+    assert!(problem("expr:expr=1-t,for=1e30;constant").contains("at step 2"));
 }

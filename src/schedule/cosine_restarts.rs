@@ -25,7 +25,8 @@ use crate::spec::{Entry, Parameter};
 /// Draw it: `lrsched show --schedule cosine-restarts:period=2,period-mult=2`
 ///
 /// # Errors
-/// A `period` of 0, a `period-mult` below 1, a `lr-mult` that is not positive, a negative `end-lr`.
+/// A `period` of 0, a `period-mult` below 1, a `lr-mult` that is not positive or makes a peak of the run infinite or (with
+/// `--semantics keras` and lr below `end-lr`) negative, a negative `end-lr`.
 ///
 /// ```
 /// use lrsched::schedule::{Schedule, Setting};
@@ -60,14 +61,20 @@ pub(super) const KIND: Kind = Kind {
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",
     },
     build: |a| {
-        Ok(Box::new(CosineRestarts {
+        let restarts = CosineRestarts {
             lr: a.lr,
             end_lr: a.rate("end-lr")?,
             period: a.steps("period")?,
             period_mult: a.number("period-mult", "at least 1", |mult| mult >= 1.0)?,
             lr_mult: a.number("lr-mult", "positive", |mult| mult > 0.0)?,
             keras: a.semantics == Semantics::Keras,
-        }))
+        };
+        // The peaks only ever grow or only ever shrink: where the last one is sound, all are.
+        let last_peak = restarts.peak(restarts.cycle(a.reach).0);
+        if !(last_peak.is_finite() && last_peak >= 0.0) {
+            return a.refuse("lr-mult", "such that every peak of the run is finite and at least 0");
+        }
+        Ok(Box::new(restarts))
     },
 };
 
@@ -85,14 +92,17 @@ impl CosineRestarts {
         }
         (cycle, since / length)
     }
+
+    /// The rate at which a cycle begins.
+    fn peak(&self, cycle: i32) -> f64 {
+        let shrink = self.lr_mult.powi(cycle);
+        if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { self.lr * shrink }
+    }
 }
 
 impl Formula for CosineRestarts {
     fn rates(&self, t: u64) -> Rates {
         let (cycle, x) = self.cycle(t);
-        let shrink = self.lr_mult.powi(cycle);
-        let peak =
-            if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { self.lr * shrink };
-        Rates::of(Shape::Cosine.between(peak, self.end_lr, x))
+        Rates::of(Shape::Cosine.between(self.peak(cycle), self.end_lr, x))
     }
 }

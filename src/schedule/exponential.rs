@@ -21,7 +21,7 @@ use crate::spec::{Entry, Parameter};
 /// Draw it: `lrsched show --schedule exponential:decay-rate=0.9,staircase`
 ///
 /// # Errors
-/// A `decay-rate` that is not positive, or `decay-steps` of 0.
+/// A `decay-rate` that is not positive or grows beyond every finite rate, or `decay-steps` of 0.
 ///
 /// ```
 /// use lrsched::schedule::{Schedule, Setting};
@@ -53,12 +53,16 @@ pub(super) const KIND: Kind = Kind {
         source: "Keras ExponentialDecay; PyTorch ExponentialLR; optax exponential_decay",
     },
     build: |a| {
-        Ok(Box::new(Exponential {
+        let exponential = Exponential {
             lr: a.lr,
             decay_rate: a.number("decay-rate", "positive", |rate| rate > 0.0)?,
             decay_steps: a.steps("decay-steps")? as f64,
             staircase: a.switch("staircase")?,
-        }))
+        };
+        if !exponential.rates(a.reach).learning_rate.is_finite() {
+            return a.refuse("decay-rate", "small enough for a finite rate in the whole run");
+        }
+        Ok(Box::new(exponential))
     },
 };
 

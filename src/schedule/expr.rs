@@ -117,7 +117,7 @@ pub(super) const KIND: Kind = Kind {
         };
         let variables = expression.var_names().iter().map(find).collect::<Result<Vec<_>, _>>()?;
         let expr = Expr { expression, variables, lr: a.lr, steps_per_epoch: a.steps_per_epoch, horizon: a.horizon };
-        for t in 0..a.horizon {
+        for t in 0..=a.reach.min(a.horizon - 1) {
             let rate = expr.rate(t);
             if !(rate.is_finite() && rate >= 0.0) {
                 let epoch = t / a.steps_per_epoch;

@@ -22,7 +22,8 @@ use crate::usage;
 /// Draw it: `lrsched show --schedule piecewise:milestones=15,25`
 ///
 /// # Errors
-/// Milestones that do not ascend, a negative `factor`, as many `values` as milestones or fewer or too many.
+/// Milestones that do not ascend, a `factor` that is negative or grows beyond every finite rate, as many `values` as
+/// milestones or fewer or too many.
 ///
 /// ```
 /// use lrsched::schedule::{Schedule, Semantics, Setting};
@@ -71,6 +72,9 @@ pub(super) const KIND: Kind = Kind {
                 values.len(),
                 milestones.len()
             );
+        }
+        if !values.iter().all(|value| value.is_finite()) {
+            return a.refuse("factor", "small enough for a finite rate in the whole run");
         }
         let late = u64::from(a.semantics == Semantics::Keras);
         Ok(Box::new(Piecewise { starts: milestones.into_iter().map(|m| m + late).collect(), values }))

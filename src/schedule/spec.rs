@@ -3,7 +3,7 @@
 use super::arguments::{LISTS, universal};
 use super::duration::Unit;
 use super::{KINDS, Kind};
-use crate::spec::{Parameter, fields, unknown_key};
+use crate::spec::{Parameter, fields, is_key, unknown_key};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,9 @@ impl Part {
         if value.is_empty() {
             return usage!("{name}: {key} has no value");
         }
+        if LISTS.contains(&key) && !value.split(',').all(is_item) {
+            return usage!("{name}: {key} must be values divided by commas, without brackets or names, got `{value}`");
+        }
         match self.values.iter_mut().find(|(given, _)| *given == key) {
             Some((_, list)) if LISTS.contains(&key) => *list = format!("{list},{value}"),
             Some(_) => return usage!("{name}: {key} is given twice"),
@@ -183,6 +186,11 @@ fn canonical(key: &str, text: &str) -> String {
     let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let items = inside.split([',', '/']).map(|item| canonical_item(key, item.trim())).filter(|item| !item.is_empty());
     items.collect::<Vec<_>>().join(",")
+}
+
+/// Whether it stays part of the list when the spec is displayed: no brackets of its own, no `key=`.
+fn is_item(text: &str) -> bool {
+    !text.contains(['(', ')', '[', ']']) && !text.split_once('=').is_some_and(|(key, _)| is_key(key.trim()))
 }
 
 fn canonical_switch(text: &str) -> String {
