@@ -2,9 +2,9 @@
 
 use super::settings::available_threads;
 use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation, Subset};
-use crate::engine::candle::CandleEngine;
+use crate::engine;
 use crate::engine::cpu::{CpuEngine, Kind, OperationTime};
-use crate::engine::{Engine, EngineKind, Objective};
+use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
 use crate::model::{Gradients, Model, ModelOptions, Parameters, Role, initialise, whiten};
 use crate::optim::{Optimizer, OptimizerSpec, Slice};
 use crate::random::{Purpose, below, keyed};
@@ -78,10 +78,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             (bench.measure(&mut fast, steps)?, format!("cpu engine ({})", fast.kernels()))
         }
         EngineKind::Candle => {
-            let device = candle_core::Device::Cpu;
-            let mut engine = CandleEngine::new(&architecture, Objective::default(), device, threads)?;
-            bench.measure(&mut engine, WARM_UP)?;
-            (bench.measure(&mut engine, steps)?, "candle engine".to_string())
+            let mut engine = engine::build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), threads)?;
+            bench.measure(&mut *engine, WARM_UP)?;
+            (bench.measure(&mut *engine, steps)?, "candle engine".to_string())
         }
     };
     let times = fast.times();

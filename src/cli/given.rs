@@ -1,11 +1,11 @@
 //! What the user typed, wherever it was typed: command line over `LRSCHED_*` over config file. The defaults come later, where the text
 //! is resolved into a config.
 
+use crate::schedule;
 use crate::spec::Entry;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 use anyhow::{Context, Result};
-use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -48,6 +48,23 @@ pub struct Given {
 /// sequence.
 const NO_FLAGS: [&str; 2] = ["lr", "for"];
 
+/// The settings of [`Kind::List`] that a config file may hold.
+const LISTS: [&str; 1] = ["entrants"];
+
+/// Whether several values of one name add up; of any other name the last one counts.
+fn gathers(name: &str) -> bool {
+    LISTS.contains(&name) || schedule::LISTS.contains(&name)
+}
+
+/// The one reading of a switch, wherever it was written.
+fn boolean(text: &str) -> Result<bool, Usage> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => usage!("a switch is true or false (yes or no, on or off, 1 or 0), got `{text}`"),
+    }
+}
+
 /// A flag for each setting.
 pub fn add_settings(command: Command, settings: &[Setting]) -> Command {
     settings.iter().fold(command, |command, setting| {
@@ -61,13 +78,14 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
         parameters(entries).into_iter().fold(command, |command, (name, switch)| {
             let takers: Vec<_> = takers(entries, name).collect();
             let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
-            // A parameter may come more than once (`--when`); whether it may is its entry's to say.
             let arg = flag(name, "VALUE", Kind::Value);
             // A switch may be given a value after all: `--cycle-momentum=false`.
             let arg = if switch {
                 arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
-            } else {
+            } else if gathers(name) {
                 arg.action(ArgAction::Append)
+            } else {
+                arg
             };
             let help = format!("{} [{}]", takers[0].1, names.join(", "));
             let heading = format!("Parameters of the {family}");
@@ -95,7 +113,7 @@ fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
         .hide_env(true);
     match kind {
         Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
-        Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(BoolishValueParser::new()),
+        Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(boolean),
         Kind::List => arg.value_name(value).num_args(1..).action(ArgAction::Append),
     }
 }
@@ -145,8 +163,8 @@ impl Given {
     /// Lays the keys of a config file below what has been given already. `known` are the names that the command takes.
     ///
     /// # Errors
-    /// A file that cannot be read or is not TOML, an unknown key (with the nearest known one), a value that is neither text, number,
-    /// boolean nor a list of these.
+    /// A file that cannot be read or is not TOML, an unknown key (with the nearest known one), a value that is neither text, number
+    /// nor boolean, or a list of these where the name takes one value, or an empty list.
     pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
         let text =
             std::fs::read_to_string(file).with_context(|| format!("cannot read the config {}", file.display()))?;
@@ -160,6 +178,12 @@ impl Given {
                 return usage!("{}: unknown key `{key}`{hint}", file.display());
             }
             let values = match value {
+                toml::Value::Array(_) if !gathers(key) => {
+                    return usage!("{}: `{key}` takes one value, got a list: `{value}`", file.display());
+                }
+                toml::Value::Array(items) if items.is_empty() => {
+                    return usage!("{}: `{key}` must list at least one value, got `[]`", file.display());
+                }
                 toml::Value::Array(items) => {
                     items.iter().map(|item| scalar(file, key, item)).collect::<Result<_, _>>()?
                 }
@@ -180,11 +204,8 @@ impl Given {
     }
 
     pub fn switch(&self, name: &str) -> Result<bool, Usage> {
-        match self.text(name) {
-            None | Some("false" | "0" | "no" | "off") => Ok(false),
-            Some("true" | "1" | "yes" | "on") => Ok(true),
-            Some(other) => usage!("{name} is true or false, got `{other}`"),
-        }
+        let about = |error| Usage(format!("{name}: {error}"));
+        self.text(name).map_or(Ok(false), |text| boolean(text).map_err(about))
     }
 
     /// Parses the value of `name`; `rule` says what it must be: `a whole number of at least 1`.
@@ -205,13 +226,25 @@ impl Given {
         let chosen = self.values.get(family).map(|(source, _)| *source);
         let given = |key: &str| {
             let (source, values) = self.values.get(key)?;
-            chosen.is_none_or(|chosen| *source >= chosen).then_some(values.as_slice())
+            chosen.is_none_or(|chosen| *source >= chosen).then_some((*source, values.as_slice()))
         };
         let mut flags = Vec::new();
         for (name, switch) in parameters(entries) {
-            flags.extend(given(name).unwrap_or_default().iter().map(|value| (name.to_string(), value.clone())));
-            if switch && given(&negated(name)).is_some() {
-                flags.push((name.to_string(), "false".to_string()));
+            if switch {
+                // The text of what is no boolean is handed on: the entry says what is wrong with it.
+                let read = |text: &str, on: bool| boolean(text).map_or(text.to_string(), |is| (is == on).to_string());
+                let on = given(name).map(|(source, values)| (source, read(&values[0], true)));
+                // `--no-nesterov` turns off; that it was not given, as `no-nesterov = false` says, turns nothing on.
+                let off = given(&negated(name)).map(|(source, values)| (source, read(&values[0], false)));
+                let off = off.filter(|(_, text)| text != "true");
+                let decides = if off.as_ref().map(|(source, _)| source) >= on.as_ref().map(|(source, _)| source) {
+                    off
+                } else {
+                    on
+                };
+                flags.extend(decides.map(|(_, text)| (name.to_string(), text)));
+            } else if let Some((_, values)) = given(name) {
+                flags.extend(values.iter().map(|value| (name.to_string(), value.clone())));
             }
         }
         flags

@@ -36,7 +36,7 @@ pub fn universal() -> &'static [Parameter] {
 }
 
 /// Parameters that hold several values, divided by commas (or `/`).
-pub(super) const LISTS: &[&str] = &["milestones", "values", "when"];
+pub const LISTS: &[&str] = &["milestones", "values", "when"];
 
 /// The values of one schedule's parameters, given or by default, and what they are relative to.
 pub struct Arguments<'a> {

@@ -22,7 +22,7 @@ mod inspect;
 mod sequence;
 mod spec;
 
-pub use arguments::universal;
+pub use arguments::{LISTS, universal};
 pub use duration::Duration;
 pub use inspect::warnings;
 pub use sequence::Schedule;

@@ -1,0 +1,117 @@
+//! One setting, many places to write it: command line, environment and config file read the same words to the same effect.
+
+mod common;
+
+use common::lrsched;
+use std::fs;
+
+/// What `train --print-config` says with these `flags`, `variables` and keys of a config file.
+fn resolved(flags: &str, variables: &[(&str, &str)], file: &str) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), file).unwrap();
+    let mut command = lrsched(&folder);
+    command.args(["train", "--dataset", "synthetic", "--print-config", "--config", "c.toml"]);
+    let output = command.args(flags.split_whitespace()).envs(variables.iter().copied()).output().unwrap();
+    let (said, wrong) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    match output.status.code() {
+        Some(0) => Ok(said),
+        Some(2) if wrong.lines().count() == 1 => Err(wrong),
+        _ => panic!("{flags} {variables:?} {file}: {:?} {wrong}", output.status),
+    }
+}
+
+fn line(config: &str, key: &str) -> String {
+    let start = format!("{key} = ");
+    config.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("{config}")).to_string()
+}
+
+fn schedule(flags: &str, file: &str) -> String {
+    line(&resolved(flags, &[], file).unwrap(), "schedule")
+}
+
+#[test]
+fn a_list_in_a_file_is_refused_where_one_value_belongs() {
+    for file in ["epochs = [3, 5]", "seed = []", "factor = [0.5]", "schedule = [\"cosine\"]", "nesterov = [true]"] {
+        let error = resolved("", &[], file).unwrap_err();
+        let key = file.split(' ').next().unwrap();
+        assert!(error.contains("c.toml") && error.contains(&format!("`{key}` takes one value")), "{file}: {error}");
+    }
+    let error = resolved("--schedule piecewise", &[], "milestones = []").unwrap_err();
+    assert!(error.contains("c.toml") && error.contains("`milestones`"), "{error}");
+}
+
+#[test]
+fn a_list_in_a_file_is_what_the_repeated_flag_is() {
+    let file = "schedule = \"piecewise\"\nmilestones = [10, 20]\nfactor = 0.3";
+    let flags = "--schedule piecewise --milestones 10 --milestones 20 --factor 0.3";
+    assert_eq!(schedule("", file), schedule(flags, ""));
+    assert!(schedule("", file).contains("milestones=10"), "{}", schedule("", file));
+    let file = "schedule = \"halve\"\nwhen = [\"epoch>=3\", \"loss<=0.5\"]";
+    assert_eq!(schedule("", file), schedule("--schedule halve --when epoch>=3 --when loss<=0.5", ""));
+}
+
+#[test]
+fn the_entrants_of_a_file_are_a_list_and_no_other_setting_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |file: &str| {
+        fs::write(folder.path().join("c.toml"), file).unwrap();
+        let arguments = ["compare", "--dataset", "synthetic", "--print-config", "--config", "c.toml"];
+        lrsched(&folder).args(arguments).output().unwrap()
+    };
+    let output = said("entrants = [\"sgd/cosine\", \"adam\"]");
+    let config = String::from_utf8(output.stdout).unwrap();
+    assert!(config.contains("sgd/cosine") && config.contains("adam/constant"), "{config}");
+    for file in ["entrants = []", "seeds = [1, 2]"] {
+        let output = said(file);
+        let (error, key) = (String::from_utf8(output.stderr).unwrap(), file.split(' ').next().unwrap());
+        assert_eq!(output.status.code(), Some(2), "{file}: {error}");
+        assert!(error.contains("c.toml") && error.contains(&format!("`{key}`")), "{file}: {error}");
+    }
+}
+
+#[test]
+fn of_a_parameter_that_is_no_list_the_last_flag_counts() {
+    let last = schedule("--schedule step --factor 0.5 --factor 0.2", "");
+    assert_eq!(last, schedule("--schedule step --factor 0.2", ""));
+    assert!(last.contains("0.2") && !last.contains("0.5"), "{last}");
+}
+
+#[test]
+fn a_switch_reads_the_same_words_from_flag_variable_and_file() {
+    let optimizer = |flags: &str, variables: &[(&str, &str)], file: &str| {
+        line(&resolved(&format!("--momentum 0.9 {flags}"), variables, file).unwrap(), "optimizer")
+    };
+    let (on, off) = (optimizer("--nesterov", &[], ""), optimizer("", &[], ""));
+    assert!(on.contains("nesterov") && !off.contains("nesterov"), "{on} {off}");
+    for word in ["1", "yes", "on", "true", "True"] {
+        assert_eq!(optimizer(&format!("--nesterov={word}"), &[], ""), on, "{word}");
+        assert_eq!(optimizer("", &[("LRSCHED_NESTEROV", word)], ""), on, "{word}");
+        assert_eq!(optimizer("", &[], &format!("nesterov = \"{word}\"")), on, "{word}");
+        assert_eq!(line(&resolved("", &[("LRSCHED_LOG_STEPS", word)], "").unwrap(), "log-steps"), "true");
+        assert_eq!(line(&resolved("", &[], &format!("log-steps = \"{word}\"")).unwrap(), "log-steps"), "true");
+    }
+    for word in ["0", "no", "off", "false"] {
+        assert_eq!(optimizer(&format!("--nesterov={word}"), &[], ""), off, "{word}");
+        assert_eq!(optimizer("", &[("LRSCHED_NESTEROV", word)], "nesterov = true"), off, "{word}");
+        assert_eq!(optimizer("", &[], &format!("nesterov = \"{word}\"")), off, "{word}");
+    }
+    for (variables, file) in [(&[("LRSCHED_NESTEROV", "maybe")][..], ""), (&[], "nesterov = \"maybe\"")] {
+        let error = resolved("--momentum 0.9", variables, file).unwrap_err();
+        assert!(error.contains("nesterov") && error.contains("maybe"), "{error}");
+    }
+    for (variables, file) in [(&[("LRSCHED_LOG_STEPS", "maybe")][..], ""), (&[], "log-steps = \"maybe\"")] {
+        let error = resolved("", variables, file).unwrap_err();
+        assert!(error.contains("log-steps") && error.contains("maybe"), "{error}");
+    }
+}
+
+#[test]
+fn a_switch_and_what_turns_it_off_follow_the_order_of_their_places() {
+    let optimizer = |flags: &str, file: &str| {
+        line(&resolved(&format!("--momentum 0.9 {flags}"), &[], file).unwrap(), "optimizer").contains("nesterov")
+    };
+    assert!(!optimizer("--no-nesterov", "nesterov = true"));
+    assert!(optimizer("--nesterov", "no-nesterov = true"));
+    assert!(optimizer("", "nesterov = true\nno-nesterov = false"));
+    assert!(!optimizer("", "no-nesterov = false"));
+}
