@@ -35,7 +35,7 @@ impl Isa {
     }
 
     /// The best that this processor has.
-    fn detect() -> Self {
+    pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             return Isa::Avx2(HasAvx2(()));
