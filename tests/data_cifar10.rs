@@ -2,15 +2,11 @@
 
 mod common;
 
-use lrsched::data::{
-    Augment, BatchSize, Dataset, DatasetKind, DatasetOptions, Loader, LoaderOptions, Normalisation, Subset, Validation,
-    cifar10,
-};
+use lrsched::data::{Dataset, DatasetKind, DatasetOptions, Normalisation, Subset, cifar10};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 fn open(folder: &Path) -> anyhow::Result<Dataset> {
     Dataset::open(&DatasetOptions { kind: DatasetKind::Cifar10, data_dir: Some(folder.to_path_buf()) })
