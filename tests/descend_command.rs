@@ -158,3 +158,12 @@ fn what_cannot_be_is_refused_in_one_line() {
         "error: adam does not take `momentum` (it takes: lr, beta1, beta2, eps, weight-decay)",
     );
 }
+
+#[test]
+fn more_steps_than_fit_into_memory_are_refused() {
+    refused("--steps 10000000000", "error: steps x walks must be at most 10000000, got 10000000000 x 1");
+    refused(
+        "--steps 6000000 --schedule cosine linear",
+        "error: steps x walks must be at most 10000000, got 6000000 x 2",
+    );
+}

@@ -175,6 +175,18 @@ fn keras_cosines() {
     at(&format!("{restarts},end-lr=0.1x"), keras, 1.0, &[(500, 0.55), (1250, 0.9 * half(0.125) + 0.1)]);
 }
 
+/// Keras 3.15 on TensorFlow 2.21; its f32 has 1.9999999 cycles over at step 21, where exactly 2 are.
+#[test]
+fn keras_restarts_where_the_rounding_of_f32_lets_it() {
+    let spec = "cosine-restarts:period=10st,period-mult=1.1,lr-mult=0.9,end-lr=0.1x".parse().unwrap();
+    let schedule = Schedule::build(&spec, &Setting::new(0.1, 1, 100).with(Semantics::Keras)).unwrap();
+    let theirs = [(20, 0.011640534736), (21, 0.01), (22, 0.081678323448), (34, 0.074872590601), (95, 0.053042110057)];
+    for (t, theirs) in theirs {
+        let ours = schedule.at(t).learning_rate;
+        assert!((ours - theirs).abs() <= 1e-5 * theirs, "at {t}: {ours}, expected {theirs}");
+    }
+}
+
 #[test]
 fn optax_schedules() {
     let optax = Semantics::Optax;

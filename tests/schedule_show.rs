@@ -98,17 +98,32 @@ fn nothing_is_said_of_any_schedule_as_it_comes_but_that_wsd_begins_at_0() {
 
 #[test]
 fn what_cannot_be_is_one_line_and_exit_code_2() {
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 9] = [
         &["show", "--schedule", "setp"],
         &["show", "--schedule", "step", "--end-lr", "0"],
         &["show", "--schedule", "step:drop-every=0"],
         &["show", "--schedule", "step", "cosine", "--format", "csv"],
         &["show", "--schedule", "expr:lr-epoch"],
+        &["show", "--schedule", "exponential:decay-rate=1e308,decay-steps=1"],
+        &["show", "--epochs", "10000001", "--steps-per-epoch", "1"],
         &["diff", "nonsense"],
+        &["diff", "cosine-restarts:lr-mult=1e300,period=1st"],
     ];
     for arguments in cases {
         let (stdout, stderr, code) = lrsched(arguments);
         assert_eq!((stdout.as_str(), stderr.lines().count(), code), ("", 1, 2), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_closed_stderr_does_not_stop_it() {
+    for arguments in [&["show", "--schedule", "plateau"][..], &["descend", "--function", "ravine", "--lr", "0.1"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("lrsched"));
+        let output = command.args(arguments).stderr(writer).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), false), "{arguments:?}");
     }
 }
 

@@ -80,6 +80,90 @@ fn a_bad_value_says_what_the_value_and_the_rule() {
 }
 
 #[test]
+fn a_rate_that_overflows_or_falls_below_0_is_refused() {
+    for text in [
+        "exponential:decay-rate=1e308,decay-steps=1",
+        "cosine-restarts:lr-mult=1e300,period=1st",
+        "piecewise:milestones=1,2,factor=1e300",
+        "one-cycle:div-factor=1e-308,max-lr=10",
+    ] {
+        let problem = problem(text);
+        assert!(problem.contains("the rate must be finite and at least 0 in the whole run, got "), "{problem}");
+        assert!(!problem.contains('\n'), "{problem}");
+    }
+    let below = "cosine-restarts:period=10st,lr-mult=3,end-lr=2x".parse().unwrap();
+    let keras = Setting::new(0.1, 3, 10).with(lrsched::schedule::Semantics::Keras);
+    assert!(Schedule::build(&below, &keras).is_err());
+    for t in 0..300 {
+        let rate = build("cosine:end-lr=1e308", 30, 10).at(t).learning_rate;
+        assert!((0.1..=1e308).contains(&rate), "{t}: {rate}");
+    }
+}
+
+#[test]
+fn an_expression_stays_as_it_was_typed() {
+    assert_eq!(parse("expr: 1e-3*lr").to_string(), "expr:expr=1e-3*lr");
+    assert_eq!(parse("expr:0.50").to_string(), "expr:expr=0.50");
+    assert!(problem("expr:10ep").contains("`10ep`"));
+    assert!(problem("expr:1e309").contains("expr=1e309"));
+    assert!(problem("cosine:end-lr=1e309").ends_with("got 1e309"));
+}
+
+fn build(text: &str, epochs: u64, steps_per_epoch: u64) -> Schedule {
+    Schedule::build(&parse(text), &Setting::new(0.1, epochs, steps_per_epoch)).unwrap()
+}
+
+/// The steps at which the rate changes.
+fn changes(text: &str, epochs: u64, steps_per_epoch: u64) -> Vec<u64> {
+    let schedule = build(text, epochs, steps_per_epoch);
+    let rate = |t| schedule.at(t).learning_rate;
+    (1..epochs * steps_per_epoch).filter(|&t| rate(t) != rate(t - 1)).collect()
+}
+
+#[test]
+fn durations_of_fractional_epochs_end_where_an_epoch_begins() {
+    let step = build("step:factor=0.5,drop-every=1.5", 5, 7);
+    assert_eq!(
+        [0, 6, 7, 13, 14, 27, 28].map(|t| step.at(t).learning_rate),
+        [0.1, 0.1, 0.05, 0.05, 0.025, 0.0125, 0.0125]
+    );
+    assert_eq!(changes("step:drop-every=1.5", 7, 7), [7, 14, 28, 35]);
+    assert_eq!(changes("step:drop-every=2.3", 10, 7), [14, 28, 42, 63]);
+    assert_eq!(build("step:factor=0.9,drop-every=0.1", 4, 7).at(20).learning_rate, 0.1 * 0.9_f64.powf(30.0));
+    assert_eq!(changes("piecewise:milestones=1.5,3.5", 5, 7), [14, 28]);
+    assert_eq!(changes("piecewise:milestones=10st,11st,1.5ep", 5, 7), [10, 11, 14]);
+    assert_eq!(changes("step:drop-every=10st", 4, 7), [9, 19]);
+    assert_eq!(changes("piecewise:milestones=11st", 5, 7), [11]);
+}
+
+#[test]
+fn ever_longer_cycles_restart_when_the_sum_of_those_before_is_over() {
+    assert_eq!(changes_up("cosine-restarts:period=10st,period-mult=1.1", 100), [10, 21, 34, 47, 62, 78, 95]);
+    assert_eq!(changes_up("cosine-restarts:period=10st,period-mult=2", 150), [10, 30, 70]);
+    assert_eq!(changes_up("cosine-restarts:period=3st,period-mult=3", 130), [3, 12, 39, 120]);
+}
+
+/// The steps at which the rate rises.
+fn changes_up(text: &str, steps: u64) -> Vec<u64> {
+    let schedule = build(text, 1, steps);
+    (1..steps).filter(|&t| schedule.at(t).learning_rate > schedule.at(t - 1).learning_rate).collect()
+}
+
+#[test]
+fn a_period_that_hardly_grows_is_no_slower_and_no_different() {
+    let began = std::time::Instant::now();
+    let (hardly, never) = (
+        build("cosine-restarts:period=7st,period-mult=1.0000000001", 1, 100_000),
+        build("cosine-restarts:period=7st", 1, 100_000),
+    );
+    for t in 0..1000 {
+        let (ours, theirs) = (hardly.at(t).learning_rate, never.at(t).learning_rate);
+        assert!((ours - theirs).abs() < 1e-6 || (t % 7 == 0 && ours < 1e-6), "{t}: {ours}, {theirs}");
+    }
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
+#[test]
 fn specs_are_equal_when_they_mean_the_same() {
     assert_eq!(parse("step"), parse("step:drop-every=10ep,factor=.50"));
     assert_eq!(parse("time:decay-steps=1st,staircase=no"), parse("time"));

@@ -2,18 +2,17 @@
 
 use super::given::{Given, Kind, Setting};
 use super::settings;
+use super::show::{MOST_STEPS, emit, say};
 use crate::experiment::descend::{COLUMNS, Function, Position, Walk, cells, write_csv};
 use crate::experiment::landscape;
 use crate::experiment::{Entrant, Overrides};
 use crate::optim;
-use crate::record::replace_file;
 use crate::schedule::{self, Semantics};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const SETTINGS: &[Setting] = &[
     Setting {
@@ -117,8 +116,8 @@ impl Format {
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = Given::gather(matches);
-    let output = given.text("output").map(PathBuf::from);
-    let format = Format::choose(given.text("format"), output.as_deref())?;
+    let output = given.text("output").map(Path::new);
+    let format = Format::choose(given.text("format"), output)?;
     let mut walked = Vec::new();
     for (name, walk) in walks(&given)? {
         let positions = walk.positions()?;
@@ -138,11 +137,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         Format::Png => landscape::figure(function, &walked).png()?,
         Format::Svg => landscape::figure(function, &walked).svg().into_bytes(),
     };
-    match output {
-        Some(file) => replace_file(&file, &bytes)?,
-        None => std::io::stdout().lock().write_all(&bytes)?,
-    }
-    Ok(0)
+    emit(output, &bytes)
 }
 
 fn function(given: &Given) -> Result<Function, Usage> {
@@ -187,6 +182,10 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
             }
         }
     }
+    let most = walks.iter().map(|(_, walk)| walk.steps).max().unwrap_or(0);
+    if most.saturating_mul(walks.len() as u64) > MOST_STEPS {
+        return usage!("steps x walks must be at most {MOST_STEPS}, got {most} x {}", walks.len());
+    }
     if semantics.len() > 1 {
         walks.iter_mut().for_each(|(name, walk)| *name = format!("{name} ({})", walk.semantics));
     }
@@ -208,14 +207,14 @@ fn advise(name: &str, walk: &Walk, positions: &[Position]) {
     let limit = 1e6 * (1.0 + above(&positions[0]));
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
         let lr = walk.learning_rate;
-        eprintln!(
+        say(format_args!(
             "{name}: the walk left the valley at step {}: lr {lr} is too high here; try --lr {}",
             lost.step,
             lr / 10.0
-        );
+        ));
     }
     if positions[0].momentum.is_none() && walk.cycles_momentum() {
-        eprintln!("{name}: the schedule cycles the momentum, which {} has none of", walk.optimizer.name());
+        say(format_args!("{name}: the schedule cycles the momentum, which {} has none of", walk.optimizer.name()));
     }
 }
 

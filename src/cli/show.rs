@@ -84,14 +84,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         let schedule = Schedule::build(&spec, &run)?;
         let prefix = if several { format!("{spec}: ") } else { String::new() };
         for warning in warnings(&spec, &run)? {
-            eprintln!("warning: {prefix}{warning}");
+            say(format_args!("warning: {prefix}{warning}"));
         }
         let metrics: Vec<_> = schedule.listens_to().iter().map(|metric| metric.name()).collect();
         if !metrics.is_empty() {
-            eprintln!(
-                "note: {prefix}it listens to {}, which only training tells; this is the rate without it",
-                metrics.join(", ")
-            );
+            let metrics = metrics.join(", ");
+            say(format_args!(
+                "note: {prefix}it listens to {metrics}, which only training tells; this is the rate without it"
+            ));
         }
         let rates = (0..run.total_steps()).map(|t| schedule.at(t)).collect();
         curves.push(Curve { name: spec.to_string(), spec, rates });
@@ -149,8 +149,8 @@ pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
     }
 }
 
-/// More steps than this would not fit into memory as a table.
-const MOST_STEPS: u64 = 100_000_000;
+/// A table of as many steps is several hundred megabytes; no run trains for longer.
+pub const MOST_STEPS: u64 = 10_000_000;
 
 /// `--format`, or what the name of the file ends in, or a chart.
 pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
@@ -163,6 +163,11 @@ pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
             None => usage!("format must be one of {}, got `{wanted}`", known.join(", ")),
         },
     }
+}
+
+/// A line on stderr; nobody may be reading it.
+pub fn say(line: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Writes to the file, or to stdout; a reader that has seen enough (`| head`) is no error.

@@ -153,6 +153,11 @@ impl Arguments<'_> {
         }
     }
 
+    /// A duration in epochs as an exact fraction; `None` where it is given in steps or percent.
+    pub fn epochs(&self, key: &str) -> Result<Option<(u64, u64)>, Usage> {
+        Ok(self.duration(key, self.text(key))?.epochs())
+    }
+
     /// A duration in steps; 0 is allowed.
     pub fn steps_or_zero(&self, key: &str) -> Result<u64, Usage> {
         Ok(self.whole_steps(self.duration(key, self.text(key))?))
@@ -161,6 +166,15 @@ impl Arguments<'_> {
     /// Several durations in steps.
     pub fn steps_list(&self, key: &str) -> Result<Vec<u64>, Usage> {
         self.list(key).map(|text| Ok(self.whole_steps(self.duration(key, text)?))).collect()
+    }
+
+    /// Several durations in steps; those in epochs are over when an epoch begins, and so take whole ones.
+    pub fn steps_list_of_whole_epochs(&self, key: &str) -> Result<Vec<u64>, Usage> {
+        let whole = |duration| match duration {
+            Duration::Epochs(epochs) => Duration::Epochs(epochs.ceil()),
+            other => other,
+        };
+        self.list(key).map(|text| Ok(self.whole_steps(whole(self.duration(key, text)?)))).collect()
     }
 
     fn duration(&self, key: &str, text: &str) -> Result<Duration, Usage> {

@@ -20,7 +20,7 @@ use crate::spec::{Entry, Parameter};
 ///
 /// Loshchilov & Hutter, SGDR (2017); PyTorch's `CosineAnnealingWarmRestarts`, optax's `sgdr_schedule`. Keras's
 /// `CosineDecayRestarts` shrinks the amplitude above `end_lr` instead of the peak, (lr − end_lr) · lr_mult^i, which differs
-/// where neither `end-lr` is 0 nor `lr-mult` 1: `--semantics keras`.
+/// where neither `end-lr` is 0 nor `lr-mult` 1, and finds its cycle in f32, which may be a step late: `--semantics keras`.
 ///
 /// Draw it: `lrsched show --schedule cosine-restarts:period=2,period-mult=2`
 ///
@@ -43,7 +43,7 @@ pub struct CosineRestarts {
     period: u64,
     period_mult: f64,
     lr_mult: f64,
-    /// Multiply what is above `end_lr`, not the whole.
+    /// Multiply what is above `end_lr`, not the whole, and find the cycle in f32.
     keras: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) const KIND: Kind = Kind {
             keras: a.semantics == Semantics::Keras,
         };
         // The peaks only ever grow or only ever shrink: where the last one is sound, all are.
-        let last_peak = restarts.peak(restarts.cycle(a.reach).0);
+        let last_peak = restarts.peak(restarts.now(a.reach).0);
         if !(last_peak.is_finite() && last_peak >= 0.0) {
             return a.refuse("lr-mult", "such that every peak of the run is finite and at least 0");
         }
@@ -78,19 +78,38 @@ pub(super) const KIND: Kind = Kind {
     },
 };
 
+/// A restart this little ahead, relatively, is due: 10 + 10 · 1.1 steps are 21, whichever way f64 rounds them.
+const DUE: f64 = 1e-12;
+
+/// A period-mult nearer to 1 than this loses digits when 1 is subtracted from its power.
+const NEAR_1: f64 = 1e-3;
+
 impl CosineRestarts {
     /// The cycle that `t` lies in, and the fraction of it that is over, in [0, 1).
     fn cycle(&self, t: u64) -> (i32, f64) {
         if self.period_mult == 1.0 {
-            return ((t / self.period) as i32, (t % self.period) as f64 / self.period as f64);
+            return (whole(t / self.period), (t % self.period) as f64 / self.period as f64);
         }
-        let (mut cycle, mut since, mut length) = (0, t as f64, self.period as f64);
-        while since >= length {
-            since -= length;
-            length *= self.period_mult;
-            cycle += 1;
-        }
-        (cycle, since / length)
+        // In first periods: cycle i begins at 1 + m + ... + m^(i−1) = (m^i − 1) / (m − 1).
+        let (now, grows) = (t as f64 / self.period as f64, self.period_mult - 1.0);
+        let start = |cycle: u64| {
+            if grows < NEAR_1 {
+                (cycle as f64 * grows.ln_1p()).exp_m1() / grows
+            } else {
+                (self.period_mult.powi(whole(cycle)) - 1.0) / grows
+            }
+        };
+        let due = |cycle| start(cycle) <= now * (1.0 + DUE);
+        // Off by one at most.
+        let near = ((now * grows).ln_1p() / grows.ln_1p()) as u64;
+        let cycle = (near.saturating_sub(1)..=near + 1).rev().find(|&cycle| due(cycle)).unwrap_or(0);
+        let over = (now - start(cycle)).max(0.0) / self.period_mult.powi(whole(cycle));
+        (whole(cycle), over)
+    }
+
+    /// The cycle of step `t` and the fraction of it that is over, as these semantics count.
+    fn now(&self, t: u64) -> (i32, f64) {
+        if self.keras { self.keras_cycle(t) } else { self.cycle(t) }
     }
 
     /// The rate at which a cycle begins.
@@ -98,11 +117,29 @@ impl CosineRestarts {
         let shrink = self.lr_mult.powi(cycle);
         if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { self.lr * shrink }
     }
+
+    /// Keras takes a logarithm, all in f32; its cycle begins where the rounding lets it.
+    fn keras_cycle(&self, t: u64) -> (i32, f64) {
+        let (now, mult) = (t as f32 / self.period as f32, self.period_mult as f32);
+        if mult == 1.0 {
+            return (now as i32, f64::from(now.fract()));
+        }
+        // The logarithms as close as f32 gets, whatever the platform's own.
+        let ln = |x: f32| f64::from(x).ln() as f32;
+        let cycle = (ln(1.0 - now * (1.0 - mult)) / ln(mult)).floor();
+        let start = (1.0 - mult.powf(cycle)) / (1.0 - mult);
+        (cycle as i32, f64::from((now - start) / mult.powf(cycle)))
+    }
+}
+
+/// As an exponent.
+fn whole(cycle: u64) -> i32 {
+    i32::try_from(cycle).unwrap_or(i32::MAX)
 }
 
 impl Formula for CosineRestarts {
     fn rates(&self, t: u64) -> Rates {
-        let (cycle, x) = self.cycle(t);
+        let (cycle, x) = self.now(t);
         Rates::of(Shape::Cosine.between(self.peak(cycle), self.end_lr, x))
     }
 }

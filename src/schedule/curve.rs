@@ -18,6 +18,7 @@ impl Shape {
     pub fn between(self, from: f64, to: f64, x: f64) -> f64 {
         match self {
             Self::Linear => (to - from) * x + from,
+            // Halved first: twice a huge rate would overflow.
             Self::Cosine => to + (from - to) * ((1.0 + (PI * x).cos()) / 2.0),
             Self::OneMinusSqrt => to + (from - to) * (1.0 - x.sqrt()),
         }

@@ -62,6 +62,17 @@ impl Duration {
         }
     }
 
+    /// The duration in epochs as an exact fraction, numerator and denominator: 1.5 epochs are 15/10, and 0.1 epochs 1/10, which no
+    /// f64 is. `None` where it is not given in epochs, or has too many digits.
+    pub fn epochs(self) -> Option<(u64, u64)> {
+        let Self::Epochs(epochs) = self else { return None };
+        (0..=15).map(|digits| 10_u64.pow(digits)).find_map(|denominator| {
+            let numerator = (epochs * denominator as f64).round();
+            let same = numerator < (1_u64 << 53) as f64 && numerator / denominator as f64 == epochs;
+            same.then_some((numerator as u64, denominator))
+        })
+    }
+
     pub fn is_zero(self) -> bool {
         let (Self::Epochs(length) | Self::Steps(length) | Self::Percent(length)) = self;
         length == 0.0
@@ -108,6 +119,14 @@ mod tests {
         assert_eq!(Duration::Percent(30.0).steps(391, 3910), 1173);
         assert_eq!(Duration::Percent(55.0).steps(1, 100), 55);
         assert_eq!(Duration::Epochs(1e300).steps(391, 3910), 1 << 48);
+    }
+
+    #[test]
+    fn epochs_are_an_exact_fraction() {
+        assert_eq!(Duration::Epochs(1.5).epochs(), Some((15, 10)));
+        assert_eq!(Duration::Epochs(0.1).epochs(), Some((1, 10)));
+        assert_eq!(Duration::Epochs(10.0).epochs(), Some((10, 1)));
+        assert_eq!([Duration::Steps(10.0), Duration::Epochs(1e300)].map(Duration::epochs), [None, None]);
     }
 
     #[test]

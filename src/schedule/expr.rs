@@ -2,7 +2,6 @@
 
 use super::{Formula, Kind, Rates};
 use crate::spec::{Entry, Parameter};
-use crate::usage;
 use crate::usage::Usage;
 use exmex::{literal_matcher_from_pattern, BinOp, Express, FlatEx, FloatOpsFactory, MakeOperators, MatchLiteral, Operator};
 
@@ -22,7 +21,7 @@ use exmex::{literal_matcher_from_pattern, BinOp, Express, FlatEx, FloatOpsFactor
 /// | `epochs`      | epochs of the run                     |
 ///
 /// With + − * / % ^ (or `**`), comparisons that give 1 or 0, `min(a, b)`, `max(a, b)`, `floor`, `ceil`, `round`, `abs`, `sqrt`, `exp`, `ln`,
-/// `log2`, `log10`, `sin`, `cos`, `tan`, `tanh` and more, and `PI`. −a^b is −(a^b), as in Python. Behind a warm-up or in a
+/// `log2`, `log10`, `sin`, `cos`, `tan`, `tanh` and more, and `PI`. −a^b is −(a^b) and a^b^c is a^(b^c), as in Python. Behind a warm-up or in a
 /// sequence the variables are those of its own clock.
 ///
 /// Draw it: `lrsched show --schedule 'expr:lr*0.5^floor((1+epoch)/10)'`
@@ -109,22 +108,14 @@ pub(super) const KIND: Kind = Kind {
     build: |a| {
         let text = a.text("expr");
         let refuse = |problem: String| Usage(format!("expr: `{text}` {problem}"));
-        let expression = FlatEx::<f64, Operators, Numbers>::parse(&unary_minus_below_power(text))
+        let expression = FlatEx::<f64, Operators, Numbers>::parse(&as_elsewhere(text))
             .map_err(|error| refuse(format!("is no expression: {error}")))?;
         let find = |name: &String| match VARIABLES.iter().find(|(known, _)| known == name) {
             Some(&(_, variable)) => Ok(variable),
             None => Err(refuse(format!("has an unknown variable `{name}` (there are: {})", VARIABLES.map(|(name, _)| name).join(", ")))),
         };
         let variables = expression.var_names().iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let expr = Expr { expression, variables, lr: a.lr, steps_per_epoch: a.steps_per_epoch, horizon: a.horizon };
-        for t in 0..=a.reach.min(a.horizon - 1) {
-            let rate = expr.rate(t);
-            if !(rate.is_finite() && rate >= 0.0) {
-                let epoch = t / a.steps_per_epoch;
-                return usage!("expr: `{text}` must be finite and at least 0 in the whole run, got {rate} at step {t} (epoch {epoch})");
-            }
-        }
-        Ok(Box::new(expr))
+        Ok(Box::new(Expr { expression, variables, lr: a.lr, steps_per_epoch: a.steps_per_epoch, horizon: a.horizon }))
     },
 };
 
@@ -154,22 +145,50 @@ impl Formula for Expr {
     }
 }
 
-/// The parser lets a unary minus bind tighter than a power, so that exp(-(t/9)^2) would grow. Everybody else lets it bind
-/// looser: spell it as a subtraction or a product.
-fn unary_minus_below_power(text: &str) -> String {
-    let (mut out, mut before) = (String::new(), '(');
-    for c in text.replace("**", "^").chars() {
+/// The parser lets a unary minus bind tighter than a power, so that exp(-(t/9)^2) would grow, and takes 2^3^2 for (2^3)^2.
+/// Everybody else lets the minus bind looser and begins a chain of powers at its right end: spell the one as a subtraction or
+/// a product, and put the exponent of the other in brackets.
+fn as_elsewhere(text: &str) -> String {
+    let text = text.replace("**", "^");
+    // How many brackets of exponents are open at each level of the user's own.
+    let (mut out, mut before, mut open) = (String::new(), '(', vec![0]);
+    let mut rest = &*text;
+    while let Some(c) = rest.chars().next() {
+        let length = word(rest).max(c.len_utf8());
+        let binary = before.is_alphanumeric() || matches!(before, ')' | '.' | '_');
+        let ends = binary && !is_word(c) && !c.is_whitespace() && !matches!(c, '(' | '^');
+        if let Some(open) = open.last_mut().filter(|_| ends || c == ',' || c == ')') {
+            out.push_str(&")".repeat(std::mem::take(open)));
+        }
         match (c, before) {
-            ('-', '(' | ',' | '<' | '>' | '=') => out.push_str("0-"),
+            ('-', '(' | ',' | '<' | '>' | '=' | '^') => out.push_str("0-"),
             ('-', '+' | '-' | '*' | '%') => out.push_str("(0-1)*"),
             ('-', '/') => out.push_str("(0-1)/"),
-            _ => out.push(c),
+            _ => out.push_str(&rest[..length]),
         }
-        if !c.is_whitespace() {
-            before = c;
+        match c {
+            '(' => open.push(0),
+            ')' if open.len() > 1 => drop(open.pop()),
+            '^' => {
+                out.push('(');
+                open.last_mut().into_iter().for_each(|open| *open += 1);
+            }
+            _ => {}
         }
+        before = rest[..length].trim_end().chars().last().unwrap_or(before);
+        rest = &rest[length..];
     }
-    out
+    out + &")".repeat(open.into_iter().sum())
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '_')
+}
+
+/// The length of the number or the name at the front; 0 where there is none. The sign in 1e-3 belongs to the number.
+fn word(text: &str) -> usize {
+    Numbers::is_literal(text)
+        .map_or_else(|| text.find(|c| !is_word(c)).unwrap_or(text.len()), str::len)
 }
 
 #[cfg(test)]
@@ -190,7 +209,21 @@ mod tests {
         assert_eq!(at_5("exp(0+-t**2/25)"), (-1.0_f64).exp());
         assert_eq!(at_5("2^-1"), 0.5);
         assert_eq!(at_5("1e-3*t"), 0.005);
+        assert_eq!(at_5("2^--(t/5)^2"), 2.0);
         assert_eq!(at_5("(-1 < t) * lr"), 0.1);
+    }
+
+    #[test]
+    fn a_chain_of_powers_begins_at_its_right_end() {
+        assert_eq!(at_5("2^3^2"), 512.0);
+        assert_eq!(at_5("2 ** 3 ** 2 - 500"), 12.0);
+        assert_eq!(at_5("(2^3)^2"), 64.0);
+        assert_eq!(at_5("2^-1^2*8"), 4.0);
+        assert_eq!(at_5("2^-(t/5)^2 * 2"), 1.0);
+        assert_eq!(at_5("2^max(1, 3^1^4)^2 + 1"), 513.0);
+        assert_eq!(at_5("4^5e-1^1/2"), 1.0);
+        assert_eq!(at_5("2^e-1"), 0.0);
+        assert_eq!(at_5("(2^3^2 > 500) + (3 < 2^3^0)"), 1.0);
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::usage;
 /// | `values`     | rates     | one more than milestones |         |
 ///
 /// The drop happens at the milestone itself, as in PyTorch's `MultiStepLR` and optax's `piecewise_constant_schedule`. Keras's
-/// `PiecewiseConstantDecay` still has the old value at its boundary and drops one step later: `--semantics keras`.
+/// `PiecewiseConstantDecay` still has the old value at its boundary and drops one step later: `--semantics keras`. A milestone
+/// of 1.5 epochs is passed at e = 2; the frameworks' semantics count it in steps.
 ///
 /// Draw it: `lrsched show --schedule piecewise:milestones=15,25`
 ///
@@ -56,9 +57,14 @@ pub(super) const KIND: Kind = Kind {
         source: "PyTorch MultiStepLR; Keras PiecewiseConstantDecay; optax piecewise_constant_schedule",
     },
     build: |a| {
-        let milestones = a.steps_list("milestones")?;
+        let mut milestones = a.steps_list("milestones")?;
         if !milestones.is_sorted() {
             return a.refuse("milestones", "in ascending order");
+        }
+        if a.semantics == Semantics::Native {
+            milestones = a.steps_list_of_whole_epochs("milestones")?;
+            // 12st may have overtaken 1.5ep.
+            milestones.sort_unstable();
         }
         let values = if a.given("values") {
             a.rates("values")?

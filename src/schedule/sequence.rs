@@ -6,6 +6,9 @@ use crate::usage;
 use crate::usage::Usage;
 use serde_json::Value;
 
+/// Every step is checked in a run up to this long; in a longer one, as many that are evenly spread, and the end.
+const MOST_CHECKED: u64 = 10_000_000;
+
 /// A schedule ready to be asked.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -37,8 +40,8 @@ impl Schedule {
     /// Fits a spec to a run.
     ///
     /// # Errors
-    /// A value out of its range, a sequence whose parts do not say how long they are, an expression that is negative or not
-    /// finite anywhere in the run.
+    /// A value out of its range, a sequence whose parts do not say how long they are, a rate that is negative or not finite
+    /// anywhere in the run.
     pub fn build(spec: &Spec, setting: &Setting) -> Result<Self, Usage> {
         let total_steps = setting.total_steps();
         if total_steps == 0 {
@@ -97,7 +100,25 @@ impl Schedule {
             stages.push(Stage { begin, start, warmup_from, lr: a.lr, formula, peak, floor, end: over });
             begin = end;
         }
-        Ok(Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch })
+        let schedule = Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch };
+        schedule.refuse_bad_rates(spec)?;
+        Ok(schedule)
+    }
+
+    /// Values that are each in their range can still overflow together, or fall below 0.
+    fn refuse_bad_rates(&self, spec: &Spec) -> Result<(), Usage> {
+        let stride = (self.total_steps / MOST_CHECKED).max(1) as usize;
+        for t in (0..self.total_steps).step_by(stride).chain([self.total_steps - 1, self.total_steps]) {
+            let rate = self.at(t).learning_rate;
+            if !(rate.is_finite() && rate >= 0.0) {
+                let part = &spec.parts()[self.position(t)];
+                let epoch = t / self.steps_per_epoch;
+                return usage!(
+                    "{part}: the rate must be finite and at least 0 in the whole run, got {rate} at step {t} (epoch {epoch})"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// A pure function of the clock (and, for `halve` and `plateau`, of what has been observed so far).

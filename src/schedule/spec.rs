@@ -180,6 +180,10 @@ impl PartialEq for Part {
 /// One way to write each value: the shortest number, no suffix where a plain number means the same, lists with commas.
 fn canonical(key: &str, text: &str) -> String {
     let text = text.trim();
+    // An expression is no number: `10ep` is a mistake in it.
+    if key == "expr" {
+        return text.to_string();
+    }
     if !LISTS.contains(&key) {
         return canonical_item(key, text);
     }
@@ -206,6 +210,7 @@ fn canonical_item(key: &str, text: &str) -> String {
     let (number, suffix) = text.split_at(number_end);
     let number = number.trim();
     match number.parse::<f64>() {
+        Ok(value) if !value.is_finite() => text.to_string(),
         Ok(value) if suffix == Unit::of(key).suffix() => shortest(value),
         Ok(value) if matches!(suffix, "" | "%" | "x" | "ep" | "st") => format!("{}{suffix}", shortest(value)),
         _ => text.to_string(),

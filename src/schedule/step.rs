@@ -16,8 +16,8 @@ use crate::spec::{Entry, Parameter};
 ///
 /// The first drop comes at e = `drop-every` − 1, as in the tutorials. PyTorch's `StepLR` uses ⌊e / step_size⌋ and drops one
 /// epoch later, and so does Keras's `ExponentialDecay(staircase=True)` and optax's `exponential_decay(staircase=True)`:
-/// `--semantics torch`, `keras` or `optax`. A duration that is not a whole number of epochs is counted in steps:
-/// ⌊(1 + t) / drop_every⌋.
+/// `--semantics torch`, `keras` or `optax`. With 1.5 epochs the drops come at e = 1, 2, 4, 5, ..., when an epoch begins. A duration
+/// in steps or percent that is not a whole number of epochs is counted in steps: ⌊(1 + t) / drop_every⌋.
 ///
 /// Draw it: `lrsched show --schedule step:factor=0.5,drop-every=10 --epochs 40`
 ///
@@ -39,10 +39,16 @@ use crate::spec::{Entry, Parameter};
 pub struct Step {
     lr: f64,
     factor: f64,
-    /// In steps.
-    drop_every: u64,
-    /// What is added to t, in steps: 1 + e is counted from the start of the epoch.
-    ahead: u64,
+    count: Count,
+}
+
+/// What the drops are counted in.
+#[derive(Debug, Clone, Copy)]
+enum Count {
+    /// ⌊(t + ahead) / every⌋.
+    Steps { every: u64, ahead: u64 },
+    /// ⌊(1 + e) · denominator / numerator⌋, with S to make epochs of steps.
+    Epochs { numerator: u64, denominator: u64, steps_per_epoch: u64 },
 }
 
 pub(super) const KIND: Kind = Kind {
@@ -57,19 +63,29 @@ pub(super) const KIND: Kind = Kind {
         source: "step decay of the tutorials; PyTorch StepLR",
     },
     build: |a| {
-        let drop_every = a.steps("drop-every")?;
-        let ahead = match a.semantics {
-            Semantics::Native if drop_every.is_multiple_of(a.steps_per_epoch) => a.steps_per_epoch,
-            Semantics::Native => 1,
-            Semantics::Torch | Semantics::Keras | Semantics::Optax => 0,
+        let (every, steps_per_epoch) = (a.steps("drop-every")?, a.steps_per_epoch);
+        let count = match (a.semantics, a.epochs("drop-every")?) {
+            (Semantics::Native, Some((numerator, denominator))) => {
+                Count::Epochs { numerator, denominator, steps_per_epoch }
+            }
+            (Semantics::Native, None) if every.is_multiple_of(steps_per_epoch) => {
+                Count::Steps { every, ahead: steps_per_epoch }
+            }
+            (Semantics::Native, None) => Count::Steps { every, ahead: 1 },
+            (Semantics::Torch | Semantics::Keras | Semantics::Optax, _) => Count::Steps { every, ahead: 0 },
         };
-        Ok(Box::new(Step { lr: a.lr, factor: a.factor("factor")?, drop_every, ahead }))
+        Ok(Box::new(Step { lr: a.lr, factor: a.factor("factor")?, count }))
     },
 };
 
 impl Formula for Step {
     fn rates(&self, t: u64) -> Rates {
-        let drops = (t + self.ahead) / self.drop_every;
+        let drops = match self.count {
+            Count::Steps { every, ahead } => u128::from((t + ahead) / every),
+            Count::Epochs { numerator, denominator, steps_per_epoch } => {
+                u128::from(1 + t / steps_per_epoch) * u128::from(denominator) / u128::from(numerator)
+            }
+        };
         Rates::of(self.lr * self.factor.powf(drops as f64))
     }
 }
