@@ -96,7 +96,7 @@ fn a_rate_that_overflows_or_falls_below_0_is_refused() {
     assert!(Schedule::build(&below, &keras).is_err());
     for t in 0..300 {
         let rate = build("cosine:end-lr=1e308", 30, 10).at(t).learning_rate;
-        assert!((0.1..=1e308).contains(&rate), "{t}: {rate}");
+        assert!((0.0..=1e308).contains(&rate), "{t}: {rate}");
     }
 }
 
@@ -125,7 +125,7 @@ fn durations_of_fractional_epochs_end_where_an_epoch_begins() {
     let step = build("step:factor=0.5,drop-every=1.5", 5, 7);
     assert_eq!(
         [0, 6, 7, 13, 14, 27, 28].map(|t| step.at(t).learning_rate),
-        [0.1, 0.1, 0.05, 0.05, 0.025, 0.0125, 0.0125]
+        [0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125]
     );
     assert_eq!(changes("step:drop-every=1.5", 7, 7), [7, 14, 28, 35]);
     assert_eq!(changes("step:drop-every=2.3", 10, 7), [14, 28, 42, 63]);
