@@ -143,6 +143,7 @@ fn run_json_reads_back_as_it_was_written() {
         git: None,
         device: "cpu".into(),
         engine: "cpu".into(),
+        kernels: None,
         threads: 2,
         dataset: Dataset { name: "synthetic".into(), digest: "00".into() },
         started: lrsched::record::now(),

@@ -18,6 +18,9 @@ pub struct RunInfo {
     pub git: Option<GitState>,
     pub device: String,
     pub engine: String,
+    /// What the engine computes with: `avx2+fma`, `portable` or `candle`. It decides the last bits.
+    #[serde(default)]
+    pub kernels: Option<String>,
     pub threads: usize,
     pub dataset: Dataset,
     /// RFC 3339, UTC.

@@ -57,6 +57,7 @@ impl RunDirectory {
             git: GitState::here(),
             device: config.device.to_string(),
             engine: config.engine.to_string(),
+            kernels: None,
             threads,
             dataset: record::Dataset { name: dataset.name.clone(), digest: dataset.digest().to_string() },
             started: record::now(),
@@ -79,6 +80,7 @@ impl RunDirectory {
     /// Trains `run`, writing every row as it comes, then saves the weights and how it ended. `watchers` are told of it all, of the end
     /// when everything is on disk.
     pub fn record(mut self, run: Run<'_>, watchers: &mut dyn Observer) -> Result<Outcome> {
+        self.info.kernels = Some(run.kernels().to_string());
         let files = Files { metrics: &mut self.metrics, steps: self.steps.as_mut() };
         let trained = run.train(&mut All(vec![Box::new(files), Box::new(&mut *watchers)])).and_then(|outcome| {
             save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;

@@ -94,6 +94,11 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// What the engine computes with.
+    pub fn kernels(&self) -> &'static str {
+        self.engine.kernels()
+    }
+
     /// Finds what [`Run::new`] would find wrong with `config`, without building the network.
     pub fn check(config: &RunConfig, dataset: &Dataset) -> Result<()> {
         let train = dataset.split(config.validation, config.train_limit)?.train;
