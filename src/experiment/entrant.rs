@@ -110,7 +110,7 @@ pub fn default_entrants() -> Vec<&'static str> {
         "sgd/linear",
         "sgd/polynomial:power=2",
         "sgd/piecewise:milestones=50%,80%,factor=0.2",
-        "sgd/halve:when=val_accuracy>=0.3,when=val_accuracy>=0.5,when=val_accuracy>=0.7",
+        "sgd/halve:when=val_accuracy>=0.2,when=val_accuracy>=0.3,when=val_accuracy>=0.5",
         "sgd/plateau:factor=0.5,patience=0",
         "sgd/cosine",
         "sgd/cosine-restarts:period=40%,period-mult=1.5",
