@@ -9,8 +9,9 @@
 //! | 4     | triangle    | 9     | waves     |
 //!
 //! Nothing but the form tells the classes apart: colours, place, size and tilt are drawn alike for all of them, a bright form on a dark,
-//! shaded background with clutter, and noise on top. So a linear classifier reaches about 40 % of the test images, and `cnn` above 90 %,
-//! if the rate is right: see them with `lrsched data info --dataset synthetic --sheet sheet.png`.
+//! shaded background with clutter, and noise on top. So the rate decides. Of the test images, softmax regression gets 43.5 % right (a test
+//! holds it below 60 %); `cnn` after 5 epochs, with seed 0: 94.4 % by `lrsched train --dataset synthetic --epochs 5 --schedule linear`, and
+//! 44.1 % by the same with `--schedule constant`. See them with `lrsched data info --dataset synthetic --sheet sheet.png`.
 //!
 //! Drawing uses only +, −, ·, / and √, which every processor rounds alike, so the images are the same bytes everywhere.
 

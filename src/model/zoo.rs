@@ -11,7 +11,7 @@ pub enum Model {
     /// Four 3x3 convolutions and two linear layers, 2.2 million parameters: the network of the tutorials, and the one that speed is
     /// measured on.
     Cnn,
-    /// A small residual network with batch norm, 1.6 million parameters, for those who want above 90 %: the shape of David Page's
+    /// A small residual network with batch norm, 1.6 million parameters, for those who want more accuracy and have more time: the shape of David Page's
     /// ResNet-9 ("How to train your ResNet", 2018) at half its width.
     Resnet9,
     /// The network of Keller Jordan's airbench94 (arXiv:2404.00498), whitening layer and all.
