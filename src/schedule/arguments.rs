@@ -48,8 +48,6 @@ pub struct Arguments<'a> {
     pub steps_per_epoch: u64,
     /// T of this schedule's own clock, at least 1.
     pub horizon: u64,
-    /// The last step of that clock that is ever asked for: less than `horizon` where the run ends before.
-    pub reach: u64,
 }
 
 impl Arguments<'_> {

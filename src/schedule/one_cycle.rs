@@ -90,10 +90,6 @@ pub(super) const KIND: Kind = Kind {
         let max = a.rate("max-lr")?;
         let first = max / a.number("div-factor", "positive", |div| div > 0.0)?;
         let last = first / a.number("final-div-factor", "positive", |div| div > 0.0)?;
-        if !first.is_finite() || !last.is_finite() {
-            let key = if first.is_finite() { "final-div-factor" } else { "div-factor" };
-            return a.refuse(key, "large enough for a finite rate");
-        }
         let total = a.horizon as f64;
         let three_phase = a.switch("three-phase")?;
         // Where the way up ends, where the way back ends if there is one, and where the last phase ends.

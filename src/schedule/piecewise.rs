@@ -79,9 +79,6 @@ pub(super) const KIND: Kind = Kind {
                 milestones.len()
             );
         }
-        if !values.iter().all(|value| value.is_finite()) {
-            return a.refuse("factor", "small enough for a finite rate in the whole run");
-        }
         let late = u64::from(a.semantics == Semantics::Keras);
         Ok(Box::new(Piecewise { starts: milestones.into_iter().map(|m| m + late).collect(), values }))
     },

@@ -60,7 +60,6 @@ impl Schedule {
                 semantics: setting.semantics,
                 steps_per_epoch: setting.steps_per_epoch,
                 horizon: total_steps,
-                reach: total_steps,
             };
             if a.has("lr") {
                 a.lr = a.rate("lr")?;
@@ -90,7 +89,6 @@ impl Schedule {
                 (false, true) => total_steps,
             };
             a.horizon = end.saturating_sub(start).max(1);
-            a.reach = a.horizon.min(total_steps.saturating_sub(start));
             let formula = (part.kind().build)(&a)?;
             let rises = a.has("warmup") && warmup_from < 1.0;
             let peak = if a.has("max-lr") { Some(a.rate("max-lr")?) } else { rises.then_some(a.lr) };
