@@ -53,7 +53,7 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// # Errors
-    /// [`Usage`] for anything in `config` that does not fit the dataset or the rest of it.
+    /// [`crate::usage::Usage`] for anything in `config` that does not fit the dataset or the rest of it.
     pub fn new(config: &'a RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
         let split = dataset.split(config.validation, config.train_limit)?;
         let normalisation = Normalisation::of(&split.train);

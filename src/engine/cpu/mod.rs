@@ -1,6 +1,6 @@
 //! The fast engine: fused kernels with their own backward pass.
 //!
-//! Maps are (images, height, width, channels), channels padded to whole vectors of 8. [`plan`] compiles the list of layers into a chain of
+//! Maps are (images, height, width, channels), channels padded to whole vectors of 8. `plan` compiles the list of layers into a chain of
 //! fused operations: 3x3 convolutions by Winograd tiles with bias, ReLU and 2x2 max-pool; other and first convolutions as implicit matrix products;
 //! batch norm with its activation; linear layers on the same panels. Memory is taken at the first batch of a size and used again.
 //!
