@@ -9,9 +9,9 @@ mod progress;
 mod run;
 
 pub use config::RunConfig;
-pub use directory::{Existing, RunDirectory, save_weights};
+pub use directory::{Existing, RunDirectory, claim, save_weights};
 pub use json::JsonEvents;
 pub use lock::{LOCK, Lock};
 pub use observer::{All, Observer, Start};
 pub use progress::{Bars, Progress, ProgressMode};
-pub use run::{Outcome, Run};
+pub use run::{Outcome, Probe, Run};

@@ -81,6 +81,13 @@ impl Bars {
         }
     }
 
+    /// A bar over the iterations of what is no run of epochs; hidden where there are no bars.
+    pub fn iterations(&self, count: u64) -> ProgressBar {
+        let bar = self.multi.add(ProgressBar::new(count));
+        bar.set_style(style("{pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg} {eta} left"));
+        bar
+    }
+
     /// One more of the runs is done.
     pub fn run_done(&self) {
         if let Some(runs) = &self.runs {
@@ -222,7 +229,7 @@ fn optional(value: Option<f64>) -> String {
 }
 
 /// Four significant digits, without trailing zeros: for people; the CSV has them all.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
     if rounded != 0.0 && rounded.abs() < 1e-3 { format!("{rounded:e}") } else { format!("{rounded}") }
 }

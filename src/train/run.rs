@@ -1,8 +1,12 @@
 //! One run: spec → schedule, dataset → loader → model → loss → gradients → optimizer.step(rates) → record.
 
+mod probe;
+
+pub use probe::Probe;
+
 use super::config::RunConfig;
 use super::observer::{Observer, Start};
-use crate::data::{BatchSize, Dataset, Loader, LoaderOptions, Normalisation, Subset, Validation};
+use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
 use crate::optim::{Optimizer, Slice};
@@ -175,21 +179,9 @@ impl<'a> Run<'a> {
     fn epoch(&mut self, epoch: u64, observer: &mut dyn Observer) -> Result<EpochRow> {
         let started = Instant::now();
         let mut totals = BatchStats::default();
-        let mut step_totals = BatchStats::default();
         let mut rates = Rates { learning_rate: f64::NAN, momentum: None };
-        let mut gathered: Option<Gradients> = None;
-        for micro in self.loader.epoch(epoch, 0) {
-            step_totals += self.engine.train_batch(&mut self.parameters, &micro, &mut self.gradients)?;
-            if let Some(sum) = &mut gathered {
-                sum.add(&self.gradients);
-            }
-            if !micro.completes_step {
-                gathered.get_or_insert_with(|| self.gradients.clone());
-                continue;
-            }
-            if let Some(sum) = gathered.take() {
-                self.gradients = sum;
-            }
+        let mut batches = self.loader.epoch(epoch, 0);
+        while let Some(stats) = self.gather(&mut batches)? {
             rates = self.schedule.rates(self.clock);
             self.update(rates);
             let row = StepRow {
@@ -197,10 +189,10 @@ impl<'a> Run<'a> {
                 epoch,
                 learning_rate: rates.learning_rate,
                 momentum: self.momentum(rates),
-                loss: step_totals.loss(),
+                loss: stats.loss(),
             };
             self.clock.step += 1;
-            totals += std::mem::take(&mut step_totals);
+            totals += stats;
             observer.step(&row, &totals)?;
             if !row.loss.is_finite() {
                 break;
@@ -225,6 +217,26 @@ impl<'a> Run<'a> {
             images_per_second: totals.images as f64 / training_seconds,
             seconds: started.elapsed().as_secs_f64(),
         })
+    }
+
+    /// The gradients of the next step, summed over its micro-batches, and its stats; `None` where the epoch has ended.
+    fn gather(&mut self, batches: &mut Epoch) -> Result<Option<BatchStats>> {
+        let mut totals = BatchStats::default();
+        let mut gathered: Option<Gradients> = None;
+        for micro in batches {
+            totals += self.engine.train_batch(&mut self.parameters, &micro, &mut self.gradients)?;
+            if let Some(sum) = &mut gathered {
+                sum.add(&self.gradients);
+            }
+            if micro.completes_step {
+                if let Some(sum) = gathered {
+                    self.gradients = sum;
+                }
+                return Ok(Some(totals));
+            }
+            gathered.get_or_insert_with(|| self.gradients.clone());
+        }
+        Ok(None)
     }
 
     /// The momentum that a step with `rates` is made with; `None` for an optimizer without one.
@@ -276,7 +288,7 @@ fn diverged(row: &EpochRow) -> Option<String> {
         return None;
     };
     Some(format!(
-        "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept. Try a smaller --lr, or --warmup",
+        "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept. Try a smaller --lr (`lrsched find` suggests one), or --warmup",
         if name == "loss" { row.loss } else { row.val_loss.unwrap_or(f64::NAN) },
         row.epoch,
         row.learning_rate,
