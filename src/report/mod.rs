@@ -8,4 +8,5 @@ mod escape;
 pub mod export;
 pub mod html;
 pub mod load;
+pub mod range;
 pub mod table;
