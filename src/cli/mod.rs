@@ -10,6 +10,7 @@ mod compare;
 mod data;
 mod descend;
 mod diff;
+mod find;
 mod given;
 mod help_schedules;
 mod report;
@@ -42,6 +43,7 @@ pub fn run() -> Result<u8> {
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
+        Some(("find", matches)) => find::run(matches, quiet),
         Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
@@ -70,6 +72,7 @@ fn command() -> Command {
         )
         .subcommand(train::command())
         .subcommand(compare::command())
+        .subcommand(find::command())
         .subcommand(bench::command())
         .subcommand(data::command())
         .subcommand(descend::command())
