@@ -135,7 +135,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
         Format::Table => table(&walked).into_bytes(),
         Format::Png => landscape::figure(function, &walked).png()?,
-        Format::Svg => landscape::figure(function, &walked).svg().into_bytes(),
+        Format::Svg => landscape::figure(function, &walked).svg()?.into_bytes(),
     };
     emit(output, &bytes)
 }

@@ -62,7 +62,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let output = given.text("output").map(Path::new);
     match show::format(&given, &["chart", "csv", "svg", "png"])? {
         "csv" => show::emit(output, csv(&groups, &run).as_bytes()),
-        "svg" => show::emit(output, figure(&spec, &groups, &run).svg().as_bytes()),
+        "svg" => show::emit(output, figure(&spec, &groups, &run).svg()?.as_bytes()),
         "png" => show::emit(output, &figure(&spec, &groups, &run).png()?),
         _ => {
             let text = words(&spec, &groups, &run) + "\n" + &show::terminal(&figure(&spec, &groups, &run), output);

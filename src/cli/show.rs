@@ -102,7 +102,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
         "csv" if several => usage!("csv holds one schedule, got {}; write each to a file of its own", curves.len()),
         "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),
-        "svg" => emit(output, figure(&curves, &run, momentum).svg().as_bytes()),
+        "svg" => emit(output, figure(&curves, &run, momentum).svg()?.as_bytes()),
         "png" => emit(output, &figure(&curves, &run, momentum).png()?),
         _ => emit(output, terminal(&figure(&curves, &run, momentum), output).as_bytes()),
     }
