@@ -83,6 +83,8 @@ pub fn table() -> &'static [Entry] {
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     entry: Entry,
+    /// Those that have this schedule, under whatever name; with the semantics of the others it is the native one.
+    frameworks: &'static [Semantics],
     build: fn(&Arguments) -> Result<Box<dyn Formula>, Usage>,
 }
 
@@ -177,6 +179,7 @@ pub enum Semantics {
 
 impl Semantics {
     pub const ALL: [Self; 4] = [Self::Native, Self::Torch, Self::Keras, Self::Optax];
+    const FRAMEWORKS: &[Self] = &[Self::Torch, Self::Keras, Self::Optax];
 
     pub fn name(self) -> &'static str {
         match self {
