@@ -162,6 +162,20 @@ fn diff_names_the_first_steps_at_which_the_frameworks_part() {
 }
 
 #[test]
+fn schedules_may_stand_without_their_flag() {
+    let run = ["--epochs", "2", "--steps-per-epoch", "3", "--format", "csv"];
+    let bare = lrsched(&[&["show", "cosine:end-lr=0.01"], &run[..]].concat());
+    assert_eq!(bare, lrsched(&[&["show", "--schedule", "cosine:end-lr=0.01"], &run[..]].concat()));
+    assert!(lrsched(&["show", "step", "cosine", "--epochs", "3"]).0.contains("cosine"));
+}
+
+#[test]
+fn a_flag_beside_several_schedules_belongs_into_the_spec_that_takes_it() {
+    let (_, error, code) = lrsched(&["show", "--schedule", "cosine", "step:drop-every=2", "--factor", "0.3"]);
+    assert!(code == 2 && error.contains("`step:drop-every=2,factor=0.3`"), "{error}");
+}
+
+#[test]
 fn help_schedules_lists_every_schedule_with_its_formula() {
     let (text, _, code) = lrsched(&["help", "schedules"]);
     assert_eq!(code, 0);

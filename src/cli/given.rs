@@ -106,7 +106,8 @@ fn negated(name: &str) -> String {
     format!("no-{name}")
 }
 
-fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
+/// `--name`, also read from its variable.
+pub fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
     let arg = Arg::new(name.to_string())
         .long(name.to_string())
         .env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase()))
@@ -197,6 +198,15 @@ impl Given {
     /// The value of `name`, where it was given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(|(_, values)| values.last()).map(String::as_str)
+    }
+
+    /// The value of `name`, unless it comes from a source below the one that chose the family's entry: `--optimizer adam:lr=0.002` goes
+    /// before the `lr` of a file, and `--lr` before both.
+    pub fn beside(&self, name: &str, family: &str) -> Option<&str> {
+        let chosen = self.values.get(family).map(|(source, _)| *source);
+        let (source, values) = self.values.get(name)?;
+        let counts = chosen.is_none_or(|chosen| *source >= chosen);
+        values.last().filter(|_| counts).map(String::as_str)
     }
 
     pub fn list(&self, name: &str) -> Option<&[String]> {

@@ -70,6 +70,9 @@ pub const TRAIN: &[Setting] = &[
     value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
 ];
 
+/// What every command takes.
+const EVERYWHERE: [&str; 2] = ["quiet", "color"];
+
 /// The settings of `command`, gathered from the command line, the environment and the config file.
 pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
     let mut given = Given::gather(matches);
@@ -78,9 +81,11 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
         let known: Vec<String> = command
             .get_arguments()
             .map(|arg| arg.get_id().to_string())
+            .chain(EVERYWHERE.map(str::to_string))
             .filter(|name| !own.contains(&name.as_str()))
             .collect();
         given.lay_below(&file, &known)?;
+        super::apply_colour(given.text("color"))?;
     }
     Ok(given)
 }
@@ -233,9 +238,18 @@ pub fn add_data_dir(table: &mut toml::Table, output: &Output) {
     }
 }
 
-/// The optimizer that `--optimizer` and its flags describe.
+/// The optimizer that `--optimizer` and its flags describe; `--lr` replaces the rate in its spec, as the other flags do.
 pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
-    OptimizerSpec::from_flags(given.text("optimizer").unwrap_or("sgd"), &given.family("optimizer", optim::table()))
+    let text = given.text("optimizer").unwrap_or("sgd");
+    let mut flags = given.family("optimizer", optim::table());
+    let spec = OptimizerSpec::from_flags(text, &flags)?;
+    match given.beside("lr", "optimizer") {
+        Some(lr) if spec.learning_rate().is_some() => {
+            flags.push(("lr".to_string(), lr.to_string()));
+            OptimizerSpec::from_flags(text, &flags)
+        }
+        _ => Ok(spec),
+    }
 }
 
 /// The schedule that `--schedule` and its flags describe.
