@@ -10,6 +10,7 @@ mod compare;
 mod data;
 mod descend;
 mod diff;
+mod eval;
 mod given;
 mod help_schedules;
 mod report;
@@ -45,6 +46,7 @@ pub fn run() -> Result<u8> {
         Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
+        Some(("eval", matches)) => eval::run(matches, quiet),
         Some(("report", matches)) => report::run(matches, quiet),
         Some(("show", matches)) => show::run(matches),
         Some(("diff", matches)) => diff::run(matches),
@@ -73,6 +75,7 @@ fn command() -> Command {
         .subcommand(bench::command())
         .subcommand(data::command())
         .subcommand(descend::command())
+        .subcommand(eval::command())
         .subcommand(report::command())
         .subcommand(show::command())
         .subcommand(diff::command())

@@ -1,13 +1,16 @@
-//! Line charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
+//! Charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
 
 mod axis;
 mod font;
 mod layout;
 mod lines;
+mod matrix;
 mod raster;
 mod scene;
 mod svg;
 mod terminal;
+
+pub use matrix::Matrix;
 
 use crate::record::replace_file;
 use std::path::Path;

@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod chart;
 pub mod comparison;
+pub mod confusion;
 pub mod entrants;
 mod escape;
 pub mod export;
