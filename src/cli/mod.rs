@@ -1,5 +1,7 @@
 //! The command line: the only user of clap. One file a command; flags and TOML become plain config structs here.
 
+#![forbid(unsafe_code)]
+
 /// `println!` for commands: a reader of stdout that has gone is an error like any other, not a panic.
 macro_rules! out {
     ($($argument:tt)*) => { $crate::cli::say(&format!("{}\n", format_args!($($argument)*)))? };

@@ -1,5 +1,7 @@
 //! What is built from runs: compare and eval; and walks down small functions.
 
+#![forbid(unsafe_code)]
+
 mod compare;
 pub mod contour;
 pub mod descend;

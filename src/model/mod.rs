@@ -2,6 +2,8 @@
 //!
 //! Nothing here computes: the engines interpret the list, so a new network is one function here and runs on both.
 
+#![forbid(unsafe_code)]
+
 mod architecture;
 mod initialise;
 mod parameters;

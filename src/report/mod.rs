@@ -1,5 +1,7 @@
 //! Reads the files of runs, never trains: tables, charts.
 
+#![forbid(unsafe_code)]
+
 pub mod analysis;
 pub mod chart;
 pub mod comparison;
