@@ -1,5 +1,7 @@
 //! The command line: the only user of clap. One file a command; flags and TOML become plain config structs here.
 
+#![forbid(unsafe_code)]
+
 /// `println!` for commands: a reader of stdout that has gone is an error like any other, not a panic.
 macro_rules! out {
     ($($argument:tt)*) => { $crate::cli::say(&format!("{}\n", format_args!($($argument)*)))? };
@@ -10,6 +12,7 @@ mod compare;
 mod data;
 mod descend;
 mod diff;
+mod eval;
 mod given;
 mod help_tables;
 mod report;
@@ -41,6 +44,7 @@ pub fn run() -> Result<u8> {
         Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
+        Some(("eval", matches)) => eval::run(matches, quiet),
         Some(("report", matches)) => report::run(matches, quiet),
         Some(("show", matches)) => show::run(matches),
         Some(("diff", matches)) => diff::run(matches),
@@ -69,6 +73,7 @@ fn command() -> Command {
         .subcommand(bench::command())
         .subcommand(data::command())
         .subcommand(descend::command())
+        .subcommand(eval::command())
         .subcommand(report::command())
         .subcommand(show::command())
         .subcommand(diff::command())

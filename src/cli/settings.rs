@@ -111,6 +111,19 @@ pub fn width() -> usize {
 /// No machine has more, and the system would refuse them one by one.
 const MOST_THREADS: usize = 1024;
 
+/// The threads to compute with: as many as asked for, or as this process may use. Makes rayon's own pool, on which loading and the optimizers
+/// compute.
+pub fn threads(asked_for: Option<usize>) -> Result<usize, Usage> {
+    let threads = match asked_for {
+        Some(threads @ 1..=MOST_THREADS) => threads,
+        Some(threads) => return usage!("threads must be at least 1 and at most {MOST_THREADS}, got {threads}"),
+        None => available_threads(),
+    };
+    // Only the first of two calls counts, and there is one.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    Ok(threads)
+}
+
 /// What a command does beside computing.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -124,13 +137,7 @@ pub struct Output {
 
 impl Output {
     pub fn resolve(given: &Given, quiet: bool) -> Result<Self> {
-        let threads = match given.parse("threads", "a whole number of at least 1")? {
-            Some(threads @ 1..=MOST_THREADS) => threads,
-            Some(threads) => return usage!("threads must be at least 1 and at most {MOST_THREADS}, got {threads}"),
-            None => available_threads(),
-        };
-        // Loading and the optimizers compute on rayon's own pool. Only the first of two calls counts, and there is one.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        let threads = threads(given.parse("threads", "a whole number of at least 1")?)?;
         if given.text("out").is_some_and(|out| out.trim().is_empty()) {
             return usage!("--out must name a folder, got nothing");
         }

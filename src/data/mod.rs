@@ -7,6 +7,8 @@
 //! Images stay bytes in memory; shuffling, augmentation, normalisation and the change of layout happen in a background thread, a few
 //! batches ahead of the step that uses them.
 
+#![forbid(unsafe_code)]
+
 mod augment;
 mod batch;
 pub mod cifar10;

@@ -1,12 +1,15 @@
-//! Line charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
+//! Charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
 
 mod axis;
 mod font;
 mod layout;
 mod lines;
+mod matrix;
 mod paint;
 mod scene;
 mod terminal;
+
+pub use matrix::Matrix;
 
 use crate::record::replace_file;
 use std::path::Path;

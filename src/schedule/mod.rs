@@ -14,6 +14,8 @@
 //! # Ok::<(), lrsched::usage::Usage>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod curve;
 mod cycle;

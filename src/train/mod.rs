@@ -1,5 +1,7 @@
 //! The loop, epoch records, and who is told of them.
 
+#![forbid(unsafe_code)]
+
 mod config;
 mod directory;
 mod json;

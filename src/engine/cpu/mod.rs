@@ -9,6 +9,7 @@
 //!
 //! This is the one room of the house with `unsafe`: vector loads and stores, and the jump into code compiled for detected instructions.
 
+#![allow(unsafe_code, reason = "vector loads and stores need pointers, and detected instructions a promise")]
 // Loops over lanes, taps and positions index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 

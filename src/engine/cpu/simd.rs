@@ -214,6 +214,7 @@ mod x86 {
 
     // SAFETY of every block below: the instructions are there, because this type is used only in functions that are entered with
     // an `Isa::Avx2`, which exists only where the processor was asked and has them. Pointers are the caller's promise.
+    #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all of them stands above")]
     impl Simd for Avx2 {
         type V = __m256;
 
