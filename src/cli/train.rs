@@ -3,7 +3,7 @@
 use super::settings::{self, Output};
 use crate::data::Dataset;
 use crate::record::Status;
-use crate::train::{All, Bars, Existing, JsonEvents, Observer, Run, RunDirectory};
+use crate::train::{All, Bars, Control, Existing, JsonEvents, Observer, Run, RunDirectory};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
@@ -40,7 +40,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     if output.json {
         watchers.push(Box::new(JsonEvents::new(&path.display().to_string(), config.log_steps)));
     }
-    let outcome = directory.record(run, &mut All(watchers))?;
+    let outcome = directory.record(run, &Control::default(), &mut All(watchers))?;
     if let Some(message) = outcome.message.filter(|_| quiet) {
         bars.warn(&message);
     }

@@ -3,7 +3,9 @@
 use super::entrant::Entrant;
 use crate::data::Dataset;
 use crate::record::{ComparisonRow, Results, RunInfo, Status, read_rows, write_rows};
-use crate::train::{All, Bars, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory};
+use crate::train::{
+    All, Bars, Control, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory,
+};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Context, Result};
@@ -202,7 +204,7 @@ fn train(
     if json {
         watchers.push(Box::new(JsonEvents::new(&planned.name, planned.config.log_steps)));
     }
-    directory.record(run, &mut All(watchers))
+    directory.record(run, &Control::default(), &mut All(watchers))
 }
 
 /// The row of a run that has been done before, or `None` where it is to be done.
