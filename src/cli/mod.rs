@@ -13,6 +13,8 @@ mod diff;
 mod given;
 mod help_schedules;
 mod report;
+mod resume;
+mod session;
 mod settings;
 mod show;
 mod train;
@@ -42,6 +44,7 @@ pub fn run() -> Result<u8> {
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches, quiet),
         Some(("compare", matches)) => compare::run(matches, quiet),
+        Some(("resume", matches)) => resume::run(matches, quiet),
         Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
@@ -70,6 +73,7 @@ fn command() -> Command {
         )
         .subcommand(train::command())
         .subcommand(compare::command())
+        .subcommand(resume::command())
         .subcommand(bench::command())
         .subcommand(data::command())
         .subcommand(descend::command())

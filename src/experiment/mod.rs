@@ -1,10 +1,12 @@
-//! What is built from runs: compare; and walks down small functions.
+//! What is built from runs: compare, resume; and walks down small functions.
 
 mod compare;
 pub mod contour;
 pub mod descend;
 mod entrant;
 pub mod landscape;
+mod resume;
 
-pub use compare::{Comparison, Plan, PlannedRun};
+pub use compare::{Comparison, Plan, PlannedRun, Training};
 pub use entrant::{Entrant, Overrides, default_entrants};
+pub use resume::{Left, Request};

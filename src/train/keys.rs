@@ -90,6 +90,7 @@ fn take_terminal() -> bool {
     let taken = tcsetattr(stdin(), OptionalActions::Now, &modes).is_ok();
     if taken {
         BEFORE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(before);
+        crate::engine::cpu::before_refusal(restore_terminal);
     }
     taken
 }

@@ -29,3 +29,5 @@ pub use lock::{LOCK, Lock};
 pub use observer::{All, Observer, Reason, Start};
 pub use progress::{Bars, Progress, ProgressMode, Speaker};
 pub use run::{Adjustment, Outcome, Run};
+#[cfg(unix)]
+pub use signals::listen;

@@ -109,6 +109,11 @@ impl Bars {
         self.speaker().line(text);
     }
 
+    /// Whether nothing but warnings is written.
+    pub fn are_silent(&self) -> bool {
+        self.mode == ProgressMode::None
+    }
+
     /// Whether there are bars on a terminal.
     pub fn are_shown(&self) -> bool {
         self.mode == ProgressMode::Bar && !self.multi.is_hidden()
@@ -267,7 +272,7 @@ impl Observer for Progress<'_> {
                 optional(outcome.test_accuracy),
                 outcome.seconds,
             ));
-        } else if let Some(message) = &outcome.message {
+        } else if let Some(message) = outcome.message.as_ref().filter(|_| outcome.stop.is_none()) {
             self.bars.line(&format!("{}{message}", self.label));
         }
         Ok(())
@@ -287,7 +292,7 @@ fn optional(value: Option<f64>) -> String {
 }
 
 /// Four significant digits, without trailing zeros: for people; the CSV has them all.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
     if rounded != 0.0 && rounded.abs() < 1e-3 { format!("{rounded:e}") } else { format!("{rounded}") }
 }

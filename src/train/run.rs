@@ -5,6 +5,7 @@ use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
 use super::course::{Course, Reach};
 use super::observer::{Observer, Reason, Start};
+use super::progress::short;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
@@ -38,6 +39,8 @@ pub struct Outcome {
     pub stop: Option<Stop>,
     /// Updates made, by all the processes that worked on it.
     pub step: u64,
+    /// The learning rate of the last of them.
+    pub rate: Option<f64>,
     pub last: Option<EpochRow>,
     pub best_epoch: Option<u64>,
     pub best_val_accuracy: Option<f64>,
@@ -177,7 +180,11 @@ impl<'a> Run<'a> {
                 let what = if *reach == Reach::Hold { "schedule held" } else { "schedule stretched" };
                 (now.epochs.to_string(), format!("{epochs}, {what}"))
             }
-            _ => (now.to_string(), course.to_string()),
+            _ => {
+                let clock = self.clock();
+                let (old, new) = (now.rates(&self.schedule, clock), course.rates(&schedule, clock));
+                (format!("{} ({now})", short(old.learning_rate)), format!("{} ({course})", short(new.learning_rate)))
+            }
         };
         let epoch = step / self.loader.steps_per_epoch();
         let change = Change { time: record::now(), step: *step, epoch, setting: setting.to_string(), from, to };
@@ -185,6 +192,10 @@ impl<'a> Run<'a> {
         self.position.course = course;
         self.position.changes.push(change);
         Ok(())
+    }
+
+    pub fn config(&self) -> &'a RunConfig {
+        self.config
     }
 
     /// Where the run stands.
@@ -246,6 +257,7 @@ impl<'a> Run<'a> {
             message,
             stop,
             step: position.step,
+            rate: position.applied.map(|rates| rates.learning_rate),
             last: position.row,
             best_epoch: position.best_epoch,
             best_val_accuracy: position.best_val_accuracy,

@@ -39,8 +39,10 @@ impl Saver {
                 }
             }
         };
-        let thread =
-            std::thread::Builder::new().name("saver".to_string()).spawn(write).context("cannot start a thread")?;
+        let thread = std::thread::Builder::new()
+            .name("saver".to_string())
+            .spawn(write)
+            .context("cannot start a thread (is there too little memory?)")?;
         Ok(Self { jobs: Some(jobs), done, thread: Some(thread), open: false })
     }
 

@@ -34,6 +34,9 @@ pub fn listen(control: &Control, speaker: Speaker) -> Result<()> {
             }
         }
     };
-    std::thread::Builder::new().name("signals".to_string()).spawn(attend).context("cannot start a thread")?;
+    std::thread::Builder::new()
+        .name("signals".to_string())
+        .spawn(attend)
+        .context("cannot start a thread (is there too little memory?)")?;
     Ok(())
 }
