@@ -161,6 +161,18 @@ impl Given {
         given
     }
 
+    /// What the command line alone says.
+    #[must_use]
+    pub fn typed(mut self) -> Self {
+        self.values.retain(|_, (source, _)| *source == Source::CommandLine);
+        self
+    }
+
+    /// Whether `name` was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// Lays the keys of a config file below what has been given already. `known` are the names that the command takes.
     ///
     /// # Errors

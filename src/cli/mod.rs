@@ -16,6 +16,8 @@ mod eval;
 mod given;
 mod help_tables;
 mod report;
+mod resume;
+mod session;
 mod settings;
 mod show;
 mod train;
@@ -41,6 +43,7 @@ pub fn run() -> Result<u8> {
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches),
         Some(("compare", matches)) => compare::run(matches),
+        Some(("resume", matches)) => resume::run(matches, quiet),
         Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
@@ -70,6 +73,7 @@ fn command() -> Command {
         )
         .subcommand(train::command())
         .subcommand(compare::command())
+        .subcommand(resume::command())
         .subcommand(bench::command())
         .subcommand(data::command())
         .subcommand(descend::command())

@@ -6,20 +6,26 @@ use crate::engine::{DeviceChoice, EngineKind};
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Semantics, Spec};
 use crate::spec::Entry;
-use crate::train::{ProgressMode, RunConfig};
+use crate::train::{Every, ProgressMode, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use std::path::{Path, PathBuf};
 
-const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
+pub const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
     Setting { name, value, kind: Kind::Value, help }
 }
 
-const fn switch(name: &'static str, help: &'static str) -> Setting {
+pub const fn switch(name: &'static str, help: &'static str) -> Setting {
     Setting { name, value: "", kind: Kind::Switch, help }
 }
+
+pub const CHECKPOINT_EVERY: Setting = value(
+    "checkpoint-every",
+    "N",
+    "Save a checkpoint so often, too: 500st (steps), 60s, 10min or 1h [default: after each epoch]",
+);
 
 /// What `train` and `compare` share.
 pub const COMMON: &[Setting] = &[
@@ -55,6 +61,7 @@ pub const COMMON: &[Setting] = &[
     value("out", "DIR", "Where the results go [default: a new folder below results/]"),
     switch("force", "Replace what an earlier run left in --out"),
     switch("log-steps", "Log every step to steps.csv"),
+    CHECKPOINT_EVERY,
     value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
     Setting { name: "json", value: "", kind: Kind::Switch, help: "One JSON object an event on stdout" },
     switch("print-config", "Print the resolved settings as a config file, and stop"),
@@ -133,6 +140,7 @@ pub struct Output {
     pub force: bool,
     pub progress: ProgressMode,
     pub json: bool,
+    pub every: Option<Every>,
 }
 
 impl Output {
@@ -154,6 +162,7 @@ impl Output {
             force: given.switch("force")?,
             progress: if quiet { ProgressMode::None } else { given.parse_own("progress")?.unwrap_or_default() },
             json: given.switch("json")?,
+            every: given.parse_own("checkpoint-every")?,
         })
     }
 

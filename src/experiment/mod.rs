@@ -1,4 +1,4 @@
-//! What is built from runs: compare and eval; and walks down small functions.
+//! What is built from runs: compare, resume and eval; and walks down small functions.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +8,8 @@ pub mod descend;
 mod entrant;
 pub mod eval;
 pub mod landscape;
+mod resume;
 
-pub use compare::{Comparison, Plan, PlannedRun};
+pub use compare::{Comparison, Plan, PlannedRun, Training};
 pub use entrant::{Entrant, Overrides, default_entrants};
+pub use resume::{Left, Request};

@@ -4,10 +4,11 @@
 
 mod file;
 mod run_info;
+pub mod stop_at;
 mod table;
 
-pub use file::replace_file;
-pub use run_info::{Dataset, GitState, Results, RunInfo, now};
+pub use file::{remove_leftovers, replace_file, sync_folder};
+pub use run_info::{Change, Dataset, GitState, Results, RunInfo, now};
 pub use table::{ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};

@@ -154,7 +154,7 @@ impl Clock {
 }
 
 /// What a step is applied with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     pub learning_rate: f64,
     /// `None` where the schedule leaves the optimizer's momentum alone.

@@ -7,13 +7,15 @@
 //! Sums over images are taken per fixed group and added up in order, so the bits depend on the batch but not on the number of threads.
 //! The instruction set is chosen when the program runs; `LRSCHED_CPU=portable` forces the plain loops.
 //!
-//! This is the one room of the house with `unsafe`: vector loads and stores, and the jump into code compiled for detected instructions.
+//! This is the one room of the house with `unsafe`: vector loads and stores, the jump into code compiled for detected instructions,
+//! and the allocator.
 
 #![allow(unsafe_code, reason = "vector loads and stores need pointers, and detected instructions a promise")]
 // Loops over lanes, taps and positions index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
 mod activation;
+mod allocator;
 mod buffer;
 mod chain;
 mod conv_direct;
@@ -33,6 +35,7 @@ mod tiles;
 mod tiling;
 mod winograd;
 
+pub use allocator::{Allocator, before_refusal};
 pub use chain::OperationTime;
 pub use operation::Kind;
 
