@@ -5,7 +5,7 @@
 #     scripts/deny.sh            everything
 #     scripts/deny.sh offline    without the advisories, whose answer changes from day to day
 #
-# Needs cargo-deny 0.20 (`cargo install cargo-deny --locked`, about five minutes of processor time).
+# Needs cargo-deny 0.20 (`cargo install cargo-deny --locked`, about five minutes of processor time, half with `--debug`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -181,6 +181,14 @@ impl Given {
     pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
         let text =
             std::fs::read_to_string(file).with_context(|| format!("cannot read the config {}", file.display()))?;
+        self.lay_text_below(&text, file, known)
+    }
+
+    /// As [`Given::lay_below`], of the text of `file`.
+    ///
+    /// # Errors
+    /// As [`Given::lay_below`].
+    pub fn lay_text_below(&mut self, text: &str, file: &Path, known: &[String]) -> Result<()> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             Usage(format!("{} line {line}: {}", file.display(), error.message().replace('\n', ", ")))

@@ -28,4 +28,4 @@ pub use images::{CHANNELS, IMAGE_BYTES, Images, SIDE, Subset};
 pub use loader::{BatchSize, Epoch, Loader, LoaderOptions, Micro};
 pub use normalisation::Normalisation;
 pub use split::{Split, Validation};
-pub use unpack::unpack;
+pub use unpack::{unpack, unpack_files};

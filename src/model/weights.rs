@@ -70,7 +70,7 @@ fn damage(error: &SafeTensorError, bytes: usize) -> anyhow::Error {
         SafeTensorError::MetadataIncompleteBuffer => {
             anyhow!("a safetensors file that was cut, or has bytes too many: its tensors do not end at byte {bytes}")
         }
-        other => anyhow!("no safetensors file: {other}"),
+        other => anyhow!("no safetensors file: {}", shown(&other.to_string())),
     }
 }
 
@@ -90,9 +90,9 @@ fn infer(tensors: &SafeTensors<'_>) -> Result<Model> {
     })
 }
 
-/// Names come from a file: they may be long, and hold anything.
+/// Names, and what tells of them, come from a file: they may be long, and hold anything.
 fn shown(name: &str) -> String {
-    name.chars().take(80).collect::<String>().escape_debug().to_string()
+    name.chars().take(120).collect::<String>().escape_debug().to_string()
 }
 
 /// Takes each array's values from the tensor of its name in a safetensors file.
@@ -207,6 +207,10 @@ mod tests {
         assert!(error(&whole[..40], None).contains("or one that was cut"));
         assert!(error(&whole[..whole.len() - 1], None).contains("was cut, or has bytes too many"));
         assert!(error(&[&whole[..], b"more"].concat(), None).contains("bytes too many"));
+        // Found by fuzzing: the name of a tensor whose offsets are wrong stood in the line as it was.
+        let hole = br#"{"a\u0007":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#;
+        let hole = [&(hole.len() as u64).to_le_bytes()[..], hole, &[0; 8]].concat();
+        assert!(error(&hole, None).contains("invalid offset for tensor `a\\u{7}`"), "{}", error(&hole, None));
         assert!(error(b"epoch,learning_rate,loss\n0,0.1,2.3\n", None).starts_with("no safetensors file"));
     }
 }
