@@ -1,10 +1,17 @@
 //! Calls the library, prints the error chain, sets the exit code.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: lrsched::engine::cpu::Allocator = lrsched::engine::cpu::Allocator;
+
 fn main() -> ExitCode {
-    match lrsched::cli::run() {
+    fail_in_one_line();
+    let Ok(result) = std::panic::catch_unwind(lrsched::cli::run) else { return ExitCode::FAILURE };
+    match result {
         Ok(code) => ExitCode::from(code),
         // Whoever read our output has seen enough: `lrsched … | head` is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -14,6 +21,20 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "error: {line}");
             ExitCode::from(if error.is::<lrsched::usage::Usage>() { 2 } else { 1 })
         }
+    }
+}
+
+/// A defect of this program is one line, too, and exit code 1. `RUST_BACKTRACE` shows all that Rust knows.
+fn fail_in_one_line() {
+    if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
+        std::panic::set_hook(Box::new(|panic| {
+            let payload = panic.payload();
+            let words =
+                payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
+            let text = words.unwrap_or("for a reason without words").replace(char::is_control, " ");
+            let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
+            let _ = writeln!(std::io::stderr(), "error: broke down: {text}{}", place.unwrap_or_default());
+        }));
     }
 }
 

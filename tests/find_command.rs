@@ -228,6 +228,29 @@ fn events_are_one_json_object_a_line_and_plain_progress_is_lines_without_control
     assert_eq!(events[21]["suggestions"].as_array().unwrap().len(), 7);
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));
+    command
+        .arg("find")
+        .args(TINY)
+        .args(["--steps", "100000", "--max-lr", "1e-4", "--out", "test"])
+        .current_dir(&folder);
+    let mut running = command.spawn().unwrap();
+    let table = folder.path().join("test/range.csv");
+    while fs::read_to_string(&table).map_or(0, |text| text.lines().count()) < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    assert!(fs::read_to_string(&table).unwrap().ends_with('\n'));
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    assert_eq!((&info["status"], &info["tests"][0]["ended"]), (&"interrupted".into(), &"stopped".into()));
+}
+
 #[test]
 fn a_folder_with_something_in_it_is_refused_and_force_removes_only_what_a_test_left() {
     let folder = tempfile::tempdir().unwrap();

@@ -150,6 +150,8 @@ fn run_json_reads_back_as_it_was_written() {
         finished: None,
         status: Status::Running,
         message: None,
+        checkpoint_every: None,
+        changes: Vec::new(),
         results: Results { best_epoch: Some(3), ..Results::default() },
     };
     info.write(&path).unwrap();

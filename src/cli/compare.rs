@@ -1,9 +1,10 @@
 //! `lrsched compare`: all entrants in sequence, and which one won.
 
 use super::given::{Kind, Setting};
+use super::session::{self, Keys, Session};
 use super::settings::{self, Output};
 use crate::data::{Dataset, DatasetKind};
-use crate::experiment::{Comparison, Entrant, Overrides, Plan, default_entrants};
+use crate::experiment::{Comparison, Entrant, Overrides, Plan, Training, default_entrants};
 use crate::optim;
 use crate::record::Status;
 use crate::report;
@@ -35,12 +36,13 @@ const COMPARE: &[Setting] = &[
 pub fn command() -> Command {
     let command = Command::new("compare")
         .about("Train every entrant in sequence, and show which one wins")
-        .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nStarted again with the same --out it runs only what is missing.");
+        .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nStarted again with the same --out it goes on where it was stopped, and runs only what is missing.");
     settings::with_flags(command, &[settings::COMMON, COMPARE])
 }
 
-pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
+    let quiet = given.switch("quiet")?;
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),
         schedule: given.family("schedule", &settings::schedule_entries()),
@@ -58,6 +60,19 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
     entrants_take(&overrides, &entrants)?;
+    let own_rate: Vec<String> = entrants
+        .iter()
+        .filter(|entrant| entrant.optimizer.learning_rate().is_some())
+        .map(ToString::to_string)
+        .collect();
+    if let Some(lr) = given.text("lr") {
+        if own_rate.len() == entrants.len() {
+            return usage!("no entrant takes --lr {lr}, each has a rate of its own; leave it out, or an `lr=`");
+        }
+        if !own_rate.is_empty() {
+            super::warn(&[format!("--lr {lr} is not for {}, which has its own rate", own_rate.join(" and "))]);
+        }
+    }
     plan.runs.iter().step_by(seeds as usize).try_for_each(|run| settings::check_without_images(&run.config))?;
     if given.switch("print-config")? {
         return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &output);
@@ -71,7 +86,22 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
     let bars = Bars::new(output.progress, Some(comparison.missing() as u64));
-    comparison.run(&dataset, output.threads, &bars, output.json)?;
+    // An entrant is what its name says: its rate is not to be changed by hand.
+    let session = Session::open(&bars, Keys::WithoutRates, output.json)?;
+    let training = Training {
+        threads: output.threads,
+        bars: &bars,
+        json: output.json,
+        control: &session.control,
+        every: output.every,
+    };
+    let stopped = comparison.run(&dataset, &training)?;
+    drop(session);
+    if let Some(stop) = stopped {
+        bars.warn(&format!("stopped; everything is saved in {}", folder.display()));
+        bars.warn(&format!("go on with:  {}", session::same_command(&folder)));
+        return Ok(stop.exit_code());
+    }
     drop(bars);
 
     let rows = comparison.rows();

@@ -1,7 +1,7 @@
 //! `lrsched find`: the learning rate range test.
 
-use super::given::{Given, Kind, Setting, add_families, add_settings};
-use super::settings::{self, Output};
+use super::given::{Given, Setting, add_families, add_settings};
+use super::settings::{self, Output, value};
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::find::{Ended, FindConfig, FindDirectory, Length, RangeTest};
 use crate::optim;
@@ -9,7 +9,7 @@ use crate::record::{RangeRow, Status};
 use crate::report::load::shell_line;
 use crate::report::range::{self, RangeTests};
 use crate::stats::suggest::{Combined, Method, headline, show};
-use crate::train::{Bars, Existing, JsonEvents, RunConfig};
+use crate::train::{Bars, Control, Existing, JsonEvents, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -19,10 +19,6 @@ use std::cmp::Ordering;
 
 /// The loss fell nowhere, or blew up at once: there is nothing to suggest.
 const NOTHING_FOUND: u8 = 4;
-
-const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
-    Setting { name, value, kind: Kind::Value, help }
-}
 
 const FIND: &[Setting] = &[
     value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
@@ -46,7 +42,7 @@ const FIND: &[Setting] = &[
 ];
 
 /// Settings of `train` that a range test has no use for, or says itself.
-const NOT_HERE: [&str; 3] = ["lr", "epochs", "log-steps"];
+const NOT_HERE: [&str; 4] = ["lr", "epochs", "log-steps", "checkpoint-every"];
 
 pub fn command() -> Command {
     let common: Vec<Setting> =
@@ -58,8 +54,9 @@ pub fn command() -> Command {
     add_families(add_settings(command, &[FIND, &common].concat()), &[("optimizer", optim::table())])
 }
 
-pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
+    let quiet = given.switch("quiet")?;
     let config = config(&given)?;
     let output = Output::resolve(&given, quiet)?;
     settings::check_without_images(&config.run)?;
@@ -75,7 +72,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
     let path = output.directory(&format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, output.threads)?;
-    let tests = match tests(&config, &dataset, &output, &mut directory) {
+    let control = Control::default();
+    let tests = match tests(&config, &dataset, &output, &mut directory, &control) {
         Ok(tests) => RangeTests { name: path.display().to_string(), tests },
         Err(error) => {
             // The first error is the one to tell; if this cannot be written either, it has the same cause.
@@ -83,6 +81,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
             return Err(error);
         }
     };
+    if let Some(stop) = control.stopping() {
+        directory.close(Status::Interrupted, Some("stopped before its end".to_string()))?;
+        return Ok(stop.exit_code());
+    }
     let said = tests.suggestions();
     let figure = tests.figure(&said, &title(&config));
     figure.write_png(&path.join("range.png"))?;
@@ -118,10 +120,13 @@ fn tests(
     dataset: &Dataset,
     output: &Output,
     directory: &mut FindDirectory,
+    control: &Control,
 ) -> Result<Vec<(String, Vec<RangeRow>)>> {
     let bars = Bars::new(output.progress, None);
+    #[cfg(unix)]
+    crate::train::listen(control, bars.speaker())?;
     let mut tests = Vec::new();
-    for index in 0..config.seeds {
+    for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
         let run = RunConfig { seed: config.run.seed.saturating_add(index), ..config.run.clone() };
         let test = RangeTest::new(config, &run, dataset, output.threads)?;
         let name = format!("seed-{}", run.seed);
@@ -134,7 +139,7 @@ fn tests(
             events.write("start", json!({ "config": config.table()?, "iterations": steps }))?;
         }
         let mut accuracy = None;
-        let rows = directory.record(run.seed, test, &mut |row| {
+        let rows = directory.record(run.seed, test, control, &mut |row| {
             accuracy = row.val_accuracy.or(accuracy);
             bar.inc(1);
             let seen = accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
@@ -161,6 +166,7 @@ fn ended(how: Option<Ended>, rate: f64) -> String {
             format!("stopped at {rate}: the smoothed loss was four times its best; its rows are kept")
         }
         Some(Ended::NotANumber) => format!("stopped at {rate}: the loss was no longer a number; its rows are kept"),
+        Some(Ended::Stopped) => format!("stopped by request at {rate}; its rows are kept"),
         _ => format!("tested up to the end, at {rate}"),
     }
 }

@@ -1,14 +1,11 @@
 //! `lrsched train`: one run.
 
+use super::session;
 use super::settings::{self, Output};
 use crate::data::Dataset;
-use crate::record::Status;
-use crate::train::{All, Bars, Existing, JsonEvents, Observer, Run, RunDirectory};
+use crate::train::{Bars, Existing, Run, RunDirectory};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
-
-/// A diverged run ends with this exit code.
-const DIVERGED: u8 = 4;
 
 pub fn command() -> Command {
     let command = Command::new("train")
@@ -17,8 +14,9 @@ pub fn command() -> Command {
     settings::with_flags(command, &[settings::COMMON, settings::TRAIN])
 }
 
-pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
+    let quiet = given.switch("quiet")?;
     let config = settings::run_config(&given, settings::optimizer(&given)?, settings::schedule(&given)?, 30)?;
     let output = Output::resolve(&given, quiet)?;
     settings::check_without_images(&config)?;
@@ -36,14 +34,5 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let directory = RunDirectory::create(&path, existing, &config, &dataset, output.threads)?;
 
     let bars = Bars::new(output.progress, None);
-    let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(None))];
-    if output.json {
-        watchers.push(Box::new(JsonEvents::new(&path.display().to_string(), config.log_steps)));
-    }
-    let outcome = directory.record(run, &mut All(watchers))?;
-    if let Some(message) = outcome.message.filter(|_| quiet) {
-        bars.warn(&message);
-    }
-    bars.line(&format!("results in {}", path.display()));
-    Ok(if outcome.status == Status::Diverged { DIVERGED } else { 0 })
+    session::record(directory.every(output.every), run, &path, &bars, output.json)
 }

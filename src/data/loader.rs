@@ -139,7 +139,7 @@ impl Loader {
         let thread = std::thread::Builder::new()
             .name("loader".to_string())
             .spawn(move || plan.prepare(epoch, first_step, &pool, &sender))
-            .expect("the system can start a thread");
+            .unwrap_or_else(|error| panic!("cannot start a thread (is there too little memory?): {error}"));
         Epoch { receiver: Some(receiver), thread: Some(thread) }
     }
 }

@@ -9,9 +9,10 @@ pub use choice::{DeviceChoice, EngineKind, build, check};
 use crate::data::Batch;
 use crate::model::{Gradients, Parameters};
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 /// Sums over a batch, so that an epoch's mean weighs every image alike.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct BatchStats {
     /// Σ cross-entropy over the images, in nats.
     pub loss_sum: f64,

@@ -1,9 +1,12 @@
 //! Every entrant, one after the other, on the same weights and the same batches.
 
 use super::entrant::Entrant;
+use super::resume::Left;
 use crate::data::Dataset;
 use crate::record::{ComparisonRow, Results, RunInfo, Status, read_rows, write_rows};
-use crate::train::{All, Bars, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory};
+use crate::train::{
+    All, Bars, Control, Every, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory, Stop,
+};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Context, Result};
@@ -136,14 +139,18 @@ impl<'a> Comparison<'a> {
         self.rows.iter().filter(|row| row.is_none()).count()
     }
 
-    /// Does what is missing. A run that diverges or fails is a row, and the rest go on.
-    pub fn run(&mut self, dataset: &Dataset, threads: usize, bars: &Bars, json: bool) -> Result<()> {
+    /// Does what is missing, and goes on with a run that was interrupted. A run that diverges or fails is a row, and the rest go on;
+    /// one that is asked to stop is a row, too, and the last: it gives why.
+    pub fn run(&mut self, dataset: &Dataset, training: &Training<'_>) -> Result<Option<Stop>> {
+        let Training { bars, json, control, .. } = *training;
         for (index, planned) in self.plan.runs.iter().enumerate() {
             if self.rows[index].is_some() {
                 continue;
             }
-            let path = self.path(planned);
-            let trained = train(planned, &path, dataset, threads, bars, json);
+            if let Some(stop) = control.stopping() {
+                return Ok(Some(stop));
+            }
+            let trained = train(planned, &self.path(planned), dataset, training);
             let (status, results) = match trained {
                 Ok(outcome) => (outcome.status, outcome.results()),
                 Err(error) => {
@@ -156,9 +163,11 @@ impl<'a> Comparison<'a> {
             };
             self.rows[index] = Some(row(planned, status, results));
             self.write()?;
-            bars.run_done();
+            if status != Status::Interrupted {
+                bars.run_done();
+            }
         }
-        Ok(())
+        Ok(control.stopping())
     }
 
     /// The rows of the runs that are done, those of earlier starts first.
@@ -187,22 +196,38 @@ fn remove_runs(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn train(
-    planned: &PlannedRun,
-    path: &Path,
-    dataset: &Dataset,
-    threads: usize,
-    bars: &Bars,
-    json: bool,
-) -> Result<Outcome> {
-    let run = Run::new(&planned.config, dataset, threads)?;
-    // What an interrupted run has left is done again from the start.
-    let directory = RunDirectory::create(path, Existing::Replace, &planned.config, dataset, threads)?;
+/// How the runs are trained, beside what each computes.
+#[derive(Clone, Copy)]
+pub struct Training<'a> {
+    pub threads: usize,
+    pub bars: &'a Bars,
+    pub json: bool,
+    pub control: &'a Control,
+    pub every: Option<Every>,
+}
+
+fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Training<'_>) -> Result<Outcome> {
+    let Training { threads, bars, json, control, every } = *training;
+    let mut run = Run::new(&planned.config, dataset, threads)?;
+    let left = path.join("run.json").exists().then(|| Left::open(path));
+    let directory = match left {
+        Some(Ok(left)) => {
+            left.instead().into_iter().for_each(|line| bars.warn(&format!("{}: {line}", planned.name)));
+            left.restore(&mut run)?;
+            left.reopen(threads)?
+        }
+        other => {
+            if let Some(Err(error)) = other {
+                bars.warn(&format!("{}: starting again: {error:#}", planned.name));
+            }
+            RunDirectory::create(path, Existing::Replace, &planned.config, dataset, threads)?
+        }
+    };
     let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(Some(&planned.name)))];
     if json {
         watchers.push(Box::new(JsonEvents::new(&planned.name, planned.config.log_steps)));
     }
-    directory.record(run, &mut All(watchers))
+    directory.every(every).one_of_many().record(run, control, &mut All(watchers))
 }
 
 /// The row of a run that has been done before, or `None` where it is to be done.
@@ -212,10 +237,12 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
         return Ok(None);
     }
     let info = RunInfo::read(&file)?;
-    if info.config != serde_json::to_value(&planned.config)? {
+    let wanted = serde_json::to_value(&planned.config)?;
+    if info.config != wanted {
         return usage!(
-            "{} holds a run of another configuration; choose another --out, or --force to start over",
-            path.display()
+            "{} holds a run of another configuration ({}); choose another --out, or --force to start over",
+            path.display(),
+            differences(&info.config, &wanted)
         );
     }
     if info.dataset.digest != dataset.digest() {
@@ -224,8 +251,31 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
             path.display()
         );
     }
+    if let Some(change) = info.changes.first() {
+        return usage!(
+            "{} was changed by hand ({}: {}) and is no longer what its name says; choose another --out, or --force to start over",
+            path.display(),
+            change.setting,
+            change.to
+        );
+    }
     let done = matches!(info.status, Status::Finished | Status::Diverged);
     Ok(done.then(|| row(planned, info.status, info.results)))
+}
+
+/// `epochs 3, now 5; lr 0.1, now 0.05`: the settings in which two configurations differ.
+fn differences(before: &serde_json::Value, now: &serde_json::Value) -> String {
+    let keys = [before, now].into_iter().filter_map(|config| config.as_object()).flat_map(|settings| settings.keys());
+    let all: std::collections::BTreeSet<&String> = keys.collect();
+    let plain = |value: Option<&serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => "not set".to_string(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let differing = all.into_iter().filter(|key| before.get(key) != now.get(key));
+    let told: Vec<_> =
+        differing.map(|key| format!("{key} {}, now {}", plain(before.get(key)), plain(now.get(key)))).collect();
+    told.join("; ")
 }
 
 fn row(planned: &PlannedRun, status: Status, results: Results) -> ComparisonRow {

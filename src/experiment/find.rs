@@ -12,7 +12,7 @@ pub use mode::Mode;
 use crate::data::Dataset;
 use crate::record::RangeRow;
 use crate::stats::Smoothing;
-use crate::train::{Probe, Run, RunConfig};
+use crate::train::{Control, Probe, Run, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -150,6 +150,8 @@ pub enum Ended {
     Diverged,
     /// The loss was NaN or infinite.
     NotANumber,
+    /// Somebody asked for it.
+    Stopped,
 }
 
 /// One test of one seed, ready to start.
@@ -180,8 +182,9 @@ impl<'a> RangeTest<'a> {
         self.probe.kernels()
     }
 
-    /// Trains, and tells `see` of every iteration. The row of the iteration that ends the test is one of them.
-    pub fn run(mut self, see: &mut dyn FnMut(&RangeRow) -> Result<()>) -> Result<Ended> {
+    /// Trains, and tells `see` of every iteration, until the end or until `control` says stop. The row of the iteration that ends the test is
+    /// one of them.
+    pub fn run(mut self, control: &Control, see: &mut dyn FnMut(&RangeRow) -> Result<()>) -> Result<Ended> {
         let mut smoothing = Smoothing::new(self.config.smoothing);
         let mut best = f64::INFINITY;
         for iteration in 0..self.steps {
@@ -193,7 +196,8 @@ impl<'a> RangeTest<'a> {
             } else if smoothed_loss > DIVERGED * best {
                 Some(Ended::Diverged)
             } else {
-                (iteration + 1 == self.steps).then_some(Ended::Whole)
+                let whole = iteration + 1 == self.steps;
+                whole.then_some(Ended::Whole).or(control.stopping().map(|_| Ended::Stopped))
             };
             let evaluate = loss.is_finite() && (iteration % self.eval_every == 0 || ended == Some(Ended::Whole));
             let val_accuracy = if evaluate { Some(self.probe.accuracy()?) } else { None };

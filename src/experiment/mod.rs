@@ -1,11 +1,16 @@
-//! What is built from runs: compare, the range test; and walks down small functions.
+//! What is built from runs: compare, the range test, resume and eval; and walks down small functions.
+
+#![forbid(unsafe_code)]
 
 mod compare;
 pub mod contour;
 pub mod descend;
 mod entrant;
+pub mod eval;
 pub mod find;
 pub mod landscape;
+mod resume;
 
-pub use compare::{Comparison, Plan, PlannedRun};
+pub use compare::{Comparison, Plan, PlannedRun, Training};
 pub use entrant::{Entrant, Overrides, default_entrants};
+pub use resume::{Left, Request};

@@ -6,6 +6,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".tmp-";
+
 /// Puts `bytes` at `path` whole or not at all: a temporary file in the same folder, synced, then renamed over `path`.
 ///
 /// Missing folders above it are made.
@@ -32,17 +35,31 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         // As any new file: what the umask leaves, not the owner alone.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.prefix(".tmp-").tempfile_in(folder)?;
+        let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(&target).map_err(|error| error.error)?;
-        // The rename itself is on the disk once the folder is; where folders cannot be synced, the file still is whole.
-        if let Ok(folder) = File::open(folder) {
-            let _ = folder.sync_all();
-        }
+        sync_folder(folder);
         Ok(())
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Brings the names in `folder` to the disk: a rename is there once its folder is. Where folders cannot be synced, files still are whole.
+pub fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// Removes the temporary files of a process that died while it wrote to `folder`. Only for the one that may write there.
+pub fn remove_leftovers(folder: &Path) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) && entry.path().is_file() {
+            // One that stays does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]

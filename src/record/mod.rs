@@ -1,11 +1,14 @@
 //! The rows and files that a run leaves: written by `train`, read by `report`.
 
+#![forbid(unsafe_code)]
+
 mod file;
 mod run_info;
+pub mod stop_at;
 mod table;
 
-pub use file::replace_file;
-pub use run_info::{Dataset, GitState, Results, RunInfo, now};
+pub use file::{remove_leftovers, replace_file, sync_folder};
+pub use run_info::{Change, Dataset, GitState, Results, RunInfo, now};
 pub use table::{ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};

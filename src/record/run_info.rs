@@ -18,7 +18,7 @@ pub struct RunInfo {
     pub git: Option<GitState>,
     pub device: String,
     pub engine: String,
-    /// What the engine computes with: `avx2+fma`, `portable` or `candle`. It decides the last bits.
+    /// What the engine computes with: `avx512`, `avx2+fma`, `portable` or `candle`. It decides the last bits.
     #[serde(default)]
     pub kernels: Option<String>,
     pub threads: usize,
@@ -31,8 +31,29 @@ pub struct RunInfo {
     /// Why it did not get to its end.
     #[serde(default)]
     pub message: Option<String>,
+    /// `--checkpoint-every`, where it was given.
+    #[serde(default)]
+    pub checkpoint_every: Option<String>,
+    /// What was changed by hand on the way, in order; `config` is what the run began with.
+    #[serde(default)]
+    pub changes: Vec<Change>,
     /// As far as they are known.
     pub results: Results,
+}
+
+/// One setting that was changed by hand while the run was under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// The first step that it counts for, 0-based.
+    pub step: u64,
+    /// The epoch of that step, 0-based.
+    pub epoch: u64,
+    /// `lr` (a constant rate from here), `scale-lr`, `schedule` or `epochs`.
+    pub setting: String,
+    pub from: String,
+    pub to: String,
 }
 
 /// The repository the program was started in.

@@ -1,12 +1,12 @@
 //! metrics.csv, steps.csv and comparison.csv: their rows, written as they come and read strictly.
 
-use super::{Status, replace_file};
+use super::{Status, replace_file, stop_at};
 use crate::schedule::Semantics;
 use anyhow::{Context as _, anyhow, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -165,7 +165,52 @@ impl<T: Row> RowWriter<T> {
     pub fn write(&mut self, row: &T) -> anyhow::Result<()> {
         // One write call a row: a reader, or a crash, sees whole rows.
         let line = lines(std::slice::from_ref(row))?;
+        if stop_at::reached("mid-row") {
+            let _ = self.file.write_all(&line[..line.len() / 2]);
+            stop_at::die();
+        }
         self.file.write_all(&line).with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
+    /// Goes on after the first `rows` rows of a file that an earlier process has written: what comes after them, a half-written row
+    /// too, is cut off. A file that has no whole header yet is begun anew, where `rows` is 0.
+    ///
+    /// # Errors
+    /// The file has fewer rows, or is of another kind; the line names it.
+    pub fn reopen(path: &Path, rows: u64) -> anyhow::Result<Self> {
+        let header = format!("{}\n", T::HEADER.join(","));
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        if rows == 0 && header.as_bytes().starts_with(&bytes) {
+            return Self::create(path);
+        }
+        if !bytes.starts_with(header.as_bytes()) {
+            bail!("{}: row 0, the header, is not `{}`", path.display(), header.trim_end());
+        }
+        // No cell of these files holds a line break.
+        let ends = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at as u64 + 1);
+        let Some(end) = ends.clone().nth(usize::try_from(rows)?) else {
+            bail!("{} has {} whole rows, but the checkpoint was made after {rows}", path.display(), ends.count() - 1);
+        };
+        let open = || -> std::io::Result<File> {
+            let mut file = File::options().write(true).open(path)?;
+            file.set_len(end)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { file, path: path.to_path_buf(), row: PhantomData })
+    }
+
+    /// The file itself, for whoever is to see its rows to the disk.
+    ///
+    /// # Errors
+    /// The process has too many files open.
+    pub fn handle(&self) -> anyhow::Result<File> {
+        self.file.try_clone().with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 

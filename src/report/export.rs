@@ -70,7 +70,7 @@ pub fn write(
         replace_file(&output.with_extension(extension), &bytes()?)
     };
     put(beside.png, "png", &|| picture.png())?;
-    put(beside.svg, "svg", &|| Ok(picture.svg().into_bytes()))?;
+    put(beside.svg, "svg", &|| Ok(picture.svg()?.into_bytes()))?;
     put(beside.md, "md", &|| {
         let ranges = loaded.ranges.iter().zip(&said).map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
         Ok((markdown(&title, &summary, &analyses) + &ranges.collect::<String>()).into_bytes())

@@ -87,6 +87,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "decay by hand at an epoch, an accuracy or a loss",
     },
+    frameworks: &[],
     build: |a| {
         let conditions = a.list("when").map(|text| read_condition(a, text)).collect::<Result<Vec<_>, _>>()?;
         if conditions.is_empty() {
@@ -160,7 +161,14 @@ impl Formula for Halve {
 
     fn restore(&mut self, state: &Value) -> Result<(), Usage> {
         match serde_json::from_value::<Vec<Option<u64>>>(state["since"].clone()) {
-            Ok(since) if since.len() == self.since.len() => self.since = since,
+            // A condition on the epoch follows from the length of the run, which may have been changed since.
+            Ok(saved) if saved.len() == self.since.len() => {
+                for ((condition, since), saved) in self.conditions.iter().zip(&mut self.since).zip(saved) {
+                    if condition.metric.is_some() {
+                        *since = saved;
+                    }
+                }
+            }
             _ => return usage!("the saved state is not that of halve with {} conditions", self.since.len()),
         }
         Ok(())

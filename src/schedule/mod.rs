@@ -14,6 +14,8 @@
 //! # Ok::<(), lrsched::usage::Usage>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod curve;
 mod cycle;
@@ -83,6 +85,8 @@ pub fn table() -> &'static [Entry] {
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     entry: Entry,
+    /// Those that have this schedule, under whatever name; with the semantics of the others it is the native one.
+    frameworks: &'static [Semantics],
     build: fn(&Arguments) -> Result<Box<dyn Formula>, Usage>,
 }
 
@@ -150,7 +154,7 @@ impl Clock {
 }
 
 /// What a step is applied with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     pub learning_rate: f64,
     /// `None` where the schedule leaves the optimizer's momentum alone.
@@ -177,6 +181,7 @@ pub enum Semantics {
 
 impl Semantics {
     pub const ALL: [Self; 4] = [Self::Native, Self::Torch, Self::Keras, Self::Optax];
+    const FRAMEWORKS: &[Self] = &[Self::Torch, Self::Keras, Self::Optax];
 
     pub fn name(self) -> &'static str {
         match self {

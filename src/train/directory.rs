@@ -1,23 +1,26 @@
 //! The folder of a run: opened before the training starts, appended row by row, closed with the status.
 //!
-//! `metrics.csv`, `steps.csv` (with `--log-steps`), `run.json`, `weights.safetensors`.
+//! `metrics.csv`, `steps.csv` (with `--log-steps`), `events.jsonl`, `run.json`, `checkpoints/`, `weights.safetensors`.
 
+use super::checkpoint::{self, Checkpoint, Found, save_weights};
 use super::config::RunConfig;
+use super::control::{Control, Every};
+use super::events::{EVENTS, EventLog};
 use super::lock::{LOCK, Lock};
-use super::observer::{All, Observer};
+use super::observer::{All, Observer, Reason, Start};
 use super::run::{Outcome, Run};
+use super::saver::Saver;
 use crate::data::Dataset;
 use crate::engine::BatchStats;
-use crate::model::Parameters;
-use crate::record::{self, EpochRow, GitState, Results, RowWriter, RunInfo, Status, StepRow, replace_file};
+use crate::record::{self, Change, EpochRow, GitState, Results, RowWriter, RunInfo, Status, StepRow, remove_leftovers};
 use crate::usage;
 use anyhow::{Context, Result};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
+use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What this program writes into the folder of a run, and so may remove from it.
-const FILES: [&str; 4] = ["metrics.csv", "steps.csv", "run.json", "weights.safetensors"];
+const FILES: [&str; 5] = ["metrics.csv", "steps.csv", EVENTS, "run.json", "weights.safetensors"];
 
 /// What to do with a folder that has something in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,9 @@ pub struct RunDirectory {
     info: RunInfo,
     metrics: RowWriter<EpochRow>,
     steps: Option<RowWriter<StepRow>>,
+    events: EventLog,
+    every: Option<Every>,
+    keeps_before: bool,
     /// Held until the run is over.
     _lock: Lock,
 }
@@ -50,6 +56,7 @@ impl RunDirectory {
         threads: usize,
     ) -> Result<Self> {
         let lock = claim(path, existing, &FILES)?;
+        checkpoint::remove_all(path)?;
         let info = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: std::env::args().collect(),
@@ -64,38 +71,119 @@ impl RunDirectory {
             finished: None,
             status: Status::Running,
             message: None,
+            checkpoint_every: None,
+            changes: Vec::new(),
             results: Results::default(),
         };
         info.write(&path.join("run.json"))?;
         let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
         Ok(Self {
+            metrics: RowWriter::create(&path.join("metrics.csv"))?,
+            events: EventLog::create(path)?,
             path: path.to_path_buf(),
             info,
-            metrics: RowWriter::create(&path.join("metrics.csv"))?,
             steps,
+            every: None,
+            keeps_before: true,
             _lock: lock,
         })
     }
 
+    /// Opens the files of a run that an earlier process has left: what they hold beyond the checkpoint that the run goes on from (or,
+    /// without one, beyond the headers) is cut off.
+    ///
+    /// # Errors
+    /// Files that do not go with the checkpoint, or cannot be written.
+    pub fn reopen(path: &Path, lock: Lock, info: RunInfo, found: Option<&Found>, threads: usize) -> Result<Self> {
+        remove_leftovers(path);
+        let (mut rows, mut updates, mut changes) = (0, 0, Vec::new());
+        if let Some(found) = found {
+            found.settle(path)?;
+            let position = &found.checkpoint.position;
+            (rows, updates, changes) = (position.epoch, position.step, position.changes.clone());
+        }
+        let logs_steps = info.config["log-steps"] == true;
+        let every = info.checkpoint_every.as_deref().map(str::parse).transpose()?;
+        let steps = logs_steps.then(|| RowWriter::reopen(&path.join("steps.csv"), updates)).transpose()?;
+        let directory = Self {
+            metrics: RowWriter::reopen(&path.join("metrics.csv"), rows)?,
+            events: EventLog::reopen(path)?,
+            path: path.to_path_buf(),
+            steps,
+            every,
+            keeps_before: true,
+            info: RunInfo {
+                status: Status::Running,
+                message: None,
+                finished: None,
+                results: Results::default(),
+                changes,
+                threads,
+                ..info
+            },
+            _lock: lock,
+        };
+        directory.info.write(&path.join("run.json"))?;
+        Ok(directory)
+    }
+
+    /// Makes a checkpoint so often, too.
+    #[must_use]
+    pub fn every(mut self, every: Option<Every>) -> Self {
+        if every.is_some() {
+            self.info.checkpoint_every = every.map(|every| every.to_string());
+            self.every = every;
+        }
+        self
+    }
+
+    /// Keeps one checkpoint, not two, once the run is finished: it is one of many.
+    #[must_use]
+    pub fn one_of_many(self) -> Self {
+        Self { keeps_before: false, ..self }
+    }
+
     /// Trains `run`, writing every row as it comes, then saves the weights and how it ended. `watchers` are told of it all, of the end
     /// when everything is on disk.
-    pub fn record(mut self, run: Run<'_>, watchers: &mut dyn Observer) -> Result<Outcome> {
+    pub fn record(mut self, run: Run<'_>, control: &Control, watchers: &mut dyn Observer) -> Result<Outcome> {
         self.info.kernels = Some(run.kernels().to_string());
-        let files = Files { metrics: &mut self.metrics, steps: self.steps.as_mut() };
-        let trained = run.train(&mut All(vec![Box::new(files), Box::new(&mut *watchers)])).and_then(|outcome| {
-            save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
-            Ok(outcome)
-        });
+        let trained = self.train(run, control, watchers);
         let outcome = match trained {
             Ok(outcome) => outcome,
             Err(error) => {
                 // The first error is the one to tell; if this cannot be written either, it has the same cause.
-                let _ = self.close(Status::Failed, Some(format!("{error:#}")), Results::default());
+                let message = format!("{error:#}");
+                let _ = self.events.add("finish", json!({ "status": Status::Failed, "message": message }));
+                let _ = self.close(Status::Failed, Some(message), Results::default());
                 return Err(error);
             }
         };
+        self.events.end(&outcome)?;
         self.close(outcome.status, outcome.message.clone(), outcome.results())?;
+        if outcome.status == Status::Finished && !self.keeps_before {
+            checkpoint::forget_before(&self.path)?;
+        }
         watchers.finish(&outcome)?;
+        Ok(outcome)
+    }
+
+    fn train(&mut self, run: Run<'_>, control: &Control, watchers: &mut dyn Observer) -> Result<Outcome> {
+        let mut logs = vec![self.metrics.handle()?];
+        logs.extend(self.steps.as_ref().map(RowWriter::handle).transpose()?);
+        let mut saver = Saver::start(&self.path, logs)?;
+        let files = Files {
+            path: &self.path,
+            info: &mut self.info,
+            metrics: &mut self.metrics,
+            steps: self.steps.as_mut(),
+            events: &mut self.events,
+            saver: &mut saver,
+        };
+        let outcome = run.train(control, self.every, &mut All(vec![Box::new(files), Box::new(&mut *watchers)]))?;
+        saver.wait()?;
+        if outcome.status != Status::Interrupted {
+            save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
+        }
         Ok(outcome)
     }
 
@@ -115,6 +203,7 @@ pub fn claim(path: &Path, existing: Existing, files: &[&str]) -> Result<Lock> {
     }
     std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     let lock = Lock::take(path)?;
+    remove_leftovers(path);
     let entries = std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
     let occupied = entries.flatten().any(|entry| entry.file_name() != LOCK);
     if occupied && existing == Existing::Refuse {
@@ -134,19 +223,46 @@ pub fn claim(path: &Path, existing: Existing, files: &[&str]) -> Result<Lock> {
     Ok(lock)
 }
 
-/// Writes rows as they come.
-pub struct Files<'a> {
+/// Writes rows as they come, and checkpoints beside them.
+struct Files<'a> {
+    path: &'a Path,
+    info: &'a mut RunInfo,
     metrics: &'a mut RowWriter<EpochRow>,
     steps: Option<&'a mut RowWriter<StepRow>>,
+    events: &'a mut EventLog,
+    saver: &'a mut Saver,
 }
 
 impl Observer for Files<'_> {
+    fn start(&mut self, start: &Start<'_>) -> Result<()> {
+        let (step, epoch) = (start.position.step, start.position.epoch);
+        let event = if step == 0 { "start" } else { "resume" };
+        self.events.add(event, json!({ "step": step, "epoch": epoch }))
+    }
+
     fn step(&mut self, row: &StepRow, _so_far: &BatchStats) -> Result<()> {
         self.steps.as_mut().map_or(Ok(()), |steps| steps.write(row))
     }
 
     fn epoch(&mut self, row: &EpochRow) -> Result<()> {
         self.metrics.write(row)
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
+        self.saver.save(checkpoint)?;
+        if reason.is_awaited() {
+            self.saver.wait()?;
+        }
+        if reason == Reason::Asked {
+            self.events.add("save", json!({ "step": checkpoint.position.step, "epoch": checkpoint.position.epoch }))?;
+        }
+        Ok(())
+    }
+
+    fn changed(&mut self, change: &Change) -> Result<()> {
+        self.events.change(change)?;
+        self.info.changes.push(change.clone());
+        self.info.write(&self.path.join("run.json"))
     }
 }
 
@@ -166,25 +282,6 @@ impl Outcome {
             seconds: Some(self.seconds),
         }
     }
-}
-
-/// Every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` takes it as it is.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<()> {
-    let bytes: Vec<Vec<u8>> = parameters
-        .arrays()
-        .iter()
-        .map(|array| array.values.iter().flat_map(|value| value.to_le_bytes()).collect())
-        .collect();
-    let views = parameters
-        .arrays()
-        .iter()
-        .zip(&bytes)
-        .map(|(array, bytes)| Ok((array.name.as_str(), TensorView::new(Dtype::F32, array.shape.clone(), bytes)?)));
-    let views = views.collect::<Result<Vec<_>>>()?;
-    replace_file(path, &safetensors::serialize(views, None)?)
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! `--json`: one JSON object an event on stdout.
 
-use super::observer::{Observer, Start};
+use super::checkpoint::Checkpoint;
+use super::observer::{Observer, Reason, Start};
 use super::run::Outcome;
 use crate::engine::BatchStats;
-use crate::record::{EpochRow, Status, StepRow};
+use crate::record::{Change, EpochRow, Status, StepRow};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::sync::Arc;
 
-/// Writes `{"event": "start" | "step" | "epoch" | "finish", "run": …, …}`, a line each. Numbers that JSON does not have are null.
+/// Writes `{"event": "start" | "step" | "epoch" | "change" | "save" | "finish", "run": …, …}`, a line each. Numbers that JSON does not have are null.
 pub struct JsonEvents {
     run: String,
     steps: bool,
@@ -50,6 +52,8 @@ impl Observer for JsonEvents {
             "start",
             json!({
                 "config": start.config,
+                "step": start.position.step,
+                "epoch": start.position.epoch,
                 "steps_per_epoch": start.steps_per_epoch,
                 "train_images": start.train_images,
                 "trainable_parameters": start.trainable_parameters,
@@ -66,12 +70,25 @@ impl Observer for JsonEvents {
         self.write("epoch", row)
     }
 
+    fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
+        let position = &checkpoint.position;
+        if reason != Reason::Asked {
+            return Ok(());
+        }
+        self.write("save", json!({ "step": position.step, "epoch": position.epoch }))
+    }
+
+    fn changed(&mut self, change: &Change) -> Result<()> {
+        self.write("change", change)
+    }
+
     fn finish(&mut self, outcome: &Outcome) -> Result<()> {
         self.write(
             "finish",
             json!({
                 "status": outcome.status,
                 "message": outcome.message,
+                "step": outcome.step,
                 "best_epoch": outcome.best_epoch,
                 "best_val_accuracy": outcome.best_val_accuracy,
                 "test_loss": outcome.test_loss,

@@ -1,17 +1,35 @@
-//! The loop, epoch records, and who is told of them.
+//! The loop, epoch records, checkpoints, what reaches a run from outside, and who is told of it all.
 
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
 mod config;
+mod control;
+mod course;
 mod directory;
+mod events;
 mod json;
+#[cfg(unix)]
+mod keys;
 mod lock;
 mod observer;
 mod progress;
 mod run;
+mod saver;
+#[cfg(unix)]
+mod signals;
 
+pub use checkpoint::save_weights;
 pub use config::RunConfig;
-pub use directory::{Existing, RunDirectory, claim, save_weights};
+pub use control::{Control, Every, Stop, Wish};
+pub use course::{Course, Reach};
+pub use directory::{Existing, RunDirectory, claim};
 pub use json::JsonEvents;
+#[cfg(unix)]
+pub use keys::{Keyboard, Keys};
 pub use lock::{LOCK, Lock};
-pub use observer::{All, Observer, Start};
-pub use progress::{Bars, Progress, ProgressMode};
-pub use run::{Outcome, Probe, Run};
+pub use observer::{All, Observer, Reason, Start};
+pub use progress::{Bars, Progress, ProgressMode, Speaker};
+pub use run::{Adjustment, Outcome, Probe, Run};
+#[cfg(unix)]
+pub use signals::listen;

@@ -1,9 +1,10 @@
 //! Progress on stderr: bars on a terminal, one plain line an epoch elsewhere.
 
-use super::observer::{Observer, Start};
+use super::checkpoint::Checkpoint;
+use super::observer::{Observer, Reason, Start};
 use super::run::Outcome;
 use crate::engine::BatchStats;
-use crate::record::{EpochRow, Status, StepRow};
+use crate::record::{Change, EpochRow, Status, StepRow};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -11,6 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +79,7 @@ impl Bars {
             epochs: ProgressBar::hidden(),
             batches: ProgressBar::hidden(),
             epoch: 0,
+            earlier: 0,
             before: self.done.get() * SHARES,
         }
     }
@@ -98,12 +101,53 @@ impl Bars {
         }
     }
 
+    /// What writes lines above the bars, from any thread.
+    pub fn speaker(&self) -> Speaker {
+        Speaker { mode: self.mode, multi: self.multi.clone() }
+    }
+
     /// One line on stderr whatever `--progress` says: something went wrong.
+    pub fn warn(&self, text: &str) {
+        self.speaker().warn(text);
+    }
+
+    /// One line on stderr, above the bars.
+    pub fn line(&self, text: &str) {
+        self.speaker().line(text);
+    }
+
+    /// Whether nothing but warnings is written.
+    pub fn are_silent(&self) -> bool {
+        self.mode == ProgressMode::None
+    }
+
+    /// Whether there are bars on a terminal.
+    pub fn are_shown(&self) -> bool {
+        self.mode == ProgressMode::Bar && !self.multi.is_hidden()
+    }
+}
+
+/// Writes lines to stderr, above the bars where there are some.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    mode: ProgressMode,
+    multi: MultiProgress,
+}
+
+impl Speaker {
+    /// One line whatever `--progress` says.
     pub fn warn(&self, text: &str) {
         if self.mode == ProgressMode::None { drop(writeln!(std::io::stderr(), "{text}")) } else { self.line(text) }
     }
 
-    /// One line on stderr, above the bars.
+    /// A line below the bars whose text may change, until it is cleared.
+    pub fn prompt(&self) -> ProgressBar {
+        let prompt = self.multi.add(ProgressBar::new_spinner());
+        prompt.set_style(style("{msg}"));
+        prompt
+    }
+
+    /// One line, unless `--progress none`.
     pub fn line(&self, text: &str) {
         match self.mode {
             ProgressMode::None => {}
@@ -122,6 +166,8 @@ pub struct Progress<'a> {
     epochs: ProgressBar,
     batches: ProgressBar,
     epoch: u64,
+    /// Images of the epoch that an earlier process trained on.
+    earlier: usize,
     /// Where the bar over all runs stood at the start.
     before: u64,
 }
@@ -132,7 +178,8 @@ fn style(template: &str) -> ProgressStyle {
 
 impl Observer for Progress<'_> {
     fn start(&mut self, start: &Start<'_>) -> Result<()> {
-        let config = start.config;
+        let (config, at) = (start.config, start.position);
+        let course = &at.course;
         self.bars.line(&format!(
             "{}{} on {} {} images, {} parameters; {} at {}, {}; {} epochs of {} steps; {} engine",
             self.label,
@@ -141,26 +188,35 @@ impl Observer for Progress<'_> {
             config.dataset,
             start.trainable_parameters,
             config.optimizer,
-            config.lr,
-            config.schedule,
-            config.epochs,
+            course.lr,
+            course.schedule,
+            course.epochs,
             start.steps_per_epoch,
             config.engine,
         ));
+        if at.step > 0 {
+            self.bars.line(&format!("{}going on in epoch {} after {} steps", self.label, at.epoch, at.step));
+        }
         for note in &start.notes {
             self.bars.line(&format!("{}note: {note}", self.label));
         }
-        self.epochs = self.bars.multi.add(ProgressBar::new(config.epochs * start.steps_per_epoch));
+        self.epochs = self.bars.multi.add(ProgressBar::new(course.epochs * start.steps_per_epoch));
         self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} gone, {eta} left"));
         self.batches = self.bars.multi.add(ProgressBar::new(start.steps_per_epoch));
         self.batches.set_style(style("batch {pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg}"));
-        self.epochs.set_prefix(format!("{:>5}/{}", 1, config.epochs));
+        self.epochs.set_prefix(format!("{:>5}/{}", at.epoch + 1, course.epochs));
+        if at.step > 0 {
+            self.epochs.set_position(at.step);
+            self.epochs.reset_eta();
+            self.batches.set_position(at.step - at.epoch * start.steps_per_epoch);
+        }
+        (self.epoch, self.earlier) = (at.epoch, at.sums.images);
         Ok(())
     }
 
     fn step(&mut self, row: &StepRow, so_far: &BatchStats) -> Result<()> {
         if row.epoch != self.epoch {
-            self.epoch = row.epoch;
+            (self.epoch, self.earlier) = (row.epoch, 0);
             self.batches.reset();
             let epochs = self.epochs.length().unwrap_or(0) / self.batches.length().unwrap_or(1).max(1);
             self.epochs.set_prefix(format!("{:>5}/{epochs}", row.epoch + 1));
@@ -172,7 +228,7 @@ impl Observer for Progress<'_> {
             runs.set_position(self.before + share.clamp(1, SHARES - 1));
         }
         self.batches.inc(1);
-        let speed = so_far.images as f64 / self.batches.elapsed().as_secs_f64().max(1e-3);
+        let speed = (so_far.images - self.earlier) as f64 / self.batches.elapsed().as_secs_f64().max(1e-3);
         self.batches.set_message(format!(
             "loss {:.4} acc {:.3} lr {} {speed:.0} img/s",
             so_far.loss(),
@@ -198,6 +254,20 @@ impl Observer for Progress<'_> {
         Ok(())
     }
 
+    fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
+        if reason == Reason::Asked {
+            self.bars.line(&format!("{}saved after {} steps", self.label, checkpoint.position.step));
+        }
+        Ok(())
+    }
+
+    fn changed(&mut self, change: &Change) -> Result<()> {
+        let Change { setting, from, to, step, epoch, .. } = change;
+        self.bars
+            .warn(&format!("{}changed from step {step} (epoch {epoch}) on: {setting}: {from} -> {to}", self.label));
+        Ok(())
+    }
+
     fn finish(&mut self, outcome: &Outcome) -> Result<()> {
         self.epochs.finish_and_clear();
         self.batches.finish_and_clear();
@@ -209,7 +279,7 @@ impl Observer for Progress<'_> {
                 optional(outcome.test_accuracy),
                 outcome.seconds,
             ));
-        } else if let Some(message) = &outcome.message {
+        } else if let Some(message) = outcome.message.as_ref().filter(|_| outcome.stop.is_none()) {
             self.bars.line(&format!("{}{message}", self.label));
         }
         Ok(())
@@ -229,7 +299,7 @@ fn optional(value: Option<f64>) -> String {
 }
 
 /// Four significant digits, without trailing zeros: for people; the CSV has them all.
-pub fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let rounded: f64 = format!("{value:.3e}").parse().unwrap_or(value);
     if rounded != 0.0 && rounded.abs() < 1e-3 { format!("{rounded:e}") } else { format!("{rounded}") }
 }

@@ -4,16 +4,22 @@ mod probe;
 
 pub use probe::Probe;
 
+use super::checkpoint::{Checkpoint, Position};
 use super::config::RunConfig;
-use super::observer::{Observer, Start};
+use super::control::{Control, Every, Stop, Wish};
+use super::course::{Course, Reach};
+use super::observer::{Observer, Reason, Start};
+use super::progress::short;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
 use crate::optim::{Optimizer, Slice};
-use crate::record::{EpochRow, Status, StepRow};
-use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
-use anyhow::Result;
-use std::time::Instant;
+use crate::record::{self, Change, EpochRow, Status, StepRow};
+use crate::schedule::{Clock, EpochMetrics, Rates, Schedule, Spec};
+use crate::usage;
+use anyhow::{Result, ensure};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Images that a step takes at once; a larger batch is gathered from micro-batches of this size, in bounded memory.
 const MICRO_BATCH: usize = 2048;
@@ -24,21 +30,50 @@ const WHITENING_IMAGES: usize = 5000;
 /// Images that an evaluation takes at once.
 const EVALUATION_BATCH: usize = 500;
 
+/// How often a paused run looks whether it is to go on.
+const PAUSE: Duration = Duration::from_millis(30);
+
 /// How a run ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub status: Status,
-    /// What went wrong, where it did.
+    /// What went wrong, or who stopped it, where that is so.
     pub message: Option<String>,
+    /// Why an interrupted run was stopped.
+    pub stop: Option<Stop>,
+    /// Updates made, by all the processes that worked on it.
+    pub step: u64,
+    /// The learning rate of the last of them.
+    pub rate: Option<f64>,
     pub last: Option<EpochRow>,
     pub best_epoch: Option<u64>,
     pub best_val_accuracy: Option<f64>,
     /// Of the weights after the last epoch; `None` where the run did not get there.
     pub test_loss: Option<f64>,
     pub test_accuracy: Option<f64>,
-    /// Wall time of the whole run, evaluation included.
+    /// Time spent on the whole run, evaluation included, pauses not.
     pub seconds: f64,
     pub parameters: Parameters,
+}
+
+/// What a run can be changed to while it is under way: from its next step on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Adjustment {
+    /// A constant rate.
+    Rate(f64),
+    /// Every rate times this.
+    Scale(f64),
+    /// Another schedule, on its own clock, with its base rate (the one that counts now where there is none).
+    Schedule(Spec, Option<f64>),
+    /// The length of the run, and what becomes of the schedule.
+    Epochs(u64, Reach),
+}
+
+/// How the last epoch that was trained on ended.
+enum Ending {
+    Complete,
+    Diverged(String),
+    Stopped(Stop),
 }
 
 /// A run that is ready to start: everything that could be wrong with its config has been found by now.
@@ -52,7 +87,12 @@ pub struct Run<'a> {
     gradients: Gradients,
     optimizer: Optimizer<f32>,
     schedule: Schedule,
-    clock: Clock,
+    position: Position,
+    /// How many of the changes the observers know of.
+    told: usize,
+    /// When the clocks of the position were last advanced, and when the last checkpoint was made.
+    mark: Instant,
+    saved: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -72,8 +112,7 @@ impl<'a> Run<'a> {
             },
         )?;
         let in_order = |subset: &Subset| Loader::in_order(subset.clone(), normalisation.clone(), EVALUATION_BATCH);
-        let clock = Clock { step: 0, steps_per_epoch: loader.steps_per_epoch(), epochs: config.epochs };
-        let schedule = config.schedule(clock.steps_per_epoch)?;
+        let schedule = config.schedule(loader.steps_per_epoch())?;
         let architecture = config.architecture();
         let mut parameters = initialise(&architecture, config.seed);
         if let Some(name) = architecture.whitened() {
@@ -94,8 +133,83 @@ impl<'a> Run<'a> {
             loader,
             parameters,
             schedule,
-            clock,
+            position: Position::start(Course::of(config)),
+            told: 0,
+            mark: Instant::now(),
+            saved: Instant::now(),
         })
+    }
+
+    /// Goes back, or forward, to where `checkpoint` was made.
+    ///
+    /// # Errors
+    /// It is of a run with another config.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        ensure!(checkpoint.config == *self.config, "the checkpoint is of a run with another config than run.json");
+        let position = &checkpoint.position;
+        self.schedule = position.course.build(self.config.semantics, self.loader.steps_per_epoch())?;
+        self.schedule.restore(&position.observed)?;
+        checkpoint.fill(&mut self.parameters)?;
+        let trainable = self.parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
+        let lengths = trainable.map(|array| (array.name.as_str(), array.values.len()));
+        self.optimizer.restore(checkpoint.optimizer(), lengths)?;
+        self.told = position.changes.len();
+        self.position = position.clone();
+        Ok(())
+    }
+
+    /// Changes the run from its next step on.
+    ///
+    /// # Errors
+    /// A rate or a schedule that cannot be, or fewer epochs than the run has seen; nothing is changed then.
+    pub fn adjust(&mut self, adjustment: &Adjustment) -> Result<()> {
+        let Position { step, epoch, course: now, .. } = &self.position;
+        let (setting, course) = match adjustment {
+            Adjustment::Rate(rate) => ("lr", now.with_rate(*rate, *step)?),
+            Adjustment::Scale(factor) => ("scale-lr", now.with_scale(*factor)?),
+            Adjustment::Schedule(spec, lr) => {
+                ("schedule", now.with_schedule(spec.clone(), lr.unwrap_or(now.lr), *step))
+            }
+            Adjustment::Epochs(epochs, _) if epochs <= epoch => {
+                return usage!("epochs must be more than the {epoch} that are done, got {epochs}");
+            }
+            Adjustment::Epochs(epochs, reach) => ("epochs", now.with_epochs(*epochs, *reach)),
+        };
+        let mut schedule = course.build(self.config.semantics, self.loader.steps_per_epoch())?;
+        if (&course.schedule, course.since) == (&now.schedule, now.since) {
+            schedule.restore(&self.schedule.state())?;
+        }
+        let (from, to) = match adjustment {
+            Adjustment::Epochs(epochs, reach) => {
+                let what = if *reach == Reach::Hold { "schedule held" } else { "schedule stretched" };
+                (now.epochs.to_string(), format!("{epochs}, {what}"))
+            }
+            _ => {
+                let clock = self.clock();
+                let (old, new) = (now.rates(&self.schedule, clock), course.rates(&schedule, clock));
+                (format!("{} ({now})", short(old.learning_rate)), format!("{} ({course})", short(new.learning_rate)))
+            }
+        };
+        let epoch = step / self.loader.steps_per_epoch();
+        let change = Change { time: record::now(), step: *step, epoch, setting: setting.to_string(), from, to };
+        self.schedule = schedule;
+        self.position.course = course;
+        self.position.changes.push(change);
+        Ok(())
+    }
+
+    pub fn config(&self) -> &'a RunConfig {
+        self.config
+    }
+
+    /// Where the run stands.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// S.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.loader.steps_per_epoch()
     }
 
     /// What the engine computes with.
@@ -110,58 +224,87 @@ impl<'a> Run<'a> {
         config.check(train.len().div_ceil(batch) as u64)
     }
 
-    /// Trains to the end, or until the loss is no longer a number.
-    pub fn train(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
-        let started = Instant::now();
+    /// Trains to the end, until the loss is no longer a number, or until `control` asks it to stop; a run that is asked to stop has
+    /// handed out a checkpoint of where it stopped.
+    pub fn train(mut self, control: &Control, every: Option<Every>, observer: &mut dyn Observer) -> Result<Outcome> {
+        (self.mark, self.saved) = (Instant::now(), Instant::now());
         observer.start(&Start {
             config: self.config,
-            steps_per_epoch: self.clock.steps_per_epoch,
+            position: &self.position,
+            steps_per_epoch: self.loader.steps_per_epoch(),
             train_images: self.loader.images(),
             trainable_parameters: self.parameters.trainable(),
             notes: self.notes(),
         })?;
-        let mut outcome = Outcome {
-            status: Status::Finished,
-            message: None,
-            last: None,
-            best_epoch: None,
-            best_val_accuracy: None,
-            test_loss: None,
-            test_accuracy: None,
-            seconds: 0.0,
-            parameters: Parameters::default(),
+        self.tell(observer)?;
+        let mut ending = self.epochs(control, every, observer)?;
+        let mut test = None;
+        if let Ending::Complete = ending {
+            test = evaluate_unless(&mut *self.engine, &self.parameters, &self.test, || control.stopping().is_some())?;
+            if let (None, Some(stop)) = (test, control.stopping()) {
+                self.save(Reason::Stop, observer)?;
+                ending = Ending::Stopped(stop);
+            }
+        }
+        self.pass_time();
+        let position = self.position;
+        let (status, stop, message) = match ending {
+            Ending::Complete => (Status::Finished, None, None),
+            Ending::Diverged(message) => (Status::Diverged, None, Some(message)),
+            Ending::Stopped(stop) => {
+                let at = format!("stopped in epoch {} after {} steps", position.epoch, position.step);
+                (Status::Interrupted, Some(stop), Some(at))
+            }
         };
-        for epoch in 0..self.config.epochs {
-            let row = self.epoch(epoch, observer)?;
+        Ok(Outcome {
+            status,
+            message,
+            stop,
+            step: position.step,
+            rate: position.applied.map(|rates| rates.learning_rate),
+            last: position.row,
+            best_epoch: position.best_epoch,
+            best_val_accuracy: position.best_val_accuracy,
+            test_loss: test.as_ref().map(BatchStats::loss),
+            test_accuracy: test.as_ref().map(BatchStats::accuracy),
+            seconds: position.seconds,
+            parameters: self.parameters,
+        })
+    }
+
+    /// The epochs that are left.
+    fn epochs(&mut self, control: &Control, every: Option<Every>, observer: &mut dyn Observer) -> Result<Ending> {
+        while self.position.epoch < self.position.course.epochs {
+            if let Some(stop) = self.steps(control, every, observer)? {
+                return Ok(Ending::Stopped(stop));
+            }
+            let Some(row) = self.row(control)? else {
+                self.save(Reason::Stop, observer)?;
+                return Ok(Ending::Stopped(control.stopping().unwrap_or(Stop::Interrupt)));
+            };
             observer.epoch(&row)?;
-            outcome.see(&row);
+            self.position.see(&row);
             if let Some(message) = diverged(&row) {
-                outcome.status = Status::Diverged;
-                outcome.message = Some(message);
-                break;
+                return Ok(Ending::Diverged(message));
             }
             self.schedule.observe(&EpochMetrics {
-                epoch,
+                epoch: row.epoch,
                 loss: row.loss,
                 accuracy: row.accuracy,
                 val_loss: row.val_loss,
                 val_accuracy: row.val_accuracy,
             });
+            self.position.epoch += 1;
+            (self.position.sums, self.position.epoch_seconds) = (BatchStats::default(), 0.0);
+            self.save(Reason::Epoch, observer)?;
         }
-        if outcome.status == Status::Finished {
-            let test = evaluate(&mut *self.engine, &self.parameters, &self.test)?;
-            outcome.test_loss = Some(test.loss());
-            outcome.test_accuracy = Some(test.accuracy());
-        }
-        outcome.seconds = started.elapsed().as_secs_f64();
-        outcome.parameters = self.parameters;
-        Ok(outcome)
+        Ok(Ending::Complete)
     }
 
     /// What the user may not expect of this config.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let cycles = self.schedule.rates(self.clock).momentum.is_some();
+        let cycles = self.schedule.rates(self.clock()).momentum.is_some();
         if cycles && self.config.optimizer.momentum(self.config.semantics).is_none() {
             let optimizer = &self.config.optimizer;
             notes.push(format!("the schedule cycles momentum, and {optimizer} has none: only the rate is scheduled"));
@@ -175,48 +318,144 @@ impl<'a> Run<'a> {
         notes
     }
 
-    /// One pass over the training images, and validation.
-    fn epoch(&mut self, epoch: u64, observer: &mut dyn Observer) -> Result<EpochRow> {
-        let started = Instant::now();
-        let mut totals = BatchStats::default();
-        let mut rates = Rates { learning_rate: f64::NAN, momentum: None };
-        let mut batches = self.loader.epoch(epoch, 0);
+    /// The steps of the epoch under way that are left, until somebody asks to stop or the loss is no longer a number.
+    fn steps(&mut self, control: &Control, every: Option<Every>, observer: &mut dyn Observer) -> Result<Option<Stop>> {
+        let epoch = self.position.epoch;
+        let first = self.position.step - epoch * self.loader.steps_per_epoch();
+        if let Some(stop) = self.attend(control, None, observer)? {
+            return Ok(Some(stop));
+        }
+        let mut batches = self.loader.epoch(epoch, first);
         while let Some(stats) = self.gather(&mut batches)? {
-            rates = self.schedule.rates(self.clock);
+            let rates = self.position.course.rates(&self.schedule, self.clock());
             self.update(rates);
             let row = StepRow {
-                step: self.clock.step,
+                step: self.position.step,
                 epoch,
                 learning_rate: rates.learning_rate,
                 momentum: self.momentum(rates),
                 loss: stats.loss(),
             };
-            self.clock.step += 1;
-            totals += stats;
-            observer.step(&row, &totals)?;
+            self.position.step += 1;
+            self.position.sums += stats;
+            self.position.applied = Some(rates);
+            observer.step(&row, &self.position.sums)?;
             if !row.loss.is_finite() {
                 break;
             }
+            if let Some(stop) = self.attend(control, every, observer)? {
+                return Ok(Some(stop));
+            }
         }
-        let training_seconds = started.elapsed().as_secs_f64();
-        let validation = if totals.loss_sum.is_finite() {
-            let stats = evaluate(&mut *self.engine, &self.parameters, &self.validation)?;
-            (stats.loss(), stats.accuracy())
-        } else {
-            (f64::NAN, f64::NAN)
-        };
-        Ok(EpochRow {
-            epoch,
+        Ok(None)
+    }
+
+    /// The row of the epoch whose steps are made, with its validation; `None` where somebody asked to stop meanwhile.
+    fn row(&mut self, control: &Control) -> Result<Option<EpochRow>> {
+        self.pass_time();
+        let training_seconds = self.position.epoch_seconds;
+        let (mut val_loss, mut val_accuracy) = (f64::NAN, f64::NAN);
+        if self.position.sums.loss_sum.is_finite() {
+            let stopping = || control.stopping().is_some();
+            match evaluate_unless(&mut *self.engine, &self.parameters, &self.validation, stopping)? {
+                Some(stats) => (val_loss, val_accuracy) = (stats.loss(), stats.accuracy()),
+                None => return Ok(None),
+            }
+        }
+        self.pass_time();
+        let Position { epoch, step, sums, applied, epoch_seconds, .. } = &self.position;
+        let rates = applied.unwrap_or(Rates::of(f64::NAN));
+        Ok(Some(EpochRow {
+            epoch: *epoch,
             learning_rate: rates.learning_rate,
-            loss: totals.loss(),
-            accuracy: totals.accuracy(),
-            val_loss: Some(validation.0),
-            val_accuracy: Some(validation.1),
+            loss: sums.loss(),
+            accuracy: sums.accuracy(),
+            val_loss: Some(val_loss),
+            val_accuracy: Some(val_accuracy),
             momentum: self.momentum(rates),
-            step: self.clock.step,
-            images_per_second: totals.images as f64 / training_seconds,
-            seconds: started.elapsed().as_secs_f64(),
-        })
+            step: *step,
+            images_per_second: sums.images as f64 / training_seconds.max(1e-9),
+            seconds: *epoch_seconds,
+        }))
+    }
+
+    /// Between two steps: does what was asked from outside, makes the checkpoint that is due, and waits out a pause.
+    fn attend(&mut self, control: &Control, every: Option<Every>, observer: &mut dyn Observer) -> Result<Option<Stop>> {
+        self.pass_time();
+        let mut save = self.is_due(every).then_some(Reason::Due);
+        loop {
+            for wish in control.wishes() {
+                let adjustment = match wish {
+                    Wish::Save => {
+                        save = Some(Reason::Asked);
+                        continue;
+                    }
+                    Wish::Scale(factor) => Adjustment::Scale(factor),
+                    Wish::Rate(rate) => Adjustment::Rate(rate),
+                };
+                // Nobody's run ends because of a key: what cannot be stays as it was.
+                let _ = self.adjust(&adjustment);
+            }
+            self.tell(observer)?;
+            if let Some(stop) = control.stopping() {
+                self.save(Reason::Stop, observer)?;
+                return Ok(Some(stop));
+            }
+            if let Some(reason) = save.take() {
+                self.save(reason, observer)?;
+            }
+            if !control.paused() {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
+            self.mark = Instant::now();
+        }
+    }
+
+    fn is_due(&self, every: Option<Every>) -> bool {
+        // One is made at the end of the epoch anyway.
+        let ends_epoch = self.position.step.is_multiple_of(self.loader.steps_per_epoch());
+        match every {
+            Some(Every::Steps(steps)) => self.position.step.is_multiple_of(steps) && !ends_epoch,
+            Some(Every::Time(time)) => self.saved.elapsed() >= time && !ends_epoch,
+            None => false,
+        }
+    }
+
+    /// Tells of the changes that nobody knows of yet, in a checkpoint first: one that is told of is never lost.
+    fn tell(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        if self.told == self.position.changes.len() {
+            return Ok(());
+        }
+        self.save(Reason::Change, observer)?;
+        self.position.changes[self.told..].iter().try_for_each(|change| observer.changed(change))?;
+        self.told = self.position.changes.len();
+        Ok(())
+    }
+
+    /// Hands out a checkpoint.
+    fn save(&mut self, reason: Reason, observer: &mut dyn Observer) -> Result<()> {
+        self.pass_time();
+        self.saved = Instant::now();
+        let state = self.optimizer.state();
+        self.position.observed = self.schedule.state();
+        self.position.optimizer_steps = state.steps;
+        let checkpoint = Checkpoint::new(self.config, self.position.clone(), &self.parameters, state);
+        // With weights that are no numbers the next step ends the run as diverged; the checkpoint before is the one to go on from.
+        if checkpoint.is_finite() { observer.checkpoint(&Arc::new(checkpoint), reason) } else { Ok(()) }
+    }
+
+    /// Advances the clocks to now.
+    fn pass_time(&mut self) {
+        let seconds = self.mark.elapsed().as_secs_f64();
+        self.mark = Instant::now();
+        self.position.seconds += seconds;
+        self.position.epoch_seconds += seconds;
+    }
+
+    fn clock(&self) -> Clock {
+        let (step, steps_per_epoch) = (self.position.step, self.loader.steps_per_epoch());
+        Clock { step, steps_per_epoch, epochs: self.position.course.epochs }
     }
 
     /// The gradients of the next step, summed over its micro-batches, and its stats; `None` where the epoch has ended.
@@ -257,15 +496,24 @@ impl<'a> Run<'a> {
     }
 }
 
-fn evaluate(engine: &mut dyn Engine, parameters: &Parameters, images: &Loader) -> Result<BatchStats> {
+/// `None` where `stopping` says so before it is done.
+fn evaluate_unless(
+    engine: &mut dyn Engine,
+    parameters: &Parameters,
+    images: &Loader,
+    stopping: impl Fn() -> bool,
+) -> Result<Option<BatchStats>> {
     let mut totals = BatchStats::default();
     for batch in images.epoch(0, 0) {
         totals += engine.eval_batch(parameters, &batch, None)?;
+        if stopping() {
+            return Ok(None);
+        }
     }
-    Ok(totals)
+    Ok(Some(totals))
 }
 
-impl Outcome {
+impl Position {
     fn see(&mut self, row: &EpochRow) {
         // The first of equal epochs is the best: what came later did not improve on it.
         if row
@@ -275,7 +523,7 @@ impl Outcome {
             self.best_val_accuracy = row.val_accuracy;
             self.best_epoch = Some(row.epoch);
         }
-        self.last = Some(row.clone());
+        self.row = Some(row.clone());
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Ended, FindConfig, RangeTest};
 use crate::data::Dataset;
 use crate::record::{self, GitState, RangeRow, RowWriter, Status, replace_file};
 use crate::stats::suggest::{Combined, headline, show};
-use crate::train::{Existing, Lock, claim};
+use crate::train::{Control, Existing, Lock, claim};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
@@ -132,13 +132,14 @@ impl FindDirectory {
         &mut self,
         seed: u64,
         test: RangeTest<'_>,
+        control: &Control,
         see: &mut dyn FnMut(&RangeRow) -> Result<()>,
     ) -> Result<Vec<RangeRow>> {
         let file = if self.several { format!("seed-{seed}/range.csv") } else { "range.csv".to_string() };
         self.info.kernels = Some(test.kernels().to_string());
         let mut writer = RowWriter::create(&self.path.join(&file))?;
         let mut rows = Vec::new();
-        let ended = test.run(&mut |row| {
+        let ended = test.run(control, &mut |row| {
             writer.write(row)?;
             rows.push(row.clone());
             see(row)

@@ -1,7 +1,8 @@
 //! A run that is led from outside, an update at a time: what a range test is made of.
 
-use super::{EVALUATION_BATCH, Run, evaluate};
+use super::{EVALUATION_BATCH, Run, evaluate_unless};
 use crate::data::{Dataset, Epoch, Loader, Normalisation, Subset};
+use crate::engine::BatchStats;
 use crate::schedule::Rates;
 use crate::train::RunConfig;
 use anyhow::Result;
@@ -36,7 +37,7 @@ impl<'a> Probe<'a> {
 
     /// Updates in an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.run.loader.steps_per_epoch()
+        self.run.steps_per_epoch()
     }
 
     /// The momentum (Adam's beta1) of every update; `None` for an optimizer without one.
@@ -59,7 +60,8 @@ impl<'a> Probe<'a> {
 
     /// The share of the slice that is classified right by now.
     pub fn accuracy(&mut self) -> Result<f64> {
-        Ok(evaluate(&mut *self.run.engine, &self.run.parameters, &self.slice)?.accuracy())
+        let stats = evaluate_unless(&mut *self.run.engine, &self.run.parameters, &self.slice, || false)?;
+        Ok(stats.as_ref().map_or(f64::NAN, BatchStats::accuracy))
     }
 }
 

@@ -1,0 +1,125 @@
+//! What `train`, `compare` and `resume` share while they train: signals, keys, and what is said when a run was stopped.
+
+use crate::record::Status;
+#[cfg(unix)]
+pub use crate::train::Keys;
+use crate::train::checkpoint::CHECKPOINTS;
+use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory};
+use anyhow::Result;
+use std::path::Path;
+
+/// A diverged run ends with this exit code.
+const DIVERGED: u8 = 4;
+
+/// Which keys there would be on a terminal.
+#[cfg(not(unix))]
+#[derive(Debug, Clone, Copy)]
+pub enum Keys {
+    WithoutRates,
+    All,
+}
+
+/// Listens to signals and, where bars are shown, to keys; as long as it lives.
+pub struct Session {
+    pub control: Control,
+    #[cfg(unix)]
+    _keyboard: Option<crate::train::Keyboard>,
+}
+
+impl Session {
+    #[cfg(unix)]
+    pub fn open(bars: &Bars, keys: Keys, json: bool) -> Result<Self> {
+        let control = Control::default();
+        crate::train::listen(&control, bars.speaker())?;
+        let wanted = bars.are_shown() && !json;
+        let keyboard = if wanted { crate::train::Keyboard::open(keys, &control, bars.speaker()) } else { None };
+        Ok(Self { control, _keyboard: keyboard })
+    }
+
+    #[cfg(not(unix))]
+    pub fn open(_bars: &Bars, _keys: Keys, _json: bool) -> Result<Self> {
+        Ok(Self { control: Control::default() })
+    }
+}
+
+/// Trains `run` in its folder `path`, shows it, says how to go on where it was stopped, and gives the exit code.
+pub fn record(directory: RunDirectory, run: Run<'_>, path: &Path, bars: &Bars, json: bool) -> Result<u8> {
+    let session = Session::open(bars, Keys::All, json)?;
+    let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(None))];
+    if json {
+        watchers.push(Box::new(JsonEvents::new(&path.display().to_string(), run.config().log_steps)));
+    }
+    let outcome = directory.record(run, &session.control, &mut All(watchers))?;
+    drop(session);
+    Ok(say_goodbye(&outcome, path, bars))
+}
+
+fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
+    let again = format!("{} resume {}", program(), quoted(&path.display().to_string()));
+    if let Some(stop) = outcome.stop {
+        let message = outcome.message.as_deref().unwrap_or("stopped");
+        bars.warn(&format!("{message}; everything is saved"));
+        bars.warn(&format!("go on with:         {again}"));
+        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0) {
+            bars.warn(&format!("with another rate:  {again} --lr {}", round(rate / 10.0)));
+        }
+        return stop.exit_code();
+    }
+    if outcome.status == Status::Diverged {
+        // The observer that shows progress has said so where it is on.
+        if let Some(message) = outcome.message.as_deref().filter(|_| bars.are_silent()) {
+            bars.warn(message);
+        }
+        bars.line(&format!("results in {}", path.display()));
+        if path.join(CHECKPOINTS).is_dir() {
+            bars.warn(&format!("go on from the last good checkpoint:  {again} --scale-lr 0.1"));
+        }
+        return DIVERGED;
+    }
+    bars.line(&format!("results in {}", path.display()));
+    0
+}
+
+/// Two digits are enough for a proposal.
+fn round(rate: f64) -> f64 {
+    format!("{rate:.1e}").parse().unwrap_or(rate)
+}
+
+/// The program as it was called, where that says where it is.
+fn program() -> String {
+    let called = std::env::args().next().filter(|name| name.contains(std::path::MAIN_SEPARATOR));
+    called.map_or("lrsched".to_string(), |name| quoted(&name))
+}
+
+/// The command line of this process again, to go on in `folder`.
+pub fn same_command(folder: &Path) -> String {
+    // What is there is not to be replaced.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--force").collect();
+    let named = arguments.iter().any(|argument| argument == "--out" || argument.starts_with("--out="));
+    let out = ["--out".to_string(), folder.display().to_string()];
+    let all = arguments.iter().chain(out.iter().filter(|_| !named));
+    std::iter::once(program()).chain(all.map(|argument| quoted(argument))).collect::<Vec<_>>().join(" ")
+}
+
+/// As a POSIX shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(quoted("results/sgd-step-lr0.1"), "results/sgd-step-lr0.1");
+        assert_eq!(quoted("my runs/it's"), "'my runs/it'\\''s'");
+        assert_eq!(quoted("halve:when=val_loss<=0.9"), "'halve:when=val_loss<=0.9'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,71 @@
+//! Memory that the system refuses (`ulimit -v`, a container's limit) ends the program in one line, on whatever thread it is.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The system's allocator. Rust's own way with a refusal is several lines and an abort; this one says what to do, and exits with 1.
+pub struct Allocator;
+
+/// No machine has as much: who asks for it has a plan for a refusal.
+const BEYOND: usize = 1 << 40;
+
+static REFUSED: AtomicBool = AtomicBool::new(false);
+static LAST: OnceLock<fn()> = OnceLock::new();
+
+/// What is to be done, without new memory, before the program ends.
+pub fn before_refusal(last: fn()) {
+    LAST.get_or_init(|| last);
+}
+
+// SAFETY: each request goes to the system's allocator as it is, and its answer comes back as it is, or not at all.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps to the contract of `GlobalAlloc`.
+        granted(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as in `alloc`.
+        granted(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as in `alloc`.
+        granted(unsafe { System.realloc(memory, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as in `alloc`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[inline]
+fn granted(memory: *mut u8, size: usize) -> *mut u8 {
+    if memory.is_null() && size < BEYOND {
+        refuse(size);
+    }
+    memory
+}
+
+#[cold]
+fn refuse(size: usize) -> ! {
+    // Several threads may be refused at once: the first says so.
+    while REFUSED.swap(true, Ordering::Relaxed) {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    if let Some(last) = LAST.get() {
+        last();
+    }
+    let mut line = [b' '; 200];
+    let mut rest = &mut line[..];
+    let _ = writeln!(
+        rest,
+        "error: out of memory: the system refused {size} more bytes (a limit such as `ulimit -v`?); try a smaller --batch-size, or fewer --threads"
+    );
+    let left = rest.len();
+    let _ = std::io::stderr().write_all(&line[..line.len() - left]);
+    std::process::exit(1)
+}

@@ -1,0 +1,162 @@
+//! Going on with a run that an earlier process has left, as it was or with another rate.
+
+use crate::data::Dataset;
+use crate::record::{RunInfo, Status};
+use crate::schedule::Spec;
+use crate::train::checkpoint::{self, Found};
+use crate::train::{Adjustment, Lock, Reach, Run, RunConfig, RunDirectory};
+use crate::usage;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// What an earlier process has left of a run, in a folder that is now this process's own.
+pub struct Left {
+    path: PathBuf,
+    pub info: RunInfo,
+    pub config: RunConfig,
+    /// The checkpoint to go on from; without one the run starts at its beginning.
+    found: Option<Found>,
+    lock: Lock,
+}
+
+impl Left {
+    /// # Errors
+    /// [`crate::usage::Usage`] where `path` holds no run, or one that another process works on. A run.json that cannot be read, or
+    /// checkpoints of which none is whole.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = path.join("run.json");
+        if !file.is_file() {
+            let hint = if path.join("comparison.csv").is_file() {
+                "; it holds a comparison: start `lrsched compare` again with the same --out"
+            } else {
+                ""
+            };
+            return usage!("{} holds no run: there is no run.json{hint}", path.display());
+        }
+        let lock = Lock::take(path)?;
+        let info = RunInfo::read(&file)?;
+        let config = serde_json::from_value(info.config.clone())
+            .with_context(|| format!("{}: the config is of another version of lrsched", file.display()))?;
+        let found = checkpoint::latest(path)?;
+        Ok(Self { path: path.to_path_buf(), info, config, found, lock })
+    }
+
+    /// Why it goes on from another checkpoint than the last, where it does.
+    pub fn instead(&self) -> Option<&str> {
+        self.found.as_ref()?.instead.as_deref()
+    }
+
+    pub fn has_checkpoint(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// # Errors
+    /// Other images than those that the run was trained on.
+    pub fn check(&self, dataset: &Dataset) -> Result<()> {
+        if self.info.dataset.digest != dataset.digest() {
+            return usage!(
+                "{} was trained on other images than these (SHA-256 {}, these are {}); --data-dir names the folder of its own",
+                self.path.display(),
+                self.info.dataset.digest,
+                dataset.digest()
+            );
+        }
+        Ok(())
+    }
+
+    /// Brings `run`, which is at its beginning, to where the earlier process has left it.
+    ///
+    /// # Errors
+    /// A checkpoint of another run.
+    pub fn restore(&self, run: &mut Run<'_>) -> Result<()> {
+        self.found.as_ref().map_or(Ok(()), |found| run.restore(&found.checkpoint))
+    }
+
+    /// What may make the rest differ from that of a run that was never interrupted, a line each.
+    pub fn differences(&self, run: &Run<'_>) -> Vec<String> {
+        let mut lines = Vec::new();
+        let version = env!("CARGO_PKG_VERSION");
+        if self.info.version != version {
+            lines.push(format!("begun with lrsched {}, going on with {version}", self.info.version));
+        }
+        if let Some(kernels) = self.info.kernels.as_deref().filter(|kernels| *kernels != run.kernels()) {
+            lines
+                .push(format!("begun with {kernels} kernels, going on with {}: they round differently", run.kernels()));
+        }
+        lines
+    }
+
+    /// Opens the files of the run, cut back to the checkpoint.
+    ///
+    /// # Errors
+    /// Files that do not go with the checkpoint, or cannot be written.
+    pub fn reopen(self, threads: usize) -> Result<RunDirectory> {
+        RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), threads)
+    }
+}
+
+/// What is to be different from here on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Request {
+    pub lr: Option<f64>,
+    pub scale: Option<f64>,
+    pub schedule: Option<Spec>,
+    pub epochs: Option<u64>,
+    pub reach: Option<Reach>,
+}
+
+impl Request {
+    /// # Errors
+    /// Wishes that contradict each other, and a length that leaves open what becomes of the schedule.
+    pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
+        let (at, config) = (run.position(), run.config());
+        if self.scale.is_some() && (self.lr.is_some() || self.schedule.is_some()) {
+            return usage!("--scale-lr scales the schedule that is there; with --lr or --schedule leave it out");
+        }
+        let longer = self.epochs.filter(|epochs| *epochs != at.course.epochs);
+        if self.reach.is_some() && longer.is_none() {
+            return usage!(
+                "--stretch and --hold go with --epochs, and another number than the {} it has",
+                at.course.epochs
+            );
+        }
+        let replaced = self.lr.is_some() || self.schedule.is_some();
+        let changes_rate = replaced || self.scale.is_some();
+        match status {
+            Status::Finished if changes_rate && longer.is_none() => {
+                return usage!(
+                    "the run is finished after {} epochs; say with --epochs how long it is to go on",
+                    at.epoch
+                );
+            }
+            Status::Diverged if !changes_rate => {
+                return usage!("the run diverged, and would again; go on with a smaller rate: --scale-lr 0.1, or --lr");
+            }
+            _ => {}
+        }
+        let mut adjustments = Vec::new();
+        if let Some(epochs) = longer {
+            let depends = || at.course.depends_on_length(epochs, config.semantics, run.steps_per_epoch());
+            let reach = match self.reach {
+                Some(reach) => reach,
+                None if replaced || !depends()? => Reach::Stretch,
+                None => {
+                    return usage!(
+                        "the schedule {} depends on the length of the run: say --stretch to make it the one of {epochs} epochs, or \
+                         --hold to leave it as it is and hold its last rate after epoch {}",
+                        at.course.schedule,
+                        at.course.until - 1
+                    );
+                }
+            };
+            adjustments.push(Adjustment::Epochs(epochs, reach));
+        }
+        match (&self.schedule, self.lr) {
+            (Some(spec), lr) => adjustments.push(Adjustment::Schedule(spec.clone(), lr)),
+            (None, Some(lr)) => adjustments.push(Adjustment::Rate(lr)),
+            (None, None) => {}
+        }
+        adjustments.extend(self.scale.map(Adjustment::Scale));
+        Ok(adjustments)
+    }
+}

@@ -1,0 +1,411 @@
+//! A checkpoint: everything that the next step depends on, in a folder that appears whole or not at all.
+//!
+//! ```text
+//! checkpoints/last/weights.safetensors     every array under PyTorch's name and in its shape, running statistics included
+//! checkpoints/last/optimizer.safetensors   conv1.weight.momentum_buffer, …
+//! checkpoints/last/state.json              clock, sums of the epoch, schedule, config; SHA-256 of both files and of itself
+//! checkpoints/last-before/                 the one before
+//! checkpoints/best/                        after the epoch with the highest validation accuracy
+//! ```
+//!
+//! A new one is written under another name, synced, and renamed. Whenever the process dies, one of `last` and `last-before` is whole.
+
+use super::config::RunConfig;
+use super::course::Course;
+use crate::engine::BatchStats;
+use crate::model::{Array, Parameters};
+use crate::optim::State;
+use crate::record::stop_at;
+use crate::record::{Change, EpochRow, sync_folder};
+use crate::schedule::Rates;
+use anyhow::{Context, Result, bail, ensure};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The folder of checkpoints in that of a run.
+pub const CHECKPOINTS: &str = "checkpoints";
+
+const LAST: &str = "last";
+const BEFORE: &str = "last-before";
+const BEST: &str = "best";
+/// What is being written, and what is about to be removed.
+const NEW: &str = ".new";
+const OLD: &str = ".old";
+
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+
+/// state.json is `{"sha256": "…", "state": …}`, and the digest that of the bytes between these.
+const HEAD: &str = "{\"sha256\": \"";
+const MIDDLE: &str = "\",\n\"state\": ";
+const FOOT: &str = "}\n";
+
+/// Where a run stands, beside its weights and the arrays of its optimizer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Updates made so far; with `--log-steps`, the rows of steps.csv.
+    pub step: u64,
+    /// The epoch under way, 0-based: the rows of metrics.csv. After the last step of an epoch its validation may still be to come.
+    pub epoch: u64,
+    /// Of the epoch under way.
+    pub sums: BatchStats,
+    /// What the last step was applied with.
+    pub applied: Option<Rates>,
+    /// The row of the epoch before.
+    pub row: Option<EpochRow>,
+    pub best_epoch: Option<u64>,
+    pub best_val_accuracy: Option<f64>,
+    /// Time spent on the epoch under way, and on the whole run.
+    pub epoch_seconds: f64,
+    pub seconds: f64,
+    pub course: Course,
+    /// What was changed by hand so far.
+    pub changes: Vec<Change>,
+    /// What `halve` and `plateau` have observed.
+    pub observed: serde_json::Value,
+    /// Updates that the optimizer has made.
+    pub optimizer_steps: u64,
+}
+
+impl Position {
+    pub fn start(course: Course) -> Self {
+        Self {
+            step: 0,
+            epoch: 0,
+            sums: BatchStats::default(),
+            applied: None,
+            row: None,
+            best_epoch: None,
+            best_val_accuracy: None,
+            epoch_seconds: 0.0,
+            seconds: 0.0,
+            course,
+            changes: Vec::new(),
+            observed: serde_json::Value::Null,
+            optimizer_steps: 0,
+        }
+    }
+
+    /// Whether the epoch just finished is the best so far.
+    pub fn is_best(&self) -> bool {
+        self.sums.images == 0 && self.epoch > 0 && self.best_epoch == Some(self.epoch - 1)
+    }
+}
+
+/// state.json.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StateFile {
+    /// Of lrsched.
+    version: String,
+    config: RunConfig,
+    position: Position,
+    /// SHA-256 by the names of the files.
+    files: BTreeMap<String, String>,
+}
+
+/// Shape and values by name.
+type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// A run between two steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    pub config: RunConfig,
+    pub position: Position,
+    weights: Arrays,
+    optimizer: Arrays,
+}
+
+impl Checkpoint {
+    pub fn new(config: &RunConfig, position: Position, parameters: &Parameters, optimizer: State<f32>) -> Self {
+        let weights =
+            parameters.arrays().iter().map(|array| (array.name.clone(), (array.shape.clone(), array.values.clone())));
+        // An array of state has the shape of its parameter, which its name begins with.
+        let shape = |name: &str, length: usize| {
+            let parameter = name.rsplit_once('.').and_then(|(parameter, _)| parameters.get(parameter));
+            parameter.map_or(vec![length], |array| array.shape.clone())
+        };
+        let optimizer = State { steps: position.optimizer_steps, ..optimizer }.arrays;
+        Self {
+            config: config.clone(),
+            weights: weights.collect(),
+            optimizer: optimizer.into_iter().map(|(name, v)| (name.clone(), (shape(&name, v.len()), v))).collect(),
+            position,
+        }
+    }
+
+    /// Whether every weight is a number. One that is not makes a checkpoint that nobody can go on from.
+    pub fn is_finite(&self) -> bool {
+        self.weights.values().all(|(_, values)| values.iter().all(|value| value.is_finite()))
+    }
+
+    /// Puts the weights in their places.
+    ///
+    /// # Errors
+    /// Weights of another network.
+    pub fn fill(&self, parameters: &mut Parameters) -> Result<()> {
+        ensure!(self.weights.len() == parameters.arrays().len(), "the checkpoint is of another network");
+        for Array { name, shape, values, .. } in parameters.arrays_mut() {
+            match self.weights.get(name) {
+                Some((saved, from)) if saved == shape => values.copy_from_slice(from),
+                Some((saved, _)) => {
+                    bail!("the checkpoint is of another network: {name} is {saved:?}, expected {shape:?}")
+                }
+                None => bail!("the checkpoint is of another network: it has no {name}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The state of the optimizer.
+    pub fn optimizer(&self) -> State<f32> {
+        let arrays = self.optimizer.iter().map(|(name, (_, values))| (name.clone(), values.clone())).collect();
+        State { steps: self.position.optimizer_steps, arrays }
+    }
+
+    /// Reads the checkpoint in `folder`: that of a run's `checkpoints/last`, `checkpoints/best`.
+    ///
+    /// # Errors
+    /// One line that names the file: it is not there, or not what was written (cut, changed, of another version).
+    pub fn read(folder: &Path) -> Result<Self> {
+        let state = read_state(&folder.join(STATE))?;
+        let arrays = |name: &str| -> Result<Arrays> {
+            let path = folder.join(name);
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let same = state.files.get(name).is_some_and(|digest| *digest == sha256(&bytes));
+            ensure!(same, "{} is damaged: its SHA-256 is not the one in {STATE}", path.display());
+            read_arrays(&bytes).with_context(|| path.display().to_string())
+        };
+        Ok(Self {
+            weights: arrays(WEIGHTS)?,
+            optimizer: arrays(OPTIMIZER)?,
+            config: state.config,
+            position: state.position,
+        })
+    }
+
+    /// Makes this the last checkpoint of the run in `run`, and the best one too where it is. `sync` is called when all of it is on the disk
+    /// and before it gets its name.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or the disk is full: the last checkpoint is still the one before.
+    pub fn write(&self, run: &Path, sync: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let folder = run.join(CHECKPOINTS);
+        let new = folder.join(NEW);
+        let mut write = || -> Result<()> {
+            fs::create_dir_all(&folder)?;
+            remove(&new)?;
+            fs::create_dir(&new)?;
+            self.write_files(&new)?;
+            sync()?;
+            stop_at::point("mid-checkpoint");
+            remove(&folder.join(BEFORE))?;
+            rename(&folder.join(LAST), &folder.join(BEFORE))?;
+            stop_at::point("between-renames");
+            rename(&new, &folder.join(LAST))?;
+            sync_folder(&folder);
+            if self.position.is_best() {
+                make_best(&folder)?;
+            }
+            Ok(())
+        };
+        write()
+            .inspect_err(|_| {
+                // What is half written only takes up room.
+                let _ = remove(&new);
+            })
+            .with_context(|| format!("cannot save a checkpoint in {}", folder.display()))
+    }
+
+    fn write_files(&self, folder: &Path) -> Result<()> {
+        let put = |name: &str, bytes: &[u8]| -> Result<String> {
+            let mut file = File::create(folder.join(name))?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            Ok(sha256(bytes))
+        };
+        let mut files = BTreeMap::new();
+        for (name, arrays) in [(WEIGHTS, &self.weights), (OPTIMIZER, &self.optimizer)] {
+            files.insert(name.to_string(), put(name, &arrays_as_bytes(arrays)?)?);
+        }
+        let state = StateFile {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            config: self.config.clone(),
+            position: self.position.clone(),
+            files,
+        };
+        let text = serde_json::to_string_pretty(&state)?;
+        put(STATE, format!("{HEAD}{}{MIDDLE}{text}{FOOT}", sha256(text.as_bytes())).as_bytes())?;
+        sync_folder(folder);
+        Ok(())
+    }
+}
+
+/// A checkpoint and, where it is not the last one, why.
+#[derive(Debug)]
+pub struct Found {
+    pub checkpoint: Checkpoint,
+    pub instead: Option<String>,
+    name: &'static str,
+}
+
+/// The last checkpoint of a run that is whole; `None` where none was made yet.
+///
+/// # Errors
+/// There are some, and none is whole.
+pub fn latest(run: &Path) -> Result<Option<Found>> {
+    let folder = run.join(CHECKPOINTS);
+    let mut wrong: Option<anyhow::Error> = None;
+    for name in [LAST, BEFORE, BEST] {
+        let path = folder.join(name);
+        if !path.exists() {
+            continue;
+        }
+        match Checkpoint::read(&path) {
+            Ok(checkpoint) => {
+                let instead = (name != LAST).then(|| {
+                    let why =
+                        wrong.as_ref().map_or(format!("{CHECKPOINTS}/{LAST} is missing"), |error| format!("{error:#}"));
+                    let Position { epoch, step, .. } = checkpoint.position;
+                    format!("{why}; going on from {CHECKPOINTS}/{name} (epoch {epoch}, step {step})")
+                });
+                return Ok(Some(Found { checkpoint, instead, name }));
+            }
+            Err(error) => wrong = wrong.or(Some(error)),
+        }
+    }
+    match wrong {
+        None => Ok(None),
+        Some(error) => Err(error.context("no checkpoint is whole; start again with `lrsched train … --force`")),
+    }
+}
+
+/// Removes the checkpoint before the last: for a run that is over, and one of many.
+pub fn forget_before(run: &Path) -> Result<()> {
+    let path = run.join(CHECKPOINTS).join(BEFORE);
+    remove(&path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// Removes all checkpoints of a run, and nothing else that may lie beside them.
+pub fn remove_all(run: &Path) -> Result<()> {
+    let folder = run.join(CHECKPOINTS);
+    [LAST, BEFORE, BEST, NEW, OLD]
+        .iter()
+        .try_for_each(|name| remove(&folder.join(name)))
+        .with_context(|| format!("cannot remove what is in {}", folder.display()))?;
+    // It stays where somebody else has put something into it.
+    let _ = fs::remove_dir(&folder);
+    Ok(())
+}
+
+/// The files of a checkpoint never change, so the best one is the last one under another name.
+fn make_best(folder: &Path) -> Result<()> {
+    let (new, old) = (folder.join(NEW), folder.join(OLD));
+    remove(&new)?;
+    remove(&old)?;
+    fs::create_dir(&new)?;
+    for name in [WEIGHTS, OPTIMIZER, STATE] {
+        let (from, to) = (folder.join(LAST).join(name), new.join(name));
+        // Where a file system has no links, a copy does.
+        fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))?;
+    }
+    sync_folder(&new);
+    rename(&folder.join(BEST), &old)?;
+    stop_at::point("mid-best");
+    rename(&new, &folder.join(BEST))?;
+    sync_folder(folder);
+    remove(&old)
+}
+
+impl Found {
+    /// Makes this the last checkpoint again, and puts back what a process has left that died between two renames. Only for the one that
+    /// may write to the run.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn settle(&self, run: &Path) -> Result<()> {
+        let folder = run.join(CHECKPOINTS);
+        let settle = || -> Result<()> {
+            if self.name == BEFORE {
+                // The next one would push this one out, and keep the damaged one as the one before.
+                remove(&folder.join(LAST))?;
+                rename(&folder.join(BEFORE), &folder.join(LAST))?;
+            }
+            if folder.join(OLD).exists() && !folder.join(BEST).exists() {
+                rename(&folder.join(OLD), &folder.join(BEST))?;
+            }
+            [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))
+        };
+        settle().with_context(|| format!("cannot write to {}", folder.display()))
+    }
+}
+
+/// A folder that is not there needs no removing.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A folder that is not there needs no renaming.
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn read_state(path: &PathBuf) -> Result<StateFile> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let parts = text
+        .strip_prefix(HEAD)
+        .and_then(|text| text.split_once(MIDDLE))
+        .and_then(|(digest, text)| Some((digest, text.strip_suffix(FOOT)?)));
+    let Some((_, body)) = parts.filter(|(digest, body)| *digest == sha256(body.as_bytes())) else {
+        bail!("{} is damaged: its SHA-256 is not the one in it", path.display());
+    };
+    serde_json::from_str(body).with_context(|| format!("{} is of another version of lrsched", path.display()))
+}
+
+/// Arrays as a safetensors file.
+fn arrays_as_bytes(arrays: &Arrays) -> Result<Vec<u8>> {
+    let bytes: Vec<Vec<u8>> =
+        arrays.values().map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let views = arrays
+        .iter()
+        .zip(&bytes)
+        .map(|((name, (shape, _)), bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(safetensors::serialize(views, None)?)
+}
+
+fn read_arrays(bytes: &[u8]) -> Result<Arrays> {
+    let tensors = SafeTensors::deserialize(bytes)?;
+    let array = |(name, tensor): (String, TensorView<'_>)| {
+        ensure!(tensor.dtype() == Dtype::F32, "{name} holds {:?}, expected F32", tensor.dtype());
+        let values = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Ok((name, (tensor.shape().to_vec(), values)))
+    };
+    tensors.tensors().into_iter().map(array).collect()
+}
+
+/// Every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` takes it as it is.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<()> {
+    let arrays =
+        parameters.arrays().iter().map(|array| (array.name.clone(), (array.shape.clone(), array.values.clone())));
+    crate::record::replace_file(path, &arrays_as_bytes(&arrays.collect())?)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

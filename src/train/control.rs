@@ -1,0 +1,156 @@
+//! What reaches a run from outside while it goes on: signals and keys.
+
+use crate::usage;
+use crate::usage::Usage;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Why a run is to stop before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Ctrl+C, or `q`.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGUSR1: a batch system that wants to start the job again.
+    Requeue,
+}
+
+impl Stop {
+    /// 128 + the signal as shells say it; 75 is EX_TEMPFAIL of sysexits.h, which batch systems take for "run it again".
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Stop::Interrupt => 130,
+            Stop::Terminate => 143,
+            Stop::Requeue => 75,
+        }
+    }
+}
+
+/// What is asked of a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wish {
+    Save,
+    /// Every rate from the next step on times this.
+    Scale(f64),
+    /// This rate, constant, from the next step on.
+    Rate(f64),
+}
+
+/// What the one who trains looks at after each step; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Control(Arc<Mutex<Asked>>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    stop: Option<Stop>,
+    paused: bool,
+    wishes: Vec<Wish>,
+}
+
+impl Control {
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first of several reasons to stop counts.
+    pub fn stop(&self, why: Stop) {
+        self.asked().stop.get_or_insert(why);
+    }
+
+    pub fn wish(&self, wish: Wish) {
+        self.asked().wishes.push(wish);
+    }
+
+    /// Pauses, or goes on; gives which.
+    pub fn toggle_pause(&self) -> bool {
+        let mut asked = self.asked();
+        asked.paused = !asked.paused;
+        asked.paused
+    }
+
+    /// Why to stop, where somebody wants it.
+    pub fn stopping(&self) -> Option<Stop> {
+        self.asked().stop
+    }
+
+    /// Whether to wait before the next step. A run that is to stop waits no longer.
+    pub(super) fn paused(&self) -> bool {
+        let asked = self.asked();
+        asked.paused && asked.stop.is_none()
+    }
+
+    /// What was asked since this was last called.
+    pub(super) fn wishes(&self) -> Vec<Wish> {
+        std::mem::take(&mut self.asked().wishes)
+    }
+}
+
+/// `--checkpoint-every`: how often a checkpoint is made beside the one after each epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Every {
+    Steps(u64),
+    Time(Duration),
+}
+
+impl std::str::FromStr for Every {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        let trimmed = text.trim();
+        let unit = trimmed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let number = &trimmed[..trimmed.len() - unit.len()];
+        let seconds = |per: f64| {
+            let seconds = number.parse::<f64>().ok().map(|number| number * per);
+            seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64).map(Every::Time)
+        };
+        let every = match unit.trim() {
+            "st" => number.parse().ok().filter(|steps| *steps > 0).map(Every::Steps),
+            "s" => seconds(1.0),
+            "m" | "min" => seconds(60.0),
+            "h" => seconds(3600.0),
+            _ => None,
+        };
+        match every {
+            Some(every) => Ok(every),
+            None => usage!(
+                "checkpoint-every must be steps or a time above 0, such as 500st, 60s, 10min or 1h; got `{text}`"
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for Every {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Every::Steps(steps) => write!(f, "{steps}st"),
+            Every::Time(time) => write!(f, "{}s", time.as_secs_f64()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_and_times_read_back_and_anything_else_is_an_error() {
+        for (text, every) in [("500st", Every::Steps(500)), ("60s", Every::Time(Duration::from_secs(60)))] {
+            assert_eq!(text.parse(), Ok(every));
+            assert_eq!(every.to_string().parse(), Ok(every));
+        }
+        assert_eq!("1.5min".parse(), Ok(Every::Time(Duration::from_secs(90))));
+        for wrong in ["", "500", "0st", "0s", "1.5st", "-1s", "10ep", "s", "1e99s", "9999999999999s"] {
+            assert!(wrong.parse::<Every>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_first_reason_to_stop_counts_and_ends_a_pause() {
+        let control = Control::default();
+        assert!(control.toggle_pause() && control.paused());
+        control.stop(Stop::Requeue);
+        control.clone().stop(Stop::Interrupt);
+        assert_eq!((control.stopping(), control.paused()), (Some(Stop::Requeue), false));
+    }
+}

@@ -1,0 +1,172 @@
+//! What the rates of a run come from as of now: the schedule that it began with, or what was put in its place on the way.
+
+use super::config::RunConfig;
+use crate::schedule::{Clock, Rates, Schedule, Semantics, Setting, Spec};
+use crate::usage;
+use crate::usage::Usage;
+use serde::{Deserialize, Serialize};
+
+/// A schedule, where its clock starts, how far it reaches, and by how much its rates were turned up or down.
+///
+/// Everything that is changed by hand while a run is under way ends up here, and this is in every checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    pub schedule: Spec,
+    /// What the schedule calls lr.
+    pub lr: f64,
+    /// The step of the run at which the schedule's own clock starts.
+    pub since: u64,
+    /// How many epochs the run has.
+    pub epochs: u64,
+    /// The epoch of the run in which the schedule ends; it holds its last rate from there on.
+    pub until: u64,
+    /// What each rate of the schedule is multiplied by.
+    pub scale: f64,
+}
+
+impl Course {
+    /// As the run begins.
+    pub fn of(config: &RunConfig) -> Self {
+        let (schedule, lr, epochs) = (config.schedule.clone(), config.lr, config.epochs);
+        Self { schedule, lr, since: 0, epochs, until: epochs, scale: 1.0 }
+    }
+
+    /// The schedule, on the clock of the run.
+    ///
+    /// # Errors
+    /// One that cannot be, in epochs of `steps_per_epoch` steps.
+    pub fn build(&self, semantics: Semantics, steps_per_epoch: u64) -> Result<Schedule, Usage> {
+        let setting = Setting { learning_rate: self.lr, semantics, steps_per_epoch, epochs: self.until };
+        if self.since == 0 {
+            return Schedule::build(&self.schedule, &setting);
+        }
+        // What was before is over: any schedule does for it.
+        let behind = format!("constant:for={}st;{}", self.since, self.schedule).parse()?;
+        Schedule::build(&behind, &setting)
+    }
+
+    /// What a step is applied with. `schedule` is what [`Course::build`] made, with all that it has observed.
+    pub fn rates(&self, schedule: &Schedule, clock: Clock) -> Rates {
+        let rates = schedule.rates(clock);
+        Rates { learning_rate: rates.learning_rate * self.scale, ..rates }
+    }
+
+    /// Another schedule from step `since` on, on its own clock, with what is left of the run as its length.
+    #[must_use]
+    pub fn with_schedule(&self, schedule: Spec, lr: f64, since: u64) -> Self {
+        Self { schedule, lr, since, epochs: self.epochs, until: self.epochs, scale: 1.0 }
+    }
+
+    /// `rate`, constant, from step `since` on.
+    ///
+    /// # Errors
+    /// A rate that is not above 0.
+    pub fn with_rate(&self, rate: f64, since: u64) -> Result<Self, Usage> {
+        if !(rate > 0.0 && rate.is_finite()) {
+            return usage!("lr must be a number above 0, got {rate}");
+        }
+        Ok(self.with_schedule("constant".parse()?, rate, since))
+    }
+
+    /// Every rate from here on times `factor`.
+    ///
+    /// # Errors
+    /// A factor that is not above 0, or that takes the scale out of the range of numbers.
+    pub fn with_scale(&self, factor: f64) -> Result<Self, Usage> {
+        let scale = self.scale * factor;
+        if !(factor > 0.0 && scale > 0.0 && scale.is_finite()) {
+            return usage!("scale-lr must be a number above 0, got {factor} (on {})", self.scale);
+        }
+        Ok(Self { scale, ..self.clone() })
+    }
+
+    /// A run of `epochs` epochs. The schedule ends where it did (`Reach::Hold`), or is the one of a run of that length (`Reach::Stretch`).
+    #[must_use]
+    pub fn with_epochs(&self, epochs: u64, reach: Reach) -> Self {
+        let until = match reach {
+            Reach::Hold => self.until,
+            Reach::Stretch => epochs,
+        };
+        Self { epochs, until, ..self.clone() }
+    }
+
+    /// Whether the rates up to the earlier of the two ends depend on which of the two lengths the schedule is made for.
+    ///
+    /// # Errors
+    /// A schedule that cannot be, in one of them.
+    pub fn depends_on_length(&self, epochs: u64, semantics: Semantics, steps_per_epoch: u64) -> Result<bool, Usage> {
+        let held = self.build(semantics, steps_per_epoch)?;
+        let stretched = self.with_epochs(epochs, Reach::Stretch).build(semantics, steps_per_epoch)?;
+        let steps = self.until.min(epochs) * steps_per_epoch;
+        Ok((0..steps).any(|t| held.at(t) != stretched.at(t)))
+    }
+}
+
+/// What becomes of a schedule when the run is made longer or shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It keeps the length it was made for, and its last rate after that.
+    Hold,
+    /// It takes the new length, as if the run had been meant so from the start.
+    Stretch,
+}
+
+impl std::fmt::Display for Course {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.schedule, self.lr)?;
+        if self.scale != 1.0 { write!(f, " × {}", self.scale) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(schedule: &str, epochs: u64) -> Course {
+        Course { schedule: schedule.parse().unwrap(), lr: 0.1, since: 0, epochs, until: epochs, scale: 1.0 }
+    }
+
+    fn rates(course: &Course, steps: &[u64]) -> Vec<f64> {
+        let schedule = course.build(Semantics::Native, 10).unwrap();
+        let clock = |step| Clock { step, steps_per_epoch: 10, epochs: course.epochs };
+        steps.iter().map(|&step| course.rates(&schedule, clock(step)).learning_rate).collect()
+    }
+
+    #[test]
+    fn another_schedule_starts_its_own_clock_in_the_middle_of_an_epoch_and_ends_with_the_run() {
+        let linear = course("step", 10).with_schedule("linear".parse().unwrap(), 0.5, 60);
+        assert_eq!(rates(&linear, &[60, 80, 100]), [0.5, 0.25, 0.0]);
+        let odd = course("step", 10).with_schedule("linear".parse().unwrap(), 0.9, 55);
+        assert_eq!(rates(&odd, &[55, 60, 100]), [0.9, 0.8, 0.0]);
+    }
+
+    #[test]
+    fn a_rate_by_hand_is_constant_and_a_factor_goes_onto_the_schedule_and_onto_earlier_factors() {
+        assert_eq!(rates(&course("linear", 10).with_rate(0.03, 41).unwrap(), &[41, 99]), [0.03, 0.03]);
+        let twice = course("linear", 10).with_scale(0.5).unwrap().with_scale(0.5).unwrap();
+        assert_eq!(rates(&twice, &[0, 50]), [0.025, 0.0125]);
+        for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(
+                course("linear", 10).with_scale(wrong).is_err() && course("linear", 10).with_rate(wrong, 0).is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn a_longer_run_holds_the_last_rate_of_its_schedule_or_stretches_it() {
+        let linear = course("linear:end-lr=0.02", 10);
+        assert_eq!(rates(&linear.with_epochs(20, Reach::Hold), &[50, 100, 150]), [0.06, 0.02, 0.02]);
+        assert_eq!(rates(&linear.with_epochs(20, Reach::Stretch), &[50, 100, 150]), [0.08, 0.06, 0.04]);
+    }
+
+    #[test]
+    fn only_schedules_that_know_the_length_of_the_run_depend_on_it() {
+        let depends = |schedule: &str| course(schedule, 10).depends_on_length(20, Semantics::Native, 10).unwrap();
+        for schedule in ["cosine", "one-cycle", "linear", "wsd", "halve:when=epoch>=50%", "expr:lr*(1-t/T)"] {
+            assert!(depends(schedule), "{schedule}");
+        }
+        for schedule in ["constant", "step", "plateau", "halve:when=epoch>=5", "linear:over=5ep", "exponential"] {
+            assert!(!depends(schedule), "{schedule}");
+        }
+    }
+}

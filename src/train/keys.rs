@@ -1,0 +1,244 @@
+//! Keys on a terminal while a run goes on.
+//!
+//! The terminal hands over keys as they are pressed and does not show them. Everything else (Ctrl+C, Ctrl+Z, how lines are
+//! ended) stays as it was, and so does all of it when the process ends, is stopped, or panics.
+
+use super::control::{Control, Stop, Wish};
+use super::progress::Speaker;
+use indicatif::ProgressBar;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
+use std::io::{Read, stdin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What `+` multiplies the rate by, and `-` divides it by.
+const FACTOR: f64 = 1.25;
+/// How often the reader looks whether it is to end.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Longer than any number that somebody types.
+const MOST_TYPED: usize = 24;
+
+/// Which keys there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Pause, save, stop.
+    WithoutRates,
+    /// And the rate.
+    All,
+}
+
+/// How the terminal was before, while it is not.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Puts the terminal back as it was.
+pub fn restore_terminal() {
+    if let Some(modes) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);
+    }
+}
+
+/// Reads keys until it is dropped.
+#[derive(Debug)]
+pub struct Keyboard {
+    over: Arc<AtomicBool>,
+}
+
+impl Keyboard {
+    /// Starts to read, where stdin is a terminal and this process is in its foreground.
+    pub fn open(keys: Keys, control: &Control, speaker: Speaker) -> Option<Self> {
+        if !isatty(stdin()) || !take_terminal() {
+            return None;
+        }
+        let more = if keys == Keys::All { "+ and - change the rate, a number and Enter sets it, " } else { "" };
+        speaker.line(&format!("keys: p pauses, {more}s saves, q stops"));
+        let over = Arc::new(AtomicBool::new(false));
+        let reader = Reader { keys, control: control.clone(), speaker, typed: String::new(), prompt: None };
+        let until = Arc::clone(&over);
+        let spawned = std::thread::Builder::new().name("keys".to_string()).spawn(move || reader.read(&until));
+        if spawned.is_err() {
+            restore_terminal();
+            return None;
+        }
+        Some(Self { over })
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        restore_terminal();
+    }
+}
+
+/// Whether keys pressed now are meant for this process: a background job must not touch the terminal.
+fn in_foreground() -> bool {
+    tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+/// Has keys handed over as they are pressed, without showing them.
+fn take_terminal() -> bool {
+    if !in_foreground() {
+        return false;
+    }
+    let Ok(before) = tcgetattr(stdin()) else { return false };
+    let mut modes = before.clone();
+    modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+    let taken = tcsetattr(stdin(), OptionalActions::Now, &modes).is_ok();
+    if taken {
+        BEFORE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(before);
+        crate::engine::cpu::before_refusal(restore_terminal);
+    }
+    taken
+}
+
+struct Reader {
+    keys: Keys,
+    control: Control,
+    speaker: Speaker,
+    /// The number that is being typed, and the line that shows it.
+    typed: String,
+    prompt: Option<ProgressBar>,
+}
+
+impl Reader {
+    fn read(mut self, over: &AtomicBool) {
+        let mut was_foreground = true;
+        while !over.load(Ordering::Relaxed) {
+            let foreground = in_foreground();
+            if foreground && !was_foreground {
+                // The shell had the terminal meanwhile (Ctrl+Z, then fg), and set it up for itself.
+                take_terminal();
+            }
+            was_foreground = foreground;
+            let stdin = stdin();
+            let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+            let patience = Timespec { tv_sec: 0, tv_nsec: PATIENCE.as_nanos() as i64 };
+            // In the background a read would stop the whole process.
+            if !foreground || !poll(&mut ready, Some(&patience)).is_ok_and(|count| count > 0) {
+                if !foreground {
+                    std::thread::sleep(PATIENCE);
+                }
+                continue;
+            }
+            let mut bytes = [0; 64];
+            match stdin.lock().read(&mut bytes) {
+                // The terminal is gone.
+                Ok(0) | Err(_) => return,
+                Ok(count) => self.take(&bytes[..count]),
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        // An arrow key or the like is a sequence that begins with Escape, and means nothing here.
+        if bytes.first() == Some(&0x1b) {
+            self.typed.clear();
+            self.show_typed();
+            return;
+        }
+        for &byte in bytes {
+            self.key(char::from(byte));
+        }
+    }
+
+    fn key(&mut self, key: char) {
+        let rates = self.keys == Keys::All;
+        // Within a number, `-` and `+` belong to its exponent.
+        let exponent = self.typed.ends_with(['e', 'E']);
+        match key {
+            '0'..='9' | '.' if rates => self.type_on(key),
+            'e' | 'E' if !self.typed.is_empty() => self.type_on(key),
+            '+' | '-' if exponent => self.type_on(key),
+            '\n' | '\r' if !self.typed.is_empty() => self.enter(),
+            '\u{8}' | '\u{7f}' if !self.typed.is_empty() => {
+                self.typed.pop();
+                self.show_typed();
+            }
+            '+' | '-' if rates => {
+                self.control.wish(Wish::Scale(if key == '+' { FACTOR } else { 1.0 / FACTOR }));
+            }
+            'p' | 'P' if self.control.toggle_pause() => self.speaker.line("paused; p goes on"),
+            'p' | 'P' => self.speaker.line("going on"),
+            's' | 'S' => self.control.wish(Wish::Save),
+            'q' | 'Q' => {
+                self.speaker.line("stopping after this batch, with everything saved");
+                self.control.stop(Stop::Interrupt);
+            }
+            _ => {}
+        }
+    }
+
+    fn type_on(&mut self, key: char) {
+        if self.typed.len() < MOST_TYPED {
+            self.typed.push(key);
+        }
+        self.show_typed();
+    }
+
+    fn show_typed(&mut self) {
+        if self.typed.is_empty() {
+            if let Some(prompt) = self.prompt.take() {
+                prompt.finish_and_clear();
+            }
+            return;
+        }
+        let prompt = self.prompt.get_or_insert_with(|| self.speaker.prompt());
+        prompt.set_message(format!("rate from the next step on: {}_  (Enter)", self.typed));
+    }
+
+    fn enter(&mut self) {
+        let typed = std::mem::take(&mut self.typed);
+        self.show_typed();
+        match typed.parse() {
+            Ok(rate) if rate > 0.0 && f64::is_finite(rate) => self.control.wish(Wish::Rate(rate)),
+            _ => self.speaker.line(&format!("`{typed}` is no rate: it must be a number above 0")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::progress::{Bars, ProgressMode};
+    use super::*;
+
+    fn reader(keys: Keys) -> Reader {
+        let speaker = Bars::new(ProgressMode::None, None).speaker();
+        Reader { keys, control: Control::default(), speaker, typed: String::new(), prompt: None }
+    }
+
+    #[test]
+    fn plus_and_minus_scale_the_rate_and_a_number_and_enter_sets_it() {
+        let mut reader = reader(Keys::All);
+        reader.take(b"+-");
+        reader.take(b"0.0\x7f03\n1e-3\r");
+        let expected = [Wish::Scale(1.25), Wish::Scale(0.8), Wish::Rate(0.03), Wish::Rate(1e-3)];
+        assert_eq!(reader.control.wishes(), expected);
+    }
+
+    #[test]
+    fn what_is_no_rate_and_arrow_keys_change_nothing() {
+        let mut reader = reader(Keys::All);
+        for bytes in [&b"0\n"[..], b"1e999\n", b"1.2.3\n", b"\x1b[A", b"\n", b"x", b"e"] {
+            reader.take(bytes);
+        }
+        assert_eq!(reader.control.wishes(), []);
+        assert_eq!(reader.control.stopping(), None);
+    }
+
+    #[test]
+    fn p_pauses_and_goes_on_s_saves_q_stops_and_a_comparison_has_no_rate_keys() {
+        let mut reader = reader(Keys::WithoutRates);
+        reader.take(b"+0.1\ns");
+        assert_eq!(reader.control.wishes(), [Wish::Save]);
+        reader.take(b"p");
+        assert!(reader.control.paused());
+        reader.take(b"p");
+        assert!(!reader.control.paused());
+        reader.take(b"q");
+        assert_eq!(reader.control.stopping(), Some(Stop::Interrupt));
+    }
+}

@@ -1,0 +1,232 @@
+//! `lrsched resume`: another rate, schedule or length from here on, and what it refuses.
+#![cfg(unix)]
+
+mod common;
+mod resume_common;
+
+use resume_common::{
+    checkpoint, json, program, resume, run, state, stderr, stdout, succeed, text, train, wait_for_lines,
+};
+use std::fs;
+use std::path::Path;
+
+/// (step, rate) of each row of steps.csv.
+fn rates(run: &Path) -> Vec<f64> {
+    text(&run.join("steps.csv")).lines().skip(1).map(|row| row.split(',').nth(2).unwrap().parse().unwrap()).collect()
+}
+
+/// A run in `folder/run` that was stopped in its middle, at its second checkpoint.
+fn stopped(folder: &Path, flags: &[&str]) -> std::path::PathBuf {
+    let mut command = train(folder, "run", &[&["--log-steps"], flags].concat());
+    command.env("LRSCHED_STOP_AT", "between-renames:3");
+    assert_eq!(run(command).status.code(), None);
+    folder.join("run")
+}
+
+#[test]
+fn a_rate_given_on_resume_is_constant_from_there_on_and_a_factor_scales_what_is_left_of_the_schedule() {
+    for (given, expected) in [(["--lr", "0.005"], [0.005, 0.005]), (["--scale-lr", "0.1"], [0.002, 0.0015])] {
+        let folder = tempfile::tempdir().unwrap();
+        // linear from 0.04 over 16 steps: 0.02 at step 8, 0.015 at step 10.
+        let path = stopped(folder.path(), &["--schedule", "linear", "--lr", "0.04", "--epochs", "4"]);
+        let output = succeed(resume(folder.path(), "run", &given));
+        assert!(stderr(&output).contains("changed from step 8 (epoch 2) on"), "{}", stderr(&output));
+        let rates = rates(&path);
+        assert_eq!((rates[4], rates[7]), (0.03, 0.0225), "what was done stays");
+        for (at, expected) in [8, 10].into_iter().zip(expected) {
+            assert!((rates[at] - expected).abs() < 1e-12, "step {at}: {} instead of {expected}", rates[at]);
+        }
+        let info = json(&path.join("run.json"));
+        assert_eq!(info["config"]["schedule"], "linear", "what the run began with");
+        let change = &info["changes"][0];
+        assert_eq!((change["setting"].as_str(), change["step"].as_u64()), (Some(&given[0][2..]), Some(8)));
+        let events = text(&path.join("events.jsonl"));
+        let names: Vec<String> = events
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["event"].as_str().unwrap().to_string())
+            .collect();
+        assert_eq!(names, ["start", "resume", "change", "finish"]);
+    }
+}
+
+#[test]
+fn another_schedule_has_its_own_clock_and_what_is_left_of_the_run_as_its_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stopped(folder.path(), &["--schedule", "step", "--lr", "0.04", "--epochs", "4"]);
+    let flags = ["--schedule", "linear", "--end-lr", "0.008", "--lr", "0.016"];
+    succeed(resume(folder.path(), "run", &flags));
+    let rates = rates(&path);
+    assert_eq!(rates.len(), 16);
+    assert!((rates[8] - 0.016).abs() < 1e-12 && (rates[12] - 0.012).abs() < 1e-12, "{rates:?}");
+}
+
+#[test]
+fn a_longer_run_asks_what_becomes_of_a_schedule_that_knows_its_length() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "run", &["--schedule", "linear", "--lr", "0.04", "--epochs", "2", "--log-steps"]));
+    let asked = run(resume(folder.path(), "run", &["--epochs", "4"]));
+    assert_eq!(asked.status.code(), Some(2));
+    assert!(stderr(&asked).contains("--stretch") && stderr(&asked).contains("--hold"), "{}", stderr(&asked));
+    for (out, flag, at) in [("stretched", "--stretch", [0.02, 0.01]), ("held", "--hold", [0.0, 0.0])] {
+        let copied = std::process::Command::new("cp").args(["-r", "run", out]).current_dir(&folder).status().unwrap();
+        assert!(copied.success());
+        let output = succeed(resume(folder.path(), out, &["--epochs", "4", flag]));
+        assert!(stderr(&output).contains(&format!("2 -> 4, schedule {out}")), "{}", stderr(&output));
+        let rates = rates(&folder.path().join(out));
+        assert_eq!([rates[8], rates[12]], at, "{out}");
+        assert_eq!(text(&folder.path().join(out).join("metrics.csv")).matches("epoch,").count(), 1, "one header");
+    }
+}
+
+#[test]
+fn a_finished_run_has_nothing_to_do_unless_it_is_made_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "run", &["--epochs", "1"]));
+    let before = text(&folder.path().join("run/run.json"));
+    for flags in [&[][..], &["--epochs", "1"]] {
+        let output = succeed(resume(folder.path(), "run", flags));
+        assert!(stdout(&output).contains("nothing to do"), "{}", stdout(&output));
+    }
+    assert_eq!(text(&folder.path().join("run/run.json")), before);
+    for (flags, said) in
+        [(&["--lr", "0.1"][..], "--epochs"), (&["--epochs", "0"], "more than the 1"), (&["--hold"], "--epochs")]
+    {
+        let output = run(resume(folder.path(), "run", flags));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+    assert_eq!(text(&folder.path().join("run/run.json")), before, "what is refused changes nothing");
+}
+
+#[test]
+fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stopped(folder.path(), &["--momentum", "0.9", "--epochs", "3", "--lr", "0.01"]);
+    let before = text(&path.join("metrics.csv"));
+    let refused = [
+        "--model resnet9",
+        "--dataset cifar10",
+        "--batch-size 8",
+        "--seed 4",
+        "--optimizer adam",
+        "--momentum 0.5",
+        "--train-limit 32",
+        "--validation test",
+        "--augment flip",
+        "--dropout 0.1",
+        "--label-smoothing 0.1",
+        "--semantics torch",
+        "--engine candle",
+        "--nesterov",
+    ];
+    for flags in refused {
+        let output = run(resume(folder.path(), "run", &flags.split(' ').collect::<Vec<_>>()));
+        assert_eq!(output.status.code(), Some(2), "{flags}");
+        let said = stderr(&output);
+        let name = flags.split(' ').next().unwrap().trim_start_matches('-');
+        assert!(said.contains(name) && said.contains("cannot change within a run: "), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    for flags in ["--lr 0.1 --scale-lr 2", "--factor 0.5", "--stretch --hold --epochs 9", "--lr -1", "--scale-lr 0"] {
+        let output = run(resume(folder.path(), "run", &flags.split(' ').collect::<Vec<_>>()));
+        assert_eq!(output.status.code(), Some(2), "{flags}: {}", stderr(&output));
+    }
+    assert_eq!(text(&path.join("metrics.csv")), before);
+    let mut same =
+        resume(folder.path(), "run", &["--seed", "0", "--batch-size", "16", "--optimizer", "sgd:momentum=0.9"]);
+    same.env("LRSCHED_SEED", "5").env("LRSCHED_LR", "9").env("LRSCHED_SCHEDULE", "cosine");
+    succeed(same);
+    assert_eq!(json(&path.join("run.json"))["changes"], serde_json::json!([]), "the environment changes no run");
+}
+
+#[test]
+fn a_folder_without_a_run_says_so_and_one_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    for out in ["empty", "nowhere"] {
+        let output = run(resume(folder.path(), out, &[]));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("holds no run"), "{}", stderr(&output));
+    }
+    assert_eq!(fs::read_dir(folder.path().join("empty")).unwrap().count(), 0);
+    let mut child = train(folder.path(), "run", &["--epochs", "1000"]).spawn().unwrap();
+    wait_for_lines(&folder.path().join("run/metrics.csv"), 2, &mut child);
+    let output = run(resume(folder.path(), "run", &[]));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("in use"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_that_diverged_goes_on_from_its_last_good_checkpoint_with_a_smaller_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--epochs", "4", "--schedule", "piecewise:milestones=2,values=0.01,1e12", "--log-steps"];
+    let output = run(train(folder.path(), "run", &flags));
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let path = folder.path().join("run");
+    let again = run(resume(folder.path(), "run", &[]));
+    assert_eq!(again.status.code(), Some(2));
+    assert!(stderr(&again).contains("--scale-lr"), "{}", stderr(&again));
+    succeed(resume(folder.path(), "run", &["--lr", "0.005"]));
+    assert_eq!(json(&path.join("run.json"))["status"], "finished");
+    let rates = rates(&path);
+    assert_eq!((rates.len(), rates[7], rates[8]), (16, 0.01, 0.005));
+    assert!(!text(&path.join("metrics.csv")).contains("NaN"));
+}
+
+#[test]
+fn the_best_checkpoint_is_that_of_the_best_epoch_and_pytorchs_names_are_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--epochs", "6", "--lr", "0.02", "--momentum", "0.9"];
+    succeed(train(folder.path(), "run", &flags));
+    let path = folder.path().join("run");
+    let best = json(&path.join("run.json"))["results"]["best_epoch"].as_u64().unwrap();
+    let position = &state(&path, "best")["position"];
+    assert_eq!((position["epoch"].as_u64(), position["best_epoch"].as_u64()), (Some(best + 1), Some(best)));
+    assert_eq!(state(&path, "last")["position"]["epoch"], 6);
+    let names = |file: &str| {
+        let bytes = fs::read(checkpoint(&path, "best").join(file)).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let shape = |name: &str| tensors.tensor(name).unwrap().shape().to_vec();
+        let mut names: Vec<(String, Vec<usize>)> =
+            tensors.names().iter().map(|name| (name.to_string(), shape(name))).collect();
+        names.sort();
+        names
+    };
+    let weights = names("weights.safetensors");
+    assert_eq!((weights.len(), &weights[4]), (12, &("conv3.bias".to_string(), vec![64])));
+    let optimizer = names("optimizer.safetensors");
+    assert_eq!(optimizer.len(), 12);
+    assert_eq!(optimizer[5], ("conv3.weight.momentum_buffer".to_string(), vec![64, 32, 3, 3]));
+    // The last weights, beside the run.
+    let last = fs::read(checkpoint(&path, "last").join("weights.safetensors")).unwrap();
+    assert!(last == fs::read(path.join("weights.safetensors")).unwrap());
+}
+
+#[test]
+fn a_comparison_started_again_goes_on_with_the_run_that_was_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd/cosine", "adam/constant", "--epochs", "4", "--lr", "0.002", "--log-steps"];
+    let compare = |out: &str| {
+        let mut command = program(folder.path());
+        command.arg("compare").args(resume_common::SMALL).args(["--out", out]).args(flags);
+        command
+    };
+    succeed(compare("whole"));
+    let mut killed = compare("cut");
+    killed.env("LRSCHED_STOP_AT", "between-renames:6");
+    assert_eq!(run(killed).status.code(), None);
+    let csv = |out: &str| text(&folder.path().join(out).join("comparison.csv"));
+    assert_eq!(csv("cut").lines().count(), 2, "the first is done");
+    succeed(compare("cut"));
+    assert_eq!(common::without_times(&csv("whole")), common::without_times(&csv("cut")));
+    for entry in fs::read_dir(folder.path().join("whole/runs")).unwrap() {
+        let name = entry.unwrap().file_name();
+        let left = |out: &str| resume_common::Left::of(&folder.path().join(out).join("runs").join(&name));
+        left("whole").assert_same(&left("cut"), &name.to_string_lossy());
+    }
+    let adam = fs::read_dir(folder.path().join("cut/runs")).unwrap().map(|entry| entry.unwrap().path());
+    let adam = adam.into_iter().find(|path| path.to_string_lossy().contains("adam")).unwrap();
+    assert!(text(&adam.join("events.jsonl")).contains("\"resume\""), "it did not start again");
+}

@@ -1,0 +1,158 @@
+//! A run that was interrupted anywhere, however often, and resumed is the run that was never interrupted, bit for bit.
+#![cfg(unix)]
+
+mod common;
+mod resume_common;
+
+use lrsched::random::{Purpose, keyed, uniform};
+use resume_common::{Left, resume, run, stderr, succeed, train};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Real SIGKILLs for each of the runs of [`RUNS`].
+const KILLS: usize = 4;
+
+/// Every optimizer, both schedules that listen to metrics, mid-epoch checkpoints by steps and by time, and what else has a state or draws
+/// random numbers: running statistics, dropout, augmentation, batches in pieces.
+const RUNS: [(&str, &str); 9] = [
+    ("sgd", "--momentum 0.9 --nesterov --lr 0.02 --schedule cosine --augment flip-crop --checkpoint-every 3st"),
+    ("rmsprop", "--optimizer rmsprop --centered --momentum 0.5 --lr 1e-4 --schedule one-cycle --checkpoint-every 1st"),
+    ("adam", "--optimizer adam --lr 3e-4 --schedule step:drop-every=2 --warmup 1"),
+    ("adamw", "--optimizer adamw --lr 3e-4 --weight-decay 0.1 --dropout 0.3 --checkpoint-every 0.05s"),
+    ("adagrad", "--optimizer adagrad --lr 2e-3 --label-smoothing 0.1 --checkpoint-every 3st"),
+    ("adadelta", "--optimizer adadelta --lr 0.5 --augment flip --schedule triangular:max-lr=0.9,step-size=5st"),
+    ("halve", "--lr 0.02 --schedule halve:when=epoch>=1,when=loss<=2.3,when=val_accuracy>=0.1 --checkpoint-every 2st"),
+    ("plateau", "--lr 0.02 --schedule plateau:patience=0,factor=0.5,threshold=0.05,cooldown=1 --momentum 0.5"),
+    ("resnet9", "--model resnet9 --lr 0.01 --momentum 0.9 --epochs 3 --checkpoint-every 2st"),
+];
+
+fn flags(text: &str) -> Vec<&str> {
+    ["--epochs", "6", "--seed", "11", "--log-steps"].into_iter().chain(text.split_whitespace()).collect()
+}
+
+/// Trains without interruption.
+fn reference(folder: &Path, flags: &[&str]) -> Left {
+    succeed(train(folder, "whole", flags));
+    Left::of(&folder.join("whole"))
+}
+
+#[test]
+fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let seed = std::env::var("LRSCHED_TEST_SEED").map_or(clock, |text| text.parse().unwrap());
+    println!("seed {seed}: run again with LRSCHED_TEST_SEED={seed}");
+    let mut random = keyed(seed, Purpose::Shuffle, 0, 0);
+    let (mut kills, mut resumed_from_the_middle) = (0, 0);
+    for (name, own) in RUNS {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = flags(own);
+        let begun = Instant::now();
+        let whole = reference(folder.path(), &flags);
+        let usual = begun.elapsed().as_secs_f64();
+        let mut killed = 0;
+        for attempt in 0.. {
+            let out = format!("run{attempt}");
+            let path = folder.path().join(&out);
+            loop {
+                let begun = path.join("run.json").exists();
+                let command = if begun {
+                    resume(folder.path(), &out, &[])
+                } else {
+                    train(folder.path(), &out, &[&flags[..], &["--force"]].concat())
+                };
+                if killed >= KILLS {
+                    succeed(command);
+                    break;
+                }
+                let mut command = command;
+                let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+                std::thread::sleep(Duration::from_secs_f64(usual * f64::from(uniform(&mut random))));
+                child.kill().unwrap();
+                let status = child.wait().unwrap();
+                if status.success() {
+                    break;
+                }
+                assert_eq!(status.code(), None, "{name}: only the kill ends it");
+                killed += 1;
+                let state = path.join("checkpoints/last/state.json");
+                if state.exists() && resume_common::json(&state)["state"]["position"]["sums"]["images"] != 0 {
+                    resumed_from_the_middle += 1;
+                }
+            }
+            whole.assert_same(&Left::of(&path), &format!("{name}, {killed} kills, seed {seed}"));
+            if killed >= KILLS {
+                break;
+            }
+        }
+        kills += killed;
+    }
+    println!("{kills} kills, {resumed_from_the_middle} of them resumed from the middle of an epoch");
+    assert!(kills >= 25, "{kills} kills");
+}
+
+#[test]
+fn a_process_that_dies_while_it_writes_a_row_or_a_checkpoint_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = flags("--optimizer adam --lr 3e-4 --schedule plateau:patience=0 --checkpoint-every 3st");
+    let whole = reference(folder.path(), &flags);
+    // A row of metrics.csv is the fifth of all rows in each epoch.
+    let points = [
+        "mid-row:1",
+        "mid-row:7",
+        "mid-row:5",
+        "mid-row:10",
+        "mid-checkpoint:1",
+        "mid-checkpoint:2",
+        "mid-checkpoint:5",
+    ];
+    let renames = ["between-renames:1", "between-renames:2", "between-renames:6", "mid-best:1", "mid-best:2"];
+    for point in points.iter().chain(&renames) {
+        let out = point.replace(':', "-");
+        let mut command = train(folder.path(), &out, &flags);
+        command.env("LRSCHED_STOP_AT", point);
+        let output = run(command);
+        assert_eq!(output.status.code(), None, "{point} was not reached: {}", stderr(&output));
+        let path = folder.path().join(&out);
+        if point.starts_with("mid-row") {
+            let half = ["metrics.csv", "steps.csv"].map(|file| !resume_common::text(&path.join(file)).ends_with('\n'));
+            assert!(half.contains(&true), "{point}: no half row");
+        }
+        succeed(resume(folder.path(), &out, &[]));
+        whole.assert_same(&Left::of(&path), point);
+        let mut left: Vec<_> =
+            std::fs::read_dir(path.join("checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["best", "last", "last-before"], "{point}: nothing half-written stays");
+    }
+}
+
+#[test]
+fn a_process_that_dies_again_and_again_at_the_same_point_still_comes_to_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = flags("--lr 0.02 --momentum 0.9 --schedule halve:when=loss<=2.3");
+    let whole = reference(folder.path(), &flags);
+    let mut command = train(folder.path(), "run", &flags);
+    command.env("LRSCHED_STOP_AT", "between-renames:2");
+    let mut died = 0;
+    while run(command).status.code().is_none() {
+        died += 1;
+        assert!(died < 20, "it gets nowhere");
+        command = resume(folder.path(), "run", &[]);
+        command.env("LRSCHED_STOP_AT", "between-renames:2");
+    }
+    assert!(died >= 3, "died only {died} times");
+    whole.assert_same(&Left::of(&folder.path().join("run")), "between-renames each time");
+}
+
+#[test]
+fn a_longer_run_is_the_run_that_was_meant_so_from_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        ["--epochs", "5", "--log-steps", "--optimizer", "adam", "--schedule", "step:drop-every=2", "--lr", "3e-4"];
+    let whole = reference(folder.path(), &flags);
+    let mut short = flags;
+    short[1] = "2";
+    succeed(train(folder.path(), "run", &short));
+    succeed(resume(folder.path(), "run", &["--epochs", "5"]));
+    whole.assert_same(&Left::of(&folder.path().join("run")), "2 epochs, then 3 more");
+}

@@ -1,0 +1,193 @@
+//! Ctrl+C, SIGTERM, SIGUSR1 and keys: a run stops after its batch with everything saved, and says how to go on.
+#![cfg(unix)]
+
+mod common;
+mod resume_common;
+
+use resume_common::{
+    Left, SMALL, json, program, resume, run, signal, state, stderr, succeed, text, train, wait_for, wait_for_lines,
+};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const FLAGS: [&str; 7] = ["--epochs", "40", "--lr", "0.01", "--momentum", "0.9", "--log-steps"];
+
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (status.code(), said)
+}
+
+#[test]
+fn each_signal_saves_says_how_to_go_on_and_has_its_exit_code_and_the_run_is_the_same_in_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "whole", &FLAGS));
+    let whole = Left::of(&folder.path().join("whole"));
+    for (at, (name, code)) in [("INT", 130), ("TERM", 143), ("USR1", 75)].into_iter().enumerate() {
+        let path = folder.path().join(name);
+        let mut child = train(folder.path(), name, &FLAGS).spawn().unwrap();
+        wait_for_lines(&path.join("steps.csv"), 5 + 3 * at, &mut child);
+        signal(&child, name);
+        let (status, said) = ended(child);
+        assert_eq!(status, Some(code), "{said}");
+        assert!(said.contains(&format!("lrsched resume {name}\n")), "{said}");
+        assert!(said.contains(&format!("lrsched resume {name} --lr 0.001")), "{said}");
+        let info = json(&path.join("run.json"));
+        assert_eq!(info["status"], "interrupted");
+        assert!(!path.join("weights.safetensors").exists());
+        // Saved after the very last step.
+        let step = state(&path, "last")["position"]["step"].as_u64().unwrap();
+        assert_eq!(text(&path.join("steps.csv")).lines().count() as u64, 1 + step);
+        succeed(resume(folder.path(), name, &[]));
+        whole.assert_same(&Left::of(&path), name);
+        assert!(text(&path.join("events.jsonl")).contains("\"stop\""));
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    // One step is the whole of the images, in pieces: it takes long enough for a second signal.
+    let flags = ["--train-limit", "5000", "--batch-size", "full", "--epochs", "50", "--lr", "0.01"];
+    let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
+    wait_for(&path.join("checkpoints/last"), &mut child);
+    signal(&child, "INT");
+    std::thread::sleep(Duration::from_millis(150));
+    let begun = Instant::now();
+    signal(&child, "INT");
+    let (status, _) = ended(child);
+    assert_eq!(status, Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(2), "at once, not after {:?}", begun.elapsed());
+    assert!(state(&path, "last")["position"]["epoch"].as_u64().unwrap() >= 1);
+    let output = run(resume(folder.path(), "run", &["--epochs", "1"]));
+    assert!(stderr(&output).lines().count() <= 1, "{}", stderr(&output));
+}
+
+#[test]
+fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = || {
+        let mut command = program(folder.path());
+        let flags = ["--out", "cmp", "--epochs", "6", "--entrants", "sgd/halve:when=val_loss<=2.2", "sgd/linear"];
+        command.arg("compare").args(SMALL).args(flags).args(["--lr", "0.01"]);
+        command
+    };
+    let mut child = compare().arg("--force").spawn().unwrap();
+    let runs = folder.path().join("cmp/runs");
+    let first = runs.join("sgd_halve_when=val_loss__2.2_lr=0.01_seed=0");
+    wait_for(&runs, &mut child);
+    let first = std::fs::read_dir(&runs).unwrap().next().map_or(first, |entry| entry.unwrap().path());
+    wait_for_lines(&first.join("metrics.csv"), 2, &mut child);
+    signal(&child, "INT");
+    let (status, said) = ended(child);
+    assert_eq!(status, Some(130), "{said}");
+    let line =
+        said.lines().find_map(|line| line.strip_prefix("go on with:")).unwrap_or_else(|| panic!("{said}")).trim();
+    assert!(line.contains(" compare ") && line.contains("--out cmp") && !line.contains("--force"), "{line}");
+    let csv = || text(&folder.path().join("cmp/comparison.csv"));
+    assert!(csv().lines().nth(1).unwrap().ends_with(",interrupted"), "{}", csv());
+    assert_eq!(json(&first.join("run.json"))["status"], "interrupted");
+    // Exactly as it was said.
+    let again = Command::new("sh").args(["-c", line]).current_dir(&folder).output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(csv().matches(",finished").count(), 2, "{}", csv());
+}
+
+/// The program on a terminal of its own, which `script` of util-linux makes.
+fn on_a_terminal(folder: &std::path::Path, arguments: &str) -> Option<Child> {
+    let line = format!("stty cols 100 rows 30; exec {} {arguments}", env!("CARGO_BIN_EXE_lrsched"));
+    let mut command = Command::new("script");
+    command.args(["-qefc", &line, "typescript"]).current_dir(folder).env("TERM", "xterm");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    match command.spawn() {
+        Ok(child) => Some(child),
+        Err(error) => {
+            let line = format!("SKIPPED keys on a terminal: no `script` of util-linux ({error})\n");
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            None
+        }
+    }
+}
+
+#[test]
+fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = SMALL[..8].join(" ");
+    let arguments = format!("train {tiny} --out run --epochs 1000 --lr 0.01 --log-steps");
+    // The shell that `script` starts tells the terminal's settings before and after.
+    let Some(mut child) = on_a_terminal(folder.path(), &arguments) else { return };
+    let path = folder.path().join("run");
+    let (steps, events) = (path.join("steps.csv"), path.join("events.jsonl"));
+    let mut keys = child.stdin.take().unwrap();
+    let mut press = |text: &str| keys.write_all(text.as_bytes()).and_then(|()| keys.flush()).unwrap();
+    wait_for_lines(&steps, 3, &mut child);
+    press("+");
+    wait_for_lines(&events, 2, &mut child);
+    press("0.002\n");
+    wait_for_lines(&events, 3, &mut child);
+    press("s");
+    wait_for_lines(&events, 4, &mut child);
+    press("p");
+    // Nothing moves while it is paused: two looks, well apart.
+    let still = Instant::now();
+    let lines = || text(&steps).lines().count();
+    let mut before = lines();
+    loop {
+        std::thread::sleep(Duration::from_millis(1000));
+        let now = lines();
+        if now == before {
+            break;
+        }
+        before = now;
+        assert!(still.elapsed() < Duration::from_secs(60), "it does not pause");
+    }
+    press("p");
+    wait_for_lines(&steps, before + 3, &mut child);
+    press("q");
+    let status = child.wait().unwrap();
+    let shown = String::from_utf8_lossy(&std::fs::read(folder.path().join("typescript")).unwrap()).into_owned();
+    assert_eq!(status.code(), Some(130), "{shown}");
+    assert!(shown.contains("lrsched resume run"), "{shown}");
+    let changes = json(&path.join("run.json"))["changes"].clone();
+    let what: Vec<_> = changes.as_array().unwrap().iter().map(|change| change["setting"].as_str().unwrap()).collect();
+    assert_eq!(what, ["scale-lr", "lr"]);
+    // The rates in steps.csv are those, from the steps that the changes name on.
+    let rates: Vec<String> =
+        text(&steps).lines().skip(1).map(|row| row.split(',').nth(2).unwrap().to_string()).collect();
+    let at = |index: usize| changes[index]["step"].as_u64().unwrap() as usize;
+    let expected = |step: usize| {
+        if step < at(0) {
+            "0.01"
+        } else if step < at(1) {
+            "0.0125"
+        } else {
+            "0.002"
+        }
+    };
+    assert!(rates.iter().enumerate().all(|(step, rate)| rate == expected(step)), "{changes} {rates:?}");
+    // And the run goes on with the rate that was set.
+    let mut resumed = resume(folder.path(), "run", &[]).spawn().unwrap();
+    wait_for_lines(&steps, rates.len() + 4, &mut resumed);
+    signal(&resumed, "INT");
+    ended(resumed);
+    assert!(text(&steps).lines().skip(1 + rates.len()).all(|row| row.split(',').nth(2) == Some("0.002")));
+}
+
+#[test]
+fn keys_of_a_run_in_a_comparison_do_not_change_rates() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = SMALL[..8].join(" ");
+    let arguments = format!("compare {tiny} --out cmp --epochs 1000 --lr 0.01 --entrants sgd/constant --log-steps");
+    let Some(mut child) = on_a_terminal(folder.path(), &arguments) else { return };
+    let path = folder.path().join("cmp/runs/sgd_constant_lr=0.01_seed=0");
+    wait_for_lines(&path.join("steps.csv"), 3, &mut child);
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(b"+0.5\ns").unwrap();
+    wait_for_lines(&path.join("events.jsonl"), 2, &mut child);
+    keys.write_all(b"q").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(json(&path.join("run.json"))["changes"], serde_json::json!([]));
+}
