@@ -4,8 +4,9 @@
 Needs playwright==1.65.2 from PyPI and a Chromium (Debian's will do):
 
     lrsched report results/… -o report.html
-    python scripts/check_report.py report.html [folder for screenshots]
+    python scripts/check_report.py report.html [--shots FOLDER] [--seconds 2]
 """
+import argparse
 import pathlib
 import shutil
 import sys
@@ -13,8 +14,12 @@ import time
 
 from playwright.sync_api import sync_playwright
 
-page_path = pathlib.Path(sys.argv[1]).resolve()
-shots = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
+arguments = argparse.ArgumentParser()
+arguments.add_argument("page", type=pathlib.Path)
+arguments.add_argument("--shots", type=pathlib.Path, help="a folder for screenshots")
+arguments.add_argument("--seconds", type=float, default=2, help="in which the page must be painted")
+arguments = arguments.parse_args()
+page_path, shots = arguments.page.resolve(), arguments.shots
 chromium = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 faults = []
 
@@ -45,7 +50,7 @@ with sync_playwright() as playwright:
         # Two frames later everything has been painted.
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         seconds = time.monotonic() - started
-        check(f"{name}: painted after {seconds:.2f} s (under 2)", seconds < 2)
+        check(f"{name}: painted after {seconds:.2f} s (under {arguments.seconds:g})", seconds < arguments.seconds)
         shot(page, name)
         shot(page, f"{name}-whole", full_page=True)
 

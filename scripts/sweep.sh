@@ -3,12 +3,12 @@
 #
 #   scripts/sweep.sh [OUT]            default: results/sweep
 #
-# Change the grid below, or from outside:
-#   RATES="0.01 0.1" SCHEDULES="constant cosine" SEEDS="0 1" EPOCHS=10 DATASET=cifar10 scripts/sweep.sh results/mine
+# Change the grid below, or from outside (LRSCHED is the program, by default the one built here):
+#   LRSCHED=lrsched RATES="0.01 0.1" SCHEDULES="constant cosine" SEEDS="0 1" EPOCHS=10 DATASET=cifar10 scripts/sweep.sh results/mine
 #
 # A run that is there already is not done again, so a sweep that was stopped goes on where it stood.
 set -u
-cd "$(dirname "$0")/.." || exit 1
+project=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 
 out=${1:-results/sweep}
 rates=${RATES:-"0.01 0.03 0.1"}
@@ -16,10 +16,13 @@ schedules=${SCHEDULES:-"constant step:factor=0.5,drop-every=2 cosine"}
 seeds=${SEEDS:-0}
 epochs=${EPOCHS:-5}
 dataset=${DATASET:-synthetic}
-lrsched=${LRSCHED:-target/release/lrsched}
+lrsched=${LRSCHED:-$project/target/release/lrsched}
 
-if [ ! -x "$lrsched" ]; then
-    cargo build --release || exit 1
+if [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ]; then
+    cargo build --release --manifest-path "$project/Cargo.toml" || exit 1
+elif ! command -v "$lrsched" >/dev/null; then
+    echo "sweep.sh: there is no program $lrsched; set LRSCHED to one, or leave it out" >&2
+    exit 1
 fi
 
 failed=0

@@ -1,5 +1,7 @@
 //! Calls the library, prints the error chain, sets the exit code.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::process::ExitCode;
 

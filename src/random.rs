@@ -1,5 +1,7 @@
 //! Randomness that is keyed, not streamed: what is drawn depends on what it is for, never on what was drawn before.
 
+#![forbid(unsafe_code)]
+
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 

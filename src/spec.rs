@@ -1,5 +1,7 @@
 //! The text form that schedules and optimizers share: `name:key=value,key=value`.
 
+#![forbid(unsafe_code)]
+
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 

@@ -2,6 +2,8 @@
 //!
 //! What is not known is `None`, never 0: one run has no deviation.
 
+#![forbid(unsafe_code)]
+
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
 /// x̄ = Σ xᵢ / n; `None` of nothing.

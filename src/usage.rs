@@ -1,5 +1,7 @@
 //! The one error type that the exit code depends on.
 
+#![forbid(unsafe_code)]
+
 /// Something the user asked for that cannot be: exit code 2, one line on stderr.
 ///
 /// The text says what, the value, the rule and, where there is one, the remedy:

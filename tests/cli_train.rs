@@ -28,7 +28,7 @@ fn a_run_leaves_metrics_steps_weights_and_everything_needed_to_run_it_again() {
 
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "run/run.json")).unwrap();
     assert_eq!(info["status"], "finished");
-    assert!(["avx2+fma", "portable"].contains(&info["kernels"].as_str().unwrap()));
+    assert!(["avx512", "avx2+fma", "portable"].contains(&info["kernels"].as_str().unwrap()));
     assert_eq!(info["config"]["schedule"], "step:factor=0.5,drop-every=2");
     assert!(info["results"]["test_accuracy"].as_f64().unwrap() > 0.0);
     assert_eq!(info["dataset"]["digest"].as_str().unwrap().len(), 64);

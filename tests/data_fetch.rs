@@ -3,6 +3,7 @@
 use flate2::{Compression, write::GzEncoder};
 use lrsched::data::cifar10;
 use lrsched::data::fetch::{Archive, PART, Progress, fetch};
+use lrsched::data::unpack_files;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -311,6 +312,31 @@ fn an_archive_with_a_missing_wrong_sized_or_mislabelled_file_is_refused() {
     );
     assert!(error.contains("has label"), "{error}");
     assert_eq!(names(folder.path()), [PART]);
+}
+
+#[test]
+fn an_archive_that_unpacks_to_far_more_than_its_files_is_given_up() {
+    const BYTES: u64 = 12;
+    let packed = |name_length: usize| {
+        archive(|tar| {
+            // The name of an entry is kept in memory, and 16 MB of one letter are packed into a few kilobytes.
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::GNULongName);
+            header.set_size(name_length as u64);
+            header.set_cksum();
+            tar.append(&header, &*vec![b'x'; name_length]).unwrap();
+            add(tar, "readme.html", b"");
+            for file in cifar10::files() {
+                add(tar, &format!("cifar-10-batches-bin/{file}"), &[7; BYTES as usize]);
+            }
+        })
+    };
+    let unpacked = |name_length: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        unpack_files(&packed(name_length)[..], folder.path(), BYTES).map_err(|error| format!("{error:#}"))
+    };
+    assert_eq!(unpacked(1 << 10), Ok(()));
+    assert!(unpacked(16 << 20).is_err());
 }
 
 #[test]

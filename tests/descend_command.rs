@@ -129,6 +129,19 @@ fn a_walk_that_leaves_the_valley_keeps_its_rows_and_says_what_to_try() {
 }
 
 #[test]
+fn sgd_as_it_comes_gets_down_every_function_with_and_without_momentum() {
+    for function in ["bowl", "ravine", "rosenbrock", "saddle", "beale"] {
+        for optimizer in ["sgd", "sgd:momentum=0.9"] {
+            // Nothing is said, so it never left the valley.
+            let rows = rows(&format!("--function {function} --optimizer {optimizer}"));
+            let value = |row: &[String]| row[5].parse::<f64>().unwrap();
+            let (first, last) = (value(&rows[1]), value(rows.last().unwrap()));
+            assert!(last < 0.5 * first, "{function} {optimizer}: from {first} to {last}");
+        }
+    }
+}
+
+#[test]
 fn a_schedule_that_cycles_a_momentum_that_is_not_there_is_said_once() {
     let ran = descend("--schedule one-cycle:max-lr=0.1 --steps 10");
     assert_eq!(ran.err.matches("the schedule cycles the momentum, which sgd has none of").count(), 1);

@@ -3,7 +3,7 @@
 mod engine_cpu_common;
 
 use engine_cpu_common::{batch, check, conv, linear, network, norm};
-use lrsched::engine::cpu::CpuEngine;
+use lrsched::engine::cpu::{CpuEngine, Isa};
 use lrsched::engine::{Engine, Objective};
 use lrsched::model::{Architecture, Layer, Shape, initialise};
 
@@ -11,11 +11,11 @@ const TOLERANCE: f64 = 1e-4;
 
 fn check_all(architecture: &Architecture, batches: &[usize]) {
     let objective = Objective { label_smoothing: 0.1 };
-    let mut engine = CpuEngine::new(architecture, objective, 2).unwrap();
-    let mut portable = CpuEngine::portable(architecture, objective, 2).unwrap();
-    for &images in batches {
-        check(&mut engine, architecture, objective, images, TOLERANCE);
-        check(&mut portable, architecture, objective, images, TOLERANCE);
+    for isa in Isa::available() {
+        let mut engine = CpuEngine::on(isa, architecture, objective, 2).unwrap();
+        for &images in batches {
+            check(&mut engine, architecture, objective, images, TOLERANCE);
+        }
     }
 }
 
@@ -125,8 +125,8 @@ fn pools_residuals_dropout_and_scales_equal_the_reference() {
 fn check_nan_at(architecture: &Architecture, pixels: &[(usize, usize)]) {
     let (learned, clean) = (initialise(architecture, 3), batch(architecture, 3, 2));
     let (input, classes) = (architecture.input, architecture.classes);
-    for make in [CpuEngine::new, CpuEngine::portable] {
-        let mut engine = make(architecture, Objective::default(), 2).unwrap();
+    for isa in Isa::available() {
+        let mut engine = CpuEngine::on(isa, architecture, Objective::default(), 2).unwrap();
         for &(y, x) in pixels {
             let mut images = clean.clone();
             images.images[input.len() + (y * input.width + x) * input.channels] = f32::NAN;

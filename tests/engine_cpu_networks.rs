@@ -5,7 +5,7 @@ mod engine_cpu_common;
 
 use engine_cpu_common::{batch, check, parameters};
 use lrsched::data::Batch;
-use lrsched::engine::cpu::CpuEngine;
+use lrsched::engine::cpu::{CpuEngine, Isa};
 use lrsched::engine::{Engine, Objective};
 use lrsched::model::{Gradients, Layer, Model, ModelOptions, Parameters, Shape, initialise};
 
@@ -18,9 +18,9 @@ fn every_network_of_the_zoo_equals_the_reference() {
     }
 }
 
-fn three_steps(model: Model, threads: usize, images: usize) -> (Parameters, Gradients, Vec<f64>) {
+fn three_steps(isa: Isa, model: Model, threads: usize, images: usize) -> (Parameters, Gradients, Vec<f64>) {
     let architecture = model.architecture(&ModelOptions { dropout: 0.2, classes: 10 });
-    let mut engine = CpuEngine::new(&architecture, Objective { label_smoothing: 0.1 }, threads).unwrap();
+    let mut engine = CpuEngine::on(isa, &architecture, Objective { label_smoothing: 0.1 }, threads).unwrap();
     // Not the initial weights: those of a whitening layer are 0 until the data are seen.
     let mut learned = parameters(&architecture, 5);
     let mut gradients = Gradients::zeros(&learned);
@@ -37,11 +37,17 @@ fn three_steps(model: Model, threads: usize, images: usize) -> (Parameters, Grad
 
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
-    for model in Model::ALL {
-        let one = three_steps(model, 1, 37);
+    for (model, isa) in
+        Model::ALL.into_iter().flat_map(|model| Isa::available().into_iter().map(move |isa| (model, isa)))
+    {
+        let one = three_steps(isa, model, 1, 37);
         assert!(one.2.iter().all(|loss| loss.is_finite()), "{model}: losses {:?}", one.2);
         for threads in [2, 3, 5] {
-            assert!(one == three_steps(model, threads, 37), "{model} differs on {threads} threads");
+            assert!(
+                one == three_steps(isa, model, threads, 37),
+                "{model} differs on {threads} threads ({})",
+                isa.name()
+            );
         }
     }
 }
@@ -81,18 +87,23 @@ fn an_evaluation_gives_the_same_bits_whatever_batches_came_before() {
 }
 
 #[test]
-fn an_unknown_instruction_set_is_refused_and_portable_is_taken() {
+fn an_instruction_set_can_be_asked_for_by_name_and_an_unknown_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let bench = |value: &str| {
         let arguments = ["bench", "--batch-size", "1", "--steps", "1", "--threads", "1"];
         common::lrsched(&folder).env("LRSCHED_CPU", value).args(arguments).assert()
     };
-    let says = bench("portable").success().get_output().stdout.clone();
-    assert!(String::from_utf8_lossy(&says).contains("cpu engine (portable)"));
-    for value in ["Portable", "avx512", ""] {
+    let names: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+    for (value, name) in [("portable", "portable"), ("avx2", "avx2+fma")] {
+        if names.contains(&name) {
+            let says = bench(value).success().get_output().stdout.clone();
+            assert!(String::from_utf8_lossy(&says).contains(&format!("cpu engine ({name})")));
+        }
+    }
+    for value in ["Portable", "sse", ""] {
         let says = bench(value).code(2).get_output().stderr.clone();
         let says = String::from_utf8_lossy(&says);
-        assert!(says.contains("LRSCHED_CPU must be `portable`, or not set"), "{says}");
+        assert!(says.contains("LRSCHED_CPU must be `portable` or `avx2`, or not set"), "{says}");
         assert!(says.contains(&format!("got `{value}`")), "{says}");
     }
 }

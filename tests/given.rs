@@ -115,3 +115,50 @@ fn a_switch_and_what_turns_it_off_follow_the_order_of_their_places() {
     assert!(optimizer("", "nesterov = true\nno-nesterov = false"));
     assert!(!optimizer("", "no-nesterov = false"));
 }
+
+#[test]
+fn lr_replaces_the_rate_of_a_spec_from_the_same_or_a_lower_place() {
+    let lr = |flags: &str, file: &str| line(&resolved(flags, &[], file).unwrap(), "lr");
+    assert_eq!(lr("--optimizer sgd:lr=0.05", ""), "0.05");
+    assert_eq!(lr("--optimizer sgd:lr=0.05 --lr 0.2", ""), "0.2");
+    assert_eq!(lr("--lr 0.2", "optimizer = \"sgd:lr=0.05\""), "0.2");
+    assert_eq!(lr("--optimizer adam:lr=0.002", "lr = 0.2"), "0.002", "the command line goes before the file");
+}
+
+#[test]
+fn compare_says_which_entrants_a_common_rate_is_not_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |entrants: &[&str]| {
+        let flags = ["compare", "--dataset", "synthetic", "--print-config", "--lr", "0.2", "--entrants"];
+        lrsched(&folder).args(flags).args(entrants).output().unwrap()
+    };
+    let mixed = said(&["sgd:lr=0.05/cosine", "sgd/step"]);
+    assert!(mixed.status.success());
+    assert!(String::from_utf8(mixed.stderr).unwrap().contains("--lr 0.2 is not for sgd:lr=0.05/cosine"));
+    let all = said(&["sgd:lr=0.05/cosine"]);
+    assert_eq!(all.status.code(), Some(2), "a flag that does nothing is a mistake");
+}
+
+#[test]
+fn quiet_and_color_are_settings_like_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), "quiet = true\ncolor = \"never\"").unwrap();
+    let train = |more: &[&str]| {
+        let output =
+            lrsched(&folder).arg("train").args(&common::TINY[..8]).args(["--epochs", "1"]).args(more).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(train(&["--out", "a", "--config", "c.toml"]), (Some(0), String::new()));
+    assert!(train(&["--out", "b"]).1.contains("epoch"), "not quiet by itself");
+    let error = resolved("", &[], "color = \"blue\"").unwrap_err();
+    assert!(error.contains("auto, always, never") && error.contains("blue"), "{error}");
+    assert!(resolved("", &[("LRSCHED_QUIET", "maybe")], "").unwrap_err().contains("maybe"));
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_named_with_the_nearest_that_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = lrsched(&folder).args(["show", "cosine"]).env("LRSCHED_EPOCH", "3").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && error.contains("LRSCHED_EPOCH; did you mean `LRSCHED_EPOCHS`?"), "{error}");
+}

@@ -124,6 +124,18 @@ proptest! {
     }
 
     #[test]
+    fn semantics_of_a_framework_without_the_schedule_are_the_native_ones(text in spec(), setting in setting()) {
+        let spec: Spec = text.parse().unwrap();
+        let native = build(&text, &setting.with(Semantics::Native));
+        for semantics in Semantics::ALL.into_iter().filter(|&semantics| !spec.exists_in(semantics)) {
+            let theirs = build(&text, &setting.with(semantics));
+            for t in 0..setting.total_steps() {
+                prop_assert_eq!(native.at(t), theirs.at(t), "{} at {} under {}", text, t, semantics);
+            }
+        }
+    }
+
+    #[test]
     fn the_order_of_asking_does_not_matter_even_while_metrics_come_in(text in spec(), setting in setting(), seed in any::<u64>()) {
         let total = setting.total_steps();
         let mut schedule = build(&text, &setting);

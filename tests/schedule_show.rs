@@ -149,7 +149,30 @@ fn diff_names_the_first_steps_at_which_the_frameworks_part() {
         "{text}"
     );
     assert!(lrsched(&["diff", "constant"]).0.contains("native = torch = keras = optax: they agree at every step"));
+    let (text, ..) = lrsched(&["diff", "one-cycle"]);
+    assert!(text.contains("native = torch / optax: apart") && text.contains("largest difference: "), "{text}");
+    assert!(text.contains("\nkeras has no such one-cycle"), "{text}");
+    let (text, ..) = lrsched(&["diff", "wsd"]);
+    assert!(!text.contains("agree") && text.contains("optax has no such wsd"), "{text}");
+    let (csv, ..) = lrsched(&["diff", "triangular", "--epochs", "4", "--steps-per-epoch", "1", "--format", "csv"]);
+    assert!(csv.lines().skip(1).all(|row| row.ends_with(",,")), "no figures of frameworks without it: {csv}");
+    let (text, ..) = lrsched(&["diff", "constant:for=1ep;step"]);
+    assert!(text.contains("keras has no such sequence"), "{text}");
     assert!(lrsched(&["diff", "plateau:patience=3"]).0.contains("native = torch / keras = optax"));
+}
+
+#[test]
+fn schedules_may_stand_without_their_flag() {
+    let run = ["--epochs", "2", "--steps-per-epoch", "3", "--format", "csv"];
+    let bare = lrsched(&[&["show", "cosine:end-lr=0.01"], &run[..]].concat());
+    assert_eq!(bare, lrsched(&[&["show", "--schedule", "cosine:end-lr=0.01"], &run[..]].concat()));
+    assert!(lrsched(&["show", "step", "cosine", "--epochs", "3"]).0.contains("cosine"));
+}
+
+#[test]
+fn a_flag_beside_several_schedules_belongs_into_the_spec_that_takes_it() {
+    let (_, error, code) = lrsched(&["show", "--schedule", "cosine", "step:drop-every=2", "--factor", "0.3"]);
+    assert!(code == 2 && error.contains("`step:drop-every=2,factor=0.3`"), "{error}");
 }
 
 #[test]

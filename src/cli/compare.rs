@@ -40,8 +40,9 @@ pub fn command() -> Command {
     settings::with_flags(command, &[settings::COMMON, COMPARE])
 }
 
-pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
+    let quiet = given.switch("quiet")?;
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),
         schedule: given.family("schedule", &settings::schedule_entries()),
@@ -59,6 +60,19 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
     entrants_take(&overrides, &entrants)?;
+    let own_rate: Vec<String> = entrants
+        .iter()
+        .filter(|entrant| entrant.optimizer.learning_rate().is_some())
+        .map(ToString::to_string)
+        .collect();
+    if let Some(lr) = given.text("lr") {
+        if own_rate.len() == entrants.len() {
+            return usage!("no entrant takes --lr {lr}, each has a rate of its own; leave it out, or an `lr=`");
+        }
+        if !own_rate.is_empty() {
+            super::warn(&[format!("--lr {lr} is not for {}, which has its own rate", own_rate.join(" and "))]);
+        }
+    }
     plan.runs.iter().step_by(seeds as usize).try_for_each(|run| settings::check_without_images(&run.config))?;
     if given.switch("print-config")? {
         return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &output);

@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// The command line of `lrsched data`.
 pub fn command() -> clap::Command {
     let command = clap::Command::new("data").about("Fetch, describe or check the images");
-    What::augment_subcommands(command).subcommand_required(true).arg_required_else_help(true)
+    let command = What::augment_subcommands(command).subcommand_required(true).arg_required_else_help(true);
+    command.disable_help_subcommand(true).subcommand(clap::Command::new("help").about("Print this"))
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,6 +61,9 @@ struct Folder {
 /// # Errors
 /// The images are not there, not what they should be, or cannot be fetched.
 pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
+    if matches.subcommand_name() == Some("help") {
+        return super::help(&["data"]);
+    }
     match What::from_arg_matches(matches)? {
         What::Fetch { folder, mirrors } => fetch_command(folder.data_dir.as_deref(), &mirrors, quiet)?,
         What::Info { folder, dataset, sheet } => info(dataset, folder.data_dir, sheet.as_deref())?,

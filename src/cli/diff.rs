@@ -52,7 +52,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;
     let run = show::run_of(&given)?;
     let mut groups: Vec<Group> = Vec::new();
-    for semantics in Semantics::ALL {
+    for semantics in Semantics::ALL.into_iter().filter(|&semantics| spec.exists_in(semantics)) {
         let rates = trace(Schedule::build(&spec, &run.with(semantics))?, &run);
         match groups.iter_mut().find(|group| first_steps_apart(&group.rates, &rates).next().is_none()) {
             Some(group) => group.members.push(semantics),
@@ -62,7 +62,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let output = given.text("output").map(Path::new);
     match show::format(&given, &["chart", "csv", "svg", "png"])? {
         "csv" => show::emit(output, csv(&groups, &run).as_bytes()),
-        "svg" => show::emit(output, figure(&spec, &groups, &run).svg().as_bytes()),
+        "svg" => show::emit(output, figure(&spec, &groups, &run).svg()?.as_bytes()),
         "png" => show::emit(output, &figure(&spec, &groups, &run).png()?),
         _ => {
             let text = words(&spec, &groups, &run) + "\n" + &show::terminal(&figure(&spec, &groups, &run), output);
@@ -94,9 +94,10 @@ fn first_steps_apart<'a>(a: &'a [f64], b: &'a [f64]) -> impl Iterator<Item = usi
 fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
     let mut text =
         format!("{spec} over {} epochs of {} steps, lr {}\n", run.epochs, run.steps_per_epoch, run.learning_rate);
-    if let [all] = groups {
+    if let [all] = groups
+        && all.members.len() > 1
+    {
         let _ = writeln!(text, "\n{}: they agree at every step", all.name());
-        return text;
     }
     for (at, one) in groups.iter().enumerate() {
         for other in &groups[at + 1..] {
@@ -109,23 +110,31 @@ fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
                 steps.len(),
                 run.total_steps()
             );
+            let at = |t: usize| {
+                let epoch = t as u64 / run.steps_per_epoch;
+                format!("step {t} (epoch {epoch}): {:?} / {:?}", one.rates[t], other.rates[t])
+            };
             for &t in steps.iter().take(FIRST) {
-                let _ = writeln!(
-                    text,
-                    "  step {t} (epoch {}): {:?} / {:?}",
-                    t as u64 / run.steps_per_epoch,
-                    one.rates[t],
-                    other.rates[t]
-                );
+                let _ = writeln!(text, "  {}", at(t));
             }
+            let difference = |t: usize| (one.rates[t] - other.rates[t]).abs();
             let ratio = |t: usize| {
                 let (low, high) = (one.rates[t].min(other.rates[t]), one.rates[t].max(other.rates[t]));
                 if low > 0.0 { high / low } else { f64::INFINITY }
             };
-            if let Some(&t) = steps.iter().max_by(|&&a, &&b| ratio(a).total_cmp(&ratio(b)).then(b.cmp(&a))) {
-                let _ = writeln!(text, "  largest ratio: {:.6} at step {t}", ratio(t));
+            // The first of several that are alike.
+            let largest = |of: &dyn Fn(usize) -> f64| {
+                steps.iter().copied().max_by(|&a, &b| of(a).total_cmp(&of(b)).then(b.cmp(&a)))
+            };
+            if let (Some(d), Some(r)) = (largest(&difference), largest(&ratio)) {
+                let _ = writeln!(text, "  largest difference: {:.4e} at {}", difference(d), at(d));
+                let _ = writeln!(text, "  largest ratio: {:.6} at {}", ratio(r), at(r));
             }
         }
+    }
+    for semantics in Semantics::ALL.into_iter().filter(|&semantics| !spec.exists_in(semantics)) {
+        let what = if spec.is_sequence() { "sequence" } else { spec.name() };
+        let _ = writeln!(text, "\n{semantics} has no such {what}: `--semantics {semantics}` does as native there");
     }
     text
 }
@@ -135,8 +144,10 @@ fn csv(groups: &[Group], run: &schedule::Setting) -> String {
     for t in 0..run.total_steps() {
         let _ = write!(text, "{t},{}", t / run.steps_per_epoch);
         for semantics in Semantics::ALL {
+            // A framework without such a schedule has empty cells.
+            text.push(',');
             if let Some(group) = groups.iter().find(|group| group.members.contains(&semantics)) {
-                let _ = write!(text, ",{:?}", group.rates[t as usize]);
+                let _ = write!(text, "{:?}", group.rates[t as usize]);
             }
         }
         text.push('\n');

@@ -106,7 +106,8 @@ fn negated(name: &str) -> String {
     format!("no-{name}")
 }
 
-fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
+/// `--name`, also read from its variable.
+pub fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
     let arg = Arg::new(name.to_string())
         .long(name.to_string())
         .env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase()))
@@ -180,6 +181,14 @@ impl Given {
     pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
         let text =
             std::fs::read_to_string(file).with_context(|| format!("cannot read the config {}", file.display()))?;
+        self.lay_text_below(&text, file, known)
+    }
+
+    /// As [`Given::lay_below`], of the text of `file`.
+    ///
+    /// # Errors
+    /// As [`Given::lay_below`].
+    pub fn lay_text_below(&mut self, text: &str, file: &Path, known: &[String]) -> Result<()> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             Usage(format!("{} line {line}: {}", file.display(), error.message().replace('\n', ", ")))
@@ -209,6 +218,15 @@ impl Given {
     /// The value of `name`, where it was given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(|(_, values)| values.last()).map(String::as_str)
+    }
+
+    /// The value of `name`, unless it comes from a source below the one that chose the family's entry: `--optimizer adam:lr=0.002` goes
+    /// before the `lr` of a file, and `--lr` before both.
+    pub fn beside(&self, name: &str, family: &str) -> Option<&str> {
+        let chosen = self.values.get(family).map(|(source, _)| *source);
+        let (source, values) = self.values.get(name)?;
+        let counts = chosen.is_none_or(|chosen| *source >= chosen);
+        values.last().filter(|_| counts).map(String::as_str)
     }
 
     pub fn list(&self, name: &str) -> Option<&[String]> {

@@ -1,5 +1,7 @@
 //! The command line: the only user of clap. One file a command; flags and TOML become plain config structs here.
 
+#![forbid(unsafe_code)]
+
 /// `println!` for commands: a reader of stdout that has gone is an error like any other, not a panic.
 macro_rules! out {
     ($($argument:tt)*) => { $crate::cli::say(&format!("{}\n", format_args!($($argument)*)))? };
@@ -10,8 +12,9 @@ mod compare;
 mod data;
 mod descend;
 mod diff;
+mod eval;
 mod given;
-mod help_schedules;
+mod help_tables;
 mod report;
 mod resume;
 mod session;
@@ -19,9 +22,10 @@ mod settings;
 mod show;
 mod train;
 
+use crate::usage::Usage;
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ColorChoice, Command};
+use clap::{Arg, ColorChoice, Command};
 use std::io::Write;
 
 /// Runs the command line and gives the process's exit code.
@@ -34,24 +38,22 @@ pub fn run() -> Result<u8> {
         Err(error) => return explain(&error),
     };
     let quiet = matches.get_flag("quiet");
-    match matches.get_one::<String>("color").map(String::as_str) {
-        Some("always") => set_colour(true),
-        Some("never") => set_colour(false),
-        // https://no-color.org
-        _ if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => set_colour(false),
-        _ => {}
-    }
+    apply_colour(matches.get_one::<String>("color").map(String::as_str))?;
+    warn(&unknown_variables());
     match matches.subcommand() {
-        Some(("train", matches)) => train::run(matches, quiet),
-        Some(("compare", matches)) => compare::run(matches, quiet),
+        Some(("train", matches)) => train::run(matches),
+        Some(("compare", matches)) => compare::run(matches),
         Some(("resume", matches)) => resume::run(matches, quiet),
         Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
+        Some(("eval", matches)) => eval::run(matches, quiet),
         Some(("report", matches)) => report::run(matches, quiet),
         Some(("show", matches)) => show::run(matches),
         Some(("diff", matches)) => diff::run(matches),
-        Some(("help", matches)) => help(matches.get_one::<String>("topic").map(String::as_str)),
+        Some(("help", matches)) => {
+            help(&matches.get_many::<String>("topic").into_iter().flatten().map(String::as_str).collect::<Vec<_>>())
+        }
         _ => unreachable!("clap lets no other command through"),
     }
 }
@@ -62,13 +64,11 @@ fn command() -> Command {
         .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and see which one wins and why")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(Arg::new("quiet").short('q').long("quiet").global(true).action(ArgAction::SetTrue).help("No progress"))
+        .arg(given::flag("quiet", "", given::Kind::Switch).short('q').global(true).help("No progress"))
         .arg(
-            Arg::new("color")
-                .long("color")
+            given::flag("color", "WHEN", given::Kind::Value)
                 .global(true)
-                .value_name("WHEN")
-                .value_parser(["auto", "always", "never"])
+                .value_parser(COLOURS)
                 .help("Colour: auto (on a terminal), always or never; NO_COLOR is respected"),
         )
         .subcommand(train::command())
@@ -77,33 +77,76 @@ fn command() -> Command {
         .subcommand(bench::command())
         .subcommand(data::command())
         .subcommand(descend::command())
+        .subcommand(eval::command())
         .subcommand(report::command())
         .subcommand(show::command())
         .subcommand(diff::command())
+        // In place of clap's own, which knows nothing of the lists.
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("help")
-                .about("Explain a command, or list every schedule (`lrsched help schedules`)")
-                .arg(Arg::new("topic").value_name("COMMAND|schedules")),
+                .about("Explain a command, or list every schedule or optimizer (`lrsched help schedules`)")
+                .arg(Arg::new("topic").value_name("COMMAND|schedules|optimizers").num_args(0..)),
         )
 }
 
-/// `lrsched help`, `lrsched help show`, `lrsched help schedules`.
-fn help(topic: Option<&str>) -> Result<u8> {
-    let mut command = command();
+/// `lrsched help`, `lrsched help data fetch`, `lrsched help schedules`.
+fn help(topic: &[&str]) -> Result<u8> {
     match topic {
-        Some("schedules") => return help_schedules::run(),
-        Some(name) => match command.find_subcommand_mut(name) {
-            Some(subcommand) => subcommand.clone().bin_name(format!("lrsched {name}")).print_long_help()?,
-            None => {
-                let names: Vec<_> = command.get_subcommands().map(|c| c.get_name().to_string()).collect();
-                let hint = crate::usage::did_you_mean(name, names.iter().map(String::as_str).chain(["schedules"]));
-                return crate::usage!("there is no help on `{name}`{hint}");
-            }
-        },
-        None => command.print_long_help()?,
+        ["schedules"] => return help_tables::schedules(),
+        ["optimizers"] => return help_tables::optimizers(),
+        _ => {}
     }
+    let mut command = command();
+    for (at, name) in topic.iter().enumerate() {
+        let Some(inner) = command.find_subcommand(name) else {
+            let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+            let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
+            let hint = crate::usage::did_you_mean(name, names.into_iter().chain(lists.iter().copied()));
+            return crate::usage!("there is no help on `{}`{hint}", topic.join(" "));
+        };
+        command = inner.clone().bin_name(format!("lrsched {}", topic[..=at].join(" ")));
+    }
+    command.print_long_help()?;
     Ok(0)
+}
+
+/// Variables that are read elsewhere than by a flag.
+const VARIABLES: [&str; 3] = ["LRSCHED_DATA", "LRSCHED_CPU", "LRSCHED_WRITE_DOCS"];
+
+/// A warning for each `LRSCHED_*` variable that nothing reads, so that a mistyped one is not passed over in silence.
+fn unknown_variables() -> Vec<String> {
+    fn known(command: &Command, names: &mut Vec<String>) {
+        names.extend(command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str()?.to_string())));
+        command.get_subcommands().for_each(|inner| known(inner, names));
+    }
+    let mut names: Vec<String> = VARIABLES.map(str::to_string).to_vec();
+    known(&command(), &mut names);
+    let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    given
+        .filter(|name| name.starts_with("LRSCHED_") && !names.contains(name))
+        .map(|name| {
+            let hint = crate::usage::did_you_mean(&name, names.iter().map(String::as_str));
+            format!("nothing reads the variable {name}{hint}")
+        })
+        .collect()
+}
+
+/// The values of `--color`.
+const COLOURS: [&str; 3] = ["auto", "always", "never"];
+
+/// `always`, `never`, or what the terminal and `NO_COLOR` (https://no-color.org) say.
+fn apply_colour(when: Option<&str>) -> Result<(), Usage> {
+    match when {
+        Some("always") => set_colour(true),
+        Some("never") => set_colour(false),
+        Some(other) if !COLOURS.contains(&other) => {
+            return crate::usage!("color must be one of {}, got `{other}`", COLOURS.join(", "));
+        }
+        _ if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => set_colour(false),
+        _ => {}
+    }
+    Ok(())
 }
 
 fn set_colour(on: bool) {

@@ -77,6 +77,9 @@ pub const TRAIN: &[Setting] = &[
     value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
 ];
 
+/// What every command takes.
+const EVERYWHERE: [&str; 2] = ["quiet", "color"];
+
 /// The settings of `command`, gathered from the command line, the environment and the config file.
 pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
     let mut given = Given::gather(matches);
@@ -85,9 +88,11 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
         let known: Vec<String> = command
             .get_arguments()
             .map(|arg| arg.get_id().to_string())
+            .chain(EVERYWHERE.map(str::to_string))
             .filter(|name| !own.contains(&name.as_str()))
             .collect();
         given.lay_below(&file, &known)?;
+        super::apply_colour(given.text("color"))?;
     }
     Ok(given)
 }
@@ -113,6 +118,19 @@ pub fn width() -> usize {
 /// No machine has more, and the system would refuse them one by one.
 const MOST_THREADS: usize = 1024;
 
+/// The threads to compute with: as many as asked for, or as this process may use. Makes rayon's own pool, on which loading and the optimizers
+/// compute.
+pub fn threads(asked_for: Option<usize>) -> Result<usize, Usage> {
+    let threads = match asked_for {
+        Some(threads @ 1..=MOST_THREADS) => threads,
+        Some(threads) => return usage!("threads must be at least 1 and at most {MOST_THREADS}, got {threads}"),
+        None => available_threads(),
+    };
+    // Only the first of two calls counts, and there is one.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    Ok(threads)
+}
+
 /// What a command does beside computing.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -127,13 +145,7 @@ pub struct Output {
 
 impl Output {
     pub fn resolve(given: &Given, quiet: bool) -> Result<Self> {
-        let threads = match given.parse("threads", "a whole number of at least 1")? {
-            Some(threads @ 1..=MOST_THREADS) => threads,
-            Some(threads) => return usage!("threads must be at least 1 and at most {MOST_THREADS}, got {threads}"),
-            None => available_threads(),
-        };
-        // Loading and the optimizers compute on rayon's own pool. Only the first of two calls counts, and there is one.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        let threads = threads(given.parse("threads", "a whole number of at least 1")?)?;
         if given.text("out").is_some_and(|out| out.trim().is_empty()) {
             return usage!("--out must name a folder, got nothing");
         }
@@ -242,9 +254,18 @@ pub fn add_data_dir(table: &mut toml::Table, output: &Output) {
     }
 }
 
-/// The optimizer that `--optimizer` and its flags describe.
+/// The optimizer that `--optimizer` and its flags describe; `--lr` replaces the rate in its spec, as the other flags do.
 pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
-    OptimizerSpec::from_flags(given.text("optimizer").unwrap_or("sgd"), &given.family("optimizer", optim::table()))
+    let text = given.text("optimizer").unwrap_or("sgd");
+    let mut flags = given.family("optimizer", optim::table());
+    let spec = OptimizerSpec::from_flags(text, &flags)?;
+    match given.beside("lr", "optimizer") {
+        Some(lr) if spec.learning_rate().is_some() => {
+            flags.push(("lr".to_string(), lr.to_string()));
+            OptimizerSpec::from_flags(text, &flags)
+        }
+        _ => Ok(spec),
+    }
 }
 
 /// The schedule that `--schedule` and its flags describe.

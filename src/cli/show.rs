@@ -40,6 +40,13 @@ pub fn command() -> Command {
     let command = Command::new("show")
         .about("Draw schedules without training, and say what looks wrong")
         .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
+    let command = command.arg(
+        clap::Arg::new("specs")
+            .value_name("SPEC")
+            .num_args(0..)
+            .help("Schedules, as with --schedule")
+            .conflicts_with("schedule"),
+    );
     with_output(with_schedule_flags(add_settings(command, &[RUN, SHOW].concat())))
 }
 
@@ -102,7 +109,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
         "csv" if several => usage!("csv holds one schedule, got {}; write each to a file of its own", curves.len()),
         "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),
-        "svg" => emit(output, figure(&curves, &run, momentum).svg().as_bytes()),
+        "svg" => emit(output, figure(&curves, &run, momentum).svg()?.as_bytes()),
         "png" => emit(output, &figure(&curves, &run, momentum).png()?),
         _ => emit(output, terminal(&figure(&curves, &run, momentum), output).as_bytes()),
     }
@@ -111,16 +118,17 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 /// The specs of `--schedule`; the flags of parameters belong to the only one.
 fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
     let flags = given.family("schedule", &settings::schedule_entries());
-    match given.list("schedule").unwrap_or_default() {
+    match given.list("schedule").or(given.list("specs")).unwrap_or_default() {
         [] => Ok(vec![Spec::from_flags("constant", &flags)?]),
         [one] => Ok(vec![Spec::from_flags(one, &flags)?]),
         several if flags.is_empty() => several.iter().map(|text| text.parse()).collect(),
         several => {
             let (key, value) = &flags[0];
+            let taker = several.iter().find(|text| Spec::from_flags(text, &flags[..1]).is_ok()).unwrap_or(&several[0]);
+            let join = if taker.contains(':') { ',' } else { ':' };
             usage!(
-                "--{key}: which of the {} schedules? Write it into its spec: `{}:{key}={value}`",
-                several.len(),
-                several[0]
+                "--{key}: which of the {} schedules? Write it into its spec: `{taker}{join}{key}={value}`",
+                several.len()
             )
         }
     }

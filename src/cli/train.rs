@@ -14,8 +14,9 @@ pub fn command() -> Command {
     settings::with_flags(command, &[settings::COMMON, settings::TRAIN])
 }
 
-pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = settings::gather(&command(), matches)?;
+    let quiet = given.switch("quiet")?;
     let config = settings::run_config(&given, settings::optimizer(&given)?, settings::schedule(&given)?, 30)?;
     let output = Output::resolve(&given, quiet)?;
     settings::check_without_images(&config)?;

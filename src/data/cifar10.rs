@@ -104,13 +104,21 @@ fn check_size(path: &Path) -> Result<()> {
 }
 
 fn read_file(path: &Path, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    read_records(path, file, pixels, labels)
+}
+
+/// Reads as many records as `labels` has places; `pixels` is (labels, 3, 32, 32).
+///
+/// # Errors
+/// `from` ends early, or a label is above 9; the message names `path`.
+pub fn read_records(path: &Path, mut from: impl Read, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
     const AT_ONCE: usize = 100; // records: a buffer that stays in the cache
-    let cannot_read = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).with_context(cannot_read)?;
     let mut buffer = vec![0; AT_ONCE * RECORD];
-    let places = pixels.chunks_exact_mut(AT_ONCE * IMAGE_BYTES).zip(labels.chunks_exact_mut(AT_ONCE));
+    let places = pixels.chunks_mut(AT_ONCE * IMAGE_BYTES).zip(labels.chunks_mut(AT_ONCE));
     for (pixels, labels) in places {
-        file.read_exact(&mut buffer).with_context(cannot_read)?;
+        let buffer = &mut buffer[..labels.len() * RECORD];
+        from.read_exact(buffer).with_context(|| format!("cannot read {}", path.display()))?;
         let records = buffer.chunks_exact(RECORD);
         for ((record, pixels), label) in records.zip(pixels.chunks_exact_mut(IMAGE_BYTES)).zip(labels) {
             *label = record[0];

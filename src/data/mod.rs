@@ -7,6 +7,8 @@
 //! Images stay bytes in memory; shuffling, augmentation, normalisation and the change of layout happen in a background thread, a few
 //! batches ahead of the step that uses them.
 
+#![forbid(unsafe_code)]
+
 mod augment;
 mod batch;
 pub mod cifar10;
@@ -26,4 +28,4 @@ pub use images::{CHANNELS, IMAGE_BYTES, Images, SIDE, Subset};
 pub use loader::{BatchSize, Epoch, Loader, LoaderOptions, Micro};
 pub use normalisation::Normalisation;
 pub use split::{Split, Validation};
-pub use unpack::unpack;
+pub use unpack::{unpack, unpack_files};

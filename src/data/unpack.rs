@@ -8,6 +8,9 @@ use std::io::Read;
 use std::path::{Component, Path};
 use tar::EntryType;
 
+/// Room for the headers.
+const SMALLEST_ARCHIVE: u64 = 1 << 20;
+
 /// Writes the six files of a `cifar-10-binary.tar.gz` into the (empty) `folder`.
 ///
 /// The names written are this program's own, never the archive's; what else lies in the archive (`readme.html`, …) is passed over.
@@ -16,9 +19,19 @@ use tar::EntryType;
 /// The archive ends early or is damaged; a file is missing, comes twice or has the wrong size; an entry is a link or points out of the
 /// archive's folder, as no entry of CIFAR-10 does.
 pub fn unpack(archive: impl Read, folder: &Path) -> Result<()> {
+    unpack_files(archive, folder, cifar10::FILE_BYTES)
+}
+
+/// As [`unpack`], of files that are `expected` bytes long.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn unpack_files(archive: impl Read, folder: &Path, expected: u64) -> Result<()> {
     let damaged = "the archive is damaged or ends early";
     let mut unpacked = HashSet::new();
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    // Some names of entries are kept in memory whole: an archive that unpacks to far more than the files ends here.
+    let unzipped = flate2::read::GzDecoder::new(archive).take(8 * expected.max(SMALLEST_ARCHIVE));
+    let mut archive = tar::Archive::new(unzipped);
     for entry in archive.entries().context(damaged)? {
         let mut entry = entry.context(damaged)?;
         let path = entry.path().context(damaged)?.into_owned();
@@ -34,7 +47,6 @@ pub fn unpack(archive: impl Read, folder: &Path) -> Result<()> {
             continue;
         };
         let bytes = entry.size();
-        let expected = cifar10::FILE_BYTES;
         ensure!(
             bytes == expected,
             "the archive's `{shown}` is {} bytes, expected {}",

@@ -4,6 +4,8 @@
 //! derivatives are not PyTorch's: `max_pool2d` (its backward scales the gradient by the share of maxima in the window, a quarter
 //! of what it should be for 2x2) and `relu` (derivative 1 at 0, where PyTorch has 0).
 
+#![forbid(unsafe_code)]
+
 use super::{BatchStats, Engine, Objective};
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Layer, Parameters, Role};

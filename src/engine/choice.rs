@@ -1,5 +1,7 @@
 //! Which engine, on which device.
 
+#![forbid(unsafe_code)]
+
 use super::candle::CandleEngine;
 use super::cpu::CpuEngine;
 use super::{Engine, Objective};

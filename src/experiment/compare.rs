@@ -237,10 +237,12 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
         return Ok(None);
     }
     let info = RunInfo::read(&file)?;
-    if info.config != serde_json::to_value(&planned.config)? {
+    let wanted = serde_json::to_value(&planned.config)?;
+    if info.config != wanted {
         return usage!(
-            "{} holds a run of another configuration; choose another --out, or --force to start over",
-            path.display()
+            "{} holds a run of another configuration ({}); choose another --out, or --force to start over",
+            path.display(),
+            differences(&info.config, &wanted)
         );
     }
     if info.dataset.digest != dataset.digest() {
@@ -259,6 +261,21 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
     }
     let done = matches!(info.status, Status::Finished | Status::Diverged);
     Ok(done.then(|| row(planned, info.status, info.results)))
+}
+
+/// `epochs 3, now 5; lr 0.1, now 0.05`: the settings in which two configurations differ.
+fn differences(before: &serde_json::Value, now: &serde_json::Value) -> String {
+    let keys = [before, now].into_iter().filter_map(|config| config.as_object()).flat_map(|settings| settings.keys());
+    let all: std::collections::BTreeSet<&String> = keys.collect();
+    let plain = |value: Option<&serde_json::Value>| match value {
+        None | Some(serde_json::Value::Null) => "not set".to_string(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let differing = all.into_iter().filter(|key| before.get(key) != now.get(key));
+    let told: Vec<_> =
+        differing.map(|key| format!("{key} {}, now {}", plain(before.get(key)), plain(now.get(key)))).collect();
+    told.join("; ")
 }
 
 fn row(planned: &PlannedRun, status: Status, results: Results) -> ComparisonRow {

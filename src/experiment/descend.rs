@@ -38,6 +38,16 @@ impl Function {
         }
     }
 
+    /// A rate at which plain gradient descent from [`start`](Function::start) stays in the valley and gets somewhere in 100 steps.
+    pub const fn usual_rate(self) -> f64 {
+        match self {
+            Function::Bowl | Function::Saddle => 0.1,
+            Function::Ravine => 0.03,
+            Function::Rosenbrock => 0.001,
+            Function::Beale => 0.005,
+        }
+    }
+
     pub const fn formula(self) -> &'static str {
         match self {
             Function::Bowl => "(x² + y²)/2",

@@ -23,10 +23,11 @@ pub fn figure(function: Function, walks: &[(String, Vec<Position>)]) -> Figure {
     let mut rate = Panel::new("Learning rate", "step", "");
     for (name, positions) in walks {
         let step = |position: &Position| position.step as f64;
-        let seen = positions.iter().map(|position| position.at).take_while(|at| !lost(*at, x, y));
-        let points = seen.map(|[x, y]| (x, y)).collect();
+        // What comes after would stretch the scale of the values to many powers of ten.
+        let seen: Vec<_> = positions.iter().take_while(|position| !lost(position.at, x, y)).collect();
+        let points = seen.iter().map(|position| (position.at[0], position.at[1])).collect();
         path.series.push(Series { ends: true, ..Series::new(name.clone(), points) });
-        let above = positions.iter().map(|position| (step(position), position.value - function.minimum())).collect();
+        let above = seen.iter().map(|position| (step(position), position.value - function.minimum())).collect();
         value.series.push(Series::new(name.clone(), above));
         let rates = positions.iter().filter_map(|position| position.learning_rate.map(|rate| (step(position), rate)));
         rate.series.push(Series::new(name.clone(), rates.collect()));

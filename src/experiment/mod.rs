@@ -1,9 +1,12 @@
-//! What is built from runs: compare, resume; and walks down small functions.
+//! What is built from runs: compare, resume and eval; and walks down small functions.
+
+#![forbid(unsafe_code)]
 
 mod compare;
 pub mod contour;
 pub mod descend;
 mod entrant;
+pub mod eval;
 pub mod landscape;
 mod resume;
 

@@ -23,11 +23,19 @@ pub enum Init {
 /// The parameters of `architecture` as they stand before the first step.
 pub fn initialise(architecture: &Architecture, seed: u64) -> Parameters {
     let mut parameters = Parameters::default();
-    add_layers(&architecture.layers, seed, &mut parameters);
+    add_layers(&architecture.layers, Some(seed), &mut parameters);
     parameters
 }
 
-fn add_layers(layers: &[Layer], seed: u64, parameters: &mut Parameters) {
+/// The names, shapes and roles of [`initialise`], for values from elsewhere: drawn weights are 0.
+pub fn blank(architecture: &Architecture) -> Parameters {
+    let mut parameters = Parameters::default();
+    add_layers(&architecture.layers, None, &mut parameters);
+    parameters
+}
+
+/// Without a seed nothing is drawn.
+fn add_layers(layers: &[Layer], seed: Option<u64>, parameters: &mut Parameters) {
     for layer in layers {
         match layer {
             Layer::Conv { name, inputs, outputs, kernel, bias, frozen, init, .. } => {
@@ -77,7 +85,7 @@ fn push(parameters: &mut Parameters, layer: &str, part: &str, shape: Vec<usize>,
     parameters.push(Array { name: format!("{layer}.{part}"), shape, role, values });
 }
 
-fn push_bias(parameters: &mut Parameters, layer: &str, seed: u64, init: Init, fan_in: usize, outputs: usize) {
+fn push_bias(parameters: &mut Parameters, layer: &str, seed: Option<u64>, init: Init, fan_in: usize, outputs: usize) {
     let bias = match init {
         Init::He | Init::SmallHe | Init::Whitening => vec![0.0; outputs],
         Init::TorchDefault | Init::Dirac => draw(seed, parameters.arrays().len(), Init::TorchDefault, fan_in, outputs),
@@ -85,7 +93,8 @@ fn push_bias(parameters: &mut Parameters, layer: &str, seed: u64, init: Init, fa
     push(parameters, layer, "bias", vec![outputs], Role::Trainable, bias);
 }
 
-fn draw(seed: u64, place: usize, init: Init, fan_in: usize, count: usize) -> Vec<f32> {
+fn draw(seed: Option<u64>, place: usize, init: Init, fan_in: usize, count: usize) -> Vec<f32> {
+    let Some(seed) = seed else { return vec![0.0; count] };
     let mut rng = keyed(seed, Purpose::InitialWeights, 0, place as u64);
     let fan_in = fan_in as f32;
     match init {

@@ -2,6 +2,8 @@
 //!
 //! A new optimizer is one file with a `Definition` and a `Rule` (see `rule.rs`), and one line in `optimizers!` below.
 
+#![forbid(unsafe_code)]
+
 mod parameters;
 mod rule;
 mod spec;

@@ -1,5 +1,7 @@
 //! The rows and files that a run leaves: written by `train`, read by `report`.
 
+#![forbid(unsafe_code)]
+
 mod file;
 mod run_info;
 pub mod stop_at;

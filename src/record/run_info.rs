@@ -18,7 +18,7 @@ pub struct RunInfo {
     pub git: Option<GitState>,
     pub device: String,
     pub engine: String,
-    /// What the engine computes with: `avx2+fma`, `portable` or `candle`. It decides the last bits.
+    /// What the engine computes with: `avx512`, `avx2+fma`, `portable` or `candle`. It decides the last bits.
     #[serde(default)]
     pub kernels: Option<String>,
     pub threads: usize,

@@ -1,13 +1,15 @@
-//! Line charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
+//! Charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
 
 mod axis;
 mod font;
 mod layout;
 mod lines;
-mod raster;
+mod matrix;
+mod paint;
 mod scene;
-mod svg;
 mod terminal;
+
+pub use matrix::Matrix;
 
 use crate::record::replace_file;
 use std::path::Path;
@@ -117,20 +119,23 @@ impl Figure {
     /// # Errors
     /// The file cannot be written.
     pub fn write_svg(&self, path: &Path) -> anyhow::Result<()> {
-        replace_file(path, self.svg().as_bytes())
+        replace_file(path, self.svg()?.as_bytes())
     }
 
     /// The bytes of a PNG.
     ///
     /// # Errors
-    /// The encoder refuses the size.
+    /// A shape cannot be drawn, or the encoder refuses the size.
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
-        raster::png(&layout::scene(self))
+        paint::png(&layout::scene(self))
     }
 
     /// The text of an SVG, complete in itself.
-    pub fn svg(&self) -> String {
-        svg::text(&layout::scene(self))
+    ///
+    /// # Errors
+    /// A shape cannot be drawn.
+    pub fn svg(&self) -> anyhow::Result<String> {
+        paint::svg(&layout::scene(self))
     }
 
     /// The figure as text: braille lines with a marker for each series, axes, and the legend underneath.

@@ -63,7 +63,7 @@ pub fn write(
         replace_file(&output.with_extension(extension), &bytes()?)
     };
     put(beside.png, "png", &|| figure.png())?;
-    put(beside.svg, "svg", &|| Ok(figure.svg().into_bytes()))?;
+    put(beside.svg, "svg", &|| Ok(figure.svg()?.into_bytes()))?;
     put(beside.md, "md", &|| Ok(markdown(&title, &summary, &analyses).into_bytes()))?;
     put(beside.csv, "csv", &|| csv(&analyses))?;
     Ok(written)

@@ -1,6 +1,6 @@
 //! A rate that stays.
 
-use super::{Formula, Kind, Rates};
+use super::{Formula, Kind, Rates, Semantics};
 use crate::spec::Entry;
 
 /// Constant rate: the baseline.
@@ -30,6 +30,7 @@ pub(super) const KIND: Kind = Kind {
         parameters: &[],
         source: "the baseline",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| Ok(Box::new(Constant { lr: a.lr })),
 };
 

@@ -55,6 +55,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingLR; Keras CosineDecay; optax cosine_decay_schedule",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         Ok(Box::new(Cosine {
             lr: a.lr,

@@ -60,6 +60,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         Ok(Box::new(CosineRestarts {
             lr: a.lr,

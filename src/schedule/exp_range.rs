@@ -1,6 +1,6 @@
 //! Cyclical rates, exp_range policy.
 
-use super::Kind;
+use super::{Kind, Semantics};
 use super::cycle::{BASE_MOMENTUM, CYCLE_MOMENTUM, Cycle, Height, MAX_LR, MAX_MOMENTUM, STEP_SIZE, STEP_SIZE_DOWN};
 use crate::spec::{Entry, Parameter};
 
@@ -48,5 +48,6 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR(mode=\"exp_range\")",
     },
+    frameworks: &[Semantics::Torch],
     build: |a| Ok(Box::new(Cycle::read(a, Height::Gamma(a.factor("gamma")?))?)),
 };

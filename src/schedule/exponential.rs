@@ -1,6 +1,6 @@
 //! Exponential decay.
 
-use super::{Formula, Kind, Rates};
+use super::{Formula, Kind, Rates, Semantics};
 use crate::spec::{Entry, Parameter};
 
 /// Exponential decay: multiply the rate by `decay_rate` every `decay_steps`, smoothly or in stairs.
@@ -52,6 +52,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Keras ExponentialDecay; PyTorch ExponentialLR; optax exponential_decay",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         Ok(Box::new(Exponential {
             lr: a.lr,

@@ -1,6 +1,6 @@
 //! Any expression of the clock.
 
-use super::{Formula, Kind, Rates};
+use super::{Formula, Kind, Rates, Semantics};
 use crate::spec::{Entry, Parameter};
 use crate::usage::Usage;
 use exmex::{literal_matcher_from_pattern, BinOp, Express, FlatEx, FloatOpsFactory, MakeOperators, MatchLiteral, Operator};
@@ -105,6 +105,7 @@ pub(super) const KIND: Kind = Kind {
         }],
         source: "Keras LearningRateScheduler; PyTorch LambdaLR",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         let text = a.text("expr");
         let refuse = |problem: String| Usage(format!("expr: `{text}` {problem}"));

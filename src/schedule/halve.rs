@@ -87,6 +87,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "decay by hand at an epoch, an accuracy or a loss",
     },
+    frameworks: &[],
     build: |a| {
         let conditions = a.list("when").map(|text| read_condition(a, text)).collect::<Result<Vec<_>, _>>()?;
         if conditions.is_empty() {

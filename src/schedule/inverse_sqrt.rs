@@ -51,6 +51,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Noam (Vaswani et al., Attention Is All You Need); T5 (Raffel et al.)",
     },
+    frameworks: &[],
     build: |a| {
         let warmup = if a.given("warmup") { a.steps("warmup")? } else { a.steps_or_zero("warmup")?.max(1) };
         Ok(Box::new(InverseSqrt {

@@ -1,7 +1,7 @@
 //! Linear decay.
 
 use super::curve::Shape;
-use super::{Formula, Kind, Rates};
+use super::{Formula, Kind, Rates, Semantics};
 use crate::spec::{Entry, Parameter};
 
 /// Linear decay to `end_lr`, which then stays.
@@ -45,6 +45,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "PyTorch LinearLR; optax linear_schedule",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| Ok(Box::new(Linear { lr: a.lr, end_lr: a.rate("end-lr")?, over: a.steps("over")? })),
 };
 

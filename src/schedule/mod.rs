@@ -14,6 +14,8 @@
 //! # Ok::<(), lrsched::usage::Usage>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod curve;
 mod cycle;
@@ -83,6 +85,8 @@ pub fn table() -> &'static [Entry] {
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     entry: Entry,
+    /// Those that have this schedule, under whatever name; with the semantics of the others it is the native one.
+    frameworks: &'static [Semantics],
     build: fn(&Arguments) -> Result<Box<dyn Formula>, Usage>,
 }
 
@@ -177,6 +181,7 @@ pub enum Semantics {
 
 impl Semantics {
     pub const ALL: [Self; 4] = [Self::Native, Self::Torch, Self::Keras, Self::Optax];
+    const FRAMEWORKS: &[Self] = &[Self::Torch, Self::Keras, Self::Optax];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -46,6 +46,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "exponential decay of the textbooks",
     },
+    frameworks: &[],
     build: |a| {
         Ok(Box::new(NaturalExp {
             lr: a.lr,

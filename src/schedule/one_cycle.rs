@@ -84,6 +84,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Smith & Topin, Super-Convergence; PyTorch OneCycleLR; optax cosine_onecycle_schedule",
     },
+    frameworks: &[Semantics::Torch, Semantics::Optax],
     build: |a| {
         let shape = a.choice("anneal", &[("cos", Shape::Cosine), ("linear", Shape::Linear)])?;
         let pct = a.number("pct-start", "in [0, 1]", |pct| (0.0..=1.0).contains(&pct))?;

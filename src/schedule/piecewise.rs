@@ -56,6 +56,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "PyTorch MultiStepLR; Keras PiecewiseConstantDecay; optax piecewise_constant_schedule",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         let mut milestones = a.steps_list("milestones")?;
         if !milestones.is_sorted() {

@@ -88,6 +88,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "PyTorch and Keras ReduceLROnPlateau; optax contrib.reduce_on_plateau",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         Ok(Box::new(Plateau {
             lr: a.lr,

@@ -1,6 +1,6 @@
 //! Polynomial decay.
 
-use super::{Formula, Kind, Rates};
+use super::{Formula, Kind, Rates, Semantics};
 use crate::spec::{Entry, Parameter};
 
 /// Polynomial decay to `end_lr`.
@@ -57,6 +57,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Keras PolynomialDecay; PyTorch PolynomialLR; optax polynomial_schedule",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         Ok(Box::new(Polynomial {
             lr: a.lr,

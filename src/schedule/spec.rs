@@ -2,7 +2,7 @@
 
 use super::arguments::{LISTS, universal};
 use super::duration::Unit;
-use super::{KINDS, Kind};
+use super::{KINDS, Kind, Semantics};
 use crate::spec::{Parameter, fields, is_key, unknown_key};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
@@ -49,6 +49,14 @@ impl Spec {
     /// Whether it is several schedules one after the other.
     pub fn is_sequence(&self) -> bool {
         self.parts.len() > 1
+    }
+
+    /// Whether these semantics are a framework's that has such a schedule: each part of it and, for a sequence, a way to join them, which
+    /// Keras lacks. Where it has not, its semantics are the native ones.
+    pub fn exists_in(&self, semantics: Semantics) -> bool {
+        let joined = !(self.is_sequence() && semantics == Semantics::Keras);
+        semantics == Semantics::Native
+            || joined && self.parts.iter().all(|part| part.kind.frameworks.contains(&semantics))
     }
 
     /// The parameters given in it: part, name, value.

@@ -62,6 +62,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "step decay of the tutorials; PyTorch StepLR",
     },
+    frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         let (every, steps_per_epoch) = (a.steps("drop-every")?, a.steps_per_epoch);
         let count = match (a.semantics, a.epochs("drop-every")?) {

@@ -1,6 +1,6 @@
 //! Time-based decay.
 
-use super::{Formula, Kind, Rates};
+use super::{Formula, Kind, Rates, Semantics};
 use crate::spec::{Entry, Parameter};
 
 /// Time-based (inverse time) decay: divide the rate by a line that grows with time.
@@ -48,6 +48,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Keras `decay` and InverseTimeDecay",
     },
+    frameworks: &[Semantics::Keras],
     build: |a| {
         Ok(Box::new(Time {
             lr: a.lr,

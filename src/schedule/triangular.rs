@@ -1,6 +1,6 @@
 //! Cyclical rates, triangular policy.
 
-use super::Kind;
+use super::{Kind, Semantics};
 use super::cycle::{BASE_MOMENTUM, CYCLE_MOMENTUM, Cycle, Height, MAX_LR, MAX_MOMENTUM, STEP_SIZE, STEP_SIZE_DOWN};
 use crate::spec::Entry;
 
@@ -46,5 +46,6 @@ pub(super) const KIND: Kind = Kind {
         parameters: &[MAX_LR, STEP_SIZE, STEP_SIZE_DOWN, BASE_MOMENTUM, MAX_MOMENTUM, CYCLE_MOMENTUM],
         source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR",
     },
+    frameworks: &[Semantics::Torch],
     build: |a| Ok(Box::new(Cycle::read(a, Height::Full)?)),
 };

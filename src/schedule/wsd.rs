@@ -64,6 +64,7 @@ pub(super) const KIND: Kind = Kind {
         ],
         source: "Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
     },
+    frameworks: &[],
     build: |a| {
         let shapes =
             [("linear", Shape::Linear), ("cosine", Shape::Cosine), ("one-minus-sqrt", Shape::OneMinusSqrt)];

@@ -1,5 +1,7 @@
 //! The loop, epoch records, checkpoints, what reaches a run from outside, and who is told of it all.
 
+#![forbid(unsafe_code)]
+
 pub mod checkpoint;
 mod config;
 mod control;

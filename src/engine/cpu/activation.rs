@@ -1,7 +1,7 @@
 //! ReLU, GELU, dropout and scaling: what happens to each value by itself.
 
 use super::operation::{BackwardPass, Operation, Step};
-use super::simd::{LANES, Simd, kernel};
+use super::simd::{Simd, kernel};
 use super::threads::PIECE;
 use crate::model::{Gradients, Parameters, Shape};
 use crate::random::dropout_mask;
@@ -73,8 +73,8 @@ fn exp<S: Simd>(x: S::V) -> S::V {
 
 kernel! {
     fn activate_all(activation: Activation, input: &[f32], output: &mut [f32]) {
-        assert!(input.len() == output.len() && input.len().is_multiple_of(LANES));
-        for at in (0..input.len()).step_by(LANES) {
+        assert!(input.len() == output.len() && input.len().is_multiple_of(S::LANES));
+        for at in (0..input.len()).step_by(S::LANES) {
             // SAFETY: both slices are whole vectors long and equally long.
             unsafe { S::store(output.as_mut_ptr().add(at), activate::<S>(activation, S::load(input.as_ptr().add(at)))) };
         }
@@ -83,8 +83,8 @@ kernel! {
 
 kernel! {
     fn activation_gradients(activation: Activation, input: &[f32], d_output: &[f32], d_input: &mut [f32]) {
-        assert!(input.len() == d_output.len() && input.len() == d_input.len() && input.len().is_multiple_of(LANES));
-        for at in (0..input.len()).step_by(LANES) {
+        assert!(input.len() == d_output.len() && input.len() == d_input.len() && input.len().is_multiple_of(S::LANES));
+        for at in (0..input.len()).step_by(S::LANES) {
             // SAFETY: all three slices are whole vectors long and equally long.
             unsafe {
                 let (z, gradient) = (S::load(input.as_ptr().add(at)), S::load(d_output.as_ptr().add(at)));

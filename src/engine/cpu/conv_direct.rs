@@ -7,9 +7,9 @@ use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
 use super::conv_winograd::ConvPlaces;
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
-use super::product::{Left, PANEL, by_rows, multiply};
+use super::product::{Left, PANEL, Product, by_rows};
 use super::reduce::sum_slots;
-use super::simd::{Isa, LANES, kernel, padded};
+use super::simd::{Isa, kernel, padded};
 use super::threads::{Scratch, images_per_group};
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
@@ -127,66 +127,74 @@ fn pad(shape: &DirectShape, image: &[f32], to: &mut [f32]) {
     }
 }
 
-kernel! {
-    /// One row of outputs before the bias: `to` is `[outputs / 16][column][16]`, `image` is padded.
-    fn forward_row(shape: &DirectShape, image: &[f32], y: usize, weights: &[f32], to: &mut [f32]) {
-        let (columns, segment) = (shape.out_width(), shape.segment());
-        assert!(y < shape.out_height() && image.len() >= shape.padded_len());
-        assert!(weights.len() >= shape.weights_len() && to.len() >= shape.panels() * columns * PANEL);
-        for panel in 0..shape.panels() {
-            for row in 0..shape.kernel {
-                // SAFETY: y + row is a row of the padded image, and columns + kernel − 1 pixels lie in it; the other lengths are asserted above.
-                unsafe {
-                    let at = image.as_ptr().add((y + row) * shape.line());
-                    let left = Left { at, row: shape.pixel, step: 1, block: PANEL };
-                    let right = weights.as_ptr().add((panel * shape.kernel + row) * segment * PANEL);
-                    let to = to.as_mut_ptr().add(panel * columns * PANEL);
-                    multiply::<S>(columns, left, right, segment, to, PANEL, row > 0);
-                }
+/// One row of outputs before the bias: `to` is `[outputs / 16][column][16]`, `image` is padded.
+fn forward_row(isa: Isa, shape: &DirectShape, image: &[f32], y: usize, weights: &[f32], to: &mut [f32]) {
+    let (columns, segment) = (shape.out_width(), shape.segment());
+    let depth = shape.kernel * segment;
+    assert!(y < shape.out_height() && image.len() >= shape.padded_len());
+    assert!(weights.len() >= shape.weights_len() && to.len() >= shape.panels() * columns * PANEL);
+    for panel in 0..shape.panels() {
+        // SAFETY: y + kernel − 1 is a row of the padded image, and columns + kernel − 1 pixels lie in it; the other lengths are asserted above.
+        unsafe {
+            let at = image.as_ptr().add(y * shape.line());
+            let left = Left { at, row: shape.pixel, step: 1, run: segment, next_run: shape.line() };
+            let right = weights.as_ptr().add(panel * depth * PANEL);
+            let to = to.as_mut_ptr().add(panel * columns * PANEL);
+            Product { rows: columns, left, right, depth, to, to_row: PANEL, accumulate: false }.run(isa);
+        }
+    }
+}
+
+/// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels.
+fn weight_gradient_row(
+    isa: Isa,
+    shape: &DirectShape,
+    image: &[f32],
+    y: usize,
+    gradient: &[f32],
+    d_weights: &mut [f32],
+) {
+    let (columns, segment) = (shape.out_width(), shape.segment());
+    assert!(y < shape.out_height() && image.len() >= shape.padded_len());
+    assert!(d_weights.len() >= shape.weights_len() && gradient.len() >= shape.panels() * columns * PANEL);
+    for panel in 0..shape.panels() {
+        for row in 0..shape.kernel {
+            // SAFETY: as in `forward_row`, with rows and depths of the product exchanged.
+            unsafe {
+                let at = image.as_ptr().add((y + row) * shape.line());
+                let left = Left { at, row: 1, step: shape.pixel, run: columns, next_run: 0 };
+                let right = gradient.as_ptr().add(panel * columns * PANEL);
+                let to = d_weights.as_mut_ptr().add((panel * shape.kernel + row) * segment * PANEL);
+                Product { rows: segment, left, right, depth: columns, to, to_row: PANEL, accumulate: true }.run(isa);
             }
         }
     }
 }
 
-kernel! {
-    /// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels.
-    fn weight_gradient_row(shape: &DirectShape, image: &[f32], y: usize, gradient: &[f32], d_weights: &mut [f32]) {
-        let (columns, segment) = (shape.out_width(), shape.segment());
-        assert!(y < shape.out_height() && image.len() >= shape.padded_len());
-        assert!(d_weights.len() >= shape.weights_len() && gradient.len() >= shape.panels() * columns * PANEL);
-        for panel in 0..shape.panels() {
-            for row in 0..shape.kernel {
-                // SAFETY: as in `forward_row`, with rows and depths of the product exchanged.
-                unsafe {
-                    let at = image.as_ptr().add((y + row) * shape.line());
-                    let left = Left { at, row: 1, step: shape.pixel, block: PANEL * shape.pixel };
-                    let right = gradient.as_ptr().add(panel * columns * PANEL);
-                    let to = d_weights.as_mut_ptr().add((panel * shape.kernel + row) * segment * PANEL);
-                    multiply::<S>(segment, left, right, columns, to, PANEL, true);
-                }
-            }
-        }
-    }
-}
-
-kernel! {
-    /// Adds what one row of gradients means for the padded image, whose pixels are whole panels here.
-    fn input_gradient_row(shape: &DirectShape, gradient: &[f32], y: usize, exchanged: &[f32], d_image: &mut [f32]) {
-        let (columns, depth, panels) = (shape.out_width(), shape.out_pixel(), shape.input_panels());
-        let width = shape.width + 2 * shape.padding;
-        assert!(y < shape.out_height() && gradient.len() >= shape.panels() * columns * PANEL);
-        assert!(d_image.len() >= (shape.height + 2 * shape.padding) * width * panels * PANEL);
-        assert!(exchanged.len() >= shape.kernel * shape.kernel * panels * depth * PANEL);
-        for (row, column) in (0..shape.kernel).flat_map(|row| (0..shape.kernel).map(move |column| (row, column))) {
-            for panel in 0..panels {
-                // SAFETY: pixel (y + row, column + columns − 1) is the last that is written, and inside the padded image.
-                unsafe {
-                    let left = by_rows(gradient.as_ptr(), columns);
-                    let place = (row * shape.kernel + column) * panels + panel;
-                    let right = exchanged.as_ptr().add(place * depth * PANEL);
-                    let to = d_image.as_mut_ptr().add((((y + row) * width + column) * panels + panel) * PANEL);
-                    multiply::<S>(columns, left, right, depth, to, panels * PANEL, true);
-                }
+/// Adds what one row of gradients means for the padded image, whose pixels are whole panels here.
+fn input_gradient_row(
+    isa: Isa,
+    shape: &DirectShape,
+    gradient: &[f32],
+    y: usize,
+    exchanged: &[f32],
+    d_image: &mut [f32],
+) {
+    let (columns, depth, panels) = (shape.out_width(), shape.out_pixel(), shape.input_panels());
+    let width = shape.width + 2 * shape.padding;
+    assert!(y < shape.out_height() && gradient.len() >= shape.panels() * columns * PANEL);
+    assert!(d_image.len() >= (shape.height + 2 * shape.padding) * width * panels * PANEL);
+    assert!(exchanged.len() >= shape.kernel * shape.kernel * panels * depth * PANEL);
+    for (row, column) in (0..shape.kernel).flat_map(|row| (0..shape.kernel).map(move |column| (row, column))) {
+        for panel in 0..panels {
+            // SAFETY: pixel (y + row, column + columns − 1) is the last that is written, and inside the padded image.
+            unsafe {
+                let left = by_rows(gradient.as_ptr(), columns);
+                let place = (row * shape.kernel + column) * panels + panel;
+                let right = exchanged.as_ptr().add(place * depth * PANEL);
+                let to = d_image.as_mut_ptr().add((((y + row) * width + column) * panels + panel) * PANEL);
+                let to_row = panels * PANEL;
+                Product { rows: columns, left, right, depth, to, to_row, accumulate: true }.run(isa);
             }
         }
     }
@@ -197,13 +205,13 @@ kernel! {
     fn finish_row(shape: &DirectShape, panels: &[f32], bias: &[f32], out: &mut [f32]) {
         let (columns, pixel) = (shape.out_width(), shape.out_pixel());
         assert!(panels.len() >= shape.panels() * columns * PANEL && out.len() >= columns * pixel && bias.len() >= pixel);
-        for column in 0..columns {
-            for c in (0..pixel).step_by(LANES) {
-                // SAFETY: the lengths asserted above hold every column and channel.
-                unsafe {
+        for c in (0..pixel).step_by(S::LANES) {
+            // SAFETY: the lengths asserted above hold every column and channel.
+            unsafe {
+                let bias = S::load(bias.as_ptr().add(c));
+                for column in 0..columns {
                     let z = S::load(panels.as_ptr().add((c / PANEL * columns + column) * PANEL + c % PANEL));
-                    let z = S::add(z, S::load(bias.as_ptr().add(c)));
-                    S::store(out.as_mut_ptr().add(column * pixel + c), activate::<S>(shape.activation, z));
+                    S::store(out.as_mut_ptr().add(column * pixel + c), activate::<S>(shape.activation, S::add(z, bias)));
                 }
             }
         }
@@ -223,22 +231,25 @@ kernel! {
         let (columns, pixel) = (shape.out_width(), shape.out_pixel());
         assert!(panels.len() >= shape.panels() * columns * PANEL && gradient.len() >= columns * pixel);
         assert!(output.len() >= columns * pixel && bias.len() >= pixel && d_bias.len() >= pixel);
-        for column in 0..columns {
-            for c in (0..pixel).step_by(LANES) {
-                // SAFETY: the lengths asserted above hold every column and channel.
-                unsafe {
+        for c in (0..pixel).step_by(S::LANES) {
+            // SAFETY: the lengths asserted above hold every column and channel.
+            unsafe {
+                let bias = S::load(bias.as_ptr().add(c));
+                let sum_at = d_bias.as_mut_ptr().add(c);
+                let mut sum = S::load(sum_at);
+                for column in 0..columns {
                     let place = panels.as_mut_ptr().add((c / PANEL * columns + column) * PANEL + c % PANEL);
                     let z = match shape.activation {
                         // ReLU and the identity are told by their output; only GELU needs what went in.
-                        Activation::Gelu => S::add(S::load(place), S::load(bias.as_ptr().add(c))),
+                        Activation::Gelu => S::add(S::load(place), bias),
                         Activation::Identity | Activation::Relu => S::load(output.as_ptr().add(column * pixel + c)),
                     };
                     let gradient = S::load(gradient.as_ptr().add(column * pixel + c));
                     let value = activation_gradient::<S>(shape.activation, z, gradient);
                     S::store(place, value);
-                    let sum = d_bias.as_mut_ptr().add(c);
-                    S::store(sum, S::add(S::load(sum), value));
+                    sum = S::add(sum, value);
                 }
+                S::store(sum_at, sum);
             }
         }
     }

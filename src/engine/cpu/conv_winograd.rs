@@ -3,9 +3,9 @@
 use super::buffer::Buffer;
 use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
-use super::product::{PANEL, by_columns, by_rows, multiply};
+use super::product::{PANEL, Product, by_columns, by_rows};
 use super::reduce::sum_slots;
-use super::simd::{Isa, kernel};
+use super::simd::Isa;
 use super::threads::{Scratch, images_per_group};
 use super::tiles::{
     OutputGradient, transform_input, transform_input_gradient, transform_output, transform_output_gradient,
@@ -73,67 +73,74 @@ impl WinogradConv {
     }
 }
 
-kernel! {
-    /// m = v·u at every position.
-    fn multiply_forward(tiling: &Tiling, v: &[f32], u: &[f32], tiles: usize, m: &mut [f32]) {
-        let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
-        let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
-        let panels = outputs.div_ceil(PANEL);
-        assert!(v.len() >= positions * v_stride && m.len() >= positions * m_stride);
-        assert!(u.len() >= panels * positions * inputs * PANEL);
-        for position in 0..positions {
-            for panel in 0..panels {
-                // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16.
-                unsafe {
-                    let left = by_rows(v.as_ptr().add(position * v_stride), tiles);
-                    let right = u.as_ptr().add((panel * positions + position) * inputs * PANEL);
-                    let to = m.as_mut_ptr().add(position * m_stride + panel * tiles * PANEL);
-                    multiply::<S>(tiles, left, right, inputs, to, PANEL, false);
-                }
+/// m = v·u at every position.
+fn multiply_forward(isa: Isa, tiling: &Tiling, v: &[f32], u: &[f32], tiles: usize, m: &mut [f32]) {
+    let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
+    let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
+    let panels = outputs.div_ceil(PANEL);
+    assert!(v.len() >= positions * v_stride && m.len() >= positions * m_stride);
+    assert!(u.len() >= panels * positions * inputs * PANEL);
+    for position in 0..positions {
+        for panel in 0..panels {
+            // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16.
+            unsafe {
+                let left = by_rows(v.as_ptr().add(position * v_stride), tiles);
+                let right = u.as_ptr().add((panel * positions + position) * inputs * PANEL);
+                let to = m.as_mut_ptr().add(position * m_stride + panel * tiles * PANEL);
+                let product = Product { rows: tiles, left, right, depth: inputs, to, to_row: PANEL, accumulate: false };
+                product.run(isa);
             }
         }
     }
 }
 
-kernel! {
-    /// du (+)= vᵀ·dm at every position and then, where `u` is given, v = dm·u: the gradient of the input takes the input's place.
-    fn multiply_backward(
-        tiling: &Tiling,
-        v: &mut [f32],
-        dm: &[f32],
-        u: Option<&[f32]>,
-        tiles: usize,
-        du: &mut [f32],
-        accumulate: bool,
-    ) {
-        let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
-        let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
-        let (in_panels, out_panels) = (inputs.div_ceil(PANEL), outputs.div_ceil(PANEL));
-        assert!(v.len() >= positions * v_stride && dm.len() >= positions * m_stride);
-        assert!(du.len() >= out_panels * positions * inputs * PANEL);
-        assert!(u.is_none_or(|u| u.len() >= in_panels * positions * outputs * PANEL));
-        for position in 0..positions {
-            // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16, and the rows of `du` of
-            // one panel of inputs end at `inputs`.
-            unsafe {
-                let v = v.as_mut_ptr().add(position * v_stride);
-                let dm = dm.as_ptr().add(position * m_stride);
-                for out_panel in 0..out_panels {
-                    let right = dm.add(out_panel * tiles * PANEL);
-                    let to = du.as_mut_ptr().add((out_panel * positions + position) * inputs * PANEL);
-                    for in_panel in 0..in_panels {
-                        let rows = PANEL.min(inputs - in_panel * PANEL);
-                        let left = by_columns(v.add(in_panel * tiles * PANEL));
-                        let to = to.add(in_panel * PANEL * PANEL);
-                        multiply::<S>(rows, left, right, tiles, to, PANEL, accumulate);
-                    }
+/// What the backward products of a block are made of, and where the gradient of the kernels goes.
+struct Backward<'a> {
+    /// The transformed input; its gradient takes its place.
+    v: &'a mut [f32],
+    dm: &'a [f32],
+    /// Where the gradient of the input is wanted.
+    u: Option<&'a [f32]>,
+    tiles: usize,
+    du: &'a mut [f32],
+    /// Add to `du`.
+    accumulate: bool,
+}
+
+/// du (+)= vᵀ·dm at every position and then, where `u` is given, v = dm·u.
+fn multiply_backward(isa: Isa, tiling: &Tiling, backward: Backward<'_>) {
+    let Backward { v, dm, u, tiles, du, accumulate } = backward;
+    let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
+    let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
+    let (in_panels, out_panels) = (inputs.div_ceil(PANEL), outputs.div_ceil(PANEL));
+    assert!(v.len() >= positions * v_stride && dm.len() >= positions * m_stride);
+    assert!(du.len() >= out_panels * positions * inputs * PANEL);
+    assert!(u.is_none_or(|u| u.len() >= in_panels * positions * outputs * PANEL));
+    for position in 0..positions {
+        // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16, and the rows of `du` of
+        // one panel of inputs end at `inputs`.
+        unsafe {
+            let v = v.as_mut_ptr().add(position * v_stride);
+            let dm = dm.as_ptr().add(position * m_stride);
+            for out_panel in 0..out_panels {
+                let right = dm.add(out_panel * tiles * PANEL);
+                let to = du.as_mut_ptr().add((out_panel * positions + position) * inputs * PANEL);
+                for in_panel in 0..in_panels {
+                    let rows = PANEL.min(inputs - in_panel * PANEL);
+                    let left = by_columns(v.add(in_panel * tiles * PANEL));
+                    let to = to.add(in_panel * PANEL * PANEL);
+                    let product = Product { rows, left, right, depth: tiles, to, to_row: PANEL, accumulate };
+                    product.run(isa);
                 }
-                if let Some(u) = u {
-                    for in_panel in 0..in_panels {
-                        let right = u.as_ptr().add((in_panel * positions + position) * outputs * PANEL);
-                        let to = v.add(in_panel * tiles * PANEL);
-                        multiply::<S>(tiles, by_rows(dm, tiles), right, outputs, to, PANEL, false);
-                    }
+            }
+            if let Some(u) = u {
+                for in_panel in 0..in_panels {
+                    let left = by_rows(dm, tiles);
+                    let right = u.as_ptr().add((in_panel * positions + position) * outputs * PANEL);
+                    let to = v.add(in_panel * tiles * PANEL);
+                    let product =
+                        Product { rows: tiles, left, right, depth: outputs, to, to_row: PANEL, accumulate: false };
+                    product.run(isa);
                 }
             }
         }
@@ -147,7 +154,8 @@ fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], cod
     for block in Block::cut(tiles, tiling.block()) {
         let v = scratch.a.first(tiling.positions() * position_stride(tiling.inputs, block.count));
         let m = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
-        with_tile!(tiling.m, transform_input(isa, tiling, x, block, v));
+        let zeros = scratch.zeros.first(tiling.inputs);
+        with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
         multiply_forward(isa, tiling, v, &conv.u, block.count, m);
         with_tile!(tiling.m, transform_output(isa, tiling, m, &conv.bias, block, out, codes));
     }
@@ -169,20 +177,23 @@ fn backward_images(isa: Isa, conv: &WinogradConv, group: Group<'_>, scratch: &mu
     let panels = tiling.outputs.div_ceil(PANEL);
     let (taps, d_bias) = slot.split_at_mut(panels * tiling.inputs * 9 * PANEL);
     d_bias.fill(0.0);
-    if let Some(d_input) = &mut d_input {
-        d_input.fill(0.0);
-    }
     let u = d_input.is_some().then_some(&conv.u_exchanged[..]);
     let du = scratch.c.first(panels * panel_len);
     let tiles = x.len() / tiling.input_len() * tiling.tiles();
+    if let Some(d_input) = d_input.as_deref_mut().filter(|_| !tiling.covers_in_order()) {
+        d_input.fill(0.0);
+    }
     for block in Block::cut(tiles, tiling.block()) {
         let v = scratch.a.first(tiling.positions() * position_stride(tiling.inputs, block.count));
         let dm = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
-        with_tile!(tiling.m, transform_input(isa, tiling, x, block, v));
+        let zeros = scratch.zeros.first(tiling.inputs);
+        with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
         with_tile!(tiling.m, transform_output_gradient(isa, tiling, from, block, dm, d_bias));
-        multiply_backward(isa, tiling, v, dm, u, block.count, du, block.first > 0);
+        let accumulate = block.first > 0;
+        multiply_backward(isa, tiling, Backward { v, dm, u, tiles: block.count, du, accumulate });
         if let Some(d_input) = &mut d_input {
-            with_tile!(tiling.m, transform_input_gradient(isa, tiling, v, block, d_input));
+            let sink = scratch.sink.first(tiling.inputs);
+            with_tile!(tiling.m, transform_input_gradient(isa, tiling, v, block, sink, d_input));
         }
     }
     for (du, taps) in du.chunks_exact(panel_len).zip(taps.chunks_exact_mut(tiling.inputs * 9 * PANEL)) {

@@ -4,7 +4,7 @@
 //! gradient of the kernels a column is an output and a row an input; for the gradient of the inputs it is the other way round.
 
 use super::product::PANEL;
-use super::simd::{LANES, kernel};
+use super::simd::kernel;
 use super::winograd::{self, SIDE, side};
 
 /// What a column of the panels is.
@@ -47,17 +47,17 @@ kernel! {
                     }
                 }
             }
-            for half in [0, LANES] {
+            for part in (0..PANEL).step_by(S::LANES) {
                 let mut lines = [[S::zero(); SIDE]; 3];
                 for (j, line) in lines.iter_mut().enumerate() {
-                    // SAFETY: each row of taps holds sixteen floats, `half` is 0 or 8.
-                    let row = std::array::from_fn(|i| unsafe { S::load(taps[j * 3 + i].as_ptr().add(half)) });
+                    // SAFETY: each row of taps holds sixteen floats, `part` is a whole vector inside it.
+                    let row = std::array::from_fn(|i| unsafe { S::load(taps[j * 3 + i].as_ptr().add(part)) });
                     *line = winograd::filter::<S, M>(row);
                 }
                 for j in 0..side(M) {
                     let column = winograd::filter::<S, M>([lines[0][j], lines[1][j], lines[2][j]]);
                     for i in 0..side(M) {
-                        let at = ((i * side(M) + j) * rows + row) * PANEL + half;
+                        let at = ((i * side(M) + j) * rows + row) * PANEL + part;
                         // SAFETY: `u` holds all positions and rows, asserted above.
                         unsafe { S::store(u.as_mut_ptr().add(at), column[i]) };
                     }
@@ -72,12 +72,12 @@ kernel! {
     pub fn transform_filter_gradients<const M: usize>(du: &[f32], rows: usize, taps: &mut [f32]) {
         assert!(du.len() >= side(M) * side(M) * rows * PANEL && taps.len() >= rows * AREA * PANEL);
         for row in 0..rows {
-            for half in [0, LANES] {
+            for part in (0..PANEL).step_by(S::LANES) {
                 let mut lines = [[S::zero(); SIDE]; 3];
                 for j in 0..side(M) {
                     let mut column = [S::zero(); SIDE];
                     for i in 0..side(M) {
-                        let at = ((i * side(M) + j) * rows + row) * PANEL + half;
+                        let at = ((i * side(M) + j) * rows + row) * PANEL + part;
                         // SAFETY: `du` holds all positions and rows, asserted above.
                         column[i] = unsafe { S::load(du.as_ptr().add(at)) };
                     }
@@ -90,7 +90,7 @@ kernel! {
                     let line = winograd::filter_backward::<S, M>(lines[i]);
                     for j in 0..3 {
                         // SAFETY: `taps` holds nine rows of sixteen for every row, asserted above.
-                        unsafe { S::store(taps.as_mut_ptr().add((row * AREA + i * 3 + j) * PANEL + half), line[j]) };
+                        unsafe { S::store(taps.as_mut_ptr().add((row * AREA + i * 3 + j) * PANEL + part), line[j]) };
                     }
                 }
             }

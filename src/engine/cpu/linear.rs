@@ -5,8 +5,8 @@
 
 use super::buffer::Buffer;
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
-use super::product::{Left, PANEL, by_columns, by_rows, multiply};
-use super::simd::{kernel, padded};
+use super::product::{PANEL, Product, by_columns, by_rows};
+use super::simd::{Isa, padded};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
 
@@ -48,61 +48,66 @@ impl Linear {
     }
 }
 
-/// Rows of `width` floats (of which `rows` lie `stride` apart) to `[width / 16][row][16]`, one panel.
-fn to_panel(from: &[f32], stride: usize, panel: usize, to: &mut [f32]) {
-    let width = PANEL.min(stride - panel * PANEL);
-    for (row, to) in from.chunks_exact(stride).zip(to.chunks_exact_mut(PANEL)) {
-        to[..width].copy_from_slice(&row[panel * PANEL..][..width]);
-        to[width..].fill(0.0);
-    }
-}
-
-kernel! {
-    /// y[outputs, images] = W·xᵀ for the rows of `weight`: `x` is `[images / 16][input][16]`, `y` is `[images / 16][output][16]`.
-    fn multiply_outputs(weight: &[f32], inputs: usize, x: &[f32], y: &mut [f32]) {
-        let outputs = weight.len() / inputs;
-        let panels = x.len() / (inputs * PANEL);
-        assert!(y.len() >= panels * outputs * PANEL);
-        for start in (0..inputs).step_by(DEPTH) {
-            let depth = DEPTH.min(inputs - start);
-            for panel in 0..panels {
-                // SAFETY: `weight` has `outputs` rows of `inputs` floats, `x` and `y` `panels` panels of as many rows.
-                unsafe {
-                    let left = Left { at: weight.as_ptr().add(start), row: inputs, step: 1, block: PANEL };
-                    let right = x.as_ptr().add((panel * inputs + start) * PANEL);
-                    let to = y.as_mut_ptr().add(panel * outputs * PANEL);
-                    multiply::<S>(outputs, left, right, depth, to, PANEL, start > 0);
-                }
+/// Columns `first..first + width` of rows that lie `stride` apart, to panels: `[width / 16][row][16]`.
+fn to_panels(from: &[f32], stride: usize, first: usize, width: usize, to: &mut [f32]) {
+    let rows = from.len() / stride;
+    for (row, from) in from.chunks_exact(stride).enumerate() {
+        for (panel, part) in from[first..first + width].chunks(PANEL).enumerate() {
+            let to = &mut to[(panel * rows + row) * PANEL..][..part.len()];
+            match (part.first_chunk::<PANEL>(), to.first_chunk_mut::<PANEL>()) {
+                // Whole lines, which are most, need no call.
+                (Some(part), Some(to)) => *to = *part,
+                _ => to.copy_from_slice(part),
             }
         }
     }
 }
 
-kernel! {
-    /// dW = dyᵀ·x for the outputs of some panels: `d_weight` is (outputs, inputs), `dy` and `x` are panels of `images` rows.
-    fn multiply_weight_gradients(dy: &[f32], x: &[f32], images: usize, inputs: usize, d_weight: &mut [f32]) {
-        let outputs = d_weight.len() / inputs;
-        let panel_len = images * PANEL;
-        assert!(dy.len() >= outputs.div_ceil(PANEL) * panel_len && x.len() >= inputs.div_ceil(PANEL) * panel_len);
-        for in_panel in 0..inputs.div_ceil(PANEL) {
-            for out_panel in 0..outputs.div_ceil(PANEL) {
-                let (first, column) = (out_panel * PANEL, in_panel * PANEL);
-                let rows = PANEL.min(outputs - first);
-                // SAFETY: the panels are inside what is asserted above; a product that would cross the end of a row of `d_weight` goes
-                // through a square of its own.
-                unsafe {
-                    let left = by_columns(dy.as_ptr().add(out_panel * panel_len));
-                    let right = x.as_ptr().add(in_panel * panel_len);
-                    if column + PANEL <= inputs {
-                        let to = d_weight.as_mut_ptr().add(first * inputs + column);
-                        multiply::<S>(rows, left, right, images, to, inputs, false);
-                    } else {
-                        let mut square = [0.0_f32; PANEL * PANEL];
-                        multiply::<S>(rows, left, right, images, square.as_mut_ptr(), PANEL, false);
-                        for row in 0..rows {
-                            let to = &mut d_weight[(first + row) * inputs + column..(first + row + 1) * inputs];
-                            to.copy_from_slice(&square[row * PANEL..][..to.len()]);
-                        }
+/// y[outputs, images] = W·xᵀ for the rows of `weight`: `x` is `[images / 16][input][16]`, `y` is `[images / 16][output][16]`. `packed`
+/// has room for [`DEPTH`] columns of `weight`, whose rows may lie a power of two apart and would fall on the same sets of the cache.
+fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: &mut [f32], y: &mut [f32]) {
+    let outputs = weight.len() / inputs;
+    let panels = x.len() / (inputs * PANEL);
+    assert!(y.len() >= panels * outputs * PANEL && packed.len() >= outputs * DEPTH);
+    for start in (0..inputs).step_by(DEPTH) {
+        let depth = DEPTH.min(inputs - start);
+        to_panels(weight, inputs, start, depth, packed);
+        for panel in 0..panels {
+            // SAFETY: `packed` has `outputs` rows of `depth` floats, `x` and `y` have `panels` panels of `inputs` and `outputs` rows.
+            unsafe {
+                let left = by_rows(packed.as_ptr(), outputs);
+                let right = x.as_ptr().add((panel * inputs + start) * PANEL);
+                let to = y.as_mut_ptr().add(panel * outputs * PANEL);
+                Product { rows: outputs, left, right, depth, to, to_row: PANEL, accumulate: start > 0 }.run(isa);
+            }
+        }
+    }
+}
+
+/// dW = dyᵀ·x for the outputs of some panels: `d_weight` is (outputs, inputs), `dy` and `x` are panels of `images` rows.
+fn multiply_weight_gradients(isa: Isa, dy: &[f32], x: &[f32], images: usize, inputs: usize, d_weight: &mut [f32]) {
+    let outputs = d_weight.len() / inputs;
+    let panel_len = images * PANEL;
+    assert!(dy.len() >= outputs.div_ceil(PANEL) * panel_len && x.len() >= inputs.div_ceil(PANEL) * panel_len);
+    for in_panel in 0..inputs.div_ceil(PANEL) {
+        for out_panel in 0..outputs.div_ceil(PANEL) {
+            let (first, column) = (out_panel * PANEL, in_panel * PANEL);
+            let rows = PANEL.min(outputs - first);
+            // SAFETY: the panels are inside what is asserted above; a product that would cross the end of a row of `d_weight` goes
+            // through a square of its own.
+            unsafe {
+                let left = by_columns(dy.as_ptr().add(out_panel * panel_len));
+                let right = x.as_ptr().add(in_panel * panel_len);
+                let to = d_weight.as_mut_ptr().wrapping_add(first * inputs + column);
+                let product = Product { rows, left, right, depth: images, to, to_row: inputs, accumulate: false };
+                if column + PANEL <= inputs {
+                    product.run(isa);
+                } else {
+                    let mut square = [0.0_f32; PANEL * PANEL];
+                    Product { to: square.as_mut_ptr(), to_row: PANEL, ..product }.run(isa);
+                    for row in 0..rows {
+                        let to = &mut d_weight[(first + row) * inputs + column..(first + row + 1) * inputs];
+                        to.copy_from_slice(&square[row * PANEL..][..to.len()]);
                     }
                 }
             }
@@ -110,15 +115,14 @@ kernel! {
     }
 }
 
-kernel! {
-    /// dx = dy·W for one panel of inputs: `weight` is that panel, `[output][16]`, `dy` panels of `images` rows.
-    fn multiply_input_gradients(dy: &[f32], images: usize, weight: &[f32], dx: &mut [f32]) {
-        let outputs = weight.len() / PANEL;
-        assert!(dy.len() >= outputs.div_ceil(PANEL) * images * PANEL && dx.len() >= images * PANEL);
-        // SAFETY: the lengths asserted above.
-        unsafe {
-            multiply::<S>(images, by_rows(dy.as_ptr(), images), weight.as_ptr(), outputs, dx.as_mut_ptr(), PANEL, false);
-        }
+/// dx = dy·W for one panel of inputs: `weight` is that panel, `[output][16]`, `dy` panels of `images` rows.
+fn multiply_input_gradients(isa: Isa, dy: &[f32], images: usize, weight: &[f32], dx: &mut [f32]) {
+    let outputs = weight.len() / PANEL;
+    assert!(dy.len() >= outputs.div_ceil(PANEL) * images * PANEL && dx.len() >= images * PANEL);
+    // SAFETY: the lengths asserted above.
+    unsafe {
+        let (left, right, to) = (by_rows(dy.as_ptr(), images), weight.as_ptr(), dx.as_mut_ptr());
+        Product { rows: images, left, right, depth: outputs, to, to_row: PANEL, accumulate: false }.run(isa);
     }
 }
 
@@ -151,7 +155,10 @@ impl Operation for Linear {
         let products = self.products.first(outputs.div_ceil(TASK_OUTPUTS) * task_len);
         let weight = &parameters.arrays()[self.places.weight].values;
         let tasks = products.par_chunks_mut(task_len).zip(weight.par_chunks(TASK_OUTPUTS * inputs));
-        step.threads.each(tasks, |(y, weight), _| multiply_outputs(step.isa, weight, inputs, columns, y));
+        step.threads.each(tasks, |(y, weight), scratch| {
+            let packed = scratch.a.first(TASK_OUTPUTS * DEPTH);
+            multiply_outputs(step.isa, weight, inputs, columns, packed, y);
+        });
         let bias = self.places.bias.map(|place| &parameters.arrays()[place].values);
         let (products, rows) = (&*products, output.par_chunks_mut(padded(outputs)).enumerate());
         step.threads.each(rows, |(image, row), _| {
@@ -186,13 +193,17 @@ impl Operation for Linear {
         }
         let d_panels = self.d_panels.first(outputs.div_ceil(PANEL) * panel_len);
         let d_output = &*d_output;
-        let tasks = d_panels.par_chunks_mut(panel_len).enumerate();
-        step.threads.each(tasks, |(panel, to), _| to_panel(d_output, out_stride, panel, to));
+        let tasks = d_panels.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
+        step.threads.each(tasks, |(task, to), _| {
+            to_panels(d_output, out_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
+        });
         let d_panels = &*d_panels;
 
         let panels = self.panels.first(inputs.div_ceil(PANEL) * panel_len);
-        let tasks = panels.par_chunks_mut(panel_len).enumerate();
-        step.threads.each(tasks, |(panel, to), _| to_panel(input, in_stride, panel, to));
+        let tasks = panels.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
+        step.threads.each(tasks, |(task, to), _| {
+            to_panels(input, in_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
+        });
         let panels = &*panels;
         let tasks = gradients.arrays[self.places.weight].par_chunks_mut(TASK_OUTPUTS * inputs);
         step.threads.each(tasks.zip(d_panels.par_chunks(TASK_OUTPUTS / PANEL * panel_len)), |(d_weight, dy), _| {
@@ -207,21 +218,17 @@ impl Operation for Linear {
             let first = task * TASK_PANELS * PANEL;
             let width = (dx.len() / images).min(inputs - first);
             let packed = scratch.a.first(dx.len() / panel_len * outputs * PANEL);
-            for (output, row) in weight.chunks_exact(inputs).enumerate() {
-                for (panel, part) in row[first..first + width].chunks(PANEL).enumerate() {
-                    packed[(panel * outputs + output) * PANEL..][..part.len()].copy_from_slice(part);
-                }
-            }
+            to_panels(weight, inputs, first, width, packed);
             for (dx, packed) in dx.chunks_exact_mut(panel_len).zip(packed.chunks_exact(outputs * PANEL)) {
                 multiply_input_gradients(step.isa, d_panels, images, packed, dx);
             }
         });
         let d_inputs = &*d_inputs;
         step.threads.each(d_input.par_chunks_mut(in_stride).enumerate(), |(image, row), _| {
-            row[inputs..].fill(0.0);
-            for (panel, part) in row[..inputs].chunks_mut(PANEL).enumerate() {
-                part.copy_from_slice(&d_inputs[panel * panel_len + image * PANEL..][..part.len()]);
+            for (panel, part) in row.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
+                part.copy_from_slice(&d_inputs[panel * panel_len + image * PANEL..][..PANEL]);
             }
+            row[inputs..].fill(0.0);
         });
     }
 }

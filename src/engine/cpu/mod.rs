@@ -1,15 +1,17 @@
 //! The fast engine: fused kernels with their own backward pass.
 //!
-//! Maps are (images, height, width, channels), channels padded to whole vectors of 8. `plan` compiles the list of layers into a chain of
+//! Maps are (images, height, width, channels), channels padded to whole cache lines of 16. `plan` compiles the list of layers into a chain of
 //! fused operations: 3x3 convolutions by Winograd tiles with bias, ReLU and 2x2 max-pool; other and first convolutions as implicit matrix products;
 //! batch norm with its activation; linear layers on the same panels. Memory is taken at the first batch of a size and used again.
 //!
 //! Sums over images are taken per fixed group and added up in order, so the bits depend on the batch but not on the number of threads.
-//! The instruction set is chosen when the program runs; `LRSCHED_CPU=portable` forces the plain loops.
+//! The instruction set is chosen when the program runs; `LRSCHED_CPU=portable` forces the plain loops, `avx2` the
+//! 256-bit vectors.
 //!
 //! This is the one room of the house with `unsafe`: vector loads and stores, the jump into code compiled for detected instructions,
 //! and the allocator.
 
+#![allow(unsafe_code, reason = "vector loads and stores need pointers, and detected instructions a promise")]
 // Loops over lanes, taps and positions index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
@@ -37,6 +39,7 @@ mod winograd;
 pub use allocator::{Allocator, before_refusal};
 pub use chain::OperationTime;
 pub use operation::Kind;
+pub use simd::Isa;
 
 use super::{BatchStats, Engine, Objective};
 use crate::data::Batch;
@@ -44,7 +47,7 @@ use crate::model::{Architecture, Gradients, Parameters};
 use anyhow::{Result, ensure};
 use buffer::Buffer;
 use operation::Step;
-use simd::{Isa, padded};
+use simd::padded;
 use threads::Threads;
 
 /// Images of an evaluation that go through the network at once, whatever came before: a sum's last bits depend on how it is grouped, and a
@@ -67,20 +70,16 @@ impl CpuEngine {
     /// An engine with its own pool of `threads` threads (at least 1).
     ///
     /// # Errors
-    /// Where the layers do not fit each other, no thread can be started, or `LRSCHED_CPU` is set to anything but `portable`.
+    /// Where the layers do not fit each other, no thread can be started, or `LRSCHED_CPU` asks for instructions that are unknown or not there.
     pub fn new(architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
         Self::on(Isa::chosen()?, architecture, objective, threads)
     }
 
-    /// As [`CpuEngine::new`], on plain loops whatever the processor has: what `LRSCHED_CPU=portable` asks for.
+    /// As [`CpuEngine::new`], on the given one of [`Isa::available`].
     ///
     /// # Errors
     /// Where the layers do not fit each other, or no thread can be started.
-    pub fn portable(architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
-        Self::on(Isa::Portable, architecture, objective, threads)
-    }
-
-    fn on(isa: Isa, architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
+    pub fn on(isa: Isa, architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
         Ok(Self {
             architecture: architecture.clone(),
             objective,
@@ -119,7 +118,7 @@ impl CpuEngine {
 }
 
 impl Engine for CpuEngine {
-    /// The instruction set: `avx2+fma` or `portable`.
+    /// The instruction set: `avx512`, `avx2+fma` or `portable`.
     fn kernels(&self) -> &'static str {
         self.isa.name()
     }
@@ -134,16 +133,19 @@ impl Engine for CpuEngine {
         ensure!(batch.divisor > 0, "a batch whose losses are divided by 0");
         let images = batch.len();
         let &Batch { seed, epoch, position, .. } = batch;
-        let step = Step { isa: self.isa, threads: &self.threads, images, training: true, seed, epoch, position };
-        self.chain.forward(&step, parameters, &batch.images);
+        let Self { isa, threads, chain, slots, .. } = self;
+        let step = Step { isa: *isa, threads, images, training: true, seed, epoch, position };
         let classes = self.architecture.classes;
         let d_logits = self.d_logits.first(images * padded(classes));
-        let objective =
-            loss::Objective { classes, label_smoothing: self.objective.label_smoothing, d_logits: Some(d_logits) };
-        let stats = loss::cross_entropy(self.chain.output(images), batch.divisor, &batch.labels, objective);
-        self.chain.backward(&step, parameters, (&batch.images, d_logits), None, &mut self.slots, gradients);
-        self.chain.update_statistics(parameters);
-        Ok(stats)
+        let label_smoothing = self.objective.label_smoothing;
+        Ok(threads.enter(|| {
+            chain.forward(&step, parameters, &batch.images);
+            let objective = loss::Objective { classes, label_smoothing, d_logits: Some(d_logits) };
+            let stats = loss::cross_entropy(chain.output(images), batch.divisor, &batch.labels, objective);
+            chain.backward(&step, parameters, (&batch.images, d_logits), None, slots, gradients);
+            chain.update_statistics(parameters);
+            stats
+        }))
     }
 
     fn eval_batch(
@@ -170,7 +172,8 @@ impl Engine for CpuEngine {
                 epoch: batch.epoch,
                 position: batch.position,
             };
-            self.chain.forward(&step, parameters, images);
+            let chain = &mut self.chain;
+            self.threads.enter(|| chain.forward(&step, parameters, images));
             let output = self.chain.output(labels.len());
             let objective = loss::Objective { classes, label_smoothing: 0.0, d_logits: None };
             stats += loss::cross_entropy(output, labels.len(), labels, objective);

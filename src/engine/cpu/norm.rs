@@ -3,7 +3,7 @@
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
 use super::operation::{BackwardPass, Operation, Step};
-use super::simd::{LANES, kernel, padded};
+use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters, Role, Shape};
 use rayon::prelude::*;
 
@@ -105,8 +105,8 @@ kernel! {
     /// sums = Σ (x − shift), Σ (x − shift)² over the pixels of an image.
     fn shifted_sums(image: &[f32], shift: &[f32], sums: &mut [f32]) {
         let channels = sums.len() / 2;
-        assert!(image.len().is_multiple_of(channels) && shift.len() >= channels && channels.is_multiple_of(LANES));
-        for c in (0..channels).step_by(LANES) {
+        assert!(image.len().is_multiple_of(channels) && shift.len() >= channels && channels.is_multiple_of(S::LANES));
+        for c in (0..channels).step_by(S::LANES) {
             let (mut sum, mut squares) = (S::zero(), S::zero());
             // SAFETY: c is a whole vector inside every pixel, inside `shift` and inside both halves of `sums`.
             unsafe {
@@ -126,10 +126,10 @@ kernel! {
 kernel! {
     /// out = activation(factor·x + offset).
     fn normalise(activation: Activation, image: &[f32], factor: &[f32], offset: &[f32], channels: usize, out: &mut [f32]) {
-        assert!(image.len() == out.len() && image.len().is_multiple_of(channels) && channels.is_multiple_of(LANES));
+        assert!(image.len() == out.len() && image.len().is_multiple_of(channels) && channels.is_multiple_of(S::LANES));
         assert!(factor.len() >= channels && offset.len() >= channels);
         for at in (0..image.len()).step_by(channels) {
-            for c in (0..channels).step_by(LANES) {
+            for c in (0..channels).step_by(S::LANES) {
                 // SAFETY: at + c is a whole vector inside the image, c inside the channels.
                 unsafe {
                     let (factor, offset) = (S::load(factor.as_ptr().add(c)), S::load(offset.as_ptr().add(c)));
@@ -155,9 +155,9 @@ kernel! {
     fn gradient_sums(activation: Activation, image: &[f32], channels: Channels<'_>, gradient: &mut [f32], sums: &mut [f32]) {
         let count = sums.len() / 2;
         let Channels { mean, inverse_deviation, factor, offset } = channels;
-        assert!(image.len() == gradient.len() && image.len().is_multiple_of(count) && count.is_multiple_of(LANES));
+        assert!(image.len() == gradient.len() && image.len().is_multiple_of(count) && count.is_multiple_of(S::LANES));
         assert!([mean, inverse_deviation, factor, offset].iter().all(|values| values.len() >= count));
-        for c in (0..count).step_by(LANES) {
+        for c in (0..count).step_by(S::LANES) {
             // SAFETY: c is a whole vector inside every pixel, inside the channels and inside both halves of `sums`.
             unsafe {
                 let at = |values: &[f32]| values.as_ptr().add(c);
@@ -185,9 +185,9 @@ kernel! {
         let count = means.len() / 2;
         let Channels { mean, inverse_deviation, factor, offset: _ } = channels;
         assert!(image.len() == dz.len() && image.len() == d_image.len() && image.len().is_multiple_of(count));
-        assert!(count.is_multiple_of(LANES) && [mean, inverse_deviation, factor].iter().all(|values| values.len() >= count));
+        assert!(count.is_multiple_of(S::LANES) && [mean, inverse_deviation, factor].iter().all(|values| values.len() >= count));
         for at in (0..image.len()).step_by(count) {
-            for c in (0..count).step_by(LANES) {
+            for c in (0..count).step_by(S::LANES) {
                 // SAFETY: at + c is a whole vector inside the image, c inside the channels and both halves of `means`.
                 unsafe {
                     let load = |values: &[f32], at: usize| S::load(values.as_ptr().add(at));

@@ -17,12 +17,12 @@ pub struct Step<'a> {
     pub position: u64,
 }
 
-/// Floats of one image's map of this shape, channels padded to whole vectors.
+/// Floats of one image's map of this shape, channels padded to whole lines.
 pub const fn map_len(shape: Shape) -> usize {
     padded(shape.channels) * shape.height * shape.width
 }
 
-/// What an operation is given on the way back. All maps are (images, height, width, channels padded to whole vectors).
+/// What an operation is given on the way back. All maps are (images, height, width, channels padded to whole lines).
 pub struct BackwardPass<'a> {
     pub input: &'a [f32],
     pub output: &'a [f32],

@@ -9,10 +9,13 @@ use super::linear::{Linear, LinearPlaces};
 use super::norm::{BatchNorm, NormPlaces};
 use super::operation::Operation;
 use super::pool::{Flatten, GlobalAveragePool, Import, LARGEST_WINDOW, MaxPool};
-use super::simd::LANES;
+use super::simd::padded;
 use super::tiling::{Epilogue, Tiling};
 use crate::model::{Architecture, Layer, Shape};
 use anyhow::{Result, anyhow, bail};
+
+/// Images of so few channels are taken as they come by a first convolution: padding them would multiply the work.
+const FEW_CHANNELS: usize = 7;
 
 /// Compiles `architecture`. Parameters are found by counting: their order is that of the layers ([`crate::model::initialise`]).
 ///
@@ -41,7 +44,7 @@ impl Planner {
         let mut chain = Chain::default();
         let (mut shape, mut rest, mut raw) = (input, layers, raw);
         while let [layer, ..] = rest {
-            if raw && !matches!(layer, Layer::Conv { .. } if input.channels < LANES) {
+            if raw && !matches!(layer, Layer::Conv { .. } if input.channels <= FEW_CHANNELS) {
                 chain.push(Link::Single(Box::new(Import { input: shape })), shape, false);
                 raw = false;
             }
@@ -124,7 +127,7 @@ impl Planner {
         let shape = DirectShape {
             height: shape.height,
             width: shape.width,
-            pixel: if raw { *inputs } else { inputs.next_multiple_of(LANES) },
+            pixel: if raw { *inputs } else { padded(*inputs) },
             kernel: *kernel,
             padding: *padding,
             outputs: *outputs,

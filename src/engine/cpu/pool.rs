@@ -1,7 +1,7 @@
 //! Pools that no convolution took along, and the change from maps to vectors.
 
 use super::operation::{BackwardPass, Operation, Step, map_len};
-use super::simd::{LANES, kernel, padded};
+use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
 
@@ -33,7 +33,7 @@ kernel! {
         assert!(image.len() >= map_len(input) && out.len() >= map_len(output) && codes.len() >= map_len(output));
         assert!(output.height * size <= input.height && output.width * size <= input.width && size <= LARGEST_WINDOW);
         for (y, x) in (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x))) {
-            for c in (0..channels).step_by(LANES) {
+            for c in (0..channels).step_by(S::LANES) {
                 // SAFETY: the window is inside the map (asserted), c inside its channels; `out` and `codes` have a place for every output.
                 unsafe {
                     let at = |k: usize| {
@@ -64,7 +64,7 @@ kernel! {
             d_image.fill(0.0);
         }
         for (y, x) in (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x))) {
-            for c in (0..channels).step_by(LANES) {
+            for c in (0..channels).step_by(S::LANES) {
                 let from = (y * output.width + x) * channels + c;
                 // SAFETY: as in `pool_image`.
                 unsafe {
@@ -178,7 +178,7 @@ impl Operation for Flatten {
     }
 }
 
-/// Images as they come, to maps whose channels are padded to whole vectors.
+/// Images as they come, to maps whose channels are padded to whole lines.
 pub struct Import {
     pub input: Shape,
 }

@@ -3,12 +3,12 @@
 //! A panel matrix of `rows` x `columns` is stored as `[columns / 16][rows][16]`. The same panels serve as the left factor by rows, as the
 //! left factor transposed, and as the right factor, without any packing between them.
 
-use super::simd::{LANES, Simd};
+#[cfg(target_arch = "x86_64")]
+use super::simd::{Avx2, Avx512};
+use super::simd::{Isa, LINE, Portable, Simd};
 
 /// Columns of a panel.
-pub const PANEL: usize = 16;
-/// Rows that the micro-kernel computes at once: 12 accumulators of the 16 registers of AVX2.
-const ROWS: usize = 6;
+pub const PANEL: usize = LINE;
 
 /// How the left factor is read, for row r and depth k.
 #[derive(Clone, Copy)]
@@ -16,116 +16,188 @@ pub struct Left {
     pub at: *const f32,
     /// From one row to the next.
     pub row: usize,
-    /// From one depth to the next, within 16 of them.
+    /// From one depth to the next, within a run of them.
     pub step: usize,
-    /// From 16 depths to the next 16.
-    pub block: usize,
-}
-
-/// c[r][0..16] (+)= Σ_k left(r, k) · b[k][0..16], for R rows.
-///
-/// # Safety
-/// `left` must be readable for R rows and `depth` depths, `b` for `depth` rows of 16 floats, `c` writable for R rows of 16
-/// floats `c_row` apart.
-#[inline(always)]
-unsafe fn tile<S: Simd, const R: usize>(
-    left: Left,
-    b: *const f32,
-    depth: usize,
-    c: *mut f32,
-    c_row: usize,
-    accumulate: bool,
-) {
-    // SAFETY: all offsets stay within what the caller promised.
-    unsafe {
-        let mut sums = [[S::zero(); 2]; R];
-        if accumulate {
-            for (r, sum) in sums.iter_mut().enumerate() {
-                *sum = [S::load(c.add(r * c_row)), S::load(c.add(r * c_row + LANES))];
-            }
-        }
-        let (mut a, mut b) = (left.at, b);
-        for _ in 0..depth / PANEL {
-            for k in 0..PANEL {
-                step::<S, R>(&mut sums, a.add(k * left.step), left.row, b.add(k * PANEL));
-            }
-            a = a.add(left.block);
-            b = b.add(PANEL * PANEL);
-        }
-        for _ in 0..depth % PANEL {
-            step::<S, R>(&mut sums, a, left.row, b);
-            a = a.add(left.step);
-            b = b.add(PANEL);
-        }
-        for (r, sum) in sums.iter().enumerate() {
-            S::store(c.add(r * c_row), sum[0]);
-            S::store(c.add(r * c_row + LANES), sum[1]);
-        }
-    }
-}
-
-/// # Safety
-/// As [`tile`], for one depth.
-#[inline(always)]
-unsafe fn step<S: Simd, const R: usize>(sums: &mut [[S::V; 2]; R], a: *const f32, row: usize, b: *const f32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let right = [S::load(b), S::load(b.add(LANES))];
-        for (r, sum) in sums.iter_mut().enumerate() {
-            let left = S::splat(*a.add(r * row));
-            sum[0] = S::fma(left, right[0], sum[0]);
-            sum[1] = S::fma(left, right[1], sum[1]);
-        }
-    }
-}
-
-/// c[r][0..16] (+)= Σ_k left(r, k) · b[k][0..16] for `rows` rows, split evenly (16 = 6 + 5 + 5): every sum is taken in the order of k, so a
-/// row's bits do not depend on its neighbours.
-///
-/// # Safety
-/// As [`tile`], for `rows` rows.
-#[inline(always)]
-pub unsafe fn multiply<S: Simd>(
-    rows: usize,
-    left: Left,
-    b: *const f32,
-    depth: usize,
-    c: *mut f32,
-    c_row: usize,
-    accumulate: bool,
-) {
-    if rows == 0 {
-        return;
-    }
-    let tiles = rows.div_ceil(ROWS);
-    let (size, larger) = (rows / tiles, rows % tiles);
-    let mut row = 0;
-    for index in 0..tiles {
-        let count = size + usize::from(index < larger);
-        // SAFETY: rows row..row + count are within `rows`.
-        unsafe {
-            let (left, c) = (Left { at: left.at.add(row * left.row), ..left }, c.add(row * c_row));
-            match count {
-                6 => tile::<S, 6>(left, b, depth, c, c_row, accumulate),
-                5 => tile::<S, 5>(left, b, depth, c, c_row, accumulate),
-                4 => tile::<S, 4>(left, b, depth, c, c_row, accumulate),
-                3 => tile::<S, 3>(left, b, depth, c, c_row, accumulate),
-                2 => tile::<S, 2>(left, b, depth, c, c_row, accumulate),
-                _ => tile::<S, 1>(left, b, depth, c, c_row, accumulate),
-            }
-        }
-        row += count;
-    }
+    /// Depths of a run.
+    pub run: usize,
+    /// From one run to the next.
+    pub next_run: usize,
 }
 
 /// Reads a panel matrix of `rows` rows as the left factor: r is its row, k its column.
-#[inline(always)]
 pub fn by_rows(panels: *const f32, rows: usize) -> Left {
-    Left { at: panels, row: PANEL, step: 1, block: rows * PANEL }
+    Left { at: panels, row: PANEL, step: 1, run: PANEL, next_run: rows * PANEL }
 }
 
 /// Reads one panel as the left factor transposed: r is its column, k its row.
-#[inline(always)]
 pub fn by_columns(panel: *const f32) -> Left {
-    Left { at: panel, row: 1, step: PANEL, block: PANEL * PANEL }
+    Left { at: panel, row: 1, step: PANEL, run: PANEL, next_run: PANEL * PANEL }
+}
+
+/// to[r][0..16] (+)= Σ_k left(r, k) · right[k][0..16] for `rows` rows.
+#[derive(Clone, Copy)]
+pub struct Product {
+    pub rows: usize,
+    pub left: Left,
+    /// `depth` rows of 16 floats.
+    pub right: *const f32,
+    pub depth: usize,
+    pub to: *mut f32,
+    /// From one row of `to` to the next.
+    pub to_row: usize,
+    /// Add to what is there.
+    pub accumulate: bool,
+}
+
+impl Product {
+    /// Computes the product. Every sum is taken in the order of k, so a row's bits do not depend on its neighbours.
+    ///
+    /// # Safety
+    /// `left` must be readable for `rows` rows and `depth` depths, `right` for `depth` rows of 16 floats; `to` must be writable for
+    /// `rows` rows of 16 floats.
+    #[inline]
+    pub unsafe fn run(&self, isa: Isa) {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2(product: &Product) {
+            // SAFETY: the caller's promise.
+            unsafe { product.split::<Avx2>() }
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx2,fma")]
+        unsafe fn avx512(product: &Product) {
+            // SAFETY: the caller's promise.
+            unsafe { product.split::<Avx512>() }
+        }
+
+        // SAFETY: the caller's promise; an `Isa` with instructions exists only where the processor has them.
+        unsafe {
+            match isa {
+                Isa::Portable => self.split::<Portable>(),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2(_) => avx2(self),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512(_) => avx512(self),
+            }
+        }
+    }
+
+    /// As many rows at once as there are registers for, split evenly: with at most 6, 16 = 6 + 5 + 5.
+    ///
+    /// # Safety
+    /// As [`Product::run`].
+    #[inline(always)]
+    unsafe fn split<S: Simd>(&self) {
+        let tiles = self.rows.div_ceil(S::ROWS).max(1);
+        let (size, larger) = (self.rows / tiles, self.rows % tiles);
+        let mut row = 0;
+        for index in 0..tiles {
+            let count = size + usize::from(index < larger);
+            // SAFETY: rows row..row + count are within `rows`.
+            unsafe {
+                let from = Product {
+                    left: Left { at: self.left.at.add(row * self.left.row), ..self.left },
+                    to: self.to.add(row * self.to_row),
+                    ..*self
+                };
+                match count {
+                    0 => {}
+                    1 => from.columns::<S, 1>(),
+                    2 => from.columns::<S, 2>(),
+                    3 => from.columns::<S, 3>(),
+                    4 => from.columns::<S, 4>(),
+                    5 => from.columns::<S, 5>(),
+                    6 => from.columns::<S, 6>(),
+                    // Compiled only where there are so many registers.
+                    7 if S::ROWS > 6 => from.columns::<S, 7>(),
+                    8 if S::ROWS > 6 => from.columns::<S, 8>(),
+                    9 if S::ROWS > 6 => from.columns::<S, 9>(),
+                    10 if S::ROWS > 6 => from.columns::<S, 10>(),
+                    11 if S::ROWS > 6 => from.columns::<S, 11>(),
+                    12 if S::ROWS > 6 => from.columns::<S, 12>(),
+                    _ => unreachable!("a tile has at most {} rows", S::ROWS),
+                }
+            }
+            row += count;
+        }
+    }
+
+    /// # Safety
+    /// As [`Product::run`], for R rows.
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const R: usize>(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match PANEL / S::LANES {
+                1 => self.tile::<S, R, 1>(),
+                _ => self.tile::<S, R, 2>(),
+            }
+        }
+    }
+
+    /// The product for R rows and C vectors that make up a panel.
+    ///
+    /// # Safety
+    /// As [`Product::run`], for R rows.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self) {
+        // SAFETY: all offsets stay within what the caller promised.
+        unsafe {
+            let mut sums = [[S::zero(); C]; R];
+            if self.accumulate {
+                // Wanted at the end only, and perhaps far away.
+                for r in 0..R {
+                    S::prefetch(self.to.add(r * self.to_row));
+                }
+            }
+            let (mut left, mut right) = (self.left.at, self.right);
+            let mut rest = self.depth;
+            while rest > 0 {
+                let run = self.left.run.min(rest);
+                if run == PANEL {
+                    // The usual run: its bounds are known, so it is unrolled.
+                    for k in 0..PANEL {
+                        step::<S, R, C>(&mut sums, left.add(k * self.left.step), self.left.row, right.add(k * PANEL));
+                    }
+                } else {
+                    for k in 0..run {
+                        step::<S, R, C>(&mut sums, left.add(k * self.left.step), self.left.row, right.add(k * PANEL));
+                    }
+                }
+                right = right.add(run * PANEL);
+                left = left.wrapping_add(self.left.next_run);
+                rest -= run;
+            }
+            for (r, row) in sums.iter().enumerate() {
+                for (column, &sum) in row.iter().enumerate() {
+                    let to = self.to.add(r * self.to_row + column * S::LANES);
+                    S::store(to, if self.accumulate { S::add(S::load(to), sum) } else { sum });
+                }
+            }
+        }
+    }
+}
+
+/// One depth of a tile.
+///
+/// # Safety
+/// As [`Product::run`], for R rows and one depth.
+#[inline(always)]
+unsafe fn step<S: Simd, const R: usize, const C: usize>(
+    sums: &mut [[S::V; C]; R],
+    left: *const f32,
+    row: usize,
+    right: *const f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let right: [S::V; C] = std::array::from_fn(|column| S::load(right.add(column * S::LANES)));
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let left = S::splat(*left.add(r * row));
+            for (sum, right) in sums.iter_mut().zip(right) {
+                *sum = S::fma(left, right, *sum);
+            }
+        }
+    }
 }

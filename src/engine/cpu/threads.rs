@@ -17,6 +17,10 @@ pub struct Scratch {
     pub a: Buffer,
     pub b: Buffer,
     pub c: Buffer,
+    /// Never written.
+    pub zeros: Buffer,
+    /// Never read.
+    pub sink: Buffer,
 }
 
 pub struct Threads {
@@ -39,6 +43,11 @@ impl Threads {
 
     pub fn count(&self) -> usize {
         self.scratch.len()
+    }
+
+    /// Runs `work`, which calls [`Threads::each`], on one of the threads: the calls then wake and wait for nobody but each other.
+    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(work)
     }
 
     /// Runs `task` on every item, each on whichever thread is free, with that thread's scratch.

@@ -1,11 +1,11 @@
 //! How a map is cut into Winograd tiles, and how transformed tiles lie in memory.
 //!
-//! A map is (height, width, channels), channels innermost and padded to whole vectors. Transformed tiles of a block are
+//! A map is (height, width, channels), channels innermost and padded to whole lines. Transformed tiles of a block are
 //! `[position][channels / 16][tile][16]`: for each position a panel matrix with a row a tile, which the products use as it is. The stride
 //! of a position is padded by one cache line, so that the positions do not fall on the same sets of the cache.
 
 use super::product::PANEL;
-use super::simd::LANES;
+use super::simd::padded;
 use super::winograd::side;
 
 /// What a convolution does to its outputs on the way to memory, beside adding the bias.
@@ -37,6 +37,8 @@ pub struct Tiling {
     pub m: usize,
     /// Tiles along a side of a patch: 2 where a tile of 3 has to share pooling windows with its neighbours.
     pub patch: usize,
+    /// Tiles of a row of them.
+    pub across: usize,
     /// The upper left output of each tile of an image, patch by patch.
     pub origins: Vec<(usize, usize)>,
 }
@@ -63,19 +65,39 @@ impl Tiling {
         };
         let m = if multiplications(3) < multiplications(4) { 3 } else { 4 };
         let (patch, down, across) = patches(m);
+        let tiles_across = across * patch;
         let mut origins = Vec::new();
         for (y, x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
             for (dy, dx) in (0..patch).flat_map(|dy| (0..patch).map(move |dx| (dy, dx))) {
                 origins.push(((y * patch + dy) * m, (x * patch + dx) * m));
             }
         }
-        let (inputs, outputs) = (inputs.next_multiple_of(LANES), outputs.next_multiple_of(LANES));
-        Self { height, width, padding, inputs, outputs, out_height, out_width, epilogue, m, patch, origins }
+        let (inputs, outputs) = (padded(inputs), padded(outputs));
+        Self {
+            height,
+            width,
+            padding,
+            inputs,
+            outputs,
+            out_height,
+            out_width,
+            epilogue,
+            m,
+            patch,
+            across: tiles_across,
+            origins,
+        }
     }
 
     /// Tiles of one image.
     pub fn tiles(&self) -> usize {
         self.origins.len()
+    }
+
+    /// Whether the tiles of an image, row by row, reach all its inputs, so that each input has a first tile that is known by the tile alone.
+    pub fn covers_in_order(&self) -> bool {
+        let last = self.origins.last().map_or((0, 0), |&(y, x)| (y + side(self.m), x + side(self.m)));
+        self.patch == 1 && last.0 >= self.height + self.padding && last.1 >= self.width + self.padding
     }
 
     pub fn positions(&self) -> usize {

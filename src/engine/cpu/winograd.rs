@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The points are 0, ±1, ±2, ∞ for M = 4 and 0, ±1, 2, ∞ for M = 3. One function a matrix, for each M; the backward pass uses the
-//! transposed matrices. Everything works on [`LANES`](super::simd::LANES) channels at once. Arrays have room for M = 4; M = 3 uses their start.
+//! transposed matrices. Everything works on a vector of channels at once. Arrays have room for M = 4; M = 3 uses their start.
 
 use super::simd::Simd;
 

@@ -1,6 +1,7 @@
 //! Roboto, cut down to what charts need: the same widths for PNG and SVG.
 
-use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _};
+use ab_glyph::{Font as _, FontRef, ScaleFont as _};
+use plotters::style::{FontFamily, FontStyle, register_font};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -8,26 +9,47 @@ pub enum Weight {
     Medium,
 }
 
+impl Weight {
+    /// The name that plotters knows the font by, and the families that an SVG asks the viewer for.
+    pub fn family(self) -> FontFamily<'static> {
+        FontFamily::Name(match self {
+            Weight::Regular => "Roboto, Helvetica Neue, Arial, sans-serif",
+            Weight::Medium => "Roboto Medium, Roboto, Helvetica Neue, Arial, sans-serif",
+        })
+    }
+
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Weight::Regular => include_bytes!("../assets/Roboto-Regular.ttf"),
+            Weight::Medium => include_bytes!("../assets/Roboto-Medium.ttf"),
+        }
+    }
+}
+
+/// Hands the two fonts to plotters, which then needs none of the system's.
+pub fn register_with_plotters() {
+    for weight in [Weight::Regular, Weight::Medium] {
+        let known = register_font(weight.family().as_str(), FontStyle::Normal, weight.bytes());
+        assert!(known.is_ok(), "the font in the binary is a font");
+    }
+}
+
 /// # Panics
 /// Never: the fonts are in the binary, and a test opens both.
 pub fn font(weight: Weight) -> FontRef<'static> {
-    let bytes: &'static [u8] = match weight {
-        Weight::Regular => include_bytes!("../assets/Roboto-Regular.ttf"),
-        Weight::Medium => include_bytes!("../assets/Roboto-Medium.ttf"),
-    };
-    FontRef::try_from_slice(bytes).expect("the font in the binary is a font")
+    FontRef::try_from_slice(weight.bytes()).expect("the font in the binary is a font")
 }
 
-/// ab_glyph scales by ascent − descent; everybody else by the em square.
-pub fn scale(font: &FontRef<'_>, size: f64) -> PxScale {
-    let em = font.units_per_em().unwrap_or(2048.0);
-    PxScale::from(size as f32 * font.height_unscaled() / em)
+/// From the lowest descender to the highest ascender, in em: what ab_glyph (and so plotters' bitmaps) takes for the size of a font.
+pub fn height(weight: Weight) -> f64 {
+    let font = font(weight);
+    f64::from(font.height_unscaled() / font.units_per_em().unwrap_or(2048.0))
 }
 
 /// In pixels at this size.
 pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
     let font = font(weight);
-    let scaled = font.as_scaled(scale(&font, size));
+    let scaled = font.as_scaled((size * height(weight)) as f32);
     text.chars().map(|c| f64::from(scaled.h_advance(font.glyph_id(c)))).sum()
 }
 

@@ -6,15 +6,15 @@ use super::lines::{Transform, draw_band, draw_marker, draw_series, draw_walk};
 use super::scene::{Anchor, Point, Rect, Rgb, Scene, Shape, WHITE};
 use super::{Figure, LegendEntry, Mark, Panel, Series};
 
-const INK: Rgb = Rgb(0x22, 0x22, 0x22);
-const SOFT_INK: Rgb = Rgb(0x55, 0x55, 0x55);
+pub const INK: Rgb = Rgb(0x22, 0x22, 0x22);
+pub const SOFT_INK: Rgb = Rgb(0x55, 0x55, 0x55);
 const FRAME: Rgb = Rgb(0xb8, 0xb8, 0xb8);
 const GRID: Rgb = Rgb(0xe4, 0xe4, 0xe4);
 const MINOR_GRID: Rgb = Rgb(0xf3, 0xf3, 0xf3);
 const GREY: Rgb = Rgb(0xc4, 0xc4, 0xc4);
 
 /// Okabe and Ito (2008), without the yellow, which is not seen on white; then the same with dashes and markers.
-const PALETTE: [Rgb; 7] = [
+pub const PALETTE: [Rgb; 7] = [
     Rgb(0x00, 0x72, 0xb2),
     Rgb(0xd5, 0x5e, 0x00),
     Rgb(0x00, 0x9e, 0x73),
@@ -25,11 +25,11 @@ const PALETTE: [Rgb; 7] = [
 ];
 pub const DASHES: [&[f64]; 4] = [&[], &[7.0, 3.0], &[2.0, 2.4], &[9.0, 2.5, 2.0, 2.5]];
 
-const MARGIN: f64 = 18.0;
-const TITLE: f64 = 17.0;
+pub const MARGIN: f64 = 18.0;
+pub const TITLE: f64 = 17.0;
 const PANEL_TITLE: f64 = 13.0;
-const LABEL: f64 = 12.0;
-const TICK: f64 = 11.0;
+pub const LABEL: f64 = 12.0;
+pub const TICK: f64 = 11.0;
 const LEGEND: f64 = 12.0;
 const LEGEND_ROW: f64 = 19.0;
 /// As near as rows may come before another column is begun.
@@ -302,14 +302,14 @@ fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform) {
 pub struct Drawn(pub Shape);
 
 impl Drawn {
-    fn medium(mut self) -> Self {
+    pub fn medium(mut self) -> Self {
         if let Shape::Text { weight, .. } = &mut self.0 {
             *weight = Weight::Medium;
         }
         self
     }
 
-    fn vertical(mut self) -> Self {
+    pub fn vertical(mut self) -> Self {
         if let Shape::Text { vertical, .. } = &mut self.0 {
             *vertical = true;
         }
@@ -317,11 +317,11 @@ impl Drawn {
     }
 }
 
-fn text(at: Point, text: String, size: f64, colour: Rgb, anchor: Anchor) -> Drawn {
+pub fn text(at: Point, text: String, size: f64, colour: Rgb, anchor: Anchor) -> Drawn {
     Drawn(Shape::Text { at, text, size, weight: Weight::Regular, colour, anchor, vertical: false })
 }
 
-fn line(points: Vec<Point>, colour: Rgb, width: f64) -> Drawn {
+pub fn line(points: Vec<Point>, colour: Rgb, width: f64) -> Drawn {
     Drawn(Shape::Line { points, colour, width, dash: &[] })
 }
 

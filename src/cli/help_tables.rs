@@ -1,20 +1,44 @@
-//! `lrsched help schedules`: every schedule with its formula and parameters, from the table that the parser is made from.
+//! `lrsched help schedules` and `help optimizers`: each with its formula and parameters, from the tables that the parsers are made from.
 
 use super::show;
-use crate::schedule::{table, universal};
+use crate::optim::{self, OptimizerSpec};
+use crate::schedule::{Semantics, table, universal};
 use crate::spec::{Entry, Parameter};
 use anyhow::Result;
 use std::fmt::Write as _;
 
-/// Prints the list.
+/// Prints the list of schedules.
 ///
 /// # Errors
 /// stdout cannot be written.
-pub fn run() -> Result<u8> {
-    show::emit(None, text().as_bytes())
+pub fn schedules() -> Result<u8> {
+    show::emit(None, text_of_schedules().as_bytes())
 }
 
-fn text() -> String {
+/// Prints the list of optimizers.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn optimizers() -> Result<u8> {
+    show::emit(None, text_of_optimizers().as_bytes())
+}
+
+fn text_of_optimizers() -> String {
+    let mut text = String::from(
+        "An optimizer is given by flags (--optimizer sgd --momentum 0.9) or as one spec (--optimizer sgd:momentum=0.9,lr=0.05).\n\
+         g: gradient; θ: weights; lr: the rate that the schedule gives. Any of them takes any schedule.\n",
+    );
+    for entry in optim::table() {
+        describe(&mut text, entry);
+        let spec = OptimizerSpec::from_flags(entry.name, &[]);
+        if let Ok(spec) = spec {
+            let _ = writeln!(text, "  usual lr: {}", spec.default_learning_rate(Semantics::Native));
+        }
+    }
+    text
+}
+
+fn text_of_schedules() -> String {
     let mut text = String::from(
         "A schedule is given by flags (--schedule step --factor 0.5) or as one spec (--schedule step:factor=0.5).\n\
          t: step, 0-based; e: epoch, 0-based; T: steps of the run; lr: base learning rate.\n\
@@ -56,11 +80,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_schedule_its_formula_and_its_parameters_are_listed() {
-        let text = text();
-        for entry in table() {
-            assert!(text.contains(&format!("\n{}: ", entry.name)) && text.contains(entry.formula), "{}", entry.name);
-            assert!(entry.parameters.iter().all(|parameter| text.contains(parameter.name)), "{}", entry.name);
+    fn every_schedule_and_optimizer_is_listed_with_its_formula_and_parameters() {
+        for (text, table) in [(text_of_schedules(), table()), (text_of_optimizers(), optim::table())] {
+            for entry in table {
+                assert!(
+                    text.contains(&format!("\n{}: ", entry.name)) && text.contains(entry.formula),
+                    "{}",
+                    entry.name
+                );
+                assert!(entry.parameters.iter().all(|parameter| text.contains(parameter.name)), "{}", entry.name);
+            }
         }
     }
 }

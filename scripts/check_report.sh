@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Makes a tiny comparison on the embedded dataset and looks at its report in headless Chromium, with scripts/check_report.py.
+#
+# Installs what it needs: playwright from PyPI (into target/browser) and, where there is none, Debian's chromium (as root). Where these
+# cannot be had it says so loudly and gives up without an error: no browser is no fault of the report.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+lrsched="$PWD/target/release/lrsched"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+
+install_browser() {
+    if ! command -v chromium chromium-browser google-chrome >/dev/null; then
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium
+    fi
+    python3 -m venv target/browser && target/browser/bin/pip install --quiet playwright==1.65.2
+}
+export -f install_browser
+if ! DEBIAN_FRONTEND=noninteractive timeout 240 bash -c install_browser >"$work/install.log" 2>&1; then
+    tail -n 3 "$work/install.log" >&2
+    echo "== SKIPPED the report in a browser: chromium or playwright cannot be installed here" >&2
+    exit 0
+fi
+
+"$lrsched" compare --dataset synthetic --train-limit 64 --validation 50 --batch-size 32 --epochs 40 --seeds 2 --lr 0.01 \
+    --entrants sgd/constant sgd/cosine adam/step:factor=0.5,drop-every=1 --out "$work/comparison" --progress none >/dev/null
+"$lrsched" report "$work/comparison" -o "$work/report.html" --quiet
+# A busy machine paints late; the two seconds that the script asks for by itself are for one that is idle.
+target/browser/bin/python scripts/check_report.py "$work/report.html" --seconds 20

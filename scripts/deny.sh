@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Checks the dependencies with cargo-deny against deny.toml: licences, bans, sources, and, where the advisory database can be fetched,
+# advisories.
+#
+#     scripts/deny.sh            everything
+#     scripts/deny.sh offline    without the advisories, whose answer changes from day to day
+#
+# Needs cargo-deny 0.20 (`cargo install cargo-deny --locked`, about five minutes of processor time, half with `--debug`).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! cargo deny --version >/dev/null 2>&1; then
+    echo "cargo-deny is not installed: cargo install cargo-deny --locked" >&2
+    exit 2
+fi
+cargo deny --log-level error check licenses bans sources
+if [ "${1:-}" = offline ]; then
+    exit 0
+fi
+if cargo deny fetch db >/dev/null 2>&1; then
+    cargo deny --log-level error check --disable-fetch advisories
+else
+    echo "SKIPPED: advisories, since https://github.com/RustSec/advisory-db cannot be fetched from here" >&2
+fi

@@ -1,0 +1,296 @@
+//! Vectors of floats: one source for every kernel, compiled for each instruction set and chosen when the program runs.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use portable::Portable;
+
+use crate::usage;
+use crate::usage::Usage;
+
+/// The instruction set that the kernels run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// Plain loops that the compiler vectorises for the processor it was asked to build for.
+    Portable,
+    /// 256-bit vectors with fused multiply-add. Made by [`Isa::available`] only, where the processor has both.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Detected),
+    /// 512-bit vectors. Made by [`Isa::available`] only, where the processor has them.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Detected),
+}
+
+/// Proof that this processor was asked for the instructions, and has them.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detected(());
+
+impl Isa {
+    /// All that this processor has, the fastest last.
+    pub fn available() -> Vec<Self> {
+        #[allow(unused_mut, reason = "other processors have one path only")]
+        let mut available = vec![Isa::Portable];
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            available.push(Isa::Avx2(Detected(())));
+            if is_x86_feature_detected!("avx512f") {
+                available.push(Isa::Avx512(Detected(())));
+            }
+        }
+        available
+    }
+
+    /// The fastest that this processor has, or the one that the environment names: `LRSCHED_CPU=portable` or `avx2`.
+    ///
+    /// # Errors
+    /// Any other value of `LRSCHED_CPU`, and one that this processor does not have.
+    pub fn chosen() -> Result<Self, Usage> {
+        let Some(value) = std::env::var_os("LRSCHED_CPU") else { return Ok(Self::detect()) };
+        if value != "portable" && value != "avx2" {
+            return usage!(
+                "LRSCHED_CPU must be `portable` or `avx2`, or not set for the fastest that this processor has, got `{}`",
+                value.display()
+            );
+        }
+        match Self::available().into_iter().find(|isa| value == isa.short_name()) {
+            Some(isa) => Ok(isa),
+            None => usage!("LRSCHED_CPU is `avx2`, and this processor has no AVX2 with FMA; leave it unset"),
+        }
+    }
+
+    /// The fastest that this processor has.
+    pub fn detect() -> Self {
+        Self::available().pop().unwrap_or(Isa::Portable)
+    }
+
+    /// What the kernels are called in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(_) => "avx2+fma",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(_) => "avx512",
+        }
+    }
+
+    /// What `LRSCHED_CPU` calls it.
+    fn short_name(self) -> &'static str {
+        self.name().split('+').next().unwrap_or_default()
+    }
+}
+
+/// Floats of a cache line, and of the widest vector: the channels of a map are padded to it, so that no vector crosses a line or a pixel.
+pub const LINE: usize = 16;
+
+/// `count` rounded up to whole lines: how far apart the pixels of a map of `count` channels lie.
+pub const fn padded(count: usize) -> usize {
+    count.next_multiple_of(LINE)
+}
+
+/// A vector of floats and what the kernels do with it.
+///
+/// Every function is a few instructions and must be inlined into a function that [`kernel!`] made, so that the right instructions come out.
+pub trait Simd: Copy {
+    type V: Copy;
+    /// Floats in a vector: [`LINE`] or an even part of it.
+    const LANES: usize;
+    /// Rows that the micro-kernel of the products computes at once: as many as the registers have room for sums.
+    const ROWS: usize;
+
+    fn splat(value: f32) -> Self::V;
+    /// # Safety
+    /// `from` must be valid for reading `LANES` floats.
+    unsafe fn load(from: *const f32) -> Self::V;
+    /// # Safety
+    /// `to` must be valid for writing `LANES` floats.
+    unsafe fn store(to: *mut f32, value: Self::V);
+    /// Small whole numbers, kept as bytes.
+    /// # Safety
+    /// `from` must be valid for reading `LANES` bytes.
+    unsafe fn load_bytes(from: *const u8) -> Self::V;
+    /// # Safety
+    /// `to` must be valid for writing `LANES` bytes.
+    unsafe fn store_bytes(to: *mut u8, value: Self::V);
+    fn add(a: Self::V, b: Self::V) -> Self::V;
+    fn sub(a: Self::V, b: Self::V) -> Self::V;
+    fn mul(a: Self::V, b: Self::V) -> Self::V;
+    fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// a·b + c.
+    fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger; `b` where either is NaN.
+    fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger; NaN where either is NaN.
+    fn max_or_nan(a: Self::V, b: Self::V) -> Self::V;
+    /// `yes` where a > b, else `no`.
+    fn greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// `yes` where a == b, else `no`.
+    fn equal(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// 2^n of whole numbers −126 ≤ n ≤ 127.
+    fn exp2_whole(n: Self::V) -> Self::V;
+    /// The nearest whole number.
+    fn round(a: Self::V) -> Self::V;
+
+    /// Asks for the cache line at `at`, wherever that is, to be brought near.
+    fn prefetch(at: *const f32);
+
+    #[inline(always)]
+    fn zero() -> Self::V {
+        Self::splat(0.0)
+    }
+    /// max(x, 0), NaN kept.
+    #[inline(always)]
+    fn relu(a: Self::V) -> Self::V {
+        Self::max(Self::zero(), a)
+    }
+    /// a·b + c with a constant a.
+    #[inline(always)]
+    fn axpy(a: f32, b: Self::V, c: Self::V) -> Self::V {
+        Self::fma(Self::splat(a), b, c)
+    }
+    #[inline(always)]
+    fn scale(a: f32, b: Self::V) -> Self::V {
+        Self::mul(Self::splat(a), b)
+    }
+}
+
+/// Defines a function that takes the instruction set first and runs its body with `S` as the [`Simd`] of that set.
+///
+/// The body and every generic function in it are inlined into a copy compiled for the instruction set, so the `#[target_feature]` of the
+/// copy holds for all of it.
+macro_rules! kernel {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<const $c:ident: usize>)? ($($arg:ident: $type:ty),* $(,)?) $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments)]
+        $vis fn $name $(<const $c: usize>)? (isa: $crate::engine::cpu::simd::Isa, $($arg: $type),*) {
+            use $crate::engine::cpu::simd::{Isa, Portable, Simd};
+
+            #[inline(always)]
+            #[allow(clippy::too_many_arguments)]
+            fn generic<S: Simd, $(const $c: usize)?>($($arg: $type),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx2 $(<const $c: usize>)? ($($arg: $type),*) {
+                generic::<$crate::engine::cpu::simd::Avx2, $($c)?>($($arg),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx512 $(<const $c: usize>)? ($($arg: $type),*) {
+                generic::<$crate::engine::cpu::simd::Avx512, $($c)?>($($arg),*)
+            }
+
+            match isa {
+                Isa::Portable => generic::<Portable, $($c)?>($($arg),*),
+                // SAFETY: an `Isa::Avx2` exists only where the processor has AVX2 and FMA.
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2(_) => unsafe { avx2::<$($c)?>($($arg),*) },
+                // SAFETY: an `Isa::Avx512` exists only where the processor has AVX-512F, AVX2 and FMA.
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512(_) => unsafe { avx512::<$($c)?>($($arg),*) },
+            }
+        }
+    };
+}
+pub(super) use kernel;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    kernel! {
+        fn all_operations(a: &[f32; LINE], b: &[f32; LINE], out: &mut [[f32; LINE]; 11], bytes: &mut [u8; LINE]) {
+            for at in (0..LINE).step_by(S::LANES) {
+                // SAFETY: `at` is a whole vector inside each array.
+                unsafe {
+                    let (a, b) = (S::load(a.as_ptr().add(at)), S::load(b.as_ptr().add(at)));
+                    S::store_bytes(bytes.as_mut_ptr().add(at), S::greater(a, b, S::splat(3.0), S::splat(250.0)));
+                    let results = [
+                        S::add(a, b),
+                        S::fma(a, b, a),
+                        S::max(a, b),
+                        S::greater(a, b, a, S::zero()),
+                        S::equal(a, b, S::splat(1.0), S::splat(2.0)),
+                        S::exp2_whole(S::round(a)),
+                        S::round(b),
+                        S::div(a, b),
+                        S::load_bytes(bytes.as_ptr().add(at)),
+                        S::mul(a, b),
+                        S::sub(a, b),
+                    ];
+                    for (out, result) in out.iter_mut().zip(results) {
+                        S::store(out.as_mut_ptr().add(at), result);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_computes_the_same_operations() {
+        // The second half is the first, in another order.
+        let a = [
+            1.25, -2.5, 3.75, 0.0, 5.5, -6.25, 7.0, 8.0, //
+            8.0, 7.0, -6.25, 5.5, 0.0, 3.75, -2.5, 1.25,
+        ];
+        let b = [
+            2.0, -2.5, -4.0, 1.0, 0.5, 3.0, 7.0, 16.0, //
+            16.0, 7.0, 3.0, 0.5, 1.0, -4.0, -2.5, 2.0,
+        ];
+        let run = |isa| {
+            let (mut out, mut bytes) = ([[0.0; LINE]; 11], [0; LINE]);
+            all_operations(isa, &a, &b, &mut out, &mut bytes);
+            (out, bytes)
+        };
+        let (out, bytes) = run(Isa::Portable);
+        assert_eq!(out[0][..8], [3.25, -5.0, -0.25, 1.0, 6.0, -3.25, 14.0, 24.0]);
+        assert_eq!(out[2][..8], [2.0, -2.5, 3.75, 1.0, 5.5, 3.0, 7.0, 16.0]);
+        assert_eq!(out[5][5], 1.0 / 64.0);
+        assert_eq!(out[5][10], 1.0 / 64.0);
+        assert_eq!(bytes[..8], [250, 250, 3, 250, 3, 250, 250, 250]);
+        for isa in Isa::available() {
+            assert_eq!(run(isa), (out, bytes), "{isa:?}");
+        }
+    }
+
+    kernel! {
+        fn relu_and_maxima(x: &[f32; LINE], y: &[f32; LINE], out: &mut [[f32; LINE]; 2]) {
+            for at in (0..LINE).step_by(S::LANES) {
+                // SAFETY: `at` is a whole vector inside each array.
+                unsafe {
+                    let (a, b) = (S::load(x.as_ptr().add(at)), S::load(y.as_ptr().add(at)));
+                    S::store(out[0].as_mut_ptr().add(at), S::relu(a));
+                    S::store(out[1].as_mut_ptr().add(at), S::max_or_nan(a, b));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn relu_and_max_or_nan_keep_a_nan_on_every_instruction_set() {
+        const NAN: f32 = f32::NAN;
+        let x = [NAN, 1.0, NAN, -2.0, 3.0, f32::INFINITY, NAN, -0.5];
+        let y = [1.0, NAN, NAN, -1.0, 2.0, f32::NEG_INFINITY, f32::INFINITY, -0.5];
+        let twice = |values: [f32; 8]| std::array::from_fn(|i| values[i % 8]);
+        for isa in Isa::available() {
+            let mut out = [[0.0; LINE]; 2];
+            relu_and_maxima(isa, &twice(x), &twice(y), &mut out);
+            for half in [0..8, 8..16] {
+                let text = |values: &[f32]| values.iter().map(f32::to_string).collect::<Vec<_>>().join(" ");
+                assert_eq!(text(&out[0][half.clone()]), "NaN 1 NaN 0 3 inf NaN 0", "{isa:?}");
+                assert_eq!(text(&out[1][half]), "NaN NaN NaN -1 3 inf NaN -0.5", "{isa:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The weights of a run, looked at with images: loss, accuracy, and what each class was taken for.
+
+use crate::data::{Dataset, DatasetKind, DatasetOptions, Loader, Normalisation, Subset, Validation};
+use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
+use crate::model::{Model, ModelOptions, Weights};
+use crate::record::{RunInfo, Status};
+use crate::report::confusion::Confusion;
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+use anyhow::{Result, anyhow, bail};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The weights that a finished run leaves in its folder, and each of its checkpoints holds.
+const WEIGHTS: &str = "weights.safetensors";
+
+/// The folder of checkpoints in that of a run.
+const CHECKPOINTS: &str = "checkpoints";
+
+/// Images that an evaluation takes at once: as many as the evaluations of a run.
+pub const BATCH: usize = 500;
+
+/// Which images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Part {
+    /// Those that the run was trained on, as they are: not augmented.
+    Train,
+    /// Those that were held out to choose by; the test images for a run that chose by these.
+    Validation,
+    #[default]
+    Test,
+}
+
+impl Part {
+    const ALL: [Part; 3] = [Part::Test, Part::Validation, Part::Train];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Validation => "validation",
+            Part::Test => "test",
+        }
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Part {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match Part::ALL.into_iter().find(|part| part.name() == text) {
+            Some(part) => Ok(part),
+            None => {
+                let names = Part::ALL.map(Part::name);
+                usage!("unknown split `{text}`{}; splits: {}", did_you_mean(text, names), names.join(", "))
+            }
+        }
+    }
+}
+
+/// Which weights of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// As the last checkpoint holds them.
+    Last,
+    /// After the epoch with the highest validation accuracy.
+    Best,
+}
+
+impl Moment {
+    const ALL: [Moment; 2] = [Moment::Last, Moment::Best];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Moment::Last => "last",
+            Moment::Best => "best",
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match Moment::ALL.into_iter().find(|moment| moment.name() == text) {
+            Some(moment) => Ok(moment),
+            None => usage!("unknown checkpoint `{text}`; checkpoints: {}", Moment::ALL.map(Moment::name).join(", ")),
+        }
+    }
+}
+
+/// A file of weights, and what the run that made it says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    pub weights: PathBuf,
+    /// Of the run.json beside it.
+    run: Option<RunInfo>,
+}
+
+impl Subject {
+    /// `path` is the folder of a run, or a safetensors file, with or without a run.json beside it. Of a folder it is the weights at the end
+    /// of the run, or of the last checkpoint where there are none yet, unless a `moment` is given.
+    ///
+    /// # Errors
+    /// There is no such file or folder, the folder holds no weights, or its run.json cannot be read.
+    pub fn at(path: &Path, moment: Option<Moment>) -> Result<Self> {
+        if !path.exists() {
+            return usage!("{}: no such file or folder", path.display());
+        }
+        if !path.is_dir() {
+            return match moment {
+                Some(moment) => usage!(
+                    "{} is a file, and the {} checkpoint is one of a run: name the run's folder",
+                    path.display(),
+                    moment.name()
+                ),
+                None => Ok(Self { weights: path.to_path_buf(), run: run_of(path)? }),
+            };
+        }
+        let checkpoint = |moment: Moment| path.join(CHECKPOINTS).join(moment.name()).join(WEIGHTS);
+        let weights = match moment {
+            Some(moment) => checkpoint(moment),
+            None if path.join(WEIGHTS).exists() => path.join(WEIGHTS),
+            None => checkpoint(Moment::Last),
+        };
+        let run = run_of(&weights)?;
+        match moment {
+            _ if weights.exists() => Ok(Self { weights, run }),
+            Some(moment) => usage!("{} has no {} checkpoint", path.display(), moment.name()),
+            None => Err(without_weights(path, run.as_ref())),
+        }
+    }
+
+    /// A setting of the run, where there is one.
+    fn setting<T: FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Option<T>> {
+        let text = match self.run.as_ref().and_then(|run| run.config.get(key)) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        text.parse().map(Some).map_err(|error| anyhow!("run.json of {}: its {key}: {error}", self.weights.display()))
+    }
+}
+
+/// The run.json beside weights, or beside the checkpoints that they are one of.
+fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
+    let mut folders = weights.ancestors().skip(1);
+    let folder = folders.next().unwrap_or(Path::new(""));
+    let folder = folders.next().filter(|parent| parent.ends_with(CHECKPOINTS)).and(folders.next()).unwrap_or(folder);
+    let path = folder.join("run.json");
+    if path.is_file() { RunInfo::read(&path).map(Some) } else { Ok(None) }
+}
+
+fn without_weights(folder: &Path, run: Option<&RunInfo>) -> anyhow::Error {
+    let name = folder.display();
+    let text = match run {
+        Some(RunInfo { status: Status::Finished | Status::Diverged, .. }) => {
+            format!("{name} has no {WEIGHTS}, though its run is over: the file was moved or removed")
+        }
+        Some(run) => format!("{name} has no {WEIGHTS}: its run is {}, and has no checkpoint yet", run.status),
+        None if folder.join("comparison.csv").is_file() => {
+            format!("{name} is a comparison; evaluate one of its runs: {}", folder.join("runs").join("NAME").display())
+        }
+        None => format!("{name} is not the folder of a run: it has no {WEIGHTS}"),
+    };
+    Usage(text).into()
+}
+
+/// How to evaluate. What is `None` is as the run had it, or the default where there is no run.json.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    pub part: Part,
+    pub data_dir: Option<PathBuf>,
+    pub dataset: Option<DatasetKind>,
+    pub model: Option<Model>,
+    pub engine: Option<EngineKind>,
+    pub device: DeviceChoice,
+    /// At least 1.
+    pub batch_size: usize,
+    pub threads: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    pub weights: PathBuf,
+    pub model: Model,
+    pub dataset: String,
+    pub part: Part,
+    pub images: usize,
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    pub confusion: Confusion,
+    /// What the user may not expect.
+    pub notes: Vec<String>,
+}
+
+impl Evaluation {
+    /// The share of all images that were taken for what they are.
+    pub fn accuracy(&self) -> f64 {
+        self.confusion.correct() as f64 / self.images as f64
+    }
+}
+
+/// Runs the network over the images of one split: what [`crate::train::Run`] does at its end, and counts who was taken for whom.
+///
+/// The images are normalised as the run's were, by its training images.
+///
+/// # Errors
+/// Weights that cannot be read or do not fit, images that are not there, an engine that cannot be had.
+pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
+    let kind = options.dataset.or(subject.setting("dataset")?).unwrap_or_default();
+    let engine = options.engine.or(subject.setting("engine")?).unwrap_or(EngineKind::for_device(options.device));
+    engine::check(engine, options.device)?;
+    let Weights { model, parameters } = Weights::read(&subject.weights, options.model.or(subject.setting("model")?))?;
+
+    let dataset = Dataset::open(&DatasetOptions { kind, data_dir: options.data_dir.clone() })?;
+    let validation: Validation = subject.setting("validation")?.unwrap_or(kind.default_validation());
+    let split = dataset.split(validation, subject.setting("train-limit")?)?;
+    let normalisation = Normalisation::of(&split.train);
+    let images: Subset = match options.part {
+        Part::Train => split.train,
+        Part::Validation => split.validation,
+        Part::Test => split.test,
+    };
+
+    let architecture = model.architecture(&ModelOptions::default());
+    let mut engine = engine::build(engine, options.device, &architecture, Objective::default(), options.threads)?;
+    let loader = Loader::in_order(images, normalisation, options.batch_size);
+    let (mut totals, mut logits, mut guesses) = (BatchStats::default(), Vec::new(), Vec::new());
+    for batch in loader.epoch(0, 0) {
+        totals += engine.eval_batch(&parameters, &batch, Some(&mut logits))?;
+        let rows = logits.chunks_exact(dataset.classes.len()).map(largest);
+        guesses.extend(batch.labels.iter().map(|&label| usize::from(label)).zip(rows));
+    }
+    if guesses.is_empty() {
+        bail!("there is no image in the {} split", options.part);
+    }
+    Ok(Evaluation {
+        weights: subject.weights.clone(),
+        model,
+        notes: notes(subject, &dataset, validation, options.part),
+        dataset: dataset.name.clone(),
+        part: options.part,
+        images: totals.images,
+        loss: totals.loss(),
+        confusion: Confusion::of(&dataset.classes, guesses),
+    })
+}
+
+/// The class with the largest logit, the first of equal ones: as the engines count.
+fn largest(logits: &[f32]) -> usize {
+    (0..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
+}
+
+fn notes(subject: &Subject, dataset: &Dataset, validation: Validation, part: Part) -> Vec<String> {
+    let mut notes = Vec::new();
+    match &subject.run {
+        None => notes.push(format!(
+            "no run.json beside {}: normalised and split as by default, with {validation} validation images of {}",
+            subject.weights.display(),
+            dataset.name
+        )),
+        Some(run) if run.dataset.digest != dataset.digest() => notes.push(format!(
+            "these are not the images of the run: it had {} with digest {}, this is {} with {}",
+            run.dataset.name,
+            run.dataset.digest,
+            dataset.name,
+            dataset.digest()
+        )),
+        Some(_) => {}
+    }
+    if validation == Validation::Test && part == Part::Validation {
+        notes.push("the run chose by the test images: its validation split is the test split".to_string());
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equal_logits_counts_and_nan_never_wins() {
+        assert_eq!(largest(&[0.5, 2.0, 2.0, -1.0]), 1);
+        assert_eq!(largest(&[0.5, f32::NAN, 0.7]), 2);
+    }
+
+    #[test]
+    fn splits_read_back_and_a_mistyped_one_suggests_the_nearest() {
+        for part in Part::ALL {
+            assert_eq!(part.to_string().parse(), Ok(part));
+        }
+        assert!("tset".parse::<Part>().unwrap_err().to_string().contains("did you mean `test`?"));
+    }
+}

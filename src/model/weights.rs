@@ -1,0 +1,216 @@
+//! Weights from a safetensors file, checked against the network that they are for.
+
+use super::initialise::blank;
+use super::parameters::{Array, Parameters};
+use super::zoo::{Model, ModelOptions};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+/// No network of this program has a hundredth of it; a larger file is something else, and should not fill the memory.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// PyTorch's batch norm counts the batches it has seen; nothing is computed with the count.
+const PASSED_OVER: &str = ".num_batches_tracked";
+
+/// A network and its weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    pub model: Model,
+    pub parameters: Parameters,
+}
+
+impl Weights {
+    /// Reads a file; without a `model`, the names and shapes tell which network it is.
+    ///
+    /// # Errors
+    /// One line that names the file: it cannot be read, is no safetensors file or a cut one, or holds another network (with the first
+    /// tensor that does not fit, and what was expected).
+    pub fn read(path: &Path, model: Option<Model>) -> Result<Self> {
+        let name = || path.display().to_string();
+        let mut bytes = Vec::new();
+        let file = File::open(path).with_context(name)?;
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).with_context(name)?;
+        Self::of(&bytes, model).with_context(name)
+    }
+
+    /// As [`Weights::read`], of the bytes of a file.
+    ///
+    /// # Errors
+    /// As [`Weights::read`], without the name.
+    pub fn of(bytes: &[u8], model: Option<Model>) -> Result<Self> {
+        ensure!(bytes.len() as u64 <= MOST_BYTES, "larger than 1 GiB: no weights of this program");
+        let model = match model {
+            Some(model) => model,
+            None => infer(&parse(bytes)?)?,
+        };
+        let mut parameters = blank_of(model);
+        fill(&mut parameters, bytes).with_context(|| format!("not the weights of {model}"))?;
+        Ok(Self { model, parameters })
+    }
+}
+
+/// Dropout and the number of classes have no say in names and shapes: every dataset has ten classes.
+fn blank_of(model: Model) -> Parameters {
+    blank(&model.architecture(&ModelOptions::default()))
+}
+
+fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>> {
+    SafeTensors::deserialize(bytes).map_err(|error| damage(&error, bytes.len()))
+}
+
+fn damage(error: &SafeTensorError, bytes: usize) -> anyhow::Error {
+    match error {
+        SafeTensorError::HeaderTooSmall => anyhow!("no safetensors file: it is only {bytes} bytes long"),
+        SafeTensorError::InvalidHeaderLength => {
+            anyhow!("no safetensors file, or one that was cut: {bytes} bytes do not even hold its header")
+        }
+        SafeTensorError::MetadataIncompleteBuffer => {
+            anyhow!("a safetensors file that was cut, or has bytes too many: its tensors do not end at byte {bytes}")
+        }
+        other => anyhow!("no safetensors file: {}", shown(&other.to_string())),
+    }
+}
+
+/// The network that most of the names and shapes belong to.
+fn infer(tensors: &SafeTensors<'_>) -> Result<Model> {
+    let fitting = Model::ALL.map(|model| {
+        let fits = |array: &&Array| tensors.tensor(&array.name).is_ok_and(|tensor| tensor.shape() == array.shape);
+        (blank_of(model).arrays().iter().filter(fits).count(), model)
+    });
+    let best = fitting.into_iter().filter(|(count, _)| *count > 0).max_by_key(|(count, _)| *count);
+    best.map(|(_, model)| model).with_context(|| {
+        let mut names = tensors.names();
+        names.sort_unstable();
+        names.truncate(3);
+        let known = Model::ALL.map(Model::name).join(", ");
+        format!("its tensors ({}, …) are of no network of this program: {known}", shown(&names.join(", ")))
+    })
+}
+
+/// Names, and what tells of them, come from a file: they may be long, and hold anything.
+fn shown(name: &str) -> String {
+    name.chars().take(120).collect::<String>().escape_debug().to_string()
+}
+
+/// Takes each array's values from the tensor of its name in a safetensors file.
+///
+/// # Errors
+/// No safetensors file; a tensor that is missing, has another shape or other numbers than f32, or that is none of `parameters`.
+pub fn fill(parameters: &mut Parameters, file: &[u8]) -> Result<()> {
+    let tensors = parse(file)?;
+    for array in parameters.arrays_mut() {
+        let (name, expected) = (&array.name, &array.shape);
+        let Ok(tensor) = tensors.tensor(name) else {
+            bail!("the tensor `{name}` {expected:?} is missing");
+        };
+        ensure!(tensor.shape() == expected, "the tensor `{name}` is {:?}, expected {expected:?}", tensor.shape());
+        ensure!(tensor.dtype() == Dtype::F32, "the tensor `{name}` holds {:?}, expected F32", tensor.dtype());
+        for (value, bytes) in array.values.iter_mut().zip(tensor.data().as_chunks().0) {
+            *value = f32::from_le_bytes(*bytes);
+        }
+    }
+    let foreign = |name: &&str| parameters.get(name).is_none() && !name.ends_with(PASSED_OVER);
+    match tensors.names().into_iter().filter(foreign).min() {
+        Some(name) => bail!("it has no tensor `{}`", shown(name)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::initialise::initialise;
+    use super::*;
+    use safetensors::tensor::TensorView;
+
+    type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
+    fn tensors(model: Model) -> Vec<Tensor> {
+        let parameters = initialise(&model.architecture(&ModelOptions::default()), 5);
+        let tensor = |array: &Array| {
+            let bytes = array.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            (array.name.clone(), Dtype::F32, array.shape.clone(), bytes)
+        };
+        parameters.arrays().iter().map(tensor).collect()
+    }
+
+    fn file(tensors: &[Tensor]) -> Vec<u8> {
+        let view = |(name, dtype, shape, bytes): &'_ Tensor| (name.clone(), *dtype, shape.clone(), bytes.clone());
+        let owned: Vec<_> = tensors.iter().map(view).collect();
+        let views = owned
+            .iter()
+            .map(|(name, dtype, shape, bytes)| (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+        safetensors::serialize(views, None).unwrap()
+    }
+
+    fn error(bytes: &[u8], model: Option<Model>) -> String {
+        format!("{:#}", Weights::of(bytes, model).unwrap_err())
+    }
+
+    #[test]
+    fn weights_come_back_and_their_names_and_shapes_tell_the_network() {
+        for model in Model::ALL {
+            let weights = Weights::of(&file(&tensors(model)), None).unwrap();
+            assert_eq!(weights.model, model);
+            assert_eq!(weights.parameters, initialise(&model.architecture(&ModelOptions::default()), 5));
+        }
+    }
+
+    #[test]
+    fn pytorchs_count_of_batches_is_passed_over() {
+        let mut tensors = tensors(Model::Resnet9);
+        let name = tensors.iter().find_map(|tensor| tensor.0.strip_suffix(".running_mean")).unwrap().to_string();
+        tensors.push((format!("{name}.num_batches_tracked"), Dtype::I64, vec![], vec![0; 8]));
+        assert!(Weights::of(&file(&tensors), None).is_ok());
+    }
+
+    #[test]
+    fn a_tensor_that_does_not_fit_is_named_with_what_was_expected() {
+        let whole = tensors(Model::Cnn);
+        let changed = |change: &dyn Fn(&mut Vec<Tensor>)| {
+            let mut tensors = whole.clone();
+            change(&mut tensors);
+            error(&file(&tensors), None)
+        };
+        let place = |name: &str| whole.iter().position(|tensor| tensor.0 == name).unwrap();
+        let missing = changed(&|tensors| drop(tensors.remove(place("fc1.bias"))));
+        assert_eq!(missing, "not the weights of cnn: the tensor `fc1.bias` [512] is missing");
+        let reshaped = changed(&|tensors| tensors[place("conv2.weight")].2 = vec![32, 32, 9]);
+        assert!(reshaped.contains("`conv2.weight` is [32, 32, 9], expected [32, 32, 3, 3]"), "{reshaped}");
+        let halves = changed(&|tensors| {
+            tensors[place("conv1.bias")].1 = Dtype::F16;
+            tensors[place("conv1.bias")].3.truncate(64);
+        });
+        assert!(halves.contains("`conv1.bias` holds F16, expected F32"), "{halves}");
+        let more = changed(&|tensors| tensors.push(("head.\n".into(), Dtype::F32, vec![1], vec![0; 4])));
+        assert!(more.contains("it has no tensor `head.\\n`"), "{more}");
+    }
+
+    #[test]
+    fn a_file_of_another_network_or_of_none_says_so() {
+        let cnn = file(&tensors(Model::Cnn));
+        assert!(error(&cnn, Some(Model::Resnet9)).starts_with("not the weights of resnet9: the tensor `"));
+        let foreign = file(&[("encoder.weight".into(), Dtype::F32, vec![1], vec![0; 4])]);
+        let said = error(&foreign, None);
+        assert!(
+            said.contains("(encoder.weight, …) are of no network of this program: cnn, resnet9, airbench94"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_cut_or_foreign_file_is_one_line_about_what_is_wrong() {
+        let whole = file(&tensors(Model::Cnn));
+        assert!(error(&[], None).contains("only 0 bytes long"));
+        assert!(error(&whole[..40], None).contains("or one that was cut"));
+        assert!(error(&whole[..whole.len() - 1], None).contains("was cut, or has bytes too many"));
+        assert!(error(&[&whole[..], b"more"].concat(), None).contains("bytes too many"));
+        // Found by fuzzing: the name of a tensor whose offsets are wrong stood in the line as it was.
+        let hole = br#"{"a\u0007":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#;
+        let hole = [&(hole.len() as u64).to_le_bytes()[..], hole, &[0; 8]].concat();
+        assert!(error(&hole, None).contains("invalid offset for tensor `a\\u{7}`"), "{}", error(&hole, None));
+        assert!(error(b"epoch,learning_rate,loss\n0,0.1,2.3\n", None).starts_with("no safetensors file"));
+    }
+}

@@ -1,0 +1,188 @@
+//! `lrsched eval`: what it says of a run's weights, and of files that are none.
+
+mod common;
+
+use common::{TINY, cifar10, lrsched};
+use serde_json::Value;
+use std::path::Path;
+
+fn train(folder: &tempfile::TempDir, flags: &[&str]) {
+    lrsched(folder).arg("train").args(TINY).args(["--epochs", "1", "--lr", "0.02"]).args(flags).assert().success();
+}
+
+fn json(folder: &tempfile::TempDir, arguments: &[&str]) -> Value {
+    let output = lrsched(folder).arg("eval").args(arguments).arg("--json").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The one line on stderr, and the exit code.
+fn error(folder: &tempfile::TempDir, arguments: &[&str]) -> (i32, String) {
+    let output = lrsched(folder).arg("eval").args(arguments).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    (output.status.code().unwrap(), said.trim_end().to_string())
+}
+
+fn results(folder: &Path) -> Value {
+    let info: Value = serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap();
+    info["results"].clone()
+}
+
+#[test]
+fn eval_of_each_network_repeats_the_test_and_validation_figures_of_its_run_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in ["cnn", "resnet9", "airbench94"] {
+        train(&folder, &["--model", model, "--out", model]);
+        let results = results(&folder.path().join(model));
+        let test = json(&folder, &[model]);
+        assert_eq!(test["accuracy"], results["test_accuracy"], "{model}");
+        assert_eq!(test["loss"], results["test_loss"], "{model}");
+        assert_eq!((&test["model"], &test["images"]), (&Value::from(model), &Value::from(2000)));
+        let validation = json(&folder, &[model, "--split", "validation"]);
+        assert_eq!(validation["accuracy"], results["val_accuracy"], "{model}");
+        assert_eq!(validation["loss"], results["val_loss"], "{model}");
+        assert_eq!(validation["images"], 50);
+    }
+}
+
+#[test]
+fn eval_of_a_run_on_cifar10_repeats_its_test_accuracy_bit_for_bit() {
+    let Some(data) = cifar10("eval_of_a_run_on_cifar10_repeats_its_test_accuracy_bit_for_bit") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = data.to_str().unwrap();
+    let flags = ["--train-limit", "500", "--validation", "100", "--epochs", "1", "--lr", "0.02", "--data-dir", data];
+    lrsched(&folder).args(["train", "--out", "run", "-q"]).args(flags).assert().success();
+    let results = results(&folder.path().join("run"));
+    let evaluated = json(&folder, &["run", "--data-dir", data]);
+    assert_eq!(evaluated["accuracy"], results["test_accuracy"]);
+    assert_eq!(evaluated["loss"], results["test_loss"]);
+    assert_eq!(evaluated["classes"][3]["class"], "cat");
+    assert_eq!(evaluated["classes"][3]["images"], 1000);
+}
+
+#[test]
+fn accuracy_is_the_diagonal_of_the_confusion_matrix_and_the_same_in_any_batches_and_on_both_engines() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--epochs", "2", "--out", "run"]);
+    let whole = json(&folder, &["run"]);
+    let counts = |row: usize, column: usize| whole["confusion"][row][column].as_u64().unwrap();
+    let correct: u64 = (0..10).map(|class| counts(class, class)).sum();
+    assert_eq!(whole["accuracy"].as_f64().unwrap(), correct as f64 / 2000.0);
+    for class in 0..10 {
+        let row: u64 = (0..10).map(|column| counts(class, column)).sum();
+        let told = &whole["classes"][class];
+        assert_eq!((row, counts(class, class)), (told["images"].as_u64().unwrap(), told["correct"].as_u64().unwrap()));
+    }
+    let odd = json(&folder, &["run", "--batch-size", "33", "--threads", "1"]);
+    assert_eq!((&odd["confusion"], &odd["accuracy"]), (&whole["confusion"], &whole["accuracy"]));
+    // Sums are rounded otherwise; an image on the edge between two classes may fall to the other side.
+    let candle = json(&folder, &["run", "--engine", "candle"]);
+    let difference = candle["accuracy"].as_f64().unwrap() - whole["accuracy"].as_f64().unwrap();
+    assert!(difference.abs() < 0.002, "{difference}");
+    let loss = |told: &Value| told["loss"].as_f64().unwrap();
+    assert!((loss(&candle) - loss(&whole)).abs() < 1e-4);
+}
+
+#[test]
+fn the_table_fits_80_columns_and_the_matrix_goes_to_png_svg_and_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--out", "run"]);
+    let output =
+        lrsched(&folder).args(["eval", "run", "-o", "a.png", "--out", "b/a.svg", "-o", "a.csv"]).output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.lines().all(|line| line.chars().count() <= 80) && said.is_ascii(), "{said}");
+    assert!(said.starts_with("run/weights.safetensors: cnn on the 2000 test images of synthetic\nloss "), "{said}");
+    assert!(said.ends_with("a.png\nb/a.svg\na.csv\n"), "{said}");
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(read("a.png").starts_with(b"\x89PNG"));
+    assert!(String::from_utf8(read("b/a.svg")).unwrap().contains("triangle"));
+    let csv = String::from_utf8(read("a.csv")).unwrap();
+    assert_eq!(csv.lines().next(), Some("class,disc,ring,square,frame,triangle,cross,bars,checks,dots,waves"));
+    assert_eq!(csv.lines().count(), 11);
+}
+
+#[test]
+fn a_file_far_from_its_run_json_is_known_by_its_tensors_and_a_note_says_what_was_assumed() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--model", "airbench94", "--out", "run"]);
+    std::fs::rename(folder.path().join("run/weights.safetensors"), folder.path().join("alone.safetensors")).unwrap();
+    let output = lrsched(&folder)
+        .args(["eval", "alone.safetensors", "--dataset", "synthetic", "--split", "train", "--json"])
+        .output()
+        .unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["model"], &told["images"]), (&Value::from("airbench94"), &Value::from(5000)));
+    let note = String::from_utf8(output.stderr).unwrap();
+    assert!(note.contains("no run.json beside alone.safetensors") && note.contains("1000 validation images"), "{note}");
+
+    let (code, moved) = error(&folder, &["run"]);
+    assert!(code == 2 && moved.contains("has no weights.safetensors, though its run is over"), "{moved}");
+}
+
+#[test]
+fn a_checkpoint_is_evaluated_by_its_name_by_its_path_and_where_the_run_has_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--out", "run"]);
+    let run = folder.path().join("run");
+    let (code, none) = error(&folder, &["run", "--checkpoint", "best"]);
+    assert!(code == 2 && none.ends_with("run has no best checkpoint"), "{none}");
+    for name in ["last", "best"] {
+        std::fs::create_dir_all(run.join("checkpoints").join(name)).unwrap();
+    }
+    let test = &results(&run)["test_accuracy"];
+    std::fs::rename(run.join("weights.safetensors"), run.join("checkpoints/best/weights.safetensors")).unwrap();
+    for arguments in [&["run", "--checkpoint", "best"][..], &["run/checkpoints/best/weights.safetensors"]] {
+        assert_eq!(&json(&folder, arguments)["accuracy"], test, "{arguments:?}");
+    }
+    std::fs::rename(run.join("checkpoints/best/weights.safetensors"), run.join("checkpoints/last/weights.safetensors"))
+        .unwrap();
+    assert_eq!(&json(&folder, &["run"])["accuracy"], test);
+    let (_, file) = error(&folder, &["run/checkpoints/last/weights.safetensors", "--checkpoint", "last"]);
+    assert!(file.contains("name the run's folder"), "{file}");
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_one_line_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--out", "run"]);
+    let path = |name: &str| folder.path().join(name);
+    let weights = std::fs::read(path("run/weights.safetensors")).unwrap();
+    std::fs::write(path("cut.safetensors"), &weights[..weights.len() / 2]).unwrap();
+    std::fs::write(path("text.safetensors"), "no tensors here, only words").unwrap();
+    std::fs::create_dir(path("empty")).unwrap();
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&["nowhere"], 2, "error: nowhere: no such file or folder"),
+        (&["empty"], 2, "error: empty is not the folder of a run: it has no weights.safetensors"),
+        (&["cut.safetensors"], 1, "error: cut.safetensors: a safetensors file that was cut"),
+        (&["text.safetensors"], 1, "error: text.safetensors: no safetensors file"),
+        (
+            &["run", "--model", "resnet9"],
+            1,
+            "not the weights of resnet9: the tensor `prep.conv.weight` [32, 3, 3, 3] is missing",
+        ),
+        (&["run", "--split", "tset"], 2, "did you mean `test`?"),
+        (&["run", "--batch-size", "0"], 2, "batch-size must be at least 1 image, got 0"),
+        (&["run", "--threads", "0"], 2, "threads must be at least 1"),
+        (&["run", "-o", "matrix.bmp"], 2, "must end in .png, .svg or .csv"),
+        (&["run", "--dataset", "cifar10", "--data-dir", "empty"], 1, "CIFAR-10 is not in empty"),
+    ];
+    for (arguments, expected, text) in cases {
+        let (code, said) = error(&folder, arguments);
+        assert!(code == expected && said.contains(text), "{arguments:?}: exit {code}, {said}");
+    }
+}
+
+#[test]
+fn other_images_than_the_run_had_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--out", "run"]);
+    let info = folder.path().join("run/run.json");
+    let text = std::fs::read_to_string(&info).unwrap();
+    let digest = serde_json::from_str::<Value>(&text).unwrap()["dataset"]["digest"].as_str().unwrap().to_string();
+    std::fs::write(&info, text.replace(&digest, "0123abcd")).unwrap();
+    let output = lrsched(&folder).args(["eval", "run"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("warning: these are not the images of the run") && said.contains("0123abcd"), "{said}");
+}
