@@ -15,8 +15,9 @@ watch() {
     local pid=$! next=2 lines
     echo "$1: lines of $(basename "$2"), resident kB, open files, threads"
     while kill -0 "$pid" 2>/dev/null; do
-        lines=$(wc -l <"$2" 2>/dev/null || echo 0)
-        if [ "$lines" -ge "$next" ]; then
+        lines=0
+        [ ! -f "$2" ] || lines=$(wc -l <"$2")
+        if [ "$lines" -ge "$next" ] && [ -d "/proc/$pid/fd" ]; then
             echo "$lines $(awk '/VmRSS/ {print $2}' "/proc/$pid/status") $(find "/proc/$pid/fd" -type l | wc -l) $(awk '/Threads/ {print $2}' "/proc/$pid/status")"
             next=$((lines + $3))
         fi
