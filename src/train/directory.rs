@@ -204,7 +204,7 @@ fn claim(path: &Path, existing: Existing) -> Result<Lock> {
     let occupied = entries.flatten().any(|entry| entry.file_name() != LOCK);
     if occupied && existing == Existing::Refuse {
         return usage!(
-            "--out {} is not empty; choose another folder, or --force to replace the run in it",
+            "--out {0} is not empty; choose another folder, `lrsched resume {0}` to go on with the run in it, or --force to replace it",
             path.display()
         );
     }
