@@ -233,6 +233,13 @@ impl Given {
         self.values.get(name).map(|(_, values)| values.as_slice())
     }
 
+    /// How two settings that exclude each other stand: the one from the greater source counts, and equal ones contradict each other. `None`
+    /// where one of them was not given.
+    pub fn order(&self, a: &str, b: &str) -> Option<std::cmp::Ordering> {
+        let source = |name: &str| self.values.get(name).map(|(source, _)| *source);
+        Some(source(a)?.cmp(&source(b)?))
+    }
+
     pub fn switch(&self, name: &str) -> Result<bool, Usage> {
         let about = |error| Usage(format!("{name}: {error}"));
         self.text(name).map_or(Ok(false), |text| boolean(text).map_err(about))

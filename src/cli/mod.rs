@@ -13,6 +13,7 @@ mod data;
 mod descend;
 mod diff;
 mod eval;
+mod find;
 mod given;
 mod help_tables;
 mod report;
@@ -43,6 +44,7 @@ pub fn run() -> Result<u8> {
     match matches.subcommand() {
         Some(("train", matches)) => train::run(matches),
         Some(("compare", matches)) => compare::run(matches),
+        Some(("find", matches)) => find::run(matches),
         Some(("resume", matches)) => resume::run(matches, quiet),
         Some(("bench", matches)) => bench::run(matches),
         Some(("data", matches)) => data::run(matches, quiet),
@@ -73,6 +75,7 @@ fn command() -> Command {
         )
         .subcommand(train::command())
         .subcommand(compare::command())
+        .subcommand(find::command())
         .subcommand(resume::command())
         .subcommand(bench::command())
         .subcommand(data::command())

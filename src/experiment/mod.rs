@@ -1,4 +1,4 @@
-//! What is built from runs: compare, resume and eval; and walks down small functions.
+//! What is built from runs: compare, the range test, resume and eval; and walks down small functions.
 
 #![forbid(unsafe_code)]
 
@@ -7,6 +7,7 @@ pub mod contour;
 pub mod descend;
 mod entrant;
 pub mod eval;
+pub mod find;
 pub mod landscape;
 mod resume;
 

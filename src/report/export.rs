@@ -5,8 +5,10 @@ use super::comparison;
 use super::entrants::{Entrant, Summary};
 use super::html::{Page, summary};
 use super::load::Loaded;
+use super::range::{self, RangeTests};
 use super::table;
 use crate::record::{now, replace_file};
+use crate::stats::suggest::Combined;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -41,15 +43,20 @@ pub fn write(
     let analyses = analyse(&entrants, &metrics, target);
     let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
     let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.clone());
+    let said: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
     let figure = comparison::figure(&entrants, &metrics, &title);
-    let (summary, origin) =
-        (summary(&analyses), format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION")));
+    // Range tests alone: the first of them is what the page is about.
+    let first = loaded.ranges.first().zip(said.first()).filter(|_| loaded.runs.is_empty());
+    let summary = if first.is_some() { range::summary(&loaded.ranges, &said) } else { summary(&analyses) };
+    let picture = first.map_or_else(|| figure.clone(), |(tests, said)| tests.figure(said, &title));
+    let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
     let page = Page {
         title: &title,
         summary: &summary,
         origin: &origin,
         loaded,
         analyses: &analyses,
+        suggestions: &said,
         figure: &figure,
         target,
     };
@@ -62,15 +69,21 @@ pub fn write(
         written.push(output.with_extension(extension));
         replace_file(&output.with_extension(extension), &bytes()?)
     };
-    put(beside.png, "png", &|| figure.png())?;
-    put(beside.svg, "svg", &|| Ok(figure.svg()?.into_bytes()))?;
-    put(beside.md, "md", &|| Ok(markdown(&title, &summary, &analyses).into_bytes()))?;
+    put(beside.png, "png", &|| picture.png())?;
+    put(beside.svg, "svg", &|| Ok(picture.svg()?.into_bytes()))?;
+    put(beside.md, "md", &|| {
+        let ranges = loaded.ranges.iter().zip(&said).map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
+        Ok((markdown(&title, &summary, &analyses) + &ranges.collect::<String>()).into_bytes())
+    })?;
     put(beside.csv, "csv", &|| csv(&analyses))?;
     Ok(written)
 }
 
 /// The table of the entrants, and the verdict on each.
 fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
+    if analyses.is_empty() {
+        return format!("# {title}\n\n{summary}\n");
+    }
     let entrants: Vec<Entrant<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
     let mut out = format!("# {title}\n\n{summary}\n\n{}", table::markdown(&entrants));
     out.push('\n');

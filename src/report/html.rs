@@ -6,7 +6,8 @@ use super::entrants::{Entrant, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::table::{duration, percent};
-use crate::record::{RangeRow, Status};
+use crate::record::Status;
+use crate::stats::suggest::Combined;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -22,6 +23,8 @@ pub struct Page<'a> {
     pub origin: &'a str,
     pub loaded: &'a Loaded,
     pub analyses: &'a [Analysis<'a>],
+    /// What each range test suggests.
+    pub suggestions: &'a [Vec<Combined>],
     /// The mean curves of all entrants, in the order of `analyses`.
     pub figure: &'a Figure,
     pub target: Option<f64>,
@@ -49,7 +52,13 @@ impl Page<'_> {
             );
         }
         if !self.loaded.ranges.is_empty() {
-            let _ = writeln!(body, "<section><h2>Range tests</h2><div class=charts>{}</div></section>", figures(false));
+            let tables: String =
+                self.loaded.ranges.iter().zip(self.suggestions).map(|(tests, said)| tests.html(said)).collect();
+            let _ = writeln!(
+                body,
+                "<section><h2>Range tests</h2><div class=charts>{}</div>{tables}</section>",
+                figures(false)
+            );
         }
         if !self.loaded.runs.is_empty() {
             let _ = writeln!(body, "<section><h2>Runs</h2>{}</section>", self.runs_table());
@@ -95,8 +104,8 @@ impl Page<'_> {
     fn charts(&self) -> Vec<Value> {
         let entrants: Vec<&Entrant<'_>> = self.analyses.iter().map(|analysis| &analysis.entrant).collect();
         let curves = self.figure.panels.iter().enumerate().map(|(i, panel)| curve_chart(i, panel, &entrants));
-        let tests = self.loaded.ranges.iter().enumerate().flat_map(|(i, (name, rows))| range_charts(i, name, rows));
-        curves.chain(tests).collect()
+        let ranges = self.loaded.ranges.iter().zip(self.suggestions).enumerate();
+        curves.chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
     }
 
     fn entrants_table(&self) -> String {
@@ -250,35 +259,6 @@ fn curve_chart(place: usize, panel: &Panel, entrants: &[&Entrant<'_>]) -> Value 
     })
 }
 
-/// Loss, and accuracy where there is one, against the rate.
-fn range_charts(place: usize, name: &str, rows: &[RangeRow]) -> Vec<Value> {
-    let of = |value: &dyn Fn(&RangeRow) -> Option<f64>| -> (Value, Value, usize) {
-        let known: Vec<(f64, f64)> = rows.iter().filter_map(|row| Some((row.learning_rate, value(row)?))).collect();
-        let (x, y): (Vec<f64>, Vec<f64>) = known.into_iter().unzip();
-        (numbers(&x), numbers(&y), y.len())
-    };
-    let chart = |id: &str, what: &str, kind: &str, series: Vec<Value>| {
-        json!({
-            "id": format!("{id}{place}"), "title": format!("{what}: {name}"), "shared": false, "kind": kind, "logx": true,
-            "xlabel": "learning rate", "ylabel": kind, "series": series,
-        })
-    };
-    let line = |i: i32, name: &str, (x, y, _): (Value, Value, usize)| json!({ "i": i, "name": name, "x": x, "y": y });
-    let (raw, smooth) = (of(&|row| Some(row.loss)), of(&|row| Some(row.smoothed_loss)));
-    let mut charts =
-        vec![chart("range", "Loss", "loss", vec![line(0, "smoothed loss", smooth), line(-1, "loss", raw)])];
-    let accuracy = of(&|row| row.val_accuracy);
-    if accuracy.2 > 0 {
-        charts.push(chart(
-            "accuracy",
-            "Validation accuracy",
-            "accuracy",
-            vec![line(0, "validation accuracy", accuracy)],
-        ));
-    }
-    charts
-}
-
 fn figure_html(chart: &Value) -> String {
     let text = |key: &str| escape(chart[key].as_str().unwrap_or_default());
     let (id, title) = (text("id"), text("title"));
@@ -291,8 +271,9 @@ fn figure_html(chart: &Value) -> String {
     )
 }
 
-fn table(caption: &str, heads: &[&str], rows: &str) -> String {
-    let words = |head: &&str| ["entrant", "verdict", "status", "folder", "run it again"].contains(head);
+pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {
+    let words =
+        |head: &&str| ["entrant", "verdict", "status", "folder", "run it again", "method", "why"].contains(head);
     let heads: String = heads
         .iter()
         .map(|head| format!("<th scope=col{}>{}</th>", if words(head) { " class=w" } else { "" }, escape(head)))
@@ -303,7 +284,7 @@ fn table(caption: &str, heads: &[&str], rows: &str) -> String {
 }
 
 /// A cell that sorts by its number.
-fn number_cell(value: Option<f64>, text: String) -> String {
+pub fn number_cell(value: Option<f64>, text: String) -> String {
     format!("<td data-v=\"{}\">{}</td>", value.map_or(String::new(), |value| value.to_string()), escape(&text))
 }
 
@@ -324,7 +305,7 @@ fn short(value: f64) -> f64 {
 }
 
 /// JSON has no NaN: null is a gap.
-fn numbers(values: &[f64]) -> Value {
+pub fn numbers(values: &[f64]) -> Value {
     let number = |value: &f64| {
         let value = short(*value);
         if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }

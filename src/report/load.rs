@@ -1,6 +1,7 @@
 //! Finds runs, comparisons and range tests below folders, and reads what can be read of them.
 
 use super::entrants::{Entrant, entrants_of};
+use super::range::RangeTests;
 use crate::record::{ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, read_good_rows};
 use crate::schedule::Semantics;
 use serde_json::Value;
@@ -19,8 +20,8 @@ const NOT_SETTINGS: [&str; 10] =
 pub struct Loaded {
     /// `row.run` is the run's folder, as it is reached from here.
     pub runs: Vec<LoadedRun>,
-    /// Range tests: their folders and rows.
-    pub ranges: Vec<(String, Vec<RangeRow>)>,
+    /// Range tests; those of several seeds of one setting together.
+    pub ranges: Vec<RangeTests>,
     /// One line for each file that could not be read, or not whole.
     pub complaints: Vec<String>,
 }
@@ -94,7 +95,7 @@ fn walk(folder: &Path, depth: usize, loaded: &mut Loaded) {
     children.sort();
     if folder.join("range.csv").is_file() {
         let rows = read(&folder.join("range.csv"), loaded);
-        loaded.ranges.push((folder.display().to_string(), rows));
+        add_range(folder, rows, loaded);
     }
     let mut in_comparison = BTreeSet::new();
     if folder.join("comparison.csv").is_file() {
@@ -119,6 +120,17 @@ fn walk(folder: &Path, depth: usize, loaded: &mut Loaded) {
                 walk(&child, depth - 1, loaded);
             }
         }
+    }
+}
+
+/// `seed-N` belongs to the tests of other seeds beside it.
+fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
+    let test = folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    let parent = folder.parent().filter(|_| test.starts_with("seed-"));
+    let name = parent.unwrap_or(folder).display().to_string();
+    match loaded.ranges.iter_mut().find(|range| parent.is_some() && range.name == name) {
+        Some(range) => range.tests.push((test, rows)),
+        None => loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)] }),
     }
 }
 
@@ -299,7 +311,7 @@ fn command(info: &RunInfo) -> String {
 }
 
 /// Arguments as a shell takes them.
-fn shell_line(arguments: &[String]) -> String {
+pub fn shell_line(arguments: &[String]) -> String {
     let quoted = arguments.iter().enumerate().map(|(i, argument)| {
         // The program by its name: where it lay is of no use elsewhere.
         let text = if i == 0 { argument.rsplit(['/', '\\']).next().unwrap_or(argument) } else { argument };

@@ -11,4 +11,5 @@ mod escape;
 pub mod export;
 pub mod html;
 pub mod load;
+pub mod range;
 pub mod table;

@@ -55,7 +55,8 @@ impl RunDirectory {
         dataset: &Dataset,
         threads: usize,
     ) -> Result<Self> {
-        let lock = claim(path, existing)?;
+        let lock = claim(path, existing, &FILES)?;
+        checkpoint::remove_all(path)?;
         let info = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: std::env::args().collect(),
@@ -192,8 +193,11 @@ impl RunDirectory {
     }
 }
 
-/// Makes the folder, and makes it this process's own.
-fn claim(path: &Path, existing: Existing) -> Result<Lock> {
+/// Makes the folder, makes it this process's own, and removes those of `files` that an earlier process left there.
+///
+/// # Errors
+/// A folder that is in use or not empty, unless it may be replaced; one that cannot be written.
+pub fn claim(path: &Path, existing: Existing, files: &[&str]) -> Result<Lock> {
     if path.exists() && !path.is_dir() {
         return usage!("--out {} is not a folder", path.display());
     }
@@ -208,7 +212,7 @@ fn claim(path: &Path, existing: Existing) -> Result<Lock> {
             path.display()
         );
     }
-    for name in FILES {
+    for name in files {
         match std::fs::remove_file(path.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot replace {}", path.join(name).display()));
@@ -216,7 +220,6 @@ fn claim(path: &Path, existing: Existing) -> Result<Lock> {
             _ => {}
         }
     }
-    checkpoint::remove_all(path)?;
     Ok(lock)
 }
 
@@ -310,11 +313,11 @@ mod tests {
     fn a_folder_that_another_run_writes_to_is_refused_until_that_run_is_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
-        let first = claim(&path, Existing::Refuse).unwrap();
-        let refused = claim(&path, Existing::Replace).err().unwrap();
+        let first = claim(&path, Existing::Refuse, &FILES).unwrap();
+        let refused = claim(&path, Existing::Replace, &FILES).err().unwrap();
         assert!(refused.to_string().contains("in use"), "{refused}");
         drop(first);
-        assert!(claim(&path, Existing::Refuse).is_ok());
+        assert!(claim(&path, Existing::Refuse, &FILES).is_ok());
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
     }
 
@@ -323,9 +326,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("metrics.csv"), "old").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-        let refused = claim(folder.path(), Existing::Refuse).err().unwrap();
+        let refused = claim(folder.path(), Existing::Refuse, &FILES).err().unwrap();
         assert!(refused.is::<crate::usage::Usage>() && refused.to_string().contains("--force"), "{refused}");
-        claim(folder.path(), Existing::Replace).unwrap();
+        claim(folder.path(), Existing::Replace, &FILES).unwrap();
         assert!(!folder.path().join("metrics.csv").exists());
         assert!(folder.path().join("notes.txt").exists());
     }

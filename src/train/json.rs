@@ -23,7 +23,8 @@ impl JsonEvents {
         Self { run: run.to_string(), steps }
     }
 
-    fn write(&self, event: &str, fields: impl Serialize) -> Result<()> {
+    /// An event of this name with `fields`, an object.
+    pub fn write(&self, event: &str, fields: impl Serialize) -> Result<()> {
         let mut object = serde_json::Map::from_iter([
             ("event".to_string(), Value::from(event)),
             ("run".to_string(), Value::from(self.run.as_str())),

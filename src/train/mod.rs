@@ -23,13 +23,13 @@ pub use checkpoint::save_weights;
 pub use config::RunConfig;
 pub use control::{Control, Every, Stop, Wish};
 pub use course::{Course, Reach};
-pub use directory::{Existing, RunDirectory};
+pub use directory::{Existing, RunDirectory, claim};
 pub use json::JsonEvents;
 #[cfg(unix)]
 pub use keys::{Keyboard, Keys};
 pub use lock::{LOCK, Lock};
 pub use observer::{All, Observer, Reason, Start};
 pub use progress::{Bars, Progress, ProgressMode, Speaker};
-pub use run::{Adjustment, Outcome, Run};
+pub use run::{Adjustment, Outcome, Probe, Run};
 #[cfg(unix)]
 pub use signals::listen;

@@ -84,6 +84,13 @@ impl Bars {
         }
     }
 
+    /// A bar over the iterations of what is no run of epochs; hidden where there are no bars.
+    pub fn iterations(&self, count: u64) -> ProgressBar {
+        let bar = self.multi.add(ProgressBar::new(count));
+        bar.set_style(style("{pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg} {eta} left"));
+        bar
+    }
+
     /// One more of the runs is done.
     pub fn run_done(&self) {
         if let Some(runs) = &self.runs {

@@ -1,5 +1,9 @@
 //! One run: spec → schedule, dataset → loader → model → loss → gradients → optimizer.step(rates) → record.
 
+mod probe;
+
+pub use probe::Probe;
+
 use super::checkpoint::{Checkpoint, Position};
 use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
@@ -532,7 +536,7 @@ fn diverged(row: &EpochRow) -> Option<String> {
         return None;
     };
     Some(format!(
-        "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept. Try a smaller --lr, or --warmup",
+        "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept. Try a smaller --lr (`lrsched find` suggests one), or --warmup",
         if name == "loss" { row.loss } else { row.val_loss.unwrap_or(f64::NAN) },
         row.epoch,
         row.learning_rate,

@@ -71,6 +71,8 @@
         if (high > 2 * most) high = most * 1.5;
       }
       if (!log && high > low) { const room = (high - low) * 0.04; low = low >= 0 ? Math.max(0, low - room) : low - room; high += room; }
+      // The labels of marks stand above the lines.
+      if (spec.marks && spec.marks.length) high += (high - low) * 0.2;
       const [x0, x1] = range(all(list, xs), spec.logx);
       const y = axis(low, high, log, height - 40, 8);
       const labels = y.ticks(Math.max(2, Math.floor((height - 48) / 32)));
@@ -127,6 +129,27 @@
 
     const clip = (context, v) => { context.beginPath(); context.rect(v.left, 8, v.width - 10 - v.left, v.height - 48); context.clip(); };
 
+    // Vertical lines; each label in the first row from the top in which it touches no other.
+    const marks = (context, v, ink) => {
+      const rows = [];
+      context.textAlign = "left";
+      for (const mark of spec.marks || []) {
+        const px = v.x.place(mark.x), wide = context.measureText(mark.label).width, right = v.width - 12;
+        const from = px + wide + 6 > right ? Math.max(v.left + 3, px - wide - 5) : px + 5;
+        const row = rows.findIndex((taken) => taken.every(([a, b]) => from > b + 6 || from + wide + 6 < a));
+        const k = row < 0 ? rows.push([]) - 1 : row;
+        rows[k].push([from, from + wide]);
+        context.strokeStyle = ink;
+        context.lineWidth = 1.1;
+        context.setLineDash([4, 3]);
+        context.beginPath(); context.moveTo(px, 8); context.lineTo(px, v.height - 40); context.stroke();
+        context.fillStyle = css("--panel");
+        context.fillRect(from - 2, 10 + k * 14, wide + 4, 14);
+        context.fillStyle = ink;
+        context.fillText(mark.label, from, 17 + k * 14);
+      }
+    };
+
     const draw = () => {
       const context = clear(base);
       const v = (view = layout());
@@ -163,6 +186,7 @@
         context.setLineDash(dash(s.i));
         path(context, s, v);
       }
+      marks(context, v, soft);
       context.restore();
       context.setLineDash([]);
       context.strokeStyle = line;
@@ -248,7 +272,8 @@
     details.addEventListener("toggle", () => {
       if (!details.open || details.querySelector("table")) return;
       const head = make("tr", {}, make("th", { scope: "col" }, spec.xlabel), ...spec.series.map((s) => make("th", { scope: "col" }, s.name)));
-      const x = spec.x || xs(spec.series[0]);
+      // Of tests that ended at different rates the longest has them all.
+      const x = spec.x || spec.series.map(xs).reduce((a, b) => (b.length > a.length ? b : a), []);
       const body = make("tbody");
       x.forEach((value, k) => {
         const cell = (s) => make("td", {}, number(s.y[k]) + (s.s && s.s[k] !== null && s.s[k] !== undefined ? " ± " + number(s.s[k]) : ""));

@@ -47,9 +47,13 @@ fn draw_panel(out: &mut String, panel: &Panel, legend: &[LegendEntry<'_>], width
     let columns = width - margin - 2;
     let mut cells = vec![vec![Cell::default(); columns]; rows];
     draw_series(&mut cells, panel, legend, &x, &y);
+    let labels = draw_marks(&mut cells, panel, &x);
 
     if heading_lines > 0 {
         push_line(out, &cut(&heading, width));
+    }
+    for line in labels {
+        push_line(out, format!("{:margin$}  {line}", "").trim_end());
     }
     let mut labels = vec![String::new(); rows];
     for tick in &y_ticks {
@@ -130,6 +134,40 @@ fn draw_series(cells: &mut [Vec<Cell>], panel: &Panel, legend: &[LegendEntry<'_>
             before = here;
         }
     }
+}
+
+/// A dotted column for each mark where nothing else is drawn. Gives the lines of their labels, each above or beside its column, in as many rows as
+/// they need.
+fn draw_marks(cells: &mut [Vec<Cell>], panel: &Panel, x: &Axis) -> Vec<String> {
+    let columns = cells[0].len();
+    let mut rows: Vec<Vec<char>> = Vec::new();
+    for mark in &panel.marks {
+        let Some(column) = x.place(mark.at).map(|place| (place * (columns - 1) as f64).round() as usize) else {
+            continue;
+        };
+        if column >= columns {
+            continue;
+        }
+        for cell in cells.iter_mut().map(|row| &mut row[column]).filter(|cell| cell.dots == 0 && cell.marker.is_none())
+        {
+            cell.marker = Some('┊');
+        }
+        let text = cut(&mark.label, columns - 1);
+        let length = text.chars().count() + 1;
+        // To the right of its column where there is room.
+        let (start, label) = match column + length <= columns {
+            true => (column, format!("╷{text}")),
+            false => ((column + 1).saturating_sub(length), format!("{text}╷")),
+        };
+        let free =
+            |row: &Vec<char>| row[start.saturating_sub(1)..(start + length + 1).min(columns)].iter().all(|c| *c == ' ');
+        let row = rows.iter().position(free).unwrap_or_else(|| {
+            rows.push(vec![' '; columns]);
+            rows.len() - 1
+        });
+        rows[row][start..start + length].iter_mut().zip(label.chars()).for_each(|(slot, c)| *slot = c);
+    }
+    rows.into_iter().map(String::from_iter).collect()
 }
 
 /// Dots of a braille character, by row and column.

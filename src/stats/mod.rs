@@ -1,8 +1,10 @@
-//! Mean, standard deviation, t-interval, paired difference, smoothing.
+//! Mean, standard deviation, t-interval, paired difference, smoothing; rates suggested by a range test.
 //!
 //! What is not known is `None`, never 0: one run has no deviation.
 
 #![forbid(unsafe_code)]
+
+pub mod suggest;
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Is the rate that `lrsched find` suggests a good one? One range test for each optimizer, then training at the suggestion, at a tenth of it, at ten times it, and
+# at four rates between: seven rates, a factor 10^(1/3) = 2.15 apart. Leaves validation.csv, a picture and a table (validation.png, .svg, .md).
+#
+#   scripts/find_validate.sh [OUT]            default: results/find-validate
+#
+#   LIMIT=20000   train and test on as many images, the same share of each class (default: all 45,000)
+#   OPTIMIZERS="sgd sgd:momentum=0.9 adam" EPOCHS=3 SEED=0 DATASET=cifar10 LRSCHED=target/release/lrsched
+#   FIND=...      more flags for `lrsched find`, such as "--seeds 3"
+#
+# A run that is there already is not done again, so a validation that was stopped goes on where it stood.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+out=${1:-results/find-validate}
+epochs=${EPOCHS:-3}
+seed=${SEED:-0}
+optimizers=${OPTIMIZERS:-"sgd sgd:momentum=0.9 adam"}
+lrsched=${LRSCHED:-target/release/lrsched}
+# As a list of words: an empty one is no argument.
+shared=(--dataset "${DATASET:-cifar10}" --seed "$seed" --progress none)
+if [ -n "${LIMIT:-}" ]; then shared+=(--train-limit "$LIMIT"); fi
+read -r -a find_flags <<<"${FIND:-}"
+
+if [ ! -x "$lrsched" ]; then
+    cargo build --release || exit 1
+fi
+mkdir -p "$out" || exit 1
+
+table="$out/validation.csv"
+echo "optimizer,suggested_lr,lr,val_accuracy,val_loss,exit_code" >"$table"
+for optimizer in $optimizers; do
+    name=$(printf %s "$optimizer" | tr ':=' '--')
+    test="$out/find-$name"
+    if ! grep -q '"status": "finished"' "$test/find.json" 2>/dev/null; then
+        "$lrsched" find "${shared[@]}" "${find_flags[@]}" --optimizer "$optimizer" --out "$test" --force >"$out/find-$name.txt" || exit 1
+    fi
+    suggested=$(sed -n 's/^  "suggested_lr": \([0-9.e-]*\).*/\1/p' "$test/find.json")
+    for power in 0 1 -1 2 -2 3 -3; do
+        rate=$(awk -v s="$suggested" -v p="$power" 'BEGIN { printf "%.3g", s * 10 ^ (p / 3) }')
+        run="$out/runs/$name,lr=$rate"
+        code=0
+        if grep -q '"status": "diverged"' "$run/run.json" 2>/dev/null; then
+            code=4
+        elif ! grep -q '"status": "finished"' "$run/run.json" 2>/dev/null; then
+            "$lrsched" train "${shared[@]}" --optimizer "$optimizer" --lr "$rate" --epochs "$epochs" --out "$run" --force
+            code=$?
+        fi
+        # 0: finished; 4: diverged. Anything else is a mistake in the validation itself.
+        if [ "$code" -ne 0 ] && [ "$code" -ne 4 ]; then exit 1; fi
+        echo "$optimizer,$suggested,$rate,$(tail -n 1 "$run/metrics.csv" | cut -d, -f6,5 | awk -F, '{ print $2 "," $1 }'),$code" >>"$table"
+    done
+done
+cargo run --quiet --release --example find_validation -- "$table"

@@ -1,0 +1,255 @@
+//! `lrsched find`: the learning rate range test.
+
+use super::given::{Given, Setting, add_families, add_settings};
+use super::settings::{self, Output, value};
+use crate::data::{Dataset, DatasetKind};
+use crate::experiment::find::{Ended, FindConfig, FindDirectory, Length, RangeTest};
+use crate::optim;
+use crate::record::{RangeRow, Status};
+use crate::report::load::shell_line;
+use crate::report::range::{self, RangeTests};
+use crate::stats::suggest::{Combined, Method, headline, show};
+use crate::train::{Bars, Control, Existing, JsonEvents, RunConfig};
+use crate::usage;
+use crate::usage::Usage;
+use anyhow::Result;
+use clap::{ArgMatches, Command};
+use serde_json::json;
+use std::cmp::Ordering;
+
+/// The loss fell nowhere, or blew up at once: there is nothing to suggest.
+const NOTHING_FOUND: u8 = 4;
+
+const FIND: &[Setting] = &[
+    value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
+    value(
+        "mode",
+        "NAME",
+        "How the rate climbs: linear, exponential or triangular (up and down again) [default: exponential]",
+    ),
+    value("min-lr", "RATE", "Where the rate starts [default: 1e-5]"),
+    value("max-lr", "RATE", "Where it ends [default: 10]"),
+    value("steps", "N", "Length of the test in iterations [default: 400]"),
+    value("epochs", "N", "Length of the test in passes over the training images, in place of --steps"),
+    value(
+        "eval-every",
+        "N",
+        "Iterations from one look at the validation accuracy to the next [default: 100 looks a test]",
+    ),
+    value("eval-images", "N", "Validation images that each look takes, always the same [default: 500]"),
+    value("smoothing", "BETA", "Of the smoothed loss: 0 is none, 0.98 is fastai's [default: 0.9]"),
+    value("seeds", "N", "Tests with the seeds --seed, --seed + 1, …; suggests the median [default: 1]"),
+];
+
+/// Settings of `train` that a range test has no use for, or says itself.
+const NOT_HERE: [&str; 4] = ["lr", "epochs", "log-steps", "checkpoint-every"];
+
+pub fn command() -> Command {
+    let common: Vec<Setting> =
+        settings::COMMON.iter().filter(|setting| !NOT_HERE.contains(&setting.name)).copied().collect();
+    let command = Command::new("find")
+        .about("Find the learning rate: train while the rate climbs, and see where it learns")
+        .args_override_self(true)
+        .after_help("Example: lrsched find --optimizer adam --seeds 3");
+    add_families(add_settings(command, &[FIND, &common].concat()), &[("optimizer", optim::table())])
+}
+
+pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let given = settings::gather(&command(), matches)?;
+    let quiet = given.switch("quiet")?;
+    let config = config(&given)?;
+    let output = Output::resolve(&given, quiet)?;
+    settings::check_without_images(&config.run)?;
+    if given.switch("print-config")? {
+        let mut table = config.table()?;
+        settings::add_data_dir(&mut table, &output);
+        super::say(&toml::to_string(&table)?)?;
+        return Ok(0);
+    }
+    let dataset = Dataset::open(&output.data)?;
+    // Whatever does not fit the images is found before a folder is made.
+    config.check_with(&dataset)?;
+    let existing = if output.force { Existing::Replace } else { Existing::Refuse };
+    let path = output.directory(&format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
+    let mut directory = FindDirectory::create(&path, existing, &config, &dataset, output.threads)?;
+    let control = Control::default();
+    let tests = match tests(&config, &dataset, &output, &mut directory, &control) {
+        Ok(tests) => RangeTests { name: path.display().to_string(), tests },
+        Err(error) => {
+            // The first error is the one to tell; if this cannot be written either, it has the same cause.
+            let _ = directory.close(Status::Failed, Some(format!("{error:#}")));
+            return Err(error);
+        }
+    };
+    if let Some(stop) = control.stopping() {
+        directory.close(Status::Interrupted, Some("stopped before its end".to_string()))?;
+        return Ok(stop.exit_code());
+    }
+    let said = tests.suggestions();
+    let figure = tests.figure(&said, &title(&config));
+    figure.write_png(&path.join("range.png"))?;
+    figure.write_svg(&path.join("range.svg"))?;
+    let commands = commands(&config, &said, given.text("data-dir"))?;
+    directory.info.suggest(&said);
+    directory.close(Status::Finished, None)?;
+    if output.json {
+        JsonEvents::new(&path.display().to_string(), false).write(
+            "finish",
+            json!({
+                "status": Status::Finished,
+                "suggested_lr": directory.info.suggested_lr,
+                "suggestions": directory.info.suggestions,
+                "commands": commands,
+            }),
+        )?;
+    } else {
+        let width = settings::width();
+        out!("{}", tests.small_figure(&said).terminal(width, 16, console::colors_enabled()));
+        let verdict: Vec<String> = range::verdict(&said).iter().flat_map(|line| range::words(line, width)).collect();
+        out!("{}\n{}", range::terminal(&said, width), verdict.join("\n"));
+        commands.iter().try_for_each(|command| super::say(&format!("  {command}\n")))?;
+        let tables = if config.seeds > 1 { "seed-*/range.csv" } else { "range.csv" };
+        out!("results in {}: {tables}, range.png, range.svg, find.json", path.display());
+    }
+    Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
+}
+
+/// The tests of all seeds, one after the other.
+fn tests(
+    config: &FindConfig,
+    dataset: &Dataset,
+    output: &Output,
+    directory: &mut FindDirectory,
+    control: &Control,
+) -> Result<Vec<(String, Vec<RangeRow>)>> {
+    let bars = Bars::new(output.progress, None);
+    #[cfg(unix)]
+    crate::train::listen(control, bars.speaker())?;
+    let mut tests = Vec::new();
+    for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
+        let run = RunConfig { seed: config.run.seed.saturating_add(index), ..config.run.clone() };
+        let test = RangeTest::new(config, &run, dataset, output.threads)?;
+        let name = format!("seed-{}", run.seed);
+        let label = if config.seeds > 1 { format!("{name}: ") } else { String::new() };
+        let steps = test.steps();
+        let bar = bars.iterations(steps);
+        bars.line(&format!("{label}{}, {steps} iterations", title(config)));
+        let events = JsonEvents::new(&name, false);
+        if output.json {
+            events.write("start", json!({ "config": config.table()?, "iterations": steps }))?;
+        }
+        let mut accuracy = None;
+        let rows = directory.record(run.seed, test, control, &mut |row| {
+            accuracy = row.val_accuracy.or(accuracy);
+            bar.inc(1);
+            let seen = accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
+            let line = format!("lr {}  loss {:.4}  val_accuracy {seen}", show(row.learning_rate), row.smoothed_loss);
+            bar.set_message(line.clone());
+            // Ten lines of a test tell where it stands.
+            if bar.is_hidden() && (row.iteration + 1) % steps.div_ceil(10) == 0 {
+                bars.line(&format!("{label}iteration {}/{steps}  {line}", row.iteration + 1));
+            }
+            if output.json { events.write("iteration", row) } else { Ok(()) }
+        })?;
+        bar.finish_and_clear();
+        let last = rows.last().map_or(0.0, |row| row.learning_rate);
+        bars.line(&format!("{label}{}", ended(directory.info.tests.last().map(|test| test.ended), last)));
+        tests.push((name, rows));
+    }
+    Ok(tests)
+}
+
+fn ended(how: Option<Ended>, rate: f64) -> String {
+    let rate = show(rate);
+    match how {
+        Some(Ended::Diverged) => {
+            format!("stopped at {rate}: the smoothed loss was four times its best; its rows are kept")
+        }
+        Some(Ended::NotANumber) => format!("stopped at {rate}: the loss was no longer a number; its rows are kept"),
+        Some(Ended::Stopped) => format!("stopped by request at {rate}; its rows are kept"),
+        _ => format!("tested up to the end, at {rate}"),
+    }
+}
+
+fn title(config: &FindConfig) -> String {
+    let FindConfig { run, mode, min_lr, max_lr, .. } = config;
+    format!(
+        "{}: {} on {}, {} from {} to {}",
+        run.optimizer,
+        run.model,
+        run.dataset,
+        mode.name(),
+        show(*min_lr),
+        show(*max_lr)
+    )
+}
+
+fn config(given: &Given) -> Result<FindConfig, Usage> {
+    let optimizer = settings::optimizer(given)?;
+    if optimizer.learning_rate().is_some() {
+        return usage!("optimizer: the rate is what `find` looks for; leave lr out of `{optimizer}`");
+    }
+    let (rate, whole) = ("a number above 0", "a whole number of at least 1");
+    let epochs = given.parse("epochs", whole)?.map(Length::Epochs);
+    let steps = given.parse("steps", "a whole number of at least 2")?.map(Length::Steps);
+    let length = match given.order("epochs", "steps") {
+        Some(Ordering::Equal) => {
+            return usage!("--epochs and --steps both say how long the test is; leave one of them out");
+        }
+        Some(Ordering::Less) => steps,
+        _ => epochs.or(steps),
+    };
+    let config = FindConfig {
+        // The epochs of the config are those of a run; a range test goes by its own length.
+        run: RunConfig { epochs: 1, ..settings::run_config(given, optimizer, "constant".parse()?, 1)? },
+        mode: given.parse_own("mode")?.unwrap_or_default(),
+        min_lr: given.parse("min-lr", rate)?.unwrap_or(1e-5),
+        max_lr: given.parse("max-lr", rate)?.unwrap_or(10.0),
+        length: length.unwrap_or(Length::Steps(400)),
+        eval_every: given.parse("eval-every", whole)?,
+        eval_images: given.parse("eval-images", whole)?.unwrap_or(500),
+        smoothing: given.parse("smoothing", "a number from 0 up to, not including, 1")?.unwrap_or(0.9),
+        seeds: given.parse("seeds", whole)?.unwrap_or(1),
+    };
+    config.check()?;
+    Ok(config)
+}
+
+/// What to paste into a shell: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
+fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&str>) -> Result<Vec<String>> {
+    let mut shared = vec!["lrsched".to_string(), "train".to_string()];
+    let usual = settings::run_config(&Given::default(), "sgd".parse()?, "constant".parse()?, 1)?;
+    let usual = toml::Table::try_from(RunConfig {
+        dataset: config.run.dataset,
+        validation: config.run.dataset.default_validation(),
+        ..usual
+    })?;
+    for (key, value) in config.table()? {
+        if usual.get(&key).is_some_and(|usual| *usual != value) || key == "train-limit" {
+            shared.extend([format!("--{key}"), value.as_str().map_or(value.to_string(), str::to_string)]);
+        }
+    }
+    if config.run.dataset != DatasetKind::default() {
+        shared.extend(["--dataset".to_string(), config.run.dataset.to_string()]);
+    }
+    shared.extend(data_dir.into_iter().flat_map(|folder| ["--data-dir".to_string(), folder.to_string()]));
+    let line = |words: &[&str]| {
+        let words = shared.iter().cloned().chain(words.iter().map(ToString::to_string));
+        shell_line(&words.collect::<Vec<_>>())
+    };
+    let rate = |method: Method| {
+        let answer = said.iter().find(|one| one.method == method).and_then(|one| one.answer.as_ref().ok());
+        answer.map(|answer| answer.rate)
+    };
+    let mut lines = Vec::new();
+    let suggested = headline(said).map(|(_, rate)| rate);
+    lines.extend(suggested.map(|rate| line(&["--lr", &show(rate)])));
+    if let Some(max) = rate(Method::Max).or(suggested) {
+        // Without Smith's base his rule of thumb: a quarter of the highest rate.
+        let base = rate(Method::Base).filter(|base| *base < max).unwrap_or(max / 4.0);
+        let max = show(max);
+        lines.push(line(&["--schedule", "one-cycle", "--max-lr", &max, "--div-factor", "4"]));
+        lines.push(line(&["--schedule", "triangular", "--lr", &show(base), "--max-lr", &max, "--step-size", "2ep"]));
+    }
+    Ok(lines)
+}

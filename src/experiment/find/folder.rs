@@ -1,0 +1,178 @@
+//! The folder of a range test: `range.csv` (of several seeds one each, in `seed-N/`), the pictures, and `find.json`.
+
+use super::{Ended, FindConfig, RangeTest};
+use crate::data::Dataset;
+use crate::record::{self, GitState, RangeRow, RowWriter, Status, replace_file};
+use crate::stats::suggest::{Combined, headline, show};
+use crate::train::{Control, Existing, Lock, claim};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// What this program writes into the folder of a range test, and so may remove from it.
+pub const FILES: [&str; 4] = ["range.csv", "range.png", "range.svg", "find.json"];
+
+/// find.json: everything needed to do it again, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FindInfo {
+    /// Of lrsched.
+    pub version: String,
+    /// The command line, one argument each.
+    pub command: Vec<String>,
+    /// The resolved config: every setting, defaults included.
+    pub config: Value,
+    pub git: Option<GitState>,
+    /// What the engine computes with; `None` before the first test.
+    pub kernels: Option<String>,
+    pub threads: usize,
+    pub dataset: record::Dataset,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// `None` while it runs.
+    pub finished: Option<String>,
+    pub status: Status,
+    /// Why it did not get to its end.
+    pub message: Option<String>,
+    pub tests: Vec<Tested>,
+    /// What the methods say, in the order of the table; empty while it runs.
+    pub suggestions: Vec<Found>,
+    /// The rate to train with; `None` where none could be suggested.
+    pub suggested_lr: Option<f64>,
+}
+
+impl FindInfo {
+    /// Takes down what the methods say.
+    pub fn suggest(&mut self, said: &[Combined]) {
+        // As it is shown, and pasted: in three digits.
+        self.suggested_lr = headline(said).and_then(|(_, rate)| show(rate).parse().ok());
+        let found = |one: &Combined| Found {
+            method: one.method.name().to_string(),
+            rate: one.answer.as_ref().ok().map(|answer| answer.rate),
+            lowest: one.spread.map(|spread| spread.0),
+            highest: one.spread.map(|spread| spread.1),
+            seeds: one.answers,
+            reason: one.answer.as_ref().map_or_else(Clone::clone, |answer| answer.reason.clone()),
+        };
+        self.suggestions = said.iter().map(found).collect();
+    }
+}
+
+/// The test of one seed, done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tested {
+    pub seed: u64,
+    /// Below the folder.
+    pub file: String,
+    pub iterations: usize,
+    pub ended: Ended,
+}
+
+/// What one method says over all seeds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    pub method: String,
+    /// The median over the seeds that have an answer.
+    pub rate: Option<f64>,
+    pub lowest: Option<f64>,
+    pub highest: Option<f64>,
+    /// How many seeds have an answer.
+    pub seeds: usize,
+    /// Why this rate, or why none.
+    pub reason: String,
+}
+
+/// The open folder of a range test.
+pub struct FindDirectory {
+    path: PathBuf,
+    several: bool,
+    pub info: FindInfo,
+    /// Held until the last file is written.
+    _lock: Lock,
+}
+
+impl FindDirectory {
+    /// # Errors
+    /// A folder that is in use or not empty, unless it may be replaced; one that cannot be written.
+    pub fn create(
+        path: &Path,
+        existing: Existing,
+        config: &FindConfig,
+        dataset: &Dataset,
+        threads: usize,
+    ) -> Result<Self> {
+        let lock = claim(path, existing, &FILES)?;
+        remove_seeds(path)?;
+        let info = FindInfo {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            command: std::env::args().collect(),
+            config: serde_json::to_value(config.table()?)?,
+            git: GitState::here(),
+            kernels: None,
+            threads,
+            dataset: record::Dataset { name: dataset.name.clone(), digest: dataset.digest().to_string() },
+            started: record::now(),
+            finished: None,
+            status: Status::Running,
+            message: None,
+            tests: Vec::new(),
+            suggestions: Vec::new(),
+            suggested_lr: None,
+        };
+        let directory = Self { path: path.to_path_buf(), several: config.seeds > 1, info, _lock: lock };
+        directory.write()?;
+        Ok(directory)
+    }
+
+    /// Runs the test of `seed`, writing every row as it comes and telling `see` of it.
+    ///
+    /// # Errors
+    /// An engine that fails, a file that cannot be written.
+    pub fn record(
+        &mut self,
+        seed: u64,
+        test: RangeTest<'_>,
+        control: &Control,
+        see: &mut dyn FnMut(&RangeRow) -> Result<()>,
+    ) -> Result<Vec<RangeRow>> {
+        let file = if self.several { format!("seed-{seed}/range.csv") } else { "range.csv".to_string() };
+        self.info.kernels = Some(test.kernels().to_string());
+        let mut writer = RowWriter::create(&self.path.join(&file))?;
+        let mut rows = Vec::new();
+        let ended = test.run(control, &mut |row| {
+            writer.write(row)?;
+            rows.push(row.clone());
+            see(row)
+        })?;
+        self.info.tests.push(Tested { seed, file, iterations: rows.len(), ended });
+        self.write()?;
+        Ok(rows)
+    }
+
+    /// The end: what was found, or what went wrong.
+    pub fn close(&mut self, status: Status, message: Option<String>) -> Result<()> {
+        (self.info.status, self.info.message) = (status, message);
+        self.info.finished = Some(record::now());
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(&self.info)?;
+        text.push('\n');
+        replace_file(&self.path.join("find.json"), text.as_bytes())
+    }
+}
+
+/// Removes the tables of an earlier test of several seeds, and nothing else that may lie there.
+fn remove_seeds(folder: &Path) -> Result<()> {
+    let entries = folder.read_dir().with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("seed-")) {
+        let table = entry.path().join("range.csv");
+        if table.is_file() {
+            std::fs::remove_file(&table).with_context(|| format!("cannot replace {}", table.display()))?;
+            // Only where nothing else is in it.
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! Range tests: what they suggest, as a picture, as a table and for the page.
+
+use super::chart::{Figure, Mark, Panel, Scale, Series, Style};
+use super::escape::escape;
+use super::html::{number_cell, numbers, table};
+use crate::record::RangeRow;
+use crate::stats::suggest::{Combined, Method, Point, combine, headline, range, show, suggest};
+use crate::stats::{median, quantile};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// The methods agree where the rates they suggest are no farther apart than this.
+const AGREE: f64 = 3.0;
+
+/// One setting, tested once for each seed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RangeTests {
+    /// Its folder.
+    pub name: String,
+    /// What each test is called where there are several, and its rows.
+    pub tests: Vec<(String, Vec<RangeRow>)>,
+}
+
+impl RangeTests {
+    /// What the methods say over all tests.
+    pub fn suggestions(&self) -> Vec<Combined> {
+        let point = |row: &RangeRow| Point {
+            rate: row.learning_rate,
+            loss: row.smoothed_loss,
+            accuracy: row.val_accuracy.filter(|accuracy| accuracy.is_finite()),
+        };
+        let of = |rows: &[RangeRow]| suggest(&rows.iter().map(point).collect::<Vec<_>>());
+        combine(&self.tests.iter().map(|(_, rows)| of(rows)).collect::<Vec<_>>())
+    }
+
+    /// The rate against the iteration, and loss and accuracy against the rate, with the suggestions marked.
+    pub fn figure(&self, suggestions: &[Combined], title: &str) -> Figure {
+        let mut rate = Panel { y_scale: Scale::Log, ..Panel::new("Learning rate", "iteration", "learning rate") };
+        rate.series = self.lines("learning rate", |row| Some((row.iteration as f64, row.learning_rate)));
+        let mut panels = vec![rate, self.loss_panel(suggestions)];
+        panels.extend(self.accuracy_panel(suggestions));
+        Figure::new(title, panels)
+    }
+
+    /// The picture without its first panel: what a terminal has room for.
+    pub fn small_figure(&self, suggestions: &[Combined]) -> Figure {
+        let panels = std::iter::once(self.loss_panel(suggestions)).chain(self.accuracy_panel(suggestions)).collect();
+        Figure::new("", panels)
+    }
+
+    fn loss_panel(&self, suggestions: &[Combined]) -> Panel {
+        let mut panel = Panel { x_scale: Scale::Log, ..Panel::new("Training loss", "learning rate", "loss") };
+        // Of several tests the smoothed losses are enough.
+        if let [(_, rows)] = self.tests.as_slice() {
+            let points = rows.iter().map(|row| (row.learning_rate, row.loss)).collect();
+            panel.series.push(Series { style: Style::Grey, ..Series::new("loss of the batch", points) });
+        }
+        panel.series.extend(self.lines("smoothed loss", |row| Some((row.learning_rate, row.smoothed_loss))));
+        panel.y_range = self.loss_range();
+        panel.marks = marks(suggestions, &[Method::Valley, Method::Steepest, Method::Minimum]);
+        panel
+    }
+
+    /// What the rise to infinity at the end leaves of the loss: from below its minimum to above where it starts.
+    fn loss_range(&self) -> Option<(f64, f64)> {
+        let losses = || self.tests.iter().flat_map(|(_, rows)| rows).map(|row| row.smoothed_loss);
+        let lowest = losses().filter(|loss| loss.is_finite()).fold(f64::INFINITY, f64::min);
+        let first: Vec<f64> =
+            self.tests.iter().filter_map(|(_, rows)| Some(rows.get(rows.len() / 20)?.smoothed_loss)).collect();
+        let first = median(&first).filter(|first| first.is_finite() && *first >= lowest)?;
+        let room = (first - lowest).max(0.05 * first);
+        Some(((lowest - 0.5 * room).max(0.0), first + 0.4 * room))
+    }
+
+    fn accuracy_panel(&self, suggestions: &[Combined]) -> Option<Panel> {
+        let mut panel = Panel { x_scale: Scale::Log, ..Panel::new("Validation accuracy", "learning rate", "accuracy") };
+        panel.series = self.lines("validation accuracy", |row| Some((row.learning_rate, row.val_accuracy?)));
+        panel.marks = marks(suggestions, &[Method::Plateau, Method::Base, Method::Max]);
+        let seen: Vec<f64> = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).collect();
+        let (low, high) = quantile(&seen, 0.0).zip(quantile(&seen, 1.0))?;
+        // The labels of the marks stand above the line.
+        panel.y_range = (high > low).then(|| ((low - 0.05 * (high - low)).max(0.0), high + 0.25 * (high - low)));
+        Some(panel)
+    }
+
+    /// A line for each test, named after it where there are several.
+    fn lines(&self, name: &str, point: impl Fn(&RangeRow) -> Option<(f64, f64)>) -> Vec<Series> {
+        let single = self.tests.len() == 1;
+        let line = |(test, rows): &(String, Vec<RangeRow>)| {
+            Series::new(if single { name } else { test }, rows.iter().filter_map(&point).collect())
+        };
+        self.tests.iter().map(line).collect()
+    }
+
+    /// The charts of the page; `place` tells those of several settings apart.
+    pub fn charts(&self, place: usize, suggestions: &[Combined]) -> Vec<Value> {
+        let panels = std::iter::once(self.loss_panel(suggestions)).chain(self.accuracy_panel(suggestions));
+        let chart = |(i, panel): (usize, Panel)| {
+            let mut colour = 0;
+            let line = |series: &Series| {
+                let (x, y): (Vec<f64>, Vec<f64>) = series.points.iter().copied().unzip();
+                let own = if series.style == Style::Grey { -1 } else { colour };
+                colour += i32::from(own >= 0);
+                json!({ "i": own, "name": series.name, "x": numbers(&x), "y": numbers(&y) })
+            };
+            let mut series: Vec<Value> = panel.series.iter().map(line).collect();
+            // The page draws the first line last: single batches lie behind what they come to.
+            series.sort_by_key(|line| line["i"] == json!(-1));
+            let marks: Vec<Value> =
+                panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label })).collect();
+            json!({
+                "id": format!("{}{place}", ["range", "accuracy"][i]), "title": format!("{}: {}", panel.title, self.name),
+                "shared": false, "kind": panel.y_label, "logx": true, "xlabel": panel.x_label, "ylabel": panel.y_label,
+                "series": series, "marks": marks,
+            })
+        };
+        panels.enumerate().map(chart).collect()
+    }
+
+    /// The suggestions for the page.
+    pub fn html(&self, suggestions: &[Combined]) -> String {
+        let row = |one: &Combined| {
+            let rate = one.answer.as_ref().ok().map(|answer| answer.rate);
+            format!(
+                "<tr><th scope=row class=w>{}</th>{}{}<td class=w>{}</td></tr>\n",
+                escape(one.method.name()),
+                number_cell(rate, rate.map_or("–".to_string(), show)),
+                number_cell(None, spread(one)),
+                escape(reason(one))
+            )
+        };
+        let rows: String = suggestions.iter().map(row).collect();
+        let caption = format!("Suggested rates: {}", escape(&self.name));
+        let summary = verdict(suggestions).join(" ");
+        format!("{}<p>{}</p>", table(&caption, &["method", "rate", "spread", "why"], &rows), escape(&summary))
+    }
+}
+
+/// The suggestions as Markdown.
+pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
+    let mut out =
+        format!("## Range test {}\n\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n", tests.name);
+    for one in suggestions {
+        let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
+        let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), reason(one));
+    }
+    let _ = writeln!(out, "\n{}", verdict(suggestions).join(" "));
+    out
+}
+
+/// Vertical lines for those of `methods` that have an answer.
+fn marks(suggestions: &[Combined], methods: &[Method]) -> Vec<Mark> {
+    let mark = |one: &Combined| {
+        let rate = one.answer.as_ref().ok()?.rate;
+        Some(Mark { at: rate, label: format!("{} {}", one.method.name(), show(rate)) })
+    };
+    suggestions.iter().filter(|one| methods.contains(&one.method)).filter_map(mark).collect()
+}
+
+fn reason(one: &Combined) -> &str {
+    match &one.answer {
+        Ok(answer) => &answer.reason,
+        Err(why) => why,
+    }
+}
+
+/// `0.0051 to 0.0092`; nothing for a single test.
+fn spread(one: &Combined) -> String {
+    match one.spread {
+        Some((low, high)) if one.tests > 1 => format!("{} to {}", show(low), show(high)),
+        _ => String::new(),
+    }
+}
+
+/// In words: the rate to train with, and how far it can be trusted.
+pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
+    let Some((method, rate)) = headline(suggestions) else {
+        return vec!["No method can suggest a rate; the table says why.".to_string()];
+    };
+    let mut lines = vec![format!("Suggested rate: {} ({}).", show(rate), method.name())];
+    let of = suggestions.iter().find(|one| one.method == method);
+    lines.extend(of.filter(|one| one.tests > 1).map(|one| {
+        let within = one.spread.map_or(1.0, |(low, high)| high / low);
+        format!("Over {} seeds it varies by a factor of {within:.1}.", one.tests)
+    }));
+    lines.push(match range(suggestions) {
+        Some((low, high)) if high / low <= AGREE => format!("The methods agree within a factor of {:.1}.", high / low),
+        Some((low, high)) => format!(
+            "The methods differ by a factor of {:.1}, from {} to {}: look at the picture before a long run.",
+            high / low,
+            show(low),
+            show(high)
+        ),
+        None => "No other method has an answer to compare it with.".to_string(),
+    });
+    lines
+}
+
+/// For a page of range tests alone: the verdict, or of several tests the rate of each.
+pub fn summary(tests: &[RangeTests], said: &[Vec<Combined>]) -> String {
+    match said {
+        [only] => verdict(only).join(" "),
+        _ => {
+            let each = tests.iter().zip(said).map(|(tests, said)| format!("{}: {}", tests.name, verdict(said)[0]));
+            each.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
+/// The suggestions for a terminal of `width` columns: method, rate, spread over the seeds, and why.
+pub fn terminal(suggestions: &[Combined], width: usize) -> String {
+    let cells: Vec<[String; 3]> = suggestions
+        .iter()
+        .map(|one| {
+            let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
+            [one.method.name().to_string(), rate, spread(one)]
+        })
+        .collect();
+    let heads = ["method", "rate", if suggestions.iter().any(|one| one.tests > 1) { "spread" } else { "" }];
+    let widest = |i: usize| cells.iter().map(|row| row[i].chars().count()).max().unwrap_or(0).max(heads[i].len());
+    let widths = [widest(0), widest(1), widest(2)];
+    let indent = widths.iter().filter(|width| **width > 0).map(|width| width + 2).sum::<usize>();
+    let mut out = String::new();
+    let mut push = |row: [&str; 3], why: &str| {
+        let mut line = format!("{:1$}", row[0], widths[0]);
+        let _ = write!(line, "  {:>1$}", row[1], widths[1]);
+        if widths[2] > 0 {
+            let _ = write!(line, "  {:1$}", row[2], widths[2]);
+        }
+        let mut pieces = words(why, width.saturating_sub(indent).max(20)).into_iter();
+        let _ = writeln!(out, "{line}  {}", pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let _ = writeln!(out, "{:indent$}{piece}", "");
+        }
+    };
+    push(heads, "why");
+    for (row, one) in cells.iter().zip(suggestions) {
+        push([&row[0], &row[1], &row[2]], reason(one));
+    }
+    out
+}
+
+/// `text` in lines of at most `room` characters, cut between words.
+pub fn words(text: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
+}

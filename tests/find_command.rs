@@ -1,0 +1,335 @@
+//! `lrsched find`, as a user runs it.
+
+mod common;
+
+use common::{TINY, cifar10, lrsched};
+use std::fs;
+use std::process::Output;
+
+/// A test that takes a moment and finds something: the embedded images are learned within 60 small batches.
+const QUICK: [&str; 8] = ["--steps", "60", "--min-lr", "1e-4", "--eval-images", "50", "--eval-every", "2"];
+
+fn find(folder: &tempfile::TempDir, flags: &[&str]) -> Output {
+    lrsched(folder).arg("find").args(TINY).args(["--out", "test"]).args(flags).output().unwrap()
+}
+
+fn read(folder: &tempfile::TempDir, file: &str) -> String {
+    fs::read_to_string(folder.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn rows(folder: &tempfile::TempDir, file: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(folder.path().join(file)).unwrap();
+    reader.records().map(|record| record.unwrap().iter().map(String::from).collect()).collect()
+}
+
+fn column(rows: &[Vec<String>], place: usize) -> Vec<f64> {
+    rows.iter().map(|row| row[place].parse().unwrap()).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_test_leaves_its_table_pictures_and_everything_needed_to_do_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &[&QUICK[..], &["--max-lr", "0.1", "--momentum", "0.9"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = read(&folder, "test/range.csv");
+    assert_eq!(table.lines().next(), Some("iteration,learning_rate,momentum,loss,smoothed_loss,val_accuracy"));
+    let rows = rows(&folder, "test/range.csv");
+    let iterations: Vec<String> = rows.iter().map(|row| row[0].clone()).collect();
+    assert_eq!(iterations, (0..60).map(|i| i.to_string()).collect::<Vec<_>>());
+    assert!(rows.iter().all(|row| row[2] == "0.9"));
+    // min · (max / min)^(i/n), n the last iteration.
+    for (i, rate) in column(&rows, 1).into_iter().enumerate() {
+        assert!((rate / (1e-4 * 1000_f64.powf(i as f64 / 59.0)) - 1.0).abs() < 1e-12, "{i}: {rate}");
+    }
+    // A look at the accuracy every second iteration, and after the last one.
+    let looked: Vec<bool> = rows.iter().map(|row| !row[5].is_empty()).collect();
+    assert_eq!(looked, (0..60).map(|i| i % 2 == 0 || i == 59).collect::<Vec<_>>());
+    // Bias-corrected: mₜ = 0.9 mₜ₋₁ + 0.1 xₜ, over 1 − 0.9ᵗ.
+    let (losses, smoothed) = (column(&rows, 3), column(&rows, 4));
+    let mut average = 0.0;
+    for (t, (loss, smoothed)) in losses.iter().zip(&smoothed).enumerate() {
+        average = 0.9 * average + 0.1 * loss;
+        let expected = average / (1.0 - 0.9_f64.powi(t as i32 + 1));
+        assert!((smoothed / expected - 1.0).abs() < 1e-9, "{t}: {smoothed}, expected {expected}");
+    }
+    for picture in ["range.png", "range.svg"] {
+        assert!(fs::metadata(folder.path().join("test").join(picture)).unwrap().len() > 1000);
+    }
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    assert_eq!((&info["status"], &info["config"]["mode"]), (&"finished".into(), &"exponential".into()));
+    assert!(info["suggested_lr"].as_f64().unwrap() > 0.0);
+    assert_eq!(info["tests"][0]["iterations"], 60);
+    assert!(!folder.path().join("test/weights.safetensors").exists());
+}
+
+#[test]
+fn it_ends_with_commands_that_run_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &[&QUICK[..], &["--max-lr", "3", "--momentum", "0.9", "--nesterov"]].concat());
+    let stdout = text(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", text(&output.stderr));
+    assert!(!stdout.contains("NaN") && !stdout.contains("None"), "{stdout}");
+    for method in ["plateau", "valley", "steepest", "minimum/10", "Smith's base", "Smith's max", "max/4"] {
+        assert!(stdout.contains(method), "{method}: {stdout}");
+    }
+    let commands: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("  lrsched ")).collect();
+    assert_eq!(commands.len(), 3, "{stdout}");
+    for (place, (command, parts)) in commands
+        .iter()
+        .zip([&["--lr"][..], &["one-cycle", "--max-lr", "--div-factor 4"], &["triangular", "--lr", "--max-lr"]])
+        .enumerate()
+    {
+        assert!(parts.iter().all(|part| command.contains(part)), "{command}");
+        for setting in
+            ["--optimizer sgd:momentum=0.9,nesterov", "--train-limit 96", "--batch-size 32", "--dataset synthetic"]
+        {
+            assert!(command.contains(setting), "{command}");
+        }
+        let script = format!("'{}' {command} --epochs 2 -q --out run{place}", env!("CARGO_BIN_EXE_lrsched"));
+        let status = std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).status().unwrap();
+        assert!([Some(0), Some(4)].contains(&status.code()), "{script}: {status}");
+        assert!(read(&folder, &format!("run{place}/run.json")).contains("sgd:momentum=0.9,nesterov"));
+    }
+}
+
+#[test]
+fn linear_and_triangular_tests_go_by_their_formulas() {
+    let folder = tempfile::tempdir().unwrap();
+    let rates = |mode: &str| {
+        let flags = ["--mode", mode, "--min-lr", "0.001", "--max-lr", "0.005", "--steps", "9", "--force"];
+        find(&folder, &flags);
+        column(&rows(&folder, "test/range.csv"), 1)
+    };
+    let near = |found: &[f64], expected: &[f64]| {
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(expected).all(|(a, b)| (a / b - 1.0).abs() < 1e-12), "{found:?}");
+    };
+    near(&rates("linear"), &[0.001, 0.0015, 0.002, 0.0025, 0.003, 0.0035, 0.004, 0.0045, 0.005]);
+    near(&rates("triangular"), &[0.001, 0.002, 0.003, 0.004, 0.005, 0.004, 0.003, 0.002, 0.001]);
+}
+
+#[test]
+fn a_test_that_blows_up_stops_there_keeps_its_rows_and_still_suggests() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &["--steps", "120", "--min-lr", "1e-4", "--max-lr", "1e6", "--eval-images", "50"]);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    let rows = rows(&folder, "test/range.csv");
+    assert!(rows.len() < 120, "it went on to the end");
+    let smoothed = column(&rows, 4);
+    let mut best = f64::INFINITY;
+    for (i, loss) in smoothed.iter().enumerate() {
+        let over = !loss.is_finite() || *loss > 4.0 * best;
+        assert_eq!(over, i + 1 == smoothed.len(), "iteration {i}: {loss} after {best}");
+        best = best.min(*loss);
+    }
+    assert!(!stdout.contains("NaN"), "{stdout}{stderr}");
+    assert!(read(&folder, "test/find.json").contains("\"finished\""));
+}
+
+#[test]
+fn where_nothing_is_learned_every_method_says_why_and_the_exit_code_is_4() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &["--steps", "40", "--min-lr", "1e-9", "--max-lr", "1e-8", "--eval-images", "50"]);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{stdout}");
+    assert!(stdout.contains("nothing was learned") && stdout.contains("No method can suggest a rate"), "{stdout}");
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    assert!(info["suggested_lr"].is_null());
+    // At once at a rate that nothing survives: two rows, the second of them NaN.
+    let output = find(&folder, &["--steps", "40", "--min-lr", "1e30", "--max-lr", "1e31", "--force"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(read(&folder, "test/range.csv").lines().count() < 6);
+}
+
+#[test]
+fn several_seeds_have_a_table_each_and_the_median_and_the_spread_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        find(&folder, &[&QUICK[..], &["--seeds", "2", "--seed", "5", "--momentum", "0.9", "--max-lr", "1"]].concat());
+    let stdout = text(&output.stdout);
+    assert!(output.status.success(), "{stdout}");
+    let first = column(&rows(&folder, "test/seed-5/range.csv"), 3);
+    let second = column(&rows(&folder, "test/seed-6/range.csv"), 3);
+    assert_ne!(first, second);
+    assert!(stdout.contains("of 2 seeds") && stdout.contains("Over 2 seeds") && stdout.contains("spread"), "{stdout}");
+    // A later test of one seed leaves nothing of them behind.
+    assert!(find(&folder, &[&QUICK[..], &["--force", "--momentum", "0.9", "--max-lr", "1"]].concat()).status.success());
+    assert!(!folder.path().join("test/seed-5").exists() && folder.path().join("test/range.csv").exists());
+}
+
+#[test]
+fn the_same_seed_finds_the_same_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = |threads: &str| {
+        find(&folder, &["--steps", "12", "--max-lr", "0.1", "--threads", threads, "--dropout", "0.2", "--force"]);
+        read(&folder, "test/range.csv")
+    };
+    let one = table("1");
+    assert_eq!(one.lines().count(), 13);
+    assert_eq!(one, table("3"));
+}
+
+#[test]
+fn the_printed_config_finds_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--steps", "15", "--max-lr", "0.5", "--mode", "linear", "--optimizer", "adam", "--beta2", "0.99"];
+    let printed = find(&folder, &[&flags[..], &["--smoothing", "0.5", "--print-config"]].concat());
+    assert!(printed.status.success() && !folder.path().join("test").exists());
+    fs::write(folder.path().join("again.toml"), &printed.stdout).unwrap();
+    find(&folder, &[&flags[..], &["--smoothing", "0.5"]].concat());
+    let again = ["find", "--config", "again.toml", "--out", "again", "-q"];
+    let output = lrsched(&folder).args(again).output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    assert_eq!(read(&folder, "test/range.csv"), read(&folder, "again/range.csv"));
+}
+
+#[test]
+fn a_range_test_of_epochs_takes_them_whole_and_an_update_of_several_micro_batches_is_one_iteration() {
+    let folder = tempfile::tempdir().unwrap();
+    // 96 images in batches of 32: 3 iterations an epoch.
+    find(&folder, &["--epochs", "4", "--max-lr", "0.01"]);
+    assert_eq!(rows(&folder, "test/range.csv").len(), 12);
+    let full = ["find", "--dataset", "synthetic", "--train-limit", "600", "--batch-size", "full", "--steps", "3", "-q"];
+    let output =
+        lrsched(&folder).args(full).args(["--max-lr", "0.01", "--eval-images", "20", "--out", "full"]).output();
+    assert_eq!(output.unwrap().status.code(), Some(4), "three iterations are too few to suggest anything");
+    assert_eq!(rows(&folder, "full/range.csv").len(), 3);
+}
+
+#[test]
+fn its_first_losses_are_those_of_a_run_at_the_same_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    // Rates so close that the two networks stay the same in f32.
+    find(&folder, &["--min-lr", "0.01", "--max-lr", "0.010000000001", "--steps", "6", "--seed", "3"]);
+    let flags = ["--lr", "0.01", "--epochs", "2", "--seed", "3", "--log-steps", "--out", "run"];
+    lrsched(&folder).arg("train").args(TINY).args(flags).assert().success();
+    let (found, trained) = (column(&rows(&folder, "test/range.csv"), 3), column(&rows(&folder, "run/steps.csv"), 4));
+    assert_eq!(found, trained);
+}
+
+#[test]
+fn events_are_one_json_object_a_line_and_plain_progress_is_lines_without_control_characters() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny: Vec<&str> = TINY.iter().copied().filter(|flag| !["--progress", "none"].contains(flag)).collect();
+    let flags = ["--steps", "20", "--max-lr", "0.5", "--json", "--out", "test"];
+    let output = lrsched(&folder).arg("find").args(tiny).args(flags).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert!(!stderr.contains(['\u{1b}', '\r']), "{stderr:?}");
+    assert_eq!(stderr.lines().filter(|line| line.starts_with("iteration ")).count(), 10, "{stderr}");
+    let events: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((events[0]["event"].as_str(), events.len()), (Some("start"), 22));
+    assert!(events[1..21].iter().all(|event| event["event"] == "iteration" && event["learning_rate"].is_number()));
+    assert_eq!(events[21]["event"], "finish");
+    assert_eq!(events[21]["suggestions"].as_array().unwrap().len(), 7);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));
+    command
+        .arg("find")
+        .args(TINY)
+        .args(["--steps", "100000", "--max-lr", "1e-4", "--out", "test"])
+        .current_dir(&folder);
+    let mut running = command.spawn().unwrap();
+    let table = folder.path().join("test/range.csv");
+    while fs::read_to_string(&table).map_or(0, |text| text.lines().count()) < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    assert!(fs::read_to_string(&table).unwrap().ends_with('\n'));
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    assert_eq!((&info["status"], &info["tests"][0]["ended"]), (&"interrupted".into(), &"stopped".into()));
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_refused_and_force_removes_only_what_a_test_left() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("test/seed-1")).unwrap();
+    fs::write(folder.path().join("test/seed-1/notes.txt"), "mine").unwrap();
+    fs::write(folder.path().join("test/seed-1/range.csv"), "old").unwrap();
+    let refused = find(&folder, &["--steps", "5"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("--force") && text(&refused.stderr).lines().count() == 1);
+    find(&folder, &["--steps", "5", "--force"]);
+    assert!(folder.path().join("test/seed-1/notes.txt").exists());
+    assert!(!folder.path().join("test/seed-1/range.csv").exists() && folder.path().join("test/range.csv").exists());
+}
+
+#[test]
+fn mistakes_are_one_line_with_the_value_and_the_rule_and_leave_nothing_behind() {
+    let cases: [(&[&str], &[&str]); 17] = [
+        (&["--min-lr", "1", "--max-lr", "0.1"], &["min-lr must be below max-lr", "1 and 0.1"]),
+        (&["--min-lr", "0.1", "--max-lr", "0.1"], &["min-lr must be below max-lr"]),
+        (&["--min-lr", "0"], &["min-lr must be a number above 0, got 0"]),
+        (&["--min-lr", "-1e-3"], &["min-lr", "-0.001"]),
+        (&["--max-lr", "inf"], &["max-lr", "inf"]),
+        (&["--max-lr", "NaN"], &["max-lr", "NaN"]),
+        (&["--steps", "0"], &["steps must be from 2", "got 0"]),
+        (&["--steps", "1"], &["steps must be from 2", "got 1"]),
+        (&["--epochs", "0"], &["epochs must be at least 1"]),
+        (&["--epochs", "2", "--steps", "10"], &["--epochs", "--steps", "leave one of them out"]),
+        (&["--mode", "exponental"], &["unknown mode", "did you mean `exponential`?"]),
+        (&["--eval-every", "0"], &["eval-every", "got 0"]),
+        (&["--eval-images", "0"], &["eval-images", "got 0"]),
+        (&["--smoothing", "1"], &["smoothing", "got 1"]),
+        (&["--seeds", "0"], &["seeds must be from 1", "got 0"]),
+        (&["--optimizer", "adam:lr=0.1"], &["leave lr out", "adam:lr=0.1"]),
+        (&["--lr", "0.1"], &["--lr"]),
+    ];
+    for (flags, parts) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let output = find(&folder, flags);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(parts.iter().all(|part| stderr.contains(part)), "{flags:?}: {stderr}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{flags:?} left something");
+    }
+}
+
+#[test]
+fn the_length_on_the_command_line_goes_before_the_other_one_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), "epochs = 3\n").unwrap();
+    let output = find(&folder, &["--config", "c.toml", "--steps", "7", "--print-config"]);
+    let table: toml::Table = text(&output.stdout).parse().unwrap();
+    assert_eq!((table.get("steps").and_then(toml::Value::as_integer), table.get("epochs")), (Some(7), None));
+}
+
+#[test]
+fn a_report_shows_the_tests_with_what_they_suggest_and_the_seeds_of_one_test_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let quick = [&QUICK[..], &["--momentum", "0.9", "--max-lr", "1", "--seeds", "2"]].concat();
+    find(&folder, &quick);
+    lrsched(&folder).args(["report", "test", "--md", "--png", "--svg"]).assert().success();
+    let page = read(&folder, "report.html");
+    assert!(page.contains("Suggested rates: test") && page.contains("Suggested rate: "), "no suggestions");
+    assert_eq!(page.matches("<figcaption>Training loss: test</figcaption>").count(), 1);
+    assert!(page.contains("\"seed-0\"") && page.contains("\"seed-1\""));
+    let markdown = read(&folder, "report.md");
+    assert!(markdown.contains("## Range test test") && markdown.contains("| plateau |"), "{markdown}");
+    assert!(fs::metadata(folder.path().join("report.png")).unwrap().len() > 5000);
+}
+
+#[test]
+fn on_real_images_a_rate_within_reason_is_suggested() {
+    let Some(data) = cifar10("on_real_images_a_rate_within_reason_is_suggested") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        ["--optimizer", "adam", "--steps", "80", "--batch-size", "64", "--train-limit", "5000", "--eval-images", "200"];
+    let output = lrsched(&folder).args(["find", "-q", "--out", "test"]).args(flags).env("LRSCHED_DATA", data).output();
+    assert!(output.unwrap().status.success());
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    let rate = info["suggested_lr"].as_f64().unwrap();
+    assert!((1e-4..2e-2).contains(&rate), "{rate}; Adam's usual rate is 0.001");
+}

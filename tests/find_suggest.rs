@@ -1,0 +1,310 @@
+//! The rates that a range test suggests: on stored curves, and against what fastai and pytorch-lr-finder say about the same curves.
+//!
+//! The curves, and the peers' figures, were made by `scripts/golden_range.py`.
+
+use lrsched::stats::suggest::{
+    Answer, Combined, Method, Point, Suggestion, combine, headline, range, steepest, suggest, valley,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+type Curve = Vec<Point>;
+
+fn golden(file: &str) -> Vec<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/range").join(file);
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.records().map(|record| record.unwrap().iter().map(String::from).collect()).collect()
+}
+
+fn curves() -> BTreeMap<String, Curve> {
+    let mut curves: BTreeMap<String, Curve> = BTreeMap::new();
+    for row in golden("curves.csv") {
+        let number = |i: usize| row[i].parse::<f64>().unwrap();
+        let accuracy = (!row[3].is_empty()).then(|| number(3));
+        curves.entry(row[0].clone()).or_default().push(Point { rate: number(1), loss: number(2), accuracy });
+    }
+    curves
+}
+
+/// The rate that `function` of a peer suggests.
+fn peer(curve: &str, function: &str) -> f64 {
+    let rows = golden("peers.csv");
+    let row = rows.iter().find(|row| row[0] == curve && row[1] == function);
+    row.unwrap_or_else(|| panic!("{curve}: no {function}"))[2].parse().unwrap()
+}
+
+fn of(points: &[Point], method: Method) -> Result<Answer, String> {
+    suggest(points).into_iter().find(|suggestion| suggestion.method == method).unwrap().answer
+}
+
+fn rate(curve: &str, method: Method) -> f64 {
+    of(&curves()[curve], method).unwrap_or_else(|why| panic!("{curve}: {why}")).rate
+}
+
+fn why_not(curve: &str, method: Method) -> String {
+    of(&curves()[curve], method).err().unwrap_or_else(|| panic!("{curve}: {method:?} has an answer"))
+}
+
+/// Rates and losses as fastai and pytorch-lr-finder trim them.
+fn trimmed(curve: &str) -> (Vec<f64>, Vec<f64>) {
+    let points = &curves()[curve];
+    let kept = points[10..points.len() - 5].iter().take_while(|point| point.loss.is_finite());
+    kept.map(|point| (point.rate, point.loss)).unzip()
+}
+
+fn near(found: f64, expected: f64) {
+    assert!((found / expected - 1.0).abs() < 1e-9, "{found}, expected {expected}");
+}
+
+#[test]
+fn the_valley_is_fastais_on_every_curve_that_has_one() {
+    for curve in ["smooth", "noisy", "monotone", "never-diverging", "nan-tail", "two-valleys"] {
+        near(rate(curve, Method::Valley), peer(curve, "fastai.valley"));
+    }
+    // Where nothing falls fastai still names a place, and so does the bare function; a suggestion says why there is none.
+    for curve in ["rising", "flat-noise"] {
+        let (rates, losses) = trimmed(curve);
+        near(rates[valley(&losses).map_or(0, |valley| valley.place)], peer(curve, "fastai.valley"));
+        assert!(why_not(curve, Method::Valley).contains("nothing was learned"));
+    }
+}
+
+#[test]
+fn the_minimum_is_fastais_where_it_lies_inside_and_else_says_that_it_lies_beyond() {
+    for curve in ["smooth", "noisy", "never-diverging", "nan-tail", "two-valleys"] {
+        near(rate(curve, Method::Minimum), peer(curve, "fastai.minimum"));
+    }
+    assert!(why_not("monotone", Method::Minimum).contains("raise --max-lr"));
+}
+
+#[test]
+fn the_slope_between_neighbours_is_steepest_where_pytorch_lr_finder_says() {
+    for curve in ["smooth", "noisy", "monotone", "never-diverging", "two-valleys", "flat-noise"] {
+        let (rates, losses) = trimmed(curve);
+        near(rates[steepest(&rates, &losses, 1).unwrap().0], peer(curve, "pytorch-lr-finder.steepest"));
+    }
+    // It names the slowest rise where nothing falls.
+    let (rates, losses) = trimmed("rising");
+    assert_eq!(steepest(&rates, &losses, 1), None);
+}
+
+#[test]
+fn the_steepest_slope_is_within_a_step_or_two_of_the_peers_on_smooth_curves_and_not_led_astray_by_noise() {
+    let step = (1e6_f64).powf(1.0 / 99.0);
+    for curve in ["smooth", "nan-tail"] {
+        let apart = (rate(curve, Method::Steepest) / peer(curve, "fastai.steep")).ln().abs();
+        assert!(apart <= 2.01 * step.ln(), "{curve}: {apart}");
+    }
+    // Without the noise it is at 0.003.
+    let noisy = rate("noisy", Method::Steepest);
+    assert!((0.0015..0.006).contains(&noisy), "{noisy}");
+}
+
+#[test]
+fn every_answer_is_a_rate_that_was_tested_and_every_refusal_a_sentence() {
+    for (name, points) in curves() {
+        let (low, high) = (points[0].rate, points[points.len() - 1].rate);
+        for Suggestion { method, answer } in suggest(&points) {
+            match answer {
+                // minimum/10 and max/4 may lie below the lowest rate tested.
+                Ok(Answer { rate, reason }) => assert!(
+                    rate.is_finite() && rate >= low / 10.0 && rate <= high && !reason.is_empty(),
+                    "{name} {method:?}: {rate}"
+                ),
+                Err(why) => assert!(why.len() > 20, "{name} {method:?}: {why}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_curve_that_never_falls_or_is_noise_suggests_nothing_and_says_that_nothing_was_learned() {
+    for curve in ["rising", "flat-noise"] {
+        for method in [Method::Valley, Method::Steepest, Method::Minimum] {
+            assert!(why_not(curve, method).contains("nothing was learned"));
+        }
+    }
+    assert!(why_not("flat-noise", Method::Plateau).contains("never rises"));
+    assert!(why_not("rising", Method::Base).contains("0 looks"));
+}
+
+#[test]
+fn a_monotone_curve_has_a_valley_that_says_it_goes_on() {
+    let answer = of(&curves()["monotone"], Method::Valley).unwrap();
+    assert!(answer.reason.contains("still falls at the end"), "{}", answer.reason);
+}
+
+#[test]
+fn a_nan_tail_changes_nothing_that_came_before_it() {
+    for method in [Method::Valley, Method::Minimum] {
+        near(rate("nan-tail", method), rate("smooth", method));
+    }
+}
+
+#[test]
+fn a_fall_that_ends_in_a_sudden_blow_up_has_its_minimum_there_and_asks_for_no_higher_rates() {
+    let mut points = curves()["monotone"].clone();
+    for (i, point) in points.iter_mut().enumerate().skip(97) {
+        point.loss = [3.0, 9.0, f64::NAN][i - 97];
+    }
+    let minimum = of(&points, Method::Minimum).unwrap();
+    near(minimum.rate, points[94].rate / 10.0);
+    let valley = of(&points, Method::Valley).unwrap();
+    assert!(!valley.reason.contains("still falls"), "{}", valley.reason);
+}
+
+#[test]
+fn a_loss_that_falls_from_where_it_blew_up_is_not_the_steepest() {
+    let mut points = curves()["smooth"].clone();
+    let before = of(&points, Method::Steepest).unwrap().rate;
+    for (i, point) in points.iter_mut().enumerate().skip(75) {
+        point.loss = 60.0 - 2.0 * (i - 75) as f64;
+    }
+    near(of(&points, Method::Steepest).unwrap().rate, before);
+}
+
+#[test]
+fn of_two_valleys_the_longer_one_counts() {
+    let (rates, losses) = trimmed("two-valleys");
+    let valley = valley(&losses).unwrap();
+    assert!(rates[valley.end] > 0.1 && rates[valley.place] < 0.1, "{valley:?}");
+    // Two falls of equal steps: the one with more of them, wherever it stands.
+    let falls = |first: usize, second: usize| -> Vec<f64> {
+        let fall = |n: usize, from: f64| (0..n).map(move |i| from - i as f64);
+        fall(first, 100.0).chain(fall(second, 300.0)).collect()
+    };
+    assert_eq!(lrsched::stats::suggest::valley(&falls(10, 30)).unwrap().end, 39);
+    assert_eq!(lrsched::stats::suggest::valley(&falls(30, 10)).unwrap().end, 29);
+}
+
+#[test]
+fn rates_and_losses_that_are_none_never_make_a_suggestion_that_is_none() {
+    let mut points = curves()["smooth"].clone();
+    for (i, point) in points.iter_mut().enumerate() {
+        match i % 7 {
+            1 => point.rate = [0.0, f64::NAN, -1.0, f64::INFINITY][i % 4],
+            3 => point.accuracy = None,
+            _ => {}
+        }
+    }
+    let zeros = points.iter().map(|point| Point { loss: 0.0, accuracy: Some(0.0), ..*point }).collect();
+    for points in [points, zeros] {
+        for Suggestion { method, answer } in suggest(&points) {
+            assert!(
+                answer.as_ref().map_or(true, |answer| answer.rate.is_finite() && answer.rate > 0.0),
+                "{method:?}: {answer:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn empty_and_short_curves_say_that_they_are_too_short() {
+    let points: Curve = curves()["smooth"][..7].to_vec();
+    for points in [&[][..], &points[..1], &points] {
+        for Suggestion { method, answer } in suggest(points) {
+            let why = answer.err().unwrap_or_else(|| panic!("{method:?} of {} points", points.len()));
+            assert!(why.contains("too few") || method == Method::Floor, "{why}");
+        }
+    }
+    assert_eq!(valley(&[]), None);
+    assert_eq!(valley(&[1.0, 2.0, 3.0]), None);
+    assert_eq!(steepest(&[], &[], 1), None);
+}
+
+/// An accuracy of 10 % that climbs to 50 % between the rates 1e-4 and 1e-2 and falls off from 0.1 on.
+fn textbook(looks: usize) -> Curve {
+    let accuracy = |x: f64| 0.1 + 0.4 * ((x + 4.0) / 2.0).clamp(0.0, 1.0) * (1.0 - (x + 1.0) / 0.2).clamp(0.0, 1.0);
+    let point = |i: usize| {
+        let x = -5.0 + 6.0 * i as f64 / (looks - 1) as f64;
+        Point { rate: 10_f64.powf(x), loss: 2.3, accuracy: Some(accuracy(x)) }
+    };
+    (0..looks).map(point).collect()
+}
+
+#[test]
+fn smiths_pair_is_where_the_accuracy_starts_to_rise_and_where_it_rises_no_further() {
+    let points = textbook(61);
+    // A tenth of the rise happens a tenth of the way up, at 10^-3.8.
+    let base = of(&points, Method::Base).unwrap();
+    assert!((10_f64.powf(-4.0)..10_f64.powf(-3.7)).contains(&base.rate), "{base:?}");
+    let max = of(&points, Method::Max).unwrap();
+    assert!((0.9 * 0.0079..=0.9 * 0.0127).contains(&max.rate) && max.reason.contains("50.0 %"), "{max:?}");
+    near(of(&points, Method::Floor).unwrap().rate, max.rate / 4.0);
+    // From 10^-2.2, where nine tenths of the rise have happened, to the fall at 10^-1.
+    let plateau = of(&points, Method::Plateau).unwrap();
+    assert!((0.02..0.03).contains(&plateau.rate), "{plateau:?}");
+}
+
+#[test]
+fn a_single_look_that_falls_to_half_is_ragged_and_ends_smiths_range() {
+    let mut points = textbook(61);
+    let place = points.iter().position(|point| point.rate > 0.004).unwrap();
+    points[place].accuracy = Some(0.15);
+    let max = of(&points, Method::Max).unwrap();
+    assert!(max.reason.contains("ragged"), "{max:?}");
+    near(max.rate, 0.9 * points[place - 1].rate);
+}
+
+#[test]
+fn an_accuracy_that_still_rises_at_the_end_asks_for_higher_rates_and_one_that_rises_at_once_for_lower_ones() {
+    let points = textbook(61);
+    let rising: Curve = points.iter().copied().filter(|point| point.rate < 0.003).collect();
+    for method in [Method::Max, Method::Plateau, Method::Floor] {
+        assert!(of(&rising, method).unwrap_err().contains("raise --max-lr"), "{method:?}");
+    }
+    let late: Curve = points.iter().copied().filter(|point| point.rate > 4e-4).collect();
+    assert!(of(&late, Method::Base).unwrap().reason.contains("below --min-lr"));
+}
+
+#[test]
+fn of_a_cycle_only_the_way_up_counts() {
+    let up = curves()["smooth"].clone();
+    let down = up.iter().rev().skip(1).map(|point| Point { loss: 0.1, ..*point });
+    let cycle: Curve = up.iter().copied().chain(down).collect();
+    assert_eq!(suggest(&cycle), suggest(&up));
+}
+
+fn said(rates: [Option<f64>; 7]) -> Vec<Suggestion> {
+    let answer = |rate: Option<f64>| {
+        rate.map(|rate| Answer { rate, reason: format!("because of {rate}") }).ok_or("no looks at all".to_string())
+    };
+    Method::ALL.into_iter().zip(rates).map(|(method, rate)| Suggestion { method, answer: answer(rate) }).collect()
+}
+
+fn one(combined: &[Combined], method: Method) -> &Combined {
+    combined.iter().find(|one| one.method == method).unwrap()
+}
+
+#[test]
+fn several_seeds_give_the_median_the_spread_and_how_many_answered() {
+    let seeds = [0.01, 0.04, 0.02].map(|rate| said([Some(rate), Some(2.0 * rate), None, None, None, None, None]));
+    let combined = combine(&seeds);
+    let plateau = one(&combined, Method::Plateau);
+    near(plateau.answer.as_ref().unwrap().rate, 0.02);
+    assert!(plateau.answer.as_ref().unwrap().reason.contains("3 of 3 seeds"));
+    assert_eq!((plateau.spread, plateau.answers, plateau.tests), (Some((0.01, 0.04)), 3, 3));
+    let steepest = one(&combined, Method::Steepest);
+    assert_eq!((steepest.answer.clone(), steepest.spread), (Err("no looks at all".to_string()), None));
+    let (low, high) = range(&combined).unwrap();
+    near(low, 0.02);
+    near(high, 0.04);
+}
+
+#[test]
+fn an_even_number_of_seeds_has_its_median_halfway_on_a_log_scale() {
+    let seeds = [0.01, 0.04].map(|rate| said([Some(rate), None, None, None, None, None, None]));
+    near(one(&combine(&seeds), Method::Plateau).answer.as_ref().unwrap().rate, 0.02);
+    assert_eq!(range(&combine(&seeds)), None, "one method agrees with nobody");
+}
+
+#[test]
+fn the_headline_is_the_plateau_or_the_next_method_that_answers() {
+    let first = |rates| headline(&combine(&[said(rates)]));
+    assert_eq!(first([Some(0.1), Some(0.2), None, None, None, None, None]), Some((Method::Plateau, 0.1)));
+    assert_eq!(first([None, Some(0.2), Some(0.3), None, None, None, None]), Some((Method::Valley, 0.2)));
+    assert_eq!(first([None, None, None, Some(0.4), None, Some(0.9), None]), Some((Method::Minimum, 0.4)));
+    // Bounds of a cycle are no rate to train with.
+    assert_eq!(first([None, None, None, None, Some(0.1), Some(0.9), Some(0.2)]), None);
+    assert_eq!(headline(&[]), None);
+}
