@@ -1,14 +1,20 @@
-"""One training step of `cnn` or `airbench94` in PyTorch or Keras, on random images that are already in memory: images/s.
+"""One training step of `cnn` or `airbench94`: prints images/s and the peak of resident memory in MB.
 
-Run by bench_peers.sh, which makes the virtual environment. Needs from PyPI: torch==2.15.0 numpy (torch), or keras==3.15.1
-tensorflow-cpu==2.21.0 (keras).
+Run by bench_peers.sh, which makes the virtual environment. PyTorch and Keras get random images that are already in memory. Needs from
+PyPI: torch==2.15.0 numpy (torch), or keras==3.15.1 tensorflow-cpu==2.21.0 (keras).
 
     bench_peers.py FRAMEWORK MODEL BATCH THREADS STEPS      FRAMEWORK: torch, torch-channels-last, keras
+    bench_peers.py lrsched MODEL BATCH THREADS STEPS PROGRAM [DATA]
+        `lrsched bench`, or with the folder DATA of CIFAR-10 the whole of `lrsched train` on 20,000 images
 """
 
+import csv
 import os
+import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 framework, model_name = sys.argv[1:3]
@@ -88,6 +94,29 @@ def keras_step():
     return lambda: model.train_on_batch(images, labels)
 
 
+def lrsched(program, data):
+    """Images/s of the program itself, in a process of its own."""
+    common = ["--model", model_name, "--batch-size", str(batch), "--threads", str(threads)]
+    with tempfile.TemporaryDirectory() as folder:
+        if data:
+            options = ["--data-dir", data, "--train-limit", "20000", "--epochs", "2", "--progress", "none", "--out", folder]
+            subprocess.run([program, "train", *common, *options, "--force"], check=True, stdout=subprocess.DEVNULL)
+            with open(os.path.join(folder, "metrics.csv"), newline="") as file:
+                return max(float(row["images_per_second"]) for row in csv.DictReader(file))
+        options = ["bench", *common, "--steps", str(steps)]
+        said = subprocess.run([program, *options], check=True, capture_output=True, text=True).stdout
+        return float(said.split(" images/s")[0].split()[-1])
+
+
+def finish(images_per_second, who):
+    """Linux counts the resident set in kB."""
+    print(f"{images_per_second:.1f} {resource.getrusage(who).ru_maxrss / 1000:.0f}")
+    sys.exit()
+
+
+if framework == "lrsched":
+    finish(lrsched(sys.argv[6], "".join(sys.argv[7:])), resource.RUSAGE_CHILDREN)
+
 step = keras_step() if framework == "keras" else torch_step(framework == "torch-channels-last")
 seconds = []
 for index in range(WARM_UP + steps):
@@ -95,4 +124,4 @@ for index in range(WARM_UP + steps):
     step()
     if index >= WARM_UP:
         seconds.append(time.perf_counter() - started)
-print(f"{batch / statistics.median(seconds):.1f}")
+finish(batch / statistics.median(seconds), resource.RUSAGE_SELF)

@@ -139,7 +139,8 @@ impl Request {
             let depends = || at.course.depends_on_length(epochs, config.semantics, run.steps_per_epoch());
             let reach = match self.reach {
                 Some(reach) => reach,
-                None if replaced || !depends()? => Reach::Stretch,
+                // A length that is refused needs no question.
+                None if replaced || epochs <= at.epoch || !depends()? => Reach::Stretch,
                 None => {
                     return usage!(
                         "the schedule {} depends on the length of the run: say --stretch to make it the one of {epochs} epochs, or \

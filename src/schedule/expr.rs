@@ -109,7 +109,7 @@ pub(super) const KIND: Kind = Kind {
     build: |a| {
         let text = a.text("expr");
         let refuse = |problem: String| Usage(format!("expr: `{text}` {problem}"));
-        let expression = FlatEx::<f64, Operators, Numbers>::parse(&as_elsewhere(text))
+        let expression = FlatEx::<f64, Operators, Numbers>::parse(&infix_calls(&as_elsewhere(text)))
             .map_err(|error| refuse(format!("is no expression: {error}")))?;
         let find = |name: &String| match VARIABLES.iter().find(|(known, _)| known == name) {
             Some(&(_, variable)) => Ok(variable),
@@ -182,6 +182,62 @@ fn as_elsewhere(text: &str) -> String {
     out + &")".repeat(open.into_iter().sum())
 }
 
+/// A function of several arguments, which is being read.
+struct Call {
+    name: String,
+    arguments: Vec<String>,
+}
+
+impl Call {
+    fn open(name: &str) -> Self {
+        Self { name: name.to_string(), arguments: vec![String::new()] }
+    }
+
+    /// The argument that is being read.
+    fn last(&mut self) -> &mut String {
+        self.arguments.last_mut().expect("a call is opened with an argument, and none is taken away")
+    }
+
+    fn text(self) -> String {
+        let Self { name, arguments } = self;
+        match &arguments[..] {
+            [first, others @ ..] if others.len() == 1 || matches!(&*name, "min" | "max") && others.len() > 1 => {
+                others.iter().fold(format!("({first})"), |so_far, next| format!("({so_far} {name} ({next}))"))
+            }
+            _ => format!("{name}({})", arguments.join(",")),
+        }
+    }
+}
+
+/// The parser loses count of its brackets where a call with a comma stands within the second argument of another: spell
+/// max(a, b) as ((a) max (b)), which it reads as well, and max(a, b, c) as the greater of that and c.
+fn infix_calls(text: &str) -> String {
+    let mut open = vec![Call::open("")];
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = word(rest).max(c.len_utf8());
+        let nested = open.len() > 1;
+        let Some(call) = open.last_mut() else { break };
+        match c {
+            '(' => {
+                let before = call.last();
+                let name_length: usize = before.trim_end().chars().rev().take_while(|&c| is_word(c)).map(char::len_utf8).sum();
+                let name = before.split_off(before.trim_end().len() - name_length);
+                open.push(Call::open(name.trim_end()));
+            }
+            ',' => call.arguments.push(String::new()),
+            ')' if nested => {
+                let inner = open.pop().map(Call::text).unwrap_or_default();
+                open.last_mut().into_iter().for_each(|call| call.last().push_str(&inner));
+            }
+            _ => call.last().push_str(&rest[..length]),
+        }
+        rest = &rest[length..];
+    }
+    // With brackets left open it is the parser that says so.
+    if open.len() == 1 { open.swap_remove(0).arguments.join(",") } else { text.to_string() }
+}
+
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '.' | '_')
 }
@@ -225,6 +281,17 @@ mod tests {
         assert_eq!(at_5("4^5e-1^1/2"), 1.0);
         assert_eq!(at_5("2^e-1"), 0.0);
         assert_eq!(at_5("(2^3^2 > 500) + (3 < 2^3^0)"), 1.0);
+    }
+
+    #[test]
+    fn functions_of_two_arguments_nest_in_either_argument() {
+        assert_eq!(at_5("max(0.1,max(0,t-3))"), 2.0);
+        assert_eq!(at_5("max(0.1, lr*0.2^(max(0,t-3)/2))"), 0.1);
+        assert_eq!(at_5("max(min(t,2),min(1,2))"), 2.0);
+        assert_eq!(at_5("max(0.1,sqrt(min(1,2)))"), 1.0);
+        assert_eq!(at_5("2*min (3, max(1,2), max(4,max(2,t))) - max(1,(1+2))"), 1.0);
+        assert_eq!(at_5("lr*(t<max(1,min(9,t+1)))"), 0.1);
+        assert!("expr:π\u{a0}(1,2)".parse::<crate::schedule::Spec>().is_ok_and(|spec| Schedule::build(&spec, &Setting::new(0.1, 4, 10)).is_err()));
     }
 
     #[test]

@@ -340,7 +340,9 @@ impl Found {
             if folder.join(OLD).exists() && !folder.join(BEST).exists() {
                 rename(&folder.join(OLD), &folder.join(BEST))?;
             }
-            [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))
+            [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))?;
+            // It may have died before it came to the best one.
+            if self.name != BEST && self.checkpoint.position.is_best() { make_best(&folder) } else { Ok(()) }
         };
         settle().with_context(|| format!("cannot write to {}", folder.display()))
     }

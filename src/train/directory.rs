@@ -208,7 +208,7 @@ pub fn claim(path: &Path, existing: Existing, files: &[&str]) -> Result<Lock> {
     let occupied = entries.flatten().any(|entry| entry.file_name() != LOCK);
     if occupied && existing == Existing::Refuse {
         return usage!(
-            "--out {} is not empty; choose another folder, or --force to replace what an earlier run left in it",
+            "--out {0} is not empty; choose another folder, `lrsched resume {0}` to go on with the run in it, or --force to replace it",
             path.display()
         );
     }

@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
             Adjustment::Epochs(epochs, reach) => ("epochs", now.with_epochs(*epochs, *reach)),
         };
         let mut schedule = course.build(self.config.semantics, self.loader.steps_per_epoch())?;
-        if (&course.schedule, course.since) == (&now.schedule, now.since) {
+        if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {
             schedule.restore(&self.schedule.state())?;
         }
         let (from, to) = match adjustment {

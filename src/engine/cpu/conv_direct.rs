@@ -140,7 +140,7 @@ fn forward_row(isa: Isa, shape: &DirectShape, image: &[f32], y: usize, weights: 
             let left = Left { at, row: shape.pixel, step: 1, run: segment, next_run: shape.line() };
             let right = weights.as_ptr().add(panel * depth * PANEL);
             let to = to.as_mut_ptr().add(panel * columns * PANEL);
-            Product { rows: columns, left, right, depth, to, to_row: PANEL, accumulate: false }.run(isa);
+            Product { rows: columns, left, right, depth, to, to_row: PANEL, accumulate: false, next: right }.run(isa);
         }
     }
 }
@@ -165,7 +165,17 @@ fn weight_gradient_row(
                 let left = Left { at, row: 1, step: shape.pixel, run: columns, next_run: 0 };
                 let right = gradient.as_ptr().add(panel * columns * PANEL);
                 let to = d_weights.as_mut_ptr().add((panel * shape.kernel + row) * segment * PANEL);
-                Product { rows: segment, left, right, depth: columns, to, to_row: PANEL, accumulate: true }.run(isa);
+                Product {
+                    rows: segment,
+                    left,
+                    right,
+                    depth: columns,
+                    to,
+                    to_row: PANEL,
+                    accumulate: true,
+                    next: right,
+                }
+                .run(isa);
             }
         }
     }
@@ -194,7 +204,7 @@ fn input_gradient_row(
                 let right = exchanged.as_ptr().add(place * depth * PANEL);
                 let to = d_image.as_mut_ptr().add((((y + row) * width + column) * panels + panel) * PANEL);
                 let to_row = panels * PANEL;
-                Product { rows: columns, left, right, depth, to, to_row, accumulate: true }.run(isa);
+                Product { rows: columns, left, right, depth, to, to_row, accumulate: true, next: right }.run(isa);
             }
         }
     }

@@ -87,8 +87,13 @@ fn multiply_forward(isa: Isa, tiling: &Tiling, v: &[f32], u: &[f32], tiles: usiz
                 let left = by_rows(v.as_ptr().add(position * v_stride), tiles);
                 let right = u.as_ptr().add((panel * positions + position) * inputs * PANEL);
                 let to = m.as_mut_ptr().add(position * m_stride + panel * tiles * PANEL);
-                let product = Product { rows: tiles, left, right, depth: inputs, to, to_row: PANEL, accumulate: false };
-                product.run(isa);
+                let next = if panel + 1 < panels {
+                    right.wrapping_add(positions * inputs * PANEL)
+                } else {
+                    u.as_ptr().wrapping_add((position + 1) * inputs * PANEL)
+                };
+                Product { rows: tiles, left, right, depth: inputs, to, to_row: PANEL, accumulate: false, next }
+                    .run(isa);
             }
         }
     }
@@ -129,7 +134,8 @@ fn multiply_backward(isa: Isa, tiling: &Tiling, backward: Backward<'_>) {
                     let rows = PANEL.min(inputs - in_panel * PANEL);
                     let left = by_columns(v.add(in_panel * tiles * PANEL));
                     let to = to.add(in_panel * PANEL * PANEL);
-                    let product = Product { rows, left, right, depth: tiles, to, to_row: PANEL, accumulate };
+                    let product =
+                        Product { rows, left, right, depth: tiles, to, to_row: PANEL, accumulate, next: right };
                     product.run(isa);
                 }
             }
@@ -138,9 +144,13 @@ fn multiply_backward(isa: Isa, tiling: &Tiling, backward: Backward<'_>) {
                     let left = by_rows(dm, tiles);
                     let right = u.as_ptr().add((in_panel * positions + position) * outputs * PANEL);
                     let to = v.add(in_panel * tiles * PANEL);
-                    let product =
-                        Product { rows: tiles, left, right, depth: outputs, to, to_row: PANEL, accumulate: false };
-                    product.run(isa);
+                    let next = if in_panel + 1 < in_panels {
+                        right.wrapping_add(positions * outputs * PANEL)
+                    } else {
+                        u.as_ptr().wrapping_add((position + 1) * outputs * PANEL)
+                    };
+                    Product { rows: tiles, left, right, depth: outputs, to, to_row: PANEL, accumulate: false, next }
+                        .run(isa);
                 }
             }
         }

@@ -6,7 +6,7 @@
 use super::buffer::Buffer;
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
 use super::product::{PANEL, Product, by_columns, by_rows};
-use super::simd::{Isa, padded};
+use super::simd::{Isa, kernel, padded};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 const DEPTH: usize = 256;
 /// Outputs, or panels of inputs, of one task.
 const TASK_OUTPUTS: usize = 64;
-const TASK_PANELS: usize = 4;
+const TASK_PANELS: usize = 8;
 
 /// Where the parameters are, and the sizes.
 #[derive(Debug, Clone)]
@@ -48,16 +48,27 @@ impl Linear {
     }
 }
 
-/// Columns `first..first + width` of rows that lie `stride` apart, to panels: `[width / 16][row][16]`.
-fn to_panels(from: &[f32], stride: usize, first: usize, width: usize, to: &mut [f32]) {
-    let rows = from.len() / stride;
-    for (row, from) in from.chunks_exact(stride).enumerate() {
-        for (panel, part) in from[first..first + width].chunks(PANEL).enumerate() {
-            let to = &mut to[(panel * rows + row) * PANEL..][..part.len()];
-            match (part.first_chunk::<PANEL>(), to.first_chunk_mut::<PANEL>()) {
-                // Whole lines, which are most, need no call.
-                (Some(part), Some(to)) => *to = *part,
-                _ => to.copy_from_slice(part),
+kernel! {
+    /// Columns `first..first + width` of rows that lie `stride` apart, to panels: `[width / 16][row][16]`.
+    fn to_panels(from: &[f32], stride: usize, first: usize, width: usize, to: &mut [f32]) {
+        let rows = from.len() / stride;
+        assert!(first + width <= stride && to.len() >= width.div_ceil(PANEL) * rows * PANEL);
+        for (row, from) in from.chunks_exact(stride).enumerate() {
+            let from = &from[first..first + width];
+            for panel in 0..width / PANEL {
+                for at in (0..PANEL).step_by(S::LANES) {
+                    // SAFETY: the row is `width` long, and `to` has a row of each panel for it, asserted above.
+                    unsafe {
+                        let value = S::load(from.as_ptr().add(panel * PANEL + at));
+                        // What the next call will want of this row: rows are far apart.
+                        S::prefetch(from.as_ptr().wrapping_add(width + panel * PANEL));
+                        S::store(to.as_mut_ptr().add((panel * rows + row) * PANEL + at), value);
+                    }
+                }
+            }
+            let rest = &from[width / PANEL * PANEL..];
+            if !rest.is_empty() {
+                to[(width / PANEL * rows + row) * PANEL..][..rest.len()].copy_from_slice(rest);
             }
         }
     }
@@ -71,14 +82,24 @@ fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: 
     assert!(y.len() >= panels * outputs * PANEL && packed.len() >= outputs * DEPTH);
     for start in (0..inputs).step_by(DEPTH) {
         let depth = DEPTH.min(inputs - start);
-        to_panels(weight, inputs, start, depth, packed);
+        to_panels(isa, weight, inputs, start, depth, packed);
         for panel in 0..panels {
             // SAFETY: `packed` has `outputs` rows of `depth` floats, `x` and `y` have `panels` panels of `inputs` and `outputs` rows.
             unsafe {
                 let left = by_rows(packed.as_ptr(), outputs);
                 let right = x.as_ptr().add((panel * inputs + start) * PANEL);
                 let to = y.as_mut_ptr().add(panel * outputs * PANEL);
-                Product { rows: outputs, left, right, depth, to, to_row: PANEL, accumulate: start > 0 }.run(isa);
+                Product {
+                    rows: outputs,
+                    left,
+                    right,
+                    depth,
+                    to,
+                    to_row: PANEL,
+                    accumulate: start > 0,
+                    next: right.wrapping_add(inputs * PANEL),
+                }
+                .run(isa);
             }
         }
     }
@@ -99,7 +120,8 @@ fn multiply_weight_gradients(isa: Isa, dy: &[f32], x: &[f32], images: usize, inp
                 let left = by_columns(dy.as_ptr().add(out_panel * panel_len));
                 let right = x.as_ptr().add(in_panel * panel_len);
                 let to = d_weight.as_mut_ptr().wrapping_add(first * inputs + column);
-                let product = Product { rows, left, right, depth: images, to, to_row: inputs, accumulate: false };
+                let product =
+                    Product { rows, left, right, depth: images, to, to_row: inputs, accumulate: false, next: right };
                 if column + PANEL <= inputs {
                     product.run(isa);
                 } else {
@@ -122,7 +144,8 @@ fn multiply_input_gradients(isa: Isa, dy: &[f32], images: usize, weight: &[f32],
     // SAFETY: the lengths asserted above.
     unsafe {
         let (left, right, to) = (by_rows(dy.as_ptr(), images), weight.as_ptr(), dx.as_mut_ptr());
-        Product { rows: images, left, right, depth: outputs, to, to_row: PANEL, accumulate: false }.run(isa);
+        Product { rows: images, left, right, depth: outputs, to, to_row: PANEL, accumulate: false, next: right }
+            .run(isa);
     }
 }
 
@@ -145,9 +168,12 @@ impl Operation for Linear {
             if rows.len() < in_stride * PANEL {
                 columns.fill(0.0);
             }
-            for (image, row) in rows.chunks_exact(in_stride).enumerate() {
-                for (to, value) in columns.chunks_exact_mut(PANEL).zip(row) {
-                    to[image] = *value;
+            // A few columns at a time, so that what is written stays in the first-level cache.
+            for (columns, first) in columns.chunks_mut(DEPTH * PANEL).zip((0..inputs).step_by(DEPTH)) {
+                for (image, row) in rows.chunks_exact(in_stride).enumerate() {
+                    for (to, value) in columns.chunks_exact_mut(PANEL).zip(&row[first..]) {
+                        to[image] = *value;
+                    }
                 }
             }
         });
@@ -195,14 +221,14 @@ impl Operation for Linear {
         let d_output = &*d_output;
         let tasks = d_panels.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
         step.threads.each(tasks, |(task, to), _| {
-            to_panels(d_output, out_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
+            to_panels(step.isa, d_output, out_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
         });
         let d_panels = &*d_panels;
 
         let panels = self.panels.first(inputs.div_ceil(PANEL) * panel_len);
         let tasks = panels.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
         step.threads.each(tasks, |(task, to), _| {
-            to_panels(input, in_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
+            to_panels(step.isa, input, in_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
         });
         let panels = &*panels;
         let tasks = gradients.arrays[self.places.weight].par_chunks_mut(TASK_OUTPUTS * inputs);
@@ -218,7 +244,7 @@ impl Operation for Linear {
             let first = task * TASK_PANELS * PANEL;
             let width = (dx.len() / images).min(inputs - first);
             let packed = scratch.a.first(dx.len() / panel_len * outputs * PANEL);
-            to_panels(weight, inputs, first, width, packed);
+            to_panels(step.isa, weight, inputs, first, width, packed);
             for (dx, packed) in dx.chunks_exact_mut(panel_len).zip(packed.chunks_exact(outputs * PANEL)) {
                 multiply_input_gradients(step.isa, d_panels, images, packed, dx);
             }

@@ -47,6 +47,8 @@ pub struct Product {
     pub to_row: usize,
     /// Add to what is there.
     pub accumulate: bool,
+    /// The right factor of the next product, of the same depth, which is brought near on the way; `right` itself for none.
+    pub next: *const f32,
 }
 
 impl Product {
@@ -91,6 +93,8 @@ impl Product {
     unsafe fn split<S: Simd>(&self) {
         let tiles = self.rows.div_ceil(S::ROWS).max(1);
         let (size, larger) = (self.rows / tiles, self.rows % tiles);
+        // Lines of the next right factor that each tile asks for in a run.
+        let ahead = if self.next == self.right { 0 } else { PANEL.div_ceil(tiles) };
         let mut row = 0;
         for index in 0..tiles {
             let count = size + usize::from(index < larger);
@@ -99,23 +103,24 @@ impl Product {
                 let from = Product {
                     left: Left { at: self.left.at.add(row * self.left.row), ..self.left },
                     to: self.to.add(row * self.to_row),
+                    next: self.next.wrapping_add(index * (self.depth / PANEL) * ahead * PANEL),
                     ..*self
                 };
                 match count {
                     0 => {}
-                    1 => from.columns::<S, 1>(),
-                    2 => from.columns::<S, 2>(),
-                    3 => from.columns::<S, 3>(),
-                    4 => from.columns::<S, 4>(),
-                    5 => from.columns::<S, 5>(),
-                    6 => from.columns::<S, 6>(),
+                    1 => from.columns::<S, 1>(ahead),
+                    2 => from.columns::<S, 2>(ahead),
+                    3 => from.columns::<S, 3>(ahead),
+                    4 => from.columns::<S, 4>(ahead),
+                    5 => from.columns::<S, 5>(ahead),
+                    6 => from.columns::<S, 6>(ahead),
                     // Compiled only where there are so many registers.
-                    7 if S::ROWS > 6 => from.columns::<S, 7>(),
-                    8 if S::ROWS > 6 => from.columns::<S, 8>(),
-                    9 if S::ROWS > 6 => from.columns::<S, 9>(),
-                    10 if S::ROWS > 6 => from.columns::<S, 10>(),
-                    11 if S::ROWS > 6 => from.columns::<S, 11>(),
-                    12 if S::ROWS > 6 => from.columns::<S, 12>(),
+                    7 if S::ROWS > 6 => from.columns::<S, 7>(ahead),
+                    8 if S::ROWS > 6 => from.columns::<S, 8>(ahead),
+                    9 if S::ROWS > 6 => from.columns::<S, 9>(ahead),
+                    10 if S::ROWS > 6 => from.columns::<S, 10>(ahead),
+                    11 if S::ROWS > 6 => from.columns::<S, 11>(ahead),
+                    12 if S::ROWS > 6 => from.columns::<S, 12>(ahead),
                     _ => unreachable!("a tile has at most {} rows", S::ROWS),
                 }
             }
@@ -126,36 +131,40 @@ impl Product {
     /// # Safety
     /// As [`Product::run`], for R rows.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const R: usize>(&self) {
+    unsafe fn columns<S: Simd, const R: usize>(&self, ahead: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             match PANEL / S::LANES {
-                1 => self.tile::<S, R, 1>(),
-                _ => self.tile::<S, R, 2>(),
+                1 => self.tile::<S, R, 1>(ahead),
+                _ => self.tile::<S, R, 2>(ahead),
             }
         }
     }
 
-    /// The product for R rows and C vectors that make up a panel.
+    /// The product for R rows and C vectors that make up a panel, asking for `ahead` lines of the next one's right factor in a run.
     ///
     /// # Safety
     /// As [`Product::run`], for R rows.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self) {
+    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self, ahead: usize) {
         // SAFETY: all offsets stay within what the caller promised.
         unsafe {
             let mut sums = [[S::zero(); C]; R];
-            if self.accumulate {
-                // Wanted at the end only, and perhaps far away.
-                for r in 0..R {
-                    S::prefetch(self.to.add(r * self.to_row));
-                }
+            // Wanted at the end only, and perhaps far away.
+            for r in 0..R {
+                S::prefetch(self.to.add(r * self.to_row));
             }
-            let (mut left, mut right) = (self.left.at, self.right);
+            let (mut left, mut right, mut next) = (self.left.at, self.right, self.next);
             let mut rest = self.depth;
             while rest > 0 {
                 let run = self.left.run.min(rest);
                 if run == PANEL {
+                    if ahead > 0 {
+                        for _ in 0..ahead {
+                            S::prefetch(next);
+                            next = next.wrapping_add(PANEL);
+                        }
+                    }
                     // The usual run: its bounds are known, so it is unrolled.
                     for k in 0..PANEL {
                         step::<S, R, C>(&mut sums, left.add(k * self.left.step), self.left.row, right.add(k * PANEL));

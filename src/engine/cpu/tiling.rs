@@ -115,8 +115,7 @@ impl Tiling {
     /// Tiles that are transformed and multiplied together, so that a thread's buffers stay near its second-level cache.
     pub fn block(&self) -> usize {
         match self.inputs.max(self.outputs) {
-            0..=64 => 24,
-            65..=128 => 48,
+            0..=64 => 48,
             _ => 96,
         }
     }

@@ -195,17 +195,24 @@
       clear(over);
     };
 
-    // The drawn point nearest to a place.
+    // The drawn line nearest to a place, and the point of it that is nearest.
     const nearest = (px, py) => {
       let found = null;
+      const off = (x, y) => (x - px) * (x - px) + (y - py) * (y - py);
       for (const s of view.list) {
-        const x = xs(s);
+        const x = xs(s), place = (k) => [view.x.place(x[k]), view.y.place(s.y[k])];
+        const take = (k, distance) => { if (Number.isFinite(distance) && (!found || distance < found.distance)) found = { s, k, distance }; };
         let a = 0, b = s.y.length - 1;
         // Epochs are in order; the rates of a range test may go up and down again.
         if (spec.x) for (const wanted = view.x.value(px); b - a > 1; ) { const m = (a + b) >> 1; if (x[m] < wanted) a = m; else b = m; }
         for (let k = a; k <= b; k++) {
-          const dx = view.x.place(x[k]) - px, dy = view.y.place(s.y[k]) - py, distance = dx * dx + dy * dy;
-          if (Number.isFinite(distance) && (!found || distance < found.distance)) found = { s, k, distance };
+          const [x1, y1] = place(k);
+          take(k, off(x1, y1));
+          if (k === a) continue;
+          // Between two points of few epochs there is much line to click on.
+          const [x0, y0] = place(k - 1), dx = x1 - x0, dy = y1 - y0;
+          const t = Math.min(1, Math.max(0, ((px - x0) * dx + (py - y0) * dy) / (dx * dx + dy * dy)));
+          take(t < 0.5 ? k - 1 : k, off(x0 + t * dx, y0 + t * dy));
         }
       }
       return found;

@@ -1,0 +1,104 @@
+//! The passes between maps and transformed tiles.
+//!
+//! Most tiles lie inside the map: for those all loops have constant bounds, so that a tile stays in registers. Maps and transformed tiles
+//! are larger than the near caches, and a tile touches a line here and a line there, which the processor does not foresee: every pass
+//! asks for its lines in time. Without that it would wait for memory half of its time.
+
+mod input;
+mod output;
+
+pub use input::{transform_input, transform_input_gradient};
+pub use output::{OutputGradient, transform_output, transform_output_gradient};
+
+use super::product::PANEL;
+use super::simd::Simd;
+use super::tiling::{Block, Tiling};
+use super::winograd::{SIDE, side};
+use std::mem::MaybeUninit;
+
+/// A tile, or the first of a patch.
+struct Place {
+    /// Its place in the block.
+    tile: usize,
+    image: usize,
+    /// Its upper left output.
+    y: usize,
+    x: usize,
+}
+
+/// Every `step`-th tile of the block.
+#[inline(always)]
+fn places(tiling: &Tiling, block: Block, step: usize) -> impl Iterator<Item = Place> {
+    (0..block.count).step_by(step).map(move |tile| {
+        let (image, place) = ((block.first + tile) / tiling.tiles(), (block.first + tile) % tiling.tiles());
+        let (y, x) = tiling.origins[place];
+        Place { tile, image, y, x }
+    })
+}
+
+/// Where channel `c` of a tile lies in each position of a block of `tiles` transformed tiles.
+#[inline(always)]
+fn in_position(tiles: usize, tile: usize, c: usize) -> usize {
+    (c / PANEL * tiles + tile) * PANEL + c % PANEL
+}
+
+/// Brings the lines near that a tile will be written to: too many streams, too far apart, for the processor to foresee.
+#[inline(always)]
+fn prefetch_positions<S: Simd, const M: usize>(to: *const f32, stride: usize) {
+    for position in 0..side(M) * side(M) {
+        S::prefetch(to.wrapping_add(position * stride));
+    }
+}
+
+/// The part of far away maps that the tile a row of tiles on will read or write. Tiles are too ragged for the processor to foresee, so it is
+/// asked for, vector of channels by vector of channels: all at once would make the loads wait.
+struct Ahead {
+    first: usize,
+    /// Floats for each vector of channels.
+    share: usize,
+}
+
+impl Ahead {
+    /// Maps of `length` floats and `channels` channels, of which `step` tiles are taken at a time.
+    #[inline(always)]
+    fn new<S: Simd>(tiling: &Tiling, tile: usize, step: usize, length: usize, channels: usize) -> Self {
+        let of_tile = length / tiling.tiles();
+        Self { first: (tile + tiling.across) * of_tile, share: of_tile * step / (channels / S::LANES) }
+    }
+
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, maps: *const f32, c: usize) {
+        let first = self.first + c / S::LANES * self.share;
+        for line in (first..first + self.share).step_by(PANEL) {
+            S::prefetch(maps.wrapping_add(line));
+        }
+    }
+}
+
+/// A tile between the two directions of a transform. Not initialised: every place is written before it is read.
+struct Between<V>(MaybeUninit<[[V; SIDE]; SIDE]>);
+
+impl<V: Copy> Between<V> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+    #[inline(always)]
+    fn filled(value: V) -> Self {
+        Self(MaybeUninit::new([[value; SIDE]; SIDE]))
+    }
+    /// # Safety
+    /// i, j < [`SIDE`].
+    #[inline(always)]
+    unsafe fn set(&mut self, i: usize, j: usize, value: V) {
+        // SAFETY: inside the array; writing a `Copy` value drops nothing.
+        unsafe { self.0.as_mut_ptr().cast::<V>().add(i * SIDE + j).write(value) }
+    }
+    /// # Safety
+    /// i, j < [`SIDE`], and the place was set.
+    #[inline(always)]
+    unsafe fn get(&self, i: usize, j: usize) -> V {
+        // SAFETY: inside the array, and initialised.
+        unsafe { self.0.as_ptr().cast::<V>().add(i * SIDE + j).read() }
+    }
+}
