@@ -18,10 +18,10 @@ fn main() -> Result<()> {
     let file = std::env::args().nth(1).context("which validation.csv?")?;
     let path = Path::new(&file);
     let mut rows = csv::Reader::from_path(path)?.deserialize().collect::<Result<Vec<Row>, _>>()?;
-    rows.sort_by(|a, b| a.2.total_cmp(&b.2));
     let mut names: Vec<String> = rows.iter().map(|row| row.0.clone()).collect();
-    names.sort();
     names.dedup();
+    rows.sort_by(|a, b| a.2.total_cmp(&b.2));
+    let highest = rows.iter().map(|row| row.3).filter(|accuracy| accuracy.is_finite()).fold(0.0, f64::max);
     let (mut panels, mut text) = (
         Vec::new(),
         String::from(
@@ -51,6 +51,8 @@ fn main() -> Result<()> {
             x_scale: Scale::Log,
             series: vec![Series { style: Style::Colour(0), ..Series::new("validation accuracy", points) }],
             marks: vec![Mark { at: suggested, label: format!("suggested {}", show(suggested)) }],
+            // The same for all, with room for the label above the line.
+            y_range: Some((0.0, 1.2 * highest)),
             ..Panel::new(name, "learning rate", "validation accuracy")
         });
     }
