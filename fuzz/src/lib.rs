@@ -18,7 +18,7 @@ pub mod report;
 pub mod schedule;
 #[path = "../../src/spec.rs"]
 pub mod spec;
-#[path = "../../src/stats.rs"]
+#[path = "../../src/stats/mod.rs"]
 pub mod stats;
 #[path = "../../src/usage.rs"]
 pub mod usage;
