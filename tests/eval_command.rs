@@ -117,6 +117,7 @@ fn a_file_far_from_its_run_json_is_known_by_its_tensors_and_a_note_says_what_was
     let note = String::from_utf8(output.stderr).unwrap();
     assert!(note.contains("no run.json beside alone.safetensors") && note.contains("1000 validation images"), "{note}");
 
+    std::fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
     let (code, moved) = error(&folder, &["run"]);
     assert!(code == 2 && moved.contains("has no weights.safetensors, though its run is over"), "{moved}");
 }
@@ -126,21 +127,19 @@ fn a_checkpoint_is_evaluated_by_its_name_by_its_path_and_where_the_run_has_no_en
     let folder = tempfile::tempdir().unwrap();
     train(&folder, &["--out", "run"]);
     let run = folder.path().join("run");
-    let (code, none) = error(&folder, &["run", "--checkpoint", "best"]);
-    assert!(code == 2 && none.ends_with("run has no best checkpoint"), "{none}");
-    for name in ["last", "best"] {
-        std::fs::create_dir_all(run.join("checkpoints").join(name)).unwrap();
-    }
     let test = &results(&run)["test_accuracy"];
-    std::fs::rename(run.join("weights.safetensors"), run.join("checkpoints/best/weights.safetensors")).unwrap();
-    for arguments in [&["run", "--checkpoint", "best"][..], &["run/checkpoints/best/weights.safetensors"]] {
+    // Of one epoch the best is the last.
+    let best = "run/checkpoints/best/weights.safetensors";
+    for arguments in [&["run", "--checkpoint", "best"][..], &["run", "--checkpoint", "last"], &[best]] {
         assert_eq!(&json(&folder, arguments)["accuracy"], test, "{arguments:?}");
     }
-    std::fs::rename(run.join("checkpoints/best/weights.safetensors"), run.join("checkpoints/last/weights.safetensors"))
-        .unwrap();
-    assert_eq!(&json(&folder, &["run"])["accuracy"], test);
-    let (_, file) = error(&folder, &["run/checkpoints/last/weights.safetensors", "--checkpoint", "last"]);
+    let (_, file) = error(&folder, &[best, "--checkpoint", "last"]);
     assert!(file.contains("name the run's folder"), "{file}");
+    std::fs::remove_file(run.join("weights.safetensors")).unwrap();
+    assert_eq!(&json(&folder, &["run"])["accuracy"], test);
+    std::fs::remove_dir_all(run.join("checkpoints/best")).unwrap();
+    let (code, none) = error(&folder, &["run", "--checkpoint", "best"]);
+    assert!(code == 2 && none.ends_with("run has no best checkpoint"), "{none}");
 }
 
 #[test]
