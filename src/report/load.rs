@@ -165,7 +165,15 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
             unknown_row(folder)
         }
     };
-    let config = info.as_ref().map(|info| settings(&info.config)).unwrap_or_default();
+    let mut config = info.as_ref().map(|info| settings(&info.config)).unwrap_or_default();
+    if let Some(changed) = info.as_ref().map(changes).filter(|changed| !changed.is_empty()) {
+        loaded.complaints.push(format!(
+            "{} was changed by hand ({changed}) and is no longer what its name and command say",
+            folder.display()
+        ));
+        config.insert("changed".to_string(), changed);
+        config.remove("epochs");
+    }
     loaded.runs.push(LoadedRun {
         row: ComparisonRow { run: folder.display().to_string(), ..with_last_epoch(row, &metrics) },
         metrics,
@@ -174,6 +182,13 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         validated_on_test: config.get("validation").is_some_and(|value| value == "test"),
         config,
     });
+}
+
+/// `lr 0.02 from epoch 3, epochs 9 from epoch 5`: what a person changed while the run went on; empty where nothing was.
+fn changes(info: &RunInfo) -> String {
+    let told =
+        info.changes.iter().map(|change| format!("{} {} from epoch {}", change.setting, change.to, change.epoch));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// What a run that is still going has not written yet, from its last epoch.
