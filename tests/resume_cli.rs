@@ -36,6 +36,12 @@ fn a_rate_given_on_resume_is_constant_from_there_on_and_a_factor_scales_what_is_
         for (at, expected) in [8, 10].into_iter().zip(expected) {
             assert!((rates[at] - expected).abs() < 1e-12, "step {at}: {} instead of {expected}", rates[at]);
         }
+        let report = succeed({
+            let mut command = program(folder.path());
+            command.args(["report", "run", "-o", "report.html"]);
+            command
+        });
+        assert!(stderr(&report).contains("run was changed by hand"), "{}", stderr(&report));
         let info = json(&path.join("run.json"));
         assert_eq!(info["config"]["schedule"], "linear", "what the run began with");
         let change = &info["changes"][0];
