@@ -162,6 +162,18 @@ fn diff_names_the_first_steps_at_which_the_frameworks_part() {
 }
 
 #[test]
+fn a_file_of_a_kind_that_it_cannot_write_is_refused_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    for command in ["show", "diff"] {
+        let (_, error, code) = lrsched(&[command, "cosine", "-o", &file("chart.jpg")]);
+        assert!(code == 2 && error.contains("png") && error.contains("got `jpg`"), "{command}: {error}");
+        assert_eq!(lrsched(&[command, "cosine", "-o", &file("chart.txt")]).2, 0);
+    }
+    assert!(!folder.path().join("chart.jpg").exists());
+}
+
+#[test]
 fn schedules_may_stand_without_their_flag() {
     let run = ["--epochs", "2", "--steps-per-epoch", "3", "--format", "csv"];
     let bare = lrsched(&[&["show", "cosine:end-lr=0.01"], &run[..]].concat());

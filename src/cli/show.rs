@@ -160,10 +160,10 @@ pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
 /// A table of as many steps is several hundred megabytes; no run trains for longer.
 pub const MOST_STEPS: u64 = 10_000_000;
 
-/// `--format`, or what the name of the file ends in, or a chart.
+/// `--format`, or what the name of the file ends in (a chart in text where that is `txt` or nothing), or a chart.
 pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
     let ending = given.text("output").and_then(|file| Path::new(file).extension()?.to_str().map(str::to_lowercase));
-    let wanted = given.text("format").map(str::to_string).or(ending.filter(|ending| known.contains(&&**ending)));
+    let wanted = given.text("format").map(str::to_string).or(ending.filter(|ending| ending != "txt"));
     match wanted {
         None => Ok("chart"),
         Some(wanted) => match known.iter().find(|name| **name == wanted) {

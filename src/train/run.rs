@@ -1,22 +1,22 @@
 //! One run: spec → schedule, dataset → loader → model → loss → gradients → optimizer.step(rates) → record.
 
+mod adjust;
 mod probe;
 
+pub use adjust::Adjustment;
 pub use probe::Probe;
 
 use super::checkpoint::{Checkpoint, Position};
 use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
-use super::course::{Course, Reach};
+use super::course::Course;
 use super::observer::{Observer, Reason, Start};
-use super::progress::short;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
 use crate::optim::{Optimizer, Slice};
-use crate::record::{self, Change, EpochRow, Status, StepRow};
-use crate::schedule::{Clock, EpochMetrics, Rates, Schedule, Spec};
-use crate::usage;
+use crate::record::{EpochRow, Status, StepRow};
+use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
 use anyhow::{Result, ensure};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,19 +54,6 @@ pub struct Outcome {
     /// Time spent on the whole run, evaluation included, pauses not.
     pub seconds: f64,
     pub parameters: Parameters,
-}
-
-/// What a run can be changed to while it is under way: from its next step on.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Adjustment {
-    /// A constant rate.
-    Rate(f64),
-    /// Every rate times this.
-    Scale(f64),
-    /// Another schedule, on its own clock, with its base rate (the one that counts now where there is none).
-    Schedule(Spec, Option<f64>),
-    /// The length of the run, and what becomes of the schedule.
-    Epochs(u64, Reach),
 }
 
 /// How the last epoch that was trained on ended.
@@ -155,46 +142,6 @@ impl<'a> Run<'a> {
         self.optimizer.restore(checkpoint.optimizer(), lengths)?;
         self.told = position.changes.len();
         self.position = position.clone();
-        Ok(())
-    }
-
-    /// Changes the run from its next step on.
-    ///
-    /// # Errors
-    /// A rate or a schedule that cannot be, or fewer epochs than the run has seen; nothing is changed then.
-    pub fn adjust(&mut self, adjustment: &Adjustment) -> Result<()> {
-        let Position { step, epoch, course: now, .. } = &self.position;
-        let (setting, course) = match adjustment {
-            Adjustment::Rate(rate) => ("lr", now.with_rate(*rate, *step)?),
-            Adjustment::Scale(factor) => ("scale-lr", now.with_scale(*factor)?),
-            Adjustment::Schedule(spec, lr) => {
-                ("schedule", now.with_schedule(spec.clone(), lr.unwrap_or(now.lr), *step))
-            }
-            Adjustment::Epochs(epochs, _) if epochs <= epoch => {
-                return usage!("epochs must be more than the {epoch} that are done, got {epochs}");
-            }
-            Adjustment::Epochs(epochs, reach) => ("epochs", now.with_epochs(*epochs, *reach)),
-        };
-        let mut schedule = course.build(self.config.semantics, self.loader.steps_per_epoch())?;
-        if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {
-            schedule.restore(&self.schedule.state())?;
-        }
-        let (from, to) = match adjustment {
-            Adjustment::Epochs(epochs, reach) => {
-                let what = if *reach == Reach::Hold { "schedule held" } else { "schedule stretched" };
-                (now.epochs.to_string(), format!("{epochs}, {what}"))
-            }
-            _ => {
-                let clock = self.clock();
-                let (old, new) = (now.rates(&self.schedule, clock), course.rates(&schedule, clock));
-                (format!("{} ({now})", short(old.learning_rate)), format!("{} ({course})", short(new.learning_rate)))
-            }
-        };
-        let epoch = step / self.loader.steps_per_epoch();
-        let change = Change { time: record::now(), step: *step, epoch, setting: setting.to_string(), from, to };
-        self.schedule = schedule;
-        self.position.course = course;
-        self.position.changes.push(change);
         Ok(())
     }
 
