@@ -43,7 +43,9 @@ macro_rules! with_tile {
     ($size:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
         match $size {
             3 => $function::<3>($($argument),*),
-            _ => $function::<4>($($argument),*),
+            4 => $function::<4>($($argument),*),
+            5 => $function::<5>($($argument),*),
+            _ => $function::<6>($($argument),*),
         }
     };
 }
@@ -74,7 +76,8 @@ impl WinogradConv {
 }
 
 /// m = v·u at every position.
-fn multiply_forward(isa: Isa, tiling: &Tiling, v: &[f32], u: &[f32], tiles: usize, m: &mut [f32]) {
+fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, m: &mut [f32]) {
+    let (tiling, u) = (&conv.tiling, &conv.u);
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
     let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
     let panels = outputs.div_ceil(PANEL);
@@ -92,8 +95,10 @@ fn multiply_forward(isa: Isa, tiling: &Tiling, v: &[f32], u: &[f32], tiles: usiz
                 } else {
                     u.as_ptr().wrapping_add((position + 1) * inputs * PANEL)
                 };
-                Product { rows: tiles, left, right, depth: inputs, to, to_row: PANEL, accumulate: false, next }
-                    .run(isa);
+                // Channels that are only padding are left out.
+                let depth = conv.places.inputs;
+                Product { rows: tiles, left, right, depth, to, to_row: PANEL, accumulate: false, next }
+                    .run_in_parts(isa);
             }
         }
     }
@@ -113,7 +118,8 @@ struct Backward<'a> {
 }
 
 /// du (+)= vᵀ·dm at every position and then, where `u` is given, v = dm·u.
-fn multiply_backward(isa: Isa, tiling: &Tiling, backward: Backward<'_>) {
+fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
+    let (tiling, places) = (&conv.tiling, &conv.places);
     let Backward { v, dm, u, tiles, du, accumulate } = backward;
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
     let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
@@ -131,7 +137,7 @@ fn multiply_backward(isa: Isa, tiling: &Tiling, backward: Backward<'_>) {
                 let right = dm.add(out_panel * tiles * PANEL);
                 let to = du.as_mut_ptr().add((out_panel * positions + position) * inputs * PANEL);
                 for in_panel in 0..in_panels {
-                    let rows = PANEL.min(inputs - in_panel * PANEL);
+                    let rows = PANEL.min(places.inputs - in_panel * PANEL);
                     let left = by_columns(v.add(in_panel * tiles * PANEL));
                     let to = to.add(in_panel * PANEL * PANEL);
                     let product =
@@ -149,8 +155,9 @@ fn multiply_backward(isa: Isa, tiling: &Tiling, backward: Backward<'_>) {
                     } else {
                         u.as_ptr().wrapping_add((position + 1) * outputs * PANEL)
                     };
-                    Product { rows: tiles, left, right, depth: outputs, to, to_row: PANEL, accumulate: false, next }
-                        .run(isa);
+                    let depth = places.outputs;
+                    Product { rows: tiles, left, right, depth, to, to_row: PANEL, accumulate: false, next }
+                        .run_in_parts(isa);
                 }
             }
         }
@@ -166,7 +173,7 @@ fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], cod
         let m = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
         let zeros = scratch.zeros.first(tiling.inputs);
         with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
-        multiply_forward(isa, tiling, v, &conv.u, block.count, m);
+        multiply_forward(isa, conv, v, block.count, m);
         with_tile!(tiling.m, transform_output(isa, tiling, m, &conv.bias, block, out, codes));
     }
 }
@@ -200,7 +207,7 @@ fn backward_images(isa: Isa, conv: &WinogradConv, group: Group<'_>, scratch: &mu
         with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
         with_tile!(tiling.m, transform_output_gradient(isa, tiling, from, block, dm, d_bias));
         let accumulate = block.first > 0;
-        multiply_backward(isa, tiling, Backward { v, dm, u, tiles: block.count, du, accumulate });
+        multiply_backward(isa, conv, Backward { v, dm, u, tiles: block.count, du, accumulate });
         if let Some(d_input) = &mut d_input {
             let sink = scratch.sink.first(tiling.inputs);
             with_tile!(tiling.m, transform_input_gradient(isa, tiling, v, block, sink, d_input));
@@ -232,7 +239,7 @@ impl Operation for WinogradConv {
         let code_len = if self.tiling.epilogue.pool { self.tiling.output_len() } else { 1 };
         let mut codes = std::mem::take(&mut self.codes);
         codes.resize(codes.len().max(step.images * code_len), 0);
-        let images = step.threads.images_per_task(step.images);
+        let images = images_per_task(&self.tiling, step);
         let tasks = output
             .par_chunks_mut(images * self.tiling.output_len())
             .zip(input.par_chunks(images * self.tiling.input_len()))
@@ -282,6 +289,13 @@ impl Operation for WinogradConv {
             sum_slots(slots, slot_len, panels * panel_len, &mut gradients.arrays[place][..outputs]);
         }
     }
+}
+
+/// How many images one task of the forward pass takes: whole blocks of tiles, where each thread still has its share.
+fn images_per_task(tiling: &Tiling, step: &Step) -> usize {
+    let threads = step.threads.count();
+    let blocks = (step.images * tiling.tiles()).div_ceil(tiling.block());
+    step.images.div_ceil(blocks.next_multiple_of(threads).min(threads * 8))
 }
 
 /// Into how many groups a batch is cut: enough to feed many threads, but each of so many tiles that going through the transformed gradient of

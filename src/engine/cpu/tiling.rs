@@ -19,6 +19,16 @@ pub struct Epilogue {
 /// The code of a pooled output that ReLU cut off; 0 to 3 say which of the window's outputs was the largest.
 pub const DEAD: f32 = 4.0;
 
+/// Tiles along a side of a patch: more than one where a tile of odd length has to share pooling windows with its neighbours. Three of 5 hold the
+/// 14 outputs that are behind a pooled map of 7.
+pub const fn patch(m: usize, pool: bool) -> usize {
+    match (m, pool) {
+        (3, true) => 2,
+        (5, true) => 3,
+        _ => 1,
+    }
+}
+
 /// A map cut into tiles.
 #[derive(Debug, Clone)]
 pub struct Tiling {
@@ -33,10 +43,8 @@ pub struct Tiling {
     pub out_height: usize,
     pub out_width: usize,
     pub epilogue: Epilogue,
-    /// Outputs along a side of a tile: 3 or 4.
+    /// Outputs along a side of a tile: 3 to 6.
     pub m: usize,
-    /// Tiles along a side of a patch: 2 where a tile of 3 has to share pooling windows with its neighbours.
-    pub patch: usize,
     /// Tiles of a row of them.
     pub across: usize,
     /// The upper left output of each tile of an image, patch by patch.
@@ -54,22 +62,24 @@ impl Tiling {
         let (full_height, full_width) = (height + 2 * padding - 2, width + 2 * padding - 2);
         let divisor = if epilogue.pool { 2 } else { 1 };
         let (out_height, out_width) = (full_height / divisor, full_width / divisor);
+        // Patches down and across, and the outputs from one to the next: a patch of odd length leaves its last to the next, whose windows would
+        // not fit otherwise.
         let patches = |m: usize| {
-            let patch = if epilogue.pool && m == 3 { 2 } else { 1 };
-            let along = |length: usize| (length * divisor).div_ceil(m * patch);
-            (patch, along(out_height), along(out_width))
+            let step = m * patch(m, epilogue.pool) / divisor;
+            (out_height.div_ceil(step), out_width.div_ceil(step), step * divisor)
         };
         let multiplications = |m: usize| {
-            let (patch, down, across) = patches(m);
-            down * across * patch * patch * side(m) * side(m)
+            let (down, across, _) = patches(m);
+            down * across * patch(m, epilogue.pool).pow(2) * side(m) * side(m)
         };
-        let m = if multiplications(3) < multiplications(4) { 3 } else { 4 };
-        let (patch, down, across) = patches(m);
+        // Of equals the smaller, which rounds less; but 4 before 3, whose transforms cost more an output.
+        let m = [4, 3, 5, 6].into_iter().min_by_key(|&m| multiplications(m)).unwrap_or(4);
+        let (patch, (down, across, step)) = (patch(m, epilogue.pool), patches(m));
         let tiles_across = across * patch;
         let mut origins = Vec::new();
         for (y, x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
             for (dy, dx) in (0..patch).flat_map(|dy| (0..patch).map(move |dx| (dy, dx))) {
-                origins.push(((y * patch + dy) * m, (x * patch + dx) * m));
+                origins.push((y * step + dy * m, x * step + dx * m));
             }
         }
         let (inputs, outputs) = (padded(inputs), padded(outputs));
@@ -83,7 +93,6 @@ impl Tiling {
             out_width,
             epilogue,
             m,
-            patch,
             across: tiles_across,
             origins,
         }
@@ -97,7 +106,9 @@ impl Tiling {
     /// Whether the tiles of an image, row by row, reach all its inputs, so that each input has a first tile that is known by the tile alone.
     pub fn covers_in_order(&self) -> bool {
         let last = self.origins.last().map_or((0, 0), |&(y, x)| (y + side(self.m), x + side(self.m)));
-        self.patch == 1 && last.0 >= self.height + self.padding && last.1 >= self.width + self.padding
+        patch(self.m, self.epilogue.pool) == 1
+            && last.0 >= self.height + self.padding
+            && last.1 >= self.width + self.padding
     }
 
     pub fn positions(&self) -> usize {
@@ -112,12 +123,14 @@ impl Tiling {
         self.out_height * self.out_width * self.outputs
     }
 
-    /// Tiles that are transformed and multiplied together, so that a thread's buffers stay near its second-level cache.
+    /// Tiles that are transformed and multiplied together, so that a thread's buffers stay near its second-level cache: whole patches.
     pub fn block(&self) -> usize {
-        match self.inputs.max(self.outputs) {
+        let tiles = match self.inputs.max(self.outputs) {
             0..=64 => 48,
             _ => 96,
-        }
+        };
+        let of_patch = patch(self.m, self.epilogue.pool).pow(2);
+        tiles / of_patch * of_patch
     }
 }
 

@@ -15,6 +15,7 @@ use super::simd::Simd;
 use super::tiling::{Block, Tiling};
 use super::winograd::{SIDE, side};
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// A tile, or the first of a patch.
 struct Place {
@@ -76,29 +77,36 @@ impl Ahead {
 }
 
 /// A tile between the two directions of a transform. Not initialised: every place is written before it is read.
-struct Between<V>(MaybeUninit<[[V; SIDE]; SIDE]>);
+struct Between<V, const N: usize = SIDE>(MaybeUninit<[[V; N]; N]>);
 
-impl<V: Copy> Between<V> {
+impl<V: Copy, const N: usize> Between<V, N> {
     #[inline(always)]
     fn new() -> Self {
         Self(MaybeUninit::uninit())
     }
+    /// # Safety
+    /// `rows` and `columns` end at N.
     #[inline(always)]
-    fn filled(value: V) -> Self {
-        Self(MaybeUninit::new([[value; SIDE]; SIDE]))
+    unsafe fn fill(&mut self, rows: Range<usize>, columns: Range<usize>, value: V) {
+        for i in rows {
+            for j in columns.clone() {
+                // SAFETY: the caller's promise.
+                unsafe { self.set(i, j, value) };
+            }
+        }
     }
     /// # Safety
-    /// i, j < [`SIDE`].
+    /// i, j < N.
     #[inline(always)]
     unsafe fn set(&mut self, i: usize, j: usize, value: V) {
         // SAFETY: inside the array; writing a `Copy` value drops nothing.
-        unsafe { self.0.as_mut_ptr().cast::<V>().add(i * SIDE + j).write(value) }
+        unsafe { self.0.as_mut_ptr().cast::<V>().add(i * N + j).write(value) }
     }
     /// # Safety
-    /// i, j < [`SIDE`], and the place was set.
+    /// i, j < N, and the place was set.
     #[inline(always)]
     unsafe fn get(&self, i: usize, j: usize) -> V {
         // SAFETY: inside the array, and initialised.
-        unsafe { self.0.as_ptr().cast::<V>().add(i * SIDE + j).read() }
+        unsafe { self.0.as_ptr().cast::<V>().add(i * N + j).read() }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Ahead, Between, Place, in_position, places, prefetch_positions};
 use crate::engine::cpu::simd::{Simd, kernel};
-use crate::engine::cpu::tiling::{Block, DEAD, Epilogue, Tiling, position_stride};
+use crate::engine::cpu::tiling::{Block, DEAD, Epilogue, Tiling, patch, position_stride};
 use crate::engine::cpu::winograd::{self, SIDE, side};
 
 /// The stored outputs of a patch, after the pool where there is one.
@@ -32,10 +32,13 @@ impl Stored {
     }
 }
 
-/// Stored outputs along a side of a patch: one tile, or two that share pooling windows.
+/// Outputs along a side of the largest patch: three tiles of 5.
+const PATCH: usize = 15;
+
+/// Stored outputs along a side of a patch.
 #[inline(always)]
 const fn most_stored<const M: usize>(pool: bool) -> usize {
-    if M == 4 && pool { 2 } else { M }
+    if pool { M * patch(M, true) / 2 } else { M }
 }
 
 /// Tiles of a patch, by the rows and columns of their first outputs.
@@ -55,9 +58,9 @@ kernel! {
         codes: &mut [u8],
     ) {
         let (length, Epilogue { relu, pool }) = (tiling.output_len(), tiling.epilogue);
-        let patch = if M == 4 { 1 } else { tiling.patch };
+        let patch = patch(M, pool);
         let stride = position_stride(tiling.outputs, block.count);
-        assert!(m.len() >= side(M) * side(M) * stride && bias.len() >= tiling.outputs && patch * M <= SIDE);
+        assert!(m.len() >= side(M) * side(M) * stride && bias.len() >= tiling.outputs && patch * M <= PATCH);
         for place in places(tiling, block, patch * patch) {
             let ahead = Ahead::new::<S>(tiling, block.first + place.tile, patch * patch, length, tiling.outputs);
             let maps = images.as_ptr();
@@ -73,7 +76,7 @@ kernel! {
                 unsafe {
                     ahead.prefetch::<S>(maps, c);
                     let bias = S::load(bias.as_ptr().add(c));
-                    let mut map = Between::<S::V>::new();
+                    let mut map = Between::<S::V, PATCH>::new();
                     for (tile, dy, dx) in tiles_of_patch::<M>(patch) {
                         let from = m.as_ptr().add(in_position(block.count, place.tile + tile, c));
                         output_tile::<S, M>(from, stride, bias, |i, j, value| map.set(dy + i, dx + j, value));
@@ -136,7 +139,7 @@ unsafe fn output_tile<S: Simd, const M: usize>(
 #[inline(always)]
 unsafe fn store_pooled<S: Simd>(
     relu: bool,
-    map: &Between<S::V>,
+    map: &Between<S::V, PATCH>,
     (rows, columns): (usize, usize),
     at: impl Fn(usize, usize) -> usize,
     to: *mut f32,
@@ -170,7 +173,7 @@ unsafe fn store_pooled<S: Simd>(
 #[inline(always)]
 unsafe fn store_map<S: Simd>(
     relu: bool,
-    map: &Between<S::V>,
+    map: &Between<S::V, PATCH>,
     (rows, columns): (usize, usize),
     at: impl Fn(usize, usize) -> usize,
     to: *mut f32,
@@ -207,9 +210,9 @@ kernel! {
         d_bias: &mut [f32],
     ) {
         let (length, Epilogue { relu, pool }) = (tiling.output_len(), tiling.epilogue);
-        let patch = if M == 4 { 1 } else { tiling.patch };
+        let patch = patch(M, pool);
         let stride = position_stride(tiling.outputs, block.count);
-        assert!(dm.len() >= side(M) * side(M) * stride && d_bias.len() >= tiling.outputs && patch * M <= SIDE);
+        assert!(dm.len() >= side(M) * side(M) * stride && d_bias.len() >= tiling.outputs && patch * M <= PATCH);
         for place in places(tiling, block, patch * patch) {
             let ahead = Ahead::new::<S>(tiling, block.first + place.tile, patch * patch, length, tiling.outputs);
             let range = place.image * length..(place.image + 1) * length;
@@ -221,7 +224,7 @@ kernel! {
             for c in (0..tiling.outputs).step_by(S::LANES) {
                 // SAFETY: `d_bias` holds all channels and `dm` all positions, asserted above; the tiles and their panel are inside the stride.
                 // What is stored of the patch lies inside the image, whose length `codes` and `output` have where they are read. All of
-                // `map` is set where its tiles are read: by the loads, or by `zeros` before them.
+                // `map` is set where its tiles are read: by the loads, or by the zeros before them.
                 unsafe {
                     ahead.prefetch::<S>(from.gradient.as_ptr(), c);
                     if relu && !pool {
@@ -238,10 +241,15 @@ kernel! {
                         }
                     };
                     let code = |i, j| S::load_bytes(codes.as_ptr().add(at(i, j)));
-                    let mut map = Between::<S::V>::new();
+                    let mut map = Between::<S::V, PATCH>::new();
                     let bounds = (stored.rows, stored.columns);
+                    let length = patch * M;
                     if bounds != (whole, whole) {
-                        map = Between::filled(S::zero());
+                        map.fill(0..length, 0..length, S::zero());
+                    } else if pool && length % 2 == 1 {
+                        // No window has the last row and the last column.
+                        map.fill(length - 1..length, 0..length, S::zero());
+                        map.fill(0..length, length - 1..length, S::zero());
                     }
                     let added = match (pool, bounds == (whole, whole)) {
                         (true, true) => unpool::<S>(&mut map, (whole, whole), load, code),
@@ -266,7 +274,7 @@ kernel! {
 /// `load` and `code` must be callable for all of `rows` x `columns` windows, twice which fit the map.
 #[inline(always)]
 unsafe fn unpool<S: Simd>(
-    map: &mut Between<S::V>,
+    map: &mut Between<S::V, PATCH>,
     (rows, columns): (usize, usize),
     load: impl Fn(usize, usize) -> S::V,
     code: impl Fn(usize, usize) -> S::V,
@@ -294,7 +302,7 @@ unsafe fn unpool<S: Simd>(
 /// `load` must be callable for all of `rows` x `columns` outputs, which fit the map.
 #[inline(always)]
 unsafe fn load_map<S: Simd>(
-    map: &mut Between<S::V>,
+    map: &mut Between<S::V, PATCH>,
     (rows, columns): (usize, usize),
     load: impl Fn(usize, usize) -> S::V,
 ) -> S::V {
