@@ -54,8 +54,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let entrants = named.iter().map(|text| Entrant::parse(text, &overrides)).collect::<Result<Vec<_>, Usage>>()?;
     let seeds = given.parse("seeds", "a whole number of at least 1")?.unwrap_or(1);
     let output = Output::resolve(&given, quiet)?;
-    // The embedded dataset is small and made for a first look; three passes tell good from bad, within minutes.
-    let epochs = if output.data.kind == DatasetKind::Synthetic { 3 } else { 10 };
+    // The embedded dataset is small and made for a first look; five passes tell good from bad, within minutes.
+    let epochs = if output.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
     let plan = Plan::new(&entrants, seeds, |entrant| {
         settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;

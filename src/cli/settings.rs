@@ -40,7 +40,7 @@ pub const COMMON: &[Setting] = &[
     value("dropout", "P", "Dropout before the last linear layer [default: 0]"),
     value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]"),
     value("semantics", "NAME", "Where frameworks disagree, do as native, torch, keras or optax does [default: native]"),
-    value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 3]"),
+    value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 5]"),
     value("batch-size", "N|full", "Images an update; `full` for batch gradient descent [default: 128]"),
     value("seed", "N", "Decides initial weights, shuffles, augmentation and dropout [default: 0]"),
     value("train-limit", "N", "Train on N images of all, the same share of each class"),

@@ -117,7 +117,7 @@ pub fn default_entrants() -> Vec<&'static str> {
         "sgd:lr=0.01/triangular:max-lr=0.06,step-size=20%",
         "sgd:lr=0.01/triangular2:max-lr=0.06,step-size=20%",
         "sgd:lr=0.01/exp-range:max-lr=0.06,step-size=20%",
-        "sgd:momentum=0.9/one-cycle:max-lr=0.05",
+        "sgd:momentum=0.9/one-cycle:max-lr=0.02",
         "sgd/wsd",
         "sgd/inverse-sqrt",
         "sgd/expr:lr*sqrt(1-t/T)",

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Does lrsched reach the accuracy of PyTorch with the same recipe? Trains `cnn` and `airbench94` with both, several seeds each, on CIFAR-10, and prints
+# mean and deviation of the test accuracies.
+#
+#     scripts/parity.sh DATA [VENV]         default: the virtual environment that bench_peers.sh makes
+#
+# One-cycle, SGD with momentum, weight decay, flips and crops: parity_torch.py has the recipe of PyTorch's side. SEEDS="0 1 2",
+# JOBS="cnn:50000:5 airbench94:10000:5" (model, images, epochs) and LRSCHED may be set. PyTorch takes most of the time: an hour on two cores.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+data=$1
+venv=${2:-${XDG_CACHE_HOME:-$HOME/.cache}/lrsched/peers}
+lrsched=${LRSCHED:-$here/../target/release/lrsched}
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+
+# One run of ours: the test accuracy after the last epoch.
+ours() {
+    local model=$1 images=$2 epochs=$3 seed=$4 recipe
+    case $model in
+    cnn) recipe=(--lr 0.05 --batch-size 128 --momentum 0.9) ;;
+    airbench94) recipe=(--lr 0.5 --batch-size 500 --momentum 0.85 --nesterov --label-smoothing 0.2) ;;
+    esac
+    [[ $images == 50000 ]] || recipe+=(--train-limit "$images")
+    "$lrsched" train --data-dir "$data" --model "$model" --epochs "$epochs" --seed "$seed" --validation test --augment flip-crop \
+        --schedule one-cycle --no-cycle-momentum --weight-decay 0.0005 "${recipe[@]}" --progress none --out "$folder/run" --force >/dev/null
+    "$venv/bin/python" -c "import json, sys; print(json.load(open(sys.argv[1]))['results']['test_accuracy'])" "$folder/run/run.json"
+}
+
+printf '%-12s %-8s %10s %10s %3s\n' model program "accuracy %" deviation n
+for job in ${JOBS:-cnn:50000:5 airbench94:10000:5}; do
+    IFS=: read -r model images epochs <<<"$job"
+    for program in lrsched torch; do
+        for seed in ${SEEDS:-0 1 2}; do
+            if [[ $program == lrsched ]]; then
+                ours "$model" "$images" "$epochs" "$seed"
+            else
+                "$venv/bin/python" "$here/parity_torch.py" "$model" "$data" "$images" "$epochs" "$seed" 2>/dev/null
+            fi
+        done | awk -v m="$model" -v p="$program" '
+            { n++; sum += $1; squares += $1 * $1 }
+            END { mean = sum / n; printf "%-12s %-8s %10.2f %10.2f %3d\n", m, p, 100 * mean, n > 1 ? 100 * sqrt((squares - n * mean * mean) / (n - 1)) : 0, n }'
+    done
+done

@@ -1,0 +1,118 @@
+"""Trains `cnn` or `airbench94` on CIFAR-10 in PyTorch by the recipe of parity.sh, everything drawn anew; prints the test accuracy.
+
+    parity_torch.py MODEL DATA IMAGES EPOCHS SEED
+
+DATA is the folder of CIFAR-10's binary files; IMAGES of its 50,000, drawn by the seed, are trained on. Weights start, and images are augmented, as lrsched says that it does, but with PyTorch's own random
+numbers. Needs torch==2.15.0 numpy from PyPI; parity.sh runs it.
+"""
+
+import os
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+
+MODEL, DATA = sys.argv[1:3]
+IMAGES, EPOCHS, SEED = map(int, sys.argv[3:6])
+
+#           lr, batch, momentum, nesterov, weight decay, label smoothing
+RECIPES = {
+    "cnn": (0.05, 128, 0.9, False, 5e-4, 0.0),
+    "airbench94": (0.5, 500, 0.85, True, 5e-4, 0.2),
+}
+
+
+def images_of(files):
+    rows = np.concatenate([np.fromfile(os.path.join(DATA, name), np.uint8).reshape(-1, 3073) for name in files])
+    return torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32).copy()), torch.from_numpy(rows[:, 0].astype(np.int64))
+
+
+class Scale(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def cnn():
+    model = nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(4096, 512), nn.ReLU(), nn.Linear(512, 10),
+    )
+    for layer in model:
+        if hasattr(layer, "weight"):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        model[-1].weight *= 0.1
+    return model
+
+
+def airbench94(first_images):
+    def norm(channels):
+        layer = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+        layer.weight.requires_grad = False
+        return layer
+
+    whiten = nn.Conv2d(3, 24, 2)
+    patches = first_images.unfold(2, 2, 1).unfold(3, 2, 1).transpose(1, 3).reshape(-1, 12).double()
+    eigenvalues, eigenvectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    kernels = (eigenvectors.T / torch.sqrt(eigenvalues[:, None] + 5e-4)).reshape(12, 3, 2, 2).float()
+    whiten.weight.data = torch.cat([kernels, -kernels])
+    whiten.weight.requires_grad = False
+    nn.init.zeros_(whiten.bias)
+    layers = [whiten, nn.GELU()]
+    for inputs, outputs in [(24, 64), (64, 256), (256, 256)]:
+        first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        nn.init.dirac_(first.weight[:inputs].data)
+        nn.init.dirac_(second.weight.data)
+        layers += [first, nn.MaxPool2d(2), norm(outputs), nn.GELU(), second, norm(outputs), nn.GELU()]
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False), Scale(1 / 256))
+
+
+def main():
+    torch.manual_seed(SEED)
+    train, labels = images_of([f"data_batch_{n}.bin" for n in range(1, 6)])
+    test, test_labels = images_of(["test_batch.bin"])
+    chosen = torch.randperm(len(train))[:IMAGES]
+    train, labels = train[chosen], labels[chosen]
+    mean = train.double().mean((0, 2, 3)).div(255).float().view(1, 3, 1, 1)
+    deviation = train.double().std((0, 2, 3), correction=0).div(255).float().view(1, 3, 1, 1)
+    normalised = lambda images: images.float().div(255).sub(mean).div(deviation)
+
+    def augmented(images):
+        mirrored = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
+        padded = nn.functional.pad(mirrored, (4, 4, 4, 4))
+        corners = torch.randint(9, (len(images), 2)).tolist()
+        return torch.stack([image[:, y : y + 32, x : x + 32] for image, (y, x) in zip(padded, corners)])
+
+    model = cnn() if MODEL == "cnn" else airbench94(normalised(train[:5000]))
+    model = model.to(memory_format=torch.channels_last)
+    lr, batch, momentum, nesterov, weight_decay, smoothing = RECIPES[MODEL]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(trained, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+    steps = EPOCHS * -(-len(train) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, cycle_momentum=False)
+    loss = nn.CrossEntropyLoss(label_smoothing=smoothing)
+    for _ in range(EPOCHS):
+        for chosen in torch.randperm(len(train)).split(batch):
+            images = normalised(augmented(train[chosen])).contiguous(memory_format=torch.channels_last)
+            optimizer.zero_grad()
+            loss(model(images), labels[chosen]).backward()
+            optimizer.step()
+            schedule.step()
+    model.eval()
+    with torch.no_grad():
+        right = sum(
+            (model(normalised(images)).argmax(1) == wanted).sum().item()
+            for images, wanted in zip(test.split(500), test_labels.split(500))
+        )
+    print(right / len(test))
+
+
+main()
