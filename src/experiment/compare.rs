@@ -3,6 +3,7 @@
 use super::entrant::Entrant;
 use super::resume::Left;
 use crate::data::Dataset;
+use crate::engine::cpu::give_back;
 use crate::record::{ComparisonRow, Results, RunInfo, Status, read_rows, write_rows};
 use crate::train::{
     All, Bars, Control, Every, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory, Stop,
@@ -161,6 +162,8 @@ impl<'a> Comparison<'a> {
                     (Status::Failed, Results::default())
                 }
             };
+            // Nothing of its network is left by now: the next one begins in as little memory as the first.
+            give_back();
             self.rows[index] = Some(row(planned, status, results));
             self.write()?;
             if status != Status::Interrupted {

@@ -1,4 +1,5 @@
-//! Memory that the system refuses (`ulimit -v`, a container's limit) ends the program in one line, on whatever thread it is.
+//! Memory that the system refuses (`ulimit -v`, a container's limit) ends the program in one line, on whatever thread it is; and what is free
+//! goes back to the system.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write as _;
@@ -17,6 +18,19 @@ static LAST: OnceLock<fn()> = OnceLock::new();
 /// What is to be done, without new memory, before the program ends.
 pub fn before_refusal(last: fn()) {
     LAST.get_or_init(|| last);
+}
+
+/// Hands back to the system what has been freed. glibc keeps it, scattered over an arena for each thread there has been, and after many
+/// networks one after the other that is most of the memory of the process.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(keep: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: glibc's own function, which any thread may call at any time; memory in use stays where it is.
+        unsafe { malloc_trim(0) };
+    }
 }
 
 // SAFETY: each request goes to the system's allocator as it is, and its answer comes back as it is, or not at all.

@@ -36,7 +36,7 @@ mod tiles;
 mod tiling;
 mod winograd;
 
-pub use allocator::{Allocator, before_refusal};
+pub use allocator::{Allocator, before_refusal, give_back};
 pub use chain::OperationTime;
 pub use operation::Kind;
 pub use simd::Isa;
