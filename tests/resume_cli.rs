@@ -182,6 +182,42 @@ fn a_run_that_diverged_goes_on_from_its_last_good_checkpoint_with_a_smaller_rate
 }
 
 #[test]
+fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_there_is_nothing_to_go_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    // The last step of an epoch makes weights that are numbers, and a loss of thousands: its checkpoint is whole, and of no use.
+    let exploding = |out: &str, step: &str| {
+        let schedule = format!("piecewise:milestones={step},values=0.01,10");
+        let output = run(train(folder.path(), out, &["--epochs", "4", "--log-steps", "--schedule", &schedule]));
+        assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+        assert_eq!(state(&folder.path().join(out), "last")["position"]["sums"]["images"], 0, "after an epoch");
+        stderr(&output)
+    };
+    let said = exploding("later", "7st");
+    assert!(said.contains("go on from the last good checkpoint"), "{said}");
+    let output = succeed(resume(folder.path(), "later", &["--lr", "0.005"]));
+    let said = stderr(&output);
+    assert!(
+        said.contains("checkpoints/last is of weights that exploded (val_loss ") && said.contains("in epoch 1)"),
+        "{said}"
+    );
+    assert!(said.contains("going on from checkpoints/last-before (epoch 1, step 4)"), "{said}");
+    let path = folder.path().join("later");
+    let rates = rates(&path);
+    assert_eq!((rates.len(), rates[3], rates[4]), (16, 0.01, 0.005));
+    let last: f64 = text(&path.join("metrics.csv")).lines().last().unwrap().split(',').nth(2).unwrap().parse().unwrap();
+    assert!(last < 5.0, "it learns again: {last}");
+
+    let said = exploding("at-once", "3st");
+    assert!(!said.contains("go on from"), "there is nothing to go on from: {said}");
+    let before = text(&folder.path().join("at-once/run.json"));
+    let refused = run(resume(folder.path(), "at-once", &["--lr", "0.005"]));
+    let said = stderr(&refused);
+    assert_eq!((refused.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("each checkpoint of at-once is of weights that exploded (val_loss "), "{said}");
+    assert_eq!(text(&folder.path().join("at-once/run.json")), before);
+}
+
+#[test]
 fn the_best_checkpoint_is_that_of_the_best_epoch_and_pytorchs_names_are_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--epochs", "6", "--lr", "0.02", "--momentum", "0.9"];

@@ -91,7 +91,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         return Ok(0);
     }
     let bars = Bars::new(output.progress, None);
-    let lines = left.instead().map(String::from).into_iter().chain(left.differences(&run));
+    let lines = left.instead().into_iter().chain(left.differences(&run));
     lines.for_each(|line| bars.warn(&format!("warning: {line}")));
     if !left.has_checkpoint() {
         bars.warn("nothing was saved yet: starting at the beginning");

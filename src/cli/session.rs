@@ -3,7 +3,7 @@
 use crate::record::Status;
 #[cfg(unix)]
 pub use crate::train::Keys;
-use crate::train::checkpoint::CHECKPOINTS;
+use crate::train::checkpoint::{self, Wanted};
 use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory};
 use anyhow::Result;
 use std::path::Path;
@@ -71,7 +71,7 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
             bars.warn(message);
         }
         bars.line(&format!("results in {}", path.display()));
-        if path.join(CHECKPOINTS).is_dir() {
+        if let Ok(Some(_)) = checkpoint::latest(path, Wanted::Sound) {
             bars.warn(&format!("go on from the last good checkpoint:  {again} --scale-lr 0.1"));
         }
         return DIVERGED;

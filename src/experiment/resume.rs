@@ -3,7 +3,7 @@
 use crate::data::Dataset;
 use crate::record::{RunInfo, Status};
 use crate::schedule::Spec;
-use crate::train::checkpoint::{self, Found};
+use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{Adjustment, Lock, Reach, Run, RunConfig, RunDirectory};
 use crate::usage;
 use anyhow::{Context, Result};
@@ -22,7 +22,7 @@ pub struct Left {
 impl Left {
     /// # Errors
     /// [`crate::usage::Usage`] where `path` holds no run, or one that another process works on. A run.json that cannot be read, or
-    /// checkpoints of which none is whole.
+    /// checkpoints of which none is whole, or, of a run that diverged, none is from before its loss exploded.
     pub fn open(path: &Path) -> Result<Self> {
         let file = path.join("run.json");
         if !file.is_file() {
@@ -37,13 +37,15 @@ impl Left {
         let info = RunInfo::read(&file)?;
         let config = serde_json::from_value(info.config.clone())
             .with_context(|| format!("{}: the config is of another version of lrsched", file.display()))?;
-        let found = checkpoint::latest(path)?;
+        // It diverged after its last checkpoint, which may hold what the loss blew up from.
+        let wanted = if info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
+        let found = checkpoint::latest(path, wanted)?;
         Ok(Self { path: path.to_path_buf(), info, config, found, lock })
     }
 
     /// Why it goes on from another checkpoint than the last, where it does.
-    pub fn instead(&self) -> Option<&str> {
-        self.found.as_ref()?.instead.as_deref()
+    pub fn instead(&self) -> Option<String> {
+        self.found.as_ref()?.instead("going on from")
     }
 
     pub fn has_checkpoint(&self) -> bool {

@@ -18,7 +18,8 @@ use crate::optim::State;
 use crate::record::stop_at;
 use crate::record::{Change, EpochRow, sync_folder};
 use crate::schedule::Rates;
-use anyhow::{Context, Result, bail, ensure};
+use crate::usage;
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -40,7 +41,8 @@ const OLD: &str = ".old";
 
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
-const STATE: &str = "state.json";
+/// What is in it, beside the arrays.
+pub const STATE: &str = "state.json";
 
 /// state.json is `{"sha256": "…", "state": …}`, and the digest that of the bytes between these.
 const HEAD: &str = "{\"sha256\": \"";
@@ -93,6 +95,21 @@ impl Position {
         }
     }
 
+    /// What the loss says, where it says that the weights have exploded: a run that went on from them with a smaller rate would hardly
+    /// come back. A network that guesses among ten classes has ln 10 = 2.3 nats; ten times that is no spike any more.
+    pub fn exploded(&self) -> Option<String> {
+        let hopeless = |loss: f64| loss.is_nan() || loss > 10.0 * 10_f64.ln();
+        let row = self.row.as_ref();
+        let losses = [
+            ("loss", (self.sums.images > 0).then(|| self.sums.loss()), self.epoch),
+            ("val_loss", row.and_then(|row| row.val_loss), row.map_or(0, |row| row.epoch)),
+            ("loss", row.map(|row| row.loss), row.map_or(0, |row| row.epoch)),
+        ];
+        let found =
+            losses.into_iter().find_map(|(name, loss, epoch)| Some((name, loss.filter(|&l| hopeless(l))?, epoch)));
+        found.map(|(name, loss, epoch)| format!("{name} {loss:.3e} in epoch {epoch}"))
+    }
+
     /// Whether the epoch just finished is the best so far.
     pub fn is_best(&self) -> bool {
         self.sums.images == 0 && self.epoch > 0 && self.best_epoch == Some(self.epoch - 1)
@@ -140,9 +157,10 @@ impl Checkpoint {
         }
     }
 
-    /// Whether every weight is a number. One that is not makes a checkpoint that nobody can go on from.
+    /// Whether every weight and all that the optimizer keeps is a number. One that is not makes a checkpoint that nobody can go on from.
     pub fn is_finite(&self) -> bool {
-        self.weights.values().all(|(_, values)| values.iter().all(|value| value.is_finite()))
+        let arrays = self.weights.values().chain(self.optimizer.values());
+        arrays.flat_map(|(_, values)| values).all(|value| value.is_finite())
     }
 
     /// Puts the weights in their places.
@@ -180,7 +198,7 @@ impl Checkpoint {
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let same = state.files.get(name).is_some_and(|digest| *digest == sha256(&bytes));
             ensure!(same, "{} is damaged: its SHA-256 is not the one in {STATE}", path.display());
-            read_arrays(&bytes).with_context(|| path.display().to_string())
+            read_arrays(&bytes).map_err(shown).with_context(|| path.display().to_string())
         };
         Ok(Self {
             weights: arrays(WEIGHTS)?,
@@ -251,38 +269,54 @@ impl Checkpoint {
 #[derive(Debug)]
 pub struct Found {
     pub checkpoint: Checkpoint,
-    pub instead: Option<String>,
+    /// What is wrong with the last one.
+    why: Option<String>,
     name: &'static str,
 }
 
-/// The last checkpoint of a run that is whole; `None` where none was made yet.
+/// Which checkpoints will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Any that is whole.
+    Whole,
+    /// One from before the loss exploded, to go on from with a smaller rate.
+    Sound,
+}
+
+/// The last checkpoint of a run that is as `wanted`; `None` where none was made yet.
 ///
 /// # Errors
-/// There are some, and none is whole.
-pub fn latest(run: &Path) -> Result<Option<Found>> {
+/// There are some, and none is whole; [`crate::usage::Usage`] where some are whole, and none is sound.
+pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
     let folder = run.join(CHECKPOINTS);
-    let mut wrong: Option<anyhow::Error> = None;
+    let (mut wrong, mut exploded): (Option<anyhow::Error>, Option<String>) = (None, None);
     for name in [LAST, BEFORE, BEST] {
         let path = folder.join(name);
         if !path.exists() {
             continue;
         }
         match Checkpoint::read(&path) {
-            Ok(checkpoint) => {
-                let instead = (name != LAST).then(|| {
-                    let why =
-                        wrong.as_ref().map_or(format!("{CHECKPOINTS}/{LAST} is missing"), |error| format!("{error:#}"));
-                    let Position { epoch, step, .. } = checkpoint.position;
-                    format!("{why}; going on from {CHECKPOINTS}/{name} (epoch {epoch}, step {step})")
-                });
-                return Ok(Some(Found { checkpoint, instead, name }));
-            }
+            Ok(checkpoint) => match checkpoint.position.exploded().filter(|_| wanted == Wanted::Sound) {
+                None => {
+                    let missing = || format!("{CHECKPOINTS}/{LAST} is missing");
+                    let why = exploded.map(|loss| format!("{CHECKPOINTS}/{LAST} is of weights that exploded ({loss})"));
+                    let why = why.or(wrong.map(|error| format!("{error:#}")));
+                    let why = (name != LAST).then(|| why.unwrap_or_else(missing));
+                    return Ok(Some(Found { checkpoint, why, name }));
+                }
+                Some(loss) => exploded = exploded.or(Some(loss)),
+            },
             Err(error) => wrong = wrong.or(Some(error)),
         }
     }
-    match wrong {
-        None => Ok(None),
-        Some(error) => Err(error.context("no checkpoint is whole; start again with `lrsched train … --force`")),
+    match (exploded, wrong) {
+        (None, None) => Ok(None),
+        (Some(loss), _) => usage!(
+            "each checkpoint of {} is of weights that exploded ({loss}): no smaller rate brings them back; start again with \
+             `lrsched train … --force` and a smaller --lr",
+            run.display()
+        ),
+        (None, Some(error)) => Err(error.context("no checkpoint is whole; start again with `lrsched train … --force`")),
     }
 }
 
@@ -324,6 +358,18 @@ fn make_best(folder: &Path) -> Result<()> {
 }
 
 impl Found {
+    /// Where it lies, in the folder of the run.
+    pub fn folder(&self, run: &Path) -> PathBuf {
+        run.join(CHECKPOINTS).join(self.name)
+    }
+
+    /// Why it is not the last one, where it is not; `so` is what is done with this one instead: `going on from`.
+    pub fn instead(&self, so: &str) -> Option<String> {
+        let Position { epoch, step, .. } = self.checkpoint.position;
+        let this = format!("{so} {CHECKPOINTS}/{} (epoch {epoch}, step {step})", self.name);
+        self.why.as_ref().map(|why| format!("{why}; {this}"))
+    }
+
     /// Makes this the last checkpoint again, and puts back what a process has left that died between two renames. Only for the one that
     /// may write to the run.
     ///
@@ -339,6 +385,10 @@ impl Found {
             }
             if folder.join(OLD).exists() && !folder.join(BEST).exists() {
                 rename(&folder.join(OLD), &folder.join(BEST))?;
+            }
+            if self.name == BEST {
+                // What came later is given up; the next two take their places.
+                [LAST, BEFORE].iter().try_for_each(|name| remove(&folder.join(name)))?;
             }
             [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))?;
             // It may have died before it came to the best one.
@@ -373,7 +423,13 @@ fn read_state(path: &PathBuf) -> Result<StateFile> {
     let Some((_, body)) = parts.filter(|(digest, body)| *digest == sha256(body.as_bytes())) else {
         bail!("{} is damaged: its SHA-256 is not the one in it", path.display());
     };
-    serde_json::from_str(body).with_context(|| format!("{} is of another version of lrsched", path.display()))
+    let of_other_version = || format!("{} is of another version of lrsched", path.display());
+    serde_json::from_str(body).map_err(|error| shown(error.into())).with_context(of_other_version)
+}
+
+/// An error that may quote from a file: names there may be long, and hold anything.
+fn shown(error: anyhow::Error) -> anyhow::Error {
+    anyhow!(format!("{error:#}").chars().take(300).collect::<String>().escape_debug().to_string())
 }
 
 /// Arrays as a safetensors file.
@@ -398,16 +454,76 @@ fn read_arrays(bytes: &[u8]) -> Result<Arrays> {
     tensors.tensors().into_iter().map(array).collect()
 }
 
-/// Every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` takes it as it is.
+/// Every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` takes it as it is. Gives the SHA-256
+/// of the file.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<()> {
+pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<String> {
     let arrays =
         parameters.arrays().iter().map(|array| (array.name.clone(), (array.shape.clone(), array.values.clone())));
-    crate::record::replace_file(path, &arrays_as_bytes(&arrays.collect())?)
+    let bytes = arrays_as_bytes(&arrays.collect())?;
+    crate::record::replace_file(path, &bytes)?;
+    Ok(sha256(&bytes))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// In hex.
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Model, ModelOptions, initialise};
+
+    fn config() -> RunConfig {
+        let text = r#"{"dataset": "synthetic", "validation": "30", "augment": "none", "model": "cnn", "dropout": 0.0,
+            "label-smoothing": 0.0, "optimizer": "sgd", "lr": 0.1, "schedule": "constant", "semantics": "native", "epochs": 3,
+            "batch-size": "16", "seed": 0, "engine": "cpu", "device": "cpu", "log-steps": false}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_checkpoint_whose_weights_or_optimizer_hold_what_is_no_number_is_told_from_a_good_one() {
+        let config = config();
+        let finite = |weight: f32, momentum: f32| {
+            let mut parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), 1);
+            let array = &mut parameters.arrays_mut()[3];
+            array.values[7] = weight;
+            let buffer = (format!("{}.momentum_buffer", array.name), vec![momentum; array.values.len()]);
+            let state = State { steps: 1, arrays: [buffer].into() };
+            Checkpoint::new(&config, Position::start(Course::of(&config)), &parameters, state).is_finite()
+        };
+        assert!(finite(0.5, 0.5));
+        for wrong in [f32::NAN, f32::INFINITY] {
+            assert!(!finite(wrong, 0.5) && !finite(0.5, wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_loss_of_ten_times_a_guess_says_that_the_weights_exploded_and_a_spike_does_not() {
+        let exploded = |so_far: f64, images: usize, last: Option<(f64, f64)>| {
+            let row = last.map(|(loss, val_loss)| EpochRow {
+                epoch: 1,
+                learning_rate: 0.1,
+                loss,
+                accuracy: 0.1,
+                val_loss: Some(val_loss),
+                val_accuracy: Some(0.1),
+                momentum: None,
+                step: 8,
+                images_per_second: 1.0,
+                seconds: 1.0,
+            });
+            let sums = BatchStats { loss_sum: so_far * images as f64, correct: 0, images };
+            Position { epoch: 2, sums, row, ..Position::start(Course::of(&config())) }.exploded()
+        };
+        for (so_far, images, last) in [(0.0, 0, None), (15.0, 16, None), (2.0, 16, Some((8.0, 20.0)))] {
+            assert_eq!(exploded(so_far, images, last), None, "{so_far} {last:?}");
+        }
+        assert_eq!(exploded(0.0, 0, Some((2.0, 1e9))).as_deref(), Some("val_loss 1.000e9 in epoch 1"));
+        assert_eq!(exploded(0.0, 0, Some((24.0, 2.0))).as_deref(), Some("loss 2.400e1 in epoch 1"));
+        assert_eq!(exploded(f64::NAN, 16, Some((2.0, 2.0))).as_deref(), Some("loss NaN in epoch 2"));
+    }
 }
