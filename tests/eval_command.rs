@@ -142,6 +142,57 @@ fn a_checkpoint_is_evaluated_by_its_name_by_its_path_and_where_the_run_has_no_en
     assert!(code == 2 && none.ends_with("run has no best checkpoint"), "{none}");
 }
 
+/// One bit of the last weight in the file.
+fn flip(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn damaged_weights_of_a_run_are_refused_and_of_one_without_an_end_the_checkpoint_before_is_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    lrsched(&folder).arg("train").args(TINY).args(["--epochs", "2", "--lr", "0.02", "--out", "run"]).assert().success();
+    let path = |name: &str| folder.path().join("run").join(name);
+    let test = &results(&path(""))["test_accuracy"];
+    flip(&path("weights.safetensors"));
+    for weights in ["run", "run/weights.safetensors"] {
+        let (code, said) = error(&folder, &[weights]);
+        assert!(code == 1 && said.contains("run/weights.safetensors is damaged: its SHA-256"), "exit {code}, {said}");
+        assert!(said.ends_with("--checkpoint last"), "{said}");
+    }
+    assert_eq!(&json(&folder, &["run", "--checkpoint", "last"])["accuracy"], test);
+    // Elsewhere it is a file like any other.
+    std::fs::rename(path("weights.safetensors"), folder.path().join("alone.safetensors")).unwrap();
+    json(&folder, &["alone.safetensors", "--dataset", "synthetic"]);
+
+    let last = "run/checkpoints/last/weights.safetensors";
+    flip(&folder.path().join(last));
+    for arguments in [&["run", "--checkpoint", "last"][..], &[last]] {
+        let (code, said) = error(&folder, arguments);
+        assert!(code == 1 && said.contains(&format!("{last} is damaged: its SHA-256")), "exit {code}, {said}");
+    }
+    // The run has no weights of its end: as `resume`, this goes one back.
+    let output = lrsched(&folder).args(["eval", "run"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains(&format!("{last} is damaged")), "{said}");
+    assert!(said.contains("evaluating checkpoints/last-before (epoch 1, step 3)"), "{said}");
+    assert!(
+        String::from_utf8(output.stdout).unwrap().starts_with("run/checkpoints/last-before/weights.safetensors: cnn")
+    );
+}
+
+#[test]
+fn weights_of_an_earlier_end_do_not_count_in_a_run_that_was_made_longer_and_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--out", "run"]);
+    let longer = ["resume", "run", "--epochs", "3", "--progress", "none"];
+    lrsched(&folder).args(longer).env("LRSCHED_STOP_AT", "mid-row:2").assert().failure();
+    assert!(folder.path().join("run/weights.safetensors").exists());
+    let evaluated = json(&folder, &["run"]);
+    assert_eq!(evaluated["weights"], "run/checkpoints/last/weights.safetensors");
+}
+
 #[test]
 fn what_cannot_be_evaluated_is_one_line_that_names_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -153,6 +153,7 @@ fn run_json_reads_back_as_it_was_written() {
         checkpoint_every: None,
         changes: Vec::new(),
         results: Results { best_epoch: Some(3), ..Results::default() },
+        weights: None,
     };
     info.write(&path).unwrap();
     assert_eq!(RunInfo::read(&path).unwrap(), info);

@@ -5,18 +5,16 @@ use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
 use crate::model::{Model, ModelOptions, Weights};
 use crate::record::{RunInfo, Status};
 use crate::report::confusion::Confusion;
+use crate::train::checkpoint::{self, CHECKPOINTS, Checkpoint, Wanted};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The weights that a finished run leaves in its folder, and each of its checkpoints holds.
 const WEIGHTS: &str = "weights.safetensors";
-
-/// The folder of checkpoints in that of a run.
-const CHECKPOINTS: &str = "checkpoints";
 
 /// Images that an evaluation takes at once: as many as the evaluations of a run.
 pub const BATCH: usize = 500;
@@ -95,20 +93,23 @@ impl FromStr for Moment {
     }
 }
 
-/// A file of weights, and what the run that made it says of itself.
+/// A file of weights that is what was written, as far as that is known, and what the run that made it says of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     pub weights: PathBuf,
     /// Of the run.json beside it.
     run: Option<RunInfo>,
+    /// Why these weights, where others might be expected.
+    instead: Option<String>,
 }
 
 impl Subject {
     /// `path` is the folder of a run, or a safetensors file, with or without a run.json beside it. Of a folder it is the weights at the end
-    /// of the run, or of the last checkpoint where there are none yet, unless a `moment` is given.
+    /// of the run, or of the last checkpoint that is whole where it has not come to its end, unless a `moment` is given.
     ///
     /// # Errors
-    /// There is no such file or folder, the folder holds no weights, or its run.json cannot be read.
+    /// There is no such file or folder, the folder holds no weights, its run.json cannot be read, or the file is damaged: its SHA-256 is
+    /// not the one that the run, or the checkpoint, has of it. A file that lies elsewhere has none.
     pub fn at(path: &Path, moment: Option<Moment>) -> Result<Self> {
         if !path.exists() {
             return usage!("{}: no such file or folder", path.display());
@@ -120,21 +121,49 @@ impl Subject {
                     path.display(),
                     moment.name()
                 ),
-                None => Ok(Self { weights: path.to_path_buf(), run: run_of(path)? }),
+                None => Self::checked(path.to_path_buf()),
             };
         }
-        let checkpoint = |moment: Moment| path.join(CHECKPOINTS).join(moment.name()).join(WEIGHTS);
-        let weights = match moment {
-            Some(moment) => checkpoint(moment),
-            None if path.join(WEIGHTS).exists() => path.join(WEIGHTS),
-            None => checkpoint(Moment::Last),
-        };
-        let run = run_of(&weights)?;
+        let end = path.join(WEIGHTS);
         match moment {
-            _ if weights.exists() => Ok(Self { weights, run }),
-            Some(moment) => usage!("{} has no {} checkpoint", path.display(), moment.name()),
-            None => Err(without_weights(path, run.as_ref())),
+            Some(moment) => {
+                let weights = path.join(CHECKPOINTS).join(moment.name()).join(WEIGHTS);
+                if !weights.exists() {
+                    return usage!("{} has no {} checkpoint", path.display(), moment.name());
+                }
+                Self::checked(weights)
+            }
+            // Weights of an earlier end do not count in a run that was made longer.
+            None if end.exists() && !run_of(&end)?.is_some_and(|run| goes_on(&run)) => Self::checked(end),
+            None => match checkpoint::latest(path, Wanted::Whole)? {
+                Some(found) => {
+                    let weights = found.folder(path).join(WEIGHTS);
+                    Ok(Self { run: run_of(&weights)?, weights, instead: found.instead("evaluating") })
+                }
+                None => Err(without_weights(path, run_of(&end)?.as_ref())),
+            },
         }
+    }
+
+    /// A file that is what was written.
+    fn checked(weights: PathBuf) -> Result<Self> {
+        let run = run_of(&weights)?;
+        let folder = weights.parent().unwrap_or(Path::new(""));
+        if folder.join(checkpoint::STATE).is_file() {
+            Checkpoint::read(folder).map_err(|error| {
+                anyhow!("{error:#}; another of the run is evaluated with --checkpoint last or best")
+            })?;
+        } else if let Some(run) = run.as_ref().filter(|run| !goes_on(run) && weights.ends_with(WEIGHTS))
+            && let Some(digest) = &run.weights
+        {
+            let bytes = std::fs::read(&weights).with_context(|| weights.display().to_string())?;
+            ensure!(
+                checkpoint::sha256(&bytes) == *digest,
+                "{} is damaged: its SHA-256 is not the one in run.json; the last checkpoint has the same weights: --checkpoint last",
+                weights.display()
+            );
+        }
+        Ok(Self { weights, run, instead: None })
     }
 
     /// A setting of the run, where there is one.
@@ -146,6 +175,11 @@ impl Subject {
         };
         text.parse().map(Some).map_err(|error| anyhow!("run.json of {}: its {key}: {error}", self.weights.display()))
     }
+}
+
+/// Whether the run has not come to its end, or not yet again.
+fn goes_on(run: &RunInfo) -> bool {
+    matches!(run.status, Status::Running | Status::Interrupted | Status::Failed)
 }
 
 /// The run.json beside weights, or beside the checkpoints that they are one of.
@@ -260,7 +294,7 @@ fn largest(logits: &[f32]) -> usize {
 }
 
 fn notes(subject: &Subject, dataset: &Dataset, validation: Validation, part: Part) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = subject.instead.iter().cloned().collect();
     match &subject.run {
         None => notes.push(format!(
             "no run.json beside {}: normalised and split as by default, with {validation} validation images of {}",

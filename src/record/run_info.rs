@@ -39,6 +39,9 @@ pub struct RunInfo {
     pub changes: Vec<Change>,
     /// As far as they are known.
     pub results: Results,
+    /// SHA-256 of weights.safetensors, once it is there.
+    #[serde(default)]
+    pub weights: Option<String>,
 }
 
 /// One setting that was changed by hand while the run was under way.

@@ -74,6 +74,7 @@ impl RunDirectory {
             checkpoint_every: None,
             changes: Vec::new(),
             results: Results::default(),
+            weights: None,
         };
         info.write(&path.join("run.json"))?;
         let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
@@ -182,7 +183,8 @@ impl RunDirectory {
         let outcome = run.train(control, self.every, &mut All(vec![Box::new(files), Box::new(&mut *watchers)]))?;
         saver.wait()?;
         if outcome.status != Status::Interrupted {
-            save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
+            let digest = save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
+            self.info.weights = Some(digest);
         }
         Ok(outcome)
     }
