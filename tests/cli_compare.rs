@@ -39,6 +39,11 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     assert!(first[0] == second[0] && first[1] == second[1] && first[3] == second[3], "{first:?} {second:?}");
     assert_ne!(first[2], second[2]);
 
+    let third =
+        lrsched(&folder).arg("compare").args(&TINY[..8]).args(["--out", "cmp", "--lr", "0.02"]).args(flags).output();
+    let said = String::from_utf8(third.unwrap().stderr).unwrap();
+    assert!(said.contains("nothing left to train: all 4 runs were done before"), "{said}");
+
     let other = compare(&folder, &["--entrants", "cosine", "--epochs", "3"]);
     assert_eq!(other.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&other.stderr).contains("another configuration"));

@@ -47,6 +47,21 @@ fn each_signal_saves_says_how_to_go_on_and_has_its_exit_code_and_the_run_is_the_
 }
 
 #[test]
+fn after_the_last_step_ctrl_c_offers_no_other_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    // The 2,000 test images take this network long enough for a signal.
+    let flags = ["--model", "resnet9", "--epochs", "1", "--train-limit", "16", "--lr", "0.01"];
+    let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
+    wait_for_lines(&folder.path().join("run/metrics.csv"), 2, &mut child);
+    signal(&child, "INT");
+    let (status, said) = ended(child);
+    assert_eq!(status, Some(130), "{said}");
+    assert!(said.contains("lrsched resume run\n") && !said.contains("--lr"), "{said}");
+    succeed(resume(folder.path(), "run", &[]));
+    assert_eq!(json(&folder.path().join("run/run.json"))["status"], "finished");
+}
+
+#[test]
 fn a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");

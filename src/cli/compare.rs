@@ -85,7 +85,11 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
-    let bars = Bars::new(output.progress, Some(comparison.missing() as u64));
+    let missing = comparison.missing();
+    let bars = Bars::new(output.progress, Some(missing as u64));
+    if missing == 0 {
+        bars.line(&format!("nothing left to train: all {} runs were done before", plan.runs.len()));
+    }
     // An entrant is what its name says: its rate is not to be changed by hand.
     let session = Session::open(&bars, Keys::WithoutRates, output.json)?;
     let training = Training {

@@ -43,7 +43,7 @@ pub struct Outcome {
     pub stop: Option<Stop>,
     /// Updates made, by all the processes that worked on it.
     pub step: u64,
-    /// The learning rate of the last of them.
+    /// The learning rate of the last of them; `None` where no step is left that could have another.
     pub rate: Option<f64>,
     pub last: Option<EpochRow>,
     pub best_epoch: Option<u64>,
@@ -134,6 +134,14 @@ impl<'a> Run<'a> {
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         ensure!(checkpoint.config == *self.config, "the checkpoint is of a run with another config than run.json");
         let position = &checkpoint.position;
+        let first = position.step.checked_sub(position.epoch.saturating_mul(self.loader.steps_per_epoch()));
+        ensure!(
+            first.is_some_and(|first| first <= self.loader.steps_per_epoch()),
+            "the checkpoint contradicts itself: step {} is not in epoch {}, which has {} steps",
+            position.step,
+            position.epoch,
+            self.loader.steps_per_epoch()
+        );
         self.schedule = position.course.build(self.config.semantics, self.loader.steps_per_epoch())?;
         self.schedule.restore(&position.observed)?;
         checkpoint.fill(&mut self.parameters)?;
@@ -194,6 +202,7 @@ impl<'a> Run<'a> {
             }
         }
         self.pass_time();
+        let steps = self.position.course.epochs * self.loader.steps_per_epoch();
         let position = self.position;
         let (status, stop, message) = match ending {
             Ending::Complete => (Status::Finished, None, None),
@@ -208,7 +217,7 @@ impl<'a> Run<'a> {
             message,
             stop,
             step: position.step,
-            rate: position.applied.map(|rates| rates.learning_rate),
+            rate: position.applied.map(|rates| rates.learning_rate).filter(|_| position.step < steps),
             last: position.row,
             best_epoch: position.best_epoch,
             best_val_accuracy: position.best_val_accuracy,
