@@ -50,7 +50,7 @@ fn main() -> Result<()> {
         panels.push(Panel {
             x_scale: Scale::Log,
             series: vec![Series { style: Style::Colour(0), ..Series::new("validation accuracy", points) }],
-            marks: vec![Mark { at: suggested, label: format!("suggested {}", show(suggested)) }],
+            marks: vec![Mark { at: suggested, label: format!("suggested {}", show(suggested)), series: String::new() }],
             // The same for all, with room for the label above the line.
             y_range: Some((0.0, 1.2 * highest)),
             ..Panel::new(name, "learning rate", "validation accuracy")

@@ -10,7 +10,8 @@ fn figure(points: &[(f64, f64)], x_scale: Scale, y_scale: Scale) -> Figure {
         Series { band, ..Series::new("one", points.to_vec()) },
         Series { style: Style::Grey, ends: true, dashed: true, ..Series::new("two", points.to_vec()) },
     ];
-    let marks = vec![Mark { at: 1.0, label: "here".into() }, Mark { at: f64::NAN, label: "nowhere".into() }];
+    let mark = |at, label: &str| Mark { at, label: label.into(), series: String::new() };
+    let marks = vec![mark(1.0, "here"), mark(f64::NAN, "nowhere")];
     Figure::new("A figure", vec![Panel { x_scale, y_scale, series, marks, ..Panel::new("panel", "x", "y") }])
 }
 

@@ -187,6 +187,47 @@ fn the_page_asks_for_nothing_from_outside_and_names_cannot_break_it() {
     }
 }
 
+/// run.json of a run of three epochs of 100 steps, with what was changed by hand: (step, setting, from, to).
+fn changed_by_hand(run: &Path, changes: &[(u64, &str, &str, &str)]) {
+    let change = |&(step, setting, from, to): &(u64, &str, &str, &str)| serde_json::json!({ "time": "2026-01-02T03:04:05Z", "step": step, "epoch": step / 100, "setting": setting, "from": from, "to": to });
+    let info = serde_json::json!({
+        "version": "0.1.0", "command": [], "config": { "optimizer": "sgd", "schedule": "cosine", "lr": 0.1, "epochs": 3, "seed": 0 },
+        "git": null, "device": "cpu", "engine": "cpu", "threads": 1, "dataset": { "name": "synthetic", "digest": "00" },
+        "started": "2026-01-02T03:04:05Z", "finished": null, "status": "finished",
+        "changes": changes.iter().map(change).collect::<Vec<_>>(), "results": { "val_accuracy": 0.7 },
+    });
+    fs::write(run.join("run.json"), info.to_string()).unwrap();
+}
+
+#[test]
+fn what_was_changed_by_hand_is_marked_in_the_charts_of_rates_and_losses_in_the_colour_of_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(&folder.path().join("plain"), &[row("a", "step", 0, 0.8)]);
+    let run = folder.path().join("changed");
+    write_rows(&run.join("metrics.csv"), &epochs(&[0.4, 0.6, 0.7])).unwrap();
+    let rate = (120, "lr", "0.1 (cosine at 0.1)", "0.05 (constant at 0.05)");
+    // The last is of an epoch that has no row yet.
+    let never_shown = (300, "scale-lr", "0.05 (constant at 0.05)", "0.005 (constant at 0.05 × 0.1)");
+    changed_by_hand(&run, &[rate, (200, "epochs", "2", "3, schedule held"), never_shown]);
+    report(folder.path(), &[".", "--svg", "--png"]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let data = html.split("id=data>").nth(1).unwrap().split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let place = data["entrants"].as_array().unwrap().iter().position(|name| name.as_str().unwrap().contains("cosine"));
+    for chart in data["charts"].as_array().unwrap() {
+        let marks = chart["marks"].as_array().unwrap();
+        if chart["ylabel"] == "accuracy" {
+            assert!(marks.is_empty(), "{chart}");
+            continue;
+        }
+        assert_eq!(marks.len(), 2, "{chart}");
+        assert_eq!(marks[0], serde_json::json!({ "x": 1.0, "label": "lr 0.1 → 0.05 by hand at step 120", "i": place }));
+        assert_eq!(marks[1]["label"], "epochs 2 → 3, schedule held by hand at step 200");
+    }
+    let svg = fs::read_to_string(folder.path().join("report.svg")).unwrap();
+    assert_eq!(svg.matches("lr 0.1 → 0.05 by hand at step 120").count(), 3, "rate, training loss, validation loss");
+}
+
 #[test]
 fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
     let folder = tempfile::tempdir().unwrap();

@@ -68,12 +68,17 @@ pub enum Style {
     Grey,
 }
 
-/// A vertical line at `at` with a label.
+/// A vertical line at `at` with a label. Where a panel has more than [`MOST_LABELS`] of them, the lines stand alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
     pub at: f64,
     pub label: String,
+    /// The series that it belongs to, and whose colour it has; empty: it belongs to none.
+    pub series: String,
 }
+
+/// More labels would cover what they are about.
+const MOST_LABELS: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {

@@ -1,8 +1,8 @@
 //! The picture of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
 
-use super::chart::{Figure, Panel, Scale, Series};
+use super::chart::{Figure, Mark, Panel, Scale, Series};
 use super::entrants::{Entrant, Summary, entrants, names};
-use crate::record::{ComparisonRow, EpochRow, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, read_good_rows};
 use crate::stats::quantile;
 use std::collections::HashMap;
 use std::path::Path;
@@ -68,6 +68,36 @@ pub fn figure(entrants: &[Entrant<'_>], metrics: &HashMap<String, Vec<EpochRow>>
     panels.retain(|panel| panel.series.iter().any(|series| !series.points.is_empty()));
     let size = if panels.len() > 3 { (1500, 880) } else { (1500, 480) };
     Figure { title: title.to_string(), panels, size }
+}
+
+/// Marks in the panels of rates and losses what was changed by hand in each run (by its name): at the first epoch that shows it, in the
+/// colour of its entrant. `entrants` are those of the figure.
+pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &HashMap<String, Vec<Change>>) {
+    let names = names(entrants);
+    for panel in figure.panels.iter_mut().filter(|panel| ["learning rate", "loss"].contains(&panel.y_label.as_str())) {
+        for (entrant, name) in entrants.iter().zip(&names) {
+            let line = panel.series.iter().find(|series| series.name == *name);
+            let last = line.and_then(|line| line.points.last()).map_or(-1.0, |point| point.0);
+            for change in entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten() {
+                let mark = Mark { at: change.epoch as f64, label: told(change), series: name.clone() };
+                // What no row shows yet has no place on the axis, and seeds may have been changed alike.
+                if mark.at <= last && !panel.marks.contains(&mark) {
+                    panel.marks.push(mark);
+                }
+            }
+        }
+    }
+}
+
+/// `lr 0.1 → 0.05 by hand at step 12`.
+fn told(change: &Change) -> String {
+    let Change { setting, from, to, step, .. } = change;
+    // The rate alone: the schedule that it comes from stands behind it in brackets.
+    let rate = |text: &str| text.split(" (").next().unwrap_or(text).to_string();
+    match setting.as_str() {
+        "lr" | "scale-lr" => format!("lr {} → {} by hand at step {step}", rate(from), rate(to)),
+        _ => format!("{setting} {from} → {to} by hand at step {step}"),
+    }
 }
 
 fn line(

@@ -1,7 +1,7 @@
 //! The report as one HTML file: no network, no other file.
 
 use super::analysis::{Analysis, Target};
-use super::chart::{Figure, Panel};
+use super::chart::{Figure, Mark, Panel};
 use super::entrants::{Entrant, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
@@ -253,9 +253,12 @@ fn curve_chart(place: usize, panel: &Panel, entrants: &[&Entrant<'_>]) -> Value 
         label => label,
     };
     let epochs: Vec<f64> = (0..=last).map(|epoch| epoch as f64).collect();
+    let of = |mark: &Mark| panel.series.iter().position(|series| series.name == mark.series);
+    let marks = panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label, "i": of(mark) }));
     json!({
         "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": kind, "logx": false,
         "xlabel": panel.x_label, "ylabel": panel.y_label, "x": numbers(&epochs), "series": series,
+        "marks": marks.collect::<Vec<_>>(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::entrants::{Entrant, entrants_of};
 use super::range::RangeTests;
-use crate::record::{ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, read_good_rows};
 use crate::schedule::Semantics;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,6 +36,8 @@ pub struct LoadedRun {
     pub command: String,
     /// Validation used the test images: the choice has seen them.
     pub validated_on_test: bool,
+    /// What was changed by hand while it went on.
+    pub changes: Vec<Change>,
     config: BTreeMap<String, String>,
 }
 
@@ -43,6 +45,11 @@ impl Loaded {
     /// The epochs of each run, by its folder.
     pub fn metrics(&self) -> HashMap<String, Vec<EpochRow>> {
         self.runs.iter().map(|run| (run.row.run.clone(), run.metrics.clone())).collect()
+    }
+
+    /// What was changed by hand in each run, by its folder.
+    pub fn changes(&self) -> HashMap<String, Vec<Change>> {
+        self.runs.iter().map(|run| (run.row.run.clone(), run.changes.clone())).collect()
     }
 
     /// The entrants of all runs, the best first.
@@ -180,6 +187,7 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         setting: String::new(),
         command: info.as_ref().map(command).unwrap_or_default(),
         validated_on_test: config.get("validation").is_some_and(|value| value == "test"),
+        changes: info.map(|info| info.changes).unwrap_or_default(),
         config,
     });
 }

@@ -152,7 +152,7 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
 fn marks(suggestions: &[Combined], methods: &[Method]) -> Vec<Mark> {
     let mark = |one: &Combined| {
         let rate = one.answer.as_ref().ok()?.rate;
-        Some(Mark { at: rate, label: format!("{} {}", one.method.name(), show(rate)) })
+        Some(Mark { at: rate, label: format!("{} {}", one.method.name(), show(rate)), series: String::new() })
     };
     suggestions.iter().filter(|one| methods.contains(&one.method)).filter_map(mark).collect()
 }

@@ -50,6 +50,9 @@
     const [base, over] = figure.querySelectorAll("canvas");
     const shown = () => spec.series.filter((s) => !(spec.shared && hidden.has(s.i)));
     const xs = (s) => s.x || spec.x;
+    // Those of hidden lines are hidden with them; many go without their labels, which would cover the lines.
+    const marked = () => (spec.marks || []).filter((m) => m.i == null || !hidden.has(m.i));
+    const labelled = () => marked().length <= 6;
     let view = null;
 
     const range = (values, log) => {
@@ -72,7 +75,7 @@
       }
       if (!log && high > low) { const room = (high - low) * 0.04; low = low >= 0 ? Math.max(0, low - room) : low - room; high += room; }
       // The labels of marks stand above the lines.
-      if (spec.marks && spec.marks.length) high += (high - low) * 0.2;
+      if (marked().length && labelled()) high = log ? high * (high / low) ** 0.2 : high + (high - low) * 0.2;
       const [x0, x1] = range(all(list, xs), spec.logx);
       const y = axis(low, high, log, height - 40, 8);
       const labels = y.ticks(Math.max(2, Math.floor((height - 48) / 32)));
@@ -133,19 +136,21 @@
     const marks = (context, v, ink) => {
       const rows = [];
       context.textAlign = "left";
-      for (const mark of spec.marks || []) {
-        const px = v.x.place(mark.x), wide = context.measureText(mark.label).width, right = v.width - 12;
+      for (const mark of marked()) {
+        const px = v.x.place(mark.x), own = mark.i == null ? ink : colour(mark.i);
+        context.strokeStyle = own;
+        context.lineWidth = 1.1;
+        context.setLineDash([4, 3]);
+        context.beginPath(); context.moveTo(px, 8); context.lineTo(px, v.height - 40); context.stroke();
+        if (!labelled()) continue;
+        const wide = context.measureText(mark.label).width, right = v.width - 12;
         const from = px + wide + 6 > right ? Math.max(v.left + 3, px - wide - 5) : px + 5;
         const row = rows.findIndex((taken) => taken.every(([a, b]) => from > b + 6 || from + wide + 6 < a));
         const k = row < 0 ? rows.push([]) - 1 : row;
         rows[k].push([from, from + wide]);
-        context.strokeStyle = ink;
-        context.lineWidth = 1.1;
-        context.setLineDash([4, 3]);
-        context.beginPath(); context.moveTo(px, 8); context.lineTo(px, v.height - 40); context.stroke();
         context.fillStyle = css("--panel");
         context.fillRect(from - 2, 10 + k * 14, wide + 4, 14);
-        context.fillStyle = ink;
+        context.fillStyle = own;
         context.fillText(mark.label, from, 17 + k * 14);
       }
     };
@@ -236,7 +241,8 @@
       context.beginPath(); context.arc(px, py, 4.5, 0, 7); context.fill();
       const spread = s.s && s.s[k] !== null ? " ± " + number(s.s[k]) : "";
       const n = s.n ? " (n = " + s.n + ")" : "";
-      tip.replaceChildren(make("b", {}, s.name), `${spec.xlabel} ${number(xs(s)[k])}: ${spec.ylabel} ${number(s.y[k])}${spread}${n}`);
+      const changed = marked().filter((m) => m.i === s.i && m.x === xs(s)[k]).map((m) => make("div", {}, m.label));
+      tip.replaceChildren(make("b", {}, s.name), `${spec.xlabel} ${number(xs(s)[k])}: ${spec.ylabel} ${number(s.y[k])}${spread}${n}`, ...changed);
       const box = base.getBoundingClientRect(), page = document.documentElement.clientWidth;
       const x = box.left + px + 14, flip = x + tip.offsetWidth > page - 8;
       tip.style.left = Math.max(6, (flip ? box.left + px - tip.offsetWidth - 14 : x)) + window.scrollX + "px";

@@ -4,7 +4,7 @@ use super::axis::{Axis, Tick};
 use super::font::{self, Weight};
 use super::lines::{Transform, draw_band, draw_marker, draw_series, draw_walk};
 use super::scene::{Anchor, Point, Rect, Rgb, Scene, Shape, WHITE};
-use super::{Figure, LegendEntry, Mark, Panel, Series};
+use super::{Figure, LegendEntry, MOST_LABELS, Mark, Panel, Series};
 
 pub const INK: Rgb = Rgb(0x22, 0x22, 0x22);
 pub const SOFT_INK: Rgb = Rgb(0x55, 0x55, 0x55);
@@ -180,7 +180,7 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     for series in panel.series.iter().filter(|series| series.ends) {
         draw_walk(shapes, series, &to, look_of(series, legend));
     }
-    draw_marks(shapes, &panel.marks, &to);
+    draw_marks(shapes, &panel.marks, &to, legend);
     let border = vec![
         (frame.left, frame.top),
         (frame.right, frame.top),
@@ -265,7 +265,7 @@ fn draw_grid(shapes: &mut Vec<Drawn>, to: &Transform, x_ticks: &[Tick], y_ticks:
 }
 
 /// Vertical lines; the labels stand at the top, in as many rows as they need.
-fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform) {
+fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform, legend: &[LegendEntry<'_>]) {
     let frame = to.frame;
     // How far to the right each row of labels is taken, from the left.
     let mut rows: Vec<Vec<(f64, f64)>> = Vec::new();
@@ -276,10 +276,16 @@ fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform) {
         };
         shapes.push(Drawn(Shape::Line {
             points: vec![(x, frame.top), (x, frame.bottom)],
-            colour: SOFT_INK,
+            colour: legend
+                .iter()
+                .find(|entry| entry.name == mark.series)
+                .map_or(SOFT_INK, |entry| Look::of(entry.place, false).colour),
             width: 1.1,
             dash: &[4.0, 3.0],
         }));
+        if marks.len() > MOST_LABELS {
+            continue;
+        }
         let label = font::fit(&mark.label, frame.width() - 10.0, TICK, Weight::Regular);
         let width = font::width(&label, TICK, Weight::Regular);
         let left = if x + width + 6.0 > frame.right { (x - width - 5.0).max(frame.left + 3.0) } else { x + 5.0 };
