@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "the rooms hold more than what is fuzzed")]
 
 pub mod data;
+pub mod engine;
 #[path = "../../src/model/mod.rs"]
 pub mod model;
 #[path = "../../src/optim/mod.rs"]
@@ -20,6 +21,7 @@ pub mod schedule;
 pub mod spec;
 #[path = "../../src/stats/mod.rs"]
 pub mod stats;
+pub mod train;
 #[path = "../../src/usage.rs"]
 pub mod usage;
 

@@ -1,0 +1,11 @@
+//! The checkpoints of the room of the training, without the training.
+
+#[path = "../../src/train/checkpoint.rs"]
+pub mod checkpoint;
+#[path = "../../src/train/config.rs"]
+mod config;
+#[path = "../../src/train/course.rs"]
+mod course;
+
+pub use config::RunConfig;
+pub use course::{Course, Reach};

@@ -1,0 +1,77 @@
+//! Which engine and which device there are, by their names.
+
+#![forbid(unsafe_code)]
+
+use crate::usage;
+use crate::usage::{Usage, did_you_mean};
+use std::fmt;
+use std::str::FromStr;
+
+/// Which engine computes the gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// The fused kernels of this program.
+    Cpu,
+    /// candle's layers and autograd, on any device.
+    Candle,
+}
+
+/// Where an engine computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    Cpu,
+    /// An NVIDIA card, by its number.
+    Cuda(usize),
+    Metal,
+}
+
+impl EngineKind {
+    /// The fast kernels on the CPU, candle elsewhere.
+    pub fn for_device(device: DeviceChoice) -> Self {
+        if device == DeviceChoice::Cpu { EngineKind::Cpu } else { EngineKind::Candle }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineKind::Cpu => "cpu",
+            EngineKind::Candle => "candle",
+        })
+    }
+}
+
+impl FromStr for EngineKind {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match text {
+            "cpu" => Ok(EngineKind::Cpu),
+            "candle" => Ok(EngineKind::Candle),
+            _ => usage!("unknown engine `{text}`{}; engines: cpu, candle", did_you_mean(text, ["cpu", "candle"])),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceChoice::Cpu => f.write_str("cpu"),
+            DeviceChoice::Cuda(number) => write!(f, "cuda:{number}"),
+            DeviceChoice::Metal => f.write_str("metal"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match text.split_once(':').unwrap_or((text, "0")) {
+            ("cpu", "0") => Ok(DeviceChoice::Cpu),
+            ("metal", "0") => Ok(DeviceChoice::Metal),
+            ("cuda", number) if number.parse::<usize>().is_ok() => Ok(DeviceChoice::Cuda(number.parse().unwrap_or(0))),
+            _ => usage!("unknown device `{text}`; devices: cpu, cuda:N, metal"),
+        }
+    }
+}
