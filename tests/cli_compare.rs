@@ -22,6 +22,9 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("cosine") && stdout.contains("±"), "{stdout}");
+    // Under the table, what it means.
+    let verdict = stdout.split("\n\n").nth(1).unwrap();
+    assert!(verdict.starts_with("Best on validation: ") && verdict.contains("(n = 2)"), "{stdout}");
     let first = rows(&folder);
     assert_eq!(first.len(), 4);
     assert_eq!(first[0][1..5], ["step:factor=0.5,drop-every=1", "sgd", "native", "0"]);

@@ -113,9 +113,12 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let warnings = report::comparison::write(&folder, &title)?;
     super::warn(&warnings);
     let here = [folder.clone()];
-    report::export::write(&report::load::load(&here), &here, &folder.join("report.html"), Beside::default(), None)?;
+    let loaded = report::load::load(&here);
+    report::export::write(&loaded, &here, &folder.join("report.html"), Beside::default(), None)?;
     if !output.json {
         out!("{}", report::table::terminal(&rows, settings::width()));
+        let analyses = report::analysis::analyse(&loaded.entrants(), &loaded.metrics(), None);
+        out!("{}\n", report::range::words(&report::analysis::summary(&analyses), settings::width()).join("\n"));
         out!("results in {}: comparison.csv, comparison.png, comparison.svg, report.html", folder.display());
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);

@@ -1,9 +1,11 @@
 //! What can be said of each entrant, and what cannot.
 
 use super::entrants::{Entrant, Summary, names};
+use super::table::percent;
 use crate::record::{ComparisonRow, EpochRow};
 use crate::stats::{PairedDifference, mean, median, paired_difference};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 /// One entrant with all its figures; accuracies are fractions.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,6 +73,30 @@ pub fn analyse<'a>(
             }
         })
         .collect()
+}
+
+/// One sentence or two: who is best, and how sure that is.
+pub fn summary(analyses: &[Analysis<'_>]) -> String {
+    let Some((best, others)) = analyses.split_first() else { return "No run was found.".into() };
+    let Some(accuracy) = best.val_accuracy else {
+        return "No finished run has a validation accuracy yet: nothing can be ranked.".into();
+    };
+    let seeds = if accuracy.n == 1 { "n = 1: one seed, so no interval".into() } else { format!("n = {}", accuracy.n) };
+    let mut text = format!("Best on validation: {}, {} % ({seeds}).", best.name, percent(Some(accuracy)));
+    if best.test_accuracy.is_some() {
+        let _ = write!(text, " On test: {} %.", percent(best.test_accuracy));
+    }
+    let compared = others.iter().filter_map(|other| other.behind_best?.interval);
+    let (beaten, open): (Vec<_>, Vec<_>) = compared.partition(|interval| interval.excludes_zero());
+    if !beaten.is_empty() || !open.is_empty() {
+        let _ = write!(
+            text,
+            " It beats {} of the others at 95 %; {} cannot be told from it yet.",
+            beaten.len(),
+            open.len()
+        );
+    }
+    text
 }
 
 /// Validation accuracies of the seeds that both have finished.

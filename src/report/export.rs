@@ -1,9 +1,9 @@
 //! The files of a report: the page, and what is wanted beside it.
 
-use super::analysis::{Analysis, analyse};
+use super::analysis::{Analysis, analyse, summary};
 use super::comparison;
 use super::entrants::{Entrant, Summary};
-use super::html::{Page, summary};
+use super::html::Page;
 use super::load::Loaded;
 use super::range::{self, RangeTests};
 use super::table;

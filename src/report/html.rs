@@ -17,7 +17,7 @@ const UNKNOWN: &str = "–";
 /// What the page is made of.
 pub struct Page<'a> {
     pub title: &'a str,
-    /// One sentence: see [`summary`].
+    /// One sentence: see [`super::analysis::summary`].
     pub summary: &'a str,
     /// From where, when, with what.
     pub origin: &'a str,
@@ -173,30 +173,6 @@ impl Page<'_> {
             self.loaded.runs.len()
         )
     }
-}
-
-/// One sentence or two: who is best, and how sure that is.
-pub fn summary(analyses: &[Analysis<'_>]) -> String {
-    let Some((best, others)) = analyses.split_first() else { return "No run was found.".into() };
-    let Some(accuracy) = best.val_accuracy else {
-        return "No finished run has a validation accuracy yet: nothing can be ranked.".into();
-    };
-    let seeds = if accuracy.n == 1 { "n = 1: one seed, so no interval".into() } else { format!("n = {}", accuracy.n) };
-    let mut text = format!("Best on validation: {}, {} % ({seeds}).", best.name, percent(Some(accuracy)));
-    if best.test_accuracy.is_some() {
-        let _ = write!(text, " On test: {} %.", percent(best.test_accuracy));
-    }
-    let compared = others.iter().filter_map(|other| other.behind_best?.interval);
-    let (beaten, open): (Vec<_>, Vec<_>) = compared.partition(|interval| interval.excludes_zero());
-    if !beaten.is_empty() || !open.is_empty() {
-        let _ = write!(
-            text,
-            " It beats {} of the others at 95 %; {} cannot be told from it yet.",
-            beaten.len(),
-            open.len()
-        );
-    }
-    text
 }
 
 fn run_row(run: &LoadedRun, name: &str) -> String {
