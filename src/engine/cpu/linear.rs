@@ -1,17 +1,19 @@
 //! Linear layers with bias and ReLU, on the same panels as the convolutions.
 //!
-//! W is never packed for the forward pass: it is the left factor as it stands, and the batch, transposed, the right one. On the way back it is
-//! copied, not transposed, a few columns at a time.
+//! W is never transposed. For the forward pass it is the left factor, and the batch, transposed, the right one. Of large batches, and on the
+//! way back, it is copied, a few columns at a time.
 
 use super::buffer::Buffer;
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
-use super::product::{PANEL, Product, by_columns, by_rows};
+use super::product::{Left, PANEL, Product, by_columns, by_rows};
 use super::simd::{Isa, kernel, padded};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
 
 /// Depth of the product that is taken at once, so that a panel of the batch stays in the first-level cache.
 const DEPTH: usize = 256;
+/// Panels of images up to which W is multiplied where it stands: fewer products do not pay for a copy of it.
+const WITHOUT_COPY: usize = 2;
 /// Outputs, or panels of inputs, of one task.
 const TASK_OUTPUTS: usize = 64;
 const TASK_PANELS: usize = 8;
@@ -82,11 +84,16 @@ fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: 
     assert!(y.len() >= panels * outputs * PANEL && packed.len() >= outputs * DEPTH);
     for start in (0..inputs).step_by(DEPTH) {
         let depth = DEPTH.min(inputs - start);
-        to_panels(isa, weight, inputs, start, depth, packed);
+        let left = if panels <= WITHOUT_COPY {
+            Left { at: weight[start..].as_ptr(), row: inputs, step: 1, run: PANEL, next_run: PANEL }
+        } else {
+            to_panels(isa, weight, inputs, start, depth, packed);
+            by_rows(packed.as_ptr(), outputs)
+        };
         for panel in 0..panels {
-            // SAFETY: `packed` has `outputs` rows of `depth` floats, `x` and `y` have `panels` panels of `inputs` and `outputs` rows.
+            // SAFETY: `left` reads `depth` columns of the `outputs` rows of `weight`, or of `packed`; `x` and `y` have `panels` panels of
+            // `inputs` and `outputs` rows.
             unsafe {
-                let left = by_rows(packed.as_ptr(), outputs);
                 let right = x.as_ptr().add((panel * inputs + start) * PANEL);
                 let to = y.as_mut_ptr().add(panel * outputs * PANEL);
                 Product {
