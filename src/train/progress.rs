@@ -8,11 +8,12 @@ use crate::record::{Change, EpochRow, Status, StepRow};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +64,7 @@ impl Bars {
         let multi = MultiProgress::with_draw_target(target);
         let runs = runs.map(|count| {
             let bar = multi.add(ProgressBar::new(count * SHARES));
-            bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} gone, {eta} left"));
+            bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} gone, {left} left"));
             bar.set_prefix(format!("{:>5}/{count}", 0));
             bar.enable_steady_tick(std::time::Duration::from_secs(1));
             bar
@@ -80,6 +81,7 @@ impl Bars {
             batches: ProgressBar::hidden(),
             epoch: 0,
             earlier: 0,
+            since: Instant::now(),
             before: self.done.get() * SHARES,
         }
     }
@@ -87,7 +89,7 @@ impl Bars {
     /// A bar over the iterations of what is no run of epochs; hidden where there are no bars.
     pub fn iterations(&self, count: u64) -> ProgressBar {
         let bar = self.multi.add(ProgressBar::new(count));
-        bar.set_style(style("{pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg} {eta} left"));
+        bar.set_style(style("{pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg} {left} left"));
         bar
     }
 
@@ -168,12 +170,22 @@ pub struct Progress<'a> {
     epoch: u64,
     /// Images of the epoch that an earlier process trained on.
     earlier: usize,
+    /// When this process began with the epoch.
+    since: Instant,
     /// Where the bar over all runs stood at the start.
     before: u64,
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates are constants").progress_chars("━━─")
+    let style = ProgressStyle::with_template(template).expect("the templates are constants");
+    style.with_key("left", left).progress_chars("━━─")
+}
+
+/// The time left, as far as it can be known: nothing has been measured at the beginning.
+fn left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
+    let unknown = state.eta().is_zero() && Some(state.pos()) < state.len();
+    // A terminal line cannot fail.
+    let _ = if unknown { write!(to, "?") } else { write!(to, "{:#}", HumanDuration(state.eta())) };
 }
 
 impl Observer for Progress<'_> {
@@ -201,7 +213,7 @@ impl Observer for Progress<'_> {
             self.bars.line(&format!("{}note: {note}", self.label));
         }
         self.epochs = self.bars.multi.add(ProgressBar::new(course.epochs * start.steps_per_epoch));
-        self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} gone, {eta} left"));
+        self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} gone, {left} left"));
         self.batches = self.bars.multi.add(ProgressBar::new(start.steps_per_epoch));
         self.batches.set_style(style("batch {pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg}"));
         self.epochs.set_prefix(format!("{:>5}/{}", at.epoch + 1, course.epochs));
@@ -210,7 +222,7 @@ impl Observer for Progress<'_> {
             self.epochs.reset_eta();
             self.batches.set_position(at.step - at.epoch * start.steps_per_epoch);
         }
-        (self.epoch, self.earlier) = (at.epoch, at.sums.images);
+        (self.epoch, self.earlier, self.since) = (at.epoch, at.sums.images, Instant::now());
         Ok(())
     }
 
@@ -228,7 +240,7 @@ impl Observer for Progress<'_> {
             runs.set_position(self.before + share.clamp(1, SHARES - 1));
         }
         self.batches.inc(1);
-        let speed = (so_far.images - self.earlier) as f64 / self.batches.elapsed().as_secs_f64().max(1e-3);
+        let speed = (so_far.images - self.earlier) as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
         self.batches.set_message(format!(
             "loss {:.4} acc {:.3} lr {} {speed:.0} img/s",
             so_far.loss(),
@@ -239,6 +251,8 @@ impl Observer for Progress<'_> {
     }
 
     fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        // The next begins now, not with the first step that is heard of.
+        self.since = Instant::now();
         self.bars.line(&format!(
             "{}epoch {:>3}  loss {:.4}  accuracy {:.4}  val_loss {}  val_accuracy {}  lr {}  {:.0} images/s  {:.1} s",
             self.label,
