@@ -95,6 +95,15 @@ with sync_playwright() as playwright:
                 page.keyboard.press("ArrowDown")
                 check(f"{name}: arrow keys walk along the lines", tip.is_visible())
 
+            marked = page.evaluate("JSON.parse(document.getElementById('data').textContent).charts.find((chart) => chart.marks.some((m) => m.i != null))")
+            if marked and name != "phone":
+                mark = marked["marks"][0]
+                page.query_selector(f"#{marked['id']} canvas").focus()
+                line = [series["i"] for series in marked["series"]].index(mark["i"])
+                for key in ["ArrowRight"] + ["ArrowDown"] * line + ["ArrowRight"] * int(mark["x"]):
+                    page.keyboard.press(key)
+                check(f"{name}: the first point after a change by hand says so: {mark['label']!r}", mark["label"] in tip.inner_text())
+
             figure = page.query_selector("figure:has(#curve0), #curve0")
             figure.query_selector("summary").click()
             # The table is made once the browser has opened the details.

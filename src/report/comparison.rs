@@ -89,14 +89,14 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &Has
     }
 }
 
-/// `lr 0.1 → 0.05 by hand at step 12`.
+/// `lr 0.1 to 0.05, by hand at step 12`. Our font has no arrow.
 fn told(change: &Change) -> String {
     let Change { setting, from, to, step, .. } = change;
     // The rate alone: the schedule that it comes from stands behind it in brackets.
     let rate = |text: &str| text.split(" (").next().unwrap_or(text).to_string();
     match setting.as_str() {
-        "lr" | "scale-lr" => format!("lr {} → {} by hand at step {step}", rate(from), rate(to)),
-        _ => format!("{setting} {from} → {to} by hand at step {step}"),
+        "lr" | "scale-lr" => format!("lr {} to {}, by hand at step {step}", rate(from), rate(to)),
+        _ => format!("{setting} {from} to {to}, by hand at step {step}"),
     }
 }
 
