@@ -221,7 +221,10 @@ fn what_was_changed_by_hand_is_marked_in_the_charts_of_rates_and_losses_in_the_c
             continue;
         }
         assert_eq!(marks.len(), 2, "{chart}");
-        assert_eq!(marks[0], serde_json::json!({ "x": 1.0, "label": "lr 0.1 to 0.05, by hand at step 120", "i": place }));
+        assert_eq!(
+            marks[0],
+            serde_json::json!({ "x": 1.0, "label": "lr 0.1 to 0.05, by hand at step 120", "i": place })
+        );
         assert_eq!(marks[1]["label"], "epochs 2 to 3, schedule held, by hand at step 200");
     }
     let svg = fs::read_to_string(folder.path().join("report.svg")).unwrap();
