@@ -16,10 +16,10 @@ from torch import nn
 MODEL, DATA = sys.argv[1:3]
 IMAGES, EPOCHS, SEED = map(int, sys.argv[3:6])
 
-#           lr, batch, momentum, nesterov, weight decay, label smoothing
+# lr, batch, label smoothing, and the optimizer.
 RECIPES = {
-    "cnn": (0.05, 128, 0.9, False, 5e-4, 0.0),
-    "airbench94": (0.5, 500, 0.85, True, 5e-4, 0.2),
+    "cnn": (0.05, 128, 0.0, lambda weights: torch.optim.SGD(weights, 0.05, momentum=0.9, weight_decay=5e-4)),
+    "airbench94": (0.003, 250, 0.2, lambda weights: torch.optim.Adam(weights, 0.003)),
 }
 
 
@@ -93,9 +93,8 @@ def main():
 
     model = cnn() if MODEL == "cnn" else airbench94(normalised(train[:5000]))
     model = model.to(memory_format=torch.channels_last)
-    lr, batch, momentum, nesterov, weight_decay, smoothing = RECIPES[MODEL]
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(trained, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+    lr, batch, smoothing, optimizer = RECIPES[MODEL]
+    optimizer = optimizer([parameter for parameter in model.parameters() if parameter.requires_grad])
     steps = EPOCHS * -(-len(train) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, cycle_momentum=False)
     loss = nn.CrossEntropyLoss(label_smoothing=smoothing)
