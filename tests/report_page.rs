@@ -2,8 +2,7 @@
 
 use assert_cmd::Command;
 use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
-use lrsched::report::analysis::analyse;
-use lrsched::report::html::summary;
+use lrsched::report::analysis::{analyse, summary};
 use lrsched::report::load::load;
 use lrsched::schedule::Semantics;
 use predicates::prelude::*;

@@ -68,7 +68,7 @@ pub enum Style {
     Grey,
 }
 
-/// A vertical line at `at` with a label. Where a panel has more than [`MOST_LABELS`] of them, the lines stand alone.
+/// A vertical line at `at` with a label. Where a panel has more than `MOST_LABELS` of them, the lines stand alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
     pub at: f64,
