@@ -88,7 +88,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let fastest = measured.steps.iter().copied().fold(f64::INFINITY, f64::min);
     out!("{model}, batch {batch}, {engine_text}, {threads} threads, {steps} steps");
     out!("{:.0} images/s: median step {:.2} ms, fastest {:.2} ms", batch as f64 / step, 1e3 * step, 1e3 * fastest);
-    out!("{:.0} GFLOPS, counted as direct convolutions", giga_operations(&times, batch) / step);
+    let direct = giga_operations(&times, batch) / step;
+    let peak =
+        fast.peak().map_or(String::new(), |peak| format!("; {peak:.0} is what these cores can multiply and add"));
+    out!("{direct:.0} GFLOPS, counted as direct convolutions{peak}");
     out!("{}", shares(&measured, kind, &times));
     if layers {
         out!("");

@@ -26,6 +26,7 @@ mod linear;
 mod loss;
 mod norm;
 mod operation;
+mod peak;
 mod plan;
 mod pool;
 mod product;
@@ -96,6 +97,12 @@ impl CpuEngine {
         let mut times = Vec::new();
         self.chain.times(false, &mut times);
         times
+    }
+
+    /// What the processor can do at best with these threads and instructions, in 10⁹ operations a second: measured for some milliseconds.
+    /// `None` for portable code, whose limit is the compiler's.
+    pub fn peak(&self) -> Option<f64> {
+        (self.isa != Isa::Portable).then(|| peak::giga_operations_per_second(self.isa, &self.threads))
     }
 
     pub fn reset_times(&mut self) {

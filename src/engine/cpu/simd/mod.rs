@@ -82,6 +82,17 @@ impl Isa {
         }
     }
 
+    /// Floats in a vector.
+    pub fn lanes(self) -> usize {
+        match self {
+            Isa::Portable => Portable::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(_) => Avx2::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(_) => Avx512::LANES,
+        }
+    }
+
     /// What `LRSCHED_CPU` calls it.
     fn short_name(self) -> &'static str {
         self.name().split('+').next().unwrap_or_default()

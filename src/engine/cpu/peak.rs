@@ -1,0 +1,56 @@
+//! What the processor can multiply at best: the limit that the kernels are measured against.
+
+use super::simd::{Isa, LINE, kernel};
+use super::threads::Threads;
+use rayon::prelude::*;
+use std::time::Instant;
+
+/// Sums that go on side by side, enough for every fused multiply-add to find its unit free.
+const SUMS: usize = 12;
+/// Of one measurement: some milliseconds.
+const ROUNDS: usize = 1 << 19;
+const MEASUREMENTS: usize = 10;
+
+kernel! {
+    /// `rounds` times [`SUMS`] fused multiply-adds that need nothing but registers.
+    fn spin(rounds: usize, out: &mut [f32; LINE]) {
+        let (factor, term) = (S::splat(0.5), S::splat(1.0));
+        let mut sums = [S::zero(); SUMS];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = S::fma(*sum, factor, term);
+            }
+        }
+        let total = sums.into_iter().fold(S::zero(), |total, sum| S::add(total, sum));
+        // SAFETY: `out` holds a whole line, and a vector is at most that.
+        unsafe { S::store(out.as_mut_ptr(), total) };
+    }
+}
+
+/// 10⁹ operations a second, a fused multiply-add counting as two, of all threads together: the best of several measurements.
+pub fn giga_operations_per_second(isa: Isa, threads: &Threads) -> f64 {
+    let mut outputs = vec![[0.0; LINE]; threads.count()];
+    let operations = (2 * SUMS * isa.lanes() * ROUNDS * threads.count()) as f64;
+    let once = |_| {
+        let started = Instant::now();
+        threads.each(outputs.par_iter_mut(), |out, _| spin(isa, ROUNDS, out));
+        1e-9 * operations / started.elapsed().as_secs_f64()
+    };
+    (0..MEASUREMENTS).map(once).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sums_are_really_computed() {
+        for isa in Isa::available() {
+            let mut out = [0.0; LINE];
+            spin(isa, 2, &mut out);
+            // 1 and then 1.5, of each sum.
+            assert!(out[..isa.lanes()].iter().all(|&value| value == 1.5 * SUMS as f32), "{isa:?}: {out:?}");
+            assert!(giga_operations_per_second(isa, &Threads::new(1).unwrap()) > 0.0);
+        }
+    }
+}
