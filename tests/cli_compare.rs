@@ -77,6 +77,24 @@ fn runs_of_entrants_that_a_second_start_does_not_name_stay_in_the_table() {
 }
 
 #[test]
+fn runs_with_other_settings_or_on_other_images_do_not_share_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(compare(&folder, &["--entrants", "cosine", "--epochs", "1"]).status.success());
+    let refused = |flags: &[&str], why: &str| {
+        let output = compare(&folder, &[&["--entrants", "linear", "--epochs", "1"], flags].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(why) && said.contains("another --out"), "{said}");
+        assert_eq!(rows(&folder).len(), 1);
+    };
+    refused(&["--batch-size", "5"], "now 5");
+    let file = folder.path().join("cmp/runs").join(&rows(&folder)[0][0]).join("run.json");
+    let mut info: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    info["dataset"]["digest"] = "0".repeat(64).into();
+    fs::write(&file, info.to_string()).unwrap();
+    refused(&[], "other images");
+}
+
+#[test]
 fn entrants_whose_names_look_alike_have_folders_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--entrants", "expr:lr*1", "expr:lr/1", "expr:lr^1", "--epochs", "1"];

@@ -89,8 +89,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     out!("{model}, batch {batch}, {engine_text}, {threads} threads, {steps} steps");
     out!("{:.0} images/s: median step {:.2} ms, fastest {:.2} ms", batch as f64 / step, 1e3 * step, 1e3 * fastest);
     let direct = giga_operations(&times, batch) / step;
-    let peak =
-        fast.peak().map_or(String::new(), |peak| format!("; {peak:.0} is what these cores can multiply and add"));
+    let peak = fast.peak().map_or(String::new(), |peak| format!(" (tiles multiply less); the cores can do {peak:.0}"));
     out!("{direct:.0} GFLOPS, counted as direct convolutions{peak}");
     out!("{}", shares(&measured, kind, &times));
     if layers {

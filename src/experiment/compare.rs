@@ -122,6 +122,9 @@ impl<'a> Comparison<'a> {
                 others = read_rows(&table)?;
             }
             others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
+            for other in &others {
+                comparable(&folder.join("runs").join(&other.run), &plan.runs[0].config, dataset)?;
+            }
             if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
                 return usage!(
                     "{} holds runs of {} epochs; choose another --out, or --force to start over",
@@ -264,6 +267,34 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
     }
     let done = matches!(info.status, Status::Finished | Status::Diverged);
     Ok(done.then(|| row(planned, info.status, info.results)))
+}
+
+/// What an entrant of its own may have: all other settings are those of the comparison.
+const OF_AN_ENTRANT: [&str; 6] = ["optimizer", "schedule", "semantics", "lr", "seed", "log-steps"];
+
+/// Whether an earlier run that the plan does not name may stand in one table with its runs. One that has left nothing but its row may.
+fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> {
+    let file = path.join("run.json");
+    if !file.exists() {
+        return Ok(());
+    }
+    let info = RunInfo::read(&file)?;
+    let shared = |mut config: serde_json::Value| {
+        if let Some(settings) = config.as_object_mut() {
+            settings.retain(|key, _| !OF_AN_ENTRANT.contains(&key.as_str()));
+        }
+        config
+    };
+    let (before, now) = (shared(info.config), shared(serde_json::to_value(config)?));
+    let difference = match differences(&before, &now) {
+        differing if !differing.is_empty() => differing,
+        _ if info.dataset.digest != dataset.digest() => "other images".to_string(),
+        _ => return Ok(()),
+    };
+    usage!(
+        "{} is no match for this comparison ({difference}); choose another --out, or --force to start over",
+        path.display()
+    )
 }
 
 /// `epochs 3, now 5; lr 0.1, now 0.05`: the settings in which two configurations differ.
