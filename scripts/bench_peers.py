@@ -24,37 +24,13 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 WARM_UP = 5
 
 
-def torch_cnn(nn):
-    return nn.Sequential(
-        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(4096, 512), nn.ReLU(), nn.Linear(512, 10),
-    )
-
-
-def torch_airbench94(nn):
-    def norm(channels):
-        layer = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
-        layer.weight.requires_grad = False
-        return layer
-
-    whiten = nn.Conv2d(3, 24, 2)
-    whiten.weight.requires_grad = False
-    layers = [whiten, nn.GELU()]
-    for inputs, outputs in [(24, 64), (64, 256), (256, 256)]:
-        layers += [
-            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2), norm(outputs), nn.GELU(),
-            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), norm(outputs), nn.GELU(),
-        ]
-    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False))
-
-
 def torch_step(channels_last):
     import torch
+    import torch_networks
 
     torch.set_num_threads(threads)
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    model = {"cnn": torch_cnn, "airbench94": torch_airbench94}[model_name](torch.nn).to(memory_format=memory_format)
+    model = getattr(torch_networks, model_name)().to(memory_format=memory_format)
     images = torch.randn(batch, 3, 32, 32).to(memory_format=memory_format)
     labels = torch.randint(10, (batch,))
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-6, momentum=0.9)

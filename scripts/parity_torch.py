@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import torch
+import torch_networks
 from torch import nn
 
 MODEL, DATA = sys.argv[1:3]
@@ -28,21 +29,9 @@ def images_of(files):
     return torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32).copy()), torch.from_numpy(rows[:, 0].astype(np.int64))
 
 
-class Scale(nn.Module):
-    def __init__(self, factor):
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x):
-        return x * self.factor
-
-
 def cnn():
-    model = nn.Sequential(
-        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(4096, 512), nn.ReLU(), nn.Linear(512, 10),
-    )
+    """He's initial weights, a tenth of them for the logits; biases 0."""
+    model = torch_networks.cnn()
     for layer in model:
         if hasattr(layer, "weight"):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -53,26 +42,17 @@ def cnn():
 
 
 def airbench94(first_images):
-    def norm(channels):
-        layer = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
-        layer.weight.requires_grad = False
-        return layer
-
-    whiten = nn.Conv2d(3, 24, 2)
+    """Whitening kernels from `first_images`; the 3x3 convolutions pass their channels on."""
+    model = torch_networks.airbench94()
     patches = first_images.unfold(2, 2, 1).unfold(3, 2, 1).transpose(1, 3).reshape(-1, 12).double()
     eigenvalues, eigenvectors = torch.linalg.eigh(patches.T @ patches / len(patches))
     kernels = (eigenvectors.T / torch.sqrt(eigenvalues[:, None] + 5e-4)).reshape(12, 3, 2, 2).float()
+    whiten, *rest = [layer for layer in model if isinstance(layer, nn.Conv2d)]
     whiten.weight.data = torch.cat([kernels, -kernels])
-    whiten.weight.requires_grad = False
     nn.init.zeros_(whiten.bias)
-    layers = [whiten, nn.GELU()]
-    for inputs, outputs in [(24, 64), (64, 256), (256, 256)]:
-        first = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        nn.init.dirac_(first.weight[:inputs].data)
-        nn.init.dirac_(second.weight.data)
-        layers += [first, nn.MaxPool2d(2), norm(outputs), nn.GELU(), second, norm(outputs), nn.GELU()]
-    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False), Scale(1 / 256))
+    for layer in rest:
+        nn.init.dirac_(layer.weight[: layer.in_channels].data)
+    return model
 
 
 def main():
