@@ -30,7 +30,7 @@ impl Lock {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
                     return usage!(
-                        "{} is in use by another lrsched; wait for it, or choose another --out",
+                        "{} is in use by another lrsched; wait for it, or take another folder",
                         folder.display()
                     );
                 }
