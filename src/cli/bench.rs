@@ -5,11 +5,12 @@ use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, Loa
 use crate::engine;
 use crate::engine::cpu::{CpuEngine, Kind, OperationTime};
 use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
-use crate::model::{Gradients, Model, ModelOptions, Parameters, Role, initialise, whiten};
-use crate::optim::{Optimizer, OptimizerSpec, Slice};
+use crate::model::{Gradients, Model, ModelOptions, Parameters, initialise, whiten};
+use crate::optim::{Optimizer, OptimizerSpec};
 use crate::random::{Purpose, below, keyed};
 use crate::schedule::{Rates, Semantics};
 use crate::stats::median;
+use crate::train::update;
 use crate::usage;
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -195,13 +196,8 @@ impl Bench {
                 let loaded = Instant::now();
                 engine.train_batch(&mut self.parameters, &batch, &mut self.gradients)?;
                 let computed = Instant::now();
-                let gradients = self.parameters.arrays_mut().iter_mut().zip(&self.gradients.arrays);
-                let mut slices: Vec<Slice<'_, f32>> = gradients
-                    .filter(|(array, _)| array.role == Role::Trainable)
-                    .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
-                    .collect();
                 // So small a rate keeps random images from driving the weights to infinity.
-                self.optimizer.step(&mut slices, Rates::of(1e-6));
+                update(engine, &mut self.optimizer, &mut self.parameters, &self.gradients, Rates::of(1e-6));
                 measured.loading += loaded - started;
                 measured.gradients += computed - loaded;
                 measured.optimizer += computed.elapsed();

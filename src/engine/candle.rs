@@ -38,6 +38,10 @@ impl Engine for CandleEngine {
         "candle"
     }
 
+    fn enter(&self, work: &mut (dyn FnMut() + Send)) {
+        self.pool.install(work);
+    }
+
     fn train_batch(
         &mut self,
         parameters: &mut Parameters,

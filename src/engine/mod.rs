@@ -28,6 +28,9 @@ pub trait Engine: Send {
     /// a run names it.
     fn kernels(&self) -> &'static str;
 
+    /// Runs `work` where this engine computes, so that what is parallel in it (an update of the parameters) wakes no other threads.
+    fn enter(&self, work: &mut (dyn FnMut() + Send));
+
     /// Forward and backward. Overwrites `gradients` with ∂(Σ loss / `batch.divisor`)/∂θ and updates the running statistics in
     /// `parameters`. The stats are of the same forward pass, before any update.
     fn train_batch(

@@ -18,6 +18,7 @@ mod run;
 mod saver;
 #[cfg(unix)]
 mod signals;
+mod update;
 
 pub use checkpoint::save_weights;
 pub use config::RunConfig;
@@ -33,3 +34,4 @@ pub use progress::{Bars, Progress, ProgressMode, Speaker};
 pub use run::{Adjustment, Outcome, Probe, Run};
 #[cfg(unix)]
 pub use signals::listen;
+pub use update::update;

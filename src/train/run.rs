@@ -11,10 +11,11 @@ use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
 use super::course::Course;
 use super::observer::{Observer, Reason, Start};
+use super::update::update;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
-use crate::optim::{Optimizer, Slice};
+use crate::optim::Optimizer;
 use crate::record::{EpochRow, Status, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
 use anyhow::{Result, ensure};
@@ -440,15 +441,7 @@ impl<'a> Run<'a> {
     }
 
     fn update(&mut self, rates: Rates) {
-        let mut slices: Vec<Slice<'_, f32>> = self
-            .parameters
-            .arrays_mut()
-            .iter_mut()
-            .zip(&self.gradients.arrays)
-            .filter(|(array, _)| array.role == Role::Trainable)
-            .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
-            .collect();
-        self.optimizer.step(&mut slices, rates);
+        update(self.engine.as_ref(), &mut self.optimizer, &mut self.parameters, &self.gradients, rates);
     }
 }
 

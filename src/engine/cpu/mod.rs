@@ -130,6 +130,10 @@ impl Engine for CpuEngine {
         self.isa.name()
     }
 
+    fn enter(&self, work: &mut (dyn FnMut() + Send)) {
+        self.threads.enter(work);
+    }
+
     fn train_batch(
         &mut self,
         parameters: &mut Parameters,
