@@ -6,6 +6,7 @@
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
 use super::conv_winograd::ConvPlaces;
+use super::near::{bring_near, bring_nearer};
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
 use super::product::{Left, PANEL, Product, by_rows};
 use super::reduce::sum_slots;
@@ -127,13 +128,22 @@ fn pad(shape: &DirectShape, image: &[f32], to: &mut [f32]) {
     }
 }
 
-/// One row of outputs before the bias: `to` is `[outputs / 16][column][16]`, `image` is padded.
-fn forward_row(isa: Isa, shape: &DirectShape, image: &[f32], y: usize, weights: &[f32], to: &mut [f32]) {
+/// One row of outputs before the bias, while `wanted` is brought nearer: `to` is `[outputs / 16][column][16]`, `image` is padded.
+fn forward_row(
+    isa: Isa,
+    shape: &DirectShape,
+    image: &[f32],
+    y: usize,
+    weights: &[f32],
+    wanted: &[f32],
+    to: &mut [f32],
+) {
     let (columns, segment) = (shape.out_width(), shape.segment());
     let depth = shape.kernel * segment;
     assert!(y < shape.out_height() && image.len() >= shape.padded_len());
     assert!(weights.len() >= shape.weights_len() && to.len() >= shape.panels() * columns * PANEL);
     for panel in 0..shape.panels() {
+        bring_nearer(isa, wanted, panel, shape.panels());
         // SAFETY: y + kernel − 1 is a row of the padded image, and columns + kernel − 1 pixels lie in it; the other lengths are asserted above.
         unsafe {
             let at = image.as_ptr().add(y * shape.line());
@@ -145,13 +155,14 @@ fn forward_row(isa: Isa, shape: &DirectShape, image: &[f32], y: usize, weights: 
     }
 }
 
-/// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels.
+/// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels, while `wanted` is brought near.
 fn weight_gradient_row(
     isa: Isa,
     shape: &DirectShape,
     image: &[f32],
     y: usize,
     gradient: &[f32],
+    wanted: [&[f32]; 2],
     d_weights: &mut [f32],
 ) {
     let (columns, segment) = (shape.out_width(), shape.segment());
@@ -159,6 +170,9 @@ fn weight_gradient_row(
     assert!(d_weights.len() >= shape.weights_len() && gradient.len() >= shape.panels() * columns * PANEL);
     for panel in 0..shape.panels() {
         for row in 0..shape.kernel {
+            for wanted in wanted {
+                bring_near(isa, wanted, panel * shape.kernel + row, shape.panels() * shape.kernel);
+            }
             // SAFETY: as in `forward_row`, with rows and depths of the product exchanged.
             unsafe {
                 let at = image.as_ptr().add((y + row) * shape.line());
@@ -273,7 +287,7 @@ fn forward_images(isa: Isa, conv: &DirectConv, x: &[f32], out: &mut [f32], scrat
     for (x, out) in x.chunks_exact(shape.input_len()).zip(out.chunks_exact_mut(shape.output_len())) {
         pad(shape, x, image);
         for (y, out) in out.chunks_exact_mut(row_len).enumerate() {
-            forward_row(isa, shape, image, y, &conv.weights, panels);
+            forward_row(isa, shape, image, y, &conv.weights, out, panels);
             finish_row(isa, shape, panels, &conv.bias, out);
         }
     }
@@ -299,7 +313,6 @@ fn backward_images(isa: Isa, conv: &DirectConv, group: Group<'_>, scratch: &mut 
     let padded_image = scratch.a.first(shape.padded_len());
     for (place, x) in x.chunks_exact(shape.input_len()).enumerate() {
         pad(shape, x, padded_image);
-        let image = place * shape.output_len()..(place + 1) * shape.output_len();
         let d_padded = match d_input {
             Some(_) => {
                 let pixels = (shape.height + 2 * shape.padding) * (shape.width + 2 * shape.padding);
@@ -309,14 +322,16 @@ fn backward_images(isa: Isa, conv: &DirectConv, group: Group<'_>, scratch: &mut 
             }
             None => &mut [],
         };
-        let rows = output[image.clone()].chunks_exact(row_len).zip(gradient[image].chunks_exact(row_len));
-        for (y, (output, gradient)) in rows.enumerate() {
+        for y in 0..shape.out_height() {
+            let row = (place * shape.out_height() + y) * row_len;
+            let rows_at = |at: usize| [output, gradient].map(|maps| maps.get(at..at + row_len).unwrap_or_default());
+            let ([output, gradient], wanted) = (rows_at(row), rows_at(row + row_len));
             if shape.activation == Activation::Gelu {
-                forward_row(isa, shape, padded_image, y, &conv.weights, panels);
+                forward_row(isa, shape, padded_image, y, &conv.weights, &[], panels);
             }
             gradient_row(isa, shape, gradient, output, &conv.bias, panels, d_bias);
             if !conv.places.frozen {
-                weight_gradient_row(isa, shape, padded_image, y, panels, d_weights);
+                weight_gradient_row(isa, shape, padded_image, y, panels, wanted, d_weights);
             }
             if d_input.is_some() {
                 input_gradient_row(isa, shape, panels, y, &conv.exchanged, d_padded);

@@ -2,6 +2,7 @@
 
 use super::buffer::Buffer;
 use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
+use super::near::bring_nearer;
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
 use super::product::{PANEL, Product, by_columns, by_rows};
 use super::reduce::sum_slots;
@@ -75,8 +76,8 @@ impl WinogradConv {
     }
 }
 
-/// m = v·u at every position.
-fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, m: &mut [f32]) {
+/// m = v·u at every position, while `wanted` is brought nearer.
+fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, wanted: [&[f32]; 2], m: &mut [f32]) {
     let (tiling, u) = (&conv.tiling, &conv.u);
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
     let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
@@ -84,6 +85,9 @@ fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, m: &
     assert!(v.len() >= positions * v_stride && m.len() >= positions * m_stride);
     assert!(u.len() >= panels * positions * inputs * PANEL);
     for position in 0..positions {
+        for wanted in wanted {
+            bring_nearer(isa, wanted, position, positions);
+        }
         for panel in 0..panels {
             // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16.
             unsafe {
@@ -115,12 +119,14 @@ struct Backward<'a> {
     du: &'a mut [f32],
     /// Add to `du`.
     accumulate: bool,
+    /// What the passes after the products will go through: brought nearer on the way.
+    wanted: [&'a [f32]; 4],
 }
 
 /// du (+)= vᵀ·dm at every position and then, where `u` is given, v = dm·u.
 fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     let (tiling, places) = (&conv.tiling, &conv.places);
-    let Backward { v, dm, u, tiles, du, accumulate } = backward;
+    let Backward { v, dm, u, tiles, du, accumulate, wanted } = backward;
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
     let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
     let (in_panels, out_panels) = (inputs.div_ceil(PANEL), outputs.div_ceil(PANEL));
@@ -128,6 +134,9 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     assert!(du.len() >= out_panels * positions * inputs * PANEL);
     assert!(u.is_none_or(|u| u.len() >= in_panels * positions * outputs * PANEL));
     for position in 0..positions {
+        for wanted in wanted {
+            bring_nearer(isa, wanted, position, positions);
+        }
         // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16, and the rows of `du` of
         // one panel of inputs end at `inputs`.
         unsafe {
@@ -164,6 +173,12 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     }
 }
 
+/// The part of some maps, `tiles` tiles in all, that a block's tiles lie in, but for some rows at its ends.
+fn share(maps: &[f32], block: Block, tiles: usize) -> &[f32] {
+    let at = |tile: usize| tile.min(tiles) * (maps.len() / tiles);
+    &maps[at(block.first)..at(block.first + block.count)]
+}
+
 /// The forward pass over whole images.
 fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], codes: &mut [u8], scratch: &mut Scratch) {
     let tiling = &conv.tiling;
@@ -173,7 +188,8 @@ fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], cod
         let m = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
         let zeros = scratch.zeros.first(tiling.inputs);
         with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
-        multiply_forward(isa, conv, v, block.count, m);
+        let wanted = [share(x, block.next(), tiles), share(out, block, tiles)];
+        multiply_forward(isa, conv, v, block.count, wanted, m);
         with_tile!(tiling.m, transform_output(isa, tiling, m, &conv.bias, block, out, codes));
     }
 }
@@ -207,7 +223,13 @@ fn backward_images(isa: Isa, conv: &WinogradConv, group: Group<'_>, scratch: &mu
         with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
         with_tile!(tiling.m, transform_output_gradient(isa, tiling, from, block, dm, d_bias));
         let accumulate = block.first > 0;
-        multiply_backward(isa, conv, Backward { v, dm, u, tiles: block.count, du, accumulate });
+        let wanted = [
+            share(x, block.next(), tiles),
+            share(from.gradient, block.next(), tiles),
+            if tiling.epilogue.relu && !tiling.epilogue.pool { share(from.output, block.next(), tiles) } else { &[] },
+            share(d_input.as_deref().unwrap_or(&[]), block, tiles),
+        ];
+        multiply_backward(isa, conv, Backward { v, dm, u, tiles: block.count, du, accumulate, wanted });
         if let Some(d_input) = &mut d_input {
             let sink = scratch.sink.first(tiling.inputs);
             with_tile!(tiling.m, transform_input_gradient(isa, tiling, v, block, sink, d_input));

@@ -24,6 +24,7 @@ mod conv_winograd;
 mod filters;
 mod linear;
 mod loss;
+mod near;
 mod norm;
 mod operation;
 mod peak;

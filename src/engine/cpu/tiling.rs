@@ -147,6 +147,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// As many tiles after these.
+    pub fn next(self) -> Self {
+        Self { first: self.first + self.count, ..self }
+    }
+
     /// Cuts `tiles` tiles into blocks of at most `size`.
     pub fn cut(tiles: usize, size: usize) -> impl Iterator<Item = Block> {
         (0..tiles).step_by(size).map(move |first| Block { first, count: size.min(tiles - first) })

@@ -92,4 +92,8 @@ impl Simd for Avx2 {
     fn prefetch(at: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
     }
+    #[inline(always)]
+    fn prefetch_far(at: *const f32) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
+    }
 }

@@ -93,4 +93,6 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn prefetch(_at: *const f32) {}
+    #[inline(always)]
+    fn prefetch_far(_at: *const f32) {}
 }
