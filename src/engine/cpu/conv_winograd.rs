@@ -182,8 +182,9 @@ fn share(maps: &[f32], block: Block, tiles: usize) -> &[f32] {
 /// The forward pass over whole images.
 fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], codes: &mut [u8], scratch: &mut Scratch) {
     let tiling = &conv.tiling;
-    let tiles = x.len() / tiling.input_len() * tiling.tiles();
-    for block in Block::cut(tiles, tiling.block()) {
+    let images = x.len() / tiling.input_len();
+    let tiles = images * tiling.tiles();
+    for block in tiling.blocks(images) {
         let v = scratch.a.first(tiling.positions() * position_stride(tiling.inputs, block.count));
         let m = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
         let zeros = scratch.zeros.first(tiling.inputs);
@@ -212,11 +213,12 @@ fn backward_images(isa: Isa, conv: &WinogradConv, group: Group<'_>, scratch: &mu
     d_bias.fill(0.0);
     let u = d_input.is_some().then_some(&conv.u_exchanged[..]);
     let du = scratch.c.first(panels * panel_len);
-    let tiles = x.len() / tiling.input_len() * tiling.tiles();
+    let images = x.len() / tiling.input_len();
+    let tiles = images * tiling.tiles();
     if let Some(d_input) = d_input.as_deref_mut().filter(|_| !tiling.covers_in_order()) {
         d_input.fill(0.0);
     }
-    for block in Block::cut(tiles, tiling.block()) {
+    for block in tiling.blocks(images) {
         let v = scratch.a.first(tiling.positions() * position_stride(tiling.inputs, block.count));
         let dm = scratch.b.first(tiling.positions() * position_stride(tiling.outputs, block.count));
         let zeros = scratch.zeros.first(tiling.inputs);
@@ -313,11 +315,11 @@ impl Operation for WinogradConv {
     }
 }
 
-/// How many images one task of the forward pass takes: whole blocks of tiles, where each thread still has its share.
+/// How many images one task of the forward pass takes: whole blocks of tiles, and as many for one thread as for the next.
 fn images_per_task(tiling: &Tiling, step: &Step) -> usize {
-    let threads = step.threads.count();
-    let blocks = (step.images * tiling.tiles()).div_ceil(tiling.block());
-    step.images.div_ceil(blocks.next_multiple_of(threads).min(threads * 8))
+    let share = step.images.div_ceil(step.threads.count());
+    let tasks = (share * tiling.tiles() / tiling.block()).clamp(1, 8);
+    share.div_ceil(tasks)
 }
 
 /// Into how many groups a batch is cut: enough to feed many threads, but each of so many tiles that going through the transformed gradient of

@@ -129,8 +129,17 @@ impl Tiling {
             0..=64 => 48,
             _ => 96,
         };
-        let of_patch = patch(self.m, self.epilogue.pool).pow(2);
-        tiles / of_patch * of_patch
+        tiles / self.patch_tiles() * self.patch_tiles()
+    }
+
+    /// Tiles of a patch.
+    fn patch_tiles(&self) -> usize {
+        patch(self.m, self.epilogue.pool).pow(2)
+    }
+
+    /// The blocks of some whole images, of [`Tiling::block`] tiles at most.
+    pub fn blocks(&self, images: usize) -> impl Iterator<Item = Block> + use<> {
+        Block::cut(images * self.tiles(), self.block(), self.patch_tiles())
     }
 }
 
@@ -152,8 +161,11 @@ impl Block {
         Self { first: self.first + self.count, ..self }
     }
 
-    /// Cuts `tiles` tiles into blocks of at most `size`.
-    pub fn cut(tiles: usize, size: usize) -> impl Iterator<Item = Block> {
-        (0..tiles).step_by(size).map(move |first| Block { first, count: size.min(tiles - first) })
+    /// Cuts tiles into as few blocks of at most `size` as there can be, about as large as each other: of whole patches of `patch` tiles, and
+    /// of 16 where those fit, which the products take at once.
+    pub fn cut(tiles: usize, size: usize, patch: usize) -> impl Iterator<Item = Block> {
+        let unit = if PANEL.is_multiple_of(patch) { PANEL } else { patch };
+        let even = tiles.div_ceil(tiles.div_ceil(size)).next_multiple_of(unit).min(size);
+        (0..tiles).step_by(even).map(move |first| Block { first, count: even.min(tiles - first) })
     }
 }
