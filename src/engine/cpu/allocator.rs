@@ -1,5 +1,5 @@
 //! Memory that the system refuses (`ulimit -v`, a container's limit) ends the program in one line, on whatever thread it is; and what is free
-//! goes back to the system.
+//! goes back to the system. What is large lies on large pages.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write as _;
@@ -11,6 +11,10 @@ pub struct Allocator;
 
 /// No machine has as much: who asks for it has a plan for a refusal.
 const BEYOND: usize = 1 << 40;
+
+/// A large page of x86-64, and of 64-bit ARM with small ones of 4 KiB.
+#[cfg(target_os = "linux")]
+const LARGE_PAGE: usize = 2 << 20;
 
 static REFUSED: AtomicBool = AtomicBool::new(false);
 static LAST: OnceLock<fn()> = OnceLock::new();
@@ -61,7 +65,28 @@ fn granted(memory: *mut u8, size: usize) -> *mut u8 {
     if memory.is_null() && size < BEYOND {
         refuse(size);
     }
+    #[cfg(target_os = "linux")]
+    if size >= 2 * LARGE_PAGE {
+        ask_for_large_pages(memory, size);
+    }
     memory
+}
+
+/// Weights and maps are gone through in long strides, often a small page each: of those the processor remembers too few.
+#[cfg(target_os = "linux")]
+#[cold]
+fn ask_for_large_pages(memory: *mut u8, size: usize) {
+    use std::ffi::{c_int, c_void};
+    unsafe extern "C" {
+        fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
+    }
+    const MADV_HUGEPAGE: c_int = 14;
+    let before = memory.align_offset(LARGE_PAGE);
+    if let Some(length) = size.checked_sub(before).map(|rest| rest / LARGE_PAGE * LARGE_PAGE) {
+        // SAFETY: the pages lie inside of memory that was just granted. This only advises; a system without large pages says no, and nothing is
+        // lost.
+        unsafe { madvise(memory.wrapping_add(before).cast(), length, MADV_HUGEPAGE) };
+    }
 }
 
 #[cold]
