@@ -41,6 +41,6 @@ for job in ${JOBS:-cnn:50000:5 airbench94:10000:3}; do
             fi
         done | awk -v m="$model" -v p="$program" '
             { n++; sum += $1; squares += $1 * $1 }
-            END { mean = sum / n; printf "%-12s %-8s %10.2f %10.2f %3d\n", m, p, 100 * mean, n > 1 ? 100 * sqrt((squares - n * mean * mean) / (n - 1)) : 0, n }'
+            END { mean = sum / n; printf "%-12s %-8s %10.2f %10.2f %3d\n", m, p, 100 * mean, (n > 1 ? 100 * sqrt((squares - n * mean * mean) / (n - 1)) : 0), n }'
     done
 done
