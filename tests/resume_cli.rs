@@ -170,6 +170,12 @@ fn a_run_that_diverged_goes_on_from_its_last_good_checkpoint_with_a_smaller_rate
     let flags = ["--epochs", "4", "--schedule", "piecewise:milestones=2,values=0.01,1e12", "--log-steps"];
     let output = run(train(folder.path(), "run", &flags));
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    // A tenth of 1e12 would be too much again.
+    let said = stderr(&output);
+    assert!(
+        said.contains("go on from the last good checkpoint:") && said.ends_with("resume run --lr 0.01\n"),
+        "{said}"
+    );
     let path = folder.path().join("run");
     let again = run(resume(folder.path(), "run", &[]));
     assert_eq!(again.status.code(), Some(2));
@@ -215,6 +221,33 @@ fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_the
     assert_eq!((refused.status.code(), said.lines().count()), (Some(2), 1), "{said}");
     assert!(said.contains("each checkpoint of at-once is of weights that exploded (val_loss "), "{said}");
     assert_eq!(text(&folder.path().join("at-once/run.json")), before);
+}
+
+#[test]
+fn a_run_that_ends_with_weights_that_are_lost_says_so_and_the_printed_line_goes_on_from_before_that() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "run", &["--epochs", "2", "--optimizer", "adam", "--log-steps"]));
+    // Adam's steps are as large as its rate: the loss is huge, and a number all the same.
+    let output = succeed(resume(folder.path(), "run", &["--epochs", "5", "--lr", "50"]));
+    let said = stderr(&output);
+    let info = json(&folder.path().join("run/run.json"));
+    let message = info["message"].as_str().unwrap();
+    assert_eq!(info["status"], "finished");
+    assert!(message.starts_with("the run ended with weights that exploded (val_loss "), "{message}");
+    assert!(
+        message.contains("in epoch 4): its rate was too large") && said.contains(&format!("warning: {message}\n")),
+        "{said}"
+    );
+
+    let line = said.lines().find_map(|line| line.strip_prefix("go on from the last good checkpoint:")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[1..], ["resume", "run", "--epochs", "5", "--lr", "0.001"]);
+    let output = succeed(resume(folder.path(), "run", &words[3..]));
+    let said = stderr(&output);
+    assert!(said.contains("exploded (val_loss ") && said.contains("; going on from checkpoints/best"), "{said}");
+    let info = json(&folder.path().join("run/run.json"));
+    assert!(info["message"].is_null() && info["results"]["val_loss"].as_f64().unwrap() < 10.0, "{info}");
+    assert_eq!(*rates(&folder.path().join("run")).last().unwrap(), 0.001);
 }
 
 #[test]

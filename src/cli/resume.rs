@@ -69,7 +69,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let output = Output::resolve(&Given::gather(matches), quiet)?;
     let typed = Given::gather(matches).typed();
     let request = request(&typed)?;
-    let left = Left::open(&path)?;
+    let left = Left::open(&path, request.changes_rate())?;
     refuse_fixed(&typed, &left.config)?;
     if left.info.status == Status::Finished && request == Request::default() {
         out!("nothing to do: {0} is finished; `lrsched resume {0} --epochs N` trains longer", path.display());

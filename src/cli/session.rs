@@ -3,7 +3,7 @@
 use crate::record::Status;
 #[cfg(unix)]
 pub use crate::train::Keys;
-use crate::train::checkpoint::{self, Wanted};
+use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory};
 use anyhow::Result;
 use std::path::Path;
@@ -56,11 +56,12 @@ pub fn record(directory: RunDirectory, run: Run<'_>, path: &Path, bars: &Bars, j
 
 fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     let again = format!("{} resume {}", program(), quoted(&path.display().to_string()));
+    let sound = checkpoint::latest(path, Wanted::Sound).ok().flatten();
     if let Some(stop) = outcome.stop {
         let message = outcome.message.as_deref().unwrap_or("stopped");
         bars.warn(&format!("{message}; everything is saved"));
         bars.warn(&format!("go on with:         {again}"));
-        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0) {
+        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0 && sound.is_some()) {
             bars.warn(&format!("with another rate:  {again} --lr {}", round(rate / 10.0)));
         }
         return stop.exit_code();
@@ -71,13 +72,32 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
             bars.warn(message);
         }
         bars.line(&format!("results in {}", path.display()));
-        if let Ok(Some(_)) = checkpoint::latest(path, Wanted::Sound) {
-            bars.warn(&format!("go on from the last good checkpoint:  {again} --scale-lr 0.1"));
+        if let Some(found) = sound {
+            let how = much_less(&found, outcome).map_or("--scale-lr 0.1".to_string(), |rate| format!("--lr {rate}"));
+            bars.warn(&format!("go on from the last good checkpoint:  {again} {how}"));
         }
         return DIVERGED;
     }
     bars.line(&format!("results in {}", path.display()));
+    // The run has lost what it had learnt.
+    if let (Some(_), Some(found), Some(row)) = (&outcome.message, &sound, &outcome.last)
+        && let Some(worked) = worked(found)
+    {
+        let rate = much_less(found, outcome).unwrap_or(round(worked / 10.0));
+        bars.warn(&format!("go on from the last good checkpoint:  {again} --epochs {} --lr {rate}", row.epoch + 1));
+    }
     0
+}
+
+/// The rate that a checkpoint was made with.
+fn worked(found: &Found) -> Option<f64> {
+    found.checkpoint.position.applied.map(|rates| rates.learning_rate).filter(|rate| *rate > 0.0)
+}
+
+/// What worked, where it is less than a tenth of the rate that the run ended with: a tenth of that one would be too much again.
+fn much_less(found: &Found, outcome: &Outcome) -> Option<f64> {
+    let ended = outcome.last.as_ref()?.learning_rate;
+    worked(found).filter(|rate| *rate < ended / 10.0).map(round)
 }
 
 /// Two digits are enough for a proposal.

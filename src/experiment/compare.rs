@@ -215,7 +215,7 @@ pub struct Training<'a> {
 fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Training<'_>) -> Result<Outcome> {
     let Training { threads, bars, json, control, every } = *training;
     let mut run = Run::new(&planned.config, dataset, threads)?;
-    let left = path.join("run.json").exists().then(|| Left::open(path));
+    let left = path.join("run.json").exists().then(|| Left::open(path, false));
     let directory = match left {
         Some(Ok(left)) => {
             left.instead().into_iter().for_each(|line| bars.warn(&format!("{}: {line}", planned.name)));

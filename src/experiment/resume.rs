@@ -22,8 +22,8 @@ pub struct Left {
 impl Left {
     /// # Errors
     /// [`crate::usage::Usage`] where `path` holds no run, or one that another process works on. A run.json that cannot be read, or
-    /// checkpoints of which none is whole, or, of a run that diverged, none is from before its loss exploded.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// checkpoints of which none is whole, or none is of weights to go on from with another rate where that is wanted.
+    pub fn open(path: &Path, changes_rate: bool) -> Result<Self> {
         let file = path.join("run.json");
         if !file.is_file() {
             let hint = if path.join("comparison.csv").is_file() {
@@ -37,8 +37,8 @@ impl Left {
         let info = RunInfo::read(&file)?;
         let config = serde_json::from_value(info.config.clone())
             .with_context(|| format!("{}: the config is of another version of lrsched", file.display()))?;
-        // It diverged after its last checkpoint, which may hold what the loss blew up from.
-        let wanted = if info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
+        // The last one may hold the weights that another rate is to make up for.
+        let wanted = if changes_rate || info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
         let found = checkpoint::latest(path, wanted)?;
         Ok(Self { path: path.to_path_buf(), info, config, found, lock })
     }
@@ -108,6 +108,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether the rates from here on are others than those that the run would have had.
+    pub fn changes_rate(&self) -> bool {
+        self.lr.is_some() || self.schedule.is_some() || self.scale.is_some()
+    }
+
     /// # Errors
     /// Wishes that contradict each other, and a length that leaves open what becomes of the schedule.
     pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
@@ -123,15 +128,14 @@ impl Request {
             );
         }
         let replaced = self.lr.is_some() || self.schedule.is_some();
-        let changes_rate = replaced || self.scale.is_some();
         match status {
-            Status::Finished if changes_rate && longer.is_none() => {
+            Status::Finished if self.changes_rate() && longer.is_none() && at.epoch >= at.course.epochs => {
                 return usage!(
                     "the run is finished after {} epochs; say with --epochs how long it is to go on",
                     at.epoch
                 );
             }
-            Status::Diverged if !changes_rate => {
+            Status::Diverged if !self.changes_rate() => {
                 return usage!("the run diverged, and would again; go on with a smaller rate: --scale-lr 0.1, or --lr");
             }
             _ => {}

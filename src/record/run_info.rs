@@ -28,7 +28,7 @@ pub struct RunInfo {
     /// `None` while it runs.
     pub finished: Option<String>,
     pub status: Status,
-    /// Why it did not get to its end.
+    /// Why it did not get to its end, or got there with weights that are of no use.
     #[serde(default)]
     pub message: Option<String>,
     /// `--checkpoint-every`, where it was given.

@@ -11,13 +11,11 @@
 //! A new one is written under another name, synced, and renamed. Whenever the process dies, one of `last` and `last-before` is whole.
 
 use super::config::RunConfig;
-use super::course::Course;
-use crate::engine::BatchStats;
+use super::position::Position;
 use crate::model::{Array, Parameters};
 use crate::optim::State;
 use crate::record::stop_at;
-use crate::record::{Change, EpochRow, sync_folder};
-use crate::schedule::Rates;
+use crate::record::sync_folder;
 use crate::usage;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
@@ -48,73 +46,6 @@ pub const STATE: &str = "state.json";
 const HEAD: &str = "{\"sha256\": \"";
 const MIDDLE: &str = "\",\n\"state\": ";
 const FOOT: &str = "}\n";
-
-/// Where a run stands, beside its weights and the arrays of its optimizer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    /// Updates made so far; with `--log-steps`, the rows of steps.csv.
-    pub step: u64,
-    /// The epoch under way, 0-based: the rows of metrics.csv. After the last step of an epoch its validation may still be to come.
-    pub epoch: u64,
-    /// Of the epoch under way.
-    pub sums: BatchStats,
-    /// What the last step was applied with.
-    pub applied: Option<Rates>,
-    /// The row of the epoch before.
-    pub row: Option<EpochRow>,
-    pub best_epoch: Option<u64>,
-    pub best_val_accuracy: Option<f64>,
-    /// Time spent on the epoch under way, and on the whole run.
-    pub epoch_seconds: f64,
-    pub seconds: f64,
-    pub course: Course,
-    /// What was changed by hand so far.
-    pub changes: Vec<Change>,
-    /// What `halve` and `plateau` have observed.
-    pub observed: serde_json::Value,
-    /// Updates that the optimizer has made.
-    pub optimizer_steps: u64,
-}
-
-impl Position {
-    pub fn start(course: Course) -> Self {
-        Self {
-            step: 0,
-            epoch: 0,
-            sums: BatchStats::default(),
-            applied: None,
-            row: None,
-            best_epoch: None,
-            best_val_accuracy: None,
-            epoch_seconds: 0.0,
-            seconds: 0.0,
-            course,
-            changes: Vec::new(),
-            observed: serde_json::Value::Null,
-            optimizer_steps: 0,
-        }
-    }
-
-    /// What the loss says, where it says that the weights have exploded: a run that went on from them with a smaller rate would hardly
-    /// come back. A network that guesses among ten classes has ln 10 = 2.3 nats; ten times that is no spike any more.
-    pub fn exploded(&self) -> Option<String> {
-        let hopeless = |loss: f64| loss.is_nan() || loss > 10.0 * 10_f64.ln();
-        let row = self.row.as_ref();
-        let losses = [
-            ("loss", (self.sums.images > 0).then(|| self.sums.loss()), self.epoch),
-            ("val_loss", row.and_then(|row| row.val_loss), row.map_or(0, |row| row.epoch)),
-            ("loss", row.map(|row| row.loss), row.map_or(0, |row| row.epoch)),
-        ];
-        let found =
-            losses.into_iter().find_map(|(name, loss, epoch)| Some((name, loss.filter(|&l| hopeless(l))?, epoch)));
-        found.map(|(name, loss, epoch)| format!("{name} {loss:.3e} in epoch {epoch}"))
-    }
-
-    /// Whether the epoch just finished is the best so far.
-    pub fn is_best(&self) -> bool {
-        self.sums.images == 0 && self.epoch > 0 && self.best_epoch == Some(self.epoch - 1)
-    }
-}
 
 /// state.json.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -279,7 +210,7 @@ pub struct Found {
 pub enum Wanted {
     /// Any that is whole.
     Whole,
-    /// One from before the loss exploded, to go on from with a smaller rate.
+    /// One from before the weights were lost, to go on from with another rate.
     Sound,
 }
 
@@ -289,30 +220,30 @@ pub enum Wanted {
 /// There are some, and none is whole; [`crate::usage::Usage`] where some are whole, and none is sound.
 pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
     let folder = run.join(CHECKPOINTS);
-    let (mut wrong, mut exploded): (Option<anyhow::Error>, Option<String>) = (None, None);
+    let (mut wrong, mut lost): (Option<anyhow::Error>, Option<String>) = (None, None);
     for name in [LAST, BEFORE, BEST] {
         let path = folder.join(name);
         if !path.exists() {
             continue;
         }
         match Checkpoint::read(&path) {
-            Ok(checkpoint) => match checkpoint.position.exploded().filter(|_| wanted == Wanted::Sound) {
+            Ok(checkpoint) => match checkpoint.position.lost().filter(|_| wanted == Wanted::Sound) {
                 None => {
                     let missing = || format!("{CHECKPOINTS}/{LAST} is missing");
-                    let why = exploded.map(|loss| format!("{CHECKPOINTS}/{LAST} is of weights that exploded ({loss})"));
+                    let why = lost.map(|weights| format!("{CHECKPOINTS}/{LAST} is of {weights}"));
                     let why = why.or(wrong.map(|error| format!("{error:#}")));
                     let why = (name != LAST).then(|| why.unwrap_or_else(missing));
                     return Ok(Some(Found { checkpoint, why, name }));
                 }
-                Some(loss) => exploded = exploded.or(Some(loss)),
+                Some(weights) => lost = lost.or(Some(weights)),
             },
             Err(error) => wrong = wrong.or(Some(error)),
         }
     }
-    match (exploded, wrong) {
+    match (lost, wrong) {
         (None, None) => Ok(None),
-        (Some(loss), _) => usage!(
-            "each checkpoint of {} is of weights that exploded ({loss}): no smaller rate brings them back; start again with \
+        (Some(weights), _) => usage!(
+            "each checkpoint of {} is of {weights}: no smaller rate brings them back; start again with \
              `lrsched train … --force` and a smaller --lr",
             run.display()
         ),
@@ -476,6 +407,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::model::{Model, ModelOptions, initialise};
+    use crate::train::Course;
 
     fn config() -> RunConfig {
         let text = r#"{"dataset": "synthetic", "validation": "30", "augment": "none", "model": "cnn", "dropout": 0.0,
@@ -499,31 +431,5 @@ mod tests {
         for wrong in [f32::NAN, f32::INFINITY] {
             assert!(!finite(wrong, 0.5) && !finite(0.5, wrong), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_loss_of_ten_times_a_guess_says_that_the_weights_exploded_and_a_spike_does_not() {
-        let exploded = |so_far: f64, images: usize, last: Option<(f64, f64)>| {
-            let row = last.map(|(loss, val_loss)| EpochRow {
-                epoch: 1,
-                learning_rate: 0.1,
-                loss,
-                accuracy: 0.1,
-                val_loss: Some(val_loss),
-                val_accuracy: Some(0.1),
-                momentum: None,
-                step: 8,
-                images_per_second: 1.0,
-                seconds: 1.0,
-            });
-            let sums = BatchStats { loss_sum: so_far * images as f64, correct: 0, images };
-            Position { epoch: 2, sums, row, ..Position::start(Course::of(&config())) }.exploded()
-        };
-        for (so_far, images, last) in [(0.0, 0, None), (15.0, 16, None), (2.0, 16, Some((8.0, 20.0)))] {
-            assert_eq!(exploded(so_far, images, last), None, "{so_far} {last:?}");
-        }
-        assert_eq!(exploded(0.0, 0, Some((2.0, 1e9))).as_deref(), Some("val_loss 1.000e9 in epoch 1"));
-        assert_eq!(exploded(0.0, 0, Some((24.0, 2.0))).as_deref(), Some("loss 2.400e1 in epoch 1"));
-        assert_eq!(exploded(f64::NAN, 16, Some((2.0, 2.0))).as_deref(), Some("loss NaN in epoch 2"));
     }
 }

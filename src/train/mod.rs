@@ -13,6 +13,7 @@ mod json;
 mod keys;
 mod lock;
 mod observer;
+mod position;
 mod progress;
 mod run;
 mod saver;
@@ -30,6 +31,7 @@ pub use json::JsonEvents;
 pub use keys::{Keyboard, Keys};
 pub use lock::{LOCK, Lock};
 pub use observer::{All, Observer, Reason, Start};
+pub use position::Position;
 pub use progress::{Bars, Progress, ProgressMode, Speaker};
 pub use run::{Adjustment, Outcome, Probe, Run};
 #[cfg(unix)]

@@ -1,7 +1,8 @@
 //! Who is told what a run does while it does it.
 
-use super::checkpoint::{Checkpoint, Position};
+use super::checkpoint::Checkpoint;
 use super::config::RunConfig;
+use super::position::Position;
 use super::run::Outcome;
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, StepRow};

@@ -293,6 +293,9 @@ impl Observer for Progress<'_> {
                 optional(outcome.test_accuracy),
                 outcome.seconds,
             ));
+            if let Some(message) = &outcome.message {
+                self.bars.warn(&format!("warning: {}{message}", self.label));
+            }
         } else if let Some(message) = outcome.message.as_ref().filter(|_| outcome.stop.is_none()) {
             self.bars.line(&format!("{}{message}", self.label));
         }

@@ -6,11 +6,12 @@ mod probe;
 pub use adjust::Adjustment;
 pub use probe::Probe;
 
-use super::checkpoint::{Checkpoint, Position};
+use super::checkpoint::Checkpoint;
 use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
 use super::course::Course;
 use super::observer::{Observer, Reason, Start};
+use super::position::Position;
 use super::update::update;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
@@ -38,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(30);
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub status: Status,
-    /// What went wrong, or who stopped it, where that is so.
+    /// What went wrong, or who stopped it, where that is so; a finished run may have lost what it had learnt.
     pub message: Option<String>,
     /// Why an interrupted run was stopped.
     pub stop: Option<Stop>,
@@ -206,7 +207,7 @@ impl<'a> Run<'a> {
         let steps = self.position.course.epochs * self.loader.steps_per_epoch();
         let position = self.position;
         let (status, stop, message) = match ending {
-            Ending::Complete => (Status::Finished, None, None),
+            Ending::Complete => (Status::Finished, None, position.lost().map(lost)),
             Ending::Diverged(message) => (Status::Diverged, None, Some(message)),
             Ending::Stopped(stop) => {
                 let at = format!("stopped in epoch {} after {} steps", position.epoch, position.step);
@@ -462,18 +463,9 @@ fn evaluate_unless(
     Ok(Some(totals))
 }
 
-impl Position {
-    fn see(&mut self, row: &EpochRow) {
-        // The first of equal epochs is the best: what came later did not improve on it.
-        if row
-            .val_accuracy
-            .is_some_and(|accuracy| accuracy.is_finite() && self.best_val_accuracy.is_none_or(|best| accuracy > best))
-        {
-            self.best_val_accuracy = row.val_accuracy;
-            self.best_epoch = Some(row.epoch);
-        }
-        self.row = Some(row.clone());
-    }
+/// What is said of a run that has come to its end with nothing to show.
+fn lost(weights: String) -> String {
+    format!("the run ended with {weights}: its rate was too large. Try a smaller one (`lrsched find` suggests one)")
 }
 
 fn diverged(row: &EpochRow) -> Option<String> {

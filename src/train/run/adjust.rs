@@ -3,8 +3,8 @@
 use super::Run;
 use crate::record::{self, Change};
 use crate::schedule::Spec;
-use crate::train::checkpoint::Position;
 use crate::train::course::Reach;
+use crate::train::position::Position;
 use crate::train::progress::short;
 use crate::usage;
 use anyhow::Result;

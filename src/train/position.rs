@@ -1,0 +1,150 @@
+//! Where a run stands, and whether what it has learnt is still there.
+
+use super::course::Course;
+use crate::engine::BatchStats;
+use crate::record::{Change, EpochRow};
+use crate::schedule::Rates;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::LN_10;
+
+/// Where a run stands, beside its weights and the arrays of its optimizer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Updates made so far; with `--log-steps`, the rows of steps.csv.
+    pub step: u64,
+    /// The epoch under way, 0-based: the rows of metrics.csv. After the last step of an epoch its validation may still be to come.
+    pub epoch: u64,
+    /// Of the epoch under way.
+    pub sums: BatchStats,
+    /// What the last step was applied with.
+    pub applied: Option<Rates>,
+    /// The row of the epoch before.
+    pub row: Option<EpochRow>,
+    pub best_epoch: Option<u64>,
+    pub best_val_accuracy: Option<f64>,
+    /// Time spent on the epoch under way, and on the whole run.
+    pub epoch_seconds: f64,
+    pub seconds: f64,
+    pub course: Course,
+    /// What was changed by hand so far.
+    pub changes: Vec<Change>,
+    /// What `halve` and `plateau` have observed.
+    pub observed: serde_json::Value,
+    /// Updates that the optimizer has made.
+    pub optimizer_steps: u64,
+}
+
+impl Position {
+    pub fn start(course: Course) -> Self {
+        Self {
+            step: 0,
+            epoch: 0,
+            sums: BatchStats::default(),
+            applied: None,
+            row: None,
+            best_epoch: None,
+            best_val_accuracy: None,
+            epoch_seconds: 0.0,
+            seconds: 0.0,
+            course,
+            changes: Vec::new(),
+            observed: serde_json::Value::Null,
+            optimizer_steps: 0,
+        }
+    }
+
+    /// What the weights have come to, where they are not worth going on from: they exploded, or only guess after they knew better.
+    ///
+    /// The latest loss counts. A network that guesses among ten classes has ln 10 = 2.3 nats; ten times that is no spike any more, and a
+    /// smaller rate hardly brings the weights back.
+    pub fn lost(&self) -> Option<String> {
+        let exploded = |name: &str, loss: f64, epoch: u64| {
+            let hopeless = loss.is_nan() || loss > 10.0 * LN_10;
+            hopeless.then(|| format!("weights that exploded ({name} {loss:.3e} in epoch {epoch})"))
+        };
+        if self.sums.images > 0 {
+            return exploded("loss", self.sums.loss(), self.epoch);
+        }
+        let row = self.row.as_ref()?;
+        let (loss, accuracy, best) = (row.val_loss?, row.val_accuracy?, self.best_val_accuracy?);
+        // One class for all images is 0.1, and ln 10 at least, to a rounding.
+        let guesses = || loss > 0.999 * LN_10 && best > 2.0 * accuracy.max(0.1);
+        let forgot = || {
+            let (epoch, best_epoch) = (row.epoch, self.best_epoch.unwrap_or(0));
+            format!(
+                "weights that only guess (val_accuracy {accuracy:.4} in epoch {epoch}, {best:.4} in epoch {best_epoch})"
+            )
+        };
+        exploded("val_loss", loss, row.epoch).or_else(|| guesses().then(forgot))
+    }
+
+    /// Whether the epoch just finished is the best so far.
+    pub fn is_best(&self) -> bool {
+        self.sums.images == 0 && self.epoch > 0 && self.best_epoch == Some(self.epoch - 1)
+    }
+
+    /// Takes in the row of an epoch.
+    pub(super) fn see(&mut self, row: &EpochRow) {
+        // The first of equal epochs is the best: what came later did not improve on it.
+        if row
+            .val_accuracy
+            .is_some_and(|accuracy| accuracy.is_finite() && self.best_val_accuracy.is_none_or(|best| accuracy > best))
+        {
+            self.best_val_accuracy = row.val_accuracy;
+            self.best_epoch = Some(row.epoch);
+        }
+        self.row = Some(row.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After epoch 1 with this loss and accuracy of validation, or within epoch 2.
+    fn lost(so_far: Option<f64>, validation: Option<(f64, f64)>) -> Option<String> {
+        let row = validation.map(|(val_loss, val_accuracy)| EpochRow {
+            epoch: 1,
+            learning_rate: 0.1,
+            loss: 40.0,
+            accuracy: 0.1,
+            val_loss: Some(val_loss),
+            val_accuracy: Some(val_accuracy),
+            momentum: None,
+            step: 8,
+            images_per_second: 1.0,
+            seconds: 1.0,
+        });
+        let course =
+            Course { schedule: "constant".parse().unwrap(), lr: 0.1, since: 0, epochs: 3, until: 3, scale: 1.0 };
+        let sums =
+            so_far.map_or(BatchStats::default(), |loss| BatchStats { loss_sum: 16.0 * loss, correct: 0, images: 16 });
+        let best = (Some(0), Some(0.4));
+        Position { epoch: 2, sums, row, best_epoch: best.0, best_val_accuracy: best.1, ..Position::start(course) }
+            .lost()
+    }
+
+    #[test]
+    fn a_loss_of_ten_times_a_guess_says_that_the_weights_exploded_and_a_spike_that_is_over_does_not() {
+        for (so_far, validation) in
+            [(None, None), (Some(15.0), None), (Some(2.0), Some((1e9, 0.1))), (None, Some((20.0, 0.3)))]
+        {
+            assert_eq!(lost(so_far, validation), None, "{so_far:?} {validation:?}");
+        }
+        let exploded = |text: &str| Some(format!("weights that exploded ({text})"));
+        assert_eq!(lost(None, Some((1e9, 0.4))), exploded("val_loss 1.000e9 in epoch 1"));
+        assert_eq!(lost(Some(24.0), Some((2.0, 0.4))), exploded("loss 2.400e1 in epoch 2"));
+        assert_eq!(lost(Some(f64::NAN), Some((2.0, 0.4))), exploded("loss NaN in epoch 2"));
+    }
+
+    #[test]
+    fn weights_that_guess_after_they_knew_better_are_lost_and_those_that_have_learnt_too_much_by_heart_are_not() {
+        let guessing = lost(None, Some((LN_10, 0.1)));
+        let expected = "weights that only guess (val_accuracy 0.1000 in epoch 1, 0.4000 in epoch 0)";
+        assert_eq!(guessing.as_deref(), Some(expected));
+        // By heart: the loss grows, the accuracy stays.
+        for validation in [(5.0, 0.38), (2.2, 0.15), (3.0, 0.21)] {
+            assert_eq!(lost(None, Some(validation)), None, "{validation:?}");
+        }
+    }
+}
