@@ -215,12 +215,35 @@ fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_the
 
     let said = exploding("at-once", "3st");
     assert!(!said.contains("go on from"), "there is nothing to go on from: {said}");
+    assert!(said.contains("each checkpoint of at-once is of weights that exploded (val_loss "), "{said}");
     let before = text(&folder.path().join("at-once/run.json"));
     let refused = run(resume(folder.path(), "at-once", &["--lr", "0.005"]));
     let said = stderr(&refused);
     assert_eq!((refused.status.code(), said.lines().count()), (Some(2), 1), "{said}");
     assert!(said.contains("each checkpoint of at-once is of weights that exploded (val_loss "), "{said}");
     assert_eq!(text(&folder.path().join("at-once/run.json")), before);
+}
+
+#[test]
+fn a_run_that_diverged_before_anything_was_saved_says_how_to_start_again_and_a_warm_up_that_it_has_is_no_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    for (out, flags, advised) in
+        [("cold", &["--lr", "1e9"][..], true), ("warm", &["--lr", "1e20", "--warmup", "4st"], false)]
+    {
+        let said = stderr(&run(train(folder.path(), out, flags)));
+        assert_eq!(said.contains(" suggests one), or --warmup\n"), advised, "{said}");
+        let line = format!(
+            "start again with a tenth of the rate:  {} resume {out} --scale-lr 0.1\n",
+            env!("CARGO_BIN_EXE_lrsched")
+        );
+        assert!(said.ends_with(&line), "{said}");
+        let said = stderr(&run(resume(folder.path(), out, &["--scale-lr", "0.1"])));
+        assert!(
+            said.contains("nothing was saved yet: starting at the beginning\nchanged from step 0 (epoch 0) on"),
+            "{said}"
+        );
+        assert!(!said.contains("or --warmup"), "the rate was set by hand: {said}");
+    }
 }
 
 #[test]

@@ -56,12 +56,12 @@ pub fn record(directory: RunDirectory, run: Run<'_>, path: &Path, bars: &Bars, j
 
 fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     let again = format!("{} resume {}", program(), quoted(&path.display().to_string()));
-    let sound = checkpoint::latest(path, Wanted::Sound).ok().flatten();
+    let sound = checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {
         let message = outcome.message.as_deref().unwrap_or("stopped");
         bars.warn(&format!("{message}; everything is saved"));
         bars.warn(&format!("go on with:         {again}"));
-        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0 && sound.is_some()) {
+        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0 && matches!(sound, Ok(Some(_)))) {
             bars.warn(&format!("with another rate:  {again} --lr {}", round(rate / 10.0)));
         }
         return stop.exit_code();
@@ -72,15 +72,20 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
             bars.warn(message);
         }
         bars.line(&format!("results in {}", path.display()));
-        if let Some(found) = sound {
-            let how = much_less(&found, outcome).map_or("--scale-lr 0.1".to_string(), |rate| format!("--lr {rate}"));
-            bars.warn(&format!("go on from the last good checkpoint:  {again} {how}"));
+        match sound {
+            Ok(Some(found)) => {
+                let lr = much_less(&found, outcome).map(|rate| format!("--lr {rate}"));
+                let how = lr.as_deref().unwrap_or("--scale-lr 0.1");
+                bars.warn(&format!("go on from the last good checkpoint:  {again} {how}"));
+            }
+            Ok(None) => bars.warn(&format!("start again with a tenth of the rate:  {again} --scale-lr 0.1")),
+            Err(error) => bars.warn(&format!("{error:#}")),
         }
         return DIVERGED;
     }
     bars.line(&format!("results in {}", path.display()));
     // The run has lost what it had learnt.
-    if let (Some(_), Some(found), Some(row)) = (&outcome.message, &sound, &outcome.last)
+    if let (Some(_), Ok(Some(found)), Some(row)) = (&outcome.message, &sound, &outcome.last)
         && let Some(worked) = worked(found)
     {
         let rate = much_less(found, outcome).unwrap_or(round(worked / 10.0));

@@ -244,7 +244,7 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
         (None, None) => Ok(None),
         (Some(weights), _) => usage!(
             "each checkpoint of {} is of {weights}: no smaller rate brings them back; start again with \
-             `lrsched train … --force` and a smaller --lr",
+             `lrsched train … --force` and a smaller rate",
             run.display()
         ),
         (None, Some(error)) => Err(error.context("no checkpoint is whole; start again with `lrsched train … --force`")),

@@ -242,8 +242,8 @@ impl<'a> Run<'a> {
             };
             observer.epoch(&row)?;
             self.position.see(&row);
-            if let Some(message) = diverged(&row) {
-                return Ok(Ending::Diverged(message));
+            if let Some(what) = diverged(&row) {
+                return Ok(Ending::Diverged(format!("{what}. {}", self.remedy(&row))));
             }
             self.schedule.observe(&EpochMetrics {
                 epoch: row.epoch,
@@ -257,6 +257,18 @@ impl<'a> Run<'a> {
             self.save(Reason::Epoch, observer)?;
         }
         Ok(Ending::Complete)
+    }
+
+    /// What to try after the loss of `row`.
+    fn remedy(&self, row: &EpochRow) -> &'static str {
+        // A rate that was lower before it broke the run has been warmed up to, or was set on the way.
+        let first = Clock { step: 0, ..self.clock() };
+        let constant = self.position.course.rates(&self.schedule, first).learning_rate >= row.learning_rate;
+        if constant && self.position.changes.is_empty() {
+            "Try a smaller rate (`lrsched find` suggests one), or --warmup"
+        } else {
+            "Try a smaller rate (`lrsched find` suggests one)"
+        }
     }
 
     /// What the user may not expect of this config.
@@ -468,6 +480,7 @@ fn lost(weights: String) -> String {
     format!("the run ended with {weights}: its rate was too large. Try a smaller one (`lrsched find` suggests one)")
 }
 
+/// What is no longer a number.
 fn diverged(row: &EpochRow) -> Option<String> {
     let name = if !row.loss.is_finite() {
         "loss"
@@ -477,7 +490,7 @@ fn diverged(row: &EpochRow) -> Option<String> {
         return None;
     };
     Some(format!(
-        "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept. Try a smaller --lr (`lrsched find` suggests one), or --warmup",
+        "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept",
         if name == "loss" { row.loss } else { row.val_loss.unwrap_or(f64::NAN) },
         row.epoch,
         row.learning_rate,
