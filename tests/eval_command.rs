@@ -159,7 +159,7 @@ fn damaged_weights_of_a_run_are_refused_and_of_one_without_an_end_the_checkpoint
     for weights in ["run", "run/weights.safetensors"] {
         let (code, said) = error(&folder, &[weights]);
         assert!(code == 1 && said.contains("run/weights.safetensors is damaged: its SHA-256"), "exit {code}, {said}");
-        assert!(said.ends_with("--checkpoint last"), "{said}");
+        assert!(said.ends_with("; evaluate run/checkpoints/last/weights.safetensors instead"), "{said}");
     }
     assert_eq!(&json(&folder, &["run", "--checkpoint", "last"])["accuracy"], test);
     // Elsewhere it is a file like any other.
@@ -171,6 +171,7 @@ fn damaged_weights_of_a_run_are_refused_and_of_one_without_an_end_the_checkpoint
     for arguments in [&["run", "--checkpoint", "last"][..], &[last]] {
         let (code, said) = error(&folder, arguments);
         assert!(code == 1 && said.contains(&format!("{last} is damaged: its SHA-256")), "exit {code}, {said}");
+        assert!(said.ends_with("; evaluate run/checkpoints/last-before/weights.safetensors instead"), "{said}");
     }
     // The run has no weights of its end: as `resume`, this goes one back.
     let output = lrsched(&folder).args(["eval", "run"]).output().unwrap();
@@ -180,6 +181,36 @@ fn damaged_weights_of_a_run_are_refused_and_of_one_without_an_end_the_checkpoint
     assert!(
         String::from_utf8(output.stdout).unwrap().starts_with("run/checkpoints/last-before/weights.safetensors: cnn")
     );
+}
+
+#[test]
+fn where_every_checkpoint_is_damaged_none_is_named_in_place_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    lrsched(&folder).arg("train").args(TINY).args(["--epochs", "2", "--lr", "0.02", "--out", "run"]).assert().success();
+    for name in ["last", "last-before", "best"] {
+        // The best one shares its files with another.
+        let weights = folder.path().join("run/checkpoints").join(name).join("weights.safetensors");
+        std::fs::write(weights, "cut").unwrap();
+    }
+    for name in ["last", "best"] {
+        let (code, said) = error(&folder, &["run", "--checkpoint", name]);
+        assert!(code == 1 && said.ends_with("; no checkpoint of its run would do either"), "exit {code}, {said}");
+    }
+}
+
+#[test]
+fn weights_of_a_run_that_diverged_are_evaluated_with_a_warning_that_names_its_last_good_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let diverges = ["--epochs", "3", "--schedule", "piecewise:milestones=1,values=0.02,1e12", "--out", "run"];
+    lrsched(&folder).arg("train").args(TINY).args(diverges).assert().code(4);
+    let output = lrsched(&folder).args(["eval", "run", "--json"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success() && told["loss"].is_null(), "{told}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let instead = "run/checkpoints/last/weights.safetensors";
+    assert!(said.starts_with("warning: the loss is no number"), "{said}");
+    assert!(said.ends_with(&format!("; evaluate {instead} instead\n")), "{said}");
+    assert!(json(&folder, &[instead])["loss"].as_f64().unwrap() < 10.0);
 }
 
 #[test]

@@ -150,17 +150,16 @@ impl Subject {
         let run = run_of(&weights)?;
         let folder = weights.parent().unwrap_or(Path::new(""));
         if folder.join(checkpoint::STATE).is_file() {
-            Checkpoint::read(folder).map_err(|error| {
-                anyhow!("{error:#}; another of the run is evaluated with --checkpoint last or best")
-            })?;
+            Checkpoint::read(folder).map_err(|error| anyhow!("{error:#}; {}", other(&weights, Wanted::Whole)))?;
         } else if let Some(run) = run.as_ref().filter(|run| !goes_on(run) && weights.ends_with(WEIGHTS))
             && let Some(digest) = &run.weights
         {
             let bytes = std::fs::read(&weights).with_context(|| weights.display().to_string())?;
             ensure!(
                 checkpoint::sha256(&bytes) == *digest,
-                "{} is damaged: its SHA-256 is not the one in run.json; the last checkpoint has the same weights: --checkpoint last",
-                weights.display()
+                "{} is damaged: its SHA-256 is not the one in run.json; {}",
+                weights.display(),
+                other(&weights, Wanted::Whole)
             );
         }
         Ok(Self { weights, run, instead: None })
@@ -182,12 +181,26 @@ fn goes_on(run: &RunInfo) -> bool {
     matches!(run.status, Status::Running | Status::Interrupted | Status::Failed)
 }
 
-/// The run.json beside weights, or beside the checkpoints that they are one of.
-fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
+/// The folder that weights lie in, or the checkpoints that they are one of.
+fn folder_of(weights: &Path) -> &Path {
     let mut folders = weights.ancestors().skip(1);
     let folder = folders.next().unwrap_or(Path::new(""));
-    let folder = folders.next().filter(|parent| parent.ends_with(CHECKPOINTS)).and(folders.next()).unwrap_or(folder);
-    let path = folder.join("run.json");
+    folders.next().filter(|parent| parent.ends_with(CHECKPOINTS)).and(folders.next()).unwrap_or(folder)
+}
+
+/// Which of the run's checkpoints to evaluate in place of weights that will not do.
+fn other(weights: &Path, wanted: Wanted) -> String {
+    let folder = folder_of(weights);
+    match checkpoint::latest(folder, wanted) {
+        Ok(Some(found)) => format!("evaluate {} instead", found.folder(folder).join(WEIGHTS).display()),
+        Ok(None) => "there is no checkpoint to evaluate instead".to_string(),
+        Err(_) => "no checkpoint of its run would do either".to_string(),
+    }
+}
+
+/// The run.json beside weights, or beside the checkpoints that they are one of.
+fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
+    let path = folder_of(weights).join("run.json");
     if path.is_file() { RunInfo::read(&path).map(Some) } else { Ok(None) }
 }
 
@@ -276,10 +289,17 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     if guesses.is_empty() {
         bail!("there is no image in the {} split", options.part);
     }
+    let mut notes = notes(subject, &dataset, validation, options.part);
+    if !totals.loss().is_finite() {
+        let other = other(&subject.weights, Wanted::Sound);
+        notes.push(format!(
+            "the loss is no number, as after a run that diverged, and the accuracy means nothing; {other}"
+        ));
+    }
     Ok(Evaluation {
         weights: subject.weights.clone(),
         model,
-        notes: notes(subject, &dataset, validation, options.part),
+        notes,
         dataset: dataset.name.clone(),
         part: options.part,
         images: totals.images,
