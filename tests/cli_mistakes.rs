@@ -38,6 +38,26 @@ fn an_unknown_schedule_optimizer_or_flag_suggests_the_nearest() {
 }
 
 #[test]
+fn a_flag_that_a_command_has_not_is_no_value_and_help_has_those_that_it_has() {
+    for command in ["eval", "report", "resume"] {
+        let line = "error: unexpected argument '--frobnicate' found; --help lists those that there are\n";
+        refuses(&[command, "run", "--frobnicate", "json"], 2, &[line]);
+    }
+    refuses(&["eval", "run", "--jsn"], 2, &["found; a similar argument exists: '--json'"]);
+}
+
+#[test]
+fn a_folder_of_a_run_that_is_not_there_is_a_mistake_on_the_command_line_for_every_command() {
+    for command in ["eval", "report", "resume"] {
+        refuses(&[command, "nosuch"], 2, &["nosuch"]);
+    }
+    refuses(&["report", "nosuch", "nor-this"], 2, &["error: nosuch: no such file or folder"]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    refuses_in(&folder, &["report", "file"], 2, &["error: file: not a folder"]);
+}
+
+#[test]
 fn a_flag_of_another_schedule_is_refused_with_those_it_takes() {
     refuses(&train(&["--schedule", "cosine", "--drop-every", "10"]), 2, &["cosine", "drop-every", "end-lr"]);
     refuses(&train(&["--optimizer", "adagrad", "--nesterov"]), 2, &["adagrad", "nesterov", "initial-accumulator"]);

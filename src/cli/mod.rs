@@ -196,7 +196,12 @@ fn explain(error: &clap::Error) -> Result<u8> {
     }
     let text = error.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // No folder is called `--format`: whoever types that means a flag.
+    let lines = lines.filter(|line| !line.starts_with("tip: to pass '-"));
     let told: Vec<&str> =
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information")).collect();
-    crate::usage!("{}", told.join(" ").trim_start_matches("error: "))
+    let told = told.join(" ").replace(" tip: ", "; ");
+    let no_tip = error.kind() == ErrorKind::UnknownArgument && !told.contains(';');
+    let remedy = if no_tip { "; --help lists those that there are" } else { "" };
+    crate::usage!("{}{remedy}", told.trim_start_matches("error: "))
 }

@@ -49,6 +49,12 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     if let Some(target) = args.target.filter(|target| !(*target > 0.0 && *target <= 1.0)) {
         return usage!("--target is an accuracy above 0 and up to 1, such as 0.8, got {target}");
     }
+    if let [first, ..] = &args.folders[..]
+        && !args.folders.iter().any(|folder| folder.is_dir())
+    {
+        let what = if first.exists() { "not a folder; name that of the run" } else { "no such file or folder" };
+        return usage!("{}: {what}", first.display());
+    }
     let loaded = load(&args.folders);
     super::warn(&loaded.complaints);
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {

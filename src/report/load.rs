@@ -82,7 +82,11 @@ pub fn load(folders: &[PathBuf]) -> Loaded {
         let before = (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len());
         walk(folder, DEPTH, &mut loaded);
         if before == (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len()) {
-            let what = if folder.is_dir() { "no run, comparison or range test in it" } else { "no such folder" };
+            let what = match (folder.is_dir(), folder.exists()) {
+                (true, _) => "no run, comparison or range test in it",
+                (_, true) => "not a folder",
+                _ => "no such folder",
+            };
             loaded.complaints.push(format!("{}: {what}", folder.display()));
         }
     }
