@@ -85,6 +85,25 @@ fn a_longer_run_asks_what_becomes_of_a_schedule_that_knows_its_length() {
 }
 
 #[test]
+fn what_is_said_of_a_schedule_in_a_run_made_longer_or_shorter_is_what_becomes_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("linear", &["--epochs", "5", "--stretch"][..], "5, schedule stretched"),
+        ("linear", &["--epochs", "3", "--stretch"], "3, schedule shortened"),
+        ("linear", &["--epochs", "3", "--hold"], "3, schedule as it was"),
+        ("constant", &["--epochs", "5"], "5"),
+        ("step", &["--epochs", "3"], "3"),
+    ];
+    for (schedule, flags, said) in cases {
+        let _ = fs::remove_dir_all(folder.path().join("run"));
+        stopped(folder.path(), &["--schedule", schedule, "--lr", "0.01", "--epochs", "4"]);
+        let output = succeed(resume(folder.path(), "run", flags));
+        let line = format!("changed from step 8 (epoch 2) on: epochs: 4 -> {said}\n");
+        assert!(stderr(&output).contains(&line), "{schedule} {flags:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_finished_run_has_nothing_to_do_unless_it_is_made_longer() {
     let folder = tempfile::tempdir().unwrap();
     succeed(train(folder.path(), "run", &["--epochs", "1"]));

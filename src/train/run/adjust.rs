@@ -46,8 +46,16 @@ impl Run<'_> {
         }
         let (from, to) = match adjustment {
             Adjustment::Epochs(epochs, reach) => {
-                let what = if *reach == Reach::Hold { "schedule held" } else { "schedule stretched" };
-                (now.epochs.to_string(), format!("{epochs}, {what}"))
+                let depends = now.depends_on_length(*epochs, self.config.semantics, self.loader.steps_per_epoch())?;
+                let what = match (reach, *epochs > now.until) {
+                    (Reach::Hold, true) => ", schedule held",
+                    (Reach::Hold, false) => ", schedule as it was",
+                    (Reach::Stretch, true) if depends => ", schedule stretched",
+                    (Reach::Stretch, false) if depends => ", schedule shortened",
+                    // It does not know how long the run is.
+                    (Reach::Stretch, _) => "",
+                };
+                (now.epochs.to_string(), format!("{epochs}{what}"))
             }
             _ => {
                 let clock = self.clock();
