@@ -157,11 +157,33 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
         assert_eq!(output.status.code(), Some(2), "{flags}: {}", stderr(&output));
     }
     assert_eq!(text(&path.join("metrics.csv")), before);
-    let mut same =
-        resume(folder.path(), "run", &["--seed", "0", "--batch-size", "16", "--optimizer", "sgd:momentum=0.9"]);
+    let settings = ["--seed", "0", "--batch-size", "16", "--optimizer", "sgd:momentum=0.9", "--label-smoothing", "0"];
+    let mut same = resume(folder.path(), "run", &settings);
     same.env("LRSCHED_SEED", "5").env("LRSCHED_LR", "9").env("LRSCHED_SCHEDULE", "cosine");
     succeed(same);
     assert_eq!(json(&path.join("run.json"))["changes"], serde_json::json!([]), "the environment changes no run");
+}
+
+#[test]
+fn the_help_of_resume_lists_no_flag_that_it_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut help = program(folder.path());
+    help.args(["resume", "--help"]);
+    let help = stdout(&succeed(help));
+    let flags: Vec<&str> = help
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(|word| word.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap())
+        .collect();
+    assert!(flags.contains(&"scale-lr") && flags.contains(&"no-cycle-momentum") && flags.contains(&"warmup"), "{help}");
+    stopped(folder.path(), &["--epochs", "4", "--lr", "0.001", "--optimizer", "sgd:momentum=0.9,nesterov"]);
+    for flag in flags {
+        // No value, a wrong one, or one that needs --schedule: anything but a setting that cannot change.
+        for arguments in [&[&*format!("--{flag}")][..], &[&*format!("--{flag}"), "x"]] {
+            let said = stderr(&run(resume(folder.path(), "run", &[arguments, &["--epochs", "0"]].concat())));
+            assert!(!said.contains("cannot change within a run"), "{said}");
+        }
+    }
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub fn command() -> Command {
     // They are there to say why not.
     let optimizers = optim::table().iter().flat_map(|entry| entry.parameters).map(|parameter| parameter.name);
     let hidden: Vec<&str> = FIXED.iter().map(|(name, _)| *name).chain(optimizers).collect();
-    command.mut_args(|arg| if hidden.contains(&arg.get_id().as_str()) { arg.hide(true) } else { arg })
+    let is_hidden = |name: &str| hidden.contains(&name.strip_prefix("no-").unwrap_or(name));
+    command.mut_args(|arg| if is_hidden(arg.get_id().as_str()) { arg.hide(true) } else { arg })
 }
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
@@ -111,7 +112,7 @@ fn request(typed: &Given) -> Result<Request, Usage> {
     let schedule = match typed.text("schedule") {
         Some(spec) => Some(Spec::from_flags(spec, &flags)?),
         None => match flags.first() {
-            Some((key, _)) => return usage!("--{key} goes with --schedule: name the schedule to go on with"),
+            Some((key, _)) => return usage!("{key} goes with --schedule: name the schedule to go on with"),
             None => None,
         },
     };
@@ -138,10 +139,13 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
             "{name} cannot change within a run: {why}. It is {is}; for another, start a new run with `lrsched train`"
         )
     };
+    // 0.10 is 0.1.
+    let number = |text: &str| text.trim().parse::<f64>().ok();
     for (name, why) in FIXED {
         let is =
             own.get(name).map_or("all".to_string(), |value| value.as_str().map_or(value.to_string(), str::to_string));
         match typed.text(name) {
+            Some(given) if number(given).is_some_and(|given| number(&is) == Some(given)) => {}
             Some(given) if *name != "optimizer" && given.trim() != is => refuse(name, why, &is)?,
             _ => {}
         }
