@@ -236,16 +236,23 @@ fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
     command
         .arg("find")
         .args(TINY)
-        .args(["--steps", "100000", "--max-lr", "1e-4", "--out", "test"])
+        .args(["--steps", "100000", "--max-lr", "1e-4", "--out", "test", "--progress", "plain"])
+        .stderr(std::process::Stdio::piped())
         .current_dir(&folder);
-    let mut running = command.spawn().unwrap();
+    let running = command.spawn().unwrap();
     let table = folder.path().join("test/range.csv");
     while fs::read_to_string(&table).map_or(0, |text| text.lines().count()) < 4 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let kill = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     assert!(kill.success());
-    assert_eq!(running.wait().unwrap().code(), Some(130));
+    let output = running.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(
+        said.contains("its rows are kept, and find begins anew the next time") && !said.contains("saved"),
+        "{said}"
+    );
     assert!(fs::read_to_string(&table).unwrap().ends_with('\n'));
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
     assert_eq!((&info["status"], &info["tests"][0]["ended"]), (&"interrupted".into(), &"stopped".into()));

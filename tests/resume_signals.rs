@@ -62,6 +62,25 @@ fn after_the_last_step_ctrl_c_offers_no_other_rate() {
 }
 
 #[test]
+fn a_run_that_is_stopped_with_what_is_no_number_does_not_say_that_it_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    // The squares that Adam keeps are infinite, the weights and the loss are not.
+    let flags = ["--optimizer", "adam", "--lr", "100", "--epochs", "1000", "--progress", "plain"];
+    let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
+    wait_for_lines(&folder.path().join("run/metrics.csv"), 3, &mut child);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("stopping after this batch; Ctrl+C again stops at once\n"), "{said}");
+    assert!(
+        said.contains("; no checkpoint of it: ") && !said.contains("saved") && !said.contains("go on with:"),
+        "{said}"
+    );
+    assert!(said.ends_with("resume run --lr 10\n"), "{said}");
+}
+
+#[test]
 fn a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");

@@ -102,7 +102,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let stopped = comparison.run(&dataset, &training)?;
     drop(session);
     if let Some(stop) = stopped {
-        bars.warn(&format!("stopped; everything is saved in {}", folder.display()));
+        bars.warn(&format!("stopped; what is done is saved in {}", folder.display()));
         bars.warn(&format!("go on with:  {}", session::same_command(&folder)));
         return Ok(stop.exit_code());
     }

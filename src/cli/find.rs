@@ -166,7 +166,9 @@ fn ended(how: Option<Ended>, rate: f64) -> String {
             format!("stopped at {rate}: the smoothed loss was four times its best; its rows are kept")
         }
         Some(Ended::NotANumber) => format!("stopped at {rate}: the loss was no longer a number; its rows are kept"),
-        Some(Ended::Stopped) => format!("stopped by request at {rate}; its rows are kept"),
+        Some(Ended::Stopped) => {
+            format!("stopped by request at {rate}; its rows are kept, and find begins anew the next time")
+        }
         _ => format!("tested up to the end, at {rate}"),
     }
 }

@@ -59,9 +59,16 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     let sound = checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {
         let message = outcome.message.as_deref().unwrap_or("stopped");
-        bars.warn(&format!("{message}; everything is saved"));
-        bars.warn(&format!("go on with:         {again}"));
-        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0 && matches!(sound, Ok(Some(_)))) {
+        if outcome.saved {
+            bars.warn(&format!("{message}; everything is saved"));
+            bars.warn(&format!("go on with:         {again}"));
+        } else {
+            bars.warn(&format!(
+                "{message}; no checkpoint of it: its weights, or what its optimizer keeps, are no numbers"
+            ));
+        }
+        // Without a checkpoint it starts at the beginning.
+        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0 && sound.is_ok()) {
             bars.warn(&format!("with another rate:  {again} --lr {}", round(rate / 10.0)));
         }
         return stop.exit_code();

@@ -165,7 +165,7 @@ impl Reader {
             'p' | 'P' => self.speaker.line("going on"),
             's' | 'S' => self.control.wish(Wish::Save),
             'q' | 'Q' => {
-                self.speaker.line("stopping after this batch, with everything saved");
+                self.speaker.line("stopping after this batch");
                 self.control.stop(Stop::Interrupt);
             }
             _ => {}

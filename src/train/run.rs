@@ -43,6 +43,8 @@ pub struct Outcome {
     pub message: Option<String>,
     /// Why an interrupted run was stopped.
     pub stop: Option<Stop>,
+    /// Whether the last checkpoint that was due could be made: of numbers.
+    pub saved: bool,
     /// Updates made, by all the processes that worked on it.
     pub step: u64,
     /// The learning rate of the last of them; `None` where no step is left that could have another.
@@ -82,6 +84,8 @@ pub struct Run<'a> {
     /// When the clocks of the position were last advanced, and when the last checkpoint was made.
     mark: Instant,
     saved: Instant,
+    /// Whether that one was of numbers, and so handed out.
+    handed_out: bool,
 }
 
 impl<'a> Run<'a> {
@@ -126,6 +130,7 @@ impl<'a> Run<'a> {
             told: 0,
             mark: Instant::now(),
             saved: Instant::now(),
+            handed_out: true,
         })
     }
 
@@ -218,6 +223,7 @@ impl<'a> Run<'a> {
             status,
             message,
             stop,
+            saved: self.handed_out,
             step: position.step,
             rate: position.applied.map(|rates| rates.learning_rate).filter(|_| position.step < steps),
             last: position.row,
@@ -412,7 +418,8 @@ impl<'a> Run<'a> {
         self.position.optimizer_steps = state.steps;
         let checkpoint = Checkpoint::new(self.config, self.position.clone(), &self.parameters, state);
         // With weights that are no numbers the next step ends the run as diverged; the checkpoint before is the one to go on from.
-        if checkpoint.is_finite() { observer.checkpoint(&Arc::new(checkpoint), reason) } else { Ok(()) }
+        self.handed_out = checkpoint.is_finite();
+        if self.handed_out { observer.checkpoint(&Arc::new(checkpoint), reason) } else { Ok(()) }
     }
 
     /// Advances the clocks to now.

@@ -30,7 +30,7 @@ pub fn listen(control: &Control, speaker: Speaker) -> Result<()> {
             }
             control.stop(stop);
             if stop == Stop::Interrupt {
-                speaker.line("stopping after this batch, with everything saved; Ctrl+C again stops at once");
+                speaker.line("stopping after this batch; Ctrl+C again stops at once");
             }
         }
     };
