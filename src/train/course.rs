@@ -1,6 +1,7 @@
 //! What the rates of a run come from as of now: the schedule that it began with, or what was put in its place on the way.
 
 use super::config::RunConfig;
+use super::progress::short;
 use crate::schedule::{Clock, Rates, Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -75,7 +76,7 @@ impl Course {
     pub fn with_scale(&self, factor: f64) -> Result<Self, Usage> {
         let scale = self.scale * factor;
         if !(factor > 0.0 && scale > 0.0 && scale.is_finite()) {
-            return usage!("scale-lr must be a number above 0, got {factor} (on {})", self.scale);
+            return usage!("scale-lr must be a number above 0, got {factor} (on {})", short(self.scale));
         }
         Ok(Self { scale, ..self.clone() })
     }
@@ -114,7 +115,7 @@ pub enum Reach {
 impl std::fmt::Display for Course {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} at {}", self.schedule, self.lr)?;
-        if self.scale != 1.0 { write!(f, " × {}", self.scale) } else { Ok(()) }
+        if self.scale != 1.0 { write!(f, " × {}", short(self.scale)) } else { Ok(()) }
     }
 }
 
@@ -152,6 +153,12 @@ mod tests {
                 course("linear", 10).with_scale(wrong).is_err() && course("linear", 10).with_rate(wrong, 0).is_err()
             );
         }
+    }
+
+    #[test]
+    fn a_factor_is_shown_as_a_person_would_write_it_and_counts_in_full() {
+        let twice = course("constant", 10).with_scale(0.1).unwrap().with_scale(0.1).unwrap();
+        assert_eq!((twice.scale, twice.to_string().as_str()), (0.1 * 0.1, "constant at 0.1 × 0.01"));
     }
 
     #[test]

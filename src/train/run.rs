@@ -12,6 +12,7 @@ use super::control::{Control, Every, Stop, Wish};
 use super::course::Course;
 use super::observer::{Observer, Reason, Start};
 use super::position::Position;
+use super::progress::short;
 use super::update::update;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
@@ -500,7 +501,7 @@ fn diverged(row: &EpochRow) -> Option<String> {
         "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept",
         if name == "loss" { row.loss } else { row.val_loss.unwrap_or(f64::NAN) },
         row.epoch,
-        row.learning_rate,
+        short(row.learning_rate),
         row.step
     ))
 }
