@@ -6,6 +6,10 @@ pub mod checkpoint;
 mod config;
 #[path = "../../src/train/course.rs"]
 mod course;
+#[path = "../../src/train/number.rs"]
+mod number;
+#[path = "../../src/train/position.rs"]
+mod position;
 
 pub use config::RunConfig;
 pub use course::{Course, Reach};

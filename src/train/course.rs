@@ -1,7 +1,7 @@
 //! What the rates of a run come from as of now: the schedule that it began with, or what was put in its place on the way.
 
 use super::config::RunConfig;
-use super::progress::short;
+use super::number::short;
 use crate::schedule::{Clock, Rates, Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::Usage;

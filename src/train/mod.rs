@@ -12,6 +12,7 @@ mod json;
 #[cfg(unix)]
 mod keys;
 mod lock;
+mod number;
 mod observer;
 mod position;
 mod progress;

@@ -10,9 +10,9 @@ use super::checkpoint::Checkpoint;
 use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
 use super::course::Course;
+use super::number::short;
 use super::observer::{Observer, Reason, Start};
 use super::position::Position;
-use super::progress::short;
 use super::update::update;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
@@ -485,7 +485,7 @@ fn evaluate_unless(
 
 /// What is said of a run that has come to its end with nothing to show.
 fn lost(weights: String) -> String {
-    format!("the run ended with {weights}: its rate was too large. Try a smaller one (`lrsched find` suggests one)")
+    format!("the run ended with {weights}: its rate was most likely too large. Try a smaller one (`lrsched find` suggests one)")
 }
 
 /// What is no longer a number.

@@ -4,8 +4,8 @@ use super::Run;
 use crate::record::{self, Change};
 use crate::schedule::Spec;
 use crate::train::course::Reach;
+use crate::train::number::short;
 use crate::train::position::Position;
-use crate::train::progress::short;
 use crate::usage;
 use anyhow::Result;
 
