@@ -231,6 +231,40 @@ fn what_was_changed_by_hand_is_marked_in_the_charts_of_rates_and_losses_in_the_c
 }
 
 #[test]
+fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tells_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let lr = |to| (120, "lr", "0.1 (cosine at 0.1)", to);
+    let changes = [
+        ("a", vec![lr("0.05 (constant at 0.05)"), (200, "epochs", "3", "2, schedule shortened")]),
+        ("b", vec![lr("0.02 (constant at 0.02)"), (130, "scale-lr", "0.02 (constant at 0.02)", "0.002 (…)")]),
+        ("c", vec![lr("0.05 (constant at 0.05)")]),
+    ];
+    for (name, changes) in &changes {
+        let run = folder.path().join(name);
+        write_rows(&run.join("metrics.csv"), &epochs(&[0.4, 0.6])).unwrap();
+        changed_by_hand(&run, changes);
+    }
+    report(folder.path(), &["."]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let data = html.split("id=data>").nth(1).unwrap().split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let mut names: Vec<&str> = data["entrants"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "sgd/cosine [by hand: 2 changes from epoch 1 (2)]",
+            "sgd/cosine [by hand: 2 changes from epoch 1]",
+            "sgd/cosine [by hand: lr 0.05 from epoch 1]",
+        ]
+    );
+    assert!(html.contains(">2 of 2<") && html.contains(">2 of 3<"), "the first was made shorter");
+    assert!(
+        html.contains("  # and then by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened")
+    );
+}
+
+#[test]
 fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
     let folder = tempfile::tempdir().unwrap();
     let mut rows = three_seeds("cosine", [0.8, 0.81, 0.1]);

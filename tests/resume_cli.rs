@@ -299,7 +299,8 @@ fn a_run_that_ends_with_weights_that_are_lost_says_so_and_the_printed_line_goes_
     assert_eq!(info["status"], "finished");
     assert!(message.starts_with("the run ended with weights that exploded (val_loss "), "{message}");
     assert!(
-        message.contains("in epoch 4): its rate was most likely too large") && said.contains(&format!("warning: {message}\n")),
+        message.contains("in epoch 4): its rate was most likely too large")
+            && said.contains(&format!("warning: {message}\n")),
         "{said}"
     );
 

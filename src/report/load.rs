@@ -15,6 +15,9 @@ const DEPTH: usize = 5;
 const NOT_SETTINGS: [&str; 10] =
     ["optimizer", "schedule", "semantics", "lr", "seed", "log-steps", "threads", "out", "data-dir", "progress"];
 
+/// The setting that stands for what was changed by hand.
+const CHANGED: &str = "changed";
+
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
@@ -32,7 +35,7 @@ pub struct LoadedRun {
     pub metrics: Vec<EpochRow>,
     /// The settings in which the runs that were found differ: `epochs=30 model=resnet9`.
     pub setting: String,
-    /// The command line that made it, ready to paste; empty where run.json is missing.
+    /// The command line that made it, ready to paste, with what was changed by hand as a comment; empty where run.json is missing.
     pub command: String,
     /// Validation used the test images: the choice has seen them.
     pub validated_on_test: bool,
@@ -164,7 +167,7 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     let metrics_file = folder.join("metrics.csv");
     let metrics: Vec<EpochRow> =
         if failed && !metrics_file.is_file() { Vec::new() } else { read(&metrics_file, loaded) };
-    let row = match (row, &info) {
+    let mut row = match (row, &info) {
         (Some(row), _) => row,
         (None, Some(info)) => row_of(info),
         (None, None) if metrics.is_empty() => return,
@@ -177,12 +180,14 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         }
     };
     let mut config = info.as_ref().map(|info| settings(&info.config)).unwrap_or_default();
-    if let Some(changed) = info.as_ref().map(changes).filter(|changed| !changed.is_empty()) {
+    if let Some((info, changed)) = info.as_ref().map(|info| (info, changes(info))).filter(|(_, told)| !told.is_empty())
+    {
+        row.epochs = length(info).unwrap_or(row.epochs);
         loaded.complaints.push(format!(
             "{} was changed by hand ({changed}) and is no longer what its name and command say",
             folder.display()
         ));
-        config.insert("changed".to_string(), changed);
+        config.insert(CHANGED.to_string(), changed);
         config.remove("epochs");
     }
     loaded.runs.push(LoadedRun {
@@ -194,6 +199,12 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         changes: info.map(|info| info.changes).unwrap_or_default(),
         config,
     });
+}
+
+/// The epochs that the run was last given by hand.
+fn length(info: &RunInfo) -> Option<u64> {
+    let last = info.changes.iter().rfind(|change| change.setting == "epochs")?;
+    last.to.split(',').next()?.parse().ok()
 }
 
 /// `lr 0.02 from epoch 3, epochs 9 from epoch 5`: what a person changed while the run went on; empty where nothing was.
@@ -315,14 +326,47 @@ fn tell_settings_apart(runs: &mut [LoadedRun]) {
             values.len() > 1
         })
         .collect();
+    let by_hand = names_of_changes(runs);
     for run in runs.iter_mut().filter(|run| !run.config.is_empty()) {
-        let value = |key: &String| run.config.get(key).map(|value| format!("{key}={value}"));
+        let value = |key: &String| {
+            let by_hand = |value| by_hand.get(value).filter(|_| key == CHANGED).cloned();
+            run.config.get(key).map(|value| by_hand(value).unwrap_or_else(|| format!("{key}={value}")))
+        };
         run.setting = differing.iter().filter_map(value).collect::<Vec<_>>().join(" ");
     }
 }
 
-/// The command that makes this run again: as it was typed, or, for a run of a comparison, made from its config.
+/// What each set of changes by hand is called, short enough for the name of an entrant: the whole of them are told beside it.
+fn names_of_changes(runs: &[LoadedRun]) -> HashMap<String, String> {
+    let mut names: HashMap<String, String> = HashMap::new();
+    for run in runs {
+        let (Some(changed), [first, rest @ ..]) = (run.config.get(CHANGED), &run.changes[..]) else { continue };
+        let what = match rest {
+            [] => format!("{} {}", first.setting, first.to.split([',', '(']).next().unwrap_or_default().trim()),
+            _ => format!("{} changes", rest.len() + 1),
+        };
+        let name = format!("by hand: {what} from epoch {}", first.epoch);
+        if !names.contains_key(changed) {
+            let numbered = format!("{name} (");
+            let alike = names.values().filter(|other| **other == name || other.starts_with(&numbered)).count();
+            let name = if alike == 0 { name } else { format!("{numbered}{})", alike + 1) };
+            names.insert(changed.clone(), name);
+        }
+    }
+    names
+}
+
+/// The command that makes this run again, with what was done by hand afterwards as a comment.
 fn command(info: &RunInfo) -> String {
+    let line = first_command(info);
+    match changes(info) {
+        told if told.is_empty() => line,
+        told => format!("{line}  # and then by hand: {}", told.replace(char::is_control, " ")),
+    }
+}
+
+/// The command that a run began with: as it was typed, or, for a run of a comparison, made from its config.
+fn first_command(info: &RunInfo) -> String {
     if info.command.get(1).is_some_and(|word| word == "train") {
         return shell_line(&info.command);
     }

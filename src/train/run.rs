@@ -485,7 +485,9 @@ fn evaluate_unless(
 
 /// What is said of a run that has come to its end with nothing to show.
 fn lost(weights: String) -> String {
-    format!("the run ended with {weights}: its rate was most likely too large. Try a smaller one (`lrsched find` suggests one)")
+    format!(
+        "the run ended with {weights}: its rate was most likely too large. Try a smaller one (`lrsched find` suggests one)"
+    )
 }
 
 /// What is no longer a number.
