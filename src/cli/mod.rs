@@ -115,7 +115,7 @@ fn help(topic: &[&str]) -> Result<u8> {
 }
 
 /// Variables that are read elsewhere than by a flag.
-const VARIABLES: [&str; 3] = ["LRSCHED_DATA", "LRSCHED_CPU", "LRSCHED_WRITE_DOCS"];
+const VARIABLES: [&str; 4] = ["LRSCHED_DATA", "LRSCHED_CPU", "LRSCHED_STOP_AT", "LRSCHED_WRITE_DOCS"];
 
 /// A warning for each `LRSCHED_*` variable that nothing reads, so that a mistyped one is not passed over in silence.
 fn unknown_variables() -> Vec<String> {
