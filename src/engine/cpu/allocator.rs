@@ -1,5 +1,5 @@
 //! Memory that the system refuses (`ulimit -v`, a container's limit) ends the program in one line, on whatever thread it is; and what is free
-//! goes back to the system. What is large lies on large pages.
+//! goes back to the system. What is large is meant to lie on large pages.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write as _;
@@ -41,12 +41,12 @@ pub fn give_back() {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps to the contract of `GlobalAlloc`.
-        granted(unsafe { System.alloc(layout) }, layout.size())
+        on_large_pages(granted(unsafe { System.alloc(layout) }, layout.size()), layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as in `alloc`.
-        granted(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        on_large_pages(granted(unsafe { System.alloc_zeroed(layout) }, layout.size()), layout.size())
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -65,28 +65,27 @@ fn granted(memory: *mut u8, size: usize) -> *mut u8 {
     if memory.is_null() && size < BEYOND {
         refuse(size);
     }
-    #[cfg(target_os = "linux")]
-    if size >= 2 * LARGE_PAGE {
-        ask_for_large_pages(memory, size);
-    }
     memory
 }
 
-/// Weights and maps are gone through in long strides, often a small page each: of those the processor remembers too few.
-#[cfg(target_os = "linux")]
-#[cold]
-fn ask_for_large_pages(memory: *mut u8, size: usize) {
-    use std::ffi::{c_int, c_void};
-    unsafe extern "C" {
-        fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
-    }
-    const MADV_HUGEPAGE: c_int = 14;
-    let before = memory.align_offset(LARGE_PAGE);
-    if let Some(length) = size.checked_sub(before).map(|rest| rest / LARGE_PAGE * LARGE_PAGE) {
-        // SAFETY: the pages lie inside of memory that was just granted. This only advises; a system without large pages says no, and nothing is
-        // lost.
+/// Asks for large pages for fresh memory: weights and maps are gone through in long strides, often a small page each, and of those the processor
+/// remembers too few. What grows (`realloc`) is left alone: the system moves a piece whose pages are of two kinds only by copying it.
+#[inline]
+fn on_large_pages(memory: *mut u8, size: usize) -> *mut u8 {
+    #[cfg(target_os = "linux")]
+    if size >= 2 * LARGE_PAGE && !memory.is_null() {
+        use std::ffi::{c_int, c_void};
+        unsafe extern "C" {
+            fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
+        }
+        const MADV_HUGEPAGE: c_int = 14;
+        let before = memory.align_offset(LARGE_PAGE);
+        let length = (size - before) / LARGE_PAGE * LARGE_PAGE;
+        // SAFETY: the pages lie inside of memory that was just granted, as `before` is less than one of two. This only advises: a system
+        // without large pages says no, and nothing is lost.
         unsafe { madvise(memory.wrapping_add(before).cast(), length, MADV_HUGEPAGE) };
     }
+    memory
 }
 
 #[cold]

@@ -6,8 +6,8 @@
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
 use super::conv_winograd::ConvPlaces;
-use super::near::{bring_near, bring_nearer};
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
+use super::prefetch::prefetch;
 use super::product::{Left, PANEL, Product, by_rows};
 use super::reduce::sum_slots;
 use super::simd::{Isa, kernel, padded};
@@ -128,7 +128,7 @@ fn pad(shape: &DirectShape, image: &[f32], to: &mut [f32]) {
     }
 }
 
-/// One row of outputs before the bias, while `wanted` is brought nearer: `to` is `[outputs / 16][column][16]`, `image` is padded.
+/// One row of outputs before the bias, while `wanted` is fetched: `to` is `[outputs / 16][column][16]`, `image` is padded.
 fn forward_row(
     isa: Isa,
     shape: &DirectShape,
@@ -143,7 +143,7 @@ fn forward_row(
     assert!(y < shape.out_height() && image.len() >= shape.padded_len());
     assert!(weights.len() >= shape.weights_len() && to.len() >= shape.panels() * columns * PANEL);
     for panel in 0..shape.panels() {
-        bring_nearer(isa, wanted, panel, shape.panels());
+        prefetch::<2>(isa, wanted, panel, shape.panels());
         // SAFETY: y + kernel − 1 is a row of the padded image, and columns + kernel − 1 pixels lie in it; the other lengths are asserted above.
         unsafe {
             let at = image.as_ptr().add(y * shape.line());
@@ -155,7 +155,7 @@ fn forward_row(
     }
 }
 
-/// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels, while `wanted` is brought near.
+/// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels, while `wanted` is fetched.
 fn weight_gradient_row(
     isa: Isa,
     shape: &DirectShape,
@@ -171,7 +171,7 @@ fn weight_gradient_row(
     for panel in 0..shape.panels() {
         for row in 0..shape.kernel {
             for wanted in wanted {
-                bring_near(isa, wanted, panel * shape.kernel + row, shape.panels() * shape.kernel);
+                prefetch::<1>(isa, wanted, panel * shape.kernel + row, shape.panels() * shape.kernel);
             }
             // SAFETY: as in `forward_row`, with rows and depths of the product exchanged.
             unsafe {

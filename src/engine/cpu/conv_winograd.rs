@@ -2,8 +2,8 @@
 
 use super::buffer::Buffer;
 use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
-use super::near::bring_nearer;
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
+use super::prefetch::prefetch;
 use super::product::{PANEL, Product, by_columns, by_rows};
 use super::reduce::sum_slots;
 use super::simd::Isa;
@@ -76,7 +76,7 @@ impl WinogradConv {
     }
 }
 
-/// m = v·u at every position, while `wanted` is brought nearer.
+/// m = v·u at every position, while `wanted` is fetched.
 fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, wanted: [&[f32]; 2], m: &mut [f32]) {
     let (tiling, u) = (&conv.tiling, &conv.u);
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
@@ -86,7 +86,7 @@ fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, want
     assert!(u.len() >= panels * positions * inputs * PANEL);
     for position in 0..positions {
         for wanted in wanted {
-            bring_nearer(isa, wanted, position, positions);
+            prefetch::<2>(isa, wanted, position, positions);
         }
         for panel in 0..panels {
             // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16.
@@ -119,7 +119,7 @@ struct Backward<'a> {
     du: &'a mut [f32],
     /// Add to `du`.
     accumulate: bool,
-    /// What the passes after the products will go through: brought nearer on the way.
+    /// What the passes after the products will go through: fetched on the way.
     wanted: [&'a [f32]; 4],
 }
 
@@ -135,7 +135,7 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     assert!(u.is_none_or(|u| u.len() >= in_panels * positions * outputs * PANEL));
     for position in 0..positions {
         for wanted in wanted {
-            bring_nearer(isa, wanted, position, positions);
+            prefetch::<2>(isa, wanted, position, positions);
         }
         // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16, and the rows of `du` of
         // one panel of inputs end at `inputs`.
@@ -315,7 +315,7 @@ impl Operation for WinogradConv {
     }
 }
 
-/// How many images one task of the forward pass takes: whole blocks of tiles, and as many for one thread as for the next.
+/// How many images one task of the forward pass takes: a block of tiles or more, where each thread's share has as many.
 fn images_per_task(tiling: &Tiling, step: &Step) -> usize {
     let share = step.images.div_ceil(step.threads.count());
     let tasks = (share * tiling.tiles() / tiling.block()).clamp(1, 8);

@@ -4,8 +4,8 @@
 //! way back, it is copied, a few columns at a time.
 
 use super::buffer::Buffer;
-use super::near::bring_columns_nearer;
 use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
+use super::prefetch::prefetch_columns;
 use super::product::{Left, PANEL, Product, by_columns, by_rows};
 use super::simd::{Isa, kernel, padded};
 use crate::model::{Gradients, Parameters};
@@ -123,7 +123,7 @@ fn multiply_weight_gradients(isa: Isa, dy: &[f32], x: &[f32], images: usize, inp
             let (first, column) = (out_panel * PANEL, in_panel * PANEL);
             let rows = PANEL.min(outputs - first);
             // Where the next panel's gradients go: rows are far apart.
-            bring_columns_nearer(isa, d_weight, inputs, first..first + rows, column + PANEL..column + 2 * PANEL);
+            prefetch_columns(isa, d_weight, inputs, first..first + rows, column + PANEL..column + 2 * PANEL);
             // SAFETY: the panels are inside what is asserted above; a product that would cross the end of a row of `d_weight` goes
             // through a square of its own.
             unsafe {

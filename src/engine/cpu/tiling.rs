@@ -161,11 +161,32 @@ impl Block {
         Self { first: self.first + self.count, ..self }
     }
 
-    /// Cuts tiles into as few blocks of at most `size` as there can be, about as large as each other: of whole patches of `patch` tiles, and
-    /// of 16 where those fit, which the products take at once.
+    /// Cuts tiles into as few blocks of at most `size` as there can be. All but the last are equally large, as small as that allows: whole
+    /// patches of `patch` tiles, and a multiple of 16, which the products take at once, where those fit each other.
     pub fn cut(tiles: usize, size: usize, patch: usize) -> impl Iterator<Item = Block> {
         let unit = if PANEL.is_multiple_of(patch) { PANEL } else { patch };
-        let even = tiles.div_ceil(tiles.div_ceil(size)).next_multiple_of(unit).min(size);
+        let even = tiles.div_ceil(tiles.div_ceil(size).max(1)).max(1).next_multiple_of(unit).min(size);
         (0..tiles).step_by(even).map(move |first| Block { first, count: even.min(tiles - first) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_hold_each_tile_once_in_whole_patches_and_no_more_than_there_is_room_for() {
+        for (patch, size) in [(1, 48), (1, 96), (4, 48), (4, 96), (9, 45), (9, 90)] {
+            for tiles in (0..300).step_by(patch) {
+                let blocks: Vec<Block> = Block::cut(tiles, size, patch).collect();
+                assert_eq!(blocks.len(), tiles.div_ceil(size), "{tiles} tiles in {patch}s, at most {size}");
+                let mut next = 0;
+                for Block { first, count } in blocks {
+                    assert!(first == next && (1..=size).contains(&count) && count % patch == 0, "{first} {count}");
+                    next = first + count;
+                }
+                assert_eq!(next, tiles);
+            }
+        }
     }
 }

@@ -95,7 +95,7 @@ impl Simd for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
     }
     #[inline(always)]
-    fn prefetch_far(at: *const f32) {
+    fn prefetch_l2(at: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
     }
 }

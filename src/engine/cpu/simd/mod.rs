@@ -153,7 +153,7 @@ pub trait Simd: Copy {
     /// Asks for the cache line at `at`, wherever that is, to be brought near.
     fn prefetch(at: *const f32);
     /// The same, but only into the second-level cache.
-    fn prefetch_far(at: *const f32);
+    fn prefetch_l2(at: *const f32);
 
     #[inline(always)]
     fn zero() -> Self::V {

@@ -94,5 +94,5 @@ impl Simd for Portable {
     #[inline(always)]
     fn prefetch(_at: *const f32) {}
     #[inline(always)]
-    fn prefetch_far(_at: *const f32) {}
+    fn prefetch_l2(_at: *const f32) {}
 }
