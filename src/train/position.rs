@@ -7,6 +7,9 @@ use crate::schedule::Rates;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_10;
 
+/// The loss of a guess among ten classes, to a rounding.
+const GUESS: f64 = 0.999 * LN_10;
+
 /// Where a run stands, beside its weights and the arrays of its optimizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Position {
@@ -18,6 +21,9 @@ pub struct Position {
     pub sums: BatchStats,
     /// What the last step was applied with.
     pub applied: Option<Rates>,
+    /// The mean loss of the images of the last step, before it.
+    #[serde(default)]
+    pub last_loss: Option<f64>,
     /// The row of the epoch before.
     pub row: Option<EpochRow>,
     pub best_epoch: Option<u64>,
@@ -41,6 +47,7 @@ impl Position {
             epoch: 0,
             sums: BatchStats::default(),
             applied: None,
+            last_loss: None,
             row: None,
             best_epoch: None,
             best_val_accuracy: None,
@@ -55,27 +62,34 @@ impl Position {
 
     /// What the weights have come to, where they are not worth going on from: they exploded, or only guess after they knew better.
     ///
-    /// The latest loss counts. A network that guesses among ten classes has ln 10 = 2.3 nats; ten times that is no spike any more, and a
-    /// smaller rate hardly brings the weights back.
+    /// The latest loss counts: of the last step within an epoch, of the validation after it. A network that guesses among ten classes has
+    /// ln 10 = 2.3 nats; ten times that is no spike any more, and a smaller rate hardly brings the weights back.
     pub fn lost(&self) -> Option<String> {
         let exploded = |name: &str, loss: f64, epoch: u64| {
             let hopeless = loss.is_nan() || loss > 10.0 * LN_10;
             hopeless.then(|| format!("weights that exploded ({name} {loss:.3e} in epoch {epoch})"))
         };
         if self.sums.images > 0 {
-            return exploded("loss", self.sums.loss(), self.epoch);
+            let loss = self.last_loss.unwrap_or_else(|| self.sums.loss());
+            // One batch may be worse than a guess by chance: only where the validation before has told so, too.
+            return exploded("loss", loss, self.epoch).or_else(|| self.forgotten().filter(|_| loss > GUESS));
         }
         let row = self.row.as_ref()?;
+        exploded("val_loss", row.val_loss?, row.epoch).or_else(|| self.forgotten())
+    }
+
+    /// Whether the validation of the last epoch was a guess after one that was not.
+    fn forgotten(&self) -> Option<String> {
+        let row = self.row.as_ref()?;
         let (loss, accuracy, best) = (row.val_loss?, row.val_accuracy?, self.best_val_accuracy?);
-        // One class for all images is 0.1, and ln 10 at least, to a rounding.
-        let guesses = || loss > 0.999 * LN_10 && best > 2.0 * accuracy.max(0.1);
-        let forgot = || {
+        // One class for all images is a tenth of them, more or less by chance.
+        let guesses = loss > GUESS && accuracy <= 0.12 && best >= 2.0 * accuracy.max(0.1);
+        guesses.then(|| {
             let (epoch, best_epoch) = (row.epoch, self.best_epoch.unwrap_or(0));
             format!(
                 "weights that only guess (val_accuracy {accuracy:.4} in epoch {epoch}, {best:.4} in epoch {best_epoch})"
             )
-        };
-        exploded("val_loss", loss, row.epoch).or_else(|| guesses().then(forgot))
+        })
     }
 
     /// Whether the epoch just finished is the best so far.
@@ -101,8 +115,8 @@ impl Position {
 mod tests {
     use super::*;
 
-    /// After epoch 1 with this loss and accuracy of validation, or within epoch 2.
-    fn lost(so_far: Option<f64>, validation: Option<(f64, f64)>) -> Option<String> {
+    /// After epoch 1 with this loss and accuracy of validation, or within epoch 2 with this loss of the last step.
+    fn lost(last_loss: Option<f64>, validation: Option<(f64, f64)>) -> Option<String> {
         let row = validation.map(|(val_loss, val_accuracy)| EpochRow {
             epoch: 1,
             learning_rate: 0.1,
@@ -117,19 +131,24 @@ mod tests {
         });
         let course =
             Course { schedule: "constant".parse().unwrap(), lr: 0.1, since: 0, epochs: 3, until: 3, scale: 1.0 };
-        let sums =
-            so_far.map_or(BatchStats::default(), |loss| BatchStats { loss_sum: 16.0 * loss, correct: 0, images: 16 });
+        // The steps before were of another kind.
+        let mean = if last_loss.is_some_and(|loss| loss < 20.0) { 1e6 } else { 1.0 };
+        let sums = last_loss.map_or(BatchStats::default(), |_| BatchStats {
+            loss_sum: 1600.0 * mean,
+            correct: 0,
+            images: 1600,
+        });
         let best = (Some(0), Some(0.4));
-        Position { epoch: 2, sums, row, best_epoch: best.0, best_val_accuracy: best.1, ..Position::start(course) }
-            .lost()
+        let start = Position::start(course);
+        Position { epoch: 2, sums, last_loss, row, best_epoch: best.0, best_val_accuracy: best.1, ..start }.lost()
     }
 
     #[test]
     fn a_loss_of_ten_times_a_guess_says_that_the_weights_exploded_and_a_spike_that_is_over_does_not() {
-        for (so_far, validation) in
+        for (last_loss, validation) in
             [(None, None), (Some(15.0), None), (Some(2.0), Some((1e9, 0.1))), (None, Some((20.0, 0.3)))]
         {
-            assert_eq!(lost(so_far, validation), None, "{so_far:?} {validation:?}");
+            assert_eq!(lost(last_loss, validation), None, "{last_loss:?} {validation:?}");
         }
         let exploded = |text: &str| Some(format!("weights that exploded ({text})"));
         assert_eq!(lost(None, Some((1e9, 0.4))), exploded("val_loss 1.000e9 in epoch 1"));
@@ -142,8 +161,10 @@ mod tests {
         let guessing = lost(None, Some((LN_10, 0.1)));
         let expected = "weights that only guess (val_accuracy 0.1000 in epoch 1, 0.4000 in epoch 0)";
         assert_eq!(guessing.as_deref(), Some(expected));
-        // By heart: the loss grows, the accuracy stays.
-        for validation in [(5.0, 0.38), (2.2, 0.15), (3.0, 0.21)] {
+        assert_eq!(lost(Some(2.303), Some((LN_10, 0.1))).as_deref(), Some(expected), "and they still do");
+        assert_eq!(lost(Some(1.9), Some((LN_10, 0.1))), None, "they learn again");
+        // By heart: the loss grows, the accuracy stays. And a dip is no guess.
+        for validation in [(5.0, 0.38), (2.2, 0.12), (3.0, 0.21), (2.31, 0.19)] {
             assert_eq!(lost(None, Some(validation)), None, "{validation:?}");
         }
     }

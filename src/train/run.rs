@@ -315,7 +315,7 @@ impl<'a> Run<'a> {
             };
             self.position.step += 1;
             self.position.sums += stats;
-            self.position.applied = Some(rates);
+            (self.position.applied, self.position.last_loss) = (Some(rates), Some(row.loss));
             observer.step(&row, &self.position.sums)?;
             if !row.loss.is_finite() {
                 break;
