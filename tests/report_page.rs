@@ -238,6 +238,8 @@ fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tell
         ("a", vec![lr("0.05 (constant at 0.05)"), (200, "epochs", "3", "2, schedule shortened")]),
         ("b", vec![lr("0.02 (constant at 0.02)"), (130, "scale-lr", "0.02 (constant at 0.02)", "0.002 (…)")]),
         ("c", vec![lr("0.05 (constant at 0.05)")]),
+        ("d", vec![(120, "scale-lr", "0.1 (cosine at 0.1)", "0.01 (cosine at 0.1 × 0.1)")]),
+        ("e", vec![(120, "schedule", "0.1 (cosine at 0.1)", "0.1 (linear at 0.1)")]),
     ];
     for (name, changes) in &changes {
         let run = folder.path().join(name);
@@ -255,13 +257,15 @@ fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tell
         [
             "sgd/cosine [by hand: 2 changes from epoch 1 (2)]",
             "sgd/cosine [by hand: 2 changes from epoch 1]",
+            "sgd/cosine [by hand: lr 0.01 from epoch 1]",
             "sgd/cosine [by hand: lr 0.05 from epoch 1]",
+            "sgd/cosine [by hand: schedule linear at 0.1 from epoch 1]",
         ]
     );
     assert!(html.contains(">2 of 2<") && html.contains(">2 of 3<"), "the first was made shorter");
-    assert!(
-        html.contains("  # and then by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened")
-    );
+    assert!(html.contains(
+        "<span class=soft>and then by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened"
+    ));
 }
 
 #[test]

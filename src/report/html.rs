@@ -185,8 +185,10 @@ fn run_row(run: &LoadedRun, name: &str) -> String {
         UNKNOWN.to_string()
     } else {
         format!(
-            "<div class=command><button class=copy type=button>Copy</button><code>{}</code></div>",
-            escape(&run.command)
+            "<div class=command><button class=copy type=button>Copy</button><code>{}</code></div>{}",
+            escape(&run.command),
+            run.changed()
+                .map_or(String::new(), |told| format!("<span class=soft>and then by hand: {}</span>", escape(told)))
         )
     };
     format!(

@@ -35,13 +35,20 @@ pub struct LoadedRun {
     pub metrics: Vec<EpochRow>,
     /// The settings in which the runs that were found differ: `epochs=30 model=resnet9`.
     pub setting: String,
-    /// The command line that made it, ready to paste, with what was changed by hand as a comment; empty where run.json is missing.
+    /// The command line that it began with, ready to paste; empty where run.json is missing.
     pub command: String,
     /// Validation used the test images: the choice has seen them.
     pub validated_on_test: bool,
     /// What was changed by hand while it went on.
     pub changes: Vec<Change>,
     config: BTreeMap<String, String>,
+}
+
+impl LoadedRun {
+    /// What was changed by hand, all of it; `None` where nothing was.
+    pub fn changed(&self) -> Option<&str> {
+        self.config.get(CHANGED).map(String::as_str)
+    }
 }
 
 impl Loaded {
@@ -183,10 +190,9 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     if let Some((info, changed)) = info.as_ref().map(|info| (info, changes(info))).filter(|(_, told)| !told.is_empty())
     {
         row.epochs = length(info).unwrap_or(row.epochs);
-        loaded.complaints.push(format!(
-            "{} was changed by hand ({changed}) and is no longer what its name and command say",
-            folder.display()
-        ));
+        loaded
+            .complaints
+            .push(format!("{} was changed by hand ({changed}): its command makes what it began as", folder.display()));
         config.insert(CHANGED.to_string(), changed);
         config.remove("epochs");
     }
@@ -336,13 +342,25 @@ fn tell_settings_apart(runs: &mut [LoadedRun]) {
     }
 }
 
+/// `lr 0.02`, `schedule cosine at 0.1`, `epochs 9`: what was changed to what.
+fn told_shortly(change: &Change) -> String {
+    let Change { setting, to, .. } = change;
+    // Of a rate its value, with the schedule behind it in brackets.
+    let (rate, course) = to.split_once(" (").unwrap_or((to, to));
+    match setting.as_str() {
+        "lr" | "scale-lr" => format!("lr {rate}"),
+        "schedule" => format!("schedule {}", course.trim_end_matches(')')),
+        _ => format!("{setting} {}", to.split(',').next().unwrap_or(to)),
+    }
+}
+
 /// What each set of changes by hand is called, short enough for the name of an entrant: the whole of them are told beside it.
 fn names_of_changes(runs: &[LoadedRun]) -> HashMap<String, String> {
     let mut names: HashMap<String, String> = HashMap::new();
     for run in runs {
         let (Some(changed), [first, rest @ ..]) = (run.config.get(CHANGED), &run.changes[..]) else { continue };
         let what = match rest {
-            [] => format!("{} {}", first.setting, first.to.split([',', '(']).next().unwrap_or_default().trim()),
+            [] => told_shortly(first),
             _ => format!("{} changes", rest.len() + 1),
         };
         let name = format!("by hand: {what} from epoch {}", first.epoch);
@@ -356,17 +374,8 @@ fn names_of_changes(runs: &[LoadedRun]) -> HashMap<String, String> {
     names
 }
 
-/// The command that makes this run again, with what was done by hand afterwards as a comment.
-fn command(info: &RunInfo) -> String {
-    let line = first_command(info);
-    match changes(info) {
-        told if told.is_empty() => line,
-        told => format!("{line}  # and then by hand: {}", told.replace(char::is_control, " ")),
-    }
-}
-
 /// The command that a run began with: as it was typed, or, for a run of a comparison, made from its config.
-fn first_command(info: &RunInfo) -> String {
+fn command(info: &RunInfo) -> String {
     if info.command.get(1).is_some_and(|word| word == "train") {
         return shell_line(&info.command);
     }
