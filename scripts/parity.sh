@@ -5,7 +5,7 @@
 #     scripts/parity.sh DATA [VENV]         default: the virtual environment that bench_peers.sh makes
 #
 # One-cycle, flips and crops; SGD with momentum and weight decay for `cnn`, Adam and label smoothing for `airbench94`: parity_torch.py has the recipe of
-# PyTorch's side. SEEDS="0 1 2", JOBS="cnn:50000:5 airbench94:10000:3" (model, images, epochs) and LRSCHED may be set. PyTorch takes most of
+# PyTorch's side. SEEDS="0 1 2", JOBS="cnn:50000:5 airbench94:10000:8" (model, images, epochs) and LRSCHED may be set. PyTorch takes most of
 # the time: an hour on two cores.
 set -euo pipefail
 
@@ -30,7 +30,7 @@ ours() {
 }
 
 printf '%-12s %-8s %10s %10s %3s\n' model program "accuracy %" deviation n
-for job in ${JOBS:-cnn:50000:5 airbench94:10000:3}; do
+for job in ${JOBS:-cnn:50000:5 airbench94:10000:8}; do
     IFS=: read -r model images epochs <<<"$job"
     for program in lrsched torch; do
         for seed in ${SEEDS:-0 1 2}; do
