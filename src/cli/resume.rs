@@ -132,6 +132,14 @@ fn request(typed: &Given) -> Result<Request, Usage> {
 }
 
 /// A setting that cannot change may be named, as it is.
+/// 0.10 is 0.1; of a seed each digit counts.
+fn same_number(a: &str, b: &str) -> bool {
+    match (a.parse::<u64>(), b.parse::<u64>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a)),
+    }
+}
+
 fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
     let own = serde_json::to_value(config)?;
     let refuse = |name: &str, why: &str, is: &str| -> Result<()> {
@@ -139,13 +147,11 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
             "{name} cannot change within a run: {why}. It is {is}; for another, start a new run with `lrsched train`"
         )
     };
-    // 0.10 is 0.1.
-    let number = |text: &str| text.trim().parse::<f64>().ok();
     for (name, why) in FIXED {
         let is =
             own.get(name).map_or("all".to_string(), |value| value.as_str().map_or(value.to_string(), str::to_string));
         match typed.text(name) {
-            Some(given) if number(given).is_some_and(|given| number(&is) == Some(given)) => {}
+            Some(given) if same_number(given.trim(), &is) => {}
             Some(given) if *name != "optimizer" && given.trim() != is => refuse(name, why, &is)?,
             _ => {}
         }

@@ -56,7 +56,7 @@ pub fn record(directory: RunDirectory, run: Run<'_>, path: &Path, bars: &Bars, j
 
 fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     let again = format!("{} resume {}", program(), quoted(&path.display().to_string()));
-    let sound = checkpoint::latest(path, Wanted::Sound);
+    let sound = || checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {
         let message = outcome.message.as_deref().unwrap_or("stopped");
         if outcome.saved {
@@ -67,9 +67,13 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
                 "{message}; no checkpoint of it: its weights, or what its optimizer keeps, are no numbers"
             ));
         }
-        // Without a checkpoint it starts at the beginning.
-        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0 && sound.is_ok()) {
-            bars.warn(&format!("with another rate:  {again} --lr {}", round(rate / 10.0)));
+        if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0) {
+            let lr = round(rate / 10.0);
+            match sound() {
+                Ok(Some(_)) => bars.warn(&format!("with another rate:  {again} --lr {lr}")),
+                Ok(None) => bars.warn(&format!("start again with another rate:  {again} --lr {lr}")),
+                Err(error) => bars.warn(&format!("{error:#}")),
+            }
         }
         return stop.exit_code();
     }
@@ -79,7 +83,7 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
             bars.warn(message);
         }
         bars.line(&format!("results in {}", path.display()));
-        match sound {
+        match sound() {
             Ok(Some(found)) => {
                 let lr = much_less(&found, outcome).map(|rate| format!("--lr {rate}"));
                 let how = lr.as_deref().unwrap_or("--scale-lr 0.1");
@@ -92,10 +96,11 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     }
     bars.line(&format!("results in {}", path.display()));
     // The run has lost what it had learnt.
-    if let (Some(_), Ok(Some(found)), Some(row)) = (&outcome.message, &sound, &outcome.last)
-        && let Some(worked) = worked(found)
+    if let (Some(_), Some(row)) = (&outcome.message, &outcome.last)
+        && let Ok(Some(found)) = sound()
+        && let Some(worked) = worked(&found)
     {
-        let rate = much_less(found, outcome).unwrap_or(round(worked / 10.0));
+        let rate = much_less(&found, outcome).unwrap_or(round(worked / 10.0));
         bars.warn(&format!("go on from the last good checkpoint:  {again} --epochs {} --lr {rate}", row.epoch + 1));
     }
     0

@@ -191,9 +191,10 @@ fn folder_of(weights: &Path) -> &Path {
 /// Which of the run's checkpoints to evaluate in place of weights that will not do.
 fn other(weights: &Path, wanted: Wanted) -> String {
     let folder = folder_of(weights);
-    match checkpoint::latest(folder, wanted) {
-        Ok(Some(found)) => format!("evaluate {} instead", found.folder(folder).join(WEIGHTS).display()),
-        Ok(None) => "there is no checkpoint to evaluate instead".to_string(),
+    let found = checkpoint::latest(folder, wanted).map(|found| found.map(|found| found.folder(folder).join(WEIGHTS)));
+    match found {
+        Ok(Some(other)) if other != weights => format!("evaluate {} instead", other.display()),
+        Ok(_) => "there is no checkpoint to evaluate instead".to_string(),
         Err(_) => "no checkpoint of its run would do either".to_string(),
     }
 }

@@ -46,14 +46,14 @@ impl Run<'_> {
         }
         let (from, to) = match adjustment {
             Adjustment::Epochs(epochs, reach) => {
-                let depends = now.depends_on_length(*epochs, self.config.semantics, self.loader.steps_per_epoch())?;
+                let steps = self.loader.steps_per_epoch();
                 let what = match (reach, *epochs > now.until) {
                     (Reach::Hold, true) => ", schedule held",
                     (Reach::Hold, false) => ", schedule as it was",
-                    (Reach::Stretch, true) if depends => ", schedule stretched",
-                    (Reach::Stretch, false) if depends => ", schedule shortened",
                     // It does not know how long the run is.
-                    (Reach::Stretch, _) => "",
+                    (Reach::Stretch, _) if !now.depends_on_length(*epochs, self.config.semantics, steps)? => "",
+                    (Reach::Stretch, true) => ", schedule stretched",
+                    (Reach::Stretch, false) => ", schedule shortened",
                 };
                 (now.epochs.to_string(), format!("{epochs}{what}"))
             }
