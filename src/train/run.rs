@@ -2,6 +2,7 @@
 
 mod adjust;
 mod probe;
+mod verdict;
 
 pub use adjust::Adjustment;
 pub use probe::Probe;
@@ -10,7 +11,6 @@ use super::checkpoint::Checkpoint;
 use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
 use super::course::Course;
-use super::number::short;
 use super::observer::{Observer, Reason, Start};
 use super::position::Position;
 use super::update::update;
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
         let steps = self.position.course.epochs * self.loader.steps_per_epoch();
         let position = self.position;
         let (status, stop, message) = match ending {
-            Ending::Complete => (Status::Finished, None, position.lost().map(lost)),
+            Ending::Complete => (Status::Finished, None, position.lost().map(verdict::lost)),
             Ending::Diverged(message) => (Status::Diverged, None, Some(message)),
             Ending::Stopped(stop) => {
                 let at = format!("stopped in epoch {} after {} steps", position.epoch, position.step);
@@ -249,8 +249,8 @@ impl<'a> Run<'a> {
             };
             observer.epoch(&row)?;
             self.position.see(&row);
-            if let Some(what) = diverged(&row) {
-                return Ok(Ending::Diverged(format!("{what}. {}", self.remedy(&row))));
+            if let Some(message) = self.diverged(&row) {
+                return Ok(Ending::Diverged(message));
             }
             self.schedule.observe(&EpochMetrics {
                 epoch: row.epoch,
@@ -264,18 +264,6 @@ impl<'a> Run<'a> {
             self.save(Reason::Epoch, observer)?;
         }
         Ok(Ending::Complete)
-    }
-
-    /// What to try after the loss of `row`.
-    fn remedy(&self, row: &EpochRow) -> &'static str {
-        // A rate that was lower before it broke the run has been warmed up to, or was set on the way.
-        let first = Clock { step: 0, ..self.clock() };
-        let constant = self.position.course.rates(&self.schedule, first).learning_rate >= row.learning_rate;
-        if constant && self.position.changes.is_empty() {
-            "Try a smaller rate (`lrsched find` suggests one), or --warmup"
-        } else {
-            "Try a smaller rate (`lrsched find` suggests one)"
-        }
     }
 
     /// What the user may not expect of this config.
@@ -481,29 +469,4 @@ fn evaluate_unless(
         }
     }
     Ok(Some(totals))
-}
-
-/// What is said of a run that has come to its end with nothing to show.
-fn lost(weights: String) -> String {
-    format!(
-        "the run ended with {weights}: its rate was most likely too large. Try a smaller one (`lrsched find` suggests one)"
-    )
-}
-
-/// What is no longer a number.
-fn diverged(row: &EpochRow) -> Option<String> {
-    let name = if !row.loss.is_finite() {
-        "loss"
-    } else if row.val_loss.is_some_and(|loss| !loss.is_finite()) {
-        "val_loss"
-    } else {
-        return None;
-    };
-    Some(format!(
-        "{name} is {} at epoch {} with rate {} (step {}): the run diverged; its rows are kept",
-        if name == "loss" { row.loss } else { row.val_loss.unwrap_or(f64::NAN) },
-        row.epoch,
-        short(row.learning_rate),
-        row.step
-    ))
 }
