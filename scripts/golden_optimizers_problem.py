@@ -1,6 +1,6 @@
 """What the golden traces of the optimizers have in common: the problem, the changing rate, the CSV.
 
-Needs numpy. tests/optim_golden.rs computes the same gradients.
+Needs numpy. tests/formulas/optim_golden.rs computes the same gradients.
 
     g_i(theta, t) = h_i * (theta_i - c_i) + 0.3 * sin(1.7 * t + i)        h = 0.1, 1, 10: ill-conditioned, and noisy
 

@@ -1,4 +1,4 @@
-"""Golden traces of Keras's schedules and callbacks, for tests/schedule_golden.rs.
+"""Golden traces of Keras's schedules and callbacks, for tests/formulas/schedule_golden.rs.
 
     pip install keras==3.15.1 tensorflow-cpu==2.21.0 numpy
     python scripts/golden_schedules_keras.py        # writes tests/golden/schedules/keras.csv and keras_plateau.csv

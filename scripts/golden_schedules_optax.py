@@ -1,4 +1,4 @@
-"""Golden traces of optax's schedules, for tests/schedule_golden.rs.
+"""Golden traces of optax's schedules, for tests/formulas/schedule_golden.rs.
 
     pip install optax==0.2.8 jax==0.10.2
     python scripts/golden_schedules_optax.py        # writes tests/golden/schedules/optax.csv and optax_plateau.csv

@@ -1,4 +1,4 @@
-"""Golden traces of PyTorch's schedulers, for tests/schedule_golden.rs.
+"""Golden traces of PyTorch's schedulers, for tests/formulas/schedule_golden.rs.
 
     pip install torch==2.15.0
     python scripts/golden_schedules_torch.py        # writes tests/golden/schedules/torch.csv and torch_plateau.csv

@@ -2,7 +2,7 @@
 # Runs the kernels' tests under valgrind's memcheck: every load and store of the `unsafe` blocks is looked at. The tests compute layers
 # of small odd shapes twice, with the best instruction set that valgrind shows (AVX2 and FMA) and on the portable path.
 #
-#     scripts/valgrind.sh [FILTER…]    tests of tests/engine_cpu_layers.rs whose names contain one of the words; all by default
+#     scripts/valgrind.sh [FILTER…]    tests of tests/engine/engine_cpu_layers.rs whose names contain one of the words; all by default
 #
 # Needs valgrind (3.19 or later; it knows no AVX-512 and hides it from the program).
 set -euo pipefail
@@ -12,8 +12,8 @@ if ! command -v valgrind >/dev/null; then
     echo "valgrind is not installed" >&2
     exit 2
 fi
-built="$(cargo test --release --test engine_cpu_layers --no-run 2>&1)" || { echo "$built" >&2; exit 1; }
-binary="$(sed -n 's/.*(\(.*engine_cpu_layers-[0-9a-f]*\)).*/\1/p' <<<"$built")"
+built="$(cargo test --release --test engine --no-run 2>&1)" || { echo "$built" >&2; exit 1; }
+binary="$(sed -n 's#.*(\(.*\/engine-[0-9a-f]*\)).*#\1#p' <<<"$built")"
 
-valgrind --quiet --error-exitcode=9 --leak-check=no "$binary" --test-threads=1 "$@"
+valgrind --quiet --error-exitcode=9 --leak-check=no "$binary" --test-threads=1 "${@:-engine_cpu_layers::}"
 echo "== no invalid read, write or use of uninitialised memory"

@@ -1,8 +1,6 @@
 //! `lrsched train`, as a user runs it.
 
-mod common;
-
-use common::{TINY, cifar10, lrsched, without_times};
+use crate::common::{TINY, cifar10, lrsched, without_times};
 use std::fs;
 
 fn read(folder: &tempfile::TempDir, file: &str) -> String {

@@ -1,10 +1,7 @@
 //! `lrsched resume`: another rate, schedule or length from here on, and what it refuses.
 #![cfg(unix)]
 
-mod common;
-mod resume_common;
-
-use resume_common::{
+use crate::resume_common::{
     checkpoint, json, program, resume, run, state, stderr, stdout, succeed, text, train, wait_for_lines,
 };
 use std::fs;
@@ -350,7 +347,7 @@ fn a_comparison_started_again_goes_on_with_the_run_that_was_interrupted() {
     let flags = ["--entrants", "sgd/cosine", "adam/constant", "--epochs", "4", "--lr", "0.002", "--log-steps"];
     let compare = |out: &str| {
         let mut command = program(folder.path());
-        command.arg("compare").args(resume_common::SMALL).args(["--out", out]).args(flags);
+        command.arg("compare").args(crate::resume_common::SMALL).args(["--out", out]).args(flags);
         command
     };
     succeed(compare("whole"));
@@ -360,10 +357,10 @@ fn a_comparison_started_again_goes_on_with_the_run_that_was_interrupted() {
     let csv = |out: &str| text(&folder.path().join(out).join("comparison.csv"));
     assert_eq!(csv("cut").lines().count(), 2, "the first is done");
     succeed(compare("cut"));
-    assert_eq!(common::without_times(&csv("whole")), common::without_times(&csv("cut")));
+    assert_eq!(crate::common::without_times(&csv("whole")), crate::common::without_times(&csv("cut")));
     for entry in fs::read_dir(folder.path().join("whole/runs")).unwrap() {
         let name = entry.unwrap().file_name();
-        let left = |out: &str| resume_common::Left::of(&folder.path().join(out).join("runs").join(&name));
+        let left = |out: &str| crate::resume_common::Left::of(&folder.path().join(out).join("runs").join(&name));
         left("whole").assert_same(&left("cut"), &name.to_string_lossy());
     }
     let adam = fs::read_dir(folder.path().join("cut/runs")).unwrap().map(|entry| entry.unwrap().path());

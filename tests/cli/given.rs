@@ -1,8 +1,6 @@
 //! One setting, many places to write it: command line, environment and config file read the same words to the same effect.
 
-mod common;
-
-use common::lrsched;
+use crate::common::lrsched;
 use std::fs;
 
 /// What `train --print-config` says with these `flags`, `variables` and keys of a config file.
@@ -144,8 +142,13 @@ fn quiet_and_color_are_settings_like_the_others() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("c.toml"), "quiet = true\ncolor = \"never\"").unwrap();
     let train = |more: &[&str]| {
-        let output =
-            lrsched(&folder).arg("train").args(&common::TINY[..8]).args(["--epochs", "1"]).args(more).output().unwrap();
+        let output = lrsched(&folder)
+            .arg("train")
+            .args(&crate::common::TINY[..8])
+            .args(["--epochs", "1"])
+            .args(more)
+            .output()
+            .unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(train(&["--out", "a", "--config", "c.toml"]), (Some(0), String::new()));

@@ -1,8 +1,6 @@
 //! `lrsched find`, as a user runs it.
 
-mod common;
-
-use common::{TINY, cifar10, lrsched};
+use crate::common::{TINY, cifar10, lrsched};
 use std::fs;
 use std::process::Output;
 

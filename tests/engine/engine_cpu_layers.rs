@@ -1,8 +1,6 @@
 //! The fast engine against a naive reference in f64: layers of odd sizes, partial batches, every instruction set.
 
-mod engine_cpu_common;
-
-use engine_cpu_common::{batch, check, conv, linear, network, norm};
+use crate::engine_cpu_common::{batch, check, conv, linear, network, norm};
 use lrsched::engine::cpu::{CpuEngine, Isa};
 use lrsched::engine::{Engine, Objective};
 use lrsched::model::{Architecture, Layer, Shape, initialise};

@@ -1,8 +1,6 @@
 //! A batch that is gathered from micro-batches trains as the same batch in one piece does.
 
-mod common;
-
-use common::lrsched;
+use crate::common::lrsched;
 use std::fs;
 
 /// The loss of each step of two epochs of 1,200 images.

@@ -1,10 +1,7 @@
 //! What goes wrong around a run: each fault is made for real, ends in one clear line, and loses nothing.
 #![cfg(unix)]
 
-mod common;
-mod resume_common;
-
-use resume_common::{
+use crate::resume_common::{
     Left, SMALL, checkpoint, json, program, resume, run, state, stderr, succeed, text, train, wait_for_lines,
 };
 use std::fs;

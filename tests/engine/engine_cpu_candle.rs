@@ -1,8 +1,6 @@
 //! The fast engine against the candle engine on whole networks: the same losses, gradients and running statistics.
 
-mod engine_cpu_common;
-
-use engine_cpu_common::{batch, parameters};
+use crate::engine_cpu_common::{batch, parameters};
 use lrsched::engine::candle::CandleEngine;
 use lrsched::engine::cpu::CpuEngine;
 use lrsched::engine::{Engine, Objective};

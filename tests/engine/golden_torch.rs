@@ -38,7 +38,7 @@ fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
 }
 
 fn hold_to_pytorch(kind: EngineKind) {
-    let golden = include_str!("golden/torch_sgd_cnn.csv");
+    let golden = include_str!("../golden/torch_sgd_cnn.csv");
     let expected: Vec<f64> =
         golden.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect();
     assert_eq!(expected.len(), 20);

@@ -1,8 +1,6 @@
 //! Bad input: one clear line, the right exit code, nothing half-written.
 
-mod common;
-
-use common::{TINY, lrsched};
+use crate::common::{TINY, lrsched};
 use std::fs;
 
 /// Runs `arguments`, which must fail with `code` and one line that holds every one of `parts`; nothing may be left in the folder.

@@ -1,7 +1,5 @@
 //! Reading CIFAR-10's files: the real ones, and wrong ones made here.
 
-mod common;
-
 use lrsched::data::{Dataset, DatasetKind, DatasetOptions, Normalisation, Subset, cifar10};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -21,7 +19,7 @@ fn black_airplanes(folder: &Path) {
 
 #[test]
 fn the_real_images_have_the_published_counts_means_and_deviations() {
-    let Some(folder) = common::cifar10("the_real_images_have_the_published_counts_means_and_deviations") else {
+    let Some(folder) = crate::common::cifar10("the_real_images_have_the_published_counts_means_and_deviations") else {
         return;
     };
     let dataset = open(&folder).unwrap();
@@ -35,7 +33,8 @@ fn the_real_images_have_the_published_counts_means_and_deviations() {
 
 #[test]
 fn the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced() {
-    let Some(folder) = common::cifar10("the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced") else {
+    let Some(folder) = crate::common::cifar10("the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced")
+    else {
         return;
     };
     let dataset = open(&folder).unwrap();
@@ -53,7 +52,8 @@ fn a_test_that_is_skipped_says_so_although_it_passes() {
     let test = "the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced";
     let nothing = tempfile::tempdir().unwrap();
     let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
-    let output = alone.args(["--exact", test]).env("LRSCHED_DATA", nothing.path()).output().unwrap();
+    let output =
+        alone.args(["--exact", &format!("data_cifar10::{test}")]).env("LRSCHED_DATA", nothing.path()).output().unwrap();
     assert!(output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(&format!("SKIPPED {test}")), "{said}");

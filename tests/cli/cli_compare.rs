@@ -1,8 +1,6 @@
 //! `lrsched compare`, as a user runs it.
 
-mod common;
-
-use common::{TINY, lrsched};
+use crate::common::{TINY, lrsched};
 use std::fs;
 
 fn compare(folder: &tempfile::TempDir, flags: &[&str]) -> std::process::Output {
@@ -181,5 +179,5 @@ fn the_printed_config_runs_the_same_comparison_again() {
     let from_file = ["compare", "--config", "again.toml", "--out", "again", "--progress", "none"];
     lrsched(&folder).args(from_file).assert().success();
     let files = ["cmp", "again"].map(|out| fs::read_to_string(folder.path().join(out).join("comparison.csv")).unwrap());
-    assert_eq!(common::without_times(&files[0]), common::without_times(&files[1]));
+    assert_eq!(crate::common::without_times(&files[0]), crate::common::without_times(&files[1]));
 }

@@ -1,8 +1,6 @@
 //! `lrsched eval`: what it says of a run's weights, and of files that are none.
 
-mod common;
-
-use common::{TINY, cifar10, lrsched};
+use crate::common::{TINY, cifar10, lrsched};
 use serde_json::Value;
 use std::path::Path;
 

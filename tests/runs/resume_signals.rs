@@ -1,10 +1,7 @@
 //! Ctrl+C, SIGTERM, SIGUSR1 and keys: a run stops after its batch with everything saved, and says how to go on.
 #![cfg(unix)]
 
-mod common;
-mod resume_common;
-
-use resume_common::{
+use crate::resume_common::{
     Left, SMALL, json, program, resume, run, signal, state, stderr, succeed, text, train, wait_for, wait_for_lines,
 };
 use std::io::{Read, Write};

@@ -1,9 +1,6 @@
 //! The fast engine on whole networks: against the naive reference, on any number of threads, and over several steps.
 
-mod common;
-mod engine_cpu_common;
-
-use engine_cpu_common::{batch, check, parameters};
+use crate::engine_cpu_common::{batch, check, parameters};
 use lrsched::data::Batch;
 use lrsched::engine::cpu::{CpuEngine, Isa};
 use lrsched::engine::{Engine, Objective};
@@ -71,8 +68,12 @@ fn a_large_evaluation_gives_the_same_logits_as_its_parts() {
 
 #[test]
 fn an_evaluation_gives_the_same_bits_whatever_batches_came_before() {
-    let layers = vec![engine_cpu_common::linear("a", 30, 20), Layer::Relu, engine_cpu_common::linear("head", 20, 10)];
-    let architecture = engine_cpu_common::network(Shape::vector(30), 10, layers);
+    let layers = vec![
+        crate::engine_cpu_common::linear("a", 30, 20),
+        Layer::Relu,
+        crate::engine_cpu_common::linear("head", 20, 10),
+    ];
+    let architecture = crate::engine_cpu_common::network(Shape::vector(30), 10, layers);
     let (learned, images) = (parameters(&architecture, 1), batch(&architecture, 1000, 4));
     let loss_after = |trained: usize| {
         let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
@@ -91,7 +92,7 @@ fn an_instruction_set_can_be_asked_for_by_name_and_an_unknown_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let bench = |value: &str| {
         let arguments = ["bench", "--batch-size", "1", "--steps", "1", "--threads", "1"];
-        common::lrsched(&folder).env("LRSCHED_CPU", value).args(arguments).assert()
+        crate::common::lrsched(&folder).env("LRSCHED_CPU", value).args(arguments).assert()
     };
     let names: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
     for (value, name) in [("portable", "portable"), ("avx2", "avx2+fma")] {
@@ -124,7 +125,7 @@ fn a_micro_batch_is_divided_by_the_whole_batch() {
     }
     for (direct, sum) in direct.arrays.iter().zip(&sum.arrays) {
         let direct: Vec<f64> = direct.iter().map(|&value| f64::from(value)).collect();
-        assert!(engine_cpu_common::relative_error(sum, &direct) < 1e-4);
+        assert!(crate::engine_cpu_common::relative_error(sum, &direct) < 1e-4);
     }
 }
 

@@ -1,11 +1,8 @@
 //! A run that was interrupted anywhere, however often, and resumed is the run that was never interrupted, bit for bit.
 #![cfg(unix)]
 
-mod common;
-mod resume_common;
-
+use crate::resume_common::{Left, resume, run, stderr, succeed, train};
 use lrsched::random::{Purpose, keyed, uniform};
-use resume_common::{Left, resume, run, stderr, succeed, train};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -75,7 +72,7 @@ fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
                 assert_eq!(status.code(), None, "{name}: only the kill ends it");
                 killed += 1;
                 let state = path.join("checkpoints/last/state.json");
-                if state.exists() && resume_common::json(&state)["state"]["position"]["sums"]["images"] != 0 {
+                if state.exists() && crate::resume_common::json(&state)["state"]["position"]["sums"]["images"] != 0 {
                     resumed_from_the_middle += 1;
                 }
             }
@@ -114,7 +111,8 @@ fn a_process_that_dies_while_it_writes_a_row_or_a_checkpoint_loses_nothing() {
         assert_eq!(output.status.code(), None, "{point} was not reached: {}", stderr(&output));
         let path = folder.path().join(&out);
         if point.starts_with("mid-row") {
-            let half = ["metrics.csv", "steps.csv"].map(|file| !resume_common::text(&path.join(file)).ends_with('\n'));
+            let half =
+                ["metrics.csv", "steps.csv"].map(|file| !crate::resume_common::text(&path.join(file)).ends_with('\n'));
             assert!(half.contains(&true), "{point}: no half row");
         }
         succeed(resume(folder.path(), &out, &[]));

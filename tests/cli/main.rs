@@ -1,0 +1,18 @@
+//! The program as it is called: flags, messages, exit codes and the files it leaves.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cli_compare;
+mod cli_mistakes;
+mod cli_train;
+mod data_cli;
+mod data_fetch;
+mod descend_command;
+mod eval_command;
+mod find_command;
+mod given;
+mod report_comparison;
+mod report_page;
+mod report_record;
+mod schedule_show;

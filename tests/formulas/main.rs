@@ -1,0 +1,18 @@
+//! Everything that needs no training: schedules, optimizers and their golden traces, suggestions, charts, and the layout of the sources.
+
+mod descend_golden;
+mod entrants;
+mod find_published;
+mod find_suggest;
+mod floors;
+mod optim_by_hand;
+mod optim_golden;
+mod optim_spec;
+mod optim_state;
+mod report_chart;
+mod schedule_docs;
+mod schedule_golden;
+mod schedule_peers;
+mod schedule_properties;
+mod schedule_spec;
+mod unsafe_code;

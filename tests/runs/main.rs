@@ -1,0 +1,11 @@
+//! A run that is stopped, killed, resumed or short of a resource.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../resume_common/mod.rs"]
+mod resume_common;
+
+mod faults;
+mod resume_cli;
+mod resume_exact;
+mod resume_signals;
