@@ -84,7 +84,8 @@ fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
         kills += killed;
     }
     println!("{kills} kills, {resumed_from_the_middle} of them resumed from the middle of an epoch");
-    assert!(kills >= 25, "{kills} kills");
+    // A run that saves within its epochs was killed there, too: only then is the middle of an epoch tested.
+    assert!(resumed_from_the_middle > 0, "no kill left a checkpoint from the middle of an epoch");
 }
 
 #[test]
