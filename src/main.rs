@@ -17,8 +17,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // One line, whatever the user has typed; and a stderr that is gone is no reason to panic.
-            let line: String = format!("{error:#}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            let _ = writeln!(std::io::stderr(), "error: {line}");
+            let _ = writeln!(std::io::stderr(), "error: {}", lrsched::usage::message(&format!("{error:#}")));
             ExitCode::from(if error.is::<lrsched::usage::Usage>() { 2 } else { 1 })
         }
     }
@@ -31,7 +30,7 @@ fn fail_in_one_line() {
             let payload = panic.payload();
             let words =
                 payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
-            let text = words.unwrap_or("for a reason without words").replace(char::is_control, " ");
+            let text = lrsched::usage::message(words.unwrap_or("for a reason without words"));
             let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
             let _ = writeln!(std::io::stderr(), "error: broke down: {text}{}", place.unwrap_or_default());
         }));

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 
 /// One row of a schedule's or optimizer's table of parameters: parser, command line and help are all made from it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,16 +53,16 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
         None => (text.trim(), ""),
     };
     if name.is_empty() {
-        return usage!("`{text}` has no name; write `name:key=value,key=value`");
+        return usage!("`{text}` has no name; write `name:key=value,key=value`", text = shortened(text));
     }
     let Some(pieces) = split_outside_brackets(rest) else {
-        return usage!("{name}: the brackets in `{text}` do not match");
+        return usage!("{name}: the brackets in `{text}` do not match", text = shortened(text));
     };
     let mut values: Vec<(String, String)> = Vec::new();
     for piece in pieces {
         let trimmed = piece.trim();
         if trimmed.is_empty() {
-            return usage!("{name}: nothing between two commas in `{text}`");
+            return usage!("{name}: nothing between two commas in `{text}`", text = shortened(text));
         }
         match trimmed.split_once('=') {
             Some((key, value)) if is_key(key.trim()) => values.push((key.trim().to_string(), value.trim().to_string())),
@@ -73,7 +73,9 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
                     value.push_str(trimmed);
                 }
                 (None, Some(key)) => values.push((key.to_string(), trimmed.to_string())),
-                (None, None) => return usage!("{name}: `{trimmed}` has no key; write `key=value`"),
+                (None, None) => {
+                    return usage!("{name}: `{trimmed}` has no key; write `key=value`", trimmed = shortened(trimmed));
+                }
             },
         }
     }
@@ -82,7 +84,7 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
 
 /// The error for a key that `owner` does not take; it names the ones it takes.
 pub fn unknown_key(owner: &str, key: &str, known: &[&str]) -> Usage {
-    let hint = did_you_mean(key, known.iter().copied());
+    let (hint, key) = (did_you_mean(key, known.iter().copied()), shortened(key));
     if known.is_empty() {
         Usage(format!("{owner} takes no parameters, got `{key}`"))
     } else {

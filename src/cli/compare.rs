@@ -4,16 +4,15 @@ use super::given::{Kind, Setting};
 use super::session::{self, Keys, Session};
 use super::settings::{self, Output};
 use crate::data::{Dataset, DatasetKind};
-use crate::experiment::{Comparison, Entrant, Overrides, Plan, Training, default_entrants};
+use crate::experiment::{Comparison, Entrant, Overrides, Plan, Training, enter};
 use crate::optim;
-use crate::record::Status;
+use crate::record::{Keep, Status, disk_size};
 use crate::report;
 use crate::report::export::Beside;
 use crate::train::{Bars, Existing, Run};
-use crate::usage;
-use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use indicatif::DecimalBytes;
 
 /// Some run diverged or failed; the others are there.
 const SOME_FAILED: u8 = 3;
@@ -46,12 +45,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),
         schedule: given.family("schedule", &settings::schedule_entries()),
+        lr: given.text("lr").map(str::to_string),
     };
-    let named: Vec<&str> = match given.list("entrants") {
-        Some(entrants) => entrants.iter().map(String::as_str).collect(),
-        None => default_entrants(),
-    };
-    let entrants = named.iter().map(|text| Entrant::parse(text, &overrides)).collect::<Result<Vec<_>, Usage>>()?;
+    let (entrants, kept) = enter(given.list("entrants"), &overrides)?;
     let seeds = given.parse("seeds", "a whole number of at least 1")?.unwrap_or(1);
     let output = Output::resolve(&given, quiet)?;
     // The embedded dataset is small and made for a first look; five passes tell good from bad, within minutes.
@@ -59,20 +55,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let plan = Plan::new(&entrants, seeds, |entrant| {
         settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
-    entrants_take(&overrides, &entrants)?;
-    let own_rate: Vec<String> = entrants
-        .iter()
-        .filter(|entrant| entrant.optimizer.learning_rate().is_some())
-        .map(ToString::to_string)
-        .collect();
-    if let Some(lr) = given.text("lr") {
-        if own_rate.len() == entrants.len() {
-            return usage!("no entrant takes --lr {lr}, each has a rate of its own; leave it out, or an `lr=`");
-        }
-        if !own_rate.is_empty() {
-            super::warn(&[format!("--lr {lr} is not for {}, which has its own rate", own_rate.join(" and "))]);
-        }
-    }
+    super::warn(&kept);
     plan.runs.iter().step_by(seeds as usize).try_for_each(|run| settings::check_without_images(&run.config))?;
     if given.switch("print-config")? {
         return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &output);
@@ -98,6 +81,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         json: output.json,
         control: &session.control,
         every: output.every,
+        keep: output.keep.unwrap_or(Keep::Best),
     };
     let stopped = comparison.run(&dataset, &training)?;
     drop(session);
@@ -115,26 +99,21 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let here = [folder.clone()];
     let loaded = report::load::load(&here);
     report::export::write(&loaded, &here, &folder.join("report.html"), Beside::default(), None)?;
-    if !output.json {
-        out!("{}", report::table::terminal(&rows, settings::width()));
-        let analyses = report::analysis::analyse(&loaded.entrants(), &loaded.metrics(), None);
-        out!("{}\n", report::range::words(&report::analysis::summary(&analyses), settings::width()).join("\n"));
-        out!("results in {}: comparison.csv, comparison.png, comparison.svg, report.html", folder.display());
+    if !output.json && !quiet {
+        let (width, entrants) = (settings::width(), loaded.entrants());
+        out!("{}", report::table::terminal_of(&entrants, width));
+        let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
+        let below = [report::analysis::summary(&analyses), report::table::legend(&analyses)];
+        out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
+        let (runs, size) = (rows.len(), DecimalBytes(disk_size(&folder)));
+        let runs = if runs == 1 { "1 run".to_string() } else { format!("{runs} runs") };
+        out!(
+            "results in {}: {runs}, {size}: comparison.csv, comparison.png, comparison.svg, report.html",
+            folder.display()
+        );
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })
-}
-
-/// A flag that no entrant takes is a mistake, as it is in `train`.
-fn entrants_take(overrides: &Overrides, entrants: &[Entrant]) -> Result<(), Usage> {
-    let unused = |flags: &[(String, String)], taken: &dyn Fn(&Entrant, &str) -> bool| {
-        flags.iter().map(|(key, _)| key.clone()).find(|key| !entrants.iter().any(|entrant| taken(entrant, key)))
-    };
-    let optimizer = unused(&overrides.optimizer, &|entrant, key| entrant.optimizer_takes(key));
-    match optimizer.or_else(|| unused(&overrides.schedule, &|entrant, key| entrant.schedule_takes(key))) {
-        Some(key) => usage!("no entrant takes `{key}`; leave --{key} out, or name an entrant that takes it"),
-        None => Ok(()),
-    }
 }
 
 /// The resolved settings as a config file for `compare`: what all runs share, and the entrants in full.

@@ -3,11 +3,12 @@
 use crate::data::cifar10::{self, grouped};
 use crate::data::fetch::{Archive, Progress, fetch};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset};
+use crate::record::{check_outputs, replace_file};
 use crate::usage;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{FromArgMatches, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     match What::from_arg_matches(matches)? {
         What::Fetch { folder, mirrors } => fetch_command(folder.data_dir.as_deref(), &mirrors, quiet)?,
         What::Info { folder, dataset, sheet } => info(dataset, folder.data_dir, sheet.as_deref())?,
-        What::Verify { folder } => verify(folder.data_dir.as_deref())?,
+        What::Verify { folder } => verify(folder.data_dir.as_deref(), quiet)?,
     }
     Ok(0)
 }
@@ -77,7 +78,9 @@ fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Re
     if let Ok(folder) = cifar10::locate(data_dir)
         && cifar10::open(&folder).is_ok()
     {
-        out!("CIFAR-10 is already in {}, whole", folder.display());
+        if !quiet {
+            out!("CIFAR-10 is already in {}, whole", folder.display());
+        }
         return Ok(());
     }
     let folder = target(data_dir)?;
@@ -89,7 +92,9 @@ fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Re
     });
     reporter.bar.finish_and_clear();
     result?;
-    out!("CIFAR-10 is in {}: 50,000 training and 10,000 test images", folder.display());
+    if !quiet {
+        out!("CIFAR-10 is in {}: 50,000 training and 10,000 test images", folder.display());
+    }
     Ok(())
 }
 
@@ -126,10 +131,9 @@ impl Reporter {
 
     fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            // Nobody to tell is no reason to stop a download.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            super::tell(line);
         } else {
-            self.bar.println(line);
+            self.bar.println(crate::usage::one_line(line));
         }
     }
 
@@ -158,15 +162,23 @@ impl Reporter {
 
 /// `www.cs.toronto.edu` of the whole URL.
 fn host(url: &str) -> String {
-    let host = url.split("//").nth(1).and_then(|rest| rest.split('/').next());
+    let authority = url.split("//").nth(1).and_then(|rest| rest.split('/').next());
+    let host = authority.map(|authority| authority.rsplit('@').next().unwrap_or(authority));
     host.filter(|host| !host.is_empty()).unwrap_or(url).to_string()
 }
 
 fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>) -> Result<()> {
-    let place = match kind {
-        DatasetKind::Cifar10 => cifar10::locate(data_dir.as_deref())?.display().to_string(),
-        DatasetKind::Synthetic => "drawn by this program".to_string(),
+    let (place, files) = match kind {
+        DatasetKind::Cifar10 => {
+            let folder = cifar10::locate(data_dir.as_deref())?;
+            let files = cifar10::files().map(|name| folder.join(name)).collect();
+            (folder.display().to_string(), files)
+        }
+        DatasetKind::Synthetic => ("drawn by this program".to_string(), Vec::new()),
     };
+    if let Some(path) = sheet {
+        check_outputs(&[path.to_path_buf()], &files)?;
+    }
     let dataset = Dataset::open(&DatasetOptions { kind, data_dir })?;
     if let Some(path) = sheet {
         draw_sheet(&dataset, path)?;
@@ -209,10 +221,12 @@ fn draw_sheet(dataset: &Dataset, path: &Path) -> Result<()> {
             }
         }
     }
-    sheet.save_with_format(path, image::ImageFormat::Png).with_context(|| format!("cannot write {}", path.display()))
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    sheet.write_to(&mut bytes, image::ImageOutputFormat::Png)?;
+    replace_file(path, &bytes.into_inner())
 }
 
-fn verify(data_dir: Option<&Path>) -> Result<()> {
+fn verify(data_dir: Option<&Path>, quiet: bool) -> Result<()> {
     let folder = cifar10::locate(data_dir)?;
     let dataset = cifar10::open(&folder)?;
     for (what, images, of_each) in [("training", &dataset.train, 5000), ("test", &dataset.test, 1000)] {
@@ -226,6 +240,9 @@ fn verify(data_dir: Option<&Path>) -> Result<()> {
                 grouped(of_each as u64)
             );
         }
+    }
+    if quiet {
+        return Ok(());
     }
     for (name, sha256) in dataset.file_digests() {
         out!("{sha256}  {}", folder.join(name).display());

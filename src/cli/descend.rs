@@ -2,14 +2,14 @@
 
 use super::given::{Given, Kind, Setting};
 use super::settings;
-use super::show::{MOST_STEPS, emit, say};
+use super::show::{MOST_STEPS, emit};
 use crate::experiment::descend::{COLUMNS, Function, Position, Walk, cells, write_csv};
 use crate::experiment::landscape;
-use crate::experiment::{Entrant, Overrides};
+use crate::experiment::{Entrant, Overrides, enter};
 use crate::optim;
-use crate::schedule::{self, Semantics};
+use crate::schedule::Semantics;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::path::Path;
@@ -99,7 +99,12 @@ impl Format {
         let names = Self::ALL.map(|(name, _)| name);
         match Self::ALL.into_iter().find(|(name, _)| *name == text) {
             Some((_, format)) => Ok(format),
-            None => usage!("unknown format `{text}`{}; formats: {}", did_you_mean(text, names), names.join(", ")),
+            None => usage!(
+                "unknown format `{text}`{}; formats: {}",
+                did_you_mean(text, names),
+                names.join(", "),
+                text = shortened(text)
+            ),
         }
     }
 
@@ -115,7 +120,7 @@ impl Format {
 }
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
-    let given = Given::gather(matches);
+    let given = Given::gather(&command(), matches);
     let output = given.text("output").map(Path::new);
     let format = Format::choose(given.text("format"), output)?;
     let mut walked = Vec::new();
@@ -156,34 +161,37 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     }
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),
-        schedule: given.family("schedule", schedule::table()),
+        schedule: given.family("schedule", &settings::schedule_entries()),
+        lr: given.text("lr").map(str::to_string),
     };
+    let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
+    let (entrants, kept) = match pairs.collect::<Vec<_>>().as_slice() {
+        // The flags complete the only one, and go before what it says itself.
+        [_] => {
+            (vec![Entrant { optimizer: settings::optimizer(given)?, schedule: settings::schedule(given)? }], Vec::new())
+        }
+        pairs => enter(Some(pairs), &overrides)?,
+    };
+    super::warn(&kept);
     let mut walks = Vec::new();
-    for optimizer in &optimizers {
-        for schedule in &schedules {
-            let entrant = if optimizers.len() * schedules.len() == 1 {
-                Entrant { optimizer: settings::optimizer(given)?, schedule: settings::schedule(given)? }
-            } else {
-                Entrant::parse(&format!("{optimizer}/{schedule}"), &overrides)?
+    for entrant in &entrants {
+        for &semantics in &semantics {
+            let usual = || match entrant.optimizer.name() {
+                // What is usual for a network is far too much for the steep walls of these functions.
+                "sgd" => function.usual_rate(),
+                _ => entrant.optimizer.default_learning_rate(semantics),
             };
-            for &semantics in &semantics {
-                let usual = || match entrant.optimizer.name() {
-                    // What is usual for a network is far too much for the steep walls of these functions.
-                    "sgd" => function.usual_rate(),
-                    _ => entrant.optimizer.default_learning_rate(semantics),
-                };
-                let walk = Walk {
-                    function,
-                    start: start(given)?.unwrap_or(function.start()),
-                    steps: given.parse("steps", "a whole number of at least 1")?.unwrap_or(100),
-                    steps_per_epoch: given.parse("steps-per-epoch", "a whole number of at least 1")?.unwrap_or(1),
-                    learning_rate: entrant.optimizer.learning_rate().or(lr).unwrap_or_else(usual),
-                    semantics,
-                    optimizer: entrant.optimizer.clone(),
-                    schedule: entrant.schedule.clone(),
-                };
-                walks.push((walk.to_string(), walk));
-            }
+            let walk = Walk {
+                function,
+                start: start(given)?.unwrap_or(function.start()),
+                steps: given.parse("steps", "a whole number of at least 1")?.unwrap_or(100),
+                steps_per_epoch: given.parse("steps-per-epoch", "a whole number of at least 1")?.unwrap_or(1),
+                learning_rate: entrant.optimizer.learning_rate().or(lr).unwrap_or_else(usual),
+                semantics,
+                optimizer: entrant.optimizer.clone(),
+                schedule: entrant.schedule.clone(),
+            };
+            walks.push((walk.to_string(), walk));
         }
     }
     let most = walks.iter().map(|(_, walk)| walk.steps).max().unwrap_or(0);
@@ -201,7 +209,7 @@ fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {
     let parts: Vec<Option<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
     match parts.as_slice() {
         &[Some(x), Some(y)] if x.is_finite() && y.is_finite() => Ok(Some([x, y])),
-        _ => usage!("start must be two numbers, X,Y, got `{text}`"),
+        _ => usage!("start must be two numbers, X,Y, got `{text}`", text = shortened(text)),
     }
 }
 
@@ -211,14 +219,14 @@ fn advise(name: &str, walk: &Walk, positions: &[Position]) {
     let limit = 1e6 * (1.0 + above(&positions[0]));
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
         let lr = walk.learning_rate;
-        say(format_args!(
+        super::tell(&format!(
             "{name}: the walk left the valley at step {}: lr {lr} is too high here; try --lr {}",
             lost.step,
             lr / 10.0
         ));
     }
     if positions[0].momentum.is_none() && walk.cycles_momentum() {
-        say(format_args!("{name}: the schedule cycles the momentum, which {} has none of", walk.optimizer.name()));
+        super::tell(&format!("{name}: the schedule cycles the momentum, which {} has none of", walk.optimizer.name()));
     }
 }
 

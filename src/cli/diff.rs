@@ -47,7 +47,7 @@ impl Group {
 /// # Errors
 /// What cannot be built or written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
-    let given = Given::gather(matches);
+    let given = Given::gather(&command(), matches);
     let flags = given.family("schedule", &settings::schedule_entries());
     let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;
     let run = show::run_of(&given)?;

@@ -5,7 +5,7 @@ use crate::data::DatasetKind;
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::experiment::eval::{BATCH, Evaluation, Moment, Options, Part, Subject, evaluate};
 use crate::model::Model;
-use crate::record::replace_file;
+use crate::record::{check_outputs, replace_file};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -92,9 +92,13 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
         batch_size: args.batch_size,
         threads: settings::threads(args.threads)?,
     };
-    let evaluation = evaluate(&Subject::at(&args.subject, args.checkpoint)?, &options)?;
+    let subject = Subject::at(&args.subject, args.checkpoint)?;
+    check_outputs(&args.out, &subject.files())?;
+    let evaluation = evaluate(&subject, &options)?;
     super::warn(&evaluation.notes);
-    super::say(&if args.json { json(&evaluation) } else { text(&evaluation) })?;
+    if args.json || !quiet {
+        super::say(&if args.json { json(&evaluation) } else { text(&evaluation) })?;
+    }
     for (path, form) in forms {
         write(&evaluation, path, form)?;
         if !quiet && !args.json {

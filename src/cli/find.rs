@@ -42,7 +42,7 @@ const FIND: &[Setting] = &[
 ];
 
 /// Settings of `train` that a range test has no use for, or says itself.
-const NOT_HERE: [&str; 4] = ["lr", "epochs", "log-steps", "checkpoint-every"];
+const NOT_HERE: [&str; 5] = ["lr", "epochs", "log-steps", "checkpoint-every", "keep"];
 
 pub fn command() -> Command {
     let common: Vec<Setting> =
@@ -102,7 +102,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
                 "commands": commands,
             }),
         )?;
-    } else {
+    } else if !quiet {
         let width = settings::width();
         out!("{}", tests.small_figure(&said).terminal(width, 16, console::colors_enabled()));
         let verdict: Vec<String> = range::verdict(&said).iter().flat_map(|line| range::words(line, width)).collect();

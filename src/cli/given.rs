@@ -4,7 +4,7 @@
 use crate::schedule;
 use crate::spec::Entry;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context, Result};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -61,7 +61,7 @@ fn boolean(text: &str) -> Result<bool, Usage> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
-        _ => usage!("a switch is true or false (yes or no, on or off, 1 or 0), got `{text}`"),
+        _ => usage!("a switch is true or false (yes or no, on or off, 1 or 0), got `{text}`", text = shortened(text)),
     }
 }
 
@@ -143,8 +143,12 @@ fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'st
 }
 
 impl Given {
-    /// What the command line and the environment say.
-    pub fn gather(matches: &ArgMatches) -> Self {
+    /// What the command line and the environment say to `command`. A variable holds the values of a list divided by white space.
+    pub fn gather(command: &Command, matches: &ArgMatches) -> Self {
+        let takes_list = |name: &str| {
+            let arg = command.get_arguments().find(|arg| arg.get_id() == name);
+            arg.and_then(Arg::get_num_args).is_some_and(|count| count.max_values() > 1)
+        };
         let mut given = Self::default();
         for name in matches.ids().map(clap::Id::as_str) {
             let source = match matches.value_source(name) {
@@ -155,6 +159,12 @@ impl Given {
             let values = match matches.try_get_many::<String>(name) {
                 Ok(values) => values.into_iter().flatten().cloned().collect(),
                 Err(_) => vec![matches.get_flag(name).to_string()],
+            };
+            let values = match source {
+                Source::Environment if takes_list(name) => {
+                    values.iter().flat_map(|value| value.split_whitespace()).map(str::to_string).collect()
+                }
+                _ => values,
             };
             given.values.insert(name.to_string(), (source, values));
         }
@@ -196,11 +206,15 @@ impl Given {
         for (key, value) in &table {
             if !known.contains(key) {
                 let hint = did_you_mean(key, known.iter().map(String::as_str));
-                return usage!("{}: unknown key `{key}`{hint}", file.display());
+                return usage!("{}: unknown key `{key}`{hint}", file.display(), key = shortened(key));
             }
             let values = match value {
                 toml::Value::Array(_) if !gathers(key) => {
-                    return usage!("{}: `{key}` takes one value, got a list: `{value}`", file.display());
+                    return usage!(
+                        "{}: `{key}` takes one value, got a list: `{}`",
+                        file.display(),
+                        shortened(&value.to_string())
+                    );
                 }
                 toml::Value::Array(items) if items.is_empty() => {
                     return usage!("{}: `{key}` must list at least one value, got `[]`", file.display());
@@ -248,7 +262,11 @@ impl Given {
     /// Parses the value of `name`; `rule` says what it must be: `a whole number of at least 1`.
     pub fn parse<T: std::str::FromStr>(&self, name: &str, rule: &str) -> Result<Option<T>, Usage> {
         self.text(name)
-            .map(|text| text.trim().parse().map_err(|_| Usage(format!("{name} must be {rule}, got `{text}`"))))
+            .map(|text| {
+                text.trim()
+                    .parse()
+                    .map_err(|_| Usage(format!("{name} must be {rule}, got `{text}`", text = shortened(text))))
+            })
             .transpose()
     }
 

@@ -23,7 +23,7 @@ mod settings;
 mod show;
 mod train;
 
-use crate::usage::Usage;
+use crate::usage::{Usage, one_line, shortened};
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{Arg, ColorChoice, Command};
@@ -34,7 +34,7 @@ use std::io::Write;
 /// # Errors
 /// [`crate::usage::Usage`] for what the user can mend on the command line; anything else is a failure of the run.
 pub fn run() -> Result<u8> {
-    let matches = match command().color(colour_wanted()).try_get_matches() {
+    let matches = match without_empty_variables(command()).color(colour_wanted()).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
     };
@@ -66,7 +66,7 @@ fn command() -> Command {
         .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and see which one wins and why")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(given::flag("quiet", "", given::Kind::Switch).short('q').global(true).help("No progress"))
+        .arg(given::flag("quiet", "", given::Kind::Switch).short('q').global(true).help("Print nothing but warnings and errors; results go to files"))
         .arg(
             given::flag("color", "WHEN", given::Kind::Value)
                 .global(true)
@@ -106,12 +106,24 @@ fn help(topic: &[&str]) -> Result<u8> {
             let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
             let hint = crate::usage::did_you_mean(name, names.into_iter().chain(lists.iter().copied()));
-            return crate::usage!("there is no help on `{}`{hint}", topic.join(" "));
+            return crate::usage!("there is no help on `{}`{hint}", shortened(&topic.join(" ")));
         };
         command = inner.clone().bin_name(format!("lrsched {}", topic[..=at].join(" ")));
     }
     command.print_long_help()?;
     Ok(0)
+}
+
+/// Whether the variable is set to nothing, which counts as not set.
+fn is_empty(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value.is_empty())
+}
+
+/// The command without the variables that are empty.
+fn without_empty_variables(command: Command) -> Command {
+    let empty = |arg: &Arg| arg.get_env().and_then(|name| name.to_str()).is_some_and(is_empty);
+    let command = command.mut_args(|arg| if empty(&arg) { arg.env(None::<&str>) } else { arg });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// Variables that are read elsewhere than by a flag.
@@ -127,7 +139,7 @@ fn unknown_variables() -> Vec<String> {
     known(&command(), &mut names);
     let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     given
-        .filter(|name| name.starts_with("LRSCHED_") && !names.contains(name))
+        .filter(|name| name.starts_with("LRSCHED_") && !names.contains(name) && !is_empty(name))
         .map(|name| {
             let hint = crate::usage::did_you_mean(&name, names.iter().map(String::as_str));
             format!("nothing reads the variable {name}{hint}")
@@ -144,7 +156,11 @@ fn apply_colour(when: Option<&str>) -> Result<(), Usage> {
         Some("always") => set_colour(true),
         Some("never") => set_colour(false),
         Some(other) if !COLOURS.contains(&other) => {
-            return crate::usage!("color must be one of {}, got `{other}`", COLOURS.join(", "));
+            return crate::usage!(
+                "color must be one of {}, got `{other}`",
+                COLOURS.join(", "),
+                other = shortened(other)
+            );
         }
         _ if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => set_colour(false),
         _ => {}
@@ -174,8 +190,13 @@ fn colour_wanted() -> ColorChoice {
 /// A line on stderr for each warning.
 fn warn(warnings: &[impl std::fmt::Display]) {
     for warning in warnings {
-        let _ = writeln!(std::io::stderr(), "warning: {warning:#}");
+        tell(&format!("warning: {warning:#}"));
     }
+}
+
+/// A line on stderr, of printable characters. Nobody may be reading it, which is no reason to stop.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", one_line(line));
 }
 
 /// Writes to stdout, at once.

@@ -1,6 +1,6 @@
 //! `lrsched report`: one page from the files of runs.
 
-use crate::report::export::{self, Beside};
+use crate::report::export::{self, Beside, Form};
 use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
@@ -20,19 +20,19 @@ struct Args {
     /// Folders of runs, comparisons or range tests, or folders that hold such
     #[arg(required = true, value_name = "DIR")]
     folders: Vec<PathBuf>,
-    /// The page to write
+    /// The file to write: the page (.html), the curves (.png, .svg), or the table (.md, .csv)
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
-    /// Also write the curves as a PNG beside the page
+    /// Also write the curves as a PNG beside the output
     #[arg(long)]
     png: bool,
-    /// Also write the curves as an SVG beside the page
+    /// Also write the curves as an SVG beside the output
     #[arg(long)]
     svg: bool,
-    /// Also write the table and the verdicts as Markdown beside the page
+    /// Also write the table and the verdicts as Markdown beside the output
     #[arg(long)]
     md: bool,
-    /// Also write one CSV row an entrant beside the page
+    /// Also write one CSV row an entrant beside the output
     #[arg(long)]
     csv: bool,
     /// A validation accuracy, such as 0.8: how many steps and how long each entrant took to it
@@ -55,6 +55,8 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
         let what = if first.exists() { "not a folder; name that of the run" } else { "no such file or folder" };
         return usage!("{}: {what}", first.display());
     }
+    // Before anything is read: a name that cannot be is a mistake at once.
+    Form::of(&args.output)?;
     let loaded = load(&args.folders);
     super::warn(&loaded.complaints);
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {

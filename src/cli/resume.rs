@@ -23,6 +23,7 @@ const RESUME: &[Setting] = &[
     switch("stretch", "With --epochs: the schedule is the one of a run of that length"),
     switch("hold", "With --epochs: the schedule stays as it was, and its last rate is held"),
     settings::CHECKPOINT_EVERY,
+    settings::KEEP,
     value("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
     value("threads", "N", "Threads to compute with [default: the cores of this process]"),
     value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
@@ -67,13 +68,29 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let path = PathBuf::from(matches.get_one::<String>("dir").expect("clap requires it"));
-    let output = Output::resolve(&Given::gather(matches), quiet)?;
-    let typed = Given::gather(matches).typed();
+    let output = Output::resolve(&Given::gather(&command(), matches), quiet)?;
+    let typed = Given::gather(&command(), matches).typed();
     let request = request(&typed)?;
     let left = Left::open(&path, request.changes_rate())?;
     refuse_fixed(&typed, &left.config)?;
+    if let Some(keep) = left.cannot_be_longer() {
+        let name = path.display();
+        let why = format!(
+            "{name} is finished and its last checkpoint was not kept (--keep {}): it cannot be trained longer",
+            keep.name()
+        );
+        if request == Request::default() {
+            if !quiet {
+                out!("nothing to do: {why}");
+            }
+            return Ok(0);
+        }
+        return usage!("{why}; train it again with --keep all and the epochs that it is to have");
+    }
     if left.info.status == Status::Finished && request == Request::default() {
-        out!("nothing to do: {0} is finished; `lrsched resume {0} --epochs N` trains longer", path.display());
+        if !quiet {
+            out!("nothing to do: {0} is finished; `lrsched resume {0} --epochs N` trains longer", path.display());
+        }
         return Ok(0);
     }
     if left.info.status == Status::Finished && !left.has_checkpoint() {
@@ -88,7 +105,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         run.adjust(&adjustment)?;
     }
     if is_done(&run, left.info.status) {
-        out!("nothing to do: {} has its {} epochs", path.display(), run.position().epoch);
+        if !quiet {
+            out!("nothing to do: {} has its {} epochs", path.display(), run.position().epoch);
+        }
         return Ok(0);
     }
     let bars = Bars::new(output.progress, None);
@@ -98,7 +117,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         bars.warn("nothing was saved yet: starting at the beginning");
     }
     let directory = left.reopen(output.threads)?;
-    session::record(directory.every(output.every), run, &path, &bars, output.json)
+    session::record(directory.every(output.every).keep(output.keep)?, run, &path, &bars, output.json)
 }
 
 /// A finished run that is asked for the epochs that it has.

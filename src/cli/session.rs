@@ -1,11 +1,12 @@
 //! What `train`, `compare` and `resume` share while they train: signals, keys, and what is said when a run was stopped.
 
-use crate::record::Status;
+use crate::record::{Status, disk_size};
 #[cfg(unix)]
 pub use crate::train::Keys;
 use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory};
 use anyhow::Result;
+use indicatif::DecimalBytes;
 use std::path::Path;
 
 /// A diverged run ends with this exit code.
@@ -82,7 +83,7 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
         if let Some(message) = outcome.message.as_deref().filter(|_| bars.are_silent()) {
             bars.warn(message);
         }
-        bars.line(&format!("results in {}", path.display()));
+        bars.line(&format!("results in {}: {}", path.display(), DecimalBytes(disk_size(path))));
         match sound() {
             Ok(Some(found)) => {
                 let lr = much_less(&found, outcome).map(|rate| format!("--lr {rate}"));
@@ -94,7 +95,7 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
         }
         return DIVERGED;
     }
-    bars.line(&format!("results in {}", path.display()));
+    bars.line(&format!("results in {}: {}", path.display(), DecimalBytes(disk_size(path))));
     // The run has lost what it had learnt.
     if let (Some(_), Some(row)) = (&outcome.message, &outcome.last)
         && let Ok(Some(found)) = sound()

@@ -4,6 +4,7 @@ use super::given::{Given, Kind, Setting, add_families, add_settings};
 use crate::data::{DatasetKind, DatasetOptions};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::optim::{self, OptimizerSpec};
+use crate::record::{Keep, folder_name};
 use crate::schedule::{self, Semantics, Spec};
 use crate::spec::Entry;
 use crate::train::{Every, ProgressMode, RunConfig};
@@ -25,6 +26,13 @@ pub const CHECKPOINT_EVERY: Setting = value(
     "checkpoint-every",
     "N",
     "Save a checkpoint so often, too: 500st (steps), 60s, 10min or 1h [default: after each epoch]",
+);
+
+pub const KEEP: Setting = value(
+    "keep",
+    "WHAT",
+    "What stays of the weights of a finished run: all; best: the best checkpoint and the weights at the end (each 9 MB for cnn, and more with the \
+     state of the optimizer); none [default: all, to be trained longer with `lrsched resume`; compare best]",
 );
 
 /// What `train` and `compare` share.
@@ -62,6 +70,7 @@ pub const COMMON: &[Setting] = &[
     switch("force", "Replace what an earlier run left in --out"),
     switch("log-steps", "Log every step to steps.csv"),
     CHECKPOINT_EVERY,
+    KEEP,
     value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
     Setting { name: "json", value: "", kind: Kind::Switch, help: "One JSON object an event on stdout" },
     switch("print-config", "Print the resolved settings as a config file, and stop"),
@@ -82,7 +91,7 @@ const EVERYWHERE: [&str; 2] = ["quiet", "color"];
 
 /// The settings of `command`, gathered from the command line, the environment and the config file.
 pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
-    let mut given = Given::gather(matches);
+    let mut given = Given::gather(command, matches);
     if let Some(file) = given.text("config").map(PathBuf::from) {
         let own = ["config", "help", "print-config"];
         let known: Vec<String> = command
@@ -141,6 +150,7 @@ pub struct Output {
     pub progress: ProgressMode,
     pub json: bool,
     pub every: Option<Every>,
+    pub keep: Option<Keep>,
 }
 
 impl Output {
@@ -156,13 +166,14 @@ impl Output {
                 data_dir: given
                     .text("data-dir")
                     .map(PathBuf::from)
-                    .or_else(|| Some(std::env::var_os("LRSCHED_DATA")?.into())),
+                    .or_else(|| Some(std::env::var_os("LRSCHED_DATA").filter(|folder| !folder.is_empty())?.into())),
             },
             out: given.text("out").map(PathBuf::from),
             force: given.switch("force")?,
             progress: if quiet { ProgressMode::None } else { given.parse_own("progress")?.unwrap_or_default() },
             json: given.switch("json")?,
             every: given.parse_own("checkpoint-every")?,
+            keep: given.parse_own("keep")?,
         })
     }
 
@@ -170,7 +181,7 @@ impl Output {
     pub fn directory(&self, name: &str) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
             let stamp = crate::record::now().replace(['-', ':'], "").replace('T', "-");
-            let first = Path::new("results").join(format!("{name}-{}", stamp.trim_end_matches('Z')));
+            let first = Path::new("results").join(format!("{}-{}", folder_name(name), stamp.trim_end_matches('Z')));
             let next = (2..).map(|number| PathBuf::from(format!("{}-{number}", first.display())));
             std::iter::once(first.clone()).chain(next).find(|path| !path.exists()).unwrap_or(first)
         })

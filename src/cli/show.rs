@@ -2,13 +2,14 @@
 
 use super::given::{Given, Kind, Setting, add_families, add_settings};
 use super::settings;
-use crate::record::replace_file;
+use crate::record::{check_outputs, replace_file};
 use crate::report::chart::{Figure, Panel, Series};
 use crate::schedule::{self, Rates, Schedule, Semantics, Spec, warnings};
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -40,13 +41,8 @@ pub fn command() -> Command {
     let command = Command::new("show")
         .about("Draw schedules without training, and say what looks wrong")
         .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
-    let command = command.arg(
-        clap::Arg::new("specs")
-            .value_name("SPEC")
-            .num_args(0..)
-            .help("Schedules, as with --schedule")
-            .conflicts_with("schedule"),
-    );
+    let command =
+        command.arg(clap::Arg::new("specs").value_name("SPEC").num_args(0..).help("Schedules, as with --schedule"));
     with_output(with_schedule_flags(add_settings(command, &[RUN, SHOW].concat())))
 }
 
@@ -78,11 +74,11 @@ struct Curve {
 /// # Errors
 /// What cannot be built or written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
-    let given = Given::gather(matches);
+    let given = Given::gather(&command(), matches);
     let run = run_of(&given)?;
     let momentum = given.parse::<f64>("momentum", "in [0, 1)")?;
     if momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {
-        return usage!("momentum must be in [0, 1), got {}", given.text("momentum").unwrap_or_default());
+        return usage!("momentum must be in [0, 1), got {}", shortened(given.text("momentum").unwrap_or_default()));
     }
     let specs = specs(&given)?;
     let several = specs.len() > 1;
@@ -91,12 +87,12 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         let schedule = Schedule::build(&spec, &run)?;
         let prefix = if several { format!("{spec}: ") } else { String::new() };
         for warning in warnings(&spec, &run)? {
-            say(format_args!("warning: {prefix}{warning}"));
+            super::tell(&format!("warning: {prefix}{warning}"));
         }
         let metrics: Vec<_> = schedule.listens_to().iter().map(|metric| metric.name()).collect();
         if !metrics.is_empty() {
             let metrics = metrics.join(", ");
-            say(format_args!(
+            super::tell(&format!(
                 "note: {prefix}it listens to {metrics}, which only training tells; this is the rate without it"
             ));
         }
@@ -118,7 +114,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 /// The specs of `--schedule`; the flags of parameters belong to the only one.
 fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
     let flags = given.family("schedule", &settings::schedule_entries());
-    match given.list("schedule").or(given.list("specs")).unwrap_or_default() {
+    let listed = match given.order("specs", "schedule") {
+        Some(Ordering::Equal) => {
+            return usage!("the schedules are given both with --schedule and without; leave one out");
+        }
+        Some(Ordering::Greater) => given.list("specs"),
+        _ => given.list("schedule").or(given.list("specs")),
+    };
+    match listed.unwrap_or_default() {
         [] => Ok(vec![Spec::from_flags("constant", &flags)?]),
         [one] => Ok(vec![Spec::from_flags(one, &flags)?]),
         several if flags.is_empty() => several.iter().map(|text| text.parse()).collect(),
@@ -168,20 +171,18 @@ pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
         None => Ok("chart"),
         Some(wanted) => match known.iter().find(|name| **name == wanted) {
             Some(name) => Ok(name),
-            None => usage!("format must be one of {}, got `{wanted}`", known.join(", ")),
+            None => usage!("format must be one of {}, got `{wanted}`", known.join(", "), wanted = shortened(&wanted)),
         },
     }
-}
-
-/// A line on stderr; nobody may be reading it.
-pub fn say(line: std::fmt::Arguments) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Writes to the file, or to stdout; a reader that has seen enough (`| head`) is no error.
 pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
     match output {
-        Some(path) => replace_file(path, bytes)?,
+        Some(path) => {
+            check_outputs(&[path.to_path_buf()], &[])?;
+            replace_file(path, bytes)?;
+        }
         None => match std::io::stdout().lock().write_all(bytes) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
             _ => {}

@@ -34,5 +34,5 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let directory = RunDirectory::create(&path, existing, &config, &dataset, output.threads)?;
 
     let bars = Bars::new(output.progress, None);
-    session::record(directory.every(output.every), run, &path, &bars, output.json)
+    session::record(directory.every(output.every).keep(output.keep)?, run, &path, &bars, output.json)
 }

@@ -4,7 +4,7 @@ use super::images::{CHANNELS, IMAGE_BYTES, SIDE};
 use super::normalisation::Normalisation;
 use crate::random::{Purpose, below, keyed};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use rand_core::Rng;
 
 /// Black pixels put around an image before it is cropped.
@@ -70,7 +70,12 @@ impl std::str::FromStr for Augment {
             Some(augment) => Ok(augment),
             None => {
                 let names = Augment::ALL.map(Augment::name);
-                usage!("unknown augmentation `{text}`{}; it is one of {}", did_you_mean(text, names), names.join(", "))
+                usage!(
+                    "unknown augmentation `{text}`{}; it is one of {}",
+                    did_you_mean(text, names),
+                    names.join(", "),
+                    text = shortened(text)
+                )
             }
         }
     }

@@ -4,7 +4,7 @@ use super::images::{IMAGE_BYTES, Images};
 use super::split::Validation;
 use super::{cifar10, synthetic};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -49,7 +49,12 @@ impl std::str::FromStr for DatasetKind {
             Some(kind) => Ok(kind),
             None => {
                 let names = DatasetKind::ALL.map(DatasetKind::name);
-                usage!("unknown dataset `{text}`{}; datasets: {}", did_you_mean(text, names), names.join(", "))
+                usage!(
+                    "unknown dataset `{text}`{}; datasets: {}",
+                    did_you_mean(text, names),
+                    names.join(", "),
+                    text = shortened(text)
+                )
             }
         }
     }

@@ -4,7 +4,7 @@ use super::cifar10::{self, grouped};
 use super::dataset::hex;
 use super::unpack::unpack;
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -37,6 +37,7 @@ impl Archive {
     pub fn cifar10(mirrors: &[String]) -> Result<Self, Usage> {
         let known = |url: &&String| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));
         if let Some(url) = mirrors.iter().find(|url| !known(url)) {
+            let url = shortened(&without_password(url));
             return usage!("mirror must begin with https://, http:// or file://, got `{url}`");
         }
         let official = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz".to_string();
@@ -131,9 +132,11 @@ fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)
         match download_from(url, archive, part, report) {
             Ok(()) => return Ok(()),
             Err(error) => {
-                let reason = format!("{error:#}");
-                report(Progress::Failed { url, reason: &reason });
-                reasons.push(format!("{url}: {reason}"));
+                // A library may repeat the URL in its own words.
+                let shown = without_password(url);
+                let reason = format!("{error:#}").replace(url.as_str(), &shown);
+                report(Progress::Failed { url: &shown, reason: &reason });
+                reasons.push(format!("{shown}: {reason}"));
             }
         }
     }
@@ -187,10 +190,11 @@ fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(P
     };
     part.set_len(from)?;
     part.seek(SeekFrom::Start(from))?;
+    let shown = without_password(url);
     let mut done = from;
     let mut buffer = vec![0; 1 << 16];
     loop {
-        report(Progress::Downloading { url, done, total: archive.bytes });
+        report(Progress::Downloading { url: &shown, done, total: archive.bytes });
         let count = body.read(&mut buffer).map_err(|error| anyhow::anyhow!("broke off: {error}"))?;
         if count == 0 {
             break;
@@ -201,6 +205,22 @@ fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(P
     }
     ensure!(done == archive.bytes, "broke off after {} of {} bytes", grouped(done), grouped(archive.bytes));
     Ok(())
+}
+
+/// The URL as it may be shown and logged: `https://user:***@host/path`.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("//") else { return url.to_string() };
+    let rest_of = |at: usize| (&rest[..at], &rest[at..]);
+    let (authority, _) = rest_of(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let is_port = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    // A password with a slash in it makes the URL wrong, and is to be kept secret all the same.
+    let secret = authority.contains('@') || authority.rsplit_once(':').is_some_and(|(_, port)| !is_port(port));
+    let end = if authority.contains('@') { authority.rfind('@') } else { rest.rfind('@').filter(|_| secret) };
+    let Some((user, host)) = end.map(rest_of) else { return url.to_string() };
+    match user.split_once(':') {
+        Some((user, _)) => format!("{scheme}//{user}:***{host}"),
+        None => url.to_string(),
+    }
 }
 
 /// The place in the archive from which a body goes on, and the body.
@@ -295,6 +315,22 @@ mod tests {
         assert!(archive.urls[1].starts_with("https://www.cs.toronto.edu/"));
         let error = Archive::cifar10(&["/srv/c.tar.gz".to_string()]).unwrap_err().to_string();
         assert_eq!(error, "mirror must begin with https://, http:// or file://, got `/srv/c.tar.gz`");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("https://user:secret@host/a.tar.gz", "https://user:***@host/a.tar.gz"),
+            ("https://user:se@cret@host:8080/a?b@c", "https://user:***@host:8080/a?b@c"),
+            ("https://user:se/cret@host/a", "https://user:***@host/a"),
+            ("ftp://:secret@host", "ftp://:***@host"),
+            ("https://host:8080/a@b", "https://host:8080/a@b"),
+            ("https://host/a:b@c", "https://host/a:b@c"),
+            ("file:///srv/a:b@c", "file:///srv/a:b@c"),
+            ("user:secret", "user:secret"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
     }
 
     #[test]

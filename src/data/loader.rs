@@ -6,7 +6,7 @@ use super::images::{IMAGE_BYTES, Subset};
 use super::normalisation::Normalisation;
 use crate::random::{Purpose, keyed, shuffle};
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use std::ops::{Deref, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +56,7 @@ impl std::str::FromStr for BatchSize {
             Ok(0) => usage!("batch-size must be at least 1 image, got 0"),
             Ok(size) => Ok(BatchSize::Images(size)),
             Err(_) if text == "full" => Ok(BatchSize::Full),
-            Err(_) => usage!("batch-size must be a number of images, or `full`; got `{text}`"),
+            Err(_) => usage!("batch-size must be a number of images, or `full`; got `{text}`", text = shortened(text)),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::dataset::Dataset;
 use super::images::{Images, Subset};
 use crate::random::{Purpose, keyed, shuffle};
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use std::sync::Arc;
 
 /// What the best epoch, the best rate and `plateau` are chosen by.
@@ -24,7 +24,10 @@ impl std::str::FromStr for Validation {
             Ok(0) => usage!("validation must hold at least 1 image, got 0; `test` validates with the test images"),
             Ok(images) => Ok(Validation::Holdout(images)),
             Err(_) if text == "test" => Ok(Validation::Test),
-            Err(_) => usage!("validation must be a number of training images to hold out, or `test`; got `{text}`"),
+            Err(_) => usage!(
+                "validation must be a number of training images to hold out, or `test`; got `{text}`",
+                text = shortened(text)
+            ),
         }
     }
 }

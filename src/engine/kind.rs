@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use std::fmt;
 use std::str::FromStr;
 
@@ -48,7 +48,11 @@ impl FromStr for EngineKind {
         match text {
             "cpu" => Ok(EngineKind::Cpu),
             "candle" => Ok(EngineKind::Candle),
-            _ => usage!("unknown engine `{text}`{}; engines: cpu, candle", did_you_mean(text, ["cpu", "candle"])),
+            _ => usage!(
+                "unknown engine `{text}`{}; engines: cpu, candle",
+                did_you_mean(text, ["cpu", "candle"]),
+                text = shortened(text)
+            ),
         }
     }
 }
@@ -71,7 +75,7 @@ impl FromStr for DeviceChoice {
             ("cpu", "0") => Ok(DeviceChoice::Cpu),
             ("metal", "0") => Ok(DeviceChoice::Metal),
             ("cuda", number) if number.parse::<usize>().is_ok() => Ok(DeviceChoice::Cuda(number.parse().unwrap_or(0))),
-            _ => usage!("unknown device `{text}`; devices: cpu, cuda:N, metal"),
+            _ => usage!("unknown device `{text}`; devices: cpu, cuda:N, metal", text = shortened(text)),
         }
     }
 }

@@ -4,15 +4,16 @@ use super::entrant::Entrant;
 use super::resume::Left;
 use crate::data::Dataset;
 use crate::engine::cpu::give_back;
-use crate::record::{ComparisonRow, Results, RunInfo, Status, read_rows, write_rows};
+use crate::optim::OptimizerSpec;
+use crate::record::{ComparisonRow, Keep, Results, RunInfo, Status, folder_name, read_rows, write_rows};
+use crate::schedule::{Semantics, Spec};
 use crate::train::{
     All, Bars, Control, Every, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory, Stop,
 };
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// More runs of one entrant tell nothing new, and a mistyped number should not fill a disk.
@@ -49,35 +50,42 @@ impl Plan {
             );
         }
         let mut runs: Vec<PlannedRun> = Vec::new();
-        let mut names = HashSet::new();
+        let mut written: HashMap<Meaning, String> = HashMap::new();
         for entrant in entrants {
             let first = config(entrant)?;
+            let name_of = format!("{}/{}", first.optimizer, first.schedule);
+            match written.insert(meaning(&first), name_of.clone()) {
+                Some(other) if other == name_of => return usage!("entrant {other} is named twice; leave one out"),
+                Some(other) => return usage!("the entrants {other} and {name_of} are the same run; leave one out"),
+                None => {}
+            }
             for index in 0..seeds {
                 let config = RunConfig { seed: first.seed.saturating_add(index), ..first.clone() };
-                let run = PlannedRun { name: name(&config), config };
-                if !names.insert(run.name.clone()) {
-                    return usage!("entrant {}/{} is named twice", run.config.optimizer, run.config.schedule);
-                }
-                runs.push(run);
+                runs.push(PlannedRun { name: name(&config), config });
             }
         }
         Ok(Self { runs })
     }
 }
 
-/// A folder's name that says what ran in it, of characters that every file system takes. A name that had to be bent ends in a digest of
-/// what it stands for, so that no two runs share one.
+/// What tells an entrant from others, however it is written.
+type Meaning = (String, String, u64, Semantics);
+
+fn meaning(config: &RunConfig) -> Meaning {
+    let RunConfig { optimizer, schedule, lr, semantics, .. } = config;
+    (optimizer.canonical(*semantics), schedule.canonical(*lr), lr.to_bits(), *semantics)
+}
+
+/// The same of a run that is only known from its row.
+fn meaning_of(row: &ComparisonRow) -> Option<Meaning> {
+    let optimizer: OptimizerSpec = row.optimizer.parse().ok()?;
+    let schedule: Spec = row.schedule.parse().ok()?;
+    Some((optimizer.canonical(row.semantics), schedule.canonical(row.lr), row.lr.to_bits(), row.semantics))
+}
+
+/// A folder's name that says what ran in it.
 fn name(config: &RunConfig) -> String {
-    let text = format!("{}_{}_lr={}_seed={}", config.optimizer, config.schedule, config.lr, config.seed);
-    let plain: String = text.chars().map(|c| if ":/".contains(c) { '_' } else { c }).collect();
-    let kept = |c: char| if c.is_ascii_alphanumeric() || "._=,+-%".contains(c) { c } else { '_' };
-    // File systems take 255 bytes; the config itself is in run.json.
-    let name: String = plain.chars().map(kept).take(200).collect();
-    if name == plain {
-        return name;
-    }
-    let digest = Sha256::digest(text.as_bytes());
-    format!("{name}~{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
+    folder_name(&format!("{}_{}_lr={}_seed={}", config.optimizer, config.schedule, config.lr, config.seed))
 }
 
 /// A comparison in its folder.
@@ -123,7 +131,28 @@ impl<'a> Comparison<'a> {
             }
             others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
             for other in &others {
-                comparable(&folder.join("runs").join(&other.run), &plan.runs[0].config, dataset)?;
+                let Some(path) = other.folder(folder) else {
+                    return usage!(
+                        "{}: the run `{}` is not a folder of this comparison; choose another --out, or --force to start over",
+                        table.display(),
+                        shortened(&other.run)
+                    );
+                };
+                comparable(&path, &plan.runs[0].config, dataset)?;
+                let same = |run: &&PlannedRun| {
+                    run.config.seed == other.seed
+                        && meaning_of(other).is_some_and(|other| other == meaning(&run.config))
+                };
+                if let Some(run) = plan.runs.iter().find(same) {
+                    return usage!(
+                        "{} holds the same run as {}/{}, written {}/{}; write it so, choose another --out, or --force to start over",
+                        folder.display(),
+                        run.config.optimizer,
+                        run.config.schedule,
+                        other.optimizer,
+                        other.schedule
+                    );
+                }
             }
             if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
                 return usage!(
@@ -210,10 +239,11 @@ pub struct Training<'a> {
     pub json: bool,
     pub control: &'a Control,
     pub every: Option<Every>,
+    pub keep: Keep,
 }
 
 fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Training<'_>) -> Result<Outcome> {
-    let Training { threads, bars, json, control, every } = *training;
+    let Training { threads, bars, json, control, every, keep } = *training;
     let mut run = Run::new(&planned.config, dataset, threads)?;
     let left = path.join("run.json").exists().then(|| Left::open(path, false));
     let directory = match left {
@@ -233,7 +263,7 @@ fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Traini
     if json {
         watchers.push(Box::new(JsonEvents::new(&planned.name, planned.config.log_steps)));
     }
-    directory.every(every).one_of_many().record(run, control, &mut All(watchers))
+    directory.every(every).keep(Some(keep))?.one_of_many().record(run, control, &mut All(watchers))
 }
 
 /// The row of a run that has been done before, or `None` where it is to be done.

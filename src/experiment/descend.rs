@@ -3,7 +3,7 @@
 use crate::optim::{Optimizer, OptimizerSpec, Slice};
 use crate::schedule::{EpochMetrics, Schedule, Semantics, Setting, Spec};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
 use std::fmt;
 use std::io::Write;
@@ -126,7 +126,12 @@ impl std::str::FromStr for Function {
         let names = Function::ALL.map(Function::name);
         match Function::ALL.into_iter().find(|function| function.name() == text) {
             Some(function) => Ok(function),
-            None => usage!("unknown function `{text}`{}; functions: {}", did_you_mean(text, names), names.join(", ")),
+            None => usage!(
+                "unknown function `{text}`{}; functions: {}",
+                did_you_mean(text, names),
+                names.join(", "),
+                text = shortened(text)
+            ),
         }
     }
 }

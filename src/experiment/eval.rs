@@ -3,11 +3,11 @@
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Loader, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
 use crate::model::{Model, ModelOptions, Weights};
-use crate::record::{RunInfo, Status};
+use crate::record::{Keep, RunInfo, Status};
 use crate::report::confusion::Confusion;
 use crate::train::checkpoint::{self, CHECKPOINTS, Checkpoint, Wanted};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,12 @@ impl FromStr for Part {
             Some(part) => Ok(part),
             None => {
                 let names = Part::ALL.map(Part::name);
-                usage!("unknown split `{text}`{}; splits: {}", did_you_mean(text, names), names.join(", "))
+                usage!(
+                    "unknown split `{text}`{}; splits: {}",
+                    did_you_mean(text, names),
+                    names.join(", "),
+                    text = shortened(text)
+                )
             }
         }
     }
@@ -88,7 +93,11 @@ impl FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, Usage> {
         match Moment::ALL.into_iter().find(|moment| moment.name() == text) {
             Some(moment) => Ok(moment),
-            None => usage!("unknown checkpoint `{text}`; checkpoints: {}", Moment::ALL.map(Moment::name).join(", ")),
+            None => usage!(
+                "unknown checkpoint `{text}`; checkpoints: {}",
+                Moment::ALL.map(Moment::name).join(", "),
+                text = shortened(text)
+            ),
         }
     }
 }
@@ -129,7 +138,10 @@ impl Subject {
             Some(moment) => {
                 let weights = path.join(CHECKPOINTS).join(moment.name()).join(WEIGHTS);
                 if !weights.exists() {
-                    return usage!("{} has no {} checkpoint", path.display(), moment.name());
+                    let kept = run_of(&end)?.and_then(|run| run.keep).filter(|keep| *keep != Keep::All);
+                    let why =
+                        kept.map_or(String::new(), |keep| format!(": it was trained with --keep {}", keep.name()));
+                    return usage!("{} has no {} checkpoint{why}", path.display(), moment.name());
                 }
                 Self::checked(weights)
             }
@@ -163,6 +175,11 @@ impl Subject {
             );
         }
         Ok(Self { weights, run, instead: None })
+    }
+
+    /// What is read of it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        vec![self.weights.clone(), folder_of(&self.weights).join("run.json")]
     }
 
     /// A setting of the run, where there is one.
@@ -208,6 +225,9 @@ fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
 fn without_weights(folder: &Path, run: Option<&RunInfo>) -> anyhow::Error {
     let name = folder.display();
     let text = match run {
+        Some(RunInfo { status: Status::Finished | Status::Diverged, keep: Some(Keep::None), .. }) => {
+            format!("{name} has no {WEIGHTS}: it was trained with --keep none")
+        }
         Some(RunInfo { status: Status::Finished | Status::Diverged, .. }) => {
             format!("{name} has no {WEIGHTS}, though its run is over: the file was moved or removed")
         }

@@ -12,5 +12,5 @@ pub mod landscape;
 mod resume;
 
 pub use compare::{Comparison, Plan, PlannedRun, Training};
-pub use entrant::{Entrant, Overrides, default_entrants};
+pub use entrant::{Entrant, Overrides, default_entrants, enter};
 pub use resume::{Left, Request};

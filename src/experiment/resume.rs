@@ -1,7 +1,7 @@
 //! Going on with a run that an earlier process has left, as it was or with another rate.
 
 use crate::data::Dataset;
-use crate::record::{RunInfo, Status};
+use crate::record::{Keep, RunInfo, Status};
 use crate::schedule::Spec;
 use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{Adjustment, Lock, Reach, Run, RunConfig, RunDirectory};
@@ -46,6 +46,14 @@ impl Left {
     /// Why it goes on from another checkpoint than the last, where it does.
     pub fn instead(&self) -> Option<String> {
         self.found.as_ref()?.instead("going on from")
+    }
+
+    /// What was kept of a finished run, where that is too little to train it longer: its last weights without the state of the optimizer, or
+    /// none.
+    pub fn cannot_be_longer(&self) -> Option<Keep> {
+        let keep = self.info.keep.filter(|keep| self.info.status == Status::Finished && *keep != Keep::All)?;
+        // The last one is still there where it is the best one.
+        self.found.as_ref().is_none_or(|found| !found.is_last()).then_some(keep)
     }
 
     pub fn has_checkpoint(&self) -> bool {

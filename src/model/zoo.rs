@@ -3,7 +3,7 @@
 use super::architecture::{Architecture, Layer, Shape};
 use super::initialise::Init;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 
 /// A network by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,12 @@ impl std::str::FromStr for Model {
             Some(model) => Ok(model),
             None => {
                 let names = Model::ALL.map(Model::name);
-                usage!("unknown model `{text}`{}; models: {}", did_you_mean(text, names), names.join(", "))
+                usage!(
+                    "unknown model `{text}`{}; models: {}",
+                    did_you_mean(text, names),
+                    names.join(", "),
+                    text = shortened(text)
+                )
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{find, table};
 use crate::schedule::Semantics;
 use crate::spec::{Entry, Parameter, fields, unknown_key};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -81,13 +81,20 @@ impl OptimizerSpec {
         let Some(entry) = table().iter().find(|entry| entry.name == name) else {
             let names = || table().iter().map(|entry| entry.name);
             let all = names().collect::<Vec<_>>().join(", ");
-            return usage!("unknown optimizer `{name}`{}; optimizers: {all}", did_you_mean(name, names()));
+            return usage!(
+                "unknown optimizer `{name}`{}; optimizers: {all}",
+                did_you_mean(name, names()),
+                name = shortened(name)
+            );
         };
         let switches: Vec<&str> = entry.parameters.iter().filter(|p| p.switch).map(|p| p.name).collect();
         let typed = fields(name_or_spec, &switches, None)?.values;
         for (place, (key, _)) in typed.iter().enumerate() {
             if typed[..place].iter().any(|(before, _)| before == key) {
-                return usage!("{name}: `{key}` is given twice in `{name_or_spec}`");
+                return usage!(
+                    "{name}: `{key}` is given twice in `{name_or_spec}`",
+                    name_or_spec = shortened(name_or_spec)
+                );
             }
         }
         let parameters: Vec<&'static Parameter> = std::iter::once(&LR).chain(entry.parameters).collect();
@@ -127,6 +134,25 @@ impl OptimizerSpec {
     /// `sgd`.
     pub fn name(&self) -> &'static str {
         self.entry.name
+    }
+
+    /// What it means under these semantics, the same for every way to write it: each option with its value, given or by default. Its rate is
+    /// no part of it: that is one of the run.
+    pub fn canonical(&self, semantics: Semantics) -> String {
+        let options = self.options(semantics);
+        let options = self
+            .entry
+            .parameters
+            .iter()
+            .map(|parameter| format!(" {}={}", parameter.name, options.get(parameter.name)));
+        self.name().to_string() + &options.collect::<String>()
+    }
+
+    /// The spec without a rate of its own.
+    #[must_use]
+    pub fn without_learning_rate(mut self) -> Self {
+        self.given.retain(|(key, _)| *key != LR.name);
+        self
     }
 
     /// The rate that stands in the spec itself.
@@ -218,11 +244,14 @@ fn read(owner: &str, parameter: &Parameter, text: &str) -> Result<f64, Usage> {
         return match text {
             "true" => Ok(1.0),
             "false" => Ok(0.0),
-            _ => usage!("{owner}: {key} is a switch, got `{text}`; write `{key}`, `{key}=true` or `{key}=false`"),
+            _ => usage!(
+                "{owner}: {key} is a switch, got `{text}`; write `{key}`, `{key}=true` or `{key}=false`",
+                text = shortened(text)
+            ),
         };
     }
     let Ok(value) = text.parse::<f64>() else {
-        return usage!("{owner}: {key} must be a number, got `{text}`");
+        return usage!("{owner}: {key} must be a number, got `{text}`", text = shortened(text));
     };
     let (fits, rule) = match key {
         "lr" | "eps" => (value > 0.0, "above 0"),
@@ -232,7 +261,7 @@ fn read(owner: &str, parameter: &Parameter, text: &str) -> Result<f64, Usage> {
     };
     match (fits, value.is_finite()) {
         (true, true) => Ok(value),
-        (true, false) => usage!("{owner}: {key} must be finite, got {text}"),
-        (false, _) => usage!("{owner}: {key} must be {rule}, got {text}"),
+        (true, false) => usage!("{owner}: {key} must be finite, got {text}", text = shortened(text)),
+        (false, _) => usage!("{owner}: {key} must be {rule}, got {text}", text = shortened(text)),
     }
 }

@@ -1,13 +1,16 @@
 //! Files that appear whole or not at all.
 
 use crate::usage;
+use crate::usage::Usage;
 use anyhow::Context as _;
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How the names of temporary files begin.
-const TEMPORARY: &str = ".tmp-";
+pub const TEMPORARY: &str = ".tmp-";
 
 /// Puts `bytes` at `path` whole or not at all: a temporary file in the same folder, synced, then renamed over `path`.
 ///
@@ -62,6 +65,112 @@ pub fn remove_leftovers(folder: &Path) {
     }
 }
 
+/// A name for a folder, of characters that every file system takes, and not too many. One that had to be changed for that ends in a digest
+/// of what it stands for, so that no two share one.
+pub fn folder_name(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if ":/".contains(c) { '_' } else { c }).collect();
+    let kept = |c: char| if c.is_ascii_alphanumeric() || "._=,+-%".contains(c) { c } else { '_' };
+    // File systems take 255 bytes; what it stands for is in run.json.
+    let name: String = plain.chars().map(kept).take(200).collect();
+    if name == plain {
+        return name;
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    format!("{name}~{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
+}
+
+/// The files that this program reads again: none of them is ever an output of another command.
+const RECORDS: [&str; 10] = [
+    "run.json",
+    "metrics.csv",
+    "steps.csv",
+    "events.jsonl",
+    "weights.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+    "comparison.csv",
+    "range.csv",
+    "find.json",
+];
+
+/// What tells a folder of a run, a checkpoint, a comparison or a range test from others.
+const MARKS: [&str; 4] = ["run.json", "state.json", "comparison.csv", "find.json"];
+
+/// Refuses outputs that would overwrite one of `sources`, a file of a run, or one another.
+///
+/// # Errors
+/// The first such output, and what it would overwrite.
+pub fn check_outputs(outputs: &[PathBuf], sources: &[PathBuf]) -> Result<(), Usage> {
+    for (place, output) in outputs.iter().enumerate() {
+        if sources.iter().any(|source| same_file(output, source)) {
+            return usage!(
+                "{} is read by this command and would be overwritten; name another output",
+                output.display()
+            );
+        }
+        if is_record(output) {
+            return usage!("{} is a file of a run and would be overwritten; name another output", output.display());
+        }
+        if outputs[..place].iter().any(|other| same_file(output, other)) {
+            return usage!("{} would be written twice; name two outputs", output.display());
+        }
+    }
+    Ok(())
+}
+
+/// Whether two paths name one file, through links too. One that is not there yet is told by its folder and name.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let inode =
+            |path: &Path| path.metadata().ok().filter(|found| found.is_file()).map(|found| (found.dev(), found.ino()));
+        if let (Some(a), Some(b)) = (inode(a), inode(b)) {
+            return a == b;
+        }
+    }
+    let full = |path: &Path| full_path(path).unwrap_or_else(|| path.to_path_buf());
+    full(a) == full(b)
+}
+
+fn full_path(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    })
+}
+
+fn is_record(path: &Path) -> bool {
+    let Some(target) = path.canonicalize().ok().filter(|target| target.is_file()) else { return false };
+    let named = target.file_name().is_some_and(|name| RECORDS.iter().any(|record| name == *record));
+    named && MARKS.iter().any(|mark| target.with_file_name(mark).is_file())
+}
+
+/// Bytes of all files below `folder`; of one with several names, once.
+pub fn disk_size(folder: &Path) -> u64 {
+    fn add(folder: &Path, seen: &mut HashSet<(u64, u64)>) -> u64 {
+        let entries = folder.read_dir().into_iter().flatten().flatten();
+        let size = |entry: std::fs::DirEntry| match entry.metadata() {
+            Ok(found) if found.is_dir() => add(&entry.path(), seen),
+            Ok(found) if found.is_file() && is_first(&found, seen) => found.len(),
+            _ => 0,
+        };
+        entries.map(size).sum()
+    }
+    add(folder, &mut HashSet::new())
+}
+
+#[cfg(unix)]
+fn is_first(found: &std::fs::Metadata, seen: &mut HashSet<(u64, u64)>) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    found.nlink() == 1 || seen.insert((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_first(_found: &std::fs::Metadata, _seen: &mut HashSet<(u64, u64)>) -> bool {
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +200,47 @@ mod tests {
         replace_file(&path("null"), b"gone").unwrap();
         assert!(Path::new("/dev/null").metadata().unwrap().file_type().is_char_device());
         assert!(path("null").is_symlink());
+    }
+
+    #[test]
+    fn a_name_too_long_or_of_odd_characters_is_shortened_and_stays_unlike_any_other() {
+        assert_eq!(folder_name("sgd:momentum=0.9/step_lr=0.1"), "sgd_momentum=0.9_step_lr=0.1");
+        let long = |last: char| folder_name(&format!("{}{last}", "x".repeat(300)));
+        assert!(long('a').len() < 210 && long('a') != long('b'));
+        assert_ne!(folder_name("expr:lr*1"), folder_name("expr:lr^1"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_output_that_is_a_source_a_file_of_a_run_or_another_output_is_refused_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["run.json", "steps.csv", "notes.csv", "source.csv"] {
+            std::fs::write(path(name), "old").unwrap();
+        }
+        std::os::unix::fs::symlink(path("source.csv"), path("link.csv")).unwrap();
+        std::fs::hard_link(path("source.csv"), path("twin.csv")).unwrap();
+        std::os::unix::fs::symlink(path("steps.csv"), path("steps-link.csv")).unwrap();
+        let sources = [path("source.csv")];
+        let dotted = folder.path().join(".").join("source.csv");
+        for output in
+            [path("source.csv"), dotted, path("link.csv"), path("twin.csv"), path("steps.csv"), path("steps-link.csv")]
+        {
+            assert!(check_outputs(&[output.clone()], &sources).is_err(), "{}", output.display());
+        }
+        assert!(check_outputs(&[path("notes.csv"), path("new.csv")], &sources).is_ok());
+        assert!(check_outputs(&[path("new.csv"), path("./new.csv")], &sources).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_two_names_takes_up_its_size_once() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a/one"), [0; 1000]).unwrap();
+        std::fs::hard_link(folder.path().join("a/one"), folder.path().join("two")).unwrap();
+        std::fs::write(folder.path().join("three"), [0; 20]).unwrap();
+        assert_eq!(disk_size(folder.path()), 1020);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// A row of a CSV with a fixed header.
 ///
@@ -91,6 +91,17 @@ pub struct ComparisonRow {
     pub test_accuracy: Option<f64>,
     pub seconds: Option<f64>,
     pub status: Status,
+}
+
+impl ComparisonRow {
+    /// The run's folder in that of its comparison; `None` where its name would lead out of it.
+    pub fn folder(&self, comparison: &Path) -> Option<PathBuf> {
+        let name = Path::new(&self.run);
+        let mut parts = name.components();
+        let single =
+            matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name.as_os_str());
+        single.then(|| comparison.join("runs").join(name))
+    }
 }
 
 impl Row for ComparisonRow {
@@ -179,22 +190,23 @@ impl<T: Row> RowWriter<T> {
     /// The file has fewer rows, or is of another kind; the line names it.
     pub fn reopen(path: &Path, rows: u64) -> anyhow::Result<Self> {
         let header = format!("{}\n", T::HEADER.join(","));
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        let (bytes, edited) = match std::fs::read(path) {
+            Ok(bytes) => plain(bytes),
+            Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => (Vec::new(), false),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
         if rows == 0 && header.as_bytes().starts_with(&bytes) {
             return Self::create(path);
         }
-        if !bytes.starts_with(header.as_bytes()) {
-            bail!("{}: row 0, the header, is not `{}`", path.display(), header.trim_end());
-        }
+        check_header::<T>(&bytes).with_context(|| path.display().to_string())?;
         // No cell of these files holds a line break.
         let ends = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at as u64 + 1);
         let Some(end) = ends.clone().nth(usize::try_from(rows)?) else {
             bail!("{} has {} whole rows, but the checkpoint was made after {rows}", path.display(), ends.count() - 1);
         };
+        if edited {
+            replace_file(path, &bytes)?;
+        }
         let open = || -> std::io::Result<File> {
             let mut file = File::options().write(true).open(path)?;
             file.set_len(end)?;
@@ -252,16 +264,12 @@ pub fn read_good_rows<T: Row>(path: &Path) -> (Vec<T>, Option<anyhow::Error>) {
 }
 
 fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<()> {
-    let bytes = std::fs::read(path)?;
+    let (bytes, _) = plain(std::fs::read(path)?);
     if bytes.is_empty() {
         bail!("the file is empty, expected the header `{}`", T::HEADER.join(","));
     }
+    check_header::<T>(&bytes)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
-    let header = reader.headers().map_err(|_| anyhow!("row 0, the header, is not text"))?.clone();
-    if !header.iter().eq(T::HEADER.iter().copied()) {
-        let found: String = header.iter().collect::<Vec<_>>().join(",").chars().take(80).collect();
-        bail!("row 0, the header, is `{}`, expected `{}`", found.escape_debug(), T::HEADER.join(","));
-    }
     let mut record = csv::StringRecord::new();
     let mut number = 0;
     loop {
@@ -280,6 +288,37 @@ fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<()> {
         rows.push(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, T::HEADER))?);
     }
     Ok(())
+}
+
+/// The bytes without what a spreadsheet or an editor adds when it saves the same rows: a byte order mark, and CRLF for each line end. Says
+/// whether there was any.
+fn plain(bytes: Vec<u8>) -> (Vec<u8>, bool) {
+    let rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    if rest.len() == bytes.len() && !rest.contains(&b'\r') {
+        return (bytes, false);
+    }
+    let mut kept = Vec::with_capacity(rest.len());
+    for (at, &byte) in rest.iter().enumerate() {
+        if byte != b'\r' || rest.get(at + 1) != Some(&b'\n') {
+            kept.push(byte);
+        }
+    }
+    let changed = kept.len() != bytes.len();
+    (kept, changed)
+}
+
+/// What a message shows of a header at most: our longest one, and some more.
+const LONGEST_HEADER: usize = 240;
+
+/// Holds the first line to the header of `T`: the one reading of it, for those who read rows and for those who append some.
+fn check_header<T: Row>(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    let header = reader.headers().map_err(|_| anyhow!("row 0, the header, is not text"))?;
+    if header.iter().eq(T::HEADER.iter().copied()) {
+        return Ok(());
+    }
+    let found: String = header.iter().collect::<Vec<_>>().join(",").chars().take(LONGEST_HEADER).collect();
+    bail!("row 0, the header, is `{}`, expected `{}`", found.escape_debug(), T::HEADER.join(","))
 }
 
 /// Which cell of the row is not what its column holds.

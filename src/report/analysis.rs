@@ -118,7 +118,7 @@ fn verdict(entrant: &Entrant<'_>, name: &str, best: Option<&str>, behind: Option
     let Some(difference) = behind else { return format!("no finished seed in common with {best}") };
     let points = difference.mean * 100.0;
     match (difference.interval, difference.needed) {
-        (None, _) => format!("{points:.1} points behind {best} with one seed: n = 1 tells nothing about other seeds"),
+        (None, _) => format!("{} {best} with one seed: n = 1 tells nothing about other seeds", apart(points)),
         (Some(interval), _) if interval.excludes_zero() => {
             let half = interval.half_width * 100.0;
             format!("{best} beats it by {points:.1} ± {half:.1} points (n = {})", interval.n)
@@ -127,6 +127,16 @@ fn verdict(entrant: &Entrant<'_>, name: &str, best: Option<&str>, behind: Option
             format!("not separable from {best} with n = {}; about {needed} seeds would be needed", interval.n)
         }
         (Some(interval), None) => format!("not separable from {best} with n = {}, nor with 10,000", interval.n),
+    }
+}
+
+/// `0.3 points behind`: how far an entrant is from the best, which is ahead of it by so many points.
+fn apart(points: f64) -> String {
+    let shown = format!("{:.1}", points.abs());
+    match points {
+        _ if shown == "0.0" => "level with".into(),
+        points if points < 0.0 => format!("{shown} points ahead of"),
+        _ => format!("{shown} points behind"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::chart::{Figure, Mark, Panel, Scale, Series};
 use super::entrants::{Entrant, Summary, entrants, names};
+use super::load::within;
 use crate::record::{Change, ComparisonRow, EpochRow, read_good_rows};
 use crate::stats::quantile;
 use std::collections::HashMap;
@@ -28,12 +29,15 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
         None if rows.is_empty() => anyhow::bail!("{}: no run in it", path.display()),
         None => {}
     }
+    let (rows, outside) = within(folder, rows);
+    complaints.extend(outside);
     let mut metrics = HashMap::new();
-    for row in &rows {
-        let (epochs, complaint) = read_good_rows::<EpochRow>(&folder.join("runs").join(&row.run).join("metrics.csv"));
+    for (path, row) in &rows {
+        let (epochs, complaint) = read_good_rows::<EpochRow>(&path.join("metrics.csv"));
         complaints.extend(complaint.map(|error| format!("{error:#}")));
         metrics.insert(row.run.clone(), epochs);
     }
+    let rows: Vec<ComparisonRow> = rows.into_iter().map(|(_, row)| row).collect();
     Ok(Comparison { figure: figure(&entrants(&rows), &metrics, title), complaints })
 }
 

@@ -1,8 +1,11 @@
 //! Runs that differ in their seed only are one entrant.
 
+use crate::optim::OptimizerSpec;
 use crate::record::{ComparisonRow, Status};
-use crate::schedule::Semantics;
+use crate::schedule::{Semantics, Spec};
 use crate::stats::{mean, median, standard_deviation};
+use crate::usage::one_line;
+use std::collections::HashMap;
 
 /// All runs of one optimizer, schedule, semantics and base rate, in one setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +14,8 @@ pub struct Entrant<'a> {
     pub schedule: &'a str,
     pub semantics: Semantics,
     pub lr: f64,
+    /// The highest rate that any of the runs was trained with, as far as that is known; else the base rate.
+    pub rate: f64,
     /// What else tells these runs from others that are shown with them: `epochs=30 model=resnet9`; empty where nothing does.
     pub setting: &'a str,
     /// One a seed.
@@ -65,6 +70,13 @@ impl<'a> Entrant<'a> {
     }
 }
 
+/// What an optimizer under a schedule is, the same for every way to write it. What cannot be read is itself.
+pub fn identity(row: &ComparisonRow) -> (String, String) {
+    let optimizer = row.optimizer.parse().map(|spec: OptimizerSpec| spec.canonical(row.semantics));
+    let schedule = row.schedule.parse().map(|spec: Spec| spec.canonical(row.lr));
+    (optimizer.unwrap_or_else(|_| row.optimizer.clone()), schedule.unwrap_or_else(|_| row.schedule.clone()))
+}
+
 /// The entrants, the best validation accuracy first; those without one last, in the order they came.
 pub fn entrants(rows: &[ComparisonRow]) -> Vec<Entrant<'_>> {
     entrants_of(rows.iter().map(|row| (row, "")))
@@ -73,19 +85,19 @@ pub fn entrants(rows: &[ComparisonRow]) -> Vec<Entrant<'_>> {
 /// As [`entrants`], for runs of several settings.
 pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>) -> Vec<Entrant<'a>> {
     let mut entrants: Vec<Entrant<'a>> = Vec::new();
+    // By what tells them apart, the place in the list.
+    let mut places = HashMap::new();
     for (row, setting) in runs {
-        let same = |e: &&mut Entrant<'_>| {
-            (e.optimizer, e.schedule, e.semantics) == (row.optimizer.as_str(), row.schedule.as_str(), row.semantics)
-                && e.lr.to_bits() == row.lr.to_bits()
-                && e.setting == setting
-        };
-        match entrants.iter_mut().find(same) {
+        let key = (identity(row), row.semantics.name(), row.lr.to_bits(), setting);
+        let place = *places.entry(key).or_insert(entrants.len());
+        match entrants.get_mut(place) {
             Some(entrant) => entrant.runs.push(row),
             None => entrants.push(Entrant {
                 optimizer: &row.optimizer,
                 schedule: &row.schedule,
                 semantics: row.semantics,
                 lr: row.lr,
+                rate: row.lr,
                 setting,
                 runs: vec![row],
             }),
@@ -113,7 +125,8 @@ pub fn names(entrants: &[Entrant<'_>]) -> Vec<String> {
             if !entrant.setting.is_empty() {
                 name.push_str(&format!(" [{}]", entrant.setting));
             }
-            name
+            // From files that may hold anything, and on their way to terminals and pages.
+            one_line(&name)
         })
         .collect()
 }

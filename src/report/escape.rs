@@ -1,4 +1,6 @@
-//! Text from files, made safe for XML and HTML.
+//! Text from files, made safe for XML, HTML, Markdown and spreadsheets.
+
+use crate::usage::one_line;
 
 /// Text for XML and HTML; control characters, which XML forbids, become spaces.
 pub fn escape(text: &str) -> String {
@@ -15,6 +17,31 @@ pub fn escape(text: &str) -> String {
     })
 }
 
+/// Text for a line or a table cell of Markdown: no markup, no HTML, no end of the cell.
+pub fn markdown(text: &str) -> String {
+    one_line(text).chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '[' | ']' | '|' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+/// A name for Markdown, as code where that is safe: in code no character can be escaped but `|`, and an old converter may take HTML for HTML.
+pub fn markdown_name(name: &str) -> String {
+    let name = one_line(name);
+    if name.contains(['<', '&', '`', '\\']) { markdown(&name) } else { format!("`{}`", name.replace('|', "\\|")) }
+}
+
+/// Text for a cell of a CSV that a spreadsheet may open: what begins like a formula is marked as text.
+pub fn csv_text(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text.to_string() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,5 +49,20 @@ mod tests {
     #[test]
     fn a_name_cannot_break_out_of_the_markup() {
         assert_eq!(escape("<script>&\"\u{0}"), "&lt;script&gt;&amp;&quot; ");
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_markdown() {
+        assert_eq!(markdown_name("sgd/halve:when=loss>=0.2|x"), "`sgd/halve:when=loss>=0.2\\|x`");
+        assert_eq!(markdown_name("a`<img src=x>`\nb"), "a\\`&lt;img src=x&gt;\\` b");
+        assert_eq!(markdown("[x](y) *z* | \\"), "\\[x\\](y) \\*z\\* \\| \\\\");
+    }
+
+    #[test]
+    fn a_cell_is_no_formula() {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+            assert_eq!(csv_text(text), format!("'{text}"));
+        }
+        assert_eq!(csv_text("sgd/cosine"), "sgd/cosine");
     }
 }

@@ -1,18 +1,66 @@
-//! The files of a report: the page, and what is wanted beside it.
+//! The files of a report: the page, or what else the name of the output asks for, and what is wanted beside it.
 
 use super::analysis::{Analysis, analyse, summary};
 use super::comparison;
 use super::entrants::{Entrant, Summary};
+use super::escape::{csv_text, markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
 use super::range::{self, RangeTests};
 use super::table;
-use crate::record::{now, replace_file};
+use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
+use crate::usage;
+use crate::usage::{Usage, shortened};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What is written beside the page, under its name.
+/// What a file of a report holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The page.
+    Html,
+    /// The curves.
+    Png,
+    /// The curves.
+    Svg,
+    /// The table and the verdicts.
+    Md,
+    /// One row an entrant.
+    Csv,
+}
+
+impl Form {
+    /// As the name of the output ends; the page where it ends in nothing.
+    ///
+    /// # Errors
+    /// Another ending.
+    pub fn of(output: &Path) -> Result<Self, Usage> {
+        match output.extension().map(|ending| ending.to_string_lossy().to_lowercase()).as_deref() {
+            None | Some("html" | "htm") => Ok(Form::Html),
+            Some("png") => Ok(Form::Png),
+            Some("svg") => Ok(Form::Svg),
+            Some("md") => Ok(Form::Md),
+            Some("csv") => Ok(Form::Csv),
+            Some(_) => {
+                let name = output.display().to_string();
+                usage!("--output must end in .html, .png, .svg, .md or .csv, got `{}`", shortened(&name))
+            }
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Form::Html => "html",
+            Form::Png => "png",
+            Form::Svg => "svg",
+            Form::Md => "md",
+            Form::Csv => "csv",
+        }
+    }
+}
+
+/// What is written beside the output, under its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Beside {
     /// The curves.
@@ -25,12 +73,21 @@ pub struct Beside {
     pub csv: bool,
 }
 
-/// Writes the page to `output`, each file whole or not at all, and gives the files that were written.
+/// The files to write, the output first: what it asks for itself is written once.
+fn files(output: &Path, beside: Beside) -> Result<Vec<(PathBuf, Form)>, Usage> {
+    let form = Form::of(output)?;
+    let wanted = [(beside.png, Form::Png), (beside.svg, Form::Svg), (beside.md, Form::Md), (beside.csv, Form::Csv)];
+    let more = wanted.into_iter().filter(|(wanted, other)| *wanted && *other != form);
+    let more = more.map(|(_, form)| (output.with_extension(form.ending()), form));
+    Ok(std::iter::once((output.to_path_buf(), form)).chain(more).collect())
+}
+
+/// Writes the page, or what else the name of `output` ends in, each file whole or not at all, and gives the files that were written.
 ///
 /// `folders` is where `loaded` came from, for the head of the page; `target` is a validation accuracy to measure the way to.
 ///
 /// # Errors
-/// A file cannot be written; the line names it.
+/// A file cannot be written, or would overwrite one that was read; the line names it.
 pub fn write(
     loaded: &Loaded,
     folders: &[PathBuf],
@@ -38,6 +95,9 @@ pub fn write(
     beside: Beside,
     target: Option<f64>,
 ) -> anyhow::Result<Vec<PathBuf>> {
+    let files = files(output, beside)?;
+    let written: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+    check_outputs(&written, &loaded.files)?;
     let metrics = loaded.metrics();
     let entrants = loaded.entrants();
     let analyses = analyse(&entrants, &metrics, target);
@@ -61,27 +121,26 @@ pub fn write(
         figure: &figure,
         target,
     };
-    let mut written = vec![output.to_path_buf()];
-    replace_file(output, page.html().as_bytes())?;
-    let mut put = |wanted: bool, extension: &str, bytes: &dyn Fn() -> anyhow::Result<Vec<u8>>| {
-        if !wanted {
-            return Ok(());
-        }
-        written.push(output.with_extension(extension));
-        replace_file(&output.with_extension(extension), &bytes()?)
-    };
-    put(beside.png, "png", &|| picture.png())?;
-    put(beside.svg, "svg", &|| Ok(picture.svg()?.into_bytes()))?;
-    put(beside.md, "md", &|| {
-        let ranges = loaded.ranges.iter().zip(&said).map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
-        Ok((markdown(&title, &summary, &analyses) + &ranges.collect::<String>()).into_bytes())
-    })?;
-    put(beside.csv, "csv", &|| csv(&analyses))?;
+    for (path, form) in &files {
+        let bytes = match form {
+            Form::Html => page.html().into_bytes(),
+            Form::Png => picture.png()?,
+            Form::Svg => picture.svg()?.into_bytes(),
+            Form::Md => {
+                let ranges = loaded.ranges.iter().zip(&said);
+                let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
+                (markdown(&title, &summary, &analyses) + &ranges.collect::<String>()).into_bytes()
+            }
+            Form::Csv => csv(&analyses)?,
+        };
+        replace_file(path, &bytes)?;
+    }
     Ok(written)
 }
 
 /// The table of the entrants, and the verdict on each.
 fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
+    let (title, summary) = (text(title), text(summary));
     if analyses.is_empty() {
         return format!("# {title}\n\n{summary}\n");
     }
@@ -89,8 +148,9 @@ fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
     let mut out = format!("# {title}\n\n{summary}\n\n{}", table::markdown(&entrants));
     out.push('\n');
     for analysis in analyses {
-        let _ = writeln!(out, "- `{}`: {}", analysis.name, analysis.verdict);
+        let _ = writeln!(out, "- {}: {}", markdown_name(&analysis.name), text(&analysis.verdict));
     }
+    let _ = writeln!(out, "\n{}", text(&table::legend(analyses)));
     out
 }
 
@@ -129,9 +189,9 @@ fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
         let deviation = |summary: Option<Summary>| cell(summary.and_then(|s| s.deviation));
         let interval = a.behind_best.and_then(|difference| difference.interval);
         writer.write_record([
-            a.name.clone(),
-            a.entrant.optimizer.to_string(),
-            a.entrant.schedule.to_string(),
+            csv_text(&a.name),
+            csv_text(a.entrant.optimizer),
+            csv_text(a.entrant.schedule),
             super::entrants::semantics_name(a.entrant.semantics).to_string(),
             cell(Some(a.entrant.lr).filter(|lr| lr.is_finite())),
             a.entrant.finished().count().to_string(),
@@ -152,7 +212,7 @@ fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
             a.target.map_or(String::new(), |target| target.reached.to_string()),
             cell(a.target.and_then(|target| target.steps)),
             cell(a.target.and_then(|target| target.seconds)),
-            a.verdict.clone(),
+            csv_text(&a.verdict),
         ])?;
     }
     Ok(writer.into_inner()?)

@@ -129,8 +129,8 @@ impl Page<'_> {
             column("n", &|a| number(Some(a.entrant.finished().count() as f64))),
             column("verdict", &|a| format!("<td class=w>{}</td>", escape(&a.verdict))),
             column("test %", &|a| share(a.test_accuracy)),
-            column("lr", &|a| number(Some(a.entrant.lr).filter(|lr| lr.is_finite()))),
-            column("best validation %", &|a| share(a.best_val_accuracy)),
+            column("lr", &|a| number(Some(a.entrant.rate).filter(|rate| rate.is_finite()).map(digits))),
+            column("best epoch's validation %", &|a| share(a.best_val_accuracy)),
             column("best epoch", &|a| number(a.best_epoch)),
             column("rate at best", &|a| number(a.rate_at_best)),
             column("gap, points", &|a| share(a.gap)),
@@ -150,10 +150,10 @@ impl Page<'_> {
         let row =
             |i: usize| format!("<tr>{}</tr>\n", columns.iter().map(|column| column.1[i].as_str()).collect::<String>());
         let rows: String = (0..self.analyses.len()).map(row).collect();
-        let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent; accuracies of the last epoch unless it says \
-             best. Validation chooses, test is looked at once, at the end. Gap: training − validation accuracy. Area: the mean validation \
+        let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent; accuracies of the weights after the \
+             last epoch unless it says best: those of the best epoch were not tested. Lr: the highest rate that was applied. Validation chooses, test is looked at once, at the end. Gap: training − validation accuracy. Area: the mean validation \
              accuracy over the epochs. Verdicts compare each entrant with the best over the seeds that both have finished (paired \
-             differences, 95 % t-interval). The best was picked by the same figures, and of many intervals of 95 % some miss by chance: a \
+             differences, 95 % t-interval: ± in a verdict is half its width). The best was picked by the same figures, and of many intervals of 95 % some miss by chance: a \
              narrow win is worth more seeds.</p>";
         format!("{}{notes}", table("Entrants, best validation accuracy first", &heads, &rows))
     }
@@ -272,6 +272,11 @@ pub fn number_cell(value: Option<f64>, text: String) -> String {
 fn status_cell(status: &str) -> String {
     let class = if status == "finished" { "status" } else { "status other" };
     format!("<td class=w><span class=\"{class}\">{}</span></td>", escape(status))
+}
+
+/// Four significant digits: a peak between two steps is not met exactly.
+fn digits(rate: f64) -> f64 {
+    format!("{rate:.3e}").parse().unwrap_or(rate)
 }
 
 /// A number for a cell: `0.1`, `1.76e-13`.

@@ -1,9 +1,10 @@
 //! Finds runs, comparisons and range tests below folders, and reads what can be read of them.
 
-use super::entrants::{Entrant, entrants_of};
+use super::entrants::{Entrant, entrants_of, identity};
 use super::range::RangeTests;
 use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, read_good_rows};
-use crate::schedule::Semantics;
+use crate::schedule::{Schedule, Semantics, Setting};
+use crate::usage::shortened;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct Loaded {
     pub ranges: Vec<RangeTests>,
     /// One line for each file that could not be read, or not whole.
     pub complaints: Vec<String>,
+    /// What was read: no output may overwrite it.
+    pub files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +54,44 @@ impl LoadedRun {
     }
 }
 
+/// Steps at which the rate of a run is looked at: of a longer one, as many that are evenly spread.
+const MOST_STEPS: u64 = 100_000;
+
+impl LoadedRun {
+    /// The highest rate of the steps that were made: from the schedule, which knows each of them, or, where the run was changed by hand or its
+    /// schedule cannot be read, of the last steps of its epochs. `None` where it is not known.
+    fn highest_rate(&self) -> Option<f64> {
+        let (first, last) = (self.metrics.first()?, self.metrics.last()?);
+        let logged =
+            self.metrics.iter().map(|row| row.learning_rate).filter(|rate| rate.is_finite()).reduce(f64::max)?;
+        let planned = || {
+            let setting = Setting {
+                learning_rate: self.row.lr,
+                semantics: self.row.semantics,
+                steps_per_epoch: first.step / (first.epoch + 1),
+                epochs: self.row.epochs,
+            };
+            if setting.steps_per_epoch == 0
+                || self.row.epochs.checked_mul(setting.steps_per_epoch)? > MOST_STEPS_OF_A_RUN
+            {
+                return None;
+            }
+            let schedule = Schedule::build(&self.row.schedule.parse().ok()?, &setting).ok()?;
+            // Of one that listens to metrics only the first epoch is known before it has heard any.
+            let known = if schedule.listens_to().is_empty() { last.step } else { first.step };
+            let stride = (known / MOST_STEPS).max(1) as usize;
+            (0..known).step_by(stride).map(|step| schedule.at(step).learning_rate).reduce(f64::max)
+        };
+        // An epoch that the run broke off in does not tell how long it is.
+        let whole = self.metrics.len() > 1 || self.row.status == Status::Finished;
+        let planned = if whole && self.changes.is_empty() { planned() } else { None };
+        Some(planned.map_or(logged, |planned| planned.max(logged)))
+    }
+}
+
+/// A schedule of more steps takes too long to look through.
+const MOST_STEPS_OF_A_RUN: u64 = 2_000_000;
+
 impl Loaded {
     /// The epochs of each run, by its folder.
     pub fn metrics(&self) -> HashMap<String, Vec<EpochRow>> {
@@ -64,7 +105,14 @@ impl Loaded {
 
     /// The entrants of all runs, the best first.
     pub fn entrants(&self) -> Vec<Entrant<'_>> {
-        entrants_of(self.runs.iter().map(|run| (&run.row, run.setting.as_str())))
+        let mut entrants = entrants_of(self.runs.iter().map(|run| (&run.row, run.setting.as_str())));
+        let rates: HashMap<&str, f64> =
+            self.runs.iter().filter_map(|run| Some((run.row.run.as_str(), run.highest_rate()?))).collect();
+        for entrant in &mut entrants {
+            let known = entrant.runs.iter().filter_map(|run| rates.get(run.run.as_str()));
+            entrant.rate = known.copied().reduce(f64::max).unwrap_or(entrant.rate);
+        }
+        entrants
     }
 
     /// `cnn on cifar10, 10 epochs`: what all runs have in common; empty where that is nothing.
@@ -120,8 +168,10 @@ fn walk(folder: &Path, depth: usize, loaded: &mut Loaded) {
     }
     let mut in_comparison = BTreeSet::new();
     if folder.join("comparison.csv").is_file() {
-        for row in read::<ComparisonRow>(&folder.join("comparison.csv"), loaded) {
-            let path = folder.join("runs").join(&row.run);
+        let rows = read::<ComparisonRow>(&folder.join("comparison.csv"), loaded);
+        let (rows, complaints) = within(folder, rows);
+        loaded.complaints.extend(complaints);
+        for (path, row) in rows {
             in_comparison.insert(path.clone());
             load_run(&path, Some(row), loaded);
         }
@@ -144,6 +194,22 @@ fn walk(folder: &Path, depth: usize, loaded: &mut Loaded) {
     }
 }
 
+/// The rows of a comparison with the folders of their runs, and one line for each whose name leads out of the comparison.
+pub(super) fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathBuf, ComparisonRow)>, Vec<String>) {
+    let (mut inside, mut complaints) = (Vec::new(), Vec::new());
+    for row in rows {
+        match row.folder(comparison) {
+            Some(path) => inside.push((path, row)),
+            None => complaints.push(format!(
+                "{}: the run `{}` is not a folder of this comparison, left out",
+                comparison.join("comparison.csv").display(),
+                shortened(&row.run)
+            )),
+        }
+    }
+    (inside, complaints)
+}
+
 /// `seed-N` belongs to the tests of other seeds beside it.
 fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
     let test = folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
@@ -157,6 +223,7 @@ fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
 
 fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
     let (rows, complaint) = read_good_rows(path);
+    loaded.files.push(path.to_path_buf());
     loaded.complaints.extend(complaint.map(|error| format!("{error:#}")));
     rows
 }
@@ -165,6 +232,7 @@ fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
 fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     let path = folder.join("run.json");
     let info = if path.is_file() {
+        loaded.files.push(path.clone());
         RunInfo::read(&path).map_err(|error| loaded.complaints.push(format!("{error:#}"))).ok()
     } else {
         None
@@ -309,8 +377,7 @@ fn drop_repetitions(loaded: &mut Loaded) {
     let mut complaints = Vec::new();
     loaded.runs.retain(|run| {
         let row = &run.row;
-        let key =
-            (row.optimizer.clone(), row.schedule.clone(), format!("{:?}", row.semantics), row.lr.to_bits(), row.seed);
+        let key = (identity(row), row.semantics.name(), row.lr.to_bits(), row.seed);
         match seen.insert((key, run.config.clone()), row.run.clone()) {
             Some(first) if row.optimizer != "unknown" => {
                 complaints.push(format!("{}: the same run as {first}, left out", row.run));

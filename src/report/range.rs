@@ -1,7 +1,7 @@
 //! Range tests: what they suggest, as a picture, as a table and for the page.
 
 use super::chart::{Figure, Mark, Panel, Scale, Series, Style};
-use super::escape::escape;
+use super::escape::{escape, markdown as markdown_text};
 use super::html::{number_cell, numbers, table};
 use crate::record::RangeRow;
 use crate::stats::suggest::{Combined, Method, Point, combine, headline, range, show, suggest};
@@ -138,13 +138,15 @@ impl RangeTests {
 
 /// The suggestions as Markdown.
 pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
-    let mut out =
-        format!("## Range test {}\n\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n", tests.name);
+    let mut out = format!(
+        "## Range test {}\n\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n",
+        markdown_text(&tests.name)
+    );
     for one in suggestions {
         let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
-        let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), reason(one));
+        let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
     }
-    let _ = writeln!(out, "\n{}", verdict(suggestions).join(" "));
+    let _ = writeln!(out, "\n{}", markdown_text(&verdict(suggestions).join(" ")));
     out
 }
 

@@ -1,6 +1,8 @@
 //! The comparison as a table: for the terminal, and as Markdown.
 
+use super::analysis::Analysis;
 use super::entrants::{Entrant, Summary, entrants, names};
+use super::escape::markdown_name;
 use crate::record::ComparisonRow;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -22,9 +24,13 @@ struct Column {
 /// not fit is continued on the next line; where the terminal is narrow,
 /// best accuracy, rate, time and best epoch are left out, in this order.
 pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
-    let entrants = entrants(rows);
-    let names = names(&entrants);
-    let mut columns = columns(&entrants);
+    terminal_of(&entrants(rows), width)
+}
+
+/// As [`terminal`], for entrants whose runs have been read.
+pub fn terminal_of(entrants: &[Entrant<'_>], width: usize) -> String {
+    let names = names(entrants);
+    let mut columns = columns(entrants);
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("entrant".len());
     let widths = |columns: &[Column]| columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
     while width < widths(&columns) + longest.min(19) {
@@ -75,13 +81,29 @@ pub fn markdown(entrants: &[Entrant<'_>]) -> String {
         out.push_str(if column.header == "status" { " --- |" } else { " ---: |" });
     }
     for (i, name) in names(entrants).iter().enumerate() {
-        let _ = write!(out, "\n| `{}` |", name.replace('|', "\\|"));
+        let _ = write!(out, "\n| {} |", markdown_name(name));
         for column in &columns {
             let _ = write!(out, " {} |", column.cells[i]);
         }
     }
     out.push('\n');
     out
+}
+
+/// What the columns and the verdicts say, in a sentence each: of the table in a terminal and in Markdown.
+pub fn legend(analyses: &[Analysis<'_>]) -> String {
+    let mut text = String::from(
+        "lr: the highest rate that was applied. val % and test %: of the weights after the last epoch. best val %: the highest validation \
+         accuracy of any epoch (best ep, counted from 0); these weights were not tested.",
+    );
+    let summaries = analyses.iter().flat_map(|a| [a.val_accuracy, a.best_val_accuracy, a.test_accuracy]).flatten();
+    if summaries.into_iter().any(|summary| summary.deviation.is_some()) {
+        text.push_str(" ± in the table: one standard deviation over the n seeds.");
+    }
+    if analyses.iter().any(|a| a.behind_best.is_some_and(|difference| difference.interval.is_some())) {
+        text.push_str(" ± in a verdict: half the width of the 95 % interval of the difference.");
+    }
+    text
 }
 
 fn columns(entrants: &[Entrant<'_>]) -> Vec<Column> {
@@ -91,15 +113,21 @@ fn columns(entrants: &[Entrant<'_>]) -> Vec<Column> {
         dispensable,
     };
     vec![
-        column("lr", 3, &|e| format!("{}", e.lr)),
+        column("lr", 3, &|e| rate(e.rate)),
+        // These two are of the same weights; the best epoch is another matter, and stands apart.
         column("val %", 0, &|e| percent(e.summary(|run| run.val_accuracy))),
+        column("test %", 0, &|e| percent(e.summary(|run| run.test_accuracy))),
         column("n", 0, &|e| e.finished().count().to_string()),
         column("best val %", 4, &|e| percent(e.summary(|run| run.best_val_accuracy))),
         column("best ep", 1, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
-        column("test %", 0, &|e| percent(e.summary(|run| run.test_accuracy))),
         column("time", 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
         column("status", 0, &|e| e.status()),
     ]
+}
+
+/// A rate in four significant digits: a peak between two steps is not met exactly.
+fn rate(value: f64) -> String {
+    format!("{value:.3e}").parse::<f64>().unwrap_or(value).to_string()
 }
 
 /// `81.23 ± 0.42`, without the deviation where there is none.

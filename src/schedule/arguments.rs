@@ -5,7 +5,7 @@ use super::duration::{Duration, Unit};
 use super::spec::Part;
 use crate::spec::Parameter;
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 
 /// The parameters that every schedule takes besides its own.
 const UNIVERSAL: &[Parameter] = &[
@@ -68,7 +68,7 @@ impl Arguments<'_> {
 
     /// `step: drop-every must be {rule}, got {value}`.
     pub fn refuse<T>(&self, key: &str, rule: &str) -> Result<T, Usage> {
-        let (name, value) = (self.part.name(), self.text(key));
+        let (name, value) = (self.part.name(), shortened(self.text(key)));
         if value.is_empty() {
             usage!("{name}: {key} must be given: {rule}")
         } else {

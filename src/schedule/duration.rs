@@ -1,7 +1,7 @@
 //! A length of time in epochs, steps or percent.
 
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use std::fmt;
 
 /// `10`, `10ep`, `400st`, `30%`.
@@ -58,7 +58,7 @@ impl Duration {
         };
         match number.trim().parse::<f64>() {
             Ok(value) if value.is_finite() && value >= 0.0 => Ok(make(value)),
-            _ => usage!("must be a duration such as 10, 10ep, 400st or 30%, got `{text}`"),
+            _ => usage!("must be a duration such as 10, 10ep, 400st or 30%, got `{text}`", text = shortened(text)),
         }
     }
 

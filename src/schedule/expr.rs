@@ -2,7 +2,7 @@
 
 use super::{Formula, Kind, Rates, Semantics};
 use crate::spec::{Entry, Parameter};
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use exmex::{literal_matcher_from_pattern, BinOp, Express, FlatEx, FloatOpsFactory, MakeOperators, MatchLiteral, Operator};
 
 /// Any expression, as a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
@@ -108,7 +108,7 @@ pub(super) const KIND: Kind = Kind {
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         let text = a.text("expr");
-        let refuse = |problem: String| Usage(format!("expr: `{text}` {problem}"));
+        let refuse = |problem: String| Usage(format!("expr: `{}` {problem}", shortened(text)));
         let expression = FlatEx::<f64, Operators, Numbers>::parse(&infix_calls(&as_elsewhere(text)))
             .map_err(|error| refuse(format!("is no expression: {error}")))?;
         let find = |name: &String| match VARIABLES.iter().find(|(known, _)| known == name) {

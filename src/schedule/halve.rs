@@ -5,7 +5,7 @@ use super::arguments::Arguments;
 use super::duration::{Duration, Unit};
 use crate::spec::{Entry, Parameter};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use serde_json::Value;
 
 /// Multiply the rate once by `factor` when a condition first becomes true, for each condition.
@@ -113,13 +113,13 @@ fn read_condition(a: &Arguments, text: &str) -> Result<Condition, Usage> {
     let comparisons = [(">=", Comparison::AtLeast), ("<=", Comparison::AtMost), (">", Comparison::MoreThan), ("<", Comparison::LessThan)];
     let found = comparisons.iter().find_map(|&(sign, comparison)| Some((text.split_once(sign)?, comparison)));
     let Some(((name, number), comparison)) = found else {
-        return usage!("halve: when must be a condition such as epoch>=30 or val_accuracy>=0.8, got `{text}`");
+        return usage!("halve: when must be a condition such as epoch>=30 or val_accuracy>=0.8, got `{text}`", text = shortened(text));
     };
     let name = name.trim();
     let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name);
     if metric.is_none() && name != "epoch" {
         let names = ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"];
-        return usage!("halve: when knows {}, got `{text}`{}", names.join(", "), did_you_mean(name, names));
+        return usage!("halve: when knows {}, got `{text}`{}", names.join(", "), did_you_mean(name, names), text = shortened(text));
     }
     let threshold = if metric.is_none() {
         Duration::parse(number, Unit::Epochs)
@@ -129,7 +129,7 @@ fn read_condition(a: &Arguments, text: &str) -> Result<Condition, Usage> {
     } else {
         match number.trim().parse::<f64>() {
             Ok(threshold) if threshold.is_finite() => threshold,
-            _ => return usage!("halve: when must compare {name} with a number, got `{text}`"),
+            _ => return usage!("halve: when must compare {name} with a number, got `{text}`", text = shortened(text)),
         }
     };
     Ok(Condition { metric, comparison, threshold })

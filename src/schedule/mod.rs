@@ -32,7 +32,7 @@ pub use spec::Spec;
 
 use crate::spec::Entry;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use arguments::Arguments;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -169,7 +169,7 @@ impl Rates {
 }
 
 /// Where frameworks disagree, do as that one does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Semantics {
     #[default]
@@ -204,7 +204,7 @@ impl std::str::FromStr for Semantics {
     fn from_str(text: &str) -> Result<Self, Usage> {
         Self::ALL.into_iter().find(|semantics| semantics.name() == text).ok_or_else(|| {
             let hint = did_you_mean(text, Self::ALL.map(Self::name));
-            Usage(format!("semantics: `{text}` is none of native, torch, keras, optax{hint}"))
+            Usage(format!("semantics: `{text}` is none of native, torch, keras, optax{hint}", text = shortened(text)))
         })
     }
 }

@@ -5,7 +5,7 @@ use super::duration::Unit;
 use super::{KINDS, Kind, Semantics};
 use crate::spec::{Parameter, fields, is_key, unknown_key};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -74,6 +74,12 @@ impl Spec {
         spec
     }
 
+    /// What it means in a run with the base rate `lr`, the same for every way to write it: each parameter with its value, given or by default,
+    /// and each rate as a number.
+    pub fn canonical(&self, lr: f64) -> String {
+        self.parts.iter().map(|part| part.canonical(lr)).collect::<Vec<_>>().join(";")
+    }
+
     /// A spec from what stands on a command line: `--schedule step --factor 0.5` is `("step", [("factor", "0.5")])`.
     ///
     /// A flag replaces the value in the spec. In a sequence only a warm-up can be given by flags, and goes in front of the whole.
@@ -99,14 +105,19 @@ impl Part {
         let name = text.split(':').next().unwrap_or_default().trim();
         if name.is_empty() {
             return usage!(
-                "schedule: `{text}` has no name; write `name:key=value,key=value`, for example `step:factor=0.5`"
+                "schedule: `{text}` has no name; write `name:key=value,key=value`, for example `step:factor=0.5`",
+                text = shortened(text)
             );
         }
         let Some(kind) = KINDS.iter().find(|kind| kind.entry.name == name) else {
             let names = || KINDS.iter().map(|kind| kind.entry.name);
             let hint = did_you_mean(name, names());
             let all: Vec<_> = names().collect();
-            return usage!("there is no schedule `{name}`{hint} (there are: {})", all.join(", "));
+            return usage!(
+                "there is no schedule `{name}`{hint} (there are: {})",
+                all.join(", "),
+                name = shortened(name)
+            );
         };
         let mut part = Self { kind, values: Vec::new() };
         let switches: Vec<_> = part.parameters().filter(|p| p.switch).map(|p| p.name).collect();
@@ -130,7 +141,10 @@ impl Part {
             return usage!("{name}: {key} has no value");
         }
         if LISTS.contains(&key) && !value.split(',').all(is_item) {
-            return usage!("{name}: {key} must be values divided by commas, without brackets or names, got `{value}`");
+            return usage!(
+                "{name}: {key} must be values divided by commas, without brackets or names, got `{value}`",
+                value = shortened(&value)
+            );
         }
         match self.values.iter_mut().find(|(given, _)| *given == key) {
             Some((_, list)) if LISTS.contains(&key) => *list = format!("{list},{value}"),
@@ -167,6 +181,30 @@ impl Part {
     /// Whether the schedule has this parameter itself.
     pub(super) fn owns(&self, key: &str) -> bool {
         self.kind.entry.parameters.iter().any(|p| p.name == key)
+    }
+
+    /// See [`Spec::canonical`].
+    fn canonical(&self, base: f64) -> String {
+        let multiple = |text: &str, lr: f64| {
+            text.strip_suffix('x').and_then(|times| times.parse::<f64>().ok()).map(|times| times * lr)
+        };
+        let lr =
+            self.get("lr").map_or(Some(base), |text| multiple(text, base).or(text.parse().ok())).unwrap_or(f64::NAN);
+        let mut text = self.name().to_string();
+        for (parameter, value) in self.parameters().zip(self.meaning()) {
+            let value = match parameter.name {
+                "lr" => shortest(lr),
+                "expr" => value,
+                // No warm-up, whatever its unit.
+                "warmup" if value.trim_end_matches(['%', 'e', 'p', 's', 't']) == "0" => String::new(),
+                _ => {
+                    let item = |item: &str| multiple(item, lr).map_or(item.to_string(), shortest);
+                    value.split(',').map(item).collect::<Vec<_>>().join(",")
+                }
+            };
+            text.push_str(&format!(" {}={value}", parameter.name));
+        }
+        text
     }
 
     /// What it means: every parameter, given or not.

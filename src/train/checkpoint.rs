@@ -15,7 +15,7 @@ use super::position::Position;
 use crate::model::{Array, Parameters};
 use crate::optim::State;
 use crate::record::stop_at;
-use crate::record::sync_folder;
+use crate::record::{Keep, TEMPORARY, same_file, sync_folder};
 use crate::usage;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
@@ -257,6 +257,36 @@ pub fn forget_before(run: &Path) -> Result<()> {
     remove(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
+/// Leaves so much of the weights of a run that is over. The last checkpoint stays under `best`, too, where it is the best one and takes up no
+/// room of its own.
+pub fn retain(run: &Path, keep: Keep) -> Result<()> {
+    let folder = run.join(CHECKPOINTS);
+    let (last, best) = (folder.join(LAST).join(WEIGHTS), folder.join(BEST).join(WEIGHTS));
+    match keep {
+        Keep::All => Ok(()),
+        Keep::None => remove_all(run),
+        // Where no epoch was the best one, the last is all there is.
+        Keep::Best if !best.is_file() => Ok(()),
+        Keep::Best => {
+            forget_before(run)?;
+            if same_file(&last, &best) {
+                share(&last, &run.join(WEIGHTS)).with_context(|| format!("cannot write to {}", run.display()))
+            } else {
+                remove(&folder.join(LAST)).with_context(|| format!("cannot remove {}", folder.join(LAST).display()))
+            }
+        }
+    }
+}
+
+/// Makes `copy` another name of `file`, where both hold the same and the file system has links.
+fn share(file: &Path, copy: &Path) -> Result<()> {
+    let link = copy.with_file_name(format!("{TEMPORARY}{WEIGHTS}"));
+    if fs::read(file)? == fs::read(copy)? && fs::hard_link(file, &link).is_ok() {
+        fs::rename(&link, copy)?;
+    }
+    Ok(())
+}
+
 /// Removes all checkpoints of a run, and nothing else that may lie beside them.
 pub fn remove_all(run: &Path) -> Result<()> {
     let folder = run.join(CHECKPOINTS);
@@ -292,6 +322,11 @@ impl Found {
     /// Where it lies, in the folder of the run.
     pub fn folder(&self, run: &Path) -> PathBuf {
         run.join(CHECKPOINTS).join(self.name)
+    }
+
+    /// Whether it is the last one.
+    pub fn is_last(&self) -> bool {
+        self.name == LAST
     }
 
     /// Why it is not the last one, where it is not; `so` is what is done with this one instead: `going on from`.

@@ -1,7 +1,7 @@
 //! What reaches a run from outside while it goes on: signals and keys.
 
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -114,7 +114,8 @@ impl std::str::FromStr for Every {
         match every {
             Some(every) => Ok(every),
             None => usage!(
-                "checkpoint-every must be steps or a time above 0, such as 500st, 60s, 10min or 1h; got `{text}`"
+                "checkpoint-every must be steps or a time above 0, such as 500st, 60s, 10min or 1h; got `{text}`",
+                text = shortened(text)
             ),
         }
     }

@@ -12,7 +12,9 @@ use super::run::{Outcome, Run};
 use super::saver::Saver;
 use crate::data::Dataset;
 use crate::engine::BatchStats;
-use crate::record::{self, Change, EpochRow, GitState, Results, RowWriter, RunInfo, Status, StepRow, remove_leftovers};
+use crate::record::{
+    self, Change, EpochRow, GitState, Keep, Results, RowWriter, RunInfo, Status, StepRow, remove_leftovers,
+};
 use crate::usage;
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -72,6 +74,7 @@ impl RunDirectory {
             status: Status::Running,
             message: None,
             checkpoint_every: None,
+            keep: None,
             changes: Vec::new(),
             results: Results::default(),
             weights: None,
@@ -138,6 +141,18 @@ impl RunDirectory {
         self
     }
 
+    /// Keeps so much of the weights once the run is finished.
+    ///
+    /// # Errors
+    /// run.json cannot be written.
+    pub fn keep(mut self, keep: Option<Keep>) -> Result<Self> {
+        if keep.is_some() && keep != self.info.keep {
+            self.info.keep = keep;
+            self.info.write(&self.path.join("run.json"))?;
+        }
+        Ok(self)
+    }
+
     /// Keeps one checkpoint, not two, once the run is finished: it is one of many.
     #[must_use]
     pub fn one_of_many(self) -> Self {
@@ -164,6 +179,9 @@ impl RunDirectory {
         if outcome.status == Status::Finished && !self.keeps_before {
             checkpoint::forget_before(&self.path)?;
         }
+        if self.is_over(outcome.status) {
+            checkpoint::retain(&self.path, self.info.keep.unwrap_or(Keep::All))?;
+        }
         watchers.finish(&outcome)?;
         Ok(outcome)
     }
@@ -182,11 +200,21 @@ impl RunDirectory {
         };
         let outcome = run.train(control, self.every, &mut All(vec![Box::new(files), Box::new(&mut *watchers)]))?;
         saver.wait()?;
-        if outcome.status != Status::Interrupted {
+        let weightless = self.is_over(outcome.status) && self.info.keep == Some(Keep::None);
+        if outcome.status != Status::Interrupted && !weightless {
             let digest = save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
             self.info.weights = Some(digest);
         }
         Ok(outcome)
+    }
+
+    /// Whether nobody is to go on with the run: one that diverged may get another rate, unless it is an entrant, which is what its name says.
+    fn is_over(&self, status: Status) -> bool {
+        match status {
+            Status::Finished => true,
+            Status::Diverged => !self.keeps_before && self.info.keep == Some(Keep::None),
+            _ => false,
+        }
     }
 
     fn close(&mut self, status: Status, message: Option<String>, results: Results) -> Result<()> {

@@ -7,7 +7,7 @@ use super::run::Outcome;
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, Status, StepRow};
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, one_line, shortened};
 use anyhow::Result;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::cell::Cell;
@@ -36,7 +36,7 @@ impl FromStr for ProgressMode {
             "bar" => Ok(ProgressMode::Bar),
             "plain" => Ok(ProgressMode::Plain),
             "none" => Ok(ProgressMode::None),
-            _ => usage!("progress is one of auto, bar, plain, none; got `{text}`"),
+            _ => usage!("progress is one of auto, bar, plain, none; got `{text}`", text = shortened(text)),
         }
     }
 }
@@ -140,7 +140,11 @@ pub struct Speaker {
 impl Speaker {
     /// One line whatever `--progress` says.
     pub fn warn(&self, text: &str) {
-        if self.mode == ProgressMode::None { drop(writeln!(std::io::stderr(), "{text}")) } else { self.line(text) }
+        if self.mode == ProgressMode::None {
+            drop(writeln!(std::io::stderr(), "{}", one_line(text)))
+        } else {
+            self.line(text)
+        }
     }
 
     /// A line below the bars whose text may change, until it is cleared.
@@ -152,6 +156,7 @@ impl Speaker {
 
     /// One line, unless `--progress none`.
     pub fn line(&self, text: &str) {
+        let text = one_line(text);
         match self.mode {
             ProgressMode::None => {}
             // indicatif swallows lines while its target is hidden, as it is where `bar` was asked for on a pipe.

@@ -181,3 +181,251 @@ fn the_printed_config_runs_the_same_comparison_again() {
     let files = ["cmp", "again"].map(|out| fs::read_to_string(folder.path().join(out).join("comparison.csv")).unwrap());
     assert_eq!(crate::common::without_times(&files[0]), crate::common::without_times(&files[1]));
 }
+
+#[test]
+fn an_entrant_written_in_two_ways_is_refused_before_and_after_it_has_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for (one, other) in [
+        ("sgd/step", "sgd/step:factor=0.5,drop-every=10"),
+        ("sgd/cosine", "sgd:momentum=0,lr=0.02/cosine:lr=0.02"),
+        ("adam", "adam:beta1=0.9/constant"),
+        ("sgd/triangular:max-lr=2x", "sgd/triangular:max-lr=0.04,step-size=2ep,warmup=0"),
+    ] {
+        let output = compare(&folder, &["--entrants", one, other]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{one} {other}: {said}");
+        assert!(said.contains("are the same run; leave one out"), "{said}");
+    }
+    assert!(!folder.path().join("cmp").exists());
+    assert!(compare(&folder, &["--entrants", "sgd/step", "--epochs", "1"]).status.success());
+    let again = compare(&folder, &["--entrants", "sgd/step:factor=0.5,drop-every=10", "--epochs", "1"]);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(again.status.code() == Some(2) && said.contains("written sgd/step;"), "{said}");
+    assert_eq!(rows(&folder).len(), 1);
+}
+
+/// The entrants that `compare --print-config` resolves, and what it says on stderr.
+fn resolved(flags: &[&str]) -> (Vec<String>, String, Option<i32>) {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        lrsched(&folder).args(["compare", "--dataset", "synthetic", "--print-config"]).args(flags).output().unwrap();
+    let table: toml::Table = String::from_utf8(output.stdout).unwrap().parse().unwrap();
+    let entrants = table.get("entrants").and_then(|list| list.as_array()).cloned().unwrap_or_default();
+    let entrants = entrants.iter().map(|entrant| entrant.as_str().unwrap().to_string()).collect();
+    (entrants, String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+#[test]
+fn over_the_default_entrants_a_flag_goes_before_their_own_values() {
+    let flags = ["--factor", "0.2", "--drop-every", "2", "--momentum", "0.5", "--max-lr", "0.3", "--lr", "0.07"];
+    let (entrants, said, code) = resolved(&flags);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    for expected in [
+        "sgd:momentum=0.5/step:factor=0.2,drop-every=2",
+        "sgd:momentum=0.5/piecewise:milestones=50%,80%,factor=0.2",
+        "sgd:momentum=0.5/plateau:factor=0.2,patience=0",
+        "sgd:momentum=0.5/triangular:max-lr=0.3,step-size=20%",
+        "sgd:momentum=0.5/one-cycle:max-lr=0.3",
+        "adam/constant",
+    ] {
+        assert!(entrants.iter().any(|entrant| entrant == expected), "{expected}: {entrants:?}");
+    }
+    assert!(entrants.iter().all(|entrant| !entrant.contains("lr=0.01")), "{entrants:?}");
+}
+
+#[test]
+fn named_entrants_keep_what_they_say_themselves_and_a_line_names_them() {
+    let named = ["--entrants", "step:factor=0.5", "piecewise", "sgd:lr=0.05,momentum=0.8/cosine", "constant:lr=0.3"];
+    let flags = [&named[..], &["--factor", "0.2", "--momentum", "0.9", "--lr", "0.1"]].concat();
+    let (entrants, said, code) = resolved(&flags);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(
+        entrants,
+        [
+            "sgd:momentum=0.9/step:factor=0.5",
+            "sgd:momentum=0.9/piecewise:factor=0.2",
+            "sgd:lr=0.05,momentum=0.8/cosine",
+            "sgd:momentum=0.9/constant:lr=0.3"
+        ]
+    );
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "warning: --momentum 0.9 is not for sgd:lr=0.05,momentum=0.8/cosine: it sets its own momentum",
+            "warning: --factor 0.2 is not for sgd:momentum=0.9/step:factor=0.5: it sets its own factor",
+            "warning: --lr 0.1 is not for sgd:lr=0.05,momentum=0.8/cosine, sgd:momentum=0.9/constant:lr=0.3: each sets its own lr",
+        ]
+    );
+    let (_, said, code) = resolved(&["--entrants", "step:factor=0.5", "cosine", "--factor", "0.2"]);
+    assert!(code == Some(2) && said.contains("no entrant takes --factor 0.2"), "a flag that does nothing: {said}");
+}
+
+#[test]
+fn entrants_may_come_from_the_environment_divided_by_white_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = lrsched(&folder);
+    command.args(["compare", "--dataset", "synthetic", "--print-config"]);
+    let output = command.env("LRSCHED_ENTRANTS", " sgd/cosine\n adam/step:factor=0.5,drop-every=3 ").output().unwrap();
+    let config = String::from_utf8(output.stdout).unwrap();
+    assert!(config.contains("\"sgd/cosine\"") && config.contains("\"adam/step:factor=0.5,drop-every=3\""), "{config}");
+}
+
+#[test]
+fn quiet_leaves_files_and_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = compare(&folder, &["--entrants", "cosine", "--epochs", "1", "-q"]);
+    assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), Vec::new(), Vec::new()));
+    assert!(folder.path().join("cmp/report.html").is_file());
+    for quiet in [&["report", "cmp", "-q"][..], &["eval", "cmp/runs", "-q"]] {
+        let run = fs::read_dir(folder.path().join("cmp/runs")).unwrap().next().unwrap().unwrap().path();
+        let run = run.to_str().unwrap().to_string();
+        let arguments: Vec<&str> =
+            quiet.iter().map(|word| if *word == "cmp/runs" { run.as_str() } else { word }).collect();
+        let output = lrsched(&folder).args(&arguments).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(0), 0, 0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_ranking_shows_the_rate_that_was_applied_and_says_what_its_columns_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        ["--entrants", "one-cycle:max-lr=0.03", "constant", "linear:warmup=400%", "--epochs", "2", "--seeds", "2"];
+    let output = compare(&folder, &flags);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rate = |name: &str| {
+        let line = stdout.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{stdout}"));
+        line.split_whitespace().nth(1).unwrap().to_string()
+    };
+    // Of six steps the second is at the top; a warm-up of 24 steps has come to 5/24.
+    assert_eq!([rate("sgd/one-cycle"), rate("sgd/constant"), rate("sgd/linear")], ["0.03", "0.02", "0.004167"]);
+    assert!(rows(&folder).iter().all(|row| row[6] == "0.02"), "the column of comparison.csv is the base rate");
+    let flat = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "lr: the highest rate that was applied.",
+        "val % and test %: of the weights after the last epoch.",
+        "these weights were not tested.",
+        "± in the table: one standard deviation over the n seeds.",
+        "± in a verdict: half the width of the 95 % interval",
+    ] {
+        assert!(flat.contains(said), "{said}: {stdout}");
+    }
+    lrsched(&folder).args(["report", "cmp", "--md", "-o", "r.html"]).assert().success();
+    let markdown = fs::read_to_string(folder.path().join("r.md")).unwrap();
+    assert!(markdown.contains("± in the table: one standard deviation") && markdown.contains("| 0.03 |"), "{markdown}");
+    let html = fs::read_to_string(folder.path().join("r.html")).unwrap();
+    assert!(html.contains("<td data-v=\"0.03\">0.03</td>") && html.contains("Lr: the highest rate that was applied."));
+}
+
+fn files_of(folder: &std::path::Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name().into_string().unwrap();
+        match entry.path().is_dir() {
+            true => files.extend(files_of(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}"))),
+            false => files.push(name),
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_comparison_keeps_of_a_finished_run_what_keep_says_and_says_how_much_that_is() {
+    let kept = |keep: &[&str], entrant: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = [&["--entrants", entrant, "--epochs", "2"], keep].concat();
+        let output = compare(&folder, &flags);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let size = stdout.lines().last().unwrap().split(": ").nth(1).unwrap().to_string();
+        let name = rows(&folder)[0][0].clone();
+        let mut files = files_of(&folder.path().join("cmp/runs").join(&name));
+        files.retain(|file| file.ends_with("weights.safetensors"));
+        (files.join(" "), size, folder, format!("cmp/runs/{name}"))
+    };
+    let resume = |folder: &tempfile::TempDir, run: &str, more: &[&str]| {
+        let output = lrsched(folder).args(["resume", run, "--progress", "none"]).args(more).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let (files, size, folder, run) = kept(&["--keep", "none"], "cosine");
+    assert_eq!((files.as_str(), size.split_whitespace().next()), ("", Some("1")));
+    assert!(size.ends_with(" kB"), "{size}");
+    let (code, said) = resume(&folder, &run, &["--epochs", "3"]);
+    assert!(code == Some(2) && said.contains("--keep none") && said.contains("--keep all"), "{said}");
+    let (code, said) = resume(&folder, &run, &[]);
+    assert!(code == Some(0) && said.contains("cannot be trained longer"), "{said}");
+    let evaluated = lrsched(&folder).args(["eval", &run]).output().unwrap();
+    assert!(String::from_utf8(evaluated.stderr).unwrap().contains("trained with --keep none"));
+
+    // Diverges from what it has learnt: the best epoch is the first.
+    let (files, _, folder, run) = kept(&[], "piecewise:milestones=1,values=0.02,10");
+    let best = "checkpoints/best/weights.safetensors";
+    if files.contains("last/") {
+        panic!("the best epoch was meant to be the first: {files}");
+    }
+    assert_eq!(files, format!("{best} weights.safetensors"));
+    let (code, said) = resume(&folder, &run, &["--epochs", "3", "--lr", "0.01"]);
+    assert!(code == Some(2) && said.contains("--keep best"), "{said}");
+    let evaluated = lrsched(&folder).args(["eval", &run, "--checkpoint", "last"]).output().unwrap();
+    assert!(String::from_utf8(evaluated.stderr).unwrap().contains("trained with --keep best"));
+    lrsched(&folder).args(["eval", &run, "--checkpoint", "best"]).assert().success();
+
+    // One epoch is the best and the last: it takes up its size once under each name, and can be trained longer.
+    let (files, size, folder, run) = {
+        let folder = tempfile::tempdir().unwrap();
+        let output = compare(&folder, &["--entrants", "constant", "--epochs", "1"]);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let size = stdout.lines().last().unwrap().split(": ").nth(1).unwrap().to_string();
+        let name = rows(&folder)[0][0].clone();
+        let files = files_of(&folder.path().join("cmp/runs").join(&name));
+        (files, size, folder, format!("cmp/runs/{name}"))
+    };
+    assert!(size.starts_with("1 run, 8.") || size.starts_with("1 run, 9."), "8.7 MB of weights, once: {size}");
+    assert!(files.iter().any(|file| file == "checkpoints/last/weights.safetensors"), "{files:?}");
+    let (code, said) = resume(&folder, &run, &["--epochs", "2"]);
+    assert_eq!(code, Some(0), "{said}");
+
+    let (files, ..) = kept(&["--keep", "all"], "cosine");
+    assert!(files.contains("checkpoints/last/") && files.contains(best) && !files.contains("before"), "{files}");
+}
+
+#[test]
+fn a_run_of_train_keeps_what_it_can_be_trained_longer_from_unless_told_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |out: &str, more: &[&str]| {
+        lrsched(&folder).arg("train").args(TINY).args(["--epochs", "1", "--out", out]).args(more).assert().success();
+        files_of(&folder.path().join(out)).join(" ")
+    };
+    assert!(train("all", &[]).contains("checkpoints/last/state.json"));
+    assert!(!train("none", &["--keep", "none"]).contains("safetensors"));
+    assert!(train("best", &["--keep", "best"]).contains("checkpoints/best/state.json"));
+    let output = lrsched(&folder).args(["train", "--keep", "some"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && said.contains("none, best, all") && said.contains("`some`"), "{said}");
+}
+
+#[test]
+fn a_comparison_whose_table_leads_out_of_its_folder_is_not_read_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    assert!(compare(&folder, &["--entrants", "cosine", "--epochs", "1"]).status.success());
+    let csv = fs::read_to_string(at("cmp/comparison.csv")).unwrap();
+    let name = rows(&folder)[0][0].clone();
+    fs::create_dir(at("secret")).unwrap();
+    fs::copy(at("cmp/runs").join(&name).join("metrics.csv"), at("secret/metrics.csv")).unwrap();
+    let absolute = at("secret").display().to_string();
+    for outside in ["../../secret", &absolute, "..", ".", "a/../../../secret"] {
+        let row = csv.lines().nth(1).unwrap().replacen(&name, outside, 1).replace("cosine", "linear");
+        fs::write(at("cmp/comparison.csv"), format!("{csv}{row}\n")).unwrap();
+        let output = lrsched(&folder).args(["report", "cmp", "-o", "r.html"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && said.contains("is not a folder of this comparison, left out"), "{said}");
+        assert!(!fs::read_to_string(at("r.html")).unwrap().contains("sgd/linear"), "{outside}");
+        let again = compare(&folder, &["--entrants", "cosine", "--epochs", "1"]);
+        assert_eq!(again.status.code(), Some(2), "{outside}");
+    }
+}

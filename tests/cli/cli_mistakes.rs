@@ -179,3 +179,79 @@ fn a_wrong_data_file_is_named_with_what_was_expected() {
     refuses_in(&folder, &arguments, 1, &["test_batch.bin", "10", "7"]);
     assert!(!folder.path().join("run").exists());
 }
+
+#[test]
+fn an_input_of_a_megabyte_is_not_repeated_in_the_message() {
+    let folder = tempfile::tempdir().unwrap();
+    // An argument may be 128 KiB long, a file is longer.
+    let long = "x".repeat(100_000);
+    let spec = |head: &str| format!("{head}{long}");
+    for arguments in [
+        vec!["train", "--schedule", &long],
+        vec!["train", "--schedule", &spec("step:factor=")],
+        vec!["train", "--schedule", &spec("step:")],
+        vec!["train", "--schedule", &spec("step:nonsense=1,")],
+        vec!["train", "--schedule", &spec("expr:")],
+        vec!["train", "--schedule", &spec("halve:when=")],
+        vec!["train", "--optimizer", &long],
+        vec!["train", "--optimizer", &spec("sgd:momentum=")],
+        vec!["train", "--lr", &long],
+        vec!["train", "--epochs", &long],
+        vec!["train", "--dataset", &long],
+        vec!["train", "--validation", &long],
+        vec!["train", "--model", &long],
+        vec!["train", "--checkpoint-every", &long],
+        vec!["train", &spec("--")],
+        vec!["compare", "--entrants", &long],
+        vec!["compare", "--entrants", &spec("sgd/step:factor=")],
+        vec!["show", &long],
+        vec!["show", "cosine", "--semantics", &long],
+        vec!["eval", "run", "--split", &long],
+        vec!["descend", "--function", &long],
+        vec!["data", "fetch", "--mirror", &long],
+        vec!["help", &long],
+        vec![&long],
+    ] {
+        let output = lrsched(&folder).args(&arguments).output().unwrap();
+        let (said, short) = (String::from_utf8(output.stderr).unwrap(), &arguments[..arguments.len() - 1]);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{short:?}: {said:.300}");
+        assert!(said.len() < 2000, "{short:?}: {} bytes", said.len());
+    }
+    fs::write(folder.path().join("c.toml"), format!("epochs = \"{}\"", "9x".repeat(1_000_000))).unwrap();
+    refuses_in(&folder, &["train", "--config", "c.toml"], 2, &["epochs must be a whole number", "…"]);
+}
+
+#[test]
+fn warnings_and_errors_hold_printable_characters_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = "a\u{1b}[31m\nwarning: forged\u{202e}";
+    let output = lrsched(&folder).args(["report", "nosuch", named, "-o", "r.html"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+    fs::create_dir_all(folder.path().join("good")).unwrap();
+    fs::write(folder.path().join("good/metrics.csv"), "date\n").unwrap();
+    let output = lrsched(&folder).args(["report", "good", named, "-o", "r.html"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().filter(|line| line.starts_with("warning: forged")).count(), 0, "{said:?}");
+    let output =
+        lrsched(&folder).args(["show", "cosine", "--epochs", "1"]).env("LRSCHED_\u{1b}[31m", "1").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("warning: nothing reads") && !said.contains('\u{1b}'), "{said:?}");
+}
+
+#[test]
+fn the_password_of_a_mirror_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    for mirror in
+        ["ftp://user:hunter2@host/a", "http://user:hunter2@127.0.0.1:9/a", "http://user:hun/ter2@127.0.0.1:9/a"]
+    {
+        let mut command = lrsched(&folder);
+        // The official copy is out of reach, too.
+        command.args(["data", "fetch", "--data-dir", "images", "--mirror", mirror]);
+        let output =
+            command.env("https_proxy", "http://127.0.0.1:9").env("HTTPS_PROXY", "http://127.0.0.1:9").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
+        assert!(!output.status.success() && said.contains("user:***@"), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("ter2"), "{said}");
+    }
+}

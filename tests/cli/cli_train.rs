@@ -194,3 +194,17 @@ fn real_cifar10_is_learned() {
         read(&folder, "run/metrics.csv").lines().last().unwrap().split(',').nth(5).unwrap().parse().unwrap();
     assert!(accuracy > 0.25, "validation accuracy {accuracy} after 3 epochs of 2,000 images; guessing gives 0.1");
 }
+
+#[test]
+fn a_rate_of_any_number_of_digits_makes_a_folder_without_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--epochs", "1", "--lr", "1e-30", "--schedule", "constant"];
+    lrsched(&folder).arg("train").args(TINY).args(flags).assert().success();
+    let folders: Vec<_> = fs::read_dir(folder.path().join("results")).unwrap().collect();
+    assert_eq!(folders.len(), 1);
+    for lr in ["1e-230", "1e-300"] {
+        let output = lrsched(&folder).arg("train").args(TINY).args(["--epochs", "1", "--lr", lr]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("too long"), "{said}");
+    }
+}

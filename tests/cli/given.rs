@@ -165,3 +165,91 @@ fn a_variable_that_nothing_reads_is_named_with_the_nearest_that_is() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && error.contains("LRSCHED_EPOCH; did you mean `LRSCHED_EPOCHS`?"), "{error}");
 }
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let plain = resolved("", &[], "").unwrap();
+    for name in [
+        "DATA",
+        "DATA_DIR",
+        "LR",
+        "EPOCHS",
+        "NESTEROV",
+        "LOG_STEPS",
+        "SCHEDULE",
+        "CONFIG",
+        "QUIET",
+        "COLOR",
+        "CPU",
+        "NONSENSE",
+    ] {
+        let variable = format!("LRSCHED_{name}");
+        assert_eq!(resolved("", &[(&variable, "")], "").as_ref(), Ok(&plain), "{variable}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (command, name) in [("show", "SCHEDULE"), ("descend", "OPTIMIZER"), ("descend", "SEMANTICS")] {
+        let run = |value: Option<&str>| {
+            let mut program = lrsched(&folder);
+            value.into_iter().for_each(|value| drop(program.env(format!("LRSCHED_{name}"), value)));
+            let output = program.args([command, "--format", "csv"]).output().unwrap();
+            (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+        };
+        assert_eq!(run(Some("")), run(None), "{command} {name}");
+    }
+    let output = lrsched(&folder).args(["eval", "nosuch"]).env("LRSCHED_DATA", "").output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nosuch: no such file or folder"));
+}
+
+#[test]
+fn each_list_may_come_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = lrsched(&folder).args(arguments).envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?} {variables:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (typed, variable) in [
+        (&["show", "--schedule", "cosine", "linear", "--format", "table"][..], ("LRSCHED_SCHEDULE", "cosine linear")),
+        (&["descend", "--optimizer", "sgd", "adam"], ("LRSCHED_OPTIMIZER", "sgd\tadam")),
+        (&["descend", "--semantics", "native", "keras"], ("LRSCHED_SEMANTICS", "native keras")),
+        (&["descend", "--schedule", "linear", "cosine"], ("LRSCHED_SCHEDULE", "linear cosine")),
+    ] {
+        let bare: Vec<&str> = match typed[0] {
+            "show" => vec!["show", "--format", "table"],
+            _ => vec!["descend"],
+        };
+        assert_eq!(run(&bare, &[variable]), run(typed, &[]), "{variable:?}");
+    }
+    let table = ["show", "--format", "table"];
+    let piecewise = ("LRSCHED_SCHEDULE", "piecewise");
+    assert_eq!(
+        run(&table, &[piecewise, ("LRSCHED_MILESTONES", "10,20")]),
+        run(&["show", "piecewise:milestones=10,20", "--format", "table"], &[])
+    );
+    // What is typed goes before the environment, as a positional argument too.
+    assert_eq!(
+        run(&["show", "linear", "--format", "table"], &[piecewise]),
+        run(&["show", "linear", "--format", "table"], &[])
+    );
+}
+
+#[test]
+fn a_flag_of_several_walks_reaches_those_that_take_it_and_a_line_names_those_that_keep_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |flags: &[&str]| {
+        let output = lrsched(&folder)
+            .args(["descend", "--steps", "3", "--optimizer", "sgd:lr=0.05", "adam"])
+            .args(flags)
+            .output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, rows, said) = run(&["--lr", "0.01", "--warmup", "2"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "warning: --lr 0.01 is not for sgd:lr=0.05/constant:warmup=2: it sets its own lr\n")
+    );
+    assert!(rows.lines().nth(1).unwrap().contains("warmup=2"), "{rows}");
+    let (code, _, said) = run(&["--rho", "0.5"]);
+    assert!(code == Some(2) && said.contains("no entrant takes `rho`"), "{said}");
+}

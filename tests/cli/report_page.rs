@@ -336,3 +336,121 @@ fn a_run_named_twice_counts_once() {
     let loaded = load(&twice);
     assert_eq!((loaded.runs.len(), loaded.complaints.len()), (3, 3), "{:?}", loaded.complaints);
 }
+
+#[test]
+fn the_output_is_what_its_name_ends_in_and_another_ending_is_refused_with_those_that_work() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(&folder.path().join("cmp"), &[row("a", "cosine", 0, 0.8)]);
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    for (name, start) in [
+        ("r.png", &b"\x89PNG"[..]),
+        ("r.PNG", b"\x89PNG"),
+        ("r.svg", b"<svg"),
+        ("r.md", b"# "),
+        ("r.csv", b"entrant,"),
+        ("r.html", b"<!doctype html>"),
+        ("page", b"<!doctype html>"),
+    ] {
+        report(folder.path(), &["cmp", "-o", name]).assert().success().stdout(format!("{name}\n"));
+        assert!(read(name).starts_with(start), "{name}");
+    }
+    report(folder.path(), &["cmp", "-o", "twice.csv", "--csv", "--md"])
+        .assert()
+        .success()
+        .stdout("twice.csv\ntwice.md\n");
+    assert!(read("twice.csv").starts_with(b"entrant,"));
+    for name in ["r.pdf", "r.json", "r.txt", "r.html.gz"] {
+        let refused = report(folder.path(), &["cmp", "-o", name]).assert().code(2);
+        refused.stderr(predicate::str::contains(".html, .png, .svg, .md or .csv").and(predicate::str::contains(name)));
+        assert!(!folder.path().join(name).exists());
+    }
+}
+
+#[test]
+fn no_output_overwrites_what_is_read_or_belongs_to_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    comparison(&at("cmp"), &[row("a", "cosine", 0, 0.8)]);
+    for name in ["run.json", "steps.csv", "metrics.csv"] {
+        fs::create_dir_all(at("run")).unwrap();
+        fs::write(at("run").join(name), "kept").unwrap();
+    }
+    let metrics = fs::read(at("cmp/runs/a/metrics.csv")).unwrap();
+    fs::hard_link(at("cmp/runs/a/metrics.csv"), at("twin.csv")).unwrap();
+    let refused = |arguments: &[&str]| {
+        let mut command = Command::cargo_bin("lrsched").unwrap();
+        let output = command.current_dir(folder.path()).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains("would be overwritten"), "{arguments:?}: {said}");
+    };
+    for output in [
+        "cmp/comparison.csv",
+        "cmp/runs/a/metrics.csv",
+        "./cmp/runs/../runs/a/metrics.csv",
+        "twin.csv",
+        "run/steps.csv",
+    ] {
+        refused(&["report", "cmp", "-o", output]);
+        refused(&["show", "cosine", "-o", if output == "twin.csv" { "run/metrics.csv" } else { output }]);
+    }
+    refused(&["report", "cmp", "--csv", "-o", "cmp/comparison.html"]);
+    refused(&["diff", "cosine", "-o", "run/steps.csv"]);
+    refused(&["descend", "-o", "run/steps.csv"]);
+    refused(&["data", "info", "--dataset", "synthetic", "--sheet", "run/run.json"]);
+    assert_eq!(fs::read(at("cmp/runs/a/metrics.csv")).unwrap(), metrics);
+    assert_eq!(fs::read(at("run/steps.csv")).unwrap(), b"kept");
+    assert!(!at("cmp/comparison.html").exists());
+}
+
+#[test]
+fn a_csv_holds_no_formula_and_markdown_no_markup_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bad = row("a", "=HYPERLINK(\"http://x\")", 0, 0.8);
+    bad.optimizer = "@SUM(A1)".into();
+    let html = row("b", "`<img src=x onerror=alert(1)>`|x\u{1b}[2J\n# y", 0, 0.7);
+    comparison(folder.path(), &[bad, html]);
+    report(folder.path(), &[".", "--md", "--csv"]).assert().success();
+    let csv = fs::read(folder.path().join("report.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(csv.as_slice());
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!((&records[0][1], &records[0][2]), ("'@SUM(A1)", "'=HYPERLINK(\"http://x\")"));
+    assert_eq!(&records[1][17], "0.10000000000000009", "a number stays one");
+    for cell in records.iter().flatten().filter(|cell| cell.parse::<f64>().is_err()) {
+        assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
+    }
+    let markdown = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(!markdown.contains("<img") && !markdown.contains('\u{1b}') && !markdown.contains("\n# y"), "{markdown}");
+    let rows: Vec<&str> = markdown.lines().filter(|line| line.starts_with('|')).collect();
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    assert!(rows.len() == 4 && rows.iter().all(|line| cells(line) == cells(rows[0])), "{markdown}");
+}
+
+#[test]
+fn two_ways_to_write_an_entrant_are_one_and_the_same_seed_of_both_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows =
+        [three_seeds("step", [0.8, 0.81, 0.82]), three_seeds("step:factor=0.5,drop-every=10", [0.8, 0.81, 0.9])]
+            .concat();
+    rows.remove(2);
+    rows.iter_mut().enumerate().for_each(|(place, row)| row.run = format!("run{place}"));
+    rows[4].optimizer = "sgd:lr=0.1,momentum=0".into();
+    comparison(folder.path(), &rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let entrants = loaded.entrants();
+    assert_eq!(entrants.len(), 1, "{entrants:?}");
+    let seeds: Vec<u64> = entrants[0].runs.iter().map(|run| run.seed).collect();
+    assert_eq!(seeds, [0, 1, 2]);
+    assert_eq!(loaded.complaints.iter().filter(|line| line.contains("the same run as")).count(), 2);
+}
+
+#[test]
+fn who_is_ahead_on_the_one_seed_in_common_is_not_called_behind() {
+    // Best on average, and behind on the seed that both have.
+    let rows = [row("a", "cosine", 0, 0.70), row("b", "cosine", 1, 0.90), row("c", "step", 0, 0.703)];
+    assert_eq!(
+        verdicts(&rows).0[1],
+        "0.3 points ahead of sgd/cosine with one seed: n = 1 tells nothing about other seeds"
+    );
+    let rows = [row("a", "cosine", 0, 0.7), row("c", "step", 0, 0.69999)];
+    assert_eq!(verdicts(&rows).0[1], "level with sgd/cosine with one seed: n = 1 tells nothing about other seeds");
+}

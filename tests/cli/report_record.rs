@@ -151,6 +151,7 @@ fn run_json_reads_back_as_it_was_written() {
         status: Status::Running,
         message: None,
         checkpoint_every: None,
+        keep: None,
         changes: Vec::new(),
         results: Results { best_epoch: Some(3), ..Results::default() },
         weights: None,

@@ -367,3 +367,33 @@ fn a_comparison_started_again_goes_on_with_the_run_that_was_interrupted() {
     let adam = adam.into_iter().find(|path| path.to_string_lossy().contains("adam")).unwrap();
     assert!(text(&adam.join("events.jsonl")).contains("\"resume\""), "it did not start again");
 }
+
+#[test]
+fn rows_that_a_spreadsheet_saved_are_read_alike_by_report_and_resume_and_other_headers_are_told_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stopped(folder.path(), &["--lr", "0.02", "--epochs", "4"]);
+    let untouched = succeed(train(folder.path(), "whole", &["--log-steps", "--lr", "0.02", "--epochs", "4"]));
+    assert_eq!(stderr(&untouched), "");
+    for name in ["metrics.csv", "steps.csv"] {
+        let rows = text(&path.join(name));
+        fs::write(path.join(name), format!("\u{feff}{}", rows.replace('\n', "\r\n"))).unwrap();
+    }
+    let report = || {
+        let mut command = program(folder.path());
+        command.args(["report", "run"]);
+        run(command)
+    };
+    assert!(report().status.success());
+    succeed(resume(folder.path(), "run", &[]));
+    assert_eq!(text(&path.join("steps.csv")), text(&folder.path().join("whole/steps.csv")));
+
+    let rows = text(&path.join("metrics.csv"));
+    fs::write(path.join("metrics.csv"), rows.replacen("seconds\n", "seconds,note\n", 1)).unwrap();
+    for (said, code) in [(stderr(&report()), 1), (stderr(&run(resume(folder.path(), "run", &["--epochs", "5"]))), 1)] {
+        assert!(
+            said.contains("metrics.csv: row 0, the header, is `epoch,")
+                && said.contains("seconds,note`, expected `epoch,"),
+            "{code}: {said}"
+        );
+    }
+}

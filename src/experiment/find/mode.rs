@@ -1,7 +1,7 @@
 //! How the rate of a range test goes from its lowest to its highest value.
 
 use crate::usage;
-use crate::usage::{Usage, did_you_mean};
+use crate::usage::{Usage, did_you_mean, shortened};
 
 /// The rate at iteration i = 0, 1, …, n; n is the last one.
 ///
@@ -58,7 +58,12 @@ impl std::str::FromStr for Mode {
             Some(mode) => Ok(mode),
             None => {
                 let names = Mode::ALL.map(Mode::name);
-                usage!("unknown mode `{text}`{}; modes: {}", did_you_mean(text, names), names.join(", "))
+                usage!(
+                    "unknown mode `{text}`{}; modes: {}",
+                    did_you_mean(text, names),
+                    names.join(", "),
+                    text = shortened(text)
+                )
             }
         }
     }

@@ -53,7 +53,9 @@ impl Isa {
     /// # Errors
     /// Any other value of `LRSCHED_CPU`, and one that this processor does not have.
     pub fn chosen() -> Result<Self, Usage> {
-        let Some(value) = std::env::var_os("LRSCHED_CPU") else { return Ok(Self::detect()) };
+        let Some(value) = std::env::var_os("LRSCHED_CPU").filter(|value| !value.is_empty()) else {
+            return Ok(Self::detect());
+        };
         if value != "portable" && value != "avx2" {
             return usage!(
                 "LRSCHED_CPU must be `portable` or `avx2`, or not set for the fastest that this processor has, got `{}`",
