@@ -33,7 +33,7 @@ fn main() -> Result<()> {
     };
     let loader = Loader::new(train, normalisation, loader_options)?;
     let (mut images, mut labels) = (Vec::new(), Vec::new());
-    for micro in loader.epoch(0, 0).take(steps) {
+    for micro in loader.epoch(0, 0)?.take(steps) {
         images.extend(micro.images.iter().flat_map(|value| value.to_le_bytes()));
         labels.extend_from_slice(&micro.labels);
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: lrsched::engine::cpu::Allocator = lrsched::engine::cpu::Allocator;
+static ALLOCATOR: lrsched::memory::Allocator = lrsched::memory::Allocator;
 
 fn main() -> ExitCode {
     fail_in_one_line();

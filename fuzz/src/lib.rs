@@ -5,6 +5,8 @@
 
 pub mod data;
 pub mod engine;
+#[path = "../../src/files.rs"]
+pub mod files;
 #[path = "../../src/model/mod.rs"]
 pub mod model;
 #[path = "../../src/optim/mod.rs"]

@@ -1,6 +1,7 @@
 //! `lrsched bench`: how fast a step of training is on this machine, and where its time goes.
 
-use super::settings::available_threads;
+use super::session::Session;
+use super::settings;
 use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation, Subset};
 use crate::engine;
 use crate::engine::cpu::{CpuEngine, Kind, OperationTime};
@@ -10,7 +11,7 @@ use crate::optim::{Optimizer, OptimizerSpec};
 use crate::random::{Purpose, below, keyed};
 use crate::schedule::{Rates, Semantics};
 use crate::stats::median;
-use crate::train::update;
+use crate::train::{Control, update};
 use crate::usage;
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -34,7 +35,7 @@ pub fn command() -> Command {
         .arg(Arg::new("model").long("model").value_name("NAME").default_value("cnn").help("cnn, resnet9 or airbench94"))
         .arg(number("batch-size", "Images a step").default_value("128"))
         .arg(number("steps", "Steps to measure").default_value("30"))
-        .arg(number("threads", "Threads to compute with [default: the cores of this process]"))
+        .arg(number("threads", "Threads to compute with, at most one a core [default: the cores of this process]"))
         .arg(Arg::new("engine").long("engine").value_name("NAME").default_value("cpu").help("cpu or candle"))
         .arg(
             Arg::new("layers")
@@ -58,6 +59,7 @@ struct Measured {
 /// # Errors
 /// An unknown model or engine, `--layers` with another engine than `cpu`, or an engine that fails.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let session = Session::listen()?;
     let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
     let number = |name: &str| matches.get_one::<u64>(name).map(|&number| number as usize);
     let model: Model = text("model").parse()?;
@@ -67,23 +69,28 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return usage!("--layers measures the cpu engine only; leave out `--engine {kind}`");
     }
     let (batch, steps) = (number("batch-size").unwrap_or(128), number("steps").unwrap_or(30));
-    let threads = number("threads").unwrap_or_else(available_threads);
+    let threads = settings::threads(number("threads"))?;
 
     let architecture = model.architecture(&ModelOptions::default());
     let mut bench = Bench::new(model, batch)?;
     let mut fast = CpuEngine::new(&architecture, Objective::default(), threads)?;
+    let control = &session.control;
     let (measured, engine_text) = match kind {
         EngineKind::Cpu => {
-            bench.measure(&mut fast, WARM_UP)?;
+            bench.measure(&mut fast, WARM_UP, control)?;
             fast.reset_times();
-            (bench.measure(&mut fast, steps)?, format!("cpu engine ({})", fast.kernels()))
+            (bench.measure(&mut fast, steps, control)?, format!("cpu engine ({})", fast.kernels()))
         }
         EngineKind::Candle => {
             let mut engine = engine::build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), threads)?;
-            bench.measure(&mut *engine, WARM_UP)?;
-            (bench.measure(&mut *engine, steps)?, "candle engine".to_string())
+            bench.measure(&mut *engine, WARM_UP, control)?;
+            (bench.measure(&mut *engine, steps, control)?, "candle engine".to_string())
         }
     };
+    if let Some(stop) = control.stopping() {
+        super::complain("stopped before enough was measured");
+        return Ok(stop.exit_code());
+    }
     let times = fast.times();
     let step = median(&measured.steps).unwrap_or(f64::NAN);
     let fastest = measured.steps.iter().copied().fold(f64::INFINITY, f64::min);
@@ -175,7 +182,7 @@ impl Bench {
         let mut parameters = initialise(&architecture, 0);
         if let Some(name) = architecture.whitened() {
             let sample = Loader::in_order(subset.clone(), normalisation.clone(), count);
-            for batch in sample.epoch(0, 0) {
+            for batch in sample.epoch(0, 0)? {
                 whiten(&batch.images, architecture.input.height, architecture.input.width, &mut parameters, name);
             }
         }
@@ -185,12 +192,13 @@ impl Bench {
         Ok(Self { loader, parameters, gradients, optimizer, epoch: 0 })
     }
 
-    fn measure(&mut self, engine: &mut dyn Engine, steps: usize) -> Result<Measured> {
+    /// Until `control` says stop, which leaves fewer steps.
+    fn measure(&mut self, engine: &mut dyn Engine, steps: usize, control: &Control) -> Result<Measured> {
         let mut measured = Measured::default();
-        while measured.steps.len() < steps {
-            let mut batches = self.loader.epoch(self.epoch, 0);
+        while measured.steps.len() < steps && control.stopping().is_none() {
+            let mut batches = self.loader.epoch(self.epoch, 0)?;
             self.epoch += 1;
-            while measured.steps.len() < steps {
+            while measured.steps.len() < steps && control.stopping().is_none() {
                 let started = Instant::now();
                 let Some(batch) = batches.next() else { break };
                 let loaded = Instant::now();

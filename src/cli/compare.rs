@@ -40,6 +40,7 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let mut session = Session::listen()?;
     let given = settings::gather(&command(), matches)?;
     let quiet = given.switch("quiet")?;
     let overrides = Overrides {
@@ -64,6 +65,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     for planned in plan.runs.iter().step_by(seeds as usize) {
         Run::check(&planned.config, &dataset)?;
     }
+    if let Some(code) = session.stopped_early() {
+        return Ok(code);
+    }
     let folder = output.directory(&format!("compare-{}", output.data.kind));
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
@@ -74,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         bars.line(&format!("nothing left to train: all {} runs were done before", plan.runs.len()));
     }
     // An entrant is what its name says: its rate is not to be changed by hand.
-    let session = Session::open(&bars, Keys::WithoutRates, output.json)?;
+    session.begin(&bars, Keys::WithoutRates, output.json);
     let training = Training {
         threads: output.threads,
         bars: &bars,
@@ -122,7 +126,7 @@ fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool, 
     table.retain(|key, _| !matches!(key, "optimizer" | "schedule") && (shared_lr || key != "lr"));
     let names: Vec<String> = entrants.iter().map(ToString::to_string).collect();
     table.insert("entrants".to_string(), names.into());
-    settings::add_data_dir(&mut table, output);
+    settings::add_data_dir(&mut table, output)?;
     table.insert("seeds".to_string(), toml::Value::Integer(seeds.cast_signed()));
     super::say(&toml::to_string_pretty(&table)?)?;
     Ok(0)

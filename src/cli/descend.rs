@@ -121,7 +121,8 @@ impl Format {
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = Given::gather(&command(), matches);
-    let output = given.text("output").map(Path::new);
+    let output = given.path("output");
+    let output = output.as_deref();
     let format = Format::choose(given.text("format"), output)?;
     let mut walked = Vec::new();
     for (name, walk) in walks(&given)? {

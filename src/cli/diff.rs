@@ -7,7 +7,6 @@ use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::fmt::Write as _;
-use std::path::Path;
 
 const DIFF: &[Setting] = &[Setting {
     name: "format",
@@ -59,7 +58,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             None => groups.push(Group { members: vec![semantics], rates }),
         }
     }
-    let output = given.text("output").map(Path::new);
+    let output = given.path("output");
+    let output = output.as_deref();
     match show::format(&given, &["chart", "csv", "svg", "png"])? {
         "csv" => show::emit(output, csv(&groups, &run).as_bytes()),
         "svg" => show::emit(output, figure(&spec, &groups, &run).svg()?.as_bytes()),

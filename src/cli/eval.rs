@@ -47,7 +47,7 @@ struct Args {
     /// Images at once; accuracy does not depend on it, the last digits of the loss may
     #[arg(long, value_name = "N", default_value_t = BATCH)]
     batch_size: usize,
-    /// Threads to compute with; the results do not depend on it [default: the cores of this process]
+    /// Threads to compute with, at most one a core; the results do not depend on it [default: the cores of this process]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// cpu or candle [default: the run's, else cpu on the CPU]

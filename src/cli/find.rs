@@ -1,6 +1,7 @@
 //! `lrsched find`: the learning rate range test.
 
 use super::given::{Given, Setting, add_families, add_settings};
+use super::session::Session;
 use super::settings::{self, Output, value};
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::find::{Ended, FindConfig, FindDirectory, Length, RangeTest};
@@ -55,6 +56,7 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let session = Session::listen()?;
     let given = settings::gather(&command(), matches)?;
     let quiet = given.switch("quiet")?;
     let config = config(&given)?;
@@ -62,18 +64,23 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     settings::check_without_images(&config.run)?;
     if given.switch("print-config")? {
         let mut table = config.table()?;
-        settings::add_data_dir(&mut table, &output);
+        settings::add_data_dir(&mut table, &output)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
     }
     let dataset = Dataset::open(&output.data)?;
     // Whatever does not fit the images is found before a folder is made.
     config.check_with(&dataset)?;
+    if let Some(code) = session.stopped_early() {
+        return Ok(code);
+    }
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
     let path = output.directory(&format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, output.threads)?;
-    let control = Control::default();
-    let tests = match tests(&config, &dataset, &output, &mut directory, &control) {
+    let bars = Bars::new(output.progress, None);
+    session.speak(&bars);
+    let control = &session.control;
+    let tests = match tests(&config, &dataset, &output, &mut directory, &bars, control) {
         Ok(tests) => RangeTests { name: path.display().to_string(), tests },
         Err(error) => {
             // The first error is the one to tell; if this cannot be written either, it has the same cause.
@@ -83,6 +90,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     };
     if let Some(stop) = control.stopping() {
         directory.close(Status::Interrupted, Some("stopped before its end".to_string()))?;
+        bars.warn("stopped before its end: there is no suggestion");
         return Ok(stop.exit_code());
     }
     let said = tests.suggestions();
@@ -120,11 +128,9 @@ fn tests(
     dataset: &Dataset,
     output: &Output,
     directory: &mut FindDirectory,
+    bars: &Bars,
     control: &Control,
 ) -> Result<Vec<(String, Vec<RangeRow>)>> {
-    let bars = Bars::new(output.progress, None);
-    #[cfg(unix)]
-    crate::train::listen(control, bars.speaker())?;
     let mut tests = Vec::new();
     for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
         let run = RunConfig { seed: config.run.seed.saturating_add(index), ..config.run.clone() };

@@ -1,15 +1,17 @@
 //! What the user typed, wherever it was typed: command line over `LRSCHED_*` over config file. The defaults come later, where the text
 //! is resolved into a config.
 
+use crate::files;
 use crate::schedule;
 use crate::spec::Entry;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context, Result};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// How a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Kind {
     Switch,
     /// `--name A B`, repeatable; `name = ["A", "B"]` in a file.
     List,
+    /// A file or folder, whose name may be no text.
+    Path,
 }
 
 /// One setting: a flag `--name`, a variable `LRSCHED_NAME` and a key `name` in a config file.
@@ -42,6 +46,8 @@ enum Source {
 #[derive(Debug, Clone, Default)]
 pub struct Given {
     values: BTreeMap<String, (Source, Vec<String>)>,
+    /// The values of [`Kind::Path`] as they were given; `values` has them as text, as well as can be.
+    paths: BTreeMap<String, PathBuf>,
 }
 
 /// Parameters that a spec takes but that are no flag of a family: `--lr` is a setting of its own, `for` only means something within a
@@ -115,6 +121,10 @@ pub fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
     match kind {
         Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
         Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(boolean),
+        // Not clap's own parser of paths, which refuses an empty one without saying what is wanted.
+        Kind::Path => {
+            arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
+        }
         Kind::List => arg.value_name(value).num_args(1..).action(ArgAction::Append),
     }
 }
@@ -156,9 +166,19 @@ impl Given {
                 Some(ValueSource::EnvVariable) => Source::Environment,
                 _ => continue,
             };
-            let values = match matches.try_get_many::<String>(name) {
-                Ok(values) => values.into_iter().flatten().cloned().collect(),
-                Err(_) => vec![matches.get_flag(name).to_string()],
+            let values = match (matches.try_get_many::<String>(name), matches.try_get_one::<OsString>(name)) {
+                (Ok(values), _) => values.into_iter().flatten().cloned().collect(),
+                (_, Ok(path)) => {
+                    let path = PathBuf::from(path.cloned().unwrap_or_default());
+                    let text = path.to_string_lossy().into_owned();
+                    given.paths.insert(name.to_string(), path);
+                    vec![text]
+                }
+                // Of a command that has paths of its own kind, or a switch.
+                _ => match matches.try_get_one::<bool>(name) {
+                    Ok(on) => vec![on.is_some_and(|on| *on).to_string()],
+                    Err(_) => continue,
+                },
             };
             let values = match source {
                 Source::Environment if takes_list(name) => {
@@ -189,8 +209,8 @@ impl Given {
     /// A file that cannot be read or is not TOML, an unknown key (with the nearest known one), a value that is neither text, number
     /// nor boolean, or a list of these where the name takes one value, or an empty list.
     pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
-        let text =
-            std::fs::read_to_string(file).with_context(|| format!("cannot read the config {}", file.display()))?;
+        let text = files::read_text(file, files::MOST_CONFIG)
+            .with_context(|| format!("cannot read the config {}", file.display()))?;
         self.lay_text_below(&text, file, known)
     }
 
@@ -232,6 +252,12 @@ impl Given {
     /// The value of `name`, where it was given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(|(_, values)| values.last()).map(String::as_str)
+    }
+
+    /// The file or folder that `name` gives.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        let text = self.text(name)?;
+        Some(self.paths.get(name).cloned().unwrap_or_else(|| text.into()))
     }
 
     /// The value of `name`, unless it comes from a source below the one that chose the family's entry: `--optimizer adam:lr=0.002` goes

@@ -27,6 +27,7 @@ use crate::usage::{Usage, one_line, shortened};
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{Arg, ColorChoice, Command};
+use std::ffi::OsString;
 use std::io::Write;
 
 /// Runs the command line and gives the process's exit code.
@@ -34,6 +35,8 @@ use std::io::Write;
 /// # Errors
 /// [`crate::usage::Usage`] for what the user can mend on the command line; anything else is a failure of the run.
 pub fn run() -> Result<u8> {
+    #[cfg(unix)]
+    crate::train::report_full_files()?;
     let matches = match without_empty_variables(command()).color(colour_wanted()).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
@@ -175,9 +178,9 @@ fn set_colour(on: bool) {
 
 /// What `--color` says, before clap, which needs it for its own help, has read it.
 fn colour_wanted() -> ColorChoice {
-    let arguments: Vec<String> = std::env::args().collect();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     let told = |value: &str| {
-        arguments.iter().any(|argument| *argument == format!("--color={value}"))
+        arguments.iter().any(|argument| *argument == *format!("--color={value}"))
             || arguments.windows(2).any(|pair| pair[0] == "--color" && pair[1] == value)
     };
     match (told("always"), told("never")) {
@@ -189,9 +192,7 @@ fn colour_wanted() -> ColorChoice {
 
 /// A line on stderr for each warning.
 fn warn(warnings: &[impl std::fmt::Display]) {
-    for warning in warnings {
-        tell(&format!("warning: {warning:#}"));
-    }
+    warnings.iter().for_each(|warning| tell(&format!("warning: {warning:#}")));
 }
 
 /// A line on stderr, of printable characters. Nobody may be reading it, which is no reason to stop.
@@ -215,6 +216,12 @@ fn explain(error: &clap::Error) -> Result<u8> {
         error.print()?;
         return Ok(2);
     }
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return crate::usage!(
+            "{} is not UTF-8 text; only the names of files and folders may be other bytes",
+            not_text()
+        );
+    }
     let text = error.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     // No folder is called `--format`: whoever types that means a flag.
@@ -225,4 +232,15 @@ fn explain(error: &clap::Error) -> Result<u8> {
     let no_tip = error.kind() == ErrorKind::UnknownArgument && !told.contains(';');
     let remedy = if no_tip { "; --help lists those that there are" } else { "" };
     crate::usage!("{}{remedy}", told.trim_start_matches("error: "))
+}
+
+/// The first argument, or else variable, that is not text: clap does not say which one it was.
+fn not_text() -> String {
+    let argument = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none());
+    let ours = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with("LRSCHED_"));
+    match (argument, std::env::vars_os().find(|(name, value)| ours(name) && value.to_str().is_none())) {
+        (Some(argument), _) => format!("the argument `{}`", argument.display()),
+        (None, Some((name, _))) => format!("the variable {}", name.display()),
+        (None, None) => "an argument".to_string(),
+    }
 }

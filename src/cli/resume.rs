@@ -1,8 +1,8 @@
 //! `lrsched resume`: go on with a run that was stopped, as it was or with another rate.
 
 use super::given::{Given, Setting};
-use super::session;
-use super::settings::{self, Output, switch, value};
+use super::session::{self, Session};
+use super::settings::{self, Output, path, switch, value};
 use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Request};
 use crate::optim::{self, OptimizerSpec};
@@ -12,7 +12,7 @@ use crate::train::{Bars, Reach, Run, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
 
 const RESUME: &[Setting] = &[
@@ -24,8 +24,8 @@ const RESUME: &[Setting] = &[
     switch("hold", "With --epochs: the schedule stays as it was, and its last rate is held"),
     settings::CHECKPOINT_EVERY,
     settings::KEEP,
-    value("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
-    value("threads", "N", "Threads to compute with [default: the cores of this process]"),
+    path("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
+    value("threads", "N", "Threads to compute with, at most one a core [default: the cores of this process]"),
     value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
     switch("json", "One JSON object an event on stdout"),
 ];
@@ -51,7 +51,7 @@ const FIXED: &[(&str, &str)] = &[
 pub fn command() -> Command {
     let command = Command::new("resume")
         .about("Go on with a run that was stopped, as it was or with another rate")
-        .arg(Arg::new("dir").value_name("DIR").required(true).help("The folder of the run"))
+        .arg(Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder of the run"))
         .after_help("Example: lrsched resume results/x --lr 0.01\nWhat is not given stays as it was, whatever LRSCHED_* says; a run that was killed goes on from its last checkpoint, with the same results bit for bit.");
     let setting = |(name, why): &(&'static str, &'static str)| match *name {
         "log-steps" => switch(name, why),
@@ -67,7 +67,8 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
-    let path = PathBuf::from(matches.get_one::<String>("dir").expect("clap requires it"));
+    let session = Session::listen()?;
+    let path = matches.get_one::<PathBuf>("dir").expect("clap requires it").clone();
     let output = Output::resolve(&Given::gather(&command(), matches), quiet)?;
     let typed = Given::gather(&command(), matches).typed();
     let request = request(&typed)?;
@@ -110,6 +111,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
         return Ok(0);
     }
+    if let Some(code) = session.stopped_early() {
+        return Ok(code);
+    }
     let bars = Bars::new(output.progress, None);
     let lines = left.instead().into_iter().chain(left.differences(&run));
     lines.for_each(|line| bars.warn(&format!("warning: {line}")));
@@ -117,7 +121,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         bars.warn("nothing was saved yet: starting at the beginning");
     }
     let directory = left.reopen(output.threads)?;
-    session::record(directory.every(output.every).keep(output.keep)?, run, &path, &bars, output.json)
+    session::record(directory.every(output.every).keep(output.keep)?, run, &path, session, &bars, output.json)
 }
 
 /// A finished run that is asked for the epochs that it has.

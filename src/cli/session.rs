@@ -4,10 +4,12 @@ use crate::record::{Status, disk_size};
 #[cfg(unix)]
 pub use crate::train::Keys;
 use crate::train::checkpoint::{self, Found, Wanted};
-use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory};
+use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory, Speaker};
 use anyhow::Result;
 use indicatif::DecimalBytes;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 /// A diverged run ends with this exit code.
 const DIVERGED: u8 = 4;
@@ -20,32 +22,64 @@ pub enum Keys {
     All,
 }
 
-/// Listens to signals and, where bars are shown, to keys; as long as it lives.
+/// What reaches a command that trains from outside: signals from its start, keys once there is a run.
 pub struct Session {
     pub control: Control,
+    speaker: Arc<OnceLock<Speaker>>,
     #[cfg(unix)]
-    _keyboard: Option<crate::train::Keyboard>,
+    keyboard: Option<crate::train::Keyboard>,
 }
 
 impl Session {
-    #[cfg(unix)]
-    pub fn open(bars: &Bars, keys: Keys, json: bool) -> Result<Self> {
-        let control = Control::default();
-        crate::train::listen(&control, bars.speaker())?;
-        let wanted = bars.are_shown() && !json;
-        let keyboard = if wanted { crate::train::Keyboard::open(keys, &control, bars.speaker()) } else { None };
-        Ok(Self { control, _keyboard: keyboard })
+    /// Listens to signals from now on: the first thing that a command does which trains.
+    pub fn listen() -> Result<Self> {
+        let (control, speaker) = (Control::default(), Arc::default());
+        #[cfg(unix)]
+        crate::train::listen(&control, &speaker)?;
+        Ok(Self {
+            control,
+            speaker,
+            #[cfg(unix)]
+            keyboard: None,
+        })
     }
 
-    #[cfg(not(unix))]
-    pub fn open(_bars: &Bars, _keys: Keys, _json: bool) -> Result<Self> {
-        Ok(Self { control: Control::default() })
+    /// Called before anything is written. A stop that has come by now ends the command, with the exit code that this gives; one that comes
+    /// later is attended to between two batches.
+    pub fn stopped_early(&self) -> Option<u8> {
+        let stop = self.control.attend()?;
+        super::tell("stopped before the training began; nothing was written");
+        Some(stop.exit_code())
+    }
+
+    /// Speaks above `bars` of what is being done about a signal.
+    pub fn speak(&self, bars: &Bars) {
+        // Only the first call counts, and there is one.
+        let _ = self.speaker.set(bars.speaker());
+    }
+
+    /// As [`Session::speak`], and reads keys where the bars are on a terminal.
+    pub fn begin(&mut self, bars: &Bars, keys: Keys, json: bool) {
+        self.speak(bars);
+        #[cfg(unix)]
+        if bars.are_shown() && !json {
+            self.keyboard = crate::train::Keyboard::open(keys, &self.control, bars.speaker());
+        }
+        #[cfg(not(unix))]
+        let _ = (keys, json);
     }
 }
 
 /// Trains `run` in its folder `path`, shows it, says how to go on where it was stopped, and gives the exit code.
-pub fn record(directory: RunDirectory, run: Run<'_>, path: &Path, bars: &Bars, json: bool) -> Result<u8> {
-    let session = Session::open(bars, Keys::All, json)?;
+pub fn record(
+    directory: RunDirectory,
+    run: Run<'_>,
+    path: &Path,
+    mut session: Session,
+    bars: &Bars,
+    json: bool,
+) -> Result<u8> {
+    session.begin(bars, Keys::All, json);
     let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(None))];
     if json {
         watchers.push(Box::new(JsonEvents::new(&path.display().to_string(), run.config().log_steps)));
@@ -56,7 +90,7 @@ pub fn record(directory: RunDirectory, run: Run<'_>, path: &Path, bars: &Bars, j
 }
 
 fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
-    let again = format!("{} resume {}", program(), quoted(&path.display().to_string()));
+    let again = format!("{} resume {}", program(), quoted_os(path.as_os_str()));
     let sound = || checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {
         let message = outcome.message.as_deref().unwrap_or("stopped");
@@ -125,18 +159,32 @@ fn round(rate: f64) -> f64 {
 
 /// The program as it was called, where that says where it is.
 fn program() -> String {
-    let called = std::env::args().next().filter(|name| name.contains(std::path::MAIN_SEPARATOR));
-    called.map_or("lrsched".to_string(), |name| quoted(&name))
+    let called = std::env::args_os().next().filter(|name| Path::new(name).components().nth(1).is_some());
+    called.map_or("lrsched".to_string(), |name| quoted_os(&name))
 }
 
 /// The command line of this process again, to go on in `folder`.
 pub fn same_command(folder: &Path) -> String {
     // What is there is not to be replaced.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--force").collect();
-    let named = arguments.iter().any(|argument| argument == "--out" || argument.starts_with("--out="));
-    let out = ["--out".to_string(), folder.display().to_string()];
-    let all = arguments.iter().chain(out.iter().filter(|_| !named));
-    std::iter::once(program()).chain(all.map(|argument| quoted(argument))).collect::<Vec<_>>().join(" ")
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).filter(|argument| argument != "--force").collect();
+    let is_out = |argument: &OsString| argument == "--out" || argument.as_encoded_bytes().starts_with(b"--out=");
+    if !arguments.iter().any(is_out) {
+        arguments.extend(["--out".into(), folder.into()]);
+    }
+    std::iter::once(program()).chain(arguments.iter().map(|argument| quoted_os(argument))).collect::<Vec<_>>().join(" ")
+}
+
+/// As a shell takes it for one word. Bytes that are not text become `$'\377'`, which POSIX has since 2024, and bash, zsh and ksh for longer.
+fn quoted_os(word: &OsStr) -> String {
+    let Some(text) = word.to_str() else {
+        let escaped = |byte: &u8| match byte {
+            b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+            b' '..=b'~' => char::from(*byte).to_string(),
+            _ => format!("\\{byte:03o}"),
+        };
+        return format!("$'{}'", word.as_encoded_bytes().iter().map(escaped).collect::<String>());
+    };
+    quoted(text)
 }
 
 /// As a POSIX shell takes it for one word.
@@ -159,5 +207,11 @@ mod tests {
         assert_eq!(quoted("my runs/it's"), "'my runs/it'\\''s'");
         assert_eq!(quoted("halve:when=val_loss<=0.9"), "'halve:when=val_loss<=0.9'");
         assert_eq!(quoted(""), "''");
+        #[cfg(unix)]
+        {
+            let word = std::os::unix::ffi::OsStrExt::from_bytes(b"a b'\\\xff\n");
+            assert_eq!(quoted_os(word), r"$'a b\'\\\377\012'");
+        }
+        assert_eq!(quoted_os("my runs".as_ref()), "'my runs'");
     }
 }

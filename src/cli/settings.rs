@@ -10,12 +10,17 @@ use crate::spec::Entry;
 use crate::train::{Every, ProgressMode, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{ArgMatches, Command};
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 pub const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
     Setting { name, value, kind: Kind::Value, help }
+}
+
+pub const fn path(name: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { name, value, kind: Kind::Path, help }
 }
 
 pub const fn switch(name: &'static str, help: &'static str) -> Setting {
@@ -37,13 +42,13 @@ pub const KEEP: Setting = value(
 
 /// What `train` and `compare` share.
 pub const COMMON: &[Setting] = &[
-    value(
+    path(
         "config",
         "FILE",
         "Read settings from a TOML file of the same names; the command line goes before LRSCHED_*, that before the file",
     ),
     value("dataset", "NAME", "cifar10, or synthetic: ten classes that the program draws itself [default: cifar10]"),
-    value("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
+    path("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
     value("model", "NAME", "cnn, resnet9 or airbench94 [default: cnn]"),
     value("dropout", "P", "Dropout before the last linear layer [default: 0]"),
     value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]"),
@@ -64,9 +69,9 @@ pub const COMMON: &[Setting] = &[
     value(
         "threads",
         "N",
-        "Threads to compute with; the results do not depend on it [default: the cores of this process]",
+        "Threads to compute with, at most one a core; the results do not depend on it [default: the cores of this process]",
     ),
-    value("out", "DIR", "Where the results go [default: a new folder below results/]"),
+    path("out", "DIR", "Where the results go [default: a new folder below results/]"),
     switch("force", "Replace what an earlier run left in --out"),
     switch("log-steps", "Log every step to steps.csv"),
     CHECKPOINT_EVERY,
@@ -92,7 +97,7 @@ const EVERYWHERE: [&str; 2] = ["quiet", "color"];
 /// The settings of `command`, gathered from the command line, the environment and the config file.
 pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
     let mut given = Given::gather(command, matches);
-    if let Some(file) = given.text("config").map(PathBuf::from) {
+    if let Some(file) = given.path("config") {
         let own = ["config", "help", "print-config"];
         let known: Vec<String> = command
             .get_arguments()
@@ -129,15 +134,33 @@ const MOST_THREADS: usize = 1024;
 
 /// The threads to compute with: as many as asked for, or as this process may use. Makes rayon's own pool, on which loading and the optimizers
 /// compute.
-pub fn threads(asked_for: Option<usize>) -> Result<usize, Usage> {
+///
+/// # Errors
+/// A number out of range; threads that the system refuses.
+pub fn threads(asked_for: Option<usize>) -> Result<usize> {
     let threads = match asked_for {
-        Some(threads @ 1..=MOST_THREADS) => threads,
+        Some(threads @ 1..=MOST_THREADS) => at_most_cores(threads),
         Some(threads) => return usage!("threads must be at least 1 and at most {MOST_THREADS}, got {threads}"),
         None => available_threads(),
     };
-    // Only the first of two calls counts, and there is one.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    Ok(threads)
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
+        // A pool that is there already has no source of its error, and is as good.
+        Err(error) if error.source().is_some() => {
+            Err(error).with_context(|| format!("cannot start {threads} threads (a limit such as `ulimit -u`?)"))
+        }
+        _ => Ok(threads),
+    }
+}
+
+/// More threads than cores only wait for each other: 1,024 on 2 cores took 46 s for 2 steps.
+fn at_most_cores(threads: usize) -> usize {
+    let cores = cores();
+    if threads > cores {
+        super::warn(&[format!(
+            "--threads {threads} is more than the {cores} cores of this process; computing with {cores}"
+        )]);
+    }
+    threads.min(cores)
 }
 
 /// What a command does beside computing.
@@ -163,12 +186,11 @@ impl Output {
             threads,
             data: DatasetOptions {
                 kind: given.parse_own("dataset")?.unwrap_or_default(),
-                data_dir: given
-                    .text("data-dir")
-                    .map(PathBuf::from)
-                    .or_else(|| Some(std::env::var_os("LRSCHED_DATA").filter(|folder| !folder.is_empty())?.into())),
+                data_dir: given.path("data-dir").or_else(|| {
+                    Some(std::env::var_os("LRSCHED_DATA").filter(|folder| !folder.is_empty())?.into())
+                }),
             },
-            out: given.text("out").map(PathBuf::from),
+            out: given.path("out"),
             force: given.switch("force")?,
             progress: if quiet { ProgressMode::None } else { given.parse_own("progress")?.unwrap_or_default() },
             json: given.switch("json")?,
@@ -188,9 +210,14 @@ impl Output {
     }
 }
 
-/// The cores that this process may use (affinity and cgroup limits count), or fewer where Slurm says so.
-pub fn available_threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+/// The cores that this process may use: affinity and cgroup limits count.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The cores that this process may use, or fewer where Slurm says so.
+fn available_threads() -> usize {
+    let cores = cores();
     let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|text| text.parse().ok());
     slurm.map_or(cores, |limit: usize| limit.clamp(1, cores))
 }
@@ -259,10 +286,17 @@ pub fn check_without_images(config: &RunConfig) -> Result<()> {
 }
 
 /// Where the images are is no part of what a run computes, but of a config file that is to find them again.
-pub fn add_data_dir(table: &mut toml::Table, output: &Output) {
+///
+/// # Errors
+/// A folder whose name is no text, which TOML has no way to write.
+pub fn add_data_dir(table: &mut toml::Table, output: &Output) -> Result<(), Usage> {
     if let Some(folder) = &output.data.data_dir {
-        table.insert("data-dir".to_string(), folder.display().to_string().into());
+        let Some(name) = folder.to_str() else {
+            return usage!("data-dir {} is not UTF-8, and no config file can hold it", folder.display());
+        };
+        table.insert("data-dir".to_string(), name.into());
     }
+    Ok(())
 }
 
 /// The optimizer that `--optimizer` and its flags describe; `--lr` replaces the rate in its spec, as the other flags do.

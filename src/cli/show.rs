@@ -58,6 +58,7 @@ pub fn with_output(command: Command) -> Command {
             .short('o')
             .long("output")
             .value_name("FILE")
+            .value_parser(clap::value_parser!(std::ffi::OsString))
             .help("Write to this file, whole or not at all"),
     )
 }
@@ -100,7 +101,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         curves.push(Curve { name: spec.to_string(), spec, rates });
     }
 
-    let output = given.text("output").map(Path::new);
+    let output = given.path("output");
+    let output = output.as_deref();
     match format(&given, &["chart", "table", "csv", "svg", "png"])? {
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
         "csv" if several => usage!("csv holds one schedule, got {}; write each to a file of its own", curves.len()),

@@ -1,6 +1,6 @@
 //! `lrsched train`: one run.
 
-use super::session;
+use super::session::{self, Session};
 use super::settings::{self, Output};
 use crate::data::Dataset;
 use crate::train::{Bars, Existing, Run, RunDirectory};
@@ -15,6 +15,7 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<u8> {
+    let session = Session::listen()?;
     let given = settings::gather(&command(), matches)?;
     let quiet = given.switch("quiet")?;
     let config = settings::run_config(&given, settings::optimizer(&given)?, settings::schedule(&given)?, 30)?;
@@ -22,7 +23,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     settings::check_without_images(&config)?;
     if given.switch("print-config")? {
         let mut table = toml::Table::try_from(&config)?;
-        settings::add_data_dir(&mut table, &output);
+        settings::add_data_dir(&mut table, &output)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
     }
@@ -30,9 +31,12 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let run = Run::new(&config, &dataset, output.threads)?;
     let name = format!("{}-{}-lr{}-seed{}", config.optimizer.name(), config.schedule.name(), config.lr, config.seed);
     let path = output.directory(&name);
+    if let Some(code) = session.stopped_early() {
+        return Ok(code);
+    }
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
     let directory = RunDirectory::create(&path, existing, &config, &dataset, output.threads)?;
 
     let bars = Bars::new(output.progress, None);
-    session::record(directory.every(output.every).keep(output.keep)?, run, &path, &bars, output.json)
+    session::record(directory.every(output.every).keep(output.keep)?, run, &path, session, &bars, output.json)
 }

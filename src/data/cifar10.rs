@@ -4,9 +4,9 @@
 
 use super::dataset::Dataset;
 use super::images::{IMAGE_BYTES, Images};
+use crate::files;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -91,7 +91,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
 
 fn check_size(path: &Path) -> Result<()> {
     let name = path.display();
-    match std::fs::metadata(path) {
+    match files::open(path).and_then(|file| file.metadata()) {
         Ok(metadata) if metadata.len() == FILE_BYTES => Ok(()),
         Ok(metadata) => {
             bail!("{name} is {} bytes, expected {}; {REMEDY}", grouped(metadata.len()), grouped(FILE_BYTES))
@@ -104,7 +104,7 @@ fn check_size(path: &Path) -> Result<()> {
 }
 
 fn read_file(path: &Path, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = files::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     read_records(path, file, pixels, labels)
 }
 

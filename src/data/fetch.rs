@@ -3,10 +3,12 @@
 use super::cifar10::{self, grouped};
 use super::dataset::hex;
 use super::unpack::unpack;
+use crate::files;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -228,14 +230,14 @@ type Opened = (u64, Box<dyn Read>);
 
 fn open_file(path: &str, archive: &Archive) -> Result<Opened> {
     let path = percent_decoded(path.strip_prefix("localhost").unwrap_or(path));
-    let file = File::open(&path)?;
+    let file = files::open(Path::new(&path))?;
     let bytes = file.metadata()?.len();
     ensure!(bytes == archive.bytes, "is {} bytes, expected {}", grouped(bytes), grouped(archive.bytes));
     Ok((0, Box::new(file)))
 }
 
-/// `%20` as a space, and so on; anything that is no such code stays as it is.
-fn percent_decoded(text: &str) -> String {
+/// `%20` as a space, and so on; anything that is no such code stays as it is. A path may hold any bytes where paths are bytes.
+fn percent_decoded(text: &str) -> OsString {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -251,7 +253,10 @@ fn percent_decoded(text: &str) -> String {
             }
         }
     }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
+    #[cfg(unix)]
+    return std::os::unix::ffi::OsStringExt::from_vec(bytes);
+    #[cfg(not(unix))]
+    String::from_utf8(bytes).map_or_else(|_| text.into(), OsString::from)
 }
 
 /// Asks for the archive from byte `from` on. A server that cannot (200, or 416) gives it from the start.
@@ -338,5 +343,7 @@ mod tests {
         assert_eq!(percent_decoded("/a%20b%2Fc"), "/a b/c");
         assert_eq!(percent_decoded("/100%/%zz%4"), "/100%/%zz%4");
         assert_eq!(percent_decoded("/%é"), "/%é");
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::ffi::OsStringExt::into_vec(percent_decoded("/%ff")), b"/\xff");
     }
 }

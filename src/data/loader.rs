@@ -7,6 +7,7 @@ use super::normalisation::Normalisation;
 use crate::random::{Purpose, keyed, shuffle};
 use crate::usage;
 use crate::usage::{Usage, shortened};
+use anyhow::Context as _;
 use std::ops::{Deref, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,14 +134,17 @@ impl Loader {
     /// The batches of `epoch` (0-based) from its step `first_step` (0-based) on, being prepared from now on.
     ///
     /// What comes depends on the seed, the epoch and the step alone, so a resumed epoch goes on with the same bits.
-    pub fn epoch(&self, epoch: u64, first_step: u64) -> Epoch {
+    ///
+    /// # Errors
+    /// The system refuses the background thread.
+    pub fn epoch(&self, epoch: u64, first_step: u64) -> anyhow::Result<Epoch> {
         let (sender, receiver) = sync_channel(AHEAD);
         let (plan, pool) = (Arc::clone(&self.plan), Arc::clone(&self.pool));
         let thread = std::thread::Builder::new()
             .name("loader".to_string())
             .spawn(move || plan.prepare(epoch, first_step, &pool, &sender))
-            .unwrap_or_else(|error| panic!("cannot start a thread (is there too little memory?): {error}"));
-        Epoch { receiver: Some(receiver), thread: Some(thread) }
+            .context("cannot start a thread (is there too little memory?)")?;
+        Ok(Epoch { receiver: Some(receiver), thread: Some(thread) })
     }
 }
 
@@ -307,7 +311,7 @@ mod tests {
         assert_eq!(loader.steps_per_epoch(), 4);
         let mut seen = Vec::new();
         let mut sizes = Vec::new();
-        for batch in loader.epoch(0, 0) {
+        for batch in loader.epoch(0, 0).unwrap() {
             let images = content(&batch);
             assert!(images.iter().zip(&batch.labels).all(|(&image, &label)| image % 10 == usize::from(label)));
             assert!(batch.completes_step && batch.divisor == batch.len());
@@ -326,7 +330,7 @@ mod tests {
         let order = |seed, epoch| {
             let options = LoaderOptions { seed, ..options(BatchSize::Images(50), 50) };
             let loader = Loader::new(subset(50), plain(), options).unwrap();
-            content(&loader.epoch(epoch, 0).next().unwrap())
+            content(&loader.epoch(epoch, 0).unwrap().next().unwrap())
         };
         assert_eq!(order(1, 2), order(1, 2));
         assert_ne!(order(1, 2), order(1, 3));
@@ -337,7 +341,7 @@ mod tests {
     fn an_epoch_begun_at_a_later_step_goes_on_with_the_same_bits() {
         let options = LoaderOptions { augment: Augment::FlipCrop, ..options(BatchSize::Images(8), 3) };
         let loader = Loader::new(subset(30), plain(), options).unwrap();
-        let batches = |first| -> Vec<_> { loader.epoch(5, first).map(|micro| (*micro).clone()).collect() };
+        let batches = |first| -> Vec<_> { loader.epoch(5, first).unwrap().map(|micro| (*micro).clone()).collect() };
         let whole = batches(0);
         assert_eq!(whole.len(), 3 * 3 + 2);
         assert_eq!(batches(2), whole[6..]);
@@ -348,7 +352,7 @@ mod tests {
     #[test]
     fn a_step_larger_than_the_micro_batch_comes_in_pieces_that_share_its_divisor() {
         let pieces = |loader: &Loader| -> Vec<_> {
-            loader.epoch(0, 0).map(|micro| (micro.len(), micro.divisor, micro.completes_step)).collect()
+            loader.epoch(0, 0).unwrap().map(|micro| (micro.len(), micro.divisor, micro.completes_step)).collect()
         };
         assert_eq!(
             pieces(&loader(14, 8, 3)),
@@ -362,27 +366,27 @@ mod tests {
     #[test]
     fn evaluation_takes_the_images_in_order() {
         let loader = Loader::in_order(subset(10), plain(), 4);
-        let batches: Vec<_> = loader.epoch(0, 0).map(|batch| content(&batch)).collect();
+        let batches: Vec<_> = loader.epoch(0, 0).unwrap().map(|batch| content(&batch)).collect();
         assert_eq!(batches, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
     }
 
     #[test]
     fn an_epoch_dropped_early_ends_its_thread_and_the_loader_still_works() {
         let loader = loader(50, 1, 1);
-        let mut epoch = loader.epoch(0, 0);
+        let mut epoch = loader.epoch(0, 0).unwrap();
         epoch.next().unwrap();
         drop(epoch);
-        drop(loader.epoch(0, 0));
+        drop(loader.epoch(0, 0).unwrap());
         // Only a finished thread has let go of the plan.
         assert_eq!(Arc::strong_count(&loader.plan), 1);
-        assert_eq!(loader.epoch(0, 0).count(), 50);
+        assert_eq!(loader.epoch(0, 0).unwrap().count(), 50);
     }
 
     #[test]
     fn memory_is_taken_once_and_reused_in_every_later_epoch() {
         let loader = loader(50, 4, 4);
         for epoch in 0..4 {
-            loader.epoch(epoch, 0).for_each(drop);
+            loader.epoch(epoch, 0).unwrap().for_each(drop);
         }
         // In the queue, being filled, and in use.
         let kept = loader.pool.0.lock().unwrap().len();
@@ -394,7 +398,7 @@ mod tests {
         let mut subset = subset(10);
         subset.indices.push(99); // beyond the images
         let loader = Loader::in_order(subset, plain(), 4);
-        let panic = std::panic::catch_unwind(|| loader.epoch(0, 0).count());
+        let panic = std::panic::catch_unwind(|| loader.epoch(0, 0).unwrap().count());
         assert!(panic.is_err());
     }
 

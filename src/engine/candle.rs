@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{BatchStats, Engine, Objective};
+use super::{BatchStats, Contract, Engine, Objective};
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Layer, Parameters, Role};
 use crate::random::dropout_mask;
@@ -17,6 +17,7 @@ use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, ops};
 /// The reference engine on one device.
 pub struct CandleEngine {
     architecture: Architecture,
+    contract: Contract,
     objective: Objective,
     device: Device,
     /// candle's CPU kernels run on the pool that calls them.
@@ -29,7 +30,8 @@ impl CandleEngine {
     pub fn new(architecture: &Architecture, objective: Objective, device: Device, threads: usize) -> Result<Self> {
         architecture.check().map_err(|error| anyhow!(error))?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start the threads")?;
-        Ok(Self { architecture: architecture.clone(), objective, device, pool })
+        let (architecture, contract) = (architecture.clone(), Contract::of(architecture));
+        Ok(Self { architecture, contract, objective, device, pool })
     }
 }
 
@@ -48,7 +50,8 @@ impl Engine for CandleEngine {
         batch: &Batch,
         gradients: &mut Gradients,
     ) -> Result<BatchStats> {
-        let Self { architecture, objective, device, pool } = self;
+        let Self { architecture, contract, objective, device, pool } = self;
+        contract.check_step(parameters, batch, gradients)?;
         pool.install(|| {
             let mut pass = Pass::new(parameters, batch, device, true)?;
             let logits = pass.run(architecture)?;
@@ -80,7 +83,8 @@ impl Engine for CandleEngine {
         batch: &Batch,
         logits: Option<&mut Vec<f32>>,
     ) -> Result<BatchStats> {
-        let Self { architecture, device, pool, .. } = self;
+        let Self { architecture, contract, device, pool, .. } = self;
+        contract.check(parameters, batch)?;
         pool.install(|| {
             let computed = Pass::new(parameters, batch, device, false)?.run(architecture)?.detach();
             if let Some(logits) = logits {

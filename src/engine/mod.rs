@@ -11,8 +11,8 @@ pub use choice::{build, check};
 pub use kind::{DeviceChoice, EngineKind};
 
 use crate::data::Batch;
-use crate::model::{Gradients, Parameters};
-use anyhow::Result;
+use crate::model::{Architecture, Gradients, Parameters, Role, blank};
+use anyhow::{Result, ensure};
 
 /// What an engine is built for, beside the architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -47,4 +47,72 @@ pub trait Engine: Send {
         batch: &Batch,
         logits: Option<&mut Vec<f32>>,
     ) -> Result<BatchStats>;
+}
+
+/// What an engine takes: batches, parameters and gradients of one architecture. Anything else is an error before it is a wrong index.
+struct Contract {
+    name: String,
+    image: usize,
+    classes: usize,
+    /// Length and role of each array, in the order of the parameters.
+    arrays: Vec<(usize, Role)>,
+}
+
+/// Images of a batch: far more than there are in a dataset, and few enough that no size of a batch wraps around.
+const MOST_IMAGES: usize = 1 << 24;
+
+impl Contract {
+    /// `architecture` must have passed [`Architecture::check`].
+    fn of(architecture: &Architecture) -> Self {
+        let arrays = blank(architecture).arrays().iter().map(|array| (array.values.len(), array.role)).collect();
+        let Architecture { name, input, classes, .. } = architecture;
+        Self { name: name.clone(), image: input.len(), classes: *classes, arrays }
+    }
+
+    /// # Errors
+    /// A batch of another shape, empty, or with a label that is no class; parameters of another network.
+    fn check(&self, parameters: &Parameters, batch: &Batch) -> Result<()> {
+        let (images, expected) = (batch.len(), self.image);
+        ensure!(images > 0, "a batch without images");
+        ensure!(images <= MOST_IMAGES, "a batch of {images} images, must be at most {MOST_IMAGES}");
+        ensure!(
+            images.checked_mul(expected) == Some(batch.images.len()),
+            "a batch of {images} labels has {} values, expected {images} x {expected}",
+            batch.images.len()
+        );
+        if let Some(label) = batch.labels.iter().find(|&&label| usize::from(label) >= self.classes) {
+            anyhow::bail!("label {label}, but {} has {} classes", self.name, self.classes);
+        }
+        let arrays = parameters.arrays();
+        ensure!(
+            arrays.len() == self.arrays.len(),
+            "{} arrays of parameters, but {} has {}",
+            arrays.len(),
+            self.name,
+            self.arrays.len()
+        );
+        for (array, (length, role)) in arrays.iter().zip(&self.arrays) {
+            let (name, values) = (&array.name, array.values.len());
+            ensure!(values == *length, "{name} has {values} values, in {} it has {length}", self.name);
+            ensure!(array.role == *role, "{name} is {:?}, in {} it is {role:?}", array.role, self.name);
+        }
+        Ok(())
+    }
+
+    /// [`Contract::check`] of a step of training.
+    ///
+    /// # Errors
+    /// A divisor of 0, or gradients of another network, too.
+    fn check_step(&self, parameters: &Parameters, batch: &Batch, gradients: &Gradients) -> Result<()> {
+        self.check(parameters, batch)?;
+        ensure!(batch.divisor > 0, "a batch whose losses are divided by 0");
+        let mut pairs = gradients.arrays.iter().zip(&self.arrays);
+        let fit = pairs.all(|(gradient, (length, role))| *role != Role::Trainable || gradient.len() == *length);
+        ensure!(
+            fit && gradients.arrays.len() == self.arrays.len(),
+            "the gradients are of another network than {}",
+            self.name
+        );
+        Ok(())
+    }
 }

@@ -3,7 +3,7 @@
 use super::entrant::Entrant;
 use super::resume::Left;
 use crate::data::Dataset;
-use crate::engine::cpu::give_back;
+use crate::memory::give_back;
 use crate::optim::OptimizerSpec;
 use crate::record::{ComparisonRow, Keep, Results, RunInfo, Status, folder_name, read_rows, write_rows};
 use crate::schedule::{Semantics, Spec};

@@ -2,6 +2,7 @@
 
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Loader, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
+use crate::files;
 use crate::model::{Model, ModelOptions, Weights};
 use crate::record::{Keep, RunInfo, Status};
 use crate::report::confusion::Confusion;
@@ -166,7 +167,7 @@ impl Subject {
         } else if let Some(run) = run.as_ref().filter(|run| !goes_on(run) && weights.ends_with(WEIGHTS))
             && let Some(digest) = &run.weights
         {
-            let bytes = std::fs::read(&weights).with_context(|| weights.display().to_string())?;
+            let bytes = files::read(&weights, files::MOST_ARRAYS).with_context(|| weights.display().to_string())?;
             ensure!(
                 checkpoint::sha256(&bytes) == *digest,
                 "{} is damaged: its SHA-256 is not the one in run.json; {}",
@@ -302,7 +303,7 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let mut engine = engine::build(engine, options.device, &architecture, Objective::default(), options.threads)?;
     let loader = Loader::in_order(images, normalisation, options.batch_size);
     let (mut totals, mut logits, mut guesses) = (BatchStats::default(), Vec::new(), Vec::new());
-    for batch in loader.epoch(0, 0) {
+    for batch in loader.epoch(0, 0)? {
         totals += engine.eval_batch(&parameters, &batch, Some(&mut logits))?;
         let rows = logits.chunks_exact(dataset.classes.len()).map(largest);
         guesses.extend(batch.labels.iter().map(|&label| usize::from(label)).zip(rows));

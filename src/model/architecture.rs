@@ -2,6 +2,10 @@
 
 use super::initialise::Init;
 
+/// The most values in one map of a sample, and in one array of weights: 1 GiB of f32. It keeps every size that an engine computes of an
+/// architecture, padding and tiles included, far from wrapping around.
+pub const MOST_VALUES: usize = 1 << 28;
+
 /// A shape of one sample: a map (channels, height, width), or a vector as (length, 1, 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
@@ -19,9 +23,9 @@ impl Shape {
         Self { channels: length, height: 1, width: 1 }
     }
 
-    /// Values in one sample.
+    /// Values in one sample; `usize::MAX` where there are more than that can count.
     pub const fn len(self) -> usize {
-        self.channels * self.height * self.width
+        self.channels.saturating_mul(self.height).saturating_mul(self.width)
     }
 
     pub const fn is_empty(self) -> bool {
@@ -97,9 +101,28 @@ pub struct Architecture {
     pub layers: Vec<Layer>,
 }
 
+/// The product, where it is at least 1 and at most [`MOST_VALUES`].
+fn size(factors: &[usize]) -> Option<usize> {
+    let product = factors.iter().try_fold(1_usize, |product, factor| product.checked_mul(*factor))?;
+    (1..=MOST_VALUES).contains(&product).then_some(product)
+}
+
+/// `shape`, where a sample of it has at least 1 value and at most [`MOST_VALUES`].
+fn sized(of: &str, shape: Shape) -> Result<Shape, String> {
+    let Shape { channels, height, width } = shape;
+    match size(&[channels, height, width]) {
+        Some(_) => Ok(shape),
+        None => Err(format!("{of}: {channels}x{height}x{width} values a sample, must be 1 to {MOST_VALUES}")),
+    }
+}
+
 impl Layer {
-    /// The shape that this layer makes of `input`, or what does not fit.
+    /// The shape that this layer makes of `input`.
+    ///
+    /// # Errors
+    /// What does not fit, or is empty or too large: shapes and weights have 1 to [`MOST_VALUES`] values.
     pub fn output(&self, input: Shape) -> Result<Shape, String> {
+        sized("the input", input)?;
         let expect_channels = |name: &str, channels: usize| {
             if channels == input.channels {
                 Ok(())
@@ -110,9 +133,19 @@ impl Layer {
         Ok(match self {
             Layer::Conv { name, inputs, outputs, kernel, padding, .. } => {
                 expect_channels(name, *inputs)?;
-                let side = |length: usize| (length + 2 * padding + 1).checked_sub(*kernel).filter(|&side| side > 0);
-                match (side(input.height), side(input.width)) {
-                    (Some(height), Some(width)) => Shape::map(*outputs, height, width),
+                if size(&[*outputs, *inputs, *kernel, *kernel]).is_none() {
+                    return Err(format!(
+                        "{name}: {outputs}x{inputs}x{kernel}x{kernel} weights, must be 1 to {MOST_VALUES}"
+                    ));
+                }
+                let padded = |length: usize| padding.checked_mul(2)?.checked_add(length);
+                let (Some(height), Some(width)) = (padded(input.height), padded(input.width)) else {
+                    return Err(format!("{name}: a padding of {padding} is too large"));
+                };
+                sized(&format!("{name}: a padding of {padding}"), Shape::map(input.channels, height, width))?;
+                let side = |length: usize| (length + 1).checked_sub(*kernel).filter(|&side| side > 0);
+                match (side(height), side(width)) {
+                    (Some(height), Some(width)) => sized(name, Shape::map(*outputs, height, width))?,
                     _ => return Err(format!("{name}: the map is smaller than the kernel of {kernel}")),
                 }
             }
@@ -132,7 +165,13 @@ impl Layer {
                 if input != Shape::vector(*inputs) {
                     return Err(format!("{name} takes a vector of {inputs}, got {input:?}"));
                 }
+                if size(&[*outputs, *inputs]).is_none() {
+                    return Err(format!("{name}: {outputs}x{inputs} weights, must be 1 to {MOST_VALUES}"));
+                }
                 Shape::vector(*outputs)
+            }
+            Layer::Residual { layers } if layers.is_empty() => {
+                return Err("a residual branch has no layers".to_string());
             }
             Layer::Residual { layers } => {
                 let inner = layers.iter().try_fold(input, |shape, layer| layer.output(shape))?;
@@ -155,13 +194,65 @@ impl Architecture {
         }
     }
 
-    /// Checks that every layer fits the one before and that the last gives `classes` logits.
+    /// Checks that every layer fits the one before, that the last gives `classes` logits, and that all sizes are within [`MOST_VALUES`].
+    ///
+    /// # Errors
+    /// What does not fit.
     pub fn check(&self) -> Result<(), String> {
+        if self.layers.is_empty() {
+            return Err(format!("{} has no layers", self.name));
+        }
         let last = self.layers.iter().try_fold(self.input, |shape, layer| layer.output(shape))?;
         if last == Shape::vector(self.classes) {
             Ok(())
         } else {
             Err(format!("{}: {} classes wanted, the last layer gives {last:?}", self.name, self.classes))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conv(inputs: usize, outputs: usize, kernel: usize, padding: usize) -> Layer {
+        let name = "conv".to_string();
+        Layer::Conv { name, inputs, outputs, kernel, padding, bias: false, frozen: false, init: Init::He }
+    }
+
+    #[test]
+    fn sizes_that_wrap_around_or_are_empty_are_refused_by_every_layer() {
+        let image = Shape::map(3, 32, 32);
+        let linear =
+            |inputs, outputs| Layer::Linear { name: "fc".to_string(), inputs, outputs, bias: false, init: Init::He };
+        for (layer, input) in [
+            (conv(3, 8, 1, 1 << 62), image),
+            (conv(3, 8, 1, 1 << 63), image),
+            (conv(3, 8, 1, (1 << 63) - 17), image),
+            (conv(3, 8, 3, 1 << 31), image),
+            (conv(3, 1 << 62, 1, 0), image),
+            (conv(3, 8, usize::MAX, 0), image),
+            (conv(3, 8, 0, 0), image),
+            (conv(3, 0, 3, 1), image),
+            (conv(1 << 62, 4, 1, 0), Shape::map(1 << 62, 1, 1)),
+            (Layer::Flatten, Shape::map(1 << 32, 1 << 32, 1)),
+            (Layer::Relu, Shape::map(3, 0, 32)),
+            (Layer::GlobalAveragePool, Shape::map(1 << 22, 1 << 22, 1 << 22)),
+            (Layer::MaxPool { size: 0 }, image),
+            (Layer::Residual { layers: Vec::new() }, image),
+            (linear(1 << 20, 1 << 44), Shape::vector(1 << 20)),
+            (linear(3, 0), Shape::vector(3)),
+        ] {
+            assert!(layer.output(input).is_err(), "{layer:?} on {input:?}: {:?}", layer.output(input));
+        }
+        assert_eq!(conv(3, 8, 5, 2).output(image), Ok(Shape::map(8, 32, 32)));
+        assert_eq!(Shape::map(1 << 40, 1 << 40, 1).len(), usize::MAX);
+    }
+
+    #[test]
+    fn a_network_without_layers_is_refused() {
+        let input = Shape::vector(10);
+        let empty = Architecture { name: "empty".to_string(), input, classes: 10, layers: Vec::new() };
+        assert_eq!(empty.check(), Err("empty has no layers".to_string()));
     }
 }

@@ -21,6 +21,9 @@ pub enum Init {
 }
 
 /// The parameters of `architecture` as they stand before the first step.
+///
+/// # Panics
+/// Of an architecture that [`Architecture::check`] refuses: where two layers have one name, or a size cannot be counted.
 pub fn initialise(architecture: &Architecture, seed: u64) -> Parameters {
     let mut parameters = Parameters::default();
     add_layers(&architecture.layers, Some(seed), &mut parameters);
@@ -40,8 +43,9 @@ fn add_layers(layers: &[Layer], seed: Option<u64>, parameters: &mut Parameters) 
         match layer {
             Layer::Conv { name, inputs, outputs, kernel, bias, frozen, init, .. } => {
                 let shape = vec![*outputs, *inputs, *kernel, *kernel];
-                let fan_in = inputs * kernel * kernel;
-                let mut weight = draw(seed, parameters.arrays().len(), *init, fan_in, outputs * fan_in);
+                let fan_in = product(&[*inputs, *kernel, *kernel]);
+                let count = product(&[*outputs, fan_in]);
+                let mut weight = draw(seed, parameters.arrays().len(), *init, fan_in, count);
                 if *init == Init::Dirac {
                     pass_channels_on(&mut weight, *outputs, *inputs, *kernel);
                 }
@@ -52,7 +56,8 @@ fn add_layers(layers: &[Layer], seed: Option<u64>, parameters: &mut Parameters) 
                 }
             }
             Layer::Linear { name, inputs, outputs, bias, init } => {
-                let weight = draw(seed, parameters.arrays().len(), *init, *inputs, outputs * inputs);
+                let count = product(&[*outputs, *inputs]);
+                let weight = draw(seed, parameters.arrays().len(), *init, *inputs, count);
                 push(parameters, name, "weight", vec![*outputs, *inputs], Role::Trainable, weight);
                 if *bias {
                     push_bias(parameters, name, seed, *init, *inputs, *outputs);
@@ -79,6 +84,11 @@ fn add_layers(layers: &[Layer], seed: Option<u64>, parameters: &mut Parameters) 
             | Layer::Scale { .. } => {}
         }
     }
+}
+
+fn product(sides: &[usize]) -> usize {
+    let product = sides.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
+    product.unwrap_or_else(|| panic!("weights of {sides:?} are more than can be counted"))
 }
 
 fn push(parameters: &mut Parameters, layer: &str, part: &str, shape: Vec<usize>, role: Role, values: Vec<f32>) {

@@ -11,7 +11,7 @@ mod weights;
 mod whitening;
 mod zoo;
 
-pub use architecture::{Architecture, Layer, Shape};
+pub use architecture::{Architecture, Layer, MOST_VALUES, Shape};
 pub use initialise::{Init, blank, initialise};
 pub use parameters::{Array, Gradients, Parameters, Role};
 pub use weights::{Weights, fill};

@@ -33,12 +33,8 @@ impl Parameters {
     /// # Panics
     /// Where a name comes twice or the values do not fill the shape: a mistake in an architecture, not in any input.
     pub fn push(&mut self, array: Array) {
-        assert_eq!(
-            array.values.len(),
-            array.shape.iter().product::<usize>(),
-            "{}: values do not fill the shape",
-            array.name
-        );
+        let size = array.shape.iter().try_fold(1_usize, |size, side| size.checked_mul(*side));
+        assert_eq!(Some(array.values.len()), size, "{}: values do not fill the shape", array.name);
         let before = self.places.insert(array.name.clone(), self.arrays.len());
         assert!(before.is_none(), "{}: two arrays of one name", array.name);
         self.arrays.push(array);

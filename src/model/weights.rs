@@ -3,14 +3,10 @@
 use super::initialise::blank;
 use super::parameters::{Array, Parameters};
 use super::zoo::{Model, ModelOptions};
+use crate::files;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
-
-/// No network of this program has a hundredth of it; a larger file is something else, and should not fill the memory.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// PyTorch's batch norm counts the batches it has seen; nothing is computed with the count.
 const PASSED_OVER: &str = ".num_batches_tracked";
@@ -30,9 +26,7 @@ impl Weights {
     /// tensor that does not fit, and what was expected).
     pub fn read(path: &Path, model: Option<Model>) -> Result<Self> {
         let name = || path.display().to_string();
-        let mut bytes = Vec::new();
-        let file = File::open(path).with_context(name)?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).with_context(name)?;
+        let bytes = files::read(path, files::MOST_ARRAYS).with_context(name)?;
         Self::of(&bytes, model).with_context(name)
     }
 
@@ -41,7 +35,7 @@ impl Weights {
     /// # Errors
     /// As [`Weights::read`], without the name.
     pub fn of(bytes: &[u8], model: Option<Model>) -> Result<Self> {
-        ensure!(bytes.len() as u64 <= MOST_BYTES, "larger than 1 GiB: no weights of this program");
+        ensure!(bytes.len() as u64 <= files::MOST_ARRAYS, "larger than 1 GiB: no weights of this program");
         let model = match model {
             Some(model) => model,
             None => infer(&parse(bytes)?)?,

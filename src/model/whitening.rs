@@ -31,6 +31,7 @@ pub fn whiten(images: &[f32], height: usize, width: usize, parameters: &mut Para
         !images.is_empty() && images.len().is_multiple_of(height * width * inputs),
         "{name}: images of another shape"
     );
+    assert!((1..=height.min(width)).contains(&kernel), "{name}: images smaller than its kernels");
 
     let covariance = patch_covariance(images, height, width, inputs, kernel);
     let (kernels, mirrored) = weight.values.split_at_mut(size * size);

@@ -10,7 +10,7 @@ mod table;
 pub use file::{
     TEMPORARY, check_outputs, disk_size, folder_name, remove_leftovers, replace_file, same_file, sync_folder,
 };
-pub use run_info::{Change, Dataset, GitState, Keep, Results, RunInfo, now};
+pub use run_info::{Change, Dataset, GitState, Keep, Results, RunInfo, command_line, now};
 pub use table::{ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};

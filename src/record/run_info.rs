@@ -1,6 +1,7 @@
 //! run.json: everything needed to run it again, and what came of it.
 
 use super::{Status, replace_file};
+use crate::files;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::Context as _;
@@ -145,7 +146,7 @@ impl RunInfo {
     /// # Errors
     /// One line that names the file: unreadable, or not a run.json (with line and column).
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let read = || -> anyhow::Result<Self> { Ok(serde_json::from_slice(&std::fs::read(path)?)?) };
+        let read = || -> anyhow::Result<Self> { Ok(serde_json::from_slice(&files::read(path, files::MOST_RECORD)?)?) };
         read().with_context(|| path.display().to_string())
     }
 }
@@ -161,6 +162,11 @@ impl GitState {
         let dirty = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
         Some(Self { commit, dirty })
     }
+}
+
+/// The command line of this process; bytes that are not text become `\u{fffd}`.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// The time as RFC 3339 in UTC: `2026-03-04T05:06:07Z`.

@@ -1,6 +1,7 @@
 //! metrics.csv, steps.csv and comparison.csv: their rows, written as they come and read strictly.
 
 use super::{Status, replace_file, stop_at};
+use crate::files;
 use crate::schedule::Semantics;
 use anyhow::{Context as _, anyhow, bail};
 use serde::de::DeserializeOwned;
@@ -190,7 +191,7 @@ impl<T: Row> RowWriter<T> {
     /// The file has fewer rows, or is of another kind; the line names it.
     pub fn reopen(path: &Path, rows: u64) -> anyhow::Result<Self> {
         let header = format!("{}\n", T::HEADER.join(","));
-        let (bytes, edited) = match std::fs::read(path) {
+        let (bytes, edited) = match files::read(path, files::MOST_ROWS) {
             Ok(bytes) => plain(bytes),
             Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => (Vec::new(), false),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
@@ -264,7 +265,7 @@ pub fn read_good_rows<T: Row>(path: &Path) -> (Vec<T>, Option<anyhow::Error>) {
 }
 
 fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<()> {
-    let (bytes, _) = plain(std::fs::read(path)?);
+    let (bytes, _) = plain(files::read(path, files::MOST_ROWS)?);
     if bytes.is_empty() {
         bail!("the file is empty, expected the header `{}`", T::HEADER.join(","));
     }

@@ -138,7 +138,7 @@ pub fn load(folders: &[PathBuf]) -> Loaded {
     let mut loaded = Loaded::default();
     for folder in folders {
         let before = (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len());
-        walk(folder, DEPTH, &mut loaded);
+        walk(folder, DEPTH, &mut BTreeSet::new(), &mut loaded);
         if before == (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len()) {
             let what = match (folder.is_dir(), folder.exists()) {
                 (true, _) => "no run, comparison or range test in it",
@@ -153,15 +153,13 @@ pub fn load(folders: &[PathBuf]) -> Loaded {
     loaded
 }
 
-fn walk(folder: &Path, depth: usize, loaded: &mut Loaded) {
-    let mut children: Vec<PathBuf> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|p| p.is_dir())
-        .collect();
-    children.sort();
+/// Reads `folder` and what is below it, each folder once by whatever names and links it is reached. `seen`: those that were read.
+fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut Loaded) {
+    let Ok(place) = folder.canonicalize() else { return };
+    if !seen.insert(place) {
+        return;
+    }
+    let children = folders_in(folder);
     if folder.join("range.csv").is_file() {
         let rows = read(&folder.join("range.csv"), loaded);
         add_range(folder, rows, loaded);
@@ -183,12 +181,11 @@ fn walk(folder: &Path, depth: usize, loaded: &mut Loaded) {
         for child in children {
             // Runs of a comparison that is still going are not in its CSV yet.
             if child.ends_with("runs") && !in_comparison.is_empty() {
-                let grandchildren = std::fs::read_dir(&child).into_iter().flatten().flatten().map(|entry| entry.path());
-                let mut rest: Vec<PathBuf> = grandchildren.filter(|path| !in_comparison.contains(path)).collect();
-                rest.sort();
-                rest.iter().for_each(|path| walk(path, depth - 1, loaded));
+                let mut rest = folders_in(&child);
+                rest.retain(|path| !in_comparison.contains(path));
+                rest.iter().for_each(|path| walk(path, depth - 1, seen, loaded));
             } else {
-                walk(&child, depth - 1, loaded);
+                walk(&child, depth - 1, seen, loaded);
             }
         }
     }
@@ -208,6 +205,14 @@ pub(super) fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathB
         }
     }
     (inside, complaints)
+}
+
+/// The folders in `folder` by name, links behind the others: a folder that has both is shown under its own name.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));
+    folders
 }
 
 /// `seed-N` belongs to the tests of other seeds beside it.

@@ -12,6 +12,7 @@
 
 use super::config::RunConfig;
 use super::position::Position;
+use crate::files;
 use crate::model::{Array, Parameters};
 use crate::optim::State;
 use crate::record::stop_at;
@@ -126,7 +127,8 @@ impl Checkpoint {
         let state = read_state(&folder.join(STATE))?;
         let arrays = |name: &str| -> Result<Arrays> {
             let path = folder.join(name);
-            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes =
+                files::read(&path, files::MOST_ARRAYS).with_context(|| format!("cannot read {}", path.display()))?;
             let same = state.files.get(name).is_some_and(|digest| *digest == sha256(&bytes));
             ensure!(same, "{} is damaged: its SHA-256 is not the one in {STATE}", path.display());
             read_arrays(&bytes).map_err(shown).with_context(|| path.display().to_string())
@@ -381,7 +383,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn read_state(path: &PathBuf) -> Result<StateFile> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = files::read_text(path, files::MOST_RECORD).with_context(|| format!("cannot read {}", path.display()))?;
     let parts = text
         .strip_prefix(HEAD)
         .and_then(|text| text.split_once(MIDDLE))

@@ -14,6 +14,8 @@ pub enum Stop {
     Terminate,
     /// SIGUSR1: a batch system that wants to start the job again.
     Requeue,
+    /// SIGHUP: the terminal, or the ssh session, was closed.
+    Hangup,
 }
 
 impl Stop {
@@ -23,6 +25,7 @@ impl Stop {
             Stop::Interrupt => 130,
             Stop::Terminate => 143,
             Stop::Requeue => 75,
+            Stop::Hangup => 129,
         }
     }
 }
@@ -44,6 +47,7 @@ pub struct Control(Arc<Mutex<Asked>>);
 #[derive(Debug, Default)]
 struct Asked {
     stop: Option<Stop>,
+    attended: bool,
     paused: bool,
     wishes: Vec<Wish>,
 }
@@ -56,6 +60,18 @@ impl Control {
     /// The first of several reasons to stop counts.
     pub fn stop(&self, why: Stop) {
         self.asked().stop.get_or_insert(why);
+    }
+
+    /// Says that somebody attends to this from now on; gives the stop that was asked for before.
+    pub fn attend(&self) -> Option<Stop> {
+        let mut asked = self.asked();
+        asked.attended = asked.stop.is_none();
+        asked.stop
+    }
+
+    /// Whether a stop finds a run to save.
+    pub(super) fn is_attended(&self) -> bool {
+        self.asked().attended
     }
 
     pub fn wish(&self, wish: Wish) {
@@ -144,6 +160,15 @@ mod tests {
         for wrong in ["", "500", "0st", "0s", "1.5st", "-1s", "10ep", "s", "1e99s", "9999999999999s"] {
             assert!(wrong.parse::<Every>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_stop_that_comes_before_anybody_attends_is_told_when_somebody_does() {
+        let control = Control::default();
+        assert!(control.attend().is_none() && control.is_attended());
+        let control = Control::default();
+        control.stop(Stop::Hangup);
+        assert_eq!((control.attend(), control.is_attended()), (Some(Stop::Hangup), false));
     }
 
     #[test]

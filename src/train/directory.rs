@@ -61,7 +61,7 @@ impl RunDirectory {
         checkpoint::remove_all(path)?;
         let info = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
-            command: std::env::args().collect(),
+            command: record::command_line(),
             config: serde_json::to_value(config)?,
             git: GitState::here(),
             device: config.device.to_string(),

@@ -2,6 +2,7 @@
 
 use super::control::Stop;
 use super::run::Outcome;
+use crate::files;
 use crate::record::{self, Change};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
@@ -36,7 +37,7 @@ impl EventLog {
     pub fn reopen(run: &Path) -> Result<Self> {
         let path = run.join(EVENTS);
         let open = || -> std::io::Result<File> {
-            let text = std::fs::read(&path).or_else(|error| match error.kind() {
+            let text = files::read(&path, files::MOST_ROWS).or_else(|error| match error.kind() {
                 std::io::ErrorKind::NotFound => Ok(Vec::new()),
                 _ => Err(error),
             })?;
@@ -82,5 +83,6 @@ fn by(stop: Stop) -> &'static str {
         Stop::Interrupt => "the user",
         Stop::Terminate => "SIGTERM",
         Stop::Requeue => "SIGUSR1",
+        Stop::Hangup => "SIGHUP",
     }
 }

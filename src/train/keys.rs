@@ -11,7 +11,7 @@ use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr};
 use std::io::{Read, stdin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 /// What `+` multiplies the rate by, and `-` divides it by.
@@ -37,6 +37,19 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 pub fn restore_terminal() {
     if let Some(modes) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);
+    }
+}
+
+/// The same for the end of the process inside an allocation: this thread, or one that never runs again, may hold the lock.
+fn restore_terminal_without_waiting() {
+    let modes = match BEFORE.try_lock() {
+        Ok(mut modes) => modes.take(),
+        Err(TryLockError::Poisoned(modes)) => modes.into_inner().take(),
+        // Whoever holds it is just restoring the terminal, or has not changed it yet.
+        Err(TryLockError::WouldBlock) => None,
+    };
+    if let Some(modes) = modes {
         let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);
     }
 }
@@ -90,7 +103,7 @@ fn take_terminal() -> bool {
     let taken = tcsetattr(stdin(), OptionalActions::Now, &modes).is_ok();
     if taken {
         BEFORE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(before);
-        crate::engine::cpu::before_refusal(restore_terminal);
+        crate::memory::before_refusal(restore_terminal_without_waiting);
     }
     taken
 }

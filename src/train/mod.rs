@@ -36,5 +36,5 @@ pub use position::Position;
 pub use progress::{Bars, Progress, ProgressMode, Speaker};
 pub use run::{Adjustment, Outcome, Probe, Run};
 #[cfg(unix)]
-pub use signals::listen;
+pub use signals::{listen, report_full_files};
 pub use update::update;

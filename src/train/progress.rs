@@ -67,7 +67,10 @@ impl Bars {
             let bar = multi.add(ProgressBar::new(count * SHARES));
             bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} gone, {left} left"));
             bar.set_prefix(format!("{:>5}/{count}", 0));
-            bar.enable_steady_tick(std::time::Duration::from_secs(1));
+            // indicatif panics where the system refuses its thread; without one the bar still moves with the batches.
+            if std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok()) {
+                bar.enable_steady_tick(std::time::Duration::from_secs(1));
+            }
             bar
         });
         Self { mode, multi, runs, done: Cell::new(0) }

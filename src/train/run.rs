@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
         if let Some(name) = architecture.whitened() {
             let sample = Loader::in_order(split.train.first(WHITENING_IMAGES), normalisation.clone(), WHITENING_IMAGES);
             let input = architecture.input;
-            for batch in sample.epoch(0, 0) {
+            for batch in sample.epoch(0, 0)? {
                 whiten(&batch.images, input.height, input.width, &mut parameters, name);
             }
         }
@@ -290,7 +290,7 @@ impl<'a> Run<'a> {
         if let Some(stop) = self.attend(control, None, observer)? {
             return Ok(Some(stop));
         }
-        let mut batches = self.loader.epoch(epoch, first);
+        let mut batches = self.loader.epoch(epoch, first)?;
         while let Some(stats) = self.gather(&mut batches)? {
             let rates = self.position.course.rates(&self.schedule, self.clock());
             self.update(rates);
@@ -462,7 +462,7 @@ fn evaluate_unless(
     stopping: impl Fn() -> bool,
 ) -> Result<Option<BatchStats>> {
     let mut totals = BatchStats::default();
-    for batch in images.epoch(0, 0) {
+    for batch in images.epoch(0, 0)? {
         totals += engine.eval_batch(parameters, &batch, None)?;
         if stopping() {
             return Ok(None);

@@ -3,25 +3,32 @@
 use super::control::{Control, Stop};
 use super::keys;
 use super::progress::Speaker;
+use crate::memory::is_ignored;
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 /// Listens from now on, for the life of the process.
 ///
-/// Ctrl+C, SIGTERM and SIGUSR1 ask `control` to stop. The second of any of them ends the process, with the exit code of its kind; what is
-/// being saved then is not there, and the checkpoint before it is whole.
+/// Ctrl+C, SIGTERM, SIGUSR1 and SIGHUP ask `control` to stop; a SIGHUP that was ignored when the process started, as `nohup` has it, stays
+/// ignored. The second of any of them ends the process, with the exit code of its kind; what is being saved then is not there, and the
+/// checkpoint before it is whole. `speaker` is set once it is known how to speak.
 ///
 /// # Errors
 /// The system refuses.
-pub fn listen(control: &Control, speaker: Speaker) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1]).context("cannot listen to signals")?;
-    let control = control.clone();
+pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()> {
+    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGUSR1].into_iter().chain(hangup)).context("cannot listen to signals")?;
+    let (control, speaker) = (control.clone(), Arc::clone(speaker));
     let attend = move || {
         for signal in signals.forever() {
             let stop = match signal {
                 SIGTERM => Stop::Terminate,
                 SIGUSR1 => Stop::Requeue,
+                SIGHUP => Stop::Hangup,
                 _ => Stop::Interrupt,
             };
             if control.stopping().is_some() {
@@ -29,7 +36,7 @@ pub fn listen(control: &Control, speaker: Speaker) -> Result<()> {
                 std::process::exit(i32::from(stop.exit_code()));
             }
             control.stop(stop);
-            if stop == Stop::Interrupt {
+            if let Some(speaker) = speaker.get().filter(|_| stop == Stop::Interrupt && control.is_attended()) {
                 speaker.line("stopping after this batch; Ctrl+C again stops at once");
             }
         }
@@ -38,5 +45,15 @@ pub fn listen(control: &Control, speaker: Speaker) -> Result<()> {
         .name("signals".to_string())
         .spawn(attend)
         .context("cannot start a thread (is there too little memory?)")?;
+    Ok(())
+}
+
+/// Has a file that may not grow any further (`ulimit -f`) fail to be written, as on a full disk, where SIGXFSZ would end the process. A
+/// handler that does nothing, since what is ignored would stay so in other programs that this one starts.
+///
+/// # Errors
+/// The system refuses.
+pub fn report_full_files() -> Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).context("cannot listen to signals")?;
     Ok(())
 }

@@ -255,3 +255,76 @@ fn the_password_of_a_mirror_is_not_shown() {
         assert!(!said.contains("hunter2") && !said.contains("ter2"), "{said}");
     }
 }
+
+#[cfg(unix)]
+fn bytes(bytes: &[u8]) -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_or_variable_that_is_not_utf8_is_one_line_for_every_command() {
+    let odd = bytes(b"\xff");
+    for before in [
+        &["show"][..],
+        &["show", "--schedule"],
+        &["diff"],
+        &["descend", "--function"],
+        &["train", "--schedule"],
+        &["train", "--lr"],
+        &["compare", "--entrants"],
+        &["find", "--optimizer"],
+        &["resume"],
+        &["resume", "x", "--lr"],
+        &["bench", "--model"],
+        &["eval"],
+        &["eval", "x", "--dataset"],
+        &["report"],
+        &["help"],
+        &["data", "fetch", "--mirror"],
+        &["--color"],
+        &[],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = lrsched(&folder).args(before).arg(&odd).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{before:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{before:?}: {stderr}");
+        assert!(stderr.contains('\u{fffd}') && !stderr.contains("broke down"), "{before:?}: {stderr}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{before:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = lrsched(&folder).args(["show", "cosine"]).env("LRSCHED_LR", &odd).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("the variable LRSCHED_LR is not UTF-8"), "{stderr}");
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_files_and_the_program_itself_may_have_names_that_are_not_utf8() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(bytes(b"here\xff"));
+    fs::create_dir(&odd).unwrap();
+    let copy = odd.join("lrsched");
+    fs::copy(env!("CARGO_BIN_EXE_lrsched"), &copy).unwrap();
+    fs::write(odd.join(bytes(b"c\xff.toml")), "lr = 0.01\nprogress = \"none\"\n").unwrap();
+    let run = |arguments: &[&[u8]]| {
+        let mut command = assert_cmd::Command::new(&copy);
+        command.current_dir(&odd).args(arguments.iter().map(|argument| bytes(argument)));
+        command.assert().success()
+    };
+    let flags = b"train --dataset synthetic --train-limit 16 --validation 10 --batch-size 16 --epochs 1";
+    let mut train: Vec<&[u8]> = flags.split(|&byte| byte == b' ').collect();
+    train.extend([&b"--config"[..], b"c\xff.toml", b"--out", b"run\xff"]);
+    run(&train);
+    let info = fs::read_to_string(odd.join(bytes(b"run\xff")).join("run.json")).unwrap();
+    assert!(info.contains("\"lr\": 0.01") && info.contains("run\u{fffd}"), "{info}");
+    run(&[b"resume", b"run\xff", b"--epochs", b"2", b"-q"]);
+    run(&[b"eval", b"run\xff", b"--split", b"train", b"-o", b"m\xff.csv"]);
+    run(&[b"report", b"run\xff", b"-o", b"r\xff.html"]);
+    run(&[b"show", b"cosine", b"-o", b"s\xff.svg"]);
+    for name in [&b"m\xff.csv"[..], b"r\xff.html", b"s\xff.svg"] {
+        assert!(odd.join(bytes(name)).is_file(), "{name:?}");
+    }
+}

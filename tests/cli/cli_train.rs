@@ -50,6 +50,25 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads_and_another_seed_o
 }
 
 #[test]
+fn more_threads_than_cores_are_capped_and_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let train = [&["train"][..], &TINY, &["--epochs", "1", "--lr", "0.01", "--out", "run"]].concat();
+    let bench = vec!["bench", "--batch-size", "4", "--steps", "1"];
+    let eval = vec!["eval", "run", "--split", "train"];
+    for arguments in [train, bench, eval] {
+        let output = lrsched(&folder).args(&arguments).args(["--threads", "1024"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        let line =
+            format!("warning: --threads 1024 is more than the {cores} cores of this process; computing with {cores}");
+        assert_eq!(said.matches(&line).count(), 1, "{arguments:?}: {said}");
+    }
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "run/run.json")).unwrap();
+    assert_eq!(info["threads"], cores);
+}
+
+#[test]
 fn the_printed_config_runs_the_same_again() {
     let folder = tempfile::tempdir().unwrap();
     let flags = [

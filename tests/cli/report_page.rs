@@ -328,6 +328,25 @@ fn nothing_to_report_on_is_an_error_and_a_target_that_is_no_accuracy_is_the_user
     assert!(!folder.path().join("report.html").exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn each_folder_is_read_once_through_whatever_links_and_cycles() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    comparison(&folder.path().join("good"), &three_seeds("cosine", [0.8, 0.81, 0.82]));
+    for link in 0..9 {
+        symlink(".", folder.path().join(format!("cycle-{link}"))).unwrap();
+        symlink("..", folder.path().join(format!("good/up-{link}"))).unwrap();
+    }
+    // By name it comes before the folder, which is still shown under its own name.
+    symlink("good", folder.path().join("a-link")).unwrap();
+    std::fs::create_dir(folder.path().join("broken")).unwrap();
+    std::fs::write(folder.path().join("broken/metrics.csv"), "").unwrap();
+    let loaded = load(&[folder.path().to_path_buf()]);
+    assert_eq!((loaded.runs.len(), loaded.complaints.len()), (3, 1), "{:?}", loaded.complaints);
+    assert!(loaded.runs.iter().all(|run| run.row.run.contains("/good/runs/")), "{:?}", loaded.runs);
+}
+
 #[test]
 fn a_run_named_twice_counts_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -88,7 +88,8 @@ impl Linear {
 
 /// All images of a subset, normalised: what a model gets to see.
 fn values(subset: &Subset, normalisation: &Normalisation) -> (Vec<f32>, Vec<u8>) {
-    let batch = Loader::in_order(subset.clone(), normalisation.clone(), subset.len()).epoch(0, 0).next().unwrap();
+    let batch =
+        Loader::in_order(subset.clone(), normalisation.clone(), subset.len()).epoch(0, 0).unwrap().next().unwrap();
     assert_eq!(batch.images.len(), subset.len() * SIDE * SIDE * CHANNELS);
     (batch.images.clone(), batch.labels.clone())
 }

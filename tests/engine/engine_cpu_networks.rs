@@ -1,10 +1,12 @@
 //! The fast engine on whole networks: against the naive reference, on any number of threads, and over several steps.
 
 use crate::engine_cpu_common::{batch, check, parameters};
+use candle_core::Device;
 use lrsched::data::Batch;
+use lrsched::engine::candle::CandleEngine;
 use lrsched::engine::cpu::{CpuEngine, Isa};
 use lrsched::engine::{Engine, Objective};
-use lrsched::model::{Gradients, Layer, Model, ModelOptions, Parameters, Shape, initialise};
+use lrsched::model::{Architecture, Array, Gradients, Init, Layer, Model, ModelOptions, Parameters, Shape, initialise};
 
 #[test]
 fn every_network_of_the_zoo_equals_the_reference() {
@@ -142,6 +144,58 @@ fn a_wrong_batch_is_refused_with_what_was_expected() {
     ] {
         let error = engine.eval_batch(&learned, &bad, None).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn parameters_and_gradients_of_another_network_are_refused_by_both_engines() {
+    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let cpu = CpuEngine::new(&architecture, Objective::default(), 1).unwrap();
+    let candle = CandleEngine::new(&architecture, Objective::default(), Device::Cpu, 1).unwrap();
+    let images = batch(&architecture, 2, 1);
+    for mut engine in [Box::new(cpu) as Box<dyn Engine>, Box::new(candle)] {
+        let mut own = initialise(&architecture, 1);
+        let other = initialise(&Model::Resnet9.architecture(&ModelOptions::default()), 1);
+        let mut shorter = Parameters::default();
+        for (place, array) in own.arrays().iter().cloned().enumerate() {
+            let fewer = if place == 0 { array.values[9..].to_vec() } else { array.values.clone() };
+            shorter.push(Array { shape: vec![fewer.len()], values: fewer, ..array });
+        }
+        for (wrong, says) in [(&other, "arrays of parameters"), (&shorter, "conv1.weight has 855 values")] {
+            let error = engine.eval_batch(wrong, &images, None).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let mut gradients = Gradients::zeros(&other);
+        let error = engine.train_batch(&mut own, &images, &mut gradients).unwrap_err().to_string();
+        assert!(error.contains("gradients are of another network"), "{error}");
+        let mut gradients = Gradients::zeros(&own);
+        gradients.arrays[1].pop();
+        assert!(engine.train_batch(&mut own, &images, &mut gradients).is_err());
+        let undivided = Batch { divisor: 0, ..images.clone() };
+        let mut gradients = Gradients::zeros(&own);
+        assert!(engine.train_batch(&mut own, &undivided, &mut gradients).is_err());
+    }
+}
+
+#[test]
+fn layers_whose_sizes_wrap_around_are_refused_before_a_kernel_runs() {
+    let conv = |kernel, padding| Layer::Conv {
+        name: "conv".to_string(),
+        inputs: 3,
+        outputs: 10,
+        kernel,
+        padding,
+        bias: true,
+        frozen: false,
+        init: Init::He,
+    };
+    // Each of them comes to a map of a few pixels where it wraps around.
+    for (kernel, padding) in [(1, 1 << 62), (1, 1 << 63), (3, 1 << 63), (1, usize::MAX / 2 - 14), (2, (1 << 63) + 1)] {
+        let layers = vec![conv(kernel, padding), Layer::GlobalAveragePool];
+        let architecture = Architecture { name: "wide".to_string(), input: Shape::map(3, 32, 32), classes: 10, layers };
+        assert!(architecture.check().is_err(), "kernel {kernel}, padding {padding}");
+        assert!(CpuEngine::new(&architecture, Objective::default(), 1).is_err());
+        assert!(CandleEngine::new(&architecture, Objective::default(), Device::Cpu, 1).is_err());
     }
 }
 

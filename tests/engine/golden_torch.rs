@@ -24,7 +24,7 @@ fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
     let mut engine = engine::build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), 2).unwrap();
     let mut optimizer = Optimizer::<f32>::new(&"sgd:momentum=0.9".parse().unwrap(), Semantics::Native).unwrap();
     let mut losses = Vec::new();
-    for batch in loader.epoch(0, 0).take(steps) {
+    for batch in loader.epoch(0, 0).unwrap().take(steps) {
         losses.push(engine.train_batch(&mut parameters, &batch, &mut gradients).unwrap().loss());
         let mut slices: Vec<Slice<'_, f32>> = parameters
             .arrays_mut()

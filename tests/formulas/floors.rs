@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [(&str, u8); 16] = [
+const ROOMS: [(&str, u8); 18] = [
+    ("files", 0),
+    ("memory", 0),
     ("random", 0),
     ("schedule", 0),
     ("spec", 0),

@@ -253,3 +253,100 @@ fn a_limit_of_memory_is_one_line_and_never_a_panic() {
     }
     assert!(refused >= 2 && done >= 1, "{refused} refused, {done} done");
 }
+
+#[test]
+fn a_file_that_may_not_grow_is_one_line_like_a_full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_lrsched");
+    let flags = ["--epochs", "1", "--lr", "0.01", "--log-steps"];
+    let line = format!("ulimit -f 100; exec '{program}' train {} {} --out run", SMALL.join(" "), flags.join(" "));
+    let output = Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+    let said = one_line(&output, 1);
+    assert!(said.contains("cannot save a checkpoint in run/checkpoints") && said.contains("File too large"), "{said}");
+    let path = folder.path().join("run");
+    assert_eq!(json(&path.join("run.json"))["status"], "failed");
+    succeed(resume(folder.path(), "run", &[]));
+    succeed(train(folder.path(), "whole", &flags));
+    Left::of(&folder.path().join("whole")).assert_same(&Left::of(&path), "after the limit was lifted");
+}
+
+#[test]
+fn threads_that_the_system_refuses_are_one_line_and_a_failed_run() {
+    let folder = tempfile::tempdir().unwrap();
+    // Root has no limit of processes, so this is nobody, who must be able to reach the program and to write here.
+    let program = folder.path().join("lrsched");
+    fs::copy(env!("CARGO_BIN_EXE_lrsched"), &program).unwrap();
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let start = |line: &str| {
+        let mut command = Command::new("setpriv");
+        // A user of its own: what others run as nobody counts, too.
+        let id = 200_000 + std::process::id() % 100_000;
+        command.args([&format!("--reuid={id}"), "--clear-groups", "sh", "-c", line]).current_dir(&folder);
+        command.env_remove("RUST_BACKTRACE").output()
+    };
+    if !start("true").is_ok_and(|output| output.status.success()) {
+        std::io::stderr()
+            .write_all(b"SKIPPED threads_that_the_system_refuses: only root may be somebody else\n")
+            .unwrap();
+        return;
+    }
+    let small = SMALL.join(" ");
+    let (mut refused, mut done) = (0, 0);
+    for limit in [1, 2, 3, 4, 5, 6, 7, 8, 50] {
+        let line = format!(
+            "ulimit -u {limit}; exec ./lrsched train {small} --threads 2 --epochs 1 --lr 0.01 --out run{limit}"
+        );
+        let output = start(&line).unwrap();
+        let info = folder.path().join(format!("run{limit}/run.json"));
+        if output.status.success() {
+            done += 1;
+            continue;
+        }
+        let said = one_line(&output, 1);
+        assert!(said.contains("thread") && !said.contains("broke down"), "{limit}: {said}");
+        assert!(!info.exists() || json(&info)["status"] == "failed", "{limit}: {said}");
+        refused += 1;
+    }
+    assert!(refused >= 4 && done >= 1, "{refused} refused, {done} done");
+}
+
+#[test]
+fn pipes_and_devices_in_place_of_files_are_refused_and_nothing_waits_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    killed(folder.path(), "run");
+    let program = env!("CARGO_BIN_EXE_lrsched");
+    assert!(Command::new("mkfifo").arg("pipe").current_dir(&folder).status().unwrap().success());
+    let says = |line: &str, what: &str| {
+        let line = format!("exec timeout 60 {line}");
+        let output = Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+        let said = stderr(&output);
+        assert!(!output.status.success() && output.status.code() != Some(124), "{line}: {:?} {said}", output.status);
+        assert!(said.contains(&format!("it is a {what}, not a regular file")), "{line}: {said}");
+        said
+    };
+    for (file, what) in [("pipe", "named pipe"), ("/dev/zero", "device")] {
+        let said = says(&format!("'{program}' train --print-config --config {file}"), what);
+        assert!(said.contains(&format!("cannot read the config {file}")) && said.lines().count() == 1, "{said}");
+        says(&format!("'{program}' eval {file} --dataset synthetic"), what);
+        let name = if file == "pipe" { folder.path().join("pipe").display().to_string() } else { file.to_string() };
+        says(&format!("'{program}' data fetch --data-dir images --mirror file://{name} --mirror file:///none"), what);
+        for place in ["metrics.csv", "steps.csv", "events.jsonl", "checkpoints/last/state.json"] {
+            let copy = folder.path().join("copy");
+            let _ = fs::remove_dir_all(&copy);
+            assert!(Command::new("cp").args(["-r", "run", "copy"]).current_dir(&folder).status().unwrap().success());
+            fs::remove_file(copy.join(place)).unwrap();
+            let target = if file == "pipe" { folder.path().join("pipe") } else { file.into() };
+            std::os::unix::fs::symlink(target, copy.join(place)).unwrap();
+            if place == "metrics.csv" {
+                says(&format!("'{program}' report copy"), what);
+            }
+            if place.starts_with("checkpoints") {
+                // The one before takes its place.
+                let said = stderr(&succeed(resume(folder.path(), "copy", &[])));
+                assert!(said.contains(&format!("it is a {what}, not a regular file")), "{said}");
+            } else {
+                says(&format!("'{program}' resume copy"), what);
+            }
+        }
+    }
+}

@@ -17,12 +17,81 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
     (status.code(), said)
 }
 
+/// Whether the tests run under `nohup`, which every program that they start inherits; said loudly.
+fn hangup_is_ignored(test: &str) -> bool {
+    let ignored = lrsched::memory::is_ignored(1);
+    if ignored {
+        let line = format!("SKIPPED {test}: SIGHUP is ignored here (nohup)\n");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    ignored
+}
+
+#[test]
+fn a_hangup_that_nohup_ignores_stays_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_lrsched")).current_dir(&folder).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let flags = ["--epochs", "3", "--lr", "0.01", "--log-steps", "--out", "run"];
+    let mut child = command.arg("train").args(SMALL).args(flags).spawn().unwrap();
+    let path = folder.path().join("run");
+    wait_for_lines(&path.join("steps.csv"), 2, &mut child);
+    signal(&child, "HUP");
+    let (status, said) = ended(child);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(json(&path.join("run.json"))["status"], "finished");
+}
+
+/// Waits until the program has a handler for SIGUSR1: from then on it is loading.
+#[cfg(target_os = "linux")]
+fn wait_for_handler(child: &mut Child) {
+    let status = format!("/proc/{}/status", child.id());
+    let caught = || {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim().to_string();
+        u64::from_str_radix(&mask, 16).is_ok_and(|mask| mask & (1 << 9) != 0)
+    };
+    let start = Instant::now();
+    while !caught() {
+        assert!(child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(60), "no handler");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_while_loading_ends_with_its_exit_code_and_leaves_nothing_false() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "done", &["--epochs", "1", "--lr", "0.01"]));
+    let done = text(&folder.path().join("done/run.json"));
+    let compare = [&["compare"][..], &SMALL, &["--out", "new", "--epochs", "9", "--entrants", "sgd/constant"]].concat();
+    let find = [&["find"][..], &SMALL, &["--out", "new"]].concat();
+    let train = [&["train"][..], &SMALL, &["--out", "new", "--lr", "0.01"]].concat();
+    let resume = vec!["resume", "done", "--epochs", "9", "--progress", "none"];
+    for arguments in [train, compare, find, resume, vec!["bench", "--steps", "1000"]] {
+        let mut child = program(folder.path()).args(&arguments).spawn().unwrap();
+        wait_for_handler(&mut child);
+        signal(&child, "USR1");
+        let (status, said) = ended(child);
+        assert_eq!(status, Some(75), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.contains("stopped before"), "{arguments:?}: {said}");
+        assert!(!folder.path().join("new").exists(), "{arguments:?}");
+        assert_eq!(text(&folder.path().join("done/run.json")), done);
+        assert!(!folder.path().join("done/.lrsched-lock").exists());
+    }
+}
+
 #[test]
 fn each_signal_saves_says_how_to_go_on_and_has_its_exit_code_and_the_run_is_the_same_in_the_end() {
     let folder = tempfile::tempdir().unwrap();
     succeed(train(folder.path(), "whole", &FLAGS));
     let whole = Left::of(&folder.path().join("whole"));
-    for (at, (name, code)) in [("INT", 130), ("TERM", 143), ("USR1", 75)].into_iter().enumerate() {
+    for (at, (name, code)) in [("INT", 130), ("TERM", 143), ("USR1", 75), ("HUP", 129)].into_iter().enumerate() {
+        if name == "HUP" && hangup_is_ignored("each_signal_saves (SIGHUP)") {
+            continue;
+        }
         let path = folder.path().join(name);
         let mut child = train(folder.path(), name, &FLAGS).spawn().unwrap();
         wait_for_lines(&path.join("steps.csv"), 5 + 3 * at, &mut child);

@@ -8,15 +8,13 @@
 //! The instruction set is chosen when the program runs; `LRSCHED_CPU=portable` forces the plain loops, `avx2` the
 //! 256-bit vectors.
 //!
-//! This is the one room of the house with `unsafe`: vector loads and stores, the jump into code compiled for detected instructions,
-//! and the allocator.
+//! `unsafe` stands here (and in [`crate::memory`]) for vector loads and stores and for the jump into code compiled for detected instructions.
 
 #![allow(unsafe_code, reason = "vector loads and stores need pointers, and detected instructions a promise")]
 // Loops over lanes, taps and positions index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
 mod activation;
-mod allocator;
 mod buffer;
 mod chain;
 mod conv_direct;
@@ -38,15 +36,14 @@ mod tiles;
 mod tiling;
 mod winograd;
 
-pub use allocator::{Allocator, before_refusal, give_back};
 pub use chain::OperationTime;
 pub use operation::Kind;
 pub use simd::Isa;
 
-use super::{BatchStats, Engine, Objective};
+use super::{BatchStats, Contract, Engine, Objective};
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Parameters};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use buffer::Buffer;
 use operation::Step;
 use simd::padded;
@@ -58,7 +55,8 @@ const EVALUATION_IMAGES: usize = 128;
 
 /// The fast engine.
 pub struct CpuEngine {
-    architecture: Architecture,
+    /// What every call is held to, so that safe callers cannot drive a kernel out of bounds.
+    contract: Contract,
     objective: Objective,
     isa: Isa,
     threads: Threads,
@@ -82,12 +80,13 @@ impl CpuEngine {
     /// # Errors
     /// Where the layers do not fit each other, or no thread can be started.
     pub fn on(isa: Isa, architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
+        let chain = plan::compile(architecture)?;
         Ok(Self {
-            architecture: architecture.clone(),
+            contract: Contract::of(architecture),
             objective,
             isa,
             threads: Threads::new(threads)?,
-            chain: plan::compile(architecture)?,
+            chain,
             d_logits: Buffer::default(),
             slots: Buffer::default(),
         })
@@ -109,20 +108,6 @@ impl CpuEngine {
     pub fn reset_times(&mut self) {
         self.chain.reset_times();
     }
-
-    fn check(&self, batch: &Batch) -> Result<()> {
-        let (images, image_len) = (batch.len(), self.architecture.input.len());
-        ensure!(images > 0, "a batch without images");
-        ensure!(
-            batch.images.len() == images * image_len,
-            "a batch of {images} labels has {} values, expected {images} x {image_len}",
-            batch.images.len()
-        );
-        if let Some(label) = batch.labels.iter().find(|&&label| usize::from(label) >= self.architecture.classes) {
-            anyhow::bail!("label {label}, but {} has {} classes", self.architecture.name, self.architecture.classes);
-        }
-        Ok(())
-    }
 }
 
 impl Engine for CpuEngine {
@@ -141,13 +126,12 @@ impl Engine for CpuEngine {
         batch: &Batch,
         gradients: &mut Gradients,
     ) -> Result<BatchStats> {
-        self.check(batch)?;
-        ensure!(batch.divisor > 0, "a batch whose losses are divided by 0");
+        self.contract.check_step(parameters, batch, gradients)?;
         let images = batch.len();
         let &Batch { seed, epoch, position, .. } = batch;
         let Self { isa, threads, chain, slots, .. } = self;
         let step = Step { isa: *isa, threads, images, training: true, seed, epoch, position };
-        let classes = self.architecture.classes;
+        let classes = self.contract.classes;
         let d_logits = self.d_logits.first(images * padded(classes));
         let label_smoothing = self.objective.label_smoothing;
         Ok(threads.enter(|| {
@@ -166,13 +150,13 @@ impl Engine for CpuEngine {
         batch: &Batch,
         mut logits: Option<&mut Vec<f32>>,
     ) -> Result<BatchStats> {
-        self.check(batch)?;
+        self.contract.check(parameters, batch)?;
         if let Some(logits) = &mut logits {
             logits.clear();
         }
-        let classes = self.architecture.classes;
+        let classes = self.contract.classes;
         let mut stats = BatchStats::default();
-        let image_len = self.architecture.input.len();
+        let image_len = self.contract.image;
         let parts = batch.images.chunks(EVALUATION_IMAGES * image_len).zip(batch.labels.chunks(EVALUATION_IMAGES));
         for (images, labels) in parts {
             let step = Step {

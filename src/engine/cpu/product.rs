@@ -98,7 +98,7 @@ impl Product {
             unsafe { product.split::<Avx512>() }
         }
 
-        // SAFETY: the caller's promise; an `Isa` with instructions exists only where the processor has them.
+        // SAFETY: the caller's promise; the proof that an `Isa` carries is made only where the processor has the instructions.
         unsafe {
             match isa {
                 Isa::Portable => self.split::<Portable>(),

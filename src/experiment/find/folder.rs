@@ -105,7 +105,7 @@ impl FindDirectory {
         remove_seeds(path)?;
         let info = FindInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
-            command: std::env::args().collect(),
+            command: record::command_line(),
             config: serde_json::to_value(config.table()?)?,
             git: GitState::here(),
             kernels: None,

@@ -27,7 +27,7 @@ impl<'a> Probe<'a> {
         let split = dataset.split(config.validation, config.train_limit)?;
         let normalisation = Normalisation::of(&split.train);
         let slice = Loader::in_order(spread(&split.validation, slice), normalisation, EVALUATION_BATCH);
-        Ok(Self { batches: run.loader.epoch(0, 0), epoch: 0, slice, run })
+        Ok(Self { batches: run.loader.epoch(0, 0)?, epoch: 0, slice, run })
     }
 
     /// What the engine computes with.
@@ -52,7 +52,7 @@ impl<'a> Probe<'a> {
                 break stats;
             }
             self.epoch += 1;
-            self.batches = self.run.loader.epoch(self.epoch, 0);
+            self.batches = self.run.loader.epoch(self.epoch, 0)?;
         };
         self.run.update(Rates::of(learning_rate));
         Ok(stats.loss())

@@ -3,12 +3,23 @@
 use super::Simd;
 use std::arch::x86_64::*;
 
+/// Proof that this processor has AVX2 and FMA. Its field is private to this file, so only [`HasAvx2::detect`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HasAvx2(());
+
+impl HasAvx2 {
+    /// `None` where the processor lacks any of them.
+    pub fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
 /// 256-bit vectors. Used only inside the functions that [`kernel!`] compiles for AVX2 and FMA.
 #[derive(Clone, Copy)]
 pub struct Avx2;
 
 // SAFETY of every block below: the instructions are there, because this type is used only in functions that are entered with
-// an `Isa::Avx2`, which exists only where the processor was asked and has them. Pointers are the caller's promise.
+// a `HasAvx2`, which exists only where the processor has them. Pointers are the caller's promise.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all of them stands above")]
 impl Simd for Avx2 {
     type V = __m256;

@@ -1,14 +1,25 @@
 //! 512-bit vectors (AVX-512F).
 
-use super::Simd;
+use super::{HasAvx2, Simd};
 use std::arch::x86_64::*;
+
+/// Proof that this processor has AVX-512F, AVX2 and FMA. Its field is private to this file, so only [`HasAvx512::detect`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HasAvx512(());
+
+impl HasAvx512 {
+    /// `None` where the processor lacks any of them.
+    pub fn detect() -> Option<Self> {
+        (HasAvx2::detect().is_some() && is_x86_feature_detected!("avx512f")).then_some(Self(()))
+    }
+}
 
 /// 512-bit vectors. Used only inside the functions that [`kernel!`] compiles for AVX-512.
 #[derive(Clone, Copy)]
 pub struct Avx512;
 
 // SAFETY of every block below: the instructions are there, because this type is used only in functions that are entered with
-// an `Isa::Avx512`, which exists only where the processor was asked and has them. Pointers are the caller's promise.
+// a `HasAvx512`, which exists only where the processor has them. Pointers are the caller's promise.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all of them stands above")]
 impl Simd for Avx512 {
     type V = __m512;

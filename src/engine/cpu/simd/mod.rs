@@ -7,31 +7,36 @@ mod avx512;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-pub use avx2::Avx2;
+pub use avx2::{Avx2, HasAvx2};
 #[cfg(target_arch = "x86_64")]
-pub use avx512::Avx512;
+pub use avx512::{Avx512, HasAvx512};
 pub use portable::Portable;
 
 use crate::usage;
 use crate::usage::Usage;
 
 /// The instruction set that the kernels run on.
+///
+/// A set beyond [`Isa::Portable`] carries the proof that this processor has it. Only detection makes a proof, and the proof of one set is
+/// none of another:
+///
+/// ```compile_fail
+/// use lrsched::engine::cpu::Isa;
+/// if let Isa::Avx2(proof) = Isa::detect() {
+///     let _ = Isa::Avx512(proof);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
     /// Plain loops that the compiler vectorises for the processor it was asked to build for.
     Portable,
-    /// 256-bit vectors with fused multiply-add. Made by [`Isa::available`] only, where the processor has both.
+    /// 256-bit vectors with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
-    Avx2(Detected),
-    /// 512-bit vectors. Made by [`Isa::available`] only, where the processor has them.
+    Avx2(HasAvx2),
+    /// 512-bit vectors.
     #[cfg(target_arch = "x86_64")]
-    Avx512(Detected),
+    Avx512(HasAvx512),
 }
-
-/// Proof that this processor was asked for the instructions, and has them.
-#[cfg(target_arch = "x86_64")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Detected(());
 
 impl Isa {
     /// All that this processor has, the fastest last.
@@ -39,11 +44,9 @@ impl Isa {
         #[allow(unused_mut, reason = "other processors have one path only")]
         let mut available = vec![Isa::Portable];
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            available.push(Isa::Avx2(Detected(())));
-            if is_x86_feature_detected!("avx512f") {
-                available.push(Isa::Avx512(Detected(())));
-            }
+        {
+            available.extend(HasAvx2::detect().map(Isa::Avx2));
+            available.extend(HasAvx512::detect().map(Isa::Avx512));
         }
         available
     }
@@ -208,10 +211,10 @@ macro_rules! kernel {
 
             match isa {
                 Isa::Portable => generic::<Portable, $($c)?>($($arg),*),
-                // SAFETY: an `Isa::Avx2` exists only where the processor has AVX2 and FMA.
+                // SAFETY: a `HasAvx2` exists only where the processor has AVX2 and FMA.
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2(_) => unsafe { avx2::<$($c)?>($($arg),*) },
-                // SAFETY: an `Isa::Avx512` exists only where the processor has AVX-512F, AVX2 and FMA.
+                // SAFETY: a `HasAvx512` exists only where the processor has AVX-512F, AVX2 and FMA.
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512(_) => unsafe { avx512::<$($c)?>($($arg),*) },
             }

@@ -65,6 +65,7 @@ kernel! {
     ) {
         let stride = position_stride(tiling.inputs, block.count);
         assert!(v.len() >= side(M) * side(M) * stride && zeros.len() >= tiling.inputs);
+        assert!(tiling.inputs.is_multiple_of(S::LANES));
         for place in places(tiling, block, 1) {
             let ahead = Ahead::new::<S>(tiling, block.first + place.tile, 1, tiling.input_len(), tiling.inputs);
             let image = &images[place.image * tiling.input_len()..(place.image + 1) * tiling.input_len()];
@@ -139,6 +140,7 @@ kernel! {
     ) {
         let stride = position_stride(tiling.inputs, block.count);
         assert!(dv.len() >= side(M) * side(M) * stride && sink.len() >= tiling.inputs);
+        assert!(tiling.inputs.is_multiple_of(S::LANES));
         for place in places(tiling, block, 1) {
             let image = &mut images[place.image * tiling.input_len()..(place.image + 1) * tiling.input_len()];
             let pixels = Pixels::new(tiling, side(M), &place, image.as_mut_ptr());

@@ -30,8 +30,10 @@ struct Place {
 /// Every `step`-th tile of the block.
 #[inline(always)]
 fn places(tiling: &Tiling, block: Block, step: usize) -> impl Iterator<Item = Place> {
-    // The stores and loads of a patch go to all its tiles.
-    debug_assert!(block.first.is_multiple_of(step) && block.count.is_multiple_of(step));
+    // The loads and stores of a patch touch all its tiles: the SAFETY comments of the passes rest on this.
+    assert!(
+        block.first.is_multiple_of(step) && block.count.is_multiple_of(step) && tiling.tiles().is_multiple_of(step)
+    );
     (0..block.count).step_by(step).map(move |tile| {
         let (image, place) = ((block.first + tile) / tiling.tiles(), (block.first + tile) % tiling.tiles());
         let (y, x) = tiling.origins[place];

@@ -22,6 +22,7 @@ impl Stored {
         let (divisor, most) = (if tiling.epilogue.pool { 2 } else { 1 }, most_stored::<M>(tiling.epilogue.pool));
         let (row, pixel) = (tiling.out_width * tiling.outputs, tiling.outputs);
         let (y, x) = (place.y / divisor, place.x / divisor);
+        assert!(y < tiling.out_height && x < tiling.out_width, "a patch outside of its map");
         let (rows, columns) = (most.min(tiling.out_height - y), most.min(tiling.out_width - x));
         Self { first: y * row + x * pixel, row, pixel, rows, columns }
     }
@@ -61,6 +62,7 @@ kernel! {
         let patch = patch(M, pool);
         let stride = position_stride(tiling.outputs, block.count);
         assert!(m.len() >= side(M) * side(M) * stride && bias.len() >= tiling.outputs && patch * M <= PATCH);
+        assert!(tiling.outputs.is_multiple_of(S::LANES));
         for place in places(tiling, block, patch * patch) {
             let ahead = Ahead::new::<S>(tiling, block.first + place.tile, patch * patch, length, tiling.outputs);
             let maps = images.as_ptr();
@@ -213,6 +215,7 @@ kernel! {
         let patch = patch(M, pool);
         let stride = position_stride(tiling.outputs, block.count);
         assert!(dm.len() >= side(M) * side(M) * stride && d_bias.len() >= tiling.outputs && patch * M <= PATCH);
+        assert!(tiling.outputs.is_multiple_of(S::LANES));
         for place in places(tiling, block, patch * patch) {
             let ahead = Ahead::new::<S>(tiling, block.first + place.tile, patch * patch, length, tiling.outputs);
             let range = place.image * length..(place.image + 1) * length;
