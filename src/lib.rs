@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! |-------|-------|
-//! | 0     | [`schedule`], [`stats`], [`random`], [`spec`], [`mod@usage`], [`files`], [`memory`] |
+//! | 0     | [`schedule`], [`stats`], [`random`], [`spec`], [`mod@usage`], [`disk`], [`memory`] |
 //! | 1     | [`data`], [`model`], [`optim`], [`record`] |
 //! | 2     | [`engine`] |
 //! | 3     | [`train`], [`report`] |
@@ -16,7 +16,7 @@
 #![deny(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
-pub mod files;
+pub mod disk;
 pub mod memory;
 pub mod random;
 pub mod schedule;

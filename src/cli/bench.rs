@@ -88,7 +88,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         }
     };
     if let Some(stop) = control.stopping() {
-        super::complain("stopped before enough was measured");
+        super::tell("stopped before enough was measured");
         return Ok(stop.exit_code());
     }
     let times = fast.times();

@@ -95,6 +95,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let said = tests.suggestions();
     let figure = tests.figure(&said, &title(&config));
+    directory.check_in_place()?;
     figure.write_png(&path.join("range.png"))?;
     figure.write_svg(&path.join("range.svg"))?;
     let commands = commands(&config, &said, given.text("data-dir"))?;

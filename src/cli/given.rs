@@ -1,7 +1,7 @@
 //! What the user typed, wherever it was typed: command line over `LRSCHED_*` over config file. The defaults come later, where the text
 //! is resolved into a config.
 
-use crate::files;
+use crate::disk;
 use crate::schedule;
 use crate::spec::Entry;
 use crate::usage;
@@ -209,7 +209,7 @@ impl Given {
     /// A file that cannot be read or is not TOML, an unknown key (with the nearest known one), a value that is neither text, number
     /// nor boolean, or a list of these where the name takes one value, or an empty list.
     pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
-        let text = files::read_text(file, files::MOST_CONFIG)
+        let text = disk::read_text(file, disk::MOST_CONFIG)
             .with_context(|| format!("cannot read the config {}", file.display()))?;
         self.lay_text_below(&text, file, known)
     }

@@ -8,7 +8,7 @@ use crate::experiment::{Left, Request};
 use crate::optim::{self, OptimizerSpec};
 use crate::record::Status;
 use crate::schedule::Spec;
-use crate::train::{Bars, Reach, Run, RunConfig};
+use crate::train::{Bars, Reach, Run, RunConfig, Setup};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -111,17 +111,20 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
         return Ok(0);
     }
+    let lines: Vec<String> = left.instead().into_iter().chain(left.differences(&run)).collect();
+    let has_checkpoint = left.has_checkpoint();
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }
+    let kernels = run.kernels();
+    let setup = Setup { threads: output.threads, kernels, every: output.every, keep: output.keep };
+    let directory = left.reopen(&setup)?;
     let bars = Bars::new(output.progress, None);
-    let lines = left.instead().into_iter().chain(left.differences(&run));
-    lines.for_each(|line| bars.warn(&format!("warning: {line}")));
-    if !left.has_checkpoint() {
+    lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
+    if !has_checkpoint {
         bars.warn("nothing was saved yet: starting at the beginning");
     }
-    let directory = left.reopen(output.threads)?;
-    session::record(directory.every(output.every).keep(output.keep)?, run, &path, session, &bars, output.json)
+    session::record(directory, run, &path, session, &bars, output.json)
 }
 
 /// A finished run that is asked for the epochs that it has.

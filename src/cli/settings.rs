@@ -186,9 +186,9 @@ impl Output {
             threads,
             data: DatasetOptions {
                 kind: given.parse_own("dataset")?.unwrap_or_default(),
-                data_dir: given.path("data-dir").or_else(|| {
-                    Some(std::env::var_os("LRSCHED_DATA").filter(|folder| !folder.is_empty())?.into())
-                }),
+                data_dir: given
+                    .path("data-dir")
+                    .or_else(|| Some(std::env::var_os("LRSCHED_DATA").filter(|folder| !folder.is_empty())?.into())),
             },
             out: given.path("out"),
             force: given.switch("force")?,

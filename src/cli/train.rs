@@ -3,7 +3,7 @@
 use super::session::{self, Session};
 use super::settings::{self, Output};
 use crate::data::Dataset;
-use crate::train::{Bars, Existing, Run, RunDirectory};
+use crate::train::{Bars, Existing, Run, RunDirectory, Setup};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
@@ -35,8 +35,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return Ok(code);
     }
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
-    let directory = RunDirectory::create(&path, existing, &config, &dataset, output.threads)?;
+    let setup = Setup { threads: output.threads, kernels: run.kernels(), every: output.every, keep: output.keep };
+    let directory = RunDirectory::create(&path, existing, &config, &dataset, &setup)?;
 
     let bars = Bars::new(output.progress, None);
-    session::record(directory.every(output.every).keep(output.keep)?, run, &path, session, &bars, output.json)
+    session::record(directory, run, &path, session, &bars, output.json)
 }

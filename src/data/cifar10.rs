@@ -4,7 +4,7 @@
 
 use super::dataset::Dataset;
 use super::images::{IMAGE_BYTES, Images};
-use crate::files;
+use crate::disk;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use std::io::Read;
@@ -74,6 +74,18 @@ pub fn files() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// A file is missing, cannot be read, is not 30,730,000 bytes long, or has a label above 9; the message names it.
 pub fn open(folder: &Path) -> Result<Dataset> {
+    let missing: Vec<&str> = files().filter(|name| !is_there(&folder.join(name))).collect();
+    match missing[..] {
+        [] => {}
+        [name] => bail!("{} is missing, the other files are there; {REMEDY}", folder.join(name).display()),
+        _ => bail!(
+            "{} holds {} of the {} files of CIFAR-10: {} are missing; fetch them with `lrsched data fetch`",
+            folder.display(),
+            files().count() - missing.len(),
+            files().count(),
+            missing.join(", ")
+        ),
+    }
     // Sizes first: a wrong one is cheap to see, and should not wait for 180 MB.
     for name in files() {
         check_size(&folder.join(name))?;
@@ -89,22 +101,24 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     Ok(Dataset::new("cifar10", train?, test?, CLASSES.map(String::from).to_vec()))
 }
 
+/// What cannot be looked at may be there.
+fn is_there(path: &Path) -> bool {
+    !std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 fn check_size(path: &Path) -> Result<()> {
     let name = path.display();
-    match files::open(path).and_then(|file| file.metadata()) {
+    match disk::open(path).and_then(|file| file.metadata()) {
         Ok(metadata) if metadata.len() == FILE_BYTES => Ok(()),
         Ok(metadata) => {
             bail!("{name} is {} bytes, expected {}; {REMEDY}", grouped(metadata.len()), grouped(FILE_BYTES))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("{name} is missing, the other files are there; {REMEDY}")
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {name}")),
     }
 }
 
 fn read_file(path: &Path, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
-    let file = files::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = disk::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     read_records(path, file, pixels, labels)
 }
 

@@ -3,13 +3,13 @@
 use super::cifar10::{self, grouped};
 use super::dataset::hex;
 use super::unpack::unpack;
-use crate::files;
+use crate::disk::{self, is_at, make_folders, open_own, remove_empty};
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The download under way, in the folder that the files go to.
 pub const PART: &str = "cifar-10-binary.tar.gz.part";
 /// Where the archive is unpacked before its files are renamed into place.
-const UNPACKING: &str = ".unpacking";
+const UNPACKING: &str = ".lrsched-unpacking";
 /// How often a mirror that breaks off, but sent something, is asked to go on.
 const ATTEMPTS: usize = 5;
 
@@ -72,27 +72,50 @@ pub enum Progress<'a> {
 
 /// Puts the files of CIFAR-10 into `folder`, whole and checked, or not at all.
 ///
-/// What has been downloaded stays in `cifar-10-binary.tar.gz.part` until the files are in place, and is gone on with the next time.
+/// What has been downloaded stays in `cifar-10-binary.tar.gz.part` until the files are in place, and is gone on with the next time. Where
+/// nothing was, nothing stays.
 ///
 /// # Errors
 /// No URL gives an archive of the right length and digest; the archive is not what it should be; `folder` cannot be written to;
 /// another process is fetching into it.
 pub fn fetch(archive: &Archive, folder: &Path, report: &mut dyn FnMut(Progress)) -> Result<()> {
     let cannot_write = || format!("cannot write to {}", folder.display());
-    std::fs::create_dir_all(folder).with_context(cannot_write)?;
+    let made = make_folders(folder).with_context(cannot_write)?;
     let part_path = folder.join(PART);
-    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
-    let mut part = options.open(&part_path).with_context(cannot_write)?;
-    match part.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => bail!("another `lrsched data fetch` is writing to {}", folder.display()),
-        // A file system without locks: go on without.
-        Err(TryLockError::Error(_)) => {}
+    let fetched = fetch_into(archive, folder, &part_path, report);
+    if fetched.is_err() {
+        remove_empty(&made);
     }
-    download(archive, &mut part, report)?;
+    fetched
+}
+
+fn fetch_into(archive: &Archive, folder: &Path, part_path: &Path, report: &mut dyn FnMut(Progress)) -> Result<()> {
+    let cannot_write = || format!("cannot write {}", part_path.display());
+    let mut part = open_part(part_path, folder)?;
+    let downloaded = download(archive, &mut part, report);
+    // Nothing to go on with the next time. It is removed while it is locked, so that nobody else has begun to fill it.
+    if downloaded.is_err() && part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+        let _ = std::fs::remove_file(part_path);
+    }
+    downloaded?;
     report(Progress::Unpacking);
     unpack_into(&mut part, folder)?;
-    std::fs::remove_file(&part_path).with_context(cannot_write)
+    std::fs::remove_file(part_path).with_context(cannot_write)
+}
+
+/// The download under way, or a new one, locked.
+fn open_part(path: &Path, folder: &Path) -> Result<File> {
+    loop {
+        let part = open_own(path).with_context(|| format!("cannot write {}", path.display()))?;
+        match part.try_lock() {
+            // A fetch that failed may have removed it since it was opened.
+            Ok(()) if is_at(&part, path) => return Ok(part),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => bail!("another `lrsched data fetch` is writing to {}", folder.display()),
+            // A file system without locks: go on without.
+            Err(TryLockError::Error(_)) => return Ok(part),
+        }
+    }
 }
 
 /// Unpacks into a folder beside the files' place, checks, and only then renames the files into place.
@@ -230,7 +253,7 @@ type Opened = (u64, Box<dyn Read>);
 
 fn open_file(path: &str, archive: &Archive) -> Result<Opened> {
     let path = percent_decoded(path.strip_prefix("localhost").unwrap_or(path));
-    let file = files::open(Path::new(&path))?;
+    let file = disk::open(Path::new(&path))?;
     let bytes = file.metadata()?.len();
     ensure!(bytes == archive.bytes, "is {} bytes, expected {}", grouped(bytes), grouped(archive.bytes));
     Ok((0, Box::new(file)))

@@ -5,15 +5,18 @@ use super::resume::Left;
 use crate::data::Dataset;
 use crate::memory::give_back;
 use crate::optim::OptimizerSpec;
-use crate::record::{ComparisonRow, Keep, Results, RunInfo, Status, folder_name, read_rows, write_rows};
+use crate::record::{
+    ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, folder_name, read_rows, write_rows,
+};
 use crate::schedule::{Semantics, Spec};
 use crate::train::{
-    All, Bars, Control, Every, Existing, JsonEvents, LOCK, Lock, Observer, Outcome, Run, RunConfig, RunDirectory, Stop,
+    All, Bars, Control, Every, Existing, JsonEvents, Lock, Observer, Outcome, Run, RunConfig, RunDirectory, Setup,
+    Stop, claim, remove_run,
 };
 use crate::usage;
 use crate::usage::{Usage, shortened};
-use anyhow::{Context, Result};
-use std::collections::HashMap;
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// More runs of one entrant tell nothing new, and a mistyped number should not fill a disk.
@@ -96,7 +99,7 @@ pub struct Comparison<'a> {
     rows: Vec<Option<ComparisonRow>>,
     /// Of runs that an earlier start has done and this plan does not name.
     others: Vec<ComparisonRow>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl<'a> Comparison<'a> {
@@ -105,22 +108,11 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// A folder that holds something else, or runs of another configuration; one that cannot be written.
     pub fn open(folder: &Path, plan: &'a Plan, dataset: &Dataset, existing: Existing) -> Result<Self> {
-        if folder.exists() && !folder.is_dir() {
-            return usage!("--out {} is not a folder", folder.display());
-        }
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let lock = Lock::take(folder)?;
-        let entries = folder.read_dir().with_context(|| format!("cannot read the folder {}", folder.display()))?;
-        let occupied = entries.flatten().any(|entry| entry.file_name() != LOCK);
+        // Its own comparison is taken up, or, with --force, started over.
+        let lock = claim(folder, Existing::Replace, Holds::Comparison, &[])?;
         let table = folder.join("comparison.csv");
-        if occupied && !table.exists() && existing == Existing::Refuse {
-            return usage!(
-                "--out {} is not empty and holds no comparison; choose another folder, or --force",
-                folder.display()
-            );
-        }
         let (mut rows, mut others) = (vec![None; plan.runs.len()], Vec::new());
-        if occupied && existing == Existing::Replace {
+        if existing == Existing::Replace {
             remove_runs(&folder.join("runs"))?;
         } else {
             for (row, run) in rows.iter_mut().zip(&plan.runs) {
@@ -128,6 +120,7 @@ impl<'a> Comparison<'a> {
             }
             if table.exists() {
                 others = read_rows(&table)?;
+                check_unique(&table, &others)?;
             }
             others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
             for other in &others {
@@ -162,7 +155,7 @@ impl<'a> Comparison<'a> {
                 );
             }
         }
-        let comparison = Self { folder: folder.to_path_buf(), plan, rows, others, _lock: lock };
+        let comparison = Self { folder: folder.to_path_buf(), plan, rows, others, lock };
         comparison.write()?;
         Ok(comparison)
     }
@@ -183,7 +176,10 @@ impl<'a> Comparison<'a> {
             if let Some(stop) = control.stopping() {
                 return Ok(Some(stop));
             }
+            self.lock.folder().check()?;
             let trained = train(planned, &self.path(planned), dataset, training);
+            // A run of a comparison that was moved or deleted has failed with it.
+            self.lock.folder().check()?;
             let (status, results) = match trained {
                 Ok(outcome) => (outcome.status, outcome.results()),
                 Err(error) => {
@@ -215,18 +211,42 @@ impl<'a> Comparison<'a> {
     }
 
     fn write(&self) -> Result<()> {
+        self.lock.folder().check()?;
         write_rows(&self.folder.join("comparison.csv"), &self.rows())
     }
 }
 
-/// Removes the folders of runs, and nothing else that may lie there.
+/// # Errors
+/// A run that has two rows.
+fn check_unique(table: &Path, rows: &[ComparisonRow]) -> Result<()> {
+    let mut names = HashSet::new();
+    match rows.iter().position(|row| !names.insert(&row.run)) {
+        Some(at) => {
+            bail!("{}: row {}: the run `{}` has a row already", table.display(), at + 1, rows[at].run.escape_debug())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Removes the runs, and nothing else that may lie there or in their folders.
+///
+/// # Errors
+/// One of them is in use: then none is removed. One cannot be removed.
 fn remove_runs(folder: &Path) -> Result<()> {
     let Ok(entries) = folder.read_dir() else { return Ok(()) };
+    let mut runs = Vec::new();
     for entry in entries {
-        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
-        if path.join("run.json").is_file() {
-            std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+        // What a link leads to was not made here.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && Contents::of(&entry.path())?.run {
+            runs.push((Lock::take(&entry.path())?, entry.path()));
         }
+    }
+    for (lock, path) in runs {
+        remove_run(&path)?;
+        drop(lock);
+        // Only where nothing else is in it.
+        let _ = std::fs::remove_dir(&path);
     }
     Ok(())
 }
@@ -245,25 +265,29 @@ pub struct Training<'a> {
 fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Training<'_>) -> Result<Outcome> {
     let Training { threads, bars, json, control, every, keep } = *training;
     let mut run = Run::new(&planned.config, dataset, threads)?;
+    let kernels = run.kernels();
+    let setup = Setup { threads, kernels, every, keep: Some(keep) };
     let left = path.join("run.json").exists().then(|| Left::open(path, false));
     let directory = match left {
         Some(Ok(left)) => {
-            left.instead().into_iter().for_each(|line| bars.warn(&format!("{}: {line}", planned.name)));
+            let instead = left.instead();
             left.restore(&mut run)?;
-            left.reopen(threads)?
+            let directory = left.reopen(&setup)?;
+            instead.into_iter().for_each(|line| bars.warn(&format!("{}: {line}", planned.name)));
+            directory
         }
         other => {
             if let Some(Err(error)) = other {
                 bars.warn(&format!("{}: starting again: {error:#}", planned.name));
             }
-            RunDirectory::create(path, Existing::Replace, &planned.config, dataset, threads)?
+            RunDirectory::create(path, Existing::Replace, &planned.config, dataset, &setup)?
         }
     };
     let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(Some(&planned.name)))];
     if json {
         watchers.push(Box::new(JsonEvents::new(&planned.name, planned.config.log_steps)));
     }
-    directory.every(every).keep(Some(keep))?.one_of_many().record(run, control, &mut All(watchers))
+    directory.one_of_many().record(run, control, &mut All(watchers))
 }
 
 /// The row of a run that has been done before, or `None` where it is to be done.
@@ -296,7 +320,14 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
         );
     }
     let done = matches!(info.status, Status::Finished | Status::Diverged);
+    if done {
+        check_finished(path, &info).map_err(|error| remedy(&error, path))?;
+    }
     Ok(done.then(|| row(planned, info.status, info.results)))
+}
+
+fn remedy(error: &anyhow::Error, run: &Path) -> anyhow::Error {
+    anyhow!("{error:#}; restore the file, or remove {} to train it again", run.display())
 }
 
 /// What an entrant of its own may have: all other settings are those of the comparison.
@@ -309,6 +340,9 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
         return Ok(());
     }
     let info = RunInfo::read(&file)?;
+    if matches!(info.status, Status::Finished | Status::Diverged) {
+        check_finished(path, &info).map_err(|error| remedy(&error, path))?;
+    }
     let shared = |mut config: serde_json::Value| {
         if let Some(settings) = config.as_object_mut() {
             settings.retain(|key, _| !OF_AN_ENTRANT.contains(&key.as_str()));

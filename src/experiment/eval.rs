@@ -1,8 +1,8 @@
 //! The weights of a run, looked at with images: loss, accuracy, and what each class was taken for.
 
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Loader, Normalisation, Subset, Validation};
+use crate::disk;
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
-use crate::files;
 use crate::model::{Model, ModelOptions, Weights};
 use crate::record::{Keep, RunInfo, Status};
 use crate::report::confusion::Confusion;
@@ -163,11 +163,12 @@ impl Subject {
         let run = run_of(&weights)?;
         let folder = weights.parent().unwrap_or(Path::new(""));
         if folder.join(checkpoint::STATE).is_file() {
-            Checkpoint::read(folder).map_err(|error| anyhow!("{error:#}; {}", other(&weights, Wanted::Whole)))?;
+            Checkpoint::read_of(folder, run.as_ref())
+                .map_err(|error| anyhow!("{error:#}; {}", other(&weights, Wanted::Whole)))?;
         } else if let Some(run) = run.as_ref().filter(|run| !goes_on(run) && weights.ends_with(WEIGHTS))
             && let Some(digest) = &run.weights
         {
-            let bytes = files::read(&weights, files::MOST_ARRAYS).with_context(|| weights.display().to_string())?;
+            let bytes = disk::read(&weights, disk::MOST_ARRAYS).with_context(|| weights.display().to_string())?;
             ensure!(
                 checkpoint::sha256(&bytes) == *digest,
                 "{} is damaged: its SHA-256 is not the one in run.json; {}",

@@ -4,7 +4,7 @@ use crate::data::Dataset;
 use crate::record::{Keep, RunInfo, Status};
 use crate::schedule::Spec;
 use crate::train::checkpoint::{self, Found, Wanted};
-use crate::train::{Adjustment, Lock, Reach, Run, RunConfig, RunDirectory};
+use crate::train::{Adjustment, Lock, Reach, Run, RunConfig, RunDirectory, Setup};
 use crate::usage;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ impl Left {
             };
             return usage!("{} holds no run: there is no run.json{hint}", path.display());
         }
+        // Before anything is written there: it may be somebody else's run.json.
+        RunInfo::read(&file)?;
         let lock = Lock::take(path)?;
         let info = RunInfo::read(&file)?;
         let config = serde_json::from_value(info.config.clone())
@@ -100,8 +102,8 @@ impl Left {
     ///
     /// # Errors
     /// Files that do not go with the checkpoint, or cannot be written.
-    pub fn reopen(self, threads: usize) -> Result<RunDirectory> {
-        RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), threads)
+    pub fn reopen(self, setup: &Setup<'_>) -> Result<RunDirectory> {
+        RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), setup)
     }
 }
 

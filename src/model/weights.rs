@@ -3,7 +3,7 @@
 use super::initialise::blank;
 use super::parameters::{Array, Parameters};
 use super::zoo::{Model, ModelOptions};
-use crate::files;
+use crate::disk;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::path::Path;
@@ -26,7 +26,7 @@ impl Weights {
     /// tensor that does not fit, and what was expected).
     pub fn read(path: &Path, model: Option<Model>) -> Result<Self> {
         let name = || path.display().to_string();
-        let bytes = files::read(path, files::MOST_ARRAYS).with_context(name)?;
+        let bytes = disk::read(path, disk::MOST_ARRAYS).with_context(name)?;
         Self::of(&bytes, model).with_context(name)
     }
 
@@ -35,7 +35,7 @@ impl Weights {
     /// # Errors
     /// As [`Weights::read`], without the name.
     pub fn of(bytes: &[u8], model: Option<Model>) -> Result<Self> {
-        ensure!(bytes.len() as u64 <= files::MOST_ARRAYS, "larger than 1 GiB: no weights of this program");
+        ensure!(bytes.len() as u64 <= disk::MOST_ARRAYS, "larger than 1 GiB: no weights of this program");
         let model = match model {
             Some(model) => model,
             None => infer(&parse(bytes)?)?,

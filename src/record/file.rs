@@ -1,5 +1,6 @@
 //! Files that appear whole or not at all.
 
+use crate::disk::TEMPORARY;
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Context as _;
@@ -9,12 +10,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// How the names of temporary files begin.
-pub const TEMPORARY: &str = ".tmp-";
-
-/// Puts `bytes` at `path` whole or not at all: a temporary file in the same folder, synced, then renamed over `path`.
-///
-/// Missing folders above it are made.
+/// Puts `bytes` at `path` whole or not at all: a temporary file in the same folder, synced, then renamed over `path`. For a file that a
+/// person has named: missing folders above it are made, a link stays a link, and a device is written to.
 ///
 /// # Errors
 /// One line that names `path`: an unwritable folder, a full disk.
@@ -28,24 +25,38 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         return write().with_context(|| format!("cannot write {}", path.display()));
     }
     let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let folder = match target.parent() {
+    std::fs::create_dir_all(folder_of(&target)).with_context(|| format!("cannot write {}", path.display()))?;
+    put(&target, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The same for a file of our own: its folder must be there (one that was moved or deleted is not made anew), and where somebody has put
+/// a link in its place, the link is replaced.
+///
+/// # Errors
+/// One line that names `path`.
+pub fn replace_own(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    put(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = folder_of(path);
+    let mut builder = tempfile::Builder::new();
+    // As any new file: what the umask leaves, not the owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder);
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut builder = tempfile::Builder::new();
-        // As any new file: what the umask leaves, not the owner alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(&target).map_err(|error| error.error)?;
-        sync_folder(folder);
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    }
 }
 
 /// Brings the names in `folder` to the disk: a rename is there once its folder is. Where folders cannot be synced, files still are whole.
@@ -58,7 +69,8 @@ pub fn sync_folder(folder: &Path) {
 /// Removes the temporary files of a process that died while it wrote to `folder`. Only for the one that may write there.
 pub fn remove_leftovers(folder: &Path) {
     for entry in folder.read_dir().into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) && entry.path().is_file() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
             // One that stays does no harm.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -249,5 +261,34 @@ mod tests {
         std::fs::write(folder.path().join("file"), "").unwrap();
         let error = replace_file(&folder.path().join("file/run.json"), b"").unwrap_err();
         assert!(format!("{error:#}").contains("file/run.json"), "{error:#}");
+    }
+
+    #[test]
+    fn a_file_of_our_own_makes_no_folder_anew_and_replaces_a_link_not_what_it_points_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert!(replace_own(&path("moved/run.json"), b"").is_err());
+        assert!(!path("moved").exists());
+        std::fs::write(path("thesis"), "mine").unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(path("thesis"), path("run.json")).unwrap();
+            replace_own(&path("run.json"), b"new").unwrap();
+            assert!(!path("run.json").is_symlink());
+            assert_eq!(std::fs::read(path("run.json")).unwrap(), b"new");
+        }
+        assert_eq!(std::fs::read(path("thesis")).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn only_temporary_files_that_are_surely_ours_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".tmp-thesis.txt", ".tmpabc", "lrsched-tmp-x", ".lrsched-tmp-a1B2c3"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(folder.path().join(".lrsched-tmp-folder")).unwrap();
+        remove_leftovers(folder.path());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+        assert!(!folder.path().join(".lrsched-tmp-a1B2c3").exists());
     }
 }

@@ -2,16 +2,22 @@
 
 #![forbid(unsafe_code)]
 
+mod contents;
 mod file;
+mod kept;
 mod run_info;
 pub mod stop_at;
 mod table;
 
+pub use contents::{Contents, Holds, is_table_of};
 pub use file::{
-    TEMPORARY, check_outputs, disk_size, folder_name, remove_leftovers, replace_file, same_file, sync_folder,
+    check_outputs, disk_size, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,
 };
+pub use kept::{check_finished, check_last, check_order};
 pub use run_info::{Change, Dataset, GitState, Keep, Results, RunInfo, command_line, now};
-pub use table::{ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, read_good_rows, read_rows, write_rows};
+pub use table::{
+    ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, Table, read_good_rows, read_rows, write_rows,
+};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! run.json: everything needed to run it again, and what came of it.
 
-use super::{Status, replace_file};
-use crate::files;
+use super::{Status, replace_own};
+use crate::disk;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::Context as _;
@@ -140,13 +140,13 @@ impl RunInfo {
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        replace_file(path, text.as_bytes())
+        replace_own(path, text.as_bytes())
     }
 
     /// # Errors
     /// One line that names the file: unreadable, or not a run.json (with line and column).
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let read = || -> anyhow::Result<Self> { Ok(serde_json::from_slice(&files::read(path, files::MOST_RECORD)?)?) };
+        let read = || -> anyhow::Result<Self> { Ok(serde_json::from_slice(&disk::read(path, disk::MOST_RECORD)?)?) };
         read().with_context(|| path.display().to_string())
     }
 }

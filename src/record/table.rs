@@ -1,13 +1,14 @@
 //! metrics.csv, steps.csv and comparison.csv: their rows, written as they come and read strictly.
 
-use super::{Status, replace_file, stop_at};
-use crate::files;
+use super::kept::out_of_place;
+use super::{Status, replace_own, stop_at};
+use crate::disk::{self, check_in_place, open_own, read_own};
 use crate::schedule::Semantics;
 use anyhow::{Context as _, anyhow, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::marker::PhantomData;
 use std::path::{Component, Path, PathBuf};
 
@@ -16,6 +17,11 @@ use std::path::{Component, Path, PathBuf};
 /// Floats are the shortest decimals that read back the same; unknown (`None`) is an empty cell; diverged is `NaN`.
 pub trait Row: Serialize + DeserializeOwned {
     const HEADER: &'static [&'static str];
+
+    /// The column that counts the rows from 0, and its value, where there is one.
+    fn place(&self) -> Option<(&'static str, u64)> {
+        None
+    }
 }
 
 /// metrics.csv: one row an epoch.
@@ -53,6 +59,10 @@ impl Row for EpochRow {
         "images_per_second",
         "seconds",
     ];
+
+    fn place(&self) -> Option<(&'static str, u64)> {
+        Some(("epoch", self.epoch))
+    }
 }
 
 /// steps.csv: the values applied at one step.
@@ -68,6 +78,10 @@ pub struct StepRow {
 
 impl Row for StepRow {
     const HEADER: &'static [&'static str] = &["step", "epoch", "learning_rate", "momentum", "loss"];
+
+    fn place(&self) -> Option<(&'static str, u64)> {
+        Some(("step", self.step))
+    }
 }
 
 /// comparison.csv: one row a run.
@@ -144,6 +158,10 @@ pub struct RangeRow {
 impl Row for RangeRow {
     const HEADER: &'static [&'static str] =
         &["iteration", "learning_rate", "momentum", "loss", "smoothed_loss", "val_accuracy"];
+
+    fn place(&self) -> Option<(&'static str, u64)> {
+        Some(("iteration", self.iteration))
+    }
 }
 
 /// Writes rows one by one; each is in the file, whole, when `write` returns.
@@ -155,17 +173,27 @@ pub struct RowWriter<T> {
 }
 
 impl<T: Row> RowWriter<T> {
-    /// Opens a new file (or empties the one that is there) and writes the header at once. Missing folders above it are made.
+    /// Opens a new file (or empties the one that is there, if it is of these rows) and writes the header at once. Missing folders above
+    /// it are made.
     ///
     /// # Errors
-    /// The file cannot be written; the line names it.
+    /// The file cannot be written, or is not ours to replace; the line names it.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
+        let header = format!("{}\n", T::HEADER.join(","));
         let create = || -> std::io::Result<File> {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let mut file = File::create(path)?;
-            file.write_all(format!("{}\n", T::HEADER.join(",")).as_bytes())?;
+            let mut file = open_own(path)?;
+            let mut start = Vec::new();
+            (&file).take(header.len() as u64).read_to_end(&mut start)?;
+            // Of a process that was killed there may be half a header.
+            if !header.as_bytes().starts_with(&start) {
+                return Err(std::io::Error::other("the file that is there is not one of lrsched's; move it away"));
+            }
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(header.as_bytes())?;
             Ok(file)
         };
         let file = create().with_context(|| format!("cannot write {}", path.display()))?;
@@ -184,38 +212,10 @@ impl<T: Row> RowWriter<T> {
         self.file.write_all(&line).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Goes on after the first `rows` rows of a file that an earlier process has written: what comes after them, a half-written row
-    /// too, is cut off. A file that has no whole header yet is begun anew, where `rows` is 0.
-    ///
     /// # Errors
-    /// The file has fewer rows, or is of another kind; the line names it.
-    pub fn reopen(path: &Path, rows: u64) -> anyhow::Result<Self> {
-        let header = format!("{}\n", T::HEADER.join(","));
-        let (bytes, edited) = match files::read(path, files::MOST_ROWS) {
-            Ok(bytes) => plain(bytes),
-            Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => (Vec::new(), false),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        if rows == 0 && header.as_bytes().starts_with(&bytes) {
-            return Self::create(path);
-        }
-        check_header::<T>(&bytes).with_context(|| path.display().to_string())?;
-        // No cell of these files holds a line break.
-        let ends = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b'\n').map(|(at, _)| at as u64 + 1);
-        let Some(end) = ends.clone().nth(usize::try_from(rows)?) else {
-            bail!("{} has {} whole rows, but the checkpoint was made after {rows}", path.display(), ends.count() - 1);
-        };
-        if edited {
-            replace_file(path, &bytes)?;
-        }
-        let open = || -> std::io::Result<File> {
-            let mut file = File::options().write(true).open(path)?;
-            file.set_len(end)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
-        };
-        let file = open().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { file, path: path.to_path_buf(), row: PhantomData })
+    /// The path no longer names the file: somebody has moved or deleted it.
+    pub fn check_in_place(&self) -> anyhow::Result<()> {
+        check_in_place(&self.file, &self.path)
     }
 
     /// The file itself, for whoever is to see its rows to the disk.
@@ -227,14 +227,93 @@ impl<T: Row> RowWriter<T> {
     }
 }
 
-/// Puts a whole file of rows in place of the one before, atomically.
+/// What is kept of a table.
+#[derive(Debug)]
+enum Kept {
+    /// All bytes up to here.
+    UpTo(u64),
+    /// These in place of the file, which a spreadsheet or an editor has saved in its own way.
+    Instead(Vec<u8>),
+}
+
+/// The rows of an earlier process that a run goes on from. They have been read; the file is as it was.
+#[derive(Debug)]
+pub struct Table<T> {
+    path: PathBuf,
+    /// What is kept of the file; `None` for one to be begun anew.
+    kept: Option<Kept>,
+    row: PhantomData<fn(T)>,
+}
+
+impl<T: Row> Table<T> {
+    /// Reads the first `rows` rows as strictly as [`read_rows`], and hands each to `see`, which may say what is wrong with it. What comes
+    /// after them is not looked at. A file that has no whole header yet will be begun anew, where `rows` is 0.
+    ///
+    /// # Errors
+    /// The file has fewer rows, is of another kind, or holds a row that is damaged or out of place; the line names the file and the row.
+    pub fn read(path: &Path, rows: u64, see: &mut dyn FnMut(&T) -> Result<(), String>) -> anyhow::Result<Self> {
+        let table = |kept| Self { path: path.to_path_buf(), kept, row: PhantomData };
+        let (mut bytes, edited) = match read_own(path, disk::MOST_ROWS) {
+            Ok(bytes) => plain(bytes),
+            Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => return Ok(table(None)),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        if rows == 0 && format!("{}\n", T::HEADER.join(",")).as_bytes().starts_with(&bytes) {
+            return Ok(table(None));
+        }
+        let mut number = 0;
+        let mut check = |row: T| {
+            let wrong = out_of_place(&row, number);
+            number += 1;
+            match wrong.map_or_else(|| see(&row).map_err(|wrong| format!("row {number}: {wrong}")), Err) {
+                Ok(()) => Ok(()),
+                Err(wrong) => bail!(wrong),
+            }
+        };
+        let read = read_bytes(&bytes, Some(rows), &mut check).with_context(|| path.display().to_string())?;
+        let (found, end) = read;
+        if found < rows {
+            bail!("{} has {found} whole rows, but the checkpoint was made after {rows}", path.display());
+        }
+        bytes.truncate(end);
+        Ok(table(Some(if edited { Kept::Instead(bytes) } else { Kept::UpTo(end as u64) })))
+    }
+
+    /// Cuts off what comes after the rows that were read, and goes on behind them.
+    ///
+    /// # Errors
+    /// The file cannot be written; the line names it.
+    pub fn open(self) -> anyhow::Result<RowWriter<T>> {
+        let end = match self.kept {
+            None => return RowWriter::create(&self.path),
+            Some(Kept::UpTo(end)) => end,
+            Some(Kept::Instead(bytes)) => {
+                replace_own(&self.path, &bytes)?;
+                bytes.len() as u64
+            }
+        };
+        let open = || -> std::io::Result<File> {
+            let mut file = open_own(&self.path)?;
+            file.set_len(end)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(RowWriter { file, path: self.path, row: PhantomData })
+    }
+}
+
+/// Puts a whole file of rows in place of the one before, atomically. Missing folders above it are made.
 ///
 /// # Errors
 /// The file cannot be written; the line names it.
 pub fn write_rows<T: Row>(path: &Path, rows: &[T]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let mut bytes = format!("{}\n", T::HEADER.join(",")).into_bytes();
     bytes.extend(lines(rows)?);
-    replace_file(path, &bytes)
+    replace_own(path, &bytes)
 }
 
 fn lines<T: Row>(rows: &[T]) -> anyhow::Result<Vec<u8>> {
@@ -265,18 +344,32 @@ pub fn read_good_rows<T: Row>(path: &Path) -> (Vec<T>, Option<anyhow::Error>) {
 }
 
 fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<()> {
-    let (bytes, _) = plain(files::read(path, files::MOST_ROWS)?);
+    let (bytes, _) = plain(disk::read(path, disk::MOST_ROWS)?);
+    read_bytes(&bytes, None, &mut |row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Hands up to `most` rows of a table to `see`; gives how many there were, and where the last of them ends.
+fn read_bytes<T: Row>(
+    bytes: &[u8],
+    most: Option<u64>,
+    see: &mut dyn FnMut(T) -> anyhow::Result<()>,
+) -> anyhow::Result<(u64, usize)> {
     if bytes.is_empty() {
         bail!("the file is empty, expected the header `{}`", T::HEADER.join(","));
     }
-    check_header::<T>(&bytes)?;
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
+    check_header::<T>(bytes)?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let mut record = csv::StringRecord::new();
     let mut number = 0;
-    loop {
+    while most.is_none_or(|most| number < most) {
         number += 1;
         let more = reader.read_record(&mut record).map_err(|_| anyhow!("row {number} is not text"))?;
         if !more {
+            number -= 1;
             break;
         }
         let ended = reader.position().byte() < bytes.len() as u64 || bytes.ends_with(b"\n");
@@ -286,9 +379,9 @@ fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<()> {
         if record.len() != T::HEADER.len() {
             bail!("row {number} has {} cells, expected {}", record.len(), T::HEADER.len());
         }
-        rows.push(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, T::HEADER))?);
+        see(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, T::HEADER))?)?;
     }
-    Ok(())
+    Ok((number, usize::try_from(reader.position().byte())?))
 }
 
 /// The bytes without what a spreadsheet or an editor adds when it saves the same rows: a byte order mark, and CRLF for each line end. Says
@@ -323,7 +416,7 @@ fn check_header<T: Row>(bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Which cell of the row is not what its column holds.
-fn cell_error(number: usize, record: &csv::StringRecord, error: &csv::Error, header: &[&str]) -> anyhow::Error {
+fn cell_error(number: u64, record: &csv::StringRecord, error: &csv::Error, header: &[&str]) -> anyhow::Error {
     let csv::ErrorKind::Deserialize { err, .. } = error.kind() else {
         return anyhow!("row {number}: {error}");
     };

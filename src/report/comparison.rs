@@ -3,7 +3,7 @@
 use super::chart::{Figure, Mark, Panel, Scale, Series};
 use super::entrants::{Entrant, Summary, entrants, names};
 use super::load::within;
-use crate::record::{Change, ComparisonRow, EpochRow, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, check_order, read_good_rows};
 use crate::stats::quantile;
 use std::collections::HashMap;
 use std::path::Path;
@@ -33,8 +33,13 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
     complaints.extend(outside);
     let mut metrics = HashMap::new();
     for (path, row) in &rows {
-        let (epochs, complaint) = read_good_rows::<EpochRow>(&path.join("metrics.csv"));
+        let path = path.join("metrics.csv");
+        let (mut epochs, complaint) = read_good_rows::<EpochRow>(&path);
         complaints.extend(complaint.map(|error| format!("{error:#}")));
+        if let Some((good, wrong)) = check_order(&epochs) {
+            epochs.truncate(good);
+            complaints.push(format!("{}: {wrong}; only the rows before it are shown", path.display()));
+        }
         metrics.insert(row.run.clone(), epochs);
     }
     let rows: Vec<ComparisonRow> = rows.into_iter().map(|(_, row)| row).collect();

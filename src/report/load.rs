@@ -2,7 +2,9 @@
 
 use super::entrants::{Entrant, entrants_of, identity};
 use super::range::RangeTests;
-use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, read_good_rows};
+use crate::record::{
+    Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, check_last, check_order, read_good_rows,
+};
 use crate::schedule::{Schedule, Semantics, Setting};
 use crate::usage::shortened;
 use serde_json::Value;
@@ -227,9 +229,14 @@ fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
 }
 
 fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
-    let (rows, complaint) = read_good_rows(path);
+    let (mut rows, complaint) = read_good_rows(path);
     loaded.files.push(path.to_path_buf());
     loaded.complaints.extend(complaint.map(|error| format!("{error:#}")));
+    // Rows behind a gap are as little to be relied on as those behind damage.
+    if let Some((good, wrong)) = check_order(&rows) {
+        rows.truncate(good);
+        loaded.complaints.push(format!("{}: {wrong}; only the rows before it are shown", path.display()));
+    }
     rows
 }
 
@@ -247,6 +254,11 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     let metrics_file = folder.join("metrics.csv");
     let metrics: Vec<EpochRow> =
         if failed && !metrics_file.is_file() { Vec::new() } else { read(&metrics_file, loaded) };
+    if let Some(info) = &info
+        && let Err(error) = check_last(&metrics, &info.results)
+    {
+        loaded.complaints.push(format!("{}: {error}", metrics_file.display()));
+    }
     let mut row = match (row, &info) {
         (Some(row), _) => row,
         (None, Some(info)) => row_of(info),

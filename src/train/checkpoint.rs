@@ -3,7 +3,7 @@
 //! ```text
 //! checkpoints/last/weights.safetensors     every array under PyTorch's name and in its shape, running statistics included
 //! checkpoints/last/optimizer.safetensors   conv1.weight.momentum_buffer, …
-//! checkpoints/last/state.json              clock, sums of the epoch, schedule, config; SHA-256 of both files and of itself
+//! checkpoints/last/state.json              clock, sums of the epoch, schedule, config, digest of the images; SHA-256 of both files and of itself
 //! checkpoints/last-before/                 the one before
 //! checkpoints/best/                        after the epoch with the highest validation accuracy
 //! ```
@@ -12,16 +12,16 @@
 
 use super::config::RunConfig;
 use super::position::Position;
-use crate::files;
+use crate::disk::{self, TEMPORARY};
 use crate::model::{Array, Parameters};
 use crate::optim::State;
-use crate::record::stop_at;
-use crate::record::{Keep, TEMPORARY, same_file, sync_folder};
+use crate::record::{Keep, RunInfo, same_file, stop_at, sync_folder};
 use crate::usage;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -54,6 +54,9 @@ struct StateFile {
     /// Of lrsched.
     version: String,
     config: RunConfig,
+    /// Digest of the images; checkpoints of earlier versions have none.
+    #[serde(default)]
+    dataset: Option<String>,
     position: Position,
     /// SHA-256 by the names of the files.
     files: BTreeMap<String, String>,
@@ -66,6 +69,8 @@ type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub config: RunConfig,
+    /// Digest of the images, where it is known.
+    pub dataset: Option<String>,
     pub position: Position,
     weights: Arrays,
     optimizer: Arrays,
@@ -83,10 +88,38 @@ impl Checkpoint {
         let optimizer = State { steps: position.optimizer_steps, ..optimizer }.arrays;
         Self {
             config: config.clone(),
+            dataset: None,
             weights: weights.collect(),
             optimizer: optimizer.into_iter().map(|(name, v)| (name.clone(), (shape(&name, v.len()), v))).collect(),
             position,
         }
+    }
+
+    /// Of a run on the images of this digest.
+    #[must_use]
+    pub fn on(self, dataset: &str) -> Self {
+        Self { dataset: Some(dataset.to_string()), ..self }
+    }
+
+    /// What tells that it is not a checkpoint of the run that `info` describes: `its seed is 3, this run's is 0`.
+    pub fn stranger(&self, info: &RunInfo) -> Option<String> {
+        if self.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset.digest) {
+            return Some("its run was trained on other images".to_string());
+        }
+        // A config of another version of the program is for its reader to refuse.
+        let config: RunConfig = serde_json::from_value(info.config.clone()).ok()?;
+        let (Ok(Value::Object(its)), Ok(this)) = (serde_json::to_value(&self.config), serde_json::to_value(&config))
+        else {
+            return None;
+        };
+        let differing = its.iter().find(|(key, value)| this.get(key) != Some(*value));
+        let plain = |value: Option<&Value>| match value {
+            None | Some(Value::Null) => "not set".to_string(),
+            Some(value) => value.as_str().map_or_else(|| value.to_string(), str::to_string),
+        };
+        let told = differing
+            .map(|(key, value)| format!("its {key} is {}, this run's is {}", plain(Some(value)), plain(this.get(key))));
+        told.or((self.config != config).then(|| "its settings are others".to_string()))
     }
 
     /// Whether every weight and all that the optimizer keeps is a number. One that is not makes a checkpoint that nobody can go on from.
@@ -128,7 +161,7 @@ impl Checkpoint {
         let arrays = |name: &str| -> Result<Arrays> {
             let path = folder.join(name);
             let bytes =
-                files::read(&path, files::MOST_ARRAYS).with_context(|| format!("cannot read {}", path.display()))?;
+                disk::read(&path, disk::MOST_ARRAYS).with_context(|| format!("cannot read {}", path.display()))?;
             let same = state.files.get(name).is_some_and(|digest| *digest == sha256(&bytes));
             ensure!(same, "{} is damaged: its SHA-256 is not the one in {STATE}", path.display());
             read_arrays(&bytes).map_err(shown).with_context(|| path.display().to_string())
@@ -137,8 +170,21 @@ impl Checkpoint {
             weights: arrays(WEIGHTS)?,
             optimizer: arrays(OPTIMIZER)?,
             config: state.config,
+            dataset: state.dataset,
             position: state.position,
         })
+    }
+
+    /// The same, of the run that `info` describes, where that is known.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`]; it is the checkpoint of another run.
+    pub fn read_of(folder: &Path, info: Option<&RunInfo>) -> Result<Self> {
+        let checkpoint = Self::read(folder)?;
+        match info.and_then(|info| checkpoint.stranger(info)) {
+            Some(why) => bail!("{} is a checkpoint of another run: {why}", folder.display()),
+            None => Ok(checkpoint),
+        }
     }
 
     /// Makes this the last checkpoint of the run in `run`, and the best one too where it is. `sync` is called when all of it is on the disk
@@ -150,7 +196,11 @@ impl Checkpoint {
         let folder = run.join(CHECKPOINTS);
         let new = folder.join(NEW);
         let mut write = || -> Result<()> {
-            fs::create_dir_all(&folder)?;
+            // The folder of the run itself is never made anew: it may have been moved or deleted.
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+                _ => {}
+            }
             remove(&new)?;
             fs::create_dir(&new)?;
             self.write_files(&new)?;
@@ -188,6 +238,7 @@ impl Checkpoint {
         let state = StateFile {
             version: env!("CARGO_PKG_VERSION").to_string(),
             config: self.config.clone(),
+            dataset: self.dataset.clone(),
             position: self.position.clone(),
             files,
         };
@@ -216,19 +267,20 @@ pub enum Wanted {
     Sound,
 }
 
-/// The last checkpoint of a run that is as `wanted`; `None` where none was made yet.
+/// The last checkpoint of a run that is as `wanted`, and its own by the run.json beside it; `None` where none was made yet.
 ///
 /// # Errors
-/// There are some, and none is whole; [`crate::usage::Usage`] where some are whole, and none is sound.
+/// There are some, and none is whole and of this run; [`crate::usage::Usage`] where some are, and none is sound.
 pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
     let folder = run.join(CHECKPOINTS);
+    let info = RunInfo::read(&run.join("run.json")).ok();
     let (mut wrong, mut lost): (Option<anyhow::Error>, Option<String>) = (None, None);
     for name in [LAST, BEFORE, BEST] {
         let path = folder.join(name);
         if !path.exists() {
             continue;
         }
-        match Checkpoint::read(&path) {
+        match Checkpoint::read_of(&path, info.as_ref()) {
             Ok(checkpoint) => match checkpoint.position.lost().filter(|_| wanted == Wanted::Sound) {
                 None => {
                     let missing = || format!("{CHECKPOINTS}/{LAST} is missing");
@@ -249,7 +301,9 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
              `lrsched train … --force` and a smaller rate",
             run.display()
         ),
-        (None, Some(error)) => Err(error.context("no checkpoint is whole; start again with `lrsched train … --force`")),
+        (None, Some(error)) => {
+            Err(error.context("no checkpoint is whole and of this run; start again with `lrsched train … --force`"))
+        }
     }
 }
 
@@ -383,7 +437,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn read_state(path: &PathBuf) -> Result<StateFile> {
-    let text = files::read_text(path, files::MOST_RECORD).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = disk::read_text(path, disk::MOST_RECORD).with_context(|| format!("cannot read {}", path.display()))?;
     let parts = text
         .strip_prefix(HEAD)
         .and_then(|text| text.split_once(MIDDLE))
@@ -431,7 +485,7 @@ pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<String> {
     let arrays =
         parameters.arrays().iter().map(|array| (array.name.clone(), (array.shape.clone(), array.values.clone())));
     let bytes = arrays_as_bytes(&arrays.collect())?;
-    crate::record::replace_file(path, &bytes)?;
+    crate::record::replace_own(path, &bytes)?;
     Ok(sha256(&bytes))
 }
 

@@ -6,30 +6,49 @@ use super::checkpoint::{self, Checkpoint, Found, save_weights};
 use super::config::RunConfig;
 use super::control::{Control, Every};
 use super::events::{EVENTS, EventLog};
-use super::lock::{LOCK, Lock};
+use super::lock::Lock;
 use super::observer::{All, Observer, Reason, Start};
+use super::position::Position;
 use super::run::{Outcome, Run};
 use super::saver::Saver;
 use crate::data::Dataset;
 use crate::engine::BatchStats;
 use crate::record::{
-    self, Change, EpochRow, GitState, Keep, Results, RowWriter, RunInfo, Status, StepRow, remove_leftovers,
+    self, Change, Contents, EpochRow, GitState, Holds, Keep, Results, RowWriter, RunInfo, Status, StepRow, Table,
+    remove_leftovers,
 };
 use crate::usage;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// What this program writes into the folder of a run, and so may remove from it.
-const FILES: [&str; 5] = ["metrics.csv", "steps.csv", EVENTS, "run.json", "weights.safetensors"];
+/// What this program writes into the folder of a run beside run.json and the checkpoints, and so may remove from it. The last one tells
+/// that the folder is a run's where run.json is missing.
+const FILES: [&str; 4] = ["steps.csv", EVENTS, "weights.safetensors", "metrics.csv"];
 
-/// What to do with a folder that has something in it.
+/// How often the steps of a long epoch look whether the files are still where they were.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What to do with a folder that holds something of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     Refuse,
     /// Remove what an earlier run left; anything else in the folder stays.
     Replace,
+}
+
+/// How a run is trained, beside what it computes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setup<'a> {
+    pub threads: usize,
+    /// What its engine computes with.
+    pub kernels: &'a str,
+    /// Also make a checkpoint at this interval; `None` on resume keeps the run's own.
+    pub every: Option<Every>,
+    /// What stays of the weights once the run is finished; `None` on resume keeps the run's own.
+    pub keep: Option<Keep>,
 }
 
 /// The open folder of one run.
@@ -42,23 +61,22 @@ pub struct RunDirectory {
     every: Option<Every>,
     keeps_before: bool,
     /// Held until the run is over.
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl RunDirectory {
     /// Opens every file that the run will write.
     ///
     /// # Errors
-    /// A folder that is not empty, unless it may be replaced; one that cannot be written.
+    /// A folder that is not empty, unless it holds a run that may be replaced; one that cannot be written.
     pub fn create(
         path: &Path,
         existing: Existing,
         config: &RunConfig,
         dataset: &Dataset,
-        threads: usize,
+        setup: &Setup<'_>,
     ) -> Result<Self> {
-        let lock = claim(path, existing, &FILES)?;
-        checkpoint::remove_all(path)?;
+        let lock = claim(path, existing, Holds::Run, &FILES)?;
         let info = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: record::command_line(),
@@ -66,15 +84,15 @@ impl RunDirectory {
             git: GitState::here(),
             device: config.device.to_string(),
             engine: config.engine.to_string(),
-            kernels: None,
-            threads,
+            kernels: Some(setup.kernels.to_string()),
+            threads: setup.threads,
             dataset: record::Dataset { name: dataset.name.clone(), digest: dataset.digest().to_string() },
             started: record::now(),
             finished: None,
             status: Status::Running,
             message: None,
-            checkpoint_every: None,
-            keep: None,
+            checkpoint_every: setup.every.map(|every| every.to_string()),
+            keep: setup.keep,
             changes: Vec::new(),
             results: Results::default(),
             weights: None,
@@ -87,33 +105,40 @@ impl RunDirectory {
             path: path.to_path_buf(),
             info,
             steps,
-            every: None,
+            every: setup.every,
             keeps_before: true,
-            _lock: lock,
+            lock,
         })
     }
 
     /// Opens the files of a run that an earlier process has left: what they hold beyond the checkpoint that the run goes on from (or,
-    /// without one, beyond the headers) is cut off.
+    /// without one, beyond the headers) is cut off. All that is kept is read first, and nothing is changed unless all of it is good.
     ///
     /// # Errors
-    /// Files that do not go with the checkpoint, or cannot be written.
-    pub fn reopen(path: &Path, lock: Lock, info: RunInfo, found: Option<&Found>, threads: usize) -> Result<Self> {
-        remove_leftovers(path);
-        let (mut rows, mut updates, mut changes) = (0, 0, Vec::new());
-        if let Some(found) = found {
-            found.settle(path)?;
-            let position = &found.checkpoint.position;
-            (rows, updates, changes) = (position.epoch, position.step, position.changes.clone());
-        }
+    /// Files that do not go with the checkpoint, that are damaged, or that cannot be written.
+    pub fn reopen(path: &Path, lock: Lock, info: RunInfo, found: Option<&Found>, setup: &Setup<'_>) -> Result<Self> {
+        let position = found.map(|found| &found.checkpoint.position);
+        let every = match setup.every {
+            Some(every) => Some(every),
+            None => info.checkpoint_every.as_deref().map(str::parse).transpose()?,
+        };
+        let out = path.display();
+        let with_remedy = |error: anyhow::Error| {
+            anyhow!("{error:#}; restore the file, or start again with `lrsched train … --out {out} --force`")
+        };
+        let metrics = kept_epochs(&path.join("metrics.csv"), position).map_err(with_remedy)?;
         let logs_steps = info.config["log-steps"] == true;
-        let every = info.checkpoint_every.as_deref().map(str::parse).transpose()?;
-        let steps = logs_steps.then(|| RowWriter::reopen(&path.join("steps.csv"), updates)).transpose()?;
+        let steps =
+            logs_steps.then(|| kept_steps(&path.join("steps.csv"), position).map_err(with_remedy)).transpose()?;
+        let events = EventLog::read(path)?;
+
+        remove_leftovers(path);
+        found.map_or(Ok(()), |found| found.settle(path))?;
         let directory = Self {
-            metrics: RowWriter::reopen(&path.join("metrics.csv"), rows)?,
-            events: EventLog::reopen(path)?,
+            metrics: metrics.open()?,
+            steps: steps.map(Table::open).transpose()?,
+            events: EventLog::open(path, events)?,
             path: path.to_path_buf(),
-            steps,
             every,
             keeps_before: true,
             info: RunInfo {
@@ -121,36 +146,17 @@ impl RunDirectory {
                 message: None,
                 finished: None,
                 results: Results::default(),
-                changes,
-                threads,
+                changes: position.map_or_else(Vec::new, |position| position.changes.clone()),
+                kernels: Some(setup.kernels.to_string()),
+                threads: setup.threads,
+                checkpoint_every: every.map(|every| every.to_string()),
+                keep: setup.keep.or(info.keep),
                 ..info
             },
-            _lock: lock,
+            lock,
         };
         directory.info.write(&path.join("run.json"))?;
         Ok(directory)
-    }
-
-    /// Makes a checkpoint so often, too.
-    #[must_use]
-    pub fn every(mut self, every: Option<Every>) -> Self {
-        if every.is_some() {
-            self.info.checkpoint_every = every.map(|every| every.to_string());
-            self.every = every;
-        }
-        self
-    }
-
-    /// Keeps so much of the weights once the run is finished.
-    ///
-    /// # Errors
-    /// run.json cannot be written.
-    pub fn keep(mut self, keep: Option<Keep>) -> Result<Self> {
-        if keep.is_some() && keep != self.info.keep {
-            self.info.keep = keep;
-            self.info.write(&self.path.join("run.json"))?;
-        }
-        Ok(self)
     }
 
     /// Keeps one checkpoint, not two, once the run is finished: it is one of many.
@@ -162,11 +168,22 @@ impl RunDirectory {
     /// Trains `run`, writing every row as it comes, then saves the weights and how it ended. `watchers` are told of it all, of the end
     /// when everything is on disk.
     pub fn record(mut self, run: Run<'_>, control: &Control, watchers: &mut dyn Observer) -> Result<Outcome> {
-        self.info.kernels = Some(run.kernels().to_string());
-        let trained = self.train(run, control, watchers);
-        let outcome = match trained {
+        let recorded = self.train(run, control, watchers).and_then(|outcome| {
+            self.events.end(&outcome)?;
+            self.close(outcome.status, outcome.message.clone(), outcome.results())?;
+            if outcome.status == Status::Finished && !self.keeps_before {
+                checkpoint::forget_before(&self.path)?;
+            }
+            if self.is_over(outcome.status) {
+                checkpoint::retain(&self.path, self.info.keep.unwrap_or(Keep::All))?;
+            }
+            Ok(outcome)
+        });
+        let outcome = match recorded {
             Ok(outcome) => outcome,
             Err(error) => {
+                // Files that are no longer where they were fail in many ways; this is the one to tell.
+                let error = self.check_in_place().err().unwrap_or(error);
                 // The first error is the one to tell; if this cannot be written either, it has the same cause.
                 let message = format!("{error:#}");
                 let _ = self.events.add("finish", json!({ "status": Status::Failed, "message": message }));
@@ -174,14 +191,6 @@ impl RunDirectory {
                 return Err(error);
             }
         };
-        self.events.end(&outcome)?;
-        self.close(outcome.status, outcome.message.clone(), outcome.results())?;
-        if outcome.status == Status::Finished && !self.keeps_before {
-            checkpoint::forget_before(&self.path)?;
-        }
-        if self.is_over(outcome.status) {
-            checkpoint::retain(&self.path, self.info.keep.unwrap_or(Keep::All))?;
-        }
         watchers.finish(&outcome)?;
         Ok(outcome)
     }
@@ -189,9 +198,11 @@ impl RunDirectory {
     fn train(&mut self, run: Run<'_>, control: &Control, watchers: &mut dyn Observer) -> Result<Outcome> {
         let mut logs = vec![self.metrics.handle()?];
         logs.extend(self.steps.as_ref().map(RowWriter::handle).transpose()?);
-        let mut saver = Saver::start(&self.path, logs)?;
+        let mut saver = Saver::start(&self.path, self.lock.folder().clone(), logs)?;
         let files = Files {
             path: &self.path,
+            lock: &self.lock,
+            looked: Instant::now(),
             info: &mut self.info,
             metrics: &mut self.metrics,
             steps: self.steps.as_mut(),
@@ -200,6 +211,7 @@ impl RunDirectory {
         };
         let outcome = run.train(control, self.every, &mut All(vec![Box::new(files), Box::new(&mut *watchers)]))?;
         saver.wait()?;
+        self.check_in_place()?;
         let weightless = self.is_over(outcome.status) && self.info.keep == Some(Keep::None);
         if outcome.status != Status::Interrupted && !weightless {
             let digest = save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
@@ -218,49 +230,187 @@ impl RunDirectory {
     }
 
     fn close(&mut self, status: Status, message: Option<String>, results: Results) -> Result<()> {
+        self.lock.folder().check()?;
         self.info = RunInfo { status, message, results, finished: Some(record::now()), ..self.info.clone() };
         self.info.write(&self.path.join("run.json"))
     }
+
+    fn check_in_place(&self) -> Result<()> {
+        in_place(&self.lock, &self.metrics, self.steps.as_ref(), &self.events)
+    }
 }
 
-/// Makes the folder, makes it this process's own, and removes those of `files` that an earlier process left there.
+/// # Errors
+/// The folder, or a file that is being written, was moved or deleted.
+fn in_place(
+    lock: &Lock,
+    metrics: &RowWriter<EpochRow>,
+    steps: Option<&RowWriter<StepRow>>,
+    events: &EventLog,
+) -> Result<()> {
+    lock.folder().check()?;
+    metrics.check_in_place()?;
+    steps.map_or(Ok(()), RowWriter::check_in_place)?;
+    events.check_in_place()
+}
+
+/// The rows of metrics.csv up to `position`: each is one of numbers and in its place, and the last is the one that the checkpoint knows.
+fn kept_epochs(path: &Path, position: Option<&Position>) -> Result<Table<EpochRow>> {
+    let last = position.and_then(|position| position.row.as_ref());
+    Table::read(path, position.map_or(0, |position| position.epoch), &mut |row: &EpochRow| {
+        let cells = [
+            ("learning_rate", Some(row.learning_rate)),
+            ("loss", Some(row.loss)),
+            ("accuracy", Some(row.accuracy)),
+            ("val_loss", row.val_loss),
+            ("val_accuracy", row.val_accuracy),
+            ("momentum", row.momentum),
+        ];
+        are_numbers(&cells)?;
+        let Some(last) = last else { return Ok(()) };
+        let made = row.epoch.saturating_add(1).saturating_mul(steps_per_epoch(last));
+        if row.step != made {
+            return Err(format!("`step` is {}, expected {made}", row.step));
+        }
+        let told = [last.learning_rate, last.loss, last.accuracy];
+        if row.epoch == last.epoch && [row.learning_rate, row.loss, row.accuracy] != told {
+            return Err("is not the row of its epoch in the checkpoint".to_string());
+        }
+        Ok(())
+    })
+}
+
+/// The rows of steps.csv up to `position`, as those of metrics.csv.
+fn kept_steps(path: &Path, position: Option<&Position>) -> Result<Table<StepRow>> {
+    let steps = position.and_then(|position| position.row.as_ref()).map(steps_per_epoch);
+    Table::read(path, position.map_or(0, |position| position.step), &mut |row: &StepRow| {
+        are_numbers(&[
+            ("learning_rate", Some(row.learning_rate)),
+            ("momentum", row.momentum),
+            ("loss", Some(row.loss)),
+        ])?;
+        let epoch = steps.map_or(0, |steps| row.step / steps);
+        if row.epoch != epoch {
+            return Err(format!("`epoch` is {}, expected {epoch}", row.epoch));
+        }
+        let Some(position) = position.filter(|position| position.step == row.step + 1) else { return Ok(()) };
+        let rate = position.applied.is_none_or(|rates| rates.learning_rate == row.learning_rate);
+        if !rate || position.last_loss.is_some_and(|loss| loss != row.loss) {
+            return Err("is not the step that the checkpoint was made after".to_string());
+        }
+        Ok(())
+    })
+}
+
+/// Of the run whose epoch this is the row of.
+fn steps_per_epoch(row: &EpochRow) -> u64 {
+    (row.step / row.epoch.saturating_add(1)).max(1)
+}
+
+fn are_numbers(cells: &[(&str, Option<f64>)]) -> Result<(), String> {
+    let wrong = cells.iter().find_map(|(name, value)| Some((name, value.filter(|value| !value.is_finite())?)));
+    wrong.map_or(Ok(()), |(name, value)| Err(format!("`{name}` is {value}, expected a number")))
+}
+
+/// Refuses a folder that is not there to be written to. Only reads.
 ///
 /// # Errors
-/// A folder that is in use or not empty, unless it may be replaced; one that cannot be written.
-pub fn claim(path: &Path, existing: Existing, files: &[&str]) -> Result<Lock> {
+/// A file in its place, or a folder that holds something else than `what`, or this where it may not be replaced.
+fn vet(path: &Path, existing: Existing, what: Holds) -> Result<()> {
+    let out = path.display();
     if path.exists() && !path.is_dir() {
-        return usage!("--out {} is not a folder", path.display());
+        return usage!("--out {out} is not a folder");
     }
-    std::fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
-    let lock = Lock::take(path)?;
+    if !path.exists() {
+        return Ok(());
+    }
+    let contents = Contents::of(path)?;
+    match (&contents.something, contents.ours()) {
+        (None, _) => Ok(()),
+        _ if contents.has(what) && existing == Existing::Replace => Ok(()),
+        _ if contents.has(what) => {
+            let resume = match contents.status {
+                Some(Status::Finished) if what == Holds::Run => {
+                    format!("`lrsched resume {out} --epochs N` to train it longer, ")
+                }
+                Some(_) if what == Holds::Run => format!("`lrsched resume {out}` to resume it, "),
+                _ => String::new(),
+            };
+            usage!(
+                "--out {out} is not empty: it holds a {0}; choose another folder, {resume}or --force to replace the {0}",
+                what.name()
+            )
+        }
+        (Some(_), Some(other)) => usage!(
+            "--out {out} is not empty: it holds a {}, and even --force replaces only a {}; choose another folder",
+            other.name(),
+            what.name()
+        ),
+        (Some(name), None) => usage!(
+            "--out {out} is not empty and holds no {0} of lrsched (it has `{1}`); even --force replaces only a {0}: choose another folder",
+            what.name(),
+            name.escape_debug()
+        ),
+    }
+}
+
+/// Makes the folder, makes it this process's own, and removes those of `files` that an earlier process left there; the checkpoints of a run,
+/// too. What tells that the folder is ours (run.json, find.json) stays until it is replaced.
+///
+/// # Errors
+/// As [`vet`]: then nothing has been touched. A folder that is in use, or cannot be written.
+pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<Lock> {
+    vet(path, existing, what)?;
+    let lock = Lock::make(path)?;
+    // Another process may have had it meanwhile.
+    vet(path, existing, what)?;
     remove_leftovers(path);
-    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
-    let occupied = entries.flatten().any(|entry| entry.file_name() != LOCK);
-    if occupied && existing == Existing::Refuse {
-        return usage!(
-            "--out {0} is not empty; choose another folder, `lrsched resume {0}` to go on with the run in it, or --force to replace it",
-            path.display()
-        );
+    if what == Holds::Run {
+        checkpoint::remove_all(path)?;
     }
     for name in files {
-        match std::fs::remove_file(path.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot replace {}", path.join(name).display()));
-            }
-            _ => {}
-        }
+        remove_file(&path.join(name))?;
     }
     Ok(lock)
+}
+
+/// Removes a run, and nothing else that may lie in its folder. Only for the one that has the lock.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn remove_run(path: &Path) -> Result<()> {
+    remove_leftovers(path);
+    checkpoint::remove_all(path)?;
+    FILES.iter().chain(&["run.json"]).try_for_each(|name| remove_file(&path.join(name)))
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes rows as they come, and checkpoints beside them.
 struct Files<'a> {
     path: &'a Path,
+    lock: &'a Lock,
     info: &'a mut RunInfo,
     metrics: &'a mut RowWriter<EpochRow>,
     steps: Option<&'a mut RowWriter<StepRow>>,
     events: &'a mut EventLog,
     saver: &'a mut Saver,
+    /// When the files were last known to be where they were.
+    looked: Instant,
+}
+
+impl Files<'_> {
+    fn check_in_place(&mut self) -> Result<()> {
+        self.looked = Instant::now();
+        in_place(self.lock, self.metrics, self.steps.as_deref(), self.events)
+    }
 }
 
 impl Observer for Files<'_> {
@@ -271,14 +421,17 @@ impl Observer for Files<'_> {
     }
 
     fn step(&mut self, row: &StepRow, _so_far: &BatchStats) -> Result<()> {
-        self.steps.as_mut().map_or(Ok(()), |steps| steps.write(row))
+        self.steps.as_mut().map_or(Ok(()), |steps| steps.write(row))?;
+        if self.looked.elapsed() >= LOOK { self.check_in_place() } else { Ok(()) }
     }
 
     fn epoch(&mut self, row: &EpochRow) -> Result<()> {
-        self.metrics.write(row)
+        self.metrics.write(row)?;
+        self.check_in_place()
     }
 
     fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
+        self.check_in_place()?;
         self.saver.save(checkpoint)?;
         if reason.is_awaited() {
             self.saver.wait()?;
@@ -292,6 +445,7 @@ impl Observer for Files<'_> {
     fn changed(&mut self, change: &Change) -> Result<()> {
         self.events.change(change)?;
         self.info.changes.push(change.clone());
+        self.lock.folder().check()?;
         self.info.write(&self.path.join("run.json"))
     }
 }
@@ -339,27 +493,51 @@ mod tests {
         assert_eq!(saved.tensor("fc1.weight").unwrap().shape(), [512, 4096]);
     }
 
-    #[test]
-    fn a_folder_that_another_run_writes_to_is_refused_until_that_run_is_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("run");
-        let first = claim(&path, Existing::Refuse, &FILES).unwrap();
-        let refused = claim(&path, Existing::Replace, &FILES).err().unwrap();
-        assert!(refused.to_string().contains("in use"), "{refused}");
-        drop(first);
-        assert!(claim(&path, Existing::Refuse, &FILES).is_ok());
-        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+    fn claimed(path: &Path, existing: Existing) -> Result<Lock> {
+        claim(path, existing, Holds::Run, &FILES)
     }
 
     #[test]
-    fn a_folder_with_something_in_it_is_refused_and_force_removes_only_files_of_runs() {
+    fn a_folder_that_another_run_writes_to_is_refused_until_that_run_is_over() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("metrics.csv"), "old").unwrap();
+        let path = folder.path().join("deep/run");
+        let first = claimed(&path, Existing::Refuse).unwrap();
+        let refused = claimed(&path, Existing::Replace).err().unwrap();
+        assert!(refused.to_string().contains("in use"), "{refused}");
+        drop(first);
+        assert!(claimed(&path, Existing::Refuse).is_ok());
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "a folder that was made for nothing is removed"
+        );
+    }
+
+    #[test]
+    fn a_folder_with_a_run_in_it_is_refused_and_force_removes_only_files_of_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        RowWriter::<EpochRow>::create(&folder.path().join("metrics.csv")).unwrap();
         std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-        let refused = claim(folder.path(), Existing::Refuse, &FILES).err().unwrap();
+        let refused = claimed(folder.path(), Existing::Refuse).err().unwrap();
         assert!(refused.is::<crate::usage::Usage>() && refused.to_string().contains("--force"), "{refused}");
-        claim(folder.path(), Existing::Replace, &FILES).unwrap();
+        assert!(folder.path().join("metrics.csv").exists());
+        claimed(folder.path(), Existing::Replace).unwrap();
         assert!(!folder.path().join("metrics.csv").exists());
         assert!(folder.path().join("notes.txt").exists());
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_refused_even_with_force_and_nothing_in_it_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["metrics.csv", "run.json", ".tmp-thesis.txt", "notes.txt"] {
+            std::fs::write(folder.path().join(name), "mine").unwrap();
+        }
+        for existing in [Existing::Refuse, Existing::Replace] {
+            for what in [Holds::Run, Holds::Comparison, Holds::RangeTest] {
+                let refused = claim(folder.path(), existing, what, &FILES).err().unwrap();
+                assert!(refused.is::<crate::usage::Usage>() && !refused.to_string().contains("resume"), "{refused}");
+                assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+            }
+        }
     }
 }

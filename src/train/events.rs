@@ -2,12 +2,12 @@
 
 use super::control::Stop;
 use super::run::Outcome;
-use crate::files;
+use crate::disk::{self, check_in_place, open_own, read_own};
 use crate::record::{self, Change};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Its name in the folder of a run.
@@ -25,29 +25,53 @@ impl EventLog {
     /// # Errors
     /// The file cannot be written.
     pub fn create(run: &Path) -> Result<Self> {
-        let path = run.join(EVENTS);
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { file, path })
+        Self::open(run, 0)
     }
 
-    /// Goes on behind the last whole line.
+    /// Reads the log of an earlier process, and gives where its last whole line ends; a line that was cut is void.
+    ///
+    /// # Errors
+    /// A whole line that is not an event; the line names the file and that one. The file cannot be read.
+    pub fn read(run: &Path) -> Result<u64> {
+        let path = run.join(EVENTS);
+        let bytes = match read_own(&path, disk::MOST_ROWS) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        for (line, number) in bytes[..whole].split_inclusive(|&byte| byte == b'\n').zip(1..) {
+            let event = serde_json::from_slice::<Map<String, Value>>(line);
+            if !event.is_ok_and(|event| event.get("event").is_some_and(Value::is_string)) {
+                bail!(
+                    "{}: line {number} is not an event of a run; restore the file, or remove it to resume without its history",
+                    path.display()
+                );
+            }
+        }
+        Ok(whole as u64)
+    }
+
+    /// Goes on behind the first `length` bytes.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn reopen(run: &Path) -> Result<Self> {
+    pub fn open(run: &Path, length: u64) -> Result<Self> {
         let path = run.join(EVENTS);
         let open = || -> std::io::Result<File> {
-            let text = files::read(&path, files::MOST_ROWS).or_else(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => Ok(Vec::new()),
-                _ => Err(error),
-            })?;
-            let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            let file = File::options().append(true).create(true).open(&path)?;
-            file.set_len(whole as u64)?;
+            let mut file = open_own(&path)?;
+            file.set_len(length)?;
+            file.seek(SeekFrom::End(0))?;
             Ok(file)
         };
         let file = open().with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { file, path })
+    }
+
+    /// # Errors
+    /// The path no longer names the file: somebody has moved or deleted it.
+    pub fn check_in_place(&self) -> Result<()> {
+        check_in_place(&self.file, &self.path)
     }
 
     /// # Errors

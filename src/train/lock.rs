@@ -1,5 +1,6 @@
 //! One writer for each folder.
 
+use crate::disk::{OpenFolder, is_at, make_folders, open_own, remove_empty};
 use crate::usage;
 use anyhow::{Context, Result};
 use std::fs::{File, TryLockError};
@@ -12,22 +13,34 @@ pub const LOCK: &str = ".lrsched-lock";
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
+    folder: OpenFolder,
+    /// Folders that were made for it, the innermost first.
+    made: Vec<PathBuf>,
     /// Locked as long as it is open.
-    _file: File,
+    file: File,
 }
 
 impl Lock {
+    /// Makes the folder where it is missing. If nothing has been put into it when the lock is given back, it is removed again.
+    ///
     /// # Errors
-    /// A folder that another process writes to, or that cannot be written at all.
+    /// The folder cannot be made; as [`Lock::take`].
+    pub fn make(folder: &Path) -> Result<Self> {
+        let made = make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let mut lock = Self::take(folder).inspect_err(|_| remove_empty(&made))?;
+        lock.made = made;
+        Ok(lock)
+    }
+
+    /// # Errors
+    /// A folder that another process writes to, or that cannot be written at all; a lock file that is a symbolic link.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(LOCK);
         loop {
-            let file =
-                File::create(&path).with_context(|| format!("cannot write to the folder {}", folder.display()))?;
-            match file.try_lock() {
+            let file = open_own(&path).with_context(|| format!("cannot write {}", path.display()))?;
+            let locked = match file.try_lock() {
                 // The one before may have removed the file since it was opened: then its name is free for somebody else's.
-                Ok(()) if is_at(&file, &path) => return Ok(Self { path, _file: file }),
-                Ok(()) => {}
+                Ok(()) => is_at(&file, &path),
                 Err(TryLockError::WouldBlock) => {
                     return usage!(
                         "{} is in use by another lrsched; wait for it, or take another folder",
@@ -35,30 +48,28 @@ impl Lock {
                     );
                 }
                 // A file system without locks: better to run than to refuse.
-                Err(TryLockError::Error(_)) => return Ok(Self { path, _file: file }),
+                Err(TryLockError::Error(_)) => true,
+            };
+            if locked {
+                return Ok(Self { path, folder: OpenFolder::new(folder), made: Vec::new(), file });
             }
         }
     }
-}
 
-/// Whether `path` is still the name of `file`.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let (Ok(ours), Ok(there)) = (file.metadata(), path.metadata()) else { return false };
-    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
-}
-
-/// Elsewhere the name of a removed file is not free before everybody has closed it.
-#[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> bool {
-    true
+    /// The folder, to notice that it is no longer where it was.
+    pub fn folder(&self) -> &OpenFolder {
+        &self.folder
+    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is still locked: who opened it before finds it gone once the lock is theirs, and tries again.
-        let _ = std::fs::remove_file(&self.path);
+        // The folder may have been moved, and another one, in use by another process, put in its place.
+        if is_at(&self.file, &self.path) {
+            // While it is still locked: who opened it before finds it gone once the lock is theirs, and tries again.
+            let _ = std::fs::remove_file(&self.path);
+            remove_empty(&self.made);
+        }
     }
 }
 

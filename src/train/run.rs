@@ -71,6 +71,8 @@ enum Ending {
 /// A run that is ready to start: everything that could be wrong with its config has been found by now.
 pub struct Run<'a> {
     config: &'a RunConfig,
+    /// Digest of the images.
+    dataset: String,
     loader: Loader,
     validation: Loader,
     test: Loader,
@@ -122,6 +124,7 @@ impl<'a> Run<'a> {
             gradients: Gradients::zeros(&parameters),
             optimizer: Optimizer::new(&config.optimizer, config.semantics)?,
             config,
+            dataset: dataset.digest().to_string(),
             validation: in_order(&split.validation),
             test: in_order(&split.test),
             loader,
@@ -141,6 +144,10 @@ impl<'a> Run<'a> {
     /// It is of a run with another config.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         ensure!(checkpoint.config == *self.config, "the checkpoint is of a run with another config than run.json");
+        ensure!(
+            checkpoint.dataset.as_ref().is_none_or(|dataset| *dataset == self.dataset),
+            "the checkpoint is of a run on other images"
+        );
         let position = &checkpoint.position;
         let first = position.step.checked_sub(position.epoch.saturating_mul(self.loader.steps_per_epoch()));
         ensure!(
@@ -405,7 +412,7 @@ impl<'a> Run<'a> {
         let state = self.optimizer.state();
         self.position.observed = self.schedule.state();
         self.position.optimizer_steps = state.steps;
-        let checkpoint = Checkpoint::new(self.config, self.position.clone(), &self.parameters, state);
+        let checkpoint = Checkpoint::new(self.config, self.position.clone(), &self.parameters, state).on(&self.dataset);
         // With weights that are no numbers the next step ends the run as diverged; the checkpoint before is the one to go on from.
         self.handed_out = checkpoint.is_finite();
         if self.handed_out { observer.checkpoint(&Arc::new(checkpoint), reason) } else { Ok(()) }

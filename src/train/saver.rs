@@ -1,6 +1,7 @@
 //! Writes checkpoints beside the training, one at a time.
 
 use super::checkpoint::Checkpoint;
+use crate::disk::OpenFolder;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::Path;
@@ -19,20 +20,22 @@ pub struct Saver {
 }
 
 impl Saver {
-    /// `logs`: files whose rows must be on the disk before a checkpoint that counts on them.
+    /// `folder` is that of the run, open; `logs`: files whose rows must be on the disk before a checkpoint that counts on them.
     ///
     /// # Errors
     /// The system starts no more threads.
-    pub fn start(run: &Path, logs: Vec<File>) -> Result<Self> {
+    pub fn start(run: &Path, folder: OpenFolder, logs: Vec<File>) -> Result<Self> {
         let (jobs, inbox) = sync_channel::<Arc<Checkpoint>>(0);
         let (outbox, done) = sync_channel(1);
         let run = run.to_path_buf();
         let write = move || {
-            let mut sync =
-                || logs.iter().try_for_each(|log| log.sync_data().context("cannot bring its rows to the disk"));
+            let mut sync = || {
+                folder.check()?;
+                logs.iter().try_for_each(|log| log.sync_data().context("cannot bring its rows to the disk"))
+            };
             for checkpoint in inbox {
                 // Its memory is free before the next one is made.
-                let written = checkpoint.write(&run, &mut sync);
+                let written = folder.check().and_then(|()| checkpoint.write(&run, &mut sync));
                 drop(checkpoint);
                 if outbox.send(written).is_err() {
                     return;

@@ -151,6 +151,88 @@ fn an_existing_out_is_refused_without_force_and_keeps_what_is_in_it() {
     refuses_in(&folder, &arguments, 2, &["file", "not a folder"]);
 }
 
+/// Every name below `folder`, with what is in the files.
+fn everything(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        found.push((path.clone(), fs::read(&path).unwrap_or_default()));
+        if path.is_dir() && !path.is_symlink() {
+            found.extend(everything(&path));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_refused_by_every_command_with_force_too_and_nothing_in_it_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    fs::create_dir_all(home.join("checkpoints/last")).unwrap();
+    fs::create_dir_all(home.join("runs/a")).unwrap();
+    fs::create_dir_all(home.join("seed-0")).unwrap();
+    // Names that this program uses, and names that its temporary files once had.
+    for name in [
+        ".tmp-thesis.txt",
+        ".tmpAb12Cd",
+        "metrics.csv",
+        "weights.safetensors",
+        "range.csv",
+        "seed-0/range.csv",
+        "runs/a/run.json",
+        "checkpoints/last/notes",
+    ] {
+        fs::write(home.join(name), "mine").unwrap();
+    }
+    // A JSON file of that name is not yet ours.
+    fs::write(home.join("run.json"), "{\"version\": \"1.0\", \"status\": \"finished\"}").unwrap();
+    fs::write(home.join("find.json"), "{\"config\": {}}").unwrap();
+    fs::write(home.join("comparison.csv"), "run,schedule\nmine,mine\n").unwrap();
+    let before = everything(folder.path());
+    for command in [&["train"][..], &["compare", "--entrants", "cosine"], &["find", "--steps", "3"]] {
+        for force in [&[][..], &["--force"]] {
+            let arguments = [command, &TINY[..], &["--out", "home"], force].concat();
+            refuses_in(&folder, &arguments, 2, &["--out home", "choose another folder"]);
+            assert_eq!(everything(folder.path()), before, "{arguments:?}");
+        }
+    }
+    refuses_in(&folder, &["resume", "home"], 1, &["home/run.json"]);
+    assert_eq!(everything(folder.path()), before);
+}
+
+#[test]
+fn force_replaces_a_run_with_a_run_a_comparison_with_a_comparison_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands = [
+        ("run", &["train", "--epochs", "1", "--lr", "0.01"][..]),
+        ("comparison", &["compare", "--entrants", "cosine", "--epochs", "1", "--lr", "0.01"]),
+        ("range test", &["find", "--steps", "3"]),
+    ];
+    for (name, command) in commands {
+        lrsched(&folder).args(command).args(TINY).args(["--out", name]).output().unwrap();
+    }
+    let before = everything(folder.path());
+    assert!(before.len() > 10);
+    for (other, _) in commands {
+        for (name, command) in commands.iter().filter(|(name, _)| *name != other) {
+            for force in [&[][..], &["--force"]] {
+                let arguments = [command, &TINY[..], &["--out", other], force].concat();
+                let output = lrsched(&folder).args(&arguments).output().unwrap();
+                let said = String::from_utf8(output.stderr).unwrap();
+                assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{arguments:?}: {said}");
+                let holds = format!("--out {other} is not empty: it holds a {other}, ");
+                assert!(said.contains(&holds) && !said.contains("lrsched resume"), "{name} into {other}: {said}");
+                assert!(said.contains("choose another folder"), "{said}");
+            }
+        }
+    }
+    // Of a run's own folder it is said how to train it longer.
+    let again = [commands[0].1, &TINY[..], &["--out", "run"]].concat();
+    refuses_in(&folder, &again, 2, &["`lrsched resume run --epochs N`", "--force"]);
+    assert_eq!(everything(folder.path()), before);
+}
+
 #[test]
 fn an_out_that_cannot_be_written_fails_before_training() {
     let folder = tempfile::tempdir().unwrap();

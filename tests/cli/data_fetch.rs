@@ -231,8 +231,31 @@ fn a_wrong_digest_is_refused_and_nothing_is_left() {
     let server = Server::start(other, &[Reply::Obey]);
     let error = fetch_good(folder.path(), &[&server.url]).unwrap_err();
     assert!(error.contains("has SHA-256") && error.contains("expected"), "{error}");
-    let left: u64 = names(folder.path()).iter().map(|name| folder.path().join(name).metadata().unwrap().len()).sum();
-    assert_eq!((left, names(folder.path())), (0, vec![PART.to_string()]));
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[test]
+fn a_fetch_that_gets_nothing_leaves_nothing_behind_and_keeps_what_was_there() {
+    let outer = tempfile::tempdir().unwrap();
+    fetch_good(&outer.path().join("made/by/fetch"), &["file:///no/such/file"]).unwrap_err();
+    assert_eq!(names(outer.path()), [""; 0]);
+    std::fs::write(outer.path().join(PART), "begun").unwrap();
+    std::fs::create_dir(outer.path().join(".unpacking")).unwrap();
+    fetch_good(outer.path(), &["file:///no/such/file"]).unwrap_err();
+    assert_eq!(names(outer.path()), [".unpacking", PART]);
+    assert_eq!(std::fs::read(outer.path().join(PART)).unwrap(), b"begun");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_download_is_never_written_through_a_link() {
+    let outer = tempfile::tempdir().unwrap();
+    std::fs::write(outer.path().join("thesis"), "mine").unwrap();
+    std::os::unix::fs::symlink(outer.path().join("thesis"), outer.path().join(PART)).unwrap();
+    let error = fetch_good(outer.path(), &["file:///no/such/file"]).unwrap_err();
+    assert!(error.contains(PART) && error.contains("symbolic link"), "{error}");
+    assert_eq!(std::fs::read(outer.path().join("thesis")).unwrap(), b"mine");
+    assert!(outer.path().join(PART).is_symlink());
 }
 
 #[test]

@@ -259,15 +259,17 @@ fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
 #[test]
 fn a_folder_with_something_in_it_is_refused_and_force_removes_only_what_a_test_left() {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("test/seed-1")).unwrap();
+    find(&folder, &["--steps", "5", "--seeds", "2"]);
     fs::write(folder.path().join("test/seed-1/notes.txt"), "mine").unwrap();
-    fs::write(folder.path().join("test/seed-1/range.csv"), "old").unwrap();
+    fs::create_dir(folder.path().join("test/seed-5")).unwrap();
+    fs::write(folder.path().join("test/seed-5/range.csv"), "mine, too").unwrap();
     let refused = find(&folder, &["--steps", "5"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("--force") && text(&refused.stderr).lines().count() == 1);
     find(&folder, &["--steps", "5", "--force"]);
     assert!(folder.path().join("test/seed-1/notes.txt").exists());
     assert!(!folder.path().join("test/seed-1/range.csv").exists() && folder.path().join("test/range.csv").exists());
+    assert_eq!(read(&folder, "test/seed-5/range.csv"), "mine, too");
 }
 
 #[test]

@@ -99,7 +99,20 @@ fn a_missing_file_is_named() {
     black_airplanes(folder.path());
     std::fs::remove_file(folder.path().join("data_batch_4.bin")).unwrap();
     let error = open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("data_batch_4.bin is missing"), "{error}");
+    assert!(error.contains("data_batch_4.bin is missing, the other files are there"), "{error}");
+}
+
+#[test]
+fn where_several_files_are_missing_each_is_named_and_none_is_said_to_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("data_batch_1.bin"), "").unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    let expected = format!(
+        "{} holds 1 of the 6 files of CIFAR-10: data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin, \
+         test_batch.bin are missing; fetch them with `lrsched data fetch`",
+        folder.path().display()
+    );
+    assert_eq!(error, expected);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const ROOMS: [(&str, u8); 18] = [
-    ("files", 0),
+    ("disk", 0),
     ("memory", 0),
     ("random", 0),
     ("schedule", 0),

@@ -152,6 +152,260 @@ fn rows_that_are_missing_are_noticed() {
     assert!(said.contains("metrics.csv"), "{said}");
 }
 
+/// Every file of a run and what is in it, but for the lock that a killed process leaves.
+fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if !path.ends_with(".lrsched-lock") {
+            found.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn rows_that_were_removed_changed_or_damaged_are_noticed_by_resume_which_names_them_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    killed(folder.path(), "run");
+    let path = folder.path().join("run");
+    assert_eq!(state(&path, "last")["position"]["step"], 12);
+    // Line 0 is the header: row 1 is step 0, or epoch 0.
+    type Edit = fn(&mut Vec<String>);
+    let cases: [(&str, Edit, &str); 13] = [
+        ("steps.csv", |rows| drop(rows.remove(2)), "row 2: `step` is 2, expected 1"),
+        ("steps.csv", |rows| rows.swap(5, 6), "row 5: `step` is 5, expected 4"),
+        ("steps.csv", |rows| rows.insert(5, rows[4].clone()), "row 5: `step` is 3, expected 4"),
+        ("steps.csv", |rows| rows[4] = rows[4].replacen(",0,", ",1,", 1), "row 4: `epoch` is 1, expected 0"),
+        ("steps.csv", |rows| rows[7] = rows[7].replacen("6,1,", "6,1,x", 1), "row 7: `learning_rate` is `x"),
+        ("steps.csv", |rows| rows[7] = rows[7].replacen("6,1,", "6,1,NaN,,", 1), "row 7 has"),
+        ("steps.csv", |rows| rows[3] = "2,0,0.0003,0.9,inf".to_string(), "row 3: `loss` is inf, expected a number"),
+        ("steps.csv", |rows| rows[12] = "11,2,0.0003,0.9,1.5".to_string(), "row 12: is not the step"),
+        ("steps.csv", |rows| rows.truncate(10), "steps.csv has 9 whole rows, but the checkpoint was made after 12"),
+        ("metrics.csv", |rows| drop(rows.remove(1)), "row 1: `epoch` is 1, expected 0"),
+        ("metrics.csv", |rows| rows[2] = rows[2].replace(",8,", ",9,"), "row 2: `step` is 9, expected 8"),
+        ("metrics.csv", |rows| rows[3] = rows[3].replacen("2,0.0003,", "2,0.0003,9", 1), "row 3: is not the row"),
+        ("events.jsonl", |rows| rows[0] = "{\"time\": 1".to_string(), "line 1 is not an event"),
+    ];
+    for (file, edit, expected) in cases {
+        let good = text(&path.join(file));
+        let mut lines: Vec<String> = good.lines().map(String::from).collect();
+        edit(&mut lines);
+        fs::write(path.join(file), lines.join("\n") + "\n").unwrap();
+        let before = files(&path);
+        let said = one_line(&run(resume(folder.path(), "run", &[])), 1);
+        assert!(said.contains(file) && said.contains(expected), "{expected}: {said}");
+        assert!(files(&path) == before, "{expected}: something was changed on disk");
+        fs::write(path.join(file), good).unwrap();
+    }
+    // What is cut off anyway, and a line that a power cut left half, are no damage; nor are the line ends of another system.
+    for (file, more) in [("steps.csv", "junk\n"), ("metrics.csv", "9,"), ("events.jsonl", "{\"ti")] {
+        let mut written = fs::File::options().append(true).open(path.join(file)).unwrap();
+        written.write_all(more.as_bytes()).unwrap();
+    }
+    succeed(resume(folder.path(), "run", &[]));
+    let steps = text(&path.join("steps.csv"));
+    let numbers: Vec<&str> = steps.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+    assert_eq!(numbers, (0..20).map(|step| step.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_comparison_takes_over_no_run_whose_rows_were_removed_and_a_report_says_which_are_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |entrant: &str| {
+        let mut command = program(folder.path());
+        command.arg("compare").args(SMALL).args(["--out", "cmp", "--epochs", "3", "--log-steps", "--lr", "0.01"]);
+        command.args(["--entrants", entrant]);
+        command
+    };
+    succeed(compare("sgd/cosine"));
+    let run_path = fs::read_dir(folder.path().join("cmp/runs")).unwrap().next().unwrap().unwrap().path();
+    let cases: [(&str, usize, &str); 4] = [
+        ("metrics.csv", 2, "row 2: `epoch` is 2, expected 1"),
+        ("metrics.csv", 3, "row 2, the last: `loss` is "),
+        ("steps.csv", 1, "row 1: `step` is 1, expected 0"),
+        ("steps.csv", 12, "has 11 rows, but metrics.csv ends after step 12"),
+    ];
+    for (file, line, expected) in cases {
+        let good = text(&run_path.join(file));
+        let mut lines: Vec<&str> = good.lines().collect();
+        lines.remove(line);
+        fs::write(run_path.join(file), lines.join("\n") + "\n").unwrap();
+        let before = files(&folder.path().join("cmp"));
+        // The run itself, and one that stays in the table.
+        for entrant in ["sgd/cosine", "sgd/linear"] {
+            let said = one_line(&run(compare(entrant)), 1);
+            assert!(said.contains(file) && said.contains(expected), "{expected}: {said}");
+        }
+        assert!(files(&folder.path().join("cmp")) == before, "{expected}: something was changed on disk");
+        if file == "metrics.csv" {
+            let mut report = program(folder.path());
+            report.args(["report", "cmp", "-o", "report.html"]);
+            let said = stderr(&succeed(report));
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+        fs::write(run_path.join(file), good).unwrap();
+    }
+    let table = folder.path().join("cmp/comparison.csv");
+    let row = text(&table).lines().nth(1).unwrap().to_string();
+    let mut twice = fs::File::options().append(true).open(&table).unwrap();
+    writeln!(twice, "{row}").unwrap();
+    let said = one_line(&run(compare("sgd/linear")), 1);
+    assert!(said.contains("comparison.csv: row 2: the run ") && said.contains("has a row already"), "{said}");
+}
+
+#[test]
+fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_and_nothing_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = &SMALL[..8];
+    let at = |name: &str| folder.path().join(name);
+    type Act = fn(&Path);
+    let cases: [(&str, Act, &str); 4] = [
+        ("deleted", |out| fs::remove_dir_all(out).unwrap(), "out was deleted"),
+        ("moved", |out| fs::rename(out, out.with_file_name("elsewhere")).unwrap(), "out was moved to "),
+        ("row file", |out| fs::remove_file(out.join("metrics.csv")).unwrap(), "out/metrics.csv was deleted"),
+        (
+            "replaced",
+            |out| {
+                fs::rename(out, out.with_file_name("elsewhere")).unwrap();
+                fs::create_dir(out).unwrap();
+            },
+            "out was moved to ",
+        ),
+    ];
+    for (name, act, expected) in cases {
+        let mut command = program(folder.path());
+        let flags = ["--progress", "plain", "--epochs", "5000", "--lr", "0.01", "--out", "out"];
+        let mut child = command.arg("train").args(small).args(flags).spawn().unwrap();
+        wait_for_lines(&at("out/metrics.csv"), 3, &mut child);
+        act(&at("out"));
+        let output = child.wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with("error: stopped: ") && last.contains(expected), "{name}: {said}");
+        for wrong in ["results in", "resume out", "saved"] {
+            assert!(!said.contains(wrong), "{name}: {said}");
+        }
+        match name {
+            "row file" => assert!(!at("out/metrics.csv").exists()),
+            "replaced" => assert_eq!(fs::read_dir(at("out")).unwrap().count(), 0, "another's folder stays as it is"),
+            _ => assert!(!at("out").exists(), "{name}"),
+        }
+        if at("elsewhere").exists() {
+            // Where it is now it goes on.
+            succeed(resume(folder.path(), "elsewhere", &["--epochs", "100"]));
+        }
+        for left in ["out", "elsewhere"] {
+            let _ = fs::remove_dir_all(at(left));
+        }
+    }
+}
+
+#[test]
+fn a_comparison_and_a_range_test_that_are_moved_stop_and_make_no_folder_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let comparison: &[&str] = &["compare", "--entrants", "sgd/cosine", "sgd/linear", "--epochs", "2000"];
+    let test: &[&str] = &["find", "--steps", "100000", "--eval-every", "50000", "--max-lr", "0.01"];
+    for (command, sign) in [(comparison, "out/comparison.csv"), (test, "out/range.csv")] {
+        let mut child = program(folder.path()).args(command).args(SMALL).args(["--out", "out"]).spawn().unwrap();
+        wait_for_lines(&at(sign), 1, &mut child);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        fs::rename(at("out"), at("elsewhere")).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = one_line(&output, 1);
+        assert!(said.starts_with("error: stopped: out") && said.contains("was moved to "), "{said}");
+        assert!(!at("out").exists());
+        fs::remove_dir_all(at("elsewhere")).unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_written_through_a_symbolic_link_in_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "run", &["--epochs", "1", "--log-steps", "--lr", "0.01"]));
+    let path = folder.path().join("run");
+    fs::create_dir(folder.path().join("new")).unwrap();
+    fs::write(folder.path().join("thesis"), "mine").unwrap();
+    std::os::unix::fs::symlink("../thesis", folder.path().join("new/.lrsched-lock")).unwrap();
+    let said = one_line(&run(train(folder.path(), "new", &["--epochs", "1"])), 1);
+    assert!(said.contains("new/.lrsched-lock") && said.contains("symbolic link"), "{said}");
+    for name in [".lrsched-lock", "metrics.csv", "steps.csv", "events.jsonl"] {
+        let good = fs::read(path.join(name)).ok();
+        let target = good.clone().unwrap_or(b"mine".to_vec());
+        fs::write(folder.path().join("target"), &target).unwrap();
+        let _ = fs::remove_file(path.join(name));
+        std::os::unix::fs::symlink("../target", path.join(name)).unwrap();
+        let said = one_line(&run(resume(folder.path(), "run", &["--epochs", "2"])), 1);
+        assert!(said.contains(&format!("run/{name}")) && said.contains("symbolic link"), "{said}");
+        assert!(fs::read(folder.path().join("target")).unwrap() == target, "{name}");
+        fs::remove_file(path.join(name)).unwrap();
+        good.map(|good| fs::write(path.join(name), good).unwrap());
+    }
+    assert_eq!(text(&folder.path().join("thesis")), "mine");
+    succeed(resume(folder.path(), "run", &["--epochs", "2"]));
+}
+
+/// Writes state.json anew with `edit` made to it, and a digest that fits.
+fn edit_state(run: &Path, name: &str, edit: impl Fn(&mut serde_json::Value)) {
+    let mut value = state(run, name);
+    edit(&mut value);
+    let body = serde_json::to_string_pretty(&value).unwrap();
+    let digest = lrsched::train::checkpoint::sha256(body.as_bytes());
+    let whole = format!("{{\"sha256\": \"{digest}\",\n\"state\": {body}}}\n");
+    fs::write(checkpoint(run, name).join("state.json"), whole).unwrap();
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_not_taken_up_and_the_one_before_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--epochs", "3", "--lr", "0.01", "--log-steps"];
+    succeed(train(folder.path(), "other", &[&flags[..], &["--seed", "7"]].concat()));
+    succeed(train(folder.path(), "whole", &[&flags[..], &["--epochs", "4"]].concat()));
+    let copy = |from: &str, to: &str| {
+        assert!(Command::new("cp").args(["-r", from, to]).current_dir(&folder).status().unwrap().success());
+    };
+    let cases = [("seed", "its seed is 7, this run's is 0"), ("images", "its run was trained on other images")];
+    for (name, why) in cases {
+        succeed(train(folder.path(), name, &flags));
+        let path = folder.path().join(name);
+        let digest = json(&path.join("run.json"))["dataset"]["digest"].clone();
+        assert_eq!(state(&path, "last")["dataset"], digest);
+        if name == "seed" {
+            fs::remove_dir_all(checkpoint(&path, "last")).unwrap();
+            copy("other/checkpoints/last", "seed/checkpoints/last");
+        } else {
+            edit_state(&path, "last", |state| state["dataset"] = "0".repeat(64).into());
+        }
+        let mut eval = program(folder.path());
+        eval.args(["eval", name, "--checkpoint", "last"]);
+        let said = one_line(&run(eval), 1);
+        let instead = format!("evaluate {name}/checkpoints/last-before/weights.safetensors instead");
+        assert!(said.contains(why) && said.contains(&instead), "{said}");
+        let said = stderr(&succeed(resume(folder.path(), name, &["--epochs", "4"])));
+        assert!(said.contains(&format!("checkpoints/last is a checkpoint of another run: {why}")), "{said}");
+        assert!(said.contains("going on from checkpoints/last-before (epoch 2, step 8)"), "{said}");
+        Left::of(&folder.path().join("whole")).assert_same(&Left::of(&path), name);
+    }
+    // Where none is its own, nothing is overwritten.
+    let path = folder.path().join("seed");
+    for name in ["last", "last-before", "best"] {
+        edit_state(&path, name, |state| state["config"]["seed"] = 9.into());
+    }
+    let before = files(&path);
+    let said = one_line(&run(resume(folder.path(), "seed", &["--epochs", "5"])), 1);
+    assert!(said.contains("no checkpoint is whole and of this run") && said.contains("its seed is 9"), "{said}");
+    assert!(files(&path) == before);
+    // Checkpoints of earlier versions do not know their images.
+    let path = folder.path().join("images");
+    edit_state(&path, "last", |state| drop(state.as_object_mut().unwrap().remove("dataset")));
+    succeed(resume(folder.path(), "images", &["--epochs", "5"]));
+}
+
 /// Six files in CIFAR-10's layout, of stripes that tell the classes apart.
 fn fake_cifar10(folder: &Path, offset: usize) {
     fs::create_dir_all(folder).unwrap();

@@ -155,3 +155,29 @@ fn a_longer_run_is_the_run_that_was_meant_so_from_the_start() {
     succeed(resume(folder.path(), "run", &["--epochs", "5"]));
     whole.assert_same(&Left::of(&folder.path().join("run")), "2 epochs, then 3 more");
 }
+
+#[test]
+fn a_run_that_dies_within_every_epoch_keeps_its_interval_of_checkpoints_and_comes_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = flags("--lr 0.02 --checkpoint-every 1st");
+    let whole = reference(folder.path(), &flags);
+    // Two rows are written, the third is not: without checkpoints within the epoch of 4 steps it would never end.
+    let killed = |mut command: std::process::Command| {
+        command.env("LRSCHED_STOP_AT", "mid-row:3");
+        run(command).status.code().is_none()
+    };
+    assert!(killed(train(folder.path(), "run", &flags)));
+    let info = resume_common::json(&folder.path().join("run/run.json"));
+    assert_eq!(info["checkpoint_every"], "1st", "{info}");
+    assert!(info["kernels"].is_string(), "{info}");
+    let deaths = (0..60).take_while(|_| killed(resume(folder.path(), "run", &[]))).count();
+    assert!((2..60).contains(&deaths), "{deaths}");
+    whole.assert_same(&Left::of(&folder.path().join("run")), "after many deaths");
+    // What is given on resume counts from then on, also for the next one.
+    let mut command = resume(folder.path(), "run", &["--epochs", "8", "--checkpoint-every", "3st", "--threads", "1"]);
+    command.env("LRSCHED_STOP_AT", "mid-row:1");
+    assert!(run(command).status.code().is_none());
+    let info = resume_common::json(&folder.path().join("run/run.json"));
+    assert_eq!((&info["checkpoint_every"], &info["threads"]), (&"3st".into(), &1.into()), "{info}");
+    assert_eq!(info["changes"][0]["setting"], "epochs", "{info}");
+}

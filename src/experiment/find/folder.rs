@@ -2,16 +2,20 @@
 
 use super::{Ended, FindConfig, RangeTest};
 use crate::data::Dataset;
-use crate::record::{self, GitState, RangeRow, RowWriter, Status, replace_file};
+use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, is_table_of, replace_own};
 use crate::stats::suggest::{Combined, headline, show};
 use crate::train::{Control, Existing, Lock, claim};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-/// What this program writes into the folder of a range test, and so may remove from it.
-pub const FILES: [&str; 4] = ["range.csv", "range.png", "range.svg", "find.json"];
+/// What this program writes into the folder of a range test, and so may remove from it; find.json, by which the folder is known, is replaced.
+pub const FILES: [&str; 3] = ["range.png", "range.svg", "range.csv"];
+
+/// How often a test looks whether its files are still where they were.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// find.json: everything needed to do it again, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,7 +92,7 @@ pub struct FindDirectory {
     several: bool,
     pub info: FindInfo,
     /// Held until the last file is written.
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl FindDirectory {
@@ -101,7 +105,7 @@ impl FindDirectory {
         dataset: &Dataset,
         threads: usize,
     ) -> Result<Self> {
-        let lock = claim(path, existing, &FILES)?;
+        let lock = claim(path, existing, Holds::RangeTest, &FILES)?;
         remove_seeds(path)?;
         let info = FindInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -119,7 +123,7 @@ impl FindDirectory {
             suggestions: Vec::new(),
             suggested_lr: None,
         };
-        let directory = Self { path: path.to_path_buf(), several: config.seeds > 1, info, _lock: lock };
+        let directory = Self { path: path.to_path_buf(), several: config.seeds > 1, info, lock };
         directory.write()?;
         Ok(directory)
     }
@@ -137,13 +141,22 @@ impl FindDirectory {
     ) -> Result<Vec<RangeRow>> {
         let file = if self.several { format!("seed-{seed}/range.csv") } else { "range.csv".to_string() };
         self.info.kernels = Some(test.kernels().to_string());
+        self.write()?;
         let mut writer = RowWriter::create(&self.path.join(&file))?;
         let mut rows = Vec::new();
+        let mut looked = Instant::now();
         let ended = test.run(control, &mut |row| {
             writer.write(row)?;
+            if looked.elapsed() >= LOOK {
+                looked = Instant::now();
+                self.lock.folder().check()?;
+                writer.check_in_place()?;
+            }
             rows.push(row.clone());
             see(row)
         })?;
+        self.check_in_place()?;
+        writer.check_in_place()?;
         self.info.tests.push(Tested { seed, file, iterations: rows.len(), ended });
         self.write()?;
         Ok(rows)
@@ -156,10 +169,17 @@ impl FindDirectory {
         self.write()
     }
 
+    /// # Errors
+    /// The folder was moved or deleted.
+    pub fn check_in_place(&self) -> Result<()> {
+        self.lock.folder().check()
+    }
+
     fn write(&self) -> Result<()> {
+        self.check_in_place()?;
         let mut text = serde_json::to_string_pretty(&self.info)?;
         text.push('\n');
-        replace_file(&self.path.join("find.json"), text.as_bytes())
+        replace_own(&self.path.join("find.json"), text.as_bytes())
     }
 }
 
@@ -168,7 +188,7 @@ fn remove_seeds(folder: &Path) -> Result<()> {
     let entries = folder.read_dir().with_context(|| format!("cannot read the folder {}", folder.display()))?;
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("seed-")) {
         let table = entry.path().join("range.csv");
-        if table.is_file() {
+        if is_table_of::<RangeRow>(&table) {
             std::fs::remove_file(&table).with_context(|| format!("cannot replace {}", table.display()))?;
             // Only where nothing else is in it.
             let _ = std::fs::remove_dir(entry.path());

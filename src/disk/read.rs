@@ -3,8 +3,6 @@
 //! A named pipe would wait for a writer that never comes, a device never ends, and a huge file fills the memory. Everything that this program
 //! reads goes through here, with the limit of its kind.
 
-#![forbid(unsafe_code)]
-
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _, Result};
 use std::path::Path;

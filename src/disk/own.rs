@@ -1,0 +1,226 @@
+//! Files and folders that this program owns: opened without following links, and noticed when somebody moves or deletes them.
+
+use anyhow::bail;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How the names of our lock and temporary files begin; nobody else's do.
+pub const OURS: &str = ".lrsched-";
+
+/// How the names of temporary files begin.
+pub const TEMPORARY: &str = ".lrsched-tmp-";
+
+/// Opens a file of our own for reading and writing, or makes it. What is in it stays.
+///
+/// # Errors
+/// The file cannot be opened. A symbolic link is never followed, since what it points to is not ours, and nothing but a regular file is
+/// opened: a pipe would block.
+pub fn open_own(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    }
+    // Asked first for the sake of the message, and where the system cannot be told not to follow.
+    refuse_other_kinds(path)?;
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(other_kind("not a regular file")) }
+}
+
+/// Reads a file of our own, of at most `limit` bytes: what [`open_own`] does not open is not read either.
+///
+/// # Errors
+/// The file cannot be read, is larger, or is a symbolic link or not a regular file.
+pub fn read_own(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    refuse_other_kinds(path)?;
+    super::read(path, limit)
+}
+
+fn refuse_other_kinds(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => Err(other_kind("a symbolic link")),
+        Ok(found) if !found.is_file() => Err(other_kind("not a regular file")),
+        // What is not there may be made; what else is wrong is found by opening it.
+        _ => Ok(()),
+    }
+}
+
+fn other_kind(what: &str) -> io::Error {
+    io::Error::other(format!("it is {what}, and lrsched keeps its rows and locks in regular files only; remove it"))
+}
+
+/// Whether `path` still names the open `file`; true where the system cannot tell.
+#[cfg(unix)]
+pub fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(ours) = file.metadata() else { return true };
+    match path.metadata() {
+        Ok(there) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
+}
+
+/// Elsewhere an open file can be neither moved nor deleted.
+#[cfg(not(unix))]
+pub fn is_at(_file: &File, _path: &Path) -> bool {
+    true
+}
+
+/// # Errors
+/// `path` no longer names the open `file` or folder: one line that says whether it was deleted or moved.
+pub fn check_in_place(file: &File, path: &Path) -> anyhow::Result<()> {
+    if is_at(file, path) {
+        return Ok(());
+    }
+    let name = path.display();
+    if is_deleted(file) {
+        bail!("stopped: {name} was deleted while it was being written")
+    }
+    match place_of(file) {
+        Some(place) => {
+            bail!(
+                "stopped: {name} was moved to {} while it was being written; what was written is there",
+                place.display()
+            )
+        }
+        None => bail!("stopped: {name} was moved or replaced while it was being written"),
+    }
+}
+
+/// Where the open file or folder is now, where the system can tell.
+fn place_of(file: &File) -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd as _;
+        let place = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+        if is_at(file, &place) { Some(place) } else { None }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        None
+    }
+}
+
+#[cfg(unix)]
+fn is_deleted(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_deleted(_file: &File) -> bool {
+    false
+}
+
+/// A folder that is being written to.
+#[derive(Debug, Clone)]
+pub struct OpenFolder {
+    path: PathBuf,
+    /// `None` where the system does not open folders.
+    handle: Option<Arc<File>>,
+}
+
+impl OpenFolder {
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_path_buf(), handle: File::open(path).ok().map(Arc::new) }
+    }
+
+    /// # Errors
+    /// As [`check_in_place`].
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.handle.as_ref().map_or(Ok(()), |handle| check_in_place(handle, &self.path))
+    }
+}
+
+/// Makes `folder` and the missing ones above it; gives those that were made, the innermost first.
+///
+/// # Errors
+/// One cannot be made; those that were are removed again.
+pub fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+    let missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
+    std::fs::create_dir_all(folder).inspect_err(|_| remove_empty(&missing))?;
+    Ok(missing)
+}
+
+/// Removes those of `folders` that are empty, in this order.
+pub fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders {
+        // One that is not empty stays.
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_symbolic_link_is_refused_and_what_it_points_to_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("thesis"), "mine").unwrap();
+        for target in ["thesis", "nowhere"] {
+            symlink(path(target), path("link")).unwrap();
+            let error = open_own(&path("link")).unwrap_err().to_string();
+            assert!(error.contains("symbolic link"), "{error}");
+            std::fs::remove_file(path("link")).unwrap();
+        }
+        assert_eq!(std::fs::read(path("thesis")).unwrap(), b"mine");
+        assert!(!path("nowhere").exists());
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_blocks_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(open_own(&path).unwrap_err().to_string().contains("not a regular file"));
+        assert!(read_own(&path, 9).unwrap_err().to_string().contains("not a regular file"));
+    }
+
+    #[test]
+    fn a_file_or_folder_that_was_moved_or_deleted_is_told_apart() {
+        let outer = tempfile::tempdir().unwrap();
+        let (folder, file) = (outer.path().join("run"), outer.path().join("run/rows.csv"));
+        std::fs::create_dir(&folder).unwrap();
+        let opened = open_own(&file).unwrap();
+        let place = OpenFolder::new(&folder);
+        assert!(check_in_place(&opened, &file).is_ok() && place.check().is_ok());
+
+        std::fs::rename(&folder, outer.path().join("elsewhere")).unwrap();
+        let moved = [check_in_place(&opened, &file), place.check()];
+        assert!(moved.iter().all(|result| result.as_ref().unwrap_err().to_string().contains("was moved")), "{moved:?}");
+        // Another one of the same name is not it.
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(&file, "another's").unwrap();
+        assert!(check_in_place(&opened, &file).is_err() && place.check().is_err());
+
+        std::fs::remove_dir_all(outer.path().join("elsewhere")).unwrap();
+        let deleted = [check_in_place(&opened, &file), place.check()];
+        assert!(
+            deleted.iter().all(|result| result.as_ref().unwrap_err().to_string().contains("was deleted")),
+            "{deleted:?}"
+        );
+    }
+
+    #[test]
+    fn folders_that_were_made_are_unmade_where_nothing_was_put_into_them() {
+        let outer = tempfile::tempdir().unwrap();
+        std::fs::create_dir(outer.path().join("a")).unwrap();
+        let made = make_folders(&outer.path().join("a/b/c")).unwrap();
+        assert_eq!(made, [outer.path().join("a/b/c"), outer.path().join("a/b")]);
+        std::fs::write(outer.path().join("a/b/notes"), "").unwrap();
+        remove_empty(&made);
+        assert!(!outer.path().join("a/b/c").exists() && outer.path().join("a/b/notes").exists());
+        std::fs::write(outer.path().join("file"), "").unwrap();
+        assert!(make_folders(&outer.path().join("file/x")).is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! What lies in a folder, told by what is in its files: a name alone proves nothing.
+
+use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, Status};
+use crate::disk::OURS;
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+/// What this program keeps in a folder of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    Run,
+    Comparison,
+    RangeTest,
+}
+
+impl Holds {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Holds::Run => "run",
+            Holds::Comparison => "comparison",
+            Holds::RangeTest => "range test",
+        }
+    }
+}
+
+/// What a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// By its run.json; or by its metrics.csv alone.
+    pub run: bool,
+    /// Of its run.json.
+    pub status: Option<Status>,
+    pub comparison: bool,
+    pub range_test: bool,
+    /// The first name in it that is not of a lock or a temporary file of ours; `None` in a folder that is free.
+    pub something: Option<String>,
+}
+
+/// What every find.json has.
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "that it can be read is all that counts")]
+struct FindMark {
+    version: String,
+    command: Vec<String>,
+    config: serde_json::Map<String, serde_json::Value>,
+    tests: Vec<serde_json::Value>,
+    suggestions: Vec<serde_json::Value>,
+}
+
+impl Contents {
+    /// Looks into `folder`, and changes nothing there.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let cannot_read = || format!("cannot read the folder {}", folder.display());
+        let mut names = Vec::new();
+        for entry in folder.read_dir().with_context(cannot_read)? {
+            names.push(entry.with_context(cannot_read)?.file_name().to_string_lossy().into_owned());
+        }
+        names.retain(|name| !name.starts_with(OURS));
+        let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        let info = file("run.json").and_then(|path| RunInfo::read(&path).ok());
+        let find = file("find.json")
+            .and_then(|path| std::fs::read(path).ok())
+            .is_some_and(|bytes| serde_json::from_slice::<FindMark>(&bytes).is_ok());
+        Ok(Self {
+            run: info.is_some() || is_table_of::<EpochRow>(&folder.join("metrics.csv")),
+            status: info.map(|info| info.status),
+            comparison: is_table_of::<ComparisonRow>(&folder.join("comparison.csv")),
+            range_test: find || is_table_of::<RangeRow>(&folder.join("range.csv")),
+            something: names.into_iter().min(),
+        })
+    }
+
+    pub fn is_free(&self) -> bool {
+        self.something.is_none()
+    }
+
+    pub fn has(&self, what: Holds) -> bool {
+        match what {
+            Holds::Run => self.run,
+            Holds::Comparison => self.comparison,
+            Holds::RangeTest => self.range_test,
+        }
+    }
+
+    /// One of the things of ours that it holds.
+    pub fn ours(&self) -> Option<Holds> {
+        [Holds::Comparison, Holds::Run, Holds::RangeTest].into_iter().find(|what| self.has(*what))
+    }
+}
+
+/// Whether `path` is a file that begins with the header of these rows.
+pub fn is_table_of<T: Row>(path: &Path) -> bool {
+    let header = T::HEADER.join(",");
+    let mut start = Vec::new();
+    let read = path.is_file()
+        && File::open(path).is_ok_and(|file| file.take(header.len() as u64 + 5).read_to_end(&mut start).is_ok());
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
+    read && text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{RowWriter, StepRow};
+
+    #[test]
+    fn only_files_with_our_contents_make_a_folder_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let holds = || Contents::of(folder.path()).unwrap();
+        assert!(holds().is_free());
+        std::fs::write(folder.path().join(".lrsched-lock"), "").unwrap();
+        assert!(holds().is_free(), "the lock of a process that was killed");
+        for (name, text) in [
+            ("run.json", "{\"version\": \"1\", \"status\": \"finished\"}"),
+            ("find.json", "{\"tests\": []}"),
+            ("metrics.csv", "epoch,learning_rate\n"),
+            ("comparison.csv", "run\n"),
+            ("range.csv", "old"),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let contents = holds();
+        assert_eq!((contents.ours(), contents.something.as_deref()), (None, Some("comparison.csv")));
+        RowWriter::<EpochRow>::create(&folder.path().join("run.csv")).unwrap();
+        std::fs::rename(folder.path().join("run.csv"), folder.path().join("metrics.csv")).unwrap();
+        assert_eq!((holds().ours(), holds().status), (Some(Holds::Run), None));
+    }
+
+    #[test]
+    fn a_table_is_known_by_its_header_with_any_line_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.csv");
+        let header = StepRow::HEADER.join(",");
+        for (text, is_ours) in [
+            (format!("{header}\n"), true),
+            (format!("\u{feff}{header}\r\n"), true),
+            (format!("{header},more\n"), false),
+            (header, false),
+            (String::new(), false),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!(is_table_of::<StepRow>(&path), is_ours, "{text:?}");
+        }
+    }
+}
