@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 const WARM_UP: usize = 3;
 
 pub fn command() -> Command {
-    let number = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u64).range(1..)).help(help)
+    let number = |name: &'static str, most: u64, help: &'static str| {
+        Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u64).range(1..=most)).help(help)
     };
     Command::new("bench")
         .about("Measure how fast a step of training is: images/s, GFLOPS, and where the time goes")
@@ -33,9 +33,13 @@ pub fn command() -> Command {
              Example: lrsched bench --model airbench94 --batch-size 500 --layers",
         )
         .arg(Arg::new("model").long("model").value_name("NAME").default_value("cnn").help("cnn, resnet9 or airbench94"))
-        .arg(number("batch-size", "Images a step").default_value("128"))
-        .arg(number("steps", "Steps to measure").default_value("30"))
-        .arg(number("threads", "Threads to compute with, at most one a core [default: the cores of this process]"))
+        .arg(number("batch-size", 65_536, "Images a step").default_value("128"))
+        .arg(number("steps", 1_000_000, "Steps to measure").default_value("30"))
+        .arg(number(
+            "threads",
+            1024,
+            "Threads to compute with, at most one a core [default: the cores of this process]",
+        ))
         .arg(Arg::new("engine").long("engine").value_name("NAME").default_value("cpu").help("cpu or candle"))
         .arg(
             Arg::new("layers")

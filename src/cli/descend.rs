@@ -157,8 +157,8 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     let (optimizers, schedules) = (list("optimizer", "sgd"), list("schedule", "constant"));
     let semantics = list("semantics", "native").iter().map(|s| s.parse()).collect::<Result<Vec<Semantics>, _>>()?;
     let lr: Option<f64> = given.parse("lr", "a number above 0")?;
-    if let Some(lr) = lr.filter(|lr| !(*lr > 0.0 && lr.is_finite())) {
-        return usage!("lr must be a number above 0, got {lr}");
+    if let Some(lr) = lr {
+        optim::check_rate::<f64>("lr", lr)?;
     }
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),

@@ -2,7 +2,8 @@
 
 use super::given::{Given, Kind, Setting, add_settings};
 use super::{settings, show};
-use crate::report::chart::{Figure, Panel, Series};
+use crate::report::chart::{Figure, Panel, Scale, Series};
+use crate::report::rates::Stretches;
 use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
@@ -60,12 +61,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let output = given.path("output");
     let output = output.as_deref();
+    let scale = show::y_scale(&given)?;
+    let figure = || figure(&spec, &groups, &run, scale);
     match show::format(&given, &["chart", "csv", "svg", "png"])? {
         "csv" => show::emit(output, csv(&groups, &run).as_bytes()),
-        "svg" => show::emit(output, figure(&spec, &groups, &run).svg()?.as_bytes()),
-        "png" => show::emit(output, &figure(&spec, &groups, &run).png()?),
+        "svg" => show::emit(output, figure().svg()?.as_bytes()),
+        "png" => show::emit(output, &figure().png()?),
         _ => {
-            let text = words(&spec, &groups, &run) + "\n" + &show::terminal(&figure(&spec, &groups, &run), output);
+            let text = words(&spec, &groups, &run) + "\n" + &show::terminal(&figure(), output);
             show::emit(output, text.as_bytes())
         }
     }
@@ -155,14 +158,14 @@ fn csv(groups: &[Group], run: &schedule::Setting) -> String {
     text
 }
 
-fn figure(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> Figure {
+fn figure(spec: &Spec, groups: &[Group], run: &schedule::Setting, scale: Scale) -> Figure {
     let mut panel = Panel::new("", "epoch", "learning rate");
     for (at, group) in groups.iter().enumerate() {
-        let points: Vec<_> =
-            (0_u64..).zip(&group.rates).map(|(t, &rate)| (t as f64 / run.steps_per_epoch as f64, rate)).collect();
-        let mut series = Series::new(group.name(), show::thinned(&points));
+        let points = Stretches::of(group.rates.iter().copied(), run.steps_per_epoch).points();
+        let mut series = Series::new(group.name(), points);
         series.dashed = at > 0;
         panel.series.push(series);
     }
+    show::rescale(&mut panel, scale);
     Figure::new(spec.to_string(), vec![panel])
 }

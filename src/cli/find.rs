@@ -134,7 +134,7 @@ fn tests(
 ) -> Result<Vec<(String, Vec<RangeRow>)>> {
     let mut tests = Vec::new();
     for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
-        let run = RunConfig { seed: config.run.seed.saturating_add(index), ..config.run.clone() };
+        let run = RunConfig { seed: config.run.seed + index, ..config.run.clone() };
         let test = RangeTest::new(config, &run, dataset, output.threads)?;
         let name = format!("seed-{}", run.seed);
         let label = if config.seeds > 1 { format!("{name}: ") } else { String::new() };
@@ -250,15 +250,15 @@ fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&str>) -> R
         let answer = said.iter().find(|one| one.method == method).and_then(|one| one.answer.as_ref().ok());
         answer.map(|answer| answer.rate)
     };
-    let mut lines = Vec::new();
-    let suggested = headline(said).map(|(_, rate)| rate);
-    lines.extend(suggested.map(|rate| line(&["--lr", &show(rate)])));
-    if let Some(max) = rate(Method::Max).or(suggested) {
-        // Without Smith's base his rule of thumb: a quarter of the highest rate.
-        let base = rate(Method::Base).filter(|base| *base < max).unwrap_or(max / 4.0);
-        let max = show(max);
-        lines.push(line(&["--schedule", "one-cycle", "--max-lr", &max, "--div-factor", "4"]));
-        lines.push(line(&["--schedule", "triangular", "--lr", &show(base), "--max-lr", &max, "--step-size", "2ep"]));
-    }
-    Ok(lines)
+    // Where there is no rate to train with there is nothing to run.
+    let Some((_, suggested)) = headline(said) else { return Ok(Vec::new()) };
+    let max = rate(Method::Max).unwrap_or(suggested);
+    // Without Smith's base his rule of thumb: a quarter of the highest rate.
+    let base = show(rate(Method::Base).filter(|base| *base < max).unwrap_or(max / 4.0));
+    let max = show(max);
+    Ok(vec![
+        line(&["--lr", &show(suggested)]),
+        line(&["--schedule", "one-cycle", "--max-lr", &max, "--div-factor", "4"]),
+        line(&["--schedule", "triangular", "--lr", &base, "--max-lr", &max, "--step-size", "2ep"]),
+    ])
 }

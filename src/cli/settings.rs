@@ -252,27 +252,8 @@ pub fn run_config(
         device,
         log_steps: given.switch("log-steps")?,
     };
-    check(&config)?;
+    config.check_numbers()?;
     Ok(config)
-}
-
-fn check(config: &RunConfig) -> Result<(), Usage> {
-    if !(config.lr > 0.0 && config.lr.is_finite()) {
-        return usage!("lr must be a number above 0, got {}", config.lr);
-    }
-    // TOML and JSON readers elsewhere have no larger whole numbers.
-    if config.seed > i64::MAX.cast_unsigned() {
-        return usage!("seed must be a whole number from 0 to {}, got {}", i64::MAX, config.seed);
-    }
-    if config.epochs == 0 {
-        return usage!("epochs must be at least 1, got 0");
-    }
-    for (name, share) in [("dropout", config.dropout), ("label-smoothing", config.label_smoothing)] {
-        if !(0.0..1.0).contains(&share) {
-            return usage!("{name} must be from 0 up to, not including, 1, got {share}");
-        }
-    }
-    Ok(())
 }
 
 /// What is wrong with `config` whatever the images are; the length of an epoch is that of the whole dataset.
@@ -282,7 +263,7 @@ pub fn check_without_images(config: &RunConfig) -> Result<()> {
         DatasetKind::Synthetic => 5_000,
     };
     let batch = config.batch_size.images(images).unwrap_or(images);
-    config.check(config.train_limit.unwrap_or(images).div_ceil(batch).max(1) as u64)
+    config.check(config.train_limit.unwrap_or(images).min(images).div_ceil(batch).max(1) as u64)
 }
 
 /// Where the images are is no part of what a run computes, but of a config file that is to find them again.

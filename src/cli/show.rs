@@ -3,10 +3,11 @@
 use super::given::{Given, Kind, Setting, add_families, add_settings};
 use super::settings;
 use crate::record::{check_outputs, replace_file};
-use crate::report::chart::{Figure, Panel, Series};
+use crate::report::chart::{Figure, Panel, Scale, Series};
+use crate::report::rates::{self, Stretches};
 use crate::schedule::{self, Rates, Schedule, Semantics, Spec, warnings};
 use crate::usage;
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use std::cmp::Ordering;
@@ -19,6 +20,7 @@ pub const RUN: &[Setting] = &[
     value("lr", "RATE", "Base learning rate [default: 0.1]"),
     value("epochs", "N", "Epochs of the run [default: 30]"),
     value("steps-per-epoch", "N", "Steps of an epoch [default: 391]"),
+    value("y-scale", "KIND", "The axis of the rates in a picture: linear or log [default: linear]"),
 ];
 
 const SHOW: &[Setting] = &[
@@ -81,6 +83,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     if momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {
         return usage!("momentum must be in [0, 1), got {}", shortened(given.text("momentum").unwrap_or_default()));
     }
+    let scale = y_scale(&given)?;
     let specs = specs(&given)?;
     let several = specs.len() > 1;
     let mut curves = Vec::new();
@@ -103,13 +106,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
     let output = given.path("output");
     let output = output.as_deref();
+    let figure = || figure(&curves, &run, momentum, scale);
     match format(&given, &["chart", "table", "csv", "svg", "png"])? {
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
         "csv" if several => usage!("csv holds one schedule, got {}; write each to a file of its own", curves.len()),
         "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),
-        "svg" => emit(output, figure(&curves, &run, momentum).svg()?.as_bytes()),
-        "png" => emit(output, &figure(&curves, &run, momentum).png()?),
-        _ => emit(output, terminal(&figure(&curves, &run, momentum), output).as_bytes()),
+        "svg" => emit(output, figure().svg()?.as_bytes()),
+        "png" => emit(output, &figure().png()?),
+        _ => emit(output, terminal(&figure(), output).as_bytes()),
     }
 }
 
@@ -164,6 +168,24 @@ pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
 
 /// A table of as many steps is several hundred megabytes; no run trains for longer.
 pub const MOST_STEPS: u64 = 10_000_000;
+
+/// `--y-scale`.
+pub fn y_scale(given: &Given) -> Result<Scale, Usage> {
+    match given.text("y-scale").unwrap_or("linear") {
+        "linear" => Ok(Scale::Linear),
+        "log" => Ok(Scale::Log),
+        other => usage!("y-scale must be linear or log, got `{other}`{}", did_you_mean(other, ["linear", "log"])),
+    }
+}
+
+/// Puts a panel of rates onto a log axis where one is asked for, and says what has no place on it.
+pub fn rescale(panel: &mut Panel, scale: Scale) {
+    if scale == Scale::Log && rates::to_log(panel) {
+        super::tell(&format!(
+            "note: rates of 0, and those far below the others, are drawn on the lower edge of the log axis"
+        ));
+    }
+}
 
 /// `--format`, or what the name of the file ends in (a chart in text where that is `txt` or nothing), or a chart.
 pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
@@ -252,18 +274,17 @@ fn significant(value: f64) -> String {
     }
 }
 
-fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> Figure {
+fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>, scale: Scale) -> Figure {
     let title = match curves {
         [one] => one.spec.to_string(),
         several => format!("{} schedules", several.len()),
     };
     let line = |curve: &Curve, value: &dyn Fn(&Rates) -> f64| {
-        let points: Vec<_> =
-            (0_u64..).zip(&curve.rates).map(|(t, r)| (t as f64 / run.steps_per_epoch as f64, value(r))).collect();
-        Series::new(&curve.name, thinned(&points))
+        Series::new(&curve.name, Stretches::of(curve.rates.iter().map(value), run.steps_per_epoch).points())
     };
     let mut rate = Panel::new("", "epoch", "learning rate");
     rate.series = curves.iter().map(|curve| line(curve, &|rates| rates.learning_rate)).collect();
+    rescale(&mut rate, scale);
     let mut panels = vec![rate];
     if momentum.is_some() || curves.iter().any(|curve| curve.rates[0].momentum.is_some()) {
         let mut panel = Panel::new("", "epoch", "momentum");
@@ -272,25 +293,6 @@ fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> F
         panels.push(panel);
     }
     Figure::new(title, panels)
-}
-
-/// At most about 2,000 points, with the highest and the lowest of each stretch, so that no peak and no drop is lost.
-pub fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    const STRETCHES: usize = 1000;
-    if points.len() <= 2 * STRETCHES {
-        return points.to_vec();
-    }
-    let mut kept = Vec::with_capacity(2 * STRETCHES + 2);
-    kept.push(points[0]);
-    for stretch in points.chunks(points.len().div_ceil(STRETCHES)) {
-        let low = stretch.iter().min_by(|a, b| a.1.total_cmp(&b.1)).copied();
-        let high = stretch.iter().max_by(|a, b| a.1.total_cmp(&b.1)).copied();
-        let mut ends: Vec<_> = low.into_iter().chain(high).collect();
-        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
-        kept.extend(ends);
-    }
-    kept.extend(points.last());
-    kept
 }
 
 #[cfg(test)]
@@ -303,14 +305,5 @@ mod tests {
             [0.1, 0.05, 0.0, 1.0 / 3.0, 1e-9, 12.5].map(significant),
             ["0.1", "0.05", "0", "0.333333", "1.00000e-9", "12.5"]
         );
-    }
-
-    #[test]
-    fn thinning_keeps_the_ends_and_every_peak() {
-        let points: Vec<_> = (0..100_000).map(|t| (f64::from(t), if t == 77_777 { 9.0 } else { 0.5 })).collect();
-        let thin = thinned(&points);
-        assert!(thin.len() < 2100);
-        assert!(thin.contains(&(77_777.0, 9.0)));
-        assert_eq!((thin.first(), thin.last()), (points.first(), points.last()));
     }
 }

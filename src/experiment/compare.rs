@@ -56,6 +56,7 @@ impl Plan {
         let mut written: HashMap<Meaning, String> = HashMap::new();
         for entrant in entrants {
             let first = config(entrant)?;
+            first.check_seeds(seeds)?;
             let name_of = format!("{}/{}", first.optimizer, first.schedule);
             match written.insert(meaning(&first), name_of.clone()) {
                 Some(other) if other == name_of => return usage!("entrant {other} is named twice; leave one out"),
@@ -63,7 +64,7 @@ impl Plan {
                 None => {}
             }
             for index in 0..seeds {
-                let config = RunConfig { seed: first.seed.saturating_add(index), ..first.clone() };
+                let config = RunConfig { seed: first.seed + index, ..first.clone() };
                 runs.push(PlannedRun { name: name(&config), config });
             }
         }

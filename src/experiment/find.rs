@@ -10,6 +10,7 @@ pub use folder::{FindDirectory, FindInfo, Found, Tested};
 pub use mode::Mode;
 
 use crate::data::Dataset;
+use crate::optim::check_rate;
 use crate::record::RangeRow;
 use crate::stats::Smoothing;
 use crate::train::{Control, Probe, Run, RunConfig};
@@ -58,9 +59,7 @@ impl FindConfig {
     pub fn check(&self) -> Result<(), Usage> {
         let Self { min_lr, max_lr, .. } = self;
         for (name, rate) in [("min-lr", min_lr), ("max-lr", max_lr)] {
-            if !(*rate > 0.0 && rate.is_finite()) {
-                return usage!("{name} must be a number above 0, got {rate}");
-            }
+            check_rate::<f32>(name, *rate)?;
         }
         if min_lr >= max_lr {
             return usage!("min-lr must be below max-lr, got {min_lr} and {max_lr}");
@@ -84,7 +83,7 @@ impl FindConfig {
         if !(1..=MOST_SEEDS).contains(&self.seeds) {
             return usage!("seeds must be from 1 to {MOST_SEEDS}, got {}", self.seeds);
         }
-        Ok(())
+        self.run.check_seeds(self.seeds)
     }
 
     /// Finds what is wrong with the images, without building the network.

@@ -3,6 +3,7 @@
 use super::contour::Grid;
 use super::descend::{Function, Position};
 use crate::report::chart::{Figure, Panel, Scale, Series, Style};
+use crate::report::rates::Stretches;
 
 /// How much of the picture lies below each contour line.
 const SHARES: [f64; 12] = [0.005, 0.015, 0.03, 0.06, 0.11, 0.18, 0.27, 0.38, 0.51, 0.66, 0.81, 0.94];
@@ -29,8 +30,8 @@ pub fn figure(function: Function, walks: &[(String, Vec<Position>)]) -> Figure {
         path.series.push(Series { ends: true, ..Series::new(name.clone(), points) });
         let above = seen.iter().map(|position| (step(position), position.value - function.minimum())).collect();
         value.series.push(Series::new(name.clone(), above));
-        let rates = positions.iter().filter_map(|position| position.learning_rate.map(|rate| (step(position), rate)));
-        rate.series.push(Series::new(name.clone(), rates.collect()));
+        let rates = positions.iter().filter_map(|position| position.learning_rate);
+        rate.series.push(Series::new(name.clone(), Stretches::of(rates, 1).points()));
     }
     Figure::new("", vec![path, value, rate])
 }

@@ -13,6 +13,7 @@ pub use spec::OptimizerSpec;
 
 use crate::schedule::{Rates, Semantics};
 use crate::spec::Entry;
+use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Result, bail};
 use rayon::prelude::*;
@@ -92,6 +93,23 @@ struct Memory<T> {
     buffers: [Vec<T>; MOST_BUFFERS],
 }
 
+/// Checks that updates in `T` can be made with `rate`, which `name` was given: it must be a positive normal number of that type. A smaller one
+/// moves no weight, a larger one is infinite.
+///
+/// A schedule may decay to less: what is checked is what was asked for, not what a run comes to.
+///
+/// # Errors
+/// It is not.
+pub fn check_rate<T: Float>(name: &str, rate: f64) -> Result<(), Usage> {
+    if !(rate > 0.0 && rate.is_finite()) {
+        return usage!("{name} must be a number above 0, got {rate}");
+    }
+    if !T::holds(rate) {
+        return usage!("{name} must be {}, got {rate:e}", T::rule());
+    }
+    Ok(())
+}
+
 /// An optimizer with its state, which is keyed by the names of the parameters.
 pub struct Optimizer<T> {
     rule: Box<dyn Rule<T>>,
@@ -107,8 +125,9 @@ const BLOCK: usize = 512;
 
 impl<T: Float> Optimizer<T> {
     /// # Errors
-    /// An option that these semantics have no place for.
+    /// An option that these semantics have no place for, or that is another number in `T`.
     pub fn new(spec: &OptimizerSpec, semantics: Semantics) -> Result<Self, Usage> {
+        spec.check_fits::<T>()?;
         let rule = rule(spec.name(), &spec.options(semantics))?;
         Ok(Self { rule, steps: 0, memory: Vec::new() })
     }

@@ -23,11 +23,30 @@ pub trait Float:
     + Div<Output = Self>
     + 'static
 {
+    /// As Rust calls it.
+    const NAME: &'static str;
+    /// The least and the largest normal number, in f64.
+    const NORMAL: (f64, f64);
+
     fn of(value: f64) -> Self;
     fn sqrt(self) -> Self;
+
+    /// Whether `value` is 0 or a normal number of this type: one that neither vanishes, nor overflows, nor loses digits in it.
+    fn holds(value: f64) -> bool {
+        value == 0.0 || (Self::NORMAL.0..=Self::NORMAL.1).contains(&value.abs())
+    }
+
+    /// What [`holds`](Float::holds) demands of a value above 0, for an error.
+    fn rule() -> String {
+        let (least, largest) = Self::NORMAL;
+        format!("from {least:.2e} to {largest:.2e} (a normal {})", Self::NAME)
+    }
 }
 
 impl Float for f32 {
+    const NAME: &'static str = "f32";
+    const NORMAL: (f64, f64) = (f32::MIN_POSITIVE as f64, f32::MAX as f64);
+
     fn of(value: f64) -> Self {
         value as f32
     }
@@ -37,6 +56,9 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
+    const NAME: &'static str = "f64";
+    const NORMAL: (f64, f64) = (f64::MIN_POSITIVE, f64::MAX);
+
     fn of(value: f64) -> Self {
         value
     }

@@ -1,5 +1,6 @@
 //! An optimizer as typed: parsing, checking, and the defaults that depend on the framework.
 
+use super::rule::Float;
 use super::{find, table};
 use crate::schedule::Semantics;
 use crate::spec::{Entry, Parameter, fields, unknown_key};
@@ -129,6 +130,22 @@ impl OptimizerSpec {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether every option that was given is the same number in `T`, but for rounding.
+    ///
+    /// # Errors
+    /// One that is 0, infinite, subnormal or (a beta) 1 there.
+    pub(super) fn check_fits<T: Float>(&self) -> Result<(), Usage> {
+        for &(key, value) in &self.given {
+            if !T::holds(value) {
+                return usage!("{}: {key} must be {}, got {value:e}", self.name(), T::rule());
+            }
+            if key.starts_with("beta") && T::of(value) >= T::of(1.0) {
+                return usage!("{}: {key} must be below 1 as {}, got {value}", self.name(), T::NAME);
+            }
+        }
+        Ok(())
     }
 
     /// `sgd`.

@@ -1,8 +1,9 @@
 //! The picture of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
 
-use super::chart::{Figure, Mark, Panel, Scale, Series};
+use super::chart::{Figure, Mark, Panel, Series};
 use super::entrants::{Entrant, Summary, entrants, names};
 use super::load::within;
+use super::rates::{self, Known};
 use crate::record::{Change, ComparisonRow, EpochRow, check_order, read_good_rows};
 use crate::stats::quantile;
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
         metrics.insert(row.run.clone(), epochs);
     }
     let rows: Vec<ComparisonRow> = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(Comparison { figure: figure(&entrants(&rows), &metrics, title), complaints })
+    Ok(Comparison { figure: figure(&entrants(&rows), &metrics, &HashMap::new(), title), complaints })
 }
 
 /// Reads `folder` and writes comparison.png and comparison.svg into it. Gives one line for each file that could not be read whole.
@@ -59,15 +60,21 @@ pub fn write(folder: &Path, title: &str) -> anyhow::Result<Vec<String>> {
 
 /// One line for each entrant: the mean over its runs, and ± one standard deviation where there are several.
 ///
-/// `metrics` are the rows of each run by its name. The lines of an entrant are of its finished runs, or of all while none is finished.
-pub fn figure(entrants: &[Entrant<'_>], metrics: &HashMap<String, Vec<EpochRow>>, title: &str) -> Figure {
+/// `metrics` are the rows of each run by its name, `known` is what else is known of it. The lines of an entrant are of its finished runs, or of all
+/// while none is finished. Rates are drawn step by step, at the epochs that have passed by then.
+pub fn figure(
+    entrants: &[Entrant<'_>],
+    metrics: &HashMap<String, Vec<EpochRow>>,
+    known: &HashMap<String, Known>,
+    title: &str,
+) -> Figure {
     let names = names(entrants);
     let panel = |title: &str, y_label: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| {
         let series = entrants.iter().zip(&names).map(|(entrant, name)| line(entrant, name, metrics, value)).collect();
         Panel { series, ..Panel::new(title, "epoch", y_label) }
     };
     let mut panels = vec![
-        rate_panel(panel("Learning rate", "learning rate", &|row| Some(row.learning_rate))),
+        rate_panel(entrants, &names, metrics, known),
         loss_panel(panel("Training loss", "loss", &|row| Some(row.loss))),
         loss_panel(panel("Validation loss", "loss", &|row| row.val_loss)),
         panel("Training accuracy", "accuracy", &|row| Some(row.accuracy)),
@@ -142,34 +149,38 @@ fn line(
     series
 }
 
-/// Rates that are far apart stand on a log axis; one that goes to 0 leaves it at the bottom, rather than squeezing the others.
-fn rate_panel(mut panel: Panel) -> Panel {
-    // A rate is the same for every seed, but for schedules that listen to metrics: no band.
-    panel.series.iter_mut().for_each(|series| series.band.clear());
-    let rates =
-        || panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).filter(|rate| *rate > 0.0);
-    let (low, high) = rates().fold((f64::INFINITY, 0.0_f64), |(low, high), rate| (low.min(rate), high.max(rate)));
-    if low < high / 20.0 {
-        panel.y_scale = Scale::Log;
-        panel.y_range = Some((low.max(high * 1e-5) / 1.3, high * 1.3));
+/// The rates, on a log axis where they are far apart. No band: they are the same for every seed, but for schedules that listen to metrics.
+fn rate_panel(
+    entrants: &[Entrant<'_>],
+    names: &[String],
+    metrics: &HashMap<String, Vec<EpochRow>>,
+    known: &HashMap<String, Known>,
+) -> Panel {
+    let mut panel = Panel::new("Learning rate", "epoch", "learning rate");
+    for (entrant, name) in entrants.iter().zip(names) {
+        let rows = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
+        let rates = rates::of_entrant(entrant, rows, |run| known.get(&run.run).cloned().unwrap_or_default());
+        panel.series.push(Series::new(name.clone(), rates.points()));
     }
+    rates::spread_out(&mut panel);
     panel
 }
 
 /// A loss that shoots up on its way to infinity is cut off, so that the others can be told apart.
 fn loss_panel(mut panel: Panel) -> Panel {
-    let losses: Vec<f64> = panel
-        .series
-        .iter()
-        .flat_map(|series| &series.points)
-        .map(|point| point.1)
-        .filter(|loss| loss.is_finite())
-        .collect();
+    let points = || panel.series.iter().flat_map(|series| &series.points).map(|point| point.1);
+    let losses: Vec<f64> = points().filter(|loss| loss.is_finite()).collect();
     let extremes = [0.0, 0.9, 1.0].map(|q| quantile(&losses, q));
     if let [Some(low), Some(high), Some(highest)] = extremes
         && highest > 2.0 * high
     {
-        panel.y_range = Some((low * 0.95, high * 1.5));
+        // The bands of what is not cut off are not cut either.
+        let bands = panel.series.iter().flat_map(|series| &series.band);
+        let whole = bands.filter(|(_, lower, upper)| f64::midpoint(*lower, *upper) <= high);
+        let (low, top) =
+            whole.fold((low, high * 1.5), |(low, top), &(_, lower, upper)| (low.min(lower), top.max(upper)));
+        let room = 0.05 * (high - low);
+        panel.y_range = Some((if low >= 0.0 { (low - room).max(0.0) } else { low - room }, top));
     }
     panel
 }

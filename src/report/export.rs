@@ -104,7 +104,7 @@ pub fn write(
     let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
     let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.clone());
     let said: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
-    let mut figure = comparison::figure(&entrants, &metrics, &title);
+    let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
     comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
     // Range tests alone: the first of them is what the page is about.
     let first = loaded.ranges.first().zip(said.first()).filter(|_| loaded.runs.is_empty());

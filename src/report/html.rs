@@ -1,7 +1,7 @@
 //! The report as one HTML file: no network, no other file.
 
 use super::analysis::{Analysis, Target};
-use super::chart::{Figure, Mark, Panel};
+use super::chart::{Figure, Mark, Panel, Series};
 use super::entrants::{Entrant, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
@@ -206,6 +206,9 @@ fn run_row(run: &LoadedRun, name: &str) -> String {
 
 /// The lines of a panel as arrays over the epochs.
 fn curve_chart(place: usize, panel: &Panel, entrants: &[&Entrant<'_>]) -> Value {
+    if panel.y_label == "learning rate" {
+        return rate_chart(place, panel);
+    }
     let last =
         panel.series.iter().filter_map(|series| series.points.last()).fold(0.0_f64, |a, point| a.max(point.0)) as usize;
     let series: Vec<Value> = panel
@@ -226,17 +229,30 @@ fn curve_chart(place: usize, panel: &Panel, entrants: &[&Entrant<'_>]) -> Value 
             line
         })
         .collect();
-    let kind = match panel.y_label.as_str() {
-        "learning rate" => "rate",
-        label => label,
-    };
     let epochs: Vec<f64> = (0..=last).map(|epoch| epoch as f64).collect();
-    let of = |mark: &Mark| panel.series.iter().position(|series| series.name == mark.series);
-    let marks = panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label, "i": of(mark) }));
     json!({
-        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": kind, "logx": false,
+        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": panel.y_label, "logx": false,
         "xlabel": panel.x_label, "ylabel": panel.y_label, "x": numbers(&epochs), "series": series,
-        "marks": marks.collect::<Vec<_>>(),
+        "marks": curve_marks(panel),
+    })
+}
+
+fn curve_marks(panel: &Panel) -> Vec<Value> {
+    let of = |mark: &Mark| panel.series.iter().position(|series| series.name == mark.series);
+    panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label, "i": of(mark) })).collect()
+}
+
+/// Rates change within epochs: each line has places of its own.
+fn rate_chart(place: usize, panel: &Panel) -> Value {
+    let line = |(i, series): (usize, &Series)| {
+        let (x, y): (Vec<f64>, Vec<f64>) = series.points.iter().copied().unzip();
+        json!({ "i": i, "name": series.name, "x": numbers(&x), "y": numbers(&y) })
+    };
+    let drawn = panel.series.iter().enumerate().filter(|(_, series)| !series.points.is_empty());
+    json!({
+        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": "rate", "logx": false,
+        "xlabel": panel.x_label, "ylabel": panel.y_label, "series": drawn.map(line).collect::<Vec<_>>(),
+        "marks": curve_marks(panel),
     })
 }
 

@@ -2,8 +2,10 @@
 
 use super::entrants::{Entrant, entrants_of, identity};
 use super::range::RangeTests;
+use super::rates::Known;
 use crate::record::{
-    Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, check_last, check_order, read_good_rows,
+    Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, StepRow, check_last, check_order,
+    read_good_rows,
 };
 use crate::schedule::{Schedule, Semantics, Setting};
 use crate::usage::shortened;
@@ -46,6 +48,10 @@ pub struct LoadedRun {
     pub validated_on_test: bool,
     /// What was changed by hand while it went on.
     pub changes: Vec<Change>,
+    /// The epochs that it began with.
+    epochs: u64,
+    /// The steps of a run that was changed, where they were logged.
+    steps: Vec<StepRow>,
     config: BTreeMap<String, String>,
 }
 
@@ -103,6 +109,16 @@ impl Loaded {
     /// What was changed by hand in each run, by its folder.
     pub fn changes(&self) -> HashMap<String, Vec<Change>> {
         self.runs.iter().map(|run| (run.row.run.clone(), run.changes.clone())).collect()
+    }
+
+    /// What the rates of each run follow from beside its row and its epochs, by its folder.
+    pub fn known(&self) -> HashMap<String, Known> {
+        let known = |run: &LoadedRun| Known {
+            epochs: Some(run.epochs),
+            changes: run.changes.clone(),
+            steps: run.steps.clone(),
+        };
+        self.runs.iter().map(|run| (run.row.run.clone(), known(run))).collect()
     }
 
     /// The entrants of all runs, the best first.
@@ -271,6 +287,11 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
             unknown_row(folder)
         }
     };
+    let epochs = row.epochs;
+    let was_changed = info.as_ref().is_some_and(|info| !info.changes.is_empty());
+    let steps_file = folder.join("steps.csv");
+    // What was not changed follows from its schedule.
+    let steps = if was_changed && steps_file.is_file() { read(&steps_file, loaded) } else { Vec::new() };
     let mut config = info.as_ref().map(|info| settings(&info.config)).unwrap_or_default();
     if let Some((info, changed)) = info.as_ref().map(|info| (info, changes(info))).filter(|(_, told)| !told.is_empty())
     {
@@ -288,6 +309,8 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         command: info.as_ref().map(command).unwrap_or_default(),
         validated_on_test: config.get("validation").is_some_and(|value| value == "test"),
         changes: info.map(|info| info.changes).unwrap_or_default(),
+        epochs,
+        steps,
         config,
     });
 }

@@ -12,4 +12,5 @@ pub mod export;
 pub mod html;
 pub mod load;
 pub mod range;
+pub mod rates;
 pub mod table;

@@ -4,7 +4,9 @@ use super::chart::{Figure, Mark, Panel, Scale, Series, Style};
 use super::escape::{escape, markdown as markdown_text};
 use super::html::{number_cell, numbers, table};
 use crate::record::RangeRow;
-use crate::stats::suggest::{Combined, Method, Point, combine, headline, range, show, suggest};
+use crate::stats::suggest::{
+    Combined, Method, Point, combine, explosion, headline, range, show, smoothed_accuracy, suggest,
+};
 use crate::stats::{median, quantile};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -24,13 +26,18 @@ pub struct RangeTests {
 impl RangeTests {
     /// What the methods say over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
-        let point = |row: &RangeRow| Point {
-            rate: row.learning_rate,
-            loss: row.smoothed_loss,
-            accuracy: row.val_accuracy.filter(|accuracy| accuracy.is_finite()),
-        };
-        let of = |rows: &[RangeRow]| suggest(&rows.iter().map(point).collect::<Vec<_>>());
-        combine(&self.tests.iter().map(|(_, rows)| of(rows)).collect::<Vec<_>>())
+        let curves: Vec<Vec<Point>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
+        let mut combined = combine(&curves.iter().map(|points| suggest(points)).collect::<Vec<_>>());
+        // The loss of one seed may explode where another still learns.
+        let first = curves.iter().filter_map(|points| explosion(points)).min_by(|a, b| a.rate.total_cmp(&b.rate));
+        for one in &mut combined {
+            if let (Ok(answer), Some(explosion)) = (&one.answer, first)
+                && let Err(why) = explosion.allows(answer)
+            {
+                (one.answer, one.spread) = (Err(why), None);
+            }
+        }
+        combined
     }
 
     /// The rate against the iteration, and loss and accuracy against the rate, with the suggestions marked.
@@ -74,7 +81,21 @@ impl RangeTests {
 
     fn accuracy_panel(&self, suggestions: &[Combined]) -> Option<Panel> {
         let mut panel = Panel { x_scale: Scale::Log, ..Panel::new("Validation accuracy", "learning rate", "accuracy") };
-        panel.series = self.lines("validation accuracy", |row| Some((row.learning_rate, row.val_accuracy?)));
+        // The reasons speak of the median, so that is what is drawn; of a single test, the looks that it is made of lie behind it.
+        let single = self.tests.len() == 1;
+        for (test, rows) in &self.tests {
+            let looks: Vec<_> = rows.iter().filter_map(|row| Some((row.learning_rate, row.val_accuracy?))).collect();
+            let median = smoothed_accuracy(&curve(rows));
+            let name = |single_name: &str| if single { single_name.to_string() } else { test.clone() };
+            if median.is_empty() {
+                panel.series.push(Series::new(name("validation accuracy"), looks));
+                continue;
+            }
+            if single {
+                panel.series.push(Series { style: Style::Grey, ..Series::new("accuracy at each look", looks) });
+            }
+            panel.series.push(Series::new(name("median of the looks around"), median));
+        }
         panel.marks = marks(suggestions, &[Method::Plateau, Method::Base, Method::Max]);
         let seen: Vec<f64> = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).collect();
         let (low, high) = quantile(&seen, 0.0).zip(quantile(&seen, 1.0))?;
@@ -148,6 +169,16 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
     }
     let _ = writeln!(out, "\n{}", markdown_text(&verdict(suggestions).join(" ")));
     out
+}
+
+/// What the methods look at.
+fn curve(rows: &[RangeRow]) -> Vec<Point> {
+    let point = |row: &RangeRow| Point {
+        rate: row.learning_rate,
+        loss: row.smoothed_loss,
+        accuracy: row.val_accuracy.filter(|accuracy| accuracy.is_finite()),
+    };
+    rows.iter().map(point).collect()
 }
 
 /// Vertical lines for those of `methods` that have an answer.

@@ -13,8 +13,8 @@ pub enum Duration {
     Percent(f64),
 }
 
-/// Longer than any run, and still far from overflowing when steps are added up.
-const MOST_STEPS: f64 = (1_u64 << 48) as f64;
+/// No run, and no duration, is longer: far more than anyone trains, exact in f64, and far from overflowing when steps are added up.
+pub(super) const MOST_STEPS: u64 = 1 << 48;
 
 /// What a number without a suffix counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Duration {
             Self::Steps(steps) => steps,
             Self::Percent(percent) => percent * horizon as f64 / 100.0,
         };
-        steps.round().min(MOST_STEPS) as u64
+        steps.round().min(MOST_STEPS as f64) as u64
     }
 }
 

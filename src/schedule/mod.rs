@@ -27,7 +27,7 @@ mod spec;
 pub use arguments::{LISTS, universal};
 pub use duration::Duration;
 pub use inspect::warnings;
-pub use sequence::Schedule;
+pub use sequence::{Schedule, total_steps};
 pub use spec::Spec;
 
 use crate::spec::Entry;

@@ -1,6 +1,7 @@
 //! A spec built for a run: schedules one after the other, each behind its warm-up and on its own clock.
 
 use super::arguments::Arguments;
+use super::duration::MOST_STEPS;
 use super::{Clock, EpochMetrics, Formula, Metric, Rates, Setting, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -8,6 +9,17 @@ use serde_json::Value;
 
 /// Every step is checked in a run up to this long; in a longer one, as many that are evenly spread, and the end.
 const MOST_CHECKED: u64 = 10_000_000;
+
+/// T = epochs · S.
+///
+/// # Errors
+/// More steps than a clock counts.
+pub fn total_steps(epochs: u64, steps_per_epoch: u64) -> Result<u64, Usage> {
+    match epochs.checked_mul(steps_per_epoch) {
+        Some(steps) if steps <= MOST_STEPS => Ok(steps),
+        _ => usage!("a run has at most {MOST_STEPS} steps, got {epochs} epochs of {steps_per_epoch}"),
+    }
+}
 
 /// A schedule ready to be asked.
 #[derive(Debug, Clone)]
@@ -43,7 +55,7 @@ impl Schedule {
     /// A value out of its range, a sequence whose parts do not say how long they are, a rate that is negative or not finite
     /// anywhere in the run.
     pub fn build(spec: &Spec, setting: &Setting) -> Result<Self, Usage> {
-        let total_steps = setting.total_steps();
+        let total_steps = total_steps(setting.epochs, setting.steps_per_epoch)?;
         if total_steps == 0 {
             return usage!(
                 "a schedule needs a run of at least 1 step, got {} epochs of {} steps",
@@ -105,8 +117,7 @@ impl Schedule {
 
     /// Values that are each in their range can still overflow together, or fall below 0.
     fn refuse_bad_rates(&self, spec: &Spec) -> Result<(), Usage> {
-        let stride = (self.total_steps / MOST_CHECKED).max(1) as usize;
-        for t in (0..self.total_steps).step_by(stride).chain([self.total_steps - 1, self.total_steps]) {
+        for t in self.checked_steps(0) {
             let rate = self.at(t).learning_rate;
             if !(rate.is_finite() && rate >= 0.0) {
                 let part = &spec.parts()[self.position(t)];
@@ -117,6 +128,24 @@ impl Schedule {
             }
         }
         Ok(())
+    }
+
+    /// The steps from `from` on that are looked at: each of them, or many that are evenly spread, and the end.
+    fn checked_steps(&self, from: u64) -> impl Iterator<Item = u64> {
+        let stride = (self.total_steps / MOST_CHECKED).max(1) as usize;
+        (from..self.total_steps).step_by(stride).chain([self.total_steps - 1, self.total_steps])
+    }
+
+    /// The highest rate and the highest momentum from step `from` on, as far as they are known by now.
+    pub fn highest(&self, from: u64) -> Rates {
+        let zero = Rates::of(0.0);
+        self.checked_steps(from).map(|t| self.at(t)).fold(zero, |highest, rates| Rates {
+            learning_rate: highest.learning_rate.max(rates.learning_rate),
+            momentum: match (highest.momentum, rates.momentum) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                (a, b) => a.or(b),
+            },
+        })
     }
 
     /// A pure function of the clock (and, for `halve` and `plateau`, of what has been observed so far).

@@ -57,6 +57,27 @@ pub fn student_t_quantile(p: f64, degrees: u32) -> f64 {
     (f64::from(degrees).sqrt() * ((low + high) / 2.0).tan()).copysign(p - 0.5)
 }
 
+/// The `p`-quantile of the standard normal distribution, Φ⁻¹(p), 0 < p < 1: Wichura's algorithm AS 241 (PPND7), seven digits.
+pub fn normal_quantile(p: f64) -> f64 {
+    let q = p - 0.5;
+    if q.abs() <= 0.425 {
+        let r = 0.180_625 - q * q;
+        return q * (((5.910_937_472e1 * r + 1.592_911_320_2e2) * r + 5.043_427_146_1e1) * r + 3.387_132_717_9)
+            / (((6.718_756_360_0e1 * r + 7.875_775_766_4e1) * r + 1.789_516_946_9e1) * r + 1.0);
+    }
+    let r = (-p.min(1.0 - p).ln()).sqrt();
+    let tail = if r <= 5.0 {
+        let r = r - 1.6;
+        (((1.702_382_110_3e-1 * r + 1.306_728_481_6) * r + 2.756_815_390_0) * r + 1.423_437_277_7)
+            / ((1.202_113_297_5e-1 * r + 7.370_016_425_0e-1) * r + 1.0)
+    } else {
+        let r = r - 5.0;
+        (((1.733_720_399_7e-2 * r + 4.286_829_433_7e-1) * r + 3.081_226_386_0) * r + 6.657_905_115_0)
+            / ((1.225_820_263_5e-2 * r + 2.419_789_422_5e-1) * r + 1.0)
+    };
+    tail.copysign(q)
+}
+
 /// P(|T| < √ν · tan θ).
 fn student_t_central(theta: f64, degrees: u32) -> f64 {
     let (sin, cos) = theta.sin_cos();
@@ -193,6 +214,20 @@ mod tests {
                 near(student_t_quantile(p, degrees), quantile);
                 near(student_t_quantile(1.0 - p, degrees), -quantile);
             }
+        }
+    }
+
+    #[test]
+    fn normal_quantiles_are_those_of_scipy() {
+        for (p, quantile) in [
+            (0.5, 0.0),
+            (0.75, 0.674_489_750_196_081_7),
+            (0.975, 1.959_963_984_540_054),
+            (0.999, 3.090_232_306_167_813),
+            (1.0 - 1e-6, 4.753_424_308_817_088),
+            (1e-12, -7.034_483_825_269_02),
+        ] {
+            assert!((normal_quantile(p) - quantile).abs() < 1e-5, "{p}: {}", normal_quantile(p));
         }
     }
 

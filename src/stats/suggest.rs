@@ -15,7 +15,7 @@
 //! The loss is the smoothed one. Its first tenth is left out, because smoothing has only begun there, and its last five values, because they may
 //! be those of a network that has blown up (fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder leaves out).
 
-use super::{median, quantile};
+use super::{mean, median, normal_quantile, quantile};
 
 /// Values that are left out at the end.
 const END: usize = 5;
@@ -23,8 +23,21 @@ const END: usize = 5;
 const FEWEST: usize = 8;
 /// A smoothed loss that falls by a smaller share than this is noise.
 const FALL: f64 = 0.03;
-/// An accuracy that rises by less is noise: 3 points.
+/// An accuracy that rises by less is not worth a rate, however many images were looked at: 3 points. What a network that has learned nothing
+/// guesses right differs by as much.
 const RISE: f64 = 0.03;
+/// How often a rise is found, at most, where there is none.
+const FALSE_ALARMS: f64 = 0.01;
+/// More images than a validation set has.
+const MOST_IMAGES: u32 = 100_000;
+/// For what the standard deviation of the loss is estimated too small by.
+const DOUBT: f64 = 1.4;
+/// Looks scatter by less than a binomial share where the network hardly changes from one to the next, but not by less than a tenth.
+const ALIKE: f64 = 10.0;
+/// The loss has exploded where it is this many times what it was at first, or the lowest before.
+const EXPLODED: (f64, f64) = (2.0, 4.0);
+/// How far a suggested rate must be from one at which the loss explodes.
+const DISTANCE: f64 = 2.0;
 /// Shares of the rise of the accuracy: by which it has started, from which on it is at its best, and which a single look keeps unless the
 /// accuracy is ragged.
 const STARTED: f64 = 0.1;
@@ -113,7 +126,52 @@ pub fn suggest(points: &[Point]) -> Vec<Suggestion> {
         max,
         floor,
     ];
-    Method::ALL.into_iter().zip(answers).map(|(method, answer)| Suggestion { method, answer }).collect()
+    let explosion = explosion(&points);
+    let stands = |answer: Answer| match explosion {
+        Some(explosion) => explosion.allows(&answer).map(|()| answer),
+        None => Ok(answer),
+    };
+    let said = Method::ALL.into_iter().zip(answers);
+    said.map(|(method, answer)| Suggestion { method, answer: answer.and_then(stands) }).collect()
+}
+
+/// Where the loss explodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Explosion {
+    /// The first rate with an exploded loss.
+    pub rate: f64,
+    /// The rate that was tested before it.
+    before: f64,
+}
+
+impl Explosion {
+    /// # Errors
+    /// The rate of `answer` is that of the explosion, one that was tested right before it, or within a factor of 2 of it: the line says so.
+    pub fn allows(&self, answer: &Answer) -> Result<(), String> {
+        if answer.rate < self.before && answer.rate <= self.rate / DISTANCE {
+            return Ok(());
+        }
+        let (rate, at) = (show(answer.rate), show(self.rate));
+        Err(format!("{rate} is too near {at}, where the loss explodes; take more --steps, or a lower --max-lr"))
+    }
+}
+
+/// Where the loss of a test explodes on the way up; `None` where it does not.
+///
+/// The first loss that is not finite, is above twice the first ones (their median), or above four times the lowest so far. The loss is smoothed:
+/// by then that of the batch has exploded long since.
+pub fn explosion(points: &[Point]) -> Option<Explosion> {
+    let up = climb(points);
+    let first: Vec<f64> = up.iter().take(FEWEST.min(up.len() / 4).max(1)).map(|point| point.loss).collect();
+    let first = median(&first).filter(|first| first.is_finite()).unwrap_or(f64::INFINITY);
+    let mut lowest = f64::INFINITY;
+    let place = up.iter().position(|point| {
+        let limit = (EXPLODED.0 * first).min(EXPLODED.1 * lowest);
+        lowest = lowest.min(point.loss);
+        // Losses of 0 or below have no multiples.
+        !point.loss.is_finite() || (limit > 0.0 && point.loss > limit)
+    })?;
+    Some(Explosion { rate: up[place].rate, before: up[place.saturating_sub(1)].rate })
 }
 
 /// The part in which the rate climbs: all of it, or the first half of a cycle.
@@ -147,11 +205,24 @@ fn learned(rates: &[f64], losses: &[f64]) -> Result<(), String> {
     // The first loss is one of many noisy ones: the median of the first few tells where the fall begins.
     let first = median(&losses[..FEWEST.min(n / 4)]).unwrap_or(losses[0]);
     let fall = (first - lowest(losses)) / first.abs();
+    let between = || format!("between {} and {}: nothing was learned", show(rates[0]), show(rates[n - 1]));
     if fall.is_nan() || fall < FALL {
-        let (from, to) = (show(rates[0]), show(rates[n - 1]));
-        return Err(format!("the loss never falls by {} % between {from} and {to}: nothing was learned", FALL * 100.0));
+        return Err(format!("the loss never falls by {} % {}", FALL * 100.0, between()));
+    }
+    // The lowest of so many.
+    let deep = DOUBT * normal_quantile(1.0 - FALSE_ALARMS / n as f64);
+    if fall * first.abs() < deep * scatter(losses) {
+        return Err(format!("the loss falls by {:.1} %, no more than its noise, {}", fall * 100.0, between()));
     }
     Ok(())
+}
+
+/// The standard deviation of losses about their course, robustly: what those a twentieth of the test apart differ by, in the median, over what
+/// it is for independent normal ones of deviation 1, √2 · Φ⁻¹(3/4). Smoothed losses next to each other differ by less than their noise.
+fn scatter(losses: &[f64]) -> f64 {
+    let apart = (losses.len() / 20).max(1);
+    let differences: Vec<f64> = losses.windows(apart + 1).map(|window| (window[apart] - window[0]).abs()).collect();
+    median(&differences).unwrap_or(0.0) / (std::f64::consts::SQRT_2 * normal_quantile(0.75))
 }
 
 fn lowest(values: &[f64]) -> f64 {
@@ -248,6 +319,49 @@ fn reach(looks: usize) -> usize {
     (looks / 25).max(2)
 }
 
+/// By how much the accuracy rises by chance, at most, from one of these looks at `images` images to another.
+///
+/// ```text
+/// z · s · √2,   s = min(√(p·(1 − p)/n), 10·d),   z = Φ⁻¹(1 − 0.01 / (k·(k − 1)/2)),   k = ⌈looks / (2·reach + 1)⌉
+/// ```
+///
+/// p is the mean over the looks: what all of them have in common, if nothing is learned. √(p(1 − p)/n) is the standard deviation of a binomial
+/// share, two looks differ by √2 of it, and all pairs of the k stretches that the median is taken over are compared (Bonferroni). That looks
+/// within a stretch may be alike, as those of a network that hardly changes are, is allowed for: the median is not taken for less noisy than one
+/// of them. Where neighbouring looks scatter by far less than chance would have it, d = √(mean of (aᵢ₋₁ − 2aᵢ + aᵢ₊₁)²/6), it is
+/// not chance that moves them.
+fn noise(looks: &[f64], images: u32) -> f64 {
+    let n = looks.len();
+    let stretches = n.div_ceil(2 * reach(n) + 1).max(2) as f64;
+    let pairs = stretches * (stretches - 1.0) / 2.0;
+    let p = mean(looks).unwrap_or(0.5);
+    let binomial = (p * (1.0 - p) / f64::from(images)).sqrt();
+    let bends: Vec<f64> = looks.windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).powi(2) / 6.0).collect();
+    let scatter = mean(&bends).unwrap_or(0.0).sqrt();
+    normal_quantile(1.0 - FALSE_ALARMS / pairs) * binomial.min(ALIKE * scatter) * std::f64::consts::SQRT_2
+}
+
+/// How many images each look took: the least number of which every accuracy is a whole count. It divides the true number, so that noise is never
+/// taken for smaller than it is. `None` where they are no counts of up to 100,000 images.
+fn images(accuracies: &[f64]) -> Option<u32> {
+    let whole = |count: f64| (count - count.round()).abs() < 1e-8;
+    (1..=MOST_IMAGES).find(|&images| accuracies.iter().all(|accuracy| whole(accuracy * f64::from(images))))
+}
+
+/// The median of the accuracies around each look, against its rate: what the reasons speak of, where there are enough looks to speak of any.
+pub fn smoothed_accuracy(points: &[Point]) -> Vec<(f64, f64)> {
+    let looks = climb(points).iter().filter_map(|point| Some((point.rate, point.accuracy?)));
+    let (rates, raw): (Vec<f64>, Vec<f64>) = looks.unzip();
+    if raw.len() < FEWEST { Vec::new() } else { rates.into_iter().zip(medians(&raw)).collect() }
+}
+
+/// The median of the values around each.
+fn medians(raw: &[f64]) -> Vec<f64> {
+    let (n, reach) = (raw.len(), reach(raw.len()));
+    let around = |i: usize| &raw[i.saturating_sub(reach)..(i + reach + 1).min(n)];
+    (0..n).map(|i| median(around(i)).unwrap_or(f64::NAN)).collect()
+}
+
 /// The accuracy against the rate, and how it rises from its floor to its peak.
 struct Accuracy {
     rates: Vec<f64>,
@@ -271,15 +385,24 @@ impl Accuracy {
         if n < FEWEST {
             return Err(format!("{n} looks at the accuracy are too few, it takes {FEWEST}; lower --eval-every"));
         }
-        let reach = reach(n);
-        let around = |i: usize| &raw[i.saturating_sub(reach)..(i + reach + 1).min(n)];
-        let smooth: Vec<f64> = (0..n).map(|i| median(around(i)).unwrap_or(f64::NAN)).collect();
+        let smooth = medians(&raw);
         let highest = smooth.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let peak = smooth.iter().position(|&accuracy| accuracy == highest).unwrap_or(0);
         let floor = lowest(&smooth[..=peak]);
         let rise = highest - floor;
         if rise.is_nan() || rise < RISE {
             return Err(format!("the accuracy never rises by {} points: nothing was learned", RISE * 100.0));
+        }
+        if let Some(images) = images(&raw) {
+            let needed = noise(&raw, images);
+            if rise <= needed {
+                return Err(format!(
+                    "the accuracy rises by {:.1} points, and by chance by up to {:.1} among {n} looks at {images} images: nothing was \
+                     learned; take more --eval-images",
+                    rise * 100.0,
+                    needed * 100.0
+                ));
+            }
         }
         Ok(Self { rates, raw, smooth, peak, floor, rise })
     }
@@ -364,7 +487,7 @@ pub struct Combined {
     pub tests: usize,
 }
 
-/// The median of the answers of each method.
+/// The median of the answers of each method; none where fewer than half of the tests have one.
 pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
     let of = |method: Method| {
         let all: Vec<&Suggestion> = tests.iter().flatten().filter(|suggestion| suggestion.method == method).collect();
@@ -373,6 +496,10 @@ pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
         let (n, tests) = (answers.len(), all.len());
         let answer = match (answers.as_slice(), middle(&rates)) {
             ([only], _) if tests == 1 => Ok((*only).clone()),
+            (some, Some(_)) if some.len() * 2 < tests => {
+                let why = all.iter().find_map(|suggestion| suggestion.answer.as_ref().err());
+                Err(format!("only {n} of {tests} seeds have an answer; another: {}", why.map_or("", String::as_str)))
+            }
             (_, Some(rate)) => {
                 let nearest = answers.iter().min_by(|a, b| far(a.rate, rate).total_cmp(&far(b.rate, rate)));
                 let example = nearest.map_or("", |answer| answer.reason.as_str());
@@ -382,7 +509,7 @@ pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
                 Err(all.iter().find_map(|s| s.answer.as_ref().err()).cloned().unwrap_or_else(|| "no test".to_string()))
             }
         };
-        let spread = quantile(&rates, 0.0).zip(quantile(&rates, 1.0));
+        let spread = quantile(&rates, 0.0).zip(quantile(&rates, 1.0)).filter(|_| answer.is_ok());
         Combined { method, answer, spread, answers: n, tests }
     };
     Method::ALL.into_iter().map(of).collect()

@@ -1,10 +1,12 @@
 //! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
 
+use super::course::Course;
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
 use crate::engine::{self, DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
-use crate::optim::{Optimizer, OptimizerSpec};
+use crate::optim::{Float as _, Optimizer, OptimizerSpec, check_rate};
 use crate::schedule::{Schedule, Semantics, Setting, Spec};
+use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use serde::de::Error as _;
@@ -61,12 +63,48 @@ impl RunConfig {
         Schedule::build(&self.schedule, &setting)
     }
 
+    /// Finds numbers that are out of their range, or out of it once they are rounded to what training computes in.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check_numbers(&self) -> Result<(), Usage> {
+        check_rate::<f32>("lr", self.lr)?;
+        self.check_seeds(1)?;
+        if self.epochs == 0 {
+            return usage!("epochs must be at least 1, got 0");
+        }
+        for (name, share) in [("dropout", self.dropout), ("label-smoothing", self.label_smoothing)] {
+            if !(0.0..1.0).contains(&share) {
+                return usage!("{name} must be from 0 up to, not including, 1, got {share}");
+            }
+            if !f32::holds(share) || share as f32 >= 1.0 {
+                return usage!("{name} must be 0, or at least {:.2e} and below 1 as f32, got {share:e}", f32::NORMAL.0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that there are `count` seeds from this run's own on. TOML and JSON readers elsewhere have no larger whole numbers than i64's.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn check_seeds(&self, count: u64) -> Result<(), Usage> {
+        let (first, most) = (self.seed, i64::MAX.cast_unsigned());
+        if first > most {
+            return usage!("seed must be a whole number from 0 to {most}, got {first}");
+        }
+        match first.checked_add(count.saturating_sub(1)) {
+            Some(last) if last <= most => Ok(()),
+            _ => usage!("{count} seeds from {first} on go beyond {most}, the largest; take a smaller --seed"),
+        }
+    }
+
     /// Finds what is wrong whatever the images are.
     ///
     /// # Errors
     /// A schedule or an optimizer that cannot be; a device that this build is without or that does not answer.
     pub fn check(&self, steps_per_epoch: u64) -> Result<()> {
-        self.schedule(steps_per_epoch)?;
+        Course::of(self).check_rates(&self.schedule(steps_per_epoch)?, 0)?;
         Optimizer::<f32>::new(&self.optimizer, self.semantics)?;
         engine::check(self.engine, self.device)
     }

@@ -2,6 +2,7 @@
 
 use super::config::RunConfig;
 use super::number::short;
+use crate::optim::{Float as _, check_rate};
 use crate::schedule::{Clock, Rates, Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -63,22 +64,40 @@ impl Course {
     /// # Errors
     /// A rate that is not above 0.
     pub fn with_rate(&self, rate: f64, since: u64) -> Result<Self, Usage> {
-        if !(rate > 0.0 && rate.is_finite()) {
-            return usage!("lr must be a number above 0, got {rate}");
-        }
+        check_rate::<f32>("lr", rate)?;
         Ok(self.with_schedule("constant".parse()?, rate, since))
     }
 
     /// Every rate from here on times `factor`.
     ///
     /// # Errors
-    /// A factor that is not above 0, or that takes the scale out of the range of numbers.
+    /// A factor that is not above 0, or that takes the scale, or the base rate times it, out of the range of f32.
     pub fn with_scale(&self, factor: f64) -> Result<Self, Usage> {
         let scale = self.scale * factor;
         if !(factor > 0.0 && scale > 0.0 && scale.is_finite()) {
             return usage!("scale-lr must be a number above 0, got {factor} (on {})", short(self.scale));
         }
+        check_rate::<f32>("scale-lr x lr", scale * self.lr)?;
         Ok(Self { scale, ..self.clone() })
+    }
+
+    /// Checks that weights of f32 can be updated with the rates of `schedule`, which is that of this course, from step `from` on: they may decay
+    /// as far as they like, but the highest must be a normal number there.
+    ///
+    /// # Errors
+    /// It is too small to move any weight, or too large; a momentum that is 1 once it is rounded.
+    pub fn check_rates(&self, schedule: &Schedule, from: u64) -> Result<(), Usage> {
+        let Rates { learning_rate, momentum } = schedule.highest(from);
+        let rate = learning_rate * self.scale;
+        if !f32::holds(rate) {
+            return usage!("{self}: the highest rate of the run must be {}, got {rate:e}", f32::rule());
+        }
+        match momentum {
+            Some(momentum) if !f32::holds(momentum) || momentum as f32 >= 1.0 => {
+                usage!("{self}: momentum must be 0, or {} and below 1, got {momentum:?}", f32::rule())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A run of `epochs` epochs. The schedule ends where it did (`Reach::Hold`), or is the one of a run of that length (`Reach::Stretch`).
@@ -99,7 +118,8 @@ impl Course {
         let held = self.build(semantics, steps_per_epoch)?;
         let stretched = self.with_epochs(epochs, Reach::Stretch).build(semantics, steps_per_epoch)?;
         let steps = self.until.min(epochs) * steps_per_epoch;
-        Ok((0..steps).any(|t| held.at(t) != stretched.at(t)))
+        // Of a run that is longer than anyone trains, steps that are evenly spread.
+        Ok((0..steps).step_by((steps / 10_000_000).max(1) as usize).any(|t| held.at(t) != stretched.at(t)))
     }
 }
 

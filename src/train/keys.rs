@@ -5,6 +5,7 @@
 
 use super::control::{Control, Stop, Wish};
 use super::progress::Speaker;
+use crate::optim::check_rate;
 use indicatif::ProgressBar;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
@@ -206,9 +207,10 @@ impl Reader {
     fn enter(&mut self) {
         let typed = std::mem::take(&mut self.typed);
         self.show_typed();
-        match typed.parse() {
-            Ok(rate) if rate > 0.0 && f64::is_finite(rate) => self.control.wish(Wish::Rate(rate)),
-            _ => self.speaker.line(&format!("`{typed}` is no rate: it must be a number above 0")),
+        match typed.parse().map(|rate| (rate, check_rate::<f32>("lr", rate))) {
+            Ok((rate, Ok(()))) => self.control.wish(Wish::Rate(rate)),
+            Ok((_, Err(problem))) => self.speaker.line(&problem.to_string()),
+            Err(_) => self.speaker.line(&format!("`{typed}` is not a number")),
         }
     }
 }
@@ -235,7 +237,7 @@ mod tests {
     #[test]
     fn what_is_no_rate_and_arrow_keys_change_nothing() {
         let mut reader = reader(Keys::All);
-        for bytes in [&b"0\n"[..], b"1e999\n", b"1.2.3\n", b"\x1b[A", b"\n", b"x", b"e"] {
+        for bytes in [&b"0\n"[..], b"1e999\n", b"1e-46\n", b"1e39\n", b"1.2.3\n", b"\x1b[A", b"\n", b"x", b"e"] {
             reader.take(bytes);
         }
         assert_eq!(reader.control.wishes(), []);

@@ -80,6 +80,99 @@ fn numbers_out_of_range_are_refused_with_the_value_and_the_rule() {
 }
 
 #[test]
+fn a_number_that_is_another_one_in_f32_is_refused_with_its_rule() {
+    let normal = "from 1.18e-38 to 3.40e38 (a normal f32)";
+    for rate in ["1e-46", "1e-40", "1e39"] {
+        refuses(&train(&["--lr", rate]), 2, &["lr must be", normal, rate]);
+        refuses(&train(&["--optimizer", Box::leak(format!("sgd:lr={rate}").into_boxed_str())]), 2, &[normal, rate]);
+        let schedule = Box::leak(format!("constant:lr={rate}").into_boxed_str());
+        refuses(&train(&["--schedule", schedule]), 2, &["the highest rate of the run must be", normal, rate]);
+        let find = ["find", "--dataset", "synthetic", "--out", "run", "--min-lr", rate, "--max-lr", "1e200"];
+        refuses(&find, 2, &["min-lr must be", normal, rate]);
+    }
+    refuses(&["find", "--dataset", "synthetic", "--out", "run", "--max-lr", "1e39"], 2, &["max-lr must be", "1e39"]);
+    for schedule in ["one-cycle:max-lr=1e-46", "expr:1e-46", "piecewise:milestones=1,values=1e-46,1e-47"] {
+        refuses(&train(&["--schedule", schedule]), 2, &["the highest rate of the run", normal]);
+    }
+    for (optimizer, key) in [
+        ("adam:eps=1e-46", "eps"),
+        ("adamw:weight-decay=1e-46", "weight-decay"),
+        ("sgd:weight-decay=1e39", "weight-decay"),
+        ("sgd:momentum=1e-46", "momentum"),
+        ("rmsprop:rho=1e-46", "rho"),
+        ("adagrad:initial-accumulator=1e-46", "initial-accumulator"),
+        ("adadelta:eps=1e-40", "eps"),
+    ] {
+        refuses(&train(&["--optimizer", optimizer]), 2, &[key, normal]);
+        refuses(&["compare", "--dataset", "synthetic", "--entrants", optimizer, "--out", "x"], 2, &[key, normal]);
+    }
+    refuses(&train(&["--optimizer", "adam:beta2=0.99999999"]), 2, &["beta2 must be below 1 as f32", "0.99999999"]);
+    for flag in ["--dropout", "--label-smoothing"] {
+        for share in ["1e-46", "0.99999999"] {
+            refuses(&train(&[flag, share]), 2, &[&flag[2..], "below 1 as f32"]);
+        }
+    }
+    let cycle = "one-cycle:max-lr=0.1,max-momentum=0.99999999";
+    refuses(&train(&["--momentum", "0.9", "--schedule", cycle]), 2, &["momentum must be", "below 1"]);
+}
+
+#[test]
+fn rates_may_decay_to_what_f32_cannot_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--schedule", "exponential:decay-rate=1e-30,decay-steps=1", "--epochs", "2", "--log-steps"];
+    lrsched(&folder).args(train(&[])).args(flags).assert().success();
+    let steps = fs::read_to_string(folder.path().join("run/steps.csv")).unwrap();
+    assert!(steps.lines().any(|line| line.contains("e-61")), "{steps}");
+}
+
+#[test]
+fn more_steps_than_a_clock_counts_are_refused_and_never_wrap_around() {
+    for epochs in ["9223372036854775809", "18446744073709551615", "281474976710657"] {
+        let parts = ["a run has at most 281474976710656 steps", epochs];
+        refuses(&train(&["--epochs", epochs]), 2, &parts);
+        refuses(&["compare", "--dataset", "synthetic", "--epochs", epochs, "--out", "x"], 2, &parts);
+        refuses(&["show", "constant", "--epochs", epochs], 2, &["epochs x steps-per-epoch must be at most"]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    lrsched(&folder).args(train(&["--epochs", "1"])).assert().success();
+    for reach in ["--hold", "--stretch"] {
+        let resume = ["resume", "run", "--epochs", "9223372036854775809", reach];
+        refuses_in(&folder, &resume, 2, &["a run has at most 281474976710656 steps"]);
+    }
+}
+
+#[test]
+fn seeds_beyond_the_largest_are_refused_by_each_command_that_counts_them_up() {
+    let last = i64::MAX.to_string();
+    for command in ["compare", "find"] {
+        let flags = ["--dataset", "synthetic", "--out", "x", "--seed", &last, "--seeds", "2"];
+        refuses(&[&[command], &flags[..]].concat(), 2, &["2 seeds from 9223372036854775807 on", "the largest"]);
+    }
+    refuses(&train(&["--seed", "9223372036854775808"]), 2, &["seed must be", &last, "9223372036854775808"]);
+}
+
+#[test]
+fn rates_that_f32_cannot_hold_are_refused_on_resume_too() {
+    let folder = tempfile::tempdir().unwrap();
+    lrsched(&folder).args(train(&["--epochs", "1"])).assert().success();
+    for flags in [
+        &["--lr", "1e-46"][..],
+        &["--scale-lr", "1e-45"],
+        &["--scale-lr", "1e40"],
+        &["--schedule", "constant:lr=1e-46"],
+    ] {
+        let arguments = [&["resume", "run", "--epochs", "2"], flags].concat();
+        refuses_in(&folder, &arguments, 2, &["from 1.18e-38 to 3.40e38"]);
+    }
+}
+
+#[test]
+fn a_bench_that_no_memory_holds_is_refused() {
+    refuses(&["bench", "--batch-size", "18446744073709551615"], 2, &["batch-size", "65536"]);
+    refuses(&["bench", "--steps", "18446744073709551615"], 2, &["steps", "1000000"]);
+}
+
+#[test]
 fn an_empty_out_is_refused_and_touches_nothing() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("metrics.csv"), "mine").unwrap();

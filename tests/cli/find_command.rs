@@ -144,6 +144,83 @@ fn where_nothing_is_learned_every_method_says_why_and_the_exit_code_is_4() {
 }
 
 #[test]
+fn guessing_is_not_learning_for_any_seed_and_leaves_no_command_to_paste() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        ["--train-limit", "64", "--validation", "60", "--batch-size", "16", "--eval-images", "50", "--steps", "14"];
+    for seeds in [&["--seed", "0"][..], &["--seed", "1"], &["--seeds", "2"]] {
+        let command =
+            [&["find", "--dataset", "synthetic", "--out", "test", "--force", "--progress", "none"], &flags[..], seeds];
+        let output = lrsched(&folder).args(command.concat()).output().unwrap();
+        let stdout = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(4), "{seeds:?}: {stdout}");
+        assert!(!stdout.contains("lrsched train") && stdout.contains("No method can suggest a rate"), "{stdout}");
+        let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+        assert!(info["suggested_lr"].is_null());
+        let output = lrsched(&folder).args(command.concat()).arg("--json").output().unwrap();
+        let last: serde_json::Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+        assert_eq!((&last["commands"], &last["suggested_lr"]), (&serde_json::json!([]), &serde_json::Value::Null));
+        lrsched(&folder).args(["report", "test", "--md"]).assert().success();
+        assert!(read(&folder, "report.md").contains("No method can suggest a rate"));
+    }
+}
+
+#[test]
+fn no_rate_at_which_the_loss_explodes_is_suggested() {
+    let folder = tempfile::tempdir().unwrap();
+    for seeds in ["1", "2"] {
+        let flags = ["--steps", "40", "--max-lr", "1e30", "--seeds", seeds, "--force"];
+        find(&folder, &flags);
+        let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+        let files =
+            if seeds == "1" { vec!["test/range.csv"] } else { vec!["test/seed-0/range.csv", "test/seed-1/range.csv"] };
+        for file in files {
+            let rows = rows(&folder, file);
+            let (rates, losses) = (column(&rows, 1), column(&rows, 4));
+            let place = losses.iter().position(|loss| !(*loss < 2.0 * losses[0])).unwrap();
+            for one in info["suggestions"].as_array().unwrap().iter().filter_map(|one| one["rate"].as_f64()) {
+                assert!(one < rates[place - 1], "{one} is next to {}, with a loss of {}", rates[place], losses[place]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_curve_that_the_reasons_speak_of_is_the_one_that_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &[&QUICK[..], &["--max-lr", "0.1", "--momentum", "0.9"]].concat());
+    assert!(output.status.success());
+    let rows = rows(&folder, "test/range.csv");
+    let looks: Vec<f64> = rows.iter().filter_map(|row| row[5].parse().ok()).collect();
+    let median = |i: usize| {
+        let mut around = looks[i.saturating_sub(2)..(i + 3).min(looks.len())].to_vec();
+        around.sort_by(f64::total_cmp);
+        f64::midpoint(around[(around.len() - 1) / 2], around[around.len() / 2])
+    };
+    lrsched(&folder).args(["report", "test"]).assert().success();
+    let html = read(&folder, "report.html");
+    let data = html.split("id=data>").nth(1).unwrap().split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let chart = data["charts"].as_array().unwrap().iter().find(|chart| chart["ylabel"] == "accuracy").unwrap();
+    let line =
+        |name: &str| chart["series"].as_array().unwrap().iter().find(|line| line["name"] == name).unwrap().clone();
+    let drawn: Vec<f64> =
+        line("median of the looks around")["y"].as_array().unwrap().iter().map(|y| y.as_f64().unwrap()).collect();
+    assert_eq!(drawn.len(), looks.len());
+    assert!(drawn.iter().enumerate().all(|(i, y)| (y - median(i)).abs() < 1e-4), "{drawn:?}");
+    assert_eq!(line("accuracy at each look")["y"].as_array().unwrap().len(), looks.len());
+    // `0.9 of 0.0086, where the accuracy starts to fall, at 41.0 %`: the height of the line there.
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    let max = info["suggestions"].as_array().unwrap().iter().find(|one| one["method"] == "Smith's max").unwrap();
+    if let Some(rate) = max["rate"].as_f64() {
+        let x = line("median of the looks around")["x"].clone();
+        let place = x.as_array().unwrap().iter().position(|x| (x.as_f64().unwrap() / (rate / 0.9) - 1.0).abs() < 1e-3);
+        let height = format!("at {:.1} %", median(place.unwrap()) * 100.0);
+        assert!(max["reason"].as_str().unwrap().ends_with(&height), "{max} {height}");
+    }
+}
+
+#[test]
 fn several_seeds_have_a_table_each_and_the_median_and_the_spread_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let output =

@@ -164,3 +164,59 @@ fn a_missing_or_cut_metrics_file_costs_its_line_only() {
     assert!(read.complaints.iter().any(|line| line.contains("row 4 is cut")), "{:?}", read.complaints);
     assert_eq!(read.figure.panels.len(), 5);
 }
+
+#[test]
+fn rates_are_drawn_step_by_step_from_the_schedule_and_where_rows_say_otherwise_from_them() {
+    let folder = tempfile::tempdir().unwrap();
+    write_comparison(folder.path());
+    // One run as it is: two epochs of 391 steps of one-cycle, which an epoch's last rate says nothing of.
+    let spec = "one-cycle:max-lr=0.4";
+    let mut only = row("sgd", spec, 0, Some(0.8), Status::Finished);
+    only.epochs = 2;
+    let setting = lrsched::schedule::Setting::new(0.1, 2, 391);
+    let schedule = lrsched::schedule::Schedule::build(&spec.parse().unwrap(), &setting).unwrap();
+    let path = folder.path().join("runs").join(&only.run).join("metrics.csv");
+    let mut metrics: Vec<EpochRow> = lrsched::record::read_rows(&path).unwrap();
+    metrics.truncate(2);
+    metrics.iter_mut().for_each(|row| row.learning_rate = schedule.at(row.step - 1).learning_rate);
+    write_rows(&path, &metrics).unwrap();
+    write_rows(&folder.path().join("comparison.csv"), &[only, row("adam", "constant", 0, None, Status::Finished)])
+        .unwrap();
+    let read = comparison::read(folder.path(), "").unwrap();
+    let rates = |name: &str| {
+        read.figure.panels[0].series.iter().find(|series| series.name.starts_with(name)).unwrap().points.clone()
+    };
+    let drawn = rates("sgd/one-cycle");
+    let peak = drawn.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    assert!(
+        (peak.1 - 0.4).abs() < 1e-3 && (0.5..0.7).contains(&peak.0),
+        "the peak is within the first epoch: {peak:?}"
+    );
+    // What its rows show is no constant rate: a staircase of what they say.
+    assert_eq!(rates("adam/constant")[..4], [(0.0, 0.001), (1.0, 0.001), (1.0, 0.0005), (2.0, 0.0005)]);
+}
+
+#[test]
+fn a_band_is_not_cut_at_the_edge_of_a_panel_that_cuts_off_a_loss_that_explodes() {
+    let folder = tempfile::tempdir().unwrap();
+    write_comparison(folder.path());
+    // Seeds that lie far apart beside a run whose loss shoots up.
+    for (run, losses) in [
+        ("sgd-one-cycle-0", [2.0, 1.0, 0.2, 0.1]),
+        ("sgd-one-cycle-1", [3.5, 3.0, 2.5, 2.0]),
+        ("adam-constant-0", [2.0, 2.0, 2.0, 900.0]),
+    ] {
+        let path = folder.path().join("runs").join(run).join("metrics.csv");
+        let mut metrics: Vec<EpochRow> = lrsched::record::read_rows(&path).unwrap();
+        metrics.iter_mut().zip(losses).for_each(|(row, loss)| row.loss = loss);
+        write_rows(&path, &metrics).unwrap();
+    }
+    let read = comparison::read(folder.path(), "").unwrap();
+    let panel = &read.figure.panels[1];
+    let (low, high) = panel.y_range.expect("900 is cut off");
+    assert!(high < 100.0);
+    let bands = panel.series.iter().flat_map(|series| &series.band);
+    for (epoch, lower, upper) in bands {
+        assert!(low <= *lower && *upper <= high, "epoch {epoch}: {lower} to {upper} in {low} to {high}");
+    }
+}

@@ -195,3 +195,33 @@ fn help_schedules_lists_every_schedule_with_its_formula() {
         assert!(text.contains(entry.formula), "{}", entry.name);
     }
 }
+
+#[test]
+fn a_log_axis_shows_a_decay_that_a_linear_one_hides_and_says_what_has_no_place_on_it() {
+    let decay = ["exponential:decay-rate=0.9", "--epochs", "70", "--steps-per-epoch", "2"];
+    // The line in braille, row by row from the top: how many of its columns have dots in the lowest row.
+    let lowest = |flags: &[&str]| {
+        let (chart, said) = show(&[&decay[..], flags].concat());
+        assert_eq!(said, "");
+        let rows: Vec<&str> = chart.lines().filter(|line| line.contains(['│', '┤'])).collect();
+        rows.last().unwrap().chars().filter(|c| ('\u{2801}'..='\u{28ff}').contains(c)).count()
+    };
+    assert!(
+        lowest(&[]) > 25 && lowest(&["--y-scale", "log"]) < 15,
+        "{} {}",
+        lowest(&[]),
+        lowest(&["--y-scale", "log"])
+    );
+    let (_, said) = show(&["cosine", "linear", "--epochs", "4", "--y-scale", "log"]);
+    assert_eq!(said.lines().filter(|line| line.contains("lower edge of the log axis")).count(), 1, "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["show", "cosine", "step"][..], &["diff", "step"]] {
+        let file = folder.path().join("a.svg");
+        let (_, error, code) = lrsched(&[command, &["--y-scale", "log", "-o", file.to_str().unwrap()]].concat());
+        assert_eq!(code, 0, "{error}");
+        assert!(std::fs::read_to_string(&file).unwrap().contains("0.1"));
+        let (_, error, code) = lrsched(&[command, &["--y-scale", "lgo"]].concat());
+        assert!(code == 2 && error.contains("y-scale must be linear or log, got `lgo`"), "{error}");
+    }
+    assert!(lrsched(&["show", "--help"]).0.contains("--y-scale <KIND>"));
+}

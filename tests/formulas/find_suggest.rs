@@ -308,3 +308,120 @@ fn the_headline_is_the_plateau_or_the_next_method_that_answers() {
     assert_eq!(first([None, None, None, None, Some(0.1), Some(0.9), Some(0.2)]), None);
     assert_eq!(headline(&[]), None);
 }
+
+/// A share of `images` that are right with probability `p`; the same for the same `state`.
+fn share(state: &mut u64, images: u32, p: f64) -> f64 {
+    let mut right = 0_u32;
+    for _ in 0..images {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        right += u32::from(((*state >> 11) as f64) < p * (1_u64 << 53) as f64);
+    }
+    f64::from(right) / f64::from(images)
+}
+
+/// A test of `looks` looks, whose loss never falls, with the accuracy of each.
+fn seen(looks: usize, mut accuracy: impl FnMut(usize) -> f64) -> Curve {
+    let point = |i: usize| {
+        let rate = 10_f64.powf(-5.0 + 6.0 * i as f64 / (looks - 1) as f64);
+        Point { rate, loss: 2.3, accuracy: Some(accuracy(i)) }
+    };
+    (0..looks).map(point).collect()
+}
+
+#[test]
+fn guessing_is_seldom_taken_for_learning_whatever_the_number_of_images_and_looks() {
+    for (images, looks, trials) in [(50, 14, 400), (50, 100, 200), (100, 31, 200), (500, 100, 60), (5000, 40, 20)] {
+        // Looks of their own, and a network that answers alike for as many looks as the median is taken over.
+        for alike in [1, 2 * (looks / 25).max(2) + 1] {
+            let mut state = 7;
+            let mut alarms = 0;
+            for _ in 0..trials {
+                let mut accuracy = 0.0;
+                let points = seen(looks, |i| {
+                    if i % alike == 0 {
+                        accuracy = share(&mut state, images, 0.1);
+                    }
+                    accuracy
+                });
+                alarms +=
+                    usize::from([Method::Plateau, Method::Base, Method::Max].iter().any(|m| of(&points, *m).is_ok()));
+            }
+            assert!(alarms * 50 <= trials, "{images} images, {looks} looks, {alike} alike: {alarms} of {trials}");
+        }
+    }
+}
+
+#[test]
+fn a_network_that_learns_is_seen_to_through_the_noise_of_few_images() {
+    for (images, looks, to) in [(50, 31, 0.6), (100, 100, 0.5), (500, 100, 0.25), (5000, 100, 0.15)] {
+        for seed in 1..20 {
+            let mut state = seed;
+            let points = seen(looks, |i| {
+                let x = i as f64 / looks as f64;
+                let right =
+                    0.1 + (to - 0.1) * ((x - 0.3) / 0.3).clamp(0.0, 1.0) * (1.0 - (x - 0.8) / 0.1).clamp(0.0, 1.0);
+                share(&mut state, images, right)
+            });
+            let rate = of(&points, Method::Plateau).unwrap_or_else(|why| panic!("{images} images: {why}")).rate;
+            assert!((3e-3..1.0).contains(&rate), "{images} images: {rate}");
+        }
+    }
+}
+
+#[test]
+fn a_rise_that_chance_explains_is_told_with_what_chance_does() {
+    let counts = [5, 4, 3, 5, 6, 4, 5, 8, 7, 8, 6, 8, 5, 4];
+    let why = of(&seen(14, |i| f64::from(counts[i]) / 50.0), Method::Plateau).unwrap_err();
+    assert!(why.contains("by chance") && why.contains("50 images") && why.contains("nothing was learned"), "{why}");
+}
+
+#[test]
+fn a_loss_that_falls_by_no_more_than_its_noise_has_no_valley() {
+    let mut state = 3;
+    for _ in 0..50 {
+        let points = seen(100, |_| 0.1);
+        // A deviation of 5 % at each iteration: the lowest of a hundred is far below the first few.
+        let noisy = points.iter().map(|point| Point { loss: 4.0 * share(&mut state, 400, 0.5), ..*point });
+        let noisy: Curve = noisy.collect();
+        for method in [Method::Valley, Method::Steepest, Method::Minimum] {
+            assert!(of(&noisy, method).unwrap_err().contains("nothing was learned"), "{method:?}");
+        }
+    }
+}
+
+#[test]
+fn no_rate_is_suggested_at_or_next_to_one_where_the_loss_explodes() {
+    for steps in [14, 40, 100, 400] {
+        for exploding in [0.3, 0.5, 0.7, 0.95] {
+            let e = (steps as f64 * exploding) as usize;
+            // It learns, ever better, until it explodes.
+            let points: Curve = (0..steps)
+                .map(|i| {
+                    let x = i as f64 / e as f64;
+                    let (loss, accuracy) = if i < e { (2.3 - 1.2 * x, 0.1 + 0.6 * x) } else { (1731.0, 0.1) };
+                    Point { rate: 10_f64.powf(-5.0 + 35.0 * i as f64 / steps as f64), loss, accuracy: Some(accuracy) }
+                })
+                .collect();
+            for Suggestion { method, answer } in suggest(&points) {
+                if let Ok(answer) = answer {
+                    let (before, at) = (points[e - 1].rate, points[e].rate);
+                    assert!(
+                        answer.rate < before && answer.rate <= at / 2.0,
+                        "{steps} {exploding} {method:?}: {answer:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn where_most_seeds_learn_nothing_the_others_suggest_nothing() {
+    let learned = |rate| said([Some(rate); 7]);
+    let nothing = || said([None; 7]);
+    let minority = combine(&[learned(0.1), nothing(), nothing()]);
+    assert_eq!(headline(&minority), None);
+    let why = one(&minority, Method::Plateau).answer.clone().unwrap_err();
+    assert!(why.contains("only 1 of 3 seeds") && why.contains("no looks at all"), "{why}");
+    near(headline(&combine(&[learned(0.1), learned(0.1), nothing()])).unwrap().1, 0.1);
+}

@@ -46,6 +46,14 @@ fn the_order_of_the_options_and_a_switch_that_is_off_do_not_matter() {
 }
 
 #[test]
+fn an_option_that_vanishes_in_f32_is_refused_there_and_works_in_f64() {
+    let spec = spec("adam:eps=1e-46");
+    let error = Optimizer::<f32>::new(&spec, Semantics::Native).err().unwrap().to_string();
+    assert_eq!(error, "adam: eps must be from 1.18e-38 to 3.40e38 (a normal f32), got 1e-46");
+    assert!(Optimizer::<f64>::new(&spec, Semantics::Native).is_ok());
+}
+
+#[test]
 fn a_spec_in_a_config_file_is_a_string() {
     let spec = spec("adam:beta1=0.8");
     assert_eq!(serde_json::to_string(&spec).unwrap(), "\"adam:beta1=0.8\"");

@@ -139,3 +139,63 @@ fn a_picture_replaces_the_one_before_and_leaves_no_other_file() {
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 2);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), figure.svg().unwrap());
 }
+
+/// The lines of a colour in an SVG: the ends of their pieces, left to right, in CSS pixels.
+fn pieces(svg: &str, colour: &str) -> Vec<Vec<(f64, f64)>> {
+    let lines = svg
+        .lines()
+        .filter(|line| line.starts_with("<polyline") && line.contains(colour) && line.contains("stroke-width=\"18\""));
+    let points = |line: &str| -> Vec<(f64, f64)> {
+        let numbers: Vec<f64> =
+            attribute(line, "points").split([',', ' ']).filter_map(|n| n.parse::<f64>().ok()).collect();
+        numbers.chunks(2).map(|pair| (pair[0] / 10.0, pair[1] / 10.0)).collect()
+    };
+    lines.map(points).collect()
+}
+
+#[test]
+fn of_lines_that_lie_on_each_other_none_hides_another() {
+    let stairs = vec![(0.0, 0.4), (5.0, 0.4), (5.0, 0.2), (10.0, 0.2)];
+    // The third leaves the others halfway.
+    let lines = [stairs.clone(), stairs, vec![(0.0, 0.4), (10.0, 0.4)]];
+    let series = lines.into_iter().zip(["one", "two", "three"]).map(|(points, name)| Series::new(name, points));
+    let panel = Panel { series: series.collect(), ..Panel::new("", "epoch", "learning rate") };
+    let (_, svg, _) = draw(&Figure::new("", vec![panel]));
+    let colours = ["#0072B2", "#D55E00", "#009E73"];
+    let drawn = colours.map(|colour| pieces(&svg, colour));
+    let covered = |x: f64| -> Vec<usize> {
+        let over = |piece: &Vec<(f64, f64)>| piece.first().unwrap().0 < x && x < piece.last().unwrap().0;
+        (0..3).filter(|&i| drawn[i].iter().any(over)).collect()
+    };
+    let (left, right) = (drawn.iter().flatten().flatten())
+        .fold((f64::INFINITY, 0.0_f64), |(left, right), point| (left.min(point.0), right.max(point.0)));
+    let mut seen = [0; 3];
+    let (mut alone, mut all) = (0, 0);
+    for i in 1..400 {
+        let x = left + (right - left) * f64::from(i) / 400.0;
+        let here = covered(x);
+        assert!(!here.is_empty() || i % 400 == 200, "a gap at {x}");
+        here.iter().for_each(|&i| seen[i] += 1);
+        // The first half is all three in turns; in the second the third has its own way.
+        if i < 195 {
+            alone += usize::from(here.len() == 1)
+        } else if i > 205 {
+            all += usize::from(here.contains(&2))
+        }
+    }
+    assert!(alone > 180 && all > 185, "{alone} {all}");
+    assert!(seen.iter().all(|count| *count > 100), "each is seen: {seen:?}");
+}
+
+#[test]
+fn a_line_that_lies_on_no_other_is_drawn_in_one_piece() {
+    let line = |name: &str, from: f64, to: f64| Series::new(name, vec![(0.0, from), (10.0, to)]);
+    // They cross once.
+    let series = vec![line("up", 0.0, 1.0), line("down", 1.0, 0.0)];
+    let panel = Panel { series, ..Panel::new("", "epoch", "accuracy") };
+    let (_, svg, _) = draw(&Figure::new("", vec![panel]));
+    for colour in ["#0072B2", "#D55E00"] {
+        // And its sample in the legend.
+        assert_eq!(pieces(&svg, colour).len(), 2, "{svg}");
+    }
+}

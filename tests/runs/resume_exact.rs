@@ -167,7 +167,7 @@ fn a_run_that_dies_within_every_epoch_keeps_its_interval_of_checkpoints_and_come
         run(command).status.code().is_none()
     };
     assert!(killed(train(folder.path(), "run", &flags)));
-    let info = resume_common::json(&folder.path().join("run/run.json"));
+    let info = crate::resume_common::json(&folder.path().join("run/run.json"));
     assert_eq!(info["checkpoint_every"], "1st", "{info}");
     assert!(info["kernels"].is_string(), "{info}");
     let deaths = (0..60).take_while(|_| killed(resume(folder.path(), "run", &[]))).count();
@@ -177,7 +177,7 @@ fn a_run_that_dies_within_every_epoch_keeps_its_interval_of_checkpoints_and_come
     let mut command = resume(folder.path(), "run", &["--epochs", "8", "--checkpoint-every", "3st", "--threads", "1"]);
     command.env("LRSCHED_STOP_AT", "mid-row:1");
     assert!(run(command).status.code().is_none());
-    let info = resume_common::json(&folder.path().join("run/run.json"));
+    let info = crate::resume_common::json(&folder.path().join("run/run.json"));
     assert_eq!((&info["checkpoint_every"], &info["threads"]), (&"3st".into(), &1.into()), "{info}");
     assert_eq!(info["changes"][0]["setting"], "epochs", "{info}");
 }

@@ -62,16 +62,23 @@
     };
     const all = function* (list, pick) { for (const s of list) for (const v of pick(s)) yield v; };
 
+    // A value and the ends of its band.
+    const heights = (s) => (s.s ? [...s.y, ...s.y.flatMap((v, k) => (v === null || s.s[k] === null ? [] : [v - s.s[k], v + s.s[k]]))] : s.y);
+
     const layout = () => {
       const width = base.clientWidth, height = base.clientHeight, list = shown();
-      let [low, high] = range(all(list, (s) => s.y), false), log = false;
+      let [low, high] = range(all(list, heights), false), log = false;
       if (spec.kind === "rate") {
         const [least, most] = range(all(list, (s) => s.y), true);
         if (least < most / 20) { log = true; low = Math.max(least, most * 1e-5) / 1.3; high = most * 1.3; }
       } else if (spec.kind === "loss") {
         const sorted = [...all(list, (s) => s.y)].filter((v) => v !== null).sort((a, b) => a - b);
         const most = sorted[Math.floor((sorted.length - 1) * 0.9)];
-        if (high > 2 * most) high = most * 1.5;
+        if (sorted[sorted.length - 1] > 2 * most) {
+          // The bands of what is not cut off are not cut either.
+          high = most * 1.5;
+          for (const s of list) if (s.s) s.y.forEach((v, k) => { if (v !== null && v <= most && s.s[k] !== null) high = Math.max(high, v + s.s[k]); });
+        }
       }
       if (!log && high > low) { const room = (high - low) * 0.04; low = low >= 0 ? Math.max(0, low - room) : low - room; high += room; }
       // The labels of marks stand above the lines.
@@ -83,6 +90,49 @@
       context.font = "11px system-ui, sans-serif";
       const left = Math.max(...labels.map((v) => context.measureText(number(v)).width), 10) + 12;
       return { width, height, left, list, y, labels, x: axis(x0, x1, spec.logx, left, width - 10) };
+    };
+
+    // Places of a line; null is a gap.
+    const places = (s, v) => s.y.map((value, k) => { const at = [v.x.place(xs(s)[k]), v.y.place(value)]; return Number.isFinite(at[0] + at[1]) ? at : null; });
+
+    // Whether a line passes within a pixel of a place; its places go from left to right.
+    const passes = (line, [px, py]) => {
+      let a = 0, b = line.length;
+      while (a < b) { const m = (a + b) >> 1; let k = m; while (k < b && !line[k]) k++; if (k < b && line[k][0] < px - 0.6) a = k + 1; else b = m; }
+      for (let k = Math.max(a, 1); k < line.length; k++) {
+        const p = line[k - 1], q = line[k];
+        if (!p || !q) continue;
+        if (p[0] > px + 0.6) return false;
+        const height = (x) => p[1] + Math.min(1, Math.max(0, (x - p[0]) / (q[0] - p[0]))) * (q[1] - p[1]);
+        const [up, down] = q[0] > p[0] ? [height(px - 0.6), height(px + 0.6)] : [p[1], q[1]];
+        if (q[0] >= px - 0.6 && Math.min(up, down) - 1 <= py && py <= Math.max(up, down) + 1) return true;
+      }
+      return false;
+    };
+
+    // Where lines lie on each other, each shows in its turn, so that none hides another.
+    const TURN = 12;
+    const turns = (context, own, lines) => {
+      const draws = (p, q) => {
+        const middle = [(p[0] + q[0]) / 2, (p[1] + q[1]) / 2];
+        const along = lines.filter((line, i) => i === own || [p, middle, q].every((at) => passes(line, at)));
+        return Math.floor(middle[0] / TURN) % along.length === along.indexOf(lines[own]);
+      };
+      context.beginPath();
+      let pen = false;
+      lines[own].forEach((q, k) => {
+        const p = k ? lines[own][k - 1] : null;
+        if (!q) { pen = false; return; }
+        if (!p) { pen = false; if (!lines[own][k + 1]) { context.moveTo(...q); context.arc(...q, 1.2, 0, 7); } return; }
+        let from = p;
+        for (let t = Math.floor(p[0] / TURN) + 1; ; t++) {
+          const end = t * TURN < q[0] ? [t * TURN, p[1] + ((t * TURN - p[0]) / (q[0] - p[0])) * (q[1] - p[1])] : q;
+          if (draws(from, end)) { if (!pen) context.moveTo(...from); context.lineTo(...end); pen = true; } else pen = false;
+          from = end;
+          if (end === q) break;
+        }
+      });
+      context.stroke();
     };
 
     const path = (context, s, v) => {
@@ -185,11 +235,12 @@
         band(context, s, v, bands.length > 6 ? 0.07 : 0.16);
       }
       context.lineJoin = "round";
+      const lines = spec.shared ? v.list.map((s) => places(s, v)) : [];
       for (const s of [...v.list].reverse()) {
         context.strokeStyle = colour(s.i);
         context.lineWidth = s.i < 0 ? 0.8 : v.list.length > 40 ? 1 : 1.7;
         context.setLineDash(dash(s.i));
-        path(context, s, v);
+        if (lines.length > 1) turns(context, v.list.indexOf(s), lines); else path(context, s, v);
       }
       marks(context, v, soft);
       context.restore();
@@ -241,7 +292,7 @@
       context.beginPath(); context.arc(px, py, 4.5, 0, 7); context.fill();
       const spread = s.s && s.s[k] !== null ? " ± " + number(s.s[k]) : "";
       const n = s.n ? " (n = " + s.n + ")" : "";
-      const changed = marked().filter((m) => m.i === s.i && m.x === xs(s)[k]).map((m) => make("div", {}, m.label));
+      const changed = marked().filter((m) => m.i === s.i && m.x === (s.x ? Math.floor(xs(s)[k]) : xs(s)[k])).map((m) => make("div", {}, m.label));
       tip.replaceChildren(make("b", {}, s.name), `${spec.xlabel} ${number(xs(s)[k])}: ${spec.ylabel} ${number(s.y[k])}${spread}${n}`, ...changed);
       const box = base.getBoundingClientRect(), page = document.documentElement.clientWidth;
       const x = box.left + px + 14, flip = x + tip.offsetWidth > page - 8;
@@ -279,8 +330,22 @@
       if (!details.open || details.querySelector("table")) return;
       const head = make("tr", {}, make("th", { scope: "col" }, spec.xlabel), ...spec.series.map((s) => make("th", { scope: "col" }, s.name)));
       // Of tests that ended at different rates the longest has them all.
-      const x = spec.x || spec.series.map(xs).reduce((a, b) => (b.length > a.length ? b : a), []);
       const body = make("tbody");
+      if (spec.kind === "rate") {
+        // Each line has places of its own: what it is at all of them, from the last one on that it has.
+        const all = [...new Set(spec.series.flatMap(xs))].sort((a, b) => a - b);
+        const next = spec.series.map(() => 0);
+        for (const value of all) {
+          const cells = spec.series.map((s, i) => {
+            while (next[i] < s.x.length && s.x[next[i]] <= value) next[i]++;
+            return make("td", {}, number(value > s.x[s.x.length - 1] ? null : s.y[next[i] - 1]));
+          });
+          body.append(make("tr", {}, make("th", { scope: "row" }, number(value)), ...cells));
+        }
+        details.append(make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), body)));
+        return;
+      }
+      const x = spec.x || spec.series.map(xs).reduce((a, b) => (b.length > a.length ? b : a), []);
       x.forEach((value, k) => {
         const cell = (s) => make("td", {}, number(s.y[k]) + (s.s && s.s[k] !== null && s.s[k] !== undefined ? " ± " + number(s.s[k]) : ""));
         body.append(make("tr", {}, make("th", { scope: "row" }, number(value)), ...spec.series.map(cell)));

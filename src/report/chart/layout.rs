@@ -2,9 +2,9 @@
 
 use super::axis::{Axis, Tick};
 use super::font::{self, Weight};
-use super::lines::{Transform, draw_band, draw_marker, draw_series, draw_walk};
+use super::lines::{Path, Transform, draw_band, draw_marker, draw_series, draw_walk, take_turns};
 use super::scene::{Anchor, Point, Rect, Rgb, Scene, Shape, WHITE};
-use super::{Figure, LegendEntry, MOST_LABELS, Mark, Panel, Series};
+use super::{Figure, LegendEntry, MOST_LABELS, Mark, Panel, Series, Style};
 
 pub const INK: Rgb = Rgb(0x22, 0x22, 0x22);
 pub const SOFT_INK: Rgb = Rgb(0x55, 0x55, 0x55);
@@ -174,8 +174,18 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     for series in &panel.series {
         draw_band(shapes, series, &to, look_of(series, legend), if named > 6 { 0.07 } else { 0.16 });
     }
-    for (i, series) in panel.series.iter().enumerate() {
-        draw_series(shapes, series, &to, look_of(series, legend), i as f64 / named.max(1) as f64);
+    // Raw values behind smoothed ones, contours and walks are no lines of their own.
+    let takes_turns = |series: &Series| !series.name.is_empty() && series.style != Style::Grey && !series.ends;
+    let paths: Vec<Path> = panel.series.iter().map(|series| Path::of(series, &to)).collect();
+    let (alone, together): (Vec<_>, Vec<_>) =
+        panel.series.iter().zip(paths).enumerate().partition(|(_, (series, _))| !takes_turns(series));
+    let (places, paths): (Vec<usize>, Vec<Path>) = together.into_iter().map(|(i, (_, path))| (i, path)).unzip();
+    let turns = places.into_iter().zip(take_turns(&paths, &to.frame));
+    let mut drawn: Vec<(usize, Vec<Vec<Point>>)> =
+        alone.into_iter().map(|(i, (_, path))| (i, path.0)).chain(turns).collect();
+    drawn.sort_by_key(|(i, _)| *i);
+    for (i, parts) in drawn {
+        draw_series(shapes, &parts, &to, look_of(&panel.series[i], legend), i as f64 / named.max(1) as f64);
     }
     for series in panel.series.iter().filter(|series| series.ends) {
         draw_walk(shapes, series, &to, look_of(series, legend));

@@ -38,15 +38,107 @@ pub fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look:
     }
 }
 
-pub fn draw_series(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look, phase: f64) {
-    for run in runs(series.points.iter().map(|&(x, y)| to.point(x, y))) {
+/// A series as it lies in its frame: unbroken stretches of places.
+pub struct Path(pub Vec<Vec<Point>>);
+
+impl Path {
+    pub fn of(series: &Series, to: &Transform) -> Self {
+        Self(runs(series.points.iter().map(|&(x, y)| to.point(x, y))).into_iter().map(thin_out).collect())
+    }
+
+    /// Whether it goes from left to right all the way, as what is a function of the epoch does.
+    fn ascends(&self) -> bool {
+        self.0.iter().flatten().zip(self.0.iter().flatten().skip(1)).all(|(a, b)| a.0 <= b.0)
+    }
+
+    /// Whether it passes within a pixel of a place.
+    fn passes(&self, at: Point) -> bool {
+        const NEAR: f64 = 0.6;
+        self.0.iter().any(|run| {
+            let first = run.partition_point(|point| point.0 < at.0 - NEAR).saturating_sub(1);
+            let segments = run[first..].windows(2).take_while(|pair| pair[0].0 <= at.0 + NEAR);
+            segments.into_iter().any(|pair| {
+                let (a, b) = (pair[0], pair[1]);
+                let height = |x: f64| {
+                    let share = if b.0 > a.0 { ((x - a.0) / (b.0 - a.0)).clamp(0.0, 1.0) } else { 0.0 };
+                    a.1 + share * (b.1 - a.1)
+                };
+                // A vertical piece has all heights from one end to the other.
+                let (p, q) = if b.0 > a.0 { (height(at.0 - NEAR), height(at.0 + NEAR)) } else { (a.1, b.1) };
+                b.0 >= at.0 - NEAR && p.min(q) - 1.0 <= at.1 && at.1 <= p.max(q) + 1.0
+            })
+        })
+    }
+}
+
+/// How far one of several lines that lie on each other is seen before it is the turn of the next.
+const TURN: f64 = 11.0;
+
+/// What is drawn of each of `paths`: all of it, but where several lie on each other each shows in its turn, so that none hides another.
+pub fn take_turns(paths: &[Path], frame: &Rect) -> Vec<Vec<Vec<Point>>> {
+    if paths.len() < 2 || !paths.iter().all(Path::ascends) {
+        return paths.iter().map(|path| path.0.clone()).collect();
+    }
+    let turn = |x: f64| ((x - frame.left) / TURN).floor();
+    paths
+        .iter()
+        .enumerate()
+        .map(|(own, path)| {
+            let shown = |a: Point, b: Point| {
+                let middle = (f64::midpoint(a.0, b.0), f64::midpoint(a.1, b.1));
+                let along: Vec<usize> = (0..paths.len())
+                    .filter(|&i| i == own || [a, middle, b].into_iter().all(|at| paths[i].passes(at)))
+                    .collect();
+                let rank = along.iter().position(|&i| i == own).unwrap_or(0);
+                turn(middle.0).rem_euclid(along.len() as f64) as usize == rank
+            };
+            path.0
+                .iter()
+                .flat_map(|run| {
+                    let [_, _, ..] = run[..] else { return vec![run.clone()] };
+                    let mut parts: Vec<Vec<Point>> = Vec::new();
+                    let mut joined = false;
+                    for pair in run.windows(2) {
+                        for (a, b) in at_turns(pair[0], pair[1], frame, turn) {
+                            if !shown(a, b) {
+                                joined = false;
+                            } else if joined && let Some(part) = parts.last_mut() {
+                                part.push(b);
+                            } else {
+                                parts.push(vec![a, b]);
+                                joined = true;
+                            }
+                        }
+                    }
+                    parts
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// A segment in pieces that end where the turns do; what is outside the frame stays whole.
+fn at_turns(a: Point, b: Point, frame: &Rect, turn: impl Fn(f64) -> f64) -> Vec<(Point, Point)> {
+    let (from, to) = (a.0.max(frame.left), b.0.min(frame.right));
+    if to <= from {
+        return vec![(a, b)];
+    }
+    let at = |x: f64| (x, a.1 + (x - a.0) / (b.0 - a.0) * (b.1 - a.1));
+    let ends = (turn(from) as i64 + 1..=turn(to) as i64).map(|k| frame.left + k as f64 * TURN);
+    let ends = ends.filter(|x| *x > a.0 && *x < b.0).map(at).chain([b]);
+    ends.scan(a, |before, end| Some((std::mem::replace(before, end), end))).collect()
+}
+
+/// Draws the `parts` of a line, those that [`take_turns`] gave.
+pub fn draw_series(shapes: &mut Vec<Drawn>, parts: &[Vec<Point>], to: &Transform, look: Look, phase: f64) {
+    for run in parts {
         if let [only] = run[..] {
             if clip_segment(only, only, &to.frame).is_some() {
                 shapes.push(disc(only, look.width + 1.0, look.colour));
             }
             continue;
         }
-        for points in clip_run(&thin_out(run), &to.frame) {
+        for points in clip_run(run, &to.frame) {
             draw_markers(shapes, &points, look, phase, &to.frame);
             shapes.push(Drawn(Shape::Line { points, colour: look.colour, width: look.width, dash: look.dash }));
         }

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::record::{self, Change};
-use crate::schedule::Spec;
+use crate::schedule::{Spec, total_steps};
 use crate::train::course::Reach;
 use crate::train::number::short;
 use crate::train::position::Position;
@@ -40,7 +40,14 @@ impl Run<'_> {
             }
             Adjustment::Epochs(epochs, reach) => ("epochs", now.with_epochs(*epochs, *reach)),
         };
+        total_steps(course.epochs, self.loader.steps_per_epoch())?;
         let mut schedule = course.build(self.config.semantics, self.loader.steps_per_epoch())?;
+        match adjustment {
+            Adjustment::Rate(_) | Adjustment::Schedule(..) => course.check_rates(&schedule, *step)?,
+            // Rates that have decayed to next to nothing may be scaled further.
+            Adjustment::Scale(_) => course.check_rates(&schedule, 0)?,
+            Adjustment::Epochs(..) => {}
+        }
         if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {
             schedule.restore(&self.schedule.state())?;
         }
