@@ -39,6 +39,19 @@ pub struct Fields {
     pub values: Vec<(String, String)>,
 }
 
+/// A spec stands in tables, legends and names of folders, and is read at every step of a plan: one that is longer is a mistake.
+const MOST_CHARACTERS: usize = 10_000;
+
+/// # Errors
+/// A text of more than 10,000 characters; `what` it is.
+pub fn check_length(what: &str, text: &str) -> Result<(), Usage> {
+    let length = text.len();
+    if length > MOST_CHARACTERS {
+        return usage!("{what} must have at most {MOST_CHARACTERS} characters, got {length}");
+    }
+    Ok(())
+}
+
 /// Takes `name:key=value,key=value` apart.
 ///
 /// A comma ends a value unless it stands within brackets or what follows is no `key=` of its own, so that
@@ -48,6 +61,7 @@ pub struct Fields {
 /// # Errors
 /// An empty name, brackets that do not match, or a value before any key where `bare` is `None`.
 pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Fields, Usage> {
+    check_length("a spec", text)?;
     let (name, rest) = match text.split_once(':') {
         Some((name, rest)) => (name.trim(), rest.trim()),
         None => (text.trim(), ""),

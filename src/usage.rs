@@ -5,7 +5,7 @@
 /// Something the user asked for that cannot be: exit code 2, one line on stderr.
 ///
 /// The text says what, the value, the rule and, where there is one, the remedy:
-/// `step: drop-every must be at least 1 epoch, got 0`.
+/// `step: drop-every must be at least 1 step, got 0`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);

@@ -4,12 +4,14 @@ use super::given::{Kind, Setting};
 use super::session::{self, Keys, Session};
 use super::settings::{self, Output};
 use crate::data::{Dataset, DatasetKind};
+use crate::engine;
 use crate::experiment::{Comparison, Entrant, Overrides, Plan, Training, enter};
 use crate::optim;
 use crate::record::{Keep, Status, disk_size};
 use crate::report;
 use crate::report::export::Beside;
-use crate::train::{Bars, Existing, Run};
+use crate::train::{Bars, Course, Existing, Run};
+use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use indicatif::DecimalBytes;
@@ -57,13 +59,22 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
     super::warn(&kept);
-    plan.runs.iter().step_by(seeds as usize).try_for_each(|run| settings::check_without_images(&run.config))?;
+    // What all of them share is wrong with none of them in particular.
+    engine::check(plan.runs[0].config.engine, plan.runs[0].config.device)?;
+    for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
+        settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
+    }
     if given.switch("print-config")? {
         return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &output);
     }
     let dataset = Dataset::open(&output.data)?;
-    for planned in plan.runs.iter().step_by(seeds as usize) {
-        Run::check(&planned.config, &dataset)?;
+    let mut warnings = Vec::new();
+    let steps_per_epoch = Run::steps_of(&plan.runs[0].config, &dataset)?;
+    for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
+        planned.config.check(steps_per_epoch).map_err(|error| about(entrant, error))?;
+        let course = Course::of(&planned.config);
+        let lines = course.warnings(planned.config.semantics, steps_per_epoch, 0)?;
+        warnings.extend(lines.iter().map(|line| format!("warning: {entrant}: {line}")));
     }
     if let Some(code) = session.stopped_early() {
         return Ok(code);
@@ -76,6 +87,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let bars = Bars::new(output.progress, Some(missing as u64));
     if missing == 0 {
         bars.line(&format!("nothing left to train: all {} runs were done before", plan.runs.len()));
+    } else {
+        warnings.iter().for_each(|line| bars.warn(line));
     }
     // An entrant is what its name says: its rate is not to be changed by hand.
     session.begin(&bars, Keys::WithoutRates, output.json);
@@ -118,6 +131,15 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })
+}
+
+/// Says which entrant is wrong.
+fn about(entrant: &Entrant, error: anyhow::Error) -> anyhow::Error {
+    let named = format!("entrant {entrant}");
+    match error.downcast::<Usage>() {
+        Ok(usage) => Usage(format!("{named}: {usage}")).into(),
+        Err(error) => error.context(named),
+    }
 }
 
 /// The resolved settings as a config file for `compare`: what all runs share, and the entrants in full.

@@ -216,6 +216,9 @@ fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {
 
 /// Says on stderr what a picture may not show.
 fn advise(name: &str, walk: &Walk, positions: &[Position]) {
+    for warning in walk.schedule_warnings().unwrap_or_default() {
+        super::tell(&format!("warning: {name}: {warning}"));
+    }
     let above = |position: &Position| position.value - walk.function.minimum();
     let limit = 1e6 * (1.0 + above(&positions[0]));
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {

@@ -121,6 +121,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let directory = left.reopen(&setup)?;
     let bars = Bars::new(output.progress, None);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
+    session::warn_of_schedule(&run, &bars)?;
     if !has_checkpoint {
         bars.warn("nothing was saved yet: starting at the beginning");
     }

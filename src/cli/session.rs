@@ -70,6 +70,12 @@ impl Session {
     }
 }
 
+/// Says what looks wrong with the schedule of a run that is about to train.
+pub fn warn_of_schedule(run: &Run<'_>, bars: &Bars) -> Result<()> {
+    run.schedule_warnings()?.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
+    Ok(())
+}
+
 /// Trains `run` in its folder `path`, shows it, says how to go on where it was stopped, and gives the exit code.
 pub fn record(
     directory: RunDirectory,

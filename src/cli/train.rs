@@ -39,5 +39,6 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let directory = RunDirectory::create(&path, existing, &config, &dataset, &setup)?;
 
     let bars = Bars::new(output.progress, None);
+    session::warn_of_schedule(&run, &bars)?;
     session::record(directory, run, &path, session, &bars, output.json)
 }

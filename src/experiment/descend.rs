@@ -1,7 +1,7 @@
 //! Walks down small functions of two variables: what rate, momentum and decay do, with the same optimizers as in training.
 
 use crate::optim::{Optimizer, OptimizerSpec, Slice};
-use crate::schedule::{EpochMetrics, Schedule, Semantics, Setting, Spec};
+use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
@@ -173,6 +173,14 @@ impl Walk {
     fn setting(&self) -> Setting {
         let Walk { steps, steps_per_epoch, semantics, learning_rate, .. } = *self;
         Setting { learning_rate, semantics, steps_per_epoch, epochs: steps / steps_per_epoch }
+    }
+
+    /// What looks wrong with the schedule in a walk of this length, a line each.
+    ///
+    /// # Errors
+    /// A schedule that cannot be as given.
+    pub fn schedule_warnings(&self) -> Result<Vec<String>, Usage> {
+        schedule::warnings(&self.schedule, &self.setting())
     }
 
     /// Whether the schedule has a momentum for the optimizer at any step.

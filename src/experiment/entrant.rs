@@ -146,6 +146,7 @@ impl Entrant {
     /// # Errors
     /// An optimizer or schedule that there is not, or one that cannot be as its parameters say.
     pub fn parse(text: &str, overrides: &Overrides) -> Result<Self, Usage> {
+        spec::check_length("an entrant", text)?;
         Self::read(text, overrides, Author::User)
     }
 

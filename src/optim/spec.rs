@@ -3,7 +3,7 @@
 use super::rule::Float;
 use super::{find, table};
 use crate::schedule::Semantics;
-use crate::spec::{Entry, Parameter, fields, unknown_key};
+use crate::spec::{Entry, Parameter, check_length, fields, unknown_key};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,7 @@ impl OptimizerSpec {
     /// # Errors
     /// As [`OptimizerSpec::from_str`](std::str::FromStr::from_str).
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, Usage> {
+        check_length("an optimizer", name_or_spec)?;
         let name = name_or_spec.split(':').next().unwrap_or_default().trim();
         let Some(entry) = table().iter().find(|entry| entry.name == name) else {
             let names = || table().iter().map(|entry| entry.name);

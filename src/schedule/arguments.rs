@@ -146,7 +146,7 @@ impl Arguments<'_> {
     pub fn steps(&self, key: &str) -> Result<u64, Usage> {
         match self.duration(key, self.text(key))? {
             duration if !duration.is_zero() => Ok(self.whole_steps(duration).max(1)),
-            _ if Unit::of(key) == Unit::Epochs => self.refuse(key, "at least 1 epoch"),
+            // Less than a step counts as one, so the least is a step whatever a plain number counts.
             _ => self.refuse(key, "at least 1 step"),
         }
     }

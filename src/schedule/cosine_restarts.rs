@@ -7,7 +7,7 @@ use crate::spec::{Entry, Parameter};
 /// Cosine annealing with warm restarts: a cosine from lr to `end_lr`, again and again.
 ///
 /// ```text
-/// rate(t) = end_lr + (lr · lr_mult^i − end_lr) · (1 + cos(π · u / Pᵢ)) / 2
+/// rate(t) = end_lr + (max(lr · lr_mult^i, end_lr) − end_lr) · (1 + cos(π · u / Pᵢ)) / 2
 /// i: cycles completed before t;  u: steps since the last restart;  Pᵢ = period · period_mult^i
 /// ```
 ///
@@ -17,6 +17,9 @@ use crate::spec::{Entry, Parameter};
 /// | `period-mult` | ratio    | ≥ 1      | 1       |
 /// | `lr-mult`     | ratio    | > 0      | 1       |
 /// | `end-lr`      | rate     | ≥ 0      | 0       |
+///
+/// A peak that `lr-mult` would shrink below `end-lr` is `end-lr`, unless lr itself is below it: the rate stays there. With
+/// `--semantics optax` the cycles begin below `end-lr` and rise to it, as those of `sgdr_schedule` do.
 ///
 /// Loshchilov & Hutter, SGDR (2017); PyTorch's `CosineAnnealingWarmRestarts`, optax's `sgdr_schedule`. Keras's
 /// `CosineDecayRestarts` shrinks the amplitude above `end_lr` instead of the peak, (lr − end_lr) · lr_mult^i, which differs
@@ -33,6 +36,8 @@ use crate::spec::{Entry, Parameter};
 /// let spec = "cosine-restarts:period=10st,period-mult=2,lr-mult=0.5".parse()?;
 /// let schedule = Schedule::build(&spec, &Setting::new(0.4, 8, 10))?;
 /// assert_eq!([0, 5, 10, 20, 30].map(|t| schedule.at(t).learning_rate), [0.4, 0.2, 0.2, 0.1, 0.1]);
+/// let floor = Schedule::build(&"cosine-restarts:period=10st,lr-mult=0.5,end-lr=0.15".parse()?, &Setting::new(0.4, 4, 10))?;
+/// assert_eq!([0, 10, 20, 25, 30].map(|t| floor.at(t).learning_rate), [0.4, 0.2, 0.15, 0.15, 0.15]);
 /// # Ok::<(), lrsched::usage::Usage>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -43,6 +48,8 @@ pub struct CosineRestarts {
     period: u64,
     period_mult: f64,
     lr_mult: f64,
+    /// What the peaks do not shrink below; 0 where they may.
+    floor: f64,
     /// Multiply what is above `end_lr`, not the whole, and find the cycle in f32.
     keras: bool,
 }
@@ -51,7 +58,7 @@ pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "cosine-restarts",
         summary: "a cosine from lr to end-lr, again and again",
-        formula: "rate(t) = end_lr + (lr * lr_mult^i - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
+        formula: "rate(t) = end_lr + (max(lr * lr_mult^i, end_lr) - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
         parameters: &[
             Parameter { name: "period", default: "10", help: "duration of the first cycle", switch: false },
             Parameter { name: "period-mult", default: "1", help: "how much longer each cycle is than the last, at least 1", switch: false },
@@ -62,12 +69,15 @@ pub(super) const KIND: Kind = Kind {
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
+        let end_lr = a.rate("end-lr")?;
+        let kept = a.semantics != Semantics::Optax && a.lr >= end_lr;
         Ok(Box::new(CosineRestarts {
             lr: a.lr,
-            end_lr: a.rate("end-lr")?,
+            end_lr,
             period: a.steps("period")?,
             period_mult: a.number("period-mult", "at least 1", |mult| mult >= 1.0)?,
             lr_mult: a.number("lr-mult", "positive", |mult| mult > 0.0)?,
+            floor: if kept { end_lr } else { 0.0 },
             keras: a.semantics == Semantics::Keras,
         }))
     },
@@ -110,7 +120,7 @@ impl CosineRestarts {
     /// The rate at which a cycle begins.
     fn peak(&self, cycle: i32) -> f64 {
         let shrink = self.lr_mult.powi(cycle);
-        if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { self.lr * shrink }
+        if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { (self.lr * shrink).max(self.floor) }
     }
 
     /// Keras takes a logarithm, all in f32; its cycle begins where the rounding lets it.

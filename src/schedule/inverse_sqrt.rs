@@ -12,16 +12,16 @@ use crate::spec::{Entry, Parameter};
 ///
 /// | parameter     | unit     | range    | default           |
 /// |---------------|----------|----------|-------------------|
-/// | `warmup`      | duration | ≥ 1 step | 5%                |
+/// | `warmup`      | duration | ≥ 0      | 5%                |
 /// | `warmup-from` | fraction | [0, 1]   | 1 (no ramp: flat) |
 ///
-/// As it stands the rate is lr until W, as in T5 (Raffel et al., 2020). `warmup-from=0` makes it rise to lr in a straight line,
+/// W is at least one step: a `warmup` of 0 counts as one, and the decay begins at once. As it stands the rate is lr until W, as in T5 (Raffel et al., 2020). `warmup-from=0` makes it rise to lr in a straight line,
 /// as in Attention Is All You Need (Vaswani et al., 2017).
 ///
 /// Draw it: `lrsched show --schedule inverse-sqrt:warmup=2,warmup-from=0`
 ///
 /// # Errors
-/// A `warmup` of 0, a `warmup-from` outside [0, 1].
+/// A `warmup-from` outside [0, 1].
 ///
 /// ```
 /// use lrsched::schedule::{Schedule, Setting};
@@ -46,18 +46,17 @@ pub(super) const KIND: Kind = Kind {
         summary: "lr until W, then falling with the square root of time",
         formula: "rate(t) = lr * sqrt(W / max(t, W)),  W = warmup; with warmup-from f, lr * (f + (1 - f) * t / W) while t < W",
         parameters: &[
-            Parameter { name: "warmup", default: "5%", help: "duration W before the decay begins", switch: false },
+            Parameter { name: "warmup", default: "5%", help: "duration W before the decay begins; 0 counts as one step", switch: false },
             Parameter { name: "warmup-from", default: "1", help: "fraction of lr at step 0; 0 rises in a straight line (Noam)", switch: false },
         ],
         source: "Noam (Vaswani et al., Attention Is All You Need); T5 (Raffel et al.)",
     },
     frameworks: &[],
     build: |a| {
-        let warmup = if a.given("warmup") { a.steps("warmup")? } else { a.steps_or_zero("warmup")?.max(1) };
         Ok(Box::new(InverseSqrt {
             lr: a.lr,
             from: a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?,
-            warmup,
+            warmup: a.steps_or_zero("warmup")?.max(1),
         }))
     },
 };

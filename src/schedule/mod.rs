@@ -26,7 +26,7 @@ mod spec;
 
 pub use arguments::{LISTS, universal};
 pub use duration::Duration;
-pub use inspect::warnings;
+pub use inspect::{Rest, warnings, warnings_of_rest};
 pub use sequence::{Schedule, total_steps};
 pub use spec::Spec;
 
@@ -96,6 +96,16 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
 
     /// An epoch has ended; `next` is the first step after it. Rates at earlier steps do not change.
     fn observe(&mut self, _next: u64, _metrics: &EpochMetrics) {}
+
+    /// What its parameters come to in this run that their values do not say, a line each.
+    fn cautions(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether lr is a rate that it is meant to apply, not one that others are made from.
+    fn applies_lr(&self) -> bool {
+        true
+    }
 
     /// The metrics that [`observe`](Formula::observe) looks at.
     fn listens_to(&self) -> Vec<Metric> {

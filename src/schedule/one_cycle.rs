@@ -117,6 +117,10 @@ pub(super) const KIND: Kind = Kind {
 };
 
 impl Formula for OneCycle {
+    fn applies_lr(&self) -> bool {
+        false
+    }
+
     fn rates(&self, t: u64) -> Rates {
         let t = t as f64;
         let at = self.phases.iter().position(|phase| t <= phase.end).unwrap_or(self.phases.len() - 1);

@@ -42,6 +42,10 @@ pub struct Piecewise {
     starts: Vec<u64>,
     /// One more than `starts`.
     values: Vec<f64>,
+    /// Whether the values are lr times powers of the factor.
+    of_lr: bool,
+    /// T.
+    horizon: u64,
 }
 
 pub(super) const KIND: Kind = Kind {
@@ -81,11 +85,26 @@ pub(super) const KIND: Kind = Kind {
             );
         }
         let late = u64::from(a.semantics == Semantics::Keras);
-        Ok(Box::new(Piecewise { starts: milestones.into_iter().map(|m| m + late).collect(), values }))
+        let starts = milestones.into_iter().map(|m| m + late).collect();
+        Ok(Box::new(Piecewise { starts, values, of_lr: !a.given("values"), horizon: a.horizon }))
     },
 };
 
 impl Formula for Piecewise {
+    fn cautions(&self) -> Vec<String> {
+        let passed = self.starts.partition_point(|&start| start < self.horizon);
+        let missed = self.starts.len() - passed;
+        // Where none is passed the rate never changes, which is said anyway.
+        if passed == 0 || missed == 0 {
+            return Vec::new();
+        }
+        vec![format!("{missed} of {} milestones lie behind its end at step {}", self.starts.len(), self.horizon)]
+    }
+
+    fn applies_lr(&self) -> bool {
+        self.of_lr
+    }
+
     fn rates(&self, t: u64) -> Rates {
         Rates::of(self.values[self.starts.partition_point(|&start| start <= t)])
     }

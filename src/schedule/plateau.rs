@@ -19,11 +19,12 @@ use serde_json::Value;
 /// | `min-lr`         | rate         | ≥ 0                             | 0          |
 /// | `monitor`        |              | the metrics of `metrics.csv`    | `val_loss` |
 ///
-/// A loss improves when it falls, an accuracy when it rises: by more than the part `threshold` of the best value (`rel`), or
+/// A loss improves when it falls, an accuracy when it rises: by more than the part `threshold` of the best value's size (`rel`), or
 /// by more than `threshold` (`abs`). The frameworks count differently:
 ///
 /// - native and torch (`ReduceLROnPlateau`): the drop comes with the epoch *after* `patience` bad ones; drops of less than
-///   1e-8 are not made.
+///   1e-8 are not made. They differ where the best value is negative: torch moves a relative threshold the wrong way there, so that a
+///   value that stays the same is an improvement.
 /// - keras (`ReduceLROnPlateau`): the drop comes with the last of `patience` bad epochs; the threshold is always absolute; the epoch
 ///   that ends a cooldown already counts.
 /// - optax (`contrib.reduce_on_plateau`): the drop comes when exactly `patience` bad epochs have been counted; it only minimises, so an
@@ -54,6 +55,8 @@ pub struct Plateau {
     min_lr: f64,
     monitor: Metric,
     semantics: Semantics,
+    /// Epochs that end before the last one begins: what is observed then can still lower a rate.
+    observed: u64,
     state: State,
 }
 
@@ -100,6 +103,7 @@ pub(super) const KIND: Kind = Kind {
             min_lr: a.rate("min-lr")?,
             monitor: a.choice("monitor", &Metric::ALL.map(|metric| (metric.name(), metric)))?,
             semantics: a.semantics,
+            observed: (a.horizon - 1) / a.steps_per_epoch,
             state: State::default(),
         }))
     },
@@ -115,16 +119,31 @@ impl Plateau {
         self.state.drops.push((next, rate));
     }
 
+    /// The value that a new one must pass to be better than `best`, in native and torch semantics.
+    fn bar(&self, best: f64) -> f64 {
+        let down = !self.monitor.grows();
+        if !self.relative {
+            return if down { best - self.threshold } else { best + self.threshold };
+        }
+        // PyTorch multiplies a negative best the wrong way: −0.25 · (1 − 0.01) lies above −0.25, so no change at all is an improvement.
+        let flipped = self.semantics == Semantics::Native && best < 0.0;
+        best * if down != flipped { 1.0 - self.threshold } else { 1.0 + self.threshold }
+    }
+
+    fn is_better(&self, value: f64) -> bool {
+        let worst = if self.monitor.grows() { f64::NEG_INFINITY } else { f64::INFINITY };
+        let bar = match self.state.best {
+            Some(best) => self.bar(best),
+            // Where PyTorch's arithmetic with infinity is NaN (a threshold of 1), nothing is ever better.
+            None if self.semantics == Semantics::Torch => self.bar(worst),
+            None => worst,
+        };
+        if self.monitor.grows() { value > bar } else { value < bar }
+    }
+
     /// PyTorch: count, then let a cooldown wipe the count, then drop when more than `patience`.
     fn observe_torch(&mut self, next: u64, value: f64) {
-        let worst = if self.monitor.grows() { f64::NEG_INFINITY } else { f64::INFINITY };
-        let best = self.state.best.unwrap_or(worst);
-        let better = match (self.monitor.grows(), self.relative) {
-            (false, true) => value < best * (1.0 - self.threshold),
-            (false, false) => value < best - self.threshold,
-            (true, true) => value > best * (1.0 + self.threshold),
-            (true, false) => value > best + self.threshold,
-        };
+        let better = self.is_better(value);
         if better {
             self.state.best = Some(value);
             self.state.bad_epochs = 0;
@@ -206,6 +225,16 @@ impl Formula for Plateau {
         }
     }
 
+    fn cautions(&self) -> Vec<String> {
+        // The first epoch is the best so far; `patience` bad ones follow, in native and torch semantics one more.
+        let more = if matches!(self.semantics, Semantics::Native | Semantics::Torch) { 2 } else { 1 };
+        let (patience, epochs) = (self.patience, self.observed + 1);
+        if self.observed >= patience.saturating_add(more) {
+            return Vec::new();
+        }
+        vec![format!("with a patience of {patience} epochs the rate cannot drop within {epochs} epochs")]
+    }
+
     fn listens_to(&self) -> Vec<Metric> {
         vec![self.monitor]
     }
@@ -220,5 +249,42 @@ impl Formula for Plateau {
             Err(problem) => return usage!("the saved state is not that of plateau: {problem}"),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schedule::{EpochMetrics, Schedule, Semantics, Setting};
+
+    /// The rate after four epochs with these values, where each epoch without an improvement halves it.
+    fn rate(spec: &str, semantics: Semantics, values: [f64; 4]) -> f64 {
+        let spec = format!("plateau:patience=0,factor=0.5{spec}").parse().unwrap();
+        let mut schedule = Schedule::build(&spec, &Setting::new(1.0, 9, 1).with(semantics)).unwrap();
+        for (epoch, value) in (0..).zip(values) {
+            let value = Some(value);
+            schedule.observe(&EpochMetrics { epoch, loss: 0.0, accuracy: 0.0, val_loss: value, val_accuracy: value });
+        }
+        schedule.at(4).learning_rate
+    }
+
+    #[test]
+    fn a_relative_threshold_of_a_negative_best_asks_for_an_improvement() {
+        let (constant, falls, hardly) = ([-0.25; 4], [-1.0, -1.2, -1.4, -1.7], [-1.0, -1.01, -1.02, -1.03]);
+        let native = |spec, values| rate(spec, Semantics::Native, values);
+        assert_eq!([constant, falls, hardly].map(|values| native(",threshold=0.1", values)), [0.125, 1.0, 0.125]);
+        let grows = ",monitor=val_accuracy,threshold=0.1";
+        assert_eq!([constant, falls].map(|values| native(grows, values)), [0.125; 2]);
+        assert_eq!(native(grows, [-1.7, -1.4, -1.2, -1.0]), 1.0);
+        assert_eq!(native(grows, [-1.03, -1.02, -1.01, -1.0]), 0.125);
+        // PyTorch takes a value that stays for an improvement.
+        assert_eq!(rate(",threshold=0.1", Semantics::Torch, constant), 1.0);
+    }
+
+    #[test]
+    fn the_first_value_is_the_best_so_far_whatever_the_threshold() {
+        for threshold in ["1", "2"] {
+            assert_eq!(rate(&format!(",threshold={threshold}"), Semantics::Native, [1.0; 4]), 0.125);
+            assert_eq!(rate(&format!(",threshold={threshold},monitor=val_accuracy"), Semantics::Native, [1.0, 4.0, 16.0, 64.0]), 1.0);
+        }
     }
 }

@@ -55,6 +55,24 @@ impl Schedule {
     /// A value out of its range, a sequence whose parts do not say how long they are, a rate that is negative or not finite
     /// anywhere in the run.
     pub fn build(spec: &Spec, setting: &Setting) -> Result<Self, Usage> {
+        Self::build_from(spec, setting, 0)
+    }
+
+    /// Fits a spec to what is left of a run from step `since` on. Its clock starts there, and its horizon T, of which percentages are
+    /// taken, is what is left: step `since + t` has the rates that step `t` has in a run of that length. At earlier steps it has
+    /// the rates of step `since`.
+    ///
+    /// ```
+    /// use lrsched::schedule::{Schedule, Setting};
+    /// let spec = "linear:warmup=50%".parse()?;
+    /// let rest = Schedule::build_from(&spec, &Setting::new(0.08, 4, 4), 8)?; // step 8 of 16
+    /// assert_eq!([8, 10, 12, 14].map(|t| rest.at(t).learning_rate), [0.0, 0.04, 0.08, 0.04]);
+    /// # Ok::<(), lrsched::usage::Usage>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Schedule::build`].
+    pub fn build_from(spec: &Spec, setting: &Setting, since: u64) -> Result<Self, Usage> {
         let total_steps = total_steps(setting.epochs, setting.steps_per_epoch)?;
         if total_steps == 0 {
             return usage!(
@@ -63,7 +81,8 @@ impl Schedule {
                 setting.steps_per_epoch
             );
         }
-        let (mut stages, mut begin) = (Vec::new(), 0);
+        let left = total_steps.saturating_sub(since).max(1);
+        let (mut stages, mut begin) = (Vec::new(), since);
         let last = spec.parts().len() - 1;
         for (at, part) in spec.parts().iter().enumerate() {
             let mut a = Arguments {
@@ -71,7 +90,7 @@ impl Schedule {
                 lr: setting.learning_rate,
                 semantics: setting.semantics,
                 steps_per_epoch: setting.steps_per_epoch,
-                horizon: total_steps,
+                horizon: left,
             };
             if a.has("lr") {
                 a.lr = a.rate("lr")?;
@@ -117,7 +136,7 @@ impl Schedule {
 
     /// Values that are each in their range can still overflow together, or fall below 0.
     fn refuse_bad_rates(&self, spec: &Spec) -> Result<(), Usage> {
-        for t in self.checked_steps(0) {
+        for t in self.checked_steps(self.since()) {
             let rate = self.at(t).learning_rate;
             if !(rate.is_finite() && rate >= 0.0) {
                 let part = &spec.parts()[self.position(t)];
@@ -162,7 +181,13 @@ impl Schedule {
         if end.learning_rate <= last.learning_rate { end } else { last }
     }
 
+    /// The step of the run at which its clock starts.
+    fn since(&self) -> u64 {
+        self.stages[0].begin
+    }
+
     fn within(&self, t: u64) -> Rates {
+        let t = t.max(self.since());
         let stage = self.stage(t);
         if t >= stage.start {
             return stage.formula.rates(t - stage.start);
@@ -177,7 +202,7 @@ impl Schedule {
     }
 
     fn position(&self, t: u64) -> usize {
-        self.stages.iter().rposition(|stage| stage.begin <= t).unwrap_or(0)
+        self.stages.partition_point(|stage| stage.begin <= t).saturating_sub(1)
     }
 
     /// Called once after each epoch. Only `halve` and `plateau` listen, once their own clock runs.
@@ -204,9 +229,14 @@ impl Schedule {
     /// # Errors
     /// A state that is not of this schedule.
     pub fn restore(&mut self, state: &Value) -> Result<(), Usage> {
+        let count = self.stages.len();
         let states = match state {
-            Value::Null => &vec![Value::Null; self.stages.len()],
-            Value::Array(states) if states.len() == self.stages.len() => states,
+            Value::Null => &vec![Value::Null; count][..],
+            Value::Array(states) if states.len() == count => states,
+            // Older checkpoints have a constant schedule in front of one that began within a run.
+            Value::Array(states) if self.since() > 0 && states.len() == count + 1 && states[0].is_null() => {
+                &states[1..]
+            }
             _ => return usage!("the saved state is of another schedule"),
         };
         self.stages.iter_mut().zip(states).try_for_each(|(stage, state)| stage.formula.restore(state))

@@ -2,8 +2,9 @@
 
 use super::arguments::{LISTS, universal};
 use super::duration::Unit;
+use super::expr;
 use super::{KINDS, Kind, Semantics};
-use crate::spec::{Parameter, fields, is_key, unknown_key};
+use crate::spec::{Parameter, check_length, fields, is_key, unknown_key};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use serde::{Deserialize, Serialize};
@@ -122,7 +123,15 @@ impl Part {
         let mut part = Self { kind, values: Vec::new() };
         let switches: Vec<_> = part.parameters().filter(|p| p.switch).map(|p| p.name).collect();
         let bare = (kind.entry.parameters.len() == 1).then(|| kind.entry.parameters[0].name);
-        for (key, value) in fields(text, &switches, bare)?.values {
+        let fields = fields(text, &switches, bare).map_err(|error| match bare {
+            // It says where a bracket is missing.
+            Some("expr") => {
+                let typed = text.split_once(':').map_or("", |(_, rest)| rest.trim());
+                expr::problem(typed.strip_prefix("expr=").unwrap_or(typed)).unwrap_or(error)
+            }
+            _ => error,
+        })?;
+        for (key, value) in fields.values {
             part.set(&key, &value)?;
         }
         Ok(part)
@@ -136,6 +145,7 @@ impl Part {
             return Err(unknown_key(name, key, &known));
         };
         let key = parameter.name;
+        check_length(&format!("{name}: {key}"), value)?;
         let value = if parameter.switch { canonical_switch(value) } else { canonical(key, value) };
         if value.is_empty() {
             return usage!("{name}: {key} has no value");
@@ -147,7 +157,11 @@ impl Part {
             );
         }
         match self.values.iter_mut().find(|(given, _)| *given == key) {
-            Some((_, list)) if LISTS.contains(&key) => *list = format!("{list},{value}"),
+            Some((_, list)) if LISTS.contains(&key) => {
+                list.push(',');
+                list.push_str(&value);
+                check_length(&format!("{name}: {key}"), list)?;
+            }
             Some(_) => return usage!("{name}: {key} is given twice"),
             None => self.values.push((key, value)),
         }
@@ -272,6 +286,7 @@ fn shortest(value: f64) -> String {
 impl std::str::FromStr for Spec {
     type Err = Usage;
     fn from_str(text: &str) -> Result<Self, Usage> {
+        check_length("a schedule", text)?;
         Ok(Self { parts: text.split(';').map(Part::parse).collect::<Result<_, _>>()? })
     }
 }

@@ -47,6 +47,8 @@ pub struct Wsd {
     decay_start: u64,
     /// T, in steps.
     end: u64,
+    /// D as it was asked for, in steps.
+    decay: u64,
     shape: Shape,
 }
 
@@ -68,20 +70,30 @@ pub(super) const KIND: Kind = Kind {
     build: |a| {
         let shapes =
             [("linear", Shape::Linear), ("cosine", Shape::Cosine), ("one-minus-sqrt", Shape::OneMinusSqrt)];
-        let warmup = a.steps_or_zero("warmup")?;
+        let (warmup, decay) = (a.steps_or_zero("warmup")?, a.steps_or_zero("decay")?);
         Ok(Box::new(Wsd {
             lr: a.lr,
             end_lr: a.rate("end-lr")?,
             from: a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?,
             warmup,
-            decay_start: a.horizon.saturating_sub(a.steps_or_zero("decay")?).max(warmup),
+            decay_start: a.horizon.saturating_sub(decay).max(warmup),
             end: a.horizon,
+            decay,
             shape: a.choice("shape", &shapes)?,
         }))
     },
 };
 
 impl Formula for Wsd {
+    fn cautions(&self) -> Vec<String> {
+        let (end, warmup, decay) = (self.end, self.warmup, self.decay);
+        if warmup + decay <= end {
+            return Vec::new();
+        }
+        let left = end.saturating_sub(warmup);
+        vec![format!("warmup and decay take {warmup} and {decay} of {end} steps: the decay is cut to {left}")]
+    }
+
     fn rates(&self, t: u64) -> Rates {
         Rates::of(if t < self.warmup {
             self.lr * (self.from + (1.0 - self.from) * t as f64 / self.warmup as f64)

@@ -3,7 +3,7 @@
 use super::config::RunConfig;
 use super::number::short;
 use crate::optim::{Float as _, check_rate};
-use crate::schedule::{Clock, Rates, Schedule, Semantics, Setting, Spec};
+use crate::schedule::{self, Clock, Rates, Rest, Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::Usage;
 use serde::{Deserialize, Serialize};
@@ -38,13 +38,21 @@ impl Course {
     /// # Errors
     /// One that cannot be, in epochs of `steps_per_epoch` steps.
     pub fn build(&self, semantics: Semantics, steps_per_epoch: u64) -> Result<Schedule, Usage> {
-        let setting = Setting { learning_rate: self.lr, semantics, steps_per_epoch, epochs: self.until };
-        if self.since == 0 {
-            return Schedule::build(&self.schedule, &setting);
-        }
-        // What was before is over: any schedule does for it.
-        let behind = format!("constant:for={}st;{}", self.since, self.schedule).parse()?;
-        Schedule::build(&behind, &setting)
+        Schedule::build_from(&self.schedule, &self.setting(semantics, steps_per_epoch), self.since)
+    }
+
+    /// What looks wrong with the schedule in the run, of which step `next` comes next, a line each.
+    ///
+    /// # Errors
+    /// Those of [`Course::build`].
+    pub fn warnings(&self, semantics: Semantics, steps_per_epoch: u64, next: u64) -> Result<Vec<String>, Usage> {
+        let setting = self.setting(semantics, steps_per_epoch);
+        let rest = Rest { since: self.since, next, end: self.epochs * steps_per_epoch, scale: self.scale };
+        schedule::warnings_of_rest(&self.schedule, &setting, &rest)
+    }
+
+    fn setting(&self, semantics: Semantics, steps_per_epoch: u64) -> Setting {
+        Setting { learning_rate: self.lr, semantics, steps_per_epoch, epochs: self.until }
     }
 
     /// What a step is applied with. `schedule` is what [`Course::build`] made, with all that it has observed.
@@ -119,7 +127,8 @@ impl Course {
         let stretched = self.with_epochs(epochs, Reach::Stretch).build(semantics, steps_per_epoch)?;
         let steps = self.until.min(epochs) * steps_per_epoch;
         // Of a run that is longer than anyone trains, steps that are evenly spread.
-        Ok((0..steps).step_by((steps / 10_000_000).max(1) as usize).any(|t| held.at(t) != stretched.at(t)))
+        let stride = (steps / 10_000_000).max(1) as usize;
+        Ok((self.since..steps).step_by(stride).any(|t| held.at(t) != stretched.at(t)))
     }
 }
 
@@ -134,7 +143,7 @@ pub enum Reach {
 
 impl std::fmt::Display for Course {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} at {}", self.schedule, self.lr)?;
+        write!(f, "{} at {}", self.schedule, short(self.lr))?;
         if self.scale != 1.0 { write!(f, " × {}", short(self.scale)) } else { Ok(()) }
     }
 }
@@ -142,6 +151,44 @@ impl std::fmt::Display for Course {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentages_of_a_schedule_put_in_on_the_way_are_of_what_is_left_of_the_run() {
+        // 5 epochs of 10 steps are left, 25 steps of them warm up.
+        let linear = course("step", 10).with_schedule("linear:warmup=50%".parse().unwrap(), 0.5, 50);
+        assert_eq!(rates(&linear, &[50, 55, 75, 80, 99]), [0.0, 0.1, 0.5, 0.4, 0.02]);
+        // Within an epoch: 40 steps are left.
+        let sequence = "constant:for=25%;linear:over=50%".parse().unwrap();
+        let sequence = course("step", 10).with_schedule(sequence, 0.6, 60);
+        assert_eq!(rates(&sequence, &[60, 69, 70, 75, 85, 99]), [0.6, 0.6, 0.6, 0.4, 0.0, 0.0]);
+        let odd = course("step", 10).with_schedule("cosine:warmup=20%".parse().unwrap(), 0.5, 55);
+        assert_eq!(rates(&odd, &[55, 64, 82]), [0.0, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn the_state_that_older_checkpoints_have_of_a_schedule_put_in_on_the_way_is_read() {
+        let plateau = course("step", 10).with_schedule("plateau:patience=0,factor=0.5".parse().unwrap(), 0.4, 50);
+        let mut schedule = plateau.build(Semantics::Native, 10).unwrap();
+        for epoch in 5..7 {
+            schedule.observe(&crate::schedule::EpochMetrics {
+                epoch,
+                loss: 1.0,
+                accuracy: 0.1,
+                val_loss: Some(1.0),
+                val_accuracy: None,
+            });
+        }
+        let state = schedule.state();
+        let before = serde_json::json!([null, state[0]]);
+        for saved in [state, before] {
+            let mut again = plateau.build(Semantics::Native, 10).unwrap();
+            again.restore(&saved).unwrap();
+            assert_eq!([69, 70].map(|t| again.at(t).learning_rate), [0.4, 0.2]);
+        }
+        let other =
+            course("plateau", 10).build(Semantics::Native, 10).unwrap().restore(&serde_json::json!([null, null]));
+        assert!(other.is_err(), "a schedule of the whole run never had one in front");
+    }
 
     fn course(schedule: &str, epochs: u64) -> Course {
         Course { schedule: schedule.parse().unwrap(), lr: 0.1, since: 0, epochs, until: epochs, scale: 1.0 }

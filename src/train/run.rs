@@ -20,6 +20,7 @@ use crate::model::{Gradients, Parameters, Role, initialise, whiten};
 use crate::optim::Optimizer;
 use crate::record::{EpochRow, Status, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
+use crate::usage::Usage;
 use anyhow::{Result, ensure};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -182,6 +183,15 @@ impl<'a> Run<'a> {
         self.loader.steps_per_epoch()
     }
 
+    /// What looks wrong with the schedule in what is left of the run, a line each.
+    ///
+    /// # Errors
+    /// None in a run that has been built.
+    pub fn schedule_warnings(&self) -> Result<Vec<String>, Usage> {
+        let Position { course, step, .. } = &self.position;
+        course.warnings(self.config.semantics, self.loader.steps_per_epoch(), *step)
+    }
+
     /// What the engine computes with.
     pub fn kernels(&self) -> &'static str {
         self.engine.kernels()
@@ -189,9 +199,14 @@ impl<'a> Run<'a> {
 
     /// Finds what [`Run::new`] would find wrong with `config`, without building the network.
     pub fn check(config: &RunConfig, dataset: &Dataset) -> Result<()> {
+        config.check(Self::steps_of(config, dataset)?)
+    }
+
+    /// The steps per epoch that a run of `config` would have.
+    pub fn steps_of(config: &RunConfig, dataset: &Dataset) -> Result<u64> {
         let train = dataset.split(config.validation, config.train_limit)?.train;
         let batch = config.batch_size.images(train.len())?;
-        config.check(train.len().div_ceil(batch) as u64)
+        Ok(train.len().div_ceil(batch) as u64)
     }
 
     /// Trains to the end, until the loss is no longer a number, or until `control` asks it to stop; a run that is asked to stop has

@@ -51,6 +51,36 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
 }
 
 #[test]
+fn what_looks_wrong_with_a_schedule_is_said_once_of_each_entrant_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd/cosine:warmup=10", "constant", "--seeds", "2", "--epochs", "2"];
+    let said = |output: std::process::Output| String::from_utf8(output.stderr).unwrap();
+    let first = said(compare(&folder, &flags));
+    let lines: Vec<&str> = first.lines().filter(|line| line.starts_with("warning: ")).collect();
+    let [zero, peak] = lines[..] else { panic!("{first}") };
+    assert!(zero.starts_with("warning: sgd/cosine:warmup=10: the rate is 0 at step 0"), "{zero}");
+    assert!(peak.starts_with("warning: sgd/cosine:warmup=10: cosine: the peak of 0.02 is never reached"), "{peak}");
+    assert!(!said(compare(&folder, &flags)).contains("warning: "), "nothing is left to train");
+}
+
+#[test]
+fn an_entrant_that_cannot_be_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd/cosine", "adam/step:drop-every=0", "--epochs", "1"];
+    let output = compare(&folder, &flags);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.ends_with("entrant adam/step:drop-every=0: step: drop-every must be at least 1 step, got 0\n"),
+        "{said}"
+    );
+    // What is wrong with the whole is no entrant's.
+    let output =
+        compare(&folder, &["--entrants", "sgd/cosine", "--train-limit", "7", "--batch-size", "32", "--epochs", "0"]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("entrant"));
+}
+
+#[test]
 fn entrants_of_a_seed_start_from_the_same_weights_and_see_the_same_batches() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--entrants", "sgd/constant", "sgd/piecewise:milestones=1,factor=0.1", "--epochs", "2", "--log-steps"];

@@ -34,6 +34,25 @@ fn a_run_leaves_metrics_steps_weights_and_everything_needed_to_run_it_again() {
 }
 
 #[test]
+fn what_show_says_looks_wrong_with_a_schedule_is_said_once_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    for flags in [
+        "--schedule cosine --warmup 10 --epochs 2 --lr 0.02",
+        "--schedule exponential:decay-rate=0.01,decay-steps=1 --epochs 3 --lr 0.02",
+        "--schedule cosine:end-lr=0.001 --epochs 1 --lr 0.02",
+    ] {
+        let said = |command: &str, more: &[&str]| {
+            let output = lrsched(&folder).arg(command).args(flags.split(' ')).args(more).output().unwrap();
+            assert!(output.status.success());
+            String::from_utf8(output.stderr).unwrap()
+        };
+        let shown = said("show", &["--steps-per-epoch", "3", "--format", "table"]);
+        assert_eq!(said("train", &[&TINY[..], &["--out", "run", "--force"]].concat()), shown, "{flags}");
+        assert_eq!(shown.is_empty(), flags.contains("end-lr"), "{shown}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_on_any_number_of_threads_and_another_seed_others() {
     let folder = tempfile::tempdir().unwrap();
     let mut metrics = Vec::new();

@@ -77,11 +77,54 @@ fn what_looks_wrong_is_said_on_stderr() {
         (vec!["cosine:warmup-from=0.1"], "warmup-from=0.1 has no effect"),
         (vec!["exponential:for=40;cosine"], "cosine never begins"),
         (vec!["plateau"], "listens to val_loss"),
+        (
+            vec!["exponential:decay-rate=0.5,decay-steps=1"],
+            "below a millionth of its highest, 0.1, at step 20 (epoch 0)",
+        ),
+        (vec!["natural-exp:k=1"], "the last 10546 steps change next to nothing"),
+        (vec!["linear:over=5"], "the rate is 0 from step 1760 (epoch 5) on: the last 8800 steps change nothing"),
+        (vec!["step:drop-every=1"], "step: the base rate of 0.1 is never applied: the rate begins at 0.05"),
+        (vec!["halve:when=epoch>=0"], "halve: the base rate of 0.1 is never applied"),
+        (vec!["wsd:warmup=60%,decay=60%,warmup-from=0.1"], "6336 and 6336 of 10560 steps: the decay is cut to 4224"),
+        (
+            vec!["piecewise:values=0.5,0.1,0.05,warmup=2,warmup-from=0.1"],
+            "leads to 0.1, and the rate jumps to 0.5 at step 704",
+        ),
+        (
+            vec!["one-cycle:warmup=2,warmup-from=0.1"],
+            "one-cycle: the warm-up leads to 0.1, and the rate jumps to 0.004",
+        ),
+        (vec!["expr:0.5", "--warmup", "2", "--warmup-from", "0.1"], "the rate jumps to 0.5 at step 704"),
+        (
+            vec!["cosine-restarts:period=5,lr-mult=0.1,end-lr=0.01", "--semantics", "optax"],
+            "sinks below end-lr, 0.01, to ",
+        ),
+        (vec!["piecewise:milestones=10,50"], "1 of 2 milestones lie behind its end at step 10560"),
     ];
     for (arguments, warning) in cases {
         let (_, stderr) = show(&[&["--schedule"], &arguments[..], &["--format", "table"]].concat());
         assert!(stderr.contains(warning) && stderr.lines().count() == 1, "{arguments:?}: {stderr}");
     }
+}
+
+#[test]
+fn a_value_that_comes_to_the_default_is_not_without_effect() {
+    for spec in ["triangular:step-size=20%", "one-cycle:max-lr=0.1", "wsd:warmup=0.5ep,warmup-from=0.5"] {
+        assert_eq!(show(&[spec, "--epochs", "10", "--format", "table"]).1, "", "{spec}");
+    }
+}
+
+#[test]
+fn a_plateau_that_is_more_patient_than_the_run_is_long_is_warned_of() {
+    let said = |epochs: &str| show(&["plateau:patience=3", "--epochs", epochs, "--format", "table"]).1;
+    assert!(said("5").contains("warning: plateau: with a patience of 3 epochs the rate cannot drop within 5 epochs\n"));
+    assert!(!said("6").contains("warning"), "{}", said("6"));
+}
+
+#[test]
+fn an_epoch_has_as_many_steps_as_it_has_in_training_on_cifar10_as_it_comes() {
+    let (csv, _) = show(&["constant", "--epochs", "1", "--format", "csv"]);
+    assert_eq!(csv.lines().count(), 1 + 45_000_usize.div_ceil(128));
 }
 
 #[test]
@@ -143,9 +186,9 @@ fn pictures_and_tables_go_to_a_file() {
 fn diff_names_the_first_steps_at_which_the_frameworks_part() {
     let (text, _, code) = lrsched(&["diff", "step:factor=0.5,drop-every=10"]);
     assert_eq!(code, 0);
-    assert!(text.contains("native / torch = keras = optax: apart at 1173 of 11730 steps"), "{text}");
+    assert!(text.contains("native / torch = keras = optax: apart at 1056 of 10560 steps"), "{text}");
     assert!(
-        text.contains("step 3519 (epoch 9): 0.05 / 0.1") && text.contains("largest ratio: 2.000000 at step 3519"),
+        text.contains("step 3168 (epoch 9): 0.05 / 0.1") && text.contains("largest ratio: 2.000000 at step 3168"),
         "{text}"
     );
     assert!(lrsched(&["diff", "constant"]).0.contains("native = torch = keras = optax: they agree at every step"));

@@ -30,6 +30,16 @@ fn every_adaptive_optimizer_competes_at_a_constant_rate() {
 }
 
 #[test]
+fn a_warm_up_of_0_does_for_every_entrant() {
+    let overrides = Overrides { schedule: vec![("warmup".into(), "0".into())], ..Overrides::default() };
+    for text in default_entrants() {
+        let entrant = Entrant::parse(text, &overrides).unwrap();
+        let built = Schedule::build(&entrant.schedule, &Setting::new(0.1, 5, 40));
+        assert!(built.is_ok(), "{entrant}: {}", built.unwrap_err());
+    }
+}
+
+#[test]
 fn no_entrant_is_named_twice() {
     let mut names: Vec<String> = entrants().iter().map(ToString::to_string).collect();
     let all = names.len();

@@ -10,6 +10,28 @@ fn spec() -> impl Strategy<Value = String> {
     one.prop_flat_map(|(name, _)| parameters(name).prop_map(move |values| format!("{name}{values}")))
 }
 
+/// The same behind a warm-up, or in a sequence, whose lengths are given in epochs, steps or percent.
+fn any_spec() -> impl Strategy<Value = String> {
+    let length = || {
+        (1..50_u32, select(vec!["ep", "st", "%"]))
+            .prop_map(|(n, unit)| if unit == "ep" { format!("{}ep", 1 + n % 4) } else { format!("{n}{unit}") })
+    };
+    let part = move || {
+        (spec(), prop::option::of(length())).prop_map(|(text, warmup)| match warmup {
+            Some(warmup) if !text.contains("warmup=") => with(&text, &format!("warmup={warmup}")),
+            _ => text,
+        })
+    };
+    (part(), prop::option::of((length(), part()))).prop_map(|(text, next)| match next {
+        Some((length, next)) => format!("{};{next}", with(&text, &format!("for={length}"))),
+        None => text,
+    })
+}
+
+fn with(text: &str, parameter: &str) -> String {
+    format!("{text}{}{parameter}", if text.contains(':') { "," } else { ":" })
+}
+
 fn parameters(name: &'static str) -> BoxedStrategy<String> {
     let duration = || {
         prop_oneof![
@@ -169,6 +191,35 @@ proptest! {
             prop_assert_eq!(whole.at(t), halves.at(t));
         }
         prop_assert_eq!(whole.state(), halves.state());
+    }
+
+    #[test]
+    fn a_schedule_that_begins_within_a_run_has_the_rates_of_a_run_of_what_is_left(text in any_spec(), left in setting(), done in 1..6_u64) {
+        let whole = Setting { epochs: left.epochs + done, ..left };
+        let since = done * left.steps_per_epoch;
+        let spec: Spec = text.parse().unwrap();
+        let mut alone = build(&text, &left);
+        let mut rest = Schedule::build_from(&spec, &whole, since).unwrap();
+        for epoch in 0..left.epochs {
+            for t in epoch * left.steps_per_epoch..left.total_steps() + 2 {
+                prop_assert_eq!(rest.at(since + t), alone.at(t), "{} at {}", text, t);
+            }
+            alone.observe(&metrics(epoch));
+            rest.observe(&EpochMetrics { epoch: epoch + done, ..metrics(epoch) });
+        }
+    }
+
+    #[test]
+    fn a_schedule_that_begins_within_an_epoch_depends_on_what_is_left_alone(text in any_spec(), left in setting(), done in 1..6_u64, into in 1..20_u64) {
+        let into = into % left.steps_per_epoch;
+        let whole = Setting { epochs: left.epochs + done, ..left };
+        let before = done * left.steps_per_epoch;
+        let spec: Spec = text.parse().unwrap();
+        let early = Schedule::build_from(&spec, &left, into).unwrap();
+        let late = Schedule::build_from(&spec, &whole, before + into).unwrap();
+        for t in into..left.total_steps() + 2 {
+            prop_assert_eq!(late.at(before + t), early.at(t), "{} at {}", text, t);
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn an_unknown_schedule_suggests_the_nearest() {
 
 #[test]
 fn a_bad_value_says_what_the_value_and_the_rule() {
-    assert_eq!(problem("step:drop-every=0"), "step: drop-every must be at least 1 epoch, got 0");
+    assert_eq!(problem("step:drop-every=0"), "step: drop-every must be at least 1 step, got 0");
     assert_eq!(problem("step:factor=1.5"), "step: factor must be in (0, 1], got 1.5");
     assert_eq!(problem("time:decay-steps=0"), "time: decay-steps must be at least 1 step, got 0");
     assert_eq!(problem("cosine:over=ten"), "cosine: over must be a duration such as 10, 10ep, 400st or 30%, got `ten`");
@@ -77,6 +77,59 @@ fn a_bad_value_says_what_the_value_and_the_rule() {
     ] {
         assert!(!problem(text).contains('\n'), "{text}");
     }
+}
+
+#[test]
+fn every_duration_that_must_not_be_0_says_that_one_step_is_the_least() {
+    for (text, key) in [
+        ("constant:for=0;cosine", "for"),
+        ("linear:over=0%", "over"),
+        ("cosine-restarts:period=0ep", "period"),
+        ("step:drop-every=0st", "drop-every"),
+        ("triangular:step-size=0", "step-size"),
+    ] {
+        assert!(problem(text).contains(&format!("{key} must be at least 1 step, got 0")), "{}", problem(text));
+    }
+    // A fraction of a step counts as one.
+    assert_eq!([0, 1].map(|t| build("linear:over=0.001", 1, 3).at(t).learning_rate), [0.1, 0.0]);
+}
+
+#[test]
+fn what_is_longer_than_any_spec_is_refused_at_once() {
+    let began = std::time::Instant::now();
+    let numbers: Vec<String> = (0..1_000_000).map(|n| n.to_string()).collect();
+    let list = numbers.join(",");
+    for text in [
+        format!("expr:{}1", "t+".repeat(10_000)),
+        format!("expr:{}1", "-".repeat(55_000)),
+        format!("piecewise:milestones={list}"),
+        format!("step:{}factor=1", "factor=1,".repeat(100_000)),
+        format!("{}constant", "constant:for=1;".repeat(10_000)),
+        "x".repeat(1_000_000),
+    ] {
+        let problem = problem(&text);
+        assert!(problem.contains("at most 10000 characters, got ") && problem.len() < 200, "{problem}");
+    }
+    let problem = flags("piecewise", &[("milestones", &list)]).unwrap_err();
+    assert!(problem.starts_with("piecewise: milestones must have at most 10000 characters"), "{problem}");
+    let many: Vec<(&str, &str)> = (0..100_000).map(|_| ("when", "loss<=0.1")).collect();
+    let problem = flags("halve", &many).unwrap_err();
+    assert!(problem.starts_with("halve: when must have at most 10000 characters"), "{problem}");
+    // The longest that there may be are built and asked in no time.
+    let many = format!("{}constant", "time:for=1,lr=1;".repeat(600));
+    assert!(build(&many, 30, 352).at(10_559).learning_rate > 0.0);
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn restarts_that_shrink_do_not_sink_below_their_end_lr() {
+    let spec = "cosine-restarts:period=1,lr-mult=0.3,end-lr=0.02";
+    let schedule = build(spec, 6, 10);
+    assert!((0..70).all(|t| schedule.at(t).learning_rate >= 0.02));
+    assert_eq!([0, 10, 20, 35, 60].map(|t| schedule.at(t).learning_rate), [0.1, 0.03, 0.02, 0.02, 0.02]);
+    // optax rises from below, as its cycles are told to.
+    let optax = Setting::new(0.1, 6, 10).with(lrsched::schedule::Semantics::Optax);
+    assert!(Schedule::build(&parse(spec), &optax).unwrap().at(20).learning_rate < 0.01);
 }
 
 #[test]

@@ -64,6 +64,57 @@ fn another_schedule_has_its_own_clock_and_what_is_left_of_the_run_as_its_length(
 }
 
 #[test]
+fn after_a_resume_that_replaces_the_schedule_the_rates_are_those_that_show_has_for_the_rest_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = ["--schedule", "constant", "--epochs", "2", "--lr", "0.01", "--log-steps"];
+    for (at, schedule) in
+        ["linear:warmup=50%", "constant:for=25%,lr=0.01;cosine:warmup=25%", "wsd"].into_iter().enumerate()
+    {
+        let out = format!("run{at}");
+        succeed(train(folder.path(), &out, &begun));
+        let output = succeed(resume(folder.path(), &out, &["--epochs", "4", "--schedule", schedule, "--lr", "0.08"]));
+        let mut show = program(folder.path());
+        show.args(["show", schedule, "--epochs", "2", "--steps-per-epoch", "4", "--lr", "0.08", "--format", "csv"]);
+        let shown = stdout(&succeed(show));
+        let expected: Vec<f64> =
+            shown.lines().skip(1).map(|row| row.split(',').nth(2).unwrap().parse().unwrap()).collect();
+        assert_eq!(rates(&folder.path().join(&out))[8..], expected, "{schedule}");
+        if at == 0 {
+            let rounded: Vec<f64> = expected.iter().map(|rate| (rate * 1e9).round() / 1e9).collect();
+            assert_eq!(rounded, [0.0, 0.02, 0.04, 0.06, 0.08, 0.06, 0.04, 0.02]);
+            let said = "warning: the rate is 0 at step 8: the next step changes nothing";
+            assert_eq!(stderr(&output).matches(said).count(), 1, "{}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn a_schedule_without_a_rate_of_its_own_begins_at_the_rate_that_an_earlier_resume_has_scaled_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    succeed(train(folder.path(), "run", &["--epochs", "1", "--lr", "0.02", "--log-steps"]));
+    succeed(resume(folder.path(), "run", &["--epochs", "2", "--scale-lr", "0.1"]));
+    let output = succeed(resume(folder.path(), "run", &["--epochs", "3", "--schedule", "constant"]));
+    assert!(
+        stderr(&output).contains("0.002 (constant at 0.02 × 0.1) -> 0.002 (constant at 0.002)"),
+        "{}",
+        stderr(&output)
+    );
+    succeed(resume(folder.path(), "run", &["--epochs", "4", "--schedule", "linear", "--lr", "0.016"]));
+    let rates = rates(&path);
+    assert_eq!([0, 4, 8, 12, 13].map(|t| (rates[t] * 1e9).round() / 1e9), [0.02, 0.002, 0.002, 0.016, 0.012]);
+}
+
+#[test]
+fn epochs_at_rate_0_behind_a_schedule_that_is_held_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "run", &["--schedule", "linear", "--lr", "0.01", "--epochs", "2"]));
+    let output = succeed(resume(folder.path(), "run", &["--epochs", "4", "--hold"]));
+    let line = "warning: the rate is 0 from step 8 (epoch 2) on: the last 8 steps change nothing\n";
+    assert_eq!(stderr(&output).matches(line).count(), 1, "{}", stderr(&output));
+}
+
+#[test]
 fn a_longer_run_asks_what_becomes_of_a_schedule_that_knows_its_length() {
     let folder = tempfile::tempdir().unwrap();
     succeed(train(folder.path(), "run", &["--schedule", "linear", "--lr", "0.04", "--epochs", "2", "--log-steps"]));

@@ -16,7 +16,8 @@ pub enum Adjustment {
     Rate(f64),
     /// Every rate times this.
     Scale(f64),
-    /// Another schedule, on its own clock, with its base rate (the one that counts now where there is none).
+    /// Another schedule, on its own clock, with its base rate. Without one it takes the base rate that counts now: lr times what it was
+    /// scaled by.
     Schedule(Spec, Option<f64>),
     /// The length of the run, and what becomes of the schedule.
     Epochs(u64, Reach),
@@ -33,7 +34,7 @@ impl Run<'_> {
             Adjustment::Rate(rate) => ("lr", now.with_rate(*rate, *step)?),
             Adjustment::Scale(factor) => ("scale-lr", now.with_scale(*factor)?),
             Adjustment::Schedule(spec, lr) => {
-                ("schedule", now.with_schedule(spec.clone(), lr.unwrap_or(now.lr), *step))
+                ("schedule", now.with_schedule(spec.clone(), lr.unwrap_or(now.lr * now.scale), *step))
             }
             Adjustment::Epochs(epochs, _) if epochs <= epoch => {
                 return usage!("epochs must be more than the {epoch} that are done, got {epochs}");
