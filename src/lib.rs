@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! |-------|-------|
-//! | 0     | [`schedule`], [`stats`], [`random`], [`spec`], [`mod@usage`], [`disk`], [`memory`] |
+//! | 0     | [`schedule`], [`stats`], [`random`], [`mod@number`], [`spec`], [`mod@usage`], [`disk`], [`memory`] |
 //! | 1     | [`data`], [`model`], [`optim`], [`record`] |
 //! | 2     | [`engine`] |
 //! | 3     | [`train`], [`report`] |
@@ -18,6 +18,7 @@
 
 pub mod disk;
 pub mod memory;
+pub mod number;
 pub mod random;
 pub mod schedule;
 pub mod spec;

@@ -30,9 +30,9 @@ fn fail_in_one_line() {
             let payload = panic.payload();
             let words =
                 payload.downcast_ref::<String>().map(String::as_str).or(payload.downcast_ref::<&str>().copied());
-            let text = lrsched::usage::message(words.unwrap_or("for a reason without words"));
+            let text = lrsched::usage::message(words.unwrap_or("unknown"));
             let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
-            let _ = writeln!(std::io::stderr(), "error: broke down: {text}{}", place.unwrap_or_default());
+            let _ = writeln!(std::io::stderr(), "error: internal error: {text}{}", place.unwrap_or_default());
         }));
     }
 }

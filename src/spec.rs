@@ -79,7 +79,9 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
             return usage!("{name}: nothing between two commas in `{text}`", text = shortened(text));
         }
         match trimmed.split_once('=') {
-            Some((key, value)) if is_key(key.trim()) => values.push((key.trim().to_string(), value.trim().to_string())),
+            Some((key, value)) if is_key(key.trim()) && !value.starts_with('=') => {
+                values.push((key.trim().to_string(), value.trim().to_string()))
+            }
             _ if switches.contains(&trimmed) => values.push((trimmed.to_string(), "true".to_string())),
             _ => match (values.last_mut(), bare) {
                 (Some((_, value)), _) => {
@@ -106,9 +108,9 @@ pub fn unknown_key(owner: &str, key: &str, known: &[&str]) -> Usage {
     }
 }
 
-/// Whether `key=` begins a parameter of its own.
+/// Whether `key=` begins a parameter of its own: one of ours, or one of a framework (`T_max=`), to be refused by its name.
 pub(crate) fn is_key(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 /// `None` where brackets do not match.

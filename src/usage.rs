@@ -1,6 +1,8 @@
-//! The one error type that the exit code depends on.
+//! The one error type that the exit code depends on, and the suggestions that such an error ends with.
 
 #![forbid(unsafe_code)]
+
+mod names;
 
 /// Something the user asked for that cannot be: exit code 2, one line on stderr.
 ///
@@ -16,25 +18,102 @@ macro_rules! usage {
     ($($argument:tt)*) => { Err($crate::usage::Usage(format!($($argument)*)).into()) };
 }
 
+/// Words that framework names end in: `StepLR`, `linear_schedule`, `PolynomialDecay`.
+const SUFFIXES: [&str; 5] = ["scheduler", "schedule", "annealing", "decay", "lr"];
+
 /// Longer input is no mistyped name.
 const LONGEST_NAME: usize = 100;
 
-/// The nearest of `names` to `typed`, where it is near enough to be what was meant.
-pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Shorter words are the beginning of too much.
+const SHORTEST_PREFIX: usize = 3;
+
+/// What was most likely meant by `typed` among `names`: the same name in another spelling (`batch_size`), what another framework calls it
+/// (`StepLR`), a mistyped one, or one of which it is the beginning. `None` where nothing is near: a wrong guess is worse than none.
+///
+/// A suggestion may be longer than the name that it begins with: `sgd:momentum=0.9` where `sgd` is one of `names`.
+pub fn suggestion<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     if typed.len() > LONGEST_NAME {
         return None;
     }
-    names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(typed, name), name))
-        .filter(|&(distance, name)| distance <= 1 + name.len() / 3)
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, name)| name)
+    let names: Vec<&str> = names.into_iter().collect();
+    let typed = normalised(typed);
+    let same = |word: &str| names.iter().find(|name| normalised(name) == word).map(ToString::to_string);
+    let known = |word: &str| same(word).or_else(|| alias(word, &names));
+    let framework = || {
+        let mut word = typed.strip_prefix("get").unwrap_or(&typed);
+        while let Some(shorter) = SUFFIXES.iter().find_map(|suffix| word.strip_suffix(suffix)) {
+            if shorter.len() < SHORTEST_PREFIX {
+                return None;
+            }
+            word = shorter;
+            if let Some(found) = known(word) {
+                return Some(found);
+            }
+        }
+        None
+    };
+    if let Some(found) = known(&typed) {
+        return Some(found);
+    }
+    if absent(&typed).is_some() {
+        return None;
+    }
+    framework().or_else(|| mistyped(&typed, &names)).or_else(|| begun(&typed, &names))
 }
 
-/// `; did you mean "cosine"?`, or nothing.
+/// `; did you mean `cosine`?`, what there is to say of a known name that lrsched does not have, or nothing.
 pub fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(typed, names).map_or(String::new(), |name| format!("; did you mean `{name}`?"))
+    match suggestion(typed, names) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => note(typed).map_or(String::new(), |note| format!("; {note}")),
+    }
+}
+
+/// What there is to say of a known name that lrsched does not have.
+pub fn note(typed: &str) -> Option<&'static str> {
+    absent(&normalised(typed)).filter(|note| !note.is_empty())
+}
+
+/// Lower case, without what joins words.
+fn normalised(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).flat_map(char::to_lowercase).collect()
+}
+
+fn alias(typed: &str, names: &[&str]) -> Option<String> {
+    let on_offer = |target: &&&str| names.contains(&head(target));
+    let targets = names::ALIASES.iter().filter(|(aliases, _)| aliases.contains(&typed)).flat_map(|(_, ours)| *ours);
+    targets.into_iter().find(on_offer).map(ToString::to_string)
+}
+
+/// The name that a suggestion begins with: `sgd` of `sgd:momentum=0.9`.
+fn head(target: &str) -> &str {
+    target.split([':', ';', '=', ' ']).next().unwrap_or(target)
+}
+
+fn absent(typed: &str) -> Option<&'static str> {
+    names::ABSENT.iter().find(|(names, _)| names.contains(&typed)).map(|(_, note)| *note)
+}
+
+/// The nearest name, where no more than one letter in four differs, or one letter of three.
+fn mistyped(typed: &str, names: &[&str]) -> Option<String> {
+    let near = |(distance, name): &(usize, &str)| {
+        let length = typed.chars().count().max(name.chars().count());
+        4 * distance <= length || (*distance == 1 && length >= 3)
+    };
+    let distances = names.iter().map(|name| (strsim::damerau_levenshtein(typed, &normalised(name)), *name));
+    distances.filter(near).min_by_key(|&(distance, _)| distance).map(|(_, name)| name.to_string())
+}
+
+/// The shortest name that begins with what was typed.
+fn begun(typed: &str, names: &[&str]) -> Option<String> {
+    let begins = |name: &&&str| typed.len() >= SHORTEST_PREFIX && normalised(name).starts_with(typed);
+    names.iter().filter(begins).min_by_key(|name| name.len()).map(ToString::to_string)
+}
+
+/// Every name that a suggestion may begin with, for the test that they all exist.
+#[cfg(test)]
+pub(crate) fn suggested_names() -> Vec<&'static str> {
+    names::ALIASES.iter().flat_map(|(_, ours)| *ours).map(|target| head(target)).collect()
 }
 
 /// The most characters of an input that a message repeats.
@@ -78,10 +157,46 @@ mod tests {
 
     #[test]
     fn a_mistyped_name_suggests_the_nearest_and_a_far_one_nothing() {
-        let names = ["cosine", "step", "constant"];
-        assert_eq!(nearest("cosin", names), Some("cosine"));
-        assert_eq!(nearest("setp", names), Some("step"));
-        assert_eq!(nearest("zzzzzzzz", names), None);
+        let names = ["cosine", "step", "constant", "triangular", "triangular2", "sgd", "lr"];
+        for (typed, meant) in [
+            ("cosin", "cosine"),
+            ("setp", "step"),
+            ("COSINE", "cosine"),
+            ("sdg", "sgd"),
+            ("lrr", "lr"),
+            ("tria", "triangular"),
+            ("trangular2", "triangular2"),
+        ] {
+            assert_eq!(suggestion(typed, names).as_deref(), Some(meant), "{typed}");
+        }
+        for typed in ["zzzzzzzz", "compare", "br", "constellation", "st", ""] {
+            assert_eq!(suggestion(typed, names), None, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_far_name_is_not_suggested_though_it_is_the_nearest() {
+        assert_eq!(suggestion("early-stopping", ["label-smoothing", "epochs"]), None);
+        assert_eq!(suggestion("completions", ["compare", "find"]), None);
+        assert_eq!(suggestion("schedule", ["seed", "seeds", "semantics"]), None);
+        assert_eq!(suggestion("nadam", ["adam", "adamw"]), None, "another optimizer, not a mistyped one");
+    }
+
+    #[test]
+    fn a_name_of_another_framework_suggests_ours_only_where_it_is_on_offer() {
+        assert_eq!(suggestion("StepLR", ["step", "cosine"]).as_deref(), Some("step"));
+        assert_eq!(suggestion("StepLR", ["cosine"]), None);
+        assert_eq!(suggestion("gamma", ["decay-rate", "lr"]).as_deref(), Some("decay-rate"));
+        assert_eq!(suggestion("Nesterov", ["sgd", "adam"]).as_deref(), Some("sgd:momentum=0.9,nesterov"));
+        assert_eq!(
+            suggestion("triangular_schedule", ["triangular"]).as_deref(),
+            Some("triangular"),
+            "a family of names"
+        );
+        assert_eq!(
+            did_you_mean("early_stopping", ["epochs"]),
+            "; lrsched has no early stopping; `checkpoints/best` keeps the best epoch"
+        );
     }
 
     #[test]

@@ -35,11 +35,7 @@ pub fn command() -> Command {
         .arg(Arg::new("model").long("model").value_name("NAME").default_value("cnn").help("cnn, resnet9 or airbench94"))
         .arg(number("batch-size", 65_536, "Images a step").default_value("128"))
         .arg(number("steps", 1_000_000, "Steps to measure").default_value("30"))
-        .arg(number(
-            "threads",
-            1024,
-            "Threads to compute with, at most one a core [default: the cores of this process]",
-        ))
+        .arg(number("threads", 1024, "Threads, at most one per core [default: the cores available to this process]"))
         .arg(Arg::new("engine").long("engine").value_name("NAME").default_value("cpu").help("cpu or candle"))
         .arg(
             Arg::new("layers")

@@ -6,11 +6,12 @@ use super::settings::{self, Output};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{Comparison, Entrant, Overrides, Plan, Training, enter};
+use crate::number::counted;
 use crate::optim;
 use crate::record::{Keep, Status, disk_size};
 use crate::report;
 use crate::report::export::Beside;
-use crate::train::{Bars, Course, Existing, Run};
+use crate::train::{Bars, Course, Existing, JsonEvents, Run};
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
@@ -24,20 +25,20 @@ const COMPARE: &[Setting] = &[
         name: "entrants",
         value: "OPTIMIZER/SCHEDULE",
         kind: Kind::List,
-        help: "Who competes, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
+        help: "Optimizer/schedule pairs to compare, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
     },
     Setting {
         name: "seeds",
         value: "N",
         kind: Kind::Value,
-        help: "Runs of each entrant, with the seeds --seed, --seed + 1, … [default: 1]",
+        help: "Runs per entrant, with seeds --seed, --seed + 1, … [default: 1]",
     },
 ];
 
 pub fn command() -> Command {
     let command = Command::new("compare")
-        .about("Train every entrant in sequence, and show which one wins")
-        .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nStarted again with the same --out it goes on where it was stopped, and runs only what is missing.");
+        .about("Train every entrant and rank them")
+        .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nRun again with the same --out, it resumes where it stopped and trains only what is missing.");
     settings::with_flags(command, &[settings::COMMON, COMPARE])
 }
 
@@ -86,7 +87,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let missing = comparison.missing();
     let bars = Bars::new(output.progress, Some(missing as u64));
     if missing == 0 {
-        bars.line(&format!("nothing left to train: all {} runs were done before", plan.runs.len()));
+        bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
     } else {
         warnings.iter().for_each(|line| bars.warn(line));
     }
@@ -103,8 +104,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let stopped = comparison.run(&dataset, &training)?;
     drop(session);
     if let Some(stop) = stopped {
-        bars.warn(&format!("stopped; what is done is saved in {}", folder.display()));
-        bars.warn(&format!("go on with:  {}", session::same_command(&folder)));
+        bars.warn(&format!("stopped; finished work is saved in {}", folder.display()));
+        bars.warn(&format!("resume with:  {}", session::same_command(&folder)));
         return Ok(stop.exit_code());
     }
     drop(bars);
@@ -116,14 +117,18 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let here = [folder.clone()];
     let loaded = report::load::load(&here);
     report::export::write(&loaded, &here, &folder.join("report.html"), Beside::default(), None)?;
-    if !output.json && !quiet {
-        let (width, entrants) = (settings::width(), loaded.entrants());
+    let entrants = loaded.entrants();
+    let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
+    let summary = report::analysis::summary(&analyses);
+    if output.json {
+        let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(&analyses) });
+        JsonEvents::new(&folder, false).write("ranking", ranking)?;
+    } else if !quiet {
+        let width = settings::text_width();
         out!("{}", report::table::terminal_of(&entrants, width));
-        let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
-        let below = [report::analysis::summary(&analyses), report::table::legend(&analyses)];
+        let below = [summary, report::table::legend(&analyses)];
         out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
-        let (runs, size) = (rows.len(), DecimalBytes(disk_size(&folder)));
-        let runs = if runs == 1 { "1 run".to_string() } else { format!("{runs} runs") };
+        let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(&folder)));
         out!(
             "results in {}: {runs}, {size}: comparison.csv, comparison.png, comparison.svg, report.html",
             folder.display()

@@ -6,6 +6,7 @@ use super::show::{MOST_STEPS, emit};
 use crate::experiment::descend::{COLUMNS, Function, Position, Walk, cells, write_csv};
 use crate::experiment::landscape;
 use crate::experiment::{Entrant, Overrides, enter};
+use crate::number::{exact, rate, significant};
 use crate::optim;
 use crate::schedule::Semantics;
 use crate::usage;
@@ -21,24 +22,24 @@ const SETTINGS: &[Setting] = &[
         kind: Kind::Value,
         help: "bowl, ravine, rosenbrock, saddle or beale [default: bowl]",
     },
+    Setting { name: "start", value: "X,Y", kind: Kind::Value, help: "Starting point [default: the function's own]" },
     Setting {
-        name: "start",
-        value: "X,Y",
+        name: "steps",
+        value: "N",
         kind: Kind::Value,
-        help: "Where the walk starts [default: the function's own]",
+        help: "Number of updates, the length of the schedule [default: 100]",
     },
-    Setting { name: "steps", value: "N", kind: Kind::Value, help: "Updates; the schedule's whole run [default: 100]" },
     Setting {
         name: "steps-per-epoch",
         value: "N",
         kind: Kind::Value,
-        help: "Steps that an epoch of the schedule has; divides the steps [default: 1]",
+        help: "Steps per epoch of the schedule; must divide --steps [default: 1]",
     },
     Setting {
         name: "optimizer",
         value: "SPEC",
         kind: Kind::List,
-        help: "One or more, each walks: sgd:momentum=0.9 adam:lr=0.1 [default: sgd]",
+        help: "One or more, each a walk of its own: sgd:momentum=0.9 adam:lr=0.1 [default: sgd]",
     },
     Setting {
         name: "schedule",
@@ -56,19 +57,19 @@ const SETTINGS: &[Setting] = &[
         name: "semantics",
         value: "NAME",
         kind: Kind::List,
-        help: "native, torch, keras or optax; one or more, each walks [default: native]",
+        help: "native, torch, keras or optax; one or more, each a walk of its own [default: native]",
     },
     Setting {
         name: "format",
         value: "KIND",
         kind: Kind::Value,
-        help: "csv, table, png or svg [default: as FILE ends, else csv]",
+        help: "csv, table, png or svg [default: from the extension of FILE, else csv]",
     },
 ];
 
 const HELP: &str = "\
-Row t holds where the walk stands before update t and the rate and momentum that this update is made with; the last row is the end.
-Several walks are told apart by a column `walk` in front.
+Row t has the position before update t, and the rate and momentum of that update; the last row is the final position.
+With several walks, a leading column `walk` names each.
 
 Examples:
   lrsched descend --function ravine --lr 0.03 --momentum 0.9 --schedule cosine
@@ -76,9 +77,9 @@ Examples:
 
 pub fn command() -> Command {
     let command = Command::new("descend")
-        .about("Watch an optimizer under a schedule walk down a small function")
+        .about("Trace an optimizer and a schedule on a small 2-D function")
         .after_help(HELP)
-        .arg(Arg::new("output").short('o').long("output").value_name("FILE").help("Write to FILE, not to stdout"));
+        .arg(Arg::new("output").short('o').long("output").value_name("FILE").help("Write to FILE instead of stdout"));
     settings::with_flags(command, &[SETTINGS])
 }
 
@@ -224,9 +225,10 @@ fn advise(name: &str, walk: &Walk, positions: &[Position]) {
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
         let lr = walk.learning_rate;
         super::tell(&format!(
-            "{name}: the walk left the valley at step {}: lr {lr} is too high here; try --lr {}",
+            "{name}: the walk left the valley at step {}: lr {} is too high here; try --lr {}",
             lost.step,
-            lr / 10.0
+            exact(lr),
+            rate(lr / 10.0)
         ));
     }
     if positions[0].momentum.is_none() && walk.cycles_momentum() {
@@ -242,7 +244,7 @@ fn table(walks: &[(String, Vec<Position>)]) -> String {
         let last = positions.len() - 1;
         text += &format!("{name}\n");
         let rows = positions.iter().enumerate().filter(|(place, _)| place % stride == 0 || *place == last);
-        let rows = rows.map(|(_, position)| cells(position, |value| format!("{value:.6e}")));
+        let rows = rows.map(|(_, position)| cells(position, |value| significant(value, 6)));
         for row in std::iter::once(COLUMNS.map(String::from)).chain(rows) {
             let [step, rest @ ..] = row;
             text += &format!("{step:>8}");

@@ -2,6 +2,7 @@
 
 use super::given::{Given, Kind, Setting, add_settings};
 use super::{settings, show};
+use crate::number::{exact, rate};
 use crate::report::chart::{Figure, Panel, Scale, Series};
 use crate::report::rates::Stretches;
 use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
@@ -13,7 +14,7 @@ const DIFF: &[Setting] = &[Setting {
     name: "format",
     value: "KIND",
     kind: Kind::Value,
-    help: "chart, csv, svg or png [default: chart, or what the name after -o ends in]",
+    help: "chart, csv, svg or png [default: from the extension of -o, else chart]",
 }];
 
 /// Rates that differ by less, relatively, are the same: the frameworks round differently.
@@ -25,8 +26,8 @@ const FIRST: usize = 3;
 pub fn command() -> Command {
     let command = Command::new("diff")
         .about("Show where PyTorch, Keras, optax and the native formula disagree about a schedule")
-        .after_help("Example: lrsched diff step:factor=0.5,drop-every=10\nA schedule that listens to metrics is given metrics that never improve.")
-        .arg(Arg::new("schedule").required(true).value_name("SCHEDULE").help("A schedule, or its whole spec"));
+        .after_help("Example: lrsched diff step:factor=0.5,drop-every=10\nSchedules that depend on metrics see metrics that never improve.")
+        .arg(Arg::new("schedule").required(true).value_name("SCHEDULE").help("A schedule name or spec"));
     show::with_output(show::with_schedule_flags(add_settings(command, &[show::RUN, DIFF].concat())))
 }
 
@@ -95,19 +96,23 @@ fn first_steps_apart<'a>(a: &'a [f64], b: &'a [f64]) -> impl Iterator<Item = usi
 }
 
 fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
-    let mut text =
-        format!("{spec} over {} epochs of {} steps, lr {}\n", run.epochs, run.steps_per_epoch, run.learning_rate);
+    let mut text = format!(
+        "{spec} over {} epochs of {} steps, lr {}\n",
+        run.epochs,
+        run.steps_per_epoch,
+        exact(run.learning_rate)
+    );
     if let [all] = groups
         && all.members.len() > 1
     {
-        let _ = writeln!(text, "\n{}: they agree at every step", all.name());
+        let _ = writeln!(text, "\n{}: identical at every step", all.name());
     }
     for (at, one) in groups.iter().enumerate() {
         for other in &groups[at + 1..] {
             let steps: Vec<usize> = first_steps_apart(&one.rates, &other.rates).collect();
             let _ = writeln!(
                 text,
-                "\n{} / {}: apart at {} of {} steps",
+                "\n{} / {}: differ at {} of {} steps",
                 one.name(),
                 other.name(),
                 steps.len(),
@@ -130,14 +135,14 @@ fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
                 steps.iter().copied().max_by(|&a, &b| of(a).total_cmp(&of(b)).then(b.cmp(&a)))
             };
             if let (Some(d), Some(r)) = (largest(&difference), largest(&ratio)) {
-                let _ = writeln!(text, "  largest difference: {:.4e} at {}", difference(d), at(d));
+                let _ = writeln!(text, "  largest difference: {} at {}", rate(difference(d)), at(d));
                 let _ = writeln!(text, "  largest ratio: {:.6} at {}", ratio(r), at(r));
             }
         }
     }
     for semantics in Semantics::ALL.into_iter().filter(|&semantics| !spec.exists_in(semantics)) {
         let what = if spec.is_sequence() { "sequence" } else { spec.name() };
-        let _ = writeln!(text, "\n{semantics} has no such {what}: `--semantics {semantics}` does as native there");
+        let _ = writeln!(text, "\n{semantics} has no such {what}: `--semantics {semantics}` falls back to native");
     }
     text
 }

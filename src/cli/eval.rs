@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 /// The command line of `lrsched eval`.
 pub fn command() -> clap::Command {
     let command = clap::Command::new("eval")
-        .about("Loss, accuracy of each class and confusion matrix of a run's weights; never trains")
+        .about("Evaluate a run's weights: loss, per-class accuracy, confusion matrix")
         .after_help(
-            "Model, dataset, split and normalisation are those of the run.json beside the weights; without one the model is told by \
-             the names and shapes of the tensors.\n\nExample: lrsched eval results/my-run --split validation -o confusion.png",
+            "Model, dataset, split and normalisation are read from the run.json next to the weights; without one, the model is inferred \
+             from the names and shapes of the tensors.\n\nExample: lrsched eval results/my-run --split validation -o confusion.png",
         );
     Args::augment_args(command)
 }
@@ -29,25 +29,25 @@ struct Args {
     /// The folder of a run, or a .safetensors file
     #[arg(value_name = "DIR|FILE")]
     subject: PathBuf,
-    /// The checkpoint of a run, last or best [default: its weights at the end, else those of its last checkpoint]
+    /// Checkpoint to evaluate, last or best [default: the final weights, else the last checkpoint]
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<Moment>,
     /// test, validation or train: the run's own split
     #[arg(long, value_name = "NAME", default_value_t = Part::Test)]
     split: Part,
-    /// Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]
+    /// Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]
     #[arg(long, value_name = "DIR", env = "LRSCHED_DATA", hide_env = true)]
     data_dir: Option<PathBuf>,
     /// cifar10 or synthetic [default: the run's, else cifar10]
     #[arg(long, value_name = "NAME")]
     dataset: Option<DatasetKind>,
-    /// cnn, resnet9 or airbench94 [default: the run's, else what the tensors fit]
+    /// cnn, resnet9 or airbench94 [default: the run's, else inferred from the tensors]
     #[arg(long, value_name = "NAME")]
     model: Option<Model>,
-    /// Images at once; accuracy does not depend on it, the last digits of the loss may
+    /// Images per batch; does not change the accuracy, but may change the last digits of the loss
     #[arg(long, value_name = "N", default_value_t = BATCH)]
     batch_size: usize,
-    /// Threads to compute with, at most one a core; the results do not depend on it [default: the cores of this process]
+    /// Threads, at most one per core; results do not depend on their number [default: the cores available to this process]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// cpu or candle [default: the run's, else cpu on the CPU]
@@ -60,8 +60,8 @@ struct Args {
     #[arg(long)]
     json: bool,
     /// Also write the confusion matrix to this .png, .svg or .csv file; repeatable
-    #[arg(short, long, value_name = "FILE")]
-    out: Vec<PathBuf>,
+    #[arg(short, long, alias = "out", value_name = "FILE")]
+    output: Vec<PathBuf>,
 }
 
 /// How a confusion matrix is written.
@@ -81,7 +81,7 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     if args.batch_size == 0 {
         return usage!("batch-size must be at least 1 image, got 0");
     }
-    let forms = args.out.iter().map(|path| Ok((path, form(path)?))).collect::<Result<Vec<_>, Usage>>()?;
+    let forms = args.output.iter().map(|path| Ok((path, form(path)?))).collect::<Result<Vec<_>, Usage>>()?;
     let options = Options {
         part: args.split,
         data_dir: args.data_dir,
@@ -93,7 +93,7 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
         threads: settings::threads(args.threads)?,
     };
     let subject = Subject::at(&args.subject, args.checkpoint)?;
-    check_outputs(&args.out, &subject.files())?;
+    check_outputs(&args.output, &subject.files())?;
     let evaluation = evaluate(&subject, &options)?;
     super::warn(&evaluation.notes);
     if args.json || !quiet {
@@ -113,7 +113,7 @@ fn form(path: &Path) -> Result<Form, Usage> {
         Some("png") => Ok(Form::Png),
         Some("svg") => Ok(Form::Svg),
         Some("csv") => Ok(Form::Csv),
-        _ => usage!("--out must end in .png, .svg or .csv, got `{}`", path.display()),
+        _ => usage!("--output must end in .png, .svg or .csv, got `{}`", path.display()),
     }
 }
 

@@ -15,8 +15,10 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use serde::Serialize;
 use serde_json::json;
 use std::cmp::Ordering;
+use std::path::Path;
 
 /// The loss fell nowhere, or blew up at once: there is nothing to suggest.
 const NOTHING_FOUND: u8 = 4;
@@ -26,20 +28,16 @@ const FIND: &[Setting] = &[
     value(
         "mode",
         "NAME",
-        "How the rate climbs: linear, exponential or triangular (up and down again) [default: exponential]",
+        "How the rate rises: linear, exponential or triangular (up and down again) [default: exponential]",
     ),
-    value("min-lr", "RATE", "Where the rate starts [default: 1e-5]"),
-    value("max-lr", "RATE", "Where it ends [default: 10]"),
+    value("min-lr", "RATE", "First rate [default: 1e-5]"),
+    value("max-lr", "RATE", "Last rate [default: 10]"),
     value("steps", "N", "Length of the test in iterations [default: 400]"),
-    value("epochs", "N", "Length of the test in passes over the training images, in place of --steps"),
-    value(
-        "eval-every",
-        "N",
-        "Iterations from one look at the validation accuracy to the next [default: 100 looks a test]",
-    ),
-    value("eval-images", "N", "Validation images that each look takes, always the same [default: 500]"),
-    value("smoothing", "BETA", "Of the smoothed loss: 0 is none, 0.98 is fastai's [default: 0.9]"),
-    value("seeds", "N", "Tests with the seeds --seed, --seed + 1, …; suggests the median [default: 1]"),
+    value("epochs", "N", "Length of the test in epochs, instead of --steps"),
+    value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]"),
+    value("eval-images", "N", "Validation images per validation, always the same ones [default: 500]"),
+    value("smoothing", "BETA", "Smoothing of the loss: 0 is none, 0.98 is fastai's [default: 0.9]"),
+    value("seeds", "N", "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: 1]"),
 ];
 
 /// Settings of `train` that a range test has no use for, or says itself.
@@ -49,7 +47,7 @@ pub fn command() -> Command {
     let common: Vec<Setting> =
         settings::COMMON.iter().filter(|setting| !NOT_HERE.contains(&setting.name)).copied().collect();
     let command = Command::new("find")
-        .about("Find the learning rate: train while the rate climbs, and see where it learns")
+        .about("Learning rate range test: train while the rate rises, and suggest a rate")
         .args_override_self(true)
         .after_help("Example: lrsched find --optimizer adam --seeds 3");
     add_families(add_settings(command, &[FIND, &common].concat()), &[("optimizer", optim::table())])
@@ -80,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let bars = Bars::new(output.progress, None);
     session.speak(&bars);
     let control = &session.control;
-    let tests = match tests(&config, &dataset, &output, &mut directory, &bars, control) {
+    let tests = match tests(&config, &dataset, &output, &path, &mut directory, &bars, control) {
         Ok(tests) => RangeTests { name: path.display().to_string(), tests },
         Err(error) => {
             // The first error is the one to tell; if this cannot be written either, it has the same cause.
@@ -102,7 +100,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     directory.info.suggest(&said);
     directory.close(Status::Finished, None)?;
     if output.json {
-        JsonEvents::new(&path.display().to_string(), false).write(
+        JsonEvents::new(&path, false).write(
             "finish",
             json!({
                 "status": Status::Finished,
@@ -112,8 +110,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             }),
         )?;
     } else if !quiet {
-        let width = settings::width();
-        out!("{}", tests.small_figure(&said).terminal(width, 16, console::colors_enabled()));
+        let width = settings::text_width();
+        out!("{}", tests.small_figure(&said).terminal(settings::chart_width(), 16, console::colors_enabled()));
         let verdict: Vec<String> = range::verdict(&said).iter().flat_map(|line| range::words(line, width)).collect();
         out!("{}\n{}", range::terminal(&said, width), verdict.join("\n"));
         commands.iter().try_for_each(|command| super::say(&format!("  {command}\n")))?;
@@ -128,6 +126,7 @@ fn tests(
     config: &FindConfig,
     dataset: &Dataset,
     output: &Output,
+    path: &Path,
     directory: &mut FindDirectory,
     bars: &Bars,
     control: &Control,
@@ -141,9 +140,9 @@ fn tests(
         let steps = test.steps();
         let bar = bars.iterations(steps);
         bars.line(&format!("{label}{}, {steps} iterations", title(config)));
-        let events = JsonEvents::new(&name, false);
+        let events = JsonEvents::new(path, false);
         if output.json {
-            events.write("start", json!({ "config": config.table()?, "iterations": steps }))?;
+            events.write("start", json!({ "config": config.table()?, "seed": run.seed, "iterations": steps }))?;
         }
         let mut accuracy = None;
         let rows = directory.record(run.seed, test, control, &mut |row| {
@@ -156,7 +155,7 @@ fn tests(
             if bar.is_hidden() && (row.iteration + 1) % steps.div_ceil(10) == 0 {
                 bars.line(&format!("{label}iteration {}/{steps}  {line}", row.iteration + 1));
             }
-            if output.json { events.write("iteration", row) } else { Ok(()) }
+            if output.json { events.write("iteration", Iteration { seed: run.seed, row }) } else { Ok(()) }
         })?;
         bar.finish_and_clear();
         let last = rows.last().map_or(0.0, |row| row.learning_rate);
@@ -166,17 +165,25 @@ fn tests(
     Ok(tests)
 }
 
+/// The event of an iteration.
+#[derive(Serialize)]
+struct Iteration<'a> {
+    seed: u64,
+    #[serde(flatten)]
+    row: &'a RangeRow,
+}
+
 fn ended(how: Option<Ended>, rate: f64) -> String {
     let rate = show(rate);
     match how {
         Some(Ended::Diverged) => {
-            format!("stopped at {rate}: the smoothed loss was four times its best; its rows are kept")
+            format!("stopped at {rate}: the smoothed loss reached four times its best; its rows are kept")
         }
-        Some(Ended::NotANumber) => format!("stopped at {rate}: the loss was no longer a number; its rows are kept"),
+        Some(Ended::NotANumber) => format!("stopped at {rate}: the loss is not finite; its rows are kept"),
         Some(Ended::Stopped) => {
-            format!("stopped by request at {rate}; its rows are kept, and find begins anew the next time")
+            format!("interrupted at {rate}; its rows are kept, but find cannot resume and starts over")
         }
-        _ => format!("tested up to the end, at {rate}"),
+        _ => format!("completed, at {rate}"),
     }
 }
 
@@ -196,14 +203,14 @@ fn title(config: &FindConfig) -> String {
 fn config(given: &Given) -> Result<FindConfig, Usage> {
     let optimizer = settings::optimizer(given)?;
     if optimizer.learning_rate().is_some() {
-        return usage!("optimizer: the rate is what `find` looks for; leave lr out of `{optimizer}`");
+        return usage!("optimizer: `find` searches for the rate; drop lr from `{optimizer}`");
     }
     let (rate, whole) = ("a number above 0", "a whole number of at least 1");
     let epochs = given.parse("epochs", whole)?.map(Length::Epochs);
     let steps = given.parse("steps", "a whole number of at least 2")?.map(Length::Steps);
     let length = match given.order("epochs", "steps") {
         Some(Ordering::Equal) => {
-            return usage!("--epochs and --steps both say how long the test is; leave one of them out");
+            return usage!("--epochs and --steps both set the length of the test; drop one of them");
         }
         Some(Ordering::Less) => steps,
         _ => epochs.or(steps),

@@ -99,7 +99,7 @@ pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> 
             if !switch {
                 return command;
             }
-            let off = format!("Turn {name} off, where it is on by itself");
+            let off = format!("Turn {name} off where it is on by default");
             // For a switch that is off by itself it only undoes a config file, and would clutter the help.
             let clutter = !turns_off(entries, name);
             command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading).hide(clutter))

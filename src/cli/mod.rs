@@ -23,9 +23,9 @@ mod settings;
 mod show;
 mod train;
 
-use crate::usage::{Usage, one_line, shortened};
+use crate::usage::{Usage, did_you_mean, note, one_line, shortened, suggestion};
 use anyhow::{Context, Result};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ColorChoice, Command};
 use std::ffi::OsString;
 use std::io::Write;
@@ -74,7 +74,7 @@ fn command() -> Command {
             given::flag("color", "WHEN", given::Kind::Value)
                 .global(true)
                 .value_parser(COLOURS)
-                .help("Colour: auto (on a terminal), always or never; NO_COLOR is respected"),
+                .help("When to use colour: auto (on a terminal), always or never; respects NO_COLOR"),
         )
         .subcommand(train::command())
         .subcommand(compare::command())
@@ -91,7 +91,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("help")
-                .about("Explain a command, or list every schedule or optimizer (`lrsched help schedules`)")
+                .about("Show help for a command, or list all schedules or optimizers (`lrsched help schedules`)")
                 .arg(Arg::new("topic").value_name("COMMAND|schedules|optimizers").num_args(0..)),
         )
 }
@@ -108,14 +108,17 @@ fn help(topic: &[&str]) -> Result<u8> {
         let Some(inner) = command.find_subcommand(name) else {
             let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
-            let hint = crate::usage::did_you_mean(name, names.into_iter().chain(lists.iter().copied()));
-            return crate::usage!("there is no help on `{}`{hint}", shortened(&topic.join(" ")));
+            let hint = did_you_mean(name, names.into_iter().chain(lists.iter().copied()));
+            return crate::usage!("no help for `{}`{hint}", shortened(&topic.join(" ")));
         };
         command = inner.clone().bin_name(format!("lrsched {}", topic[..=at].join(" ")));
     }
     command.print_long_help()?;
     Ok(0)
 }
+
+/// What the names of our variables begin with.
+const PREFIX: &str = "LRSCHED_";
 
 /// Whether the variable is set to nothing, which counts as not set.
 fn is_empty(variable: &str) -> bool {
@@ -142,10 +145,16 @@ fn unknown_variables() -> Vec<String> {
     known(&command(), &mut names);
     let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     given
-        .filter(|name| name.starts_with("LRSCHED_") && !names.contains(name) && !is_empty(name))
+        .filter(|name| name.starts_with(PREFIX) && !names.contains(name) && !is_empty(name))
         .map(|name| {
-            let hint = crate::usage::did_you_mean(&name, names.iter().map(String::as_str));
-            format!("nothing reads the variable {name}{hint}")
+            // Without what all of them begin with: that would make any two of them alike.
+            let setting = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).replace('_', "-").to_lowercase();
+            let settings: Vec<String> = names.iter().map(|name| setting(name)).collect();
+            let meant = suggestion(&setting(&name), settings.iter().map(String::as_str));
+            let hint = meant.map_or(String::new(), |meant| {
+                format!("; did you mean `{PREFIX}{}`?", meant.replace('-', "_").to_uppercase())
+            });
+            format!("unknown variable {name}{hint}")
         })
         .collect()
 }
@@ -159,11 +168,8 @@ fn apply_colour(when: Option<&str>) -> Result<(), Usage> {
         Some("always") => set_colour(true),
         Some("never") => set_colour(false),
         Some(other) if !COLOURS.contains(&other) => {
-            return crate::usage!(
-                "color must be one of {}, got `{other}`",
-                COLOURS.join(", "),
-                other = shortened(other)
-            );
+            let (hint, other) = (did_you_mean(other, COLOURS), shortened(other));
+            return crate::usage!("color must be one of {}, got `{other}`{hint}", COLOURS.join(", "));
         }
         _ if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => set_colour(false),
         _ => {}
@@ -223,15 +229,99 @@ fn explain(error: &clap::Error) -> Result<u8> {
         );
     }
     let text = error.to_string();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    // No folder is called `--format`: whoever types that means a flag.
-    let lines = lines.filter(|line| !line.starts_with("tip: to pass '-"));
+    // What clap would suggest is the nearest name, however far that is.
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("tip:"));
     let told: Vec<&str> =
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information")).collect();
-    let told = told.join(" ").replace(" tip: ", "; ");
-    let no_tip = error.kind() == ErrorKind::UnknownArgument && !told.contains(';');
-    let remedy = if no_tip { "; --help lists those that there are" } else { "" };
-    crate::usage!("{}{remedy}", told.trim_start_matches("error: "))
+    let told = told.join(" ");
+    crate::usage!("{}{}", told.trim_start_matches("error: "), remedy(error))
+}
+
+/// What an error of clap's ends with: the name that was meant, where one is near.
+fn remedy(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    match error.kind() {
+        ErrorKind::UnknownArgument => meant_flag(context(ContextKind::InvalidArg)),
+        ErrorKind::InvalidSubcommand => {
+            let typed = context(ContextKind::InvalidSubcommand);
+            let (command, _) = typed_command();
+            let hint = did_you_mean(typed, command.get_subcommands().map(Command::get_name));
+            if hint.is_empty() { "; --help lists the commands".to_string() } else { hint }
+        }
+        ErrorKind::InvalidValue => match error.get(ContextKind::ValidValue) {
+            Some(ContextValue::Strings(values)) => {
+                did_you_mean(context(ContextKind::InvalidValue), values.iter().map(String::as_str))
+            }
+            _ => String::new(),
+        },
+        _ => String::new(),
+    }
+}
+
+/// `typed` is an argument that the command does not know: `--learning-rate`, or `-l` of `-lr`.
+fn meant_flag(typed: &str) -> String {
+    let (command, path) = typed_command();
+    let names: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
+    let word = typed.trim_start_matches('-').split('=').next().unwrap_or_default();
+    // clap reads `-lr` as `-l r`.
+    let whole = std::env::args_os().filter_map(|argument| argument.into_string().ok());
+    let whole = whole.filter_map(|argument| argument.strip_prefix('-').map(str::to_string));
+    let one_dash = whole.filter(|argument| word.len() == 1 && argument.len() > 1 && argument.starts_with(word)).next();
+    let word = one_dash.as_deref().unwrap_or(word);
+    if typed.starts_with("--") && names.contains(&word) {
+        return format!("; put it after the command: `{path} --{word}`");
+    }
+    // What stands for more than a name (`sgd:momentum=0.9`) is no flag.
+    match suggestion(word, names).filter(|name| typed.starts_with('-') && !name.contains([':', ' '])) {
+        Some(name) => format!("; did you mean `--{name}`?"),
+        None => match note(word) {
+            Some(note) => format!("; {note}"),
+            None => "; see --help".to_string(),
+        },
+    }
+}
+
+/// The command whose name was typed, as far as there is one, and what was typed to get there.
+fn typed_command() -> (Command, String) {
+    let (mut at, mut path) = (command(), "lrsched".to_string());
+    at.build();
+    for word in std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()) {
+        if let Some(inner) = at.find_subcommand(&word) {
+            at = inner.clone();
+            path = format!("{path} {word}");
+        }
+    }
+    (at, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_name_that_is_suggested_for_one_of_another_program_exists() {
+        let tables = [crate::schedule::table(), crate::optim::table()];
+        let mut names: HashSet<String> = HashSet::new();
+        for entry in tables.into_iter().flatten() {
+            names.insert(entry.name.to_string());
+            names.extend(entry.parameters.iter().map(|parameter| parameter.name.to_string()));
+        }
+        let root = command();
+        for command in root.get_subcommands().chain([&root]) {
+            names.insert(command.get_name().to_string());
+            names.extend(command.get_arguments().filter_map(Arg::get_long).map(str::to_string));
+        }
+        let values = "torch keras optax png svg csv table chart cnn airbench94 synthetic train validation exponential none never \
+                      val_accuracy val_loss cuda metal";
+        names.extend(values.split_whitespace().map(str::to_string));
+        let wrong: Vec<&str> =
+            crate::usage::suggested_names().into_iter().filter(|name| !names.contains(*name)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
 }
 
 /// The first argument, or else variable, that is not text: clap does not say which one it was.

@@ -10,32 +10,32 @@ use std::path::PathBuf;
 /// The command line of `lrsched report`.
 pub fn command() -> clap::Command {
     let command =
-        clap::Command::new("report").about("Make one offline page of runs, comparisons and range tests; never trains");
+        clap::Command::new("report").about("Write an offline HTML report of runs, comparisons and range tests");
     Args::augment_args(command)
         .after_help("Example: lrsched report results/compare-cifar10 -o report.html --target 0.8 --md")
 }
 
 #[derive(Debug, clap::Args)]
 struct Args {
-    /// Folders of runs, comparisons or range tests, or folders that hold such
+    /// Folders of runs, comparisons or range tests, or parents of such folders
     #[arg(required = true, value_name = "DIR")]
     folders: Vec<PathBuf>,
     /// The file to write: the page (.html), the curves (.png, .svg), or the table (.md, .csv)
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     output: PathBuf,
-    /// Also write the curves as a PNG beside the output
+    /// Also write the curves as PNG next to the output
     #[arg(long)]
     png: bool,
-    /// Also write the curves as an SVG beside the output
+    /// Also write the curves as SVG next to the output
     #[arg(long)]
     svg: bool,
-    /// Also write the table and the verdicts as Markdown beside the output
+    /// Also write the table and the verdicts as Markdown next to the output
     #[arg(long)]
     md: bool,
-    /// Also write one CSV row an entrant beside the output
+    /// Also write a CSV with a row per entrant next to the output
     #[arg(long)]
     csv: bool,
-    /// A validation accuracy, such as 0.8: how many steps and how long each entrant took to it
+    /// Target validation accuracy, such as 0.8: report the steps and time each entrant took to reach it
     #[arg(long, value_name = "ACCURACY")]
     target: Option<f64>,
 }

@@ -5,54 +5,56 @@ use super::session::{self, Session};
 use super::settings::{self, Output, path, switch, value};
 use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Request};
+use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
-use crate::record::Status;
+use crate::record::{Results, RunInfo, Status};
 use crate::schedule::Spec;
-use crate::train::{Bars, Reach, Run, RunConfig, Setup};
+use crate::train::{JsonEvents, Reach, Run, RunConfig, Setup};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use std::path::PathBuf;
+use serde_json::json;
+use std::path::{Path, PathBuf};
 
 const RESUME: &[Setting] = &[
-    value("lr", "RATE", "Go on with this rate, constant; with --schedule: the base rate of the schedule"),
-    value("scale-lr", "FACTOR", "Multiply every rate from here on by this"),
-    value("schedule", "SPEC", "Go on with another schedule, on its own clock; its parameters as in `lrsched train`"),
-    value("epochs", "N", "Train until the run has this many epochs"),
-    switch("stretch", "With --epochs: the schedule is the one of a run of that length"),
-    switch("hold", "With --epochs: the schedule stays as it was, and its last rate is held"),
+    value("lr", "RATE", "Continue at this constant rate; with --schedule: the base rate of that schedule"),
+    value("scale-lr", "FACTOR", "Multiply every remaining rate by this factor"),
+    value("schedule", "SPEC", "Continue under another schedule, on its own clock; parameters as in `lrsched train`"),
+    value("epochs", "N", "Total number of epochs of the run"),
+    switch("stretch", "With --epochs: stretch the schedule to the new length"),
+    switch("hold", "With --epochs: keep the schedule as it is and hold its last rate"),
     settings::CHECKPOINT_EVERY,
     settings::KEEP,
-    path("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
-    value("threads", "N", "Threads to compute with, at most one a core [default: the cores of this process]"),
+    path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]"),
+    value("threads", "N", "Threads, at most one per core [default: the cores available to this process]"),
     value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
-    switch("json", "One JSON object an event on stdout"),
+    switch("json", "Print events to stdout as JSON, one object per line (docs/JSON.md)"),
 ];
 
 /// What cannot change within a run, and why.
 const FIXED: &[(&str, &str)] = &[
-    ("dataset", "every figure so far is of its images"),
+    ("dataset", "all results so far are on its images"),
     ("train-limit", "the epochs so far are of these images"),
-    ("validation", "the epochs so far were judged by these images"),
+    ("validation", "the epochs so far were validated on these images"),
     ("augment", "metrics.csv would mix two experiments"),
     ("model", "the weights are those of this network"),
     ("dropout", "metrics.csv would mix two experiments"),
     ("label-smoothing", "metrics.csv would mix two experiments"),
-    ("optimizer", "its state belongs to it"),
-    ("semantics", "schedule and optimizer were made with it"),
-    ("batch-size", "steps and epochs are counted by it"),
-    ("seed", "the order of the images follows from it"),
+    ("optimizer", "its saved state belongs to it"),
+    ("semantics", "schedule and optimizer were built with it"),
+    ("batch-size", "it defines steps and epochs"),
+    ("seed", "it determines the order of the images"),
     ("engine", "another one rounds differently"),
     ("device", "another one rounds differently"),
-    ("log-steps", "steps.csv has a row for every step or for none"),
+    ("log-steps", "steps.csv has a row for every step, or none"),
 ];
 
 pub fn command() -> Command {
     let command = Command::new("resume")
-        .about("Go on with a run that was stopped, as it was or with another rate")
+        .about("Resume a stopped run, unchanged or with another rate, schedule or length")
         .arg(Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder of the run"))
-        .after_help("Example: lrsched resume results/x --lr 0.01\nWhat is not given stays as it was, whatever LRSCHED_* says; a run that was killed goes on from its last checkpoint, with the same results bit for bit.");
+        .after_help("Example: lrsched resume results/x --lr 0.01\nSettings that are not given stay as they were; LRSCHED_* variables are ignored. A killed run resumes from its last checkpoint, with bit-identical results.");
     let setting = |(name, why): &(&'static str, &'static str)| match *name {
         "log-steps" => switch(name, why),
         _ => value(name, "VALUE", why),
@@ -81,21 +83,19 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
             keep.name()
         );
         if request == Request::default() {
-            if !quiet {
-                out!("nothing to do: {why}");
-            }
-            return Ok(0);
+            return nothing_to_do(&path, &left.info, &format!("nothing to do: {why}"), output.json, quiet);
         }
         return usage!("{why}; train it again with --keep all and the epochs that it is to have");
     }
     if left.info.status == Status::Finished && request == Request::default() {
-        if !quiet {
-            out!("nothing to do: {0} is finished; `lrsched resume {0} --epochs N` trains longer", path.display());
-        }
-        return Ok(0);
+        let message = format!(
+            "nothing to do: {0} is finished; train longer with `lrsched resume {0} --epochs N`",
+            path.display()
+        );
+        return nothing_to_do(&path, &left.info, &message, output.json, quiet);
     }
     if left.info.status == Status::Finished && !left.has_checkpoint() {
-        return usage!("{} is finished and has no checkpoint that is whole to go on from", path.display());
+        return usage!("{} is finished and has no intact checkpoint to resume from", path.display());
     }
     let dataset = Dataset::open(&DatasetOptions { kind: left.config.dataset, data_dir: output.data.data_dir.clone() })?;
     left.check(&dataset)?;
@@ -106,10 +106,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         run.adjust(&adjustment)?;
     }
     if is_done(&run, left.info.status) {
-        if !quiet {
-            out!("nothing to do: {} has its {} epochs", path.display(), run.position().epoch);
-        }
-        return Ok(0);
+        let message =
+            format!("nothing to do: {} already has {}", path.display(), counted(run.position().epoch, "epoch"));
+        return nothing_to_do(&path, &left.info, &message, output.json, quiet);
     }
     let lines: Vec<String> = left.instead().into_iter().chain(left.differences(&run)).collect();
     let has_checkpoint = left.has_checkpoint();
@@ -119,13 +118,35 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let kernels = run.kernels();
     let setup = Setup { threads: output.threads, kernels, every: output.every, keep: output.keep };
     let directory = left.reopen(&setup)?;
-    let bars = Bars::new(output.progress, None);
+    let bars = session::bars(&output);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
     session::warn_of_schedule(&run, &bars)?;
     if !has_checkpoint {
-        bars.warn("nothing was saved yet: starting at the beginning");
+        bars.warn("no checkpoint yet: starting from the beginning");
     }
     session::record(directory, run, &path, session, &bars, output.json)
+}
+
+/// Says so, in an event where those were asked for: with what the run came to.
+fn nothing_to_do(path: &Path, info: &RunInfo, message: &str, json: bool, quiet: bool) -> Result<u8> {
+    if json {
+        let Results { best_epoch, best_val_accuracy, test_loss, test_accuracy, seconds, .. } = info.results;
+        JsonEvents::new(path, false).write(
+            "finish",
+            json!({
+                "status": info.status,
+                "message": message,
+                "best_epoch": best_epoch,
+                "best_val_accuracy": best_val_accuracy,
+                "test_loss": test_loss,
+                "test_accuracy": test_accuracy,
+                "seconds": seconds,
+            }),
+        )?;
+    } else if !quiet {
+        out!("{message}");
+    }
+    Ok(0)
 }
 
 /// A finished run that is asked for the epochs that it has.
@@ -139,7 +160,7 @@ fn request(typed: &Given) -> Result<Request, Usage> {
     let schedule = match typed.text("schedule") {
         Some(spec) => Some(Spec::from_flags(spec, &flags)?),
         None => match flags.first() {
-            Some((key, _)) => return usage!("{key} goes with --schedule: name the schedule to go on with"),
+            Some((key, _)) => return usage!("--{key} needs --schedule"),
             None => None,
         },
     };
@@ -171,7 +192,7 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
     let own = serde_json::to_value(config)?;
     let refuse = |name: &str, why: &str, is: &str| -> Result<()> {
         usage!(
-            "{name} cannot change within a run: {why}. It is {is}; for another, start a new run with `lrsched train`"
+            "{name} cannot change within a run: {why}. It is {is}; to change it, start a new run with `lrsched train`"
         )
     };
     for (name, why) in FIXED {
@@ -189,7 +210,7 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
         let given = OptimizerSpec::from_flags(typed.text("optimizer").unwrap_or(&own), &flags);
         if given.as_ref() != Ok(&config.optimizer) {
             let name = flags.first().map_or("optimizer", |(name, _)| name);
-            refuse(name, "the state of the optimizer was made with it", &own)?;
+            refuse(name, "the optimizer's saved state depends on it", &own)?;
         }
     }
     Ok(())

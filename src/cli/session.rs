@@ -1,5 +1,7 @@
 //! What `train`, `compare` and `resume` share while they train: signals, keys, and what is said when a run was stopped.
 
+use super::settings::Output;
+use crate::number::{exact, rounded};
 use crate::record::{Status, disk_size};
 #[cfg(unix)]
 pub use crate::train::Keys;
@@ -76,6 +78,12 @@ pub fn warn_of_schedule(run: &Run<'_>, bars: &Bars) -> Result<()> {
     Ok(())
 }
 
+/// The bars of one run. Without `--json` it has nothing for stdout but its lines.
+pub fn bars(output: &Output) -> Bars {
+    let bars = Bars::new(output.progress, None);
+    if output.json { bars } else { bars.and_stdout() }
+}
+
 /// Trains `run` in its folder `path`, shows it, says how to go on where it was stopped, and gives the exit code.
 pub fn record(
     directory: RunDirectory,
@@ -88,7 +96,7 @@ pub fn record(
     session.begin(bars, Keys::All, json);
     let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(None))];
     if json {
-        watchers.push(Box::new(JsonEvents::new(&path.display().to_string(), run.config().log_steps)));
+        watchers.push(Box::new(JsonEvents::new(path, run.config().log_steps)));
     }
     let outcome = directory.record(run, &session.control, &mut All(watchers))?;
     drop(session);
@@ -101,18 +109,16 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     if let Some(stop) = outcome.stop {
         let message = outcome.message.as_deref().unwrap_or("stopped");
         if outcome.saved {
-            bars.warn(&format!("{message}; everything is saved"));
-            bars.warn(&format!("go on with:         {again}"));
+            bars.warn(&format!("{message}; saved"));
+            bars.warn(&format!("resume with:        {again}"));
         } else {
-            bars.warn(&format!(
-                "{message}; no checkpoint of it: its weights, or what its optimizer keeps, are no numbers"
-            ));
+            bars.warn(&format!("{message}; not checkpointed: the weights or the optimizer state are not finite"));
         }
         if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0) {
-            let lr = round(rate / 10.0);
+            let lr = exact(round(rate / 10.0));
             match sound() {
                 Ok(Some(_)) => bars.warn(&format!("with another rate:  {again} --lr {lr}")),
-                Ok(None) => bars.warn(&format!("start again with another rate:  {again} --lr {lr}")),
+                Ok(None) => bars.warn(&format!("restart with another rate:  {again} --lr {lr}")),
                 Err(error) => bars.warn(&format!("{error:#}")),
             }
         }
@@ -126,11 +132,11 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
         bars.line(&format!("results in {}: {}", path.display(), DecimalBytes(disk_size(path))));
         match sound() {
             Ok(Some(found)) => {
-                let lr = much_less(&found, outcome).map(|rate| format!("--lr {rate}"));
+                let lr = much_less(&found, outcome).map(|rate| format!("--lr {}", exact(rate)));
                 let how = lr.as_deref().unwrap_or("--scale-lr 0.1");
-                bars.warn(&format!("go on from the last good checkpoint:  {again} {how}"));
+                bars.warn(&format!("resume from the last good checkpoint:  {again} {how}"));
             }
-            Ok(None) => bars.warn(&format!("start again with a tenth of the rate:  {again} --scale-lr 0.1")),
+            Ok(None) => bars.warn(&format!("restart at a tenth of the rate:  {again} --scale-lr 0.1")),
             Err(error) => bars.warn(&format!("{error:#}")),
         }
         return DIVERGED;
@@ -141,8 +147,8 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
         && let Ok(Some(found)) = sound()
         && let Some(worked) = worked(&found)
     {
-        let rate = much_less(&found, outcome).unwrap_or(round(worked / 10.0));
-        bars.warn(&format!("go on from the last good checkpoint:  {again} --epochs {} --lr {rate}", row.epoch + 1));
+        let rate = exact(much_less(&found, outcome).unwrap_or(round(worked / 10.0)));
+        bars.warn(&format!("resume from the last good checkpoint:  {again} --epochs {} --lr {rate}", row.epoch + 1));
     }
     0
 }
@@ -160,7 +166,7 @@ fn much_less(found: &Found, outcome: &Outcome) -> Option<f64> {
 
 /// Two digits are enough for a proposal.
 fn round(rate: f64) -> f64 {
-    format!("{rate:.1e}").parse().unwrap_or(rate)
+    rounded(rate, 2)
 }
 
 /// The program as it was called, where that says where it is.

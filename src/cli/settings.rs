@@ -30,7 +30,7 @@ pub const fn switch(name: &'static str, help: &'static str) -> Setting {
 pub const CHECKPOINT_EVERY: Setting = value(
     "checkpoint-every",
     "N",
-    "Save a checkpoint so often, too: 500st (steps), 60s, 10min or 1h [default: after each epoch]",
+    "Also checkpoint at this interval: 500st (steps), 60s, 10min or 1h [default: after each epoch only]",
 );
 
 pub const KEEP: Setting = value(
@@ -45,40 +45,49 @@ pub const COMMON: &[Setting] = &[
     path(
         "config",
         "FILE",
-        "Read settings from a TOML file of the same names; the command line goes before LRSCHED_*, that before the file",
+        "Read settings from a TOML file with the same names; precedence: command line, LRSCHED_* variables, config file",
     ),
-    value("dataset", "NAME", "cifar10, or synthetic: ten classes that the program draws itself [default: cifar10]"),
-    path("data-dir", "DIR", "Where CIFAR-10 lies [default: LRSCHED_DATA, then data/, then the cache folder]"),
+    value("dataset", "NAME", "cifar10, or synthetic: ten classes of generated images [default: cifar10]"),
+    path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]"),
     value("model", "NAME", "cnn, resnet9 or airbench94 [default: cnn]"),
     value("dropout", "P", "Dropout before the last linear layer [default: 0]"),
     value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]"),
-    value("semantics", "NAME", "Where frameworks disagree, do as native, torch, keras or optax does [default: native]"),
+    value(
+        "semantics",
+        "NAME",
+        "Which framework to follow where they disagree: native, torch, keras or optax [default: native]",
+    ),
     value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 5]"),
-    value("batch-size", "N|full", "Images an update; `full` for batch gradient descent [default: 128]"),
-    value("seed", "N", "Decides initial weights, shuffles, augmentation and dropout [default: 0]"),
-    value("train-limit", "N", "Train on N images of all, the same share of each class"),
+    value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: 128]"),
+    value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: 0]"),
+    value("train-limit", "N", "Train on N of the training images, balanced by class"),
     value(
         "validation",
         "N|test",
-        "Training images held out to choose by; `test` chooses by the test images [default: 5000; synthetic: 1000]",
+        "Training images held out for validation; `test` validates on the test images [default: 5000; synthetic: 1000]",
     ),
     value("augment", "KIND", "none, flip or flip-crop [default: none]"),
-    value("label-smoothing", "EPS", "Share of the target spread over all classes [default: 0]"),
+    value("label-smoothing", "EPS", "Label smoothing: share of the target spread over all classes [default: 0]"),
     value("engine", "NAME", "cpu: the fused kernels; candle: the reference, on any device [default: cpu on the CPU]"),
     value("device", "DEVICE", "cpu, cuda:N or metal [default: cpu]"),
     value(
         "threads",
         "N",
-        "Threads to compute with, at most one a core; the results do not depend on it [default: the cores of this process]",
+        "Threads, at most one per core; results do not depend on their number [default: the cores available to this process]",
     ),
-    path("out", "DIR", "Where the results go [default: a new folder below results/]"),
-    switch("force", "Replace what an earlier run left in --out"),
+    path("out", "DIR", "Output folder [default: a new folder in results/]"),
+    switch("force", "Overwrite an earlier run in --out"),
     switch("log-steps", "Log every step to steps.csv"),
     CHECKPOINT_EVERY,
     KEEP,
     value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
-    Setting { name: "json", value: "", kind: Kind::Switch, help: "One JSON object an event on stdout" },
-    switch("print-config", "Print the resolved settings as a config file, and stop"),
+    Setting {
+        name: "json",
+        value: "",
+        kind: Kind::Switch,
+        help: "Print events to stdout as JSON, one object per line (docs/JSON.md)",
+    },
+    switch("print-config", "Print the resolved settings as a config file and exit"),
 ];
 
 /// What `train` takes beside [`COMMON`]; the parameters of both follow from their tables.
@@ -86,7 +95,7 @@ pub const TRAIN: &[Setting] = &[
     value(
         "schedule",
         "SPEC",
-        "A schedule, or its whole spec: step:factor=0.5,drop-every=10 (`lrsched help schedules`) [default: constant]",
+        "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`) [default: constant]",
     ),
     value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
 ];
@@ -124,9 +133,19 @@ pub fn schedule_entries() -> Vec<Entry> {
     [schedule::table(), &[any]].concat()
 }
 
-/// Columns of the terminal behind stdout; 80 where there is none.
-pub fn width() -> usize {
-    console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
+/// Columns of the terminal behind stdout; `None` where there is none: a pipe and a file have no width.
+fn terminal_width() -> Option<usize> {
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+/// How wide a chart of text is.
+pub fn chart_width() -> usize {
+    terminal_width().unwrap_or(80)
+}
+
+/// How wide a table or a line of text may be before it is wrapped or loses columns.
+pub fn text_width() -> usize {
+    terminal_width().unwrap_or(usize::MAX)
 }
 
 /// No machine has more, and the system would refuse them one by one.

@@ -2,6 +2,7 @@
 
 use super::given::{Given, Kind, Setting, add_families, add_settings};
 use super::settings;
+use crate::number::significant;
 use crate::record::{check_outputs, replace_file};
 use crate::report::chart::{Figure, Panel, Scale, Series};
 use crate::report::rates::{self, Stretches};
@@ -35,11 +36,15 @@ const SHOW: &[Setting] = &[
         name: "schedule",
         value: "SPEC",
         kind: Kind::List,
-        help: "A schedule, or its whole spec: step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are overlaid [default: constant]",
+        help: "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are drawn together [default: constant]",
     },
-    value("semantics", "NAME", "Where frameworks disagree, do as native, torch, keras or optax does [default: native]"),
-    value("momentum", "M", "The optimizer's momentum, drawn where the schedule leaves it alone"),
-    value("format", "KIND", "chart, table, csv, svg or png [default: chart, or what the name after -o ends in]"),
+    value(
+        "semantics",
+        "NAME",
+        "Which framework to follow where they disagree: native, torch, keras or optax [default: native]",
+    ),
+    value("momentum", "M", "The optimizer's momentum, drawn where the schedule does not set it"),
+    value("format", "KIND", "chart, table, csv, svg or png [default: from the extension of -o, else chart]"),
 ];
 
 const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
@@ -48,7 +53,7 @@ const fn value(name: &'static str, value: &'static str, help: &'static str) -> S
 
 pub fn command() -> Command {
     let command = Command::new("show")
-        .about("Draw schedules without training, and say what looks wrong")
+        .about("Draw schedules without training, and warn of what looks wrong")
         .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
     let command =
         command.arg(clap::Arg::new("specs").value_name("SPEC").num_args(0..).help("Schedules, as with --schedule"));
@@ -68,7 +73,7 @@ pub fn with_output(command: Command) -> Command {
             .long("output")
             .value_name("FILE")
             .value_parser(clap::value_parser!(std::ffi::OsString))
-            .help("Write to this file, whole or not at all"),
+            .help("Write to this file (atomically)"),
     )
 }
 
@@ -105,9 +110,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         metrics.dedup();
         if !metrics.is_empty() {
             let metrics = metrics.join(", ");
-            super::tell(&format!(
-                "note: {prefix}it listens to {metrics}, which only training tells; this is the rate without it"
-            ));
+            super::tell(&format!("note: {prefix}depends on {metrics}, known only in training; drawn without it"));
         }
         let rates = (0..run.total_steps()).map(|t| schedule.at(t)).collect();
         curves.push(Curve { name: spec.to_string(), spec, rates });
@@ -118,7 +121,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let figure = || figure(&curves, &run, momentum, scale);
     match format(&given, &["chart", "table", "csv", "svg", "png"])? {
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
-        "csv" if several => usage!("csv holds one schedule, got {}; write each to a file of its own", curves.len()),
+        "csv" if several => usage!("csv takes one schedule, got {}; write each to its own file", curves.len()),
         "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),
         "svg" => emit(output, figure().svg()?.as_bytes()),
         "png" => emit(output, &figure().png()?),
@@ -145,7 +148,7 @@ fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
             let taker = several.iter().find(|text| Spec::from_flags(text, &flags[..1]).is_ok()).unwrap_or(&several[0]);
             let join = if taker.contains(':') { ',' } else { ':' };
             usage!(
-                "--{key}: which of the {} schedules? Write it into its spec: `{taker}{join}{key}={value}`",
+                "--{key}: which of the {} schedules? Put it in the spec: `{taker}{join}{key}={value}`",
                 several.len()
             )
         }
@@ -204,7 +207,10 @@ pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
         None => Ok("chart"),
         Some(wanted) => match known.iter().find(|name| **name == wanted) {
             Some(name) => Ok(name),
-            None => usage!("format must be one of {}, got `{wanted}`", known.join(", "), wanted = shortened(&wanted)),
+            None => {
+                let (hint, wanted) = (did_you_mean(&wanted, known.iter().copied()), shortened(&wanted));
+                usage!("format must be one of {}, got `{wanted}`{hint}", known.join(", "))
+            }
         },
     }
 }
@@ -227,7 +233,7 @@ pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
 /// A chart as text, as wide as the terminal where it goes to one.
 pub fn terminal(figure: &Figure, output: Option<&Path>) -> String {
     let colour = output.is_none() && console::colors_enabled();
-    let mut text = figure.terminal(settings::width(), 16, colour);
+    let mut text = figure.terminal(settings::chart_width(), 16, colour);
     if !text.ends_with('\n') {
         text.push('\n');
     }
@@ -245,6 +251,7 @@ fn csv(rates: &[Rates], run: &schedule::Setting) -> String {
 
 /// One row an epoch: the rates of its first step.
 fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> String {
+    let six_digits = |value| significant(value, 6);
     let mut rows = vec![vec!["epoch".to_string(), "step".to_string()]];
     for curve in curves {
         let name = if curves.len() == 1 { "learning_rate".to_string() } else { curve.name.clone() };
@@ -257,9 +264,9 @@ fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> St
     for epoch in 0..run.epochs {
         let step = epoch * run.steps_per_epoch;
         let mut row = vec![epoch.to_string(), step.to_string()];
-        row.extend(curves.iter().map(|curve| significant(curve.rates[step as usize].learning_rate)));
+        row.extend(curves.iter().map(|curve| six_digits(curve.rates[step as usize].learning_rate)));
         if with_momentum {
-            row.push(curves[0].rates[step as usize].momentum.or(momentum).map_or(String::new(), significant));
+            row.push(curves[0].rates[step as usize].momentum.or(momentum).map_or(String::new(), six_digits));
         }
         rows.push(row);
     }
@@ -270,17 +277,6 @@ fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> St
         cells.join("  ") + "\n"
     };
     rows.iter().map(line).collect()
-}
-
-/// Six significant digits.
-fn significant(value: f64) -> String {
-    if value == 0.0 || (1e-4..1e6).contains(&value.abs()) {
-        let decimals = if value == 0.0 { 0 } else { (5 - value.abs().log10().floor() as i32).max(0) as usize };
-        let text = format!("{value:.decimals$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
-    } else {
-        format!("{value:.5e}")
-    }
 }
 
 fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>, scale: Scale) -> Figure {
@@ -302,17 +298,4 @@ fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>, scal
         panels.push(panel);
     }
     Figure::new(title, panels)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn six_significant_digits_without_trailing_zeros() {
-        assert_eq!(
-            [0.1, 0.05, 0.0, 1.0 / 3.0, 1e-9, 12.5].map(significant),
-            ["0.1", "0.05", "0", "0.333333", "1.00000e-9", "12.5"]
-        );
-    }
 }

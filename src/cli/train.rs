@@ -3,7 +3,7 @@
 use super::session::{self, Session};
 use super::settings::{self, Output};
 use crate::data::Dataset;
-use crate::train::{Bars, Existing, Run, RunDirectory, Setup};
+use crate::train::{Existing, Run, RunDirectory, Setup};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 
@@ -38,7 +38,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let setup = Setup { threads: output.threads, kernels: run.kernels(), every: output.every, keep: output.keep };
     let directory = RunDirectory::create(&path, existing, &config, &dataset, &setup)?;
 
-    let bars = Bars::new(output.progress, None);
+    let bars = session::bars(&output);
     session::warn_of_schedule(&run, &bars)?;
     session::record(directory, run, &path, session, &bars, output.json)
 }

@@ -75,7 +75,10 @@ impl FromStr for DeviceChoice {
             ("cpu", "0") => Ok(DeviceChoice::Cpu),
             ("metal", "0") => Ok(DeviceChoice::Metal),
             ("cuda", number) if number.parse::<usize>().is_ok() => Ok(DeviceChoice::Cuda(number.parse().unwrap_or(0))),
-            _ => usage!("unknown device `{text}`; devices: cpu, cuda:N, metal", text = shortened(text)),
+            _ => {
+                let (hint, text) = (did_you_mean(text, ["cpu", "cuda", "metal"]), shortened(text));
+                usage!("unknown device `{text}`{hint}; devices: cpu, cuda:N, metal")
+            }
         }
     }
 }

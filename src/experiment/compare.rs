@@ -186,7 +186,7 @@ impl<'a> Comparison<'a> {
                 Err(error) => {
                     bars.warn(&format!("{}: failed: {error:#}", planned.name));
                     if json {
-                        JsonEvents::new(&planned.name, false).failed(&format!("{error:#}"))?;
+                        JsonEvents::new(&self.path(planned), false).failed(&format!("{error:#}"))?;
                     }
                     (Status::Failed, Results::default())
                 }
@@ -286,7 +286,7 @@ fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Traini
     };
     let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(Some(&planned.name)))];
     if json {
-        watchers.push(Box::new(JsonEvents::new(&planned.name, planned.config.log_steps)));
+        watchers.push(Box::new(JsonEvents::new(path, planned.config.log_steps)));
     }
     directory.one_of_many().record(run, control, &mut All(watchers))
 }
@@ -298,12 +298,12 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
         return Ok(None);
     }
     let info = RunInfo::read(&file)?;
-    let wanted = serde_json::to_value(&planned.config)?;
-    if info.config != wanted {
+    let (config, wanted) = (RunConfig::as_written_now(info.config.clone()), serde_json::to_value(&planned.config)?);
+    if config != wanted {
         return usage!(
             "{} holds a run of another configuration ({}); choose another --out, or --force to start over",
             path.display(),
-            differences(&info.config, &wanted)
+            differences(&config, &wanted)
         );
     }
     if info.dataset.digest != dataset.digest() {
@@ -314,10 +314,10 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
     }
     if let Some(change) = info.changes.first() {
         return usage!(
-            "{} was changed by hand ({}: {}) and is no longer what its name says; choose another --out, or --force to start over",
+            "{} was changed by hand ({}: {}) and no longer matches its name; choose another --out, or --force to start over",
             path.display(),
             change.setting,
-            change.to
+            change.to_text
         );
     }
     let done = matches!(info.status, Status::Finished | Status::Diverged);
@@ -350,14 +350,14 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
         }
         config
     };
-    let (before, now) = (shared(info.config), shared(serde_json::to_value(config)?));
+    let (before, now) = (shared(RunConfig::as_written_now(info.config)), shared(serde_json::to_value(config)?));
     let difference = match differences(&before, &now) {
         differing if !differing.is_empty() => differing,
         _ if info.dataset.digest != dataset.digest() => "other images".to_string(),
         _ => return Ok(()),
     };
     usage!(
-        "{} is no match for this comparison ({difference}); choose another --out, or --force to start over",
+        "{} does not match this comparison ({difference}); choose another --out, or --force to start over",
         path.display()
     )
 }

@@ -94,11 +94,11 @@ impl FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, Usage> {
         match Moment::ALL.into_iter().find(|moment| moment.name() == text) {
             Some(moment) => Ok(moment),
-            None => usage!(
-                "unknown checkpoint `{text}`; checkpoints: {}",
-                Moment::ALL.map(Moment::name).join(", "),
-                text = shortened(text)
-            ),
+            None => {
+                let names = Moment::ALL.map(Moment::name);
+                let (hint, text) = (did_you_mean(text, names), shortened(text));
+                usage!("unknown checkpoint `{text}`{hint}; checkpoints: {}", names.join(", "))
+            }
         }
     }
 }
@@ -315,9 +315,7 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let mut notes = notes(subject, &dataset, validation, options.part);
     if !totals.loss().is_finite() {
         let other = other(&subject.weights, Wanted::Sound);
-        notes.push(format!(
-            "the loss is no number, as after a run that diverged, and the accuracy means nothing; {other}"
-        ));
+        notes.push(format!("the loss is not finite, as after divergence, so the accuracy is meaningless; {other}"));
     }
     Ok(Evaluation {
         weights: subject.weights.clone(),
@@ -340,12 +338,12 @@ fn notes(subject: &Subject, dataset: &Dataset, validation: Validation, part: Par
     let mut notes: Vec<String> = subject.instead.iter().cloned().collect();
     match &subject.run {
         None => notes.push(format!(
-            "no run.json beside {}: normalised and split as by default, with {validation} validation images of {}",
+            "no run.json next to {}: using the default normalisation and split, with {validation} validation images of {}",
             subject.weights.display(),
             dataset.name
         )),
         Some(run) if run.dataset.digest != dataset.digest() => notes.push(format!(
-            "these are not the images of the run: it had {} with digest {}, this is {} with {}",
+            "these are not the images the run was trained on: {} with digest {}, not {} with {}",
             run.dataset.name,
             run.dataset.digest,
             dataset.name,

@@ -1,6 +1,7 @@
 //! Going on with a run that an earlier process has left, as it was or with another rate.
 
 use crate::data::Dataset;
+use crate::number::counted;
 use crate::record::{Keep, RunInfo, Status};
 use crate::schedule::Spec;
 use crate::train::checkpoint::{self, Found, Wanted};
@@ -27,18 +28,18 @@ impl Left {
         let file = path.join("run.json");
         if !file.is_file() {
             let hint = if path.join("comparison.csv").is_file() {
-                "; it holds a comparison: start `lrsched compare` again with the same --out"
+                "; it is a comparison: run `lrsched compare` again with the same --out"
             } else {
                 ""
             };
-            return usage!("{} holds no run: there is no run.json{hint}", path.display());
+            return usage!("{} is not a run: it has no run.json{hint}", path.display());
         }
         // Before anything is written there: it may be somebody else's run.json.
         RunInfo::read(&file)?;
         let lock = Lock::take(path)?;
         let info = RunInfo::read(&file)?;
         let config = serde_json::from_value(info.config.clone())
-            .with_context(|| format!("{}: the config is of another version of lrsched", file.display()))?;
+            .with_context(|| format!("{}: the config was written by another version of lrsched", file.display()))?;
         // The last one may hold the weights that another rate is to make up for.
         let wanted = if changes_rate || info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
         let found = checkpoint::latest(path, wanted)?;
@@ -47,7 +48,7 @@ impl Left {
 
     /// Why it goes on from another checkpoint than the last, where it does.
     pub fn instead(&self) -> Option<String> {
-        self.found.as_ref()?.instead("going on from")
+        self.found.as_ref()?.instead("resuming from")
     }
 
     /// What was kept of a finished run, where that is too little to train it longer: its last weights without the state of the optimizer, or
@@ -67,7 +68,7 @@ impl Left {
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
         if self.info.dataset.digest != dataset.digest() {
             return usage!(
-                "{} was trained on other images than these (SHA-256 {}, these are {}); --data-dir names the folder of its own",
+                "{} was trained on other images (SHA-256 {}, found {}); point --data-dir to its own images",
                 self.path.display(),
                 self.info.dataset.digest,
                 dataset.digest()
@@ -89,11 +90,16 @@ impl Left {
         let mut lines = Vec::new();
         let version = env!("CARGO_PKG_VERSION");
         if self.info.version != version {
-            lines.push(format!("begun with lrsched {}, going on with {version}", self.info.version));
+            lines.push(format!(
+                "started with lrsched {}, resuming with {version}: the last bits may differ",
+                self.info.version
+            ));
         }
         if let Some(kernels) = self.info.kernels.as_deref().filter(|kernels| *kernels != run.kernels()) {
-            lines
-                .push(format!("begun with {kernels} kernels, going on with {}: they round differently", run.kernels()));
+            lines.push(format!(
+                "started with {kernels} kernels, resuming with {}: they round differently",
+                run.kernels()
+            ));
         }
         lines
     }
@@ -128,25 +134,24 @@ impl Request {
     pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
         let (at, config) = (run.position(), run.config());
         if self.scale.is_some() && (self.lr.is_some() || self.schedule.is_some()) {
-            return usage!("--scale-lr scales the schedule that is there; with --lr or --schedule leave it out");
+            return usage!("--scale-lr scales the current schedule; it cannot be combined with --lr or --schedule");
         }
         let longer = self.epochs.filter(|epochs| *epochs != at.course.epochs);
         if self.reach.is_some() && longer.is_none() {
             return usage!(
-                "--stretch and --hold go with --epochs, and another number than the {} it has",
+                "--stretch and --hold need --epochs with another number than the current {}",
                 at.course.epochs
             );
         }
         let replaced = self.lr.is_some() || self.schedule.is_some();
         match status {
             Status::Finished if self.changes_rate() && longer.is_none() && at.epoch >= at.course.epochs => {
-                return usage!(
-                    "the run is finished after {} epochs; say with --epochs how long it is to go on",
-                    at.epoch
-                );
+                return usage!("the run finished after {}; set a longer run with --epochs", counted(at.epoch, "epoch"));
             }
             Status::Diverged if !self.changes_rate() => {
-                return usage!("the run diverged, and would again; go on with a smaller rate: --scale-lr 0.1, or --lr");
+                return usage!(
+                    "the run diverged and would diverge again; resume at a smaller rate: --scale-lr 0.1, or --lr"
+                );
             }
             _ => {}
         }
@@ -159,8 +164,8 @@ impl Request {
                 None if replaced || epochs <= at.epoch || !depends()? => Reach::Stretch,
                 None => {
                     return usage!(
-                        "the schedule {} depends on the length of the run: say --stretch to make it the one of {epochs} epochs, or \
-                         --hold to leave it as it is and hold its last rate after epoch {}",
+                        "the schedule {} depends on the length of the run: --stretch stretches it to {epochs} epochs, \
+                         --hold keeps it and holds its last rate after epoch {}",
                         at.course.schedule,
                         at.course.until - 1
                     );

@@ -8,7 +8,7 @@ use crate::schedule::Semantics;
 use crate::spec::Entry;
 use crate::usage::Usage;
 
-/// AdamW: Adam with the weight decay apart from the gradient, θ·(1 − ηλ) before Adam's step.
+/// AdamW: Adam with decoupled weight decay, θ·(1 − ηλ) before Adam's step.
 ///
 /// Defaults: Adam's, and λ 0.01 (`keras` 0.004, `optax` 1e-4).
 ///
@@ -19,7 +19,7 @@ pub(super) struct AdamW(Adam);
 impl Definition for AdamW {
     const ENTRY: Entry = Entry {
         name: "adamw",
-        summary: "Adam with the weight decay apart from the gradient",
+        summary: "Adam with decoupled weight decay",
         formula: "θ = θ·(1 − lr·weight-decay), then Adam's step",
         parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0.01")],
         source: "Loshchilov and Hutter 2019, arXiv:1711.05101; PyTorch AdamW",

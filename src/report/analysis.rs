@@ -91,7 +91,7 @@ pub fn summary(analyses: &[Analysis<'_>]) -> String {
     if !beaten.is_empty() || !open.is_empty() {
         let _ = write!(
             text,
-            " It beats {} of the others at 95 %; {} cannot be told from it yet.",
+            " It beats {} of the others at 95 %; {} cannot be distinguished from it yet.",
             beaten.len(),
             open.len()
         );
@@ -118,15 +118,15 @@ fn verdict(entrant: &Entrant<'_>, name: &str, best: Option<&str>, behind: Option
     let Some(difference) = behind else { return format!("no finished seed in common with {best}") };
     let points = difference.mean * 100.0;
     match (difference.interval, difference.needed) {
-        (None, _) => format!("{} {best} with one seed: n = 1 tells nothing about other seeds", apart(points)),
+        (None, _) => format!("{} {best} with one seed: n = 1 says nothing about other seeds", apart(points)),
         (Some(interval), _) if interval.excludes_zero() => {
             let half = interval.half_width * 100.0;
             format!("{best} beats it by {points:.1} ± {half:.1} points (n = {})", interval.n)
         }
         (Some(interval), Some(needed)) => {
-            format!("not separable from {best} with n = {}; about {needed} seeds would be needed", interval.n)
+            format!("not distinguishable from {best} with n = {}; would need about {needed} seeds", interval.n)
         }
-        (Some(interval), None) => format!("not separable from {best} with n = {}, nor with 10,000", interval.n),
+        (Some(interval), None) => format!("not distinguishable from {best} with n = {}, nor with 10,000", interval.n),
     }
 }
 

@@ -58,7 +58,7 @@ impl Confusion {
     /// A table of plain characters, 79 columns wide for ten classes of up to ten characters; 0 is a dot.
     pub fn text(&self) -> String {
         let label = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
-        let mut text = String::from("Rows: the true class. Columns: what its images were taken for.\n\n");
+        let mut text = String::from("Rows: the true class. Columns: the predicted class.\n\n");
         let heads = self.classes.iter().map(|class| class.chars().take(HEAD).collect::<String>());
         let heads: String = heads.map(|head| format!(" {head:>HEAD$}")).collect();
         let _ = writeln!(text, "{:label$}{heads}    right", "");

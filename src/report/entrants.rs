@@ -1,5 +1,6 @@
 //! Runs that differ in their seed only are one entrant.
 
+use crate::number::exact;
 use crate::optim::OptimizerSpec;
 use crate::record::{ComparisonRow, Status};
 use crate::schedule::{Semantics, Spec};
@@ -117,7 +118,7 @@ pub fn names(entrants: &[Entrant<'_>]) -> Vec<String> {
             let mut name = short(entrant);
             let twins: Vec<&Entrant<'_>> = entrants.iter().filter(|other| short(other) == name).collect();
             if twins.iter().any(|twin| twin.lr != entrant.lr) {
-                name.push_str(&format!(" lr={}", entrant.lr));
+                name.push_str(&format!(" lr={}", exact(entrant.lr)));
             }
             if twins.iter().any(|twin| twin.semantics != entrant.semantics) {
                 name.push_str(&format!(" ({})", semantics_name(entrant.semantics)));

@@ -12,6 +12,7 @@ use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
 use crate::usage;
 use crate::usage::{Usage, shortened};
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -152,6 +153,37 @@ fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
     }
     let _ = writeln!(out, "\n{}", text(&table::legend(analyses)));
     out
+}
+
+/// An object an entrant, the best first, under the names of the CSV's columns; what is unknown is null.
+pub fn ranking(analyses: &[Analysis<'_>]) -> Vec<Value> {
+    let entrant = |(place, a): (usize, &Analysis<'_>)| {
+        let mean = |summary: Option<Summary>| summary.map(|s| s.mean);
+        let deviation = |summary: Option<Summary>| summary.and_then(|s| s.deviation);
+        let interval = a.behind_best.and_then(|difference| difference.interval);
+        json!({
+            "place": place + 1,
+            "entrant": a.name,
+            "optimizer": a.entrant.optimizer,
+            "schedule": a.entrant.schedule,
+            "semantics": super::entrants::semantics_name(a.entrant.semantics),
+            "lr": a.entrant.lr,
+            "n": a.entrant.finished().count(),
+            "status": a.entrant.status(),
+            "val_accuracy": mean(a.val_accuracy),
+            "val_accuracy_sd": deviation(a.val_accuracy),
+            "best_val_accuracy": mean(a.best_val_accuracy),
+            "best_epoch": a.best_epoch,
+            "learning_rate_at_best": a.rate_at_best,
+            "test_accuracy": mean(a.test_accuracy),
+            "test_accuracy_sd": deviation(a.test_accuracy),
+            "seconds": mean(a.seconds),
+            "behind_best": a.behind_best.map(|difference| difference.mean),
+            "behind_best_half_width": interval.map(|interval| interval.half_width),
+            "verdict": a.verdict,
+        })
+    };
+    analyses.iter().enumerate().map(entrant).collect()
 }
 
 /// One row an entrant; what is unknown is an empty cell.

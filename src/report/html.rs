@@ -6,6 +6,7 @@ use super::entrants::{Entrant, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::table::{duration, percent};
+use crate::number::{counted, rounded, significant};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
 use serde_json::{Value, json};
@@ -44,8 +45,8 @@ impl Page<'_> {
         if !self.analyses.is_empty() {
             let _ = write!(
                 body,
-                "<section><h2>Curves</h2><p class=soft>The mean over the seeds, with a band of ± one standard deviation. Point at a line \
-                 for its values; press a name, or click a line, to hide it.</p><div id=legend role=group aria-label=Entrants></div>\
+                "<section><h2>Curves</h2><p class=soft>The mean over the seeds, with a band of ± one standard deviation. Hover over a line \
+                 for its values; click a line, or its name, to hide it.</p><div id=legend role=group aria-label=Entrants></div>\
                  <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{}</section>\n",
                 figures(true),
                 self.entrants_table()
@@ -84,13 +85,13 @@ impl Page<'_> {
     fn notes(&self) -> String {
         let mut notes: Vec<String> = Vec::new();
         if self.loaded.runs.iter().any(|run| run.validated_on_test) {
-            notes.push("Validation used the test images: what was chosen by it has seen them.".into());
+            notes.push("Validation used the test images: whatever was chosen by it has seen them.".into());
         }
         let unfinished = self.loaded.runs.iter().filter(|run| run.row.status != Status::Finished).count();
         if unfinished > 0 {
             let count = self.loaded.runs.len();
             notes.push(format!(
-                "{unfinished} of {count} runs did not finish, or not yet: see their status. They are in no mean."
+                "{unfinished} of {count} runs have not finished (see their status) and are excluded from the means."
             ));
         }
         notes.extend(self.loaded.complaints.iter().cloned());
@@ -166,11 +167,11 @@ impl Page<'_> {
             .collect();
         let rows: String =
             self.loaded.runs.iter().map(|run| run_row(run, names.get(run.row.run.as_str()).unwrap_or(&""))).collect();
-        let heads = ["entrant", "seed", "status", "epochs", "validation %", "test %", "time", "folder", "run it again"];
+        let heads = ["entrant", "seed", "status", "epochs", "validation %", "test %", "time", "folder", "command"];
         let table = table("Every run", &heads, &rows);
         format!(
-            "<details><summary>{} runs, with the command for each</summary>{table}</details>",
-            self.loaded.runs.len()
+            "<details><summary>{}, with the command for each</summary>{table}</details>",
+            counted(self.loaded.runs.len() as u64, "run")
         )
     }
 }
@@ -187,8 +188,10 @@ fn run_row(run: &LoadedRun, name: &str) -> String {
         format!(
             "<div class=command><button class=copy type=button>Copy</button><code>{}</code></div>{}",
             escape(&run.command),
-            run.changed()
-                .map_or(String::new(), |told| format!("<span class=soft>and then by hand: {}</span>", escape(told)))
+            run.changed().map_or(String::new(), |told| format!(
+                "<span class=soft>then changed by hand: {}</span>",
+                escape(told)
+            ))
         )
     };
     format!(
@@ -261,7 +264,7 @@ fn figure_html(chart: &Value) -> String {
     let (id, title) = (text("id"), text("title"));
     format!(
         "<figure id={id}><figcaption>{title}</figcaption><div class=stage><canvas tabindex=0 role=img aria-label=\"{title}, {y} against \
-         {x}; arrow keys walk along the lines, the numbers are in the table below\"></canvas><canvas aria-hidden=true></canvas></div>\
+         {x}; arrow keys move along the lines; the numbers are in the table below\"></canvas><canvas aria-hidden=true></canvas></div>\
          <details><summary>Numbers<span class=hide> of {title}</span></summary></details></figure>",
         x = text("xlabel"),
         y = text("ylabel"),
@@ -269,8 +272,7 @@ fn figure_html(chart: &Value) -> String {
 }
 
 pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {
-    let words =
-        |head: &&str| ["entrant", "verdict", "status", "folder", "run it again", "method", "why"].contains(head);
+    let words = |head: &&str| ["entrant", "verdict", "status", "folder", "command", "method", "why"].contains(head);
     let heads: String = heads
         .iter()
         .map(|head| format!("<th scope=col{}>{}</th>", if words(head) { " class=w" } else { "" }, escape(head)))
@@ -297,13 +299,12 @@ fn digits(rate: f64) -> f64 {
 
 /// A number for a cell: `0.1`, `1.76e-13`.
 fn plain(value: f64) -> String {
-    let value = short(value);
-    if value != 0.0 && value.abs() < 1e-4 { format!("{value:e}") } else { value.to_string() }
+    significant(value, 5)
 }
 
 /// Five significant digits: more than a pixel shows, and half the file.
 fn short(value: f64) -> f64 {
-    format!("{value:.4e}").parse().unwrap_or(value)
+    rounded(value, 5)
 }
 
 /// JSON has no NaN: null is a gap.

@@ -3,6 +3,7 @@
 use super::entrants::{Entrant, entrants_of, identity};
 use super::range::RangeTests;
 use super::rates::Known;
+use crate::number::rate;
 use crate::record::{
     Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, StepRow, check_last, check_order,
     read_good_rows,
@@ -145,7 +146,7 @@ impl Loaded {
             (None, None) => return String::new(),
         };
         if let Some(epochs) = common("epochs") {
-            title.push_str(&format!(", {epochs} epochs"));
+            title.push_str(&format!(", {epochs} {}", if epochs == "1" { "epoch" } else { "epochs" }));
         }
         title
     }
@@ -280,10 +281,9 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         (None, Some(info)) => row_of(info),
         (None, None) if metrics.is_empty() => return,
         (None, None) => {
-            loaded.complaints.push(format!(
-                "{}: no run.json that tells what it was; shown under its folder's name",
-                folder.display()
-            ));
+            loaded
+                .complaints
+                .push(format!("{}: no readable run.json; shown under its folder's name", folder.display()));
             unknown_row(folder)
         }
     };
@@ -296,9 +296,10 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     if let Some((info, changed)) = info.as_ref().map(|info| (info, changes(info))).filter(|(_, told)| !told.is_empty())
     {
         row.epochs = length(info).unwrap_or(row.epochs);
-        loaded
-            .complaints
-            .push(format!("{} was changed by hand ({changed}): its command makes what it began as", folder.display()));
+        loaded.complaints.push(format!(
+            "{} was changed by hand ({changed}): its command reproduces the run without these changes",
+            folder.display()
+        ));
         config.insert(CHANGED.to_string(), changed);
         config.remove("epochs");
     }
@@ -317,14 +318,13 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
 
 /// The epochs that the run was last given by hand.
 fn length(info: &RunInfo) -> Option<u64> {
-    let last = info.changes.iter().rfind(|change| change.setting == "epochs")?;
-    last.to.split(',').next()?.parse().ok()
+    info.changes.iter().rfind(|change| change.setting == "epochs")?.to.as_ref()?.as_u64()
 }
 
 /// `lr 0.02 from epoch 3, epochs 9 from epoch 5`: what a person changed while the run went on; empty where nothing was.
 fn changes(info: &RunInfo) -> String {
     let told =
-        info.changes.iter().map(|change| format!("{} {} from epoch {}", change.setting, change.to, change.epoch));
+        info.changes.iter().map(|change| format!("{} {} from epoch {}", change.setting, change.to_text, change.epoch));
     told.collect::<Vec<_>>().join(", ")
 }
 
@@ -451,13 +451,13 @@ fn tell_settings_apart(runs: &mut [LoadedRun]) {
 
 /// `lr 0.02`, `schedule cosine at 0.1`, `epochs 9`: what was changed to what.
 fn told_shortly(change: &Change) -> String {
-    let Change { setting, to, .. } = change;
-    // Of a rate its value, with the schedule behind it in brackets.
-    let (rate, course) = to.split_once(" (").unwrap_or((to, to));
-    match setting.as_str() {
-        "lr" | "scale-lr" => format!("lr {rate}"),
-        "schedule" => format!("schedule {}", course.trim_end_matches(')')),
-        _ => format!("{setting} {}", to.split(',').next().unwrap_or(to)),
+    let Change { setting, to, to_text, course, .. } = change;
+    let number = to.as_ref().and_then(serde_json::Number::as_f64);
+    match (setting.as_str(), number, course) {
+        ("lr" | "scale-lr", Some(to), _) => format!("lr {}", rate(to)),
+        ("schedule", _, Some(course)) => format!("schedule {course}"),
+        ("epochs", Some(to), _) => format!("epochs {to}"),
+        _ => format!("{setting} {to_text}"),
     }
 }
 

@@ -208,7 +208,7 @@ fn spread(one: &Combined) -> String {
 /// In words: the rate to train with, and how far it can be trusted.
 pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
     let Some((method, rate)) = headline(suggestions) else {
-        return vec!["No method can suggest a rate; the table says why.".to_string()];
+        return vec!["No method can suggest a rate; see the table for the reasons.".to_string()];
     };
     let mut lines = vec![format!("Suggested rate: {} ({}).", show(rate), method.name())];
     let of = suggestions.iter().find(|one| one.method == method);
@@ -219,12 +219,12 @@ pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
     lines.push(match range(suggestions) {
         Some((low, high)) if high / low <= AGREE => format!("The methods agree within a factor of {:.1}.", high / low),
         Some((low, high)) => format!(
-            "The methods differ by a factor of {:.1}, from {} to {}: look at the picture before a long run.",
+            "The methods differ by a factor of {:.1}, from {} to {}: check the chart before a long run.",
             high / low,
             show(low),
             show(high)
         ),
-        None => "No other method has an answer to compare it with.".to_string(),
+        None => "No other method suggests a rate to compare it with.".to_string(),
     });
     lines
 }

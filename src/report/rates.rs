@@ -359,8 +359,11 @@ mod tests {
             step: 6,
             epoch: 1,
             setting: "lr".into(),
-            from: String::new(),
-            to: String::new(),
+            from: None,
+            to: None,
+            from_text: String::new(),
+            to_text: String::new(),
+            course: None,
         };
         let known = Known { changes: vec![change], ..Known::default() };
         let drawn = points("constant", &[0.1, 0.02, 0.02], &known);

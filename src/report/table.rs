@@ -3,6 +3,7 @@
 use super::analysis::Analysis;
 use super::entrants::{Entrant, Summary, entrants, names};
 use super::escape::markdown_name;
+use crate::number::rate;
 use crate::record::ComparisonRow;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -123,11 +124,6 @@ fn columns(entrants: &[Entrant<'_>]) -> Vec<Column> {
         column("time", 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
         column("status", 0, &|e| e.status()),
     ]
-}
-
-/// A rate in four significant digits: a peak between two steps is not met exactly.
-fn rate(value: f64) -> String {
-    format!("{value:.3e}").parse::<f64>().unwrap_or(value).to_string()
 }
 
 /// `81.23 ± 0.42`, without the deviation where there is none.

@@ -25,7 +25,7 @@ pub struct Constant {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "constant",
-        summary: "the rate stays",
+        summary: "a constant rate",
         formula: "rate(t) = lr",
         parameters: &[],
         source: "the baseline",

@@ -57,7 +57,7 @@ pub struct CosineRestarts {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "cosine-restarts",
-        summary: "a cosine from lr to end-lr, again and again",
+        summary: "repeated cosine cycles from lr to end-lr",
         formula: "rate(t) = end_lr + (max(lr * lr_mult^i, end_lr) - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
         parameters: &[
             Parameter { name: "period", default: "10", help: "duration of the first cycle", switch: false },

@@ -35,7 +35,7 @@ pub struct ExpRange;
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "exp-range",
-        summary: "triangular, lower with every step",
+        summary: "triangular, with the amplitude shrinking at every step",
         formula: "rate(t) = lr + (max_lr - lr) * max(0, 1 - x) * gamma^t,  x as in triangular",
         parameters: &[
             MAX_LR,

@@ -83,7 +83,7 @@ pub(super) const KIND: Kind = Kind {
         parameters: &[
             Parameter { name: "factor", default: "0.1", help: "what each drop multiplies by, in (0, 1)", switch: false },
             Parameter { name: "patience", default: "10", help: "epochs without improvement that are tolerated", switch: false },
-            Parameter { name: "threshold", default: "1e-4", help: "smaller changes are no improvement, at least 0", switch: false },
+            Parameter { name: "threshold", default: "1e-4", help: "smaller changes do not count as improvement, at least 0", switch: false },
             Parameter { name: "threshold-mode", default: "rel", help: "threshold is relative to the best (rel) or absolute (abs, and always with keras semantics)", switch: false },
             Parameter { name: "cooldown", default: "0", help: "epochs after a drop that do not count", switch: false },
             Parameter { name: "min-lr", default: "0", help: "the rate never falls below, at least 0", switch: false },

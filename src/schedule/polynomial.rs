@@ -47,7 +47,7 @@ pub struct Polynomial {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "polynomial",
-        summary: "a power of the remaining time, down to end-lr",
+        summary: "down to end-lr as a power of the remaining time",
         formula: "rate(t) = (lr - end_lr) * (1 - min(t, D) / D)^power + end_lr,  D = over",
         parameters: &[
             Parameter { name: "power", default: "2", help: "exponent, at least 0; 1 is linear", switch: false },

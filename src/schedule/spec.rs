@@ -90,7 +90,7 @@ impl Spec {
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, Usage> {
         let mut spec: Self = name_or_spec.parse()?;
         if let Some((key, _)) = flags.iter().find(|(key, _)| spec.is_sequence() && !key.starts_with("warmup")) {
-            return usage!("--{key}: which schedule of the sequence? Write it there: `{}:{key}=...`", spec.name());
+            return usage!("--{key}: which schedule of the sequence? Put it in the spec: `{}:{key}=...`", spec.name());
         }
         let first = &mut spec.parts[0];
         first.values.retain(|(key, _)| !flags.iter().any(|(flag, _)| flag == key));

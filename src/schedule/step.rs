@@ -54,7 +54,7 @@ enum Count {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "step",
-        summary: "multiply by factor every so many epochs",
+        summary: "multiply by factor every drop-every epochs",
         formula: "rate(e) = lr * factor^floor((1 + e) / drop_every); with torch, keras or optax semantics floor(e / drop_every)",
         parameters: &[
             Parameter { name: "factor", default: "0.5", help: "what each drop multiplies by, in (0, 1]", switch: false },

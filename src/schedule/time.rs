@@ -39,7 +39,7 @@ pub struct Time {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "time",
-        summary: "divide by a line that grows with time",
+        summary: "divide by a factor that grows linearly with time",
         formula: "rate(t) = lr / (1 + decay * t / decay_steps)",
         parameters: &[
             Parameter { name: "decay", default: "0.01", help: "what a decay-steps adds to the divisor, at least 0", switch: false },

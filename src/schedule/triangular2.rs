@@ -29,7 +29,7 @@ pub struct Triangular2;
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "triangular2",
-        summary: "triangular, half as high each cycle",
+        summary: "triangular, with the amplitude halved every cycle",
         formula: "rate(t) = lr + (max_lr - lr) * max(0, 1 - x) / 2^(c - 1),  x and c as in triangular",
         parameters: &[MAX_LR, STEP_SIZE, STEP_SIZE_DOWN, BASE_MOMENTUM, MAX_MOMENTUM, CYCLE_MOMENTUM],
         source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR(mode=\"triangular2\")",

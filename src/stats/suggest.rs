@@ -16,6 +16,7 @@
 //! be those of a network that has blown up (fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder leaves out).
 
 use super::{mean, median, normal_quantile, quantile};
+use crate::number::significant;
 
 /// Values that are left out at the end.
 const END: usize = 5;
@@ -550,6 +551,5 @@ pub fn range(combined: &[Combined]) -> Option<(f64, f64)> {
 
 /// Three significant digits, as one would type them: `0.00123`, `1.23e-5`.
 pub fn show(rate: f64) -> String {
-    let rounded: f64 = format!("{rate:.2e}").parse().unwrap_or(rate);
-    if rounded != 0.0 && rounded < 1e-4 { format!("{rounded:e}") } else { rounded.to_string() }
+    significant(rate, 3)
 }

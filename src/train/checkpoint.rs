@@ -297,12 +297,12 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
     match (lost, wrong) {
         (None, None) => Ok(None),
         (Some(weights), _) => usage!(
-            "each checkpoint of {} is of {weights}: no smaller rate brings them back; start again with \
+            "every checkpoint of {} has {weights}, and no smaller rate will recover them; restart with \
              `lrsched train … --force` and a smaller rate",
             run.display()
         ),
         (None, Some(error)) => {
-            Err(error.context("no checkpoint is whole and of this run; start again with `lrsched train … --force`"))
+            Err(error.context("no checkpoint is intact and of this run; restart with `lrsched train … --force`"))
         }
     }
 }
@@ -385,7 +385,7 @@ impl Found {
         self.name == LAST
     }
 
-    /// Why it is not the last one, where it is not; `so` is what is done with this one instead: `going on from`.
+    /// Why it is not the last one, where it is not; `so` is what is done with this one instead: `resuming from`.
     pub fn instead(&self, so: &str) -> Option<String> {
         let Position { epoch, step, .. } = self.checkpoint.position;
         let this = format!("{so} {CHECKPOINTS}/{} (epoch {epoch}, step {step})", self.name);

@@ -20,7 +20,7 @@ pub struct RunConfig {
     pub dataset: DatasetKind,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub train_limit: Option<usize>,
-    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+    #[serde(serialize_with = "as_number_or_text", deserialize_with = "from_number_or_text")]
     pub validation: Validation,
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub augment: Augment,
@@ -35,7 +35,7 @@ pub struct RunConfig {
     pub schedule: Spec,
     pub semantics: Semantics,
     pub epochs: u64,
-    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+    #[serde(serialize_with = "as_number_or_text", deserialize_with = "from_number_or_text")]
     pub batch_size: BatchSize,
     pub seed: u64,
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
@@ -55,7 +55,39 @@ fn from_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Deserializer<'
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
+/// `128` as a number, `full` as text.
+fn as_number_or_text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = value.to_string();
+    match text.parse() {
+        Ok(number) => serializer.serialize_u64(number),
+        Err(_) => serializer.serialize_str(&text),
+    }
+}
+
+/// Earlier versions wrote numbers as text, too.
+fn from_number_or_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Deserializer<'a>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum NumberOrText {
+        Number(u64),
+        Text(String),
+    }
+    let text = match NumberOrText::deserialize(deserializer)? {
+        NumberOrText::Number(number) => number.to_string(),
+        NumberOrText::Text(text) => text,
+    };
+    text.parse().map_err(D::Error::custom)
+}
+
 impl RunConfig {
+    /// `config` of a run.json, as this version would write it; one that is of no version that it knows stays as it is.
+    pub fn as_written_now(config: serde_json::Value) -> serde_json::Value {
+        let known = serde_json::from_value::<Self>(config.clone());
+        known.and_then(|known| serde_json::to_value(known)).unwrap_or(config)
+    }
+
     /// The schedule, for epochs of `steps_per_epoch` steps.
     pub fn schedule(&self, steps_per_epoch: u64) -> Result<Schedule, Usage> {
         let setting =
@@ -111,5 +143,34 @@ impl RunConfig {
 
     pub fn architecture(&self) -> Architecture {
         self.model.architecture(&ModelOptions { dropout: self.dropout as f32, ..ModelOptions::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn written(batch_size: serde_json::Value, validation: serde_json::Value) -> serde_json::Value {
+        json!({
+            "dataset": "synthetic", "validation": validation, "augment": "none", "model": "cnn", "dropout": 0.0,
+            "label-smoothing": 0.0, "optimizer": "sgd", "lr": 0.1, "schedule": "constant", "semantics": "native", "epochs": 3,
+            "batch-size": batch_size, "seed": 0, "engine": "cpu", "device": "cpu", "log-steps": false,
+        })
+    }
+
+    #[test]
+    fn sizes_are_numbers_in_a_file_words_stay_words_and_earlier_files_with_numbers_as_text_are_the_same() {
+        let now = written(json!(16), json!(50));
+        for old in [now.clone(), written(json!("16"), json!("50"))] {
+            assert_eq!(RunConfig::as_written_now(old.clone()), now);
+            let config: RunConfig = serde_json::from_value(old).unwrap();
+            assert_eq!((config.batch_size, config.validation), (BatchSize::Images(16), Validation::Holdout(50)));
+        }
+        let words = written(json!("full"), json!("test"));
+        assert_eq!(RunConfig::as_written_now(words.clone()), words);
+        for wrong in [json!(0), json!(-1), json!(1.5), json!("many")] {
+            assert!(serde_json::from_value::<RunConfig>(written(wrong.clone(), json!(50))).is_err(), "{wrong}");
+        }
     }
 }

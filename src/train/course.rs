@@ -1,7 +1,7 @@
 //! What the rates of a run come from as of now: the schedule that it began with, or what was put in its place on the way.
 
 use super::config::RunConfig;
-use super::number::short;
+use crate::number::{exact, rate};
 use crate::optim::{Float as _, check_rate};
 use crate::schedule::{self, Clock, Rates, Rest, Schedule, Semantics, Setting, Spec};
 use crate::usage;
@@ -83,7 +83,7 @@ impl Course {
     pub fn with_scale(&self, factor: f64) -> Result<Self, Usage> {
         let scale = self.scale * factor;
         if !(factor > 0.0 && scale > 0.0 && scale.is_finite()) {
-            return usage!("scale-lr must be a number above 0, got {factor} (on {})", short(self.scale));
+            return usage!("scale-lr must be a number above 0, got {factor} (on {})", rate(self.scale));
         }
         check_rate::<f32>("scale-lr x lr", scale * self.lr)?;
         Ok(Self { scale, ..self.clone() })
@@ -143,8 +143,8 @@ pub enum Reach {
 
 impl std::fmt::Display for Course {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} at {}", self.schedule, short(self.lr))?;
-        if self.scale != 1.0 { write!(f, " × {}", short(self.scale)) } else { Ok(()) }
+        write!(f, "{} at {}", self.schedule, exact(self.lr))?;
+        if self.scale != 1.0 { write!(f, " × {}", rate(self.scale)) } else { Ok(()) }
     }
 }
 

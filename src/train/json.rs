@@ -9,18 +9,26 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Writes `{"event": "start" | "step" | "epoch" | "change" | "save" | "finish", "run": …, …}`, a line each. Numbers that JSON does not have are null.
+/// Writes `{"event": "start" | "step" | "epoch" | "change" | "save" | "finish", "run": …, "path": …, …}`, a line each. Numbers that JSON does
+/// not have are null. docs/JSON.md describes them all.
 pub struct JsonEvents {
+    /// The name of the folder, and the folder as it is reached from here.
     run: String,
+    path: String,
     steps: bool,
 }
 
 impl JsonEvents {
-    /// `steps`: an event for every step too.
-    pub fn new(run: &str, steps: bool) -> Self {
-        Self { run: run.to_string(), steps }
+    /// `path` is the folder of the run, comparison or range test. `steps`: an event for every step too.
+    pub fn new(path: &Path, steps: bool) -> Self {
+        // The name of `.` or `runs/..` is that of the folder it stands for.
+        let whole = if path.file_name().is_some() { None } else { path.canonicalize().ok() };
+        let name = whole.as_deref().unwrap_or(path).file_name();
+        let name = name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Self { run: name, path: path.display().to_string(), steps }
     }
 
     /// An event of this name with `fields`, an object.
@@ -28,6 +36,7 @@ impl JsonEvents {
         let mut object = serde_json::Map::from_iter([
             ("event".to_string(), Value::from(event)),
             ("run".to_string(), Value::from(self.run.as_str())),
+            ("path".to_string(), Value::from(self.path.as_str())),
         ]);
         if let Value::Object(fields) = serde_json::to_value(fields)? {
             object.extend(fields);

@@ -67,8 +67,8 @@ impl Keyboard {
         if !isatty(stdin()) || !take_terminal() {
             return None;
         }
-        let more = if keys == Keys::All { "+ and - change the rate, a number and Enter sets it, " } else { "" };
-        speaker.line(&format!("keys: p pauses, {more}s saves, q stops"));
+        let more = if keys == Keys::All { "+ or - change the rate, a number and Enter set it, " } else { "" };
+        speaker.hint(&format!("keys: p pause, {more}s save, q stop"));
         let over = Arc::new(AtomicBool::new(false));
         let reader = Reader { keys, control: control.clone(), speaker, typed: String::new(), prompt: None };
         let until = Arc::clone(&over);
@@ -175,8 +175,8 @@ impl Reader {
             '+' | '-' if rates => {
                 self.control.wish(Wish::Scale(if key == '+' { FACTOR } else { 1.0 / FACTOR }));
             }
-            'p' | 'P' if self.control.toggle_pause() => self.speaker.line("paused; p goes on"),
-            'p' | 'P' => self.speaker.line("going on"),
+            'p' | 'P' if self.control.toggle_pause() => self.speaker.line("paused; press p to continue"),
+            'p' | 'P' => self.speaker.line("continuing"),
             's' | 'S' => self.control.wish(Wish::Save),
             'q' | 'Q' => {
                 self.speaker.line("stopping after this batch");
@@ -201,7 +201,7 @@ impl Reader {
             return;
         }
         let prompt = self.prompt.get_or_insert_with(|| self.speaker.prompt());
-        prompt.set_message(format!("rate from the next step on: {}_  (Enter)", self.typed));
+        prompt.set_message(format!("rate from the next step: {}_  (Enter)", self.typed));
     }
 
     fn enter(&mut self) {
@@ -210,7 +210,7 @@ impl Reader {
         match typed.parse().map(|rate| (rate, check_rate::<f32>("lr", rate))) {
             Ok((rate, Ok(()))) => self.control.wish(Wish::Rate(rate)),
             Ok((_, Err(problem))) => self.speaker.line(&problem.to_string()),
-            Err(_) => self.speaker.line(&format!("`{typed}` is not a number")),
+            Err(_) => self.speaker.line(&format!("`{typed}` is not a rate: enter a number above 0")),
         }
     }
 }

@@ -12,7 +12,6 @@ mod json;
 #[cfg(unix)]
 mod keys;
 mod lock;
-mod number;
 mod observer;
 mod position;
 mod progress;

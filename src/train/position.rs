@@ -60,7 +60,7 @@ impl Position {
         }
     }
 
-    /// What the weights have come to, where they are not worth going on from: they exploded, or only guess after they knew better.
+    /// What the weights have come to, where they are not worth resuming from: they exploded, or only guess after they knew better.
     ///
     /// The latest loss counts: of the last step within an epoch, of the validation after it. A network that guesses among ten classes has
     /// ln 10 = 2.3 nats; ten times that is no spike any more, and a smaller rate hardly brings the weights back.

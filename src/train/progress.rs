@@ -1,13 +1,14 @@
-//! Progress on stderr: bars on a terminal, one plain line an epoch elsewhere.
+//! Progress on stderr: bars on a terminal, one plain line an epoch elsewhere. A command that has nothing else to write to stdout has its lines
+//! there too, where that is no terminal: `lrsched train | tee log.txt`.
 
 use super::checkpoint::Checkpoint;
-use super::number::short;
 use super::observer::{Observer, Reason, Start};
 use super::run::Outcome;
 use crate::engine::BatchStats;
+use crate::number::{counted, exact, rate};
 use crate::record::{Change, EpochRow, Status, StepRow};
 use crate::usage;
-use crate::usage::{Usage, one_line, shortened};
+use crate::usage::{Usage, did_you_mean, one_line};
 use anyhow::Result;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::cell::Cell;
@@ -36,7 +37,10 @@ impl FromStr for ProgressMode {
             "bar" => Ok(ProgressMode::Bar),
             "plain" => Ok(ProgressMode::Plain),
             "none" => Ok(ProgressMode::None),
-            _ => usage!("progress is one of auto, bar, plain, none; got `{text}`", text = shortened(text)),
+            _ => {
+                let hint = did_you_mean(text, ["auto", "bar", "plain", "none"]);
+                usage!("progress is one of auto, bar, plain, none; got `{}`{hint}", usage::shortened(text))
+            }
         }
     }
 }
@@ -46,16 +50,32 @@ const SHARES: u64 = 10_000;
 
 /// The bars of a whole command: one over its runs, if there are several, and two for the run that is going on.
 pub struct Bars {
+    /// Auto, as it was asked for, is chosen by what stdout and stderr are.
+    asked: ProgressMode,
     mode: ProgressMode,
+    stdout: Stdout,
     multi: MultiProgress,
     runs: Option<ProgressBar>,
     done: Cell<u64>,
+    /// Whether it was said what all the runs have in common.
+    introduced: Cell<bool>,
+}
+
+/// What lines of progress go to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stdout {
+    /// None.
+    Free,
+    /// All of them, beside stderr.
+    Too,
+    /// All of them, and not to stderr.
+    Instead,
 }
 
 impl Bars {
     /// `runs`: how many there are to do, for a bar over all of them.
-    pub fn new(mode: ProgressMode, runs: Option<u64>) -> Self {
-        let mode = match mode {
+    pub fn new(asked: ProgressMode, runs: Option<u64>) -> Self {
+        let mode = match asked {
             ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Bar,
             ProgressMode::Auto => ProgressMode::Plain,
             chosen => chosen,
@@ -65,7 +85,7 @@ impl Bars {
         let multi = MultiProgress::with_draw_target(target);
         let runs = runs.map(|count| {
             let bar = multi.add(ProgressBar::new(count * SHARES));
-            bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} gone, {left} left"));
+            bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} elapsed, {left} left"));
             bar.set_prefix(format!("{:>5}/{count}", 0));
             // indicatif panics where the system refuses its thread; without one the bar still moves with the batches.
             if std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok()) {
@@ -73,14 +93,30 @@ impl Bars {
             }
             bar
         });
-        Self { mode, multi, runs, done: Cell::new(0) }
+        let (done, introduced) = (Cell::new(0), Cell::new(false));
+        Self { asked, mode, stdout: Stdout::Free, multi, runs, done, introduced }
+    }
+
+    /// For a command that writes nothing else to stdout: where that is no terminal, the lines go there, too.
+    #[must_use]
+    pub fn and_stdout(mut self) -> Self {
+        if self.mode == ProgressMode::None || std::io::stdout().is_terminal() || is_one_file() {
+            return self;
+        }
+        self.stdout = Stdout::Too;
+        // What reads the pipe most likely writes to the same terminal: bars would be torn, and every line be there twice.
+        if std::io::stderr().is_terminal() && is_pipe() && self.asked != ProgressMode::Bar {
+            (self.mode, self.stdout) = (ProgressMode::Plain, Stdout::Instead);
+            self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self
     }
 
     /// The observer of one run. `label` stands before its lines where there are several runs.
     pub fn run(&self, label: Option<&str>) -> Progress<'_> {
         Progress {
             bars: self,
-            label: label.map_or(String::new(), |label| format!("{label}: ")),
+            label: label.map(str::to_string),
             epochs: ProgressBar::hidden(),
             batches: ProgressBar::hidden(),
             epoch: 0,
@@ -107,9 +143,14 @@ impl Bars {
         }
     }
 
+    /// Which of how many runs is going on; `None` where there is one.
+    fn place(&self) -> Option<(u64, u64)> {
+        Some((self.done.get() + 1, self.runs.as_ref()?.length()? / SHARES))
+    }
+
     /// What writes lines above the bars, from any thread.
     pub fn speaker(&self) -> Speaker {
-        Speaker { mode: self.mode, multi: self.multi.clone() }
+        Speaker { mode: self.mode, stdout: self.stdout, multi: self.multi.clone() }
     }
 
     /// One line on stderr whatever `--progress` says: something went wrong.
@@ -133,21 +174,18 @@ impl Bars {
     }
 }
 
-/// Writes lines to stderr, above the bars where there are some.
+/// Writes lines to stderr, above the bars where there are some, and to stdout where that was wanted.
 #[derive(Debug, Clone)]
 pub struct Speaker {
     mode: ProgressMode,
+    stdout: Stdout,
     multi: MultiProgress,
 }
 
 impl Speaker {
-    /// One line whatever `--progress` says.
+    /// One line on stderr whatever `--progress` says.
     pub fn warn(&self, text: &str) {
-        if self.mode == ProgressMode::None {
-            drop(writeln!(std::io::stderr(), "{}", one_line(text)))
-        } else {
-            self.line(text)
-        }
+        self.to_stderr(text);
     }
 
     /// A line below the bars whose text may change, until it is cleared.
@@ -159,21 +197,123 @@ impl Speaker {
 
     /// One line, unless `--progress none`.
     pub fn line(&self, text: &str) {
-        let text = one_line(text);
-        match self.mode {
-            ProgressMode::None => {}
-            // indicatif swallows lines while its target is hidden, as it is where `bar` was asked for on a pipe.
-            ProgressMode::Bar if !self.multi.is_hidden() => drop(self.multi.println(text)),
-            // Progress that nobody reads any more must not end a run.
-            _ => drop(writeln!(std::io::stderr(), "{text}")),
+        self.fitted(|_| text.to_string());
+    }
+
+    /// A line about the terminal: nothing for a log. Unless `--progress none`.
+    pub fn hint(&self, text: &str) {
+        if self.mode != ProgressMode::None && self.stdout != Stdout::Instead {
+            self.to_stderr(text);
         }
     }
+
+    /// One line that `text` makes for as many columns as there are, unless `--progress none`.
+    fn fitted(&self, text: impl Fn(usize) -> String) {
+        if self.mode == ProgressMode::None {
+            return;
+        }
+        if self.stdout != Stdout::Instead {
+            self.to_stderr(&text(self.columns()));
+        }
+        if self.stdout != Stdout::Free {
+            let mut stdout = std::io::stdout().lock();
+            // Progress that nobody reads any more must not end a run.
+            let _ = writeln!(stdout, "{}", one_line(&text(usize::MAX))).and_then(|()| stdout.flush());
+        }
+    }
+
+    fn to_stderr(&self, text: &str) {
+        let text = one_line(text);
+        // indicatif swallows lines while its target is hidden, as it is where `bar` was asked for on a pipe.
+        if self.mode == ProgressMode::Bar && !self.multi.is_hidden() {
+            let _ = self.multi.println(text);
+        } else {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Of the terminal that lines go to; without an end where they go to a file.
+    fn columns(&self) -> usize {
+        let terminal = console::Term::stderr();
+        let size = if terminal.is_term() { terminal.size_checked() } else { None };
+        size.map_or(usize::MAX, |(_, columns)| usize::from(columns))
+    }
+}
+
+/// Whether stdout and stderr are one file, as after `2>&1`.
+#[cfg(unix)]
+fn is_one_file() -> bool {
+    let (stdout, stderr) = (rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr()));
+    stdout.ok().zip(stderr.ok()).is_some_and(|(a, b)| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+}
+
+#[cfg(unix)]
+fn is_pipe() -> bool {
+    use rustix::fs::FileType;
+    let kind = rustix::fs::fstat(std::io::stdout()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::Socket))
+}
+
+#[cfg(not(unix))]
+fn is_one_file() -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn is_pipe() -> bool {
+    true
+}
+
+/// `name` in at most `room` characters: what tells runs apart stands at both its ends.
+fn shortened(name: &str, room: usize) -> String {
+    let length = name.chars().count();
+    if length <= room {
+        return name.to_string();
+    }
+    let kept = room.saturating_sub(1);
+    let (head, tail) = (kept - kept / 2, kept / 2);
+    name.chars().take(head).chain(['…']).chain(name.chars().skip(length - tail)).collect()
+}
+
+/// The line of an epoch in at most `room` columns: what matters least is left out.
+fn epoch_line(row: &EpochRow, room: usize) -> String {
+    let accuracies = |accuracy: &str| {
+        let (training, validation) = (format!("{accuracy} {:.4}", row.accuracy), optional(row.val_accuracy));
+        (training, format!("val_{accuracy} {validation}"))
+    };
+    let cells = |accuracy: &str, speed: &str| {
+        let (training, validation) = accuracies(accuracy);
+        // How soon each is left out; 0 stays.
+        vec![
+            (0, format!("epoch {:>3}", row.epoch)),
+            (0, format!("loss {:.4}", row.loss)),
+            (3, training),
+            (4, format!("val_loss {}", optional(row.val_loss))),
+            (0, validation),
+            (5, format!("lr {}", rate(row.learning_rate))),
+            (1, format!("{:.0} {speed}", row.images_per_second)),
+            (2, format!("{:.1} s", row.seconds)),
+        ]
+    };
+    let join = |cells: &[(u8, String)]| cells.iter().map(|(_, cell)| cell.as_str()).collect::<Vec<_>>().join("  ");
+    let fits = |line: &str| line.chars().count() <= room;
+    let mut line = join(&cells("accuracy", "images/s"));
+    let mut cells = cells("acc", "img/s");
+    for sooner in 0..=5 {
+        if fits(&line) {
+            break;
+        }
+        cells.retain(|(soon, _)| sooner == 0 || *soon != sooner);
+        line = join(&cells);
+    }
+    line
 }
 
 /// Shows one run.
 pub struct Progress<'a> {
     bars: &'a Bars,
-    label: String,
+    /// Its name, where there are several.
+    label: Option<String>,
     epochs: ProgressBar,
     batches: ProgressBar,
     epoch: u64,
@@ -201,28 +341,36 @@ impl Observer for Progress<'_> {
     fn start(&mut self, start: &Start<'_>) -> Result<()> {
         let (config, at) = (start.config, start.position);
         let course = &at.course;
-        self.bars.line(&format!(
-            "{}{} on {} {} images, {} parameters; {} at {}, {}; {} epochs of {} steps; {} engine",
-            self.label,
-            config.model,
-            start.train_images,
-            config.dataset,
-            start.trainable_parameters,
-            config.optimizer,
-            course.lr,
-            course.schedule,
-            course.epochs,
-            start.steps_per_epoch,
-            config.engine,
-        ));
+        let what = format!(
+            "{} on {} {} images, {} parameters, {} engine",
+            config.model, start.train_images, config.dataset, start.trainable_parameters, config.engine,
+        );
+        let steps = counted(start.steps_per_epoch, "step");
+        let length = format!("{} of {steps}", counted(course.epochs, "epoch"));
+        match &self.label {
+            Some(name) => {
+                if !self.bars.introduced.replace(true) {
+                    self.bars.line(&format!("{what}; {length}"));
+                }
+                let place = self.bars.place().map_or(String::new(), |(at, of)| format!("run {at}/{of}: "));
+                // Once: the lines of its epochs follow.
+                let room = |columns: usize| columns.saturating_sub(place.len()).max(20);
+                self.bars.speaker().fitted(|columns| format!("{place}{}", shortened(name, room(columns))));
+            }
+            None => {
+                self.bars.line(&what);
+                let (optimizer, lr) = (&config.optimizer, exact(course.lr));
+                self.bars.line(&format!("{optimizer} at {lr}, {}; {length}", course.schedule));
+            }
+        }
         if at.step > 0 {
-            self.bars.line(&format!("{}going on in epoch {} after {} steps", self.label, at.epoch, at.step));
+            self.bars.line(&format!("resumed in epoch {} after {}", at.epoch, counted(at.step, "step")));
         }
         for note in &start.notes {
-            self.bars.line(&format!("{}note: {note}", self.label));
+            self.bars.line(&format!("note: {note}"));
         }
         self.epochs = self.bars.multi.add(ProgressBar::new(course.epochs * start.steps_per_epoch));
-        self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} gone, {left} left"));
+        self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} elapsed, {left} left"));
         self.batches = self.bars.multi.add(ProgressBar::new(start.steps_per_epoch));
         self.batches.set_style(style("batch {pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg}"));
         self.epochs.set_prefix(format!("{:>5}/{}", at.epoch + 1, course.epochs));
@@ -250,44 +398,30 @@ impl Observer for Progress<'_> {
         }
         self.batches.inc(1);
         let speed = (so_far.images - self.earlier) as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
-        self.batches.set_message(format!(
-            "loss {:.4} acc {:.3} lr {} {speed:.0} img/s",
-            so_far.loss(),
-            so_far.accuracy(),
-            short(row.learning_rate),
-        ));
+        let (loss, accuracy) = (so_far.loss(), so_far.accuracy());
+        let lr = rate(row.learning_rate);
+        self.batches.set_message(format!("loss {loss:.4} acc {accuracy:.3} lr {lr} {speed:.0} img/s"));
         Ok(())
     }
 
     fn epoch(&mut self, row: &EpochRow) -> Result<()> {
         // The next begins now, not with the first step that is heard of.
         self.since = Instant::now();
-        self.bars.line(&format!(
-            "{}epoch {:>3}  loss {:.4}  accuracy {:.4}  val_loss {}  val_accuracy {}  lr {}  {:.0} images/s  {:.1} s",
-            self.label,
-            row.epoch,
-            row.loss,
-            row.accuracy,
-            optional(row.val_loss),
-            optional(row.val_accuracy),
-            short(row.learning_rate),
-            row.images_per_second,
-            row.seconds,
-        ));
+        self.bars.speaker().fitted(|columns| epoch_line(row, columns));
         Ok(())
     }
 
     fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
         if reason == Reason::Asked {
-            self.bars.line(&format!("{}saved after {} steps", self.label, checkpoint.position.step));
+            self.bars.line(&format!("saved after {}", counted(checkpoint.position.step, "step")));
         }
         Ok(())
     }
 
     fn changed(&mut self, change: &Change) -> Result<()> {
-        let Change { setting, from, to, step, epoch, .. } = change;
-        self.bars
-            .warn(&format!("{}changed from step {step} (epoch {epoch}) on: {setting}: {from} -> {to}", self.label));
+        let Change { setting, from_text: from, to_text: to, step, epoch, .. } = change;
+        let name = self.prefix();
+        self.bars.warn(&format!("{name}changed from step {step} (epoch {epoch}) on: {setting}: {from} -> {to}"));
         Ok(())
     }
 
@@ -296,19 +430,25 @@ impl Observer for Progress<'_> {
         self.batches.finish_and_clear();
         if outcome.status == Status::Finished {
             self.bars.line(&format!(
-                "{}test_loss {}  test_accuracy {}  in {:.1} s",
-                self.label,
+                "test_loss {}  test_accuracy {}  in {:.1} s",
                 optional(outcome.test_loss),
                 optional(outcome.test_accuracy),
                 outcome.seconds,
             ));
             if let Some(message) = &outcome.message {
-                self.bars.warn(&format!("warning: {}{message}", self.label));
+                self.bars.warn(&format!("warning: {}{message}", self.prefix()));
             }
         } else if let Some(message) = outcome.message.as_ref().filter(|_| outcome.stop.is_none()) {
-            self.bars.line(&format!("{}{message}", self.label));
+            self.bars.line(message);
         }
         Ok(())
+    }
+}
+
+impl Progress<'_> {
+    /// Before what is said on its own, without the lines of the run around it.
+    fn prefix(&self) -> String {
+        self.label.as_ref().map_or(String::new(), |name| format!("{name}: "))
     }
 }
 
@@ -322,4 +462,52 @@ impl Drop for Progress<'_> {
 
 fn optional(value: Option<f64>) -> String {
     value.map_or("-".to_string(), |value| format!("{value:.4}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(learning_rate: f64) -> EpochRow {
+        EpochRow {
+            epoch: 123,
+            learning_rate,
+            loss: 2.302585,
+            accuracy: 0.1,
+            val_loss: Some(2.302585),
+            val_accuracy: Some(0.1),
+            momentum: None,
+            step: 100,
+            images_per_second: 12345.6,
+            seconds: 123.45,
+        }
+    }
+
+    #[test]
+    fn the_line_of_an_epoch_fits_the_terminal_and_keeps_loss_and_validation_accuracy() {
+        for room in [60, 80, 100, 140] {
+            for lr in [0.1, 3.14159e-5] {
+                let line = epoch_line(&row(lr), room);
+                assert!(line.chars().count() <= room, "{room}: {line}");
+                assert!(line.starts_with("epoch 123  loss 2.3026  ") && line.contains("acc"), "{line}");
+            }
+        }
+        let whole = "epoch 123  loss 2.3026  accuracy 0.1000  val_loss 2.3026  val_accuracy 0.1000  lr 3.142e-5  12346 images/s  123.5 s";
+        assert_eq!(epoch_line(&row(3.14159e-5), usize::MAX), whole, "a file has no width");
+        assert_eq!(
+            epoch_line(&row(0.1), 80),
+            "epoch 123  loss 2.3026  acc 0.1000  val_loss 2.3026  val_acc 0.1000  lr 0.1"
+        );
+    }
+
+    #[test]
+    fn a_long_name_keeps_both_its_ends() {
+        assert_eq!(shortened("sgd_cosine_lr=0.1_seed=0", 80), "sgd_cosine_lr=0.1_seed=0");
+        let name = "sgd_momentum=0.9_piecewise_milestones=50%,75%,factor=0.1_lr=0.1_seed=12";
+        let short = shortened(name, 30);
+        assert!(
+            short.chars().count() == 30 && short.starts_with("sgd_momentum") && short.ends_with("_seed=12"),
+            "{short}"
+        );
+    }
 }

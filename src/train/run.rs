@@ -17,6 +17,7 @@ use super::update::update;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
+use crate::number::counted;
 use crate::optim::Optimizer;
 use crate::record::{EpochRow, Status, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
@@ -238,7 +239,7 @@ impl<'a> Run<'a> {
             Ending::Complete => (Status::Finished, None, position.lost().map(verdict::lost)),
             Ending::Diverged(message) => (Status::Diverged, None, Some(message)),
             Ending::Stopped(stop) => {
-                let at = format!("stopped in epoch {} after {} steps", position.epoch, position.step);
+                let at = format!("stopped in epoch {} after {}", position.epoch, counted(position.step, "step"));
                 (Status::Interrupted, Some(stop), Some(at))
             }
         };
@@ -294,11 +295,11 @@ impl<'a> Run<'a> {
         let cycles = self.schedule.rates(self.clock()).momentum.is_some();
         if cycles && self.config.optimizer.momentum(self.config.semantics).is_none() {
             let optimizer = &self.config.optimizer;
-            notes.push(format!("the schedule cycles momentum, and {optimizer} has none: only the rate is scheduled"));
+            notes.push(format!("the schedule cycles momentum, but {optimizer} has none: only the rate is scheduled"));
         }
         if self.config.validation == Validation::Test {
             notes.push(
-                "validating with the test images: what is chosen by them (best epoch, plateau) has seen them"
+                "validating on the test images: whatever is chosen by them (best epoch, plateau) has seen them"
                     .to_string(),
             );
         }

@@ -37,7 +37,7 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
             }
             control.stop(stop);
             if let Some(speaker) = speaker.get().filter(|_| stop == Stop::Interrupt && control.is_attended()) {
-                speaker.line("stopping after this batch; Ctrl+C again stops at once");
+                speaker.line("stopping after this batch; press Ctrl+C again to stop immediately");
             }
         }
     };

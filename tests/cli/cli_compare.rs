@@ -43,7 +43,7 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     let third =
         lrsched(&folder).arg("compare").args(&TINY[..8]).args(["--out", "cmp", "--lr", "0.02"]).args(flags).output();
     let said = String::from_utf8(third.unwrap().stderr).unwrap();
-    assert!(said.contains("nothing left to train: all 4 runs were done before"), "{said}");
+    assert!(said.contains("nothing left to train: 4 runs done"), "{said}");
 
     let other = compare(&folder, &["--entrants", "cosine", "--epochs", "3"]);
     assert_eq!(other.status.code(), Some(2));
@@ -78,6 +78,30 @@ fn an_entrant_that_cannot_be_is_named() {
     let output =
         compare(&folder, &["--entrants", "sgd/cosine", "--train-limit", "7", "--batch-size", "32", "--epochs", "0"]);
     assert!(!String::from_utf8(output.stderr).unwrap().contains("entrant"));
+}
+
+#[test]
+fn a_table_on_a_pipe_has_a_line_for_each_entrant_however_long_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "sgd:momentum=0.9,weight-decay=5e-4/piecewise:milestones=20%,40%,60%,80%,factor=0.5,warmup=10%";
+    let output = compare(&folder, &["--entrants", name, "cosine", "--epochs", "1"]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let line = stdout.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{stdout}"));
+    assert!(line.ends_with("finished"), "{stdout}");
+    assert!(stdout.lines().next().unwrap().contains("best val %"), "no column is left out: {stdout}");
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("Best on validation: ")).count(), 1, "{stdout}");
+}
+
+#[test]
+fn a_run_is_named_once_before_its_epochs() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = &TINY[..8];
+    let flags = ["--entrants", "cosine", "linear", "--epochs", "2", "--lr", "0.02", "--out", "cmp"];
+    let output = lrsched(&folder).arg("compare").args(tiny).args(flags).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.matches("sgd_cosine_lr=0.02_seed=0").count(), 1, "{said}");
+    assert_eq!(said.matches("run 2/2: sgd_linear_lr=0.02_seed=0\n").count(), 1, "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{said}");
 }
 
 #[test]

@@ -36,12 +36,100 @@ fn an_unknown_schedule_optimizer_or_flag_suggests_the_nearest() {
 }
 
 #[test]
+fn a_name_of_another_framework_suggests_ours() {
+    for (typed, ours) in [
+        ("StepLR", "step"),
+        ("MultiStepLR", "piecewise"),
+        ("CosineAnnealingLR", "cosine"),
+        ("CosineAnnealingWarmRestarts", "cosine-restarts"),
+        ("ReduceLROnPlateau", "plateau"),
+        ("OneCycleLR", "one-cycle"),
+        ("CyclicLR", "triangular"),
+        ("PiecewiseConstantDecay", "piecewise"),
+        ("InverseTimeDecay", "time"),
+        ("warmup_cosine_decay_schedule", "cosine"),
+        ("sgdr_schedule", "cosine-restarts"),
+        ("Noam", "inverse-sqrt"),
+        ("COSINE", "cosine"),
+        ("one_cycle", "one-cycle"),
+    ] {
+        let line = format!("there is no schedule `{typed}`; did you mean `{ours}`?");
+        refuses(&["train", "--dataset", "synthetic", "--schedule", typed], 2, &[&line]);
+    }
+    for (typed, ours) in
+        [("SGD", "sgd"), ("AdamW", "adamw"), ("RMSProp", "rmsprop"), ("Nesterov", "sgd:momentum=0.9,nesterov")]
+    {
+        let hint = format!("`{typed}`; did you mean `{ours}`?");
+        refuses(&["train", "--dataset", "synthetic", "--optimizer", typed], 2, &[&hint]);
+        refuses(
+            &["compare", "--dataset", "synthetic", "--entrants", typed],
+            2,
+            &[&hint.replace("`; did", "` is neither an optimizer nor a schedule; did")],
+        );
+    }
+    for (spec, hint) in [
+        ("step:gamma=0.5", "`gamma`; did you mean `factor`?"),
+        ("step:factor=0.5,step_size=10", "`step_size`; did you mean `drop-every`?"),
+        ("cosine:T_max=10", "`T_max`; did you mean `over`?"),
+        ("cosine:eta_min=0.001", "`eta_min`; did you mean `end-lr`?"),
+        ("exponential:gamma=0.9", "`gamma`; did you mean `decay-rate`?"),
+        ("cosine-restarts:T_0=5,T_mult=2", "`T_0`; did you mean `period`?"),
+        ("one-cycle:max_lr=0.1", "`max_lr`; did you mean `max-lr`?"),
+    ] {
+        refuses(&["show", spec], 2, &[hint]);
+    }
+    refuses(&["train", "--optimizer", "adam:weight_decay=0.1"], 2, &["`weight_decay`; did you mean `weight-decay`?"]);
+    refuses(&["train", "--optimizer", "rmsprop:alpha=0.9"], 2, &["`alpha`; did you mean `rho`?"]);
+}
+
+#[test]
+fn a_flag_or_command_of_another_program_suggests_ours_and_a_far_name_nothing() {
+    for (typed, ours) in [
+        ("--learning-rate", "--lr"),
+        ("--learning_rate", "--lr"),
+        ("--lr-schedule", "--schedule"),
+        ("--lr_scheduler", "--schedule"),
+        ("--batch", "--batch-size"),
+        ("--bs", "--batch-size"),
+        ("--wd", "--weight-decay"),
+        ("--num-epochs", "--epochs"),
+        ("--T_max", "--over"),
+        ("--eta-min", "--end-lr"),
+        ("--output-dir", "--out"),
+        ("--gpu", "--device"),
+        ("-lr", "--lr"),
+    ] {
+        refuses(&["train", typed, "3"], 2, &[&format!("found; did you mean `{ours}`?")]);
+    }
+    refuses(&["compare", "--schedule", "cosine"], 2, &["did you mean `--entrants`?"]);
+    refuses(&["--lr", "0.1", "train"], 2, &["put it after the command: `lrsched train --lr`"]);
+    for (typed, ours) in [("evaluate", "eval"), ("lr_find", "find"), ("fit", "train"), ("plot", "show")] {
+        refuses(&[typed], 2, &[&format!("did you mean `{ours}`?")]);
+    }
+    refuses(&["completions"], 2, &["no shell completions yet"]);
+    let far = |arguments: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let output = lrsched(&folder).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && !said.contains("did you mean"), "{arguments:?}: {said}");
+        assert!(!said.contains("similar"), "{arguments:?}: {said}");
+    };
+    far(&["completions"]);
+    far(&["frobnicate"]);
+    far(&["train", "--early-stopping"]);
+    far(&["train", "--optimizer", "nadam"]);
+    far(&["find", "--schedule", "cosine"]);
+    far(&["train", "--schedule", "zigzag"]);
+    far(&["data", "frobnicate"]);
+}
+
+#[test]
 fn a_flag_that_a_command_has_not_is_no_value_and_help_has_those_that_it_has() {
     for command in ["eval", "report", "resume"] {
-        let line = "error: unexpected argument '--frobnicate' found; --help lists those that there are\n";
+        let line = "error: unexpected argument '--frobnicate' found; see --help\n";
         refuses(&[command, "run", "--frobnicate", "json"], 2, &[line]);
     }
-    refuses(&["eval", "run", "--jsn"], 2, &["found; a similar argument exists: '--json'"]);
+    refuses(&["eval", "run", "--jsn"], 2, &["found; did you mean `--json`?"]);
 }
 
 #[test]

@@ -152,6 +152,29 @@ fn a_pipe_gets_one_plain_line_an_epoch_and_json_one_object_an_event() {
     assert_eq!(names, ["start", "epoch", "epoch", "finish"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_log_by_tee_or_of_stdout_has_the_lines_of_the_epochs_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_lrsched");
+    let lines = |out: &str, rest: &str| {
+        let train = format!("'{program}' train {} --epochs 2 --lr 0.02 --out {out}", TINY[..8].join(" "));
+        let script = format!("{train} {rest}");
+        let status = std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).status().unwrap();
+        assert!(status.success(), "{script}");
+        let log = read(&folder, "log");
+        (log.lines().filter(|line| line.starts_with("epoch ")).count(), log.contains("results in"))
+    };
+    assert_eq!(lines("a", "2>/dev/null | tee log >/dev/null"), (2, true));
+    assert_eq!(lines("b", "2>/dev/null > log"), (2, true));
+    assert_eq!(lines("c", "2>&1 | tee log >/dev/null"), (2, true), "not twice");
+    assert_eq!(lines("d", "> log 2>&1"), (2, true), "not twice");
+    assert_eq!(lines("e", "2> log > /dev/null"), (2, true));
+    assert_eq!(lines("f", "-q > log"), (0, false));
+    assert_eq!(lines("g", "--json 2>/dev/null > log"), (0, false), "only events");
+    assert_eq!(lines("h", "2> log | head -n 1 > /dev/null"), (2, true), "a reader that leaves ends no run");
+}
+
 #[test]
 fn a_reader_of_the_events_that_leaves_does_not_end_the_run() {
     let folder = tempfile::tempdir().unwrap();

@@ -86,8 +86,10 @@ fn accuracy_is_the_diagonal_of_the_confusion_matrix_and_the_same_in_any_batches_
 fn the_table_fits_80_columns_and_the_matrix_goes_to_png_svg_and_csv() {
     let folder = tempfile::tempdir().unwrap();
     train(&folder, &["--out", "run"]);
-    let output =
-        lrsched(&folder).args(["eval", "run", "-o", "a.png", "--out", "b/a.svg", "-o", "a.csv"]).output().unwrap();
+    let output = lrsched(&folder)
+        .args(["eval", "run", "-o", "a.png", "--out", "b/a.svg", "--output", "a.csv"])
+        .output()
+        .unwrap();
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.lines().all(|line| line.chars().count() <= 80) && said.is_ascii(), "{said}");
@@ -113,7 +115,10 @@ fn a_file_far_from_its_run_json_is_known_by_its_tensors_and_a_note_says_what_was
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&told["model"], &told["images"]), (&Value::from("airbench94"), &Value::from(5000)));
     let note = String::from_utf8(output.stderr).unwrap();
-    assert!(note.contains("no run.json beside alone.safetensors") && note.contains("1000 validation images"), "{note}");
+    assert!(
+        note.contains("no run.json next to alone.safetensors") && note.contains("1000 validation images"),
+        "{note}"
+    );
 
     std::fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
     let (code, moved) = error(&folder, &["run"]);
@@ -263,5 +268,8 @@ fn other_images_than_the_run_had_are_said() {
     std::fs::write(&info, text.replace(&digest, "0123abcd")).unwrap();
     let output = lrsched(&folder).args(["eval", "run"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.starts_with("warning: these are not the images of the run") && said.contains("0123abcd"), "{said}");
+    assert!(
+        said.starts_with("warning: these are not the images the run was trained on") && said.contains("0123abcd"),
+        "{said}"
+    );
 }

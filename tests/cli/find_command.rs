@@ -325,7 +325,7 @@ fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(
-        said.contains("its rows are kept, and find begins anew the next time") && !said.contains("saved"),
+        said.contains("its rows are kept, but find cannot resume and starts over") && !said.contains("saved"),
         "{said}"
     );
     assert!(fs::read_to_string(&table).unwrap().ends_with('\n'));

@@ -264,7 +264,7 @@ fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tell
     );
     assert!(html.contains(">2 of 2<") && html.contains(">2 of 3<"), "the first was made shorter");
     assert!(html.contains(
-        "<span class=soft>and then by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened"
+        "<span class=soft>then changed by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened"
     ));
 }
 
@@ -277,7 +277,7 @@ fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
     report(folder.path(), &["."]).assert().success();
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("1 interrupted") && html.contains("80.50 ± 0.71"));
-    assert!(html.contains("1 of 3 runs did not finish, or not yet"));
+    assert!(html.contains("1 of 3 runs have not finished"));
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn diff_names_the_first_steps_at_which_the_frameworks_part() {
         text.contains("step 3168 (epoch 9): 0.05 / 0.1") && text.contains("largest ratio: 2.000000 at step 3168"),
         "{text}"
     );
-    assert!(lrsched(&["diff", "constant"]).0.contains("native = torch = keras = optax: they agree at every step"));
+    assert!(lrsched(&["diff", "constant"]).0.contains("native = torch = keras = optax: identical at every step"));
     let (text, ..) = lrsched(&["diff", "one-cycle"]);
     assert!(text.contains("native = torch / optax: apart") && text.contains("largest difference: "), "{text}");
     assert!(text.contains("\nkeras has no such one-cycle"), "{text}");

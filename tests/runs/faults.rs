@@ -123,7 +123,7 @@ fn a_damaged_checkpoint_is_noticed_and_the_one_before_takes_its_place() {
             let output = succeed(resume(folder.path(), &out, &[]));
             let said = stderr(&output);
             assert!(said.contains(&format!("checkpoints/last/{file} is damaged")), "{said}");
-            assert!(said.contains("going on from checkpoints/last-before (epoch 2, step 8)"), "{said}");
+            assert!(said.contains("resuming from checkpoints/last-before (epoch 2, step 8)"), "{said}");
             whole.assert_same(&Left::of(&path), &out);
         }
     }
@@ -139,7 +139,7 @@ fn a_run_whose_checkpoints_are_all_damaged_is_refused_and_its_rows_stay() {
     }
     let before = text(&path.join("metrics.csv"));
     let said = one_line(&run(resume(folder.path(), "run", &[])), 1);
-    assert!(said.contains("no checkpoint is whole") && said.contains("state.json is damaged"), "{said}");
+    assert!(said.contains("no checkpoint is intact") && said.contains("state.json is damaged"), "{said}");
     assert_eq!(text(&path.join("metrics.csv")), before);
 }
 

@@ -262,7 +262,7 @@ fn a_run_that_diverged_goes_on_from_its_last_good_checkpoint_with_a_smaller_rate
     // A tenth of 1e12 would be too much again.
     let said = stderr(&output);
     assert!(
-        said.contains("go on from the last good checkpoint:") && said.ends_with("resume run --lr 0.01\n"),
+        said.contains("resume from the last good checkpoint:") && said.ends_with("resume run --lr 0.01\n"),
         "{said}"
     );
     let path = folder.path().join("run");
@@ -295,7 +295,7 @@ fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_the
         said.contains("checkpoints/last is of weights that exploded (val_loss ") && said.contains("in epoch 1)"),
         "{said}"
     );
-    assert!(said.contains("going on from checkpoints/last-before (epoch 1, step 4)"), "{said}");
+    assert!(said.contains("resuming from checkpoints/last-before (epoch 1, step 4)"), "{said}");
     let path = folder.path().join("later");
     let rates = rates(&path);
     assert_eq!((rates.len(), rates[3], rates[4]), (16, 0.01, 0.005));
@@ -321,14 +321,12 @@ fn a_run_that_diverged_before_anything_was_saved_says_how_to_start_again_and_a_w
     {
         let said = stderr(&run(train(folder.path(), out, flags)));
         assert_eq!(said.contains(" suggests one), or --warmup\n"), advised, "{said}");
-        let line = format!(
-            "start again with a tenth of the rate:  {} resume {out} --scale-lr 0.1\n",
-            env!("CARGO_BIN_EXE_lrsched")
-        );
+        let line =
+            format!("restart at a tenth of the rate:  {} resume {out} --scale-lr 0.1\n", env!("CARGO_BIN_EXE_lrsched"));
         assert!(said.ends_with(&line), "{said}");
         let said = stderr(&run(resume(folder.path(), out, &["--scale-lr", "0.1"])));
         assert!(
-            said.contains("nothing was saved yet: starting at the beginning\nchanged from step 0 (epoch 0) on"),
+            said.contains("no checkpoint yet: starting from the beginning\nchanged from step 0 (epoch 0) on"),
             "{said}"
         );
         assert!(!said.contains("or --warmup"), "the rate was set by hand: {said}");
@@ -352,12 +350,12 @@ fn a_run_that_ends_with_weights_that_are_lost_says_so_and_the_printed_line_goes_
         "{said}"
     );
 
-    let line = said.lines().find_map(|line| line.strip_prefix("go on from the last good checkpoint:")).unwrap();
+    let line = said.lines().find_map(|line| line.strip_prefix("resume from the last good checkpoint:")).unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words[1..], ["resume", "run", "--epochs", "5", "--lr", "0.001"]);
     let output = succeed(resume(folder.path(), "run", &words[3..]));
     let said = stderr(&output);
-    assert!(said.contains("exploded (val_loss ") && said.contains("; going on from checkpoints/best"), "{said}");
+    assert!(said.contains("exploded (val_loss ") && said.contains("; resuming from checkpoints/best"), "{said}");
     let info = json(&folder.path().join("run/run.json"));
     assert!(info["message"].is_null() && info["results"]["val_loss"].as_f64().unwrap() < 10.0, "{info}");
     assert_eq!(*rates(&folder.path().join("run")).last().unwrap(), 0.001);

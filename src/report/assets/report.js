@@ -16,7 +16,9 @@
     if (v === null || v === undefined) return "–";
     if (v === 0) return "0";
     const size = Math.abs(v);
-    return size < 1e-3 || size >= 1e6 ? v.toExponential(2).replace(/\.?0+e/, "e") : String(Number(v.toPrecision(4)));
+    // As in the tables: plain from 0.0001 to a million.
+    const plain = size >= 1e-4 && size < 1e6;
+    return plain ? String(Number(v.toPrecision(4))) : v.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e");
   };
 
   // From values to places along an axis; ticks at 1, 2, 5 times a power of ten.

@@ -1,6 +1,7 @@
 //! From values to places along an axis, and where its ticks stand.
 
 use super::Scale;
+use crate::number::significant;
 
 /// One axis: its range in values, mapped to 0..1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -126,7 +127,7 @@ impl Axis {
                 let labelled = multiple == 1 && exponent.rem_euclid(stride) == 0;
                 // Between far-apart decades, the multiples would only be a grey haze.
                 if inside && (multiple == 1 || (stride == 1 && last - first <= 8)) {
-                    ticks.push(Tick { value, label: if labelled { power_label(exponent) } else { String::new() } });
+                    ticks.push(Tick { value, label: if labelled { plain_label(value) } else { String::new() } });
                 }
             }
         }
@@ -151,46 +152,19 @@ fn drawable(scale: Scale, value: f64) -> bool {
     value.abs() <= 1e300 && (scale == Scale::Linear || value >= 1e-300)
 }
 
-/// 10⁻³, as 1, 10, 100, 0.1 and 0.01 where that is shorter.
-fn power_label(exponent: i32) -> String {
-    match exponent {
-        -2..=3 => plain_label(10_f64.powi(exponent)),
-        _ => format!("10{}", superscript(exponent)),
-    }
-}
-
+/// As in every table: 0.001, 1e-5. Rounded to 12 digits: 0.30000000000000004 is 0.3.
 fn plain_label(value: f64) -> String {
-    if (1e-4..1e6).contains(&value.abs()) {
-        // Rounded to 12 digits: 0.30000000000000004 is 0.3.
-        minus(format!("{}", format!("{value:.11e}").parse::<f64>().unwrap_or(value)))
-    } else {
-        scientific_label(value, 0)
-    }
+    minus(significant(value, 12))
 }
 
-/// 2.5·10⁶ with `digits` after the point.
+/// 2.5e6 with `digits` after the point.
 fn scientific_label(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$e}");
-    match text.split_once('e').and_then(|(mantissa, power)| Some((mantissa, power.parse().ok()?))) {
-        Some((mantissa, power)) => minus(format!("{mantissa}·10{}", superscript(power))),
-        None => text,
-    }
+    minus(format!("{value:.digits$e}"))
 }
 
-fn superscript(exponent: i32) -> String {
-    exponent
-        .to_string()
-        .chars()
-        .map(|c| match c {
-            '-' => '⁻',
-            _ => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][c.to_digit(10).unwrap_or(0) as usize],
-        })
-        .collect()
-}
-
-/// The minus sign is as wide as a digit; a hyphen is not.
+/// The minus sign is as wide as a digit; a hyphen is not. That of an exponent stays, as one would type it.
 fn minus(text: String) -> String {
-    text.replace('-', "\u{2212}")
+    text.strip_prefix('-').map_or(text.clone(), |number| format!("\u{2212}{number}"))
 }
 
 #[cfg(test)]
@@ -205,7 +179,7 @@ mod tests {
     fn linear_ticks_are_1_2_or_5_times_a_power_of_ten() {
         assert_eq!(labels(&Axis::between(Scale::Linear, 0.0, 1.0), 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(&Axis::between(Scale::Linear, -30.0, 75.0), 6), ["−20", "0", "20", "40", "60"]);
-        assert_eq!(labels(&Axis::between(Scale::Linear, 0.0, 4e6), 4), ["0", "1·10⁶", "2·10⁶", "3·10⁶", "4·10⁶"]);
+        assert_eq!(labels(&Axis::between(Scale::Linear, 0.0, 4e6), 4), ["0", "1e6", "2e6", "3e6", "4e6"]);
     }
 
     #[test]
@@ -217,9 +191,9 @@ mod tests {
     fn log_ticks_are_powers_of_ten_and_skip_some_when_there_are_many() {
         assert_eq!(
             labels(&Axis::between(Scale::Log, 1e-5, 10.0), 9),
-            ["10⁻⁵", "10⁻⁴", "10⁻³", "0.01", "0.1", "1", "10"]
+            ["1e-5", "0.0001", "0.001", "0.01", "0.1", "1", "10"]
         );
-        assert_eq!(labels(&Axis::between(Scale::Log, 1e-8, 1.0), 5), ["10⁻⁸", "10⁻⁶", "10⁻⁴", "0.01", "1"]);
+        assert_eq!(labels(&Axis::between(Scale::Log, 1e-8, 1.0), 5), ["1e-8", "1e-6", "0.0001", "0.01", "1"]);
         assert_eq!(labels(&Axis::between(Scale::Log, 0.15, 0.6), 5), ["0.2", "0.5"]);
         assert_eq!(labels(&Axis::between(Scale::Log, 2.1, 2.4), 3), ["2.1", "2.2", "2.3", "2.4"]);
     }

@@ -1,13 +1,14 @@
 //! Changing a run while it is under way: its rate, its schedule, its length.
 
 use super::Run;
+use crate::number::rate;
 use crate::record::{self, Change};
-use crate::schedule::{Spec, total_steps};
-use crate::train::course::Reach;
-use crate::train::number::short;
+use crate::schedule::{Schedule, Spec, total_steps};
+use crate::train::course::{Course, Reach};
 use crate::train::position::Position;
 use crate::usage;
 use anyhow::Result;
+use serde_json::Number;
 
 /// What a run can be changed to while it is under way: from its next step on.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +53,8 @@ impl Run<'_> {
         if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {
             schedule.restore(&self.schedule.state())?;
         }
-        let (from, to) = match adjustment {
+        let step_rate = |course: &Course, schedule: &Schedule| course.rates(schedule, self.clock()).learning_rate;
+        let (from, to, from_text, to_text, told_course) = match adjustment {
             Adjustment::Epochs(epochs, reach) => {
                 let steps = self.loader.steps_per_epoch();
                 let what = match (reach, *epochs > now.until) {
@@ -63,16 +65,27 @@ impl Run<'_> {
                     (Reach::Stretch, true) => ", schedule stretched",
                     (Reach::Stretch, false) => ", schedule shortened",
                 };
-                (now.epochs.to_string(), format!("{epochs}{what}"))
+                let number = |epochs: u64| Some(Number::from(epochs));
+                (number(now.epochs), number(*epochs), now.epochs.to_string(), format!("{epochs}{what}"), None)
             }
             _ => {
-                let clock = self.clock();
-                let (old, new) = (now.rates(&self.schedule, clock), course.rates(&schedule, clock));
-                (format!("{} ({now})", short(old.learning_rate)), format!("{} ({course})", short(new.learning_rate)))
+                let (old, new) = (step_rate(now, &self.schedule), step_rate(&course, &schedule));
+                let words = |is: f64, course: &Course| format!("{} ({course})", rate(is));
+                let number = |rate: f64| Number::from_f64(rate);
+                (number(old), number(new), words(old, now), words(new, &course), Some(course.to_string()))
             }
         };
-        let epoch = step / self.loader.steps_per_epoch();
-        let change = Change { time: record::now(), step: *step, epoch, setting: setting.to_string(), from, to };
+        let change = Change {
+            time: record::now(),
+            step: *step,
+            epoch: step / self.loader.steps_per_epoch(),
+            setting: setting.to_string(),
+            from,
+            to,
+            from_text,
+            to_text,
+            course: told_course,
+        };
         self.schedule = schedule;
         self.position.course = course;
         self.position.changes.push(change);

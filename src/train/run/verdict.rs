@@ -1,9 +1,9 @@
 //! What is said of a run that went wrong, and what to try.
 
 use super::Run;
+use crate::number::rate;
 use crate::record::EpochRow;
 use crate::schedule::Clock;
-use crate::train::number::short;
 
 impl Run<'_> {
     /// Which loss of `row` is no longer a number, and what to try; `None` where both are.
@@ -14,7 +14,7 @@ impl Run<'_> {
         Some(format!(
             "{name} is {loss} at epoch {} with rate {} (step {}): the run diverged; its rows are kept. {}",
             row.epoch,
-            short(row.learning_rate),
+            rate(row.learning_rate),
             row.step,
             self.remedy(row)
         ))
