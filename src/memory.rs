@@ -26,6 +26,15 @@ pub fn before_refusal(last: fn()) {
     let _ = last;
 }
 
+/// Sets what is put in place of `path` should the process end for want of memory, so that a record does not say for ever that its run is
+/// going on. A later call for the same path replaces it; `None` takes it back.
+pub fn in_case_of_refusal(path: &std::path::Path, bytes: Option<Vec<u8>>) {
+    #[cfg(unix)]
+    refusal::prepare(path, bytes);
+    #[cfg(not(unix))]
+    let _ = (path, bytes);
+}
+
 /// Hands back to the system what has been freed. glibc keeps it, scattered over an arena for each thread there has been, and after many
 /// networks one after the other that is most of the memory of the process.
 pub fn give_back() {
@@ -100,19 +109,70 @@ fn on_large_pages(memory: *mut u8, size: usize) -> *mut u8 {
 }
 
 /// The end of the process inside an allocation. The thread may hold any lock, that of stderr or of the C library's exit handlers too, so
-/// nothing here takes one, allocates, or unwinds: `write(2)` and `_exit(2)`, as in a signal handler.
+/// nothing here waits for one, allocates, or unwinds: `write(2)` and `_exit(2)`, as in a signal handler.
 #[cfg(unix)]
 mod refusal {
+    use std::ffi::CString;
     use std::io::Write as _;
-    use std::sync::OnceLock;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
     use std::time::Duration;
+
+    /// A file to put in place of another: everything is made before it is needed.
+    struct Prepared {
+        path: PathBuf,
+        target: CString,
+        temporary: CString,
+        bytes: Vec<u8>,
+    }
+
+    static PREPARED: Mutex<Vec<Prepared>> = Mutex::new(Vec::new());
 
     pub static LAST: OnceLock<fn()> = OnceLock::new();
     static REFUSED: AtomicBool = AtomicBool::new(false);
 
     /// Long enough for the thread that was refused first to say so.
     const PATIENCE: Duration = Duration::from_secs(5);
+
+    pub fn prepare(path: &Path, bytes: Option<Vec<u8>>) {
+        let c = |path: &Path| CString::new(path.as_os_str().as_bytes()).ok();
+        let target = path.to_path_buf();
+        let new = bytes.and_then(|bytes| {
+            let temporary = c(&path.with_file_name(".lrsched-tmp-out-of-memory"))?;
+            Some(Prepared { target: c(path)?, temporary, path: target.clone(), bytes })
+        });
+        // Whatever needs memory is done before the lock, which a refusal only tries, is taken, and what is replaced is freed after it.
+        let mut files = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|file| file.path != target);
+        files.extend(new);
+    }
+
+    /// By system calls alone. What cannot be written stays as it was.
+    fn put_in_place(file: &Prepared) {
+        // SAFETY: both paths end in a zero byte and `bytes` is readable as far as its length; the descriptor is this function's own.
+        unsafe {
+            let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+            let descriptor = libc::open(file.temporary.as_ptr(), flags, 0o666 as libc::c_uint);
+            if descriptor < 0 {
+                return;
+            }
+            let mut rest = &file.bytes[..];
+            while !rest.is_empty() {
+                match usize::try_from(libc::write(descriptor, rest.as_ptr().cast(), rest.len())) {
+                    Ok(written) if written > 0 => rest = rest.get(written..).unwrap_or_default(),
+                    _ => break,
+                }
+            }
+            libc::close(descriptor);
+            if rest.is_empty() {
+                libc::rename(file.temporary.as_ptr(), file.target.as_ptr());
+            } else {
+                libc::unlink(file.temporary.as_ptr());
+            }
+        }
+    }
 
     #[cold]
     pub fn end(size: usize) -> ! {
@@ -122,6 +182,12 @@ mod refusal {
         } else {
             if let Some(last) = LAST.get() {
                 last();
+            }
+            match PREPARED.try_lock() {
+                Ok(files) => files.iter().for_each(put_in_place),
+                Err(TryLockError::Poisoned(files)) => files.into_inner().iter().for_each(put_in_place),
+                // This thread may be the one that holds it.
+                Err(TryLockError::WouldBlock) => {}
             }
             say(size);
         }

@@ -4,11 +4,13 @@
 #![allow(dead_code, reason = "the rooms hold more than what is fuzzed")]
 
 pub mod data;
+#[path = "../../src/disk/mod.rs"]
+pub mod disk;
 pub mod engine;
-#[path = "../../src/files.rs"]
-pub mod files;
 #[path = "../../src/model/mod.rs"]
 pub mod model;
+#[path = "../../src/number.rs"]
+pub mod number;
 #[path = "../../src/optim/mod.rs"]
 pub mod optim;
 #[path = "../../src/random.rs"]
@@ -24,7 +26,7 @@ pub mod spec;
 #[path = "../../src/stats/mod.rs"]
 pub mod stats;
 pub mod train;
-#[path = "../../src/usage.rs"]
+#[path = "../../src/usage/mod.rs"]
 pub mod usage;
 
 /// Once more on its own: `schedule` keeps the unit of a plain number to itself.

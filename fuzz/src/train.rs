@@ -6,8 +6,6 @@ pub mod checkpoint;
 mod config;
 #[path = "../../src/train/course.rs"]
 mod course;
-#[path = "../../src/train/number.rs"]
-mod number;
 #[path = "../../src/train/position.rs"]
 mod position;
 

@@ -69,13 +69,17 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &output);
     }
     let dataset = Dataset::open(&output.data)?;
-    let mut warnings = Vec::new();
+    let mut warned: Vec<(String, Vec<String>)> = Vec::new();
     let steps_per_epoch = Run::steps_of(&plan.runs[0].config, &dataset)?;
     for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
         planned.config.check(steps_per_epoch).map_err(|error| about(entrant, error))?;
         let course = Course::of(&planned.config);
-        let lines = course.warnings(planned.config.semantics, steps_per_epoch, 0)?;
-        warnings.extend(lines.iter().map(|line| format!("warning: {entrant}: {line}")));
+        for line in course.warnings(planned.config.semantics, steps_per_epoch, 0)? {
+            match warned.iter_mut().find(|(known, _)| *known == line) {
+                Some((_, of)) => of.push(entrant.to_string()),
+                None => warned.push((line, vec![entrant.to_string()])),
+            }
+        }
     }
     if let Some(code) = session.stopped_early() {
         return Ok(code);
@@ -89,7 +93,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     if missing == 0 {
         bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
     } else {
-        warnings.iter().for_each(|line| bars.warn(line));
+        for (line, of) in &warned {
+            bars.warn(&format!("warning: {}: {line}", those(of, entrants.len())));
+        }
     }
     // An entrant is what its name says: its rate is not to be changed by hand.
     session.begin(&bars, Keys::WithoutRates, output.json);
@@ -126,7 +132,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     } else if !quiet {
         let width = settings::text_width();
         out!("{}", report::table::terminal_of(&entrants, width));
-        let below = [summary, report::table::legend(&analyses)];
+        let below = [summary, report::table::legend(&analyses, Some(width))];
         out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
         let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(&folder)));
         out!(
@@ -136,6 +142,17 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })
+}
+
+/// Entrants in the words of a warning that they share, of `all` that there are.
+fn those(entrants: &[String], all: usize) -> String {
+    match entrants {
+        [one] => one.clone(),
+        several if several.len() == all => format!("all {all} entrants"),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, more @ ..] => format!("{first}, {second} and {} more", more.len()),
+        [] => String::new(),
+    }
 }
 
 /// Says which entrant is wrong.

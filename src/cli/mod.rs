@@ -267,9 +267,11 @@ fn meant_flag(typed: &str) -> String {
     let names: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     let word = typed.trim_start_matches('-').split('=').next().unwrap_or_default();
     // clap reads `-lr` as `-l r`.
-    let whole = std::env::args_os().filter_map(|argument| argument.into_string().ok());
-    let whole = whole.filter_map(|argument| argument.strip_prefix('-').map(str::to_string));
-    let one_dash = whole.filter(|argument| word.len() == 1 && argument.len() > 1 && argument.starts_with(word)).next();
+    let mut typed_words = std::env::args_os().filter_map(|argument| argument.into_string().ok());
+    let one_dash = typed_words.find_map(|argument| {
+        let whole = argument.strip_prefix('-')?;
+        (word.len() == 1 && whole.len() > 1 && whole.starts_with(word)).then(|| whole.to_string())
+    });
     let word = one_dash.as_deref().unwrap_or(word);
     if typed.starts_with("--") && names.contains(&word) {
         return format!("; put it after the command: `{path} --{word}`");

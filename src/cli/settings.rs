@@ -10,7 +10,7 @@ use crate::spec::Entry;
 use crate::train::{Every, ProgressMode, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ pub const COMMON: &[Setting] = &[
         "Threads, at most one per core; results do not depend on their number [default: the cores available to this process]",
     ),
     path("out", "DIR", "Output folder [default: a new folder in results/]"),
-    switch("force", "Overwrite an earlier run in --out"),
+    switch("force", "Overwrite an earlier run in --out; files of others stay"),
     switch("log-steps", "Log every step to steps.csv"),
     CHECKPOINT_EVERY,
     KEEP,
@@ -165,7 +165,7 @@ pub fn threads(asked_for: Option<usize>) -> Result<usize> {
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
         // A pool that is there already has no source of its error, and is as good.
         Err(error) if error.source().is_some() => {
-            Err(error).with_context(|| format!("cannot start {threads} threads (a limit such as `ulimit -u`?)"))
+            bail!("cannot start {threads} threads (a limit such as `ulimit -u`?): {error}")
         }
         _ => Ok(threads),
     }

@@ -29,7 +29,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let dataset = Dataset::open(&output.data)?;
     let run = Run::new(&config, &dataset, output.threads)?;
-    let name = format!("{}-{}-lr{}-seed{}", config.optimizer.name(), config.schedule.name(), config.lr, config.seed);
+    let (plain, exponent) = (config.lr.to_string(), format!("{:e}", config.lr));
+    let lr = if plain.len() <= 12 { plain } else { exponent };
+    let name = format!("{}-{}-lr{lr}-seed{}", config.optimizer.name(), config.schedule.name(), config.seed);
     let path = output.directory(&name);
     if let Some(code) = session.stopped_early() {
         return Ok(code);

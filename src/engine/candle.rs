@@ -29,7 +29,9 @@ impl CandleEngine {
     /// An architecture whose layers do not fit together, or a pool of threads that cannot be started.
     pub fn new(architecture: &Architecture, objective: Objective, device: Device, threads: usize) -> Result<Self> {
         architecture.check().map_err(|error| anyhow!(error))?;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start the threads")?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool =
+            pool.map_err(|error| anyhow!("cannot start the engine's threads (a limit such as `ulimit -u`?): {error}"))?;
         let (architecture, contract) = (architecture.clone(), Contract::of(architecture));
         Ok(Self { architecture, contract, objective, device, pool })
     }

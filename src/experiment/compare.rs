@@ -3,6 +3,7 @@
 use super::entrant::Entrant;
 use super::resume::Left;
 use crate::data::Dataset;
+use crate::disk::OpenFolder;
 use crate::memory::give_back;
 use crate::optim::OptimizerSpec;
 use crate::record::{
@@ -177,8 +178,7 @@ impl<'a> Comparison<'a> {
             if let Some(stop) = control.stopping() {
                 return Ok(Some(stop));
             }
-            self.lock.folder().check()?;
-            let trained = train(planned, &self.path(planned), dataset, training);
+            let trained = train(planned, &self.path(planned), self.lock.folder(), dataset, training);
             // A run of a comparison that was moved or deleted has failed with it.
             self.lock.folder().check()?;
             let (status, results) = match trained {
@@ -263,7 +263,14 @@ pub struct Training<'a> {
     pub keep: Keep,
 }
 
-fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Training<'_>) -> Result<Outcome> {
+/// `folder` is that of the comparison, open.
+fn train(
+    planned: &PlannedRun,
+    path: &Path,
+    folder: &OpenFolder,
+    dataset: &Dataset,
+    training: &Training<'_>,
+) -> Result<Outcome> {
     let Training { threads, bars, json, control, every, keep } = *training;
     let mut run = Run::new(&planned.config, dataset, threads)?;
     let kernels = run.kernels();
@@ -281,6 +288,8 @@ fn train(planned: &PlannedRun, path: &Path, dataset: &Dataset, training: &Traini
             if let Some(Err(error)) = other {
                 bars.warn(&format!("{}: starting again: {error:#}", planned.name));
             }
+            // It would be made anew.
+            folder.check()?;
             RunDirectory::create(path, Existing::Replace, &planned.config, dataset, &setup)?
         }
     };

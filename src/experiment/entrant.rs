@@ -94,8 +94,8 @@ pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<(Vec<Ent
             );
         }
         if !keepers.is_empty() {
-            let own = if keepers.len() == 1 { "it sets its own" } else { "each sets its own" };
-            kept.push(format!("{flag} is not for {}: {own} {key}", keepers.join(", ")));
+            let own = if keepers.len() == 1 { "which sets its own" } else { "which set their own" };
+            kept.push(format!("{flag} does not apply to {}, {own} {key}", keepers.join(", ")));
         }
     }
     Ok((entrants, kept))

@@ -214,9 +214,17 @@ impl RunInfo {
     /// # Errors
     /// The file cannot be written; the line names it.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        replace_own(path, self.text()?.as_bytes())
+    }
+
+    /// What [`RunInfo::write`] writes.
+    ///
+    /// # Errors
+    /// None that a `RunInfo` can have.
+    pub fn text(&self) -> anyhow::Result<String> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        replace_own(path, text.as_bytes())
+        Ok(text)
     }
 
     /// # Errors

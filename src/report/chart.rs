@@ -37,6 +37,8 @@ pub struct Panel {
     pub x_range: Option<(f64, f64)>,
     /// `None`: as high as the values. What lies outside is cut off at the frame.
     pub y_range: Option<(f64, f64)>,
+    /// What is below the range, but not below 0, is drawn on its lower edge: a rate of 0 on a log axis.
+    pub y_edge: bool,
     /// Drawn in this order, the later above the earlier.
     pub series: Vec<Series>,
     /// Vertical lines.
@@ -182,13 +184,14 @@ impl Panel {
             Some((low, high)) => axis::Axis::between(self.x_scale, low, high),
             None => axis::Axis::fit(self.x_scale, points().map(|p| p.0).chain(marks), 0.0),
         };
-        let y = match self.y_range {
+        let mut y = match self.y_range {
             Some((low, high)) => axis::Axis::between(self.y_scale, low, high),
             None => {
                 let values = points().map(|p| p.1).chain(bands().flat_map(|(_, lower, upper)| [lower, upper]));
                 axis::Axis::fit(self.y_scale, values, 0.04)
             }
         };
+        y.edge = self.y_edge;
         (x, y)
     }
 }

@@ -97,8 +97,10 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &Has
             let last = line.and_then(|line| line.points.last()).map_or(-1.0, |point| point.0);
             for change in entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten() {
                 let mark = Mark { at: change.epoch as f64, label: told(change), series: name.clone() };
+                // A loss stands at the number of its epoch, rates from there on up to the next.
                 // What no row shows yet has no place on the axis, and seeds may have been changed alike.
-                if mark.at <= last && !panel.marks.contains(&mark) {
+                let shown = if panel.y_label == "loss" { mark.at <= last } else { mark.at < last };
+                if shown && !panel.marks.contains(&mark) {
                     panel.marks.push(mark);
                 }
             }

@@ -151,7 +151,7 @@ fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
     for analysis in analyses {
         let _ = writeln!(out, "- {}: {}", markdown_name(&analysis.name), text(&analysis.verdict));
     }
-    let _ = writeln!(out, "\n{}", text(&table::legend(analyses)));
+    let _ = writeln!(out, "\n{}", text(&table::legend(analyses, None)));
     out
 }
 

@@ -180,7 +180,7 @@ pub fn of_entrant<'a>(
 pub fn spread_out(panel: &mut Panel) {
     let (low, high) = extremes(panel);
     if low < high / 20.0 {
-        to_log(panel);
+        log_axis(panel, high * LOWEST);
     }
 }
 
@@ -192,25 +192,27 @@ fn extremes(panel: &Panel) -> (f64, f64) {
     positive(panel).fold((f64::INFINITY, 0.0_f64), |(low, high), rate| (low.min(rate), high.max(rate)))
 }
 
-/// Puts the rates onto a log axis. A rate of 0, which has no place there, runs along its lower edge; so does one that is lower than the axis, which
-/// reaches down to a 100,000th of the highest rate, or to what a line is above in 19 of 20 places. Gives whether there is such a rate.
+/// Puts the rates onto a log axis, which reaches down to a 100,000th of the highest rate, or to what some line is above for 19/20 of its way:
+/// a cosine that ends next to 0 squeezes no other, and a decay that spends its life far down is seen. Gives whether a rate is below the axis.
 pub fn to_log(panel: &mut Panel) -> bool {
+    let (_, high) = extremes(panel);
+    let usual = panel.series.iter().filter_map(|series| usually_above(&series.points));
+    log_axis(panel, usual.fold(high * LOWEST, f64::min))
+}
+
+/// A log axis from the lowest rate on, but from no lower one than `lowest`. A rate of 0, which has no place there, runs along its lower edge, and so
+/// does one that is below: gives whether there is such a rate.
+fn log_axis(panel: &mut Panel, lowest: f64) -> bool {
     let (low, high) = extremes(panel);
     if low > high {
         return false;
     }
-    let usual = |points: &[(f64, f64)]| usually_above(points).unwrap_or(f64::INFINITY);
-    let usual = panel.series.iter().map(|series| usual(&series.points)).fold(f64::INFINITY, f64::min);
-    let lowest = low.max((high * LOWEST).min(usual));
+    let lowest = low.max(lowest);
     let (bottom, top) = if lowest < high { (lowest / 1.3, high * 1.3) } else { (high / 3.0, high * 3.0) };
     panel.y_scale = Scale::Log;
     panel.y_range = Some((bottom, top));
-    let mut below = false;
-    for point in panel.series.iter_mut().flat_map(|series| &mut series.points).filter(|point| point.1 < bottom) {
-        point.1 = bottom;
-        below = true;
-    }
-    below
+    panel.y_edge = true;
+    panel.series.iter().flat_map(|series| &series.points).any(|point| point.1 < bottom)
 }
 
 /// The rate that a line is above for 19/20 of its way, of those above 0.
@@ -261,7 +263,21 @@ fn simplified(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         let (a, b) = (points[first], points[last]);
         let off = |p: (f64, f64)| {
             let share = if b.0 > a.0 { (p.0 - a.0) / (b.0 - a.0) } else { 0.0 };
-            (a.1 + share * (b.1 - a.1) - p.1).abs() / p.1.abs().max(f64::MIN_POSITIVE)
+            let linear = (a.1 + share * (b.1 - a.1)) / p.1 - 1.0;
+            // On a log axis the line between two points is another one.
+            let log = ((1.0 - share) * a.1.ln() + share * b.1.ln() - p.1.ln()).exp_m1();
+            match (p.1 > 0.0, a.1.min(b.1) > 0.0) {
+                (true, true) => linear.abs().max(log.abs()),
+                (true, false) => linear.abs(),
+                // 0, among what is not: its ends are seen.
+                _ => {
+                    if a.1 == 0.0 && b.1 == 0.0 {
+                        0.0
+                    } else {
+                        f64::INFINITY
+                    }
+                }
+            }
         };
         let farthest = (first + 1..last).max_by(|&i, &j| off(points[i]).total_cmp(&off(points[j])));
         if let Some(middle) = farthest.filter(|&i| off(points[i]) > VISIBLE) {
@@ -380,6 +396,24 @@ mod tests {
     }
 
     #[test]
+    fn few_points_are_left_of_a_smooth_line_and_it_stays_where_it_was_on_both_axes() {
+        for spec in ["linear", "cosine", "exponential:decay-rate=0.1", "constant:for=1ep;linear"] {
+            let schedule = Schedule::build(&spec.parse().unwrap(), &Setting::new(0.1, 4, 1000)).unwrap();
+            let line = Stretches::of((0..4000).map(|t| schedule.at(t).learning_rate), 1000).points();
+            assert!(line.len() < 600, "{spec}: {}", line.len());
+            for t in 0..3900 {
+                let (x, rate) = (t as f64 / 1000.0, schedule.at(t).learning_rate);
+                let after = line.partition_point(|point| point.0 <= x);
+                let (a, b) = (line[after - 1], line[after]);
+                let share = (x - a.0) / (b.0 - a.0);
+                let linear = a.1 + share * (b.1 - a.1);
+                let log = (a.1.ln() * (1.0 - share) + b.1.ln() * share).exp();
+                assert!((linear / rate - 1.0).abs() < 5e-3 && (log / rate - 1.0).abs() < 5e-3, "{spec} {t}");
+            }
+        }
+    }
+
+    #[test]
     fn the_mean_of_seeds_that_drop_at_different_epochs_lies_between_them() {
         let of = |rates: &[f64]| Stretches::of(rates.iter().copied(), 1);
         let mean = Stretches::mean(&[of(&[0.1, 0.1, 0.05]), of(&[0.1, 0.05, 0.05])]);
@@ -394,7 +428,7 @@ mod tests {
         assert!(to_log(&mut panel));
         let (bottom, top) = panel.y_range.unwrap();
         assert!((1e-8..1e-3).contains(&bottom) && top > 0.1, "{bottom} {top}");
-        assert_eq!(panel.series[0].points.last(), Some(&(999.0, bottom)));
+        assert!(panel.y_edge && panel.series[0].points.last().is_some_and(|last| last.1 < bottom), "and stays 0");
         // One that spends its whole life far below is shown where it is.
         let decay = (0..100).map(|t| (f64::from(t), 0.1 * 10_f64.powf(-f64::from(t) / 10.0))).collect();
         let mut panel = Panel { series: vec![Series::new("decay", decay)], ..Panel::default() };

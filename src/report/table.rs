@@ -31,18 +31,9 @@ pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
 /// As [`terminal`], for entrants whose runs have been read.
 pub fn terminal_of(entrants: &[Entrant<'_>], width: usize) -> String {
     let names = names(entrants);
-    let mut columns = columns(entrants);
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("entrant".len());
-    let widths = |columns: &[Column]| columns.iter().map(|column| width_of(column) + 2).sum::<usize>();
-    while width < widths(&columns) + longest.min(19) {
-        let Some(last) =
-            (0..columns.len()).filter(|&i| columns[i].dispensable > 0).max_by_key(|&i| columns[i].dispensable)
-        else {
-            break;
-        };
-        columns.remove(last);
-    }
-    let room = width.saturating_sub(widths(&columns)).clamp(12, longest.max(12));
+    let longest = longest(&names);
+    let columns = fitting(entrants, longest, width);
+    let room = width.saturating_sub(total(&columns)).clamp(12, longest.max(12));
 
     let mut out = String::new();
     let mut push = |name: &str, cells: Vec<&str>| {
@@ -70,6 +61,28 @@ pub fn terminal_of(entrants: &[Entrant<'_>], width: usize) -> String {
     out
 }
 
+/// The columns of a table for a terminal of `width` columns, with names of up to `longest` characters before them.
+fn fitting(entrants: &[Entrant<'_>], longest: usize, width: usize) -> Vec<Column> {
+    let mut columns = columns(entrants);
+    while width < total(&columns) + longest.min(19) {
+        let Some(last) =
+            (0..columns.len()).filter(|&i| columns[i].dispensable > 0).max_by_key(|&i| columns[i].dispensable)
+        else {
+            break;
+        };
+        columns.remove(last);
+    }
+    columns
+}
+
+fn longest(names: &[String]) -> usize {
+    names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("entrant".len())
+}
+
+fn total(columns: &[Column]) -> usize {
+    columns.iter().map(|column| width_of(column) + 2).sum()
+}
+
 /// The same table as Markdown, nothing left out.
 pub fn markdown(entrants: &[Entrant<'_>]) -> String {
     let columns = columns(entrants);
@@ -91,17 +104,35 @@ pub fn markdown(entrants: &[Entrant<'_>]) -> String {
     out
 }
 
-/// What the columns and the verdicts say, in a sentence each: of the table in a terminal and in Markdown.
-pub fn legend(analyses: &[Analysis<'_>]) -> String {
-    let mut text = String::from(
-        "lr: the highest rate that was applied. val % and test %: of the weights after the last epoch. best val %: the highest validation \
-         accuracy of any epoch (best ep, counted from 0); these weights were not tested.",
-    );
+/// What is in the columns, and what each ± is: for the table of a terminal of `width` columns, or for the whole one of Markdown.
+pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
+    let entrants: Vec<Entrant<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
+    let shown = match width {
+        Some(width) => fitting(&entrants, longest(&names(&entrants)), width),
+        None => columns(&entrants),
+    };
+    let has = |header: &str| shown.iter().any(|column| column.header == header);
+    let mut text = String::new();
+    if has("lr") {
+        text.push_str("lr: the highest rate that was applied. ");
+    }
+    text.push_str("val % and test %: of the weights after the last epoch.");
+    match (has("best val %"), has("best ep")) {
+        (true, _) => text.push_str(
+            " best val %: the highest validation accuracy of any epoch (best ep, counted from 0); its weights were not tested.",
+        ),
+        (false, true) => text.push_str(
+            " best ep: the epoch with the highest validation accuracy, counted from 0; its weights were not tested.",
+        ),
+        (false, false) => {}
+    }
     let summaries = analyses.iter().flat_map(|a| [a.val_accuracy, a.best_val_accuracy, a.test_accuracy]).flatten();
     if summaries.into_iter().any(|summary| summary.deviation.is_some()) {
-        text.push_str(" ± in the table: one standard deviation over the n seeds.");
+        text.push_str(" ± of an accuracy: one standard deviation over the n seeds.");
     }
-    if analyses.iter().any(|a| a.behind_best.is_some_and(|difference| difference.interval.is_some())) {
+    // A terminal has no verdicts on each.
+    if width.is_none() && analyses.iter().any(|a| a.behind_best.is_some_and(|difference| difference.interval.is_some()))
+    {
         text.push_str(" ± in a verdict: half the width of the 95 % interval of the difference.");
     }
     text

@@ -139,16 +139,20 @@ fn gone(trace: &Trace, setting: &Setting, rest: &Rest) -> Option<(u64, String)> 
     // A curve that ends at 0 is tiny a moment before.
     let soon = |zero: u64| tiny.is_none_or(|tiny| tiny + steps_per_epoch > zero);
     if let Some(step) = zero.filter(|step| soon(*step)) {
-        let (epoch, left) = (step / steps_per_epoch, rest.end - step);
-        let line = format!("the rate is 0 from step {step} (epoch {epoch}) on: the last {left} steps change nothing");
+        let (epoch, last) = (step / steps_per_epoch, last_steps(left(step)));
+        let line = format!("the rate is 0 from step {step} (epoch {epoch}) on: {last} nothing");
         return Some((step, line));
     }
     let step = tiny?;
-    let (epoch, left) = (step / steps_per_epoch, rest.end - step);
+    let (epoch, last) = (step / steps_per_epoch, last_steps(left(step)));
     let line = format!(
-        "the rate falls below a millionth of its highest, {highest}, at step {step} (epoch {epoch}): the last {left} steps change next to nothing"
+        "the rate falls below a millionth of its highest, {highest}, at step {step} (epoch {epoch}): {last} next to nothing"
     );
     Some((step, line))
+}
+
+fn last_steps(count: u64) -> String {
+    if count == 1 { "the last step changes".to_string() } else { format!("the last {count} steps change") }
 }
 
 /// One schedule of a sequence, as far as the run goes.

@@ -98,7 +98,7 @@ impl Formula for Piecewise {
         if passed == 0 || missed == 0 {
             return Vec::new();
         }
-        vec![format!("{missed} of {} milestones lie behind its end at step {}", self.starts.len(), self.horizon)]
+        vec![format!("milestones after the end at step {}: {missed} of {}", self.horizon, self.starts.len())]
     }
 
     fn applies_lr(&self) -> bool {

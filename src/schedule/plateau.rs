@@ -229,10 +229,11 @@ impl Formula for Plateau {
         // The first epoch is the best so far; `patience` bad ones follow, in native and torch semantics one more.
         let more = if matches!(self.semantics, Semantics::Native | Semantics::Torch) { 2 } else { 1 };
         let (patience, epochs) = (self.patience, self.observed + 1);
-        if self.observed >= patience.saturating_add(more) {
+        let needed = patience.saturating_add(more + 1);
+        if epochs >= needed {
             return Vec::new();
         }
-        vec![format!("with a patience of {patience} epochs the rate cannot drop within {epochs} epochs")]
+        vec![format!("the rate cannot drop in this run: patience={patience} takes at least {needed} epochs, got {epochs}")]
     }
 
     fn listens_to(&self) -> Vec<Metric> {

@@ -329,16 +329,17 @@ fn reach(looks: usize) -> usize {
 /// p is the mean over the looks: what all of them have in common, if nothing is learned. √(p(1 − p)/n) is the standard deviation of a binomial
 /// share, two looks differ by √2 of it, and all pairs of the k stretches that the median is taken over are compared (Bonferroni). That looks
 /// within a stretch may be alike, as those of a network that hardly changes are, is allowed for: the median is not taken for less noisy than one
-/// of them. Where neighbouring looks scatter by far less than chance would have it, d = √(mean of (aᵢ₋₁ − 2aᵢ + aᵢ₊₁)²/6), it is
+/// of them. Where neighbouring looks before the peak scatter by far less than chance would have it, d = √(mean of (aᵢ₋₁ − 2aᵢ + aᵢ₊₁)²/6), it is
 /// not chance that moves them.
-fn noise(looks: &[f64], images: u32) -> f64 {
+fn noise(looks: &[f64], peak: usize, images: u32) -> f64 {
     let n = looks.len();
     let stretches = n.div_ceil(2 * reach(n) + 1).max(2) as f64;
     let pairs = stretches * (stretches - 1.0) / 2.0;
     let p = mean(looks).unwrap_or(0.5);
     let binomial = (p * (1.0 - p) / f64::from(images)).sqrt();
-    let bends: Vec<f64> = looks.windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).powi(2) / 6.0).collect();
-    let scatter = mean(&bends).unwrap_or(0.0).sqrt();
+    // On the way up only: behind the peak the accuracy falls, and not by chance.
+    let bends: Vec<f64> = looks[..=peak].windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).powi(2) / 6.0).collect();
+    let scatter = if bends.len() < FEWEST { f64::INFINITY } else { mean(&bends).unwrap_or(0.0).sqrt() };
     normal_quantile(1.0 - FALSE_ALARMS / pairs) * binomial.min(ALIKE * scatter) * std::f64::consts::SQRT_2
 }
 
@@ -395,7 +396,7 @@ impl Accuracy {
             return Err(format!("the accuracy never rises by {} points: nothing was learned", RISE * 100.0));
         }
         if let Some(images) = images(&raw) {
-            let needed = noise(&raw, images);
+            let needed = noise(&raw, peak, images);
             if rise <= needed {
                 return Err(format!(
                     "the accuracy rises by {:.1} points, and by chance by up to {:.1} among {n} looks at {images} images: nothing was \

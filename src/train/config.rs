@@ -4,6 +4,7 @@ use super::course::Course;
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
 use crate::engine::{self, DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
+use crate::number::exact;
 use crate::optim::{Float as _, Optimizer, OptimizerSpec, check_rate};
 use crate::schedule::{Schedule, Semantics, Setting, Spec};
 use crate::usage;
@@ -85,7 +86,7 @@ impl RunConfig {
     /// `config` of a run.json, as this version would write it; one that is of no version that it knows stays as it is.
     pub fn as_written_now(config: serde_json::Value) -> serde_json::Value {
         let known = serde_json::from_value::<Self>(config.clone());
-        known.and_then(|known| serde_json::to_value(known)).unwrap_or(config)
+        known.and_then(serde_json::to_value).unwrap_or(config)
     }
 
     /// The schedule, for epochs of `steps_per_epoch` steps.
@@ -110,7 +111,11 @@ impl RunConfig {
                 return usage!("{name} must be from 0 up to, not including, 1, got {share}");
             }
             if !f32::holds(share) || share as f32 >= 1.0 {
-                return usage!("{name} must be 0, or at least {:.2e} and below 1 as f32, got {share:e}", f32::NORMAL.0);
+                return usage!(
+                    "{name} must be 0, or at least {:.2e} and below 1 as f32, got {}",
+                    f32::NORMAL.0,
+                    exact(share)
+                );
             }
         }
         Ok(())

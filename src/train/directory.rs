@@ -13,6 +13,7 @@ use super::run::{Outcome, Run};
 use super::saver::Saver;
 use crate::data::Dataset;
 use crate::engine::BatchStats;
+use crate::memory::in_case_of_refusal;
 use crate::record::{
     self, Change, Contents, EpochRow, GitState, Holds, Keep, Results, RowWriter, RunInfo, Status, StepRow, Table,
     remove_leftovers,
@@ -97,7 +98,7 @@ impl RunDirectory {
             results: Results::default(),
             weights: None,
         };
-        info.write(&path.join("run.json"))?;
+        write(&info, path)?;
         let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
         Ok(Self {
             metrics: RowWriter::create(&path.join("metrics.csv"))?,
@@ -155,7 +156,7 @@ impl RunDirectory {
             },
             lock,
         };
-        directory.info.write(&path.join("run.json"))?;
+        write(&directory.info, path)?;
         Ok(directory)
     }
 
@@ -187,7 +188,10 @@ impl RunDirectory {
                 // The first error is the one to tell; if this cannot be written either, it has the same cause.
                 let message = format!("{error:#}");
                 let _ = self.events.add("finish", json!({ "status": Status::Failed, "message": message }));
-                let _ = self.close(Status::Failed, Some(message), Results::default());
+                // A folder that is being deleted is left alone.
+                if self.path.join("run.json").exists() {
+                    let _ = self.close(Status::Failed, Some(message), Results::default());
+                }
                 return Err(error);
             }
         };
@@ -232,7 +236,7 @@ impl RunDirectory {
     fn close(&mut self, status: Status, message: Option<String>, results: Results) -> Result<()> {
         self.lock.folder().check()?;
         self.info = RunInfo { status, message, results, finished: Some(record::now()), ..self.info.clone() };
-        self.info.write(&self.path.join("run.json"))
+        write(&self.info, &self.path)
     }
 
     fn check_in_place(&self) -> Result<()> {
@@ -278,6 +282,19 @@ fn kept_epochs(path: &Path, position: Option<&Position>) -> Result<Table<EpochRo
         }
         Ok(())
     })
+}
+
+/// Writes run.json. While it says that the run goes on, another one is ready that says why it does not, should memory run out.
+fn write(info: &RunInfo, run: &Path) -> Result<()> {
+    let path = run.join("run.json");
+    info.write(&path)?;
+    let failed = || {
+        let message = Some("out of memory: the system refused more".to_string());
+        RunInfo { status: Status::Failed, message, ..info.clone() }.text()
+    };
+    let prepared = (info.status == Status::Running).then(failed).transpose()?;
+    in_case_of_refusal(&path, prepared.map(String::into_bytes));
+    Ok(())
 }
 
 /// The rows of steps.csv up to `position`, as those of metrics.csv.
@@ -446,7 +463,7 @@ impl Observer for Files<'_> {
         self.events.change(change)?;
         self.info.changes.push(change.clone());
         self.lock.folder().check()?;
-        self.info.write(&self.path.join("run.json"))
+        write(self.info, self.path)
     }
 }
 

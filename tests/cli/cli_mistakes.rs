@@ -480,7 +480,7 @@ fn an_input_of_a_megabyte_is_not_repeated_in_the_message() {
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{short:?}: {said:.300}");
         assert!(said.len() < 2000, "{short:?}: {} bytes", said.len());
     }
-    fs::write(folder.path().join("c.toml"), format!("epochs = \"{}\"", "9x".repeat(1_000_000))).unwrap();
+    fs::write(folder.path().join("c.toml"), format!("epochs = \"{}\"", "9x".repeat(100_000))).unwrap();
     refuses_in(&folder, &["train", "--config", "c.toml"], 2, &["epochs must be a whole number", "…"]);
 }
 
@@ -499,7 +499,7 @@ fn warnings_and_errors_hold_printable_characters_alone() {
     let output =
         lrsched(&folder).args(["show", "cosine", "--epochs", "1"]).env("LRSCHED_\u{1b}[31m", "1").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("warning: nothing reads") && !said.contains('\u{1b}'), "{said:?}");
+    assert!(said.contains("warning: unknown variable") && !said.contains('\u{1b}'), "{said:?}");
 }
 
 #[test]

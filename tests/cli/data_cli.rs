@@ -91,7 +91,7 @@ fn fetch_has_nothing_to_do_where_the_files_are_whole() {
     let folder = tempfile::tempdir().unwrap();
     write_files(&folder.path().join("data"));
     let output = lrsched(folder.path(), &["data", "fetch"]).assert().success();
-    output.stdout(contains("CIFAR-10 is already in data, whole"));
+    output.stdout(contains("CIFAR-10 is already in data and intact"));
 }
 
 #[test]

@@ -361,13 +361,13 @@ fn mistakes_are_one_line_with_the_value_and_the_rule_and_leave_nothing_behind() 
         (&["--steps", "0"], &["steps must be from 2", "got 0"]),
         (&["--steps", "1"], &["steps must be from 2", "got 1"]),
         (&["--epochs", "0"], &["epochs must be at least 1"]),
-        (&["--epochs", "2", "--steps", "10"], &["--epochs", "--steps", "leave one of them out"]),
+        (&["--epochs", "2", "--steps", "10"], &["--epochs", "--steps", "drop one of them"]),
         (&["--mode", "exponental"], &["unknown mode", "did you mean `exponential`?"]),
         (&["--eval-every", "0"], &["eval-every", "got 0"]),
         (&["--eval-images", "0"], &["eval-images", "got 0"]),
         (&["--smoothing", "1"], &["smoothing", "got 1"]),
         (&["--seeds", "0"], &["seeds must be from 1", "got 0"]),
-        (&["--optimizer", "adam:lr=0.1"], &["leave lr out", "adam:lr=0.1"]),
+        (&["--optimizer", "adam:lr=0.1"], &["drop lr", "adam:lr=0.1"]),
         (&["--lr", "0.1"], &["--lr"]),
     ];
     for (flags, parts) in cases {

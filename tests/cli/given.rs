@@ -132,7 +132,11 @@ fn compare_says_which_entrants_a_common_rate_is_not_for() {
     };
     let mixed = said(&["sgd:lr=0.05/cosine", "sgd/step"]);
     assert!(mixed.status.success());
-    assert!(String::from_utf8(mixed.stderr).unwrap().contains("--lr 0.2 is not for sgd:lr=0.05/cosine"));
+    assert!(
+        String::from_utf8(mixed.stderr)
+            .unwrap()
+            .contains("--lr 0.2 does not apply to sgd:lr=0.05/cosine, which sets its own lr")
+    );
     let all = said(&["sgd:lr=0.05/cosine"]);
     assert_eq!(all.status.code(), Some(2), "a flag that does nothing is a mistake");
 }
@@ -190,7 +194,9 @@ fn an_empty_variable_is_one_that_is_not_set() {
     for (command, name) in [("show", "SCHEDULE"), ("descend", "OPTIMIZER"), ("descend", "SEMANTICS")] {
         let run = |value: Option<&str>| {
             let mut program = lrsched(&folder);
-            value.into_iter().for_each(|value| drop(program.env(format!("LRSCHED_{name}"), value)));
+            if let Some(value) = value {
+                program.env(format!("LRSCHED_{name}"), value);
+            }
             let output = program.args([command, "--format", "csv"]).output().unwrap();
             (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
         };
@@ -244,10 +250,13 @@ fn a_flag_of_several_walks_reaches_those_that_take_it_and_a_line_names_those_tha
         let output = output.unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
-    let (code, rows, said) = run(&["--lr", "0.01", "--warmup", "2"]);
+    let (code, rows, said) = run(&["--lr", "0.01", "--warmup", "2", "--warmup-from", "0.5"]);
     assert_eq!(
         (code, said.as_str()),
-        (Some(0), "warning: --lr 0.01 is not for sgd:lr=0.05/constant:warmup=2: it sets its own lr\n")
+        (
+            Some(0),
+            "warning: --lr 0.01 does not apply to sgd:lr=0.05/constant:warmup=2,warmup-from=0.5, which sets its own lr\n"
+        )
     );
     assert!(rows.lines().nth(1).unwrap().contains("warmup=2"), "{rows}");
     let (code, _, said) = run(&["--rho", "0.5"]);

@@ -79,14 +79,17 @@ fn a_verdict_says_who_wins_by_how_much_or_that_it_cannot_be_told() {
     // SciPy: differences 0.019, 0.017, 0.017: mean 0.01766…, half width 4.302653 · 0.0011547 / √3.
     assert_eq!(verdicts[0], "best on validation");
     assert_eq!(verdicts[2], "sgd/cosine beats it by 1.8 ± 0.3 points (n = 3)");
-    assert!(verdicts[1].starts_with("not separable from sgd/cosine with n = 3; about "), "{verdicts:?}");
-    assert!(summary.contains("It beats 1 of the others at 95 %; 1 cannot be told from it yet."), "{summary}");
+    assert!(
+        verdicts[1].starts_with("not distinguishable from sgd/cosine with n = 3; would need about "),
+        "{verdicts:?}"
+    );
+    assert!(summary.contains("It beats 1 of the others at 95 %; 1 cannot be distinguished from it yet."), "{summary}");
 }
 
 #[test]
 fn one_seed_gives_no_interval_and_says_so() {
     let (verdicts, summary) = verdicts(&[row("a", "cosine", 0, 0.8), row("b", "step", 0, 0.7)]);
-    assert_eq!(verdicts[1], "10.0 points behind sgd/cosine with one seed: n = 1 tells nothing about other seeds");
+    assert_eq!(verdicts[1], "10.0 points behind sgd/cosine with one seed: n = 1 says nothing about other seeds");
     assert!(summary.contains("80.00 % (n = 1: one seed, so no interval)") && !summary.contains("beats"), "{summary}");
 }
 
@@ -410,7 +413,9 @@ fn no_output_overwrites_what_is_read_or_belongs_to_a_run() {
         "run/steps.csv",
     ] {
         refused(&["report", "cmp", "-o", output]);
-        refused(&["show", "cosine", "-o", if output == "twin.csv" { "run/metrics.csv" } else { output }]);
+    }
+    for output in ["cmp/comparison.csv", "run/metrics.csv", "run/steps.csv", "run/run.json"] {
+        refused(&["show", "cosine", "--format", "csv", "-o", output]);
     }
     refused(&["report", "cmp", "--csv", "-o", "cmp/comparison.html"]);
     refused(&["diff", "cosine", "-o", "run/steps.csv"]);
@@ -468,8 +473,8 @@ fn who_is_ahead_on_the_one_seed_in_common_is_not_called_behind() {
     let rows = [row("a", "cosine", 0, 0.70), row("b", "cosine", 1, 0.90), row("c", "step", 0, 0.703)];
     assert_eq!(
         verdicts(&rows).0[1],
-        "0.3 points ahead of sgd/cosine with one seed: n = 1 tells nothing about other seeds"
+        "0.3 points ahead of sgd/cosine with one seed: n = 1 says nothing about other seeds"
     );
     let rows = [row("a", "cosine", 0, 0.7), row("c", "step", 0, 0.69999)];
-    assert_eq!(verdicts(&rows).0[1], "level with sgd/cosine with one seed: n = 1 tells nothing about other seeds");
+    assert_eq!(verdicts(&rows).0[1], "level with sgd/cosine with one seed: n = 1 says nothing about other seeds");
 }

@@ -150,7 +150,8 @@ fn pieces(svg: &str, colour: &str) -> Vec<Vec<(f64, f64)>> {
             attribute(line, "points").split([',', ' ']).filter_map(|n| n.parse::<f64>().ok()).collect();
         numbers.chunks(2).map(|pair| (pair[0] / 10.0, pair[1] / 10.0)).collect()
     };
-    lines.map(points).collect()
+    // What lies level at the foot of the picture is the legend.
+    lines.map(points).filter(|points| points[0].1 < 450.0).collect()
 }
 
 #[test]
@@ -195,7 +196,6 @@ fn a_line_that_lies_on_no_other_is_drawn_in_one_piece() {
     let panel = Panel { series, ..Panel::new("", "epoch", "accuracy") };
     let (_, svg, _) = draw(&Figure::new("", vec![panel]));
     for colour in ["#0072B2", "#D55E00"] {
-        // And its sample in the legend.
-        assert_eq!(pieces(&svg, colour).len(), 2, "{svg}");
+        assert_eq!(pieces(&svg, colour).len(), 1, "{svg}");
     }
 }

@@ -241,7 +241,7 @@ fn a_folder_without_a_run_says_so_and_one_in_use_is_refused() {
     for out in ["empty", "nowhere"] {
         let output = run(resume(folder.path(), out, &[]));
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains("holds no run"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("is not a run"), "{}", stderr(&output));
     }
     assert_eq!(fs::read_dir(folder.path().join("empty")).unwrap().count(), 0);
     let mut child = train(folder.path(), "run", &["--epochs", "1000"]).spawn().unwrap();
@@ -288,7 +288,7 @@ fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_the
         stderr(&output)
     };
     let said = exploding("later", "7st");
-    assert!(said.contains("go on from the last good checkpoint"), "{said}");
+    assert!(said.contains("resume from the last good checkpoint"), "{said}");
     let output = succeed(resume(folder.path(), "later", &["--lr", "0.005"]));
     let said = stderr(&output);
     assert!(
@@ -303,13 +303,13 @@ fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_the
     assert!(last < 5.0, "it learns again: {last}");
 
     let said = exploding("at-once", "3st");
-    assert!(!said.contains("go on from"), "there is nothing to go on from: {said}");
-    assert!(said.contains("each checkpoint of at-once is of weights that exploded (val_loss "), "{said}");
+    assert!(!said.contains("resume from"), "there is nothing to go on from: {said}");
+    assert!(said.contains("every checkpoint of at-once has weights that exploded (val_loss "), "{said}");
     let before = text(&folder.path().join("at-once/run.json"));
     let refused = run(resume(folder.path(), "at-once", &["--lr", "0.005"]));
     let said = stderr(&refused);
     assert_eq!((refused.status.code(), said.lines().count()), (Some(2), 1), "{said}");
-    assert!(said.contains("each checkpoint of at-once is of weights that exploded (val_loss "), "{said}");
+    assert!(said.contains("every checkpoint of at-once has weights that exploded (val_loss "), "{said}");
     assert_eq!(text(&folder.path().join("at-once/run.json")), before);
 }
 

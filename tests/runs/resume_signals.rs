@@ -140,7 +140,7 @@ fn a_run_that_is_stopped_with_what_is_no_number_does_not_say_that_it_is_saved() 
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("stopping after this batch; press Ctrl+C again to stop immediately\n"), "{said}");
     assert!(
-        said.contains("; no checkpoint of it: ") && !said.contains("saved") && !said.contains("go on with:"),
+        said.contains("; not checkpointed: ") && !said.contains("saved") && !said.contains("resume with:"),
         "{said}"
     );
     assert!(said.ends_with("resume run --lr 10\n"), "{said}");
@@ -185,7 +185,7 @@ fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
     let (status, said) = ended(child);
     assert_eq!(status, Some(130), "{said}");
     let line =
-        said.lines().find_map(|line| line.strip_prefix("go on with:")).unwrap_or_else(|| panic!("{said}")).trim();
+        said.lines().find_map(|line| line.strip_prefix("resume with:")).unwrap_or_else(|| panic!("{said}")).trim();
     assert!(line.contains(" compare ") && line.contains("--out cmp") && !line.contains("--force"), "{line}");
     let csv = || text(&folder.path().join("cmp/comparison.csv"));
     assert!(csv().lines().nth(1).unwrap().ends_with(",interrupted"), "{}", csv());

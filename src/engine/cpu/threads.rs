@@ -4,7 +4,7 @@
 //! ([`images_per_group`]) and added up in the order of the groups.
 
 use super::buffer::Buffer;
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 use std::sync::Mutex;
 
@@ -37,7 +37,7 @@ impl Threads {
             .num_threads(threads)
             .thread_name(|index| format!("engine-{index}"))
             .build()
-            .context("cannot start the engine's threads")?;
+            .map_err(|error| anyhow!("cannot start the engine's threads (a limit such as `ulimit -u`?): {error}"))?;
         Ok(Self { pool, scratch: (0..threads).map(|_| Mutex::default()).collect() })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Ended, FindConfig, RangeTest};
 use crate::data::Dataset;
+use crate::memory::in_case_of_refusal;
 use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, is_table_of, replace_own};
 use crate::stats::suggest::{Combined, headline, show};
 use crate::train::{Control, Existing, Lock, claim};
@@ -177,9 +178,17 @@ impl FindDirectory {
 
     fn write(&self) -> Result<()> {
         self.check_in_place()?;
-        let mut text = serde_json::to_string_pretty(&self.info)?;
-        text.push('\n');
-        replace_own(&self.path.join("find.json"), text.as_bytes())
+        let path = self.path.join("find.json");
+        let text = |info: &FindInfo| Ok::<_, anyhow::Error>(serde_json::to_string_pretty(info)? + "\n");
+        replace_own(&path, text(&self.info)?.as_bytes())?;
+        // As for run.json: what would be there should memory run out.
+        let failed = || {
+            let message = Some("out of memory: the system refused more".to_string());
+            text(&FindInfo { status: Status::Failed, message, ..self.info.clone() })
+        };
+        let prepared = (self.info.status == Status::Running).then(failed).transpose()?;
+        in_case_of_refusal(&path, prepared.map(String::into_bytes));
+        Ok(())
     }
 }
 

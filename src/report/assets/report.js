@@ -22,12 +22,13 @@
   };
 
   // From values to places along an axis; ticks at 1, 2, 5 times a power of ten.
-  const axis = (low, high, log, from, to) => {
+  const axis = (low, high, log, from, to, edge) => {
     if (!(low <= high)) [low, high] = log ? [0.1, 1] : [0, 1];
     if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - (Math.abs(low) / 2 || 1), high + (Math.abs(high) / 2 || 1)];
     const f = log ? Math.log10 : (v) => v;
     const [a, b] = [f(low), f(high)];
-    const place = (v) => (v === null || v === undefined || (log && v <= 0) ? NaN : from + ((f(v) - a) / (b - a)) * (to - from));
+    // What has no place on a log axis of rates, 0, lies on its lower edge.
+    const place = (v) => (v === null || v === undefined ? NaN : edge && log && v >= 0 && v < low ? from : log && v <= 0 ? NaN : from + ((f(v) - a) / (b - a)) * (to - from));
     const value = (p) => a + ((p - from) / (to - from)) * (b - a);
     const ticks = (most) => {
       const list = [];
@@ -86,7 +87,7 @@
       // The labels of marks stand above the lines.
       if (marked().length && labelled()) high = log ? high * (high / low) ** 0.2 : high + (high - low) * 0.2;
       const [x0, x1] = range(all(list, xs), spec.logx);
-      const y = axis(low, high, log, height - 40, 8);
+      const y = axis(low, high, log, height - 40, 8, spec.kind === "rate");
       const labels = y.ticks(Math.max(2, Math.floor((height - 48) / 32)));
       const context = base.getContext("2d");
       context.font = "11px system-ui, sans-serif";

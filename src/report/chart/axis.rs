@@ -12,6 +12,8 @@ pub struct Axis {
     pub high: f64,
     /// All values are whole numbers: ticks are too.
     whole: bool,
+    /// What is below it, 0 on a log axis too, lies at its low end.
+    pub edge: bool,
 }
 
 /// A tick: its value, and its label (empty for a minor one).
@@ -55,7 +57,7 @@ impl Axis {
                 }
             }
         }
-        Self { scale, low, high, whole }
+        Self { scale, low, high, whole, edge: false }
     }
 
     /// The axis with exactly these ends.
@@ -65,6 +67,9 @@ impl Axis {
 
     /// 0 at the low end, 1 at the high end; `None` where the value has no place on this axis.
     pub fn place(&self, value: f64) -> Option<f64> {
+        if self.edge && (0.0..self.low).contains(&value) {
+            return Some(0.0);
+        }
         drawable(self.scale, value).then(|| match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
             Scale::Log => (value.ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
@@ -223,6 +228,8 @@ mod tests {
     #[test]
     fn a_log_axis_has_no_place_for_zero() {
         assert_eq!(Axis::between(Scale::Log, 0.1, 10.0).place(0.0), None);
+        let edge = Axis { edge: true, ..Axis::between(Scale::Log, 0.1, 10.0) };
+        assert_eq!([0.0, 1e-9, f64::NAN, -1.0].map(|value| edge.place(value)), [Some(0.0), Some(0.0), None, None]);
         assert_eq!(Axis::between(Scale::Log, 0.1, 10.0).place(1.0).map(|p| (p * 1e9).round() / 1e9), Some(0.5));
     }
 }

@@ -94,11 +94,11 @@ fn absent(typed: &str) -> Option<&'static str> {
     names::ABSENT.iter().find(|(names, _)| names.contains(&typed)).map(|(_, note)| *note)
 }
 
-/// The nearest name, where no more than one letter in four differs, or one letter of three.
+/// The nearest name, where about one letter in four differs, or one letter of three.
 fn mistyped(typed: &str, names: &[&str]) -> Option<String> {
     let near = |(distance, name): &(usize, &str)| {
         let length = typed.chars().count().max(name.chars().count());
-        4 * distance <= length || (*distance == 1 && length >= 3)
+        4 * distance <= length + 1 || (*distance == 1 && length >= 3)
     };
     let distances = names.iter().map(|name| (strsim::damerau_levenshtein(typed, &normalised(name)), *name));
     distances.filter(near).min_by_key(|&(distance, _)| distance).map(|(_, name)| name.to_string())
