@@ -5,7 +5,7 @@
 //!
 //! | floor | rooms |
 //! |-------|-------|
-//! | 0     | [`schedule`], [`stats`], [`random`], [`mod@number`], [`spec`], [`mod@usage`], [`disk`], [`memory`] |
+//! | 0     | [`schedule`], [`stats`], [`random`], [`mod@number`], [`spec`], [`mod@usage`], [`disk`], [`memory`], [`shell`], [`threads`] |
 //! | 1     | [`data`], [`model`], [`optim`], [`record`] |
 //! | 2     | [`engine`] |
 //! | 3     | [`train`], [`report`] |
@@ -21,8 +21,10 @@ pub mod memory;
 pub mod number;
 pub mod random;
 pub mod schedule;
+pub mod shell;
 pub mod spec;
 pub mod stats;
+pub mod threads;
 pub mod usage;
 
 pub mod data;

@@ -20,6 +20,12 @@ pub fn exact(value: f64) -> String {
     }
 }
 
+/// A rate that was typed, or is a typed multiple of one: every digit but the noise of the multiplication (3 x 0.1 is
+/// 0.30000000000000004).
+pub fn nominal(value: f64) -> String {
+    significant(value, 14)
+}
+
 /// Rounded to `digits` significant digits, without trailing zeros.
 pub fn significant(value: f64, digits: usize) -> String {
     exact(rounded(value, digits))
@@ -59,6 +65,11 @@ mod tests {
         ] {
             assert_eq!(rate(value), text);
         }
+    }
+
+    #[test]
+    fn a_multiple_of_what_was_typed_has_no_digits_of_noise() {
+        assert_eq!([3.0 * 0.1, 0.1 * 0.1, 0.012345678, 0.0].map(nominal), ["0.3", "0.01", "0.012345678", "0"]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ fuzz_target!(|bytes: &[u8]| {
         one_line(&error);
     }
     if checkpoint.is_finite() {
-        checkpoint.write(run.path(), &mut || Ok(())).unwrap();
+        checkpoint.write(run.path(), checkpoint.rows.as_ref(), &mut || Ok(())).unwrap();
         assert_eq!(Checkpoint::read(&last).unwrap(), checkpoint);
     }
     if let Err(error) = take_up(&checkpoint) {

@@ -7,6 +7,7 @@ use crate::engine;
 use crate::engine::cpu::{CpuEngine, Kind, OperationTime};
 use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
 use crate::model::{Gradients, Model, ModelOptions, Parameters, initialise, whiten};
+use crate::number::counted;
 use crate::optim::{Optimizer, OptimizerSpec};
 use crate::random::{Purpose, below, keyed};
 use crate::schedule::{Rates, Semantics};
@@ -94,7 +95,11 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let times = fast.times();
     let step = median(&measured.steps).unwrap_or(f64::NAN);
     let fastest = measured.steps.iter().copied().fold(f64::INFINITY, f64::min);
-    out!("{model}, batch {batch}, {engine_text}, {threads} threads, {steps} steps");
+    out!(
+        "{model}, batch {batch}, {engine_text}, {}, {}",
+        counted(threads as u64, "thread"),
+        counted(steps as u64, "step")
+    );
     out!("{:.0} images/s: median step {:.2} ms, fastest {:.2} ms", batch as f64 / step, 1e3 * step, 1e3 * fastest);
     let direct = giga_operations(&times, batch) / step;
     let peak = fast.peak().map_or(String::new(), |peak| format!(" (tiles multiply less); the cores can do {peak:.0}"));

@@ -90,6 +90,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
     let missing = comparison.missing();
     let bars = Bars::new(output.progress, Some(missing as u64));
+    comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
     if missing == 0 {
         bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
     } else {

@@ -2,7 +2,7 @@
 
 use super::given::{Given, Kind, Setting, add_settings};
 use super::{settings, show};
-use crate::number::{exact, rate};
+use crate::number::{counted, exact, rate};
 use crate::report::chart::{Figure, Panel, Scale, Series};
 use crate::report::rates::Stretches;
 use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
@@ -97,9 +97,9 @@ fn first_steps_apart<'a>(a: &'a [f64], b: &'a [f64]) -> impl Iterator<Item = usi
 
 fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
     let mut text = format!(
-        "{spec} over {} epochs of {} steps, lr {}\n",
-        run.epochs,
-        run.steps_per_epoch,
+        "{spec} over {} of {}, lr {}\n",
+        counted(run.epochs, "epoch"),
+        counted(run.steps_per_epoch, "step"),
         exact(run.learning_rate)
     );
     if let [all] = groups

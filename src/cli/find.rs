@@ -7,8 +7,8 @@ use crate::data::{Dataset, DatasetKind};
 use crate::experiment::find::{Ended, FindConfig, FindDirectory, Length, RangeTest};
 use crate::optim;
 use crate::record::{RangeRow, Status};
-use crate::report::load::shell_line;
 use crate::report::range::{self, RangeTests};
+use crate::shell;
 use crate::stats::suggest::{Combined, Method, headline, show};
 use crate::train::{Bars, Control, Existing, JsonEvents, RunConfig};
 use crate::usage;
@@ -18,6 +18,7 @@ use clap::{ArgMatches, Command};
 use serde::Serialize;
 use serde_json::json;
 use std::cmp::Ordering;
+use std::ffi::OsString;
 use std::path::Path;
 
 /// The loss fell nowhere, or blew up at once: there is nothing to suggest.
@@ -96,7 +97,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     directory.check_in_place()?;
     figure.write_png(&path.join("range.png"))?;
     figure.write_svg(&path.join("range.svg"))?;
-    let commands = commands(&config, &said, given.text("data-dir"))?;
+    let commands = commands(&config, &said, given.path("data-dir").as_deref())?;
     directory.info.suggest(&said);
     directory.close(Status::Finished, None)?;
     if output.json {
@@ -232,7 +233,7 @@ fn config(given: &Given) -> Result<FindConfig, Usage> {
 }
 
 /// What to paste into a shell: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
-fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&str>) -> Result<Vec<String>> {
+fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Result<Vec<String>> {
     let mut shared = vec!["lrsched".to_string(), "train".to_string()];
     let usual = settings::run_config(&Given::default(), "sgd".parse()?, "constant".parse()?, 1)?;
     let usual = toml::Table::try_from(RunConfig {
@@ -248,10 +249,11 @@ fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&str>) -> R
     if config.run.dataset != DatasetKind::default() {
         shared.extend(["--dataset".to_string(), config.run.dataset.to_string()]);
     }
-    shared.extend(data_dir.into_iter().flat_map(|folder| ["--data-dir".to_string(), folder.to_string()]));
+    let mut shared: Vec<OsString> = shared.into_iter().map(OsString::from).collect();
+    shared.extend(data_dir.into_iter().flat_map(|folder| ["--data-dir".into(), folder.as_os_str().to_owned()]));
     let line = |words: &[&str]| {
-        let words = shared.iter().cloned().chain(words.iter().map(ToString::to_string));
-        shell_line(&words.collect::<Vec<_>>())
+        let words = shared.iter().cloned().chain(words.iter().map(OsString::from));
+        shell::line(&words.collect::<Vec<_>>())
     };
     let rate = |method: Method| {
         let answer = said.iter().find(|one| one.method == method).and_then(|one| one.answer.as_ref().ok());

@@ -198,6 +198,11 @@ impl Given {
         self
     }
 
+    /// Whether `name` was given on the command line or in the environment: a config file may hold every setting, as `--print-config` writes it.
+    pub fn has_above_file(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|(source, _)| *source > Source::File)
+    }
+
     /// Whether `name` was given.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)

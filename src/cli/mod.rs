@@ -299,6 +299,17 @@ fn typed_command() -> (Command, String) {
     (at, path)
 }
 
+/// The first argument, or else variable, that is not text: clap does not say which one it was.
+fn not_text() -> String {
+    let argument = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none());
+    let ours = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with("LRSCHED_"));
+    match (argument, std::env::vars_os().find(|(name, value)| ours(name) && value.to_str().is_none())) {
+        (Some(argument), _) => format!("the argument `{}`", argument.display()),
+        (None, Some((name, _))) => format!("the variable {}", name.display()),
+        (None, None) => "an argument".to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,21 +329,10 @@ mod tests {
             names.extend(command.get_arguments().filter_map(Arg::get_long).map(str::to_string));
         }
         let values = "torch keras optax png svg csv table chart cnn airbench94 synthetic train validation exponential none never \
-                      val_accuracy val_loss cuda metal";
+                      val_accuracy val_loss cuda metal flip-crop flip";
         names.extend(values.split_whitespace().map(str::to_string));
         let wrong: Vec<&str> =
             crate::usage::suggested_names().into_iter().filter(|name| !names.contains(*name)).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
-    }
-}
-
-/// The first argument, or else variable, that is not text: clap does not say which one it was.
-fn not_text() -> String {
-    let argument = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none());
-    let ours = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with("LRSCHED_"));
-    match (argument, std::env::vars_os().find(|(name, value)| ours(name) && value.to_str().is_none())) {
-        (Some(argument), _) => format!("the argument `{}`", argument.display()),
-        (None, Some((name, _))) => format!("the variable {}", name.display()),
-        (None, None) => "an argument".to_string(),
     }
 }

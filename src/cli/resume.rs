@@ -4,7 +4,7 @@ use super::given::{Given, Setting};
 use super::session::{self, Session};
 use super::settings::{self, Output, path, switch, value};
 use crate::data::{Dataset, DatasetOptions};
-use crate::experiment::{Left, Request};
+use crate::experiment::{Left, Remedy, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
 use crate::record::{Results, RunInfo, Status};
@@ -74,8 +74,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let output = Output::resolve(&Given::gather(&command(), matches), quiet)?;
     let typed = Given::gather(&command(), matches).typed();
     let request = request(&typed)?;
-    let left = Left::open(&path, request.changes_rate())?;
+    let left = Left::open(&path, request.changes_rate(), Remedy::Force)?;
     refuse_fixed(&typed, &left.config)?;
+    let (lr, schedule) = (request.lr, request.schedule.clone());
     if let Some(keep) = left.cannot_be_longer() {
         let name = path.display();
         let why = format!(
@@ -120,6 +121,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let directory = left.reopen(&setup)?;
     let bars = session::bars(&output);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
+    if let (Some(lr), Some(schedule)) = (lr, &schedule) {
+        settings::warn_of_unused_rate(lr, schedule);
+    }
     session::warn_of_schedule(&run, &bars)?;
     if !has_checkpoint {
         bars.warn("no checkpoint yet: starting from the beginning");
@@ -179,7 +183,6 @@ fn request(typed: &Given) -> Result<Request, Usage> {
     })
 }
 
-/// A setting that cannot change may be named, as it is.
 /// 0.10 is 0.1; of a seed each digit counts.
 fn same_number(a: &str, b: &str) -> bool {
     match (a.parse::<u64>(), b.parse::<u64>()) {
@@ -188,6 +191,7 @@ fn same_number(a: &str, b: &str) -> bool {
     }
 }
 
+/// A setting that cannot change may be given with its present value.
 fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
     let own = serde_json::to_value(config)?;
     let refuse = |name: &str, why: &str, is: &str| -> Result<()> {

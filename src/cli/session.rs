@@ -3,13 +3,14 @@
 use super::settings::Output;
 use crate::number::{exact, rounded};
 use crate::record::{Status, disk_size};
+use crate::shell::{self, quoted};
 #[cfg(unix)]
 pub use crate::train::Keys;
 use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory, Speaker};
 use anyhow::Result;
 use indicatif::DecimalBytes;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -104,7 +105,7 @@ pub fn record(
 }
 
 fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
-    let again = format!("{} resume {}", program(), quoted_os(path.as_os_str()));
+    let again = format!("{} resume {}", program(), shell::path(path));
     let sound = || checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {
         let message = outcome.message.as_deref().unwrap_or("stopped");
@@ -172,7 +173,7 @@ fn round(rate: f64) -> f64 {
 /// The program as it was called, where that says where it is.
 fn program() -> String {
     let called = std::env::args_os().next().filter(|name| Path::new(name).components().nth(1).is_some());
-    called.map_or("lrsched".to_string(), |name| quoted_os(&name))
+    called.map_or("lrsched".to_string(), quoted)
 }
 
 /// The command line of this process again, to go on in `folder`.
@@ -183,47 +184,5 @@ pub fn same_command(folder: &Path) -> String {
     if !arguments.iter().any(is_out) {
         arguments.extend(["--out".into(), folder.into()]);
     }
-    std::iter::once(program()).chain(arguments.iter().map(|argument| quoted_os(argument))).collect::<Vec<_>>().join(" ")
-}
-
-/// As a shell takes it for one word. Bytes that are not text become `$'\377'`, which POSIX has since 2024, and bash, zsh and ksh for longer.
-fn quoted_os(word: &OsStr) -> String {
-    let Some(text) = word.to_str() else {
-        let escaped = |byte: &u8| match byte {
-            b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
-            b' '..=b'~' => char::from(*byte).to_string(),
-            _ => format!("\\{byte:03o}"),
-        };
-        return format!("$'{}'", word.as_encoded_bytes().iter().map(escaped).collect::<String>());
-    };
-    quoted(text)
-}
-
-/// As a POSIX shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_string()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_shell_would_take_apart_is_quoted() {
-        assert_eq!(quoted("results/sgd-step-lr0.1"), "results/sgd-step-lr0.1");
-        assert_eq!(quoted("my runs/it's"), "'my runs/it'\\''s'");
-        assert_eq!(quoted("halve:when=val_loss<=0.9"), "'halve:when=val_loss<=0.9'");
-        assert_eq!(quoted(""), "''");
-        #[cfg(unix)]
-        {
-            let word = std::os::unix::ffi::OsStrExt::from_bytes(b"a b'\\\xff\n");
-            assert_eq!(quoted_os(word), r"$'a b\'\\\377\012'");
-        }
-        assert_eq!(quoted_os("my runs".as_ref()), "'my runs'");
-    }
+    std::iter::once(program()).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
 }

@@ -3,14 +3,16 @@
 use super::given::{Given, Kind, Setting, add_families, add_settings};
 use crate::data::{DatasetKind, DatasetOptions};
 use crate::engine::{DeviceChoice, EngineKind};
+use crate::number::{counted, exact};
 use crate::optim::{self, OptimizerSpec};
 use crate::record::{Keep, folder_name};
 use crate::schedule::{self, Semantics, Spec};
 use crate::spec::Entry;
+use crate::threads::refused;
 use crate::train::{Every, ProgressMode, RunConfig};
 use crate::usage;
 use crate::usage::Usage;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{ArgMatches, Command};
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
@@ -164,9 +166,7 @@ pub fn threads(asked_for: Option<usize>) -> Result<usize> {
     };
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
         // A pool that is there already has no source of its error, and is as good.
-        Err(error) if error.source().is_some() => {
-            bail!("cannot start {threads} threads (a limit such as `ulimit -u`?): {error}")
-        }
+        Err(error) if error.source().is_some() => Err(refused(&counted(threads as u64, "thread"), error)),
         _ => Ok(threads),
     }
 }
@@ -176,7 +176,8 @@ fn at_most_cores(threads: usize) -> usize {
     let cores = cores();
     if threads > cores {
         super::warn(&[format!(
-            "--threads {threads} is more than the {cores} cores of this process; computing with {cores}"
+            "--threads {threads} is more than the {} of this process; computing with {cores}",
+            counted(cores as u64, "core")
         )]);
     }
     threads.min(cores)
@@ -273,6 +274,13 @@ pub fn run_config(
     };
     config.check_numbers()?;
     Ok(config)
+}
+
+/// Says that a rate which was typed goes unused, where the schedule has all its rates in itself.
+pub fn warn_of_unused_rate(lr: f64, schedule: &Spec) {
+    if !schedule::uses_base_rate(schedule) {
+        super::warn(&[format!("lr {} has no effect: {schedule} sets its own rates", exact(lr))]);
+    }
 }
 
 /// What is wrong with `config` whatever the images are; the length of an epoch is that of the whole dataset.

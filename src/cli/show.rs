@@ -193,16 +193,24 @@ pub fn y_scale(given: &Given) -> Result<Scale, Usage> {
 /// Puts a panel of rates onto a log axis where one is asked for, and says what has no place on it.
 pub fn rescale(panel: &mut Panel, scale: Scale) {
     if scale == Scale::Log && rates::to_log(panel) {
-        super::tell(&format!(
-            "note: rates of 0, and those far below the others, are drawn on the lower edge of the log axis"
-        ));
+        super::tell("note: rates of 0, and those far below the others, are drawn on the lower edge of the log axis");
     }
 }
 
 /// `--format`, or what the name of the file ends in (a chart in text where that is `txt` or nothing), or a chart.
 pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
-    let ending = given.text("output").and_then(|file| Path::new(file).extension()?.to_str().map(str::to_lowercase));
-    let wanted = given.text("format").map(str::to_string).or(ending.filter(|ending| ending != "txt"));
+    let ending = given.path("output").and_then(|file| Some(file.extension()?.to_str()?.to_lowercase()));
+    let ending = ending.filter(|ending| ending != "txt");
+    if let (Some(format), Some(ending)) = (given.text("format"), &ending)
+        && known.contains(&ending.as_str())
+        && known.contains(&format)
+        && ending != format
+    {
+        return usage!(
+            "--format {format} contradicts the name of the output, which ends in .{ending}; drop --format, or rename the output"
+        );
+    }
+    let wanted = given.text("format").map(str::to_string).or(ending);
     match wanted {
         None => Ok("chart"),
         Some(wanted) => match known.iter().find(|name| **name == wanted) {

@@ -20,6 +20,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let quiet = given.switch("quiet")?;
     let config = settings::run_config(&given, settings::optimizer(&given)?, settings::schedule(&given)?, 30)?;
     let output = Output::resolve(&given, quiet)?;
+    let of_optimizer = config.optimizer.learning_rate().is_some();
+    if given.has_above_file("lr") || of_optimizer && given.has_above_file("optimizer") {
+        settings::warn_of_unused_rate(config.lr, &config.schedule);
+    }
     settings::check_without_images(&config)?;
     if given.switch("print-config")? {
         let mut table = toml::Table::try_from(&config)?;

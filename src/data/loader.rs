@@ -5,9 +5,9 @@ use super::batch::Batch;
 use super::images::{IMAGE_BYTES, Subset};
 use super::normalisation::Normalisation;
 use crate::random::{Purpose, keyed, shuffle};
+use crate::threads::spawn;
 use crate::usage;
 use crate::usage::{Usage, shortened};
-use anyhow::Context as _;
 use std::ops::{Deref, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -140,10 +140,7 @@ impl Loader {
     pub fn epoch(&self, epoch: u64, first_step: u64) -> anyhow::Result<Epoch> {
         let (sender, receiver) = sync_channel(AHEAD);
         let (plan, pool) = (Arc::clone(&self.plan), Arc::clone(&self.pool));
-        let thread = std::thread::Builder::new()
-            .name("loader".to_string())
-            .spawn(move || plan.prepare(epoch, first_step, &pool, &sender))
-            .context("cannot start a thread (is there too little memory?)")?;
+        let thread = spawn("loader", move || plan.prepare(epoch, first_step, &pool, &sender))?;
         Ok(Epoch { receiver: Some(receiver), thread: Some(thread) })
     }
 }

@@ -5,6 +5,11 @@
 
 mod own;
 mod read;
+mod watch;
 
-pub use own::{OURS, OpenFolder, TEMPORARY, check_in_place, is_at, make_folders, open_own, read_own, remove_empty};
+pub use own::{
+    OURS, OpenFolder, TEMPORARY, check_in_place, is_at, make_folders, make_own_folder, open_own, own_folder, place,
+    read_own, remove_empty,
+};
 pub use read::{MOST_ARRAYS, MOST_CONFIG, MOST_RECORD, MOST_ROWS, open, read, read_text};
+pub use watch::Watch;

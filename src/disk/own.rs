@@ -1,6 +1,6 @@
 //! Files and folders that this program owns: opened without following links, and noticed when somebody moves or deletes them.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,34 @@ fn other_kind(what: &str) -> io::Error {
     io::Error::other(format!("it is {what}, and lrsched keeps its rows and locks in regular files only; remove it"))
 }
 
+/// Refuses a folder of our own that is a symbolic link: what is below it is not ours to change or remove.
+///
+/// # Errors
+/// `path` is a symbolic link, or something else that is not a folder. One that is not there is fine.
+pub fn own_folder(path: &Path) -> anyhow::Result<()> {
+    let what = match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => "a symbolic link",
+        Ok(found) if !found.is_dir() => "not a folder",
+        // What else is wrong is found by using it.
+        _ => return Ok(()),
+    };
+    bail!("{}: it is {what}, and lrsched changes only what is in folders of its own; remove it", path.display())
+}
+
+/// Makes a folder of our own, unless it is there. Those above it are never made: they may have been moved or deleted.
+///
+/// # Errors
+/// As [`own_folder`]; the folder cannot be made.
+pub fn make_own_folder(path: &Path) -> anyhow::Result<()> {
+    own_folder(path)?;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(error).with_context(|| format!("cannot make the folder {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether `path` still names the open `file`; true where the system cannot tell.
 #[cfg(unix)]
 pub fn is_at(file: &File, path: &Path) -> bool {
@@ -90,6 +118,11 @@ pub fn check_in_place(file: &File, path: &Path) -> anyhow::Result<()> {
         }
         None => bail!("stopped: {name} was moved or replaced while it was being written"),
     }
+}
+
+/// Where the open `file` or folder, once opened at `path`, is now; `None` where it was deleted, or the system cannot tell.
+pub fn place(file: &File, path: &Path) -> Option<PathBuf> {
+    if is_at(file, path) { Some(path.to_path_buf()) } else { place_of(file) }
 }
 
 /// Where the open file or folder is now, where the system can tell.
@@ -136,6 +169,11 @@ impl OpenFolder {
     pub fn check(&self) -> anyhow::Result<()> {
         self.handle.as_ref().map_or(Ok(()), |handle| check_in_place(handle, &self.path))
     }
+
+    /// Where it is now, moved or not; `None` where it was deleted, or the system cannot tell.
+    pub fn place(&self) -> Option<PathBuf> {
+        self.handle.as_ref().map_or_else(|| Some(self.path.clone()), |handle| place(handle, &self.path))
+    }
 }
 
 /// Makes `folder` and the missing ones above it; gives those that were made, the innermost first.
@@ -175,6 +213,27 @@ mod tests {
         }
         assert_eq!(std::fs::read(path("thesis")).unwrap(), b"mine");
         assert!(!path("nowhere").exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_or_a_file_is_refused_and_none_is_made_in_one_that_is_not_there() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = |name: &str| outer.path().join(name);
+        for _ in 0..2 {
+            make_own_folder(&path("mine")).unwrap();
+        }
+        for target in ["mine", "nowhere"] {
+            symlink(path(target), path("link")).unwrap();
+            for refused in [own_folder(&path("link")), make_own_folder(&path("link"))] {
+                let error = refused.unwrap_err().to_string();
+                assert!(error.contains("link: it is a symbolic link"), "{error}");
+            }
+            std::fs::remove_file(path("link")).unwrap();
+        }
+        std::fs::write(path("file"), "").unwrap();
+        assert!(own_folder(&path("file")).unwrap_err().to_string().contains("not a folder"));
+        assert!(own_folder(&path("none")).is_ok());
+        assert!(make_own_folder(&path("none/folder")).is_err() && !path("none").exists());
     }
 
     #[test]

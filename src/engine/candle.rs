@@ -10,6 +10,7 @@ use super::{BatchStats, Contract, Engine, Objective};
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Layer, Parameters, Role};
 use crate::random::dropout_mask;
+use crate::threads::refused;
 use anyhow::{Context, Result, anyhow};
 use candle_core::{D, DType, Device, IndexOp, Tensor, Var};
 use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, ops};
@@ -30,8 +31,7 @@ impl CandleEngine {
     pub fn new(architecture: &Architecture, objective: Objective, device: Device, threads: usize) -> Result<Self> {
         architecture.check().map_err(|error| anyhow!(error))?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool =
-            pool.map_err(|error| anyhow!("cannot start the engine's threads (a limit such as `ulimit -u`?): {error}"))?;
+        let pool = pool.map_err(|error| refused("the engine's threads", error))?;
         let (architecture, contract) = (architecture.clone(), Contract::of(architecture));
         Ok(Self { architecture, contract, objective, device, pool })
     }

@@ -11,7 +11,7 @@ pub use choice::{build, check};
 pub use kind::{DeviceChoice, EngineKind};
 
 use crate::data::Batch;
-use crate::model::{Architecture, Gradients, Parameters, Role, blank};
+use crate::model::{Architecture, Gradients, Parameters, Role, slots};
 use anyhow::{Result, ensure};
 
 /// What an engine is built for, beside the architecture.
@@ -64,7 +64,7 @@ const MOST_IMAGES: usize = 1 << 24;
 impl Contract {
     /// `architecture` must have passed [`Architecture::check`].
     fn of(architecture: &Architecture) -> Self {
-        let arrays = blank(architecture).arrays().iter().map(|array| (array.values.len(), array.role)).collect();
+        let arrays = slots(architecture).iter().map(|slot| (slot.len(), slot.role)).collect();
         let Architecture { name, input, classes, .. } = architecture;
         Self { name: name.clone(), image: input.len(), classes: *classes, arrays }
     }

@@ -1,22 +1,24 @@
 //! Every entrant, one after the other, on the same weights and the same batches.
 
 use super::entrant::Entrant;
-use super::resume::Left;
+use super::resume::{Left, Remedy};
 use crate::data::Dataset;
-use crate::disk::OpenFolder;
+use crate::disk::{self, OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
+use crate::number::counted;
 use crate::optim::OptimizerSpec;
 use crate::record::{
-    ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, folder_name, read_rows, write_rows,
+    ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, folder_name, is_table_of,
+    read_rows, write_rows,
 };
 use crate::schedule::{Semantics, Spec};
 use crate::train::{
     All, Bars, Control, Every, Existing, JsonEvents, Lock, Observer, Outcome, Run, RunConfig, RunDirectory, Setup,
-    Stop, claim, remove_run,
+    Stop, check_removable, checkpoint, claim, remove_run,
 };
 use crate::usage;
 use crate::usage::{Usage, shortened};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -101,7 +103,11 @@ pub struct Comparison<'a> {
     rows: Vec<Option<ComparisonRow>>,
     /// Of runs that an earlier start has done and this plan does not name.
     others: Vec<ComparisonRow>,
+    /// What the user may not expect.
+    notes: Vec<String>,
     lock: Lock,
+    /// The folder of the runs.
+    runs: OpenFolder,
 }
 
 impl<'a> Comparison<'a> {
@@ -112,18 +118,20 @@ impl<'a> Comparison<'a> {
     pub fn open(folder: &Path, plan: &'a Plan, dataset: &Dataset, existing: Existing) -> Result<Self> {
         // Its own comparison is taken up, or, with --force, started over.
         let lock = claim(folder, Existing::Replace, Holds::Comparison, &[])?;
-        let table = folder.join("comparison.csv");
-        let (mut rows, mut others) = (vec![None; plan.runs.len()], Vec::new());
+        let (table, runs) = (folder.join("comparison.csv"), folder.join("runs"));
+        own_folder(&runs)?;
+        plan.runs.iter().try_for_each(|run| own_folder(&runs.join(&run.name)))?;
+        let (mut rows, mut others, mut notes) = (vec![None; plan.runs.len()], Vec::new(), Vec::new());
         if existing == Existing::Replace {
-            remove_runs(&folder.join("runs"))?;
+            remove_runs(&runs)?;
+            if table.exists() && !is_table_of::<ComparisonRow>(&table) {
+                notes.push(set_aside(&table)?);
+            }
         } else {
             for (row, run) in rows.iter_mut().zip(&plan.runs) {
-                *row = done(&folder.join("runs").join(&run.name), run, dataset)?;
+                *row = done(&runs.join(&run.name), run, dataset)?;
             }
-            if table.exists() {
-                others = read_rows(&table)?;
-                check_unique(&table, &others)?;
-            }
+            others = earlier_rows(&table, &runs, &mut notes)?;
             others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
             for other in &others {
                 let Some(path) = other.folder(folder) else {
@@ -151,15 +159,22 @@ impl<'a> Comparison<'a> {
             }
             if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
                 return usage!(
-                    "{} holds runs of {} epochs; choose another --out, or --force to start over",
+                    "{} holds runs of {}; choose another --out, or --force to start over",
                     folder.display(),
-                    other.epochs
+                    counted(other.epochs, "epoch")
                 );
             }
         }
-        let comparison = Self { folder: folder.to_path_buf(), plan, rows, others, lock };
+        make_own_folder(&runs)?;
+        let runs = OpenFolder::new(&runs);
+        let comparison = Self { folder: folder.to_path_buf(), plan, rows, others, notes, lock, runs };
         comparison.write()?;
         Ok(comparison)
+    }
+
+    /// A line for each thing that the user may not expect of what an earlier start has left.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// How many runs are still to do.
@@ -178,9 +193,9 @@ impl<'a> Comparison<'a> {
             if let Some(stop) = control.stopping() {
                 return Ok(Some(stop));
             }
-            let trained = train(planned, &self.path(planned), self.lock.folder(), dataset, training);
+            let trained = train(planned, &self.path(planned), &|| self.check_in_place(), dataset, training);
             // A run of a comparison that was moved or deleted has failed with it.
-            self.lock.folder().check()?;
+            self.check_in_place()?;
             let (status, results) = match trained {
                 Ok(outcome) => (outcome.status, outcome.results()),
                 Err(error) => {
@@ -211,10 +226,64 @@ impl<'a> Comparison<'a> {
         self.folder.join("runs").join(&run.name)
     }
 
-    fn write(&self) -> Result<()> {
+    /// # Errors
+    /// The folder, or that of its runs, was moved or deleted.
+    fn check_in_place(&self) -> Result<()> {
         self.lock.folder().check()?;
+        self.runs.check()
+    }
+
+    fn write(&self) -> Result<()> {
+        self.check_in_place()?;
         write_rows(&self.folder.join("comparison.csv"), &self.rows())
     }
+}
+
+/// The rows of the table; where it is lost or damaged, those that the run.json of each run tells of.
+///
+/// # Errors
+/// A table that cannot be read at all, or that has two rows of one run.
+fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
+    let damaged = if table.exists() {
+        disk::open(table).with_context(|| format!("cannot read {}", table.display()))?;
+        match read_rows(table) {
+            Ok(rows) => {
+                check_unique(table, &rows)?;
+                return Ok(rows);
+            }
+            Err(error) => Some(format!("{error:#}; {}", set_aside(table)?)),
+        }
+    } else {
+        None
+    };
+    let mut rows: Vec<ComparisonRow> = Vec::new();
+    for entry in runs.read_dir().into_iter().flatten() {
+        let entry = entry.with_context(|| format!("cannot read {}", runs.display()))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            rows.extend(row_of(&entry.path()));
+        }
+    }
+    rows.sort_by(|a, b| a.run.cmp(&b.run));
+    let why = damaged.or_else(|| (!rows.is_empty()).then(|| format!("{} is missing", table.display())));
+    notes.extend(why.map(|why| format!("{why}; rebuilt from the runs in {}", runs.display())));
+    Ok(rows)
+}
+
+/// The row of a run that nothing but its folder tells of; `None` for one that a comparison did not make, or that was never closed.
+fn row_of(path: &Path) -> Option<ComparisonRow> {
+    let info = RunInfo::read(&path.join("run.json")).ok()?;
+    let config: RunConfig = serde_json::from_value(RunConfig::as_written_now(info.config)).ok()?;
+    let planned = PlannedRun { name: name(&config), config };
+    let is_its_name = path.file_name().is_some_and(|found| found == planned.name.as_str());
+    (is_its_name && info.status != Status::Running).then(|| row(&planned, info.status, info.results))
+}
+
+/// Renames a damaged table, so that another one can take its place and nothing in it is lost. Says so.
+fn set_aside(table: &Path) -> Result<String> {
+    let place = |number: u32| table.with_file_name(format!("comparison.csv.damaged-{number}"));
+    let free = (1..).map(place).find(|place| place.symlink_metadata().is_err()).expect("some number is free");
+    std::fs::rename(table, &free).with_context(|| format!("cannot rename {}", table.display()))?;
+    Ok(format!("{} was renamed to {}", table.display(), free.display()))
 }
 
 /// # Errors
@@ -240,7 +309,9 @@ fn remove_runs(folder: &Path) -> Result<()> {
         let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
         // What a link leads to was not made here.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) && Contents::of(&entry.path())?.run {
+            checkpoint::own(&entry.path())?;
             runs.push((Lock::take(&entry.path())?, entry.path()));
+            check_removable(&entry.path())?;
         }
     }
     for (lock, path) in runs {
@@ -263,11 +334,11 @@ pub struct Training<'a> {
     pub keep: Keep,
 }
 
-/// `folder` is that of the comparison, open.
+/// `in_place` fails where the folder of the comparison, or that of its runs, is no longer where it was.
 fn train(
     planned: &PlannedRun,
     path: &Path,
-    folder: &OpenFolder,
+    in_place: &dyn Fn() -> Result<()>,
     dataset: &Dataset,
     training: &Training<'_>,
 ) -> Result<Outcome> {
@@ -275,21 +346,18 @@ fn train(
     let mut run = Run::new(&planned.config, dataset, threads)?;
     let kernels = run.kernels();
     let setup = Setup { threads, kernels, every, keep: Some(keep) };
-    let left = path.join("run.json").exists().then(|| Left::open(path, false));
-    let directory = match left {
-        Some(Ok(left)) => {
+    let directory = match path.join("run.json").exists() {
+        true => {
+            let left = Left::open(path, false, Remedy::Remove)?;
             let instead = left.instead();
             left.restore(&mut run)?;
             let directory = left.reopen(&setup)?;
             instead.into_iter().for_each(|line| bars.warn(&format!("{}: {line}", planned.name)));
             directory
         }
-        other => {
-            if let Some(Err(error)) = other {
-                bars.warn(&format!("{}: starting again: {error:#}", planned.name));
-            }
+        false => {
             // It would be made anew.
-            folder.check()?;
+            in_place()?;
             RunDirectory::create(path, Existing::Replace, &planned.config, dataset, &setup)?
         }
     };
@@ -331,13 +399,9 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
     }
     let done = matches!(info.status, Status::Finished | Status::Diverged);
     if done {
-        check_finished(path, &info).map_err(|error| remedy(&error, path))?;
+        check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
     }
     Ok(done.then(|| row(planned, info.status, info.results)))
-}
-
-fn remedy(error: &anyhow::Error, run: &Path) -> anyhow::Error {
-    anyhow!("{error:#}; restore the file, or remove {} to train it again", run.display())
 }
 
 /// What an entrant of its own may have: all other settings are those of the comparison.
@@ -351,7 +415,7 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
     }
     let info = RunInfo::read(&file)?;
     if matches!(info.status, Status::Finished | Status::Diverged) {
-        check_finished(path, &info).map_err(|error| remedy(&error, path))?;
+        check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
     }
     let shared = |mut config: serde_json::Value| {
         if let Some(settings) = config.as_object_mut() {

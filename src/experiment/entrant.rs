@@ -54,7 +54,7 @@ enum Author {
 }
 
 /// The entrants that `named` lists, or else the default ones, under the flags; and a line for each flag that some of them keep their own
-/// value of.
+/// value of, and for each rate that no schedule uses.
 ///
 /// A flag goes to every entrant that takes it, except to those that were named with a value of their own for it.
 ///
@@ -93,9 +93,25 @@ pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<(Vec<Ent
                 "no entrant takes {flag}: each that could sets its own {key}; leave the flag out, or the `{key}=` of an entrant"
             );
         }
+        if key == "lr" {
+            let idle = takers().filter(|(entrant, text)| !keeps(text) && !schedule::uses_base_rate(&entrant.schedule));
+            let idle: Vec<String> = idle.map(|(entrant, _)| shortened(&entrant.to_string())).collect();
+            if !idle.is_empty() {
+                let own = if idle.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
+                kept.push(format!("{flag} does not apply to {}, {own} own rates", idle.join(", ")));
+            }
+        }
         if !keepers.is_empty() {
             let own = if keepers.len() == 1 { "which sets its own" } else { "which set their own" };
             kept.push(format!("{flag} does not apply to {}, {own} {key}", keepers.join(", ")));
+        }
+    }
+    for (entrant, text) in entrants.iter().zip(&texts).filter(|_| author == Author::User) {
+        let optimizer = split(text)?.0;
+        let own = own_values(optimizer, optim::table(), &[]).into_iter().find(|(key, _)| key == "lr");
+        if let Some((_, lr)) = own.filter(|_| !schedule::uses_base_rate(&entrant.schedule)) {
+            let (entrant, lr) = (shortened(&entrant.to_string()), shortened(&lr));
+            kept.push(format!("{entrant}: lr={lr} has no effect: its schedule sets its own rates"));
         }
     }
     Ok((entrants, kept))

@@ -135,6 +135,13 @@ impl Subject {
             };
         }
         let end = path.join(WEIGHTS);
+        // One of the checkpoints of a run, not the run.
+        if path.join(checkpoint::STATE).is_file() {
+            return match moment {
+                Some(_) => usage!("{} is a checkpoint: evaluate it without --checkpoint", path.display()),
+                None => Self::checked(end),
+            };
+        }
         match moment {
             Some(moment) => {
                 let weights = path.join(CHECKPOINTS).join(moment.name()).join(WEIGHTS);
@@ -201,18 +208,32 @@ fn goes_on(run: &RunInfo) -> bool {
 }
 
 /// The folder that weights lie in, or the checkpoints that they are one of.
-fn folder_of(weights: &Path) -> &Path {
-    let mut folders = weights.ancestors().skip(1);
-    let folder = folders.next().unwrap_or(Path::new(""));
-    folders.next().filter(|parent| parent.ends_with(CHECKPOINTS)).and(folders.next()).unwrap_or(folder)
+fn folder_of(weights: &Path) -> PathBuf {
+    let folder = weights.parent().unwrap_or(Path::new(""));
+    let run = run_above(folder);
+    if run.join("run.json").is_file() {
+        return run.to_path_buf();
+    }
+    // A path may be too short to name the folders above it: `weights.safetensors`, `last/weights.safetensors`.
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let full = here.canonicalize().map(|folder| run_above(&folder).to_path_buf());
+    full.ok().filter(|run| run.join("run.json").is_file()).unwrap_or(run.to_path_buf())
+}
+
+/// The folder of the run that `folder` is a checkpoint of, by its path; `folder` where it is none.
+fn run_above(folder: &Path) -> &Path {
+    let checkpoints = folder.parent().filter(|parent| parent.ends_with(CHECKPOINTS));
+    checkpoints.and_then(Path::parent).unwrap_or(folder)
 }
 
 /// Which of the run's checkpoints to evaluate in place of weights that will not do.
 fn other(weights: &Path, wanted: Wanted) -> String {
     let folder = folder_of(weights);
-    let found = checkpoint::latest(folder, wanted).map(|found| found.map(|found| found.folder(folder).join(WEIGHTS)));
+    let found = checkpoint::latest(&folder, wanted).map(|found| found.map(|found| found.folder(&folder).join(WEIGHTS)));
     match found {
-        Ok(Some(other)) if other != weights => format!("evaluate {} instead", other.display()),
+        Ok(Some(other)) if other.canonicalize().ok() != weights.canonicalize().ok() => {
+            format!("evaluate {} instead", other.display())
+        }
         Ok(_) => "there is no checkpoint to evaluate instead".to_string(),
         Err(_) => "no checkpoint of its run would do either".to_string(),
     }

@@ -13,4 +13,4 @@ mod resume;
 
 pub use compare::{Comparison, Plan, PlannedRun, Training};
 pub use entrant::{Entrant, Overrides, default_entrants, enter};
-pub use resume::{Left, Request};
+pub use resume::{Left, Remedy, Request};

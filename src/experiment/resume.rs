@@ -7,7 +7,8 @@ use crate::schedule::Spec;
 use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{Adjustment, Lock, Reach, Run, RunConfig, RunDirectory, Setup};
 use crate::usage;
-use anyhow::{Context, Result};
+use crate::usage::Usage;
+use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 
 /// What an earlier process has left of a run, in a folder that is now this process's own.
@@ -18,13 +19,36 @@ pub struct Left {
     /// The checkpoint to go on from; without one the run starts at its beginning.
     found: Option<Found>,
     lock: Lock,
+    remedy: Remedy,
+}
+
+/// How a run whose files are damaged can be trained again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// A run of `lrsched train`.
+    Force,
+    /// One of a comparison, which trains what is missing.
+    Remove,
+}
+
+impl Remedy {
+    /// The error, and what to do about it.
+    pub fn add(self, error: &anyhow::Error, run: &Path) -> anyhow::Error {
+        let run = run.display();
+        match self {
+            Remedy::Force => {
+                anyhow!("{error:#}; restore the file, or start again with `lrsched train … --out {run} --force`")
+            }
+            Remedy::Remove => anyhow!("{error:#}; restore the file, or remove {run} to train it again"),
+        }
+    }
 }
 
 impl Left {
     /// # Errors
     /// [`crate::usage::Usage`] where `path` holds no run, or one that another process works on. A run.json that cannot be read, or
-    /// checkpoints of which none is whole, or none is of weights to go on from with another rate where that is wanted.
-    pub fn open(path: &Path, changes_rate: bool) -> Result<Self> {
+    /// checkpoints of which none is whole, or none is of weights to go on from with another rate where that is wanted: these with the `remedy`.
+    pub fn open(path: &Path, changes_rate: bool, remedy: Remedy) -> Result<Self> {
         let file = path.join("run.json");
         if !file.is_file() {
             let hint = if path.join("comparison.csv").is_file() {
@@ -42,8 +66,10 @@ impl Left {
             .with_context(|| format!("{}: the config was written by another version of lrsched", file.display()))?;
         // The last one may hold the weights that another rate is to make up for.
         let wanted = if changes_rate || info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
-        let found = checkpoint::latest(path, wanted)?;
-        Ok(Self { path: path.to_path_buf(), info, config, found, lock })
+        checkpoint::own(path)?;
+        let found = checkpoint::latest(path, wanted)
+            .map_err(|error| if error.is::<Usage>() { error } else { remedy.add(&error, path) })?;
+        Ok(Self { path: path.to_path_buf(), info, config, found, lock, remedy })
     }
 
     /// Why it goes on from another checkpoint than the last, where it does.
@@ -109,7 +135,8 @@ impl Left {
     /// # Errors
     /// Files that do not go with the checkpoint, or cannot be written.
     pub fn reopen(self, setup: &Setup<'_>) -> Result<RunDirectory> {
-        RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), setup)
+        let remedy = |error| self.remedy.add(&error, &self.path);
+        RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), setup, &remedy)
     }
 }
 

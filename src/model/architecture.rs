@@ -1,6 +1,7 @@
 //! The list of layers that an engine interprets.
 
 use super::initialise::Init;
+use std::collections::HashSet;
 
 /// The most values in one map of a sample, and in one array of weights: 1 GiB of f32. It keeps every size that an engine computes of an
 /// architecture, padding and tiles included, far from wrapping around.
@@ -185,6 +186,23 @@ impl Layer {
     }
 }
 
+/// The first name that one of `layers` shares with a layer before it, or with one of `names`.
+fn repeated<'a>(layers: &'a [Layer], names: &mut HashSet<&'a str>) -> Option<&'a str> {
+    layers.iter().find_map(|layer| match layer {
+        Layer::Conv { name, .. } | Layer::BatchNorm { name, .. } | Layer::Linear { name, .. } => {
+            (!names.insert(name)).then_some(name.as_str())
+        }
+        Layer::Residual { layers } => repeated(layers, names),
+        Layer::Relu
+        | Layer::Gelu
+        | Layer::MaxPool { .. }
+        | Layer::GlobalAveragePool
+        | Layer::Dropout { .. }
+        | Layer::Flatten
+        | Layer::Scale { .. } => None,
+    })
+}
+
 impl Architecture {
     /// The name of the first layer, where its kernels are to be made from the training images.
     pub fn whitened(&self) -> Option<&str> {
@@ -194,13 +212,16 @@ impl Architecture {
         }
     }
 
-    /// Checks that every layer fits the one before, that the last gives `classes` logits, and that all sizes are within [`MOST_VALUES`].
+    /// Checks that every layer fits the one before, that the last gives `classes` logits, that no two have one name, and that all sizes are within [`MOST_VALUES`].
     ///
     /// # Errors
     /// What does not fit.
     pub fn check(&self) -> Result<(), String> {
         if self.layers.is_empty() {
             return Err(format!("{} has no layers", self.name));
+        }
+        if let Some(name) = repeated(&self.layers, &mut HashSet::new()) {
+            return Err(format!("{}: two layers have the name {name}", self.name));
         }
         let last = self.layers.iter().try_fold(self.input, |shape, layer| layer.output(shape))?;
         if last == Shape::vector(self.classes) {
@@ -247,6 +268,24 @@ mod tests {
         }
         assert_eq!(conv(3, 8, 5, 2).output(image), Ok(Shape::map(8, 32, 32)));
         assert_eq!(Shape::map(1 << 40, 1 << 40, 1).len(), usize::MAX);
+    }
+
+    #[test]
+    fn two_layers_of_one_name_are_refused_within_residual_branches_too() {
+        let branch = |layers| Layer::Residual { layers };
+        let norm = Layer::BatchNorm { name: "conv".to_string(), channels: 3, scale: true, momentum: 0.1, eps: 1e-5 };
+        let input = Shape::map(3, 1, 1);
+        for layers in [
+            vec![conv(3, 3, 1, 0), conv(3, 3, 1, 0)],
+            vec![conv(3, 3, 1, 0), norm.clone()],
+            vec![branch(vec![conv(3, 3, 1, 0)]), norm.clone()],
+            vec![branch(vec![branch(vec![norm.clone()]), conv(3, 3, 1, 0)])],
+        ] {
+            let twice = Architecture { name: "twins".to_string(), input, classes: 3, layers };
+            assert_eq!(twice.check(), Err("twins: two layers have the name conv".to_string()));
+        }
+        let once = Architecture { name: "one".to_string(), input, classes: 3, layers: vec![branch(vec![norm])] };
+        assert_eq!(once.check(), Ok(()));
     }
 
     #[test]

@@ -20,47 +20,91 @@ pub enum Init {
     Whitening,
 }
 
+/// An array of a network before it has values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slot {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub role: Role,
+    start: Start,
+}
+
+/// What an array begins with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Start {
+    Filled(f32),
+    Drawn { init: Init, fan_in: usize },
+}
+
+impl Slot {
+    /// Values in the array.
+    ///
+    /// # Panics
+    /// Where there are more than can be counted: [`Architecture::check`] refuses such an architecture.
+    pub fn len(&self) -> usize {
+        product(&self.shape)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The parameters of `architecture` as they stand before the first step.
 ///
 /// # Panics
 /// Of an architecture that [`Architecture::check`] refuses: where two layers have one name, or a size cannot be counted.
 pub fn initialise(architecture: &Architecture, seed: u64) -> Parameters {
-    let mut parameters = Parameters::default();
-    add_layers(&architecture.layers, Some(seed), &mut parameters);
-    parameters
+    fill(architecture, Some(seed))
 }
 
 /// The names, shapes and roles of [`initialise`], for values from elsewhere: drawn weights are 0.
 pub fn blank(architecture: &Architecture) -> Parameters {
-    let mut parameters = Parameters::default();
-    add_layers(&architecture.layers, None, &mut parameters);
-    parameters
+    fill(architecture, None)
+}
+
+/// The arrays of `architecture`, in the order of its parameters; nothing is allocated for their values.
+pub fn slots(architecture: &Architecture) -> Vec<Slot> {
+    let mut slots = Vec::new();
+    add_layers(&architecture.layers, &mut slots);
+    slots
 }
 
 /// Without a seed nothing is drawn.
-fn add_layers(layers: &[Layer], seed: Option<u64>, parameters: &mut Parameters) {
+fn fill(architecture: &Architecture, seed: Option<u64>) -> Parameters {
+    let mut parameters = Parameters::default();
+    for (place, slot) in slots(architecture).into_iter().enumerate() {
+        let count = slot.len();
+        let mut values = match (slot.start, seed) {
+            (Start::Filled(value), _) => vec![value; count],
+            (Start::Drawn { .. }, None) => vec![0.0; count],
+            (Start::Drawn { init, fan_in }, Some(seed)) => draw(seed, place, init, fan_in, count),
+        };
+        if let (Start::Drawn { init: Init::Dirac, .. }, [outputs, inputs, kernel, _]) = (slot.start, &slot.shape[..]) {
+            pass_channels_on(&mut values, *outputs, *inputs, *kernel);
+        }
+        parameters.push(Array { name: slot.name, shape: slot.shape, role: slot.role, values });
+    }
+    parameters
+}
+
+fn add_layers(layers: &[Layer], slots: &mut Vec<Slot>) {
     for layer in layers {
         match layer {
             Layer::Conv { name, inputs, outputs, kernel, bias, frozen, init, .. } => {
                 let shape = vec![*outputs, *inputs, *kernel, *kernel];
                 let fan_in = product(&[*inputs, *kernel, *kernel]);
-                let count = product(&[*outputs, fan_in]);
-                let mut weight = draw(seed, parameters.arrays().len(), *init, fan_in, count);
-                if *init == Init::Dirac {
-                    pass_channels_on(&mut weight, *outputs, *inputs, *kernel);
-                }
                 let role = if *frozen { Role::Frozen } else { Role::Trainable };
-                push(parameters, name, "weight", shape, role, weight);
+                push(slots, name, "weight", shape, role, Start::Drawn { init: *init, fan_in });
                 if *bias {
-                    push_bias(parameters, name, seed, *init, fan_in, *outputs);
+                    push_bias(slots, name, *init, fan_in, *outputs);
                 }
             }
             Layer::Linear { name, inputs, outputs, bias, init } => {
-                let count = product(&[*outputs, *inputs]);
-                let weight = draw(seed, parameters.arrays().len(), *init, *inputs, count);
-                push(parameters, name, "weight", vec![*outputs, *inputs], Role::Trainable, weight);
+                let drawn = Start::Drawn { init: *init, fan_in: *inputs };
+                push(slots, name, "weight", vec![*outputs, *inputs], Role::Trainable, drawn);
                 if *bias {
-                    push_bias(parameters, name, seed, *init, *inputs, *outputs);
+                    push_bias(slots, name, *init, *inputs, *outputs);
                 }
             }
             Layer::BatchNorm { name, channels, scale, .. } => {
@@ -71,10 +115,10 @@ fn add_layers(layers: &[Layer], seed: Option<u64>, parameters: &mut Parameters) 
                     ("running_mean", Role::Statistic, 0.0),
                     ("running_var", Role::Statistic, 1.0),
                 ] {
-                    push(parameters, name, part, vec![*channels], role, vec![value; *channels]);
+                    push(slots, name, part, vec![*channels], role, Start::Filled(value));
                 }
             }
-            Layer::Residual { layers } => add_layers(layers, seed, parameters),
+            Layer::Residual { layers } => add_layers(layers, slots),
             Layer::Relu
             | Layer::Gelu
             | Layer::MaxPool { .. }
@@ -91,20 +135,19 @@ fn product(sides: &[usize]) -> usize {
     product.unwrap_or_else(|| panic!("weights of {sides:?} are more than can be counted"))
 }
 
-fn push(parameters: &mut Parameters, layer: &str, part: &str, shape: Vec<usize>, role: Role, values: Vec<f32>) {
-    parameters.push(Array { name: format!("{layer}.{part}"), shape, role, values });
+fn push(slots: &mut Vec<Slot>, layer: &str, part: &str, shape: Vec<usize>, role: Role, start: Start) {
+    slots.push(Slot { name: format!("{layer}.{part}"), shape, role, start });
 }
 
-fn push_bias(parameters: &mut Parameters, layer: &str, seed: Option<u64>, init: Init, fan_in: usize, outputs: usize) {
-    let bias = match init {
-        Init::He | Init::SmallHe | Init::Whitening => vec![0.0; outputs],
-        Init::TorchDefault | Init::Dirac => draw(seed, parameters.arrays().len(), Init::TorchDefault, fan_in, outputs),
+fn push_bias(slots: &mut Vec<Slot>, layer: &str, init: Init, fan_in: usize, outputs: usize) {
+    let start = match init {
+        Init::He | Init::SmallHe | Init::Whitening => Start::Filled(0.0),
+        Init::TorchDefault | Init::Dirac => Start::Drawn { init: Init::TorchDefault, fan_in },
     };
-    push(parameters, layer, "bias", vec![outputs], Role::Trainable, bias);
+    push(slots, layer, "bias", vec![outputs], Role::Trainable, start);
 }
 
-fn draw(seed: Option<u64>, place: usize, init: Init, fan_in: usize, count: usize) -> Vec<f32> {
-    let Some(seed) = seed else { return vec![0.0; count] };
+fn draw(seed: u64, place: usize, init: Init, fan_in: usize, count: usize) -> Vec<f32> {
     let mut rng = keyed(seed, Purpose::InitialWeights, 0, place as u64);
     let fan_in = fan_in as f32;
     match init {

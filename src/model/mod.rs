@@ -12,7 +12,7 @@ mod whitening;
 mod zoo;
 
 pub use architecture::{Architecture, Layer, MOST_VALUES, Shape};
-pub use initialise::{Init, blank, initialise};
+pub use initialise::{Init, Slot, blank, initialise, slots};
 pub use parameters::{Array, Gradients, Parameters, Role};
 pub use weights::{Weights, fill};
 pub use whitening::whiten;

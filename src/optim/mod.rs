@@ -11,6 +11,7 @@ mod spec;
 pub use rule::Float;
 pub use spec::OptimizerSpec;
 
+use crate::number::exact;
 use crate::schedule::{Rates, Semantics};
 use crate::spec::Entry;
 use crate::usage;
@@ -102,10 +103,10 @@ struct Memory<T> {
 /// It is not.
 pub fn check_rate<T: Float>(name: &str, rate: f64) -> Result<(), Usage> {
     if !(rate > 0.0 && rate.is_finite()) {
-        return usage!("{name} must be a number above 0, got {rate}");
+        return usage!("{name} must be a number above 0, got {}", exact(rate));
     }
     if !T::holds(rate) {
-        return usage!("{name} must be {}, got {rate:e}", T::rule());
+        return usage!("{name} must be {}, got {}", T::rule(), exact(rate));
     }
     Ok(())
 }

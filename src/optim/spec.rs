@@ -2,6 +2,7 @@
 
 use super::rule::Float;
 use super::{find, table};
+use crate::number::exact;
 use crate::schedule::Semantics;
 use crate::spec::{Entry, Parameter, check_length, fields, unknown_key};
 use crate::usage;
@@ -140,10 +141,10 @@ impl OptimizerSpec {
     pub(super) fn check_fits<T: Float>(&self) -> Result<(), Usage> {
         for &(key, value) in &self.given {
             if !T::holds(value) {
-                return usage!("{}: {key} must be {}, got {value:e}", self.name(), T::rule());
+                return usage!("{}: {key} must be {}, got {}", self.name(), T::rule(), exact(value));
             }
             if key.starts_with("beta") && T::of(value) >= T::of(1.0) {
-                return usage!("{}: {key} must be below 1 as {}, got {value}", self.name(), T::NAME);
+                return usage!("{}: {key} must be below 1 as {}, got {}", self.name(), T::NAME, exact(value));
             }
         }
         Ok(())

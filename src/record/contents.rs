@@ -1,10 +1,9 @@
 //! What lies in a folder, told by what is in its files: a name alone proves nothing.
 
 use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, Status};
-use crate::disk::OURS;
+use crate::disk::{self, OURS};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -33,6 +32,7 @@ pub struct Contents {
     pub run: bool,
     /// Of its run.json.
     pub status: Option<Status>,
+    /// By its comparison.csv; or, where that was lost or damaged, by a run of `lrsched compare` in its `runs`.
     pub comparison: bool,
     pub range_test: bool,
     /// The first name in it that is not of a lock or a temporary file of ours; `None` in a folder that is free.
@@ -65,12 +65,13 @@ impl Contents {
         let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         let info = file("run.json").and_then(|path| RunInfo::read(&path).ok());
         let find = file("find.json")
-            .and_then(|path| std::fs::read(path).ok())
+            .and_then(|path| disk::read(&path, disk::MOST_RECORD).ok())
             .is_some_and(|bytes| serde_json::from_slice::<FindMark>(&bytes).is_ok());
         Ok(Self {
             run: info.is_some() || is_table_of::<EpochRow>(&folder.join("metrics.csv")),
             status: info.map(|info| info.status),
-            comparison: is_table_of::<ComparisonRow>(&folder.join("comparison.csv")),
+            comparison: is_table_of::<ComparisonRow>(&folder.join("comparison.csv"))
+                || has_compared_runs(&folder.join("runs")),
             range_test: find || is_table_of::<RangeRow>(&folder.join("range.csv")),
             something: names.into_iter().min(),
         })
@@ -94,14 +95,31 @@ impl Contents {
     }
 }
 
+/// Whether `lrsched compare` has begun one of the runs in this folder. Those of `lrsched train --out runs/NAME` make no comparison.
+fn has_compared_runs(runs: &Path) -> bool {
+    let is_own = runs.symlink_metadata().is_ok_and(|found| found.is_dir());
+    let is_compared = |run: &Path| {
+        run.symlink_metadata().is_ok_and(|found| found.is_dir())
+            && RunInfo::read(&run.join("run.json"))
+                .is_ok_and(|info| info.command.iter().skip(1).any(|argument| argument == "compare"))
+    };
+    is_own && runs.read_dir().into_iter().flatten().flatten().any(|entry| is_compared(&entry.path()))
+}
+
 /// Whether `path` is a file that begins with the header of these rows.
 pub fn is_table_of<T: Row>(path: &Path) -> bool {
     let header = T::HEADER.join(",");
     let mut start = Vec::new();
-    let read = path.is_file()
-        && File::open(path).is_ok_and(|file| file.take(header.len() as u64 + 5).read_to_end(&mut start).is_ok());
+    let read = disk::open(path).is_ok_and(|file| file.take(header.len() as u64 + 5).read_to_end(&mut start).is_ok());
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
     read && text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"))
+}
+
+/// The same, or one that was killed while it wrote the header.
+pub fn is_begun<T: Row>(path: &Path) -> bool {
+    let header = T::HEADER.join(",");
+    let is_short = path.is_file() && path.metadata().is_ok_and(|found| found.len() <= header.len() as u64);
+    is_table_of::<T>(path) || is_short && std::fs::read(path).is_ok_and(|start| header.as_bytes().starts_with(&start))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! Files that appear whole or not at all.
 
+use super::Status;
 use crate::disk::TEMPORARY;
+use crate::memory::in_case_of_refusal;
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Context as _;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::fs::File;
@@ -36,6 +39,28 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// One line that names `path`.
 pub fn replace_own(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     put(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes run.json or find.json, as JSON. While its `status` is running, the record that `failed` makes of a message is kept ready, and takes
+/// its place should memory run out.
+///
+/// # Errors
+/// One line that names `path`.
+pub fn write_status<T: Serialize>(
+    path: &Path,
+    record: &T,
+    status: Status,
+    failed: impl FnOnce(String) -> T,
+) -> anyhow::Result<()> {
+    let text = |record: &T| -> anyhow::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(record)?;
+        text.push(b'\n');
+        Ok(text)
+    };
+    replace_own(path, &text(record)?)?;
+    let prepare = || text(&failed("out of memory: the system refused more".to_string()));
+    in_case_of_refusal(path, (status == Status::Running).then(prepare).transpose()?);
+    Ok(())
 }
 
 fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -238,7 +263,7 @@ mod tests {
         for output in
             [path("source.csv"), dotted, path("link.csv"), path("twin.csv"), path("steps.csv"), path("steps-link.csv")]
         {
-            assert!(check_outputs(&[output.clone()], &sources).is_err(), "{}", output.display());
+            assert!(check_outputs(std::slice::from_ref(&output), &sources).is_err(), "{}", output.display());
         }
         assert!(check_outputs(&[path("notes.csv"), path("new.csv")], &sources).is_ok());
         assert!(check_outputs(&[path("new.csv"), path("./new.csv")], &sources).is_err());

@@ -1,7 +1,8 @@
 //! Whether the rows that are read back are those that were written.
 
+use super::table::digest_of;
 use super::{EpochRow, Results, Row, RunInfo, Status, StepRow, read_rows};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 
 /// How many of `rows` come before the first that is out of place, and what is wrong with that one.
@@ -13,6 +14,45 @@ pub fn check_order<T: Row>(rows: &[T]) -> Option<(usize, String)> {
 pub(super) fn out_of_place<T: Row>(row: &T, expected: u64) -> Option<String> {
     let (column, number) = row.place().filter(|(_, number)| *number != expected)?;
     Some(format!("row {}: `{column}` is {number}, expected {expected}: rows were removed or changed", expected + 1))
+}
+
+/// What a cell may hold, and how that is said. Some losses are below 0 by a rounding.
+type Range = (f64, f64, &'static str);
+pub(super) const ANYTHING: Range = (f64::NEG_INFINITY, f64::INFINITY, "anything");
+pub(super) const FINITE: Range = (f64::MIN, f64::MAX, "a number");
+pub(super) const POSITIVE: Range = (0.0, f64::MAX, "a number of at least 0");
+pub(super) const LOSS: Range = (-1e-3, f64::MAX, "a number of at least 0");
+pub(super) const FRACTION: Range = (0.0, 1.0, "0 to 1");
+
+/// Whether a cell is empty or in its range.
+pub(super) fn within(column: &str, value: Option<f64>, (least, most, name): Range) -> Result<(), String> {
+    match value {
+        Some(value) if name != ANYTHING.2 && !(least..=most).contains(&value) => {
+            let expected = if value.is_finite() { name } else { FINITE.2 };
+            Err(format!("`{column}` is {value}, expected {expected}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with the first of `rows` that holds what no run writes; the last may be that in which the run `diverged`.
+pub fn check_values<T: Row>(rows: &[T], diverged: bool) -> Option<String> {
+    rows.iter().enumerate().find_map(|(at, row)| {
+        let wrong = row.wrong(diverged && at + 1 == rows.len())?;
+        Some(format!("row {}: {wrong}", at + 1))
+    })
+}
+
+/// What is wrong with the rows of a table of a run that is over: their order, their values, or that they are not those of `digest`.
+fn check_table<T: Row>(rows: &[T], status: Status, digest: Option<&str>) -> Result<()> {
+    let wrong = check_order(rows).map(|(_, wrong)| wrong).or_else(|| check_values(rows, status != Status::Finished));
+    if let Some(wrong) = wrong {
+        bail!(wrong);
+    }
+    if digest.map_or(Ok(false), |digest| digest_of(rows).map(|found| found != digest))? {
+        bail!("rows were changed: their SHA-256 is not the one in run.json");
+    }
+    Ok(())
 }
 
 /// Whether the last of the `rows` of a run that is over is the one that its run.json tells of.
@@ -50,25 +90,27 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
     let path = run.join("metrics.csv");
     let rows: Vec<EpochRow> = read_rows(&path)?;
     let name = path.display();
-    if let Some((_, wrong)) = check_order(&rows) {
-        bail!("{name}: {wrong}");
-    }
-    check_last(&rows, &info.results).map_err(|error| error.context(name.to_string()))?;
+    // Which row differs from the results says more than that the digest does.
+    check_table(&rows, info.status, None).with_context(|| name.to_string())?;
+    check_last(&rows, &info.results).with_context(|| name.to_string())?;
     let epochs = info.config.get("epochs").and_then(serde_json::Value::as_u64);
     if let Some(epochs) = epochs.filter(|_| info.status == Status::Finished && info.changes.is_empty())
         && epochs != rows.len() as u64
     {
         bail!("{name} has {} rows, but its run has {epochs} epochs", rows.len());
     }
+    let digests = info.rows.as_ref();
+    check_table(&rows, info.status, digests.map(|digests| digests.metrics.as_str()))
+        .with_context(|| name.to_string())?;
     if info.config.get("log-steps") == Some(&true.into()) {
         let path = run.join("steps.csv");
         let steps: Vec<StepRow> = read_rows(&path)?;
-        if let Some((_, wrong)) = check_order(&steps) {
-            bail!("{}: {wrong}", path.display());
-        }
+        check_table(&steps, info.status, None).with_context(|| path.display().to_string())?;
         if let Some(made) = rows.last().map(|row| row.step).filter(|made| *made != steps.len() as u64) {
             bail!("{} has {} rows, but metrics.csv ends after step {made}", path.display(), steps.len());
         }
+        let digest = digests.and_then(|digests| digests.steps.as_deref());
+        check_table(&steps, info.status, digest).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

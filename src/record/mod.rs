@@ -9,14 +9,16 @@ mod run_info;
 pub mod stop_at;
 mod table;
 
-pub use contents::{Contents, Holds, is_table_of};
+pub use contents::{Contents, Holds, is_begun, is_table_of};
 pub use file::{
     check_outputs, disk_size, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,
+    write_status,
 };
-pub use kept::{check_finished, check_last, check_order};
+pub use kept::{check_finished, check_last, check_order, check_values};
 pub use run_info::{Change, Dataset, GitState, Keep, Results, RunInfo, command_line, now};
 pub use table::{
-    ComparisonRow, EpochRow, RangeRow, Row, RowWriter, StepRow, Table, read_good_rows, read_rows, write_rows,
+    ComparisonRow, EpochRow, RangeRow, Row, RowDigests, RowWriter, StepRow, Table, read_good_rows, read_rows,
+    write_rows,
 };
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! run.json: everything needed to run it again, and what came of it.
 
-use super::{Status, replace_own};
+use super::{RowDigests, Status, replace_own};
 use crate::disk;
 use crate::usage;
 use crate::usage::{Usage, shortened};
@@ -50,6 +50,9 @@ pub struct RunInfo {
     /// SHA-256 of weights.safetensors, once it is there.
     #[serde(default)]
     pub weights: Option<String>,
+    /// Of all rows, once the run has ended.
+    #[serde(default)]
+    pub rows: Option<RowDigests>,
 }
 
 /// What stays of the weights of a run once it is finished.

@@ -1,12 +1,13 @@
 //! metrics.csv, steps.csv and comparison.csv: their rows, written as they come and read strictly.
 
-use super::kept::out_of_place;
+use super::kept::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, out_of_place, within};
 use super::{Status, replace_own, stop_at};
 use crate::disk::{self, check_in_place, open_own, read_own};
 use crate::schedule::Semantics;
 use anyhow::{Context as _, anyhow, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::marker::PhantomData;
@@ -22,6 +23,32 @@ pub trait Row: Serialize + DeserializeOwned {
     fn place(&self) -> Option<(&'static str, u64)> {
         None
     }
+
+    /// A cell that no run writes, and why; the losses of the row in which a run `diverged` may be anything.
+    fn wrong(&self, _diverged: bool) -> Option<String> {
+        None
+    }
+}
+
+/// SHA-256 of the rows that a run has written so far, without the header: they are serialised again, so that an editor's line ends do
+/// not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowDigests {
+    pub metrics: String,
+    /// With `--log-steps`.
+    pub steps: Option<String>,
+}
+
+fn hex(digest: &Sha256) -> String {
+    digest.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 of `rows`, as in [`RowDigests`].
+///
+/// # Errors
+/// None that a row can have.
+pub fn digest_of<T: Row>(rows: &[T]) -> anyhow::Result<String> {
+    Ok(hex(&Sha256::new().chain_update(lines(rows)?)))
 }
 
 /// metrics.csv: one row an epoch.
@@ -63,6 +90,22 @@ impl Row for EpochRow {
     fn place(&self) -> Option<(&'static str, u64)> {
         Some(("epoch", self.epoch))
     }
+
+    fn wrong(&self, diverged: bool) -> Option<String> {
+        let loss = if diverged { ANYTHING } else { LOSS };
+        [
+            within("learning_rate", Some(self.learning_rate), FINITE),
+            within("loss", Some(self.loss), loss),
+            within("accuracy", Some(self.accuracy), if diverged { ANYTHING } else { FRACTION }),
+            within("val_loss", self.val_loss, loss),
+            within("val_accuracy", self.val_accuracy, if diverged { ANYTHING } else { FRACTION }),
+            within("momentum", self.momentum, POSITIVE),
+            within("images_per_second", Some(self.images_per_second), POSITIVE),
+            within("seconds", Some(self.seconds), POSITIVE),
+        ]
+        .into_iter()
+        .find_map(Result::err)
+    }
 }
 
 /// steps.csv: the values applied at one step.
@@ -81,6 +124,16 @@ impl Row for StepRow {
 
     fn place(&self) -> Option<(&'static str, u64)> {
         Some(("step", self.step))
+    }
+
+    fn wrong(&self, diverged: bool) -> Option<String> {
+        [
+            within("learning_rate", Some(self.learning_rate), FINITE),
+            within("momentum", self.momentum, POSITIVE),
+            within("loss", Some(self.loss), if diverged { ANYTHING } else { LOSS }),
+        ]
+        .into_iter()
+        .find_map(Result::err)
     }
 }
 
@@ -169,21 +222,20 @@ impl Row for RangeRow {
 pub struct RowWriter<T> {
     file: File,
     path: PathBuf,
+    /// Of all rows so far.
+    digest: Sha256,
     row: PhantomData<fn(T)>,
 }
 
 impl<T: Row> RowWriter<T> {
-    /// Opens a new file (or empties the one that is there, if it is of these rows) and writes the header at once. Missing folders above
-    /// it are made.
+    /// Opens a new file (or empties the one that is there, if it is of these rows) and writes the header at once. Its
+    /// folder must be there: one that was moved or deleted is not made anew.
     ///
     /// # Errors
     /// The file cannot be written, or is not ours to replace; the line names it.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let header = format!("{}\n", T::HEADER.join(","));
         let create = || -> std::io::Result<File> {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
             let mut file = open_own(path)?;
             let mut start = Vec::new();
             (&file).take(header.len() as u64).read_to_end(&mut start)?;
@@ -197,7 +249,12 @@ impl<T: Row> RowWriter<T> {
             Ok(file)
         };
         let file = create().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { file, path: path.to_path_buf(), row: PhantomData })
+        Ok(Self { file, path: path.to_path_buf(), digest: Sha256::new(), row: PhantomData })
+    }
+
+    /// SHA-256 of all rows so far, as in [`RowDigests`].
+    pub fn digest(&self) -> String {
+        hex(&self.digest)
     }
 
     /// # Errors
@@ -209,6 +266,7 @@ impl<T: Row> RowWriter<T> {
             let _ = self.file.write_all(&line[..line.len() / 2]);
             stop_at::die();
         }
+        self.digest.update(&line);
         self.file.write_all(&line).with_context(|| format!("cannot write {}", self.path.display()))
     }
 
@@ -242,6 +300,7 @@ pub struct Table<T> {
     path: PathBuf,
     /// What is kept of the file; `None` for one to be begun anew.
     kept: Option<Kept>,
+    digest: Sha256,
     row: PhantomData<fn(T)>,
 }
 
@@ -252,23 +311,31 @@ impl<T: Row> Table<T> {
     /// # Errors
     /// The file has fewer rows, is of another kind, or holds a row that is damaged or out of place; the line names the file and the row.
     pub fn read(path: &Path, rows: u64, see: &mut dyn FnMut(&T) -> Result<(), String>) -> anyhow::Result<Self> {
-        let table = |kept| Self { path: path.to_path_buf(), kept, row: PhantomData };
+        let mut digest = Sha256::new();
+        let table = |kept, digest| Self { path: path.to_path_buf(), kept, digest, row: PhantomData };
         let (mut bytes, edited) = match read_own(path, disk::MOST_ROWS) {
             Ok(bytes) => plain(bytes),
-            Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => return Ok(table(None)),
+            Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(table(None, digest));
+            }
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
         if rows == 0 && format!("{}\n", T::HEADER.join(",")).as_bytes().starts_with(&bytes) {
-            return Ok(table(None));
+            return Ok(table(None, digest));
         }
         let mut number = 0;
         let mut check = |row: T| {
             let wrong = out_of_place(&row, number);
             number += 1;
-            match wrong.map_or_else(|| see(&row).map_err(|wrong| format!("row {number}: {wrong}")), Err) {
-                Ok(()) => Ok(()),
+            let mut seen = || match row.wrong(false) {
+                Some(wrong) => Err(wrong),
+                None => see(&row),
+            };
+            match wrong.map_or_else(|| seen().map_err(|wrong| format!("row {number}: {wrong}")), Err) {
+                Ok(()) => digest.update(lines(std::slice::from_ref(&row))?),
                 Err(wrong) => bail!(wrong),
             }
+            Ok(())
         };
         let read = read_bytes(&bytes, Some(rows), &mut check).with_context(|| path.display().to_string())?;
         let (found, end) = read;
@@ -276,7 +343,16 @@ impl<T: Row> Table<T> {
             bail!("{} has {found} whole rows, but the checkpoint was made after {rows}", path.display());
         }
         bytes.truncate(end);
-        Ok(table(Some(if edited { Kept::Instead(bytes) } else { Kept::UpTo(end as u64) })))
+        Ok(table(Some(if edited { Kept::Instead(bytes) } else { Kept::UpTo(end as u64) }), digest))
+    }
+
+    /// # Errors
+    /// The rows are not those of this digest; the line names the file.
+    pub fn check_digest(&self, expected: &str) -> anyhow::Result<()> {
+        if hex(&self.digest) != expected {
+            bail!("{}: rows were changed: their SHA-256 is not the one in the checkpoint", self.path.display());
+        }
+        Ok(())
     }
 
     /// Cuts off what comes after the rows that were read, and goes on behind them.
@@ -299,7 +375,7 @@ impl<T: Row> Table<T> {
             Ok(file)
         };
         let file = open().with_context(|| format!("cannot write {}", self.path.display()))?;
-        Ok(RowWriter { file, path: self.path, row: PhantomData })
+        Ok(RowWriter { file, path: self.path, digest: self.digest, row: PhantomData })
     }
 }
 
@@ -363,6 +439,8 @@ fn read_bytes<T: Row>(
     }
     check_header::<T>(bytes)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    // Where no row is wanted, the end is that of the header.
+    reader.headers()?;
     let mut record = csv::StringRecord::new();
     let mut number = 0;
     while most.is_none_or(|most| number < most) {

@@ -181,6 +181,7 @@ pub fn ranking(analyses: &[Analysis<'_>]) -> Vec<Value> {
             "behind_best": a.behind_best.map(|difference| difference.mean),
             "behind_best_half_width": interval.map(|interval| interval.half_width),
             "verdict": a.verdict,
+            "highest_lr": Some(a.entrant.rate).filter(|rate| rate.is_finite()),
         })
     };
     analyses.iter().enumerate().map(entrant).collect()
@@ -214,6 +215,7 @@ fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
         "steps_to_target",
         "seconds_to_target",
         "verdict",
+        "highest_lr",
     ])?;
     let cell = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     for a in analyses {
@@ -245,6 +247,7 @@ fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
             cell(a.target.and_then(|target| target.steps)),
             cell(a.target.and_then(|target| target.seconds)),
             csv_text(&a.verdict),
+            cell(Some(a.entrant.rate).filter(|rate| rate.is_finite())),
         ])?;
     }
     Ok(writer.into_inner()?)

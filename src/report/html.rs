@@ -6,7 +6,7 @@ use super::entrants::{Entrant, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::table::{duration, percent};
-use crate::number::{counted, rounded, significant};
+use crate::number::{counted, rate, rounded, significant};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
 use serde_json::{Value, json};
@@ -111,6 +111,10 @@ impl Page<'_> {
 
     fn entrants_table(&self) -> String {
         let number = |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), plain));
+        let applied = |value: Option<f64>| {
+            let known = value.filter(|value| value.is_finite());
+            number_cell(known, known.map_or(UNKNOWN.into(), rate))
+        };
         let share = |summary: Option<Summary>| number_cell(summary.map(|s| s.mean), percent(summary));
         let to_target = |a: &Analysis<'_>, value: &dyn Fn(Target) -> Option<(f64, String)>| {
             let found = a.target.and_then(value);
@@ -130,10 +134,10 @@ impl Page<'_> {
             column("n", &|a| number(Some(a.entrant.finished().count() as f64))),
             column("verdict", &|a| format!("<td class=w>{}</td>", escape(&a.verdict))),
             column("test %", &|a| share(a.test_accuracy)),
-            column("lr", &|a| number(Some(a.entrant.rate).filter(|rate| rate.is_finite()).map(digits))),
+            column("lr", &|a| applied(Some(a.entrant.rate))),
             column("best epoch's validation %", &|a| share(a.best_val_accuracy)),
             column("best epoch", &|a| number(a.best_epoch)),
-            column("rate at best", &|a| number(a.rate_at_best)),
+            column("rate at best", &|a| applied(a.rate_at_best)),
             column("gap, points", &|a| share(a.gap)),
             column("area %", &|a| share(a.area)),
         ];
@@ -292,26 +296,33 @@ fn status_cell(status: &str) -> String {
     format!("<td class=w><span class=\"{class}\">{}</span></td>", escape(status))
 }
 
-/// Four significant digits: a peak between two steps is not met exactly.
-fn digits(rate: f64) -> f64 {
-    format!("{rate:.3e}").parse().unwrap_or(rate)
-}
-
 /// A number for a cell: `0.1`, `1.76e-13`.
 fn plain(value: f64) -> String {
     significant(value, 5)
 }
 
-/// Five significant digits: more than a pixel shows, and half the file.
-fn short(value: f64) -> f64 {
-    rounded(value, 5)
-}
-
-/// JSON has no NaN: null is a gap.
+/// JSON has no NaN: null is a gap. Five significant digits are more than a pixel shows, and half the file; where the values lie closer together
+/// than they are large, as many more as tell them apart.
 pub fn numbers(values: &[f64]) -> Value {
+    let finite = values.iter().filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
+    let closeness = (low.abs().max(high.abs()) / (high - low)).log10();
+    let more = if closeness.is_finite() { closeness.clamp(0.0, 11.0) as usize } else { 0 };
     let number = |value: &f64| {
-        let value = short(*value);
+        let value = rounded(*value, 5 + more);
         if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
     };
     Value::Array(values.iter().map(number).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_a_chart_have_the_digits_that_tell_them_apart() {
+        assert_eq!(numbers(&[0.123_456_789, f64::NAN, 1.0, 0.0]), json!([0.12346, null, 1, 0]));
+        assert_eq!(numbers(&[0.099_991_234, 0.099_995_678, 0.1]), json!([0.099991234, 0.099995678, 0.1]));
+        assert_eq!(numbers(&[0.123_456_789, 0.123_456_789]), json!([0.12346, 0.12346]));
+    }
 }

@@ -2,13 +2,14 @@
 
 use super::entrants::{Entrant, entrants_of, identity};
 use super::range::RangeTests;
-use super::rates::Known;
-use crate::number::rate;
+use super::rates::{self, Known};
+use crate::number::{counted, rate};
 use crate::record::{
     Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, StepRow, check_last, check_order,
-    read_good_rows,
+    check_values, read_good_rows,
 };
-use crate::schedule::{Schedule, Semantics, Setting};
+use crate::schedule::Semantics;
+use crate::shell;
 use crate::usage::shortened;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -63,43 +64,17 @@ impl LoadedRun {
     }
 }
 
-/// Steps at which the rate of a run is looked at: of a longer one, as many that are evenly spread.
-const MOST_STEPS: u64 = 100_000;
-
 impl LoadedRun {
-    /// The highest rate of the steps that were made: from the schedule, which knows each of them, or, where the run was changed by hand or its
-    /// schedule cannot be read, of the last steps of its epochs. `None` where it is not known.
+    /// What its rates follow from beside its row and its epochs.
+    fn known(&self) -> Known {
+        Known { epochs: Some(self.epochs), changes: self.changes.clone(), steps: self.steps.clone() }
+    }
+
+    /// The highest rate of the steps that were made; `None` where it is not known.
     fn highest_rate(&self) -> Option<f64> {
-        let (first, last) = (self.metrics.first()?, self.metrics.last()?);
-        let logged =
-            self.metrics.iter().map(|row| row.learning_rate).filter(|rate| rate.is_finite()).reduce(f64::max)?;
-        let planned = || {
-            let setting = Setting {
-                learning_rate: self.row.lr,
-                semantics: self.row.semantics,
-                steps_per_epoch: first.step / (first.epoch + 1),
-                epochs: self.row.epochs,
-            };
-            if setting.steps_per_epoch == 0
-                || self.row.epochs.checked_mul(setting.steps_per_epoch)? > MOST_STEPS_OF_A_RUN
-            {
-                return None;
-            }
-            let schedule = Schedule::build(&self.row.schedule.parse().ok()?, &setting).ok()?;
-            // Of one that listens to metrics only the first epoch is known before it has heard any.
-            let known = if schedule.listens_to().is_empty() { last.step } else { first.step };
-            let stride = (known / MOST_STEPS).max(1) as usize;
-            (0..known).step_by(stride).map(|step| schedule.at(step).learning_rate).reduce(f64::max)
-        };
-        // An epoch that the run broke off in does not tell how long it is.
-        let whole = self.metrics.len() > 1 || self.row.status == Status::Finished;
-        let planned = if whole && self.changes.is_empty() { planned() } else { None };
-        Some(planned.map_or(logged, |planned| planned.max(logged)))
+        rates::of_run(&self.row, &self.metrics, &self.known()).highest()
     }
 }
-
-/// A schedule of more steps takes too long to look through.
-const MOST_STEPS_OF_A_RUN: u64 = 2_000_000;
 
 impl Loaded {
     /// The epochs of each run, by its folder.
@@ -114,12 +89,7 @@ impl Loaded {
 
     /// What the rates of each run follow from beside its row and its epochs, by its folder.
     pub fn known(&self) -> HashMap<String, Known> {
-        let known = |run: &LoadedRun| Known {
-            epochs: Some(run.epochs),
-            changes: run.changes.clone(),
-            steps: run.steps.clone(),
-        };
-        self.runs.iter().map(|run| (run.row.run.clone(), known(run))).collect()
+        self.runs.iter().map(|run| (run.row.run.clone(), run.known())).collect()
     }
 
     /// The entrants of all runs, the best first.
@@ -145,8 +115,8 @@ impl Loaded {
             (Some(one), None) | (None, Some(one)) => one.clone(),
             (None, None) => return String::new(),
         };
-        if let Some(epochs) = common("epochs") {
-            title.push_str(&format!(", {epochs} {}", if epochs == "1" { "epoch" } else { "epochs" }));
+        if let Some(epochs) = common("epochs").and_then(|epochs| epochs.parse().ok()) {
+            title.push_str(&format!(", {}", counted(epochs, "epoch")));
         }
         title
     }
@@ -275,6 +245,9 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
         && let Err(error) = check_last(&metrics, &info.results)
     {
         loaded.complaints.push(format!("{}: {error}", metrics_file.display()));
+    }
+    if let Some(wrong) = check_values(&metrics, info.as_ref().is_none_or(|info| info.status != Status::Finished)) {
+        loaded.complaints.push(format!("{}: {wrong}", metrics_file.display()));
     }
     let mut row = match (row, &info) {
         (Some(row), _) => row,
@@ -411,20 +384,31 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
 
-/// The same entrant and seed in the same setting, twice: the same bits, so the first counts.
+/// The same entrant and seed in the same setting, twice: the same bits, as far as both came. The one that came furthest counts, of several the
+/// first by name: the order of the folders decides nothing.
 fn drop_repetitions(loaded: &mut Loaded) {
-    let mut seen = HashMap::new();
+    let key = |run: &LoadedRun| {
+        let row = &run.row;
+        (identity(row), row.semantics.name(), row.lr.to_bits(), row.seed, run.config.clone())
+    };
+    let rank = |run: &LoadedRun| {
+        (run.row.status != Status::Finished, std::cmp::Reverse(run.metrics.len()), run.row.run.clone())
+    };
+    let mut kept = HashMap::new();
+    for run in &loaded.runs {
+        let best = kept.entry(key(run)).or_insert_with(|| rank(run));
+        if rank(run) < *best {
+            *best = rank(run);
+        }
+    }
     let mut complaints = Vec::new();
     loaded.runs.retain(|run| {
-        let row = &run.row;
-        let key = (identity(row), row.semantics.name(), row.lr.to_bits(), row.seed);
-        match seen.insert((key, run.config.clone()), row.run.clone()) {
-            Some(first) if row.optimizer != "unknown" => {
-                complaints.push(format!("{}: the same run as {first}, left out", row.run));
-                false
-            }
-            _ => true,
+        let (_, _, best) = &kept[&key(run)];
+        let stays = *best == run.row.run || run.row.optimizer == "unknown";
+        if !stays {
+            complaints.push(format!("{}: the same run as {best}, left out", run.row.run));
         }
+        stays
     });
     loaded.complaints.extend(complaints);
 }
@@ -484,7 +468,7 @@ fn names_of_changes(runs: &[LoadedRun]) -> HashMap<String, String> {
 /// The command that a run began with: as it was typed, or, for a run of a comparison, made from its config.
 fn command(info: &RunInfo) -> String {
     if info.command.get(1).is_some_and(|word| word == "train") {
-        return shell_line(&info.command);
+        return shell::line(&info.command);
     }
     let mut words = vec!["lrsched".to_string(), "train".to_string()];
     for (key, value) in info.config.as_object().into_iter().flatten() {
@@ -494,27 +478,5 @@ fn command(info: &RunInfo) -> String {
             value => words.extend([format!("--{key}"), plain(value)]),
         }
     }
-    shell_line(&words)
-}
-
-/// Arguments as a shell takes them.
-pub fn shell_line(arguments: &[String]) -> String {
-    let quoted = arguments.iter().enumerate().map(|(i, argument)| {
-        // The program by its name: where it lay is of no use elsewhere.
-        let text = if i == 0 { argument.rsplit(['/', '\\']).next().unwrap_or(argument) } else { argument };
-        let safe = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+%@".contains(c));
-        if safe { text.to_string() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_can_be_pasted_into_a_shell() {
-        let words = ["/usr/bin/lrsched", "train", "--schedule", "halve:when=epoch>=30", "it's", ""].map(String::from);
-        assert_eq!(shell_line(&words), r"lrsched train --schedule 'halve:when=epoch>=30' 'it'\''s' ''");
-    }
+    shell::line(&words)
 }

@@ -92,9 +92,9 @@ impl RangeTests {
                 continue;
             }
             if single {
-                panel.series.push(Series { style: Style::Grey, ..Series::new("accuracy at each look", looks) });
+                panel.series.push(Series { style: Style::Grey, ..Series::new("each validation", looks) });
             }
-            panel.series.push(Series::new(name("median of the looks around"), median));
+            panel.series.push(Series::new(name("running median"), median));
         }
         panel.marks = marks(suggestions, &[Method::Plateau, Method::Base, Method::Max]);
         let seen: Vec<f64> = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).collect();

@@ -14,8 +14,10 @@ const MOST_STAIRS: usize = 400;
 const MOST_STEPS: u64 = 1_000_000;
 /// The rate of a row and the one that is computed again may differ by rounding.
 const SAME: f64 = 1e-9;
-/// A point is left out where the line without it is off by less than this share of the rate.
+/// A point is left out where the line without it is off by less than this share of the rate, and of the height that the line covers: an axis
+/// that starts far above 0 magnifies what is small beside the rate.
 const VISIBLE: f64 = 2e-3;
+const VISIBLE_ON_AXIS: f64 = 1e-3;
 /// A log axis shows this share of the highest rate, and less only where more than a moment of a run is spent there.
 const LOWEST: f64 = 1e-5;
 
@@ -63,6 +65,11 @@ impl Stretches {
         }
         let ends = self.begins.iter().skip(1).map(|next| next.0).chain([self.end]);
         self.begins.iter().zip(ends).flat_map(|(&(begin, rate), end)| [(begin, rate), (end, rate)]).collect()
+    }
+
+    /// The highest of the rates that are finite.
+    pub fn highest(&self) -> Option<f64> {
+        self.begins.iter().map(|&(_, rate)| rate).filter(|rate| rate.is_finite()).reduce(f64::max)
     }
 
     fn at(&self, place: f64) -> Option<f64> {
@@ -256,31 +263,36 @@ fn simplified(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() < 3 || points.iter().any(|point| !point.1.is_finite()) {
         return points.to_vec();
     }
+    let rates = points.iter().map(|point| point.1);
+    let (low, high) = rates.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), rate| (l.min(rate), h.max(rate)));
+    let least = rates.filter(|rate| *rate > 0.0).fold(high, f64::min);
+    // Rates that differ by rounding alone are level; a log axis reaches down no farther than LOWEST.
+    let span = (high - low).max(SAME * high.abs());
+    let decades = (high / least).min(1.0 / LOWEST).ln().max(SAME);
     let mut keep = vec![false; points.len()];
     (keep[0], keep[points.len() - 1]) = (true, true);
     let mut stretches = vec![(0, points.len() - 1)];
     while let Some((first, last)) = stretches.pop() {
         let (a, b) = (points[first], points[last]);
+        // In tolerances: above 1 it shows.
         let off = |p: (f64, f64)| {
             let share = if b.0 > a.0 { (p.0 - a.0) / (b.0 - a.0) } else { 0.0 };
-            let linear = (a.1 + share * (b.1 - a.1)) / p.1 - 1.0;
+            let linear = || (a.1 + share * (b.1 - a.1) - p.1).abs() / (VISIBLE * p.1).min(VISIBLE_ON_AXIS * span);
             // On a log axis the line between two points is another one.
-            let log = ((1.0 - share) * a.1.ln() + share * b.1.ln() - p.1.ln()).exp_m1();
+            let log = || {
+                let apart = (1.0 - share) * a.1.ln() + share * b.1.ln() - p.1.ln();
+                apart.abs() / VISIBLE.min(VISIBLE_ON_AXIS * decades)
+            };
             match (p.1 > 0.0, a.1.min(b.1) > 0.0) {
-                (true, true) => linear.abs().max(log.abs()),
-                (true, false) => linear.abs(),
+                (true, true) => linear().max(log()),
+                (true, false) => linear(),
                 // 0, among what is not: its ends are seen.
-                _ => {
-                    if a.1 == 0.0 && b.1 == 0.0 {
-                        0.0
-                    } else {
-                        f64::INFINITY
-                    }
-                }
+                _ if a.1 == 0.0 && b.1 == 0.0 => 0.0,
+                _ => f64::INFINITY,
             }
         };
         let farthest = (first + 1..last).max_by(|&i, &j| off(points[i]).total_cmp(&off(points[j])));
-        if let Some(middle) = farthest.filter(|&i| off(points[i]) > VISIBLE) {
+        if let Some(middle) = farthest.filter(|&i| off(points[i]) > 1.0) {
             keep[middle] = true;
             stretches.extend([(first, middle), (middle, last)]);
         }
@@ -409,6 +421,38 @@ mod tests {
                 let linear = a.1 + share * (b.1 - a.1);
                 let log = (a.1.ln() * (1.0 - share) + b.1.ln() * share).exp();
                 assert!((linear / rate - 1.0).abs() < 5e-3 && (log / rate - 1.0).abs() < 5e-3, "{spec} {t}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_curve_stays_round_on_an_axis_that_starts_far_above_0() {
+        let (steps, per_epoch) = (30 * 352, 352);
+        for spec in ["cosine:end-lr=0.095", "cosine:end-lr=0.09999", "one-cycle", "polynomial:power=2,end-lr=0.08"] {
+            let schedule = Schedule::build(&spec.parse().unwrap(), &Setting::new(0.1, 30, per_epoch)).unwrap();
+            let rates: Vec<_> = (0..steps).map(|t| schedule.at(t)).collect();
+            let values: [Vec<f64>; 2] = [
+                rates.iter().map(|rates| rates.learning_rate).collect(),
+                rates.iter().filter_map(|rates| rates.momentum).collect(),
+            ];
+            assert_eq!(values[1].is_empty(), spec != "one-cycle");
+            for (values, log) in values.iter().filter(|values| !values.is_empty()).flat_map(|v| [(v, false), (v, true)])
+            {
+                let line = Stretches::of(values.iter().copied(), per_epoch).points();
+                assert!(line.len() < 600, "{spec}: {}", line.len());
+                let (low, high) = values.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &v| (l.min(v), h.max(v)));
+                let place = |value: f64| if log { value.ln() } else { value };
+                let height = if log { (high / low.max(LOWEST * high)).ln() } else { high - low };
+                // In its last thousandth, a pixel wide, one-cycle falls by two powers of ten.
+                let whole = values.len() - if log { values.len() / 1000 + 1 } else { 0 };
+                for (t, &value) in (0_u64..).zip(&values[..whole]) {
+                    let x = t as f64 / per_epoch as f64;
+                    let after = line.partition_point(|point| point.0 <= x);
+                    let (a, b) = (line[after - 1], line[after]);
+                    let drawn = place(a.1) + (x - a.0) / (b.0 - a.0) * (place(b.1) - place(a.1));
+                    let off = (drawn - place(value)).abs() / height;
+                    assert!(off < 3e-3, "{spec}, log {log}, step {t}: {off}");
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{EpochMetrics, Formula, Kind, Metric, Rates};
 use super::arguments::Arguments;
 use super::duration::{Duration, Unit};
+use crate::number::nominal;
 use crate::spec::{Entry, Parameter};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
@@ -56,6 +57,27 @@ struct Condition {
     threshold: f64,
 }
 
+impl Condition {
+    /// What is wrong with a threshold that no accuracy comes to, or every one: a percentage, most likely.
+    fn caution(&self) -> Option<String> {
+        let metric = self.metric.filter(|metric| metric.grows())?.name();
+        let holds = [0.0, 1.0].map(|value| self.comparison.holds(value, self.threshold));
+        let what = match holds {
+            [false, false] => "never comes true",
+            [true, true] => "comes true in the first epoch",
+            _ => return None,
+        };
+        let threshold = nominal(self.threshold);
+        let percent = if self.threshold > 1.0 && self.threshold <= 100.0 {
+            format!(" ({threshold} % is {})", nominal(self.threshold / 100.0))
+        } else {
+            String::new()
+        };
+        let sign = self.comparison.sign();
+        Some(format!("when={metric}{sign}{threshold} {what}: {metric} is a fraction from 0 to 1{percent}"))
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Comparison {
     AtLeast,
@@ -65,6 +87,15 @@ enum Comparison {
 }
 
 impl Comparison {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::AtLeast => ">=",
+            Self::MoreThan => ">",
+            Self::AtMost => "<=",
+            Self::LessThan => "<",
+        }
+    }
+
     fn holds(self, value: f64, threshold: f64) -> bool {
         match self {
             Self::AtLeast => value >= threshold,
@@ -149,6 +180,17 @@ impl Formula for Halve {
                 *since = Some(next);
             }
         }
+    }
+
+    fn cautions(&self) -> Vec<String> {
+        let mut cautions: Vec<String> = self.conditions.iter().filter_map(Condition::caution).collect();
+        if self.min_lr >= self.lr {
+            let (lr, min_lr) = (nominal(self.lr), nominal(self.min_lr));
+            cautions.push(format!("the rate cannot drop: min-lr={min_lr} is not below lr, {lr}"));
+        } else if self.factor == 1.0 {
+            cautions.push("the rate cannot drop: factor is 1".to_string());
+        }
+        cautions
     }
 
     fn listens_to(&self) -> Vec<Metric> {

@@ -26,7 +26,7 @@ mod spec;
 
 pub use arguments::{LISTS, universal};
 pub use duration::Duration;
-pub use inspect::{Rest, warnings, warnings_of_rest};
+pub use inspect::{Rest, uses_base_rate, warnings, warnings_of_rest};
 pub use sequence::{Schedule, total_steps};
 pub use spec::Spec;
 

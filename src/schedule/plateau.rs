@@ -1,6 +1,7 @@
 //! Reduce the rate when a metric stops improving.
 
 use super::{EpochMetrics, Formula, Kind, Metric, Rates, Semantics};
+use crate::number::nominal;
 use crate::spec::{Entry, Parameter};
 use crate::usage;
 use crate::usage::Usage;
@@ -110,6 +111,23 @@ pub(super) const KIND: Kind = Kind {
 };
 
 impl Plateau {
+    /// Why the first drop would not lower the rate, whatever the metrics.
+    fn never_drops(&self) -> Option<String> {
+        let (lr, min_lr) = (nominal(self.lr), nominal(self.min_lr));
+        match self.semantics {
+            Semantics::Optax if self.min_lr > self.lr => {
+                Some(format!("min-lr={min_lr} is above lr, {lr}: the first drop raises the rate"))
+            }
+            _ if self.min_lr >= self.lr => Some(format!("the rate cannot drop: min-lr={min_lr} is not below lr, {lr}")),
+            Semantics::Native | Semantics::Torch
+                if self.lr - (self.lr * self.factor).max(self.min_lr) <= TORCH_SMALLEST_DROP =>
+            {
+                Some(format!("the rate cannot drop from {lr}: a drop of {TORCH_SMALLEST_DROP:e} or less is not made"))
+            }
+            _ => None,
+        }
+    }
+
     fn rate(&self) -> f64 {
         self.state.drops.last().map_or(self.lr, |&(_, rate)| rate)
     }
@@ -227,13 +245,24 @@ impl Formula for Plateau {
 
     fn cautions(&self) -> Vec<String> {
         // The first epoch is the best so far; `patience` bad ones follow, in native and torch semantics one more.
+        let mut cautions: Vec<String> = self.never_drops().into_iter().collect();
+        let metric = self.monitor.name();
+        let absolute = !self.relative || self.semantics == Semantics::Keras;
+        if self.monitor.grows() && absolute && self.threshold >= 1.0 {
+            cautions.push(format!(
+                "no epoch can improve by threshold={}: {metric} is a fraction from 0 to 1",
+                nominal(self.threshold)
+            ));
+        }
         let more = if matches!(self.semantics, Semantics::Native | Semantics::Torch) { 2 } else { 1 };
         let (patience, epochs) = (self.patience, self.observed + 1);
         let needed = patience.saturating_add(more + 1);
-        if epochs >= needed {
-            return Vec::new();
+        if epochs < needed {
+            cautions.push(format!(
+                "the rate cannot drop in this run: patience={patience} takes at least {needed} epochs, got {epochs}"
+            ));
         }
-        vec![format!("the rate cannot drop in this run: patience={patience} takes at least {needed} epochs, got {epochs}")]
+        cautions
     }
 
     fn listens_to(&self) -> Vec<Metric> {

@@ -42,6 +42,12 @@ pub(super) struct Stage {
     /// lr: what the warm-up leads to.
     pub(super) lr: f64,
     pub(super) formula: Box<dyn Formula>,
+    /// The step of its own clock at which it first comes to its peak.
+    pub(super) top: Option<f64>,
+    /// The length of its first cycle in steps, where it falls to its floor again and again.
+    pub(super) cycle: Option<u64>,
+    /// Whether the peak is its own, not the end of a warm-up.
+    pub(super) rises: bool,
     /// The rate that it means to rise to, fall to, and the step of its own clock after which it means to stay; where it has such.
     pub(super) peak: Option<f64>,
     pub(super) floor: Option<f64>,
@@ -121,12 +127,33 @@ impl Schedule {
             };
             a.horizon = end.saturating_sub(start).max(1);
             let formula = (part.kind().build)(&a)?;
-            let rises = a.has("warmup") && warmup_from < 1.0;
-            let peak = if a.has("max-lr") { Some(a.rate("max-lr")?) } else { rises.then_some(a.lr) };
+            let warms_up = a.has("warmup") && warmup_from < 1.0;
+            let rises = a.has("max-lr");
+            let peak = if rises { Some(a.rate("max-lr")?) } else { warms_up.then_some(a.lr) };
+            let top = if a.has("step-size") {
+                Some(a.steps("step-size")? as f64)
+            } else if a.has("pct-start") {
+                Some(a.number("pct-start", "in [0, 1]", |pct| (0.0..=1.0).contains(&pct))? * a.horizon as f64 - 1.0)
+            } else {
+                None
+            };
+            let cycle = if a.has("period") { Some(a.steps("period")?) } else { None };
             let floor = if a.has("end-lr") { Some(a.rate("end-lr")?) } else { None };
             let stays = a.has("over") && !(a.has("cycle") && a.switch("cycle")?);
             let over = if stays { Some(a.steps("over")?) } else { None };
-            stages.push(Stage { begin, start, warmup_from, lr: a.lr, formula, peak, floor, end: over });
+            stages.push(Stage {
+                begin,
+                start,
+                warmup_from,
+                lr: a.lr,
+                formula,
+                top,
+                cycle,
+                rises,
+                peak,
+                floor,
+                end: over,
+            });
             begin = end;
         }
         let schedule = Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch };

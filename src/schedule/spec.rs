@@ -75,6 +75,13 @@ impl Spec {
         spec
     }
 
+    /// The spec with another value of one parameter of one part; `None` where it cannot have it.
+    pub(super) fn with(&self, part: usize, key: &str, value: &str) -> Option<Self> {
+        let mut spec = self.without(part, key);
+        spec.parts[part].set(key, value).ok()?;
+        Some(spec)
+    }
+
     /// What it means in a run with the base rate `lr`, the same for every way to write it: each parameter with its value, given or by default,
     /// and each rate as a number.
     pub fn canonical(&self, lr: f64) -> String {

@@ -385,7 +385,9 @@ impl Accuracy {
         let (rates, raw): (Vec<f64>, Vec<f64>) = looks.unzip();
         let n = rates.len();
         if n < FEWEST {
-            return Err(format!("{n} looks at the accuracy are too few, it takes {FEWEST}; lower --eval-every"));
+            return Err(format!(
+                "too few validations: {n}, and it takes {FEWEST}; take more --steps, or lower --eval-every"
+            ));
         }
         let smooth = medians(&raw);
         let highest = smooth.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -399,7 +401,7 @@ impl Accuracy {
             let needed = noise(&raw, peak, images);
             if rise <= needed {
                 return Err(format!(
-                    "the accuracy rises by {:.1} points, and by chance by up to {:.1} among {n} looks at {images} images: nothing was \
+                    "the accuracy rises by {:.1} points, and by chance by up to {:.1} among {n} validations of {images} images: nothing was \
                      learned; take more --eval-images",
                     rise * 100.0,
                     needed * 100.0

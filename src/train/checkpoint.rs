@@ -12,10 +12,10 @@
 
 use super::config::RunConfig;
 use super::position::Position;
-use crate::disk::{self, TEMPORARY};
+use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
 use crate::model::{Array, Parameters};
 use crate::optim::State;
-use crate::record::{Keep, RunInfo, same_file, stop_at, sync_folder};
+use crate::record::{Change, Keep, RowDigests, RunInfo, same_file, stop_at, sync_folder};
 use crate::usage;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::tensor::TensorView;
@@ -38,6 +38,8 @@ const BEST: &str = "best";
 const NEW: &str = ".new";
 const OLD: &str = ".old";
 
+/// All that is ours in one; anything else stays, under the name that it has.
+const FILES: [&str; 3] = [WEIGHTS, OPTIMIZER, STATE];
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 /// What is in it, beside the arrays.
@@ -58,6 +60,9 @@ struct StateFile {
     #[serde(default)]
     dataset: Option<String>,
     position: Position,
+    /// Of those that it was made after; checkpoints of earlier versions have none.
+    #[serde(default)]
+    rows: Option<RowDigests>,
     /// SHA-256 by the names of the files.
     files: BTreeMap<String, String>,
 }
@@ -72,6 +77,8 @@ pub struct Checkpoint {
     /// Digest of the images, where it is known.
     pub dataset: Option<String>,
     pub position: Position,
+    /// Those that the run had written, where it is known; given by [`Checkpoint::read`].
+    pub rows: Option<RowDigests>,
     weights: Arrays,
     optimizer: Arrays,
 }
@@ -89,6 +96,7 @@ impl Checkpoint {
         Self {
             config: config.clone(),
             dataset: None,
+            rows: None,
             weights: weights.collect(),
             optimizer: optimizer.into_iter().map(|(name, v)| (name.clone(), (shape(&name, v.len()), v))).collect(),
             position,
@@ -105,6 +113,22 @@ impl Checkpoint {
     pub fn stranger(&self, info: &RunInfo) -> Option<String> {
         if self.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset.digest) {
             return Some("its run was trained on other images".to_string());
+        }
+        // One may be older than the other, by a crash or by choice; neither has a history that the other lacks.
+        let pairs = || self.position.changes.iter().zip(&info.changes);
+        let told = |change: &Change| (change.step, change.setting.clone(), change.to_text.clone());
+        if let Some((its, this)) = pairs().find(|(its, this)| told(its) != told(this)) {
+            return Some(format!(
+                "its {} was changed to {} at step {}, this run's {} to {} at step {}",
+                its.setting, its.to_text, its.step, this.setting, this.to_text, this.step
+            ));
+        }
+        // The same change, made twice: in a run and in a copy of it.
+        if let Some((its, this)) = pairs().find(|(its, this)| its.time != this.time) {
+            return Some(format!(
+                "its {} was changed by hand at {}, this run's at {}",
+                its.setting, its.time, this.time
+            ));
         }
         // A config of another version of the program is for its reader to refuse.
         let config: RunConfig = serde_json::from_value(info.config.clone()).ok()?;
@@ -172,6 +196,7 @@ impl Checkpoint {
             config: state.config,
             dataset: state.dataset,
             position: state.position,
+            rows: state.rows,
         })
     }
 
@@ -192,20 +217,17 @@ impl Checkpoint {
     ///
     /// # Errors
     /// The folder cannot be written, or the disk is full: the last checkpoint is still the one before.
-    pub fn write(&self, run: &Path, sync: &mut dyn FnMut() -> Result<()>) -> Result<()> {
-        let folder = run.join(CHECKPOINTS);
+    pub fn write(&self, run: &Path, rows: Option<&RowDigests>, sync: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let folder = own(run)?;
         let new = folder.join(NEW);
         let mut write = || -> Result<()> {
-            // The folder of the run itself is never made anew: it may have been moved or deleted.
-            match fs::create_dir(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
-                _ => {}
-            }
-            remove(&new)?;
-            fs::create_dir(&new)?;
-            self.write_files(&new)?;
+            make_own_folder(&folder)?;
+            make_empty(&new)?;
+            self.write_files(&new, rows)?;
             sync()?;
             stop_at::point("mid-checkpoint");
+            carry(&folder.join(LAST), &new)?;
+            carry(&folder.join(BEFORE), &folder.join(LAST))?;
             remove(&folder.join(BEFORE))?;
             rename(&folder.join(LAST), &folder.join(BEFORE))?;
             stop_at::point("between-renames");
@@ -224,7 +246,7 @@ impl Checkpoint {
             .with_context(|| format!("cannot save a checkpoint in {}", folder.display()))
     }
 
-    fn write_files(&self, folder: &Path) -> Result<()> {
+    fn write_files(&self, folder: &Path, rows: Option<&RowDigests>) -> Result<()> {
         let put = |name: &str, bytes: &[u8]| -> Result<String> {
             let mut file = File::create(folder.join(name))?;
             file.write_all(bytes)?;
@@ -240,6 +262,7 @@ impl Checkpoint {
             config: self.config.clone(),
             dataset: self.dataset.clone(),
             position: self.position.clone(),
+            rows: rows.cloned(),
             files,
         };
         let text = serde_json::to_string_pretty(&state)?;
@@ -277,7 +300,8 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
     let (mut wrong, mut lost): (Option<anyhow::Error>, Option<String>) = (None, None);
     for name in [LAST, BEFORE, BEST] {
         let path = folder.join(name);
-        if !path.exists() {
+        // A folder in which only somebody else's files are left is none.
+        if !FILES.iter().any(|file| path.join(file).symlink_metadata().is_ok()) {
             continue;
         }
         match Checkpoint::read_of(&path, info.as_ref()) {
@@ -301,22 +325,31 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
              `lrsched train … --force` and a smaller rate",
             run.display()
         ),
-        (None, Some(error)) => {
-            Err(error.context("no checkpoint is intact and of this run; restart with `lrsched train … --force`"))
-        }
+        (None, Some(error)) => Err(error.context("no checkpoint is intact and of this run")),
     }
+}
+
+/// The folder of the checkpoints of a run, there or not.
+///
+/// # Errors
+/// It, or that of a checkpoint, is a symbolic link: what it leads to belongs to somebody else, perhaps to another run.
+pub fn own(run: &Path) -> Result<PathBuf> {
+    let folder = run.join(CHECKPOINTS);
+    own_folder(&folder)?;
+    [LAST, BEFORE, BEST, NEW, OLD].iter().try_for_each(|name| own_folder(&folder.join(name)))?;
+    Ok(folder)
 }
 
 /// Removes the checkpoint before the last: for a run that is over, and one of many.
 pub fn forget_before(run: &Path) -> Result<()> {
-    let path = run.join(CHECKPOINTS).join(BEFORE);
+    let path = own(run)?.join(BEFORE);
     remove(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 /// Leaves so much of the weights of a run that is over. The last checkpoint stays under `best`, too, where it is the best one and takes up no
 /// room of its own.
 pub fn retain(run: &Path, keep: Keep) -> Result<()> {
-    let folder = run.join(CHECKPOINTS);
+    let folder = own(run)?;
     let (last, best) = (folder.join(LAST).join(WEIGHTS), folder.join(BEST).join(WEIGHTS));
     match keep {
         Keep::All => Ok(()),
@@ -337,7 +370,8 @@ pub fn retain(run: &Path, keep: Keep) -> Result<()> {
 /// Makes `copy` another name of `file`, where both hold the same and the file system has links.
 fn share(file: &Path, copy: &Path) -> Result<()> {
     let link = copy.with_file_name(format!("{TEMPORARY}{WEIGHTS}"));
-    if fs::read(file)? == fs::read(copy)? && fs::hard_link(file, &link).is_ok() {
+    let read = |path| disk::read(path, disk::MOST_ARRAYS);
+    if read(file)? == read(copy)? && fs::hard_link(file, &link).is_ok() {
         fs::rename(&link, copy)?;
     }
     Ok(())
@@ -345,7 +379,7 @@ fn share(file: &Path, copy: &Path) -> Result<()> {
 
 /// Removes all checkpoints of a run, and nothing else that may lie beside them.
 pub fn remove_all(run: &Path) -> Result<()> {
-    let folder = run.join(CHECKPOINTS);
+    let folder = own(run)?;
     [LAST, BEFORE, BEST, NEW, OLD]
         .iter()
         .try_for_each(|name| remove(&folder.join(name)))
@@ -358,15 +392,16 @@ pub fn remove_all(run: &Path) -> Result<()> {
 /// The files of a checkpoint never change, so the best one is the last one under another name.
 fn make_best(folder: &Path) -> Result<()> {
     let (new, old) = (folder.join(NEW), folder.join(OLD));
-    remove(&new)?;
-    remove(&old)?;
-    fs::create_dir(&new)?;
-    for name in [WEIGHTS, OPTIMIZER, STATE] {
+    make_empty(&new)?;
+    for name in FILES {
         let (from, to) = (folder.join(LAST).join(name), new.join(name));
         // Where a file system has no links, a copy does.
         fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))?;
     }
     sync_folder(&new);
+    carry(&old, &new)?;
+    remove(&old)?;
+    carry(&folder.join(BEST), &new)?;
     rename(&folder.join(BEST), &old)?;
     stop_at::point("mid-best");
     rename(&new, &folder.join(BEST))?;
@@ -398,10 +433,11 @@ impl Found {
     /// # Errors
     /// The folder cannot be written.
     pub fn settle(&self, run: &Path) -> Result<()> {
-        let folder = run.join(CHECKPOINTS);
+        let folder = own(run)?;
         let settle = || -> Result<()> {
             if self.name == BEFORE {
                 // The next one would push this one out, and keep the damaged one as the one before.
+                carry(&folder.join(LAST), &folder.join(BEFORE))?;
                 remove(&folder.join(LAST))?;
                 rename(&folder.join(BEFORE), &folder.join(LAST))?;
             }
@@ -420,12 +456,51 @@ impl Found {
     }
 }
 
-/// A folder that is not there needs no removing.
+/// Removes a checkpoint, and nothing else that may lie in its folder, which then stays. One that is not there needs no removing.
 fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+    let gone = |removed: std::io::Result<()>| match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    };
+    if folder.is_symlink() {
+        // What it leads to is not ours.
+        return Ok(gone(fs::remove_file(folder))?);
     }
+    FILES.iter().try_for_each(|name| gone(fs::remove_file(folder.join(name))))?;
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => Ok(gone(removed)?),
+    }
+}
+
+/// Makes `folder`, with nothing of ours in it.
+fn make_empty(folder: &Path) -> Result<()> {
+    remove(folder)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => Ok(made?),
+    }
+}
+
+/// Moves what is not ours from a checkpoint that is about to be replaced to the one that takes its name.
+fn carry(from: &Path, to: &Path) -> Result<()> {
+    if from.is_symlink() {
+        return Ok(());
+    }
+    for entry in from.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if FILES.iter().any(|file| name == *file) {
+            continue;
+        }
+        let named = |number: u32| match number {
+            0 => to.join(&name),
+            _ => to.join(format!("{}~{number}", name.to_string_lossy())),
+        };
+        // Where both have one of that name, both stay.
+        let free = (0..).map(named).find(|path| path.symlink_metadata().is_err());
+        free.map_or(Ok(()), |path| fs::rename(entry.path(), path))?;
+    }
+    Ok(())
 }
 
 /// A folder that is not there needs no renaming.
@@ -436,7 +511,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-fn read_state(path: &PathBuf) -> Result<StateFile> {
+fn read_state(path: &Path) -> Result<StateFile> {
     let text = disk::read_text(path, disk::MOST_RECORD).with_context(|| format!("cannot read {}", path.display()))?;
     let parts = text
         .strip_prefix(HEAD)

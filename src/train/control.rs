@@ -12,10 +12,12 @@ pub enum Stop {
     Interrupt,
     /// SIGTERM.
     Terminate,
-    /// SIGUSR1: a batch system that wants to start the job again.
+    /// SIGUSR1 or SIGUSR2: a batch system that wants to start the job again.
     Requeue,
     /// SIGHUP: the terminal, or the ssh session, was closed.
     Hangup,
+    /// SIGXCPU: the limit of CPU time (`ulimit -t`) is reached.
+    CpuLimit,
 }
 
 impl Stop {
@@ -26,6 +28,7 @@ impl Stop {
             Stop::Terminate => 143,
             Stop::Requeue => 75,
             Stop::Hangup => 129,
+            Stop::CpuLimit => 152,
         }
     }
 }

@@ -98,7 +98,7 @@ impl Course {
         let Rates { learning_rate, momentum } = schedule.highest(from);
         let rate = learning_rate * self.scale;
         if !f32::holds(rate) {
-            return usage!("{self}: the highest rate of the run must be {}, got {rate:e}", f32::rule());
+            return usage!("{self}: the highest rate of the run must be {}, got {}", f32::rule(), exact(rate));
         }
         match momentum {
             Some(momentum) if !f32::holds(momentum) || momentum as f32 >= 1.0 => {

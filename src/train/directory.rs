@@ -5,32 +5,28 @@
 use super::checkpoint::{self, Checkpoint, Found, save_weights};
 use super::config::RunConfig;
 use super::control::{Control, Every};
-use super::events::{EVENTS, EventLog};
+use super::events::{EVENTS, EventLog, is_log};
 use super::lock::Lock;
 use super::observer::{All, Observer, Reason, Start};
 use super::position::Position;
 use super::run::{Outcome, Run};
 use super::saver::Saver;
 use crate::data::Dataset;
+use crate::disk::Watch;
 use crate::engine::BatchStats;
-use crate::memory::in_case_of_refusal;
 use crate::record::{
-    self, Change, Contents, EpochRow, GitState, Holds, Keep, Results, RowWriter, RunInfo, Status, StepRow, Table,
-    remove_leftovers,
+    self, Change, Contents, EpochRow, GitState, Holds, Keep, RangeRow, Results, RowDigests, RowWriter, RunInfo, Status,
+    StepRow, Table, is_begun, remove_leftovers, write_status,
 };
 use crate::usage;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// What this program writes into the folder of a run beside run.json and the checkpoints, and so may remove from it. The last one tells
 /// that the folder is a run's where run.json is missing.
 const FILES: [&str; 4] = ["steps.csv", EVENTS, "weights.safetensors", "metrics.csv"];
-
-/// How often the steps of a long epoch look whether the files are still where they were.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What to do with a folder that holds something of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +93,9 @@ impl RunDirectory {
             changes: Vec::new(),
             results: Results::default(),
             weights: None,
+            rows: None,
         };
+        lock.folder().check()?;
         write(&info, path)?;
         let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
         Ok(Self {
@@ -116,23 +114,34 @@ impl RunDirectory {
     /// without one, beyond the headers) is cut off. All that is kept is read first, and nothing is changed unless all of it is good.
     ///
     /// # Errors
-    /// Files that do not go with the checkpoint, that are damaged, or that cannot be written.
-    pub fn reopen(path: &Path, lock: Lock, info: RunInfo, found: Option<&Found>, setup: &Setup<'_>) -> Result<Self> {
+    /// Files that do not go with the checkpoint or that are damaged, with the `remedy`; files that cannot be written; a folder that was
+    /// moved since it was locked.
+    pub fn reopen(
+        path: &Path,
+        lock: Lock,
+        info: RunInfo,
+        found: Option<&Found>,
+        setup: &Setup<'_>,
+        remedy: &dyn Fn(anyhow::Error) -> anyhow::Error,
+    ) -> Result<Self> {
+        lock.folder().check()?;
         let position = found.map(|found| &found.checkpoint.position);
         let every = match setup.every {
             Some(every) => Some(every),
             None => info.checkpoint_every.as_deref().map(str::parse).transpose()?,
         };
-        let out = path.display();
-        let with_remedy = |error: anyhow::Error| {
-            anyhow!("{error:#}; restore the file, or start again with `lrsched train … --out {out} --force`")
-        };
-        let metrics = kept_epochs(&path.join("metrics.csv"), position).map_err(with_remedy)?;
+        let digests = found.and_then(|found| found.checkpoint.rows.as_ref());
+        let metrics = kept_epochs(&path.join("metrics.csv"), position).map_err(remedy)?;
+        digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(remedy)?;
         let logs_steps = info.config["log-steps"] == true;
-        let steps =
-            logs_steps.then(|| kept_steps(&path.join("steps.csv"), position).map_err(with_remedy)).transpose()?;
+        let steps = logs_steps.then(|| kept_steps(&path.join("steps.csv"), position).map_err(remedy)).transpose()?;
+        if let (Some(steps), Some(digest)) = (&steps, digests.and_then(|digests| digests.steps.as_ref())) {
+            steps.check_digest(digest).map_err(remedy)?;
+        }
         let events = EventLog::read(path)?;
 
+        // Reading takes a while.
+        lock.folder().check()?;
         remove_leftovers(path);
         found.map_or(Ok(()), |found| found.settle(path))?;
         let directory = Self {
@@ -152,10 +161,14 @@ impl RunDirectory {
                 threads: setup.threads,
                 checkpoint_every: every.map(|every| every.to_string()),
                 keep: setup.keep.or(info.keep),
+                // Those of an earlier end are not those that this one comes to.
+                weights: None,
+                rows: None,
                 ..info
             },
             lock,
         };
+        directory.lock.folder().check()?;
         write(&directory.info, path)?;
         Ok(directory)
     }
@@ -172,31 +185,41 @@ impl RunDirectory {
         let recorded = self.train(run, control, watchers).and_then(|outcome| {
             self.events.end(&outcome)?;
             self.close(outcome.status, outcome.message.clone(), outcome.results())?;
-            if outcome.status == Status::Finished && !self.keeps_before {
-                checkpoint::forget_before(&self.path)?;
-            }
-            if self.is_over(outcome.status) {
-                checkpoint::retain(&self.path, self.info.keep.unwrap_or(Keep::All))?;
-            }
             Ok(outcome)
         });
-        let outcome = match recorded {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                // Files that are no longer where they were fail in many ways; this is the one to tell.
-                let error = self.check_in_place().err().unwrap_or(error);
-                // The first error is the one to tell; if this cannot be written either, it has the same cause.
-                let message = format!("{error:#}");
-                let _ = self.events.add("finish", json!({ "status": Status::Failed, "message": message }));
-                // A folder that is being deleted is left alone.
-                if self.path.join("run.json").exists() {
-                    let _ = self.close(Status::Failed, Some(message), Results::default());
-                }
-                return Err(error);
-            }
-        };
+        let outcome = recorded.map_err(|error| self.fail(error))?;
+        // The results are on disk: files that could not be removed only take up room.
+        if let Err(error) = self.tidy(outcome.status) {
+            watchers.warn(&format!("{error:#}"))?;
+        }
         watchers.finish(&outcome)?;
         Ok(outcome)
+    }
+
+    /// Removes the checkpoints that are not to be kept.
+    fn tidy(&self, status: Status) -> Result<()> {
+        if status == Status::Finished && !self.keeps_before {
+            checkpoint::forget_before(&self.path)?;
+        }
+        if self.is_over(status) {
+            checkpoint::retain(&self.path, self.info.keep.unwrap_or(Keep::All))?;
+        }
+        Ok(())
+    }
+
+    /// Records that `error` ended the run; gives the error to report.
+    fn fail(&mut self, error: anyhow::Error) -> anyhow::Error {
+        // Files that are no longer where they were fail in many ways; this is the one to tell.
+        let error = self.check_in_place().err().unwrap_or(error);
+        // The first error is the one to tell; if this cannot be written either, it has the same cause.
+        let message = format!("{error:#}");
+        let _ = self.events.add("finish", json!({ "status": Status::Failed, "message": message }));
+        // A folder that was moved is written to where it is now; one that is being deleted is left alone.
+        if let Some(place) = self.lock.folder().place().filter(|place| place.join("run.json").exists()) {
+            self.end(Status::Failed, Some(message), Results::default());
+            let _ = write(&self.info, &place);
+        }
+        error
     }
 
     fn train(&mut self, run: Run<'_>, control: &Control, watchers: &mut dyn Observer) -> Result<Outcome> {
@@ -206,7 +229,7 @@ impl RunDirectory {
         let files = Files {
             path: &self.path,
             lock: &self.lock,
-            looked: Instant::now(),
+            watch: Watch::start(),
             info: &mut self.info,
             metrics: &mut self.metrics,
             steps: self.steps.as_mut(),
@@ -216,8 +239,13 @@ impl RunDirectory {
         let outcome = run.train(control, self.every, &mut All(vec![Box::new(files), Box::new(&mut *watchers)]))?;
         saver.wait()?;
         self.check_in_place()?;
-        let weightless = self.is_over(outcome.status) && self.info.keep == Some(Keep::None);
-        if outcome.status != Status::Interrupted && !weightless {
+        saver.check_in_place()?;
+        described(&self.path)?;
+        if self.is_over(outcome.status) && self.info.keep == Some(Keep::None) {
+            // An earlier end may have left some.
+            remove_file(&self.path.join("weights.safetensors"))?;
+            self.info.weights = None;
+        } else if outcome.status != Status::Interrupted {
             let digest = save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
             self.info.weights = Some(digest);
         }
@@ -235,13 +263,22 @@ impl RunDirectory {
 
     fn close(&mut self, status: Status, message: Option<String>, results: Results) -> Result<()> {
         self.lock.folder().check()?;
-        self.info = RunInfo { status, message, results, finished: Some(record::now()), ..self.info.clone() };
+        self.end(status, message, results);
         write(&self.info, &self.path)
+    }
+
+    fn end(&mut self, status: Status, message: Option<String>, results: Results) {
+        let rows = Some(digests(&self.metrics, self.steps.as_ref()));
+        self.info = RunInfo { status, message, results, rows, finished: Some(record::now()), ..self.info.clone() };
     }
 
     fn check_in_place(&self) -> Result<()> {
         in_place(&self.lock, &self.metrics, self.steps.as_ref(), &self.events)
     }
+}
+
+fn digests(metrics: &RowWriter<EpochRow>, steps: Option<&RowWriter<StepRow>>) -> RowDigests {
+    RowDigests { metrics: metrics.digest(), steps: steps.map(RowWriter::digest) }
 }
 
 /// # Errors
@@ -258,54 +295,43 @@ fn in_place(
     events.check_in_place()
 }
 
+/// # Errors
+/// The run.json, which is there from the start, was moved or deleted: it is not made anew.
+fn described(run: &Path) -> Result<()> {
+    let path = run.join("run.json");
+    ensure!(path.exists(), "stopped: {} was moved or deleted while the run was being trained", path.display());
+    Ok(())
+}
+
 /// The rows of metrics.csv up to `position`: each is one of numbers and in its place, and the last is the one that the checkpoint knows.
 fn kept_epochs(path: &Path, position: Option<&Position>) -> Result<Table<EpochRow>> {
     let last = position.and_then(|position| position.row.as_ref());
     Table::read(path, position.map_or(0, |position| position.epoch), &mut |row: &EpochRow| {
-        let cells = [
-            ("learning_rate", Some(row.learning_rate)),
-            ("loss", Some(row.loss)),
-            ("accuracy", Some(row.accuracy)),
-            ("val_loss", row.val_loss),
-            ("val_accuracy", row.val_accuracy),
-            ("momentum", row.momentum),
-        ];
-        are_numbers(&cells)?;
         let Some(last) = last else { return Ok(()) };
         let made = row.epoch.saturating_add(1).saturating_mul(steps_per_epoch(last));
         if row.step != made {
             return Err(format!("`step` is {}, expected {made}", row.step));
         }
-        let told = [last.learning_rate, last.loss, last.accuracy];
-        if row.epoch == last.epoch && [row.learning_rate, row.loss, row.accuracy] != told {
+        if row.epoch == last.epoch && row != last {
             return Err("is not the row of its epoch in the checkpoint".to_string());
         }
         Ok(())
     })
 }
 
-/// Writes run.json. While it says that the run goes on, another one is ready that says why it does not, should memory run out.
+/// Writes run.json.
 fn write(info: &RunInfo, run: &Path) -> Result<()> {
-    let path = run.join("run.json");
-    info.write(&path)?;
-    let failed = || {
-        let message = Some("out of memory: the system refused more".to_string());
-        RunInfo { status: Status::Failed, message, ..info.clone() }.text()
-    };
-    let prepared = (info.status == Status::Running).then(failed).transpose()?;
-    in_case_of_refusal(&path, prepared.map(String::into_bytes));
-    Ok(())
+    write_status(&run.join("run.json"), info, info.status, |message| RunInfo {
+        status: Status::Failed,
+        message: Some(message),
+        ..info.clone()
+    })
 }
 
 /// The rows of steps.csv up to `position`, as those of metrics.csv.
 fn kept_steps(path: &Path, position: Option<&Position>) -> Result<Table<StepRow>> {
     let steps = position.and_then(|position| position.row.as_ref()).map(steps_per_epoch);
     Table::read(path, position.map_or(0, |position| position.step), &mut |row: &StepRow| {
-        are_numbers(&[
-            ("learning_rate", Some(row.learning_rate)),
-            ("momentum", row.momentum),
-            ("loss", Some(row.loss)),
-        ])?;
         let epoch = steps.map_or(0, |steps| row.step / steps);
         if row.epoch != epoch {
             return Err(format!("`epoch` is {}, expected {epoch}", row.epoch));
@@ -324,16 +350,12 @@ fn steps_per_epoch(row: &EpochRow) -> u64 {
     (row.step / row.epoch.saturating_add(1)).max(1)
 }
 
-fn are_numbers(cells: &[(&str, Option<f64>)]) -> Result<(), String> {
-    let wrong = cells.iter().find_map(|(name, value)| Some((name, value.filter(|value| !value.is_finite())?)));
-    wrong.map_or(Ok(()), |(name, value)| Err(format!("`{name}` is {value}, expected a number")))
-}
-
 /// Refuses a folder that is not there to be written to. Only reads.
 ///
 /// # Errors
-/// A file in its place, or a folder that holds something else than `what`, or this where it may not be replaced.
-fn vet(path: &Path, existing: Existing, what: Holds) -> Result<()> {
+/// A file in its place, or a folder that holds something else than `what`, or this where it may not be replaced, or one of `files` that
+/// lrsched did not write.
+fn vet(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<()> {
     let out = path.display();
     if path.exists() && !path.is_dir() {
         return usage!("--out {out} is not a folder");
@@ -344,7 +366,7 @@ fn vet(path: &Path, existing: Existing, what: Holds) -> Result<()> {
     let contents = Contents::of(path)?;
     match (&contents.something, contents.ours()) {
         (None, _) => Ok(()),
-        _ if contents.has(what) && existing == Existing::Replace => Ok(()),
+        _ if contents.has(what) && existing == Existing::Replace => check_ours(path, files),
         _ if contents.has(what) => {
             let resume = match contents.status {
                 Some(Status::Finished) if what == Holds::Run => {
@@ -375,12 +397,12 @@ fn vet(path: &Path, existing: Existing, what: Holds) -> Result<()> {
 /// too. What tells that the folder is ours (run.json, find.json) stays until it is replaced.
 ///
 /// # Errors
-/// As [`vet`]: then nothing has been touched. A folder that is in use, or cannot be written.
+/// As `vet`: then nothing has been touched. A folder that is in use, or cannot be written.
 pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<Lock> {
-    vet(path, existing, what)?;
+    vet(path, existing, what, files)?;
     let lock = Lock::make(path)?;
     // Another process may have had it meanwhile.
-    vet(path, existing, what)?;
+    vet(path, existing, what, files)?;
     remove_leftovers(path);
     if what == Holds::Run {
         checkpoint::remove_all(path)?;
@@ -391,11 +413,49 @@ pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Re
     Ok(lock)
 }
 
+/// A name alone proves nothing: a file counts as ours by what is in it, or because the run.json beside it says that its run has one.
+///
+/// # Errors
+/// [`crate::usage::Usage`] for one of `files` that is there and that lrsched did not write.
+fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
+    let info = RunInfo::read(&folder.join("run.json")).ok();
+    for name in files {
+        let path = folder.join(name);
+        let is_ours = match *name {
+            "metrics.csv" => info.is_some() || is_begun::<EpochRow>(&path),
+            "steps.csv" => {
+                info.as_ref().is_some_and(|info| info.config["log-steps"] == true) || is_begun::<StepRow>(&path)
+            }
+            "range.csv" => is_begun::<RangeRow>(&path),
+            EVENTS => info.is_some() || is_log(&path),
+            "weights.safetensors" => info.is_some(),
+            // Pictures.
+            _ => true,
+        };
+        if path.symlink_metadata().is_ok() && !(is_ours && path.is_file()) {
+            return usage!(
+                "{} was not written by lrsched, and --force would remove it; move it away, or choose another folder",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether `run` can be removed without removing a file of somebody else.
+///
+/// # Errors
+/// As `check_ours`.
+pub fn check_removable(run: &Path) -> Result<()> {
+    check_ours(run, &FILES)
+}
+
 /// Removes a run, and nothing else that may lie in its folder. Only for the one that has the lock.
 ///
 /// # Errors
-/// A file that cannot be removed.
+/// A file that cannot be removed, or that lrsched did not write: then none is.
 pub fn remove_run(path: &Path) -> Result<()> {
+    check_removable(path)?;
     remove_leftovers(path);
     checkpoint::remove_all(path)?;
     FILES.iter().chain(&["run.json"]).try_for_each(|name| remove_file(&path.join(name)))
@@ -419,14 +479,13 @@ struct Files<'a> {
     steps: Option<&'a mut RowWriter<StepRow>>,
     events: &'a mut EventLog,
     saver: &'a mut Saver,
-    /// When the files were last known to be where they were.
-    looked: Instant,
+    watch: Watch,
 }
 
 impl Files<'_> {
-    fn check_in_place(&mut self) -> Result<()> {
-        self.looked = Instant::now();
-        in_place(self.lock, self.metrics, self.steps.as_deref(), self.events)
+    fn check_in_place(&self) -> Result<()> {
+        in_place(self.lock, self.metrics, self.steps.as_deref(), self.events)?;
+        self.saver.check_in_place()
     }
 }
 
@@ -439,7 +498,7 @@ impl Observer for Files<'_> {
 
     fn step(&mut self, row: &StepRow, _so_far: &BatchStats) -> Result<()> {
         self.steps.as_mut().map_or(Ok(()), |steps| steps.write(row))?;
-        if self.looked.elapsed() >= LOOK { self.check_in_place() } else { Ok(()) }
+        if self.watch.is_due() { self.check_in_place() } else { Ok(()) }
     }
 
     fn epoch(&mut self, row: &EpochRow) -> Result<()> {
@@ -449,7 +508,7 @@ impl Observer for Files<'_> {
 
     fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
         self.check_in_place()?;
-        self.saver.save(checkpoint)?;
+        self.saver.save(checkpoint, digests(self.metrics, self.steps.as_deref()))?;
         if reason.is_awaited() {
             self.saver.wait()?;
         }
@@ -463,6 +522,7 @@ impl Observer for Files<'_> {
         self.events.change(change)?;
         self.info.changes.push(change.clone());
         self.lock.folder().check()?;
+        described(self.path)?;
         write(self.info, self.path)
     }
 }
@@ -541,6 +601,25 @@ mod tests {
         claimed(folder.path(), Existing::Replace).unwrap();
         assert!(!folder.path().join("metrics.csv").exists());
         assert!(folder.path().join("notes.txt").exists());
+    }
+
+    #[test]
+    fn a_folder_that_was_moved_after_it_was_locked_is_not_made_anew() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join("run");
+        let lock = Lock::make(&path).unwrap();
+        let info: RunInfo = serde_json::from_value(json!({
+            "version": "1", "command": [], "config": {}, "git": null, "device": "cpu", "engine": "cpu", "threads": 1,
+            "dataset": {"name": "", "digest": ""}, "started": "", "finished": null, "status": "running", "results": {}
+        }))
+        .unwrap();
+        std::fs::rename(&path, outer.path().join("elsewhere")).unwrap();
+        let setup = Setup { threads: 1, kernels: "", every: None, keep: None };
+        let refused = RunDirectory::reopen(&path, lock, info, None, &setup, &|error| error).err().unwrap().to_string();
+        assert!(refused.contains("was moved to "), "{refused}");
+        assert!(!path.exists());
+        assert!(RowWriter::<EpochRow>::create(&path.join("metrics.csv")).is_err() && !path.exists());
+        assert_eq!(std::fs::read_dir(outer.path().join("elsewhere")).unwrap().count(), 0, "the lock is gone");
     }
 
     #[test]

@@ -7,11 +7,30 @@ use crate::record::{self, Change};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Its name in the folder of a run.
 pub const EVENTS: &str = "events.jsonl";
+
+/// Whether `path` is such a log, or the beginning of one.
+pub fn is_log(path: &Path) -> bool {
+    let mut start = Vec::new();
+    // A line of ours is much shorter.
+    let mut read = |file: File| file.take(1 << 16).read_to_end(&mut start);
+    if !path.is_file() || !File::open(path).is_ok_and(|file| read(file).is_ok()) {
+        return false;
+    }
+    match start.iter().position(|&byte| byte == b'\n') {
+        Some(end) => is_event(&start[..end]),
+        None => start.is_empty() || start.starts_with(b"{\""),
+    }
+}
+
+fn is_event(line: &[u8]) -> bool {
+    let event = serde_json::from_slice::<Map<String, Value>>(line);
+    event.is_ok_and(|event| event.get("event").is_some_and(Value::is_string))
+}
 
 /// Appends `{"time": …, "event": "start" | "resume" | "change" | "save" | "stop" | "finish", …}`. Lines are never taken back: what a `resume`
 /// at step s finds after s is void.
@@ -41,8 +60,7 @@ impl EventLog {
         };
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         for (line, number) in bytes[..whole].split_inclusive(|&byte| byte == b'\n').zip(1..) {
-            let event = serde_json::from_slice::<Map<String, Value>>(line);
-            if !event.is_ok_and(|event| event.get("event").is_some_and(Value::is_string)) {
+            if !is_event(line) {
                 bail!(
                     "{}: line {number} is not an event of a run; restore the file, or remove it to resume without its history",
                     path.display()
@@ -108,5 +126,6 @@ fn by(stop: Stop) -> &'static str {
         Stop::Terminate => "SIGTERM",
         Stop::Requeue => "SIGUSR1",
         Stop::Hangup => "SIGHUP",
+        Stop::CpuLimit => "SIGXCPU",
     }
 }

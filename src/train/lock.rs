@@ -1,6 +1,6 @@
 //! One writer for each folder.
 
-use crate::disk::{OpenFolder, is_at, make_folders, open_own, remove_empty};
+use crate::disk::{OpenFolder, is_at, make_folders, open_own, place, remove_empty};
 use crate::usage;
 use anyhow::{Context, Result};
 use std::fs::{File, TryLockError};
@@ -65,9 +65,10 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // The folder may have been moved, and another one, in use by another process, put in its place.
-        if is_at(&self.file, &self.path) {
-            // While it is still locked: who opened it before finds it gone once the lock is theirs, and tries again.
-            let _ = std::fs::remove_file(&self.path);
+        let Some(path) = place(&self.file, &self.path).filter(|path| path.ends_with(LOCK)) else { return };
+        // While it is still locked: who opened it before finds it gone once the lock is theirs, and tries again.
+        let _ = std::fs::remove_file(&path);
+        if path == self.path {
             remove_empty(&self.made);
         }
     }

@@ -25,7 +25,7 @@ pub use checkpoint::save_weights;
 pub use config::RunConfig;
 pub use control::{Control, Every, Stop, Wish};
 pub use course::{Course, Reach};
-pub use directory::{Existing, RunDirectory, Setup, claim, remove_run};
+pub use directory::{Existing, RunDirectory, Setup, check_removable, claim, remove_run};
 pub use json::JsonEvents;
 #[cfg(unix)]
 pub use keys::{Keyboard, Keys};

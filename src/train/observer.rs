@@ -71,6 +71,11 @@ pub trait Observer {
         Ok(())
     }
 
+    /// Something went wrong that costs the run nothing.
+    fn warn(&mut self, _message: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// After the last epoch and the look at the test set, or when the run has diverged or was stopped, and everything is on disk.
     fn finish(&mut self, _outcome: &Outcome) -> Result<()> {
         Ok(())
@@ -96,6 +101,10 @@ impl<T: Observer + ?Sized> Observer for &mut T {
 
     fn changed(&mut self, change: &Change) -> Result<()> {
         (**self).changed(change)
+    }
+
+    fn warn(&mut self, message: &str) -> Result<()> {
+        (**self).warn(message)
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Result<()> {
@@ -125,6 +134,10 @@ impl Observer for All<'_> {
 
     fn changed(&mut self, change: &Change) -> Result<()> {
         self.0.iter_mut().try_for_each(|observer| observer.changed(change))
+    }
+
+    fn warn(&mut self, message: &str) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| observer.warn(message))
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Result<()> {

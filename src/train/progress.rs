@@ -338,6 +338,12 @@ fn left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
 }
 
 impl Observer for Progress<'_> {
+    fn warn(&mut self, message: &str) -> Result<()> {
+        let name = self.label.as_ref().map_or(String::new(), |name| format!("{name}: "));
+        self.bars.warn(&format!("{name}warning: {message}"));
+        Ok(())
+    }
+
     fn start(&mut self, start: &Start<'_>) -> Result<()> {
         let (config, at) = (start.config, start.position);
         let course = &at.course;
@@ -472,9 +478,9 @@ mod tests {
         EpochRow {
             epoch: 123,
             learning_rate,
-            loss: 2.302585,
+            loss: 2.25,
             accuracy: 0.1,
-            val_loss: Some(2.302585),
+            val_loss: Some(2.25),
             val_accuracy: Some(0.1),
             momentum: None,
             step: 100,
@@ -489,14 +495,14 @@ mod tests {
             for lr in [0.1, 3.14159e-5] {
                 let line = epoch_line(&row(lr), room);
                 assert!(line.chars().count() <= room, "{room}: {line}");
-                assert!(line.starts_with("epoch 123  loss 2.3026  ") && line.contains("acc"), "{line}");
+                assert!(line.starts_with("epoch 123  loss 2.2500  ") && line.contains("acc"), "{line}");
             }
         }
-        let whole = "epoch 123  loss 2.3026  accuracy 0.1000  val_loss 2.3026  val_accuracy 0.1000  lr 3.142e-5  12346 images/s  123.5 s";
+        let whole = "epoch 123  loss 2.2500  accuracy 0.1000  val_loss 2.2500  val_accuracy 0.1000  lr 3.142e-5  12346 images/s  123.5 s";
         assert_eq!(epoch_line(&row(3.14159e-5), usize::MAX), whole, "a file has no width");
         assert_eq!(
             epoch_line(&row(0.1), 80),
-            "epoch 123  loss 2.3026  acc 0.1000  val_loss 2.3026  val_acc 0.1000  lr 0.1"
+            "epoch 123  loss 2.2500  acc 0.1000  val_loss 2.2500  val_acc 0.1000  lr 0.1"
         );
     }
 

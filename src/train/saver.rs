@@ -1,20 +1,27 @@
 //! Writes checkpoints beside the training, one at a time.
 
-use super::checkpoint::Checkpoint;
-use crate::disk::OpenFolder;
+use super::checkpoint::{self, Checkpoint};
+use crate::disk::{OpenFolder, make_own_folder};
+use crate::record::RowDigests;
+use crate::threads::spawn;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+
+/// What to write, and the rows that it counts on.
+type Job = (Arc<Checkpoint>, RowDigests);
 
 /// A thread that writes what it is given to the folder of a run.
 #[derive(Debug)]
 pub struct Saver {
-    jobs: Option<SyncSender<Arc<Checkpoint>>>,
+    jobs: Option<SyncSender<Job>>,
     done: Receiver<Result<()>>,
     thread: Option<JoinHandle<()>>,
+    /// That of the checkpoints, once there is one.
+    checkpoints: Arc<OnceLock<OpenFolder>>,
     /// Given, and not known to be on the disk.
     open: bool,
 }
@@ -25,40 +32,59 @@ impl Saver {
     /// # Errors
     /// The system starts no more threads.
     pub fn start(run: &Path, folder: OpenFolder, logs: Vec<File>) -> Result<Self> {
-        let (jobs, inbox) = sync_channel::<Arc<Checkpoint>>(0);
+        let (jobs, inbox) = sync_channel::<Job>(0);
         let (outbox, done) = sync_channel(1);
         let run = run.to_path_buf();
+        let checkpoints = Arc::new(OnceLock::new());
+        let known = Arc::clone(&checkpoints);
         let write = move || {
-            let mut sync = || {
+            let in_place = || {
                 folder.check()?;
+                known.get().map_or(Ok(()), OpenFolder::check)
+            };
+            let mut sync = || {
+                in_place()?;
                 logs.iter().try_for_each(|log| log.sync_data().context("cannot bring its rows to the disk"))
             };
-            for checkpoint in inbox {
+            for (checkpoint, rows) in inbox {
                 // Its memory is free before the next one is made.
-                let written = folder.check().and_then(|()| checkpoint.write(&run, &mut sync));
+                let written = in_place().and_then(|()| {
+                    // Watched from the moment it is there.
+                    if known.get().is_none() {
+                        let folder = checkpoint::own(&run)?;
+                        make_own_folder(&folder)?;
+                        known.get_or_init(|| OpenFolder::new(&folder));
+                    }
+                    checkpoint.write(&run, Some(&rows), &mut sync)
+                });
                 drop(checkpoint);
+                // A folder that is no longer where it was fails in many ways; this is the one to tell.
+                let written = written.map_err(|error| in_place().err().unwrap_or(error));
                 if outbox.send(written).is_err() {
                     return;
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name("saver".to_string())
-            .spawn(write)
-            .context("cannot start a thread (is there too little memory?)")?;
-        Ok(Self { jobs: Some(jobs), done, thread: Some(thread), open: false })
+        let thread = spawn("saver", write)?;
+        Ok(Self { jobs: Some(jobs), done, thread: Some(thread), checkpoints, open: false })
     }
 
     /// Begins to write a checkpoint, once the one before is on the disk.
     ///
     /// # Errors
     /// The one before could not be written.
-    pub fn save(&mut self, checkpoint: &Arc<Checkpoint>) -> Result<()> {
+    pub fn save(&mut self, checkpoint: &Arc<Checkpoint>, rows: RowDigests) -> Result<()> {
         self.wait()?;
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Arc::clone(checkpoint)).is_ok());
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send((Arc::clone(checkpoint), rows)).is_ok());
         anyhow::ensure!(sent, "the thread that saves checkpoints has ended");
         self.open = true;
         Ok(())
+    }
+
+    /// # Errors
+    /// The folder of the checkpoints was moved or deleted: it is not made anew.
+    pub fn check_in_place(&self) -> Result<()> {
+        self.checkpoints.get().map_or(Ok(()), OpenFolder::check)
     }
 
     /// Returns when everything given is on the disk.

@@ -4,33 +4,39 @@ use super::control::{Control, Stop};
 use super::keys;
 use super::progress::Speaker;
 use crate::memory::is_ignored;
+use crate::threads::spawn;
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 /// Listens from now on, for the life of the process.
 ///
-/// Ctrl+C, SIGTERM, SIGUSR1 and SIGHUP ask `control` to stop; a SIGHUP that was ignored when the process started, as `nohup` has it, stays
-/// ignored. The second of any of them ends the process, with the exit code of its kind; what is being saved then is not there, and the
+/// Ctrl+C, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU and SIGHUP ask `control` to stop; a SIGHUP that was ignored when the process started, as
+/// `nohup` has it, stays ignored. The second of any of them ends the process, with the exit code of its kind; what is being saved then is not there, and the
 /// checkpoint before it is whole. `speaker` is set once it is known how to speak.
 ///
 /// # Errors
 /// The system refuses.
 pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()> {
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGUSR1].into_iter().chain(hangup)).context("cannot listen to signals")?;
+    let always = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU];
+    let mut signals = Signals::new(always.into_iter().chain(hangup)).context("cannot listen to signals")?;
     let (control, speaker) = (control.clone(), Arc::clone(speaker));
     let attend = move || {
         for signal in signals.forever() {
             let stop = match signal {
                 SIGTERM => Stop::Terminate,
-                SIGUSR1 => Stop::Requeue,
+                SIGUSR1 | SIGUSR2 => Stop::Requeue,
+                SIGXCPU => Stop::CpuLimit,
                 SIGHUP => Stop::Hangup,
                 _ => Stop::Interrupt,
             };
+            // The system repeats this one every second until the hard limit: saving takes longer than that.
+            if signal == SIGXCPU && control.stopping().is_some() {
+                continue;
+            }
             if control.stopping().is_some() {
                 keys::restore_terminal();
                 std::process::exit(i32::from(stop.exit_code()));
@@ -41,10 +47,7 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
             }
         }
     };
-    std::thread::Builder::new()
-        .name("signals".to_string())
-        .spawn(attend)
-        .context("cannot start a thread (is there too little memory?)")?;
+    spawn("signals", attend)?;
     Ok(())
 }
 

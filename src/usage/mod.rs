@@ -36,11 +36,24 @@ pub fn suggestion<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> 
         return None;
     }
     let names: Vec<&str> = names.into_iter().collect();
-    let typed = normalised(typed);
+    // `torch.optim.lr_scheduler.StepLR` is known by its last part.
+    let last = typed.rsplit('.').next().filter(|last| last.chars().any(char::is_alphabetic)).unwrap_or(typed);
+    suggested(&normalised(typed), &names).or_else(|| suggested(&normalised(last), &names).filter(|_| last != typed))
+}
+
+/// As [`suggestion`], of a normalised name.
+fn suggested(typed: &str, names: &[&str]) -> Option<String> {
     let same = |word: &str| names.iter().find(|name| normalised(name) == word).map(ToString::to_string);
-    let known = |word: &str| same(word).or_else(|| alias(word, &names));
+    let known = |word: &str| same(word).or_else(|| alias(word, names));
     let framework = || {
-        let mut word = typed.strip_prefix("get").unwrap_or(&typed);
+        let mut word = typed;
+        // Hugging Face's `get_cosine_schedule_with_warmup`.
+        if let Some(rest) = typed.strip_prefix("get") {
+            if let Some(found) = known(rest) {
+                return Some(found);
+            }
+            word = rest;
+        }
         while let Some(shorter) = SUFFIXES.iter().find_map(|suffix| word.strip_suffix(suffix)) {
             if shorter.len() < SHORTEST_PREFIX {
                 return None;
@@ -52,13 +65,20 @@ pub fn suggestion<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> 
         }
         None
     };
-    if let Some(found) = known(&typed) {
+    if let Some(found) = same(typed) {
         return Some(found);
     }
-    if absent(&typed).is_some() {
+    if absent(typed).is_some() {
         return None;
     }
-    framework().or_else(|| mistyped(&typed, &names)).or_else(|| begun(&typed, &names))
+    // One letter more or less is a slip, whatever another program may call so.
+    let slip = |name: &&&str| typed.len() > 5 && strsim::damerau_levenshtein(typed, &normalised(name)) == 1;
+    let slipped = names.iter().find(slip).map(ToString::to_string);
+    slipped
+        .or_else(|| known(typed))
+        .or_else(framework)
+        .or_else(|| mistyped(typed, names))
+        .or_else(|| begun(typed, names))
 }
 
 /// `; did you mean `cosine`?`, what there is to say of a known name that lrsched does not have, or nothing.

@@ -284,7 +284,10 @@ fn resolved(flags: &[&str]) -> (Vec<String>, String, Option<i32>) {
 fn over_the_default_entrants_a_flag_goes_before_their_own_values() {
     let flags = ["--factor", "0.2", "--drop-every", "2", "--momentum", "0.5", "--max-lr", "0.3", "--lr", "0.07"];
     let (entrants, said, code) = resolved(&flags);
-    assert_eq!((code, said.as_str()), (Some(0), ""));
+    // With a max-lr that is a number, one-cycle has no use for lr.
+    let one_cycle =
+        "--lr 0.07 does not apply to sgd:momentum=0.5/one-cycle:max-lr=0.3, whose schedule sets its own rates";
+    assert_eq!((code, said), (Some(0), format!("warning: {one_cycle}\n")));
     for expected in [
         "sgd:momentum=0.5/step:factor=0.2,drop-every=2",
         "sgd:momentum=0.5/piecewise:milestones=50%,80%,factor=0.2",
@@ -321,6 +324,19 @@ fn named_entrants_keep_what_they_say_themselves_and_a_line_names_them() {
             "warning: --factor 0.2 does not apply to sgd:momentum=0.9/step:factor=0.5, which sets its own factor",
             "warning: --lr 0.1 does not apply to sgd:lr=0.05,momentum=0.8/cosine, sgd:momentum=0.9/constant:lr=0.3, which set their own lr",
         ]
+    );
+    let (_, said, code) = resolved(&["--entrants", "one-cycle:max-lr=0.02", "cosine", "--lr", "0.05"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (
+            Some(0),
+            "warning: --lr 0.05 does not apply to sgd/one-cycle:max-lr=0.02, whose schedule sets its own rates\n"
+        )
+    );
+    let (_, said, code) = resolved(&["--entrants", "sgd:lr=0.05/expr:0.1", "cosine"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "warning: sgd:lr=0.05/expr:expr=0.1: lr=0.05 has no effect: its schedule sets its own rates\n")
     );
     let (_, said, code) = resolved(&["--entrants", "step:factor=0.5", "cosine", "--factor", "0.2"]);
     assert!(code == Some(2) && said.contains("no entrant takes --factor 0.2"), "a flag that does nothing: {said}");

@@ -415,6 +415,43 @@ fn force_replaces_a_run_with_a_run_a_comparison_with_a_comparison_and_nothing_el
 }
 
 #[test]
+fn force_refuses_a_folder_where_a_file_with_the_name_of_ours_is_somebody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let command = |command: &[&'static str], out: &'static str| {
+        [command, &TINY[..], &["--epochs", "1", "--lr", "0.01", "--out", out]].concat()
+    };
+    let train = |out: &'static str| command(&["train"], out);
+    let compare = command(&["compare", "--entrants", "cosine"], "cmp");
+    lrsched(&folder).args(train("run")).assert().success();
+    lrsched(&folder).args(&compare).assert().success();
+    // Known by its metrics.csv alone.
+    fs::create_dir_all(at("rows")).unwrap();
+    fs::copy(at("run/metrics.csv"), at("rows/metrics.csv")).unwrap();
+    let entrant = fs::read_dir(at("cmp/runs")).unwrap().next().unwrap().unwrap().path();
+    for (path, command) in [
+        (at("rows/steps.csv"), train("rows")),
+        (at("rows/weights.safetensors"), train("rows")),
+        (at("rows/events.jsonl"), train("rows")),
+        (at("run/steps.csv"), train("run")),
+        (entrant.join("steps.csv"), compare.clone()),
+    ] {
+        fs::write(&path, "mine").unwrap();
+        let before = everything(folder.path());
+        let name = path.strip_prefix(folder.path()).unwrap().display().to_string();
+        refuses_in(&folder, &[&command[..], &["--force"]].concat(), 2, &[&name, "was not written by lrsched"]);
+        assert_eq!(everything(folder.path()), before, "{name}");
+        fs::remove_file(&path).unwrap();
+    }
+    fs::create_dir_all(at("rows/checkpoints/best")).unwrap();
+    fs::write(at("rows/checkpoints/best/model.pt"), "mine").unwrap();
+    for command in [train("rows"), train("run"), compare] {
+        lrsched(&folder).args(command).arg("--force").assert().success();
+    }
+    assert_eq!(fs::read(at("rows/checkpoints/best/model.pt")).unwrap(), b"mine");
+}
+
+#[test]
 fn an_out_that_cannot_be_written_fails_before_training() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
@@ -553,7 +590,7 @@ fn an_argument_or_variable_that_is_not_utf8_is_one_line_for_every_command() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{before:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{before:?}: {stderr}");
-        assert!(stderr.contains('\u{fffd}') && !stderr.contains("broke down"), "{before:?}: {stderr}");
+        assert!(stderr.contains('\u{fffd}') && !stderr.contains("internal error"), "{before:?}: {stderr}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{before:?}");
     }
     let folder = tempfile::tempdir().unwrap();

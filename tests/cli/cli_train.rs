@@ -114,6 +114,28 @@ fn the_printed_config_runs_the_same_again() {
 }
 
 #[test]
+fn a_rate_that_the_schedule_does_not_use_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |flags: &[&str]| {
+        let output =
+            lrsched(&folder).args(["train", "--dataset", "synthetic", "--print-config"]).args(flags).output().unwrap();
+        let (config, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success(), "{said}");
+        (config, said)
+    };
+    let one_cycle = ["--schedule", "one-cycle:max-lr=0.1"];
+    let line = |lr: &str| format!("warning: lr {lr} has no effect: one-cycle:max-lr=0.1 sets its own rates\n");
+    let (config, said) = run(&[&one_cycle[..], &["--lr", "0.5"]].concat());
+    assert_eq!(said, line("0.5"));
+    assert_eq!(run(&[&one_cycle[..], &["--optimizer", "sgd:lr=1e-5"]].concat()).1, line("1e-5"));
+    assert_eq!(run(&one_cycle).1, "");
+    assert_eq!(run(&["--schedule", "one-cycle:max-lr=2x", "--lr", "0.5"]).1, "");
+    // A printed config holds every setting, used or not.
+    std::fs::write(folder.path().join("run.toml"), config).unwrap();
+    assert_eq!(run(&["--config", "run.toml"]).1, "");
+}
+
+#[test]
 fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("c.toml"), "lr = 0.3\nepochs = 7\nseed = 3\nschedule = \"step\"\ndrop-every = 4\n")

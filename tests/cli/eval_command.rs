@@ -273,3 +273,34 @@ fn other_images_than_the_run_had_are_said() {
         "{said}"
     );
 }
+
+#[test]
+fn a_checkpoint_is_evaluated_by_its_folder_or_from_within_it_of_an_unfinished_run_too() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--epochs", "2", "--out", "run"]);
+    let expected = json(&folder, &["run", "--checkpoint", "last"]);
+    let same = |found: &Value, how: &str| {
+        assert_eq!((&found["loss"], &found["images"]), (&expected["loss"], &expected["images"]), "{how}");
+    };
+    let file = folder.path().join("run/run.json");
+    let unfinished = std::fs::read_to_string(&file).unwrap().replace("\"finished\"", "\"interrupted\"");
+    std::fs::write(&file, unfinished).unwrap();
+    same(&json(&folder, &["run/checkpoints/last"]), "by its folder");
+    for (place, path) in [
+        ("run/checkpoints/last", "weights.safetensors"),
+        ("run/checkpoints/last", "."),
+        ("run/checkpoints", "last/weights.safetensors"),
+        ("run/checkpoints", "last"),
+    ] {
+        let place = folder.path().join(place);
+        let output = lrsched(&folder).current_dir(place).args(["eval", path, "--json"]).output().unwrap();
+        // Without the run.json these would be the images of CIFAR-10.
+        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        same(&serde_json::from_slice(&output.stdout).unwrap(), path);
+    }
+    let (code, said) = error(&folder, &["run/checkpoints/last", "--checkpoint", "best"]);
+    assert!(code == 2 && said.contains("evaluate it without --checkpoint"), "{said}");
+    std::fs::write(folder.path().join("run/checkpoints/last/state.json"), "{}").unwrap();
+    let (code, said) = error(&folder, &["run/checkpoints/last"]);
+    assert!(code == 1 && said.contains("is damaged") && said.contains("last-before/weights.safetensors"), "{said}");
+}

@@ -37,7 +37,7 @@ fn a_comparison_ends_with_its_ranking_also_where_nothing_was_left_to_train() {
     let (ranking, runs) = first.split_last().unwrap();
     assert_eq!(names(runs), ["start", "epoch", "finish"].repeat(4));
     let again = events(&folder, &tiny("compare", &COMPARE));
-    assert_eq!(again, [ranking.clone()], "the same ranking, and nothing else");
+    assert_eq!(again, std::slice::from_ref(ranking), "the same ranking, and nothing else");
     assert_eq!(
         (&ranking["event"], &ranking["run"], &ranking["path"]),
         (&"ranking".into(), &"cmp".into(), &"results/cmp".into())
@@ -48,6 +48,35 @@ fn a_comparison_ends_with_its_ranking_also_where_nothing_was_left_to_train() {
     for (place, entrant) in entrants.iter().enumerate() {
         assert_eq!((entrant["place"].as_u64(), entrant["n"].as_u64()), (Some(place as u64 + 1), Some(2)));
         assert!(entrant["lr"].is_number() && entrant["val_accuracy_sd"].is_number() && entrant["verdict"].is_string());
+    }
+}
+
+#[test]
+fn the_ranking_and_the_csv_have_the_base_rate_and_the_highest_that_was_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let entrants = ["--entrants", "constant", "one-cycle:max-lr=0.2", "--epochs", "2", "--lr=0.02", "--out", "cmp"];
+    let all = events(&folder, &tiny("compare", &entrants));
+    lrsched(&folder).args(["report", "cmp", "-o", "r.csv"]).assert().success();
+    let mut table = csv::Reader::from_path(folder.path().join("r.csv")).unwrap();
+    let heads = table.headers().unwrap().clone();
+    let column = |name: &str| heads.iter().position(|head| head == name).unwrap();
+    assert_eq!(column("highest_lr"), heads.len() - 1, "behind the columns that there were before");
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    let ranked = all.last().unwrap()["entrants"].as_array().unwrap();
+    assert_eq!((ranked.len(), rows.len()), (2, 2));
+    for (entrant, row) in ranked.iter().zip(&rows) {
+        let highest = entrant["highest_lr"].as_f64().unwrap();
+        assert_eq!(entrant["lr"].as_f64(), Some(0.02));
+        if entrant["schedule"].as_str().unwrap().starts_with("one-cycle") {
+            assert!(highest > 0.15 && highest <= 0.2, "{highest}");
+        } else {
+            assert_eq!(highest, 0.02);
+        }
+        assert_eq!(
+            (row[column("lr")].parse(), row[column("highest_lr")].parse()),
+            (Ok(0.02), Ok(highest)),
+            "the CSV says the same"
+        );
     }
 }
 

@@ -1,6 +1,8 @@
 //! `lrsched report`: whatever lies in the folders, the page is made of what can be read, and says what cannot.
 
+use crate::common::{TINY, lrsched};
 use assert_cmd::Command;
+use lrsched::number::rate;
 use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
 use lrsched::report::analysis::{analyse, summary};
 use lrsched::report::load::load;
@@ -269,6 +271,38 @@ fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tell
     assert!(html.contains(
         "<span class=soft>then changed by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened"
     ));
+}
+
+#[test]
+fn the_lr_of_a_run_changed_by_hand_is_the_highest_of_its_logged_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = ["--epochs", "2", "--lr", "0.02", "--schedule", "constant", "--log-steps", "--out", "q"];
+    lrsched(&folder).arg("train").args(TINY).args(first).assert().success();
+    let rest = ["resume", "q", "--epochs", "4", "--schedule", "one-cycle:max-lr=0.2", "--lr", "0.08"];
+    lrsched(&folder).args(rest).assert().success();
+    lrsched(&folder).args(["report", "q", "-o", "r.md"]).assert().success();
+    let highest = |file: &str| {
+        let mut rows = csv::Reader::from_path(folder.path().join("q").join(file)).unwrap();
+        let at = rows.headers().unwrap().iter().position(|head| head == "learning_rate").unwrap();
+        rows.records().map(|row| row.unwrap()[at].parse::<f64>().unwrap()).fold(0.0, f64::max)
+    };
+    let (of_steps, of_epochs) = (rate(highest("steps.csv")), rate(highest("metrics.csv")));
+    assert_ne!(of_steps, of_epochs, "the peak lies within an epoch");
+    let markdown = fs::read_to_string(folder.path().join("r.md")).unwrap();
+    assert!(markdown.contains(&format!("| {of_steps} |")) && !markdown.contains(&of_epochs), "{of_steps}: {markdown}");
+}
+
+#[test]
+fn a_title_counts_one_epoch_and_several_and_the_table_has_rates_of_four_digits() {
+    let folder = tempfile::tempdir().unwrap();
+    for (epochs, told) in [("1", "cnn on synthetic, 1 epoch<"), ("2", "cnn on synthetic, 2 epochs<")] {
+        let arguments = ["--epochs", epochs, "--lr", "0.0123456", "--out", epochs];
+        lrsched(&folder).arg("train").args(TINY).args(arguments).assert().success();
+        lrsched(&folder).args(["report", epochs, "-o", "r.html"]).assert().success();
+        let html = fs::read_to_string(folder.path().join("r.html")).unwrap();
+        assert!(html.contains(told), "{told}: {}", html.lines().find(|line| line.contains("<title>")).unwrap());
+        assert_eq!(html.matches(">0.01235</td>").count(), 2, "lr and the rate at the best epoch");
+    }
 }
 
 #[test]

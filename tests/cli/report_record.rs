@@ -81,7 +81,7 @@ fn the_headers_are_the_fields_of_the_rows_in_order() {
 #[test]
 fn rows_are_in_the_file_as_soon_as_they_are_written_with_empty_and_nan_cells() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("run/metrics.csv");
+    let path = folder.path().join("metrics.csv");
     let text = || std::fs::read_to_string(&path).unwrap();
     let mut writer = RowWriter::create(&path).unwrap();
     assert_eq!(text(), HEADER);
@@ -155,6 +155,7 @@ fn run_json_reads_back_as_it_was_written() {
         changes: Vec::new(),
         results: Results { best_epoch: Some(3), ..Results::default() },
         weights: None,
+        rows: None,
     };
     info.write(&path).unwrap();
     assert_eq!(RunInfo::read(&path).unwrap(), info);

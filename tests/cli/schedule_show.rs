@@ -83,7 +83,10 @@ fn what_looks_wrong_is_said_on_stderr() {
         ),
         (vec!["natural-exp:k=1"], "the last 10546 steps change next to nothing"),
         (vec!["linear:over=5"], "the rate is 0 from step 1760 (epoch 5) on: the last 8800 steps change nothing"),
-        (vec!["step:drop-every=1"], "step: the base rate of 0.1 is never applied: the rate begins at 0.05"),
+        (
+            vec!["step:drop-every=1", "--epochs", "10"],
+            "step: the base rate of 0.1 is never applied: the rate begins at 0.05",
+        ),
         (vec!["halve:when=epoch>=0,epoch>=9"], "halve: the base rate of 0.1 is never applied"),
         (vec!["wsd:warmup=60%,decay=60%,warmup-from=0.1"], "6336 and 6336 of 10560 steps: the decay is cut to 4224"),
         (
@@ -100,6 +103,24 @@ fn what_looks_wrong_is_said_on_stderr() {
             "sinks below end-lr, 0.01, to ",
         ),
         (vec!["piecewise:milestones=10,50"], "milestones after the end at step 10560: 1 of 2"),
+        (
+            vec!["exponential:decay-rate=0.5,decay-steps=1", "--epochs", "1", "--steps-per-epoch", "40"],
+            "at step 20 (epoch 0): the last 20 steps change next to nothing",
+        ),
+        (vec!["exponential:decay-rate=0.4,decay-steps=1ep"], "below a millionth of its highest, 0.1, at step "),
+        (vec!["linear:over=50%", "--epochs", "1"], "the rate is 0 from step 176 (epoch 0) on"),
+        (vec!["triangular:step-size=90ep"], "the peak of 0.3 is never reached; the highest rate is 0.1667"),
+        (vec!["exp-range:max-lr=1,gamma=0.9"], "the peak of 1 is never reached"),
+        (vec!["cosine:warmup=30,warmup-from=0.1"], "cosine never begins: its warm-up ends at step 10560, with the run"),
+        (vec!["cosine:end-lr=0.2"], "cosine: end-lr, 0.2, is above lr, 0.1: the rate rises where it should decay"),
+        (vec!["linear:end-lr=2x"], "linear: end-lr, 0.2, is above lr, 0.1"),
+        (vec!["polynomial:end-lr=0.2"], "polynomial: end-lr, 0.2, is above lr, 0.1"),
+        (vec!["cosine-restarts:end-lr=0.2"], "cosine-restarts: end-lr, 0.2, is above lr, 0.1"),
+        (vec!["wsd:end-lr=0.2"], "wsd: end-lr, 0.2, is above lr, 0.1"),
+        (vec!["piecewise:factor=2"], "piecewise: the rate rises from 0.1 to 0.4 where it should decay"),
+        (vec!["triangular:max-lr=0.05"], "triangular: the rate begins at 0.1, above max-lr, 0.05"),
+        (vec!["one-cycle:div-factor=0.5"], "one-cycle: the rate begins at 0.2, above max-lr, 0.1"),
+        (vec!["halve:min-lr=0.1"], "halve: the rate cannot drop: min-lr=0.1 is not below lr, 0.1"),
     ];
     for (arguments, warning) in cases {
         let (_, stderr) = show(&[&["--schedule"], &arguments[..], &["--format", "table"]].concat());
@@ -109,9 +130,75 @@ fn what_looks_wrong_is_said_on_stderr() {
 
 #[test]
 fn a_value_that_comes_to_the_default_is_not_without_effect() {
-    for spec in ["triangular:step-size=20%", "one-cycle:max-lr=0.1", "wsd:warmup=0.5ep,warmup-from=0.5"] {
+    for spec in [
+        "triangular:step-size=20%",
+        "one-cycle:max-lr=0.1",
+        "wsd:warmup=0.5ep,warmup-from=0.5",
+        "constant:lr=0.1",
+        "exp-range:max-lr=0.3",
+        "piecewise:milestones=4.5,7.5",
+    ] {
         assert_eq!(show(&[spec, "--epochs", "10", "--format", "table"]).1, "", "{spec}");
     }
+    let short = ["--epochs", "2", "--steps-per-epoch", "4", "--format", "table"];
+    for spec in ["piecewise:milestones=50%,80%", "exp-range:max-lr=0.3"] {
+        assert_eq!(show(&[&[spec], &short[..]].concat()).1, "", "{spec}");
+    }
+}
+
+#[test]
+fn a_peak_or_a_floor_that_falls_between_two_steps_is_not_missed() {
+    for arguments in [
+        &["exp-range:max-lr=0.06,step-size=20%", "--lr", "0.01"][..],
+        &["one-cycle:max-lr=0.1,pct-start=0"],
+        &["one-cycle:max-lr=0.1,pct-start=0", "--epochs", "2", "--steps-per-epoch", "4"],
+        &["cosine-restarts:period=1", "--epochs", "2", "--steps-per-epoch", "4"],
+        &["cosine-restarts:period=1,end-lr=0.01", "--epochs", "5", "--steps-per-epoch", "3"],
+        // A ramp that leads to the schedule behind it is a warm-up.
+        &["linear:lr=0.01,end-lr=0.1,for=2ep;cosine"],
+    ] {
+        assert_eq!(show(&[arguments, &["--format", "table"]].concat()).1, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_drop_by_metrics_that_cannot_come_is_warned_of() {
+    let said = |spec: &str, semantics: &str| {
+        let (_, said) = show(&[spec, "--semantics", semantics, "--format", "table"]);
+        said.lines().filter_map(|line| line.strip_prefix("warning: ")).collect::<Vec<_>>().join("\n")
+    };
+    let cannot = "plateau: the rate cannot drop: min-lr=";
+    let fraction = "val_accuracy is a fraction from 0 to 1";
+    for (spec, expected) in [
+        ("plateau:min-lr=0.1", format!("{cannot}0.1 is not below lr, 0.1")),
+        ("plateau:min-lr=5x", format!("{cannot}0.5 is not below lr, 0.1")),
+        ("plateau:min-lr=0.01", String::new()),
+        (
+            "plateau:monitor=val_accuracy,threshold=1,threshold-mode=abs",
+            format!("plateau: no epoch can improve by threshold=1: {fraction}"),
+        ),
+        (
+            "halve:when=val_accuracy>=80",
+            format!("halve: when=val_accuracy>=80 never comes true: {fraction} (80 % is 0.8)"),
+        ),
+        ("halve:when=val_accuracy>1", format!("halve: when=val_accuracy>1 never comes true: {fraction}")),
+        ("halve:when=val_accuracy<=-1", format!("halve: when=val_accuracy<=-1 never comes true: {fraction}")),
+        (
+            "halve:when=accuracy<50",
+            "halve: when=accuracy<50 comes true in the first epoch: accuracy is a fraction from 0 to 1 (50 % is 0.5)"
+                .to_string(),
+        ),
+        ("halve:when=val_accuracy>=0.8,val_loss<=2", String::new()),
+        ("halve:when=val_loss<=1,min-lr=0.2", "halve: the rate cannot drop: min-lr=0.2 is not below lr, 0.1".into()),
+        ("halve:when=val_loss<=1,factor=1", "halve: the rate cannot drop: factor is 1".into()),
+    ] {
+        assert_eq!(said(spec, "native"), expected, "{spec}");
+    }
+    assert_eq!(
+        said("plateau:min-lr=0.5", "optax"),
+        "plateau: min-lr=0.5 is above lr, 0.1: the first drop raises the rate"
+    );
+    assert_eq!(said("plateau:min-lr=0.5", "keras"), format!("{cannot}0.5 is not below lr, 0.1"));
 }
 
 #[test]
@@ -132,15 +219,16 @@ fn an_epoch_has_as_many_steps_as_it_has_in_training_on_cifar10_as_it_comes() {
 }
 
 #[test]
-fn nothing_is_said_of_any_schedule_as_it_comes_but_that_wsd_begins_at_0() {
+fn nothing_is_said_of_any_schedule_as_it_comes() {
     for entry in lrsched::schedule::table() {
         let (_, stderr) = show(&["--schedule", entry.name, "--format", "table"]);
         match entry.name {
-            "wsd" => assert!(stderr.contains("the rate is 0 at step 0") && stderr.lines().count() == 1, "{stderr}"),
             "plateau" => assert!(stderr.starts_with("note: "), "{stderr}"),
             name => assert_eq!(stderr, "", "{name}"),
         }
     }
+    // A warm-up that was asked for is another matter.
+    assert!(show(&["wsd:warmup=5%,decay=10%", "--format", "table"]).1.contains("the rate is 0 at step 0"));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn values(subset: &Subset, normalisation: &Normalisation) -> (Vec<f32>, Vec<u8>)
     (batch.images.clone(), batch.labels.clone())
 }
 
-/// The figure in the docs of the dataset: `cargo test --release --test data_synthetic linear -- --nocapture` prints it.
+/// The figure in the docs of the dataset: `cargo test --release --test engine linear -- --nocapture` prints it.
 #[test]
 fn a_linear_classifier_learns_something_and_stays_under_60_percent() {
     let split = dataset().split(DatasetKind::Synthetic.default_validation(), None).unwrap();

@@ -40,6 +40,48 @@ fn a_warm_up_of_0_does_for_every_entrant() {
 }
 
 #[test]
+fn no_default_entrant_is_warned_of() {
+    for (epochs, steps_per_epoch) in [(1, 40), (2, 4), (5, 40), (10, 352), (30, 352), (200, 352)] {
+        for entrant in entrants() {
+            let optimizer = &entrant.optimizer;
+            let lr = optimizer.learning_rate().unwrap_or_else(|| optimizer.default_learning_rate(Semantics::Native));
+            let warnings = schedule::warnings(&entrant.schedule, &Setting::new(lr, epochs, steps_per_epoch)).unwrap();
+            // That a plateau cannot drop within an epoch or two is true.
+            let short = entrant.schedule.name() == "plateau" && epochs < 3;
+            assert!(short || warnings.is_empty(), "{entrant}, {epochs} x {steps_per_epoch}: {warnings:?}");
+        }
+    }
+}
+
+#[test]
+fn the_base_rate_goes_unused_where_a_schedule_has_rates_of_its_own() {
+    let uses = |spec: &str| schedule::uses_base_rate(&spec.parse().unwrap());
+    for entry in schedule::table().iter().filter(|entry| entry.name != "expr") {
+        assert!(uses(entry.name), "{}", entry.name);
+    }
+    for spec in [
+        "one-cycle:max-lr=2x",
+        "one-cycle:max-lr=0.1,warmup=2",
+        "piecewise:values=1x/0.5/0.1",
+        "expr:lr*(1-t/T)",
+        "constant:lr=2x",
+        "one-cycle:max-lr=0.1,for=50;constant",
+        "triangular:max-lr=0.1",
+    ] {
+        assert!(uses(spec), "{spec}");
+    }
+    for spec in [
+        "one-cycle:max-lr=0.1",
+        "piecewise:values=1/0.5/0.1",
+        "expr:0.1*(1-t/T)",
+        "constant:lr=0.1",
+        "constant:lr=0.1,for=2;cosine:lr=0.2",
+    ] {
+        assert!(!uses(spec), "{spec}");
+    }
+}
+
+#[test]
 fn no_entrant_is_named_twice() {
     let mut names: Vec<String> = entrants().iter().map(ToString::to_string).collect();
     let all = names.len();

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [(&str, u8); 19] = [
+const ROOMS: [(&str, u8); 21] = [
     ("disk", 0),
     ("memory", 0),
     ("number", 0),
     ("random", 0),
     ("schedule", 0),
+    ("shell", 0),
     ("spec", 0),
     ("stats", 0),
+    ("threads", 0),
     ("usage", 0),
     ("data", 1),
     ("model", 1),

@@ -58,8 +58,8 @@ fn a_spec_in_a_config_file_is_a_string() {
     let spec = spec("adam:beta1=0.8");
     assert_eq!(serde_json::to_string(&spec).unwrap(), "\"adam:beta1=0.8\"");
     assert_eq!(serde_json::from_str::<OptimizerSpec>("\"adam:beta1=0.8\"").unwrap(), spec);
-    let error = serde_json::from_str::<OptimizerSpec>("\"adan\"").unwrap_err().to_string();
-    assert!(error.starts_with("unknown optimizer `adan`; did you mean `adam`?"), "{error}");
+    let error = serde_json::from_str::<OptimizerSpec>("\"adma\"").unwrap_err().to_string();
+    assert!(error.starts_with("unknown optimizer `adma`; did you mean `adam`?"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use crate::resume_common::{
-    Left, SMALL, checkpoint, json, program, resume, run, state, stderr, succeed, text, train, wait_for_lines,
+    Left, SMALL, checkpoint, json, program, resume, run, state, stderr, succeed, text, train, wait_for, wait_for_lines,
 };
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -167,6 +167,13 @@ fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     found
 }
 
+/// `row` with another value in one cell.
+fn cell(row: &str, column: usize, value: &str) -> String {
+    let mut cells: Vec<&str> = row.split(',').collect();
+    cells[column] = value;
+    cells.join(",")
+}
+
 #[test]
 fn rows_that_were_removed_changed_or_damaged_are_noticed_by_resume_which_names_them_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -175,7 +182,7 @@ fn rows_that_were_removed_changed_or_damaged_are_noticed_by_resume_which_names_t
     assert_eq!(state(&path, "last")["position"]["step"], 12);
     // Line 0 is the header: row 1 is step 0, or epoch 0.
     type Edit = fn(&mut Vec<String>);
-    let cases: [(&str, Edit, &str); 13] = [
+    let cases: [(&str, Edit, &str); 23] = [
         ("steps.csv", |rows| drop(rows.remove(2)), "row 2: `step` is 2, expected 1"),
         ("steps.csv", |rows| rows.swap(5, 6), "row 5: `step` is 5, expected 4"),
         ("steps.csv", |rows| rows.insert(5, rows[4].clone()), "row 5: `step` is 3, expected 4"),
@@ -189,6 +196,18 @@ fn rows_that_were_removed_changed_or_damaged_are_noticed_by_resume_which_names_t
         ("metrics.csv", |rows| rows[2] = rows[2].replace(",8,", ",9,"), "row 2: `step` is 9, expected 8"),
         ("metrics.csv", |rows| rows[3] = rows[3].replacen("2,0.0003,", "2,0.0003,9", 1), "row 3: is not the row"),
         ("events.jsonl", |rows| rows[0] = "{\"time\": 1".to_string(), "line 1 is not an event"),
+        // Numbers that no run writes, in any row.
+        ("metrics.csv", |rows| rows[1] = cell(&rows[1], 9, "NaN"), "row 1: `seconds` is NaN, expected a number"),
+        ("metrics.csv", |rows| rows[1] = cell(&rows[1], 9, "-3"), "row 1: `seconds` is -3, expected a number of at"),
+        ("metrics.csv", |rows| rows[2] = cell(&rows[2], 8, "inf"), "row 2: `images_per_second` is inf"),
+        ("metrics.csv", |rows| rows[2] = cell(&rows[2], 3, "7"), "row 2: `accuracy` is 7, expected 0 to 1"),
+        ("steps.csv", |rows| rows[5] = cell(&rows[5], 4, "-4"), "row 5: `loss` is -4, expected a number of at least 0"),
+        // Numbers that a run may write, but did not: in the last row each cell is known, in the others their digest.
+        ("metrics.csv", |rows| rows[3] = cell(&rows[3], 5, "0.5"), "row 3: is not the row of its epoch"),
+        ("metrics.csv", |rows| rows[3] = cell(&rows[3], 9, "0.5"), "row 3: is not the row of its epoch"),
+        ("metrics.csv", |rows| rows[1] = cell(&rows[1], 1, "5"), "metrics.csv: rows were changed"),
+        ("metrics.csv", |rows| rows[2] = cell(&rows[2], 9, "0.5"), "metrics.csv: rows were changed"),
+        ("steps.csv", |rows| rows[5] = cell(&rows[5], 2, "5"), "steps.csv: rows were changed"),
     ];
     for (file, edit, expected) in cases {
         let good = text(&path.join(file));
@@ -249,6 +268,21 @@ fn a_comparison_takes_over_no_run_whose_rows_were_removed_and_a_report_says_whic
         }
         fs::write(run_path.join(file), good).unwrap();
     }
+    for (file, line, column, value, expected) in [
+        ("metrics.csv", 1, 1, "NaN", "row 1: `learning_rate` is NaN, expected a number"),
+        ("steps.csv", 3, 4, "NaN", "row 3: `loss` is NaN, expected a number"),
+        ("metrics.csv", 1, 5, "0.5", "rows were changed"),
+        ("steps.csv", 3, 4, "0.5", "rows were changed"),
+    ] {
+        let good = text(&run_path.join(file));
+        let mut lines: Vec<String> = good.lines().map(String::from).collect();
+        lines[line] = cell(&lines[line], column, value);
+        fs::write(run_path.join(file), lines.join("\n") + "\n").unwrap();
+        let said = one_line(&run(compare("sgd/cosine")), 1);
+        assert!(said.contains(file) && said.contains(expected), "{expected}: {said}");
+        fs::write(run_path.join(file), good).unwrap();
+    }
+    succeed(compare("sgd/cosine"));
     let table = folder.path().join("cmp/comparison.csv");
     let row = text(&table).lines().nth(1).unwrap().to_string();
     let mut twice = fs::File::options().append(true).open(&table).unwrap();
@@ -307,6 +341,10 @@ fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_a
             _ => assert!(!at("out").exists(), "{name}"),
         }
         if at("elsewhere").exists() {
+            let info = json(&at("elsewhere/run.json"));
+            let message = info["message"].as_str().unwrap_or_default();
+            assert!(info["status"] == "failed" && message.contains("was moved to "), "{name}: {info}");
+            assert!(!at("elsewhere/.lrsched-lock").exists(), "{name}");
             // Where it is now it goes on, until a test aid kills it.
             let mut again = resume(folder.path(), "elsewhere", &[]);
             again.env("LRSCHED_STOP_AT", "mid-row:2");
@@ -328,12 +366,25 @@ fn a_comparison_and_a_range_test_that_are_moved_stop_and_make_no_folder_anew() {
     for (command, sign) in [(comparison, "out/comparison.csv"), (test, "out/range.csv")] {
         let mut child = program(folder.path()).args(command).args(SMALL).args(["--out", "out"]).spawn().unwrap();
         wait_for_lines(&at(sign), 1, &mut child);
+        if sign == "out/comparison.csv" {
+            wait_for(&at("out/runs"), &mut child);
+        }
         std::thread::sleep(std::time::Duration::from_millis(300));
         fs::rename(at("out"), at("elsewhere")).unwrap();
         let output = child.wait_with_output().unwrap();
         let said = one_line(&output, 1);
         assert!(said.starts_with("error: stopped: out") && said.contains("was moved to "), "{said}");
         assert!(!at("out").exists());
+        let info = match sign {
+            "out/range.csv" => json(&at("elsewhere/find.json")),
+            _ => {
+                let run = fs::read_dir(at("elsewhere/runs")).unwrap().next().unwrap().unwrap().path();
+                assert!(!run.join(".lrsched-lock").exists());
+                json(&run.join("run.json"))
+            }
+        };
+        assert_eq!(info["status"], "failed", "{sign}");
+        assert!(!at("elsewhere/.lrsched-lock").exists(), "{sign}");
         fs::remove_dir_all(at("elsewhere")).unwrap();
     }
 }
@@ -358,7 +409,9 @@ fn nothing_is_written_through_a_symbolic_link_in_a_run() {
         assert!(said.contains(&format!("run/{name}")) && said.contains("symbolic link"), "{said}");
         assert!(fs::read(folder.path().join("target")).unwrap() == target, "{name}");
         fs::remove_file(path.join(name)).unwrap();
-        good.map(|good| fs::write(path.join(name), good).unwrap());
+        if let Some(good) = good {
+            fs::write(path.join(name), good).unwrap();
+        }
     }
     assert_eq!(text(&folder.path().join("thesis")), "mine");
     succeed(resume(folder.path(), "run", &["--epochs", "2"]));
@@ -418,6 +471,79 @@ fn a_checkpoint_of_another_run_is_not_taken_up_and_the_one_before_takes_its_plac
     let path = folder.path().join("images");
     edit_state(&path, "last", |state| drop(state.as_object_mut().unwrap().remove("dataset")));
     succeed(resume(folder.path(), "images", &["--epochs", "5"]));
+}
+
+#[test]
+fn a_checkpoint_of_a_copy_that_was_changed_by_hand_in_another_way_is_told_from_the_runs_own() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "a", &["--epochs", "2", "--lr", "0.02", "--schedule", "constant"]));
+    let copy = |from: &str, to: &str| {
+        assert!(Command::new("cp").args(["-a", from, to]).current_dir(&folder).status().unwrap().success());
+    };
+    copy("a", "b");
+    succeed(resume(folder.path(), "b", &["--lr", "0.03", "--epochs", "4"]));
+    succeed(resume(folder.path(), "a", &["--lr", "0.001", "--epochs", "4"]));
+    fs::remove_dir_all(folder.path().join("a/checkpoints/last")).unwrap();
+    copy("b/checkpoints/last", "a/checkpoints/");
+    let mut eval = program(folder.path());
+    eval.args(["eval", "a", "--checkpoint", "last"]);
+    let said = one_line(&run(eval), 1);
+    assert!(said.contains("is a checkpoint of another run: its lr was changed to 0.03"), "{said}");
+    let said = stderr(&succeed(resume(folder.path(), "a", &["--epochs", "5"])));
+    assert!(said.contains("another run") && said.contains("resuming from checkpoints/last-before"), "{said}");
+}
+
+#[test]
+fn a_file_beside_a_checkpoint_stays_there_however_often_the_checkpoint_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "run", &["--epochs", "2", "--lr", "0.02"]));
+    let path = folder.path().join("run");
+    let names = ["last", "last-before", "best"];
+    let check = |after: &str| {
+        for name in names {
+            assert_eq!(text(&checkpoint(&path, name).join("notes.txt")), name, "after {after}");
+        }
+        for name in [".new", ".old"] {
+            assert!(!checkpoint(&path, name).exists(), "{name} after {after}");
+        }
+    };
+    for name in names {
+        fs::write(checkpoint(&path, name).join("notes.txt"), name).unwrap();
+    }
+    // The best epoch is a new one each time, sooner or later.
+    succeed(resume(folder.path(), "run", &["--epochs", "6", "--stretch"]));
+    check("resume");
+    succeed(train(folder.path(), "run", &["--epochs", "3", "--lr", "0.02", "--force"]));
+    check("--force");
+    // What is left of a checkpoint is none.
+    for name in names {
+        for file in ["weights.safetensors", "optimizer.safetensors", "state.json"] {
+            fs::remove_file(checkpoint(&path, name).join(file)).unwrap();
+        }
+    }
+    let said = one_line(&run(resume(folder.path(), "run", &["--epochs", "9"])), 2);
+    assert!(said.contains("no intact checkpoint"), "{said}");
+    check("removal");
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_removed_after_the_end_is_a_warning_and_the_results_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    // No epoch is better than the first, so nothing is put under that name meanwhile.
+    succeed(train(folder.path(), "run", &["--epochs", "1", "--lr", "1e-9", "--schedule", "constant"]));
+    let path = folder.path().join("run");
+    // A folder where a file of ours should be.
+    let place = checkpoint(&path, ".old").join("state.json");
+    let mut command = program(folder.path());
+    command.args(["resume", "run", "--epochs", "100", "--keep", "none", "--progress", "plain"]);
+    let mut child = command.spawn().unwrap();
+    wait_for_lines(&path.join("metrics.csv"), 3, &mut child);
+    fs::create_dir_all(&place).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = stderr(&output);
+    assert!(output.status.success() && said.contains("warning: cannot remove"), "{said}");
+    let info = json(&path.join("run.json"));
+    assert!(info["status"] == "finished" && info["results"]["test_accuracy"].is_number(), "{info}");
 }
 
 /// Six files in CIFAR-10's layout, of stripes that tell the classes apart.
@@ -573,7 +699,7 @@ fn threads_that_the_system_refuses_are_one_line_and_a_failed_run() {
             continue;
         }
         let said = one_line(&output, 1);
-        assert!(said.contains("thread") && !said.contains("broke down"), "{limit}: {said}");
+        assert!(said.contains("thread") && !said.contains("internal error"), "{limit}: {said}");
         assert!(!info.exists() || json(&info)["status"] == "failed", "{limit}: {said}");
         refused += 1;
     }
@@ -586,7 +712,7 @@ fn pipes_and_devices_in_place_of_files_are_refused_and_nothing_waits_for_them() 
     killed(folder.path(), "run");
     let program = env!("CARGO_BIN_EXE_lrsched");
     assert!(Command::new("mkfifo").arg("pipe").current_dir(&folder).status().unwrap().success());
-    let says = |line: &str, what: &str| {
+    let says = |line: &str, why: &str| {
         let line = format!("exec timeout 60 {line}");
         let output = Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
         let said = stderr(&output);
@@ -594,10 +720,11 @@ fn pipes_and_devices_in_place_of_files_are_refused_and_nothing_waits_for_them() 
         let expected = if line.contains(" report ") { [0, 0] } else { [1, 2] };
         let code = output.status.code();
         assert!(code.is_some_and(|code| expected.contains(&code)), "{line}: {code:?} {said}");
-        assert!(said.contains(&format!("it is a {what}, not a regular file")), "{line}: {said}");
+        assert!(said.contains(why), "{line}: {said}");
         said
     };
-    for (file, what) in [("pipe", "named pipe"), ("/dev/zero", "device")] {
+    for (file, what) in [("pipe", "a named pipe"), ("/dev/zero", "a device")] {
+        let what = &format!("it is {what}, not a regular file");
         let said = says(&format!("'{program}' train --print-config --config {file}"), what);
         assert!(said.contains(&format!("cannot read the config {file}")) && said.lines().count() == 1, "{said}");
         says(&format!("'{program}' eval {file} --dataset synthetic"), what);
@@ -616,10 +743,222 @@ fn pipes_and_devices_in_place_of_files_are_refused_and_nothing_waits_for_them() 
             if place.starts_with("checkpoints") {
                 // The one before takes its place.
                 let said = stderr(&succeed(resume(folder.path(), "copy", &[])));
-                assert!(said.contains(&format!("it is a {what}, not a regular file")), "{said}");
+                assert!(said.contains(what.as_str()), "{said}");
             } else {
-                says(&format!("'{program}' resume copy"), what);
+                // Rows are not even read through a link.
+                says(&format!("'{program}' resume copy"), "it is a symbolic link");
             }
         }
     }
+}
+
+fn link(target: &str, path: &Path) {
+    std::os::unix::fs::symlink(target, path).unwrap();
+}
+
+/// `lrsched compare` of these entrants into `out`, one epoch each.
+fn compare_into(folder: &Path, out: &str, entrants: &[&str], flags: &[&str]) -> Command {
+    let mut command = program(folder);
+    command.arg("compare").args(SMALL).args(["--out", out, "--epochs", "1", "--lr", "0.01", "--entrants"]);
+    command.args(entrants).args(flags);
+    command
+}
+
+#[test]
+fn no_command_writes_to_or_removes_from_a_folder_that_is_a_symbolic_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let refused = |command: Command, name: &str| {
+        let said = one_line(&run(command), 1);
+        assert!(said.contains(&format!("{name}: it is a symbolic link")), "{name}: {said}");
+    };
+    // The checkpoints of one run, or one of them, lead to those of another.
+    let flags = ["--epochs", "1", "--lr", "0.01"];
+    for out in ["other", "run"] {
+        succeed(train(folder.path(), out, &flags));
+    }
+    let other = files(&at("other"));
+    for (name, target) in
+        [("checkpoints", "../other/checkpoints"), ("checkpoints/last", "../../other/checkpoints/last")]
+    {
+        let place = at("run").join(name);
+        fs::rename(&place, at("aside")).unwrap();
+        link(target, &place);
+        let rows = text(&at("run/metrics.csv"));
+        refused(train(folder.path(), "run", &[&flags[..], &["--force"]].concat()), &format!("run/{name}"));
+        refused(resume(folder.path(), "run", &["--epochs", "2"]), &format!("run/{name}"));
+        assert!(files(&at("other")) == other && text(&at("run/metrics.csv")) == rows, "{name}");
+        fs::remove_file(&place).unwrap();
+        fs::rename(at("aside"), &place).unwrap();
+    }
+    // The runs of one comparison, or one of them, lead to those of another; or the checkpoints of its run to those of a run elsewhere.
+    succeed(compare_into(folder.path(), "cmp-other", &["constant"], &[]));
+    succeed(compare_into(folder.path(), "cmp", &["constant"], &[]));
+    let kept = files(&at("cmp-other"));
+    let name = fs::read_dir(at("cmp/runs")).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    for (place, target) in [
+        ("cmp/runs".to_string(), "../cmp-other/runs".to_string()),
+        (format!("cmp/runs/{name}"), format!("../../cmp-other/runs/{name}")),
+        (format!("cmp/runs/{name}/checkpoints"), "../../../other/checkpoints".to_string()),
+    ] {
+        fs::rename(at(&place), at("aside")).unwrap();
+        link(&target, &at(&place));
+        let before = files(&at("cmp"));
+        refused(compare_into(folder.path(), "cmp", &["constant"], &["--force"]), &place);
+        if !place.ends_with("checkpoints") {
+            refused(compare_into(folder.path(), "cmp", &["constant"], &[]), &place);
+        }
+        assert!(files(&at("cmp-other")) == kept && files(&at("other")) == other, "{place}");
+        assert!(files(&at("cmp")) == before, "{place}");
+        fs::remove_file(at(&place)).unwrap();
+        fs::rename(at("aside"), at(&place)).unwrap();
+    }
+    // One seed of a range test leads to that of another.
+    let find = |out: &str, flags: &[&str]| {
+        let mut command = program(folder.path());
+        command.arg("find").args(SMALL).args(["--seeds", "2", "--steps", "4", "--out", out]).args(flags);
+        command
+    };
+    // So short a test suggests no rate, which has an exit code of its own.
+    let done = |command: Command| assert!(matches!(run(command).status.code(), Some(0 | 4)));
+    done(find("find-other", &[]));
+    done(find("find", &[]));
+    let kept = files(&at("find-other"));
+    fs::remove_dir_all(at("find/seed-1")).unwrap();
+    link("../find-other/seed-1", &at("find/seed-1"));
+    refused(find("find", &["--force"]), "find/seed-1");
+    assert!(files(&at("find-other")) == kept);
+    // A link that the new test does not need is left alone.
+    let mut one = program(folder.path());
+    one.arg("find").args(SMALL).args(["--steps", "4", "--out", "find", "--force"]);
+    done(one);
+    assert!(at("find/seed-1").is_symlink() && files(&at("find-other")) == kept);
+}
+
+#[test]
+fn a_folder_or_record_within_a_run_or_comparison_that_is_moved_stops_it_and_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (command, sign, moved) in [
+        ("train", "out/checkpoints/last/state.json", "out/checkpoints"),
+        ("train", "out/checkpoints/last/state.json", "out/run.json"),
+        ("compare", "out/comparison.csv", "out/runs"),
+    ] {
+        let mut started = program(folder.path());
+        // A run.json is missed when the run comes to its end.
+        let epochs = if moved.ends_with("run.json") { "40" } else { "300" };
+        started.arg(command).args(SMALL).args(["--epochs", epochs, "--lr", "0.01", "--out", "out"]);
+        if command == "compare" {
+            started.args(["--entrants", "constant", "linear"]);
+        }
+        let mut child = started.spawn().unwrap();
+        crate::resume_common::wait_for(&at(sign), &mut child);
+        if command == "compare" {
+            crate::resume_common::wait_for(&at("out/runs"), &mut child);
+        }
+        fs::rename(at(moved), at("elsewhere")).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{moved}: {said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with(&format!("error: stopped: {moved} was moved")), "{moved}: {said}");
+        assert!(!at(moved).exists(), "{moved} was made anew");
+        if moved == "out/checkpoints" {
+            assert_eq!(json(&at("out/run.json"))["status"], "failed");
+            fs::rename(at("elsewhere"), at(moved)).unwrap();
+            let mut again = resume(folder.path(), "out", &[]);
+            again.env("LRSCHED_STOP_AT", "mid-row:2");
+            assert_eq!(run(again).status.code(), None, "it goes on once they are back");
+        } else if at("elsewhere").is_dir() {
+            fs::remove_dir_all(at("elsewhere")).unwrap();
+        }
+        fs::remove_dir_all(at("out")).unwrap();
+        let _ = fs::remove_file(at("elsewhere"));
+    }
+}
+
+#[test]
+fn a_find_json_that_is_too_large_to_be_one_is_not_read_into_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    let sparse = fs::File::create(folder.path().join("out/find.json")).unwrap();
+    if sparse.set_len(3 << 30).is_err() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_lrsched");
+    let line = format!("ulimit -v 1500000; exec '{program}' train {} --out out --threads 2", SMALL.join(" "));
+    let output = Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+    let said = one_line(&output, 2);
+    assert!(said.contains("--out out is not empty and holds no run") && said.contains("find.json"), "{said}");
+}
+
+#[test]
+fn a_run_of_a_comparison_whose_files_are_damaged_is_not_started_again_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let compare = || compare_into(folder.path(), "cmp", &["constant", "linear"], &["--epochs", "3", "--log-steps"]);
+    let mut killed = compare();
+    killed.env("LRSCHED_STOP_AT", "mid-checkpoint:3");
+    assert_eq!(run(killed).status.code(), None);
+    let path = fs::read_dir(at("cmp/runs")).unwrap().next().unwrap().unwrap().path();
+    let name = format!("cmp/runs/{}", path.file_name().unwrap().to_str().unwrap());
+    let remedy = format!("or remove {name} to train it again");
+    // A row that the checkpoint does not go with, and then no checkpoint that is whole.
+    let good = text(&path.join("steps.csv"));
+    fs::write(path.join("steps.csv"), good.lines().take(3).collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    let before = files(&path);
+    let output = run(compare());
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("steps.csv has 2 whole rows") && said.contains(&remedy), "{said}");
+    assert!(!said.contains("--force") && files(&path) == before, "{said}");
+    let status =
+        |row: usize| text(&at("cmp/comparison.csv")).lines().nth(row).unwrap().rsplit(',').next().map(String::from);
+    assert_eq!((status(1).as_deref(), status(2).as_deref()), (Some("failed"), Some("finished")));
+    fs::write(path.join("steps.csv"), good).unwrap();
+    for name in ["last", "last-before", "best"] {
+        fs::write(checkpoint(&path, name).join("state.json"), "{}").unwrap();
+    }
+    let before = files(&path);
+    let said = stderr(&run(compare()));
+    assert!(said.contains("no checkpoint is intact") && said.contains(&remedy), "{said}");
+    assert!(!said.contains("--force") && files(&path) == before, "{said}");
+    fs::remove_dir_all(&path).unwrap();
+    succeed(compare());
+    assert_eq!(status(1).as_deref(), Some("finished"));
+}
+
+#[test]
+fn a_comparison_whose_table_was_lost_or_damaged_is_rebuilt_from_its_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    succeed(compare_into(folder.path(), "cmp", &["constant", "linear"], &[]));
+    let whole = text(&at("cmp/comparison.csv"));
+    let sorted = |text: &str| {
+        let mut rows: Vec<String> = text.lines().map(String::from).collect();
+        rows.sort();
+        rows
+    };
+    // All runs named again, and some: the others keep their rows.
+    for (number, entrants) in [(1, &["constant", "linear"][..]), (2, &["linear"])] {
+        for damage in ["removed", "emptied", "cut"] {
+            match damage {
+                "removed" => fs::remove_file(at("cmp/comparison.csv")).unwrap(),
+                "emptied" => fs::write(at("cmp/comparison.csv"), "").unwrap(),
+                _ => fs::write(at("cmp/comparison.csv"), &whole[..whole.len() - 30]).unwrap(),
+            }
+            let said = stderr(&succeed(compare_into(folder.path(), "cmp", entrants, &[])));
+            assert!(said.contains("rebuilt from the runs in cmp/runs"), "{damage}: {said}");
+            assert_eq!(sorted(&text(&at("cmp/comparison.csv"))), sorted(&whole), "{damage}, {number}");
+        }
+        assert_eq!(text(&at("cmp").join(format!("comparison.csv.damaged-{}", 2 * number))), whole[..whole.len() - 30]);
+    }
+    fs::remove_file(at("cmp/comparison.csv")).unwrap();
+    succeed(compare_into(folder.path(), "cmp", &["cosine"], &["--force"]));
+    assert_eq!(fs::read_dir(at("cmp/runs")).unwrap().count(), 1);
+    // Runs of train make no comparison, wherever they lie.
+    succeed(train(folder.path(), "project/runs/mine", &["--epochs", "1", "--lr", "0.01"]));
+    fs::write(at("project/notes.txt"), "mine").unwrap();
+    let said = one_line(&run(compare_into(folder.path(), "project", &["cosine"], &["--force"])), 2);
+    assert!(said.contains("holds no comparison"), "{said}");
 }

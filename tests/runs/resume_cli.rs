@@ -115,6 +115,31 @@ fn epochs_at_rate_0_behind_a_schedule_that_is_held_are_warned_of() {
 }
 
 #[test]
+fn a_rate_next_to_nothing_that_is_held_behind_its_schedule_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let warnings = |out: &str, begun: &[&str], flags: &[&str]| {
+        succeed(train(folder.path(), out, &[begun, &["--epochs", "2"]].concat()));
+        let said = stderr(&succeed(resume(folder.path(), out, &[&["--epochs", "4"], flags].concat())));
+        said.lines().filter_map(|line| line.strip_prefix("warning: ")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        warnings("one-cycle", &["--schedule", "one-cycle", "--lr", "0.02"], &["--hold"]),
+        "the rate is held at 8e-8 from step 8 (epoch 2) on, less than a thousandth of its highest, 0.01944: the last 8 steps change next to nothing"
+    );
+    let exponential = ["--schedule", "exponential:decay-rate=1e-4,decay-steps=100%", "--lr", "0.02"];
+    assert_eq!(
+        warnings("exponential", &exponential, &["--hold"]),
+        "the rate is held at 2e-6 from step 8 (epoch 2) on, less than a thousandth of its highest, 0.02: the last 8 steps change next to nothing"
+    );
+    let usual = ["--schedule", "linear:end-lr=0.002", "--lr", "0.02"];
+    assert_eq!(warnings("linear", &usual, &["--hold"]), "");
+    assert_eq!(
+        warnings("unused", &["--lr", "0.02"], &["--schedule", "one-cycle:max-lr=0.01", "--lr", "0.03"]),
+        "lr 0.03 has no effect: one-cycle:max-lr=0.01 sets its own rates"
+    );
+}
+
+#[test]
 fn a_longer_run_asks_what_becomes_of_a_schedule_that_knows_its_length() {
     let folder = tempfile::tempdir().unwrap();
     succeed(train(folder.path(), "run", &["--schedule", "linear", "--lr", "0.04", "--epochs", "2", "--log-steps"]));
@@ -149,6 +174,22 @@ fn what_is_said_of_a_schedule_in_a_run_made_longer_or_shorter_is_what_becomes_of
         let line = format!("changed from step 8 (epoch 2) on: epochs: 4 -> {said}\n");
         assert!(stderr(&output).contains(&line), "{schedule} {flags:?}: {}", stderr(&output));
     }
+}
+
+#[test]
+fn keep_none_on_resume_leaves_no_weights_of_an_earlier_end() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(train(folder.path(), "run", &["--epochs", "1", "--lr", "0.02", "--schedule", "constant"]));
+    let path = folder.path().join("run");
+    assert!(path.join("weights.safetensors").exists());
+    succeed(resume(folder.path(), "run", &["--epochs", "2", "--keep", "none"]));
+    assert!(!path.join("weights.safetensors").exists() && !path.join("checkpoints").exists());
+    let info = json(&path.join("run.json"));
+    assert!(info["weights"].is_null() && info["keep"] == "none", "{info}");
+    let mut eval = program(folder.path());
+    eval.args(["eval", "run"]);
+    let output = run(eval);
+    assert!(!output.status.success() && stderr(&output).contains("trained with --keep none"), "{}", stderr(&output));
 }
 
 #[test]

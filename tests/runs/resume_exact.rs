@@ -161,9 +161,10 @@ fn a_run_that_dies_within_every_epoch_keeps_its_interval_of_checkpoints_and_come
     let folder = tempfile::tempdir().unwrap();
     let flags = flags("--lr 0.02 --checkpoint-every 1st");
     let whole = reference(folder.path(), &flags);
-    // Two rows are written, the third is not: without checkpoints within the epoch of 4 steps it would never end.
+    // Three rows are written, the fourth is not: without checkpoints within the epoch of 4 steps it would never end. With them the one
+    // before the last is on the disk by then, since each waits for the one before.
     let killed = |mut command: std::process::Command| {
-        command.env("LRSCHED_STOP_AT", "mid-row:3");
+        command.env("LRSCHED_STOP_AT", "mid-row:4");
         run(command).status.code().is_none()
     };
     assert!(killed(train(folder.path(), "run", &flags)));

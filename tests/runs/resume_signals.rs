@@ -177,9 +177,14 @@ fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
     };
     let mut child = compare().arg("--force").spawn().unwrap();
     let runs = folder.path().join("cmp/runs");
-    let first = runs.join("sgd_halve_when=val_loss__2.2_lr=0.01_seed=0");
     wait_for(&runs, &mut child);
-    let first = std::fs::read_dir(&runs).unwrap().next().map_or(first, |entry| entry.unwrap().path());
+    let begun = || std::fs::read_dir(&runs).unwrap().next().map(|entry| entry.unwrap().path());
+    let first = loop {
+        match begun() {
+            Some(first) => break first,
+            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
     wait_for_lines(&first.join("metrics.csv"), 2, &mut child);
     signal(&child, "INT");
     let (status, said) = ended(child);

@@ -4,7 +4,8 @@
 //! ([`images_per_group`]) and added up in the order of the groups.
 
 use super::buffer::Buffer;
-use anyhow::{Result, anyhow};
+use crate::threads::refused;
+use anyhow::Result;
 use rayon::prelude::*;
 use std::sync::Mutex;
 
@@ -37,7 +38,7 @@ impl Threads {
             .num_threads(threads)
             .thread_name(|index| format!("engine-{index}"))
             .build()
-            .map_err(|error| anyhow!("cannot start the engine's threads (a limit such as `ulimit -u`?): {error}"))?;
+            .map_err(|error| refused("the engine's threads", error))?;
         Ok(Self { pool, scratch: (0..threads).map(|_| Mutex::default()).collect() })
     }
 

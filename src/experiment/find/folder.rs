@@ -2,21 +2,17 @@
 
 use super::{Ended, FindConfig, RangeTest};
 use crate::data::Dataset;
-use crate::memory::in_case_of_refusal;
-use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, is_table_of, replace_own};
+use crate::disk::{Watch, make_own_folder, own_folder};
+use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, is_table_of, write_status};
 use crate::stats::suggest::{Combined, headline, show};
 use crate::train::{Control, Existing, Lock, claim};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// What this program writes into the folder of a range test, and so may remove from it; find.json, by which the folder is known, is replaced.
 pub const FILES: [&str; 3] = ["range.png", "range.svg", "range.csv"];
-
-/// How often a test looks whether its files are still where they were.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// find.json: everything needed to do it again, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -106,6 +102,9 @@ impl FindDirectory {
         dataset: &Dataset,
         threads: usize,
     ) -> Result<Self> {
+        if config.seeds > 1 {
+            (0..config.seeds).try_for_each(|index| own_folder(&path.join(seed_folder(config.run.seed + index))))?;
+        }
         let lock = claim(path, existing, Holds::RangeTest, &FILES)?;
         remove_seeds(path)?;
         let info = FindInfo {
@@ -140,16 +139,18 @@ impl FindDirectory {
         control: &Control,
         see: &mut dyn FnMut(&RangeRow) -> Result<()>,
     ) -> Result<Vec<RangeRow>> {
-        let file = if self.several { format!("seed-{seed}/range.csv") } else { "range.csv".to_string() };
+        let file = if self.several { format!("{}/range.csv", seed_folder(seed)) } else { "range.csv".to_string() };
         self.info.kernels = Some(test.kernels().to_string());
         self.write()?;
+        if self.several {
+            make_own_folder(&self.path.join(seed_folder(seed)))?;
+        }
         let mut writer = RowWriter::create(&self.path.join(&file))?;
         let mut rows = Vec::new();
-        let mut looked = Instant::now();
+        let mut watch = Watch::start();
         let ended = test.run(control, &mut |row| {
             writer.write(row)?;
-            if looked.elapsed() >= LOOK {
-                looked = Instant::now();
+            if watch.is_due() {
                 self.lock.folder().check()?;
                 writer.check_in_place()?;
             }
@@ -167,7 +168,11 @@ impl FindDirectory {
     pub fn close(&mut self, status: Status, message: Option<String>) -> Result<()> {
         (self.info.status, self.info.message) = (status, message);
         self.info.finished = Some(record::now());
-        self.write()
+        // A folder that was moved holds a test that failed, wherever it is now.
+        match self.lock.folder().place().filter(|place| status == Status::Failed && place.join("find.json").exists()) {
+            Some(place) => self.write_to(&place),
+            None => self.write(),
+        }
     }
 
     /// # Errors
@@ -178,18 +183,21 @@ impl FindDirectory {
 
     fn write(&self) -> Result<()> {
         self.check_in_place()?;
-        let path = self.path.join("find.json");
-        let text = |info: &FindInfo| Ok::<_, anyhow::Error>(serde_json::to_string_pretty(info)? + "\n");
-        replace_own(&path, text(&self.info)?.as_bytes())?;
-        // As for run.json: what would be there should memory run out.
-        let failed = || {
-            let message = Some("out of memory: the system refused more".to_string());
-            text(&FindInfo { status: Status::Failed, message, ..self.info.clone() })
-        };
-        let prepared = (self.info.status == Status::Running).then(failed).transpose()?;
-        in_case_of_refusal(&path, prepared.map(String::into_bytes));
-        Ok(())
+        self.write_to(&self.path)
     }
+
+    fn write_to(&self, folder: &Path) -> Result<()> {
+        write_status(&folder.join("find.json"), &self.info, self.info.status, |message| FindInfo {
+            status: Status::Failed,
+            message: Some(message),
+            ..self.info.clone()
+        })
+    }
+}
+
+/// Where the table of one of several seeds lies.
+fn seed_folder(seed: u64) -> String {
+    format!("seed-{seed}")
 }
 
 /// Removes the tables of an earlier test of several seeds, and nothing else that may lie there.
@@ -197,7 +205,9 @@ fn remove_seeds(folder: &Path) -> Result<()> {
     let entries = folder.read_dir().with_context(|| format!("cannot read the folder {}", folder.display()))?;
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("seed-")) {
         let table = entry.path().join("range.csv");
-        if is_table_of::<RangeRow>(&table) {
+        // What a link leads to was not made here.
+        let is_own = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_own && is_table_of::<RangeRow>(&table) {
             std::fs::remove_file(&table).with_context(|| format!("cannot replace {}", table.display()))?;
             // Only where nothing else is in it.
             let _ = std::fs::remove_dir(entry.path());

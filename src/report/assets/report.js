@@ -98,43 +98,76 @@
     // Places of a line; null is a gap.
     const places = (s, v) => s.y.map((value, k) => { const at = [v.x.place(xs(s)[k]), v.y.place(value)]; return Number.isFinite(at[0] + at[1]) ? at : null; });
 
-    // Whether a line passes within a pixel of a place; its places go from left to right.
-    const passes = (line, [px, py]) => {
-      let a = 0, b = line.length;
-      while (a < b) { const m = (a + b) >> 1; let k = m; while (k < b && !line[k]) k++; if (k < b && line[k][0] < px - 0.6) a = k + 1; else b = m; }
-      for (let k = Math.max(a, 1); k < line.length; k++) {
-        const p = line[k - 1], q = line[k];
-        if (!p || !q) continue;
-        if (p[0] > px + 0.6) return false;
-        const height = (x) => p[1] + Math.min(1, Math.max(0, (x - p[0]) / (q[0] - p[0]))) * (q[1] - p[1]);
-        const [up, down] = q[0] > p[0] ? [height(px - 0.6), height(px + 0.6)] : [p[1], q[1]];
-        if (q[0] >= px - 0.6 && Math.min(up, down) - 1 <= py && py <= Math.max(up, down) + 1) return true;
-      }
-      return false;
+    // Whether a piece of a line passes within a pixel of a place; a piece goes from left to right.
+    const passes = ({ a, b }, [px, py]) => {
+      if (a[0] > px + 0.6 || b[0] < px - 0.6) return false;
+      const height = (x) => a[1] + Math.min(1, Math.max(0, (x - a[0]) / (b[0] - a[0]))) * (b[1] - a[1]);
+      const [up, down] = b[0] > a[0] ? [height(px - 0.6), height(px + 0.6)] : [a[1], b[1]];
+      return Math.min(up, down) - 1 <= py && py <= Math.max(up, down) + 1;
     };
 
-    // Where lines lie on each other, each shows in its turn, so that none hides another.
-    const TURN = 12;
-    const turns = (context, own, lines) => {
-      const draws = (p, q) => {
-        const middle = [(p[0] + q[0]) / 2, (p[1] + q[1]) / 2];
-        const along = lines.filter((line, i) => i === own || [p, middle, q].every((at) => passes(line, at)));
-        return Math.floor(middle[0] / TURN) % along.length === along.indexOf(lines[own]);
-      };
-      context.beginPath();
-      let pen = false;
-      lines[own].forEach((q, k) => {
-        const p = k ? lines[own][k - 1] : null;
-        if (!q) { pen = false; return; }
-        if (!p) { pen = false; if (!lines[own][k + 1]) { context.moveTo(...q); context.arc(...q, 1.2, 0, 7); } return; }
-        let from = p;
-        for (let t = Math.floor(p[0] / TURN) + 1; ; t++) {
-          const end = t * TURN < q[0] ? [t * TURN, p[1] + ((t * TURN - p[0]) / (q[0] - p[0])) * (q[1] - p[1])] : q;
-          if (draws(from, end)) { if (!pen) context.moveTo(...from); context.lineTo(...end); pen = true; } else pen = false;
-          from = end;
-          if (end === q) break;
-        }
+    // Where lines lie on each other, each shows in its turn, so that none hides another: the same as in the pictures (take_turns).
+    // Gives the pieces of each line, and whether each is drawn.
+    const TURN = 11;
+    const turns = (lines, left) => {
+      const columns = new Map();
+      const pieces = lines.map((line, own) => {
+        const list = [];
+        const add = (a, b) => {
+          const piece = { a, b, drawn: true }, turn = Math.floor(((a[0] + b[0]) / 2 - left) / TURN);
+          if (!columns.has(turn)) columns.set(turn, new Map());
+          const column = columns.get(turn);
+          if (!column.has(own)) column.set(own, []);
+          column.get(own).push(piece);
+          list.push(piece);
+        };
+        line.forEach((q, k) => {
+          const p = k ? line[k - 1] : null;
+          if (!q) return;
+          if (!p) { if (!line[k + 1]) list.push({ a: q, b: q, drawn: true, alone: true }); return; }
+          let from = p;
+          for (let t = Math.floor((p[0] - left) / TURN) + 1; ; t++) {
+            const x = left + t * TURN;
+            const end = x < q[0] ? [x, p[1] + ((x - p[0]) / (q[0] - p[0])) * (q[1] - p[1])] : q;
+            add(from, end);
+            from = end;
+            if (end === q) break;
+          }
+        });
+        return list;
       });
+      const liesOn = ({ a, b }, line) => [a, [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], b].every((at) => line.some((piece) => passes(piece, at)));
+      for (const [turn, column] of columns) {
+        const list = [...column.values()], cluster = list.map((_, i) => i);
+        const extents = list.map((line) => range(line.flatMap(({ a, b }) => [a[1], b[1]]), false));
+        const touch = (i, j) => extents[i][0] <= extents[j][1] + 1 && extents[j][0] <= extents[i][1] + 1 &&
+          (list[i].some((piece) => liesOn(piece, list[j])) || list[j].some((piece) => liesOn(piece, list[i])));
+        for (let i = 0; i < list.length; i++) for (let j = i + 1; j < list.length; j++) {
+          const [one, other] = [cluster[i], cluster[j]];
+          if (one !== other && touch(i, j)) cluster.forEach((of, k) => { if (of === other) cluster[k] = one; });
+        }
+        list.forEach((_, of) => {
+          const own = list.filter((_, i) => cluster[i] === of), first = own.length && turn % own.length;
+          const above = [];
+          for (const line of [...own.slice(first), ...own.slice(0, first)]) {
+            // Hidden by what is drawn, not by what would be: three lines need not all lie on each other.
+            for (const piece of line) piece.drawn = !above.some((other) => liesOn(piece, other));
+            above.push(line.filter((piece) => piece.drawn));
+          }
+        });
+      }
+      return pieces;
+    };
+
+    const stroke = (context, pieces) => {
+      context.beginPath();
+      let pen = null;
+      for (const { a, b, drawn, alone } of pieces) {
+        if (!drawn) continue;
+        if (pen !== a) context.moveTo(...a);
+        if (alone) context.arc(...a, 1.2, 0, 7); else context.lineTo(...b);
+        pen = b;
+      }
       context.stroke();
     };
 
@@ -238,12 +271,12 @@
         band(context, s, v, bands.length > 6 ? 0.07 : 0.16);
       }
       context.lineJoin = "round";
-      const lines = spec.shared ? v.list.map((s) => places(s, v)) : [];
+      const pieces = spec.shared && v.list.length > 1 ? turns(v.list.map((s) => places(s, v)), v.left) : null;
       for (const s of [...v.list].reverse()) {
         context.strokeStyle = colour(s.i);
         context.lineWidth = s.i < 0 ? 0.8 : v.list.length > 40 ? 1 : 1.7;
         context.setLineDash(dash(s.i));
-        if (lines.length > 1) turns(context, v.list.indexOf(s), lines); else path(context, s, v);
+        if (pieces) stroke(context, pieces[v.list.indexOf(s)]); else path(context, s, v);
       }
       marks(context, v, soft);
       context.restore();

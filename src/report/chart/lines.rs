@@ -4,6 +4,7 @@ use super::Series;
 use super::axis::Axis;
 use super::layout::{DASHES, Drawn, Look, disc};
 use super::scene::{Point, Rect, Shape, WHITE, clip_polygon, clip_segment};
+use std::collections::BTreeMap;
 
 /// From values to places in one frame.
 pub struct Transform {
@@ -50,29 +51,71 @@ impl Path {
     fn ascends(&self) -> bool {
         self.0.iter().flatten().zip(self.0.iter().flatten().skip(1)).all(|(a, b)| a.0 <= b.0)
     }
-
-    /// Whether it passes within a pixel of a place.
-    fn passes(&self, at: Point) -> bool {
-        const NEAR: f64 = 0.6;
-        self.0.iter().any(|run| {
-            let first = run.partition_point(|point| point.0 < at.0 - NEAR).saturating_sub(1);
-            let segments = run[first..].windows(2).take_while(|pair| pair[0].0 <= at.0 + NEAR);
-            segments.into_iter().any(|pair| {
-                let (a, b) = (pair[0], pair[1]);
-                let height = |x: f64| {
-                    let share = if b.0 > a.0 { ((x - a.0) / (b.0 - a.0)).clamp(0.0, 1.0) } else { 0.0 };
-                    a.1 + share * (b.1 - a.1)
-                };
-                // A vertical piece has all heights from one end to the other.
-                let (p, q) = if b.0 > a.0 { (height(at.0 - NEAR), height(at.0 + NEAR)) } else { (a.1, b.1) };
-                b.0 >= at.0 - NEAR && p.min(q) - 1.0 <= at.1 && at.1 <= p.max(q) + 1.0
-            })
-        })
-    }
 }
 
-/// How far one of several lines that lie on each other is seen before it is the turn of the next.
+/// How far one of several lines that lie on each other is seen before it is the turn of the next; report.js has the same.
 const TURN: f64 = 11.0;
+
+/// A part of a segment, within one turn.
+type Piece = (Point, Point);
+
+/// Whether a piece passes within a pixel of a place.
+fn passes((a, b): Piece, at: Point) -> bool {
+    const NEAR: f64 = 0.6;
+    if a.0 > at.0 + NEAR || b.0 < at.0 - NEAR {
+        return false;
+    }
+    let height = |x: f64| a.1 + ((x - a.0) / (b.0 - a.0)).clamp(0.0, 1.0) * (b.1 - a.1);
+    // A vertical piece has all heights from one end to the other.
+    let (p, q) = if b.0 > a.0 { (height(at.0 - NEAR), height(at.0 + NEAR)) } else { (a.1, b.1) };
+    p.min(q) - 1.0 <= at.1 && at.1 <= p.max(q) + 1.0
+}
+
+/// Whether a piece lies on a line of these pieces: with its ends and its middle.
+fn lies_on((a, b): Piece, line: &[Piece]) -> bool {
+    let middle = (f64::midpoint(a.0, b.0), f64::midpoint(a.1, b.1));
+    [a, middle, b].into_iter().all(|at| line.iter().any(|&piece| passes(piece, at)))
+}
+
+/// Which pieces of the lines that pass through turn `turn` are drawn there.
+///
+/// Lines that lie on each other take turns at being the first; one that lies on another that is drawn is not. To lie on each other is not transitive
+/// (of three lines the outer ones may be too far apart), so what counts is which line is drawn, not whose turn it would be.
+fn drawn_in(turn: i64, lines: &[Vec<Piece>]) -> Vec<Vec<bool>> {
+    let extents: Vec<(f64, f64)> = lines
+        .iter()
+        .map(|line| {
+            let heights = line.iter().flat_map(|(a, b)| [a.1, b.1]);
+            heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)))
+        })
+        .collect();
+    let touch = |i: usize, j: usize| {
+        extents[i].0 <= extents[j].1 + 1.0
+            && extents[j].0 <= extents[i].1 + 1.0
+            && [(i, j), (j, i)].into_iter().any(|(i, j)| lines[i].iter().any(|&piece| lies_on(piece, &lines[j])))
+    };
+    let mut cluster: Vec<usize> = (0..lines.len()).collect();
+    for i in 0..lines.len() {
+        for j in i + 1..lines.len() {
+            let (one, other) = (cluster[i], cluster[j]);
+            if one != other && touch(i, j) {
+                cluster.iter_mut().filter(|of| **of == other).for_each(|of| *of = one);
+            }
+        }
+    }
+    let mut shown: Vec<Vec<bool>> = lines.iter().map(|line| vec![true; line.len()]).collect();
+    for of in 0..lines.len() {
+        let mut order: Vec<usize> = (0..lines.len()).filter(|&i| cluster[i] == of).collect();
+        let first = turn.rem_euclid(order.len().max(1) as i64) as usize;
+        order.rotate_left(first);
+        let mut above: Vec<Vec<Piece>> = Vec::new();
+        for i in order {
+            shown[i] = lines[i].iter().map(|&piece| !above.iter().any(|line| lies_on(piece, line))).collect();
+            above.push(lines[i].iter().zip(&shown[i]).filter_map(|(piece, shown)| shown.then_some(*piece)).collect());
+        }
+    }
+    shown
+}
 
 /// What is drawn of each of `paths`: all of it, but where several lie on each other each shows in its turn, so that none hides another.
 pub fn take_turns(paths: &[Path], frame: &Rect) -> Vec<Vec<Vec<Point>>> {
@@ -80,41 +123,46 @@ pub fn take_turns(paths: &[Path], frame: &Rect) -> Vec<Vec<Vec<Point>>> {
         return paths.iter().map(|path| path.0.clone()).collect();
     }
     let turn = |x: f64| ((x - frame.left) / TURN).floor();
-    paths
-        .iter()
-        .enumerate()
-        .map(|(own, path)| {
-            let shown = |a: Point, b: Point| {
-                let middle = (f64::midpoint(a.0, b.0), f64::midpoint(a.1, b.1));
-                let along: Vec<usize> = (0..paths.len())
-                    .filter(|&i| i == own || [a, middle, b].into_iter().all(|at| paths[i].passes(at)))
-                    .collect();
-                let rank = along.iter().position(|&i| i == own).unwrap_or(0);
-                turn(middle.0).rem_euclid(along.len() as f64) as usize == rank
-            };
-            path.0
-                .iter()
-                .flat_map(|run| {
-                    let [_, _, ..] = run[..] else { return vec![run.clone()] };
-                    let mut parts: Vec<Vec<Point>> = Vec::new();
-                    let mut joined = false;
-                    for pair in run.windows(2) {
-                        for (a, b) in at_turns(pair[0], pair[1], frame, turn) {
-                            if !shown(a, b) {
-                                joined = false;
-                            } else if joined && let Some(part) = parts.last_mut() {
-                                part.push(b);
-                            } else {
-                                parts.push(vec![a, b]);
-                                joined = true;
-                            }
-                        }
-                    }
-                    parts
-                })
-                .collect()
-        })
-        .collect()
+    let pieces_of = |run: &Vec<Point>| -> Vec<Piece> {
+        run.windows(2).flat_map(|pair| at_turns(pair[0], pair[1], frame, turn)).collect()
+    };
+    let turn_of = |(a, b): Piece| turn(f64::midpoint(a.0, b.0)) as i64;
+    let pieces: Vec<Vec<Vec<Piece>>> = paths.iter().map(|path| path.0.iter().map(pieces_of).collect()).collect();
+    let mut turns: BTreeMap<i64, BTreeMap<usize, Vec<Piece>>> = BTreeMap::new();
+    for (own, runs) in pieces.iter().enumerate() {
+        for &piece in runs.iter().flatten() {
+            turns.entry(turn_of(piece)).or_default().entry(own).or_default().push(piece);
+        }
+    }
+    // Of each path, whether its pieces are drawn, in their order: a path goes from turn to turn.
+    let mut shown: Vec<Vec<bool>> = vec![Vec::new(); paths.len()];
+    for (turn, lines) in turns {
+        let (owners, lines): (Vec<usize>, Vec<Vec<Piece>>) = lines.into_iter().unzip();
+        for (own, drawn) in owners.into_iter().zip(drawn_in(turn, &lines)) {
+            shown[own].extend(drawn);
+        }
+    }
+    let parts_of = |((path, runs), shown): ((&Path, Vec<Vec<Piece>>), Vec<bool>)| {
+        let mut shown = shown.into_iter();
+        let mut parts: Vec<Vec<Point>> = Vec::new();
+        for (run, pieces) in path.0.iter().zip(runs) {
+            if pieces.is_empty() {
+                parts.push(run.clone());
+            }
+            let mut joined = false;
+            for (a, b) in pieces {
+                let drawn = shown.next().unwrap_or(true);
+                match parts.last_mut() {
+                    Some(part) if drawn && joined => part.push(b),
+                    _ if drawn => parts.push(vec![a, b]),
+                    _ => {}
+                }
+                joined = drawn;
+            }
+        }
+        parts
+    };
+    paths.iter().zip(pieces).zip(shown).map(parts_of).collect()
 }
 
 /// A segment in pieces that end where the turns do; what is outside the frame stays whole.
@@ -236,4 +284,53 @@ fn thin_out(points: Vec<Point>) -> Vec<Point> {
         }
     }
     points.into_iter().zip(keep).filter_map(|(point, kept)| kept.then_some(point)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_turns_as_long_as_the_pictures() {
+        assert!(include_str!("../assets/report.js").contains(&format!("const TURN = {TURN};")));
+    }
+
+    /// At each pixel, how far each path is from the nearest line that is drawn.
+    fn farthest_from_ink(paths: &[Path], frame: &Rect) -> f64 {
+        let height = |run: &[Point], x: f64| {
+            let pair = run.windows(2).find(|pair| pair[0].0 <= x && x <= pair[1].0)?;
+            Some(pair[0].1 + (x - pair[0].0) / (pair[1].0 - pair[0].0) * (pair[1].1 - pair[0].1))
+        };
+        let drawn: Vec<Vec<Point>> = take_turns(paths, frame).into_iter().flatten().collect();
+        let mut farthest = 0.0_f64;
+        for x in (0..frame.width() as u32).map(|x| f64::from(x) + 0.5) {
+            let ink: Vec<f64> = drawn.iter().filter_map(|run| height(run, x)).collect();
+            for own in paths.iter().filter_map(|path| height(&path.0[0], x)) {
+                farthest = farthest.max(ink.iter().map(|y| (y - own).abs()).fold(f64::INFINITY, f64::min));
+            }
+        }
+        farthest
+    }
+
+    #[test]
+    fn where_a_line_is_hidden_one_that_lies_on_it_is_drawn() {
+        let frame = Rect { left: 0.0, top: 0.0, right: 400.0, bottom: 300.0 };
+        // The outer two are farther apart than the middle one is from either.
+        let level = |y: f64| Path(vec![vec![(0.0, y), (400.0, y)]]);
+        let chain = [level(100.0), level(100.8), level(101.6)];
+        assert!(farthest_from_ink(&chain, &frame) < 1.01, "{}", farthest_from_ink(&chain, &frame));
+        // Twenty curves in a bundle that opens, with points of their own.
+        let curve = |i: u32| {
+            let at = |k: u32| {
+                let x = f64::from(k) * 400.0 / f64::from(20 + i);
+                (x, 100.0 + 60.0 * (x / 150.0).cos() + f64::from(i) * x / 600.0)
+            };
+            Path(vec![(0..=20 + i).map(at).collect()])
+        };
+        let bundle: Vec<Path> = (0..20).map(curve).collect();
+        // A pixel up or down, on a slope of up to 0.4.
+        assert!(farthest_from_ink(&bundle, &frame) < 1.5, "{}", farthest_from_ink(&bundle, &frame));
+        let each = take_turns(&chain, &frame);
+        assert!(each.iter().all(|parts| !parts.is_empty()), "each shows somewhere");
+    }
 }

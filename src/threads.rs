@@ -1,0 +1,36 @@
+//! Threads, and what to say where the system starts no more of them.
+
+#![forbid(unsafe_code)]
+
+use anyhow::{Result, anyhow};
+use std::fmt::Display;
+use std::thread::{Builder, JoinHandle};
+
+/// Starts a thread of this name.
+///
+/// # Errors
+/// The system refuses.
+pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+    Builder::new().name(name.to_string()).spawn(work).map_err(|error| refused("a thread", error))
+}
+
+/// The error of a system that does not start `what`, with the usual causes.
+pub fn refused(what: &str, error: impl Display) -> anyhow::Error {
+    anyhow!(
+        "cannot start {what}: {error}; the memory or the number of processes may be limited (`ulimit -v`, `ulimit -u`)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_has_its_name_and_a_refusal_says_what_may_be_limited() {
+        let thread = spawn("saver", || std::thread::current().name().map(String::from)).unwrap();
+        assert_eq!(thread.join().unwrap().as_deref(), Some("saver"));
+        let refusal = refused("a thread", "Resource temporarily unavailable").to_string();
+        assert!(refusal.starts_with("cannot start a thread: Resource temporarily"), "{refusal}");
+        assert!(refusal.contains("memory") && refusal.contains("`ulimit -u`"), "{refusal}");
+    }
+}
