@@ -166,7 +166,7 @@ fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)
         }
     }
     bail!(
-        "CIFAR-10 could not be fetched ({}); go on later with the same command, hand over a copy with \
+        "CIFAR-10 could not be fetched ({}); rerun to resume the download, pass a copy with \
          `--mirror file:///path/to/cifar-10-binary.tar.gz`, or train without it: `--dataset synthetic`",
         reasons.join("; ")
     )

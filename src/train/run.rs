@@ -381,7 +381,7 @@ impl<'a> Run<'a> {
                     Wish::Scale(factor) => Adjustment::Scale(factor),
                     Wish::Rate(rate) => Adjustment::Rate(rate),
                 };
-                // Nobody's run ends because of a key: what cannot be stays as it was.
+                // Invalid key requests are ignored.
                 let _ = self.adjust(&adjustment);
             }
             self.tell(observer)?;
@@ -410,7 +410,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tells of the changes that nobody knows of yet, in a checkpoint first: one that is told of is never lost.
+    /// Checkpoints pending changes, then notifies observers: a change that was announced is never lost.
     fn tell(&mut self, observer: &mut dyn Observer) -> Result<()> {
         if self.told == self.position.changes.len() {
             return Ok(());
