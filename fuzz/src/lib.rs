@@ -7,6 +7,8 @@ pub mod data;
 #[path = "../../src/disk/mod.rs"]
 pub mod disk;
 pub mod engine;
+#[path = "../../src/memory.rs"]
+pub mod memory;
 #[path = "../../src/model/mod.rs"]
 pub mod model;
 #[path = "../../src/number.rs"]
@@ -21,10 +23,14 @@ pub mod record;
 pub mod report;
 #[path = "../../src/schedule/mod.rs"]
 pub mod schedule;
+#[path = "../../src/shell.rs"]
+pub mod shell;
 #[path = "../../src/spec.rs"]
 pub mod spec;
 #[path = "../../src/stats/mod.rs"]
 pub mod stats;
+#[path = "../../src/threads.rs"]
+pub mod threads;
 pub mod train;
 #[path = "../../src/usage/mod.rs"]
 pub mod usage;
