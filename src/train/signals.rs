@@ -14,8 +14,8 @@ use std::sync::{Arc, OnceLock};
 /// Listens from now on, for the life of the process.
 ///
 /// Ctrl+C, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU and SIGHUP ask `control` to stop; a SIGHUP that was ignored when the process started, as
-/// `nohup` has it, stays ignored. The second of any of them ends the process, with the exit code of its kind; what is being saved then is not there, and the
-/// checkpoint before it is whole. `speaker` is set once it is known how to speak.
+/// under `nohup`, stays ignored. A second signal, other than SIGXCPU, ends the process with the exit code of its kind: what is being saved
+/// then is lost, and the checkpoint before it is intact. `speaker` is set once it is known how to speak.
 ///
 /// # Errors
 /// The system refuses.
