@@ -4,7 +4,7 @@
 //!     cargo run --release --example find_validation -- results/find-validate/validation.csv
 
 use anyhow::{Context, Result};
-use lrsched::report::chart::{Figure, Mark, Panel, Scale, Series, Style};
+use lrsched::report::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use lrsched::stats::suggest::show;
 use std::path::Path;
 
@@ -48,7 +48,7 @@ fn main() -> Result<()> {
         );
         let points = runs.iter().map(|row| (row.2, row.3)).collect();
         panels.push(Panel {
-            x_scale: Scale::Log,
+            x_scale: AxisScale::Log,
             series: vec![Series { style: Style::Colour(0), ..Series::new("validation accuracy", points) }],
             marks: vec![Mark { at: suggested, label: format!("suggested {}", show(suggested)), series: String::new() }],
             // The same for all, with room for the label above the line.

@@ -4,7 +4,7 @@ use super::session::Session;
 use super::settings;
 use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation, Subset};
 use crate::engine;
-use crate::engine::cpu::{CpuEngine, Kind, OperationTime};
+use crate::engine::cpu::{CpuEngine, OperationKind, OperationTime};
 use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
 use crate::model::{Gradients, Model, ModelOptions, Parameters, initialise, whiten};
 use crate::number::counted;
@@ -124,12 +124,12 @@ fn shares(measured: &Measured, kind: EngineKind, times: &[OperationTime]) -> Str
     let share = |name: &str, time: Duration| format!("{name} {:.1} %", 100.0 * time.as_secs_f64() / total);
     let mut parts = Vec::new();
     if kind == EngineKind::Cpu {
-        let of = |kind: Kind| {
+        let of = |kind: OperationKind| {
             times.iter().filter(|time| time.kind == kind).map(|time| time.forward + time.backward).sum::<Duration>()
         };
-        parts.push(share("convolution", of(Kind::Convolution)));
-        parts.push(share("linear", of(Kind::Linear)));
-        parts.push(share("elementwise", of(Kind::Elementwise)));
+        parts.push(share("convolution", of(OperationKind::Convolution)));
+        parts.push(share("linear", of(OperationKind::Linear)));
+        parts.push(share("elementwise", of(OperationKind::Elementwise)));
         let inside: Duration = times.iter().map(|time| time.forward + time.backward).sum();
         parts.push(share("loss", measured.gradients.saturating_sub(inside)));
     } else {

@@ -1,7 +1,7 @@
 //! `lrsched data`: fetches CIFAR-10, describes a dataset, checks the files.
 
 use crate::data::cifar10::{self, grouped};
-use crate::data::fetch::{Archive, Progress, fetch};
+use crate::data::fetch::{Archive, DownloadProgress, fetch};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset};
 use crate::record::{check_outputs, replace_file};
 use crate::usage;
@@ -137,9 +137,9 @@ impl Reporter {
         }
     }
 
-    fn show(&mut self, progress: Progress) {
+    fn show(&mut self, progress: DownloadProgress) {
         match progress {
-            Progress::Downloading { url, done, total } => {
+            DownloadProgress::Downloading { url, done, total } => {
                 if let Some(failed) = self.failed.take() {
                     self.say(&failed);
                 }
@@ -151,11 +151,11 @@ impl Reporter {
                     self.say(&format!("{url}: {} of {} bytes", grouped(done), grouped(total)));
                 }
             }
-            Progress::Failed { url, reason } => {
+            DownloadProgress::Failed { url, reason } => {
                 self.failed = Some(format!("warning: {url}: {reason}; trying the next"))
             }
-            Progress::Verifying => self.say("checking the archive"),
-            Progress::Unpacking => self.say("unpacking"),
+            DownloadProgress::Verifying => self.say("checking the archive"),
+            DownloadProgress::Unpacking => self.say("unpacking"),
         }
     }
 }

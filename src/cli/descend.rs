@@ -3,7 +3,7 @@
 use super::given::{Given, Kind, Setting};
 use super::settings;
 use super::show::{MOST_STEPS, emit};
-use crate::experiment::descend::{COLUMNS, Function, Position, Walk, cells, write_csv};
+use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_csv};
 use crate::experiment::landscape;
 use crate::experiment::{Entrant, Overrides, enter};
 use crate::number::{exact, rate, significant};
@@ -216,11 +216,11 @@ fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {
 }
 
 /// Says on stderr what a picture may not show.
-fn advise(name: &str, walk: &Walk, positions: &[Position]) {
+fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
     for warning in walk.schedule_warnings().unwrap_or_default() {
         super::tell(&format!("warning: {name}: {warning}"));
     }
-    let above = |position: &Position| position.value - walk.function.minimum();
+    let above = |position: &Iterate| position.value - walk.function.minimum();
     let limit = 1e6 * (1.0 + above(&positions[0]));
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
         let lr = walk.learning_rate;
@@ -237,7 +237,7 @@ fn advise(name: &str, walk: &Walk, positions: &[Position]) {
 }
 
 /// At most 20 rows of each walk, evenly spread, the last one always.
-fn table(walks: &[(String, Vec<Position>)]) -> String {
+fn table(walks: &[(String, Vec<Iterate>)]) -> String {
     let mut text = String::new();
     for (name, positions) in walks {
         let stride = positions.len().div_ceil(20);

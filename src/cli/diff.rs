@@ -3,7 +3,7 @@
 use super::given::{Given, Kind, Setting, add_settings};
 use super::{settings, show};
 use crate::number::{counted, exact, rate};
-use crate::report::chart::{Figure, Panel, Scale, Series};
+use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::Stretches;
 use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
 use anyhow::Result;
@@ -163,7 +163,7 @@ fn csv(groups: &[Group], run: &schedule::Setting) -> String {
     text
 }
 
-fn figure(spec: &Spec, groups: &[Group], run: &schedule::Setting, scale: Scale) -> Figure {
+fn figure(spec: &Spec, groups: &[Group], run: &schedule::Setting, scale: AxisScale) -> Figure {
     let mut panel = Panel::new("", "epoch", "learning rate");
     for (at, group) in groups.iter().enumerate() {
         let points = Stretches::of(group.rates.iter().copied(), run.steps_per_epoch).points();

@@ -3,7 +3,7 @@
 use super::settings;
 use crate::data::DatasetKind;
 use crate::engine::{DeviceChoice, EngineKind};
-use crate::experiment::eval::{BATCH, Evaluation, Moment, Options, Part, Subject, evaluate};
+use crate::experiment::eval::{BATCH, Evaluation, Moment, Options, SplitName, Subject, evaluate};
 use crate::model::Model;
 use crate::record::{check_outputs, replace_file};
 use crate::usage;
@@ -33,8 +33,8 @@ struct Args {
     #[arg(long, value_name = "NAME")]
     checkpoint: Option<Moment>,
     /// test, validation or train: the run's own split
-    #[arg(long, value_name = "NAME", default_value_t = Part::Test)]
-    split: Part,
+    #[arg(long, value_name = "NAME", default_value_t = SplitName::Test)]
+    split: SplitName,
     /// Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]
     #[arg(long, value_name = "DIR", env = "LRSCHED_DATA", hide_env = true)]
     data_dir: Option<PathBuf>,

@@ -4,7 +4,7 @@ use super::given::{Given, Kind, Setting, add_families, add_settings};
 use super::settings;
 use crate::number::significant;
 use crate::record::{check_outputs, replace_file};
-use crate::report::chart::{Figure, Panel, Scale, Series};
+use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::{self, Stretches};
 use crate::schedule::{self, Rates, Schedule, Semantics, Spec, warnings};
 use crate::usage;
@@ -182,17 +182,17 @@ pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
 pub const MOST_STEPS: u64 = 10_000_000;
 
 /// `--y-scale`.
-pub fn y_scale(given: &Given) -> Result<Scale, Usage> {
+pub fn y_scale(given: &Given) -> Result<AxisScale, Usage> {
     match given.text("y-scale").unwrap_or("linear") {
-        "linear" => Ok(Scale::Linear),
-        "log" => Ok(Scale::Log),
+        "linear" => Ok(AxisScale::Linear),
+        "log" => Ok(AxisScale::Log),
         other => usage!("y-scale must be linear or log, got `{other}`{}", did_you_mean(other, ["linear", "log"])),
     }
 }
 
 /// Puts a panel of rates onto a log axis where one is asked for, and says what has no place on it.
-pub fn rescale(panel: &mut Panel, scale: Scale) {
-    if scale == Scale::Log && rates::to_log(panel) {
+pub fn rescale(panel: &mut Panel, scale: AxisScale) {
+    if scale == AxisScale::Log && rates::to_log(panel) {
         super::tell("note: rates of 0, and those far below the others, are drawn on the lower edge of the log axis");
     }
 }
@@ -287,7 +287,7 @@ fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> St
     rows.iter().map(line).collect()
 }
 
-fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>, scale: Scale) -> Figure {
+fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>, scale: AxisScale) -> Figure {
     let title = match curves {
         [one] => one.spec.to_string(),
         several => format!("{} schedules", several.len()),

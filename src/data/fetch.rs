@@ -53,7 +53,7 @@ impl Archive {
 
 /// What is being done, for a progress bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress<'a> {
+pub enum DownloadProgress<'a> {
     /// Of `total` bytes, `done` are here.
     Downloading {
         url: &'a str,
@@ -78,7 +78,7 @@ pub enum Progress<'a> {
 /// # Errors
 /// No URL gives an archive of the right length and digest; the archive is not what it should be; `folder` cannot be written to;
 /// another process is fetching into it.
-pub fn fetch(archive: &Archive, folder: &Path, report: &mut dyn FnMut(Progress)) -> Result<()> {
+pub fn fetch(archive: &Archive, folder: &Path, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
     let cannot_write = || format!("cannot write to {}", folder.display());
     let made = make_folders(folder).with_context(cannot_write)?;
     let part_path = folder.join(PART);
@@ -89,7 +89,12 @@ pub fn fetch(archive: &Archive, folder: &Path, report: &mut dyn FnMut(Progress))
     fetched
 }
 
-fn fetch_into(archive: &Archive, folder: &Path, part_path: &Path, report: &mut dyn FnMut(Progress)) -> Result<()> {
+fn fetch_into(
+    archive: &Archive,
+    folder: &Path,
+    part_path: &Path,
+    report: &mut dyn FnMut(DownloadProgress),
+) -> Result<()> {
     let cannot_write = || format!("cannot write {}", part_path.display());
     let mut part = open_part(part_path, folder)?;
     let downloaded = download(archive, &mut part, report);
@@ -98,7 +103,7 @@ fn fetch_into(archive: &Archive, folder: &Path, part_path: &Path, report: &mut d
         let _ = std::fs::remove_file(part_path);
     }
     downloaded?;
-    report(Progress::Unpacking);
+    report(DownloadProgress::Unpacking);
     unpack_into(&mut part, folder)?;
     std::fs::remove_file(part_path).with_context(cannot_write)
 }
@@ -151,7 +156,7 @@ fn remove_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Fills `part` from the first URL that gives the right archive.
-fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)) -> Result<()> {
+fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
     let mut reasons = Vec::new();
     for url in &archive.urls {
         match download_from(url, archive, part, report) {
@@ -160,7 +165,7 @@ fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)
                 // A library may repeat the URL in its own words.
                 let shown = without_password(url);
                 let reason = format!("{error:#}").replace(url.as_str(), &shown);
-                report(Progress::Failed { url: &shown, reason: &reason });
+                report(DownloadProgress::Failed { url: &shown, reason: &reason });
                 reasons.push(format!("{shown}: {reason}"));
             }
         }
@@ -174,14 +179,19 @@ fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)
 
 /// Goes on with `part`, again after each cut, and checks the digest of the whole. A wrong whole is thrown away, and, where it was begun by
 /// an earlier download, tried once more from the start.
-fn download_from(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)) -> Result<()> {
+fn download_from(
+    url: &str,
+    archive: &Archive,
+    part: &mut File,
+    report: &mut dyn FnMut(DownloadProgress),
+) -> Result<()> {
     for attempt in 1.. {
         let before = part.metadata()?.len();
         let result = go_on(url, archive, part, report);
         let after = part.metadata()?.len();
         match result {
             Ok(()) => {
-                report(Progress::Verifying);
+                report(DownloadProgress::Verifying);
                 match check_digest(archive, part) {
                     Ok(()) => return Ok(()),
                     Err(error) => {
@@ -200,7 +210,7 @@ fn download_from(url: &str, archive: &Archive, part: &mut File, report: &mut dyn
 }
 
 /// Appends to `part` what is missing of the archive, or starts over where the other side cannot go on in the middle.
-fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(Progress)) -> Result<()> {
+fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
     let mut here = part.metadata()?.len();
     if here > archive.bytes {
         part.set_len(0)?;
@@ -219,7 +229,7 @@ fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(P
     let mut done = from;
     let mut buffer = vec![0; 1 << 16];
     loop {
-        report(Progress::Downloading { url: &shown, done, total: archive.bytes });
+        report(DownloadProgress::Downloading { url: &shown, done, total: archive.bytes });
         let count = body.read(&mut buffer).map_err(|error| anyhow::anyhow!("broke off: {error}"))?;
         if count == 0 {
             break;

@@ -159,7 +159,7 @@ pub struct Walk {
 
 /// Where a walk stands before the update of a step, and what that update is made with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Position {
+pub struct Iterate {
     pub step: u64,
     /// `None` at the end of the walk, where no update follows.
     pub learning_rate: Option<f64>,
@@ -196,7 +196,7 @@ impl Walk {
     ///
     /// # Errors
     /// An optimizer or a schedule that cannot be as given, no steps, or epochs that do not fill them.
-    pub fn positions(&self) -> Result<Vec<Position>, Usage> {
+    pub fn positions(&self) -> Result<Vec<Iterate>, Usage> {
         let Walk { steps, steps_per_epoch, .. } = *self;
         if steps == 0 || steps_per_epoch == 0 || !steps.is_multiple_of(steps_per_epoch) {
             return usage!(
@@ -207,10 +207,10 @@ impl Walk {
         let mut optimizer = Optimizer::new(&self.optimizer, self.semantics)?;
         let own_momentum = self.optimizer.momentum(self.semantics);
         let mut at = self.start;
-        let mut positions: Vec<Position> = Vec::new();
+        let mut positions: Vec<Iterate> = Vec::new();
         for step in 0..steps {
             let rates = schedule.at(step);
-            positions.push(Position {
+            positions.push(Iterate {
                 step,
                 learning_rate: Some(rates.learning_rate),
                 momentum: own_momentum.map(|own| rates.momentum.unwrap_or(own)),
@@ -231,7 +231,7 @@ impl Walk {
             }
         }
         let value = self.function.value(at);
-        positions.push(Position { step: steps, learning_rate: None, momentum: None, at, value });
+        positions.push(Iterate { step: steps, learning_rate: None, momentum: None, at, value });
         Ok(positions)
     }
 }
@@ -251,7 +251,7 @@ pub const COLUMNS: [&str; 6] = ["step", "learning_rate", "momentum", "x", "y", "
 ///
 /// # Errors
 /// What `out` refuses.
-pub fn write_csv(walks: &[(String, Vec<Position>)], out: impl Write) -> Result<()> {
+pub fn write_csv(walks: &[(String, Vec<Iterate>)], out: impl Write) -> Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     let several = walks.len() > 1;
     writer.write_record(several.then_some("walk").into_iter().chain(COLUMNS))?;
@@ -266,9 +266,9 @@ pub fn write_csv(walks: &[(String, Vec<Position>)], out: impl Write) -> Result<(
 }
 
 /// One cell for each of [`COLUMNS`]; what there is none of is empty.
-pub fn cells(position: &Position, number: impl Fn(f64) -> String) -> [String; 6] {
+pub fn cells(position: &Iterate, number: impl Fn(f64) -> String) -> [String; 6] {
     let optional = |value: Option<f64>| value.map_or(String::new(), &number);
-    let Position { step, learning_rate, momentum, at: [x, y], value } = *position;
+    let Iterate { step, learning_rate, momentum, at: [x, y], value } = *position;
     [step.to_string(), optional(learning_rate), optional(momentum), number(x), number(y), number(value)]
 }
 

@@ -22,7 +22,7 @@ pub const BATCH: usize = 500;
 
 /// Which images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Part {
+pub enum SplitName {
     /// Those that the run was trained on, as they are: not augmented.
     Train,
     /// Those that were held out to choose by; the test images for a run that chose by these.
@@ -31,32 +31,32 @@ pub enum Part {
     Test,
 }
 
-impl Part {
-    const ALL: [Part; 3] = [Part::Test, Part::Validation, Part::Train];
+impl SplitName {
+    const ALL: [SplitName; 3] = [SplitName::Test, SplitName::Validation, SplitName::Train];
 
     pub const fn name(self) -> &'static str {
         match self {
-            Part::Train => "train",
-            Part::Validation => "validation",
-            Part::Test => "test",
+            SplitName::Train => "train",
+            SplitName::Validation => "validation",
+            SplitName::Test => "test",
         }
     }
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for SplitName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Part {
+impl FromStr for SplitName {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match Part::ALL.into_iter().find(|part| part.name() == text) {
+        match SplitName::ALL.into_iter().find(|part| part.name() == text) {
             Some(part) => Ok(part),
             None => {
-                let names = Part::ALL.map(Part::name);
+                let names = SplitName::ALL.map(SplitName::name);
                 usage!(
                     "unknown split `{text}`{}; splits: {}",
                     did_you_mean(text, names),
@@ -266,7 +266,7 @@ fn without_weights(folder: &Path, run: Option<&RunInfo>) -> anyhow::Error {
 /// How to evaluate. What is `None` is as the run had it, or the default where there is no run.json.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    pub part: Part,
+    pub part: SplitName,
     pub data_dir: Option<PathBuf>,
     pub dataset: Option<DatasetKind>,
     pub model: Option<Model>,
@@ -283,7 +283,7 @@ pub struct Evaluation {
     pub weights: PathBuf,
     pub model: Model,
     pub dataset: String,
-    pub part: Part,
+    pub part: SplitName,
     pub images: usize,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
@@ -316,9 +316,9 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let split = dataset.split(validation, subject.setting("train-limit")?)?;
     let normalisation = Normalisation::of(&split.train);
     let images: Subset = match options.part {
-        Part::Train => split.train,
-        Part::Validation => split.validation,
-        Part::Test => split.test,
+        SplitName::Train => split.train,
+        SplitName::Validation => split.validation,
+        SplitName::Test => split.test,
     };
 
     let architecture = model.architecture(&ModelOptions::default());
@@ -355,7 +355,7 @@ fn largest(logits: &[f32]) -> usize {
     (0..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }
 
-fn notes(subject: &Subject, dataset: &Dataset, validation: Validation, part: Part) -> Vec<String> {
+fn notes(subject: &Subject, dataset: &Dataset, validation: Validation, part: SplitName) -> Vec<String> {
     let mut notes: Vec<String> = subject.instead.iter().cloned().collect();
     match &subject.run {
         None => notes.push(format!(
@@ -372,7 +372,7 @@ fn notes(subject: &Subject, dataset: &Dataset, validation: Validation, part: Par
         )),
         Some(_) => {}
     }
-    if validation == Validation::Test && part == Part::Validation {
+    if validation == Validation::Test && part == SplitName::Validation {
         notes.push("the run chose by the test images: its validation split is the test split".to_string());
     }
     notes
@@ -390,9 +390,9 @@ mod tests {
 
     #[test]
     fn splits_read_back_and_a_mistyped_one_suggests_the_nearest() {
-        for part in Part::ALL {
+        for part in SplitName::ALL {
             assert_eq!(part.to_string().parse(), Ok(part));
         }
-        assert!("tset".parse::<Part>().unwrap_err().to_string().contains("did you mean `test`?"));
+        assert!("tset".parse::<SplitName>().unwrap_err().to_string().contains("did you mean `test`?"));
     }
 }

@@ -1,8 +1,8 @@
 //! The picture of walks: the paths on the contour lines of the function, and how the value and the rate went.
 
 use super::contour::Grid;
-use super::descend::{Function, Position};
-use crate::report::chart::{Figure, Panel, Scale, Series, Style};
+use super::descend::{Function, Iterate};
+use crate::report::chart::{AxisScale, Figure, Panel, Series, Style};
 use crate::report::rates::Stretches;
 
 /// How much of the picture lies below each contour line.
@@ -14,16 +14,16 @@ const WIDEST: f64 = 0.75;
 const LOST: f64 = 20.0;
 
 /// Three panels: the paths from ring to dot, the value above the minimum, and the rate, the last two by step.
-pub fn figure(function: Function, walks: &[(String, Vec<Position>)]) -> Figure {
+pub fn figure(function: Function, walks: &[(String, Vec<Iterate>)]) -> Figure {
     let mut path = Panel::new(format!("{function}: {}", function.formula()), "x", "y");
     let [x, y] = view(function, walks);
     (path.x_range, path.y_range) = (Some(x), Some(y));
     path.series.push(contours(function, x, y));
     let mut value = Panel::new("Value above the minimum", "step", "");
-    value.y_scale = Scale::Log;
+    value.y_scale = AxisScale::Log;
     let mut rate = Panel::new("Learning rate", "step", "");
     for (name, positions) in walks {
-        let step = |position: &Position| position.step as f64;
+        let step = |position: &Iterate| position.step as f64;
         // What comes after would stretch the scale of the values to many powers of ten.
         let seen: Vec<_> = positions.iter().take_while(|position| !lost(position.at, x, y)).collect();
         let points = seen.iter().map(|position| (position.at[0], position.at[1])).collect();
@@ -54,7 +54,7 @@ fn lost(at: [f64; 2], x: (f64, f64), y: (f64, f64)) -> bool {
 }
 
 /// The function's own view, widened to the paths as far as is sensible.
-fn view(function: Function, walks: &[(String, Vec<Position>)]) -> [(f64, f64); 2] {
+fn view(function: Function, walks: &[(String, Vec<Iterate>)]) -> [(f64, f64); 2] {
     let mut view = function.view();
     for (axis, (low, high)) in view.iter_mut().enumerate() {
         let reach = WIDEST * (*high - *low);

@@ -31,8 +31,8 @@ pub struct Panel {
     pub title: String,
     pub x_label: String,
     pub y_label: String,
-    pub x_scale: Scale,
-    pub y_scale: Scale,
+    pub x_scale: AxisScale,
+    pub y_scale: AxisScale,
     /// `None`: as wide as the values.
     pub x_range: Option<(f64, f64)>,
     /// `None`: as high as the values. What lies outside is cut off at the frame.
@@ -83,7 +83,7 @@ pub struct Mark {
 const MOST_LABELS: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scale {
+pub enum AxisScale {
     #[default]
     Linear,
     /// Base 10; values not above 0 have no place on it.

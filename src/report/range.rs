@@ -1,11 +1,11 @@
 //! Range tests: what they suggest, as a picture, as a table and for the page.
 
-use super::chart::{Figure, Mark, Panel, Scale, Series, Style};
+use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use super::escape::{escape, markdown as markdown_text};
 use super::html::{number_cell, numbers, table};
 use crate::record::RangeRow;
 use crate::stats::suggest::{
-    Combined, Method, Point, combine, explosion, headline, range, show, smoothed_accuracy, suggest,
+    Combined, Method, RangePoint, combine, explosion, headline, range, show, smoothed_accuracy, suggest,
 };
 use crate::stats::{median, quantile};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub struct RangeTests {
 impl RangeTests {
     /// What the methods say over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
-        let curves: Vec<Vec<Point>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
+        let curves: Vec<Vec<RangePoint>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
         let mut combined = combine(&curves.iter().map(|points| suggest(points)).collect::<Vec<_>>());
         // The loss of one seed may explode where another still learns.
         let first = curves.iter().filter_map(|points| explosion(points)).min_by(|a, b| a.rate.total_cmp(&b.rate));
@@ -42,7 +42,7 @@ impl RangeTests {
 
     /// The rate against the iteration, and loss and accuracy against the rate, with the suggestions marked.
     pub fn figure(&self, suggestions: &[Combined], title: &str) -> Figure {
-        let mut rate = Panel { y_scale: Scale::Log, ..Panel::new("Learning rate", "iteration", "learning rate") };
+        let mut rate = Panel { y_scale: AxisScale::Log, ..Panel::new("Learning rate", "iteration", "learning rate") };
         rate.series = self.lines("learning rate", |row| Some((row.iteration as f64, row.learning_rate)));
         let mut panels = vec![rate, self.loss_panel(suggestions)];
         panels.extend(self.accuracy_panel(suggestions));
@@ -56,7 +56,7 @@ impl RangeTests {
     }
 
     fn loss_panel(&self, suggestions: &[Combined]) -> Panel {
-        let mut panel = Panel { x_scale: Scale::Log, ..Panel::new("Training loss", "learning rate", "loss") };
+        let mut panel = Panel { x_scale: AxisScale::Log, ..Panel::new("Training loss", "learning rate", "loss") };
         // Of several tests the smoothed losses are enough.
         if let [(_, rows)] = self.tests.as_slice() {
             let points = rows.iter().map(|row| (row.learning_rate, row.loss)).collect();
@@ -80,7 +80,8 @@ impl RangeTests {
     }
 
     fn accuracy_panel(&self, suggestions: &[Combined]) -> Option<Panel> {
-        let mut panel = Panel { x_scale: Scale::Log, ..Panel::new("Validation accuracy", "learning rate", "accuracy") };
+        let mut panel =
+            Panel { x_scale: AxisScale::Log, ..Panel::new("Validation accuracy", "learning rate", "accuracy") };
         // The reasons speak of the median, so that is what is drawn; of a single test, the looks that it is made of lie behind it.
         let single = self.tests.len() == 1;
         for (test, rows) in &self.tests {
@@ -172,8 +173,8 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
 }
 
 /// What the methods look at.
-fn curve(rows: &[RangeRow]) -> Vec<Point> {
-    let point = |row: &RangeRow| Point {
+fn curve(rows: &[RangeRow]) -> Vec<RangePoint> {
+    let point = |row: &RangeRow| RangePoint {
         rate: row.learning_rate,
         loss: row.smoothed_loss,
         accuracy: row.val_accuracy.filter(|accuracy| accuracy.is_finite()),

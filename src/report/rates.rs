@@ -3,7 +3,7 @@
 //! A schedule is a pure function of the clock, so its rates need not have been logged. One that listens to metrics is told those of metrics.csv
 //! again. What a run of those files shows to be otherwise, because it was changed by hand, is drawn as its rows have it.
 
-use super::chart::{Panel, Scale};
+use super::chart::{AxisScale, Panel};
 use super::entrants::Entrant;
 use crate::record::{Change, ComparisonRow, EpochRow, StepRow};
 use crate::schedule::{EpochMetrics, Schedule, Setting};
@@ -216,7 +216,7 @@ fn log_axis(panel: &mut Panel, lowest: f64) -> bool {
     }
     let lowest = low.max(lowest);
     let (bottom, top) = if lowest < high { (lowest / 1.3, high * 1.3) } else { (high / 3.0, high * 3.0) };
-    panel.y_scale = Scale::Log;
+    panel.y_scale = AxisScale::Log;
     panel.y_range = Some((bottom, top));
     panel.y_edge = true;
     panel.series.iter().flat_map(|series| &series.points).any(|point| point.1 < bottom)
@@ -479,6 +479,6 @@ mod tests {
         to_log(&mut panel);
         assert!(panel.y_range.unwrap().0 < 1e-10, "{:?}", panel.y_range);
         let mut zero = Panel { series: vec![Series::new("zero", vec![(0.0, 0.0), (1.0, 0.0)])], ..Panel::default() };
-        assert!(!to_log(&mut zero) && zero.y_scale == Scale::Linear);
+        assert!(!to_log(&mut zero) && zero.y_scale == AxisScale::Linear);
     }
 }

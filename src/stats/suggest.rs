@@ -47,7 +47,7 @@ const RAGGED: f64 = 0.5;
 
 /// One iteration of a range test.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
+pub struct RangePoint {
     pub rate: f64,
     /// Smoothed.
     pub loss: f64,
@@ -104,9 +104,9 @@ pub struct Suggestion {
 }
 
 /// What all methods say about one test, in the order of [`Method::ALL`].
-pub fn suggest(points: &[Point]) -> Vec<Suggestion> {
+pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
     // A file may hold anything; a rate that is none would make others so.
-    let points: Vec<Point> = points.iter().copied().filter(|p| p.rate > 0.0 && p.rate.is_finite()).collect();
+    let points: Vec<RangePoint> = points.iter().copied().filter(|p| p.rate > 0.0 && p.rate.is_finite()).collect();
     let up = climb(&points);
     let (rates, losses) = trimmed(up);
     let usable = learned(&rates, &losses);
@@ -161,7 +161,7 @@ impl Explosion {
 ///
 /// The first loss that is not finite, is above twice the first ones (their median), or above four times the lowest so far. The loss is smoothed:
 /// by then that of the batch has exploded long since.
-pub fn explosion(points: &[Point]) -> Option<Explosion> {
+pub fn explosion(points: &[RangePoint]) -> Option<Explosion> {
     let up = climb(points);
     let first: Vec<f64> = up.iter().take(FEWEST.min(up.len() / 4).max(1)).map(|point| point.loss).collect();
     let first = median(&first).filter(|first| first.is_finite()).unwrap_or(f64::INFINITY);
@@ -176,20 +176,20 @@ pub fn explosion(points: &[Point]) -> Option<Explosion> {
 }
 
 /// The part in which the rate climbs: all of it, or the first half of a cycle.
-fn climb(points: &[Point]) -> &[Point] {
+fn climb(points: &[RangePoint]) -> &[RangePoint] {
     let end = points.windows(2).position(|pair| pair[1].rate <= pair[0].rate).map_or(points.len(), |top| top + 1);
     &points[..end]
 }
 
 /// Rates and losses without the first tenth, the last five, and what comes after a value that is no number.
-fn trimmed(points: &[Point]) -> (Vec<f64>, Vec<f64>) {
+fn trimmed(points: &[RangePoint]) -> (Vec<f64>, Vec<f64>) {
     let n = points.len();
     let kept = points.get(n / 10..n.saturating_sub(END)).unwrap_or_default();
     kept.iter().take_while(|point| point.loss.is_finite()).map(|point| (point.rate, point.loss)).unzip()
 }
 
 /// Whether the loss goes up, or blows up, right behind the trimmed part: then its end is that of the fall, not that of the test.
-fn rises_after(points: &[Point], rates: &[f64], losses: &[f64]) -> bool {
+fn rises_after(points: &[RangePoint], rates: &[f64], losses: &[f64]) -> bool {
     let (Some(end), Some(last)) = (rates.last(), losses.last()) else { return false };
     let mut behind = points.iter().skip_while(|point| point.rate <= *end);
     behind.any(|point| !point.loss.is_finite() || point.loss > *last)
@@ -351,7 +351,7 @@ fn images(accuracies: &[f64]) -> Option<u32> {
 }
 
 /// The median of the accuracies around each look, against its rate: what the reasons speak of, where there are enough looks to speak of any.
-pub fn smoothed_accuracy(points: &[Point]) -> Vec<(f64, f64)> {
+pub fn smoothed_accuracy(points: &[RangePoint]) -> Vec<(f64, f64)> {
     let looks = climb(points).iter().filter_map(|point| Some((point.rate, point.accuracy?)));
     let (rates, raw): (Vec<f64>, Vec<f64>) = looks.unzip();
     if raw.len() < FEWEST { Vec::new() } else { rates.into_iter().zip(medians(&raw)).collect() }
@@ -380,7 +380,7 @@ struct Accuracy {
 
 impl Accuracy {
     /// `Err` says why it tells nothing.
-    fn of(points: &[Point]) -> Result<Self, String> {
+    fn of(points: &[RangePoint]) -> Result<Self, String> {
         let looks = points.iter().filter_map(|point| Some((point.rate, point.accuracy?)));
         let (rates, raw): (Vec<f64>, Vec<f64>) = looks.unzip();
         let n = rates.len();

@@ -2,7 +2,7 @@
 
 use flate2::{Compression, write::GzEncoder};
 use lrsched::data::cifar10;
-use lrsched::data::fetch::{Archive, PART, Progress, fetch};
+use lrsched::data::fetch::{Archive, DownloadProgress, PART, fetch};
 use lrsched::data::unpack_files;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Write};
@@ -165,9 +165,9 @@ fn a_whole_download_leaves_the_six_files_and_nothing_else_and_reports_its_progre
     let server = Server::start(good(), &[Reply::Obey]);
     let mut steps = Vec::new();
     fetch(&described(&good(), &[&server.url]), &folder, &mut |progress| match progress {
-        Progress::Downloading { done, total, .. } => steps.push((done, total)),
-        Progress::Failed { reason, .. } => panic!("{reason}"),
-        Progress::Verifying | Progress::Unpacking => {}
+        DownloadProgress::Downloading { done, total, .. } => steps.push((done, total)),
+        DownloadProgress::Failed { reason, .. } => panic!("{reason}"),
+        DownloadProgress::Verifying | DownloadProgress::Unpacking => {}
     })
     .unwrap();
     let total = good().len() as u64;
@@ -269,7 +269,7 @@ fn mirrors_are_tried_in_turn_and_a_file_url_is_one() {
     let file = format!("file://{}", copy.display()).replace(' ', "%20");
     let mut failures = Vec::new();
     fetch(&described(&good(), &[&gone.url, &short.url, &file]), folder.path(), &mut |progress| {
-        if let Progress::Failed { reason, .. } = progress {
+        if let DownloadProgress::Failed { reason, .. } = progress {
             failures.push(reason.to_string());
         }
     })

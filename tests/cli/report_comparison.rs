@@ -1,7 +1,7 @@
 //! From the files of a comparison to its table and its picture.
 
 use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
-use lrsched::report::chart::Scale;
+use lrsched::report::chart::AxisScale;
 use lrsched::report::entrants::entrants;
 use lrsched::report::{comparison, table};
 use lrsched::schedule::Semantics;
@@ -132,7 +132,7 @@ fn the_picture_has_a_line_for_each_entrant_and_a_band_where_seeds_repeat() {
         titles,
         ["Learning rate", "Training loss", "Validation loss", "Training accuracy", "Validation accuracy"]
     );
-    assert_eq!(read.figure.panels[0].y_scale, Scale::Log, "0.1 and 0.001 / 4 are far apart");
+    assert_eq!(read.figure.panels[0].y_scale, AxisScale::Log, "0.1 and 0.001 / 4 are far apart");
     let loss = &read.figure.panels[1];
     let of = |name: &str| loss.series.iter().find(|series| series.name.starts_with(name)).unwrap();
     // Seeds 0 and 1: 2/1 and 2/2 at epoch 0.

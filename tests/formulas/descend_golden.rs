@@ -1,6 +1,6 @@
 //! The walks of tests/golden/descend/torch.csv: PyTorch's optimizers and schedulers in float64, made by scripts/golden_descend_torch.py.
 
-use lrsched::experiment::descend::{Function, Position, Walk};
+use lrsched::experiment::descend::{Function, Iterate, Walk};
 use lrsched::schedule::Semantics;
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ struct Row {
     value: f64,
 }
 
-fn walk(first: &Row) -> Vec<Position> {
+fn walk(first: &Row) -> Vec<Iterate> {
     let walk = Walk {
         function: first.function.parse::<Function>().unwrap(),
         start: [first.x, first.y],
@@ -44,7 +44,7 @@ fn every_walk_equals_pytorch_in_f64() {
             assert_eq!(positions.len(), 61);
             walks += 1;
         }
-        let got: &Position = &positions[row.step as usize];
+        let got: &Iterate = &positions[row.step as usize];
         assert_eq!(got.step, row.step);
         let pairs = [
             ("learning_rate", got.learning_rate, row.learning_rate),

@@ -3,12 +3,12 @@
 //! The curves, and the peers' figures, were made by `scripts/golden_range.py`.
 
 use lrsched::stats::suggest::{
-    Answer, Combined, Method, Point, Suggestion, combine, headline, range, steepest, suggest, valley,
+    Answer, Combined, Method, RangePoint, Suggestion, combine, headline, range, steepest, suggest, valley,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
 
-type Curve = Vec<Point>;
+type Curve = Vec<RangePoint>;
 
 fn golden(file: &str) -> Vec<Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/range").join(file);
@@ -21,7 +21,7 @@ fn curves() -> BTreeMap<String, Curve> {
     for row in golden("curves.csv") {
         let number = |i: usize| row[i].parse::<f64>().unwrap();
         let accuracy = (!row[3].is_empty()).then(|| number(3));
-        curves.entry(row[0].clone()).or_default().push(Point { rate: number(1), loss: number(2), accuracy });
+        curves.entry(row[0].clone()).or_default().push(RangePoint { rate: number(1), loss: number(2), accuracy });
     }
     curves
 }
@@ -33,7 +33,7 @@ fn peer(curve: &str, function: &str) -> f64 {
     row.unwrap_or_else(|| panic!("{curve}: no {function}"))[2].parse().unwrap()
 }
 
-fn of(points: &[Point], method: Method) -> Result<Answer, String> {
+fn of(points: &[RangePoint], method: Method) -> Result<Answer, String> {
     suggest(points).into_iter().find(|suggestion| suggestion.method == method).unwrap().answer
 }
 
@@ -187,7 +187,7 @@ fn rates_and_losses_that_are_none_never_make_a_suggestion_that_is_none() {
             _ => {}
         }
     }
-    let zeros = points.iter().map(|point| Point { loss: 0.0, accuracy: Some(0.0), ..*point }).collect();
+    let zeros = points.iter().map(|point| RangePoint { loss: 0.0, accuracy: Some(0.0), ..*point }).collect();
     for points in [points, zeros] {
         for Suggestion { method, answer } in suggest(&points) {
             assert!(
@@ -217,7 +217,7 @@ fn textbook(looks: usize) -> Curve {
     let accuracy = |x: f64| 0.1 + 0.4 * ((x + 4.0) / 2.0).clamp(0.0, 1.0) * (1.0 - (x + 1.0) / 0.2).clamp(0.0, 1.0);
     let point = |i: usize| {
         let x = -5.0 + 6.0 * i as f64 / (looks - 1) as f64;
-        Point { rate: 10_f64.powf(x), loss: 2.3, accuracy: Some(accuracy(x)) }
+        RangePoint { rate: 10_f64.powf(x), loss: 2.3, accuracy: Some(accuracy(x)) }
     };
     (0..looks).map(point).collect()
 }
@@ -260,7 +260,7 @@ fn an_accuracy_that_still_rises_at_the_end_asks_for_higher_rates_and_one_that_ri
 #[test]
 fn of_a_cycle_only_the_way_up_counts() {
     let up = curves()["smooth"].clone();
-    let down = up.iter().rev().skip(1).map(|point| Point { loss: 0.1, ..*point });
+    let down = up.iter().rev().skip(1).map(|point| RangePoint { loss: 0.1, ..*point });
     let cycle: Curve = up.iter().copied().chain(down).collect();
     assert_eq!(suggest(&cycle), suggest(&up));
 }
@@ -323,7 +323,7 @@ fn share(state: &mut u64, images: u32, p: f64) -> f64 {
 fn seen(looks: usize, mut accuracy: impl FnMut(usize) -> f64) -> Curve {
     let point = |i: usize| {
         let rate = 10_f64.powf(-5.0 + 6.0 * i as f64 / (looks - 1) as f64);
-        Point { rate, loss: 2.3, accuracy: Some(accuracy(i)) }
+        RangePoint { rate, loss: 2.3, accuracy: Some(accuracy(i)) }
     };
     (0..looks).map(point).collect()
 }
@@ -381,7 +381,7 @@ fn a_loss_that_falls_by_no_more_than_its_noise_has_no_valley() {
     for _ in 0..50 {
         let points = seen(100, |_| 0.1);
         // A deviation of 5 % at each iteration: the lowest of a hundred is far below the first few.
-        let noisy = points.iter().map(|point| Point { loss: 4.0 * share(&mut state, 400, 0.5), ..*point });
+        let noisy = points.iter().map(|point| RangePoint { loss: 4.0 * share(&mut state, 400, 0.5), ..*point });
         let noisy: Curve = noisy.collect();
         for method in [Method::Valley, Method::Steepest, Method::Minimum] {
             assert!(of(&noisy, method).unwrap_err().contains("nothing was learned"), "{method:?}");
@@ -399,7 +399,11 @@ fn no_rate_is_suggested_at_or_next_to_one_where_the_loss_explodes() {
                 .map(|i| {
                     let x = i as f64 / e as f64;
                     let (loss, accuracy) = if i < e { (2.3 - 1.2 * x, 0.1 + 0.6 * x) } else { (1731.0, 0.1) };
-                    Point { rate: 10_f64.powf(-5.0 + 35.0 * i as f64 / steps as f64), loss, accuracy: Some(accuracy) }
+                    RangePoint {
+                        rate: 10_f64.powf(-5.0 + 35.0 * i as f64 / steps as f64),
+                        loss,
+                        accuracy: Some(accuracy),
+                    }
                 })
                 .collect();
             for Suggestion { method, answer } in suggest(&points) {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lrsched::report::chart::{Figure, Mark, Panel, Scale, Series, Style};
+use lrsched::report::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 
-fn figure(points: &[(f64, f64)], x_scale: Scale, y_scale: Scale) -> Figure {
+fn figure(points: &[(f64, f64)], x_scale: AxisScale, y_scale: AxisScale) -> Figure {
     let band = points.iter().map(|&(x, y)| (x, y - 1.0, y + 1.0)).collect();
     let series = vec![
         Series { band, ..Series::new("one", points.to_vec()) },
@@ -42,14 +42,14 @@ fn any_points_on_any_scale_draw_without_a_panic() {
         &[(1e15, 1.0), (1e15 + 1.0, 1.0 + 1e-15)],
     ];
     for points in cases {
-        for x_scale in [Scale::Linear, Scale::Log] {
-            for y_scale in [Scale::Linear, Scale::Log] {
+        for x_scale in [AxisScale::Linear, AxisScale::Log] {
+            for y_scale in [AxisScale::Linear, AxisScale::Log] {
                 draw(&figure(points, x_scale, y_scale));
             }
         }
     }
     draw(&Figure::new("", vec![]));
-    draw(&Figure { size: (0, 0), ..figure(&[(1.0, 1.0)], Scale::Linear, Scale::Linear) });
+    draw(&Figure { size: (0, 0), ..figure(&[(1.0, 1.0)], AxisScale::Linear, AxisScale::Linear) });
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn names_from_files_cannot_break_the_svg_or_the_terminal() {
 fn a_picture_replaces_the_one_before_and_leaves_no_other_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/chart.svg");
-    let figure = figure(&[(0.0, 1.0), (1.0, 2.0)], Scale::Linear, Scale::Linear);
+    let figure = figure(&[(0.0, 1.0), (1.0, 2.0)], AxisScale::Linear, AxisScale::Linear);
     figure.write_svg(&path).unwrap();
     figure.write_svg(&path).unwrap();
     figure.write_png(&path.with_extension("png")).unwrap();

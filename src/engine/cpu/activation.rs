@@ -1,6 +1,6 @@
 //! ReLU, GELU, dropout and scaling: what happens to each value by itself.
 
-use super::operation::{BackwardPass, Operation, Step};
+use super::operation::{BackwardPass, Operation, StepContext};
 use super::simd::{Simd, kernel};
 use super::threads::PIECE;
 use crate::model::{Gradients, Parameters, Shape};
@@ -108,12 +108,18 @@ impl Operation for Activate {
         }
     }
 
-    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         let tasks = output.par_chunks_mut(PIECE).zip(input.par_chunks(PIECE));
         step.threads.each(tasks, |(output, input), _| activate_all(step.isa, self.activation, input, output));
     }
 
-    fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        _parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        _gradients: &mut Gradients,
+    ) {
         let Some(d_input) = pass.d_input else { return };
         let tasks =
             d_input.par_chunks_mut(PIECE).zip(pass.input.par_chunks(PIECE)).zip(pass.d_output.par_chunks(PIECE));
@@ -124,22 +130,28 @@ impl Operation for Activate {
 }
 
 /// y = factor·x.
-pub struct Scale {
+pub struct ScaleBy {
     pub factor: f32,
 }
 
-impl Operation for Scale {
+impl Operation for ScaleBy {
     fn name(&self) -> &str {
         "scale"
     }
 
-    fn forward(&mut self, _step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, _step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         for (output, input) in output.iter_mut().zip(input) {
             *output = self.factor * input;
         }
     }
 
-    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        _gradients: &mut Gradients,
+    ) {
         if let Some(d_input) = pass.d_input {
             self.forward(step, parameters, pass.d_output, d_input);
         }
@@ -158,7 +170,7 @@ pub struct Dropout {
 
 impl Dropout {
     /// y = mask ⊙ x, pixel by pixel because of the padding.
-    fn apply(&self, step: &Step, from: &[f32], to: &mut [f32]) {
+    fn apply(&self, step: &StepContext, from: &[f32], to: &mut [f32]) {
         let pixel = super::simd::padded(self.shape.channels);
         let tasks = to
             .par_chunks_mut(pixel * self.shape.height * self.shape.width)
@@ -181,7 +193,7 @@ impl Operation for Dropout {
         "dropout"
     }
 
-    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         if !step.training {
             output.copy_from_slice(input);
             return;
@@ -195,7 +207,13 @@ impl Operation for Dropout {
         self.apply(step, input, output);
     }
 
-    fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        _parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        _gradients: &mut Gradients,
+    ) {
         if let Some(d_input) = pass.d_input {
             self.apply(step, pass.d_output, d_input);
         }

@@ -1,7 +1,7 @@
 //! Operations one after the other, with all memory that lies between them.
 
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Cost, Kind, Operation, Step, map_len};
+use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext, map_len};
 use super::threads::PIECE;
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ pub enum Link {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationTime {
     pub name: String,
-    pub kind: Kind,
+    pub kind: OperationKind,
     pub forward: Duration,
     pub backward: Duration,
     /// What one image costs each way, in multiply-adds by the definition of the layer.
@@ -67,7 +67,7 @@ impl Chain {
         self.stages.last().map_or(&[], |stage| &stage.output[..images * stage.output_len])
     }
 
-    pub fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32]) {
+    pub fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32]) {
         for place in 0..self.stages.len() {
             let (before, rest) = self.stages.split_at_mut(place);
             let input = match before.last() {
@@ -91,7 +91,7 @@ impl Chain {
     /// From `d_output` to `d_input`, and the gradients of all parameters on the way. `d_output` is used up.
     pub fn backward(
         &mut self,
-        step: &Step,
+        step: &StepContext,
         parameters: &Parameters,
         (input, d_output): (&[f32], &mut [f32]),
         mut d_input: Option<&mut [f32]>,
@@ -188,7 +188,7 @@ impl Chain {
     }
 }
 
-fn add(step: &Step, a: &[f32], b: &[f32], to: &mut [f32]) {
+fn add(step: &StepContext, a: &[f32], b: &[f32], to: &mut [f32]) {
     let tasks = to.par_chunks_mut(PIECE).zip(a.par_chunks(PIECE).zip(b.par_chunks(PIECE)));
     step.threads.each(tasks, |(to, (a, b)), _| {
         for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
@@ -197,7 +197,7 @@ fn add(step: &Step, a: &[f32], b: &[f32], to: &mut [f32]) {
     });
 }
 
-fn add_to(step: &Step, from: &[f32], to: &mut [f32]) {
+fn add_to(step: &StepContext, from: &[f32], to: &mut [f32]) {
     step.threads.each(to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE)), |(to, from), _| {
         to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
     });

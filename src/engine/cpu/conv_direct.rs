@@ -6,9 +6,9 @@
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
 use super::conv_winograd::ConvPlaces;
-use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
+use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
 use super::prefetch::prefetch;
-use super::product::{Left, PANEL, Product, by_rows};
+use super::product::{LeftOperand, PANEL, Product, by_rows};
 use super::reduce::sum_slots;
 use super::simd::{Isa, kernel, padded};
 use super::threads::{Scratch, images_per_group};
@@ -147,7 +147,7 @@ fn forward_row(
         // SAFETY: y + kernel − 1 is a row of the padded image, and columns + kernel − 1 pixels lie in it; the other lengths are asserted above.
         unsafe {
             let at = image.as_ptr().add(y * shape.line());
-            let left = Left { at, row: shape.pixel, step: 1, run: segment, next_run: shape.line() };
+            let left = LeftOperand { at, row: shape.pixel, step: 1, run: segment, next_run: shape.line() };
             let right = weights.as_ptr().add(panel * depth * PANEL);
             let to = to.as_mut_ptr().add(panel * columns * PANEL);
             Product { rows: columns, left, right, depth, to, to_row: PANEL, accumulate: false, next: right }.run(isa);
@@ -176,7 +176,7 @@ fn weight_gradient_row(
             // SAFETY: as in `forward_row`, with rows and depths of the product exchanged.
             unsafe {
                 let at = image.as_ptr().add((y + row) * shape.line());
-                let left = Left { at, row: 1, step: shape.pixel, run: columns, next_run: 0 };
+                let left = LeftOperand { at, row: 1, step: shape.pixel, run: columns, next_run: 0 };
                 let right = gradient.as_ptr().add(panel * columns * PANEL);
                 let to = d_weights.as_mut_ptr().add((panel * shape.kernel + row) * segment * PANEL);
                 Product {
@@ -362,10 +362,10 @@ impl Operation for DirectConv {
     fn cost(&self) -> Cost {
         let pixels = Shape::map(1, self.shape.out_height(), self.shape.out_width()).len();
         let products = self.shape.kernel * self.shape.kernel * self.places.inputs * self.places.outputs;
-        Cost::of(Kind::Convolution, products * pixels, self.places.frozen)
+        Cost::of(OperationKind::Convolution, products * pixels, self.places.frozen)
     }
 
-    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         self.pack(parameters, false);
         let bias = self.bias.first(self.shape.panels() * PANEL);
         if let Some(place) = self.places.bias {
@@ -378,7 +378,13 @@ impl Operation for DirectConv {
         step.threads.each(tasks, |(out, x), scratch| forward_images(step.isa, self, x, out, scratch));
     }
 
-    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        gradients: &mut Gradients,
+    ) {
         let BackwardPass { input, output, d_output, d_input, slots } = pass;
         if d_input.is_some() {
             self.pack(parameters, true);

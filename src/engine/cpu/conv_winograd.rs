@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
-use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
+use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
 use super::prefetch::prefetch;
 use super::product::{PANEL, Product, by_columns, by_rows};
 use super::reduce::sum_slots;
@@ -57,7 +57,7 @@ impl WinogradConv {
         Self { name, places, tiling, u, u_exchanged, bias, codes: Vec::new() }
     }
 
-    fn transform_weights(&mut self, step: &Step, parameters: &Parameters, columns: Columns) {
+    fn transform_weights(&mut self, step: &StepContext, parameters: &Parameters, columns: Columns) {
         let (isa, tiling) = (step.isa, &self.tiling);
         let (u, across, rows) = match columns {
             Columns::Outputs => (&mut self.u, tiling.outputs, tiling.inputs),
@@ -250,10 +250,10 @@ impl Operation for WinogradConv {
     fn cost(&self) -> Cost {
         let pixels =
             (self.tiling.height + 2 * self.tiling.padding - 2) * (self.tiling.width + 2 * self.tiling.padding - 2);
-        Cost::of(Kind::Convolution, 9 * self.places.inputs * self.places.outputs * pixels, self.places.frozen)
+        Cost::of(OperationKind::Convolution, 9 * self.places.inputs * self.places.outputs * pixels, self.places.frozen)
     }
 
-    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         self.transform_weights(step, parameters, Columns::Outputs);
         let bias = self.bias.first(self.tiling.outputs.next_multiple_of(PANEL));
         if let Some(place) = self.places.bias {
@@ -272,7 +272,13 @@ impl Operation for WinogradConv {
         self.codes = codes;
     }
 
-    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        gradients: &mut Gradients,
+    ) {
         let BackwardPass { input, output, d_output, d_input, slots } = pass;
         if d_input.is_some() {
             self.transform_weights(step, parameters, Columns::Inputs);
@@ -316,7 +322,7 @@ impl Operation for WinogradConv {
 }
 
 /// How many images one task of the forward pass takes: a block of tiles or more, where each thread's share has as many.
-fn images_per_task(tiling: &Tiling, step: &Step) -> usize {
+fn images_per_task(tiling: &Tiling, step: &StepContext) -> usize {
     let share = step.images.div_ceil(step.threads.count());
     let tasks = (share * tiling.tiles() / tiling.block()).clamp(1, 8);
     share.div_ceil(tasks)

@@ -4,9 +4,9 @@
 //! way back, it is copied, a few columns at a time.
 
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Cost, Kind, Operation, Step};
+use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
 use super::prefetch::prefetch_columns;
-use super::product::{Left, PANEL, Product, by_columns, by_rows};
+use super::product::{LeftOperand, PANEL, Product, by_columns, by_rows};
 use super::simd::{Isa, kernel, padded};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
@@ -29,7 +29,7 @@ pub struct LinearPlaces {
     pub relu: bool,
 }
 
-pub struct Linear {
+pub struct FullyConnected {
     name: String,
     places: LinearPlaces,
     /// The batch transposed, `[images / 16][input][16]`.
@@ -44,7 +44,7 @@ pub struct Linear {
     d_inputs: Buffer,
 }
 
-impl Linear {
+impl FullyConnected {
     pub fn new(name: String, places: LinearPlaces) -> Self {
         let (columns, panels, products, d_panels, d_inputs) = Default::default();
         Self { name, places, columns, panels, products, d_panels, d_inputs }
@@ -86,7 +86,7 @@ fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: 
     for start in (0..inputs).step_by(DEPTH) {
         let depth = DEPTH.min(inputs - start);
         let left = if panels <= WITHOUT_COPY {
-            Left { at: weight[start..].as_ptr(), row: inputs, step: 1, run: PANEL, next_run: PANEL }
+            LeftOperand { at: weight[start..].as_ptr(), row: inputs, step: 1, run: PANEL, next_run: PANEL }
         } else {
             to_panels(isa, weight, inputs, start, depth, packed);
             by_rows(packed.as_ptr(), outputs)
@@ -159,16 +159,16 @@ fn multiply_input_gradients(isa: Isa, dy: &[f32], images: usize, weight: &[f32],
     }
 }
 
-impl Operation for Linear {
+impl Operation for FullyConnected {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn cost(&self) -> Cost {
-        Cost::of(Kind::Linear, self.places.inputs * self.places.outputs, false)
+        Cost::of(OperationKind::Linear, self.places.inputs * self.places.outputs, false)
     }
 
-    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         let LinearPlaces { inputs, outputs, relu, .. } = self.places;
         let in_stride = padded(inputs);
         let image_panels = step.images.div_ceil(PANEL);
@@ -210,7 +210,13 @@ impl Operation for Linear {
         });
     }
 
-    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        gradients: &mut Gradients,
+    ) {
         let BackwardPass { input, output, d_output, d_input, .. } = pass;
         let LinearPlaces { inputs, outputs, relu, .. } = self.places;
         let (in_stride, out_stride, images) = (padded(inputs), padded(outputs), step.images);

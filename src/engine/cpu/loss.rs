@@ -4,7 +4,7 @@ use super::simd::padded;
 use crate::engine::BatchStats;
 
 /// What is wanted of [`cross_entropy`] beside the sums.
-pub struct Objective<'a> {
+pub struct CrossEntropy<'a> {
     pub classes: usize,
     /// ε of label smoothing.
     pub label_smoothing: f32,
@@ -15,8 +15,8 @@ pub struct Objective<'a> {
 /// Loss = log Σ exp(z) − Σ t·z with the target t = (1 − ε)·one-hot + ε / classes; its gradient is softmax(z) − t.
 ///
 /// `logits` is (images, classes padded). A row costs a few exponentials, so f64 is free here.
-pub fn cross_entropy(logits: &[f32], divisor: usize, labels: &[u8], objective: Objective<'_>) -> BatchStats {
-    let Objective { classes, label_smoothing, mut d_logits } = objective;
+pub fn cross_entropy(logits: &[f32], divisor: usize, labels: &[u8], objective: CrossEntropy<'_>) -> BatchStats {
+    let CrossEntropy { classes, label_smoothing, mut d_logits } = objective;
     let stride = padded(classes);
     let uniform = f64::from(label_smoothing) / classes as f64;
     let target =

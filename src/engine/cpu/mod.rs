@@ -37,7 +37,7 @@ mod tiling;
 mod winograd;
 
 pub use chain::OperationTime;
-pub use operation::Kind;
+pub use operation::OperationKind;
 pub use simd::Isa;
 
 use super::{BatchStats, Contract, Engine, Objective};
@@ -45,7 +45,7 @@ use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Parameters};
 use anyhow::Result;
 use buffer::Buffer;
-use operation::Step;
+use operation::StepContext;
 use simd::padded;
 use threads::Threads;
 
@@ -130,13 +130,13 @@ impl Engine for CpuEngine {
         let images = batch.len();
         let &Batch { seed, epoch, position, .. } = batch;
         let Self { isa, threads, chain, slots, .. } = self;
-        let step = Step { isa: *isa, threads, images, training: true, seed, epoch, position };
+        let step = StepContext { isa: *isa, threads, images, training: true, seed, epoch, position };
         let classes = self.contract.classes;
         let d_logits = self.d_logits.first(images * padded(classes));
         let label_smoothing = self.objective.label_smoothing;
         Ok(threads.enter(|| {
             chain.forward(&step, parameters, &batch.images);
-            let objective = loss::Objective { classes, label_smoothing, d_logits: Some(d_logits) };
+            let objective = loss::CrossEntropy { classes, label_smoothing, d_logits: Some(d_logits) };
             let stats = loss::cross_entropy(chain.output(images), batch.divisor, &batch.labels, objective);
             chain.backward(&step, parameters, (&batch.images, d_logits), None, slots, gradients);
             chain.update_statistics(parameters);
@@ -159,7 +159,7 @@ impl Engine for CpuEngine {
         let image_len = self.contract.image;
         let parts = batch.images.chunks(EVALUATION_IMAGES * image_len).zip(batch.labels.chunks(EVALUATION_IMAGES));
         for (images, labels) in parts {
-            let step = Step {
+            let step = StepContext {
                 isa: self.isa,
                 threads: &self.threads,
                 images: labels.len(),
@@ -171,7 +171,7 @@ impl Engine for CpuEngine {
             let chain = &mut self.chain;
             self.threads.enter(|| chain.forward(&step, parameters, images));
             let output = self.chain.output(labels.len());
-            let objective = loss::Objective { classes, label_smoothing: 0.0, d_logits: None };
+            let objective = loss::CrossEntropy { classes, label_smoothing: 0.0, d_logits: None };
             stats += loss::cross_entropy(output, labels.len(), labels, objective);
             if let Some(logits) = &mut logits {
                 logits.extend(output.chunks_exact(padded(classes)).flat_map(|row| &row[..classes]));

@@ -2,7 +2,7 @@
 
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Operation, Step};
+use super::operation::{BackwardPass, Operation, StepContext};
 use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters, Role, Shape};
 use rayon::prelude::*;
@@ -60,7 +60,7 @@ impl BatchNorm {
         (0..images).map(|image| f64::from(self.sums[image * stride + part * self.channels() + channel])).sum()
     }
 
-    fn measure(&mut self, step: &Step, input: &[f32]) {
+    fn measure(&mut self, step: &StepContext, input: &[f32]) {
         let (channels, image_len) = (self.channels(), self.image_len());
         self.shift.first(channels).copy_from_slice(&input[..channels]);
         let sums = self.sums.first(step.images * 2 * channels);
@@ -206,7 +206,7 @@ impl Operation for BatchNorm {
         &self.name
     }
 
-    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         if step.training {
             self.measure(step, input);
         }
@@ -218,7 +218,13 @@ impl Operation for BatchNorm {
         });
     }
 
-    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        gradients: &mut Gradients,
+    ) {
         let BackwardPass { input, d_output, d_input, .. } = pass;
         let (channels, image_len) = (self.channels(), self.image_len());
         let of_channels = Channels {

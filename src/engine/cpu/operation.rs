@@ -6,7 +6,7 @@ use super::threads::Threads;
 use crate::model::{Gradients, Parameters, Shape};
 
 /// What an operation knows of the step it is part of.
-pub struct Step<'a> {
+pub struct StepContext<'a> {
     pub isa: Isa,
     pub threads: &'a Threads,
     pub images: usize,
@@ -36,7 +36,7 @@ pub struct BackwardPass<'a> {
 
 /// What an operation counts as in a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OperationKind {
     Convolution,
     Linear,
     Elementwise,
@@ -45,7 +45,7 @@ pub enum Kind {
 /// What one image costs, in multiply-adds by the definition of the layer, whatever way it is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    pub kind: Kind,
+    pub kind: OperationKind,
     /// Forward; the gradient of the input costs the same again.
     pub forward: usize,
     /// The gradient of the weight; 0 where it is frozen.
@@ -53,11 +53,11 @@ pub struct Cost {
 }
 
 impl Cost {
-    pub const fn of(kind: Kind, forward: usize, frozen: bool) -> Self {
+    pub const fn of(kind: OperationKind, forward: usize, frozen: bool) -> Self {
         Self { kind, forward, weight_gradient: if frozen { 0 } else { forward } }
     }
     /// Not counted: elementwise work is traffic, not arithmetic.
-    pub const ELEMENTWISE: Self = Self::of(Kind::Elementwise, 0, true);
+    pub const ELEMENTWISE: Self = Self::of(OperationKind::Elementwise, 0, true);
 }
 
 /// One fused operation with the memory that it keeps between its forward and backward pass.
@@ -69,10 +69,16 @@ pub trait Operation: Send + Sync {
     }
 
     /// Overwrites `output`, padding included (with zeros).
-    fn forward(&mut self, step: &Step, parameters: &Parameters, input: &[f32], output: &mut [f32]);
+    fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]);
 
     /// Overwrites the gradients of its own parameters and `d_input`.
-    fn backward(&mut self, step: &Step, parameters: &Parameters, pass: BackwardPass<'_>, gradients: &mut Gradients);
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        gradients: &mut Gradients,
+    );
 
     /// Writes the running statistics, after a forward pass of training.
     fn update_statistics(&self, _parameters: &mut Parameters) {}

@@ -1,11 +1,11 @@
 //! From the list of layers to a chain of fused operations, with the place of every parameter looked up once.
 
-use super::activation::{Activate, Activation, Dropout, Scale};
+use super::activation::{Activate, Activation, Dropout, ScaleBy};
 use super::buffer::Buffer;
 use super::chain::{Chain, Link};
 use super::conv_direct::{DirectConv, DirectShape};
 use super::conv_winograd::{ConvPlaces, WinogradConv};
-use super::linear::{Linear, LinearPlaces};
+use super::linear::{FullyConnected, LinearPlaces};
 use super::norm::{BatchNorm, NormPlaces};
 use super::operation::Operation;
 use super::pool::{Flatten, GlobalAveragePool, Import, LARGEST_WINDOW, MaxPool};
@@ -69,7 +69,7 @@ impl Planner {
                 let bias = bias.then(|| self.take_array());
                 let places = LinearPlaces { weight, bias, inputs: *inputs, outputs: *outputs, relu };
                 let name = format!("{name}{}", if relu { "+relu" } else { "" });
-                (Link::Single(Box::new(Linear::new(name, places))), 1 + usize::from(relu), true)
+                (Link::Single(Box::new(FullyConnected::new(name, places))), 1 + usize::from(relu), true)
             }
             Layer::BatchNorm { name, momentum, eps, .. } => {
                 let (activation, suffix) = activation_of(layers.get(1));
@@ -92,7 +92,7 @@ impl Planner {
             }
             Layer::GlobalAveragePool => plain(Box::new(GlobalAveragePool { input: shape })),
             Layer::Flatten => plain(Box::new(Flatten { input: shape })),
-            Layer::Scale { factor } => plain(Box::new(Scale { factor: *factor })),
+            Layer::Scale { factor } => plain(Box::new(ScaleBy { factor: *factor })),
             Layer::Dropout { probability } => {
                 let layer = self.dropouts;
                 self.dropouts += 1;

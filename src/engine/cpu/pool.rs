@@ -1,6 +1,6 @@
 //! Pools that no convolution took along, and the change from maps to vectors.
 
-use super::operation::{BackwardPass, Operation, Step, map_len};
+use super::operation::{BackwardPass, Operation, StepContext, map_len};
 use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
@@ -86,7 +86,7 @@ impl Operation for MaxPool {
         "max-pool"
     }
 
-    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         let (in_len, out_len) = self.lens();
         self.codes.resize(self.codes.len().max(output.len()), 0);
         let tasks =
@@ -95,7 +95,13 @@ impl Operation for MaxPool {
         step.threads.each(tasks, |((out, image), codes), _| pool_image(step.isa, size, from, to, image, out, codes));
     }
 
-    fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        _parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        _gradients: &mut Gradients,
+    ) {
         let Some(d_input) = pass.d_input else { return };
         let (in_len, out_len) = self.lens();
         let tasks =
@@ -116,7 +122,7 @@ impl Operation for GlobalAveragePool {
         "average-pool"
     }
 
-    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         let (channels, share) = (padded(self.input.channels), 1.0 / (self.input.height * self.input.width) as f32);
         let tasks = output.par_chunks_mut(channels).zip(input.par_chunks(map_len(self.input)));
         step.threads.each(tasks, |(out, image), _| {
@@ -128,7 +134,13 @@ impl Operation for GlobalAveragePool {
         });
     }
 
-    fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        _parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        _gradients: &mut Gradients,
+    ) {
         let Some(d_input) = pass.d_input else { return };
         let (channels, share) = (padded(self.input.channels), 1.0 / (self.input.height * self.input.width) as f32);
         let tasks = d_input.par_chunks_mut(map_len(self.input)).zip(pass.d_output.par_chunks(channels));
@@ -150,7 +162,7 @@ impl Operation for Flatten {
         "flatten"
     }
 
-    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         let (stride, pixels) = (padded(self.input.channels), self.input.height * self.input.width);
         let tasks = output.par_chunks_mut(padded(self.input.len())).zip(input.par_chunks(map_len(self.input)));
         step.threads.each(tasks, |(vector, image), _| {
@@ -163,7 +175,13 @@ impl Operation for Flatten {
         });
     }
 
-    fn backward(&mut self, step: &Step, _parameters: &Parameters, pass: BackwardPass<'_>, _gradients: &mut Gradients) {
+    fn backward(
+        &mut self,
+        step: &StepContext,
+        _parameters: &Parameters,
+        pass: BackwardPass<'_>,
+        _gradients: &mut Gradients,
+    ) {
         let Some(d_input) = pass.d_input else { return };
         let (stride, pixels) = (padded(self.input.channels), self.input.height * self.input.width);
         let tasks = d_input.par_chunks_mut(map_len(self.input)).zip(pass.d_output.par_chunks(padded(self.input.len())));
@@ -188,7 +206,7 @@ impl Operation for Import {
         "import"
     }
 
-    fn forward(&mut self, step: &Step, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         let stride = padded(self.input.channels);
         let tasks = output.par_chunks_mut(map_len(self.input)).zip(input.par_chunks(self.input.len()));
         step.threads.each(tasks, |(map, image), _| {
@@ -199,7 +217,7 @@ impl Operation for Import {
         });
     }
 
-    fn backward(&mut self, _: &Step, _: &Parameters, pass: BackwardPass<'_>, _: &mut Gradients) {
+    fn backward(&mut self, _: &StepContext, _: &Parameters, pass: BackwardPass<'_>, _: &mut Gradients) {
         // Nobody needs the gradient of the images.
         assert!(pass.d_input.is_none());
     }

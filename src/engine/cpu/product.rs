@@ -12,7 +12,7 @@ pub const PANEL: usize = LINE;
 
 /// How the left factor is read, for row r and depth k.
 #[derive(Clone, Copy)]
-pub struct Left {
+pub struct LeftOperand {
     pub at: *const f32,
     /// From one row to the next.
     pub row: usize,
@@ -25,20 +25,20 @@ pub struct Left {
 }
 
 /// Reads a panel matrix of `rows` rows as the left factor: r is its row, k its column.
-pub fn by_rows(panels: *const f32, rows: usize) -> Left {
-    Left { at: panels, row: PANEL, step: 1, run: PANEL, next_run: rows * PANEL }
+pub fn by_rows(panels: *const f32, rows: usize) -> LeftOperand {
+    LeftOperand { at: panels, row: PANEL, step: 1, run: PANEL, next_run: rows * PANEL }
 }
 
 /// Reads one panel as the left factor transposed: r is its column, k its row.
-pub fn by_columns(panel: *const f32) -> Left {
-    Left { at: panel, row: 1, step: PANEL, run: PANEL, next_run: PANEL * PANEL }
+pub fn by_columns(panel: *const f32) -> LeftOperand {
+    LeftOperand { at: panel, row: 1, step: PANEL, run: PANEL, next_run: PANEL * PANEL }
 }
 
 /// to[r][0..16] (+)= Σ_k left(r, k) · right[k][0..16] for `rows` rows.
 #[derive(Clone, Copy)]
 pub struct Product {
     pub rows: usize,
-    pub left: Left,
+    pub left: LeftOperand,
     /// `depth` rows of 16 floats.
     pub right: *const f32,
     pub depth: usize,
@@ -67,7 +67,7 @@ impl Product {
             // SAFETY: the part lies inside of what the caller promised; `next` is only asked for.
             unsafe {
                 let right = self.right.add(start * PANEL);
-                let left = Left { at: self.left.at.add(start / PANEL * self.left.next_run), ..self.left };
+                let left = LeftOperand { at: self.left.at.add(start / PANEL * self.left.next_run), ..self.left };
                 let next = match start + depth {
                     end if end < self.depth => self.right.add(end * PANEL),
                     _ => self.next,
@@ -126,7 +126,7 @@ impl Product {
             // SAFETY: rows row..row + count are within `rows`.
             unsafe {
                 let from = Product {
-                    left: Left { at: self.left.at.add(row * self.left.row), ..self.left },
+                    left: LeftOperand { at: self.left.at.add(row * self.left.row), ..self.left },
                     to: self.to.add(row * self.to_row),
                     next: self.next.wrapping_add(index * (self.depth / PANEL) * ahead * PANEL),
                     ..*self

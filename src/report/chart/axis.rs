@@ -1,12 +1,12 @@
 //! From values to places along an axis, and where its ticks stand.
 
-use super::Scale;
+use super::AxisScale;
 use crate::number::significant;
 
 /// One axis: its range in values, mapped to 0..1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {
-    pub scale: Scale,
+    pub scale: AxisScale,
     /// In values; low < high.
     pub low: f64,
     pub high: f64,
@@ -25,7 +25,7 @@ pub struct Tick {
 
 impl Axis {
     /// The axis that holds all drawable `values`, with `padding` (a fraction of the range) on either side.
-    pub fn fit(scale: Scale, values: impl Iterator<Item = f64>, padding: f64) -> Self {
+    pub fn fit(scale: AxisScale, values: impl Iterator<Item = f64>, padding: f64) -> Self {
         let (mut low, mut high, mut whole) = (f64::INFINITY, f64::NEG_INFINITY, true);
         for value in values.filter(|&v| drawable(scale, v)) {
             low = low.min(value);
@@ -33,7 +33,7 @@ impl Axis {
             whole &= value.fract() == 0.0;
         }
         match scale {
-            Scale::Linear => {
+            AxisScale::Linear => {
                 if low > high {
                     (low, high) = (0.0, 1.0);
                 } else if high - low <= (1e-12 * high.abs().max(low.abs())).max(1e-300) {
@@ -46,7 +46,7 @@ impl Axis {
                     (low, high) = (if low >= 0.0 { (low - room).max(0.0) } else { low - room }, high + room);
                 }
             }
-            Scale::Log => {
+            AxisScale::Log => {
                 if low > high {
                     (low, high) = (0.1, 1.0);
                 } else if high.ln() - low.ln() < 1e-12 {
@@ -61,7 +61,7 @@ impl Axis {
     }
 
     /// The axis with exactly these ends.
-    pub fn between(scale: Scale, low: f64, high: f64) -> Self {
+    pub fn between(scale: AxisScale, low: f64, high: f64) -> Self {
         Self { whole: false, ..Self::fit(scale, [low, high].into_iter(), 0.0) }
     }
 
@@ -71,16 +71,16 @@ impl Axis {
             return Some(0.0);
         }
         drawable(self.scale, value).then(|| match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Log => (value.ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
+            AxisScale::Linear => (value - self.low) / (self.high - self.low),
+            AxisScale::Log => (value.ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
         })
     }
 
     /// About `most` labelled ticks at nice numbers: 1, 2, 5 · 10^k; powers of ten on a log axis, and its minor ones unlabelled.
     pub fn ticks(&self, most: usize) -> Vec<Tick> {
         match self.scale {
-            Scale::Linear => self.linear_ticks(most),
-            Scale::Log => self.log_ticks(most),
+            AxisScale::Linear => self.linear_ticks(most),
+            AxisScale::Log => self.log_ticks(most),
         }
     }
 
@@ -146,15 +146,15 @@ impl Axis {
             .filter(|&v| v >= self.low * (1.0 - 1e-9) && v <= self.high * (1.0 + 1e-9))
             .collect();
         if nice.len() < 2 {
-            return Axis { scale: Scale::Linear, whole: false, ..*self }.linear_ticks(most);
+            return Axis { scale: AxisScale::Linear, whole: false, ..*self }.linear_ticks(most);
         }
         nice.into_iter().map(|value| Tick { value, label: plain_label(value) }).collect()
     }
 }
 
 /// What has a place: not NaN, nor so near the ends of f64 that a range would overflow.
-fn drawable(scale: Scale, value: f64) -> bool {
-    value.abs() <= 1e300 && (scale == Scale::Linear || value >= 1e-300)
+fn drawable(scale: AxisScale, value: f64) -> bool {
+    value.abs() <= 1e300 && (scale == AxisScale::Linear || value >= 1e-300)
 }
 
 /// As in every table: 0.001, 1e-5. Rounded to 12 digits: 0.30000000000000004 is 0.3.
@@ -182,30 +182,30 @@ mod tests {
 
     #[test]
     fn linear_ticks_are_1_2_or_5_times_a_power_of_ten() {
-        assert_eq!(labels(&Axis::between(Scale::Linear, 0.0, 1.0), 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(labels(&Axis::between(Scale::Linear, -30.0, 75.0), 6), ["−20", "0", "20", "40", "60"]);
-        assert_eq!(labels(&Axis::between(Scale::Linear, 0.0, 4e6), 4), ["0", "1e6", "2e6", "3e6", "4e6"]);
+        assert_eq!(labels(&Axis::between(AxisScale::Linear, 0.0, 1.0), 5), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(&Axis::between(AxisScale::Linear, -30.0, 75.0), 6), ["−20", "0", "20", "40", "60"]);
+        assert_eq!(labels(&Axis::between(AxisScale::Linear, 0.0, 4e6), 4), ["0", "1e6", "2e6", "3e6", "4e6"]);
     }
 
     #[test]
     fn whole_values_get_whole_ticks() {
-        assert_eq!(labels(&Axis::fit(Scale::Linear, [0.0, 1.0, 2.0].into_iter(), 0.0), 9), ["0", "1", "2"]);
+        assert_eq!(labels(&Axis::fit(AxisScale::Linear, [0.0, 1.0, 2.0].into_iter(), 0.0), 9), ["0", "1", "2"]);
     }
 
     #[test]
     fn log_ticks_are_powers_of_ten_and_skip_some_when_there_are_many() {
         assert_eq!(
-            labels(&Axis::between(Scale::Log, 1e-5, 10.0), 9),
+            labels(&Axis::between(AxisScale::Log, 1e-5, 10.0), 9),
             ["1e-5", "0.0001", "0.001", "0.01", "0.1", "1", "10"]
         );
-        assert_eq!(labels(&Axis::between(Scale::Log, 1e-8, 1.0), 5), ["1e-8", "1e-6", "0.0001", "0.01", "1"]);
-        assert_eq!(labels(&Axis::between(Scale::Log, 0.15, 0.6), 5), ["0.2", "0.5"]);
-        assert_eq!(labels(&Axis::between(Scale::Log, 2.1, 2.4), 3), ["2.1", "2.2", "2.3", "2.4"]);
+        assert_eq!(labels(&Axis::between(AxisScale::Log, 1e-8, 1.0), 5), ["1e-8", "1e-6", "0.0001", "0.01", "1"]);
+        assert_eq!(labels(&Axis::between(AxisScale::Log, 0.15, 0.6), 5), ["0.2", "0.5"]);
+        assert_eq!(labels(&Axis::between(AxisScale::Log, 2.1, 2.4), 3), ["2.1", "2.2", "2.3", "2.4"]);
     }
 
     #[test]
     fn an_axis_without_values_or_with_one_still_has_a_length_and_ticks() {
-        for scale in [Scale::Linear, Scale::Log] {
+        for scale in [AxisScale::Linear, AxisScale::Log] {
             for values in [vec![], vec![f64::NAN, f64::INFINITY], vec![0.0], vec![3.0], vec![3.0, 3.0], vec![-1.0]] {
                 let axis = Axis::fit(scale, values.iter().copied(), 0.04);
                 assert!(axis.low < axis.high, "{scale:?} {values:?}: {axis:?}");
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn extreme_values_do_not_break_an_axis() {
         for values in [[-f64::MAX, f64::MAX], [f64::MIN_POSITIVE, f64::MAX], [5e-324, 1e-310], [1.0, 1.0 + 1e-15]] {
-            for scale in [Scale::Linear, Scale::Log] {
+            for scale in [AxisScale::Linear, AxisScale::Log] {
                 let axis = Axis::fit(scale, values.into_iter(), 0.04);
                 axis.ticks(6);
                 assert!(axis.place(values[1]).is_none_or(f64::is_finite), "{scale:?} {values:?}");
@@ -227,9 +227,9 @@ mod tests {
 
     #[test]
     fn a_log_axis_has_no_place_for_zero() {
-        assert_eq!(Axis::between(Scale::Log, 0.1, 10.0).place(0.0), None);
-        let edge = Axis { edge: true, ..Axis::between(Scale::Log, 0.1, 10.0) };
+        assert_eq!(Axis::between(AxisScale::Log, 0.1, 10.0).place(0.0), None);
+        let edge = Axis { edge: true, ..Axis::between(AxisScale::Log, 0.1, 10.0) };
         assert_eq!([0.0, 1e-9, f64::NAN, -1.0].map(|value| edge.place(value)), [Some(0.0), Some(0.0), None, None]);
-        assert_eq!(Axis::between(Scale::Log, 0.1, 10.0).place(1.0).map(|p| (p * 1e9).round() / 1e9), Some(0.5));
+        assert_eq!(Axis::between(AxisScale::Log, 0.1, 10.0).place(1.0).map(|p| (p * 1e9).round() / 1e9), Some(0.5));
     }
 }

@@ -3,7 +3,7 @@
 use super::axis::{Axis, Tick};
 use super::font::{self, Weight};
 use super::lines::{Path, Transform, draw_band, draw_marker, draw_series, draw_walk, take_turns};
-use super::scene::{Anchor, Point, Rect, Rgb, Scene, Shape, WHITE};
+use super::scene::{Anchor, Point, Primitive, Rect, Rgb, Scene, WHITE};
 use super::{Figure, LegendEntry, MOST_LABELS, Mark, Panel, Series, Style};
 
 pub const INK: Rgb = Rgb(0x22, 0x22, 0x22);
@@ -142,7 +142,7 @@ fn draw_legend(shapes: &mut Vec<Drawn>, legend: &[LegendEntry<'_>], room: Rect) 
         let middle = room.top + (i % rows) as f64 * row_height + row_height / 2.0;
         let look = Look::of(entry.place, entry.dashed);
         let ends = vec![(left, middle), (left + LEGEND_LINE - 6.0, middle)];
-        shapes.push(Drawn(Shape::Line {
+        shapes.push(Drawn(Primitive::Line {
             points: ends,
             colour: look.colour,
             width: look.width.max(1.2),
@@ -284,7 +284,7 @@ fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform, legend: &
         let Some(x) = to.across(mark.at).filter(|x| (frame.left - 0.5..=frame.right + 0.5).contains(x)) else {
             continue;
         };
-        shapes.push(Drawn(Shape::Line {
+        shapes.push(Drawn(Primitive::Line {
             points: vec![(x, frame.top), (x, frame.bottom)],
             colour: legend
                 .iter()
@@ -309,24 +309,24 @@ fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform, legend: &
         let (top, bottom) = (base - TICK * 0.95, base + TICK * 0.3);
         let points =
             vec![(left - 2.0, top), (left + width + 2.0, top), (left + width + 2.0, bottom), (left - 2.0, bottom)];
-        shapes.push(Drawn(Shape::Area { points, colour: WHITE, opacity: 0.85 }));
+        shapes.push(Drawn(Primitive::Area { points, colour: WHITE, opacity: 0.85 }));
         shapes.push(text((left, base), label, TICK, INK, Anchor::Start));
     }
 }
 
 /// A shape, with the few things that differ from the usual said after it.
-pub struct Drawn(pub Shape);
+pub struct Drawn(pub Primitive);
 
 impl Drawn {
     pub fn medium(mut self) -> Self {
-        if let Shape::Text { weight, .. } = &mut self.0 {
+        if let Primitive::Text { weight, .. } = &mut self.0 {
             *weight = Weight::Medium;
         }
         self
     }
 
     pub fn vertical(mut self) -> Self {
-        if let Shape::Text { vertical, .. } = &mut self.0 {
+        if let Primitive::Text { vertical, .. } = &mut self.0 {
             *vertical = true;
         }
         self
@@ -334,15 +334,15 @@ impl Drawn {
 }
 
 pub fn text(at: Point, text: String, size: f64, colour: Rgb, anchor: Anchor) -> Drawn {
-    Drawn(Shape::Text { at, text, size, weight: Weight::Regular, colour, anchor, vertical: false })
+    Drawn(Primitive::Text { at, text, size, weight: Weight::Regular, colour, anchor, vertical: false })
 }
 
 pub fn line(points: Vec<Point>, colour: Rgb, width: f64) -> Drawn {
-    Drawn(Shape::Line { points, colour, width, dash: &[] })
+    Drawn(Primitive::Line { points, colour, width, dash: &[] })
 }
 
 pub fn disc(at: Point, radius: f64, colour: Rgb) -> Drawn {
     let corner = |i: u32| (f64::from(i) * std::f64::consts::TAU / 24.0).sin_cos();
     let points = (0..24).map(corner).map(|(s, c)| (at.0 + radius * c, at.1 + radius * s)).collect();
-    Drawn(Shape::Area { points, colour, opacity: 1.0 })
+    Drawn(Primitive::Area { points, colour, opacity: 1.0 })
 }

@@ -3,7 +3,7 @@
 use super::Series;
 use super::axis::Axis;
 use super::layout::{DASHES, Drawn, Look, disc};
-use super::scene::{Point, Rect, Shape, WHITE, clip_polygon, clip_segment};
+use super::scene::{Point, Primitive, Rect, WHITE, clip_polygon, clip_segment};
 use std::collections::BTreeMap;
 
 /// From values to places in one frame.
@@ -34,7 +34,7 @@ pub fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look:
         let outline: Vec<Point> = run.iter().map(|p| p.0).chain(run.iter().rev().map(|p| p.1)).collect();
         let points = clip_polygon(&outline, &to.frame);
         if points.len() > 2 {
-            shapes.push(Drawn(Shape::Area { points, colour: look.colour, opacity }));
+            shapes.push(Drawn(Primitive::Area { points, colour: look.colour, opacity }));
         }
     }
 }
@@ -188,7 +188,7 @@ pub fn draw_series(shapes: &mut Vec<Drawn>, parts: &[Vec<Point>], to: &Transform
         }
         for points in clip_run(run, &to.frame) {
             draw_markers(shapes, &points, look, phase, &to.frame);
-            shapes.push(Drawn(Shape::Line { points, colour: look.colour, width: look.width, dash: look.dash }));
+            shapes.push(Drawn(Primitive::Line { points, colour: look.colour, width: look.width, dash: look.dash }));
         }
     }
 }
@@ -235,7 +235,7 @@ pub fn draw_marker(shapes: &mut Vec<Drawn>, at: Point, look: Look) {
         _ => vec![(0.0, -4.2), (3.8, 2.6), (-3.8, 2.6)],
     };
     let points = corners.into_iter().map(|(x, y)| (at.0 + x, at.1 + y)).collect();
-    shapes.push(Drawn(Shape::Area { points, colour: look.colour, opacity: 1.0 }));
+    shapes.push(Drawn(Primitive::Area { points, colour: look.colour, opacity: 1.0 }));
 }
 
 /// The unbroken stretches.

@@ -4,7 +4,7 @@
 use super::font::{self, Weight};
 use super::layout::{Drawn, INK, LABEL, MARGIN, PALETTE, SOFT_INK, TICK, TITLE, line, text};
 use super::paint;
-use super::scene::{Anchor, Rgb, Scene, Shape, WHITE};
+use super::scene::{Anchor, Primitive, Rgb, Scene, WHITE};
 
 /// One picture: (row, column) counts, the same labels both ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn draw_cell(shapes: &mut Vec<Drawn>, (x, y): (f64, f64), count: u64, share: f64
     // The root: a mistake in one of a hundred images is still seen.
     let opacity = share.sqrt();
     let points = vec![(x, y), (x + CELL.0, y), (x + CELL.0, y + CELL.1), (x, y + CELL.1)];
-    shapes.push(Drawn(Shape::Area { points, colour, opacity }));
+    shapes.push(Drawn(Primitive::Area { points, colour, opacity }));
     let ink = if opacity > 0.7 { WHITE } else { INK };
     let middle = (x + CELL.0 / 2.0, y + CELL.1 / 2.0 + LABEL * 0.36);
     shapes.push(text(middle, count.to_string(), LABEL, ink, Anchor::Middle));
@@ -96,7 +96,7 @@ mod tests {
             Matrix { title: "pets".into(), x_label: "taken for".into(), y_label: "true class".into(), labels, counts };
         let scene = matrix.scene();
         let colours = scene.shapes.iter().filter_map(|shape| match shape {
-            Shape::Area { colour, .. } => Some(*colour),
+            Primitive::Area { colour, .. } => Some(*colour),
             _ => None,
         });
         assert_eq!(colours.collect::<Vec<_>>(), [PALETTE[0], PALETTE[1], PALETTE[0]]);

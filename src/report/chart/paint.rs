@@ -4,7 +4,7 @@
 //! larger and averaged down, an SVG shows its units through a smaller `viewBox`.
 
 use super::font::{self, Weight};
-use super::scene::{Anchor, Point, Rgb, Scene, Shape};
+use super::scene::{Anchor, Point, Primitive, Rgb, Scene};
 use anyhow::Context as _;
 use image::ImageEncoder as _;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -105,16 +105,16 @@ impl Units {
         ((at.0 * self.per_pixel).round() as i32, (at.1 * self.per_pixel).round() as i32)
     }
 
-    fn draw<B: DrawingBackend>(&self, canvas: &DrawingArea<B, Shift>, shape: &Shape) -> Drawn<B> {
+    fn draw<B: DrawingBackend>(&self, canvas: &DrawingArea<B, Shift>, shape: &Primitive) -> Drawn<B> {
         match shape {
-            Shape::Line { points, colour, width, dash } => {
+            Primitive::Line { points, colour, width, dash } => {
                 pieces(points, dash).iter().try_for_each(|piece| self.line(canvas, piece, *colour, *width))
             }
-            Shape::Area { points, colour, opacity } => {
+            Primitive::Area { points, colour, opacity } => {
                 let corners: Vec<_> = points.iter().map(|&at| self.place(at)).collect();
                 canvas.draw(&Polygon::new(corners, plain(*colour).mix(*opacity)))
             }
-            Shape::Text { at, text, size, weight, colour, anchor, vertical } => {
+            Primitive::Text { at, text, size, weight, colour, anchor, vertical } => {
                 let em = size * self.per_pixel;
                 let across = match anchor {
                     Anchor::Start => HPos::Left,

@@ -35,7 +35,7 @@ pub enum Anchor {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum Primitive {
     Line {
         points: Vec<Point>,
         colour: Rgb,
@@ -62,7 +62,7 @@ pub enum Shape {
 pub struct Scene {
     pub width: f64,
     pub height: f64,
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<Primitive>,
 }
 
 /// The part of the segment a–b inside `rect` (Liang–Barsky), if any.
