@@ -6,10 +6,12 @@
 //! | floor | rooms |
 //! |-------|-------|
 //! | 0     | [`schedule`], [`stats`], [`random`], [`mod@number`], [`spec`], [`mod@usage`], [`disk`], [`memory`], [`shell`], [`threads`] |
-//! | 1     | [`data`], [`model`], [`optim`], [`record`] |
+//! | 1     | [`data`], [`model`], [`optim`] |
 //! | 2     | [`engine`] |
-//! | 3     | [`train`], [`report`] |
-//! | 4     | [`experiment`] |
+//! | 3     | [`config`] |
+//! | 4     | [`record`] |
+//! | 5     | [`train`], [`report`] |
+//! | 7     | [`experiment`] |
 //! | roof  | [`cli`] |
 
 // Allowed in engine/cpu and memory alone; every other room forbids it, which nothing below can lift.
@@ -30,9 +32,12 @@ pub mod usage;
 pub mod data;
 pub mod model;
 pub mod optim;
-pub mod record;
 
 pub mod engine;
+
+pub mod config;
+
+pub mod record;
 
 pub mod report;
 pub mod train;

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "the rooms hold more than what is fuzzed")]
 
+#[path = "../../src/config/mod.rs"]
+pub mod config;
 pub mod data;
 #[path = "../../src/disk/mod.rs"]
 pub mod disk;

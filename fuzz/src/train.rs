@@ -2,12 +2,9 @@
 
 #[path = "../../src/train/checkpoint.rs"]
 pub mod checkpoint;
-#[path = "../../src/train/config.rs"]
-mod config;
 #[path = "../../src/train/course.rs"]
 mod course;
 #[path = "../../src/train/position.rs"]
 mod position;
 
-pub use config::RunConfig;
 pub use course::{Course, Reach};

@@ -72,7 +72,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut warned: Vec<(String, Vec<String>)> = Vec::new();
     let steps_per_epoch = Run::steps_of(&plan.runs[0].config, &dataset)?;
     for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
-        planned.config.check(steps_per_epoch).map_err(|error| about(entrant, error))?;
+        Run::check_without_images(&planned.config, steps_per_epoch).map_err(|error| about(entrant, error))?;
         let course = Course::of(&planned.config);
         for line in course.warnings(planned.config.semantics, steps_per_epoch, 0)? {
             match warned.iter_mut().find(|(known, _)| *known == line) {

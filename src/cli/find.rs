@@ -3,6 +3,7 @@
 use super::given::{Given, Setting, add_families, add_settings};
 use super::session::Session;
 use super::settings::{self, Output, value};
+use crate::config::RunConfig;
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::find::{Ended, FindConfig, FindDirectory, Length, RangeTest};
 use crate::optim;
@@ -10,7 +11,7 @@ use crate::record::{RangeRow, Status};
 use crate::report::range::{self, RangeTests};
 use crate::shell;
 use crate::stats::suggest::{Combined, Method, headline, show};
-use crate::train::{Bars, Control, Existing, JsonEvents, RunConfig};
+use crate::train::{Bars, Control, Existing, JsonEvents};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;

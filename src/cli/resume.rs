@@ -3,13 +3,14 @@
 use super::given::{Given, Setting};
 use super::session::{self, Session};
 use super::settings::{self, Output, path, switch, value};
+use crate::config::RunConfig;
 use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Remedy, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
 use crate::record::{Results, RunInfo, Status};
 use crate::schedule::Spec;
-use crate::train::{JsonEvents, Reach, Run, RunConfig, Setup};
+use crate::train::{JsonEvents, Reach, Run, Setup};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;

@@ -1,6 +1,7 @@
 //! The settings of a run: their table, and how what was given becomes a [`RunConfig`].
 
 use super::given::{Given, Kind, Setting, add_families, add_settings};
+use crate::config::RunConfig;
 use crate::data::{DatasetKind, DatasetOptions};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::number::{counted, exact};
@@ -9,7 +10,7 @@ use crate::record::{Keep, folder_name};
 use crate::schedule::{self, Semantics, Spec};
 use crate::spec::Entry;
 use crate::threads::refused;
-use crate::train::{Every, ProgressMode, RunConfig};
+use crate::train::{Every, ProgressMode, Run};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -290,7 +291,7 @@ pub fn check_without_images(config: &RunConfig) -> Result<()> {
         DatasetKind::Synthetic => 5_000,
     };
     let batch = config.batch_size.images(images).unwrap_or(images);
-    config.check(config.train_limit.unwrap_or(images).min(images).div_ceil(batch).max(1) as u64)
+    Run::check_without_images(config, config.train_limit.unwrap_or(images).min(images).div_ceil(batch).max(1) as u64)
 }
 
 /// Where the images are is no part of what a run computes, but of a config file that is to find them again.

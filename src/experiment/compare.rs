@@ -2,6 +2,7 @@
 
 use super::entrant::Entrant;
 use super::resume::{Left, Remedy};
+use crate::config::RunConfig;
 use crate::data::Dataset;
 use crate::disk::{self, OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
@@ -13,8 +14,8 @@ use crate::record::{
 };
 use crate::schedule::{Semantics, Spec};
 use crate::train::{
-    All, Bars, Control, Every, Existing, JsonEvents, Lock, Observer, Outcome, Run, RunConfig, RunDirectory, Setup,
-    Stop, check_removable, checkpoint, claim, remove_run,
+    All, Bars, Control, Every, Existing, JsonEvents, Lock, Observer, Outcome, Run, RunDirectory, Setup, Stop,
+    check_removable, checkpoint, claim, remove_run,
 };
 use crate::usage;
 use crate::usage::{Usage, shortened};

@@ -9,11 +9,12 @@ mod mode;
 pub use folder::{FindDirectory, FindInfo, Found, Tested};
 pub use mode::Mode;
 
+use crate::config::RunConfig;
 use crate::data::Dataset;
 use crate::optim::check_rate;
 use crate::record::RangeRow;
 use crate::stats::Smoothing;
-use crate::train::{Control, Probe, Run, RunConfig};
+use crate::train::{Control, Probe, Run};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;

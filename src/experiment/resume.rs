@@ -1,11 +1,12 @@
 //! Going on with a run that an earlier process has left, as it was or with another rate.
 
+use crate::config::RunConfig;
 use crate::data::Dataset;
 use crate::number::counted;
 use crate::record::{Keep, RunInfo, Status};
 use crate::schedule::Spec;
 use crate::train::checkpoint::{self, Found, Wanted};
-use crate::train::{Adjustment, Lock, Reach, Run, RunConfig, RunDirectory, Setup};
+use crate::train::{Adjustment, Lock, Reach, Run, RunDirectory, Setup};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Context, Result, anyhow};

@@ -10,8 +10,8 @@
 //!
 //! A new one is written under another name, synced, and renamed. Whenever the process dies, one of `last` and `last-before` is whole.
 
-use super::config::RunConfig;
 use super::position::Position;
+use crate::config::RunConfig;
 use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
 use crate::model::{Array, Parameters};
 use crate::optim::State;

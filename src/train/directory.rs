@@ -3,7 +3,6 @@
 //! `metrics.csv`, `steps.csv` (with `--log-steps`), `events.jsonl`, `run.json`, `checkpoints/`, `weights.safetensors`.
 
 use super::checkpoint::{self, Checkpoint, Found, save_weights};
-use super::config::RunConfig;
 use super::control::{Control, Every};
 use super::events::{EVENTS, EventLog, is_log};
 use super::lock::Lock;
@@ -11,6 +10,7 @@ use super::observer::{All, Observer, Reason, Start};
 use super::position::Position;
 use super::run::{Outcome, Run};
 use super::saver::Saver;
+use crate::config::RunConfig;
 use crate::data::Dataset;
 use crate::disk::Watch;
 use crate::engine::BatchStats;

@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
-mod config;
 mod control;
 mod course;
 mod directory;
@@ -22,7 +21,6 @@ mod signals;
 mod update;
 
 pub use checkpoint::save_weights;
-pub use config::RunConfig;
 pub use control::{Control, Every, Stop, Wish};
 pub use course::{Course, Reach};
 pub use directory::{Existing, RunDirectory, Setup, check_removable, claim, remove_run};

@@ -1,9 +1,9 @@
 //! Who is told what a run does while it does it.
 
 use super::checkpoint::Checkpoint;
-use super::config::RunConfig;
 use super::position::Position;
 use super::run::Outcome;
+use crate::config::RunConfig;
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, StepRow};
 use anyhow::Result;

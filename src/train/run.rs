@@ -8,12 +8,12 @@ pub use adjust::Adjustment;
 pub use probe::Probe;
 
 use super::checkpoint::Checkpoint;
-use super::config::RunConfig;
 use super::control::{Control, Every, Stop, Wish};
 use super::course::Course;
 use super::observer::{Observer, Reason, Start};
 use super::position::Position;
 use super::update::update;
+use crate::config::RunConfig;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};
@@ -200,7 +200,17 @@ impl<'a> Run<'a> {
 
     /// Finds what [`Run::new`] would find wrong with `config`, without building the network.
     pub fn check(config: &RunConfig, dataset: &Dataset) -> Result<()> {
-        config.check(Self::steps_of(config, dataset)?)
+        Self::check_without_images(config, Self::steps_of(config, dataset)?)
+    }
+
+    /// Finds what is wrong with `config` whatever the images are, in epochs of `steps_per_epoch` steps.
+    ///
+    /// # Errors
+    /// A schedule or an optimizer that cannot be built; a device that this build lacks or that does not answer.
+    pub fn check_without_images(config: &RunConfig, steps_per_epoch: u64) -> Result<()> {
+        Course::of(config).check_rates(&config.schedule(steps_per_epoch)?, 0)?;
+        Optimizer::<f32>::new(&config.optimizer, config.semantics)?;
+        engine::check(config.engine, config.device)
     }
 
     /// The steps per epoch that a run of `config` would have.

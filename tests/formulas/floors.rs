@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [(&str, u8); 21] = [
+const ROOMS: [(&str, u8); 23] = [
     ("disk", 0),
     ("memory", 0),
     ("number", 0),
@@ -17,14 +17,16 @@ const ROOMS: [(&str, u8); 21] = [
     ("data", 1),
     ("model", 1),
     ("optim", 1),
-    ("record", 1),
     ("engine", 2),
-    ("report", 3),
-    ("train", 3),
-    ("experiment", 4),
-    ("cli", 5),
-    ("lib", 6),
-    ("main", 6),
+    ("config", 3),
+    ("record", 4),
+    ("report", 5),
+    ("train", 5),
+    ("run_folder", 6),
+    ("experiment", 7),
+    ("cli", 8),
+    ("lib", 9),
+    ("main", 9),
 ];
 
 fn floor(room: &str) -> u8 {

@@ -1,10 +1,10 @@
 //! A run that is led from outside, an update at a time: what a range test is made of.
 
 use super::{EVALUATION_BATCH, Run, evaluate_unless};
+use crate::config::RunConfig;
 use crate::data::{Dataset, Epoch, Loader, Normalisation, Subset};
 use crate::engine::BatchStats;
 use crate::schedule::Rates;
-use crate::train::RunConfig;
 use anyhow::Result;
 
 /// A network in memory, trained step by step at whatever rate it is told, and forgotten. It starts from the weights and sees the batches

@@ -1,11 +1,10 @@
 //! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
 
-use super::course::Course;
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
-use crate::engine::{self, DeviceChoice, EngineKind};
+use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
 use crate::number::exact;
-use crate::optim::{Float as _, Optimizer, OptimizerSpec, check_rate};
+use crate::optim::{Float as _, OptimizerSpec, check_rate};
 use crate::schedule::{Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -134,16 +133,6 @@ impl RunConfig {
             Some(last) if last <= most => Ok(()),
             _ => usage!("{count} seeds from {first} on go beyond {most}, the largest; take a smaller --seed"),
         }
-    }
-
-    /// Finds what is wrong whatever the images are.
-    ///
-    /// # Errors
-    /// A schedule or an optimizer that cannot be; a device that this build is without or that does not answer.
-    pub fn check(&self, steps_per_epoch: u64) -> Result<()> {
-        Course::of(self).check_rates(&self.schedule(steps_per_epoch)?, 0)?;
-        Optimizer::<f32>::new(&self.optimizer, self.semantics)?;
-        engine::check(self.engine, self.device)
     }
 
     pub fn architecture(&self) -> Architecture {
