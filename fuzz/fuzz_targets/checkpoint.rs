@@ -8,7 +8,8 @@ use lrsched_fuzz::model::{Array, Parameters, Role};
 use lrsched_fuzz::optim::Optimizer;
 use lrsched_fuzz::schedule::Clock;
 use lrsched_fuzz::train::Reach;
-use lrsched_fuzz::train::checkpoint::{CHECKPOINTS, Checkpoint, Wanted, latest, sha256};
+use lrsched_fuzz::record::files::CHECKPOINTS;
+use lrsched_fuzz::train::checkpoint::{Checkpoint, Wanted, latest, sha256};
 use std::fs;
 
 /// A line of these between two parts of the input begins the next file: state, weights, optimizer.

@@ -8,7 +8,7 @@ use crate::engine;
 use crate::experiment::{Comparison, Entrant, Overrides, Plan, Training, enter};
 use crate::number::counted;
 use crate::optim;
-use crate::record::{Keep, Status, disk_size};
+use crate::record::{Keep, Status, disk_size, files};
 use crate::report;
 use crate::report::export::Beside;
 use crate::train::{Bars, Course, Existing, JsonEvents, Run};
@@ -123,7 +123,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     super::warn(&warnings);
     let here = [folder.clone()];
     let loaded = report::load::load(&here);
-    report::export::write(&loaded, &here, &folder.join("report.html"), Beside::default(), None)?;
+    report::export::write(&loaded, &here, &folder.join(files::REPORT_HTML), Beside::default(), None)?;
     let entrants = loaded.entrants();
     let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
     let summary = report::analysis::summary(&analyses);
@@ -137,8 +137,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
         let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(&folder)));
         out!(
-            "results in {}: {runs}, {size}: comparison.csv, comparison.png, comparison.svg, report.html",
-            folder.display()
+            "results in {}: {runs}, {size}: {}",
+            folder.display(),
+            [files::COMPARISON_CSV, files::COMPARISON_PNG, files::COMPARISON_SVG, files::REPORT_HTML].join(", ")
         );
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);

@@ -7,6 +7,7 @@ use crate::config::RunConfig;
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::find::{Ended, FindConfig, FindDirectory, Length, RangeTest};
 use crate::optim;
+use crate::record::files::{FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG};
 use crate::record::{RangeRow, Status};
 use crate::report::range::{self, RangeTests};
 use crate::shell;
@@ -96,8 +97,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let said = tests.suggestions();
     let figure = tests.figure(&said, &title(&config));
     directory.check_in_place()?;
-    figure.write_png(&path.join("range.png"))?;
-    figure.write_svg(&path.join("range.svg"))?;
+    figure.write_png(&path.join(RANGE_PNG))?;
+    figure.write_svg(&path.join(RANGE_SVG))?;
     let commands = commands(&config, &said, given.path("data-dir").as_deref())?;
     directory.info.suggest(&said);
     directory.close(Status::Finished, None)?;
@@ -117,8 +118,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         let verdict: Vec<String> = range::verdict(&said).iter().flat_map(|line| range::words(line, width)).collect();
         out!("{}\n{}", range::terminal(&said, width), verdict.join("\n"));
         commands.iter().try_for_each(|command| super::say(&format!("  {command}\n")))?;
-        let tables = if config.seeds > 1 { "seed-*/range.csv" } else { "range.csv" };
-        out!("results in {}: {tables}, range.png, range.svg, find.json", path.display());
+        let seeds = if config.seeds > 1 { "seed-*/" } else { "" };
+        out!("results in {}: {seeds}{RANGE_CSV}, {RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
     }
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
 }

@@ -9,7 +9,7 @@ use crate::memory::give_back;
 use crate::number::counted;
 use crate::optim::OptimizerSpec;
 use crate::record::{
-    ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, folder_name, is_table_of,
+    ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, files, folder_name, is_table_of,
     read_rows, write_rows,
 };
 use crate::schedule::{Semantics, Spec};
@@ -119,7 +119,7 @@ impl<'a> Comparison<'a> {
     pub fn open(folder: &Path, plan: &'a Plan, dataset: &Dataset, existing: Existing) -> Result<Self> {
         // Its own comparison is taken up, or, with --force, started over.
         let lock = claim(folder, Existing::Replace, Holds::Comparison, &[])?;
-        let (table, runs) = (folder.join("comparison.csv"), folder.join("runs"));
+        let (table, runs) = (folder.join(files::COMPARISON_CSV), folder.join(files::RUNS));
         own_folder(&runs)?;
         plan.runs.iter().try_for_each(|run| own_folder(&runs.join(&run.name)))?;
         let (mut rows, mut others, mut notes) = (vec![None; plan.runs.len()], Vec::new(), Vec::new());
@@ -224,7 +224,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn path(&self, run: &PlannedRun) -> PathBuf {
-        self.folder.join("runs").join(&run.name)
+        self.folder.join(files::RUNS).join(&run.name)
     }
 
     /// # Errors
@@ -236,7 +236,7 @@ impl<'a> Comparison<'a> {
 
     fn write(&self) -> Result<()> {
         self.check_in_place()?;
-        write_rows(&self.folder.join("comparison.csv"), &self.rows())
+        write_rows(&self.folder.join(files::COMPARISON_CSV), &self.rows())
     }
 }
 
@@ -272,7 +272,7 @@ fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -> Result<Ve
 
 /// The row of a run that nothing but its folder tells of; `None` for one that a comparison did not make, or that was never closed.
 fn row_of(path: &Path) -> Option<ComparisonRow> {
-    let info = RunInfo::read(&path.join("run.json")).ok()?;
+    let info = RunInfo::read(&path.join(files::RUN_JSON)).ok()?;
     let config: RunConfig = serde_json::from_value(RunConfig::as_written_now(info.config)).ok()?;
     let planned = PlannedRun { name: name(&config), config };
     let is_its_name = path.file_name().is_some_and(|found| found == planned.name.as_str());
@@ -281,7 +281,7 @@ fn row_of(path: &Path) -> Option<ComparisonRow> {
 
 /// Renames a damaged table, so that another one can take its place and nothing in it is lost. Says so.
 fn set_aside(table: &Path) -> Result<String> {
-    let place = |number: u32| table.with_file_name(format!("comparison.csv.damaged-{number}"));
+    let place = |number: u32| table.with_file_name(format!("{}.damaged-{number}", files::COMPARISON_CSV));
     let free = (1..).map(place).find(|place| place.symlink_metadata().is_err()).expect("some number is free");
     std::fs::rename(table, &free).with_context(|| format!("cannot rename {}", table.display()))?;
     Ok(format!("{} was renamed to {}", table.display(), free.display()))
@@ -347,7 +347,7 @@ fn train(
     let mut run = Run::new(&planned.config, dataset, threads)?;
     let kernels = run.kernels();
     let setup = Setup { threads, kernels, every, keep: Some(keep) };
-    let directory = match path.join("run.json").exists() {
+    let directory = match path.join(files::RUN_JSON).exists() {
         true => {
             let left = Left::open(path, false, Remedy::Remove)?;
             let instead = left.instead();
@@ -371,7 +371,7 @@ fn train(
 
 /// The row of a run that has been done before, or `None` where it is to be done.
 fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<ComparisonRow>> {
-    let file = path.join("run.json");
+    let file = path.join(files::RUN_JSON);
     if !file.exists() {
         return Ok(None);
     }
@@ -410,7 +410,7 @@ const OF_AN_ENTRANT: [&str; 6] = ["optimizer", "schedule", "semantics", "lr", "s
 
 /// Whether an earlier run that the plan does not name may stand in one table with its runs. One that has left nothing but its row may.
 fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> {
-    let file = path.join("run.json");
+    let file = path.join(files::RUN_JSON);
     if !file.exists() {
         return Ok(());
     }

@@ -4,18 +4,16 @@ use crate::data::{Dataset, DatasetKind, DatasetOptions, Loader, Normalisation, S
 use crate::disk;
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
 use crate::model::{Model, ModelOptions, Weights};
-use crate::record::{Keep, RunInfo, Status};
+use crate::record::files::WEIGHTS;
+use crate::record::{Keep, RunInfo, Status, files};
 use crate::report::confusion::Confusion;
-use crate::train::checkpoint::{self, CHECKPOINTS, Checkpoint, Wanted};
+use crate::train::checkpoint::{self, Checkpoint, Wanted};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-/// The weights that a finished run leaves in its folder, and each of its checkpoints holds.
-const WEIGHTS: &str = "weights.safetensors";
 
 /// Images that an evaluation takes at once: as many as the evaluations of a run.
 pub const BATCH: usize = 500;
@@ -136,7 +134,7 @@ impl Subject {
         }
         let end = path.join(WEIGHTS);
         // One of the checkpoints of a run, not the run.
-        if path.join(checkpoint::STATE).is_file() {
+        if path.join(files::STATE_JSON).is_file() {
             return match moment {
                 Some(_) => usage!("{} is a checkpoint: evaluate it without --checkpoint", path.display()),
                 None => Self::checked(end),
@@ -144,7 +142,7 @@ impl Subject {
         }
         match moment {
             Some(moment) => {
-                let weights = path.join(CHECKPOINTS).join(moment.name()).join(WEIGHTS);
+                let weights = path.join(files::CHECKPOINTS).join(moment.name()).join(WEIGHTS);
                 if !weights.exists() {
                     let kept = run_of(&end)?.and_then(|run| run.keep).filter(|keep| *keep != Keep::All);
                     let why =
@@ -169,7 +167,7 @@ impl Subject {
     fn checked(weights: PathBuf) -> Result<Self> {
         let run = run_of(&weights)?;
         let folder = weights.parent().unwrap_or(Path::new(""));
-        if folder.join(checkpoint::STATE).is_file() {
+        if folder.join(files::STATE_JSON).is_file() {
             Checkpoint::read_of(folder, run.as_ref())
                 .map_err(|error| anyhow!("{error:#}; {}", other(&weights, Wanted::Whole)))?;
         } else if let Some(run) = run.as_ref().filter(|run| !goes_on(run) && weights.ends_with(WEIGHTS))
@@ -188,7 +186,7 @@ impl Subject {
 
     /// What is read of it.
     pub fn files(&self) -> Vec<PathBuf> {
-        vec![self.weights.clone(), folder_of(&self.weights).join("run.json")]
+        vec![self.weights.clone(), folder_of(&self.weights).join(files::RUN_JSON)]
     }
 
     /// A setting of the run, where there is one.
@@ -211,18 +209,18 @@ fn goes_on(run: &RunInfo) -> bool {
 fn folder_of(weights: &Path) -> PathBuf {
     let folder = weights.parent().unwrap_or(Path::new(""));
     let run = run_above(folder);
-    if run.join("run.json").is_file() {
+    if run.join(files::RUN_JSON).is_file() {
         return run.to_path_buf();
     }
     // A path may be too short to name the folders above it: `weights.safetensors`, `last/weights.safetensors`.
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let full = here.canonicalize().map(|folder| run_above(&folder).to_path_buf());
-    full.ok().filter(|run| run.join("run.json").is_file()).unwrap_or(run.to_path_buf())
+    full.ok().filter(|run| run.join(files::RUN_JSON).is_file()).unwrap_or(run.to_path_buf())
 }
 
 /// The folder of the run that `folder` is a checkpoint of, by its path; `folder` where it is none.
 fn run_above(folder: &Path) -> &Path {
-    let checkpoints = folder.parent().filter(|parent| parent.ends_with(CHECKPOINTS));
+    let checkpoints = folder.parent().filter(|parent| parent.ends_with(files::CHECKPOINTS));
     checkpoints.and_then(Path::parent).unwrap_or(folder)
 }
 
@@ -241,7 +239,7 @@ fn other(weights: &Path, wanted: Wanted) -> String {
 
 /// The run.json beside weights, or beside the checkpoints that they are one of.
 fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
-    let path = folder_of(weights).join("run.json");
+    let path = folder_of(weights).join(files::RUN_JSON);
     if path.is_file() { RunInfo::read(&path).map(Some) } else { Ok(None) }
 }
 
@@ -255,8 +253,11 @@ fn without_weights(folder: &Path, run: Option<&RunInfo>) -> anyhow::Error {
             format!("{name} has no {WEIGHTS}, though its run is over: the file was moved or removed")
         }
         Some(run) => format!("{name} has no {WEIGHTS}: its run is {}, and has no checkpoint yet", run.status),
-        None if folder.join("comparison.csv").is_file() => {
-            format!("{name} is a comparison; evaluate one of its runs: {}", folder.join("runs").join("NAME").display())
+        None if folder.join(files::COMPARISON_CSV).is_file() => {
+            format!(
+                "{name} is a comparison; evaluate one of its runs: {}",
+                folder.join(files::RUNS).join("NAME").display()
+            )
         }
         None => format!("{name} is not the folder of a run: it has no {WEIGHTS}"),
     };

@@ -3,7 +3,7 @@
 use crate::config::RunConfig;
 use crate::data::Dataset;
 use crate::number::counted;
-use crate::record::{Keep, RunInfo, Status};
+use crate::record::{Keep, RunInfo, Status, files};
 use crate::schedule::Spec;
 use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{Adjustment, Lock, Reach, Run, RunDirectory, Setup};
@@ -50,9 +50,9 @@ impl Left {
     /// [`crate::usage::Usage`] where `path` holds no run, or one that another process works on. A run.json that cannot be read, or
     /// checkpoints of which none is whole, or none is of weights to go on from with another rate where that is wanted: these with the `remedy`.
     pub fn open(path: &Path, changes_rate: bool, remedy: Remedy) -> Result<Self> {
-        let file = path.join("run.json");
+        let file = path.join(files::RUN_JSON);
         if !file.is_file() {
-            let hint = if path.join("comparison.csv").is_file() {
+            let hint = if path.join(files::COMPARISON_CSV).is_file() {
                 "; it is a comparison: run `lrsched compare` again with the same --out"
             } else {
                 ""

@@ -1,6 +1,6 @@
 //! What lies in a folder, told by what is in its files: a name alone proves nothing.
 
-use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, Status};
+use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, Status, files};
 use crate::disk::{self, OURS};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -63,16 +63,16 @@ impl Contents {
         }
         names.retain(|name| !name.starts_with(OURS));
         let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-        let info = file("run.json").and_then(|path| RunInfo::read(&path).ok());
-        let find = file("find.json")
+        let info = file(files::RUN_JSON).and_then(|path| RunInfo::read(&path).ok());
+        let find = file(files::FIND_JSON)
             .and_then(|path| disk::read(&path, disk::MOST_RECORD).ok())
             .is_some_and(|bytes| serde_json::from_slice::<FindMark>(&bytes).is_ok());
         Ok(Self {
-            run: info.is_some() || is_table_of::<EpochRow>(&folder.join("metrics.csv")),
+            run: info.is_some() || is_table_of::<EpochRow>(&folder.join(files::METRICS_CSV)),
             status: info.map(|info| info.status),
-            comparison: is_table_of::<ComparisonRow>(&folder.join("comparison.csv"))
-                || has_compared_runs(&folder.join("runs")),
-            range_test: find || is_table_of::<RangeRow>(&folder.join("range.csv")),
+            comparison: is_table_of::<ComparisonRow>(&folder.join(files::COMPARISON_CSV))
+                || has_compared_runs(&folder.join(files::RUNS)),
+            range_test: find || is_table_of::<RangeRow>(&folder.join(files::RANGE_CSV)),
             something: names.into_iter().min(),
         })
     }
@@ -100,7 +100,7 @@ fn has_compared_runs(runs: &Path) -> bool {
     let is_own = runs.symlink_metadata().is_ok_and(|found| found.is_dir());
     let is_compared = |run: &Path| {
         run.symlink_metadata().is_ok_and(|found| found.is_dir())
-            && RunInfo::read(&run.join("run.json"))
+            && RunInfo::read(&run.join(files::RUN_JSON))
                 .is_ok_and(|info| info.command.iter().skip(1).any(|argument| argument == "compare"))
     };
     is_own && runs.read_dir().into_iter().flatten().flatten().any(|entry| is_compared(&entry.path()))

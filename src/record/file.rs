@@ -1,6 +1,6 @@
 //! Files that appear whole or not at all.
 
-use super::Status;
+use super::{Status, files};
 use crate::disk::TEMPORARY;
 use crate::memory::in_case_of_refusal;
 use crate::usage;
@@ -116,23 +116,6 @@ pub fn folder_name(text: &str) -> String {
     format!("{name}~{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
 }
 
-/// The files that this program reads again: none of them is ever an output of another command.
-const RECORDS: [&str; 10] = [
-    "run.json",
-    "metrics.csv",
-    "steps.csv",
-    "events.jsonl",
-    "weights.safetensors",
-    "optimizer.safetensors",
-    "state.json",
-    "comparison.csv",
-    "range.csv",
-    "find.json",
-];
-
-/// What tells a folder of a run, a checkpoint, a comparison or a range test from others.
-const MARKS: [&str; 4] = ["run.json", "state.json", "comparison.csv", "find.json"];
-
 /// Refuses outputs that would overwrite one of `sources`, a file of a run, or one another.
 ///
 /// # Errors
@@ -179,8 +162,8 @@ fn full_path(path: &Path) -> Option<PathBuf> {
 
 fn is_record(path: &Path) -> bool {
     let Some(target) = path.canonicalize().ok().filter(|target| target.is_file()) else { return false };
-    let named = target.file_name().is_some_and(|name| RECORDS.iter().any(|record| name == *record));
-    named && MARKS.iter().any(|mark| target.with_file_name(mark).is_file())
+    let named = target.file_name().and_then(|name| name.to_str()).is_some_and(files::is_record);
+    named && files::marks().any(|mark| target.with_file_name(mark).is_file())
 }
 
 /// Bytes of all files below `folder`; of one with several names, once.

@@ -1,7 +1,7 @@
 //! Whether the rows that are read back are those that were written.
 
 use super::table::digest_of;
-use super::{EpochRow, Results, Row, RunInfo, Status, StepRow, read_rows};
+use super::{EpochRow, Results, Row, RunInfo, Status, StepRow, files, read_rows};
 use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 
@@ -87,7 +87,7 @@ pub fn check_last(rows: &[EpochRow], results: &Results) -> Result<()> {
 /// # Errors
 /// One line that names the file and the row.
 pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
-    let path = run.join("metrics.csv");
+    let path = run.join(files::METRICS_CSV);
     let rows: Vec<EpochRow> = read_rows(&path)?;
     let name = path.display();
     // Which row differs from the results says more than that the digest does.
@@ -103,7 +103,7 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
     check_table(&rows, info.status, digests.map(|digests| digests.metrics.as_str()))
         .with_context(|| name.to_string())?;
     if info.config.get("log-steps") == Some(&true.into()) {
-        let path = run.join("steps.csv");
+        let path = run.join(files::STEPS_CSV);
         let steps: Vec<StepRow> = read_rows(&path)?;
         check_table(&steps, info.status, None).with_context(|| path.display().to_string())?;
         if let Some(made) = rows.last().map(|row| row.step).filter(|made| *made != steps.len() as u64) {

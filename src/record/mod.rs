@@ -4,6 +4,7 @@
 
 mod contents;
 mod file;
+pub mod files;
 mod kept;
 mod run_info;
 pub mod stop_at;

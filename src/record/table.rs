@@ -1,7 +1,7 @@
 //! metrics.csv, steps.csv and comparison.csv: their rows, written as they come and read strictly.
 
 use super::kept::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, out_of_place, within};
-use super::{Status, replace_own, stop_at};
+use super::{Status, files, replace_own, stop_at};
 use crate::disk::{self, check_in_place, open_own, read_own};
 use crate::schedule::Semantics;
 use anyhow::{Context as _, anyhow, bail};
@@ -168,7 +168,7 @@ impl ComparisonRow {
         let mut parts = name.components();
         let single =
             matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name.as_os_str());
-        single.then(|| comparison.join("runs").join(name))
+        single.then(|| comparison.join(files::RUNS).join(name))
     }
 }
 

@@ -5,7 +5,7 @@ use super::entrants::{Entrant, Summary, entrants, names};
 use super::load::within;
 use super::rates::{self, Known};
 use crate::number::rate;
-use crate::record::{Change, ComparisonRow, EpochRow, check_order, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, check_order, files, read_good_rows};
 use crate::stats::quantile;
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub struct Comparison {
 /// # Errors
 /// comparison.csv is missing, or holds no run.
 pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
-    let path = folder.join("comparison.csv");
+    let path = folder.join(files::COMPARISON_CSV);
     let (rows, complaint) = read_good_rows::<ComparisonRow>(&path);
     let mut complaints = Vec::new();
     match complaint {
@@ -35,7 +35,7 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
     complaints.extend(outside);
     let mut metrics = HashMap::new();
     for (path, row) in &rows {
-        let path = path.join("metrics.csv");
+        let path = path.join(files::METRICS_CSV);
         let (mut epochs, complaint) = read_good_rows::<EpochRow>(&path);
         complaints.extend(complaint.map(|error| format!("{error:#}")));
         if let Some((good, wrong)) = check_order(&epochs) {
@@ -54,8 +54,8 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
 /// comparison.csv cannot be read, or a picture cannot be written.
 pub fn write(folder: &Path, title: &str) -> anyhow::Result<Vec<String>> {
     let comparison = read(folder, title)?;
-    comparison.figure.write_png(&folder.join("comparison.png"))?;
-    comparison.figure.write_svg(&folder.join("comparison.svg"))?;
+    comparison.figure.write_png(&folder.join(files::COMPARISON_PNG))?;
+    comparison.figure.write_svg(&folder.join(files::COMPARISON_SVG))?;
     Ok(comparison.complaints)
 }
 

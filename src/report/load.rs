@@ -6,7 +6,7 @@ use super::rates::{self, Known};
 use crate::number::{counted, rate};
 use crate::record::{
     Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, StepRow, check_last, check_order,
-    check_values, read_good_rows,
+    check_values, files, read_good_rows,
 };
 use crate::schedule::Semantics;
 use crate::shell;
@@ -149,13 +149,13 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         return;
     }
     let children = folders_in(folder);
-    if folder.join("range.csv").is_file() {
-        let rows = read(&folder.join("range.csv"), loaded);
+    if folder.join(files::RANGE_CSV).is_file() {
+        let rows = read(&folder.join(files::RANGE_CSV), loaded);
         add_range(folder, rows, loaded);
     }
     let mut in_comparison = BTreeSet::new();
-    if folder.join("comparison.csv").is_file() {
-        let rows = read::<ComparisonRow>(&folder.join("comparison.csv"), loaded);
+    if folder.join(files::COMPARISON_CSV).is_file() {
+        let rows = read::<ComparisonRow>(&folder.join(files::COMPARISON_CSV), loaded);
         let (rows, complaints) = within(folder, rows);
         loaded.complaints.extend(complaints);
         for (path, row) in rows {
@@ -163,13 +163,13 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
             load_run(&path, Some(row), loaded);
         }
     }
-    if folder.join("metrics.csv").is_file() || folder.join("run.json").is_file() {
+    if folder.join(files::METRICS_CSV).is_file() || folder.join(files::RUN_JSON).is_file() {
         load_run(folder, None, loaded);
     }
     if depth > 0 {
         for child in children {
             // Runs of a comparison that is still going are not in its CSV yet.
-            if child.ends_with("runs") && !in_comparison.is_empty() {
+            if child.ends_with(files::RUNS) && !in_comparison.is_empty() {
                 let mut rest = folders_in(&child);
                 rest.retain(|path| !in_comparison.contains(path));
                 rest.iter().for_each(|path| walk(path, depth - 1, seen, loaded));
@@ -188,7 +188,7 @@ pub(super) fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathB
             Some(path) => inside.push((path, row)),
             None => complaints.push(format!(
                 "{}: the run `{}` is not a folder of this comparison, left out",
-                comparison.join("comparison.csv").display(),
+                comparison.join(files::COMPARISON_CSV).display(),
                 shortened(&row.run)
             )),
         }
@@ -207,7 +207,7 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
 /// `seed-N` belongs to the tests of other seeds beside it.
 fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
     let test = folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    let parent = folder.parent().filter(|_| test.starts_with("seed-"));
+    let parent = folder.parent().filter(|_| test.starts_with(files::SEED));
     let name = parent.unwrap_or(folder).display().to_string();
     match loaded.ranges.iter_mut().find(|range| parent.is_some() && range.name == name) {
         Some(range) => range.tests.push((test, rows)),
@@ -229,7 +229,7 @@ fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
 
 /// `row` is what its comparison says of it.
 fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
-    let path = folder.join("run.json");
+    let path = folder.join(files::RUN_JSON);
     let info = if path.is_file() {
         loaded.files.push(path.clone());
         RunInfo::read(&path).map_err(|error| loaded.complaints.push(format!("{error:#}"))).ok()
@@ -238,7 +238,7 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     };
     // A run that failed before its first epoch has nothing to read, and its row says so.
     let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
-    let metrics_file = folder.join("metrics.csv");
+    let metrics_file = folder.join(files::METRICS_CSV);
     let metrics: Vec<EpochRow> =
         if failed && !metrics_file.is_file() { Vec::new() } else { read(&metrics_file, loaded) };
     if let Some(info) = &info
@@ -262,7 +262,7 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     };
     let epochs = row.epochs;
     let was_changed = info.as_ref().is_some_and(|info| !info.changes.is_empty());
-    let steps_file = folder.join("steps.csv");
+    let steps_file = folder.join(files::STEPS_CSV);
     // What was not changed follows from its schedule.
     let steps = if was_changed && steps_file.is_file() { read(&steps_file, loaded) } else { Vec::new() };
     let mut config = info.as_ref().map(|info| settings(&info.config)).unwrap_or_default();

@@ -15,6 +15,9 @@ use crate::config::RunConfig;
 use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
 use crate::model::{Array, Parameters};
 use crate::optim::State;
+use crate::record::files::{
+    BEFORE_LAST, BEST, CHECKPOINTS, LAST, OF_CHECKPOINT, OPTIMIZER, RUN_JSON, STATE_JSON, WEIGHTS,
+};
 use crate::record::{Change, Keep, RowDigests, RunInfo, same_file, stop_at, sync_folder};
 use crate::usage;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -28,22 +31,9 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The folder of checkpoints in that of a run.
-pub const CHECKPOINTS: &str = "checkpoints";
-
-const LAST: &str = "last";
-const BEFORE: &str = "last-before";
-const BEST: &str = "best";
 /// What is being written, and what is about to be removed.
 const NEW: &str = ".new";
 const OLD: &str = ".old";
-
-/// All that is ours in one; anything else stays, under the name that it has.
-const FILES: [&str; 3] = [WEIGHTS, OPTIMIZER, STATE];
-const WEIGHTS: &str = "weights.safetensors";
-const OPTIMIZER: &str = "optimizer.safetensors";
-/// What is in it, beside the arrays.
-pub const STATE: &str = "state.json";
 
 /// state.json is `{"sha256": "…", "state": …}`, and the digest that of the bytes between these.
 const HEAD: &str = "{\"sha256\": \"";
@@ -181,13 +171,13 @@ impl Checkpoint {
     /// # Errors
     /// One line that names the file: it is not there, or not what was written (cut, changed, of another version).
     pub fn read(folder: &Path) -> Result<Self> {
-        let state = read_state(&folder.join(STATE))?;
+        let state = read_state(&folder.join(STATE_JSON))?;
         let arrays = |name: &str| -> Result<Arrays> {
             let path = folder.join(name);
             let bytes =
                 disk::read(&path, disk::MOST_ARRAYS).with_context(|| format!("cannot read {}", path.display()))?;
             let same = state.files.get(name).is_some_and(|digest| *digest == sha256(&bytes));
-            ensure!(same, "{} is damaged: its SHA-256 is not the one in {STATE}", path.display());
+            ensure!(same, "{} is damaged: its SHA-256 is not the one in {STATE_JSON}", path.display());
             read_arrays(&bytes).map_err(shown).with_context(|| path.display().to_string())
         };
         Ok(Self {
@@ -227,9 +217,9 @@ impl Checkpoint {
             sync()?;
             stop_at::point("mid-checkpoint");
             carry(&folder.join(LAST), &new)?;
-            carry(&folder.join(BEFORE), &folder.join(LAST))?;
-            remove(&folder.join(BEFORE))?;
-            rename(&folder.join(LAST), &folder.join(BEFORE))?;
+            carry(&folder.join(BEFORE_LAST), &folder.join(LAST))?;
+            remove(&folder.join(BEFORE_LAST))?;
+            rename(&folder.join(LAST), &folder.join(BEFORE_LAST))?;
             stop_at::point("between-renames");
             rename(&new, &folder.join(LAST))?;
             sync_folder(&folder);
@@ -266,7 +256,7 @@ impl Checkpoint {
             files,
         };
         let text = serde_json::to_string_pretty(&state)?;
-        put(STATE, format!("{HEAD}{}{MIDDLE}{text}{FOOT}", sha256(text.as_bytes())).as_bytes())?;
+        put(STATE_JSON, format!("{HEAD}{}{MIDDLE}{text}{FOOT}", sha256(text.as_bytes())).as_bytes())?;
         sync_folder(folder);
         Ok(())
     }
@@ -296,12 +286,12 @@ pub enum Wanted {
 /// There are some, and none is whole and of this run; [`crate::usage::Usage`] where some are, and none is sound.
 pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
     let folder = run.join(CHECKPOINTS);
-    let info = RunInfo::read(&run.join("run.json")).ok();
+    let info = RunInfo::read(&run.join(RUN_JSON)).ok();
     let (mut wrong, mut lost): (Option<anyhow::Error>, Option<String>) = (None, None);
-    for name in [LAST, BEFORE, BEST] {
+    for name in [LAST, BEFORE_LAST, BEST] {
         let path = folder.join(name);
         // A folder in which only somebody else's files are left is none.
-        if !FILES.iter().any(|file| path.join(file).symlink_metadata().is_ok()) {
+        if !OF_CHECKPOINT.iter().any(|file| path.join(file).symlink_metadata().is_ok()) {
             continue;
         }
         match Checkpoint::read_of(&path, info.as_ref()) {
@@ -336,13 +326,13 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<Found>> {
 pub fn own(run: &Path) -> Result<PathBuf> {
     let folder = run.join(CHECKPOINTS);
     own_folder(&folder)?;
-    [LAST, BEFORE, BEST, NEW, OLD].iter().try_for_each(|name| own_folder(&folder.join(name)))?;
+    [LAST, BEFORE_LAST, BEST, NEW, OLD].iter().try_for_each(|name| own_folder(&folder.join(name)))?;
     Ok(folder)
 }
 
 /// Removes the checkpoint before the last: for a run that is over, and one of many.
 pub fn forget_before(run: &Path) -> Result<()> {
-    let path = own(run)?.join(BEFORE);
+    let path = own(run)?.join(BEFORE_LAST);
     remove(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
@@ -380,7 +370,7 @@ fn share(file: &Path, copy: &Path) -> Result<()> {
 /// Removes all checkpoints of a run, and nothing else that may lie beside them.
 pub fn remove_all(run: &Path) -> Result<()> {
     let folder = own(run)?;
-    [LAST, BEFORE, BEST, NEW, OLD]
+    [LAST, BEFORE_LAST, BEST, NEW, OLD]
         .iter()
         .try_for_each(|name| remove(&folder.join(name)))
         .with_context(|| format!("cannot remove what is in {}", folder.display()))?;
@@ -393,7 +383,7 @@ pub fn remove_all(run: &Path) -> Result<()> {
 fn make_best(folder: &Path) -> Result<()> {
     let (new, old) = (folder.join(NEW), folder.join(OLD));
     make_empty(&new)?;
-    for name in FILES {
+    for name in OF_CHECKPOINT {
         let (from, to) = (folder.join(LAST).join(name), new.join(name));
         // Where a file system has no links, a copy does.
         fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))?;
@@ -435,18 +425,18 @@ impl Found {
     pub fn settle(&self, run: &Path) -> Result<()> {
         let folder = own(run)?;
         let settle = || -> Result<()> {
-            if self.name == BEFORE {
+            if self.name == BEFORE_LAST {
                 // The next one would push this one out, and keep the damaged one as the one before.
-                carry(&folder.join(LAST), &folder.join(BEFORE))?;
+                carry(&folder.join(LAST), &folder.join(BEFORE_LAST))?;
                 remove(&folder.join(LAST))?;
-                rename(&folder.join(BEFORE), &folder.join(LAST))?;
+                rename(&folder.join(BEFORE_LAST), &folder.join(LAST))?;
             }
             if folder.join(OLD).exists() && !folder.join(BEST).exists() {
                 rename(&folder.join(OLD), &folder.join(BEST))?;
             }
             if self.name == BEST {
                 // What came later is given up; the next two take their places.
-                [LAST, BEFORE].iter().try_for_each(|name| remove(&folder.join(name)))?;
+                [LAST, BEFORE_LAST].iter().try_for_each(|name| remove(&folder.join(name)))?;
             }
             [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))?;
             // It may have died before it came to the best one.
@@ -466,7 +456,7 @@ fn remove(folder: &Path) -> Result<()> {
         // What it leads to is not ours.
         return Ok(gone(fs::remove_file(folder))?);
     }
-    FILES.iter().try_for_each(|name| gone(fs::remove_file(folder.join(name))))?;
+    OF_CHECKPOINT.iter().try_for_each(|name| gone(fs::remove_file(folder.join(name))))?;
     match fs::remove_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
         removed => Ok(gone(removed)?),
@@ -489,7 +479,7 @@ fn carry(from: &Path, to: &Path) -> Result<()> {
     }
     for entry in from.read_dir().into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if FILES.iter().any(|file| name == *file) {
+        if OF_CHECKPOINT.iter().any(|file| name == *file) {
             continue;
         }
         let named = |number: u32| match number {

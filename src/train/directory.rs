@@ -4,7 +4,7 @@
 
 use super::checkpoint::{self, Checkpoint, Found, save_weights};
 use super::control::{Control, Every};
-use super::events::{EVENTS, EventLog, is_log};
+use super::events::{EventLog, is_log};
 use super::lock::Lock;
 use super::observer::{All, Observer, Reason, Start};
 use super::position::Position;
@@ -16,17 +16,13 @@ use crate::disk::Watch;
 use crate::engine::BatchStats;
 use crate::record::{
     self, Change, Contents, EpochRow, GitState, Holds, Keep, RangeRow, Results, RowDigests, RowWriter, RunInfo, Status,
-    StepRow, Table, is_begun, remove_leftovers, write_status,
+    StepRow, Table, files, is_begun, remove_leftovers, write_status,
 };
 use crate::usage;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What this program writes into the folder of a run beside run.json and the checkpoints, and so may remove from it. The last one tells
-/// that the folder is a run's where run.json is missing.
-const FILES: [&str; 4] = ["steps.csv", EVENTS, "weights.safetensors", "metrics.csv"];
 
 /// What to do with a folder that holds something of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +69,7 @@ impl RunDirectory {
         dataset: &Dataset,
         setup: &Setup<'_>,
     ) -> Result<Self> {
-        let lock = claim(path, existing, Holds::Run, &FILES)?;
+        let lock = claim(path, existing, Holds::Run, files::unmarked(&files::OF_RUN))?;
         let info = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: record::command_line(),
@@ -97,9 +93,9 @@ impl RunDirectory {
         };
         lock.folder().check()?;
         write(&info, path)?;
-        let steps = config.log_steps.then(|| RowWriter::create(&path.join("steps.csv"))).transpose()?;
+        let steps = config.log_steps.then(|| RowWriter::create(&path.join(files::STEPS_CSV))).transpose()?;
         Ok(Self {
-            metrics: RowWriter::create(&path.join("metrics.csv"))?,
+            metrics: RowWriter::create(&path.join(files::METRICS_CSV))?,
             events: EventLog::create(path)?,
             path: path.to_path_buf(),
             info,
@@ -131,10 +127,11 @@ impl RunDirectory {
             None => info.checkpoint_every.as_deref().map(str::parse).transpose()?,
         };
         let digests = found.and_then(|found| found.checkpoint.rows.as_ref());
-        let metrics = kept_epochs(&path.join("metrics.csv"), position).map_err(remedy)?;
+        let metrics = kept_epochs(&path.join(files::METRICS_CSV), position).map_err(remedy)?;
         digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(remedy)?;
         let logs_steps = info.config["log-steps"] == true;
-        let steps = logs_steps.then(|| kept_steps(&path.join("steps.csv"), position).map_err(remedy)).transpose()?;
+        let steps =
+            logs_steps.then(|| kept_steps(&path.join(files::STEPS_CSV), position).map_err(remedy)).transpose()?;
         if let (Some(steps), Some(digest)) = (&steps, digests.and_then(|digests| digests.steps.as_ref())) {
             steps.check_digest(digest).map_err(remedy)?;
         }
@@ -215,7 +212,7 @@ impl RunDirectory {
         let message = format!("{error:#}");
         let _ = self.events.add("finish", json!({ "status": Status::Failed, "message": message }));
         // A folder that was moved is written to where it is now; one that is being deleted is left alone.
-        if let Some(place) = self.lock.folder().place().filter(|place| place.join("run.json").exists()) {
+        if let Some(place) = self.lock.folder().place().filter(|place| place.join(files::RUN_JSON).exists()) {
             self.end(Status::Failed, Some(message), Results::default());
             let _ = write(&self.info, &place);
         }
@@ -243,10 +240,10 @@ impl RunDirectory {
         described(&self.path)?;
         if self.is_over(outcome.status) && self.info.keep == Some(Keep::None) {
             // An earlier end may have left some.
-            remove_file(&self.path.join("weights.safetensors"))?;
+            remove_file(&self.path.join(files::WEIGHTS))?;
             self.info.weights = None;
         } else if outcome.status != Status::Interrupted {
-            let digest = save_weights(&outcome.parameters, &self.path.join("weights.safetensors"))?;
+            let digest = save_weights(&outcome.parameters, &self.path.join(files::WEIGHTS))?;
             self.info.weights = Some(digest);
         }
         Ok(outcome)
@@ -298,7 +295,7 @@ fn in_place(
 /// # Errors
 /// The run.json, which is there from the start, was moved or deleted: it is not made anew.
 fn described(run: &Path) -> Result<()> {
-    let path = run.join("run.json");
+    let path = run.join(files::RUN_JSON);
     ensure!(path.exists(), "stopped: {} was moved or deleted while the run was being trained", path.display());
     Ok(())
 }
@@ -321,7 +318,7 @@ fn kept_epochs(path: &Path, position: Option<&Position>) -> Result<Table<EpochRo
 
 /// Writes run.json.
 fn write(info: &RunInfo, run: &Path) -> Result<()> {
-    write_status(&run.join("run.json"), info, info.status, |message| RunInfo {
+    write_status(&run.join(files::RUN_JSON), info, info.status, |message| RunInfo {
         status: Status::Failed,
         message: Some(message),
         ..info.clone()
@@ -418,17 +415,17 @@ pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Re
 /// # Errors
 /// [`crate::usage::Usage`] for one of `files` that is there and that lrsched did not write.
 fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
-    let info = RunInfo::read(&folder.join("run.json")).ok();
+    let info = RunInfo::read(&folder.join(files::RUN_JSON)).ok();
     for name in files {
         let path = folder.join(name);
         let is_ours = match *name {
-            "metrics.csv" => info.is_some() || is_begun::<EpochRow>(&path),
-            "steps.csv" => {
+            files::METRICS_CSV => info.is_some() || is_begun::<EpochRow>(&path),
+            files::STEPS_CSV => {
                 info.as_ref().is_some_and(|info| info.config["log-steps"] == true) || is_begun::<StepRow>(&path)
             }
-            "range.csv" => is_begun::<RangeRow>(&path),
-            EVENTS => info.is_some() || is_log(&path),
-            "weights.safetensors" => info.is_some(),
+            files::RANGE_CSV => is_begun::<RangeRow>(&path),
+            files::EVENTS_JSONL => info.is_some() || is_log(&path),
+            files::WEIGHTS => info.is_some(),
             // Pictures.
             _ => true,
         };
@@ -447,7 +444,7 @@ fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
 /// # Errors
 /// As `check_ours`.
 pub fn check_removable(run: &Path) -> Result<()> {
-    check_ours(run, &FILES)
+    check_ours(run, files::unmarked(&files::OF_RUN))
 }
 
 /// Removes a run, and nothing else that may lie in its folder. Only for the one that has the lock.
@@ -458,7 +455,7 @@ pub fn remove_run(path: &Path) -> Result<()> {
     check_removable(path)?;
     remove_leftovers(path);
     checkpoint::remove_all(path)?;
-    FILES.iter().chain(&["run.json"]).try_for_each(|name| remove_file(&path.join(name)))
+    files::OF_RUN.iter().try_for_each(|name| remove_file(&path.join(name)))
 }
 
 fn remove_file(path: &Path) -> Result<()> {
@@ -571,7 +568,7 @@ mod tests {
     }
 
     fn claimed(path: &Path, existing: Existing) -> Result<Lock> {
-        claim(path, existing, Holds::Run, &FILES)
+        claim(path, existing, Holds::Run, files::unmarked(&files::OF_RUN))
     }
 
     #[test]
@@ -630,7 +627,7 @@ mod tests {
         }
         for existing in [Existing::Refuse, Existing::Replace] {
             for what in [Holds::Run, Holds::Comparison, Holds::RangeTest] {
-                let refused = claim(folder.path(), existing, what, &FILES).err().unwrap();
+                let refused = claim(folder.path(), existing, what, files::unmarked(&files::OF_RUN)).err().unwrap();
                 assert!(refused.is::<crate::usage::Usage>() && !refused.to_string().contains("resume"), "{refused}");
                 assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
             }

@@ -3,15 +3,12 @@
 use super::control::Stop;
 use super::run::Outcome;
 use crate::disk::{self, check_in_place, open_own, read_own};
-use crate::record::{self, Change};
+use crate::record::{self, Change, files};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-
-/// Its name in the folder of a run.
-pub const EVENTS: &str = "events.jsonl";
 
 /// Whether `path` is such a log, or the beginning of one.
 pub fn is_log(path: &Path) -> bool {
@@ -52,7 +49,7 @@ impl EventLog {
     /// # Errors
     /// A whole line that is not an event; the line names the file and that one. The file cannot be read.
     pub fn read(run: &Path) -> Result<u64> {
-        let path = run.join(EVENTS);
+        let path = run.join(files::EVENTS_JSONL);
         let bytes = match read_own(&path, disk::MOST_ROWS) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
@@ -75,7 +72,7 @@ impl EventLog {
     /// # Errors
     /// The file cannot be written.
     pub fn open(run: &Path, length: u64) -> Result<Self> {
-        let path = run.join(EVENTS);
+        let path = run.join(files::EVENTS_JSONL);
         let open = || -> std::io::Result<File> {
             let mut file = open_own(&path)?;
             file.set_len(length)?;

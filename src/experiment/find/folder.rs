@@ -3,16 +3,13 @@
 use super::{Ended, FindConfig, RangeTest};
 use crate::data::Dataset;
 use crate::disk::{Watch, make_own_folder, own_folder};
-use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, is_table_of, write_status};
+use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, files, is_table_of, write_status};
 use crate::stats::suggest::{Combined, headline, show};
 use crate::train::{Control, Existing, Lock, claim};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-
-/// What this program writes into the folder of a range test, and so may remove from it; find.json, by which the folder is known, is replaced.
-pub const FILES: [&str; 3] = ["range.png", "range.svg", "range.csv"];
 
 /// find.json: everything needed to do it again, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,7 +102,7 @@ impl FindDirectory {
         if config.seeds > 1 {
             (0..config.seeds).try_for_each(|index| own_folder(&path.join(seed_folder(config.run.seed + index))))?;
         }
-        let lock = claim(path, existing, Holds::RangeTest, &FILES)?;
+        let lock = claim(path, existing, Holds::RangeTest, files::unmarked(&files::OF_RANGE_TEST))?;
         remove_seeds(path)?;
         let info = FindInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -139,7 +136,11 @@ impl FindDirectory {
         control: &Control,
         see: &mut dyn FnMut(&RangeRow) -> Result<()>,
     ) -> Result<Vec<RangeRow>> {
-        let file = if self.several { format!("{}/range.csv", seed_folder(seed)) } else { "range.csv".to_string() };
+        let file = if self.several {
+            format!("{}/{}", seed_folder(seed), files::RANGE_CSV)
+        } else {
+            files::RANGE_CSV.to_string()
+        };
         self.info.kernels = Some(test.kernels().to_string());
         self.write()?;
         if self.several {
@@ -169,7 +170,12 @@ impl FindDirectory {
         (self.info.status, self.info.message) = (status, message);
         self.info.finished = Some(record::now());
         // A folder that was moved holds a test that failed, wherever it is now.
-        match self.lock.folder().place().filter(|place| status == Status::Failed && place.join("find.json").exists()) {
+        match self
+            .lock
+            .folder()
+            .place()
+            .filter(|place| status == Status::Failed && place.join(files::FIND_JSON).exists())
+        {
             Some(place) => self.write_to(&place),
             None => self.write(),
         }
@@ -187,7 +193,7 @@ impl FindDirectory {
     }
 
     fn write_to(&self, folder: &Path) -> Result<()> {
-        write_status(&folder.join("find.json"), &self.info, self.info.status, |message| FindInfo {
+        write_status(&folder.join(files::FIND_JSON), &self.info, self.info.status, |message| FindInfo {
             status: Status::Failed,
             message: Some(message),
             ..self.info.clone()
@@ -197,14 +203,14 @@ impl FindDirectory {
 
 /// Where the table of one of several seeds lies.
 fn seed_folder(seed: u64) -> String {
-    format!("seed-{seed}")
+    format!("{}{seed}", files::SEED)
 }
 
 /// Removes the tables of an earlier test of several seeds, and nothing else that may lie there.
 fn remove_seeds(folder: &Path) -> Result<()> {
     let entries = folder.read_dir().with_context(|| format!("cannot read the folder {}", folder.display()))?;
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("seed-")) {
-        let table = entry.path().join("range.csv");
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(files::SEED)) {
+        let table = entry.path().join(files::RANGE_CSV);
         // What a link leads to was not made here.
         let is_own = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_own && is_table_of::<RangeRow>(&table) {
