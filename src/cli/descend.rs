@@ -101,7 +101,7 @@ impl Format {
         match Self::ALL.into_iter().find(|(name, _)| *name == text) {
             Some((_, format)) => Ok(format),
             None => usage!(
-                "unknown format `{text}`{}; formats: {}",
+                "unknown format `{text}`{} (formats: {})",
                 did_you_mean(text, names),
                 names.join(", "),
                 text = shortened(text)

@@ -71,7 +71,7 @@ impl std::str::FromStr for Augment {
             None => {
                 let names = Augment::ALL.map(Augment::name);
                 usage!(
-                    "unknown augmentation `{text}`{}; it is one of {}",
+                    "unknown augmentation `{text}`{} (augmentations: {})",
                     did_you_mean(text, names),
                     names.join(", "),
                     text = shortened(text)

@@ -50,7 +50,7 @@ impl std::str::FromStr for DatasetKind {
             None => {
                 let names = DatasetKind::ALL.map(DatasetKind::name);
                 usage!(
-                    "unknown dataset `{text}`{}; datasets: {}",
+                    "unknown dataset `{text}`{} (datasets: {})",
                     did_you_mean(text, names),
                     names.join(", "),
                     text = shortened(text)

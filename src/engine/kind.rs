@@ -49,7 +49,7 @@ impl FromStr for EngineKind {
             "cpu" => Ok(EngineKind::Cpu),
             "candle" => Ok(EngineKind::Candle),
             _ => usage!(
-                "unknown engine `{text}`{}; engines: cpu, candle",
+                "unknown engine `{text}`{} (engines: cpu, candle)",
                 did_you_mean(text, ["cpu", "candle"]),
                 text = shortened(text)
             ),
@@ -77,7 +77,7 @@ impl FromStr for DeviceChoice {
             ("cuda", number) if number.parse::<usize>().is_ok() => Ok(DeviceChoice::Cuda(number.parse().unwrap_or(0))),
             _ => {
                 let (hint, text) = (did_you_mean(text, ["cpu", "cuda", "metal"]), shortened(text));
-                usage!("unknown device `{text}`{hint}; devices: cpu, cuda:N, metal")
+                usage!("unknown device `{text}`{hint} (devices: cpu, cuda:N, metal)")
             }
         }
     }

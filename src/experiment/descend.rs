@@ -127,7 +127,7 @@ impl std::str::FromStr for Function {
         match Function::ALL.into_iter().find(|function| function.name() == text) {
             Some(function) => Ok(function),
             None => usage!(
-                "unknown function `{text}`{}; functions: {}",
+                "unknown function `{text}`{} (functions: {})",
                 did_you_mean(text, names),
                 names.join(", "),
                 text = shortened(text)

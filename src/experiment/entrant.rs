@@ -144,7 +144,7 @@ fn split(text: &str) -> Result<(&str, &str), Usage> {
                 let optimizers = optim::table().iter().map(|entry| entry.name);
                 let known = optimizers.chain(schedule::table().iter().map(|entry| entry.name));
                 return Err(Usage(format!(
-                    "entrant `{}`: `{}` is neither an optimizer nor a schedule{}; write optimizer/schedule: sgd/cosine",
+                    "entrant `{}`: `{}` is neither an optimizer nor a schedule{} (an entrant is OPTIMIZER/SCHEDULE, such as sgd/cosine)",
                     shortened(text),
                     shortened(name),
                     did_you_mean(name, known)

@@ -56,7 +56,7 @@ impl FromStr for SplitName {
             None => {
                 let names = SplitName::ALL.map(SplitName::name);
                 usage!(
-                    "unknown split `{text}`{}; splits: {}",
+                    "unknown split `{text}`{} (splits: {})",
                     did_you_mean(text, names),
                     names.join(", "),
                     text = shortened(text)
@@ -95,7 +95,7 @@ impl FromStr for Moment {
             None => {
                 let names = Moment::ALL.map(Moment::name);
                 let (hint, text) = (did_you_mean(text, names), shortened(text));
-                usage!("unknown checkpoint `{text}`{hint}; checkpoints: {}", names.join(", "))
+                usage!("unknown checkpoint `{text}`{hint} (checkpoints: {})", names.join(", "))
             }
         }
     }

@@ -70,7 +70,7 @@ impl std::str::FromStr for Model {
             None => {
                 let names = Model::ALL.map(Model::name);
                 usage!(
-                    "unknown model `{text}`{}; models: {}",
+                    "unknown model `{text}`{} (models: {})",
                     did_you_mean(text, names),
                     names.join(", "),
                     text = shortened(text)

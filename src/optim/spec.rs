@@ -85,7 +85,7 @@ impl OptimizerSpec {
             let names = || table().iter().map(|entry| entry.name);
             let all = names().collect::<Vec<_>>().join(", ");
             return usage!(
-                "unknown optimizer `{name}`{}; optimizers: {all}",
+                "unknown optimizer `{name}`{} (optimizers: {all})",
                 did_you_mean(name, names()),
                 name = shortened(name)
             );

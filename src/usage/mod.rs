@@ -1,18 +1,18 @@
-//! The one error type that the exit code depends on, and the suggestions that such an error ends with.
+//! [`Usage`], the error behind exit code 2, and the suggestions its message may contain.
 
 #![forbid(unsafe_code)]
 
 mod names;
 
-/// Something the user asked for that cannot be: exit code 2, one line on stderr.
+/// An invalid request by the user: exit code 2, one line on stderr.
 ///
-/// The text says what, the value, the rule and, where there is one, the remedy:
+/// The message names the setting, the value, the rule and, if there is one, the remedy:
 /// `step: drop-every must be at least 1 step, got 0`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
 
-/// Builds an `Err(Usage)` of any error type that a [`Usage`] converts into.
+/// `Err` of a formatted [`Usage`], converted into the error type that the context expects.
 #[macro_export]
 macro_rules! usage {
     ($($argument:tt)*) => { Err($crate::usage::Usage(format!($($argument)*)).into()) };
@@ -21,27 +21,27 @@ macro_rules! usage {
 /// Words that framework names end in: `StepLR`, `linear_schedule`, `PolynomialDecay`.
 const SUFFIXES: [&str; 5] = ["scheduler", "schedule", "annealing", "decay", "lr"];
 
-/// Longer input is no mistyped name.
+/// Longer input is not a mistyped name.
 const LONGEST_NAME: usize = 100;
 
-/// Shorter words are the beginning of too much.
+/// Shorter words are a prefix of too many names.
 const SHORTEST_PREFIX: usize = 3;
 
-/// What was most likely meant by `typed` among `names`: the same name in another spelling (`batch_size`), what another framework calls it
-/// (`StepLR`), a mistyped one, or one of which it is the beginning. `None` where nothing is near: a wrong guess is worse than none.
+/// The entry of `names` that `typed` most likely means: the same name in another spelling (`batch_size`), another framework's name for it
+/// (`StepLR`), a typo, or a prefix. `None` if nothing is close: a wrong guess is worse than none.
 ///
-/// A suggestion may be longer than the name that it begins with: `sgd:momentum=0.9` where `sgd` is one of `names`.
+/// A suggestion may extend a name: `sgd:momentum=0.9` if `sgd` is one of `names`.
 pub fn suggestion<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     if typed.len() > LONGEST_NAME {
         return None;
     }
     let names: Vec<&str> = names.into_iter().collect();
-    // `torch.optim.lr_scheduler.StepLR` is known by its last part.
+    // Of a path such as `torch.optim.lr_scheduler.StepLR`, only the last part is a known name.
     let last = typed.rsplit('.').next().filter(|last| last.chars().any(char::is_alphabetic)).unwrap_or(typed);
     suggested(&normalised(typed), &names).or_else(|| suggested(&normalised(last), &names).filter(|_| last != typed))
 }
 
-/// As [`suggestion`], of a normalised name.
+/// [`suggestion`] for a normalised name.
 fn suggested(typed: &str, names: &[&str]) -> Option<String> {
     let same = |word: &str| names.iter().find(|name| normalised(name) == word).map(ToString::to_string);
     let known = |word: &str| same(word).or_else(|| alias(word, names));
@@ -71,7 +71,7 @@ fn suggested(typed: &str, names: &[&str]) -> Option<String> {
     if absent(typed).is_some() {
         return None;
     }
-    // One letter more or less is a slip, whatever another program may call so.
+    // A single wrong letter is a typo, even if another framework uses that word for something else.
     let slip = |name: &&&str| typed.len() > 5 && strsim::damerau_levenshtein(typed, &normalised(name)) == 1;
     let slipped = names.iter().find(slip).map(ToString::to_string);
     slipped
@@ -81,7 +81,8 @@ fn suggested(typed: &str, names: &[&str]) -> Option<String> {
         .or_else(|| begun(typed, names))
 }
 
-/// `; did you mean `cosine`?`, what there is to say of a known name that lrsched does not have, or nothing.
+/// `; did you mean `cosine`?`, or the note about a known name that lrsched lacks, or an empty string. A message puts what follows in
+/// parentheses, since the hint ends a sentence.
 pub fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     match suggestion(typed, names) {
         Some(name) => format!("; did you mean `{name}`?"),
@@ -89,12 +90,12 @@ pub fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -
     }
 }
 
-/// What there is to say of a known name that lrsched does not have.
+/// A note about a known name that lrsched lacks.
 pub fn note(typed: &str) -> Option<&'static str> {
     absent(&normalised(typed)).filter(|note| !note.is_empty())
 }
 
-/// Lower case, without what joins words.
+/// Lower case, without word separators.
 fn normalised(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).flat_map(char::to_lowercase).collect()
 }
@@ -114,7 +115,7 @@ fn absent(typed: &str) -> Option<&'static str> {
     names::ABSENT.iter().find(|(names, _)| names.contains(&typed)).map(|(_, note)| *note)
 }
 
-/// The nearest name, where about one letter in four differs, or one letter of three.
+/// The nearest name, if about one letter in four differs at most, or one letter of a name of at least three.
 fn mistyped(typed: &str, names: &[&str]) -> Option<String> {
     let near = |(distance, name): &(usize, &str)| {
         let length = typed.chars().count().max(name.chars().count());
@@ -124,22 +125,22 @@ fn mistyped(typed: &str, names: &[&str]) -> Option<String> {
     distances.filter(near).min_by_key(|&(distance, _)| distance).map(|(_, name)| name.to_string())
 }
 
-/// The shortest name that begins with what was typed.
+/// The shortest name with this prefix.
 fn begun(typed: &str, names: &[&str]) -> Option<String> {
     let begins = |name: &&&str| typed.len() >= SHORTEST_PREFIX && normalised(name).starts_with(typed);
     names.iter().filter(begins).min_by_key(|name| name.len()).map(ToString::to_string)
 }
 
-/// Every name that a suggestion may begin with, for the test that they all exist.
+/// Every name that an alias may suggest, for the test that they all exist.
 #[cfg(test)]
 pub(crate) fn suggested_names() -> Vec<&'static str> {
     names::ALIASES.iter().flat_map(|(_, ours)| *ours).map(|target| head(target)).collect()
 }
 
-/// The most characters of an input that a message repeats.
+/// The most characters of an input that a message quotes.
 const LONGEST_QUOTE: usize = 80;
 
-/// An input as a message repeats it: one line of at most 80 characters, the last of them `…` where there was more.
+/// An input as a message quotes it: one line of at most 80 characters, the last of them `…` if it was cut.
 pub fn shortened(text: &str) -> String {
     if text.chars().nth(LONGEST_QUOTE).is_none() {
         return one_line(text);
@@ -147,7 +148,7 @@ pub fn shortened(text: &str) -> String {
     text.chars().take(LONGEST_QUOTE - 1).map(printable).chain(['…']).collect()
 }
 
-/// `text` as one line that a terminal takes literally: control characters, and those that reorder what follows them, become spaces.
+/// `text` as one line, safe to print to a terminal: control characters, bidirectional controls and line separators become spaces.
 pub fn one_line(text: &str) -> String {
     text.chars().map(printable).collect()
 }
@@ -158,10 +159,10 @@ fn printable(c: char) -> char {
     if c.is_control() || reorders || breaks_line { ' ' } else { c }
 }
 
-/// The most characters of an error message that is shown whole. Messages are short unless they repeat something that is not.
+/// The most characters of an error message that is shown whole. Messages are short unless they quote something long.
 const LONGEST_MESSAGE: usize = 2000;
 
-/// An error message as one line. Of one that repeats a huge input, the middle is left out: what it is about and the remedy stay.
+/// An error message as one line. If it quotes a huge input, the middle is cut: the subject and the remedy remain.
 pub fn message(text: &str) -> String {
     let line: Vec<char> = one_line(text).chars().collect();
     if line.len() <= LONGEST_MESSAGE {
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistyped_name_suggests_the_nearest_and_a_far_one_nothing() {
+    fn a_typo_suggests_the_nearest_name_and_an_unrelated_word_nothing() {
         let names = ["cosine", "step", "constant", "triangular", "triangular2", "sgd", "lr"];
         for (typed, meant) in [
             ("cosin", "cosine"),
@@ -195,15 +196,15 @@ mod tests {
     }
 
     #[test]
-    fn a_far_name_is_not_suggested_though_it_is_the_nearest() {
+    fn the_nearest_name_is_not_suggested_if_it_is_too_far() {
         assert_eq!(suggestion("early-stopping", ["label-smoothing", "epochs"]), None);
         assert_eq!(suggestion("completions", ["compare", "find"]), None);
         assert_eq!(suggestion("schedule", ["seed", "seeds", "semantics"]), None);
-        assert_eq!(suggestion("nadam", ["adam", "adamw"]), None, "another optimizer, not a mistyped one");
+        assert_eq!(suggestion("nadam", ["adam", "adamw"]), None, "another optimizer, not a typo");
     }
 
     #[test]
-    fn a_name_of_another_framework_suggests_ours_only_where_it_is_on_offer() {
+    fn a_name_of_another_framework_suggests_ours_only_if_it_is_among_the_choices() {
         assert_eq!(suggestion("StepLR", ["step", "cosine"]).as_deref(), Some("step"));
         assert_eq!(suggestion("StepLR", ["cosine"]), None);
         assert_eq!(suggestion("gamma", ["decay-rate", "lr"]).as_deref(), Some("decay-rate"));
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_is_repeated_on_one_line_of_at_most_80_characters() {
+    fn an_input_is_quoted_on_one_line_of_at_most_80_characters() {
         assert_eq!(shortened("co\nsi\u{1b}[2Jne"), "co si [2Jne");
         assert_eq!(shortened("a\u{202e}b\u{2028}c"), "a b c");
         assert_eq!(shortened(&"é".repeat(80)), "é".repeat(80));
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_huge_message_the_beginning_and_the_remedy_stay() {
+    fn a_huge_message_keeps_its_beginning_and_its_remedy() {
         let text = message(&format!("schedule: {} is wrong; leave it out", "x".repeat(1_000_000)));
         assert!(text.starts_with("schedule: xxx") && text.ends_with("xxx is wrong; leave it out"), "{text}");
         assert!(text.chars().count() < 1600);

@@ -1,6 +1,6 @@
-//! What other programs call the things that lrsched has: for suggestions only, nothing is parsed by these names.
+//! Names that other programs use for what lrsched has. They serve suggestions only; nothing is parsed by them.
 
-/// Names elsewhere, in lower case without `-` and `_`, and ours: the first that is on offer where the name was typed.
+/// (other programs' names, lower case without `-` and `_`; ours). The first of ours that is among the choices is suggested.
 pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     // Schedules of PyTorch, Keras, optax, Hugging Face, fastai, timm and PaddlePaddle.
     (&["none", "fixed", "flat", "constantlr", "constantschedule", "constantwithwarmup"], &["constant"]),
@@ -109,7 +109,7 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     (&["momentum", "sgdm", "sgdmomentum", "msgd"], &["sgd:momentum=0.9", "momentum"]),
     (&["gd", "gradientdescent", "stochasticgradientdescent", "vanilla"], &["sgd"]),
     (&["amsgrad"], &["adam"]),
-    // Parameters of both.
+    // Parameters of schedules and optimizers.
     (
         &["gamma", "decayfactor", "dropfactor", "multiplier", "mult", "decayrate"],
         &["factor", "decay-rate", "decay", "gamma"],
@@ -264,7 +264,7 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     (&["valloss", "lossval"], &["val_loss"]),
 ];
 
-/// Known names of what lrsched does not have, and what to say instead of a suggestion: one that is merely spelt alike would mislead.
+/// Known names that lrsched lacks, with a note in place of a suggestion: a name that is merely spelt alike would mislead.
 pub(crate) const ABSENT: &[(&[&str], &str)] = &[
     (&["completions", "completion", "autocomplete", "shellcompletions"], "lrsched has no shell completions yet"),
     (&["man", "manpage"], "lrsched has no manual page yet; `lrsched help COMMAND` prints the help of a command"),

@@ -151,7 +151,7 @@ fn a_schedule_that_cycles_a_momentum_that_is_not_there_is_said_once() {
 fn what_cannot_be_is_refused_in_one_line() {
     refused(
         "--function bowel",
-        "error: unknown function `bowel`; did you mean `bowl`?; functions: bowl, ravine, rosenbrock, saddle, beale",
+        "error: unknown function `bowel`; did you mean `bowl`? (functions: bowl, ravine, rosenbrock, saddle, beale)",
     );
     refused("--start 1", "error: start must be two numbers, X,Y, got `1`");
     refused("--start 1,NaN", "error: start must be two numbers, X,Y, got `1,NaN`");
@@ -164,8 +164,8 @@ fn what_cannot_be_is_refused_in_one_line() {
         "--steps 10 --steps-per-epoch 3",
         "error: steps must be a multiple of steps-per-epoch, both at least 1, got 10 steps in epochs of 3",
     );
-    refused("--format jpg", "error: unknown format `jpg`; did you mean `png`?; formats: csv, table, png, svg");
-    refused("-o walk.jpeg", "error: unknown format `jpeg`; did you mean `png`?; formats: csv, table, png, svg");
+    refused("--format jpg", "error: unknown format `jpg`; did you mean `png`? (formats: csv, table, png, svg)");
+    refused("-o walk.jpeg", "error: unknown format `jpeg`; did you mean `png`? (formats: csv, table, png, svg)");
     refused(
         "--optimizer adam --momentum 0.9",
         "error: adam does not take `momentum` (it takes: lr, beta1, beta2, eps, weight-decay)",

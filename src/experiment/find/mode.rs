@@ -59,7 +59,7 @@ impl std::str::FromStr for Mode {
             None => {
                 let names = Mode::ALL.map(Mode::name);
                 usage!(
-                    "unknown mode `{text}`{}; modes: {}",
+                    "unknown mode `{text}`{} (modes: {})",
                     did_you_mean(text, names),
                     names.join(", "),
                     text = shortened(text)
