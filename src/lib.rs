@@ -11,6 +11,7 @@
 //! | 3     | [`config`] |
 //! | 4     | [`record`] |
 //! | 5     | [`train`], [`report`] |
+//! | 6     | [`run_folder`] |
 //! | 7     | [`experiment`] |
 //! | roof  | [`cli`] |
 
@@ -41,6 +42,8 @@ pub mod record;
 
 pub mod report;
 pub mod train;
+
+pub mod run_folder;
 
 pub mod experiment;
 

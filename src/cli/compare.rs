@@ -1,21 +1,24 @@
 //! `lrsched compare`: all entrants in sequence, and which one won.
 
 use super::given::{Kind, Setting};
+use super::live::{Bars, JsonEvents};
 use super::session::{self, Keys, Session};
 use super::settings::{self, Output};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
-use crate::experiment::{Comparison, Entrant, Overrides, Plan, Training, enter};
+use crate::experiment::{Comparison, ComparisonObserver, Entrant, Overrides, Plan, PlannedRun, Training, enter};
 use crate::number::counted;
 use crate::optim;
 use crate::record::{Keep, Status, disk_size, files};
 use crate::report;
 use crate::report::export::Beside;
-use crate::train::{Bars, Course, Existing, JsonEvents, Run};
+use crate::run_folder::Existing;
+use crate::train::{All, Course, Observer, Run};
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use indicatif::DecimalBytes;
+use std::path::Path;
 
 /// Some run diverged or failed; the others are there.
 const SOME_FAILED: u8 = 3;
@@ -102,8 +105,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     session.begin(&bars, Keys::WithoutRates, output.json);
     let training = Training {
         threads: output.threads,
-        bars: &bars,
-        json: output.json,
+        observer: &LiveComparison { bars: &bars, json: output.json },
         control: &session.control,
         every: output.every,
         keep: output.keep.unwrap_or(Keep::Best),
@@ -144,6 +146,35 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let failed = rows.iter().any(|row| row.status != Status::Finished);
     Ok(if failed { SOME_FAILED } else { 0 })
+}
+
+/// Shows the runs of a comparison: bars or lines on stderr, and events on stdout with `--json`.
+struct LiveComparison<'a> {
+    bars: &'a Bars,
+    json: bool,
+}
+
+impl ComparisonObserver for LiveComparison<'_> {
+    fn observe<'a>(&'a self, run: &'a PlannedRun, path: &'a Path) -> Box<dyn Observer + 'a> {
+        let mut observers: Vec<Box<dyn Observer + 'a>> = vec![Box::new(self.bars.run(Some(&run.name)))];
+        if self.json {
+            observers.push(Box::new(JsonEvents::new(path, run.config.log_steps)));
+        }
+        Box::new(All(observers))
+    }
+
+    fn warn(&self, run: &PlannedRun, message: &str) {
+        self.bars.warn(&format!("{}: {message}", run.name));
+    }
+
+    fn failed(&self, run: &PlannedRun, path: &Path, error: &anyhow::Error) -> Result<()> {
+        self.bars.warn(&format!("{}: failed: {error:#}", run.name));
+        if self.json { JsonEvents::new(path, false).failed(&format!("{error:#}")) } else { Ok(()) }
+    }
+
+    fn completed(&self) {
+        self.bars.run_done();
+    }
 }
 
 /// Entrants in the words of a warning that they share, of `all` that there are.

@@ -1,6 +1,7 @@
 //! `lrsched find`: the learning rate range test.
 
 use super::given::{Given, Setting, add_families, add_settings};
+use super::live::{Bars, JsonEvents};
 use super::session::Session;
 use super::settings::{self, Output, value};
 use crate::config::RunConfig;
@@ -10,9 +11,10 @@ use crate::optim;
 use crate::record::files::{FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG};
 use crate::record::{RangeRow, Status};
 use crate::report::range::{self, RangeTests};
+use crate::run_folder::Existing;
 use crate::shell;
 use crate::stats::suggest::{Combined, Method, headline, show};
-use crate::train::{Bars, Control, Existing, JsonEvents};
+use crate::train::Control;
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;

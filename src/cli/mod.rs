@@ -16,6 +16,7 @@ mod eval;
 mod find;
 mod given;
 mod help_tables;
+mod live;
 mod report;
 mod resume;
 mod session;
@@ -36,7 +37,7 @@ use std::io::Write;
 /// [`crate::usage::Usage`] for what the user can mend on the command line; anything else is a failure of the run.
 pub fn run() -> Result<u8> {
     #[cfg(unix)]
-    crate::train::report_full_files()?;
+    live::report_full_files()?;
     let matches = match without_empty_variables(command()).color(colour_wanted()).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return explain(&error),

@@ -1,6 +1,7 @@
 //! `lrsched resume`: go on with a run that was stopped, as it was or with another rate.
 
 use super::given::{Given, Setting};
+use super::live::JsonEvents;
 use super::session::{self, Session};
 use super::settings::{self, Output, path, switch, value};
 use crate::config::RunConfig;
@@ -9,8 +10,9 @@ use crate::experiment::{Left, Remedy, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
 use crate::record::{Results, RunInfo, Status};
+use crate::run_folder::Setup;
 use crate::schedule::Spec;
-use crate::train::{JsonEvents, Reach, Run, Setup};
+use crate::train::{Reach, Run};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;

@@ -1,13 +1,15 @@
 //! What `train`, `compare` and `resume` share while they train: signals, keys, and what is said when a run was stopped.
 
+#[cfg(unix)]
+pub use super::live::Keys;
+use super::live::{Bars, JsonEvents, Speaker};
 use super::settings::Output;
 use crate::number::{exact, rounded};
 use crate::record::{Status, disk_size};
+use crate::run_folder::RunDirectory;
 use crate::shell::{self, quoted};
-#[cfg(unix)]
-pub use crate::train::Keys;
 use crate::train::checkpoint::{self, Found, Wanted};
-use crate::train::{All, Bars, Control, JsonEvents, Observer, Outcome, Run, RunDirectory, Speaker};
+use crate::train::{All, Control, Observer, Outcome, Run};
 use anyhow::Result;
 use indicatif::DecimalBytes;
 use std::ffi::OsString;
@@ -30,7 +32,7 @@ pub struct Session {
     pub control: Control,
     speaker: Arc<OnceLock<Speaker>>,
     #[cfg(unix)]
-    keyboard: Option<crate::train::Keyboard>,
+    keyboard: Option<super::live::Keyboard>,
 }
 
 impl Session {
@@ -38,7 +40,7 @@ impl Session {
     pub fn listen() -> Result<Self> {
         let (control, speaker) = (Control::default(), Arc::default());
         #[cfg(unix)]
-        crate::train::listen(&control, &speaker)?;
+        super::live::listen(&control, &speaker)?;
         Ok(Self {
             control,
             speaker,
@@ -66,7 +68,7 @@ impl Session {
         self.speak(bars);
         #[cfg(unix)]
         if bars.are_shown() && !json {
-            self.keyboard = crate::train::Keyboard::open(keys, &self.control, bars.speaker());
+            self.keyboard = super::live::Keyboard::open(keys, &self.control, bars.speaker());
         }
         #[cfg(not(unix))]
         let _ = (keys, json);

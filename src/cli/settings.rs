@@ -1,6 +1,7 @@
 //! The settings of a run: their table, and how what was given becomes a [`RunConfig`].
 
 use super::given::{Given, Kind, Setting, add_families, add_settings};
+use super::live::ProgressMode;
 use crate::config::RunConfig;
 use crate::data::{DatasetKind, DatasetOptions};
 use crate::engine::{DeviceChoice, EngineKind};
@@ -10,7 +11,7 @@ use crate::record::{Keep, folder_name};
 use crate::schedule::{self, Semantics, Spec};
 use crate::spec::Entry;
 use crate::threads::refused;
-use crate::train::{Every, ProgressMode, Run};
+use crate::train::{Every, Run};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;

@@ -3,7 +3,8 @@
 use super::session::{self, Session};
 use super::settings::{self, Output};
 use crate::data::Dataset;
-use crate::train::{Existing, Run, RunDirectory, Setup};
+use crate::run_folder::{Existing, RunDirectory, Setup};
+use crate::train::Run;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 

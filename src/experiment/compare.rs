@@ -12,11 +12,9 @@ use crate::record::{
     ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, files, folder_name, is_table_of,
     read_rows, write_rows,
 };
+use crate::run_folder::{Existing, Lock, RunDirectory, Setup, check_removable, claim, remove_run};
 use crate::schedule::{Semantics, Spec};
-use crate::train::{
-    All, Bars, Control, Every, Existing, JsonEvents, Lock, Observer, Outcome, Run, RunDirectory, Setup, Stop,
-    check_removable, checkpoint, claim, remove_run,
-};
+use crate::train::{Control, Every, Observer, Outcome, Run, Stop, checkpoint};
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result, bail};
@@ -186,7 +184,7 @@ impl<'a> Comparison<'a> {
     /// Does what is missing, and goes on with a run that was interrupted. A run that diverges or fails is a row, and the rest go on;
     /// one that is asked to stop is a row, too, and the last: it gives why.
     pub fn run(&mut self, dataset: &Dataset, training: &Training<'_>) -> Result<Option<Stop>> {
-        let Training { bars, json, control, .. } = *training;
+        let Training { observer, control, .. } = *training;
         for (index, planned) in self.plan.runs.iter().enumerate() {
             if self.rows[index].is_some() {
                 continue;
@@ -200,10 +198,7 @@ impl<'a> Comparison<'a> {
             let (status, results) = match trained {
                 Ok(outcome) => (outcome.status, outcome.results()),
                 Err(error) => {
-                    bars.warn(&format!("{}: failed: {error:#}", planned.name));
-                    if json {
-                        JsonEvents::new(&self.path(planned), false).failed(&format!("{error:#}"))?;
-                    }
+                    observer.failed(planned, &self.path(planned), &error)?;
                     (Status::Failed, Results::default())
                 }
             };
@@ -212,7 +207,7 @@ impl<'a> Comparison<'a> {
             self.rows[index] = Some(row(planned, status, results));
             self.write()?;
             if status != Status::Interrupted {
-                bars.run_done();
+                observer.completed();
             }
         }
         Ok(control.stopping())
@@ -324,12 +319,29 @@ fn remove_runs(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Observes the runs of a comparison.
+pub trait ComparisonObserver {
+    /// The observer of `run`, which is about to be trained in the folder `path`.
+    fn observe<'a>(&'a self, run: &'a PlannedRun, path: &'a Path) -> Box<dyn Observer + 'a>;
+
+    /// Something that the user may not expect of `run`, before it is trained.
+    fn warn(&self, run: &PlannedRun, message: &str);
+
+    /// `run` ended with an error; the others are trained all the same.
+    ///
+    /// # Errors
+    /// This cannot be reported: the comparison ends.
+    fn failed(&self, run: &PlannedRun, path: &Path, error: &anyhow::Error) -> Result<()>;
+
+    /// One more run is over.
+    fn completed(&self);
+}
+
 /// How the runs are trained, beside what each computes.
 #[derive(Clone, Copy)]
 pub struct Training<'a> {
     pub threads: usize,
-    pub bars: &'a Bars,
-    pub json: bool,
+    pub observer: &'a dyn ComparisonObserver,
     pub control: &'a Control,
     pub every: Option<Every>,
     pub keep: Keep,
@@ -343,7 +355,7 @@ fn train(
     dataset: &Dataset,
     training: &Training<'_>,
 ) -> Result<Outcome> {
-    let Training { threads, bars, json, control, every, keep } = *training;
+    let Training { threads, observer, control, every, keep } = *training;
     let mut run = Run::new(&planned.config, dataset, threads)?;
     let kernels = run.kernels();
     let setup = Setup { threads, kernels, every, keep: Some(keep) };
@@ -353,7 +365,7 @@ fn train(
             let instead = left.instead();
             left.restore(&mut run)?;
             let directory = left.reopen(&setup)?;
-            instead.into_iter().for_each(|line| bars.warn(&format!("{}: {line}", planned.name)));
+            instead.into_iter().for_each(|line| observer.warn(planned, &line));
             directory
         }
         false => {
@@ -362,11 +374,7 @@ fn train(
             RunDirectory::create(path, Existing::Replace, &planned.config, dataset, &setup)?
         }
     };
-    let mut watchers: Vec<Box<dyn Observer + '_>> = vec![Box::new(bars.run(Some(&planned.name)))];
-    if json {
-        watchers.push(Box::new(JsonEvents::new(path, planned.config.log_steps)));
-    }
-    directory.one_of_many().record(run, control, &mut All(watchers))
+    directory.one_of_many().record(run, control, &mut *observer.observe(planned, path))
 }
 
 /// The row of a run that has been done before, or `None` where it is to be done.

@@ -73,7 +73,7 @@ impl Control {
     }
 
     /// Whether a stop finds a run to save.
-    pub(super) fn is_attended(&self) -> bool {
+    pub fn is_attended(&self) -> bool {
         self.asked().attended
     }
 
@@ -94,13 +94,13 @@ impl Control {
     }
 
     /// Whether to wait before the next step. A run that is to stop waits no longer.
-    pub(super) fn paused(&self) -> bool {
+    pub fn paused(&self) -> bool {
         let asked = self.asked();
         asked.paused && asked.stop.is_none()
     }
 
     /// What was asked since this was last called.
-    pub(super) fn wishes(&self) -> Vec<Wish> {
+    pub fn wishes(&self) -> Vec<Wish> {
         std::mem::take(&mut self.asked().wishes)
     }
 }

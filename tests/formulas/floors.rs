@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [(&str, u8); 23] = [
+const ROOMS: &[(&str, u8)] = &[
     ("disk", 0),
     ("memory", 0),
     ("number", 0),

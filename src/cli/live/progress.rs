@@ -1,12 +1,10 @@
 //! Progress on stderr: bars on a terminal, one plain line an epoch elsewhere. A command that has nothing else to write to stdout has its lines
 //! there too, where that is no terminal: `lrsched train | tee log.txt`.
 
-use super::checkpoint::Checkpoint;
-use super::observer::{Observer, Reason, Start};
-use super::run::Outcome;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate};
 use crate::record::{Change, EpochRow, Status, StepRow};
+use crate::train::{Checkpoint, Observer, Outcome, Reason, Start};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, one_line};
 use anyhow::Result;

@@ -2,13 +2,8 @@
 //!
 //! `metrics.csv`, `steps.csv` (with `--log-steps`), `events.jsonl`, `run.json`, `checkpoints/`, `weights.safetensors`.
 
-use super::checkpoint::{self, Checkpoint, Found, save_weights};
-use super::control::{Control, Every};
 use super::events::{EventLog, is_log};
 use super::lock::Lock;
-use super::observer::{All, Observer, Reason, Start};
-use super::position::Position;
-use super::run::{Outcome, Run};
 use super::saver::Saver;
 use crate::config::RunConfig;
 use crate::data::Dataset;
@@ -18,6 +13,8 @@ use crate::record::{
     self, Change, Contents, EpochRow, GitState, Holds, Keep, RangeRow, Results, RowDigests, RowWriter, RunInfo, Status,
     StepRow, Table, files, is_begun, remove_leftovers, write_status,
 };
+use crate::train::checkpoint::{self, Checkpoint, Found, save_weights};
+use crate::train::{All, Control, Every, Observer, Outcome, Position, Reason, Run, Start};
 use crate::usage;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;

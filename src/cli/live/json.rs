@@ -1,10 +1,8 @@
 //! `--json`: one JSON object an event on stdout.
 
-use super::checkpoint::Checkpoint;
-use super::observer::{Observer, Reason, Start};
-use super::run::Outcome;
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, Status, StepRow};
+use crate::train::{Checkpoint, Observer, Outcome, Reason, Start};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};

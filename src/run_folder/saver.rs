@@ -1,9 +1,9 @@
 //! Writes checkpoints beside the training, one at a time.
 
-use super::checkpoint::{self, Checkpoint};
 use crate::disk::{OpenFolder, make_own_folder};
 use crate::record::RowDigests;
 use crate::threads::spawn;
+use crate::train::checkpoint::{self, Checkpoint};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::Path;

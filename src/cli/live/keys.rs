@@ -3,9 +3,9 @@
 //! The terminal hands over keys as they are pressed and does not show them. Everything else (Ctrl+C, Ctrl+Z, how lines are
 //! ended) stays as it was, and so does all of it when the process ends, is stopped, or panics.
 
-use super::control::{Control, Stop, Wish};
 use super::progress::Speaker;
 use crate::optim::check_rate;
+use crate::train::{Control, Stop, Wish};
 use indicatif::ProgressBar;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;

@@ -1,9 +1,8 @@
 //! `events.jsonl`: what happened to a run, and when, one JSON object a line.
 
-use super::control::Stop;
-use super::run::Outcome;
 use crate::disk::{self, check_in_place, open_own, read_own};
 use crate::record::{self, Change, files};
+use crate::train::{Outcome, Stop};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs::File;

@@ -1,10 +1,10 @@
 //! Signals: the first asks the run to stop after its batch, the second ends the process at once.
 
-use super::control::{Control, Stop};
 use super::keys;
 use super::progress::Speaker;
 use crate::memory::is_ignored;
 use crate::threads::spawn;
+use crate::train::{Control, Stop};
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator::Signals;
