@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use lrsched_fuzz::model::{Array, Parameters, Role};
 use lrsched_fuzz::optim::Optimizer;
 use lrsched_fuzz::schedule::Clock;
-use lrsched_fuzz::train::Reach;
+use lrsched_fuzz::config::Reach;
 use lrsched_fuzz::record::files::CHECKPOINTS;
 use lrsched_fuzz::train::checkpoint::{Checkpoint, Wanted, latest, sha256};
 use std::fs;

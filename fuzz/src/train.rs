@@ -2,9 +2,6 @@
 
 #[path = "../../src/train/checkpoint.rs"]
 pub mod checkpoint;
-#[path = "../../src/train/course.rs"]
-mod course;
 #[path = "../../src/train/position.rs"]
 mod position;
 
-pub use course::{Course, Reach};

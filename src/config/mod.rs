@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod course;
 mod run_config;
 
+pub use course::{Course, Reach};
 pub use run_config::RunConfig;

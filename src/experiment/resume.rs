@@ -1,13 +1,13 @@
 //! Going on with a run that an earlier process has left, as it was or with another rate.
 
-use crate::config::RunConfig;
+use crate::config::{Reach, RunConfig};
 use crate::data::Dataset;
 use crate::number::counted;
 use crate::record::{Keep, RunInfo, Status, files};
 use crate::run_folder::{Lock, RunDirectory, Setup};
 use crate::schedule::Spec;
 use crate::train::checkpoint::{self, Found, Wanted};
-use crate::train::{Adjustment, Reach, Run};
+use crate::train::{Adjustment, Run};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Context, Result, anyhow};

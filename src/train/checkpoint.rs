@@ -562,8 +562,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Course;
     use crate::model::{Model, ModelOptions, initialise};
-    use crate::train::Course;
 
     fn config() -> RunConfig {
         let text = r#"{"dataset": "synthetic", "validation": "30", "augment": "none", "model": "cnn", "dropout": 0.0,

@@ -4,7 +4,6 @@
 
 pub mod checkpoint;
 mod control;
-mod course;
 mod observer;
 mod position;
 mod run;
@@ -12,7 +11,6 @@ mod update;
 
 pub use checkpoint::{Checkpoint, save_weights};
 pub use control::{Control, Every, Stop, Wish};
-pub use course::{Course, Reach};
 pub use observer::{All, Observer, Reason, Start};
 pub use position::Position;
 pub use run::{Adjustment, Outcome, Probe, Run};

@@ -1,6 +1,6 @@
 //! Where a run stands, and whether what it has learnt is still there.
 
-use super::course::Course;
+use crate::config::Course;
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow};
 use crate::schedule::Rates;

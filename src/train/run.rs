@@ -9,11 +9,10 @@ pub use probe::Probe;
 
 use super::checkpoint::Checkpoint;
 use super::control::{Control, Every, Stop, Wish};
-use super::course::Course;
 use super::observer::{Observer, Reason, Start};
 use super::position::Position;
 use super::update::update;
-use crate::config::RunConfig;
+use crate::config::{Course, RunConfig};
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};

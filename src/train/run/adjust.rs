@@ -1,10 +1,10 @@
 //! Changing a run while it is under way: its rate, its schedule, its length.
 
 use super::Run;
+use crate::config::{Course, Reach};
 use crate::number::rate;
 use crate::record::{self, Change};
 use crate::schedule::{Schedule, Spec, total_steps};
-use crate::train::course::{Course, Reach};
 use crate::train::position::Position;
 use crate::usage;
 use anyhow::Result;

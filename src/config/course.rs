@@ -1,6 +1,6 @@
 //! What the rates of a run come from as of now: the schedule that it began with, or what was put in its place on the way.
 
-use crate::config::RunConfig;
+use super::RunConfig;
 use crate::number::{exact, rate};
 use crate::optim::{Float as _, check_rate};
 use crate::schedule::{self, Clock, Rates, Rest, Schedule, Semantics, Setting, Spec};
