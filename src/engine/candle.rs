@@ -1,8 +1,8 @@
-//! The portable reference: the list of layers as candle-nn layers, differentiated by candle, on any device candle knows.
+//! The portable reference engine: candle-nn layers and candle's autograd, on any device that candle supports.
 //!
-//! Slow, and right: the fast engine is tested against it. Two of candle 0.11's operations are passed by because their
-//! derivatives are not PyTorch's: `max_pool2d` (its backward scales the gradient by the share of maxima in the window, a quarter
-//! of what it should be for 2x2) and `relu` (derivative 1 at 0, where PyTorch has 0).
+//! Slow but trusted: the fast engine is tested against it. Two operations of candle 0.11 are avoided because their
+//! derivatives differ from PyTorch's: `max_pool2d` (its backward pass scales the gradient by the fraction of maxima in
+//! the window: a quarter of the correct value for 2x2) and `relu` (derivative 1 at 0; PyTorch's is 0).
 
 #![forbid(unsafe_code)]
 
@@ -21,13 +21,13 @@ pub struct CandleEngine {
     contract: Contract,
     objective: Objective,
     device: Device,
-    /// candle's CPU kernels run on the pool that calls them.
+    /// candle's CPU kernels run on the rayon pool that calls them.
     pool: rayon::ThreadPool,
 }
 
 impl CandleEngine {
     /// # Errors
-    /// An architecture whose layers do not fit together, or a pool of threads that cannot be started.
+    /// The layers do not fit together, or the thread pool cannot be started.
     pub fn new(architecture: &Architecture, objective: Objective, device: Device, threads: usize) -> Result<Self> {
         architecture.check().map_err(|error| anyhow!(error))?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -101,13 +101,13 @@ impl Engine for CandleEngine {
 /// One forward pass over one batch.
 struct Pass<'a> {
     parameters: &'a Parameters,
-    /// In the order of the parameters.
+    /// In parameter order.
     variables: Vec<Var>,
     batch: &'a Batch,
     device: &'a Device,
     training: bool,
     dropouts: u64,
-    /// Running statistics after this batch, by place.
+    /// (parameter index, running statistics after this batch).
     statistics: Vec<(usize, Vec<f32>)>,
 }
 
@@ -166,7 +166,7 @@ impl<'a> Pass<'a> {
         self.parameters.place(&name).with_context(|| format!("the parameters have no `{name}`"))
     }
 
-    /// Detached where the optimizer does not touch it, so that candle spends nothing on its gradient.
+    /// Frozen arrays are detached so that candle does not compute their gradients.
     fn tensor(&self, layer: &str, part: &str) -> Result<Tensor> {
         let place = self.place(layer, part)?;
         let tensor = self.variables[place].as_tensor();
@@ -183,7 +183,7 @@ impl<'a> Pass<'a> {
             let variance = over_images(&x.broadcast_sub(&mean)?.sqr()?)?;
             let count = (images * height * width) as f32;
             self.keep_statistics(name, "running_mean", momentum, &mean, 1.0)?;
-            // One value has no unbiased variance; PyTorch refuses it, here the biased one stands in.
+            // The unbiased variance of one value is undefined. PyTorch raises an error; we fall back to the biased one.
             self.keep_statistics(name, "running_var", momentum, &variance, count / (count - 1.0).max(1.0))?;
             (mean, variance)
         } else {
@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    /// Every kind of layer, on a map of odd sides.
+    /// Every kind of layer, on a map with odd sides.
     fn small_network() -> Architecture {
         let conv = |name: &str, inputs, outputs, kernel, padding, bias| Layer::Conv {
             name: name.to_string(),
@@ -390,14 +390,14 @@ mod tests {
     #[test]
     fn accumulated_micro_batches_give_the_gradient_of_the_whole_batch() {
         let mut architecture = small_network();
-        // Batch norm sees each micro-batch for itself, so it is left out here.
+        // Batch norm computes its statistics per micro-batch, so accumulation cannot match: leave it out.
         architecture.layers.remove(3);
         let mut engine = engine(&architecture, 0.0);
         let mut parameters = initialise(&architecture, 2);
         let whole = batch(architecture.input, 7, 4);
         let mut direct = Gradients::zeros(&parameters);
         engine.train_batch(&mut parameters, &whole, &mut direct).unwrap();
-        let mut gathered = Gradients::zeros(&parameters);
+        let mut accumulated = Gradients::zeros(&parameters);
         let mut part = Gradients::zeros(&parameters);
         for range in [0..3, 3..6, 6..7] {
             let size = architecture.input.len();
@@ -408,9 +408,9 @@ mod tests {
                 ..whole.clone()
             };
             engine.train_batch(&mut parameters, &micro, &mut part).unwrap();
-            gathered.add(&part);
+            accumulated.add(&part);
         }
-        for (a, b) in direct.arrays.iter().flatten().zip(gathered.arrays.iter().flatten()) {
+        for (a, b) in direct.arrays.iter().flatten().zip(accumulated.arrays.iter().flatten()) {
             assert!((a - b).abs() < 1e-6, "{a} {b}");
         }
     }

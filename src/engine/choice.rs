@@ -13,7 +13,7 @@ use candle_core::Device;
 
 impl DeviceChoice {
     /// # Errors
-    /// A device that this build was made without (it says how to rebuild), or that does not answer.
+    /// The build lacks support for the device (the message says how to rebuild), or the device does not respond.
     fn open(self) -> Result<Device> {
         let (built_in, feature) = match self {
             DeviceChoice::Cpu => return Ok(Device::Cpu),
@@ -29,14 +29,14 @@ impl DeviceChoice {
             DeviceChoice::Cuda(number) => Device::new_cuda(number),
             DeviceChoice::Metal | DeviceChoice::Cpu => Device::new_metal(0),
         };
-        opened.with_context(|| format!("device {self} does not answer"))
+        opened.with_context(|| format!("device {self} does not respond"))
     }
 }
 
-/// Finds what [`build`] would find wrong with the engine or the device, without a network.
+/// Performs the engine and device checks of [`build`] without a network.
 ///
 /// # Errors
-/// The fast engine on another device than the CPU; a device that cannot be had.
+/// The fast engine on a device other than the CPU, or an unavailable device.
 pub fn check(kind: EngineKind, device: DeviceChoice) -> Result<()> {
     if kind == EngineKind::Cpu && device != DeviceChoice::Cpu {
         return usage!("the cpu engine computes on the CPU, not on {device}; use `--engine candle`");
@@ -47,7 +47,7 @@ pub fn check(kind: EngineKind, device: DeviceChoice) -> Result<()> {
 /// Builds the engine for one network.
 ///
 /// # Errors
-/// The fast engine on another device than the CPU; a device that cannot be had; an architecture that does not fit together.
+/// The fast engine on a device other than the CPU, an unavailable device, or layers that do not fit together.
 pub fn build(
     kind: EngineKind,
     device: DeviceChoice,

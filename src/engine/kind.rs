@@ -1,4 +1,4 @@
-//! Which engine and which device there are, by their names.
+//! The names of engines and devices.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// Which engine computes the gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineKind {
-    /// The fused kernels of this program.
+    /// This crate's fused CPU kernels.
     Cpu,
     /// candle's layers and autograd, on any device.
     Candle,
@@ -20,13 +20,13 @@ pub enum EngineKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
     Cpu,
-    /// An NVIDIA card, by its number.
+    /// An NVIDIA GPU, by index.
     Cuda(usize),
     Metal,
 }
 
 impl EngineKind {
-    /// The fast kernels on the CPU, candle elsewhere.
+    /// The fast kernels on the CPU, candle on other devices.
     pub fn for_device(device: DeviceChoice) -> Self {
         if device == DeviceChoice::Cpu { EngineKind::Cpu } else { EngineKind::Candle }
     }

@@ -1,4 +1,4 @@
-//! What turns (architecture, parameters, batch) into loss, accuracy and gradients.
+//! The engines: given an architecture, parameters and a batch, compute loss, accuracy and gradients.
 
 mod batch_stats;
 pub mod candle;
@@ -14,25 +14,26 @@ use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Parameters, Role, slots};
 use anyhow::{Result, ensure};
 
-/// What an engine is built for, beside the architecture.
+/// What an engine is built for, besides the architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Objective {
-    /// ε of label smoothing: the target is (1 − ε)·one-hot + ε / classes, as PyTorch's `CrossEntropyLoss`. Training only; evaluation is
-    /// plain cross-entropy.
+    /// ε of label smoothing, as in PyTorch's `CrossEntropyLoss`: the target is (1 − ε)·one-hot + ε / classes. Training
+    /// only; evaluation uses plain cross-entropy.
     pub label_smoothing: f32,
 }
 
-/// The one operation that training needs, on whatever device.
+/// Forward and backward passes over a batch, on any device.
 pub trait Engine: Send {
-    /// Whose kernels compute: `candle`, or the instruction set of the fast engine's own. Another set rounds otherwise, so a record of
-    /// a run names it.
+    /// The kernels in use: `candle`, or the fast engine's instruction set. Run records store it because kernels round
+    /// differently.
     fn kernels(&self) -> &'static str;
 
-    /// Runs `work` where this engine computes, so that what is parallel in it (an update of the parameters) wakes no other threads.
+    /// Runs `work` on the engine's own thread pool, so that parallel work inside it (a parameter update) wakes no other
+    /// threads.
     fn enter(&self, work: &mut (dyn FnMut() + Send));
 
-    /// Forward and backward. Overwrites `gradients` with ∂(Σ loss / `batch.divisor`)/∂θ and updates the running statistics in
-    /// `parameters`. The stats are of the same forward pass, before any update.
+    /// Forward and backward. Overwrites `gradients` with ∂(Σ loss / `batch.divisor`)/∂θ and updates the running
+    /// statistics in `parameters`. The returned stats come from the same forward pass, before any parameter update.
     fn train_batch(
         &mut self,
         parameters: &mut Parameters,
@@ -40,7 +41,8 @@ pub trait Engine: Send {
         gradients: &mut Gradients,
     ) -> Result<BatchStats>;
 
-    /// Forward only, with running statistics and no dropout. `logits`, where given, is filled with (images, classes).
+    /// Forward only, with running statistics and no dropout. Replaces the contents of `logits`, if given, with (images,
+    /// classes).
     fn eval_batch(
         &mut self,
         parameters: &Parameters,
@@ -49,16 +51,17 @@ pub trait Engine: Send {
     ) -> Result<BatchStats>;
 }
 
-/// What an engine takes: batches, parameters and gradients of one architecture. Anything else is an error before it is a wrong index.
+/// The inputs an engine accepts, for one architecture. Mismatched batches, parameters or gradients become errors here
+/// instead of out-of-bounds indices in a kernel.
 struct Contract {
     name: String,
     image: usize,
     classes: usize,
-    /// Length and role of each array, in the order of the parameters.
+    /// Length and role of each array, in parameter order.
     arrays: Vec<(usize, Role)>,
 }
 
-/// Images of a batch: far more than there are in a dataset, and few enough that no size of a batch wraps around.
+/// The largest batch: more images than any dataset has, yet few enough that no buffer size overflows.
 const MOST_IMAGES: usize = 1 << 24;
 
 impl Contract {
@@ -70,47 +73,47 @@ impl Contract {
     }
 
     /// # Errors
-    /// A batch of another shape, empty, or with a label that is no class; parameters of another network.
+    /// The batch has the wrong shape, is empty, or has an out-of-range label; or the parameters belong to another network.
     fn check(&self, parameters: &Parameters, batch: &Batch) -> Result<()> {
         let (images, expected) = (batch.len(), self.image);
-        ensure!(images > 0, "a batch without images");
-        ensure!(images <= MOST_IMAGES, "a batch of {images} images, must be at most {MOST_IMAGES}");
+        ensure!(images > 0, "the batch has no images");
+        ensure!(images <= MOST_IMAGES, "the batch has {images} images, must be at most {MOST_IMAGES}");
         ensure!(
             images.checked_mul(expected) == Some(batch.images.len()),
-            "a batch of {images} labels has {} values, expected {images} x {expected}",
+            "the batch has {images} labels and {} image values, expected {images} x {expected} values",
             batch.images.len()
         );
         if let Some(label) = batch.labels.iter().find(|&&label| usize::from(label) >= self.classes) {
-            anyhow::bail!("label {label}, but {} has {} classes", self.name, self.classes);
+            anyhow::bail!("label {label} is out of range: {} has {} classes", self.name, self.classes);
         }
         let arrays = parameters.arrays();
         ensure!(
             arrays.len() == self.arrays.len(),
-            "{} arrays of parameters, but {} has {}",
+            "got {} arrays of parameters, but {} has {}",
             arrays.len(),
             self.name,
             self.arrays.len()
         );
         for (array, (length, role)) in arrays.iter().zip(&self.arrays) {
             let (name, values) = (&array.name, array.values.len());
-            ensure!(values == *length, "{name} has {values} values, in {} it has {length}", self.name);
-            ensure!(array.role == *role, "{name} is {:?}, in {} it is {role:?}", array.role, self.name);
+            ensure!(values == *length, "{name} has {values} values, expected {length} in {}", self.name);
+            ensure!(array.role == *role, "{name} is {:?}, expected {role:?} in {}", array.role, self.name);
         }
         Ok(())
     }
 
-    /// [`Contract::check`] of a step of training.
+    /// [`Contract::check`], plus the requirements of a training step.
     ///
     /// # Errors
-    /// A divisor of 0, or gradients of another network, too.
+    /// As [`Contract::check`]; also a divisor of 0, or gradients of another network.
     fn check_step(&self, parameters: &Parameters, batch: &Batch, gradients: &Gradients) -> Result<()> {
         self.check(parameters, batch)?;
-        ensure!(batch.divisor > 0, "a batch whose losses are divided by 0");
+        ensure!(batch.divisor > 0, "the batch has a divisor of 0, must be at least 1");
         let mut pairs = gradients.arrays.iter().zip(&self.arrays);
         let fit = pairs.all(|(gradient, (length, role))| *role != Role::Trainable || gradient.len() == *length);
         ensure!(
             fit && gradients.arrays.len() == self.arrays.len(),
-            "the gradients are of another network than {}",
+            "the gradients belong to another network, expected those of {}",
             self.name
         );
         Ok(())

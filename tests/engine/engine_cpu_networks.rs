@@ -140,7 +140,7 @@ fn a_wrong_batch_is_refused_with_what_was_expected() {
     for (bad, says) in [
         (Batch { labels: vec![0, 10], ..good.clone() }, "label 10"),
         (Batch { labels: vec![0], ..good.clone() }, "expected 1 x 3072"),
-        (Batch::default(), "without images"),
+        (Batch::default(), "no images"),
     ] {
         let error = engine.eval_batch(&learned, &bad, None).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
@@ -167,7 +167,7 @@ fn parameters_and_gradients_of_another_network_are_refused_by_both_engines() {
         }
         let mut gradients = Gradients::zeros(&other);
         let error = engine.train_batch(&mut own, &images, &mut gradients).unwrap_err().to_string();
-        assert!(error.contains("gradients are of another network"), "{error}");
+        assert!(error.contains("gradients belong to another network"), "{error}");
         let mut gradients = Gradients::zeros(&own);
         gradients.arrays[1].pop();
         assert!(engine.train_batch(&mut own, &images, &mut gradients).is_err());

@@ -1,4 +1,4 @@
-//! ReLU, GELU, dropout and scaling: what happens to each value by itself.
+//! Elementwise operations: ReLU, GELU, dropout and scaling.
 
 use super::operation::{BackwardPass, Operation, StepContext};
 use super::simd::{Simd, kernel};
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 pub enum Activation {
     Identity,
     Relu,
-    /// x·Φ(x), Φ the normal distribution.
+    /// x·Φ(x), with Φ the standard normal CDF.
     Gelu,
 }
 
@@ -21,26 +21,27 @@ pub fn activate<S: Simd>(activation: Activation, z: S::V) -> S::V {
     match activation {
         Activation::Identity => z,
         Activation::Relu => S::relu(z),
-        Activation::Gelu => S::mul(z, normal_distribution::<S>(z).0),
+        Activation::Gelu => S::mul(z, normal_cdf_pdf::<S>(z).0),
     }
 }
 
-/// `gradient` times the derivative at z. For ReLU z may as well be the output.
+/// `gradient` times the derivative at z. For ReLU, the output may be passed as z.
 #[inline(always)]
 pub fn activation_gradient<S: Simd>(activation: Activation, z: S::V, gradient: S::V) -> S::V {
     match activation {
         Activation::Identity => gradient,
         Activation::Relu => S::greater(z, S::zero(), gradient, S::zero()),
         Activation::Gelu => {
-            let (distribution, density) = normal_distribution::<S>(z);
-            S::mul(gradient, S::fma(z, density, distribution))
+            let (cdf, pdf) = normal_cdf_pdf::<S>(z);
+            S::mul(gradient, S::fma(z, pdf, cdf))
         }
     }
 }
 
-/// Φ(x) and φ(x), to 2e-7: erf by Abramowitz and Stegun 7.1.26, whose exponential is the density's too.
+/// Φ(x) and φ(x) of the standard normal, to 2e-7: erf by Abramowitz and Stegun 7.1.26, which shares its exponential
+/// with φ.
 #[inline(always)]
-fn normal_distribution<S: Simd>(x: S::V) -> (S::V, S::V) {
+fn normal_cdf_pdf<S: Simd>(x: S::V) -> (S::V, S::V) {
     let exponential = exp::<S>(S::mul(S::scale(-0.5, x), x));
     let magnitude = S::max(x, S::scale(-1.0, x));
     // t = 1 / (1 + p·|x| / √2)
@@ -51,17 +52,17 @@ fn normal_distribution<S: Simd>(x: S::V) -> (S::V, S::V) {
     }
     // The upper tail 1 − Φ(|x|).
     let tail = S::scale(0.5, S::mul(S::mul(series, t), exponential));
-    let distribution = S::greater(x, S::zero(), S::sub(S::splat(1.0), tail), tail);
+    let cdf = S::greater(x, S::zero(), S::sub(S::splat(1.0), tail), tail);
     // 1 / √(2π)
-    (distribution, S::scale(0.398_942_3, exponential))
+    (cdf, S::scale(0.398_942_3, exponential))
 }
 
-/// eˣ for x ≤ 0, to a few units in the last place; below −87 it stays at e⁻⁸⁷. NaN stays NaN.
+/// eˣ for x ≤ 0, to a few ulps; clamped to e⁻⁸⁷ below −87. NaN stays NaN.
 #[inline(always)]
 fn exp<S: Simd>(x: S::V) -> S::V {
     let x = S::max(S::splat(-87.0), x);
     let n = S::round(S::scale(std::f32::consts::LOG2_E, x));
-    // ln 2 in two parts, so that the remainder is exact.
+    // ln 2 in two parts (Cody and Waite), so that the reduced argument is exact.
     let r = S::axpy(-0.693_359_4, n, x);
     let r = S::axpy(2.121_944_4e-4, n, r);
     let mut series = S::splat(1.0 / 720.0);
@@ -75,7 +76,7 @@ kernel! {
     fn activate_all(activation: Activation, input: &[f32], output: &mut [f32]) {
         assert!(input.len() == output.len() && input.len().is_multiple_of(S::LANES));
         for at in (0..input.len()).step_by(S::LANES) {
-            // SAFETY: both slices are whole vectors long and equally long.
+            // SAFETY: both slices are equally long, a whole number of vectors.
             unsafe { S::store(output.as_mut_ptr().add(at), activate::<S>(activation, S::load(input.as_ptr().add(at)))) };
         }
     }
@@ -85,7 +86,7 @@ kernel! {
     fn activation_gradients(activation: Activation, input: &[f32], d_output: &[f32], d_input: &mut [f32]) {
         assert!(input.len() == d_output.len() && input.len() == d_input.len() && input.len().is_multiple_of(S::LANES));
         for at in (0..input.len()).step_by(S::LANES) {
-            // SAFETY: all three slices are whole vectors long and equally long.
+            // SAFETY: all three slices are equally long, a whole number of vectors.
             unsafe {
                 let (z, gradient) = (S::load(input.as_ptr().add(at)), S::load(d_output.as_ptr().add(at)));
                 S::store(d_input.as_mut_ptr().add(at), activation_gradient::<S>(activation, z, gradient));
@@ -94,7 +95,7 @@ kernel! {
     }
 }
 
-/// An activation that no other operation could take along.
+/// An activation that could not be fused with another operation.
 pub struct Activate {
     pub activation: Activation,
 }
@@ -158,7 +159,7 @@ impl Operation for ScaleBy {
     }
 }
 
-/// Inverted dropout, from the keyed generator.
+/// Inverted dropout with masks from the keyed generator.
 pub struct Dropout {
     pub probability: f32,
     /// The number of dropout layers before this one.
@@ -169,7 +170,7 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// y = mask ⊙ x, pixel by pixel because of the padding.
+    /// y = mask ⊙ x. Works pixel by pixel because only `to` and `from` have channel padding.
     fn apply(&self, step: &StepContext, from: &[f32], to: &mut [f32]) {
         let pixel = super::simd::padded(self.shape.channels);
         let tasks = to
@@ -225,7 +226,7 @@ mod tests {
     use super::super::simd::Isa;
     use super::*;
 
-    /// Φ by integrating the density in f64 (Simpson), far finer than f32 can tell.
+    /// Φ by integrating the density in f64 (Simpson), far more precise than f32.
     fn exact_distribution(x: f64) -> f64 {
         let density = |t: f64| (-t * t / 2.0).exp() / std::f64::consts::TAU.sqrt();
         let (steps, from) = (4000, 0.0);

@@ -1,4 +1,4 @@
-//! Memory that is taken once, aligned to cache lines, and grows only when a larger batch comes.
+//! Cache-aligned buffers that only grow.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
-/// Floats that start on a cache line.
+/// Floats aligned to a cache line.
 #[derive(Default)]
 pub struct Buffer {
     lines: Vec<Line>,
@@ -15,18 +15,18 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Makes room for `length` floats; what is new is zero, what was there stays.
+    /// Grows to at least `length` floats. New floats are zero; existing ones keep their values.
     pub fn ensure(&mut self, length: usize) {
         if length > self.length {
             let lines = length.div_ceil(16);
-            // Exactly as much as is needed: activations are large, and batches do not keep growing.
+            // Reserve exactly: activations are large, and batches do not keep growing.
             self.lines.reserve_exact(lines - self.lines.len().min(lines));
             self.lines.resize(lines, Line([0.0; 16]));
             self.length = length;
         }
     }
 
-    /// The first `length` floats, made room for if need be. Their values are whatever was there.
+    /// The first `length` floats, growing the buffer if needed. The values are unspecified.
     pub fn first(&mut self, length: usize) -> &mut [f32] {
         self.ensure(length);
         &mut self[..length]
@@ -36,7 +36,8 @@ impl Buffer {
 impl Deref for Buffer {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        // SAFETY: `Line` is `repr(C)` around sixteen floats without padding, the vector holds at least `length` / 16 of them, all initialised.
+        // SAFETY: `Line` is `repr(C)` around sixteen floats without padding, and the vector holds at least ⌈`length` /
+        // 16⌉ of them, all initialised.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
     }
 }

@@ -1,4 +1,4 @@
-//! Operations one after the other, with all memory that lies between them.
+//! A chain of operations, and the buffers between them.
 
 use super::buffer::Buffer;
 use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext, map_len};
@@ -7,34 +7,34 @@ use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 
-/// An operation and what it makes.
+/// An operation and its output.
 pub struct Stage {
     operation: Link,
-    /// Floats of one image of the output.
+    /// Floats per image of the output.
     output_len: usize,
     output: Buffer,
     times: [Duration; 2],
 }
 
-/// A single operation, or a branch that is added to its input.
+/// A single operation, or a residual branch.
 pub enum Link {
     Single(Box<dyn Operation>),
     /// y = x + chain(x).
     Residual {
         chain: Chain,
-        /// Gradient of the input by way of the branch.
+        /// Gradient of the input through the branch.
         d_branch: Buffer,
     },
 }
 
-/// How long an operation took, in all steps since the last reset.
+/// Time spent in one operation, over all steps since the last reset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationTime {
     pub name: String,
     pub kind: OperationKind,
     pub forward: Duration,
     pub backward: Duration,
-    /// What one image costs each way, in multiply-adds by the definition of the layer.
+    /// Cost per image and direction, in multiply-adds by the definition of the layer.
     pub forward_multiply_adds: usize,
     pub backward_multiply_adds: usize,
 }
@@ -42,9 +42,9 @@ pub struct OperationTime {
 #[derive(Default)]
 pub struct Chain {
     stages: Vec<Stage>,
-    /// The stages before this one have nothing to learn, so gradients stop here.
+    /// Earlier stages have nothing to train, so the backward pass stops here.
     first_trained: usize,
-    /// Gradients on their way: each stage reads one and writes the other.
+    /// Gradients between stages: each stage reads one buffer and writes the other. (images, output length)
     d: [Buffer; 2],
 }
 
@@ -57,12 +57,12 @@ impl Chain {
         self.stages.push(Stage { operation, output_len, output, times });
     }
 
-    /// Whether anything in it has parameters to learn.
+    /// Whether any stage has trainable parameters.
     pub fn is_trained(&self) -> bool {
         self.first_trained < self.stages.len()
     }
 
-    /// The last output, (images, length).
+    /// The last output: (images, output length).
     pub fn output(&self, images: usize) -> &[f32] {
         self.stages.last().map_or(&[], |stage| &stage.output[..images * stage.output_len])
     }
@@ -88,7 +88,7 @@ impl Chain {
         }
     }
 
-    /// From `d_output` to `d_input`, and the gradients of all parameters on the way. `d_output` is used up.
+    /// Computes `d_input` from `d_output`, and the gradients of all parameters on the way. `d_output` is clobbered.
     pub fn backward(
         &mut self,
         step: &StepContext,
@@ -149,7 +149,8 @@ impl Chain {
         }
     }
 
-    /// Appends the times of all operations, branches operation by operation. `input_gradient`: the chain has to give one.
+    /// Appends the times of all operations, including each one in a residual branch. `input_gradient`: the backward
+    /// pass of this chain also computes the gradient of its input.
     pub fn times(&self, input_gradient: bool, times: &mut Vec<OperationTime>) {
         for (place, Stage { operation, times: [forward, backward], .. }) in self.stages.iter().enumerate() {
             let input_gradient = input_gradient || place > self.first_trained;

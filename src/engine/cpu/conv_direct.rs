@@ -1,7 +1,8 @@
-//! Convolutions of any kernel size, with bias and activation in one pass, as an implicit matrix product.
+//! Convolutions of any kernel size, fused with bias and activation, as an implicit matrix product (im2col without the
+//! copy).
 //!
-//! A row of the kernel is a contiguous piece of kernel·channels floats of the (zero-padded) image, so patches are never copied out: the product reads
-//! them in place. Meant for first layers, whose few channels are no work for Winograd tiles.
+//! One kernel row covers kernel·channels contiguous floats of the zero-padded image, so the product reads patches in
+//! place. Meant for first layers, which have too few channels for Winograd tiles to pay off.
 
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
@@ -20,7 +21,7 @@ use rayon::prelude::*;
 pub struct DirectShape {
     pub height: usize,
     pub width: usize,
-    /// Floats from one pixel of the input to the next: its channels, padded or (images as they come) not.
+    /// Floats from one input pixel to the next: its channels, padded unless the input is raw images.
     pub pixel: usize,
     pub kernel: usize,
     pub padding: usize,
@@ -35,15 +36,15 @@ impl DirectShape {
     fn out_width(&self) -> usize {
         self.width + 2 * self.padding + 1 - self.kernel
     }
-    /// Floats of a row of the padded image.
+    /// Floats per row of the padded image.
     fn line(&self) -> usize {
         (self.width + 2 * self.padding) * self.pixel
     }
-    /// Floats of the padded image.
+    /// Floats per padded image.
     fn padded_len(&self) -> usize {
         (self.height + 2 * self.padding) * self.line()
     }
-    /// The depth of the product that one row of the kernel stands for.
+    /// Depth of the product contributed by one kernel row.
     fn segment(&self) -> usize {
         self.kernel * self.pixel
     }
@@ -59,11 +60,11 @@ impl DirectShape {
     fn panels(&self) -> usize {
         self.outputs.div_ceil(PANEL)
     }
-    /// Panels of the input's channels, for its gradient.
+    /// Panels of the input channels, for the input gradient.
     fn input_panels(&self) -> usize {
         self.pixel.div_ceil(PANEL)
     }
-    /// Floats of the kernels as panels.
+    /// Floats of the packed kernels.
     fn weights_len(&self) -> usize {
         self.panels() * self.kernel * self.segment() * PANEL
     }
@@ -75,14 +76,14 @@ pub struct DirectConv {
     shape: DirectShape,
     /// `[outputs / 16][kernel row][kernel column · channels][16]`.
     weights: Buffer,
-    /// `[kernel row][kernel column][inputs / 16][outputs][16]`, for the gradient of the input.
+    /// `[kernel row][kernel column][inputs / 16][outputs][16]`, for the input gradient.
     exchanged: Buffer,
     /// (outputs), padded to whole panels.
     bias: Buffer,
 }
 
 impl DirectConv {
-    /// `shape.pixel` says how the input comes: [`Shape`]'s channels, or those padded.
+    /// `shape.pixel` tells whether the input channels are padded.
     pub fn new(name: String, places: ConvPlaces, shape: DirectShape) -> Self {
         let (weights, exchanged, bias) = Default::default();
         Self { name, places, shape, weights, exchanged, bias }
@@ -119,7 +120,7 @@ impl DirectConv {
     }
 }
 
-/// Copies an image into the middle of zeros.
+/// Copies an image into the middle of a zeroed buffer.
 fn pad(shape: &DirectShape, image: &[f32], to: &mut [f32]) {
     let margin = shape.padding * shape.pixel;
     to.fill(0.0);
@@ -128,7 +129,8 @@ fn pad(shape: &DirectShape, image: &[f32], to: &mut [f32]) {
     }
 }
 
-/// One row of outputs before the bias, while `wanted` is fetched: `to` is `[outputs / 16][column][16]`, `image` is padded.
+/// Computes one output row before the bias, prefetching `wanted` meanwhile. `to` is `[outputs / 16][column][16]`;
+/// `image` is padded.
 fn forward_row(
     isa: Isa,
     shape: &DirectShape,
@@ -144,7 +146,8 @@ fn forward_row(
     assert!(weights.len() >= shape.weights_len() && to.len() >= shape.panels() * columns * PANEL);
     for panel in 0..shape.panels() {
         prefetch::<2>(isa, wanted, panel, shape.panels());
-        // SAFETY: y + kernel − 1 is a row of the padded image, and columns + kernel − 1 pixels lie in it; the other lengths are asserted above.
+        // SAFETY: y + kernel − 1 is a row of the padded image, which is columns + kernel − 1 pixels wide; the other
+        // lengths are asserted above.
         unsafe {
             let at = image.as_ptr().add(y * shape.line());
             let left = LeftOperand { at, row: shape.pixel, step: 1, run: segment, next_run: shape.line() };
@@ -155,7 +158,8 @@ fn forward_row(
     }
 }
 
-/// Adds what one row of gradients, `[outputs / 16][column][16]`, means for the kernels, while `wanted` is fetched.
+/// Adds the contribution of one gradient row, `[outputs / 16][column][16]`, to the kernel gradient, prefetching
+/// `wanted` meanwhile.
 fn weight_gradient_row(
     isa: Isa,
     shape: &DirectShape,
@@ -173,7 +177,7 @@ fn weight_gradient_row(
             for wanted in wanted {
                 prefetch::<1>(isa, wanted, panel * shape.kernel + row, shape.panels() * shape.kernel);
             }
-            // SAFETY: as in `forward_row`, with rows and depths of the product exchanged.
+            // SAFETY: as in `forward_row`, with the product's rows and depth exchanged.
             unsafe {
                 let at = image.as_ptr().add((y + row) * shape.line());
                 let left = LeftOperand { at, row: 1, step: shape.pixel, run: columns, next_run: 0 };
@@ -195,7 +199,8 @@ fn weight_gradient_row(
     }
 }
 
-/// Adds what one row of gradients means for the padded image, whose pixels are whole panels here.
+/// Adds the contribution of one gradient row to the gradient of the padded image, whose pixels are padded to whole
+/// panels here.
 fn input_gradient_row(
     isa: Isa,
     shape: &DirectShape,
@@ -211,7 +216,7 @@ fn input_gradient_row(
     assert!(exchanged.len() >= shape.kernel * shape.kernel * panels * depth * PANEL);
     for (row, column) in (0..shape.kernel).flat_map(|row| (0..shape.kernel).map(move |column| (row, column))) {
         for panel in 0..panels {
-            // SAFETY: pixel (y + row, column + columns − 1) is the last that is written, and inside the padded image.
+            // SAFETY: the last pixel written is (y + row, column + columns − 1), which is inside the padded image.
             unsafe {
                 let left = by_rows(gradient.as_ptr(), columns);
                 let place = (row * shape.kernel + column) * panels + panel;
@@ -225,12 +230,12 @@ fn input_gradient_row(
 }
 
 kernel! {
-    /// Adds the bias, applies the activation, and leaves the panels: `out` is (column, outputs padded).
+    /// Adds the bias, applies the activation, and converts panels to a map row: `out` is (column, outputs padded).
     fn finish_row(shape: &DirectShape, panels: &[f32], bias: &[f32], out: &mut [f32]) {
         let (columns, pixel) = (shape.out_width(), shape.out_pixel());
         assert!(panels.len() >= shape.panels() * columns * PANEL && out.len() >= columns * pixel && bias.len() >= pixel);
         for c in (0..pixel).step_by(S::LANES) {
-            // SAFETY: the lengths asserted above hold every column and channel.
+            // SAFETY: the lengths asserted above cover every column and channel.
             unsafe {
                 let bias = S::load(bias.as_ptr().add(c));
                 for column in 0..columns {
@@ -243,7 +248,8 @@ kernel! {
 }
 
 kernel! {
-    /// Replaces the row's outputs before the bias, `panels`, by the gradients behind the activation, and adds these to `d_bias`.
+    /// Replaces `panels`, the row's outputs before the bias, by the gradients before the activation, and adds these to
+    /// `d_bias`.
     fn gradient_row(
         shape: &DirectShape,
         gradient: &[f32],
@@ -256,7 +262,7 @@ kernel! {
         assert!(panels.len() >= shape.panels() * columns * PANEL && gradient.len() >= columns * pixel);
         assert!(output.len() >= columns * pixel && bias.len() >= pixel && d_bias.len() >= pixel);
         for c in (0..pixel).step_by(S::LANES) {
-            // SAFETY: the lengths asserted above hold every column and channel.
+            // SAFETY: the lengths asserted above cover every column and channel.
             unsafe {
                 let bias = S::load(bias.as_ptr().add(c));
                 let sum_at = d_bias.as_mut_ptr().add(c);
@@ -264,7 +270,7 @@ kernel! {
                 for column in 0..columns {
                     let place = panels.as_mut_ptr().add((c / PANEL * columns + column) * PANEL + c % PANEL);
                     let z = match shape.activation {
-                        // ReLU and the identity are told by their output; only GELU needs what went in.
+                        // The derivatives of ReLU and the identity follow from the output; GELU's needs the input.
                         Activation::Gelu => S::add(S::load(place), bias),
                         Activation::Identity | Activation::Relu => S::load(output.as_ptr().add(column * pixel + c)),
                     };
@@ -293,13 +299,13 @@ fn forward_images(isa: Isa, conv: &DirectConv, x: &[f32], out: &mut [f32], scrat
     }
 }
 
-/// One group of images on its way back.
+/// The backward pass's inputs and outputs for one group of images.
 struct Group<'a> {
     x: &'a [f32],
     output: &'a [f32],
     gradient: &'a [f32],
     d_input: Option<&'a mut [f32]>,
-    /// `[outputs / 16][kernel row][kernel column · channels][16]`, then the gradient of the bias.
+    /// `[outputs / 16][kernel row][kernel column · channels][16]`, followed by the bias gradient.
     slot: &'a mut [f32],
 }
 
@@ -344,7 +350,7 @@ fn backward_images(isa: Isa, conv: &DirectConv, group: Group<'_>, scratch: &mut 
     }
 }
 
-/// Copies the middle of a padded gradient, whose pixels are whole panels, to the gradient of the image.
+/// Copies the middle of a padded gradient, whose pixels are whole panels, to the image's gradient.
 fn crop(shape: &DirectShape, d_padded: &[f32], d_image: &mut [f32]) {
     let pixel = shape.input_panels() * PANEL;
     let width = shape.width + 2 * shape.padding;

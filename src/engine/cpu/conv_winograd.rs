@@ -1,4 +1,4 @@
-//! 3x3 convolutions with bias, ReLU and 2x2 max-pool in one pass, by Winograd tiles.
+//! 3x3 convolutions by Winograd tiles, fused with bias, ReLU and 2x2 max-pool.
 
 use super::buffer::Buffer;
 use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
@@ -15,7 +15,7 @@ use super::tiling::{Block, Tiling, position_stride};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
 
-/// Where a convolution's parameters are, and its real (unpadded) channels.
+/// Indices of a convolution's parameters, and its real (unpadded) channels.
 #[derive(Debug, Clone)]
 pub struct ConvPlaces {
     pub weight: usize,
@@ -31,15 +31,15 @@ pub struct WinogradConv {
     tiling: Tiling,
     /// Transformed kernels, `[outputs / 16][position][inputs][16]`.
     u: Buffer,
-    /// The same with inputs and outputs exchanged, for the gradient of the input.
+    /// The same with inputs and outputs exchanged, for the input gradient.
     u_exchanged: Buffer,
-    /// (outputs), padded; zeros where there is no bias.
+    /// (outputs), padded; zeros if there is no bias.
     bias: Buffer,
-    /// Which output of its window each pooled one was; empty without a pool.
+    /// Position of each pooled output's maximum in its window; empty without a pool.
     codes: Vec<u8>,
 }
 
-/// Runs `$body` with the constant `$m` for the size of the tile.
+/// Calls `$function` with the tile size as a constant.
 macro_rules! with_tile {
     ($size:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
         match $size {
@@ -76,7 +76,7 @@ impl WinogradConv {
     }
 }
 
-/// m = v·u at every position, while `wanted` is fetched.
+/// m = v·u at every position, prefetching `wanted` meanwhile.
 fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, wanted: [&[f32]; 2], m: &mut [f32]) {
     let (tiling, u) = (&conv.tiling, &conv.u);
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
@@ -89,7 +89,7 @@ fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, want
             prefetch::<2>(isa, wanted, position, positions);
         }
         for panel in 0..panels {
-            // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16.
+            // SAFETY: the lengths asserted above cover every position and panel; a panel has `tiles` rows of 16.
             unsafe {
                 let left = by_rows(v.as_ptr().add(position * v_stride), tiles);
                 let right = u.as_ptr().add((panel * positions + position) * inputs * PANEL);
@@ -99,7 +99,7 @@ fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, want
                 } else {
                     u.as_ptr().wrapping_add((position + 1) * inputs * PANEL)
                 };
-                // Channels that are only padding are left out.
+                // Skip the channels that are only padding.
                 let depth = conv.places.inputs;
                 Product { rows: tiles, left, right, depth, to, to_row: PANEL, accumulate: false, next }
                     .run_in_parts(isa);
@@ -108,22 +108,22 @@ fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, want
     }
 }
 
-/// What the backward products of a block are made of, and where the gradient of the kernels goes.
+/// Operands of a block's backward products, and where the kernel gradient goes.
 struct Backward<'a> {
-    /// The transformed input; its gradient takes its place.
+    /// The transformed input; overwritten by its gradient.
     v: &'a mut [f32],
     dm: &'a [f32],
-    /// Where the gradient of the input is wanted.
+    /// Transformed kernels, if the input gradient is needed.
     u: Option<&'a [f32]>,
     tiles: usize,
     du: &'a mut [f32],
-    /// Add to `du`.
+    /// Add to `du` instead of overwriting it.
     accumulate: bool,
-    /// What the passes after the products will go through: fetched on the way.
+    /// What the passes after the products will touch: prefetched meanwhile.
     wanted: [&'a [f32]; 4],
 }
 
-/// du (+)= vᵀ·dm at every position and then, where `u` is given, v = dm·u.
+/// du (+)= vᵀ·dm at every position; then, if `u` is given, v = dm·u.
 fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     let (tiling, places) = (&conv.tiling, &conv.places);
     let Backward { v, dm, u, tiles, du, accumulate, wanted } = backward;
@@ -137,8 +137,8 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
         for wanted in wanted {
             prefetch::<2>(isa, wanted, position, positions);
         }
-        // SAFETY: the lengths asserted above hold every position and panel; a panel has `tiles` rows of 16, and the rows of `du` of
-        // one panel of inputs end at `inputs`.
+        // SAFETY: the lengths asserted above cover every position and panel; a panel has `tiles` rows of 16, and the
+        // rows of `du` of one panel of inputs end at `inputs`.
         unsafe {
             let v = v.as_mut_ptr().add(position * v_stride);
             let dm = dm.as_ptr().add(position * m_stride);
@@ -173,7 +173,7 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     }
 }
 
-/// The part of some maps, `tiles` tiles in all, that a block's tiles lie in, but for some rows at its ends.
+/// The part of `maps`, which hold `tiles` tiles in all, that a block's tiles cover, give or take some rows at its ends.
 fn share(maps: &[f32], block: Block, tiles: usize) -> &[f32] {
     let at = |tile: usize| tile.min(tiles) * (maps.len() / tiles);
     &maps[at(block.first)..at(block.first + block.count)]
@@ -195,12 +195,12 @@ fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], cod
     }
 }
 
-/// One group of images on its way back, and its share of the gradients.
+/// The backward pass's inputs and outputs for one group of images.
 struct Group<'a> {
     x: &'a [f32],
     from: OutputGradient<'a>,
     d_input: Option<&'a mut [f32]>,
-    /// `[outputs / 16][inputs][9][16]`, then the gradient of the bias.
+    /// `[outputs / 16][inputs][9][16]`, followed by the bias gradient.
     slot: &'a mut [f32],
 }
 
@@ -259,7 +259,7 @@ impl Operation for WinogradConv {
         if let Some(place) = self.places.bias {
             bias[..self.places.outputs].copy_from_slice(&parameters.arrays()[place].values);
         }
-        // Without a pool there are no codes, but the tasks want a slice each.
+        // Without a pool there are no codes, but each task still takes a slice.
         let code_len = if self.tiling.epilogue.pool { self.tiling.output_len() } else { 1 };
         let mut codes = std::mem::take(&mut self.codes);
         codes.resize(codes.len().max(step.images * code_len), 0);
@@ -321,15 +321,15 @@ impl Operation for WinogradConv {
     }
 }
 
-/// How many images one task of the forward pass takes: a block of tiles or more, where each thread's share has as many.
+/// Images per task of the forward pass: at least one block of tiles, provided each thread's share is that large.
 fn images_per_task(tiling: &Tiling, step: &StepContext) -> usize {
     let share = step.images.div_ceil(step.threads.count());
     let tasks = (share * tiling.tiles() / tiling.block()).clamp(1, 8);
     share.div_ceil(tasks)
 }
 
-/// Into how many groups a batch is cut: enough to feed many threads, but each of so many tiles that going through the transformed gradient of
-/// all kernels once a group does not show.
+/// The number of groups a batch is divided into: enough to feed many threads, yet with enough tiles each to amortise
+/// the pass over the transformed gradient of all kernels that every group makes.
 fn most_groups(tiling: &Tiling, images: usize) -> usize {
     let tiles = images * tiling.tiles();
     (tiles / 96).next_power_of_two().clamp(1, 16)

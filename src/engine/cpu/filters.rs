@@ -1,20 +1,20 @@
-//! Between PyTorch's 3x3 kernels and transformed ones in panels.
+//! Conversion between PyTorch's 3x3 kernels and transformed kernels in panels.
 //!
-//! Transformed kernels are `[columns / 16][position][rows][16]`: for each position a right factor. For the forward pass and for the
-//! gradient of the kernels a column is an output and a row an input; for the gradient of the inputs it is the other way round.
+//! Transformed kernels are `[columns / 16][position][rows][16]`: one right factor per position. In the forward pass and
+//! the kernel gradient, columns are outputs and rows are inputs; for the input gradient it is the other way round.
 
 use super::product::PANEL;
 use super::simd::kernel;
 use super::winograd::{self, SIDE, side};
 
-/// What a column of the panels is.
+/// What the columns of the panels are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
     Outputs,
     Inputs,
 }
 
-/// PyTorch's array of kernels, (outputs, inputs, 3, 3).
+/// PyTorch's kernel array, (outputs, inputs, 3, 3).
 #[derive(Clone, Copy)]
 pub struct Kernels<'a> {
     pub weight: &'a [f32],
@@ -25,7 +25,8 @@ pub struct Kernels<'a> {
 const AREA: usize = 9;
 
 kernel! {
-    /// u = G·g·Gᵀ for one panel: 16 columns, all rows, all positions, `[position][rows][16]`. Rows and columns that are only padding become 0.
+    /// u = G·g·Gᵀ for one panel: 16 columns, all rows, all positions, `[position][rows][16]`. Rows and columns of
+    /// padding become 0.
     pub fn transform_filters<const M: usize>(kernels: Kernels<'_>, columns: Columns, panel: usize, rows: usize, u: &mut [f32]) {
         let Kernels { weight, outputs, inputs } = kernels;
         assert!(u.len() >= side(M) * side(M) * rows * PANEL);
@@ -50,7 +51,7 @@ kernel! {
             for part in (0..PANEL).step_by(S::LANES) {
                 let mut lines = [[S::zero(); SIDE]; 3];
                 for (j, line) in lines.iter_mut().enumerate() {
-                    // SAFETY: each row of taps holds sixteen floats, `part` is a whole vector inside it.
+                    // SAFETY: each row of taps holds sixteen floats, and `part` starts a whole vector inside it.
                     let row = std::array::from_fn(|i| unsafe { S::load(taps[j * 3 + i].as_ptr().add(part)) });
                     *line = winograd::filter::<S, M>(row);
                 }
@@ -98,8 +99,8 @@ kernel! {
     }
 }
 
-/// Writes `taps`, `[rows][area][16]` for one panel of outputs, to the outputs of that panel in PyTorch's order: `weight` is (up to 16 outputs, inputs,
-/// area).
+/// Copies `taps`, `[rows][area][16]` for one panel of outputs, to PyTorch's order: `weight` is (up to 16 outputs,
+/// inputs, area).
 pub fn scatter_taps(taps: &[f32], inputs: usize, area: usize, weight: &mut [f32]) {
     for (o, kernels) in weight.chunks_exact_mut(inputs * area).enumerate() {
         for (place, value) in kernels.iter_mut().enumerate() {

@@ -1,7 +1,7 @@
-//! Linear layers with bias and ReLU, on the same panels as the convolutions.
+//! Linear layers fused with bias and ReLU, on the same panels as the convolutions.
 //!
-//! W is never transposed. For the forward pass it is the left factor, and the batch, transposed, the right one. Of large batches, and on the
-//! way back, it is copied, a few columns at a time.
+//! W is never transposed. In the forward pass it is the left factor and the transposed batch the right one. For large
+//! batches, and for the input gradient, W is copied to panels a few columns at a time.
 
 use super::buffer::Buffer;
 use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
@@ -11,15 +11,15 @@ use super::simd::{Isa, kernel, padded};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
 
-/// Depth of the product that is taken at once, so that a panel of the batch stays in the first-level cache.
+/// Depth per product, so that a panel of the batch stays in the L1 cache.
 const DEPTH: usize = 256;
-/// Panels of images up to which W is multiplied where it stands: fewer products do not pay for a copy of it.
+/// Up to this many panels of images, W is multiplied in place: so few products do not amortise a copy.
 const WITHOUT_COPY: usize = 2;
-/// Outputs, or panels of inputs, of one task.
+/// Outputs, or panels of inputs, per task.
 const TASK_OUTPUTS: usize = 64;
 const TASK_PANELS: usize = 8;
 
-/// Where the parameters are, and the sizes.
+/// Indices of the parameters, and the layer's sizes.
 #[derive(Debug, Clone)]
 pub struct LinearPlaces {
     pub weight: usize,
@@ -32,15 +32,15 @@ pub struct LinearPlaces {
 pub struct FullyConnected {
     name: String,
     places: LinearPlaces,
-    /// The batch transposed, `[images / 16][input][16]`.
+    /// The transposed batch, `[images / 16][input][16]`.
     columns: Buffer,
     /// The batch as panels, `[inputs / 16][image][16]`.
     panels: Buffer,
     /// Outputs, `[task][images / 16][output][16]`.
     products: Buffer,
-    /// Gradient of the outputs as panels, `[outputs / 16][image][16]`.
+    /// Output gradient as panels, `[outputs / 16][image][16]`.
     d_panels: Buffer,
-    /// Gradient of the inputs as panels, `[inputs / 16][image][16]`.
+    /// Input gradient as panels, `[inputs / 16][image][16]`.
     d_inputs: Buffer,
 }
 
@@ -52,7 +52,7 @@ impl FullyConnected {
 }
 
 kernel! {
-    /// Columns `first..first + width` of rows that lie `stride` apart, to panels: `[width / 16][row][16]`.
+    /// Copies columns `first..first + width` of rows with stride `stride` to panels, `[width / 16][row][16]`.
     fn to_panels(from: &[f32], stride: usize, first: usize, width: usize, to: &mut [f32]) {
         let rows = from.len() / stride;
         assert!(first + width <= stride && to.len() >= width.div_ceil(PANEL) * rows * PANEL);
@@ -63,7 +63,7 @@ kernel! {
                     // SAFETY: the row is `width` long, and `to` has a row of each panel for it, asserted above.
                     unsafe {
                         let value = S::load(from.as_ptr().add(panel * PANEL + at));
-                        // What the next call will want of this row: rows are far apart.
+                        // The next call reads on in this row; rows are too far apart for the hardware prefetcher.
                         S::prefetch(from.as_ptr().wrapping_add(width + panel * PANEL));
                         S::store(to.as_mut_ptr().add((panel * rows + row) * PANEL + at), value);
                     }
@@ -77,8 +77,9 @@ kernel! {
     }
 }
 
-/// y[outputs, images] = W·xᵀ for the rows of `weight`: `x` is `[images / 16][input][16]`, `y` is `[images / 16][output][16]`. `packed`
-/// has room for [`DEPTH`] columns of `weight`, whose rows may lie a power of two apart and would fall on the same sets of the cache.
+/// y[outputs, images] = W·xᵀ for the rows of `weight`: `x` is `[images / 16][input][16]`, `y` is `[images /
+/// 16][output][16]`. `packed` has room for [`DEPTH`] columns of `weight`, whose rows may be a power of two apart and
+/// would then map to the same cache sets.
 fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: &mut [f32], y: &mut [f32]) {
     let outputs = weight.len() / inputs;
     let panels = x.len() / (inputs * PANEL);
@@ -113,7 +114,8 @@ fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: 
     }
 }
 
-/// dW = dyᵀ·x for the outputs of some panels: `d_weight` is (outputs, inputs), `dy` and `x` are panels of `images` rows.
+/// dW = dyᵀ·x for the outputs of some panels: `d_weight` is (outputs, inputs); `dy` and `x` are panels with `images`
+/// rows.
 fn multiply_weight_gradients(isa: Isa, dy: &[f32], x: &[f32], images: usize, inputs: usize, d_weight: &mut [f32]) {
     let outputs = d_weight.len() / inputs;
     let panel_len = images * PANEL;
@@ -122,10 +124,10 @@ fn multiply_weight_gradients(isa: Isa, dy: &[f32], x: &[f32], images: usize, inp
         for out_panel in 0..outputs.div_ceil(PANEL) {
             let (first, column) = (out_panel * PANEL, in_panel * PANEL);
             let rows = PANEL.min(outputs - first);
-            // Where the next panel's gradients go: rows are far apart.
+            // The next product writes here; rows are too far apart for the hardware prefetcher.
             prefetch_columns(isa, d_weight, inputs, first..first + rows, column + PANEL..column + 2 * PANEL);
-            // SAFETY: the panels are inside what is asserted above; a product that would cross the end of a row of `d_weight` goes
-            // through a square of its own.
+            // SAFETY: the panels are within the lengths asserted above; a product that would cross the end of a row of
+            // `d_weight` is written to a separate square first.
             unsafe {
                 let left = by_columns(dy.as_ptr().add(out_panel * panel_len));
                 let right = x.as_ptr().add(in_panel * panel_len);
@@ -147,11 +149,11 @@ fn multiply_weight_gradients(isa: Isa, dy: &[f32], x: &[f32], images: usize, inp
     }
 }
 
-/// dx = dy·W for one panel of inputs: `weight` is that panel, `[output][16]`, `dy` panels of `images` rows.
+/// dx = dy·W for one panel of inputs: `weight` is that panel, `[output][16]`; `dy` is panels with `images` rows.
 fn multiply_input_gradients(isa: Isa, dy: &[f32], images: usize, weight: &[f32], dx: &mut [f32]) {
     let outputs = weight.len() / PANEL;
     assert!(dy.len() >= outputs.div_ceil(PANEL) * images * PANEL && dx.len() >= images * PANEL);
-    // SAFETY: the lengths asserted above.
+    // SAFETY: the lengths are asserted above.
     unsafe {
         let (left, right, to) = (by_rows(dy.as_ptr(), images), weight.as_ptr(), dx.as_mut_ptr());
         Product { rows: images, left, right, depth: outputs, to, to_row: PANEL, accumulate: false, next: right }
@@ -178,7 +180,7 @@ impl Operation for FullyConnected {
             if rows.len() < in_stride * PANEL {
                 columns.fill(0.0);
             }
-            // A few columns at a time, so that what is written stays in the first-level cache.
+            // A few columns at a time, so that the destination stays in the L1 cache.
             for (columns, first) in columns.chunks_mut(DEPTH * PANEL).zip((0..inputs).step_by(DEPTH)) {
                 for (image, row) in rows.chunks_exact(in_stride).enumerate() {
                     for (to, value) in columns.chunks_exact_mut(PANEL).zip(&row[first..]) {
@@ -204,7 +206,7 @@ impl Operation for FullyConnected {
                 let task_outputs = TASK_OUTPUTS.min(outputs - task * TASK_OUTPUTS);
                 let at = task * task_len + ((image / PANEL) * task_outputs + place) * PANEL + image % PANEL;
                 let z = products[at] + bias.map_or(0.0, |bias| bias[output]);
-                // Not `max`, which would hide a NaN.
+                // `max` would hide a NaN.
                 *value = if relu && z <= 0.0 { 0.0 } else { z };
             }
         });

@@ -3,18 +3,18 @@
 use super::simd::padded;
 use crate::engine::BatchStats;
 
-/// What is wanted of [`cross_entropy`] beside the sums.
+/// Parameters of [`cross_entropy`], and where its gradient goes.
 pub struct CrossEntropy<'a> {
     pub classes: usize,
     /// ε of label smoothing.
     pub label_smoothing: f32,
-    /// ∂(Σ loss / `divisor`)/∂logits, to be overwritten.
+    /// ∂(Σ loss / `divisor`)/∂logits, (images, classes padded), to be overwritten.
     pub d_logits: Option<&'a mut [f32]>,
 }
 
 /// Loss = log Σ exp(z) − Σ t·z with the target t = (1 − ε)·one-hot + ε / classes; its gradient is softmax(z) − t.
 ///
-/// `logits` is (images, classes padded). A row costs a few exponentials, so f64 is free here.
+/// `logits` is (images, classes padded). A row costs only a few exponentials, so f64 costs nothing noticeable.
 pub fn cross_entropy(logits: &[f32], divisor: usize, labels: &[u8], objective: CrossEntropy<'_>) -> BatchStats {
     let CrossEntropy { classes, label_smoothing, mut d_logits } = objective;
     let stride = padded(classes);

@@ -1,14 +1,16 @@
-//! The fast engine: fused kernels with their own backward pass.
+//! The fast engine: fused CPU kernels with hand-written backward passes.
 //!
-//! Maps are (images, height, width, channels), channels padded to whole cache lines of 16. `plan` compiles the list of layers into a chain of
-//! fused operations: 3x3 convolutions by Winograd tiles with bias, ReLU and 2x2 max-pool; other and first convolutions as implicit matrix products;
-//! batch norm with its activation; linear layers on the same panels. Memory is taken at the first batch of a size and used again.
+//! Maps are (images, height, width, channels), with channels padded to whole cache lines of 16 floats. `plan` compiles
+//! the layers into a chain of fused operations: 3x3 convolutions as Winograd tiles with bias, ReLU and 2x2 max-pool;
+//! other convolutions, and those on raw images, as implicit matrix products; batch norm with its activation; linear
+//! layers on the same panels. Buffers are allocated at the first batch of a size and then reused.
 //!
-//! Sums over images are taken per fixed group and added up in order, so the bits depend on the batch but not on the number of threads.
-//! The instruction set is chosen when the program runs; `LRSCHED_CPU=portable` forces the plain loops, `avx2` the
-//! 256-bit vectors.
+//! Sums over images are computed per fixed group and added in group order, so the bits depend on the batch but not on
+//! the number of threads. The instruction set is chosen at run time; `LRSCHED_CPU=portable` forces the plain loops,
+//! `avx2` the 256-bit vectors.
 //!
-//! `unsafe` stands here (and in [`crate::memory`]) for vector loads and stores and for the jump into code compiled for detected instructions.
+//! `unsafe` is confined to this module and [`crate::memory`]. Here it covers vector loads and stores, and calls into
+//! code compiled for detected instruction sets.
 
 #![allow(unsafe_code, reason = "vector loads and stores need pointers, and detected instructions a promise")]
 // Loops over lanes, taps and positions index several arrays at once.
@@ -49,36 +51,37 @@ use operation::StepContext;
 use simd::padded;
 use threads::Threads;
 
-/// Images of an evaluation that go through the network at once, whatever came before: a sum's last bits depend on how it is grouped, and a
-/// large evaluation batch must not grow the buffers.
+/// Images per forward pass of an evaluation, regardless of its batch size: the grouping decides the last bits of a sum,
+/// and a large evaluation batch must not grow the buffers.
 const EVALUATION_IMAGES: usize = 128;
 
 /// The fast engine.
 pub struct CpuEngine {
-    /// What every call is held to, so that safe callers cannot drive a kernel out of bounds.
+    /// Checked on every call, so that safe callers cannot drive a kernel out of bounds.
     contract: Contract,
     objective: Objective,
     isa: Isa,
     threads: Threads,
     chain: chain::Chain,
     d_logits: Buffer,
-    /// Room for partial sums, shared by all operations.
+    /// Partial sums, shared by all operations: (groups, slot length).
     slots: Buffer,
 }
 
 impl CpuEngine {
-    /// An engine with its own pool of `threads` threads (at least 1).
+    /// Creates an engine with its own pool of `threads` threads (at least 1).
     ///
     /// # Errors
-    /// Where the layers do not fit each other, no thread can be started, or `LRSCHED_CPU` asks for instructions that are unknown or not there.
+    /// The layers do not fit together, a thread cannot be started, or `LRSCHED_CPU` names an unknown or unavailable
+    /// instruction set.
     pub fn new(architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
         Self::on(Isa::chosen()?, architecture, objective, threads)
     }
 
-    /// As [`CpuEngine::new`], on the given one of [`Isa::available`].
+    /// Like [`CpuEngine::new`], on a given instruction set of [`Isa::available`].
     ///
     /// # Errors
-    /// Where the layers do not fit each other, or no thread can be started.
+    /// The layers do not fit together, or a thread cannot be started.
     pub fn on(isa: Isa, architecture: &Architecture, objective: Objective, threads: usize) -> Result<Self> {
         let chain = plan::compile(architecture)?;
         Ok(Self {
@@ -92,15 +95,15 @@ impl CpuEngine {
         })
     }
 
-    /// How long each operation took since the last [`CpuEngine::reset_times`], in the order of the layers.
+    /// Time spent in each operation since the last [`CpuEngine::reset_times`], in layer order.
     pub fn times(&self) -> Vec<OperationTime> {
         let mut times = Vec::new();
         self.chain.times(false, &mut times);
         times
     }
 
-    /// What the processor can do at best with these threads and instructions, in 10⁹ operations a second: measured for some milliseconds.
-    /// `None` for portable code, whose limit is the compiler's.
+    /// Peak throughput of the processor with these threads and instructions, in 10⁹ operations per second, measured
+    /// over some milliseconds. `None` for portable code, where the compiler sets the limit.
     pub fn peak(&self) -> Option<f64> {
         (self.isa != Isa::Portable).then(|| peak::giga_operations_per_second(self.isa, &self.threads))
     }

@@ -1,4 +1,4 @@
-//! Batch normalisation and the activation behind it, in two passes each way.
+//! Batch normalisation fused with the following activation, in two passes each way.
 
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
@@ -7,7 +7,7 @@ use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters, Role, Shape};
 use rayon::prelude::*;
 
-/// Where the parameters are, and what the layer says.
+/// Indices of the parameters, and the layer's settings.
 #[derive(Debug, Clone)]
 pub struct NormPlaces {
     pub weight: usize,
@@ -23,38 +23,39 @@ pub struct NormPlaces {
 pub struct BatchNorm {
     name: String,
     places: NormPlaces,
-    /// Sums of each image, (images, 2, channels padded): added up in the order of the images, whoever took them.
+    /// Sums per image, (images, 2, channels padded), added in image order regardless of the thread that computed them.
     sums: Buffer,
-    /// What a value is subtracted before it is squared, so that a large mean costs no digits: the first pixel of the batch.
+    /// Subtracted from values before squaring, so that a large mean does not cancel digits: the first pixel of the
+    /// batch. (channels)
     shift: Buffer,
-    /// Of the batch in training, the running ones in evaluation; padded with 0.
+    /// The batch's mean in training, the running mean in evaluation; padded with 0. (channels)
     mean: Buffer,
-    /// 1 / √(variance + eps), padded with 0.
-    inverse_deviation: Buffer,
-    /// z = factor·x + offset.
+    /// 1 / √(variance + eps), padded with 0. (channels)
+    inverse_std: Buffer,
+    /// z = factor·x + offset. (channels)
     factor: Buffer,
     offset: Buffer,
-    /// Biased variance of the last batch of training, and how many values each channel had.
+    /// Biased variance of the last training batch, (channels), and the number of values per channel.
     variance: Vec<f64>,
     count: usize,
 }
 
 impl BatchNorm {
     pub fn new(name: String, places: NormPlaces) -> Self {
-        let (sums, shift, mean, inverse_deviation, factor, offset) = Default::default();
-        Self { name, places, sums, shift, mean, inverse_deviation, factor, offset, variance: Vec::new(), count: 0 }
+        let (sums, shift, mean, inverse_std, factor, offset) = Default::default();
+        Self { name, places, sums, shift, mean, inverse_std, factor, offset, variance: Vec::new(), count: 0 }
     }
 
     fn channels(&self) -> usize {
         padded(self.places.shape.channels)
     }
 
-    /// Floats of one image.
+    /// Floats per image.
     fn image_len(&self) -> usize {
         self.channels() * self.places.shape.height * self.places.shape.width
     }
 
-    /// Σ over the images of the sums `part` (0 or 1) of a channel.
+    /// Σ over the images of sum `part` (0 or 1) of a channel.
     fn total(&self, images: usize, part: usize, channel: usize) -> f64 {
         let stride = 2 * self.channels();
         (0..images).map(|image| f64::from(self.sums[image * stride + part * self.channels() + channel])).sum()
@@ -79,10 +80,10 @@ impl BatchNorm {
         }
     }
 
-    /// Everything that the passes need of a channel, from its mean and variance.
+    /// Derives the per-channel factors and offsets from mean and variance.
     fn derive(&mut self, parameters: &Parameters, training: bool) {
         let channels = self.channels();
-        for buffer in [&mut self.mean, &mut self.inverse_deviation, &mut self.factor, &mut self.offset] {
+        for buffer in [&mut self.mean, &mut self.inverse_std, &mut self.factor, &mut self.offset] {
             buffer.ensure(channels);
         }
         let arrays = parameters.arrays();
@@ -94,7 +95,7 @@ impl BatchNorm {
                 f64::from(arrays[self.places.running_var].values[channel])
             };
             let inverse = (1.0 / (variance + f64::from(self.places.eps)).sqrt()) as f32;
-            self.inverse_deviation[channel] = inverse;
+            self.inverse_std[channel] = inverse;
             self.factor[channel] = inverse * arrays[self.places.weight].values[channel];
             self.offset[channel] = arrays[self.places.bias].values[channel] - self.mean[channel] * self.factor[channel];
         }
@@ -108,7 +109,7 @@ kernel! {
         assert!(image.len().is_multiple_of(channels) && shift.len() >= channels && channels.is_multiple_of(S::LANES));
         for c in (0..channels).step_by(S::LANES) {
             let (mut sum, mut squares) = (S::zero(), S::zero());
-            // SAFETY: c is a whole vector inside every pixel, inside `shift` and inside both halves of `sums`.
+            // SAFETY: c starts a whole vector inside every pixel, inside `shift` and inside both halves of `sums`.
             unsafe {
                 let shift = S::load(shift.as_ptr().add(c));
                 for at in (c..image.len()).step_by(channels) {
@@ -130,7 +131,7 @@ kernel! {
         assert!(factor.len() >= channels && offset.len() >= channels);
         for at in (0..image.len()).step_by(channels) {
             for c in (0..channels).step_by(S::LANES) {
-                // SAFETY: at + c is a whole vector inside the image, c inside the channels.
+                // SAFETY: at + c starts a whole vector inside the image, c inside the channels.
                 unsafe {
                     let (factor, offset) = (S::load(factor.as_ptr().add(c)), S::load(offset.as_ptr().add(c)));
                     let z = S::fma(factor, S::load(image.as_ptr().add(at + c)), offset);
@@ -141,28 +142,28 @@ kernel! {
     }
 }
 
-/// What the backward pass knows of each channel.
+/// Per-channel values for the backward pass.
 #[derive(Clone, Copy)]
 struct Channels<'a> {
     mean: &'a [f32],
-    inverse_deviation: &'a [f32],
+    inverse_std: &'a [f32],
     factor: &'a [f32],
     offset: &'a [f32],
 }
 
 kernel! {
-    /// gradient becomes dz, that before the activation; sums = Σ dz, Σ dz·x̂.
+    /// Replaces `gradient` by dz, the gradient before the activation; sums = Σ dz, Σ dz·x̂.
     fn gradient_sums(activation: Activation, image: &[f32], channels: Channels<'_>, gradient: &mut [f32], sums: &mut [f32]) {
         let count = sums.len() / 2;
-        let Channels { mean, inverse_deviation, factor, offset } = channels;
+        let Channels { mean, inverse_std, factor, offset } = channels;
         assert!(image.len() == gradient.len() && image.len().is_multiple_of(count) && count.is_multiple_of(S::LANES));
-        assert!([mean, inverse_deviation, factor, offset].iter().all(|values| values.len() >= count));
+        assert!([mean, inverse_std, factor, offset].iter().all(|values| values.len() >= count));
         for c in (0..count).step_by(S::LANES) {
-            // SAFETY: c is a whole vector inside every pixel, inside the channels and inside both halves of `sums`.
+            // SAFETY: c starts a whole vector inside every pixel, inside the channels and inside both halves of `sums`.
             unsafe {
                 let at = |values: &[f32]| values.as_ptr().add(c);
                 let (factor, offset) = (S::load(at(factor)), S::load(at(offset)));
-                let (mean, inverse) = (S::load(at(mean)), S::load(at(inverse_deviation)));
+                let (mean, inverse) = (S::load(at(mean)), S::load(at(inverse_std)));
                 let (mut sum, mut products) = (S::zero(), S::zero());
                 for at in (c..image.len()).step_by(count) {
                     let x = S::load(image.as_ptr().add(at));
@@ -183,15 +184,16 @@ kernel! {
     /// dx = factor·(dz − mean(dz) − x̂·mean(dz·x̂)), with `means` = mean(dz), mean(dz·x̂).
     fn input_gradient(image: &[f32], dz: &[f32], channels: Channels<'_>, means: &[f32], d_image: &mut [f32]) {
         let count = means.len() / 2;
-        let Channels { mean, inverse_deviation, factor, offset: _ } = channels;
+        let Channels { mean, inverse_std, factor, offset: _ } = channels;
         assert!(image.len() == dz.len() && image.len() == d_image.len() && image.len().is_multiple_of(count));
-        assert!(count.is_multiple_of(S::LANES) && [mean, inverse_deviation, factor].iter().all(|values| values.len() >= count));
+        assert!(count.is_multiple_of(S::LANES) && [mean, inverse_std, factor].iter().all(|values| values.len() >= count));
         for at in (0..image.len()).step_by(count) {
             for c in (0..count).step_by(S::LANES) {
-                // SAFETY: at + c is a whole vector inside the image, c inside the channels and both halves of `means`.
+                // SAFETY: at + c starts a whole vector inside the image, c inside the channels and both halves of
+                // `means`.
                 unsafe {
                     let load = |values: &[f32], at: usize| S::load(values.as_ptr().add(at));
-                    let normal = S::mul(S::sub(load(image, at + c), load(mean, c)), load(inverse_deviation, c));
+                    let normal = S::mul(S::sub(load(image, at + c), load(mean, c)), load(inverse_std, c));
                     let rest = S::sub(load(dz, at + c), load(means, c));
                     let rest = S::sub(rest, S::mul(normal, load(means, count + c)));
                     S::store(d_image.as_mut_ptr().add(at + c), S::mul(load(factor, c), rest));
@@ -227,12 +229,8 @@ impl Operation for BatchNorm {
     ) {
         let BackwardPass { input, d_output, d_input, .. } = pass;
         let (channels, image_len) = (self.channels(), self.image_len());
-        let of_channels = Channels {
-            mean: &self.mean,
-            inverse_deviation: &self.inverse_deviation,
-            factor: &self.factor,
-            offset: &self.offset,
-        };
+        let of_channels =
+            Channels { mean: &self.mean, inverse_std: &self.inverse_std, factor: &self.factor, offset: &self.offset };
         let sums = self.sums.first(step.images * 2 * channels);
         let tasks =
             sums.par_chunks_mut(2 * channels).zip(d_output.par_chunks_mut(image_len).zip(input.par_chunks(image_len)));
@@ -252,12 +250,8 @@ impl Operation for BatchNorm {
             }
         }
         let Some(d_input) = d_input else { return };
-        let of_channels = Channels {
-            mean: &self.mean,
-            inverse_deviation: &self.inverse_deviation,
-            factor: &self.factor,
-            offset: &self.offset,
-        };
+        let of_channels =
+            Channels { mean: &self.mean, inverse_std: &self.inverse_std, factor: &self.factor, offset: &self.offset };
         let tasks =
             d_input.par_chunks_mut(image_len).zip(d_output.par_chunks(image_len).zip(input.par_chunks(image_len)));
         step.threads.each(tasks, |(d_image, (dz, image)), _| {
@@ -267,7 +261,7 @@ impl Operation for BatchNorm {
 
     fn update_statistics(&self, parameters: &mut Parameters) {
         let momentum = self.places.momentum;
-        // PyTorch: the running variance is the unbiased one.
+        // As in PyTorch, the running variance is unbiased.
         let unbiased = self.count as f64 / (self.count.max(2) - 1) as f64;
         for channel in 0..self.places.shape.channels {
             let variance = (self.variance[channel] * unbiased) as f32;

@@ -1,18 +1,18 @@
-//! What the processor can multiply at best: the limit that the kernels are measured against.
+//! Measures the processor's peak multiply-add throughput, which the kernels are compared with.
 
 use super::simd::{Isa, LINE, kernel};
 use super::threads::Threads;
 use rayon::prelude::*;
 use std::time::Instant;
 
-/// Sums that go on side by side, enough for every fused multiply-add to find its unit free.
+/// Independent accumulators: enough to hide the latency of a fused multiply-add.
 const SUMS: usize = 12;
-/// Of one measurement: some milliseconds.
+/// Per measurement: takes some milliseconds.
 const ROUNDS: usize = 1 << 19;
 const MEASUREMENTS: usize = 10;
 
 kernel! {
-    /// `rounds` times [`SUMS`] fused multiply-adds that need nothing but registers.
+    /// `rounds` times [`SUMS`] fused multiply-adds on registers only.
     fn spin(rounds: usize, out: &mut [f32; LINE]) {
         let (factor, term) = (S::splat(0.5), S::splat(1.0));
         let mut sums = [S::zero(); SUMS];
@@ -22,12 +22,13 @@ kernel! {
             }
         }
         let total = sums.into_iter().fold(S::zero(), |total, sum| S::add(total, sum));
-        // SAFETY: `out` holds a whole line, and a vector is at most that.
+        // SAFETY: `out` holds a whole line, and a vector is at most a line.
         unsafe { S::store(out.as_mut_ptr(), total) };
     }
 }
 
-/// 10⁹ operations a second, a fused multiply-add counting as two, of all threads together: the best of several measurements.
+/// 10⁹ operations per second of all threads together, counting a fused multiply-add as two: the best of several
+/// measurements.
 pub fn giga_operations_per_second(isa: Isa, threads: &Threads) -> f64 {
     let mut outputs = vec![[0.0; LINE]; threads.count()];
     let operations = (2 * SUMS * isa.lanes() * ROUNDS * threads.count()) as f64;
@@ -48,7 +49,7 @@ mod tests {
         for isa in Isa::available() {
             let mut out = [0.0; LINE];
             spin(isa, 2, &mut out);
-            // 1 and then 1.5, of each sum.
+            // Each accumulator is 1, then 1.5.
             assert!(out[..isa.lanes()].iter().all(|&value| value == 1.5 * SUMS as f32), "{isa:?}: {out:?}");
             assert!(giga_operations_per_second(isa, &Threads::new(1).unwrap()) > 0.0);
         }

@@ -1,4 +1,4 @@
-//! From the list of layers to a chain of fused operations, with the place of every parameter looked up once.
+//! Compiles the layers into a chain of fused operations, resolving every parameter's index once.
 
 use super::activation::{Activate, Activation, Dropout, ScaleBy};
 use super::buffer::Buffer;
@@ -14,13 +14,14 @@ use super::tiling::{Epilogue, Tiling};
 use crate::model::{Architecture, Layer, Shape};
 use anyhow::{Result, anyhow, bail};
 
-/// Images of so few channels are taken as they come by a first convolution: padding them would multiply the work.
+/// A first convolution reads images with up to this many channels unpadded: padding them to 16 would multiply the work.
 const FEW_CHANNELS: usize = 7;
 
-/// Compiles `architecture`. Parameters are found by counting: their order is that of the layers ([`crate::model::initialise`]).
+/// Compiles `architecture`. Parameters are assigned by counting: they are in layer order
+/// ([`crate::model::initialise`]).
 ///
 /// # Errors
-/// Layers that do not fit each other, or a max-pool window above [`LARGEST_WINDOW`].
+/// Layers that do not fit together, or a max-pool window above [`LARGEST_WINDOW`].
 pub fn compile(architecture: &Architecture) -> Result<Chain> {
     architecture.check().map_err(|problem| anyhow!(problem))?;
     let mut planner = Planner { arrays: 0, dropouts: 0 };
@@ -28,7 +29,7 @@ pub fn compile(architecture: &Architecture) -> Result<Chain> {
 }
 
 struct Planner {
-    /// Arrays of parameters, and dropout layers, that came before.
+    /// Parameter arrays and dropout layers so far.
     arrays: usize,
     dropouts: u64,
 }
@@ -39,7 +40,7 @@ impl Planner {
         self.arrays - 1
     }
 
-    /// `raw`: the input is images as they come, channels not padded.
+    /// `raw`: the input is images with unpadded channels.
     fn chain(&mut self, layers: &[Layer], input: Shape, raw: bool) -> Result<Chain> {
         let mut chain = Chain::default();
         let (mut shape, mut rest, mut raw) = (input, layers, raw);
@@ -58,7 +59,8 @@ impl Planner {
         Ok(chain)
     }
 
-    /// The operation that `layers` begin with, how many of them it takes along, and whether it has anything to learn.
+    /// Fuses the first layers into one operation. Returns it, the number of layers fused, and whether it has trainable
+    /// parameters.
     fn fuse(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> Result<(Link, usize, bool)> {
         let plain = |operation: Box<dyn Operation>| (Link::Single(operation), 1, false);
         Ok(match &layers[0] {
@@ -138,7 +140,7 @@ impl Planner {
     }
 }
 
-/// The activation that `next` is, and how a fused operation shows it in its name.
+/// The activation of layer `next` and its suffix in the fused operation's name.
 fn activation_of(next: Option<&Layer>) -> (Activation, &'static str) {
     match next {
         Some(Layer::Relu) => (Activation::Relu, "+relu"),

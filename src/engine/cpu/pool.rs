@@ -1,19 +1,19 @@
-//! Pools that no convolution took along, and the change from maps to vectors.
+//! Pooling that was not fused into a convolution, and conversion from maps to vectors.
 
 use super::operation::{BackwardPass, Operation, StepContext, map_len};
 use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
 
-/// The largest window whose places a byte can tell apart.
+/// The largest window size whose positions fit in a byte.
 pub const LARGEST_WINDOW: usize = 15;
 
-/// Max-pool with a window and stride of `size`; a remainder at the right and lower edge is left out.
+/// Max-pool with a window and stride of `size`; a remainder at the right and bottom edges is ignored.
 pub struct MaxPool {
     size: usize,
     input: Shape,
     output: Shape,
-    /// Which place of its window each output came from (the first of equal ones), (images, height, width, channels padded).
+    /// Position of each output's (first) maximum in its window: (images, height, width, channels padded).
     codes: Vec<u8>,
 }
 
@@ -34,7 +34,8 @@ kernel! {
         assert!(output.height * size <= input.height && output.width * size <= input.width && size <= LARGEST_WINDOW);
         for (y, x) in (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x))) {
             for c in (0..channels).step_by(S::LANES) {
-                // SAFETY: the window is inside the map (asserted), c inside its channels; `out` and `codes` have a place for every output.
+                // SAFETY: the window is inside the map (asserted), c inside its channels; `out` and `codes` have an
+                // element for every output.
                 unsafe {
                     let at = |k: usize| {
                         let (row, column) = (y * size + k / size, x * size + k % size);
@@ -196,7 +197,7 @@ impl Operation for Flatten {
     }
 }
 
-/// Images as they come, to maps whose channels are padded to whole lines.
+/// Converts raw images to maps with channels padded to whole lines.
 pub struct Import {
     pub input: Shape,
 }
@@ -218,7 +219,7 @@ impl Operation for Import {
     }
 
     fn backward(&mut self, _: &StepContext, _: &Parameters, pass: BackwardPass<'_>, _: &mut Gradients) {
-        // Nobody needs the gradient of the images.
+        // Images have no gradient.
         assert!(pass.d_input.is_none());
     }
 }

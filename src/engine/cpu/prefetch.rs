@@ -1,16 +1,16 @@
-//! Memory that is asked for before it is wanted.
+//! Software prefetching.
 //!
-//! Maps and weights are larger than the near caches. The processor foresees little of how they are gone through, and waits when more than some
-//! twenty lines are on their way: so what the next pass will touch is asked for a few lines at a time, between the products, which leave memory
-//! alone.
+//! Maps and weights exceed the L1 and L2 caches. The hardware prefetcher predicts little of their access pattern, and
+//! the processor stalls once about twenty cache lines are in flight. So the lines that the next pass will touch are
+//! prefetched a few at a time between the products, which leave memory bandwidth idle.
 
 use super::product::PANEL;
 use super::simd::kernel;
 use std::ops::Range;
 
 kernel! {
-    /// Asks for part `part` of `parts` of the lines of `floats`, into the first-level cache (LEVEL 1: for little, and soon) or the second (2: for
-    /// much, or for later).
+    /// Prefetches part `part` of `parts` of `floats`: into the L1 cache (`LEVEL` 1, for little data needed soon) or the
+    /// L2 cache (2, for more data or later use).
     pub fn prefetch<const LEVEL: usize>(floats: &[f32], part: usize, parts: usize) {
         let share = floats.len().div_ceil(parts).next_multiple_of(PANEL);
         for at in (part * share..floats.len().min((part + 1) * share)).step_by(PANEL) {
@@ -21,7 +21,7 @@ kernel! {
 }
 
 kernel! {
-    /// Asks for some columns of some rows of a matrix, whose rows lie `stride` apart, into the second-level cache. Any that it does not have
+    /// Prefetches columns of some rows of a matrix with row stride `stride` into the L2 cache. Out-of-range positions
     /// are harmless.
     pub fn prefetch_columns(matrix: &[f32], stride: usize, rows: Range<usize>, columns: Range<usize>) {
         for row in rows {

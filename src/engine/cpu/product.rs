@@ -1,7 +1,7 @@
-//! Matrix products over panels: the one inner loop of convolutions and linear layers.
+//! Matrix products over panels: the single inner loop of convolutions and linear layers.
 //!
-//! A panel matrix of `rows` x `columns` is stored as `[columns / 16][rows][16]`. The same panels serve as the left factor by rows, as the
-//! left factor transposed, and as the right factor, without any packing between them.
+//! A panel matrix of `rows` x `columns` is stored as `[columns / 16][rows][16]`. The same panels serve as the left
+//! factor, as the transposed left factor, and as the right factor, without repacking.
 
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
@@ -10,15 +10,15 @@ use super::simd::{Isa, LINE, Portable, Simd};
 /// Columns of a panel.
 pub const PANEL: usize = LINE;
 
-/// How the left factor is read, for row r and depth k.
+/// Strides of the left factor, for row r and depth k.
 #[derive(Clone, Copy)]
 pub struct LeftOperand {
     pub at: *const f32,
     /// From one row to the next.
     pub row: usize,
-    /// From one depth to the next, within a run of them.
+    /// From one depth to the next within a run.
     pub step: usize,
-    /// Depths of a run.
+    /// Depths per run.
     pub run: usize,
     /// From one run to the next.
     pub next_run: usize,
@@ -45,18 +45,19 @@ pub struct Product {
     pub to: *mut f32,
     /// From one row of `to` to the next.
     pub to_row: usize,
-    /// Add to what is there.
+    /// Add to `to` instead of overwriting it.
     pub accumulate: bool,
-    /// The right factor of the next product, of the same depth, which is brought near on the way; `right` itself for none.
+    /// The right factor of the next product, with the same depth, to prefetch; `right` itself for none.
     pub next: *const f32,
 }
 
-/// Depth of a part of [`Product::run_in_parts`]. With 256 in one sum the rounding of the sums is the largest error of a convolution.
+/// Depth per part of [`Product::run_in_parts`]. With 256 per sum, rounding of the sums is the largest error of a
+/// convolution.
 const PART: usize = 128;
 
 impl Product {
-    /// [`Product::run`] as a sum of partial sums, which rounds less where the depth is large. A part of the right factor also leaves the
-    /// first-level cache room for the left one. The left factor must have runs of whole panels.
+    /// [`Product::run`] as a sum of partial sums, which reduces rounding error at large depths. A part of the right
+    /// factor also leaves room in the L1 cache for the left factor. The runs of the left factor must be whole panels.
     ///
     /// # Safety
     /// As [`Product::run`].
@@ -64,7 +65,7 @@ impl Product {
     pub unsafe fn run_in_parts(&self, isa: Isa) {
         for start in (0..self.depth).step_by(PART) {
             let depth = PART.min(self.depth - start);
-            // SAFETY: the part lies inside of what the caller promised; `next` is only asked for.
+            // SAFETY: the part lies within what the caller promised; `next` is only prefetched.
             unsafe {
                 let right = self.right.add(start * PANEL);
                 let left = LeftOperand { at: self.left.at.add(start / PANEL * self.left.next_run), ..self.left };
@@ -77,11 +78,12 @@ impl Product {
         }
     }
 
-    /// Computes the product. Every sum is taken in the order of k, so a row's bits do not depend on its neighbours.
+    /// Computes the product. Every sum is accumulated in the order of k, so the bits of a row do not depend on its
+    /// neighbours.
     ///
     /// # Safety
-    /// `left` must be readable for `rows` rows and `depth` depths, `right` for `depth` rows of 16 floats; `to` must be writable for
-    /// `rows` rows of 16 floats.
+    /// `left` must be readable for `rows` rows and `depth` depths, `right` for `depth` rows of 16 floats; `to` must be
+    /// writable for `rows` rows of 16 floats, and also readable if `accumulate` is set.
     #[inline]
     pub unsafe fn run(&self, isa: Isa) {
         #[cfg(target_arch = "x86_64")]
@@ -98,7 +100,7 @@ impl Product {
             unsafe { product.split::<Avx512>() }
         }
 
-        // SAFETY: the caller's promise; the proof that an `Isa` carries is made only where the processor has the instructions.
+        // SAFETY: the caller's promise; an `Isa` carries proof that the processor has the instructions.
         unsafe {
             match isa {
                 Isa::Portable => self.split::<Portable>(),
@@ -110,7 +112,7 @@ impl Product {
         }
     }
 
-    /// As many rows at once as there are registers for, split evenly: with at most 6, 16 = 6 + 5 + 5.
+    /// Register blocking: splits the rows evenly into tiles of at most `S::ROWS`. With at most 6, 16 = 6 + 5 + 5.
     ///
     /// # Safety
     /// As [`Product::run`].
@@ -118,7 +120,7 @@ impl Product {
     unsafe fn split<S: Simd>(&self) {
         let tiles = self.rows.div_ceil(S::ROWS).max(1);
         let (size, larger) = (self.rows / tiles, self.rows % tiles);
-        // Lines of the next right factor that each tile asks for in a run.
+        // Lines of the next right factor that each tile prefetches per run.
         let ahead = if self.next == self.right { 0 } else { PANEL.div_ceil(tiles) };
         let mut row = 0;
         for index in 0..tiles {
@@ -139,7 +141,7 @@ impl Product {
                     4 => from.columns::<S, 4>(ahead),
                     5 => from.columns::<S, 5>(ahead),
                     6 => from.columns::<S, 6>(ahead),
-                    // Compiled only where there are so many registers.
+                    // Compiled only for instruction sets with enough registers.
                     7 if S::ROWS > 6 => from.columns::<S, 7>(ahead),
                     8 if S::ROWS > 6 => from.columns::<S, 8>(ahead),
                     9 if S::ROWS > 6 => from.columns::<S, 9>(ahead),
@@ -166,7 +168,7 @@ impl Product {
         }
     }
 
-    /// The product for R rows and C vectors that make up a panel, asking for `ahead` lines of the next one's right factor in a run.
+    /// The product for R rows and the C vectors of a panel, prefetching `ahead` lines of the next right factor per run.
     ///
     /// # Safety
     /// As [`Product::run`], for R rows.
@@ -175,7 +177,7 @@ impl Product {
         // SAFETY: all offsets stay within what the caller promised.
         unsafe {
             let mut sums = [[S::zero(); C]; R];
-            // Wanted at the end only, and perhaps far away.
+            // Needed only at the end, and likely not cached.
             for r in 0..R {
                 S::prefetch(self.to.add(r * self.to_row));
             }
@@ -190,7 +192,7 @@ impl Product {
                             next = next.wrapping_add(PANEL);
                         }
                     }
-                    // The usual run: its bounds are known, so it is unrolled.
+                    // The usual run: its constant length lets the compiler unroll it.
                     for k in 0..PANEL {
                         step::<S, R, C>(&mut sums, left.add(k * self.left.step), self.left.row, right.add(k * PANEL));
                     }
@@ -213,7 +215,7 @@ impl Product {
     }
 }
 
-/// One depth of a tile.
+/// Accumulates one depth of a tile.
 ///
 /// # Safety
 /// As [`Product::run`], for R rows and one depth.

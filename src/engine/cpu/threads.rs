@@ -1,7 +1,7 @@
-//! The engine's own threads, and the scratch memory that each of them keeps for the whole run.
+//! The engine's thread pool, and per-thread scratch buffers that live as long as the engine.
 //!
-//! What a task computes must not depend on which thread runs it, nor on how many there are: sums over images are taken per fixed group
-//! ([`images_per_group`]) and added up in the order of the groups.
+//! The result of a task must not depend on which thread runs it or on the number of threads: sums over images are
+//! computed per fixed group ([`images_per_group`]) and added in group order.
 
 use super::buffer::Buffer;
 use crate::threads::refused;
@@ -9,10 +9,10 @@ use anyhow::Result;
 use rayon::prelude::*;
 use std::sync::Mutex;
 
-/// Floats of one task of an elementwise pass: whole vectors.
+/// Floats per task of an elementwise pass: a whole number of vectors.
 pub const PIECE: usize = 1 << 14;
 
-/// Buffers of one thread. Each kernel says what it keeps in which.
+/// Scratch buffers of one thread. Each kernel documents its use of them.
 #[derive(Default)]
 pub struct Scratch {
     pub a: Buffer,
@@ -31,7 +31,7 @@ pub struct Threads {
 
 impl Threads {
     /// # Errors
-    /// Where the system refuses to start a thread.
+    /// The system cannot start a thread.
     pub fn new(threads: usize) -> Result<Self> {
         let threads = threads.max(1);
         let pool = rayon::ThreadPoolBuilder::new()
@@ -46,12 +46,13 @@ impl Threads {
         self.scratch.len()
     }
 
-    /// Runs `work`, which calls [`Threads::each`], on one of the threads: the calls then wake and wait for nobody but each other.
+    /// Runs `work`, which calls [`Threads::each`], on a pool thread, so that those calls involve no thread outside the
+    /// pool.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.pool.install(work)
     }
 
-    /// Runs `task` on every item, each on whichever thread is free, with that thread's scratch.
+    /// Runs `task` on every item, on whichever pool thread is free, with that thread's scratch buffers.
     pub fn each<T: Send>(
         &self,
         items: impl IndexedParallelIterator<Item = T>,
@@ -60,20 +61,21 @@ impl Threads {
         self.pool.install(|| {
             items.with_max_len(1).for_each(|item| {
                 let thread = rayon::current_thread_index().unwrap_or(0);
-                // Only a panic in a task poisons the lock, and that panic ends the step.
+                // Only a panic in a task poisons the lock, and that panic already ends the step.
                 let mut scratch = self.scratch[thread].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 task(item, &mut scratch);
             });
         });
     }
 
-    /// How many images one task of a pass without sums takes: small enough that the threads finish together.
+    /// Images per task of a pass that computes no sums: few enough that the threads finish together.
     pub fn images_per_task(&self, images: usize) -> usize {
         images.div_ceil(self.count() * 8).max(1)
     }
 }
 
-/// How many images lie in each of the fixed groups that sums over a batch are taken in: a function of the batch alone.
+/// Images per group for sums over a batch: depends on the batch alone, so that results do not depend on the thread
+/// count.
 pub fn images_per_group(images: usize, most_groups: usize) -> usize {
     images.div_ceil(most_groups.max(1)).max(1)
 }

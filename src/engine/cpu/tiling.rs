@@ -1,14 +1,14 @@
-//! How a map is cut into Winograd tiles, and how transformed tiles lie in memory.
+//! How a map is divided into Winograd tiles, and the memory layout of transformed tiles.
 //!
-//! A map is (height, width, channels), channels innermost and padded to whole lines. Transformed tiles of a block are
-//! `[position][channels / 16][tile][16]`: for each position a panel matrix with a row a tile, which the products use as it is. The stride
-//! of a position is padded by one cache line, so that the positions do not fall on the same sets of the cache.
+//! A map is (height, width, channels), channels padded to whole lines. The transformed tiles of a block are
+//! `[position][channels / 16][tile][16]`: one panel matrix per position, with one row per tile, which the products read
+//! directly. The stride of a position is padded by one cache line so that positions do not map to the same cache sets.
 
 use super::product::PANEL;
 use super::simd::padded;
 use super::winograd::side;
 
-/// What a convolution does to its outputs on the way to memory, beside adding the bias.
+/// What a convolution applies to its outputs before storing them, besides the bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epilogue {
     pub relu: bool,
@@ -16,11 +16,11 @@ pub struct Epilogue {
     pub pool: bool,
 }
 
-/// The code of a pooled output that ReLU cut off; 0 to 3 say which of the window's outputs was the largest.
+/// The code of a pooled output that ReLU zeroed. Codes 0 to 3 identify the window's maximum.
 pub const DEAD: f32 = 4.0;
 
-/// Tiles along a side of a patch: more than one where a tile of odd length has to share pooling windows with its neighbours. Three of 5 hold the
-/// 14 outputs that are behind a pooled map of 7.
+/// Tiles along a side of a patch: more than one if pooling windows straddle tiles of odd length. Three tiles of 5 cover
+/// the 14 outputs behind a pooled map of 7.
 pub const fn patch(m: usize, pool: bool) -> usize {
     match (m, pool) {
         (3, true) => 2,
@@ -29,25 +29,25 @@ pub const fn patch(m: usize, pool: bool) -> usize {
     }
 }
 
-/// A map cut into tiles.
+/// A map divided into tiles.
 #[derive(Debug, Clone)]
 pub struct Tiling {
     pub height: usize,
     pub width: usize,
     pub padding: usize,
-    /// Channels in, padded.
+    /// Input channels, padded.
     pub inputs: usize,
-    /// Channels out, padded.
+    /// Output channels, padded.
     pub outputs: usize,
-    /// Size of the map that is stored: after the pool, where there is one.
+    /// Size of the stored map: after the pool, if any.
     pub out_height: usize,
     pub out_width: usize,
     pub epilogue: Epilogue,
     /// Outputs along a side of a tile: 3 to 6.
     pub m: usize,
-    /// Tiles of a row of them.
+    /// Tiles per row of tiles.
     pub across: usize,
-    /// The upper left output of each tile of an image, patch by patch.
+    /// The top-left output of each tile of an image, patch by patch.
     pub origins: Vec<(usize, usize)>,
 }
 
@@ -62,8 +62,8 @@ impl Tiling {
         let (full_height, full_width) = (height + 2 * padding - 2, width + 2 * padding - 2);
         let divisor = if epilogue.pool { 2 } else { 1 };
         let (out_height, out_width) = (full_height / divisor, full_width / divisor);
-        // Patches down and across, and the outputs from one to the next: a patch of odd length leaves its last to the next, whose windows would
-        // not fit otherwise.
+        // Patches down and across, and the outputs from one patch to the next. A pooled patch of odd length leaves its
+        // last output to the next patch, so that windows do not straddle patches.
         let patches = |m: usize| {
             let step = m * patch(m, epilogue.pool) / divisor;
             (out_height.div_ceil(step), out_width.div_ceil(step), step * divisor)
@@ -72,7 +72,8 @@ impl Tiling {
             let (down, across, _) = patches(m);
             down * across * patch(m, epilogue.pool).pow(2) * side(m) * side(m)
         };
-        // Of equals the smaller, which rounds less; but 4 before 3, whose transforms cost more an output.
+        // On ties the smaller tile wins because it rounds less; but 4 precedes 3, whose transforms cost more per
+        // output.
         let m = [4, 3, 5, 6].into_iter().min_by_key(|&m| multiplications(m)).unwrap_or(4);
         let (patch, (down, across, step)) = (patch(m, epilogue.pool), patches(m));
         let tiles_across = across * patch;
@@ -98,12 +99,13 @@ impl Tiling {
         }
     }
 
-    /// Tiles of one image.
+    /// Tiles per image.
     pub fn tiles(&self) -> usize {
         self.origins.len()
     }
 
-    /// Whether the tiles of an image, row by row, reach all its inputs, so that each input has a first tile that is known by the tile alone.
+    /// Whether the tiles of an image, in row order, cover all its inputs, so that a tile's position tells which inputs
+    /// it is the first to write.
     pub fn covers_in_order(&self) -> bool {
         let last = self.origins.last().map_or((0, 0), |&(y, x)| (y + side(self.m), x + side(self.m)));
         patch(self.m, self.epilogue.pool) == 1
@@ -123,7 +125,8 @@ impl Tiling {
         self.out_height * self.out_width * self.outputs
     }
 
-    /// Tiles that are transformed and multiplied together, so that a thread's buffers stay near its second-level cache: whole patches.
+    /// Tiles transformed and multiplied together, in whole patches, such that a thread's buffers roughly fit its L2
+    /// cache.
     pub fn block(&self) -> usize {
         let tiles = match self.inputs.max(self.outputs) {
             0..=64 => 48,
@@ -132,23 +135,23 @@ impl Tiling {
         tiles / self.patch_tiles() * self.patch_tiles()
     }
 
-    /// Tiles of a patch.
+    /// Tiles per patch.
     fn patch_tiles(&self) -> usize {
         patch(self.m, self.epilogue.pool).pow(2)
     }
 
-    /// The blocks of some whole images, of [`Tiling::block`] tiles at most.
+    /// Divides whole images into blocks of at most [`Tiling::block`] tiles.
     pub fn blocks(&self, images: usize) -> impl Iterator<Item = Block> + use<> {
         Block::cut(images * self.tiles(), self.block(), self.patch_tiles())
     }
 }
 
-/// Floats from one position to the next in a block of `tiles` tiles of `channels` channels.
+/// Floats from one position to the next in a block of `tiles` tiles with `channels` channels.
 pub const fn position_stride(channels: usize, tiles: usize) -> usize {
     channels.next_multiple_of(PANEL) * tiles + PANEL
 }
 
-/// The tiles `first..first + count` of consecutive images, counted through them.
+/// Tiles `first..first + count`, numbered consecutively across images.
 #[derive(Debug, Clone, Copy)]
 pub struct Block {
     pub first: usize,
@@ -156,13 +159,13 @@ pub struct Block {
 }
 
 impl Block {
-    /// As many tiles after these.
+    /// The block of the same size that follows.
     pub fn next(self) -> Self {
         Self { first: self.first + self.count, ..self }
     }
 
-    /// Cuts tiles into as few blocks of at most `size` as there can be. All but the last are equally large, as small as that allows: whole
-    /// patches of `patch` tiles, and a multiple of 16, which the products take at once, where those fit each other.
+    /// Divides `tiles` into the fewest blocks of at most `size`. All but the last are equal, and as small as that allows:
+    /// whole patches of `patch` tiles, and a multiple of 16, the run length of the products, if patches divide that.
     pub fn cut(tiles: usize, size: usize, patch: usize) -> impl Iterator<Item = Block> {
         let unit = if PANEL.is_multiple_of(patch) { PANEL } else { patch };
         let even = tiles.div_ceil(tiles.div_ceil(size).max(1)).max(1).next_multiple_of(unit).min(size);

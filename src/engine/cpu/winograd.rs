@@ -4,24 +4,24 @@
 //! Y = Aᵀ·[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]·A          g: 3x3 kernel, d: (M+2)x(M+2) inputs, Y: MxM outputs
 //! ```
 //!
-//! | M | points                | multiplications an output |
-//! |---|-----------------------|---------------------------|
+//! | M | points                | multiplications per output |
+//! |---|-----------------------|----------------------------|
 //! | 3 | 0, ±1, 2, ∞           | 2.78 |
 //! | 4 | 0, ±1, ±2, ∞          | 2.25 |
 //! | 5 | 0, ±1, ±2, ½, ∞       | 1.96 |
 //! | 6 | 0, ±1, ±2, ½, −½, ∞   | 1.78 |
 //!
-//! A row of Bᵀ holds the coefficients of Π (x − p) over the other points p. So the rows of the points that M = 5 and 6 share with M = 4 are
-//! those of M = 4 applied to d·(x − ½) and d·(x² − ¼), and each new point takes the row of ∞ of M = 4. One function a matrix, for each M;
-//! the backward pass uses the transposed matrices. Everything works on a vector of channels at once. Arrays have room for M = 6; the
-//! others use their start.
+//! A row of Bᵀ holds the coefficients of Π (x − p) over the other points p. So the rows of the points that M = 5 and 6
+//! share with M = 4 are those of M = 4 applied to d·(x − ½) and d·(x² − ¼), and each new point takes the row of ∞ of M
+//! = 4. There is one function per matrix, for every M; the backward pass uses the transposed matrices. Each function
+//! works on a vector of channels. Arrays are sized for M = 6; smaller M use a prefix.
 
 use super::simd::Simd;
 
-/// The most inputs along a side of a tile.
+/// The largest number of inputs along a side of a tile.
 pub const SIDE: usize = 8;
 
-/// A line of a tile.
+/// One row or column of a tile.
 pub type Line<S> = [<S as Simd>::V; SIDE];
 
 /// Inputs along a side of a tile of `M` x `M` outputs.
@@ -29,7 +29,7 @@ pub const fn side(m: usize) -> usize {
     m + 2
 }
 
-/// A line of the values that there are, and zeros.
+/// Pads `values` with zeros to a line.
 #[inline(always)]
 fn line<S: Simd, const N: usize>(values: [S::V; N]) -> Line<S> {
     let mut line = [S::zero(); SIDE];
@@ -180,7 +180,7 @@ pub fn output<S: Simd, const M: usize>(m: Line<S>) -> Line<S> {
 /// A·y: M → side.
 #[inline(always)]
 pub fn output_backward<S: Simd, const M: usize>(y: Line<S>) -> Line<S> {
-    // Of the powers of a point, the even ones and the odd ones: ±p take their sum and their difference. What is beyond M is 0.
+    // Even and odd powers of a point: ±p take their sum and difference. Elements beyond M are 0.
     let even = |square: f32| {
         let rest = if M > 4 { S::axpy(square, y[4], y[2]) } else { y[2] };
         S::axpy(square, rest, y[0])
@@ -204,7 +204,7 @@ pub fn output_backward<S: Simd, const M: usize>(y: Line<S>) -> Line<S> {
     }
 }
 
-/// The factors of G's rows 0, 1, −1, 2, −2, ½, −½; those of M = 3 and 4 end earlier.
+/// Scale factors of G's rows for the points 0, 1, −1, 2, −2, ½, −½; M = 3 and 4 use a prefix.
 const fn factors(m: usize) -> [f32; 7] {
     match m {
         3 => [0.5, -0.5, -1.0 / 6.0, 1.0 / 6.0, 0.0, 0.0, 0.0],
@@ -240,7 +240,7 @@ pub fn filter_backward<S: Simd, const M: usize>(u: Line<S>) -> [S::V; 3] {
     let f = factors(M);
     let (one, minus_one, two) = (S::scale(f[1], u[1]), S::scale(f[2], u[2]), S::scale(f[3], u[3]));
     let (sum, difference) = (S::add(one, minus_one), S::sub(one, minus_one));
-    // The last is the point at infinity.
+    // `last` belongs to the point at infinity.
     let (mut sum2, mut difference2, mut last) = (two, two, u[4]);
     if M > 3 {
         let minus_two = S::scale(f[4], u[4]);

@@ -3,12 +3,13 @@
 use super::Simd;
 use std::arch::x86_64::*;
 
-/// Proof that this processor has AVX2 and FMA. Its field is private to this file, so only [`HasAvx2::detect`] makes one.
+/// Proof that this processor has AVX2 and FMA. The field is private to this file, so only [`HasAvx2::detect`] can
+/// create one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HasAvx2(());
 
 impl HasAvx2 {
-    /// `None` where the processor lacks any of them.
+    /// `None` if the processor lacks either.
     pub fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
@@ -18,13 +19,13 @@ impl HasAvx2 {
 #[derive(Clone, Copy)]
 pub struct Avx2;
 
-// SAFETY of every block below: the instructions are there, because this type is used only in functions that are entered with
-// a `HasAvx2`, which exists only where the processor has them. Pointers are the caller's promise.
+// SAFETY of every block below: the instructions exist, because this type is used only in functions that are entered
+// with a `HasAvx2`, which exists only if the processor has them. Pointers are the caller's promise.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all of them stands above")]
 impl Simd for Avx2 {
     type V = __m256;
     const LANES: usize = 8;
-    // 12 sums, 2 vectors of the right factor and 1 of the left, of 16 registers.
+    // Of 16 registers: 12 sums, 2 vectors of the right factor and 1 of the left.
     const ROWS: usize = 6;
 
     #[inline(always)]
@@ -77,7 +78,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn max_or_nan(a: Self::V, b: Self::V) -> Self::V {
-        // The comparison sets all bits where either is NaN, which is itself a NaN.
+        // The comparison sets all bits if either is NaN, and all bits set is itself a NaN.
         unsafe { _mm256_or_ps(_mm256_max_ps(a, b), _mm256_cmp_ps::<_CMP_UNORD_Q>(a, b)) }
     }
     #[inline(always)]

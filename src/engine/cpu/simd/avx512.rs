@@ -3,12 +3,13 @@
 use super::{HasAvx2, Simd};
 use std::arch::x86_64::*;
 
-/// Proof that this processor has AVX-512F, AVX2 and FMA. Its field is private to this file, so only [`HasAvx512::detect`] makes one.
+/// Proof that this processor has AVX-512F, AVX2 and FMA. The field is private to this file, so only
+/// [`HasAvx512::detect`] can create one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HasAvx512(());
 
 impl HasAvx512 {
-    /// `None` where the processor lacks any of them.
+    /// `None` if the processor lacks any of them.
     pub fn detect() -> Option<Self> {
         (HasAvx2::detect().is_some() && is_x86_feature_detected!("avx512f")).then_some(Self(()))
     }
@@ -18,13 +19,14 @@ impl HasAvx512 {
 #[derive(Clone, Copy)]
 pub struct Avx512;
 
-// SAFETY of every block below: the instructions are there, because this type is used only in functions that are entered with
-// a `HasAvx512`, which exists only where the processor has them. Pointers are the caller's promise.
+// SAFETY of every block below: the instructions exist, because this type is used only in functions that are entered
+// with a `HasAvx512`, which exists only if the processor has them. Pointers are the caller's promise.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all of them stands above")]
 impl Simd for Avx512 {
     type V = __m512;
     const LANES: usize = 16;
-    // 12 sums and a vector of the right factor; more rows of the 32 registers gain nothing, and these divide most blocks.
+    // 12 sums and a vector of the right factor. More rows would fit the 32 registers but gain nothing; 12 divides most
+    // blocks.
     const ROWS: usize = 12;
 
     #[inline(always)]
@@ -98,7 +100,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn round(a: Self::V) -> Self::V {
-        // The lower bits say the rounding (to nearest), the upper ones how many bits of fraction stay: none.
+        // The low bits select the rounding mode (to nearest), the high ones the fraction bits to keep: none.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]

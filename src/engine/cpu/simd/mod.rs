@@ -1,4 +1,4 @@
-//! Vectors of floats: one source for every kernel, compiled for each instruction set and chosen when the program runs.
+//! SIMD vectors of floats: one source per kernel, compiled for each instruction set and dispatched at run time.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -15,10 +15,11 @@ pub use portable::Portable;
 use crate::usage;
 use crate::usage::Usage;
 
-/// The instruction set that the kernels run on.
+/// The instruction set that the kernels use.
 ///
-/// A set beyond [`Isa::Portable`] carries the proof that this processor has it. Only detection makes a proof, and the proof of one set is
-/// none of another:
+/// Every set except [`Isa::Portable`] carries proof that this processor has it. Only detection creates a proof, and the
+/// proof of one set does not serve for another:
+///
 ///
 /// ```compile_fail
 /// use lrsched::engine::cpu::Isa;
@@ -28,7 +29,7 @@ use crate::usage::Usage;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
-    /// Plain loops that the compiler vectorises for the processor it was asked to build for.
+    /// Plain loops, vectorised by the compiler for its target processor.
     Portable,
     /// 256-bit vectors with fused multiply-add.
     #[cfg(target_arch = "x86_64")]
@@ -39,7 +40,7 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// All that this processor has, the fastest last.
+    /// All instruction sets of this processor, the fastest last.
     pub fn available() -> Vec<Self> {
         #[allow(unused_mut, reason = "other processors have one path only")]
         let mut available = vec![Isa::Portable];
@@ -51,10 +52,10 @@ impl Isa {
         available
     }
 
-    /// The fastest that this processor has, or the one that the environment names: `LRSCHED_CPU=portable` or `avx2`.
+    /// The fastest set of this processor, or the one that the environment names: `LRSCHED_CPU=portable` or `avx2`.
     ///
     /// # Errors
-    /// Any other value of `LRSCHED_CPU`, and one that this processor does not have.
+    /// `LRSCHED_CPU` has another value, or names a set that this processor lacks.
     pub fn chosen() -> Result<Self, Usage> {
         let Some(value) = std::env::var_os("LRSCHED_CPU").filter(|value| !value.is_empty()) else {
             return Ok(Self::detect());
@@ -71,12 +72,12 @@ impl Isa {
         }
     }
 
-    /// The fastest that this processor has.
+    /// The fastest set of this processor.
     pub fn detect() -> Self {
         Self::available().pop().unwrap_or(Isa::Portable)
     }
 
-    /// What the kernels are called in records.
+    /// Name in run records.
     pub const fn name(self) -> &'static str {
         match self {
             Isa::Portable => "portable",
@@ -87,7 +88,7 @@ impl Isa {
         }
     }
 
-    /// Floats in a vector.
+    /// Floats per vector.
     pub fn lanes(self) -> usize {
         match self {
             Isa::Portable => Portable::LANES,
@@ -98,28 +99,29 @@ impl Isa {
         }
     }
 
-    /// What `LRSCHED_CPU` calls it.
+    /// Name in `LRSCHED_CPU`.
     fn short_name(self) -> &'static str {
         self.name().split('+').next().unwrap_or_default()
     }
 }
 
-/// Floats of a cache line, and of the widest vector: the channels of a map are padded to it, so that no vector crosses a line or a pixel.
+/// Floats per cache line and per widest vector. Channels are padded to it so that no vector crosses a line or a pixel.
 pub const LINE: usize = 16;
 
-/// `count` rounded up to whole lines: how far apart the pixels of a map of `count` channels lie.
+/// `count` rounded up to whole lines: the stride between pixels of a map with `count` channels.
 pub const fn padded(count: usize) -> usize {
     count.next_multiple_of(LINE)
 }
 
-/// A vector of floats and what the kernels do with it.
+/// A vector of floats, and its operations.
 ///
-/// Every function is a few instructions and must be inlined into a function that [`kernel!`] made, so that the right instructions come out.
+/// Every function is a few instructions and must be inlined into a function defined by [`kernel!`] to compile to the
+/// right ones.
 pub trait Simd: Copy {
     type V: Copy;
-    /// Floats in a vector: [`LINE`] or an even part of it.
+    /// Floats per vector: [`LINE`] or a whole fraction of it.
     const LANES: usize;
-    /// Rows that the micro-kernel of the products computes at once: as many as the registers have room for sums.
+    /// Rows per tile of the matrix product: as many as the registers hold sums for.
     const ROWS: usize;
 
     fn splat(value: f32) -> Self::V;
@@ -129,10 +131,13 @@ pub trait Simd: Copy {
     /// # Safety
     /// `to` must be valid for writing `LANES` floats.
     unsafe fn store(to: *mut f32, value: Self::V);
-    /// Small whole numbers, kept as bytes.
+    /// Loads small integers stored as bytes.
+    ///
     /// # Safety
     /// `from` must be valid for reading `LANES` bytes.
     unsafe fn load_bytes(from: *const u8) -> Self::V;
+    /// Stores small non-negative integers as bytes.
+    ///
     /// # Safety
     /// `to` must be valid for writing `LANES` bytes.
     unsafe fn store_bytes(to: *mut u8, value: Self::V);
@@ -142,34 +147,34 @@ pub trait Simd: Copy {
     fn div(a: Self::V, b: Self::V) -> Self::V;
     /// a·b + c.
     fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The larger; `b` where either is NaN.
+    /// The larger; `b` if either is NaN.
     fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// The larger; NaN where either is NaN.
+    /// The larger; NaN if either is NaN.
     fn max_or_nan(a: Self::V, b: Self::V) -> Self::V;
-    /// `yes` where a > b, else `no`.
+    /// `yes` where a > b, `no` elsewhere.
     fn greater(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
-    /// `yes` where a == b, else `no`.
+    /// `yes` where a == b, `no` elsewhere.
     fn equal(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
-    /// 2^n of whole numbers −126 ≤ n ≤ 127.
+    /// 2^n for integers −126 ≤ n ≤ 127.
     fn exp2_whole(n: Self::V) -> Self::V;
-    /// The nearest whole number.
+    /// The nearest integer.
     fn round(a: Self::V) -> Self::V;
 
-    /// Asks for the cache line at `at`, wherever that is, to be brought near.
+    /// Prefetches the cache line at `at`, which may be any address, into the L1 cache.
     fn prefetch(at: *const f32);
-    /// The same, but only into the second-level cache.
+    /// Prefetches into the L2 cache only.
     fn prefetch_l2(at: *const f32);
 
     #[inline(always)]
     fn zero() -> Self::V {
         Self::splat(0.0)
     }
-    /// max(x, 0), NaN kept.
+    /// max(x, 0); NaN stays NaN.
     #[inline(always)]
     fn relu(a: Self::V) -> Self::V {
         Self::max(Self::zero(), a)
     }
-    /// a·b + c with a constant a.
+    /// a·b + c for a constant a.
     #[inline(always)]
     fn axpy(a: f32, b: Self::V, c: Self::V) -> Self::V {
         Self::fma(Self::splat(a), b, c)
@@ -180,10 +185,11 @@ pub trait Simd: Copy {
     }
 }
 
-/// Defines a function that takes the instruction set first and runs its body with `S` as the [`Simd`] of that set.
+/// Defines a function that takes the instruction set as its first argument and runs its body with `S` as that set's
+/// [`Simd`].
 ///
-/// The body and every generic function in it are inlined into a copy compiled for the instruction set, so the `#[target_feature]` of the
-/// copy holds for all of it.
+/// The body and every generic function it calls are inlined into one copy per instruction set, so the copy's
+/// `#[target_feature]` applies to all of it.
 macro_rules! kernel {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $(<const $c:ident: usize>)? ($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
@@ -211,10 +217,10 @@ macro_rules! kernel {
 
             match isa {
                 Isa::Portable => generic::<Portable, $($c)?>($($arg),*),
-                // SAFETY: a `HasAvx2` exists only where the processor has AVX2 and FMA.
+                // SAFETY: a `HasAvx2` exists only if the processor has AVX2 and FMA.
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2(_) => unsafe { avx2::<$($c)?>($($arg),*) },
-                // SAFETY: a `HasAvx512` exists only where the processor has AVX-512F, AVX2 and FMA.
+                // SAFETY: a `HasAvx512` exists only if the processor has AVX-512F, AVX2 and FMA.
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512(_) => unsafe { avx512::<$($c)?>($($arg),*) },
             }
@@ -230,7 +236,7 @@ mod tests {
     kernel! {
         fn all_operations(a: &[f32; LINE], b: &[f32; LINE], out: &mut [[f32; LINE]; 11], bytes: &mut [u8; LINE]) {
             for at in (0..LINE).step_by(S::LANES) {
-                // SAFETY: `at` is a whole vector inside each array.
+                // SAFETY: `at` starts a whole vector inside each array.
                 unsafe {
                     let (a, b) = (S::load(a.as_ptr().add(at)), S::load(b.as_ptr().add(at)));
                     S::store_bytes(bytes.as_mut_ptr().add(at), S::greater(a, b, S::splat(3.0), S::splat(250.0)));
@@ -285,7 +291,7 @@ mod tests {
     kernel! {
         fn relu_and_maxima(x: &[f32; LINE], y: &[f32; LINE], out: &mut [[f32; LINE]; 2]) {
             for at in (0..LINE).step_by(S::LANES) {
-                // SAFETY: `at` is a whole vector inside each array.
+                // SAFETY: `at` starts a whole vector inside each array.
                 unsafe {
                     let (a, b) = (S::load(x.as_ptr().add(at)), S::load(y.as_ptr().add(at)));
                     S::store(out[0].as_mut_ptr().add(at), S::relu(a));

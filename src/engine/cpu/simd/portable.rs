@@ -1,8 +1,8 @@
-//! Plain loops over arrays, which the compiler vectorises for the processor it was asked to build for.
+//! Plain loops over arrays, vectorised by the compiler for its target processor.
 
 use super::Simd;
 
-/// Floats in a vector: what most processors have, or half of it.
+/// Floats per vector: the vector width of most processors, or half of it.
 const LANES: usize = 8;
 
 /// Plain loops over arrays.
@@ -25,7 +25,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
-        // SAFETY: the caller promises eight readable floats; an unaligned read asks nothing more.
+        // SAFETY: the caller promises eight readable floats; an unaligned read requires nothing more.
         unsafe { from.cast::<Self::V>().read_unaligned() }
     }
     #[inline(always)]
@@ -62,7 +62,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // Not `mul_add`: without the instruction that is a slow call.
+        // Not `mul_add`, which is a slow library call on targets without FMA.
         each(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
@@ -87,7 +87,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn round(a: Self::V) -> Self::V {
-        // Adding and taking away 1.5·2²³ leaves the nearest whole number, without a call.
+        // Adding and subtracting 1.5·2²³ rounds to the nearest integer, without a library call.
         const SHIFT: f32 = 12_582_912.0;
         each(|i| (a[i] + SHIFT) - SHIFT)
     }

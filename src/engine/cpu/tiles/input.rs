@@ -1,4 +1,4 @@
-//! From maps to transformed inputs, and the gradient back.
+//! Transforms the inputs of tiles, and their gradients back.
 
 use super::{Ahead, Between, Place, in_position, places, prefetch_positions};
 use crate::engine::cpu::simd::{Simd, kernel};
@@ -8,12 +8,12 @@ use std::ops::Range;
 
 /// The inputs of a tile.
 struct Pixels {
-    /// The upper left one: perhaps outside the map, so not to be read unasked.
+    /// The top-left input. May be outside the map, so check before reading.
     corner: *mut f32,
     /// From one row to the next, and from one pixel to the next.
     row: usize,
     pixel: usize,
-    /// Rows and columns of the tile that are inside the map.
+    /// Rows and columns of the tile that lie inside the map.
     rows: Range<usize>,
     columns: Range<usize>,
 }
@@ -40,7 +40,7 @@ impl Pixels {
         self.corner.wrapping_add(i * self.row + j * self.pixel)
     }
 
-    /// All of them, those outside the map at `outside`.
+    /// All inputs of the tile; those outside the map point to `outside`.
     #[inline(always)]
     fn table(&self, outside: *mut f32) -> [[*mut f32; SIDE]; SIDE] {
         let mut table = [[outside; SIDE]; SIDE];
@@ -54,8 +54,8 @@ impl Pixels {
 }
 
 kernel! {
-    /// v = Bᵀ·x·B of every tile of the block. `images` are whole maps, `v` is `[position][inputs / 16][tile][16]`, `zeros` as many as a
-    /// pixel has channels.
+    /// v = Bᵀ·x·B for every tile of the block. `images` are whole maps, `v` is `[position][inputs / 16][tile][16]`,
+    /// `zeros` is (inputs).
     pub fn transform_input<const M: usize>(
         tiling: &Tiling,
         images: &[f32],
@@ -71,8 +71,8 @@ kernel! {
             let image = &images[place.image * tiling.input_len()..(place.image + 1) * tiling.input_len()];
             let pixels = Pixels::new(tiling, side(M), &place, image.as_ptr().cast_mut());
             let channels = (0..tiling.inputs).step_by(S::LANES);
-            // SAFETY: only pixels inside the map, or the zeros, are read, c is inside their channels; `v` holds all positions, asserted
-            // above, and the tile and its panel are inside the stride.
+            // SAFETY: only pixels inside the map, or the zeros, are read, and c is inside their channels; `v` holds all
+            // positions, asserted above, and the tile and its panel are inside the stride.
             unsafe {
                 if pixels.all_inside(side(M)) {
                     for c in channels {
@@ -93,7 +93,7 @@ kernel! {
     }
 }
 
-/// Bᵀ·x·B of one tile and one vector of channels, of which `x` loads a pixel.
+/// Bᵀ·x·B for one tile and one vector of channels; `x` loads a pixel.
 ///
 /// # Safety
 /// `to` must be writable at every position.
@@ -128,9 +128,9 @@ unsafe fn input_tile<S: Simd, const M: usize>(x: impl Fn(usize, usize) -> S::V, 
 }
 
 kernel! {
-    /// Adds B·dv·Bᵀ of every tile of the block to the gradient of the input; neighbouring tiles overlap by two pixels. `sink` takes what
-    /// falls outside the map: as many floats as a pixel has channels. Where [`Tiling::covers_in_order`], what a tile is the first to
-    /// write needs no clearing before.
+    /// Adds B·dv·Bᵀ of every tile of the block to the input gradient; neighbouring tiles overlap by two pixels. `sink`,
+    /// (inputs), receives what falls outside the map. If [`Tiling::covers_in_order`], inputs are overwritten by the
+    /// first tile that reaches them, so `images` need not be cleared.
     pub fn transform_input_gradient<const M: usize>(
         tiling: &Tiling,
         dv: &[f32],
@@ -144,10 +144,10 @@ kernel! {
         for place in places(tiling, block, 1) {
             let image = &mut images[place.image * tiling.input_len()..(place.image + 1) * tiling.input_len()];
             let pixels = Pixels::new(tiling, side(M), &place, image.as_mut_ptr());
-            // Whether tiles before this one wrote its first rows, and its first columns.
+            // Whether earlier tiles have written this tile's first rows and first columns.
             let (above, left) = (place.y > 0, place.x > 0);
             let channels = (0..tiling.inputs).step_by(S::LANES);
-            // SAFETY: as in `transform_input`, with reading and writing exchanged; map and sink are borrowed mutably.
+            // SAFETY: as in `transform_input`, with reads and writes exchanged; map and sink are borrowed mutably.
             unsafe {
                 let from = |c| dv.as_ptr().add(in_position(block.count, place.tile, c));
                 if !tiling.covers_in_order() {
@@ -172,10 +172,11 @@ kernel! {
     }
 }
 
-/// Writes B·dv·Bᵀ of one tile and one vector of channels to the pixels `to`, or adds it where `to` says that something is there.
+/// Stores B·dv·Bᵀ of one tile and one vector of channels. `to` gives each pixel, and whether to add to it or overwrite
+/// it.
 ///
 /// # Safety
-/// `from` must be readable at every position, each of `to` readable and writable.
+/// `from` must be readable at every position, and each pixel of `to` readable and writable.
 #[inline(always)]
 unsafe fn input_gradient_tile<S: Simd, const M: usize>(
     from: *const f32,

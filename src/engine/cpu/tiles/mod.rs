@@ -1,8 +1,8 @@
 //! The passes between maps and transformed tiles.
 //!
-//! Most tiles lie inside the map: for those all loops have constant bounds, so that a tile stays in registers. Maps and transformed tiles
-//! are larger than the near caches, and a tile touches a line here and a line there, which the processor does not foresee: every pass
-//! asks for its lines in time. Without that it would wait for memory half of its time.
+//! Most tiles lie inside the map; for those all loops have constant bounds, so a tile stays in registers. Maps and
+//! transformed tiles exceed the L1 and L2 caches, and a tile touches scattered lines that the hardware prefetcher does
+//! not predict, so every pass prefetches its lines. Without that it would spend half its time waiting for memory.
 
 mod input;
 mod output;
@@ -17,12 +17,12 @@ use super::winograd::{SIDE, side};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// A tile, or the first of a patch.
+/// A tile, or the first tile of a patch.
 struct Place {
-    /// Its place in the block.
+    /// Index in the block.
     tile: usize,
     image: usize,
-    /// Its upper left output.
+    /// Its top-left output.
     y: usize,
     x: usize,
 }
@@ -30,7 +30,7 @@ struct Place {
 /// Every `step`-th tile of the block.
 #[inline(always)]
 fn places(tiling: &Tiling, block: Block, step: usize) -> impl Iterator<Item = Place> {
-    // The loads and stores of a patch touch all its tiles: the SAFETY comments of the passes rest on this.
+    // Each patch loads and stores all its tiles: the SAFETY comments of the passes rely on this.
     assert!(
         block.first.is_multiple_of(step) && block.count.is_multiple_of(step) && tiling.tiles().is_multiple_of(step)
     );
@@ -41,13 +41,13 @@ fn places(tiling: &Tiling, block: Block, step: usize) -> impl Iterator<Item = Pl
     })
 }
 
-/// Where channel `c` of a tile lies in each position of a block of `tiles` transformed tiles.
+/// Offset of channel `c` of a tile within each position of a block of `tiles` transformed tiles.
 #[inline(always)]
 fn in_position(tiles: usize, tile: usize, c: usize) -> usize {
     (c / PANEL * tiles + tile) * PANEL + c % PANEL
 }
 
-/// Brings the lines near that a tile will be written to: too many streams, too far apart, for the processor to foresee.
+/// Prefetches the lines that a tile will be written to: too many scattered streams for the hardware prefetcher.
 #[inline(always)]
 fn prefetch_positions<S: Simd, const M: usize>(to: *const f32, stride: usize) {
     for position in 0..side(M) * side(M) {
@@ -55,16 +55,17 @@ fn prefetch_positions<S: Simd, const M: usize>(to: *const f32, stride: usize) {
     }
 }
 
-/// The part of far away maps that the tile a row of tiles on will read or write. Tiles are too ragged for the processor to foresee, so it is
-/// asked for, vector of channels by vector of channels: all at once would make the loads wait.
+/// The part of a map that the tile one row of tiles further on will read or write. The hardware prefetcher does not
+/// predict these scattered accesses. Prefetches are spread over the vectors of channels because issuing them all at
+/// once would delay the loads.
 struct Ahead {
     first: usize,
-    /// Floats for each vector of channels.
+    /// Floats per vector of channels.
     share: usize,
 }
 
 impl Ahead {
-    /// Maps of `length` floats and `channels` channels, of which `step` tiles are taken at a time.
+    /// For maps of `length` floats and `channels` channels, processed `step` tiles at a time.
     #[inline(always)]
     fn new<S: Simd>(tiling: &Tiling, tile: usize, step: usize, length: usize, channels: usize) -> Self {
         let of_tile = length / tiling.tiles();
@@ -80,7 +81,7 @@ impl Ahead {
     }
 }
 
-/// A tile between the two directions of a transform. Not initialised: every place is written before it is read.
+/// A tile between the column and row passes of a transform. Uninitialised: every element is written before it is read.
 struct Between<V, const N: usize = SIDE>(MaybeUninit<[[V; N]; N]>);
 
 impl<V: Copy, const N: usize> Between<V, N> {
@@ -89,7 +90,7 @@ impl<V: Copy, const N: usize> Between<V, N> {
         Self(MaybeUninit::uninit())
     }
     /// # Safety
-    /// `rows` and `columns` end at N.
+    /// `rows` and `columns` must end at or below N.
     #[inline(always)]
     unsafe fn fill(&mut self, rows: Range<usize>, columns: Range<usize>, value: V) {
         for i in rows {
@@ -107,7 +108,7 @@ impl<V: Copy, const N: usize> Between<V, N> {
         unsafe { self.0.as_mut_ptr().cast::<V>().add(i * N + j).write(value) }
     }
     /// # Safety
-    /// i, j < N, and the place was set.
+    /// i, j < N, and the element was set.
     #[inline(always)]
     unsafe fn get(&self, i: usize, j: usize) -> V {
         // SAFETY: inside the array, and initialised.

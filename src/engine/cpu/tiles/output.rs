@@ -1,13 +1,13 @@
-//! From transformed outputs to maps, through bias, ReLU and pool, and the gradient back.
+//! Transforms outputs back to maps through bias, ReLU and pool, and their gradients forth.
 
 use super::{Ahead, Between, Place, in_position, places, prefetch_positions};
 use crate::engine::cpu::simd::{Simd, kernel};
 use crate::engine::cpu::tiling::{Block, DEAD, Epilogue, Tiling, patch, position_stride};
 use crate::engine::cpu::winograd::{self, SIDE, side};
 
-/// The stored outputs of a patch, after the pool where there is one.
+/// The stored outputs of a patch: after the pool, if any.
 struct Stored {
-    /// Of the upper left one, from the start of the image.
+    /// Offset of the top-left output in the image.
     first: usize,
     /// From one row to the next, and from one pixel to the next.
     row: usize,
@@ -42,14 +42,15 @@ const fn most_stored<const M: usize>(pool: bool) -> usize {
     if pool { M * patch(M, true) / 2 } else { M }
 }
 
-/// Tiles of a patch, by the rows and columns of their first outputs.
+/// The tiles of a patch: (tile, row, column of its first output).
 #[inline(always)]
 fn tiles_of_patch<const M: usize>(patch: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..patch * patch).map(move |tile| (tile, tile / patch * M, tile % patch * M))
 }
 
 kernel! {
-    /// y = epilogue(Aᵀ·m·A + bias) of every tile of the block, into whole maps `images` and, where they are pooled, `codes`.
+    /// y = epilogue(Aᵀ·m·A + bias) for every tile of the block. Writes whole maps, `images`, and the codes of pooled
+    /// ones.
     pub fn transform_output<const M: usize>(
         tiling: &Tiling,
         m: &[f32],
@@ -72,9 +73,10 @@ kernel! {
             let stored = Stored::new::<M>(tiling, &place);
             let whole = most_stored::<M>(pool);
             for c in (0..tiling.outputs).step_by(S::LANES) {
-                // SAFETY: `bias` holds all channels and `m` all positions, asserted above; the tiles and their panel are inside the stride, and
-                // parts of the patch, which is no larger than `map`, asserted above. All its M·patch rows and columns are set, and what
-                // is stored of them lies inside the image, whose length `codes` has.
+                // SAFETY: `bias` holds all channels and `m` all positions, asserted above; the tiles and their panel
+                // are inside the stride, and are parts of the patch, which is no larger than `map`, asserted above. All
+                // its M·patch rows and columns are set, and what is stored of them lies inside the image; `codes` has
+                // the same length if it is written.
                 unsafe {
                     ahead.prefetch::<S>(maps, c);
                     let bias = S::load(bias.as_ptr().add(c));
@@ -97,7 +99,7 @@ kernel! {
     }
 }
 
-/// Aᵀ·m·A + bias of one tile and one vector of channels, handed to `set`.
+/// Computes Aᵀ·m·A + bias for one tile and one vector of channels, and passes the outputs to `set`.
 ///
 /// # Safety
 /// `from` must be readable at every position.
@@ -108,7 +110,7 @@ unsafe fn output_tile<S: Simd, const M: usize>(
     bias: S::V,
     mut set: impl FnMut(usize, usize, S::V),
 ) {
-    // SAFETY: the caller's promise; what is read of `between` is set by the first loop.
+    // SAFETY: the caller's promise; the first loop sets every element of `between` that is read.
     unsafe {
         let mut between = Between::<S::V>::new();
         for j in 0..side(M) {
@@ -134,10 +136,10 @@ unsafe fn output_tile<S: Simd, const M: usize>(
     }
 }
 
-/// Stores the maxima of 2x2 windows of `map`, and which was the largest.
+/// Stores the maxima of 2x2 windows of `map`, and their codes.
 ///
 /// # Safety
-/// All outputs of `rows` x `columns` windows must be set, and `at` give places inside of `to` and `codes`.
+/// All outputs of `rows` x `columns` windows must be set, and `at` must give indices inside `to` and `codes`.
 #[inline(always)]
 unsafe fn store_pooled<S: Simd>(
     relu: bool,
@@ -168,10 +170,10 @@ unsafe fn store_pooled<S: Simd>(
     }
 }
 
-/// Stores `map`.
+/// Stores `map` without pooling.
 ///
 /// # Safety
-/// `rows` x `columns` outputs must be set, and `at` give places inside of `to`.
+/// `rows` x `columns` outputs must be set, and `at` must give indices inside `to`.
 #[inline(always)]
 unsafe fn store_map<S: Simd>(
     relu: bool,
@@ -191,19 +193,20 @@ unsafe fn store_map<S: Simd>(
     }
 }
 
-/// The output of a convolution as its backward pass sees it.
+/// What the backward pass needs of a convolution's output.
 #[derive(Clone, Copy)]
 pub struct OutputGradient<'a> {
     /// ∂loss/∂(stored output).
     pub gradient: &'a [f32],
-    /// The stored output: where it is not positive, ReLU let nothing through.
+    /// The stored output: where it is not positive, ReLU blocks the gradient.
     pub output: &'a [f32],
     /// The codes of a pooled output.
     pub codes: &'a [u8],
 }
 
 kernel! {
-    /// dm = A·dy·Aᵀ of every tile of the block, where dy is the gradient behind pool and ReLU; its sums over pixels are added to `d_bias`.
+    /// dm = A·dy·Aᵀ for every tile of the block, where dy is the gradient before pool and ReLU; adds its sums over
+    /// pixels to `d_bias`.
     pub fn transform_output_gradient<const M: usize>(
         tiling: &Tiling,
         from: OutputGradient<'_>,
@@ -225,9 +228,10 @@ kernel! {
             let stored = Stored::new::<M>(tiling, &place);
             let whole = most_stored::<M>(pool);
             for c in (0..tiling.outputs).step_by(S::LANES) {
-                // SAFETY: `d_bias` holds all channels and `dm` all positions, asserted above; the tiles and their panel are inside the stride.
-                // What is stored of the patch lies inside the image, whose length `codes` and `output` have where they are read. All of
-                // `map` is set where its tiles are read: by the loads, or by the zeros before them.
+                // SAFETY: `d_bias` holds all channels and `dm` all positions, asserted above; the tiles and their panel
+                // are inside the stride. What is stored of the patch lies inside the image, whose length `codes` and
+                // `output` have where they are read. All of `map` is set where its tiles are read: by the loads, or by
+                // the zeros before them.
                 unsafe {
                     ahead.prefetch::<S>(from.gradient.as_ptr(), c);
                     if relu && !pool {
@@ -250,7 +254,7 @@ kernel! {
                     if bounds != (whole, whole) {
                         map.fill(0..length, 0..length, S::zero());
                     } else if pool && length % 2 == 1 {
-                        // No window has the last row and the last column.
+                        // No window covers the last row or column.
                         map.fill(length - 1..length, 0..length, S::zero());
                         map.fill(0..length, length - 1..length, S::zero());
                     }
@@ -271,10 +275,10 @@ kernel! {
     }
 }
 
-/// Sends the gradients of 2x2 windows to the outputs that they came from; returns their sum.
+/// Routes the gradients of 2x2 windows to their maxima; returns the sum of the routed gradients.
 ///
 /// # Safety
-/// `load` and `code` must be callable for all of `rows` x `columns` windows, twice which fit the map.
+/// `load` and `code` must be callable for all of `rows` x `columns` windows, twice which must fit the map.
 #[inline(always)]
 unsafe fn unpool<S: Simd>(
     map: &mut Between<S::V, PATCH>,
@@ -299,10 +303,10 @@ unsafe fn unpool<S: Simd>(
     sum
 }
 
-/// Takes the gradients of outputs as they are; returns their sum.
+/// Loads the gradients of unpooled outputs; returns their sum.
 ///
 /// # Safety
-/// `load` must be callable for all of `rows` x `columns` outputs, which fit the map.
+/// `load` must be callable for all of `rows` x `columns` outputs, which must fit the map.
 #[inline(always)]
 unsafe fn load_map<S: Simd>(
     map: &mut Between<S::V, PATCH>,
@@ -321,7 +325,7 @@ unsafe fn load_map<S: Simd>(
     sum
 }
 
-/// A·dy·Aᵀ of one tile and one vector of channels, of which `dy` gives a pixel.
+/// A·dy·Aᵀ for one tile and one vector of channels; `dy` gives a pixel.
 ///
 /// # Safety
 /// `to` must be writable at every position.
@@ -332,7 +336,7 @@ unsafe fn output_gradient_tile<S: Simd, const M: usize>(
     stride: usize,
 ) {
     prefetch_positions::<S, M>(to, stride);
-    // SAFETY: the caller's promise; what is read of `between` is set by the first loop.
+    // SAFETY: the caller's promise; the first loop sets every element of `between` that is read.
     unsafe {
         let mut between = Between::<S::V>::new();
         for i in 0..M {
