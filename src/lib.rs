@@ -19,13 +19,14 @@
 #![deny(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
+/// Schedules, spec strings, numbers as people read them, and the error of what cannot be.
+pub use lrsched_schedule as schedule;
+pub use lrsched_schedule::{number, spec, usage};
+
 pub mod disk;
 pub mod memory;
-pub mod number;
 pub mod random;
-pub mod schedule;
 pub mod shell;
-pub mod spec;
 pub mod stats;
 pub mod threads;
 pub mod usage;

@@ -333,7 +333,7 @@ mod tests {
                       val_accuracy val_loss cuda metal flip-crop flip";
         names.extend(values.split_whitespace().map(str::to_string));
         let wrong: Vec<&str> =
-            crate::usage::suggested_names().into_iter().filter(|name| !names.contains(*name)).collect();
+            crate::usage::GLOSSARY.suggested_names().into_iter().filter(|name| !names.contains(*name)).collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 }

@@ -6,7 +6,7 @@ use crate::number::exact;
 use crate::schedule::Semantics;
 use crate::spec::{Entry, Parameter, check_length, fields, unknown_key};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{GLOSSARY, Usage, did_you_mean, shortened};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -105,7 +105,7 @@ impl OptimizerSpec {
         for (key, text) in typed.iter().chain(flags) {
             let Some(place) = parameters.iter().position(|parameter| parameter.name == key) else {
                 let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
-                return Err(unknown_key(name, key, &known));
+                return Err(unknown_key(&GLOSSARY, name, key, &known));
             };
             values[place] = Some(read(entry.name, parameters[place], text)?);
         }

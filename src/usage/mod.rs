@@ -5,158 +5,28 @@
 mod names;
 
 /// An invalid request by the user: exit code 2, one line on stderr.
-///
-/// The message names the setting, the value, the rule and, if there is one, the remedy:
-/// `step: drop-every must be at least 1 step, got 0`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Usage(pub String);
+pub use lrsched_schedule::UsageError as Usage;
+pub use lrsched_schedule::{one_line, shortened};
 
-/// `Err` of a formatted [`Usage`], converted into the error type that the context expects.
-#[macro_export]
-macro_rules! usage {
-    ($($argument:tt)*) => { Err($crate::usage::Usage(format!($($argument)*)).into()) };
-}
+use lrsched_schedule::hint::{self, Glossary};
 
-/// Words that framework names end in: `StepLR`, `linear_schedule`, `PolynomialDecay`.
-const SUFFIXES: [&str; 5] = ["scheduler", "schedule", "annealing", "decay", "lr"];
+/// What other programs call the things that lrsched has.
+pub static GLOSSARY: Glossary =
+    Glossary { aliases: names::ALIASES, absent: names::ABSENT, beside: Some(&hint::SCHEDULES) };
 
-/// Longer input is not a mistyped name.
-const LONGEST_NAME: usize = 100;
-
-/// Shorter words are a prefix of too many names.
-const SHORTEST_PREFIX: usize = 3;
-
-/// The entry of `names` that `typed` most likely means: the same name in another spelling (`batch_size`), another framework's name for it
-/// (`StepLR`), a typo, or a prefix. `None` if nothing is close: a wrong guess is worse than none.
-///
-/// A suggestion may extend a name: `sgd:momentum=0.9` if `sgd` is one of `names`.
+/// [`Glossary::suggestion`] of [`GLOSSARY`].
 pub fn suggestion<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    if typed.len() > LONGEST_NAME {
-        return None;
-    }
-    let names: Vec<&str> = names.into_iter().collect();
-    // Of a path such as `torch.optim.lr_scheduler.StepLR`, only the last part is a known name.
-    let last = typed.rsplit('.').next().filter(|last| last.chars().any(char::is_alphabetic)).unwrap_or(typed);
-    suggested(&normalised(typed), &names).or_else(|| suggested(&normalised(last), &names).filter(|_| last != typed))
+    GLOSSARY.suggestion(typed, names)
 }
 
-/// [`suggestion`] for a normalised name.
-fn suggested(typed: &str, names: &[&str]) -> Option<String> {
-    let same = |word: &str| names.iter().find(|name| normalised(name) == word).map(ToString::to_string);
-    let known = |word: &str| same(word).or_else(|| alias(word, names));
-    let framework = || {
-        let mut word = typed;
-        // Hugging Face's `get_cosine_schedule_with_warmup`.
-        if let Some(rest) = typed.strip_prefix("get") {
-            if let Some(found) = known(rest) {
-                return Some(found);
-            }
-            word = rest;
-        }
-        while let Some(shorter) = SUFFIXES.iter().find_map(|suffix| word.strip_suffix(suffix)) {
-            if shorter.len() < SHORTEST_PREFIX {
-                return None;
-            }
-            word = shorter;
-            if let Some(found) = known(word) {
-                return Some(found);
-            }
-        }
-        None
-    };
-    if let Some(found) = same(typed) {
-        return Some(found);
-    }
-    if absent(typed).is_some() {
-        return None;
-    }
-    // A single wrong letter is a typo, even if another framework uses that word for something else.
-    let slip = |name: &&&str| typed.len() > 5 && strsim::damerau_levenshtein(typed, &normalised(name)) == 1;
-    let slipped = names.iter().find(slip).map(ToString::to_string);
-    slipped
-        .or_else(|| known(typed))
-        .or_else(framework)
-        .or_else(|| mistyped(typed, names))
-        .or_else(|| begun(typed, names))
-}
-
-/// `; did you mean `cosine`?`, or the note about a known name that lrsched lacks, or an empty string. A message puts what follows in
-/// parentheses, since the hint ends a sentence.
+/// [`Glossary::did_you_mean`] of [`GLOSSARY`].
 pub fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    match suggestion(typed, names) {
-        Some(name) => format!("; did you mean `{name}`?"),
-        None => note(typed).map_or(String::new(), |note| format!("; {note}")),
-    }
+    GLOSSARY.did_you_mean(typed, names)
 }
 
-/// A note about a known name that lrsched lacks.
+/// [`Glossary::note`] of [`GLOSSARY`].
 pub fn note(typed: &str) -> Option<&'static str> {
-    absent(&normalised(typed)).filter(|note| !note.is_empty())
-}
-
-/// Lower case, without word separators.
-fn normalised(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).flat_map(char::to_lowercase).collect()
-}
-
-fn alias(typed: &str, names: &[&str]) -> Option<String> {
-    let on_offer = |target: &&&str| names.contains(&head(target));
-    let targets = names::ALIASES.iter().filter(|(aliases, _)| aliases.contains(&typed)).flat_map(|(_, ours)| *ours);
-    targets.into_iter().find(on_offer).map(ToString::to_string)
-}
-
-/// The name that a suggestion begins with: `sgd` of `sgd:momentum=0.9`.
-fn head(target: &str) -> &str {
-    target.split([':', ';', '=', ' ']).next().unwrap_or(target)
-}
-
-fn absent(typed: &str) -> Option<&'static str> {
-    names::ABSENT.iter().find(|(names, _)| names.contains(&typed)).map(|(_, note)| *note)
-}
-
-/// The nearest name, if about one letter in four differs at most, or one letter of a name of at least three.
-fn mistyped(typed: &str, names: &[&str]) -> Option<String> {
-    let near = |(distance, name): &(usize, &str)| {
-        let length = typed.chars().count().max(name.chars().count());
-        4 * distance <= length + 1 || (*distance == 1 && length >= 3)
-    };
-    let distances = names.iter().map(|name| (strsim::damerau_levenshtein(typed, &normalised(name)), *name));
-    distances.filter(near).min_by_key(|&(distance, _)| distance).map(|(_, name)| name.to_string())
-}
-
-/// The shortest name with this prefix.
-fn begun(typed: &str, names: &[&str]) -> Option<String> {
-    let begins = |name: &&&str| typed.len() >= SHORTEST_PREFIX && normalised(name).starts_with(typed);
-    names.iter().filter(begins).min_by_key(|name| name.len()).map(ToString::to_string)
-}
-
-/// Every name that an alias may suggest, for the test that they all exist.
-#[cfg(test)]
-pub(crate) fn suggested_names() -> Vec<&'static str> {
-    names::ALIASES.iter().flat_map(|(_, ours)| *ours).map(|target| head(target)).collect()
-}
-
-/// The most characters of an input that a message quotes.
-const LONGEST_QUOTE: usize = 80;
-
-/// An input as a message quotes it: one line of at most 80 characters, the last of them `…` if it was cut.
-pub fn shortened(text: &str) -> String {
-    if text.chars().nth(LONGEST_QUOTE).is_none() {
-        return one_line(text);
-    }
-    text.chars().take(LONGEST_QUOTE - 1).map(printable).chain(['…']).collect()
-}
-
-/// `text` as one line, safe to print to a terminal: control characters, bidirectional controls and line separators become spaces.
-pub fn one_line(text: &str) -> String {
-    text.chars().map(printable).collect()
-}
-
-fn printable(c: char) -> char {
-    let reorders = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let breaks_line = matches!(c, '\u{2028}' | '\u{2029}');
-    if c.is_control() || reorders || breaks_line { ' ' } else { c }
+    GLOSSARY.note(typed)
 }
 
 /// The most characters of an error message that is shown whole. Messages are short unless they quote something long.
@@ -218,14 +88,6 @@ mod tests {
             did_you_mean("early_stopping", ["epochs"]),
             "; lrsched has no early stopping; `checkpoints/best` keeps the best epoch"
         );
-    }
-
-    #[test]
-    fn an_input_is_quoted_on_one_line_of_at_most_80_characters() {
-        assert_eq!(shortened("co\nsi\u{1b}[2Jne"), "co si [2Jne");
-        assert_eq!(shortened("a\u{202e}b\u{2028}c"), "a b c");
-        assert_eq!(shortened(&"é".repeat(80)), "é".repeat(80));
-        assert_eq!(shortened(&"é".repeat(81)), "é".repeat(79) + "…");
     }
 
     #[test]

@@ -1,0 +1,138 @@
+//! A length of time in epochs, steps or percent.
+
+use crate::error::{UsageError, shortened};
+use crate::usage;
+use std::fmt;
+
+/// `10`, `10ep`, `400st`, `30%`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Duration {
+    Epochs(f64),
+    Steps(f64),
+    /// Of the run, or of what is left of it where a warm-up or another schedule came before.
+    Percent(f64),
+}
+
+/// No run, and no duration, is longer: far more than anyone trains, exact in f64, and far from overflowing when steps are added up.
+pub(super) const MOST_STEPS: u64 = 1 << 48;
+
+/// What a number without a suffix counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Epochs,
+    Steps,
+}
+
+impl Unit {
+    /// Epochs, except in the parameters whose name says steps.
+    pub fn of(parameter: &str) -> Self {
+        if parameter.contains("step") { Self::Steps } else { Self::Epochs }
+    }
+
+    /// The suffix that says the same.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Epochs => "ep",
+            Self::Steps => "st",
+        }
+    }
+}
+
+impl Duration {
+    /// Reads a duration; `unit` is what a plain number counts.
+    ///
+    /// # Errors
+    /// No number, an unknown suffix, a number that is negative or not finite. The text has no subject: the caller adds it.
+    pub fn parse(text: &str, unit: Unit) -> Result<Self, UsageError> {
+        let text = text.trim();
+        let (number, make): (&str, fn(f64) -> Self) = if let Some(number) = text.strip_suffix("ep") {
+            (number, Self::Epochs)
+        } else if let Some(number) = text.strip_suffix("st") {
+            (number, Self::Steps)
+        } else if let Some(number) = text.strip_suffix('%') {
+            (number, Self::Percent)
+        } else if unit == Unit::Steps {
+            (text, Self::Steps)
+        } else {
+            (text, Self::Epochs)
+        };
+        match number.trim().parse::<f64>() {
+            Ok(value) if value.is_finite() && value >= 0.0 => Ok(make(value)),
+            _ => usage!("must be a duration such as 10, 10ep, 400st or 30%, got `{text}`", text = shortened(text)),
+        }
+    }
+
+    /// The duration in epochs as an exact fraction, numerator and denominator: 1.5 epochs are 15/10, and 0.1 epochs 1/10, which no
+    /// f64 is. `None` where it is not given in epochs, or has too many digits.
+    pub fn epochs(self) -> Option<(u64, u64)> {
+        let Self::Epochs(epochs) = self else { return None };
+        (0..=15).map(|digits| 10_u64.pow(digits)).find_map(|denominator| {
+            let numerator = (epochs * denominator as f64).round();
+            let same = numerator < (1_u64 << 53) as f64 && numerator / denominator as f64 == epochs;
+            same.then_some((numerator as u64, denominator))
+        })
+    }
+
+    pub fn is_zero(self) -> bool {
+        let (Self::Epochs(length) | Self::Steps(length) | Self::Percent(length)) = self;
+        length == 0.0
+    }
+
+    /// The nearest whole number of steps, where the whole is `horizon` steps long.
+    pub fn steps(self, steps_per_epoch: u64, horizon: u64) -> u64 {
+        let steps = match self {
+            Self::Epochs(epochs) => epochs * steps_per_epoch as f64,
+            Self::Steps(steps) => steps,
+            Self::Percent(percent) => percent * horizon as f64 / 100.0,
+        };
+        steps.round().min(MOST_STEPS as f64) as u64
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Epochs(epochs) => write!(f, "{epochs}ep"),
+            Self::Steps(steps) => write!(f, "{steps}st"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_number_counts_epochs_except_where_the_name_says_steps() {
+        assert_eq!(Duration::parse("10", Unit::of("drop-every")), Ok(Duration::Epochs(10.0)));
+        assert_eq!(Duration::parse("10", Unit::of("decay-steps")), Ok(Duration::Steps(10.0)));
+        assert_eq!(Duration::parse("10ep", Unit::of("decay-steps")), Ok(Duration::Epochs(10.0)));
+        assert_eq!(Duration::parse("400st", Unit::of("drop-every")), Ok(Duration::Steps(400.0)));
+        assert_eq!(Duration::parse("30 %", Unit::of("over")), Ok(Duration::Percent(30.0)));
+    }
+
+    #[test]
+    fn a_duration_becomes_the_nearest_whole_number_of_steps() {
+        assert_eq!(Duration::Epochs(1.5).steps(391, 0), 587);
+        assert_eq!(Duration::Steps(12.0).steps(391, 0), 12);
+        assert_eq!(Duration::Percent(30.0).steps(391, 3910), 1173);
+        assert_eq!(Duration::Percent(55.0).steps(1, 100), 55);
+        assert_eq!(Duration::Epochs(1e300).steps(391, 3910), 1 << 48);
+    }
+
+    #[test]
+    fn epochs_are_an_exact_fraction() {
+        assert_eq!(Duration::Epochs(1.5).epochs(), Some((15, 10)));
+        assert_eq!(Duration::Epochs(0.1).epochs(), Some((1, 10)));
+        assert_eq!(Duration::Epochs(10.0).epochs(), Some((10, 1)));
+        assert_eq!([Duration::Steps(10.0), Duration::Epochs(1e300)].map(Duration::epochs), [None, None]);
+    }
+
+    #[test]
+    fn negative_endless_and_unknown_durations_are_refused() {
+        for text in ["-1", "inf", "NaN", "", "ep", "10min", "ten"] {
+            assert!(Duration::parse(text, Unit::Epochs).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! What looks wrong about a schedule in a run, before it is trained.
+
+use super::sequence::{Schedule, Stage};
+use super::{Rates, Setting, Spec};
+use crate::error::UsageError;
+use crate::number::{nominal, rate};
+use std::collections::HashSet;
+
+/// A target counts as reached within this part of the way to it: a horizon of whole steps seldom meets a peak exactly.
+const NEARLY: f64 = 0.05;
+
+/// The least way to a peak, as a part of it.
+const LEAST_WAY: f64 = 1e-3;
+
+/// A rate below this part of the highest rate of the run trains next to nothing.
+const GONE: f64 = 1e-6;
+
+/// A rate that is held behind the end of its schedule, below this part of the highest rate, trains next to nothing.
+const HELD: f64 = 1e-3;
+
+/// A run of up to so many steps is inspected step by step, a longer one at as many that are evenly spread.
+const MOST_INSPECTED: u64 = 1_000_000;
+
+/// What is left of a run, whose schedule may have been changed on the way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rest {
+    /// The step of the run at which the schedule's clock starts.
+    pub since: u64,
+    /// The step about to be applied.
+    pub next: u64,
+    /// How many steps the run has: fewer than its schedule is made for, or more, in which it holds its last rate.
+    pub end: u64,
+    /// What each rate is multiplied by.
+    pub scale: f64,
+}
+
+/// One line each: a rate that never changes, is 0 at step 0, never reaches its peak, its floor or its base rate, jumps after a
+/// warm-up, rises where it should decay, is gone long before the end of the run, or a parameter without effect.
+///
+/// A schedule that listens to metrics is judged by its warm-up only: what it will do is not known.
+///
+/// # Errors
+/// Those of [`Schedule::build`].
+pub fn warnings(spec: &Spec, setting: &Setting) -> Result<Vec<String>, UsageError> {
+    warnings_of_rest(spec, setting, &Rest { since: 0, next: 0, end: setting.total_steps(), scale: 1.0 })
+}
+
+/// The same of what is left of a run; `setting` is what the schedule is built with.
+///
+/// # Errors
+/// Those of [`Schedule::build_from`].
+pub fn warnings_of_rest(spec: &Spec, setting: &Setting, rest: &Rest) -> Result<Vec<String>, UsageError> {
+    let schedule = Schedule::build_from(spec, setting, rest.since)?;
+    let trace = Trace::of(&schedule, rest);
+    if trace.steps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = schedule.listens_to().is_empty();
+    let gone = if known { gone(&trace, setting, rest, schedule.total_steps) } else { None };
+    let mut warnings = Vec::new();
+    // The warm-up that a schedule comes with is as it was published: only one that was asked for is a mistake.
+    let usual =
+        spec.parts()[0].owns("warmup") && !spec.given().any(|(part, key, _)| part == 0 && key.starts_with("warmup"));
+    let starts_at_0 = trace.between(rest.next, rest.end).first().is_some_and(|rates| rates.learning_rate == 0.0);
+    if starts_at_0 && !(usual && rest.next == rest.since) && gone.as_ref().is_none_or(|(from, _)| *from > rest.next) {
+        let (step, first) = if rest.next == 0 { (0, "first") } else { (rest.next, "next") };
+        warnings.push(format!(
+            "the rate is 0 at step {step}: the {first} step changes nothing (a warm-up may begin higher: warmup-from)"
+        ));
+    }
+    for (at, stage) in schedule.stages.iter().enumerate() {
+        let name = spec.parts()[at].name();
+        let end = schedule.stages.get(at + 1).map_or(schedule.total_steps, |next| next.begin).min(rest.end);
+        if stage.begin >= rest.end {
+            warnings
+                .push(format!("{name} never begins: the run ends at step {}, before step {}", rest.end, stage.begin));
+            continue;
+        }
+        let next = schedule.stages.get(at + 1).filter(|next| next.begin < rest.end);
+        let seen = Seen { name, stage, trace: &trace, end, next, scale: rest.scale };
+        warnings.extend(seen.warnings());
+        if stage.start >= rest.end && seen.peak().is_none() {
+            let when = if stage.start == rest.end { "with the run" } else { "after the run" };
+            warnings.push(format!("{name} never begins: its warm-up ends at step {}, {when}", stage.start));
+        }
+    }
+    // What is said of a rate that cannot drop says why it never changes.
+    let explained = schedule.stages.iter().any(|stage| !stage.formula.cautions().is_empty());
+    let constant = !spec.is_sequence() && spec.name() == "constant";
+    let first = trace.rates[0];
+    let still = trace.rates.iter().all(|rates| rates.learning_rate == first.learning_rate);
+    match gone {
+        _ if !known => {}
+        Some((_, line)) => warnings.push(line),
+        None if trace.steps.len() > 1 && !constant && still && explained => {}
+        None if trace.steps.len() > 1 && !constant && still => warnings.push(format!(
+            "the rate never changes over this run of {} steps: it stays {}",
+            rest.end - rest.since,
+            rate(first.learning_rate)
+        )),
+        None => warnings.extend(parameters_without_effect(spec, setting, rest, &trace)),
+    }
+    // The same part may come several times in a sequence.
+    let mut said = HashSet::new();
+    warnings.retain(|line| said.insert(line.clone()));
+    Ok(warnings)
+}
+
+/// The rates of a run from where the schedule's clock starts, as they are applied.
+struct Trace {
+    /// Ascending; every one, or as many as are inspected.
+    steps: Vec<u64>,
+    rates: Vec<Rates>,
+}
+
+impl Trace {
+    fn of(schedule: &Schedule, rest: &Rest) -> Self {
+        let length = rest.end.saturating_sub(rest.since);
+        let stride = length.div_ceil(MOST_INSPECTED).max(1);
+        let last = (length > 0).then(|| rest.end - 1);
+        let mut steps: Vec<u64> = (rest.since..rest.end).step_by(stride as usize).collect();
+        steps.extend(last.filter(|last| steps.last() != Some(last)));
+        Self { rates: steps.iter().map(|&t| scaled(schedule.at(t), rest.scale)).collect(), steps }
+    }
+
+    /// The index of the first that is not before step `t`.
+    fn index(&self, t: u64) -> usize {
+        self.steps.partition_point(|&step| step < t)
+    }
+
+    fn between(&self, from: u64, to: u64) -> &[Rates] {
+        &self.rates[self.index(from)..self.index(to).max(self.index(from))]
+    }
+}
+
+fn scaled(rates: Rates, scale: f64) -> Rates {
+    Rates { learning_rate: rates.learning_rate * scale, ..rates }
+}
+
+fn highest(rates: &[Rates]) -> f64 {
+    rates.iter().map(|rates| rates.learning_rate).fold(0.0, f64::max)
+}
+
+/// The step from which on the rate is 0 for a whole epoch or more, or next to nothing for much of the run, and a line on it. `over` is the
+/// step at which the schedule ends, and from which on its last rate is held.
+fn gone(trace: &Trace, setting: &Setting, rest: &Rest, over: u64) -> Option<(u64, String)> {
+    let steps_per_epoch = setting.steps_per_epoch;
+    let highest = highest(&trace.rates);
+    // From which of the steps to come on no rate is above `least`.
+    let from = |least: f64| {
+        let after = trace.rates.iter().rposition(|rates| rates.learning_rate > least).map_or(0, |last| last + 1);
+        trace.steps.get(after).map(|&step| step.max(rest.next))
+    };
+    let left = |step: u64| rest.end.saturating_sub(step);
+    let length = rest.end - rest.since;
+    let half = length.div_ceil(2);
+    let zero = from(0.0).filter(|step| left(*step) >= steps_per_epoch.min(half));
+    let much = |left: u64| left >= half || left > steps_per_epoch.max(length / 4);
+    let tiny = from(GONE * highest).filter(|step| much(left(*step)));
+    // A curve that ends at 0 is tiny a moment before.
+    let soon = |zero: u64| tiny.is_none_or(|tiny| tiny + steps_per_epoch > zero);
+    if let Some(step) = zero.filter(|step| soon(*step)) {
+        let (epoch, last) = (step / steps_per_epoch, last_steps(left(step)));
+        let line = format!("the rate is 0 from step {step} (epoch {epoch}) on: {last} nothing");
+        return Some((step, line));
+    }
+    let of_highest = rate(highest);
+    if let Some(step) = tiny {
+        let (epoch, last) = (step / steps_per_epoch, last_steps(left(step)));
+        let line = format!(
+            "the rate falls below a millionth of its highest, {of_highest}, at step {step} (epoch {epoch}): {last} next to nothing"
+        );
+        return Some((step, line));
+    }
+    // A run made longer than its schedule, which holds the rate that the schedule ended with.
+    let step = over.max(rest.next);
+    let held = trace.between(step, rest.end).last().map(|rates| rates.learning_rate);
+    let held = held.filter(|held| *held < HELD * highest)?;
+    let (epoch, last, held) = (step / steps_per_epoch, last_steps(left(step)), rate(held));
+    let line = format!(
+        "the rate is held at {held} from step {step} (epoch {epoch}) on, less than a thousandth of its highest, {of_highest}: {last} next to nothing"
+    );
+    Some((step, line))
+}
+
+fn last_steps(count: u64) -> String {
+    if count == 1 { "the last step changes".to_string() } else { format!("the last {count} steps change") }
+}
+
+/// One schedule of a sequence, as far as the run goes.
+struct Seen<'a> {
+    name: &'a str,
+    stage: &'a Stage,
+    trace: &'a Trace,
+    /// The first step of the run that is not its own.
+    end: u64,
+    /// The schedule that takes over within the run.
+    next: Option<&'a Stage>,
+    scale: f64,
+}
+
+impl Seen<'_> {
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.stage.formula.cautions();
+        warnings.iter_mut().for_each(|line| *line = format!("{}: {line}", self.name));
+        // Those on the way up belong together, as do those on the way down.
+        let up = [self.peak(), self.above_peak(), self.jump(), self.base_rate()];
+        let down = [self.floor(), self.below_floor(), self.rise(), self.ascent()];
+        let all = [up, down].concat();
+        warnings.extend(all.into_iter().flatten().map(|line| format!("{}: {line}", self.name)));
+        warnings
+    }
+
+    /// With its warm-up.
+    fn rates(&self) -> &[Rates] {
+        self.trace.between(self.stage.begin, self.end)
+    }
+
+    /// On its own clock.
+    fn own_rates(&self) -> &[Rates] {
+        self.trace.between(self.stage.start, self.end)
+    }
+
+    fn lr(&self) -> f64 {
+        self.stage.lr * self.scale
+    }
+
+    /// The rate of its own clock's first step.
+    fn first(&self) -> f64 {
+        self.stage.formula.rates(0).learning_rate * self.scale
+    }
+
+    fn peak(&self) -> Option<String> {
+        let peak = self.stage.peak? * self.scale;
+        let start = self.rates().first()?.learning_rate;
+        let highest = highest(self.rates());
+        let way = (peak - start).abs().max(LEAST_WAY * peak);
+        (highest < peak - NEARLY * way && !self.passes_top(start, peak, highest))
+            .then(|| format!("the peak of {} is never reached; the highest rate is {}", nominal(peak), rate(highest)))
+    }
+
+    /// Whether the run comes to the top of the schedule, and the rate with it some of the way: the amplitude of `exp-range` decays on the way
+    /// up, and one-cycle may begin at its top or pass it between two steps.
+    fn passes_top(&self, start: f64, peak: f64, highest: f64) -> bool {
+        let Some(top) = self.stage.top else { return false };
+        let reached = self.end > self.stage.start && (self.end - self.stage.start) as f64 >= top * (1.0 - NEARLY);
+        let risen = if top < 1.0 { highest > peak / 2.0 } else { highest - start > NEARLY * (peak - start) };
+        reached && risen
+    }
+
+    /// A rate that begins above the peak falls where it should rise.
+    fn above_peak(&self) -> Option<String> {
+        let peak = self.stage.peak.filter(|_| self.stage.rises)? * self.scale;
+        let first = self.first();
+        (first > peak * (1.0 + NEARLY) && self.end > self.stage.start).then(|| {
+            format!(
+                "the rate begins at {}, above max-lr, {}: it falls where it should rise",
+                rate(first),
+                nominal(peak)
+            )
+        })
+    }
+
+    /// A warm-up leads to lr, whatever comes after it.
+    fn jump(&self) -> Option<String> {
+        let (lr, first) = (self.lr(), self.first());
+        let seen = self.stage.begin < self.stage.start && self.stage.start < self.end;
+        (seen && (first - lr).abs() > NEARLY * lr.max(first)).then(|| {
+            let (lr, first) = (nominal(lr), rate(first));
+            format!("the warm-up leads to {lr}, and the rate jumps to {first} at step {}, after it", self.stage.start)
+        })
+    }
+
+    fn base_rate(&self) -> Option<String> {
+        let (lr, first, stage) = (self.lr(), self.first(), self.stage);
+        // What is said of a peak, or of a jump to the first rate, says it already.
+        let begins = stage.begin == stage.start && stage.peak.is_none() && stage.formula.applies_lr();
+        let own = self.own_rates();
+        let never = !own.is_empty() && own.iter().all(|rates| rates.learning_rate < lr * (1.0 - NEARLY));
+        (begins && never)
+            .then(|| format!("the base rate of {} is never applied: the rate begins at {}", nominal(lr), rate(first)))
+    }
+
+    fn floor(&self) -> Option<String> {
+        let stage = self.stage;
+        // Once a whole cycle is over, the floor was as near as its steps come to it.
+        let cycles = stage.cycle.is_some_and(|length| self.end.saturating_sub(stage.start) >= length);
+        let floor = stage.floor.filter(|_| self.end > stage.start && !cycles)? * self.scale;
+        let last = stage.formula.rates(self.end - stage.start).learning_rate * self.scale;
+        let lowest = self.own_rates().iter().map(|rates| rates.learning_rate).fold(last, f64::min);
+        (lowest > floor + NEARLY * (self.lr() - floor).abs())
+            .then(|| format!("the floor of {} is never reached; the lowest rate is {}", nominal(floor), rate(lowest)))
+    }
+
+    /// One that begins above its floor should not sink below it.
+    fn below_floor(&self) -> Option<String> {
+        let floor = self.stage.floor? * self.scale;
+        let rates = self.own_rates().iter().map(|rates| rates.learning_rate);
+        let lowest = rates.fold(f64::INFINITY, f64::min);
+        (self.first() >= floor && lowest < floor * (1.0 - NEARLY))
+            .then(|| format!("the rate sinks below end-lr, {}, to {}", nominal(floor), rate(lowest)))
+    }
+
+    fn rise(&self) -> Option<String> {
+        let over = self.stage.start + self.stage.end?;
+        let after = self.trace.between(over, self.end);
+        let rise = after.windows(2).position(|pair| pair[1].learning_rate > pair[0].learning_rate)?;
+        let step = self.trace.steps[self.trace.index(over) + rise + 1];
+        Some(format!("the rate rises again from step {step} on, after its end at step {over}"))
+    }
+
+    /// A decay that ends above where it begins: `end-lr` above lr, a factor above 1. One that leads to the next schedule may be a warm-up.
+    fn ascent(&self) -> Option<String> {
+        let stage = self.stage;
+        if stage.rises || !stage.formula.applies_lr() || self.end <= stage.start {
+            return None;
+        }
+        let highest_start = self.first().max(self.lr());
+        let last = stage.formula.rates(self.end - stage.start).learning_rate * self.scale;
+        let follows = self.next.map(|next| scaled(next.formula.rates(0), self.scale).learning_rate);
+        let led_to = follows.is_some_and(|next| next >= last * (1.0 - NEARLY));
+        let rises = |to: f64| to > highest_start * (1.0 + NEARLY);
+        if led_to || !stage.formula.listens_to().is_empty() {
+            return None;
+        }
+        if let Some(floor) = stage.floor.map(|floor| floor * self.scale).filter(|floor| rises(*floor)) {
+            return Some(format!(
+                "end-lr, {}, is above lr, {}: the rate rises where it should decay",
+                nominal(floor),
+                nominal(self.lr())
+            ));
+        }
+        // Restarts may begin ever higher.
+        (stage.cycle.is_none() && rises(last))
+            .then(|| format!("the rate rises from {} to {} where it should decay", rate(highest_start), rate(last)))
+    }
+}
+
+/// Parameters whose value, unlike their default, changes no step of the run: neither if it is left out, nor if it is halved or doubled.
+/// A value that merely comes to what the default does, as 20% of ten epochs and 2ep do, is not without effect.
+fn parameters_without_effect(spec: &Spec, setting: &Setting, rest: &Rest, trace: &Trace) -> Vec<String> {
+    let same = |other: &Spec| {
+        Schedule::build_from(other, setting, rest.since).is_ok_and(|other| {
+            trace.steps.iter().zip(&trace.rates).all(|(&t, rates)| scaled(other.at(t), rest.scale) == *rates)
+        })
+    };
+    let mut warnings = Vec::new();
+    // A warm-up of 0 says that there is to be none.
+    let meant = |key: &str, value: &str| !(key == "for" || key == "warmup" && matches!(value, "0" | "0st" | "0%"));
+    for (part, key, value) in spec.given().filter(|(_, key, value)| meant(key, value)) {
+        let without = spec.without(part, key);
+        if without == *spec || !same(&without) {
+            continue;
+        }
+        let others = || [0.5, 2.0].into_iter().filter_map(|factor| spec.with(part, key, &times(value, factor)?));
+        let counts = |other: &Spec| Schedule::build_from(other, setting, rest.since).is_ok() && !same(other);
+        if !others().any(|other| counts(&other)) {
+            let name = spec.parts()[part].name();
+            warnings.push(format!("{name}: {key}={value} has no effect in this run"));
+        }
+    }
+    warnings
+}
+
+/// A value with each of its numbers times `factor`, whatever their units; `None` where it is not made of numbers.
+fn times(value: &str, factor: f64) -> Option<String> {
+    let item = |item: &str| {
+        let begin = item.rfind(['<', '>', '=']).map_or(0, |at| at + 1);
+        let unit = ["ep", "st", "%", "x"].into_iter().find(|unit| item.ends_with(unit)).unwrap_or_default();
+        let number: f64 = item[begin..item.len() - unit.len()].trim().parse().ok()?;
+        Some(format!("{}{}{unit}", &item[..begin], number * factor))
+    };
+    Some(value.split(',').map(item).collect::<Option<Vec<_>>>()?.join(","))
+}
+
+/// Whether any rate of the schedule is made from the base rate: not where each part has rates of its own.
+pub fn uses_base_rate(spec: &Spec) -> bool {
+    // Which run it is does not matter, as long as the rates differ enough.
+    const STEPS: u64 = 300;
+    let of = |lr| Schedule::build(spec, &Setting::new(lr, STEPS / 10, 10));
+    let (Ok(low), Ok(high)) = (of(0.001), of(1.0)) else { return true };
+    low.stages.iter().zip(&high.stages).any(|(low, high)| {
+        let at = |stage: &Stage, t| stage.formula.rates(t).learning_rate;
+        low.begin < low.start && low.lr != high.lr || (0..STEPS).any(|t| at(low, t) != at(high, t))
+    })
+}

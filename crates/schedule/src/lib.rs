@@ -1,0 +1,259 @@
+//! Pure math on a clock: no candle, no clap, no files. Every formula, and nothing else.
+//!
+//! A [`Spec`] is what the user types (`step:factor=0.5,drop-every=10`), a [`Setting`] is the run it is meant for, and a
+//! [`Schedule`] is the function of the clock that the two make. One schedule is one file in this folder and one word in the
+//! list of [`schedules`]; parser, command line and help are made from that list.
+//!
+//! ```
+//! use lrsched_schedule::{Schedule, Setting};
+//! let setting = Setting::new(0.1, 4, 10); // lr 0.1, 4 epochs of 10 steps
+//! let schedule = Schedule::build(&"constant:for=1ep;linear".parse()?, &setting)?;
+//! assert_eq!(schedule.at(9).learning_rate, 0.1);
+//! assert_eq!(schedule.at(25).learning_rate, 0.05); // half of linear's own 30 steps are gone
+//! assert_eq!(schedule.at(1000).learning_rate, 0.0);
+//! # Ok::<(), lrsched_schedule::UsageError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod duration;
+mod error;
+pub mod hint;
+mod inspect;
+pub mod number;
+pub mod schedules;
+mod sequence;
+pub mod spec;
+
+pub use arguments::{LISTS, universal};
+pub use duration::{Duration, Unit};
+pub use error::{UsageError, one_line, shortened};
+pub use inspect::{Rest, uses_base_rate, warnings, warnings_of_rest};
+pub use schedules::table;
+pub use sequence::{Schedule, total_steps};
+pub use spec::Spec;
+
+use crate::hint::did_you_mean;
+use crate::spec::Entry;
+use arguments::Arguments;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One schedule of the table and what makes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    entry: Entry,
+    /// Those that have this schedule, under whatever name; with the semantics of the others it is the native one.
+    frameworks: &'static [Semantics],
+    build: fn(&Arguments) -> Result<Box<dyn Formula>, UsageError>,
+}
+
+/// A schedule on its own clock: `t` counts from where it begins, and is never past its horizon by more than one step.
+pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
+    fn rates(&self, t: u64) -> Rates;
+
+    /// An epoch has ended; `next` is the first step after it. Rates at earlier steps do not change.
+    fn observe(&mut self, _next: u64, _metrics: &EpochMetrics) {}
+
+    /// What its parameters come to in this run that their values do not say, a line each.
+    fn cautions(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether lr is a rate that it is meant to apply, not one that others are made from.
+    fn applies_lr(&self) -> bool {
+        true
+    }
+
+    /// The metrics that [`observe`](Formula::observe) looks at.
+    fn listens_to(&self) -> Vec<Metric> {
+        Vec::new()
+    }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// # Errors
+    /// A state that is not of this schedule.
+    fn restore(&mut self, state: &serde_json::Value) -> Result<(), UsageError> {
+        if state.is_null() { Ok(()) } else { usage!("the saved state is of another schedule") }
+    }
+}
+
+/// Cloning behind a `Box<dyn Formula>`.
+pub trait CloneFormula {
+    fn boxed(&self) -> Box<dyn Formula>;
+}
+
+impl<T: Formula + Clone + 'static> CloneFormula for T {
+    fn boxed(&self) -> Box<dyn Formula> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Formula> {
+    fn clone(&self) -> Self {
+        (**self).boxed()
+    }
+}
+
+/// Where a run stands: the step about to be applied, and how long the run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// t: the optimizer step about to be applied, 0-based, over the whole run.
+    pub step: u64,
+    /// S: steps per epoch.
+    pub steps_per_epoch: u64,
+    /// How many epochs the run has; T = epochs · S.
+    pub epochs: u64,
+}
+
+impl Clock {
+    /// e = ⌊t / S⌋, 0-based.
+    pub fn epoch(self) -> u64 {
+        self.step / self.steps_per_epoch
+    }
+
+    /// T.
+    pub fn total_steps(self) -> u64 {
+        self.epochs * self.steps_per_epoch
+    }
+}
+
+/// What a step is applied with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    pub learning_rate: f64,
+    /// `None` where the schedule leaves the optimizer's momentum alone.
+    pub momentum: Option<f64>,
+}
+
+impl Rates {
+    /// A rate without a momentum.
+    pub fn of(learning_rate: f64) -> Self {
+        Self { learning_rate, momentum: None }
+    }
+}
+
+/// Where frameworks disagree, do as that one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Semantics {
+    #[default]
+    Native,
+    Torch,
+    Keras,
+    Optax,
+}
+
+impl Semantics {
+    pub const ALL: [Self; 4] = [Self::Native, Self::Torch, Self::Keras, Self::Optax];
+    const FRAMEWORKS: &[Self] = &[Self::Torch, Self::Keras, Self::Optax];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Torch => "torch",
+            Self::Keras => "keras",
+            Self::Optax => "optax",
+        }
+    }
+}
+
+impl fmt::Display for Semantics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for Semantics {
+    type Err = UsageError;
+    fn from_str(text: &str) -> Result<Self, UsageError> {
+        Self::ALL.into_iter().find(|semantics| semantics.name() == text).ok_or_else(|| {
+            let hint = did_you_mean(text, Self::ALL.map(Self::name));
+            UsageError(format!(
+                "semantics: `{text}` is none of native, torch, keras, optax{hint}",
+                text = shortened(text)
+            ))
+        })
+    }
+}
+
+/// What `halve` and `plateau` listen to: the epoch just finished.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochMetrics {
+    /// 0-based.
+    pub epoch: u64,
+    pub loss: f64,
+    pub accuracy: f64,
+    /// `None` where nothing was held out.
+    pub val_loss: Option<f64>,
+    pub val_accuracy: Option<f64>,
+}
+
+/// One of the numbers in [`EpochMetrics`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    Loss,
+    Accuracy,
+    ValLoss,
+    ValAccuracy,
+}
+
+impl Metric {
+    pub const ALL: [Self; 4] = [Self::Loss, Self::Accuracy, Self::ValLoss, Self::ValAccuracy];
+
+    /// As in the CSV.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+            Self::ValLoss => "val_loss",
+            Self::ValAccuracy => "val_accuracy",
+        }
+    }
+
+    /// `None` where the epoch has no such number.
+    pub fn of(self, metrics: &EpochMetrics) -> Option<f64> {
+        match self {
+            Self::Loss => Some(metrics.loss),
+            Self::Accuracy => Some(metrics.accuracy),
+            Self::ValLoss => metrics.val_loss,
+            Self::ValAccuracy => metrics.val_accuracy,
+        }
+    }
+
+    /// Whether more is better.
+    pub fn grows(self) -> bool {
+        matches!(self, Self::Accuracy | Self::ValAccuracy)
+    }
+}
+
+/// What a spec needs beside itself to become a function of the clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// lr, the base learning rate.
+    pub learning_rate: f64,
+    pub semantics: Semantics,
+    pub steps_per_epoch: u64,
+    pub epochs: u64,
+}
+
+impl Setting {
+    /// A setting with native semantics.
+    pub fn new(learning_rate: f64, epochs: u64, steps_per_epoch: u64) -> Self {
+        Self { learning_rate, semantics: Semantics::Native, steps_per_epoch, epochs }
+    }
+
+    /// The same setting under other semantics.
+    pub fn with(self, semantics: Semantics) -> Self {
+        Self { semantics, ..self }
+    }
+
+    /// T.
+    pub fn total_steps(&self) -> u64 {
+        self.epochs * self.steps_per_epoch
+    }
+}

@@ -1,0 +1,84 @@
+//! Numbers as a person reads them: plain decimals from 0.0001 up to a million, `5e-5` and `2e6` outside. What a program reads (CSV, JSON) is
+//! never rounded.
+
+/// The plain numbers.
+const PLAIN: std::ops::Range<f64> = 1e-4..1e6;
+
+/// A rate that was computed, in four significant digits: `0.01235`, `3.142e-5`.
+pub fn rate(value: f64) -> String {
+    significant(value, 4)
+}
+
+/// A rate that was typed, or is to be: every digit of it.
+pub fn exact(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() || PLAIN.contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
+/// A rate that was typed, or is a typed multiple of one: every digit but the noise of the multiplication (3 x 0.1 is
+/// 0.30000000000000004).
+pub fn nominal(value: f64) -> String {
+    significant(value, 14)
+}
+
+/// Rounded to `digits` significant digits, without trailing zeros.
+pub fn significant(value: f64, digits: usize) -> String {
+    exact(rounded(value, digits))
+}
+
+/// The nearest number of `digits` significant digits.
+pub fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.0$e}", digits.max(1) - 1).parse().unwrap_or(value)
+}
+
+/// `1 run`, `3 runs`: a count and what is counted.
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_plain_from_a_ten_thousandth_to_a_million_and_scientific_outside() {
+        for (value, text) in [
+            (0.1, "0.1"),
+            (0.0008, "0.0008"),
+            (1e-4, "0.0001"),
+            (5e-5, "5e-5"),
+            (0.0123456, "0.01235"),
+            (3.14159e-5, "3.142e-5"),
+            (0.0, "0"),
+            (1.0, "1"),
+            (-0.25, "-0.25"),
+            (123_456.0, "123500"),
+            (2e6, "2e6"),
+            (0.1 + 0.2, "0.3"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(rate(value), text);
+        }
+    }
+
+    #[test]
+    fn a_multiple_of_what_was_typed_has_no_digits_of_noise() {
+        assert_eq!([3.0 * 0.1, 0.1 * 0.1, 0.012345678, 0.0].map(nominal), ["0.3", "0.01", "0.012345678", "0"]);
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 2].map(|count| counted(count, "run")), ["0 runs", "1 run", "2 runs"]);
+    }
+
+    #[test]
+    fn what_was_typed_keeps_every_digit() {
+        for value in [0.1, 1.0 / 3.0, 5e-5, 1e-230, 0.012345678] {
+            assert_eq!(exact(value).parse(), Ok(value));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Cosine annealing with warm restarts.
+
+use super::curve::Shape;
+use crate::{Formula, Kind, Rates, Semantics};
+use crate::spec::{Entry, Parameter};
+
+/// Cosine annealing with warm restarts: a cosine from lr to `end_lr`, again and again.
+///
+/// ```text
+/// rate(t) = end_lr + (max(lr · lr_mult^i, end_lr) − end_lr) · (1 + cos(π · u / Pᵢ)) / 2
+/// i: cycles completed before t;  u: steps since the last restart;  Pᵢ = period · period_mult^i
+/// ```
+///
+/// | parameter     | unit     | range    | default |
+/// |---------------|----------|----------|---------|
+/// | `period`      | duration | ≥ 1 step | 10 (ep) |
+/// | `period-mult` | ratio    | ≥ 1      | 1       |
+/// | `lr-mult`     | ratio    | > 0      | 1       |
+/// | `end-lr`      | rate     | ≥ 0      | 0       |
+///
+/// A peak that `lr-mult` would shrink below `end-lr` is `end-lr`, unless lr itself is below it: the rate stays there. With
+/// `--semantics optax` the cycles begin below `end-lr` and rise to it, as those of `sgdr_schedule` do.
+///
+/// Loshchilov & Hutter, SGDR (2017); PyTorch's `CosineAnnealingWarmRestarts`, optax's `sgdr_schedule`. Keras's
+/// `CosineDecayRestarts` shrinks the amplitude above `end_lr` instead of the peak, (lr − end_lr) · lr_mult^i, which differs
+/// where neither `end-lr` is 0 nor `lr-mult` 1, and finds its cycle in f32, which may be a step late: `--semantics keras`.
+///
+/// Draw it: `lrsched show --schedule cosine-restarts:period=2,period-mult=2`
+///
+/// # Errors
+/// A `period` of 0, a `period-mult` below 1, a `lr-mult` that is not positive or makes a peak of the run infinite or (with
+/// `--semantics keras` and lr below `end-lr`) negative, a negative `end-lr`.
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Setting};
+/// let spec = "cosine-restarts:period=10st,period-mult=2,lr-mult=0.5".parse()?;
+/// let schedule = Schedule::build(&spec, &Setting::new(0.4, 8, 10))?;
+/// assert_eq!([0, 5, 10, 20, 30].map(|t| schedule.at(t).learning_rate), [0.4, 0.2, 0.2, 0.1, 0.1]);
+/// let floor = Schedule::build(&"cosine-restarts:period=10st,lr-mult=0.5,end-lr=0.15".parse()?, &Setting::new(0.4, 4, 10))?;
+/// assert_eq!([0, 10, 20, 25, 30].map(|t| floor.at(t).learning_rate), [0.4, 0.2, 0.15, 0.15, 0.15]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CosineRestarts {
+    lr: f64,
+    end_lr: f64,
+    /// In steps.
+    period: u64,
+    period_mult: f64,
+    lr_mult: f64,
+    /// What the peaks do not shrink below; 0 where they may.
+    floor: f64,
+    /// Multiply what is above `end_lr`, not the whole, and find the cycle in f32.
+    keras: bool,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "cosine-restarts",
+        summary: "repeated cosine cycles from lr to end-lr",
+        formula: "rate(t) = end_lr + (max(lr * lr_mult^i, end_lr) - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
+        parameters: &[
+            Parameter { name: "period", default: "10", help: "duration of the first cycle", switch: false },
+            Parameter { name: "period-mult", default: "1", help: "how much longer each cycle is than the last, at least 1", switch: false },
+            Parameter { name: "lr-mult", default: "1", help: "what each restart multiplies the peak by, positive", switch: false },
+            Parameter { name: "end-lr", default: "0", help: "rate at the end of each cycle, at least 0", switch: false },
+        ],
+        source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",
+    },
+    frameworks: Semantics::FRAMEWORKS,
+    build: |a| {
+        let end_lr = a.rate("end-lr")?;
+        let kept = a.semantics != Semantics::Optax && a.lr >= end_lr;
+        Ok(Box::new(CosineRestarts {
+            lr: a.lr,
+            end_lr,
+            period: a.steps("period")?,
+            period_mult: a.number("period-mult", "at least 1", |mult| mult >= 1.0)?,
+            lr_mult: a.number("lr-mult", "positive", |mult| mult > 0.0)?,
+            floor: if kept { end_lr } else { 0.0 },
+            keras: a.semantics == Semantics::Keras,
+        }))
+    },
+};
+
+/// A restart this little ahead, relatively, is due: 10 + 10 · 1.1 steps are 21, whichever way f64 rounds them.
+const DUE: f64 = 1e-12;
+
+/// A period-mult nearer to 1 than this loses digits when 1 is subtracted from its power.
+const NEAR_1: f64 = 1e-3;
+
+impl CosineRestarts {
+    /// The cycle that `t` lies in, and the fraction of it that is over, in [0, 1).
+    fn cycle(&self, t: u64) -> (i32, f64) {
+        if self.period_mult == 1.0 {
+            return (whole(t / self.period), (t % self.period) as f64 / self.period as f64);
+        }
+        // In first periods: cycle i begins at 1 + m + ... + m^(i−1) = (m^i − 1) / (m − 1).
+        let (now, grows) = (t as f64 / self.period as f64, self.period_mult - 1.0);
+        let start = |cycle: u64| {
+            if grows < NEAR_1 {
+                (cycle as f64 * grows.ln_1p()).exp_m1() / grows
+            } else {
+                (self.period_mult.powi(whole(cycle)) - 1.0) / grows
+            }
+        };
+        let due = |cycle| start(cycle) <= now * (1.0 + DUE);
+        // Off by one at most.
+        let near = ((now * grows).ln_1p() / grows.ln_1p()) as u64;
+        let cycle = (near.saturating_sub(1)..=near + 1).rev().find(|&cycle| due(cycle)).unwrap_or(0);
+        let over = (now - start(cycle)).max(0.0) / self.period_mult.powi(whole(cycle));
+        (whole(cycle), over)
+    }
+
+    /// The cycle of step `t` and the fraction of it that is over, as these semantics count.
+    fn now(&self, t: u64) -> (i32, f64) {
+        if self.keras { self.keras_cycle(t) } else { self.cycle(t) }
+    }
+
+    /// The rate at which a cycle begins.
+    fn peak(&self, cycle: i32) -> f64 {
+        let shrink = self.lr_mult.powi(cycle);
+        if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { (self.lr * shrink).max(self.floor) }
+    }
+
+    /// Keras takes a logarithm, all in f32; its cycle begins where the rounding lets it.
+    fn keras_cycle(&self, t: u64) -> (i32, f64) {
+        let (now, mult) = (t as f32 / self.period as f32, self.period_mult as f32);
+        if mult == 1.0 {
+            return (now as i32, f64::from(now.fract()));
+        }
+        // The logarithms as close as f32 gets, whatever the platform's own.
+        let ln = |x: f32| f64::from(x).ln() as f32;
+        let cycle = (ln(1.0 - now * (1.0 - mult)) / ln(mult)).floor();
+        let start = (1.0 - mult.powf(cycle)) / (1.0 - mult);
+        (cycle as i32, f64::from((now - start) / mult.powf(cycle)))
+    }
+}
+
+/// As an exponent.
+fn whole(cycle: u64) -> i32 {
+    i32::try_from(cycle).unwrap_or(i32::MAX)
+}
+
+impl Formula for CosineRestarts {
+    fn rates(&self, t: u64) -> Rates {
+        let (cycle, x) = self.now(t);
+        Rates::of(Shape::Cosine.between(self.peak(cycle), self.end_lr, x))
+    }
+}

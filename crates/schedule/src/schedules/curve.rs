@@ -1,0 +1,49 @@
+//! The pieces that several schedules share: how to go from one value to another, and how momentum cycles.
+
+use crate::arguments::Arguments;
+use crate::error::UsageError;
+use std::f64::consts::PI;
+
+/// How a value goes from one to another while x goes from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Linear,
+    Cosine,
+    /// Falls fast at first: 1 − √x.
+    OneMinusSqrt,
+}
+
+impl Shape {
+    /// The value at `x`, exactly `from` at 0 and `to` at 1.
+    pub fn between(self, from: f64, to: f64, x: f64) -> f64 {
+        match self {
+            Self::Linear => (to - from) * x + from,
+            // Halved first: twice a huge rate would overflow.
+            Self::Cosine => to + (from - to) * ((1.0 + (PI * x).cos()) / 2.0),
+            Self::OneMinusSqrt => to + (from - to) * (1.0 - x.sqrt()),
+        }
+    }
+}
+
+/// Momentum (Adam's beta1) that is low where the rate is high.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CycledMomentum {
+    /// At the highest rate.
+    pub base: f64,
+    /// At the lowest rate.
+    pub max: f64,
+}
+
+impl CycledMomentum {
+    /// From `base-momentum`, `max-momentum` and `cycle-momentum`; `None` where momentum is left alone. Without
+    /// `cycle-momentum` it cycles if `by_default`, or if one of the two is given.
+    pub fn read(a: &Arguments, by_default: bool) -> Result<Option<Self>, UsageError> {
+        let given = a.given("base-momentum") || a.given("max-momentum");
+        let on = if a.given("cycle-momentum") { a.switch("cycle-momentum")? } else { by_default || given };
+        let read = |key, default| {
+            if a.has(key) { a.number(key, "in [0, 1)", |m| (0.0..1.0).contains(&m)) } else { Ok(default) }
+        };
+        let cycled = Self { base: read("base-momentum", 0.85)?, max: read("max-momentum", 0.95)? };
+        Ok(on.then_some(cycled))
+    }
+}

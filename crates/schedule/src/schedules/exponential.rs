@@ -1,0 +1,72 @@
+//! Exponential decay.
+
+use crate::{Formula, Kind, Rates, Semantics};
+use crate::spec::{Entry, Parameter};
+
+/// Exponential decay: multiply the rate by `decay_rate` every `decay_steps`, smoothly or in stairs.
+///
+/// ```text
+/// rate(t) = lr · decay_rate^(t / decay_steps)        staircase: ⌊t / decay_steps⌋
+/// ```
+///
+/// | parameter     | unit     | range    | default |
+/// |---------------|----------|----------|---------|
+/// | `decay-rate`  | ratio    | > 0      | 0.96    |
+/// | `decay-steps` | duration | ≥ 1 step | 1ep     |
+/// | `staircase`   | switch   |          | off     |
+///
+/// Keras's and optax's `ExponentialDecay`. PyTorch's `ExponentialLR(gamma)`, stepped once an epoch, is
+/// `decay-rate=gamma,decay-steps=1ep,staircase`.
+///
+/// Draw it: `lrsched show --schedule exponential:decay-rate=0.9,staircase`
+///
+/// # Errors
+/// A `decay-rate` that is not positive or grows beyond every finite rate, or `decay-steps` of 0.
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Setting};
+/// let setting = Setting::new(0.4, 4, 10);
+/// let smooth = Schedule::build(&"exponential:decay-rate=0.25,decay-steps=10".parse()?, &setting)?;
+/// assert_eq!([0, 5, 10].map(|t| smooth.at(t).learning_rate), [0.4, 0.2, 0.1]);
+/// let stairs = Schedule::build(&"exponential:decay-rate=0.25,decay-steps=10,staircase".parse()?, &setting)?;
+/// assert_eq!([0, 9, 10].map(|t| stairs.at(t).learning_rate), [0.4, 0.4, 0.1]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Exponential {
+    lr: f64,
+    decay_rate: f64,
+    decay_steps: f64,
+    staircase: bool,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "exponential",
+        summary: "multiply by decay-rate every decay-steps, smoothly or in stairs",
+        formula: "rate(t) = lr * decay_rate^(t / decay_steps)",
+        parameters: &[
+            Parameter { name: "decay-rate", default: "0.96", help: "what a decay-steps multiplies by, positive", switch: false },
+            Parameter { name: "decay-steps", default: "1ep", help: "duration (plain: steps) of one decay-rate", switch: false },
+            Parameter { name: "staircase", default: "false", help: "only whole multiples of decay-steps count", switch: true },
+        ],
+        source: "Keras ExponentialDecay; PyTorch ExponentialLR; optax exponential_decay",
+    },
+    frameworks: Semantics::FRAMEWORKS,
+    build: |a| {
+        Ok(Box::new(Exponential {
+            lr: a.lr,
+            decay_rate: a.number("decay-rate", "positive", |rate| rate > 0.0)?,
+            decay_steps: a.steps("decay-steps")? as f64,
+            staircase: a.switch("staircase")?,
+        }))
+    },
+};
+
+impl Formula for Exponential {
+    fn rates(&self, t: u64) -> Rates {
+        let x = t as f64 / self.decay_steps;
+        let x = if self.staircase { x.floor() } else { x };
+        Rates::of(self.lr * self.decay_rate.powf(x))
+    }
+}

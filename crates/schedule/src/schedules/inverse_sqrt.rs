@@ -1,0 +1,73 @@
+//! Inverse square root decay.
+
+use crate::{Formula, Kind, Rates};
+use crate::spec::{Entry, Parameter};
+
+/// Inverse square root decay after W steps.
+///
+/// ```text
+/// rate(t) = lr · √(W / max(t, W))                         W = warmup
+/// with warmup-from f, for t < W: lr · (f + (1 − f) · t / W)
+/// ```
+///
+/// | parameter     | unit     | range    | default           |
+/// |---------------|----------|----------|-------------------|
+/// | `warmup`      | duration | ≥ 0      | 5%                |
+/// | `warmup-from` | fraction | [0, 1]   | 1 (no ramp: flat) |
+///
+/// W is at least one step: a `warmup` of 0 counts as one, and the decay begins at once. As it stands the rate is lr until W, as in T5 (Raffel et al., 2020). `warmup-from=0` makes it rise to lr in a straight line,
+/// as in Attention Is All You Need (Vaswani et al., 2017).
+///
+/// Draw it: `lrsched show --schedule inverse-sqrt:warmup=2,warmup-from=0`
+///
+/// # Errors
+/// A `warmup-from` outside [0, 1].
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Setting};
+/// let setting = Setting::new(0.4, 10, 10);
+/// let flat = Schedule::build(&"inverse-sqrt:warmup=16st".parse()?, &setting)?;
+/// assert_eq!([0, 16, 64].map(|t| flat.at(t).learning_rate), [0.4, 0.4, 0.2]);
+/// let noam = Schedule::build(&"inverse-sqrt:warmup=16st,warmup-from=0".parse()?, &setting)?;
+/// assert_eq!([0, 8, 16, 64].map(|t| noam.at(t).learning_rate), [0.0, 0.2, 0.4, 0.2]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct InverseSqrt {
+    lr: f64,
+    from: f64,
+    /// W, in steps, at least 1.
+    warmup: u64,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "inverse-sqrt",
+        summary: "lr until W, then falling with the square root of time",
+        formula: "rate(t) = lr * sqrt(W / max(t, W)),  W = warmup; with warmup-from f, lr * (f + (1 - f) * t / W) while t < W",
+        parameters: &[
+            Parameter { name: "warmup", default: "5%", help: "duration W before the decay begins; 0 counts as one step", switch: false },
+            Parameter { name: "warmup-from", default: "1", help: "fraction of lr at step 0; 0 rises in a straight line (Noam)", switch: false },
+        ],
+        source: "Noam (Vaswani et al., Attention Is All You Need); T5 (Raffel et al.)",
+    },
+    frameworks: &[],
+    build: |a| {
+        Ok(Box::new(InverseSqrt {
+            lr: a.lr,
+            from: a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?,
+            warmup: a.steps_or_zero("warmup")?.max(1),
+        }))
+    },
+};
+
+impl Formula for InverseSqrt {
+    fn rates(&self, t: u64) -> Rates {
+        let (t, warmup) = (t as f64, self.warmup as f64);
+        Rates::of(if t < warmup {
+            self.lr * (self.from + (1.0 - self.from) * t / warmup)
+        } else {
+            self.lr * (warmup / t).sqrt()
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! The one-cycle policy.
+
+use super::curve::{CycledMomentum, Shape};
+use crate::{Formula, Kind, Rates, Semantics};
+use crate::spec::{Entry, Parameter};
+
+/// One cycle: up to `max_lr`, then down far below where it began; momentum does the opposite.
+///
+/// ```text
+/// max_lr / div_factor  →  max_lr  →  max_lr / div_factor / final_div_factor
+/// ```
+///
+/// | parameter          | unit          | range      | default       |
+/// |--------------------|---------------|------------|---------------|
+/// | `max-lr`           | rate          | ≥ 0        | 1x (lr)       |
+/// | `pct-start`        | part of T     | [0, 1]     | 0.3           |
+/// | `div-factor`       | ratio         | > 0        | 25            |
+/// | `final-div-factor` | ratio         | > 0        | 1e4           |
+/// | `anneal`           | cos or linear |            | cos           |
+/// | `three-phase`      | switch        |            | off           |
+/// | `base-momentum`    | momentum      | [0, 1)     | 0.85          |
+/// | `max-momentum`     | momentum      | [0, 1)     | 0.95          |
+/// | `cycle-momentum`   | switch        |            | on            |
+///
+/// The peak is at t = pct_start · T − 1 and the end at the last step, T − 1, as in PyTorch's `OneCycleLR`. With `three-phase`
+/// the way back to max_lr / div_factor takes as long as the way up, and the rest of the run goes down from there.
+///
+/// With `--semantics optax` the peak is at ⌊pct_start · T⌋ and the end at T, which is never reached;
+/// `anneal=linear` is then optax's `linear_onecycle_schedule`, which is back at max_lr / div_factor at ⌊0.85 · T⌋. Keras has no
+/// such schedule; its semantics are PyTorch's.
+///
+/// L. N. Smith & N. Topin, Super-Convergence (2018).
+///
+/// Draw it: `lrsched show --schedule one-cycle:max-lr=0.4`
+///
+/// # Errors
+/// A value outside its range, or a division by so little that the rate is not finite.
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Setting};
+/// let spec = "one-cycle:max-lr=1,div-factor=4,final-div-factor=10,pct-start=0.3,anneal=linear".parse()?;
+/// let schedule = Schedule::build(&spec, &Setting::new(0.1, 10, 10))?;
+/// assert_eq!([0, 29, 64].map(|t| schedule.at(t).learning_rate), [0.25, 1.0, 0.5125]);
+/// assert!((schedule.at(99).learning_rate - 0.025).abs() < 1e-15);
+/// assert_eq!([0, 29].map(|t| schedule.at(t).momentum), [Some(0.95), Some(0.85)]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct OneCycle {
+    shape: Shape,
+    momentum: Option<CycledMomentum>,
+    /// Where each phase ends, in steps.
+    phases: Vec<Phase>,
+}
+
+/// From where the phase before ended (step 0 for the first).
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    end: f64,
+    from: f64,
+    to: f64,
+    /// Where between its two ends the momentum goes: 0 is at the lowest rate, 1 at the highest.
+    cycle: (f64, f64),
+}
+
+/// Where optax's linear one-cycle is back at the rate it started from, as a part of T.
+const OPTAX_LINEAR_PCT_FINAL: f64 = 0.85;
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "one-cycle",
+        summary: "up to max-lr, then down far below the start, momentum the other way",
+        formula: "max_lr / div_factor -> max_lr at pct_start * T - 1 -> max_lr / div_factor / final_div_factor at T - 1; with optax semantics at floor(pct_start * T) and T",
+        parameters: &[
+            Parameter { name: "max-lr", default: "1x", help: "highest rate, at least 0; 1x is lr", switch: false },
+            Parameter { name: "pct-start", default: "0.3", help: "part of the run that the way up takes, in [0, 1]", switch: false },
+            Parameter { name: "div-factor", default: "25", help: "max-lr / first rate, positive", switch: false },
+            Parameter { name: "final-div-factor", default: "1e4", help: "first rate / last rate, positive", switch: false },
+            Parameter { name: "anneal", default: "cos", help: "shape of the ways up and down: cos or linear", switch: false },
+            Parameter { name: "three-phase", default: "false", help: "down as slowly as up, then down to the last rate", switch: true },
+            Parameter { name: "base-momentum", default: "0.85", help: "momentum at the highest rate, in [0, 1)", switch: false },
+            Parameter { name: "max-momentum", default: "0.95", help: "momentum at the lowest rate, in [0, 1)", switch: false },
+            Parameter { name: "cycle-momentum", default: "true", help: "let momentum cycle against the rate", switch: true },
+        ],
+        source: "Smith & Topin, Super-Convergence; PyTorch OneCycleLR; optax cosine_onecycle_schedule",
+    },
+    frameworks: &[Semantics::Torch, Semantics::Optax],
+    build: |a| {
+        let shape = a.choice("anneal", &[("cos", Shape::Cosine), ("linear", Shape::Linear)])?;
+        let pct = a.number("pct-start", "in [0, 1]", |pct| (0.0..=1.0).contains(&pct))?;
+        let max = a.rate("max-lr")?;
+        let first = max / a.number("div-factor", "positive", |div| div > 0.0)?;
+        let last = first / a.number("final-div-factor", "positive", |div| div > 0.0)?;
+        let total = a.horizon as f64;
+        let three_phase = a.switch("three-phase")?;
+        // Where the way up ends, where the way back ends if there is one, and where the last phase ends.
+        let (peak, back, end) = if a.semantics == Semantics::Optax {
+            let back = match shape {
+                Shape::Linear => Some(OPTAX_LINEAR_PCT_FINAL * total),
+                _ => three_phase.then_some(2.0 * pct * total),
+            };
+            ((pct * total).floor(), back.map(f64::floor), total)
+        } else {
+            (pct * total - 1.0, three_phase.then_some(2.0 * pct * total - 2.0), total - 1.0)
+        };
+        let up = Phase { end: peak, from: first, to: max, cycle: (0.0, 1.0) };
+        let phases = match back {
+            Some(back) => vec![
+                up,
+                Phase { end: back, from: max, to: first, cycle: (1.0, 0.0) },
+                Phase { end, from: first, to: last, cycle: (0.0, 0.0) },
+            ],
+            None => vec![up, Phase { end, from: max, to: last, cycle: (1.0, 0.0) }],
+        };
+        Ok(Box::new(OneCycle { shape, momentum: CycledMomentum::read(a, true)?, phases }))
+    },
+};
+
+impl Formula for OneCycle {
+    fn applies_lr(&self) -> bool {
+        false
+    }
+
+    fn rates(&self, t: u64) -> Rates {
+        let t = t as f64;
+        let at = self.phases.iter().position(|phase| t <= phase.end).unwrap_or(self.phases.len() - 1);
+        let phase = self.phases[at];
+        let start = if at == 0 { 0.0 } else { self.phases[at - 1].end };
+        // A phase without length is over; past the end the last one stays at its end.
+        let x = if phase.end > start { ((t - start) / (phase.end - start)).min(1.0) } else { 1.0 };
+        let between = |from, to| if x < 1.0 { self.shape.between(from, to, x) } else { to };
+        let cycle = |m: CycledMomentum| {
+            let ends = [m.max, m.base];
+            between(ends[phase.cycle.0 as usize], ends[phase.cycle.1 as usize])
+        };
+        Rates { learning_rate: between(phase.from, phase.to), momentum: self.momentum.map(cycle) }
+    }
+}

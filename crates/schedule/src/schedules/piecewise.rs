@@ -1,0 +1,111 @@
+//! Piecewise constant rates.
+
+use crate::{Formula, Kind, Rates, Semantics};
+use crate::spec::{Entry, Parameter};
+use crate::usage;
+
+/// Piecewise constant: a drop at each milestone.
+///
+/// ```text
+/// rate(e) = lr · factor^(number of milestones ≤ e)        or, with values: values[number of milestones ≤ e]
+/// ```
+///
+/// | parameter    | unit      | range                    | default |
+/// |--------------|-----------|--------------------------|---------|
+/// | `milestones` | durations | ascending                | 50%,75% |
+/// | `factor`     | ratio     | ≥ 0                      | 0.1     |
+/// | `values`     | rates     | one more than milestones |         |
+///
+/// The drop happens at the milestone itself, as in PyTorch's `MultiStepLR` and optax's `piecewise_constant_schedule`. Keras's
+/// `PiecewiseConstantDecay` still has the old value at its boundary and drops one step later: `--semantics keras`. A milestone
+/// of 1.5 epochs is passed at e = 2; the frameworks' semantics count it in steps.
+///
+/// Draw it: `lrsched show --schedule piecewise:milestones=15,25`
+///
+/// # Errors
+/// Milestones that do not ascend, a `factor` that is negative or grows beyond every finite rate, as many `values` as
+/// milestones or fewer or too many.
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Semantics, Setting};
+/// let setting = Setting::new(1.0, 4, 10);
+/// let spec = "piecewise:milestones=1,3,values=0.5,0.2,0.1".parse()?;
+/// let torch = Schedule::build(&spec, &setting)?;
+/// assert_eq!([0, 9, 10, 11, 30, 99].map(|t| torch.at(t).learning_rate), [0.5, 0.5, 0.2, 0.2, 0.1, 0.1]);
+/// let keras = Schedule::build(&spec, &setting.with(Semantics::Keras))?;
+/// assert_eq!([0, 9, 10, 11, 30, 99].map(|t| keras.at(t).learning_rate), [0.5, 0.5, 0.5, 0.2, 0.2, 0.1]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Piecewise {
+    /// The first step of each piece but the first, ascending.
+    starts: Vec<u64>,
+    /// One more than `starts`.
+    values: Vec<f64>,
+    /// Whether the values are lr times powers of the factor.
+    of_lr: bool,
+    /// T.
+    horizon: u64,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "piecewise",
+        summary: "a drop at each milestone, or a list of rates",
+        formula: "rate(e) = lr * factor^(number of milestones <= e), or values[number of milestones <= e]; keras semantics drops one step later",
+        parameters: &[
+            Parameter { name: "milestones", default: "50%,75%", help: "durations from the start, ascending: 15,25", switch: false },
+            Parameter { name: "factor", default: "0.1", help: "what each milestone multiplies by, at least 0", switch: false },
+            Parameter { name: "values", default: "", help: "absolute rates instead, one more than milestones", switch: false },
+        ],
+        source: "PyTorch MultiStepLR; Keras PiecewiseConstantDecay; optax piecewise_constant_schedule",
+    },
+    frameworks: Semantics::FRAMEWORKS,
+    build: |a| {
+        let mut milestones = a.steps_list("milestones")?;
+        if !milestones.is_sorted() {
+            return a.refuse("milestones", "in ascending order");
+        }
+        if a.semantics == Semantics::Native {
+            milestones = a.steps_list_of_whole_epochs("milestones")?;
+            // 12st may have overtaken 1.5ep.
+            milestones.sort_unstable();
+        }
+        let values = if a.given("values") {
+            a.rates("values")?
+        } else {
+            let factor = a.number("factor", "at least 0", |factor| factor >= 0.0)?;
+            (0..=milestones.len()).map(|drops| a.lr * factor.powi(drops as i32)).collect()
+        };
+        if values.len() != milestones.len() + 1 {
+            return usage!(
+                "piecewise: values must be one more than milestones, got {} values and {} milestones",
+                values.len(),
+                milestones.len()
+            );
+        }
+        let late = u64::from(a.semantics == Semantics::Keras);
+        let starts = milestones.into_iter().map(|m| m + late).collect();
+        Ok(Box::new(Piecewise { starts, values, of_lr: !a.given("values"), horizon: a.horizon }))
+    },
+};
+
+impl Formula for Piecewise {
+    fn cautions(&self) -> Vec<String> {
+        let passed = self.starts.partition_point(|&start| start < self.horizon);
+        let missed = self.starts.len() - passed;
+        // Where none is passed the rate never changes, which is said anyway.
+        if passed == 0 || missed == 0 {
+            return Vec::new();
+        }
+        vec![format!("milestones after the end at step {}: {missed} of {}", self.horizon, self.starts.len())]
+    }
+
+    fn applies_lr(&self) -> bool {
+        self.of_lr
+    }
+
+    fn rates(&self, t: u64) -> Rates {
+        Rates::of(self.values[self.starts.partition_point(|&start| start <= t)])
+    }
+}

@@ -1,0 +1,79 @@
+//! Polynomial decay.
+
+use crate::{Formula, Kind, Rates, Semantics};
+use crate::spec::{Entry, Parameter};
+
+/// Polynomial decay to `end_lr`.
+///
+/// ```text
+/// rate(t) = (lr − end_lr) · (1 − min(t, D) / D)^power + end_lr        D = over
+/// cycle:    D grows to the next multiple that is not below t, so the rate rises again after each D
+/// ```
+///
+/// | parameter | unit     | range    | default |
+/// |-----------|----------|----------|---------|
+/// | `power`   | exponent | ≥ 0      | 2       |
+/// | `end-lr`  | rate     | ≥ 0      | 0       |
+/// | `over`    | duration | ≥ 1 step | 100%    |
+/// | `cycle`   | switch   |          | off     |
+///
+/// As Keras's `PolynomialDecay` (whose power is 1 by default), optax's `polynomial_schedule` and, with an `end-lr` of 0,
+/// PyTorch's `PolynomialLR`.
+///
+/// Draw it: `lrsched show --schedule polynomial:power=2,over=10,cycle`
+///
+/// # Errors
+/// A negative `power` or `end-lr`, or `over` of 0.
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Setting};
+/// let setting = Setting::new(0.4, 4, 10);
+/// let once = Schedule::build(&"polynomial:over=20st".parse()?, &setting)?;
+/// assert_eq!([0, 10, 20, 30].map(|t| once.at(t).learning_rate), [0.4, 0.1, 0.0, 0.0]);
+/// let cycle = Schedule::build(&"polynomial:over=20st,cycle".parse()?, &setting)?;
+/// assert_eq!([0, 10, 20, 30].map(|t| cycle.at(t).learning_rate), [0.4, 0.1, 0.0, 0.025]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Polynomial {
+    lr: f64,
+    end_lr: f64,
+    power: f64,
+    /// D, in steps.
+    over: u64,
+    cycle: bool,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "polynomial",
+        summary: "down to end-lr as a power of the remaining time",
+        formula: "rate(t) = (lr - end_lr) * (1 - min(t, D) / D)^power + end_lr,  D = over",
+        parameters: &[
+            Parameter { name: "power", default: "2", help: "exponent, at least 0; 1 is linear", switch: false },
+            Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
+            Parameter { name: "over", default: "100%", help: "duration until end-lr is reached", switch: false },
+            Parameter { name: "cycle", default: "false", help: "start again, ever slower, as Keras does", switch: true },
+        ],
+        source: "Keras PolynomialDecay; PyTorch PolynomialLR; optax polynomial_schedule",
+    },
+    frameworks: Semantics::FRAMEWORKS,
+    build: |a| {
+        Ok(Box::new(Polynomial {
+            lr: a.lr,
+            end_lr: a.rate("end-lr")?,
+            power: a.number("power", "at least 0", |power| power >= 0.0)?,
+            over: a.steps("over")?,
+            cycle: a.switch("cycle")?,
+        }))
+    },
+};
+
+impl Formula for Polynomial {
+    fn rates(&self, t: u64) -> Rates {
+        let cycles = if self.cycle { t.div_ceil(self.over).max(1) } else { 1 };
+        let over = self.over * cycles;
+        let x = t.min(over) as f64 / over as f64;
+        Rates::of((self.lr - self.end_lr) * (1.0 - x).powf(self.power) + self.end_lr)
+    }
+}

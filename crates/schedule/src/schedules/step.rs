@@ -1,0 +1,92 @@
+//! Step decay.
+
+use crate::{Formula, Kind, Rates, Semantics};
+use crate::spec::{Entry, Parameter};
+
+/// Step decay: multiply the rate by `factor` every `drop_every` epochs.
+///
+/// ```text
+/// rate(e) = lr · factor^⌊(1 + e) / drop_every⌋        e: epoch, 0-based
+/// ```
+///
+/// | parameter    | unit     | range    | default |
+/// |--------------|----------|----------|---------|
+/// | `factor`     | ratio    | (0, 1]   | 0.5     |
+/// | `drop-every` | duration | ≥ 1 step | 10 (ep) |
+///
+/// The first drop comes at e = `drop-every` − 1, as in the tutorials. PyTorch's `StepLR` uses ⌊e / step_size⌋ and drops one
+/// epoch later, and so does Keras's `ExponentialDecay(staircase=True)` and optax's `exponential_decay(staircase=True)`:
+/// `--semantics torch`, `keras` or `optax`. With 1.5 epochs the drops come at e = 1, 2, 4, 5, ..., when an epoch begins. A duration
+/// in steps or percent that is not a whole number of epochs is counted in steps: ⌊(1 + t) / drop_every⌋.
+///
+/// Draw it: `lrsched show --schedule step:factor=0.5,drop-every=10 --epochs 40`
+///
+/// # Errors
+/// `factor` outside (0, 1], or `drop-every` of 0.
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Semantics, Setting};
+/// let setting = Setting::new(0.1, 40, 10);
+/// let rates = |semantics| {
+///     let schedule = Schedule::build(&"step:factor=0.5,drop-every=10".parse()?, &setting.with(semantics))?;
+///     Ok::<_, lrsched_schedule::UsageError>([0, 89, 90, 99, 100, 189, 190].map(|t| schedule.at(t).learning_rate))
+/// };
+/// assert_eq!(rates(Semantics::Native)?, [0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.025]);
+/// assert_eq!(rates(Semantics::Torch)?, [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Step {
+    lr: f64,
+    factor: f64,
+    count: Count,
+}
+
+/// What the drops are counted in.
+#[derive(Debug, Clone, Copy)]
+enum Count {
+    /// ⌊(t + ahead) / every⌋.
+    Steps { every: u64, ahead: u64 },
+    /// ⌊(1 + e) · denominator / numerator⌋, with S to make epochs of steps.
+    Epochs { numerator: u64, denominator: u64, steps_per_epoch: u64 },
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "step",
+        summary: "multiply by factor every drop-every epochs",
+        formula: "rate(e) = lr * factor^floor((1 + e) / drop_every); with torch, keras or optax semantics floor(e / drop_every)",
+        parameters: &[
+            Parameter { name: "factor", default: "0.5", help: "what each drop multiplies by, in (0, 1]", switch: false },
+            Parameter { name: "drop-every", default: "10", help: "duration between two drops", switch: false },
+        ],
+        source: "step decay of the tutorials; PyTorch StepLR",
+    },
+    frameworks: Semantics::FRAMEWORKS,
+    build: |a| {
+        let (every, steps_per_epoch) = (a.steps("drop-every")?, a.steps_per_epoch);
+        let count = match (a.semantics, a.epochs("drop-every")?) {
+            (Semantics::Native, Some((numerator, denominator))) => {
+                Count::Epochs { numerator, denominator, steps_per_epoch }
+            }
+            (Semantics::Native, None) if every.is_multiple_of(steps_per_epoch) => {
+                Count::Steps { every, ahead: steps_per_epoch }
+            }
+            (Semantics::Native, None) => Count::Steps { every, ahead: 1 },
+            (Semantics::Torch | Semantics::Keras | Semantics::Optax, _) => Count::Steps { every, ahead: 0 },
+        };
+        Ok(Box::new(Step { lr: a.lr, factor: a.factor("factor")?, count }))
+    },
+};
+
+impl Formula for Step {
+    fn rates(&self, t: u64) -> Rates {
+        let drops = match self.count {
+            Count::Steps { every, ahead } => u128::from((t + ahead) / every),
+            Count::Epochs { numerator, denominator, steps_per_epoch } => {
+                u128::from(1 + t / steps_per_epoch) * u128::from(denominator) / u128::from(numerator)
+            }
+        };
+        Rates::of(self.lr * self.factor.powf(drops as f64))
+    }
+}

@@ -1,0 +1,111 @@
+//! Warm-up, stable, decay.
+
+use super::curve::Shape;
+use crate::{Formula, Kind, Rates};
+use crate::spec::{Entry, Parameter};
+
+/// Warm-up, stable, decay (a trapezoid): up to lr, there for most of the run, and down to `end_lr` at the end.
+///
+/// ```text
+/// t < W         lr · (f + (1 − f) · t / W)             W = warmup, f = warmup-from
+/// t < T − D     lr                                     D = decay
+/// then          end_lr + (lr − end_lr) · g(x)          x = (t − (T − D)) / D
+/// g(x) = 1 − x (linear), (1 + cos πx) / 2 (cosine), 1 − √x (one-minus-sqrt)
+/// ```
+///
+/// | parameter     | unit     | range                          | default |
+/// |---------------|----------|--------------------------------|---------|
+/// | `warmup`      | duration |                                | 5%      |
+/// | `decay`       | duration |                                | 20%     |
+/// | `shape`       |          | linear, cosine, one-minus-sqrt | linear  |
+/// | `end-lr`      | rate     | ≥ 0                            | 0       |
+/// | `warmup-from` | fraction | [0, 1]                         | 0       |
+///
+/// Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations (2024). Where warm-up and decay
+/// are longer than the run together, the decay is cut to what the warm-up leaves.
+///
+/// Draw it: `lrsched show --schedule wsd:warmup=2,decay=30%,shape=one-minus-sqrt`
+///
+/// # Errors
+/// An unknown `shape`, a negative `end-lr`.
+///
+/// ```
+/// use lrsched_schedule::{Schedule, Setting};
+/// let spec = "wsd:warmup=10st,decay=20st".parse()?;
+/// let schedule = Schedule::build(&spec, &Setting::new(0.4, 10, 10))?;
+/// assert_eq!([0, 5, 10, 80, 90, 100].map(|t| schedule.at(t).learning_rate), [0.0, 0.2, 0.4, 0.4, 0.2, 0.0]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Wsd {
+    lr: f64,
+    end_lr: f64,
+    from: f64,
+    /// W, in steps.
+    warmup: u64,
+    /// T − D, in steps.
+    decay_start: u64,
+    /// T, in steps.
+    end: u64,
+    /// D as it was asked for, in steps.
+    decay: u64,
+    shape: Shape,
+}
+
+pub(super) const KIND: Kind = Kind {
+    entry: Entry {
+        name: "wsd",
+        summary: "warm-up, stable, decay: a trapezoid",
+        formula: "lr * t / W while t < W, then lr, then from T - D on end_lr + (lr - end_lr) * g((t - (T - D)) / D),  W = warmup, D = decay",
+        parameters: &[
+            Parameter { name: "warmup", default: "5%", help: "duration of the way up", switch: false },
+            Parameter { name: "decay", default: "20%", help: "duration of the way down, at the end", switch: false },
+            Parameter { name: "shape", default: "linear", help: "of the way down: linear, cosine, one-minus-sqrt", switch: false },
+            Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
+            Parameter { name: "warmup-from", default: "0", help: "fraction of lr at which the warm-up begins, in [0, 1]", switch: false },
+        ],
+        source: "Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
+    },
+    frameworks: &[],
+    build: |a| {
+        let shapes =
+            [("linear", Shape::Linear), ("cosine", Shape::Cosine), ("one-minus-sqrt", Shape::OneMinusSqrt)];
+        let (warmup, decay) = (a.steps_or_zero("warmup")?, a.steps_or_zero("decay")?);
+        Ok(Box::new(Wsd {
+            lr: a.lr,
+            end_lr: a.rate("end-lr")?,
+            from: a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?,
+            warmup,
+            decay_start: a.horizon.saturating_sub(decay).max(warmup),
+            end: a.horizon,
+            decay,
+            shape: a.choice("shape", &shapes)?,
+        }))
+    },
+};
+
+impl Formula for Wsd {
+    fn cautions(&self) -> Vec<String> {
+        let (end, warmup, decay) = (self.end, self.warmup, self.decay);
+        if warmup + decay <= end {
+            return Vec::new();
+        }
+        let left = end.saturating_sub(warmup);
+        vec![format!("warmup and decay take {warmup} and {decay} of {end} steps: the decay is cut to {left}")]
+    }
+
+    fn rates(&self, t: u64) -> Rates {
+        Rates::of(if t < self.warmup {
+            self.lr * (self.from + (1.0 - self.from) * t as f64 / self.warmup as f64)
+        } else if t < self.decay_start {
+            self.lr
+        } else if t < self.end {
+            let x = (t - self.decay_start) as f64 / (self.end - self.decay_start) as f64;
+            self.shape.between(self.lr, self.end_lr, x)
+        } else if self.decay_start < self.end {
+            self.end_lr
+        } else {
+            self.lr
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! A spec built for a run: schedules one after the other, each behind its warm-up and on its own clock.
+
+use super::arguments::Arguments;
+use super::duration::MOST_STEPS;
+use super::{Clock, EpochMetrics, Formula, Metric, Rates, Setting, Spec};
+use crate::error::UsageError;
+use crate::usage;
+use serde_json::Value;
+
+/// Every step is checked in a run up to this long; in a longer one, as many that are evenly spread, and the end.
+const MOST_CHECKED: u64 = 10_000_000;
+
+/// T = epochs · S.
+///
+/// # Errors
+/// More steps than a clock counts.
+pub fn total_steps(epochs: u64, steps_per_epoch: u64) -> Result<u64, UsageError> {
+    match epochs.checked_mul(steps_per_epoch) {
+        Some(steps) if steps <= MOST_STEPS => Ok(steps),
+        _ => usage!("a run has at most {MOST_STEPS} steps, got {epochs} epochs of {steps_per_epoch}"),
+    }
+}
+
+/// A schedule ready to be asked.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// At least one, in the order of time; a single schedule is a sequence of one.
+    pub(super) stages: Vec<Stage>,
+    /// T: the rate is held from here on.
+    pub(super) total_steps: u64,
+    /// S.
+    steps_per_epoch: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Stage {
+    /// The step of the run at which it takes over, with its warm-up if it has one.
+    pub(super) begin: u64,
+    /// The step of the run at which its own clock starts.
+    pub(super) start: u64,
+    warmup_from: f64,
+    /// lr: what the warm-up leads to.
+    pub(super) lr: f64,
+    pub(super) formula: Box<dyn Formula>,
+    /// The step of its own clock at which it first comes to its peak.
+    pub(super) top: Option<f64>,
+    /// The length of its first cycle in steps, where it falls to its floor again and again.
+    pub(super) cycle: Option<u64>,
+    /// Whether the peak is its own, not the end of a warm-up.
+    pub(super) rises: bool,
+    /// The rate that it means to rise to, fall to, and the step of its own clock after which it means to stay; where it has such.
+    pub(super) peak: Option<f64>,
+    pub(super) floor: Option<f64>,
+    pub(super) end: Option<u64>,
+}
+
+impl Schedule {
+    /// Fits a spec to a run.
+    ///
+    /// # Errors
+    /// A value out of its range, a sequence whose parts do not say how long they are, a rate that is negative or not finite
+    /// anywhere in the run.
+    pub fn build(spec: &Spec, setting: &Setting) -> Result<Self, UsageError> {
+        Self::build_from(spec, setting, 0)
+    }
+
+    /// Fits a spec to what is left of a run from step `since` on. Its clock starts there, and its horizon T, of which percentages are
+    /// taken, is what is left: step `since + t` has the rates that step `t` has in a run of that length. At earlier steps it has
+    /// the rates of step `since`.
+    ///
+    /// ```
+    /// use lrsched_schedule::{Schedule, Setting};
+    /// let spec = "linear:warmup=50%".parse()?;
+    /// let rest = Schedule::build_from(&spec, &Setting::new(0.08, 4, 4), 8)?; // step 8 of 16
+    /// assert_eq!([8, 10, 12, 14].map(|t| rest.at(t).learning_rate), [0.0, 0.04, 0.08, 0.04]);
+    /// # Ok::<(), lrsched_schedule::UsageError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Schedule::build`].
+    pub fn build_from(spec: &Spec, setting: &Setting, since: u64) -> Result<Self, UsageError> {
+        let total_steps = total_steps(setting.epochs, setting.steps_per_epoch)?;
+        if total_steps == 0 {
+            return usage!(
+                "a schedule needs a run of at least 1 step, got {} epochs of {} steps",
+                setting.epochs,
+                setting.steps_per_epoch
+            );
+        }
+        let left = total_steps.saturating_sub(since).max(1);
+        let (mut stages, mut begin) = (Vec::new(), since);
+        let last = spec.parts().len() - 1;
+        for (at, part) in spec.parts().iter().enumerate() {
+            let mut a = Arguments {
+                part,
+                lr: setting.learning_rate,
+                semantics: setting.semantics,
+                steps_per_epoch: setting.steps_per_epoch,
+                horizon: left,
+            };
+            if a.has("lr") {
+                a.lr = a.rate("lr")?;
+            }
+            if !(a.lr.is_finite() && a.lr >= 0.0) {
+                return usage!("lr must be a finite rate of at least 0, got {}", a.lr);
+            }
+            let warmup = if a.has("warmup") && !part.owns("warmup") { a.steps_or_zero("warmup")? } else { 0 };
+            let warmup_from = a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?;
+            let start = begin + warmup;
+            let end = match (a.given("for"), at == last) {
+                (true, true) => {
+                    return usage!(
+                        "{}: for={} is only for a schedule that another one follows",
+                        part.name(),
+                        a.text("for")
+                    );
+                }
+                (false, false) => {
+                    return usage!(
+                        "{}: how long? In a sequence each but the last needs for=DURATION, for example `{}:for=5ep`",
+                        part.name(),
+                        part.name()
+                    );
+                }
+                (true, false) => start + a.steps("for")?,
+                (false, true) => total_steps,
+            };
+            a.horizon = end.saturating_sub(start).max(1);
+            let formula = (part.kind().build)(&a)?;
+            let warms_up = a.has("warmup") && warmup_from < 1.0;
+            let rises = a.has("max-lr");
+            let peak = if rises { Some(a.rate("max-lr")?) } else { warms_up.then_some(a.lr) };
+            let top = if a.has("step-size") {
+                Some(a.steps("step-size")? as f64)
+            } else if a.has("pct-start") {
+                Some(a.number("pct-start", "in [0, 1]", |pct| (0.0..=1.0).contains(&pct))? * a.horizon as f64 - 1.0)
+            } else {
+                None
+            };
+            let cycle = if a.has("period") { Some(a.steps("period")?) } else { None };
+            let floor = if a.has("end-lr") { Some(a.rate("end-lr")?) } else { None };
+            let stays = a.has("over") && !(a.has("cycle") && a.switch("cycle")?);
+            let over = if stays { Some(a.steps("over")?) } else { None };
+            stages.push(Stage {
+                begin,
+                start,
+                warmup_from,
+                lr: a.lr,
+                formula,
+                top,
+                cycle,
+                rises,
+                peak,
+                floor,
+                end: over,
+            });
+            begin = end;
+        }
+        let schedule = Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch };
+        schedule.refuse_bad_rates(spec)?;
+        Ok(schedule)
+    }
+
+    /// Values that are each in their range can still overflow together, or fall below 0.
+    fn refuse_bad_rates(&self, spec: &Spec) -> Result<(), UsageError> {
+        for t in self.checked_steps(self.since()) {
+            let rate = self.at(t).learning_rate;
+            if !(rate.is_finite() && rate >= 0.0) {
+                let part = &spec.parts()[self.position(t)];
+                let epoch = t / self.steps_per_epoch;
+                return usage!(
+                    "{part}: the rate must be finite and at least 0 in the whole run, got {rate} at step {t} (epoch {epoch})"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The steps from `from` on that are looked at: each of them, or many that are evenly spread, and the end.
+    fn checked_steps(&self, from: u64) -> impl Iterator<Item = u64> {
+        let stride = (self.total_steps / MOST_CHECKED).max(1) as usize;
+        (from..self.total_steps).step_by(stride).chain([self.total_steps - 1, self.total_steps])
+    }
+
+    /// The highest rate and the highest momentum from step `from` on, as far as they are known by now.
+    pub fn highest(&self, from: u64) -> Rates {
+        let zero = Rates::of(0.0);
+        self.checked_steps(from).map(|t| self.at(t)).fold(zero, |highest, rates| Rates {
+            learning_rate: highest.learning_rate.max(rates.learning_rate),
+            momentum: match (highest.momentum, rates.momentum) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                (a, b) => a.or(b),
+            },
+        })
+    }
+
+    /// A pure function of the clock (and, for `halve` and `plateau`, of what has been observed so far).
+    pub fn rates(&self, clock: Clock) -> Rates {
+        self.at(clock.step)
+    }
+
+    /// The rates of step `t` of the run. Past the end they are held, and never rise.
+    pub fn at(&self, t: u64) -> Rates {
+        if t < self.total_steps {
+            return self.within(t);
+        }
+        let (last, end) = (self.within(self.total_steps - 1), self.within(self.total_steps));
+        if end.learning_rate <= last.learning_rate { end } else { last }
+    }
+
+    /// The step of the run at which its clock starts.
+    fn since(&self) -> u64 {
+        self.stages[0].begin
+    }
+
+    fn within(&self, t: u64) -> Rates {
+        let t = t.max(self.since());
+        let stage = self.stage(t);
+        if t >= stage.start {
+            return stage.formula.rates(t - stage.start);
+        }
+        let (t, warmup, from) = ((t - stage.begin) as f64, (stage.start - stage.begin) as f64, stage.warmup_from);
+        let learning_rate = stage.lr * (from + (1.0 - from) * t / warmup);
+        Rates { learning_rate, momentum: stage.formula.rates(0).momentum }
+    }
+
+    fn stage(&self, t: u64) -> &Stage {
+        &self.stages[self.position(t)]
+    }
+
+    fn position(&self, t: u64) -> usize {
+        self.stages.partition_point(|stage| stage.begin <= t).saturating_sub(1)
+    }
+
+    /// Called once after each epoch. Only `halve` and `plateau` listen, once their own clock runs.
+    pub fn observe(&mut self, metrics: &EpochMetrics) {
+        let next = (metrics.epoch + 1) * self.steps_per_epoch;
+        let at = self.position(next - 1);
+        let stage = &mut self.stages[at];
+        if next > stage.start {
+            stage.formula.observe(next - stage.start, metrics);
+        }
+    }
+
+    /// The metrics that the schedule depends on; empty for a pure function of the clock.
+    pub fn listens_to(&self) -> Vec<Metric> {
+        self.stages.iter().flat_map(|stage| stage.formula.listens_to()).collect()
+    }
+
+    /// What `observe` has changed, for a checkpoint; null for a pure schedule.
+    pub fn state(&self) -> Value {
+        let states: Vec<Value> = self.stages.iter().map(|stage| stage.formula.state()).collect();
+        if states.iter().all(Value::is_null) { Value::Null } else { Value::Array(states) }
+    }
+
+    /// # Errors
+    /// A state that is not of this schedule.
+    pub fn restore(&mut self, state: &Value) -> Result<(), UsageError> {
+        let count = self.stages.len();
+        let states = match state {
+            Value::Null => &vec![Value::Null; count][..],
+            Value::Array(states) if states.len() == count => states,
+            // Older checkpoints have a constant schedule in front of one that began within a run.
+            Value::Array(states) if self.since() > 0 && states.len() == count + 1 && states[0].is_null() => {
+                &states[1..]
+            }
+            _ => return usage!("the saved state is of another schedule"),
+        };
+        self.stages.iter_mut().zip(states).try_for_each(|(stage, state)| stage.formula.restore(state))
+    }
+}
