@@ -46,5 +46,5 @@ fn main() -> Result<()> {
     std::fs::write(folder.join("batches.safetensors"), safetensors::serialize(batches, None)?)?;
 
     let parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), seed);
-    lrsched::train::save_weights(&parameters, &folder.join("weights.safetensors")).map(drop)
+    lrsched::run_folder::save_weights(&parameters, &folder.join("weights.safetensors")).map(drop)
 }

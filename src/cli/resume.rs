@@ -110,8 +110,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         run.adjust(&adjustment)?;
     }
     if is_done(&run, left.info.status) {
-        let message =
-            format!("nothing to do: {} already has {}", path.display(), counted(run.position().epoch, "epoch"));
+        let message = format!("nothing to do: {} already has {}", path.display(), counted(run.state().epoch, "epoch"));
         return nothing_to_do(&path, &left.info, &message, output.json, quiet);
     }
     let lines: Vec<String> = left.instead().into_iter().chain(left.differences(&run)).collect();
@@ -158,7 +157,7 @@ fn nothing_to_do(path: &Path, info: &RunInfo, message: &str, json: bool, quiet: 
 
 /// A finished run that is asked for the epochs that it has.
 fn is_done(run: &Run<'_>, status: Status) -> bool {
-    let at = run.position();
+    let at = run.state();
     status == Status::Finished && at.epoch >= at.course.epochs
 }
 

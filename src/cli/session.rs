@@ -7,8 +7,8 @@ use super::settings::Output;
 use crate::number::{exact, rounded};
 use crate::record::{Status, disk_size};
 use crate::run_folder::RunDirectory;
+use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::shell::{self, quoted};
-use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{All, Control, Observer, Outcome, Run};
 use anyhow::Result;
 use indicatif::DecimalBytes;
@@ -157,12 +157,12 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
 }
 
 /// The rate that a checkpoint was made with.
-fn worked(found: &Found) -> Option<f64> {
-    found.checkpoint.position.applied.map(|rates| rates.learning_rate).filter(|rate| *rate > 0.0)
+fn worked(found: &LatestCheckpoint) -> Option<f64> {
+    found.checkpoint.state.applied.map(|rates| rates.learning_rate).filter(|rate| *rate > 0.0)
 }
 
 /// What worked, where it is less than a tenth of the rate that the run ended with: a tenth of that one would be too much again.
-fn much_less(found: &Found, outcome: &Outcome) -> Option<f64> {
+fn much_less(found: &LatestCheckpoint, outcome: &Outcome) -> Option<f64> {
     let ended = outcome.last.as_ref()?.learning_rate;
     worked(found).filter(|rate| *rate < ended / 10.0).map(round)
 }

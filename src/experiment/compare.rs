@@ -12,9 +12,9 @@ use crate::record::{
     ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, files, folder_name, is_table_of,
     read_rows, write_rows,
 };
-use crate::run_folder::{Existing, Lock, RunDirectory, Setup, check_removable, claim, remove_run};
+use crate::run_folder::{Existing, Lock, RunDirectory, Setup, check_removable, checkpoint, claim, remove_run};
 use crate::schedule::{Semantics, Spec};
-use crate::train::{Control, Every, Observer, Outcome, Run, Stop, checkpoint};
+use crate::train::{Control, Every, Observer, Outcome, Run, Stop};
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result, bail};

@@ -7,7 +7,8 @@ use crate::model::{Model, ModelOptions, Weights};
 use crate::record::files::WEIGHTS;
 use crate::record::{Keep, RunInfo, Status, files};
 use crate::report::confusion::Confusion;
-use crate::train::checkpoint::{self, Checkpoint, Wanted};
+use crate::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
+use crate::run_folder::sha256;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -168,14 +169,14 @@ impl Subject {
         let run = run_of(&weights)?;
         let folder = weights.parent().unwrap_or(Path::new(""));
         if folder.join(files::STATE_JSON).is_file() {
-            Checkpoint::read_of(folder, run.as_ref())
+            SavedCheckpoint::read_of(folder, run.as_ref())
                 .map_err(|error| anyhow!("{error:#}; {}", other(&weights, Wanted::Whole)))?;
         } else if let Some(run) = run.as_ref().filter(|run| !goes_on(run) && weights.ends_with(WEIGHTS))
             && let Some(digest) = &run.weights
         {
             let bytes = disk::read(&weights, disk::MOST_ARRAYS).with_context(|| weights.display().to_string())?;
             ensure!(
-                checkpoint::sha256(&bytes) == *digest,
+                sha256(&bytes) == *digest,
                 "{} is damaged: its SHA-256 is not the one in run.json; {}",
                 weights.display(),
                 other(&weights, Wanted::Whole)

@@ -4,9 +4,9 @@ use crate::config::{Reach, RunConfig};
 use crate::data::Dataset;
 use crate::number::counted;
 use crate::record::{Keep, RunInfo, Status, files};
+use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::run_folder::{Lock, RunDirectory, Setup};
 use crate::schedule::Spec;
-use crate::train::checkpoint::{self, Found, Wanted};
 use crate::train::{Adjustment, Run};
 use crate::usage;
 use crate::usage::Usage;
@@ -19,7 +19,7 @@ pub struct Left {
     pub info: RunInfo,
     pub config: RunConfig,
     /// The checkpoint to go on from; without one the run starts at its beginning.
-    found: Option<Found>,
+    found: Option<LatestCheckpoint>,
     lock: Lock,
     remedy: Remedy,
 }
@@ -161,7 +161,7 @@ impl Request {
     /// # Errors
     /// Wishes that contradict each other, and a length that leaves open what becomes of the schedule.
     pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
-        let (at, config) = (run.position(), run.config());
+        let (at, config) = (run.state(), run.config());
         if self.scale.is_some() && (self.lr.is_some() || self.schedule.is_some()) {
             return usage!("--scale-lr scales the current schedule; it cannot be combined with --lr or --schedule");
         }

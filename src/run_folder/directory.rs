@@ -2,6 +2,8 @@
 //!
 //! `metrics.csv`, `steps.csv` (with `--log-steps`), `events.jsonl`, `run.json`, `checkpoints/`, `weights.safetensors`.
 
+use super::arrays::save_weights;
+use super::checkpoint::{self, LatestCheckpoint};
 use super::events::{EventLog, is_log};
 use super::lock::Lock;
 use super::saver::Saver;
@@ -13,8 +15,7 @@ use crate::record::{
     self, Change, Contents, EpochRow, GitState, Holds, Keep, RangeRow, Results, RowDigests, RowWriter, RunInfo, Status,
     StepRow, Table, files, is_begun, remove_leftovers, write_status,
 };
-use crate::train::checkpoint::{self, Checkpoint, Found, save_weights};
-use crate::train::{All, Control, Every, Observer, Outcome, Position, Reason, Run, Start};
+use crate::train::{All, Checkpoint, Control, Every, Observer, Outcome, Reason, Run, Start, TrainState};
 use crate::usage;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -113,22 +114,21 @@ impl RunDirectory {
         path: &Path,
         lock: Lock,
         info: RunInfo,
-        found: Option<&Found>,
+        found: Option<&LatestCheckpoint>,
         setup: &Setup<'_>,
         remedy: &dyn Fn(anyhow::Error) -> anyhow::Error,
     ) -> Result<Self> {
         lock.folder().check()?;
-        let position = found.map(|found| &found.checkpoint.position);
+        let state = found.map(|found| &found.checkpoint.state);
         let every = match setup.every {
             Some(every) => Some(every),
             None => info.checkpoint_every.as_deref().map(str::parse).transpose()?,
         };
-        let digests = found.and_then(|found| found.checkpoint.rows.as_ref());
-        let metrics = kept_epochs(&path.join(files::METRICS_CSV), position).map_err(remedy)?;
+        let digests = found.and_then(|found| found.rows.as_ref());
+        let metrics = kept_epochs(&path.join(files::METRICS_CSV), state).map_err(remedy)?;
         digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(remedy)?;
         let logs_steps = info.config["log-steps"] == true;
-        let steps =
-            logs_steps.then(|| kept_steps(&path.join(files::STEPS_CSV), position).map_err(remedy)).transpose()?;
+        let steps = logs_steps.then(|| kept_steps(&path.join(files::STEPS_CSV), state).map_err(remedy)).transpose()?;
         if let (Some(steps), Some(digest)) = (&steps, digests.and_then(|digests| digests.steps.as_ref())) {
             steps.check_digest(digest).map_err(remedy)?;
         }
@@ -150,7 +150,7 @@ impl RunDirectory {
                 message: None,
                 finished: None,
                 results: Results::default(),
-                changes: position.map_or_else(Vec::new, |position| position.changes.clone()),
+                changes: state.map_or_else(Vec::new, |state| state.changes.clone()),
                 kernels: Some(setup.kernels.to_string()),
                 threads: setup.threads,
                 checkpoint_every: every.map(|every| every.to_string()),
@@ -297,10 +297,10 @@ fn described(run: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The rows of metrics.csv up to `position`: each is one of numbers and in its place, and the last is the one that the checkpoint knows.
-fn kept_epochs(path: &Path, position: Option<&Position>) -> Result<Table<EpochRow>> {
-    let last = position.and_then(|position| position.row.as_ref());
-    Table::read(path, position.map_or(0, |position| position.epoch), &mut |row: &EpochRow| {
+/// The rows of metrics.csv up to `state`: each is one of numbers and in its place, and the last is the one that the checkpoint knows.
+fn kept_epochs(path: &Path, state: Option<&TrainState>) -> Result<Table<EpochRow>> {
+    let last = state.and_then(|state| state.row.as_ref());
+    Table::read(path, state.map_or(0, |state| state.epoch), &mut |row: &EpochRow| {
         let Some(last) = last else { return Ok(()) };
         let made = row.epoch.saturating_add(1).saturating_mul(steps_per_epoch(last));
         if row.step != made {
@@ -322,17 +322,17 @@ fn write(info: &RunInfo, run: &Path) -> Result<()> {
     })
 }
 
-/// The rows of steps.csv up to `position`, as those of metrics.csv.
-fn kept_steps(path: &Path, position: Option<&Position>) -> Result<Table<StepRow>> {
-    let steps = position.and_then(|position| position.row.as_ref()).map(steps_per_epoch);
-    Table::read(path, position.map_or(0, |position| position.step), &mut |row: &StepRow| {
+/// The rows of steps.csv up to `state`, as those of metrics.csv.
+fn kept_steps(path: &Path, state: Option<&TrainState>) -> Result<Table<StepRow>> {
+    let steps = state.and_then(|state| state.row.as_ref()).map(steps_per_epoch);
+    Table::read(path, state.map_or(0, |state| state.step), &mut |row: &StepRow| {
         let epoch = steps.map_or(0, |steps| row.step / steps);
         if row.epoch != epoch {
             return Err(format!("`epoch` is {}, expected {epoch}", row.epoch));
         }
-        let Some(position) = position.filter(|position| position.step == row.step + 1) else { return Ok(()) };
-        let rate = position.applied.is_none_or(|rates| rates.learning_rate == row.learning_rate);
-        if !rate || position.last_loss.is_some_and(|loss| loss != row.loss) {
+        let Some(state) = state.filter(|state| state.step == row.step + 1) else { return Ok(()) };
+        let rate = state.applied.is_none_or(|rates| rates.learning_rate == row.learning_rate);
+        if !rate || state.last_loss.is_some_and(|loss| loss != row.loss) {
             return Err("is not the step that the checkpoint was made after".to_string());
         }
         Ok(())
@@ -485,7 +485,7 @@ impl Files<'_> {
 
 impl Observer for Files<'_> {
     fn start(&mut self, start: &Start<'_>) -> Result<()> {
-        let (step, epoch) = (start.position.step, start.position.epoch);
+        let (step, epoch) = (start.state.step, start.state.epoch);
         let event = if step == 0 { "start" } else { "resume" };
         self.events.add(event, json!({ "step": step, "epoch": epoch }))
     }
@@ -507,7 +507,7 @@ impl Observer for Files<'_> {
             self.saver.wait()?;
         }
         if reason == Reason::Asked {
-            self.events.add("save", json!({ "step": checkpoint.position.step, "epoch": checkpoint.position.epoch }))?;
+            self.events.add("save", json!({ "step": checkpoint.state.step, "epoch": checkpoint.state.epoch }))?;
         }
         Ok(())
     }

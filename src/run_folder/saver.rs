@@ -1,9 +1,10 @@
 //! Writes checkpoints beside the training, one at a time.
 
+use super::checkpoint;
 use crate::disk::{OpenFolder, make_own_folder};
 use crate::record::RowDigests;
 use crate::threads::spawn;
-use crate::train::checkpoint::{self, Checkpoint};
+use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::path::Path;
@@ -55,7 +56,7 @@ impl Saver {
                         make_own_folder(&folder)?;
                         known.get_or_init(|| OpenFolder::new(&folder));
                     }
-                    checkpoint.write(&run, Some(&rows), &mut sync)
+                    checkpoint::save(&checkpoint, &run, Some(&rows), &mut sync)
                 });
                 drop(checkpoint);
                 // A folder that is no longer where it was fails in many ways; this is the one to tell.

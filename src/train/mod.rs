@@ -2,16 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-pub mod checkpoint;
+mod checkpoint;
 mod control;
 mod observer;
-mod position;
 mod run;
+mod state;
 mod update;
 
-pub use checkpoint::{Checkpoint, save_weights};
+pub use checkpoint::{Arrays, Checkpoint};
 pub use control::{Control, Every, Stop, Wish};
 pub use observer::{All, Observer, Reason, Start};
-pub use position::Position;
 pub use run::{Adjustment, Outcome, Probe, Run};
+pub use state::TrainState;
 pub use update::update;

@@ -1,8 +1,8 @@
 //! Who is told what a run does while it does it.
 
 use super::checkpoint::Checkpoint;
-use super::position::Position;
 use super::run::Outcome;
+use super::state::TrainState;
 use crate::config::RunConfig;
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, StepRow};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Start<'a> {
     pub config: &'a RunConfig,
     /// Where it starts: at its beginning, or where an earlier process has left it.
-    pub position: &'a Position,
+    pub state: &'a TrainState,
     /// S.
     pub steps_per_epoch: u64,
     pub train_images: usize,

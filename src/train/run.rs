@@ -10,7 +10,7 @@ pub use probe::Probe;
 use super::checkpoint::Checkpoint;
 use super::control::{Control, Every, Stop, Wish};
 use super::observer::{Observer, Reason, Start};
-use super::position::Position;
+use super::state::TrainState;
 use super::update::update;
 use crate::config::{Course, RunConfig};
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
@@ -82,7 +82,7 @@ pub struct Run<'a> {
     gradients: Gradients,
     optimizer: Optimizer<f32>,
     schedule: Schedule,
-    position: Position,
+    state: TrainState,
     /// How many of the changes the observers know of.
     told: usize,
     /// When the clocks of the position were last advanced, and when the last checkpoint was made.
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
             loader,
             parameters,
             schedule,
-            position: Position::start(Course::of(config)),
+            state: TrainState::start(Course::of(config)),
             told: 0,
             mark: Instant::now(),
             saved: Instant::now(),
@@ -149,23 +149,23 @@ impl<'a> Run<'a> {
             checkpoint.dataset.as_ref().is_none_or(|dataset| *dataset == self.dataset),
             "the checkpoint is of a run on other images"
         );
-        let position = &checkpoint.position;
-        let first = position.step.checked_sub(position.epoch.saturating_mul(self.loader.steps_per_epoch()));
+        let state = &checkpoint.state;
+        let first = state.step.checked_sub(state.epoch.saturating_mul(self.loader.steps_per_epoch()));
         ensure!(
             first.is_some_and(|first| first <= self.loader.steps_per_epoch()),
             "the checkpoint contradicts itself: step {} is not in epoch {}, which has {} steps",
-            position.step,
-            position.epoch,
+            state.step,
+            state.epoch,
             self.loader.steps_per_epoch()
         );
-        self.schedule = position.course.build(self.config.semantics, self.loader.steps_per_epoch())?;
-        self.schedule.restore(&position.observed)?;
+        self.schedule = state.course.build(self.config.semantics, self.loader.steps_per_epoch())?;
+        self.schedule.restore(&state.observed)?;
         checkpoint.fill(&mut self.parameters)?;
         let trainable = self.parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
         let lengths = trainable.map(|array| (array.name.as_str(), array.values.len()));
-        self.optimizer.restore(checkpoint.optimizer(), lengths)?;
-        self.told = position.changes.len();
-        self.position = position.clone();
+        self.optimizer.restore(checkpoint.optimizer_state(), lengths)?;
+        self.told = state.changes.len();
+        self.state = state.clone();
         Ok(())
     }
 
@@ -174,8 +174,8 @@ impl<'a> Run<'a> {
     }
 
     /// Where the run stands.
-    pub fn position(&self) -> &Position {
-        &self.position
+    pub fn state(&self) -> &TrainState {
+        &self.state
     }
 
     /// S.
@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// None in a run that has been built.
     pub fn schedule_warnings(&self) -> Result<Vec<String>, Usage> {
-        let Position { course, step, .. } = &self.position;
+        let TrainState { course, step, .. } = &self.state;
         course.warnings(self.config.semantics, self.loader.steps_per_epoch(), *step)
     }
 
@@ -225,7 +225,7 @@ impl<'a> Run<'a> {
         (self.mark, self.saved) = (Instant::now(), Instant::now());
         observer.start(&Start {
             config: self.config,
-            position: &self.position,
+            state: &self.state,
             steps_per_epoch: self.loader.steps_per_epoch(),
             train_images: self.loader.images(),
             trainable_parameters: self.parameters.trainable(),
@@ -242,13 +242,13 @@ impl<'a> Run<'a> {
             }
         }
         self.pass_time();
-        let steps = self.position.course.epochs * self.loader.steps_per_epoch();
-        let position = self.position;
+        let steps = self.state.course.epochs * self.loader.steps_per_epoch();
+        let state = self.state;
         let (status, stop, message) = match ending {
-            Ending::Complete => (Status::Finished, None, position.lost().map(verdict::lost)),
+            Ending::Complete => (Status::Finished, None, state.lost().map(verdict::lost)),
             Ending::Diverged(message) => (Status::Diverged, None, Some(message)),
             Ending::Stopped(stop) => {
-                let at = format!("stopped in epoch {} after {}", position.epoch, counted(position.step, "step"));
+                let at = format!("stopped in epoch {} after {}", state.epoch, counted(state.step, "step"));
                 (Status::Interrupted, Some(stop), Some(at))
             }
         };
@@ -257,21 +257,21 @@ impl<'a> Run<'a> {
             message,
             stop,
             saved: self.handed_out,
-            step: position.step,
-            rate: position.applied.map(|rates| rates.learning_rate).filter(|_| position.step < steps),
-            last: position.row,
-            best_epoch: position.best_epoch,
-            best_val_accuracy: position.best_val_accuracy,
+            step: state.step,
+            rate: state.applied.map(|rates| rates.learning_rate).filter(|_| state.step < steps),
+            last: state.row,
+            best_epoch: state.best_epoch,
+            best_val_accuracy: state.best_val_accuracy,
             test_loss: test.as_ref().map(BatchStats::loss),
             test_accuracy: test.as_ref().map(BatchStats::accuracy),
-            seconds: position.seconds,
+            seconds: state.seconds,
             parameters: self.parameters,
         })
     }
 
     /// The epochs that are left.
     fn epochs(&mut self, control: &Control, every: Option<Every>, observer: &mut dyn Observer) -> Result<Ending> {
-        while self.position.epoch < self.position.course.epochs {
+        while self.state.epoch < self.state.course.epochs {
             if let Some(stop) = self.steps(control, every, observer)? {
                 return Ok(Ending::Stopped(stop));
             }
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
                 return Ok(Ending::Stopped(control.stopping().unwrap_or(Stop::Interrupt)));
             };
             observer.epoch(&row)?;
-            self.position.see(&row);
+            self.state.see(&row);
             if let Some(message) = self.diverged(&row) {
                 return Ok(Ending::Diverged(message));
             }
@@ -291,8 +291,8 @@ impl<'a> Run<'a> {
                 val_loss: row.val_loss,
                 val_accuracy: row.val_accuracy,
             });
-            self.position.epoch += 1;
-            (self.position.sums, self.position.epoch_seconds) = (BatchStats::default(), 0.0);
+            self.state.epoch += 1;
+            (self.state.sums, self.state.epoch_seconds) = (BatchStats::default(), 0.0);
             self.save(Reason::Epoch, observer)?;
         }
         Ok(Ending::Complete)
@@ -317,26 +317,26 @@ impl<'a> Run<'a> {
 
     /// The steps of the epoch under way that are left, until somebody asks to stop or the loss is no longer a number.
     fn steps(&mut self, control: &Control, every: Option<Every>, observer: &mut dyn Observer) -> Result<Option<Stop>> {
-        let epoch = self.position.epoch;
-        let first = self.position.step - epoch * self.loader.steps_per_epoch();
+        let epoch = self.state.epoch;
+        let first = self.state.step - epoch * self.loader.steps_per_epoch();
         if let Some(stop) = self.attend(control, None, observer)? {
             return Ok(Some(stop));
         }
         let mut batches = self.loader.epoch(epoch, first)?;
         while let Some(stats) = self.gather(&mut batches)? {
-            let rates = self.position.course.rates(&self.schedule, self.clock());
+            let rates = self.state.course.rates(&self.schedule, self.clock());
             self.update(rates);
             let row = StepRow {
-                step: self.position.step,
+                step: self.state.step,
                 epoch,
                 learning_rate: rates.learning_rate,
                 momentum: self.momentum(rates),
                 loss: stats.loss(),
             };
-            self.position.step += 1;
-            self.position.sums += stats;
-            (self.position.applied, self.position.last_loss) = (Some(rates), Some(row.loss));
-            observer.step(&row, &self.position.sums)?;
+            self.state.step += 1;
+            self.state.sums += stats;
+            (self.state.applied, self.state.last_loss) = (Some(rates), Some(row.loss));
+            observer.step(&row, &self.state.sums)?;
             if !row.loss.is_finite() {
                 break;
             }
@@ -350,9 +350,9 @@ impl<'a> Run<'a> {
     /// The row of the epoch whose steps are made, with its validation; `None` where somebody asked to stop meanwhile.
     fn row(&mut self, control: &Control) -> Result<Option<EpochRow>> {
         self.pass_time();
-        let training_seconds = self.position.epoch_seconds;
+        let training_seconds = self.state.epoch_seconds;
         let (mut val_loss, mut val_accuracy) = (f64::NAN, f64::NAN);
-        if self.position.sums.loss_sum.is_finite() {
+        if self.state.sums.loss_sum.is_finite() {
             let stopping = || control.stopping().is_some();
             match evaluate_unless(&mut *self.engine, &self.parameters, &self.validation, stopping)? {
                 Some(stats) => (val_loss, val_accuracy) = (stats.loss(), stats.accuracy()),
@@ -360,7 +360,7 @@ impl<'a> Run<'a> {
             }
         }
         self.pass_time();
-        let Position { epoch, step, sums, applied, epoch_seconds, .. } = &self.position;
+        let TrainState { epoch, step, sums, applied, epoch_seconds, .. } = &self.state;
         let rates = applied.unwrap_or(Rates::of(f64::NAN));
         Ok(Some(EpochRow {
             epoch: *epoch,
@@ -411,9 +411,9 @@ impl<'a> Run<'a> {
 
     fn is_due(&self, every: Option<Every>) -> bool {
         // One is made at the end of the epoch anyway.
-        let ends_epoch = self.position.step.is_multiple_of(self.loader.steps_per_epoch());
+        let ends_epoch = self.state.step.is_multiple_of(self.loader.steps_per_epoch());
         match every {
-            Some(Every::Steps(steps)) => self.position.step.is_multiple_of(steps) && !ends_epoch,
+            Some(Every::Steps(steps)) => self.state.step.is_multiple_of(steps) && !ends_epoch,
             Some(Every::Time(time)) => self.saved.elapsed() >= time && !ends_epoch,
             None => false,
         }
@@ -421,12 +421,12 @@ impl<'a> Run<'a> {
 
     /// Checkpoints pending changes, then notifies observers: a change that was announced is never lost.
     fn tell(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        if self.told == self.position.changes.len() {
+        if self.told == self.state.changes.len() {
             return Ok(());
         }
         self.save(Reason::Change, observer)?;
-        self.position.changes[self.told..].iter().try_for_each(|change| observer.changed(change))?;
-        self.told = self.position.changes.len();
+        self.state.changes[self.told..].iter().try_for_each(|change| observer.changed(change))?;
+        self.told = self.state.changes.len();
         Ok(())
     }
 
@@ -434,10 +434,9 @@ impl<'a> Run<'a> {
     fn save(&mut self, reason: Reason, observer: &mut dyn Observer) -> Result<()> {
         self.pass_time();
         self.saved = Instant::now();
-        let state = self.optimizer.state();
-        self.position.observed = self.schedule.state();
-        self.position.optimizer_steps = state.steps;
-        let checkpoint = Checkpoint::new(self.config, self.position.clone(), &self.parameters, state).on(&self.dataset);
+        self.state.observed = self.schedule.state();
+        let (state, optimizer) = (self.state.clone(), self.optimizer.state());
+        let checkpoint = Checkpoint::new(self.config, &self.dataset, state, &self.parameters, optimizer);
         // With weights that are no numbers the next step ends the run as diverged; the checkpoint before is the one to go on from.
         self.handed_out = checkpoint.is_finite();
         if self.handed_out { observer.checkpoint(&Arc::new(checkpoint), reason) } else { Ok(()) }
@@ -447,13 +446,13 @@ impl<'a> Run<'a> {
     fn pass_time(&mut self) {
         let seconds = self.mark.elapsed().as_secs_f64();
         self.mark = Instant::now();
-        self.position.seconds += seconds;
-        self.position.epoch_seconds += seconds;
+        self.state.seconds += seconds;
+        self.state.epoch_seconds += seconds;
     }
 
     fn clock(&self) -> Clock {
-        let (step, steps_per_epoch) = (self.position.step, self.loader.steps_per_epoch());
-        Clock { step, steps_per_epoch, epochs: self.position.course.epochs }
+        let (step, steps_per_epoch) = (self.state.step, self.loader.steps_per_epoch());
+        Clock { step, steps_per_epoch, epochs: self.state.course.epochs }
     }
 
     /// The gradients of the next step, summed over its micro-batches, and its stats; `None` where the epoch has ended.

@@ -422,7 +422,7 @@ fn edit_state(run: &Path, name: &str, edit: impl Fn(&mut serde_json::Value)) {
     let mut value = state(run, name);
     edit(&mut value);
     let body = serde_json::to_string_pretty(&value).unwrap();
-    let digest = lrsched::train::checkpoint::sha256(body.as_bytes());
+    let digest = lrsched::run_folder::sha256(body.as_bytes());
     let whole = format!("{{\"sha256\": \"{digest}\",\n\"state\": {body}}}\n");
     fs::write(checkpoint(run, name).join("state.json"), whole).unwrap();
 }

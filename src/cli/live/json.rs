@@ -59,8 +59,8 @@ impl Observer for JsonEvents {
             "start",
             json!({
                 "config": start.config,
-                "step": start.position.step,
-                "epoch": start.position.epoch,
+                "step": start.state.step,
+                "epoch": start.state.epoch,
                 "steps_per_epoch": start.steps_per_epoch,
                 "train_images": start.train_images,
                 "trainable_parameters": start.trainable_parameters,
@@ -78,11 +78,11 @@ impl Observer for JsonEvents {
     }
 
     fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
-        let position = &checkpoint.position;
+        let state = &checkpoint.state;
         if reason != Reason::Asked {
             return Ok(());
         }
-        self.write("save", json!({ "step": position.step, "epoch": position.epoch }))
+        self.write("save", json!({ "step": state.step, "epoch": state.epoch }))
     }
 
     fn changed(&mut self, change: &Change) -> Result<()> {

@@ -343,7 +343,7 @@ impl Observer for Progress<'_> {
     }
 
     fn start(&mut self, start: &Start<'_>) -> Result<()> {
-        let (config, at) = (start.config, start.position);
+        let (config, at) = (start.config, start.state);
         let course = &at.course;
         let what = format!(
             "{} on {} {} images, {} parameters, {} engine",
@@ -417,7 +417,7 @@ impl Observer for Progress<'_> {
 
     fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
         if reason == Reason::Asked {
-            self.bars.line(&format!("saved after {}", counted(checkpoint.position.step, "step")));
+            self.bars.line(&format!("saved after {}", counted(checkpoint.state.step, "step")));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use crate::config::{Course, Reach};
 use crate::number::rate;
 use crate::record::{self, Change};
 use crate::schedule::{Schedule, Spec, total_steps};
-use crate::train::position::Position;
+use crate::train::state::TrainState;
 use crate::usage;
 use anyhow::Result;
 use serde_json::Number;
@@ -30,7 +30,7 @@ impl Run<'_> {
     /// # Errors
     /// A rate or a schedule that cannot be, or fewer epochs than the run has seen; nothing is changed then.
     pub fn adjust(&mut self, adjustment: &Adjustment) -> Result<()> {
-        let Position { step, epoch, course: now, .. } = &self.position;
+        let TrainState { step, epoch, course: now, .. } = &self.state;
         let (setting, course) = match adjustment {
             Adjustment::Rate(rate) => ("lr", now.with_rate(*rate, *step)?),
             Adjustment::Scale(factor) => ("scale-lr", now.with_scale(*factor)?),
@@ -87,8 +87,8 @@ impl Run<'_> {
             course: told_course,
         };
         self.schedule = schedule;
-        self.position.course = course;
-        self.position.changes.push(change);
+        self.state.course = course;
+        self.state.changes.push(change);
         Ok(())
     }
 }

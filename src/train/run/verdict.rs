@@ -24,8 +24,8 @@ impl Run<'_> {
     fn remedy(&self, row: &EpochRow) -> &'static str {
         // A rate that was lower before it broke the run has been warmed up to, or was set on the way.
         let first = Clock { step: 0, ..self.clock() };
-        let constant = self.position.course.rates(&self.schedule, first).learning_rate >= row.learning_rate;
-        if constant && self.position.changes.is_empty() {
+        let constant = self.state.course.rates(&self.schedule, first).learning_rate >= row.learning_rate;
+        if constant && self.state.changes.is_empty() {
             "Try a smaller rate (`lrsched find` suggests one), or --warmup"
         } else {
             "Try a smaller rate (`lrsched find` suggests one)"

@@ -12,7 +12,7 @@ const GUESS: f64 = 0.999 * LN_10;
 
 /// Where a run stands, beside its weights and the arrays of its optimizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub struct TrainState {
     /// Updates made so far; with `--log-steps`, the rows of steps.csv.
     pub step: u64,
     /// The epoch under way, 0-based: the rows of metrics.csv. After the last step of an epoch its validation may still be to come.
@@ -40,7 +40,7 @@ pub struct Position {
     pub optimizer_steps: u64,
 }
 
-impl Position {
+impl TrainState {
     pub fn start(course: Course) -> Self {
         Self {
             step: 0,
@@ -140,8 +140,8 @@ mod tests {
             images: 1600,
         });
         let best = (Some(0), Some(0.4));
-        let start = Position::start(course);
-        Position { epoch: 2, sums, last_loss, row, best_epoch: best.0, best_val_accuracy: best.1, ..start }.lost()
+        let start = TrainState::start(course);
+        TrainState { epoch: 2, sums, last_loss, row, best_epoch: best.0, best_val_accuracy: best.1, ..start }.lost()
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! The three files of a checkpoint.
+
+use crate::config::RunConfig;
+use crate::disk;
+use crate::record::files::{OPTIMIZER, STATE_JSON, WEIGHTS};
+use crate::record::{Change, RowDigests, RunInfo, sync_folder};
+use crate::run_folder::arrays::{from_bytes, sha256, to_bytes};
+use crate::train::{Arrays, Checkpoint, TrainState};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+/// state.json is `{"sha256": "…", "state": …}`, and the digest that of the bytes between these.
+const HEAD: &str = "{\"sha256\": \"";
+const MIDDLE: &str = "\",\n\"state\": ";
+const FOOT: &str = "}\n";
+
+/// state.json.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StateFile {
+    /// Of lrsched.
+    version: String,
+    config: RunConfig,
+    /// Digest of the images; checkpoints of earlier versions have none.
+    #[serde(default)]
+    dataset: Option<String>,
+    #[serde(rename = "position")]
+    state: TrainState,
+    /// Of those that it was made after; checkpoints of earlier versions have none.
+    #[serde(default)]
+    rows: Option<RowDigests>,
+    /// SHA-256 by the names of the files.
+    files: BTreeMap<String, String>,
+}
+
+/// A checkpoint on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SavedCheckpoint {
+    pub checkpoint: Checkpoint,
+    /// Digests of the rows that the run had written by then, where they are known.
+    pub rows: Option<RowDigests>,
+}
+
+impl SavedCheckpoint {
+    /// Reads the checkpoint in `folder`: that of a run's `checkpoints/last`, `checkpoints/best`.
+    ///
+    /// # Errors
+    /// One line that names the file: it is not there, or not what was written (cut, changed, of another version).
+    pub fn read(folder: &Path) -> Result<Self> {
+        let state = read_state(&folder.join(STATE_JSON))?;
+        let arrays = |name: &str| -> Result<Arrays> {
+            let path = folder.join(name);
+            let bytes =
+                disk::read(&path, disk::MOST_ARRAYS).with_context(|| format!("cannot read {}", path.display()))?;
+            let same = state.files.get(name).is_some_and(|digest| *digest == sha256(&bytes));
+            ensure!(same, "{} is damaged: its SHA-256 is not the one in {STATE_JSON}", path.display());
+            from_bytes(&bytes).map_err(shown).with_context(|| path.display().to_string())
+        };
+        let (weights, optimizer) = (arrays(WEIGHTS)?, arrays(OPTIMIZER)?);
+        let StateFile { config, dataset, state, rows, .. } = state;
+        Ok(Self { checkpoint: Checkpoint { config, dataset, state, weights, optimizer }, rows })
+    }
+
+    /// The same, of the run that `info` describes, where that is known.
+    ///
+    /// # Errors
+    /// As [`SavedCheckpoint::read`]; it is the checkpoint of another run.
+    pub fn read_of(folder: &Path, info: Option<&RunInfo>) -> Result<Self> {
+        let saved = Self::read(folder)?;
+        match info.and_then(|info| stranger(&saved.checkpoint, info)) {
+            Some(why) => bail!("{} is a checkpoint of another run: {why}", folder.display()),
+            None => Ok(saved),
+        }
+    }
+}
+
+/// Why this is not a checkpoint of the run that `info` describes: `its seed is 3, this run's is 0`.
+fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
+    if checkpoint.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset.digest) {
+        return Some("its run was trained on other images".to_string());
+    }
+    // One may be older than the other, by a crash or by choice; neither has a history that the other lacks.
+    let pairs = || checkpoint.state.changes.iter().zip(&info.changes);
+    let told = |change: &Change| (change.step, change.setting.clone(), change.to_text.clone());
+    if let Some((its, this)) = pairs().find(|(its, this)| told(its) != told(this)) {
+        return Some(format!(
+            "its {} was changed to {} at step {}, this run's {} to {} at step {}",
+            its.setting, its.to_text, its.step, this.setting, this.to_text, this.step
+        ));
+    }
+    // The same change, made twice: in a run and in a copy of it.
+    if let Some((its, this)) = pairs().find(|(its, this)| its.time != this.time) {
+        return Some(format!("its {} was changed by hand at {}, this run's at {}", its.setting, its.time, this.time));
+    }
+    // A config of another version of the program is for its reader to refuse.
+    let config: RunConfig = serde_json::from_value(info.config.clone()).ok()?;
+    let (Ok(Value::Object(its)), Ok(this)) = (serde_json::to_value(&checkpoint.config), serde_json::to_value(&config))
+    else {
+        return None;
+    };
+    let differing = its.iter().find(|(key, value)| this.get(key) != Some(*value));
+    let plain = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => "not set".to_string(),
+        Some(value) => value.as_str().map_or_else(|| value.to_string(), str::to_string),
+    };
+    let told = differing
+        .map(|(key, value)| format!("its {key} is {}, this run's is {}", plain(Some(value)), plain(this.get(key))));
+    told.or((checkpoint.config != config).then(|| "its settings are others".to_string()))
+}
+
+/// Writes the three files into `folder`.
+pub(super) fn write_files(checkpoint: &Checkpoint, folder: &Path, rows: Option<&RowDigests>) -> Result<()> {
+    let put = |name: &str, bytes: &[u8]| -> Result<String> {
+        let mut file = File::create(folder.join(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(sha256(bytes))
+    };
+    let mut files = BTreeMap::new();
+    for (name, arrays) in [(WEIGHTS, &checkpoint.weights), (OPTIMIZER, &checkpoint.optimizer)] {
+        files.insert(name.to_string(), put(name, &to_bytes(arrays)?)?);
+    }
+    let state = StateFile {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        config: checkpoint.config.clone(),
+        dataset: checkpoint.dataset.clone(),
+        state: checkpoint.state.clone(),
+        rows: rows.cloned(),
+        files,
+    };
+    let text = serde_json::to_string_pretty(&state)?;
+    put(STATE_JSON, format!("{HEAD}{}{MIDDLE}{text}{FOOT}", sha256(text.as_bytes())).as_bytes())?;
+    sync_folder(folder);
+    Ok(())
+}
+
+fn read_state(path: &Path) -> Result<StateFile> {
+    let text = disk::read_text(path, disk::MOST_RECORD).with_context(|| format!("cannot read {}", path.display()))?;
+    let parts = text
+        .strip_prefix(HEAD)
+        .and_then(|text| text.split_once(MIDDLE))
+        .and_then(|(digest, text)| Some((digest, text.strip_suffix(FOOT)?)));
+    let Some((_, body)) = parts.filter(|(digest, body)| *digest == sha256(body.as_bytes())) else {
+        bail!("{} is damaged: its SHA-256 is not the one in it", path.display());
+    };
+    let of_other_version = || format!("{} is of another version of lrsched", path.display());
+    serde_json::from_str(body).map_err(|error| shown(error.into())).with_context(of_other_version)
+}
+
+/// An error that may quote from a file: names there may be long, and hold anything.
+fn shown(error: anyhow::Error) -> anyhow::Error {
+    anyhow!(format!("{error:#}").chars().take(300).collect::<String>().escape_debug().to_string())
+}

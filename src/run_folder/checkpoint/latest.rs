@@ -1,0 +1,119 @@
+//! Which checkpoint a run resumes from.
+
+use super::format::SavedCheckpoint;
+use super::rotate::{carry, make_best, own, remove, rename};
+use super::{NEW, OLD};
+use crate::record::files::{BEFORE_LAST, BEST, CHECKPOINTS, LAST, OF_CHECKPOINT, RUN_JSON};
+use crate::record::{RowDigests, RunInfo};
+use crate::train::{Checkpoint, TrainState};
+use crate::usage;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// A checkpoint and, where it is not the last one, why.
+#[derive(Debug)]
+pub struct LatestCheckpoint {
+    pub checkpoint: Checkpoint,
+    /// Digests of the rows that the run had written by then, where they are known.
+    pub rows: Option<RowDigests>,
+    /// What is wrong with the last one.
+    why: Option<String>,
+    name: &'static str,
+}
+
+/// Which checkpoints will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Any that is whole.
+    Whole,
+    /// One from before the weights were lost, to go on from with another rate.
+    Sound,
+}
+
+/// The last checkpoint of a run that is as `wanted`, and its own by the run.json beside it; `None` where none was made yet.
+///
+/// # Errors
+/// There are some, and none is whole and of this run; [`crate::usage::Usage`] where some are, and none is sound.
+pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
+    let folder = run.join(CHECKPOINTS);
+    let info = RunInfo::read(&run.join(RUN_JSON)).ok();
+    let (mut wrong, mut lost): (Option<anyhow::Error>, Option<String>) = (None, None);
+    for name in [LAST, BEFORE_LAST, BEST] {
+        let path = folder.join(name);
+        // A folder in which only somebody else's files are left is none.
+        if !OF_CHECKPOINT.iter().any(|file| path.join(file).symlink_metadata().is_ok()) {
+            continue;
+        }
+        match SavedCheckpoint::read_of(&path, info.as_ref()) {
+            Ok(SavedCheckpoint { checkpoint, rows }) => {
+                match checkpoint.state.lost().filter(|_| wanted == Wanted::Sound) {
+                    None => {
+                        let missing = || format!("{CHECKPOINTS}/{LAST} is missing");
+                        let why = lost.map(|weights| format!("{CHECKPOINTS}/{LAST} is of {weights}"));
+                        let why = why.or(wrong.map(|error| format!("{error:#}")));
+                        let why = (name != LAST).then(|| why.unwrap_or_else(missing));
+                        return Ok(Some(LatestCheckpoint { checkpoint, rows, why, name }));
+                    }
+                    Some(weights) => lost = lost.or(Some(weights)),
+                }
+            }
+            Err(error) => wrong = wrong.or(Some(error)),
+        }
+    }
+    match (lost, wrong) {
+        (None, None) => Ok(None),
+        (Some(weights), _) => usage!(
+            "every checkpoint of {} has {weights}, and no smaller rate will recover them; restart with \
+             `lrsched train … --force` and a smaller rate",
+            run.display()
+        ),
+        (None, Some(error)) => Err(error.context("no checkpoint is intact and of this run")),
+    }
+}
+
+impl LatestCheckpoint {
+    /// Where it lies, in the folder of the run.
+    pub fn folder(&self, run: &Path) -> PathBuf {
+        run.join(CHECKPOINTS).join(self.name)
+    }
+
+    /// Whether it is the last one.
+    pub fn is_last(&self) -> bool {
+        self.name == LAST
+    }
+
+    /// Why it is not the last one, where it is not; `so` is what is done with this one instead: `resuming from`.
+    pub fn instead(&self, so: &str) -> Option<String> {
+        let TrainState { epoch, step, .. } = self.checkpoint.state;
+        let this = format!("{so} {CHECKPOINTS}/{} (epoch {epoch}, step {step})", self.name);
+        self.why.as_ref().map(|why| format!("{why}; {this}"))
+    }
+
+    /// Makes this the last checkpoint again, and puts back what a process has left that died between two renames. Only for the one that
+    /// may write to the run.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn settle(&self, run: &Path) -> Result<()> {
+        let folder = own(run)?;
+        let settle = || -> Result<()> {
+            if self.name == BEFORE_LAST {
+                // The next one would push this one out, and keep the damaged one as the one before.
+                carry(&folder.join(LAST), &folder.join(BEFORE_LAST))?;
+                remove(&folder.join(LAST))?;
+                rename(&folder.join(BEFORE_LAST), &folder.join(LAST))?;
+            }
+            if folder.join(OLD).exists() && !folder.join(BEST).exists() {
+                rename(&folder.join(OLD), &folder.join(BEST))?;
+            }
+            if self.name == BEST {
+                // What came later is given up; the next two take their places.
+                [LAST, BEFORE_LAST].iter().try_for_each(|name| remove(&folder.join(name)))?;
+            }
+            [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))?;
+            // It may have died before it came to the best one.
+            if self.name != BEST && self.checkpoint.state.is_best() { make_best(&folder) } else { Ok(()) }
+        };
+        settle().with_context(|| format!("cannot write to {}", folder.display()))
+    }
+}

@@ -1,0 +1,185 @@
+//! Which checkpoints lie in the folder of a run, and which of them stay.
+
+use super::format::write_files;
+use super::{NEW, OLD};
+use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
+use crate::record::files::{BEFORE_LAST, BEST, CHECKPOINTS, LAST, OF_CHECKPOINT, WEIGHTS};
+use crate::record::{Keep, RowDigests, same_file, stop_at, sync_folder};
+use crate::train::Checkpoint;
+use anyhow::{Context, Result};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// Makes `checkpoint` the last checkpoint of the run in `run`, and the best one too where it is. `sync` is called when all of it is on the disk
+/// and before it gets its name.
+///
+/// # Errors
+/// The folder cannot be written, or the disk is full: the last checkpoint is still the one before.
+pub fn save(
+    checkpoint: &Checkpoint,
+    run: &Path,
+    rows: Option<&RowDigests>,
+    sync: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
+    let folder = own(run)?;
+    let new = folder.join(NEW);
+    let mut write = || -> Result<()> {
+        make_own_folder(&folder)?;
+        make_empty(&new)?;
+        write_files(checkpoint, &new, rows)?;
+        sync()?;
+        stop_at::point("mid-checkpoint");
+        carry(&folder.join(LAST), &new)?;
+        carry(&folder.join(BEFORE_LAST), &folder.join(LAST))?;
+        remove(&folder.join(BEFORE_LAST))?;
+        rename(&folder.join(LAST), &folder.join(BEFORE_LAST))?;
+        stop_at::point("between-renames");
+        rename(&new, &folder.join(LAST))?;
+        sync_folder(&folder);
+        if checkpoint.state.is_best() {
+            make_best(&folder)?;
+        }
+        Ok(())
+    };
+    write()
+        .inspect_err(|_| {
+            // What is half written only takes up room.
+            let _ = remove(&new);
+        })
+        .with_context(|| format!("cannot save a checkpoint in {}", folder.display()))
+}
+
+/// The folder of the checkpoints of a run, there or not.
+///
+/// # Errors
+/// It, or that of a checkpoint, is a symbolic link: what it leads to belongs to somebody else, perhaps to another run.
+pub fn own(run: &Path) -> Result<PathBuf> {
+    let folder = run.join(CHECKPOINTS);
+    own_folder(&folder)?;
+    [LAST, BEFORE_LAST, BEST, NEW, OLD].iter().try_for_each(|name| own_folder(&folder.join(name)))?;
+    Ok(folder)
+}
+
+/// Removes the checkpoint before the last: for a run that is over, and one of many.
+pub fn forget_before(run: &Path) -> Result<()> {
+    let path = own(run)?.join(BEFORE_LAST);
+    remove(&path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// Leaves so much of the weights of a run that is over. The last checkpoint stays under `best`, too, where it is the best one and takes up no
+/// room of its own.
+pub fn retain(run: &Path, keep: Keep) -> Result<()> {
+    let folder = own(run)?;
+    let (last, best) = (folder.join(LAST).join(WEIGHTS), folder.join(BEST).join(WEIGHTS));
+    match keep {
+        Keep::All => Ok(()),
+        Keep::None => remove_all(run),
+        // Where no epoch was the best one, the last is all there is.
+        Keep::Best if !best.is_file() => Ok(()),
+        Keep::Best => {
+            forget_before(run)?;
+            if same_file(&last, &best) {
+                share(&last, &run.join(WEIGHTS)).with_context(|| format!("cannot write to {}", run.display()))
+            } else {
+                remove(&folder.join(LAST)).with_context(|| format!("cannot remove {}", folder.join(LAST).display()))
+            }
+        }
+    }
+}
+
+/// Makes `copy` another name of `file`, where both hold the same and the file system has links.
+fn share(file: &Path, copy: &Path) -> Result<()> {
+    let link = copy.with_file_name(format!("{TEMPORARY}{WEIGHTS}"));
+    let read = |path| disk::read(path, disk::MOST_ARRAYS);
+    if read(file)? == read(copy)? && fs::hard_link(file, &link).is_ok() {
+        fs::rename(&link, copy)?;
+    }
+    Ok(())
+}
+
+/// Removes all checkpoints of a run, and nothing else that may lie beside them.
+pub fn remove_all(run: &Path) -> Result<()> {
+    let folder = own(run)?;
+    [LAST, BEFORE_LAST, BEST, NEW, OLD]
+        .iter()
+        .try_for_each(|name| remove(&folder.join(name)))
+        .with_context(|| format!("cannot remove what is in {}", folder.display()))?;
+    // It stays where somebody else has put something into it.
+    let _ = fs::remove_dir(&folder);
+    Ok(())
+}
+
+/// The files of a checkpoint never change, so the best one is the last one under another name.
+pub(super) fn make_best(folder: &Path) -> Result<()> {
+    let (new, old) = (folder.join(NEW), folder.join(OLD));
+    make_empty(&new)?;
+    for name in OF_CHECKPOINT {
+        let (from, to) = (folder.join(LAST).join(name), new.join(name));
+        // Where a file system has no links, a copy does.
+        fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))?;
+    }
+    sync_folder(&new);
+    carry(&old, &new)?;
+    remove(&old)?;
+    carry(&folder.join(BEST), &new)?;
+    rename(&folder.join(BEST), &old)?;
+    stop_at::point("mid-best");
+    rename(&new, &folder.join(BEST))?;
+    sync_folder(folder);
+    remove(&old)
+}
+
+/// Removes a checkpoint, and nothing else that may lie in its folder, which then stays. One that is not there needs no removing.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    let gone = |removed: std::io::Result<()>| match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    if folder.is_symlink() {
+        // What it leads to is not ours.
+        return Ok(gone(fs::remove_file(folder))?);
+    }
+    OF_CHECKPOINT.iter().try_for_each(|name| gone(fs::remove_file(folder.join(name))))?;
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => Ok(gone(removed)?),
+    }
+}
+
+/// Makes `folder`, with nothing of ours in it.
+fn make_empty(folder: &Path) -> Result<()> {
+    remove(folder)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => Ok(made?),
+    }
+}
+
+/// Moves what is not ours from a checkpoint that is about to be replaced to the one that takes its name.
+pub(super) fn carry(from: &Path, to: &Path) -> Result<()> {
+    if from.is_symlink() {
+        return Ok(());
+    }
+    for entry in from.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if OF_CHECKPOINT.iter().any(|file| name == *file) {
+            continue;
+        }
+        let named = |number: u32| match number {
+            0 => to.join(&name),
+            _ => to.join(format!("{}~{number}", name.to_string_lossy())),
+        };
+        // Where both have one of that name, both stay.
+        let free = (0..).map(named).find(|path| path.symlink_metadata().is_err());
+        free.map_or(Ok(()), |path| fs::rename(entry.path(), path))?;
+    }
+    Ok(())
+}
+
+/// A folder that is not there needs no renaming.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
