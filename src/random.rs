@@ -1,11 +1,11 @@
-//! Randomness that is keyed, not streamed: what is drawn depends on what it is for, never on what was drawn before.
+//! Keyed random numbers: a draw depends only on its key, never on earlier draws.
 
 #![forbid(unsafe_code)]
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// What a draw is for. The numbers are part of the meaning of a seed: never change one.
+/// What a draw is used for. The discriminants are part of a seed's meaning: never change them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
@@ -18,7 +18,7 @@ pub enum Purpose {
     TrainLimit = 7,
 }
 
-/// A generator for one draw: (seed, purpose, epoch, index) is the ChaCha key, as it stands.
+/// The generator for one draw: the ChaCha key is (seed, purpose, epoch, index).
 pub fn keyed(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
     let mut key = [0_u8; 32];
     for (place, word) in key.chunks_exact_mut(8).zip([seed, purpose as u64, epoch, index]) {
@@ -27,34 +27,34 @@ pub fn keyed(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng 
     ChaCha8Rng::from_seed(key)
 }
 
-/// Uniform in [0, 1), 24 random bits.
+/// Uniform in [0, 1), with 24 random bits.
 pub fn uniform(rng: &mut impl Rng) -> f32 {
     (rng.next_u32() >> 8) as f32 * (1.0 / (1 << 24) as f32)
 }
 
-/// Uniform in 0..bound. Lemire's multiply-shift; its bias of at most bound / 2³² is far below what a training run could show.
+/// Uniform in 0..bound, by Lemire's multiply-shift. Its bias, at most bound / 2³², is negligible for training.
 pub fn below(rng: &mut impl Rng, bound: u32) -> u32 {
     ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
 }
 
-/// Standard normal, by Box and Muller in f64.
+/// Standard normal, by the Box–Muller transform in f64.
 pub fn normal(rng: &mut impl Rng) -> f32 {
     let u = 1.0 - f64::from(uniform(rng));
     let v = f64::from(uniform(rng));
     ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }
 
-/// Fisher–Yates.
+/// Fisher–Yates shuffle.
 pub fn shuffle<T>(values: &mut [T], rng: &mut impl Rng) {
     for last in (1..values.len()).rev() {
         values.swap(last, below(rng, last as u32 + 1) as usize);
     }
 }
 
-/// Inverted dropout for one sample: each place is 0 with `probability`, else 1 / (1 − probability).
+/// Inverted dropout mask for one sample: each element is 0 with `probability`, else 1 / (1 − probability).
 ///
-/// `layer` counts the dropout layers of the network from 0, `position` is the sample's place in the epoch. The order of the places
-/// is (H, W, C) for maps, and the order of the vector after `flatten` (PyTorch's C, H, W).
+/// `layer` is the 0-based index among the network's dropout layers, `position` the sample's index in the epoch.
+/// Elements are in (H, W, C) order for maps, and in the order of the vector after `flatten` (PyTorch's C, H, W).
 pub fn dropout_mask(seed: u64, epoch: u64, position: u64, layer: u64, probability: f32, mask: &mut [f32]) {
     let mut rng = keyed(seed, Purpose::Dropout, epoch, (layer << 40) | position);
     let keep = 1.0 / (1.0 - probability);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shuffle_is_a_permutation_that_moves_things() {
+    fn a_shuffle_permutes_and_moves_most_values() {
         let mut values: Vec<u32> = (0..1000).collect();
         shuffle(&mut values, &mut keyed(0, Purpose::Shuffle, 0, 0));
         assert!(values.iter().enumerate().filter(|&(place, &value)| place as u32 == value).count() < 10);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_draws_have_mean_0_and_deviation_1() {
+    fn normal_draws_have_mean_0_and_variance_1() {
         let mut rng = keyed(7, Purpose::InitialWeights, 0, 0);
         let draws: Vec<f64> = (0..20_000).map(|_| f64::from(normal(&mut rng))).collect();
         let mean = draws.iter().sum::<f64>() / 20_000.0;

@@ -1,11 +1,11 @@
-//! Words as a POSIX shell takes them.
+//! Quoting for POSIX shells.
 
 #![forbid(unsafe_code)]
 
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// One word. Bytes that are not text become `$'\377'`, which POSIX has since 2024, and bash, zsh and ksh for longer.
+/// Quotes one word. Bytes that are not UTF-8 become `$'\377'`: POSIX 2024, and older in bash, zsh and ksh.
 pub fn quoted(word: impl AsRef<OsStr>) -> String {
     let word = word.as_ref();
     let Some(text) = word.to_str() else {
@@ -24,12 +24,12 @@ pub fn quoted(word: impl AsRef<OsStr>) -> String {
     }
 }
 
-/// A path as an argument: one that begins with `-` would be taken for a flag.
+/// Quotes a path as an argument. A leading `-` gets a `./` prefix so that it is not parsed as a flag.
 pub fn path(path: &Path) -> String {
     if path.as_os_str().as_encoded_bytes().starts_with(b"-") { quoted(Path::new(".").join(path)) } else { quoted(path) }
 }
 
-/// A command and its arguments. The program goes by its name: where it lay is of no use elsewhere.
+/// Quotes a command line. The program is reduced to its file name, since its path means nothing on other machines.
 pub fn line<Word: AsRef<OsStr>>(arguments: &[Word]) -> String {
     let name = |program: &OsStr| Path::new(program).file_name().map_or_else(|| program.to_owned(), OsStr::to_owned);
     let first = arguments.first().map(|program| quoted(name(program.as_ref())));

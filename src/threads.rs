@@ -1,4 +1,4 @@
-//! Threads, and what to say where the system starts no more of them.
+//! Starting threads, and the error if the system refuses.
 
 #![forbid(unsafe_code)]
 
@@ -6,15 +6,15 @@ use anyhow::{Result, anyhow};
 use std::fmt::Display;
 use std::thread::{Builder, JoinHandle};
 
-/// Starts a thread of this name.
+/// Starts a named thread.
 ///
 /// # Errors
-/// The system refuses.
+/// The system cannot start a thread.
 pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
     Builder::new().name(name.to_string()).spawn(work).map_err(|error| refused("a thread", error))
 }
 
-/// The error of a system that does not start `what`, with the usual causes.
+/// The error for `what` that could not be started, with the usual causes.
 pub fn refused(what: &str, error: impl Display) -> anyhow::Error {
     anyhow!(
         "cannot start {what}: {error}; the memory or the number of processes may be limited (`ulimit -v`, `ulimit -u`)"

@@ -1,13 +1,13 @@
-//! The list of layers that an engine interprets.
+//! The layers of a network, as data for the engines to interpret.
 
 use super::initialise::Init;
 use std::collections::HashSet;
 
-/// The most values in one map of a sample, and in one array of weights: 1 GiB of f32. It keeps every size that an engine computes of an
-/// architecture, padding and tiles included, far from wrapping around.
+/// The maximum number of values in one map of a sample, or in one weight array: 1 GiB of f32. Keeps every size that an
+/// engine derives, including padding and tiles, far from overflow.
 pub const MOST_VALUES: usize = 1 << 28;
 
-/// A shape of one sample: a map (channels, height, width), or a vector as (length, 1, 1).
+/// The shape of one sample: a map (channels, height, width), or a vector as (length, 1, 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     pub channels: usize,
@@ -24,7 +24,7 @@ impl Shape {
         Self { channels: length, height: 1, width: 1 }
     }
 
-    /// Values in one sample; `usize::MAX` where there are more than that can count.
+    /// Values per sample; saturates at `usize::MAX`.
     pub const fn len(self) -> usize {
         self.channels.saturating_mul(self.height).saturating_mul(self.width)
     }
@@ -45,14 +45,15 @@ pub enum Layer {
         kernel: usize,
         padding: usize,
         bias: bool,
-        /// The weight is never updated (a whitening layer); the bias, if any, is.
+        /// The weight is never updated (a whitening layer). The bias, if any, is trained.
         frozen: bool,
         init: Init,
     },
-    /// Batch normalisation over (batch, height, width), biased variance for normalising, unbiased for the running one (PyTorch).
+    /// Batch normalisation over (batch, height, width). Normalises with the biased variance and accumulates the
+    /// unbiased one, as PyTorch does.
     ///
-    /// `weight`, `bias`, `running_mean`, `running_var` (channels). `running = (1 − momentum)·running + momentum·batch`: PyTorch's
-    /// momentum. Without `scale` the weight stays 1, frozen; the bias is always trained.
+    /// `weight`, `bias`, `running_mean`, `running_var` (channels). `running = (1 − momentum)·running + momentum·batch`,
+    /// PyTorch's convention. Without `scale` the weight is frozen at 1; the bias is always trained.
     BatchNorm {
         name: String,
         channels: usize,
@@ -61,15 +62,16 @@ pub enum Layer {
         eps: f32,
     },
     Relu,
-    /// x·Φ(x), the exact form with erf.
+    /// x·Φ(x), the exact form with erf (not the tanh approximation).
     Gelu,
-    /// Window and stride `size`; a remainder at the right and lower edge is left out.
+    /// Window and stride `size`; a remainder at the right and bottom edges is ignored.
     MaxPool {
         size: usize,
     },
-    /// The mean over height and width; leaves a vector.
+    /// The mean over height and width; returns a vector.
     GlobalAveragePool,
-    /// Inverted dropout: in training each value is 0 with `probability`, else scaled by 1 / (1 − probability).
+    /// Inverted dropout: during training, zeroes each value with `probability` and scales the others by 1 / (1 −
+    /// probability).
     Dropout {
         probability: f32,
     },
@@ -83,7 +85,7 @@ pub enum Layer {
         bias: bool,
         init: Init,
     },
-    /// Multiply by a constant.
+    /// Multiplies by a constant.
     Scale {
         factor: f32,
     },
@@ -93,7 +95,7 @@ pub enum Layer {
     },
 }
 
-/// A network: what goes in, what is done to it, and how many classes come out.
+/// A network: input shape, layers, and number of classes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     pub name: String,
@@ -102,13 +104,13 @@ pub struct Architecture {
     pub layers: Vec<Layer>,
 }
 
-/// The product, where it is at least 1 and at most [`MOST_VALUES`].
+/// The product, if it is 1 to [`MOST_VALUES`].
 fn size(factors: &[usize]) -> Option<usize> {
     let product = factors.iter().try_fold(1_usize, |product, factor| product.checked_mul(*factor))?;
     (1..=MOST_VALUES).contains(&product).then_some(product)
 }
 
-/// `shape`, where a sample of it has at least 1 value and at most [`MOST_VALUES`].
+/// Returns `shape` if a sample of it has 1 to [`MOST_VALUES`] values.
 fn sized(of: &str, shape: Shape) -> Result<Shape, String> {
     let Shape { channels, height, width } = shape;
     match size(&[channels, height, width]) {
@@ -118,10 +120,10 @@ fn sized(of: &str, shape: Shape) -> Result<Shape, String> {
 }
 
 impl Layer {
-    /// The shape that this layer makes of `input`.
+    /// The output shape for `input`.
     ///
     /// # Errors
-    /// What does not fit, or is empty or too large: shapes and weights have 1 to [`MOST_VALUES`] values.
+    /// `input` does not fit the layer, or a shape or weight array does not have 1 to [`MOST_VALUES`] values.
     pub fn output(&self, input: Shape) -> Result<Shape, String> {
         sized("the input", input)?;
         let expect_channels = |name: &str, channels: usize| {
@@ -186,7 +188,7 @@ impl Layer {
     }
 }
 
-/// The first name that one of `layers` shares with a layer before it, or with one of `names`.
+/// The first name in `layers` that an earlier layer, or `names`, already has.
 fn repeated<'a>(layers: &'a [Layer], names: &mut HashSet<&'a str>) -> Option<&'a str> {
     layers.iter().find_map(|layer| match layer {
         Layer::Conv { name, .. } | Layer::BatchNorm { name, .. } | Layer::Linear { name, .. } => {
@@ -204,7 +206,7 @@ fn repeated<'a>(layers: &'a [Layer], names: &mut HashSet<&'a str>) -> Option<&'a
 }
 
 impl Architecture {
-    /// The name of the first layer, where its kernels are to be made from the training images.
+    /// The name of the first layer, if its kernels are to be computed from the training images (see [`super::whiten`]).
     pub fn whitened(&self) -> Option<&str> {
         match self.layers.first() {
             Some(Layer::Conv { name, init: Init::Whitening, .. }) => Some(name),
@@ -212,10 +214,11 @@ impl Architecture {
         }
     }
 
-    /// Checks that every layer fits the one before, that the last gives `classes` logits, that no two have one name, and that all sizes are within [`MOST_VALUES`].
+    /// Checks that consecutive layers fit, that the last one returns `classes` logits, that names are unique, and that
+    /// all sizes are within [`MOST_VALUES`].
     ///
     /// # Errors
-    /// What does not fit.
+    /// The first violation.
     pub fn check(&self) -> Result<(), String> {
         if self.layers.is_empty() {
             return Err(format!("{} has no layers", self.name));

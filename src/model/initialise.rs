@@ -1,26 +1,28 @@
-//! Initial weights, drawn by (seed, array): the same for every entrant of a seed, whatever the order of drawing.
+//! Initial weights, keyed by (seed, array): runs with the same seed start from the same weights, in whatever order
+//! arrays are drawn.
 
 use super::architecture::{Architecture, Layer};
 use super::parameters::{Array, Parameters, Role};
 use crate::random::{Purpose, keyed, normal, uniform};
 
-/// How a weight starts.
+/// Weight initialisation schemes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Init {
-    /// Normal with deviation √(2 / fan_in) (He et al. 2015, arXiv:1502.01852); bias 0.
+    /// Normal with standard deviation √(2 / fan_in) (He et al. 2015, arXiv:1502.01852); bias 0.
     He,
-    /// A tenth of [`Init::He`]: for the layer that makes the logits. At full size their spread gives a first loss of 3 to 4 in place of
-    /// ln 10, and sgd at its usual rate of 0.1 blows up within five steps.
+    /// [`Init::He`] scaled by 0.1, for the layer that computes the logits. At full scale, the spread of the logits
+    /// gives an initial loss of 3 to 4 instead of ln 10, and sgd at its usual rate of 0.1 diverges within five steps.
     SmallHe,
-    /// PyTorch's default for convolutions and linear layers: uniform in ±√(1 / fan_in), bias too.
+    /// PyTorch's default for convolutions and linear layers: uniform in ±√(1 / fan_in), including the bias.
     TorchDefault,
-    /// As [`Init::TorchDefault`], and then the first min(outputs, inputs) kernels pass their channel on unchanged (`dirac_`).
+    /// [`Init::TorchDefault`], except that the first min(outputs, inputs) kernels are the identity of their channel
+    /// (`dirac_`).
     Dirac,
-    /// Zeros, until [`super::whiten`] makes the kernels from the training images.
+    /// Zeros, to be replaced by [`super::whiten`].
     Whitening,
 }
 
-/// An array of a network before it has values.
+/// The name, shape and role of an array, without its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slot {
     pub name: String,
@@ -29,7 +31,7 @@ pub struct Slot {
     start: Start,
 }
 
-/// What an array begins with.
+/// How an array is initialised.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Start {
     Filled(f32),
@@ -40,7 +42,7 @@ impl Slot {
     /// Values in the array.
     ///
     /// # Panics
-    /// Where there are more than can be counted: [`Architecture::check`] refuses such an architecture.
+    /// The number overflows, which [`Architecture::check`] rules out.
     pub fn len(&self) -> usize {
         product(&self.shape)
     }
@@ -50,27 +52,27 @@ impl Slot {
     }
 }
 
-/// The parameters of `architecture` as they stand before the first step.
+/// The initial parameters of `architecture`.
 ///
 /// # Panics
-/// Of an architecture that [`Architecture::check`] refuses: where two layers have one name, or a size cannot be counted.
+/// On an architecture that fails [`Architecture::check`]: duplicate layer names, or a size that overflows.
 pub fn initialise(architecture: &Architecture, seed: u64) -> Parameters {
     fill(architecture, Some(seed))
 }
 
-/// The names, shapes and roles of [`initialise`], for values from elsewhere: drawn weights are 0.
+/// Like [`initialise`], but drawn weights are 0: for values that are loaded from elsewhere.
 pub fn blank(architecture: &Architecture) -> Parameters {
     fill(architecture, None)
 }
 
-/// The arrays of `architecture`, in the order of its parameters; nothing is allocated for their values.
+/// The arrays of `architecture` in parameter order, without allocating their values.
 pub fn slots(architecture: &Architecture) -> Vec<Slot> {
     let mut slots = Vec::new();
     add_layers(&architecture.layers, &mut slots);
     slots
 }
 
-/// Without a seed nothing is drawn.
+/// Without a seed, weights that would be drawn are 0.
 fn fill(architecture: &Architecture, seed: Option<u64>) -> Parameters {
     let mut parameters = Parameters::default();
     for (place, slot) in slots(architecture).into_iter().enumerate() {
@@ -81,7 +83,7 @@ fn fill(architecture: &Architecture, seed: Option<u64>) -> Parameters {
             (Start::Drawn { init, fan_in }, Some(seed)) => draw(seed, place, init, fan_in, count),
         };
         if let (Start::Drawn { init: Init::Dirac, .. }, [outputs, inputs, kernel, _]) = (slot.start, &slot.shape[..]) {
-            pass_channels_on(&mut values, *outputs, *inputs, *kernel);
+            set_dirac(&mut values, *outputs, *inputs, *kernel);
         }
         parameters.push(Array { name: slot.name, shape: slot.shape, role: slot.role, values });
     }
@@ -132,7 +134,7 @@ fn add_layers(layers: &[Layer], slots: &mut Vec<Slot>) {
 
 fn product(sides: &[usize]) -> usize {
     let product = sides.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
-    product.unwrap_or_else(|| panic!("weights of {sides:?} are more than can be counted"))
+    product.unwrap_or_else(|| panic!("weights of {sides:?} overflow"))
 }
 
 fn push(slots: &mut Vec<Slot>, layer: &str, part: &str, shape: Vec<usize>, role: Role, start: Start) {
@@ -152,8 +154,8 @@ fn draw(seed: u64, place: usize, init: Init, fan_in: usize, count: usize) -> Vec
     let fan_in = fan_in as f32;
     match init {
         Init::He | Init::SmallHe => {
-            let deviation = (2.0 / fan_in).sqrt() * if init == Init::He { 1.0 } else { 0.1 };
-            (0..count).map(|_| deviation * normal(&mut rng)).collect()
+            let std = (2.0 / fan_in).sqrt() * if init == Init::He { 1.0 } else { 0.1 };
+            (0..count).map(|_| std * normal(&mut rng)).collect()
         }
         Init::TorchDefault | Init::Dirac => {
             let bound = 1.0 / fan_in.sqrt();
@@ -164,7 +166,7 @@ fn draw(seed: u64, place: usize, init: Init, fan_in: usize, count: usize) -> Vec
 }
 
 /// `torch.nn.init.dirac_(weight[:inputs])`.
-fn pass_channels_on(weight: &mut [f32], outputs: usize, inputs: usize, kernel: usize) {
+fn set_dirac(weight: &mut [f32], outputs: usize, inputs: usize, kernel: usize) {
     let area = kernel * kernel;
     let centre = (kernel / 2) * kernel + kernel / 2;
     for channel in 0..outputs.min(inputs) {
@@ -180,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn he_weights_have_the_deviation_of_the_paper_and_biases_are_0() {
+    fn he_weights_have_the_variance_of_the_paper_and_biases_are_0() {
         let parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), 3);
         let weight = &parameters.get("fc1.weight").unwrap().values;
         let variance = weight.iter().map(|w| f64::from(w * w)).sum::<f64>() / weight.len() as f64;

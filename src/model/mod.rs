@@ -1,6 +1,7 @@
 //! Networks as plain lists of layers, and their parameters as named f32 arrays.
 //!
-//! Nothing here computes: the engines interpret the list, so a new network is one function here and runs on both.
+//! Forward and backward passes are the engines' task: they interpret the list, so adding a network takes one function
+//! here and works on both engines. This module initialises, whitens and loads the parameters.
 
 #![forbid(unsafe_code)]
 

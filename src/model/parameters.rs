@@ -1,19 +1,19 @@
-//! Named f32 arrays: weights, frozen weights, running statistics, and gradients beside them.
+//! Named f32 arrays: weights, frozen weights, running statistics, and gradients.
 
 use std::collections::HashMap;
 
-/// What may change an array.
+/// What updates an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The optimizer, by the gradient.
+    /// The optimizer, from the gradient.
     Trainable,
     /// Nothing.
     Frozen,
-    /// The engine, while training: running means and variances.
+    /// The engine, during training: running means and variances.
     Statistic,
 }
 
-/// One named array, row-major, in PyTorch's shape.
+/// One named array, row-major, with PyTorch's shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Array {
     pub name: String,
@@ -22,7 +22,7 @@ pub struct Array {
     pub values: Vec<f32>,
 }
 
-/// All arrays of a network, in the order of its layers. The place of an array never changes.
+/// All arrays of a network, in layer order. The index of an array never changes.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Parameters {
     arrays: Vec<Array>,
@@ -31,7 +31,7 @@ pub struct Parameters {
 
 impl Parameters {
     /// # Panics
-    /// Where a name comes twice or the values do not fill the shape: a mistake in an architecture, not in any input.
+    /// On a duplicate name, or values that do not fill the shape: a bug in an architecture, never in user input.
     pub fn push(&mut self, array: Array) {
         let size = array.shape.iter().try_fold(1_usize, |size, side| size.checked_mul(*side));
         assert_eq!(Some(array.values.len()), size, "{}: values do not fill the shape", array.name);
@@ -48,7 +48,7 @@ impl Parameters {
         &mut self.arrays
     }
 
-    /// The place of an array in [`Parameters::arrays`].
+    /// The index of an array in [`Parameters::arrays`].
     pub fn place(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
     }
@@ -57,13 +57,13 @@ impl Parameters {
         self.place(name).map(|place| &self.arrays[place])
     }
 
-    /// How many numbers the optimizer may change.
+    /// Number of trainable values.
     pub fn trainable(&self) -> usize {
         self.arrays.iter().filter(|array| array.role == Role::Trainable).map(|array| array.values.len()).sum()
     }
 }
 
-/// One array for each of the parameters, in their order; empty where the array is not trainable.
+/// One array per parameter array, in the same order; empty if not trainable.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Gradients {
     pub arrays: Vec<Vec<f32>>,
@@ -75,7 +75,7 @@ impl Gradients {
         Self { arrays: parameters.arrays().iter().map(|array| vec![0.0; size(array)]).collect() }
     }
 
-    /// Adds `other`, place by place: how the gradient of a large batch is gathered from micro-batches.
+    /// Adds `other` elementwise: accumulates the gradient of a large batch from micro-batches.
     pub fn add(&mut self, other: &Gradients) {
         for (sum, array) in self.arrays.iter_mut().zip(&other.arrays) {
             for (sum, value) in sum.iter_mut().zip(array) {

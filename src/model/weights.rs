@@ -1,4 +1,4 @@
-//! Weights from a safetensors file, checked against the network that they are for.
+//! Loads weights from a safetensors file, checking them against their network.
 
 use super::initialise::blank;
 use super::parameters::{Array, Parameters};
@@ -8,8 +8,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::path::Path;
 
-/// PyTorch's batch norm counts the batches it has seen; nothing is computed with the count.
-const PASSED_OVER: &str = ".num_batches_tracked";
+/// PyTorch's batch norm counts batches in this tensor; the count is not used in any computation.
+const IGNORED_SUFFIX: &str = ".num_batches_tracked";
 
 /// A network and its weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,23 +19,23 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a file; without a `model`, the names and shapes tell which network it is.
+    /// Reads a file. Without a `model`, infers the network from the names and shapes.
     ///
     /// # Errors
-    /// One line that names the file: it cannot be read, is no safetensors file or a cut one, or holds another network (with the first
-    /// tensor that does not fit, and what was expected).
+    /// One line that starts with the path: the file cannot be read, is not a safetensors file, is truncated, or holds
+    /// another network (names the first tensor that does not fit, and what was expected).
     pub fn read(path: &Path, model: Option<Model>) -> Result<Self> {
         let name = || path.display().to_string();
         let bytes = disk::read(path, disk::MOST_ARRAYS).with_context(name)?;
         Self::of(&bytes, model).with_context(name)
     }
 
-    /// As [`Weights::read`], of the bytes of a file.
+    /// [`Weights::read`] for the bytes of a file.
     ///
     /// # Errors
-    /// As [`Weights::read`], without the name.
+    /// As [`Weights::read`], without the path.
     pub fn of(bytes: &[u8], model: Option<Model>) -> Result<Self> {
-        ensure!(bytes.len() as u64 <= disk::MOST_ARRAYS, "larger than 1 GiB: no weights of this program");
+        ensure!(bytes.len() as u64 <= disk::MOST_ARRAYS, "larger than 1 GiB, the limit for weights");
         let model = match model {
             Some(model) => model,
             None => infer(&parse(bytes)?)?,
@@ -46,7 +46,7 @@ impl Weights {
     }
 }
 
-/// Dropout and the number of classes have no say in names and shapes: every dataset has ten classes.
+/// Names and shapes depend on neither dropout nor the number of classes, because every dataset has ten classes.
 fn blank_of(model: Model) -> Parameters {
     blank(&model.architecture(&ModelOptions::default()))
 }
@@ -57,18 +57,20 @@ fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>> {
 
 fn damage(error: &SafeTensorError, bytes: usize) -> anyhow::Error {
     match error {
-        SafeTensorError::HeaderTooSmall => anyhow!("no safetensors file: it is only {bytes} bytes long"),
+        SafeTensorError::HeaderTooSmall => anyhow!("not a safetensors file: it is only {bytes} bytes long"),
         SafeTensorError::InvalidHeaderLength => {
-            anyhow!("no safetensors file, or one that was cut: {bytes} bytes do not even hold its header")
+            anyhow!("not a safetensors file, or a truncated one: {bytes} bytes do not even hold its header")
         }
         SafeTensorError::MetadataIncompleteBuffer => {
-            anyhow!("a safetensors file that was cut, or has bytes too many: its tensors do not end at byte {bytes}")
+            anyhow!(
+                "a safetensors file that is truncated or has trailing bytes: its tensors do not end at byte {bytes}"
+            )
         }
-        other => anyhow!("no safetensors file: {}", shown(&other.to_string())),
+        other => anyhow!("not a safetensors file: {}", shown(&other.to_string())),
     }
 }
 
-/// The network that most of the names and shapes belong to.
+/// The network that matches the most names and shapes.
 fn infer(tensors: &SafeTensors<'_>) -> Result<Model> {
     let fitting = Model::ALL.map(|model| {
         let fits = |array: &&Array| tensors.tensor(&array.name).is_ok_and(|tensor| tensor.shape() == array.shape);
@@ -80,19 +82,20 @@ fn infer(tensors: &SafeTensors<'_>) -> Result<Model> {
         names.sort_unstable();
         names.truncate(3);
         let known = Model::ALL.map(Model::name).join(", ");
-        format!("its tensors ({}, …) are of no network of this program: {known}", shown(&names.join(", ")))
+        format!("its tensors ({}, …) belong to none of the networks: {known}", shown(&names.join(", ")))
     })
 }
 
-/// Names, and what tells of them, come from a file: they may be long, and hold anything.
+/// Sanitises text from a file, which may be long or contain control characters.
 fn shown(name: &str) -> String {
     name.chars().take(120).collect::<String>().escape_debug().to_string()
 }
 
-/// Takes each array's values from the tensor of its name in a safetensors file.
+/// Fills each array from the tensor of the same name in a safetensors file.
 ///
 /// # Errors
-/// No safetensors file; a tensor that is missing, has another shape or other numbers than f32, or that is none of `parameters`.
+/// `file` is not a safetensors file; a tensor is missing, has another shape, or is not f32; or the file has a tensor
+/// that `parameters` lacks.
 pub fn fill(parameters: &mut Parameters, file: &[u8]) -> Result<()> {
     let tensors = parse(file)?;
     for array in parameters.arrays_mut() {
@@ -106,9 +109,9 @@ pub fn fill(parameters: &mut Parameters, file: &[u8]) -> Result<()> {
             *value = f32::from_le_bytes(*bytes);
         }
     }
-    let foreign = |name: &&str| parameters.get(name).is_none() && !name.ends_with(PASSED_OVER);
+    let foreign = |name: &&str| parameters.get(name).is_none() && !name.ends_with(IGNORED_SUFFIX);
     match tensors.names().into_iter().filter(foreign).min() {
-        Some(name) => bail!("it has no tensor `{}`", shown(name)),
+        Some(name) => bail!("unexpected tensor `{}`", shown(name)),
         None => Ok(()),
     }
 }
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_come_back_and_their_names_and_shapes_tell_the_network() {
+    fn weights_round_trip_and_their_names_and_shapes_identify_the_network() {
         for model in Model::ALL {
             let weights = Weights::of(&file(&tensors(model)), None).unwrap();
             assert_eq!(weights.model, model);
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn pytorchs_count_of_batches_is_passed_over() {
+    fn pytorchs_batch_count_is_ignored() {
         let mut tensors = tensors(Model::Resnet9);
         let name = tensors.iter().find_map(|tensor| tensor.0.strip_suffix(".running_mean")).unwrap().to_string();
         tensors.push((format!("{name}.num_batches_tracked"), Dtype::I64, vec![], vec![0; 8]));
@@ -179,32 +182,32 @@ mod tests {
         });
         assert!(halves.contains("`conv1.bias` holds F16, expected F32"), "{halves}");
         let more = changed(&|tensors| tensors.push(("head.\n".into(), Dtype::F32, vec![1], vec![0; 4])));
-        assert!(more.contains("it has no tensor `head.\\n`"), "{more}");
+        assert!(more.contains("unexpected tensor `head.\\n`"), "{more}");
     }
 
     #[test]
-    fn a_file_of_another_network_or_of_none_says_so() {
+    fn a_file_of_another_or_unknown_network_says_so() {
         let cnn = file(&tensors(Model::Cnn));
         assert!(error(&cnn, Some(Model::Resnet9)).starts_with("not the weights of resnet9: the tensor `"));
         let foreign = file(&[("encoder.weight".into(), Dtype::F32, vec![1], vec![0; 4])]);
         let said = error(&foreign, None);
         assert!(
-            said.contains("(encoder.weight, …) are of no network of this program: cnn, resnet9, airbench94"),
+            said.contains("(encoder.weight, …) belong to none of the networks: cnn, resnet9, airbench94"),
             "{said}"
         );
     }
 
     #[test]
-    fn a_cut_or_foreign_file_is_one_line_about_what_is_wrong() {
+    fn a_truncated_or_foreign_file_is_refused_in_one_line() {
         let whole = file(&tensors(Model::Cnn));
         assert!(error(&[], None).contains("only 0 bytes long"));
-        assert!(error(&whole[..40], None).contains("or one that was cut"));
-        assert!(error(&whole[..whole.len() - 1], None).contains("was cut, or has bytes too many"));
-        assert!(error(&[&whole[..], b"more"].concat(), None).contains("bytes too many"));
-        // Found by fuzzing: the name of a tensor whose offsets are wrong stood in the line as it was.
+        assert!(error(&whole[..40], None).contains("or a truncated one"));
+        assert!(error(&whole[..whole.len() - 1], None).contains("is truncated or has trailing bytes"));
+        assert!(error(&[&whole[..], b"more"].concat(), None).contains("trailing bytes"));
+        // Found by fuzzing: the message contained the name of a tensor with wrong offsets unescaped.
         let hole = br#"{"a\u0007":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#;
         let hole = [&(hole.len() as u64).to_le_bytes()[..], hole, &[0; 8]].concat();
         assert!(error(&hole, None).contains("invalid offset for tensor `a\\u{7}`"), "{}", error(&hole, None));
-        assert!(error(b"epoch,learning_rate,loss\n0,0.1,2.3\n", None).starts_with("no safetensors file"));
+        assert!(error(b"epoch,learning_rate,loss\n0,0.1,2.3\n", None).starts_with("not a safetensors file"));
     }
 }

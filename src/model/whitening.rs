@@ -1,11 +1,12 @@
-//! The frozen first layer of airbench94: its kernels decorrelate the patches of the training images.
+//! The frozen first layer of airbench94, whose kernels decorrelate the patches of the training images.
 
 use super::parameters::Parameters;
+use crate::stats::eigen::symmetric_eigen;
 use rayon::prelude::*;
 
-/// Added to each eigenvalue.
+/// ε, added to each eigenvalue.
 const EPS: f64 = 5e-4;
-/// Images whose sums are added up by one thread; fixed, so that any number of threads gives the same bits.
+/// Images per partial sum. Fixed, so that results do not depend on the number of threads.
 const GROUP: usize = 64;
 
 /// Sets `<name>.weight` to the whitening kernels of the given images (Jordan 2024, arXiv:2404.00498).
@@ -16,11 +17,12 @@ const GROUP: usize = 64;
 /// weight = (kernels; −kernels)               (2·inputs·kernel², inputs, kernel, kernel)
 /// ```
 ///
-/// `images` is (images, height, width, inputs), normalised as for training; airbench94 takes the first 5,000 training images. The sign
-/// of an eigenvector is free; here its largest component is positive.
+/// `images` is (images, height, width, inputs), normalised as for training; airbench94 uses the first 5,000 training
+/// images. The sign of an eigenvector is arbitrary; here its largest component (by magnitude) is positive.
 ///
 /// # Panics
-/// Where there is no such weight, or its shape or that of the images is another: a mistake in an architecture, not in any input.
+/// There is no such weight, or its shape or that of the images does not match: a bug in an architecture, never in user
+/// input.
 pub fn whiten(images: &[f32], height: usize, width: usize, parameters: &mut Parameters, name: &str) {
     let place = parameters.place(&format!("{name}.weight")).expect("the architecture has the layer to whiten");
     let weight = &mut parameters.arrays_mut()[place];
@@ -35,7 +37,7 @@ pub fn whiten(images: &[f32], height: usize, width: usize, parameters: &mut Para
 
     let covariance = patch_covariance(images, height, width, inputs, kernel);
     let (kernels, mirrored) = weight.values.split_at_mut(size * size);
-    let vectors = eigenvectors(covariance, size);
+    let vectors = symmetric_eigen(covariance, size);
     for ((value, vector), (kernel, mirror)) in
         vectors.into_iter().zip(kernels.chunks_exact_mut(size).zip(mirrored.chunks_exact_mut(size)))
     {
@@ -48,7 +50,7 @@ pub fn whiten(images: &[f32], height: usize, width: usize, parameters: &mut Para
     }
 }
 
-/// The mean of p·pᵀ, row-major.
+/// The mean of p·pᵀ, row-major: (inputs·kernel², inputs·kernel²).
 fn patch_covariance(images: &[f32], height: usize, width: usize, channels: usize, kernel: usize) -> Vec<f64> {
     let size = channels * kernel * kernel;
     let image = height * width * channels;
@@ -73,53 +75,13 @@ fn patch_covariance(images: &[f32], height: usize, width: usize, channels: usize
     (0..size * size).map(|at| groups.iter().map(|sums| sums[at]).sum::<f64>() / patches as f64).collect()
 }
 
-/// Eigenvalues, ascending, with their eigenvectors, of a symmetric matrix: cyclic Jacobi rotations.
-fn eigenvectors(mut matrix: Vec<f64>, size: usize) -> Vec<(f64, Vec<f64>)> {
-    const SWEEPS: usize = 50; // it converges quadratically: about 8 are needed
-    let mut vectors = vec![0.0; size * size]; // a row is an eigenvector
-    (0..size).for_each(|at| vectors[at * size + at] = 1.0);
-    let diagonal: f64 = (0..size).map(|at| matrix[at * size + at].powi(2)).sum();
-    for _ in 0..SWEEPS {
-        let pairs = (0..size).flat_map(|p| (p + 1..size).map(move |q| (p, q)));
-        if pairs.clone().map(|(p, q)| matrix[p * size + q].powi(2)).sum::<f64>() <= 1e-30 * diagonal {
-            break;
-        }
-        for (p, q) in pairs {
-            let off = matrix[p * size + q];
-            if off == 0.0 {
-                continue;
-            }
-            // The rotation that makes this element 0 (Golub and Van Loan, "Matrix computations", 8.5).
-            let tau = (matrix[q * size + q] - matrix[p * size + p]) / (2.0 * off);
-            let tan = tau.signum() / (tau.abs() + tau.hypot(1.0));
-            let cos = 1.0 / tan.hypot(1.0);
-            let sin = tan * cos;
-            for at in 0..size {
-                rotate(&mut matrix, at * size + p, at * size + q, cos, sin);
-            }
-            for at in 0..size {
-                rotate(&mut matrix, p * size + at, q * size + at, cos, sin);
-                rotate(&mut vectors, p * size + at, q * size + at, cos, sin);
-            }
-        }
-    }
-    let mut pairs: Vec<(f64, Vec<f64>)> =
-        (0..size).map(|at| (matrix[at * size + at], vectors[at * size..(at + 1) * size].to_vec())).collect();
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    pairs
-}
-
-fn rotate(values: &mut [f64], p: usize, q: usize, cos: f64, sin: f64) {
-    (values[p], values[q]) = (cos * values[p] - sin * values[q], sin * values[p] + cos * values[q]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::zoo::{Model, ModelOptions};
     use super::super::{initialise, parameters::Parameters};
     use super::*;
 
-    /// Images of the formula that scripts/golden_whitening.py has, too: (3, 8, 8, 3).
+    /// Images by the same formula as in scripts/golden_whitening.py: (3, 8, 8, 3).
     fn images() -> Vec<f32> {
         (0..3 * 8 * 8 * 3).map(|i: u32| ((i * i * 7 + i * 13) % 101) as f32 / 50.0 - 1.0).collect()
     }
@@ -130,7 +92,7 @@ mod tests {
         parameters
     }
 
-    /// Golden values: scripts/golden_whitening.py, by PyTorch in float64.
+    /// Golden values: scripts/golden_whitening.py, computed by PyTorch in float64.
     #[test]
     fn kernels_are_those_of_pytorch_but_for_their_signs() {
         let parameters = whitened(&images(), 8);
@@ -150,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn whitened_patches_are_uncorrelated_with_deviation_1_and_the_second_half_mirrors_the_first() {
+    fn whitened_patches_are_uncorrelated_with_variance_1_and_the_second_half_mirrors_the_first() {
         let images = images();
         let parameters = whitened(&images, 8);
         let weight = &parameters.get("whiten.weight").unwrap().values;
@@ -165,7 +127,7 @@ mod tests {
         for a in 0..12 {
             for b in 0..12 {
                 let want = if a == b { 1.0 } else { 0.0 };
-                // eps keeps the deviation a little below 1
+                // ε keeps the variance a little below 1.
                 assert!((product(a, b) - want).abs() < 5e-3, "{a} {b}: {}", product(a, b));
             }
             assert!(weight[a * 12..][..12].iter().zip(&weight[(a + 12) * 12..][..12]).all(|(w, m)| *w == -m));

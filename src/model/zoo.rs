@@ -5,23 +5,23 @@ use super::initialise::Init;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 
-/// A network by name.
+/// A built-in network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Model {
-    /// Four 3x3 convolutions and two linear layers, 2.2 million parameters: the network of the tutorials, and the one that speed is
-    /// measured on.
+    /// Four 3x3 convolutions and two linear layers, 2.2 million parameters: the network of the tutorials, and the one
+    /// that benchmarks use.
     Cnn,
-    /// A small residual network with batch norm, 1.6 million parameters, for those who want more accuracy and have more time: the shape of David Page's
-    /// ResNet-9 ("How to train your ResNet", 2018) at half its width.
+    /// A small residual network with batch norm, 1.6 million parameters: higher accuracy for more training time. The
+    /// shape of David Page's ResNet-9 ("How to train your ResNet", 2018) at half the width.
     Resnet9,
-    /// The network of Keller Jordan's airbench94 (arXiv:2404.00498), whitening layer and all.
+    /// Keller Jordan's airbench94 (arXiv:2404.00498), including its whitening layer.
     Airbench94,
 }
 
-/// What the user may change about a network.
+/// Network options exposed to the user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelOptions {
-    /// Probability of the dropout before the last linear layer; 0 leaves it out.
+    /// Dropout probability before the last linear layer; 0 omits the dropout layer.
     pub dropout: f32,
     pub classes: usize,
 }
@@ -43,7 +43,7 @@ impl Model {
         }
     }
 
-    /// The list of layers, for 32x32 images of 3 channels.
+    /// The layers, for 3x32x32 images.
     pub fn architecture(self, options: &ModelOptions) -> Architecture {
         let layers = match self {
             Model::Cnn => cnn(options),
@@ -91,12 +91,12 @@ fn conv3x3(name: &str, inputs: usize, outputs: usize) -> Layer {
     Layer::Conv { name, inputs, outputs, kernel: 3, padding: 1, bias: true, frozen: false, init: Init::He }
 }
 
-/// The last layer: it makes the logits.
+/// The last layer, which computes the logits.
 fn classifier(name: &str, inputs: usize, options: &ModelOptions) -> Layer {
     Layer::Linear { name: name.to_string(), inputs, outputs: options.classes, bias: true, init: Init::SmallHe }
 }
 
-/// Nothing, where the probability is 0.
+/// `None` if the probability is 0.
 fn dropout(options: &ModelOptions) -> Option<Layer> {
     (options.dropout > 0.0).then_some(Layer::Dropout { probability: options.dropout })
 }
@@ -187,7 +187,7 @@ fn airbench94(options: &ModelOptions) -> Vec<Layer> {
             frozen: false,
             init: Init::Dirac,
         };
-        // airbench's momentum of 0.6 is the share of the old statistics; PyTorch's is that of the new ones.
+        // airbench's momentum of 0.6 weights the old statistics; PyTorch's momentum weights the new ones.
         let norm = |part: &str| Layer::BatchNorm {
             name: format!("{group}.{part}"),
             channels: outputs,

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod eigen;
 pub mod suggest;
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};

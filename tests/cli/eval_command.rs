@@ -239,8 +239,8 @@ fn what_cannot_be_evaluated_is_one_line_that_names_it() {
     let cases: [(&[&str], i32, &str); 10] = [
         (&["nowhere"], 2, "error: nowhere: no such file or folder"),
         (&["empty"], 2, "error: empty is not the folder of a run: it has no weights.safetensors"),
-        (&["cut.safetensors"], 1, "error: cut.safetensors: a safetensors file that was cut"),
-        (&["text.safetensors"], 1, "error: text.safetensors: no safetensors file"),
+        (&["cut.safetensors"], 1, "error: cut.safetensors: a safetensors file that is truncated"),
+        (&["text.safetensors"], 1, "error: text.safetensors: not a safetensors file"),
         (
             &["run", "--model", "resnet9"],
             1,
