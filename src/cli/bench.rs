@@ -37,7 +37,7 @@ pub fn command() -> Command {
         .arg(number("batch-size", 65_536, "Images a step").default_value("128"))
         .arg(number("steps", 1_000_000, "Steps to measure").default_value("30"))
         .arg(number("threads", 1024, "Threads, at most one per core [default: the cores available to this process]"))
-        .arg(Arg::new("engine").long("engine").value_name("NAME").default_value("cpu").help("cpu or candle"))
+        .arg(Arg::new("engine").long("engine").value_name("NAME").default_value("cpu").help(EngineKind::choices()))
         .arg(
             Arg::new("layers")
                 .long("layers")

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{BatchStats, Contract, Engine, Objective};
+use super::{BatchStats, Contract, DeviceChoice, Engine, Objective};
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Layer, Parameters, Role};
 use crate::random::dropout_mask;
@@ -14,6 +14,17 @@ use crate::threads::refused;
 use anyhow::{Context, Result, anyhow};
 use candle_core::{D, DType, Device, IndexOp, Tensor, Var};
 use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, ops};
+
+/// # Errors
+/// The device does not respond.
+pub(super) fn open(device: DeviceChoice) -> Result<Device> {
+    let opened = match device {
+        DeviceChoice::Cpu => return Ok(Device::Cpu),
+        DeviceChoice::Cuda(number) => Device::new_cuda(number),
+        DeviceChoice::Metal => Device::new_metal(0),
+    };
+    opened.with_context(|| format!("device {device} does not respond"))
+}
 
 /// The reference engine on one device.
 pub struct CandleEngine {

@@ -1,36 +1,24 @@
-//! Opens a device and builds an engine.
+//! Builds an engine, or says why there is none.
 
 #![forbid(unsafe_code)]
 
-use super::candle::CandleEngine;
+#[cfg(feature = "candle")]
+use super::candle::{CandleEngine, open};
 use super::cpu::CpuEngine;
 use super::kind::{DeviceChoice, EngineKind};
 use super::{Engine, Objective};
 use crate::model::Architecture;
 use crate::usage;
-use anyhow::{Context, Result};
-use candle_core::Device;
+use crate::usage::Usage;
+use anyhow::Result;
 
-impl DeviceChoice {
-    /// # Errors
-    /// The build lacks support for the device (the message says how to rebuild), or the device does not respond.
-    fn open(self) -> Result<Device> {
-        let (built_in, feature) = match self {
-            DeviceChoice::Cpu => return Ok(Device::Cpu),
-            DeviceChoice::Cuda(_) => (cfg!(feature = "cuda"), "cuda"),
-            DeviceChoice::Metal => (cfg!(feature = "metal"), "metal"),
-        };
-        if !built_in {
-            return usage!(
-                "device {self}: this build is without {feature}; rebuild with `cargo build --release --features {feature}`"
-            );
-        }
-        let opened = match self {
-            DeviceChoice::Cuda(number) => Device::new_cuda(number),
-            DeviceChoice::Metal | DeviceChoice::Cpu => Device::new_metal(0),
-        };
-        opened.with_context(|| format!("device {self} does not respond"))
+/// # Errors
+/// This build lacks `feature`; the message says how to rebuild.
+fn built_with(what: &str, feature: &str, built_in: bool) -> Result<(), Usage> {
+    if built_in {
+        return Ok(());
     }
+    usage!("{what}: this build is without {feature}; rebuild with `cargo build --release --features {feature}`")
 }
 
 /// Performs the engine and device checks of [`build`] without a network.
@@ -41,7 +29,18 @@ pub fn check(kind: EngineKind, device: DeviceChoice) -> Result<()> {
     if kind == EngineKind::Cpu && device != DeviceChoice::Cpu {
         return usage!("the cpu engine computes on the CPU, not on {device}; use `--engine candle`");
     }
-    device.open().map(drop)
+    match device {
+        DeviceChoice::Cpu => {}
+        DeviceChoice::Cuda(_) => built_with(&format!("device {device}"), "cuda", cfg!(feature = "cuda"))?,
+        DeviceChoice::Metal => built_with(&format!("device {device}"), "metal", cfg!(feature = "metal"))?,
+    }
+    if kind == EngineKind::Cpu {
+        return Ok(());
+    }
+    built_with("engine candle", "candle", cfg!(feature = "candle"))?;
+    #[cfg(feature = "candle")]
+    open(device)?;
+    Ok(())
 }
 
 /// Builds the engine for one network.
@@ -56,28 +55,41 @@ pub fn build(
     threads: usize,
 ) -> Result<Box<dyn Engine>> {
     check(kind, device)?;
-    Ok(match kind {
-        EngineKind::Candle => Box::new(CandleEngine::new(architecture, objective, device.open()?, threads)?),
-        EngineKind::Cpu => Box::new(CpuEngine::new(architecture, objective, threads)?),
-    })
+    #[cfg(feature = "candle")]
+    if kind == EngineKind::Candle {
+        return Ok(Box::new(CandleEngine::new(architecture, objective, open(device)?, threads)?));
+    }
+    Ok(Box::new(CpuEngine::new(architecture, objective, threads)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::Usage;
 
     #[test]
-    fn a_device_that_the_build_is_without_says_how_to_rebuild() {
-        for (name, feature, built_in) in
-            [("cuda:1", "cuda", cfg!(feature = "cuda")), ("metal", "metal", cfg!(feature = "metal"))]
-        {
-            let device: DeviceChoice = name.parse().unwrap();
-            assert_eq!(device.to_string(), name);
+    fn what_the_build_is_without_says_how_to_rebuild() {
+        for (kind, device, feature, built_in) in [
+            (EngineKind::Candle, "cuda:1", "cuda", cfg!(feature = "cuda")),
+            (EngineKind::Candle, "metal", "metal", cfg!(feature = "metal")),
+            (EngineKind::Candle, "cpu", "candle", cfg!(feature = "candle")),
+        ] {
+            let device: DeviceChoice = device.parse().unwrap();
             if !built_in {
-                let error = device.open().unwrap_err();
-                assert!(error.is::<Usage>() && error.to_string().contains(&format!("--features {feature}")), "{error}");
+                let error = check(kind, device).unwrap_err();
+                assert!(
+                    error.is::<Usage>() && error.to_string().contains(&format!("--features {feature}`")),
+                    "{error}"
+                );
             }
+        }
+        assert!(check(EngineKind::Cpu, DeviceChoice::Cpu).is_ok());
+        assert_eq!(check(EngineKind::Candle, DeviceChoice::Cpu).is_ok(), cfg!(feature = "candle"));
+    }
+
+    #[test]
+    fn a_device_is_read_as_it_is_shown() {
+        for name in ["cpu", "cuda:1", "metal"] {
+            assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
         }
         assert!("cuda:x".parse::<DeviceChoice>().is_err());
         assert!("tpu".parse::<DeviceChoice>().is_err());

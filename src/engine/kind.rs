@@ -26,6 +26,18 @@ pub enum DeviceChoice {
 }
 
 impl EngineKind {
+    pub const ALL: [Self; 2] = [Self::Cpu, Self::Candle];
+
+    /// The engines of this build.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| *kind != Self::Candle || cfg!(feature = "candle"))
+    }
+
+    /// `cpu or candle`: the engines of this build, for help texts.
+    pub fn choices() -> String {
+        Self::available().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+    }
+
     /// The fast kernels on the CPU, candle on other devices.
     pub fn for_device(device: DeviceChoice) -> Self {
         if device == DeviceChoice::Cpu { EngineKind::Cpu } else { EngineKind::Candle }

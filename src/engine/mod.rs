@@ -1,6 +1,7 @@
 //! The engines: given an architecture, parameters and a batch, compute loss, accuracy and gradients.
 
 mod batch_stats;
+#[cfg(feature = "candle")]
 pub mod candle;
 mod choice;
 pub mod cpu;

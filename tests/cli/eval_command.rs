@@ -75,6 +75,9 @@ fn accuracy_is_the_diagonal_of_the_confusion_matrix_and_the_same_in_any_batches_
     let odd = json(&folder, &["run", "--batch-size", "33", "--threads", "1"]);
     assert_eq!((&odd["confusion"], &odd["accuracy"]), (&whole["confusion"], &whole["accuracy"]));
     // Sums are rounded otherwise; an image on the edge between two classes may fall to the other side.
+    if !cfg!(feature = "candle") {
+        return;
+    }
     let candle = json(&folder, &["run", "--engine", "candle"]);
     let difference = candle["accuracy"].as_f64().unwrap() - whole["accuracy"].as_f64().unwrap();
     assert!(difference.abs() < 0.002, "{difference}");

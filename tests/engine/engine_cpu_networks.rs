@@ -1,11 +1,9 @@
 //! The fast engine on whole networks: against the naive reference, on any number of threads, and over several steps.
 
 use crate::engine_cpu_common::{batch, check, parameters};
-use candle_core::Device;
 use lrsched::data::Batch;
-use lrsched::engine::candle::CandleEngine;
 use lrsched::engine::cpu::{CpuEngine, Isa};
-use lrsched::engine::{Engine, Objective};
+use lrsched::engine::{DeviceChoice, Engine, EngineKind, Objective, build};
 use lrsched::model::{Architecture, Array, Gradients, Init, Layer, Model, ModelOptions, Parameters, Shape, initialise};
 
 #[test]
@@ -150,10 +148,9 @@ fn a_wrong_batch_is_refused_with_what_was_expected() {
 #[test]
 fn parameters_and_gradients_of_another_network_are_refused_by_both_engines() {
     let architecture = Model::Cnn.architecture(&ModelOptions::default());
-    let cpu = CpuEngine::new(&architecture, Objective::default(), 1).unwrap();
-    let candle = CandleEngine::new(&architecture, Objective::default(), Device::Cpu, 1).unwrap();
     let images = batch(&architecture, 2, 1);
-    for mut engine in [Box::new(cpu) as Box<dyn Engine>, Box::new(candle)] {
+    for kind in EngineKind::available() {
+        let mut engine = build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), 1).unwrap();
         let mut own = initialise(&architecture, 1);
         let other = initialise(&Model::Resnet9.architecture(&ModelOptions::default()), 1);
         let mut shorter = Parameters::default();
@@ -194,8 +191,9 @@ fn layers_whose_sizes_wrap_around_are_refused_before_a_kernel_runs() {
         let layers = vec![conv(kernel, padding), Layer::GlobalAveragePool];
         let architecture = Architecture { name: "wide".to_string(), input: Shape::map(3, 32, 32), classes: 10, layers };
         assert!(architecture.check().is_err(), "kernel {kernel}, padding {padding}");
-        assert!(CpuEngine::new(&architecture, Objective::default(), 1).is_err());
-        assert!(CandleEngine::new(&architecture, Objective::default(), Device::Cpu, 1).is_err());
+        for kind in EngineKind::available() {
+            assert!(build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), 1).is_err());
+        }
     }
 }
 

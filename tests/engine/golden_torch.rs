@@ -50,6 +50,7 @@ fn hold_to_pytorch(kind: EngineKind) {
     assert!(expected[19] < 0.97 * expected[0], "{expected:?}");
 }
 
+#[cfg(feature = "candle")]
 #[test]
 fn the_candle_engine_has_pytorchs_losses_for_20_steps() {
     hold_to_pytorch(EngineKind::Candle);
