@@ -41,5 +41,5 @@ pub mod usage;
 #[path = "../../src/schedule/duration.rs"]
 pub mod duration;
 /// Reads config files.
-#[path = "../../src/cli/given.rs"]
+#[path = "../../src/config/given.rs"]
 pub mod given;

@@ -1,16 +1,15 @@
 //! `lrsched compare`: all entrants in sequence, and which one won.
 
-use super::given::{Kind, Setting};
 use super::live::{Bars, JsonEvents};
 use super::session::{self, Keys, Session};
 use super::settings::{self, Output};
-use crate::config::Course;
+use crate::config::{Course, Keep, SettingDef};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{Comparison, ComparisonObserver, Entrant, Overrides, Plan, PlannedRun, Training, enter};
 use crate::number::counted;
 use crate::optim;
-use crate::record::{Keep, Status, disk_size, files};
+use crate::record::{Status, disk_size, files};
 use crate::report;
 use crate::report::export::Beside;
 use crate::run_folder::Existing;
@@ -24,19 +23,13 @@ use std::path::Path;
 /// Some run diverged or failed; the others are there.
 const SOME_FAILED: u8 = 3;
 
-const COMPARE: &[Setting] = &[
-    Setting {
-        name: "entrants",
-        value: "OPTIMIZER/SCHEDULE",
-        kind: Kind::List,
-        help: "Optimizer/schedule pairs to compare, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
-    },
-    Setting {
-        name: "seeds",
-        value: "N",
-        kind: Kind::Value,
-        help: "Runs per entrant, with seeds --seed, --seed + 1, … [default: 1]",
-    },
+const COMPARE: &[SettingDef] = &[
+    SettingDef::list(
+        "entrants",
+        "OPTIMIZER/SCHEDULE",
+        "Optimizer/schedule pairs to compare, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
+    ),
+    SettingDef::value("seeds", "N", "Runs per entrant, with seeds --seed, --seed + 1, … [default: 1]"),
 ];
 
 pub fn command() -> Command {

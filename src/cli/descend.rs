@@ -1,8 +1,9 @@
 //! `lrsched descend`: an optimizer under a schedule walking down a small function.
 
-use super::given::{Given, Kind, Setting};
+use super::flags;
 use super::settings;
 use super::show::{MOST_STEPS, emit};
+use crate::config::{Given, SettingDef};
 use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_csv};
 use crate::experiment::landscape;
 use crate::experiment::{Entrant, Overrides, enter};
@@ -15,56 +16,32 @@ use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::path::Path;
 
-const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "function",
-        value: "NAME",
-        kind: Kind::Value,
-        help: "bowl, ravine, rosenbrock, saddle or beale [default: bowl]",
-    },
-    Setting { name: "start", value: "X,Y", kind: Kind::Value, help: "Starting point [default: the function's own]" },
-    Setting {
-        name: "steps",
-        value: "N",
-        kind: Kind::Value,
-        help: "Number of updates, the length of the schedule [default: 100]",
-    },
-    Setting {
-        name: "steps-per-epoch",
-        value: "N",
-        kind: Kind::Value,
-        help: "Steps per epoch of the schedule; must divide --steps [default: 1]",
-    },
-    Setting {
-        name: "optimizer",
-        value: "SPEC",
-        kind: Kind::List,
-        help: "One or more, each a walk of its own: sgd:momentum=0.9 adam:lr=0.1 [default: sgd]",
-    },
-    Setting {
-        name: "schedule",
-        value: "SPEC",
-        kind: Kind::List,
-        help: "One or more, each under every optimizer: cosine step:drop-every=20 [default: constant]",
-    },
-    Setting {
-        name: "lr",
-        value: "RATE",
-        kind: Kind::Value,
-        help: "Base learning rate [default: the optimizer's usual one; for sgd one that suits the function: 0.1, ravine 0.03, rosenbrock 0.001, beale 0.005]",
-    },
-    Setting {
-        name: "semantics",
-        value: "NAME",
-        kind: Kind::List,
-        help: "native, torch, keras or optax; one or more, each a walk of its own [default: native]",
-    },
-    Setting {
-        name: "format",
-        value: "KIND",
-        kind: Kind::Value,
-        help: "csv, table, png or svg [default: from the extension of FILE, else csv]",
-    },
+const SETTINGS: &[SettingDef] = &[
+    SettingDef::value("function", "NAME", "bowl, ravine, rosenbrock, saddle or beale [default: bowl]"),
+    SettingDef::value("start", "X,Y", "Starting point [default: the function's own]"),
+    SettingDef::value("steps", "N", "Number of updates, the length of the schedule [default: 100]"),
+    SettingDef::value("steps-per-epoch", "N", "Steps per epoch of the schedule; must divide --steps [default: 1]"),
+    SettingDef::list(
+        "optimizer",
+        "SPEC",
+        "One or more, each a walk of its own: sgd:momentum=0.9 adam:lr=0.1 [default: sgd]",
+    ),
+    SettingDef::list(
+        "schedule",
+        "SPEC",
+        "One or more, each under every optimizer: cosine step:drop-every=20 [default: constant]",
+    ),
+    SettingDef::value(
+        "lr",
+        "RATE",
+        "Base learning rate [default: the optimizer's usual one; for sgd one that suits the function: 0.1, ravine 0.03, rosenbrock 0.001, beale 0.005]",
+    ),
+    SettingDef::list(
+        "semantics",
+        "NAME",
+        "native, torch, keras or optax; one or more, each a walk of its own [default: native]",
+    ),
+    SettingDef::value("format", "KIND", "csv, table, png or svg [default: from the extension of FILE, else csv]"),
 ];
 
 const HELP: &str = "\
@@ -121,7 +98,7 @@ impl Format {
 }
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
-    let given = Given::gather(&command(), matches);
+    let given = flags::gather(&command(), matches);
     let output = given.path("output");
     let output = output.as_deref();
     let format = Format::choose(given.text("format"), output)?;

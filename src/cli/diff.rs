@@ -1,7 +1,9 @@
 //! `lrsched diff`: where the frameworks disagree about a schedule.
 
-use super::given::{Given, Kind, Setting, add_settings};
+use super::flags;
+use super::flags::add_settings;
 use super::{settings, show};
+use crate::config::SettingDef;
 use crate::number::{counted, exact, rate};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::Stretches;
@@ -10,12 +12,8 @@ use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::fmt::Write as _;
 
-const DIFF: &[Setting] = &[Setting {
-    name: "format",
-    value: "KIND",
-    kind: Kind::Value,
-    help: "chart, csv, svg or png [default: from the extension of -o, else chart]",
-}];
+const DIFF: &[SettingDef] =
+    &[SettingDef::value("format", "KIND", "chart, csv, svg or png [default: from the extension of -o, else chart]")];
 
 /// Rates that differ by less, relatively, are the same: the frameworks round differently.
 const SAME: f64 = 1e-9;
@@ -48,7 +46,7 @@ impl Group {
 /// # Errors
 /// What cannot be built or written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
-    let given = Given::gather(&command(), matches);
+    let given = flags::gather(&command(), matches);
     let flags = given.family("schedule", &settings::schedule_entries());
     let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;
     let run = show::run_of(&given)?;

@@ -1,12 +1,13 @@
 //! `lrsched find`: the learning rate range test.
 
-use super::given::{Given, Setting, add_families, add_settings};
+use super::flags::{add_families, add_settings};
 use super::live::{Bars, JsonEvents};
 use super::session::Session;
-use super::settings::{self, Output, value};
+use super::settings::{self, Output};
 use crate::config::RunConfig;
+use crate::config::{FindConfig, Given, Length, SettingDef};
 use crate::data::{Dataset, DatasetKind};
-use crate::experiment::find::{Ended, FindConfig, FindDirectory, Length, RangeTest};
+use crate::experiment::find::{self, Ended, FindDirectory, RangeTest};
 use crate::optim;
 use crate::record::files::{FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG};
 use crate::record::{RangeRow, Status};
@@ -28,28 +29,32 @@ use std::path::Path;
 /// The loss fell nowhere, or blew up at once: there is nothing to suggest.
 const NOTHING_FOUND: u8 = 4;
 
-const FIND: &[Setting] = &[
-    value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
-    value(
+const FIND: &[SettingDef] = &[
+    SettingDef::value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
+    SettingDef::value(
         "mode",
         "NAME",
         "How the rate rises: linear, exponential or triangular (up and down again) [default: exponential]",
     ),
-    value("min-lr", "RATE", "First rate [default: 1e-5]"),
-    value("max-lr", "RATE", "Last rate [default: 10]"),
-    value("steps", "N", "Length of the test in iterations [default: 400]"),
-    value("epochs", "N", "Length of the test in epochs, instead of --steps"),
-    value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]"),
-    value("eval-images", "N", "Validation images per validation, always the same ones [default: 500]"),
-    value("smoothing", "BETA", "Smoothing of the loss: 0 is none, 0.98 is fastai's [default: 0.9]"),
-    value("seeds", "N", "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: 1]"),
+    SettingDef::value("min-lr", "RATE", "First rate [default: 1e-5]"),
+    SettingDef::value("max-lr", "RATE", "Last rate [default: 10]"),
+    SettingDef::value("steps", "N", "Length of the test in iterations [default: 400]"),
+    SettingDef::value("epochs", "N", "Length of the test in epochs, instead of --steps"),
+    SettingDef::value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]"),
+    SettingDef::value("eval-images", "N", "Validation images per validation, always the same ones [default: 500]"),
+    SettingDef::value("smoothing", "BETA", "Smoothing of the loss: 0 is none, 0.98 is fastai's [default: 0.9]"),
+    SettingDef::value(
+        "seeds",
+        "N",
+        "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: 1]",
+    ),
 ];
 
 /// Settings of `train` that a range test has no use for, or says itself.
 const NOT_HERE: [&str; 5] = ["lr", "epochs", "log-steps", "checkpoint-every", "keep"];
 
 pub fn command() -> Command {
-    let common: Vec<Setting> =
+    let common: Vec<SettingDef> =
         settings::COMMON.iter().filter(|setting| !NOT_HERE.contains(&setting.name)).copied().collect();
     let command = Command::new("find")
         .about("Learning rate range test: train while the rate rises, and suggest a rate")
@@ -73,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let dataset = Dataset::open(&output.data)?;
     // Whatever does not fit the images is found before a folder is made.
-    config.check_with(&dataset)?;
+    find::check(&config, &dataset)?;
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }

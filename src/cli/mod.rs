@@ -14,7 +14,7 @@ mod descend;
 mod diff;
 mod eval;
 mod find;
-mod given;
+mod flags;
 mod help_tables;
 mod live;
 mod report;
@@ -24,6 +24,7 @@ mod settings;
 mod show;
 mod train;
 
+use crate::config::Form;
 use crate::usage::{Usage, did_you_mean, note, one_line, shortened, suggestion};
 use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -70,9 +71,9 @@ fn command() -> Command {
         .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and see which one wins and why")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(given::flag("quiet", "", given::Kind::Switch).short('q').global(true).help("Print nothing but warnings and errors; results go to files"))
+        .arg(flags::flag("quiet", Form::Switch).short('q').global(true).help("Print nothing but warnings and errors; results go to files"))
         .arg(
-            given::flag("color", "WHEN", given::Kind::Value)
+            flags::flag("color", Form::Value("WHEN"))
                 .global(true)
                 .value_parser(COLOURS)
                 .help("When to use colour: auto (on a terminal), always or never; respects NO_COLOR"),

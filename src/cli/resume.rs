@@ -1,10 +1,10 @@
 //! `lrsched resume`: go on with a run that was stopped, as it was or with another rate.
 
-use super::given::{Given, Setting};
+use super::flags;
 use super::live::JsonEvents;
 use super::session::{self, Session};
-use super::settings::{self, Output, path, switch, value};
-use crate::config::{Reach, RunConfig};
+use super::settings::{self, Output};
+use crate::config::{Given, Reach, RunConfig, SettingDef};
 use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Remedy, Request};
 use crate::number::counted;
@@ -20,19 +20,27 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-const RESUME: &[Setting] = &[
-    value("lr", "RATE", "Continue at this constant rate; with --schedule: the base rate of that schedule"),
-    value("scale-lr", "FACTOR", "Multiply every remaining rate by this factor"),
-    value("schedule", "SPEC", "Continue under another schedule, on its own clock; parameters as in `lrsched train`"),
-    value("epochs", "N", "Total number of epochs of the run"),
-    switch("stretch", "With --epochs: stretch the schedule to the new length"),
-    switch("hold", "With --epochs: keep the schedule as it is and hold its last rate"),
+const RESUME: &[SettingDef] = &[
+    SettingDef::value("lr", "RATE", "Continue at this constant rate; with --schedule: the base rate of that schedule"),
+    SettingDef::value("scale-lr", "FACTOR", "Multiply every remaining rate by this factor"),
+    SettingDef::value(
+        "schedule",
+        "SPEC",
+        "Continue under another schedule, on its own clock; parameters as in `lrsched train`",
+    ),
+    SettingDef::value("epochs", "N", "Total number of epochs of the run"),
+    SettingDef::switch("stretch", "With --epochs: stretch the schedule to the new length"),
+    SettingDef::switch("hold", "With --epochs: keep the schedule as it is and hold its last rate"),
     settings::CHECKPOINT_EVERY,
     settings::KEEP,
-    path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]"),
-    value("threads", "N", "Threads, at most one per core [default: the cores available to this process]"),
-    value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
-    switch("json", "Print events to stdout as JSON, one object per line (docs/JSON.md)"),
+    SettingDef::path(
+        "data-dir",
+        "DIR",
+        "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]",
+    ),
+    SettingDef::value("threads", "N", "Threads, at most one per core [default: the cores available to this process]"),
+    SettingDef::value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
+    SettingDef::switch("json", "Print events to stdout as JSON, one object per line (docs/JSON.md)"),
 ];
 
 /// What cannot change within a run, and why.
@@ -59,10 +67,10 @@ pub fn command() -> Command {
         .arg(Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder of the run"))
         .after_help("Example: lrsched resume results/x --lr 0.01\nSettings that are not given stay as they were; LRSCHED_* variables are ignored. A killed run resumes from its last checkpoint, with bit-identical results.");
     let setting = |(name, why): &(&'static str, &'static str)| match *name {
-        "log-steps" => switch(name, why),
-        _ => value(name, "VALUE", why),
+        "log-steps" => SettingDef::switch(name, why),
+        _ => SettingDef::value(name, "VALUE", why),
     };
-    let fixed: Vec<Setting> = FIXED.iter().map(setting).collect();
+    let fixed: Vec<SettingDef> = FIXED.iter().map(setting).collect();
     let command = settings::with_flags(command, &[RESUME, &fixed]);
     // They are there to say why not.
     let optimizers = optim::table().iter().flat_map(|entry| entry.parameters).map(|parameter| parameter.name);
@@ -74,8 +82,8 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let session = Session::listen()?;
     let path = matches.get_one::<PathBuf>("dir").expect("clap requires it").clone();
-    let output = Output::resolve(&Given::gather(&command(), matches), quiet)?;
-    let typed = Given::gather(&command(), matches).typed();
+    let output = Output::resolve(&flags::gather(&command(), matches), quiet)?;
+    let typed = flags::gather(&command(), matches).typed();
     let request = request(&typed)?;
     let left = Left::open(&path, request.changes_rate(), Remedy::Force)?;
     refuse_fixed(&typed, &left.config)?;

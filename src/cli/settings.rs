@@ -1,17 +1,18 @@
 //! The settings of a run: their table, and how what was given becomes a [`RunConfig`].
 
-use super::given::{Given, Kind, Setting, add_families, add_settings};
-use super::live::ProgressMode;
+use super::flags::{self, add_families, add_settings};
 use crate::config::RunConfig;
+use crate::config::{Every, Keep, ProgressMode};
+use crate::config::{Given, SettingDef};
 use crate::data::{DatasetKind, DatasetOptions};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::number::{counted, exact};
 use crate::optim::{self, OptimizerSpec};
-use crate::record::{Keep, folder_name};
+use crate::record::folder_name;
 use crate::schedule::{self, Semantics, Spec};
 use crate::spec::Entry;
 use crate::threads::refused;
-use crate::train::{Every, Run};
+use crate::train::Run;
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -19,25 +20,13 @@ use clap::{ArgMatches, Command};
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-pub const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
-    Setting { name, value, kind: Kind::Value, help }
-}
-
-pub const fn path(name: &'static str, value: &'static str, help: &'static str) -> Setting {
-    Setting { name, value, kind: Kind::Path, help }
-}
-
-pub const fn switch(name: &'static str, help: &'static str) -> Setting {
-    Setting { name, value: "", kind: Kind::Switch, help }
-}
-
-pub const CHECKPOINT_EVERY: Setting = value(
+pub const CHECKPOINT_EVERY: SettingDef = SettingDef::value(
     "checkpoint-every",
     "N",
     "Also checkpoint at this interval: 500st (steps), 60s, 10min or 1h [default: after each epoch only]",
 );
 
-pub const KEEP: Setting = value(
+pub const KEEP: SettingDef = SettingDef::value(
     "keep",
     "WHAT",
     "What stays of the weights of a finished run: all; best: the best checkpoint and the weights at the end (each 9 MB for cnn, and more with the \
@@ -45,63 +34,70 @@ pub const KEEP: Setting = value(
 );
 
 /// What `train` and `compare` share.
-pub const COMMON: &[Setting] = &[
-    path(
+pub const COMMON: &[SettingDef] = &[
+    SettingDef::path(
         "config",
         "FILE",
         "Read settings from a TOML file with the same names; precedence: command line, LRSCHED_* variables, config file",
     ),
-    value("dataset", "NAME", "cifar10, or synthetic: ten classes of generated images [default: cifar10]"),
-    path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]"),
-    value("model", "NAME", "cnn, resnet9 or airbench94 [default: cnn]"),
-    value("dropout", "P", "Dropout before the last linear layer [default: 0]"),
-    value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]"),
-    value(
+    SettingDef::value("dataset", "NAME", "cifar10, or synthetic: ten classes of generated images [default: cifar10]"),
+    SettingDef::path(
+        "data-dir",
+        "DIR",
+        "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]",
+    ),
+    SettingDef::value("model", "NAME", "cnn, resnet9 or airbench94 [default: cnn]"),
+    SettingDef::value("dropout", "P", "Dropout before the last linear layer [default: 0]"),
+    SettingDef::value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]"),
+    SettingDef::value(
         "semantics",
         "NAME",
         "Which framework to follow where they disagree: native, torch, keras or optax [default: native]",
     ),
-    value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 5]"),
-    value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: 128]"),
-    value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: 0]"),
-    value("train-limit", "N", "Train on N of the training images, balanced by class"),
-    value(
+    SettingDef::value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 5]"),
+    SettingDef::value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: 128]"),
+    SettingDef::value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: 0]"),
+    SettingDef::value("train-limit", "N", "Train on N of the training images, balanced by class"),
+    SettingDef::value(
         "validation",
         "N|test",
         "Training images held out for validation; `test` validates on the test images [default: 5000; synthetic: 1000]",
     ),
-    value("augment", "KIND", "none, flip or flip-crop [default: none]"),
-    value("label-smoothing", "EPS", "Label smoothing: share of the target spread over all classes [default: 0]"),
-    value("engine", "NAME", "cpu: the fused kernels; candle: the reference, on any device [default: cpu on the CPU]"),
-    value("device", "DEVICE", "cpu, cuda:N or metal [default: cpu]"),
-    value(
+    SettingDef::value("augment", "KIND", "none, flip or flip-crop [default: none]"),
+    SettingDef::value(
+        "label-smoothing",
+        "EPS",
+        "Label smoothing: share of the target spread over all classes [default: 0]",
+    ),
+    SettingDef::value(
+        "engine",
+        "NAME",
+        "cpu: the fused kernels; candle: the reference, on any device [default: cpu on the CPU]",
+    ),
+    SettingDef::value("device", "DEVICE", "cpu, cuda:N or metal [default: cpu]"),
+    SettingDef::value(
         "threads",
         "N",
         "Threads, at most one per core; results do not depend on their number [default: the cores available to this process]",
     ),
-    path("out", "DIR", "Output folder [default: a new folder in results/]"),
-    switch("force", "Overwrite an earlier run in --out; files of others stay"),
-    switch("log-steps", "Log every step to steps.csv"),
+    SettingDef::path("out", "DIR", "Output folder [default: a new folder in results/]"),
+    SettingDef::switch("force", "Overwrite an earlier run in --out; files of others stay"),
+    SettingDef::switch("log-steps", "Log every step to steps.csv"),
     CHECKPOINT_EVERY,
     KEEP,
-    value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
-    Setting {
-        name: "json",
-        value: "",
-        kind: Kind::Switch,
-        help: "Print events to stdout as JSON, one object per line (docs/JSON.md)",
-    },
-    switch("print-config", "Print the resolved settings as a config file and exit"),
+    SettingDef::value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
+    SettingDef::switch("json", "Print events to stdout as JSON, one object per line (docs/JSON.md)"),
+    SettingDef::switch("print-config", "Print the resolved settings as a config file and exit"),
 ];
 
 /// What `train` takes beside [`COMMON`]; the parameters of both follow from their tables.
-pub const TRAIN: &[Setting] = &[
-    value(
+pub const TRAIN: &[SettingDef] = &[
+    SettingDef::value(
         "schedule",
         "SPEC",
         "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`) [default: constant]",
     ),
-    value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
+    SettingDef::value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
 ];
 
 /// What every command takes.
@@ -109,7 +105,7 @@ const EVERYWHERE: [&str; 2] = ["quiet", "color"];
 
 /// The settings of `command`, gathered from the command line, the environment and the config file.
 pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
-    let mut given = Given::gather(command, matches);
+    let mut given = flags::gather(command, matches);
     if let Some(file) = given.path("config") {
         let own = ["config", "help", "print-config"];
         let known: Vec<String> = command
@@ -125,7 +121,7 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Result<Given> {
 }
 
 /// A flag for each of `settings` and for each parameter of every schedule and optimizer.
-pub fn with_flags(command: Command, settings: &[&[Setting]]) -> Command {
+pub fn with_flags(command: Command, settings: &[&[SettingDef]]) -> Command {
     // The last of two wins, so that a script may add to a line that it was given.
     let command = add_settings(command.args_override_self(true), &settings.concat());
     add_families(command, &[("optimizer", optim::table()), ("schedule", &schedule_entries())])

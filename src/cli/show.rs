@@ -1,7 +1,9 @@
 //! `lrsched show`: a schedule without training.
 
-use super::given::{Given, Kind, Setting, add_families, add_settings};
+use super::flags;
+use super::flags::{add_families, add_settings};
 use super::settings;
+use crate::config::{Given, SettingDef};
 use crate::number::significant;
 use crate::record::{check_outputs, replace_file};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
@@ -17,39 +19,38 @@ use std::io::Write as _;
 use std::path::Path;
 
 /// The run that a schedule is drawn for, and how; `diff` takes them too.
-pub const RUN: &[Setting] = &[
-    value("lr", "RATE", "Base learning rate [default: 0.1]"),
-    value("epochs", "N", "Epochs of the run [default: 30]"),
-    value(
+pub const RUN: &[SettingDef] = &[
+    SettingDef::value("lr", "RATE", "Base learning rate [default: 0.1]"),
+    SettingDef::value("epochs", "N", "Epochs of the run [default: 30]"),
+    SettingDef::value(
         "steps-per-epoch",
         "N",
         "Steps of an epoch [default: 352, as `train` has them: 45,000 images in batches of 128]",
     ),
-    value("y-scale", "KIND", "The axis of the rates in a picture: linear or log [default: linear]"),
+    SettingDef::value("y-scale", "KIND", "The axis of the rates in a picture: linear or log [default: linear]"),
 ];
 
 /// Of `train` on CIFAR-10 as it comes: 5,000 of the 50,000 images are held out.
 const STEPS_PER_EPOCH: u64 = 45_000_u64.div_ceil(128);
 
-const SHOW: &[Setting] = &[
-    Setting {
-        name: "schedule",
-        value: "SPEC",
-        kind: Kind::List,
-        help: "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are drawn together [default: constant]",
-    },
-    value(
+const SHOW: &[SettingDef] = &[
+    SettingDef::list(
+        "schedule",
+        "SPEC",
+        "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are drawn together [default: constant]",
+    ),
+    SettingDef::value(
         "semantics",
         "NAME",
         "Which framework to follow where they disagree: native, torch, keras or optax [default: native]",
     ),
-    value("momentum", "M", "The optimizer's momentum, drawn where the schedule does not set it"),
-    value("format", "KIND", "chart, table, csv, svg or png [default: from the extension of -o, else chart]"),
+    SettingDef::value("momentum", "M", "The optimizer's momentum, drawn where the schedule does not set it"),
+    SettingDef::value(
+        "format",
+        "KIND",
+        "chart, table, csv, svg or png [default: from the extension of -o, else chart]",
+    ),
 ];
-
-const fn value(name: &'static str, value: &'static str, help: &'static str) -> Setting {
-    Setting { name, value, kind: Kind::Value, help }
-}
 
 pub fn command() -> Command {
     let command = Command::new("show")
@@ -89,7 +90,7 @@ struct Curve {
 /// # Errors
 /// What cannot be built or written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
-    let given = Given::gather(&command(), matches);
+    let given = flags::gather(&command(), matches);
     let run = run_of(&given)?;
     let momentum = given.parse::<f64>("momentum", "in [0, 1)")?;
     if momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {

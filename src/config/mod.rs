@@ -1,9 +1,23 @@
-//! What a run is configured with.
+//! What a run and a command are configured with, from wherever it was given.
 
 #![forbid(unsafe_code)]
 
 mod course;
+mod every;
+mod find_config;
+pub mod given;
+mod keep;
+mod mode;
+mod progress_mode;
 mod run_config;
+mod settings;
 
 pub use course::{Course, Reach};
+pub use every::Every;
+pub use find_config::{FindConfig, Length};
+pub use given::{Given, Source};
+pub use keep::Keep;
+pub use mode::Mode;
+pub use progress_mode::ProgressMode;
 pub use run_config::RunConfig;
+pub use settings::{Form, SettingDef};

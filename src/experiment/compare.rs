@@ -2,19 +2,19 @@
 
 use super::entrant::Entrant;
 use super::resume::{Left, Remedy};
-use crate::config::RunConfig;
+use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::{self, OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
 use crate::number::counted;
 use crate::optim::OptimizerSpec;
 use crate::record::{
-    ComparisonRow, Contents, Holds, Keep, Results, RunInfo, Status, check_finished, files, folder_name, is_table_of,
+    ComparisonRow, Contents, Holds, Results, RunInfo, Status, check_finished, files, folder_name, is_table_of,
     read_rows, write_rows,
 };
 use crate::run_folder::{Existing, Lock, RunDirectory, Setup, check_removable, checkpoint, claim, remove_run};
 use crate::schedule::{Semantics, Spec};
-use crate::train::{Control, Every, Observer, Outcome, Run, Stop};
+use crate::train::{Control, Observer, Outcome, Run, Stop};
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result, bail};

@@ -1,11 +1,12 @@
 //! The weights of a run, looked at with images: loss, accuracy, and what each class was taken for.
 
+use crate::config::Keep;
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Loader, Normalisation, Subset, Validation};
 use crate::disk;
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
 use crate::model::{Model, ModelOptions, Weights};
 use crate::record::files::WEIGHTS;
-use crate::record::{Keep, RunInfo, Status, files};
+use crate::record::{RunInfo, Status, files};
 use crate::report::confusion::Confusion;
 use crate::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
 use crate::run_folder::sha256;

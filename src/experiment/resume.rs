@@ -1,9 +1,9 @@
 //! Going on with a run that an earlier process has left, as it was or with another rate.
 
-use crate::config::{Reach, RunConfig};
+use crate::config::{Keep, Reach, RunConfig};
 use crate::data::Dataset;
 use crate::number::counted;
-use crate::record::{Keep, RunInfo, Status, files};
+use crate::record::{RunInfo, Status, files};
 use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::run_folder::{Lock, RunDirectory, Setup};
 use crate::schedule::Spec;

@@ -16,7 +16,7 @@ pub use file::{
     write_status,
 };
 pub use kept::{check_finished, check_last, check_order, check_values};
-pub use run_info::{Change, Dataset, GitState, Keep, Results, RunInfo, command_line, now};
+pub use run_info::{Change, Dataset, GitState, Results, RunInfo, command_line, now};
 pub use table::{
     ComparisonRow, EpochRow, RangeRow, Row, RowDigests, RowWriter, StepRow, Table, read_good_rows, read_rows,
     write_rows,

@@ -1,15 +1,13 @@
 //! run.json: everything needed to run it again, and what came of it.
 
 use super::{RowDigests, Status, replace_own};
+use crate::config::Keep;
 use crate::disk;
-use crate::usage;
-use crate::usage::{Usage, shortened};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use std::path::Path;
 use std::process::Command;
-use std::str::FromStr;
 
 /// The contents of run.json.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,41 +51,6 @@ pub struct RunInfo {
     /// Of all rows, once the run has ended.
     #[serde(default)]
     pub rows: Option<RowDigests>,
-}
-
-/// What stays of the weights of a run once it is finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Keep {
-    /// No weights and no checkpoints: rows and results alone.
-    None,
-    /// The best checkpoint, and the weights at the end.
-    Best,
-    /// The last checkpoint, too: the run can be trained longer.
-    All,
-}
-
-impl Keep {
-    const ALL: [Keep; 3] = [Keep::None, Keep::Best, Keep::All];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Keep::None => "none",
-            Keep::Best => "best",
-            Keep::All => "all",
-        }
-    }
-}
-
-impl FromStr for Keep {
-    type Err = Usage;
-
-    fn from_str(text: &str) -> Result<Self, Usage> {
-        match Keep::ALL.into_iter().find(|keep| keep.name() == text) {
-            Some(keep) => Ok(keep),
-            None => usage!("keep must be one of none, best, all; got `{}`", shortened(text)),
-        }
-    }
 }
 
 /// One setting that was changed by hand while the run was under way.

@@ -7,15 +7,15 @@ use super::checkpoint::{self, LatestCheckpoint};
 use super::events::{EventLog, is_log};
 use super::lock::Lock;
 use super::saver::Saver;
-use crate::config::RunConfig;
+use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::Watch;
 use crate::engine::BatchStats;
 use crate::record::{
-    self, Change, Contents, EpochRow, GitState, Holds, Keep, RangeRow, Results, RowDigests, RowWriter, RunInfo, Status,
+    self, Change, Contents, EpochRow, GitState, Holds, RangeRow, Results, RowDigests, RowWriter, RunInfo, Status,
     StepRow, Table, files, is_begun, remove_leftovers, write_status,
 };
-use crate::train::{All, Checkpoint, Control, Every, Observer, Outcome, Reason, Run, Start, TrainState};
+use crate::train::{All, Checkpoint, Control, Observer, Outcome, Reason, Run, Start, TrainState};
 use crate::usage;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;

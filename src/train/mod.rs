@@ -10,7 +10,7 @@ mod state;
 mod update;
 
 pub use checkpoint::{Arrays, Checkpoint};
-pub use control::{Control, Every, Stop, Wish};
+pub use control::{Control, Stop, Wish};
 pub use observer::{All, Observer, Reason, Start};
 pub use run::{Adjustment, Outcome, Probe, Run};
 pub use state::TrainState;

@@ -8,11 +8,11 @@ pub use adjust::Adjustment;
 pub use probe::Probe;
 
 use super::checkpoint::Checkpoint;
-use super::control::{Control, Every, Stop, Wish};
+use super::control::{Control, Stop, Wish};
 use super::observer::{Observer, Reason, Start};
 use super::state::TrainState;
 use super::update::update;
-use crate::config::{Course, RunConfig};
+use crate::config::{Course, Every, RunConfig};
 use crate::data::{BatchSize, Dataset, Epoch, Loader, LoaderOptions, Normalisation, Subset, Validation};
 use crate::engine::{self, BatchStats, Engine, Objective};
 use crate::model::{Gradients, Parameters, Role, initialise, whiten};

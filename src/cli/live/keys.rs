@@ -217,8 +217,9 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::{Bars, ProgressMode};
+    use super::super::progress::Bars;
     use super::*;
+    use crate::config::ProgressMode;
 
     fn reader(keys: Keys) -> Reader {
         let speaker = Bars::new(ProgressMode::None, None).speaker();

@@ -10,6 +10,6 @@ mod signals;
 pub use json::JsonEvents;
 #[cfg(unix)]
 pub use keys::{Keyboard, Keys};
-pub use progress::{Bars, ProgressMode, Speaker};
+pub use progress::{Bars, Speaker};
 #[cfg(unix)]
 pub use signals::{listen, report_full_files};

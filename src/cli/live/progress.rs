@@ -1,47 +1,18 @@
 //! Progress on stderr: bars on a terminal, one plain line an epoch elsewhere. A command that has nothing else to write to stdout has its lines
 //! there too, where that is no terminal: `lrsched train | tee log.txt`.
 
+use crate::config::ProgressMode;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate};
 use crate::record::{Change, EpochRow, Status, StepRow};
 use crate::train::{Checkpoint, Observer, Outcome, Reason, Start};
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, one_line};
+use crate::usage::one_line;
 use anyhow::Result;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// `--progress`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProgressMode {
-    /// Bars where stderr is a terminal, plain lines elsewhere.
-    #[default]
-    Auto,
-    Bar,
-    Plain,
-    None,
-}
-
-impl FromStr for ProgressMode {
-    type Err = Usage;
-
-    fn from_str(text: &str) -> Result<Self, Usage> {
-        match text {
-            "auto" => Ok(ProgressMode::Auto),
-            "bar" => Ok(ProgressMode::Bar),
-            "plain" => Ok(ProgressMode::Plain),
-            "none" => Ok(ProgressMode::None),
-            _ => {
-                let hint = did_you_mean(text, ["auto", "bar", "plain", "none"]);
-                usage!("progress is one of auto, bar, plain, none; got `{}`{hint}", usage::shortened(text))
-            }
-        }
-    }
-}
 
 /// What one run counts on the bar over all runs, so that the bar moves, and the time left is known, before the first is done.
 const SHARES: u64 = 10_000;

@@ -1,6 +1,7 @@
 //! The folder of a range test: `range.csv` (of several seeds one each, in `seed-N/`), the pictures, and `find.json`.
 
-use super::{Ended, FindConfig, RangeTest};
+use super::{Ended, RangeTest};
+use crate::config::FindConfig;
 use crate::data::Dataset;
 use crate::disk::{Watch, make_own_folder, own_folder};
 use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, files, is_table_of, write_status};

@@ -2,9 +2,10 @@
 
 use super::format::write_files;
 use super::{NEW, OLD};
+use crate::config::Keep;
 use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
 use crate::record::files::{BEFORE_LAST, BEST, CHECKPOINTS, LAST, OF_CHECKPOINT, WEIGHTS};
-use crate::record::{Keep, RowDigests, same_file, stop_at, sync_folder};
+use crate::record::{RowDigests, same_file, stop_at, sync_folder};
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use std::fs::{self, File};

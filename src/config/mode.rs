@@ -12,7 +12,7 @@ use crate::usage::{Usage, did_you_mean, shortened};
 /// ```
 ///
 /// ```
-/// use lrsched::experiment::find::Mode;
+/// use lrsched::config::Mode;
 /// let rates = |mode: Mode, min, max| [0, 1, 2, 3, 4].map(|i| mode.rate(i, 5, min, max));
 /// assert_eq!(rates(Mode::Linear, 0.0, 1.0), [0.0, 0.25, 0.5, 0.75, 1.0]);
 /// assert_eq!(rates(Mode::Triangular, 0.0, 1.0), [0.0, 0.5, 1.0, 0.5, 0.0]);

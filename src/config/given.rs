@@ -7,36 +7,12 @@ use crate::spec::Entry;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context, Result};
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// How a setting is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Value,
-    /// `--name` alone; `name = true` in a file.
-    Switch,
-    /// `--name A B`, repeatable; `name = ["A", "B"]` in a file.
-    List,
-    /// A file or folder, whose name may be no text.
-    Path,
-}
-
-/// One setting: a flag `--name`, a variable `LRSCHED_NAME` and a key `name` in a config file.
-#[derive(Debug, Clone, Copy)]
-pub struct Setting {
-    pub name: &'static str,
-    pub value: &'static str,
-    pub kind: Kind,
-    pub help: &'static str,
-}
 
 /// In rising order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
+pub enum Source {
     File,
     Environment,
     CommandLine,
@@ -46,24 +22,29 @@ enum Source {
 #[derive(Debug, Clone, Default)]
 pub struct Given {
     values: BTreeMap<String, (Source, Vec<String>)>,
-    /// The values of [`Kind::Path`] as they were given; `values` has them as text, as well as can be.
+    /// The names of files and folders as they were given; `values` has them as text, as well as can be.
     paths: BTreeMap<String, PathBuf>,
+}
+
+/// The variable that a setting is also read from.
+pub fn variable(name: &str) -> String {
+    format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())
 }
 
 /// Parameters that a spec takes but that are no flag of a family: `--lr` is a setting of its own, `for` only means something within a
 /// sequence.
 const NO_FLAGS: [&str; 2] = ["lr", "for"];
 
-/// The settings of [`Kind::List`] that a config file may hold.
+/// The settings that are lists and that a config file may hold.
 const LISTS: [&str; 1] = ["entrants"];
 
 /// Whether several values of one name add up; of any other name the last one counts.
-fn gathers(name: &str) -> bool {
+pub fn gathers(name: &str) -> bool {
     LISTS.contains(&name) || schedule::LISTS.contains(&name)
 }
 
 /// The one reading of a switch, wherever it was written.
-fn boolean(text: &str) -> Result<bool, Usage> {
+pub fn boolean(text: &str) -> Result<bool, Usage> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
@@ -71,66 +52,13 @@ fn boolean(text: &str) -> Result<bool, Usage> {
     }
 }
 
-/// A flag for each setting.
-pub fn add_settings(command: Command, settings: &[Setting]) -> Command {
-    settings.iter().fold(command, |command, setting| {
-        command.arg(flag(setting.name, setting.value, setting.kind).help(setting.help))
-    })
-}
-
-/// Under a heading for each family, a flag for each parameter of its entries.
-pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> Command {
-    families.iter().fold(command, |command, (family, entries)| {
-        parameters(entries).into_iter().fold(command, |command, (name, switch)| {
-            let takers: Vec<_> = takers(entries, name).collect();
-            let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
-            let arg = flag(name, "VALUE", Kind::Value);
-            // A switch may be given a value after all: `--cycle-momentum=false`.
-            let arg = if switch {
-                arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
-            } else if gathers(name) {
-                arg.action(ArgAction::Append)
-            } else {
-                arg
-            };
-            let help = format!("{} [{}]", takers[0].1, names.join(", "));
-            let heading = format!("Parameters of the {family}");
-            let command = command.arg(arg.help(help).help_heading(heading.clone()));
-            if !switch {
-                return command;
-            }
-            let off = format!("Turn {name} off where it is on by default");
-            // For a switch that is off by itself it only undoes a config file, and would clutter the help.
-            let clutter = !turns_off(entries, name);
-            command.arg(flag(&negated(name), "", Kind::Switch).help(off).help_heading(heading).hide(clutter))
-        })
-    })
-}
-
 /// The flag that turns a switch off.
-fn negated(name: &str) -> String {
+pub fn negated(name: &str) -> String {
     format!("no-{name}")
 }
 
-/// `--name`, also read from its variable.
-pub fn flag(name: &str, value: &'static str, kind: Kind) -> Arg {
-    let arg = Arg::new(name.to_string())
-        .long(name.to_string())
-        .env(format!("LRSCHED_{}", name.replace('-', "_").to_uppercase()))
-        .hide_env(true);
-    match kind {
-        Kind::Value => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
-        Kind::Switch => arg.action(ArgAction::SetTrue).value_parser(boolean),
-        // Not clap's own parser of paths, which refuses an empty one without saying what is wanted.
-        Kind::Path => {
-            arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
-        }
-        Kind::List => arg.value_name(value).num_args(1..).action(ArgAction::Append),
-    }
-}
-
 /// Every parameter of a family once, in the order of the table, and whether it is a switch.
-fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
+pub fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
     let mut names: Vec<(&'static str, bool)> = Vec::new();
     for parameter in entries.iter().flat_map(|entry| entry.parameters) {
         if !NO_FLAGS.contains(&parameter.name) && names.iter().all(|(name, _)| *name != parameter.name) {
@@ -140,55 +68,16 @@ fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
     names
 }
 
-/// Whether a switch may be on without being given.
-fn turns_off(entries: &[Entry], name: &str) -> bool {
-    let all = entries.iter().flat_map(|entry| entry.parameters);
-    all.into_iter().any(|parameter| parameter.name == name && parameter.switch && parameter.default != "false")
-}
-
-fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
-    entries.iter().filter_map(move |entry| {
-        entry.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| (entry.name, parameter.help))
-    })
-}
-
 impl Given {
-    /// What the command line and the environment say to `command`. A variable holds the values of a list divided by white space.
-    pub fn gather(command: &Command, matches: &ArgMatches) -> Self {
-        let takes_list = |name: &str| {
-            let arg = command.get_arguments().find(|arg| arg.get_id() == name);
-            arg.and_then(Arg::get_num_args).is_some_and(|count| count.max_values() > 1)
-        };
-        let mut given = Self::default();
-        for name in matches.ids().map(clap::Id::as_str) {
-            let source = match matches.value_source(name) {
-                Some(ValueSource::CommandLine) => Source::CommandLine,
-                Some(ValueSource::EnvVariable) => Source::Environment,
-                _ => continue,
-            };
-            let values = match (matches.try_get_many::<String>(name), matches.try_get_one::<OsString>(name)) {
-                (Ok(values), _) => values.into_iter().flatten().cloned().collect(),
-                (_, Ok(path)) => {
-                    let path = PathBuf::from(path.cloned().unwrap_or_default());
-                    let text = path.to_string_lossy().into_owned();
-                    given.paths.insert(name.to_string(), path);
-                    vec![text]
-                }
-                // Of a command that has paths of its own kind, or a switch.
-                _ => match matches.try_get_one::<bool>(name) {
-                    Ok(on) => vec![on.is_some_and(|on| *on).to_string()],
-                    Err(_) => continue,
-                },
-            };
-            let values = match source {
-                Source::Environment if takes_list(name) => {
-                    values.iter().flat_map(|value| value.split_whitespace()).map(str::to_string).collect()
-                }
-                _ => values,
-            };
-            given.values.insert(name.to_string(), (source, values));
-        }
-        given
+    /// Takes down what `source` says of `name`.
+    pub fn put(&mut self, name: &str, source: Source, values: Vec<String>) {
+        self.values.insert(name.to_string(), (source, values));
+    }
+
+    /// As [`Given::put`], the name of a file or folder, which may not be text.
+    pub fn put_path(&mut self, name: &str, source: Source, path: PathBuf) {
+        self.put(name, source, vec![path.to_string_lossy().into_owned()]);
+        self.paths.insert(name.to_string(), path);
     }
 
     /// What the command line alone says.

@@ -1,0 +1,104 @@
+//! Settings as flags: the table and the parameters of schedules and optimizers become clap's arguments, and what clap reads becomes [`Given`].
+
+use crate::config::given::{boolean, gathers, negated, parameters, variable};
+use crate::config::{Form, Given, SettingDef, Source};
+use crate::spec::Entry;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::ffi::OsString;
+
+/// A flag for each setting.
+pub fn add_settings(command: Command, settings: &[SettingDef]) -> Command {
+    settings.iter().fold(command, |command, setting| command.arg(flag(setting.name, setting.form).help(setting.help)))
+}
+
+/// Under a heading for each family, a flag for each parameter of its entries.
+pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> Command {
+    families.iter().fold(command, |command, (family, entries)| {
+        parameters(entries).into_iter().fold(command, |command, (name, switch)| {
+            let takers: Vec<_> = takers(entries, name).collect();
+            let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
+            let arg = flag(name, Form::Value("VALUE"));
+            // A switch may be given a value after all: `--cycle-momentum=false`.
+            let arg = if switch {
+                arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+            } else if gathers(name) {
+                arg.action(ArgAction::Append)
+            } else {
+                arg
+            };
+            let help = format!("{} [{}]", takers[0].1, names.join(", "));
+            let heading = format!("Parameters of the {family}");
+            let command = command.arg(arg.help(help).help_heading(heading.clone()));
+            if !switch {
+                return command;
+            }
+            let off = format!("Turn {name} off where it is on by default");
+            // For a switch that is off by itself it only undoes a config file, and would clutter the help.
+            let clutter = !turns_off(entries, name);
+            command.arg(flag(&negated(name), Form::Switch).help(off).help_heading(heading).hide(clutter))
+        })
+    })
+}
+
+/// `--name`, also read from its variable.
+pub fn flag(name: &str, form: Form) -> Arg {
+    let arg = Arg::new(name.to_string()).long(name.to_string()).env(variable(name)).hide_env(true);
+    match form {
+        Form::Value(value) => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
+        Form::Switch => arg.action(ArgAction::SetTrue).value_parser(boolean),
+        // Not clap's own parser of paths, which refuses an empty one without saying what is wanted.
+        Form::Path(value) => {
+            arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
+        }
+        Form::List(value) => arg.value_name(value).num_args(1..).action(ArgAction::Append),
+    }
+}
+
+/// Whether a switch may be on without being given.
+fn turns_off(entries: &[Entry], name: &str) -> bool {
+    let all = entries.iter().flat_map(|entry| entry.parameters);
+    all.into_iter().any(|parameter| parameter.name == name && parameter.switch && parameter.default != "false")
+}
+
+fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
+    entries.iter().filter_map(move |entry| {
+        entry.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| (entry.name, parameter.help))
+    })
+}
+
+/// What the command line and the environment say to `command`. A variable holds the values of a list divided by white space.
+pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
+    let takes_list = |name: &str| {
+        let arg = command.get_arguments().find(|arg| arg.get_id() == name);
+        arg.and_then(Arg::get_num_args).is_some_and(|count| count.max_values() > 1)
+    };
+    let mut given = Given::default();
+    for name in matches.ids().map(clap::Id::as_str) {
+        let source = match matches.value_source(name) {
+            Some(ValueSource::CommandLine) => Source::CommandLine,
+            Some(ValueSource::EnvVariable) => Source::Environment,
+            _ => continue,
+        };
+        let values = match (matches.try_get_many::<String>(name), matches.try_get_one::<OsString>(name)) {
+            (Ok(values), _) => values.into_iter().flatten().cloned().collect(),
+            (_, Ok(path)) => {
+                given.put_path(name, source, path.cloned().unwrap_or_default().into());
+                continue;
+            }
+            // Of a command that has paths of its own kind, or a switch.
+            _ => match matches.try_get_one::<bool>(name) {
+                Ok(on) => vec![on.is_some_and(|on| *on).to_string()],
+                Err(_) => continue,
+            },
+        };
+        let values = match source {
+            Source::Environment if takes_list(name) => {
+                values.iter().flat_map(|value| value.split_whitespace()).map(str::to_string).collect()
+            }
+            _ => values,
+        };
+        given.put(name, source, values);
+    }
+    given
+}

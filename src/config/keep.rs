@@ -1,0 +1,43 @@
+//! What stays of the weights of a finished run.
+
+use crate::usage;
+use crate::usage::{Usage, shortened};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// What stays of the weights of a run once it is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// No weights and no checkpoints: rows and results alone.
+    None,
+    /// The best checkpoint, and the weights at the end.
+    Best,
+    /// The last checkpoint, too: the run can be trained longer.
+    All,
+}
+
+impl Keep {
+    pub const ALL: [Keep; 3] = [Keep::None, Keep::Best, Keep::All];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Keep::None => "none",
+            Keep::Best => "best",
+            Keep::All => "all",
+        }
+    }
+}
+
+impl FromStr for Keep {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match Keep::ALL.into_iter().find(|keep| keep.name() == text) {
+            Some(keep) => Ok(keep),
+            None => {
+                usage!("keep must be one of {}; got `{}`", Keep::ALL.map(Keep::name).join(", "), shortened(text))
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! How progress is shown.
+
+use crate::usage;
+use crate::usage::{Usage, did_you_mean, shortened};
+use std::str::FromStr;
+
+/// `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProgressMode {
+    /// Bars where stderr is a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+impl ProgressMode {
+    pub const ALL: [ProgressMode; 4] = [ProgressMode::Auto, ProgressMode::Bar, ProgressMode::Plain, ProgressMode::None];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            ProgressMode::Auto => "auto",
+            ProgressMode::Bar => "bar",
+            ProgressMode::Plain => "plain",
+            ProgressMode::None => "none",
+        }
+    }
+}
+
+impl FromStr for ProgressMode {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match ProgressMode::ALL.into_iter().find(|mode| mode.name() == text) {
+            Some(mode) => Ok(mode),
+            None => {
+                let names = ProgressMode::ALL.map(ProgressMode::name);
+                let hint = did_you_mean(text, names);
+                usage!("progress is one of {}; got `{}`{hint}", names.join(", "), shortened(text))
+            }
+        }
+    }
+}
