@@ -1,4 +1,5 @@
-//! A forward and backward pass of single layers of the fast engine, as the networks have them: `cargo bench`.
+//! Benchmarks forward plus backward passes of single layers of the fast engine, in the sizes that the networks use:
+//! `cargo bench`.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lrsched::data::Batch;
@@ -18,7 +19,7 @@ fn linear(name: &str, inputs: usize, outputs: usize) -> Layer {
     Layer::Linear { name: name.to_string(), inputs, outputs, bias: true, init: Init::He }
 }
 
-/// What is measured, on maps of `channels` x `side` x `side`; an average pool and a small linear layer close the network.
+/// The measured layers on maps of `channels` x `side` x `side`, followed by an average pool and a small linear layer.
 fn network(name: &str, input: Shape, mut layers: Vec<Layer>) -> Architecture {
     let output = layers.iter().try_fold(input, |shape, layer| layer.output(shape)).expect("the layers fit");
     if output != Shape::vector(output.channels) {

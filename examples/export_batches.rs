@@ -1,11 +1,11 @@
-//! Writes the initial weights and the first batches of a run, for another framework to train on the same:
+//! Exports the initial weights and the first batches of a run, so that another framework can train on the same data:
 //!
 //! ```text
 //! cargo run --release --example export_batches -- synthetic FOLDER STEPS BATCH_SIZE SEED
 //! ```
 //!
-//! `FOLDER/weights.safetensors` (PyTorch's names and shapes) and `FOLDER/batches.safetensors` with `images` (steps, batch, 32, 32, 3),
-//! normalised, and `labels` (steps, batch).
+//! Writes `FOLDER/weights.safetensors` (PyTorch's names and shapes) and `FOLDER/batches.safetensors`, which holds normalised `images`
+//! (steps, batch, 32, 32, 3) and `labels` (steps, batch).
 
 use anyhow::{Context, Result, ensure};
 use lrsched::data::{Augment, BatchSize, Dataset, DatasetOptions, Loader, LoaderOptions, Normalisation};

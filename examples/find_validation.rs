@@ -1,5 +1,5 @@
-//! The picture and the table of `scripts/find_validate.sh`: validation accuracy against the rate, and how far the suggested rate is from the
-//! best one.
+//! Plots validation accuracy against the learning rate for `scripts/find_validate.sh`, and tabulates how far each suggested rate is
+//! from the best one.
 //!
 //!     cargo run --release --example find_validation -- results/find-validate/validation.csv
 
@@ -8,14 +8,14 @@ use lrsched::report::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use lrsched::stats::suggest::show;
 use std::path::Path;
 
-/// A suggestion within this factor of the best rate is a good one.
+/// A suggestion within this factor of the best rate counts as good.
 const NEAR: f64 = 3.0;
 
 /// One run: optimizer, suggested rate, rate, validation accuracy, validation loss, exit code.
 type Row = (String, f64, f64, f64, f64, u8);
 
 fn main() -> Result<()> {
-    let file = std::env::args().nth(1).context("which validation.csv?")?;
+    let file = std::env::args().nth(1).context("give the path of validation.csv")?;
     let path = Path::new(&file);
     let mut rows = csv::Reader::from_path(path)?.deserialize().collect::<Result<Vec<Row>, _>>()?;
     let mut names: Vec<String> = rows.iter().map(|row| row.0.clone()).collect();
@@ -51,7 +51,7 @@ fn main() -> Result<()> {
             x_scale: AxisScale::Log,
             series: vec![Series { style: Style::Colour(0), ..Series::new("validation accuracy", points) }],
             marks: vec![Mark { at: suggested, label: format!("suggested {}", show(suggested)), series: String::new() }],
-            // The same for all, with room for the label above the line.
+            // The same for all panels, with room for the label above the line.
             y_range: Some((0.0, 1.2 * highest)),
             ..Panel::new(name, "learning rate", "validation accuracy")
         });

@@ -1,24 +1,26 @@
-//! The allocator: memory that the system refuses (`ulimit -v`, a container's limit) ends the program with one line, on whichever thread, and
-//! freed memory goes back to the system. Large allocations ask for large pages.
+//! The global allocator. If the system refuses memory (`ulimit -v`, a container's limit), on any thread, the program
+//! exits with a one-line error. Freed memory is returned to the system, and large allocations use huge pages.
 //!
-//! This is the second and last room with `unsafe`, beside the kernels: calls into the C library that the standard library has no safe name for.
+//! Besides the kernels, this is the only module with `unsafe`: it calls functions of the C library that the standard
+//! library does not wrap.
 
 #![allow(unsafe_code, reason = "a global allocator is unsafe to implement, and the C library to call")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// The system's allocator. Rust's own answer to a refusal is several lines and an abort; this one says what to do, and exits with 1.
+/// The system's allocator, with a different failure mode. Rust by default prints several lines and aborts; this one
+/// says what to do and exits with 1.
 pub struct Allocator;
 
-/// No machine has as much: whoever asks for it has a plan for a refusal.
+/// No machine has this much memory, so a caller that requests it is prepared for failure.
 const BEYOND: usize = 1 << 40;
 
-/// A large page of x86-64, and of 64-bit ARM with small ones of 4 KiB.
+/// The huge page size of x86-64, and of 64-bit ARM with 4 KiB base pages.
 #[cfg(target_os = "linux")]
 const LARGE_PAGE: usize = 2 << 20;
 
-/// Sets what is done before the program ends for want of memory. `last` must neither allocate nor wait for a lock: the thread that is
-/// refused may hold any.
+/// Registers a function to call before the program exits because it is out of memory. `last` must neither allocate nor
+/// wait for a lock: the failing thread may hold any lock.
 pub fn before_refusal(last: fn()) {
     #[cfg(unix)]
     refusal::LAST.get_or_init(|| last);
@@ -26,8 +28,8 @@ pub fn before_refusal(last: fn()) {
     let _ = last;
 }
 
-/// Sets what is put in place of `path` should the process end for want of memory, so that a record does not say for ever that its run is
-/// going on. A later call for the same path replaces it; `None` takes it back.
+/// Registers contents to write to `path` if the process runs out of memory, so that a run's record does not claim for
+/// ever that the run is in progress. A later call for the same path replaces the contents; `None` unregisters them.
 pub fn in_case_of_refusal(path: &std::path::Path, bytes: Option<Vec<u8>>) {
     #[cfg(unix)]
     refusal::prepare(path, bytes);
@@ -35,31 +37,33 @@ pub fn in_case_of_refusal(path: &std::path::Path, bytes: Option<Vec<u8>>) {
     let _ = (path, bytes);
 }
 
-/// Hands back to the system what has been freed. glibc keeps it, scattered over an arena for each thread there has been, and after many
-/// networks one after the other that is most of the memory of the process.
+/// Returns freed memory to the system. glibc retains it, scattered over one arena per thread that ever existed; after
+/// training many networks that is most of the process's memory.
 pub fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: any thread may call it at any time; memory in use stays where it is.
+    // SAFETY: may be called from any thread at any time; memory in use does not move.
     unsafe {
         libc::malloc_trim(0);
     }
 }
 
-/// Whether this process ignores `signal`, as a process started by `nohup` ignores SIGHUP.
+/// Whether this process ignores `signal`, e.g. SIGHUP under `nohup`.
 #[cfg(unix)]
 pub fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: without a new action this only writes the present one to `action`, a plain struct for which all zeros are a value.
+    // SAFETY: without a new action this only writes the current one to `action`, a plain struct for which all zeros is
+    // a valid value.
     unsafe {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 
-// SAFETY: each request goes to the system's allocator as it is, and its answer comes back as it is, or the process ends.
+// SAFETY: every request is passed unchanged to the system's allocator, and its result is returned unchanged, or the
+// process ends.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps to the contract of `GlobalAlloc`.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
         on_large_pages(granted(unsafe { System.alloc(layout) }, layout.size()), layout.size())
     }
 
@@ -79,7 +83,7 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
-/// Where there is no `_exit`, a refusal is left to Rust.
+/// Exits if the system refused the memory. Platforms without `_exit` leave that to Rust.
 #[inline]
 fn granted(memory: *mut u8, size: usize) -> *mut u8 {
     #[cfg(unix)]
@@ -91,16 +95,17 @@ fn granted(memory: *mut u8, size: usize) -> *mut u8 {
     memory
 }
 
-/// Asks for large pages for fresh memory: weights and maps are gone through in long strides, often a small page each, and of those the processor
-/// remembers too few. What grows (`realloc`) is left alone: the system moves a piece whose pages are of two kinds only by copying it.
+/// Requests huge pages for new memory: weights and maps are accessed with large strides, often touching another 4 KiB
+/// page each time, and the TLB covers too few of those. Reallocated memory is left alone: the system can move an area
+/// with mixed page sizes only by copying it.
 #[inline]
 fn on_large_pages(memory: *mut u8, size: usize) -> *mut u8 {
     #[cfg(target_os = "linux")]
     if size >= 2 * LARGE_PAGE && !memory.is_null() {
         let before = memory.align_offset(LARGE_PAGE);
         let length = (size - before) / LARGE_PAGE * LARGE_PAGE;
-        // SAFETY: the pages lie inside of memory that was just granted, as `before` is less than one of two. This only advises: a system
-        // without large pages says no, and nothing is lost.
+        // SAFETY: the pages lie inside memory that was just granted: that is at least two huge pages long, and `before`
+        // is less than one. `madvise` is only a hint: systems without huge pages return an error, which is harmless.
         unsafe { libc::madvise(memory.wrapping_add(before).cast(), length, libc::MADV_HUGEPAGE) };
     }
     #[cfg(not(target_os = "linux"))]
@@ -108,8 +113,9 @@ fn on_large_pages(memory: *mut u8, size: usize) -> *mut u8 {
     memory
 }
 
-/// The end of the process inside an allocation. The thread may hold any lock, that of stderr or of the C library's exit handlers too, so
-/// nothing here waits for one, allocates, or unwinds: `write(2)` and `_exit(2)`, as in a signal handler.
+/// Ends the process from within an allocation. The thread may hold any lock, including that of stderr or of the C
+/// library's exit handlers, so nothing here waits for a lock, allocates, or unwinds: only `write(2)` and `_exit(2)`, as
+/// in a signal handler.
 #[cfg(unix)]
 mod refusal {
     use std::ffi::CString;
@@ -120,7 +126,7 @@ mod refusal {
     use std::sync::{Mutex, OnceLock, PoisonError, TryLockError};
     use std::time::Duration;
 
-    /// A file to put in place of another: everything is made before it is needed.
+    /// A file to replace another. Everything it needs is allocated in advance.
     struct Prepared {
         path: PathBuf,
         target: CString,
@@ -133,7 +139,7 @@ mod refusal {
     pub static LAST: OnceLock<fn()> = OnceLock::new();
     static REFUSED: AtomicBool = AtomicBool::new(false);
 
-    /// Long enough for the thread that was refused first to say so.
+    /// Long enough for the first failing thread to print its message.
     const PATIENCE: Duration = Duration::from_secs(5);
 
     pub fn prepare(path: &Path, bytes: Option<Vec<u8>>) {
@@ -143,15 +149,17 @@ mod refusal {
             let temporary = c(&path.with_file_name(".lrsched-tmp-out-of-memory"))?;
             Some(Prepared { target: c(path)?, temporary, path: target.clone(), bytes })
         });
-        // Whatever needs memory is done before the lock, which a refusal only tries, is taken, and what is replaced is freed after it.
+        // Build the entry before locking: an out-of-memory exit only tries the lock, and skips the files if it is
+        // taken.
         let mut files = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|file| file.path != target);
         files.extend(new);
     }
 
-    /// By system calls alone. What cannot be written stays as it was.
+    /// Writes and renames by system calls only. On failure the old file stays.
     fn put_in_place(file: &Prepared) {
-        // SAFETY: both paths end in a zero byte and `bytes` is readable as far as its length; the descriptor is this function's own.
+        // SAFETY: both paths are NUL-terminated and `bytes` is readable up to its length; the descriptor belongs to
+        // this function.
         unsafe {
             let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC | libc::O_NOFOLLOW;
             let descriptor = libc::open(file.temporary.as_ptr(), flags, 0o666 as libc::c_uint);
@@ -176,7 +184,7 @@ mod refusal {
 
     #[cold]
     pub fn end(size: usize) -> ! {
-        // Several threads may be refused at once, and one line is enough.
+        // Several threads may fail at once; only the first prints.
         if REFUSED.swap(true, Ordering::Relaxed) {
             std::thread::sleep(PATIENCE);
         } else {
@@ -186,26 +194,26 @@ mod refusal {
             match PREPARED.try_lock() {
                 Ok(files) => files.iter().for_each(put_in_place),
                 Err(TryLockError::Poisoned(files)) => files.into_inner().iter().for_each(put_in_place),
-                // This thread may be the one that holds it.
+                // This thread may be the one that holds the lock.
                 Err(TryLockError::WouldBlock) => {}
             }
             say(size);
         }
-        // SAFETY: it ends the process without running anything else of it.
+        // SAFETY: ends the process without running any more of its code.
         unsafe { libc::_exit(1) }
     }
 
     fn say(size: usize) {
         let mut line = [0; 200];
         let mut rest = &mut line[..];
-        // Formats into `line`, without memory of its own.
+        // Formats into `line` without allocating.
         let _ = writeln!(
             rest,
             "error: out of memory: the system refused {size} more bytes (a limit such as `ulimit -v`?); try a smaller --batch-size, or fewer --threads"
         );
         let left = rest.len();
         let said = &line[..line.len() - left];
-        // SAFETY: `said` is readable, and a stderr that is closed only makes the call fail.
+        // SAFETY: `said` is readable; if stderr is closed the call merely fails.
         unsafe { libc::write(libc::STDERR_FILENO, said.as_ptr().cast(), said.len()) };
     }
 }
@@ -217,7 +225,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_signal_with_its_default_action_is_not_ignored() {
-        // Rust's runtime ignores SIGPIPE in every program; nobody ignores SIGTERM in a test.
+        // Rust's runtime ignores SIGPIPE in every program; tests do not ignore SIGTERM.
         assert!(is_ignored(libc::SIGPIPE));
         assert!(!is_ignored(libc::SIGTERM));
         assert!(!is_ignored(-1));
@@ -227,7 +235,7 @@ mod tests {
     fn memory_that_grows_and_is_zeroed_is_what_was_asked_for() {
         for size in [1, 4096, 3 * (2 << 20) + 5] {
             let layout = Layout::from_size_align(size, 64).unwrap();
-            // SAFETY: the layouts are those of the allocation, and it is freed once.
+            // SAFETY: the layouts match the allocation, which is freed once.
             unsafe {
                 let memory = Allocator.alloc_zeroed(layout);
                 assert!(std::slice::from_raw_parts(memory, size).iter().all(|byte| *byte == 0));

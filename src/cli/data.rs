@@ -192,7 +192,7 @@ fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>) -> R
     out!("validation {} of the training images, unless --validation says otherwise", kind.default_validation());
     out!("classes    {}", dataset.classes.join(", "));
     out!("mean       {} (red, green, blue of the training images)", channels(normalisation.mean));
-    out!("deviation  {}", channels(normalisation.deviation));
+    out!("deviation  {}", channels(normalisation.standard_deviation));
     out!("digest     {}", dataset.digest());
     Ok(())
 }

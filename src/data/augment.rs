@@ -7,18 +7,18 @@ use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use rand_core::Rng;
 
-/// Black pixels put around an image before it is cropped.
+/// Black pixels added around an image before cropping.
 const PADDING: usize = 4;
 
-/// What is done to a training image, anew in each epoch.
+/// Data augmentation of training images, redrawn every epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Augment {
     #[default]
     None,
-    /// Mirrored left to right with probability 1/2.
+    /// Mirror left to right with probability 1/2.
     Flip,
-    /// As [`Augment::Flip`], and then a random 32x32 crop of the image with 4 black pixels around it: PyTorch's
-    /// `RandomHorizontalFlip` and `RandomCrop(32, padding=4)`. The border is black before normalisation.
+    /// [`Augment::Flip`], then a random 32x32 crop of the image padded by 4 black pixels: PyTorch's
+    /// `RandomHorizontalFlip` and `RandomCrop(32, padding=4)`. The padding is black before normalisation.
     FlipCrop,
 }
 
@@ -33,7 +33,7 @@ impl Augment {
         }
     }
 
-    /// The change for image `index` of the dataset in `epoch`: it depends on neither the batch nor the place in it.
+    /// The change to image `index` of the dataset in `epoch`; independent of its batch and its position in the epoch.
     fn draw(self, seed: u64, epoch: u64, index: u32) -> Change {
         if self == Augment::None {
             return Change::NONE;
@@ -87,7 +87,7 @@ impl std::fmt::Display for Augment {
     }
 }
 
-/// One draw. `top` and `left` are the corner of the crop in the padded image, 0..=8; 4 is the image itself.
+/// One draw. `top` and `left` are the crop's corner in the padded image, 0..=8; 4 is the original position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Change {
     flip: bool,
@@ -102,7 +102,7 @@ impl Change {
         const PADDED: usize = SIDE + 2 * PADDING;
         let mut padded = [[0_u8; PADDED]; CHANNELS];
         for (y, out) in out.chunks_exact_mut(SIDE * CHANNELS).enumerate() {
-            // The row in the padded image is top + y; the image starts at row PADDING of it.
+            // top + y is the row in the padded image, whose row PADDING is the image's first.
             let row = (self.top + y).checked_sub(PADDING).filter(|&row| row < SIDE);
             for (channel, padded) in padded.iter_mut().enumerate() {
                 let inner = &mut padded[PADDING..PADDING + SIDE];
@@ -133,7 +133,7 @@ mod tests {
         out
     }
 
-    /// The definition, one pixel at a time: pad the (flipped) image with zeros, cut out 32x32.
+    /// The definition, pixel by pixel: pad the (flipped) image with zeros, then crop to 32x32.
     fn expected(change: Change, pixels: &[u8; IMAGE_BYTES], y: usize, x: usize, channel: usize) -> u8 {
         let (row, column) = ((change.top + y) as isize - 4, (change.left + x) as isize - 4);
         if !(0..32).contains(&row) || !(0..32).contains(&column) {

@@ -1,23 +1,24 @@
-//! What an engine is fed.
+//! The input of an engine.
 
-/// Images, normalised, and their labels.
+/// Normalised images and their labels.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// (images, height, width, channels), channels innermost.
+    /// (images, height, width, channels)
     pub images: Vec<f32>,
-    /// (images), each below the number of classes.
+    /// (images), each less than the number of classes.
     pub labels: Vec<u8>,
-    /// What the sum of losses is divided by before it is differentiated: the images of the batch, or of the whole batch of which this
-    /// is a micro-batch.
+    /// Divides the sum of losses before differentiation: the number of images in the batch, or in the whole batch if
+    /// this is a micro-batch of it.
     pub divisor: usize,
-    /// The run's seed, the epoch, and the place in the epoch of the first image (the others follow): what dropout is keyed by.
+    /// Keys of the dropout masks: the run's seed, the epoch, and the first image's position in the epoch (the others
+    /// follow it).
     pub seed: u64,
     pub epoch: u64,
     pub position: u64,
 }
 
 impl Batch {
-    /// How many images.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }

@@ -1,4 +1,4 @@
-//! CIFAR-10's official binary files: 10,000 records a file, each a label byte and 3 x 32 x 32 pixel bytes.
+//! CIFAR-10's official binary files: 10,000 records per file, each a label byte and 3 x 32 x 32 pixel bytes.
 //!
 //! <https://www.cs.toronto.edu/~kriz/cifar.html>, Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 
@@ -10,27 +10,27 @@ use rayon::prelude::*;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The files of training images, in order.
+/// The training files, in order.
 pub const TRAIN_FILES: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
-/// The file of test images.
+/// The test file.
 pub const TEST_FILE: &str = "test_batch.bin";
 /// The folder inside the official archive.
 pub const FOLDER: &str = "cifar-10-batches-bin";
-/// The names of the labels 0 to 9, as `batches.meta.txt` has them.
+/// The names of labels 0 to 9, as in `batches.meta.txt`.
 pub const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Records in a file.
+/// Records per file.
 pub const RECORDS: usize = 10_000;
-/// Bytes of a record: the label, then the pixels.
+/// Bytes per record: the label, then the pixels.
 const RECORD: usize = 1 + IMAGE_BYTES;
-/// Bytes of a file: 30,730,000.
+/// Bytes per file: 30,730,000.
 pub const FILE_BYTES: u64 = (RECORDS * RECORD) as u64;
 
 const REMEDY: &str = "fetch it again with `lrsched data fetch`";
 
-/// Where CIFAR-10 is looked for: `data_dir` alone, where given, else `data` and then the user's cache folder.
+/// Where to look for CIFAR-10: only in `data_dir` if given, otherwise in `data` and then in the user's cache folder.
 pub fn folders(data_dir: Option<&Path>) -> Vec<PathBuf> {
     match data_dir {
         Some(folder) => vec![folder.to_path_buf()],
@@ -45,10 +45,10 @@ pub fn cache_folder() -> Option<PathBuf> {
     Some(cache.join("lrsched"))
 }
 
-/// The folder that holds the files: the first of [`folders`], or its `cifar-10-batches-bin`, with at least one of them in it.
+/// The first of [`folders`], or its subfolder `cifar-10-batches-bin`, that holds at least one of the files.
 ///
 /// # Errors
-/// None has any; the message says where was looked, and both ways on.
+/// There is none. The message lists the folders searched and both remedies.
 pub fn locate(data_dir: Option<&Path>) -> Result<PathBuf> {
     let folders = folders(data_dir);
     let holds_files = |folder: &PathBuf| files().any(|name| folder.join(name).exists());
@@ -69,10 +69,10 @@ pub fn files() -> impl Iterator<Item = &'static str> {
     TRAIN_FILES.into_iter().chain([TEST_FILE])
 }
 
-/// Reads all files in `folder`, in parallel, and checks their sizes and labels.
+/// Reads all files in `folder` in parallel, checking their sizes and labels.
 ///
 /// # Errors
-/// A file is missing, cannot be read, is not 30,730,000 bytes long, or has a label above 9; the message names it.
+/// A file is missing, unreadable, not 30,730,000 bytes long, or has a label above 9; the message names it.
 pub fn open(folder: &Path) -> Result<Dataset> {
     let missing: Vec<&str> = files().filter(|name| !is_there(&folder.join(name))).collect();
     match missing[..] {
@@ -86,7 +86,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
             missing.join(", ")
         ),
     }
-    // Sizes first: a wrong one is cheap to see, and should not wait for 180 MB.
+    // Sizes first: a wrong size is cheap to detect, so do not read 180 MB before reporting it.
     for name in files() {
         check_size(&folder.join(name))?;
     }
@@ -101,7 +101,7 @@ pub fn open(folder: &Path) -> Result<Dataset> {
     Ok(Dataset::new("cifar10", train?, test?, CLASSES.map(String::from).to_vec()))
 }
 
-/// What cannot be looked at may be there.
+/// A path whose metadata cannot be read may still exist.
 fn is_there(path: &Path) -> bool {
     !std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
@@ -122,7 +122,7 @@ fn read_file(path: &Path, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
     read_records(path, file, pixels, labels)
 }
 
-/// Reads as many records as `labels` has places; `pixels` is (labels, 3, 32, 32).
+/// Reads one record per element of `labels`; `pixels` is (labels, 3, 32, 32).
 ///
 /// # Errors
 /// `from` ends early, or a label is above 9; the message names `path`.
@@ -152,7 +152,7 @@ fn check_labels(path: &Path, labels: &[u8]) -> Result<()> {
     }
 }
 
-/// `30730000` as `30,730,000`.
+/// Formats `30730000` as `30,730,000`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

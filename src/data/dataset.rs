@@ -1,4 +1,4 @@
-//! A dataset, from wherever it comes.
+//! Datasets: which exist, and their images in memory.
 
 use super::images::{IMAGE_BYTES, Images};
 use super::split::Validation;
@@ -12,13 +12,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-/// Where images come from.
+/// A dataset by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DatasetKind {
     /// CIFAR-10 (Krizhevsky 2009), read from its official binary files: 50,000 training and 10,000 test images.
     #[default]
     Cifar10,
-    /// Ten classes of shapes and textures that this program draws itself: 6,000 training and 2,000 test images.
+    /// Ten classes of shapes and textures that this program draws: 6,000 training and 2,000 test images.
     Synthetic,
 }
 
@@ -32,7 +32,7 @@ impl DatasetKind {
         }
     }
 
-    /// The holdout where `--validation` is not given: 5,000 images of CIFAR-10, 1,000 of the synthetic set.
+    /// The default of `--validation`: hold out 5,000 images of CIFAR-10, 1,000 of the synthetic set.
     pub const fn default_validation(self) -> Validation {
         match self {
             DatasetKind::Cifar10 => Validation::Holdout(5000),
@@ -66,11 +66,11 @@ impl std::fmt::Display for DatasetKind {
     }
 }
 
-/// What to open.
+/// Which dataset to open, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetOptions {
     pub kind: DatasetKind,
-    /// Where CIFAR-10 is looked for, and nowhere else; `None` looks in the usual places ([`cifar10::folders`]).
+    /// The only folder to search for CIFAR-10; `None` searches [`cifar10::folders`].
     pub data_dir: Option<PathBuf>,
 }
 
@@ -93,7 +93,7 @@ impl Dataset {
     /// Reads or draws the images.
     ///
     /// # Errors
-    /// CIFAR-10 is nowhere to be found, or a file of it is not what it should be.
+    /// CIFAR-10 is not found, or one of its files is invalid.
     pub fn open(options: &DatasetOptions) -> Result<Self> {
         match options.kind {
             DatasetKind::Cifar10 => cifar10::open(&cifar10::locate(options.data_dir.as_deref())?),
@@ -101,8 +101,8 @@ impl Dataset {
         }
     }
 
-    /// SHA-256 of the content, in hex: that of the lines which `sha256sum data_batch_*.bin test_batch.bin` prints for the images in
-    /// CIFAR-10's layout, 10,000 to a file. Computed when first asked for.
+    /// SHA-256 of the content, in hex: the hash of the lines that `sha256sum data_batch_*.bin test_batch.bin` prints
+    /// for the images in CIFAR-10's layout, 10,000 per file. Computed on first use.
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| {
             let lines = self.file_digests().into_iter().map(|(name, sha256)| format!("{sha256}  {name}\n"));
@@ -110,7 +110,8 @@ impl Dataset {
         })
     }
 
-    /// Name and SHA-256 of each file that holds the images in CIFAR-10's layout, or would.
+    /// Name and SHA-256 of each file of the images in CIFAR-10's layout (a synthetic dataset has no such files, but a
+    /// digest).
     pub fn file_digests(&self) -> Vec<(String, String)> {
         let starts = |images: &Images| (0..images.len()).step_by(cifar10::RECORDS);
         let train = starts(&self.train)
@@ -121,7 +122,7 @@ impl Dataset {
     }
 }
 
-/// SHA-256 of the file of up to 10,000 records that begins with image `start`.
+/// SHA-256 of a file of up to 10,000 records starting with image `start`.
 fn records_sha256(images: &Images, start: usize) -> String {
     let mut hash = Sha256::new();
     let mut record = [0_u8; 1 + IMAGE_BYTES];
@@ -133,7 +134,7 @@ fn records_sha256(images: &Images, start: usize) -> String {
     hex(&hash.finalize())
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// Lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string takes all that is written");

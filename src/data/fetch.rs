@@ -1,4 +1,5 @@
-//! Downloads CIFAR-10: a mirror at a time, taking up a cut download, checked before a single byte of it is unpacked.
+//! Downloads CIFAR-10: tries mirrors in turn, resumes interrupted downloads, and verifies the archive before unpacking
+//! it.
 
 use super::cifar10::{self, grouped};
 use super::dataset::hex;
@@ -14,17 +15,17 @@ use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
 
-/// The download under way, in the folder that the files go to.
+/// The partial download, in the destination folder.
 pub const PART: &str = "cifar-10-binary.tar.gz.part";
 /// Where the archive is unpacked before its files are renamed into place.
 const UNPACKING: &str = ".lrsched-unpacking";
-/// How often a mirror that breaks off, but sent something, is asked to go on.
+/// Attempts per mirror that breaks off after sending something.
 const ATTEMPTS: usize = 5;
 
-/// An archive: where it lies, and how to know it.
+/// An archive to download, and how to verify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
-    /// Tried one after the other. `https://`, `http://` or `file://`.
+    /// Tried in order. `https://`, `http://` or `file://`.
     pub urls: Vec<String>,
     pub bytes: u64,
     /// In hex.
@@ -32,10 +33,10 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// `cifar-10-binary.tar.gz` from the given mirrors, and then from the University of Toronto.
+    /// `cifar-10-binary.tar.gz` from the given mirrors, then from the University of Toronto.
     ///
     /// # Errors
-    /// A mirror that is not a URL of a kind that can be read.
+    /// A mirror is not a URL with a supported scheme.
     pub fn cifar10(mirrors: &[String]) -> Result<Self, Usage> {
         let known = |url: &&String| ["https://", "http://", "file://"].iter().any(|scheme| url.starts_with(scheme));
         if let Some(url) = mirrors.iter().find(|url| !known(url)) {
@@ -51,33 +52,33 @@ impl Archive {
     }
 }
 
-/// What is being done, for a progress bar.
+/// Progress reports, for a progress bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DownloadProgress<'a> {
-    /// Of `total` bytes, `done` are here.
+    /// `done` of `total` bytes have been downloaded.
     Downloading {
         url: &'a str,
         done: u64,
         total: u64,
     },
-    /// This one did not work; the next one is tried, if there is one.
+    /// This URL failed; the next one, if any, is tried.
     Failed {
         url: &'a str,
         reason: &'a str,
     },
-    /// The whole archive is here and its digest is being computed.
+    /// The archive is complete and its digest is being computed.
     Verifying,
     Unpacking,
 }
 
-/// Puts the files of CIFAR-10 into `folder`, whole and checked, or not at all.
+/// Installs the files of CIFAR-10 in `folder`, complete and verified, or not at all.
 ///
-/// What has been downloaded stays in `cifar-10-binary.tar.gz.part` until the files are in place, and is gone on with the next time. Where
-/// nothing was, nothing stays.
+/// Until the files are in place, the download stays in `cifar-10-binary.tar.gz.part`, and the next call resumes it. If
+/// nothing was downloaded, no file or new folder remains.
 ///
 /// # Errors
-/// No URL gives an archive of the right length and digest; the archive is not what it should be; `folder` cannot be written to;
-/// another process is fetching into it.
+/// No URL provides an archive with the right length and digest; the archive's contents are invalid; `folder` is not
+/// writable; another process is fetching into it.
 pub fn fetch(archive: &Archive, folder: &Path, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
     let cannot_write = || format!("cannot write to {}", folder.display());
     let made = make_folders(folder).with_context(cannot_write)?;
@@ -98,7 +99,7 @@ fn fetch_into(
     let cannot_write = || format!("cannot write {}", part_path.display());
     let mut part = open_part(part_path, folder)?;
     let downloaded = download(archive, &mut part, report);
-    // Nothing to go on with the next time. It is removed while it is locked, so that nobody else has begun to fill it.
+    // Nothing to resume. Remove the file while it is locked, so that no other process has started to fill it.
     if downloaded.is_err() && part.metadata().is_ok_and(|metadata| metadata.len() == 0) {
         let _ = std::fs::remove_file(part_path);
     }
@@ -108,22 +109,22 @@ fn fetch_into(
     std::fs::remove_file(part_path).with_context(cannot_write)
 }
 
-/// The download under way, or a new one, locked.
+/// Opens and locks the partial download, creating it if needed.
 fn open_part(path: &Path, folder: &Path) -> Result<File> {
     loop {
         let part = open_own(path).with_context(|| format!("cannot write {}", path.display()))?;
         match part.try_lock() {
-            // A fetch that failed may have removed it since it was opened.
+            // A failed fetch may have removed the file between opening and locking.
             Ok(()) if is_at(&part, path) => return Ok(part),
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => bail!("another `lrsched data fetch` is writing to {}", folder.display()),
-            // A file system without locks: go on without.
+            // The file system has no locks: proceed without.
             Err(TryLockError::Error(_)) => return Ok(part),
         }
     }
 }
 
-/// Unpacks into a folder beside the files' place, checks, and only then renames the files into place.
+/// Unpacks into a temporary folder next to the destination, checks the files, and only then renames them into place.
 fn unpack_into(part: &mut File, folder: &Path) -> Result<()> {
     let cannot_write = || format!("cannot write to {}", folder.display());
     let unpacking = folder.join(UNPACKING);
@@ -140,7 +141,7 @@ fn unpack_into(part: &mut File, folder: &Path) -> Result<()> {
     result
 }
 
-/// Renames all files of CIFAR-10 from one folder to another of the same file system.
+/// Renames all files of CIFAR-10 from one folder to another on the same file system.
 fn place(from: &Path, to: &Path) -> std::io::Result<()> {
     for name in cifar10::files() {
         std::fs::rename(from.join(name), to.join(name))?;
@@ -155,14 +156,14 @@ fn remove_folder(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Fills `part` from the first URL that gives the right archive.
+/// Fills `part` from the first URL that provides the right archive.
 fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
     let mut reasons = Vec::new();
     for url in &archive.urls {
         match download_from(url, archive, part, report) {
             Ok(()) => return Ok(()),
             Err(error) => {
-                // A library may repeat the URL in its own words.
+                // Libraries may repeat the URL in their messages.
                 let shown = without_password(url);
                 let reason = format!("{error:#}").replace(url.as_str(), &shown);
                 report(DownloadProgress::Failed { url: &shown, reason: &reason });
@@ -177,8 +178,8 @@ fn download(archive: &Archive, part: &mut File, report: &mut dyn FnMut(DownloadP
     )
 }
 
-/// Goes on with `part`, again after each cut, and checks the digest of the whole. A wrong whole is thrown away, and, where it was begun by
-/// an earlier download, tried once more from the start.
+/// Resumes `part`, retrying after each interruption, and verifies the digest of the whole. A whole with a wrong digest
+/// is discarded and, if an earlier download began it, downloaded once more from the start.
 fn download_from(
     url: &str,
     archive: &Archive,
@@ -209,7 +210,7 @@ fn download_from(
     unreachable!("the last attempt returns")
 }
 
-/// Appends to `part` what is missing of the archive, or starts over where the other side cannot go on in the middle.
+/// Appends the rest of the archive to `part`; starts over if the source cannot resume.
 fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
     let mut here = part.metadata()?.len();
     if here > archive.bytes {
@@ -242,13 +243,13 @@ fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(D
     Ok(())
 }
 
-/// The URL as it may be shown and logged: `https://user:***@host/path`.
+/// The URL without its password, for messages and logs: `https://user:***@host/path`.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("//") else { return url.to_string() };
     let rest_of = |at: usize| (&rest[..at], &rest[at..]);
     let (authority, _) = rest_of(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let is_port = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-    // A password with a slash in it makes the URL wrong, and is to be kept secret all the same.
+    // A password containing a slash makes the URL invalid but must still be hidden.
     let secret = authority.contains('@') || authority.rsplit_once(':').is_some_and(|(_, port)| !is_port(port));
     let end = if authority.contains('@') { authority.rfind('@') } else { rest.rfind('@').filter(|_| secret) };
     let Some((user, host)) = end.map(rest_of) else { return url.to_string() };
@@ -258,7 +259,7 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// The place in the archive from which a body goes on, and the body.
+/// The archive offset at which a body starts, and the body.
 type Opened = (u64, Box<dyn Read>);
 
 fn open_file(path: &str, archive: &Archive) -> Result<Opened> {
@@ -269,7 +270,7 @@ fn open_file(path: &str, archive: &Archive) -> Result<Opened> {
     Ok((0, Box::new(file)))
 }
 
-/// `%20` as a space, and so on; anything that is no such code stays as it is. A path may hold any bytes where paths are bytes.
+/// Decodes `%20` and the like; other percent signs stay. On Unix the result may hold any bytes, as paths there do.
 fn percent_decoded(text: &str) -> OsString {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -292,7 +293,7 @@ fn percent_decoded(text: &str) -> OsString {
     String::from_utf8(bytes).map_or_else(|_| text.into(), OsString::from)
 }
 
-/// Asks for the archive from byte `from` on. A server that cannot (200, or 416) gives it from the start.
+/// Requests the archive from byte `from`. Servers that cannot resume (200, or 416) send it from the start.
 fn request(url: &str, from: u64, archive: &Archive) -> Result<Opened> {
     let agent = ureq::Agent::config_builder()
         .user_agent(concat!("lrsched/", env!("CARGO_PKG_VERSION")))

@@ -1,4 +1,4 @@
-//! Images as bytes, and a choice of them.
+//! Images as bytes, and subsets of them.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ pub const CHANNELS: usize = 3;
 /// Bytes of one image: 3 planes of 32 x 32.
 pub const IMAGE_BYTES: usize = CHANNELS * SIDE * SIDE;
 
-/// Labelled images, as CIFAR-10's files hold them.
+/// Labelled images, in the layout of CIFAR-10's files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Images {
-    /// (images, 3, 32, 32), a plane a channel.
+    /// (images, 3, 32, 32), one plane per channel.
     pub pixels: Vec<u8>,
-    /// (images), each below the number of classes.
+    /// (images), each less than the number of classes.
     pub labels: Vec<u8>,
 }
 
 impl Images {
-    /// How many images.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -34,7 +34,7 @@ impl Images {
         pixels.try_into().expect("the slice has the length of an image")
     }
 
-    /// How many images each of `classes` classes has.
+    /// The number of images of each of `classes` classes.
     pub fn class_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
         self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
@@ -42,11 +42,11 @@ impl Images {
     }
 }
 
-/// Some of a set of images: what one trains on, or validates or tests with.
+/// A subset of images, for training, validation or testing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subset {
     pub images: Arc<Images>,
-    /// Places in `images`, ascending.
+    /// Indices into `images`, ascending.
     pub indices: Vec<u32>,
 }
 
@@ -57,7 +57,7 @@ impl Subset {
         Self { images, indices }
     }
 
-    /// How many images.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.indices.len()
     }
@@ -66,7 +66,7 @@ impl Subset {
         self.indices.is_empty()
     }
 
-    /// The first `count` images, or all where there are fewer.
+    /// The first `count` images, or all if there are fewer.
     pub fn first(&self, count: usize) -> Self {
         Self { images: Arc::clone(&self.images), indices: self.indices[..count.min(self.len())].to_vec() }
     }

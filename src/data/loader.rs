@@ -1,4 +1,4 @@
-//! Batches, prepared by a background thread while the engine works on the ones before.
+//! Prepares batches on a background thread while the engine works on earlier ones.
 
 use super::augment::Augment;
 use super::batch::Batch;
@@ -13,13 +13,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Batches that wait ready for the engine.
+/// Prepared batches that wait for the engine.
 const AHEAD: usize = 2;
 
-/// Images for one update of the parameters.
+/// Images per parameter update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchSize {
-    /// 1 is stochastic gradient descent, more is mini-batch.
+    /// 1 is stochastic gradient descent, more is mini-batch gradient descent.
     Images(usize),
     /// All training images: batch gradient descent.
     Full,
@@ -32,10 +32,10 @@ impl Default for BatchSize {
 }
 
 impl BatchSize {
-    /// As a number of images, where there are `available`.
+    /// The number of images, given that `available` exist.
     ///
     /// # Errors
-    /// More than there are.
+    /// The batch size exceeds `available`.
     pub fn images(self, available: usize) -> Result<usize, Usage> {
         match self {
             BatchSize::Full => Ok(available),
@@ -71,18 +71,18 @@ impl std::fmt::Display for BatchSize {
     }
 }
 
-/// How training images become batches.
+/// How to divide training images into batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoaderOptions {
     pub batch_size: BatchSize,
-    /// The most images handed out at once: a larger batch comes in several pieces, so that memory stays bounded.
+    /// The most images per piece: larger batches arrive as several micro-batches, which bounds memory.
     pub micro_batch: usize,
     pub augment: Augment,
-    /// The run's: what shuffles and augmentation are keyed by.
+    /// The run's seed, a key of shuffling and augmentation.
     pub seed: u64,
 }
 
-/// Hands out the images of a subset, in batches, once an epoch.
+/// Loads the images of a subset in batches, epoch by epoch.
 #[derive(Debug)]
 pub struct Loader {
     plan: Arc<Plan>,
@@ -90,10 +90,10 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Training: shuffled anew in each epoch, augmented; the last, smaller batch is used, too.
+    /// For training: reshuffled every epoch and augmented. The last batch may be smaller; it is not dropped.
     ///
     /// # Errors
-    /// A batch size or micro-batch of 0, or a batch size above the images there are.
+    /// The batch size or micro-batch is 0, or the batch size exceeds the number of images.
     pub fn new(subset: Subset, normalisation: Normalisation, options: LoaderOptions) -> Result<Self, Usage> {
         let step = options.batch_size.images(subset.len())?;
         if step == 0 || options.micro_batch == 0 {
@@ -107,10 +107,10 @@ impl Loader {
         Ok(Self::from_plan(Plan { subset, normalisation, step, micro, augment, seed, shuffled: true }))
     }
 
-    /// Evaluation: in order, as they are, up to `batch` images at once.
+    /// For evaluation: in order, not augmented, up to `batch` images at a time.
     ///
     /// # Panics
-    /// With a `batch` of 0.
+    /// `batch` is 0.
     pub fn in_order(subset: Subset, normalisation: Normalisation, batch: usize) -> Self {
         assert!(batch > 0, "an evaluation batch must have at least 1 image");
         let augment = Augment::None;
@@ -121,22 +121,22 @@ impl Loader {
         Self { plan: Arc::new(plan), pool: Arc::default() }
     }
 
-    /// How many images an epoch has.
+    /// Images per epoch.
     pub fn images(&self) -> usize {
         self.plan.subset.len()
     }
 
-    /// Updates in an epoch: ⌈images / batch size⌉.
+    /// Updates per epoch: ⌈images / batch size⌉.
     pub fn steps_per_epoch(&self) -> u64 {
         self.images().div_ceil(self.plan.step) as u64
     }
 
-    /// The batches of `epoch` (0-based) from its step `first_step` (0-based) on, being prepared from now on.
+    /// Starts preparing the batches of `epoch`, from its step `first_step` on (both 0-based).
     ///
-    /// What comes depends on the seed, the epoch and the step alone, so a resumed epoch goes on with the same bits.
+    /// The batches depend only on the seed, the epoch and the step, so resuming an epoch gives the same bits.
     ///
     /// # Errors
-    /// The system refuses the background thread.
+    /// The background thread cannot be started.
     pub fn epoch(&self, epoch: u64, first_step: u64) -> anyhow::Result<Epoch> {
         let (sender, receiver) = sync_channel(AHEAD);
         let (plan, pool) = (Arc::clone(&self.plan), Arc::clone(&self.pool));
@@ -145,12 +145,12 @@ impl Loader {
     }
 }
 
-/// What is prepared: fixed for the life of a loader.
+/// The settings of a loader, shared with its background threads.
 #[derive(Debug)]
 struct Plan {
     subset: Subset,
     normalisation: Normalisation,
-    /// Images in a step, and at most in one piece of it.
+    /// Images per step, and the most images per micro-batch.
     step: usize,
     micro: usize,
     augment: Augment,
@@ -159,7 +159,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// Prepares one piece after the other, until the end of the epoch or until nobody waits for more.
+    /// Prepares micro-batches until the epoch ends or the receiver is dropped.
     fn prepare(&self, epoch: u64, first_step: u64, pool: &Arc<Pool>, ready: &SyncSender<Micro>) {
         let order = self.order(epoch);
         for (piece, divisor) in self.pieces(first_step) {
@@ -173,7 +173,7 @@ impl Plan {
         }
     }
 
-    /// The images of an epoch, in the order they are used.
+    /// The image indices of an epoch, in the order of use.
     fn order(&self, epoch: u64) -> Vec<u32> {
         let mut order = self.subset.indices.clone();
         if self.shuffled {
@@ -182,7 +182,7 @@ impl Plan {
         order
     }
 
-    /// The places in the epoch that each piece takes, and the size of the step that it belongs to.
+    /// The range of positions of each micro-batch in the epoch, and the size of the step it belongs to.
     fn pieces(&self, first_step: u64) -> impl Iterator<Item = (Range<usize>, usize)> {
         let images = self.subset.len();
         let first = usize::try_from(first_step).map_or(images, |step| step.saturating_mul(self.step).min(images));
@@ -204,7 +204,7 @@ impl Plan {
     }
 }
 
-/// Used batches, kept so that no later one needs new memory.
+/// Used batches, kept so that later ones reuse their memory.
 #[derive(Debug, Default)]
 struct Pool(Mutex<Vec<Batch>>);
 
@@ -218,11 +218,11 @@ impl Pool {
     }
 }
 
-/// A batch, or a piece of one that is larger than the micro-batch. Its memory goes back to the loader when it is dropped.
+/// A batch, or a piece of one larger than the micro-batch size. Dropping it returns its memory to the loader.
 #[derive(Debug)]
 pub struct Micro {
     batch: Batch,
-    /// The last piece of its step: the parameters are updated after it.
+    /// This is the last piece of its step, so the parameters are updated after it.
     pub completes_step: bool,
     pool: Arc<Pool>,
 }
@@ -241,7 +241,8 @@ impl Drop for Micro {
     }
 }
 
-/// The batches of one epoch. A panic of the background thread comes out of `next`; dropped early, it ends the thread.
+/// The batches of one epoch. `next` propagates a panic of the background thread; dropping the iterator stops the
+/// thread.
 #[derive(Debug)]
 pub struct Epoch {
     receiver: Option<Receiver<Micro>>,
@@ -255,7 +256,7 @@ impl Iterator for Epoch {
         if let Some(Ok(micro)) = self.receiver.as_ref().map(Receiver::recv) {
             return Some(micro);
         }
-        // The sender is gone: the epoch has ended, or the thread has panicked.
+        // The sender is gone: the epoch ended, or the thread panicked.
         self.receiver = None;
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
             std::panic::resume_unwind(panic);
@@ -266,7 +267,7 @@ impl Iterator for Epoch {
 
 impl Drop for Epoch {
     fn drop(&mut self) {
-        // Without a receiver the thread's next send fails, and it ends. Its panic, if any, was printed where it happened.
+        // Without a receiver the thread's next send fails and the thread ends. Any panic has already been printed.
         self.receiver = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -279,7 +280,7 @@ mod tests {
     use super::super::images::Images;
     use super::*;
 
-    /// `count` images; image i is filled with the byte i, so that a batch tells which images it holds.
+    /// `count` images; image i is filled with byte i, so that a batch shows which images it holds.
     fn subset(count: usize) -> Subset {
         let pixels = (0..count).flat_map(|index| vec![index as u8; IMAGE_BYTES]).collect();
         let labels = (0..count).map(|index| (index % 10) as u8).collect();
@@ -374,7 +375,7 @@ mod tests {
         epoch.next().unwrap();
         drop(epoch);
         drop(loader.epoch(0, 0).unwrap());
-        // Only a finished thread has let go of the plan.
+        // A thread holds the plan until it finishes.
         assert_eq!(Arc::strong_count(&loader.plan), 1);
         assert_eq!(loader.epoch(0, 0).unwrap().count(), 50);
     }

@@ -1,11 +1,11 @@
-//! Where images come from and how they reach the engine.
+//! Datasets, and the path of images to the engine.
 //!
 //! ```text
 //! Dataset::open -> split(validation, train limit) -> Subset -> Loader -> epoch(e, first step) -> Batch
 //! ```
 //!
-//! Images stay bytes in memory; shuffling, augmentation, normalisation and the change of layout happen in a background thread, a few
-//! batches ahead of the step that uses them.
+//! Images stay in memory as bytes. Shuffling, augmentation, normalisation and the layout change happen on a background
+//! thread, a few batches ahead of the training step.
 
 #![forbid(unsafe_code)]
 

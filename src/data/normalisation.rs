@@ -1,30 +1,31 @@
-//! Bytes to f32 with mean 0 and deviation 1.
+//! Normalises bytes to f32 values with mean 0 and standard deviation 1.
 
 use super::images::{CHANNELS, IMAGE_BYTES, SIDE, Subset};
 use rayon::prelude::*;
 
-/// x = (byte / 255 − mean) / deviation, for each channel.
+/// x = (byte / 255 − mean) / standard_deviation, per channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalisation {
-    /// In 0..=1.
+    /// Of byte / 255, in 0..=1.
     pub mean: [f64; CHANNELS],
-    /// In 0..=1; over all pixels (divided by n, not n − 1).
-    pub deviation: [f64; CHANNELS],
-    /// The value of each byte.
+    /// Of byte / 255, over all pixels (divided by n, not n − 1).
+    pub standard_deviation: [f64; CHANNELS],
+    /// The normalised value of each byte.
     pub(super) tables: [[f32; 256]; CHANNELS],
 }
 
 impl Normalisation {
-    pub fn new(mean: [f64; CHANNELS], deviation: [f64; CHANNELS]) -> Self {
+    pub fn new(mean: [f64; CHANNELS], standard_deviation: [f64; CHANNELS]) -> Self {
         let table = |channel: usize| {
-            std::array::from_fn(|byte| ((byte as f64 / 255.0 - mean[channel]) / deviation[channel]) as f32)
+            std::array::from_fn(|byte| ((byte as f64 / 255.0 - mean[channel]) / standard_deviation[channel]) as f32)
         };
-        Self { mean, deviation, tables: std::array::from_fn(table) }
+        Self { mean, standard_deviation, tables: std::array::from_fn(table) }
     }
 
-    /// Mean and deviation of the given images, from exact integer sums: the same bits for any number of threads.
+    /// Computes mean and standard deviation of the given images from exact integer sums, so the bits do not depend on
+    /// the number of threads.
     ///
-    /// A channel of one single value has no deviation; 1 is taken, so that it becomes 0.
+    /// A constant channel has standard deviation 0; 1 is used instead, so that its values become 0.
     pub fn of(subset: &Subset) -> Self {
         type Sums = [(u64, u64); CHANNELS]; // Σ byte, Σ byte²
         let add = |a: Sums, b: Sums| std::array::from_fn(|c| (a[c].0 + b[c].0, a[c].1 + b[c].1));
@@ -38,14 +39,14 @@ impl Normalisation {
             .reduce(|| [(0, 0); CHANNELS], add);
         let count = (subset.len() * SIDE * SIDE) as u64;
         let mean = sums.map(|(sum, _)| sum as f64 / count as f64 / 255.0);
-        let deviation = sums.map(|(sum, squares)| {
+        let standard_deviation = sums.map(|(sum, squares)| {
             let variance = u128::from(count) * u128::from(squares) - u128::from(sum) * u128::from(sum);
             if variance == 0 { 1.0 } else { (variance as f64).sqrt() / count as f64 / 255.0 }
         });
-        Self::new(mean, deviation)
+        Self::new(mean, standard_deviation)
     }
 
-    /// One image as it is, (3, 32, 32) bytes to (32, 32, 3) values.
+    /// Normalises one image: (3, 32, 32) bytes to (32, 32, 3) values.
     pub fn image(&self, pixels: &[u8; IMAGE_BYTES], out: &mut [f32]) {
         let (red, rest) = pixels.split_at(SIDE * SIDE);
         let (green, blue) = rest.split_at(SIDE * SIDE);
@@ -55,7 +56,7 @@ impl Normalisation {
         }
     }
 
-    /// One row of each plane, (3, width) bytes to (width, 3) values.
+    /// Normalises one row: (3, width) bytes to (width, 3) values.
     pub(super) fn row(&self, planes: [&[u8]; CHANNELS], out: &mut [f32]) {
         let pixels = planes[0].iter().zip(planes[1]).zip(planes[2]);
         for (((&red, &green), &blue), out) in pixels.zip(out.chunks_exact_mut(CHANNELS)) {
@@ -66,7 +67,7 @@ impl Normalisation {
     }
 }
 
-/// Σ byte and Σ byte² of one plane; 1,024 squares of a byte fit in 32 bits.
+/// Σ byte and Σ byte² of one plane. The sum of 1,024 squared bytes fits in 32 bits.
 fn plane_sums(plane: &[u8]) -> (u64, u64) {
     let (sum, squares) = plane.iter().fold((0_u32, 0_u32), |(sum, squares), &byte| {
         let byte = u32::from(byte);
@@ -82,7 +83,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn normalised_images_have_mean_0_and_deviation_1_in_each_channel() {
+    fn normalised_images_have_mean_0_and_variance_1_in_each_channel() {
         let pixels = (0..5 * IMAGE_BYTES).map(|place| (place * place % 251) as u8).collect();
         let subset = Subset::all(Arc::new(Images { pixels, labels: vec![0; 5] }));
         let normalisation = Normalisation::of(&subset);
@@ -116,6 +117,6 @@ mod tests {
     fn a_channel_of_a_single_value_becomes_0_instead_of_nan() {
         let subset = Subset::all(Arc::new(Images { pixels: vec![51; IMAGE_BYTES], labels: vec![0] }));
         let normalisation = Normalisation::of(&subset);
-        assert_eq!((normalisation.mean, normalisation.deviation), ([0.2; 3], [1.0; 3]));
+        assert_eq!((normalisation.mean, normalisation.standard_deviation), ([0.2; 3], [1.0; 3]));
     }
 }

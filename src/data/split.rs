@@ -1,4 +1,4 @@
-//! Training, validation and test images kept apart.
+//! Splits a dataset into training, validation and test images.
 
 use super::dataset::Dataset;
 use super::images::{Images, Subset};
@@ -7,12 +7,12 @@ use crate::usage;
 use crate::usage::{Usage, shortened};
 use std::sync::Arc;
 
-/// What the best epoch, the best rate and `plateau` are chosen by.
+/// The images that select the best epoch and the best rate, and that drive `plateau`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validation {
-    /// So many training images, the same share of each class, are held out; the test images are looked at once, at the end.
+    /// Hold out this many training images, stratified by class; the test images are used only once, at the end.
     Holdout(usize),
-    /// The test images, as the tutorials do: the figures are then a little too good, and the outputs say so.
+    /// The test images, as in the tutorials. Results are then optimistically biased, and the outputs say so.
     Test,
 }
 
@@ -41,7 +41,7 @@ impl std::fmt::Display for Validation {
     }
 }
 
-/// Who uses which image.
+/// The images for each purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     pub train: Subset,
@@ -52,12 +52,12 @@ pub struct Split {
 impl Dataset {
     /// Holds out the validation images, then limits the training images to `train_limit`.
     ///
-    /// Both choices take the same share of each class (to an image) and belong to the dataset, not to the run: every seed of every
-    /// entrant validates with the same images, so that their figures can be compared. A larger limit keeps the images of a smaller one
-    /// where the classes are balanced.
+    /// Both selections are stratified by class (to within one image) and depend only on the dataset, not on the run:
+    /// every seed of every entrant is validated on the same images, so that results are comparable. If the classes are
+    /// balanced, a larger limit includes the images of a smaller one.
     ///
     /// # Errors
-    /// A holdout that leaves nothing to train with, or a limit of 0 or above the images that are left.
+    /// The holdout leaves no training images, or the limit is 0 or exceeds the remaining images.
     pub fn split(&self, validation: Validation, train_limit: Option<usize>) -> Result<Split, Usage> {
         let test = Subset::all(Arc::clone(&self.test));
         let everything = Subset::all(Arc::clone(&self.train));
@@ -90,13 +90,14 @@ impl Dataset {
     }
 }
 
-/// Chooses `count` of `indices`, the same share of each class; gives the chosen and the others, both ascending.
+/// Selects `count` of `indices`, stratified by class. Returns the selected and the others, both ascending.
 fn stratified(images: &Images, indices: &[u32], count: usize, purpose: Purpose) -> (Vec<u32>, Vec<u32>) {
     let mut classes: Vec<Vec<u32>> = vec![Vec::new(); 256];
     for &index in indices {
         classes[usize::from(images.labels[index as usize])].push(index);
     }
-    // Each class gives the whole part of its share; what is missing comes from those with the largest remainders.
+    // Largest remainder method: each class gives the integer part of its share, those with the largest remainders give
+    // one more.
     let share = |class: &Vec<u32>| class.len() * count / indices.len();
     let remainder = |class: &Vec<u32>| class.len() * count % indices.len();
     let mut shares: Vec<usize> = classes.iter().map(share).collect();

@@ -1,4 +1,4 @@
-//! Ten classes of shapes and textures, drawn by the program itself: a dataset that every machine has.
+//! A synthetic dataset: ten classes of shapes and textures, drawn by this program and so available on every machine.
 //!
 //! | label | class       | label | class     |
 //! |-------|-------------|-------|-----------|
@@ -8,12 +8,14 @@
 //! | 3     | frame       | 8     | dots      |
 //! | 4     | triangle    | 9     | waves     |
 //!
-//! Nothing but the form tells the classes apart: colours, place, size and tilt are drawn alike for all of them, a bright form on a dark,
-//! shaded background with clutter, and noise on top. So the rate decides. Of the test images, softmax regression gets 43.5 % right (a test
-//! holds it below 60 %); `cnn` after 5 epochs, with seed 0: 94.4 % by `lrsched train --dataset synthetic --epochs 5 --schedule linear`, and
-//! 44.1 % by the same with `--schedule constant`. See them with `lrsched data info --dataset synthetic --sheet sheet.png`.
+//! Only the shape distinguishes the classes: colours, position, size and tilt have the same distribution for all of
+//! them. Each image is a bright shape on a dark, shaded background with clutter and noise. The learning rate matters
+//! here: of the test images, softmax regression classifies 43.5 % correctly (a test holds it below 60 %); `cnn` after 5
+//! epochs with seed 0 reaches 94.4 % with `lrsched train --dataset synthetic --epochs 5 --schedule linear`, and 44.1 %
+//! with `--schedule constant` instead. To see them, run `lrsched data info --dataset synthetic --sheet sheet.png`.
 //!
-//! Drawing uses only +, −, ·, / and √, which every processor rounds alike, so the images are the same bytes everywhere.
+//! Drawing uses only +, −, ·, / and √, which IEEE 754 rounds identically everywhere, so every machine draws the same
+//! bytes.
 
 use super::dataset::Dataset;
 use super::images::{CHANNELS, IMAGE_BYTES, Images, SIDE};
@@ -24,10 +26,10 @@ use rayon::prelude::*;
 const CLASSES: [&str; 10] = ["disc", "ring", "square", "frame", "triangle", "cross", "bars", "checks", "dots", "waves"];
 const TRAIN_IMAGES: usize = 6_000;
 const TEST_IMAGES: usize = 2_000;
-/// Part of what the dataset is: a run's own seed does not change the images.
+/// Part of the dataset's definition: a run's seed does not change the images.
 const SEED: u64 = 0;
 
-/// Draws the dataset: 6,000 training and 2,000 test images, the classes balanced.
+/// Draws the dataset: 6,000 training and 2,000 test images with balanced classes.
 pub fn dataset() -> Dataset {
     let (train, test) = rayon::join(|| images(0, TRAIN_IMAGES), || images(1, TEST_IMAGES));
     Dataset::new("synthetic", train, test, CLASSES.map(String::from).to_vec())
@@ -47,7 +49,7 @@ fn images(part: u64, count: usize) -> Images {
 /// Red, green and blue, 0 to 255.
 type Colour = [f32; CHANNELS];
 
-/// Where a thing is, how large, and how it is turned: (cos, sin).
+/// Position, size and orientation, (cos, sin), of a shape.
 struct Pose {
     centre: (f32, f32),
     size: f32,
@@ -61,7 +63,7 @@ impl Pose {
         Self { centre, size: between(rng, smallest, largest), turn: direction(rng) }
     }
 
-    /// The pixel (x, y) in the thing's own frame.
+    /// The pixel (x, y) in the shape's coordinates.
     fn frame(&self, x: f32, y: f32) -> (f32, f32) {
         let (x, y) = (x - self.centre.0, y - self.centre.1);
         let (cos, sin) = self.turn;
@@ -95,11 +97,12 @@ fn draw(class: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
     }
 }
 
-/// How far (u, v) is outside the form of `class`, in pixels; negative inside. `size` is about half the form's width.
+/// Signed distance of (u, v) from the shape of `class`, in pixels; negative inside. `size` is about half the shape's
+/// width.
 fn distance(class: usize, u: f32, v: f32, size: f32) -> f32 {
     let radius = (u * u + v * v).sqrt();
     let square = box_distance(u, v, size, size);
-    // Textures fill a disc, a little larger than the shapes.
+    // Textures fill a disc slightly larger than the shapes.
     let patch = radius - 1.1 * size;
     let period = 0.5 * size + 1.0;
     match class {
@@ -116,7 +119,7 @@ fn distance(class: usize, u: f32, v: f32, size: f32) -> f32 {
     }
 }
 
-/// An equilateral triangle, its point at −v.
+/// An equilateral triangle pointing towards −v.
 fn triangle_distance(u: f32, v: f32, size: f32) -> f32 {
     let slant = 0.866_025_4 * u.abs() - 0.5 * v;
     slant.max(v) - 0.6 * size
@@ -126,7 +129,7 @@ fn box_distance(u: f32, v: f32, half_width: f32, half_height: f32) -> f32 {
     (u.abs() - half_width).max(v.abs() - half_height)
 }
 
-/// A triangle wave: −period/4 in the middle of each stripe, +period/4 in the middle of each gap.
+/// A triangle wave: −period/4 at the centre of each stripe, +period/4 at the centre of each gap.
 fn stripe(u: f32, period: f32) -> f32 {
     let phase = u / period;
     ((phase - phase.floor()) - 0.5).abs() * period - 0.25 * period
@@ -139,7 +142,7 @@ fn dot(u: f32, v: f32, period: f32) -> f32 {
     (u * u + v * v).sqrt() - 0.3 * period
 }
 
-/// The share of a pixel that a form at `distance` covers: a soft edge of one pixel.
+/// Fraction of a pixel covered by a shape at `distance`: an antialiased edge one pixel wide.
 fn coverage(distance: f32) -> f32 {
     (0.5 - distance).clamp(0.0, 1.0)
 }
@@ -156,14 +159,14 @@ fn colour(rng: &mut impl Rng, darkest: f32, brightest: f32) -> Colour {
     std::array::from_fn(|_| between(rng, darkest, brightest))
 }
 
-/// A direction near (1, 0): a turn by at most atan(`most`) to either side.
+/// A direction near (1, 0), rotated by at most atan(`most`) either way.
 fn tilt(rng: &mut impl Rng, most: f32) -> (f32, f32) {
     let slope = between(rng, -most, most);
     let length = (1.0 + slope * slope).sqrt();
     (1.0 / length, slope / length)
 }
 
-/// A direction, every one as likely, without sine and cosine: a point of the disc, scaled to length 1.
+/// A uniformly distributed direction, without trigonometric functions: a point of the disc by rejection, normalised.
 fn direction(rng: &mut impl Rng) -> (f32, f32) {
     loop {
         let (x, y) = (between(rng, -1.0, 1.0), between(rng, -1.0, 1.0));
@@ -175,7 +178,7 @@ fn direction(rng: &mut impl Rng) -> (f32, f32) {
     }
 }
 
-/// The sum of four uniform draws, scaled to deviation 1: close to normal, from one word.
+/// Four uniform bytes of one word, summed and scaled to standard deviation 1: approximately normal.
 fn bell(rng: &mut impl Rng) -> f32 {
     let sum: u32 = rng.next_u32().to_le_bytes().into_iter().map(u32::from).sum();
     (sum as f32 - 510.0) * (1.0 / 147.8)

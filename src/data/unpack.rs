@@ -1,4 +1,4 @@
-//! Takes CIFAR-10's files, and nothing else, out of the archive.
+//! Extracts CIFAR-10's files, and nothing else, from the archive.
 
 use super::cifar10::{self, grouped};
 use anyhow::{Context, Result, bail, ensure};
@@ -8,28 +8,28 @@ use std::io::Read;
 use std::path::{Component, Path};
 use tar::EntryType;
 
-/// Room for the headers.
+/// Allowance for headers.
 const SMALLEST_ARCHIVE: u64 = 1 << 20;
 
-/// Writes the six files of a `cifar-10-binary.tar.gz` into the (empty) `folder`.
+/// Extracts the six files of a `cifar-10-binary.tar.gz` into the (empty) `folder`.
 ///
-/// The names written are this program's own, never the archive's; what else lies in the archive (`readme.html`, …) is passed over.
+/// File names come from this program, never from the archive; other entries (`readme.html`, …) are skipped.
 ///
 /// # Errors
-/// The archive ends early or is damaged; a file is missing, comes twice or has the wrong size; an entry is a link or points out of the
-/// archive's folder, as no entry of CIFAR-10 does.
+/// The archive ends early or is damaged; a file is missing, duplicated or has the wrong size; an entry is a link or has
+/// a path outside the archive's folder, neither of which CIFAR-10 has.
 pub fn unpack(archive: impl Read, folder: &Path) -> Result<()> {
     unpack_files(archive, folder, cifar10::FILE_BYTES)
 }
 
-/// As [`unpack`], of files that are `expected` bytes long.
+/// [`unpack`] for files of `expected` bytes.
 ///
 /// # Errors
 /// As [`unpack`].
 pub fn unpack_files(archive: impl Read, folder: &Path, expected: u64) -> Result<()> {
     let damaged = "the archive is damaged or ends early";
     let mut unpacked = HashSet::new();
-    // Some names of entries are kept in memory whole: an archive that unpacks to far more than the files ends here.
+    // Entry names are buffered in memory, so stop an archive that decompresses to far more than the files.
     let unzipped = flate2::read::GzDecoder::new(archive).take(8 * expected.max(SMALLEST_ARCHIVE));
     let mut archive = tar::Archive::new(unzipped);
     for entry in archive.entries().context(damaged)? {

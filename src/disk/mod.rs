@@ -1,5 +1,5 @@
-//! Files on disk, with the care that other people's files need: reading is bounded and waits for nobody, and what this program owns is
-//! opened without following links and noticed when somebody moves or deletes it.
+//! Safe file access: reads are bounded and never block, and files that this program owns are opened without following
+//! symbolic links and watched for being moved or deleted.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! Files and folders that this program owns: opened without following links, and noticed when somebody moves or deletes them.
+//! Files and folders that this program owns: opened without following symbolic links, and watched for being moved or
+//! deleted.
 
 use anyhow::{Context as _, bail};
 use std::fs::{File, OpenOptions};
@@ -6,17 +7,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How the names of our lock and temporary files begin; nobody else's do.
+/// Prefix of the names of our lock and temporary files; no other program uses it.
 pub const OURS: &str = ".lrsched-";
 
-/// How the names of temporary files begin.
+/// Prefix of the names of temporary files.
 pub const TEMPORARY: &str = ".lrsched-tmp-";
 
-/// Opens a file of our own for reading and writing, or makes it. What is in it stays.
+/// Opens one of our files for reading and writing, creating it if needed. Its contents stay.
 ///
 /// # Errors
-/// The file cannot be opened. A symbolic link is never followed, since what it points to is not ours, and nothing but a regular file is
-/// opened: a pipe would block.
+/// The file cannot be opened, is a symbolic link (its target is not ours), or is not a regular file (a pipe would
+/// block).
 pub fn open_own(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -26,13 +27,13 @@ pub fn open_own(path: &Path) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
-    // Asked first for the sake of the message, and where the system cannot be told not to follow.
+    // Check first, for a clear message, and because some systems have no way to open a file without following links.
     refuse_other_kinds(path)?;
     let file = options.open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(other_kind("not a regular file")) }
 }
 
-/// Reads a file of our own, of at most `limit` bytes: what [`open_own`] does not open is not read either.
+/// Reads one of our files, of at most `limit` bytes, with the restrictions of [`open_own`].
 ///
 /// # Errors
 /// The file cannot be read, is larger, or is a symbolic link or not a regular file.
@@ -45,7 +46,7 @@ fn refuse_other_kinds(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_symlink() => Err(other_kind("a symbolic link")),
         Ok(found) if !found.is_file() => Err(other_kind("not a regular file")),
-        // What is not there may be made; what else is wrong is found by opening it.
+        // A missing file may be created; other errors will surface when it is opened.
         _ => Ok(()),
     }
 }
@@ -54,24 +55,24 @@ fn other_kind(what: &str) -> io::Error {
     io::Error::other(format!("it is {what}, and lrsched keeps its rows and locks in regular files only; remove it"))
 }
 
-/// Refuses a folder of our own that is a symbolic link: what is below it is not ours to change or remove.
+/// Refuses a folder of ours that is a symbolic link, since the contents of its target are not ours to change or remove.
 ///
 /// # Errors
-/// `path` is a symbolic link, or something else that is not a folder. One that is not there is fine.
+/// `path` is a symbolic link, or exists and is not a folder. A missing folder is no error.
 pub fn own_folder(path: &Path) -> anyhow::Result<()> {
     let what = match path.symlink_metadata() {
         Ok(found) if found.is_symlink() => "a symbolic link",
         Ok(found) if !found.is_dir() => "not a folder",
-        // What else is wrong is found by using it.
+        // Other errors will surface when it is used.
         _ => return Ok(()),
     };
     bail!("{}: it is {what}, and lrsched changes only what is in folders of its own; remove it", path.display())
 }
 
-/// Makes a folder of our own, unless it is there. Those above it are never made: they may have been moved or deleted.
+/// Creates a folder of ours if it does not exist. Never creates its parents: they may have been moved or deleted.
 ///
 /// # Errors
-/// As [`own_folder`]; the folder cannot be made.
+/// As [`own_folder`]; or the folder cannot be created.
 pub fn make_own_folder(path: &Path) -> anyhow::Result<()> {
     own_folder(path)?;
     match std::fs::create_dir(path) {
@@ -82,7 +83,7 @@ pub fn make_own_folder(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Whether `path` still names the open `file`; true where the system cannot tell.
+/// Whether `path` still refers to the open `file`; true if the system cannot tell.
 #[cfg(unix)]
 pub fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -93,14 +94,16 @@ pub fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere an open file can be neither moved nor deleted.
+/// Other systems do not allow moving or deleting an open file.
 #[cfg(not(unix))]
 pub fn is_at(_file: &File, _path: &Path) -> bool {
     true
 }
 
+/// Checks that `path` still refers to the open `file` or folder.
+///
 /// # Errors
-/// `path` no longer names the open `file` or folder: one line that says whether it was deleted or moved.
+/// It does not: one line that says whether the file was deleted or moved.
 pub fn check_in_place(file: &File, path: &Path) -> anyhow::Result<()> {
     if is_at(file, path) {
         return Ok(());
@@ -120,12 +123,13 @@ pub fn check_in_place(file: &File, path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Where the open `file` or folder, once opened at `path`, is now; `None` where it was deleted, or the system cannot tell.
+/// The current path of the open `file` or folder, which was opened at `path`; `None` if it was deleted or the system
+/// cannot tell.
 pub fn place(file: &File, path: &Path) -> Option<PathBuf> {
     if is_at(file, path) { Some(path.to_path_buf()) } else { place_of(file) }
 }
 
-/// Where the open file or folder is now, where the system can tell.
+/// The current path of the open file or folder, if the system can tell.
 fn place_of(file: &File) -> Option<PathBuf> {
     #[cfg(target_os = "linux")]
     {
@@ -151,11 +155,11 @@ fn is_deleted(_file: &File) -> bool {
     false
 }
 
-/// A folder that is being written to.
+/// A folder that is being written to, kept open so that a move can be followed.
 #[derive(Debug, Clone)]
 pub struct OpenFolder {
     path: PathBuf,
-    /// `None` where the system does not open folders.
+    /// `None` if the system cannot open folders.
     handle: Option<Arc<File>>,
 }
 
@@ -170,16 +174,16 @@ impl OpenFolder {
         self.handle.as_ref().map_or(Ok(()), |handle| check_in_place(handle, &self.path))
     }
 
-    /// Where it is now, moved or not; `None` where it was deleted, or the system cannot tell.
+    /// Its current path, even after a move; `None` if it was deleted or the system cannot tell.
     pub fn place(&self) -> Option<PathBuf> {
         self.handle.as_ref().map_or_else(|| Some(self.path.clone()), |handle| place(handle, &self.path))
     }
 }
 
-/// Makes `folder` and the missing ones above it; gives those that were made, the innermost first.
+/// Creates `folder` and its missing parents. Returns the folders created, innermost first.
 ///
 /// # Errors
-/// One cannot be made; those that were are removed again.
+/// A folder cannot be created; those already created are removed again.
 pub fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
@@ -187,10 +191,10 @@ pub fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(missing)
 }
 
-/// Removes those of `folders` that are empty, in this order.
+/// Removes those of `folders` that are empty, in the given order.
 pub fn remove_empty(folders: &[PathBuf]) {
     for folder in folders {
-        // One that is not empty stays.
+        // Fails for one that is not empty, which stays.
         let _ = std::fs::remove_dir(folder);
     }
 }
@@ -257,7 +261,7 @@ mod tests {
         std::fs::rename(&folder, outer.path().join("elsewhere")).unwrap();
         let moved = [check_in_place(&opened, &file), place.check()];
         assert!(moved.iter().all(|result| result.as_ref().unwrap_err().to_string().contains("was moved")), "{moved:?}");
-        // Another one of the same name is not it.
+        // A new folder and file with the old names do not count.
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(&file, "another's").unwrap();
         assert!(check_in_place(&opened, &file).is_err() && place.check().is_err());

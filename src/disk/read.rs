@@ -1,7 +1,7 @@
-//! Reading files that somebody names: regular files of a bounded size, and nothing else.
+//! Reads user-supplied files: only regular files of bounded size.
 //!
-//! A named pipe would wait for a writer that never comes, a device never ends, and a huge file fills the memory. Everything that this program
-//! reads goes through here, with the limit of its kind.
+//! A named pipe could block for ever, a device may be endless, and a huge file would exhaust memory. All reads of this
+//! program go through here, each with the limit for its kind of file.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _, Result};
@@ -10,21 +10,22 @@ use std::path::Path;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// A config file has some fifty settings.
+/// Config files: about fifty settings.
 pub const MOST_CONFIG: u64 = 256 * KIB;
-/// run.json, find.json and state.json: settings, results, and what was changed on the way.
+/// run.json, find.json and state.json: settings, results, and changes during the run.
 pub const MOST_RECORD: u64 = 64 * MIB;
-/// A CSV or a log: tens of millions of rows.
+/// CSV files and logs: tens of millions of rows.
 pub const MOST_ROWS: u64 = 2048 * MIB;
-/// Weights, or the state of an optimizer. No network of this program has a hundredth of it.
+/// Weights and optimizer state: over a hundred times what any built-in network needs.
 pub const MOST_ARRAYS: u64 = 1024 * MIB;
 
-/// Opens a regular file for reading, and waits for nobody.
+/// Opens a regular file for reading, without blocking.
 ///
 /// # Errors
-/// It cannot be opened, or is a folder, a pipe, a socket or a device.
+/// The file cannot be opened, or is a folder, a pipe, a socket or a device.
 pub fn open(path: &Path) -> Result<File> {
-    // Before it is opened, which alone may have an effect on a device; and after, in case it was another file by then.
+    // Check before opening, which can itself affect a device, and again after, in case the file was replaced in
+    // between.
     regular(&std::fs::metadata(path)?)?;
     let mut options = File::options();
     options.read(true);
@@ -38,14 +39,14 @@ pub fn open(path: &Path) -> Result<File> {
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// As [`open`], or a file that is larger.
+/// As [`open`]; or the file is larger.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let file = open(path)?;
     let size = file.metadata()?.len();
     let mut bytes = Vec::new();
     if size <= limit {
         bytes.reserve_exact(size as usize);
-        // It may have grown since.
+        // The file may have grown since.
         file.take(limit + 1).read_to_end(&mut bytes)?;
     }
     if size > limit || bytes.len() as u64 > limit {
@@ -57,10 +58,10 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// As [`read`], of text.
+/// Reads a text file; see [`read`].
 ///
 /// # Errors
-/// As [`read`], or bytes that are not UTF-8.
+/// As [`read`]; or the contents are not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
     let not_text = |_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text");
     String::from_utf8(read(path, limit)?).map_err(not_text)

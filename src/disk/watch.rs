@@ -1,11 +1,11 @@
-//! How often a writer checks that its files are still in place.
+//! Limits how often a writer checks that its files are still in place.
 
 use std::time::{Duration, Instant};
 
-/// A move or a deletion is noticed within this time.
+/// A move or deletion is noticed within this time.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A timer for those checks: each costs a few system calls, too much for every row.
+/// A timer for those checks, each of which takes a few system calls: too slow for every row.
 #[derive(Debug)]
 pub struct Watch {
     checked: Instant,
@@ -16,7 +16,7 @@ impl Watch {
         Self { checked: Instant::now() }
     }
 
-    /// Whether it is time to check again; the next time is an interval later.
+    /// Whether the next check is due; if so, restarts the interval.
     pub fn is_due(&mut self) -> bool {
         let is_due = self.checked.elapsed() >= INTERVAL;
         if is_due {

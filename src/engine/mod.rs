@@ -74,7 +74,8 @@ impl Contract {
     }
 
     /// # Errors
-    /// The batch has the wrong shape, is empty, or has an out-of-range label; or the parameters belong to another network.
+    /// The batch has the wrong shape, is empty, or has an out-of-range label; or the parameters belong to another
+    /// network.
     fn check(&self, parameters: &Parameters, batch: &Batch) -> Result<()> {
         let (images, expected) = (batch.len(), self.image);
         ensure!(images > 0, "the batch has no images");

@@ -1,6 +1,6 @@
-//! Mean, standard deviation, t-interval, paired difference, smoothing; rates suggested by a range test.
+//! Mean, standard deviation, quantiles, t-intervals, paired differences, smoothing; rate suggestions from a range test.
 //!
-//! What is not known is `None`, never 0: one run has no deviation.
+//! Unknown values are `None`, never 0: a single run has no standard deviation.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ pub mod suggest;
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
-/// x̄ = Σ xᵢ / n; `None` of nothing.
+/// x̄ = Σ xᵢ / n; `None` for n = 0.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
@@ -24,9 +24,10 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// The `q`-quantile, 0 ≤ q ≤ 1, with linear interpolation between order statistics (NumPy's default, Hyndman and Fan's type 7).
+/// The `q`-quantile, 0 ≤ q ≤ 1, with linear interpolation between order statistics (NumPy's default, Hyndman and Fan's
+/// type 7).
 ///
-/// `None` of nothing. NaN sorts above every number.
+/// `None` if `values` is empty. NaN sorts above every number.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -35,7 +36,7 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     Some(if below == above { below } else { below + (above - below) * place.fract() })
 }
 
-/// The 0.5-quantile.
+/// The 0.5-quantile; `None` if `values` is empty.
 pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
@@ -46,7 +47,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 pub fn student_t_quantile(p: f64, degrees: u32) -> f64 {
     let wanted = (2.0 * p - 1.0).abs();
     let (mut low, mut high) = (0.0, FRAC_PI_2);
-    // One halving for each bit of f64, and some.
+    // One bisection per bit of an f64 mantissa, and a few more.
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         if student_t_central(middle, degrees) < wanted {
@@ -58,7 +59,8 @@ pub fn student_t_quantile(p: f64, degrees: u32) -> f64 {
     (f64::from(degrees).sqrt() * ((low + high) / 2.0).tan()).copysign(p - 0.5)
 }
 
-/// The `p`-quantile of the standard normal distribution, Φ⁻¹(p), 0 < p < 1: Wichura's algorithm AS 241 (PPND7), seven digits.
+/// The `p`-quantile of the standard normal distribution, Φ⁻¹(p), 0 < p < 1: Wichura's algorithm AS 241 (PPND7), seven
+/// digits.
 pub fn normal_quantile(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {
@@ -103,7 +105,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Whether 0 lies outside.
+    /// Whether the interval excludes 0.
     pub fn excludes_zero(&self) -> bool {
         self.mean.abs() > self.half_width
     }
@@ -120,7 +122,7 @@ fn half_width(deviation: f64, n: usize) -> f64 {
     student_t_quantile(0.975, n as u32 - 1) * deviation / (n as f64).sqrt()
 }
 
-/// What two entrants that share their seeds differ by.
+/// The difference between two entrants that share their seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedDifference {
     /// The mean of aᵢ − bᵢ.
@@ -128,12 +130,12 @@ pub struct PairedDifference {
     pub n: usize,
     /// The 95 % t-interval; `None` for n = 1.
     pub interval: Option<Interval>,
-    /// The smallest n at which the interval would exclude 0, were the mean and the deviation to stay as they are; `None` where
-    /// no n up to 10,000 would do, or where nothing is known about the deviation.
+    /// The smallest n for which the interval would exclude 0 at the same mean and standard deviation; `None` if no n up
+    /// to 10,000 does, or if the standard deviation is unknown.
     pub needed: Option<usize>,
 }
 
-/// a − b for pairs of the same seed; `None` of nothing.
+/// a − b over pairs of the same seed; `None` if there are no pairs.
 pub fn paired_difference(pairs: &[(f64, f64)]) -> Option<PairedDifference> {
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
     let mean = mean(&differences)?;
@@ -158,11 +160,11 @@ fn needed(mean: f64, deviation: f64) -> Option<usize> {
     Some(low)
 }
 
-/// Exponential smoothing without the pull to zero of its start (Adam's bias correction):
-/// mₜ = β · mₜ₋₁ + (1 − β) · xₜ, smoothed = mₜ / (1 − βᵗ).
+/// Exponential moving average with Adam's bias correction, so that it does not start near 0: mₜ = β · mₜ₋₁ + (1 − β) ·
+/// xₜ, smoothed = mₜ / (1 − βᵗ).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Smoothing {
-    /// β in [0, 1): 0 leaves the values as they are.
+    /// β in [0, 1): 0 disables smoothing.
     beta: f64,
     average: f64,
     /// βᵗ
@@ -174,7 +176,7 @@ impl Smoothing {
         Self { beta, average: 0.0, power: 1.0 }
     }
 
-    /// The smoothed value after `value`.
+    /// Adds `value` and returns the smoothed value.
     pub fn push(&mut self, value: f64) -> f64 {
         self.average = self.beta * self.average + (1.0 - self.beta) * value;
         self.power *= self.beta;
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_has_a_mean_but_no_deviation_and_no_interval() {
+    fn one_value_has_a_mean_but_no_standard_deviation_and_no_interval() {
         assert_eq!(mean(&[0.7]), Some(0.7));
         assert_eq!(standard_deviation(&[0.7]), None);
         assert_eq!(t_interval(&[0.7]), None);
@@ -200,7 +202,8 @@ mod tests {
         assert_eq!((single.n, single.interval, single.needed), (1, None, None));
     }
 
-    // Expected values of this and the next three tests: SciPy 1.17.1 (stats.t.ppf, stats.t.interval, stats.sem) and NumPy.
+    // Expected values of this and the next three tests: SciPy 1.17.1 (stats.t.ppf, stats.t.interval, stats.sem) and
+    // NumPy.
     #[test]
     fn student_t_quantiles_are_those_of_scipy() {
         let expected = [

@@ -1,46 +1,48 @@
-//! Rates to train with, from the curve of a learning rate range test.
+//! Suggests learning rates from the curve of a learning rate range test.
 //!
-//! Every method is a pure function of the curve. One that has no answer says why; no rate is ever NaN.
+//! Every method is a pure function of the curve. A method without an answer says why; no suggestion is NaN.
 //!
-//! | method | what it takes | source |
-//! |--------|---------------|--------|
-//! | [`Method::Plateau`]   | the middle of the rates at which the accuracy is at its best | Smith (2017), made one rate |
+//! | method | suggestion | source |
+//! |--------|------------|--------|
+//! | [`Method::Plateau`]   | the middle of the range of rates with the best accuracy | Smith (2017), reduced to one rate |
 //! | [`Method::Valley`]    | halfway through the longest fall of the loss           | fastai 2, `valley` |
 //! | [`Method::Steepest`]  | the lowest d loss / d ln(rate) before the minimum       | Smith; fastai `steep`, pytorch-lr-finder |
 //! | [`Method::Minimum`]   | a tenth of the rate with the lowest loss                | fastai `minimum` |
 //! | [`Method::Base`]      | where the accuracy starts to rise                       | Smith (2017), section 3.3 |
-//! | [`Method::Max`]       | 0.9 times where it slows down to nothing, gets ragged or falls | Smith (2017), section 3.3 |
+//! | [`Method::Max`]       | 0.9 times the rate where it stops rising, gets ragged or falls | Smith (2017), section 3.3 |
 //! | [`Method::Floor`]     | a quarter of that                                       | Smith (2017); Smith and Topin (2018) |
 //!
-//! The loss is the smoothed one. Its first tenth is left out, because smoothing has only begun there, and its last five values, because they may
-//! be those of a network that has blown up (fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder leaves out).
+//! The loss is smoothed. Its first tenth is dropped because smoothing has only just started, and its last five values
+//! because the network may have diverged (as in fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder
+//! skips).
 
 use super::{mean, median, normal_quantile, quantile};
 use crate::number::significant;
 
-/// Values that are left out at the end.
+/// Values dropped at the end.
 const END: usize = 5;
-/// With fewer values a curve says nothing.
+/// Curves with fewer values are not evaluated.
 const FEWEST: usize = 8;
-/// A smoothed loss that falls by a smaller share than this is noise.
+/// A smaller relative fall of the smoothed loss counts as noise.
 const FALL: f64 = 0.03;
-/// An accuracy that rises by less is not worth a rate, however many images were looked at: 3 points. What a network that has learned nothing
-/// guesses right differs by as much.
+/// A smaller rise of the accuracy does not count, however many images were evaluated: 3 percentage points. Untrained
+/// networks differ by as much in what they guess right.
 const RISE: f64 = 0.03;
-/// How often a rise is found, at most, where there is none.
+/// Upper bound on the probability of detecting a rise that is only noise.
 const FALSE_ALARMS: f64 = 0.01;
-/// More images than a validation set has.
+/// Upper bound on the size of a validation set.
 const MOST_IMAGES: u32 = 100_000;
-/// For what the standard deviation of the loss is estimated too small by.
+/// Correction for underestimating the standard deviation of the loss.
 const DOUBT: f64 = 1.4;
-/// Looks scatter by less than a binomial share where the network hardly changes from one to the next, but not by less than a tenth.
+/// Successive accuracies of a network that hardly changes scatter less than a binomial proportion, but by at least a
+/// tenth of it.
 const ALIKE: f64 = 10.0;
-/// The loss has exploded where it is this many times what it was at first, or the lowest before.
+/// The loss has exploded above this multiple of its initial value, or of its minimum so far.
 const EXPLODED: (f64, f64) = (2.0, 4.0);
-/// How far a suggested rate must be from one at which the loss explodes.
+/// Minimum factor between a suggested rate and one at which the loss explodes.
 const DISTANCE: f64 = 2.0;
-/// Shares of the rise of the accuracy: by which it has started, from which on it is at its best, and which a single look keeps unless the
-/// accuracy is ragged.
+/// Fractions of the rise in accuracy: at which it has started, from which it counts as best, and below which a single
+/// validation makes the accuracy ragged.
 const STARTED: f64 = 0.1;
 const BEST: f64 = 0.9;
 const RAGGED: f64 = 0.5;
@@ -51,7 +53,7 @@ pub struct RangePoint {
     pub rate: f64,
     /// Smoothed.
     pub loss: f64,
-    /// `None` where nobody looked.
+    /// `None` if this iteration was not validated.
     pub accuracy: Option<f64>,
 }
 
@@ -67,7 +69,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// In the order of tables. The first four suggest a rate to train with, the others bounds for one that cycles.
+    /// In table order. The first four suggest a rate to train with, the others bounds for a cyclical schedule.
     pub const ALL: [Method; 7] =
         [Method::Plateau, Method::Valley, Method::Steepest, Method::Minimum, Method::Base, Method::Max, Method::Floor];
 
@@ -83,29 +85,29 @@ impl Method {
         }
     }
 
-    /// Whether it suggests a rate to train with, not a bound.
+    /// Whether it suggests a rate to train with, rather than a bound.
     pub const fn is_rate(self) -> bool {
         matches!(self, Method::Plateau | Method::Valley | Method::Steepest | Method::Minimum)
     }
 }
 
-/// A rate, and why this one.
+/// A suggested rate, and the reason for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub rate: f64,
     pub reason: String,
 }
 
-/// What one method says; `Err` says why it has no answer.
+/// The answer of one method, or why it has none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suggestion {
     pub method: Method,
     pub answer: Result<Answer, String>,
 }
 
-/// What all methods say about one test, in the order of [`Method::ALL`].
+/// The answers of all methods for one test, in the order of [`Method::ALL`].
 pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
-    // A file may hold anything; a rate that is none would make others so.
+    // The points may come from a file. Drop invalid rates so that no suggestion is invalid.
     let points: Vec<RangePoint> = points.iter().copied().filter(|p| p.rate > 0.0 && p.rate.is_finite()).collect();
     let up = climb(&points);
     let (rates, losses) = trimmed(up);
@@ -136,18 +138,21 @@ pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
     said.map(|(method, answer)| Suggestion { method, answer: answer.and_then(stands) }).collect()
 }
 
-/// Where the loss explodes.
+/// The point at which the loss explodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Explosion {
     /// The first rate with an exploded loss.
     pub rate: f64,
-    /// The rate that was tested before it.
+    /// The rate tested just before it.
     before: f64,
 }
 
 impl Explosion {
+    /// Whether a suggestion keeps its distance from the explosion.
+    ///
     /// # Errors
-    /// The rate of `answer` is that of the explosion, one that was tested right before it, or within a factor of 2 of it: the line says so.
+    /// The rate of `answer` is not below the one tested just before the explosion, or is within a factor of 2 of the
+    /// explosion.
     pub fn allows(&self, answer: &Answer) -> Result<(), String> {
         if answer.rate < self.before && answer.rate <= self.rate / DISTANCE {
             return Ok(());
@@ -157,10 +162,10 @@ impl Explosion {
     }
 }
 
-/// Where the loss of a test explodes on the way up; `None` where it does not.
+/// Finds where the loss explodes while the rate increases; `None` if it does not.
 ///
-/// The first loss that is not finite, is above twice the first ones (their median), or above four times the lowest so far. The loss is smoothed:
-/// by then that of the batch has exploded long since.
+/// That is the first loss that is not finite, exceeds twice the median of the first few, or exceeds four times the
+/// minimum so far. By then the unsmoothed loss has long exploded.
 pub fn explosion(points: &[RangePoint]) -> Option<Explosion> {
     let up = climb(points);
     let first: Vec<f64> = up.iter().take(FEWEST.min(up.len() / 4).max(1)).map(|point| point.loss).collect();
@@ -169,33 +174,34 @@ pub fn explosion(points: &[RangePoint]) -> Option<Explosion> {
     let place = up.iter().position(|point| {
         let limit = (EXPLODED.0 * first).min(EXPLODED.1 * lowest);
         lowest = lowest.min(point.loss);
-        // Losses of 0 or below have no multiples.
+        // Multiples of losses at or below 0 are no limits.
         !point.loss.is_finite() || (limit > 0.0 && point.loss > limit)
     })?;
     Some(Explosion { rate: up[place].rate, before: up[place.saturating_sub(1)].rate })
 }
 
-/// The part in which the rate climbs: all of it, or the first half of a cycle.
+/// The part in which the rate increases: the whole test, or the first half of a cycle.
 fn climb(points: &[RangePoint]) -> &[RangePoint] {
     let end = points.windows(2).position(|pair| pair[1].rate <= pair[0].rate).map_or(points.len(), |top| top + 1);
     &points[..end]
 }
 
-/// Rates and losses without the first tenth, the last five, and what comes after a value that is no number.
+/// Rates and losses without the first tenth, the last five values, and everything from the first loss that is not
+/// finite.
 fn trimmed(points: &[RangePoint]) -> (Vec<f64>, Vec<f64>) {
     let n = points.len();
     let kept = points.get(n / 10..n.saturating_sub(END)).unwrap_or_default();
     kept.iter().take_while(|point| point.loss.is_finite()).map(|point| (point.rate, point.loss)).unzip()
 }
 
-/// Whether the loss goes up, or blows up, right behind the trimmed part: then its end is that of the fall, not that of the test.
+/// Whether the loss rises or diverges right after the trimmed part: then the fall ended before the test did.
 fn rises_after(points: &[RangePoint], rates: &[f64], losses: &[f64]) -> bool {
     let (Some(end), Some(last)) = (rates.last(), losses.last()) else { return false };
     let mut behind = points.iter().skip_while(|point| point.rate <= *end);
     behind.any(|point| !point.loss.is_finite() || point.loss > *last)
 }
 
-/// Whether there is anything to be said about the losses.
+/// Whether the loss falls enough for a suggestion.
 fn learned(rates: &[f64], losses: &[f64]) -> Result<(), String> {
     let n = losses.len();
     if n < FEWEST {
@@ -203,14 +209,14 @@ fn learned(rates: &[f64], losses: &[f64]) -> Result<(), String> {
             "{n} usable iterations are too few, it takes {FEWEST}; lower --min-lr, or take more --steps"
         ));
     }
-    // The first loss is one of many noisy ones: the median of the first few tells where the fall begins.
+    // The first loss is noisy: take the median of the first few as the start of the fall.
     let first = median(&losses[..FEWEST.min(n / 4)]).unwrap_or(losses[0]);
     let fall = (first - lowest(losses)) / first.abs();
     let between = || format!("between {} and {}: nothing was learned", show(rates[0]), show(rates[n - 1]));
     if fall.is_nan() || fall < FALL {
         return Err(format!("the loss never falls by {} % {}", FALL * 100.0, between()));
     }
-    // The lowest of so many.
+    // The minimum of n values lies this many standard deviations below their mean by chance.
     let deep = DOUBT * normal_quantile(1.0 - FALSE_ALARMS / n as f64);
     if fall * first.abs() < deep * scatter(losses) {
         return Err(format!("the loss falls by {:.1} %, no more than its noise, {}", fall * 100.0, between()));
@@ -218,8 +224,9 @@ fn learned(rates: &[f64], losses: &[f64]) -> Result<(), String> {
     Ok(())
 }
 
-/// The standard deviation of losses about their course, robustly: what those a twentieth of the test apart differ by, in the median, over what
-/// it is for independent normal ones of deviation 1, √2 · Φ⁻¹(3/4). Smoothed losses next to each other differ by less than their noise.
+/// A robust estimate of the standard deviation of the losses about their trend: the median difference between losses a
+/// twentieth of the test apart, divided by its value for independent standard normal losses, √2 · Φ⁻¹(3/4). Adjacent
+/// losses are not used because smoothing correlates them.
 fn scatter(losses: &[f64]) -> f64 {
     let apart = (losses.len() / 20).max(1);
     let differences: Vec<f64> = losses.windows(apart + 1).map(|window| (window[apart] - window[0]).abs()).collect();
@@ -242,10 +249,10 @@ fn valley_answer(rates: &[f64], losses: &[f64], rises: bool) -> Result<Answer, S
 }
 
 fn steepest_answer(rates: &[f64], losses: &[f64]) -> Result<Answer, String> {
-    // Only on its way down to the minimum: what has blown up may fall faster still.
+    // Only up to the minimum: a diverged loss may fall even faster.
     let least = lowest(losses);
     let end = losses.iter().position(|&loss| loss == least).map_or(losses.len(), |place| place + 1);
-    // A twentieth of the test on either side: one noisy batch does not decide.
+    // A twentieth of the test on either side, so that one noisy batch does not decide.
     let reach = (losses.len() / 20).max(1);
     let (place, slope) = steepest(&rates[..end], &losses[..end], reach).ok_or("the loss falls nowhere")?;
     let decade = slope * std::f64::consts::LN_10;
@@ -262,7 +269,7 @@ fn minimum_answer(rates: &[f64], losses: &[f64], rises: bool) -> Result<Answer, 
     Ok(Answer { rate: rates[place] / 10.0, reason: format!("a tenth of {at}, where the loss is lowest ({least:.3})") })
 }
 
-/// A fall of the loss, and the place in it that fastai suggests.
+/// A fall of the loss, and the index in it that fastai suggests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Valley {
     pub start: usize,
@@ -270,18 +277,20 @@ pub struct Valley {
     pub place: usize,
 }
 
-/// fastai's `valley`: the longest strictly falling subsequence of `losses`, of length L, ends at `end`; counted back from there it takes L
-/// places, and the suggestion stands ⌊L/3⌋ + ⌊L/6⌋ into them. `None` where no loss is below an earlier one.
+/// fastai's `valley`: the longest strictly decreasing subsequence of `losses`, of length L, ends at `end`. The valley
+/// is taken to span the L indices up to `end`, and the suggestion is at ⌊L/3⌋ + ⌊L/6⌋ into it. `None` if no loss is
+/// below an earlier one.
 ///
-/// fastai compares every pair of losses; this keeps the highest end of a fall of each length and is done in n·log n.
+/// fastai compares every pair of losses; this takes O(n log n), keeping the highest end of a decreasing subsequence of
+/// each length.
 pub fn valley(losses: &[f64]) -> Option<Valley> {
-    // highest[k]: the highest loss that a fall of k + 1 places ends in, so far. Falling in k.
+    // highest[k]: the highest last loss of a decreasing subsequence of length k + 1 so far. Decreasing in k.
     let mut highest: Vec<f64> = Vec::new();
     let mut end = 0;
     for (place, &loss) in losses.iter().enumerate() {
         let length = highest.partition_point(|&other| other > loss);
         if length == highest.len() {
-            // The first place that the longest fall is reached at is its end.
+            // The longest subsequence ends where its length is first reached.
             highest.push(loss);
             end = place;
         } else {
@@ -289,15 +298,15 @@ pub fn valley(losses: &[f64]) -> Option<Valley> {
         }
     }
     let length = highest.len();
-    // Counted back so, a fall of all places begins one before the first.
+    // Counted this way, a fall over all indices would start one before the first.
     let back = |into: usize| (end + into).saturating_sub(length);
     (length > 1).then(|| Valley { start: back(0), end, place: back(length / 3 + length / 6) })
 }
 
-/// The place with the lowest slope d loss / d ln(rate), and that slope, by least squares over `reach` places on either side (fewer at the ends); `None`
-/// where it is below 0 nowhere.
+/// The index with the lowest slope d loss / d ln(rate), and that slope, by least squares over `reach` points on either
+/// side (fewer at the ends); `None` if no slope is negative.
 ///
-/// With a reach of 1 and rates that grow exponentially this is the place that pytorch-lr-finder suggests.
+/// With a reach of 1 and exponentially increasing rates this is the suggestion of pytorch-lr-finder.
 pub fn steepest(rates: &[f64], losses: &[f64], reach: usize) -> Option<(usize, f64)> {
     let slope = |place: usize| {
         let window = place.saturating_sub(reach)..(place + reach + 1).min(losses.len());
@@ -315,74 +324,77 @@ pub fn steepest(rates: &[f64], losses: &[f64], reach: usize) -> Option<(usize, f
     slopes.filter(|(_, slope)| *slope < 0.0).min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// How many of `looks` on either side the accuracy is smoothed over: a network is better or worse from one iteration to the next, by luck.
-fn reach(looks: usize) -> usize {
-    (looks / 25).max(2)
+/// Half-width of the accuracy's smoothing window, for a number of `validations`: the accuracy fluctuates between
+/// iterations.
+fn reach(validations: usize) -> usize {
+    (validations / 25).max(2)
 }
 
-/// By how much the accuracy rises by chance, at most, from one of these looks at `images` images to another.
+/// The largest rise in accuracy to expect by chance among these validations on `images` images.
 ///
 /// ```text
-/// z · s · √2,   s = min(√(p·(1 − p)/n), 10·d),   z = Φ⁻¹(1 − 0.01 / (k·(k − 1)/2)),   k = ⌈looks / (2·reach + 1)⌉
+/// z · s · √2,   s = min(√(p·(1 − p)/n), 10·d),   z = Φ⁻¹(1 − 0.01 / (k·(k − 1)/2)),   k = ⌈validations / (2·reach + 1)⌉
 /// ```
 ///
-/// p is the mean over the looks: what all of them have in common, if nothing is learned. √(p(1 − p)/n) is the standard deviation of a binomial
-/// share, two looks differ by √2 of it, and all pairs of the k stretches that the median is taken over are compared (Bonferroni). That looks
-/// within a stretch may be alike, as those of a network that hardly changes are, is allowed for: the median is not taken for less noisy than one
-/// of them. Where neighbouring looks before the peak scatter by far less than chance would have it, d = √(mean of (aᵢ₋₁ − 2aᵢ + aᵢ₊₁)²/6), it is
-/// not chance that moves them.
-fn noise(looks: &[f64], peak: usize, images: u32) -> f64 {
-    let n = looks.len();
+/// p is the mean accuracy, which would be common to all validations if nothing was learned. √(p(1 − p)/n), with n
+/// images, is the standard deviation of a binomial proportion; the difference of two validations has √2 of it; and all
+/// pairs of the k smoothing windows are compared (Bonferroni). Validations within a window may be correlated, as those
+/// of a network that hardly changes are, so their median is assumed to be as noisy as a single one. If neighbouring
+/// validations before the peak scatter far less than chance predicts, d = √(mean of (aᵢ₋₁ − 2aᵢ + aᵢ₊₁)²/6), their
+/// changes are not chance.
+fn noise(accuracies: &[f64], peak: usize, images: u32) -> f64 {
+    let n = accuracies.len();
     let stretches = n.div_ceil(2 * reach(n) + 1).max(2) as f64;
     let pairs = stretches * (stretches - 1.0) / 2.0;
-    let p = mean(looks).unwrap_or(0.5);
+    let p = mean(accuracies).unwrap_or(0.5);
     let binomial = (p * (1.0 - p) / f64::from(images)).sqrt();
-    // On the way up only: behind the peak the accuracy falls, and not by chance.
-    let bends: Vec<f64> = looks[..=peak].windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).powi(2) / 6.0).collect();
+    // Only up to the peak: beyond it the accuracy falls systematically.
+    let bends: Vec<f64> = accuracies[..=peak].windows(3).map(|w| (w[0] - 2.0 * w[1] + w[2]).powi(2) / 6.0).collect();
     let scatter = if bends.len() < FEWEST { f64::INFINITY } else { mean(&bends).unwrap_or(0.0).sqrt() };
     normal_quantile(1.0 - FALSE_ALARMS / pairs) * binomial.min(ALIKE * scatter) * std::f64::consts::SQRT_2
 }
 
-/// How many images each look took: the least number of which every accuracy is a whole count. It divides the true number, so that noise is never
-/// taken for smaller than it is. `None` where they are no counts of up to 100,000 images.
+/// The number of images per validation: the smallest n such that every accuracy is a multiple of 1/n. It divides the
+/// true number, so noise is never underestimated. `None` if there is no such n up to 100,000.
 fn images(accuracies: &[f64]) -> Option<u32> {
     let whole = |count: f64| (count - count.round()).abs() < 1e-8;
     (1..=MOST_IMAGES).find(|&images| accuracies.iter().all(|accuracy| whole(accuracy * f64::from(images))))
 }
 
-/// The median of the accuracies around each look, against its rate: what the reasons speak of, where there are enough looks to speak of any.
+/// The smoothed accuracies, (rate, accuracy), to which the reasons refer; empty if there are too few validations for
+/// suggestions.
 pub fn smoothed_accuracy(points: &[RangePoint]) -> Vec<(f64, f64)> {
-    let looks = climb(points).iter().filter_map(|point| Some((point.rate, point.accuracy?)));
-    let (rates, raw): (Vec<f64>, Vec<f64>) = looks.unzip();
+    let validations = climb(points).iter().filter_map(|point| Some((point.rate, point.accuracy?)));
+    let (rates, raw): (Vec<f64>, Vec<f64>) = validations.unzip();
     if raw.len() < FEWEST { Vec::new() } else { rates.into_iter().zip(medians(&raw)).collect() }
 }
 
-/// The median of the values around each.
+/// The running median.
 fn medians(raw: &[f64]) -> Vec<f64> {
     let (n, reach) = (raw.len(), reach(raw.len()));
     let around = |i: usize| &raw[i.saturating_sub(reach)..(i + reach + 1).min(n)];
     (0..n).map(|i| median(around(i)).unwrap_or(f64::NAN)).collect()
 }
 
-/// The accuracy against the rate, and how it rises from its floor to its peak.
+/// The accuracy as a function of the rate, and its rise from floor to peak.
 struct Accuracy {
     rates: Vec<f64>,
-    /// As it was seen.
+    /// As measured.
     raw: Vec<f64>,
-    /// The median of the looks around each.
+    /// Running median of `raw`.
     smooth: Vec<f64>,
-    /// The first look at which the smoothed accuracy is highest.
+    /// Index of the first maximum of `smooth`.
     peak: usize,
-    /// The lowest smoothed accuracy before that.
+    /// Minimum of `smooth` up to the peak.
     floor: f64,
     rise: f64,
 }
 
 impl Accuracy {
-    /// `Err` says why it tells nothing.
+    /// `Err` says why the accuracy supports no suggestion.
     fn of(points: &[RangePoint]) -> Result<Self, String> {
-        let looks = points.iter().filter_map(|point| Some((point.rate, point.accuracy?)));
-        let (rates, raw): (Vec<f64>, Vec<f64>) = looks.unzip();
+        let validations = points.iter().filter_map(|point| Some((point.rate, point.accuracy?)));
+        let (rates, raw): (Vec<f64>, Vec<f64>) = validations.unzip();
         let n = rates.len();
         if n < FEWEST {
             return Err(format!(
@@ -411,12 +423,12 @@ impl Accuracy {
         Ok(Self { rates, raw, smooth, peak, floor, rise })
     }
 
-    /// The smoothed accuracy with `share` of the rise behind it.
+    /// The smoothed accuracy after `share` of the rise.
     fn level(&self, share: f64) -> f64 {
         self.floor + share * self.rise
     }
 
-    /// The last look before the peak at which hardly anything of the rise has happened.
+    /// The last index before the peak at which the accuracy has hardly risen.
     fn start(&self) -> usize {
         (0..self.peak).rev().find(|&i| self.smooth[i] <= self.level(STARTED)).unwrap_or(0)
     }
@@ -478,20 +490,20 @@ impl Accuracy {
     }
 }
 
-/// What one method says over several tests that differ in their seeds.
+/// The combined answer of one method over tests with different seeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Combined {
     pub method: Method,
-    /// `Err`: why no test has an answer.
+    /// `Err` says why there is no answer.
     pub answer: Result<Answer, String>,
-    /// The lowest and the highest of the answers.
+    /// The lowest and highest answers.
     pub spread: Option<(f64, f64)>,
-    /// How many tests have one.
+    /// Number of tests with an answer.
     pub answers: usize,
     pub tests: usize,
 }
 
-/// The median of the answers of each method; none where fewer than half of the tests have one.
+/// The median answer of each method; none if fewer than half of the tests have one.
 pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
     let of = |method: Method| {
         let all: Vec<&Suggestion> = tests.iter().flatten().filter(|suggestion| suggestion.method == method).collect();
@@ -519,7 +531,7 @@ pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
     Method::ALL.into_iter().map(of).collect()
 }
 
-/// The median; of an even number of rates the geometric mean of the two in the middle.
+/// The median; for an even number of rates, the geometric mean of the middle two.
 fn middle(rates: &[f64]) -> Option<f64> {
     let logs: Vec<f64> = rates.iter().map(|rate| rate.ln()).collect();
     match rates {
@@ -528,21 +540,21 @@ fn middle(rates: &[f64]) -> Option<f64> {
     }
 }
 
-/// How far two rates are apart: 0 for equal ones, 1 for a factor e.
+/// Distance of two rates: |ln(a / b)|.
 fn far(a: f64, b: f64) -> f64 {
     (a / b).ln().abs()
 }
 
-/// The rate to train with: the plateau, or the next method that has an answer. `None` where none has.
+/// The rate to train with: that of the plateau, or else of the next method with an answer. `None` if no method has one.
 ///
-/// The plateau, because on CIFAR-10 it was the only one within a factor of 3 of the best rate for sgd, sgd with momentum and adam alike: see
-/// `docs/FIND.md`.
+/// The plateau comes first because on CIFAR-10 it was the only method within a factor of 3 of the best rate for sgd,
+/// sgd with momentum and adam alike: see `docs/FIND.md`.
 pub fn headline(combined: &[Combined]) -> Option<(Method, f64)> {
     let rates = combined.iter().filter(|one| one.method.is_rate());
     rates.filter_map(|one| Some((one.method, one.answer.as_ref().ok()?.rate))).next()
 }
 
-/// The lowest and the highest of the rates to train with that the methods suggest; `None` where fewer than two have an answer.
+/// The lowest and highest of the suggested rates to train with; `None` if fewer than two methods have an answer.
 pub fn range(combined: &[Combined]) -> Option<(f64, f64)> {
     let rates: Vec<f64> = combined
         .iter()
@@ -552,7 +564,7 @@ pub fn range(combined: &[Combined]) -> Option<(f64, f64)> {
     quantile(&rates, 0.0).zip(quantile(&rates, 1.0)).filter(|_| rates.len() > 1)
 }
 
-/// Three significant digits, as one would type them: `0.00123`, `1.23e-5`.
+/// Formats a rate to three significant digits: `0.00123`, `1.23e-5`.
 pub fn show(rate: f64) -> String {
     significant(rate, 3)
 }

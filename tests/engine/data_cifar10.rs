@@ -28,7 +28,11 @@ fn the_real_images_have_the_published_counts_means_and_deviations() {
     let normalisation = Normalisation::of(&Subset::all(Arc::clone(&dataset.train)));
     let close = |got: [f64; 3], want: [f64; 3]| got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-5);
     assert!(close(normalisation.mean, [0.49140, 0.48216, 0.44653]), "{:?}", normalisation.mean);
-    assert!(close(normalisation.deviation, [0.24703, 0.24349, 0.26159]), "{:?}", normalisation.deviation);
+    assert!(
+        close(normalisation.standard_deviation, [0.24703, 0.24349, 0.26159]),
+        "{:?}",
+        normalisation.standard_deviation
+    );
 }
 
 #[test]

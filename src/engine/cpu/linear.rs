@@ -93,8 +93,8 @@ fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: 
             by_rows(packed.as_ptr(), outputs)
         };
         for panel in 0..panels {
-            // SAFETY: `left` reads `depth` columns of the `outputs` rows of `weight`, or of `packed`; `x` and `y` have `panels` panels of
-            // `inputs` and `outputs` rows.
+            // SAFETY: `left` reads `depth` columns of the `outputs` rows of `weight`, or of `packed`; `x` and `y` have
+            // `panels` panels of `inputs` and `outputs` rows.
             unsafe {
                 let right = x.as_ptr().add((panel * inputs + start) * PANEL);
                 let to = y.as_mut_ptr().add(panel * outputs * PANEL);

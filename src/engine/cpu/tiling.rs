@@ -164,8 +164,9 @@ impl Block {
         Self { first: self.first + self.count, ..self }
     }
 
-    /// Divides `tiles` into the fewest blocks of at most `size`. All but the last are equal, and as small as that allows:
-    /// whole patches of `patch` tiles, and a multiple of 16, the run length of the products, if patches divide that.
+    /// Divides `tiles` into the fewest blocks of at most `size`. All but the last are equal, and as small as that
+    /// allows: whole patches of `patch` tiles, and a multiple of 16, the run length of the products, if patches divide
+    /// that.
     pub fn cut(tiles: usize, size: usize, patch: usize) -> impl Iterator<Item = Block> {
         let unit = if PANEL.is_multiple_of(patch) { PANEL } else { patch };
         let even = tiles.div_ceil(tiles.div_ceil(size).max(1)).max(1).next_multiple_of(unit).min(size);
