@@ -1,11 +1,11 @@
-"""One training step of `cnn` or `airbench94`: prints images/s and the peak of resident memory in MB.
+"""Times a training step of `cnn` or `airbench94`: prints images/s and the peak resident memory in MB.
 
-Run by bench_peers.sh, which makes the virtual environment. PyTorch and Keras get random images that are already in memory. Needs from
-PyPI: torch==2.15.0 numpy (torch), or keras==3.15.1 tensorflow-cpu==2.21.0 (keras).
+Run by bench_peers.sh, which builds the virtual environment. PyTorch and Keras get random images already in memory. Needs from PyPI:
+torch==2.15.0 numpy (torch), or keras==3.15.1 tensorflow-cpu==2.21.0 (keras).
 
     bench_peers.py FRAMEWORK MODEL BATCH THREADS STEPS      FRAMEWORK: torch, torch-channels-last, keras
     bench_peers.py lrsched MODEL BATCH THREADS STEPS PROGRAM [DATA]
-        `lrsched bench`, or with the folder DATA of CIFAR-10 the whole of `lrsched train` on 20,000 images
+        `lrsched bench`, or with DATA, a folder of CIFAR-10, all of `lrsched train` on 20,000 images
 """
 
 import csv
@@ -46,7 +46,7 @@ def torch_step(channels_last):
 
 def keras_step():
     if model_name != "cnn":
-        sys.exit("keras runs the cnn only")
+        sys.exit("keras has only the cnn")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import numpy as np
     import tensorflow as tf
@@ -71,7 +71,7 @@ def keras_step():
 
 
 def lrsched(program, data):
-    """Images/s of the program itself, in a process of its own."""
+    """Images/s of lrsched, in its own process."""
     common = ["--model", model_name, "--batch-size", str(batch), "--threads", str(threads)]
     with tempfile.TemporaryDirectory() as folder:
         if data:
@@ -85,7 +85,7 @@ def lrsched(program, data):
 
 
 def finish(images_per_second, who):
-    """Linux counts the resident set in kB."""
+    """Prints the result; Linux reports the resident set in kB."""
     print(f"{images_per_second:.1f} {resource.getrusage(who).ru_maxrss / 1000:.0f}")
     sys.exit()
 

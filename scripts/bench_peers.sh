@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# How many times as fast as PyTorch and Keras is a training step of lrsched, on this machine, and how much memory does each take?
+# Compares the speed and memory of a training step with PyTorch and Keras on this machine.
 #
 #     scripts/bench_peers.sh [VENV]         default: ${XDG_CACHE_HOME:-~/.cache}/lrsched/peers
 #
-# Builds VENV from PyPI if it is not there (several GB), then runs lrsched and the peers in turn, ROUNDS times, each in a process of its own,
-# and prints the median of each and the ratio. lrsched loads and augments its images; the peers get random tensors that are in memory
-# already, PyTorch in both memory formats, the better of which counts. Memory is the largest resident set of the process (MB, median).
+# Builds VENV from PyPI if it does not exist (several GB), then runs lrsched and the peers in turn, ROUNDS times, each in its own process, and
+# prints each median and the ratio. lrsched loads and augments its images; the peers get random tensors already in memory. PyTorch runs in
+# both memory formats; the faster one counts. Memory is the peak resident set of the process (MB, median).
 #
-# JOBS="cnn:128 airbench94:500", ROUNDS=5, STEPS=20, THREADS (all cores) and LRSCHED (target/release/lrsched) may be set. With
-# DATA=FOLDER of CIFAR-10, lrsched runs the whole of `lrsched train` on 20,000 images instead of `lrsched bench`. PEERS="torch-channels-last"
-# leaves the others out.
+# Variables: JOBS="cnn:128 airbench94:500", ROUNDS=5, STEPS=20, THREADS (default: all cores), LRSCHED (default: target/release/lrsched).
+# With DATA=FOLDER of CIFAR-10, lrsched runs all of `lrsched train` on 20,000 images instead of `lrsched bench`.
+# PEERS="torch-channels-last" selects the peers.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,7 +22,7 @@ lrsched=${LRSCHED:-$here/../target/release/lrsched}
 peers=${PEERS:-torch torch-channels-last keras}
 
 if [[ ! -x $lrsched ]]; then
-    echo "there is no $lrsched; build it with \`cargo build --release\`, or set LRSCHED" >&2
+    echo "$lrsched does not exist; build it with \`cargo build --release\`, or set LRSCHED" >&2
     exit 1
 fi
 if [[ ! -x $venv/bin/python ]]; then
@@ -52,7 +52,7 @@ for job in $jobs; do
     rm -f "$results"/*
     for ((round = 0; round < rounds; round++)); do
         for name in lrsched $peers; do
-            # Keras has one of the networks only.
+            # bench_peers.py has only the cnn for Keras.
             if [[ $name != keras || $model == cnn ]]; then measure "$name" "$model" "$batch"; fi
         done
     done

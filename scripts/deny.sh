@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Checks the dependencies with cargo-deny against deny.toml: licences, bans, sources, and, where the advisory database can be fetched,
-# advisories.
+# Checks the dependencies with cargo-deny against deny.toml: licences, bans, sources, and advisories if the advisory database can be fetched.
 #
 #     scripts/deny.sh            everything
-#     scripts/deny.sh offline    without the advisories, whose answer changes from day to day
+#     scripts/deny.sh offline    without advisories, whose result changes from day to day
 #
-# Needs cargo-deny 0.20 (`cargo install cargo-deny --locked`, about five minutes of processor time, half with `--debug`).
+# Needs cargo-deny 0.20 (`cargo install cargo-deny --locked`, about five minutes of CPU time, half that with `--debug`).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,5 +19,5 @@ fi
 if cargo deny fetch db >/dev/null 2>&1; then
     cargo deny --log-level error check --disable-fetch advisories
 else
-    echo "SKIPPED: advisories, since https://github.com/RustSec/advisory-db cannot be fetched from here" >&2
+    echo "SKIPPED the advisories: https://github.com/RustSec/advisory-db cannot be fetched" >&2
 fi

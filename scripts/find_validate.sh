@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Is the rate that `lrsched find` suggests a good one? One range test for each optimizer, then training at the suggestion, at a tenth of it, at ten times it, and
-# at four rates between: seven rates, a factor 10^(1/3) = 2.15 apart. Leaves validation.csv, a picture and a table (validation.png, .svg, .md).
+# Validates the rate that `lrsched find` suggests: one range test for each optimizer, then training at the suggestion, at a tenth of it, at ten
+# times it and at four rates between (seven rates, each a factor of 10^(1/3) = 2.15 from the next). Writes validation.csv, a picture and a table
+# (validation.png, .svg, .md).
 #
 #   scripts/find_validate.sh [OUT]            default: results/find-validate
 #
-#   LIMIT=20000   train and test on as many images, the same share of each class (default: all 45,000)
+#   LIMIT=20000   use this many training images, the same share of each class (default: all 45,000)
 #   OPTIMIZERS="sgd sgd:momentum=0.9 adam" EPOCHS=3 SEED=0 DATASET=cifar10 LRSCHED=target/release/lrsched
 #   FIND=...      more flags for `lrsched find`, such as "--seeds 3"
 #
-# A run that is there already is not done again, so a validation that was stopped goes on where it stood.
+# Finished runs are not repeated, so a stopped validation can be continued by running the script again.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -17,7 +18,7 @@ epochs=${EPOCHS:-3}
 seed=${SEED:-0}
 optimizers=${OPTIMIZERS:-"sgd sgd:momentum=0.9 adam"}
 lrsched=${LRSCHED:-target/release/lrsched}
-# As a list of words: an empty one is no argument.
+# An array, so that an unset LIMIT or FIND adds no empty argument.
 shared=(--dataset "${DATASET:-cifar10}" --seed "$seed" --progress none)
 if [ -n "${LIMIT:-}" ]; then shared+=(--train-limit "$LIMIT"); fi
 read -r -a find_flags <<<"${FIND:-}"
@@ -46,7 +47,7 @@ for optimizer in $optimizers; do
             "$lrsched" train "${shared[@]}" --optimizer "$optimizer" --lr "$rate" --epochs "$epochs" --out "$run" --force
             code=$?
         fi
-        # 0: finished; 4: diverged. Anything else is a mistake in the validation itself.
+        # 0: finished; 4: diverged. Anything else is an error in the validation itself.
         if [ "$code" -ne 0 ] && [ "$code" -ne 4 ]; then exit 1; fi
         echo "$optimizer,$suggested,$rate,$(tail -n 1 "$run/metrics.csv" | cut -d, -f6,5 | awk -F, '{ print $2 "," $1 }'),$code" >>"$table"
     done

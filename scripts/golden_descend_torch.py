@@ -1,9 +1,9 @@
-"""Writes tests/golden/descend/torch.csv: PyTorch's optimizers and schedulers walking down the functions of `lrsched descend`, in float64.
+"""Writes tests/golden/descend/torch.csv: traces of PyTorch's optimizers and schedulers on the functions of `lrsched descend`, in float64.
 
     pip install torch==2.15.0
     python scripts/golden_descend_torch.py
 
-The gradients are autograd's. Row t holds the position before update t and the rate of that update; the last row is the end.
+The gradients come from autograd. Row t holds the position before update t and the rate of that update; the last row is the final position.
 """
 
 import csv

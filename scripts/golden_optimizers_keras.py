@@ -28,7 +28,7 @@ CASES = [
     ("adam:beta1=0.8,beta2=0.99,eps=1e-3,weight-decay=0.1", 0.05, True, of.Adam, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3, "weight_decay": 0.1}),
     ("adamw", 0.05, False, of.AdamW, {}),
     ("adamw:weight-decay=0.1", 0.05, True, of.AdamW, {"weight_decay": 0.1}),
-    ("adagrad", 0.5, False, of.Adagrad, {"initial_accumulator_value": 0.1}),  # its default, but with all digits (see walk)
+    ("adagrad", 0.5, False, of.Adagrad, {"initial_accumulator_value": 0.1}),  # the default, in full precision (see walk)
     ("adagrad:initial-accumulator=0.5,eps=1e-3,weight-decay=0.1", 0.5, False, of.Adagrad, {"initial_accumulator_value": 0.5, "epsilon": 1e-3, "weight_decay": 0.1}),
     ("adadelta", 1.0, False, of.Adadelta, {}),
     ("adadelta:rho=0.9,eps=1e-3,weight-decay=0.1", 1.0, False, of.Adadelta, {"rho": 0.9, "epsilon": 1e-3, "weight_decay": 0.1}),
@@ -38,7 +38,7 @@ CASES = [
 def walk(case, plan):
     _, base, _, kind, options = case
     theta = keras.Variable(START, dtype=keras.config.floatx())
-    # TensorFlow takes a Python float for float32 on its way to the variable's type; a numpy scalar keeps its digits.
+    # TensorFlow converts a Python float via float32 to the variable's type; a numpy scalar keeps its precision.
     exact = {name: np.float64(x) if isinstance(x, float) else x for name, x in options.items()}
     optimizer = kind(learning_rate=base, **exact)
     for name in ("beta_1", "beta_2", "weight_decay"):

@@ -3,7 +3,7 @@
     pip install optax==0.2.8 jax==0.10.2 numpy
     python scripts/golden_optimizers_optax.py
 
-Where optax has no weight decay of its own, `add_decayed_weights` stands in front, as its documentation advises.
+For optimizers without weight decay, `add_decayed_weights` comes first in the chain, as optax's documentation advises.
 """
 
 import jax
@@ -50,7 +50,7 @@ def walk(case, plan):
         now = {name: (mu if name in changing else value) for name, value in options.items()}
         return kind(lr, **now)
 
-    # The transformations keep all that they remember in their state, so a new one for each step is how a hyperparameter changes.
+    # All state is in `state`, so a hyperparameter changes by building a new transformation for each step.
     state = make(base, options.get("momentum", options.get("b1"))).init(theta)
     for step, (lr, mu) in enumerate(plan):
         updates, state = make(lr, mu).update(jnp.asarray(gradient(np.asarray(theta), step)), state, theta)

@@ -1,10 +1,10 @@
-"""What the golden traces of the optimizers have in common: the problem, the changing rate, the CSV.
+"""Shared by the golden traces of the optimizers: the problem, the learning rates, the CSV writer.
 
 Needs numpy. tests/formulas/optim_golden.rs computes the same gradients.
 
     g_i(theta, t) = h_i * (theta_i - c_i) + 0.3 * sin(1.7 * t + i)        h = 0.1, 1, 10: ill-conditioned, and noisy
 
-The rate swings and drops, so that the frameworks' conventions of momentum part.
+The rate oscillates and drops, so that the frameworks' different momentum conventions show.
 """
 
 import csv
@@ -37,7 +37,7 @@ def momentum(step):
 
 
 def write(name, cases, walk):
-    """cases: (spec, base rate, whether the momentum cycles, whatever `walk` needs). walk(case, plan) gives theta after each step."""
+    """cases: (spec, base rate, whether the momentum cycles, what `walk` needs). walk(case, plan) yields theta after each step."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open(FOLDER / name, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -46,6 +46,6 @@ def write(name, cases, walk):
             spec, base, cycles = case[:3]
             plan = [(rate(base, step), momentum(step) if cycles else None) for step in range(STEPS)]
             for step, ((lr, mu), theta) in enumerate(zip(plan, walk(case, plan), strict=True)):
-                # repr of a numpy scalar is the shortest text that reads back to it.
+                # The shortest text that parses back to the same number.
                 values = [np.format_float_scientific(x, trim="-") for x in theta]
                 writer.writerow([spec, step, repr(lr), "" if mu is None else repr(mu), *values])

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Curves of range tests, and the rates that fastai and pytorch-lr-finder suggest for them: tests/golden/range/*.csv.
+"""Writes tests/golden/range/*.csv: range-test curves, and the rates that fastai and pytorch-lr-finder suggest for them.
 
     python scripts/golden_range.py
 
 PyPI: fastai==2.7.19 fastcore==1.7.29 torch-lr-finder==0.2.2 torch==2.15.0 numpy matplotlib
 
-curves.csv holds 100 iterations of made-up smoothed losses and accuracies each, from seeded noise. peers.csv holds what the peers' own functions say
-about them: fastai's valley, steep and minimum after the trimming of Learner.lr_find (a tenth of the iterations at the start, five at the
-end, everything from the first NaN on), and LRFinder.plot of pytorch-lr-finder with its defaults (10 at the start, 5 at the end).
+curves.csv holds synthetic curves of 100 iterations each: smoothed losses and accuracies with seeded noise. peers.csv holds the peers' own
+suggestions for them: fastai's valley, steep and minimum after the trimming of Learner.lr_find (a tenth of the iterations at the start, five at
+the end, everything from the first NaN on), and LRFinder.plot of pytorch-lr-finder with its defaults (10 at the start, 5 at the end).
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def curves():
 
 
 def fastai(losses):
-    """As Learner.lr_find prepares the curve."""
+    """Trims the curve as Learner.lr_find does."""
     rates, losses = torch.tensor(RATES[N // 10 : -5]), torch.tensor(losses[N // 10 : -5])
     holes = torch.nonzero(torch.isnan(losses.view(-1)))
     if len(holes) > 0:
@@ -85,7 +85,7 @@ def main():
                 table.writerow([name, repr(float(RATES[i])), repr(float(losses[i])), accuracy])
             for function, rate in fastai(losses):
                 peers.writerow([name, function, repr(rate)])
-            # Its gradient takes no NaN.
+            # pytorch-lr-finder cannot handle NaN.
             if not np.isnan(losses).any():
                 for function, rate in pytorch_lr_finder(losses):
                     peers.writerow([name, function, repr(rate)])

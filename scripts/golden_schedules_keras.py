@@ -3,7 +3,7 @@
     pip install keras==3.15.1 tensorflow-cpu==2.21.0 numpy
     python scripts/golden_schedules_keras.py        # writes tests/golden/schedules/keras.csv and keras_plateau.csv
 
-A row is a case: the spec that means the same in lrsched, the run, and the rate of every step. Keras computes in float32, as
+Each row is a case: the equivalent lrsched spec, the run, and the rate of every step. Keras computes in float32, as
 it does for its users.
 """
 

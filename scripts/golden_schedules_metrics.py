@@ -1,10 +1,10 @@
-"""What the golden traces of all frameworks share: the plateaus and the metrics that drive them. Imported by its neighbours."""
+"""Shared by the golden_schedules scripts: the plateau settings and the metric sequences that drive them."""
 
 import random
 
 
 def metric_sequences():
-    """Flat, slowly falling, with a cliff, noisy, and with a NaN in it."""
+    """Flat, slowly falling, with a cliff, noisy, with a NaN."""
     rng = random.Random(7)
     yield [1.0] * 30
     yield [10 - i * 0.0167 for i in range(22)]

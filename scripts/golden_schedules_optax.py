@@ -3,7 +3,7 @@
     pip install optax==0.2.8 jax==0.10.2
     python scripts/golden_schedules_optax.py        # writes tests/golden/schedules/optax.csv and optax_plateau.csv
 
-A row is a case: the spec that means the same in lrsched, the run, and the rate of every step. Computed in float64 (jax_enable_x64).
+Each row is a case: the equivalent lrsched spec, the run, and the rate of every step. Computed in float64 (jax_enable_x64).
 """
 
 import csv

@@ -3,8 +3,8 @@
     pip install torch==2.15.0
     python scripts/golden_schedules_torch.py        # writes tests/golden/schedules/torch.csv and torch_plateau.csv
 
-A row is a case: the spec that means the same in lrsched, the run, and what the optimizer's learning rate (and momentum, where it
-cycles) was at every step. PyTorch computes in float64 here.
+Each row is a case: the equivalent lrsched spec, the run, and the optimizer's learning rate (and momentum, if it cycles) at every step.
+Computed in float64.
 """
 
 import csv

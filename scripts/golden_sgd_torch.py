@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains `cnn` in PyTorch from lrsched's initial weights on lrsched's batches, and writes the loss of each step.
 
-Made tests/golden/torch_sgd_cnn.csv, which tests/engine/golden_torch.rs holds both engines to:
+tests/engine/golden_torch.rs checks both engines against the output, tests/golden/torch_sgd_cnn.csv:
 
     cargo run --release --example export_batches -- synthetic FOLDER 20 32 7
     python3 scripts/golden_sgd_torch.py FOLDER > tests/golden/torch_sgd_cnn.csv

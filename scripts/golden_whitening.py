@@ -6,8 +6,8 @@ Needs torch==2.15 from PyPI (any 2.x gives the same figures). Run from the root 
     python scripts/golden_whitening.py
 
 The recipe is that of airbench94 (Jordan 2024, arXiv:2404.00498): all 2x2 patches, the uncentred covariance, its eigenvectors in ascending
-order of their eigenvalues, each divided by sqrt(eigenvalue + 5e-4). The second half of the layer, the same with the other sign, is left
-out. Computed in float64; the images are the formula of the test in src/model/whitening.rs.
+order of their eigenvalues, each divided by sqrt(eigenvalue + 5e-4). The second half of the layer, the negated kernels, is omitted. Computed
+in float64; the images use the formula of the test in src/model/whitening.rs.
 """
 import torch
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# A load that lasts: one run of many epochs on a slice, and many tiny runs in one comparison. Prints the memory, open files and threads of the
-# process through its life (Linux: it reads /proc). The figures in docs/PROMISES.md were made by it.
+# Sustained load: one run of many epochs on a few images, then many tiny runs in one comparison. Prints the memory, open files and threads of the
+# process over its lifetime (Linux only: it reads /proc). docs/PROMISES.md has the results.
 #
-#     scripts/load.sh [EPOCHS] [RUNS]      default: 2000 1000; needs target/release/lrsched, or another one in PROGRAM
+#     scripts/load.sh [EPOCHS] [RUNS]      default: 2000 1000; needs target/release/lrsched, or another binary in PROGRAM
 #
-# Of the resident memory it prints the least and the most that was seen since the line before, of 20 looks a second, and the peak of the whole
-# life. Memory that creeps shows in all three.
+# Resident memory is sampled 20 times per second: each line prints the minimum and maximum since the line before, and the peak since the start.
+# A leak shows in all three.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program="${PROGRAM:-$PWD/target/release/lrsched}"
@@ -13,10 +13,10 @@ folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 slice=(--dataset synthetic --train-limit 10 --validation 10 --batch-size 10 --lr 0.001 --progress none)
 
-# watch NAME FILE STEP: until the process $! ends, a line each time that FILE has grown by STEP lines.
+# watch NAME FILE STEP: until the process $! ends, prints a line each time FILE has grown by STEP lines.
 watch() {
     local pid=$! next=2 lines status resident least=999999999 most=0 look=0
-    echo "$1: lines of $(basename "$2"), resident MB least, most, peak, open files, threads, seconds"
+    echo "$1: lines of $(basename "$2"), resident MB min, max, peak, open files, threads, seconds"
     while kill -0 "$pid" 2>/dev/null; do
         status="$(cat "/proc/$pid/status" 2>/dev/null)" || break
         resident=$(awk '/VmRSS/ {print $2}' <<<"$status")
@@ -30,7 +30,7 @@ watch() {
                 "$(find "/proc/$pid/fd" -type l 2>/dev/null | wc -l) $(awk '/Threads/ {print $2}' <<<"$status") $SECONDS"
             next=$((lines + $3)) least=999999999 most=0
         fi
-        # Finished runs only take up room here.
+        # The weights of finished runs are not needed; free the disk space.
         if [ $((++look % 100)) = 0 ]; then
             find "$folder" -path '*/runs/*' -name '*.safetensors' -mmin +1 -delete 2>/dev/null || true
         fi

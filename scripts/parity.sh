@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Does lrsched reach the accuracy of PyTorch with the same recipe? Trains `cnn` and `airbench94` with both, several seeds each, on CIFAR-10, and prints
-# mean and deviation of the test accuracies.
+# Compares the test accuracy of lrsched and PyTorch with the same recipe: trains `cnn` and `airbench94` with both on CIFAR-10, several seeds each,
+# and prints the mean and standard deviation of the test accuracies.
 #
-#     scripts/parity.sh DATA [VENV]         default: the virtual environment that bench_peers.sh makes
+#     scripts/parity.sh DATA [VENV]         default: the virtual environment built by bench_peers.sh
 #
-# One-cycle, flips and crops; SGD with momentum and weight decay for `cnn`, Adam and label smoothing for `airbench94`: parity_torch.py has the recipe of
-# PyTorch's side. SEEDS="0 1 2", JOBS="cnn:50000:5 airbench94:10000:8" (model, images, epochs) and LRSCHED may be set. PyTorch takes most of
-# the time: an hour on two cores.
+# One-cycle, flips and crops; SGD with momentum and weight decay for `cnn`, Adam and label smoothing for `airbench94`. parity_torch.py is the
+# PyTorch side. Variables: SEEDS="0 1 2", JOBS="cnn:50000:5 airbench94:10000:8" (model, images, epochs), LRSCHED. PyTorch takes most of the time:
+# an hour on two cores.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,7 +16,7 @@ lrsched=${LRSCHED:-$here/../target/release/lrsched}
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 
-# One run of ours: the test accuracy after the last epoch.
+# One run of lrsched: the test accuracy after the last epoch.
 ours() {
     local model=$1 images=$2 epochs=$3 seed=$4 recipe
     case $model in
@@ -29,7 +29,7 @@ ours() {
     "$venv/bin/python" -c "import json, sys; print(json.load(open(sys.argv[1]))['results']['test_accuracy'])" "$folder/run/run.json"
 }
 
-printf '%-12s %-8s %10s %10s %3s\n' model program "accuracy %" deviation n
+printf '%-12s %-8s %10s %10s %3s\n' model program "accuracy %" "std. dev." n
 for job in ${JOBS:-cnn:50000:5 airbench94:10000:8}; do
     IFS=: read -r model images epochs <<<"$job"
     for program in lrsched torch; do
@@ -41,6 +41,8 @@ for job in ${JOBS:-cnn:50000:5 airbench94:10000:8}; do
             fi
         done | awk -v m="$model" -v p="$program" '
             { n++; sum += $1; squares += $1 * $1 }
-            END { mean = sum / n; printf "%-12s %-8s %10.2f %10.2f %3d\n", m, p, 100 * mean, (n > 1 ? 100 * sqrt((squares - n * mean * mean) / (n - 1)) : 0), n }'
+            END { mean = sum / n
+                  deviation = n > 1 ? sprintf("%.2f", 100 * sqrt((squares - n * mean * mean) / (n - 1))) : "-"
+                  printf "%-12s %-8s %10.2f %10s %3d\n", m, p, 100 * mean, deviation, n }'
     done
 done

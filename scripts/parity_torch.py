@@ -1,9 +1,9 @@
-"""Trains `cnn` or `airbench94` on CIFAR-10 in PyTorch by the recipe of parity.sh, everything drawn anew; prints the test accuracy.
+"""Trains `cnn` or `airbench94` on CIFAR-10 in PyTorch with the recipe of parity.sh, and prints the test accuracy.
 
     parity_torch.py MODEL DATA IMAGES EPOCHS SEED
 
-DATA is the folder of CIFAR-10's binary files; IMAGES of its 50,000, drawn by the seed, are trained on. Weights start, and images are augmented, as lrsched says that it does, but with PyTorch's own random
-numbers. Needs torch==2.15.0 numpy from PyPI; parity.sh runs it.
+DATA is the folder of CIFAR-10's binary files. It trains on IMAGES of the 50,000, drawn with SEED. Initialisation and augmentation follow
+lrsched's documentation, with PyTorch's own random numbers. Needs torch==2.15.0 numpy from PyPI; run by parity.sh.
 """
 
 import os
@@ -30,7 +30,7 @@ def images_of(files):
 
 
 def cnn():
-    """He's initial weights, a tenth of them for the logits; biases 0."""
+    """He initialisation, scaled by 0.1 for the logits; biases 0."""
     model = torch_networks.cnn()
     for layer in model:
         if hasattr(layer, "weight"):
@@ -42,7 +42,7 @@ def cnn():
 
 
 def airbench94(first_images):
-    """Whitening kernels from `first_images`; the 3x3 convolutions pass their channels on."""
+    """Whitening kernels from `first_images`; the 3x3 convolutions start as the identity (Dirac)."""
     model = torch_networks.airbench94()
     patches = first_images.unfold(2, 2, 1).unfold(3, 2, 1).transpose(1, 3).reshape(-1, 12).double()
     eigenvalues, eigenvectors = torch.linalg.eigh(patches.T @ patches / len(patches))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes docs/SCHEDULES.md and its pictures from the table of schedules.
+# Generates docs/SCHEDULES.md and its pictures from the schedule table.
 set -eu
 cd "$(dirname "$0")/.."
 LRSCHED_WRITE_DOCS=1 cargo test --release --test formulas schedule_docs

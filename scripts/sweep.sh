@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A grid from plain shell: every rate under every schedule, one folder a run, one line a run on stdout.
+# A grid in plain shell: every rate under every schedule, with one folder and one line on stdout per run.
 #
 #   scripts/sweep.sh [OUT]            default: results/sweep
 #
-# Change the grid below, or from outside (LRSCHED is the program, by default the one built here):
+# Change the grid below or by variables (LRSCHED is the program; default: the one built here):
 #   LRSCHED=lrsched RATES="0.01 0.1" SCHEDULES="constant cosine" SEEDS="0 1" EPOCHS=10 DATASET=cifar10 scripts/sweep.sh results/mine
 #
-# A run that is there already is not done again, so a sweep that was stopped goes on where it stood.
+# Finished runs are not repeated, so a stopped sweep can be continued by running the script again.
 set -u
 project=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 
@@ -21,7 +21,7 @@ lrsched=${LRSCHED:-$project/target/release/lrsched}
 if [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ]; then
     cargo build --release --manifest-path "$project/Cargo.toml" || exit 1
 elif ! command -v "$lrsched" >/dev/null; then
-    echo "sweep.sh: there is no program $lrsched; set LRSCHED to one, or leave it out" >&2
+    echo "sweep.sh: $lrsched does not exist; set LRSCHED to the program, or unset it" >&2
     exit 1
 fi
 
@@ -39,7 +39,7 @@ for rate in $rates; do
                     --epochs "$epochs" --out "$run" --force --progress none
                 code=$?
             fi
-            # 0: finished; 4: diverged, its rows are kept. Anything else is a mistake in the sweep itself.
+            # 0: finished; 4: diverged, its rows are kept. Anything else is an error in the sweep itself.
             if [ "$code" -eq 2 ]; then exit 2; fi
             if [ "$code" -ne 0 ]; then failed=1; fi
             # The sixth column of the last row: val_accuracy.
