@@ -402,8 +402,8 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
         return usage!(
             "{} was changed by hand ({}: {}) and no longer matches its name; choose another --out, or --force to start over",
             path.display(),
-            change.setting,
-            change.to_text
+            change.setting(),
+            change.to_text()
         );
     }
     let done = matches!(info.status, Status::Finished | Status::Diverged);

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod change;
 mod contents;
 mod file;
 pub mod files;
@@ -10,13 +11,14 @@ mod run_info;
 pub mod stop_at;
 mod table;
 
+pub use change::{Applied, Change, Changed, Fit, Origin};
 pub use contents::{Contents, Holds, is_begun, is_table_of};
 pub use file::{
     check_outputs, disk_size, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,
     write_status,
 };
 pub use kept::{check_finished, check_last, check_order, check_values};
-pub use run_info::{Change, Dataset, GitState, Results, RunInfo, command_line, now};
+pub use run_info::{Dataset, GitState, Results, RunInfo, command_line, now};
 pub use table::{
     ComparisonRow, EpochRow, RangeRow, Row, RowDigests, RowWriter, StepRow, Table, read_good_rows, read_rows,
     write_rows,

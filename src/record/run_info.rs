@@ -1,11 +1,10 @@
 //! run.json: everything needed to run it again, and what came of it.
 
-use super::{RowDigests, Status, replace_own};
+use super::{Change, RowDigests, Status, replace_own};
 use crate::config::Keep;
 use crate::disk;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
 use std::path::Path;
 use std::process::Command;
 
@@ -51,96 +50,6 @@ pub struct RunInfo {
     /// Of all rows, once the run has ended.
     #[serde(default)]
     pub rows: Option<RowDigests>,
-}
-
-/// One setting that was changed by hand while the run was under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "WrittenChange")]
-pub struct Change {
-    /// RFC 3339, UTC.
-    pub time: String,
-    /// The first step that it counts for, 0-based.
-    pub step: u64,
-    /// The epoch of that step, 0-based.
-    pub epoch: u64,
-    /// `lr` (a constant rate from here), `scale-lr`, `schedule` or `epochs`.
-    pub setting: String,
-    /// The learning rate of that step without the change and with it; for `epochs`, how many epochs the run has.
-    pub from: Option<Number>,
-    pub to: Option<Number>,
-    /// The same in words, and what the rate comes from: `0.02 (linear at 0.04)`; `4, schedule stretched`.
-    pub from_text: String,
-    pub to_text: String,
-    /// What the rates come from after a change of them: `linear at 0.04`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub course: Option<String>,
-}
-
-/// A change as it is in a file: the first versions had words in `from` and `to`, which begin with the number.
-#[derive(Deserialize)]
-struct WrittenChange {
-    time: String,
-    step: u64,
-    epoch: u64,
-    setting: String,
-    from: NumberOrWords,
-    to: NumberOrWords,
-    from_text: Option<String>,
-    to_text: Option<String>,
-    course: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrWords {
-    Number(Number),
-    Words(String),
-    Unknown(()),
-}
-
-impl NumberOrWords {
-    fn number(&self) -> Option<Number> {
-        match self {
-            Self::Number(number) => Some(number.clone()),
-            Self::Words(words) => {
-                let first = words.split([' ', ',']).next()?;
-                let whole = first.parse::<u64>().ok().map(Number::from);
-                whole.or_else(|| Number::from_f64(first.parse().ok()?))
-            }
-            Self::Unknown(()) => None,
-        }
-    }
-
-    fn text(self) -> String {
-        match self {
-            Self::Number(number) => number.to_string(),
-            Self::Words(words) => words,
-            Self::Unknown(()) => String::new(),
-        }
-    }
-}
-
-impl From<WrittenChange> for Change {
-    fn from(written: WrittenChange) -> Self {
-        let WrittenChange { time, step, epoch, setting, from, to, from_text, to_text, course } = written;
-        let in_words = match &to {
-            NumberOrWords::Words(words) => {
-                words.split_once(" (").map(|(_, rest)| rest.trim_end_matches(')').to_string())
-            }
-            _ => None,
-        };
-        Self {
-            time,
-            step,
-            epoch,
-            setting,
-            from: from.number(),
-            to: to.number(),
-            from_text: from_text.unwrap_or_else(|| from.text()),
-            to_text: to_text.unwrap_or_else(|| to.text()),
-            course: course.or(in_words),
-        }
-    }
 }
 
 /// The repository the program was started in.
@@ -222,46 +131,4 @@ pub fn command_line() -> Vec<String> {
 /// The time as RFC 3339 in UTC: `2026-03-04T05:06:07Z`.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_change_written_in_words_by_an_earlier_version_reads_as_numbers() {
-        let old = |setting: &str, from: &str, to: &str| -> Change {
-            let change = json!({ "time": "", "step": 8, "epoch": 2, "setting": setting, "from": from, "to": to });
-            serde_json::from_value(change).unwrap()
-        };
-        let rate = old("lr", "0.02 (linear at 0.04)", "5e-5 (constant at 5e-5)");
-        assert_eq!((rate.from.and_then(|n| n.as_f64()), rate.to.and_then(|n| n.as_f64())), (Some(0.02), Some(5e-5)));
-        assert_eq!(
-            (rate.from_text.as_str(), rate.course.as_deref()),
-            ("0.02 (linear at 0.04)", Some("constant at 5e-5"))
-        );
-        let epochs = old("epochs", "2", "4, schedule held");
-        assert_eq!((epochs.to.and_then(|n| n.as_u64()), epochs.to_text.as_str()), (Some(4), "4, schedule held"));
-        let odd = old("lr", "soon", "");
-        assert_eq!((odd.from, odd.to), (None, None));
-    }
-
-    #[test]
-    fn a_change_is_numbers_in_the_file_and_reads_back() {
-        let change = Change {
-            time: "2026-01-02T03:04:05Z".into(),
-            step: 8,
-            epoch: 2,
-            setting: "lr".into(),
-            from: Number::from_f64(0.02),
-            to: Number::from_f64(0.01),
-            from_text: "0.02 (linear at 0.04)".into(),
-            to_text: "0.01 (constant at 0.01)".into(),
-            course: Some("constant at 0.01".into()),
-        };
-        let written = serde_json::to_value(&change).unwrap();
-        assert_eq!((&written["from"], &written["to"]), (&json!(0.02), &json!(0.01)));
-        assert_eq!(serde_json::from_value::<Change>(written).unwrap(), change);
-    }
 }

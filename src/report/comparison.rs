@@ -5,7 +5,7 @@ use super::entrants::{Entrant, Summary, entrants, names};
 use super::load::within;
 use super::rates::{self, Known};
 use crate::number::rate;
-use crate::record::{Change, ComparisonRow, EpochRow, check_order, files, read_good_rows};
+use crate::record::{Change, Changed, ComparisonRow, EpochRow, check_order, files, read_good_rows};
 use crate::stats::quantile;
 use std::collections::HashMap;
 use std::path::Path;
@@ -110,13 +110,13 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &Has
 
 /// `lr 0.1 to 0.05, by hand at step 12`. Our font has no arrow.
 fn told(change: &Change) -> String {
-    let Change { setting, from, to, from_text, to_text, step, .. } = change;
-    let number = |of: &Option<serde_json::Number>| of.as_ref().and_then(serde_json::Number::as_f64);
-    match (setting.as_str(), number(from).zip(number(to))) {
-        // The rate alone: what it comes from stands in the words.
-        ("lr" | "scale-lr", Some((from, to))) => format!("lr {} to {}, by hand at step {step}", rate(from), rate(to)),
-        _ => format!("{setting} {from_text} to {to_text}, by hand at step {step}"),
+    let Change { step, what, .. } = change;
+    if let Changed::Rate { from, to } | Changed::Scale { from, to } = what
+        && let (Some(from), Some(to)) = (from.rate, to.rate)
+    {
+        return format!("lr {} to {}, by hand at step {step}", rate(from), rate(to));
     }
+    format!("{} {} to {}, by hand at step {step}", change.setting(), change.from_text(), change.to_text())
 }
 
 fn line(

@@ -5,8 +5,8 @@ use super::range::RangeTests;
 use super::rates::{self, Known};
 use crate::number::{counted, rate};
 use crate::record::{
-    Change, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, StepRow, check_last, check_order,
-    check_values, files, read_good_rows,
+    Applied, Change, Changed, ComparisonRow, EpochRow, RangeRow, Results, RunInfo, Status, StepRow, check_last,
+    check_order, check_values, files, read_good_rows,
 };
 use crate::schedule::Semantics;
 use crate::shell;
@@ -291,13 +291,18 @@ fn load_run(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
 
 /// The epochs that the run was last given by hand.
 fn length(info: &RunInfo) -> Option<u64> {
-    info.changes.iter().rfind(|change| change.setting == "epochs")?.to.as_ref()?.as_u64()
+    info.changes.iter().rev().find_map(|change| match change.what {
+        Changed::Epochs { to, .. } => Some(to),
+        _ => None,
+    })?
 }
 
 /// `lr 0.02 from epoch 3, epochs 9 from epoch 5`: what a person changed while the run went on; empty where nothing was.
 fn changes(info: &RunInfo) -> String {
-    let told =
-        info.changes.iter().map(|change| format!("{} {} from epoch {}", change.setting, change.to_text, change.epoch));
+    let told = info
+        .changes
+        .iter()
+        .map(|change| format!("{} {} from epoch {}", change.setting(), change.to_text(), change.epoch));
     told.collect::<Vec<_>>().join(", ")
 }
 
@@ -435,13 +440,12 @@ fn tell_settings_apart(runs: &mut [LoadedRun]) {
 
 /// `lr 0.02`, `schedule cosine at 0.1`, `epochs 9`: what was changed to what.
 fn told_shortly(change: &Change) -> String {
-    let Change { setting, to, to_text, course, .. } = change;
-    let number = to.as_ref().and_then(serde_json::Number::as_f64);
-    match (setting.as_str(), number, course) {
-        ("lr" | "scale-lr", Some(to), _) => format!("lr {}", rate(to)),
-        ("schedule", _, Some(course)) => format!("schedule {course}"),
-        ("epochs", Some(to), _) => format!("epochs {to}"),
-        _ => format!("{setting} {to_text}"),
+    match &change.what {
+        Changed::Rate { to: Applied { rate: Some(to), .. }, .. }
+        | Changed::Scale { to: Applied { rate: Some(to), .. }, .. } => format!("lr {}", rate(*to)),
+        Changed::Schedule { to, .. } => format!("schedule {}", to.origin),
+        Changed::Epochs { to: Some(to), .. } => format!("epochs {to}"),
+        _ => format!("{} {}", change.setting(), change.to_text()),
     }
 }
 

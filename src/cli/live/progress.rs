@@ -394,7 +394,8 @@ impl Observer for Progress<'_> {
     }
 
     fn changed(&mut self, change: &Change) -> Result<()> {
-        let Change { setting, from_text: from, to_text: to, step, epoch, .. } = change;
+        let (setting, from, to) = (change.setting(), change.from_text(), change.to_text());
+        let Change { step, epoch, .. } = change;
         let name = self.prefix();
         self.bars.warn(&format!("{name}changed from step {step} (epoch {epoch}) on: {setting}: {from} -> {to}"));
         Ok(())

@@ -85,16 +85,21 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
     }
     // One may be older than the other, by a crash or by choice; neither has a history that the other lacks.
     let pairs = || checkpoint.state.changes.iter().zip(&info.changes);
-    let told = |change: &Change| (change.step, change.setting.clone(), change.to_text.clone());
-    if let Some((its, this)) = pairs().find(|(its, this)| told(its) != told(this)) {
+    let is_other = |its: &Change, this: &Change| (its.step, &its.what) != (this.step, &this.what);
+    if let Some((its, this)) = pairs().find(|(its, this)| is_other(its, this)) {
         return Some(format!(
             "its {} was changed to {} at step {}, this run's {} to {} at step {}",
-            its.setting, its.to_text, its.step, this.setting, this.to_text, this.step
+            its.setting(),
+            its.to_text(),
+            its.step,
+            this.setting(),
+            this.to_text(),
+            this.step
         ));
     }
     // The same change, made twice: in a run and in a copy of it.
     if let Some((its, this)) = pairs().find(|(its, this)| its.time != this.time) {
-        return Some(format!("its {} was changed by hand at {}, this run's at {}", its.setting, its.time, this.time));
+        return Some(format!("its {} was changed by hand at {}, this run's at {}", its.setting(), its.time, this.time));
     }
     // A config of another version of the program is for its reader to refuse.
     let config: RunConfig = serde_json::from_value(info.config.clone()).ok()?;

@@ -2,13 +2,11 @@
 
 use super::Run;
 use crate::config::{Course, Reach};
-use crate::number::rate;
-use crate::record::{self, Change};
+use crate::record::{self, Applied, Change, Changed, Fit, Origin};
 use crate::schedule::{Schedule, Spec, total_steps};
 use crate::train::state::TrainState;
 use crate::usage;
 use anyhow::Result;
-use serde_json::Number;
 
 /// What a run can be changed to while it is under way: from its next step on.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,16 +29,14 @@ impl Run<'_> {
     /// A rate or a schedule that cannot be, or fewer epochs than the run has seen; nothing is changed then.
     pub fn adjust(&mut self, adjustment: &Adjustment) -> Result<()> {
         let TrainState { step, epoch, course: now, .. } = &self.state;
-        let (setting, course) = match adjustment {
-            Adjustment::Rate(rate) => ("lr", now.with_rate(*rate, *step)?),
-            Adjustment::Scale(factor) => ("scale-lr", now.with_scale(*factor)?),
-            Adjustment::Schedule(spec, lr) => {
-                ("schedule", now.with_schedule(spec.clone(), lr.unwrap_or(now.lr * now.scale), *step))
-            }
+        let course = match adjustment {
+            Adjustment::Rate(rate) => now.with_rate(*rate, *step)?,
+            Adjustment::Scale(factor) => now.with_scale(*factor)?,
+            Adjustment::Schedule(spec, lr) => now.with_schedule(spec.clone(), lr.unwrap_or(now.lr * now.scale), *step),
             Adjustment::Epochs(epochs, _) if epochs <= epoch => {
                 return usage!("epochs must be more than the {epoch} that are done, got {epochs}");
             }
-            Adjustment::Epochs(epochs, reach) => ("epochs", now.with_epochs(*epochs, *reach)),
+            Adjustment::Epochs(epochs, reach) => now.with_epochs(*epochs, *reach),
         };
         total_steps(course.epochs, self.loader.steps_per_epoch())?;
         let mut schedule = course.build(self.config.semantics, self.loader.steps_per_epoch())?;
@@ -53,42 +49,42 @@ impl Run<'_> {
         if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {
             schedule.restore(&self.schedule.state())?;
         }
-        let step_rate = |course: &Course, schedule: &Schedule| course.rates(schedule, self.clock()).learning_rate;
-        let (from, to, from_text, to_text, told_course) = match adjustment {
+        let what = match adjustment {
             Adjustment::Epochs(epochs, reach) => {
-                let steps = self.loader.steps_per_epoch();
-                let what = match (reach, *epochs > now.until) {
-                    (Reach::Hold, true) => ", schedule held",
-                    (Reach::Hold, false) => ", schedule as it was",
-                    // It does not know how long the run is.
-                    (Reach::Stretch, _) if !now.depends_on_length(*epochs, self.config.semantics, steps)? => "",
-                    (Reach::Stretch, true) => ", schedule stretched",
-                    (Reach::Stretch, false) => ", schedule shortened",
-                };
-                let number = |epochs: u64| Some(Number::from(epochs));
-                (number(now.epochs), number(*epochs), now.epochs.to_string(), format!("{epochs}{what}"), None)
+                Changed::Epochs { from: Some(now.epochs), to: Some(*epochs), fit: self.fit(*epochs, *reach)? }
             }
             _ => {
-                let (old, new) = (step_rate(now, &self.schedule), step_rate(&course, &schedule));
-                let words = |is: f64, course: &Course| format!("{} ({course})", rate(is));
-                let number = |rate: f64| Number::from_f64(rate);
-                (number(old), number(new), words(old, now), words(new, &course), Some(course.to_string()))
+                let applied = |course: &Course, schedule: &Schedule| Applied {
+                    rate: Some(course.rates(schedule, self.clock()).learning_rate),
+                    origin: Origin::Course(course.clone()),
+                };
+                let (from, to) = (applied(now, &self.schedule), applied(&course, &schedule));
+                match adjustment {
+                    Adjustment::Rate(_) => Changed::Rate { from, to },
+                    Adjustment::Scale(_) => Changed::Scale { from, to },
+                    _ => Changed::Schedule { from, to },
+                }
             }
         };
-        let change = Change {
-            time: record::now(),
-            step: *step,
-            epoch: step / self.loader.steps_per_epoch(),
-            setting: setting.to_string(),
-            from,
-            to,
-            from_text,
-            to_text,
-            course: told_course,
-        };
+        let change = Change { time: record::now(), step: *step, epoch: step / self.loader.steps_per_epoch(), what };
         self.schedule = schedule;
         self.state.course = course;
         self.state.changes.push(change);
         Ok(())
+    }
+    /// What becomes of the schedule in a run of `epochs` epochs.
+    fn fit(&self, epochs: u64, reach: Reach) -> Result<Fit> {
+        let now = &self.state.course;
+        Ok(match (reach, epochs > now.until) {
+            (Reach::Hold, true) => Fit::Held,
+            (Reach::Hold, false) => Fit::Kept,
+            (Reach::Stretch, longer) => {
+                match now.depends_on_length(epochs, self.config.semantics, self.loader.steps_per_epoch())? {
+                    false => Fit::Independent,
+                    true if longer => Fit::Stretched,
+                    true => Fit::Shortened,
+                }
+            }
+        })
     }
 }
