@@ -41,7 +41,7 @@ pub fn unpack_files(archive: impl Read, folder: &Path, expected: u64) -> Result<
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous => {}
             EntryType::Directory => continue,
-            kind => bail!("the archive holds `{shown}`, a {kind:?} and no file; nothing was unpacked"),
+            kind => bail!("the archive holds `{shown}`, a {kind:?} instead of a file; nothing was unpacked"),
         }
         let Some(name) = cifar10::files().find(|name| path.ends_with(Path::new(cifar10::FOLDER).join(name))) else {
             continue;

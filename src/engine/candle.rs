@@ -83,8 +83,8 @@ impl Engine for CandleEngine {
                     None => gradient.fill(0.0),
                 }
             }
-            for (place, values) in statistics {
-                parameters.arrays_mut()[place].values = values;
+            for (index, values) in statistics {
+                parameters.arrays_mut()[index].values = values;
             }
             Ok(stats)
         })
@@ -172,16 +172,16 @@ impl<'a> Pass<'a> {
         })
     }
 
-    fn place(&self, layer: &str, part: &str) -> Result<usize> {
+    fn index(&self, layer: &str, part: &str) -> Result<usize> {
         let name = format!("{layer}.{part}");
-        self.parameters.place(&name).with_context(|| format!("the parameters have no `{name}`"))
+        self.parameters.index(&name).with_context(|| format!("the parameters have no `{name}`"))
     }
 
     /// Frozen arrays are detached so that candle does not compute their gradients.
     fn tensor(&self, layer: &str, part: &str) -> Result<Tensor> {
-        let place = self.place(layer, part)?;
-        let tensor = self.variables[place].as_tensor();
-        let trainable = self.parameters.arrays()[place].role == Role::Trainable;
+        let index = self.index(layer, part)?;
+        let tensor = self.variables[index].as_tensor();
+        let trainable = self.parameters.arrays()[index].role == Role::Trainable;
         Ok(if trainable { tensor.clone() } else { tensor.detach() })
     }
 
@@ -207,11 +207,11 @@ impl<'a> Pass<'a> {
     }
 
     fn keep_statistics(&mut self, layer: &str, part: &str, momentum: f32, batch: &Tensor, factor: f32) -> Result<()> {
-        let place = self.place(layer, part)?;
+        let index = self.index(layer, part)?;
         let batch = batch.flatten_all()?.to_vec1::<f32>()?;
-        let running = &self.parameters.arrays()[place].values;
+        let running = &self.parameters.arrays()[index].values;
         let updated = running.iter().zip(batch).map(|(old, new)| (1.0 - momentum) * old + momentum * factor * new);
-        self.statistics.push((place, updated.collect()));
+        self.statistics.push((index, updated.collect()));
         Ok(())
     }
 
@@ -354,7 +354,7 @@ mod tests {
                 let h = 1e-2;
                 let numeric = (loss_at(place, index, h) - loss_at(place, index, -h)) / f64::from(2.0 * h);
                 let exact = f64::from(gradient[index]);
-                let name = &parameters.arrays()[place].name;
+                let name = &parameters.arrays()[index].name;
                 assert!((numeric - exact).abs() < 2e-3 + 0.03 * exact.abs(), "{name}[{index}]: {numeric} {exact}");
                 checked += 1;
             }

@@ -1,4 +1,4 @@
-//! Builds an engine, or says why there is none.
+//! Checks that an engine and device are available, and builds the engine.
 
 #![forbid(unsafe_code)]
 

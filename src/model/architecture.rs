@@ -230,7 +230,7 @@ impl Architecture {
         if last == Shape::vector(self.classes) {
             Ok(())
         } else {
-            Err(format!("{}: {} classes wanted, the last layer gives {last:?}", self.name, self.classes))
+            Err(format!("{}: the last layer gives {last:?}, expected {} classes", self.name, self.classes))
         }
     }
 }

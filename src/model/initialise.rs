@@ -114,8 +114,8 @@ fn add_layers(layers: &[Layer], slots: &mut Vec<Slot>) {
                 for (part, role, value) in [
                     ("weight", weight_role, 1.0),
                     ("bias", Role::Trainable, 0.0),
-                    ("running_mean", Role::Statistic, 0.0),
-                    ("running_var", Role::Statistic, 1.0),
+                    ("running_mean", Role::RunningStatistic, 0.0),
+                    ("running_var", Role::RunningStatistic, 1.0),
                 ] {
                     push(slots, name, part, vec![*channels], role, Start::Filled(value));
                 }

@@ -10,7 +10,7 @@ pub enum Role {
     /// Nothing.
     Frozen,
     /// The engine, during training: running means and variances.
-    Statistic,
+    RunningStatistic,
 }
 
 /// One named array, row-major, with PyTorch's shape.
@@ -26,7 +26,7 @@ pub struct Array {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Parameters {
     arrays: Vec<Array>,
-    places: HashMap<String, usize>,
+    indices: HashMap<String, usize>,
 }
 
 impl Parameters {
@@ -35,8 +35,8 @@ impl Parameters {
     pub fn push(&mut self, array: Array) {
         let size = array.shape.iter().try_fold(1_usize, |size, side| size.checked_mul(*side));
         assert_eq!(Some(array.values.len()), size, "{}: values do not fill the shape", array.name);
-        let before = self.places.insert(array.name.clone(), self.arrays.len());
-        assert!(before.is_none(), "{}: two arrays of one name", array.name);
+        let before = self.indices.insert(array.name.clone(), self.arrays.len());
+        assert!(before.is_none(), "{}: duplicate array name", array.name);
         self.arrays.push(array);
     }
 
@@ -49,12 +49,12 @@ impl Parameters {
     }
 
     /// The index of an array in [`Parameters::arrays`].
-    pub fn place(&self, name: &str) -> Option<usize> {
-        self.places.get(name).copied()
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.indices.get(name).copied()
     }
 
     pub fn get(&self, name: &str) -> Option<&Array> {
-        self.place(name).map(|place| &self.arrays[place])
+        self.index(name).map(|index| &self.arrays[index])
     }
 
     /// Number of trainable values.

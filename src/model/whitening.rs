@@ -24,11 +24,11 @@ const GROUP: usize = 64;
 /// There is no such weight, or its shape or that of the images does not match: a bug in an architecture, never in user
 /// input.
 pub fn whiten(images: &[f32], height: usize, width: usize, parameters: &mut Parameters, name: &str) {
-    let place = parameters.place(&format!("{name}.weight")).expect("the architecture has the layer to whiten");
-    let weight = &mut parameters.arrays_mut()[place];
-    let [outputs, inputs, kernel, kernel_width] = weight.shape[..] else { panic!("{name} is no convolution") };
+    let index = parameters.index(&format!("{name}.weight")).expect("the architecture has the layer to whiten");
+    let weight = &mut parameters.arrays_mut()[index];
+    let [outputs, inputs, kernel, kernel_width] = weight.shape[..] else { panic!("{name} is not a convolution") };
     let size = inputs * kernel * kernel;
-    assert!(kernel == kernel_width && outputs == 2 * size, "{name}: {outputs} outputs, whitening makes {}", 2 * size);
+    assert!(kernel == kernel_width && outputs == 2 * size, "{name}: {outputs} outputs, expected {}", 2 * size);
     assert!(
         !images.is_empty() && images.len().is_multiple_of(height * width * inputs),
         "{name}: images of another shape"

@@ -113,13 +113,13 @@ impl Interval {
 
 /// The 95 % t-interval of the mean; `None` for n < 2.
 pub fn t_interval(values: &[f64]) -> Option<Interval> {
-    let (mean, deviation, n) = (mean(values)?, standard_deviation(values)?, values.len());
-    Some(Interval { mean, half_width: half_width(deviation, n), n })
+    let (mean, std_dev, n) = (mean(values)?, standard_deviation(values)?, values.len());
+    Some(Interval { mean, half_width: half_width(std_dev, n), n })
 }
 
 /// t₀.₉₇₅,ₙ₋₁ · s / √n, for n ≥ 2.
-fn half_width(deviation: f64, n: usize) -> f64 {
-    student_t_quantile(0.975, n as u32 - 1) * deviation / (n as f64).sqrt()
+fn half_width(std_dev: f64, n: usize) -> f64 {
+    student_t_quantile(0.975, n as u32 - 1) * std_dev / (n as f64).sqrt()
 }
 
 /// The difference between two entrants that share their seeds.
@@ -139,12 +139,12 @@ pub struct PairedDifference {
 pub fn paired_difference(pairs: &[(f64, f64)]) -> Option<PairedDifference> {
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
     let mean = mean(&differences)?;
-    let needed = standard_deviation(&differences).and_then(|deviation| needed(mean, deviation));
+    let needed = standard_deviation(&differences).and_then(|std_dev| needed(mean, std_dev));
     Some(PairedDifference { mean, n: pairs.len(), interval: t_interval(&differences), needed })
 }
 
-fn needed(mean: f64, deviation: f64) -> Option<usize> {
-    let separates = |n: usize| mean.abs() > half_width(deviation, n);
+fn needed(mean: f64, std_dev: f64) -> Option<usize> {
+    let separates = |n: usize| mean.abs() > half_width(std_dev, n);
     let (mut low, mut high) = (2, 10_000);
     if !separates(high) {
         return None;
@@ -269,8 +269,8 @@ mod tests {
         let difference = paired_difference(&pairs).unwrap();
         assert!(!difference.interval.unwrap().excludes_zero());
         let n = difference.needed.unwrap();
-        let deviation = standard_deviation(&[0.01, -0.01, 0.02]).unwrap();
-        assert!(difference.mean > half_width(deviation, n) && difference.mean <= half_width(deviation, n - 1), "{n}");
+        let std_dev = standard_deviation(&[0.01, -0.01, 0.02]).unwrap();
+        assert!(difference.mean > half_width(std_dev, n) && difference.mean <= half_width(std_dev, n - 1), "{n}");
     }
 
     #[test]

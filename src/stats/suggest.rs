@@ -254,7 +254,7 @@ fn steepest_answer(rates: &[f64], losses: &[f64]) -> Result<Answer, String> {
     let end = losses.iter().position(|&loss| loss == least).map_or(losses.len(), |place| place + 1);
     // A twentieth of the test on either side, so that one noisy batch does not decide.
     let reach = (losses.len() / 20).max(1);
-    let (place, slope) = steepest(&rates[..end], &losses[..end], reach).ok_or("the loss falls nowhere")?;
+    let (place, slope) = steepest(&rates[..end], &losses[..end], reach).ok_or("the loss never falls")?;
     let decade = slope * std::f64::consts::LN_10;
     Ok(Answer { rate: rates[place], reason: format!("the loss falls fastest here: by {:.2} a decade", -decade) })
 }

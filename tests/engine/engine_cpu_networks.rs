@@ -204,7 +204,7 @@ fn a_nan_in_any_weight_reaches_the_loss() {
     let images = batch(&architecture, 4, 1);
     for name in ["conv1.weight", "conv2.bias", "conv4.weight", "fc1.weight", "fc2.bias"] {
         let mut learned = initialise(&architecture, 1);
-        let place = learned.place(name).unwrap();
+        let place = learned.index(name).unwrap();
         learned.arrays_mut()[place].values[0] = f32::NAN;
         let stats = engine.eval_batch(&learned, &images, None).unwrap();
         assert!(stats.loss_sum.is_nan(), "{name}: loss {}", stats.loss_sum);

@@ -1,15 +1,15 @@
-//! Numbers as a person reads them: plain decimals from 0.0001 up to a million, `5e-5` and `2e6` outside. What a program reads (CSV, JSON) is
-//! never rounded.
+//! Formats numbers for people: plain decimals from 0.0001 up to a million, `5e-5` and `2e6` outside that range. Numbers for
+//! programs (CSV, JSON) are never rounded.
 
-/// The plain numbers.
+/// The range of magnitudes that are printed as plain decimals.
 const PLAIN: std::ops::Range<f64> = 1e-4..1e6;
 
-/// A rate that was computed, in four significant digits: `0.01235`, `3.142e-5`.
+/// Formats a computed rate to four significant digits: `0.01235`, `3.142e-5`.
 pub fn rate(value: f64) -> String {
     significant(value, 4)
 }
 
-/// A rate that was typed, or is to be: every digit of it.
+/// Formats a rate that a user typed, or is to type, with every digit.
 pub fn exact(value: f64) -> String {
     if value == 0.0 || !value.is_finite() || PLAIN.contains(&value.abs()) {
         value.to_string()
@@ -18,23 +18,23 @@ pub fn exact(value: f64) -> String {
     }
 }
 
-/// A rate that was typed, or is a typed multiple of one: every digit but the noise of the multiplication (3 x 0.1 is
+/// Formats a rate that a user typed, or a typed multiple of one, with every digit except rounding noise (3 x 0.1 is
 /// 0.30000000000000004).
 pub fn nominal(value: f64) -> String {
     significant(value, 14)
 }
 
-/// Rounded to `digits` significant digits, without trailing zeros.
+/// Formats `value` to `digits` significant digits, without trailing zeros.
 pub fn significant(value: f64, digits: usize) -> String {
     exact(rounded(value, digits))
 }
 
-/// The nearest number of `digits` significant digits.
+/// `value` rounded to `digits` significant digits.
 pub fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.0$e}", digits.max(1) - 1).parse().unwrap_or(value)
 }
 
-/// `1 run`, `3 runs`: a count and what is counted.
+/// A count with its noun, pluralised with an `s`: `1 run`, `3 runs`.
 pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -6,7 +6,7 @@
 
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
-use super::conv_winograd::ConvPlaces;
+use super::conv_winograd::ConvSpec;
 use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
 use super::prefetch::prefetch;
 use super::product::{LeftOperand, PANEL, Product, by_rows};
@@ -72,7 +72,7 @@ impl DirectShape {
 
 pub struct DirectConv {
     name: String,
-    places: ConvPlaces,
+    spec: ConvSpec,
     shape: DirectShape,
     /// `[outputs / 16][kernel row][kernel column · channels][16]`.
     weights: Buffer,
@@ -84,14 +84,14 @@ pub struct DirectConv {
 
 impl DirectConv {
     /// `shape.pixel` tells whether the input channels are padded.
-    pub fn new(name: String, places: ConvPlaces, shape: DirectShape) -> Self {
+    pub fn new(name: String, spec: ConvSpec, shape: DirectShape) -> Self {
         let (weights, exchanged, bias) = Default::default();
-        Self { name, places, shape, weights, exchanged, bias }
+        Self { name, spec, shape, weights, exchanged, bias }
     }
 
     /// Calls `with(output, input, kernel row, kernel column, value)` for every weight.
     fn each_weight(&self, weight: &[f32], mut with: impl FnMut(usize, usize, usize, usize, f32)) {
-        let (side, inputs) = (self.shape.kernel, self.places.inputs);
+        let (side, inputs) = (self.shape.kernel, self.spec.inputs);
         for (place, &value) in weight.iter().enumerate() {
             let (row, column) = (place / side % side, place % side);
             with(place / (side * side * inputs), place / (side * side) % inputs, row, column, value);
@@ -99,7 +99,7 @@ impl DirectConv {
     }
 
     fn pack(&mut self, parameters: &Parameters, exchanged: bool) {
-        let weight = &parameters.arrays()[self.places.weight].values;
+        let weight = &parameters.arrays()[self.spec.weight].values;
         let (side, pixel, segment) = (self.shape.kernel, self.shape.pixel, self.shape.segment());
         if exchanged {
             let (panels, depth) = (self.shape.input_panels(), self.shape.out_pixel());
@@ -336,7 +336,7 @@ fn backward_images(isa: Isa, conv: &DirectConv, group: Group<'_>, scratch: &mut 
                 forward_row(isa, shape, padded_image, y, &conv.weights, &[], panels);
             }
             gradient_row(isa, shape, gradient, output, &conv.bias, panels, d_bias);
-            if !conv.places.frozen {
+            if !conv.spec.frozen {
                 weight_gradient_row(isa, shape, padded_image, y, panels, wanted, d_weights);
             }
             if d_input.is_some() {
@@ -367,15 +367,15 @@ impl Operation for DirectConv {
 
     fn cost(&self) -> Cost {
         let pixels = Shape::map(1, self.shape.out_height(), self.shape.out_width()).len();
-        let products = self.shape.kernel * self.shape.kernel * self.places.inputs * self.places.outputs;
-        Cost::of(OperationKind::Convolution, products * pixels, self.places.frozen)
+        let products = self.shape.kernel * self.shape.kernel * self.spec.inputs * self.spec.outputs;
+        Cost::of(OperationKind::Convolution, products * pixels, self.spec.frozen)
     }
 
     fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         self.pack(parameters, false);
         let bias = self.bias.first(self.shape.panels() * PANEL);
-        if let Some(place) = self.places.bias {
-            bias[..self.places.outputs].copy_from_slice(&parameters.arrays()[place].values);
+        if let Some(place) = self.spec.bias {
+            bias[..self.spec.outputs].copy_from_slice(&parameters.arrays()[place].values);
         }
         let images = step.threads.images_per_task(step.images);
         let tasks = output
@@ -413,14 +413,14 @@ impl Operation for DirectConv {
                 backward_images(step.isa, self, group, scratch);
             });
         }
-        if let Some(place) = self.places.bias {
+        if let Some(place) = self.spec.bias {
             sum_slots(slots, slot_len, shape.weights_len(), &mut gradients.arrays[place]);
         }
-        if !self.places.frozen {
+        if !self.spec.frozen {
             let mut sum = vec![0.0; shape.weights_len()];
             sum_slots(slots, slot_len, 0, &mut sum);
-            let (side, segment, inputs) = (shape.kernel, shape.segment(), self.places.inputs);
-            for (place, value) in gradients.arrays[self.places.weight].iter_mut().enumerate() {
+            let (side, segment, inputs) = (shape.kernel, shape.segment(), self.spec.inputs);
+            for (place, value) in gradients.arrays[self.spec.weight].iter_mut().enumerate() {
                 let (row, column) = (place / side % side, place % side);
                 let (o, i) = (place / (side * side * inputs), place / (side * side) % inputs);
                 *value = sum[((o / PANEL * side + row) * segment + column * shape.pixel + i) * PANEL + o % PANEL];

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 /// Indices of a convolution's parameters, and its real (unpadded) channels.
 #[derive(Debug, Clone)]
-pub struct ConvPlaces {
+pub struct ConvSpec {
     pub weight: usize,
     pub bias: Option<usize>,
     pub inputs: usize,
@@ -27,7 +27,7 @@ pub struct ConvPlaces {
 
 pub struct WinogradConv {
     name: String,
-    places: ConvPlaces,
+    spec: ConvSpec,
     tiling: Tiling,
     /// Transformed kernels, `[outputs / 16][position][inputs][16]`.
     u: Buffer,
@@ -52,9 +52,9 @@ macro_rules! with_tile {
 }
 
 impl WinogradConv {
-    pub fn new(name: String, places: ConvPlaces, tiling: Tiling) -> Self {
+    pub fn new(name: String, spec: ConvSpec, tiling: Tiling) -> Self {
         let (u, u_exchanged, bias) = Default::default();
-        Self { name, places, tiling, u, u_exchanged, bias, codes: Vec::new() }
+        Self { name, spec, tiling, u, u_exchanged, bias, codes: Vec::new() }
     }
 
     fn transform_weights(&mut self, step: &StepContext, parameters: &Parameters, columns: Columns) {
@@ -64,9 +64,9 @@ impl WinogradConv {
             Columns::Inputs => (&mut self.u_exchanged, tiling.inputs, tiling.outputs),
         };
         let kernels = Kernels {
-            weight: &parameters.arrays()[self.places.weight].values,
-            outputs: self.places.outputs,
-            inputs: self.places.inputs,
+            weight: &parameters.arrays()[self.spec.weight].values,
+            outputs: self.spec.outputs,
+            inputs: self.spec.inputs,
         };
         let panel_len = tiling.positions() * rows * PANEL;
         let panels = u.first(across.div_ceil(PANEL) * panel_len).par_chunks_mut(panel_len).enumerate();
@@ -100,7 +100,7 @@ fn multiply_forward(isa: Isa, conv: &WinogradConv, v: &[f32], tiles: usize, want
                     u.as_ptr().wrapping_add((position + 1) * inputs * PANEL)
                 };
                 // Skip the channels that are only padding.
-                let depth = conv.places.inputs;
+                let depth = conv.spec.inputs;
                 Product { rows: tiles, left, right, depth, to, to_row: PANEL, accumulate: false, next }
                     .run_in_parts(isa);
             }
@@ -125,7 +125,7 @@ struct Backward<'a> {
 
 /// du (+)= vᵀ·dm at every position; then, if `u` is given, v = dm·u.
 fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
-    let (tiling, places) = (&conv.tiling, &conv.places);
+    let (tiling, spec) = (&conv.tiling, &conv.spec);
     let Backward { v, dm, u, tiles, du, accumulate, wanted } = backward;
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
     let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
@@ -146,7 +146,7 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
                 let right = dm.add(out_panel * tiles * PANEL);
                 let to = du.as_mut_ptr().add((out_panel * positions + position) * inputs * PANEL);
                 for in_panel in 0..in_panels {
-                    let rows = PANEL.min(places.inputs - in_panel * PANEL);
+                    let rows = PANEL.min(spec.inputs - in_panel * PANEL);
                     let left = by_columns(v.add(in_panel * tiles * PANEL));
                     let to = to.add(in_panel * PANEL * PANEL);
                     let product =
@@ -164,7 +164,7 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
                     } else {
                         u.as_ptr().wrapping_add((position + 1) * outputs * PANEL)
                     };
-                    let depth = places.outputs;
+                    let depth = spec.outputs;
                     Product { rows: tiles, left, right, depth, to, to_row: PANEL, accumulate: false, next }
                         .run_in_parts(isa);
                 }
@@ -250,14 +250,14 @@ impl Operation for WinogradConv {
     fn cost(&self) -> Cost {
         let pixels =
             (self.tiling.height + 2 * self.tiling.padding - 2) * (self.tiling.width + 2 * self.tiling.padding - 2);
-        Cost::of(OperationKind::Convolution, 9 * self.places.inputs * self.places.outputs * pixels, self.places.frozen)
+        Cost::of(OperationKind::Convolution, 9 * self.spec.inputs * self.spec.outputs * pixels, self.spec.frozen)
     }
 
     fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
         self.transform_weights(step, parameters, Columns::Outputs);
         let bias = self.bias.first(self.tiling.outputs.next_multiple_of(PANEL));
-        if let Some(place) = self.places.bias {
-            bias[..self.places.outputs].copy_from_slice(&parameters.arrays()[place].values);
+        if let Some(place) = self.spec.bias {
+            bias[..self.spec.outputs].copy_from_slice(&parameters.arrays()[place].values);
         }
         // Without a pool there are no codes, but each task still takes a slice.
         let code_len = if self.tiling.epilogue.pool { self.tiling.output_len() } else { 1 };
@@ -306,16 +306,16 @@ impl Operation for WinogradConv {
                 backward_images(step.isa, self, Group { x, from, d_input: d_input.take(), slot }, scratch);
             });
         }
-        let (inputs, outputs) = (self.places.inputs, self.places.outputs);
-        if !self.places.frozen {
-            let weight = gradients.arrays[self.places.weight].par_chunks_mut(PANEL * inputs * 9).enumerate();
+        let (inputs, outputs) = (self.spec.inputs, self.spec.outputs);
+        if !self.spec.frozen {
+            let weight = gradients.arrays[self.spec.weight].par_chunks_mut(PANEL * inputs * 9).enumerate();
             step.threads.each(weight, |(panel, weight), scratch| {
                 let taps = scratch.a.first(panel_len);
                 sum_slots(slots, slot_len, panel * panel_len, taps);
                 scatter_taps(taps, inputs, 9, weight);
             });
         }
-        if let Some(place) = self.places.bias {
+        if let Some(place) = self.spec.bias {
             sum_slots(slots, slot_len, panels * panel_len, &mut gradients.arrays[place][..outputs]);
         }
     }

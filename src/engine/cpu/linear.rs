@@ -21,7 +21,7 @@ const TASK_PANELS: usize = 8;
 
 /// Indices of the parameters, and the layer's sizes.
 #[derive(Debug, Clone)]
-pub struct LinearPlaces {
+pub struct LinearSpec {
     pub weight: usize,
     pub bias: Option<usize>,
     pub inputs: usize,
@@ -31,7 +31,7 @@ pub struct LinearPlaces {
 
 pub struct FullyConnected {
     name: String,
-    places: LinearPlaces,
+    spec: LinearSpec,
     /// The transposed batch, `[images / 16][input][16]`.
     columns: Buffer,
     /// The batch as panels, `[inputs / 16][image][16]`.
@@ -45,9 +45,9 @@ pub struct FullyConnected {
 }
 
 impl FullyConnected {
-    pub fn new(name: String, places: LinearPlaces) -> Self {
+    pub fn new(name: String, spec: LinearSpec) -> Self {
         let (columns, panels, products, d_panels, d_inputs) = Default::default();
-        Self { name, places, columns, panels, products, d_panels, d_inputs }
+        Self { name, spec, columns, panels, products, d_panels, d_inputs }
     }
 }
 
@@ -167,11 +167,11 @@ impl Operation for FullyConnected {
     }
 
     fn cost(&self) -> Cost {
-        Cost::of(OperationKind::Linear, self.places.inputs * self.places.outputs, false)
+        Cost::of(OperationKind::Linear, self.spec.inputs * self.spec.outputs, false)
     }
 
     fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
-        let LinearPlaces { inputs, outputs, relu, .. } = self.places;
+        let LinearSpec { inputs, outputs, relu, .. } = self.spec;
         let in_stride = padded(inputs);
         let image_panels = step.images.div_ceil(PANEL);
         let columns = self.columns.first(image_panels * inputs * PANEL);
@@ -191,13 +191,13 @@ impl Operation for FullyConnected {
         });
         let task_len = image_panels * TASK_OUTPUTS * PANEL;
         let products = self.products.first(outputs.div_ceil(TASK_OUTPUTS) * task_len);
-        let weight = &parameters.arrays()[self.places.weight].values;
+        let weight = &parameters.arrays()[self.spec.weight].values;
         let tasks = products.par_chunks_mut(task_len).zip(weight.par_chunks(TASK_OUTPUTS * inputs));
         step.threads.each(tasks, |(y, weight), scratch| {
             let packed = scratch.a.first(TASK_OUTPUTS * DEPTH);
             multiply_outputs(step.isa, weight, inputs, columns, packed, y);
         });
-        let bias = self.places.bias.map(|place| &parameters.arrays()[place].values);
+        let bias = self.spec.bias.map(|place| &parameters.arrays()[place].values);
         let (products, rows) = (&*products, output.par_chunks_mut(padded(outputs)).enumerate());
         step.threads.each(rows, |(image, row), _| {
             row[outputs..].fill(0.0);
@@ -220,7 +220,7 @@ impl Operation for FullyConnected {
         gradients: &mut Gradients,
     ) {
         let BackwardPass { input, output, d_output, d_input, .. } = pass;
-        let LinearPlaces { inputs, outputs, relu, .. } = self.places;
+        let LinearSpec { inputs, outputs, relu, .. } = self.spec;
         let (in_stride, out_stride, images) = (padded(inputs), padded(outputs), step.images);
         let panel_len = images * PANEL;
         if relu {
@@ -228,7 +228,7 @@ impl Operation for FullyConnected {
                 *gradient = if *output > 0.0 { *gradient } else { 0.0 };
             }
         }
-        if let Some(place) = self.places.bias {
+        if let Some(place) = self.spec.bias {
             let d_bias = &mut gradients.arrays[place];
             d_bias.fill(0.0);
             for row in d_output.chunks_exact(out_stride) {
@@ -249,13 +249,13 @@ impl Operation for FullyConnected {
             to_panels(step.isa, input, in_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
         });
         let panels = &*panels;
-        let tasks = gradients.arrays[self.places.weight].par_chunks_mut(TASK_OUTPUTS * inputs);
+        let tasks = gradients.arrays[self.spec.weight].par_chunks_mut(TASK_OUTPUTS * inputs);
         step.threads.each(tasks.zip(d_panels.par_chunks(TASK_OUTPUTS / PANEL * panel_len)), |(d_weight, dy), _| {
             multiply_weight_gradients(step.isa, dy, panels, images, inputs, d_weight);
         });
 
         let Some(d_input) = d_input else { return };
-        let weight = &parameters.arrays()[self.places.weight].values;
+        let weight = &parameters.arrays()[self.spec.weight].values;
         let d_inputs = self.d_inputs.first(inputs.div_ceil(PANEL) * panel_len);
         let tasks = d_inputs.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
         step.threads.each(tasks, |(task, dx), scratch| {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 /// Indices of the parameters, and the layer's settings.
 #[derive(Debug, Clone)]
-pub struct NormPlaces {
+pub struct NormSpec {
     pub weight: usize,
     pub bias: usize,
     pub running_mean: usize,
@@ -22,7 +22,7 @@ pub struct NormPlaces {
 
 pub struct BatchNorm {
     name: String,
-    places: NormPlaces,
+    spec: NormSpec,
     /// Sums per image, (images, 2, channels padded), added in image order regardless of the thread that computed them.
     sums: Buffer,
     /// Subtracted from values before squaring, so that a large mean does not cancel digits: the first pixel of the
@@ -41,18 +41,18 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    pub fn new(name: String, places: NormPlaces) -> Self {
+    pub fn new(name: String, spec: NormSpec) -> Self {
         let (sums, shift, mean, inverse_std, factor, offset) = Default::default();
-        Self { name, places, sums, shift, mean, inverse_std, factor, offset, variance: Vec::new(), count: 0 }
+        Self { name, spec, sums, shift, mean, inverse_std, factor, offset, variance: Vec::new(), count: 0 }
     }
 
     fn channels(&self) -> usize {
-        padded(self.places.shape.channels)
+        padded(self.spec.shape.channels)
     }
 
     /// Floats per image.
     fn image_len(&self) -> usize {
-        self.channels() * self.places.shape.height * self.places.shape.width
+        self.channels() * self.spec.shape.height * self.spec.shape.width
     }
 
     /// Σ over the images of sum `part` (0 or 1) of a channel.
@@ -71,7 +71,7 @@ impl BatchNorm {
         self.count = step.images * image_len / channels;
         self.variance.resize(channels, 0.0);
         self.mean.ensure(channels);
-        for channel in 0..self.places.shape.channels {
+        for channel in 0..self.spec.shape.channels {
             let count = self.count as f64;
             let shifted_mean = self.total(step.images, 0, channel) / count;
             self.variance[channel] =
@@ -87,17 +87,17 @@ impl BatchNorm {
             buffer.ensure(channels);
         }
         let arrays = parameters.arrays();
-        for channel in 0..self.places.shape.channels {
+        for channel in 0..self.spec.shape.channels {
             let variance = if training {
                 self.variance[channel]
             } else {
-                self.mean[channel] = arrays[self.places.running_mean].values[channel];
-                f64::from(arrays[self.places.running_var].values[channel])
+                self.mean[channel] = arrays[self.spec.running_mean].values[channel];
+                f64::from(arrays[self.spec.running_var].values[channel])
             };
-            let inverse = (1.0 / (variance + f64::from(self.places.eps)).sqrt()) as f32;
+            let inverse = (1.0 / (variance + f64::from(self.spec.eps)).sqrt()) as f32;
             self.inverse_std[channel] = inverse;
-            self.factor[channel] = inverse * arrays[self.places.weight].values[channel];
-            self.offset[channel] = arrays[self.places.bias].values[channel] - self.mean[channel] * self.factor[channel];
+            self.factor[channel] = inverse * arrays[self.spec.weight].values[channel];
+            self.offset[channel] = arrays[self.spec.bias].values[channel] - self.mean[channel] * self.factor[channel];
         }
     }
 }
@@ -216,7 +216,7 @@ impl Operation for BatchNorm {
         let (channels, image_len) = (self.channels(), self.image_len());
         let tasks = output.par_chunks_mut(image_len).zip(input.par_chunks(image_len));
         step.threads.each(tasks, |(out, image), _| {
-            normalise(step.isa, self.places.activation, image, &self.factor, &self.offset, channels, out);
+            normalise(step.isa, self.spec.activation, image, &self.factor, &self.offset, channels, out);
         });
     }
 
@@ -235,15 +235,15 @@ impl Operation for BatchNorm {
         let tasks =
             sums.par_chunks_mut(2 * channels).zip(d_output.par_chunks_mut(image_len).zip(input.par_chunks(image_len)));
         step.threads.each(tasks, |(sums, (gradient, image)), _| {
-            gradient_sums(step.isa, self.places.activation, image, of_channels, gradient, sums);
+            gradient_sums(step.isa, self.spec.activation, image, of_channels, gradient, sums);
         });
         let mut means = vec![0.0; 2 * channels];
-        let scaled = parameters.arrays()[self.places.weight].role == Role::Trainable;
-        for channel in 0..self.places.shape.channels {
+        let scaled = parameters.arrays()[self.spec.weight].role == Role::Trainable;
+        for channel in 0..self.spec.shape.channels {
             let totals = [self.total(step.images, 0, channel), self.total(step.images, 1, channel)];
-            gradients.arrays[self.places.bias][channel] = totals[0] as f32;
+            gradients.arrays[self.spec.bias][channel] = totals[0] as f32;
             if scaled {
-                gradients.arrays[self.places.weight][channel] = totals[1] as f32;
+                gradients.arrays[self.spec.weight][channel] = totals[1] as f32;
             }
             for (part, total) in totals.into_iter().enumerate() {
                 means[part * channels + channel] = (total / self.count as f64) as f32;
@@ -260,12 +260,12 @@ impl Operation for BatchNorm {
     }
 
     fn update_statistics(&self, parameters: &mut Parameters) {
-        let momentum = self.places.momentum;
+        let momentum = self.spec.momentum;
         // As in PyTorch, the running variance is unbiased.
         let unbiased = self.count as f64 / (self.count.max(2) - 1) as f64;
-        for channel in 0..self.places.shape.channels {
+        for channel in 0..self.spec.shape.channels {
             let variance = (self.variance[channel] * unbiased) as f32;
-            let of_batch = [(self.places.running_mean, self.mean[channel]), (self.places.running_var, variance)];
+            let of_batch = [(self.spec.running_mean, self.mean[channel]), (self.spec.running_var, variance)];
             for (place, value) in of_batch {
                 let running = &mut parameters.arrays_mut()[place].values[channel];
                 *running = (1.0 - momentum) * *running + momentum * value;

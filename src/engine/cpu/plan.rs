@@ -4,9 +4,9 @@ use super::activation::{Activate, Activation, Dropout, ScaleBy};
 use super::buffer::Buffer;
 use super::chain::{Chain, Link};
 use super::conv_direct::{DirectConv, DirectShape};
-use super::conv_winograd::{ConvPlaces, WinogradConv};
-use super::linear::{FullyConnected, LinearPlaces};
-use super::norm::{BatchNorm, NormPlaces};
+use super::conv_winograd::{ConvSpec, WinogradConv};
+use super::linear::{FullyConnected, LinearSpec};
+use super::norm::{BatchNorm, NormSpec};
 use super::operation::Operation;
 use super::pool::{Flatten, GlobalAveragePool, Import, LARGEST_WINDOW, MaxPool};
 use super::simd::padded;
@@ -69,16 +69,16 @@ impl Planner {
                 let relu = matches!(layers.get(1), Some(Layer::Relu));
                 let weight = self.take_array();
                 let bias = bias.then(|| self.take_array());
-                let places = LinearPlaces { weight, bias, inputs: *inputs, outputs: *outputs, relu };
+                let spec = LinearSpec { weight, bias, inputs: *inputs, outputs: *outputs, relu };
                 let name = format!("{name}{}", if relu { "+relu" } else { "" });
-                (Link::Single(Box::new(FullyConnected::new(name, places))), 1 + usize::from(relu), true)
+                (Link::Single(Box::new(FullyConnected::new(name, spec))), 1 + usize::from(relu), true)
             }
             Layer::BatchNorm { name, momentum, eps, .. } => {
                 let (activation, suffix) = activation_of(layers.get(1));
                 let [weight, bias, running_mean, running_var] = std::array::from_fn(|_| self.take_array());
                 let (momentum, eps) = (*momentum, *eps);
-                let places = NormPlaces { weight, bias, running_mean, running_var, momentum, eps, shape, activation };
-                let norm = BatchNorm::new(format!("{name}{suffix}"), places);
+                let spec = NormSpec { weight, bias, running_mean, running_var, momentum, eps, shape, activation };
+                let norm = BatchNorm::new(format!("{name}{suffix}"), spec);
                 (Link::Single(Box::new(norm)), if suffix.is_empty() { 1 } else { 2 }, true)
             }
             Layer::Relu => plain(Box::new(Activate { activation: Activation::Relu })),
@@ -115,14 +115,14 @@ impl Planner {
         let weight = self.take_array();
         let bias = bias.then(|| self.take_array());
         let trained = !frozen || bias.is_some();
-        let places = ConvPlaces { weight, bias, inputs: *inputs, outputs: *outputs, frozen: *frozen };
+        let spec = ConvSpec { weight, bias, inputs: *inputs, outputs: *outputs, frozen: *frozen };
         if *kernel == 3 && !raw {
             let relu = matches!(layers.get(1), Some(Layer::Relu));
             let next = layers.get(1 + usize::from(relu));
             let pool = matches!(next, Some(Layer::MaxPool { size: 2 }));
             let tiling = Tiling::new((shape.height, shape.width), *padding, *inputs, *outputs, Epilogue { relu, pool });
             let suffix = format!("{}{}", if relu { "+relu" } else { "" }, if pool { "+pool" } else { "" });
-            let conv = WinogradConv::new(format!("{name}{suffix}"), places, tiling);
+            let conv = WinogradConv::new(format!("{name}{suffix}"), spec, tiling);
             return (Link::Single(Box::new(conv)), 1 + usize::from(relu) + usize::from(pool), trained);
         }
         let (activation, suffix) = activation_of(layers.get(1));
@@ -135,7 +135,7 @@ impl Planner {
             outputs: *outputs,
             activation,
         };
-        let conv = DirectConv::new(format!("{name}{suffix}"), places, shape);
+        let conv = DirectConv::new(format!("{name}{suffix}"), spec, shape);
         (Link::Single(Box::new(conv)), if suffix.is_empty() { 1 } else { 2 }, trained)
     }
 }

@@ -1,4 +1,4 @@
-//! Transforms the inputs of tiles, and their gradients back.
+//! The input transform, from maps to transformed tiles, and its backward pass.
 
 use super::{Ahead, Between, Place, in_position, places, prefetch_positions};
 use crate::engine::cpu::simd::{Simd, kernel};

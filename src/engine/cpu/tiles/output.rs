@@ -1,4 +1,4 @@
-//! Transforms outputs back to maps through bias, ReLU and pool, and their gradients forth.
+//! The output transform, from transformed tiles to maps through bias, ReLU and pool, and its backward pass.
 
 use super::{Ahead, Between, Place, in_position, places, prefetch_positions};
 use crate::engine::cpu::simd::{Simd, kernel};
