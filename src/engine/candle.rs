@@ -354,7 +354,7 @@ mod tests {
                 let h = 1e-2;
                 let numeric = (loss_at(place, index, h) - loss_at(place, index, -h)) / f64::from(2.0 * h);
                 let exact = f64::from(gradient[index]);
-                let name = &parameters.arrays()[index].name;
+                let name = &parameters.arrays()[place].name;
                 assert!((numeric - exact).abs() < 2e-3 + 0.03 * exact.abs(), "{name}[{index}]: {numeric} {exact}");
                 checked += 1;
             }
