@@ -6,8 +6,8 @@
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use libfuzzer_sys::fuzz_target;
-use lrsched_fuzz::data::cifar10::files;
-use lrsched_fuzz::data::unpack_files;
+use lrsched::data::cifar10::files;
+use lrsched::data::unpack_files;
 use std::io::Write as _;
 
 /// Of a file: the fuzzer would not get past 30 MB.

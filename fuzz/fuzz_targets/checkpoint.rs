@@ -4,12 +4,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched_fuzz::model::{Array, Parameters, Role};
-use lrsched_fuzz::optim::Optimizer;
-use lrsched_fuzz::schedule::Clock;
-use lrsched_fuzz::config::Reach;
-use lrsched_fuzz::record::files::CHECKPOINTS;
-use lrsched_fuzz::train::checkpoint::{Checkpoint, Wanted, latest, sha256};
+use lrsched::config::Reach;
+use lrsched::model::{Array, Parameters, Role};
+use lrsched::optim::Optimizer;
+use lrsched::record::files::CHECKPOINTS;
+use lrsched::run_folder::checkpoint::{SavedCheckpoint, Wanted, latest, save};
+use lrsched::run_folder::sha256;
+use lrsched::schedule::Clock;
+use lrsched::train::Checkpoint;
 use std::fs;
 
 /// A line of these between two parts of the input begins the next file: state, weights, optimizer.
@@ -41,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
     fs::create_dir_all(&last).unwrap();
     // As they are: a digest that is not there, or not the right one.
     fs::write(last.join("state.json"), bytes).unwrap();
-    one_line(&Checkpoint::read(&last).unwrap_err());
+    one_line(&SavedCheckpoint::read(&last).unwrap_err());
 
     let mut parts = split(bytes).into_iter();
     let mut state = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
@@ -52,40 +54,40 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let file = format!("{{\"sha256\": \"{}\",\n\"state\": {state}}}\n", sha256(state.as_bytes()));
     fs::write(last.join("state.json"), file).unwrap();
-    let checkpoint = match Checkpoint::read(&last) {
-        Ok(checkpoint) => checkpoint,
+    let saved = match SavedCheckpoint::read(&last) {
+        Ok(saved) => saved,
         Err(error) => return one_line(&error),
     };
     if let Err(error) = latest(run.path(), Wanted::Sound) {
         one_line(&error);
     }
-    if checkpoint.is_finite() {
-        checkpoint.write(run.path(), checkpoint.rows.as_ref(), &mut || Ok(())).unwrap();
-        assert_eq!(Checkpoint::read(&last).unwrap(), checkpoint);
+    if saved.checkpoint.is_finite() {
+        save(&saved.checkpoint, run.path(), saved.rows.as_ref(), &mut || Ok(())).unwrap();
+        assert_eq!(SavedCheckpoint::read(&last).unwrap(), saved);
     }
-    if let Err(error) = take_up(&checkpoint) {
+    if let Err(error) = take_up(&saved.checkpoint) {
         one_line(&error);
     }
 });
 
 /// What `Run::restore` does, and the first rates; what `resume --epochs` asks of the schedule.
 fn take_up(checkpoint: &Checkpoint) -> anyhow::Result<()> {
-    let (config, position) = (&checkpoint.config, &checkpoint.position);
-    let mut schedule = position.course.build(config.semantics, STEPS_PER_EPOCH)?;
-    schedule.restore(&position.observed)?;
+    let (config, state) = (&checkpoint.config, &checkpoint.state);
+    let mut schedule = state.course.build(config.semantics, STEPS_PER_EPOCH)?;
+    schedule.restore(&state.observed)?;
     let mut parameters = small();
     checkpoint.fill(&mut parameters)?;
     let mut optimizer = Optimizer::<f32>::new(&config.optimizer, config.semantics)?;
     let lengths = parameters.arrays().iter().map(|array| (array.name.as_str(), array.values.len()));
-    optimizer.restore(checkpoint.optimizer(), lengths)?;
-    for step in [position.step, position.step.saturating_add(1)] {
-        let clock = Clock { step, steps_per_epoch: STEPS_PER_EPOCH, epochs: position.course.epochs };
-        position.course.rates(&schedule, clock);
+    optimizer.restore(checkpoint.optimizer_state(), lengths)?;
+    for step in [state.step, state.step.saturating_add(1)] {
+        let clock = Clock { step, steps_per_epoch: STEPS_PER_EPOCH, epochs: state.course.epochs };
+        state.course.rates(&schedule, clock);
     }
-    if position.course.until < 100 {
-        position.course.depends_on_length(100, config.semantics, STEPS_PER_EPOCH)?;
+    if state.course.until < 100 {
+        state.course.depends_on_length(100, config.semantics, STEPS_PER_EPOCH)?;
     }
-    position.course.with_epochs(100, Reach::Hold).build(config.semantics, STEPS_PER_EPOCH)?;
+    state.course.with_epochs(100, Reach::Hold).build(config.semantics, STEPS_PER_EPOCH)?;
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched_fuzz::data::cifar10::{CLASSES, read_records};
-use lrsched_fuzz::data::{Dataset, IMAGE_BYTES, Images, Normalisation, Subset, Validation};
+use lrsched::data::cifar10::{CLASSES, read_records};
+use lrsched::data::{Dataset, IMAGE_BYTES, Images, Normalisation, Subset, Validation};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -4,12 +4,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched_fuzz::data::{Augment, BatchSize, DatasetKind, Validation};
-use lrsched_fuzz::given::Given;
-use lrsched_fuzz::model::Model;
-use lrsched_fuzz::optim::{self, Optimizer, OptimizerSpec};
-use lrsched_fuzz::schedule::{self, Schedule, Semantics, Setting, Spec};
-use lrsched_fuzz::spec::Entry;
+use lrsched::config::Given;
+use lrsched::data::{Augment, BatchSize, DatasetKind, Validation};
+use lrsched::model::Model;
+use lrsched::optim::{self, Optimizer, OptimizerSpec};
+use lrsched::schedule::{self, Schedule, Semantics, Setting, Spec};
+use lrsched::spec::Entry;
 use std::path::Path;
 use std::sync::LazyLock;
 

@@ -4,9 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched_fuzz::record::{ComparisonRow, EpochRow, RangeRow, Row, StepRow, read_good_rows, write_rows};
-use lrsched_fuzz::report::export::{self, Beside};
-use lrsched_fuzz::report::load::load;
+use lrsched::record::{ComparisonRow, EpochRow, RangeRow, Row, StepRow, read_good_rows, write_rows};
+use lrsched::report::export::{self, Beside};
+use lrsched::report::load::load;
 use std::fs;
 use std::path::Path;
 

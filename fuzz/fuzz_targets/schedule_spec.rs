@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched_fuzz::duration::{Duration, Unit};
-use lrsched_fuzz::schedule::{EpochMetrics, Rates, Schedule, Semantics, Setting, Spec, warnings};
+use lrsched::schedule::{Duration, Unit};
+use lrsched::schedule::{EpochMetrics, Rates, Schedule, Semantics, Setting, Spec, warnings};
 
 /// Epochs and steps per epoch: the shortest run there is, a plain one, and one with an odd number of steps.
 const RUNS: [(u64, u64); 3] = [(1, 1), (4, 5), (13, 3)];

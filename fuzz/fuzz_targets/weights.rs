@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched_fuzz::model::{Array, Parameters, Role, Weights, fill};
+use lrsched::model::{Array, Parameters, Role, Weights, fill};
 
 /// A network small enough for the fuzzer to find its file.
 fn small() -> Parameters {
