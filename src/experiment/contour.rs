@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-/// A function sampled on a grid, (rows, columns), row after row from the lowest y.
+/// A function sampled on a grid.
 pub struct Grid {
     x: (f64, f64),
     y: (f64, f64),
     columns: usize,
     rows: usize,
+    // (rows, columns), from the lowest y up
     values: Vec<f64>,
 }
 
-/// A crossing of a grid line: between a corner and its neighbour on the right (`true`) or above.
+/// A grid edge: from a corner to its neighbour on the right (`true`) or above (`false`).
 type Edge = (usize, bool);
 
 impl Grid {
-    /// Samples `function` at `columns` by `rows` points, at least 2 each, the edges of the ranges among them.
+    /// Samples `function` at `columns` by `rows` points, at least 2 each, including the ends of the ranges.
     pub fn sample(
         x: (f64, f64),
         y: (f64, f64),
@@ -28,8 +29,7 @@ impl Grid {
         grid
     }
 
-    /// Levels that divide the grid's points in these shares, from the lowest value up: lines that are spread over the picture whatever
-    /// the function's range.
+    /// The quantiles of the grid's finite values at these shares: their contour lines spread over the picture whatever the function's range.
     pub fn levels(&self, shares: &[f64]) -> Vec<f64> {
         let mut sorted: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
@@ -37,9 +37,9 @@ impl Grid {
         shares.iter().filter_map(|share| sorted.get((share * last as f64).round() as usize).copied()).collect()
     }
 
-    /// The lines on which the function is `level`, closed ones with their first point again at the end.
+    /// The lines on which the function equals `level`; a closed line ends with its first point.
     pub fn lines(&self, level: f64) -> Vec<Vec<(f64, f64)>> {
-        // Each crossing joins at most two segments: one in either cell beside its grid line.
+        // A crossed edge joins at most two segments: one in each adjacent cell.
         let mut joined: BTreeMap<Edge, Vec<Edge>> = BTreeMap::new();
         for (from, to) in self.segments(level) {
             joined.entry(from).or_default().push(to);
@@ -62,13 +62,13 @@ impl Grid {
             for column in 0..self.columns - 1 {
                 let corner = row * self.columns + column;
                 let above = corner + self.columns;
-                // Around the cell from the lower left corner: its corners, and the side from each to the next.
+                // The corners of the cell, counterclockwise from the lower left, and the side from each to the next.
                 let high = [corner, corner + 1, above + 1, above].map(|corner| self.values[corner] >= level);
                 let sides = [(corner, true), (corner + 1, false), (above, true), (corner, false)];
                 let crossed: Vec<Edge> = (0..4).filter(|&i| high[i] != high[(i + 1) % 4]).map(|i| sides[i]).collect();
                 match crossed.as_slice() {
                     [a, b] => segments.push((*a, *b)),
-                    // A saddle: either pairing is right at this resolution.
+                    // A saddle: at this resolution either pairing is valid.
                     [a, b, c, d] => segments.extend([(*a, *b), (*c, *d)]),
                     _ => {}
                 }
@@ -92,7 +92,7 @@ impl Grid {
     }
 }
 
-/// Takes the line that starts at `edge` out of what is joined.
+/// Removes the line that starts at `edge` from `joined` and returns it.
 fn follow(joined: &mut BTreeMap<Edge, Vec<Edge>>, edge: Edge) -> Option<Vec<Edge>> {
     let mut next = joined.get_mut(&edge)?.pop()?;
     let mut line = vec![edge];
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_leaves_the_picture_is_open_and_in_one_piece() {
+    fn a_line_that_leaves_the_grid_is_open_and_in_one_piece() {
         let grid = Grid::sample((0.0, 1.0), (0.0, 1.0), 11, 21, |[x, y]| x - 0.3 * y);
         let lines = grid.lines(0.333);
         assert_eq!(lines.len(), 1);
@@ -136,14 +136,14 @@ mod tests {
     }
 
     #[test]
-    fn two_pits_have_a_line_each_below_the_pass_between_them() {
+    fn two_basins_have_one_line_each_below_the_saddle_and_share_one_above_it() {
         let grid = Grid::sample((-2.0, 2.0), (-2.0, 2.0), 81, 81, |[x, y]| (x * x - 1.0).powi(2) + y * y);
         assert_eq!(grid.lines(0.51).len(), 2);
         assert_eq!(grid.lines(2.03).len(), 1);
     }
 
     #[test]
-    fn levels_divide_the_points_and_pass_over_what_is_not_finite() {
+    fn levels_are_quantiles_of_the_finite_values() {
         let grid = Grid::sample((0.0, 10.0), (0.0, 1.0), 11, 2, |[x, _]| if x > 9.5 { f64::INFINITY } else { x });
         assert_eq!(grid.levels(&[0.0, 0.5, 1.0]), [0.0, 5.0, 9.0]);
     }

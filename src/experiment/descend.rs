@@ -1,4 +1,5 @@
-//! Walks down small functions of two variables: what rate, momentum and decay do, with the same optimizers as in training.
+//! Optimizer paths on small functions of two variables, with the same optimizers and schedules as in training: shows what rate, momentum and
+//! decay do.
 
 use crate::optim::{Optimizer, OptimizerSpec, Slice};
 use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Setting, Spec};
@@ -8,10 +9,10 @@ use anyhow::Result;
 use std::fmt;
 use std::io::Write;
 
-/// What is walked down.
+/// A function to minimise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Function {
-    /// (x² + y²)/2, minimum 0 at (0, 0): every direction is alike.
+    /// (x² + y²)/2, minimum 0 at (0, 0): the same in every direction.
     #[default]
     Bowl,
     /// (x² + 50·y²)/2, minimum 0 at (0, 0): steep across, flat along. Plain gradient descent is unstable from a rate of 2/50.
@@ -38,7 +39,7 @@ impl Function {
         }
     }
 
-    /// A rate at which plain gradient descent from [`start`](Function::start) stays in the valley and gets somewhere in 100 steps.
+    /// A rate at which plain gradient descent from [`start`](Function::start) stays in the valley and makes progress in 100 steps.
     pub const fn usual_rate(self) -> f64 {
         match self {
             Function::Bowl | Function::Saddle => 0.1,
@@ -87,12 +88,12 @@ impl Function {
         }
     }
 
-    /// The least value anywhere.
+    /// The global minimum.
     pub const fn minimum(self) -> f64 {
         if matches!(self, Function::Saddle) { -0.25 } else { 0.0 }
     }
 
-    /// A start from which the way is worth looking at.
+    /// A starting point with an instructive path.
     pub const fn start(self) -> [f64; 2] {
         match self {
             Function::Bowl => [-2.0, 1.5],
@@ -103,7 +104,7 @@ impl Function {
         }
     }
 
-    /// ((x from, to), (y from, to)) that a picture shows at least.
+    /// The (low, high) ranges of x and y that a picture always shows.
     pub const fn view(self) -> [(f64, f64); 2] {
         match self {
             Function::Bowl => [(-2.5, 2.5), (-2.0, 2.0)],
@@ -142,7 +143,7 @@ impl fmt::Display for Function {
     }
 }
 
-/// What decides a walk.
+/// The settings of a walk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Walk {
     pub function: Function,
@@ -157,13 +158,13 @@ pub struct Walk {
     pub semantics: Semantics,
 }
 
-/// Where a walk stands before the update of a step, and what that update is made with.
+/// The state of a walk before an update, and the rate and momentum of that update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Iterate {
     pub step: u64,
-    /// `None` at the end of the walk, where no update follows.
+    /// `None` for the final position, which no update follows.
     pub learning_rate: Option<f64>,
-    /// Of the schedule, else of the optimizer; `None` for an optimizer without momentum, and at the end.
+    /// The schedule's momentum, else the optimizer's; `None` for an optimizer without momentum, and for the final position.
     pub momentum: Option<f64>,
     pub at: [f64; 2],
     pub value: f64,
@@ -175,27 +176,26 @@ impl Walk {
         Setting { learning_rate, semantics, steps_per_epoch, epochs: steps / steps_per_epoch }
     }
 
-    /// What looks wrong with the schedule in a walk of this length, a line each.
+    /// What looks wrong with the schedule in a walk of this length, one line each.
     ///
     /// # Errors
-    /// A schedule that cannot be as given.
+    /// An invalid schedule.
     pub fn schedule_warnings(&self) -> Result<Vec<String>, Usage> {
         schedule::warnings(&self.schedule, &self.setting())
     }
 
-    /// Whether the schedule has a momentum for the optimizer at any step.
+    /// Whether the schedule sets the momentum at any step.
     pub fn cycles_momentum(&self) -> bool {
         Schedule::build(&self.schedule, &self.setting())
             .is_ok_and(|schedule| (0..self.steps).any(|step| schedule.at(step).momentum.is_some()))
     }
 
-    /// Every position from the start to the end: `steps` + 1 of them, also where the walk leaves the finite numbers.
+    /// All `steps` + 1 positions from start to end, even if they become infinite or NaN.
     ///
-    /// A schedule that listens hears the value after the epoch as `val_loss`, and the mean value of its steps as `loss`; there is no
-    /// accuracy.
+    /// A metric-driven schedule gets the value after the epoch as `val_loss` and the mean value over its steps as `loss`; there is no accuracy.
     ///
     /// # Errors
-    /// An optimizer or a schedule that cannot be as given, no steps, or epochs that do not fill them.
+    /// An invalid optimizer or schedule, zero steps, or a number of steps that is not a whole number of epochs.
     pub fn positions(&self) -> Result<Vec<Iterate>, Usage> {
         let Walk { steps, steps_per_epoch, .. } = *self;
         if steps == 0 || steps_per_epoch == 0 || !steps.is_multiple_of(steps_per_epoch) {
@@ -245,12 +245,12 @@ impl fmt::Display for Walk {
 /// The columns of a walk.
 pub const COLUMNS: [&str; 6] = ["step", "learning_rate", "momentum", "x", "y", "value"];
 
-/// Writes `step,learning_rate,momentum,x,y,value`, one row a position, each number the shortest that reads back to the same f64.
+/// Writes `step,learning_rate,momentum,x,y,value`, one row per position, each number as the shortest decimal that parses back to the same f64.
 ///
-/// Several walks have their name in a column `walk` in front.
+/// With several walks, a leading column `walk` names each.
 ///
 /// # Errors
-/// What `out` refuses.
+/// `out` cannot be written.
 pub fn write_csv(walks: &[(String, Vec<Iterate>)], out: impl Write) -> Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     let several = walks.len() > 1;
@@ -265,14 +265,14 @@ pub fn write_csv(walks: &[(String, Vec<Iterate>)], out: impl Write) -> Result<()
     Ok(writer.flush()?)
 }
 
-/// One cell for each of [`COLUMNS`]; what there is none of is empty.
+/// One cell for each of [`COLUMNS`]; a missing value is empty.
 pub fn cells(position: &Iterate, number: impl Fn(f64) -> String) -> [String; 6] {
     let optional = |value: Option<f64>| value.map_or(String::new(), &number);
     let Iterate { step, learning_rate, momentum, at: [x, y], value } = *position;
     [step.to_string(), optional(learning_rate), optional(momentum), number(x), number(y), number(value)]
 }
 
-/// The shortest decimal that reads back to the same f64.
+/// The shortest decimal that parses back to the same f64.
 fn shortest(value: f64) -> String {
     format!("{value:?}").trim_end_matches(".0").to_string()
 }
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_of_a_row_reads_back_to_the_same_bits() {
+    fn the_numbers_of_a_row_parse_back_to_the_same_bits() {
         for value in [0.1 + 0.2, -1e-300, 1e22, 0.0, 5.0, f64::INFINITY, f64::MIN_POSITIVE] {
             assert_eq!(shortest(value).parse::<f64>().unwrap(), value);
         }

@@ -1,19 +1,19 @@
-//! The picture of walks: the paths on the contour lines of the function, and how the value and the rate went.
+//! The figure of `lrsched descend`: paths over the contour lines of the function, and the value and the rate by step.
 
 use super::contour::Grid;
 use super::descend::{Function, Iterate};
 use crate::report::chart::{AxisScale, Figure, Panel, Series, Style};
 use crate::report::rates::Stretches;
 
-/// How much of the picture lies below each contour line.
+/// The share of the picture below each contour line.
 const SHARES: [f64; 12] = [0.005, 0.015, 0.03, 0.06, 0.11, 0.18, 0.27, 0.38, 0.51, 0.66, 0.81, 0.94];
 const GRID: usize = 240;
-/// The picture is widened to the paths by at most this share of the function's own view on each side.
+/// The view grows to include the paths by at most this share of the function's own view on each side.
 const WIDEST: f64 = 0.75;
-/// A path that is this far out, in units of the picture, does not come back: the rest is not drawn.
+/// A path this far out, in units of the view, does not come back: the rest is not drawn.
 const LOST: f64 = 20.0;
 
-/// Three panels: the paths from ring to dot, the value above the minimum, and the rate, the last two by step.
+/// Three panels: the paths (start: ring, end: dot), the value above the minimum by step, and the rate by step.
 pub fn figure(function: Function, walks: &[(String, Vec<Iterate>)]) -> Figure {
     let mut path = Panel::new(format!("{function}: {}", function.formula()), "x", "y");
     let [x, y] = view(function, walks);
@@ -24,7 +24,7 @@ pub fn figure(function: Function, walks: &[(String, Vec<Iterate>)]) -> Figure {
     let mut rate = Panel::new("Learning rate", "step", "");
     for (name, positions) in walks {
         let step = |position: &Iterate| position.step as f64;
-        // What comes after would stretch the scale of the values to many powers of ten.
+        // The values of a lost path would stretch the scale over many powers of ten.
         let seen: Vec<_> = positions.iter().take_while(|position| !lost(position.at, x, y)).collect();
         let points = seen.iter().map(|position| (position.at[0], position.at[1])).collect();
         path.series.push(Series { ends: true, ..Series::new(name.clone(), points) });
@@ -36,7 +36,7 @@ pub fn figure(function: Function, walks: &[(String, Vec<Iterate>)]) -> Figure {
     Figure::new("", vec![path, value, rate])
 }
 
-/// All contour lines as one nameless series, with a break between two lines.
+/// All contour lines as one unnamed series, separated by NaN.
 fn contours(function: Function, x: (f64, f64), y: (f64, f64)) -> Series {
     let grid = Grid::sample(x, y, GRID, GRID, |at| function.value(at));
     let mut points = Vec::new();
@@ -48,12 +48,12 @@ fn contours(function: Function, x: (f64, f64), y: (f64, f64)) -> Series {
 }
 
 fn lost(at: [f64; 2], x: (f64, f64), y: (f64, f64)) -> bool {
-    // Not a number is lost as well.
+    // NaN compares false, so it counts as lost.
     let near = |at: f64, (low, high): (f64, f64)| (at - low).abs().max((at - high).abs()) < LOST * (high - low);
     !(near(at[0], x) && near(at[1], y))
 }
 
-/// The function's own view, widened to the paths as far as is sensible.
+/// The function's own view, widened to include the paths within limits.
 fn view(function: Function, walks: &[(String, Vec<Iterate>)]) -> [(f64, f64); 2] {
     let mut view = function.view();
     for (axis, (low, high)) in view.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! What can be said of each entrant, and what cannot.
+//! The figures and the verdict for each entrant.
 
 use super::entrants::{Entrant, Summary, names};
 use super::table::percent;
@@ -7,7 +7,7 @@ use crate::stats::{PairedDifference, mean, median, paired_difference};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-/// One entrant with all its figures; accuracies are fractions.
+/// One entrant with its figures; accuracies are fractions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis<'a> {
     pub name: String,
@@ -16,31 +16,31 @@ pub struct Analysis<'a> {
     pub best_val_accuracy: Option<Summary>,
     /// The median over the seeds; 0-based.
     pub best_epoch: Option<f64>,
-    /// The learning rate of the best epoch, the median over the seeds.
+    /// The learning rate of the best epoch: the median over the seeds.
     pub rate_at_best: Option<f64>,
     pub test_accuracy: Option<Summary>,
     /// Training accuracy − validation accuracy, both of the last epoch.
     pub gap: Option<Summary>,
-    /// The mean validation accuracy over the epochs, by the trapezoidal rule: the area under the curve of a run of length 1.
+    /// The mean validation accuracy over the epochs, by the trapezoidal rule: the area under the curve, scaled to a run of length 1.
     pub area: Option<Summary>,
     pub target: Option<Target>,
     pub seconds: Option<Summary>,
-    /// Best entrant − this one, over the seeds that both finished; `None` for the best itself, and where no seed is shared.
+    /// Best entrant − this one, over the seeds that both finished; `None` for the best itself, and if they share no seed.
     pub behind_best: Option<PairedDifference>,
     pub verdict: String,
 }
 
-/// How long it took to the target accuracy.
+/// The cost of reaching the target accuracy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Target {
-    /// How many of the finished runs came there.
+    /// How many of the finished runs reached it.
     pub reached: usize,
-    /// Means over those that did.
+    /// Means over those runs.
     pub steps: Option<f64>,
     pub seconds: Option<f64>,
 }
 
-/// Every entrant, in the order given: the best first.
+/// Analyses the entrants in the given order, the best first.
 pub fn analyse<'a>(
     entrants: &[Entrant<'a>],
     metrics: &HashMap<String, Vec<EpochRow>>,
@@ -75,7 +75,7 @@ pub fn analyse<'a>(
         .collect()
 }
 
-/// One sentence or two: who is best, and how sure that is.
+/// One or two sentences: which entrant is best, and how certain that is.
 pub fn summary(analyses: &[Analysis<'_>]) -> String {
     let Some((best, others)) = analyses.split_first() else { return "No run was found.".into() };
     let Some(accuracy) = best.val_accuracy else {
@@ -99,14 +99,14 @@ pub fn summary(analyses: &[Analysis<'_>]) -> String {
     text
 }
 
-/// Validation accuracies of the seeds that both have finished.
+/// The validation accuracies of the seeds that both have finished.
 fn pairs(a: &Entrant<'_>, b: &Entrant<'_>) -> Vec<(f64, f64)> {
     let of = |entrant: &Entrant<'_>, seed| entrant.finished().find(|run| run.seed == seed)?.val_accuracy;
     let both = |run: &ComparisonRow| Some((of(a, run.seed)?, run.val_accuracy?));
     b.finished().filter_map(both).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
 }
 
-/// In words, so that nobody has to read an interval.
+/// The comparison with the best entrant in words, so that no one has to interpret an interval.
 fn verdict(entrant: &Entrant<'_>, name: &str, best: Option<&str>, behind: Option<PairedDifference>) -> String {
     let Some(best) = best else { return "no validation accuracy is known".into() };
     if entrant.summary(|run| run.val_accuracy).is_none() {
@@ -130,7 +130,7 @@ fn verdict(entrant: &Entrant<'_>, name: &str, best: Option<&str>, behind: Option
     }
 }
 
-/// `0.3 points behind`: how far an entrant is from the best, which is ahead of it by so many points.
+/// `0.3 points behind`, for an entrant that the best one leads by `points`.
 fn apart(points: f64) -> String {
     let shown = format!("{:.1}", points.abs());
     match points {

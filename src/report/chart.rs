@@ -1,4 +1,4 @@
-//! Charts: what to draw as plain data, drawn as PNG, SVG, or text for a terminal.
+//! Charts: figures as plain data, rendered as PNG, SVG, or text for a terminal.
 
 mod axis;
 mod font;
@@ -14,14 +14,14 @@ pub use matrix::Matrix;
 use crate::record::replace_file;
 use std::path::Path;
 
-/// One picture: a title, panels, and one legend for all of them.
+/// One picture: a title, panels, and a shared legend.
 ///
-/// A series of the same name has the same colour in every panel, and one entry in the legend.
+/// Series with the same name share a colour in all panels, and one legend entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     pub title: String,
     pub panels: Vec<Panel>,
-    /// Width and height in CSS pixels; a PNG has two pixels for each, so that it is sharp.
+    /// Width and height in CSS pixels; a PNG has two pixels per CSS pixel.
     pub size: (u32, u32),
 }
 
@@ -33,13 +33,13 @@ pub struct Panel {
     pub y_label: String,
     pub x_scale: AxisScale,
     pub y_scale: AxisScale,
-    /// `None`: as wide as the values.
+    /// `None`: the range of the values.
     pub x_range: Option<(f64, f64)>,
-    /// `None`: as high as the values. What lies outside is cut off at the frame.
+    /// `None`: the range of the values. Lines are clipped to the frame.
     pub y_range: Option<(f64, f64)>,
-    /// What is below the range, but not below 0, is drawn on its lower edge: a rate of 0 on a log axis.
+    /// Draw values below the range, but not below 0, on its lower edge: a rate of 0 on a log axis.
     pub y_edge: bool,
-    /// Drawn in this order, the later above the earlier.
+    /// Drawn in this order, later series on top.
     pub series: Vec<Series>,
     /// Vertical lines.
     pub marks: Vec<Mark>,
@@ -48,14 +48,14 @@ pub struct Panel {
 /// One line. A point that is NaN, infinite, or not above 0 on a log axis breaks it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
-    /// As the legend shows it; a nameless series is not in the legend.
+    /// The legend entry; empty: not in the legend.
     pub name: String,
     pub points: Vec<(f64, f64)>,
     pub style: Style,
-    /// (x, lower, upper): a shaded area, for example ± one standard deviation. Empty: none.
+    /// (x, lower, upper): a shaded area, such as ± one standard deviation. Empty: none.
     pub band: Vec<(f64, f64, f64)>,
     pub dashed: bool,
-    /// A ring at the first point and a dot at the last: a path that somebody walked.
+    /// Mark the first point with a ring and the last with a dot: an optimizer's path.
     pub ends: bool,
 }
 
@@ -64,29 +64,29 @@ pub enum Style {
     /// The next colour of the palette.
     #[default]
     Auto,
-    /// This colour of the palette: the same line in several figures, or a pair of lines that belong together.
+    /// A fixed colour of the palette: for the same line in several figures, or a pair of related lines.
     Colour(usize),
     /// Thin and grey: contour lines, raw values under smoothed ones.
     Grey,
 }
 
-/// A vertical line at `at` with a label. Where a panel has more than `MOST_LABELS` of them, the lines stand alone.
+/// A vertical line at `at` with a label. A panel with more than `MOST_LABELS` marks shows the lines only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
     pub at: f64,
     pub label: String,
-    /// The series that it belongs to, and whose colour it has; empty: it belongs to none.
+    /// The series whose colour it has; empty: none.
     pub series: String,
 }
 
-/// More labels would cover what they are about.
+/// More labels would cover the lines.
 const MOST_LABELS: usize = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AxisScale {
     #[default]
     Linear,
-    /// Base 10; values not above 0 have no place on it.
+    /// Base 10; values must be above 0.
     Log,
 }
 
@@ -103,7 +103,7 @@ impl Panel {
 }
 
 impl Figure {
-    /// A figure of a size that suits its panels.
+    /// A figure sized for its number of panels.
     pub fn new(title: impl Into<String>, panels: Vec<Panel>) -> Self {
         let size = match panels.len() {
             0 | 1 => (800, 500),
@@ -113,7 +113,7 @@ impl Figure {
         Self { title: title.into(), panels, size }
     }
 
-    /// Writes a PNG, whole or not at all.
+    /// Writes a PNG atomically.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -121,7 +121,7 @@ impl Figure {
         replace_file(path, &self.png()?)
     }
 
-    /// Writes an SVG, whole or not at all.
+    /// Writes an SVG atomically.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -132,12 +132,12 @@ impl Figure {
     /// The bytes of a PNG.
     ///
     /// # Errors
-    /// A shape cannot be drawn, or the encoder refuses the size.
+    /// A shape cannot be drawn, or the encoder rejects the size.
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         paint::png(&layout::scene(self))
     }
 
-    /// The text of an SVG, complete in itself.
+    /// A self-contained SVG.
     ///
     /// # Errors
     /// A shape cannot be drawn.
@@ -145,15 +145,15 @@ impl Figure {
         paint::svg(&layout::scene(self))
     }
 
-    /// The figure as text: braille lines with a marker for each series, axes, and the legend underneath.
+    /// The figure as text: braille lines with a marker for each series, axes, and the legend below.
     ///
-    /// No line is wider than `width` columns; each panel takes `height` lines. `colour` adds ANSI colours; without them the markers
-    /// tell the series apart.
+    /// No line is wider than `width` columns; each panel takes `height` lines. `colour` adds ANSI colours; without them, the markers
+    /// distinguish the series.
     pub fn terminal(&self, width: usize, height: usize, colour: bool) -> String {
         terminal::text(self, width, height, colour)
     }
 
-    /// The palette place of each named series, by its name, in order of first appearance.
+    /// The named series in order of first appearance, with their palette indices.
     fn legend(&self) -> Vec<LegendEntry<'_>> {
         let mut entries: Vec<LegendEntry<'_>> = Vec::new();
         let mut next = 0;
@@ -196,7 +196,7 @@ impl Panel {
     }
 }
 
-/// A line of the legend. `place` is its colour in the palette; `None` is grey.
+/// A legend entry. `place` is its palette index; `None` is grey.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct LegendEntry<'a> {
     name: &'a str,

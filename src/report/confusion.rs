@@ -1,9 +1,9 @@
-//! What a network took the images of each class for.
+//! Confusion matrices.
 
 use super::chart::Matrix;
 use std::fmt::Write as _;
 
-/// Counts of images by true class and by the class they were taken for.
+/// Counts of images by true and predicted class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confusion {
     pub classes: Vec<String>,
@@ -11,38 +11,40 @@ pub struct Confusion {
     pub counts: Vec<Vec<u64>>,
 }
 
-/// Characters of a class's name above its column; with five a table of ten classes has 79 columns.
+/// Characters of a class name above its column; with five, a table of ten classes is 79 columns wide.
 const HEAD: usize = 5;
 
-/// Mistakes that the text names.
+/// The number of confused pairs that the text names.
 const WORST: usize = 3;
 
 impl Confusion {
+    /// Counts (true class, predicted class) pairs.
+    ///
     /// # Panics
-    /// Where a class is none of `classes`: labels are checked when images are read, and a network has as many outputs.
+    /// A class is out of range of `classes`: labels are checked when images are read, and the network has one output per class.
     pub fn of(classes: &[String], images: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut counts = vec![vec![0; classes.len()]; classes.len()];
         images.into_iter().for_each(|(truth, predicted)| counts[truth][predicted] += 1);
         Self { classes: classes.to_vec(), counts }
     }
 
-    /// Images of one class.
+    /// The number of images of one class.
     pub fn images(&self, class: usize) -> u64 {
         self.counts[class].iter().sum()
     }
 
-    /// Images that were taken for what they are.
+    /// The number of correctly classified images.
     pub fn correct(&self) -> u64 {
         (0..self.classes.len()).map(|class| self.counts[class][class]).sum()
     }
 
-    /// The share of the images of one class that were taken for it; `None` where there are none.
+    /// The share of correctly classified images of one class; `None` if it has no images.
     pub fn accuracy(&self, class: usize) -> Option<f64> {
         let images = self.images(class);
         (images > 0).then(|| self.counts[class][class] as f64 / images as f64)
     }
 
-    /// (true class, predicted class, images) of every mistake that was made, the most frequent first.
+    /// (true class, predicted class, images) of every confused pair, the most frequent first.
     pub fn mistakes(&self) -> Vec<(usize, usize, u64)> {
         let classes = 0..self.classes.len();
         let cells = classes.clone().flat_map(|truth| classes.clone().map(move |predicted| (truth, predicted)));
@@ -55,13 +57,13 @@ impl Confusion {
         mistakes
     }
 
-    /// A table of plain characters, 79 columns wide for ten classes of up to ten characters; 0 is a dot.
+    /// A plain-text table, 79 columns wide for ten classes of up to ten characters; 0 is a dot.
     pub fn text(&self) -> String {
         let label = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
         let mut text = String::from("Rows: the true class. Columns: the predicted class.\n\n");
         let heads = self.classes.iter().map(|class| class.chars().take(HEAD).collect::<String>());
         let heads: String = heads.map(|head| format!(" {head:>HEAD$}")).collect();
-        let _ = writeln!(text, "{:label$}{heads}    right", "");
+        let _ = writeln!(text, "{:label$}{heads}  correct", "");
         for (class, (name, row)) in self.classes.iter().zip(&self.counts).enumerate() {
             let cell = |&count: &u64| if count == 0 { ".".to_string() } else { count.to_string() };
             let cells: String = row.iter().map(|count| format!(" {:>HEAD$}", cell(count))).collect();
@@ -75,7 +77,7 @@ impl Confusion {
         text
     }
 
-    /// `class,airplane,automobile,…`: a row for each true class, a column for each that its images were taken for.
+    /// `class,airplane,automobile,…`: a row per true class, a column per predicted class.
     pub fn csv(&self) -> String {
         let mut text = format!("class,{}\n", self.classes.join(","));
         for (class, row) in self.classes.iter().zip(&self.counts) {
@@ -85,11 +87,11 @@ impl Confusion {
         text
     }
 
-    /// The picture.
+    /// The matrix as a picture.
     pub fn matrix(&self, title: String) -> Matrix {
         Matrix {
             title,
-            x_label: "taken for".into(),
+            x_label: "predicted class".into(),
             y_label: "true class".into(),
             labels: self.classes.clone(),
             counts: self.counts.clone(),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_ten_classes_fits_a_terminal_of_80_columns_and_says_all_without_colour() {
+    fn the_table_of_ten_classes_fits_80_columns_and_needs_no_colour() {
         let classes = crate::data::cifar10::CLASSES.map(String::from);
         let all = (0..50_000).map(|image| (image % 10, if image < 10_000 { 9 } else { image % 10 }));
         let text = Confusion::of(&classes, all).text();
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_csv_has_a_row_for_each_true_class() {
+    fn the_csv_has_a_row_per_true_class() {
         assert_eq!(pets().csv(), "class,cat,dog,automobile\ncat,2,1,0\ndog,2,2,0\nautomobile,0,0,0\n");
     }
 }

@@ -1,8 +1,8 @@
-//! Text from files, made safe for XML, HTML, Markdown and spreadsheets.
+//! Escapes text from files for XML, HTML, Markdown and spreadsheets.
 
 use crate::usage::one_line;
 
-/// Text for XML and HTML; control characters, which XML forbids, become spaces.
+/// Escapes text for XML and HTML; control characters, which XML forbids, become spaces.
 pub fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
@@ -17,7 +17,7 @@ pub fn escape(text: &str) -> String {
     })
 }
 
-/// Text for a line or a table cell of Markdown: no markup, no HTML, no end of the cell.
+/// Escapes text for a line or table cell of Markdown: no markup, no HTML, no cell separators.
 pub fn markdown(text: &str) -> String {
     one_line(text).chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
@@ -31,13 +31,13 @@ pub fn markdown(text: &str) -> String {
     })
 }
 
-/// A name for Markdown, as code where that is safe: in code no character can be escaped but `|`, and an old converter may take HTML for HTML.
+/// A name for Markdown, as code if that is safe: inside code only `|` can be escaped, and old converters may pass HTML through.
 pub fn markdown_name(name: &str) -> String {
     let name = one_line(name);
     if name.contains(['<', '&', '`', '\\']) { markdown(&name) } else { format!("`{}`", name.replace('|', "\\|")) }
 }
 
-/// Text for a cell of a CSV that a spreadsheet may open: what begins like a formula is marked as text.
+/// Text for a CSV cell that a spreadsheet may open: what would be a formula is marked as text.
 pub fn csv_text(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text.to_string() }
 }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_no_formula() {
+    fn a_cell_is_never_a_formula() {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
             assert_eq!(csv_text(text), format!("'{text}"));
         }

@@ -1,4 +1,4 @@
-//! The files of a report: the page, or what else the name of the output asks for, and what is wanted beside it.
+//! Writes the files of a report: the output in the format of its extension, and further formats next to it.
 
 use super::analysis::{Analysis, analyse, summary};
 use super::comparison;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What a file of a report holds.
+/// The format of a report file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// The page.
@@ -27,15 +27,15 @@ pub enum Form {
     Svg,
     /// The table and the verdicts.
     Md,
-    /// One row an entrant.
+    /// One row per entrant.
     Csv,
 }
 
 impl Form {
-    /// As the name of the output ends; the page where it ends in nothing.
+    /// The format given by the extension of the output; HTML without one.
     ///
     /// # Errors
-    /// Another ending.
+    /// Any other extension.
     pub fn of(output: &Path) -> Result<Self, Usage> {
         match output.extension().map(|ending| ending.to_string_lossy().to_lowercase()).as_deref() {
             None | Some("html" | "htm") => Ok(Form::Html),
@@ -61,7 +61,7 @@ impl Form {
     }
 }
 
-/// What is written beside the output, under its name.
+/// Further formats, written next to the output under the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Beside {
     /// The curves.
@@ -70,11 +70,11 @@ pub struct Beside {
     pub svg: bool,
     /// The table and the verdicts.
     pub md: bool,
-    /// One row an entrant.
+    /// One row per entrant.
     pub csv: bool,
 }
 
-/// The files to write, the output first: what it asks for itself is written once.
+/// The files to write, the output first, without duplicates.
 fn files(output: &Path, beside: Beside) -> Result<Vec<(PathBuf, Form)>, Usage> {
     let form = Form::of(output)?;
     let wanted = [(beside.png, Form::Png), (beside.svg, Form::Svg), (beside.md, Form::Md), (beside.csv, Form::Csv)];
@@ -83,12 +83,12 @@ fn files(output: &Path, beside: Beside) -> Result<Vec<(PathBuf, Form)>, Usage> {
     Ok(std::iter::once((output.to_path_buf(), form)).chain(more).collect())
 }
 
-/// Writes the page, or what else the name of `output` ends in, each file whole or not at all, and gives the files that were written.
+/// Writes `output` in the format of its extension, and the formats in `beside` next to it, each file atomically. Returns the files written.
 ///
-/// `folders` is where `loaded` came from, for the head of the page; `target` is a validation accuracy to measure the way to.
+/// `folders` are the sources of `loaded`, named at the top of the page; `target` is the validation accuracy to which steps and time are measured.
 ///
 /// # Errors
-/// A file cannot be written, or would overwrite one that was read; the line names it.
+/// A file cannot be written, or would overwrite one that was read; the message names it.
 pub fn write(
     loaded: &Loaded,
     folders: &[PathBuf],
@@ -107,7 +107,7 @@ pub fn write(
     let said: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
     let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
     comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
-    // Range tests alone: the first of them is what the page is about.
+    // Without runs, the page is about the first range test.
     let first = loaded.ranges.first().zip(said.first()).filter(|_| loaded.runs.is_empty());
     let summary = if first.is_some() { range::summary(&loaded.ranges, &said) } else { summary(&analyses) };
     let picture = first.map_or_else(|| figure.clone(), |(tests, said)| tests.figure(said, &title));
@@ -139,7 +139,7 @@ pub fn write(
     Ok(written)
 }
 
-/// The table of the entrants, and the verdict on each.
+/// The table of the entrants, and the verdict on each, as Markdown.
 fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
     let (title, summary) = (text(title), text(summary));
     if analyses.is_empty() {
@@ -155,7 +155,7 @@ fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
     out
 }
 
-/// An object an entrant, the best first, under the names of the CSV's columns; what is unknown is null.
+/// One object per entrant, the best first, with the CSV's column names as keys; unknown values are null.
 pub fn ranking(analyses: &[Analysis<'_>]) -> Vec<Value> {
     let entrant = |(place, a): (usize, &Analysis<'_>)| {
         let mean = |summary: Option<Summary>| summary.map(|s| s.mean);
@@ -187,7 +187,7 @@ pub fn ranking(analyses: &[Analysis<'_>]) -> Vec<Value> {
     analyses.iter().enumerate().map(entrant).collect()
 }
 
-/// One row an entrant; what is unknown is an empty cell.
+/// One row per entrant; unknown values are empty cells.
 fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([

@@ -1,4 +1,4 @@
-//! The report as one HTML file: no network, no other file.
+//! The report as one self-contained HTML file.
 
 use super::analysis::{Analysis, Target};
 use super::chart::{Figure, Mark, Panel, Series};
@@ -15,18 +15,18 @@ use std::fmt::Write as _;
 
 const UNKNOWN: &str = "–";
 
-/// What the page is made of.
+/// The contents of the page.
 pub struct Page<'a> {
     pub title: &'a str,
     /// One sentence: see [`super::analysis::summary`].
     pub summary: &'a str,
-    /// From where, when, with what.
+    /// The source folders, the date and the version.
     pub origin: &'a str,
     pub loaded: &'a Loaded,
     pub analyses: &'a [Analysis<'a>],
-    /// What each range test suggests.
+    /// The suggestions of each range test.
     pub suggestions: &'a [Vec<Combined>],
-    /// The mean curves of all entrants, in the order of `analyses`.
+    /// The mean curves of all entrants, in the same order as `analyses`.
     pub figure: &'a Figure,
     pub target: Option<f64>,
 }
@@ -39,14 +39,14 @@ impl Page<'_> {
             charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(figure_html).collect()
         };
         let names: Vec<&str> = self.analyses.iter().map(|analysis| analysis.name.as_str()).collect();
-        // `<` must not end the script element.
+        // A `</script>` in a name must not end the element.
         let data = json!({ "entrants": names, "charts": charts }).to_string().replace('<', "\\u003c");
         let mut body = String::new();
         if !self.analyses.is_empty() {
             let _ = write!(
                 body,
-                "<section><h2>Curves</h2><p class=soft>The mean over the seeds, with a band of ± one standard deviation. Hover over a line \
-                 for its values; click a line, or its name, to hide it.</p><div id=legend role=group aria-label=Entrants></div>\
+                "<section><h2>Curves</h2><p class=soft>Means over the seeds, with bands of ± one standard deviation. Hover over a line \
+                 for its values; click a line or its name to hide it.</p><div id=legend role=group aria-label=Entrants></div>\
                  <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{}</section>\n",
                 figures(true),
                 self.entrants_table()
@@ -81,11 +81,11 @@ impl Page<'_> {
         )
     }
 
-    /// What could not be read, and what to be wary of.
+    /// Files that could not be read, and caveats.
     fn notes(&self) -> String {
         let mut notes: Vec<String> = Vec::new();
         if self.loaded.runs.iter().any(|run| run.validated_on_test) {
-            notes.push("Validation used the test images: whatever was chosen by it has seen them.".into());
+            notes.push("Validation used the test images: choices based on it have seen the test set.".into());
         }
         let unfinished = self.loaded.runs.iter().filter(|run| run.row.status != Status::Finished).count();
         if unfinished > 0 {
@@ -124,7 +124,7 @@ impl Page<'_> {
                 found.map_or("not reached".into(), |(_, text)| format!("{text} ({of})")),
             )
         };
-        // A head and its cells, one an entrant.
+        // A header and its cells, one per entrant.
         let column = |head: &str, cell: &dyn Fn(&Analysis<'_>) -> String| -> (String, Vec<String>) {
             (head.to_string(), self.analyses.iter().map(cell).collect())
         };
@@ -155,11 +155,12 @@ impl Page<'_> {
         let row =
             |i: usize| format!("<tr>{}</tr>\n", columns.iter().map(|column| column.1[i].as_str()).collect::<String>());
         let rows: String = (0..self.analyses.len()).map(row).collect();
-        let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent; accuracies of the weights after the \
-             last epoch unless it says best: those of the best epoch were not tested. Lr: the highest rate that was applied. Validation chooses, test is looked at once, at the end. Gap: training − validation accuracy. Area: the mean validation \
-             accuracy over the epochs. Verdicts compare each entrant with the best over the seeds that both have finished (paired \
-             differences, 95 % t-interval: ± in a verdict is half its width). The best was picked by the same figures, and of many intervals of 95 % some miss by chance: a \
-             narrow win is worth more seeds.</p>";
+        let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent. Accuracies are of the weights after the \
+             last epoch, except those of the best epoch, whose weights were not tested. Lr: the highest applied rate. Choices use validation \
+             images; test images are evaluated once, at the end. Gap: training − validation accuracy. Area: the mean validation accuracy over \
+             the epochs. Verdicts compare each entrant with the best over the seeds that both have finished (paired differences, 95 % \
+             t-interval; the ± in a verdict is half its width). The best was selected by these same figures, and of many 95 % intervals some \
+             miss by chance: confirm a narrow win with more seeds.</p>";
         format!("{}{notes}", table("Entrants, best validation accuracy first", &heads, &rows))
     }
 
@@ -211,7 +212,7 @@ fn run_row(run: &LoadedRun, name: &str) -> String {
     )
 }
 
-/// The lines of a panel as arrays over the epochs.
+/// The lines of a panel as arrays indexed by epoch.
 fn curve_chart(place: usize, panel: &Panel, entrants: &[&Entrant<'_>]) -> Value {
     if panel.y_label == "learning rate" {
         return rate_chart(place, panel);
@@ -249,7 +250,7 @@ fn curve_marks(panel: &Panel) -> Vec<Value> {
     panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label, "i": of(mark) })).collect()
 }
 
-/// Rates change within epochs: each line has places of its own.
+/// Rates change within epochs, so each line has its own x values.
 fn rate_chart(place: usize, panel: &Panel) -> Value {
     let line = |(i, series): (usize, &Series)| {
         let (x, y): (Vec<f64>, Vec<f64>) = series.points.iter().copied().unzip();
@@ -286,7 +287,7 @@ pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {
     )
 }
 
-/// A cell that sorts by its number.
+/// A table cell that sorts by `value`.
 pub fn number_cell(value: Option<f64>, text: String) -> String {
     format!("<td data-v=\"{}\">{}</td>", value.map_or(String::new(), |value| value.to_string()), escape(&text))
 }
@@ -296,13 +297,13 @@ fn status_cell(status: &str) -> String {
     format!("<td class=w><span class=\"{class}\">{}</span></td>", escape(status))
 }
 
-/// A number for a cell: `0.1`, `1.76e-13`.
+/// A number as a cell shows it: `0.1`, `1.76e-13`.
 fn plain(value: f64) -> String {
     significant(value, 5)
 }
 
-/// JSON has no NaN: null is a gap. Five significant digits are more than a pixel shows, and half the file; where the values lie closer together
-/// than they are large, as many more as tell them apart.
+/// Values as a JSON array; NaN becomes null, a gap. Five significant digits are finer than a pixel and halve the file; values that differ little
+/// relative to their size get enough further digits to distinguish them.
 pub fn numbers(values: &[f64]) -> Value {
     let finite = values.iter().filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
@@ -320,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_numbers_of_a_chart_have_the_digits_that_tell_them_apart() {
+    fn the_numbers_of_a_chart_have_enough_digits_to_distinguish_them() {
         assert_eq!(numbers(&[0.123_456_789, f64::NAN, 1.0, 0.0]), json!([0.12346, null, 1, 0]));
         assert_eq!(numbers(&[0.099_991_234, 0.099_995_678, 0.1]), json!([0.099991234, 0.099995678, 0.1]));
         assert_eq!(numbers(&[0.123_456_789, 0.123_456_789]), json!([0.12346, 0.12346]));

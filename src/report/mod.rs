@@ -1,4 +1,4 @@
-//! Reads the files of runs, never trains: tables, charts.
+//! Reports: tables, charts and the page, from the files of runs. Never trains.
 
 #![forbid(unsafe_code)]
 

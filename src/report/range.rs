@@ -1,4 +1,4 @@
-//! Range tests: what they suggest, as a picture, as a table and for the page.
+//! Range tests: their suggestions as a figure, as a table and on the page.
 
 use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use super::escape::{escape, markdown as markdown_text};
@@ -11,24 +11,24 @@ use crate::stats::{median, quantile};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// The methods agree where the rates they suggest are no farther apart than this.
+/// The methods agree if their rates are within this factor.
 const AGREE: f64 = 3.0;
 
-/// One setting, tested once for each seed.
+/// The range tests of one setting, one per seed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RangeTests {
-    /// Its folder.
+    /// The name of its folder.
     pub name: String,
-    /// What each test is called where there are several, and its rows.
+    /// The name of each test, used if there are several, and its rows.
     pub tests: Vec<(String, Vec<RangeRow>)>,
 }
 
 impl RangeTests {
-    /// What the methods say over all tests.
+    /// The suggestion of each method, combined over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
         let curves: Vec<Vec<RangePoint>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
         let mut combined = combine(&curves.iter().map(|points| suggest(points)).collect::<Vec<_>>());
-        // The loss of one seed may explode where another still learns.
+        // The loss of one seed may explode at a rate at which another still learns.
         let first = curves.iter().filter_map(|points| explosion(points)).min_by(|a, b| a.rate.total_cmp(&b.rate));
         for one in &mut combined {
             if let (Ok(answer), Some(explosion)) = (&one.answer, first)
@@ -40,7 +40,7 @@ impl RangeTests {
         combined
     }
 
-    /// The rate against the iteration, and loss and accuracy against the rate, with the suggestions marked.
+    /// Rate against iteration, and loss and accuracy against rate, with the suggestions marked.
     pub fn figure(&self, suggestions: &[Combined], title: &str) -> Figure {
         let mut rate = Panel { y_scale: AxisScale::Log, ..Panel::new("Learning rate", "iteration", "learning rate") };
         rate.series = self.lines("learning rate", |row| Some((row.iteration as f64, row.learning_rate)));
@@ -49,7 +49,7 @@ impl RangeTests {
         Figure::new(title, panels)
     }
 
-    /// The picture without its first panel: what a terminal has room for.
+    /// The figure without its first panel, to fit a terminal.
     pub fn small_figure(&self, suggestions: &[Combined]) -> Figure {
         let panels = std::iter::once(self.loss_panel(suggestions)).chain(self.accuracy_panel(suggestions)).collect();
         Figure::new("", panels)
@@ -57,7 +57,7 @@ impl RangeTests {
 
     fn loss_panel(&self, suggestions: &[Combined]) -> Panel {
         let mut panel = Panel { x_scale: AxisScale::Log, ..Panel::new("Training loss", "learning rate", "loss") };
-        // Of several tests the smoothed losses are enough.
+        // With several tests, show the smoothed losses only.
         if let [(_, rows)] = self.tests.as_slice() {
             let points = rows.iter().map(|row| (row.learning_rate, row.loss)).collect();
             panel.series.push(Series { style: Style::Grey, ..Series::new("loss of the batch", points) });
@@ -68,7 +68,7 @@ impl RangeTests {
         panel
     }
 
-    /// What the rise to infinity at the end leaves of the loss: from below its minimum to above where it starts.
+    /// The range of the loss without its explosion: from below its minimum to above its start.
     fn loss_range(&self) -> Option<(f64, f64)> {
         let losses = || self.tests.iter().flat_map(|(_, rows)| rows).map(|row| row.smoothed_loss);
         let lowest = losses().filter(|loss| loss.is_finite()).fold(f64::INFINITY, f64::min);
@@ -82,7 +82,7 @@ impl RangeTests {
     fn accuracy_panel(&self, suggestions: &[Combined]) -> Option<Panel> {
         let mut panel =
             Panel { x_scale: AxisScale::Log, ..Panel::new("Validation accuracy", "learning rate", "accuracy") };
-        // The reasons speak of the median, so that is what is drawn; of a single test, the looks that it is made of lie behind it.
+        // The reasons refer to the running median, so draw it; for a single test, also the validations behind it.
         let single = self.tests.len() == 1;
         for (test, rows) in &self.tests {
             let looks: Vec<_> = rows.iter().filter_map(|row| Some((row.learning_rate, row.val_accuracy?))).collect();
@@ -100,12 +100,12 @@ impl RangeTests {
         panel.marks = marks(suggestions, &[Method::Plateau, Method::Base, Method::Max]);
         let seen: Vec<f64> = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).collect();
         let (low, high) = quantile(&seen, 0.0).zip(quantile(&seen, 1.0))?;
-        // The labels of the marks stand above the line.
+        // Leave room for the labels of the marks above the line.
         panel.y_range = (high > low).then(|| ((low - 0.05 * (high - low)).max(0.0), high + 0.25 * (high - low)));
         Some(panel)
     }
 
-    /// A line for each test, named after it where there are several.
+    /// A line for each test, named after the test if there are several.
     fn lines(&self, name: &str, point: impl Fn(&RangeRow) -> Option<(f64, f64)>) -> Vec<Series> {
         let single = self.tests.len() == 1;
         let line = |(test, rows): &(String, Vec<RangeRow>)| {
@@ -114,7 +114,7 @@ impl RangeTests {
         self.tests.iter().map(line).collect()
     }
 
-    /// The charts of the page; `place` tells those of several settings apart.
+    /// The charts of the page; `place` distinguishes several settings.
     pub fn charts(&self, place: usize, suggestions: &[Combined]) -> Vec<Value> {
         let panels = std::iter::once(self.loss_panel(suggestions)).chain(self.accuracy_panel(suggestions));
         let chart = |(i, panel): (usize, Panel)| {
@@ -126,7 +126,7 @@ impl RangeTests {
                 json!({ "i": own, "name": series.name, "x": numbers(&x), "y": numbers(&y) })
             };
             let mut series: Vec<Value> = panel.series.iter().map(line).collect();
-            // The page draws the first line last: single batches lie behind what they come to.
+            // The page draws the first line last: put raw values behind smoothed ones.
             series.sort_by_key(|line| line["i"] == json!(-1));
             let marks: Vec<Value> =
                 panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label })).collect();
@@ -172,7 +172,7 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
     out
 }
 
-/// What the methods look at.
+/// The curve that the methods analyse.
 fn curve(rows: &[RangeRow]) -> Vec<RangePoint> {
     let point = |row: &RangeRow| RangePoint {
         rate: row.learning_rate,
@@ -182,7 +182,7 @@ fn curve(rows: &[RangeRow]) -> Vec<RangePoint> {
     rows.iter().map(point).collect()
 }
 
-/// Vertical lines for those of `methods` that have an answer.
+/// Marks for those of `methods` that have an answer.
 fn marks(suggestions: &[Combined], methods: &[Method]) -> Vec<Mark> {
     let mark = |one: &Combined| {
         let rate = one.answer.as_ref().ok()?.rate;
@@ -198,7 +198,7 @@ fn reason(one: &Combined) -> &str {
     }
 }
 
-/// `0.0051 to 0.0092`; nothing for a single test.
+/// `0.0051 to 0.0092`; empty for a single test.
 fn spread(one: &Combined) -> String {
     match one.spread {
         Some((low, high)) if one.tests > 1 => format!("{} to {}", show(low), show(high)),
@@ -206,7 +206,7 @@ fn spread(one: &Combined) -> String {
     }
 }
 
-/// In words: the rate to train with, and how far it can be trusted.
+/// In words: the rate to train with, and how reliable it is.
 pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
     let Some((method, rate)) = headline(suggestions) else {
         return vec!["No method can suggest a rate; see the table for the reasons.".to_string()];
@@ -230,7 +230,7 @@ pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
     lines
 }
 
-/// For a page of range tests alone: the verdict, or of several tests the rate of each.
+/// The summary of a page without runs: the verdict, or the rate of each of several tests.
 pub fn summary(tests: &[RangeTests], said: &[Vec<Combined>]) -> String {
     match said {
         [only] => verdict(only).join(" "),
@@ -274,7 +274,7 @@ pub fn terminal(suggestions: &[Combined], width: usize) -> String {
     out
 }
 
-/// `text` in lines of at most `room` characters, cut between words.
+/// Wraps `text` between words into lines of at most `room` characters.
 pub fn words(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

@@ -16,18 +16,18 @@
     if (v === null || v === undefined) return "–";
     if (v === 0) return "0";
     const size = Math.abs(v);
-    // As in the tables: plain from 0.0001 to a million.
+    // The notation of the tables: plain from 0.0001 to a million.
     const plain = size >= 1e-4 && size < 1e6;
     return plain ? String(Number(v.toPrecision(4))) : v.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e");
   };
 
-  // From values to places along an axis; ticks at 1, 2, 5 times a power of ten.
+  // Maps values to positions along an axis; ticks at 1, 2, 5 times a power of ten.
   const axis = (low, high, log, from, to, edge) => {
     if (!(low <= high)) [low, high] = log ? [0.1, 1] : [0, 1];
     if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - (Math.abs(low) / 2 || 1), high + (Math.abs(high) / 2 || 1)];
     const f = log ? Math.log10 : (v) => v;
     const [a, b] = [f(low), f(high)];
-    // What has no place on a log axis of rates, 0, lies on its lower edge.
+    // A rate of 0 lies on the lower edge of a log axis.
     const place = (v) => (v === null || v === undefined ? NaN : edge && log && v >= 0 && v < low ? from : log && v <= 0 ? NaN : from + ((f(v) - a) / (b - a)) * (to - from));
     const value = (p) => a + ((p - from) / (to - from)) * (b - a);
     const ticks = (most) => {
@@ -53,7 +53,7 @@
     const [base, over] = figure.querySelectorAll("canvas");
     const shown = () => spec.series.filter((s) => !(spec.shared && hidden.has(s.i)));
     const xs = (s) => s.x || spec.x;
-    // Those of hidden lines are hidden with them; many go without their labels, which would cover the lines.
+    // The marks of hidden lines are hidden; more than six marks have no labels, which would cover the lines.
     const marked = () => (spec.marks || []).filter((m) => m.i == null || !hidden.has(m.i));
     const labelled = () => marked().length <= 6;
     let view = null;
@@ -78,13 +78,13 @@
         const sorted = [...all(list, (s) => s.y)].filter((v) => v !== null).sort((a, b) => a - b);
         const most = sorted[Math.floor((sorted.length - 1) * 0.9)];
         if (sorted[sorted.length - 1] > 2 * most) {
-          // The bands of what is not cut off are not cut either.
+          // Show the whole band of every value that is in range.
           high = most * 1.5;
           for (const s of list) if (s.s) s.y.forEach((v, k) => { if (v !== null && v <= most && s.s[k] !== null) high = Math.max(high, v + s.s[k]); });
         }
       }
       if (!log && high > low) { const room = (high - low) * 0.04; low = low >= 0 ? Math.max(0, low - room) : low - room; high += room; }
-      // The labels of marks stand above the lines.
+      // Leave room for the labels of marks above the lines.
       if (marked().length && labelled()) high = log ? high * (high / low) ** 0.2 : high + (high - low) * 0.2;
       const [x0, x1] = range(all(list, xs), spec.logx);
       const y = axis(low, high, log, height - 40, 8, spec.kind === "rate");
@@ -95,10 +95,10 @@
       return { width, height, left, list, y, labels, x: axis(x0, x1, spec.logx, left, width - 10) };
     };
 
-    // Places of a line; null is a gap.
+    // The points of a line; null is a gap.
     const places = (s, v) => s.y.map((value, k) => { const at = [v.x.place(xs(s)[k]), v.y.place(value)]; return Number.isFinite(at[0] + at[1]) ? at : null; });
 
-    // Whether a piece of a line passes within a pixel of a place; a piece goes from left to right.
+    // Whether a piece of a line passes within a pixel of a point; a piece goes from left to right.
     const passes = ({ a, b }, [px, py]) => {
       if (a[0] > px + 0.6 || b[0] < px - 0.6) return false;
       const height = (x) => a[1] + Math.min(1, Math.max(0, (x - a[0]) / (b[0] - a[0]))) * (b[1] - a[1]);
@@ -106,8 +106,8 @@
       return Math.min(up, down) - 1 <= py && py <= Math.max(up, down) + 1;
     };
 
-    // Where lines lie on each other, each shows in its turn, so that none hides another: the same as in the pictures (take_turns).
-    // Gives the pieces of each line, and whether each is drawn.
+    // Overlapping lines alternate, so that none hides another, as in the pictures (take_turns in lines.rs).
+    // Returns the pieces of each line, and whether each is drawn.
     const TURN = 11;
     const turns = (lines, left) => {
       const columns = new Map();
@@ -150,7 +150,7 @@
           const own = list.filter((_, i) => cluster[i] === of), first = own.length && turn % own.length;
           const above = [];
           for (const line of [...own.slice(first), ...own.slice(0, first)]) {
-            // Hidden by what is drawn, not by what would be: three lines need not all lie on each other.
+            // Only drawn pieces hide others: overlap is not transitive.
             for (const piece of line) piece.drawn = !above.some((other) => liesOn(piece, other));
             above.push(line.filter((piece) => piece.drawn));
           }
@@ -218,7 +218,7 @@
 
     const clip = (context, v) => { context.beginPath(); context.rect(v.left, 8, v.width - 10 - v.left, v.height - 48); context.clip(); };
 
-    // Vertical lines; each label in the first row from the top in which it touches no other.
+    // Vertical lines; each label goes into the first row from the top in which it touches no other.
     const marks = (context, v, ink) => {
       const rows = [];
       context.textAlign = "left";
@@ -287,7 +287,7 @@
       clear(over);
     };
 
-    // The drawn line nearest to a place, and the point of it that is nearest.
+    // The visible line nearest to a position, and its nearest point.
     const nearest = (px, py) => {
       let found = null;
       const off = (x, y) => (x - px) * (x - px) + (y - py) * (y - py);
@@ -295,13 +295,13 @@
         const x = xs(s), place = (k) => [view.x.place(x[k]), view.y.place(s.y[k])];
         const take = (k, distance) => { if (Number.isFinite(distance) && (!found || distance < found.distance)) found = { s, k, distance }; };
         let a = 0, b = s.y.length - 1;
-        // Epochs are in order; the rates of a range test may go up and down again.
+        // Epochs are sorted, so bisect; the rates of a range test may rise and fall.
         if (spec.x) for (const wanted = view.x.value(px); b - a > 1; ) { const m = (a + b) >> 1; if (x[m] < wanted) a = m; else b = m; }
         for (let k = a; k <= b; k++) {
           const [x1, y1] = place(k);
           take(k, off(x1, y1));
           if (k === a) continue;
-          // Between two points of few epochs there is much line to click on.
+          // With few epochs, segments are long: measure the distance to the segment, not only to its ends.
           const [x0, y0] = place(k - 1), dx = x1 - x0, dy = y1 - y0;
           const t = Math.min(1, Math.max(0, ((px - x0) * dx + (py - y0) * dy) / (dx * dx + dy * dy)));
           take(t < 0.5 ? k - 1 : k, off(x0 + t * dx, y0 + t * dy));
@@ -360,15 +360,14 @@
       show((held = { s, k }));
     });
 
-    // The numbers of the chart, made when they are asked for.
+    // The numbers of the chart, created when first opened.
     const details = figure.querySelector("details");
     details.addEventListener("toggle", () => {
       if (!details.open || details.querySelector("table")) return;
       const head = make("tr", {}, make("th", { scope: "col" }, spec.xlabel), ...spec.series.map((s) => make("th", { scope: "col" }, s.name)));
-      // Of tests that ended at different rates the longest has them all.
       const body = make("tbody");
       if (spec.kind === "rate") {
-        // Each line has places of its own: what it is at all of them, from the last one on that it has.
+        // Each line has its own x values: at any other x, show its most recent value.
         const all = [...new Set(spec.series.flatMap(xs))].sort((a, b) => a - b);
         const next = spec.series.map(() => 0);
         for (const value of all) {
@@ -381,6 +380,7 @@
         details.append(make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), body)));
         return;
       }
+      // Tests may end at different rates: the longest has them all.
       const x = spec.x || spec.series.map(xs).reduce((a, b) => (b.length > a.length ? b : a), []);
       x.forEach((value, k) => {
         const cell = (s) => make("td", {}, number(s.y[k]) + (s.s && s.s[k] !== null && s.s[k] !== undefined ? " ± " + number(s.s[k]) : ""));
@@ -393,7 +393,7 @@
 
   const redraw = () => charts.forEach((chart) => chart.draw());
 
-  // The legend: one button an entrant.
+  // The legend: one button per entrant.
   const legend = document.getElementById("legend");
   const buttons = new Map();
   const refresh = () => { buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(!hidden.has(i)))); redraw(); };
@@ -412,7 +412,7 @@
     legend.append(...items);
   }
 
-  // Tables sort by the column whose head is pressed; what is unknown stays at the end.
+  // Clicking a column header sorts its table; unknown values stay at the end.
   document.querySelectorAll("table.sortable").forEach((table) => {
     table.querySelectorAll("thead th").forEach((head, column) => {
       const button = make("button", { type: "button" }, ...head.childNodes);
@@ -437,7 +437,7 @@
   document.querySelectorAll("button.copy").forEach((button) => button.addEventListener("click", () => {
     const code = button.parentElement.querySelector("code");
     const done = () => { button.textContent = "Copied"; setTimeout(() => (button.textContent = "Copy"), 1500); };
-    // A page opened from a file may not write to the clipboard: then the command is selected, ready for Ctrl+C.
+    // A page opened from a file may not write to the clipboard: select the command instead, ready for Ctrl+C.
     const select = () => getSelection().selectAllChildren(code);
     if (navigator.clipboard) navigator.clipboard.writeText(code.textContent).then(done, select); else select();
   }));

@@ -1,4 +1,4 @@
-//! From values to places along an axis, and where its ticks stand.
+//! Axes: mapping values to positions, and choosing ticks.
 
 use super::AxisScale;
 use crate::number::significant;
@@ -10,9 +10,9 @@ pub struct Axis {
     /// In values; low < high.
     pub low: f64,
     pub high: f64,
-    /// All values are whole numbers: ticks are too.
+    /// All values are whole numbers, so ticks must be.
     whole: bool,
-    /// What is below it, 0 on a log axis too, lies at its low end.
+    /// Values in [0, `low`) map to the low end, also on a log axis.
     pub edge: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct Tick {
 }
 
 impl Axis {
-    /// The axis that holds all drawable `values`, with `padding` (a fraction of the range) on either side.
+    /// The axis that covers all drawable `values`, with `padding` (a fraction of the range) on either side.
     pub fn fit(scale: AxisScale, values: impl Iterator<Item = f64>, padding: f64) -> Self {
         let (mut low, mut high, mut whole) = (f64::INFINITY, f64::NEG_INFINITY, true);
         for value in values.filter(|&v| drawable(scale, v)) {
@@ -37,12 +37,12 @@ impl Axis {
                 if low > high {
                     (low, high) = (0.0, 1.0);
                 } else if high - low <= (1e-12 * high.abs().max(low.abs())).max(1e-300) {
-                    // A flat line stands in the middle.
+                    // Centre a flat line.
                     let half = if high.abs() < 1e-290 { 1.0 } else { high.abs() * 0.5 };
                     (low, high) = (low - half, high + half);
                 } else {
                     let room = (high - low) * padding;
-                    // Padding never shows values below 0 for what cannot be negative.
+                    // Padding never extends non-negative values below 0.
                     (low, high) = (if low >= 0.0 { (low - room).max(0.0) } else { low - room }, high + room);
                 }
             }
@@ -60,12 +60,12 @@ impl Axis {
         Self { scale, low, high, whole, edge: false }
     }
 
-    /// The axis with exactly these ends.
+    /// The axis with exactly this range.
     pub fn between(scale: AxisScale, low: f64, high: f64) -> Self {
         Self { whole: false, ..Self::fit(scale, [low, high].into_iter(), 0.0) }
     }
 
-    /// 0 at the low end, 1 at the high end; `None` where the value has no place on this axis.
+    /// The position of `value`: 0 at the low end, 1 at the high end; `None` if it cannot be drawn on this axis.
     pub fn place(&self, value: f64) -> Option<f64> {
         if self.edge && (0.0..self.low).contains(&value) {
             return Some(0.0);
@@ -76,7 +76,7 @@ impl Axis {
         })
     }
 
-    /// About `most` labelled ticks at nice numbers: 1, 2, 5 · 10^k; powers of ten on a log axis, and its minor ones unlabelled.
+    /// About `most` labelled ticks at 1, 2 or 5 · 10^k; on a log axis at powers of ten, with unlabelled minor ticks.
     pub fn ticks(&self, most: usize) -> Vec<Tick> {
         match self.scale {
             AxisScale::Linear => self.linear_ticks(most),
@@ -107,7 +107,7 @@ impl Axis {
                 let label = if value == 0.0 {
                     "0".to_string()
                 } else if scientific {
-                    // Every tick differs from the next in the last digit shown.
+                    // Enough digits to distinguish neighbouring ticks.
                     scientific_label(value, digits)
                 } else {
                     minus(format!("{value:.decimals$}"))
@@ -130,7 +130,7 @@ impl Axis {
                 let value = f64::from(multiple) * 10_f64.powi(exponent);
                 let inside = value >= self.low * (1.0 - 1e-9) && value <= self.high * (1.0 + 1e-9);
                 let labelled = multiple == 1 && exponent.rem_euclid(stride) == 0;
-                // Between far-apart decades, the multiples would only be a grey haze.
+                // With many decades, minor ticks would merge into a grey haze.
                 if inside && (multiple == 1 || (stride == 1 && last - first <= 8)) {
                     ticks.push(Tick { value, label: if labelled { plain_label(value) } else { String::new() } });
                 }
@@ -139,7 +139,7 @@ impl Axis {
         ticks
     }
 
-    /// A log axis too short for two powers of ten: 1, 2, 5 · 10^k where two of them fit, else evenly spaced nice numbers.
+    /// Ticks for a log axis too short for two powers of ten: 1, 2, 5 · 10^k if two of them fit, else linear ticks.
     fn ticks_within_a_decade(&self, most: usize, first: i32, last: i32) -> Vec<Tick> {
         let nice: Vec<f64> = (first..=last)
             .flat_map(|exponent| [1.0, 2.0, 5.0].map(|multiple| multiple * 10_f64.powi(exponent)))
@@ -152,22 +152,22 @@ impl Axis {
     }
 }
 
-/// What has a place: not NaN, nor so near the ends of f64 that a range would overflow.
+/// Whether a value can be drawn: not NaN, and not so close to the limits of f64 that a range would overflow.
 fn drawable(scale: AxisScale, value: f64) -> bool {
     value.abs() <= 1e300 && (scale == AxisScale::Linear || value >= 1e-300)
 }
 
-/// As in every table: 0.001, 1e-5. Rounded to 12 digits: 0.30000000000000004 is 0.3.
+/// The notation of the tables: 0.001, 1e-5. Rounded to 12 digits, so that 0.30000000000000004 is 0.3.
 fn plain_label(value: f64) -> String {
     minus(significant(value, 12))
 }
 
-/// 2.5e6 with `digits` after the point.
+/// Scientific notation such as 2.5e6, with `digits` digits after the point.
 fn scientific_label(value: f64, digits: usize) -> String {
     minus(format!("{value:.digits$e}"))
 }
 
-/// The minus sign is as wide as a digit; a hyphen is not. That of an exponent stays, as one would type it.
+/// Replaces a leading hyphen by a minus sign, which is as wide as a digit. An exponent keeps its hyphen, as one types it.
 fn minus(text: String) -> String {
     text.strip_prefix('-').map_or(text.clone(), |number| format!("\u{2212}{number}"))
 }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_axis_has_no_place_for_zero() {
+    fn zero_has_no_position_on_a_log_axis_except_at_its_edge() {
         assert_eq!(Axis::between(AxisScale::Log, 0.1, 10.0).place(0.0), None);
         let edge = Axis { edge: true, ..Axis::between(AxisScale::Log, 0.1, 10.0) };
         assert_eq!([0.0, 1e-9, f64::NAN, -1.0].map(|value| edge.place(value)), [Some(0.0), Some(0.0), None, None]);

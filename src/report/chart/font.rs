@@ -1,4 +1,4 @@
-//! Roboto, cut down to what charts need: the same widths for PNG and SVG.
+//! Roboto, subset to the glyphs that charts need, so that PNG and SVG have the same text widths.
 
 use ab_glyph::{Font as _, FontRef, ScaleFont as _};
 use plotters::style::{FontFamily, FontStyle, register_font};
@@ -10,7 +10,7 @@ pub enum Weight {
 }
 
 impl Weight {
-    /// The name that plotters knows the font by, and the families that an SVG asks the viewer for.
+    /// The font's name in plotters, and the font-family list of an SVG.
     pub fn family(self) -> FontFamily<'static> {
         FontFamily::Name(match self {
             Weight::Regular => "Roboto, Helvetica Neue, Arial, sans-serif",
@@ -26,7 +26,7 @@ impl Weight {
     }
 }
 
-/// Hands the two fonts to plotters, which then needs none of the system's.
+/// Registers both fonts with plotters, which then needs no system fonts.
 pub fn register_with_plotters() {
     for weight in [Weight::Regular, Weight::Medium] {
         let known = register_font(weight.family().as_str(), FontStyle::Normal, weight.bytes());
@@ -34,26 +34,28 @@ pub fn register_with_plotters() {
     }
 }
 
+/// The embedded font.
+///
 /// # Panics
 /// Never: the fonts are in the binary, and a test opens both.
 pub fn font(weight: Weight) -> FontRef<'static> {
     FontRef::try_from_slice(weight.bytes()).expect("the font in the binary is a font")
 }
 
-/// From the lowest descender to the highest ascender, in em: what ab_glyph (and so plotters' bitmaps) takes for the size of a font.
+/// From the lowest descender to the highest ascender, in em: the font size in the sense of ab_glyph and of plotters' bitmap backend.
 pub fn height(weight: Weight) -> f64 {
     let font = font(weight);
     f64::from(font.height_unscaled() / font.units_per_em().unwrap_or(2048.0))
 }
 
-/// In pixels at this size.
+/// The width of `text` in pixels at this size.
 pub fn width(text: &str, size: f64, weight: Weight) -> f64 {
     let font = font(weight);
     let scaled = font.as_scaled((size * height(weight)) as f32);
     text.chars().map(|c| f64::from(scaled.h_advance(font.glyph_id(c)))).sum()
 }
 
-/// `text`, cut with an ellipsis where it is wider than `room`.
+/// `text`, cut with an ellipsis if it is wider than `room`.
 pub fn fit(text: &str, room: f64, size: f64, weight: Weight) -> String {
     if width(text, size, weight) <= room {
         return text.to_string();
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_weights_have_every_sign_that_the_axes_write() {
+    fn both_weights_have_every_glyph_of_the_axis_labels() {
         for weight in [Weight::Regular, Weight::Medium] {
             let font = font(weight);
             for c in "0123456789.·−⁰¹²³⁴⁵⁶⁷⁸⁹⁻…±".chars() {
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_to_its_room() {
+    fn a_long_text_is_cut_to_the_available_width() {
         let cut = fit("sgd/one-cycle:max-lr=0.4,pct-start=0.3", 100.0, 12.0, Weight::Regular);
         assert!(cut.ends_with('…') && width(&cut, 12.0, Weight::Regular) <= 100.0, "{cut}");
         assert_eq!(fit("short", 100.0, 12.0, Weight::Regular), "short");

@@ -1,4 +1,4 @@
-//! Where everything of a figure goes.
+//! Lays out a figure: panels, legend, grid, labels.
 
 use super::axis::{Axis, Tick};
 use super::font::{self, Weight};
@@ -13,7 +13,7 @@ const GRID: Rgb = Rgb(0xe4, 0xe4, 0xe4);
 const MINOR_GRID: Rgb = Rgb(0xf3, 0xf3, 0xf3);
 const GREY: Rgb = Rgb(0xc4, 0xc4, 0xc4);
 
-/// Okabe and Ito (2008), without the yellow, which is not seen on white; then the same with dashes and markers.
+/// Okabe and Ito (2008) without yellow, which is invisible on white. Further series repeat it with dashes and markers.
 pub const PALETTE: [Rgb; 7] = [
     Rgb(0x00, 0x72, 0xb2),
     Rgb(0xd5, 0x5e, 0x00),
@@ -32,7 +32,7 @@ pub const LABEL: f64 = 12.0;
 pub const TICK: f64 = 11.0;
 const LEGEND: f64 = 12.0;
 const LEGEND_ROW: f64 = 19.0;
-/// As near as rows may come before another column is begun.
+/// The smallest row height before the legend gets another column.
 const TIGHT_LEGEND_ROW: f64 = 16.0;
 const LEGEND_LINE: f64 = 30.0;
 const GAP: f64 = 28.0;
@@ -43,7 +43,7 @@ pub struct Look {
     pub colour: Rgb,
     pub width: f64,
     pub dash: &'static [f64],
-    /// Which marker sits on the line now and then: none for the first round of the palette.
+    /// How often the palette has been used up before: selects the marker, none in the first round.
     pub round: usize,
 }
 
@@ -81,7 +81,7 @@ pub fn scene(figure: &Figure) -> Scene {
     Scene { width, height, shapes: shapes.into_iter().map(|drawn| drawn.0).collect() }
 }
 
-/// The cells of the panels, and the room of the legend: in a free cell of the grid, beside the panels, or below them.
+/// The cells of the panels, and the area of the legend: a free cell of the grid, or an area beside or below the panels.
 fn arrange(panels: usize, mut room: Rect, legend: &[LegendEntry<'_>]) -> (Vec<Rect>, Option<Rect>) {
     let columns = columns(panels, &room);
     let rows = panels.div_ceil(columns).max(1);
@@ -105,7 +105,7 @@ fn arrange(panels: usize, mut room: Rect, legend: &[LegendEntry<'_>]) -> (Vec<Re
     ((0..panels).map(|i| cell(&room, columns, rows, i)).collect(), legend_room)
 }
 
-/// The grid in which cells are nearest to 3 : 2.
+/// The number of columns that brings the cells closest to 3 : 2.
 fn columns(panels: usize, room: &Rect) -> usize {
     let shape = |columns: usize| {
         let rows = panels.div_ceil(columns) as f64;
@@ -130,7 +130,7 @@ fn draw_legend(shapes: &mut Vec<Drawn>, legend: &[LegendEntry<'_>], room: Rect) 
     let wanted =
         legend.iter().map(|e| font::width(e.name, LEGEND, Weight::Regular)).fold(0.0, f64::max) + LEGEND_LINE + 10.0;
     let fitting = legend_columns(wanted, room.width(), legend.len());
-    // No more columns than needed: a column is read faster than a row.
+    // As few columns as possible: a column is easier to read than a row.
     let rows_that_fit = ((room.height() / TIGHT_LEGEND_ROW + 0.01) as usize).max(1);
     let columns =
         legend.len().div_ceil(rows_that_fit).max(if room.width() > room.height() * 4.0 { fitting } else { 1 });
@@ -174,7 +174,7 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     for series in &panel.series {
         draw_band(shapes, series, &to, look_of(series, legend), if named > 6 { 0.07 } else { 0.16 });
     }
-    // Raw values behind smoothed ones, contours and walks are no lines of their own.
+    // Overlapping lines alternate; raw values behind smoothed ones, contours and walks do not take part.
     let takes_turns = |series: &Series| !series.name.is_empty() && series.style != Style::Grey && !series.ends;
     let paths: Vec<Path> = panel.series.iter().map(|series| Path::of(series, &to)).collect();
     let (alone, together): (Vec<_>, Vec<_>) =
@@ -212,7 +212,7 @@ fn draw_titles(shapes: &mut Vec<Drawn>, panel: &Panel, cell: &Rect, frame: &Rect
     shapes.push(text(middle, label, LABEL, INK, Anchor::Middle).vertical());
 }
 
-/// The look of a series: that of its name in the legend, or its own.
+/// The look of a series: its own style, else that of its name in the legend.
 fn look_of(series: &Series, legend: &[LegendEntry<'_>]) -> Look {
     let named = legend.iter().find(|entry| entry.name == series.name);
     let place = match (series.style, named) {
@@ -224,7 +224,7 @@ fn look_of(series: &Series, legend: &[LegendEntry<'_>]) -> Look {
     Look::of(place, series.dashed)
 }
 
-/// As many ticks as fit without their labels touching.
+/// As many ticks as fit without overlapping labels.
 fn x_ticks(x: &Axis, width: f64) -> Vec<Tick> {
     let mut ticks = Vec::new();
     for most in (2..=((width / 60.0) as usize).max(2)).rev() {
@@ -239,7 +239,7 @@ fn x_ticks(x: &Axis, width: f64) -> Vec<Tick> {
     ticks
 }
 
-/// The first labelled tick whose label touches the one before it.
+/// The first labelled tick whose label touches the previous one.
 fn crowded(x: &Axis, ticks: &[Tick], width: f64) -> Option<usize> {
     let mut end = f64::NEG_INFINITY;
     ticks.iter().enumerate().filter(|(_, tick)| !tick.label.is_empty()).find_map(|(i, tick)| {
@@ -274,10 +274,10 @@ fn draw_grid(shapes: &mut Vec<Drawn>, to: &Transform, x_ticks: &[Tick], y_ticks:
     }
 }
 
-/// Vertical lines; the labels stand at the top, in as many rows as they need.
+/// Vertical lines with labels at the top, in as many rows as necessary.
 fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform, legend: &[LegendEntry<'_>]) {
     let frame = to.frame;
-    // How far to the right each row of labels is taken, from the left.
+    // The occupied intervals of each row of labels.
     let mut rows: Vec<Vec<(f64, f64)>> = Vec::new();
     let mut labels = Vec::new();
     for mark in marks {
@@ -314,7 +314,7 @@ fn draw_marks(shapes: &mut Vec<Drawn>, marks: &[Mark], to: &Transform, legend: &
     }
 }
 
-/// A shape, with the few things that differ from the usual said after it.
+/// A shape, with builder methods for the less common options.
 pub struct Drawn(pub Primitive);
 
 impl Drawn {

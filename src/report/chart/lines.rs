@@ -1,4 +1,4 @@
-//! The lines of a panel: bands, strokes, markers, walks.
+//! Draws the lines of a panel: bands, strokes, markers, walks.
 
 use super::Series;
 use super::axis::Axis;
@@ -6,7 +6,7 @@ use super::layout::{DASHES, Drawn, Look, disc};
 use super::scene::{Point, Primitive, Rect, WHITE, clip_polygon, clip_segment};
 use std::collections::BTreeMap;
 
-/// From values to places in one frame.
+/// Maps values to points in one frame.
 pub struct Transform {
     pub x: Axis,
     pub y: Axis,
@@ -27,7 +27,7 @@ impl Transform {
     }
 }
 
-/// `opacity` is less where many bands lie over each other.
+/// Draws the band of a series. Use a lower `opacity` if many bands overlap.
 pub fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look, opacity: f64) {
     let places = |&(x, lower, upper): &(f64, f64, f64)| Some((to.point(x, lower)?, to.point(x, upper)?));
     for run in runs(series.band.iter().map(places)) {
@@ -39,7 +39,7 @@ pub fn draw_band(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look:
     }
 }
 
-/// A series as it lies in its frame: unbroken stretches of places.
+/// A series in its frame: unbroken runs of points.
 pub struct Path(pub Vec<Vec<Point>>);
 
 impl Path {
@@ -47,40 +47,40 @@ impl Path {
         Self(runs(series.points.iter().map(|&(x, y)| to.point(x, y))).into_iter().map(thin_out).collect())
     }
 
-    /// Whether it goes from left to right all the way, as what is a function of the epoch does.
+    /// Whether x never decreases, as for a function of the epoch.
     fn ascends(&self) -> bool {
         self.0.iter().flatten().zip(self.0.iter().flatten().skip(1)).all(|(a, b)| a.0 <= b.0)
     }
 }
 
-/// How far one of several lines that lie on each other is seen before it is the turn of the next; report.js has the same.
+/// Overlapping lines are drawn alternately; each turn is this many pixels long. report.js uses the same length.
 const TURN: f64 = 11.0;
 
-/// A part of a segment, within one turn.
+/// The part of a segment within one turn.
 type Piece = (Point, Point);
 
-/// Whether a piece passes within a pixel of a place.
+/// Whether a piece passes within a pixel of a point.
 fn passes((a, b): Piece, at: Point) -> bool {
     const NEAR: f64 = 0.6;
     if a.0 > at.0 + NEAR || b.0 < at.0 - NEAR {
         return false;
     }
     let height = |x: f64| a.1 + ((x - a.0) / (b.0 - a.0)).clamp(0.0, 1.0) * (b.1 - a.1);
-    // A vertical piece has all heights from one end to the other.
+    // A vertical piece covers all heights between its ends.
     let (p, q) = if b.0 > a.0 { (height(at.0 - NEAR), height(at.0 + NEAR)) } else { (a.1, b.1) };
     p.min(q) - 1.0 <= at.1 && at.1 <= p.max(q) + 1.0
 }
 
-/// Whether a piece lies on a line of these pieces: with its ends and its middle.
+/// Whether both ends and the middle of a piece lie on a line of these pieces.
 fn lies_on((a, b): Piece, line: &[Piece]) -> bool {
     let middle = (f64::midpoint(a.0, b.0), f64::midpoint(a.1, b.1));
     [a, middle, b].into_iter().all(|at| line.iter().any(|&piece| passes(piece, at)))
 }
 
-/// Which pieces of the lines that pass through turn `turn` are drawn there.
+/// Decides which pieces of the lines that pass through turn `turn` are drawn.
 ///
-/// Lines that lie on each other take turns at being the first; one that lies on another that is drawn is not. To lie on each other is not transitive
-/// (of three lines the outer ones may be too far apart), so what counts is which line is drawn, not whose turn it would be.
+/// Overlapping lines take turns at being first; a piece on top of a drawn one is not drawn. Overlap is not transitive (of three lines, the outer
+/// two may be too far apart), so a piece is hidden only by pieces that are actually drawn.
 fn drawn_in(turn: i64, lines: &[Vec<Piece>]) -> Vec<Vec<bool>> {
     let extents: Vec<(f64, f64)> = lines
         .iter()
@@ -117,7 +117,7 @@ fn drawn_in(turn: i64, lines: &[Vec<Piece>]) -> Vec<Vec<bool>> {
     shown
 }
 
-/// What is drawn of each of `paths`: all of it, but where several lie on each other each shows in its turn, so that none hides another.
+/// The drawn parts of each of `paths`: everything, except that overlapping lines alternate so that none hides another.
 pub fn take_turns(paths: &[Path], frame: &Rect) -> Vec<Vec<Vec<Point>>> {
     if paths.len() < 2 || !paths.iter().all(Path::ascends) {
         return paths.iter().map(|path| path.0.clone()).collect();
@@ -134,7 +134,7 @@ pub fn take_turns(paths: &[Path], frame: &Rect) -> Vec<Vec<Vec<Point>>> {
             turns.entry(turn_of(piece)).or_default().entry(own).or_default().push(piece);
         }
     }
-    // Of each path, whether its pieces are drawn, in their order: a path goes from turn to turn.
+    // For each path, whether its pieces are drawn, in their order: a path passes through the turns in order.
     let mut shown: Vec<Vec<bool>> = vec![Vec::new(); paths.len()];
     for (turn, lines) in turns {
         let (owners, lines): (Vec<usize>, Vec<Vec<Piece>>) = lines.into_iter().unzip();
@@ -165,7 +165,7 @@ pub fn take_turns(paths: &[Path], frame: &Rect) -> Vec<Vec<Vec<Point>>> {
     paths.iter().zip(pieces).zip(shown).map(parts_of).collect()
 }
 
-/// A segment in pieces that end where the turns do; what is outside the frame stays whole.
+/// Splits a segment at the turns; a segment outside the frame remains whole.
 fn at_turns(a: Point, b: Point, frame: &Rect, turn: impl Fn(f64) -> f64) -> Vec<(Point, Point)> {
     let (from, to) = (a.0.max(frame.left), b.0.min(frame.right));
     if to <= from {
@@ -177,7 +177,7 @@ fn at_turns(a: Point, b: Point, frame: &Rect, turn: impl Fn(f64) -> f64) -> Vec<
     ends.scan(a, |before, end| Some((std::mem::replace(before, end), end))).collect()
 }
 
-/// Draws the `parts` of a line, those that [`take_turns`] gave.
+/// Draws the `parts` of a line, as returned by [`take_turns`].
 pub fn draw_series(shapes: &mut Vec<Drawn>, parts: &[Vec<Point>], to: &Transform, look: Look, phase: f64) {
     for run in parts {
         if let [only] = run[..] {
@@ -193,7 +193,7 @@ pub fn draw_series(shapes: &mut Vec<Drawn>, parts: &[Vec<Point>], to: &Transform
     }
 }
 
-/// The path that somebody walked: a small dot for each step, a ring where it starts, a large dot where it ends.
+/// Draws an optimizer's path: a small dot for each step, a ring at the start, a large dot at the end.
 pub fn draw_walk(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look) {
     let inside = |&(x, y): &(f64, f64)| to.point(x, y).filter(|&p| clip_segment(p, p, &to.frame).is_some());
     if series.points.len() <= 300 {
@@ -209,7 +209,7 @@ pub fn draw_walk(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look:
     }
 }
 
-/// A few markers along a line that shares its colour with another one, at places of its own.
+/// A few markers along a line that shares its colour with another; `phase` keeps them apart from those of other lines.
 fn draw_markers(shapes: &mut Vec<Drawn>, points: &[Point], look: Look, phase: f64, frame: &Rect) {
     let spacing = (frame.width() / 4.0).max(60.0);
     let mut next = frame.left + spacing * (0.1 + 0.8 * phase);
@@ -226,7 +226,7 @@ fn draw_markers(shapes: &mut Vec<Drawn>, points: &[Point], look: Look, phase: f6
     }
 }
 
-/// Nothing, a dot, a square, a triangle: one for each round of the palette.
+/// Draws the marker of a round of the palette: none, a dot, a square, a triangle.
 pub fn draw_marker(shapes: &mut Vec<Drawn>, at: Point, look: Look) {
     let corners = match look.round % DASHES.len() {
         0 => return,
@@ -238,7 +238,7 @@ pub fn draw_marker(shapes: &mut Vec<Drawn>, at: Point, look: Look) {
     shapes.push(Drawn(Primitive::Area { points, colour: look.colour, opacity: 1.0 }));
 }
 
-/// The unbroken stretches.
+/// Splits a sequence at its `None`s.
 fn runs<T>(places: impl Iterator<Item = Option<T>>) -> Vec<Vec<T>> {
     let mut runs = vec![Vec::new()];
     for place in places {
@@ -291,11 +291,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_turns_as_long_as_the_pictures() {
+    fn the_page_and_the_pictures_use_the_same_turn_length() {
         assert!(include_str!("../assets/report.js").contains(&format!("const TURN = {TURN};")));
     }
 
-    /// At each pixel, how far each path is from the nearest line that is drawn.
+    /// The largest distance, over all pixels and paths, from a path to the nearest drawn line.
     fn farthest_from_ink(paths: &[Path], frame: &Rect) -> f64 {
         let height = |run: &[Point], x: f64| {
             let pair = run.windows(2).find(|pair| pair[0].0 <= x && x <= pair[1].0)?;
@@ -313,13 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn where_a_line_is_hidden_one_that_lies_on_it_is_drawn() {
+    fn a_hidden_piece_is_covered_by_a_drawn_one() {
         let frame = Rect { left: 0.0, top: 0.0, right: 400.0, bottom: 300.0 };
-        // The outer two are farther apart than the middle one is from either.
+        // The outer two do not overlap, but both overlap the middle one.
         let level = |y: f64| Path(vec![vec![(0.0, y), (400.0, y)]]);
         let chain = [level(100.0), level(100.8), level(101.6)];
         assert!(farthest_from_ink(&chain, &frame) < 1.01, "{}", farthest_from_ink(&chain, &frame));
-        // Twenty curves in a bundle that opens, with points of their own.
+        // A bundle of twenty diverging curves with different points.
         let curve = |i: u32| {
             let at = |k: u32| {
                 let x = f64::from(k) * 400.0 / f64::from(20 + i);
@@ -328,9 +328,9 @@ mod tests {
             Path(vec![(0..=20 + i).map(at).collect()])
         };
         let bundle: Vec<Path> = (0..20).map(curve).collect();
-        // A pixel up or down, on a slope of up to 0.4.
+        // One pixel vertically, on slopes of up to 0.4.
         assert!(farthest_from_ink(&bundle, &frame) < 1.5, "{}", farthest_from_ink(&bundle, &frame));
         let each = take_turns(&chain, &frame);
-        assert!(each.iter().all(|parts| !parts.is_empty()), "each shows somewhere");
+        assert!(each.iter().all(|parts| !parts.is_empty()), "each line is visible somewhere");
     }
 }

@@ -1,12 +1,11 @@
-//! A table of counts by true and predicted class, as a picture: what is right in blue, what is not in orange, each cell as strong as its share
-//! of the row.
+//! A confusion matrix as a picture: correct counts in blue, others in orange, the opacity growing with the share of the row.
 
 use super::font::{self, Weight};
 use super::layout::{Drawn, INK, LABEL, MARGIN, PALETTE, SOFT_INK, TICK, TITLE, line, text};
 use super::paint;
 use super::scene::{Anchor, Primitive, Rgb, Scene, WHITE};
 
-/// One picture: (row, column) counts, the same labels both ways.
+/// A square matrix of counts with the same labels for rows and columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matrix {
     pub title: String,
@@ -25,12 +24,12 @@ impl Matrix {
     /// The bytes of a PNG.
     ///
     /// # Errors
-    /// A shape cannot be drawn, or the encoder refuses the size.
+    /// A shape cannot be drawn, or the encoder rejects the size.
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         paint::png(&self.scene())
     }
 
-    /// The text of an SVG, complete in itself.
+    /// A self-contained SVG.
     ///
     /// # Errors
     /// A shape cannot be drawn.
@@ -75,7 +74,7 @@ impl Matrix {
 
 fn draw_cell(shapes: &mut Vec<Drawn>, (x, y): (f64, f64), count: u64, share: f64, right: bool) {
     let colour = PALETTE[usize::from(!right)];
-    // The root: a mistake in one of a hundred images is still seen.
+    // The square root keeps a share of 1 % visible.
     let opacity = share.sqrt();
     let points = vec![(x, y), (x + CELL.0, y), (x + CELL.0, y + CELL.1), (x, y + CELL.1)];
     shapes.push(Drawn(Primitive::Area { points, colour, opacity }));
@@ -89,11 +88,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_count_above_0_is_a_cell_with_its_number_and_right_ones_are_blue() {
+    fn every_count_above_0_is_a_cell_with_its_number_and_correct_ones_are_blue() {
         let labels = vec!["cat".to_string(), "dog".to_string()];
         let counts = vec![vec![9, 1], vec![0, 7]];
-        let matrix =
-            Matrix { title: "pets".into(), x_label: "taken for".into(), y_label: "true class".into(), labels, counts };
+        let matrix = Matrix {
+            title: "pets".into(),
+            x_label: "predicted class".into(),
+            y_label: "true class".into(),
+            labels,
+            counts,
+        };
         let scene = matrix.scene();
         let colours = scene.shapes.iter().filter_map(|shape| match shape {
             Primitive::Area { colour, .. } => Some(*colour),
@@ -101,7 +105,7 @@ mod tests {
         });
         assert_eq!(colours.collect::<Vec<_>>(), [PALETTE[0], PALETTE[1], PALETTE[0]]);
         let svg = matrix.svg().unwrap();
-        for word in ["pets", "taken for", "true class", "cat", "dog", "9", "1", "7"] {
+        for word in ["pets", "predicted class", "true class", "cat", "dog", "9", "1", "7"] {
             assert!(svg.lines().any(|line| line == word), "{word}: {svg}");
         }
         assert!(matrix.png().unwrap().starts_with(b"\x89PNG"));

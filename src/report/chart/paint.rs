@@ -1,7 +1,7 @@
-//! A scene drawn by plotters, as PNG or as SVG.
+//! Renders a scene with plotters, as PNG or SVG.
 //!
-//! plotters counts in whole units. So that lines stay smooth, both pictures are drawn with several units to a CSS pixel: a PNG is drawn
-//! larger and averaged down, an SVG shows its units through a smaller `viewBox`.
+//! plotters uses integer coordinates. To keep lines smooth, both formats use several units per CSS pixel: a PNG is rendered larger and
+//! averaged down, an SVG is scaled by its `viewBox`.
 
 use super::font::{self, Weight};
 use super::scene::{Anchor, Point, Primitive, Rgb, Scene};
@@ -14,27 +14,27 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Pixels of a PNG per CSS pixel.
 const SHARPNESS: u32 = 2;
-/// Units per pixel of a PNG, each way: each pixel is the mean of 2 x 2 ([`averaged`]).
+/// Units per pixel of a PNG in each direction: a pixel is the mean of 2 x 2 units ([`averaged`]).
 const OVERSAMPLING: u32 = 2;
 
-/// How one of plotters' backends counts.
+/// The conventions of a plotters backend.
 struct Units {
     /// Units per CSS pixel.
     per_pixel: f64,
-    /// What the backend calls the size of a font of 1 em.
+    /// The backend's size for a font of 1 em.
     font_size: f64,
-    /// From the top of a text, as the backend places it, down to the baseline, in em.
+    /// From the top of a text, as the backend places it, to the baseline, in em.
     ascent: f64,
-    /// Whether the backend itself joins the segments of a line.
+    /// Whether the backend joins the segments of a line.
     joins: bool,
 }
 
 /// The bytes of a PNG, two pixels for each CSS pixel.
 ///
 /// # Errors
-/// A shape cannot be drawn, or the encoder refuses the size.
+/// A shape cannot be drawn, or the encoder rejects the size.
 pub fn png(scene: &Scene) -> anyhow::Result<Vec<u8>> {
-    // The bitmap backend takes the height from descender to ascender for the size, and puts the baseline at half of it.
+    // The bitmap backend's font size is the height from descender to ascender, and it puts the baseline at half of that.
     let height = font::height(Weight::Regular);
     let units =
         Units { per_pixel: f64::from(SHARPNESS * OVERSAMPLING), font_size: height, ascent: height / 2.0, joins: false };
@@ -50,7 +50,7 @@ pub fn png(scene: &Scene) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The mean of each 2 x 2 pixels; `width` is that of the larger picture.
+/// Averages blocks of 2 x 2 pixels; `width` is that of the larger picture. `pixels`: (H, W, 3).
 fn averaged(pixels: &[u8], width: usize) -> Vec<u8> {
     let row = width * 3;
     let mut means = vec![0; pixels.len() / 4];
@@ -66,12 +66,12 @@ fn averaged(pixels: &[u8], width: usize) -> Vec<u8> {
     means
 }
 
-/// A complete SVG file, without scripts or references to anything outside.
+/// A self-contained SVG, without scripts or external references.
 ///
 /// # Errors
 /// A shape cannot be drawn.
 pub fn svg(scene: &Scene) -> anyhow::Result<String> {
-    // The SVG backend divides sizes by 1.24, and moves a text down by 0.76 em.
+    // The SVG backend divides font sizes by 1.24 and shifts text down by 0.76 em.
     let units = Units { per_pixel: 10.0, font_size: 1.24, ascent: 0.76, joins: true };
     let (width, height) = units.size(scene);
     let mut text = String::new();
@@ -128,7 +128,7 @@ impl Units {
                     .pos(Pos::new(across, VPos::Top));
                 let (x, y) = self.place(*at);
                 let up = (em * self.ascent).round() as i32;
-                // A name may come from a file; a control character is no part of an SVG.
+                // Names may come from files, and XML does not allow control characters.
                 let text = text.replace(char::is_control, " ");
                 canvas.draw_text(&text, &style, if *vertical { (x - up, y) } else { (x, y - up) })
             }
@@ -147,8 +147,8 @@ impl Units {
             let places: Vec<_> = points.iter().map(|&at| self.place(at)).collect();
             return canvas.draw(&PathElement::new(places, plain(colour).stroke_width(stroke.round() as u32)));
         }
-        // The bitmap backend cuts half widths to whole units, which makes diagonals thin, and leaves notches between segments:
-        // each segment is a rectangle of its own here, and a dot on each joint makes it round.
+        // The bitmap backend rounds half widths down, which makes diagonals thin, and leaves notches between segments. So each segment is
+        // drawn as a rectangle, with a dot on each joint.
         for ends in points.windows(2) {
             let (a, b) = (ends[0], ends[1]);
             let aside = width / 2.0 / (b.0 - a.0).hypot(b.1 - a.1);
@@ -169,7 +169,7 @@ fn plain(Rgb(r, g, b): Rgb) -> RGBColor {
     RGBColor(r, g, b)
 }
 
-/// A line, cut into its dashes.
+/// Splits a line into its dashes.
 fn pieces(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
     if pattern.is_empty() {
         return vec![points.to_vec()];

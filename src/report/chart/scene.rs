@@ -1,4 +1,4 @@
-//! What a figure comes down to: shapes at places in CSS pixels, drawn in order, all of them already cut to their frames.
+//! A scene: shapes in CSS pixels, drawn in order, already clipped to their frames.
 
 use super::font::Weight;
 
@@ -40,7 +40,7 @@ pub enum Primitive {
         points: Vec<Point>,
         colour: Rgb,
         width: f64,
-        /// Lengths of dash, gap, dash, …; empty: solid.
+        /// Lengths of dash, gap, dash, …; empty: a solid line.
         dash: &'static [f64],
     },
     /// A filled polygon.
@@ -53,7 +53,7 @@ pub enum Primitive {
         weight: Weight,
         colour: Rgb,
         anchor: Anchor,
-        /// Reads from the bottom to the top.
+        /// Rotated to read from bottom to top.
         vertical: bool,
     },
 }
@@ -88,7 +88,7 @@ pub fn clip_segment(a: Point, b: Point, rect: &Rect) -> Option<(Point, Point)> {
 
 /// The polygon inside `rect` (Sutherland–Hodgman).
 pub fn clip_polygon(points: &[Point], rect: &Rect) -> Vec<Point> {
-    // A coordinate, its limit, and on which side of it the inside is.
+    // A coordinate, its limit, and the sign of the inside.
     type Side = (fn(Point) -> f64, f64, f64);
     let sides: [Side; 4] = [
         (|p| p.0, rect.left, 1.0),

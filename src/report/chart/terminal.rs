@@ -1,16 +1,16 @@
-//! A figure as text.
+//! Renders a figure as text.
 
 use super::axis::{Axis, Tick};
 use super::{Figure, LegendEntry, Panel, Style};
 use std::fmt::Write as _;
 
-/// The markers that tell series apart without colour, in the order of the legend.
+/// The markers that distinguish series without colour, in legend order.
 const MARKERS: &str = "●■▲◆○□△◇abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-/// Okabe and Ito's colours, as near as the 256 of a terminal come.
+/// The closest of a terminal's 256 colours to Okabe and Ito's.
 const COLOURS: [u8; 7] = [32, 166, 36, 175, 75, 214, 250];
 const GREY: u8 = 244;
 
-/// Every panel, one below the other, then the legend.
+/// All panels, one below the other, then the legend.
 pub fn text(figure: &Figure, width: usize, height: usize, colour: bool) -> String {
     let width = width.max(20);
     let legend = figure.legend();
@@ -25,7 +25,7 @@ pub fn text(figure: &Figure, width: usize, height: usize, colour: bool) -> Strin
     out
 }
 
-/// One character of the chart: braille dots or a marker, and whose it is.
+/// One character of the chart: braille dots or a marker, with a colour.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     dots: u8,
@@ -99,13 +99,13 @@ fn draw_series(cells: &mut [Vec<Cell>], panel: &Panel, legend: &[LegendEntry<'_>
     let (last_x, last_y) = ((columns * 2 - 1) as f64, (rows * 4 - 1) as f64);
     let dot = |(px, py): (f64, f64)| -> Option<(i64, i64)> {
         let (across, up) = (x.place(px)?, y.place(py)?);
-        // Far outside the frame is as good as just outside.
+        // Clamp points far outside the frame to just outside.
         Some(((across.clamp(-1.0, 2.0) * last_x).round() as i64, ((1.0 - up.clamp(-1.0, 2.0)) * last_y).round() as i64))
     };
     for series in &panel.series {
         let place = legend.iter().position(|entry| entry.name == series.name);
         let colour = if series.style == Style::Grey { GREY } else { colour_of(place.map(|i| legend[i])) };
-        // One line alone needs no marker; nor does what has no name.
+        // A single line and unnamed series need no marker.
         let marker = place.filter(|_| legend.len() > 1).and_then(|i| MARKERS.chars().nth(i));
         let spacing = (columns / 5).max(6);
         let phase = place.unwrap_or(0) * 5 % spacing;
@@ -136,8 +136,7 @@ fn draw_series(cells: &mut [Vec<Cell>], panel: &Panel, legend: &[LegendEntry<'_>
     }
 }
 
-/// A dotted column for each mark where nothing else is drawn. Gives the lines of their labels, each above or beside its column, in as many rows as
-/// they need.
+/// Draws a dotted column for each mark, behind everything else, and returns the lines of their labels, in as many rows as necessary.
 fn draw_marks(cells: &mut [Vec<Cell>], panel: &Panel, x: &Axis) -> Vec<String> {
     let columns = cells[0].len();
     let mut rows: Vec<Vec<char>> = Vec::new();
@@ -154,7 +153,7 @@ fn draw_marks(cells: &mut [Vec<Cell>], panel: &Panel, x: &Axis) -> Vec<String> {
         }
         let text = cut(&mark.label, columns - 1);
         let length = text.chars().count() + 1;
-        // To the right of its column where there is room.
+        // To the right of its column if there is room.
         let (start, label) = match column + length <= columns {
             true => (column, format!("╷{text}")),
             false => ((column + 1).saturating_sub(length), format!("{text}╷")),
@@ -170,10 +169,10 @@ fn draw_marks(cells: &mut [Vec<Cell>], panel: &Panel, x: &Axis) -> Vec<String> {
     rows.into_iter().map(String::from_iter).collect()
 }
 
-/// Dots of a braille character, by row and column.
+/// The dots of a braille character, (row, column).
 const BRAILLE: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-/// Every dot on the way (Bresenham).
+/// Visits every dot of a line (Bresenham).
 fn walk((x0, y0): (i64, i64), (x1, y1): (i64, i64), mut visit: impl FnMut(i64, i64)) {
     let (dx, dy) = ((x1 - x0).abs(), -(y1 - y0).abs());
     let (step_x, step_y) = ((x1 - x0).signum(), (y1 - y0).signum());
@@ -223,7 +222,7 @@ fn colour_of(entry: Option<LegendEntry<'_>>) -> u8 {
     }
 }
 
-/// The cells as characters; one colour code for a stretch of the same colour.
+/// Appends the cells as characters, with one colour code per run of the same colour.
 fn paint(line: &mut String, cells: &[Cell], colour: bool) {
     for stretch in cells.chunk_by(|a, b| a.colour == b.colour) {
         let code = stretch[0].colour.filter(|_| colour);
@@ -241,7 +240,7 @@ fn paint(line: &mut String, cells: &[Cell], colour: bool) {
     }
 }
 
-/// At most `room` characters, the last of them an ellipsis where something was cut; control characters become spaces.
+/// At most `room` characters, the last of them an ellipsis if the text was cut; control characters become spaces.
 fn cut(text: &str, room: usize) -> String {
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= room {
