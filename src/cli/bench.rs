@@ -2,25 +2,16 @@
 
 use super::session::Session;
 use super::settings;
-use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation, Subset};
-use crate::engine;
-use crate::engine::cpu::{CpuEngine, OperationKind, OperationTime};
-use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
-use crate::model::{Gradients, Model, ModelOptions, Parameters, initialise, whiten};
+use crate::engine::EngineKind;
+use crate::engine::cpu::{OperationKind, OperationTime};
+use crate::experiment::bench::{BenchOptions, Measured, bench};
+use crate::model::{Model, ModelOptions};
 use crate::number::counted;
-use crate::optim::{Optimizer, OptimizerSpec};
-use crate::random::{Purpose, below, keyed};
-use crate::schedule::{Rates, Semantics};
 use crate::stats::median;
-use crate::train::{Control, update};
 use crate::usage;
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// Steps before the clock runs: memory is taken and caches fill.
-const WARM_UP: usize = 3;
+use std::time::Duration;
 
 pub fn command() -> Command {
     let number = |name: &'static str, most: u64, help: &'static str| {
@@ -46,15 +37,6 @@ pub fn command() -> Command {
         )
 }
 
-/// The parts of a step, summed over all of them.
-#[derive(Default)]
-struct Measured {
-    steps: Vec<f64>,
-    loading: Duration,
-    gradients: Duration,
-    optimizer: Duration,
-}
-
 /// Measures and prints.
 ///
 /// # Errors
@@ -73,26 +55,16 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let threads = settings::threads(number("threads"))?;
 
     let architecture = model.architecture(&ModelOptions::default());
-    let mut bench = Bench::new(model, batch)?;
-    let mut fast = CpuEngine::new(&architecture, Objective::default(), threads)?;
-    let control = &session.control;
-    let (measured, engine_text) = match kind {
-        EngineKind::Cpu => {
-            bench.measure(&mut fast, WARM_UP, control)?;
-            fast.reset_times();
-            (bench.measure(&mut fast, steps, control)?, format!("cpu engine ({})", fast.kernels()))
-        }
-        EngineKind::Candle => {
-            let mut engine = engine::build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), threads)?;
-            bench.measure(&mut *engine, WARM_UP, control)?;
-            (bench.measure(&mut *engine, steps, control)?, "candle engine".to_string())
-        }
-    };
-    if let Some(stop) = control.stopping() {
+    let measured = bench(&BenchOptions { architecture, batch, steps, engine: kind, threads }, &session.control)?;
+    if let Some(stop) = session.control.stopping() {
         super::tell("stopped before enough was measured");
         return Ok(stop.exit_code());
     }
-    let times = fast.times();
+    let engine_text = match kind {
+        EngineKind::Cpu => format!("cpu engine ({})", measured.kernels),
+        EngineKind::Candle => "candle engine".to_string(),
+    };
+    let times = &measured.operations;
     let step = median(&measured.steps).unwrap_or(f64::NAN);
     let fastest = measured.steps.iter().copied().fold(f64::INFINITY, f64::min);
     out!(
@@ -101,13 +73,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         counted(steps as u64, "step")
     );
     out!("{:.0} images/s: median step {:.2} ms, fastest {:.2} ms", batch as f64 / step, 1e3 * step, 1e3 * fastest);
-    let direct = giga_operations(&times, batch) / step;
-    let peak = fast.peak().map_or(String::new(), |peak| format!(" (tiles multiply less); the cores can do {peak:.0}"));
+    let direct = giga_operations(times, batch) / step;
+    let peak =
+        measured.peak.map_or(String::new(), |peak| format!(" (tiles multiply less); the cores can do {peak:.0}"));
     out!("{direct:.0} GFLOPS, counted as direct convolutions{peak}");
-    out!("{}", shares(&measured, kind, &times));
+    out!("{}", shares(&measured, kind));
     if layers {
         out!("");
-        table(&times, batch, steps)?;
+        table(times, batch, steps)?;
     }
     Ok(0)
 }
@@ -119,24 +92,29 @@ fn giga_operations(times: &[OperationTime], batch: usize) -> f64 {
 }
 
 /// `convolution 78 %, linear 14 %, …`, of the time of all steps.
-fn shares(measured: &Measured, kind: EngineKind, times: &[OperationTime]) -> String {
+fn shares(measured: &Measured, kind: EngineKind) -> String {
+    let Measured { times, operations, .. } = measured;
     let total: f64 = measured.steps.iter().sum();
     let share = |name: &str, time: Duration| format!("{name} {:.1} %", 100.0 * time.as_secs_f64() / total);
     let mut parts = Vec::new();
     if kind == EngineKind::Cpu {
         let of = |kind: OperationKind| {
-            times.iter().filter(|time| time.kind == kind).map(|time| time.forward + time.backward).sum::<Duration>()
+            operations
+                .iter()
+                .filter(|time| time.kind == kind)
+                .map(|time| time.forward + time.backward)
+                .sum::<Duration>()
         };
         parts.push(share("convolution", of(OperationKind::Convolution)));
         parts.push(share("linear", of(OperationKind::Linear)));
         parts.push(share("elementwise", of(OperationKind::Elementwise)));
-        let inside: Duration = times.iter().map(|time| time.forward + time.backward).sum();
-        parts.push(share("loss", measured.gradients.saturating_sub(inside)));
+        let inside: Duration = operations.iter().map(|time| time.forward + time.backward).sum();
+        parts.push(share("loss", times.gradients.saturating_sub(inside)));
     } else {
-        parts.push(share("forward and backward", measured.gradients));
+        parts.push(share("forward and backward", times.gradients));
     }
-    parts.push(share("optimizer", measured.optimizer));
-    parts.push(share("waiting for images", measured.loading));
+    parts.push(share("optimizer", times.update));
+    parts.push(share("waiting for images", times.loading));
     parts.join(", ")
 }
 
@@ -156,67 +134,4 @@ fn table(times: &[OperationTime], batch: usize, steps: usize) -> Result<()> {
         out!("{:<26} {forward} {backward}", time.name);
     }
     Ok(())
-}
-
-/// Everything of a training run but its engine.
-struct Bench {
-    loader: Loader,
-    parameters: Parameters,
-    gradients: Gradients,
-    optimizer: Optimizer<f32>,
-    epoch: u64,
-}
-
-impl Bench {
-    fn new(model: Model, batch: usize) -> Result<Self> {
-        let architecture = model.architecture(&ModelOptions::default());
-        let mut rng = keyed(0, Purpose::Synthetic, 0, 0);
-        let count = 4 * batch;
-        let images = Images {
-            pixels: (0..count * IMAGE_BYTES).map(|_| below(&mut rng, 256) as u8).collect(),
-            labels: (0..count).map(|_| below(&mut rng, architecture.classes as u32) as u8).collect(),
-        };
-        let normalisation = Normalisation::new([127.5; CHANNELS], [64.0; CHANNELS]);
-        let subset = Subset::all(Arc::new(images));
-        let options = LoaderOptions {
-            batch_size: BatchSize::Images(batch),
-            micro_batch: batch,
-            augment: Augment::FlipCrop,
-            seed: 0,
-        };
-        let mut parameters = initialise(&architecture, 0);
-        if let Some(name) = architecture.whitened() {
-            let sample = Loader::in_order(subset.clone(), normalisation.clone(), count);
-            for batch in sample.epoch(0, 0)? {
-                whiten(&batch.images, architecture.input.height, architecture.input.width, &mut parameters, name);
-            }
-        }
-        let gradients = Gradients::zeros(&parameters);
-        let loader = Loader::new(subset, normalisation, options)?;
-        let optimizer = Optimizer::new(&"sgd:momentum=0.9".parse::<OptimizerSpec>()?, Semantics::Native)?;
-        Ok(Self { loader, parameters, gradients, optimizer, epoch: 0 })
-    }
-
-    /// Until `control` says stop, which leaves fewer steps.
-    fn measure(&mut self, engine: &mut dyn Engine, steps: usize, control: &Control) -> Result<Measured> {
-        let mut measured = Measured::default();
-        while measured.steps.len() < steps && control.stopping().is_none() {
-            let mut batches = self.loader.epoch(self.epoch, 0)?;
-            self.epoch += 1;
-            while measured.steps.len() < steps && control.stopping().is_none() {
-                let started = Instant::now();
-                let Some(batch) = batches.next() else { break };
-                let loaded = Instant::now();
-                engine.train_batch(&mut self.parameters, &batch, &mut self.gradients)?;
-                let computed = Instant::now();
-                // So small a rate keeps random images from driving the weights to infinity.
-                update(engine, &mut self.optimizer, &mut self.parameters, &self.gradients, Rates::of(1e-6));
-                measured.loading += loaded - started;
-                measured.gradients += computed - loaded;
-                measured.optimizer += computed.elapsed();
-                measured.steps.push(started.elapsed().as_secs_f64());
-            }
-        }
-        Ok(measured)
-    }
 }

@@ -1,5 +1,6 @@
 //! `lrsched compare`: all entrants in sequence, and which one won.
 
+use super::advice;
 use super::live::{Bars, JsonEvents};
 use super::session::{self, Keys, Session};
 use super::settings::{self, Output};
@@ -13,7 +14,7 @@ use crate::record::{Status, disk_size, files};
 use crate::report;
 use crate::report::export::Beside;
 use crate::run_folder::Existing;
-use crate::train::{All, Observer, Run};
+use crate::train::{All, Event, Observer, Run};
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
@@ -102,6 +103,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         observer: &LiveComparison { bars: &bars, json: output.json },
         control: &session.control,
         every: output.every,
+        words: advice::verdict,
         keep: output.keep.unwrap_or(Keep::Best),
     };
     let stopped = comparison.run(&dataset, &training)?;
@@ -162,8 +164,9 @@ impl ComparisonObserver for LiveComparison<'_> {
     }
 
     fn failed(&self, run: &PlannedRun, path: &Path, error: &anyhow::Error) -> Result<()> {
-        self.bars.warn(&format!("{}: failed: {error:#}", run.name));
-        if self.json { JsonEvents::new(path, false).failed(&format!("{error:#}")) } else { Ok(()) }
+        let message = advice::words(error);
+        self.bars.warn(&format!("{}: failed: {message}", run.name));
+        if self.json { JsonEvents::new(path, false).observe(&Event::Failed(&message)) } else { Ok(()) }
     }
 
     fn completed(&self) {

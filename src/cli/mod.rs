@@ -7,6 +7,7 @@ macro_rules! out {
     ($($argument:tt)*) => { $crate::cli::say(&format!("{}\n", format_args!($($argument)*)))? };
 }
 
+mod advice;
 mod bench;
 mod compare;
 mod data;
@@ -46,7 +47,7 @@ pub fn run() -> Result<u8> {
     let quiet = matches.get_flag("quiet");
     apply_colour(matches.get_one::<String>("color").map(String::as_str))?;
     warn(&unknown_variables());
-    match matches.subcommand() {
+    let done = match matches.subcommand() {
         Some(("train", matches)) => train::run(matches),
         Some(("compare", matches)) => compare::run(matches),
         Some(("find", matches)) => find::run(matches),
@@ -62,7 +63,8 @@ pub fn run() -> Result<u8> {
             help(&matches.get_many::<String>("topic").into_iter().flatten().map(String::as_str).collect::<Vec<_>>())
         }
         _ => unreachable!("clap lets no other command through"),
-    }
+    };
+    done.map_err(advice::worded)
 }
 
 fn command() -> Command {

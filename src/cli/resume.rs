@@ -1,5 +1,6 @@
 //! `lrsched resume`: go on with a run that was stopped, as it was or with another rate.
 
+use super::advice;
 use super::flags;
 use super::live::JsonEvents;
 use super::session::{self, Session};
@@ -127,7 +128,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         return Ok(code);
     }
     let kernels = run.kernels();
-    let setup = Setup { threads: output.threads, kernels, every: output.every, keep: output.keep };
+    let setup =
+        Setup { threads: output.threads, kernels, every: output.every, keep: output.keep, words: advice::verdict };
     let directory = left.reopen(&setup)?;
     let bars = session::bars(&output);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));

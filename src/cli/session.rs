@@ -1,5 +1,6 @@
 //! What `train`, `compare` and `resume` share while they train: signals, keys, and what is said when a run was stopped.
 
+use super::advice;
 #[cfg(unix)]
 pub use super::live::Keys;
 use super::live::{Bars, JsonEvents, Speaker};
@@ -110,7 +111,7 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     let again = format!("{} resume {}", program(), shell::path(path));
     let sound = || checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {
-        let message = outcome.message.as_deref().unwrap_or("stopped");
+        let message = outcome.verdict.as_ref().map_or("stopped".to_string(), advice::verdict);
         if outcome.saved {
             bars.warn(&format!("{message}; saved"));
             bars.warn(&format!("resume with:        {again}"));
@@ -122,15 +123,15 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
             match sound() {
                 Ok(Some(_)) => bars.warn(&format!("with another rate:  {again} --lr {lr}")),
                 Ok(None) => bars.warn(&format!("restart with another rate:  {again} --lr {lr}")),
-                Err(error) => bars.warn(&format!("{error:#}")),
+                Err(error) => bars.warn(&advice::words(&error)),
             }
         }
         return stop.exit_code();
     }
     if outcome.status == Status::Diverged {
         // The observer that shows progress has said so where it is on.
-        if let Some(message) = outcome.message.as_deref().filter(|_| bars.are_silent()) {
-            bars.warn(message);
+        if let Some(verdict) = outcome.verdict.as_ref().filter(|_| bars.are_silent()) {
+            bars.warn(&advice::verdict(verdict));
         }
         bars.line(&format!("results in {}: {}", path.display(), DecimalBytes(disk_size(path))));
         match sound() {
@@ -140,13 +141,13 @@ fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
                 bars.warn(&format!("resume from the last good checkpoint:  {again} {how}"));
             }
             Ok(None) => bars.warn(&format!("restart at a tenth of the rate:  {again} --scale-lr 0.1")),
-            Err(error) => bars.warn(&format!("{error:#}")),
+            Err(error) => bars.warn(&advice::words(&error)),
         }
         return DIVERGED;
     }
     bars.line(&format!("results in {}: {}", path.display(), DecimalBytes(disk_size(path))));
     // The run has lost what it had learnt.
-    if let (Some(_), Some(row)) = (&outcome.message, &outcome.last)
+    if let (Some(_), Some(row)) = (&outcome.verdict, &outcome.last)
         && let Ok(Some(found)) = sound()
         && let Some(worked) = worked(&found)
     {

@@ -1,5 +1,6 @@
 //! `lrsched train`: one run.
 
+use super::advice;
 use super::session::{self, Session};
 use super::settings::{self, Output};
 use crate::data::Dataset;
@@ -42,7 +43,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return Ok(code);
     }
     let existing = if output.force { Existing::Replace } else { Existing::Refuse };
-    let setup = Setup { threads: output.threads, kernels: run.kernels(), every: output.every, keep: output.keep };
+    let setup = Setup {
+        threads: output.threads,
+        kernels: run.kernels(),
+        every: output.every,
+        keep: output.keep,
+        words: advice::verdict,
+    };
     let directory = RunDirectory::create(&path, existing, &config, &dataset, &setup)?;
 
     let bars = session::bars(&output);

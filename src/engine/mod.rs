@@ -14,6 +14,7 @@ pub use kind::{DeviceChoice, EngineKind};
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Parameters, Role, slots};
 use anyhow::{Result, ensure};
+use std::any::Any;
 
 /// What an engine is built for, besides the architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,7 +25,9 @@ pub struct Objective {
 }
 
 /// Forward and backward passes over a batch, on any device.
-pub trait Engine: Send {
+///
+/// `Any`, so that who times the fast engine can get at it.
+pub trait Engine: Any + Send {
     /// The kernels in use: `candle`, or the fast engine's instruction set. Run records store it because kernels round
     /// differently.
     fn kernels(&self) -> &'static str;

@@ -12,7 +12,7 @@ use crate::record::{
     ComparisonRow, Contents, Holds, Results, RunInfo, Status, check_finished, files, folder_name, is_table_of,
     read_rows, write_rows,
 };
-use crate::run_folder::{Existing, Lock, RunDirectory, Setup, check_removable, checkpoint, claim, remove_run};
+use crate::run_folder::{Existing, Lock, RunDirectory, Setup, Words, check_removable, checkpoint, claim, remove_run};
 use crate::schedule::{Semantics, Spec};
 use crate::train::{Control, Observer, Outcome, Run, Stop};
 use crate::usage;
@@ -345,6 +345,8 @@ pub struct Training<'a> {
     pub control: &'a Control,
     pub every: Option<Every>,
     pub keep: Keep,
+    /// What is said of the end of a run.
+    pub words: Words,
 }
 
 /// `in_place` fails where the folder of the comparison, or that of its runs, is no longer where it was.
@@ -355,10 +357,10 @@ fn train(
     dataset: &Dataset,
     training: &Training<'_>,
 ) -> Result<Outcome> {
-    let Training { threads, observer, control, every, keep } = *training;
+    let Training { threads, observer, control, every, keep, words } = *training;
     let mut run = Run::new(&planned.config, dataset, threads)?;
     let kernels = run.kernels();
-    let setup = Setup { threads, kernels, every, keep: Some(keep) };
+    let setup = Setup { threads, kernels, every, keep: Some(keep), words };
     let directory = match path.join(files::RUN_JSON).exists() {
         true => {
             let left = Left::open(path, false, Remedy::Remove)?;

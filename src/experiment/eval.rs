@@ -1,7 +1,7 @@
 //! The weights of a run, looked at with images: loss, accuracy, and what each class was taken for.
 
 use crate::config::Keep;
-use crate::data::{Dataset, DatasetKind, DatasetOptions, Loader, Normalisation, Subset, Validation};
+use crate::data::{Dataset, DatasetKind, DatasetOptions, Validation};
 use crate::disk;
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
 use crate::model::{Model, ModelOptions, Weights};
@@ -10,6 +10,7 @@ use crate::record::{RunInfo, Status, files};
 use crate::report::confusion::Confusion;
 use crate::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
 use crate::run_folder::sha256;
+use crate::train::{EngineOptions, Prepared, PreparedImages};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Images that an evaluation takes at once: as many as the evaluations of a run.
-pub const BATCH: usize = 500;
+pub use crate::train::EVALUATION_BATCH as BATCH;
 
 /// Which images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -316,17 +317,19 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
 
     let dataset = Dataset::open(&DatasetOptions { kind, data_dir: options.data_dir.clone() })?;
     let validation: Validation = subject.setting("validation")?.unwrap_or(kind.default_validation());
-    let split = dataset.split(validation, subject.setting("train-limit")?)?;
-    let normalisation = Normalisation::of(&split.train);
-    let images: Subset = match options.part {
-        SplitName::Train => split.train,
-        SplitName::Validation => split.validation,
-        SplitName::Test => split.test,
-    };
-
+    let images = PreparedImages::new(&dataset, validation, subject.setting("train-limit")?)?;
+    let loader = images.in_order(
+        match options.part {
+            SplitName::Train => &images.split.train,
+            SplitName::Validation => &images.split.validation,
+            SplitName::Test => &images.split.test,
+        },
+        options.batch_size,
+    );
     let architecture = model.architecture(&ModelOptions::default());
-    let mut engine = engine::build(engine, options.device, &architecture, Objective::default(), options.threads)?;
-    let loader = Loader::in_order(images, normalisation, options.batch_size);
+    let (device, objective, threads) = (options.device, Objective::default(), options.threads);
+    let engine = EngineOptions { kind: engine, device, objective, threads };
+    let Prepared { mut engine, parameters, .. } = Prepared::with_weights(images, &architecture, parameters, &engine)?;
     let (mut totals, mut logits, mut guesses) = (BatchStats::default(), Vec::new(), Vec::new());
     for batch in loader.epoch(0, 0)? {
         totals += engine.eval_batch(&parameters, &batch, Some(&mut logits))?;

@@ -3,15 +3,18 @@
 //! Smith (2015) proposed it to find the bounds of a cyclical rate, fastai made it popular. Everything happens in memory, on a network of
 //! its own: no run is ever changed by it.
 
+mod finder;
 mod folder;
 
 pub use folder::{FindDirectory, FindInfo, Found, Tested};
+
+use finder::LrFinder;
 
 use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::record::RangeRow;
 use crate::stats::Smoothing;
-use crate::train::{Control, Probe, Run};
+use crate::train::{Control, Run};
 use anyhow::Result;
 use serde::Serialize;
 
@@ -47,7 +50,7 @@ pub enum Ended {
 /// One test of one seed, ready to start.
 pub struct RangeTest<'a> {
     config: &'a FindConfig,
-    probe: Probe<'a>,
+    finder: LrFinder,
     steps: u64,
     eval_every: u64,
 }
@@ -57,11 +60,11 @@ impl<'a> RangeTest<'a> {
     ///
     /// # Errors
     /// As [`Run::new`]; a length in epochs that comes to too few or too many iterations.
-    pub fn new(config: &'a FindConfig, run: &'a RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
-        let probe = Probe::new(run, dataset, threads, config.eval_images)?;
-        let steps = config.steps(probe.steps_per_epoch())?;
+    pub fn new(config: &'a FindConfig, run: &RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
+        let finder = LrFinder::new(run, dataset, threads, config.eval_images)?;
+        let steps = config.steps(finder.steps_per_epoch())?;
         let eval_every = config.eval_every.unwrap_or_else(|| (steps / EVALUATIONS).max(1));
-        Ok(Self { config, probe, steps, eval_every })
+        Ok(Self { config, finder, steps, eval_every })
     }
 
     pub fn steps(&self) -> u64 {
@@ -69,7 +72,7 @@ impl<'a> RangeTest<'a> {
     }
 
     pub fn kernels(&self) -> &'static str {
-        self.probe.kernels()
+        self.finder.kernels()
     }
 
     /// Trains, and tells `see` of every iteration, until the end or until `control` says stop. The row of the iteration that ends the test is
@@ -79,7 +82,7 @@ impl<'a> RangeTest<'a> {
         let mut best = f64::INFINITY;
         for iteration in 0..self.steps {
             let learning_rate = self.config.mode.rate(iteration, self.steps, self.config.min_lr, self.config.max_lr);
-            let loss = self.probe.step(learning_rate)?;
+            let loss = self.finder.step(learning_rate)?;
             let smoothed_loss = smoothing.push(loss);
             let ended = if !loss.is_finite() {
                 Some(Ended::NotANumber)
@@ -90,8 +93,8 @@ impl<'a> RangeTest<'a> {
                 whole.then_some(Ended::Whole).or(control.stopping().map(|_| Ended::Stopped))
             };
             let evaluate = loss.is_finite() && (iteration % self.eval_every == 0 || ended == Some(Ended::Whole));
-            let val_accuracy = if evaluate { Some(self.probe.accuracy()?) } else { None };
-            let momentum = self.probe.momentum();
+            let val_accuracy = if evaluate { Some(self.finder.accuracy()?) } else { None };
+            let momentum = self.finder.momentum();
             see(&RangeRow { iteration, learning_rate, momentum, loss, smoothed_loss, val_accuracy })?;
             if let Some(ended) = ended {
                 return Ok(ended);

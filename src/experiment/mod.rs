@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bench;
 mod compare;
 pub mod contour;
 pub mod descend;

@@ -5,11 +5,10 @@ use crate::data::Dataset;
 use crate::number::counted;
 use crate::record::{RunInfo, Status, files};
 use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
-use crate::run_folder::{Lock, RunDirectory, Setup};
+use crate::run_folder::{Lock, Refusal, RunDirectory, Setup};
 use crate::schedule::Spec;
 use crate::train::{Adjustment, Run};
 use crate::usage;
-use crate::usage::Usage;
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 
@@ -70,7 +69,7 @@ impl Left {
         let wanted = if changes_rate || info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
         checkpoint::own(path)?;
         let found = checkpoint::latest(path, wanted)
-            .map_err(|error| if error.is::<Usage>() { error } else { remedy.add(&error, path) })?;
+            .map_err(|error| if error.is::<Refusal>() { error } else { remedy.add(&error, path) })?;
         Ok(Self { path: path.to_path_buf(), info, config, found, lock, remedy })
     }
 

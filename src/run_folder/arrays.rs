@@ -48,3 +48,29 @@ pub fn save_weights(parameters: &Parameters, path: &Path) -> Result<String> {
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Model, ModelOptions, initialise};
+
+    #[test]
+    fn weights_are_saved_under_pytorchs_names_and_shapes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), 1);
+        save_weights(&parameters, &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let saved = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let mut names = saved.names();
+        names.sort_unstable();
+        let layers = ["conv1", "conv2", "conv3", "conv4", "fc1", "fc2"];
+        let expected: Vec<String> =
+            layers.iter().flat_map(|layer| [format!("{layer}.bias"), format!("{layer}.weight")]).collect();
+        assert_eq!(names, expected);
+        let conv = saved.tensor("conv3.weight").unwrap();
+        assert_eq!(conv.shape(), [64, 32, 3, 3]);
+        assert_eq!(conv.data()[..4], parameters.get("conv3.weight").unwrap().values[0].to_le_bytes());
+        assert_eq!(saved.tensor("fc1.weight").unwrap().shape(), [512, 4096]);
+    }
+}

@@ -1,8 +1,9 @@
 //! `events.jsonl`: what happened to a run, and when, one JSON object a line.
 
+use super::directory::Words;
 use crate::disk::{self, check_in_place, open_own, read_own};
-use crate::record::{self, Change, files};
-use crate::train::{Outcome, Stop};
+use crate::record::{self, Status, files};
+use crate::train::{Event, Outcome, Reason, Started, Stop};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs::File;
@@ -34,13 +35,14 @@ fn is_event(line: &[u8]) -> bool {
 pub struct EventLog {
     file: File,
     path: PathBuf,
+    words: Words,
 }
 
 impl EventLog {
     /// # Errors
     /// The file cannot be written.
-    pub fn create(run: &Path) -> Result<Self> {
-        Self::open(run, 0)
+    pub fn create(run: &Path, words: Words) -> Result<Self> {
+        Self::open(run, 0, words)
     }
 
     /// Reads the log of an earlier process, and gives where its last whole line ends; a line that was cut is void.
@@ -70,7 +72,7 @@ impl EventLog {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn open(run: &Path, length: u64) -> Result<Self> {
+    pub fn open(run: &Path, length: u64, words: Words) -> Result<Self> {
         let path = run.join(files::EVENTS_JSONL);
         let open = || -> std::io::Result<File> {
             let mut file = open_own(&path)?;
@@ -79,7 +81,7 @@ impl EventLog {
             Ok(file)
         };
         let file = open().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { file, path })
+        Ok(Self { file, path, words })
     }
 
     /// # Errors
@@ -88,31 +90,39 @@ impl EventLog {
         check_in_place(&self.file, &self.path)
     }
 
+    /// Writes the event as a line, where it is one that the log has.
+    ///
     /// # Errors
     /// The file cannot be written.
-    pub fn add(&mut self, event: &str, fields: Value) -> Result<()> {
+    pub fn log(&mut self, event: &Event<'_>) -> Result<()> {
+        match event {
+            Event::Started(Started { state, .. }) => {
+                let name = if state.step == 0 { "start" } else { "resume" };
+                self.add(name, json!({ "step": state.step, "epoch": state.epoch }))
+            }
+            Event::Checkpoint { checkpoint, reason: Reason::Asked } => {
+                self.add("save", json!({ "step": checkpoint.state.step, "epoch": checkpoint.state.epoch }))
+            }
+            Event::Changed(change) => self.add("change", serde_json::to_value(change)?),
+            Event::Finished(Outcome { stop: Some(stop), step, .. }) => {
+                self.add("stop", json!({ "step": step, "by": by(*stop) }))
+            }
+            Event::Finished(Outcome { step, status, verdict, .. }) => {
+                let message = verdict.as_ref().map(self.words);
+                self.add("finish", json!({ "step": step, "status": status, "message": message }))
+            }
+            Event::Failed(message) => self.add("finish", json!({ "status": Status::Failed, "message": message })),
+            Event::Step { .. } | Event::Epoch(_) | Event::Checkpoint { .. } | Event::Warning(_) => Ok(()),
+        }
+    }
+
+    fn add(&mut self, event: &str, fields: Value) -> Result<()> {
         let mut object = Map::from_iter([("time".into(), record::now().into()), ("event".into(), event.into())]);
         if let Value::Object(fields) = fields {
             object.extend(fields);
         }
         let line = format!("{}\n", Value::Object(object));
         self.file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))
-    }
-
-    /// # Errors
-    /// The file cannot be written.
-    pub fn change(&mut self, change: &Change) -> Result<()> {
-        self.add("change", serde_json::to_value(change)?)
-    }
-
-    /// # Errors
-    /// The file cannot be written.
-    pub fn end(&mut self, outcome: &Outcome) -> Result<()> {
-        match outcome.stop {
-            Some(stop) => self.add("stop", json!({ "step": outcome.step, "by": by(stop) })),
-            None => self
-                .add("finish", json!({ "step": outcome.step, "status": outcome.status, "message": outcome.message })),
-        }
     }
 }
 

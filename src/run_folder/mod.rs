@@ -4,11 +4,17 @@
 
 mod arrays;
 pub mod checkpoint;
+mod claim;
 mod directory;
 mod events;
+mod files;
+mod kept;
 mod lock;
+mod refusal;
 mod saver;
 
 pub use arrays::{save_weights, sha256};
-pub use directory::{Existing, RunDirectory, Setup, check_removable, claim, remove_run};
+pub use claim::{Existing, check_removable, claim, remove_run};
+pub use directory::{RunDirectory, Setup, Words};
 pub use lock::{LOCK, Lock};
+pub use refusal::Refusal;

@@ -1,5 +1,7 @@
 //! What reaches a run from outside while it goes on: signals and keys.
 
+use super::event::Observer;
+use crate::config::Every;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why a run is to stop before its end.
@@ -100,6 +102,15 @@ impl Control {
     pub fn wishes(&self) -> Vec<Wish> {
         std::mem::take(&mut self.asked().wishes)
     }
+}
+
+/// What leads a run while it trains, and who observes it.
+pub struct Supervision<'a> {
+    /// Stops, pauses and wishes; several runs may share it.
+    pub control: &'a Control,
+    /// Also make a checkpoint at this interval.
+    pub every: Option<Every>,
+    pub observer: &'a mut dyn Observer,
 }
 
 #[cfg(test)]

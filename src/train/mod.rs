@@ -4,14 +4,18 @@
 
 mod checkpoint;
 mod control;
-mod observer;
+mod event;
+mod outcome;
+mod prepared;
 mod run;
 mod state;
-mod update;
+mod step;
 
 pub use checkpoint::{Arrays, Checkpoint};
-pub use control::{Control, Stop, Wish};
-pub use observer::{All, Observer, Reason, Start};
-pub use run::{Adjustment, Outcome, Probe, Run};
-pub use state::TrainState;
-pub use update::update;
+pub use control::{Control, Stop, Supervision, Wish};
+pub use event::{All, Event, Observer, Reason, Started};
+pub use outcome::{Outcome, Verdict};
+pub use prepared::{EVALUATION_BATCH, EngineOptions, Prepared, PreparedImages, loader_options};
+pub use run::{Adjustment, Run};
+pub use state::{LostWeights, TrainState};
+pub use step::{StepDone, StepTimes, Trainer};

@@ -6,6 +6,7 @@ use crate::record::{Change, EpochRow};
 use crate::schedule::Rates;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_10;
+use std::fmt;
 
 /// The loss of a guess among ten classes, to a rounding.
 const GUESS: f64 = 0.999 * LN_10;
@@ -40,6 +41,29 @@ pub struct TrainState {
     pub optimizer_steps: u64,
 }
 
+/// Weights that are not worth resuming from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LostWeights {
+    /// `column` is the loss that shows it: `loss`, or `val_loss`.
+    Exploded { column: &'static str, loss: f64, epoch: u64 },
+    /// They classified better at `best_epoch`.
+    Guessing { accuracy: f64, epoch: u64, best_accuracy: f64, best_epoch: u64 },
+}
+
+impl fmt::Display for LostWeights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LostWeights::Exploded { column, loss, epoch } => {
+                write!(f, "weights that exploded ({column} {loss:.3e} in epoch {epoch})")
+            }
+            LostWeights::Guessing { accuracy, epoch, best_accuracy: best, best_epoch } => write!(
+                f,
+                "weights that only guess (val_accuracy {accuracy:.4} in epoch {epoch}, {best:.4} in epoch {best_epoch})"
+            ),
+        }
+    }
+}
+
 impl TrainState {
     pub fn start(course: Course) -> Self {
         Self {
@@ -64,10 +88,10 @@ impl TrainState {
     ///
     /// The latest loss counts: of the last step within an epoch, of the validation after it. A network that guesses among ten classes has
     /// ln 10 = 2.3 nats; ten times that is no spike any more, and a smaller rate hardly brings the weights back.
-    pub fn lost(&self) -> Option<String> {
-        let exploded = |name: &str, loss: f64, epoch: u64| {
+    pub fn lost(&self) -> Option<LostWeights> {
+        let exploded = |column: &'static str, loss: f64, epoch: u64| {
             let hopeless = loss.is_nan() || loss > 10.0 * LN_10;
-            hopeless.then(|| format!("weights that exploded ({name} {loss:.3e} in epoch {epoch})"))
+            hopeless.then_some(LostWeights::Exploded { column, loss, epoch })
         };
         if self.sums.images > 0 {
             let loss = self.last_loss.unwrap_or_else(|| self.sums.loss());
@@ -79,17 +103,17 @@ impl TrainState {
     }
 
     /// Whether the validation of the last epoch was a guess after one that was not.
-    fn forgotten(&self) -> Option<String> {
+    fn forgotten(&self) -> Option<LostWeights> {
         let row = self.row.as_ref()?;
         let (loss, accuracy, best) = (row.val_loss?, row.val_accuracy?, self.best_val_accuracy?);
         // One class for all images is a tenth of them, more or less by chance. What has learnt too much by heart has a larger loss, and on
         // few images one in five is chance.
         let guesses = (GUESS..1.2 * LN_10).contains(&loss) && accuracy <= 0.12 && best >= 0.3;
-        guesses.then(|| {
-            let (epoch, best_epoch) = (row.epoch, self.best_epoch.unwrap_or(0));
-            format!(
-                "weights that only guess (val_accuracy {accuracy:.4} in epoch {epoch}, {best:.4} in epoch {best_epoch})"
-            )
+        guesses.then(|| LostWeights::Guessing {
+            accuracy,
+            epoch: row.epoch,
+            best_accuracy: best,
+            best_epoch: self.best_epoch.unwrap_or(0),
         })
     }
 
@@ -141,7 +165,9 @@ mod tests {
         });
         let best = (Some(0), Some(0.4));
         let start = TrainState::start(course);
-        TrainState { epoch: 2, sums, last_loss, row, best_epoch: best.0, best_val_accuracy: best.1, ..start }.lost()
+        TrainState { epoch: 2, sums, last_loss, row, best_epoch: best.0, best_val_accuracy: best.1, ..start }
+            .lost()
+            .map(|lost| lost.to_string())
     }
 
     #[test]

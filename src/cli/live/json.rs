@@ -1,14 +1,13 @@
 //! `--json`: one JSON object an event on stdout.
 
-use crate::engine::BatchStats;
-use crate::record::{Change, EpochRow, Status, StepRow};
-use crate::train::{Checkpoint, Observer, Outcome, Reason, Start};
+use crate::cli::advice;
+use crate::record::Status;
+use crate::train::{Event, Observer, Reason};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Writes `{"event": "start" | "step" | "epoch" | "change" | "save" | "finish", "run": …, "path": …, …}`, a line each. Numbers that JSON does
 /// not have are null. docs/JSON.md describes them all.
@@ -46,62 +45,44 @@ impl JsonEvents {
             written => written.context("cannot write to stdout"),
         }
     }
-
-    /// A run that an error ended.
-    pub fn failed(&self, message: &str) -> Result<()> {
-        self.write("finish", json!({ "status": Status::Failed, "message": message }))
-    }
 }
 
 impl Observer for JsonEvents {
-    fn start(&mut self, start: &Start<'_>) -> Result<()> {
-        self.write(
-            "start",
-            json!({
-                "config": start.config,
-                "step": start.state.step,
-                "epoch": start.state.epoch,
-                "steps_per_epoch": start.steps_per_epoch,
-                "train_images": start.train_images,
-                "trainable_parameters": start.trainable_parameters,
-                "notes": start.notes,
-            }),
-        )
-    }
-
-    fn step(&mut self, row: &StepRow, _so_far: &BatchStats) -> Result<()> {
-        if self.steps { self.write("step", row) } else { Ok(()) }
-    }
-
-    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
-        self.write("epoch", row)
-    }
-
-    fn checkpoint(&mut self, checkpoint: &Arc<Checkpoint>, reason: Reason) -> Result<()> {
-        let state = &checkpoint.state;
-        if reason != Reason::Asked {
-            return Ok(());
+    fn observe(&mut self, event: &Event<'_>) -> Result<()> {
+        match event {
+            Event::Started(started) => self.write(
+                "start",
+                json!({
+                    "config": started.config,
+                    "step": started.state.step,
+                    "epoch": started.state.epoch,
+                    "steps_per_epoch": started.steps_per_epoch,
+                    "train_images": started.train_images,
+                    "trainable_parameters": started.trainable_parameters,
+                    "notes": started.notes,
+                }),
+            ),
+            Event::Step { row, .. } if self.steps => self.write("step", row),
+            Event::Epoch(row) => self.write("epoch", row),
+            Event::Checkpoint { checkpoint, reason: Reason::Asked } => {
+                self.write("save", json!({ "step": checkpoint.state.step, "epoch": checkpoint.state.epoch }))
+            }
+            Event::Changed(change) => self.write("change", change),
+            Event::Finished(outcome) => self.write(
+                "finish",
+                json!({
+                    "status": outcome.status,
+                    "message": outcome.verdict.as_ref().map(advice::verdict),
+                    "step": outcome.step,
+                    "best_epoch": outcome.best_epoch,
+                    "best_val_accuracy": outcome.best_val_accuracy,
+                    "test_loss": outcome.test_loss,
+                    "test_accuracy": outcome.test_accuracy,
+                    "seconds": outcome.seconds,
+                }),
+            ),
+            Event::Failed(message) => self.write("finish", json!({ "status": Status::Failed, "message": message })),
+            Event::Step { .. } | Event::Checkpoint { .. } | Event::Warning(_) => Ok(()),
         }
-        self.write("save", json!({ "step": state.step, "epoch": state.epoch }))
-    }
-
-    fn changed(&mut self, change: &Change) -> Result<()> {
-        self.write("change", change)
-    }
-
-    fn finish(&mut self, outcome: &Outcome) -> Result<()> {
-        self.write(
-            "finish",
-            json!({
-                "status": outcome.status,
-                "message": outcome.message,
-                "step": outcome.step,
-                "best_epoch": outcome.best_epoch,
-                "best_val_accuracy": outcome.best_val_accuracy,
-                "test_loss": outcome.test_loss,
-                "test_accuracy": outcome.test_accuracy,
-                "seconds": outcome.seconds,
-            }),
-        )
     }
 }

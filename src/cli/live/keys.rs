@@ -3,7 +3,7 @@
 //! The terminal hands over keys as they are pressed and does not show them. Everything else (Ctrl+C, Ctrl+Z, how lines are
 //! ended) stays as it was, and so does all of it when the process ends, is stopped, or panics.
 
-use super::progress::Speaker;
+use super::speaker::Speaker;
 use crate::optim::check_rate;
 use crate::train::{Control, Stop, Wish};
 use indicatif::ProgressBar;
@@ -217,7 +217,7 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::Bars;
+    use super::super::Bars;
     use super::*;
     use crate::config::ProgressMode;
 

@@ -1,7 +1,7 @@
 //! Signals: the first asks the run to stop after its batch, the second ends the process at once.
 
 use super::keys;
-use super::progress::Speaker;
+use super::speaker::Speaker;
 use crate::memory::is_ignored;
 use crate::threads::spawn;
 use crate::train::{Control, Stop};

@@ -5,8 +5,8 @@ use super::rotate::{carry, make_best, own, remove, rename};
 use super::{NEW, OLD};
 use crate::record::files::{BEFORE_LAST, BEST, CHECKPOINTS, LAST, OF_CHECKPOINT, RUN_JSON};
 use crate::record::{RowDigests, RunInfo};
-use crate::train::{Checkpoint, TrainState};
-use crate::usage;
+use crate::run_folder::refusal::Refusal;
+use crate::train::{Checkpoint, LostWeights, TrainState};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
@@ -33,11 +33,11 @@ pub enum Wanted {
 /// The last checkpoint of a run that is as `wanted`, and its own by the run.json beside it; `None` where none was made yet.
 ///
 /// # Errors
-/// There are some, and none is whole and of this run; [`crate::usage::Usage`] where some are, and none is sound.
+/// There are some, and none is whole and of this run; [`Refusal::NoSoundCheckpoint`] where some are, and none is sound.
 pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
     let folder = run.join(CHECKPOINTS);
     let info = RunInfo::read(&run.join(RUN_JSON)).ok();
-    let (mut wrong, mut lost): (Option<anyhow::Error>, Option<String>) = (None, None);
+    let (mut wrong, mut lost): (Option<anyhow::Error>, Option<LostWeights>) = (None, None);
     for name in [LAST, BEFORE_LAST, BEST] {
         let path = folder.join(name);
         // A folder in which only somebody else's files are left is none.
@@ -62,11 +62,7 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
     }
     match (lost, wrong) {
         (None, None) => Ok(None),
-        (Some(weights), _) => usage!(
-            "every checkpoint of {} has {weights}, and no smaller rate will recover them; restart with \
-             `lrsched train … --force` and a smaller rate",
-            run.display()
-        ),
+        (Some(weights), _) => Err(Refusal::NoSoundCheckpoint { run: run.to_path_buf(), weights }.into()),
         (None, Some(error)) => Err(error.context("no checkpoint is intact and of this run")),
     }
 }

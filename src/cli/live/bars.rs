@@ -1,0 +1,133 @@
+//! The progress bars of a command.
+
+use super::progress::Progress;
+use super::speaker::{Speaker, Stdout, is_one_file, is_pipe};
+use crate::config::ProgressMode;
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What one run counts on the bar over all runs, so that the bar moves, and the time left is known, before the first is done.
+pub(super) const SHARES: u64 = 10_000;
+
+/// The bars of a whole command: one over its runs, if there are several, and two for the run that is going on.
+pub struct Bars {
+    /// Auto, as it was asked for, is chosen by what stdout and stderr are.
+    asked: ProgressMode,
+    mode: ProgressMode,
+    stdout: Stdout,
+    pub(super) multi: MultiProgress,
+    pub(super) runs: Option<ProgressBar>,
+    done: AtomicU64,
+    /// Whether it was said what all the runs have in common.
+    introduced: AtomicBool,
+}
+
+impl Bars {
+    /// `runs`: how many there are to do, for a bar over all of them.
+    pub fn new(asked: ProgressMode, runs: Option<u64>) -> Self {
+        let mode = match asked {
+            ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Bar,
+            ProgressMode::Auto => ProgressMode::Plain,
+            chosen => chosen,
+        };
+        let target =
+            if mode == ProgressMode::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let multi = MultiProgress::with_draw_target(target);
+        let runs = runs.map(|count| {
+            let bar = multi.add(ProgressBar::new(count * SHARES));
+            bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} elapsed, {left} left"));
+            bar.set_prefix(format!("{:>5}/{count}", 0));
+            // indicatif panics where the system refuses its thread; without one the bar still moves with the batches.
+            if std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok()) {
+                bar.enable_steady_tick(std::time::Duration::from_secs(1));
+            }
+            bar
+        });
+        let (done, introduced) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { asked, mode, stdout: Stdout::Free, multi, runs, done, introduced }
+    }
+
+    /// For a command that writes nothing else to stdout: where that is no terminal, the lines go there, too.
+    #[must_use]
+    pub fn and_stdout(mut self) -> Self {
+        if self.mode == ProgressMode::None || std::io::stdout().is_terminal() || is_one_file() {
+            return self;
+        }
+        self.stdout = Stdout::Too;
+        // What reads the pipe most likely writes to the same terminal: bars would be torn, and every line be there twice.
+        if std::io::stderr().is_terminal() && is_pipe() && self.asked != ProgressMode::Bar {
+            (self.mode, self.stdout) = (ProgressMode::Plain, Stdout::Instead);
+            self.multi.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self
+    }
+
+    /// The observer of one run. `label` stands before its lines where there are several runs.
+    pub fn run(&self, label: Option<&str>) -> Progress<'_> {
+        Progress::new(self, label, self.done.load(Ordering::Relaxed) * SHARES)
+    }
+
+    /// A bar over the iterations of what is no run of epochs; hidden where there are no bars.
+    pub fn iterations(&self, count: u64) -> ProgressBar {
+        let bar = self.multi.add(ProgressBar::new(count));
+        bar.set_style(style("{pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg} {left} left"));
+        bar
+    }
+
+    /// One more of the runs is done.
+    pub fn run_done(&self) {
+        if let Some(runs) = &self.runs {
+            let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+            runs.set_position(done * SHARES);
+            runs.set_prefix(format!("{done:>5}/{}", runs.length().unwrap_or(0) / SHARES));
+        }
+    }
+
+    /// Which of how many runs is going on; `None` where there is one.
+    pub(super) fn place(&self) -> Option<(u64, u64)> {
+        Some((self.done.load(Ordering::Relaxed) + 1, self.runs.as_ref()?.length()? / SHARES))
+    }
+
+    /// What writes lines above the bars, from any thread.
+    pub fn speaker(&self) -> Speaker {
+        Speaker { mode: self.mode, stdout: self.stdout, multi: self.multi.clone() }
+    }
+
+    /// One line on stderr whatever `--progress` says: something went wrong.
+    pub fn warn(&self, text: &str) {
+        self.speaker().warn(text);
+    }
+
+    /// One line on stderr, above the bars.
+    pub fn line(&self, text: &str) {
+        self.speaker().line(text);
+    }
+
+    /// Whether nothing but warnings is written.
+    pub fn are_silent(&self) -> bool {
+        self.mode == ProgressMode::None
+    }
+
+    /// Whether there are bars on a terminal.
+    pub fn are_shown(&self) -> bool {
+        self.mode == ProgressMode::Bar && !self.multi.is_hidden()
+    }
+
+    /// Whether this is the first call: what all the runs have in common is said once.
+    pub(super) fn introduce(&self) -> bool {
+        !self.introduced.swap(true, Ordering::Relaxed)
+    }
+}
+
+pub(super) fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the templates are constants");
+    style.with_key("left", left).progress_chars("━━─")
+}
+
+/// The time left, as far as it can be known: nothing has been measured at the beginning.
+fn left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
+    let unknown = state.eta().is_zero() && Some(state.pos()) < state.len();
+    // A terminal line cannot fail.
+    let _ = if unknown { write!(to, "?") } else { write!(to, "{:#}", HumanDuration(state.eta())) };
+}

@@ -1,0 +1,108 @@
+//! Lines on stderr, and on stdout where nothing else goes there: `lrsched train | tee log.txt`.
+
+use super::bars::style;
+use crate::config::ProgressMode;
+use crate::usage::one_line;
+use indicatif::{MultiProgress, ProgressBar};
+use std::io::Write;
+
+/// What lines of progress go to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stdout {
+    /// None.
+    Free,
+    /// All of them, beside stderr.
+    Too,
+    /// All of them, and not to stderr.
+    Instead,
+}
+
+/// Writes lines to stderr, above the bars where there are some, and to stdout where that was wanted.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    pub(super) mode: ProgressMode,
+    pub(super) stdout: Stdout,
+    pub(super) multi: MultiProgress,
+}
+
+impl Speaker {
+    /// One line on stderr whatever `--progress` says.
+    pub fn warn(&self, text: &str) {
+        self.to_stderr(text);
+    }
+
+    /// A line below the bars whose text may change, until it is cleared.
+    pub fn prompt(&self) -> ProgressBar {
+        let prompt = self.multi.add(ProgressBar::new_spinner());
+        prompt.set_style(style("{msg}"));
+        prompt
+    }
+
+    /// One line, unless `--progress none`.
+    pub fn line(&self, text: &str) {
+        self.fitted(|_| text.to_string());
+    }
+
+    /// A line about the terminal: nothing for a log. Unless `--progress none`.
+    pub fn hint(&self, text: &str) {
+        if self.mode != ProgressMode::None && self.stdout != Stdout::Instead {
+            self.to_stderr(text);
+        }
+    }
+
+    /// One line that `text` makes for as many columns as there are, unless `--progress none`.
+    pub(super) fn fitted(&self, text: impl Fn(usize) -> String) {
+        if self.mode == ProgressMode::None {
+            return;
+        }
+        if self.stdout != Stdout::Instead {
+            self.to_stderr(&text(self.columns()));
+        }
+        if self.stdout != Stdout::Free {
+            let mut stdout = std::io::stdout().lock();
+            // Progress that nobody reads any more must not end a run.
+            let _ = writeln!(stdout, "{}", one_line(&text(usize::MAX))).and_then(|()| stdout.flush());
+        }
+    }
+
+    fn to_stderr(&self, text: &str) {
+        let text = one_line(text);
+        // indicatif swallows lines while its target is hidden, as it is where `bar` was asked for on a pipe.
+        if self.mode == ProgressMode::Bar && !self.multi.is_hidden() {
+            let _ = self.multi.println(text);
+        } else {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Of the terminal that lines go to; without an end where they go to a file.
+    fn columns(&self) -> usize {
+        let terminal = console::Term::stderr();
+        let size = if terminal.is_term() { terminal.size_checked() } else { None };
+        size.map_or(usize::MAX, |(_, columns)| usize::from(columns))
+    }
+}
+
+/// Whether stdout and stderr are one file, as after `2>&1`.
+#[cfg(unix)]
+pub(super) fn is_one_file() -> bool {
+    let (stdout, stderr) = (rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr()));
+    stdout.ok().zip(stderr.ok()).is_some_and(|(a, b)| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+}
+
+#[cfg(unix)]
+pub(super) fn is_pipe() -> bool {
+    use rustix::fs::FileType;
+    let kind = rustix::fs::fstat(std::io::stdout()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::Socket))
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_one_file() -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_pipe() -> bool {
+    true
+}

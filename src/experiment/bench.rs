@@ -1,0 +1,122 @@
+//! How fast a step of training is on this machine, and where its time goes.
+
+use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation};
+use crate::data::{Split, Subset};
+use crate::engine::cpu::{CpuEngine, OperationTime};
+use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
+use crate::model::Architecture;
+use crate::random::{Purpose, below, keyed};
+use crate::schedule::{Rates, Semantics};
+use crate::train::{Control, EngineOptions, Prepared, PreparedImages, StepTimes, Trainer};
+use anyhow::Result;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Steps before the clock runs: memory is allocated and caches fill.
+const WARM_UP: usize = 3;
+/// So small a rate keeps random images from driving the weights to infinity.
+const RATE: f64 = 1e-6;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct BenchOptions {
+    pub architecture: Architecture,
+    pub batch: usize,
+    /// Steps to measure, after a few to warm up.
+    pub steps: usize,
+    pub engine: EngineKind,
+    pub threads: usize,
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Seconds of each step; fewer than asked for where it was stopped.
+    pub steps: Vec<f64>,
+    /// Of all steps together.
+    pub times: StepTimes,
+    /// The operations of the network, with the time that the fast engine spent in each.
+    pub operations: Vec<OperationTime>,
+    pub kernels: &'static str,
+    /// 10⁹ operations per second that the cores can do, where the fast engine knows.
+    pub peak: Option<f64>,
+}
+
+/// Trains on random images with sgd and momentum: batches from the loader, augmented, as in a run.
+///
+/// # Errors
+/// An engine that cannot be had, or that fails.
+pub fn bench(options: &BenchOptions, control: &Control) -> Result<Measured> {
+    let BenchOptions { architecture, batch, steps, engine: kind, threads } = options;
+    let images = random_images(architecture, 4 * batch);
+    let loader = images.training(LoaderOptions {
+        batch_size: BatchSize::Images(*batch),
+        micro_batch: *batch,
+        augment: Augment::FlipCrop,
+        seed: 0,
+    })?;
+    let engine =
+        EngineOptions { kind: *kind, device: DeviceChoice::Cpu, objective: Objective::default(), threads: *threads };
+    let prepared = Prepared::new(images, architecture, 0, &engine)?;
+    let trainer = Trainer::new(prepared, &"sgd:momentum=0.9".parse()?, Semantics::Native)?;
+    let mut bench = Bench { trainer, loader, epoch: 0 };
+    bench.measure(WARM_UP, control)?;
+    if let Some(engine) = fast(bench.trainer.prepared.engine.as_mut()) {
+        engine.reset_times();
+    }
+    let (steps, times) = bench.measure(*steps, control)?;
+    let engine = bench.trainer.prepared.engine.as_mut();
+    let kernels = engine.kernels();
+    let (operations, peak) = match fast(engine) {
+        Some(engine) => (engine.times(), engine.peak()),
+        // What there is to compute is the same on every engine.
+        None => {
+            let counts = CpuEngine::new(architecture, Objective::default(), *threads)?;
+            (counts.times(), counts.peak())
+        }
+    };
+    Ok(Measured { steps, times, operations, kernels, peak })
+}
+
+/// The fast engine, which times its operations.
+fn fast(engine: &mut dyn Engine) -> Option<&mut CpuEngine> {
+    (engine as &mut dyn Any).downcast_mut()
+}
+
+/// `count` images of noise, all of them for training.
+fn random_images(architecture: &Architecture, count: usize) -> PreparedImages {
+    let mut rng = keyed(0, Purpose::Synthetic, 0, 0);
+    let images = Images {
+        pixels: (0..count * IMAGE_BYTES).map(|_| below(&mut rng, 256) as u8).collect(),
+        labels: (0..count).map(|_| below(&mut rng, architecture.classes as u32) as u8).collect(),
+    };
+    let train = Subset::all(Arc::new(images));
+    let none = Subset { indices: Vec::new(), ..train.clone() };
+    PreparedImages {
+        split: Split { train, validation: none.clone(), test: none },
+        normalisation: Normalisation::new([127.5; CHANNELS], [64.0; CHANNELS]),
+    }
+}
+
+struct Bench {
+    trainer: Trainer,
+    loader: Loader,
+    epoch: u64,
+}
+
+impl Bench {
+    /// Until `control` says stop, which leaves fewer steps.
+    fn measure(&mut self, steps: usize, control: &Control) -> Result<(Vec<f64>, StepTimes)> {
+        let (mut seconds, mut times) = (Vec::new(), StepTimes::default());
+        while seconds.len() < steps && control.stopping().is_none() {
+            let mut batches = self.loader.epoch(self.epoch, 0)?;
+            self.epoch += 1;
+            while seconds.len() < steps && control.stopping().is_none() {
+                let Some(done) = self.trainer.step(&mut batches, Rates::of(RATE))? else { break };
+                seconds.push(done.times.total().as_secs_f64());
+                times += done.times;
+            }
+        }
+        Ok((seconds, times))
+    }
+}

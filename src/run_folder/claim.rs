@@ -1,0 +1,169 @@
+//! Which folders may be written to, and what may be removed from them.
+
+use super::checkpoint;
+use super::events::is_log;
+use super::lock::Lock;
+use super::refusal::Refusal;
+use crate::record::{Contents, EpochRow, Holds, RangeRow, RunInfo, StepRow, files, is_begun, remove_leftovers};
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// What to do with a folder that holds something of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    Refuse,
+    /// Remove what an earlier run left; anything else in the folder stays.
+    Replace,
+}
+
+/// Refuses a folder that is not there to be written to. Only reads.
+///
+/// # Errors
+/// A [`Refusal`]: a file in its place, or a folder that holds something else than `what`, or this where it may not be replaced, or one of `files` that
+/// lrsched did not write.
+fn vet(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<()> {
+    if path.exists() && !path.is_dir() {
+        return Err(Refusal::NotAFolder(path.to_path_buf()).into());
+    }
+    if !path.exists() {
+        return Ok(());
+    }
+    let contents = Contents::of(path)?;
+    let (path, wanted) = (path.to_path_buf(), what);
+    let refusal = match (&contents.something, contents.ours()) {
+        (None, _) => return Ok(()),
+        _ if contents.has(what) && existing == Existing::Replace => return check_ours(&path, files),
+        _ if contents.has(what) => Refusal::Taken { path, holds: what, status: contents.status },
+        (Some(_), Some(holds)) => Refusal::HoldsOther { path, holds, wanted },
+        (Some(entry), None) => Refusal::Foreign { path, entry: entry.clone(), wanted },
+    };
+    Err(refusal.into())
+}
+
+/// Makes the folder, makes it this process's own, and removes those of `files` that an earlier process left there; the checkpoints of a run,
+/// too. What tells that the folder is ours (run.json, find.json) stays until it is replaced.
+///
+/// # Errors
+/// As `vet`: then nothing has been touched. A folder that is in use, or cannot be written.
+pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<Lock> {
+    vet(path, existing, what, files)?;
+    let lock = Lock::make(path)?;
+    // Another process may have had it meanwhile.
+    vet(path, existing, what, files)?;
+    remove_leftovers(path);
+    if what == Holds::Run {
+        checkpoint::remove_all(path)?;
+    }
+    for name in files {
+        remove_file(&path.join(name))?;
+    }
+    Ok(lock)
+}
+
+/// A name alone proves nothing: a file counts as ours by what is in it, or because the run.json beside it says that its run has one.
+///
+/// # Errors
+/// [`Refusal::ForeignFile`] for one of `files` that is there and that lrsched did not write.
+fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
+    let info = RunInfo::read(&folder.join(files::RUN_JSON)).ok();
+    for name in files {
+        let path = folder.join(name);
+        let is_ours = match *name {
+            files::METRICS_CSV => info.is_some() || is_begun::<EpochRow>(&path),
+            files::STEPS_CSV => {
+                info.as_ref().is_some_and(|info| info.config["log-steps"] == true) || is_begun::<StepRow>(&path)
+            }
+            files::RANGE_CSV => is_begun::<RangeRow>(&path),
+            files::EVENTS_JSONL => info.is_some() || is_log(&path),
+            files::WEIGHTS => info.is_some(),
+            // Pictures.
+            _ => true,
+        };
+        if path.symlink_metadata().is_ok() && !(is_ours && path.is_file()) {
+            return Err(Refusal::ForeignFile(path).into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether `run` can be removed without removing a file of somebody else.
+///
+/// # Errors
+/// As `check_ours`.
+pub fn check_removable(run: &Path) -> Result<()> {
+    check_ours(run, files::unmarked(&files::OF_RUN))
+}
+
+/// Removes a run, and nothing else that may lie in its folder. Only for the one that has the lock.
+///
+/// # Errors
+/// A file that cannot be removed, or that lrsched did not write: then none is.
+pub fn remove_run(path: &Path) -> Result<()> {
+    check_removable(path)?;
+    remove_leftovers(path);
+    checkpoint::remove_all(path)?;
+    files::OF_RUN.iter().try_for_each(|name| remove_file(&path.join(name)))
+}
+
+pub(super) fn remove_file(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RowWriter;
+
+    fn claimed(path: &Path, existing: Existing) -> Result<Lock> {
+        claim(path, existing, Holds::Run, files::unmarked(&files::OF_RUN))
+    }
+
+    #[test]
+    fn a_folder_that_another_run_writes_to_is_refused_until_that_run_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/run");
+        let first = claimed(&path, Existing::Refuse).unwrap();
+        let refused = claimed(&path, Existing::Replace).err().unwrap();
+        assert!(refused.to_string().contains("in use"), "{refused}");
+        drop(first);
+        assert!(claimed(&path, Existing::Refuse).is_ok());
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "a folder that was made for nothing is removed"
+        );
+    }
+
+    #[test]
+    fn a_folder_with_a_run_in_it_is_refused_and_force_removes_only_files_of_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        RowWriter::<EpochRow>::create(&folder.path().join("metrics.csv")).unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        let refused = claimed(folder.path(), Existing::Refuse).err().unwrap();
+        assert!(matches!(refused.downcast_ref(), Some(Refusal::Taken { holds: Holds::Run, .. })), "{refused}");
+        assert!(folder.path().join("metrics.csv").exists());
+        claimed(folder.path(), Existing::Replace).unwrap();
+        assert!(!folder.path().join("metrics.csv").exists());
+        assert!(folder.path().join("notes.txt").exists());
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_refused_even_with_force_and_nothing_in_it_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["metrics.csv", "run.json", ".tmp-thesis.txt", "notes.txt"] {
+            std::fs::write(folder.path().join(name), "mine").unwrap();
+        }
+        for existing in [Existing::Refuse, Existing::Replace] {
+            for what in [Holds::Run, Holds::Comparison, Holds::RangeTest] {
+                let refused = claim(folder.path(), existing, what, files::unmarked(&files::OF_RUN)).err().unwrap();
+                assert!(matches!(refused.downcast_ref(), Some(Refusal::Foreign { .. })), "{refused}");
+                assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+            }
+        }
+    }
+}

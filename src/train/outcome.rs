@@ -1,0 +1,124 @@
+//! How a run ended.
+
+use super::control::Stop;
+use super::state::{LostWeights, TrainState};
+use crate::engine::BatchStats;
+use crate::model::Parameters;
+use crate::number::{counted, rate};
+use crate::record::{EpochRow, Results, Status};
+use std::fmt;
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub status: Status,
+    /// What is to be said of the end, beside the results; a finished run may have lost what it had learnt.
+    pub verdict: Option<Verdict>,
+    /// Why an interrupted run was stopped.
+    pub stop: Option<Stop>,
+    /// Whether the last checkpoint that was due could be made: its weights were finite.
+    pub saved: bool,
+    /// Updates made, by all the processes that worked on it.
+    pub step: u64,
+    /// The learning rate of the last of them; `None` where no step is left that could have another.
+    pub rate: Option<f64>,
+    pub last: Option<EpochRow>,
+    pub best_epoch: Option<u64>,
+    pub best_val_accuracy: Option<f64>,
+    /// Of the weights after the last epoch; `None` where the run did not get there.
+    pub test_loss: Option<f64>,
+    pub test_accuracy: Option<f64>,
+    /// Time spent on the whole run, evaluation included, pauses not.
+    pub seconds: f64,
+    pub parameters: Parameters,
+}
+
+/// Why a run ended early, or ended with nothing to show.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Somebody stopped it.
+    Stopped { epoch: u64, step: u64 },
+    /// A loss was no longer finite.
+    Diverged {
+        /// The column with the loss: `loss` or `val_loss`.
+        column: &'static str,
+        loss: f64,
+        epoch: u64,
+        step: u64,
+        learning_rate: f64,
+        /// Whether the run has seen no lower rate than this one, so that a warm-up may help.
+        unwarmed: bool,
+    },
+    /// It came to its end with weights that are of no use.
+    Lost(LostWeights),
+}
+
+/// The facts, without what to do about them: that depends on how the program is used.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Stopped { epoch, step } => write!(f, "stopped in epoch {epoch} after {}", counted(*step, "step")),
+            Verdict::Diverged { column, loss, epoch, step, learning_rate, .. } => write!(
+                f,
+                "{column} is {loss} at epoch {epoch} with rate {} (step {step}): the run diverged; its rows are kept",
+                rate(*learning_rate)
+            ),
+            Verdict::Lost(weights) => {
+                write!(f, "the run ended with {weights}: its rate was most likely too large")
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// Of a run that ended in `state`; `steps` is its length.
+    pub(super) fn new(state: TrainState, steps: u64, ending: Ending, saved: bool, parameters: Parameters) -> Self {
+        let (status, verdict, stop, test) = match ending {
+            Ending::Complete(test) => (Status::Finished, state.lost().map(Verdict::Lost), None, Some(test)),
+            Ending::Diverged(verdict) => (Status::Diverged, Some(verdict), None, None),
+            Ending::Stopped(stop) => {
+                let at = Verdict::Stopped { epoch: state.epoch, step: state.step };
+                (Status::Interrupted, Some(at), Some(stop), None)
+            }
+        };
+        Self {
+            status,
+            verdict,
+            stop,
+            saved,
+            step: state.step,
+            rate: state.applied.map(|rates| rates.learning_rate).filter(|_| state.step < steps),
+            last: state.row,
+            best_epoch: state.best_epoch,
+            best_val_accuracy: state.best_val_accuracy,
+            test_loss: test.as_ref().map(BatchStats::loss),
+            test_accuracy: test.as_ref().map(BatchStats::accuracy),
+            seconds: state.seconds,
+            parameters,
+        }
+    }
+
+    /// What run.json records of it.
+    pub fn results(&self) -> Results {
+        let last = self.last.as_ref();
+        Results {
+            loss: last.map(|row| row.loss),
+            accuracy: last.map(|row| row.accuracy),
+            val_loss: last.and_then(|row| row.val_loss),
+            val_accuracy: last.and_then(|row| row.val_accuracy),
+            best_val_accuracy: self.best_val_accuracy,
+            best_epoch: self.best_epoch,
+            test_loss: self.test_loss,
+            test_accuracy: self.test_accuracy,
+            seconds: Some(self.seconds),
+        }
+    }
+}
+
+/// How the last epoch that was trained on ended.
+pub(super) enum Ending {
+    /// With all epochs trained and a look at the test images.
+    Complete(BatchStats),
+    Diverged(Verdict),
+    Stopped(Stop),
+}

@@ -1,0 +1,106 @@
+//! What a run does between two steps: checkpoints, requests from outside, pauses.
+
+use super::{Adjustment, Run};
+use crate::config::Every;
+use crate::train::checkpoint::Checkpoint;
+use crate::train::control::{Stop, Supervision, Wish};
+use crate::train::event::{Event, Reason};
+use crate::train::outcome::Ending;
+use anyhow::Result;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a paused run looks whether it is to go on.
+const PAUSE: Duration = Duration::from_millis(30);
+
+impl Run<'_> {
+    /// Does what was asked from outside, makes the checkpoint that is due (after a step alone), and waits out a pause.
+    pub(super) fn between_steps(
+        &mut self,
+        supervision: &mut Supervision<'_>,
+        after_step: bool,
+    ) -> Result<Option<Stop>> {
+        self.pass_time();
+        let mut save = (after_step && self.is_due(supervision.every)).then_some(Reason::Due);
+        loop {
+            for wish in supervision.control.wishes() {
+                let adjustment = match wish {
+                    Wish::Save => {
+                        save = Some(Reason::Asked);
+                        continue;
+                    }
+                    Wish::Scale(factor) => Adjustment::Scale(factor),
+                    Wish::Rate(rate) => Adjustment::Rate(rate),
+                };
+                // Invalid key requests are ignored.
+                let _ = self.adjust(&adjustment);
+            }
+            self.announce_changes(supervision)?;
+            if let Some(stop) = supervision.control.stopping() {
+                self.save(Reason::Stop, supervision)?;
+                return Ok(Some(stop));
+            }
+            if let Some(reason) = save.take() {
+                self.save(reason, supervision)?;
+            }
+            if !supervision.control.paused() {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
+            self.mark = Instant::now();
+        }
+    }
+
+    fn is_due(&self, every: Option<Every>) -> bool {
+        // One is made at the end of the epoch anyway.
+        let ends_epoch = self.state.step.is_multiple_of(self.steps_per_epoch());
+        match every {
+            Some(Every::Steps(steps)) => self.state.step.is_multiple_of(steps) && !ends_epoch,
+            Some(Every::Time(time)) => self.saved.elapsed() >= time && !ends_epoch,
+            None => false,
+        }
+    }
+
+    /// The end of a run that was asked to stop while it evaluated.
+    pub(super) fn stop(&mut self, supervision: &mut Supervision<'_>) -> Result<Ending> {
+        self.save(Reason::Stop, supervision)?;
+        Ok(Ending::Stopped(supervision.control.stopping().unwrap_or(Stop::Interrupt)))
+    }
+
+    /// Checkpoints pending changes, then notifies the observer: a change that was announced is never lost.
+    pub(super) fn announce_changes(&mut self, supervision: &mut Supervision<'_>) -> Result<()> {
+        if self.told == self.state.changes.len() {
+            return Ok(());
+        }
+        self.save(Reason::Change, supervision)?;
+        for change in &self.state.changes[self.told..] {
+            supervision.observer.observe(&Event::Changed(change))?;
+        }
+        self.told = self.state.changes.len();
+        Ok(())
+    }
+
+    /// Hands out a checkpoint.
+    pub(super) fn save(&mut self, reason: Reason, supervision: &mut Supervision<'_>) -> Result<()> {
+        self.pass_time();
+        self.saved = Instant::now();
+        self.state.observed = self.schedule.state();
+        let (state, optimizer) = (self.state.clone(), self.trainer.optimizer.state());
+        let parameters = &self.trainer.prepared.parameters;
+        let checkpoint = Checkpoint::new(self.config, &self.dataset, state, parameters, optimizer);
+        // With weights that are not finite the next step ends the run as diverged; the checkpoint before is the one to resume from.
+        self.handed_out = checkpoint.is_finite();
+        if !self.handed_out {
+            return Ok(());
+        }
+        supervision.observer.observe(&Event::Checkpoint { checkpoint: &Arc::new(checkpoint), reason })
+    }
+
+    /// Advances the clocks to now.
+    pub(super) fn pass_time(&mut self) {
+        let seconds = self.mark.elapsed().as_secs_f64();
+        self.mark = Instant::now();
+        self.state.seconds += seconds;
+        self.state.epoch_seconds += seconds;
+    }
+}

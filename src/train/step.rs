@@ -1,0 +1,104 @@
+//! One optimisation step: from the next batch to the updated weights.
+
+use super::prepared::Prepared;
+use crate::data::Epoch;
+use crate::engine::BatchStats;
+use crate::model::{Gradients, Role};
+use crate::optim::{Optimizer, OptimizerSpec, Slice};
+use crate::schedule::{Rates, Semantics};
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// A network and the optimizer that trains it.
+pub struct Trainer {
+    pub prepared: Prepared,
+    pub optimizer: Optimizer<f32>,
+    gradients: Gradients,
+}
+
+/// What a step found out.
+#[derive(Debug, Clone, Copy)]
+pub struct StepDone {
+    /// Loss and accuracy of the batch, before the update.
+    pub stats: BatchStats,
+    pub times: StepTimes,
+}
+
+/// Where the time of a step went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StepTimes {
+    /// Waiting for images.
+    pub loading: Duration,
+    /// Forward and backward.
+    pub gradients: Duration,
+    pub update: Duration,
+}
+
+impl StepTimes {
+    pub fn total(&self) -> Duration {
+        self.loading + self.gradients + self.update
+    }
+}
+
+impl std::ops::AddAssign for StepTimes {
+    fn add_assign(&mut self, other: Self) {
+        self.loading += other.loading;
+        self.gradients += other.gradients;
+        self.update += other.update;
+    }
+}
+
+impl Trainer {
+    /// # Errors
+    /// An optimizer that cannot be as specified.
+    pub fn new(prepared: Prepared, optimizer: &OptimizerSpec, semantics: Semantics) -> Result<Self> {
+        let gradients = Gradients::zeros(&prepared.parameters);
+        Ok(Self { optimizer: Optimizer::new(optimizer, semantics)?, prepared, gradients })
+    }
+
+    /// Accumulates the gradients of the next batch over its micro-batches and updates the weights at `rates`; `None` at the end of the epoch.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn step(&mut self, batches: &mut Epoch, rates: Rates) -> Result<Option<StepDone>> {
+        let Prepared { engine, parameters, .. } = &mut self.prepared;
+        let (mut stats, mut times) = (BatchStats::default(), StepTimes::default());
+        // ∂(Σ loss / images of the batch)/∂θ of the micro-batches so far.
+        let mut accumulated: Option<Gradients> = None;
+        loop {
+            let Some(micro) = timed(&mut times.loading, || batches.next()) else { return Ok(None) };
+            stats += timed(&mut times.gradients, || engine.train_batch(parameters, &micro, &mut self.gradients))?;
+            if let Some(sum) = &mut accumulated {
+                sum.add(&self.gradients);
+            }
+            if micro.completes_step {
+                break;
+            }
+            accumulated.get_or_insert_with(|| self.gradients.clone());
+        }
+        if let Some(sum) = accumulated {
+            self.gradients = sum;
+        }
+        timed(&mut times.update, || self.update(rates));
+        Ok(Some(StepDone { stats, times }))
+    }
+
+    /// Updates everything that is trained, on the threads of the engine.
+    fn update(&mut self, rates: Rates) {
+        let Prepared { engine, parameters, .. } = &mut self.prepared;
+        let arrays = parameters.arrays_mut().iter_mut().zip(&self.gradients.arrays);
+        let mut slices: Vec<Slice<'_, f32>> = arrays
+            .filter(|(array, _)| array.role == Role::Trainable)
+            .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
+            .collect();
+        engine.enter(&mut || self.optimizer.step(&mut slices, rates));
+    }
+}
+
+/// Adds the time that `work` takes to `time`.
+fn timed<T>(time: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let done = work();
+    *time += started.elapsed();
+    done
+}
