@@ -1,4 +1,4 @@
-//! `lrsched data`: fetches CIFAR-10, describes a dataset, checks the files.
+//! `lrsched data`: fetches CIFAR-10, describes a dataset, verifies the files.
 
 use crate::data::cifar10::{self, grouped};
 use crate::data::fetch::{Archive, DownloadProgress, fetch};
@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 /// The command line of `lrsched data`.
 pub fn command() -> clap::Command {
-    let command = clap::Command::new("data").about("Fetch, describe or check the images");
+    let command = clap::Command::new("data").about("Fetch, describe or verify the images");
     let command = What::augment_subcommands(command).subcommand_required(true).arg_required_else_help(true);
     command.disable_help_subcommand(true).subcommand(clap::Command::new("help").about("Print this help"))
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Download CIFAR-10, check it, and put its files into place
+    /// Download and verify CIFAR-10, and put its files into place
     #[command(after_help = "\
-The files go to --data-dir, else to data/ where there is such a folder, else to the user's cache folder. An interrupted \
+The files go to --data-dir, else to data/ if that folder exists, else to the user's cache folder. An interrupted \
 download resumes when the command is run again.")]
     Fetch {
         #[command(flatten)]
@@ -32,7 +32,7 @@ download resumes when the command is run again.")]
         #[arg(long = "mirror", value_name = "URL")]
         mirrors: Vec<String>,
     },
-    /// Show where the images are, their number, classes, means, standard deviations and digest
+    /// Show location, number, classes, means, standard deviations and digest of the images
     Info {
         #[command(flatten)]
         folder: Folder,
@@ -52,15 +52,15 @@ download resumes when the command is run again.")]
 
 #[derive(Debug, clap::Args)]
 struct Folder {
-    /// Where CIFAR-10's files are, or go to
+    /// Folder of CIFAR-10's files
     #[arg(long, value_name = "DIR", env = "LRSCHED_DATA")]
     data_dir: Option<PathBuf>,
 }
 
-/// Runs `lrsched data …` and gives the exit code.
+/// Runs `lrsched data …` and returns the exit code.
 ///
 /// # Errors
-/// The images are not there, not what they should be, or cannot be fetched.
+/// The images are missing or invalid, or cannot be fetched.
 pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     if matches.subcommand_name() == Some("help") {
         return super::help(&["data"]);
@@ -98,7 +98,7 @@ fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Re
     Ok(())
 }
 
-/// Where the files go: to where some of them already are, else into `data_dir`, else `data`, else the cache folder.
+/// Where to put the files: where some of them already are, else `data_dir`, else `data`, else the cache folder.
 fn target(data_dir: Option<&Path>) -> Result<PathBuf> {
     if let Ok(folder) = cifar10::locate(data_dir) {
         return Ok(folder);
@@ -113,10 +113,10 @@ fn target(data_dir: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// A bar where somebody looks at the terminal, else a line now and then, all on stderr.
+/// Reports the progress of a download on stderr: a bar on a terminal, else a line every quarter.
 struct Reporter {
     bar: ProgressBar,
-    /// Why the last URL did not work; said when another one is tried. The last one's is part of the error.
+    /// Why the last URL failed; reported when the next one is tried. The failure of the final one is part of the error.
     failed: Option<String>,
     quarter: u64,
 }
@@ -154,13 +154,13 @@ impl Reporter {
             DownloadProgress::Failed { url, reason } => {
                 self.failed = Some(format!("warning: {url}: {reason}; trying the next"))
             }
-            DownloadProgress::Verifying => self.say("checking the archive"),
+            DownloadProgress::Verifying => self.say("verifying the archive"),
             DownloadProgress::Unpacking => self.say("unpacking"),
         }
     }
 }
 
-/// `www.cs.toronto.edu` of the whole URL.
+/// The host of a URL: `www.cs.toronto.edu`.
 fn host(url: &str) -> String {
     let authority = url.split("//").nth(1).and_then(|rest| rest.split('/').next());
     let host = authority.map(|authority| authority.rsplit('@').next().unwrap_or(authority));
@@ -204,7 +204,7 @@ fn counts(images: &Images, dataset: &Dataset) -> String {
     format!("{} images, {each} of each class", grouped(images.len() as u64))
 }
 
-/// A row for each class, with its first 16 training images, twice as large as they are.
+/// One row per class with its first 16 training images, enlarged twice.
 fn draw_sheet(dataset: &Dataset, path: &Path) -> Result<()> {
     const COLUMNS: usize = 16;
     const SCALE: usize = 2;

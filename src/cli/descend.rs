@@ -1,4 +1,4 @@
-//! `lrsched descend`: an optimizer under a schedule walking down a small function.
+//! `lrsched descend`: traces an optimizer and a schedule on a small function.
 
 use super::flags;
 use super::settings;
@@ -24,12 +24,12 @@ const SETTINGS: &[SettingDef] = &[
     SettingDef::list(
         "optimizer",
         "SPEC",
-        "One or more, each a walk of its own: sgd:momentum=0.9 adam:lr=0.1 [default: sgd]",
+        "One or more, each traced separately: sgd:momentum=0.9 adam:lr=0.1 [default: sgd]",
     ),
     SettingDef::list(
         "schedule",
         "SPEC",
-        "One or more, each under every optimizer: cosine step:drop-every=20 [default: constant]",
+        "One or more, each combined with every optimizer: cosine step:drop-every=20 [default: constant]",
     ),
     SettingDef::value(
         "lr",
@@ -39,13 +39,13 @@ const SETTINGS: &[SettingDef] = &[
     SettingDef::list(
         "semantics",
         "NAME",
-        "native, torch, keras or optax; one or more, each a walk of its own [default: native]",
+        "native, torch, keras or optax; one or more, each traced separately [default: native]",
     ),
     SettingDef::value("format", "KIND", "csv, table, png or svg [default: from the extension of FILE, else csv]"),
 ];
 
 const HELP: &str = "\
-Row t has the position before update t, and the rate and momentum of that update; the last row is the final position.
+Row t holds the position before update t, and the rate and momentum of that update; the last row is the final position.
 With several walks, a leading column `walk` names each.
 
 Examples:
@@ -60,7 +60,7 @@ pub fn command() -> Command {
     settings::with_flags(command, &[SETTINGS])
 }
 
-/// How the walks are told.
+/// The output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Csv,
@@ -128,7 +128,7 @@ fn function(given: &Given) -> Result<Function, Usage> {
     Ok(given.parse_own("function")?.unwrap_or_default())
 }
 
-/// Every optimizer under every schedule under every semantics, by what tells it from the others.
+/// Every combination of optimizer, schedule and semantics, with its name.
 fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     let function = function(given)?;
     let list = |name, default: &str| given.list(name).map_or(vec![default.to_string()], <[String]>::to_vec);
@@ -145,7 +145,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     };
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
     let (entrants, kept) = match pairs.collect::<Vec<_>>().as_slice() {
-        // The flags complete the only one, and go before what it says itself.
+        // Flags complete a single entrant and override its own values.
         [_] => {
             (vec![Entrant { optimizer: settings::optimizer(given)?, schedule: settings::schedule(given)? }], Vec::new())
         }
@@ -156,7 +156,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     for entrant in &entrants {
         for &semantics in &semantics {
             let usual = || match entrant.optimizer.name() {
-                // What is usual for a network is far too much for the steep walls of these functions.
+                // The usual rate for networks is far too high for the steep walls of these functions.
                 "sgd" => function.usual_rate(),
                 _ => entrant.optimizer.default_learning_rate(semantics),
             };
@@ -192,7 +192,7 @@ fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {
     }
 }
 
-/// Says on stderr what a picture may not show.
+/// Warns on stderr about what the picture may not show.
 fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
     for warning in walk.schedule_warnings().unwrap_or_default() {
         super::tell(&format!("warning: {name}: {warning}"));
@@ -209,11 +209,11 @@ fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
         ));
     }
     if positions[0].momentum.is_none() && walk.cycles_momentum() {
-        super::tell(&format!("{name}: the schedule cycles the momentum, which {} has none of", walk.optimizer.name()));
+        super::tell(&format!("{name}: the schedule cycles the momentum, but {} has none", walk.optimizer.name()));
     }
 }
 
-/// At most 20 rows of each walk, evenly spread, the last one always.
+/// At most 20 evenly spaced rows of each walk, and the last one.
 fn table(walks: &[(String, Vec<Iterate>)]) -> String {
     let mut text = String::new();
     for (name, positions) in walks {

@@ -15,10 +15,10 @@ use std::fmt::Write as _;
 const DIFF: &[SettingDef] =
     &[SettingDef::value("format", "KIND", "chart, csv, svg or png [default: from the extension of -o, else chart]")];
 
-/// Rates that differ by less, relatively, are the same: the frameworks round differently.
+/// Rates with a smaller relative difference count as equal: the frameworks round differently.
 const SAME: f64 = 1e-9;
 
-/// How many of the first steps at which two frameworks part are named.
+/// How many of the steps at which two frameworks differ are listed.
 const FIRST: usize = 3;
 
 pub fn command() -> Command {
@@ -41,10 +41,10 @@ impl Group {
     }
 }
 
-/// Compares, in words and in a chart.
+/// Compares the semantics of a schedule, in words and in a chart.
 ///
 /// # Errors
-/// What cannot be built or written.
+/// An invalid schedule or setting, or a file that cannot be written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let flags = given.family("schedule", &settings::schedule_entries());
@@ -73,7 +73,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
 }
 
-/// The rate of every step; what listens to metrics hears that nothing improves.
+/// The rate of every step; a metric-driven schedule sees metrics that never improve.
 fn trace(mut schedule: Schedule, run: &schedule::Setting) -> Vec<f64> {
     for epoch in 0..run.epochs {
         schedule.observe(&EpochMetrics {
@@ -128,7 +128,7 @@ fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
                 let (low, high) = (one.rates[t].min(other.rates[t]), one.rates[t].max(other.rates[t]));
                 if low > 0.0 { high / low } else { f64::INFINITY }
             };
-            // The first of several that are alike.
+            // Of equal maxima, the first.
             let largest = |of: &dyn Fn(usize) -> f64| {
                 steps.iter().copied().max_by(|&a, &b| of(a).total_cmp(&of(b)).then(b.cmp(&a)))
             };
@@ -150,7 +150,7 @@ fn csv(groups: &[Group], run: &schedule::Setting) -> String {
     for t in 0..run.total_steps() {
         let _ = write!(text, "{t},{}", t / run.steps_per_epoch);
         for semantics in Semantics::ALL {
-            // A framework without such a schedule has empty cells.
+            // A framework without this schedule has empty cells.
             text.push(',');
             if let Some(group) = groups.iter().find(|group| group.members.contains(&semantics)) {
                 let _ = write!(text, "{:?}", group.rates[t as usize]);

@@ -1,4 +1,4 @@
-//! `lrsched help schedules` and `help optimizers`: each with its formula and parameters, from the tables that the parsers are made from.
+//! `lrsched help schedules` and `help optimizers`: formulas and parameters, from the same tables as the parsers.
 
 use super::show;
 use crate::optim::{self, OptimizerSpec};
@@ -26,7 +26,7 @@ pub fn optimizers() -> Result<u8> {
 fn text_of_optimizers() -> String {
     let mut text = String::from(
         "An optimizer is given by flags (--optimizer sgd --momentum 0.9) or as one spec (--optimizer sgd:momentum=0.9,lr=0.05).\n\
-         g: gradient; θ: weights; lr: the rate that the schedule gives. Any of them takes any schedule.\n",
+         g: gradient; θ: weights; lr: the rate set by the schedule. Every optimizer works with every schedule.\n",
     );
     for entry in optim::table() {
         describe(&mut text, entry);

@@ -1,4 +1,4 @@
-//! `lrsched report`: one page from the files of runs.
+//! `lrsched report`: an offline page from the files of runs.
 
 use crate::report::export::{self, Beside, Form};
 use crate::report::load::load;
@@ -40,22 +40,22 @@ struct Args {
     target: Option<f64>,
 }
 
-/// Runs `lrsched report …` and gives the exit code.
+/// Runs `lrsched report …` and returns the exit code.
 ///
 /// # Errors
 /// Nothing to report on, or a file that cannot be written.
 pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     let args = Args::from_arg_matches(matches)?;
     if let Some(target) = args.target.filter(|target| !(*target > 0.0 && *target <= 1.0)) {
-        return usage!("--target is an accuracy above 0 and up to 1, such as 0.8, got {target}");
+        return usage!("--target must be an accuracy above 0 and at most 1, such as 0.8, got {target}");
     }
     if let [first, ..] = &args.folders[..]
         && !args.folders.iter().any(|folder| folder.is_dir())
     {
-        let what = if first.exists() { "not a folder; name that of the run" } else { "no such file or folder" };
+        let what = if first.exists() { "not a folder; give the folder of the run" } else { "no such file or folder" };
         return usage!("{}: {what}", first.display());
     }
-    // Before anything is read: a name that cannot be is a mistake at once.
+    // Reject an invalid extension before reading anything.
     Form::of(&args.output)?;
     let loaded = load(&args.folders);
     super::warn(&loaded.complaints);

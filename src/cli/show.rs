@@ -18,19 +18,19 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-/// The run that a schedule is drawn for, and how; `diff` takes them too.
+/// The settings of the run that a schedule is drawn for; `diff` shares them.
 pub const RUN: &[SettingDef] = &[
     SettingDef::value("lr", "RATE", "Base learning rate [default: 0.1]"),
     SettingDef::value("epochs", "N", "Epochs of the run [default: 30]"),
     SettingDef::value(
         "steps-per-epoch",
         "N",
-        "Steps of an epoch [default: 352, as `train` has them: 45,000 images in batches of 128]",
+        "Steps per epoch [default: 352, as in `train`: 45,000 images in batches of 128]",
     ),
     SettingDef::value("y-scale", "KIND", "The axis of the rates in a picture: linear or log [default: linear]"),
 ];
 
-/// Of `train` on CIFAR-10 as it comes: 5,000 of the 50,000 images are held out.
+/// The default of `train` on CIFAR-10: 5,000 of the 50,000 images are held out.
 const STEPS_PER_EPOCH: u64 = 45_000_u64.div_ceil(128);
 
 const SHOW: &[SettingDef] = &[
@@ -44,7 +44,7 @@ const SHOW: &[SettingDef] = &[
         "NAME",
         "Which framework to follow where they disagree: native, torch, keras or optax [default: native]",
     ),
-    SettingDef::value("momentum", "M", "The optimizer's momentum, drawn where the schedule does not set it"),
+    SettingDef::value("momentum", "M", "The optimizer's momentum, drawn if the schedule does not set it"),
     SettingDef::value(
         "format",
         "KIND",
@@ -54,7 +54,7 @@ const SHOW: &[SettingDef] = &[
 
 pub fn command() -> Command {
     let command = Command::new("show")
-        .about("Draw schedules without training, and warn of what looks wrong")
+        .about("Draw schedules without training, and warn about what looks wrong")
         .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
     let command =
         command.arg(clap::Arg::new("specs").value_name("SPEC").num_args(0..).help("Schedules, as with --schedule"));
@@ -78,7 +78,7 @@ pub fn with_output(command: Command) -> Command {
     )
 }
 
-/// One line of the picture.
+/// A schedule and its rates, one per step.
 struct Curve {
     name: String,
     spec: Spec,
@@ -88,7 +88,7 @@ struct Curve {
 /// Draws, tabulates or writes schedules.
 ///
 /// # Errors
-/// What cannot be built or written.
+/// An invalid schedule or setting, or a file that cannot be written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let run = run_of(&given)?;
@@ -111,7 +111,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         metrics.dedup();
         if !metrics.is_empty() {
             let metrics = metrics.join(", ");
-            super::tell(&format!("note: {prefix}depends on {metrics}, known only in training; drawn without it"));
+            super::tell(&format!("note: {prefix}depends on {metrics}, known only in training; drawn without metrics"));
         }
         let rates = (0..run.total_steps()).map(|t| schedule.at(t)).collect();
         curves.push(Curve { name: spec.to_string(), spec, rates });
@@ -130,7 +130,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
 }
 
-/// The specs of `--schedule`; the flags of parameters belong to the only one.
+/// The specs of `--schedule`; parameter flags complete a single one.
 fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
     let flags = given.family("schedule", &settings::schedule_entries());
     let listed = match given.order("specs", "schedule") {
@@ -156,7 +156,7 @@ fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
     }
 }
 
-/// The run that the flags describe.
+/// The run described by the flags.
 pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
     let whole = "a whole number of at least 1";
     let count = |name, default: u64| match given.parse::<u64>(name, whole)?.unwrap_or(default) {
@@ -179,7 +179,7 @@ pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
     }
 }
 
-/// A table of as many steps is several hundred megabytes; no run trains for longer.
+/// Limit of the steps of a run: a table of this many takes several hundred megabytes, and no real run is longer.
 pub const MOST_STEPS: u64 = 10_000_000;
 
 /// `--y-scale`.
@@ -191,14 +191,14 @@ pub fn y_scale(given: &Given) -> Result<AxisScale, Usage> {
     }
 }
 
-/// Puts a panel of rates onto a log axis where one is asked for, and says what has no place on it.
+/// Switches a panel of rates to a log axis if requested, and notes which rates cannot be shown on it.
 pub fn rescale(panel: &mut Panel, scale: AxisScale) {
     if scale == AxisScale::Log && rates::to_log(panel) {
         super::tell("note: rates of 0, and those far below the others, are drawn on the lower edge of the log axis");
     }
 }
 
-/// `--format`, or what the name of the file ends in (a chart in text where that is `txt` or nothing), or a chart.
+/// `--format`, else the extension of the output, else `chart`; `.txt` or no extension is a text chart.
 pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
     let ending = given.path("output").and_then(|file| Some(file.extension()?.to_str()?.to_lowercase()));
     let ending = ending.filter(|ending| ending != "txt");
@@ -224,7 +224,7 @@ pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
     }
 }
 
-/// Writes to the file, or to stdout; a reader that has seen enough (`| head`) is no error.
+/// Writes to the file, or to stdout; a closed pipe (`| head`) is not an error.
 pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
     match output {
         Some(path) => {
@@ -239,7 +239,7 @@ pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
     Ok(0)
 }
 
-/// A chart as text, as wide as the terminal where it goes to one.
+/// A chart as text, as wide as the terminal if it goes to one.
 pub fn terminal(figure: &Figure, output: Option<&Path>) -> String {
     let colour = output.is_none() && console::colors_enabled();
     let mut text = figure.terminal(settings::chart_width(), 16, colour);
@@ -258,7 +258,7 @@ fn csv(rates: &[Rates], run: &schedule::Setting) -> String {
     text
 }
 
-/// One row an epoch: the rates of its first step.
+/// One row per epoch: the rates of its first step.
 fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> String {
     let six_digits = |value| significant(value, 6);
     let mut rows = vec![vec!["epoch".to_string(), "step".to_string()]];
