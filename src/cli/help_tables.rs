@@ -41,8 +41,8 @@ fn text_of_optimizers() -> String {
 fn text_of_schedules() -> String {
     let mut text = String::from(
         "A schedule is given by flags (--schedule step --factor 0.5) or as one spec (--schedule step:factor=0.5).\n\
-         t: step, 0-based; e: epoch, 0-based; T: steps of the run; lr: base learning rate.\n\
-         Durations: 10 (epochs; steps where the name says so), 10ep, 400st, 30% of the run. Rates: 0.1, or 3x for three times lr.\n",
+         t: step, 0-based; e: epoch, 0-based; T: number of steps of the run; lr: base learning rate.\n\
+         Durations: 10 (epochs, or steps if the parameter says so), 10ep, 400st, 30% of the run. Rates: 0.1, or 3x for three times lr.\n",
     );
     for entry in table() {
         describe(&mut text, entry);
@@ -50,7 +50,7 @@ fn text_of_schedules() -> String {
     text.push_str("\nany schedule\n");
     parameters(&mut text, universal());
     text.push_str(
-        "\na sequence\n  Specs joined by `;`, each but the last with for=DURATION and each on its own clock:\n  \
+        "\na sequence\n  Specs joined by `;`, each with its own clock, and all but the last with for=DURATION:\n  \
          constant:for=5ep;cosine\n",
     );
     text

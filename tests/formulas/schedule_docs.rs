@@ -1,5 +1,5 @@
-//! docs/SCHEDULES.md and its pictures are made from the table of schedules: scripts/schedule_page.sh writes them, this test finds them
-//! out of date.
+//! docs/SCHEDULES.md and its pictures are generated from the schedule table by scripts/schedule_page.sh; this test fails if they are out of
+//! date.
 
 use lrsched::schedule::{table, universal};
 use lrsched::spec::Parameter;
@@ -33,16 +33,16 @@ fn docs() -> PathBuf {
 fn page() -> String {
     let mut page = String::from(
         "# Schedules\n\n\
-         Given by flags (`--schedule step --factor 0.5 --drop-every 10`) or as one spec (`--schedule step:factor=0.5,drop-every=10`).\n\
-         `t` is the step, `e` the epoch, both 0-based; `T` the steps of the run, `lr` the base learning rate. Durations are `10` (epochs; steps\n\
-         where the name says so), `10ep`, `400st` or `30%` of the run; rates are `0.1`, or `3x` for three times lr. The pictures are\n\
-         30 epochs at lr 0.1. This page is written by `scripts/schedule_page.sh`.\n",
+         Specify a schedule by flags (`--schedule step --factor 0.5 --drop-every 10`) or as one spec (`--schedule step:factor=0.5,drop-every=10`).\n\
+         `t` is the step, `e` the epoch, both 0-based; `T` is the number of steps of the run, `lr` the base learning rate. Durations are `10` (epochs,\n\
+         or steps if the parameter says so), `10ep`, `400st` or `30%` of the run; rates are `0.1`, or `3x` for three times lr. The pictures show\n\
+         30 epochs at lr 0.1. `scripts/schedule_page.sh` generates this page.\n",
     );
     for entry in table() {
         let spec = drawn(entry.name);
         let _ = write!(page, "\n## {}\n\n{}.\n\n```text\n{}\n```\n\n", entry.name, entry.summary, entry.formula);
         if entry.name == "plateau" {
-            let _ = writeln!(page, "What it does depends on the metrics, so there is no picture without training.\n");
+            let _ = writeln!(page, "It depends on metrics, so there is no picture without training.\n");
         } else {
             let _ = writeln!(
                 page,
@@ -55,7 +55,7 @@ fn page() -> String {
     }
     page.push_str("\n## Any schedule\n\n");
     parameters(&mut page, universal());
-    page.push_str("Specs joined by `;` run one after the other, each but the last with `for=DURATION` and each on its own clock:\n`constant:for=5ep;cosine`.\n");
+    page.push_str("Specs joined by `;` run one after the other, each with its own clock, and all but the last with `for=DURATION`:\n`constant:for=5ep;cosine`.\n");
     page
 }
 

@@ -8,11 +8,11 @@ use crate::usage;
 
 /// The parameters that every schedule takes besides its own.
 const UNIVERSAL: &[Parameter] = &[
-    Parameter { name: "lr", default: "", help: "base learning rate of this schedule, in place of --lr", switch: false },
+    Parameter { name: "lr", default: "", help: "base learning rate of this schedule, overriding --lr", switch: false },
     Parameter {
         name: "warmup",
         default: "",
-        help: "duration of a linear warm-up in front: lr·(f + (1−f)·t/W) for t < W",
+        help: "duration of a linear warm-up before the schedule: lr·(f + (1−f)·t/W) for t < W",
         switch: false,
     },
     Parameter {

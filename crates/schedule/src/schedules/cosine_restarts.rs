@@ -61,8 +61,8 @@ pub(super) const KIND: Kind = Kind {
         formula: "rate(t) = end_lr + (max(lr * lr_mult^i, end_lr) - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
         parameters: &[
             Parameter { name: "period", default: "10", help: "duration of the first cycle", switch: false },
-            Parameter { name: "period-mult", default: "1", help: "how much longer each cycle is than the last, at least 1", switch: false },
-            Parameter { name: "lr-mult", default: "1", help: "what each restart multiplies the peak by, positive", switch: false },
+            Parameter { name: "period-mult", default: "1", help: "length of each cycle relative to the previous one, at least 1", switch: false },
+            Parameter { name: "lr-mult", default: "1", help: "factor of the peak at each restart, positive", switch: false },
             Parameter { name: "end-lr", default: "0", help: "rate at the end of each cycle, at least 0", switch: false },
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",

@@ -7,40 +7,36 @@ use crate::spec::Parameter;
 use crate::{Formula, Rates};
 
 /// The parameters of `triangular` and its two variants.
-pub(super) const MAX_LR: Parameter = Parameter {
-    name: "max-lr",
-    default: "3x",
-    help: "rate at the top of a cycle, at least 0; 3x is three times lr",
-    switch: false,
-};
+pub(super) const MAX_LR: Parameter =
+    Parameter { name: "max-lr", default: "3x", help: "peak rate, at least 0; 3x is three times lr", switch: false };
 pub(super) const STEP_SIZE: Parameter = Parameter {
     name: "step-size",
     default: "2ep",
-    help: "duration (plain: steps) of the way up, half a cycle",
+    help: "duration of the rise, half a cycle; a plain number is in steps",
     switch: false,
 };
 pub(super) const STEP_SIZE_DOWN: Parameter = Parameter {
     name: "step-size-down",
     default: "",
-    help: "duration (plain: steps) of the way down (default: step-size)",
+    help: "duration of the fall (default: step-size); a plain number is in steps",
     switch: false,
 };
 pub(super) const BASE_MOMENTUM: Parameter = Parameter {
     name: "base-momentum",
     default: "",
-    help: "momentum at the highest rate (0.85 once max-momentum is given)",
+    help: "momentum at the highest rate (0.85 if max-momentum is given)",
     switch: false,
 };
 pub(super) const MAX_MOMENTUM: Parameter = Parameter {
     name: "max-momentum",
     default: "",
-    help: "momentum at the lowest rate (0.95 once base-momentum is given)",
+    help: "momentum at the lowest rate (0.95 if base-momentum is given)",
     switch: false,
 };
 pub(super) const CYCLE_MOMENTUM: Parameter = Parameter {
     name: "cycle-momentum",
     default: "",
-    help: "let momentum cycle (default: once one of the two is given)",
+    help: "cycle the momentum (default: if one of the two is given)",
     switch: true,
 };
 

@@ -41,7 +41,7 @@ pub(super) const KIND: Kind = Kind {
             MAX_LR,
             STEP_SIZE,
             STEP_SIZE_DOWN,
-            Parameter { name: "gamma", default: "0.99994", help: "what each step multiplies the height by, in (0, 1]", switch: false },
+            Parameter { name: "gamma", default: "0.99994", help: "factor of the amplitude per step, in (0, 1]", switch: false },
             BASE_MOMENTUM,
             MAX_MOMENTUM,
             CYCLE_MOMENTUM,

@@ -46,9 +46,9 @@ pub(super) const KIND: Kind = Kind {
         summary: "multiply by decay-rate every decay-steps, smoothly or in stairs",
         formula: "rate(t) = lr * decay_rate^(t / decay_steps)",
         parameters: &[
-            Parameter { name: "decay-rate", default: "0.96", help: "what a decay-steps multiplies by, positive", switch: false },
-            Parameter { name: "decay-steps", default: "1ep", help: "duration (plain: steps) of one decay-rate", switch: false },
-            Parameter { name: "staircase", default: "false", help: "only whole multiples of decay-steps count", switch: true },
+            Parameter { name: "decay-rate", default: "0.96", help: "factor per decay-steps, positive", switch: false },
+            Parameter { name: "decay-steps", default: "1ep", help: "duration of one factor of decay-rate; a plain number is in steps", switch: false },
+            Parameter { name: "staircase", default: "false", help: "change only at multiples of decay-steps", switch: true },
         ],
         source: "Keras ExponentialDecay; PyTorch ExponentialLR; optax exponential_decay",
     },

@@ -110,12 +110,12 @@ impl Comparison {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "halve",
-        summary: "multiply once by factor when a condition first becomes true",
+        summary: "multiply by factor once when a condition first becomes true",
         formula: "rate = max(lr * factor^(number of conditions that have been true), min_lr)",
         parameters: &[
-            Parameter { name: "factor", default: "0.5", help: "what each condition multiplies by, in (0, 1]", switch: false },
+            Parameter { name: "factor", default: "0.5", help: "factor for each condition, in (0, 1]", switch: false },
             Parameter { name: "when", default: "epoch>=50%", help: "epoch>=30, val_accuracy>=0.8, val_loss<=0.9, accuracy, loss; repeatable", switch: false },
-            Parameter { name: "min-lr", default: "0", help: "the rate never falls below, at least 0", switch: false },
+            Parameter { name: "min-lr", default: "0", help: "lower bound of the rate, at least 0", switch: false },
         ],
         source: "decay by hand at an epoch, an accuracy or a loss",
     },

@@ -43,11 +43,11 @@ pub struct InverseSqrt {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "inverse-sqrt",
-        summary: "lr until W, then falling with the square root of time",
+        summary: "lr until W, then falling as the inverse square root of time",
         formula: "rate(t) = lr * sqrt(W / max(t, W)),  W = warmup; with warmup-from f, lr * (f + (1 - f) * t / W) while t < W",
         parameters: &[
             Parameter { name: "warmup", default: "5%", help: "duration W before the decay begins; 0 counts as one step", switch: false },
-            Parameter { name: "warmup-from", default: "1", help: "fraction of lr at step 0; 0 rises in a straight line (Noam)", switch: false },
+            Parameter { name: "warmup-from", default: "1", help: "fraction of lr at step 0; 0 is Noam's warm-up", switch: false },
         ],
         source: "Noam (Vaswani et al., Attention Is All You Need); T5 (Raffel et al.)",
     },

@@ -37,7 +37,7 @@ pub struct Linear {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "linear",
-        summary: "a straight line to end-lr",
+        summary: "linear from lr to end-lr",
         formula: "rate(t) = lr + (end_lr - lr) * min(t, D) / D,  D = over",
         parameters: &[
             Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },

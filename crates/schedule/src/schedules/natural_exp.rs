@@ -38,11 +38,11 @@ pub struct NaturalExp {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "natural-exp",
-        summary: "fall by the factor e every decay-steps / k",
+        summary: "divide by e every decay-steps / k",
         formula: "rate(t) = lr * e^(-k * t / decay_steps)",
         parameters: &[
-            Parameter { name: "k", default: "0.001", help: "speed of the decay, at least 0", switch: false },
-            Parameter { name: "decay-steps", default: "1", help: "duration (plain: steps) that k is for", switch: false },
+            Parameter { name: "k", default: "0.001", help: "decay constant, at least 0", switch: false },
+            Parameter { name: "decay-steps", default: "1", help: "unit of time of k; a plain number is in steps", switch: false },
         ],
         source: "exponential decay of the textbooks",
     },

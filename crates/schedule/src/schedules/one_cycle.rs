@@ -69,18 +69,18 @@ const OPTAX_LINEAR_PCT_FINAL: f64 = 0.85;
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "one-cycle",
-        summary: "up to max-lr, then down far below the start, momentum the other way",
+        summary: "up to max-lr, then down far below the initial rate, with momentum cycling inversely",
         formula: "max_lr / div_factor -> max_lr at pct_start * T - 1 -> max_lr / div_factor / final_div_factor at T - 1; with optax semantics at floor(pct_start * T) and T",
         parameters: &[
             Parameter { name: "max-lr", default: "1x", help: "highest rate, at least 0; 1x is lr", switch: false },
-            Parameter { name: "pct-start", default: "0.3", help: "part of the run that the way up takes, in [0, 1]", switch: false },
+            Parameter { name: "pct-start", default: "0.3", help: "fraction of the run spent rising, in [0, 1]", switch: false },
             Parameter { name: "div-factor", default: "25", help: "max-lr / first rate, positive", switch: false },
             Parameter { name: "final-div-factor", default: "1e4", help: "first rate / last rate, positive", switch: false },
-            Parameter { name: "anneal", default: "cos", help: "shape of the ways up and down: cos or linear", switch: false },
-            Parameter { name: "three-phase", default: "false", help: "down as slowly as up, then down to the last rate", switch: true },
+            Parameter { name: "anneal", default: "cos", help: "shape of rise and fall: cos or linear", switch: false },
+            Parameter { name: "three-phase", default: "false", help: "three phases: fall as slowly as rising, then anneal to the last rate", switch: true },
             Parameter { name: "base-momentum", default: "0.85", help: "momentum at the highest rate, in [0, 1)", switch: false },
             Parameter { name: "max-momentum", default: "0.95", help: "momentum at the lowest rate, in [0, 1)", switch: false },
-            Parameter { name: "cycle-momentum", default: "true", help: "let momentum cycle against the rate", switch: true },
+            Parameter { name: "cycle-momentum", default: "true", help: "cycle the momentum inversely to the rate", switch: true },
         ],
         source: "Smith & Topin, Super-Convergence; PyTorch OneCycleLR; optax cosine_onecycle_schedule",
     },

@@ -55,8 +55,8 @@ pub(super) const KIND: Kind = Kind {
         formula: "rate(e) = lr * factor^(number of milestones <= e), or values[number of milestones <= e]; keras semantics drops one step later",
         parameters: &[
             Parameter { name: "milestones", default: "50%,75%", help: "durations from the start, ascending: 15,25", switch: false },
-            Parameter { name: "factor", default: "0.1", help: "what each milestone multiplies by, at least 0", switch: false },
-            Parameter { name: "values", default: "", help: "absolute rates instead, one more than milestones", switch: false },
+            Parameter { name: "factor", default: "0.1", help: "factor at each milestone, at least 0", switch: false },
+            Parameter { name: "values", default: "", help: "absolute rates instead of factor, one more than milestones", switch: false },
         ],
         source: "PyTorch MultiStepLR; Keras PiecewiseConstantDecay; optax piecewise_constant_schedule",
     },

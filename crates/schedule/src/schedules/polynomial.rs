@@ -47,13 +47,13 @@ pub struct Polynomial {
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "polynomial",
-        summary: "down to end-lr as a power of the remaining time",
+        summary: "from lr to end-lr as a power of the remaining time",
         formula: "rate(t) = (lr - end_lr) * (1 - min(t, D) / D)^power + end_lr,  D = over",
         parameters: &[
             Parameter { name: "power", default: "2", help: "exponent, at least 0; 1 is linear", switch: false },
             Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
             Parameter { name: "over", default: "100%", help: "duration until end-lr is reached", switch: false },
-            Parameter { name: "cycle", default: "false", help: "start again, ever slower, as Keras does", switch: true },
+            Parameter { name: "cycle", default: "false", help: "restart with ever longer periods, as in Keras", switch: true },
         ],
         source: "Keras PolynomialDecay; PyTorch PolynomialLR; optax polynomial_schedule",
     },

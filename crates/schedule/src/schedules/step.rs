@@ -57,8 +57,8 @@ pub(super) const KIND: Kind = Kind {
         summary: "multiply by factor every drop-every epochs",
         formula: "rate(e) = lr * factor^floor((1 + e) / drop_every); with torch, keras or optax semantics floor(e / drop_every)",
         parameters: &[
-            Parameter { name: "factor", default: "0.5", help: "what each drop multiplies by, in (0, 1]", switch: false },
-            Parameter { name: "drop-every", default: "10", help: "duration between two drops", switch: false },
+            Parameter { name: "factor", default: "0.5", help: "factor of each drop, in (0, 1]", switch: false },
+            Parameter { name: "drop-every", default: "10", help: "duration between drops", switch: false },
         ],
         source: "step decay of the tutorials; PyTorch StepLR",
     },

@@ -42,9 +42,9 @@ pub(super) const KIND: Kind = Kind {
         summary: "divide by a factor that grows linearly with time",
         formula: "rate(t) = lr / (1 + decay * t / decay_steps)",
         parameters: &[
-            Parameter { name: "decay", default: "0.01", help: "what a decay-steps adds to the divisor, at least 0", switch: false },
-            Parameter { name: "decay-steps", default: "1", help: "duration (plain: steps) of one unit of decay", switch: false },
-            Parameter { name: "staircase", default: "false", help: "only whole multiples of decay-steps count", switch: true },
+            Parameter { name: "decay", default: "0.01", help: "increase of the divisor per decay-steps, at least 0", switch: false },
+            Parameter { name: "decay-steps", default: "1", help: "duration of one unit of decay; a plain number is in steps", switch: false },
+            Parameter { name: "staircase", default: "false", help: "change only at multiples of decay-steps", switch: true },
         ],
         source: "Keras `decay` and InverseTimeDecay",
     },

@@ -41,7 +41,7 @@ pub struct Triangular;
 pub(super) const KIND: Kind = Kind {
     entry: Entry {
         name: "triangular",
-        summary: "cycles in straight lines between lr and max-lr",
+        summary: "linear cycles between lr and max-lr",
         formula: "rate(t) = lr + (max_lr - lr) * max(0, 1 - x),  c = floor(1 + t / (2s)),  x = abs(t / s - 2c + 1),  s = step-size",
         parameters: &[MAX_LR, STEP_SIZE, STEP_SIZE_DOWN, BASE_MOMENTUM, MAX_MOMENTUM, CYCLE_MOMENTUM],
         source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR",

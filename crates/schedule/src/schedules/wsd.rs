@@ -58,9 +58,9 @@ pub(super) const KIND: Kind = Kind {
         summary: "warm-up, stable, decay: a trapezoid",
         formula: "lr * t / W while t < W, then lr, then from T - D on end_lr + (lr - end_lr) * g((t - (T - D)) / D),  W = warmup, D = decay",
         parameters: &[
-            Parameter { name: "warmup", default: "5%", help: "duration of the way up", switch: false },
-            Parameter { name: "decay", default: "20%", help: "duration of the way down, at the end", switch: false },
-            Parameter { name: "shape", default: "linear", help: "of the way down: linear, cosine, one-minus-sqrt", switch: false },
+            Parameter { name: "warmup", default: "5%", help: "duration of the warm-up", switch: false },
+            Parameter { name: "decay", default: "20%", help: "duration of the decay at the end", switch: false },
+            Parameter { name: "shape", default: "linear", help: "shape of the decay: linear, cosine, one-minus-sqrt", switch: false },
             Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
             Parameter { name: "warmup-from", default: "0", help: "fraction of lr at which the warm-up begins, in [0, 1]", switch: false },
         ],
