@@ -9,3 +9,4 @@ mod faults;
 mod resume_cli;
 mod resume_exact;
 mod resume_signals;
+mod tiny_runs;
