@@ -1,0 +1,83 @@
+//! Which runs a comparison consists of.
+
+use crate::config::RunConfig;
+use crate::experiment::entrant::Entrant;
+use crate::optim::OptimizerSpec;
+use crate::record::{ComparisonRow, folder_name};
+use crate::schedule::{Semantics, Spec};
+use crate::usage;
+use crate::usage::Usage;
+use std::collections::HashMap;
+
+/// More runs of one entrant tell nothing new, and a mistyped number should not fill a disk.
+const MOST_SEEDS: u64 = 1000;
+
+/// One run of a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedRun {
+    /// Its folder below `runs/`, and its name in the CSV.
+    pub name: String,
+    pub config: RunConfig,
+}
+
+/// All runs of a comparison, seed by seed within an entrant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub runs: Vec<PlannedRun>,
+}
+
+impl Plan {
+    /// `config` makes the config of one run of an entrant with the first seed; the others follow it, one by one.
+    ///
+    /// # Errors
+    /// No entrant, the same one twice, or one whose config cannot be.
+    pub fn new(
+        entrants: &[Entrant],
+        seeds: u64,
+        config: impl Fn(&Entrant) -> Result<RunConfig, Usage>,
+    ) -> Result<Self, Usage> {
+        if entrants.is_empty() || !(1..=MOST_SEEDS).contains(&seeds) {
+            return usage!(
+                "a comparison needs at least 1 entrant and 1 to {MOST_SEEDS} seeds, got {} and {seeds}",
+                entrants.len()
+            );
+        }
+        let mut runs: Vec<PlannedRun> = Vec::new();
+        let mut written: HashMap<Meaning, String> = HashMap::new();
+        for entrant in entrants {
+            let first = config(entrant)?;
+            first.check_seeds(seeds)?;
+            let name_of = format!("{}/{}", first.optimizer, first.schedule);
+            match written.insert(meaning(&first), name_of.clone()) {
+                Some(other) if other == name_of => return usage!("entrant {other} is named twice; leave one out"),
+                Some(other) => return usage!("the entrants {other} and {name_of} are the same run; leave one out"),
+                None => {}
+            }
+            for index in 0..seeds {
+                let config = RunConfig { seed: first.seed + index, ..first.clone() };
+                runs.push(PlannedRun { name: name(&config), config });
+            }
+        }
+        Ok(Self { runs })
+    }
+}
+
+/// What tells an entrant from others, however it is written.
+pub(super) type Meaning = (String, String, u64, Semantics);
+
+pub(super) fn meaning(config: &RunConfig) -> Meaning {
+    let RunConfig { optimizer, schedule, lr, semantics, .. } = config;
+    (optimizer.canonical(*semantics), schedule.canonical(*lr), lr.to_bits(), *semantics)
+}
+
+/// The same of a run that is only known from its row.
+pub(super) fn meaning_of(row: &ComparisonRow) -> Option<Meaning> {
+    let optimizer: OptimizerSpec = row.optimizer.parse().ok()?;
+    let schedule: Spec = row.schedule.parse().ok()?;
+    Some((optimizer.canonical(row.semantics), schedule.canonical(row.lr), row.lr.to_bits(), row.semantics))
+}
+
+/// A folder's name that says what ran in it.
+pub(super) fn name(config: &RunConfig) -> String {
+    folder_name(&format!("{}_{}_lr={}_seed={}", config.optimizer, config.schedule, config.lr, config.seed))
+}
