@@ -32,7 +32,7 @@ pub(super) struct Adadelta {
 impl Definition for Adadelta {
     const ENTRY: Entry = Entry {
         name: "adadelta",
-        summary: "the gradient scaled by the ratio of the last steps to the last gradients",
+        summary: "the gradient scaled by the ratio of the running RMS of the steps to that of the gradients",
         formula: "v = rho·v + (1 − rho)·g²;  u = g·√(d + eps)/√(v + eps);  d = rho·d + (1 − rho)·u²;  θ = θ − lr·u",
         parameters: &[rho("0.9"), eps("1e-6"), weight_decay("0")],
         source: "Zeiler 2012, arXiv:1212.5701; PyTorch Adadelta",

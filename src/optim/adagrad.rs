@@ -32,7 +32,7 @@ pub(super) struct Adagrad {
 impl Definition for Adagrad {
     const ENTRY: Entry = Entry {
         name: "adagrad",
-        summary: "the gradient over the root of the sum of all its squares",
+        summary: "the gradient divided by the root of the sum of all its squares",
         formula: "s = s + g²;  θ = θ − lr/(1 + t·lr-decay) · g / (√s + eps);  s starts at initial-accumulator",
         parameters: &[INITIAL_ACCUMULATOR, LR_DECAY, eps("1e-10"), weight_decay("0")],
         source: "Duchi, Hazan and Singer 2011; PyTorch Adagrad",

@@ -34,7 +34,7 @@ pub(super) struct Adam {
 impl Definition for Adam {
     const ENTRY: Entry = Entry {
         name: "adam",
-        summary: "running mean of the gradient over the root of its running mean square, both bias-corrected",
+        summary: "the running mean of the gradient divided by the root of its running mean square, both bias-corrected",
         formula: "m = beta1·m + (1 − beta1)·g;  v = beta2·v + (1 − beta2)·g²;  θ = θ − lr·m̂ / (√v̂ + eps), \
                   m̂ = m/(1 − beta1ᵗ), v̂ = v/(1 − beta2ᵗ)",
         parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0")],

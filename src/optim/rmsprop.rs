@@ -38,7 +38,7 @@ pub(super) struct RmsProp {
 impl Definition for RmsProp {
     const ENTRY: Entry = Entry {
         name: "rmsprop",
-        summary: "the gradient over the root of its running mean square",
+        summary: "the gradient divided by the root of its running mean square",
         formula: "v = rho·v + (1 − rho)·g²;  u = g / (√v + eps), centered g / (√(v − m²) + eps);  θ = θ − lr·u, \
                   with momentum b = momentum·b + u, θ = θ − lr·b",
         parameters: &[rho("0.9"), eps("1e-8"), CENTERED, MOMENTUM, weight_decay("0")],
