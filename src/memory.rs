@@ -4,7 +4,7 @@
 //! Besides the kernels, this is the only module with `unsafe`: it calls functions of the C library that the standard
 //! library does not wrap.
 
-#![allow(unsafe_code, reason = "a global allocator is unsafe to implement, and the C library to call")]
+#![allow(unsafe_code, reason = "implementing a global allocator and calling the C library are unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

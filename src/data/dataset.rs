@@ -137,7 +137,7 @@ fn records_sha256(images: &Images, start: usize) -> String {
 /// Lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all that is written");
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
 }

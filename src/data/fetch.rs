@@ -188,7 +188,7 @@ fn download_from(
 ) -> Result<()> {
     for attempt in 1.. {
         let before = part.metadata()?.len();
-        let result = go_on(url, archive, part, report);
+        let result = resume(url, archive, part, report);
         let after = part.metadata()?.len();
         match result {
             Ok(()) => {
@@ -211,7 +211,7 @@ fn download_from(
 }
 
 /// Appends the rest of the archive to `part`; starts over if the source cannot resume.
-fn go_on(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
+fn resume(url: &str, archive: &Archive, part: &mut File, report: &mut dyn FnMut(DownloadProgress)) -> Result<()> {
     let mut here = part.metadata()?.len();
     if here > archive.bytes {
         part.set_len(0)?;
@@ -315,7 +315,7 @@ fn request(url: &str, from: u64, archive: &Archive) -> Result<Opened> {
         200 => 0,
         206 => {
             let range = header("content-range").unwrap_or_default();
-            ensure!(range.starts_with(&format!("bytes {from}-")), "sent `{range}` when asked to go on at byte {from}");
+            ensure!(range.starts_with(&format!("bytes {from}-")), "sent `{range}` when asked to resume at byte {from}");
             from
         }
         416 if from > 0 => return self::request(url, 0, archive),

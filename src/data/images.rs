@@ -31,7 +31,7 @@ impl Images {
     /// One image, (3, 32, 32).
     pub fn image(&self, index: usize) -> &[u8; IMAGE_BYTES] {
         let pixels = &self.pixels[index * IMAGE_BYTES..(index + 1) * IMAGE_BYTES];
-        pixels.try_into().expect("the slice has the length of an image")
+        pixels.try_into().expect("the slice is one image long")
     }
 
     /// The number of images of each of `classes` classes.

@@ -115,7 +115,7 @@ fn sized(of: &str, shape: Shape) -> Result<Shape, String> {
     let Shape { channels, height, width } = shape;
     match size(&[channels, height, width]) {
         Some(_) => Ok(shape),
-        None => Err(format!("{of}: {channels}x{height}x{width} values a sample, must be 1 to {MOST_VALUES}")),
+        None => Err(format!("{of}: {channels}x{height}x{width} values per sample, must be 1 to {MOST_VALUES}")),
     }
 }
 

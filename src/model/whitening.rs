@@ -31,7 +31,7 @@ pub fn whiten(images: &[f32], height: usize, width: usize, parameters: &mut Para
     assert!(kernel == kernel_width && outputs == 2 * size, "{name}: {outputs} outputs, expected {}", 2 * size);
     assert!(
         !images.is_empty() && images.len().is_multiple_of(height * width * inputs),
-        "{name}: images of another shape"
+        "{name}: the images have another shape"
     );
     assert!((1..=height.min(width)).contains(&kernel), "{name}: images smaller than its kernels");
 

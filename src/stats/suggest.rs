@@ -158,7 +158,7 @@ impl Explosion {
             return Ok(());
         }
         let (rate, at) = (show(answer.rate), show(self.rate));
-        Err(format!("{rate} is too near {at}, where the loss explodes; take more --steps, or a lower --max-lr"))
+        Err(format!("{rate} is too close to {at}, where the loss explodes; take more --steps, or a lower --max-lr"))
     }
 }
 
@@ -205,9 +205,7 @@ fn rises_after(points: &[RangePoint], rates: &[f64], losses: &[f64]) -> bool {
 fn learned(rates: &[f64], losses: &[f64]) -> Result<(), String> {
     let n = losses.len();
     if n < FEWEST {
-        return Err(format!(
-            "{n} usable iterations are too few, it takes {FEWEST}; lower --min-lr, or take more --steps"
-        ));
+        return Err(format!("{n} usable iterations, must be at least {FEWEST}; lower --min-lr, or take more --steps"));
     }
     // The first loss is noisy: take the median of the first few as the start of the fall.
     let first = median(&losses[..FEWEST.min(n / 4)]).unwrap_or(losses[0]);
@@ -254,7 +252,7 @@ fn steepest_answer(rates: &[f64], losses: &[f64]) -> Result<Answer, String> {
     let end = losses.iter().position(|&loss| loss == least).map_or(losses.len(), |place| place + 1);
     // A twentieth of the test on either side, so that one noisy batch does not decide.
     let reach = (losses.len() / 20).max(1);
-    let (place, slope) = steepest(&rates[..end], &losses[..end], reach).ok_or("the loss never falls")?;
+    let (place, slope) = steepest(&rates[..end], &losses[..end], reach).ok_or("the loss falls at no rate")?;
     let decade = slope * std::f64::consts::LN_10;
     Ok(Answer { rate: rates[place], reason: format!("the loss falls fastest here: by {:.2} a decade", -decade) })
 }
@@ -398,7 +396,7 @@ impl Accuracy {
         let n = rates.len();
         if n < FEWEST {
             return Err(format!(
-                "too few validations: {n}, and it takes {FEWEST}; take more --steps, or lower --eval-every"
+                "{n} validations, must be at least {FEWEST}; take more --steps, or lower --eval-every"
             ));
         }
         let smooth = medians(&raw);
@@ -514,12 +512,15 @@ pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
             ([only], _) if tests == 1 => Ok((*only).clone()),
             (some, Some(_)) if some.len() * 2 < tests => {
                 let why = all.iter().find_map(|suggestion| suggestion.answer.as_ref().err());
-                Err(format!("only {n} of {tests} seeds have an answer; another: {}", why.map_or("", String::as_str)))
+                Err(format!(
+                    "only {n} of {tests} seeds have an answer; one of the others: {}",
+                    why.map_or("", String::as_str)
+                ))
             }
             (_, Some(rate)) => {
                 let nearest = answers.iter().min_by(|a, b| far(a.rate, rate).total_cmp(&far(b.rate, rate)));
                 let example = nearest.map_or("", |answer| answer.reason.as_str());
-                Ok(Answer { rate, reason: format!("median of {n} of {tests} seeds; of the nearest one: {example}") })
+                Ok(Answer { rate, reason: format!("median of {n} of {tests} seeds; the nearest: {example}") })
             }
             _ => {
                 Err(all.iter().find_map(|s| s.answer.as_ref().err()).cloned().unwrap_or_else(|| "no test".to_string()))

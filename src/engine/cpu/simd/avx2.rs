@@ -21,7 +21,7 @@ pub struct Avx2;
 
 // SAFETY of every block below: the instructions exist, because this type is used only in functions that are entered
 // with a `HasAvx2`, which exists only if the processor has them. Pointers are the caller's promise.
-#[allow(clippy::undocumented_unsafe_blocks, reason = "one reason for all of them stands above")]
+#[allow(clippy::undocumented_unsafe_blocks, reason = "one comment above covers all of them")]
 impl Simd for Avx2 {
     type V = __m256;
     const LANES: usize = 8;

@@ -42,7 +42,7 @@ pub enum Isa {
 impl Isa {
     /// All instruction sets of this processor, the fastest last.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut, reason = "other processors have one path only")]
+        #[allow(unused_mut, reason = "only x86-64 adds to it")]
         let mut available = vec![Isa::Portable];
         #[cfg(target_arch = "x86_64")]
         {
@@ -62,13 +62,13 @@ impl Isa {
         };
         if value != "portable" && value != "avx2" {
             return usage!(
-                "LRSCHED_CPU must be `portable` or `avx2`, or not set for the fastest that this processor has, got `{}`",
+                "LRSCHED_CPU must be `portable` or `avx2`, got `{}`; leave it unset for the fastest set of this processor",
                 value.display()
             );
         }
         match Self::available().into_iter().find(|isa| value == isa.short_name()) {
             Some(isa) => Ok(isa),
-            None => usage!("LRSCHED_CPU is `avx2`, and this processor has no AVX2 with FMA; leave it unset"),
+            None => usage!("LRSCHED_CPU is `avx2`, but this processor lacks AVX2 or FMA; leave it unset"),
         }
     }
 
