@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::flags;
-use super::live::JsonEvents;
+use super::live::{Finish, JsonEvents};
 use super::session::{self, Session};
 use super::settings::{self, Output};
 use crate::config::{Given, Reach, RunConfig, SettingDef};
@@ -10,7 +10,7 @@ use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Remedy, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
-use crate::record::{Results, RunInfo, Status};
+use crate::record::{RunInfo, Status};
 use crate::run_folder::Setup;
 use crate::schedule::Spec;
 use crate::train::Run;
@@ -18,7 +18,6 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use serde_json::json;
 use std::path::{Path, PathBuf};
 
 const RESUME: &[SettingDef] = &[
@@ -146,19 +145,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 /// Says so, in an event where those were asked for: with what the run came to.
 fn nothing_to_do(path: &Path, info: &RunInfo, message: &str, json: bool, quiet: bool) -> Result<u8> {
     if json {
-        let Results { best_epoch, best_val_accuracy, test_loss, test_accuracy, seconds, .. } = info.results;
-        JsonEvents::new(path, false).write(
-            "finish",
-            json!({
-                "status": info.status,
-                "message": message,
-                "best_epoch": best_epoch,
-                "best_val_accuracy": best_val_accuracy,
-                "test_loss": test_loss,
-                "test_accuracy": test_accuracy,
-                "seconds": seconds,
-            }),
-        )?;
+        let (status, message, results) = (info.status, Some(message.to_string()), &info.results);
+        JsonEvents::new(path, false).finish(&Finish { status, message, step: None, results })?;
     } else if !quiet {
         out!("{message}");
     }

@@ -10,6 +10,7 @@ mod keep;
 mod mode;
 mod progress_mode;
 mod run_config;
+mod setting_values;
 mod settings;
 
 pub use course::{Course, Reach};
@@ -20,4 +21,5 @@ pub use keep::Keep;
 pub use mode::Mode;
 pub use progress_mode::ProgressMode;
 pub use run_config::RunConfig;
+pub use setting_values::{Difference, SettingValues};
 pub use settings::{Form, SettingDef};

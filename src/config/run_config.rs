@@ -1,5 +1,6 @@
 //! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
 
+use super::SettingValues;
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
@@ -82,10 +83,12 @@ fn from_number_or_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Dese
 }
 
 impl RunConfig {
-    /// `config` of a run.json, as this version would write it; one that is of no version that it knows stays as it is.
-    pub fn as_written_now(config: serde_json::Value) -> serde_json::Value {
-        let known = serde_json::from_value::<Self>(config.clone());
-        known.and_then(serde_json::to_value).unwrap_or(config)
+    /// Every setting by its name, as on the command line.
+    pub fn settings(&self) -> SettingValues {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(config)) => SettingValues::of(&config),
+            _ => SettingValues::default(),
+        }
     }
 
     /// The schedule, for epochs of `steps_per_epoch` steps.
@@ -157,12 +160,13 @@ mod tests {
     fn sizes_are_numbers_in_a_file_words_stay_words_and_earlier_files_with_numbers_as_text_are_the_same() {
         let now = written(json!(16), json!(50));
         for old in [now.clone(), written(json!("16"), json!("50"))] {
-            assert_eq!(RunConfig::as_written_now(old.clone()), now);
             let config: RunConfig = serde_json::from_value(old).unwrap();
+            assert_eq!(serde_json::to_value(&config).unwrap(), now);
             assert_eq!((config.batch_size, config.validation), (BatchSize::Images(16), Validation::Holdout(50)));
         }
         let words = written(json!("full"), json!("test"));
-        assert_eq!(RunConfig::as_written_now(words.clone()), words);
+        let config: RunConfig = serde_json::from_value(words.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&config).unwrap(), words);
         for wrong in [json!(0), json!(-1), json!(1.5), json!("many")] {
             assert!(serde_json::from_value::<RunConfig>(written(wrong.clone(), json!(50))).is_err(), "{wrong}");
         }

@@ -5,13 +5,14 @@ mod plan;
 pub use plan::{Plan, PlannedRun};
 
 use super::resume::{Left, Remedy};
-use crate::config::{Every, Keep, RunConfig};
+use crate::config::{Difference, Every, Keep, RunConfig, SettingValues};
 use crate::data::Dataset;
 use crate::disk::{self, OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
 use crate::number::counted;
 use crate::record::{
-    ComparisonRow, Contents, Holds, Results, RunInfo, Status, check_finished, files, is_table_of, read_rows, write_rows,
+    ComparisonRow, Contents, Holds, RecordedConfig, Results, RunInfo, Status, check_finished, files, is_table_of,
+    read_rows, write_rows,
 };
 use crate::run_folder::{Existing, Lock, RunDirectory, Setup, Words, check_removable, checkpoint, claim, remove_run};
 use crate::train::{Control, Observer, Outcome, Run, Stop};
@@ -124,7 +125,7 @@ impl<'a> Comparison<'a> {
             // A run of a comparison that was moved or deleted has failed with it.
             self.check_in_place()?;
             let (status, results) = match trained {
-                Ok(outcome) => (outcome.status, outcome.results()),
+                Ok(outcome) => (outcome.status, outcome.results),
                 Err(error) => {
                     observer.failed(planned, &self.path(planned), &error)?;
                     (Status::Failed, Results::default())
@@ -196,7 +197,7 @@ fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -> Result<Ve
 /// The row of a run that nothing but its folder tells of; `None` for one that a comparison did not make, or that was never closed.
 fn row_of(path: &Path) -> Option<ComparisonRow> {
     let info = RunInfo::read(&path.join(files::RUN_JSON)).ok()?;
-    let config: RunConfig = serde_json::from_value(RunConfig::as_written_now(info.config)).ok()?;
+    let config = info.config.known().ok()?;
     let planned = PlannedRun { name: name(&config), config };
     let is_its_name = path.file_name().is_some_and(|found| found == planned.name.as_str());
     (is_its_name && info.status != Status::Running).then(|| row(&planned, info.status, info.results))
@@ -314,12 +315,11 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
         return Ok(None);
     }
     let info = RunInfo::read(&file)?;
-    let (config, wanted) = (RunConfig::as_written_now(info.config.clone()), serde_json::to_value(&planned.config)?);
-    if config != wanted {
+    if info.config != RecordedConfig::from(&planned.config) {
         return usage!(
             "{} holds a run of another configuration ({}); choose another --out, or --force to start over",
             path.display(),
-            differences(&config, &wanted)
+            differences(&info.config.settings(), &planned.config.settings())
         );
     }
     if info.dataset.digest != dataset.digest() {
@@ -356,13 +356,8 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
     if matches!(info.status, Status::Finished | Status::Diverged) {
         check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
     }
-    let shared = |mut config: serde_json::Value| {
-        if let Some(settings) = config.as_object_mut() {
-            settings.retain(|key, _| !OF_AN_ENTRANT.contains(&key.as_str()));
-        }
-        config
-    };
-    let (before, now) = (shared(RunConfig::as_written_now(info.config)), shared(serde_json::to_value(config)?));
+    let shared = |settings: SettingValues| settings.only(|name| !OF_AN_ENTRANT.contains(&name));
+    let (before, now) = (shared(info.config.settings()), shared(config.settings()));
     let difference = match differences(&before, &now) {
         differing if !differing.is_empty() => differing,
         _ if info.dataset.digest != dataset.digest() => "other images".to_string(),
@@ -375,41 +370,21 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
 }
 
 /// `epochs 3, now 5; lr 0.1, now 0.05`: the settings in which two configurations differ.
-fn differences(before: &serde_json::Value, now: &serde_json::Value) -> String {
-    let keys = [before, now].into_iter().filter_map(|config| config.as_object()).flat_map(|settings| settings.keys());
-    let all: std::collections::BTreeSet<&String> = keys.collect();
-    let plain = |value: Option<&serde_json::Value>| match value {
-        None | Some(serde_json::Value::Null) => "not set".to_string(),
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let differing = all.into_iter().filter(|key| before.get(key) != now.get(key));
-    let told: Vec<_> =
-        differing.map(|key| format!("{key} {}, now {}", plain(before.get(key)), plain(now.get(key)))).collect();
-    told.join("; ")
+fn differences(before: &SettingValues, now: &SettingValues) -> String {
+    let differing = SettingValues::differences(before, now).into_iter();
+    differing
+        .map(|Difference { name, first, second }| format!("{name} {first}, now {second}"))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
-fn row(planned: &PlannedRun, status: Status, results: Results) -> ComparisonRow {
-    let PlannedRun { name, config } = planned;
-    // JSON has no NaN: what a diverged run no longer had a number for comes back as nothing.
-    let number = |value: Option<f64>| if status == Status::Diverged { value.or(Some(f64::NAN)) } else { value };
-    ComparisonRow {
-        run: name.clone(),
-        schedule: config.schedule.to_string(),
-        optimizer: config.optimizer.to_string(),
-        semantics: config.semantics,
-        seed: config.seed,
-        epochs: config.epochs,
-        lr: config.lr,
-        loss: number(results.loss),
-        accuracy: number(results.accuracy),
-        val_loss: number(results.val_loss),
-        val_accuracy: number(results.val_accuracy),
-        best_val_accuracy: results.best_val_accuracy,
-        best_epoch: results.best_epoch,
-        test_loss: results.test_loss,
-        test_accuracy: results.test_accuracy,
-        seconds: results.seconds,
-        status,
+fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
+    if status == Status::Diverged {
+        // JSON has no NaN: what a diverged run no longer had a number for comes back as nothing.
+        let Results { loss, accuracy, val_loss, val_accuracy, .. } = &mut results;
+        for value in [loss, accuracy, val_loss, val_accuracy] {
+            *value = value.or(Some(f64::NAN));
+        }
     }
+    ComparisonRow::new(&planned.name, &planned.config, status, results)
 }

@@ -1,12 +1,12 @@
 //! The weights of a run, looked at with images: loss, accuracy, and what each class was taken for.
 
-use crate::config::Keep;
+use crate::config::{Keep, SettingValues};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Validation};
 use crate::disk;
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
 use crate::model::{Model, ModelOptions, Weights};
 use crate::record::files::WEIGHTS;
-use crate::record::{RunInfo, Status, files};
+use crate::record::{RecordedConfig, RunInfo, Status, files};
 use crate::report::confusion::Confusion;
 use crate::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
 use crate::run_folder::sha256;
@@ -14,7 +14,6 @@ use crate::train::{EngineOptions, Prepared, PreparedImages};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -192,15 +191,51 @@ impl Subject {
         vec![self.weights.clone(), folder_of(&self.weights).join(files::RUN_JSON)]
     }
 
-    /// A setting of the run, where there is one.
-    fn setting<T: FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Option<T>> {
-        let text = match self.run.as_ref().and_then(|run| run.config.get(key)) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        };
-        text.parse().map(Some).map_err(|error| anyhow!("run.json of {}: its {key}: {error}", self.weights.display()))
+    /// How the run was trained.
+    ///
+    /// # Errors
+    /// A setting of another version that this one cannot read.
+    fn trained(&self) -> Result<Trained> {
+        let Some(run) = &self.run else { return Ok(Trained::default()) };
+        Trained::of(&run.config).map_err(|error| anyhow!("run.json of {}: {error:#}", self.weights.display()))
     }
+}
+
+/// What an evaluation takes from the config of the run; `None` where it is not known.
+#[derive(Debug, Default)]
+struct Trained {
+    dataset: Option<DatasetKind>,
+    train_limit: Option<usize>,
+    validation: Option<Validation>,
+    model: Option<Model>,
+    engine: Option<EngineKind>,
+}
+
+impl Trained {
+    fn of(config: &RecordedConfig) -> Result<Self> {
+        if let RecordedConfig::Known(config) = config {
+            return Ok(Self {
+                dataset: Some(config.dataset),
+                train_limit: config.train_limit,
+                validation: Some(config.validation),
+                model: Some(config.model),
+                engine: Some(config.engine),
+            });
+        }
+        let settings = config.settings();
+        Ok(Self {
+            dataset: parsed(&settings, "dataset")?,
+            train_limit: parsed(&settings, "train-limit")?,
+            validation: parsed(&settings, "validation")?,
+            model: parsed(&settings, "model")?,
+            engine: parsed(&settings, "engine")?,
+        })
+    }
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(settings: &SettingValues, name: &str) -> Result<Option<T>> {
+    let value = settings.get(name).map(str::parse).transpose();
+    value.map_err(|error| anyhow!("its {name}: {error}"))
 }
 
 /// Whether the run has not come to its end, or not yet again.
@@ -310,14 +345,15 @@ impl Evaluation {
 /// # Errors
 /// Weights that cannot be read or do not fit, images that are not there, an engine that cannot be had.
 pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
-    let kind = options.dataset.or(subject.setting("dataset")?).unwrap_or_default();
-    let engine = options.engine.or(subject.setting("engine")?).unwrap_or(EngineKind::for_device(options.device));
+    let trained = subject.trained()?;
+    let kind = options.dataset.or(trained.dataset).unwrap_or_default();
+    let engine = options.engine.or(trained.engine).unwrap_or(EngineKind::for_device(options.device));
     engine::check(engine, options.device)?;
-    let Weights { model, parameters } = Weights::read(&subject.weights, options.model.or(subject.setting("model")?))?;
+    let Weights { model, parameters } = Weights::read(&subject.weights, options.model.or(trained.model))?;
 
     let dataset = Dataset::open(&DatasetOptions { kind, data_dir: options.data_dir.clone() })?;
-    let validation: Validation = subject.setting("validation")?.unwrap_or(kind.default_validation());
-    let images = PreparedImages::new(&dataset, validation, subject.setting("train-limit")?)?;
+    let validation = trained.validation.unwrap_or(kind.default_validation());
+    let images = PreparedImages::new(&dataset, validation, trained.train_limit)?;
     let loader = images.in_order(
         match options.part {
             SplitName::Train => &images.split.train,

@@ -63,7 +63,9 @@ impl Left {
         RunInfo::read(&file)?;
         let lock = Lock::take(path)?;
         let info = RunInfo::read(&file)?;
-        let config = serde_json::from_value(info.config.clone())
+        let config = info
+            .config
+            .known()
             .with_context(|| format!("{}: the config was written by another version of lrsched", file.display()))?;
         // The last one may hold the weights that another rate is to make up for.
         let wanted = if changes_rate || info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };

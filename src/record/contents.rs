@@ -108,7 +108,7 @@ fn has_compared_runs(runs: &Path) -> bool {
 
 /// Whether `path` is a file that begins with the header of these rows.
 pub fn is_table_of<T: Row>(path: &Path) -> bool {
-    let header = T::HEADER.join(",");
+    let header = super::table::header::<T>();
     let mut start = Vec::new();
     let read = disk::open(path).is_ok_and(|file| file.take(header.len() as u64 + 5).read_to_end(&mut start).is_ok());
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
@@ -117,7 +117,7 @@ pub fn is_table_of<T: Row>(path: &Path) -> bool {
 
 /// The same, or one that was killed while it wrote the header.
 pub fn is_begun<T: Row>(path: &Path) -> bool {
-    let header = T::HEADER.join(",");
+    let header = super::table::header::<T>();
     let is_short = path.is_file() && path.metadata().is_ok_and(|found| found.len() <= header.len() as u64);
     is_table_of::<T>(path) || is_short && std::fs::read(path).is_ok_and(|start| header.as_bytes().starts_with(&start))
 }
@@ -154,7 +154,7 @@ mod tests {
     fn a_table_is_known_by_its_header_with_any_line_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("steps.csv");
-        let header = StepRow::HEADER.join(",");
+        let header = StepRow::header().join(",");
         for (text, is_ours) in [
             (format!("{header}\n"), true),
             (format!("\u{feff}{header}\r\n"), true),

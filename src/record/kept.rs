@@ -93,7 +93,7 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
     // Which row differs from the results says more than that the digest does.
     check_table(&rows, info.status, None).with_context(|| name.to_string())?;
     check_last(&rows, &info.results).with_context(|| name.to_string())?;
-    let epochs = info.config.get("epochs").and_then(serde_json::Value::as_u64);
+    let epochs = info.config.epochs();
     if let Some(epochs) = epochs.filter(|_| info.status == Status::Finished && info.changes.is_empty())
         && epochs != rows.len() as u64
     {
@@ -102,7 +102,7 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
     let digests = info.rows.as_ref();
     check_table(&rows, info.status, digests.map(|digests| digests.metrics.as_str()))
         .with_context(|| name.to_string())?;
-    if info.config.get("log-steps") == Some(&true.into()) {
+    if info.config.logs_steps() {
         let path = run.join(files::STEPS_CSV);
         let steps: Vec<StepRow> = read_rows(&path)?;
         check_table(&steps, info.status, None).with_context(|| path.display().to_string())?;

@@ -7,6 +7,8 @@ mod contents;
 mod file;
 pub mod files;
 mod kept;
+mod recorded_config;
+mod rows;
 mod run_info;
 pub mod stop_at;
 mod table;
@@ -18,11 +20,10 @@ pub use file::{
     write_status,
 };
 pub use kept::{check_finished, check_last, check_order, check_values};
+pub use recorded_config::RecordedConfig;
+pub use rows::{ComparisonRow, EpochRow, RangeRow, Row, StepRow};
 pub use run_info::{Dataset, GitState, Results, RunInfo, command_line, now};
-pub use table::{
-    ComparisonRow, EpochRow, RangeRow, Row, RowDigests, RowWriter, StepRow, Table, read_good_rows, read_rows,
-    write_rows,
-};
+pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,6 +1,6 @@
 //! run.json: everything needed to run it again, and what came of it.
 
-use super::{Change, RowDigests, Status, replace_own};
+use super::{Change, EpochRow, RecordedConfig, RowDigests, Status, replace_own};
 use crate::config::Keep;
 use crate::disk;
 use anyhow::Context as _;
@@ -16,7 +16,7 @@ pub struct RunInfo {
     /// The command line, one argument each.
     pub command: Vec<String>,
     /// The resolved config: every setting, defaults included.
-    pub config: serde_json::Value,
+    pub config: RecordedConfig,
     pub git: Option<GitState>,
     pub device: String,
     pub engine: String,
@@ -81,6 +81,19 @@ pub struct Results {
     pub test_loss: Option<f64>,
     pub test_accuracy: Option<f64>,
     pub seconds: Option<f64>,
+}
+
+impl Results {
+    /// Of the epoch of this row.
+    pub fn of_epoch(row: &EpochRow) -> Self {
+        Self {
+            loss: Some(row.loss),
+            accuracy: Some(row.accuracy),
+            val_loss: row.val_loss,
+            val_accuracy: row.val_accuracy,
+            ..Self::default()
+        }
+    }
 }
 
 impl RunInfo {

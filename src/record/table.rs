@@ -1,34 +1,15 @@
-//! metrics.csv, steps.csv and comparison.csv: their rows, written as they come and read strictly.
+//! Tables of rows: written as they come, and read strictly.
 
-use super::kept::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, out_of_place, within};
-use super::{Status, files, replace_own, stop_at};
+use super::kept::out_of_place;
+use super::{Row, replace_own, stop_at};
 use crate::disk::{self, check_in_place, open_own, read_own};
-use crate::schedule::Semantics;
 use anyhow::{Context as _, anyhow, bail};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::marker::PhantomData;
-use std::path::{Component, Path, PathBuf};
-
-/// A row of a CSV with a fixed header.
-///
-/// Floats are the shortest decimals that read back the same; unknown (`None`) is an empty cell; diverged is `NaN`.
-pub trait Row: Serialize + DeserializeOwned {
-    const HEADER: &'static [&'static str];
-
-    /// The column that counts the rows from 0, and its value, where there is one.
-    fn place(&self) -> Option<(&'static str, u64)> {
-        None
-    }
-
-    /// A cell that no run writes, and why; the losses of the row in which a run `diverged` may be anything.
-    fn wrong(&self, _diverged: bool) -> Option<String> {
-        None
-    }
-}
+use std::path::{Path, PathBuf};
 
 /// SHA-256 of the rows that a run has written so far, without the header: they are serialised again, so that an editor's line ends do
 /// not count.
@@ -37,6 +18,11 @@ pub struct RowDigests {
     pub metrics: String,
     /// With `--log-steps`.
     pub steps: Option<String>,
+}
+
+/// The first line of a table, without its end.
+pub(super) fn header<T: Row>() -> String {
+    T::header().join(",")
 }
 
 fn hex(digest: &Sha256) -> String {
@@ -49,172 +35,6 @@ fn hex(digest: &Sha256) -> String {
 /// None that a row can have.
 pub fn digest_of<T: Row>(rows: &[T]) -> anyhow::Result<String> {
     Ok(hex(&Sha256::new().chain_update(lines(rows)?)))
-}
-
-/// metrics.csv: one row an epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochRow {
-    /// 0-based.
-    pub epoch: u64,
-    /// Of the epoch's last step.
-    pub learning_rate: f64,
-    /// The mean over the epoch's images, as they were trained on.
-    pub loss: f64,
-    /// A fraction.
-    pub accuracy: f64,
-    pub val_loss: Option<f64>,
-    pub val_accuracy: Option<f64>,
-    /// Of the epoch's last step; `None` for an optimizer without one.
-    pub momentum: Option<f64>,
-    /// Updates made so far.
-    pub step: u64,
-    pub images_per_second: f64,
-    /// Wall time of the epoch, validation included.
-    pub seconds: f64,
-}
-
-impl Row for EpochRow {
-    const HEADER: &'static [&'static str] = &[
-        "epoch",
-        "learning_rate",
-        "loss",
-        "accuracy",
-        "val_loss",
-        "val_accuracy",
-        "momentum",
-        "step",
-        "images_per_second",
-        "seconds",
-    ];
-
-    fn place(&self) -> Option<(&'static str, u64)> {
-        Some(("epoch", self.epoch))
-    }
-
-    fn wrong(&self, diverged: bool) -> Option<String> {
-        let loss = if diverged { ANYTHING } else { LOSS };
-        [
-            within("learning_rate", Some(self.learning_rate), FINITE),
-            within("loss", Some(self.loss), loss),
-            within("accuracy", Some(self.accuracy), if diverged { ANYTHING } else { FRACTION }),
-            within("val_loss", self.val_loss, loss),
-            within("val_accuracy", self.val_accuracy, if diverged { ANYTHING } else { FRACTION }),
-            within("momentum", self.momentum, POSITIVE),
-            within("images_per_second", Some(self.images_per_second), POSITIVE),
-            within("seconds", Some(self.seconds), POSITIVE),
-        ]
-        .into_iter()
-        .find_map(Result::err)
-    }
-}
-
-/// steps.csv: the values applied at one step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepRow {
-    /// 0-based.
-    pub step: u64,
-    pub epoch: u64,
-    pub learning_rate: f64,
-    pub momentum: Option<f64>,
-    pub loss: f64,
-}
-
-impl Row for StepRow {
-    const HEADER: &'static [&'static str] = &["step", "epoch", "learning_rate", "momentum", "loss"];
-
-    fn place(&self) -> Option<(&'static str, u64)> {
-        Some(("step", self.step))
-    }
-
-    fn wrong(&self, diverged: bool) -> Option<String> {
-        [
-            within("learning_rate", Some(self.learning_rate), FINITE),
-            within("momentum", self.momentum, POSITIVE),
-            within("loss", Some(self.loss), if diverged { ANYTHING } else { LOSS }),
-        ]
-        .into_iter()
-        .find_map(Result::err)
-    }
-}
-
-/// comparison.csv: one row a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComparisonRow {
-    /// The run's folder below `runs/`.
-    pub run: String,
-    pub schedule: String,
-    pub optimizer: String,
-    pub semantics: Semantics,
-    pub seed: u64,
-    pub epochs: u64,
-    pub lr: f64,
-    /// This and the next three: of the last epoch.
-    pub loss: Option<f64>,
-    pub accuracy: Option<f64>,
-    pub val_loss: Option<f64>,
-    pub val_accuracy: Option<f64>,
-    pub best_val_accuracy: Option<f64>,
-    pub best_epoch: Option<u64>,
-    pub test_loss: Option<f64>,
-    pub test_accuracy: Option<f64>,
-    pub seconds: Option<f64>,
-    pub status: Status,
-}
-
-impl ComparisonRow {
-    /// The run's folder in that of its comparison; `None` where its name would lead out of it.
-    pub fn folder(&self, comparison: &Path) -> Option<PathBuf> {
-        let name = Path::new(&self.run);
-        let mut parts = name.components();
-        let single =
-            matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name.as_os_str());
-        single.then(|| comparison.join(files::RUNS).join(name))
-    }
-}
-
-impl Row for ComparisonRow {
-    const HEADER: &'static [&'static str] = &[
-        "run",
-        "schedule",
-        "optimizer",
-        "semantics",
-        "seed",
-        "epochs",
-        "lr",
-        "loss",
-        "accuracy",
-        "val_loss",
-        "val_accuracy",
-        "best_val_accuracy",
-        "best_epoch",
-        "test_loss",
-        "test_accuracy",
-        "seconds",
-        "status",
-    ];
-}
-
-/// range.csv: one iteration of a learning rate range test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RangeRow {
-    /// 0-based.
-    pub iteration: u64,
-    pub learning_rate: f64,
-    pub momentum: Option<f64>,
-    pub loss: f64,
-    /// With bias correction.
-    pub smoothed_loss: f64,
-    /// `None` in the iterations between two evaluations.
-    pub val_accuracy: Option<f64>,
-}
-
-impl Row for RangeRow {
-    const HEADER: &'static [&'static str] =
-        &["iteration", "learning_rate", "momentum", "loss", "smoothed_loss", "val_accuracy"];
-
-    fn place(&self) -> Option<(&'static str, u64)> {
-        Some(("iteration", self.iteration))
-    }
 }
 
 /// Writes rows one by one; each is in the file, whole, when `write` returns.
@@ -234,7 +54,7 @@ impl<T: Row> RowWriter<T> {
     /// # Errors
     /// The file cannot be written, or is not ours to replace; the line names it.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        let header = format!("{}\n", T::HEADER.join(","));
+        let header = format!("{}\n", header::<T>());
         let create = || -> std::io::Result<File> {
             let mut file = open_own(path)?;
             let mut start = Vec::new();
@@ -320,7 +140,7 @@ impl<T: Row> Table<T> {
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        if rows == 0 && format!("{}\n", T::HEADER.join(",")).as_bytes().starts_with(&bytes) {
+        if rows == 0 && format!("{}\n", header::<T>()).as_bytes().starts_with(&bytes) {
             return Ok(table(None, digest));
         }
         let mut number = 0;
@@ -387,7 +207,7 @@ pub fn write_rows<T: Row>(path: &Path, rows: &[T]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let mut bytes = format!("{}\n", T::HEADER.join(",")).into_bytes();
+    let mut bytes = format!("{}\n", header::<T>()).into_bytes();
     bytes.extend(lines(rows)?);
     replace_own(path, &bytes)
 }
@@ -435,10 +255,11 @@ fn read_bytes<T: Row>(
     see: &mut dyn FnMut(T) -> anyhow::Result<()>,
 ) -> anyhow::Result<(u64, usize)> {
     if bytes.is_empty() {
-        bail!("the file is empty, expected the header `{}`", T::HEADER.join(","));
+        bail!("the file is empty, expected the header `{}`", header::<T>());
     }
     check_header::<T>(bytes)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    let columns = T::header();
     // Where no row is wanted, the end is that of the header.
     reader.headers()?;
     let mut record = csv::StringRecord::new();
@@ -454,10 +275,10 @@ fn read_bytes<T: Row>(
         if !ended {
             bail!("row {number} is cut: the file ends inside it");
         }
-        if record.len() != T::HEADER.len() {
-            bail!("row {number} has {} cells, expected {}", record.len(), T::HEADER.len());
+        if record.len() != columns.len() {
+            bail!("row {number} has {} cells, expected {}", record.len(), columns.len());
         }
-        see(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, T::HEADER))?)?;
+        see(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, &columns))?)?;
     }
     Ok((number, usize::try_from(reader.position().byte())?))
 }
@@ -486,11 +307,11 @@ const LONGEST_HEADER: usize = 240;
 fn check_header<T: Row>(bytes: &[u8]) -> anyhow::Result<()> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|_| anyhow!("row 0, the header, is not text"))?;
-    if header.iter().eq(T::HEADER.iter().copied()) {
+    if header.iter().eq(T::header()) {
         return Ok(());
     }
     let found: String = header.iter().collect::<Vec<_>>().join(",").chars().take(LONGEST_HEADER).collect();
-    bail!("row 0, the header, is `{}`, expected `{}`", found.escape_debug(), T::HEADER.join(","))
+    bail!("row 0, the header, is `{}`, expected `{}`", found.escape_debug(), self::header::<T>())
 }
 
 /// Which cell of the row is not what its column holds.

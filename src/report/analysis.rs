@@ -64,7 +64,7 @@ pub fn analyse<'a>(
                 rate_at_best: median(&rates),
                 test_accuracy: entrant.summary(|run| run.test_accuracy),
                 gap: entrant.summary(|run| Some(run.accuracy? - run.val_accuracy?)),
-                area: entrant.summary(|run| area(rows(run))),
+                area: Summary::of(entrant.finished().map(|run| area(rows(run)))),
                 target: target.map(|target| to_target(entrant, rows, target)),
                 seconds: entrant.summary(|run| run.seconds),
                 behind_best,
@@ -101,8 +101,8 @@ pub fn summary(analyses: &[Analysis<'_>]) -> String {
 
 /// The validation accuracies of the seeds that both have finished.
 fn pairs(a: &Entrant<'_>, b: &Entrant<'_>) -> Vec<(f64, f64)> {
-    let of = |entrant: &Entrant<'_>, seed| entrant.finished().find(|run| run.seed == seed)?.val_accuracy;
-    let both = |run: &ComparisonRow| Some((of(a, run.seed)?, run.val_accuracy?));
+    let of = |entrant: &Entrant<'_>, seed| entrant.finished().find(|run| run.seed == seed)?.results.val_accuracy;
+    let both = |run: &ComparisonRow| Some((of(a, run.seed)?, run.results.val_accuracy?));
     b.finished().filter_map(both).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
 }
 
@@ -141,7 +141,7 @@ fn apart(points: f64) -> String {
 }
 
 fn rate_at_best(run: &ComparisonRow, rows: &[EpochRow]) -> Option<f64> {
-    rows.iter().find(|row| Some(row.epoch) == run.best_epoch).map(|row| row.learning_rate)
+    rows.iter().find(|row| Some(row.epoch) == run.results.best_epoch).map(|row| row.learning_rate)
 }
 
 fn area(rows: &[EpochRow]) -> Option<f64> {

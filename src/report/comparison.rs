@@ -1,11 +1,11 @@
 //! The picture of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
 
+use super::changes;
 use super::chart::{Figure, Mark, Panel, Series};
 use super::entrants::{Entrant, Summary, entrants, names};
 use super::load::within;
 use super::rates::{self, Known};
-use crate::number::rate;
-use crate::record::{Change, Changed, ComparisonRow, EpochRow, check_order, files, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, check_order, files, read_good_rows};
 use crate::stats::quantile;
 use std::collections::HashMap;
 use std::path::Path;
@@ -96,7 +96,7 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &Has
             let line = panel.series.iter().find(|series| series.name == *name);
             let last = line.and_then(|line| line.points.last()).map_or(-1.0, |point| point.0);
             for change in entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten() {
-                let mark = Mark { at: change.epoch as f64, label: told(change), series: name.clone() };
+                let mark = Mark { at: change.epoch as f64, label: changes::mark(change), series: name.clone() };
                 // A loss stands at the number of its epoch, rates from there on up to the next.
                 // What no row shows yet has no place on the axis, and seeds may have been changed alike.
                 let shown = if panel.y_label == "loss" { mark.at <= last } else { mark.at < last };
@@ -106,17 +106,6 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &Has
             }
         }
     }
-}
-
-/// `lr 0.1 to 0.05, by hand at step 12`. Our font has no arrow.
-fn told(change: &Change) -> String {
-    let Change { step, what, .. } = change;
-    if let Changed::Rate { from, to } | Changed::Scale { from, to } = what
-        && let (Some(from), Some(to)) = (from.rate, to.rate)
-    {
-        return format!("lr {} to {}, by hand at step {step}", rate(from), rate(to));
-    }
-    format!("{} {} to {}, by hand at step {step}", change.setting(), change.from_text(), change.to_text())
 }
 
 fn line(

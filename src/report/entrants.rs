@@ -2,7 +2,7 @@
 
 use crate::number::exact;
 use crate::optim::OptimizerSpec;
-use crate::record::{ComparisonRow, Status};
+use crate::record::{ComparisonRow, Results, Status};
 use crate::schedule::{Semantics, Spec};
 use crate::stats::{mean, median, standard_deviation};
 use crate::usage::one_line;
@@ -46,13 +46,13 @@ impl<'a> Entrant<'a> {
     }
 
     /// Over the finished runs.
-    pub fn summary(&self, value: impl Fn(&ComparisonRow) -> Option<f64>) -> Option<Summary> {
-        Summary::of(self.finished().map(value))
+    pub fn summary(&self, value: impl Fn(&Results) -> Option<f64>) -> Option<Summary> {
+        Summary::of(self.finished().map(|run| value(&run.results)))
     }
 
     /// The median over the finished runs: an epoch that one of them had, or the middle of two.
     pub fn best_epoch(&self) -> Option<f64> {
-        median(&self.finished().filter_map(|run| run.best_epoch).map(|epoch| epoch as f64).collect::<Vec<_>>())
+        median(&self.finished().filter_map(|run| run.results.best_epoch).map(|epoch| epoch as f64).collect::<Vec<_>>())
     }
 
     /// `finished`, or how the runs stand that are not: `1 diverged`.
@@ -121,7 +121,7 @@ pub fn names(entrants: &[Entrant<'_>]) -> Vec<String> {
                 name.push_str(&format!(" lr={}", exact(entrant.lr)));
             }
             if twins.iter().any(|twin| twin.semantics != entrant.semantics) {
-                name.push_str(&format!(" ({})", semantics_name(entrant.semantics)));
+                name.push_str(&format!(" ({})", entrant.semantics.name()));
             }
             if !entrant.setting.is_empty() {
                 name.push_str(&format!(" [{}]", entrant.setting));
@@ -130,14 +130,4 @@ pub fn names(entrants: &[Entrant<'_>]) -> Vec<String> {
             one_line(&name)
         })
         .collect()
-}
-
-/// As on the command line.
-pub fn semantics_name(semantics: Semantics) -> &'static str {
-    match semantics {
-        Semantics::Native => "native",
-        Semantics::Torch => "torch",
-        Semantics::Keras => "keras",
-        Semantics::Optax => "optax",
-    }
 }

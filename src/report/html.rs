@@ -193,7 +193,7 @@ fn run_row(run: &LoadedRun, name: &str) -> String {
         format!(
             "<div class=command><button class=copy type=button>Copy</button><code>{}</code></div>{}",
             escape(&run.command),
-            run.changed().map_or(String::new(), |told| format!(
+            run.changed.as_deref().map_or(String::new(), |told| format!(
                 "<span class=soft>then changed by hand: {}</span>",
                 escape(told)
             ))
@@ -205,9 +205,9 @@ fn run_row(run: &LoadedRun, name: &str) -> String {
         number_cell(Some(row.seed as f64), row.seed.to_string()),
         status_cell(&row.status.to_string()),
         number_cell(Some(run.metrics.len() as f64), format!("{} of {}", run.metrics.len(), row.epochs)),
-        share(row.val_accuracy),
-        share(row.test_accuracy),
-        number_cell(row.seconds, row.seconds.map_or(UNKNOWN.into(), duration)),
+        share(row.results.val_accuracy),
+        share(row.results.test_accuracy),
+        number_cell(row.results.seconds, row.results.seconds.map_or(UNKNOWN.into(), duration)),
         escape(&row.run),
     )
 }

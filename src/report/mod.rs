@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod analysis;
+mod changes;
 pub mod chart;
 pub mod comparison;
 pub mod confusion;

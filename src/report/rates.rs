@@ -165,7 +165,7 @@ pub fn of_entrant<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Applied, Fit, Origin, Status};
+    use crate::record::{Applied, Fit, Origin, Results, Status};
     use crate::schedule::Setting;
 
     fn run(schedule: &str, epochs: u64) -> ComparisonRow {
@@ -177,15 +177,7 @@ mod tests {
             seed: 0,
             epochs,
             lr: 0.1,
-            loss: None,
-            accuracy: None,
-            val_loss: None,
-            val_accuracy: None,
-            best_val_accuracy: None,
-            best_epoch: None,
-            test_loss: None,
-            test_accuracy: None,
-            seconds: None,
+            results: Results::default(),
             status: Status::Finished,
         }
     }

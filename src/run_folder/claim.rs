@@ -71,7 +71,7 @@ fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
         let is_ours = match *name {
             files::METRICS_CSV => info.is_some() || is_begun::<EpochRow>(&path),
             files::STEPS_CSV => {
-                info.as_ref().is_some_and(|info| info.config["log-steps"] == true) || is_begun::<StepRow>(&path)
+                info.as_ref().is_some_and(|info| info.config.logs_steps()) || is_begun::<StepRow>(&path)
             }
             files::RANGE_CSV => is_begun::<RangeRow>(&path),
             files::EVENTS_JSONL => info.is_some() || is_log(&path),

@@ -68,7 +68,7 @@ impl RunDirectory {
         let info = RunInfo {
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: record::command_line(),
-            config: serde_json::to_value(config)?,
+            config: config.into(),
             git: GitState::here(),
             device: config.device.to_string(),
             engine: config.engine.to_string(),
@@ -125,7 +125,7 @@ impl RunDirectory {
         let digests = found.and_then(|found| found.rows.as_ref());
         let metrics = kept_epochs(&path.join(files::METRICS_CSV), state).map_err(remedy)?;
         digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(remedy)?;
-        let logs_steps = info.config["log-steps"] == true;
+        let logs_steps = info.config.logs_steps();
         let steps = logs_steps.then(|| kept_steps(&path.join(files::STEPS_CSV), state).map_err(remedy)).transpose()?;
         if let (Some(steps), Some(digest)) = (&steps, digests.and_then(|digests| digests.steps.as_ref())) {
             steps.check_digest(digest).map_err(remedy)?;
@@ -180,7 +180,7 @@ impl RunDirectory {
     pub fn record(mut self, run: Run<'_>, control: &Control, observer: &mut dyn Observer) -> Result<Outcome> {
         let recorded = self.train(run, control, observer).and_then(|outcome| {
             self.events.log(&Event::Finished(&outcome))?;
-            self.close(outcome.status, outcome.verdict.as_ref().map(self.words), outcome.results())?;
+            self.close(outcome.status, outcome.verdict.as_ref().map(self.words), outcome.results.clone())?;
             Ok(outcome)
         });
         let outcome = recorded.map_err(|error| self.fail(error))?;

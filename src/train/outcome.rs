@@ -23,13 +23,7 @@ pub struct Outcome {
     /// The learning rate of the last of them; `None` where no step is left that could have another.
     pub rate: Option<f64>,
     pub last: Option<EpochRow>,
-    pub best_epoch: Option<u64>,
-    pub best_val_accuracy: Option<f64>,
-    /// Of the weights after the last epoch; `None` where the run did not get there.
-    pub test_loss: Option<f64>,
-    pub test_accuracy: Option<f64>,
-    /// Time spent on the whole run, evaluation included, pauses not.
-    pub seconds: f64,
+    pub results: Results,
     pub parameters: Parameters,
 }
 
@@ -88,29 +82,13 @@ impl Outcome {
             saved,
             step: state.step,
             rate: state.applied.map(|rates| rates.learning_rate).filter(|_| state.step < steps),
+            results: Results {
+                test_loss: test.as_ref().map(BatchStats::loss),
+                test_accuracy: test.as_ref().map(BatchStats::accuracy),
+                ..state.results()
+            },
             last: state.row,
-            best_epoch: state.best_epoch,
-            best_val_accuracy: state.best_val_accuracy,
-            test_loss: test.as_ref().map(BatchStats::loss),
-            test_accuracy: test.as_ref().map(BatchStats::accuracy),
-            seconds: state.seconds,
             parameters,
-        }
-    }
-
-    /// What run.json records of it.
-    pub fn results(&self) -> Results {
-        let last = self.last.as_ref();
-        Results {
-            loss: last.map(|row| row.loss),
-            accuracy: last.map(|row| row.accuracy),
-            val_loss: last.and_then(|row| row.val_loss),
-            val_accuracy: last.and_then(|row| row.val_accuracy),
-            best_val_accuracy: self.best_val_accuracy,
-            best_epoch: self.best_epoch,
-            test_loss: self.test_loss,
-            test_accuracy: self.test_accuracy,
-            seconds: Some(self.seconds),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Course;
 use crate::engine::BatchStats;
-use crate::record::{Change, EpochRow};
+use crate::record::{Change, EpochRow, Results};
 use crate::schedule::Rates;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_10;
@@ -115,6 +115,16 @@ impl TrainState {
             best_accuracy: best,
             best_epoch: self.best_epoch.unwrap_or(0),
         })
+    }
+
+    /// What the run has come to so far.
+    pub fn results(&self) -> Results {
+        Results {
+            best_val_accuracy: self.best_val_accuracy,
+            best_epoch: self.best_epoch,
+            seconds: Some(self.seconds),
+            ..self.row.as_ref().map(Results::of_epoch).unwrap_or_default()
+        }
     }
 
     /// Whether the epoch just finished is the best so far.

@@ -1,6 +1,6 @@
 //! From the files of a comparison to its table and its picture.
 
-use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
+use lrsched::record::{ComparisonRow, EpochRow, Results, Status, write_rows};
 use lrsched::report::chart::AxisScale;
 use lrsched::report::entrants::entrants;
 use lrsched::report::{comparison, table};
@@ -16,15 +16,17 @@ fn row(optimizer: &str, schedule: &str, seed: u64, val_accuracy: Option<f64>, st
         seed,
         epochs: 4,
         lr: if optimizer == "sgd" { 0.1 } else { 0.001 },
-        loss: val_accuracy.map(|a| 1.0 - a),
-        accuracy: val_accuracy,
-        val_loss: val_accuracy.map(|a| 1.1 - a),
-        val_accuracy,
-        best_val_accuracy: val_accuracy,
-        best_epoch: val_accuracy.map(|_| 3),
-        test_loss: None,
-        test_accuracy: val_accuracy.map(|a| a - 0.01),
-        seconds: Some(75.0),
+        results: Results {
+            loss: val_accuracy.map(|a| 1.0 - a),
+            accuracy: val_accuracy,
+            val_loss: val_accuracy.map(|a| 1.1 - a),
+            val_accuracy,
+            best_val_accuracy: val_accuracy,
+            best_epoch: val_accuracy.map(|_| 3),
+            test_loss: None,
+            test_accuracy: val_accuracy.map(|a| a - 0.01),
+            seconds: Some(75.0),
+        },
         status,
     }
 }

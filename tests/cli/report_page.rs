@@ -3,7 +3,7 @@
 use crate::common::{TINY, lrsched};
 use assert_cmd::Command;
 use lrsched::number::rate;
-use lrsched::record::{ComparisonRow, EpochRow, Status, write_rows};
+use lrsched::record::{ComparisonRow, EpochRow, Results, Status, write_rows};
 use lrsched::report::analysis::{analyse, summary};
 use lrsched::report::load::load;
 use lrsched::schedule::Semantics;
@@ -20,15 +20,17 @@ fn row(run: &str, schedule: &str, seed: u64, accuracy: f64) -> ComparisonRow {
         seed,
         epochs: 3,
         lr: 0.1,
-        loss: Some(0.5),
-        accuracy: Some(accuracy + 0.05),
-        val_loss: Some(0.6),
-        val_accuracy: Some(accuracy),
-        best_val_accuracy: Some(accuracy),
-        best_epoch: Some(1),
-        test_loss: None,
-        test_accuracy: Some(accuracy - 0.01),
-        seconds: Some(30.0),
+        results: Results {
+            loss: Some(0.5),
+            accuracy: Some(accuracy + 0.05),
+            val_loss: Some(0.6),
+            val_accuracy: Some(accuracy),
+            best_val_accuracy: Some(accuracy),
+            best_epoch: Some(1),
+            test_loss: None,
+            test_accuracy: Some(accuracy - 0.01),
+            seconds: Some(30.0),
+        },
         status: Status::Finished,
     }
 }

@@ -1,7 +1,7 @@
 //! `--json`: one JSON object an event on stdout.
 
 use crate::cli::advice;
-use crate::record::Status;
+use crate::record::{Results, Status};
 use crate::train::{Event, Observer, Reason};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -45,6 +45,22 @@ impl JsonEvents {
             written => written.context("cannot write to stdout"),
         }
     }
+
+    pub fn finish(&self, finish: &Finish<'_>) -> Result<()> {
+        self.write("finish", finish)
+    }
+}
+
+/// The end of a run.
+#[derive(Serialize)]
+pub struct Finish<'a> {
+    pub status: Status,
+    pub message: Option<String>,
+    /// `None` where nothing was left to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
+    #[serde(flatten)]
+    pub results: &'a Results,
 }
 
 impl Observer for JsonEvents {
@@ -68,19 +84,12 @@ impl Observer for JsonEvents {
                 self.write("save", json!({ "step": checkpoint.state.step, "epoch": checkpoint.state.epoch }))
             }
             Event::Changed(change) => self.write("change", change),
-            Event::Finished(outcome) => self.write(
-                "finish",
-                json!({
-                    "status": outcome.status,
-                    "message": outcome.verdict.as_ref().map(advice::verdict),
-                    "step": outcome.step,
-                    "best_epoch": outcome.best_epoch,
-                    "best_val_accuracy": outcome.best_val_accuracy,
-                    "test_loss": outcome.test_loss,
-                    "test_accuracy": outcome.test_accuracy,
-                    "seconds": outcome.seconds,
-                }),
-            ),
+            Event::Finished(outcome) => self.finish(&Finish {
+                status: outcome.status,
+                message: outcome.verdict.as_ref().map(advice::verdict),
+                step: Some(outcome.step),
+                results: &outcome.results,
+            }),
             Event::Failed(message) => self.write("finish", json!({ "status": Status::Failed, "message": message })),
             Event::Step { .. } | Event::Checkpoint { .. } | Event::Warning(_) => Ok(()),
         }

@@ -10,7 +10,7 @@ mod signals;
 mod speaker;
 
 pub use bars::Bars;
-pub use json::JsonEvents;
+pub use json::{Finish, JsonEvents};
 #[cfg(unix)]
 pub use keys::{Keyboard, Keys};
 #[cfg(unix)]

@@ -143,9 +143,9 @@ impl<'a> Progress<'a> {
         if outcome.status == Status::Finished {
             self.bars.line(&format!(
                 "test_loss {}  test_accuracy {}  in {:.1} s",
-                optional(outcome.test_loss),
-                optional(outcome.test_accuracy),
-                outcome.seconds,
+                optional(outcome.results.test_loss),
+                optional(outcome.results.test_accuracy),
+                outcome.results.seconds.unwrap_or_default(),
             ));
             if let Some(verdict) = &outcome.verdict {
                 self.bars.warn(&format!("warning: {}{}", self.prefix(), advice::verdict(verdict)));

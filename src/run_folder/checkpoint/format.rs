@@ -1,14 +1,13 @@
 //! The three files of a checkpoint.
 
-use crate::config::RunConfig;
+use crate::config::{Difference, RunConfig, SettingValues};
 use crate::disk;
 use crate::record::files::{OPTIMIZER, STATE_JSON, WEIGHTS};
-use crate::record::{Change, RowDigests, RunInfo, sync_folder};
+use crate::record::{Change, RecordedConfig, RowDigests, RunInfo, sync_folder};
 use crate::run_folder::arrays::{from_bytes, sha256, to_bytes};
 use crate::train::{Arrays, Checkpoint, TrainState};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
@@ -102,19 +101,12 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
         return Some(format!("its {} was changed by hand at {}, this run's at {}", its.setting(), its.time, this.time));
     }
     // A config of another version of the program is for its reader to refuse.
-    let config: RunConfig = serde_json::from_value(info.config.clone()).ok()?;
-    let (Ok(Value::Object(its)), Ok(this)) = (serde_json::to_value(&checkpoint.config), serde_json::to_value(&config))
-    else {
-        return None;
-    };
-    let differing = its.iter().find(|(key, value)| this.get(key) != Some(*value));
-    let plain = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => "not set".to_string(),
-        Some(value) => value.as_str().map_or_else(|| value.to_string(), str::to_string),
-    };
-    let told = differing
-        .map(|(key, value)| format!("its {key} is {}, this run's is {}", plain(Some(value)), plain(this.get(key))));
-    told.or((checkpoint.config != config).then(|| "its settings are others".to_string()))
+    let RecordedConfig::Known(config) = &info.config else { return None };
+    let (its, this) = (checkpoint.config.settings(), config.settings());
+    let differing = SettingValues::differences(&its, &this).into_iter().next();
+    let told =
+        differing.map(|Difference { name, first, second }| format!("its {name} is {first}, this run's is {second}"));
+    told.or((checkpoint.config != **config).then(|| "its settings are others".to_string()))
 }
 
 /// Writes the three files into `folder`.

@@ -1,0 +1,100 @@
+//! The config in a run.json.
+
+use super::{ComparisonRow, Results, Status};
+use crate::config::{RunConfig, SettingValues};
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a run was configured with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RecordedConfig {
+    Known(Box<RunConfig>),
+    /// Of another version of lrsched: shown as far as it goes, and kept as it is.
+    Unknown(Map<String, Value>),
+}
+
+impl RecordedConfig {
+    /// # Errors
+    /// The config of another version, and what this one cannot read in it.
+    pub fn known(&self) -> Result<RunConfig> {
+        match self {
+            Self::Known(config) => Ok((**config).clone()),
+            Self::Unknown(config) => Ok(serde_json::from_value(Value::Object(config.clone()))?),
+        }
+    }
+
+    /// Every setting by its name, as on the command line.
+    pub fn settings(&self) -> SettingValues {
+        match self {
+            Self::Known(config) => config.settings(),
+            Self::Unknown(config) => SettingValues::of(config),
+        }
+    }
+
+    /// The length that the run began with; `None` where another version does not say.
+    pub fn epochs(&self) -> Option<u64> {
+        match self {
+            Self::Known(config) => Some(config.epochs),
+            Self::Unknown(config) => config.get("epochs")?.as_u64(),
+        }
+    }
+
+    /// Whether the run writes steps.csv.
+    pub fn logs_steps(&self) -> bool {
+        match self {
+            Self::Known(config) => config.log_steps,
+            Self::Unknown(config) => config.get("log-steps") == Some(&Value::Bool(true)),
+        }
+    }
+
+    /// The row of a run; what another version does not say is empty, 0 or NaN.
+    pub fn row(&self, run: &str, status: Status, results: Results) -> ComparisonRow {
+        let config = match self {
+            Self::Known(config) => return ComparisonRow::new(run, config, status, results),
+            Self::Unknown(config) => config,
+        };
+        let settings = SettingValues::of(config);
+        let text = |name: &str| settings.get(name).unwrap_or_default().to_string();
+        let whole = |name: &str| config.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let semantics = config.get("semantics").and_then(|name| Deserialize::deserialize(name).ok());
+        ComparisonRow {
+            run: run.to_string(),
+            schedule: text("schedule"),
+            optimizer: text("optimizer"),
+            semantics: semantics.unwrap_or_default(),
+            seed: whole("seed"),
+            epochs: whole("epochs"),
+            lr: config.get("lr").and_then(Value::as_f64).unwrap_or(f64::NAN),
+            results,
+            status,
+        }
+    }
+}
+
+impl From<&RunConfig> for RecordedConfig {
+    fn from(config: &RunConfig) -> Self {
+        Self::Known(Box::new(config.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_config_of_another_version_is_read_as_far_as_it_goes_and_written_as_it_was() {
+        let written = json!({
+            "schedule": "cosine", "optimizer": "sgd", "lr": 0.1, "epochs": 3, "seed": 7, "log-steps": true, "future": [1, null],
+        });
+        let config: RecordedConfig = serde_json::from_value(written.clone()).unwrap();
+        assert!(matches!(config, RecordedConfig::Unknown(_)));
+        assert_eq!((config.epochs(), config.logs_steps()), (Some(3), true));
+        let row = config.row("a", Status::Finished, Results::default());
+        assert_eq!((row.schedule.as_str(), row.lr, row.seed, row.epochs), ("cosine", 0.1, 7, 3));
+        assert!(config.known().unwrap_err().to_string().contains("missing field"));
+        assert_eq!(serde_json::to_value(&config).unwrap(), written);
+    }
+}

@@ -1,0 +1,203 @@
+//! The rows of metrics.csv, steps.csv, comparison.csv and range.csv. A column is a field: its name is the field's.
+
+use super::kept::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, within};
+use super::{Results, Status, files};
+use crate::config::RunConfig;
+use crate::schedule::Semantics;
+use serde::de::value::Error;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
+use std::path::{Component, Path, PathBuf};
+
+/// A row of a CSV with a fixed header.
+///
+/// Floats are the shortest decimals that read back the same; unknown (`None`) is an empty cell; diverged is `NaN`.
+pub trait Row: Serialize + DeserializeOwned {
+    /// The names of the columns: those of the fields.
+    fn header() -> Vec<&'static str> {
+        columns::<Self>()
+    }
+
+    /// The column that counts the rows from 0, and its value, where there is one.
+    fn place(&self) -> Option<(&'static str, u64)> {
+        None
+    }
+
+    /// A cell that no run writes, and why; the losses of the row in which a run `diverged` may be anything.
+    fn wrong(&self, _diverged: bool) -> Option<String> {
+        None
+    }
+}
+
+/// The names of the fields of a struct, in order.
+fn columns<T: DeserializeOwned>() -> Vec<&'static str> {
+    let mut names = Names(&[]);
+    // What is asked for is taken down, and nothing read.
+    let _ = T::deserialize(&mut names);
+    names.0.to_vec()
+}
+
+/// Takes down the names of the fields that a struct asks for.
+struct Names(&'static [&'static str]);
+
+impl<'de> Deserializer<'de> for &mut Names {
+    type Error = Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.0 = fields;
+        Err(Error::custom("only the names are wanted"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
+        Err(Error::custom("not a struct"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct newtype_struct seq tuple
+        tuple_struct map enum identifier ignored_any
+    }
+}
+
+/// metrics.csv: one row an epoch.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// 0-based.
+    pub epoch: u64,
+    /// Of the epoch's last step.
+    pub learning_rate: f64,
+    /// The mean over the epoch's images, as they were trained on.
+    pub loss: f64,
+    /// A fraction.
+    pub accuracy: f64,
+    pub val_loss: Option<f64>,
+    pub val_accuracy: Option<f64>,
+    /// Of the epoch's last step; `None` for an optimizer without one.
+    pub momentum: Option<f64>,
+    /// Updates made so far.
+    pub step: u64,
+    pub images_per_second: f64,
+    /// Wall time of the epoch, validation included.
+    pub seconds: f64,
+}
+
+impl Row for EpochRow {
+    fn place(&self) -> Option<(&'static str, u64)> {
+        Some(("epoch", self.epoch))
+    }
+
+    fn wrong(&self, diverged: bool) -> Option<String> {
+        let loss = if diverged { ANYTHING } else { LOSS };
+        [
+            within("learning_rate", Some(self.learning_rate), FINITE),
+            within("loss", Some(self.loss), loss),
+            within("accuracy", Some(self.accuracy), if diverged { ANYTHING } else { FRACTION }),
+            within("val_loss", self.val_loss, loss),
+            within("val_accuracy", self.val_accuracy, if diverged { ANYTHING } else { FRACTION }),
+            within("momentum", self.momentum, POSITIVE),
+            within("images_per_second", Some(self.images_per_second), POSITIVE),
+            within("seconds", Some(self.seconds), POSITIVE),
+        ]
+        .into_iter()
+        .find_map(Result::err)
+    }
+}
+
+/// steps.csv: the values applied at one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRow {
+    /// 0-based.
+    pub step: u64,
+    pub epoch: u64,
+    pub learning_rate: f64,
+    pub momentum: Option<f64>,
+    pub loss: f64,
+}
+
+impl Row for StepRow {
+    fn place(&self) -> Option<(&'static str, u64)> {
+        Some(("step", self.step))
+    }
+
+    fn wrong(&self, diverged: bool) -> Option<String> {
+        [
+            within("learning_rate", Some(self.learning_rate), FINITE),
+            within("momentum", self.momentum, POSITIVE),
+            within("loss", Some(self.loss), if diverged { ANYTHING } else { LOSS }),
+        ]
+        .into_iter()
+        .find_map(Result::err)
+    }
+}
+
+/// comparison.csv: one row a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonRow {
+    /// The run's folder below `runs/`.
+    pub run: String,
+    pub schedule: String,
+    pub optimizer: String,
+    pub semantics: Semantics,
+    pub seed: u64,
+    pub epochs: u64,
+    pub lr: f64,
+    pub results: Results,
+    pub status: Status,
+}
+
+impl ComparisonRow {
+    pub fn new(run: &str, config: &RunConfig, status: Status, results: Results) -> Self {
+        Self {
+            run: run.to_string(),
+            schedule: config.schedule.to_string(),
+            optimizer: config.optimizer.to_string(),
+            semantics: config.semantics,
+            seed: config.seed,
+            epochs: config.epochs,
+            lr: config.lr,
+            results,
+            status,
+        }
+    }
+
+    /// The run's folder in that of its comparison; `None` where its name would lead out of it.
+    pub fn folder(&self, comparison: &Path) -> Option<PathBuf> {
+        let name = Path::new(&self.run);
+        let mut parts = name.components();
+        let single =
+            matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name.as_os_str());
+        single.then(|| comparison.join(files::RUNS).join(name))
+    }
+}
+
+impl Row for ComparisonRow {
+    fn header() -> Vec<&'static str> {
+        // Each of the results is a column.
+        let flat = |name: &'static str| if name == "results" { columns::<Results>() } else { vec![name] };
+        columns::<Self>().into_iter().flat_map(flat).collect()
+    }
+}
+
+/// range.csv: one iteration of a learning rate range test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RangeRow {
+    /// 0-based.
+    pub iteration: u64,
+    pub learning_rate: f64,
+    pub momentum: Option<f64>,
+    pub loss: f64,
+    /// With bias correction.
+    pub smoothed_loss: f64,
+    /// `None` in the iterations between two evaluations.
+    pub val_accuracy: Option<f64>,
+}
+
+impl Row for RangeRow {
+    fn place(&self) -> Option<(&'static str, u64)> {
+        Some(("iteration", self.iteration))
+    }
+}

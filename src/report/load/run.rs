@@ -1,0 +1,167 @@
+//! One run: its run.json, its rows, and what its comparison says of it.
+
+use super::super::changes;
+use super::super::rates::{self, Known};
+use super::{Loaded, read, settings};
+use crate::config::SettingValues;
+use crate::record::{
+    Change, Changed, ComparisonRow, EpochRow, Results, RunInfo, Status, StepRow, check_last, check_values, files,
+};
+use crate::schedule::Semantics;
+use crate::shell;
+use std::path::Path;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedRun {
+    pub row: ComparisonRow,
+    pub metrics: Vec<EpochRow>,
+    /// The settings in which the runs that were found differ: `epochs=30 model=resnet9`.
+    pub setting: String,
+    /// The command line that it began with, ready to paste; empty where run.json is missing.
+    pub command: String,
+    /// Validation used the test images: the choice has seen them.
+    pub validated_on_test: bool,
+    /// What was changed by hand while it went on.
+    pub changes: Vec<Change>,
+    /// The same in words; `None` where nothing was.
+    pub changed: Option<String>,
+    /// The epochs that it began with.
+    epochs: u64,
+    /// The steps of a run that was changed, where they were logged.
+    steps: Vec<StepRow>,
+    /// What it has in common with other runs, or not; empty where run.json is missing.
+    pub(super) settings: SettingValues,
+}
+
+impl LoadedRun {
+    /// What its rates follow from beside its row and its epochs.
+    pub(super) fn known(&self) -> Known {
+        Known { epochs: Some(self.epochs), changes: self.changes.clone(), steps: self.steps.clone() }
+    }
+
+    /// The highest rate of the steps that were made; `None` where it is not known.
+    pub(super) fn highest_rate(&self) -> Option<f64> {
+        rates::of_run(&self.row, &self.metrics, &self.known()).highest()
+    }
+}
+
+/// `row` is what its comparison says of it.
+pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
+    let info = read_info(folder, loaded);
+    // A run that failed before its first epoch has nothing to read, and its row says so.
+    let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
+    let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
+    let mut row = match (row, &info) {
+        (Some(row), _) => row,
+        (None, Some(info)) => info.config.row("", info.status, info.results.clone()),
+        (None, None) if metrics.is_empty() => return,
+        (None, None) => {
+            loaded
+                .complaints
+                .push(format!("{}: no readable run.json; shown under its folder's name", folder.display()));
+            unknown_row(folder)
+        }
+    };
+    row.run = folder.display().to_string();
+    complete(&mut row.results, metrics.last());
+    let epochs = row.epochs;
+    let changes = info.as_ref().map(|info| info.changes.clone()).unwrap_or_default();
+    let changed = (!changes.is_empty()).then(|| changes::all(&changes));
+    let mut steps = Vec::new();
+    let mut settings = info.as_ref().map(|info| settings::telling(info.config.settings())).unwrap_or_default();
+    if let Some(changed) = &changed {
+        row.epochs = length(&changes).unwrap_or(row.epochs);
+        // What was not changed follows from its schedule.
+        let file = folder.join(files::STEPS_CSV);
+        if file.is_file() {
+            steps = read(&file, loaded);
+        }
+        loaded.complaints.push(format!(
+            "{} was changed by hand ({changed}): its command reproduces the run without these changes",
+            folder.display()
+        ));
+        settings = settings.only(|name| name != "epochs");
+    }
+    loaded.runs.push(LoadedRun {
+        row,
+        metrics,
+        setting: String::new(),
+        command: info.as_ref().map(command).unwrap_or_default(),
+        validated_on_test: settings.get("validation") == Some("test"),
+        changes,
+        changed,
+        epochs,
+        steps,
+        settings,
+    });
+}
+
+fn read_info(folder: &Path, loaded: &mut Loaded) -> Option<RunInfo> {
+    let path = folder.join(files::RUN_JSON);
+    if !path.is_file() {
+        return None;
+    }
+    loaded.files.push(path.clone());
+    RunInfo::read(&path).map_err(|error| loaded.complaints.push(format!("{error:#}"))).ok()
+}
+
+fn read_metrics(folder: &Path, failed: bool, info: Option<&RunInfo>, loaded: &mut Loaded) -> Vec<EpochRow> {
+    let path = folder.join(files::METRICS_CSV);
+    let metrics: Vec<EpochRow> = if failed && !path.is_file() { Vec::new() } else { read(&path, loaded) };
+    if let Some(info) = info
+        && let Err(error) = check_last(&metrics, &info.results)
+    {
+        loaded.complaints.push(format!("{}: {error}", path.display()));
+    }
+    if let Some(wrong) = check_values(&metrics, info.is_none_or(|info| info.status != Status::Finished)) {
+        loaded.complaints.push(format!("{}: {wrong}", path.display()));
+    }
+    metrics
+}
+
+/// The epochs that the run was last given by hand.
+fn length(changes: &[Change]) -> Option<u64> {
+    changes.iter().rev().find_map(|change| match change.what {
+        Changed::Epochs { to, .. } => Some(to),
+        _ => None,
+    })?
+}
+
+/// Takes what a run that is still going has not written yet from its last epoch.
+fn complete(results: &mut Results, last: Option<&EpochRow>) {
+    let Some(last) = last.map(Results::of_epoch) else { return };
+    results.loss = results.loss.or(last.loss);
+    results.accuracy = results.accuracy.or(last.accuracy);
+    results.val_loss = results.val_loss.or(last.val_loss);
+    results.val_accuracy = results.val_accuracy.or(last.val_accuracy);
+}
+
+fn unknown_row(folder: &Path) -> ComparisonRow {
+    ComparisonRow {
+        run: String::new(),
+        schedule: folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()),
+        optimizer: "unknown".into(),
+        semantics: Semantics::Native,
+        seed: 0,
+        epochs: 0,
+        lr: f64::NAN,
+        results: Results::default(),
+        status: Status::Interrupted,
+    }
+}
+
+/// The command that a run began with: as it was typed, or, for a run of a comparison, made from its config.
+fn command(info: &RunInfo) -> String {
+    if info.command.get(1).is_some_and(|word| word == "train") {
+        return shell::line(&info.command);
+    }
+    let mut words = vec!["lrsched".to_string(), "train".to_string()];
+    for (name, value) in info.config.settings().iter() {
+        match value {
+            "false" => {}
+            "true" => words.push(format!("--{name}")),
+            value => words.extend([format!("--{name}"), value.to_string()]),
+        }
+    }
+    shell::line(&words)
+}
