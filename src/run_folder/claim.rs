@@ -8,19 +8,19 @@ use crate::record::{Contents, EpochRow, Holds, RangeRow, RunInfo, StepRow, files
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// What to do with a folder that holds something of ours.
+/// What to do with a folder that holds an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     Refuse,
-    /// Remove what an earlier run left; anything else in the folder stays.
+    /// Remove the files of the earlier run; anything else in the folder stays.
     Replace,
 }
 
-/// Refuses a folder that is not there to be written to. Only reads.
+/// Refuses a folder that must not be written to. Only reads.
 ///
 /// # Errors
-/// A [`Refusal`]: a file in its place, or a folder that holds something else than `what`, or this where it may not be replaced, or one of `files` that
-/// lrsched did not write.
+/// A [`Refusal`]: the path is a file, the folder holds something other than `what`, it holds that and may not be replaced, or one of `files` was
+/// not written by lrsched.
 fn vet(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<()> {
     if path.exists() && !path.is_dir() {
         return Err(Refusal::NotAFolder(path.to_path_buf()).into());
@@ -40,15 +40,15 @@ fn vet(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<(
     Err(refusal.into())
 }
 
-/// Makes the folder, makes it this process's own, and removes those of `files` that an earlier process left there; the checkpoints of a run,
-/// too. What tells that the folder is ours (run.json, find.json) stays until it is replaced.
+/// Makes and locks the folder, and removes those of `files` that an earlier process left there, and the checkpoints of a run. The file that
+/// marks the folder as ours (run.json, find.json) stays until it is replaced.
 ///
 /// # Errors
-/// As `vet`: then nothing has been touched. A folder that is in use, or cannot be written.
+/// As `vet`, before anything is touched. The folder is in use, or cannot be written.
 pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<Lock> {
     vet(path, existing, what, files)?;
     let lock = Lock::make(path)?;
-    // Another process may have had it meanwhile.
+    // Another process may have used it in the meantime.
     vet(path, existing, what, files)?;
     remove_leftovers(path);
     if what == Holds::Run {
@@ -60,10 +60,10 @@ pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Re
     Ok(lock)
 }
 
-/// A name alone proves nothing: a file counts as ours by what is in it, or because the run.json beside it says that its run has one.
+/// A name proves nothing: a file is ours by its contents, or because the run.json beside it says that its run has one.
 ///
 /// # Errors
-/// [`Refusal::ForeignFile`] for one of `files` that is there and that lrsched did not write.
+/// [`Refusal::ForeignFile`] for one of `files` that exists and that lrsched did not write.
 fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
     let info = RunInfo::read(&folder.join(files::RUN_JSON)).ok();
     for name in files {
@@ -86,7 +86,7 @@ fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Whether `run` can be removed without removing a file of somebody else.
+/// Checks that `run` can be removed without removing somebody else's file.
 ///
 /// # Errors
 /// As `check_ours`.
@@ -94,10 +94,10 @@ pub fn check_removable(run: &Path) -> Result<()> {
     check_ours(run, files::unmarked(&files::OF_RUN))
 }
 
-/// Removes a run, and nothing else that may lie in its folder. Only for the one that has the lock.
+/// Removes the files of a run, and nothing else in its folder. The caller must hold the lock.
 ///
 /// # Errors
-/// A file that cannot be removed, or that lrsched did not write: then none is.
+/// A file cannot be removed, or lrsched did not write it; in the second case nothing is removed.
 pub fn remove_run(path: &Path) -> Result<()> {
     check_removable(path)?;
     remove_leftovers(path);

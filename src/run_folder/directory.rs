@@ -21,18 +21,18 @@ use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict}
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 
-/// What is said of the end of a run: the facts, and what to do about them. The program that trains knows how it is used.
+/// Words the end of a run: the facts, and what to do about them, which depends on the program that trains.
 pub type Words = fn(&Verdict) -> String;
 
-/// How a run is trained, beside what it computes.
+/// How a run is trained, apart from what it computes.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup<'a> {
     pub threads: usize,
-    /// What its engine computes with.
+    /// The kernels of its engine.
     pub kernels: &'a str,
     /// Also make a checkpoint at this interval; `None` on resume keeps the run's own.
     pub every: Option<Every>,
-    /// What stays of the weights once the run is finished; `None` on resume keeps the run's own.
+    /// Which weights stay once the run is finished; `None` on resume keeps the run's own.
     pub keep: Option<Keep>,
     /// For `message` in run.json and events.jsonl.
     pub words: Words,
@@ -56,7 +56,7 @@ impl RunDirectory {
     /// Opens every file that the run will write.
     ///
     /// # Errors
-    /// A folder that is not empty, unless it holds a run that may be replaced; one that cannot be written.
+    /// The folder is not empty, unless it holds a run that may be replaced; it cannot be written.
     pub fn create(
         path: &Path,
         existing: Existing,
@@ -102,12 +102,12 @@ impl RunDirectory {
         })
     }
 
-    /// Opens the files of a run that an earlier process has left: what they hold beyond the checkpoint that the run goes on from (or,
-    /// without one, beyond the headers) is cut off. All that is kept is read first, and nothing is changed unless all of it is good.
+    /// Opens the files that an earlier process left, and truncates them to the checkpoint that the run resumes from (to the headers, without
+    /// one). All that is kept is read first; nothing is changed unless all of it is valid.
     ///
     /// # Errors
-    /// Files that do not go with the checkpoint or that are damaged, with the `remedy`; files that cannot be written; a folder that was
-    /// moved since it was locked.
+    /// Files that do not match the checkpoint or are damaged, with the `remedy`; files that cannot be written; a folder that was moved since
+    /// it was locked.
     pub fn reopen(
         path: &Path,
         lock: Lock,
@@ -154,7 +154,7 @@ impl RunDirectory {
                 threads: setup.threads,
                 checkpoint_every: every.map(|every| every.to_string()),
                 keep: setup.keep.or(info.keep),
-                // Those of an earlier end are not those that this one comes to.
+                // These belong to an earlier end.
                 weights: None,
                 rows: None,
                 ..info
@@ -166,7 +166,7 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Keeps one checkpoint, not two, once the run is finished: it is one of many.
+    /// Keeps one checkpoint instead of two once the run is finished, because it is one of many.
     #[must_use]
     pub fn one_of_many(self) -> Self {
         Self { keeps_before: false, ..self }
@@ -184,7 +184,7 @@ impl RunDirectory {
             Ok(outcome)
         });
         let outcome = recorded.map_err(|error| self.fail(error))?;
-        // The results are on disk: files that could not be removed only take up room.
+        // The results are on disk: files that could not be removed only take up space.
         if let Err(error) = self.tidy(outcome.status) {
             observer.observe(&Event::Warning(&format!("{error:#}")))?;
         }
@@ -203,14 +203,14 @@ impl RunDirectory {
         Ok(())
     }
 
-    /// Records that `error` ended the run; gives the error to report.
+    /// Records that `error` ended the run, and returns the error to report.
     fn fail(&mut self, error: anyhow::Error) -> anyhow::Error {
-        // Files that are no longer where they were fail in many ways; this is the one to tell.
+        // Files that were moved fail in many ways; that they were moved is the one to report.
         let error = self.check_in_place().err().unwrap_or(error);
-        // The first error is the one to tell; if this cannot be written either, it has the same cause.
+        // The first error is the one to report; if this cannot be written either, it has the same cause.
         let message = format!("{error:#}");
         let _ = self.events.log(&Event::Failed(&message));
-        // A folder that was moved is written to where it is now; one that is being deleted is left alone.
+        // A folder that was moved is written to at its new place; one that is being deleted is left alone.
         if let Some(place) = self.lock.folder().place().filter(|place| place.join(files::RUN_JSON).exists()) {
             self.end(Status::Failed, Some(message), Results::default());
             let _ = write(&self.info, &place);
@@ -239,7 +239,7 @@ impl RunDirectory {
         saver.check_in_place()?;
         described(&self.path)?;
         if self.is_over(outcome.status) && self.info.keep == Some(Keep::None) {
-            // An earlier end may have left some.
+            // An earlier end may have left weights.
             remove_file(&self.path.join(files::WEIGHTS))?;
             self.info.weights = None;
         } else if outcome.status != Status::Interrupted {
@@ -249,7 +249,7 @@ impl RunDirectory {
         Ok(outcome)
     }
 
-    /// Whether nobody is to go on with the run: one that diverged may get another rate, unless it is an entrant, which is what its name says.
+    /// Whether the run will not be resumed. A diverged run may be, at another rate, unless it is an entrant: its name fixes its rate.
     fn is_over(&self, status: Status) -> bool {
         match status {
             Status::Finished => true,
@@ -275,7 +275,7 @@ impl RunDirectory {
 }
 
 /// # Errors
-/// The run.json, which is there from the start, was moved or deleted: it is not made anew.
+/// run.json, which exists from the start, was moved or deleted. It is not recreated.
 pub(super) fn described(run: &Path) -> Result<()> {
     let path = run.join(files::RUN_JSON);
     ensure!(path.exists(), "stopped: {} was moved or deleted while the run was being trained", path.display());

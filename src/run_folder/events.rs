@@ -10,10 +10,10 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Whether `path` is such a log, or the beginning of one.
+/// Whether `path` is an event log, or the beginning of one.
 pub fn is_log(path: &Path) -> bool {
     let mut start = Vec::new();
-    // A line of ours is much shorter.
+    // Our lines are much shorter.
     let mut read = |file: File| file.take(1 << 16).read_to_end(&mut start);
     if !path.is_file() || !File::open(path).is_ok_and(|file| read(file).is_ok()) {
         return false;
@@ -45,10 +45,10 @@ impl EventLog {
         Self::open(run, 0, words)
     }
 
-    /// Reads the log of an earlier process, and gives where its last whole line ends; a line that was cut is void.
+    /// Reads the log of an earlier process, and returns where its last complete line ends; a truncated line is void.
     ///
     /// # Errors
-    /// A whole line that is not an event; the line names the file and that one. The file cannot be read.
+    /// A complete line is not an event: the error names the file and the line. The file cannot be read.
     pub fn read(run: &Path) -> Result<u64> {
         let path = run.join(files::EVENTS_JSONL);
         let bytes = match read_own(&path, disk::MOST_ROWS) {
@@ -68,7 +68,7 @@ impl EventLog {
         Ok(whole as u64)
     }
 
-    /// Goes on behind the first `length` bytes.
+    /// Continues after the first `length` bytes.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -85,12 +85,12 @@ impl EventLog {
     }
 
     /// # Errors
-    /// The path no longer names the file: somebody has moved or deleted it.
+    /// The file was moved or deleted.
     pub fn check_in_place(&self) -> Result<()> {
         check_in_place(&self.file, &self.path)
     }
 
-    /// Writes the event as a line, where it is one that the log has.
+    /// Appends the event, if it is one that the log records.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -5,7 +5,7 @@ use crate::train::TrainState;
 use anyhow::Result;
 use std::path::Path;
 
-/// The rows of metrics.csv up to `state`: each is one of numbers and in its place, and the last is the one that the checkpoint knows.
+/// The rows of metrics.csv up to `state`: each must be in its place, and the last must be the one in the checkpoint.
 pub(super) fn kept_epochs(path: &Path, state: Option<&TrainState>) -> Result<Table<EpochRow>> {
     let last = state.and_then(|state| state.row.as_ref());
     Table::read(path, state.map_or(0, |state| state.epoch), &mut |row: &EpochRow| {
@@ -21,7 +21,7 @@ pub(super) fn kept_epochs(path: &Path, state: Option<&TrainState>) -> Result<Tab
     })
 }
 
-/// The rows of steps.csv up to `state`, as those of metrics.csv.
+/// The rows of steps.csv up to `state`: as [`kept_epochs`].
 pub(super) fn kept_steps(path: &Path, state: Option<&TrainState>) -> Result<Table<StepRow>> {
     let steps = state.and_then(|state| state.row.as_ref()).map(steps_per_epoch);
     Table::read(path, state.map_or(0, |state| state.step), &mut |row: &StepRow| {
@@ -38,7 +38,7 @@ pub(super) fn kept_steps(path: &Path, state: Option<&TrainState>) -> Result<Tabl
     })
 }
 
-/// Of the run whose epoch this is the row of.
+/// Steps per epoch of the run with this row.
 fn steps_per_epoch(row: &EpochRow) -> u64 {
     (row.step / row.epoch.saturating_add(1)).max(1)
 }

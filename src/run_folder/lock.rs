@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// The name of the lock file, there as long as its folder is in use.
+/// The name of the lock file, which exists while its folder is in use.
 pub const LOCK: &str = ".lrsched-lock";
 
-/// The right to write to a folder. The system takes it back when the process ends, however it ends.
+/// The exclusive right to write to a folder. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
@@ -21,7 +21,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Makes the folder where it is missing. If nothing has been put into it when the lock is given back, it is removed again.
+    /// Makes the folder if it is missing, and removes it again if it is still empty when the lock is released.
     ///
     /// # Errors
     /// The folder cannot be made; as [`Lock::take`].
@@ -39,7 +39,7 @@ impl Lock {
         loop {
             let file = open_own(&path).with_context(|| format!("cannot write {}", path.display()))?;
             let locked = match file.try_lock() {
-                // The one before may have removed the file since it was opened: then its name is free for somebody else's.
+                // The previous holder may have removed the file since it was opened; then another process may lock a new one.
                 Ok(()) => is_at(&file, &path),
                 Err(TryLockError::WouldBlock) => {
                     return usage!(
@@ -47,7 +47,7 @@ impl Lock {
                         folder.display()
                     );
                 }
-                // A file system without locks: better to run than to refuse.
+                // The file system has no locks: running unprotected beats refusing to run.
                 Err(TryLockError::Error(_)) => true,
             };
             if locked {
@@ -56,7 +56,7 @@ impl Lock {
         }
     }
 
-    /// The folder, to notice that it is no longer where it was.
+    /// The open folder, which notices when it is moved.
     pub fn folder(&self) -> &OpenFolder {
         &self.folder
     }
@@ -64,9 +64,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The folder may have been moved, and another one, in use by another process, put in its place.
+        // The folder may have been moved, and another process may use the one in its place.
         let Some(path) = place(&self.file, &self.path).filter(|path| path.ends_with(LOCK)) else { return };
-        // While it is still locked: who opened it before finds it gone once the lock is theirs, and tries again.
+        // Removed while still locked: whoever opened it before finds it gone once they get the lock, and retries.
         let _ = std::fs::remove_file(&path);
         if path == self.path {
             remove_empty(&self.made);

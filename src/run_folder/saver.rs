@@ -1,4 +1,4 @@
-//! Writes checkpoints beside the training, one at a time.
+//! Writes checkpoints on a background thread, one at a time.
 
 use super::checkpoint;
 use crate::disk::{OpenFolder, make_own_folder};
@@ -12,26 +12,26 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-/// What to write, and the rows that it counts on.
+/// What to write, and the digests of the rows that it depends on.
 type Job = (Arc<Checkpoint>, RowDigests);
 
-/// A thread that writes what it is given to the folder of a run.
+/// The thread that writes checkpoints to the folder of a run.
 #[derive(Debug)]
 pub struct Saver {
     jobs: Option<SyncSender<Job>>,
     done: Receiver<Result<()>>,
     thread: Option<JoinHandle<()>>,
-    /// That of the checkpoints, once there is one.
+    /// The folder of the checkpoints, once it exists.
     checkpoints: Arc<OnceLock<OpenFolder>>,
-    /// Given, and not known to be on the disk.
+    /// Whether a checkpoint was handed over that may not be on disk yet.
     open: bool,
 }
 
 impl Saver {
-    /// `folder` is that of the run, open; `logs`: files whose rows must be on the disk before a checkpoint that counts on them.
+    /// `folder` is the open folder of the run; the rows in `logs` are synced before each checkpoint that depends on them.
     ///
     /// # Errors
-    /// The system starts no more threads.
+    /// The system refuses the thread.
     pub fn start(run: &Path, folder: OpenFolder, logs: Vec<File>) -> Result<Self> {
         let (jobs, inbox) = sync_channel::<Job>(0);
         let (outbox, done) = sync_channel(1);
@@ -48,9 +48,9 @@ impl Saver {
                 logs.iter().try_for_each(|log| log.sync_data().context("cannot bring its rows to the disk"))
             };
             for (checkpoint, rows) in inbox {
-                // Its memory is free before the next one is made.
+                // Frees its memory before the next one is made.
                 let written = in_place().and_then(|()| {
-                    // Watched from the moment it is there.
+                    // Watched from the moment it exists.
                     if known.get().is_none() {
                         let folder = checkpoint::own(&run)?;
                         make_own_folder(&folder)?;
@@ -59,7 +59,7 @@ impl Saver {
                     checkpoint::save(&checkpoint, &run, Some(&rows), &mut sync)
                 });
                 drop(checkpoint);
-                // A folder that is no longer where it was fails in many ways; this is the one to tell.
+                // A folder that was moved fails in many ways; that it was moved is the one to report.
                 let written = written.map_err(|error| in_place().err().unwrap_or(error));
                 if outbox.send(written).is_err() {
                     return;
@@ -70,10 +70,10 @@ impl Saver {
         Ok(Self { jobs: Some(jobs), done, thread: Some(thread), checkpoints, open: false })
     }
 
-    /// Begins to write a checkpoint, once the one before is on the disk.
+    /// Starts to write a checkpoint, once the previous one is on disk.
     ///
     /// # Errors
-    /// The one before could not be written.
+    /// The previous one could not be written.
     pub fn save(&mut self, checkpoint: &Arc<Checkpoint>, rows: RowDigests) -> Result<()> {
         self.wait()?;
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send((Arc::clone(checkpoint), rows)).is_ok());
@@ -83,12 +83,12 @@ impl Saver {
     }
 
     /// # Errors
-    /// The folder of the checkpoints was moved or deleted: it is not made anew.
+    /// The folder of the checkpoints was moved or deleted. It is not recreated.
     pub fn check_in_place(&self) -> Result<()> {
         self.checkpoints.get().map_or(Ok(()), OpenFolder::check)
     }
 
-    /// Returns when everything given is on the disk.
+    /// Waits until every checkpoint is on disk.
     ///
     /// # Errors
     /// It could not be written.

@@ -1,17 +1,17 @@
-//! What reaches a run from outside while it goes on: signals and keys.
+//! Requests to a training run from outside: signals and keys.
 
 use super::event::Observer;
 use crate::config::Every;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Why a run is to stop before its end.
+/// Why a run stops early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// Ctrl+C, or `q`.
     Interrupt,
     /// SIGTERM.
     Terminate,
-    /// SIGUSR1 or SIGUSR2: a batch system that wants to start the job again.
+    /// SIGUSR1 or SIGUSR2: a batch system requeues the job.
     Requeue,
     /// SIGHUP: the terminal, or the ssh session, was closed.
     Hangup,
@@ -20,7 +20,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// 128 + the signal as shells say it; 75 is EX_TEMPFAIL of sysexits.h, which batch systems take for "run it again".
+    /// 128 + the signal number, as shells report it; 75 is EX_TEMPFAIL of sysexits.h, which batch systems read as "run it again".
     pub const fn exit_code(self) -> u8 {
         match self {
             Stop::Interrupt => 130,
@@ -32,17 +32,17 @@ impl Stop {
     }
 }
 
-/// What is asked of a run that goes on.
+/// A request to a run, granted between two steps. Where several runs share a [`Control`], the first one to look grants it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Wish {
     Save,
-    /// Every rate from the next step on times this.
+    /// Multiply every rate from the next step on.
     Scale(f64),
-    /// This rate, constant, from the next step on.
+    /// Train at this constant rate from the next step on.
     Rate(f64),
 }
 
-/// What the one who trains looks at after each step; clones share it.
+/// Requests that a run looks at between two steps. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Control(Arc<Mutex<Asked>>);
 
@@ -59,19 +59,19 @@ impl Control {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first of several reasons to stop counts.
+    /// Asks for a stop. The first reason wins.
     pub fn stop(&self, why: Stop) {
         self.asked().stop.get_or_insert(why);
     }
 
-    /// Says that somebody attends to this from now on; gives the stop that was asked for before.
+    /// Declares that a run attends to stops from now on; returns a stop that was requested before.
     pub fn attend(&self) -> Option<Stop> {
         let mut asked = self.asked();
         asked.attended = asked.stop.is_none();
         asked.stop
     }
 
-    /// Whether a stop finds a run to save.
+    /// Whether a run attends to stops.
     pub fn is_attended(&self) -> bool {
         self.asked().attended
     }
@@ -80,31 +80,31 @@ impl Control {
         self.asked().wishes.push(wish);
     }
 
-    /// Pauses, or goes on; gives which.
+    /// Pauses or resumes; returns whether it is now paused.
     pub fn toggle_pause(&self) -> bool {
         let mut asked = self.asked();
         asked.paused = !asked.paused;
         asked.paused
     }
 
-    /// Why to stop, where somebody wants it.
+    /// The requested stop, if any.
     pub fn stopping(&self) -> Option<Stop> {
         self.asked().stop
     }
 
-    /// Whether to wait before the next step. A run that is to stop waits no longer.
+    /// Whether to wait before the next step. A stop ends a pause.
     pub fn paused(&self) -> bool {
         let asked = self.asked();
         asked.paused && asked.stop.is_none()
     }
 
-    /// What was asked since this was last called.
+    /// Takes the requests made since the last call.
     pub fn wishes(&self) -> Vec<Wish> {
         std::mem::take(&mut self.asked().wishes)
     }
 }
 
-/// What leads a run while it trains, and who observes it.
+/// Who controls a training run, and who observes it.
 pub struct Supervision<'a> {
     /// Stops, pauses and wishes; several runs may share it.
     pub control: &'a Control,

@@ -1,4 +1,4 @@
-//! Where a run stands, and whether what it has learnt is still there.
+//! Where a run stands, and whether its weights are still worth resuming from.
 
 use crate::config::Course;
 use crate::engine::BatchStats;
@@ -16,28 +16,28 @@ const GUESS: f64 = 0.999 * LN_10;
 pub struct TrainState {
     /// Updates made so far; with `--log-steps`, the rows of steps.csv.
     pub step: u64,
-    /// The epoch under way, 0-based: the rows of metrics.csv. After the last step of an epoch its validation may still be to come.
+    /// The current epoch, 0-based, which is also the number of rows in metrics.csv. After an epoch's last step its validation may be pending.
     pub epoch: u64,
-    /// Of the epoch under way.
+    /// Loss and accuracy sums of the current epoch.
     pub sums: BatchStats,
-    /// What the last step was applied with.
+    /// Rates of the last step.
     pub applied: Option<Rates>,
-    /// The mean loss of the images of the last step, before it.
+    /// Mean loss of the last step's batch, before the update.
     #[serde(default)]
     pub last_loss: Option<f64>,
-    /// The row of the epoch before.
+    /// The row of the previous epoch.
     pub row: Option<EpochRow>,
     pub best_epoch: Option<u64>,
     pub best_val_accuracy: Option<f64>,
-    /// Time spent on the epoch under way, and on the whole run.
+    /// Time spent on the current epoch, and on the whole run.
     pub epoch_seconds: f64,
     pub seconds: f64,
     pub course: Course,
-    /// What was changed by hand so far.
+    /// Changes made by hand so far.
     pub changes: Vec<Change>,
-    /// What `halve` and `plateau` have observed.
+    /// State of the schedules that listen to metrics: `halve` and `plateau`.
     pub observed: serde_json::Value,
-    /// Updates that the optimizer has made.
+    /// Updates made by the optimizer.
     pub optimizer_steps: u64,
 }
 
@@ -84,10 +84,10 @@ impl TrainState {
         }
     }
 
-    /// What the weights have come to, where they are not worth resuming from: they exploded, or only guess after they knew better.
+    /// Whether the weights are lost: they exploded, or fell back to guessing after they had learnt something.
     ///
-    /// The latest loss counts: of the last step within an epoch, of the validation after it. A network that guesses among ten classes has
-    /// ln 10 = 2.3 nats; ten times that is no spike any more, and a smaller rate hardly brings the weights back.
+    /// The latest loss decides: of the last step within an epoch, of the validation after it. Guessing among ten classes costs ln 10 = 2.3
+    /// nats; ten times that is more than a spike, and a smaller rate rarely recovers the weights.
     pub fn lost(&self) -> Option<LostWeights> {
         let exploded = |column: &'static str, loss: f64, epoch: u64| {
             let hopeless = loss.is_nan() || loss > 10.0 * LN_10;
@@ -95,7 +95,7 @@ impl TrainState {
         };
         if self.sums.images > 0 {
             let loss = self.last_loss.unwrap_or_else(|| self.sums.loss());
-            // One batch may be worse than a guess by chance: only where the validation before has told so, too.
+            // A single batch may be worse than guessing by chance, so the last validation has to agree.
             return exploded("loss", loss, self.epoch).or_else(|| self.forgotten().filter(|_| loss > GUESS));
         }
         let row = self.row.as_ref()?;
@@ -106,8 +106,7 @@ impl TrainState {
     fn forgotten(&self) -> Option<LostWeights> {
         let row = self.row.as_ref()?;
         let (loss, accuracy, best) = (row.val_loss?, row.val_accuracy?, self.best_val_accuracy?);
-        // One class for all images is a tenth of them, more or less by chance. What has learnt too much by heart has a larger loss, and on
-        // few images one in five is chance.
+        // Predicting one class for all images gets about a tenth of them right. Overfitting raises the loss further than this.
         let guesses = (GUESS..1.2 * LN_10).contains(&loss) && accuracy <= 0.12 && best >= 0.3;
         guesses.then(|| LostWeights::Guessing {
             accuracy,
@@ -132,9 +131,9 @@ impl TrainState {
         self.sums.images == 0 && self.epoch > 0 && self.best_epoch == Some(self.epoch - 1)
     }
 
-    /// Takes in the row of an epoch.
+    /// Records the row of an epoch.
     pub(super) fn see(&mut self, row: &EpochRow) {
-        // The first of equal epochs is the best: what came later did not improve on it.
+        // Ties go to the first epoch: later ones did not improve on it.
         if row
             .val_accuracy
             .is_some_and(|accuracy| accuracy.is_finite() && self.best_val_accuracy.is_none_or(|best| accuracy > best))
@@ -200,7 +199,7 @@ mod tests {
         assert_eq!(guessing.as_deref(), Some(expected));
         assert_eq!(lost(Some(2.303), Some((LN_10, 0.1))).as_deref(), Some(expected), "and they still do");
         assert_eq!(lost(Some(1.9), Some((LN_10, 0.1))), None, "they learn again");
-        // By heart: the loss grows, the accuracy stays. And a dip is no guess.
+        // Overfitting: the loss grows, the accuracy stays. And a dip is not guessing.
         for validation in [(5.0, 0.38), (5.0, 0.1), (2.2, 0.12), (2.31, 0.19)] {
             assert_eq!(lost(None, Some(validation)), None, "{validation:?}");
         }

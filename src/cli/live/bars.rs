@@ -131,3 +131,25 @@ fn left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
     // A terminal line cannot fail.
     let _ = if unknown { write!(to, "?") } else { write!(to, "{:#}", HumanDuration(state.eta())) };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_observers_of_several_runs_may_show_them_from_threads_of_their_own() {
+        let bars = Bars::new(ProgressMode::None, Some(4));
+        std::thread::scope(|scope| {
+            for name in ["a", "b", "c", "d"] {
+                let mut observer = bars.run(Some(name));
+                let bars = &bars;
+                scope.spawn(move || {
+                    let event = crate::train::Event::Failed("reported by what started the run");
+                    crate::train::Observer::observe(&mut observer, &event).unwrap();
+                    bars.run_done();
+                });
+            }
+        });
+        assert_eq!((bars.place(), bars.introduce(), bars.introduce()), (Some((5, 4)), true, false));
+    }
+}

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-/// state.json is `{"sha256": "…", "state": …}`, and the digest that of the bytes between these.
+/// state.json is `{"sha256": "…", "state": …}`; the digest covers the bytes between MIDDLE and FOOT.
 const HEAD: &str = "{\"sha256\": \"";
 const MIDDLE: &str = "\",\n\"state\": ";
 const FOOT: &str = "}\n";
@@ -29,10 +29,10 @@ struct StateFile {
     dataset: Option<String>,
     #[serde(rename = "position")]
     state: TrainState,
-    /// Of those that it was made after; checkpoints of earlier versions have none.
+    /// Digests of the rows written before it; checkpoints of earlier versions have none.
     #[serde(default)]
     rows: Option<RowDigests>,
-    /// SHA-256 by the names of the files.
+    /// SHA-256 of the other two files, by name.
     files: BTreeMap<String, String>,
 }
 
@@ -45,10 +45,10 @@ pub struct SavedCheckpoint {
 }
 
 impl SavedCheckpoint {
-    /// Reads the checkpoint in `folder`: that of a run's `checkpoints/last`, `checkpoints/best`.
+    /// Reads the checkpoint in `folder`, such as `checkpoints/last` or `checkpoints/best` of a run.
     ///
     /// # Errors
-    /// One line that names the file: it is not there, or not what was written (cut, changed, of another version).
+    /// One line that names the file: it is missing, or is not what was written (truncated, changed, of another version).
     pub fn read(folder: &Path) -> Result<Self> {
         let state = read_state(&folder.join(STATE_JSON))?;
         let arrays = |name: &str| -> Result<Arrays> {
@@ -64,7 +64,7 @@ impl SavedCheckpoint {
         Ok(Self { checkpoint: Checkpoint { config, dataset, state, weights, optimizer }, rows })
     }
 
-    /// The same, of the run that `info` describes, where that is known.
+    /// Reads a checkpoint of the run that `info` describes, where that is known.
     ///
     /// # Errors
     /// As [`SavedCheckpoint::read`]; it is the checkpoint of another run.
@@ -82,7 +82,7 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
     if checkpoint.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset.digest) {
         return Some("its run was trained on other images".to_string());
     }
-    // One may be older than the other, by a crash or by choice; neither has a history that the other lacks.
+    // Either may be older than the other, after a crash or by choice, but one history must be the start of the other.
     let pairs = || checkpoint.state.changes.iter().zip(&info.changes);
     let is_other = |its: &Change, this: &Change| (its.step, &its.what) != (this.step, &this.what);
     if let Some((its, this)) = pairs().find(|(its, this)| is_other(its, this)) {
@@ -100,7 +100,7 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
     if let Some((its, this)) = pairs().find(|(its, this)| its.time != this.time) {
         return Some(format!("its {} was changed by hand at {}, this run's at {}", its.setting(), its.time, this.time));
     }
-    // A config of another version of the program is for its reader to refuse.
+    // Whoever reads the config refuses one of another version.
     let RecordedConfig::Known(config) = &info.config else { return None };
     let (its, this) = (checkpoint.config.settings(), config.settings());
     let differing = SettingValues::differences(&its, &this).into_iter().next();
@@ -148,7 +148,7 @@ fn read_state(path: &Path) -> Result<StateFile> {
     serde_json::from_str(body).map_err(|error| shown(error.into())).with_context(of_other_version)
 }
 
-/// An error that may quote from a file: names there may be long, and hold anything.
+/// An error that may quote a file, made safe to print: names in it may be long and contain anything.
 fn shown(error: anyhow::Error) -> anyhow::Error {
     anyhow!(format!("{error:#}").chars().take(300).collect::<String>().escape_debug().to_string())
 }

@@ -10,37 +10,37 @@ use crate::train::{Checkpoint, LostWeights, TrainState};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
-/// A checkpoint and, where it is not the last one, why.
+/// The checkpoint to resume from and, if it is not the last one, why not.
 #[derive(Debug)]
 pub struct LatestCheckpoint {
     pub checkpoint: Checkpoint,
     /// Digests of the rows that the run had written by then, where they are known.
     pub rows: Option<RowDigests>,
-    /// What is wrong with the last one.
+    /// What is wrong with the last one, if that is not this.
     why: Option<String>,
     name: &'static str,
 }
 
-/// Which checkpoints will do.
+/// Which checkpoints are acceptable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// Any that is whole.
+    /// Any that is intact.
     Whole,
-    /// One from before the weights were lost, to go on from with another rate.
+    /// One from before the weights were lost, to resume from at another rate.
     Sound,
 }
 
-/// The last checkpoint of a run that is as `wanted`, and its own by the run.json beside it; `None` where none was made yet.
+/// The latest acceptable checkpoint that belongs to the run in `run`; `None` if none was made yet.
 ///
 /// # Errors
-/// There are some, and none is whole and of this run; [`Refusal::NoSoundCheckpoint`] where some are, and none is sound.
+/// None of the checkpoints is intact and of this run; [`Refusal::NoSoundCheckpoint`] if some are, but none is sound.
 pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
     let folder = run.join(CHECKPOINTS);
     let info = RunInfo::read(&run.join(RUN_JSON)).ok();
     let (mut wrong, mut lost): (Option<anyhow::Error>, Option<LostWeights>) = (None, None);
     for name in [LAST, BEFORE_LAST, BEST] {
         let path = folder.join(name);
-        // A folder in which only somebody else's files are left is none.
+        // A folder with nothing but other people's files is not a checkpoint.
         if !OF_CHECKPOINT.iter().any(|file| path.join(file).symlink_metadata().is_ok()) {
             continue;
         }
@@ -68,7 +68,7 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
 }
 
 impl LatestCheckpoint {
-    /// Where it lies, in the folder of the run.
+    /// Its path, in the folder of the run.
     pub fn folder(&self, run: &Path) -> PathBuf {
         run.join(CHECKPOINTS).join(self.name)
     }
@@ -78,15 +78,15 @@ impl LatestCheckpoint {
         self.name == LAST
     }
 
-    /// Why it is not the last one, where it is not; `so` is what is done with this one instead: `resuming from`.
+    /// Why it is not the last one, if it is not; `so` says what happens with this one instead: `resuming from`.
     pub fn instead(&self, so: &str) -> Option<String> {
         let TrainState { epoch, step, .. } = self.checkpoint.state;
         let this = format!("{so} {CHECKPOINTS}/{} (epoch {epoch}, step {step})", self.name);
         self.why.as_ref().map(|why| format!("{why}; {this}"))
     }
 
-    /// Makes this the last checkpoint again, and puts back what a process has left that died between two renames. Only for the one that
-    /// may write to the run.
+    /// Makes this the last checkpoint again, and repairs what a process left behind that died between two renames. The caller must hold the
+    /// lock of the run.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -94,7 +94,7 @@ impl LatestCheckpoint {
         let folder = own(run)?;
         let settle = || -> Result<()> {
             if self.name == BEFORE_LAST {
-                // The next one would push this one out, and keep the damaged one as the one before.
+                // Otherwise the next checkpoint would push this one out and keep the damaged one.
                 carry(&folder.join(LAST), &folder.join(BEFORE_LAST))?;
                 remove(&folder.join(LAST))?;
                 rename(&folder.join(BEFORE_LAST), &folder.join(LAST))?;
@@ -103,11 +103,11 @@ impl LatestCheckpoint {
                 rename(&folder.join(OLD), &folder.join(BEST))?;
             }
             if self.name == BEST {
-                // What came later is given up; the next two take their places.
+                // Later ones are given up; the next two take their places.
                 [LAST, BEFORE_LAST].iter().try_for_each(|name| remove(&folder.join(name)))?;
             }
             [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))?;
-            // It may have died before it came to the best one.
+            // The process may have died before it updated the best one.
             if self.name != BEST && self.checkpoint.state.is_best() { make_best(&folder) } else { Ok(()) }
         };
         settle().with_context(|| format!("cannot write to {}", folder.display()))

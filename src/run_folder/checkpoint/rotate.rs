@@ -1,4 +1,4 @@
-//! Which checkpoints lie in the folder of a run, and which of them stay.
+//! Rotation and retention: which checkpoints a run keeps.
 
 use super::format::write_files;
 use super::{NEW, OLD};
@@ -11,8 +11,8 @@ use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Makes `checkpoint` the last checkpoint of the run in `run`, and the best one too where it is. `sync` is called when all of it is on the disk
-/// and before it gets its name.
+/// Makes `checkpoint` the last one of the run in `run`, and the best one too if it is. `sync` is called once all of it is on disk, before
+/// it gets its name.
 ///
 /// # Errors
 /// The folder cannot be written, or the disk is full: the last checkpoint is still the one before.
@@ -44,16 +44,16 @@ pub fn save(
     };
     write()
         .inspect_err(|_| {
-            // What is half written only takes up room.
+            // A half-written one only takes up space.
             let _ = remove(&new);
         })
         .with_context(|| format!("cannot save a checkpoint in {}", folder.display()))
 }
 
-/// The folder of the checkpoints of a run, there or not.
+/// The folder of the checkpoints of a run, whether it exists or not.
 ///
 /// # Errors
-/// It, or that of a checkpoint, is a symbolic link: what it leads to belongs to somebody else, perhaps to another run.
+/// It, or the folder of a checkpoint, is a symbolic link: its target belongs to somebody else, perhaps to another run.
 pub fn own(run: &Path) -> Result<PathBuf> {
     let folder = run.join(CHECKPOINTS);
     own_folder(&folder)?;
@@ -67,15 +67,15 @@ pub fn forget_before(run: &Path) -> Result<()> {
     remove(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// Leaves so much of the weights of a run that is over. The last checkpoint stays under `best`, too, where it is the best one and takes up no
-/// room of its own.
+/// Removes the checkpoints that `keep` does not name from a run that is over. If the last checkpoint is also the best one, it stays: its files
+/// are links and take up no space.
 pub fn retain(run: &Path, keep: Keep) -> Result<()> {
     let folder = own(run)?;
     let (last, best) = (folder.join(LAST).join(WEIGHTS), folder.join(BEST).join(WEIGHTS));
     match keep {
         Keep::All => Ok(()),
         Keep::None => remove_all(run),
-        // Where no epoch was the best one, the last is all there is.
+        // Without a best epoch, the last checkpoint is all there is.
         Keep::Best if !best.is_file() => Ok(()),
         Keep::Best => {
             forget_before(run)?;
@@ -88,7 +88,7 @@ pub fn retain(run: &Path, keep: Keep) -> Result<()> {
     }
 }
 
-/// Makes `copy` another name of `file`, where both hold the same and the file system has links.
+/// Makes `copy` a hard link to `file`, if their contents are equal and the file system has links.
 fn share(file: &Path, copy: &Path) -> Result<()> {
     let link = copy.with_file_name(format!("{TEMPORARY}{WEIGHTS}"));
     let read = |path| disk::read(path, disk::MOST_ARRAYS);
@@ -98,25 +98,25 @@ fn share(file: &Path, copy: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes all checkpoints of a run, and nothing else that may lie beside them.
+/// Removes all checkpoints of a run, and nothing else.
 pub fn remove_all(run: &Path) -> Result<()> {
     let folder = own(run)?;
     [LAST, BEFORE_LAST, BEST, NEW, OLD]
         .iter()
         .try_for_each(|name| remove(&folder.join(name)))
         .with_context(|| format!("cannot remove what is in {}", folder.display()))?;
-    // It stays where somebody else has put something into it.
+    // It stays if somebody else has put something into it.
     let _ = fs::remove_dir(&folder);
     Ok(())
 }
 
-/// The files of a checkpoint never change, so the best one is the last one under another name.
+/// Links the last checkpoint as the best one: the files of a checkpoint never change.
 pub(super) fn make_best(folder: &Path) -> Result<()> {
     let (new, old) = (folder.join(NEW), folder.join(OLD));
     make_empty(&new)?;
     for name in OF_CHECKPOINT {
         let (from, to) = (folder.join(LAST).join(name), new.join(name));
-        // Where a file system has no links, a copy does.
+        // Copies where the file system has no links.
         fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))?;
     }
     sync_folder(&new);
@@ -130,14 +130,14 @@ pub(super) fn make_best(folder: &Path) -> Result<()> {
     remove(&old)
 }
 
-/// Removes a checkpoint, and nothing else that may lie in its folder, which then stays. One that is not there needs no removing.
+/// Removes a checkpoint if it exists. Other files in its folder stay, and the folder with them.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     let gone = |removed: std::io::Result<()>| match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
     if folder.is_symlink() {
-        // What it leads to is not ours.
+        // The target of a link is not ours.
         return Ok(gone(fs::remove_file(folder))?);
     }
     OF_CHECKPOINT.iter().try_for_each(|name| gone(fs::remove_file(folder.join(name))))?;
@@ -147,7 +147,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Makes `folder`, with nothing of ours in it.
+/// Makes `folder`, and removes our files from it.
 fn make_empty(folder: &Path) -> Result<()> {
     remove(folder)?;
     match fs::create_dir(folder) {
@@ -156,7 +156,7 @@ fn make_empty(folder: &Path) -> Result<()> {
     }
 }
 
-/// Moves what is not ours from a checkpoint that is about to be replaced to the one that takes its name.
+/// Moves files that are not ours from a checkpoint that is about to be replaced to the one that takes its name.
 pub(super) fn carry(from: &Path, to: &Path) -> Result<()> {
     if from.is_symlink() {
         return Ok(());
@@ -170,14 +170,14 @@ pub(super) fn carry(from: &Path, to: &Path) -> Result<()> {
             0 => to.join(&name),
             _ => to.join(format!("{}~{number}", name.to_string_lossy())),
         };
-        // Where both have one of that name, both stay.
+        // If both have a file of that name, both stay.
         let free = (0..).map(named).find(|path| path.symlink_metadata().is_err());
         free.map_or(Ok(()), |path| fs::rename(entry.path(), path))?;
     }
     Ok(())
 }
 
-/// A folder that is not there needs no renaming.
+/// Renames a folder if it exists.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
