@@ -12,7 +12,7 @@ use crate::number::counted;
 use crate::optim;
 use crate::record::{Status, disk_size, files};
 use crate::report;
-use crate::report::export::Beside;
+use crate::report::export::ExtraFormats;
 use crate::run_folder::Existing;
 use crate::train::{All, Event, Observer, Run};
 use crate::usage::Usage;
@@ -121,7 +121,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     super::warn(&warnings);
     let here = [folder.clone()];
     let loaded = report::load::load(&here);
-    report::export::write(&loaded, &here, &folder.join(files::REPORT_HTML), Beside::default(), None)?;
+    report::export::write(&loaded, &here, &folder.join(files::REPORT_HTML), ExtraFormats::default(), None)?;
     let entrants = loaded.entrants();
     let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
     let summary = report::analysis::summary(&analyses);

@@ -1,6 +1,6 @@
 //! `lrsched report`: an offline page from the files of runs.
 
-use crate::report::export::{self, Beside, Form};
+use crate::report::export::{self, ExtraFormats, Form};
 use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
@@ -62,8 +62,8 @@ pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
         bail!("nothing to report on: no run, comparison or range test could be read");
     }
-    let beside = Beside { png: args.png, svg: args.svg, md: args.md, csv: args.csv };
-    let written = export::write(&loaded, &args.folders, &args.output, beside, args.target)?;
+    let extra = ExtraFormats { png: args.png, svg: args.svg, md: args.md, csv: args.csv };
+    let written = export::write(&loaded, &args.folders, &args.output, extra, args.target)?;
     if !quiet {
         for file in written {
             out!("{}", file.display());

@@ -63,7 +63,7 @@ impl Form {
 
 /// Further formats, written next to the output under the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Beside {
+pub struct ExtraFormats {
     /// The curves.
     pub png: bool,
     /// The curves.
@@ -75,15 +75,15 @@ pub struct Beside {
 }
 
 /// The files to write, the output first, without duplicates.
-fn files(output: &Path, beside: Beside) -> Result<Vec<(PathBuf, Form)>, Usage> {
+fn files(output: &Path, extra: ExtraFormats) -> Result<Vec<(PathBuf, Form)>, Usage> {
     let form = Form::of(output)?;
-    let wanted = [(beside.png, Form::Png), (beside.svg, Form::Svg), (beside.md, Form::Md), (beside.csv, Form::Csv)];
+    let wanted = [(extra.png, Form::Png), (extra.svg, Form::Svg), (extra.md, Form::Md), (extra.csv, Form::Csv)];
     let more = wanted.into_iter().filter(|(wanted, other)| *wanted && *other != form);
     let more = more.map(|(_, form)| (output.with_extension(form.ending()), form));
     Ok(std::iter::once((output.to_path_buf(), form)).chain(more).collect())
 }
 
-/// Writes `output` in the format of its extension, and the formats in `beside` next to it, each file atomically. Returns the files written.
+/// Writes `output` in the format of its extension, and the formats in `extra` next to it, each file atomically. Returns the files written.
 ///
 /// `folders` are the sources of `loaded`, named at the top of the page; `target` is the validation accuracy to which steps and time are measured.
 ///
@@ -93,10 +93,10 @@ pub fn write(
     loaded: &Loaded,
     folders: &[PathBuf],
     output: &Path,
-    beside: Beside,
+    extra: ExtraFormats,
     target: Option<f64>,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let files = files(output, beside)?;
+    let files = files(output, extra)?;
     let written: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
     check_outputs(&written, &loaded.files)?;
     let metrics = loaded.metrics();

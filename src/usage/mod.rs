@@ -10,9 +10,9 @@ pub use lrsched_schedule::{one_line, shortened};
 
 use lrsched_schedule::hint::{self, Glossary};
 
-/// What other programs call the things that lrsched has.
+/// The names that other programs use for what lrsched has.
 pub static GLOSSARY: Glossary =
-    Glossary { aliases: names::ALIASES, absent: names::ABSENT, beside: Some(&hint::SCHEDULES) };
+    Glossary { aliases: names::ALIASES, absent: names::ABSENT, fallback: Some(&hint::SCHEDULES) };
 
 /// [`Glossary::suggestion`] of [`GLOSSARY`].
 pub fn suggestion<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {

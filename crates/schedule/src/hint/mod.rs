@@ -18,12 +18,12 @@ pub struct Glossary {
     pub aliases: &'static [(&'static [&'static str], &'static [&'static str])],
     /// Known names of what does not exist here, with a note in place of a suggestion: a name that is merely spelt alike would mislead.
     pub absent: &'static [(&'static [&'static str], &'static str)],
-    /// Where to look next.
-    pub beside: Option<&'static Glossary>,
+    /// The glossary to consult next.
+    pub fallback: Option<&'static Glossary>,
 }
 
 /// The schedules of PyTorch, Keras, optax, Hugging Face, fastai, timm and PaddlePaddle, and their parameters.
-pub static SCHEDULES: Glossary = Glossary { aliases: names::ALIASES, absent: &[], beside: None };
+pub static SCHEDULES: Glossary = Glossary { aliases: names::ALIASES, absent: &[], fallback: None };
 
 /// [`Glossary::did_you_mean`] of [`SCHEDULES`].
 pub(crate) fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
@@ -100,9 +100,9 @@ impl Glossary {
         self.absent(&normalised(typed)).filter(|note| !note.is_empty())
     }
 
-    /// Its own rows, then those beside it.
+    /// Its own rows, then those of the fallback.
     fn chain(&self) -> impl Iterator<Item = &Glossary> {
-        std::iter::successors(Some(self), |glossary| glossary.beside)
+        std::iter::successors(Some(self), |glossary| glossary.fallback)
     }
 
     fn alias(&self, typed: &str, names: &[&str]) -> Option<String> {

@@ -1,4 +1,4 @@
-//! What other programs call the schedules and their parameters.
+//! Names that other programs use for schedules and their parameters.
 
 pub(super) const ALIASES: &[(&[&str], &[&str])] = &[
     // Schedules.
