@@ -99,14 +99,14 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
         return usage!("{why}; train it again with --keep all and the epochs that it is to have");
     }
-    if left.info.status == Status::Finished && request == Request::default() {
+    if left.info.standing.status == Status::Finished && request == Request::default() {
         let message = format!(
             "nothing to do: {0} is finished; train longer with `lrsched resume {0} --epochs N`",
             path.display()
         );
         return nothing_to_do(&path, &left.info, &message, output.json, quiet);
     }
-    if left.info.status == Status::Finished && !left.has_checkpoint() {
+    if left.info.standing.status == Status::Finished && !left.has_checkpoint() {
         return usage!("{} is finished and has no intact checkpoint to resume from", path.display());
     }
     let dataset = Dataset::open(&DatasetOptions { kind: left.config.dataset, data_dir: output.data.data_dir.clone() })?;
@@ -114,10 +114,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let config = left.config.clone();
     let mut run = Run::new(&config, &dataset, output.threads)?;
     left.restore(&mut run)?;
-    for adjustment in request.adjustments(&run, left.info.status)? {
+    for adjustment in request.adjustments(&run, left.info.standing.status)? {
         run.adjust(&adjustment)?;
     }
-    if is_done(&run, left.info.status) {
+    if is_done(&run, left.info.standing.status) {
         let message = format!("nothing to do: {} already has {}", path.display(), counted(run.state().epoch, "epoch"));
         return nothing_to_do(&path, &left.info, &message, output.json, quiet);
     }
@@ -145,7 +145,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 /// Says so, in an event where those were asked for: with what the run came to.
 fn nothing_to_do(path: &Path, info: &RunInfo, message: &str, json: bool, quiet: bool) -> Result<u8> {
     if json {
-        let (status, message, results) = (info.status, Some(message.to_string()), &info.results);
+        let (status, message, results) = (info.standing.status, Some(message.to_string()), &info.results);
         JsonEvents::new(path, false).finish(&Finish { status, message, step: None, results })?;
     } else if !quiet {
         out!("{message}");

@@ -2,6 +2,7 @@
 
 use crate::usage;
 use crate::usage::{Usage, shortened};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
 /// `--checkpoint-every`: how often a checkpoint is made beside the one after each epoch.
@@ -36,6 +37,18 @@ impl std::str::FromStr for Every {
                 text = shortened(text)
             ),
         }
+    }
+}
+
+impl Serialize for Every {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'a> Deserialize<'a> for Every {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::optim::check_rate;
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
+use serde::{Serialize, Serializer};
 
 /// A table of as many iterations is several hundred megabytes.
 const MOST_STEPS: u64 = 10_000_000;
@@ -34,6 +35,13 @@ pub struct FindConfig {
     /// β of the smoothed loss.
     pub smoothing: f64,
     pub seeds: u64,
+}
+
+/// As a config file that finds the same again.
+impl Serialize for FindConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.table().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
 }
 
 impl FindConfig {

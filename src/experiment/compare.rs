@@ -200,7 +200,7 @@ fn row_of(path: &Path) -> Option<ComparisonRow> {
     let config = info.config.known().ok()?;
     let planned = PlannedRun { name: name(&config), config };
     let is_its_name = path.file_name().is_some_and(|found| found == planned.name.as_str());
-    (is_its_name && info.status != Status::Running).then(|| row(&planned, info.status, info.results))
+    (is_its_name && info.standing.status != Status::Running).then(|| row(&planned, info.standing.status, info.results))
 }
 
 /// Renames a damaged table, so that another one can take its place and nothing in it is lost. Says so.
@@ -322,7 +322,7 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
             differences(&info.config.settings(), &planned.config.settings())
         );
     }
-    if info.dataset.digest != dataset.digest() {
+    if info.provenance.dataset.digest != dataset.digest() {
         return usage!(
             "{} holds a run on other images; choose another --out, or --force to start over",
             path.display()
@@ -336,11 +336,11 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
             change.to_text()
         );
     }
-    let done = matches!(info.status, Status::Finished | Status::Diverged);
+    let done = matches!(info.standing.status, Status::Finished | Status::Diverged);
     if done {
         check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
     }
-    Ok(done.then(|| row(planned, info.status, info.results)))
+    Ok(done.then(|| row(planned, info.standing.status, info.results)))
 }
 
 /// What an entrant of its own may have: all other settings are those of the comparison.
@@ -353,14 +353,14 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
         return Ok(());
     }
     let info = RunInfo::read(&file)?;
-    if matches!(info.status, Status::Finished | Status::Diverged) {
+    if matches!(info.standing.status, Status::Finished | Status::Diverged) {
         check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
     }
     let shared = |settings: SettingValues| settings.only(|name| !OF_AN_ENTRANT.contains(&name));
     let (before, now) = (shared(info.config.settings()), shared(config.settings()));
     let difference = match differences(&before, &now) {
         differing if !differing.is_empty() => differing,
-        _ if info.dataset.digest != dataset.digest() => "other images".to_string(),
+        _ if info.provenance.dataset.digest != dataset.digest() => "other images".to_string(),
         _ => return Ok(()),
     };
     usage!(

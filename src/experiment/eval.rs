@@ -240,7 +240,7 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(settings: &SettingValues, name: &s
 
 /// Whether the run has not come to its end, or not yet again.
 fn goes_on(run: &RunInfo) -> bool {
-    matches!(run.status, Status::Running | Status::Interrupted | Status::Failed)
+    matches!(run.standing.status, Status::Running | Status::Interrupted | Status::Failed)
 }
 
 /// The folder that weights lie in, or the checkpoints that they are one of.
@@ -284,13 +284,13 @@ fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
 fn without_weights(folder: &Path, run: Option<&RunInfo>) -> anyhow::Error {
     let name = folder.display();
     let text = match run {
-        Some(RunInfo { status: Status::Finished | Status::Diverged, keep: Some(Keep::None), .. }) => {
+        Some(run) if !goes_on(run) && run.keep == Some(Keep::None) => {
             format!("{name} has no {WEIGHTS}: it was trained with --keep none")
         }
-        Some(RunInfo { status: Status::Finished | Status::Diverged, .. }) => {
+        Some(run) if !goes_on(run) => {
             format!("{name} has no {WEIGHTS}, though its run is over: the file was moved or removed")
         }
-        Some(run) => format!("{name} has no {WEIGHTS}: its run is {}, and has no checkpoint yet", run.status),
+        Some(run) => format!("{name} has no {WEIGHTS}: its run is {}, and has no checkpoint yet", run.standing.status),
         None if folder.join(files::COMPARISON_CSV).is_file() => {
             format!(
                 "{name} is a comparison; evaluate one of its runs: {}",
@@ -405,10 +405,10 @@ fn notes(subject: &Subject, dataset: &Dataset, validation: Validation, part: Spl
             subject.weights.display(),
             dataset.name
         )),
-        Some(run) if run.dataset.digest != dataset.digest() => notes.push(format!(
+        Some(run) if run.provenance.dataset.digest != dataset.digest() => notes.push(format!(
             "these are not the images the run was trained on: {} with digest {}, not {} with {}",
-            run.dataset.name,
-            run.dataset.digest,
+            run.provenance.dataset.name,
+            run.provenance.dataset.digest,
             dataset.name,
             dataset.digest()
         )),

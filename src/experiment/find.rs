@@ -6,7 +6,7 @@
 mod finder;
 mod folder;
 
-pub use folder::{FindDirectory, FindInfo, Found, Tested};
+pub use folder::{FindDirectory, FindInfo, Suggestion, Tested};
 
 use finder::LrFinder;
 

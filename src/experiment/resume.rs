@@ -68,7 +68,8 @@ impl Left {
             .known()
             .with_context(|| format!("{}: the config was written by another version of lrsched", file.display()))?;
         // The last one may hold the weights that another rate is to make up for.
-        let wanted = if changes_rate || info.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
+        let wanted =
+            if changes_rate || info.standing.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
         checkpoint::own(path)?;
         let found = checkpoint::latest(path, wanted)
             .map_err(|error| if error.is::<Refusal>() { error } else { remedy.add(&error, path) })?;
@@ -83,7 +84,7 @@ impl Left {
     /// What was kept of a finished run, where that is too little to train it longer: its last weights without the state of the optimizer, or
     /// none.
     pub fn cannot_be_longer(&self) -> Option<Keep> {
-        let keep = self.info.keep.filter(|keep| self.info.status == Status::Finished && *keep != Keep::All)?;
+        let keep = self.info.keep.filter(|keep| self.info.standing.status == Status::Finished && *keep != Keep::All)?;
         // The last one is still there where it is the best one.
         self.found.as_ref().is_none_or(|found| !found.is_last()).then_some(keep)
     }
@@ -95,11 +96,11 @@ impl Left {
     /// # Errors
     /// Other images than those that the run was trained on.
     pub fn check(&self, dataset: &Dataset) -> Result<()> {
-        if self.info.dataset.digest != dataset.digest() {
+        if self.info.provenance.dataset.digest != dataset.digest() {
             return usage!(
                 "{} was trained on other images (SHA-256 {}, found {}); point --data-dir to its own images",
                 self.path.display(),
-                self.info.dataset.digest,
+                self.info.provenance.dataset.digest,
                 dataset.digest()
             );
         }
@@ -118,13 +119,13 @@ impl Left {
     pub fn differences(&self, run: &Run<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         let version = env!("CARGO_PKG_VERSION");
-        if self.info.version != version {
+        if self.info.provenance.version != version {
             lines.push(format!(
                 "started with lrsched {}, resuming with {version}: the last bits may differ",
-                self.info.version
+                self.info.provenance.version
             ));
         }
-        if let Some(kernels) = self.info.kernels.as_deref().filter(|kernels| *kernels != run.kernels()) {
+        if let Some(kernels) = self.info.provenance.kernels.as_deref().filter(|kernels| *kernels != run.kernels()) {
             lines.push(format!(
                 "started with {kernels} kernels, resuming with {}: they round differently",
                 run.kernels()

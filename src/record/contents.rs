@@ -69,7 +69,7 @@ impl Contents {
             .is_some_and(|bytes| serde_json::from_slice::<FindMark>(&bytes).is_ok());
         Ok(Self {
             run: info.is_some() || is_table_of::<EpochRow>(&folder.join(files::METRICS_CSV)),
-            status: info.map(|info| info.status),
+            status: info.map(|info| info.standing.status),
             comparison: is_table_of::<ComparisonRow>(&folder.join(files::COMPARISON_CSV))
                 || has_compared_runs(&folder.join(files::RUNS)),
             range_test: find || is_table_of::<RangeRow>(&folder.join(files::RANGE_CSV)),
@@ -101,7 +101,7 @@ fn has_compared_runs(runs: &Path) -> bool {
     let is_compared = |run: &Path| {
         run.symlink_metadata().is_ok_and(|found| found.is_dir())
             && RunInfo::read(&run.join(files::RUN_JSON))
-                .is_ok_and(|info| info.command.iter().skip(1).any(|argument| argument == "compare"))
+                .is_ok_and(|info| info.provenance.command.iter().skip(1).any(|argument| argument == "compare"))
     };
     is_own && runs.read_dir().into_iter().flatten().flatten().any(|entry| is_compared(&entry.path()))
 }

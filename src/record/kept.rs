@@ -91,26 +91,26 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
     let rows: Vec<EpochRow> = read_rows(&path)?;
     let name = path.display();
     // Which row differs from the results says more than that the digest does.
-    check_table(&rows, info.status, None).with_context(|| name.to_string())?;
+    check_table(&rows, info.standing.status, None).with_context(|| name.to_string())?;
     check_last(&rows, &info.results).with_context(|| name.to_string())?;
     let epochs = info.config.epochs();
-    if let Some(epochs) = epochs.filter(|_| info.status == Status::Finished && info.changes.is_empty())
+    if let Some(epochs) = epochs.filter(|_| info.standing.status == Status::Finished && info.changes.is_empty())
         && epochs != rows.len() as u64
     {
         bail!("{name} has {} rows, but its run has {epochs} epochs", rows.len());
     }
     let digests = info.rows.as_ref();
-    check_table(&rows, info.status, digests.map(|digests| digests.metrics.as_str()))
+    check_table(&rows, info.standing.status, digests.map(|digests| digests.metrics.as_str()))
         .with_context(|| name.to_string())?;
     if info.config.logs_steps() {
         let path = run.join(files::STEPS_CSV);
         let steps: Vec<StepRow> = read_rows(&path)?;
-        check_table(&steps, info.status, None).with_context(|| path.display().to_string())?;
+        check_table(&steps, info.standing.status, None).with_context(|| path.display().to_string())?;
         if let Some(made) = rows.last().map(|row| row.step).filter(|made| *made != steps.len() as u64) {
             bail!("{} has {} rows, but metrics.csv ends after step {made}", path.display(), steps.len());
         }
         let digest = digests.and_then(|digests| digests.steps.as_deref());
-        check_table(&steps, info.status, digest).with_context(|| path.display().to_string())?;
+        check_table(&steps, info.standing.status, digest).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

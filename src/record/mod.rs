@@ -7,7 +7,9 @@ mod contents;
 mod file;
 pub mod files;
 mod kept;
+mod provenance;
 mod recorded_config;
+mod results;
 mod rows;
 mod run_info;
 pub mod stop_at;
@@ -20,9 +22,11 @@ pub use file::{
     write_status,
 };
 pub use kept::{check_finished, check_last, check_order, check_values};
+pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
 pub use recorded_config::RecordedConfig;
+pub use results::Results;
 pub use rows::{ComparisonRow, EpochRow, RangeRow, Row, StepRow};
-pub use run_info::{Dataset, GitState, Results, RunInfo, command_line, now};
+pub use run_info::RunInfo;
 pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};

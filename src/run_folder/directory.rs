@@ -14,8 +14,8 @@ use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::Watch;
 use crate::record::{
-    self, EpochRow, GitState, Holds, Results, RowWriter, RunInfo, Status, StepRow, Table, files, remove_leftovers,
-    write_status,
+    EpochRow, Holds, Provenance, Results, RowWriter, RunInfo, Standing, Status, StepRow, Table, files,
+    remove_leftovers, write_status,
 };
 use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict};
 use anyhow::{Result, ensure};
@@ -66,20 +66,12 @@ impl RunDirectory {
     ) -> Result<Self> {
         let lock = claim(path, existing, Holds::Run, files::unmarked(&files::OF_RUN))?;
         let info = RunInfo {
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            command: record::command_line(),
-            config: config.into(),
-            git: GitState::here(),
+            provenance: Provenance::here(dataset, setup.threads, Some(setup.kernels)),
             device: config.device.to_string(),
             engine: config.engine.to_string(),
-            kernels: Some(setup.kernels.to_string()),
-            threads: setup.threads,
-            dataset: record::Dataset { name: dataset.name.clone(), digest: dataset.digest().to_string() },
-            started: record::now(),
-            finished: None,
-            status: Status::Running,
-            message: None,
-            checkpoint_every: setup.every.map(|every| every.to_string()),
+            config: config.into(),
+            standing: Standing::RUNNING,
+            checkpoint_every: setup.every,
             keep: setup.keep,
             changes: Vec::new(),
             results: Results::default(),
@@ -118,10 +110,7 @@ impl RunDirectory {
     ) -> Result<Self> {
         lock.folder().check()?;
         let state = found.map(|found| &found.checkpoint.state);
-        let every = match setup.every {
-            Some(every) => Some(every),
-            None => info.checkpoint_every.as_deref().map(str::parse).transpose()?,
-        };
+        let every = setup.every.or(info.checkpoint_every);
         let digests = found.and_then(|found| found.rows.as_ref());
         let metrics = kept_epochs(&path.join(files::METRICS_CSV), state).map_err(remedy)?;
         digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(remedy)?;
@@ -145,14 +134,15 @@ impl RunDirectory {
             keeps_before: true,
             words: setup.words,
             info: RunInfo {
-                status: Status::Running,
-                message: None,
-                finished: None,
+                standing: Standing::RUNNING,
                 results: Results::default(),
                 changes: state.map_or_else(Vec::new, |state| state.changes.clone()),
-                kernels: Some(setup.kernels.to_string()),
-                threads: setup.threads,
-                checkpoint_every: every.map(|every| every.to_string()),
+                provenance: Provenance {
+                    kernels: Some(setup.kernels.to_string()),
+                    threads: setup.threads,
+                    ..info.provenance
+                },
+                checkpoint_every: every,
                 keep: setup.keep.or(info.keep),
                 // These belong to an earlier end.
                 weights: None,
@@ -266,7 +256,7 @@ impl RunDirectory {
 
     fn end(&mut self, status: Status, message: Option<String>, results: Results) {
         let rows = Some(digests(&self.metrics, self.steps.as_ref()));
-        self.info = RunInfo { status, message, results, rows, finished: Some(record::now()), ..self.info.clone() };
+        self.info = RunInfo { standing: Standing::ended(status, message), results, rows, ..self.info.clone() };
     }
 
     fn check_in_place(&self) -> Result<()> {
@@ -284,9 +274,8 @@ pub(super) fn described(run: &Path) -> Result<()> {
 
 /// Writes run.json.
 pub(super) fn write(info: &RunInfo, run: &Path) -> Result<()> {
-    write_status(&run.join(files::RUN_JSON), info, info.status, |message| RunInfo {
-        status: Status::Failed,
-        message: Some(message),
+    write_status(&run.join(files::RUN_JSON), info, info.standing.status, |message| RunInfo {
+        standing: Standing { status: Status::Failed, message: Some(message), ..info.standing.clone() },
         ..info.clone()
     })
 }

@@ -1,8 +1,8 @@
 //! The CSVs of runs: written whole row by row, read strictly, with one clear line for what is wrong.
 
 use lrsched::record::{
-    ComparisonRow, Dataset, EpochRow, Results, Row, RowWriter, RunInfo, Status, StepRow, read_good_rows, read_rows,
-    write_rows,
+    ComparisonRow, DatasetId, EpochRow, Provenance, Results, Row, RowWriter, RunInfo, Standing, Status, StepRow,
+    read_good_rows, read_rows, write_rows,
 };
 use lrsched::schedule::Semantics;
 use std::path::Path;
@@ -138,21 +138,21 @@ fn run_json_reads_back_as_it_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.json");
     let info = RunInfo {
-        version: "0.1.0".into(),
-        command: vec!["lrsched".into(), "train".into()],
-        config: serde_json::from_value(serde_json::json!({ "lr": 0.1, "schedule": "cosine" })).unwrap(),
-        git: None,
+        provenance: Provenance {
+            version: "0.1.0".into(),
+            command: vec!["lrsched".into(), "train".into()],
+            git: None,
+            kernels: None,
+            threads: 2,
+            dataset: DatasetId { name: "synthetic".into(), digest: "00".into() },
+            started: lrsched::record::now(),
+        },
         device: "cpu".into(),
         engine: "cpu".into(),
-        kernels: None,
-        threads: 2,
-        dataset: Dataset { name: "synthetic".into(), digest: "00".into() },
-        started: lrsched::record::now(),
-        finished: None,
-        status: Status::Running,
-        message: None,
+        config: serde_json::from_value(serde_json::json!({ "lr": 0.1, "schedule": "cosine" })).unwrap(),
         checkpoint_every: None,
         keep: None,
+        standing: Standing { status: Status::Running, finished: None, message: None },
         changes: Vec::new(),
         results: Results { best_epoch: Some(3), ..Results::default() },
         weights: None,
@@ -160,7 +160,11 @@ fn run_json_reads_back_as_it_was_written() {
     };
     info.write(&path).unwrap();
     assert_eq!(RunInfo::read(&path).unwrap(), info);
-    assert!(info.started.ends_with('Z') && info.started.len() == 20, "{}", info.started);
+    assert!(
+        info.provenance.started.ends_with('Z') && info.provenance.started.len() == 20,
+        "{}",
+        info.provenance.started
+    );
     std::fs::write(&path, "{\"version\": 1}").unwrap();
     assert!(format!("{:#}", RunInfo::read(&path).unwrap_err()).contains("run.json: "));
 }

@@ -358,7 +358,7 @@ fn what_is_kept_of_a_finished_run_is_what_was_asked_for() {
         assert_eq!(has("checkpoints/best"), keep != Some(Keep::None), "{keep:?}");
         assert_eq!(has("checkpoints/last-before"), all, "{keep:?}");
         assert!(all || !has("checkpoints/last") || info(&path).results.best_epoch == Some(EPOCHS - 1), "{keep:?}");
-        assert!(has("metrics.csv") && has("steps.csv") && info(&path).status == Status::Finished);
+        assert!(has("metrics.csv") && has("steps.csv") && info(&path).standing.status == Status::Finished);
     }
 }
 
@@ -377,7 +377,7 @@ fn a_stop_is_saved_recorded_and_named_after_its_signal() {
         assert_eq!((outcome.stop, outcome.saved, outcome.step), (Some(stop), true, 6));
         let info = info(&path);
         assert_eq!(
-            (info.status, info.message.as_deref()),
+            (info.standing.status, info.standing.message.as_deref()),
             (Status::Interrupted, Some("stopped in epoch 1 after 6 steps"))
         );
         let last = events(&path).pop().unwrap();
@@ -411,7 +411,7 @@ fn one_control_stops_every_run_that_shares_it_and_each_run_has_an_observer_of_it
         }
     });
     for (_, path) in &folders {
-        assert_eq!(info(path).status, Status::Interrupted);
+        assert_eq!(info(path).standing.status, Status::Interrupted);
     }
 }
 
@@ -504,7 +504,7 @@ fn events_come_in_the_order_of_what_happens() {
             Event::Epoch(_) => "epoch",
             Event::Checkpoint { .. } => "checkpoint",
             Event::Finished(_) => {
-                assert_eq!(info(&path).status, Status::Finished, "everything is on disk");
+                assert_eq!(info(&path).standing.status, Status::Finished, "everything is on disk");
                 "finished"
             }
             _ => "other",
@@ -542,7 +542,7 @@ fn a_run_whose_loss_is_not_finite_diverges_with_what_is_known_of_it_and_keeps_it
         panic!("{:?}", outcome.verdict)
     };
     assert_eq!((learning_rate, unwarmed, epoch), (1e30, true, 0));
-    let message = info(&path).message.unwrap();
+    let message = info(&path).standing.message.unwrap();
     assert!(
         message.contains("with rate 1e30") && message.ends_with("the run diverged; its rows are kept"),
         "{message}"
@@ -556,7 +556,7 @@ fn an_observer_that_fails_ends_the_run_as_failed_and_frees_the_folder() {
     let error = record(&path, &config(json!({})), &SETUP, &Control::default(), die_after(6)).unwrap_err();
     assert_eq!(error.to_string(), "killed");
     let info = info(&path);
-    assert_eq!((info.status, info.message.as_deref()), (Status::Failed, Some("killed")));
+    assert_eq!((info.standing.status, info.standing.message.as_deref()), (Status::Failed, Some("killed")));
     let last = events(&path).pop().unwrap();
     assert_eq!(
         (&last["event"], &last["status"], &last["message"]),
@@ -584,12 +584,12 @@ fn a_file_or_folder_that_disappears_under_a_run_ends_it_in_a_line_that_names_it_
         assert!(error.contains(name) && error.contains("moved"), "{name}: {error}");
         let path = kept.path().join("run");
         assert!(!path.join(name).exists(), "{name} was made anew");
-        assert_eq!(info(&path).status, Status::Failed, "{name}");
+        assert_eq!(info(&path).standing.status, Status::Failed, "{name}");
     }
     let (kept, error) = harmed(6, |path| fs::rename(path, path.with_file_name("elsewhere")).unwrap());
     assert!(error.contains("was moved to"), "{error}");
     assert!(!kept.path().join("run").exists());
-    assert_eq!(info(&kept.path().join("elsewhere")).status, Status::Failed, "where it is now");
+    assert_eq!(info(&kept.path().join("elsewhere")).standing.status, Status::Failed, "where it is now");
     let (kept, error) = harmed(6, |path| fs::remove_file(path.join("run.json")).unwrap());
     assert!(error.contains("run.json was moved or deleted"), "{error}");
     assert!(!kept.path().join("run/run.json").exists());

@@ -4,39 +4,26 @@ use super::{Ended, RangeTest};
 use crate::config::FindConfig;
 use crate::data::Dataset;
 use crate::disk::{Watch, make_own_folder, own_folder};
-use crate::record::{self, GitState, Holds, RangeRow, RowWriter, Status, files, is_table_of, write_status};
+use crate::record::{Holds, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status};
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, headline, show};
 use crate::train::Control;
 use anyhow::{Context, Result};
 use serde::Serialize;
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// find.json: everything needed to do it again, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FindInfo {
-    /// Of lrsched.
-    pub version: String,
-    /// The command line, one argument each.
-    pub command: Vec<String>,
+    #[serde(flatten)]
+    pub provenance: Provenance,
     /// The resolved config: every setting, defaults included.
-    pub config: Value,
-    pub git: Option<GitState>,
-    /// What the engine computes with; `None` before the first test.
-    pub kernels: Option<String>,
-    pub threads: usize,
-    pub dataset: record::Dataset,
-    /// RFC 3339, UTC.
-    pub started: String,
-    /// `None` while it runs.
-    pub finished: Option<String>,
-    pub status: Status,
-    /// Why it did not get to its end.
-    pub message: Option<String>,
+    pub config: FindConfig,
+    #[serde(flatten)]
+    pub standing: Standing,
     pub tests: Vec<Tested>,
     /// What the methods say, in the order of the table; empty while it runs.
-    pub suggestions: Vec<Found>,
+    pub suggestions: Vec<Suggestion>,
     /// The rate to train with; `None` where none could be suggested.
     pub suggested_lr: Option<f64>,
 }
@@ -46,7 +33,7 @@ impl FindInfo {
     pub fn suggest(&mut self, said: &[Combined]) {
         // As it is shown, and pasted: in three digits.
         self.suggested_lr = headline(said).and_then(|(_, rate)| show(rate).parse().ok());
-        let found = |one: &Combined| Found {
+        let suggestion = |one: &Combined| Suggestion {
             method: one.method.name().to_string(),
             rate: one.answer.as_ref().ok().map(|answer| answer.rate),
             lowest: one.spread.map(|spread| spread.0),
@@ -54,7 +41,7 @@ impl FindInfo {
             seeds: one.answers,
             reason: one.answer.as_ref().map_or_else(Clone::clone, |answer| answer.reason.clone()),
         };
-        self.suggestions = said.iter().map(found).collect();
+        self.suggestions = said.iter().map(suggestion).collect();
     }
 }
 
@@ -70,7 +57,7 @@ pub struct Tested {
 
 /// What one method says over all seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Found {
+pub struct Suggestion {
     pub method: String,
     /// The median over the seeds that have an answer.
     pub rate: Option<f64>,
@@ -107,17 +94,10 @@ impl FindDirectory {
         let lock = claim(path, existing, Holds::RangeTest, files::unmarked(&files::OF_RANGE_TEST))?;
         remove_seeds(path)?;
         let info = FindInfo {
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            command: record::command_line(),
-            config: serde_json::to_value(config.table()?)?,
-            git: GitState::here(),
-            kernels: None,
-            threads,
-            dataset: record::Dataset { name: dataset.name.clone(), digest: dataset.digest().to_string() },
-            started: record::now(),
-            finished: None,
-            status: Status::Running,
-            message: None,
+            // The kernels are known once the first test is built.
+            provenance: Provenance::here(dataset, threads, None),
+            config: config.clone(),
+            standing: Standing::RUNNING,
             tests: Vec::new(),
             suggestions: Vec::new(),
             suggested_lr: None,
@@ -143,7 +123,7 @@ impl FindDirectory {
         } else {
             files::RANGE_CSV.to_string()
         };
-        self.info.kernels = Some(test.kernels().to_string());
+        self.info.provenance.kernels = Some(test.kernels().to_string());
         self.write()?;
         if self.several {
             make_own_folder(&self.path.join(seed_folder(seed)))?;
@@ -169,8 +149,7 @@ impl FindDirectory {
 
     /// The end: what was found, or what went wrong.
     pub fn close(&mut self, status: Status, message: Option<String>) -> Result<()> {
-        (self.info.status, self.info.message) = (status, message);
-        self.info.finished = Some(record::now());
+        self.info.standing = Standing::ended(status, message);
         // A folder that was moved holds a test that failed, wherever it is now.
         match self
             .lock
@@ -195,9 +174,8 @@ impl FindDirectory {
     }
 
     fn write_to(&self, folder: &Path) -> Result<()> {
-        write_status(&folder.join(files::FIND_JSON), &self.info, self.info.status, |message| FindInfo {
-            status: Status::Failed,
-            message: Some(message),
+        write_status(&folder.join(files::FIND_JSON), &self.info, self.info.standing.status, |message| FindInfo {
+            standing: Standing { status: Status::Failed, message: Some(message), ..self.info.standing.clone() },
             ..self.info.clone()
         })
     }

@@ -53,7 +53,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
     let mut row = match (row, &info) {
         (Some(row), _) => row,
-        (None, Some(info)) => info.config.row("", info.status, info.results.clone()),
+        (None, Some(info)) => info.config.row("", info.standing.status, info.results.clone()),
         (None, None) if metrics.is_empty() => return,
         (None, None) => {
             loaded
@@ -113,7 +113,7 @@ fn read_metrics(folder: &Path, failed: bool, info: Option<&RunInfo>, loaded: &mu
     {
         loaded.complaints.push(format!("{}: {error}", path.display()));
     }
-    if let Some(wrong) = check_values(&metrics, info.is_none_or(|info| info.status != Status::Finished)) {
+    if let Some(wrong) = check_values(&metrics, info.is_none_or(|info| info.standing.status != Status::Finished)) {
         loaded.complaints.push(format!("{}: {wrong}", path.display()));
     }
     metrics
@@ -152,8 +152,8 @@ fn unknown_row(folder: &Path) -> ComparisonRow {
 
 /// The command that a run began with: as it was typed, or, for a run of a comparison, made from its config.
 fn command(info: &RunInfo) -> String {
-    if info.command.get(1).is_some_and(|word| word == "train") {
-        return shell::line(&info.command);
+    if info.provenance.command.get(1).is_some_and(|word| word == "train") {
+        return shell::line(&info.provenance.command);
     }
     let mut words = vec!["lrsched".to_string(), "train".to_string()];
     for (name, value) in info.config.settings().iter() {

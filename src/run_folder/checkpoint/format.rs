@@ -79,7 +79,7 @@ impl SavedCheckpoint {
 
 /// Why this is not a checkpoint of the run that `info` describes: `its seed is 3, this run's is 0`.
 fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
-    if checkpoint.dataset.as_ref().is_some_and(|dataset| *dataset != info.dataset.digest) {
+    if checkpoint.dataset.as_ref().is_some_and(|dataset| *dataset != info.provenance.dataset.digest) {
         return Some("its run was trained on other images".to_string());
     }
     // Either may be older than the other, after a crash or by choice, but one history must be the start of the other.
