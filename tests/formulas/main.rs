@@ -9,6 +9,7 @@ mod optim_by_hand;
 mod optim_golden;
 mod optim_spec;
 mod optim_state;
+mod promises;
 mod report_chart;
 mod schedule_docs;
 mod schedule_golden;
