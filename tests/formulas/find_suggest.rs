@@ -204,7 +204,7 @@ fn empty_and_short_curves_say_that_they_are_too_short() {
     for points in [&[][..], &points[..1], &points] {
         for Suggestion { method, answer } in suggest(points) {
             let why = answer.err().unwrap_or_else(|| panic!("{method:?} of {} points", points.len()));
-            assert!(why.contains("too few") || method == Method::Floor, "{why}");
+            assert!(why.contains("must be at least") || method == Method::Floor, "{why}");
         }
     }
     assert_eq!(valley(&[]), None);

@@ -12,10 +12,7 @@
 //! `unsafe` is confined to this module and [`crate::memory`]. Here it covers vector loads and stores, and calls into
 //! code compiled for detected instruction sets.
 
-#![allow(
-    unsafe_code,
-    reason = "vector loads and stores take raw pointers; code for detected instructions is unsafe to call"
-)]
+#![allow(unsafe_code, reason = "vector loads and stores take raw pointers; detected instructions are unsafe to call")]
 // Loops over lanes, taps and positions index several arrays at once.
 #![allow(clippy::needless_range_loop)]
 
