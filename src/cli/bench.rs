@@ -1,7 +1,8 @@
 //! `lrsched bench`: how fast a step of training is on this machine, and where its time goes.
 
 use super::session::Session;
-use super::settings;
+use super::{flags, settings};
+use crate::config::{CommandName, SettingDef};
 use crate::engine::EngineKind;
 use crate::engine::cpu::{OperationKind, OperationTime};
 use crate::experiment::bench::{BenchOptions, Measured, bench};
@@ -9,32 +10,29 @@ use crate::model::{Model, ModelOptions};
 use crate::number::counted;
 use crate::stats::median;
 use crate::usage;
+use crate::usage::Usage;
 use anyhow::Result;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{ArgMatches, Command};
 use std::time::Duration;
 
+/// More steps, or images in one, tell nothing new, and a mistyped number should not take a day or all memory.
+const MOST_STEPS: usize = 1_000_000;
+const MOST_IMAGES: usize = 65_536;
+
+const OWN: &[SettingDef] = &[
+    SettingDef::value("steps", "N", "Steps to measure [default: 30]"),
+    SettingDef::switch("layers", "Time and GFLOPS of each operation (cpu engine)"),
+];
+
 pub fn command() -> Command {
-    let number = |name: &'static str, most: u64, help: &'static str| {
-        Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u64).range(1..=most)).help(help)
-    };
-    Command::new("bench")
+    let command = Command::new("bench")
         .about("Measure how fast a step of training is: images/s, GFLOPS, and where the time goes")
         .after_help(
             "A step is what `train` does: an augmented batch of random images from the loader, forward, backward, sgd with momentum.\n\
              GFLOPS count convolutions by their definition (2 operations a multiply-add), however they are computed.\n\
              Example: lrsched bench --model airbench94 --batch-size 500 --layers",
-        )
-        .arg(Arg::new("model").long("model").value_name("NAME").default_value("cnn").help("cnn, resnet9 or airbench94"))
-        .arg(number("batch-size", 65_536, "Images a step").default_value("128"))
-        .arg(number("steps", 1_000_000, "Steps to measure").default_value("30"))
-        .arg(number("threads", 1024, "Threads, at most one per core [default: the cores available to this process]"))
-        .arg(Arg::new("engine").long("engine").value_name("NAME").default_value("cpu").help(EngineKind::choices()))
-        .arg(
-            Arg::new("layers")
-                .long("layers")
-                .action(ArgAction::SetTrue)
-                .help("Time and GFLOPS of each operation (cpu engine)"),
-        )
+        );
+    settings::with_flags(command, CommandName::Bench, OWN)
 }
 
 /// Measures and prints.
@@ -43,16 +41,21 @@ pub fn command() -> Command {
 /// An unknown model or engine, `--layers` with another engine than `cpu`, or an engine that fails.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let session = Session::listen()?;
-    let text = |name: &str| matches.get_one::<String>(name).map_or("", String::as_str);
-    let number = |name: &str| matches.get_one::<u64>(name).map(|&number| number as usize);
-    let model: Model = text("model").parse()?;
-    let kind: EngineKind = text("engine").parse()?;
-    let layers = matches.get_flag("layers");
+    let given = flags::gather(&command(), matches);
+    let model: Model = given.parse_own("model")?.unwrap_or_default();
+    let kind: EngineKind = given.parse_own("engine")?.unwrap_or_default();
+    let layers = given.switch("layers")?;
     if layers && kind != EngineKind::Cpu {
         return usage!("--layers measures the cpu engine only; leave out `--engine {kind}`");
     }
-    let (batch, steps) = (number("batch-size").unwrap_or(128), number("steps").unwrap_or(30));
-    let threads = settings::threads(number("threads"))?;
+    let count = |name: &str, most: usize, usual: usize| -> Result<usize, Usage> {
+        match given.parse(name, "a whole number")?.unwrap_or(usual) {
+            count if (1..=most).contains(&count) => Ok(count),
+            count => usage!("{name} must be from 1 to {most}, got {count}"),
+        }
+    };
+    let (batch, steps) = (count("batch-size", MOST_IMAGES, 128)?, count("steps", MOST_STEPS, 30)?);
+    let threads = settings::machine(&given, CommandName::Bench)?.threads;
 
     let architecture = model.architecture(&ModelOptions::default());
     let measured = bench(&BenchOptions { architecture, batch, steps, engine: kind, threads }, &session.control)?;

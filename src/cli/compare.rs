@@ -3,8 +3,9 @@
 use super::advice;
 use super::live::{Bars, JsonEvents};
 use super::session::{self, Keys, Session};
-use super::settings::{self, Output};
-use crate::config::{Course, Keep, SettingDef};
+use super::settings;
+use crate::config::settings as table;
+use crate::config::{CommandName, Course, Keep, MachineConfig};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{Comparison, ComparisonObserver, Entrant, Overrides, Plan, PlannedRun, Training, enter};
@@ -24,38 +25,29 @@ use std::path::Path;
 /// Some run diverged or failed; the others are there.
 const SOME_FAILED: u8 = 3;
 
-const COMPARE: &[SettingDef] = &[
-    SettingDef::list(
-        "entrants",
-        "OPTIMIZER/SCHEDULE",
-        "Optimizer/schedule pairs to compare, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
-    ),
-    SettingDef::value("seeds", "N", "Runs per entrant, with seeds --seed, --seed + 1, … [default: 1]"),
-];
-
 pub fn command() -> Command {
     let command = Command::new("compare")
         .about("Train every entrant and rank them")
         .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nRun again with the same --out, it resumes where it stopped and trains only what is missing.");
-    settings::with_flags(command, &[settings::COMMON, COMPARE])
+    settings::with_flags(command, CommandName::Compare, &[])
 }
 
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut session = Session::listen()?;
-    let given = settings::gather(&command(), matches)?;
+    let given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),
-        schedule: given.family("schedule", &settings::schedule_entries()),
+        schedule: given.family("schedule", &table::schedule_entries()),
         lr: given.text("lr").map(str::to_string),
     };
     let (entrants, kept) = enter(given.list("entrants"), &overrides)?;
     let seeds = given.parse("seeds", "a whole number of at least 1")?.unwrap_or(1);
-    let output = Output::resolve(&given, quiet)?;
+    let machine = settings::machine(&given, CommandName::Compare)?;
     // The embedded dataset is small and made for a first look; five passes tell good from bad, within minutes.
-    let epochs = if output.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
+    let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
     let plan = Plan::new(&entrants, seeds, |entrant| {
-        settings::run_config(&given, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
+        table::run_config(&given, CommandName::Compare, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
     super::warn(&kept);
     // What all of them share is wrong with none of them in particular.
@@ -63,10 +55,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
         settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
     }
-    if given.switch("print-config")? {
-        return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &output);
+    if machine.print_config {
+        return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &machine);
     }
-    let dataset = Dataset::open(&output.data)?;
+    let dataset = Dataset::open(&machine.data)?;
     let mut warned: Vec<(String, Vec<String>)> = Vec::new();
     let steps_per_epoch = Run::steps_of(&plan.runs[0].config, &dataset)?;
     for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
@@ -82,12 +74,12 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }
-    let folder = output.directory(&format!("compare-{}", output.data.kind));
-    let existing = if output.force { Existing::Replace } else { Existing::Refuse };
+    let folder = settings::out_folder(&machine, &format!("compare-{}", machine.data.kind));
+    let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
     let missing = comparison.missing();
-    let bars = Bars::new(output.progress, Some(missing as u64));
+    let bars = Bars::new(machine.progress, Some(missing as u64));
     comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
     if missing == 0 {
         bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
@@ -97,14 +89,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         }
     }
     // An entrant is what its name says: its rate is not to be changed by hand.
-    session.begin(&bars, Keys::WithoutRates, output.json);
+    session.begin(&bars, Keys::WithoutRates, machine.json);
     let training = Training {
-        threads: output.threads,
-        observer: &LiveComparison { bars: &bars, json: output.json },
+        threads: machine.threads,
+        observer: &LiveComparison { bars: &bars, json: machine.json },
         control: &session.control,
-        every: output.every,
+        every: machine.every,
         words: advice::verdict,
-        keep: output.keep.unwrap_or(Keep::Best),
+        keep: machine.keep.unwrap_or(Keep::Best),
     };
     let stopped = comparison.run(&dataset, &training)?;
     drop(session);
@@ -116,7 +108,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     drop(bars);
 
     let rows = comparison.rows();
-    let title = format!("{} on {}", plan.runs[0].config.model, output.data.kind);
+    let title = format!("{} on {}", plan.runs[0].config.model, machine.data.kind);
     let warnings = report::comparison::write(&folder, &title)?;
     super::warn(&warnings);
     let here = [folder.clone()];
@@ -125,7 +117,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let entrants = loaded.entrants();
     let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
     let summary = report::analysis::summary(&analyses);
-    if output.json {
+    if machine.json {
         let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(&analyses) });
         JsonEvents::new(&folder, false).write("ranking", ranking)?;
     } else if !quiet {
@@ -195,12 +187,12 @@ fn about(entrant: &Entrant, error: anyhow::Error) -> anyhow::Error {
 }
 
 /// The resolved settings as a config file for `compare`: what all runs share, and the entrants in full.
-fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool, output: &Output) -> Result<u8> {
+fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool, machine: &MachineConfig) -> Result<u8> {
     let mut table = toml::Table::try_from(&plan.runs[0].config)?;
-    table.retain(|key, _| !matches!(key, "optimizer" | "schedule") && (shared_lr || key != "lr"));
+    table.retain(|key, _| table::takes(CommandName::Compare, key) && (shared_lr || key != "lr"));
     let names: Vec<String> = entrants.iter().map(ToString::to_string).collect();
     table.insert("entrants".to_string(), names.into());
-    settings::add_data_dir(&mut table, output)?;
+    settings::add_data_dir(&mut table, machine)?;
     table.insert("seeds".to_string(), toml::Value::Integer(seeds.cast_signed()));
     super::say(&toml::to_string_pretty(&table)?)?;
     Ok(0)

@@ -3,7 +3,8 @@
 use super::flags;
 use super::settings;
 use super::show::{MOST_STEPS, emit};
-use crate::config::{Given, SettingDef};
+use crate::config::settings as table;
+use crate::config::{CommandName, Given, SettingDef};
 use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_csv};
 use crate::experiment::landscape;
 use crate::experiment::{Entrant, Overrides, enter};
@@ -57,7 +58,7 @@ pub fn command() -> Command {
         .about("Trace an optimizer and a schedule on a small 2-D function")
         .after_help(HELP)
         .arg(Arg::new("output").short('o').long("output").value_name("FILE").help("Write to FILE instead of stdout"));
-    settings::with_flags(command, &[SETTINGS])
+    settings::with_flags(command, CommandName::Descend, SETTINGS)
 }
 
 /// The output format.
@@ -140,15 +141,13 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     }
     let overrides = Overrides {
         optimizer: given.family("optimizer", optim::table()),
-        schedule: given.family("schedule", &settings::schedule_entries()),
+        schedule: given.family("schedule", &table::schedule_entries()),
         lr: given.text("lr").map(str::to_string),
     };
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
     let (entrants, kept) = match pairs.collect::<Vec<_>>().as_slice() {
         // Flags complete a single entrant and override its own values.
-        [_] => {
-            (vec![Entrant { optimizer: settings::optimizer(given)?, schedule: settings::schedule(given)? }], Vec::new())
-        }
+        [_] => (vec![Entrant { optimizer: table::optimizer(given)?, schedule: table::schedule(given)? }], Vec::new()),
         pairs => enter(Some(pairs), &overrides)?,
     };
     super::warn(&kept);

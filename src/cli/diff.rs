@@ -1,9 +1,9 @@
 //! `lrsched diff`: where the frameworks disagree about a schedule.
 
 use super::flags;
-use super::flags::add_settings;
 use super::{settings, show};
-use crate::config::SettingDef;
+use crate::config::settings::schedule_entries;
+use crate::config::{CommandName, SettingDef};
 use crate::number::{counted, exact, rate};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::Stretches;
@@ -26,7 +26,7 @@ pub fn command() -> Command {
         .about("Show where PyTorch, Keras, optax and the native formula disagree about a schedule")
         .after_help("Example: lrsched diff step:factor=0.5,drop-every=10\nSchedules that depend on metrics see metrics that never improve.")
         .arg(Arg::new("schedule").required(true).value_name("SCHEDULE").help("A schedule name or spec"));
-    show::with_output(show::with_schedule_flags(add_settings(command, &[show::RUN, DIFF].concat())))
+    show::with_output(settings::with_flags(command, CommandName::Diff, &[show::RUN, DIFF].concat()))
 }
 
 /// The rates of a run under one or several semantics that agree.
@@ -47,7 +47,7 @@ impl Group {
 /// An invalid schedule or setting, or a file that cannot be written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = flags::gather(&command(), matches);
-    let flags = given.family("schedule", &settings::schedule_entries());
+    let flags = given.family("schedule", &schedule_entries());
     let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;
     let run = show::run_of(&given)?;
     let mut groups: Vec<Group> = Vec::new();

@@ -1,67 +1,46 @@
 //! `lrsched eval`: the weights of a run, looked at with images.
 
-use super::settings;
-use crate::data::DatasetKind;
-use crate::engine::{DeviceChoice, EngineKind};
+use super::{flags, settings};
+use crate::config::settings::any_of;
+use crate::config::{CommandName, SettingDef};
 use crate::experiment::eval::{BATCH, Evaluation, Moment, Options, SplitName, Subject, evaluate};
-use crate::model::Model;
 use crate::record::{check_outputs, replace_file};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
-use clap::{Args as _, FromArgMatches as _};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
+
+const OWN: &[SettingDef] = &[
+    SettingDef::value(
+        "checkpoint",
+        "NAME",
+        "Checkpoint to evaluate, {} [default: the final weights, else the last checkpoint]",
+    )
+    .choices(|| any_of(Moment::ALL.map(Moment::name))),
+    SettingDef::value("split", "NAME", "{}: the run's own split [default: test]")
+        .choices(|| any_of(SplitName::ALL.map(SplitName::name))),
+    SettingDef::paths("output", "FILE", "Also write the confusion matrix to this .png, .svg or .csv file; repeatable"),
+];
 
 /// The command line of `lrsched eval`.
-pub fn command() -> clap::Command {
-    let command = clap::Command::new("eval")
+pub fn command() -> Command {
+    let command = Command::new("eval")
         .about("Evaluate a run's weights: loss, per-class accuracy, confusion matrix")
         .after_help(
             "Model, dataset, split and normalisation are read from the run.json next to the weights; without one, the model is inferred \
              from the names and shapes of the tensors.\n\nExample: lrsched eval results/my-run --split validation -o confusion.png",
+        )
+        .arg(
+            Arg::new("subject")
+                .value_name("DIR|FILE")
+                .required(true)
+                .value_parser(value_parser!(OsString))
+                .help("The folder of a run, or a .safetensors file"),
         );
-    Args::augment_args(command)
-}
-
-#[derive(Debug, clap::Args)]
-struct Args {
-    /// The folder of a run, or a .safetensors file
-    #[arg(value_name = "DIR|FILE")]
-    subject: PathBuf,
-    /// Checkpoint to evaluate, last or best [default: the final weights, else the last checkpoint]
-    #[arg(long, value_name = "NAME")]
-    checkpoint: Option<Moment>,
-    /// test, validation or train: the run's own split
-    #[arg(long, value_name = "NAME", default_value_t = SplitName::Test)]
-    split: SplitName,
-    /// Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]
-    #[arg(long, value_name = "DIR", env = "LRSCHED_DATA", hide_env = true)]
-    data_dir: Option<PathBuf>,
-    /// cifar10 or synthetic [default: the run's, else cifar10]
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<DatasetKind>,
-    /// cnn, resnet9 or airbench94 [default: the run's, else inferred from the tensors]
-    #[arg(long, value_name = "NAME")]
-    model: Option<Model>,
-    /// Images per batch; does not change the accuracy, but may change the last digits of the loss
-    #[arg(long, value_name = "N", default_value_t = BATCH)]
-    batch_size: usize,
-    /// Threads, at most one per core; results do not depend on their number [default: the cores available to this process]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// cpu or candle [default: the run's, else cpu on the CPU]
-    #[arg(long, value_name = "NAME")]
-    engine: Option<EngineKind>,
-    /// cpu, cuda:N or metal
-    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Cpu)]
-    device: DeviceChoice,
-    /// One JSON object on stdout
-    #[arg(long)]
-    json: bool,
-    /// Also write the confusion matrix to this .png, .svg or .csv file; repeatable
-    #[arg(short, long, alias = "out", value_name = "FILE")]
-    output: Vec<PathBuf>,
+    settings::with_flags(command, CommandName::Eval, OWN).mut_arg("output", |arg| arg.short('o').alias("out"))
 }
 
 /// How a confusion matrix is written.
@@ -76,32 +55,35 @@ enum Form {
 ///
 /// # Errors
 /// Weights or images that are not there or not what they should be; a file that cannot be written.
-pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
-    let args = Args::from_arg_matches(matches)?;
-    if args.batch_size == 0 {
+pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+    let given = flags::gather(&command(), matches);
+    let machine = settings::machine(&given, CommandName::Eval)?;
+    let batch_size = given.parse("batch-size", "a whole number of at least 1")?.unwrap_or(BATCH);
+    if batch_size == 0 {
         return usage!("batch-size must be at least 1 image, got 0");
     }
-    let forms = args.output.iter().map(|path| Ok((path, form(path)?))).collect::<Result<Vec<_>, Usage>>()?;
+    let outputs = given.paths("output");
+    let forms = outputs.iter().map(|path| Ok((path, form(path)?))).collect::<Result<Vec<_>, Usage>>()?;
     let options = Options {
-        part: args.split,
-        data_dir: args.data_dir,
-        dataset: args.dataset,
-        model: args.model,
-        engine: args.engine,
-        device: args.device,
-        batch_size: args.batch_size,
-        threads: settings::threads(args.threads)?,
+        part: given.parse_own("split")?.unwrap_or(SplitName::Test),
+        data_dir: machine.data.data_dir,
+        dataset: given.parse_own("dataset")?,
+        model: given.parse_own("model")?,
+        engine: given.parse_own("engine")?,
+        device: given.parse_own("device")?.unwrap_or_default(),
+        batch_size,
+        threads: machine.threads,
     };
-    let subject = Subject::at(&args.subject, args.checkpoint)?;
-    check_outputs(&args.output, &subject.files())?;
+    let subject = Subject::at(&given.path("subject").unwrap_or_default(), given.parse_own("checkpoint")?)?;
+    check_outputs(outputs, &subject.files())?;
     let evaluation = evaluate(&subject, &options)?;
     super::warn(&evaluation.notes);
-    if args.json || !quiet {
-        super::say(&if args.json { json(&evaluation) } else { text(&evaluation) })?;
+    if machine.json || !quiet {
+        super::say(&if machine.json { json(&evaluation) } else { text(&evaluation) })?;
     }
     for (path, form) in forms {
         write(&evaluation, path, form)?;
-        if !quiet && !args.json {
+        if !quiet && !machine.json {
             out!("{}", path.display());
         }
     }

@@ -1,14 +1,13 @@
 //! `lrsched find`: the learning rate range test.
 
-use super::flags::{add_families, add_settings};
 use super::live::{Bars, JsonEvents};
 use super::session::Session;
-use super::settings::{self, Output};
+use super::settings;
 use crate::config::RunConfig;
-use crate::config::{FindConfig, Given, Length, SettingDef};
+use crate::config::settings as table;
+use crate::config::{CommandName, FindConfig, MachineConfig, SettingValues};
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::find::{self, Ended, FindDirectory, RangeTest};
-use crate::optim;
 use crate::record::files::{FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG};
 use crate::record::{RangeRow, Status};
 use crate::report::range::{self, RangeTests};
@@ -16,79 +15,49 @@ use crate::run_folder::Existing;
 use crate::shell;
 use crate::stats::suggest::{Combined, Method, headline, show};
 use crate::train::Control;
-use crate::usage;
-use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use serde::Serialize;
 use serde_json::json;
-use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::path::Path;
 
 /// The loss fell nowhere, or blew up at once: there is nothing to suggest.
 const NOTHING_FOUND: u8 = 4;
 
-const FIND: &[SettingDef] = &[
-    SettingDef::value("optimizer", "SPEC", "sgd, rmsprop, adam, adamw, adagrad or adadelta [default: sgd]"),
-    SettingDef::value(
-        "mode",
-        "NAME",
-        "How the rate rises: linear, exponential or triangular (up and down again) [default: exponential]",
-    ),
-    SettingDef::value("min-lr", "RATE", "First rate [default: 1e-5]"),
-    SettingDef::value("max-lr", "RATE", "Last rate [default: 10]"),
-    SettingDef::value("steps", "N", "Length of the test in iterations [default: 400]"),
-    SettingDef::value("epochs", "N", "Length of the test in epochs, instead of --steps"),
-    SettingDef::value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]"),
-    SettingDef::value("eval-images", "N", "Validation images per validation, always the same ones [default: 500]"),
-    SettingDef::value("smoothing", "BETA", "Smoothing of the loss: 0 is none, 0.98 is fastai's [default: 0.9]"),
-    SettingDef::value(
-        "seeds",
-        "N",
-        "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: 1]",
-    ),
-];
-
-/// Settings of `train` that a range test has no use for, or says itself.
-const NOT_HERE: [&str; 5] = ["lr", "epochs", "log-steps", "checkpoint-every", "keep"];
-
 pub fn command() -> Command {
-    let common: Vec<SettingDef> =
-        settings::COMMON.iter().filter(|setting| !NOT_HERE.contains(&setting.name)).copied().collect();
     let command = Command::new("find")
         .about("Learning rate range test: train while the rate rises, and suggest a rate")
-        .args_override_self(true)
         .after_help("Example: lrsched find --optimizer adam --seeds 3");
-    add_families(add_settings(command, &[FIND, &common].concat()), &[("optimizer", optim::table())])
+    settings::with_flags(command, CommandName::Find, &[])
 }
 
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let session = Session::listen()?;
-    let given = settings::gather(&command(), matches)?;
+    let given = settings::gather(&command(), CommandName::Find, matches)?;
     let quiet = given.switch("quiet")?;
-    let config = config(&given)?;
-    let output = Output::resolve(&given, quiet)?;
+    let config = table::find_config(&given)?;
+    let machine = settings::machine(&given, CommandName::Find)?;
     settings::check_without_images(&config.run)?;
-    if given.switch("print-config")? {
+    if machine.print_config {
         let mut table = config.table()?;
-        settings::add_data_dir(&mut table, &output)?;
+        settings::add_data_dir(&mut table, &machine)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
     }
-    let dataset = Dataset::open(&output.data)?;
+    let dataset = Dataset::open(&machine.data)?;
     // Whatever does not fit the images is found before a folder is made.
     find::check(&config, &dataset)?;
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }
-    let existing = if output.force { Existing::Replace } else { Existing::Refuse };
-    let path = output.directory(&format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
-    let mut directory = FindDirectory::create(&path, existing, &config, &dataset, output.threads)?;
-    let bars = Bars::new(output.progress, None);
+    let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
+    let path = settings::out_folder(&machine, &format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
+    let mut directory = FindDirectory::create(&path, existing, &config, &dataset, machine.threads)?;
+    let bars = Bars::new(machine.progress, None);
     session.speak(&bars);
     let control = &session.control;
-    let tests = match tests(&config, &dataset, &output, &path, &mut directory, &bars, control) {
+    let tests = match tests(&config, &dataset, &machine, &path, &mut directory, &bars, control) {
         Ok(tests) => RangeTests { name: path.display().to_string(), tests },
         Err(error) => {
             // The first error is the one to tell; if this cannot be written either, it has the same cause.
@@ -109,7 +78,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let commands = commands(&config, &said, given.path("data-dir").as_deref())?;
     directory.info.suggest(&said);
     directory.close(Status::Finished, None)?;
-    if output.json {
+    if machine.json {
         JsonEvents::new(&path, false).write(
             "finish",
             json!({
@@ -135,7 +104,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 fn tests(
     config: &FindConfig,
     dataset: &Dataset,
-    output: &Output,
+    machine: &MachineConfig,
     path: &Path,
     directory: &mut FindDirectory,
     bars: &Bars,
@@ -144,14 +113,14 @@ fn tests(
     let mut tests = Vec::new();
     for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
         let run = RunConfig { seed: config.run.seed + index, ..config.run.clone() };
-        let test = RangeTest::new(config, &run, dataset, output.threads)?;
+        let test = RangeTest::new(config, &run, dataset, machine.threads)?;
         let name = format!("seed-{}", run.seed);
         let label = if config.seeds > 1 { format!("{name}: ") } else { String::new() };
         let steps = test.steps();
         let bar = bars.iterations(steps);
         bars.line(&format!("{label}{}, {steps} iterations", title(config)));
         let events = JsonEvents::new(path, false);
-        if output.json {
+        if machine.json {
             events.write("start", json!({ "config": config.table()?, "seed": run.seed, "iterations": steps }))?;
         }
         let mut accuracy = None;
@@ -165,7 +134,7 @@ fn tests(
             if bar.is_hidden() && (row.iteration + 1) % steps.div_ceil(10) == 0 {
                 bars.line(&format!("{label}iteration {}/{steps}  {line}", row.iteration + 1));
             }
-            if output.json { events.write("iteration", Iteration { seed: run.seed, row }) } else { Ok(()) }
+            if machine.json { events.write("iteration", Iteration { seed: run.seed, row }) } else { Ok(()) }
         })?;
         bar.finish_and_clear();
         let last = rows.last().map_or(0.0, |row| row.learning_rate);
@@ -210,50 +179,15 @@ fn title(config: &FindConfig) -> String {
     )
 }
 
-fn config(given: &Given) -> Result<FindConfig, Usage> {
-    let optimizer = settings::optimizer(given)?;
-    if optimizer.learning_rate().is_some() {
-        return usage!("optimizer: `find` searches for the rate; drop lr from `{optimizer}`");
-    }
-    let (rate, whole) = ("a number above 0", "a whole number of at least 1");
-    let epochs = given.parse("epochs", whole)?.map(Length::Epochs);
-    let steps = given.parse("steps", "a whole number of at least 2")?.map(Length::Steps);
-    let length = match given.order("epochs", "steps") {
-        Some(Ordering::Equal) => {
-            return usage!("--epochs and --steps both set the length of the test; drop one of them");
-        }
-        Some(Ordering::Less) => steps,
-        _ => epochs.or(steps),
-    };
-    let config = FindConfig {
-        // The epochs of the config are those of a run; a range test goes by its own length.
-        run: RunConfig { epochs: 1, ..settings::run_config(given, optimizer, "constant".parse()?, 1)? },
-        mode: given.parse_own("mode")?.unwrap_or_default(),
-        min_lr: given.parse("min-lr", rate)?.unwrap_or(1e-5),
-        max_lr: given.parse("max-lr", rate)?.unwrap_or(10.0),
-        length: length.unwrap_or(Length::Steps(400)),
-        eval_every: given.parse("eval-every", whole)?,
-        eval_images: given.parse("eval-images", whole)?.unwrap_or(500),
-        smoothing: given.parse("smoothing", "a number from 0 up to, not including, 1")?.unwrap_or(0.9),
-        seeds: given.parse("seeds", whole)?.unwrap_or(1),
-    };
-    config.check()?;
-    Ok(config)
-}
-
 /// What to paste into a shell: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
 fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Result<Vec<String>> {
     let mut shared = vec!["lrsched".to_string(), "train".to_string()];
-    let usual = settings::run_config(&Given::default(), "sgd".parse()?, "constant".parse()?, 1)?;
-    let usual = toml::Table::try_from(RunConfig {
-        dataset: config.run.dataset,
-        validation: config.run.dataset.default_validation(),
-        ..usual
-    })?;
-    for (key, value) in config.table()? {
-        if usual.get(&key).is_some_and(|usual| *usual != value) || key == "train-limit" {
-            shared.extend([format!("--{key}"), value.as_str().map_or(value.to_string(), str::to_string)]);
-        }
+    let (dataset, validation) = (config.run.dataset, config.run.dataset.default_validation());
+    let usual = RunConfig { dataset, validation, ..RunConfig::default() };
+    let (usual, settings) = (usual.settings(), config.run.settings());
+    let differing = SettingValues::differences(&usual, &settings).into_iter();
+    for difference in differing.filter(|difference| table::takes_of_run(CommandName::Find, difference.name)) {
+        shared.extend([format!("--{}", difference.name), difference.second.to_string()]);
     }
     if config.run.dataset != DatasetKind::default() {
         shared.extend(["--dataset".to_string(), config.run.dataset.to_string()]);

@@ -6,43 +6,47 @@ use crate::spec::Entry;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-/// A flag for each setting.
-pub fn add_settings(command: Command, settings: &[SettingDef]) -> Command {
-    settings.iter().fold(command, |command, setting| command.arg(flag(setting.name, setting.form).help(setting.help)))
+/// Adds the flag of a setting.
+pub fn add(command: Command, setting: SettingDef) -> Command {
+    command.arg(of(&setting))
 }
 
-/// Under a heading for each family, a flag for each parameter of its entries.
-pub fn add_families(command: Command, families: &[(&'static str, &[Entry])]) -> Command {
-    families.iter().fold(command, |command, (family, entries)| {
-        parameters(entries).into_iter().fold(command, |command, (name, switch)| {
-            let takers: Vec<_> = takers(entries, name).collect();
-            let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
-            let arg = flag(name, Form::Value("VALUE"));
-            // A switch may be given a value after all: `--cycle-momentum=false`.
-            let arg = if switch {
-                arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
-            } else if gathers(name) {
-                arg.action(ArgAction::Append)
-            } else {
-                arg
-            };
-            let help = format!("{} [{}]", takers[0].1, names.join(", "));
-            let heading = format!("Parameters of the {family}");
-            let command = command.arg(arg.help(help).help_heading(heading.clone()));
-            if !switch {
-                return command;
-            }
-            let off = format!("Turn {name} off where it is on by default");
-            // For a switch that is off by itself it only undoes a config file, and would clutter the help.
-            let clutter = !turns_off(entries, name);
-            command.arg(flag(&negated(name), Form::Switch).help(off).help_heading(heading).hide(clutter))
-        })
+/// The flag of a setting.
+pub fn of(setting: &SettingDef) -> Arg {
+    flag(setting.name, setting.form).help(setting.help())
+}
+
+/// Adds, under a heading, a flag for each parameter of the entries of a family.
+pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command {
+    let heading = format!("Parameters of the {family}");
+    parameters(entries).into_iter().fold(command, |command, (name, switch)| {
+        let takers: Vec<_> = takers(entries, name).collect();
+        let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
+        let arg = flag(name, Form::Value("VALUE"));
+        // A switch may be given a value after all: `--cycle-momentum=false`.
+        let arg = if switch {
+            arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+        } else if gathers(name) {
+            arg.action(ArgAction::Append)
+        } else {
+            arg
+        };
+        let help = format!("{} [{}]", takers[0].1, names.join(", "));
+        let command = command.arg(arg.help(help).help_heading(heading.clone()));
+        if !switch {
+            return command;
+        }
+        let off = format!("Turn {name} off where it is on by default");
+        // For a switch that is off by itself it only undoes a config file, and would clutter the help.
+        let clutter = !turns_off(entries, name);
+        command.arg(flag(&negated(name), Form::Switch).help(off).help_heading(heading.clone()).hide(clutter))
     })
 }
 
 /// `--name`, also read from its variable.
-pub fn flag(name: &str, form: Form) -> Arg {
+fn flag(name: &str, form: Form) -> Arg {
     let arg = Arg::new(name.to_string()).long(name.to_string()).env(variable(name)).hide_env(true);
     match form {
         Form::Value(value) => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
@@ -51,6 +55,7 @@ pub fn flag(name: &str, form: Form) -> Arg {
         Form::Path(value) => {
             arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
         }
+        Form::Paths(value) => arg.value_name(value).action(ArgAction::Append).value_parser(value_parser!(OsString)),
         Form::List(value) => arg.value_name(value).num_args(1..).action(ArgAction::Append),
     }
 }
@@ -80,10 +85,10 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
             Some(ValueSource::EnvVariable) => Source::Environment,
             _ => continue,
         };
-        let values = match (matches.try_get_many::<String>(name), matches.try_get_one::<OsString>(name)) {
+        let values = match (matches.try_get_many::<String>(name), matches.try_get_many::<OsString>(name)) {
             (Ok(values), _) => values.into_iter().flatten().cloned().collect(),
-            (_, Ok(path)) => {
-                given.put_path(name, source, path.cloned().unwrap_or_default().into());
+            (_, Ok(paths)) => {
+                given.put_paths(name, source, paths.into_iter().flatten().map(PathBuf::from).collect());
                 continue;
             }
             // Of a command that has paths of its own kind, or a switch.

@@ -25,7 +25,7 @@ mod settings;
 mod show;
 mod train;
 
-use crate::config::Form;
+use crate::config::settings::{COLOURS, GLOBAL};
 use crate::usage::{Usage, did_you_mean, note, one_line, shortened, suggestion};
 use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -73,13 +73,9 @@ fn command() -> Command {
         .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and see which one wins and why")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .arg(flags::flag("quiet", Form::Switch).short('q').global(true).help("Print nothing but warnings and errors; results go to files"))
-        .arg(
-            flags::flag("color", Form::Value("WHEN"))
-                .global(true)
-                .value_parser(COLOURS)
-                .help("When to use colour: auto (on a terminal), always or never; respects NO_COLOR"),
-        )
+        .args(GLOBAL.iter().map(|setting| flags::of(setting).global(true)))
+        .mut_arg("quiet", |arg| arg.short('q'))
+        .mut_arg("color", |arg| arg.value_parser(COLOURS))
         .subcommand(train::command())
         .subcommand(compare::command())
         .subcommand(find::command())
@@ -162,9 +158,6 @@ fn unknown_variables() -> Vec<String> {
         })
         .collect()
 }
-
-/// The values of `--color`.
-const COLOURS: [&str; 3] = ["auto", "always", "never"];
 
 /// `always`, `never`, or what the terminal and `NO_COLOR` (https://no-color.org) say.
 fn apply_colour(when: Option<&str>) -> Result<(), Usage> {

@@ -4,8 +4,9 @@ use super::advice;
 use super::flags;
 use super::live::{Finish, JsonEvents};
 use super::session::{self, Session};
-use super::settings::{self, Output};
-use crate::config::{Given, Reach, RunConfig, SettingDef};
+use super::settings;
+use crate::config::settings::{self as table, OnResume};
+use crate::config::{CommandName, Given, Reach, RunConfig, SettingDef};
 use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Remedy, Request};
 use crate::number::counted;
@@ -20,45 +21,11 @@ use anyhow::Result;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::path::{Path, PathBuf};
 
-const RESUME: &[SettingDef] = &[
-    SettingDef::value("lr", "RATE", "Continue at this constant rate; with --schedule: the base rate of that schedule"),
+/// What only `resume` takes.
+const OWN: &[SettingDef] = &[
     SettingDef::value("scale-lr", "FACTOR", "Multiply every remaining rate by this factor"),
-    SettingDef::value(
-        "schedule",
-        "SPEC",
-        "Continue under another schedule, on its own clock; parameters as in `lrsched train`",
-    ),
-    SettingDef::value("epochs", "N", "Total number of epochs of the run"),
     SettingDef::switch("stretch", "With --epochs: stretch the schedule to the new length"),
     SettingDef::switch("hold", "With --epochs: keep the schedule as it is and hold its last rate"),
-    settings::CHECKPOINT_EVERY,
-    settings::KEEP,
-    SettingDef::path(
-        "data-dir",
-        "DIR",
-        "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]",
-    ),
-    SettingDef::value("threads", "N", "Threads, at most one per core [default: the cores available to this process]"),
-    SettingDef::value("progress", "KIND", "auto, bar, plain or none [default: auto]"),
-    SettingDef::switch("json", "Print events to stdout as JSON, one object per line (docs/JSON.md)"),
-];
-
-/// What cannot change within a run, and why.
-const FIXED: &[(&str, &str)] = &[
-    ("dataset", "all results so far are on its images"),
-    ("train-limit", "the epochs so far are of these images"),
-    ("validation", "the epochs so far were validated on these images"),
-    ("augment", "metrics.csv would mix two experiments"),
-    ("model", "the weights are those of this network"),
-    ("dropout", "metrics.csv would mix two experiments"),
-    ("label-smoothing", "metrics.csv would mix two experiments"),
-    ("optimizer", "its saved state belongs to it"),
-    ("semantics", "schedule and optimizer were built with it"),
-    ("batch-size", "it defines steps and epochs"),
-    ("seed", "it determines the order of the images"),
-    ("engine", "another one rounds differently"),
-    ("device", "another one rounds differently"),
-    ("log-steps", "steps.csv has a row for every step, or none"),
 ];
 
 pub fn command() -> Command {
@@ -66,24 +33,28 @@ pub fn command() -> Command {
         .about("Resume a stopped run, unchanged or with another rate, schedule or length")
         .arg(Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder of the run"))
         .after_help("Example: lrsched resume results/x --lr 0.01\nSettings that are not given stay as they were; LRSCHED_* variables are ignored. A killed run resumes from its last checkpoint, with bit-identical results.");
-    let setting = |(name, why): &(&'static str, &'static str)| match *name {
-        "log-steps" => SettingDef::switch(name, why),
-        _ => SettingDef::value(name, "VALUE", why),
-    };
-    let fixed: Vec<SettingDef> = FIXED.iter().map(setting).collect();
-    let command = settings::with_flags(command, &[RESUME, &fixed]);
-    // They are there to say why not.
+    let command = settings::with_flags(command, CommandName::Resume, OWN);
+    // The flags of what cannot change are there to say why.
     let optimizers = optim::table().iter().flat_map(|entry| entry.parameters).map(|parameter| parameter.name);
-    let hidden: Vec<&str> = FIXED.iter().map(|(name, _)| *name).chain(optimizers).collect();
+    let hidden: Vec<&str> = fixed().map(|(name, _)| name).chain(optimizers).collect();
     let is_hidden = |name: &str| hidden.contains(&name.strip_prefix("no-").unwrap_or(name));
     command.mut_args(|arg| if is_hidden(arg.get_id().as_str()) { arg.hide(true) } else { arg })
+}
+
+/// What cannot change within a run, and why.
+fn fixed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    table::of(CommandName::Resume).filter_map(|setting| match setting.on_resume {
+        OnResume::Fixed(why) => Some((setting.name, why)),
+        _ => None,
+    })
 }
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let session = Session::listen()?;
     let path = matches.get_one::<PathBuf>("dir").expect("clap requires it").clone();
-    let output = Output::resolve(&flags::gather(&command(), matches), quiet)?;
-    let typed = flags::gather(&command(), matches).typed();
+    let given = flags::gather(&command(), matches);
+    let machine = settings::machine(&given, CommandName::Resume)?;
+    let typed = given.typed();
     let request = request(&typed)?;
     let left = Left::open(&path, request.changes_rate(), Remedy::Force)?;
     refuse_fixed(&typed, &left.config)?;
@@ -95,7 +66,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
             keep.name()
         );
         if request == Request::default() {
-            return nothing_to_do(&path, &left.info, &format!("nothing to do: {why}"), output.json, quiet);
+            return nothing_to_do(&path, &left.info, &format!("nothing to do: {why}"), machine.json, quiet);
         }
         return usage!("{why}; train it again with --keep all and the epochs that it is to have");
     }
@@ -104,22 +75,23 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
             "nothing to do: {0} is finished; train longer with `lrsched resume {0} --epochs N`",
             path.display()
         );
-        return nothing_to_do(&path, &left.info, &message, output.json, quiet);
+        return nothing_to_do(&path, &left.info, &message, machine.json, quiet);
     }
     if left.info.standing.status == Status::Finished && !left.has_checkpoint() {
         return usage!("{} is finished and has no intact checkpoint to resume from", path.display());
     }
-    let dataset = Dataset::open(&DatasetOptions { kind: left.config.dataset, data_dir: output.data.data_dir.clone() })?;
+    let dataset =
+        Dataset::open(&DatasetOptions { kind: left.config.dataset, data_dir: machine.data.data_dir.clone() })?;
     left.check(&dataset)?;
     let config = left.config.clone();
-    let mut run = Run::new(&config, &dataset, output.threads)?;
+    let mut run = Run::new(&config, &dataset, machine.threads)?;
     left.restore(&mut run)?;
     for adjustment in request.adjustments(&run, left.info.standing.status)? {
         run.adjust(&adjustment)?;
     }
     if is_done(&run, left.info.standing.status) {
         let message = format!("nothing to do: {} already has {}", path.display(), counted(run.state().epoch, "epoch"));
-        return nothing_to_do(&path, &left.info, &message, output.json, quiet);
+        return nothing_to_do(&path, &left.info, &message, machine.json, quiet);
     }
     let lines: Vec<String> = left.instead().into_iter().chain(left.differences(&run)).collect();
     let has_checkpoint = left.has_checkpoint();
@@ -128,9 +100,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     }
     let kernels = run.kernels();
     let setup =
-        Setup { threads: output.threads, kernels, every: output.every, keep: output.keep, words: advice::verdict };
+        Setup { threads: machine.threads, kernels, every: machine.every, keep: machine.keep, words: advice::verdict };
     let directory = left.reopen(&setup)?;
-    let bars = session::bars(&output);
+    let bars = session::bars(&machine);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
     if let (Some(lr), Some(schedule)) = (lr, &schedule) {
         settings::warn_of_unused_rate(lr, schedule);
@@ -139,7 +111,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     if !has_checkpoint {
         bars.warn("no checkpoint yet: starting from the beginning");
     }
-    session::record(directory, run, &path, session, &bars, output.json)
+    session::record(directory, run, &path, session, &bars, machine.json)
 }
 
 /// Says so, in an event where those were asked for: with what the run came to.
@@ -160,7 +132,7 @@ fn is_done(run: &Run<'_>, status: Status) -> bool {
 }
 
 fn request(typed: &Given) -> Result<Request, Usage> {
-    let flags = typed.family("schedule", &settings::schedule_entries());
+    let flags = typed.family("schedule", &table::schedule_entries());
     let schedule = match typed.text("schedule") {
         Some(spec) => Some(Spec::from_flags(spec, &flags)?),
         None => match flags.first() {
@@ -193,19 +165,18 @@ fn same_number(a: &str, b: &str) -> bool {
 
 /// A setting that cannot change may be given with its present value.
 fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
-    let own = serde_json::to_value(config)?;
+    let own = config.settings();
     let refuse = |name: &str, why: &str, is: &str| -> Result<()> {
         usage!(
             "{name} cannot change within a run: {why}. It is {is}; to change it, start a new run with `lrsched train`"
         )
     };
-    for (name, why) in FIXED {
-        let is =
-            own.get(name).map_or("all".to_string(), |value| value.as_str().map_or(value.to_string(), str::to_string));
+    for (name, why) in fixed().filter(|(name, _)| *name != "optimizer") {
+        let is = own.get(name).unwrap_or("not set");
         match typed.text(name) {
-            Some(given) if same_number(given.trim(), &is) => {}
-            Some(given) if *name != "optimizer" && given.trim() != is => refuse(name, why, &is)?,
-            _ => {}
+            Some(given) if given.trim() == is || same_number(given.trim(), is) => {}
+            Some(_) => refuse(name, why, is)?,
+            None => {}
         }
     }
     let flags = typed.family("optimizer", optim::table());

@@ -4,7 +4,7 @@ use super::advice;
 #[cfg(unix)]
 pub use super::live::Keys;
 use super::live::{Bars, JsonEvents, Speaker};
-use super::settings::Output;
+use crate::config::MachineConfig;
 use crate::number::{exact, rounded};
 use crate::record::{Status, disk_size};
 use crate::run_folder::RunDirectory;
@@ -83,9 +83,9 @@ pub fn warn_of_schedule(run: &Run<'_>, bars: &Bars) -> Result<()> {
 }
 
 /// The bars of one run. Without `--json` it has nothing for stdout but its lines.
-pub fn bars(output: &Output) -> Bars {
-    let bars = Bars::new(output.progress, None);
-    if output.json { bars } else { bars.and_stdout() }
+pub fn bars(machine: &MachineConfig) -> Bars {
+    let bars = Bars::new(machine.progress, None);
+    if machine.json { bars } else { bars.and_stdout() }
 }
 
 /// Trains `run` in its folder `path`, shows it, says how to go on where it was stopped, and gives the exit code.

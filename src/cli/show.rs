@@ -1,9 +1,9 @@
 //! `lrsched show`: a schedule without training.
 
 use super::flags;
-use super::flags::{add_families, add_settings};
 use super::settings;
-use crate::config::{Given, SettingDef};
+use crate::config::settings::schedule_entries;
+use crate::config::{CommandName, Given, SettingDef};
 use crate::number::significant;
 use crate::record::{check_outputs, replace_file};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
@@ -20,8 +20,6 @@ use std::path::Path;
 
 /// The settings of the run that a schedule is drawn for; `diff` shares them.
 pub const RUN: &[SettingDef] = &[
-    SettingDef::value("lr", "RATE", "Base learning rate [default: 0.1]"),
-    SettingDef::value("epochs", "N", "Epochs of the run [default: 30]"),
     SettingDef::value(
         "steps-per-epoch",
         "N",
@@ -39,11 +37,6 @@ const SHOW: &[SettingDef] = &[
         "SPEC",
         "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are drawn together [default: constant]",
     ),
-    SettingDef::value(
-        "semantics",
-        "NAME",
-        "Which framework to follow where they disagree: native, torch, keras or optax [default: native]",
-    ),
     SettingDef::value("momentum", "M", "The optimizer's momentum, drawn if the schedule does not set it"),
     SettingDef::value(
         "format",
@@ -58,12 +51,7 @@ pub fn command() -> Command {
         .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
     let command =
         command.arg(clap::Arg::new("specs").value_name("SPEC").num_args(0..).help("Schedules, as with --schedule"));
-    with_output(with_schedule_flags(add_settings(command, &[RUN, SHOW].concat())))
-}
-
-/// A flag for each parameter of every schedule.
-pub fn with_schedule_flags(command: Command) -> Command {
-    add_families(command, &[("schedule", &settings::schedule_entries())])
+    with_output(settings::with_flags(command, CommandName::Show, &[RUN, SHOW].concat()))
 }
 
 /// `-o FILE`.
@@ -132,7 +120,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
 /// The specs of `--schedule`; parameter flags complete a single one.
 fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
-    let flags = given.family("schedule", &settings::schedule_entries());
+    let flags = given.family("schedule", &schedule_entries());
     let listed = match given.order("specs", "schedule") {
         Some(Ordering::Equal) => {
             return usage!("the schedules are given both with --schedule and without; leave one out");

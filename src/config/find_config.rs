@@ -1,6 +1,7 @@
 //! A range test, resolved.
 
-use super::{Mode, RunConfig};
+use super::settings::takes_of_run;
+use super::{CommandName, Mode, RunConfig};
 use crate::optim::check_rate;
 use crate::usage;
 use crate::usage::Usage;
@@ -83,7 +84,7 @@ impl FindConfig {
     /// None that a checked config can have.
     pub fn table(&self) -> Result<toml::Table> {
         let mut table = toml::Table::try_from(&self.run)?;
-        table.retain(|key, _| !["lr", "schedule", "epochs", "log-steps"].contains(&key));
+        table.retain(|key, _| takes_of_run(CommandName::Find, key));
         let whole = |number: u64| toml::Value::Integer(number.cast_signed());
         let (length, count) = match self.length {
             Length::Epochs(epochs) => ("epochs", epochs),

@@ -23,7 +23,9 @@ pub enum Source {
 pub struct Given {
     values: BTreeMap<String, (Source, Vec<String>)>,
     /// The names of files and folders as they were given; `values` has them as text, as well as can be.
-    paths: BTreeMap<String, PathBuf>,
+    paths: BTreeMap<String, Vec<PathBuf>>,
+    /// The config file.
+    file: Option<PathBuf>,
 }
 
 /// The variable that a setting is also read from.
@@ -31,16 +33,55 @@ pub fn variable(name: &str) -> String {
     format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())
 }
 
+/// What was given for one setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Value<'a> {
+    name: &'a str,
+    /// The last of a repeated flag.
+    text: &'a str,
+    path: Option<&'a Path>,
+}
+
+impl Value<'_> {
+    pub fn text(&self) -> &str {
+        self.text
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.path.map_or_else(|| self.text.into(), Path::to_path_buf)
+    }
+
+    /// A number; `rule` says what it must be: `a whole number of at least 1`.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn number<T: std::str::FromStr>(&self, rule: &str) -> Result<T, Usage> {
+        let Self { name, text, .. } = self;
+        text.trim().parse().map_err(|_| Usage(format!("{name} must be {rule}, got `{text}`", text = shortened(text))))
+    }
+
+    /// A value whose own parser says what is wrong.
+    ///
+    /// # Errors
+    /// Those of the parser.
+    pub fn word<T: std::str::FromStr<Err = Usage>>(&self) -> Result<T, Usage> {
+        self.text.parse()
+    }
+
+    /// # Errors
+    /// Neither true nor false, in any of the ways to say it.
+    pub fn switch(&self) -> Result<bool, Usage> {
+        boolean(self.text).map_err(|error| Usage(format!("{}: {error}", self.name)))
+    }
+}
+
 /// Parameters that a spec takes but that are no flag of a family: `--lr` is a setting of its own, `for` only means something within a
 /// sequence.
 const NO_FLAGS: [&str; 2] = ["lr", "for"];
 
-/// The settings that are lists and that a config file may hold.
-const LISTS: [&str; 1] = ["entrants"];
-
 /// Whether several values of one name add up; of any other name the last one counts.
 pub fn gathers(name: &str) -> bool {
-    LISTS.contains(&name) || schedule::LISTS.contains(&name)
+    super::settings::is_list(name) || schedule::LISTS.contains(&name)
 }
 
 /// The one reading of a switch, wherever it was written.
@@ -74,10 +115,10 @@ impl Given {
         self.values.insert(name.to_string(), (source, values));
     }
 
-    /// As [`Given::put`], the name of a file or folder, which may not be text.
-    pub fn put_path(&mut self, name: &str, source: Source, path: PathBuf) {
-        self.put(name, source, vec![path.to_string_lossy().into_owned()]);
-        self.paths.insert(name.to_string(), path);
+    /// As [`Given::put`], the names of files or folders, which may not be text.
+    pub fn put_paths(&mut self, name: &str, source: Source, paths: Vec<PathBuf>) {
+        self.put(name, source, paths.iter().map(|path| path.to_string_lossy().into_owned()).collect());
+        self.paths.insert(name.to_string(), paths);
     }
 
     /// What the command line alone says.
@@ -117,6 +158,7 @@ impl Given {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             Usage(format!("{} line {line}: {}", file.display(), error.message().replace('\n', ", ")))
         })?;
+        self.file = Some(file.to_path_buf());
         for (key, value) in &table {
             if !known.contains(key) {
                 let hint = did_you_mean(key, known.iter().map(String::as_str));
@@ -151,7 +193,12 @@ impl Given {
     /// The file or folder that `name` gives.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         let text = self.text(name)?;
-        Some(self.paths.get(name).cloned().unwrap_or_else(|| text.into()))
+        Some(self.paths(name).last().cloned().unwrap_or_else(|| text.into()))
+    }
+
+    /// All files or folders that `name` gives on the command line.
+    pub fn paths(&self, name: &str) -> &[PathBuf] {
+        self.paths.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The value of `name`, unless it comes from a source below the one that chose the family's entry: `--optimizer adam:lr=0.002` goes
@@ -174,25 +221,52 @@ impl Given {
         Some(source(a)?.cmp(&source(b)?))
     }
 
+    /// Where the value of `name` comes from.
+    pub fn source(&self, name: &str) -> Option<Source> {
+        self.values.get(name).map(|(source, _)| *source)
+    }
+
+    /// The error, with the variable or the file that the value of `name` comes from where it was not typed.
+    pub fn with_source(&self, name: &str, error: Usage) -> Usage {
+        match (self.source(name), &self.file) {
+            (Some(Source::Environment), _) => Usage(format!("{error} (from {})", variable(name))),
+            (Some(Source::File), Some(file)) => Usage(format!("{error} (from {})", file.display())),
+            _ => error,
+        }
+    }
+
+    /// Reads the value of `name`, where it was given.
+    ///
+    /// # Errors
+    /// Those of `read`, with the source.
+    pub fn read<T>(&self, name: &str, read: impl FnOnce(&Value<'_>) -> Result<T, Usage>) -> Result<Option<T>, Usage> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let value = Value { name, text, path: self.paths(name).last().map(PathBuf::as_path) };
+        read(&value).map(Some).map_err(|error| self.with_source(name, error))
+    }
+
+    /// Whether the switch `name` is on; one that was not given is off.
+    ///
+    /// # Errors
+    /// As [`Value::switch`].
     pub fn switch(&self, name: &str) -> Result<bool, Usage> {
-        let about = |error| Usage(format!("{name}: {error}"));
-        self.text(name).map_or(Ok(false), |text| boolean(text).map_err(about))
+        Ok(self.read(name, |value| value.switch())?.unwrap_or(false))
     }
 
-    /// Parses the value of `name`; `rule` says what it must be: `a whole number of at least 1`.
+    /// As [`Value::number`], of the value of `name`, where it was given.
+    ///
+    /// # Errors
+    /// As [`Value::number`].
     pub fn parse<T: std::str::FromStr>(&self, name: &str, rule: &str) -> Result<Option<T>, Usage> {
-        self.text(name)
-            .map(|text| {
-                text.trim()
-                    .parse()
-                    .map_err(|_| Usage(format!("{name} must be {rule}, got `{text}`", text = shortened(text))))
-            })
-            .transpose()
+        self.read(name, |value| value.number(rule))
     }
 
-    /// A value whose own parser says what is wrong.
+    /// As [`Value::word`], of the value of `name`, where it was given.
+    ///
+    /// # Errors
+    /// As [`Value::word`].
     pub fn parse_own<T: std::str::FromStr<Err = Usage>>(&self, name: &str) -> Result<Option<T>, Usage> {
-        self.text(name).map(str::parse).transpose()
+        self.read(name, |value| value.word())
     }
 
     /// The parameters of a family that go with `--<family>`: `[("factor", "0.5"), …]`. Those from a source below the one that chose

@@ -1,11 +1,11 @@
 //! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
 
 use super::SettingValues;
+use super::settings::SETTINGS;
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
-use crate::number::exact;
-use crate::optim::{Float as _, OptimizerSpec, check_rate};
+use crate::optim::OptimizerSpec;
 use crate::schedule::{Schedule, Semantics, Setting, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -14,7 +14,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One run. Serialised it is a config file of the same names as the command line, and the `config` of `run.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// The default has the defaults of its types: `lr` and `epochs` are 0 until they are resolved. A field that a version adds needs
+/// `#[serde(default)]`, so that run folders of earlier versions can be read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunConfig {
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
@@ -98,29 +101,9 @@ impl RunConfig {
         Schedule::build(&self.schedule, &setting)
     }
 
-    /// Finds numbers that are out of their range, or out of it once they are rounded to what training computes in.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn check_numbers(&self) -> Result<(), Usage> {
-        check_rate::<f32>("lr", self.lr)?;
-        self.check_seeds(1)?;
-        if self.epochs == 0 {
-            return usage!("epochs must be at least 1, got 0");
-        }
-        for (name, share) in [("dropout", self.dropout), ("label-smoothing", self.label_smoothing)] {
-            if !(0.0..1.0).contains(&share) {
-                return usage!("{name} must be from 0 up to, not including, 1, got {share}");
-            }
-            if !f32::holds(share) || share as f32 >= 1.0 {
-                return usage!(
-                    "{name} must be 0, or at least {:.2e} and below 1 as f32, got {}",
-                    f32::NORMAL.0,
-                    exact(share)
-                );
-            }
-        }
-        Ok(())
+    /// The check of each setting that has one, under its name.
+    pub fn checks(&self) -> impl Iterator<Item = (&'static str, Result<(), Usage>)> {
+        SETTINGS.iter().filter_map(|setting| Some((setting.name, setting.check?(self))))
     }
 
     /// Checks that there are `count` seeds from this run's own on. TOML and JSON readers elsewhere have no larger whole numbers than i64's.

@@ -16,6 +16,13 @@ pub enum Validation {
     Test,
 }
 
+impl Default for Validation {
+    /// That of CIFAR-10.
+    fn default() -> Self {
+        super::DatasetKind::default().default_validation()
+    }
+}
+
 impl std::str::FromStr for Validation {
     type Err = Usage;
 

@@ -8,17 +8,19 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Which engine computes the gradients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EngineKind {
     /// This crate's fused CPU kernels.
+    #[default]
     Cpu,
     /// candle's layers and autograd, on any device.
     Candle,
 }
 
 /// Where an engine computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
+    #[default]
     Cpu,
     /// An NVIDIA GPU, by index.
     Cuda(usize),
@@ -67,6 +69,11 @@ impl FromStr for EngineKind {
             ),
         }
     }
+}
+
+impl DeviceChoice {
+    /// How devices are named.
+    pub const FORMS: [&str; 3] = ["cpu", "cuda:N", "metal"];
 }
 
 impl fmt::Display for DeviceChoice {

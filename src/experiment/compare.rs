@@ -5,6 +5,7 @@ mod plan;
 pub use plan::{Plan, PlannedRun};
 
 use super::resume::{Left, Remedy};
+use crate::config::settings::tells_apart;
 use crate::config::{Difference, Every, Keep, RunConfig, SettingValues};
 use crate::data::Dataset;
 use crate::disk::{self, OpenFolder, make_own_folder, own_folder};
@@ -343,9 +344,6 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
     Ok(done.then(|| row(planned, info.standing.status, info.results)))
 }
 
-/// What an entrant of its own may have: all other settings are those of the comparison.
-const OF_AN_ENTRANT: [&str; 6] = ["optimizer", "schedule", "semantics", "lr", "seed", "log-steps"];
-
 /// Whether an earlier run that the plan does not name may stand in one table with its runs. One that has left nothing but its row may.
 fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> {
     let file = path.join(files::RUN_JSON);
@@ -356,7 +354,7 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
     if matches!(info.standing.status, Status::Finished | Status::Diverged) {
         check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
     }
-    let shared = |settings: SettingValues| settings.only(|name| !OF_AN_ENTRANT.contains(&name));
+    let shared = |settings: SettingValues| settings.only(tells_apart);
     let (before, now) = (shared(info.config.settings()), shared(config.settings()));
     let difference = match differences(&before, &now) {
         differing if !differing.is_empty() => differing,

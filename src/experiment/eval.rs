@@ -32,7 +32,7 @@ pub enum SplitName {
 }
 
 impl SplitName {
-    const ALL: [SplitName; 3] = [SplitName::Test, SplitName::Validation, SplitName::Train];
+    pub const ALL: [SplitName; 3] = [SplitName::Test, SplitName::Validation, SplitName::Train];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -78,7 +78,7 @@ pub enum Moment {
 }
 
 impl Moment {
-    const ALL: [Moment; 2] = [Moment::Last, Moment::Best];
+    pub const ALL: [Moment; 2] = [Moment::Last, Moment::Best];
 
     pub const fn name(self) -> &'static str {
         match self {

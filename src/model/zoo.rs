@@ -6,10 +6,11 @@ use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 
 /// A built-in network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Model {
     /// Four 3x3 convolutions and two linear layers, 2.2 million parameters: the network of the tutorials, and the one
     /// that benchmarks use.
+    #[default]
     Cnn,
     /// A small residual network with batch norm, 1.6 million parameters: higher accuracy for more training time. The
     /// shape of David Page's ResNet-9 ("How to train your ResNet", 2018) at half the width.

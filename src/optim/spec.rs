@@ -25,6 +25,14 @@ pub struct OptimizerSpec {
     given: Vec<(&'static str, f64)>,
 }
 
+impl Default for OptimizerSpec {
+    /// `sgd`.
+    fn default() -> Self {
+        let entry = table().iter().find(|entry| entry.name == "sgd").expect("the table has sgd");
+        Self { entry, given: Vec::new() }
+    }
+}
+
 impl std::str::FromStr for OptimizerSpec {
     type Err = Usage;
 

@@ -3,18 +3,15 @@
 use super::super::changes;
 use super::LoadedRun;
 use crate::config::SettingValues;
+use crate::config::settings::tells_apart;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// Settings that make an entrant, its seed, or no difference to the result: not part of what tells settings apart.
-const NOT_SETTINGS: [&str; 10] =
-    ["optimizer", "schedule", "semantics", "lr", "seed", "log-steps", "threads", "out", "data-dir", "progress"];
 
 /// Among the settings, what was changed by hand.
 const CHANGED: &str = "changed";
 
 /// Those of a run that may tell it from others of its entrant.
 pub(super) fn telling(settings: SettingValues) -> SettingValues {
-    settings.only(|name| !NOT_SETTINGS.contains(&name))
+    settings.only(tells_apart)
 }
 
 /// Gives each run the settings in which the runs differ. A run whose settings are not known counts as none.

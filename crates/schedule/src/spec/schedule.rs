@@ -38,6 +38,13 @@ pub(crate) struct Part {
     values: Vec<(&'static str, String)>,
 }
 
+impl Default for Spec {
+    /// `constant`.
+    fn default() -> Self {
+        "constant".parse().expect("the table has it")
+    }
+}
+
 impl Spec {
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts

@@ -1,0 +1,245 @@
+//! The table.
+
+use super::{CommandName, OnResume, Scope, SettingDef};
+use crate::config::{FindConfig, Keep, Length, MachineConfig, Mode, ProgressMode, RunConfig};
+use crate::data::{Augment, DatasetKind};
+use crate::engine::{DeviceChoice, EngineKind};
+use crate::model::Model;
+use crate::number::exact;
+use crate::optim::{self, Float as _, check_rate};
+use crate::schedule::Semantics;
+use crate::usage;
+use crate::usage::Usage;
+use CommandName::{Bench, Compare, Data, Diff, Eval, Find, Show, Train};
+
+/// No machine has more, and the system would refuse them one by one.
+const MOST_THREADS: usize = 1024;
+
+/// The rules of numbers.
+const RATE: &str = "a number above 0";
+const COUNT: &str = "a whole number of at least 1";
+
+/// Every setting, in the order of the help.
+pub const SETTINGS: &[SettingDef] = &[
+    SettingDef::path(
+        "config",
+        "FILE",
+        "Read settings from a TOML file with the same names; precedence: command line, LRSCHED_* variables, config file",
+    )
+    .commands(CommandName::TRAINING),
+    // What runs.
+    SettingDef::list(
+        "entrants",
+        "OPTIMIZER/SCHEDULE",
+        "Optimizer/schedule pairs to compare, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
+    )
+    .scope(Scope::Entrant)
+    .commands(&[Compare]),
+    SettingDef::value("seeds", "N", "Runs per entrant, with seeds --seed, --seed + 1, … [default: 1]")
+        .scope(Scope::Entrant)
+        .commands(&[Compare]),
+    SettingDef::value(
+        "schedule",
+        "SPEC",
+        "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`) [default: constant]",
+    )
+    .scope(Scope::Entrant)
+    .commands(&[Train])
+    .on_resume(OnResume::Changes("Continue under another schedule, on its own clock; parameters as in `lrsched train`")),
+    SettingDef::value("optimizer", "SPEC", "{} [default: sgd]")
+        .choices(|| any_of(optim::table().iter().map(|entry| entry.name)))
+        .scope(Scope::Entrant)
+        .commands(&[Train, Find])
+        .fixed("its saved state belongs to it"),
+    // The range test.
+    SettingDef::value("mode", "NAME", "How the rate rises: {} (triangular: up and down again) [default: exponential]")
+        .choices(|| any_of(Mode::ALL.map(Mode::name)))
+        .of_range_test(|c: &mut FindConfig, v| v.word().map(|mode| c.mode = mode)),
+    SettingDef::value("min-lr", "RATE", "First rate [default: 1e-5]")
+        .of_range_test(|c, v| v.number(RATE).map(|rate| c.min_lr = rate)),
+    SettingDef::value("max-lr", "RATE", "Last rate [default: 10]")
+        .of_range_test(|c, v| v.number(RATE).map(|rate| c.max_lr = rate)),
+    SettingDef::value("steps", "N", "Length of the test in iterations [default: 400]")
+        .of_range_test(|c, v| v.number("a whole number of at least 2").map(|steps| c.length = Length::Steps(steps))),
+    SettingDef::value("epochs", "N", "Length of the test in epochs, instead of --steps")
+        .of_range_test(|c, v| v.number(COUNT).map(|epochs| c.length = Length::Epochs(epochs))),
+    SettingDef::value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]")
+        .of_range_test(|c, v| v.number(COUNT).map(|steps| c.eval_every = Some(steps))),
+    SettingDef::value("eval-images", "N", "Validation images per validation, always the same ones [default: 500]")
+        .of_range_test(|c, v| v.number(COUNT).map(|images| c.eval_images = images)),
+    SettingDef::value("smoothing", "BETA", "Smoothing of the loss: 0 is none, 0.98 is fastai's [default: 0.9]")
+        .of_range_test(|c, v| v.number("a number from 0 up to, not including, 1").map(|beta| c.smoothing = beta)),
+    SettingDef::value("seeds", "N", "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: 1]")
+        .of_range_test(|c, v| v.number(COUNT).map(|seeds| c.seeds = seeds)),
+    // What is trained.
+    SettingDef::value("dataset", "NAME", "{} (synthetic: ten classes of generated images) [default: cifar10]")
+        .choices(|| any_of(DatasetKind::ALL.map(DatasetKind::name)))
+        .of_result(|c: &mut RunConfig, v| v.word().map(|dataset| c.dataset = dataset))
+        .also(&[(Eval, "{} [default: the run's, else cifar10]"), (Data, "{} [default: cifar10]")])
+        .fixed("all results so far are on its images"),
+    SettingDef::path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]")
+        .of_machine(|c: &mut MachineConfig, v| {
+            c.data.data_dir = Some(v.path());
+            Ok(())
+        })
+        .commands(&[Train, Compare, Find, Eval])
+        .also(&[(Data, "Where CIFAR-10's files are, or go to [default: LRSCHED_DATA, then data/, then the cache folder]")])
+        .on_resume(OnResume::Free),
+    SettingDef::value("model", "NAME", "{} [default: cnn]")
+        .choices(|| any_of(Model::ALL.map(Model::name)))
+        .of_result(|c, v| v.word().map(|model| c.model = model))
+        .also(&[(Eval, "{} [default: the run's, else inferred from the tensors]"), (Bench, "{} [default: cnn]")])
+        .fixed("the weights are those of this network"),
+    SettingDef::value("dropout", "P", "Dropout before the last linear layer [default: 0]")
+        .of_result(|c, v| v.number("a probability from 0 up to, not including, 1").map(|p| c.dropout = p))
+        .check(|c| check_share("dropout", c.dropout))
+        .fixed("metrics.csv would mix two experiments"),
+    SettingDef::value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]")
+        .of_entrant(|c, v| v.number(RATE).map(|lr| c.lr = lr))
+        .commands(&[Train, Compare])
+        .also(&[(Show, "Base learning rate [default: 0.1]"), (Diff, "Base learning rate [default: 0.1]")])
+        .check(|c| check_rate::<f32>("lr", c.lr))
+        .on_resume(OnResume::Changes("Continue at this constant rate; with --schedule: the base rate of that schedule")),
+    SettingDef::value("semantics", "NAME", "Which framework to follow where they disagree: {} [default: native]")
+        .choices(|| any_of(Semantics::ALL.map(Semantics::name)))
+        .of_entrant(|c, v| v.word().map(|semantics| c.semantics = semantics))
+        .commands(&[Train, Compare, Find, Show])
+        .fixed("schedule and optimizer were built with it"),
+    SettingDef::value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 5]")
+        .of_result(|c, v| v.number(COUNT).map(|epochs| c.epochs = epochs))
+        .commands(&[Train, Compare])
+        .also(&[(Show, "Epochs of the run [default: 30]"), (Diff, "Epochs of the run [default: 30]")])
+        .check(|c| if c.epochs == 0 { usage!("epochs must be at least 1, got 0") } else { Ok(()) })
+        .on_resume(OnResume::Changes("Total number of epochs of the run")),
+    SettingDef::value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: 128]")
+        .of_result(|c, v| v.word().map(|size| c.batch_size = size))
+        .also(&[
+            (Eval, "Images per batch; does not change the accuracy, but may change the last digits of the loss [default: 500]"),
+            (Bench, "Images per step [default: 128]"),
+        ])
+        .fixed("it defines steps and epochs"),
+    SettingDef::value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: 0]")
+        .of_entrant(|c, v| v.number("a whole number from 0 to 9223372036854775807").map(|seed| c.seed = seed))
+        .check(|c| c.check_seeds(1))
+        .fixed("it determines the order of the images"),
+    SettingDef::value("train-limit", "N", "Train on N of the training images, balanced by class")
+        .of_result(|c, v| v.number("a whole number of images").map(|images| c.train_limit = Some(images)))
+        .fixed("the epochs so far are of these images"),
+    SettingDef::value(
+        "validation",
+        "N|test",
+        "Training images held out for validation; `test` validates on the test images [default: 5000; synthetic: 1000]",
+    )
+    .of_result(|c, v| v.word().map(|validation| c.validation = validation))
+    .fixed("the epochs so far were validated on these images"),
+    SettingDef::value("augment", "KIND", "{} [default: none]")
+        .choices(|| any_of(Augment::ALL.map(Augment::name)))
+        .of_result(|c, v| v.word().map(|augment| c.augment = augment))
+        .fixed("metrics.csv would mix two experiments"),
+    SettingDef::value("label-smoothing", "EPS", "Label smoothing: share of the target spread over all classes [default: 0]")
+        .of_result(|c, v| v.number("a share from 0 up to, not including, 1").map(|share| c.label_smoothing = share))
+        .check(|c| check_share("label-smoothing", c.label_smoothing))
+        .fixed("metrics.csv would mix two experiments"),
+    SettingDef::value(
+        "engine",
+        "NAME",
+        "{} (cpu: the fused kernels; candle: the reference, on any device) [default: cpu on the CPU]",
+    )
+    .choices(EngineKind::choices)
+    .of_result(|c, v| v.word().map(|engine| c.engine = engine))
+    .also(&[(Eval, "{} [default: the run's, else cpu on the CPU]"), (Bench, "{} [default: cpu]")])
+    .fixed("another one rounds differently"),
+    SettingDef::value("device", "DEVICE", "{} [default: cpu]")
+        .choices(|| any_of(DeviceChoice::FORMS))
+        .of_result(|c, v| v.word().map(|device| c.device = device))
+        .commands(&[Train, Compare, Find, Eval])
+        .fixed("another one rounds differently"),
+    // How, and what is left of it.
+    SettingDef::value(
+        "threads",
+        "N",
+        "Threads, at most one per core; results do not depend on their number [default: the cores available to this process]",
+    )
+    .of_machine(|c, v| {
+        c.threads = match v.number(COUNT)? {
+            threads @ 1..=MOST_THREADS => threads,
+            threads => return usage!("threads must be at least 1 and at most {MOST_THREADS}, got {threads}"),
+        };
+        Ok(())
+    })
+    .commands(&[Train, Compare, Find, Eval, Bench])
+    .on_resume(OnResume::Free),
+    SettingDef::path("out", "DIR", "Output folder [default: a new folder in results/]").of_machine(|c, v| {
+        if v.text().trim().is_empty() {
+            return usage!("--out must name a folder, got nothing");
+        }
+        c.out = Some(v.path());
+        Ok(())
+    }),
+    SettingDef::switch("force", "Overwrite an earlier run in --out; files of others stay")
+        .of_machine(|c, v| v.switch().map(|on| c.force = on)),
+    SettingDef::switch("log-steps", "Log every step to steps.csv")
+        .of_result(|c, v| v.switch().map(|on| c.log_steps = on))
+        .scope(Scope::Machine)
+        .commands(&[Train, Compare])
+        .fixed("steps.csv has a row for every step, or none"),
+    SettingDef::value(
+        "checkpoint-every",
+        "N",
+        "Also checkpoint at this interval: 500st (steps), 60s, 10min or 1h [default: after each epoch only]",
+    )
+    .of_machine(|c, v| v.word().map(|every| c.every = Some(every)))
+    .commands(&[Train, Compare])
+    .on_resume(OnResume::Free),
+    SettingDef::value(
+        "keep",
+        "WHAT",
+        "What stays of the weights of a finished run: {} (best: the best checkpoint and the weights at the end, each 9 MB for cnn, and more with \
+         the state of the optimizer) [default: all, to be trained longer with `lrsched resume`; compare best]",
+    )
+    .choices(|| any_of(Keep::ALL.map(Keep::name)))
+    .of_machine(|c, v| v.word().map(|keep| c.keep = Some(keep)))
+    .commands(&[Train, Compare])
+    .on_resume(OnResume::Free),
+    SettingDef::value("progress", "KIND", "{} [default: auto]")
+        .choices(|| any_of(ProgressMode::ALL.map(ProgressMode::name)))
+        .of_machine(|c, v| v.word().map(|mode| c.progress = mode))
+        .on_resume(OnResume::Free),
+    SettingDef::switch("json", "Print events to stdout as JSON, one object per line (docs/JSON.md)")
+        .of_machine(|c, v| v.switch().map(|on| c.json = on))
+        .also(&[(Eval, "One JSON object on stdout")])
+        .on_resume(OnResume::Free),
+    SettingDef::switch("print-config", "Print the resolved settings as a config file and exit")
+        .of_machine(|c, v| v.switch().map(|on| c.print_config = on)),
+];
+
+/// The values of `--color`.
+pub const COLOURS: [&str; 3] = ["auto", "always", "never"];
+
+/// What every command takes.
+pub const GLOBAL: [SettingDef; 2] = [
+    SettingDef::switch("quiet", "Print nothing but warnings and errors; results go to files"),
+    SettingDef::value("color", "WHEN", "When to use colour: {} (auto: on a terminal); respects NO_COLOR")
+        .choices(|| any_of(COLOURS)),
+];
+
+/// `cnn, resnet9 or airbench94`.
+pub fn any_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_string(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// A probability that stays below 1, and is 0 or a normal number, in the f32 that training computes in.
+fn check_share(name: &str, share: f64) -> Result<(), Usage> {
+    if !(0.0..1.0).contains(&share) {
+        return usage!("{name} must be from 0 up to, not including, 1, got {share}");
+    }
+    if !f32::holds(share) || share as f32 >= 1.0 {
+        return usage!("{name} must be 0, or at least {:.2e} and below 1 as f32, got {}", f32::NORMAL.0, exact(share));
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+use super::*;
+use crate::config::given::Source;
+use crate::config::{Given, SettingValues, settings};
+use std::path::Path;
+
+const COMMANDS: [CommandName; 11] = [
+    CommandName::Train,
+    CommandName::Compare,
+    CommandName::Find,
+    CommandName::Resume,
+    CommandName::Eval,
+    CommandName::Bench,
+    CommandName::Show,
+    CommandName::Diff,
+    CommandName::Descend,
+    CommandName::Data,
+    CommandName::Report,
+];
+
+#[test]
+fn no_command_takes_two_settings_of_one_name_and_each_setting_is_taken_by_some_command() {
+    for command in COMMANDS {
+        let mut names: Vec<&str> = of(command).map(|setting| setting.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all, "{command:?}: {names:?}");
+    }
+    for setting in SETTINGS {
+        assert!(COMMANDS.iter().any(|command| setting.in_command(*command).is_some()), "{}", setting.name);
+    }
+}
+
+#[test]
+fn every_setting_of_a_run_is_a_field_of_its_config_and_every_field_has_a_row() {
+    let mut config = RunConfig { train_limit: Some(1), ..RunConfig::default() };
+    config.epochs = 1;
+    let fields = config.settings();
+    for (name, _) in fields.iter() {
+        assert!(of_run(name).is_some(), "the field {name} has no row");
+    }
+    for setting in SETTINGS.iter().filter(|setting| matches!(setting.field, Field::Run(_))) {
+        assert!(fields.get(setting.name).is_some(), "{} has no field", setting.name);
+    }
+}
+
+#[test]
+fn every_setting_of_a_run_says_what_resume_does_with_it() {
+    for setting in SETTINGS.iter().filter(|setting| matches!(setting.field, Field::Run(_))) {
+        assert_ne!(setting.on_resume, OnResume::NotTaken, "{}", setting.name);
+    }
+}
+
+#[test]
+fn a_setter_sets_the_field_of_its_name_alone() {
+    let usual = RunConfig::default();
+    let values = [
+        ("dataset", "synthetic"),
+        ("model", "resnet9"),
+        ("dropout", "0.25"),
+        ("lr", "0.5"),
+        ("semantics", "keras"),
+        ("epochs", "7"),
+        ("batch-size", "full"),
+        ("seed", "3"),
+        ("train-limit", "100"),
+        ("validation", "test"),
+        ("augment", "flip"),
+        ("label-smoothing", "0.1"),
+        ("engine", "candle"),
+        ("device", "metal"),
+        ("log-steps", "true"),
+    ];
+    for setting in SETTINGS {
+        let Field::Run(set) = setting.field else { continue };
+        let (_, text) = values.iter().find(|(name, _)| *name == setting.name).expect("a value to try");
+        let mut given = Given::default();
+        given.put(setting.name, Source::CommandLine, vec![text.to_string()]);
+        let mut config = usual.clone();
+        given.read(setting.name, |value| set(&mut config, value)).unwrap();
+        let (before, now) = (usual.settings(), config.settings());
+        let differing: Vec<_> =
+            SettingValues::differences(&before, &now).into_iter().map(|one| (one.name, one.second)).collect();
+        assert_eq!(differing, [(setting.name, *text)]);
+    }
+}
+
+#[test]
+fn what_tells_runs_apart_is_what_decides_the_result_and_is_not_the_entrants() {
+    for name in ["dataset", "model", "epochs", "batch-size", "augment", "engine", "a-setting-of-a-later-version"] {
+        assert!(tells_apart(name), "{name}");
+    }
+    for name in
+        ["optimizer", "schedule", "semantics", "lr", "seed", "log-steps", "threads", "out", "data-dir", "progress"]
+    {
+        assert!(!tells_apart(name), "{name}");
+    }
+}
+
+#[test]
+fn choices_in_a_help_are_all_that_the_type_has() {
+    let help = |command, name: &str| of(command).find(|setting| setting.name == name).unwrap().help();
+    assert!(help(CommandName::Train, "model").starts_with("cnn, resnet9 or airbench94 "));
+    assert!(help(CommandName::Eval, "model").starts_with("cnn, resnet9 or airbench94 [default: the run's"));
+    for entry in optim::table() {
+        assert!(help(CommandName::Train, "optimizer").contains(entry.name), "{}", entry.name);
+    }
+    for command in COMMANDS {
+        of(command).for_each(|setting| assert!(!setting.help().contains("{}"), "{}", setting.name));
+    }
+}
+
+#[test]
+fn an_error_names_the_variable_or_the_file_that_the_value_comes_from() {
+    let wrong = |name: &str, text: &str| {
+        let mut given = Given::default();
+        given.put(name, Source::Environment, vec![text.to_string()]);
+        let from_variable = settings::train_config(&given).unwrap_err().to_string();
+        let file = format!("{name} = {text}");
+        let from_file = settings::run_config_of_text(&file, Path::new("sweep.toml")).unwrap_err().to_string();
+        given.put(name, Source::CommandLine, vec![text.to_string()]);
+        (from_variable, from_file, settings::train_config(&given).unwrap_err().to_string())
+    };
+    let (from_variable, from_file, typed) = wrong("lr", "-1");
+    assert_eq!(typed, "lr must be a number above 0, got -1");
+    assert_eq!(from_variable, format!("{typed} (from LRSCHED_LR)"));
+    assert_eq!(from_file, format!("{typed} (from sweep.toml)"));
+    let (from_variable, _, typed) = wrong("epochs", "1.5");
+    assert_eq!(typed, "epochs must be a whole number of at least 1, got `1.5`");
+    assert_eq!(from_variable, format!("{typed} (from LRSCHED_EPOCHS)"));
+}
