@@ -192,7 +192,7 @@ mod tests {
         let foreign = file(&[("encoder.weight".into(), Dtype::F32, vec![1], vec![0; 4])]);
         let said = error(&foreign, None);
         assert!(
-            said.contains("(encoder.weight, …) belong to none of the networks: cnn, resnet9, airbench94"),
+            said.contains("(encoder.weight, …) belong to none of the networks: cnn, resnet9, airbench94, tiny"),
             "{said}"
         );
     }

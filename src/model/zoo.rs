@@ -17,6 +17,8 @@ pub enum Model {
     Resnet9,
     /// Keller Jordan's airbench94 (arXiv:2404.00498), including its whitening layer.
     Airbench94,
+    /// Two 3x3 convolutions and a linear layer, 2,042 parameters, for trying things out: an epoch takes a moment. Do not expect accuracy.
+    Tiny,
 }
 
 /// Network options exposed to the user.
@@ -34,13 +36,14 @@ impl Default for ModelOptions {
 }
 
 impl Model {
-    pub const ALL: [Model; 3] = [Model::Cnn, Model::Resnet9, Model::Airbench94];
+    pub const ALL: [Model; 4] = [Model::Cnn, Model::Resnet9, Model::Airbench94, Model::Tiny];
 
     pub const fn name(self) -> &'static str {
         match self {
             Model::Cnn => "cnn",
             Model::Resnet9 => "resnet9",
             Model::Airbench94 => "airbench94",
+            Model::Tiny => "tiny",
         }
     }
 
@@ -50,6 +53,7 @@ impl Model {
             Model::Cnn => cnn(options),
             Model::Resnet9 => resnet9(options),
             Model::Airbench94 => airbench94(options),
+            Model::Tiny => tiny(options),
         };
         let architecture = Architecture {
             name: self.name().to_string(),
@@ -220,6 +224,21 @@ fn airbench94(options: &ModelOptions) -> Vec<Layer> {
     layers
 }
 
+fn tiny(options: &ModelOptions) -> Vec<Layer> {
+    let mut layers = vec![
+        conv3x3("conv1", 3, 8),
+        Layer::Relu,
+        Layer::MaxPool { size: 4 },
+        conv3x3("conv2", 8, 16),
+        Layer::Relu,
+        Layer::MaxPool { size: 4 },
+        Layer::Flatten,
+    ];
+    layers.extend(dropout(options));
+    layers.push(classifier("fc", 64, options));
+    layers
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::initialise::initialise;
@@ -227,7 +246,8 @@ mod tests {
 
     #[test]
     fn every_network_fits_together_and_has_the_size_that_its_description_states() {
-        for (model, trainable) in [(Model::Cnn, 2_168_362), (Model::Resnet9, 1_646_122), (Model::Airbench94, 1_971_352)]
+        for (model, trainable) in
+            [(Model::Cnn, 2_168_362), (Model::Resnet9, 1_646_122), (Model::Airbench94, 1_971_352), (Model::Tiny, 2_042)]
         {
             let architecture = model.architecture(&ModelOptions::default());
             assert_eq!(architecture.check(), Ok(()));

@@ -41,7 +41,7 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     assert_ne!(first[2], second[2]);
 
     let third =
-        lrsched(&folder).arg("compare").args(&TINY[..8]).args(["--out", "cmp", "--lr", "0.02"]).args(flags).output();
+        lrsched(&folder).arg("compare").args(&TINY[..10]).args(["--out", "cmp", "--lr", "0.02"]).args(flags).output();
     let said = String::from_utf8(third.unwrap().stderr).unwrap();
     assert!(said.contains("nothing left to train: 4 runs done"), "{said}");
 
@@ -106,7 +106,7 @@ fn a_table_on_a_pipe_has_a_line_for_each_entrant_however_long_its_name() {
 #[test]
 fn a_run_is_named_once_before_its_epochs() {
     let folder = tempfile::tempdir().unwrap();
-    let tiny = &TINY[..8];
+    let tiny = &TINY[..10];
     let flags = ["--entrants", "cosine", "linear", "--epochs", "2", "--lr", "0.02", "--out", "cmp"];
     let output = lrsched(&folder).arg("compare").args(tiny).args(flags).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -463,7 +463,7 @@ fn a_comparison_keeps_of_a_finished_run_what_keep_says_and_says_how_much_that_is
     // One epoch is the best and the last: it takes up its size once under each name, and can be trained longer.
     let (files, size, folder, run) = {
         let folder = tempfile::tempdir().unwrap();
-        let output = compare(&folder, &["--entrants", "constant", "--epochs", "1"]);
+        let output = compare(&folder, &["--entrants", "constant", "--epochs", "1", "--model", "cnn"]);
         let stdout = String::from_utf8(output.stdout).unwrap();
         let size = stdout.lines().last().unwrap().split(": ").nth(1).unwrap().to_string();
         let name = rows(&folder)[0][0].clone();

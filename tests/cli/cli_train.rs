@@ -180,7 +180,7 @@ fn a_log_by_tee_or_of_stdout_has_the_lines_of_the_epochs_once() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_lrsched");
     let lines = |out: &str, rest: &str| {
-        let train = format!("'{program}' train {} --epochs 2 --lr 0.02 --out {out}", TINY[..8].join(" "));
+        let train = format!("'{program}' train {} --epochs 2 --lr 0.02 --out {out}", TINY[..10].join(" "));
         let script = format!("{train} {rest}");
         let status = std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).status().unwrap();
         assert!(status.success(), "{script}");
@@ -215,9 +215,9 @@ fn two_runs_cannot_write_to_one_folder() {
         command.stderr(std::process::Stdio::piped());
         command
     };
-    let mut first = start("1000").spawn().unwrap();
+    let mut first = start("1000000").spawn().unwrap();
     while !folder.path().join("run/metrics.csv").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(std::time::Duration::from_millis(2));
     }
     let second = start("1").output().unwrap();
     first.kill().unwrap();
@@ -244,7 +244,7 @@ fn all_three_kinds_of_gradient_descent_run() {
     for (size, steps) in [("1", 20), ("8", 3), ("full", 1)] {
         let flags =
             ["--train-limit", "20", "--validation", "10", "--batch-size", size, "--epochs", "1", "--lr", "0.001"];
-        let out = ["--dataset", "synthetic", "--out", size, "--log-steps", "-q"];
+        let out = ["--dataset", "synthetic", "--model", "tiny", "--out", size, "--log-steps", "-q"];
         lrsched(&folder).arg("train").args(flags).args(out).assert().success();
         assert_eq!(read(&folder, &format!("{size}/steps.csv")).lines().count(), 1 + steps);
     }
@@ -255,9 +255,13 @@ fn what_a_user_may_not_expect_is_said_once() {
     let folder = tempfile::tempdir().unwrap();
     let said = |flags: &[&str], out: &str| {
         let plain = &["--epochs", "2", "--progress", "plain", "--out", out];
-        let all =
-            [&["train", "--dataset", "synthetic", "--train-limit", "96", "--batch-size", "32"], &plain[..], flags]
-                .concat();
+        let all = [
+            &["train", "--dataset", "synthetic", "--model", "tiny", "--train-limit", "96"][..],
+            &["--batch-size", "32"],
+            &plain[..],
+            flags,
+        ]
+        .concat();
         let output = lrsched(&folder).args(all).output().unwrap();
         String::from_utf8(output.stderr).unwrap().lines().filter(|line| line.starts_with("note: ")).count()
     };

@@ -30,7 +30,7 @@ fn results(folder: &Path) -> Value {
 #[test]
 fn eval_of_each_network_repeats_the_test_and_validation_figures_of_its_run_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
-    for model in ["cnn", "resnet9", "airbench94"] {
+    for model in ["cnn", "resnet9", "airbench94", "tiny"] {
         train(&folder, &["--model", model, "--out", model]);
         let results = results(&folder.path().join(model));
         let test = json(&folder, &[model]);
@@ -96,7 +96,7 @@ fn the_table_fits_80_columns_and_the_matrix_goes_to_png_svg_and_csv() {
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.lines().all(|line| line.chars().count() <= 80) && said.is_ascii(), "{said}");
-    assert!(said.starts_with("run/weights.safetensors: cnn on the 2000 test images of synthetic\nloss "), "{said}");
+    assert!(said.starts_with("run/weights.safetensors: tiny on the 2000 test images of synthetic\nloss "), "{said}");
     assert!(said.ends_with("a.png\nb/a.svg\na.csv\n"), "{said}");
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     assert!(read("a.png").starts_with(b"\x89PNG"));
@@ -185,7 +185,7 @@ fn damaged_weights_of_a_run_are_refused_and_of_one_without_an_end_the_checkpoint
     assert!(output.status.success() && said.contains(&format!("{last} is damaged")), "{said}");
     assert!(said.contains("evaluating checkpoints/last-before (epoch 1, step 3)"), "{said}");
     assert!(
-        String::from_utf8(output.stdout).unwrap().starts_with("run/checkpoints/last-before/weights.safetensors: cnn")
+        String::from_utf8(output.stdout).unwrap().starts_with("run/checkpoints/last-before/weights.safetensors: tiny")
     );
 }
 

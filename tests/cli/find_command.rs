@@ -310,13 +310,13 @@ fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
     command
         .arg("find")
         .args(TINY)
-        .args(["--steps", "100000", "--max-lr", "1e-4", "--out", "test", "--progress", "plain"])
+        .args(["--steps", "1000000", "--max-lr", "1e-4", "--out", "test", "--progress", "plain"])
         .stderr(std::process::Stdio::piped())
         .current_dir(&folder);
     let running = command.spawn().unwrap();
     let table = folder.path().join("test/range.csv");
     while fs::read_to_string(&table).map_or(0, |text| text.lines().count()) < 4 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(std::time::Duration::from_millis(2));
     }
     let kill = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     assert!(kill.success());

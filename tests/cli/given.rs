@@ -148,7 +148,7 @@ fn quiet_and_color_are_settings_like_the_others() {
     let train = |more: &[&str]| {
         let output = lrsched(&folder)
             .arg("train")
-            .args(&crate::common::TINY[..8])
+            .args(&crate::common::TINY[..10])
             .args(["--epochs", "1"])
             .args(more)
             .output()

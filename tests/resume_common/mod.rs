@@ -8,9 +8,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// 4 steps an epoch, on images that the program draws itself.
-pub const SMALL: [&str; 10] =
-    ["--dataset", "synthetic", "--train-limit", "64", "--validation", "30", "--batch-size", "16", "--progress", "none"];
+/// 4 steps an epoch, on images that the program draws itself. What is about another network says `--model` behind it.
+pub const SMALL: [&str; 12] = [
+    "--dataset",
+    "synthetic",
+    "--model",
+    "tiny",
+    "--train-limit",
+    "64",
+    "--validation",
+    "30",
+    "--batch-size",
+    "16",
+    "--progress",
+    "none",
+];
 
 /// The program in `folder`, with nothing of the caller's settings.
 pub fn program(folder: &Path) -> Command {
@@ -112,13 +124,24 @@ fn wait_until(child: &mut Child, what: &str, there: impl Fn() -> bool) {
             assert!(there(), "the program ended ({status}) without {what}");
         }
         assert!(start.elapsed() < Duration::from_secs(120), "no {what} after two minutes");
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Sends a signal as `kill -NAME` does.
+/// Sends a signal as `kill -NAME` does, at once: no process is started for it, while a small run goes on.
+#[cfg(unix)]
 pub fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
+    use rustix::process::{Pid, Signal, kill_process};
+    let signal = match name {
+        "HUP" => Signal::HUP,
+        "INT" => Signal::INT,
+        "TERM" => Signal::TERM,
+        "USR1" => Signal::USR1,
+        "USR2" => Signal::USR2,
+        "XCPU" => Signal::XCPU,
+        _ => panic!("{name}"),
+    };
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 /// The folder of a checkpoint of a run.

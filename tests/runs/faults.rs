@@ -50,9 +50,9 @@ fn a_full_disk_is_one_line_and_the_run_goes_on_from_the_last_checkpoint_once_the
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().join("disk");
     fs::create_dir(&disk).unwrap();
-    // One checkpoint of adam is 26 MB.
+    // One checkpoint of adam and cnn is 26 MB.
     let Some(small) = Small::mount(&disk, "40m", "a_full_disk_is_one_line") else { return };
-    let flags = ["--optimizer", "adam", "--lr", "3e-4", "--epochs", "4", "--log-steps"];
+    let flags = ["--model", "cnn", "--optimizer", "adam", "--lr", "3e-4", "--epochs", "4", "--log-steps"];
     let said = one_line(&run(train(folder.path(), "disk/run", &flags)), 1);
     assert!(
         said.contains("cannot save a checkpoint in disk/run/checkpoints") && said.contains("No space left"),
@@ -294,7 +294,7 @@ fn a_comparison_takes_over_no_run_whose_rows_were_removed_and_a_report_says_whic
 #[test]
 fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_and_nothing_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let small = &SMALL[..8];
+    let small = &SMALL[..10];
     let at = |name: &str| folder.path().join(name);
     type Act = fn(&Path);
     let cases: [(&str, Act, &str); 4] = [
@@ -323,7 +323,7 @@ fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_a
     ];
     for (name, act, expected) in cases {
         let mut command = program(folder.path());
-        let flags = ["--progress", "plain", "--epochs", "5000", "--lr", "0.01", "--out", "out"];
+        let flags = ["--progress", "plain", "--epochs", "1000000", "--lr", "0.01", "--out", "out"];
         let mut child = command.arg("train").args(small).args(flags).spawn().unwrap();
         wait_for_lines(&at("out/metrics.csv"), 3, &mut child);
         act(&at("out"));
@@ -361,8 +361,8 @@ fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_a
 fn a_comparison_and_a_range_test_that_are_moved_stop_and_make_no_folder_anew() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let comparison: &[&str] = &["compare", "--entrants", "sgd/cosine", "sgd/linear", "--epochs", "2000"];
-    let test: &[&str] = &["find", "--steps", "100000", "--eval-every", "50000", "--max-lr", "0.01"];
+    let comparison: &[&str] = &["compare", "--entrants", "sgd/cosine", "sgd/linear", "--epochs", "1000000"];
+    let test: &[&str] = &["find", "--steps", "1000000", "--eval-every", "500000", "--max-lr", "0.01"];
     for (command, sign) in [(comparison, "out/comparison.csv"), (test, "out/range.csv")] {
         let mut child = program(folder.path()).args(command).args(SMALL).args(["--out", "out"]).spawn().unwrap();
         wait_for_lines(&at(sign), 1, &mut child);
@@ -535,7 +535,7 @@ fn a_checkpoint_that_cannot_be_removed_after_the_end_is_a_warning_and_the_result
     // A folder where a file of ours should be.
     let place = checkpoint(&path, ".old").join("state.json");
     let mut command = program(folder.path());
-    command.args(["resume", "run", "--epochs", "100", "--keep", "none", "--progress", "plain"]);
+    command.args(["resume", "run", "--epochs", "500", "--keep", "none", "--progress", "plain"]);
     let mut child = command.spawn().unwrap();
     wait_for_lines(&path.join("metrics.csv"), 3, &mut child);
     fs::create_dir_all(&place).unwrap();
@@ -564,7 +564,8 @@ fn images_that_vanish_while_training_are_not_missed_and_resume_asks_for_the_same
     let data = folder.path().join("images");
     fake_cifar10(&data, 0);
     let mut command = program(folder.path());
-    let flags = "--data-dir images --train-limit 64 --validation 30 --batch-size 16 --epochs 3 --lr 0.01 --out run -q";
+    let flags = "--data-dir images --train-limit 64 --validation 30 --batch-size 16 --model tiny --epochs 3 --lr 0.01 \
+                 --out run -q";
     let mut child = command.arg("train").args(flags.split(' ')).spawn().unwrap();
     wait_for_lines(&folder.path().join("run/metrics.csv"), 1, &mut child);
     fs::remove_dir_all(&data).unwrap();
@@ -610,7 +611,7 @@ fn a_clock_that_jumps_back_makes_no_time_negative() {
 fn a_closed_stdout_or_stderr_or_a_reader_that_leaves_ends_no_run() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_lrsched");
-    let small = SMALL[..8].join(" ");
+    let small = SMALL[..10].join(" ");
     for (out, behind) in
         [("closed", ">&- 2>&-"), ("left", "--json 2>&1 | head -n 1"), ("stderr", "2>&1 >/dev/null | true")]
     {
@@ -629,7 +630,7 @@ fn a_limit_of_memory_is_one_line_and_never_a_panic() {
     // In kB: from too little to draw the images to enough.
     for limit in [60_000, 90_000, 120_000, 150_000, 200_000, 203_000, 215_000, 250_000, 300_000, 400_000, 2_000_000] {
         let line = format!(
-            "ulimit -v {limit}; exec '{program}' train {small} --threads 2 --epochs 1 --lr 0.01 --out run{limit}"
+            "ulimit -v {limit}; exec '{program}' train {small} --model cnn --threads 2 --epochs 1 --lr 0.01 --out run{limit}"
         );
         let output =
             Command::new("sh").args(["-c", &line]).current_dir(&folder).env_remove("RUST_BACKTRACE").output().unwrap();
@@ -654,7 +655,7 @@ fn a_limit_of_memory_is_one_line_and_never_a_panic() {
 fn a_file_that_may_not_grow_is_one_line_like_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_lrsched");
-    let flags = ["--epochs", "1", "--lr", "0.01", "--log-steps"];
+    let flags = ["--model", "cnn", "--epochs", "1", "--lr", "0.01", "--log-steps"];
     let line = format!("ulimit -f 100; exec '{program}' train {} {} --out run", SMALL.join(" "), flags.join(" "));
     let output = Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
     let said = one_line(&output, 1);
@@ -846,7 +847,7 @@ fn a_folder_or_record_within_a_run_or_comparison_that_is_moved_stops_it_and_is_n
     ] {
         let mut started = program(folder.path());
         // A run.json is missed when the run comes to its end.
-        let epochs = if moved.ends_with("run.json") { "40" } else { "300" };
+        let epochs = if moved.ends_with("run.json") { "200" } else { "1000000" };
         started.arg(command).args(SMALL).args(["--epochs", epochs, "--lr", "0.01", "--out", "out"]);
         if command == "compare" {
             started.args(["--entrants", "constant", "linear"]);

@@ -285,7 +285,7 @@ fn a_folder_without_a_run_says_so_and_one_in_use_is_refused() {
         assert!(stderr(&output).contains("is not a run"), "{}", stderr(&output));
     }
     assert_eq!(fs::read_dir(folder.path().join("empty")).unwrap().count(), 0);
-    let mut child = train(folder.path(), "run", &["--epochs", "1000"]).spawn().unwrap();
+    let mut child = train(folder.path(), "run", &["--epochs", "1000000"]).spawn().unwrap();
     wait_for_lines(&folder.path().join("run/metrics.csv"), 2, &mut child);
     let output = run(resume(folder.path(), "run", &[]));
     child.kill().unwrap();
@@ -405,7 +405,7 @@ fn a_run_that_ends_with_weights_that_are_lost_says_so_and_the_printed_line_goes_
 #[test]
 fn the_best_checkpoint_is_that_of_the_best_epoch_and_pytorchs_names_are_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--epochs", "6", "--lr", "0.02", "--momentum", "0.9"];
+    let flags = ["--model", "cnn", "--epochs", "6", "--lr", "0.02", "--momentum", "0.9"];
     succeed(train(folder.path(), "run", &flags));
     let path = folder.path().join("run");
     let best = json(&path.join("run.json"))["results"]["best_epoch"].as_u64().unwrap();

@@ -1,18 +1,22 @@
 //! A run that was interrupted anywhere, however often, and resumed is the run that was never interrupted, bit for bit.
 #![cfg(unix)]
 
-use crate::resume_common::{Left, resume, run, stderr, succeed, train};
+use crate::resume_common::{Left, resume, run, stderr, succeed, train, wait_for_lines};
 use lrsched::random::{Purpose, keyed, uniform};
 use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Real SIGKILLs for each of the runs of [`RUNS`].
-const KILLS: usize = 3;
+const KILLS: usize = 5;
 
 /// Every optimizer, both schedules that listen to metrics, mid-epoch checkpoints by steps and by time, and what else has a state or draws
 /// random numbers: running statistics, dropout, augmentation, batches in pieces.
 const RUNS: [(&str, &str); 9] = [
-    ("sgd", "--momentum 0.9 --nesterov --lr 0.02 --schedule cosine --augment flip-crop --checkpoint-every 3st"),
+    (
+        "sgd",
+        "--model cnn --momentum 0.9 --nesterov --lr 0.02 --schedule cosine --augment flip-crop --checkpoint-every 3st",
+    ),
     ("rmsprop", "--optimizer rmsprop --centered --momentum 0.5 --lr 1e-4 --schedule one-cycle --checkpoint-every 1st"),
     ("adam", "--optimizer adam --lr 3e-4 --schedule step:drop-every=2 --warmup 1"),
     ("adamw", "--optimizer adamw --lr 3e-4 --weight-decay 0.1 --dropout 0.3 --checkpoint-every 0.05s"),
@@ -33,6 +37,27 @@ fn reference(folder: &Path, flags: &[&str]) -> Left {
     Left::of(&folder.join("whole"))
 }
 
+/// Trains without interruption, and tells how long that takes from the first step on.
+fn timed_reference(folder: &Path, flags: &[&str]) -> (Left, Duration) {
+    let mut child = train(folder, "whole", flags).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_lines(&folder.join("whole/steps.csv"), 2, &mut child);
+    let begun = Instant::now();
+    assert!(child.wait().unwrap().success());
+    (Left::of(&folder.join("whole")), begun.elapsed())
+}
+
+/// Waits until the program writes its first event, behind those of the starts before, or ends: from then on it trains.
+fn wait_for_training(run: &Path, written: Option<SystemTime>, child: &mut Child) {
+    while changed(run) == written && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// When the events of a run were written last.
+fn changed(run: &Path) -> Option<SystemTime> {
+    std::fs::metadata(run.join("events.jsonl")).and_then(|events| events.modified()).ok()
+}
+
 #[test]
 fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -43,9 +68,7 @@ fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
     for (name, own) in RUNS {
         let folder = tempfile::tempdir().unwrap();
         let flags = flags(own);
-        let begun = Instant::now();
-        let whole = reference(folder.path(), &flags);
-        let usual = begun.elapsed().as_secs_f64();
+        let (whole, usual) = timed_reference(folder.path(), &flags);
         let mut killed = 0;
         for attempt in 0.. {
             let out = format!("run{attempt}");
@@ -62,8 +85,13 @@ fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
                     break;
                 }
                 let mut command = command;
-                let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
-                std::thread::sleep(Duration::from_secs_f64(0.8 * usual * f64::from(uniform(&mut random))));
+                let written = changed(&path);
+                let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+                // One kill in five may come while the program is still loading.
+                if killed % 5 != 4 {
+                    wait_for_training(&path, written, &mut child);
+                }
+                std::thread::sleep(usual.mul_f32(0.8 * uniform(&mut random)));
                 child.kill().unwrap();
                 let status = child.wait().unwrap();
                 if status.success() {

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const FLAGS: [&str; 7] = ["--epochs", "40", "--lr", "0.01", "--momentum", "0.9", "--log-steps"];
+const FLAGS: [&str; 7] = ["--epochs", "200", "--lr", "0.01", "--momentum", "0.9", "--log-steps"];
 
 fn ended(mut child: Child) -> (Option<i32>, String) {
     let status = child.wait().unwrap();
@@ -152,7 +152,7 @@ fn a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     // One step is the whole of the images, in pieces: it takes long enough for a second signal.
-    let flags = ["--train-limit", "5000", "--batch-size", "full", "--epochs", "50", "--lr", "0.01"];
+    let flags = ["--model", "cnn", "--train-limit", "5000", "--batch-size", "full", "--epochs", "50", "--lr", "0.01"];
     let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
     wait_for(&path.join("checkpoints/last"), &mut child);
     signal(&child, "INT");
@@ -172,7 +172,7 @@ fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let compare = || {
         let mut command = program(folder.path());
-        let flags = ["--out", "cmp", "--epochs", "6", "--entrants", "sgd/halve:when=val_loss<=2.2", "sgd/linear"];
+        let flags = ["--out", "cmp", "--epochs", "300", "--entrants", "sgd/halve:when=val_loss<=2.2", "sgd/linear"];
         command.arg("compare").args(SMALL).args(flags).args(["--lr", "0.01"]);
         command
     };
@@ -221,8 +221,8 @@ fn on_a_terminal(folder: &std::path::Path, arguments: &str) -> Option<Child> {
 #[test]
 fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let tiny = SMALL[..8].join(" ");
-    let arguments = format!("train {tiny} --out run --epochs 1000 --lr 0.01 --log-steps");
+    let tiny = SMALL[..10].join(" ");
+    let arguments = format!("train {tiny} --out run --epochs 1000000 --lr 0.01 --log-steps");
     // The shell that `script` starts tells the terminal's settings before and after.
     let Some(mut child) = on_a_terminal(folder.path(), &arguments) else { return };
     let path = folder.path().join("run");
@@ -242,7 +242,7 @@ fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was()
     let lines = || text(&steps).lines().count();
     let mut before = lines();
     loop {
-        std::thread::sleep(Duration::from_millis(1000));
+        std::thread::sleep(Duration::from_millis(300));
         let now = lines();
         if now == before {
             break;
@@ -285,8 +285,8 @@ fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was()
 #[test]
 fn keys_of_a_run_in_a_comparison_do_not_change_rates() {
     let folder = tempfile::tempdir().unwrap();
-    let tiny = SMALL[..8].join(" ");
-    let arguments = format!("compare {tiny} --out cmp --epochs 1000 --lr 0.01 --entrants sgd/constant --log-steps");
+    let tiny = SMALL[..10].join(" ");
+    let arguments = format!("compare {tiny} --out cmp --epochs 1000000 --lr 0.01 --entrants sgd/constant --log-steps");
     let Some(mut child) = on_a_terminal(folder.path(), &arguments) else { return };
     let path = folder.path().join("cmp/runs/sgd_constant_lr=0.01_seed=0");
     wait_for_lines(&path.join("steps.csv"), 3, &mut child);
