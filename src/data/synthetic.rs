@@ -63,6 +63,15 @@ impl Pose {
         Self { centre, size: between(rng, smallest, largest), turn: direction(rng) }
     }
 
+    /// Fraction of each pixel of row `y` covered by a shape with this signed `distance`, in pixels and in the shape's
+    /// coordinates; negative inside. The edge is antialiased, one pixel wide.
+    fn coverage(&self, y: f32, distance: impl Fn(f32, f32) -> f32) -> Row {
+        std::array::from_fn(|x| {
+            let (u, v) = self.frame(x as f32 + 0.5, y);
+            (0.5 - distance(u, v)).clamp(0.0, 1.0)
+        })
+    }
+
     /// The pixel (x, y) in the shape's coordinates.
     fn frame(&self, x: f32, y: f32) -> (f32, f32) {
         let (x, y) = (x - self.centre.0, y - self.centre.1);
@@ -70,6 +79,9 @@ impl Pose {
         (x * cos + y * sin, y * cos - x * sin)
     }
 }
+
+/// One value for each pixel of a row.
+type Row = [f32; SIDE];
 
 fn draw(class: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
     let background = [colour(rng, 20.0, 85.0), colour(rng, 20.0, 85.0)];
@@ -80,42 +92,59 @@ fn draw(class: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
     let pose = Pose { turn: tilt(rng, 0.5), ..Pose::new(rng, 5.5, 7.0, 12.0) };
     let noise = between(rng, 6.0, 24.0);
     for y in 0..SIDE {
-        for x in 0..SIDE {
-            let (px, py) = (x as f32 + 0.5, y as f32 + 0.5);
-            let along = 0.5 + ((px - 16.0) * shade.0 + (py - 16.0) * shade.1) / 64.0;
-            let mut value = mix(background[0], background[1], 0.4 * along);
-            for (pose, colour) in &clutter {
-                let (u, v) = pose.frame(px, py);
-                value = mix(value, *colour, 0.8 * coverage(box_distance(u, v, 2.0 * pose.size, 0.5 * pose.size)));
-            }
-            let (u, v) = pose.frame(px, py);
-            value = mix(value, foreground, 0.9 * coverage(distance(class, u, v, pose.size)));
-            for (channel, value) in value.into_iter().enumerate() {
-                pixels[(channel * SIDE + y) * SIDE + x] = (value + noise * bell(rng)).clamp(0.0, 255.0) as u8;
+        let py = y as f32 + 0.5;
+        let mut row: [Row; CHANNELS] = std::array::from_fn(|channel| {
+            let (from, to) = (background[0][channel], background[1][channel]);
+            std::array::from_fn(|x| {
+                let along = 0.5 + ((x as f32 + 0.5 - 16.0) * shade.0 + (py - 16.0) * shade.1) / 64.0;
+                mix(from, to, 0.4 * along)
+            })
+        });
+        for (pose, colour) in &clutter {
+            let (half_width, half_height) = (2.0 * pose.size, 0.5 * pose.size);
+            let covered = pose.coverage(py, |u, v| box_distance(u, v, half_width, half_height));
+            blend(&mut row, *colour, 0.8, &covered);
+        }
+        blend(&mut row, foreground, 0.9, &class_coverage(class, &pose, py));
+        let grain = grain(rng);
+        for (channel, (values, grain)) in row.iter().zip(&grain).enumerate() {
+            let to = &mut pixels[(channel * SIDE + y) * SIDE..][..SIDE];
+            for ((to, value), grain) in to.iter_mut().zip(values).zip(grain) {
+                *to = (value + noise * grain).clamp(0.0, 255.0) as u8;
             }
         }
     }
 }
 
-/// Signed distance of (u, v) from the shape of `class`, in pixels; negative inside. `size` is about half the shape's
-/// width.
-fn distance(class: usize, u: f32, v: f32, size: f32) -> f32 {
-    let radius = (u * u + v * v).sqrt();
-    let square = box_distance(u, v, size, size);
+/// Blends `colour` into a row, with `opacity` where a pixel is fully covered.
+fn blend(row: &mut [Row; CHANNELS], colour: Colour, opacity: f32, covered: &Row) {
+    if covered.iter().all(|&share| share == 0.0) {
+        return;
+    }
+    for (values, colour) in row.iter_mut().zip(colour) {
+        for (value, share) in values.iter_mut().zip(covered) {
+            *value = mix(*value, colour, opacity * share);
+        }
+    }
+}
+
+/// Fraction of each pixel of row `y` covered by the shape of `class`. `pose.size` is about half the shape's width.
+fn class_coverage(class: usize, pose: &Pose, y: f32) -> Row {
+    let size = pose.size;
     // Textures fill a disc slightly larger than the shapes.
-    let patch = radius - 1.1 * size;
+    let patch = |u: f32, v: f32| length(u, v) - 1.1 * size;
     let period = 0.5 * size + 1.0;
     match class {
-        0 => radius - size,
-        1 => (radius - size).abs() - 1.3,
-        2 => 0.88 * square,
-        3 => (box_distance(u, v, 0.9 * size, 0.9 * size)).abs() - 1.3,
-        4 => triangle_distance(u, v, size),
-        5 => box_distance(u, v, size, 0.25 * size).min(box_distance(u, v, 0.25 * size, size)),
-        6 => patch.max(stripe(u, period)),
-        7 => patch.max(-(stripe(u, 1.6 * period) * stripe(v, 1.6 * period))),
-        8 => patch.max(dot(u, v, period)),
-        _ => patch.max(stripe(u + 1.2 * stripe(v, 1.8 * period), period)),
+        0 => pose.coverage(y, |u, v| length(u, v) - size),
+        1 => pose.coverage(y, |u, v| (length(u, v) - size).abs() - 1.3),
+        2 => pose.coverage(y, |u, v| 0.88 * box_distance(u, v, size, size)),
+        3 => pose.coverage(y, |u, v| box_distance(u, v, 0.9 * size, 0.9 * size).abs() - 1.3),
+        4 => pose.coverage(y, |u, v| triangle_distance(u, v, size)),
+        5 => pose.coverage(y, |u, v| box_distance(u, v, size, 0.25 * size).min(box_distance(u, v, 0.25 * size, size))),
+        6 => pose.coverage(y, |u, v| patch(u, v).max(stripe(u, period))),
+        7 => pose.coverage(y, |u, v| patch(u, v).max(-(stripe(u, 1.6 * period) * stripe(v, 1.6 * period)))),
+        8 => pose.coverage(y, |u, v| patch(u, v).max(dot(u, v, period))),
+        _ => pose.coverage(y, |u, v| patch(u, v).max(stripe(u + 1.2 * stripe(v, 1.8 * period), period))),
     }
 }
 
@@ -132,23 +161,34 @@ fn box_distance(u: f32, v: f32, half_width: f32, half_height: f32) -> f32 {
 /// A triangle wave: −period/4 at the centre of each stripe, +period/4 at the centre of each gap.
 fn stripe(u: f32, period: f32) -> f32 {
     let phase = u / period;
-    ((phase - phase.floor()) - 0.5).abs() * period - 0.25 * period
+    ((phase - floor(phase)) - 0.5).abs() * period - 0.25 * period
 }
 
 /// A grid of dots.
 fn dot(u: f32, v: f32, period: f32) -> f32 {
-    let offset = |u: f32| u - period * (u / period).round();
-    let (u, v) = (offset(u), offset(v));
-    (u * u + v * v).sqrt() - 0.3 * period
+    let offset = |u: f32| u - period * round(u / period);
+    length(offset(u), offset(v)) - 0.3 * period
 }
 
-/// Fraction of a pixel covered by a shape at `distance`: an antialiased edge one pixel wide.
-fn coverage(distance: f32) -> f32 {
-    (0.5 - distance).clamp(0.0, 1.0)
+fn length(u: f32, v: f32) -> f32 {
+    (u * u + v * v).sqrt()
 }
 
-fn mix(a: Colour, b: Colour, share: f32) -> Colour {
-    std::array::from_fn(|channel| a[channel] + share * (b[channel] - a[channel]))
+/// `value.floor()` of a small number. Inlined, unlike the standard function on processors without SSE4.1, so that
+/// the loops over pixels vectorise.
+fn floor(value: f32) -> f32 {
+    let whole = value as i32 as f32;
+    if whole > value { whole - 1.0 } else { whole }
+}
+
+/// `value.round()` of a small number, ties away from 0.
+fn round(value: f32) -> f32 {
+    let whole = value as i32 as f32;
+    if (value - whole).abs() >= 0.5 { whole + 1.0_f32.copysign(value) } else { whole }
+}
+
+fn mix(a: f32, b: f32, share: f32) -> f32 {
+    a + share * (b - a)
 }
 
 fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
@@ -178,8 +218,17 @@ fn direction(rng: &mut impl Rng) -> (f32, f32) {
     }
 }
 
-/// Four uniform bytes of one word, summed and scaled to standard deviation 1: approximately normal.
-fn bell(rng: &mut impl Rng) -> f32 {
-    let sum: u32 = rng.next_u32().to_le_bytes().into_iter().map(u32::from).sum();
-    (sum as f32 - 510.0) * (1.0 / 147.8)
+/// Noise for a row of pixels. Each value is the sum of four uniform bytes of one word, scaled to standard deviation 1:
+/// approximately normal.
+fn grain(rng: &mut impl Rng) -> [Row; CHANNELS] {
+    let mut bytes = [0; 4 * CHANNELS * SIDE];
+    rng.fill_bytes(&mut bytes);
+    let mut grain = [[0.0; SIDE]; CHANNELS];
+    for (x, words) in bytes.chunks_exact(4 * CHANNELS).enumerate() {
+        for (row, word) in grain.iter_mut().zip(words.chunks_exact(4)) {
+            let sum: i32 = word.iter().map(|&byte| i32::from(byte)).sum();
+            row[x] = (sum as f32 - 510.0) * (1.0 / 147.8);
+        }
+    }
+    grain
 }
