@@ -323,7 +323,8 @@ fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_the
     // The last step of an epoch makes weights that are numbers, and a loss of thousands: its checkpoint is whole, and of no use.
     let exploding = |out: &str, step: &str| {
         let schedule = format!("piecewise:milestones={step},values=0.01,10");
-        let output = run(train(folder.path(), out, &["--epochs", "4", "--log-steps", "--schedule", &schedule]));
+        let flags = ["--model", "cnn", "--epochs", "4", "--log-steps", "--schedule", &schedule];
+        let output = run(train(folder.path(), out, &flags));
         assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
         assert_eq!(state(&folder.path().join(out), "last")["position"]["sums"]["images"], 0, "after an epoch");
         stderr(&output)

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const FLAGS: [&str; 7] = ["--epochs", "200", "--lr", "0.01", "--momentum", "0.9", "--log-steps"];
+const FLAGS: [&str; 7] = ["--epochs", "100", "--lr", "0.01", "--momentum", "0.9", "--log-steps"];
 
 fn ended(mut child: Child) -> (Option<i32>, String) {
     let status = child.wait().unwrap();
@@ -132,7 +132,7 @@ fn after_the_last_step_ctrl_c_offers_no_other_rate() {
 fn a_run_that_is_stopped_with_what_is_no_number_does_not_say_that_it_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     // The squares that Adam keeps are infinite, the weights and the loss are not.
-    let flags = ["--optimizer", "adam", "--lr", "100", "--epochs", "1000", "--progress", "plain"];
+    let flags = ["--model", "cnn", "--optimizer", "adam", "--lr", "100", "--epochs", "1000", "--progress", "plain"];
     let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
     wait_for_lines(&folder.path().join("run/metrics.csv"), 3, &mut child);
     signal(&child, "INT");
@@ -172,7 +172,7 @@ fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let compare = || {
         let mut command = program(folder.path());
-        let flags = ["--out", "cmp", "--epochs", "300", "--entrants", "sgd/halve:when=val_loss<=2.2", "sgd/linear"];
+        let flags = ["--out", "cmp", "--epochs", "100", "--entrants", "sgd/halve:when=val_loss<=2.2", "sgd/linear"];
         command.arg("compare").args(SMALL).args(flags).args(["--lr", "0.01"]);
         command
     };
