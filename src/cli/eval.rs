@@ -101,7 +101,7 @@ fn form(path: &Path) -> Result<Form, Usage> {
 
 fn write(evaluation: &Evaluation, path: &Path, form: Form) -> Result<()> {
     let title = format!(
-        "{}: {:.2} % of the {} images of {} right",
+        "{}: {:.2} % of the {} images of {} correct",
         evaluation.model,
         100.0 * evaluation.accuracy(),
         evaluation.part,
@@ -121,7 +121,7 @@ fn write(evaluation: &Evaluation, path: &Path, form: Form) -> Result<()> {
 fn text(evaluation: &Evaluation) -> String {
     let Evaluation { weights, model, dataset, part, images, loss, confusion, .. } = evaluation;
     format!(
-        "{}: {model} on the {images} {part} images of {dataset}\nloss {loss:.4}, accuracy {:.2} %: {} of {images} right\n\n{}",
+        "{}: {model} on the {images} {part} images of {dataset}\nloss {loss:.4}, accuracy {:.2} %: {} of {images} correct\n\n{}",
         weights.display(),
         100.0 * evaluation.accuracy(),
         confusion.correct(),

@@ -53,7 +53,7 @@ fn a_name_of_another_framework_suggests_ours() {
         ("COSINE", "cosine"),
         ("one_cycle", "one-cycle"),
     ] {
-        let line = format!("there is no schedule `{typed}`; did you mean `{ours}`?");
+        let line = format!("unknown schedule `{typed}`; did you mean `{ours}`?");
         refuses(&["train", "--dataset", "synthetic", "--schedule", typed], 2, &[&line]);
     }
     for (typed, ours) in

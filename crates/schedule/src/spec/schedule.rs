@@ -129,11 +129,7 @@ impl Part {
             let names = || KINDS.iter().map(|kind| kind.entry.name);
             let hint = did_you_mean(name, names());
             let all: Vec<_> = names().collect();
-            return usage!(
-                "there is no schedule `{name}`{hint} (there are: {})",
-                all.join(", "),
-                name = shortened(name)
-            );
+            return usage!("unknown schedule `{name}`{hint} (schedules: {})", all.join(", "), name = shortened(name));
         };
         let mut part = Self { kind, values: Vec::new() };
         let switches: Vec<_> = part.parameters().filter(|p| p.switch).map(|p| p.name).collect();
