@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use assert_cmd::Command;
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -16,17 +17,34 @@ pub fn lrsched(folder: &tempfile::TempDir) -> Command {
     command
 }
 
-/// The real CIFAR-10, where it is; says loudly that `test` was skipped where it is not.
+/// The folder of the real CIFAR-10; `None`, and a line, where there is none for `test`.
 pub fn cifar10(test: &str) -> Option<PathBuf> {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cifar-10-batches-bin"));
     let folder = std::env::var_os("LRSCHED_DATA").map_or(beside, PathBuf::from);
     if folder.join("test_batch.bin").is_file() {
         return folder.canonicalize().ok();
     }
-    // Not `eprintln!`, which the test harness keeps to itself for a test that passes.
-    let line = format!("SKIPPED {test}: no CIFAR-10 (set LRSCHED_DATA to the folder of its six .bin files)\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    skipped(test, "no CIFAR-10 (set LRSCHED_DATA to the folder of its six .bin files)");
     None
+}
+
+/// Reports that `test` could not run here. The harness counts it as passed, so this prints a line at once, and `tests/skipped` prints all
+/// of them again after the last test.
+pub fn skipped(test: &str, why: &str) {
+    let line = format!("SKIPPED {test}: {why}\n");
+    // Not `eprintln!`: the harness captures it, and drops it when the test passes.
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    let mut list = OpenOptions::new().create(true).append(true).open(skipped_list()).unwrap();
+    list.write_all(line.as_bytes()).unwrap();
+}
+
+/// The file with the lines of [`skipped`] of this `cargo test`, the parent of all test binaries that it starts.
+pub fn skipped_list() -> PathBuf {
+    #[cfg(unix)]
+    let cargo = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let cargo = 0;
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("skipped-{cargo}.txt"))
 }
 
 /// One `train` on the embedded dataset that takes a moment: 3 steps an epoch. What is about another network says `--model` behind it.

@@ -1,6 +1,7 @@
 //! What goes wrong around a run: each fault is made for real, ends in one clear line, and loses nothing.
 #![cfg(unix)]
 
+use crate::common::skipped;
 use crate::resume_common::{
     Left, SMALL, checkpoint, json, program, resume, run, state, stderr, succeed, text, train, wait_for, wait_for_lines,
 };
@@ -28,8 +29,7 @@ impl<'a> Small<'a> {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(at));
         }
-        let line = format!("SKIPPED {test}: only root may mount a small file system\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        skipped(test, "only root may mount a small file system");
         None
     }
 
@@ -590,7 +590,7 @@ fn a_clock_that_jumps_back_makes_no_time_negative() {
     let compiled =
         Command::new("cc").args(["-shared", "-fPIC", "-o", "jump.so", "jump.c"]).current_dir(&folder).status();
     if !cfg!(target_os = "linux") || !compiled.is_ok_and(|status| status.success()) {
-        std::io::stderr().write_all(b"SKIPPED a_clock_that_jumps_back: no C compiler\n").unwrap();
+        skipped("a_clock_that_jumps_back", "not Linux, or no C compiler");
         return;
     }
     let mut command = train(folder.path(), "run", &["--epochs", "3", "--checkpoint-every", "0.01s"]);
@@ -682,9 +682,7 @@ fn threads_that_the_system_refuses_are_one_line_and_a_failed_run() {
         command.env_remove("RUST_BACKTRACE").output()
     };
     if !start("true").is_ok_and(|output| output.status.success()) {
-        std::io::stderr()
-            .write_all(b"SKIPPED threads_that_the_system_refuses: only root may be somebody else\n")
-            .unwrap();
+        skipped("threads_that_the_system_refuses", "only root may start a program as another user");
         return;
     }
     let small = SMALL.join(" ");
@@ -884,6 +882,7 @@ fn a_find_json_that_is_too_large_to_be_one_is_not_read_into_memory() {
     fs::create_dir(folder.path().join("out")).unwrap();
     let sparse = fs::File::create(folder.path().join("out/find.json")).unwrap();
     if sparse.set_len(3 << 30).is_err() {
+        skipped("a_find_json_that_is_too_large", "this file system has no sparse files");
         return;
     }
     let program = env!("CARGO_BIN_EXE_lrsched");

@@ -5,7 +5,7 @@ use crate::resume_common::{Left, resume, run, stderr, succeed, train};
 use lrsched::random::{Purpose, keyed, uniform};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Real SIGKILLs for each of the runs of [`RUNS`].
 const KILLS: usize = 5;

@@ -1,6 +1,7 @@
 //! Ctrl+C, SIGTERM, SIGUSR1 and keys: a run stops after its batch with everything saved, and says how to go on.
 #![cfg(unix)]
 
+use crate::common::skipped;
 use crate::resume_common::{
     Left, SMALL, json, program, resume, run, signal, state, stderr, succeed, text, train, wait_for, wait_for_lines,
 };
@@ -21,8 +22,7 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
 fn hangup_is_ignored(test: &str) -> bool {
     let ignored = lrsched::memory::is_ignored(1);
     if ignored {
-        let line = format!("SKIPPED {test}: SIGHUP is ignored here (nohup)\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        skipped(test, "SIGHUP is ignored here (nohup)");
     }
     ignored
 }
@@ -211,8 +211,7 @@ fn on_a_terminal(folder: &std::path::Path, arguments: &str) -> Option<Child> {
     match command.spawn() {
         Ok(child) => Some(child),
         Err(error) => {
-            let line = format!("SKIPPED keys on a terminal: no `script` of util-linux ({error})\n");
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            skipped("keys on a terminal", &format!("no `script` of util-linux ({error})"));
             None
         }
     }
