@@ -1,6 +1,6 @@
 //! Networks as plain lists of layers, and their parameters as named f32 arrays.
 //!
-//! Forward and backward passes are the engines' task: they interpret the list, so adding a network takes one function
+//! Forward and backward passes are the engines' task: they interpret the list, so adding a network takes one file
 //! here and works on both engines. This module initialises, whitens and loads the parameters.
 
 #![forbid(unsafe_code)]

@@ -1,0 +1,65 @@
+//! Keller Jordan's airbench94 (arXiv:2404.00498), including its whitening layer.
+
+use super::{ModelOptions, dropout};
+use crate::model::architecture::Layer;
+use crate::model::initialise::Init;
+
+/// Trainable parameters, with 10 classes.
+pub const PARAMETERS: usize = 1_971_352;
+
+pub fn layers(options: &ModelOptions) -> Vec<Layer> {
+    let mut layers = vec![
+        Layer::Conv {
+            name: "whiten".to_string(),
+            inputs: 3,
+            outputs: 24,
+            kernel: 2,
+            padding: 0,
+            bias: true,
+            frozen: true,
+            init: Init::Whitening,
+        },
+        Layer::Gelu,
+    ];
+    for (group, inputs, outputs) in [("group1", 24, 64), ("group2", 64, 256), ("group3", 256, 256)] {
+        let conv = |part: &str, inputs: usize| Layer::Conv {
+            name: format!("{group}.{part}"),
+            inputs,
+            outputs,
+            kernel: 3,
+            padding: 1,
+            bias: false,
+            frozen: false,
+            init: Init::Dirac,
+        };
+        // airbench's momentum of 0.6 weights the old statistics; PyTorch's momentum weights the new ones.
+        let norm = |part: &str| Layer::BatchNorm {
+            name: format!("{group}.{part}"),
+            channels: outputs,
+            scale: false,
+            momentum: 0.4,
+            eps: 1e-12,
+        };
+        layers.extend([
+            conv("conv1", inputs),
+            Layer::MaxPool { size: 2 },
+            norm("norm1"),
+            Layer::Gelu,
+            conv("conv2", outputs),
+            norm("norm2"),
+            Layer::Gelu,
+        ]);
+    }
+    layers.push(Layer::MaxPool { size: 3 });
+    layers.push(Layer::Flatten);
+    layers.extend(dropout(options));
+    layers.push(Layer::Linear {
+        name: "head".to_string(),
+        inputs: 256,
+        outputs: options.classes,
+        bias: false,
+        init: Init::TorchDefault,
+    });
+    layers.push(Layer::Scale { factor: 1.0 / 256.0 });
+    layers
+}
