@@ -1,6 +1,6 @@
 //! The figures and the verdict for each entrant.
 
-use super::entrants::{Entrant, Summary, names};
+use super::entrants::{EntrantRuns, Summary, names};
 use super::table::percent;
 use crate::record::{ComparisonRow, EpochRow};
 use crate::stats::{PairedDifference, mean, median, paired_difference};
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis<'a> {
     pub name: String,
-    pub entrant: Entrant<'a>,
+    pub entrant: EntrantRuns<'a>,
     pub val_accuracy: Option<Summary>,
     pub best_val_accuracy: Option<Summary>,
     /// The median over the seeds; 0-based.
@@ -42,7 +42,7 @@ pub struct Target {
 
 /// Analyses the entrants in the given order, the best first.
 pub fn analyse<'a>(
-    entrants: &[Entrant<'a>],
+    entrants: &[EntrantRuns<'a>],
     metrics: &HashMap<String, Vec<EpochRow>>,
     target: Option<f64>,
 ) -> Vec<Analysis<'a>> {
@@ -100,14 +100,14 @@ pub fn summary(analyses: &[Analysis<'_>]) -> String {
 }
 
 /// The validation accuracies of the seeds that both have finished.
-fn pairs(a: &Entrant<'_>, b: &Entrant<'_>) -> Vec<(f64, f64)> {
-    let of = |entrant: &Entrant<'_>, seed| entrant.finished().find(|run| run.seed == seed)?.results.val_accuracy;
+fn pairs(a: &EntrantRuns<'_>, b: &EntrantRuns<'_>) -> Vec<(f64, f64)> {
+    let of = |entrant: &EntrantRuns<'_>, seed| entrant.finished().find(|run| run.seed == seed)?.results.val_accuracy;
     let both = |run: &ComparisonRow| Some((of(a, run.seed)?, run.results.val_accuracy?));
     b.finished().filter_map(both).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
 }
 
 /// The comparison with the best entrant in words, so that no one has to interpret an interval.
-fn verdict(entrant: &Entrant<'_>, name: &str, best: Option<&str>, behind: Option<PairedDifference>) -> String {
+fn verdict(entrant: &EntrantRuns<'_>, name: &str, best: Option<&str>, behind: Option<PairedDifference>) -> String {
     let Some(best) = best else { return "no validation accuracy is known".into() };
     if entrant.summary(|run| run.val_accuracy).is_none() {
         return format!("not ranked: {}", entrant.status());
@@ -153,7 +153,7 @@ fn area(rows: &[EpochRow]) -> Option<f64> {
     }
 }
 
-fn to_target<'r>(entrant: &Entrant<'_>, rows: impl Fn(&ComparisonRow) -> &'r [EpochRow], target: f64) -> Target {
+fn to_target<'r>(entrant: &EntrantRuns<'_>, rows: impl Fn(&ComparisonRow) -> &'r [EpochRow], target: f64) -> Target {
     let mut steps = Vec::new();
     let mut seconds = Vec::new();
     for run in entrant.finished() {

@@ -2,7 +2,7 @@
 
 use super::changes;
 use super::chart::{Figure, Mark, Panel, Series};
-use super::entrants::{Entrant, Summary, entrants, names};
+use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::load::within;
 use super::rates::{self, Known};
 use crate::record::{Change, ComparisonRow, EpochRow, check_order, files, read_good_rows};
@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The figure of a comparison, and one line for each file that could not be read whole.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Comparison {
+pub struct ComparisonFigure {
     pub figure: Figure,
     pub complaints: Vec<String>,
 }
@@ -21,7 +21,7 @@ pub struct Comparison {
 ///
 /// # Errors
 /// comparison.csv is missing, or holds no run.
-pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
+pub fn read(folder: &Path, title: &str) -> anyhow::Result<ComparisonFigure> {
     let path = folder.join(files::COMPARISON_CSV);
     let (rows, complaint) = read_good_rows::<ComparisonRow>(&path);
     let mut complaints = Vec::new();
@@ -45,7 +45,7 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<Comparison> {
         metrics.insert(row.run.clone(), epochs);
     }
     let rows: Vec<ComparisonRow> = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(Comparison { figure: figure(&entrants(&rows), &metrics, &HashMap::new(), title), complaints })
+    Ok(ComparisonFigure { figure: figure(&entrants(&rows), &metrics, &HashMap::new(), title), complaints })
 }
 
 /// Reads `folder` and writes comparison.png and comparison.svg into it. Gives one line for each file that could not be read whole.
@@ -64,7 +64,7 @@ pub fn write(folder: &Path, title: &str) -> anyhow::Result<Vec<String>> {
 /// `metrics` are the rows of each run by its name, `known` is what else is known of it. The lines of an entrant are of its finished runs, or of all
 /// while none is finished. Rates are drawn step by step, at the epochs that have passed by then.
 pub fn figure(
-    entrants: &[Entrant<'_>],
+    entrants: &[EntrantRuns<'_>],
     metrics: &HashMap<String, Vec<EpochRow>>,
     known: &HashMap<String, Known>,
     title: &str,
@@ -89,7 +89,7 @@ pub fn figure(
 
 /// Marks in the panels of rates and losses what was changed by hand in each run (by its name): at the first epoch that shows it, in the
 /// colour of its entrant. `entrants` are those of the figure.
-pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &HashMap<String, Vec<Change>>) {
+pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: &HashMap<String, Vec<Change>>) {
     let names = names(entrants);
     for panel in figure.panels.iter_mut().filter(|panel| ["learning rate", "loss"].contains(&panel.y_label.as_str())) {
         for (entrant, name) in entrants.iter().zip(&names) {
@@ -109,7 +109,7 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[Entrant<'_>], changes: &Has
 }
 
 fn line(
-    entrant: &Entrant<'_>,
+    entrant: &EntrantRuns<'_>,
     name: &str,
     metrics: &HashMap<String, Vec<EpochRow>>,
     value: &dyn Fn(&EpochRow) -> Option<f64>,
@@ -143,7 +143,7 @@ fn line(
 
 /// The rates, on a log axis where they are far apart. No band: they are the same for every seed, but for schedules that listen to metrics.
 fn rate_panel(
-    entrants: &[Entrant<'_>],
+    entrants: &[EntrantRuns<'_>],
     names: &[String],
     metrics: &HashMap<String, Vec<EpochRow>>,
     known: &HashMap<String, Known>,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// All runs of one optimizer, schedule, semantics and base rate, in one setting.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entrant<'a> {
+pub struct EntrantRuns<'a> {
     pub optimizer: &'a str,
     pub schedule: &'a str,
     pub semantics: Semantics,
@@ -39,7 +39,7 @@ impl Summary {
     }
 }
 
-impl<'a> Entrant<'a> {
+impl<'a> EntrantRuns<'a> {
     /// The runs that count: the finished ones. Where none is, nothing does.
     pub fn finished(&self) -> impl Iterator<Item = &'a ComparisonRow> {
         self.runs.iter().copied().filter(|run| run.status == Status::Finished)
@@ -79,13 +79,13 @@ pub fn identity(row: &ComparisonRow) -> (String, String) {
 }
 
 /// The entrants, the best validation accuracy first; those without one last, in the order they came.
-pub fn entrants(rows: &[ComparisonRow]) -> Vec<Entrant<'_>> {
+pub fn entrants(rows: &[ComparisonRow]) -> Vec<EntrantRuns<'_>> {
     entrants_of(rows.iter().map(|row| (row, "")))
 }
 
 /// As [`entrants`], for runs of several settings.
-pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>) -> Vec<Entrant<'a>> {
-    let mut entrants: Vec<Entrant<'a>> = Vec::new();
+pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>) -> Vec<EntrantRuns<'a>> {
+    let mut entrants: Vec<EntrantRuns<'a>> = Vec::new();
     // By what tells them apart, the place in the list.
     let mut places = HashMap::new();
     for (row, setting) in runs {
@@ -93,7 +93,7 @@ pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>)
         let place = *places.entry(key).or_insert(entrants.len());
         match entrants.get_mut(place) {
             Some(entrant) => entrant.runs.push(row),
-            None => entrants.push(Entrant {
+            None => entrants.push(EntrantRuns {
                 optimizer: &row.optimizer,
                 schedule: &row.schedule,
                 semantics: row.semantics,
@@ -104,19 +104,19 @@ pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>)
             }),
         }
     }
-    let key = |entrant: &Entrant<'_>| entrant.summary(|run| run.val_accuracy).map_or(f64::NEG_INFINITY, |s| s.mean);
+    let key = |entrant: &EntrantRuns<'_>| entrant.summary(|run| run.val_accuracy).map_or(f64::NEG_INFINITY, |s| s.mean);
     entrants.sort_by(|a, b| key(b).total_cmp(&key(a)));
     entrants
 }
 
 /// A name for each entrant, in their order: `sgd/cosine`, and what else is needed to tell it from the others.
-pub fn names(entrants: &[Entrant<'_>]) -> Vec<String> {
-    let short = |e: &Entrant<'_>| format!("{}/{}", e.optimizer, e.schedule);
+pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
+    let short = |e: &EntrantRuns<'_>| format!("{}/{}", e.optimizer, e.schedule);
     entrants
         .iter()
         .map(|entrant| {
             let mut name = short(entrant);
-            let twins: Vec<&Entrant<'_>> = entrants.iter().filter(|other| short(other) == name).collect();
+            let twins: Vec<&EntrantRuns<'_>> = entrants.iter().filter(|other| short(other) == name).collect();
             if twins.iter().any(|twin| twin.lr != entrant.lr) {
                 name.push_str(&format!(" lr={}", exact(entrant.lr)));
             }

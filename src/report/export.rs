@@ -2,7 +2,7 @@
 
 use super::analysis::{Analysis, analyse, summary};
 use super::comparison;
-use super::entrants::{Entrant, Summary};
+use super::entrants::{EntrantRuns, Summary};
 use super::escape::{csv_text, markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
@@ -145,7 +145,7 @@ fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
     if analyses.is_empty() {
         return format!("# {title}\n\n{summary}\n");
     }
-    let entrants: Vec<Entrant<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
+    let entrants: Vec<EntrantRuns<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
     let mut out = format!("# {title}\n\n{summary}\n\n{}", table::markdown(&entrants));
     out.push('\n');
     for analysis in analyses {

@@ -2,7 +2,7 @@
 
 use super::analysis::{Analysis, Target};
 use super::chart::{Figure, Mark, Panel, Series};
-use super::entrants::{Entrant, Summary};
+use super::entrants::{EntrantRuns, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::table::{duration, percent};
@@ -103,7 +103,7 @@ impl Page<'_> {
     }
 
     fn charts(&self) -> Vec<Value> {
-        let entrants: Vec<&Entrant<'_>> = self.analyses.iter().map(|analysis| &analysis.entrant).collect();
+        let entrants: Vec<&EntrantRuns<'_>> = self.analyses.iter().map(|analysis| &analysis.entrant).collect();
         let curves = self.figure.panels.iter().enumerate().map(|(i, panel)| curve_chart(i, panel, &entrants));
         let ranges = self.loaded.ranges.iter().zip(self.suggestions).enumerate();
         curves.chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
@@ -213,7 +213,7 @@ fn run_row(run: &LoadedRun, name: &str) -> String {
 }
 
 /// The lines of a panel as arrays indexed by epoch.
-fn curve_chart(place: usize, panel: &Panel, entrants: &[&Entrant<'_>]) -> Value {
+fn curve_chart(place: usize, panel: &Panel, entrants: &[&EntrantRuns<'_>]) -> Value {
     if panel.y_label == "learning rate" {
         return rate_chart(place, panel);
     }

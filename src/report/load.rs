@@ -5,7 +5,7 @@ mod settings;
 
 pub use run::LoadedRun;
 
-use super::entrants::{Entrant, entrants_of, identity};
+use super::entrants::{EntrantRuns, entrants_of, identity};
 use super::range::RangeTests;
 use super::rates::Known;
 use crate::number::counted;
@@ -47,7 +47,7 @@ impl Loaded {
     }
 
     /// The entrants of all runs, the best first.
-    pub fn entrants(&self) -> Vec<Entrant<'_>> {
+    pub fn entrants(&self) -> Vec<EntrantRuns<'_>> {
         let mut entrants = entrants_of(self.runs.iter().map(|run| (&run.row, run.setting.as_str())));
         let rates: HashMap<&str, f64> =
             self.runs.iter().filter_map(|run| Some((run.row.run.as_str(), run.highest_rate()?))).collect();

@@ -10,7 +10,7 @@ mod stretches;
 pub use axis::{spread_out, to_log};
 pub use stretches::Stretches;
 
-use super::entrants::Entrant;
+use super::entrants::EntrantRuns;
 use crate::config::Course;
 use crate::record::{Change, Changed, ComparisonRow, EpochRow, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Schedule, Semantics};
@@ -149,7 +149,7 @@ fn steps_per_epoch(rows: &[EpochRow]) -> Option<u64> {
 
 /// The mean rates of the runs of an entrant: of its finished ones, or of all while none is.
 pub fn of_entrant<'a>(
-    entrant: &Entrant<'_>,
+    entrant: &EntrantRuns<'_>,
     rows: impl Fn(&ComparisonRow) -> &'a [EpochRow],
     known: impl Fn(&ComparisonRow) -> Known,
 ) -> Stretches {

@@ -1,7 +1,7 @@
 //! The comparison as a table: for the terminal, and as Markdown.
 
 use super::analysis::Analysis;
-use super::entrants::{Entrant, Summary, entrants, names};
+use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
 use crate::number::rate;
 use crate::record::ComparisonRow;
@@ -29,7 +29,7 @@ pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
 }
 
 /// As [`terminal`], for entrants whose runs have been read.
-pub fn terminal_of(entrants: &[Entrant<'_>], width: usize) -> String {
+pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize) -> String {
     let names = names(entrants);
     let longest = longest(&names);
     let columns = fitting(entrants, longest, width);
@@ -62,7 +62,7 @@ pub fn terminal_of(entrants: &[Entrant<'_>], width: usize) -> String {
 }
 
 /// The columns of a table for a terminal of `width` columns, with names of up to `longest` characters before them.
-fn fitting(entrants: &[Entrant<'_>], longest: usize, width: usize) -> Vec<Column> {
+fn fitting(entrants: &[EntrantRuns<'_>], longest: usize, width: usize) -> Vec<Column> {
     let mut columns = columns(entrants);
     while width < total(&columns) + longest.min(19) {
         let Some(last) =
@@ -84,7 +84,7 @@ fn total(columns: &[Column]) -> usize {
 }
 
 /// The same table as Markdown, nothing left out.
-pub fn markdown(entrants: &[Entrant<'_>]) -> String {
+pub fn markdown(entrants: &[EntrantRuns<'_>]) -> String {
     let columns = columns(entrants);
     let mut out = String::from("| entrant |");
     for column in &columns {
@@ -106,7 +106,7 @@ pub fn markdown(entrants: &[Entrant<'_>]) -> String {
 
 /// What is in the columns, and what each ± is: for the table of a terminal of `width` columns, or for the whole one of Markdown.
 pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
-    let entrants: Vec<Entrant<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
+    let entrants: Vec<EntrantRuns<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
     let shown = match width {
         Some(width) => fitting(&entrants, longest(&names(&entrants)), width),
         None => columns(&entrants),
@@ -138,8 +138,8 @@ pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
     text
 }
 
-fn columns(entrants: &[Entrant<'_>]) -> Vec<Column> {
-    let column = |header, dispensable, cell: &dyn Fn(&Entrant<'_>) -> String| Column {
+fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
+    let column = |header, dispensable, cell: &dyn Fn(&EntrantRuns<'_>) -> String| Column {
         header,
         cells: entrants.iter().map(cell).collect(),
         dispensable,

@@ -168,3 +168,56 @@ fn run_json_reads_back_as_it_was_written() {
     std::fs::write(&path, "{\"version\": 1}").unwrap();
     assert!(format!("{:#}", RunInfo::read(&path).unwrap_err()).contains("run.json: "));
 }
+
+/// A run that was made longer, and its rate set, as the release before wrote it.
+fn before(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/before").join(name)
+}
+
+#[test]
+fn a_run_of_the_release_before_is_read_with_its_changes_and_stays_the_same_when_it_is_written_anew() {
+    let info = RunInfo::read(&before("run.json")).unwrap();
+    assert_eq!(info.config.known().unwrap().epochs, 3);
+    assert_eq!((info.config.epochs(), info.config.logs_steps()), (Some(3), true));
+    assert_eq!((info.standing.status, info.provenance.threads, info.keep), (Status::Finished, 2, None));
+    assert_eq!(info.results.best_epoch, Some(3));
+    let told: Vec<_> =
+        info.changes.iter().map(|change| (change.setting(), change.from_text(), change.to_text())).collect();
+    let expected = [("epochs", "3", "5"), ("lr", "0.02 (step at 0.02)", "0.01 (constant at 0.01)")];
+    assert_eq!(told, expected.map(|(setting, from, to)| (setting, from.to_string(), to.to_string())));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    info.write(&path).unwrap();
+    assert_eq!(RunInfo::read(&path).unwrap(), info);
+    let names = |path: &Path| -> Vec<String> {
+        let object: serde_json::Map<_, _> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        object.keys().cloned().collect()
+    };
+    let written = names(&path);
+    assert!(
+        names(&before("run.json")).iter().all(|name| written.contains(name)),
+        "no field has another place: {written:?}"
+    );
+}
+
+#[test]
+fn the_checkpoint_of_the_release_before_knows_the_same_changes_as_its_run() {
+    let file: serde_json::Value = serde_json::from_slice(&std::fs::read(before("state.json")).unwrap()).unwrap();
+    let state: lrsched::train::TrainState = serde_json::from_value(file["state"]["position"].clone()).unwrap();
+    assert_eq!((state.step, state.course.since, state.course.epochs), (20, 12, 5));
+    assert_eq!(state.changes, RunInfo::read(&before("run.json")).unwrap().changes);
+    let written = serde_json::to_value(&state).unwrap();
+    let again: lrsched::train::TrainState = serde_json::from_value(written).unwrap();
+    assert_eq!(again.changes, state.changes);
+}
+
+#[test]
+fn the_report_on_a_run_of_the_release_before_names_what_was_changed_by_hand() {
+    let loaded = lrsched::report::load::load(&[before("")]);
+    let [run] = &loaded.runs[..] else { panic!("{loaded:?}") };
+    let changed = "epochs 5 from epoch 3, lr 0.01 (constant at 0.01) from epoch 3";
+    assert_eq!((run.changed.as_deref(), run.row.epochs), (Some(changed), 5));
+    assert!(run.command.starts_with("lrsched train --dataset synthetic"), "{}", run.command);
+    assert!(loaded.complaints.iter().any(|line| line.contains(changed)), "{:?}", loaded.complaints);
+}
