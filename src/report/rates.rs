@@ -191,10 +191,8 @@ mod tests {
             accuracy: 0.5,
             val_loss: Some(1.0),
             val_accuracy: Some(0.5),
-            momentum: None,
             step: 4 * (epoch as u64 + 1),
-            images_per_second: 1.0,
-            seconds: 1.0,
+            ..EpochRow::default()
         };
         rates.iter().enumerate().map(row).collect()
     }

@@ -158,10 +158,8 @@ mod tests {
             accuracy: 0.1,
             val_loss: Some(val_loss),
             val_accuracy: Some(val_accuracy),
-            momentum: None,
             step: 8,
-            images_per_second: 1.0,
-            seconds: 1.0,
+            ..EpochRow::default()
         });
         let course =
             Course { schedule: "constant".parse().unwrap(), lr: 0.1, since: 0, epochs: 3, until: 3, scale: 1.0 };

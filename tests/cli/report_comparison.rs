@@ -59,10 +59,10 @@ fn write_comparison(folder: &Path) {
                 accuracy: 0.2 * epoch as f64,
                 val_loss: Some(2.1 / (epoch + 1) as f64),
                 val_accuracy: Some(0.2 * epoch as f64),
-                momentum: None,
                 step: (epoch + 1) * 391,
                 images_per_second: 1000.0,
                 seconds: 1.0,
+                ..EpochRow::default()
             })
             .collect();
         write_rows(&folder.join("runs").join(&run.run).join("metrics.csv"), &metrics).unwrap();

@@ -43,10 +43,10 @@ fn epochs(accuracies: &[f64]) -> Vec<EpochRow> {
         accuracy,
         val_loss: Some(1.0 - accuracy),
         val_accuracy: Some(accuracy),
-        momentum: None,
         step: (epoch as u64 + 1) * 100,
         images_per_second: 1000.0,
         seconds: 10.0,
+        ..EpochRow::default()
     };
     accuracies.iter().enumerate().map(row).collect()
 }

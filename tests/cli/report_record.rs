@@ -14,11 +14,10 @@ fn epoch_row(epoch: u64) -> EpochRow {
         loss: 2.25,
         accuracy: 0.1,
         val_loss: Some(f64::NAN),
-        val_accuracy: None,
-        momentum: None,
         step: 391,
         images_per_second: 1750.25,
         seconds: 1e-7,
+        ..EpochRow::default()
     }
 }
 

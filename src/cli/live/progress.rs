@@ -230,10 +230,10 @@ mod tests {
             accuracy: 0.1,
             val_loss: Some(2.25),
             val_accuracy: Some(0.1),
-            momentum: None,
             step: 100,
             images_per_second: 12345.6,
             seconds: 123.45,
+            ..EpochRow::default()
         }
     }
 
