@@ -156,7 +156,7 @@ impl Page<'_> {
             |i: usize| format!("<tr>{}</tr>\n", columns.iter().map(|column| column.1[i].as_str()).collect::<String>());
         let rows: String = (0..self.analyses.len()).map(row).collect();
         let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent. Accuracies are of the weights after the \
-             last epoch, except those of the best epoch, whose weights were not tested. Lr: the highest applied rate. Choices use validation \
+             last epoch, except those of the best epoch, whose weights were not tested. Lr: the highest rate that was applied. Choices use validation \
              images; test images are evaluated once, at the end. Gap: training − validation accuracy. Area: the mean validation accuracy over \
              the epochs. Verdicts compare each entrant with the best over the seeds that both have finished (paired differences, 95 % \
              t-interval; the ± in a verdict is half its width). The best was selected by these same figures, and of many 95 % intervals some \
