@@ -24,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!((images.labels[place], &images.image(place)[..]), (record[0], &record[1..]));
     }
     let normalisation = Normalisation::of(&Subset::all(Arc::new(images.clone())));
-    assert!(count == 0 || normalisation.deviation.iter().all(|deviation| *deviation > 0.0), "{normalisation:?}");
+    assert!(
+        count == 0 || normalisation.standard_deviation.iter().all(|deviation| *deviation > 0.0),
+        "{normalisation:?}"
+    );
     let dataset = Dataset::new("any", images.clone(), images, CLASSES.map(String::from).to_vec());
     for held_out in 0..=count + 1 {
         let split = dataset.split(Validation::Holdout(held_out), None);

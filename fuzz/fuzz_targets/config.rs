@@ -8,7 +8,7 @@ use lrsched::config::Given;
 use lrsched::data::{Augment, BatchSize, DatasetKind, Validation};
 use lrsched::model::Model;
 use lrsched::optim::{self, Optimizer, OptimizerSpec};
-use lrsched::schedule::{self, Schedule, Semantics, Setting, Spec};
+use lrsched::schedule::{self, Schedule, Semantics, RunShape, Spec};
 use lrsched::spec::Entry;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -32,7 +32,7 @@ const NAMES: [&str; 14] = [
 ];
 
 static SCHEDULES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    let any = Entry { name: "any schedule", summary: "", formula: "", parameters: schedule::universal(), source: "" };
+    let any = Entry::heading("any schedule", schedule::universal());
     [schedule::table(), &[any]].concat()
 });
 
@@ -73,7 +73,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let schedule = given.text("schedule").unwrap_or("constant");
     if let Ok(spec) = Spec::from_flags(schedule, &given.family("schedule", &SCHEDULES)) {
-        let setting = Setting { learning_rate, semantics, steps_per_epoch: 3, epochs: 4 };
+        let setting = RunShape { learning_rate, semantics, steps_per_epoch: 3, epochs: 4 };
         if Schedule::build(&spec, &setting).is_ok() {
             let shown = spec.to_string();
             assert_eq!(shown.parse::<Spec>().as_ref(), Ok(&spec), "{shown}");

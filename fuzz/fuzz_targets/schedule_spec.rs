@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use lrsched::schedule::{Duration, Unit};
-use lrsched::schedule::{EpochMetrics, Rates, Schedule, Semantics, Setting, Spec, warnings};
+use lrsched::schedule::{EpochMetrics, Rates, Schedule, Semantics, RunShape, Spec, warnings};
 
 /// Epochs and steps per epoch: the shortest run there is, a plain one, and one with an odd number of steps.
 const RUNS: [(u64, u64); 3] = [(1, 1), (4, 5), (13, 3)];
@@ -35,17 +35,17 @@ fn check_spec(text: &str) {
     assert_eq!(again.to_string(), shown, "`{text}` has two texts");
     for (epochs, steps_per_epoch) in RUNS {
         for semantics in Semantics::ALL {
-            let setting = Setting::new(0.1, epochs, steps_per_epoch).with(semantics);
+            let setting = RunShape::new(0.1, epochs, steps_per_epoch).with(semantics);
             if let Ok(schedule) = Schedule::build(&spec, &setting) {
                 check_run(text, schedule, &setting);
             }
         }
     }
-    let _ = warnings(&spec, &Setting::new(0.1, 4, 5));
+    let _ = warnings(&spec, &RunShape::new(0.1, 4, 5));
 }
 
 /// A whole run, with metrics that improve, then stall, then are missing and not finite.
-fn check_run(text: &str, mut schedule: Schedule, setting: &Setting) {
+fn check_run(text: &str, mut schedule: Schedule, setting: &RunShape) {
     let context = || format!("`{text}` in {setting:?}");
     let blank = schedule.clone();
     for epoch in 0..setting.epochs {

@@ -74,7 +74,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 }
 
 /// The rate of every step; a metric-driven schedule sees metrics that never improve.
-fn trace(mut schedule: Schedule, run: &schedule::Setting) -> Vec<f64> {
+fn trace(mut schedule: Schedule, run: &schedule::RunShape) -> Vec<f64> {
     for epoch in 0..run.epochs {
         schedule.observe(&EpochMetrics {
             epoch,
@@ -93,7 +93,7 @@ fn first_steps_apart<'a>(a: &'a [f64], b: &'a [f64]) -> impl Iterator<Item = usi
     a.iter().zip(b).enumerate().filter(move |(_, pair)| apart(*pair)).map(|(t, _)| t)
 }
 
-fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
+fn words(spec: &Spec, groups: &[Group], run: &schedule::RunShape) -> String {
     let mut text = format!(
         "{spec} over {} of {}, lr {}\n",
         counted(run.epochs, "epoch"),
@@ -145,7 +145,7 @@ fn words(spec: &Spec, groups: &[Group], run: &schedule::Setting) -> String {
     text
 }
 
-fn csv(groups: &[Group], run: &schedule::Setting) -> String {
+fn csv(groups: &[Group], run: &schedule::RunShape) -> String {
     let mut text = String::from("step,epoch,native,torch,keras,optax\n");
     for t in 0..run.total_steps() {
         let _ = write!(text, "{t},{}", t / run.steps_per_epoch);
@@ -161,7 +161,7 @@ fn csv(groups: &[Group], run: &schedule::Setting) -> String {
     text
 }
 
-fn figure(spec: &Spec, groups: &[Group], run: &schedule::Setting, scale: AxisScale) -> Figure {
+fn figure(spec: &Spec, groups: &[Group], run: &schedule::RunShape, scale: AxisScale) -> Figure {
     let mut panel = Panel::new("", "epoch", "learning rate");
     for (at, group) in groups.iter().enumerate() {
         let points = Stretches::of(group.rates.iter().copied(), run.steps_per_epoch).points();

@@ -63,12 +63,12 @@ fn flag(name: &str, form: Form) -> Arg {
 /// Whether a switch may be on without being given.
 fn turns_off(entries: &[Entry], name: &str) -> bool {
     let all = entries.iter().flat_map(|entry| entry.parameters);
-    all.into_iter().any(|parameter| parameter.name == name && parameter.switch && parameter.default != "false")
+    all.into_iter().any(|parameter| parameter.name == name && parameter.may_be_on())
 }
 
-fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
+fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'static str, String)> + 'a {
     entries.iter().filter_map(move |entry| {
-        entry.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| (entry.name, parameter.help))
+        entry.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| (entry.name, parameter.help()))
     })
 }
 

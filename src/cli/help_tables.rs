@@ -64,13 +64,9 @@ fn describe(text: &mut String, entry: &Entry) {
 
 fn parameters(text: &mut String, parameters: &[Parameter]) {
     let width = parameters.iter().map(|parameter| parameter.name.len()).max().unwrap_or(0);
-    for Parameter { name, default, help, switch } in parameters {
-        let default = match (*switch, *default) {
-            (_, "") => String::new(),
-            (true, "false") => " (off)".to_string(),
-            (true, _) => " (on)".to_string(),
-            (false, default) => format!(" ({default})"),
-        };
+    for parameter in parameters {
+        let (name, help, default) = (parameter.name, parameter.help(), parameter.shown_default());
+        let default = if default.is_empty() { String::new() } else { format!(" ({default})") };
         let _ = writeln!(text, "    {name:width$}  {help}{default}");
     }
 }

@@ -145,13 +145,13 @@ fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
 }
 
 /// The run described by the flags.
-pub fn run_of(given: &Given) -> Result<schedule::Setting, Usage> {
+pub fn run_of(given: &Given) -> Result<schedule::RunShape, Usage> {
     let whole = "a whole number of at least 1";
     let count = |name, default: u64| match given.parse::<u64>(name, whole)?.unwrap_or(default) {
         0 => usage!("{name} must be {whole}, got 0"),
         count => Ok::<u64, Usage>(count),
     };
-    let run = schedule::Setting {
+    let run = schedule::RunShape {
         learning_rate: given.parse("lr", "a number of at least 0")?.unwrap_or(0.1),
         semantics: given.parse_own("semantics")?.unwrap_or(Semantics::Native),
         epochs: count("epochs", 30)?,
@@ -237,7 +237,7 @@ pub fn terminal(figure: &Figure, output: Option<&Path>) -> String {
     text
 }
 
-fn csv(rates: &[Rates], run: &schedule::Setting) -> String {
+fn csv(rates: &[Rates], run: &schedule::RunShape) -> String {
     let mut text = String::from("step,epoch,learning_rate,momentum\n");
     for (t, rates) in (0_u64..).zip(rates) {
         let momentum = rates.momentum.map_or(String::new(), |m| format!("{m:?}"));
@@ -247,7 +247,7 @@ fn csv(rates: &[Rates], run: &schedule::Setting) -> String {
 }
 
 /// One row per epoch: the rates of its first step.
-fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> String {
+fn table(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>) -> String {
     let six_digits = |value| significant(value, 6);
     let mut rows = vec![vec!["epoch".to_string(), "step".to_string()]];
     for curve in curves {
@@ -276,7 +276,7 @@ fn table(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>) -> St
     rows.iter().map(line).collect()
 }
 
-fn figure(curves: &[Curve], run: &schedule::Setting, momentum: Option<f64>, scale: AxisScale) -> Figure {
+fn figure(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>, scale: AxisScale) -> Figure {
     let title = match curves {
         [one] => one.spec.to_string(),
         several => format!("{} schedules", several.len()),

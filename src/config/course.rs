@@ -3,7 +3,7 @@
 use super::RunConfig;
 use crate::number::{exact, rate};
 use crate::optim::{Float as _, check_rate};
-use crate::schedule::{self, Clock, Rates, Rest, Schedule, Semantics, Setting, Spec};
+use crate::schedule::{self, Clock, Rates, Rest, RunShape, Schedule, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
 use serde::{Deserialize, Serialize};
@@ -51,8 +51,8 @@ impl Course {
         schedule::warnings_of_rest(&self.schedule, &setting, &rest)
     }
 
-    fn setting(&self, semantics: Semantics, steps_per_epoch: u64) -> Setting {
-        Setting { learning_rate: self.lr, semantics, steps_per_epoch, epochs: self.until }
+    fn setting(&self, semantics: Semantics, steps_per_epoch: u64) -> RunShape {
+        RunShape { learning_rate: self.lr, semantics, steps_per_epoch, epochs: self.until }
     }
 
     /// What a step is applied with. `schedule` is what [`Course::build`] made, with all that it has observed.

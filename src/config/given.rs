@@ -81,7 +81,8 @@ const NO_FLAGS: [&str; 2] = ["lr", "for"];
 
 /// Whether several values of one name add up; of any other name the last one counts.
 pub fn gathers(name: &str) -> bool {
-    super::settings::is_list(name) || schedule::LISTS.contains(&name)
+    let parameters = || schedule::table().iter().flat_map(|entry| entry.parameters);
+    super::settings::is_list(name) || parameters().any(|parameter| parameter.name == name && parameter.kind.is_list())
 }
 
 /// The one reading of a switch, wherever it was written.
@@ -103,7 +104,7 @@ pub fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
     let mut names: Vec<(&'static str, bool)> = Vec::new();
     for parameter in entries.iter().flat_map(|entry| entry.parameters) {
         if !NO_FLAGS.contains(&parameter.name) && names.iter().all(|(name, _)| *name != parameter.name) {
-            names.push((parameter.name, parameter.switch));
+            names.push((parameter.name, parameter.is_switch()));
         }
     }
     names

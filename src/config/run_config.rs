@@ -6,7 +6,7 @@ use crate::data::{Augment, BatchSize, DatasetKind, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
 use crate::optim::OptimizerSpec;
-use crate::schedule::{Schedule, Semantics, Setting, Spec};
+use crate::schedule::{RunShape, Schedule, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -97,7 +97,7 @@ impl RunConfig {
     /// The schedule, for epochs of `steps_per_epoch` steps.
     pub fn schedule(&self, steps_per_epoch: u64) -> Result<Schedule, Usage> {
         let setting =
-            Setting { learning_rate: self.lr, semantics: self.semantics, steps_per_epoch, epochs: self.epochs };
+            RunShape { learning_rate: self.lr, semantics: self.semantics, steps_per_epoch, epochs: self.epochs };
         Schedule::build(&self.schedule, &setting)
     }
 

@@ -2,7 +2,7 @@
 //! decay do.
 
 use crate::optim::{Optimizer, OptimizerSpec, Slice};
-use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Setting, Spec};
+use crate::schedule::{self, EpochMetrics, RunShape, Schedule, Semantics, Spec};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
@@ -171,9 +171,9 @@ pub struct Iterate {
 }
 
 impl Walk {
-    fn setting(&self) -> Setting {
+    fn setting(&self) -> RunShape {
         let Walk { steps, steps_per_epoch, semantics, learning_rate, .. } = *self;
-        Setting { learning_rate, semantics, steps_per_epoch, epochs: steps / steps_per_epoch }
+        RunShape { learning_rate, semantics, steps_per_epoch, epochs: steps / steps_per_epoch }
     }
 
     /// What looks wrong with the schedule in a walk of this length, one line each.

@@ -200,36 +200,13 @@ fn applicable(
 fn own_values(text: &str, table: &[spec::Entry], universal: &[spec::Parameter]) -> Vec<(String, String)> {
     let name = text.split(':').next().unwrap_or_default().trim();
     let Some(entry) = table.iter().find(|entry| entry.name == name) else { return Vec::new() };
-    let switches: Vec<&str> = entry.parameters.iter().chain(universal).filter(|p| p.switch).map(|p| p.name).collect();
+    let switches: Vec<&str> =
+        entry.parameters.iter().chain(universal).filter(|p| p.is_switch()).map(|p| p.name).collect();
     spec::fields(text, &switches, Some("")).unwrap_or_default().values
 }
 
-/// One of every schedule with sgd, and the adaptive optimizers at their usual rates. Durations are shares of the run, so that each
-/// schedule shows its shape in a run of any length.
+/// The entrants of the tables: one of every schedule with sgd, and the adaptive optimizers at their usual rates. Durations are shares of the
+/// run, so that each schedule shows its shape in a run of any length.
 pub fn default_entrants() -> Vec<&'static str> {
-    vec![
-        "sgd/constant",
-        "sgd/step:factor=0.5,drop-every=40%",
-        "sgd/time:decay=4,decay-steps=100%",
-        "sgd/exponential:decay-rate=0.05,decay-steps=100%",
-        "sgd/natural-exp:k=3,decay-steps=100%",
-        "sgd/linear",
-        "sgd/polynomial:power=2",
-        "sgd/piecewise:milestones=50%,80%,factor=0.2",
-        "sgd/halve:when=val_accuracy>=0.2,when=val_accuracy>=0.3,when=val_accuracy>=0.5",
-        "sgd/plateau:factor=0.5,patience=0",
-        "sgd/cosine",
-        "sgd/cosine-restarts:period=40%,period-mult=1.5",
-        "sgd:lr=0.01/triangular:max-lr=0.06,step-size=20%",
-        "sgd:lr=0.01/triangular2:max-lr=0.06,step-size=20%",
-        "sgd:lr=0.01/exp-range:max-lr=0.06,step-size=20%",
-        "sgd:momentum=0.9/one-cycle:max-lr=0.02",
-        "sgd/wsd",
-        "sgd/inverse-sqrt",
-        "sgd/expr:lr*sqrt(1-t/T)",
-        "rmsprop/constant",
-        "adam/constant",
-        "adagrad/constant",
-        "adadelta/constant",
-    ]
+    schedule::table().iter().chain(optim::table()).filter_map(|entry| entry.entrant).collect()
 }

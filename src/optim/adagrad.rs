@@ -29,6 +29,8 @@ pub(super) struct Adagrad {
     semantics: Semantics,
 }
 
+pub(super) type Row = Adagrad;
+
 impl Definition for Adagrad {
     const ENTRY: Entry = Entry {
         name: "adagrad",
@@ -36,6 +38,7 @@ impl Definition for Adagrad {
         formula: "s = s + g²;  θ = θ − lr/(1 + t·lr-decay) · g / (√s + eps);  s starts at initial-accumulator",
         parameters: &[INITIAL_ACCUMULATOR, LR_DECAY, eps("1e-10"), weight_decay("0")],
         source: "Duchi, Hazan and Singer 2011; PyTorch Adagrad",
+        entrant: Some("adagrad/constant"),
     };
     const RATE: f64 = 1e-2;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[

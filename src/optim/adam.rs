@@ -31,6 +31,8 @@ pub(super) struct Adam {
     pub semantics: Semantics,
 }
 
+pub(super) type Row = Adam;
+
 impl Definition for Adam {
     const ENTRY: Entry = Entry {
         name: "adam",
@@ -39,6 +41,7 @@ impl Definition for Adam {
                   m̂ = m/(1 − beta1ᵗ), v̂ = v/(1 − beta2ᵗ)",
         parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0")],
         source: "Kingma and Ba 2015, arXiv:1412.6980; PyTorch Adam",
+        entrant: Some("adam/constant"),
     };
     const RATE: f64 = 1e-3;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Keras, "eps", 1e-7)];

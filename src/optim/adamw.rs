@@ -16,6 +16,8 @@ use crate::usage::Usage;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AdamW(Adam);
 
+pub(super) type Row = AdamW;
+
 impl Definition for AdamW {
     const ENTRY: Entry = Entry {
         name: "adamw",
@@ -23,6 +25,7 @@ impl Definition for AdamW {
         formula: "θ = θ·(1 − lr·weight-decay), then Adam's step",
         parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0.01")],
         source: "Loshchilov and Hutter 2019, arXiv:1711.05101; PyTorch AdamW",
+        entrant: None,
     };
     const RATE: f64 = 1e-3;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[

@@ -1,6 +1,6 @@
 //! Update rules over named slices, one file each. The rate is handed in, not owned.
 //!
-//! A new optimizer is one file with a `Definition` and a `Rule` (see `rule.rs`), and one line in `optimizers!` below.
+//! A new optimizer is one file with a `Definition` and a `Rule` (see `rule.rs`), and one `mod` line in `optimizers!` below.
 
 #![forbid(unsafe_code)]
 
@@ -30,36 +30,43 @@ struct Defined {
     has_momentum: fn(&Options<'_>) -> bool,
 }
 
-/// Makes the table, and what looks a rule up in it, of the `file::Type` of each optimizer, in the order of the help.
+/// Declares the files of the optimizers, their table in the order of the help, and what looks a rule up in it.
 macro_rules! optimizers {
-    ($($file:ident::$rule:ident),+ $(,)?) => {
+    (if #[cfg(all())] { $(mod $file:ident;)+ }) => {
         $(mod $file;)+
 
-        static TABLE: &[Entry] = &[$($file::$rule::ENTRY),+];
+        static TABLE: &[Entry] = &[$($file::Row::ENTRY),+];
 
         static DEFINED: &[Defined] = &[$(Defined {
-            name: $file::$rule::ENTRY.name,
-            rate: $file::$rule::RATE,
-            defaults: $file::$rule::DEFAULTS,
-            has_momentum: $file::$rule::has_momentum,
+            name: $file::Row::ENTRY.name,
+            rate: $file::Row::RATE,
+            defaults: $file::Row::DEFAULTS,
+            has_momentum: $file::Row::has_momentum,
         }),+];
 
         fn rule<T: Float>(name: &str, options: &Options<'_>) -> Result<Box<dyn Rule<T>>, Usage> {
-            $(if name == $file::$rule::ENTRY.name {
-                return Ok(Box::new($file::$rule::new(options)?));
+            $(if name == $file::Row::ENTRY.name {
+                return Ok(Box::new($file::Row::new(options)?));
             })+
             unreachable!("a spec names an optimizer of the table, got `{name}`")
         }
     };
 }
 
-optimizers! {
-    sgd::Sgd,
-    rmsprop::RmsProp,
-    adam::Adam,
-    adamw::AdamW,
-    adagrad::Adagrad,
-    adadelta::Adadelta,
+/// rustfmt follows the `mod` lines within a macro of this name, and of no other.
+mod cfg_if {
+    pub(super) use optimizers;
+}
+
+cfg_if::optimizers! {
+    if #[cfg(all())] {
+        mod sgd;
+        mod rmsprop;
+        mod adam;
+        mod adamw;
+        mod adagrad;
+        mod adadelta;
+    }
 }
 
 /// Every optimizer: what the parser accepts, what the command line offers, what the help prints. Defaults are those of `native`.

@@ -1,35 +1,39 @@
 //! The options that several optimizers share, once for all of their tables.
 
-use crate::spec::Parameter;
-
-const fn number(name: &'static str, default: &'static str, help: &'static str) -> Parameter {
-    Parameter { name, default, help, switch: false }
-}
-
-const fn switch(name: &'static str, help: &'static str) -> Parameter {
-    Parameter { name, default: "", help, switch: true }
-}
+use crate::spec::{Interval, Parameter};
 
 pub(super) const fn rho(default: &'static str) -> Parameter {
-    number("rho", default, "decay of the running mean square, 0 to 1 (PyTorch: alpha, optax: decay)")
+    let meaning = "decay of the running mean square (PyTorch: alpha, optax: decay)";
+    Parameter::number("rho", Interval::UNIT, default, meaning)
 }
 
 pub(super) const fn eps(default: &'static str) -> Parameter {
-    number("eps", default, "added to the divisor to keep it from 0, > 0")
+    Parameter::number("eps", Interval::above(0.0), default, "added to the divisor to keep it from 0")
 }
 
 pub(super) const fn weight_decay(default: &'static str) -> Parameter {
-    number("weight-decay", default, "decay of the weights towards 0, ≥ 0")
+    Parameter::number("weight-decay", Interval::at_least(0.0), default, "decay of the weights towards 0")
 }
 
-pub(super) const MOMENTUM: Parameter = number("momentum", "0", "fraction of the previous step that is kept, 0 to 1");
-pub(super) const NESTEROV: Parameter = switch("nesterov", "look ahead along the momentum; needs momentum > 0");
-pub(super) const DAMPENING: Parameter =
-    number("dampening", "0", "fraction of the gradient left out of the momentum, 0 to 1 (PyTorch only)");
-pub(super) const CENTERED: Parameter =
-    switch("centered", "divide by the standard deviation of the gradient instead of its root mean square");
-pub(super) const BETA1: Parameter = number("beta1", "0.9", "decay of the running mean, [0, 1)");
-pub(super) const BETA2: Parameter = number("beta2", "0.999", "decay of the running mean square, [0, 1)");
+pub(super) const MOMENTUM: Parameter =
+    Parameter::number("momentum", Interval::UNIT, "0", "fraction of the previous step that is kept");
+pub(super) const NESTEROV: Parameter =
+    Parameter::switch("nesterov", "false", "look ahead along the momentum; needs momentum > 0");
+pub(super) const DAMPENING: Parameter = Parameter::number(
+    "dampening",
+    Interval::UNIT,
+    "0",
+    "fraction of the gradient left out of the momentum (PyTorch only)",
+);
+pub(super) const CENTERED: Parameter = Parameter::switch(
+    "centered",
+    "false",
+    "divide by the standard deviation of the gradient instead of its root mean square",
+);
+pub(super) const BETA1: Parameter = Parameter::number("beta1", Interval::BELOW_ONE, "0.9", "decay of the running mean");
+pub(super) const BETA2: Parameter =
+    Parameter::number("beta2", Interval::BELOW_ONE, "0.999", "decay of the running mean square");
 pub(super) const INITIAL_ACCUMULATOR: Parameter =
-    number("initial-accumulator", "0", "sum of squares before the first step, ≥ 0");
-pub(super) const LR_DECAY: Parameter = number("lr-decay", "0", "divide the rate by 1 + lr-decay·t, ≥ 0 (PyTorch only)");
+    Parameter::number("initial-accumulator", Interval::at_least(0.0), "0", "sum of squares before the first step");
+pub(super) const LR_DECAY: Parameter =
+    Parameter::number("lr-decay", Interval::at_least(0.0), "0", "divide the rate by 1 + lr-decay·t (PyTorch only)");

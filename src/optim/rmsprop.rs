@@ -35,6 +35,8 @@ pub(super) struct RmsProp {
     semantics: Semantics,
 }
 
+pub(super) type Row = RmsProp;
+
 impl Definition for RmsProp {
     const ENTRY: Entry = Entry {
         name: "rmsprop",
@@ -43,6 +45,7 @@ impl Definition for RmsProp {
                   with momentum b = momentum·b + u, θ = θ − lr·b",
         parameters: &[rho("0.9"), eps("1e-8"), CENTERED, MOMENTUM, weight_decay("0")],
         source: "Tieleman and Hinton 2012; Graves 2013; PyTorch RMSprop",
+        entrant: Some("rmsprop/constant"),
     };
     const RATE: f64 = 1e-3;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =

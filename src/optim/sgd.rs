@@ -30,6 +30,8 @@ pub(super) struct Sgd {
     semantics: Semantics,
 }
 
+pub(super) type Row = Sgd;
+
 impl Definition for Sgd {
     const ENTRY: Entry = Entry {
         name: "sgd",
@@ -37,6 +39,7 @@ impl Definition for Sgd {
         formula: "b = momentum·b + (1 − dampening)·g;  θ = θ − lr·b, with nesterov θ − lr·(g + momentum·b)",
         parameters: &[MOMENTUM, NESTEROV, DAMPENING, weight_decay("0")],
         source: "Polyak 1964; Sutskever et al. 2013; PyTorch SGD",
+        entrant: None,
     };
     const RATE: f64 = 0.1;
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =

@@ -4,32 +4,48 @@ use super::rule::Float;
 use super::{find, table};
 use crate::number::exact;
 use crate::schedule::Semantics;
-use crate::spec::{Entry, Parameter, check_length, fields, unknown_key};
+use crate::spec::{Family, Interval, Parameter, ParameterKind, Value, Values, check_length};
 use crate::usage;
-use crate::usage::{GLOSSARY, Usage, did_you_mean, shortened};
+use crate::usage::{GLOSSARY, Usage};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::Bound;
 
-/// What every optimizer takes beside the parameters of its table.
-const LR: Parameter = Parameter { name: "lr", default: "", help: "base learning rate, > 0", switch: false };
+/// What every optimizer takes before the parameters of its table.
+const LR: Parameter = Parameter::number("lr", Interval::above(0.0), "", "base learning rate");
+
+/// The family of the optimizers.
+static FAMILY: Family = Family {
+    what: "optimizer",
+    example: "sgd:momentum=0.9",
+    entries: table,
+    before: &[LR],
+    after: &[],
+    glossary: &GLOSSARY,
+    number: shortest,
+};
 
 /// An optimizer and the options that were given: `sgd:momentum=0.9,nesterov`. `parse(display(s)) == s`.
 ///
 /// What was not given stays open, because the defaults depend on the semantics. `lr`, the base learning rate, goes with every
 /// optimizer, and comes first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OptimizerSpec {
-    entry: &'static Entry,
-    /// `lr`, then in the order of the table; a switch that is on is 1, one that is off is left out.
-    given: Vec<(&'static str, f64)>,
+    /// A switch that is off is left out.
+    values: Values,
+}
+
+impl PartialEq for OptimizerSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name() && self.values.given().eq(other.values.given())
+    }
 }
 
 impl Default for OptimizerSpec {
     /// `sgd`.
     fn default() -> Self {
-        let entry = table().iter().find(|entry| entry.name == "sgd").expect("the table has sgd");
-        Self { entry, given: Vec::new() }
+        "sgd".parse().expect("the table has sgd")
     }
 }
 
@@ -58,27 +74,14 @@ impl From<OptimizerSpec> for String {
 
 impl fmt::Display for OptimizerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.entry.name)?;
-        for (place, &(key, value)) in self.given.iter().enumerate() {
-            f.write_str(if place == 0 { ":" } else { "," })?;
-            if parameter(self.entry, key).is_some_and(|parameter| parameter.switch) {
-                f.write_str(key)?;
-            } else {
-                write!(f, "{key}={}", Number(value))?;
-            }
-        }
-        Ok(())
+        self.values.fmt(f)
     }
 }
 
 /// The shortest text that reads back to the same f64: `0.001`, `1e-8`.
-struct Number(f64);
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (plain, exponent) = (self.0.to_string(), format!("{:e}", self.0));
-        f.write_str(if plain.len() <= exponent.len() + 1 { &plain } else { &exponent })
-    }
+fn shortest(value: f64) -> String {
+    let (plain, exponent) = (value.to_string(), format!("{value:e}"));
+    if plain.len() <= exponent.len() + 1 { plain } else { exponent }
 }
 
 impl OptimizerSpec {
@@ -88,43 +91,13 @@ impl OptimizerSpec {
     /// As [`OptimizerSpec::from_str`](std::str::FromStr::from_str).
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, Usage> {
         check_length("an optimizer", name_or_spec)?;
-        let name = name_or_spec.split(':').next().unwrap_or_default().trim();
-        let Some(entry) = table().iter().find(|entry| entry.name == name) else {
-            let names = || table().iter().map(|entry| entry.name);
-            let all = names().collect::<Vec<_>>().join(", ");
-            return usage!(
-                "unknown optimizer `{name}`{} (optimizers: {all})",
-                did_you_mean(name, names()),
-                name = shortened(name)
-            );
-        };
-        let switches: Vec<&str> = entry.parameters.iter().filter(|p| p.switch).map(|p| p.name).collect();
-        let typed = fields(name_or_spec, &switches, None)?.values;
-        for (place, (key, _)) in typed.iter().enumerate() {
-            if typed[..place].iter().any(|(before, _)| before == key) {
-                return usage!(
-                    "{name}: `{key}` is given twice in `{name_or_spec}`",
-                    name_or_spec = shortened(name_or_spec)
-                );
-            }
+        let mut values = Values::parse(&FAMILY, name_or_spec)?;
+        values.replace(flags)?;
+        let off = values.given().filter(|(_, value)| **value == Value::Switch(false));
+        for key in off.map(|(parameter, _)| parameter.name).collect::<Vec<_>>() {
+            values.remove(key);
         }
-        let parameters: Vec<&'static Parameter> = std::iter::once(&LR).chain(entry.parameters).collect();
-        let mut values = vec![None; parameters.len()];
-        for (key, text) in typed.iter().chain(flags) {
-            let Some(place) = parameters.iter().position(|parameter| parameter.name == key) else {
-                let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name).collect();
-                return Err(unknown_key(&GLOSSARY, name, key, &known));
-            };
-            values[place] = Some(read(entry.name, parameters[place], text)?);
-        }
-        let given = parameters
-            .into_iter()
-            .zip(values)
-            .filter_map(|(parameter, value)| value.map(|value| (parameter, value)))
-            .filter(|&(parameter, value)| !(parameter.switch && value == 0.0))
-            .map(|(parameter, value)| (parameter.name, value))
-            .collect();
-        let spec = Self { entry, given };
+        let spec = Self { values };
         spec.check_nesterov()?;
         Ok(spec)
     }
@@ -147,11 +120,14 @@ impl OptimizerSpec {
     /// # Errors
     /// One that is 0, infinite, subnormal or (a beta) 1 there.
     pub(super) fn check_fits<T: Float>(&self) -> Result<(), Usage> {
-        for &(key, value) in &self.given {
+        for (parameter, value) in self.values.given() {
+            let (key, &Value::Number(value)) = (parameter.name, value) else { continue };
             if !T::holds(value) {
                 return usage!("{}: {key} must be {}, got {}", self.name(), T::rule(), exact(value));
             }
-            if key.starts_with("beta") && T::of(value) >= T::of(1.0) {
+            let below_one =
+                matches!(parameter.kind, ParameterKind::Number(Interval { high: Bound::Excluded(1.0), .. }));
+            if below_one && T::of(value) >= T::of(1.0) {
                 return usage!("{}: {key} must be below 1 as {}, got {}", self.name(), T::NAME, exact(value));
             }
         }
@@ -160,7 +136,7 @@ impl OptimizerSpec {
 
     /// `sgd`.
     pub fn name(&self) -> &'static str {
-        self.entry.name
+        self.values.name()
     }
 
     /// What it means under these semantics, the same for every way to write it: each option with its value, given or by default. Its rate is
@@ -168,7 +144,8 @@ impl OptimizerSpec {
     pub fn canonical(&self, semantics: Semantics) -> String {
         let options = self.options(semantics);
         let options = self
-            .entry
+            .values
+            .entry()
             .parameters
             .iter()
             .map(|parameter| format!(" {}={}", parameter.name, options.get(parameter.name)));
@@ -178,7 +155,7 @@ impl OptimizerSpec {
     /// The spec without a rate of its own.
     #[must_use]
     pub fn without_learning_rate(mut self) -> Self {
-        self.given.retain(|(key, _)| *key != LR.name);
+        self.values.remove(LR.name);
         self
     }
 
@@ -199,7 +176,7 @@ impl OptimizerSpec {
 
     /// The momentum (Adam's beta1) that an update is made with where the schedule leaves it alone; `None` for an optimizer without one.
     pub fn momentum(&self, semantics: Semantics) -> Option<f64> {
-        let key = if parameter(self.entry, "beta1").is_some() { "beta1" } else { "momentum" };
+        let key = if self.values.entry().parameter("beta1").is_some() { "beta1" } else { "momentum" };
         self.has_momentum().then(|| self.options(semantics).get(key))
     }
 
@@ -208,7 +185,16 @@ impl OptimizerSpec {
     }
 
     fn given(&self, key: &str) -> Option<f64> {
-        self.given.iter().find(|(name, _)| *name == key).map(|&(_, value)| value)
+        self.values.get(key).map(number)
+    }
+}
+
+/// A number as it is; a switch is 1 if it is on.
+fn number(value: &Value) -> f64 {
+    match value {
+        Value::Number(number) => *number,
+        Value::Switch(on) => f64::from(*on),
+        other => panic!("optimizers take numbers and switches, got {other:?}"),
     }
 }
 
@@ -236,14 +222,7 @@ impl Options<'_> {
         match own {
             Some(&(_, _, value)) => value,
             None if key == LR.name => definition.rate,
-            None => {
-                let parameter = parameter(self.spec.entry, key).expect("a rule asks for the options of its own table");
-                if parameter.switch {
-                    0.0
-                } else {
-                    parameter.default.parse().expect("a default of the table is a number")
-                }
-            }
+            None => number(&self.spec.values.value(key).expect("a rule asks for the options of its own table")),
         }
     }
 
@@ -258,37 +237,5 @@ impl Options<'_> {
             Semantics::Optax if value != 0.0 => usage!("{name}: optax has no {key}, got {value}; {remedy}"),
             _ => Ok(value),
         }
-    }
-}
-
-fn parameter(entry: &'static Entry, key: &str) -> Option<&'static Parameter> {
-    entry.parameters.iter().find(|parameter| parameter.name == key)
-}
-
-fn read(owner: &str, parameter: &Parameter, text: &str) -> Result<f64, Usage> {
-    let key = parameter.name;
-    if parameter.switch {
-        return match text {
-            "true" => Ok(1.0),
-            "false" => Ok(0.0),
-            _ => usage!(
-                "{owner}: {key} is a switch, got `{text}`; write `{key}`, `{key}=true` or `{key}=false`",
-                text = shortened(text)
-            ),
-        };
-    }
-    let Ok(value) = text.parse::<f64>() else {
-        return usage!("{owner}: {key} must be a number, got `{text}`", text = shortened(text));
-    };
-    let (fits, rule) = match key {
-        "lr" | "eps" => (value > 0.0, "above 0"),
-        "momentum" | "dampening" | "rho" => ((0.0..=1.0).contains(&value), "from 0 to 1"),
-        "beta1" | "beta2" => ((0.0..1.0).contains(&value), "at least 0 and below 1"),
-        _ => (value >= 0.0, "at least 0"),
-    };
-    match (fits, value.is_finite()) {
-        (true, true) => Ok(value),
-        (true, false) => usage!("{owner}: {key} must be finite, got {text}", text = shortened(text)),
-        (false, _) => usage!("{owner}: {key} must be {rule}, got {text}", text = shortened(text)),
     }
 }

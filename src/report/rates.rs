@@ -166,7 +166,7 @@ pub fn of_entrant<'a>(
 mod tests {
     use super::*;
     use crate::record::{Applied, Fit, Origin, Results, Status};
-    use crate::schedule::Setting;
+    use crate::schedule::RunShape;
 
     fn run(schedule: &str, epochs: u64) -> ComparisonRow {
         ComparisonRow {
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn the_way_up_of_one_cycle_shows_in_a_run_of_one_epoch() {
         let spec = "one-cycle:max-lr=0.8";
-        let last = Schedule::build(&spec.parse().unwrap(), &Setting::new(0.1, 1, 4)).unwrap().at(3).learning_rate;
+        let last = Schedule::build(&spec.parse().unwrap(), &RunShape::new(0.1, 1, 4)).unwrap().at(3).learning_rate;
         let drawn = points(spec, &[last], &Known::default());
         let peak = drawn.iter().fold(0.0_f64, |peak, point| peak.max(point.1));
         assert!(drawn.len() == 8 && drawn[0].1 < 0.1 && peak > 0.5, "{drawn:?}");

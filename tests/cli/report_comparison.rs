@@ -175,7 +175,7 @@ fn rates_are_drawn_step_by_step_from_the_schedule_and_where_rows_say_otherwise_f
     let spec = "one-cycle:max-lr=0.4";
     let mut only = row("sgd", spec, 0, Some(0.8), Status::Finished);
     only.epochs = 2;
-    let setting = lrsched::schedule::Setting::new(0.1, 2, 391);
+    let setting = lrsched::schedule::RunShape::new(0.1, 2, 391);
     let schedule = lrsched::schedule::Schedule::build(&spec.parse().unwrap(), &setting).unwrap();
     let path = folder.path().join("runs").join(&only.run).join("metrics.csv");
     let mut metrics: Vec<EpochRow> = lrsched::record::read_rows(&path).unwrap();

@@ -23,8 +23,8 @@ fn csv_has_one_row_a_step_in_full_precision_and_reads_back_to_the_same_rates() {
     let lines: Vec<_> = csv.lines().collect();
     assert_eq!(lines[0], "step,epoch,learning_rate,momentum");
     assert_eq!(lines.len(), 1 + 21);
-    use lrsched::schedule::{Schedule, Setting};
-    let schedule = Schedule::build(&"one-cycle:max-lr=0.3".parse().unwrap(), &Setting::new(0.1, 3, 7)).unwrap();
+    use lrsched::schedule::{RunShape, Schedule};
+    let schedule = Schedule::build(&"one-cycle:max-lr=0.3".parse().unwrap(), &RunShape::new(0.1, 3, 7)).unwrap();
     for (t, line) in lines[1..].iter().enumerate() {
         let cells: Vec<_> = line.split(',').collect();
         assert_eq!((cells[0].parse(), cells[1].parse()), (Ok(t), Ok(t / 7)));

@@ -2,7 +2,7 @@
 
 use lrsched::experiment::{Entrant, Overrides, default_entrants};
 use lrsched::optim::Optimizer;
-use lrsched::schedule::{self, Schedule, Semantics, Setting};
+use lrsched::schedule::{self, RunShape, Schedule, Semantics};
 
 fn entrants() -> Vec<Entrant> {
     let parse =
@@ -34,7 +34,7 @@ fn a_warm_up_of_0_does_for_every_entrant() {
     let overrides = Overrides { schedule: vec![("warmup".into(), "0".into())], ..Overrides::default() };
     for text in default_entrants() {
         let entrant = Entrant::parse(text, &overrides).unwrap();
-        let built = Schedule::build(&entrant.schedule, &Setting::new(0.1, 5, 40));
+        let built = Schedule::build(&entrant.schedule, &RunShape::new(0.1, 5, 40));
         assert!(built.is_ok(), "{entrant}: {}", built.unwrap_err());
     }
 }
@@ -45,7 +45,7 @@ fn no_default_entrant_is_warned_of() {
         for entrant in entrants() {
             let optimizer = &entrant.optimizer;
             let lr = optimizer.learning_rate().unwrap_or_else(|| optimizer.default_learning_rate(Semantics::Native));
-            let warnings = schedule::warnings(&entrant.schedule, &Setting::new(lr, epochs, steps_per_epoch)).unwrap();
+            let warnings = schedule::warnings(&entrant.schedule, &RunShape::new(lr, epochs, steps_per_epoch)).unwrap();
             // That a plateau cannot drop within an epoch or two is true.
             let short = entrant.schedule.name() == "plateau" && epochs < 3;
             assert!(short || warnings.is_empty(), "{entrant}, {epochs} x {steps_per_epoch}: {warnings:?}");
@@ -98,7 +98,7 @@ fn every_entrant_fits_short_runs_and_its_schedule_changes_the_rate() {
             let optimizer = &entrant.optimizer;
             Optimizer::<f32>::new(optimizer, Semantics::Native).unwrap_or_else(|error| panic!("{entrant}: {error}"));
             let lr = optimizer.learning_rate().unwrap_or_else(|| optimizer.default_learning_rate(Semantics::Native));
-            let setting = Setting::new(lr, epochs, steps_per_epoch);
+            let setting = RunShape::new(lr, epochs, steps_per_epoch);
             let schedule =
                 Schedule::build(&entrant.schedule, &setting).unwrap_or_else(|error| panic!("{entrant}: {error}"));
             let rates = || (0..setting.total_steps()).map(|t| schedule.at(t).learning_rate);

@@ -32,7 +32,7 @@ fn a_spec_reads_back_what_it_writes() {
 #[test]
 fn every_option_of_the_table_reads_back_with_its_own_default() {
     for entry in table() {
-        for parameter in entry.parameters.iter().filter(|parameter| !parameter.switch) {
+        for parameter in entry.parameters.iter().filter(|parameter| !parameter.is_switch()) {
             let text = format!("{}:{}={}", entry.name, parameter.name, parameter.default);
             assert_eq!(spec(&spec(&text).to_string()), spec(&text), "{text}");
         }
@@ -76,13 +76,13 @@ fn a_mistyped_optimizer_or_option_is_named_with_what_there_is() {
 
 #[test]
 fn a_value_out_of_range_is_refused_with_the_rule() {
-    refused("sgd:momentum=1.5", "sgd: momentum must be from 0 to 1, got 1.5");
-    refused("sgd:momentum=NaN", "sgd: momentum must be from 0 to 1, got NaN");
+    refused("sgd:momentum=1.5", "sgd: momentum must be in [0, 1], got 1.5");
+    refused("sgd:momentum=NaN", "sgd: momentum must be in [0, 1], got NaN");
     refused("sgd:lr=0", "sgd: lr must be above 0, got 0");
     refused("sgd:lr=inf", "sgd: lr must be finite, got inf");
     refused("sgd:lr=fast", "sgd: lr must be a number, got `fast`");
     refused("rmsprop:eps=0", "rmsprop: eps must be above 0, got 0");
-    refused("adam:beta1=1", "adam: beta1 must be at least 0 and below 1, got 1");
+    refused("adam:beta1=1", "adam: beta1 must be in [0, 1), got 1");
     refused("adamw:weight-decay=-0.1", "adamw: weight-decay must be at least 0, got -0.1");
     refused(
         "sgd:nesterov=maybe",

@@ -65,13 +65,12 @@ fn parameters(page: &mut String, parameters: &[Parameter]) {
     }
     page.push_str("| parameter | default | meaning |\n| --- | --- | --- |\n");
     for parameter in parameters {
-        let default = match (parameter.switch, parameter.default) {
-            (_, "") => String::new(),
-            (true, "true") => "on".to_string(),
-            (true, _) => "off".to_string(),
-            (false, default) => format!("`{default}`"),
+        let default = match parameter.shown_default() {
+            "" => String::new(),
+            default if parameter.is_switch() => default.to_string(),
+            default => format!("`{default}`"),
         };
-        let _ = writeln!(page, "| `{}` | {default} | {} |", parameter.name, parameter.help);
+        let _ = writeln!(page, "| `{}` | {default} | {} |", parameter.name, parameter.help());
     }
     page.push('\n');
 }

@@ -1,6 +1,6 @@
 //! Every schedule against traces of the real frameworks; scripts/golden_schedules_{torch,keras,optax}.py made them.
 
-use lrsched::schedule::{EpochMetrics, Schedule, Semantics, Setting, Spec};
+use lrsched::schedule::{EpochMetrics, RunShape, Schedule, Semantics, Spec};
 use std::path::Path;
 
 /// PyTorch and optax (with x64) compute in f64, Keras in f32.
@@ -27,7 +27,7 @@ fn compare(name: &str, semantics: Semantics, tolerance: f64) {
     let (mut cases, mut wrong) = (0, Vec::new());
     for row in rows(name) {
         let [spec, lr, epochs, steps_per_epoch, rates, momenta] = row.try_into().unwrap();
-        let setting = Setting {
+        let setting = RunShape {
             learning_rate: lr.parse().unwrap(),
             semantics,
             epochs: epochs.parse().unwrap(),
@@ -62,7 +62,7 @@ fn compare_plateau(name: &str, semantics: Semantics, tolerance: f64) {
     for row in rows(name) {
         let [spec, lr, metrics, rates] = row.try_into().unwrap();
         let (lr, metrics, rates) = (lr.parse().unwrap(), numbers(&metrics), numbers(&rates));
-        let setting = Setting { learning_rate: lr, semantics, epochs: metrics.len() as u64, steps_per_epoch: 3 };
+        let setting = RunShape { learning_rate: lr, semantics, epochs: metrics.len() as u64, steps_per_epoch: 3 };
         let mut schedule = Schedule::build(&spec.parse::<Spec>().unwrap(), &setting).unwrap();
         for (epoch, (&value, &theirs)) in metrics.iter().zip(&rates).enumerate() {
             let ours = schedule.at(3 * epoch as u64 + 1).learning_rate;

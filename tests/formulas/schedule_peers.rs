@@ -41,13 +41,13 @@
 //! | WarmupCosine.raises_when_decay_equals_warmup, Inject.hyperparams_state | none: a warm-up may be the whole run; a momentum by milestones |
 
 use lrsched::optim::{Optimizer, Slice};
-use lrsched::schedule::{EpochMetrics, Schedule, Semantics, Setting, Spec};
+use lrsched::schedule::{EpochMetrics, RunShape, Schedule, Semantics, Spec};
 use std::f64::consts::PI;
 
 /// Of figures that are exact formulas.
 const EXACT: f64 = 1e-9;
 
-fn build(spec: &str, setting: &Setting) -> Schedule {
+fn build(spec: &str, setting: &RunShape) -> Schedule {
     Schedule::build(&spec.parse().unwrap(), setting).unwrap_or_else(|error| panic!("{spec}: {error}"))
 }
 
@@ -70,7 +70,7 @@ fn at(spec: &str, semantics: Semantics, lr: f64, total: u64, steps: &[(u64, f64)
 
 #[track_caller]
 fn within(tolerance: f64, spec: &str, semantics: Semantics, lr: f64, total: u64, steps: &[(u64, f64)]) {
-    let schedule = build(spec, &Setting::new(lr, total, 1).with(semantics));
+    let schedule = build(spec, &RunShape::new(lr, total, 1).with(semantics));
     for &(t, theirs) in steps {
         let ours = schedule.at(t).learning_rate;
         assert!(close(ours, theirs, tolerance), "{spec} at {t}: {ours}, expected {theirs}");
@@ -175,7 +175,7 @@ fn pytorch_warm_restarts() {
             let hundred: Vec<_> = restarts(10, mult, 100).into_iter().map(annealed).collect();
             check(&spec, Semantics::Torch, lr, 100, &hundred);
             // Asked at every tenth of an epoch.
-            let tenths = build(&spec, &Setting::new(lr, 30, 10).with(Semantics::Torch));
+            let tenths = build(&spec, &RunShape::new(lr, 30, 10).with(Semantics::Torch));
             for (t, x) in (0..).zip(restarts(100, mult, 300)) {
                 let (ours, theirs) = (tenths.at(t).learning_rate, annealed(x));
                 assert!(close(ours, theirs, EXACT), "{spec} at tenth {t}: {ours}, expected {theirs}");
@@ -213,7 +213,7 @@ fn pytorch_warm_restarts() {
         ];
         for (mult, places) in jumps {
             let spec = format!("cosine-restarts:period=10,period-mult={mult},end-lr=1e-10");
-            let schedule = build(&spec, &Setting::new(lr, 100, 10).with(Semantics::Torch));
+            let schedule = build(&spec, &RunShape::new(lr, 100, 10).with(Semantics::Torch));
             for &(epoch, now, length) in places {
                 let (ours, theirs) = (schedule.at((epoch * 10.0).round() as u64).learning_rate, annealed(now / length));
                 assert!(close(ours, theirs, EXACT), "{spec} at epoch {epoch}: {ours}, expected {theirs}");
@@ -225,7 +225,7 @@ fn pytorch_warm_restarts() {
 /// Rates, and momenta in hundredths; no momenta where momentum is left alone.
 #[track_caller]
 fn cycled(spec: &str, lr: f64, rates: &[f64], momenta: Option<&[f64]>) {
-    let schedule = build(spec, &Setting::new(lr, rates.len() as u64, 1).with(Semantics::Torch));
+    let schedule = build(spec, &RunShape::new(lr, rates.len() as u64, 1).with(Semantics::Torch));
     for (t, &theirs) in rates.iter().enumerate() {
         let ours = schedule.at(t as u64);
         assert!(close(ours.learning_rate, theirs, EXACT), "{spec} at {t}: {ours:?}, expected {theirs}");
@@ -318,7 +318,7 @@ fn pytorch_one_cycle_in_two_and_three_phases() {
 #[track_caller]
 fn plateau(spec: &str, semantics: Semantics, lr: f64, metrics: &[f64], expected: &[f64]) {
     assert_eq!(metrics.len(), expected.len());
-    let mut schedule = build(spec, &Setting::new(lr, metrics.len() as u64 + 1, 1).with(semantics));
+    let mut schedule = build(spec, &RunShape::new(lr, metrics.len() as u64 + 1, 1).with(semantics));
     assert_eq!(schedule.at(0).learning_rate, lr);
     for (epoch, (&value, &theirs)) in (0_u64..).zip(metrics.iter().zip(expected)) {
         schedule.observe(&EpochMetrics {
@@ -390,7 +390,7 @@ fn pytorch_sequences() {
     check("linear:lr=0.1x,end-lr=1.6,for=4;linear:lr=0.8x,end-lr=0.2", torch, 2.0, 8, &expected);
 
     let spec = "cosine:end-lr=0.1,for=20;triangular:lr=0.1,max-lr=0.3,step-size=1,step-size-down=3";
-    let schedule = build(spec, &Setting::new(0.5, 40, 1).with(torch));
+    let schedule = build(spec, &RunShape::new(0.5, 40, 1).with(torch));
     assert!((20..=40).all(|t| schedule.at(t).learning_rate <= 0.3));
 }
 
@@ -472,7 +472,7 @@ fn keras_plateau_reduces_honours_its_floor_and_cools_down() {
 /// Dense(2) from ones on x = y = [[0, 1], [2, 3], ...], 16 rows, 4 at a time, with Adam under ExponentialDecay: the loss of each epoch.
 #[test]
 fn keras_fit_under_exponential_decay_has_their_losses() {
-    let schedule = build("exponential:decay-rate=0.9,decay-steps=1", &Setting::new(0.05, 3, 4).with(Semantics::Keras));
+    let schedule = build("exponential:decay-rate=0.9,decay-steps=1", &RunShape::new(0.05, 3, 4).with(Semantics::Keras));
     let mut adam = Optimizer::<f64>::new(&"adam".parse().unwrap(), Semantics::Keras).unwrap();
     // Two weights and a bias for each of the two outputs.
     let mut theta = [[1.0; 3]; 2];
@@ -548,7 +548,7 @@ fn keras_cosines() {
 #[test]
 fn keras_restarts_where_the_rounding_of_f32_lets_it() {
     let spec = "cosine-restarts:period=10st,period-mult=1.1,lr-mult=0.9,end-lr=0.1x";
-    let schedule = build(spec, &Setting::new(0.1, 1, 100).with(Semantics::Keras));
+    let schedule = build(spec, &RunShape::new(0.1, 1, 100).with(Semantics::Keras));
     let theirs = [(20, 0.011640534736), (21, 0.01), (22, 0.081678323448), (34, 0.074872590601), (95, 0.053042110057)];
     for (t, theirs) in theirs {
         let ours = schedule.at(t).learning_rate;
@@ -623,7 +623,7 @@ fn optax_cosines() {
     for (peak, end, warmup, total) in [(1.0, 0.1, 5, 25), (2.0, 0.5, 4, 20)] {
         let spec = format!("cosine:warmup={warmup},end-lr={end}");
         at(&spec, optax, peak, total, &[(0, 0.0), (warmup, peak), (total, end)]);
-        let schedule = build(&spec, &Setting::new(peak, total, 1).with(optax));
+        let schedule = build(&spec, &RunShape::new(peak, total, 1).with(optax));
         let rate = |t: u64| schedule.at(t).learning_rate;
         assert!((0..warmup).all(|t| rate(t) < rate(t + 1)) && (warmup..total).all(|t| rate(t) >= rate(t + 1)));
     }
@@ -684,8 +684,8 @@ fn what_they_refuse_is_refused() {
         "piecewise:milestones=5,factor=-3",
     ];
     for text in refused {
-        let built = text.parse::<Spec>().and_then(|spec| Schedule::build(&spec, &Setting::new(0.1, 10, 1)));
+        let built = text.parse::<Spec>().and_then(|spec| Schedule::build(&spec, &RunShape::new(0.1, 10, 1)));
         assert!(built.is_err(), "{text} was built");
     }
-    assert!(Schedule::build(&"one-cycle".parse().unwrap(), &Setting::new(5.0, 0, 1)).is_err());
+    assert!(Schedule::build(&"one-cycle".parse().unwrap(), &RunShape::new(5.0, 0, 1)).is_err());
 }

@@ -1,6 +1,6 @@
 //! What holds for every schedule, whatever its parameters.
 
-use lrsched::schedule::{EpochMetrics, Schedule, Semantics, Setting, Spec, table};
+use lrsched::schedule::{EpochMetrics, RunShape, Schedule, Semantics, Spec, table};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -88,12 +88,12 @@ fn parameters(name: &'static str) -> BoxedStrategy<String> {
     all.prop_map(|given| if given.is_empty() { String::new() } else { format!(":{}", given.join(",")) }).boxed()
 }
 
-fn setting() -> impl Strategy<Value = Setting> {
+fn setting() -> impl Strategy<Value = RunShape> {
     (0.001..1.0_f64, 1..12_u64, 1..20_u64, select(Semantics::ALL.to_vec()))
-        .prop_map(|(lr, epochs, steps, semantics)| Setting::new(lr, epochs, steps).with(semantics))
+        .prop_map(|(lr, epochs, steps, semantics)| RunShape::new(lr, epochs, steps).with(semantics))
 }
 
-fn build(text: &str, setting: &Setting) -> Schedule {
+fn build(text: &str, setting: &RunShape) -> Schedule {
     Schedule::build(&text.parse().unwrap(), setting).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
@@ -120,7 +120,7 @@ proptest! {
     fn any_text_is_a_spec_or_an_error_of_one_line(text in "([a-z0-9:;,=.%()<>/*+-]|1e300|lr|epoch|for=|when=|warmup=|st|ep){0,25}", name in 0..table().len()) {
         for text in [text.clone(), format!("{}:{text}", table()[name].name)] {
             match text.parse::<Spec>() {
-                Ok(spec) => match Schedule::build(&spec, &Setting::new(0.1, 3, 4)) {
+                Ok(spec) => match Schedule::build(&spec, &RunShape::new(0.1, 3, 4)) {
                     Ok(schedule) => prop_assert!(schedule.at(5).learning_rate >= 0.0),
                     Err(error) => prop_assert!(!error.to_string().contains('\n')),
                 },
@@ -195,7 +195,7 @@ proptest! {
 
     #[test]
     fn a_schedule_that_begins_within_a_run_has_the_rates_of_a_run_of_what_is_left(text in any_spec(), left in setting(), done in 1..6_u64) {
-        let whole = Setting { epochs: left.epochs + done, ..left };
+        let whole = RunShape { epochs: left.epochs + done, ..left };
         let since = done * left.steps_per_epoch;
         let spec: Spec = text.parse().unwrap();
         let mut alone = build(&text, &left);
@@ -212,7 +212,7 @@ proptest! {
     #[test]
     fn a_schedule_that_begins_within_an_epoch_depends_on_what_is_left_alone(text in any_spec(), left in setting(), done in 1..6_u64, into in 1..20_u64) {
         let into = into % left.steps_per_epoch;
-        let whole = Setting { epochs: left.epochs + done, ..left };
+        let whole = RunShape { epochs: left.epochs + done, ..left };
         let before = done * left.steps_per_epoch;
         let spec: Spec = text.parse().unwrap();
         let early = Schedule::build_from(&spec, &left, into).unwrap();
@@ -245,7 +245,7 @@ proptest! {
 
     #[test]
     fn smooth_schedules_never_jump(name in select(vec!["linear", "polynomial", "cosine", "one-cycle", "one-cycle:anneal=linear", "wsd", "exponential", "triangular:step-size=20%", "inverse-sqrt"]), semantics in select(Semantics::ALL.to_vec())) {
-        let schedule = build(name, &Setting::new(0.1, 10, 400).with(semantics));
+        let schedule = build(name, &RunShape::new(0.1, 10, 400).with(semantics));
         let highest = (0..4000).map(|t| schedule.at(t).learning_rate).fold(0.0, f64::max);
         for t in 0..3999 {
             let step = (schedule.at(t + 1).learning_rate - schedule.at(t).learning_rate).abs();

@@ -1,13 +1,13 @@
 //! What the user types becomes a schedule, or one clear line.
 
-use lrsched::schedule::{Clock, Schedule, Setting, Spec, table};
+use lrsched::schedule::{Clock, RunShape, Schedule, Spec, table};
 
 fn parse(text: &str) -> Spec {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn problem(text: &str) -> String {
-    match text.parse::<Spec>().and_then(|spec| Schedule::build(&spec, &Setting::new(0.1, 30, 10))) {
+    match text.parse::<Spec>().and_then(|spec| Schedule::build(&spec, &RunShape::new(0.1, 30, 10))) {
         Ok(_) => panic!("{text} should have been refused"),
         Err(error) => error.to_string(),
     }
@@ -128,7 +128,7 @@ fn restarts_that_shrink_do_not_sink_below_their_end_lr() {
     assert!((0..70).all(|t| schedule.at(t).learning_rate >= 0.02));
     assert_eq!([0, 10, 20, 35, 60].map(|t| schedule.at(t).learning_rate), [0.1, 0.03, 0.02, 0.02, 0.02]);
     // optax rises from below, as its cycles are told to.
-    let optax = Setting::new(0.1, 6, 10).with(lrsched::schedule::Semantics::Optax);
+    let optax = RunShape::new(0.1, 6, 10).with(lrsched::schedule::Semantics::Optax);
     assert!(Schedule::build(&parse(spec), &optax).unwrap().at(20).learning_rate < 0.01);
 }
 
@@ -146,7 +146,7 @@ fn a_rate_that_overflows_or_falls_below_0_is_refused() {
         assert!(!problem.contains('\n'), "{problem}");
     }
     let below = "cosine-restarts:period=10st,lr-mult=3,end-lr=2x".parse().unwrap();
-    let keras = Setting::new(0.1, 3, 10).with(lrsched::schedule::Semantics::Keras);
+    let keras = RunShape::new(0.1, 3, 10).with(lrsched::schedule::Semantics::Keras);
     assert!(Schedule::build(&below, &keras).is_err());
     for t in 0..300 {
         let rate = build("cosine:end-lr=1e308", 30, 10).at(t).learning_rate;
@@ -164,7 +164,7 @@ fn an_expression_stays_as_it_was_typed() {
 }
 
 fn build(text: &str, epochs: u64, steps_per_epoch: u64) -> Schedule {
-    Schedule::build(&parse(text), &Setting::new(0.1, epochs, steps_per_epoch)).unwrap()
+    Schedule::build(&parse(text), &RunShape::new(0.1, epochs, steps_per_epoch)).unwrap()
 }
 
 /// The steps at which the rate changes.
@@ -220,7 +220,7 @@ fn a_period_that_hardly_grows_is_no_slower_and_no_different() {
 #[test]
 fn specs_are_equal_when_they_mean_the_same() {
     assert_eq!(parse("step"), parse("step:drop-every=10ep,factor=.50"));
-    assert_eq!(parse("time:decay-steps=1st,staircase=no"), parse("time"));
+    assert_eq!(parse("time:decay-steps=1st,staircase=false"), parse("time"));
     assert_eq!(parse("piecewise:milestones=[10,20],factor=0.1"), parse("piecewise:milestones=10/20"));
     assert_eq!(parse("halve:when=epoch>=3,when=loss<=1"), parse("halve:when=epoch>=3,loss<=1"));
     assert_ne!(parse("triangular"), parse("triangular:base-momentum=0.85"));
@@ -256,7 +256,7 @@ fn what_is_displayed_reads_back_to_the_same_spec() {
 fn one_of_every_schedule_builds_with_its_name_alone_even_for_a_run_of_one_step() {
     for entry in table() {
         for (epochs, steps_per_epoch) in [(1, 1), (1, 7), (30, 391)] {
-            let schedule = Schedule::build(&parse(entry.name), &Setting::new(0.1, epochs, steps_per_epoch)).unwrap();
+            let schedule = Schedule::build(&parse(entry.name), &RunShape::new(0.1, epochs, steps_per_epoch)).unwrap();
             for step in 0..epochs * steps_per_epoch + 3 {
                 let rate = schedule.rates(Clock { step, steps_per_epoch, epochs }).learning_rate;
                 assert!(rate.is_finite() && rate >= 0.0, "{} at {step}: {rate}", entry.name);
@@ -267,14 +267,14 @@ fn one_of_every_schedule_builds_with_its_name_alone_even_for_a_run_of_one_step()
 
 #[test]
 fn a_warm_up_starts_the_clock_and_horizon_of_what_is_behind_it() {
-    let schedule = Schedule::build(&parse("linear:warmup=1ep,warmup-from=0.5"), &Setting::new(1.0, 5, 10)).unwrap();
+    let schedule = Schedule::build(&parse("linear:warmup=1ep,warmup-from=0.5"), &RunShape::new(1.0, 5, 10)).unwrap();
     assert_eq!([0, 5, 10, 30, 50].map(|t| schedule.at(t).learning_rate), [0.5, 0.75, 1.0, 0.5, 0.0]);
 }
 
 #[test]
 fn each_schedule_of_a_sequence_has_its_own_clock_and_rate() {
     let schedule =
-        Schedule::build(&parse("constant:for=1ep,lr=0.5;linear:for=2ep;step:drop-every=2"), &Setting::new(1.0, 5, 10))
+        Schedule::build(&parse("constant:for=1ep,lr=0.5;linear:for=2ep;step:drop-every=2"), &RunShape::new(1.0, 5, 10))
             .unwrap();
     assert_eq!([0, 9, 10, 20, 29].map(|t| schedule.at(t).learning_rate), [0.5, 0.5, 1.0, 0.5, 0.050000000000000044]);
     assert_eq!([30, 39, 40, 49].map(|t| schedule.at(t).learning_rate), [1.0, 1.0, 0.5, 0.5]);
@@ -292,12 +292,12 @@ fn brackets_that_do_not_match_and_other_parameters_inside_a_list_are_refused() {
 
 #[test]
 fn a_cosine_from_nearly_the_largest_number_is_finite() {
-    let schedule = Schedule::build(&parse("cosine:lr=1.5e308"), &Setting::new(0.1, 30, 10)).unwrap();
+    let schedule = Schedule::build(&parse("cosine:lr=1.5e308"), &RunShape::new(0.1, 30, 10)).unwrap();
     assert_eq!(schedule.at(0).learning_rate, 1.5e308);
 }
 
 #[test]
 fn an_expression_is_checked_as_far_as_the_run_goes_however_long_it_is_for() {
-    assert!(Schedule::build(&parse("expr:for=1e30;constant"), &Setting::new(0.1, 30, 10)).is_ok());
+    assert!(Schedule::build(&parse("expr:for=1e30;constant"), &RunShape::new(0.1, 30, 10)).is_ok());
     assert!(problem("expr:expr=1-t,for=1e30;constant").contains("at step 2"));
 }

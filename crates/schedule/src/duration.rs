@@ -1,6 +1,7 @@
 //! A length of time in epochs, steps or percent.
 
 use crate::error::{UsageError, shortened};
+use crate::spec::shortest;
 use crate::usage;
 use std::fmt;
 
@@ -24,11 +25,6 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Epochs, except in the parameters whose name says steps.
-    pub fn of(parameter: &str) -> Self {
-        if parameter.contains("step") { Self::Steps } else { Self::Epochs }
-    }
-
     /// The suffix that says the same.
     pub fn suffix(self) -> &'static str {
         match self {
@@ -89,6 +85,34 @@ impl Duration {
     }
 }
 
+impl Duration {
+    /// As short as can be where a plain number counts `unit`: `10`, `400st`.
+    pub(crate) fn short(self, unit: Unit) -> String {
+        let (number, suffix) = match self {
+            Self::Epochs(epochs) => (epochs, Unit::Epochs.suffix()),
+            Self::Steps(steps) => (steps, Unit::Steps.suffix()),
+            Self::Percent(percent) => (percent, "%"),
+        };
+        format!("{}{}", shortest(number), if suffix == unit.suffix() { "" } else { suffix })
+    }
+
+    /// A duration in epochs rounded up to whole ones; any other as it is.
+    pub(crate) fn ceil_epochs(self) -> Self {
+        match self {
+            Self::Epochs(epochs) => Self::Epochs(epochs.ceil()),
+            other => other,
+        }
+    }
+
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Epochs(epochs) => Self::Epochs(epochs * factor),
+            Self::Steps(steps) => Self::Steps(steps * factor),
+            Self::Percent(percent) => Self::Percent(percent * factor),
+        }
+    }
+}
+
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,12 +128,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_number_counts_epochs_except_where_the_name_says_steps() {
-        assert_eq!(Duration::parse("10", Unit::of("drop-every")), Ok(Duration::Epochs(10.0)));
-        assert_eq!(Duration::parse("10", Unit::of("decay-steps")), Ok(Duration::Steps(10.0)));
-        assert_eq!(Duration::parse("10ep", Unit::of("decay-steps")), Ok(Duration::Epochs(10.0)));
-        assert_eq!(Duration::parse("400st", Unit::of("drop-every")), Ok(Duration::Steps(400.0)));
-        assert_eq!(Duration::parse("30 %", Unit::of("over")), Ok(Duration::Percent(30.0)));
+    fn a_plain_number_counts_the_unit_of_its_parameter_and_a_suffix_says_its_own() {
+        assert_eq!(Duration::parse("10", Unit::Epochs), Ok(Duration::Epochs(10.0)));
+        assert_eq!(Duration::parse("10", Unit::Steps), Ok(Duration::Steps(10.0)));
+        assert_eq!(Duration::parse("10ep", Unit::Steps), Ok(Duration::Epochs(10.0)));
+        assert_eq!(Duration::parse("400st", Unit::Epochs), Ok(Duration::Steps(400.0)));
+        assert_eq!(Duration::parse("30 %", Unit::Epochs), Ok(Duration::Percent(30.0)));
     }
 
     #[test]

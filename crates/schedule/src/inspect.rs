@@ -1,9 +1,10 @@
 //! What looks wrong about a schedule in a run, before it is trained.
 
 use super::sequence::{Schedule, Stage};
-use super::{Rates, Setting, Spec};
+use super::{Rates, RunShape, Spec};
 use crate::error::UsageError;
 use crate::number::{nominal, rate};
+use crate::spec::{Value, shortest};
 use std::collections::HashSet;
 
 /// A target counts as reached within this part of the way to it: a horizon of whole steps seldom meets a peak exactly.
@@ -41,7 +42,7 @@ pub struct Rest {
 ///
 /// # Errors
 /// Those of [`Schedule::build`].
-pub fn warnings(spec: &Spec, setting: &Setting) -> Result<Vec<String>, UsageError> {
+pub fn warnings(spec: &Spec, setting: &RunShape) -> Result<Vec<String>, UsageError> {
     warnings_of_rest(spec, setting, &Rest { since: 0, next: 0, end: setting.total_steps(), scale: 1.0 })
 }
 
@@ -49,7 +50,7 @@ pub fn warnings(spec: &Spec, setting: &Setting) -> Result<Vec<String>, UsageErro
 ///
 /// # Errors
 /// Those of [`Schedule::build_from`].
-pub fn warnings_of_rest(spec: &Spec, setting: &Setting, rest: &Rest) -> Result<Vec<String>, UsageError> {
+pub fn warnings_of_rest(spec: &Spec, setting: &RunShape, rest: &Rest) -> Result<Vec<String>, UsageError> {
     let schedule = Schedule::build_from(spec, setting, rest.since)?;
     let trace = Trace::of(&schedule, rest);
     if trace.steps.is_empty() {
@@ -59,8 +60,7 @@ pub fn warnings_of_rest(spec: &Spec, setting: &Setting, rest: &Rest) -> Result<V
     let gone = if known { gone(&trace, setting, rest, schedule.total_steps) } else { None };
     let mut warnings = Vec::new();
     // The warm-up that a schedule comes with is as it was published: only one that was asked for is a mistake.
-    let usual =
-        spec.parts()[0].owns("warmup") && !spec.given().any(|(part, key, _)| part == 0 && key.starts_with("warmup"));
+    let usual = spec.parts()[0].warms_up_as_published();
     let starts_at_0 = trace.between(rest.next, rest.end).first().is_some_and(|rates| rates.learning_rate == 0.0);
     if starts_at_0 && !(usual && rest.next == rest.since) && gone.as_ref().is_none_or(|(from, _)| *from > rest.next) {
         let (step, first) = if rest.next == 0 { (0, "first") } else { (rest.next, "next") };
@@ -143,7 +143,7 @@ fn highest(rates: &[Rates]) -> f64 {
 
 /// The step from which on the rate is 0 for a whole epoch or more, or next to nothing for much of the run, and a line on it. `over` is the
 /// step at which the schedule ends, and from which on its last rate is held.
-fn gone(trace: &Trace, setting: &Setting, rest: &Rest, over: u64) -> Option<(u64, String)> {
+fn gone(trace: &Trace, setting: &RunShape, rest: &Rest, over: u64) -> Option<(u64, String)> {
     let steps_per_epoch = setting.steps_per_epoch;
     let highest = highest(&trace.rates);
     // From which of the steps to come on no rate is above `least`.
@@ -231,7 +231,7 @@ impl Seen<'_> {
     }
 
     fn peak(&self) -> Option<String> {
-        let peak = self.stage.peak? * self.scale;
+        let peak = self.stage.outline.peak? * self.scale;
         let start = self.rates().first()?.learning_rate;
         let highest = highest(self.rates());
         let way = (peak - start).abs().max(LEAST_WAY * peak);
@@ -242,7 +242,7 @@ impl Seen<'_> {
     /// Whether the run comes to the top of the schedule, and the rate with it some of the way: the amplitude of `exp-range` decays on the way
     /// up, and one-cycle may begin at its top or pass it between two steps.
     fn passes_top(&self, start: f64, peak: f64, highest: f64) -> bool {
-        let Some(top) = self.stage.top else { return false };
+        let Some(top) = self.stage.outline.top else { return false };
         let reached = self.end > self.stage.start && (self.end - self.stage.start) as f64 >= top * (1.0 - NEARLY);
         let risen = if top < 1.0 { highest > peak / 2.0 } else { highest - start > NEARLY * (peak - start) };
         reached && risen
@@ -250,7 +250,7 @@ impl Seen<'_> {
 
     /// A rate that begins above the peak falls where it should rise.
     fn above_peak(&self) -> Option<String> {
-        let peak = self.stage.peak.filter(|_| self.stage.rises)? * self.scale;
+        let peak = self.stage.outline.peak.filter(|_| self.stage.outline.rises)? * self.scale;
         let first = self.first();
         (first > peak * (1.0 + NEARLY) && self.end > self.stage.start).then(|| {
             format!(
@@ -274,7 +274,7 @@ impl Seen<'_> {
     fn base_rate(&self) -> Option<String> {
         let (lr, first, stage) = (self.lr(), self.first(), self.stage);
         // What is said of a peak, or of a jump to the first rate, says it already.
-        let begins = stage.begin == stage.start && stage.peak.is_none() && stage.formula.applies_lr();
+        let begins = stage.begin == stage.start && stage.outline.peak.is_none() && stage.formula.applies_lr();
         let own = self.own_rates();
         let never = !own.is_empty() && own.iter().all(|rates| rates.learning_rate < lr * (1.0 - NEARLY));
         (begins && never)
@@ -284,8 +284,8 @@ impl Seen<'_> {
     fn floor(&self) -> Option<String> {
         let stage = self.stage;
         // Once a whole cycle is over, the floor was as near as its steps come to it.
-        let cycles = stage.cycle.is_some_and(|length| self.end.saturating_sub(stage.start) >= length);
-        let floor = stage.floor.filter(|_| self.end > stage.start && !cycles)? * self.scale;
+        let cycles = stage.outline.cycle.is_some_and(|length| self.end.saturating_sub(stage.start) >= length);
+        let floor = stage.outline.floor.filter(|_| self.end > stage.start && !cycles)? * self.scale;
         let last = stage.formula.rates(self.end - stage.start).learning_rate * self.scale;
         let lowest = self.own_rates().iter().map(|rates| rates.learning_rate).fold(last, f64::min);
         (lowest > floor + NEARLY * (self.lr() - floor).abs())
@@ -294,7 +294,7 @@ impl Seen<'_> {
 
     /// One that begins above its floor should not sink below it.
     fn below_floor(&self) -> Option<String> {
-        let floor = self.stage.floor? * self.scale;
+        let floor = self.stage.outline.floor? * self.scale;
         let rates = self.own_rates().iter().map(|rates| rates.learning_rate);
         let lowest = rates.fold(f64::INFINITY, f64::min);
         (self.first() >= floor && lowest < floor * (1.0 - NEARLY))
@@ -302,7 +302,7 @@ impl Seen<'_> {
     }
 
     fn rise(&self) -> Option<String> {
-        let over = self.stage.start + self.stage.end?;
+        let over = self.stage.start + self.stage.outline.end?;
         let after = self.trace.between(over, self.end);
         let rise = after.windows(2).position(|pair| pair[1].learning_rate > pair[0].learning_rate)?;
         let step = self.trace.steps[self.trace.index(over) + rise + 1];
@@ -312,7 +312,7 @@ impl Seen<'_> {
     /// A decay that ends above where it begins: `end-lr` above lr, a factor above 1. One that leads to the next schedule may be a warm-up.
     fn ascent(&self) -> Option<String> {
         let stage = self.stage;
-        if stage.rises || !stage.formula.applies_lr() || self.end <= stage.start {
+        if stage.outline.rises || !stage.formula.applies_lr() || self.end <= stage.start {
             return None;
         }
         let highest_start = self.first().max(self.lr());
@@ -323,7 +323,7 @@ impl Seen<'_> {
         if led_to || !stage.formula.listens_to().is_empty() {
             return None;
         }
-        if let Some(floor) = stage.floor.map(|floor| floor * self.scale).filter(|floor| rises(*floor)) {
+        if let Some(floor) = stage.outline.floor.map(|floor| floor * self.scale).filter(|floor| rises(*floor)) {
             return Some(format!(
                 "end-lr, {}, is above lr, {}: the rate rises where it should decay",
                 nominal(floor),
@@ -331,14 +331,14 @@ impl Seen<'_> {
             ));
         }
         // Restarts may begin ever higher.
-        (stage.cycle.is_none() && rises(last))
+        (stage.outline.cycle.is_none() && rises(last))
             .then(|| format!("the rate rises from {} to {} where it should decay", rate(highest_start), rate(last)))
     }
 }
 
 /// Parameters whose value, unlike their default, changes no step of the run: neither if it is left out, nor if it is halved or doubled.
 /// A value that merely comes to what the default does, as 20% of ten epochs and 2ep do, is not without effect.
-fn parameters_without_effect(spec: &Spec, setting: &Setting, rest: &Rest, trace: &Trace) -> Vec<String> {
+fn parameters_without_effect(spec: &Spec, setting: &RunShape, rest: &Rest, trace: &Trace) -> Vec<String> {
     let same = |other: &Spec| {
         Schedule::build_from(other, setting, rest.since).is_ok_and(|other| {
             trace.steps.iter().zip(&trace.rates).all(|(&t, rates)| scaled(other.at(t), rest.scale) == *rates)
@@ -346,38 +346,31 @@ fn parameters_without_effect(spec: &Spec, setting: &Setting, rest: &Rest, trace:
     };
     let mut warnings = Vec::new();
     // A warm-up of 0 says that there is to be none.
-    let meant = |key: &str, value: &str| !(key == "for" || key == "warmup" && matches!(value, "0" | "0st" | "0%"));
-    for (part, key, value) in spec.given().filter(|(_, key, value)| meant(key, value)) {
+    let meant = |key: &str, value: &Value| match value {
+        Value::Duration(duration) => key != "for" && !(key == "warmup" && duration.is_zero()),
+        _ => true,
+    };
+    for (part, parameter, value) in spec.given().filter(|(_, parameter, value)| meant(parameter.name, value)) {
+        let key = parameter.name;
         let without = spec.without(part, key);
         if without == *spec || !same(&without) {
             continue;
         }
-        let others = || [0.5, 2.0].into_iter().filter_map(|factor| spec.with(part, key, &times(value, factor)?));
+        let others = || [0.5, 2.0].into_iter().filter_map(|factor| spec.with(part, key, value.scaled(factor)?));
         let counts = |other: &Spec| Schedule::build_from(other, setting, rest.since).is_ok() && !same(other);
         if !others().any(|other| counts(&other)) {
-            let name = spec.parts()[part].name();
+            let (name, value) = (spec.parts()[part].name(), value.show(parameter.kind, shortest));
             warnings.push(format!("{name}: {key}={value} has no effect in this run"));
         }
     }
     warnings
 }
 
-/// A value with each of its numbers times `factor`, whatever their units; `None` where it is not made of numbers.
-fn times(value: &str, factor: f64) -> Option<String> {
-    let item = |item: &str| {
-        let begin = item.rfind(['<', '>', '=']).map_or(0, |at| at + 1);
-        let unit = ["ep", "st", "%", "x"].into_iter().find(|unit| item.ends_with(unit)).unwrap_or_default();
-        let number: f64 = item[begin..item.len() - unit.len()].trim().parse().ok()?;
-        Some(format!("{}{}{unit}", &item[..begin], number * factor))
-    };
-    Some(value.split(',').map(item).collect::<Option<Vec<_>>>()?.join(","))
-}
-
 /// Whether any rate of the schedule is made from the base rate: not where each part has rates of its own.
 pub fn uses_base_rate(spec: &Spec) -> bool {
     // Which run it is does not matter, as long as the rates differ enough.
     const STEPS: u64 = 300;
-    let of = |lr| Schedule::build(spec, &Setting::new(lr, STEPS / 10, 10));
+    let of = |lr| Schedule::build(spec, &RunShape::new(lr, STEPS / 10, 10));
     let (Ok(low), Ok(high)) = (of(0.001), of(1.0)) else { return true };
     low.stages.iter().zip(&high.stages).any(|(low, high)| {
         let at = |stage: &Stage, t| stage.formula.rates(t).learning_rate;

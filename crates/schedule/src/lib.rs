@@ -1,22 +1,8 @@
-//! Pure math on a clock: no candle, no clap, no files. Every formula, and nothing else.
-//!
-//! A [`Spec`] is what the user types (`step:factor=0.5,drop-every=10`), a [`Setting`] is the run it is meant for, and a
-//! [`Schedule`] is the function of the clock that the two make. One schedule is one file in this folder and one word in the
-//! list of [`schedules`]; parser, command line and help are made from that list.
-//!
-//! ```
-//! use lrsched_schedule::{Schedule, Setting};
-//! let setting = Setting::new(0.1, 4, 10); // lr 0.1, 4 epochs of 10 steps
-//! let schedule = Schedule::build(&"constant:for=1ep;linear".parse()?, &setting)?;
-//! assert_eq!(schedule.at(9).learning_rate, 0.1);
-//! assert_eq!(schedule.at(25).learning_rate, 0.05); // half of linear's own 30 steps are gone
-//! assert_eq!(schedule.at(1000).learning_rate, 0.0);
-//! # Ok::<(), lrsched_schedule::UsageError>(())
-//! ```
-
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod builder;
 mod duration;
 mod error;
 pub mod hint;
@@ -26,23 +12,23 @@ pub mod schedules;
 mod sequence;
 pub mod spec;
 
-pub use arguments::{LISTS, universal};
+pub use arguments::Arguments;
+pub use builder::{Epochs, Percent, Sequence, Steps};
 pub use duration::{Duration, Unit};
 pub use error::{UsageError, one_line, shortened};
 pub use inspect::{Rest, uses_base_rate, warnings, warnings_of_rest};
 pub use schedules::table;
 pub use sequence::{Schedule, total_steps};
-pub use spec::Spec;
+pub use spec::{Spec, universal};
 
 use crate::hint::did_you_mean;
 use crate::spec::Entry;
-use arguments::Arguments;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One schedule of the table and what makes it.
 #[derive(Debug, Clone, Copy)]
-pub struct Kind {
+pub struct ScheduleRow {
     entry: Entry,
     /// Those that have this schedule, under whatever name; with the semantics of the others it is the native one.
     frameworks: &'static [Semantics],
@@ -59,6 +45,11 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
     /// What its parameters come to in this run that their values do not say, a line each.
     fn cautions(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What it means to do, which a run may be too short for.
+    fn outline(&self) -> Outline {
+        Outline::default()
     }
 
     /// Whether lr is a rate that it is meant to apply, not one that others are made from.
@@ -80,6 +71,23 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
     fn restore(&mut self, state: &serde_json::Value) -> Result<(), UsageError> {
         if state.is_null() { Ok(()) } else { usage!("the saved state is of another schedule") }
     }
+}
+
+/// What a schedule means to do on its own clock, if it is given the time: the warnings hold a run to it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Outline {
+    /// The rate that it rises to.
+    pub peak: Option<f64>,
+    /// The step at which it first reaches its peak.
+    pub top: Option<f64>,
+    /// Whether the peak is its own, not the end of a warm-up.
+    pub rises: bool,
+    /// The length of its first cycle in steps, if it falls to its floor again and again.
+    pub cycle: Option<u64>,
+    /// The rate that it falls to.
+    pub floor: Option<f64>,
+    /// The step after which it stays as it is.
+    pub end: Option<u64>,
 }
 
 /// Cloning behind a `Box<dyn Formula>`.
@@ -204,6 +212,8 @@ pub enum Metric {
 
 impl Metric {
     pub const ALL: [Self; 4] = [Self::Loss, Self::Accuracy, Self::ValLoss, Self::ValAccuracy];
+    /// As in the CSV, the metrics of held-out images first.
+    pub const NAMES: [&str; 4] = ["val_loss", "val_accuracy", "loss", "accuracy"];
 
     /// As in the CSV.
     pub fn name(self) -> &'static str {
@@ -213,6 +223,11 @@ impl Metric {
             Self::ValLoss => "val_loss",
             Self::ValAccuracy => "val_accuracy",
         }
+    }
+
+    /// The metric of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
     /// `None` where the epoch has no such number.
@@ -233,7 +248,7 @@ impl Metric {
 
 /// What a spec needs beside itself to become a function of the clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Setting {
+pub struct RunShape {
     /// lr, the base learning rate.
     pub learning_rate: f64,
     pub semantics: Semantics,
@@ -241,7 +256,7 @@ pub struct Setting {
     pub epochs: u64,
 }
 
-impl Setting {
+impl RunShape {
     /// A setting with native semantics.
     pub fn new(learning_rate: f64, epochs: u64, steps_per_epoch: u64) -> Self {
         Self { learning_rate, semantics: Semantics::Native, steps_per_epoch, epochs }

@@ -2,10 +2,12 @@
 
 use super::arguments::Arguments;
 use super::duration::MOST_STEPS;
-use super::{Clock, EpochMetrics, Formula, Metric, Rates, Setting, Spec};
+use super::{Clock, Duration, EpochMetrics, Formula, Metric, Outline, Rates, RunShape, Spec, Unit};
 use crate::error::UsageError;
+use crate::spec::Part;
 use crate::usage;
 use serde_json::Value;
+use std::fmt;
 
 /// Every step is checked in a run up to this long; in a longer one, as many that are evenly spread, and the end.
 const MOST_CHECKED: u64 = 10_000_000;
@@ -32,6 +34,26 @@ pub struct Schedule {
     steps_per_epoch: u64,
 }
 
+/// One schedule of a sequence, not yet fitted to a run.
+#[derive(Debug, Clone)]
+pub(crate) enum Piece {
+    Part(Part),
+    /// A formula that is not in the table.
+    Custom {
+        formula: Box<dyn Formula>,
+        length: Option<Duration>,
+    },
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Part(part) => part.fmt(f),
+            Self::Custom { formula, .. } => formula.fmt(f),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Stage {
     /// The step of the run at which it takes over, with its warm-up if it has one.
@@ -42,16 +64,71 @@ pub(super) struct Stage {
     /// lr: what the warm-up leads to.
     pub(super) lr: f64,
     pub(super) formula: Box<dyn Formula>,
-    /// The step of its own clock at which it first comes to its peak.
-    pub(super) top: Option<f64>,
-    /// The length of its first cycle in steps, where it falls to its floor again and again.
-    pub(super) cycle: Option<u64>,
-    /// Whether the peak is its own, not the end of a warm-up.
-    pub(super) rises: bool,
-    /// The rate that it means to rise to, fall to, and the step of its own clock after which it means to stay; where it has such.
-    pub(super) peak: Option<f64>,
-    pub(super) floor: Option<f64>,
-    pub(super) end: Option<u64>,
+    /// What it means to do, a warm-up in front included.
+    pub(super) outline: Outline,
+}
+
+/// Where a stage of a run begins, and how much of the run there is for it.
+#[derive(Debug, Clone, Copy)]
+struct Begins {
+    begin: u64,
+    /// What is left of the run, of which percentages are taken.
+    left: u64,
+    /// The end of the run, for the last stage.
+    end: Option<u64>,
+}
+
+impl Begins {
+    /// The step at which a stage ends whose own clock starts at `start` and that was given this length.
+    fn end(self, name: &str, start: u64, length: Option<Duration>, setting: &RunShape) -> Result<u64, UsageError> {
+        match (length, self.end) {
+            (Some(length), Some(_)) => {
+                usage!("{name}: for={} is only for a schedule that another one follows", length.short(Unit::Epochs))
+            }
+            (None, None) => usage!(
+                "{name}: how long? In a sequence each but the last needs for=DURATION, for example `{name}:for=5ep`"
+            ),
+            (Some(length), None) => Ok(start + length.steps(setting.steps_per_epoch, self.left).max(1)),
+            (None, Some(end)) => Ok(end),
+        }
+    }
+}
+
+impl Stage {
+    /// The stage of a part of a spec, and where it ends.
+    fn of_part(part: &Part, setting: &RunShape, begins: Begins) -> Result<(Self, u64), UsageError> {
+        let universal = part.universal(setting.learning_rate)?;
+        let lr = universal.lr;
+        let steps = |duration: Duration| duration.steps(setting.steps_per_epoch, begins.left);
+        let start = begins.begin + universal.warmup.map_or(0, steps);
+        let end = begins.end(part.name(), start, universal.length, setting)?;
+        let arguments = Arguments {
+            part,
+            lr,
+            semantics: setting.semantics,
+            steps_per_epoch: setting.steps_per_epoch,
+            horizon: end.saturating_sub(start).max(1),
+        };
+        let formula = (part.row.build)(&arguments)?;
+        let mut outline = formula.outline();
+        if universal.warmup.is_some() && universal.warmup_from < 1.0 {
+            outline.peak = outline.peak.or(Some(lr));
+        }
+        let warmup_from = universal.warmup_from;
+        Ok((Self { begin: begins.begin, start, warmup_from, lr, formula, outline }, end))
+    }
+
+    /// The stage of a formula of the user's, and where it ends.
+    fn of_formula(
+        formula: &dyn Formula,
+        length: Option<Duration>,
+        setting: &RunShape,
+        begins: Begins,
+    ) -> Result<(Self, u64), UsageError> {
+        let end = begins.end("a formula", begins.begin, length, setting)?;
+        let (begin, lr, outline) = (begins.begin, setting.learning_rate, formula.outline());
+        Ok((Self { begin, start: begin, warmup_from: 0.0, lr, formula: formula.boxed(), outline }, end))
+    }
 }
 
 impl Schedule {
@@ -60,7 +137,7 @@ impl Schedule {
     /// # Errors
     /// A value out of its range, a sequence whose parts do not say how long they are, a rate that is negative or not finite
     /// anywhere in the run.
-    pub fn build(spec: &Spec, setting: &Setting) -> Result<Self, UsageError> {
+    pub fn build(spec: &Spec, setting: &RunShape) -> Result<Self, UsageError> {
         Self::build_from(spec, setting, 0)
     }
 
@@ -69,16 +146,21 @@ impl Schedule {
     /// the rates of step `since`.
     ///
     /// ```
-    /// use lrsched_schedule::{Schedule, Setting};
+    /// use lrsched_schedule::{Schedule, RunShape};
     /// let spec = "linear:warmup=50%".parse()?;
-    /// let rest = Schedule::build_from(&spec, &Setting::new(0.08, 4, 4), 8)?; // step 8 of 16
+    /// let rest = Schedule::build_from(&spec, &RunShape::new(0.08, 4, 4), 8)?; // step 8 of 16
     /// assert_eq!([8, 10, 12, 14].map(|t| rest.at(t).learning_rate), [0.0, 0.04, 0.08, 0.04]);
     /// # Ok::<(), lrsched_schedule::UsageError>(())
     /// ```
     ///
     /// # Errors
     /// Those of [`Schedule::build`].
-    pub fn build_from(spec: &Spec, setting: &Setting, since: u64) -> Result<Self, UsageError> {
+    pub fn build_from(spec: &Spec, setting: &RunShape, since: u64) -> Result<Self, UsageError> {
+        let pieces: Vec<Piece> = spec.parts().iter().cloned().map(Piece::Part).collect();
+        Self::assemble(&pieces, setting, since)
+    }
+
+    pub(crate) fn assemble(pieces: &[Piece], setting: &RunShape, since: u64) -> Result<Self, UsageError> {
         let total_steps = total_steps(setting.epochs, setting.steps_per_epoch)?;
         if total_steps == 0 {
             return usage!(
@@ -89,84 +171,26 @@ impl Schedule {
         }
         let left = total_steps.saturating_sub(since).max(1);
         let (mut stages, mut begin) = (Vec::new(), since);
-        let last = spec.parts().len() - 1;
-        for (at, part) in spec.parts().iter().enumerate() {
-            let mut a = Arguments {
-                part,
-                lr: setting.learning_rate,
-                semantics: setting.semantics,
-                steps_per_epoch: setting.steps_per_epoch,
-                horizon: left,
+        for (at, piece) in pieces.iter().enumerate() {
+            let begins = Begins { begin, left, end: (at + 1 == pieces.len()).then_some(total_steps) };
+            let (stage, end) = match piece {
+                Piece::Part(part) => Stage::of_part(part, setting, begins)?,
+                Piece::Custom { formula, length } => Stage::of_formula(&**formula, *length, setting, begins)?,
             };
-            if a.has("lr") {
-                a.lr = a.rate("lr")?;
-            }
-            if !(a.lr.is_finite() && a.lr >= 0.0) {
-                return usage!("lr must be a finite rate of at least 0, got {}", a.lr);
-            }
-            let warmup = if a.has("warmup") && !part.owns("warmup") { a.steps_or_zero("warmup")? } else { 0 };
-            let warmup_from = a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?;
-            let start = begin + warmup;
-            let end = match (a.given("for"), at == last) {
-                (true, true) => {
-                    return usage!(
-                        "{}: for={} is only for a schedule that another one follows",
-                        part.name(),
-                        a.text("for")
-                    );
-                }
-                (false, false) => {
-                    return usage!(
-                        "{}: how long? In a sequence each but the last needs for=DURATION, for example `{}:for=5ep`",
-                        part.name(),
-                        part.name()
-                    );
-                }
-                (true, false) => start + a.steps("for")?,
-                (false, true) => total_steps,
-            };
-            a.horizon = end.saturating_sub(start).max(1);
-            let formula = (part.kind().build)(&a)?;
-            let warms_up = a.has("warmup") && warmup_from < 1.0;
-            let rises = a.has("max-lr");
-            let peak = if rises { Some(a.rate("max-lr")?) } else { warms_up.then_some(a.lr) };
-            let top = if a.has("step-size") {
-                Some(a.steps("step-size")? as f64)
-            } else if a.has("pct-start") {
-                Some(a.number("pct-start", "in [0, 1]", |pct| (0.0..=1.0).contains(&pct))? * a.horizon as f64 - 1.0)
-            } else {
-                None
-            };
-            let cycle = if a.has("period") { Some(a.steps("period")?) } else { None };
-            let floor = if a.has("end-lr") { Some(a.rate("end-lr")?) } else { None };
-            let stays = a.has("over") && !(a.has("cycle") && a.switch("cycle")?);
-            let over = if stays { Some(a.steps("over")?) } else { None };
-            stages.push(Stage {
-                begin,
-                start,
-                warmup_from,
-                lr: a.lr,
-                formula,
-                top,
-                cycle,
-                rises,
-                peak,
-                floor,
-                end: over,
-            });
+            stages.push(stage);
             begin = end;
         }
         let schedule = Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch };
-        schedule.refuse_bad_rates(spec)?;
+        schedule.refuse_bad_rates(pieces)?;
         Ok(schedule)
     }
 
     /// Values that are each in their range can still overflow together, or fall below 0.
-    fn refuse_bad_rates(&self, spec: &Spec) -> Result<(), UsageError> {
+    fn refuse_bad_rates(&self, pieces: &[Piece]) -> Result<(), UsageError> {
         for t in self.checked_steps(self.since()) {
             let rate = self.at(t).learning_rate;
             if !(rate.is_finite() && rate >= 0.0) {
-                let part = &spec.parts()[self.position(t)];
+                let part = &pieces[self.position(t)];
                 let epoch = t / self.steps_per_epoch;
                 return usage!(
                     "{part}: the rate must be finite and at least 0 in the whole run, got {rate} at step {t} (epoch {epoch})"

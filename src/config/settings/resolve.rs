@@ -147,7 +147,7 @@ pub fn schedule(given: &Given) -> Result<Spec, Usage> {
 
 /// The schedules, and behind them what any of them takes.
 pub fn schedule_entries() -> Vec<Entry> {
-    let any = Entry { name: "any schedule", summary: "", formula: "", parameters: schedule::universal(), source: "" };
+    let any = Entry::heading("any schedule", schedule::universal());
     [schedule::table(), &[any]].concat()
 }
 

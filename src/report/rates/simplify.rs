@@ -73,7 +73,7 @@ pub fn simplified(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 mod tests {
     use super::super::Stretches;
     use super::*;
-    use crate::schedule::{Schedule, Setting};
+    use crate::schedule::{RunShape, Schedule};
 
     #[test]
     fn thinning_keeps_the_ends_and_every_peak() {
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn few_points_are_left_of_a_smooth_line_and_it_stays_where_it_was_on_both_axes() {
         for spec in ["linear", "cosine", "exponential:decay-rate=0.1", "constant:for=1ep;linear"] {
-            let schedule = Schedule::build(&spec.parse().unwrap(), &Setting::new(0.1, 4, 1000)).unwrap();
+            let schedule = Schedule::build(&spec.parse().unwrap(), &RunShape::new(0.1, 4, 1000)).unwrap();
             let line = Stretches::of((0..4000).map(|t| schedule.at(t).learning_rate), 1000).points();
             assert!(line.len() < 600, "{spec}: {}", line.len());
             for t in 0..3900 {
@@ -106,7 +106,7 @@ mod tests {
     fn a_curve_stays_round_on_an_axis_that_starts_far_above_0() {
         let (steps, per_epoch) = (30 * 352, 352);
         for spec in ["cosine:end-lr=0.095", "cosine:end-lr=0.09999", "one-cycle", "polynomial:power=2,end-lr=0.08"] {
-            let schedule = Schedule::build(&spec.parse().unwrap(), &Setting::new(0.1, 30, per_epoch)).unwrap();
+            let schedule = Schedule::build(&spec.parse().unwrap(), &RunShape::new(0.1, 30, per_epoch)).unwrap();
             let rates: Vec<_> = (0..steps).map(|t| schedule.at(t)).collect();
             let values: [Vec<f64>; 2] = [
                 rates.iter().map(|rates| rates.learning_rate).collect(),

@@ -1,7 +1,8 @@
 //! A rate that stays.
 
-use crate::{Formula, Kind, Rates, Semantics};
+use crate::builder::{Builder, setters};
 use crate::spec::Entry;
+use crate::{Formula, Rates, ScheduleRow, Semantics};
 
 /// Constant rate: the baseline.
 ///
@@ -12,29 +13,35 @@ use crate::spec::Entry;
 /// Draw it: `lrsched show --schedule constant`
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let schedule = Schedule::build(&"constant".parse()?, &Setting::new(0.1, 2, 10))?;
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let schedule = Schedule::build(&"constant".parse()?, &RunShape::new(0.1, 2, 10))?;
 /// assert_eq!([0, 19, 20].map(|t| schedule.at(t).learning_rate), [0.1; 3]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Constant {
+pub struct Constant(Builder);
+
+setters!(Constant, "constant");
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "constant",
         summary: "a constant rate",
         formula: "rate(t) = lr",
         parameters: &[],
         source: "the baseline",
+        entrant: Some("sgd/constant"),
     },
     frameworks: Semantics::FRAMEWORKS,
-    build: |a| Ok(Box::new(Constant { lr: a.lr })),
-};
+    build: |a| Ok(Box::new(Curve { lr: a.lr })),
+}];
 
-impl Formula for Constant {
+impl Formula for Curve {
     fn rates(&self, _t: u64) -> Rates {
         Rates::of(self.lr)
     }

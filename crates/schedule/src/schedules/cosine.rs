@@ -1,8 +1,9 @@
 //! Cosine annealing.
 
 use super::curve::Shape;
-use crate::{Formula, Kind, Rates, Semantics};
+use crate::builder::{Builder, setters};
 use crate::spec::{Entry, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Cosine annealing: half a cosine from lr to `end_lr`, which then stays.
 ///
@@ -25,8 +26,8 @@ use crate::spec::{Entry, Parameter};
 /// A negative `end-lr`, or `over` of 0.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Semantics, Setting};
-/// let setting = Setting::new(0.1, 4, 10);
+/// use lrsched_schedule::{Schedule, Semantics, RunShape};
+/// let setting = RunShape::new(0.1, 4, 10);
 /// let spec = "cosine:over=20st".parse()?;
 /// let cosine = Schedule::build(&spec, &setting)?;
 /// assert_eq!([0, 10, 20, 39].map(|t| cosine.at(t).learning_rate), [0.1, 0.05, 0.0, 0.0]);
@@ -35,7 +36,12 @@ use crate::spec::{Entry, Parameter};
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Cosine {
+pub struct Cosine(Builder);
+
+setters!(Cosine, "cosine", end_lr: rate, over: duration);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     end_lr: f64,
     /// D, in steps.
@@ -44,29 +50,34 @@ pub struct Cosine {
     periodic: bool,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "cosine",
         summary: "half a cosine from lr to end-lr",
         formula: "rate(t) = end_lr + (lr - end_lr) * (1 + cos(pi * min(t, D) / D)) / 2,  D = over; torch semantics does not stop at D",
         parameters: &[
-            Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
-            Parameter { name: "over", default: "100%", help: "duration until end-lr is reached", switch: false },
+            Parameter::rate("end-lr", "0", "rate at the end"),
+            Parameter::duration("over", Unit::Epochs, "100%", "duration until end-lr is reached"),
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingLR; Keras CosineDecay; optax cosine_decay_schedule",
+        entrant: Some("sgd/cosine"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
-        Ok(Box::new(Cosine {
+        Ok(Box::new(Curve {
             lr: a.lr,
             end_lr: a.rate("end-lr")?,
-            over: a.steps("over")?,
+            over: a.steps("over"),
             periodic: a.semantics == Semantics::Torch,
         }))
     },
-};
+}];
 
-impl Formula for Cosine {
+impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        Outline { floor: Some(self.end_lr), end: Some(self.over), ..Outline::default() }
+    }
+
     fn rates(&self, t: u64) -> Rates {
         let t = if self.periodic { t } else { t.min(self.over) };
         Rates::of(Shape::Cosine.between(self.lr, self.end_lr, t as f64 / self.over as f64))

@@ -1,8 +1,9 @@
 //! Cosine annealing with warm restarts.
 
 use super::curve::Shape;
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Cosine annealing with warm restarts: a cosine from lr to `end_lr`, again and again.
 ///
@@ -32,16 +33,21 @@ use crate::spec::{Entry, Parameter};
 /// `--semantics keras` and lr below `end-lr`) negative, a negative `end-lr`.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
+/// use lrsched_schedule::{Schedule, RunShape};
 /// let spec = "cosine-restarts:period=10st,period-mult=2,lr-mult=0.5".parse()?;
-/// let schedule = Schedule::build(&spec, &Setting::new(0.4, 8, 10))?;
+/// let schedule = Schedule::build(&spec, &RunShape::new(0.4, 8, 10))?;
 /// assert_eq!([0, 5, 10, 20, 30].map(|t| schedule.at(t).learning_rate), [0.4, 0.2, 0.2, 0.1, 0.1]);
-/// let floor = Schedule::build(&"cosine-restarts:period=10st,lr-mult=0.5,end-lr=0.15".parse()?, &Setting::new(0.4, 4, 10))?;
+/// let floor = Schedule::build(&"cosine-restarts:period=10st,lr-mult=0.5,end-lr=0.15".parse()?, &RunShape::new(0.4, 4, 10))?;
 /// assert_eq!([0, 10, 20, 25, 30].map(|t| floor.at(t).learning_rate), [0.4, 0.2, 0.15, 0.15, 0.15]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct CosineRestarts {
+pub struct CosineRestarts(Builder);
+
+setters!(CosineRestarts, "cosine-restarts", period: duration, period_mult: number, lr_mult: number, end_lr: rate);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     end_lr: f64,
     /// In steps.
@@ -54,34 +60,40 @@ pub struct CosineRestarts {
     keras: bool,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "cosine-restarts",
         summary: "repeated cosine cycles from lr to end-lr",
         formula: "rate(t) = end_lr + (max(lr * lr_mult^i, end_lr) - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
         parameters: &[
-            Parameter { name: "period", default: "10", help: "duration of the first cycle", switch: false },
-            Parameter { name: "period-mult", default: "1", help: "length of each cycle relative to the previous one, at least 1", switch: false },
-            Parameter { name: "lr-mult", default: "1", help: "factor of the peak at each restart, positive", switch: false },
-            Parameter { name: "end-lr", default: "0", help: "rate at the end of each cycle, at least 0", switch: false },
+            Parameter::duration("period", Unit::Epochs, "10", "duration of the first cycle"),
+            Parameter::number(
+                "period-mult",
+                Interval::at_least(1.0),
+                "1",
+                "length of each cycle relative to the previous one",
+            ),
+            Parameter::number("lr-mult", Interval::above(0.0), "1", "factor of the peak at each restart"),
+            Parameter::rate("end-lr", "0", "rate at the end of each cycle"),
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",
+        entrant: Some("sgd/cosine-restarts:period=40%,period-mult=1.5"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
         let end_lr = a.rate("end-lr")?;
         let kept = a.semantics != Semantics::Optax && a.lr >= end_lr;
-        Ok(Box::new(CosineRestarts {
+        Ok(Box::new(Curve {
             lr: a.lr,
             end_lr,
-            period: a.steps("period")?,
-            period_mult: a.number("period-mult", "at least 1", |mult| mult >= 1.0)?,
-            lr_mult: a.number("lr-mult", "positive", |mult| mult > 0.0)?,
+            period: a.steps("period"),
+            period_mult: a.number("period-mult"),
+            lr_mult: a.number("lr-mult"),
             floor: if kept { end_lr } else { 0.0 },
             keras: a.semantics == Semantics::Keras,
         }))
     },
-};
+}];
 
 /// A restart this little ahead, relatively, is due: 10 + 10 · 1.1 steps are 21, whichever way f64 rounds them.
 const DUE: f64 = 1e-12;
@@ -89,7 +101,7 @@ const DUE: f64 = 1e-12;
 /// A period-mult nearer to 1 than this loses digits when 1 is subtracted from its power.
 const NEAR_1: f64 = 1e-3;
 
-impl CosineRestarts {
+impl Curve {
     /// The cycle that `t` lies in, and the fraction of it that is over, in [0, 1).
     fn cycle(&self, t: u64) -> (i32, f64) {
         if self.period_mult == 1.0 {
@@ -142,7 +154,11 @@ fn whole(cycle: u64) -> i32 {
     i32::try_from(cycle).unwrap_or(i32::MAX)
 }
 
-impl Formula for CosineRestarts {
+impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        Outline { floor: Some(self.end_lr), cycle: Some(self.period), ..Outline::default() }
+    }
+
     fn rates(&self, t: u64) -> Rates {
         let (cycle, x) = self.now(t);
         Rates::of(Shape::Cosine.between(self.peak(cycle), self.end_lr, x))

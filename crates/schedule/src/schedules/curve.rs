@@ -1,7 +1,6 @@
 //! The pieces that several schedules share: how to go from one value to another, and how momentum cycles.
 
 use crate::arguments::Arguments;
-use crate::error::UsageError;
 use std::f64::consts::PI;
 
 /// How a value goes from one to another while x goes from 0 to 1.
@@ -37,13 +36,12 @@ pub struct CycledMomentum {
 impl CycledMomentum {
     /// From `base-momentum`, `max-momentum` and `cycle-momentum`; `None` where momentum is left alone. Without
     /// `cycle-momentum` it cycles if `by_default`, or if one of the two is given.
-    pub fn read(a: &Arguments, by_default: bool) -> Result<Option<Self>, UsageError> {
+    pub fn read(a: &Arguments, by_default: bool) -> Option<Self> {
         let given = a.given("base-momentum") || a.given("max-momentum");
-        let on = if a.given("cycle-momentum") { a.switch("cycle-momentum")? } else { by_default || given };
-        let read = |key, default| {
-            if a.has(key) { a.number(key, "in [0, 1)", |m| (0.0..1.0).contains(&m)) } else { Ok(default) }
-        };
-        let cycled = Self { base: read("base-momentum", 0.85)?, max: read("max-momentum", 0.95)? };
-        Ok(on.then_some(cycled))
+        let on =
+            a.switch_or_none("cycle-momentum").filter(|_| a.given("cycle-momentum")).unwrap_or(by_default || given);
+        let base = a.number_or_none("base-momentum").unwrap_or(0.85);
+        let max = a.number_or_none("max-momentum").unwrap_or(0.95);
+        on.then_some(Self { base, max })
     }
 }

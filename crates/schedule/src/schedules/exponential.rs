@@ -1,7 +1,8 @@
 //! Exponential decay.
 
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
 /// Exponential decay: multiply the rate by `decay_rate` every `decay_steps`, smoothly or in stairs.
 ///
@@ -24,8 +25,8 @@ use crate::spec::{Entry, Parameter};
 /// A `decay-rate` that is not positive or grows beyond every finite rate, or `decay-steps` of 0.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let setting = Setting::new(0.4, 4, 10);
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let setting = RunShape::new(0.4, 4, 10);
 /// let smooth = Schedule::build(&"exponential:decay-rate=0.25,decay-steps=10".parse()?, &setting)?;
 /// assert_eq!([0, 5, 10].map(|t| smooth.at(t).learning_rate), [0.4, 0.2, 0.1]);
 /// let stairs = Schedule::build(&"exponential:decay-rate=0.25,decay-steps=10,staircase".parse()?, &setting)?;
@@ -33,37 +34,43 @@ use crate::spec::{Entry, Parameter};
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Exponential {
+pub struct Exponential(Builder);
+
+setters!(Exponential, "exponential", decay_rate: number, decay_steps: duration, staircase: switch);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     decay_rate: f64,
     decay_steps: f64,
     staircase: bool,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "exponential",
         summary: "multiply by decay-rate every decay-steps, smoothly or in stairs",
         formula: "rate(t) = lr * decay_rate^(t / decay_steps)",
         parameters: &[
-            Parameter { name: "decay-rate", default: "0.96", help: "factor per decay-steps, positive", switch: false },
-            Parameter { name: "decay-steps", default: "1ep", help: "duration of one factor of decay-rate; a plain number is in steps", switch: false },
-            Parameter { name: "staircase", default: "false", help: "change only at multiples of decay-steps", switch: true },
+            Parameter::number("decay-rate", Interval::above(0.0), "0.96", "factor per decay-steps"),
+            Parameter::duration("decay-steps", Unit::Steps, "1ep", "duration of one factor of decay-rate"),
+            Parameter::switch("staircase", "false", "change only at multiples of decay-steps"),
         ],
         source: "Keras ExponentialDecay; PyTorch ExponentialLR; optax exponential_decay",
+        entrant: Some("sgd/exponential:decay-rate=0.05,decay-steps=100%"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
-        Ok(Box::new(Exponential {
+        Ok(Box::new(Curve {
             lr: a.lr,
-            decay_rate: a.number("decay-rate", "positive", |rate| rate > 0.0)?,
-            decay_steps: a.steps("decay-steps")? as f64,
-            staircase: a.switch("staircase")?,
+            decay_rate: a.number("decay-rate"),
+            decay_steps: a.steps("decay-steps") as f64,
+            staircase: a.switch("staircase"),
         }))
     },
-};
+}];
 
-impl Formula for Exponential {
+impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         let x = t as f64 / self.decay_steps;
         let x = if self.staircase { x.floor() } else { x };

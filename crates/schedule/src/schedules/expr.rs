@@ -1,9 +1,10 @@
 //! Any expression of the clock.
 
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
 use crate::error::UsageError;
 use crate::hint::did_you_mean;
+use crate::spec::{Entry, Parameter, ParameterKind};
+use crate::{Formula, Rates, ScheduleRow, Semantics};
 use std::f64::consts::{PI, TAU};
 
 /// Any expression, as a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
@@ -32,13 +33,18 @@ use std::f64::consts::{PI, TAU};
 /// What is no expression, an unknown variable, and a rate that is negative or not finite at any step of the run.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let schedule = Schedule::build(&"expr:lr*max(0.1, 1-t/T)*(e<3)".parse()?, &Setting::new(0.4, 4, 10))?;
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let schedule = Schedule::build(&"expr:lr*max(0.1, 1-t/T)*(e<3)".parse()?, &RunShape::new(0.4, 4, 10))?;
 /// assert_eq!([0, 20, 29, 30].map(|t| schedule.at(t).learning_rate), [0.4, 0.2, 0.4 * (1.0 - 29.0 / 40.0), 0.0]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Expr {
+pub struct Expr(Builder);
+
+setters!(Expr, "expr", expr: expression);
+
+#[derive(Debug, Clone)]
+struct Curve {
     /// In postfix order: an operator comes after its operands.
     code: Vec<Code>,
     lr: f64,
@@ -154,27 +160,28 @@ enum Code {
     Binary(fn(f64, f64) -> f64),
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "expr",
         summary: "any expression of lr, t, e, epoch, step, T, S, epochs",
         formula: "for example lr*0.5^floor((1+epoch)/10)",
-        parameters: &[Parameter {
-            name: "expr",
-            default: "lr*(1-t/T)",
-            help: "the expression; + - * / % ^, comparisons, min(a,b), max(a,b), floor, exp, cos, sqrt, PI, ...",
-            switch: false,
-        }],
+        parameters: &[Parameter::new(
+            "expr",
+            ParameterKind::Expression,
+            "lr*(1-t/T)",
+            "the expression; + - * / % ^, comparisons, min(a,b), max(a,b), floor, exp, cos, sqrt, PI, ...",
+        )],
         source: "Keras LearningRateScheduler; PyTorch LambdaLR",
+        entrant: Some("sgd/expr:lr*sqrt(1-t/T)"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
-        let code = Parser::new(a.text("expr"))?.parse()?;
-        Ok(Box::new(Expr { code, lr: a.lr, steps_per_epoch: a.steps_per_epoch, horizon: a.horizon }))
+        let code = Parser::new(&a.expression("expr"))?.parse()?;
+        Ok(Box::new(Curve { code, lr: a.lr, steps_per_epoch: a.steps_per_epoch, horizon: a.horizon }))
     },
-};
+}];
 
-impl Expr {
+impl Curve {
     fn value(&self, variable: Variable, t: u64) -> f64 {
         match variable {
             Variable::Lr => self.lr,
@@ -211,7 +218,7 @@ impl Expr {
     }
 }
 
-impl Formula for Expr {
+impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         // Only the steps of the run have been checked at build.
         Rates::of(self.rate(t.min(self.horizon - 1)))
@@ -310,7 +317,8 @@ impl<'a> Parser<'a> {
         const SHOWN: usize = 40;
         let place = self.text[..at].chars().count();
         let first = place.saturating_sub(SHOWN);
-        let mut excerpt: String = self.text.chars().skip(first).take(2 * SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let mut excerpt: String =
+            self.text.chars().skip(first).take(2 * SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
         if first > 0 {
             excerpt.insert(0, '…');
         }
@@ -442,9 +450,7 @@ impl<'a> Parser<'a> {
         // A chain of powers begins at its right end. A remainder is taken from left to right, whatever the strength of what follows.
         let right = operator.level == POWER;
         let product = matches!(operator.sign, "*" | "/" | "%");
-        self.reduce(|before, sign| {
-            before > strength || before == strength && !right || sign == "%" && product
-        });
+        self.reduce(|before, sign| before > strength || before == strength && !right || sign == "%" && product);
         self.waiting.push(Waiting::Binary { operator, strength });
     }
 
@@ -514,10 +520,10 @@ fn number_length(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Schedule, Setting};
+    use crate::{RunShape, Schedule};
 
     fn at_5(expression: &str) -> f64 {
-        let schedule = Schedule::build(&format!("expr:{expression}").parse().unwrap(), &Setting::new(0.1, 4, 10));
+        let schedule = Schedule::build(&format!("expr:{expression}").parse().unwrap(), &RunShape::new(0.1, 4, 10));
         schedule.unwrap().at(5).learning_rate
     }
 
@@ -555,7 +561,7 @@ mod tests {
         assert_eq!(at_5("max(0.1,sqrt(min(1,2)))"), 1.0);
         assert_eq!(at_5("2*min (3, max(1,2), max(4,max(2,t))) - max(1,(1+2))"), 1.0);
         assert_eq!(at_5("lr*(t<max(1,min(9,t+1)))"), 0.1);
-        assert!("expr:π\u{a0}(1,2)".parse::<crate::Spec>().is_ok_and(|spec| Schedule::build(&spec, &Setting::new(0.1, 4, 10)).is_err()));
+        assert!("expr:π\u{a0}(1,2)".parse::<crate::Spec>().is_err());
     }
 
     #[test]
@@ -574,7 +580,7 @@ mod tests {
 
     fn problem(expression: &str) -> String {
         let spec = format!("expr:{expression}").parse();
-        let problem = spec.and_then(|spec| Schedule::build(&spec, &Setting::new(0.1, 4, 10))).unwrap_err().to_string();
+        let problem = spec.and_then(|spec| Schedule::build(&spec, &RunShape::new(0.1, 4, 10))).unwrap_err().to_string();
         assert!(!problem.contains('\n'), "{problem}");
         problem
     }
@@ -591,7 +597,10 @@ mod tests {
             ("1.2.3", "expected an operator, found `.3` (character 4 of `1.2.3`)".into()),
             ("(lr*(1-t/T)", "this `(` is never closed (character 1 of `(lr*(1-t/T)`)".into()),
             ("lr*2)", "this `)` closes nothing (character 5 of `lr*2)`)".into()),
-            ("lr*(1, 2)", "a comma stands only between the arguments of a function (character 6 of `lr*(1, 2)`)".into()),
+            (
+                "lr*(1, 2)",
+                "a comma stands only between the arguments of a function (character 6 of `lr*(1, 2)`)".into(),
+            ),
             ("sqrt(1, 2)", "sqrt takes 1 argument, got 2 (character 10 of `sqrt(1, 2)`)".into()),
             ("max(lr)", "max takes 2 arguments or more, got 1 (character 7 of `max(lr)`)".into()),
             ("min lr", "expected `(` after min, found `lr` (character 5 of `min lr`)".into()),
@@ -601,7 +610,10 @@ mod tests {
             assert_eq!(problem(expression), format!("expr: {expected}"));
         }
         let unknown = problem("lr*epochh");
-        assert!(unknown.starts_with("expr: `epochh` is not a variable or a function; did you mean `epoch`?"), "{unknown}");
+        assert!(
+            unknown.starts_with("expr: `epochh` is not a variable or a function; did you mean `epoch`?"),
+            "{unknown}"
+        );
         assert!(unknown.ends_with("(character 4 of `lr*epochh`)"), "{unknown}");
         // Of a long one, what stands around it.
         let long = problem(&format!("{}x{}", "t+".repeat(2000), "+t".repeat(2000)));
@@ -612,9 +624,15 @@ mod tests {
     fn a_long_expression_is_read_and_evaluated_in_no_time() {
         let began = std::time::Instant::now();
         let deep = |open: &str, close: &str| format!("{}lr{}", open.repeat(2400), close.repeat(2400));
-        for expression in ["t+".repeat(4000) + "1", "-".repeat(9000) + "1*lr", deep("(", ")"), deep("-(", ")"), "1^".repeat(4000) + "2"] {
+        for expression in [
+            "t+".repeat(4000) + "1",
+            "-".repeat(9000) + "1*lr",
+            deep("(", ")"),
+            deep("-(", ")"),
+            "1^".repeat(4000) + "2",
+        ] {
             let spec = format!("expr:{expression}").parse().unwrap();
-            let built = Schedule::build(&spec, &Setting::new(0.1, 10, 100));
+            let built = Schedule::build(&spec, &RunShape::new(0.1, 10, 100));
             assert!(built.is_ok_and(|schedule| schedule.at(5).learning_rate > 0.0), "{expression}");
         }
         assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());

@@ -1,7 +1,8 @@
 //! Inverse square root decay.
 
-use crate::{Formula, Kind, Rates};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
 /// Inverse square root decay after W steps.
 ///
@@ -24,8 +25,8 @@ use crate::spec::{Entry, Parameter};
 /// A `warmup-from` outside [0, 1].
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let setting = Setting::new(0.4, 10, 10);
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let setting = RunShape::new(0.4, 10, 10);
 /// let flat = Schedule::build(&"inverse-sqrt:warmup=16st".parse()?, &setting)?;
 /// assert_eq!([0, 16, 64].map(|t| flat.at(t).learning_rate), [0.4, 0.4, 0.2]);
 /// let noam = Schedule::build(&"inverse-sqrt:warmup=16st,warmup-from=0".parse()?, &setting)?;
@@ -33,35 +34,46 @@ use crate::spec::{Entry, Parameter};
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct InverseSqrt {
+pub struct InverseSqrt(Builder);
+
+setters!(InverseSqrt, "inverse-sqrt");
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     from: f64,
     /// W, in steps, at least 1.
     warmup: u64,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "inverse-sqrt",
         summary: "lr until W, then falling as the inverse square root of time",
         formula: "rate(t) = lr * sqrt(W / max(t, W)),  W = warmup; with warmup-from f, lr * (f + (1 - f) * t / W) while t < W",
         parameters: &[
-            Parameter { name: "warmup", default: "5%", help: "duration W before the decay begins; 0 counts as one step", switch: false },
-            Parameter { name: "warmup-from", default: "1", help: "fraction of lr at step 0; 0 is Noam's warm-up", switch: false },
+            Parameter::duration_or_zero(
+                "warmup",
+                Unit::Epochs,
+                "5%",
+                "duration W before the decay begins (0 counts as one step)",
+            ),
+            Parameter::number("warmup-from", Interval::UNIT, "1", "fraction of lr at step 0 (0 is Noam's warm-up)"),
         ],
         source: "Noam (Vaswani et al., Attention Is All You Need); T5 (Raffel et al.)",
+        entrant: Some("sgd/inverse-sqrt"),
     },
     frameworks: &[],
     build: |a| {
-        Ok(Box::new(InverseSqrt {
-            lr: a.lr,
-            from: a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?,
-            warmup: a.steps_or_zero("warmup")?.max(1),
-        }))
+        Ok(Box::new(Curve { lr: a.lr, from: a.number("warmup-from"), warmup: a.steps_or_zero("warmup").max(1) }))
     },
-};
+}];
 
-impl Formula for InverseSqrt {
+impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        Outline { peak: (self.from < 1.0).then_some(self.lr), ..Outline::default() }
+    }
+
     fn rates(&self, t: u64) -> Rates {
         let (t, warmup) = (t as f64, self.warmup as f64);
         Rates::of(if t < warmup {

@@ -1,8 +1,9 @@
 //! Linear decay.
 
 use super::curve::Shape;
-use crate::{Formula, Kind, Rates, Semantics};
+use crate::builder::{Builder, setters};
 use crate::spec::{Entry, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Linear decay to `end_lr`, which then stays.
 ///
@@ -21,35 +22,45 @@ use crate::spec::{Entry, Parameter};
 /// A negative `end-lr`, or `over` of 0.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let schedule = Schedule::build(&"linear:over=20st".parse()?, &Setting::new(0.1, 4, 10))?;
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let schedule = Schedule::build(&"linear:over=20st".parse()?, &RunShape::new(0.1, 4, 10))?;
 /// assert_eq!([0, 10, 20, 39].map(|t| schedule.at(t).learning_rate), [0.1, 0.05, 0.0, 0.0]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Linear {
+pub struct Linear(Builder);
+
+setters!(Linear, "linear", end_lr: rate, over: duration);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     end_lr: f64,
     /// D, in steps.
     over: u64,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "linear",
         summary: "linear from lr to end-lr",
         formula: "rate(t) = lr + (end_lr - lr) * min(t, D) / D,  D = over",
         parameters: &[
-            Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
-            Parameter { name: "over", default: "100%", help: "duration until end-lr is reached", switch: false },
+            Parameter::rate("end-lr", "0", "rate at the end"),
+            Parameter::duration("over", Unit::Epochs, "100%", "duration until end-lr is reached"),
         ],
         source: "PyTorch LinearLR; optax linear_schedule",
+        entrant: Some("sgd/linear"),
     },
     frameworks: Semantics::FRAMEWORKS,
-    build: |a| Ok(Box::new(Linear { lr: a.lr, end_lr: a.rate("end-lr")?, over: a.steps("over")? })),
-};
+    build: |a| Ok(Box::new(Curve { lr: a.lr, end_lr: a.rate("end-lr")?, over: a.steps("over") })),
+}];
 
-impl Formula for Linear {
+impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        Outline { floor: Some(self.end_lr), end: Some(self.over), ..Outline::default() }
+    }
+
     fn rates(&self, t: u64) -> Rates {
         let x = t.min(self.over) as f64 / self.over as f64;
         Rates::of(if x < 1.0 { Shape::Linear.between(self.lr, self.end_lr, x) } else { self.end_lr })

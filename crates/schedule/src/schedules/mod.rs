@@ -1,51 +1,48 @@
 //! The schedules, one file each, and the table of them.
 
 mod curve;
-mod cycle;
 
-use crate::Kind;
+use crate::ScheduleRow;
 use crate::spec::Entry;
+use std::sync::LazyLock;
 
-/// Declares the files of the schedules and the table of all of them, in the order of the help.
+/// Declares the files of the schedules and the table of their rows, in the order of the help.
 macro_rules! schedules {
-    ($($module:ident),* $(,)?) => {
-        $(pub mod $module;)*
-        pub(crate) static KINDS: &[Kind] = &[$($module::KIND),*];
+    (if #[cfg(all())] { $(pub mod $module:ident;)+ }) => {
+        $(pub mod $module;)+
+        pub(crate) static ROWS: LazyLock<Vec<ScheduleRow>> = LazyLock::new(|| [$($module::ROWS),+].concat());
     };
 }
 
-schedules![
-    constant,
-    step,
-    time,
-    exponential,
-    natural_exp,
-    linear,
-    polynomial,
-    piecewise,
-    halve,
-    plateau,
-    cosine,
-    cosine_restarts,
-    triangular,
-    triangular2,
-    exp_range,
-    one_cycle,
-    wsd,
-    inverse_sqrt,
-    expr,
-];
+/// rustfmt follows the `mod` lines within a macro of this name, and of no other.
+mod cfg_if {
+    pub(super) use schedules;
+}
+
+cfg_if::schedules! {
+    if #[cfg(all())] {
+        pub mod constant;
+        pub mod step;
+        pub mod time;
+        pub mod exponential;
+        pub mod natural_exp;
+        pub mod linear;
+        pub mod polynomial;
+        pub mod piecewise;
+        pub mod halve;
+        pub mod plateau;
+        pub mod cosine;
+        pub mod cosine_restarts;
+        pub mod triangular;
+        pub mod one_cycle;
+        pub mod wsd;
+        pub mod inverse_sqrt;
+        pub mod expr;
+    }
+}
 
 /// Every schedule: what the parser accepts, what the command line offers, what the help prints.
 pub fn table() -> &'static [Entry] {
-    static TABLE: [Entry; KINDS.len()] = {
-        let mut entries = [KINDS[0].entry; KINDS.len()];
-        let mut at = 1;
-        while at < KINDS.len() {
-            entries[at] = KINDS[at].entry;
-            at += 1;
-        }
-        entries
-    };
+    static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| ROWS.iter().map(|row| row.entry).collect());
     &TABLE
 }

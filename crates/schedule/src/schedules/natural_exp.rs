@@ -1,7 +1,8 @@
 //! Natural exponential decay.
 
-use crate::{Formula, Kind, Rates};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Rates, ScheduleRow, Unit};
 
 /// Natural exponential decay, always from the initial rate: never compounded in place.
 ///
@@ -22,41 +23,41 @@ use crate::spec::{Entry, Parameter};
 /// A negative `k`, or `decay-steps` of 0.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let schedule = Schedule::build(&"natural-exp:k=0.5,decay-steps=10".parse()?, &Setting::new(0.1, 4, 10))?;
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let schedule = Schedule::build(&"natural-exp:k=0.5,decay-steps=10".parse()?, &RunShape::new(0.1, 4, 10))?;
 /// assert_eq!(schedule.at(0).learning_rate, 0.1);
 /// assert_eq!(schedule.at(20).learning_rate, 0.1 * (-1.0_f64).exp());
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct NaturalExp {
+pub struct NaturalExp(Builder);
+
+setters!(NaturalExp, "natural-exp", k: number, decay_steps: duration);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     k: f64,
     decay_steps: f64,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "natural-exp",
         summary: "divide by e every decay-steps / k",
         formula: "rate(t) = lr * e^(-k * t / decay_steps)",
         parameters: &[
-            Parameter { name: "k", default: "0.001", help: "decay constant, at least 0", switch: false },
-            Parameter { name: "decay-steps", default: "1", help: "unit of time of k; a plain number is in steps", switch: false },
+            Parameter::number("k", Interval::at_least(0.0), "0.001", "decay constant"),
+            Parameter::duration("decay-steps", Unit::Steps, "1", "unit of time of k"),
         ],
         source: "exponential decay of the textbooks",
+        entrant: Some("sgd/natural-exp:k=3,decay-steps=100%"),
     },
     frameworks: &[],
-    build: |a| {
-        Ok(Box::new(NaturalExp {
-            lr: a.lr,
-            k: a.number("k", "at least 0", |k| k >= 0.0)?,
-            decay_steps: a.steps("decay-steps")? as f64,
-        }))
-    },
-};
+    build: |a| Ok(Box::new(Curve { lr: a.lr, k: a.number("k"), decay_steps: a.steps("decay-steps") as f64 })),
+}];
 
-impl Formula for NaturalExp {
+impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         Rates::of(self.lr * (-self.k * t as f64 / self.decay_steps).exp())
     }

@@ -1,8 +1,9 @@
 //! The one-cycle policy.
 
 use super::curve::{CycledMomentum, Shape};
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 
 /// One cycle: up to `max_lr`, then down far below where it began; momentum does the opposite.
 ///
@@ -37,20 +38,28 @@ use crate::spec::{Entry, Parameter};
 /// A value outside its range, or a division by so little that the rate is not finite.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
+/// use lrsched_schedule::{Schedule, RunShape};
 /// let spec = "one-cycle:max-lr=1,div-factor=4,final-div-factor=10,pct-start=0.3,anneal=linear".parse()?;
-/// let schedule = Schedule::build(&spec, &Setting::new(0.1, 10, 10))?;
+/// let schedule = Schedule::build(&spec, &RunShape::new(0.1, 10, 10))?;
 /// assert_eq!([0, 29, 64].map(|t| schedule.at(t).learning_rate), [0.25, 1.0, 0.5125]);
 /// assert!((schedule.at(99).learning_rate - 0.025).abs() < 1e-15);
 /// assert_eq!([0, 29].map(|t| schedule.at(t).momentum), [Some(0.95), Some(0.85)]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct OneCycle {
+pub struct OneCycle(Builder);
+
+setters!(OneCycle, "one-cycle", max_lr: rate, pct_start: number, div_factor: number, final_div_factor: number, anneal: choice, three_phase: switch, base_momentum: number, max_momentum: number, cycle_momentum: switch);
+
+#[derive(Debug, Clone)]
+struct Curve {
     shape: Shape,
     momentum: Option<CycledMomentum>,
     /// Where each phase ends, in steps.
     phases: Vec<Phase>,
+    max: f64,
+    /// The step at which PyTorch comes to the peak.
+    top: f64,
 }
 
 /// From where the phase before ended (step 0 for the first).
@@ -66,33 +75,38 @@ struct Phase {
 /// Where optax's linear one-cycle is back at the rate it started from, as a part of T.
 const OPTAX_LINEAR_PCT_FINAL: f64 = 0.85;
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "one-cycle",
         summary: "up to max-lr, then down far below the initial rate, with momentum cycling inversely",
         formula: "max_lr / div_factor -> max_lr at pct_start * T - 1 -> max_lr / div_factor / final_div_factor at T - 1; with optax semantics at floor(pct_start * T) and T",
         parameters: &[
-            Parameter { name: "max-lr", default: "1x", help: "highest rate, at least 0; 1x is lr", switch: false },
-            Parameter { name: "pct-start", default: "0.3", help: "fraction of the run spent rising, in [0, 1]", switch: false },
-            Parameter { name: "div-factor", default: "25", help: "max-lr / first rate, positive", switch: false },
-            Parameter { name: "final-div-factor", default: "1e4", help: "first rate / last rate, positive", switch: false },
-            Parameter { name: "anneal", default: "cos", help: "shape of rise and fall: cos or linear", switch: false },
-            Parameter { name: "three-phase", default: "false", help: "three phases: fall as slowly as rising, then anneal to the last rate", switch: true },
-            Parameter { name: "base-momentum", default: "0.85", help: "momentum at the highest rate, in [0, 1)", switch: false },
-            Parameter { name: "max-momentum", default: "0.95", help: "momentum at the lowest rate, in [0, 1)", switch: false },
-            Parameter { name: "cycle-momentum", default: "true", help: "cycle the momentum inversely to the rate", switch: true },
+            Parameter::rate("max-lr", "1x", "highest rate (1x is lr)"),
+            Parameter::number("pct-start", Interval::UNIT, "0.3", "fraction of the run spent rising"),
+            Parameter::number("div-factor", Interval::above(0.0), "25", "max-lr / first rate"),
+            Parameter::number("final-div-factor", Interval::above(0.0), "1e4", "first rate / last rate"),
+            Parameter::choice("anneal", &["cos", "linear"], "cos", "shape of rise and fall"),
+            Parameter::switch(
+                "three-phase",
+                "false",
+                "three phases: fall as slowly as rising, then anneal to the last rate",
+            ),
+            Parameter::number("base-momentum", Interval::BELOW_ONE, "0.85", "momentum at the highest rate"),
+            Parameter::number("max-momentum", Interval::BELOW_ONE, "0.95", "momentum at the lowest rate"),
+            Parameter::switch("cycle-momentum", "true", "cycle the momentum inversely to the rate"),
         ],
         source: "Smith & Topin, Super-Convergence; PyTorch OneCycleLR; optax cosine_onecycle_schedule",
+        entrant: Some("sgd:momentum=0.9/one-cycle:max-lr=0.02"),
     },
     frameworks: &[Semantics::Torch, Semantics::Optax],
     build: |a| {
-        let shape = a.choice("anneal", &[("cos", Shape::Cosine), ("linear", Shape::Linear)])?;
-        let pct = a.number("pct-start", "in [0, 1]", |pct| (0.0..=1.0).contains(&pct))?;
+        let shape = if a.choice("anneal") == "linear" { Shape::Linear } else { Shape::Cosine };
+        let pct = a.number("pct-start");
         let max = a.rate("max-lr")?;
-        let first = max / a.number("div-factor", "positive", |div| div > 0.0)?;
-        let last = first / a.number("final-div-factor", "positive", |div| div > 0.0)?;
+        let first = max / a.number("div-factor");
+        let last = first / a.number("final-div-factor");
         let total = a.horizon as f64;
-        let three_phase = a.switch("three-phase")?;
+        let three_phase = a.switch("three-phase");
         // Where the way up ends, where the way back ends if there is one, and where the last phase ends.
         let (peak, back, end) = if a.semantics == Semantics::Optax {
             let back = match shape {
@@ -112,11 +126,15 @@ pub(super) const KIND: Kind = Kind {
             ],
             None => vec![up, Phase { end, from: max, to: last, cycle: (1.0, 0.0) }],
         };
-        Ok(Box::new(OneCycle { shape, momentum: CycledMomentum::read(a, true)?, phases }))
+        Ok(Box::new(Curve { shape, momentum: CycledMomentum::read(a, true), phases, max, top: pct * total - 1.0 }))
     },
-};
+}];
 
-impl Formula for OneCycle {
+impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        Outline { peak: Some(self.max), top: Some(self.top), rises: true, ..Outline::default() }
+    }
+
     fn applies_lr(&self) -> bool {
         false
     }

@@ -1,8 +1,9 @@
 //! Piecewise constant rates.
 
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter, ParameterKind};
 use crate::usage;
+use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
 /// Piecewise constant: a drop at each milestone.
 ///
@@ -27,8 +28,8 @@ use crate::usage;
 /// milestones or fewer or too many.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Semantics, Setting};
-/// let setting = Setting::new(1.0, 4, 10);
+/// use lrsched_schedule::{Schedule, Semantics, RunShape};
+/// let setting = RunShape::new(1.0, 4, 10);
 /// let spec = "piecewise:milestones=1,3,values=0.5,0.2,0.1".parse()?;
 /// let torch = Schedule::build(&spec, &setting)?;
 /// assert_eq!([0, 9, 10, 11, 30, 99].map(|t| torch.at(t).learning_rate), [0.5, 0.5, 0.2, 0.2, 0.1, 0.1]);
@@ -37,7 +38,12 @@ use crate::usage;
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Piecewise {
+pub struct Piecewise(Builder);
+
+setters!(Piecewise, "piecewise", milestones: durations, factor: number, values: rates);
+
+#[derive(Debug, Clone)]
+struct Curve {
     /// The first step of each piece but the first, ascending.
     starts: Vec<u64>,
     /// One more than `starts`.
@@ -48,33 +54,46 @@ pub struct Piecewise {
     horizon: u64,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "piecewise",
         summary: "a drop at each milestone, or a list of rates",
         formula: "rate(e) = lr * factor^(number of milestones <= e), or values[number of milestones <= e]; keras semantics drops one step later",
         parameters: &[
-            Parameter { name: "milestones", default: "50%,75%", help: "durations from the start, ascending: 15,25", switch: false },
-            Parameter { name: "factor", default: "0.1", help: "factor at each milestone, at least 0", switch: false },
-            Parameter { name: "values", default: "", help: "absolute rates instead of factor, one more than milestones", switch: false },
+            Parameter::new(
+                "milestones",
+                ParameterKind::Durations(Unit::Epochs),
+                "50%,75%",
+                "durations from the start, ascending: 15,25",
+            ),
+            Parameter::number("factor", Interval::at_least(0.0), "0.1", "factor at each milestone"),
+            Parameter::new(
+                "values",
+                ParameterKind::Rates,
+                "",
+                "absolute rates instead of factor, one more than milestones",
+            ),
         ],
         source: "PyTorch MultiStepLR; Keras PiecewiseConstantDecay; optax piecewise_constant_schedule",
+        entrant: Some("sgd/piecewise:milestones=50%,80%,factor=0.2"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
-        let mut milestones = a.steps_list("milestones")?;
+        let durations = a.durations("milestones");
+        let mut milestones: Vec<u64> = durations.iter().map(|duration| a.whole_steps(*duration)).collect();
         if !milestones.is_sorted() {
             return a.refuse("milestones", "in ascending order");
         }
         if a.semantics == Semantics::Native {
-            milestones = a.steps_list_of_whole_epochs("milestones")?;
+            // Those in epochs take effect when an epoch begins.
+            milestones = durations.into_iter().map(|duration| a.whole_steps(duration.ceil_epochs())).collect();
             // 12st may have overtaken 1.5ep.
             milestones.sort_unstable();
         }
         let values = if a.given("values") {
             a.rates("values")?
         } else {
-            let factor = a.number("factor", "at least 0", |factor| factor >= 0.0)?;
+            let factor = a.number("factor");
             (0..=milestones.len()).map(|drops| a.lr * factor.powi(drops as i32)).collect()
         };
         if values.len() != milestones.len() + 1 {
@@ -86,11 +105,11 @@ pub(super) const KIND: Kind = Kind {
         }
         let late = u64::from(a.semantics == Semantics::Keras);
         let starts = milestones.into_iter().map(|m| m + late).collect();
-        Ok(Box::new(Piecewise { starts, values, of_lr: !a.given("values"), horizon: a.horizon }))
+        Ok(Box::new(Curve { starts, values, of_lr: !a.given("values"), horizon: a.horizon }))
     },
-};
+}];
 
-impl Formula for Piecewise {
+impl Formula for Curve {
     fn cautions(&self) -> Vec<String> {
         let passed = self.starts.partition_point(|&start| start < self.horizon);
         let missed = self.starts.len() - passed;

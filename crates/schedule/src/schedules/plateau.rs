@@ -1,10 +1,11 @@
 //! Reduce the rate when a metric stops improving.
 
-use crate::{EpochMetrics, Formula, Kind, Metric, Rates, Semantics};
-use crate::number::nominal;
-use crate::spec::{Entry, Parameter};
-use crate::usage;
+use crate::builder::{Builder, setters};
 use crate::error::UsageError;
+use crate::number::nominal;
+use crate::spec::{Entry, Interval, Parameter};
+use crate::usage;
+use crate::{EpochMetrics, Formula, Metric, Rates, ScheduleRow, Semantics};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,18 +36,23 @@ use serde_json::Value;
 /// A value outside its range.
 ///
 /// ```
-/// use lrsched_schedule::{EpochMetrics, Schedule, Semantics, Setting};
+/// use lrsched_schedule::{EpochMetrics, Schedule, Semantics, RunShape};
 /// let epoch = |epoch| EpochMetrics { epoch, loss: 1.0, accuracy: 0.5, val_loss: Some(1.0), val_accuracy: Some(0.5) };
 /// let spec = "plateau:patience=2".parse()?;
 /// for (semantics, drop) in [(Semantics::Torch, 40), (Semantics::Keras, 30), (Semantics::Optax, 30)] {
-///     let mut schedule = Schedule::build(&spec, &Setting::new(1.0, 9, 10).with(semantics))?;
+///     let mut schedule = Schedule::build(&spec, &RunShape::new(1.0, 9, 10).with(semantics))?;
 ///     (0..5).for_each(|e| schedule.observe(&epoch(e))); // the first is the best, four bad ones follow
 ///     assert_eq!([0, drop - 1, drop].map(|t| schedule.at(t).learning_rate), [1.0, 1.0, 0.1]);
 /// }
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Plateau {
+pub struct Plateau(Builder);
+
+setters!(Plateau, "plateau", factor: number, patience: count, threshold: number, threshold_mode: choice, cooldown: count, min_lr: rate, monitor: choice);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     factor: f64,
     patience: u64,
@@ -76,41 +82,52 @@ struct State {
 /// PyTorch's `eps`: a smaller drop is not made.
 const TORCH_SMALLEST_DROP: f64 = 1e-8;
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "plateau",
         summary: "multiply by factor when the monitored value stops improving",
         formula: "rate = max(rate * factor, min_lr) after patience epochs without an improvement by threshold",
         parameters: &[
-            Parameter { name: "factor", default: "0.1", help: "factor of each drop, in (0, 1)", switch: false },
-            Parameter { name: "patience", default: "10", help: "tolerated epochs without improvement", switch: false },
-            Parameter { name: "threshold", default: "1e-4", help: "smaller changes do not count as improvement, at least 0", switch: false },
-            Parameter { name: "threshold-mode", default: "rel", help: "threshold is relative to the best (rel) or absolute (abs, and always with keras semantics)", switch: false },
-            Parameter { name: "cooldown", default: "0", help: "epochs to ignore after a drop", switch: false },
-            Parameter { name: "min-lr", default: "0", help: "lower bound of the rate, at least 0", switch: false },
-            Parameter { name: "monitor", default: "val_loss", help: "val_loss, val_accuracy, loss or accuracy", switch: false },
+            Parameter::number("factor", Interval::OPEN_UNIT, "0.1", "factor of each drop"),
+            Parameter::count("patience", "10", "tolerated epochs without improvement"),
+            Parameter::number(
+                "threshold",
+                Interval::at_least(0.0),
+                "1e-4",
+                "smaller changes do not count as improvement",
+            ),
+            Parameter::choice(
+                "threshold-mode",
+                &["rel", "abs"],
+                "rel",
+                "threshold is relative to the best or absolute (as always with keras semantics)",
+            ),
+            Parameter::count("cooldown", "0", "epochs to ignore after a drop"),
+            Parameter::rate("min-lr", "0", "lower bound of the rate"),
+            Parameter::choice("monitor", &Metric::NAMES, "val_loss", "the metric that should improve"),
         ],
         source: "PyTorch and Keras ReduceLROnPlateau; optax contrib.reduce_on_plateau",
+        entrant: Some("sgd/plateau:factor=0.5,patience=0"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
-        Ok(Box::new(Plateau {
+        Ok(Box::new(Curve {
             lr: a.lr,
-            factor: a.number("factor", "in (0, 1)", |factor| factor > 0.0 && factor < 1.0)?,
-            patience: a.count("patience", 0)?,
-            threshold: a.number("threshold", "at least 0", |threshold| threshold >= 0.0)?,
-            relative: a.choice("threshold-mode", &[("rel", true), ("abs", false)])?,
-            cooldown: a.count("cooldown", 0)?,
+            factor: a.number("factor"),
+            patience: a.count("patience"),
+            threshold: a.number("threshold"),
+            relative: a.choice("threshold-mode") == "rel",
+            cooldown: a.count("cooldown"),
             min_lr: a.rate("min-lr")?,
-            monitor: a.choice("monitor", &Metric::ALL.map(|metric| (metric.name(), metric)))?,
+            monitor: Metric::named(a.choice("monitor")).unwrap_or(Metric::ValLoss),
             semantics: a.semantics,
             observed: (a.horizon - 1) / a.steps_per_epoch,
             state: State::default(),
         }))
     },
-};
+}];
 
-impl Plateau {
+impl Curve {
     /// Why the first drop would not lower the rate, whatever the metrics.
     fn never_drops(&self) -> Option<String> {
         let (lr, min_lr) = (nominal(self.lr), nominal(self.min_lr));
@@ -209,8 +226,7 @@ impl Plateau {
     fn observe_optax(&mut self, next: u64, value: f64) {
         let value = if self.monitor.grows() { -value } else { value };
         let best = self.state.best.unwrap_or(f64::INFINITY);
-        let better =
-            value < if self.relative { (1.0 - self.threshold) * best } else { best - self.threshold };
+        let better = value < if self.relative { (1.0 - self.threshold) * best } else { best - self.threshold };
         let count = if better { 0 } else { self.state.bad_epochs + 1 };
         if better {
             self.state.best = Some(value);
@@ -228,7 +244,7 @@ impl Plateau {
     }
 }
 
-impl Formula for Plateau {
+impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         let drops = self.state.drops.partition_point(|&(since, _)| since <= t);
         Rates::of(if drops == 0 { self.lr } else { self.state.drops[drops - 1].1 })
@@ -284,12 +300,12 @@ impl Formula for Plateau {
 
 #[cfg(test)]
 mod tests {
-    use crate::{EpochMetrics, Schedule, Semantics, Setting};
+    use crate::{EpochMetrics, RunShape, Schedule, Semantics};
 
     /// The rate after four epochs with these values, where each epoch without an improvement halves it.
     fn rate(spec: &str, semantics: Semantics, values: [f64; 4]) -> f64 {
         let spec = format!("plateau:patience=0,factor=0.5{spec}").parse().unwrap();
-        let mut schedule = Schedule::build(&spec, &Setting::new(1.0, 9, 1).with(semantics)).unwrap();
+        let mut schedule = Schedule::build(&spec, &RunShape::new(1.0, 9, 1).with(semantics)).unwrap();
         for (epoch, value) in (0..).zip(values) {
             let value = Some(value);
             schedule.observe(&EpochMetrics { epoch, loss: 0.0, accuracy: 0.0, val_loss: value, val_accuracy: value });
@@ -314,7 +330,14 @@ mod tests {
     fn the_first_value_is_the_best_so_far_whatever_the_threshold() {
         for threshold in ["1", "2"] {
             assert_eq!(rate(&format!(",threshold={threshold}"), Semantics::Native, [1.0; 4]), 0.125);
-            assert_eq!(rate(&format!(",threshold={threshold},monitor=val_accuracy"), Semantics::Native, [1.0, 4.0, 16.0, 64.0]), 1.0);
+            assert_eq!(
+                rate(
+                    &format!(",threshold={threshold},monitor=val_accuracy"),
+                    Semantics::Native,
+                    [1.0, 4.0, 16.0, 64.0]
+                ),
+                1.0
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Polynomial decay.
 
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Polynomial decay to `end_lr`.
 ///
@@ -26,8 +27,8 @@ use crate::spec::{Entry, Parameter};
 /// A negative `power` or `end-lr`, or `over` of 0.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let setting = Setting::new(0.4, 4, 10);
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let setting = RunShape::new(0.4, 4, 10);
 /// let once = Schedule::build(&"polynomial:over=20st".parse()?, &setting)?;
 /// assert_eq!([0, 10, 20, 30].map(|t| once.at(t).learning_rate), [0.4, 0.1, 0.0, 0.0]);
 /// let cycle = Schedule::build(&"polynomial:over=20st,cycle".parse()?, &setting)?;
@@ -35,7 +36,12 @@ use crate::spec::{Entry, Parameter};
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Polynomial {
+pub struct Polynomial(Builder);
+
+setters!(Polynomial, "polynomial", power: number, end_lr: rate, over: duration, cycle: switch);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     end_lr: f64,
     power: f64,
@@ -44,32 +50,38 @@ pub struct Polynomial {
     cycle: bool,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "polynomial",
         summary: "from lr to end-lr as a power of the remaining time",
         formula: "rate(t) = (lr - end_lr) * (1 - min(t, D) / D)^power + end_lr,  D = over",
         parameters: &[
-            Parameter { name: "power", default: "2", help: "exponent, at least 0; 1 is linear", switch: false },
-            Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
-            Parameter { name: "over", default: "100%", help: "duration until end-lr is reached", switch: false },
-            Parameter { name: "cycle", default: "false", help: "restart with ever longer periods, as in Keras", switch: true },
+            Parameter::number("power", Interval::at_least(0.0), "2", "exponent (1 is linear)"),
+            Parameter::rate("end-lr", "0", "rate at the end"),
+            Parameter::duration("over", Unit::Epochs, "100%", "duration until end-lr is reached"),
+            Parameter::switch("cycle", "false", "restart with ever longer periods, as in Keras"),
         ],
         source: "Keras PolynomialDecay; PyTorch PolynomialLR; optax polynomial_schedule",
+        entrant: Some("sgd/polynomial:power=2"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
-        Ok(Box::new(Polynomial {
+        Ok(Box::new(Curve {
             lr: a.lr,
             end_lr: a.rate("end-lr")?,
-            power: a.number("power", "at least 0", |power| power >= 0.0)?,
-            over: a.steps("over")?,
-            cycle: a.switch("cycle")?,
+            power: a.number("power"),
+            over: a.steps("over"),
+            cycle: a.switch("cycle"),
         }))
     },
-};
+}];
 
-impl Formula for Polynomial {
+impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        let end = (!self.cycle).then_some(self.over);
+        Outline { floor: Some(self.end_lr), end, ..Outline::default() }
+    }
+
     fn rates(&self, t: u64) -> Rates {
         let cycles = if self.cycle { t.div_ceil(self.over).max(1) } else { 1 };
         let over = self.over * cycles;

@@ -1,7 +1,8 @@
 //! Step decay.
 
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
 /// Step decay: multiply the rate by `factor` every `drop_every` epochs.
 ///
@@ -25,8 +26,8 @@ use crate::spec::{Entry, Parameter};
 /// `factor` outside (0, 1], or `drop-every` of 0.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Semantics, Setting};
-/// let setting = Setting::new(0.1, 40, 10);
+/// use lrsched_schedule::{Schedule, Semantics, RunShape};
+/// let setting = RunShape::new(0.1, 40, 10);
 /// let rates = |semantics| {
 ///     let schedule = Schedule::build(&"step:factor=0.5,drop-every=10".parse()?, &setting.with(semantics))?;
 ///     Ok::<_, lrsched_schedule::UsageError>([0, 89, 90, 99, 100, 189, 190].map(|t| schedule.at(t).learning_rate))
@@ -36,7 +37,12 @@ use crate::spec::{Entry, Parameter};
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct Step(Builder);
+
+setters!(Step, "step", factor: number, drop_every: duration);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     factor: f64,
     count: Count,
@@ -51,21 +57,22 @@ enum Count {
     Epochs { numerator: u64, denominator: u64, steps_per_epoch: u64 },
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "step",
         summary: "multiply by factor every drop-every epochs",
         formula: "rate(e) = lr * factor^floor((1 + e) / drop_every); with torch, keras or optax semantics floor(e / drop_every)",
         parameters: &[
-            Parameter { name: "factor", default: "0.5", help: "factor of each drop, in (0, 1]", switch: false },
-            Parameter { name: "drop-every", default: "10", help: "duration between drops", switch: false },
+            Parameter::number("factor", Interval::POSITIVE_UNIT, "0.5", "factor of each drop"),
+            Parameter::duration("drop-every", Unit::Epochs, "10", "duration between drops"),
         ],
         source: "step decay of the tutorials; PyTorch StepLR",
+        entrant: Some("sgd/step:factor=0.5,drop-every=40%"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {
-        let (every, steps_per_epoch) = (a.steps("drop-every")?, a.steps_per_epoch);
-        let count = match (a.semantics, a.epochs("drop-every")?) {
+        let (every, steps_per_epoch) = (a.steps("drop-every"), a.steps_per_epoch);
+        let count = match (a.semantics, a.epochs("drop-every")) {
             (Semantics::Native, Some((numerator, denominator))) => {
                 Count::Epochs { numerator, denominator, steps_per_epoch }
             }
@@ -75,11 +82,11 @@ pub(super) const KIND: Kind = Kind {
             (Semantics::Native, None) => Count::Steps { every, ahead: 1 },
             (Semantics::Torch | Semantics::Keras | Semantics::Optax, _) => Count::Steps { every, ahead: 0 },
         };
-        Ok(Box::new(Step { lr: a.lr, factor: a.factor("factor")?, count }))
+        Ok(Box::new(Curve { lr: a.lr, factor: a.number("factor"), count }))
     },
-};
+}];
 
-impl Formula for Step {
+impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         let drops = match self.count {
             Count::Steps { every, ahead } => u128::from((t + ahead) / every),

@@ -1,7 +1,8 @@
 //! Time-based decay.
 
-use crate::{Formula, Kind, Rates, Semantics};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
 /// Time-based (inverse time) decay: divide the rate by a line that grows with time.
 ///
@@ -23,43 +24,49 @@ use crate::spec::{Entry, Parameter};
 /// A negative `decay`, or `decay-steps` of 0.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
-/// let schedule = Schedule::build(&"time:decay=1,decay-steps=10".parse()?, &Setting::new(0.2, 4, 10))?;
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let schedule = Schedule::build(&"time:decay=1,decay-steps=10".parse()?, &RunShape::new(0.2, 4, 10))?;
 /// assert_eq!([0, 10, 30].map(|t| schedule.at(t).learning_rate), [0.2, 0.1, 0.05]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Time {
+pub struct Time(Builder);
+
+setters!(Time, "time", decay: number, decay_steps: duration, staircase: switch);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     decay: f64,
     decay_steps: f64,
     staircase: bool,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "time",
         summary: "divide by a factor that grows linearly with time",
         formula: "rate(t) = lr / (1 + decay * t / decay_steps)",
         parameters: &[
-            Parameter { name: "decay", default: "0.01", help: "increase of the divisor per decay-steps, at least 0", switch: false },
-            Parameter { name: "decay-steps", default: "1", help: "duration of one unit of decay; a plain number is in steps", switch: false },
-            Parameter { name: "staircase", default: "false", help: "change only at multiples of decay-steps", switch: true },
+            Parameter::number("decay", Interval::at_least(0.0), "0.01", "increase of the divisor per decay-steps"),
+            Parameter::duration("decay-steps", Unit::Steps, "1", "duration of one unit of decay"),
+            Parameter::switch("staircase", "false", "change only at multiples of decay-steps"),
         ],
         source: "Keras `decay` and InverseTimeDecay",
+        entrant: Some("sgd/time:decay=4,decay-steps=100%"),
     },
     frameworks: &[Semantics::Keras],
     build: |a| {
-        Ok(Box::new(Time {
+        Ok(Box::new(Curve {
             lr: a.lr,
-            decay: a.number("decay", "at least 0", |decay| decay >= 0.0)?,
-            decay_steps: a.steps("decay-steps")? as f64,
-            staircase: a.switch("staircase")?,
+            decay: a.number("decay"),
+            decay_steps: a.steps("decay-steps") as f64,
+            staircase: a.switch("staircase"),
         }))
     },
-};
+}];
 
-impl Formula for Time {
+impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         let x = t as f64 / self.decay_steps;
         let x = if self.staircase { x.floor() } else { x };

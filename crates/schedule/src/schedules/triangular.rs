@@ -1,8 +1,11 @@
-//! Cyclical rates, triangular policy.
+//! Cyclical rates: `triangular` and its two variants, whose cycles lose height.
 
-use crate::{Kind, Semantics};
-use super::cycle::{BASE_MOMENTUM, CYCLE_MOMENTUM, Cycle, Height, MAX_LR, MAX_MOMENTUM, STEP_SIZE, STEP_SIZE_DOWN};
-use crate::spec::Entry;
+use super::curve::CycledMomentum;
+use crate::arguments::Arguments;
+use crate::builder::{Builder, setters};
+use crate::error::UsageError;
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Cyclical rates: straight up from lr to `max_lr` and down again, for ever.
 ///
@@ -29,23 +32,188 @@ use crate::spec::Entry;
 /// A negative `max-lr`, a `step-size` of 0, a momentum outside [0, 1).
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
+/// use lrsched_schedule::{Schedule, RunShape};
 /// let spec = "triangular:max-lr=0.75,step-size=10,base-momentum=0.8".parse()?;
-/// let schedule = Schedule::build(&spec, &Setting::new(0.25, 4, 10))?;
+/// let schedule = Schedule::build(&spec, &RunShape::new(0.25, 4, 10))?;
 /// assert_eq!([0, 5, 10, 15, 20, 30].map(|t| schedule.at(t).learning_rate), [0.25, 0.5, 0.75, 0.5, 0.25, 0.75]);
 /// assert_eq!([0, 10].map(|t| schedule.at(t).momentum), [Some(0.95), Some(0.8)]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
-pub struct Triangular;
+#[derive(Debug, Clone)]
+pub struct Triangular(Builder);
 
-pub(super) const KIND: Kind = Kind {
-    entry: Entry {
-        name: "triangular",
-        summary: "linear cycles between lr and max-lr",
-        formula: "rate(t) = lr + (max_lr - lr) * max(0, 1 - x),  c = floor(1 + t / (2s)),  x = abs(t / s - 2c + 1),  s = step-size",
-        parameters: &[MAX_LR, STEP_SIZE, STEP_SIZE_DOWN, BASE_MOMENTUM, MAX_MOMENTUM, CYCLE_MOMENTUM],
-        source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR",
+setters!(Triangular, "triangular", max_lr: rate, step_size: duration, step_size_down: duration, base_momentum: number, max_momentum: number, cycle_momentum: switch);
+
+/// Cyclical rates whose height is halved each cycle.
+///
+/// ```text
+/// rate(t) = lr + (max_lr − lr) · max(0, 1 − x) / 2^(c − 1)        x, c: as in `triangular`
+/// ```
+///
+/// The parameters are those of [`Triangular`](Triangular); cycling momentum shrinks with the rate.
+/// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="triangular2")`.
+///
+/// Draw it: `lrsched show --schedule triangular2:max-lr=0.5,step-size=4ep`
+///
+/// # Errors
+/// A negative `max-lr`, a `step-size` of 0, a momentum outside [0, 1).
+///
+/// ```
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let schedule = Schedule::build(&"triangular2:max-lr=0.75,step-size=10".parse()?, &RunShape::new(0.25, 5, 10))?;
+/// assert_eq!([0, 10, 20, 30, 40].map(|t| schedule.at(t).learning_rate), [0.25, 0.75, 0.25, 0.5, 0.25]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Triangular2(Builder);
+
+setters!(Triangular2, "triangular2", max_lr: rate, step_size: duration, step_size_down: duration, base_momentum: number, max_momentum: number, cycle_momentum: switch);
+
+/// Cyclical rates whose height shrinks with every step.
+///
+/// ```text
+/// rate(t) = lr + (max_lr − lr) · max(0, 1 − x) · gamma^t        x: as in `triangular`
+/// ```
+///
+/// | parameter | unit  | range  | default |
+/// |-----------|-------|--------|---------|
+/// | `gamma`   | ratio | (0, 1] | 0.99994 |
+///
+/// The others are those of [`Triangular`](Triangular); cycling momentum shrinks with the rate.
+/// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="exp_range")`.
+///
+/// Draw it: `lrsched show --schedule exp-range:max-lr=0.5,step-size=4ep,gamma=0.9998`
+///
+/// # Errors
+/// A `gamma` outside (0, 1], a negative `max-lr`, a `step-size` of 0, a momentum outside [0, 1).
+///
+/// ```
+/// use lrsched_schedule::{Schedule, RunShape};
+/// let spec = "exp-range:max-lr=0.5,step-size=10,gamma=0.9".parse()?;
+/// let schedule = Schedule::build(&spec, &RunShape::new(0.1, 5, 10))?;
+/// assert_eq!([0, 20, 40].map(|t| schedule.at(t).learning_rate), [0.1; 3]);
+/// assert_eq!(schedule.at(30).learning_rate, 0.1 + 0.4 * 0.9_f64.powf(30.0));
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ExpRange(Builder);
+
+setters!(ExpRange, "exp-range", max_lr: rate, step_size: duration, step_size_down: duration, base_momentum: number, max_momentum: number, cycle_momentum: switch, gamma: number);
+
+const MAX_LR: Parameter = Parameter::rate("max-lr", "3x", "peak rate (3x is three times lr)");
+const STEP_SIZE: Parameter = Parameter::duration("step-size", Unit::Steps, "2ep", "duration of the rise, half a cycle");
+const STEP_SIZE_DOWN: Parameter =
+    Parameter::duration("step-size-down", Unit::Steps, "", "duration of the fall (default: step-size)");
+const BASE_MOMENTUM: Parameter = Parameter::number(
+    "base-momentum",
+    Interval::BELOW_ONE,
+    "",
+    "momentum at the highest rate (0.85 if max-momentum is given)",
+);
+const MAX_MOMENTUM: Parameter = Parameter::number(
+    "max-momentum",
+    Interval::BELOW_ONE,
+    "",
+    "momentum at the lowest rate (0.95 if base-momentum is given)",
+);
+const CYCLE_MOMENTUM: Parameter =
+    Parameter::switch("cycle-momentum", "", "cycle the momentum (default: if one of the two is given)");
+const GAMMA: Parameter =
+    Parameter::number("gamma", Interval::POSITIVE_UNIT, "0.99994", "factor of the amplitude per step");
+
+pub(super) const ROWS: &[ScheduleRow] = &[
+    ScheduleRow {
+        entry: Entry {
+            name: "triangular",
+            summary: "linear cycles between lr and max-lr",
+            formula: "rate(t) = lr + (max_lr - lr) * max(0, 1 - x),  c = floor(1 + t / (2s)),  x = abs(t / s - 2c + 1),  s = step-size",
+            parameters: &[MAX_LR, STEP_SIZE, STEP_SIZE_DOWN, BASE_MOMENTUM, MAX_MOMENTUM, CYCLE_MOMENTUM],
+            source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR",
+            entrant: Some("sgd:lr=0.01/triangular:max-lr=0.06,step-size=20%"),
+        },
+        frameworks: &[Semantics::Torch],
+        build: |a| Ok(Box::new(Cycle::read(a, Height::Full)?)),
     },
-    frameworks: &[Semantics::Torch],
-    build: |a| Ok(Box::new(Cycle::read(a, Height::Full)?)),
-};
+    ScheduleRow {
+        entry: Entry {
+            name: "triangular2",
+            summary: "triangular, with the amplitude halved every cycle",
+            formula: "rate(t) = lr + (max_lr - lr) * max(0, 1 - x) / 2^(c - 1),  x and c as in triangular",
+            parameters: &[MAX_LR, STEP_SIZE, STEP_SIZE_DOWN, BASE_MOMENTUM, MAX_MOMENTUM, CYCLE_MOMENTUM],
+            source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR(mode=\"triangular2\")",
+            entrant: Some("sgd:lr=0.01/triangular2:max-lr=0.06,step-size=20%"),
+        },
+        frameworks: &[Semantics::Torch],
+        build: |a| Ok(Box::new(Cycle::read(a, Height::Halved)?)),
+    },
+    ScheduleRow {
+        entry: Entry {
+            name: "exp-range",
+            summary: "triangular, with the amplitude shrinking at every step",
+            formula: "rate(t) = lr + (max_lr - lr) * max(0, 1 - x) * gamma^t,  x as in triangular",
+            parameters: &[MAX_LR, STEP_SIZE, STEP_SIZE_DOWN, GAMMA, BASE_MOMENTUM, MAX_MOMENTUM, CYCLE_MOMENTUM],
+            source: "Smith, Cyclical Learning Rates; PyTorch CyclicLR(mode=\"exp_range\")",
+            entrant: Some("sgd:lr=0.01/exp-range:max-lr=0.06,step-size=20%"),
+        },
+        frameworks: &[Semantics::Torch],
+        build: |a| Ok(Box::new(Cycle::read(a, Height::Gamma(a.number("gamma")))?)),
+    },
+];
+
+/// How high a cycle is.
+#[derive(Debug, Clone, Copy)]
+enum Height {
+    Full,
+    /// Half as high each cycle.
+    Halved,
+    /// gamma^t.
+    Gamma(f64),
+}
+
+/// A rate that goes up from lr to `max` in straight lines, and down again.
+#[derive(Debug, Clone)]
+struct Cycle {
+    lr: f64,
+    max: f64,
+    /// In steps.
+    up: u64,
+    /// In steps.
+    down: u64,
+    height: Height,
+    momentum: Option<CycledMomentum>,
+}
+
+impl Cycle {
+    fn read(a: &Arguments, height: Height) -> Result<Self, UsageError> {
+        let up = a.steps("step-size");
+        Ok(Self {
+            lr: a.lr,
+            max: a.rate("max-lr")?,
+            up,
+            down: if a.given("step-size-down") { a.steps("step-size-down") } else { up },
+            height,
+            momentum: CycledMomentum::read(a, false),
+        })
+    }
+}
+
+impl Formula for Cycle {
+    fn outline(&self) -> Outline {
+        Outline { peak: Some(self.max), top: Some(self.up as f64), rises: true, ..Outline::default() }
+    }
+
+    fn rates(&self, t: u64) -> Rates {
+        let length = self.up + self.down;
+        let (cycle, u) = (t / length, t % length);
+        let x = if u <= self.up { u as f64 / self.up as f64 } else { (length - u) as f64 / self.down as f64 };
+        let height = x * match self.height {
+            Height::Full => 1.0,
+            Height::Halved => 0.5_f64.powf(cycle as f64),
+            Height::Gamma(gamma) => gamma.powf(t as f64),
+        };
+        Rates {
+            learning_rate: self.lr + (self.max - self.lr) * height,
+            momentum: self.momentum.map(|m| m.max - (m.max - m.base) * height),
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! Warm-up, stable, decay.
 
 use super::curve::Shape;
-use crate::{Formula, Kind, Rates};
-use crate::spec::{Entry, Parameter};
+use crate::builder::{Builder, setters};
+use crate::spec::{Entry, Interval, Parameter};
+use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
 /// Warm-up, stable, decay (a trapezoid): up to lr, there for most of the run, and down to `end_lr` at the end.
 ///
@@ -30,14 +31,19 @@ use crate::spec::{Entry, Parameter};
 /// An unknown `shape`, a negative `end-lr`.
 ///
 /// ```
-/// use lrsched_schedule::{Schedule, Setting};
+/// use lrsched_schedule::{Schedule, RunShape};
 /// let spec = "wsd:warmup=10st,decay=20st".parse()?;
-/// let schedule = Schedule::build(&spec, &Setting::new(0.4, 10, 10))?;
+/// let schedule = Schedule::build(&spec, &RunShape::new(0.4, 10, 10))?;
 /// assert_eq!([0, 5, 10, 80, 90, 100].map(|t| schedule.at(t).learning_rate), [0.0, 0.2, 0.4, 0.4, 0.2, 0.0]);
 /// # Ok::<(), lrsched_schedule::UsageError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Wsd {
+pub struct Wsd(Builder);
+
+setters!(Wsd, "wsd", decay: duration, shape: choice, end_lr: rate);
+
+#[derive(Debug, Clone)]
+struct Curve {
     lr: f64,
     end_lr: f64,
     from: f64,
@@ -52,39 +58,48 @@ pub struct Wsd {
     shape: Shape,
 }
 
-pub(super) const KIND: Kind = Kind {
+pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "wsd",
         summary: "warm-up, stable, decay: a trapezoid",
         formula: "lr * t / W while t < W, then lr, then from T - D on end_lr + (lr - end_lr) * g((t - (T - D)) / D),  W = warmup, D = decay",
         parameters: &[
-            Parameter { name: "warmup", default: "5%", help: "duration of the warm-up", switch: false },
-            Parameter { name: "decay", default: "20%", help: "duration of the decay at the end", switch: false },
-            Parameter { name: "shape", default: "linear", help: "shape of the decay: linear, cosine, one-minus-sqrt", switch: false },
-            Parameter { name: "end-lr", default: "0", help: "rate at the end, at least 0", switch: false },
-            Parameter { name: "warmup-from", default: "0", help: "fraction of lr at which the warm-up begins, in [0, 1]", switch: false },
+            Parameter::duration_or_zero("warmup", Unit::Epochs, "5%", "duration of the warm-up"),
+            Parameter::duration_or_zero("decay", Unit::Epochs, "20%", "duration of the decay at the end"),
+            Parameter::choice("shape", &["linear", "cosine", "one-minus-sqrt"], "linear", "shape of the decay"),
+            Parameter::rate("end-lr", "0", "rate at the end"),
+            Parameter::number("warmup-from", Interval::UNIT, "0", "fraction of lr at which the warm-up begins"),
         ],
         source: "Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
+        entrant: Some("sgd/wsd"),
     },
     frameworks: &[],
     build: |a| {
-        let shapes =
-            [("linear", Shape::Linear), ("cosine", Shape::Cosine), ("one-minus-sqrt", Shape::OneMinusSqrt)];
-        let (warmup, decay) = (a.steps_or_zero("warmup")?, a.steps_or_zero("decay")?);
-        Ok(Box::new(Wsd {
+        let shape = match a.choice("shape") {
+            "cosine" => Shape::Cosine,
+            "one-minus-sqrt" => Shape::OneMinusSqrt,
+            _ => Shape::Linear,
+        };
+        let (warmup, decay) = (a.steps_or_zero("warmup"), a.steps_or_zero("decay"));
+        Ok(Box::new(Curve {
             lr: a.lr,
             end_lr: a.rate("end-lr")?,
-            from: a.number("warmup-from", "in [0, 1]", |f| (0.0..=1.0).contains(&f))?,
+            from: a.number("warmup-from"),
             warmup,
             decay_start: a.horizon.saturating_sub(decay).max(warmup),
             end: a.horizon,
             decay,
-            shape: a.choice("shape", &shapes)?,
+            shape,
         }))
     },
-};
+}];
 
-impl Formula for Wsd {
+impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        let peak = (self.from < 1.0).then_some(self.lr);
+        Outline { peak, floor: Some(self.end_lr), ..Outline::default() }
+    }
+
     fn cautions(&self) -> Vec<String> {
         let (end, warmup, decay) = (self.end, self.warmup, self.decay);
         if warmup + decay <= end {

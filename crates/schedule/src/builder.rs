@@ -1,0 +1,266 @@
+//! Schedules built in code: `Step::new(0.1).factor(0.5).drop_every(Epochs(10))`, and sequences of them and of your own.
+
+use crate::error::UsageError;
+use crate::sequence::Piece;
+use crate::spec::{FAMILY, Part, RateValue, Spec, Value, Values};
+use crate::{Duration, Formula, RunShape, Schedule};
+
+/// A duration in epochs: `Epochs(10)`, `Epochs(1.5)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Epochs<T>(pub T);
+
+/// A duration in steps of the optimizer: `Steps(400)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Steps<T>(pub T);
+
+/// A duration in percent of the run, or of what is left of it behind a warm-up or another schedule: `Percent(30)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percent<T>(pub T);
+
+impl<T: Into<f64>> From<Epochs<T>> for Duration {
+    fn from(Epochs(epochs): Epochs<T>) -> Self {
+        Self::Epochs(epochs.into())
+    }
+}
+
+impl<T: Into<f64>> From<Steps<T>> for Duration {
+    fn from(Steps(steps): Steps<T>) -> Self {
+        Self::Steps(steps.into())
+    }
+}
+
+impl<T: Into<f64>> From<Percent<T>> for Duration {
+    fn from(Percent(percent): Percent<T>) -> Self {
+        Self::Percent(percent.into())
+    }
+}
+
+/// The values of one schedule, collected by the setters of its builder.
+#[derive(Debug, Clone)]
+pub(crate) struct Builder {
+    values: Values,
+    /// The first value that was refused.
+    problem: Option<UsageError>,
+}
+
+impl Builder {
+    pub(crate) fn of(name: &str, lr: RateValue) -> Self {
+        let entry = FAMILY.find(name).expect("a builder is of an entry of the table");
+        Self { values: Values::of(&FAMILY, entry), problem: None }.with("lr", Value::Rate(lr))
+    }
+
+    /// `key` is the name of the setter.
+    #[must_use]
+    pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
+        let problem = self.values.give(&key.replace('_', "-"), value).err();
+        self.problem = self.problem.or(problem);
+        self
+    }
+
+    pub(crate) fn part(self) -> Result<Part, UsageError> {
+        self.problem.map_or(Ok(Part::of(self.values)), Err)
+    }
+}
+
+/// The methods of a builder: `setters!(Step, "step", factor: number, drop_every: duration);`, a setter for each parameter of its row.
+macro_rules! setters {
+    ($builder:ident, $name:literal $(, $key:ident: $kind:ident)*) => {
+        impl $builder {
+            /// With the base learning rate `lr`, and every parameter at its default.
+            pub fn new(lr: impl Into<$crate::spec::RateValue>) -> Self {
+                Self($crate::builder::Builder::of($name, lr.into()))
+            }
+
+            $($crate::builder::setter!($key: $kind);)*
+
+            /// A linear warm-up of this duration in front.
+            #[must_use]
+            pub fn warmup(self, duration: impl Into<$crate::Duration>) -> Self {
+                Self(self.0.with("warmup", $crate::spec::Value::Duration(duration.into())))
+            }
+
+            /// The fraction of lr at which the warm-up begins.
+            #[must_use]
+            pub fn warmup_from(self, fraction: f64) -> Self {
+                Self(self.0.with("warmup-from", $crate::spec::Value::Number(fraction)))
+            }
+
+            /// How long it runs, without its warm-up, before the next schedule of a sequence.
+            #[must_use]
+            pub fn lasting(self, duration: impl Into<$crate::Duration>) -> Self {
+                Self(self.0.with("for", $crate::spec::Value::Duration(duration.into())))
+            }
+
+            /// Another schedule after it.
+            #[must_use]
+            pub fn then(self, next: impl Into<$crate::Sequence>) -> $crate::Sequence {
+                $crate::Sequence::from(self).then(next)
+            }
+
+            /// The same as a spec.
+            ///
+            /// # Errors
+            /// A value out of its range.
+            pub fn spec(self) -> Result<$crate::Spec, $crate::UsageError> {
+                $crate::Sequence::from(self).spec()
+            }
+
+            /// Fits it to a run.
+            ///
+            /// # Errors
+            /// A value out of its range, alone or in this run.
+            pub fn build(self, run: &$crate::RunShape) -> Result<$crate::Schedule, $crate::UsageError> {
+                $crate::Sequence::from(self).build(run)
+            }
+        }
+
+        impl From<$builder> for $crate::Sequence {
+            fn from(builder: $builder) -> Self {
+                Self::of_part(builder.0.part())
+            }
+        }
+    };
+}
+
+/// One setter.
+macro_rules! setter {
+    ($key:ident: number) => { $crate::builder::setter!($key, number: f64 => Number(number)); };
+    ($key:ident: count) => { $crate::builder::setter!($key, count: u64 => Count(count)); };
+    ($key:ident: duration) => {
+        $crate::builder::setter!($key, duration: impl Into<$crate::Duration> => Duration(duration.into()));
+    };
+    ($key:ident: durations) => {
+        $crate::builder::setter!($key, durations: impl IntoIterator<Item = impl Into<$crate::Duration>> =>
+            Durations(durations.into_iter().map(Into::into).collect()));
+    };
+    ($key:ident: rate) => {
+        $crate::builder::setter!($key, rate: impl Into<$crate::spec::RateValue> => Rate(rate.into()));
+    };
+    ($key:ident: rates) => {
+        $crate::builder::setter!($key, rates: impl IntoIterator<Item = impl Into<$crate::spec::RateValue>> =>
+            Rates(rates.into_iter().map(Into::into).collect()));
+    };
+    ($key:ident: switch) => { $crate::builder::setter!($key, on: bool => Switch(on)); };
+    ($key:ident: choice) => { $crate::builder::setter!($key, word: &'static str => Choice(word)); };
+    ($key:ident: conditions) => {
+        $crate::builder::setter!($key, conditions: impl IntoIterator<Item = $crate::spec::Condition> =>
+            Conditions(conditions.into_iter().collect()));
+    };
+    ($key:ident: expression) => {
+        $crate::builder::setter!($key, expression: impl Into<String> => Expression(expression.into()));
+    };
+    ($key:ident, $argument:ident: $type:ty => $variant:ident($value:expr)) => {
+        #[doc = concat!("Sets the parameter `", stringify!($key), "` of the table above.")]
+        #[must_use]
+        pub fn $key(self, $argument: $type) -> Self {
+            Self(self.0.with(stringify!($key), $crate::spec::Value::$variant($value)))
+        }
+    };
+}
+
+pub(crate) use {setter, setters};
+
+/// Schedules one after the other, each on its own clock: builders, specs, and formulas of your own.
+///
+/// Each but the last says how long it lasts.
+///
+/// ```
+/// use lrsched_schedule::{Epochs, Formula, Rates, RunShape, Sequence};
+/// use lrsched_schedule::schedules::{constant::Constant, cosine::Cosine};
+///
+/// /// A rate of your own: it swings around lr.
+/// #[derive(Debug, Clone)]
+/// struct Swing {
+///     lr: f64,
+/// }
+///
+/// impl Formula for Swing {
+///     fn rates(&self, t: u64) -> Rates {
+///         Rates::of(self.lr * if t % 2 == 0 { 1.5 } else { 0.5 })
+///     }
+/// }
+///
+/// let schedule = Constant::new(0.1).lasting(Epochs(1))
+///     .then(Sequence::custom(Swing { lr: 0.1 }).lasting(Epochs(1)))
+///     .then(Cosine::new(0.1))
+///     .build(&RunShape::new(0.1, 4, 10))?;
+/// assert_eq!([0, 10, 11, 20, 30].map(|t| schedule.at(t).learning_rate), [0.1, 0.15000000000000002, 0.05, 0.1, 0.05]);
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sequence {
+    pieces: Vec<Piece>,
+    problem: Option<UsageError>,
+}
+
+impl Sequence {
+    pub(crate) fn of_part(part: Result<Part, UsageError>) -> Self {
+        match part {
+            Ok(part) => Self { pieces: vec![Piece::Part(part)], problem: None },
+            Err(problem) => Self { pieces: Vec::new(), problem: Some(problem) },
+        }
+    }
+
+    /// A formula of your own, on its own clock.
+    pub fn custom(formula: impl Formula + 'static) -> Self {
+        Self { pieces: vec![Piece::Custom { formula: Box::new(formula), length: None }], problem: None }
+    }
+
+    /// How long the last of the schedules runs before the next one.
+    #[must_use]
+    pub fn lasting(mut self, duration: impl Into<Duration>) -> Self {
+        let duration = duration.into();
+        match self.pieces.last_mut() {
+            Some(Piece::Custom { length, .. }) => *length = Some(duration),
+            Some(Piece::Part(part)) => {
+                let problem = part.values.give("for", Value::Duration(duration)).err();
+                self.problem = self.problem.or(problem);
+            }
+            None => {}
+        }
+        self
+    }
+
+    /// Another schedule after these.
+    #[must_use]
+    pub fn then(mut self, next: impl Into<Self>) -> Self {
+        let next = next.into();
+        self.pieces.extend(next.pieces);
+        self.problem = self.problem.or(next.problem);
+        self
+    }
+
+    /// The same as a spec.
+    ///
+    /// # Errors
+    /// A value out of its range; a formula of your own, which no spec can name.
+    pub fn spec(self) -> Result<Spec, UsageError> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        let parts = self.pieces.into_iter().map(|piece| match piece {
+            Piece::Part(part) => Ok(part),
+            Piece::Custom { formula, .. } => {
+                crate::usage!("{formula:?} has no spec: it is not in the table of schedules")
+            }
+        });
+        parts.collect::<Result<_, _>>().map(Spec::of)
+    }
+
+    /// Fits them to a run.
+    ///
+    /// # Errors
+    /// Those of [`Schedule::build`].
+    pub fn build(self, run: &RunShape) -> Result<Schedule, UsageError> {
+        match self.problem {
+            Some(problem) => Err(problem),
+            None => Schedule::assemble(&self.pieces, run, 0),
+        }
+    }
+}
+
+impl From<Spec> for Sequence {
+    fn from(spec: Spec) -> Self {
+        Self { pieces: spec.parts().iter().cloned().map(Piece::Part).collect(), problem: None }
+    }
+}

@@ -1,0 +1,240 @@
+//! The one parser of specs, for every family of entries: schedules and optimizers.
+
+use super::grammar::{check_length, fields, unknown_key};
+use super::{Entry, Parameter, ParameterKind, Value};
+use crate::error::{UsageError, shortened};
+use crate::hint::Glossary;
+use crate::usage;
+use std::fmt;
+
+/// What a spec of schedules or of optimizers may name, and how its errors and numbers are written.
+#[derive(Debug)]
+pub struct Family {
+    /// `schedule`.
+    pub what: &'static str,
+    /// A spec for example.
+    pub example: &'static str,
+    pub entries: fn() -> &'static [Entry],
+    /// Parameters of every entry besides its own, which have their names first: before and after its own.
+    pub before: &'static [Parameter],
+    pub after: &'static [Parameter],
+    pub glossary: &'static Glossary,
+    pub number: fn(f64) -> String,
+}
+
+/// Reads a switch: `true` or `false`. The bare name of a switch is `true`.
+pub fn read_switch(text: &str) -> Option<bool> {
+    match text.trim() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+impl Family {
+    /// # Errors
+    /// The message suggests the nearest name and lists all.
+    pub fn find(&self, name: &str) -> Result<&'static Entry, UsageError> {
+        let entries = (self.entries)();
+        entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
+            let names = || entries.iter().map(|entry| entry.name);
+            let hint = self.glossary.did_you_mean(name, names());
+            let all = names().collect::<Vec<_>>().join(", ");
+            UsageError(format!("unknown {what} `{}`{hint} ({what}s: {all})", shortened(name), what = self.what))
+        })
+    }
+
+    /// Every parameter that `entry` takes, in the order in which a spec shows them.
+    pub fn parameters(&self, entry: &'static Entry) -> impl Iterator<Item = &'static Parameter> + use<> {
+        let shared =
+            |shared: &'static [Parameter]| shared.iter().filter(|parameter| entry.parameter(parameter.name).is_none());
+        shared(self.before).chain(entry.parameters).chain(shared(self.after))
+    }
+}
+
+/// An entry of a family with the values that were given for its parameters.
+#[derive(Clone)]
+pub struct Values {
+    family: &'static Family,
+    entry: &'static Entry,
+    /// In the order of [`Family::parameters`].
+    given: Vec<(&'static Parameter, Value)>,
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+impl Values {
+    /// The entry with nothing given.
+    pub fn of(family: &'static Family, entry: &'static Entry) -> Self {
+        Self { family, entry, given: Vec::new() }
+    }
+
+    /// Reads `name:key=value,key=value`.
+    ///
+    /// # Errors
+    /// An unknown name or key, a value that is not what its parameter takes or out of its range, a key given twice.
+    pub fn parse(family: &'static Family, text: &str) -> Result<Self, UsageError> {
+        let name = text.split(':').next().unwrap_or_default().trim();
+        if name.is_empty() {
+            let (what, text, example) = (family.what, shortened(text), family.example);
+            return usage!("{what}: `{text}` has no name; write `name:key=value,key=value`, for example `{example}`");
+        }
+        let entry = family.find(name)?;
+        let switches: Vec<_> = family.parameters(entry).filter(|p| p.is_switch()).map(|p| p.name).collect();
+        let expression = entry.parameters.iter().find(|p| p.kind == ParameterKind::Expression).map(|p| p.name);
+        let fields = fields(text, &switches, expression).map_err(|error| match expression {
+            // The expression itself says where a bracket is missing.
+            Some(key) => {
+                let typed = text.split_once(':').map_or("", |(_, rest)| rest.trim());
+                let typed = typed.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')).unwrap_or(typed);
+                Value::read(ParameterKind::Expression, name, typed).err().unwrap_or(error)
+            }
+            None => error,
+        })?;
+        let mut values = Self::of(family, entry);
+        for (key, value) in fields.values {
+            let parameter = values.parameter(&key)?;
+            if values.get(parameter.name).is_some() && !parameter.kind.is_list() {
+                return usage!("{name}: `{key}` is given twice in `{}`", shortened(text.trim()));
+            }
+            values.set(&key, &value)?;
+        }
+        Ok(values)
+    }
+
+    pub fn entry(&self) -> &'static Entry {
+        self.entry
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.entry.name
+    }
+
+    /// The parameter of this name.
+    ///
+    /// # Errors
+    /// There is none; the message names those that there are.
+    pub fn parameter(&self, key: &str) -> Result<&'static Parameter, UsageError> {
+        self.parameters().find(|parameter| parameter.name == key).ok_or_else(|| {
+            let known: Vec<_> = self.parameters().map(|parameter| parameter.name).collect();
+            unknown_key(self.family.glossary, self.name(), key, &known)
+        })
+    }
+
+    pub fn parameters(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
+        self.family.parameters(self.entry)
+    }
+
+    /// Reads a value; a list adds to its items.
+    ///
+    /// # Errors
+    /// As [`Values::parse`].
+    pub fn set(&mut self, key: &str, text: &str) -> Result<(), UsageError> {
+        let parameter = self.parameter(key)?;
+        let subject = format!("{}: {}", self.name(), parameter.name);
+        check_length(&subject, text)?;
+        if text.trim().is_empty() {
+            return usage!("{subject} has no value");
+        }
+        let value = Value::read(parameter.kind, &subject, text)?;
+        match self.given.iter_mut().find(|(given, _)| given.name == parameter.name) {
+            Some((_, list)) => {
+                if !list.extend(value) {
+                    return usage!("{}: `{}` is given twice", self.name(), parameter.name);
+                }
+                check_length(&subject, &list.show(parameter.kind, self.family.number))
+            }
+            None => {
+                self.put(parameter, value);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives a value in place of any that was given.
+    ///
+    /// # Errors
+    /// An unknown key, or a value out of its range.
+    pub fn give(&mut self, key: &str, value: Value) -> Result<(), UsageError> {
+        let parameter = self.parameter(key)?;
+        value.check(parameter.kind, &format!("{}: {}", self.name(), parameter.name))?;
+        self.remove(key);
+        self.put(parameter, value);
+        Ok(())
+    }
+
+    fn put(&mut self, parameter: &'static Parameter, value: Value) {
+        self.given.push((parameter, value));
+        let order: Vec<_> = self.parameters().map(|parameter| parameter.name).collect();
+        self.given.sort_by_key(|(parameter, _)| order.iter().position(|name| *name == parameter.name));
+    }
+
+    pub fn remove(&mut self, key: &str) {
+        self.given.retain(|(parameter, _)| parameter.name != key);
+    }
+
+    /// Reads values that stand elsewhere (flags of the command line) and replace those of the spec.
+    ///
+    /// # Errors
+    /// As [`Values::parse`].
+    pub fn replace(&mut self, flags: &[(String, String)]) -> Result<(), UsageError> {
+        flags.iter().for_each(|(key, _)| self.remove(key));
+        flags.iter().try_for_each(|(key, value)| self.set(key, value))
+    }
+
+    /// What was given.
+    pub fn given(&self) -> impl Iterator<Item = (&'static Parameter, &Value)> {
+        self.given.iter().map(|(parameter, value)| (*parameter, value))
+    }
+
+    /// The value that was given.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.given.iter().find(|(parameter, _)| parameter.name == key).map(|(_, value)| value)
+    }
+
+    /// The value, given or by default; `None` if there is neither, or no such parameter.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        self.get(key).cloned().or_else(|| {
+            let parameter = self.parameters().find(|parameter| parameter.name == key)?;
+            default(parameter)
+        })
+    }
+
+    /// The value as a message quotes it; empty if there is none.
+    pub(crate) fn shown(&self, key: &str) -> String {
+        let parameter = self.parameters().find(|parameter| parameter.name == key);
+        let value = parameter.zip(self.value(key));
+        value.map_or(String::new(), |(parameter, value)| shortened(&value.show(parameter.kind, self.family.number)))
+    }
+
+    /// Every parameter with its value, given or by default.
+    pub fn all(&self) -> impl Iterator<Item = (&'static Parameter, Option<Value>)> {
+        self.parameters().map(|parameter| (parameter, self.get(parameter.name).cloned().or_else(|| default(parameter))))
+    }
+}
+
+fn default(parameter: &Parameter) -> Option<Value> {
+    if parameter.default.is_empty() {
+        return None;
+    }
+    // A test reads the defaults of every table.
+    Value::read(parameter.kind, parameter.name, parameter.default).ok()
+}
+
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        for (place, (parameter, value)) in self.given.iter().enumerate() {
+            f.write_str(if place == 0 { ":" } else { "," })?;
+            match value {
+                Value::Switch(true) => f.write_str(parameter.name)?,
+                value => write!(f, "{}={}", parameter.name, value.show(parameter.kind, self.family.number))?,
+            }
+        }
+        Ok(())
+    }
+}

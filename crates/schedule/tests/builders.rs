@@ -1,0 +1,164 @@
+//! Schedules built in code are the schedules of the specs: one implementation, two ways in.
+
+use lrsched_schedule::schedules::{
+    constant::Constant,
+    cosine::Cosine,
+    cosine_restarts::CosineRestarts,
+    exponential::Exponential,
+    expr::Expr,
+    halve::Halve,
+    inverse_sqrt::InverseSqrt,
+    linear::Linear,
+    natural_exp::NaturalExp,
+    one_cycle::OneCycle,
+    piecewise::Piecewise,
+    plateau::Plateau,
+    polynomial::Polynomial,
+    step::Step,
+    time::Time,
+    triangular::{ExpRange, Triangular, Triangular2},
+    wsd::Wsd,
+};
+use lrsched_schedule::spec::{Comparison, Condition, RateValue, Subject};
+use lrsched_schedule::{
+    Duration, EpochMetrics, Epochs, Formula, Metric, Percent, Rates, RunShape, Schedule, Semantics, Sequence, Spec,
+    Steps, table,
+};
+use proptest::prelude::*;
+
+/// One of every schedule, with each of its parameters set.
+fn every(lr: f64, share: f64, epochs: f64, steps: u32, on: bool) -> Vec<Sequence> {
+    let conditions = [
+        Condition { subject: Subject::Epoch(Duration::Epochs(epochs)), comparison: Comparison::AtLeast },
+        Condition { subject: Subject::Metric(Metric::ValAccuracy, share), comparison: Comparison::MoreThan },
+    ];
+    let rates = [RateValue::Absolute(lr), RateValue::TimesLr(share)];
+    vec![
+        Constant::new(lr).warmup(Percent(10)).warmup_from(share).into(),
+        Step::new(lr).factor(share).drop_every(Epochs(epochs)).into(),
+        Time::new(lr).decay(share).decay_steps(Steps(steps)).staircase(on).into(),
+        Exponential::new(lr).decay_rate(share).decay_steps(Epochs(epochs)).staircase(on).into(),
+        NaturalExp::new(lr).k(share).decay_steps(Steps(steps)).into(),
+        Linear::new(lr).end_lr(lr * share).over(Percent(50)).into(),
+        Polynomial::new(lr).power(1.0 + share).end_lr(RateValue::TimesLr(share)).over(Epochs(epochs)).cycle(on).into(),
+        Piecewise::new(lr).milestones([Epochs(epochs), Epochs(epochs + 1.0)]).factor(share).into(),
+        Piecewise::new(lr).milestones([Steps(steps)]).values(rates).into(),
+        Halve::new(lr).factor(share).when(conditions).min_lr(lr * 0.1).into(),
+        Plateau::new(lr)
+            .factor(share)
+            .patience(1)
+            .threshold(0.01)
+            .threshold_mode("abs")
+            .cooldown(1)
+            .min_lr(lr * 0.01)
+            .monitor(Metric::Loss.name())
+            .into(),
+        Cosine::new(lr).end_lr(lr * share).over(Epochs(epochs)).warmup(Steps(steps)).into(),
+        CosineRestarts::new(lr).period(Steps(steps)).period_mult(1.0 + share).lr_mult(share).end_lr(lr * 0.1).into(),
+        Triangular::new(lr).max_lr(2.0 * lr).step_size(Steps(steps)).step_size_down(Epochs(epochs)).into(),
+        Triangular2::new(lr).max_lr(2.0 * lr).base_momentum(share).max_momentum(0.95).cycle_momentum(on).into(),
+        ExpRange::new(lr).gamma(share).max_lr(RateValue::TimesLr(2.0)).into(),
+        OneCycle::new(lr)
+            .max_lr(3.0 * lr)
+            .pct_start(share)
+            .div_factor(10.0)
+            .final_div_factor(100.0)
+            .anneal(if on { "linear" } else { "cos" })
+            .three_phase(on)
+            .base_momentum(share)
+            .max_momentum(0.99)
+            .cycle_momentum(!on)
+            .into(),
+        Wsd::new(lr).warmup(Steps(steps)).warmup_from(share).decay(Percent(30)).shape("cosine").end_lr(0.0).into(),
+        InverseSqrt::new(lr).warmup(Epochs(epochs)).warmup_from(share).into(),
+        Expr::new(lr).expr("lr*0.5^floor(e/2)").into(),
+        Step::new(lr).lasting(Epochs(2)).then(Linear::new(lr).lasting(Percent(20))).then(Cosine::new(lr * share)),
+    ]
+}
+
+#[test]
+fn every_schedule_of_the_table_has_a_builder() {
+    let built: Vec<_> = every(0.1, 0.5, 2.0, 7, true).into_iter().map(|schedule| schedule.spec().unwrap()).collect();
+    for entry in table() {
+        assert!(built.iter().any(|spec| spec.name() == entry.name), "{} has no builder here", entry.name);
+        // Every parameter has a setter that was called above.
+        let all: String = built.iter().map(|spec| format!("{spec};")).collect();
+        for parameter in entry.parameters {
+            assert!(all.contains(parameter.name), "{}: {} is set nowhere", entry.name, parameter.name);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_builder_its_spec_and_what_the_spec_reads_back_to_have_the_same_rates(
+        lr in 1e-4..1.0_f64, share in 0.05..0.95_f64, tenths in 1..40_u32, steps in 1..60_u32, on: bool, which in 0..4_usize,
+    ) {
+        let run = RunShape::new(0.3, 6, 11).with(Semantics::ALL[which]);
+        for built in every(lr, share, f64::from(tenths) / 10.0, steps, on) {
+            let spec = built.clone().spec().unwrap();
+            let again: Spec = spec.to_string().parse().unwrap();
+            prop_assert_eq!(&again, &spec);
+            let (mut built, mut read) = (built.build(&run).unwrap(), Schedule::build(&again, &run).unwrap());
+            for epoch in 0..6 {
+                let loss = 1.0 + share * (epoch % 3) as f64;
+                let metrics = EpochMetrics { epoch, loss, accuracy: share, val_loss: Some(loss), val_accuracy: Some(share) };
+                built.observe(&metrics);
+                read.observe(&metrics);
+            }
+            for t in 0..70 {
+                prop_assert_eq!(built.at(t), read.at(t), "{} at {}", spec, t);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_refused_as_in_a_spec() {
+    let built = Step::new(0.1).factor(1.5).drop_every(Epochs(0)).build(&RunShape::new(0.1, 4, 10));
+    assert_eq!(built.unwrap_err().to_string(), "step: factor must be in (0, 1], got 1.5");
+    let built = OneCycle::new(0.1).anneal("sine").spec();
+    assert_eq!(built.unwrap_err().to_string(), "one-cycle: anneal must be one of cos, linear, got sine");
+    assert!(Constant::new(f64::NAN).spec().is_err());
+    let built = Constant::new(0.1).then(Cosine::new(0.1)).build(&RunShape::new(0.1, 4, 10));
+    assert!(built.unwrap_err().to_string().contains("how long?"));
+}
+
+/// A formula that is not in the table: it listens, and saves what it has heard.
+#[derive(Debug, Clone)]
+struct Deaf {
+    lr: f64,
+    epochs: u64,
+}
+
+impl Formula for Deaf {
+    fn rates(&self, _t: u64) -> Rates {
+        Rates::of(self.lr / (1.0 + self.epochs as f64))
+    }
+
+    fn observe(&mut self, _next: u64, _metrics: &EpochMetrics) {
+        self.epochs += 1;
+    }
+}
+
+#[test]
+fn a_formula_of_the_users_own_runs_alone_and_within_a_sequence() {
+    let run = RunShape::new(0.1, 4, 10);
+    let mut alone = Sequence::custom(Deaf { lr: 0.4, epochs: 0 }).build(&run).unwrap();
+    let metrics = |epoch| EpochMetrics { epoch, loss: 1.0, accuracy: 0.1, val_loss: None, val_accuracy: None };
+    assert_eq!(alone.at(10).learning_rate, 0.4);
+    alone.observe(&metrics(0));
+    assert_eq!(alone.at(10).learning_rate, 0.2);
+
+    let own = Sequence::custom(Deaf { lr: 0.4, epochs: 0 }).lasting(Epochs(1));
+    let sequence = Constant::new(0.1).lasting(Epochs(1)).then(own).then("linear".parse::<Spec>().unwrap());
+    let mut schedule = sequence.clone().build(&run).unwrap();
+    assert_eq!([0, 9, 10, 19, 20, 30].map(|t| schedule.at(t).learning_rate), [0.1, 0.1, 0.4, 0.4, 0.1, 0.05]);
+    schedule.observe(&metrics(0));
+    assert_eq!(schedule.at(19).learning_rate, 0.4, "its clock had not begun");
+    schedule.observe(&metrics(1));
+    assert_eq!(schedule.at(19).learning_rate, 0.2);
+    assert!(sequence.spec().unwrap_err().to_string().contains("has no spec"));
+}
