@@ -111,7 +111,9 @@ impl<'a> Replay<'a> {
         while let Some((change, rest)) = self.changes.split_first().filter(|(change, _)| change.step <= t) {
             self.changes = rest;
             self.now = self.now.take().and_then(|(course, before)| {
-                let (course, mut schedule) = self.built(change.course_after(&course)?)?;
+                // No clock starts later than its change, whatever a file says.
+                let after = change.course_after(&course).filter(|after| after.since <= change.step)?;
+                let (course, mut schedule) = self.built(after)?;
                 // What a schedule has observed counts on where it stays the same one.
                 if matches!(change.what, Changed::Scale { .. } | Changed::Epochs { .. }) {
                     schedule.restore(&before.state()).ok()?;
