@@ -3,7 +3,7 @@
 use super::kept::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, within};
 use super::{Results, Status, files};
 use crate::config::RunConfig;
-use crate::schedule::Semantics;
+use crate::schedule::{EpochMetrics, Semantics};
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
@@ -104,6 +104,14 @@ impl Row for EpochRow {
         ]
         .into_iter()
         .find_map(Result::err)
+    }
+}
+
+/// What a schedule that listens to metrics is told of the epoch.
+impl From<&EpochRow> for EpochMetrics {
+    fn from(row: &EpochRow) -> Self {
+        let EpochRow { epoch, loss, accuracy, val_loss, val_accuracy, .. } = *row;
+        Self { epoch, loss, accuracy, val_loss, val_accuracy }
     }
 }
 

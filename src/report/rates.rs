@@ -131,13 +131,7 @@ impl<'a> Replay<'a> {
 
     fn observe(&mut self, row: &EpochRow) {
         if let Some((_, schedule)) = &mut self.now {
-            schedule.observe(&EpochMetrics {
-                epoch: row.epoch,
-                loss: row.loss,
-                accuracy: row.accuracy,
-                val_loss: row.val_loss,
-                val_accuracy: row.val_accuracy,
-            });
+            schedule.observe(&EpochMetrics::from(row));
         }
     }
 }

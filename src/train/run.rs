@@ -196,13 +196,7 @@ impl<'a> Run<'a> {
             if let Some(verdict) = self.diverged(&row) {
                 return Ok(Ending::Diverged(verdict));
             }
-            self.schedule.observe(&EpochMetrics {
-                epoch: row.epoch,
-                loss: row.loss,
-                accuracy: row.accuracy,
-                val_loss: row.val_loss,
-                val_accuracy: row.val_accuracy,
-            });
+            self.schedule.observe(&EpochMetrics::from(&row));
             self.state.epoch += 1;
             (self.state.sums, self.state.epoch_seconds) = (BatchStats::default(), 0.0);
             self.save(Reason::Epoch, supervision)?;
