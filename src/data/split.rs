@@ -86,7 +86,7 @@ impl Dataset {
         let train = match train_limit {
             None => train,
             Some(limit) if limit == 0 || limit > train.len() => {
-                return usage!("train-limit must be 1 to the {} available training images, got {limit}", train.len());
+                return usage!("train-limit must be 1 to {} (the available training images), got {limit}", train.len());
             }
             Some(limit) => {
                 let (indices, _) = stratified(&train.images, &train.indices, limit, Purpose::TrainLimit);
