@@ -1,74 +1,77 @@
 //! `lrsched data`: fetches CIFAR-10, describes a dataset, verifies the files.
 
+use super::{flags, settings};
+use crate::config::settings::machine;
+use crate::config::{CommandName, Given, SettingDef};
 use crate::data::cifar10::{self, grouped};
 use crate::data::fetch::{Archive, DownloadProgress, fetch};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset};
 use crate::record::{check_outputs, replace_file};
 use crate::usage;
+use crate::usage::Usage;
 use anyhow::Result;
-use clap::{FromArgMatches, Subcommand};
+use clap::{ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+const FETCH: &[SettingDef] = &[SettingDef::list(
+    "mirror",
+    "URL",
+    "Try this copy of cifar-10-binary.tar.gz first; repeatable; https://, http:// or file://",
+)];
+
+const INFO: &[SettingDef] =
+    &[SettingDef::path("sheet", "FILE", "Also draw the first training images of each class into this PNG file")];
+
 /// The command line of `lrsched data`.
-pub fn command() -> clap::Command {
-    let command = clap::Command::new("data").about("Fetch, describe or verify the images");
-    let command = What::augment_subcommands(command).subcommand_required(true).arg_required_else_help(true);
-    command.disable_help_subcommand(true).subcommand(clap::Command::new("help").about("Print this help"))
+pub fn command() -> Command {
+    Command::new("data")
+        .about("Fetch, describe or verify the images")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands([fetch_flags(), info_flags(), verify_flags()])
+        .subcommand(Command::new("help").about("Print this help"))
 }
 
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Download and verify CIFAR-10, and put its files into place
-    #[command(after_help = "\
-The files go to --data-dir, else to data/ if that folder exists, else to the user's cache folder. An interrupted \
-download resumes when the command is run again.")]
-    Fetch {
-        #[command(flatten)]
-        folder: Folder,
-        /// Try this copy of cifar-10-binary.tar.gz first; repeatable; https://, http:// or file://
-        #[arg(long = "mirror", value_name = "URL")]
-        mirrors: Vec<String>,
-    },
-    /// Show location, number, classes, means, standard deviations and digest of the images
-    Info {
-        #[command(flatten)]
-        folder: Folder,
-        /// cifar10 or synthetic
-        #[arg(long, default_value_t = DatasetKind::Cifar10)]
-        dataset: DatasetKind,
-        /// Also draw the first training images of each class into this PNG file
-        #[arg(long, value_name = "FILE")]
-        sheet: Option<PathBuf>,
-    },
-    /// Check sizes, labels and class counts of CIFAR-10's files, and print their SHA-256
-    Verify {
-        #[command(flatten)]
-        folder: Folder,
-    },
+fn fetch_flags() -> Command {
+    let command = Command::new("fetch").about("Download and verify CIFAR-10, and put its files into place").after_help(
+        "The files go to --data-dir, else to data/ if that folder exists, else to the user's cache folder. An interrupted \
+         download resumes when the command is run again.",
+    );
+    settings::with_flags(command, CommandName::DataFiles, FETCH)
 }
 
-#[derive(Debug, clap::Args)]
-struct Folder {
-    /// Folder of CIFAR-10's files
-    #[arg(long, value_name = "DIR", env = "LRSCHED_DATA")]
-    data_dir: Option<PathBuf>,
+fn info_flags() -> Command {
+    let about = "Show location, number, classes, means, standard deviations and digest of the images";
+    settings::with_flags(Command::new("info").about(about), CommandName::DataInfo, INFO)
+}
+
+fn verify_flags() -> Command {
+    let about = "Check sizes, labels and class counts of CIFAR-10's files, and print their SHA-256";
+    settings::with_flags(Command::new("verify").about(about), CommandName::DataFiles, &[])
 }
 
 /// Runs `lrsched data …` and returns the exit code.
 ///
 /// # Errors
 /// The images are missing or invalid, or cannot be fetched.
-pub fn run(matches: &clap::ArgMatches, quiet: bool) -> Result<u8> {
-    if matches.subcommand_name() == Some("help") {
-        return super::help(&["data"]);
-    }
-    match What::from_arg_matches(matches)? {
-        What::Fetch { folder, mirrors } => fetch_command(folder.data_dir.as_deref(), &mirrors, quiet)?,
-        What::Info { folder, dataset, sheet } => info(dataset, folder.data_dir, sheet.as_deref())?,
-        What::Verify { folder } => verify(folder.data_dir.as_deref(), quiet)?,
+pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+    let folder = |given: &Given| Ok::<_, Usage>(machine(given, CommandName::DataFiles)?.data.data_dir);
+    match matches.subcommand() {
+        Some(("fetch", matches)) => {
+            let given = flags::gather(&fetch_flags(), matches);
+            fetch_command(folder(&given)?.as_deref(), given.list("mirror").unwrap_or_default(), quiet)?;
+        }
+        Some(("info", matches)) => {
+            let given = flags::gather(&info_flags(), matches);
+            let kind = given.parse_own("dataset")?.unwrap_or_default();
+            info(kind, folder(&given)?, given.path("sheet").as_deref())?;
+        }
+        Some(("verify", matches)) => verify(folder(&flags::gather(&verify_flags(), matches))?.as_deref(), quiet)?,
+        _ => return super::help(&["data"]),
     }
     Ok(0)
 }

@@ -3,7 +3,7 @@
 use super::flags;
 use super::settings;
 use super::show::{MOST_STEPS, emit};
-use crate::config::settings as table;
+use crate::config::settings::{self as table, any_of};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_csv};
 use crate::experiment::landscape;
@@ -18,7 +18,7 @@ use clap::{Arg, ArgMatches, Command};
 use std::path::Path;
 
 const SETTINGS: &[SettingDef] = &[
-    SettingDef::value("function", "NAME", "bowl, ravine, rosenbrock, saddle or beale [default: bowl]"),
+    SettingDef::value("function", "NAME", "{} [default: bowl]").choices(|| any_of(Function::ALL.map(Function::name))),
     SettingDef::value("start", "X,Y", "Starting point [default: the function's own]"),
     SettingDef::value("steps", "N", "Number of updates, the length of the schedule [default: 100]"),
     SettingDef::value("steps-per-epoch", "N", "Steps per epoch of the schedule; must divide --steps [default: 1]"),
@@ -37,12 +37,10 @@ const SETTINGS: &[SettingDef] = &[
         "RATE",
         "Base learning rate [default: the optimizer's usual one; for sgd one that suits the function: 0.1, ravine 0.03, rosenbrock 0.001, beale 0.005]",
     ),
-    SettingDef::list(
-        "semantics",
-        "NAME",
-        "native, torch, keras or optax; one or more, each traced separately [default: native]",
-    ),
-    SettingDef::value("format", "KIND", "csv, table, png or svg [default: from the extension of FILE, else csv]"),
+    SettingDef::list("semantics", "NAME", "{}; one or more, each traced separately [default: native]")
+        .choices(|| any_of(Semantics::ALL.map(Semantics::name))),
+    SettingDef::value("format", "KIND", "{} [default: from the extension of FILE, else csv]")
+        .choices(|| any_of(Format::ALL.map(|(name, _)| name))),
 ];
 
 const HELP: &str = "\

@@ -2,7 +2,7 @@
 
 use super::flags;
 use super::{settings, show};
-use crate::config::settings::schedule_entries;
+use crate::config::settings::{any_of, schedule_entries};
 use crate::config::{CommandName, SettingDef};
 use crate::number::{counted, exact, rate};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
@@ -12,8 +12,12 @@ use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::fmt::Write as _;
 
+/// What `diff` writes.
+const FORMATS: [&str; 4] = ["chart", "csv", "svg", "png"];
+
 const DIFF: &[SettingDef] =
-    &[SettingDef::value("format", "KIND", "chart, csv, svg or png [default: from the extension of -o, else chart]")];
+    &[SettingDef::value("format", "KIND", "{} [default: from the extension of -o, else chart]")
+        .choices(|| any_of(FORMATS))];
 
 /// Rates with a smaller relative difference count as equal: the frameworks round differently.
 const SAME: f64 = 1e-9;
@@ -62,7 +66,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let output = output.as_deref();
     let scale = show::y_scale(&given)?;
     let figure = || figure(&spec, &groups, &run, scale);
-    match show::format(&given, &["chart", "csv", "svg", "png"])? {
+    match show::format(&given, &FORMATS)? {
         "csv" => show::emit(output, csv(&groups, &run).as_bytes()),
         "svg" => show::emit(output, figure().svg()?.as_bytes()),
         "png" => show::emit(output, &figure().png()?),

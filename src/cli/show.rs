@@ -2,7 +2,7 @@
 
 use super::flags;
 use super::settings;
-use crate::config::settings::schedule_entries;
+use crate::config::settings::{any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::significant;
 use crate::record::{check_outputs, replace_file};
@@ -31,6 +31,9 @@ pub const RUN: &[SettingDef] = &[
 /// The default of `train` on CIFAR-10: 5,000 of the 50,000 images are held out.
 const STEPS_PER_EPOCH: u64 = 45_000_u64.div_ceil(128);
 
+/// What `show` writes.
+const FORMATS: [&str; 5] = ["chart", "table", "csv", "svg", "png"];
+
 const SHOW: &[SettingDef] = &[
     SettingDef::list(
         "schedule",
@@ -38,11 +41,8 @@ const SHOW: &[SettingDef] = &[
         "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are drawn together [default: constant]",
     ),
     SettingDef::value("momentum", "M", "The optimizer's momentum, drawn if the schedule does not set it"),
-    SettingDef::value(
-        "format",
-        "KIND",
-        "chart, table, csv, svg or png [default: from the extension of -o, else chart]",
-    ),
+    SettingDef::value("format", "KIND", "{} [default: from the extension of -o, else chart]")
+        .choices(|| any_of(FORMATS)),
 ];
 
 pub fn command() -> Command {
@@ -108,7 +108,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let output = given.path("output");
     let output = output.as_deref();
     let figure = || figure(&curves, &run, momentum, scale);
-    match format(&given, &["chart", "table", "csv", "svg", "png"])? {
+    match format(&given, &FORMATS)? {
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
         "csv" if several => usage!("csv takes one schedule, got {}; write each to its own file", curves.len()),
         "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),

@@ -3,7 +3,7 @@
 
 use crate::disk;
 use crate::schedule;
-use crate::spec::Entry;
+use crate::spec::{Entry, read_switch};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context, Result};
@@ -85,13 +85,15 @@ pub fn gathers(name: &str) -> bool {
     super::settings::is_list(name) || parameters().any(|parameter| parameter.name == name && parameter.kind.is_list())
 }
 
-/// The one reading of a switch, wherever it was written.
+/// [`read_switch`], for clap.
+///
+/// # Errors
+/// Neither true nor false.
 pub fn boolean(text: &str) -> Result<bool, Usage> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" => Ok(true),
-        "false" | "no" | "off" | "0" => Ok(false),
-        _ => usage!("a switch is true or false (yes or no, on or off, 1 or 0), got `{text}`", text = shortened(text)),
-    }
+    read_switch(text).ok_or_else(|| {
+        let text = shortened(text);
+        Usage(format!("a switch is true or false (yes or no, on or off, 1 or 0), got `{text}`"))
+    })
 }
 
 /// The flag that turns a switch off.

@@ -44,7 +44,9 @@ pub enum CommandName {
     Show,
     Diff,
     Descend,
-    Data,
+    /// `data fetch` and `data verify`.
+    DataFiles,
+    DataInfo,
     Report,
 }
 
@@ -54,7 +56,7 @@ impl CommandName {
 
     /// Whether the settings of this command may be given by `LRSCHED_*` variables, too.
     pub const fn reads_variables(self) -> bool {
-        !matches!(self, Self::Eval | Self::Bench | Self::Data | Self::Report)
+        !matches!(self, Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report)
     }
 
     /// The families whose parameters are flags of this command, under their names.
@@ -65,7 +67,7 @@ impl CommandName {
             Self::Train | Self::Compare | Self::Resume | Self::Descend => vec![optimizer(), schedule()],
             Self::Find => vec![optimizer()],
             Self::Show | Self::Diff => vec![schedule()],
-            Self::Eval | Self::Bench | Self::Data | Self::Report => Vec::new(),
+            Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report => Vec::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::optim::{self, Float as _, check_rate};
 use crate::schedule::Semantics;
 use crate::usage;
 use crate::usage::Usage;
-use CommandName::{Bench, Compare, Data, Diff, Eval, Find, Show, Train};
+use CommandName::{Bench, Compare, DataFiles, DataInfo, Diff, Eval, Find, Show, Train};
 
 /// No machine has more, and the system would refuse them one by one.
 const MOST_THREADS: usize = 1024;
@@ -18,6 +18,9 @@ const MOST_THREADS: usize = 1024;
 /// The rules of numbers.
 const RATE: &str = "a number above 0";
 const COUNT: &str = "a whole number of at least 1";
+
+/// The help of --data-dir where a command looks at the files themselves.
+const FOLDER: &str = "Folder of CIFAR-10's files [default: LRSCHED_DATA, then data/, then the cache folder]";
 
 /// Every setting, in the order of the help.
 pub const SETTINGS: &[SettingDef] = &[
@@ -75,7 +78,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value("dataset", "NAME", "{} (synthetic: ten classes of generated images) [default: cifar10]")
         .choices(|| any_of(DatasetKind::ALL.map(DatasetKind::name)))
         .of_result(|c: &mut RunConfig, v| v.word().map(|dataset| c.dataset = dataset))
-        .also(&[(Eval, "{} [default: the run's, else cifar10]"), (Data, "{} [default: cifar10]")])
+        .also(&[(Eval, "{} [default: the run's, else cifar10]"), (DataInfo, "{} [default: cifar10]")])
         .fixed("all results so far are on its images"),
     SettingDef::path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]")
         .of_machine(|c: &mut MachineConfig, v| {
@@ -83,7 +86,7 @@ pub const SETTINGS: &[SettingDef] = &[
             Ok(())
         })
         .commands(&[Train, Compare, Find, Eval])
-        .also(&[(Data, "Where CIFAR-10's files are, or go to [default: LRSCHED_DATA, then data/, then the cache folder]")])
+        .also(&[(DataFiles, FOLDER), (DataInfo, FOLDER)])
         .on_resume(OnResume::Free),
     SettingDef::value("model", "NAME", "{} [default: cnn]")
         .choices(|| any_of(Model::ALL.map(Model::name)))

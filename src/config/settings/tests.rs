@@ -3,7 +3,7 @@ use crate::config::given::Source;
 use crate::config::{Given, SettingValues, settings};
 use std::path::Path;
 
-const COMMANDS: [CommandName; 11] = [
+const COMMANDS: [CommandName; 12] = [
     CommandName::Train,
     CommandName::Compare,
     CommandName::Find,
@@ -13,7 +13,8 @@ const COMMANDS: [CommandName; 11] = [
     CommandName::Show,
     CommandName::Diff,
     CommandName::Descend,
-    CommandName::Data,
+    CommandName::DataFiles,
+    CommandName::DataInfo,
     CommandName::Report,
 ];
 
