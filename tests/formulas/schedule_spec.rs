@@ -80,6 +80,18 @@ fn a_bad_value_says_what_the_value_and_the_rule() {
 }
 
 #[test]
+fn a_switch_is_true_or_false_as_in_an_optimizer() {
+    for text in ["exponential:staircase=yes", "polynomial:cycle=1", "one-cycle:cycle-momentum=off"] {
+        let (key, value) = text.split_once(':').unwrap().1.split_once('=').unwrap();
+        let rule = format!("{key} is a switch, got `{value}`; write `{key}`, `{key}=true` or `{key}=false`");
+        assert!(problem(text).ends_with(&rule), "{}", problem(text));
+    }
+    let optimizer = "sgd:nesterov=yes".parse::<lrsched::optim::OptimizerSpec>().unwrap_err().to_string();
+    assert!(optimizer.contains("nesterov is a switch, got `yes`"), "{optimizer}");
+    assert_eq!(parse("time:staircase"), parse("time:staircase=true"));
+}
+
+#[test]
 fn every_duration_that_must_not_be_0_says_that_one_step_is_the_least() {
     for (text, key) in [
         ("constant:for=0;cosine", "for"),

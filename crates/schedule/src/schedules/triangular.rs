@@ -50,7 +50,7 @@ setters!(Triangular, "triangular", max_lr: rate, step_size: duration, step_size_
 /// rate(t) = lr + (max_lr − lr) · max(0, 1 − x) / 2^(c − 1)        x, c: as in `triangular`
 /// ```
 ///
-/// The parameters are those of [`Triangular`](Triangular); cycling momentum shrinks with the rate.
+/// The parameters are those of [`Triangular`]; cycling momentum shrinks with the rate.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="triangular2")`.
 ///
 /// Draw it: `lrsched show --schedule triangular2:max-lr=0.5,step-size=4ep`
@@ -79,7 +79,7 @@ setters!(Triangular2, "triangular2", max_lr: rate, step_size: duration, step_siz
 /// |-----------|-------|--------|---------|
 /// | `gamma`   | ratio | (0, 1] | 0.99994 |
 ///
-/// The others are those of [`Triangular`](Triangular); cycling momentum shrinks with the rate.
+/// The others are those of [`Triangular`]; cycling momentum shrinks with the rate.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="exp_range")`.
 ///
 /// Draw it: `lrsched show --schedule exp-range:max-lr=0.5,step-size=4ep,gamma=0.9998`
