@@ -50,7 +50,7 @@ fn eval_of_a_run_on_cifar10_repeats_its_test_accuracy_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let data = data.to_str().unwrap();
     let flags = ["--train-limit", "500", "--validation", "100", "--epochs", "1", "--lr", "0.02", "--data-dir", data];
-    lrsched(&folder).args(["train", "--out", "run", "-q"]).args(flags).assert().success();
+    lrsched(&folder).args(["train", "--model", "tiny", "--out", "run", "-q"]).args(flags).assert().success();
     let results = results(&folder.path().join("run"));
     let evaluated = json(&folder, &["run", "--data-dir", data]);
     assert_eq!(evaluated["accuracy"], results["test_accuracy"]);

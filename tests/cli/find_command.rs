@@ -268,8 +268,8 @@ fn a_range_test_of_epochs_takes_them_whole_and_an_update_of_several_micro_batche
     find(&folder, &["--epochs", "4", "--max-lr", "0.01"]);
     assert_eq!(rows(&folder, "test/range.csv").len(), 12);
     let full = ["find", "--dataset", "synthetic", "--train-limit", "600", "--batch-size", "full", "--steps", "3", "-q"];
-    let output =
-        lrsched(&folder).args(full).args(["--max-lr", "0.01", "--eval-images", "20", "--out", "full"]).output();
+    let rest = ["--model", "tiny", "--max-lr", "0.01", "--eval-images", "20", "--out", "full"];
+    let output = lrsched(&folder).args(full).args(rest).output();
     assert_eq!(output.unwrap().status.code(), Some(4), "three iterations are too few to suggest anything");
     assert_eq!(rows(&folder, "full/range.csv").len(), 3);
 }

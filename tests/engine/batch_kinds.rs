@@ -6,8 +6,7 @@ use std::fs;
 /// The loss of each step of two epochs of 1,200 images.
 fn losses(batch_size: &str) -> Vec<f64> {
     let folder = tempfile::tempdir().unwrap();
-    let flags =
-        "train --dataset synthetic --train-limit 1200 --validation 100 --epochs 2 --lr 0.1 --log-steps --out run -q";
+    let flags = "train --model tiny --dataset synthetic --train-limit 1200 --validation 100 --epochs 2 --lr 0.1 --log-steps --out run -q";
     lrsched(&folder).args(flags.split(' ')).args(["--batch-size", batch_size]).assert().success();
     let steps = fs::read_to_string(folder.path().join("run/steps.csv")).unwrap();
     assert_eq!(steps.lines().next().unwrap().split(',').nth(4), Some("loss"));

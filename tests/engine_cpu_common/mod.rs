@@ -110,29 +110,10 @@ impl Reference<'_> {
         match layer {
             Layer::Conv { name, kernel, padding, .. } => {
                 let (weight, bias) = (self.parameter(name, "weight"), self.parameter(name, "bias"));
-                let (kernel, padding, inputs) = (*kernel, *padding, x.shape.channels);
+                let (kernel, padding) = (*kernel, *padding);
                 let mut y = Maps::zeros(x.images, shape);
-                // Calls with (output place, input place, weight place) for every product.
-                let products = move |x: &Maps, y: &Maps, with: &mut dyn FnMut(usize, usize, usize)| {
-                    for n in 0..x.images {
-                        for o in 0..y.shape.channels {
-                            for (oy, ox) in (0..y.shape.height).flat_map(|a| (0..y.shape.width).map(move |b| (a, b))) {
-                                let to = y.at(n, o, oy, ox);
-                                for (ky, kx) in (0..kernel).flat_map(|a| (0..kernel).map(move |b| (a, b))) {
-                                    let (iy, ix) = ((oy + ky).wrapping_sub(padding), (ox + kx).wrapping_sub(padding));
-                                    if iy >= x.shape.height || ix >= x.shape.width {
-                                        continue;
-                                    }
-                                    for i in 0..inputs {
-                                        with(to, x.at(n, i, iy, ix), ((o * inputs + i) * kernel + ky) * kernel + kx);
-                                    }
-                                }
-                            }
-                        }
-                    }
-                };
                 let frame = y.clone();
-                products(&x, &frame, &mut |o, i, w| y.values[o] += x.values[i] * weight[w]);
+                each_product(kernel, padding, &x, &frame, |o, i, w| y.values[o] += x.values[i] * weight[w]);
                 let area = shape.height * shape.width;
                 if !bias.is_empty() {
                     for (place, value) in y.values.iter_mut().enumerate() {
@@ -141,7 +122,7 @@ impl Reference<'_> {
                 }
                 let backward = move |reference: &mut Reference<'_>, d: Maps| {
                     let (mut dw, mut dx) = (vec![0.0; weight.len()], Maps::zeros(x.images, x.shape));
-                    products(&x, &d, &mut |o, i, w| {
+                    each_product(kernel, padding, &x, &d, |o, i, w| {
                         dw[w] += d.values[o] * x.values[i];
                         dx.values[i] += d.values[o] * weight[w];
                     });
@@ -296,6 +277,25 @@ impl Reference<'_> {
                     dx
                 };
                 (y, Box::new(both))
+            }
+        }
+    }
+}
+
+/// Calls with (output place, input place, weight place) for every product of a convolution.
+fn each_product(kernel: usize, padding: usize, x: &Maps, y: &Maps, mut with: impl FnMut(usize, usize, usize)) {
+    let inputs = x.shape.channels;
+    for (n, o) in (0..x.images).flat_map(|n| (0..y.shape.channels).map(move |o| (n, o))) {
+        for (oy, ox) in (0..y.shape.height).flat_map(|a| (0..y.shape.width).map(move |b| (a, b))) {
+            let to = y.at(n, o, oy, ox);
+            for (ky, kx) in (0..kernel).flat_map(|a| (0..kernel).map(move |b| (a, b))) {
+                let (iy, ix) = ((oy + ky).wrapping_sub(padding), (ox + kx).wrapping_sub(padding));
+                if iy >= x.shape.height || ix >= x.shape.width {
+                    continue;
+                }
+                for i in 0..inputs {
+                    with(to, x.at(n, i, iy, ix), ((o * inputs + i) * kernel + ky) * kernel + kx);
+                }
             }
         }
     }
