@@ -1,6 +1,6 @@
 //! One row for each setting: its flag, variable and key in a config file, its field, and what may be done with it.
 //!
-//! A new setting of `train` is one row in [`table`](self::SETTINGS), one field, and its use. Everything else follows from the row: the flag of
+//! A new setting of `train` is one row in [`SETTINGS`], one field, and its use. Everything else follows from the row: the flag of
 //! every command that takes it, `LRSCHED_*`, the config file, `--print-config`, what tells runs apart in reports and comparisons, and what
 //! `lrsched resume` says to somebody who would change it.
 
@@ -98,12 +98,18 @@ pub enum OnResume {
     Fixed(&'static str),
 }
 
+/// Parses the value of a setting into its field.
+pub type Setter<C> = fn(&mut C, &Value<'_>) -> Result<(), Usage>;
+
+/// Checks the range of a setting.
+pub type Check = fn(&RunConfig) -> Result<(), Usage>;
+
 /// The field that a setting is parsed into.
 #[derive(Debug, Clone, Copy)]
 pub enum Field {
-    Run(fn(&mut RunConfig, &Value<'_>) -> Result<(), Usage>),
-    Machine(fn(&mut MachineConfig, &Value<'_>) -> Result<(), Usage>),
-    RangeTest(fn(&mut FindConfig, &Value<'_>) -> Result<(), Usage>),
+    Run(Setter<RunConfig>),
+    Machine(Setter<MachineConfig>),
+    RangeTest(Setter<FindConfig>),
     /// The command reads it itself.
     Command,
 }
@@ -123,7 +129,7 @@ pub struct SettingDef {
     also: &'static [(CommandName, &'static str)],
     pub field: Field,
     /// The range of the value, however it came into the config.
-    pub check: Option<fn(&RunConfig) -> Result<(), Usage>>,
+    pub check: Option<Check>,
 }
 
 impl SettingDef {
@@ -170,23 +176,23 @@ impl SettingDef {
     }
 
     /// A setting of a run that decides its result.
-    const fn of_result(mut self, set: fn(&mut RunConfig, &Value<'_>) -> Result<(), Usage>) -> Self {
+    const fn of_result(mut self, set: Setter<RunConfig>) -> Self {
         (self.scope, self.field, self.commands) = (Scope::Result, Field::Run(set), CommandName::TRAINING);
         self
     }
 
     /// A setting of a run in which the runs of a comparison may differ.
-    const fn of_entrant(mut self, set: fn(&mut RunConfig, &Value<'_>) -> Result<(), Usage>) -> Self {
+    const fn of_entrant(mut self, set: Setter<RunConfig>) -> Self {
         (self.scope, self.field, self.commands) = (Scope::Entrant, Field::Run(set), CommandName::TRAINING);
         self
     }
 
-    const fn of_machine(mut self, set: fn(&mut MachineConfig, &Value<'_>) -> Result<(), Usage>) -> Self {
+    const fn of_machine(mut self, set: Setter<MachineConfig>) -> Self {
         (self.scope, self.field, self.commands) = (Scope::Machine, Field::Machine(set), CommandName::TRAINING);
         self
     }
 
-    const fn of_range_test(mut self, set: fn(&mut FindConfig, &Value<'_>) -> Result<(), Usage>) -> Self {
+    const fn of_range_test(mut self, set: Setter<FindConfig>) -> Self {
         (self.scope, self.field, self.commands) = (Scope::RangeTest, Field::RangeTest(set), &[CommandName::Find]);
         self
     }
@@ -215,7 +221,7 @@ impl SettingDef {
         self.on_resume(OnResume::Fixed(why))
     }
 
-    const fn check(mut self, check: fn(&RunConfig) -> Result<(), Usage>) -> Self {
+    const fn check(mut self, check: Check) -> Self {
         self.check = Some(check);
         self
     }

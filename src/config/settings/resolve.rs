@@ -1,7 +1,7 @@
 //! What was given becomes configs: parsed, completed with the defaults, and checked.
 
-use super::{CommandName, Field, of};
-use crate::config::given::{Given, Value};
+use super::{CommandName, Field, Setter, of};
+use crate::config::given::Given;
 use crate::config::{FindConfig, Length, MachineConfig, ProgressMode, RunConfig};
 use crate::data::DatasetKind;
 use crate::engine::EngineKind;
@@ -22,7 +22,7 @@ fn apply<C>(
     given: &Given,
     command: CommandName,
     config: &mut C,
-    setter: impl Fn(Field) -> Option<fn(&mut C, &Value<'_>) -> Result<(), Usage>>,
+    setter: impl Fn(Field) -> Option<Setter<C>>,
 ) -> Result<(), Usage> {
     let rows = of(command).filter_map(|row| Some((given.source(row.name)?, row.name, setter(row.field)?)));
     let mut rows: Vec<_> = rows.collect();
