@@ -85,12 +85,17 @@ pub fn gathers(name: &str) -> bool {
     super::settings::is_list(name) || parameters().any(|parameter| parameter.name == name && parameter.kind.is_list())
 }
 
-/// [`read_switch`], for clap.
+/// Reads a switch in a flag, a variable or a file: as in a spec, or `yes`, `on`, `1`, `no`, `off`, `0`, in either case.
 ///
 /// # Errors
-/// Neither true nor false.
+/// Any other text.
 pub fn boolean(text: &str) -> Result<bool, Usage> {
-    read_switch(text).ok_or_else(|| {
+    let word = match text.trim().to_ascii_lowercase().as_str() {
+        "yes" | "on" | "1" => "true".to_string(),
+        "no" | "off" | "0" => "false".to_string(),
+        other => other.to_string(),
+    };
+    read_switch(&word).ok_or_else(|| {
         let text = shortened(text);
         Usage(format!("a switch is true or false (yes or no, on or off, 1 or 0), got `{text}`"))
     })

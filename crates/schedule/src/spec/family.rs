@@ -22,13 +22,11 @@ pub struct Family {
     pub number: fn(f64) -> String,
 }
 
-/// Reads a switch: `true`, `yes`, `on` or `1`; `false`, `no`, `off` or `0`, in either case. The bare name of a switch is `true`.
-///
-/// The only reading of a switch, in a spec and wherever else one is written.
+/// Reads a switch: `true` or `false`. The bare name of a switch is `true`.
 pub fn read_switch(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" => Some(true),
-        "false" | "no" | "off" | "0" => Some(false),
+    match text.trim() {
+        "true" => Some(true),
+        "false" => Some(false),
         _ => None,
     }
 }
