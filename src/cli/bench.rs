@@ -20,6 +20,7 @@ const MOST_STEPS: usize = 1_000_000;
 const MOST_IMAGES: usize = 65_536;
 
 const OWN: &[SettingDef] = &[
+    SettingDef::value("batch-size", "N", "Images per step [default: 128]"),
     SettingDef::value("steps", "N", "Steps to measure [default: 30]"),
     SettingDef::switch("layers", "Time and GFLOPS of each operation (cpu engine)"),
 ];

@@ -22,6 +22,11 @@ const OWN: &[SettingDef] = &[
     .choices(|| any_of(Moment::ALL.map(Moment::name))),
     SettingDef::value("split", "NAME", "{}: the run's own split [default: test]")
         .choices(|| any_of(SplitName::ALL.map(SplitName::name))),
+    SettingDef::value(
+        "batch-size",
+        "N",
+        "Images per batch; does not change the accuracy, but may change the last digits of the loss [default: 500]",
+    ),
     SettingDef::paths("output", "FILE", "Also write the confusion matrix to this .png, .svg or .csv file; repeatable"),
 ];
 

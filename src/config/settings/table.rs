@@ -116,10 +116,6 @@ pub const SETTINGS: &[SettingDef] = &[
         .on_resume(OnResume::Changes("Total number of epochs of the run")),
     SettingDef::value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: 128]")
         .of_result(|c, v| v.word().map(|size| c.batch_size = size))
-        .also(&[
-            (Eval, "Images per batch; does not change the accuracy, but may change the last digits of the loss [default: 500]"),
-            (Bench, "Images per step [default: 128]"),
-        ])
         .fixed("it defines steps and epochs"),
     SettingDef::value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: 0]")
         .of_entrant(|c, v| v.number("a whole number from 0 to 9223372036854775807").map(|seed| c.seed = seed))
