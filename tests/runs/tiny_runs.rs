@@ -598,7 +598,13 @@ fn a_file_or_folder_that_disappears_under_a_run_ends_it_in_a_line_that_names_it_
 #[test]
 fn a_checkpoint_that_cannot_be_written_ends_the_run_and_the_one_before_it_is_still_whole() {
     // What is about to be written cannot be: something else lies in its place.
-    let (kept, error) = harmed(6, |path| fs::write(path.join("checkpoints/.new"), "mine").unwrap());
+    let (kept, error) = harmed(6, |path| {
+        // The first epoch is the best so far: once that is on disk, nothing is being written any more.
+        while !path.join("checkpoints/best/state.json").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        fs::write(path.join("checkpoints/.new"), "mine").unwrap();
+    });
     assert!(error.starts_with("cannot save a checkpoint in"), "{error}");
     let path = kept.path().join("run");
     let latest = checkpoint::latest(&path, Wanted::Whole).unwrap().unwrap();
