@@ -144,7 +144,7 @@ fn split(text: &str) -> Result<(&str, &str), Usage> {
                 let optimizers = optim::table().iter().map(|entry| entry.name);
                 let known = optimizers.chain(schedule::table().iter().map(|entry| entry.name));
                 return Err(Usage(format!(
-                    "entrant `{}`: `{}` is neither an optimizer nor a schedule{} (an entrant is OPTIMIZER/SCHEDULE, such as sgd/cosine)",
+                    "entrant {}: `{}` is neither an optimizer nor a schedule{} (an entrant is OPTIMIZER/SCHEDULE, such as sgd/cosine)",
                     shortened(text),
                     shortened(name),
                     did_you_mean(name, known)
@@ -168,7 +168,7 @@ impl Entrant {
 
     fn read(text: &str, overrides: &Overrides, author: Author) -> Result<Self, Usage> {
         let (optimizer, schedule) = split(text)?;
-        let about = |error: Usage| Usage(format!("entrant `{}`: {error}", shortened(text)));
+        let about = |error: Usage| Usage(format!("entrant {}: {error}", shortened(text)));
         let optimizer_flags = applicable(optimizer, &overrides.optimizer, optim::table(), &[], author);
         let schedule_flags =
             applicable(schedule, &overrides.schedule, schedule::table(), schedule::universal(), author);

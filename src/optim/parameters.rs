@@ -1,27 +1,27 @@
 //! The options that several optimizers share, once for all of their tables.
 
-use crate::spec::{Interval, Parameter};
+use crate::spec::{Bounds, Parameter};
 
 pub(super) const fn rho(default: &'static str) -> Parameter {
     let meaning = "decay of the running mean square (PyTorch: alpha, optax: decay)";
-    Parameter::number("rho", Interval::UNIT, default, meaning)
+    Parameter::number("rho", Bounds::UNIT, default, meaning)
 }
 
 pub(super) const fn eps(default: &'static str) -> Parameter {
-    Parameter::number("eps", Interval::above(0.0), default, "added to the divisor to keep it from 0")
+    Parameter::number("eps", Bounds::above(0.0), default, "added to the divisor to keep it from 0")
 }
 
 pub(super) const fn weight_decay(default: &'static str) -> Parameter {
-    Parameter::number("weight-decay", Interval::at_least(0.0), default, "decay of the weights towards 0")
+    Parameter::number("weight-decay", Bounds::at_least(0.0), default, "decay of the weights towards 0")
 }
 
 pub(super) const MOMENTUM: Parameter =
-    Parameter::number("momentum", Interval::UNIT, "0", "fraction of the previous step that is kept");
+    Parameter::number("momentum", Bounds::UNIT, "0", "fraction of the previous step that is kept");
 pub(super) const NESTEROV: Parameter =
     Parameter::switch("nesterov", "false", "look ahead along the momentum; needs momentum > 0");
 pub(super) const DAMPENING: Parameter = Parameter::number(
     "dampening",
-    Interval::UNIT,
+    Bounds::UNIT,
     "0",
     "fraction of the gradient left out of the momentum (PyTorch only)",
 );
@@ -30,10 +30,10 @@ pub(super) const CENTERED: Parameter = Parameter::switch(
     "false",
     "divide by the standard deviation of the gradient instead of its root mean square",
 );
-pub(super) const BETA1: Parameter = Parameter::number("beta1", Interval::BELOW_ONE, "0.9", "decay of the running mean");
+pub(super) const BETA1: Parameter = Parameter::number("beta1", Bounds::BELOW_ONE, "0.9", "decay of the running mean");
 pub(super) const BETA2: Parameter =
-    Parameter::number("beta2", Interval::BELOW_ONE, "0.999", "decay of the running mean square");
+    Parameter::number("beta2", Bounds::BELOW_ONE, "0.999", "decay of the running mean square");
 pub(super) const INITIAL_ACCUMULATOR: Parameter =
-    Parameter::number("initial-accumulator", Interval::at_least(0.0), "0", "sum of squares before the first step");
+    Parameter::number("initial-accumulator", Bounds::at_least(0.0), "0", "sum of squares before the first step");
 pub(super) const LR_DECAY: Parameter =
-    Parameter::number("lr-decay", Interval::at_least(0.0), "0", "divide the rate by 1 + lr-decay·t (PyTorch only)");
+    Parameter::number("lr-decay", Bounds::at_least(0.0), "0", "divide the rate by 1 + lr-decay·t (PyTorch only)");

@@ -4,7 +4,7 @@ use super::rule::Float;
 use super::{find, table};
 use crate::number::exact;
 use crate::schedule::Semantics;
-use crate::spec::{Family, Interval, Parameter, ParameterKind, Value, Values, check_length};
+use crate::spec::{Bounds, Family, Parameter, ParameterKind, ParameterValue, Values, check_length};
 use crate::usage;
 use crate::usage::{GLOSSARY, Usage};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use std::fmt;
 use std::ops::Bound;
 
 /// What every optimizer takes before the parameters of its table.
-const LR: Parameter = Parameter::number("lr", Interval::above(0.0), "", "base learning rate");
+const LR: Parameter = Parameter::number("lr", Bounds::above(0.0), "", "base learning rate");
 
 /// The family of the optimizers.
 static FAMILY: Family = Family {
@@ -93,7 +93,7 @@ impl OptimizerSpec {
         check_length("an optimizer", name_or_spec)?;
         let mut values = Values::parse(&FAMILY, name_or_spec)?;
         values.replace(flags)?;
-        let off = values.given().filter(|(_, value)| **value == Value::Switch(false));
+        let off = values.given().filter(|(_, value)| **value == ParameterValue::Switch(false));
         for key in off.map(|(parameter, _)| parameter.name).collect::<Vec<_>>() {
             values.remove(key);
         }
@@ -121,12 +121,11 @@ impl OptimizerSpec {
     /// One that is 0, infinite, subnormal or (a beta) 1 there.
     pub(super) fn check_fits<T: Float>(&self) -> Result<(), Usage> {
         for (parameter, value) in self.values.given() {
-            let (key, &Value::Number(value)) = (parameter.name, value) else { continue };
+            let (key, &ParameterValue::Number(value)) = (parameter.name, value) else { continue };
             if !T::holds(value) {
                 return usage!("{}: {key} must be {}, got {}", self.name(), T::rule(), exact(value));
             }
-            let below_one =
-                matches!(parameter.kind, ParameterKind::Number(Interval { high: Bound::Excluded(1.0), .. }));
+            let below_one = matches!(parameter.kind, ParameterKind::Number(Bounds { high: Bound::Excluded(1.0), .. }));
             if below_one && T::of(value) >= T::of(1.0) {
                 return usage!("{}: {key} must be below 1 as {}, got {}", self.name(), T::NAME, exact(value));
             }
@@ -190,10 +189,10 @@ impl OptimizerSpec {
 }
 
 /// A number as it is; a switch is 1 if it is on.
-fn number(value: &Value) -> f64 {
+fn number(value: &ParameterValue) -> f64 {
     match value {
-        Value::Number(number) => *number,
-        Value::Switch(on) => f64::from(*on),
+        ParameterValue::Number(number) => *number,
+        ParameterValue::Switch(on) => f64::from(*on),
         other => panic!("optimizers take numbers and switches, got {other:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! What a schedule is built from: the typed values of its parameters, and the clock it will run on.
 
 use crate::error::UsageError;
-use crate::spec::{Condition, Part, Value, rate_of};
+use crate::spec::{Condition, ParameterValue, Part, rate_of};
 use crate::usage;
 use crate::{Duration, Semantics};
 
@@ -25,7 +25,7 @@ impl Arguments<'_> {
         self.part.values.get(key).is_some()
     }
 
-    fn value(&self, key: &str) -> Option<Value> {
+    fn value(&self, key: &str) -> Option<ParameterValue> {
         self.part.values.value(key)
     }
 
@@ -43,7 +43,7 @@ impl Arguments<'_> {
     /// `None` without a default, if it was not given.
     pub fn number_or_none(&self, key: &str) -> Option<f64> {
         match self.value(key) {
-            Some(Value::Number(number)) => Some(number),
+            Some(ParameterValue::Number(number)) => Some(number),
             None => None,
             _ => self.wrong(key),
         }
@@ -55,7 +55,7 @@ impl Arguments<'_> {
 
     pub fn count(&self, key: &str) -> u64 {
         match self.value(key) {
-            Some(Value::Count(count)) => count,
+            Some(ParameterValue::Count(count)) => count,
             _ => self.wrong(key),
         }
     }
@@ -63,7 +63,7 @@ impl Arguments<'_> {
     /// `None` without a default, if it was not given.
     pub fn switch_or_none(&self, key: &str) -> Option<bool> {
         match self.value(key) {
-            Some(Value::Switch(on)) => Some(on),
+            Some(ParameterValue::Switch(on)) => Some(on),
             None => None,
             _ => self.wrong(key),
         }
@@ -76,21 +76,21 @@ impl Arguments<'_> {
     /// One of the words of the table.
     pub fn choice(&self, key: &str) -> &'static str {
         match self.value(key) {
-            Some(Value::Choice(word)) => word,
+            Some(ParameterValue::Choice(word)) => word,
             _ => self.wrong(key),
         }
     }
 
     pub fn expression(&self, key: &str) -> String {
         match self.value(key) {
-            Some(Value::Expression(text)) => text,
+            Some(ParameterValue::Expression(text)) => text,
             _ => self.wrong(key),
         }
     }
 
     pub fn conditions(&self, key: &str) -> Vec<Condition> {
         match self.value(key) {
-            Some(Value::Conditions(conditions)) => conditions,
+            Some(ParameterValue::Conditions(conditions)) => conditions,
             _ => self.wrong(key),
         }
     }
@@ -101,7 +101,7 @@ impl Arguments<'_> {
     /// A multiple of lr that is not finite.
     pub fn rate(&self, key: &str) -> Result<f64, UsageError> {
         match self.value(key) {
-            Some(Value::Rate(rate)) => rate_of(rate, self.lr, &self.subject(key)),
+            Some(ParameterValue::Rate(rate)) => rate_of(rate, self.lr, &self.subject(key)),
             _ => self.wrong(key),
         }
     }
@@ -112,7 +112,7 @@ impl Arguments<'_> {
     /// A multiple of lr that is not finite.
     pub fn rates(&self, key: &str) -> Result<Vec<f64>, UsageError> {
         match self.value(key) {
-            Some(Value::Rates(rates)) => {
+            Some(ParameterValue::Rates(rates)) => {
                 rates.into_iter().map(|rate| rate_of(rate, self.lr, &self.subject(key))).collect()
             }
             _ => self.wrong(key),
@@ -125,7 +125,7 @@ impl Arguments<'_> {
 
     pub fn duration(&self, key: &str) -> Duration {
         match self.value(key) {
-            Some(Value::Duration(duration)) => duration,
+            Some(ParameterValue::Duration(duration)) => duration,
             _ => self.wrong(key),
         }
     }
@@ -148,7 +148,7 @@ impl Arguments<'_> {
     /// Several durations.
     pub fn durations(&self, key: &str) -> Vec<Duration> {
         match self.value(key) {
-            Some(Value::Durations(durations)) => durations,
+            Some(ParameterValue::Durations(durations)) => durations,
             _ => self.wrong(key),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::error::UsageError;
 use crate::sequence::Piece;
-use crate::spec::{FAMILY, Part, RateValue, Spec, Value, Values};
+use crate::spec::{FAMILY, ParameterValue, Part, RateValue, Spec, Values};
 use crate::{Duration, Formula, RunShape, Schedule};
 
 /// A duration in epochs: `Epochs(10)`, `Epochs(1.5)`.
@@ -46,12 +46,12 @@ pub(crate) struct Builder {
 impl Builder {
     pub(crate) fn of(name: &str, lr: RateValue) -> Self {
         let entry = FAMILY.find(name).expect("a builder is of an entry of the table");
-        Self { values: Values::of(&FAMILY, entry), problem: None }.with("lr", Value::Rate(lr))
+        Self { values: Values::of(&FAMILY, entry), problem: None }.with("lr", ParameterValue::Rate(lr))
     }
 
     /// `key` is the name of the setter.
     #[must_use]
-    pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: ParameterValue) -> Self {
         let problem = self.values.give(&key.replace('_', "-"), value).err();
         self.problem = self.problem.or(problem);
         self
@@ -76,19 +76,19 @@ macro_rules! setters {
             /// A linear warm-up of this duration in front.
             #[must_use]
             pub fn warmup(self, duration: impl Into<$crate::Duration>) -> Self {
-                Self(self.0.with("warmup", $crate::spec::Value::Duration(duration.into())))
+                Self(self.0.with("warmup", $crate::spec::ParameterValue::Duration(duration.into())))
             }
 
             /// The fraction of lr at which the warm-up begins.
             #[must_use]
             pub fn warmup_from(self, fraction: f64) -> Self {
-                Self(self.0.with("warmup-from", $crate::spec::Value::Number(fraction)))
+                Self(self.0.with("warmup-from", $crate::spec::ParameterValue::Number(fraction)))
             }
 
             /// How long it runs, without its warm-up, before the next schedule of a sequence.
             #[must_use]
             pub fn lasting(self, duration: impl Into<$crate::Duration>) -> Self {
-                Self(self.0.with("for", $crate::spec::Value::Duration(duration.into())))
+                Self(self.0.with("for", $crate::spec::ParameterValue::Duration(duration.into())))
             }
 
             /// Another schedule after it.
@@ -153,7 +153,7 @@ macro_rules! setter {
         #[doc = concat!("Sets the parameter `", stringify!($key), "` of the table above.")]
         #[must_use]
         pub fn $key(self, $argument: $type) -> Self {
-            Self(self.0.with(stringify!($key), $crate::spec::Value::$variant($value)))
+            Self(self.0.with(stringify!($key), $crate::spec::ParameterValue::$variant($value)))
         }
     };
 }
@@ -213,7 +213,7 @@ impl Sequence {
         match self.pieces.last_mut() {
             Some(Piece::Custom { length, .. }) => *length = Some(duration),
             Some(Piece::Part(part)) => {
-                let problem = part.values.give("for", Value::Duration(duration)).err();
+                let problem = part.values.give("for", ParameterValue::Duration(duration)).err();
                 self.problem = self.problem.or(problem);
             }
             None => {}

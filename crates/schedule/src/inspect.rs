@@ -4,7 +4,7 @@ use super::sequence::{Schedule, Stage};
 use super::{Rates, RunShape, Spec};
 use crate::error::UsageError;
 use crate::number::{nominal, rate};
-use crate::spec::{Value, shortest};
+use crate::spec::{ParameterValue, shortest};
 use std::collections::HashSet;
 
 /// A target counts as reached within this part of the way to it: a horizon of whole steps seldom meets a peak exactly.
@@ -346,8 +346,8 @@ fn parameters_without_effect(spec: &Spec, setting: &RunShape, rest: &Rest, trace
     };
     let mut warnings = Vec::new();
     // A warm-up of 0 says that there is to be none.
-    let meant = |key: &str, value: &Value| match value {
-        Value::Duration(duration) => key != "for" && !(key == "warmup" && duration.is_zero()),
+    let meant = |key: &str, value: &ParameterValue| match value {
+        ParameterValue::Duration(duration) => key != "for" && !(key == "warmup" && duration.is_zero()),
         _ => true,
     };
     for (part, parameter, value) in spec.given().filter(|(_, parameter, value)| meant(parameter.name, value)) {

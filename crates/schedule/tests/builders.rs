@@ -19,7 +19,7 @@ use lrsched_schedule::schedules::{
     triangular::{ExpRange, Triangular, Triangular2},
     wsd::Wsd,
 };
-use lrsched_schedule::spec::{Comparison, Condition, RateValue, Subject};
+use lrsched_schedule::spec::{Condition, RateValue, Relation, Watched};
 use lrsched_schedule::{
     Duration, EpochMetrics, Epochs, Formula, Metric, Percent, Rates, RunShape, Schedule, Semantics, Sequence, Spec,
     Steps, table,
@@ -29,8 +29,8 @@ use proptest::prelude::*;
 /// One of every schedule, with each of its parameters set.
 fn every(lr: f64, share: f64, epochs: f64, steps: u32, on: bool) -> Vec<Sequence> {
     let conditions = [
-        Condition { subject: Subject::Epoch(Duration::Epochs(epochs)), comparison: Comparison::AtLeast },
-        Condition { subject: Subject::Metric(Metric::ValAccuracy, share), comparison: Comparison::MoreThan },
+        Condition { subject: Watched::Epoch(Duration::Epochs(epochs)), comparison: Relation::AtLeast },
+        Condition { subject: Watched::Metric(Metric::ValAccuracy, share), comparison: Relation::MoreThan },
     ];
     let rates = [RateValue::Absolute(lr), RateValue::TimesLr(share)];
     vec![

@@ -1,6 +1,6 @@
 //! Cosine annealing.
 
-use super::curve::Shape;
+use super::curve::Easing;
 use crate::builder::{Builder, setters};
 use crate::spec::{Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
@@ -80,6 +80,6 @@ impl Formula for Curve {
 
     fn rates(&self, t: u64) -> Rates {
         let t = if self.periodic { t } else { t.min(self.over) };
-        Rates::of(Shape::Cosine.between(self.lr, self.end_lr, t as f64 / self.over as f64))
+        Rates::of(Easing::Cosine.between(self.lr, self.end_lr, t as f64 / self.over as f64))
     }
 }

@@ -1,8 +1,8 @@
 //! Cosine annealing with warm restarts.
 
-use super::curve::Shape;
+use super::curve::Easing;
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Cosine annealing with warm restarts: a cosine from lr to `end_lr`, again and again.
@@ -69,11 +69,11 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::duration("period", Unit::Epochs, "10", "duration of the first cycle"),
             Parameter::number(
                 "period-mult",
-                Interval::at_least(1.0),
+                Bounds::at_least(1.0),
                 "1",
                 "length of each cycle relative to the previous one",
             ),
-            Parameter::number("lr-mult", Interval::above(0.0), "1", "factor of the peak at each restart"),
+            Parameter::number("lr-mult", Bounds::above(0.0), "1", "factor of the peak at each restart"),
             Parameter::rate("end-lr", "0", "rate at the end of each cycle"),
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",
@@ -161,6 +161,6 @@ impl Formula for Curve {
 
     fn rates(&self, t: u64) -> Rates {
         let (cycle, x) = self.now(t);
-        Rates::of(Shape::Cosine.between(self.peak(cycle), self.end_lr, x))
+        Rates::of(Easing::Cosine.between(self.peak(cycle), self.end_lr, x))
     }
 }

@@ -5,14 +5,14 @@ use std::f64::consts::PI;
 
 /// How a value goes from one to another while x goes from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum Easing {
     Linear,
     Cosine,
     /// Falls fast at first: 1 − √x.
     OneMinusSqrt,
 }
 
-impl Shape {
+impl Easing {
     /// The value at `x`, exactly `from` at 0 and `to` at 1.
     pub fn between(self, from: f64, to: f64, x: f64) -> f64 {
         match self {

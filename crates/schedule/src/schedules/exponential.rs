@@ -1,7 +1,7 @@
 //! Exponential decay.
 
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
 /// Exponential decay: multiply the rate by `decay_rate` every `decay_steps`, smoothly or in stairs.
@@ -52,7 +52,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         summary: "multiply by decay-rate every decay-steps, smoothly or in stairs",
         formula: "rate(t) = lr * decay_rate^(t / decay_steps)",
         parameters: &[
-            Parameter::number("decay-rate", Interval::above(0.0), "0.96", "factor per decay-steps"),
+            Parameter::number("decay-rate", Bounds::above(0.0), "0.96", "factor per decay-steps"),
             Parameter::duration("decay-steps", Unit::Steps, "1ep", "duration of one factor of decay-rate"),
             Parameter::switch("staircase", "false", "change only at multiples of decay-steps"),
         ],

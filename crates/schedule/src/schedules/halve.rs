@@ -4,7 +4,7 @@ use crate::arguments::Arguments;
 use crate::builder::{Builder, setters};
 use crate::error::UsageError;
 use crate::number::nominal;
-use crate::spec::{Comparison, Condition, Entry, Interval, Parameter, ParameterKind, Subject};
+use crate::spec::{Bounds, Condition, Entry, Parameter, ParameterKind, Relation, Watched};
 use crate::usage;
 use crate::{EpochMetrics, Formula, Metric, Rates, ScheduleRow};
 use serde_json::Value;
@@ -56,7 +56,7 @@ struct Curve {
 
 /// What is wrong with a threshold that no accuracy reaches, or every one: most likely it is a percentage.
 fn caution(condition: &Condition) -> Option<String> {
-    let Subject::Metric(metric, threshold) = condition.subject else { return None };
+    let Watched::Metric(metric, threshold) = condition.subject else { return None };
     if !metric.grows() {
         return None;
     }
@@ -76,12 +76,12 @@ fn caution(condition: &Condition) -> Option<String> {
 
 /// The step from which a condition on the epoch holds; `None` for a metric.
 fn settled(condition: &Condition, a: &Arguments) -> Option<u64> {
-    let Subject::Epoch(duration) = condition.subject else { return None };
+    let Watched::Epoch(duration) = condition.subject else { return None };
     let threshold = a.whole_steps(duration) as f64 / a.steps_per_epoch as f64;
     let first = match condition.comparison {
-        Comparison::AtLeast => threshold.ceil(),
-        Comparison::MoreThan => threshold.floor() + 1.0,
-        Comparison::AtMost | Comparison::LessThan => 0.0,
+        Relation::AtLeast => threshold.ceil(),
+        Relation::MoreThan => threshold.floor() + 1.0,
+        Relation::AtMost | Relation::LessThan => 0.0,
     };
     Some(first as u64 * a.steps_per_epoch)
 }
@@ -92,7 +92,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         summary: "multiply by factor once when a condition first becomes true",
         formula: "rate = max(lr * factor^(number of conditions that have been true), min_lr)",
         parameters: &[
-            Parameter::number("factor", Interval::POSITIVE_UNIT, "0.5", "factor for each condition"),
+            Parameter::number("factor", Bounds::POSITIVE_UNIT, "0.5", "factor for each condition"),
             Parameter::new(
                 "when",
                 ParameterKind::Conditions,
@@ -121,7 +121,7 @@ impl Formula for Curve {
 
     fn observe(&mut self, next: u64, metrics: &EpochMetrics) {
         for (condition, since) in self.conditions.iter().zip(&mut self.since) {
-            let Subject::Metric(metric, threshold) = condition.subject else { continue };
+            let Watched::Metric(metric, threshold) = condition.subject else { continue };
             if since.is_none() && metric.of(metrics).is_some_and(|value| condition.comparison.holds(value, threshold)) {
                 *since = Some(next);
             }
@@ -141,8 +141,8 @@ impl Formula for Curve {
 
     fn listens_to(&self) -> Vec<Metric> {
         let metric = |condition: &Condition| match condition.subject {
-            Subject::Metric(metric, _) => Some(metric),
-            Subject::Epoch(_) => None,
+            Watched::Metric(metric, _) => Some(metric),
+            Watched::Epoch(_) => None,
         };
         self.conditions.iter().filter_map(metric).collect()
     }
@@ -156,7 +156,7 @@ impl Formula for Curve {
             // A condition on the epoch follows from the length of the run, which may have been changed since.
             Ok(saved) if saved.len() == self.since.len() => {
                 for ((condition, since), saved) in self.conditions.iter().zip(&mut self.since).zip(saved) {
-                    if matches!(condition.subject, Subject::Metric(..)) {
+                    if matches!(condition.subject, Watched::Metric(..)) {
                         *since = saved;
                     }
                 }

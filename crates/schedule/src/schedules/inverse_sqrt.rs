@@ -1,7 +1,7 @@
 //! Inverse square root decay.
 
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
 /// Inverse square root decay after W steps.
@@ -58,7 +58,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
                 "5%",
                 "duration W before the decay begins (0 counts as one step)",
             ),
-            Parameter::number("warmup-from", Interval::UNIT, "1", "fraction of lr at step 0 (0 is Noam's warm-up)"),
+            Parameter::number("warmup-from", Bounds::UNIT, "1", "fraction of lr at step 0 (0 is Noam's warm-up)"),
         ],
         source: "Noam (Vaswani et al., Attention Is All You Need); T5 (Raffel et al.)",
         entrant: Some("sgd/inverse-sqrt"),

@@ -1,6 +1,6 @@
 //! Linear decay.
 
-use super::curve::Shape;
+use super::curve::Easing;
 use crate::builder::{Builder, setters};
 use crate::spec::{Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
@@ -63,6 +63,6 @@ impl Formula for Curve {
 
     fn rates(&self, t: u64) -> Rates {
         let x = t.min(self.over) as f64 / self.over as f64;
-        Rates::of(if x < 1.0 { Shape::Linear.between(self.lr, self.end_lr, x) } else { self.end_lr })
+        Rates::of(if x < 1.0 { Easing::Linear.between(self.lr, self.end_lr, x) } else { self.end_lr })
     }
 }

@@ -1,7 +1,7 @@
 //! Natural exponential decay.
 
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Unit};
 
 /// Natural exponential decay, always from the initial rate: never compounded in place.
@@ -47,7 +47,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         summary: "divide by e every decay-steps / k",
         formula: "rate(t) = lr * e^(-k * t / decay_steps)",
         parameters: &[
-            Parameter::number("k", Interval::at_least(0.0), "0.001", "decay constant"),
+            Parameter::number("k", Bounds::at_least(0.0), "0.001", "decay constant"),
             Parameter::duration("decay-steps", Unit::Steps, "1", "unit of time of k"),
         ],
         source: "exponential decay of the textbooks",

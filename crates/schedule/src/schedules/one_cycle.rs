@@ -1,8 +1,8 @@
 //! The one-cycle policy.
 
-use super::curve::{CycledMomentum, Shape};
+use super::curve::{CycledMomentum, Easing};
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 
 /// One cycle: up to `max_lr`, then down far below where it began; momentum does the opposite.
@@ -53,7 +53,7 @@ setters!(OneCycle, "one-cycle", max_lr: rate, pct_start: number, div_factor: num
 
 #[derive(Debug, Clone)]
 struct Curve {
-    shape: Shape,
+    shape: Easing,
     momentum: Option<CycledMomentum>,
     /// Where each phase ends, in steps.
     phases: Vec<Phase>,
@@ -82,17 +82,17 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         formula: "max_lr / div_factor -> max_lr at pct_start * T - 1 -> max_lr / div_factor / final_div_factor at T - 1; with optax semantics at floor(pct_start * T) and T",
         parameters: &[
             Parameter::rate("max-lr", "1x", "highest rate (1x is lr)"),
-            Parameter::number("pct-start", Interval::UNIT, "0.3", "fraction of the run spent rising"),
-            Parameter::number("div-factor", Interval::above(0.0), "25", "max-lr / first rate"),
-            Parameter::number("final-div-factor", Interval::above(0.0), "1e4", "first rate / last rate"),
+            Parameter::number("pct-start", Bounds::UNIT, "0.3", "fraction of the run spent rising"),
+            Parameter::number("div-factor", Bounds::above(0.0), "25", "max-lr / first rate"),
+            Parameter::number("final-div-factor", Bounds::above(0.0), "1e4", "first rate / last rate"),
             Parameter::choice("anneal", &["cos", "linear"], "cos", "shape of rise and fall"),
             Parameter::switch(
                 "three-phase",
                 "false",
                 "three phases: fall as slowly as rising, then anneal to the last rate",
             ),
-            Parameter::number("base-momentum", Interval::BELOW_ONE, "0.85", "momentum at the highest rate"),
-            Parameter::number("max-momentum", Interval::BELOW_ONE, "0.95", "momentum at the lowest rate"),
+            Parameter::number("base-momentum", Bounds::BELOW_ONE, "0.85", "momentum at the highest rate"),
+            Parameter::number("max-momentum", Bounds::BELOW_ONE, "0.95", "momentum at the lowest rate"),
             Parameter::switch("cycle-momentum", "true", "cycle the momentum inversely to the rate"),
         ],
         source: "Smith & Topin, Super-Convergence; PyTorch OneCycleLR; optax cosine_onecycle_schedule",
@@ -100,7 +100,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
     frameworks: &[Semantics::Torch, Semantics::Optax],
     build: |a| {
-        let shape = if a.choice("anneal") == "linear" { Shape::Linear } else { Shape::Cosine };
+        let shape = if a.choice("anneal") == "linear" { Easing::Linear } else { Easing::Cosine };
         let pct = a.number("pct-start");
         let max = a.rate("max-lr")?;
         let first = max / a.number("div-factor");
@@ -110,7 +110,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         // Where the way up ends, where the way back ends if there is one, and where the last phase ends.
         let (peak, back, end) = if a.semantics == Semantics::Optax {
             let back = match shape {
-                Shape::Linear => Some(OPTAX_LINEAR_PCT_FINAL * total),
+                Easing::Linear => Some(OPTAX_LINEAR_PCT_FINAL * total),
                 _ => three_phase.then_some(2.0 * pct * total),
             };
             ((pct * total).floor(), back.map(f64::floor), total)

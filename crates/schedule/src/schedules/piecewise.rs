@@ -1,7 +1,7 @@
 //! Piecewise constant rates.
 
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter, ParameterKind};
+use crate::spec::{Bounds, Entry, Parameter, ParameterKind};
 use crate::usage;
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
@@ -66,7 +66,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
                 "50%,75%",
                 "durations from the start, ascending: 15,25",
             ),
-            Parameter::number("factor", Interval::at_least(0.0), "0.1", "factor at each milestone"),
+            Parameter::number("factor", Bounds::at_least(0.0), "0.1", "factor at each milestone"),
             Parameter::new(
                 "values",
                 ParameterKind::Rates,

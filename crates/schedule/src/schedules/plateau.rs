@@ -3,7 +3,7 @@
 use crate::builder::{Builder, setters};
 use crate::error::UsageError;
 use crate::number::nominal;
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::usage;
 use crate::{EpochMetrics, Formula, Metric, Rates, ScheduleRow, Semantics};
 use serde::{Deserialize, Serialize};
@@ -88,11 +88,11 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         summary: "multiply by factor when the monitored value stops improving",
         formula: "rate = max(rate * factor, min_lr) after patience epochs without an improvement by threshold",
         parameters: &[
-            Parameter::number("factor", Interval::OPEN_UNIT, "0.1", "factor of each drop"),
+            Parameter::number("factor", Bounds::OPEN_UNIT, "0.1", "factor of each drop"),
             Parameter::count("patience", "10", "tolerated epochs without improvement"),
             Parameter::number(
                 "threshold",
-                Interval::at_least(0.0),
+                Bounds::at_least(0.0),
                 "1e-4",
                 "smaller changes do not count as improvement",
             ),

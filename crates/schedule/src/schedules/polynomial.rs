@@ -1,7 +1,7 @@
 //! Polynomial decay.
 
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Polynomial decay to `end_lr`.
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         summary: "from lr to end-lr as a power of the remaining time",
         formula: "rate(t) = (lr - end_lr) * (1 - min(t, D) / D)^power + end_lr,  D = over",
         parameters: &[
-            Parameter::number("power", Interval::at_least(0.0), "2", "exponent (1 is linear)"),
+            Parameter::number("power", Bounds::at_least(0.0), "2", "exponent (1 is linear)"),
             Parameter::rate("end-lr", "0", "rate at the end"),
             Parameter::duration("over", Unit::Epochs, "100%", "duration until end-lr is reached"),
             Parameter::switch("cycle", "false", "restart with ever longer periods, as in Keras"),

@@ -1,7 +1,7 @@
 //! Step decay.
 
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
 /// Step decay: multiply the rate by `factor` every `drop_every` epochs.
@@ -63,7 +63,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         summary: "multiply by factor every drop-every epochs",
         formula: "rate(e) = lr * factor^floor((1 + e) / drop_every); with torch, keras or optax semantics floor(e / drop_every)",
         parameters: &[
-            Parameter::number("factor", Interval::POSITIVE_UNIT, "0.5", "factor of each drop"),
+            Parameter::number("factor", Bounds::POSITIVE_UNIT, "0.5", "factor of each drop"),
             Parameter::duration("drop-every", Unit::Epochs, "10", "duration between drops"),
         ],
         source: "step decay of the tutorials; PyTorch StepLR",

@@ -1,7 +1,7 @@
 //! Time-based decay.
 
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
 /// Time-based (inverse time) decay: divide the rate by a line that grows with time.
@@ -48,7 +48,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         summary: "divide by a factor that grows linearly with time",
         formula: "rate(t) = lr / (1 + decay * t / decay_steps)",
         parameters: &[
-            Parameter::number("decay", Interval::at_least(0.0), "0.01", "increase of the divisor per decay-steps"),
+            Parameter::number("decay", Bounds::at_least(0.0), "0.01", "increase of the divisor per decay-steps"),
             Parameter::duration("decay-steps", Unit::Steps, "1", "duration of one unit of decay"),
             Parameter::switch("staircase", "false", "change only at multiples of decay-steps"),
         ],

@@ -4,7 +4,7 @@ use super::curve::CycledMomentum;
 use crate::arguments::Arguments;
 use crate::builder::{Builder, setters};
 use crate::error::UsageError;
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Cyclical rates: straight up from lr to `max_lr` and down again, for ever.
@@ -106,20 +106,20 @@ const STEP_SIZE_DOWN: Parameter =
     Parameter::duration("step-size-down", Unit::Steps, "", "duration of the fall (default: step-size)");
 const BASE_MOMENTUM: Parameter = Parameter::number(
     "base-momentum",
-    Interval::BELOW_ONE,
+    Bounds::BELOW_ONE,
     "",
     "momentum at the highest rate (0.85 if max-momentum is given)",
 );
 const MAX_MOMENTUM: Parameter = Parameter::number(
     "max-momentum",
-    Interval::BELOW_ONE,
+    Bounds::BELOW_ONE,
     "",
     "momentum at the lowest rate (0.95 if base-momentum is given)",
 );
 const CYCLE_MOMENTUM: Parameter =
     Parameter::switch("cycle-momentum", "", "cycle the momentum (default: if one of the two is given)");
 const GAMMA: Parameter =
-    Parameter::number("gamma", Interval::POSITIVE_UNIT, "0.99994", "factor of the amplitude per step");
+    Parameter::number("gamma", Bounds::POSITIVE_UNIT, "0.99994", "factor of the amplitude per step");
 
 pub(super) const ROWS: &[ScheduleRow] = &[
     ScheduleRow {

@@ -1,8 +1,8 @@
 //! Warm-up, stable, decay.
 
-use super::curve::Shape;
+use super::curve::Easing;
 use crate::builder::{Builder, setters};
-use crate::spec::{Entry, Interval, Parameter};
+use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
 /// Warm-up, stable, decay (a trapezoid): up to lr, there for most of the run, and down to `end_lr` at the end.
@@ -55,7 +55,7 @@ struct Curve {
     end: u64,
     /// D as it was asked for, in steps.
     decay: u64,
-    shape: Shape,
+    shape: Easing,
 }
 
 pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
@@ -68,7 +68,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::duration_or_zero("decay", Unit::Epochs, "20%", "duration of the decay at the end"),
             Parameter::choice("shape", &["linear", "cosine", "one-minus-sqrt"], "linear", "shape of the decay"),
             Parameter::rate("end-lr", "0", "rate at the end"),
-            Parameter::number("warmup-from", Interval::UNIT, "0", "fraction of lr at which the warm-up begins"),
+            Parameter::number("warmup-from", Bounds::UNIT, "0", "fraction of lr at which the warm-up begins"),
         ],
         source: "Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
         entrant: Some("sgd/wsd"),
@@ -76,9 +76,9 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     frameworks: &[],
     build: |a| {
         let shape = match a.choice("shape") {
-            "cosine" => Shape::Cosine,
-            "one-minus-sqrt" => Shape::OneMinusSqrt,
-            _ => Shape::Linear,
+            "cosine" => Easing::Cosine,
+            "one-minus-sqrt" => Easing::OneMinusSqrt,
+            _ => Easing::Linear,
         };
         let (warmup, decay) = (a.steps_or_zero("warmup"), a.steps_or_zero("decay"));
         Ok(Box::new(Curve {

@@ -1,7 +1,7 @@
 //! The one parser of specs, for every family of entries: schedules and optimizers.
 
 use super::grammar::{check_length, fields, unknown_key};
-use super::{Entry, Parameter, ParameterKind, Value};
+use super::{Entry, Parameter, ParameterKind, ParameterValue};
 use crate::error::{UsageError, shortened};
 use crate::hint::Glossary;
 use crate::usage;
@@ -58,7 +58,7 @@ pub struct Values {
     family: &'static Family,
     entry: &'static Entry,
     /// In the order of [`Family::parameters`].
-    given: Vec<(&'static Parameter, Value)>,
+    given: Vec<(&'static Parameter, ParameterValue)>,
 }
 
 impl fmt::Debug for Values {
@@ -91,7 +91,7 @@ impl Values {
             Some(key) => {
                 let typed = text.split_once(':').map_or("", |(_, rest)| rest.trim());
                 let typed = typed.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')).unwrap_or(typed);
-                Value::read(ParameterKind::Expression, name, typed).err().unwrap_or(error)
+                ParameterValue::read(ParameterKind::Expression, name, typed).err().unwrap_or(error)
             }
             None => error,
         })?;
@@ -140,7 +140,7 @@ impl Values {
         if text.trim().is_empty() {
             return usage!("{subject} has no value");
         }
-        let value = Value::read(parameter.kind, &subject, text)?;
+        let value = ParameterValue::read(parameter.kind, &subject, text)?;
         match self.given.iter_mut().find(|(given, _)| given.name == parameter.name) {
             Some((_, list)) => {
                 if !list.extend(value) {
@@ -159,7 +159,7 @@ impl Values {
     ///
     /// # Errors
     /// An unknown key, or a value out of its range.
-    pub fn give(&mut self, key: &str, value: Value) -> Result<(), UsageError> {
+    pub fn give(&mut self, key: &str, value: ParameterValue) -> Result<(), UsageError> {
         let parameter = self.parameter(key)?;
         value.check(parameter.kind, &format!("{}: {}", self.name(), parameter.name))?;
         self.remove(key);
@@ -167,7 +167,7 @@ impl Values {
         Ok(())
     }
 
-    fn put(&mut self, parameter: &'static Parameter, value: Value) {
+    fn put(&mut self, parameter: &'static Parameter, value: ParameterValue) {
         self.given.push((parameter, value));
         let order: Vec<_> = self.parameters().map(|parameter| parameter.name).collect();
         self.given.sort_by_key(|(parameter, _)| order.iter().position(|name| *name == parameter.name));
@@ -187,17 +187,17 @@ impl Values {
     }
 
     /// What was given.
-    pub fn given(&self) -> impl Iterator<Item = (&'static Parameter, &Value)> {
+    pub fn given(&self) -> impl Iterator<Item = (&'static Parameter, &ParameterValue)> {
         self.given.iter().map(|(parameter, value)| (*parameter, value))
     }
 
     /// The value that was given.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&ParameterValue> {
         self.given.iter().find(|(parameter, _)| parameter.name == key).map(|(_, value)| value)
     }
 
     /// The value, given or by default; `None` if there is neither, or no such parameter.
-    pub fn value(&self, key: &str) -> Option<Value> {
+    pub fn value(&self, key: &str) -> Option<ParameterValue> {
         self.get(key).cloned().or_else(|| {
             let parameter = self.parameters().find(|parameter| parameter.name == key)?;
             default(parameter)
@@ -212,17 +212,17 @@ impl Values {
     }
 
     /// Every parameter with its value, given or by default.
-    pub fn all(&self) -> impl Iterator<Item = (&'static Parameter, Option<Value>)> {
+    pub fn all(&self) -> impl Iterator<Item = (&'static Parameter, Option<ParameterValue>)> {
         self.parameters().map(|parameter| (parameter, self.get(parameter.name).cloned().or_else(|| default(parameter))))
     }
 }
 
-fn default(parameter: &Parameter) -> Option<Value> {
+fn default(parameter: &Parameter) -> Option<ParameterValue> {
     if parameter.default.is_empty() {
         return None;
     }
     // A test reads the defaults of every table.
-    Value::read(parameter.kind, parameter.name, parameter.default).ok()
+    ParameterValue::read(parameter.kind, parameter.name, parameter.default).ok()
 }
 
 impl fmt::Display for Values {
@@ -231,7 +231,7 @@ impl fmt::Display for Values {
         for (place, (parameter, value)) in self.given.iter().enumerate() {
             f.write_str(if place == 0 { ":" } else { "," })?;
             match value {
-                Value::Switch(true) => f.write_str(parameter.name)?,
+                ParameterValue::Switch(true) => f.write_str(parameter.name)?,
                 value => write!(f, "{}={}", parameter.name, value.show(parameter.kind, self.family.number))?,
             }
         }

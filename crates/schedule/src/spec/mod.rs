@@ -8,8 +8,8 @@ mod value;
 
 pub use family::{Family, Values, read_switch};
 pub use grammar::{check_length, fields};
-pub use parameter::{Entry, Interval, Parameter, ParameterKind};
+pub use parameter::{Bounds, Entry, Parameter, ParameterKind};
 pub(crate) use schedule::{FAMILY, Part};
 pub use schedule::{Spec, universal};
-pub use value::{Comparison, Condition, RateValue, Subject, Value};
+pub use value::{Condition, ParameterValue, RateValue, Relation, Watched};
 pub(crate) use value::{rate_of, shortest};

@@ -20,7 +20,7 @@ pub struct Parameter {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ParameterKind {
     /// A finite number.
-    Number(Interval),
+    Number(Bounds),
     /// A whole number, at least 0.
     Count,
     /// A length of time above 0, whose plain numbers count this unit.
@@ -45,12 +45,12 @@ pub enum ParameterKind {
 
 /// A range of numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interval {
+pub struct Bounds {
     pub low: Bound<f64>,
     pub high: Bound<f64>,
 }
 
-impl Interval {
+impl Bounds {
     /// [0, 1].
     pub const UNIT: Self = Self { low: Bound::Included(0.0), high: Bound::Included(1.0) };
     /// (0, 1].
@@ -76,7 +76,7 @@ impl Interval {
 use std::ops::RangeBounds as _;
 
 /// `in (0, 1]`, `at least 0`, `above 0`.
-impl fmt::Display for Interval {
+impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = |low| if matches!(low, Bound::Included(_)) { '[' } else { '(' };
         let close = |high| if matches!(high, Bound::Included(_)) { ']' } else { ')' };
@@ -105,7 +105,7 @@ impl Parameter {
         Self { name, kind, default, meaning }
     }
 
-    pub const fn number(name: &'static str, range: Interval, default: &'static str, meaning: &'static str) -> Self {
+    pub const fn number(name: &'static str, range: Bounds, default: &'static str, meaning: &'static str) -> Self {
         Self::new(name, ParameterKind::Number(range), default, meaning)
     }
 
@@ -157,8 +157,8 @@ impl Parameter {
     /// One line for help and documentation: meaning, and unit, range or choices.
     ///
     /// ```
-    /// use lrsched_schedule::spec::{Interval, Parameter};
-    /// let factor = Parameter::number("factor", Interval::POSITIVE_UNIT, "0.5", "multiplier of each drop");
+    /// use lrsched_schedule::spec::{Bounds, Parameter};
+    /// let factor = Parameter::number("factor", Bounds::POSITIVE_UNIT, "0.5", "multiplier of each drop");
     /// assert_eq!(factor.help(), "multiplier of each drop, in (0, 1]");
     /// ```
     pub fn help(&self) -> String {

@@ -2,7 +2,7 @@
 
 use super::grammar::check_length;
 use super::value::{rate_of, shortest};
-use super::{Family, Interval, Parameter, Value, Values};
+use super::{Bounds, Family, Parameter, ParameterValue, Values};
 use crate::error::UsageError;
 use crate::schedules::{ROWS, table};
 use crate::usage;
@@ -19,7 +19,7 @@ const UNIVERSAL: &[Parameter] = &[
         "",
         "duration of a linear warm-up before the schedule: lr·(f + (1−f)·t/W) for t < W",
     ),
-    Parameter::number("warmup-from", Interval::UNIT, "0", "f: the fraction of lr at which the warm-up begins"),
+    Parameter::number("warmup-from", Bounds::UNIT, "0", "f: the fraction of lr at which the warm-up begins"),
     Parameter::duration(
         "for",
         Unit::Epochs,
@@ -106,7 +106,7 @@ impl Spec {
     }
 
     /// The parameters given in it, with the part that they belong to.
-    pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &'static Parameter, &Value)> {
+    pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &'static Parameter, &ParameterValue)> {
         let parts = self.parts.iter().enumerate();
         parts.flat_map(|(at, part)| part.values.given().map(move |(parameter, value)| (at, parameter, value)))
     }
@@ -119,7 +119,7 @@ impl Spec {
     }
 
     /// The spec with another value of one parameter of one part; `None` if it cannot have it.
-    pub(crate) fn with(&self, part: usize, key: &str, value: Value) -> Option<Self> {
+    pub(crate) fn with(&self, part: usize, key: &str, value: ParameterValue) -> Option<Self> {
         let mut spec = self.clone();
         spec.parts[part].values.give(key, value).ok()?;
         Some(spec)
@@ -181,18 +181,18 @@ impl Part {
     pub(crate) fn universal(&self, base: f64) -> Result<Universal, UsageError> {
         let own = |key: &str| self.row.entry.parameter(key).is_some();
         let lr = match self.values.get("lr") {
-            Some(Value::Rate(rate)) => rate_of(*rate, base, &format!("{}: lr", self.name()))?,
+            Some(ParameterValue::Rate(rate)) => rate_of(*rate, base, &format!("{}: lr", self.name()))?,
             _ => base,
         };
         if !(lr.is_finite() && lr >= 0.0) {
             return usage!("lr must be a finite rate of at least 0, got {lr}");
         }
         let duration = |key: &str| match self.values.get(key) {
-            Some(Value::Duration(duration)) if !own(key) => Some(*duration),
+            Some(ParameterValue::Duration(duration)) if !own(key) => Some(*duration),
             _ => None,
         };
         let warmup_from = match self.values.value("warmup-from") {
-            Some(Value::Number(fraction)) if !own("warmup-from") => fraction,
+            Some(ParameterValue::Number(fraction)) if !own("warmup-from") => fraction,
             _ => 0.0,
         };
         Ok(Universal { lr, warmup: duration("warmup"), warmup_from, length: duration("for") })
@@ -201,7 +201,7 @@ impl Part {
     /// See [`Spec::canonical`].
     fn canonical(&self, base: f64) -> String {
         let lr = match self.values.get("lr") {
-            Some(Value::Rate(rate)) => rate.given(base),
+            Some(ParameterValue::Rate(rate)) => rate.given(base),
             _ => base,
         };
         let mut text = self.name().to_string();
@@ -209,9 +209,9 @@ impl Part {
             let value = match (&value, parameter.name) {
                 (_, "lr") => shortest(lr),
                 // No warm-up, whatever its unit.
-                (Some(Value::Duration(duration)), "warmup") if duration.is_zero() => String::new(),
-                (Some(Value::Rate(rate)), _) => shortest(rate.given(lr)),
-                (Some(Value::Rates(rates)), _) => {
+                (Some(ParameterValue::Duration(duration)), "warmup") if duration.is_zero() => String::new(),
+                (Some(ParameterValue::Rate(rate)), _) => shortest(rate.given(lr)),
+                (Some(ParameterValue::Rates(rates)), _) => {
                     rates.iter().map(|rate| shortest(rate.given(lr))).collect::<Vec<_>>().join(",")
                 }
                 (Some(value), _) => value.show(parameter.kind, shortest),

@@ -10,7 +10,7 @@ use crate::{Duration, Metric, Unit};
 
 /// The value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum ParameterValue {
     Number(f64),
     Count(u64),
     Duration(Duration),
@@ -41,13 +41,13 @@ impl From<f64> for RateValue {
 /// `epoch>=30`, `val_accuracy>=0.8`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Condition {
-    pub subject: Subject,
-    pub comparison: Comparison,
+    pub subject: Watched,
+    pub comparison: Relation,
 }
 
 /// What a [`Condition`] compares, and with what.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Subject {
+pub enum Watched {
     /// The epoch, with any duration: `epoch>=50%`.
     Epoch(Duration),
     Metric(Metric, f64),
@@ -55,14 +55,14 @@ pub enum Subject {
 
 /// How a [`Condition`] compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
+pub enum Relation {
     AtLeast,
     MoreThan,
     AtMost,
     LessThan,
 }
 
-impl Comparison {
+impl Relation {
     /// A sign that another one begins with comes after it.
     const ALL: [Self; 4] = [Self::AtLeast, Self::AtMost, Self::MoreThan, Self::LessThan];
 
@@ -85,7 +85,7 @@ impl Comparison {
     }
 }
 
-impl Value {
+impl ParameterValue {
     /// Reads `text` as a value of `kind`. `subject` names the parameter in an error: `step: factor`.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Value {
     /// Whether the value may be one of `kind`: for values that were computed or built in code.
     ///
     /// # Errors
-    /// As [`Value::read`].
+    /// As [`ParameterValue::read`].
     pub fn check(&self, kind: ParameterKind, subject: &str) -> Result<(), UsageError> {
         let text = self.show(kind, shortest);
         Self::read(kind, subject, &text).map(drop)
@@ -291,21 +291,21 @@ impl RateValue {
 
 impl Condition {
     fn read(subject: &str, text: &str) -> Result<Self, UsageError> {
-        let found = Comparison::ALL.into_iter().find_map(|sign| Some((text.split_once(sign.sign())?, sign)));
+        let found = Relation::ALL.into_iter().find_map(|sign| Some((text.split_once(sign.sign())?, sign)));
         let Some(((name, number), comparison)) = found else {
             let text = shortened(text);
             return usage!("{subject} must be a condition such as epoch>=30 or val_accuracy>=0.8, got `{text}`");
         };
         let name = name.trim();
         let subject = match Metric::named(name) {
-            None if name == "epoch" => Subject::Epoch(duration(&format!("{subject}: epoch"), number, Unit::Epochs)?),
+            None if name == "epoch" => Watched::Epoch(duration(&format!("{subject}: epoch"), number, Unit::Epochs)?),
             None => {
                 let names = ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"];
                 let (hint, text) = (did_you_mean(name, names), shortened(text));
                 return usage!("{subject} knows {}, got `{text}`{hint}", names.join(", "));
             }
             Some(metric) => match number.trim().parse::<f64>() {
-                Ok(threshold) if threshold.is_finite() => Subject::Metric(metric, threshold),
+                Ok(threshold) if threshold.is_finite() => Watched::Metric(metric, threshold),
                 _ => return usage!("{subject} must compare {name} with a number, got `{}`", shortened(text)),
             },
         };
@@ -315,15 +315,15 @@ impl Condition {
     fn show(&self) -> String {
         let sign = self.comparison.sign();
         match self.subject {
-            Subject::Epoch(duration) => format!("epoch{sign}{}", duration.short(Unit::Epochs)),
-            Subject::Metric(metric, threshold) => format!("{}{sign}{}", metric.name(), shortest(threshold)),
+            Watched::Epoch(duration) => format!("epoch{sign}{}", duration.short(Unit::Epochs)),
+            Watched::Metric(metric, threshold) => format!("{}{sign}{}", metric.name(), shortest(threshold)),
         }
     }
 
     fn scaled(self, factor: f64) -> Self {
         let subject = match self.subject {
-            Subject::Epoch(duration) => Subject::Epoch(duration.scaled(factor)),
-            Subject::Metric(metric, threshold) => Subject::Metric(metric, threshold * factor),
+            Watched::Epoch(duration) => Watched::Epoch(duration.scaled(factor)),
+            Watched::Metric(metric, threshold) => Watched::Metric(metric, threshold * factor),
         };
         Self { subject, ..self }
     }
