@@ -6,7 +6,7 @@ use crate::report::export::{self, ExtraFormats, Form};
 use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 
 const OWN: &[SettingDef] = &[
@@ -36,6 +36,7 @@ pub fn command() -> Command {
                 .value_name("DIR")
                 .required(true)
                 .num_args(1..)
+                .action(ArgAction::Append)
                 .value_parser(value_parser!(OsString))
                 .help("Folders of runs, comparisons or range tests, or parents of such folders"),
         );

@@ -49,8 +49,13 @@ pub fn command() -> Command {
     let command = Command::new("show")
         .about("Draw schedules without training, and warn about what looks wrong")
         .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
-    let command =
-        command.arg(clap::Arg::new("specs").value_name("SPEC").num_args(0..).help("Schedules, as with --schedule"));
+    let command = command.arg(
+        clap::Arg::new("specs")
+            .value_name("SPEC")
+            .num_args(0..)
+            .action(clap::ArgAction::Append)
+            .help("Schedules, as with --schedule"),
+    );
     with_output(settings::with_flags(command, CommandName::Show, &[RUN, SHOW].concat()))
 }
 
