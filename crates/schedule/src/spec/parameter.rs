@@ -168,7 +168,7 @@ impl Parameter {
             ParameterKind::Rate | ParameterKind::Rates => format!("{meaning}, at least 0"),
             ParameterKind::Duration(Unit::Steps)
             | ParameterKind::DurationOrZero(Unit::Steps)
-            | ParameterKind::Durations(Unit::Steps) => format!("{meaning}; a plain number counts steps"),
+            | ParameterKind::Durations(Unit::Steps) => format!("{meaning}; a plain number is in steps"),
             ParameterKind::Choice(words) => format!("{meaning}: {}", words.join(", ")),
             _ => meaning.to_string(),
         }
