@@ -215,7 +215,7 @@ fn two_runs_cannot_write_to_one_folder() {
         command.stderr(std::process::Stdio::piped());
         command
     };
-    let mut first = start("1000000").spawn().unwrap();
+    let mut first = start("20000").spawn().unwrap();
     while !folder.path().join("run/metrics.csv").exists() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }

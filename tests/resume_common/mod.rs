@@ -117,6 +117,13 @@ pub fn wait_for(path: &Path, child: &mut Child) {
     wait_until(child, &path.display().to_string(), || path.exists());
 }
 
+/// The folder of the first run of a comparison, once it is there.
+pub fn first_run(runs: &Path, child: &mut Child) -> PathBuf {
+    let first = || fs::read_dir(runs).ok()?.next().map(|entry| entry.unwrap().path());
+    wait_until(child, &format!("a run in {}", runs.display()), || first().is_some());
+    first().unwrap()
+}
+
 fn wait_until(child: &mut Child, what: &str, there: impl Fn() -> bool) {
     let start = Instant::now();
     while !there() {

@@ -3,7 +3,7 @@
 
 use crate::common::skipped;
 use crate::resume_common::{
-    Left, SMALL, checkpoint, json, program, resume, run, state, stderr, succeed, text, train, wait_for, wait_for_lines,
+    Left, SMALL, checkpoint, first_run, json, program, resume, run, state, stderr, succeed, text, train, wait_for_lines,
 };
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -323,7 +323,7 @@ fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_a
     ];
     for (name, act, expected) in cases {
         let mut command = program(folder.path());
-        let flags = ["--progress", "plain", "--epochs", "1000000", "--lr", "0.01", "--out", "out"];
+        let flags = ["--progress", "plain", "--epochs", "20000", "--lr", "0.01", "--out", "out"];
         let mut child = command.arg("train").args(small).args(flags).spawn().unwrap();
         wait_for_lines(&at("out/metrics.csv"), 3, &mut child);
         act(&at("out"));
@@ -361,15 +361,16 @@ fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_a
 fn a_comparison_and_a_range_test_that_are_moved_stop_and_make_no_folder_anew() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let comparison: &[&str] = &["compare", "--entrants", "sgd/cosine", "sgd/linear", "--epochs", "1000000"];
+    let comparison: &[&str] = &["compare", "--entrants", "sgd/cosine", "sgd/linear", "--epochs", "20000"];
     let test: &[&str] = &["find", "--steps", "1000000", "--eval-every", "500000", "--max-lr", "0.01"];
     for (command, sign) in [(comparison, "out/comparison.csv"), (test, "out/range.csv")] {
         let mut child = program(folder.path()).args(command).args(SMALL).args(["--out", "out"]).spawn().unwrap();
-        wait_for_lines(&at(sign), 1, &mut child);
         if sign == "out/comparison.csv" {
-            wait_for(&at("out/runs"), &mut child);
+            let run = first_run(&at("out/runs"), &mut child);
+            wait_for_lines(&run.join("metrics.csv"), 2, &mut child);
+        } else {
+            wait_for_lines(&at(sign), 2, &mut child);
         }
-        std::thread::sleep(std::time::Duration::from_millis(300));
         fs::rename(at("out"), at("elsewhere")).unwrap();
         let output = child.wait_with_output().unwrap();
         let said = one_line(&output, 1);
@@ -845,7 +846,7 @@ fn a_folder_or_record_within_a_run_or_comparison_that_is_moved_stops_it_and_is_n
     ] {
         let mut started = program(folder.path());
         // A run.json is missed when the run comes to its end.
-        let epochs = if moved.ends_with("run.json") { "200" } else { "1000000" };
+        let epochs = if moved.ends_with("run.json") { "200" } else { "20000" };
         started.arg(command).args(SMALL).args(["--epochs", epochs, "--lr", "0.01", "--out", "out"]);
         if command == "compare" {
             started.args(["--entrants", "constant", "linear"]);

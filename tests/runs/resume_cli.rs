@@ -285,7 +285,7 @@ fn a_folder_without_a_run_says_so_and_one_in_use_is_refused() {
         assert!(stderr(&output).contains("is not a run"), "{}", stderr(&output));
     }
     assert_eq!(fs::read_dir(folder.path().join("empty")).unwrap().count(), 0);
-    let mut child = train(folder.path(), "run", &["--epochs", "1000000"]).spawn().unwrap();
+    let mut child = train(folder.path(), "run", &["--epochs", "20000"]).spawn().unwrap();
     wait_for_lines(&folder.path().join("run/metrics.csv"), 2, &mut child);
     let output = run(resume(folder.path(), "run", &[]));
     child.kill().unwrap();

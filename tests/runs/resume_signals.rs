@@ -3,7 +3,8 @@
 
 use crate::common::skipped;
 use crate::resume_common::{
-    Left, SMALL, json, program, resume, run, signal, state, stderr, succeed, text, train, wait_for, wait_for_lines,
+    Left, SMALL, first_run, json, program, resume, run, signal, state, stderr, succeed, text, train, wait_for,
+    wait_for_lines,
 };
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -177,15 +178,7 @@ fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
         command
     };
     let mut child = compare().arg("--force").spawn().unwrap();
-    let runs = folder.path().join("cmp/runs");
-    wait_for(&runs, &mut child);
-    let begun = || std::fs::read_dir(&runs).unwrap().next().map(|entry| entry.unwrap().path());
-    let first = loop {
-        match begun() {
-            Some(first) => break first,
-            None => std::thread::sleep(std::time::Duration::from_millis(5)),
-        }
-    };
+    let first = first_run(&folder.path().join("cmp/runs"), &mut child);
     wait_for_lines(&first.join("metrics.csv"), 2, &mut child);
     signal(&child, "INT");
     let (status, said) = ended(child);
@@ -221,7 +214,7 @@ fn on_a_terminal(folder: &std::path::Path, arguments: &str) -> Option<Child> {
 fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = SMALL[..10].join(" ");
-    let arguments = format!("train {tiny} --out run --epochs 1000000 --lr 0.01 --log-steps");
+    let arguments = format!("train {tiny} --out run --epochs 20000 --lr 0.01 --log-steps");
     // The shell that `script` starts tells the terminal's settings before and after.
     let Some(mut child) = on_a_terminal(folder.path(), &arguments) else { return };
     let path = folder.path().join("run");
@@ -285,7 +278,7 @@ fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was()
 fn keys_of_a_run_in_a_comparison_do_not_change_rates() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = SMALL[..10].join(" ");
-    let arguments = format!("compare {tiny} --out cmp --epochs 1000000 --lr 0.01 --entrants sgd/constant --log-steps");
+    let arguments = format!("compare {tiny} --out cmp --epochs 20000 --lr 0.01 --entrants sgd/constant --log-steps");
     let Some(mut child) = on_a_terminal(folder.path(), &arguments) else { return };
     let path = folder.path().join("cmp/runs/sgd_constant_lr=0.01_seed=0");
     wait_for_lines(&path.join("steps.csv"), 3, &mut child);
