@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use lrsched::record::{ComparisonRow, EpochRow, RangeRow, Row, StepRow, read_good_rows, write_rows};
-use lrsched::report::export::{self, Beside};
+use lrsched::report::export::{self, ExtraFormats};
 use lrsched::report::load::load;
 use std::fs;
 use std::path::Path;
@@ -37,8 +37,8 @@ fuzz_target!(|bytes: &[u8]| {
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
         return;
     }
-    let beside = Beside { png: false, svg: true, md: true, csv: true };
-    export::write(&loaded, &folders, &folder.path().join("report.html"), beside, Some(0.5)).unwrap();
+    let extra = ExtraFormats { png: false, svg: true, md: true, csv: true };
+    export::write(&loaded, &folders, &folder.path().join("report.html"), extra, Some(0.5)).unwrap();
 });
 
 fn parts(mut bytes: &[u8]) -> Vec<&[u8]> {

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use lrsched::schedule::{Duration, Unit};
-use lrsched::schedule::{EpochMetrics, Rates, Schedule, Semantics, RunShape, Spec, warnings};
+use lrsched::schedule::{EpochMetrics, Rates, RunShape, Schedule, Semantics, Spec, warnings};
 
 /// Epochs and steps per epoch: the shortest run there is, a plain one, and one with an odd number of steps.
 const RUNS: [(u64, u64); 3] = [(1, 1), (4, 5), (13, 3)];
