@@ -110,7 +110,7 @@ fn draw(class: usize, rng: &mut impl Rng, pixels: &mut [u8]) {
         for (channel, (values, grain)) in row.iter().zip(&grain).enumerate() {
             let to = &mut pixels[(channel * SIDE + y) * SIDE..][..SIDE];
             for ((to, value), grain) in to.iter_mut().zip(values).zip(grain) {
-                *to = (value + noise * grain).clamp(0.0, 255.0) as u8;
+                *to = (value + noise * grain).clamp(0.0, 255.0) as i32 as u8;
             }
         }
     }
@@ -223,12 +223,12 @@ fn direction(rng: &mut impl Rng) -> (f32, f32) {
 fn grain(rng: &mut impl Rng) -> [Row; CHANNELS] {
     let mut bytes = [0; 4 * CHANNELS * SIDE];
     rng.fill_bytes(&mut bytes);
-    let mut grain = [[0.0; SIDE]; CHANNELS];
-    for (x, words) in bytes.chunks_exact(4 * CHANNELS).enumerate() {
-        for (row, word) in grain.iter_mut().zip(words.chunks_exact(4)) {
-            let sum: i32 = word.iter().map(|&byte| i32::from(byte)).sum();
-            row[x] = (sum as f32 - 510.0) * (1.0 / 147.8);
-        }
+    let mut sums = [0.0; CHANNELS * SIDE];
+    for (sum, &word) in sums.iter_mut().zip(bytes.as_chunks().0) {
+        let word = u32::from_le_bytes(word);
+        let pairs = (word & 0x00ff_00ff) + ((word >> 8) & 0x00ff_00ff);
+        *sum = ((pairs & 0xffff) + (pairs >> 16)) as i32 as f32;
     }
-    grain
+    // The words go through the pixels, and through the channels of each.
+    std::array::from_fn(|channel| std::array::from_fn(|x| (sums[CHANNELS * x + channel] - 510.0) * (1.0 / 147.8)))
 }

@@ -536,7 +536,7 @@ fn a_checkpoint_that_cannot_be_removed_after_the_end_is_a_warning_and_the_result
     // A folder where a file of ours should be.
     let place = checkpoint(&path, ".old").join("state.json");
     let mut command = program(folder.path());
-    command.args(["resume", "run", "--epochs", "500", "--keep", "none", "--progress", "plain"]);
+    command.args(["resume", "run", "--epochs", "150", "--keep", "none", "--progress", "plain"]);
     let mut child = command.spawn().unwrap();
     wait_for_lines(&path.join("metrics.csv"), 3, &mut child);
     fs::create_dir_all(&place).unwrap();

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const FLAGS: [&str; 7] = ["--epochs", "100", "--lr", "0.01", "--momentum", "0.9", "--log-steps"];
+const FLAGS: [&str; 7] = ["--epochs", "60", "--lr", "0.01", "--momentum", "0.9", "--log-steps"];
 
 fn ended(mut child: Child) -> (Option<i32>, String) {
     let status = child.wait().unwrap();
