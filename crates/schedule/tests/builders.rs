@@ -55,9 +55,31 @@ fn every(lr: f64, share: f64, epochs: f64, steps: u32, on: bool) -> Vec<Sequence
             .into(),
         Cosine::new(lr).end_lr(lr * share).over(Epochs(epochs)).warmup(Steps(steps)).into(),
         CosineRestarts::new(lr).period(Steps(steps)).period_mult(1.0 + share).lr_mult(share).end_lr(lr * 0.1).into(),
-        Triangular::new(lr).max_lr(2.0 * lr).step_size(Steps(steps)).step_size_down(Epochs(epochs)).into(),
-        Triangular2::new(lr).max_lr(2.0 * lr).base_momentum(share).max_momentum(0.95).cycle_momentum(on).into(),
-        ExpRange::new(lr).gamma(share).max_lr(RateValue::TimesLr(2.0)).into(),
+        Triangular::new(lr)
+            .max_lr(2.0 * lr)
+            .step_size(Steps(steps))
+            .step_size_down(Epochs(epochs))
+            .base_momentum(share)
+            .max_momentum(0.95)
+            .cycle_momentum(on)
+            .into(),
+        Triangular2::new(lr)
+            .max_lr(RateValue::TimesLr(2.0))
+            .step_size(Epochs(epochs))
+            .step_size_down(Steps(steps))
+            .base_momentum(share)
+            .max_momentum(0.9)
+            .cycle_momentum(!on)
+            .into(),
+        ExpRange::new(lr)
+            .max_lr(3.0 * lr)
+            .step_size(Steps(steps))
+            .step_size_down(Steps(steps))
+            .gamma(share)
+            .base_momentum(0.1)
+            .max_momentum(share)
+            .cycle_momentum(on)
+            .into(),
         OneCycle::new(lr)
             .max_lr(3.0 * lr)
             .pct_start(share)

@@ -165,7 +165,7 @@ pub fn run_config_of_text(text: &str, file: &Path) -> Result<RunConfig> {
 /// The config of `lrsched train`.
 ///
 /// # Errors
-/// As [`run_config`], [`optimizer`] and [`schedule`].
+/// As [`run_config`], [`optimizer`] and [`schedule()`].
 pub fn train_config(given: &Given) -> Result<RunConfig, Usage> {
     run_config(given, CommandName::Train, optimizer(given)?, schedule(given)?, EPOCHS)
 }
