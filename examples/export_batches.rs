@@ -45,6 +45,6 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("batches.safetensors"), safetensors::serialize(batches, None)?)?;
 
-    let parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), seed);
+    let parameters = initialise(&Model::default().architecture(&ModelOptions::default()), seed);
     lrsched::run_folder::save_weights(&parameters, &folder.join("weights.safetensors")).map(drop)
 }

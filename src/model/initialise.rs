@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn he_weights_have_the_variance_of_the_paper_and_biases_are_0() {
-        let parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), 3);
+        let parameters = initialise(&Model::default().architecture(&ModelOptions::default()), 3);
         let weight = &parameters.get("fc1.weight").unwrap().values;
         let variance = weight.iter().map(|w| f64::from(w * w)).sum::<f64>() / weight.len() as f64;
         assert!((variance * 4096.0 / 2.0 - 1.0).abs() < 0.01, "variance {variance}");
@@ -192,14 +192,14 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_weights_and_another_seed_others() {
-        let architecture = Model::Cnn.architecture(&ModelOptions::default());
+        let architecture = Model::default().architecture(&ModelOptions::default());
         assert_eq!(initialise(&architecture, 1), initialise(&architecture, 1));
         assert_ne!(initialise(&architecture, 1), initialise(&architecture, 2));
     }
 
     #[test]
     fn dirac_kernels_pass_their_channel_on() {
-        let parameters = initialise(&Model::Airbench94.architecture(&ModelOptions::default()), 0);
+        let parameters = initialise(&"airbench94".parse::<Model>().unwrap().architecture(&ModelOptions::default()), 0);
         let weight = &parameters.get("group1.conv1.weight").unwrap().values; // (64, 24, 3, 3)
         let kernel = |output: usize, input: usize| &weight[(output * 24 + input) * 9..][..9];
         assert_eq!(kernel(5, 5), [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn pytorchs_batch_count_is_ignored() {
-        let mut tensors = tensors(Model::Resnet9);
+        let mut tensors = tensors("resnet9".parse().unwrap());
         let name = tensors.iter().find_map(|tensor| tensor.0.strip_suffix(".running_mean")).unwrap().to_string();
         tensors.push((format!("{name}.num_batches_tracked"), Dtype::I64, vec![], vec![0; 8]));
         assert!(Weights::of(&file(&tensors), None).is_ok());
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_tensor_that_does_not_fit_is_named_with_what_was_expected() {
-        let whole = tensors(Model::Cnn);
+        let whole = tensors(Model::default());
         let changed = |change: &dyn Fn(&mut Vec<Tensor>)| {
             let mut tensors = whole.clone();
             change(&mut tensors);
@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn a_file_of_another_or_unknown_network_says_so() {
-        let cnn = file(&tensors(Model::Cnn));
-        assert!(error(&cnn, Some(Model::Resnet9)).starts_with("not the weights of resnet9: the tensor `"));
+        let cnn = file(&tensors(Model::default()));
+        assert!(error(&cnn, Some("resnet9".parse().unwrap())).starts_with("not the weights of resnet9: the tensor `"));
         let foreign = file(&[("encoder.weight".into(), Dtype::F32, vec![1], vec![0; 4])]);
         let said = error(&foreign, None);
         assert!(
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_truncated_or_foreign_file_is_refused_in_one_line() {
-        let whole = file(&tensors(Model::Cnn));
+        let whole = file(&tensors(Model::default()));
         assert!(error(&[], None).contains("only 0 bytes long"));
         assert!(error(&whole[..40], None).contains("or a truncated one"));
         assert!(error(&whole[..whole.len() - 1], None).contains("is truncated or has trailing bytes"));

@@ -87,7 +87,8 @@ mod tests {
     }
 
     fn whitened(images: &[f32], side: usize) -> Parameters {
-        let mut parameters = initialise(&Model::Airbench94.architecture(&ModelOptions::default()), 0);
+        let mut parameters =
+            initialise(&"airbench94".parse::<Model>().unwrap().architecture(&ModelOptions::default()), 0);
         whiten(images, side, side, &mut parameters, "whiten");
         parameters
     }

@@ -1,54 +1,71 @@
 //! The networks that `--model` names.
 
-mod airbench94;
-mod cnn;
-mod resnet9;
-mod tiny;
-
 use super::architecture::{Architecture, Layer, Shape};
 use super::initialise::Init;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
+use std::fmt;
 
-/// Makes [`Model`] from one `Name: file` per network, in the order of the help. The first is the default.
+/// One network of the table.
+struct Network {
+    name: &'static str,
+    /// Trainable parameters, with 10 classes.
+    parameters: usize,
+    layers: fn(&ModelOptions) -> Vec<Layer>,
+}
+
+/// Declares the files of the networks and the table of them, in the order of the help. The first is the default.
 macro_rules! networks {
-    ($($model:ident: $file:ident),+ $(,)?) => {
-        /// A built-in network.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Model {
-            $($model),+
-        }
+    (if #[cfg(all())] { $(mod $file:ident;)+ }) => {
+        $(mod $file;)+
 
         impl Model {
-            pub const ALL: [Model; [$(Model::$model),+].len()] = [$(Model::$model),+];
-
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Model::$model => stringify!($file)),+
-                }
-            }
-
-            /// Trainable parameters, with 10 classes.
-            pub const fn parameters(self) -> usize {
-                match self {
-                    $(Model::$model => $file::PARAMETERS),+
-                }
-            }
-
-            fn layers(self, options: &ModelOptions) -> Vec<Layer> {
-                match self {
-                    $(Model::$model => $file::layers(options)),+
-                }
-            }
+            pub const ALL: [Model; [$($file::NETWORK.name),+].len()] = [$(Model(&$file::NETWORK)),+];
         }
     };
 }
 
-networks! {
-    Cnn: cnn,
-    Resnet9: resnet9,
-    Airbench94: airbench94,
-    Tiny: tiny,
+/// rustfmt follows the `mod` lines within a macro of this name, and of no other.
+mod cfg_if {
+    pub(super) use networks;
+}
+
+cfg_if::networks! {
+    if #[cfg(all())] {
+        mod cnn;
+        mod resnet9;
+        mod airbench94;
+        mod tiny;
+    }
+}
+
+/// A built-in network.
+#[derive(Clone, Copy)]
+pub struct Model(&'static Network);
+
+impl Model {
+    pub const fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// Trainable parameters, with 10 classes.
+    pub const fn parameters(self) -> usize {
+        self.0.parameters
+    }
+}
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Model {}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Network options exposed to the user.
@@ -78,7 +95,7 @@ impl Model {
             name: self.name().to_string(),
             input: Shape::map(3, 32, 32),
             classes: options.classes,
-            layers: self.layers(options),
+            layers: (self.0.layers)(options),
         };
         debug_assert_eq!(architecture.check(), Ok(()));
         architecture
@@ -104,8 +121,8 @@ impl std::str::FromStr for Model {
     }
 }
 
-impl std::fmt::Display for Model {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
@@ -142,7 +159,7 @@ mod tests {
     #[test]
     fn dropout_comes_before_the_last_linear_layer_only_when_asked_for() {
         let count = |dropout: f32| {
-            let layers = Model::Cnn.architecture(&ModelOptions { dropout, classes: 10 }).layers;
+            let layers = Model::default().architecture(&ModelOptions { dropout, classes: 10 }).layers;
             layers.iter().filter(|layer| matches!(layer, Layer::Dropout { .. })).count()
         };
         assert_eq!((count(0.0), count(0.5)), (0, 1));

@@ -58,7 +58,7 @@ mod tests {
     fn weights_are_saved_under_pytorchs_names_and_shapes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weights.safetensors");
-        let parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), 1);
+        let parameters = initialise(&Model::default().architecture(&ModelOptions::default()), 1);
         save_weights(&parameters, &path).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let saved = safetensors::SafeTensors::deserialize(&bytes).unwrap();

@@ -97,7 +97,7 @@ mod tests {
     fn a_checkpoint_whose_weights_or_optimizer_hold_what_is_no_number_is_told_from_a_good_one() {
         let config = config();
         let finite = |weight: f32, momentum: f32| {
-            let mut parameters = initialise(&Model::Cnn.architecture(&ModelOptions::default()), 1);
+            let mut parameters = initialise(&Model::default().architecture(&ModelOptions::default()), 1);
             let array = &mut parameters.arrays_mut()[3];
             array.values[7] = weight;
             let buffer = (format!("{}.momentum_buffer", array.name), vec![momentum; array.values.len()]);

@@ -51,7 +51,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn a_large_evaluation_gives_the_same_logits_as_its_parts() {
-    let architecture = Model::Resnet9.architecture(&ModelOptions::default());
+    let architecture = "resnet9".parse::<Model>().unwrap().architecture(&ModelOptions::default());
     let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
     let (learned, whole) = (parameters(&architecture, 1), batch(&architecture, 150, 4));
     let (mut logits, mut part_logits) = (Vec::new(), Vec::new());
@@ -111,7 +111,7 @@ fn an_instruction_set_can_be_asked_for_by_name_and_an_unknown_one_is_refused() {
 
 #[test]
 fn a_micro_batch_is_divided_by_the_whole_batch() {
-    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let architecture = Model::default().architecture(&ModelOptions::default());
     let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
     let mut learned = parameters(&architecture, 1);
     let whole = batch(&architecture, 12, 4);
@@ -131,7 +131,7 @@ fn a_micro_batch_is_divided_by_the_whole_batch() {
 
 #[test]
 fn a_wrong_batch_is_refused_with_what_was_expected() {
-    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let architecture = Model::default().architecture(&ModelOptions::default());
     let mut engine = CpuEngine::new(&architecture, Objective::default(), 1).unwrap();
     let learned = initialise(&architecture, 1);
     let good = batch(&architecture, 2, 1);
@@ -147,12 +147,12 @@ fn a_wrong_batch_is_refused_with_what_was_expected() {
 
 #[test]
 fn parameters_and_gradients_of_another_network_are_refused_by_both_engines() {
-    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let architecture = Model::default().architecture(&ModelOptions::default());
     let images = batch(&architecture, 2, 1);
     for kind in EngineKind::available() {
         let mut engine = build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), 1).unwrap();
         let mut own = initialise(&architecture, 1);
-        let other = initialise(&Model::Resnet9.architecture(&ModelOptions::default()), 1);
+        let other = initialise(&"resnet9".parse::<Model>().unwrap().architecture(&ModelOptions::default()), 1);
         let mut shorter = Parameters::default();
         for (place, array) in own.arrays().iter().cloned().enumerate() {
             let fewer = if place == 0 { array.values[9..].to_vec() } else { array.values.clone() };
@@ -199,7 +199,7 @@ fn layers_whose_sizes_wrap_around_are_refused_before_a_kernel_runs() {
 
 #[test]
 fn a_nan_in_any_weight_reaches_the_loss() {
-    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let architecture = Model::default().architecture(&ModelOptions::default());
     let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
     let images = batch(&architecture, 4, 1);
     for name in ["conv1.weight", "conv2.bias", "conv4.weight", "fc1.weight", "fc2.bias"] {

@@ -18,7 +18,7 @@ fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
     let options =
         LoaderOptions { batch_size: BatchSize::Images(32), micro_batch: 32, augment: Augment::FlipCrop, seed: SEED };
     let loader = Loader::new(train, normalisation, options).unwrap();
-    let architecture = Model::Cnn.architecture(&ModelOptions::default());
+    let architecture = Model::default().architecture(&ModelOptions::default());
     let mut parameters = initialise(&architecture, SEED);
     let mut gradients = Gradients::zeros(&parameters);
     let mut engine = engine::build(kind, DeviceChoice::Cpu, &architecture, Objective::default(), 2).unwrap();

@@ -1,13 +1,12 @@
 //! Keller Jordan's airbench94 (arXiv:2404.00498), including its whitening layer.
 
-use super::{ModelOptions, dropout};
+use super::{ModelOptions, Network, dropout};
 use crate::model::architecture::Layer;
 use crate::model::initialise::Init;
 
-/// Trainable parameters, with 10 classes.
-pub const PARAMETERS: usize = 1_971_352;
+pub(super) static NETWORK: Network = Network { name: "airbench94", parameters: 1_971_352, layers };
 
-pub fn layers(options: &ModelOptions) -> Vec<Layer> {
+fn layers(options: &ModelOptions) -> Vec<Layer> {
     let mut layers = vec![
         Layer::Conv {
             name: "whiten".to_string(),

@@ -1,14 +1,13 @@
 //! Four 3x3 convolutions and two linear layers, 2.2 million parameters: the network of the tutorials, and the one
 //! that benchmarks use.
 
-use super::{ModelOptions, classifier, conv3x3, dropout};
+use super::{ModelOptions, Network, classifier, conv3x3, dropout};
 use crate::model::architecture::Layer;
 use crate::model::initialise::Init;
 
-/// Trainable parameters, with 10 classes.
-pub const PARAMETERS: usize = 2_168_362;
+pub(super) static NETWORK: Network = Network { name: "cnn", parameters: 2_168_362, layers };
 
-pub fn layers(options: &ModelOptions) -> Vec<Layer> {
+fn layers(options: &ModelOptions) -> Vec<Layer> {
     let mut layers = vec![
         conv3x3("conv1", 3, 32),
         Layer::Relu,

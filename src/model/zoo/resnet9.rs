@@ -1,14 +1,13 @@
 //! A small residual network with batch norm, 1.6 million parameters: higher accuracy for more training time. The
 //! shape of David Page's ResNet-9 ("How to train your ResNet", 2018) at half the width.
 
-use super::{ModelOptions, classifier, dropout};
+use super::{ModelOptions, Network, classifier, dropout};
 use crate::model::architecture::Layer;
 use crate::model::initialise::Init;
 
-/// Trainable parameters, with 10 classes.
-pub const PARAMETERS: usize = 1_646_122;
+pub(super) static NETWORK: Network = Network { name: "resnet9", parameters: 1_646_122, layers };
 
-pub fn layers(options: &ModelOptions) -> Vec<Layer> {
+fn layers(options: &ModelOptions) -> Vec<Layer> {
     let block = |name: &str, inputs: usize, outputs: usize| {
         [
             Layer::Conv {

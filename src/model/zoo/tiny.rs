@@ -1,13 +1,12 @@
 //! Two 3x3 convolutions and a linear layer, 2,042 parameters, for trying things out and for tests: an epoch of the
 //! synthetic images takes half a second. It has too few parameters for CIFAR-10.
 
-use super::{ModelOptions, classifier, conv3x3, dropout};
+use super::{ModelOptions, Network, classifier, conv3x3, dropout};
 use crate::model::architecture::Layer;
 
-/// Trainable parameters, with 10 classes.
-pub const PARAMETERS: usize = 2_042;
+pub(super) static NETWORK: Network = Network { name: "tiny", parameters: 2_042, layers };
 
-pub fn layers(options: &ModelOptions) -> Vec<Layer> {
+fn layers(options: &ModelOptions) -> Vec<Layer> {
     let mut layers = vec![
         conv3x3("conv1", 3, 8),
         Layer::Relu,
