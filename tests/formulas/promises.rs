@@ -40,3 +40,15 @@ fn every_test_and_file_named_in_promises_md_exists() {
     }
     assert!(tests > 60, "only {tests} tests are named");
 }
+
+#[test]
+fn every_file_named_in_architecture_md_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/ARCHITECTURE.md")).unwrap();
+    let rooms = ["src/", "crates/", "tests/", "scripts/", "docs/"];
+    let named: Vec<&str> =
+        page.split('`').skip(1).step_by(2).filter(|name| rooms.iter().any(|room| name.starts_with(room))).collect();
+    let missing: Vec<&&str> = named.iter().filter(|name| !root.join(name).exists()).collect();
+    assert!(missing.is_empty(), "docs/ARCHITECTURE.md names {missing:?}, which do not exist");
+    assert!(named.len() > 30, "only {} files are named", named.len());
+}
