@@ -136,12 +136,8 @@ impl ParameterValue {
                 None => refuse(&format!("one of {}", words.join(", "))),
             },
             ParameterKind::Conditions => {
-                let conditions: Vec<_> =
-                    list(subject, text)?.map(|item| Condition::read(subject, item)).collect::<Result<_, _>>()?;
-                if conditions.is_empty() {
-                    return refuse("at least one condition such as epoch>=30 or val_accuracy>=0.8");
-                }
-                Ok(Self::Conditions(conditions))
+                let conditions = list(subject, text)?.map(|item| Condition::read(subject, item));
+                conditions.collect::<Result<_, _>>().map(Self::Conditions)
             }
             ParameterKind::Expression => match expr::problem(text) {
                 Some(error) => Err(error),
@@ -220,10 +216,13 @@ fn joined<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
     items.iter().map(show).collect::<Vec<_>>().join(",")
 }
 
-/// The items of a list, in brackets or not. They stay part of it when it is shown again: no brackets of their own, no `key=`.
+/// The items of a list, in brackets or not: at least one. They stay part of it when it is shown again: no brackets of their own, no `key=`.
 fn list<'a>(subject: &str, text: &'a str) -> Result<impl Iterator<Item = &'a str>, UsageError> {
     let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let items = inside.split([',', '/']).map(str::trim).filter(|item| !item.is_empty());
+    if items.clone().next().is_none() {
+        return usage!("{subject} has no value");
+    }
     let is_item = |text: &str| {
         !text.contains(['(', ')', '[', ']']) && !text.split_once('=').is_some_and(|(key, _)| is_key(key.trim()))
     };
