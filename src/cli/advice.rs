@@ -45,6 +45,7 @@ fn refusal(refusal: &Refusal) -> String {
         Refusal::ForeignFile(_) => {
             format!("{refusal}, and --force would remove it; move it away, or choose another folder")
         }
+        Refusal::UnknownSetting { name, .. } => format!("{refusal}; set it with --{name}"),
         Refusal::NoSoundCheckpoint { .. } => {
             format!("{refusal}; restart with `lrsched train … --force` and a smaller rate")
         }

@@ -21,7 +21,9 @@ impl std::str::FromStr for Every {
         let number = &trimmed[..trimmed.len() - unit.len()];
         let seconds = |per: f64| {
             let seconds = number.parse::<f64>().ok().map(|number| number * per);
-            seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64).map(Every::Time)
+            let time = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64);
+            // A part of a nanosecond is rounded.
+            time.filter(|time| !time.is_zero()).map(Every::Time)
         };
         let every = match unit.trim() {
             "st" => number.parse().ok().filter(|steps| *steps > 0).map(Every::Steps),
@@ -72,7 +74,7 @@ mod tests {
             assert_eq!(every.to_string().parse(), Ok(every));
         }
         assert_eq!("1.5min".parse(), Ok(Every::Time(Duration::from_secs(90))));
-        for wrong in ["", "500", "0st", "0s", "1.5st", "-1s", "10ep", "s", "1e99s", "9999999999999s"] {
+        for wrong in ["", "500", "0st", "0s", "1.5st", "-1s", "10ep", "s", "1e99s", "9999999999999s", "0.0000000001s"] {
             assert!(wrong.parse::<Every>().is_err(), "{wrong}");
         }
     }

@@ -146,7 +146,7 @@ impl Subject {
             Some(moment) => {
                 let weights = path.join(files::CHECKPOINTS).join(moment.name()).join(WEIGHTS);
                 if !weights.exists() {
-                    let kept = run_of(&end)?.and_then(|run| run.keep).filter(|keep| *keep != Keep::All);
+                    let kept = run_of(&end)?.and_then(|run| run.known_keep()).filter(|keep| *keep != Keep::All);
                     let why =
                         kept.map_or(String::new(), |keep| format!(": it was trained with --keep {}", keep.name()));
                     return usage!("{} has no {} checkpoint{why}", path.display(), moment.name());
@@ -213,7 +213,7 @@ struct Trained {
 
 impl Trained {
     fn of(config: &RecordedConfig) -> Result<Self> {
-        if let RecordedConfig::Known(config) = config {
+        if let RecordedConfig::Known { config, .. } = config {
             return Ok(Self {
                 dataset: Some(config.dataset),
                 train_limit: config.train_limit,
@@ -284,7 +284,7 @@ fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
 fn without_weights(folder: &Path, run: Option<&RunInfo>) -> anyhow::Error {
     let name = folder.display();
     let text = match run {
-        Some(run) if !goes_on(run) && run.keep == Some(Keep::None) => {
+        Some(run) if !goes_on(run) && run.known_keep() == Some(Keep::None) => {
             format!("{name} has no {WEIGHTS}: it was trained with --keep none")
         }
         Some(run) if !goes_on(run) => {

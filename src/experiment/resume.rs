@@ -84,7 +84,10 @@ impl Left {
     /// What was kept of a finished run, where that is too little to train it longer: its last weights without the state of the optimizer, or
     /// none.
     pub fn cannot_be_longer(&self) -> Option<Keep> {
-        let keep = self.info.keep.filter(|keep| self.info.standing.status == Status::Finished && *keep != Keep::All)?;
+        if self.info.standing.status != Status::Finished {
+            return None;
+        }
+        let keep = self.info.known_keep().filter(|keep| *keep != Keep::All)?;
         // The last one is still there where it is the best one.
         self.found.as_ref().is_none_or(|found| !found.is_last()).then_some(keep)
     }

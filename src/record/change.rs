@@ -8,6 +8,7 @@ mod written;
 use crate::config::{Course, Reach};
 use crate::number::rate;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
 use written::WrittenChange;
 
@@ -33,14 +34,16 @@ pub enum Changed {
     Scale { from: Applied, to: Applied },
     /// Another schedule from here on, on its own clock.
     Schedule { from: Applied, to: Applied },
-    /// Another number of epochs; `None` where a file does not say.
+    /// Another number of epochs; `None` where the file lacks it.
     Epochs { from: Option<u64>, to: Option<u64>, fit: Fit },
+    /// Of another version of lrsched: shown in its words, and kept as it is in the file.
+    Other { setting: String, rest: Map<String, Value> },
 }
 
 /// The learning rate of the step, and what it follows from: `0.02 (linear at 0.04)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
-    /// `None` where a file does not say.
+    /// `None` where the file lacks it.
     pub rate: Option<f64>,
     pub origin: Origin,
 }
@@ -71,12 +74,13 @@ pub enum Fit {
 
 impl Change {
     /// The setting that was changed, as it is called in files: `lr`, `scale-lr`, `schedule` or `epochs`.
-    pub fn setting(&self) -> &'static str {
-        match self.what {
+    pub fn setting(&self) -> &str {
+        match &self.what {
             Changed::Rate { .. } => "lr",
             Changed::Scale { .. } => "scale-lr",
             Changed::Schedule { .. } => "schedule",
             Changed::Epochs { .. } => "epochs",
+            Changed::Other { setting, .. } => setting,
         }
     }
 
@@ -87,6 +91,7 @@ impl Change {
                 from.to_string()
             }
             Changed::Epochs { from, .. } => from.map(|epochs| epochs.to_string()).unwrap_or_default(),
+            Changed::Other { rest, .. } => written::words(rest, "from_text", "from"),
         }
     }
 
@@ -97,10 +102,11 @@ impl Change {
             Changed::Epochs { to, fit, .. } => {
                 format!("{}{}", to.map(|epochs| epochs.to_string()).unwrap_or_default(), fit.words())
             }
+            Changed::Other { rest, .. } => written::words(rest, "to_text", "to"),
         }
     }
 
-    /// What the rates follow from after the change of a run that followed `before`; `None` where the file tells it in words only.
+    /// What the rates follow from after the change of a run that followed `before`; `None` where the file has it in words only.
     pub fn course_after(&self, before: &Course) -> Option<Course> {
         match &self.what {
             Changed::Rate { to, .. } | Changed::Scale { to, .. } | Changed::Schedule { to, .. } => match &to.origin {
@@ -108,6 +114,7 @@ impl Change {
                 Origin::Words(_) => None,
             },
             Changed::Epochs { to, fit, .. } => Some(before.with_epochs((*to)?, fit.reach())),
+            Changed::Other { .. } => None,
         }
     }
 }

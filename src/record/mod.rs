@@ -26,7 +26,7 @@ pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
 pub use recorded_config::RecordedConfig;
 pub use results::Results;
 pub use rows::{ComparisonRow, EpochRow, RangeRow, Row, StepRow};
-pub use run_info::RunInfo;
+pub use run_info::{Recorded, RunInfo};
 pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};

@@ -2,15 +2,20 @@
 
 use super::{ComparisonRow, Results, Status};
 use crate::config::{RunConfig, SettingValues};
-use anyhow::Result;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// What a run was configured with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum RecordedConfig {
-    Known(Box<RunConfig>),
+    Known {
+        #[serde(flatten)]
+        config: Box<RunConfig>,
+        /// Settings of another version of lrsched, kept as they are.
+        #[serde(flatten)]
+        rest: Map<String, Value>,
+    },
     /// Of another version of lrsched: shown as far as it goes, and kept as it is.
     Unknown(Map<String, Value>),
 }
@@ -18,25 +23,33 @@ pub enum RecordedConfig {
 impl RecordedConfig {
     /// # Errors
     /// The config of another version, and what this one cannot read in it.
-    pub fn known(&self) -> Result<RunConfig> {
+    pub fn known(&self) -> anyhow::Result<RunConfig> {
         match self {
-            Self::Known(config) => Ok((**config).clone()),
+            Self::Known { config, .. } => Ok((**config).clone()),
             Self::Unknown(config) => Ok(serde_json::from_value(Value::Object(config.clone()))?),
+        }
+    }
+
+    /// As it is in the file: every setting, sorted by name.
+    fn written(&self) -> Map<String, Value> {
+        match self {
+            Self::Known { config, rest } => match serde_json::to_value(config) {
+                Ok(Value::Object(config)) => config.into_iter().chain(rest.clone()).collect(),
+                _ => rest.clone(),
+            },
+            Self::Unknown(config) => config.clone(),
         }
     }
 
     /// Every setting by its name, as on the command line.
     pub fn settings(&self) -> SettingValues {
-        match self {
-            Self::Known(config) => config.settings(),
-            Self::Unknown(config) => SettingValues::of(config),
-        }
+        SettingValues::of(&self.written())
     }
 
     /// The length that the run began with; `None` where another version does not say.
     pub fn epochs(&self) -> Option<u64> {
         match self {
-            Self::Known(config) => Some(config.epochs),
+            Self::Known { config, .. } => Some(config.epochs),
             Self::Unknown(config) => config.get("epochs")?.as_u64(),
         }
     }
@@ -44,7 +57,7 @@ impl RecordedConfig {
     /// Whether the run writes steps.csv.
     pub fn logs_steps(&self) -> bool {
         match self {
-            Self::Known(config) => config.log_steps,
+            Self::Known { config, .. } => config.log_steps,
             Self::Unknown(config) => config.get("log-steps") == Some(&Value::Bool(true)),
         }
     }
@@ -52,7 +65,7 @@ impl RecordedConfig {
     /// The row of a run; what another version does not say is empty, 0 or NaN.
     pub fn row(&self, run: &str, status: Status, results: Results) -> ComparisonRow {
         let config = match self {
-            Self::Known(config) => return ComparisonRow::new(run, config, status, results),
+            Self::Known { config, .. } => return ComparisonRow::new(run, config, status, results),
             Self::Unknown(config) => config,
         };
         let settings = SettingValues::of(config);
@@ -75,7 +88,13 @@ impl RecordedConfig {
 
 impl From<&RunConfig> for RecordedConfig {
     fn from(config: &RunConfig) -> Self {
-        Self::Known(Box::new(config.clone()))
+        Self::Known { config: Box::new(config.clone()), rest: Map::new() }
+    }
+}
+
+impl Serialize for RecordedConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.written().serialize(serializer)
     }
 }
 
@@ -96,5 +115,16 @@ mod tests {
         assert_eq!((row.schedule.as_str(), row.lr, row.seed, row.epochs), ("cosine", 0.1, 7, 3));
         assert!(config.known().unwrap_err().to_string().contains("missing field"));
         assert_eq!(serde_json::to_value(&config).unwrap(), written);
+    }
+
+    #[test]
+    fn a_setting_of_another_version_beside_those_of_this_one_is_shown_counts_and_is_kept() {
+        let mut written = serde_json::to_value(RunConfig::default()).unwrap();
+        written["future"] = json!([7, null]);
+        let config: RecordedConfig = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(config.known().unwrap(), RunConfig::default());
+        assert_eq!(config.settings().get("future"), Some("[7,null]"));
+        assert_ne!(config, RecordedConfig::from(&RunConfig::default()));
+        assert_eq!(serde_json::to_string(&config).unwrap(), written.to_string(), "sorted by name");
     }
 }

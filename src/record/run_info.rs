@@ -5,6 +5,7 @@ use crate::config::{Every, Keep};
 use crate::disk;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::Path;
 
 /// The contents of run.json.
@@ -18,10 +19,10 @@ pub struct RunInfo {
     pub config: RecordedConfig,
     /// `--checkpoint-every`, where it was given.
     #[serde(default)]
-    pub checkpoint_every: Option<Every>,
+    pub checkpoint_every: Option<Recorded<Every>>,
     /// `--keep`, where it was given; `None` keeps all.
     #[serde(default)]
-    pub keep: Option<Keep>,
+    pub keep: Option<Recorded<Keep>>,
     #[serde(flatten)]
     pub standing: Standing,
     /// What was changed by hand on the way, in order; `config` is what the run began with.
@@ -37,7 +38,30 @@ pub struct RunInfo {
     pub rows: Option<RowDigests>,
 }
 
+/// A value in run.json that only a run which is resumed depends on: everybody else reads the rest of the file without it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Recorded<T> {
+    Known(T),
+    /// Of another version of lrsched, kept as it is.
+    Unknown(Value),
+}
+
+impl<T: Copy> Recorded<T> {
+    pub fn known(&self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(*value),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 impl RunInfo {
+    /// `keep`, where this version knows it.
+    pub fn known_keep(&self) -> Option<Keep> {
+        self.keep.as_ref()?.known()
+    }
+
     /// Writes run.json whole or not at all.
     ///
     /// # Errors
@@ -61,5 +85,33 @@ impl RunInfo {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let read = || -> anyhow::Result<Self> { Ok(serde_json::from_slice(&disk::read(path, disk::MOST_RECORD)?)?) };
         read().with_context(|| path.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_only_resume_depends_on_keeps_nobody_else_from_reading_the_file() {
+        let written = |every: Value, keep: Value| {
+            json!({
+                "version": "1", "command": [], "config": {}, "git": null, "device": "cpu", "engine": "cpu", "threads": 1,
+                "dataset": {"name": "", "digest": ""}, "started": "", "finished": null, "status": "running", "results": {},
+                "checkpoint_every": every, "keep": keep,
+            })
+        };
+        let read = |value: Value| serde_json::from_value::<RunInfo>(value).unwrap();
+        let known = read(written(json!("500st"), json!("best")));
+        assert_eq!(
+            (known.checkpoint_every, known.keep),
+            (Some(Recorded::Known(Every::Steps(500))), Some(Recorded::Known(Keep::Best)))
+        );
+        assert_eq!(read(written(Value::Null, Value::Null)).keep, None);
+        let future = read(written(json!("0s"), json!({ "last": 2 })));
+        assert_eq!(future.known_keep(), None);
+        let again = serde_json::to_value(&future).unwrap();
+        assert_eq!((&again["checkpoint_every"], &again["keep"]), (&json!("0s"), &json!({ "last": 2 })));
     }
 }

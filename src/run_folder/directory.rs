@@ -9,12 +9,13 @@ use super::events::EventLog;
 use super::files::{RunFiles, digests, in_place};
 use super::kept::{kept_epochs, kept_steps};
 use super::lock::Lock;
+use super::refusal::Refusal;
 use super::saver::Saver;
 use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::Watch;
 use crate::record::{
-    EpochRow, Holds, Provenance, Results, RowWriter, RunInfo, Standing, Status, StepRow, Table, files,
+    EpochRow, Holds, Provenance, Recorded, Results, RowWriter, RunInfo, Standing, Status, StepRow, Table, files,
     remove_leftovers, write_status,
 };
 use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict};
@@ -71,8 +72,8 @@ impl RunDirectory {
             engine: config.engine.to_string(),
             config: config.into(),
             standing: Standing::RUNNING,
-            checkpoint_every: setup.every,
-            keep: setup.keep,
+            checkpoint_every: setup.every.map(Recorded::Known),
+            keep: setup.keep.map(Recorded::Known),
             changes: Vec::new(),
             results: Results::default(),
             weights: None,
@@ -110,7 +111,8 @@ impl RunDirectory {
     ) -> Result<Self> {
         lock.folder().check()?;
         let state = found.map(|found| &found.checkpoint.state);
-        let every = setup.every.or(info.checkpoint_every);
+        let every = given_or(setup.every, info.checkpoint_every.as_ref(), path, "checkpoint-every")?;
+        let keep = given_or(setup.keep, info.keep.as_ref(), path, "keep")?;
         let digests = found.and_then(|found| found.rows.as_ref());
         let metrics = kept_epochs(&path.join(files::METRICS_CSV), state).map_err(remedy)?;
         digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(remedy)?;
@@ -142,8 +144,8 @@ impl RunDirectory {
                     threads: setup.threads,
                     ..info.provenance
                 },
-                checkpoint_every: every,
-                keep: setup.keep.or(info.keep),
+                checkpoint_every: every.map(Recorded::Known),
+                keep: keep.map(Recorded::Known),
                 // These belong to an earlier end.
                 weights: None,
                 rows: None,
@@ -188,7 +190,7 @@ impl RunDirectory {
             checkpoint::forget_before(&self.path)?;
         }
         if self.is_over(status) {
-            checkpoint::retain(&self.path, self.info.keep.unwrap_or(Keep::All))?;
+            checkpoint::retain(&self.path, self.info.known_keep().unwrap_or(Keep::All))?;
         }
         Ok(())
     }
@@ -228,7 +230,7 @@ impl RunDirectory {
         self.check_in_place()?;
         saver.check_in_place()?;
         described(&self.path)?;
-        if self.is_over(outcome.status) && self.info.keep == Some(Keep::None) {
+        if self.is_over(outcome.status) && self.info.known_keep() == Some(Keep::None) {
             // An earlier end may have left weights.
             remove_file(&self.path.join(files::WEIGHTS))?;
             self.info.weights = None;
@@ -243,7 +245,7 @@ impl RunDirectory {
     fn is_over(&self, status: Status) -> bool {
         match status {
             Status::Finished => true,
-            Status::Diverged => !self.keeps_before && self.info.keep == Some(Keep::None),
+            Status::Diverged => !self.keeps_before && self.info.known_keep() == Some(Keep::None),
             _ => false,
         }
     }
@@ -261,6 +263,24 @@ impl RunDirectory {
 
     fn check_in_place(&self) -> Result<()> {
         in_place(&self.lock, &self.metrics, self.steps.as_ref(), &self.events)
+    }
+}
+
+/// The setting `name` as it is given for the rest of a run, or else as the run.json in `run` has it.
+///
+/// # Errors
+/// [`Refusal::UnknownSetting`]: it is not given, and what is recorded is of another version.
+fn given_or<T: Copy>(
+    given: Option<T>,
+    recorded: Option<&Recorded<T>>,
+    run: &Path,
+    name: &'static str,
+) -> Result<Option<T>, Refusal> {
+    match (given, recorded) {
+        (None, Some(Recorded::Unknown(value))) => {
+            Err(Refusal::UnknownSetting { file: run.join(files::RUN_JSON), name, value: value.to_string() })
+        }
+        (given, recorded) => Ok(given.or_else(|| recorded?.known())),
     }
 }
 

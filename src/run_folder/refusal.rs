@@ -21,6 +21,9 @@ pub enum Refusal {
     /// A file would be replaced that lrsched did not write.
     #[error("{} was not written by lrsched", .0.display())]
     ForeignFile(PathBuf),
+    /// A setting that the rest of the run depends on is recorded as this version cannot read it.
+    #[error("{}: the {name} {value} was written by another version of lrsched", .file.display())]
+    UnknownSetting { file: PathBuf, name: &'static str, value: String },
     /// Every checkpoint of the run is of weights that are not worth resuming from.
     #[error("every checkpoint of {} has {weights}, and no smaller rate will recover them", .run.display())]
     NoSoundCheckpoint { run: PathBuf, weights: LostWeights },

@@ -178,7 +178,7 @@ fn a_run_of_the_release_before_is_read_with_its_changes_and_stays_the_same_when_
     let info = RunInfo::read(&before("run.json")).unwrap();
     assert_eq!(info.config.known().unwrap().epochs, 3);
     assert_eq!((info.config.epochs(), info.config.logs_steps()), (Some(3), true));
-    assert_eq!((info.standing.status, info.provenance.threads, info.keep), (Status::Finished, 2, None));
+    assert_eq!((info.standing.status, info.provenance.threads, info.known_keep()), (Status::Finished, 2, None));
     assert_eq!(info.results.best_epoch, Some(3));
     let told: Vec<_> =
         info.changes.iter().map(|change| (change.setting(), change.from_text(), change.to_text())).collect();

@@ -3,11 +3,29 @@
 use super::{Applied, Change, Changed, Fit, Origin};
 use crate::config::Course;
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
 /// A change as it is in a file.
 #[derive(Serialize, Deserialize)]
-pub(super) struct WrittenChange {
+#[serde(untagged)]
+pub(super) enum WrittenChange {
+    Known(KnownChange),
+    /// Its setting, or something that it has, is of another version.
+    Other(OtherChange),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct OtherChange {
+    time: String,
+    step: u64,
+    epoch: u64,
+    setting: String,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct KnownChange {
     time: String,
     step: u64,
     epoch: u64,
@@ -94,8 +112,13 @@ impl NumberOrWords {
 
 impl From<WrittenChange> for Change {
     fn from(written: WrittenChange) -> Self {
-        let WrittenChange { time, step, epoch, setting, from, to, from_text, to_text, before, after, fit, .. } =
-            written;
+        let written = match written {
+            WrittenChange::Known(written) => written,
+            WrittenChange::Other(OtherChange { time, step, epoch, setting, rest }) => {
+                return Self { time, step, epoch, what: Changed::Other { setting, rest } };
+            }
+        };
+        let KnownChange { time, step, epoch, setting, from, to, from_text, to_text, before, after, fit, .. } = written;
         let rates = || (from.applied(from_text.as_deref(), before), to.applied(to_text.as_deref(), after));
         let what = match setting {
             Name::Epochs => Changed::Epochs {
@@ -124,13 +147,28 @@ impl From<Change> for WrittenChange {
     fn from(change: Change) -> Self {
         let (from_text, to_text) = (Some(change.from_text()), Some(change.to_text()));
         let Change { time, step, epoch, what } = change;
-        let setting = match what {
-            Changed::Rate { .. } => Name::Lr,
-            Changed::Scale { .. } => Name::ScaleLr,
-            Changed::Schedule { .. } => Name::Schedule,
-            Changed::Epochs { .. } => Name::Epochs,
+        let number = |applied: &Applied| applied.rate.and_then(Number::from_f64);
+        let of_rates = |name, from: Applied, to: Applied| {
+            (name, (number(&from), number(&to)), Some((from.origin, to.origin)), None)
         };
-        let blank = |from, to| Self {
+        let (setting, (from, to), origins, fit) = match what {
+            Changed::Rate { from, to } => of_rates(Name::Lr, from, to),
+            Changed::Scale { from, to } => of_rates(Name::ScaleLr, from, to),
+            Changed::Schedule { from, to } => of_rates(Name::Schedule, from, to),
+            Changed::Epochs { from, to, fit } => {
+                (Name::Epochs, (from.map(Number::from), to.map(Number::from)), None, Some(fit))
+            }
+            Changed::Other { setting, rest } => {
+                return Self::Other(OtherChange { time, step, epoch, setting, rest });
+            }
+        };
+        let course = |origin| match origin {
+            Origin::Course(course) => Some(course),
+            Origin::Words(_) => None,
+        };
+        let words = origins.as_ref().map(|(_, to)| to.to_string());
+        let (before, after) = origins.map_or((None, None), |(from, to)| (course(from), course(to)));
+        Self::Known(KnownChange {
             time,
             step,
             epoch,
@@ -139,38 +177,27 @@ impl From<Change> for WrittenChange {
             to: NumberOrWords::of(to),
             from_text,
             to_text,
-            course: None,
-            before: None,
-            after: None,
-            fit: None,
-        };
-        match what {
-            Changed::Epochs { from, to, fit } => {
-                Self { fit: Some(fit), ..blank(from.map(Number::from), to.map(Number::from)) }
-            }
-            Changed::Rate { from, to } | Changed::Scale { from, to } | Changed::Schedule { from, to } => {
-                let number = |applied: &Applied| applied.rate.and_then(Number::from_f64);
-                let written = blank(number(&from), number(&to));
-                let course = |origin| match origin {
-                    Origin::Course(course) => Some(course),
-                    Origin::Words(_) => None,
-                };
-                let words = to.origin.to_string();
-                Self {
-                    course: Some(words).filter(|words| !words.is_empty()),
-                    before: course(from.origin),
-                    after: course(to.origin),
-                    ..written
-                }
-            }
-        }
+            course: words.filter(|words| !words.is_empty()),
+            before,
+            after,
+            fit,
+        })
+    }
+}
+
+/// What `rest` says under one of two names, the first that it has.
+pub(super) fn words(rest: &Map<String, Value>, text: &str, value: &str) -> String {
+    match rest.get(text).filter(|text| !text.is_null()).or_else(|| rest.get(value)) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(words)) => words.clone(),
+        Some(value) => value.to_string(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn read(written: Value) -> Change {
         serde_json::from_value(written).unwrap()
@@ -219,6 +246,26 @@ mod tests {
         }
         let again = serde_json::to_value(read(numbers.clone())).unwrap();
         assert_eq!(again, numbers);
+    }
+
+    #[test]
+    fn a_change_that_this_version_does_not_know_is_shown_in_its_words_and_stays_as_it_is() {
+        let change = |setting: &str, after: Value| {
+            json!({
+                "time": "", "step": 8, "epoch": 2, "setting": setting, "from": 0.9, "to": [0.5], "to_text": "0.5 (held)",
+                "after": after,
+            })
+        };
+        let course = json!({ "schedule": "future", "lr": 0.1, "since": 0, "epochs": 3, "until": 3, "scale": 1.0 });
+        for (setting, after) in [("momentum", json!(7)), ("lr", course)] {
+            let written = change(setting, after);
+            let read = read(written.clone());
+            assert_eq!(
+                (read.setting(), read.from_text().as_str(), read.to_text().as_str()),
+                (setting, "0.9", "0.5 (held)")
+            );
+            assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        }
     }
 
     #[test]

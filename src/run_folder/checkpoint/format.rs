@@ -101,7 +101,7 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
         return Some(format!("its {} was changed by hand at {}, this run's at {}", its.setting(), its.time, this.time));
     }
     // Whoever reads the config refuses one of another version.
-    let RecordedConfig::Known(config) = &info.config else { return None };
+    let RecordedConfig::Known { config, .. } = &info.config else { return None };
     let (its, this) = (checkpoint.config.settings(), config.settings());
     let differing = SettingValues::differences(&its, &this).into_iter().next();
     let told =
