@@ -84,8 +84,11 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
     }
     // Either may be older than the other, after a crash or by choice, but one history must be the start of the other.
     let pairs = || checkpoint.state.changes.iter().zip(&info.changes);
-    let is_other = |its: &Change, this: &Change| (its.step, &its.what) != (this.step, &this.what);
-    if let Some((its, this)) = pairs().find(|(its, this)| is_other(its, this)) {
+    // By their words: one of the files may be of an earlier version, which wrote no more.
+    let same = |its: &Change, this: &Change| {
+        (its.step, its.setting(), its.to_text()) == (this.step, this.setting(), this.to_text())
+    };
+    if let Some((its, this)) = pairs().find(|(its, this)| !same(its, this)) {
         return Some(format!(
             "its {} was changed to {} at step {}, this run's {} to {} at step {}",
             its.setting(),
@@ -151,4 +154,47 @@ fn read_state(path: &Path) -> Result<StateFile> {
 /// An error that may quote a file, made safe to print: names in it may be long and contain anything.
 fn shown(error: anyhow::Error) -> anyhow::Error {
     anyhow!(format!("{error:#}").chars().take(300).collect::<String>().escape_debug().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Course;
+    use serde_json::json;
+
+    #[test]
+    fn a_change_in_words_by_an_earlier_version_and_the_same_one_with_its_course_are_of_one_run() {
+        let course = json!({ "schedule": "constant", "lr": 0.03, "since": 8, "epochs": 4, "until": 4, "scale": 1.0 });
+        let words = json!({
+            "time": "", "step": 8, "epoch": 2, "setting": "lr", "from": 0.02, "to": 0.03,
+            "from_text": "0.02 (constant at 0.02)", "to_text": "0.03 (constant at 0.03)",
+        });
+        let mut typed = words.clone();
+        (typed["before"], typed["after"]) = (course.clone(), course);
+        let mut other = words.clone();
+        (other["to"], other["to_text"]) = (json!(0.04), json!("0.04 (constant at 0.04)"));
+        let config = RunConfig::default();
+        let strange = |its: &serde_json::Value, this: &serde_json::Value| {
+            let info: RunInfo = serde_json::from_value(json!({
+                "version": "1", "command": [], "config": &config, "git": null, "device": "cpu", "engine": "cpu", "threads": 1,
+                "dataset": {"name": "", "digest": ""}, "started": "", "finished": null, "status": "running", "results": {},
+                "changes": [this],
+            }))
+            .unwrap();
+            let state = TrainState {
+                changes: vec![serde_json::from_value(its.clone()).unwrap()],
+                ..TrainState::start(Course::of(&config))
+            };
+            let (weights, optimizer) = Default::default();
+            stranger(&Checkpoint { config: config.clone(), dataset: None, state, weights, optimizer }, &info)
+        };
+        for (its, this) in [(&words, &typed), (&typed, &words), (&typed, &typed)] {
+            assert_eq!(strange(its, this), None);
+        }
+        let told = strange(&typed, &other).unwrap();
+        assert!(
+            told.starts_with("its lr was changed to 0.03 (constant at 0.03) at step 8, this run's lr to 0.04"),
+            "{told}"
+        );
+    }
 }
