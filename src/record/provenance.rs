@@ -4,6 +4,7 @@ use super::Status;
 use crate::data;
 use serde::{Deserialize, Serialize};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// What was started, with what and on what: the same in run.json and find.json.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,8 +75,15 @@ impl Standing {
 }
 
 impl GitState {
-    /// Of the current folder; `None` outside a repository, or without git.
+    /// Of the current folder, as it was when this process first asked; `None` outside a repository, or without git.
+    ///
+    /// A comparison asks for each of its runs; the two processes that answer are started for the first of them.
     pub fn here() -> Option<Self> {
+        static HERE: OnceLock<Option<GitState>> = OnceLock::new();
+        HERE.get_or_init(Self::ask).clone()
+    }
+
+    fn ask() -> Option<Self> {
         let git = |arguments: &[&str]| -> Option<String> {
             let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
             Some(String::from_utf8_lossy(&output.stdout).trim().to_string())

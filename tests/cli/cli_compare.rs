@@ -51,6 +51,28 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
 }
 
 #[test]
+#[cfg(unix)]
+fn a_comparison_asks_git_once_and_each_run_has_the_answer() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (git, asked) = (folder.path().join("bin/git"), folder.path().join("asked"));
+    fs::create_dir(folder.path().join("bin")).unwrap();
+    fs::write(&git, format!("#!/bin/sh\necho \"$1\" >> '{}'\n[ \"$1\" = status ] || echo abc\n", asked.display()))
+        .unwrap();
+    fs::set_permissions(&git, fs::Permissions::from_mode(0o755)).unwrap();
+    let flags = ["--out", "cmp", "--epochs", "1", "--entrants", "constant", "linear", "cosine"];
+    let mut command = lrsched(&folder);
+    command.arg("compare").args(TINY).args(flags).env("PATH", folder.path().join("bin"));
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(fs::read_to_string(&asked).unwrap(), "rev-parse\nstatus\n");
+    for row in rows(&folder) {
+        let path = folder.path().join("cmp/runs").join(&row[0]).join("run.json");
+        let info: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        assert_eq!(info["git"], serde_json::json!({"commit": "abc", "dirty": false}));
+    }
+}
+
+#[test]
 fn what_looks_wrong_with_a_schedule_is_said_once_of_each_entrant_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--entrants", "sgd/cosine:warmup=10", "constant", "--seeds", "2", "--epochs", "2"];
