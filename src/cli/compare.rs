@@ -10,7 +10,6 @@ use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{Comparison, ComparisonObserver, Entrant, Overrides, Plan, PlannedRun, Training, enter};
 use crate::number::counted;
-use crate::optim;
 use crate::record::{Status, disk_size, files};
 use crate::report;
 use crate::report::export::ExtraFormats;
@@ -36,12 +35,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut session = Session::listen()?;
     let given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
-    let overrides = Overrides {
-        optimizer: given.family("optimizer", optim::table()),
-        schedule: given.family("schedule", &table::schedule_entries()),
-        lr: given.text("lr").map(str::to_string),
-    };
-    let (entrants, kept) = enter(given.list("entrants"), &overrides)?;
+    let (entrants, kept) = enter(given.list("entrants"), &Overrides::of(&given))?;
     let seeds = given.parse("seeds", "a whole number of at least 1")?.unwrap_or(1);
     let machine = settings::machine(&given, CommandName::Compare)?;
     // The embedded dataset is small and made for a first look; five passes tell good from bad, within minutes.

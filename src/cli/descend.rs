@@ -137,16 +137,11 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     if let Some(lr) = lr {
         optim::check_rate::<f64>("lr", lr)?;
     }
-    let overrides = Overrides {
-        optimizer: given.family("optimizer", optim::table()),
-        schedule: given.family("schedule", &table::schedule_entries()),
-        lr: given.text("lr").map(str::to_string),
-    };
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
     let (entrants, kept) = match pairs.collect::<Vec<_>>().as_slice() {
         // Flags complete a single entrant and override its own values.
         [_] => (vec![Entrant { optimizer: table::optimizer(given)?, schedule: table::schedule(given)? }], Vec::new()),
-        pairs => enter(Some(pairs), &overrides)?,
+        pairs => enter(Some(pairs), &Overrides::of(given))?,
     };
     super::warn(&kept);
     let mut walks = Vec::new();

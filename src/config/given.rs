@@ -243,6 +243,14 @@ impl Given {
         }
     }
 
+    /// As [`Given::with_source`], of a parameter that [`Given::family`] gave, which a switch may also have from its `no-`.
+    pub fn with_source_of_flag(&self, name: &str, error: Usage) -> Usage {
+        match negated(name) {
+            off if self.source(&off) > self.source(name) => self.with_source(&off, error),
+            _ => self.with_source(name, error),
+        }
+    }
+
     /// Reads the value of `name`, where it was given.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
-//! Who competes: an optimizer under a schedule.
+//! The entrants of a comparison: an optimizer under a schedule each.
 
+use crate::config::Given;
+use crate::config::settings::schedule_entries;
+use crate::number::exact;
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Spec};
-use crate::spec;
+use crate::spec::{ParameterValue, Values, check_length};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 
@@ -13,120 +16,198 @@ pub struct Entrant {
     pub schedule: Spec,
 }
 
-impl Entrant {
-    /// Whether its optimizer, its schedule or any schedule has this parameter.
-    fn takes(&self, key: &str) -> bool {
-        takes(optim::table(), self.optimizer.name(), key)
-            || takes(schedule::table(), self.schedule.name(), key)
-            || schedule::universal().iter().any(|parameter| parameter.name == key)
-    }
-}
-
-fn takes(table: &[spec::Entry], name: &str, key: &str) -> bool {
-    let entry = table.iter().find(|entry| entry.name == name);
-    entry.is_some_and(|entry| entry.parameters.iter().any(|parameter| parameter.name == key))
-}
-
 impl std::fmt::Display for Entrant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.optimizer, self.schedule)
     }
 }
 
-/// What the flags of a comparison say for its entrants.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The flags of a comparison, which apply to its entrants.
+#[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Flags of optimizers (`momentum`, `weight-decay`, …): each goes to the entrants whose optimizer takes it.
     pub optimizer: Vec<(String, String)>,
-    /// Flags of schedules that go in front of any (`warmup`, `warmup-from`) or that an entrant's schedule takes.
+    /// Flags of schedules: `warmup` and `warmup-from`, which any schedule takes, and those that an entrant's schedule takes.
     pub schedule: Vec<(String, String)>,
     /// `--lr`, as typed.
     pub lr: Option<String>,
+    /// Where they were given, for an error.
+    given: Given,
 }
 
-/// Who wrote an entrant, and so whether its own values or the flags count.
+impl Overrides {
+    pub fn of(given: &Given) -> Self {
+        Self {
+            optimizer: given.family("optimizer", optim::table()),
+            schedule: given.family("schedule", &schedule_entries()),
+            lr: given.text("lr").map(str::to_string),
+            given: given.clone(),
+        }
+    }
+
+    /// Every flag, `--lr` last.
+    fn all(&self) -> Vec<(&str, &str)> {
+        let parameters = self.optimizer.iter().chain(&self.schedule);
+        let parameters = parameters.map(|(key, value)| (key.as_str(), value.as_str()));
+        parameters.chain(self.lr.iter().map(|lr| ("lr", lr.as_str()))).collect()
+    }
+}
+
+/// Who wrote an entrant, and so whether its own values or the flags win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Author {
-    /// What stands in the spec was meant.
+    /// The values in the spec win.
     User,
-    /// The specs of [`default_entrants`] are a start: a flag says what is meant.
+    /// The specs of [`default_entrants`] are a starting point: the flags win.
     Program,
 }
 
-/// The entrants that `named` lists, or else the default ones, under the flags; and a line for each flag that some of them keep their own
-/// value of, and for each rate that no schedule uses.
+/// An entrant as it is written, before the flags.
+struct Written<'a> {
+    text: &'a str,
+    author: Author,
+    optimizer: Values,
+    /// One for each schedule of a sequence.
+    schedules: Vec<Values>,
+}
+
+impl<'a> Written<'a> {
+    fn parse(text: &'a str, author: Author) -> Result<Self, Usage> {
+        let (optimizer, schedule) = split(text)?;
+        let about = |error: Usage| about(text, &error);
+        let optimizer = OptimizerSpec::values(optimizer).map_err(about)?;
+        let schedules = schedule.parse::<Spec>().map_err(about)?.schedules().cloned().collect();
+        Ok(Self { text, author, optimizer, schedules })
+    }
+
+    /// The schedule that flags go to.
+    fn schedule(&self) -> &Values {
+        &self.schedules[0]
+    }
+
+    /// Whether its optimizer or its schedule has this parameter.
+    fn takes(&self, key: &str) -> bool {
+        [&self.optimizer, self.schedule()].into_iter().any(|values| takes(values, key))
+    }
+
+    /// Whether it gives a value of its own for `key`, which goes before the flag. A rate in each schedule of a sequence is one in place of `--lr`.
+    fn keeps(&self, key: &str) -> bool {
+        let gives = |values: &Values| values.get(key).is_some();
+        let in_schedule = if key == "lr" { self.schedules.iter().all(gives) } else { gives(self.schedule()) };
+        self.author == Author::User && (gives(&self.optimizer) || in_schedule)
+    }
+
+    /// Those of `flags` that `values` take.
+    fn applicable(&self, values: &Values, flags: &[(String, String)]) -> Vec<(String, String)> {
+        let kept = |key: &str| self.author == Author::User && values.get(key).is_some();
+        flags.iter().filter(|(key, _)| takes(values, key) && !kept(key)).cloned().collect()
+    }
+
+    /// The entrant under the flags.
+    fn enter(&self, overrides: &Overrides) -> Result<Entrant, Usage> {
+        let (optimizer, schedule) = split(self.text)?;
+        let optimizer_flags = self.applicable(&self.optimizer, &overrides.optimizer);
+        let schedule_flags = self.applicable(self.schedule(), &overrides.schedule);
+        // A flag whose value is wrong is wrong with every entrant that takes it.
+        for (values, flags) in [(&self.optimizer, &optimizer_flags), (self.schedule(), &schedule_flags)] {
+            let mut alone = values.clone();
+            values.given().for_each(|(parameter, _)| alone.remove(parameter.name));
+            for (key, value) in flags {
+                alone.set(key, value).map_err(|error| overrides.given.with_source_of_flag(key, error))?;
+            }
+        }
+        let about = |error: Usage| about(self.text, &error);
+        let mut optimizer = OptimizerSpec::from_flags(optimizer, &optimizer_flags).map_err(about)?;
+        if self.author == Author::Program && overrides.lr.is_some() {
+            optimizer = optimizer.without_learning_rate();
+        }
+        Ok(Entrant { optimizer, schedule: Spec::from_flags(schedule, &schedule_flags).map_err(about)? })
+    }
+}
+
+fn takes(values: &Values, key: &str) -> bool {
+    values.parameters().any(|parameter| parameter.name == key)
+}
+
+/// Says which entrant is wrong.
+fn about(text: &str, error: &Usage) -> Usage {
+    Usage(format!("entrant {}: {error}", shortened(text)))
+}
+
+/// The entrants that `named` lists, or else the default ones, under the flags. Beside them a line for each flag that some of them do not apply,
+/// because they have a value of their own, and for each rate that no schedule uses.
 ///
 /// A flag goes to every entrant that takes it, except to those that were named with a value of their own for it.
 ///
 /// # Errors
-/// An entrant that cannot be, and a flag that goes to none.
+/// An entrant that cannot be parsed, a flag whose value is wrong, and a flag that applies to no entrant.
 pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<(Vec<Entrant>, Vec<String>), Usage> {
     let texts: Vec<&str> = match named {
         Some(named) => named.iter().map(String::as_str).collect(),
         None => default_entrants(),
     };
     let author = if named.is_some() { Author::User } else { Author::Program };
-    let entrants =
-        texts.iter().map(|text| Entrant::read(text, overrides, author)).collect::<Result<Vec<_>, Usage>>()?;
+    let mut entered = Vec::new();
+    for text in texts {
+        let written = Written::parse(text, author)?;
+        let entrant = written.enter(overrides)?;
+        entered.push((written, entrant));
+    }
     let mut kept = Vec::new();
-    let lr = overrides.lr.iter().map(|lr| ("lr".to_string(), lr.clone()));
-    let flags = overrides.optimizer.iter().chain(&overrides.schedule).cloned().chain(lr).collect::<Vec<_>>();
+    let flags = overrides.all();
     for (place, (key, value)) in flags.iter().enumerate() {
         // Those of a list come one by one.
-        if flags[..place].iter().any(|(before, _)| before == key) {
-            continue;
-        }
-        let flag = match value.as_str() {
-            "true" => format!("--{key}"),
-            "false" => format!("--no-{key}"),
-            value => format!("--{key} {}", shortened(value)),
-        };
-        let takers = || entrants.iter().zip(&texts).filter(|(entrant, _)| entrant.takes(key));
-        if takers().next().is_none() {
-            return usage!("no entrant takes `{key}`; leave --{key} out, or name an entrant that takes it");
-        }
-        let keeps = |text: &str| author == Author::User && sets(text, key);
-        let keepers: Vec<String> =
-            takers().filter(|(_, text)| keeps(text)).map(|(entrant, _)| shortened(&entrant.to_string())).collect();
-        if keepers.len() == takers().count() {
-            return usage!(
-                "no entrant takes {flag}: each that could sets its own {key}; leave the flag out, or the `{key}=` of an entrant"
-            );
-        }
-        if key == "lr" {
-            let idle = takers().filter(|(entrant, text)| !keeps(text) && !schedule::uses_base_rate(&entrant.schedule));
-            let idle: Vec<String> = idle.map(|(entrant, _)| shortened(&entrant.to_string())).collect();
-            if !idle.is_empty() {
-                let own = if idle.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
-                kept.push(format!("{flag} does not apply to {}, {own} own rates", idle.join(", ")));
-            }
-        }
-        if !keepers.is_empty() {
-            let own = if keepers.len() == 1 { "which sets its own" } else { "which set their own" };
-            kept.push(format!("{flag} does not apply to {}, {own} {key}", keepers.join(", ")));
+        if !flags[..place].iter().any(|(before, _)| before == key) {
+            kept.extend(not_applied(&entered, key, value)?);
         }
     }
-    for (entrant, text) in entrants.iter().zip(&texts).filter(|_| author == Author::User) {
-        let optimizer = split(text)?.0;
-        let own = own_values(optimizer, optim::table(), &[]).into_iter().find(|(key, _)| key == "lr");
-        if let Some((_, lr)) = own.filter(|_| !schedule::uses_base_rate(&entrant.schedule)) {
-            let (entrant, lr) = (shortened(&entrant.to_string()), shortened(&lr));
-            kept.push(format!("{entrant}: lr={lr} has no effect: its schedule sets its own rates"));
+    for (written, entrant) in entered.iter().filter(|_| author == Author::User) {
+        let own = written.optimizer.get("lr").filter(|_| !schedule::uses_base_rate(&entrant.schedule));
+        if let Some(ParameterValue::Number(lr)) = own {
+            let entrant = shortened(&entrant.to_string());
+            kept.push(format!("{entrant}: lr={} has no effect: its schedule sets its own rates", exact(*lr)));
         }
     }
-    Ok((entrants, kept))
+    Ok((entered.into_iter().map(|(_, entrant)| entrant).collect(), kept))
 }
 
-/// Whether the entrant written so gives a value for `key` itself. A rate in each part of its schedule is one in place of `--lr`.
-fn sets(text: &str, key: &str) -> bool {
-    let Ok((optimizer, schedule)) = split(text) else { return false };
-    let in_optimizer = own_values(optimizer, optim::table(), &[]).iter().any(|(own, _)| own == key);
-    let mut parts = schedule.split(';');
-    let in_part = |part: &str| {
-        let own = own_values(part, schedule::table(), schedule::universal());
-        own.iter().any(|(own, _)| own == key)
+/// A line for the entrants that a flag applies to without effect, and one for those that keep their own value.
+///
+/// # Errors
+/// It applies to none.
+fn not_applied(entered: &[(Written<'_>, Entrant)], key: &str, value: &str) -> Result<Vec<String>, Usage> {
+    let flag = match value {
+        "true" => format!("--{key}"),
+        "false" => format!("--no-{key}"),
+        value => format!("--{key} {}", shortened(value)),
     };
-    in_optimizer || if key == "lr" { parts.all(in_part) } else { parts.next().is_some_and(in_part) }
+    let takers = || entered.iter().filter(|(written, _)| written.takes(key));
+    let names = |of: Vec<&Entrant>| of.iter().map(|entrant| shortened(&entrant.to_string())).collect::<Vec<_>>();
+    if takers().next().is_none() {
+        return usage!("no entrant takes `{key}`; leave --{key} out, or name an entrant that takes it");
+    }
+    let keepers = takers().filter(|(written, _)| written.keeps(key)).map(|(_, entrant)| entrant);
+    let keepers = names(keepers.collect());
+    if keepers.len() == takers().count() {
+        return usage!(
+            "no entrant takes {flag}: each that could sets its own {key}; leave the flag out, or the `{key}=` of an entrant"
+        );
+    }
+    let mut lines = Vec::new();
+    if key == "lr" {
+        let idle =
+            takers().filter(|(written, entrant)| !written.keeps(key) && !schedule::uses_base_rate(&entrant.schedule));
+        let idle = names(idle.map(|(_, entrant)| entrant).collect());
+        if !idle.is_empty() {
+            let own = if idle.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
+            lines.push(format!("{flag} does not apply to {}, {own} own rates", idle.join(", ")));
+        }
+    }
+    if !keepers.is_empty() {
+        let own = if keepers.len() == 1 { "which sets its own" } else { "which set their own" };
+        lines.push(format!("{flag} does not apply to {}, {own} {key}", keepers.join(", ")));
+    }
+    Ok(lines)
 }
 
 /// The optimizer and the schedule of `optimizer/schedule`; of a schedule alone, or an optimizer alone, with what goes with it.
@@ -156,53 +237,15 @@ fn split(text: &str) -> Result<(&str, &str), Usage> {
 }
 
 impl Entrant {
-    /// Reads `optimizer/schedule`; the schedule alone runs under sgd, the optimizer alone at a constant rate. A flag goes where the text has
+    /// Reads `optimizer/schedule`; the schedule alone runs under sgd, the optimizer alone at a constant rate. A flag applies where the text has
     /// no value of its own.
     ///
     /// # Errors
-    /// An optimizer or schedule that there is not, or one that cannot be as its parameters say.
+    /// An unknown optimizer or schedule, or a parameter that is unknown or out of its range.
     pub fn parse(text: &str, overrides: &Overrides) -> Result<Self, Usage> {
-        spec::check_length("an entrant", text)?;
-        Self::read(text, overrides, Author::User)
+        check_length("an entrant", text)?;
+        Written::parse(text, Author::User)?.enter(overrides)
     }
-
-    fn read(text: &str, overrides: &Overrides, author: Author) -> Result<Self, Usage> {
-        let (optimizer, schedule) = split(text)?;
-        let about = |error: Usage| Usage(format!("entrant {}: {error}", shortened(text)));
-        let optimizer_flags = applicable(optimizer, &overrides.optimizer, optim::table(), &[], author);
-        let schedule_flags =
-            applicable(schedule, &overrides.schedule, schedule::table(), schedule::universal(), author);
-        let mut optimizer = OptimizerSpec::from_flags(optimizer, &optimizer_flags).map_err(about)?;
-        if author == Author::Program && overrides.lr.is_some() {
-            optimizer = optimizer.without_learning_rate();
-        }
-        Ok(Self { optimizer, schedule: Spec::from_flags(schedule, &schedule_flags).map_err(about)? })
-    }
-}
-
-/// Those of `flags` that the named entry takes, and that go before the values of the spec or find none.
-fn applicable(
-    text: &str,
-    flags: &[(String, String)],
-    table: &[spec::Entry],
-    universal: &[spec::Parameter],
-    author: Author,
-) -> Vec<(String, String)> {
-    let name = text.split(':').next().unwrap_or_default().trim();
-    let Some(entry) = table.iter().find(|entry| entry.name == name) else { return Vec::new() };
-    let own = own_values(text, table, universal);
-    let taken = |key: &str| entry.parameters.iter().chain(universal).any(|parameter| parameter.name == key);
-    let given = |key: &str| author == Author::User && own.iter().any(|(own, _)| own == key);
-    flags.iter().filter(|(key, _)| taken(key) && !given(key)).cloned().collect()
-}
-
-/// The values that the spec itself gives; none where it cannot be read, which its own parser tells better.
-fn own_values(text: &str, table: &[spec::Entry], universal: &[spec::Parameter]) -> Vec<(String, String)> {
-    let name = text.split(':').next().unwrap_or_default().trim();
-    let Some(entry) = table.iter().find(|entry| entry.name == name) else { return Vec::new() };
-    let switches: Vec<&str> =
-        entry.parameters.iter().chain(universal).filter(|p| p.is_switch()).map(|p| p.name).collect();
-    spec::fields(text, &switches, Some("")).unwrap_or_default().values
 }
 
 /// The entrants of the tables: one of every schedule with sgd, and the adaptive optimizers at their usual rates. Durations are shares of the

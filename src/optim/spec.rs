@@ -90,8 +90,7 @@ impl OptimizerSpec {
     /// # Errors
     /// As [`OptimizerSpec::from_str`](std::str::FromStr::from_str).
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, Usage> {
-        check_length("an optimizer", name_or_spec)?;
-        let mut values = Values::parse(&FAMILY, name_or_spec)?;
+        let mut values = Self::values(name_or_spec)?;
         values.replace(flags)?;
         let off = values.given().filter(|(_, value)| **value == ParameterValue::Switch(false));
         for key in off.map(|(parameter, _)| parameter.name).collect::<Vec<_>>() {
@@ -100,6 +99,15 @@ impl OptimizerSpec {
         let spec = Self { values };
         spec.check_nesterov()?;
         Ok(spec)
+    }
+
+    /// The values that stand in the spec, each checked by itself: options that exclude each other may be settled by flags.
+    ///
+    /// # Errors
+    /// An unknown optimizer or option, a value that is no number or out of range.
+    pub fn values(name_or_spec: &str) -> Result<Values, Usage> {
+        check_length("an optimizer", name_or_spec)?;
+        Values::parse(&FAMILY, name_or_spec)
     }
 
     fn check_nesterov(&self) -> Result<(), Usage> {

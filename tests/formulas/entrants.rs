@@ -1,6 +1,7 @@
 //! Who competes where nobody is named: every schedule, every adaptive optimizer, in a shape that fits a run of any length.
 
-use lrsched::experiment::{Entrant, Overrides, default_entrants};
+use lrsched::config::{Given, Source};
+use lrsched::experiment::{Entrant, Overrides, default_entrants, enter};
 use lrsched::optim::Optimizer;
 use lrsched::schedule::{self, RunShape, Schedule, Semantics};
 
@@ -31,12 +32,48 @@ fn every_adaptive_optimizer_competes_at_a_constant_rate() {
 
 #[test]
 fn a_warm_up_of_0_does_for_every_entrant() {
-    let overrides = Overrides { schedule: vec![("warmup".into(), "0".into())], ..Overrides::default() };
+    let mut given = Given::default();
+    given.put("warmup", Source::CommandLine, vec!["0".into()]);
+    let overrides = Overrides::of(&given);
     for text in default_entrants() {
         let entrant = Entrant::parse(text, &overrides).unwrap();
         let built = Schedule::build(&entrant.schedule, &RunShape::new(0.1, 5, 40));
         assert!(built.is_ok(), "{entrant}: {}", built.unwrap_err());
     }
+}
+
+#[test]
+fn a_flag_that_is_wrong_is_named_with_its_source_and_without_an_entrant() {
+    let entered = |named: &[&str], flags: &[(&str, &str)]| {
+        let mut given = Given::default();
+        for (name, value) in flags {
+            given.put(name, Source::Environment, vec![(*value).to_string()]);
+        }
+        let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+        let named = Some(named.as_slice()).filter(|named| !named.is_empty());
+        enter(named, &Overrides::of(&given)).map_err(|error| error.to_string())
+    };
+    for named in [&[][..], &["sgd/step:drop-every=3"]] {
+        let said = entered(named, &[("factor", "2")]).unwrap_err();
+        assert_eq!(said, "step: factor must be in (0, 1], got 2 (from LRSCHED_FACTOR)");
+        let said = entered(named, &[("momentum", "3")]).unwrap_err();
+        assert_eq!(said, "sgd: momentum must be in [0, 1], got 3 (from LRSCHED_MOMENTUM)");
+    }
+    let said = entered(&["sgd/step:factor=2"], &[("drop-every", "3")]).unwrap_err();
+    assert_eq!(said, "entrant sgd/step:factor=2: step: factor must be in (0, 1], got 2");
+    let said = entered(&["sgd:nesterov/step"], &[]).unwrap_err();
+    assert_eq!(said, "entrant sgd:nesterov/step: sgd: nesterov needs momentum above 0; add `momentum=0.9`");
+    assert!(entered(&["sgd:nesterov/step"], &[("momentum", "0.9")]).is_ok(), "a flag completes an entrant");
+}
+
+#[test]
+fn a_key_in_a_later_schedule_of_a_sequence_is_no_value_of_the_first() {
+    let mut given = Given::default();
+    given.put("warmup", Source::CommandLine, vec!["2".into()]);
+    let named = ["sgd/constant:for=5ep;cosine:end-lr=0,warmup=1".to_string()];
+    let (entrants, kept) = enter(Some(&named), &Overrides::of(&given)).unwrap();
+    assert_eq!(entrants[0].to_string(), "sgd/constant:warmup=2,for=5;cosine:end-lr=0,warmup=1");
+    assert!(kept.is_empty(), "{kept:?}");
 }
 
 #[test]

@@ -125,16 +125,37 @@ pub fn machine(given: &Given, command: CommandName) -> Result<MachineConfig, Usa
 /// # Errors
 /// An optimizer or a parameter that does not exist, or a value out of its range.
 pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
-    let text = given.text("optimizer").unwrap_or("sgd");
     let mut flags = given.family("optimizer", optim::table());
-    let spec = OptimizerSpec::from_flags(text, &flags)?;
+    let spec = from_flags(given, "optimizer", "sgd", &flags, OptimizerSpec::from_flags)?;
     match given.beside("lr", "optimizer") {
         Some(lr) if spec.learning_rate().is_some() => {
             flags.push(("lr".to_string(), lr.to_string()));
-            OptimizerSpec::from_flags(text, &flags)
+            from_flags(given, "optimizer", "sgd", &flags, OptimizerSpec::from_flags)
         }
         _ => Ok(spec),
     }
+}
+
+/// What `parse` makes of the spec that `family` gives, or else of `usual`, and the flags that replace its values.
+///
+/// # Errors
+/// Those of `parse`, with the source of the spec or of the flag that is wrong.
+fn from_flags<T>(
+    given: &Given,
+    family: &str,
+    usual: &str,
+    flags: &[(String, String)],
+    parse: impl Fn(&str, &[(String, String)]) -> Result<T, Usage>,
+) -> Result<T, Usage> {
+    let text = given.text(family).unwrap_or(usual);
+    parse(text, flags).map_err(|error| {
+        // The flag from which on it is wrong.
+        let fails = |count: &usize| parse(text, &flags[..*count]).err().as_ref() == Some(&error);
+        match (0..=flags.len()).find(fails).and_then(|count| count.checked_sub(1)) {
+            Some(last) => given.with_source_of_flag(&flags[last].0, error),
+            None => given.with_source(family, error),
+        }
+    })
 }
 
 /// The schedule that `--schedule` and its flags describe.
@@ -142,7 +163,7 @@ pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
 /// # Errors
 /// A schedule or a parameter that does not exist, or a value out of its range.
 pub fn schedule(given: &Given) -> Result<Spec, Usage> {
-    Spec::from_flags(given.text("schedule").unwrap_or("constant"), &given.family("schedule", &schedule_entries()))
+    from_flags(given, "schedule", "constant", &given.family("schedule", &schedule_entries()), Spec::from_flags)
 }
 
 /// The schedules, and behind them what any of them takes.

@@ -95,11 +95,12 @@ fn choices_in_a_help_are_all_that_the_type_has() {
 fn an_error_names_the_variable_or_the_file_that_the_value_comes_from() {
     let wrong = |name: &str, text: &str| {
         let mut given = Given::default();
-        given.put(name, Source::Environment, vec![text.to_string()]);
+        let plain = text.trim_matches('"').to_string();
+        given.put(name, Source::Environment, vec![plain.clone()]);
         let from_variable = settings::train_config(&given).unwrap_err().to_string();
         let file = format!("{name} = {text}");
         let from_file = settings::run_config_of_text(&file, Path::new("sweep.toml")).unwrap_err().to_string();
-        given.put(name, Source::CommandLine, vec![text.to_string()]);
+        given.put(name, Source::CommandLine, vec![plain]);
         (from_variable, from_file, settings::train_config(&given).unwrap_err().to_string())
     };
     let (from_variable, from_file, typed) = wrong("lr", "-1");
@@ -109,4 +110,22 @@ fn an_error_names_the_variable_or_the_file_that_the_value_comes_from() {
     let (from_variable, _, typed) = wrong("epochs", "1.5");
     assert_eq!(typed, "epochs must be a whole number of at least 1, got `1.5`");
     assert_eq!(from_variable, format!("{typed} (from LRSCHED_EPOCHS)"));
+    for (name, text, said) in [
+        ("factor", "2", "constant does not take `factor`"),
+        ("warmup-from", "2", "constant: warmup-from must be in [0, 1], got 2"),
+        ("momentum", "3", "sgd: momentum must be in [0, 1], got 3"),
+        ("nesterov", "true", "sgd: nesterov needs momentum above 0; add `momentum=0.9`"),
+        ("no-nesterov", "\"maybe\"", "sgd: nesterov is a switch"),
+    ] {
+        let (from_variable, from_file, typed) = wrong(name, text);
+        assert!(typed.starts_with(said), "{typed}");
+        let variable = name.replace('-', "_").to_uppercase();
+        assert_eq!(from_variable, format!("{typed} (from LRSCHED_{variable})"));
+        assert_eq!(from_file, format!("{typed} (from sweep.toml)"));
+    }
+    let mut given = Given::default();
+    given.put("schedule", Source::Environment, vec!["step:factor=2".to_string()]);
+    given.put("drop-every", Source::CommandLine, vec!["3".to_string()]);
+    let said = settings::train_config(&given).unwrap_err().to_string();
+    assert_eq!(said, "step: factor must be in (0, 1], got 2 (from LRSCHED_SCHEDULE)");
 }

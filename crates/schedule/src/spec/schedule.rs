@@ -105,6 +105,11 @@ impl Spec {
             || joined && self.parts.iter().all(|part| part.row.frameworks.contains(&semantics))
     }
 
+    /// The values that each of its schedules was given.
+    pub fn schedules(&self) -> impl Iterator<Item = &Values> {
+        self.parts.iter().map(|part| &part.values)
+    }
+
     /// The parameters given in it, with the part that they belong to.
     pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &'static Parameter, &ParameterValue)> {
         let parts = self.parts.iter().enumerate();
