@@ -73,10 +73,10 @@ impl Arguments<'_> {
         self.switch_or_none(key).unwrap_or_else(|| self.wrong(key))
     }
 
-    /// One of the words of the table.
-    pub fn choice(&self, key: &str) -> &'static str {
+    /// What a word of the table means: `a.choice("anneal", Anneal::named)`.
+    pub fn choice<T>(&self, key: &str, named: fn(&str) -> Option<T>) -> T {
         match self.value(key) {
-            Some(ParameterValue::Choice(word)) => word,
+            Some(ParameterValue::Choice(word)) => named(word).unwrap_or_else(|| self.wrong(key)),
             _ => self.wrong(key),
         }
     }

@@ -5,7 +5,41 @@ use crate::sequence::Piece;
 use crate::spec::{FAMILY, ParameterValue, Part, RateValue, Spec, Values};
 use crate::{Duration, Formula, RunShape, Schedule};
 
+/// A number of epochs, steps or percent: any integer or float.
+pub trait Amount: sealed::Sealed {
+    #[doc(hidden)]
+    fn as_f64(self) -> f64;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! amounts {
+    ($($number:ty)+) => {$(
+        impl sealed::Sealed for $number {}
+        impl Amount for $number {
+            #[allow(clippy::cast_lossless, clippy::unnecessary_cast)]
+            fn as_f64(self) -> f64 {
+                self as f64
+            }
+        }
+    )+};
+}
+
+amounts!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize f32 f64);
+
 /// A duration in epochs: `Epochs(10)`, `Epochs(1.5)`.
+///
+/// ```
+/// use lrsched_schedule::schedules::linear::Linear;
+/// use lrsched_schedule::{Epochs, RunShape, Steps};
+/// let run = RunShape::new(0.1, 40, 391);
+/// let losses: Vec<f32> = vec![0.0; 391];
+/// let spec = Linear::new(0.1).over(Epochs(run.epochs)).warmup(Steps(losses.len())).spec()?;
+/// assert_eq!(spec.to_string(), "linear:over=40,lr=0.1,warmup=391st");
+/// # Ok::<(), lrsched_schedule::UsageError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Epochs<T>(pub T);
 
@@ -17,21 +51,21 @@ pub struct Steps<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Percent<T>(pub T);
 
-impl<T: Into<f64>> From<Epochs<T>> for Duration {
+impl<T: Amount> From<Epochs<T>> for Duration {
     fn from(Epochs(epochs): Epochs<T>) -> Self {
-        Self::Epochs(epochs.into())
+        Self::Epochs(epochs.as_f64())
     }
 }
 
-impl<T: Into<f64>> From<Steps<T>> for Duration {
+impl<T: Amount> From<Steps<T>> for Duration {
     fn from(Steps(steps): Steps<T>) -> Self {
-        Self::Steps(steps.into())
+        Self::Steps(steps.as_f64())
     }
 }
 
-impl<T: Into<f64>> From<Percent<T>> for Duration {
+impl<T: Amount> From<Percent<T>> for Duration {
     fn from(Percent(percent): Percent<T>) -> Self {
-        Self::Percent(percent.into())
+        Self::Percent(percent.as_f64())
     }
 }
 
@@ -141,7 +175,6 @@ macro_rules! setter {
             Rates(rates.into_iter().map(Into::into).collect()));
     };
     ($key:ident: switch) => { $crate::builder::setter!($key, on: bool => Switch(on)); };
-    ($key:ident: choice) => { $crate::builder::setter!($key, word: &'static str => Choice(word)); };
     ($key:ident: conditions) => {
         $crate::builder::setter!($key, conditions: impl IntoIterator<Item = $crate::spec::Condition> =>
             Conditions(conditions.into_iter().collect()));
@@ -149,6 +182,8 @@ macro_rules! setter {
     ($key:ident: expression) => {
         $crate::builder::setter!($key, expression: impl Into<String> => Expression(expression.into()));
     };
+    // An enum of `words!`.
+    ($key:ident: $words:ident) => { $crate::builder::setter!($key, $key: $words => Choice($key.name())); };
     ($key:ident, $argument:ident: $type:ty => $variant:ident($value:expr)) => {
         #[doc = concat!("Sets the parameter `", stringify!($key), "` of the table above.")]
         #[must_use]

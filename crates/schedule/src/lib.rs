@@ -13,7 +13,7 @@ mod sequence;
 pub mod spec;
 
 pub use arguments::Arguments;
-pub use builder::{Epochs, Percent, Sequence, Steps};
+pub use builder::{Amount, Epochs, Percent, Sequence, Steps};
 pub use duration::{Duration, Unit};
 pub use error::{UsageError, one_line, shortened};
 pub use inspect::{Rest, uses_base_rate, warnings, warnings_of_rest};
@@ -201,35 +201,17 @@ pub struct EpochMetrics {
     pub val_accuracy: Option<f64>,
 }
 
-/// One of the numbers in [`EpochMetrics`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
-    Loss,
-    Accuracy,
-    ValLoss,
-    ValAccuracy,
+spec::words! {
+    /// One of the numbers in [`EpochMetrics`], those of held-out images first; its name is that of its column in `metrics.csv`.
+    pub enum Metric {
+        ValLoss = "val_loss",
+        ValAccuracy = "val_accuracy",
+        Loss = "loss",
+        Accuracy = "accuracy",
+    }
 }
 
 impl Metric {
-    pub const ALL: [Self; 4] = [Self::Loss, Self::Accuracy, Self::ValLoss, Self::ValAccuracy];
-    /// As in the CSV, the metrics of held-out images first.
-    pub const NAMES: [&str; 4] = ["val_loss", "val_accuracy", "loss", "accuracy"];
-
-    /// As in the CSV.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Loss => "loss",
-            Self::Accuracy => "accuracy",
-            Self::ValLoss => "val_loss",
-            Self::ValAccuracy => "val_accuracy",
-        }
-    }
-
-    /// The metric of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
-    }
-
     /// `None` where the epoch has no such number.
     pub fn of(self, metrics: &EpochMetrics) -> Option<f64> {
         match self {

@@ -10,21 +10,22 @@ use lrsched_schedule::schedules::{
     inverse_sqrt::InverseSqrt,
     linear::Linear,
     natural_exp::NaturalExp,
-    one_cycle::OneCycle,
+    one_cycle::{Anneal, OneCycle},
     piecewise::Piecewise,
-    plateau::Plateau,
+    plateau::{Plateau, ThresholdMode},
     polynomial::Polynomial,
     step::Step,
     time::Time,
     triangular::{ExpRange, Triangular, Triangular2},
-    wsd::Wsd,
+    wsd::{DecayShape, Wsd},
 };
-use lrsched_schedule::spec::{Condition, RateValue, Relation, Watched};
+use lrsched_schedule::spec::{Condition, RateValue, Relation, Watched, fields, universal};
 use lrsched_schedule::{
     Duration, EpochMetrics, Epochs, Formula, Metric, Percent, Rates, RunShape, Schedule, Semantics, Sequence, Spec,
     Steps, table,
 };
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// One of every schedule, with each of its parameters set.
 fn every(lr: f64, share: f64, epochs: f64, steps: u32, on: bool) -> Vec<Sequence> {
@@ -48,10 +49,10 @@ fn every(lr: f64, share: f64, epochs: f64, steps: u32, on: bool) -> Vec<Sequence
             .factor(share)
             .patience(1)
             .threshold(0.01)
-            .threshold_mode("abs")
+            .threshold_mode(ThresholdMode::Abs)
             .cooldown(1)
             .min_lr(lr * 0.01)
-            .monitor(Metric::Loss.name())
+            .monitor(Metric::Loss)
             .into(),
         Cosine::new(lr).end_lr(lr * share).over(Epochs(epochs)).warmup(Steps(steps)).into(),
         CosineRestarts::new(lr).period(Steps(steps)).period_mult(1.0 + share).lr_mult(share).end_lr(lr * 0.1).into(),
@@ -85,13 +86,19 @@ fn every(lr: f64, share: f64, epochs: f64, steps: u32, on: bool) -> Vec<Sequence
             .pct_start(share)
             .div_factor(10.0)
             .final_div_factor(100.0)
-            .anneal(if on { "linear" } else { "cos" })
+            .anneal(if on { Anneal::Linear } else { Anneal::Cos })
             .three_phase(on)
             .base_momentum(share)
             .max_momentum(0.99)
             .cycle_momentum(!on)
             .into(),
-        Wsd::new(lr).warmup(Steps(steps)).warmup_from(share).decay(Percent(30)).shape("cosine").end_lr(0.0).into(),
+        Wsd::new(lr)
+            .warmup(Steps(steps))
+            .warmup_from(share)
+            .decay(Percent(30))
+            .shape(DecayShape::Cosine)
+            .end_lr(0.0)
+            .into(),
         InverseSqrt::new(lr).warmup(Epochs(epochs)).warmup_from(share).into(),
         Expr::new(lr).expr("lr*0.5^floor(e/2)").into(),
         Step::new(lr).lasting(Epochs(2)).then(Linear::new(lr).lasting(Percent(20))).then(Cosine::new(lr * share)),
@@ -102,11 +109,29 @@ fn every(lr: f64, share: f64, epochs: f64, steps: u32, on: bool) -> Vec<Sequence
 fn a_builder_has_a_setter_for_each_parameter_of_its_row() {
     let built: Vec<_> = every(0.1, 0.5, 2.0, 7, true).into_iter().map(|schedule| schedule.spec().unwrap()).collect();
     for entry in table() {
-        // A new schedule may join the list above later.
-        let specs: String = built.iter().filter(|spec| spec.name() == entry.name).map(ToString::to_string).collect();
-        for parameter in entry.parameters.iter().filter(|_| !specs.is_empty()) {
-            assert!(specs.contains(parameter.name), "{}: {} is set nowhere", entry.name, parameter.name);
-        }
+        let switches: Vec<_> = entry.parameters.iter().filter(|p| p.is_switch()).map(|p| p.name).collect();
+        let specs = built.iter().filter(|spec| !spec.is_sequence() && spec.name() == entry.name);
+        let set: BTreeSet<String> = specs
+            .flat_map(|spec| fields(&spec.to_string(), &switches, None).unwrap().values)
+            .map(|(key, _)| key)
+            .filter(|key| entry.parameter(key).is_some() || universal().iter().all(|parameter| parameter.name != key))
+            .collect();
+        let of_row: BTreeSet<String> = entry.parameters.iter().map(|parameter| parameter.name.to_string()).collect();
+        assert_eq!(set, of_row, "{}", entry.name);
+        assert!(built.iter().any(|spec| spec.name() == entry.name), "{} has no builder", entry.name);
+    }
+}
+
+#[test]
+fn each_word_of_a_choice_is_the_one_that_its_spec_names() {
+    let shapes = DecayShape::ALL.map(|shape| Wsd::new(0.1).shape(shape).spec().unwrap().to_string());
+    assert_eq!(shapes, DecayShape::NAMES.map(|name| format!("wsd:shape={name},lr=0.1")));
+    let run = RunShape::new(0.1, 4, 10);
+    for (shape, name) in DecayShape::ALL.into_iter().zip(DecayShape::NAMES) {
+        let built = Wsd::new(0.1).shape(shape).decay(Percent(90)).build(&run).unwrap();
+        let read = Schedule::build(&format!("wsd:shape={name},decay=90%").parse().unwrap(), &run).unwrap();
+        assert_eq!(built.at(20), read.at(20), "{name}");
+        assert_ne!(built.at(20).learning_rate, 0.1);
     }
 }
 
@@ -140,8 +165,8 @@ proptest! {
 fn a_value_out_of_range_is_refused_as_in_a_spec() {
     let built = Step::new(0.1).factor(1.5).drop_every(Epochs(0)).build(&RunShape::new(0.1, 4, 10));
     assert_eq!(built.unwrap_err().to_string(), "step: factor must be in (0, 1], got 1.5");
-    let built = OneCycle::new(0.1).anneal("sine").spec();
-    assert_eq!(built.unwrap_err().to_string(), "one-cycle: anneal must be one of cos, linear, got sine");
+    let built = OneCycle::new(0.1).pct_start(1.5).spec();
+    assert_eq!(built.unwrap_err().to_string(), "one-cycle: pct-start must be in [0, 1], got 1.5");
     assert!(Constant::new(f64::NAN).spec().is_err());
     let built = Constant::new(0.1).then(Cosine::new(0.1)).build(&RunShape::new(0.1, 4, 10));
     assert!(built.unwrap_err().to_string().contains("how long?"));

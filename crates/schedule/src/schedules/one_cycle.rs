@@ -2,7 +2,7 @@
 
 use super::curve::{CycledMomentum, Easing};
 use crate::builder::{Builder, setters};
-use crate::spec::{Bounds, Entry, Parameter};
+use crate::spec::{Bounds, Entry, Parameter, words};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 
 /// One cycle: up to `max_lr`, then down far below where it began; momentum does the opposite.
@@ -49,7 +49,15 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 #[derive(Debug, Clone)]
 pub struct OneCycle(Builder);
 
-setters!(OneCycle, "one-cycle", max_lr: rate, pct_start: number, div_factor: number, final_div_factor: number, anneal: choice, three_phase: switch, base_momentum: number, max_momentum: number, cycle_momentum: switch);
+setters!(OneCycle, "one-cycle", max_lr: rate, pct_start: number, div_factor: number, final_div_factor: number, anneal: Anneal, three_phase: switch, base_momentum: number, max_momentum: number, cycle_momentum: switch);
+
+words! {
+    /// The shape of the rise and the fall of [`OneCycle`].
+    pub enum Anneal {
+        Cos = "cos",
+        Linear = "linear",
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Curve {
@@ -85,7 +93,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::number("pct-start", Bounds::UNIT, "0.3", "fraction of the run spent rising"),
             Parameter::number("div-factor", Bounds::above(0.0), "25", "max-lr / first rate"),
             Parameter::number("final-div-factor", Bounds::above(0.0), "1e4", "first rate / last rate"),
-            Parameter::choice("anneal", &["cos", "linear"], "cos", "shape of rise and fall"),
+            Parameter::choice("anneal", &Anneal::NAMES, "cos", "shape of rise and fall"),
             Parameter::switch(
                 "three-phase",
                 "false",
@@ -100,7 +108,10 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
     frameworks: &[Semantics::Torch, Semantics::Optax],
     build: |a| {
-        let shape = if a.choice("anneal") == "linear" { Easing::Linear } else { Easing::Cosine };
+        let shape = match a.choice("anneal", Anneal::named) {
+            Anneal::Cos => Easing::Cosine,
+            Anneal::Linear => Easing::Linear,
+        };
         let pct = a.number("pct-start");
         let max = a.rate("max-lr")?;
         let first = max / a.number("div-factor");

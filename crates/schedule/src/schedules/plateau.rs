@@ -3,7 +3,7 @@
 use crate::builder::{Builder, setters};
 use crate::error::UsageError;
 use crate::number::nominal;
-use crate::spec::{Bounds, Entry, Parameter};
+use crate::spec::{Bounds, Entry, Parameter, words};
 use crate::usage;
 use crate::{EpochMetrics, Formula, Metric, Rates, ScheduleRow, Semantics};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,17 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub struct Plateau(Builder);
 
-setters!(Plateau, "plateau", factor: number, patience: count, threshold: number, threshold_mode: choice, cooldown: count, min_lr: rate, monitor: choice);
+setters!(Plateau, "plateau", factor: number, patience: count, threshold: number, threshold_mode: ThresholdMode, cooldown: count, min_lr: rate, monitor: Metric);
+
+words! {
+    /// What the threshold of [`Plateau`] is a part of.
+    pub enum ThresholdMode {
+        /// Of the size of the best value.
+        Rel = "rel",
+        /// Of nothing: it is compared with the improvement itself.
+        Abs = "abs",
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Curve {
@@ -98,7 +108,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             ),
             Parameter::choice(
                 "threshold-mode",
-                &["rel", "abs"],
+                &ThresholdMode::NAMES,
                 "rel",
                 "threshold is relative to the best or absolute (as always with keras semantics)",
             ),
@@ -116,10 +126,10 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             factor: a.number("factor"),
             patience: a.count("patience"),
             threshold: a.number("threshold"),
-            relative: a.choice("threshold-mode") == "rel",
+            relative: a.choice("threshold-mode", ThresholdMode::named) == ThresholdMode::Rel,
             cooldown: a.count("cooldown"),
             min_lr: a.rate("min-lr")?,
-            monitor: Metric::named(a.choice("monitor")).unwrap_or(Metric::ValLoss),
+            monitor: a.choice("monitor", Metric::named),
             semantics: a.semantics,
             observed: (a.horizon - 1) / a.steps_per_epoch,
             state: State::default(),

@@ -2,7 +2,7 @@
 
 use super::curve::Easing;
 use crate::builder::{Builder, setters};
-use crate::spec::{Bounds, Entry, Parameter};
+use crate::spec::{Bounds, Entry, Parameter, words};
 use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
 /// Warm-up, stable, decay (a trapezoid): up to lr, there for most of the run, and down to `end_lr` at the end.
@@ -40,7 +40,19 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 #[derive(Debug, Clone)]
 pub struct Wsd(Builder);
 
-setters!(Wsd, "wsd", decay: duration, shape: choice, end_lr: rate);
+setters!(Wsd, "wsd", decay: duration, shape: DecayShape, end_lr: rate);
+
+words! {
+    /// The shape of the decay of [`Wsd`].
+    pub enum DecayShape {
+        /// 1 − x.
+        Linear = "linear",
+        /// (1 + cos πx) / 2.
+        Cosine = "cosine",
+        /// 1 − √x: fast at first.
+        OneMinusSqrt = "one-minus-sqrt",
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Curve {
@@ -66,7 +78,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         parameters: &[
             Parameter::duration_or_zero("warmup", Unit::Epochs, "5%", "duration of the warm-up"),
             Parameter::duration_or_zero("decay", Unit::Epochs, "20%", "duration of the decay at the end"),
-            Parameter::choice("shape", &["linear", "cosine", "one-minus-sqrt"], "linear", "shape of the decay"),
+            Parameter::choice("shape", &DecayShape::NAMES, "linear", "shape of the decay"),
             Parameter::rate("end-lr", "0", "rate at the end"),
             Parameter::number("warmup-from", Bounds::UNIT, "0", "fraction of lr at which the warm-up begins"),
         ],
@@ -75,10 +87,10 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
     frameworks: &[],
     build: |a| {
-        let shape = match a.choice("shape") {
-            "cosine" => Easing::Cosine,
-            "one-minus-sqrt" => Easing::OneMinusSqrt,
-            _ => Easing::Linear,
+        let shape = match a.choice("shape", DecayShape::named) {
+            DecayShape::Linear => Easing::Linear,
+            DecayShape::Cosine => Easing::Cosine,
+            DecayShape::OneMinusSqrt => Easing::OneMinusSqrt,
         };
         let (warmup, decay) = (a.steps_or_zero("warmup"), a.steps_or_zero("decay"));
         Ok(Box::new(Curve {

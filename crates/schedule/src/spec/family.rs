@@ -161,7 +161,7 @@ impl Values {
     /// An unknown key, or a value out of its range.
     pub fn give(&mut self, key: &str, value: ParameterValue) -> Result<(), UsageError> {
         let parameter = self.parameter(key)?;
-        value.check(parameter.kind, &format!("{}: {}", self.name(), parameter.name))?;
+        let value = value.checked(parameter.kind, &format!("{}: {}", self.name(), parameter.name))?;
         self.remove(key);
         self.put(parameter, value);
         Ok(())
@@ -236,5 +236,22 @@ impl fmt::Display for Values {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::FAMILY;
+
+    #[test]
+    fn a_value_built_in_code_is_the_one_that_its_text_reads_as() {
+        let give = |name: &str, key: &str, value| {
+            let mut values = Values::of(&FAMILY, FAMILY.find(name).unwrap());
+            values.give(key, value).map(|()| values.get(key).cloned().unwrap())
+        };
+        assert_eq!(give("wsd", "shape", ParameterValue::Choice(" cosine")), Ok(ParameterValue::Choice("cosine")));
+        assert_eq!(give("step", "factor", ParameterValue::Count(1)), Ok(ParameterValue::Number(1.0)));
+        assert!(give("wsd", "shape", ParameterValue::Choice("sine")).is_err());
     }
 }

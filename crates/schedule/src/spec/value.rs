@@ -146,13 +146,13 @@ impl ParameterValue {
         }
     }
 
-    /// Whether the value may be one of `kind`: for values that were computed or built in code.
+    /// The value of `kind` that this one, computed or built in code, reads as: a choice is one of the words of the table, and a whole number may
+    /// stand for any number.
     ///
     /// # Errors
     /// As [`ParameterValue::read`].
-    pub fn check(&self, kind: ParameterKind, subject: &str) -> Result<(), UsageError> {
-        let text = self.show(kind, shortest);
-        Self::read(kind, subject, &text).map(drop)
+    pub(super) fn checked(&self, kind: ParameterKind, subject: &str) -> Result<Self, UsageError> {
+        Self::read(kind, subject, &self.show(kind, shortest))
     }
 
     /// The one way to write it: numbers by `number`, no suffix if a plain number means the same, lists with commas.
@@ -299,8 +299,9 @@ impl Condition {
         let subject = match Metric::named(name) {
             None if name == "epoch" => Watched::Epoch(duration(&format!("{subject}: epoch"), number, Unit::Epochs)?),
             None => {
-                let names = ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"];
-                let (hint, text) = (did_you_mean(name, names), shortened(text));
+                let mut names = ["epoch"].into_iter().chain(Metric::NAMES).collect::<Vec<_>>();
+                names[1..].sort_unstable();
+                let (hint, text) = (did_you_mean(name, names.iter().copied()), shortened(text));
                 return usage!("{subject} knows {}, got `{text}`{hint}", names.join(", "));
             }
             Some(metric) => match number.trim().parse::<f64>() {

@@ -1,0 +1,33 @@
+//! Enums whose variants are the words of a parameter.
+
+/// An enum with a word for each variant: `words! { /// How. pub enum Anneal { Cos = "cos", Linear = "linear" } }`.
+macro_rules! words {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$variant_about:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_about])* $variant),+
+        }
+
+        impl $name {
+            /// Every one, in the order of [`NAMES`](Self::NAMES).
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+            /// As specs write them.
+            pub const NAMES: [&str; Self::ALL.len()] = [$($word),+];
+
+            /// As a spec writes it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+
+            /// The one of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|one| one.name() == name)
+            }
+        }
+    };
+}
+
+pub(crate) use words;
