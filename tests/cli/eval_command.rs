@@ -1,6 +1,6 @@
 //! `lrsched eval`: what it says of a run's weights, and of files that are none.
 
-use crate::common::{TINY, cifar10, lrsched};
+use crate::common::{TINY, cifar10, lrsched, skipped};
 use serde_json::Value;
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn results(folder: &Path) -> Value {
 }
 
 #[test]
-fn eval_of_each_network_repeats_the_test_and_validation_figures_of_its_run_bit_for_bit() {
+fn eval_of_each_network_and_of_its_weights_alone_repeats_the_figures_of_its_run_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     for model in ["cnn", "resnet9", "airbench94", "tiny"] {
         train(&folder, &["--model", model, "--out", model]);
@@ -41,6 +41,12 @@ fn eval_of_each_network_repeats_the_test_and_validation_figures_of_its_run_bit_f
         assert_eq!(validation["accuracy"], results["val_accuracy"], "{model}");
         assert_eq!(validation["loss"], results["val_loss"], "{model}");
         assert_eq!(validation["images"], 50);
+        // Far from its run.json the file is known by its tensors alone.
+        let alone = format!("{model}.safetensors");
+        std::fs::copy(folder.path().join(model).join("weights.safetensors"), folder.path().join(&alone)).unwrap();
+        let alone = json(&folder, &[&alone, "--dataset", "synthetic"]);
+        assert_eq!((&alone["model"], &alone["loss"]), (&test["model"], &test["loss"]));
+        assert_eq!(alone["confusion"], test["confusion"], "{model}");
     }
 }
 
@@ -76,6 +82,10 @@ fn accuracy_is_the_diagonal_of_the_confusion_matrix_and_the_same_in_any_batches_
     assert_eq!((&odd["confusion"], &odd["accuracy"]), (&whole["confusion"], &whole["accuracy"]));
     // Sums are rounded otherwise; an image on the edge between two classes may fall to the other side.
     if !cfg!(feature = "candle") {
+        skipped(
+            "accuracy_is_the_diagonal_of_the_confusion_matrix_and_the_same_in_any_batches_and_on_both_engines",
+            "a build without candle: one engine",
+        );
         return;
     }
     let candle = json(&folder, &["run", "--engine", "candle"]);
