@@ -5,6 +5,9 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn main() {
     if std::env::args().any(|argument| argument == "--list") {
@@ -21,9 +24,12 @@ fn main() {
     for line in &lines {
         println!("  {line}");
     }
-    // Also what a `cargo test` left behind that never came to its end.
+    let _ = fs::remove_file(&list);
+    // Also what a `cargo test` left behind that never came to its end. Another one may be under way, but not for a day.
     for entry in list.parent().and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with("skipped-") {
+        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
+        let is_old = age.is_some_and(|age| age > DAY);
+        if is_old && entry.file_name().to_string_lossy().starts_with("skipped-") {
             let _ = fs::remove_file(entry.path());
         }
     }
