@@ -8,7 +8,7 @@ use crate::config::settings as table;
 use crate::config::{CommandName, FindConfig, MachineConfig, SettingValues};
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::find::{self, Ended, FindDirectory, RangeTest};
-use crate::record::files::{FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG};
+use crate::record::files::{FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
 use crate::record::{RangeRow, Status};
 use crate::report::range::{self, RangeTests};
 use crate::run_folder::Existing;
@@ -94,7 +94,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         let verdict: Vec<String> = range::verdict(&said).iter().flat_map(|line| range::words(line, width)).collect();
         out!("{}\n{}", range::terminal(&said, width), verdict.join("\n"));
         commands.iter().try_for_each(|command| super::say(&format!("  {command}\n")))?;
-        let seeds = if config.seeds > 1 { "seed-*/" } else { "" };
+        let seeds = if config.seeds > 1 { format!("{SEED}*/") } else { String::new() };
         out!("results in {}: {seeds}{RANGE_CSV}, {RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
     }
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
@@ -114,7 +114,7 @@ fn tests(
     for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
         let run = RunConfig { seed: config.run.seed + index, ..config.run.clone() };
         let test = RangeTest::new(config, &run, dataset, machine.threads)?;
-        let name = format!("seed-{}", run.seed);
+        let name = of_seed(run.seed);
         let label = if config.seeds > 1 { format!("{name}: ") } else { String::new() };
         let steps = test.steps();
         let bar = bars.iterations(steps);

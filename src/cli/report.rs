@@ -2,6 +2,7 @@
 
 use super::{flags, settings};
 use crate::config::{CommandName, SettingDef};
+use crate::record::files::REPORT_HTML;
 use crate::report::export::{self, ExtraFormats, Form};
 use crate::report::load::load;
 use crate::usage;
@@ -50,7 +51,7 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let folders = given.paths("folders");
-    let output = given.path("output").unwrap_or_else(|| "report.html".into());
+    let output = given.path("output").unwrap_or_else(|| REPORT_HTML.into());
     let target = given.parse("target", "an accuracy above 0 and at most 1, such as 0.8")?;
     if let Some(target) = target.filter(|target: &f64| !(*target > 0.0 && *target <= 1.0)) {
         return usage!("--target must be an accuracy above 0 and at most 1, such as 0.8, got {target}");

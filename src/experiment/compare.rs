@@ -379,8 +379,7 @@ fn differences(before: &SettingValues, now: &SettingValues) -> String {
 fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
     if status == Status::Diverged {
         // JSON has no NaN: what a diverged run no longer had a number for comes back as nothing.
-        let Results { loss, accuracy, val_loss, val_accuracy, .. } = &mut results;
-        for value in [loss, accuracy, val_loss, val_accuracy] {
+        for value in results.of_last_mut() {
             *value = value.or(Some(f64::NAN));
         }
     }

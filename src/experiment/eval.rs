@@ -82,8 +82,8 @@ impl Moment {
 
     pub const fn name(self) -> &'static str {
         match self {
-            Moment::Last => "last",
-            Moment::Best => "best",
+            Moment::Last => files::LAST,
+            Moment::Best => files::BEST,
         }
     }
 }

@@ -39,6 +39,11 @@ pub const RANGE_SVG: &str = "range.svg";
 /// The folder of one of several seeds of a range test is this and the seed.
 pub const SEED: &str = "seed-";
 
+/// The folder of one of several seeds of a range test.
+pub fn of_seed(seed: u64) -> String {
+    format!("{SEED}{seed}")
+}
+
 /// The files of each kind of folder, in the order in which they are removed. The last one marks the folder: it is there from the start, and
 /// is replaced, never removed, when the folder is written anew.
 pub const OF_RUN: [&str; 5] = [STEPS_CSV, EVENTS_JSONL, WEIGHTS, METRICS_CSV, RUN_JSON];

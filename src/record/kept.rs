@@ -55,20 +55,14 @@ fn check_table<T: Row>(rows: &[T], status: Status, digest: Option<&str>) -> Resu
     Ok(())
 }
 
-/// Whether the last of the `rows` of a run that is over is the one that its run.json tells of.
+/// Whether the last of the `rows` of a run that is over is the one that its run.json ends with.
 ///
 /// # Errors
 /// It is not; the line does not name the file.
 pub fn check_last(rows: &[EpochRow], results: &Results) -> Result<()> {
     let Some(row) = rows.last() else { return Ok(()) };
-    let told = [
-        ("loss", results.loss, Some(row.loss)),
-        ("accuracy", results.accuracy, Some(row.accuracy)),
-        ("val_loss", results.val_loss, row.val_loss),
-        ("val_accuracy", results.val_accuracy, row.val_accuracy),
-    ];
-    for (name, expected, found) in told {
-        // JSON has no NaN: what was none is not there.
+    for ((name, expected), (_, found)) in results.of_last().into_iter().zip(Results::of_epoch(row).of_last()) {
+        // JSON has no NaN: a figure that was NaN is absent.
         if let Some(expected) =
             expected.filter(|expected| found.is_none_or(|found| found.to_bits() != expected.to_bits()))
         {

@@ -20,6 +20,21 @@ pub struct Results {
 }
 
 impl Results {
+    /// The figures of the last epoch by the names of their columns.
+    pub const fn of_last(&self) -> [(&'static str, Option<f64>); 4] {
+        [
+            ("loss", self.loss),
+            ("accuracy", self.accuracy),
+            ("val_loss", self.val_loss),
+            ("val_accuracy", self.val_accuracy),
+        ]
+    }
+
+    /// As [`Results::of_last`], without the names.
+    pub const fn of_last_mut(&mut self) -> [&mut Option<f64>; 4] {
+        [&mut self.loss, &mut self.accuracy, &mut self.val_loss, &mut self.val_accuracy]
+    }
+
     /// Of the epoch of this row.
     pub fn of_epoch(row: &EpochRow) -> Self {
         Self {

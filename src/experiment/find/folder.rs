@@ -89,7 +89,7 @@ impl FindDirectory {
         threads: usize,
     ) -> Result<Self> {
         if config.seeds > 1 {
-            (0..config.seeds).try_for_each(|index| own_folder(&path.join(seed_folder(config.run.seed + index))))?;
+            (0..config.seeds).try_for_each(|index| own_folder(&path.join(files::of_seed(config.run.seed + index))))?;
         }
         let lock = claim(path, existing, Holds::RangeTest, files::unmarked(&files::OF_RANGE_TEST))?;
         remove_seeds(path)?;
@@ -119,14 +119,14 @@ impl FindDirectory {
         see: &mut dyn FnMut(&RangeRow) -> Result<()>,
     ) -> Result<Vec<RangeRow>> {
         let file = if self.several {
-            format!("{}/{}", seed_folder(seed), files::RANGE_CSV)
+            format!("{}/{}", files::of_seed(seed), files::RANGE_CSV)
         } else {
             files::RANGE_CSV.to_string()
         };
         self.info.provenance.kernels = Some(test.kernels().to_string());
         self.write()?;
         if self.several {
-            make_own_folder(&self.path.join(seed_folder(seed)))?;
+            make_own_folder(&self.path.join(files::of_seed(seed)))?;
         }
         let mut writer = RowWriter::create(&self.path.join(&file))?;
         let mut rows = Vec::new();
@@ -179,11 +179,6 @@ impl FindDirectory {
             ..self.info.clone()
         })
     }
-}
-
-/// Where the table of one of several seeds lies.
-fn seed_folder(seed: u64) -> String {
-    format!("{}{seed}", files::SEED)
 }
 
 /// Removes the tables of an earlier test of several seeds, and nothing else that may lie there.

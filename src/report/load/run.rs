@@ -130,10 +130,9 @@ fn length(changes: &[Change]) -> Option<u64> {
 /// Takes what a run that is still going has not written yet from its last epoch.
 fn complete(results: &mut Results, last: Option<&EpochRow>) {
     let Some(last) = last.map(Results::of_epoch) else { return };
-    results.loss = results.loss.or(last.loss);
-    results.accuracy = results.accuracy.or(last.accuracy);
-    results.val_loss = results.val_loss.or(last.val_loss);
-    results.val_accuracy = results.val_accuracy.or(last.val_accuracy);
+    for (known, (_, last)) in results.of_last_mut().into_iter().zip(last.of_last()) {
+        *known = known.or(last);
+    }
 }
 
 fn unknown_row(folder: &Path) -> ComparisonRow {
