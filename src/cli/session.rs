@@ -1,4 +1,4 @@
-//! What `train`, `compare` and `resume` share while they train: signals, keys, and what is said when a run was stopped.
+//! What `train`, `compare` and `resume` share while they train: signals, keys, and the lines at the end of a run.
 
 use super::advice;
 #[cfg(unix)]
@@ -28,7 +28,7 @@ pub enum Keys {
     All,
 }
 
-/// What reaches a command that trains from outside: signals from its start, keys once there is a run.
+/// What controls a command that trains: signals from its start, keys once a run is under way.
 pub struct Session {
     pub control: Control,
     speaker: Arc<OnceLock<Speaker>>,
@@ -50,15 +50,15 @@ impl Session {
         })
     }
 
-    /// Called before anything is written. A stop that has come by now ends the command, with the exit code that this gives; one that comes
-    /// later is attended to between two batches.
+    /// Called before anything is written. A stop that has come by now ends the command, with the exit code that this gives; a later
+    /// one takes effect between two batches.
     pub fn stopped_early(&self) -> Option<u8> {
         let stop = self.control.attend()?;
         super::tell("stopped before the training began; nothing was written");
         Some(stop.exit_code())
     }
 
-    /// Speaks above `bars` of what is being done about a signal.
+    /// Reports above `bars` what is being done about a signal.
     pub fn speak(&self, bars: &Bars) {
         // Only the first call counts, and there is one.
         let _ = self.speaker.set(bars.speaker());
@@ -76,7 +76,7 @@ impl Session {
     }
 }
 
-/// Says what looks wrong with the schedule of a run that is about to train.
+/// Prints the warnings about the schedule of a run that is about to train.
 pub fn warn_of_schedule(run: &Run<'_>, bars: &Bars) -> Result<()> {
     run.schedule_warnings()?.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
     Ok(())
@@ -88,7 +88,7 @@ pub fn bars(machine: &MachineConfig) -> Bars {
     if machine.json { bars } else { bars.and_stdout() }
 }
 
-/// Trains `run` in its folder `path`, shows it, says how to go on where it was stopped, and gives the exit code.
+/// Trains `run` in its folder `path`, shows its progress, says how to resume it if it was stopped, and gives the exit code.
 pub fn record(
     directory: RunDirectory,
     run: Run<'_>,
@@ -104,10 +104,11 @@ pub fn record(
     }
     let outcome = directory.record(run, &session.control, &mut All(watchers))?;
     drop(session);
-    Ok(say_goodbye(&outcome, path, bars))
+    Ok(conclude(&outcome, path, bars))
 }
 
-fn say_goodbye(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
+/// Prints how the run ended and how to continue; gives the exit code.
+fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     let again = format!("{} resume {}", program(), shell::path(path));
     let sound = || checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {

@@ -1,4 +1,4 @@
-//! Going on with a run that an earlier process has left, as it was or with another rate.
+//! Resuming a run that an earlier process left, as it was or with changes.
 
 use crate::config::{Keep, Reach, RunConfig};
 use crate::data::Dataset;
@@ -164,7 +164,7 @@ impl Request {
     }
 
     /// # Errors
-    /// Wishes that contradict each other, and a length that leaves open what becomes of the schedule.
+    /// Settings that contradict each other, and a length that leaves open what becomes of the schedule.
     pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
         let (at, config) = (run.state(), run.config());
         if self.scale.is_some() && (self.lr.is_some() || self.schedule.is_some()) {

@@ -29,7 +29,7 @@ pub struct Standing {
     pub status: Status,
     /// RFC 3339, UTC; `None` while it runs.
     pub finished: Option<String>,
-    /// Why it did not get to its end, or got there with weights that are of no use.
+    /// Why it did not reach its end, or reached it with useless weights.
     #[serde(default)]
     pub message: Option<String>,
 }

@@ -46,7 +46,7 @@ impl RecordedConfig {
         SettingValues::of(&self.written())
     }
 
-    /// The length that the run began with; `None` where another version does not say.
+    /// The length that the run began with; `None` where another version lacks it.
     pub fn epochs(&self) -> Option<u64> {
         match self {
             Self::Known { config, .. } => Some(config.epochs),
@@ -62,7 +62,7 @@ impl RecordedConfig {
         }
     }
 
-    /// The row of a run; what another version does not say is empty, 0 or NaN.
+    /// The row of a run; what another version lacks is empty, 0 or NaN.
     pub fn row(&self, run: &str, status: Status, results: Results) -> ComparisonRow {
         let config = match self {
             Self::Known { config, .. } => return ComparisonRow::new(run, config, status, results),

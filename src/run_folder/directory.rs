@@ -226,9 +226,8 @@ impl RunDirectory {
             next: observer,
         };
         let outcome = run.train(&mut Supervision { control, every: self.every, observer: &mut run_files })?;
-        saver.wait()?;
-        self.check_in_place()?;
-        saver.check_in_place()?;
+        run_files.saver.wait()?;
+        run_files.check_in_place()?;
         described(&self.path)?;
         if self.is_over(outcome.status) && self.info.known_keep() == Some(Keep::None) {
             // An earlier end may have left weights.

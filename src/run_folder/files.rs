@@ -62,7 +62,7 @@ impl RunFiles<'_> {
         write(self.info, self.path)
     }
 
-    fn check_in_place(&self) -> Result<()> {
+    pub(super) fn check_in_place(&self) -> Result<()> {
         in_place(self.lock, self.metrics, self.steps.as_deref(), self.events)?;
         self.saver.check_in_place()
     }

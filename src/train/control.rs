@@ -32,9 +32,9 @@ impl Stop {
     }
 }
 
-/// A request to a run, granted between two steps. Where several runs share a [`Control`], the first one to look grants it.
+/// A request to a run, carried out between two steps. Where several runs share a [`Control`], the first one to look carries it out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Wish {
+pub enum ControlRequest {
     Save,
     /// Multiply every rate from the next step on.
     Scale(f64),
@@ -51,7 +51,7 @@ struct Asked {
     stop: Option<Stop>,
     attended: bool,
     paused: bool,
-    wishes: Vec<Wish>,
+    requests: Vec<ControlRequest>,
 }
 
 impl Control {
@@ -76,8 +76,8 @@ impl Control {
         self.asked().attended
     }
 
-    pub fn wish(&self, wish: Wish) {
-        self.asked().wishes.push(wish);
+    pub fn request(&self, request: ControlRequest) {
+        self.asked().requests.push(request);
     }
 
     /// Pauses or resumes; returns whether it is now paused.
@@ -99,14 +99,14 @@ impl Control {
     }
 
     /// Takes the requests made since the last call.
-    pub fn wishes(&self) -> Vec<Wish> {
-        std::mem::take(&mut self.asked().wishes)
+    pub fn requests(&self) -> Vec<ControlRequest> {
+        std::mem::take(&mut self.asked().requests)
     }
 }
 
 /// Who controls a training run, and who observes it.
 pub struct Supervision<'a> {
-    /// Stops, pauses and wishes; several runs may share it.
+    /// Stops, pauses and requests; several runs may share it.
     pub control: &'a Control,
     /// Also make a checkpoint at this interval.
     pub every: Option<Every>,

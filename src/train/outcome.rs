@@ -43,7 +43,7 @@ pub enum Verdict {
         /// Whether the run has seen no lower rate than this one, so that a warm-up may help.
         unwarmed: bool,
     },
-    /// It came to its end with weights that are of no use.
+    /// It reached its end with useless weights.
     Lost(LostWeights),
 }
 

@@ -36,10 +36,11 @@ pub struct Run<'a> {
     state: TrainState,
     /// How many of the changes the observer has been notified of.
     told: usize,
-    /// When the clocks of the state were last advanced, and when the last checkpoint was made.
+    /// When the clocks of the state were last advanced.
     mark: Instant,
+    /// When the last checkpoint was made.
     saved: Instant,
-    /// Whether that one was finite, and so handed out.
+    /// Whether that checkpoint was finite, and so handed out.
     handed_out: bool,
 }
 
@@ -125,7 +126,7 @@ impl<'a> Run<'a> {
         self.loader.steps_per_epoch()
     }
 
-    /// What looks wrong with the schedule in what is left of the run, a line each.
+    /// Warnings about the schedule in what is left of the run, a line each.
     ///
     /// # Errors
     /// None in a run that has been built.
@@ -211,7 +212,7 @@ impl<'a> Run<'a> {
     fn steps(&mut self, supervision: &mut Supervision<'_>) -> Result<Option<Stop>> {
         let epoch = self.state.epoch;
         let first = self.state.step - epoch * self.steps_per_epoch();
-        if let Some(stop) = self.between_steps(supervision, false)? {
+        if let Some(stop) = self.between_steps(supervision, None)? {
             return Ok(Some(stop));
         }
         let mut batches = self.loader.epoch(epoch, first)?;
@@ -232,7 +233,8 @@ impl<'a> Run<'a> {
             if !row.loss.is_finite() {
                 return Ok(None);
             }
-            if let Some(stop) = self.between_steps(supervision, true)? {
+            let save = self.due(supervision.every);
+            if let Some(stop) = self.between_steps(supervision, save)? {
                 return Ok(Some(stop));
             }
         }

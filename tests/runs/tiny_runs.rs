@@ -9,7 +9,7 @@ use lrsched::record::{EpochRow, RunInfo, Status, StepRow, read_rows};
 use lrsched::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
 use lrsched::run_folder::{Existing, RunDirectory, Setup};
 use lrsched::train::{
-    Adjustment, Checkpoint, Control, Event, Observer, Outcome, Reason, Run, Stop, Supervision, Verdict, Wish,
+    Adjustment, Checkpoint, Control, ControlRequest, Event, Observer, Outcome, Reason, Run, Stop, Supervision, Verdict,
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -448,10 +448,10 @@ fn wishes_change_the_rate_from_the_next_step_and_are_in_a_checkpoint_before_anyb
             Event::Step { row, .. } => {
                 rates.push(row.learning_rate);
                 match row.step {
-                    2 => control.wish(Wish::Scale(0.5)),
+                    2 => control.request(ControlRequest::Scale(0.5)),
                     // No rate: ignored.
-                    4 => control.wish(Wish::Rate(-1.0)),
-                    6 => control.wish(Wish::Rate(0.125)),
+                    4 => control.request(ControlRequest::Rate(-1.0)),
+                    6 => control.request(ControlRequest::Rate(0.125)),
                     _ => {}
                 }
             }
@@ -476,7 +476,7 @@ fn a_save_that_was_asked_for_is_on_the_disk_when_it_is_told_and_in_the_log() {
     let mut told = false;
     record(&path, &config(json!({})), &SETUP, &control, |event: &Event<'_>| {
         match event {
-            Event::Step { row, .. } if row.step == 1 => control.wish(Wish::Save),
+            Event::Step { row, .. } if row.step == 1 => control.request(ControlRequest::Save),
             Event::Checkpoint { reason: Reason::Asked, .. } => {
                 told = true;
                 let saved = SavedCheckpoint::read(&path.join("checkpoints/last")).unwrap();

@@ -5,7 +5,7 @@
 
 use super::speaker::Speaker;
 use crate::optim::check_rate;
-use crate::train::{Control, Stop, Wish};
+use crate::train::{Control, ControlRequest, Stop};
 use indicatif::ProgressBar;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
@@ -173,11 +173,11 @@ impl Reader {
                 self.show_typed();
             }
             '+' | '-' if rates => {
-                self.control.wish(Wish::Scale(if key == '+' { FACTOR } else { 1.0 / FACTOR }));
+                self.control.request(ControlRequest::Scale(if key == '+' { FACTOR } else { 1.0 / FACTOR }));
             }
             'p' | 'P' if self.control.toggle_pause() => self.speaker.line("paused; press p to continue"),
             'p' | 'P' => self.speaker.line("continuing"),
-            's' | 'S' => self.control.wish(Wish::Save),
+            's' | 'S' => self.control.request(ControlRequest::Save),
             'q' | 'Q' => {
                 self.speaker.line("stopping after this batch");
                 self.control.stop(Stop::Interrupt);
@@ -208,7 +208,7 @@ impl Reader {
         let typed = std::mem::take(&mut self.typed);
         self.show_typed();
         match typed.parse().map(|rate| (rate, check_rate::<f32>("lr", rate))) {
-            Ok((rate, Ok(()))) => self.control.wish(Wish::Rate(rate)),
+            Ok((rate, Ok(()))) => self.control.request(ControlRequest::Rate(rate)),
             Ok((_, Err(problem))) => self.speaker.line(&problem.to_string()),
             Err(_) => self.speaker.line(&format!("`{typed}` is not a rate: enter a number above 0")),
         }
@@ -231,8 +231,13 @@ mod tests {
         let mut reader = reader(Keys::All);
         reader.take(b"+-");
         reader.take(b"0.0\x7f03\n1e-3\r");
-        let expected = [Wish::Scale(1.25), Wish::Scale(0.8), Wish::Rate(0.03), Wish::Rate(1e-3)];
-        assert_eq!(reader.control.wishes(), expected);
+        let expected = [
+            ControlRequest::Scale(1.25),
+            ControlRequest::Scale(0.8),
+            ControlRequest::Rate(0.03),
+            ControlRequest::Rate(1e-3),
+        ];
+        assert_eq!(reader.control.requests(), expected);
     }
 
     #[test]
@@ -241,7 +246,7 @@ mod tests {
         for bytes in [&b"0\n"[..], b"1e999\n", b"1e-46\n", b"1e39\n", b"1.2.3\n", b"\x1b[A", b"\n", b"x", b"e"] {
             reader.take(bytes);
         }
-        assert_eq!(reader.control.wishes(), []);
+        assert_eq!(reader.control.requests(), []);
         assert_eq!(reader.control.stopping(), None);
     }
 
@@ -249,7 +254,7 @@ mod tests {
     fn p_pauses_and_goes_on_s_saves_q_stops_and_a_comparison_has_no_rate_keys() {
         let mut reader = reader(Keys::WithoutRates);
         reader.take(b"+0.1\ns");
-        assert_eq!(reader.control.wishes(), [Wish::Save]);
+        assert_eq!(reader.control.requests(), [ControlRequest::Save]);
         reader.take(b"p");
         assert!(reader.control.paused());
         reader.take(b"p");

@@ -51,8 +51,8 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
     Ok(())
 }
 
-/// Has a file that may not grow any further (`ulimit -f`) fail to be written, as on a full disk, where SIGXFSZ would end the process. A
-/// handler that does nothing, since what is ignored would stay so in other programs that this one starts.
+/// Makes writing beyond the size limit of a file (`ulimit -f`) an ordinary error, as on a full disk; without a handler SIGXFSZ would end
+/// the process. The handler does nothing. Ignoring the signal would do as well, but programs that this one starts would inherit that.
 ///
 /// # Errors
 /// The system refuses.

@@ -1,4 +1,4 @@
-//! Two 3x3 convolutions and a linear layer, 2,042 parameters, for trying things out and for tests: an epoch of the
+//! Two 3x3 convolutions and a linear layer, 2,042 parameters, for experiments and tests: an epoch of the
 //! synthetic images takes half a second. It has too few parameters for CIFAR-10.
 
 use super::{ModelOptions, Network, classifier, conv3x3, dropout};

@@ -72,6 +72,7 @@ impl Run<'_> {
         self.state.changes.push(change);
         Ok(())
     }
+
     /// What becomes of the schedule in a run of `epochs` epochs.
     fn fit(&self, epochs: u64, reach: Reach) -> Result<Fit> {
         let now = &self.state.course;

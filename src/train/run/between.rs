@@ -3,34 +3,33 @@
 use super::{Adjustment, Run};
 use crate::config::Every;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::control::{Stop, Supervision, Wish};
+use crate::train::control::{ControlRequest, Stop, Supervision};
 use crate::train::event::{Event, Reason};
 use crate::train::outcome::Ending;
 use anyhow::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a paused run looks whether it is to go on.
+/// How often a paused run checks whether it may continue.
 const PAUSE: Duration = Duration::from_millis(30);
 
 impl Run<'_> {
-    /// Does what was asked from outside, makes the checkpoint that is due (after a step alone), and waits out a pause.
+    /// Carries out what was requested from outside, makes a checkpoint if there is a reason to `save`, and waits out a pause.
     pub(super) fn between_steps(
         &mut self,
         supervision: &mut Supervision<'_>,
-        after_step: bool,
+        mut save: Option<Reason>,
     ) -> Result<Option<Stop>> {
         self.pass_time();
-        let mut save = (after_step && self.is_due(supervision.every)).then_some(Reason::Due);
         loop {
-            for wish in supervision.control.wishes() {
-                let adjustment = match wish {
-                    Wish::Save => {
+            for request in supervision.control.requests() {
+                let adjustment = match request {
+                    ControlRequest::Save => {
                         save = Some(Reason::Asked);
                         continue;
                     }
-                    Wish::Scale(factor) => Adjustment::Scale(factor),
-                    Wish::Rate(rate) => Adjustment::Rate(rate),
+                    ControlRequest::Scale(factor) => Adjustment::Scale(factor),
+                    ControlRequest::Rate(rate) => Adjustment::Rate(rate),
                 };
                 // Invalid key requests are ignored.
                 let _ = self.adjust(&adjustment);
@@ -51,14 +50,14 @@ impl Run<'_> {
         }
     }
 
-    fn is_due(&self, every: Option<Every>) -> bool {
-        // One is made at the end of the epoch anyway.
+    /// Whether a checkpoint is due after the step just made. One is made at the end of the epoch anyway.
+    pub(super) fn due(&self, every: Option<Every>) -> Option<Reason> {
+        let is_due = match every? {
+            Every::Steps(steps) => self.state.step.is_multiple_of(steps),
+            Every::Time(time) => self.saved.elapsed() >= time,
+        };
         let ends_epoch = self.state.step.is_multiple_of(self.steps_per_epoch());
-        match every {
-            Some(Every::Steps(steps)) => self.state.step.is_multiple_of(steps) && !ends_epoch,
-            Some(Every::Time(time)) => self.saved.elapsed() >= time && !ends_epoch,
-            None => false,
-        }
+        (is_due && !ends_epoch).then_some(Reason::Due)
     }
 
     /// The end of a run that was asked to stop while it evaluated.
