@@ -1,10 +1,13 @@
 //! What to do about what the library found: the advice that names flags and commands.
 
+use crate::experiment::eval::SubjectError;
+use crate::experiment::{ComparisonError, DamagedRun, Maker, ResumeError};
+use crate::record::files::WEIGHTS;
 use crate::record::{Holds, Status};
 use crate::run_folder::Refusal;
 use crate::train::Verdict;
 use crate::usage::Usage;
-use anyhow::Error;
+use anyhow::{Error, anyhow};
 
 /// What is said of the end of a run.
 pub fn verdict(verdict: &Verdict) -> String {
@@ -52,15 +55,84 @@ fn refusal(refusal: &Refusal) -> String {
     }
 }
 
+/// What is said of a run that cannot be resumed as it was asked for.
+fn resume(error: &ResumeError) -> String {
+    match error {
+        ResumeError::NotARun { is_comparison: false, .. } => error.to_string(),
+        ResumeError::NotARun { is_comparison: true, .. } => {
+            format!("{error}; it is a comparison: run `lrsched compare` again with the same --out")
+        }
+        ResumeError::OtherImages { .. } => format!("{error}; point --data-dir to its own images"),
+        ResumeError::ScaledAndReplaced => {
+            "--scale-lr scales the current schedule; it cannot be combined with --lr or --schedule".to_string()
+        }
+        ResumeError::SameLength { epochs } => {
+            format!("--stretch and --hold need --epochs with another number than the current {epochs}")
+        }
+        ResumeError::Finished { .. } => format!("{error}; set a longer run with --epochs"),
+        ResumeError::Diverged => format!("{error}; resume at a smaller rate: --scale-lr 0.1, or --lr"),
+        ResumeError::DependsOnLength { epochs, last, .. } => format!(
+            "{error}: --stretch stretches it to {epochs} epochs, --hold keeps it and holds its last rate after epoch {last}"
+        ),
+    }
+}
+
+/// What is said of a run whose files are damaged.
+fn damaged(DamagedRun { run, error, maker }: &DamagedRun) -> String {
+    let run = run.display();
+    match maker {
+        Maker::Train => {
+            format!("{error:#}; restore the file, or start again with `lrsched train … --out {run} --force`")
+        }
+        Maker::Comparison => format!("{error:#}; restore the file, or remove {run} to train it again"),
+    }
+}
+
+/// What is said of the folder of a comparison with runs that do not fit.
+fn comparison(error: &ComparisonError) -> String {
+    let first = if matches!(error, ComparisonError::SameRun { .. }) { "write it so, " } else { "" };
+    format!("{error}; {first}choose another --out, or --force to start over")
+}
+
+/// What is said of a path without the weights that were asked for.
+fn subject(error: &SubjectError) -> String {
+    match error {
+        SubjectError::OfAFile { .. } => format!("{error}: name the run's folder"),
+        SubjectError::OfACheckpoint(_) => format!("{error}: evaluate it without --checkpoint"),
+        SubjectError::NoCheckpoint { keep: Some(keep), .. } => {
+            format!("{error}: it was trained with --keep {}", keep.name())
+        }
+        SubjectError::NotKept(run) => {
+            format!("{} has no {WEIGHTS}: it was trained with --keep none", run.display())
+        }
+        SubjectError::Missing(_)
+        | SubjectError::NoCheckpoint { keep: None, .. }
+        | SubjectError::Moved(_)
+        | SubjectError::NotYet { .. }
+        | SubjectError::Comparison(_)
+        | SubjectError::NotARun(_) => error.to_string(),
+    }
+}
+
+/// What is said of what the user can mend: by other flags, or with another folder.
+fn usage(error: &Error) -> Option<String> {
+    let refused = error.downcast_ref().map(refusal);
+    let refused = refused.or_else(|| error.downcast_ref().map(resume));
+    let refused = refused.or_else(|| error.downcast_ref().map(comparison));
+    refused.or_else(|| error.downcast_ref().map(subject))
+}
+
 /// The error in words: with what to do about it, where the command line has something to offer.
 pub fn words(error: &Error) -> String {
-    error.downcast_ref().map_or_else(|| format!("{error:#}"), refusal)
+    let words = usage(error).or_else(|| error.downcast_ref().map(damaged));
+    words.unwrap_or_else(|| format!("{error:#}"))
 }
 
 /// The error as the command line reports it: what the user can mend is a [`Usage`].
 pub fn worded(error: Error) -> Error {
-    match error.downcast_ref::<Refusal>() {
-        Some(refused) => Usage(refusal(refused)).into(),
-        None => error,
+    match (usage(&error), error.downcast_ref().map(damaged)) {
+        (Some(words), _) => Usage(words).into(),
+        (None, Some(words)) => anyhow!(words),
+        (None, None) => error,
     }
 }

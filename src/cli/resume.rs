@@ -8,7 +8,7 @@ use super::settings;
 use crate::config::settings::{self as table, OnResume};
 use crate::config::{CommandName, Given, Reach, RunConfig, SettingDef};
 use crate::data::{Dataset, DatasetOptions};
-use crate::experiment::{Left, Remedy, Request};
+use crate::experiment::{Left, Maker, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
 use crate::record::{RunInfo, Status};
@@ -56,7 +56,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let machine = settings::machine(&given, CommandName::Resume)?;
     let typed = given.typed();
     let request = request(&typed)?;
-    let left = Left::open(&path, request.changes_rate(), Remedy::Force)?;
+    let left = Left::open(&path, request.changes_rate(), Maker::Train)?;
     refuse_fixed(&typed, &left.config)?;
     let (lr, schedule) = (request.lr, request.schedule.clone());
     if let Some(keep) = left.cannot_be_longer() {

@@ -1,24 +1,23 @@
 //! Every entrant, one after the other, on the same weights and the same batches.
 
+mod error;
 mod plan;
 
+pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
 
-use super::resume::{Left, Remedy};
+use super::resume::{DamagedRun, Left, Maker};
 use crate::config::settings::tells_apart;
-use crate::config::{Difference, Every, Keep, RunConfig, SettingValues};
+use crate::config::{Every, Keep, RunConfig, SettingValues};
 use crate::data::Dataset;
 use crate::disk::{self, OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
-use crate::number::counted;
 use crate::record::{
     ComparisonRow, Contents, Holds, RecordedConfig, Results, RunInfo, Status, check_finished, files, is_table_of,
     read_rows, write_rows,
 };
 use crate::run_folder::{Existing, Lock, RunDirectory, Setup, Words, check_removable, checkpoint, claim, remove_run};
 use crate::train::{Control, Observer, Outcome, Run, Stop};
-use crate::usage;
-use crate::usage::shortened;
 use anyhow::{Context, Result, bail};
 use plan::{meaning, meaning_of, name};
 use std::collections::HashSet;
@@ -43,9 +42,9 @@ impl<'a> Comparison<'a> {
     /// Opens the folder and finds what an earlier start has left to do.
     ///
     /// # Errors
-    /// A folder that holds something else, or runs of another configuration; one that cannot be written.
+    /// A [`ComparisonError`] for runs of another configuration; a folder that holds something else, or that cannot be written.
     pub fn open(folder: &Path, plan: &'a Plan, dataset: &Dataset, existing: Existing) -> Result<Self> {
-        // Its own comparison is taken up, or, with --force, started over.
+        // Its own comparison is taken up, or started over.
         let lock = claim(folder, Existing::Replace, Holds::Comparison, &[])?;
         let (table, runs) = (folder.join(files::COMPARISON_CSV), folder.join(files::RUNS));
         own_folder(&runs)?;
@@ -64,11 +63,7 @@ impl<'a> Comparison<'a> {
             others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
             for other in &others {
                 let Some(path) = other.folder(folder) else {
-                    return usage!(
-                        "{}: the run `{}` is not a folder of this comparison; choose another --out, or --force to start over",
-                        table.display(),
-                        shortened(&other.run)
-                    );
+                    bail!(ComparisonError::NotItsFolder { table, run: other.run.clone() });
                 };
                 comparable(&path, &plan.runs[0].config, dataset)?;
                 let same = |run: &&PlannedRun| {
@@ -76,22 +71,13 @@ impl<'a> Comparison<'a> {
                         && meaning_of(other).is_some_and(|other| other == meaning(&run.config))
                 };
                 if let Some(run) = plan.runs.iter().find(same) {
-                    return usage!(
-                        "{} holds the same run as {}/{}, written {}/{}; write it so, choose another --out, or --force to start over",
-                        folder.display(),
-                        run.config.optimizer,
-                        run.config.schedule,
-                        other.optimizer,
-                        other.schedule
-                    );
+                    let RunConfig { optimizer, schedule, .. } = run.config.clone();
+                    let earlier = format!("{}/{}", other.optimizer, other.schedule);
+                    bail!(ComparisonError::SameRun { folder: folder.to_path_buf(), optimizer, schedule, earlier });
                 }
             }
             if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
-                return usage!(
-                    "{} holds runs of {}; choose another --out, or --force to start over",
-                    folder.display(),
-                    counted(other.epochs, "epoch")
-                );
+                bail!(ComparisonError::OtherLength { folder: folder.to_path_buf(), epochs: other.epochs });
             }
         }
         make_own_folder(&runs)?;
@@ -293,7 +279,7 @@ fn train(
     let setup = Setup { threads, kernels, every, keep: Some(keep), words };
     let directory = match path.join(files::RUN_JSON).exists() {
         true => {
-            let left = Left::open(path, false, Remedy::Remove)?;
+            let left = Left::open(path, false, Maker::Comparison)?;
             let instead = left.instead();
             left.restore(&mut run)?;
             let directory = left.reopen(&setup)?;
@@ -316,30 +302,20 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
         return Ok(None);
     }
     let info = RunInfo::read(&file)?;
+    let run = path.to_path_buf();
     if info.config != RecordedConfig::from(&planned.config) {
-        return usage!(
-            "{} holds a run of another configuration ({}); choose another --out, or --force to start over",
-            path.display(),
-            differences(&info.config.settings(), &planned.config.settings())
-        );
+        let (before, now) = (info.config.settings(), planned.config.settings());
+        bail!(ComparisonError::OtherConfig { run, before, now });
     }
     if info.provenance.dataset.digest != dataset.digest() {
-        return usage!(
-            "{} holds a run on other images; choose another --out, or --force to start over",
-            path.display()
-        );
+        bail!(ComparisonError::OtherImages { run });
     }
     if let Some(change) = info.changes.first() {
-        return usage!(
-            "{} was changed by hand ({}: {}) and no longer matches its name; choose another --out, or --force to start over",
-            path.display(),
-            change.setting(),
-            change.to_text()
-        );
+        bail!(ComparisonError::Changed { run, change: change.clone() });
     }
     let done = matches!(info.standing.status, Status::Finished | Status::Diverged);
     if done {
-        check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
+        check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     }
     Ok(done.then(|| row(planned, info.standing.status, info.results)))
 }
@@ -352,28 +328,18 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
     }
     let info = RunInfo::read(&file)?;
     if matches!(info.standing.status, Status::Finished | Status::Diverged) {
-        check_finished(path, &info).map_err(|error| Remedy::Remove.add(&error, path))?;
+        check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     }
     let shared = |settings: SettingValues| settings.only(tells_apart);
     let (before, now) = (shared(info.config.settings()), shared(config.settings()));
-    let difference = match differences(&before, &now) {
-        differing if !differing.is_empty() => differing,
-        _ if info.provenance.dataset.digest != dataset.digest() => "other images".to_string(),
-        _ => return Ok(()),
+    let mismatch = if before != now {
+        Mismatch::Settings { before, now }
+    } else if info.provenance.dataset.digest != dataset.digest() {
+        Mismatch::Images
+    } else {
+        return Ok(());
     };
-    usage!(
-        "{} does not match this comparison ({difference}); choose another --out, or --force to start over",
-        path.display()
-    )
-}
-
-/// `epochs 3, now 5; lr 0.1, now 0.05`: the settings in which two configurations differ.
-fn differences(before: &SettingValues, now: &SettingValues) -> String {
-    let differing = SettingValues::differences(before, now).into_iter();
-    differing
-        .map(|Difference { name, first, second }| format!("{name} {first}, now {second}"))
-        .collect::<Vec<_>>()
-        .join("; ")
+    bail!(ComparisonError::Incomparable { run: path.to_path_buf(), mismatch })
 }
 
 fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {

@@ -103,6 +103,33 @@ impl FromStr for Moment {
     }
 }
 
+/// A path without the weights that were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubjectError {
+    #[error("{}: no such file or folder", .0.display())]
+    Missing(PathBuf),
+    /// A checkpoint was asked for of a file.
+    #[error("{} is a file, and the {} checkpoint is one of a run", .path.display(), .moment.name())]
+    OfAFile { path: PathBuf, moment: Moment },
+    /// A checkpoint was asked for of a checkpoint.
+    #[error("{} is a checkpoint", .0.display())]
+    OfACheckpoint(PathBuf),
+    /// `keep` is what the run was to keep, where that was not everything.
+    #[error("{} has no {} checkpoint", .run.display(), .moment.name())]
+    NoCheckpoint { run: PathBuf, moment: Moment, keep: Option<Keep> },
+    /// The run was to keep no weights.
+    #[error("{} has no {WEIGHTS}: its run was to keep none", .0.display())]
+    NotKept(PathBuf),
+    #[error("{} has no {WEIGHTS}, though its run is over: the file was moved or removed", .0.display())]
+    Moved(PathBuf),
+    #[error("{} has no {WEIGHTS}: its run is {status}, and has no checkpoint yet", .run.display())]
+    NotYet { run: PathBuf, status: Status },
+    #[error("{} is a comparison; evaluate one of its runs: {}", .0.display(), .0.join(files::RUNS).join("NAME").display())]
+    Comparison(PathBuf),
+    #[error("{} is not the folder of a run: it has no {WEIGHTS}", .0.display())]
+    NotARun(PathBuf),
+}
+
 /// A file of weights that is what was written, as far as that is known, and what the run that made it says of itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
@@ -118,19 +145,15 @@ impl Subject {
     /// of the run, or of the last checkpoint that is whole where it has not come to its end, unless a `moment` is given.
     ///
     /// # Errors
-    /// There is no such file or folder, the folder holds no weights, its run.json cannot be read, or the file is damaged: its SHA-256 is
-    /// not the one that the run, or the checkpoint, has of it. A file that lies elsewhere has none.
+    /// A [`SubjectError`] where the weights are not there; its run.json cannot be read, or the file is damaged: its SHA-256 is not the one
+    /// that the run, or the checkpoint, has of it. A file that lies elsewhere has none.
     pub fn at(path: &Path, moment: Option<Moment>) -> Result<Self> {
         if !path.exists() {
-            return usage!("{}: no such file or folder", path.display());
+            bail!(SubjectError::Missing(path.to_path_buf()));
         }
         if !path.is_dir() {
             return match moment {
-                Some(moment) => usage!(
-                    "{} is a file, and the {} checkpoint is one of a run: name the run's folder",
-                    path.display(),
-                    moment.name()
-                ),
+                Some(moment) => bail!(SubjectError::OfAFile { path: path.to_path_buf(), moment }),
                 None => Self::checked(path.to_path_buf()),
             };
         }
@@ -138,7 +161,7 @@ impl Subject {
         // One of the checkpoints of a run, not the run.
         if path.join(files::STATE_JSON).is_file() {
             return match moment {
-                Some(_) => usage!("{} is a checkpoint: evaluate it without --checkpoint", path.display()),
+                Some(_) => bail!(SubjectError::OfACheckpoint(path.to_path_buf())),
                 None => Self::checked(end),
             };
         }
@@ -146,10 +169,8 @@ impl Subject {
             Some(moment) => {
                 let weights = path.join(files::CHECKPOINTS).join(moment.name()).join(WEIGHTS);
                 if !weights.exists() {
-                    let kept = run_of(&end)?.and_then(|run| run.known_keep()).filter(|keep| *keep != Keep::All);
-                    let why =
-                        kept.map_or(String::new(), |keep| format!(": it was trained with --keep {}", keep.name()));
-                    return usage!("{} has no {} checkpoint{why}", path.display(), moment.name());
+                    let keep = run_of(&end)?.and_then(|run| run.known_keep()).filter(|keep| *keep != Keep::All);
+                    bail!(SubjectError::NoCheckpoint { run: path.to_path_buf(), moment, keep });
                 }
                 Self::checked(weights)
             }
@@ -160,7 +181,7 @@ impl Subject {
                     let weights = found.folder(path).join(WEIGHTS);
                     Ok(Self { run: run_of(&weights)?, weights, instead: found.instead("evaluating") })
                 }
-                None => Err(without_weights(path, run_of(&end)?.as_ref())),
+                None => Err(without_weights(path, run_of(&end)?.as_ref()).into()),
             },
         }
     }
@@ -281,25 +302,15 @@ fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
     if path.is_file() { RunInfo::read(&path).map(Some) } else { Ok(None) }
 }
 
-fn without_weights(folder: &Path, run: Option<&RunInfo>) -> anyhow::Error {
-    let name = folder.display();
-    let text = match run {
-        Some(run) if !goes_on(run) && run.known_keep() == Some(Keep::None) => {
-            format!("{name} has no {WEIGHTS}: it was trained with --keep none")
-        }
-        Some(run) if !goes_on(run) => {
-            format!("{name} has no {WEIGHTS}, though its run is over: the file was moved or removed")
-        }
-        Some(run) => format!("{name} has no {WEIGHTS}: its run is {}, and has no checkpoint yet", run.standing.status),
-        None if folder.join(files::COMPARISON_CSV).is_file() => {
-            format!(
-                "{name} is a comparison; evaluate one of its runs: {}",
-                folder.join(files::RUNS).join("NAME").display()
-            )
-        }
-        None => format!("{name} is not the folder of a run: it has no {WEIGHTS}"),
-    };
-    Usage(text).into()
+fn without_weights(folder: &Path, run: Option<&RunInfo>) -> SubjectError {
+    let path = folder.to_path_buf();
+    match run {
+        Some(run) if goes_on(run) => SubjectError::NotYet { run: path, status: run.standing.status },
+        Some(run) if run.known_keep() == Some(Keep::None) => SubjectError::NotKept(path),
+        Some(_) => SubjectError::Moved(path),
+        None if folder.join(files::COMPARISON_CSV).is_file() => SubjectError::Comparison(path),
+        None => SubjectError::NotARun(path),
+    }
 }
 
 /// How to evaluate. What is `None` is as the run had it, or the default where there is no run.json.

@@ -12,6 +12,6 @@ pub mod find;
 pub mod landscape;
 mod resume;
 
-pub use compare::{Comparison, ComparisonObserver, Plan, PlannedRun, Training};
+pub use compare::{Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlannedRun, Training};
 pub use entrant::{Entrant, Overrides, default_entrants, enter};
-pub use resume::{Left, Remedy, Request};
+pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};

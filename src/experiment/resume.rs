@@ -8,8 +8,7 @@ use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::run_folder::{Lock, Refusal, RunDirectory, Setup};
 use crate::schedule::Spec;
 use crate::train::{Adjustment, Run};
-use crate::usage;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
 /// What an earlier process has left of a run, in a folder that is now this process's own.
@@ -20,44 +19,66 @@ pub struct Left {
     /// The checkpoint to go on from; without one the run starts at its beginning.
     found: Option<LatestCheckpoint>,
     lock: Lock,
-    remedy: Remedy,
+    maker: Maker,
 }
 
-/// How a run whose files are damaged can be trained again.
+/// A run that cannot be resumed as it was asked for.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ResumeError {
+    #[error("{} is not a run: it has no run.json", .path.display())]
+    NotARun { path: PathBuf, is_comparison: bool },
+    /// The SHA-256 of the images it was trained on, and of those that were found.
+    #[error("{} was trained on other images (SHA-256 {recorded}, found {found})", .run.display())]
+    OtherImages { run: PathBuf, recorded: String, found: String },
+    /// Both a factor and a new rate or schedule.
+    #[error("the current schedule cannot be both scaled and replaced")]
+    ScaledAndReplaced,
+    /// What is to become of the schedule in a run of another length, without another length than these `epochs`.
+    #[error("the schedule can be stretched or held only where the run gets another length than {epochs} epochs")]
+    SameLength { epochs: u64 },
+    /// A new rate or schedule, and no epoch left to use it in.
+    #[error("the run finished after {}", counted(*.epochs, "epoch"))]
+    Finished { epochs: u64 },
+    #[error("the run diverged and would diverge again")]
+    Diverged,
+    /// It is open what becomes of the schedule in a run of `epochs`. `last` is its own last epoch, 0-based.
+    #[error("the schedule {schedule} depends on the length of the run")]
+    DependsOnLength { schedule: Spec, epochs: u64, last: u64 },
+}
+
+/// A run whose files are damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("{error:#}; restore the file, or train {} again", .run.display())]
+pub struct DamagedRun {
+    pub run: PathBuf,
+    pub error: anyhow::Error,
+    pub maker: Maker,
+}
+
+/// What made a run: it decides how the run can be trained again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// A run of `lrsched train`.
-    Force,
-    /// One of a comparison, which trains what is missing.
-    Remove,
+pub enum Maker {
+    /// `lrsched train`.
+    Train,
+    /// A comparison, which trains what is missing.
+    Comparison,
 }
 
-impl Remedy {
-    /// The error, and what to do about it.
-    pub fn add(self, error: &anyhow::Error, run: &Path) -> anyhow::Error {
-        let run = run.display();
-        match self {
-            Remedy::Force => {
-                anyhow!("{error:#}; restore the file, or start again with `lrsched train … --out {run} --force`")
-            }
-            Remedy::Remove => anyhow!("{error:#}; restore the file, or remove {run} to train it again"),
-        }
+impl DamagedRun {
+    pub fn new(run: &Path, error: anyhow::Error, maker: Maker) -> Self {
+        Self { run: run.to_path_buf(), error, maker }
     }
 }
 
 impl Left {
     /// # Errors
-    /// [`crate::usage::Usage`] where `path` holds no run, or one that another process works on. A run.json that cannot be read, or
-    /// checkpoints of which none is whole, or none is of weights to go on from with another rate where that is wanted: these with the `remedy`.
-    pub fn open(path: &Path, changes_rate: bool, remedy: Remedy) -> Result<Self> {
+    /// [`ResumeError::NotARun`]; [`crate::usage::Usage`] where another process works on it; a run.json that cannot be read; [`DamagedRun`]
+    /// where no checkpoint is whole, and a [`Refusal`] where none is sound although the rate is to change.
+    pub fn open(path: &Path, changes_rate: bool, maker: Maker) -> Result<Self> {
         let file = path.join(files::RUN_JSON);
         if !file.is_file() {
-            let hint = if path.join(files::COMPARISON_CSV).is_file() {
-                "; it is a comparison: run `lrsched compare` again with the same --out"
-            } else {
-                ""
-            };
-            return usage!("{} is not a run: it has no run.json{hint}", path.display());
+            let is_comparison = path.join(files::COMPARISON_CSV).is_file();
+            bail!(ResumeError::NotARun { path: path.to_path_buf(), is_comparison });
         }
         // Before anything is written there: it may be somebody else's run.json.
         RunInfo::read(&file)?;
@@ -72,8 +93,8 @@ impl Left {
             if changes_rate || info.standing.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
         checkpoint::own(path)?;
         let found = checkpoint::latest(path, wanted)
-            .map_err(|error| if error.is::<Refusal>() { error } else { remedy.add(&error, path) })?;
-        Ok(Self { path: path.to_path_buf(), info, config, found, lock, remedy })
+            .map_err(|error| if error.is::<Refusal>() { error } else { DamagedRun::new(path, error, maker).into() })?;
+        Ok(Self { path: path.to_path_buf(), info, config, found, lock, maker })
     }
 
     /// Why it goes on from another checkpoint than the last, where it does.
@@ -98,16 +119,13 @@ impl Left {
 
     /// # Errors
     /// Other images than those that the run was trained on.
-    pub fn check(&self, dataset: &Dataset) -> Result<()> {
-        if self.info.provenance.dataset.digest != dataset.digest() {
-            return usage!(
-                "{} was trained on other images (SHA-256 {}, found {}); point --data-dir to its own images",
-                self.path.display(),
-                self.info.provenance.dataset.digest,
-                dataset.digest()
-            );
+    pub fn check(&self, dataset: &Dataset) -> Result<(), ResumeError> {
+        let (recorded, found) = (self.info.provenance.dataset.digest.clone(), dataset.digest().to_string());
+        if recorded == found {
+            Ok(())
+        } else {
+            Err(ResumeError::OtherImages { run: self.path.clone(), recorded, found })
         }
-        Ok(())
     }
 
     /// Brings `run`, which is at its beginning, to where the earlier process has left it.
@@ -142,8 +160,8 @@ impl Left {
     /// # Errors
     /// Files that do not go with the checkpoint, or cannot be written.
     pub fn reopen(self, setup: &Setup<'_>) -> Result<RunDirectory> {
-        let remedy = |error| self.remedy.add(&error, &self.path);
-        RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), setup, &remedy)
+        let damaged = |error| DamagedRun::new(&self.path, error, self.maker).into();
+        RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), setup, &damaged)
     }
 }
 
@@ -164,29 +182,22 @@ impl Request {
     }
 
     /// # Errors
-    /// Settings that contradict each other, and a length that leaves open what becomes of the schedule.
+    /// A [`ResumeError`] for changes that contradict each other, that come too late, or that leave open what becomes of the schedule.
     pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
         let (at, config) = (run.state(), run.config());
         if self.scale.is_some() && (self.lr.is_some() || self.schedule.is_some()) {
-            return usage!("--scale-lr scales the current schedule; it cannot be combined with --lr or --schedule");
+            bail!(ResumeError::ScaledAndReplaced);
         }
         let longer = self.epochs.filter(|epochs| *epochs != at.course.epochs);
         if self.reach.is_some() && longer.is_none() {
-            return usage!(
-                "--stretch and --hold need --epochs with another number than the current {}",
-                at.course.epochs
-            );
+            bail!(ResumeError::SameLength { epochs: at.course.epochs });
         }
         let replaced = self.lr.is_some() || self.schedule.is_some();
         match status {
             Status::Finished if self.changes_rate() && longer.is_none() && at.epoch >= at.course.epochs => {
-                return usage!("the run finished after {}; set a longer run with --epochs", counted(at.epoch, "epoch"));
+                bail!(ResumeError::Finished { epochs: at.epoch });
             }
-            Status::Diverged if !self.changes_rate() => {
-                return usage!(
-                    "the run diverged and would diverge again; resume at a smaller rate: --scale-lr 0.1, or --lr"
-                );
-            }
+            Status::Diverged if !self.changes_rate() => bail!(ResumeError::Diverged),
             _ => {}
         }
         let mut adjustments = Vec::new();
@@ -197,12 +208,8 @@ impl Request {
                 // A length that is refused needs no question.
                 None if replaced || epochs <= at.epoch || !depends()? => Reach::Stretch,
                 None => {
-                    return usage!(
-                        "the schedule {} depends on the length of the run: --stretch stretches it to {epochs} epochs, \
-                         --hold keeps it and holds its last rate after epoch {}",
-                        at.course.schedule,
-                        at.course.until - 1
-                    );
+                    let (schedule, last) = (at.course.schedule.clone(), at.course.until - 1);
+                    bail!(ResumeError::DependsOnLength { schedule, epochs, last });
                 }
             };
             adjustments.push(Adjustment::Epochs(epochs, reach));

@@ -99,7 +99,7 @@ impl RunDirectory {
     /// one). All that is kept is read first; nothing is changed unless all of it is valid.
     ///
     /// # Errors
-    /// Files that do not match the checkpoint or are damaged, with the `remedy`; files that cannot be written; a folder that was moved since
+    /// Files that do not match the checkpoint or are damaged, as `damaged` makes of it; files that cannot be written; a folder that was moved since
     /// it was locked.
     pub fn reopen(
         path: &Path,
@@ -107,19 +107,19 @@ impl RunDirectory {
         info: RunInfo,
         found: Option<&LatestCheckpoint>,
         setup: &Setup<'_>,
-        remedy: &dyn Fn(anyhow::Error) -> anyhow::Error,
+        damaged: &dyn Fn(anyhow::Error) -> anyhow::Error,
     ) -> Result<Self> {
         lock.folder().check()?;
         let state = found.map(|found| &found.checkpoint.state);
         let every = given_or(setup.every, info.checkpoint_every.as_ref(), path, "checkpoint-every")?;
         let keep = given_or(setup.keep, info.keep.as_ref(), path, "keep")?;
         let digests = found.and_then(|found| found.rows.as_ref());
-        let metrics = kept_epochs(&path.join(files::METRICS_CSV), state).map_err(remedy)?;
-        digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(remedy)?;
+        let metrics = kept_epochs(&path.join(files::METRICS_CSV), state).map_err(damaged)?;
+        digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(damaged)?;
         let logs_steps = info.config.logs_steps();
-        let steps = logs_steps.then(|| kept_steps(&path.join(files::STEPS_CSV), state).map_err(remedy)).transpose()?;
+        let steps = logs_steps.then(|| kept_steps(&path.join(files::STEPS_CSV), state).map_err(damaged)).transpose()?;
         if let (Some(steps), Some(digest)) = (&steps, digests.and_then(|digests| digests.steps.as_ref())) {
-            steps.check_digest(digest).map_err(remedy)?;
+            steps.check_digest(digest).map_err(damaged)?;
         }
         let events = EventLog::read(path)?;
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use lrsched::config::{Every, Keep, RunConfig};
 use lrsched::data::{Dataset, IMAGE_BYTES, Images};
-use lrsched::experiment::{Left, Remedy};
+use lrsched::experiment::{Left, Maker};
 use lrsched::model::{Architecture, Init, Layer, Parameters, Shape};
 use lrsched::record::{EpochRow, RunInfo, Status, StepRow, read_rows};
 use lrsched::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
@@ -107,7 +107,7 @@ fn record(
 /// Resumes what is in a folder, as `lrsched resume` does.
 fn resume(path: &Path, adjustments: &[Adjustment], observer: impl Observer) -> Result<Outcome> {
     let (dataset, mut observer) = (dataset(), observer);
-    let left = Left::open(path, !adjustments.is_empty(), Remedy::Force)?;
+    let left = Left::open(path, !adjustments.is_empty(), Maker::Train)?;
     left.check(&dataset)?;
     let config = left.config.clone();
     let mut run = new_run(&config, &dataset);
