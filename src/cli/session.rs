@@ -1,7 +1,6 @@
 //! What `train`, `compare` and `resume` share while they train: signals, keys, and the lines at the end of a run.
 
 use super::advice;
-#[cfg(unix)]
 pub use super::live::Keys;
 use super::live::{Bars, JsonEvents, Speaker};
 use crate::config::MachineConfig;
@@ -19,14 +18,6 @@ use std::sync::{Arc, OnceLock};
 
 /// A diverged run ends with this exit code.
 const DIVERGED: u8 = 4;
-
-/// Which keys there would be on a terminal.
-#[cfg(not(unix))]
-#[derive(Debug, Clone, Copy)]
-pub enum Keys {
-    WithoutRates,
-    All,
-}
 
 /// What controls a command that trains: signals from its start, keys once a run is under way.
 pub struct Session {

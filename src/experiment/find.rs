@@ -6,7 +6,7 @@
 mod finder;
 mod folder;
 
-pub use folder::{FindDirectory, FindInfo, Suggestion, Tested};
+pub use folder::{FindDirectory, FindInfo, SuggestionRecord, Tested};
 
 use finder::LrFinder;
 

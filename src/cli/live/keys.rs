@@ -3,6 +3,7 @@
 //! The terminal hands over keys as they are pressed and does not show them. Everything else (Ctrl+C, Ctrl+Z, how lines are
 //! ended) stays as it was, and so does all of it when the process ends, is stopped, or panics.
 
+use super::Keys;
 use super::speaker::Speaker;
 use crate::optim::check_rate;
 use crate::train::{Control, ControlRequest, Stop};
@@ -21,15 +22,6 @@ const FACTOR: f64 = 1.25;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Longer than any number that somebody types.
 const MOST_TYPED: usize = 24;
-
-/// Which keys there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keys {
-    /// Pause, save, stop.
-    WithoutRates,
-    /// And the rate.
-    All,
-}
 
 /// How the terminal was before, while it is not.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);

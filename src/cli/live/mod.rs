@@ -12,7 +12,16 @@ mod speaker;
 pub use bars::Bars;
 pub use json::{Finish, JsonEvents};
 #[cfg(unix)]
-pub use keys::{Keyboard, Keys};
+pub use keys::Keyboard;
 #[cfg(unix)]
 pub use signals::{listen, report_full_files};
 pub use speaker::Speaker;
+
+/// Which keys there are on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Pause, save, stop.
+    WithoutRates,
+    /// And the rate.
+    All,
+}

@@ -23,7 +23,7 @@ pub struct FindInfo {
     pub standing: Standing,
     pub tests: Vec<Tested>,
     /// What the methods say, in the order of the table; empty while it runs.
-    pub suggestions: Vec<Suggestion>,
+    pub suggestions: Vec<SuggestionRecord>,
     /// The rate to train with; `None` where none could be suggested.
     pub suggested_lr: Option<f64>,
 }
@@ -33,7 +33,7 @@ impl FindInfo {
     pub fn suggest(&mut self, said: &[Combined]) {
         // As it is shown, and pasted: in three digits.
         self.suggested_lr = headline(said).and_then(|(_, rate)| show(rate).parse().ok());
-        let suggestion = |one: &Combined| Suggestion {
+        let suggestion = |one: &Combined| SuggestionRecord {
             method: one.method.name().to_string(),
             rate: one.answer.as_ref().ok().map(|answer| answer.rate),
             lowest: one.spread.map(|spread| spread.0),
@@ -57,7 +57,7 @@ pub struct Tested {
 
 /// What one method says over all seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Suggestion {
+pub struct SuggestionRecord {
     pub method: String,
     /// The median over the seeds that have an answer.
     pub rate: Option<f64>,
