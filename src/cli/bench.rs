@@ -2,6 +2,7 @@
 
 use super::session::Session;
 use super::{flags, settings};
+use crate::config::settings::COUNT;
 use crate::config::{CommandName, SettingDef};
 use crate::engine::EngineKind;
 use crate::engine::cpu::{OperationKind, OperationTime};
@@ -50,7 +51,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return usage!("--layers measures the cpu engine only; leave out `--engine {kind}`");
     }
     let count = |name: &str, most: usize, usual: usize| -> Result<usize, Usage> {
-        match given.parse(name, "a whole number")?.unwrap_or(usual) {
+        match given.parse(name, COUNT)?.unwrap_or(usual) {
             count if (1..=most).contains(&count) => Ok(count),
             count => usage!("{name} must be from 1 to {most}, got {count}"),
         }

@@ -36,7 +36,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
     let (entrants, kept) = enter(given.list("entrants"), &Overrides::of(&given))?;
-    let seeds = given.parse("seeds", "a whole number of at least 1")?.unwrap_or(1);
+    let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
     let machine = settings::machine(&given, CommandName::Compare)?;
     // The embedded dataset is small and made for a first look; five passes tell good from bad, within minutes.
     let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };

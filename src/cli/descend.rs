@@ -133,7 +133,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     let list = |name, default: &str| given.list(name).map_or(vec![default.to_string()], <[String]>::to_vec);
     let (optimizers, schedules) = (list("optimizer", "sgd"), list("schedule", "constant"));
     let semantics = list("semantics", "native").iter().map(|s| s.parse()).collect::<Result<Vec<Semantics>, _>>()?;
-    let lr: Option<f64> = given.parse("lr", "a number above 0")?;
+    let lr: Option<f64> = given.parse("lr", table::RATE)?;
     if let Some(lr) = lr {
         optim::check_rate::<f64>("lr", lr)?;
     }
@@ -155,8 +155,8 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
             let walk = Walk {
                 function,
                 start: start(given)?.unwrap_or(function.start()),
-                steps: given.parse("steps", "a whole number of at least 1")?.unwrap_or(100),
-                steps_per_epoch: given.parse("steps-per-epoch", "a whole number of at least 1")?.unwrap_or(1),
+                steps: given.parse("steps", table::COUNT)?.unwrap_or(100),
+                steps_per_epoch: given.parse("steps-per-epoch", table::COUNT)?.unwrap_or(1),
                 learning_rate: entrant.optimizer.learning_rate().or(lr).unwrap_or_else(usual),
                 semantics,
                 optimizer: entrant.optimizer.clone(),

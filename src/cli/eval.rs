@@ -1,7 +1,7 @@
 //! `lrsched eval`: the weights of a run, looked at with images.
 
 use super::{flags, settings};
-use crate::config::settings::any_of;
+use crate::config::settings::{COUNT, any_of};
 use crate::config::{CommandName, SettingDef};
 use crate::experiment::eval::{BATCH, Evaluation, Moment, Options, SplitName, Subject, evaluate};
 use crate::record::{check_outputs, replace_file};
@@ -63,7 +63,7 @@ enum Form {
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let machine = settings::machine(&given, CommandName::Eval)?;
-    let batch_size = given.parse("batch-size", "a whole number of at least 1")?.unwrap_or(BATCH);
+    let batch_size = given.parse("batch-size", COUNT)?.unwrap_or(BATCH);
     if batch_size == 0 {
         return usage!("batch-size must be at least 1 image, got 0");
     }

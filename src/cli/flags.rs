@@ -1,7 +1,7 @@
 //! Settings as flags: the table and the parameters of schedules and optimizers become clap's arguments, and what clap reads becomes [`Given`].
 
-use crate::config::given::{boolean, gathers, negated, parameters, variable};
-use crate::config::{Form, Given, SettingDef, Source};
+use crate::config::given::{gathers, negated, parameters, variable};
+use crate::config::{FlagForm, Given, SettingDef, Source};
 use crate::spec::Entry;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -24,7 +24,7 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
     parameters(entries).into_iter().fold(command, |command, (name, switch)| {
         let takers: Vec<_> = takers(entries, name).collect();
         let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
-        let arg = flag(name, Form::Value("VALUE"));
+        let arg = flag(name, FlagForm::Value("VALUE"));
         // A switch may be given a value after all: `--cycle-momentum=false`.
         let arg = if switch {
             arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
@@ -41,22 +41,23 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
         let off = format!("Turn {name} off where it is on by default");
         // For a switch that is off by itself it only undoes a config file, and would clutter the help.
         let clutter = !turns_off(entries, name);
-        command.arg(flag(&negated(name), Form::Switch).help(off).help_heading(heading.clone()).hide(clutter))
+        command.arg(flag(&negated(name), FlagForm::Switch).help(off).help_heading(heading.clone()).hide(clutter))
     })
 }
 
 /// `--name`, also read from its variable.
-fn flag(name: &str, form: Form) -> Arg {
+fn flag(name: &str, form: FlagForm) -> Arg {
     let arg = Arg::new(name.to_string()).long(name.to_string()).env(variable(name)).hide_env(true);
     match form {
-        Form::Value(value) => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
-        Form::Switch => arg.action(ArgAction::SetTrue).value_parser(boolean),
+        FlagForm::Value(value) => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
+        // Its text is read where its source is known.
+        FlagForm::Switch => arg.action(ArgAction::SetTrue).value_parser(value_parser!(String)),
         // Not clap's own parser of paths, which refuses an empty one without saying what is wanted.
-        Form::Path(value) => {
+        FlagForm::Path(value) => {
             arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
         }
-        Form::Paths(value) => arg.value_name(value).action(ArgAction::Append).value_parser(value_parser!(OsString)),
-        Form::List(value) => arg.value_name(value).num_args(1..).action(ArgAction::Append),
+        FlagForm::Paths(value) => arg.value_name(value).action(ArgAction::Append).value_parser(value_parser!(OsString)),
+        FlagForm::List(value) => arg.value_name(value).num_args(1..).action(ArgAction::Append),
     }
 }
 
@@ -72,7 +73,7 @@ fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'st
     })
 }
 
-/// What the command line and the environment say to `command`. A variable holds the values of a list divided by white space.
+/// What the command line and the environment give for `command`. A variable holds the values of a list separated by white space.
 pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
     let takes_list = |name: &str| {
         let arg = command.get_arguments().find(|arg| arg.get_id() == name);
@@ -85,17 +86,14 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
             Some(ValueSource::EnvVariable) => Source::Environment,
             _ => continue,
         };
-        let values = match (matches.try_get_many::<String>(name), matches.try_get_many::<OsString>(name)) {
+        let values: Vec<String> = match (matches.try_get_many::<String>(name), matches.try_get_many::<OsString>(name)) {
             (Ok(values), _) => values.into_iter().flatten().cloned().collect(),
             (_, Ok(paths)) => {
                 given.put_paths(name, source, paths.into_iter().flatten().map(PathBuf::from).collect());
                 continue;
             }
-            // Of a command that has paths of its own kind, or a switch.
-            _ => match matches.try_get_one::<bool>(name) {
-                Ok(on) => vec![on.is_some_and(|on| *on).to_string()],
-                Err(_) => continue,
-            },
+            // Of a command that has paths of its own kind.
+            _ => continue,
         };
         let values = match source {
             Source::Environment if takes_list(name) => {

@@ -44,8 +44,9 @@ pub fn run() -> Result<u8> {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
     };
-    let quiet = matches.get_flag("quiet");
-    apply_colour(matches.get_one::<String>("color").map(String::as_str))?;
+    let given = flags::gather(&command(), &matches);
+    let quiet = given.switch("quiet")?;
+    apply_colour(given.text("color"))?;
     warn(&unknown_variables());
     let done = match matches.subcommand() {
         Some(("train", matches)) => train::run(matches),

@@ -36,15 +36,15 @@ pub fn command() -> Command {
     let command = settings::with_flags(command, CommandName::Resume, OWN);
     // The flags of what cannot change are there to say why.
     let optimizers = optim::table().iter().flat_map(|entry| entry.parameters).map(|parameter| parameter.name);
-    let hidden: Vec<&str> = fixed().map(|(name, _)| name).chain(optimizers).collect();
+    let hidden: Vec<&str> = fixed().map(|(setting, _)| setting.name).chain(optimizers).collect();
     let is_hidden = |name: &str| hidden.contains(&name.strip_prefix("no-").unwrap_or(name));
     command.mut_args(|arg| if is_hidden(arg.get_id().as_str()) { arg.hide(true) } else { arg })
 }
 
 /// What cannot change within a run, and why.
-fn fixed() -> impl Iterator<Item = (&'static str, &'static str)> {
+fn fixed() -> impl Iterator<Item = (SettingDef, &'static str)> {
     table::of(CommandName::Resume).filter_map(|setting| match setting.on_resume {
-        OnResume::Fixed(why) => Some((setting.name, why)),
+        OnResume::Fixed(why) => Some((setting, why)),
         _ => None,
     })
 }
@@ -147,9 +147,9 @@ fn request(typed: &Given) -> Result<Request, Usage> {
         (false, false) => None,
     };
     Ok(Request {
-        lr: typed.parse("lr", "a number above 0")?,
-        scale: typed.parse("scale-lr", "a number above 0")?,
-        epochs: typed.parse("epochs", "a whole number of at least 1")?,
+        lr: typed.parse("lr", table::RATE)?,
+        scale: typed.parse("scale-lr", table::RATE)?,
+        epochs: typed.parse("epochs", table::COUNT)?,
         schedule,
         reach,
     })
@@ -163,30 +163,34 @@ fn same_number(a: &str, b: &str) -> bool {
     }
 }
 
-/// A setting that cannot change may be given with its present value.
-fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<()> {
+/// Refuses another value of a setting that cannot change; its present value may be repeated.
+fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
     let own = config.settings();
-    let refuse = |name: &str, why: &str, is: &str| -> Result<()> {
-        usage!(
-            "{name} cannot change within a run: {why}. It is {is}; to change it, start a new run with `lrsched train`"
-        )
-    };
-    for (name, why) in fixed().filter(|(name, _)| *name != "optimizer") {
-        let is = own.get(name).unwrap_or("not set");
-        match typed.text(name) {
-            Some(given) if given.trim() == is || same_number(given.trim(), is) => {}
-            Some(_) => refuse(name, why, is)?,
-            None => {}
-        }
-    }
-    let flags = typed.family("optimizer", optim::table());
-    if typed.has("optimizer") || !flags.is_empty() {
-        let own = config.optimizer.to_string();
-        let given = OptimizerSpec::from_flags(typed.text("optimizer").unwrap_or(&own), &flags);
-        if given.as_ref() != Ok(&config.optimizer) {
-            let name = flags.first().map_or("optimizer", |(name, _)| name);
-            refuse(name, "the optimizer's saved state depends on it", &own)?;
+    for (setting, why) in fixed() {
+        let is = own.get(setting.name).unwrap_or(setting.unset);
+        let refused = if setting.name == FAMILY {
+            other_optimizer(typed, config)
+        } else {
+            let same = |given: &str| given == is || same_number(given, is);
+            typed.text(setting.name).is_some_and(|given| !same(given.trim())).then(|| setting.name.to_string())
+        };
+        if let Some(name) = refused {
+            return usage!(
+                "{name} cannot change within a run: {why}. It is {is}; to change it, start a new run with `lrsched train`"
+            );
         }
     }
     Ok(())
+}
+
+/// The family whose parameters cannot change either.
+const FAMILY: &str = "optimizer";
+
+/// What makes the optimizer that was typed another than the run's: its name, or the first of its parameters.
+fn other_optimizer(typed: &Given, config: &RunConfig) -> Option<String> {
+    let flags = typed.family(FAMILY, optim::table());
+    let own = config.optimizer.to_string();
+    let given = OptimizerSpec::from_flags(typed.text(FAMILY).unwrap_or(&own), &flags);
+    let name = || flags.first().map_or(FAMILY.to_string(), |(name, _)| name.clone());
+    (given.as_ref() != Ok(&config.optimizer)).then(name)
 }

@@ -2,7 +2,7 @@
 
 use super::flags;
 use super::settings;
-use crate::config::settings::{any_of, schedule_entries};
+use crate::config::settings::{COUNT, any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::significant;
 use crate::record::{check_outputs, replace_file};
@@ -151,9 +151,8 @@ fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
 
 /// The run described by the flags.
 pub fn run_of(given: &Given) -> Result<schedule::RunShape, Usage> {
-    let whole = "a whole number of at least 1";
-    let count = |name, default: u64| match given.parse::<u64>(name, whole)?.unwrap_or(default) {
-        0 => usage!("{name} must be {whole}, got 0"),
+    let count = |name, default: u64| match given.parse::<u64>(name, COUNT)?.unwrap_or(default) {
+        0 => usage!("{name} must be {COUNT}, got 0"),
         count => Ok::<u64, Usage>(count),
     };
     let run = schedule::RunShape {

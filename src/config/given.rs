@@ -118,7 +118,7 @@ pub fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
 }
 
 impl Given {
-    /// Takes down what `source` says of `name`.
+    /// Records the values that `source` gives for `name`.
     pub fn put(&mut self, name: &str, source: Source, values: Vec<String>) {
         self.values.insert(name.to_string(), (source, values));
     }

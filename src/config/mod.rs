@@ -24,4 +24,4 @@ pub use mode::Mode;
 pub use progress_mode::ProgressMode;
 pub use run_config::RunConfig;
 pub use setting_values::{Difference, SettingValues};
-pub use settings::{CommandName, Form, SettingDef};
+pub use settings::{CommandName, FlagForm, SettingDef};

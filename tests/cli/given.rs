@@ -99,7 +99,9 @@ fn a_switch_reads_the_same_words_from_flag_variable_and_file() {
     }
     for (variables, file) in [(&[("LRSCHED_LOG_STEPS", "maybe")][..], ""), (&[], "log-steps = \"maybe\"")] {
         let error = resolved("", variables, file).unwrap_err();
-        assert!(error.contains("log-steps") && error.contains("maybe"), "{error}");
+        let rule = "log-steps: a switch is true or false (yes or no, on or off, 1 or 0), got `maybe` (from ";
+        assert!(error.contains(rule), "{error}");
+        assert!(error.contains("(from LRSCHED_LOG_STEPS)") || error.contains("c.toml)"), "{error}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who competes where nobody is named: every schedule, every adaptive optimizer, in a shape that fits a run of any length.
+//! The entrants of a comparison that names none: every schedule, every adaptive optimizer, in a shape that fits a run of any length.
 
 use lrsched::config::{Given, Source};
 use lrsched::experiment::{Entrant, Overrides, default_entrants, enter};

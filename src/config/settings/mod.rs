@@ -10,7 +10,7 @@ mod table;
 pub use resolve::{
     find_config, machine, optimizer, run_config, run_config_of_text, schedule, schedule_entries, train_config,
 };
-pub use table::{COLOURS, GLOBAL, SETTINGS, any_of};
+pub use table::{COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of};
 
 use super::given::{Value, negated, parameters};
 use super::{FindConfig, MachineConfig, RunConfig};
@@ -20,7 +20,7 @@ use crate::usage::Usage;
 
 /// How a setting is written, with what stands for its value in the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum FlagForm {
     Value(&'static str),
     /// `--name` alone; `name = true` in a file.
     Switch,
@@ -28,7 +28,7 @@ pub enum Form {
     List(&'static str),
     /// A file or folder, whose name may not be text.
     Path(&'static str),
-    /// As [`Form::Path`], repeatable.
+    /// As [`FlagForm::Path`], repeatable.
     Paths(&'static str),
 }
 
@@ -118,12 +118,14 @@ pub enum Field {
 #[derive(Debug, Clone, Copy)]
 pub struct SettingDef {
     pub name: &'static str,
-    pub form: Form,
+    pub form: FlagForm,
     /// `{}` stands for the choices.
     help: &'static str,
     choices: Option<fn() -> String>,
     pub scope: Scope,
     pub on_resume: OnResume,
+    /// What stands for the value where it is not set.
+    pub unset: &'static str,
     commands: &'static [CommandName],
     /// Commands that take it with a help text of their own.
     also: &'static [(CommandName, &'static str)],
@@ -133,7 +135,7 @@ pub struct SettingDef {
 }
 
 impl SettingDef {
-    const fn new(name: &'static str, form: Form, help: &'static str) -> Self {
+    const fn new(name: &'static str, form: FlagForm, help: &'static str) -> Self {
         Self {
             name,
             form,
@@ -141,6 +143,7 @@ impl SettingDef {
             choices: None,
             scope: Scope::Machine,
             on_resume: OnResume::NotTaken,
+            unset: "not set",
             commands: &[],
             also: &[],
             field: Field::Command,
@@ -149,23 +152,23 @@ impl SettingDef {
     }
 
     pub const fn value(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self::new(name, Form::Value(value), help)
+        Self::new(name, FlagForm::Value(value), help)
     }
 
     pub const fn list(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self::new(name, Form::List(value), help)
+        Self::new(name, FlagForm::List(value), help)
     }
 
     pub const fn path(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self::new(name, Form::Path(value), help)
+        Self::new(name, FlagForm::Path(value), help)
     }
 
     pub const fn paths(name: &'static str, value: &'static str, help: &'static str) -> Self {
-        Self::new(name, Form::Paths(value), help)
+        Self::new(name, FlagForm::Paths(value), help)
     }
 
     pub const fn switch(name: &'static str, help: &'static str) -> Self {
-        Self::new(name, Form::Switch, help)
+        Self::new(name, FlagForm::Switch, help)
     }
 
     /// The words that `{}` in the help stands for, from the list that the parser goes by.
@@ -221,6 +224,11 @@ impl SettingDef {
         self.on_resume(OnResume::Fixed(why))
     }
 
+    const fn unset(mut self, word: &'static str) -> Self {
+        self.unset = word;
+        self
+    }
+
     const fn check(mut self, check: Check) -> Self {
         self.check = Some(check);
         self
@@ -270,7 +278,7 @@ fn of_run(name: &str) -> Option<&'static SettingDef> {
 
 /// Whether the values of a list in a config file are those of `name`, rather than one too many.
 pub fn is_list(name: &str) -> bool {
-    SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, Form::List(_)))
+    SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, FlagForm::List(_)))
 }
 
 /// The keys that a config file of `command` may have.

@@ -15,9 +15,9 @@ use CommandName::{Bench, Compare, DataFiles, DataInfo, Diff, Eval, Find, Show, T
 /// No machine has more, and the system would refuse them one by one.
 const MOST_THREADS: usize = 1024;
 
-/// The rules of numbers.
-const RATE: &str = "a number above 0";
-const COUNT: &str = "a whole number of at least 1";
+/// What a number must be, in errors.
+pub const RATE: &str = "a number above 0";
+pub const COUNT: &str = "a whole number of at least 1";
 
 /// The help of --data-dir where a command looks at the files themselves.
 const FOLDER: &str = "Folder of CIFAR-10's files [default: LRSCHED_DATA, then data/, then the cache folder]";
@@ -53,7 +53,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .choices(|| any_of(optim::table().iter().map(|entry| entry.name)))
         .scope(Scope::Entrant)
         .commands(&[Train, Find])
-        .fixed("its saved state belongs to it"),
+        .fixed("the optimizer's saved state depends on it"),
     // The range test.
     SettingDef::value("mode", "NAME", "How the rate rises: {} (triangular: up and down again) [default: exponential]")
         .choices(|| any_of(Mode::ALL.map(Mode::name)))
@@ -123,6 +123,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .fixed("it determines the order of the images"),
     SettingDef::value("train-limit", "N", "Train on N of the training images, balanced by class")
         .of_result(|c, v| v.number("a whole number of images").map(|images| c.train_limit = Some(images)))
+        .unset("all")
         .fixed("the epochs so far are of these images"),
     SettingDef::value(
         "validation",
