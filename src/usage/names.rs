@@ -84,9 +84,6 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     (&["schedules", "list"], &["help schedules"]),
     (&["optimizers"], &["help optimizers"]),
     // Values.
-    (&["pytorch", "pt"], &["torch"]),
-    (&["tensorflow", "tf"], &["keras"]),
-    (&["jax", "flax"], &["optax"]),
     (&["jpg", "jpeg", "gif", "webp", "bmp", "image"], &["png"]),
     (&["pdf", "eps", "ps", "vector"], &["svg"]),
     (&["tsv", "xlsx", "spreadsheet", "json"], &["csv"]),
@@ -100,8 +97,6 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     (&["off", "quiet", "no", "none"], &["none", "never"]),
     (&["crop", "randomcrop", "flipcrop", "cropflip"], &["flip-crop"]),
     (&["horizontalflip", "hflip", "randomhorizontalflip", "randomflip"], &["flip"]),
-    (&["valacc", "acc", "accval"], &["val_accuracy"]),
-    (&["valloss", "lossval"], &["val_loss"]),
 ];
 
 /// Known names that lrsched lacks, with a note in place of a suggestion: a name that is merely spelt alike would mislead.

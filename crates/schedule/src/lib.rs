@@ -180,11 +180,9 @@ impl std::str::FromStr for Semantics {
     type Err = UsageError;
     fn from_str(text: &str) -> Result<Self, UsageError> {
         Self::ALL.into_iter().find(|semantics| semantics.name() == text).ok_or_else(|| {
-            let hint = did_you_mean(text, Self::ALL.map(Self::name));
-            UsageError(format!(
-                "semantics: `{text}` is none of native, torch, keras, optax{hint}",
-                text = shortened(text)
-            ))
+            let (names, text_shown) = (Self::ALL.map(Self::name), shortened(text));
+            let hint = did_you_mean(text, names);
+            UsageError(format!("semantics: `{text_shown}` is none of {}{hint}", names.join(", ")))
         })
     }
 }

@@ -103,6 +103,13 @@ pub(super) const ALIASES: &[(&[&str], &[&str])] = &[
         &["sequential", "sequentiallr", "sequence", "chained", "chainedscheduler", "joinschedules"],
         &["constant:for=5ep;cosine"],
     ),
+    // Semantics.
+    (&["pytorch", "pt"], &["torch"]),
+    (&["tensorflow", "tf"], &["keras"]),
+    (&["jax", "flax"], &["optax"]),
+    // Metrics.
+    (&["valacc", "acc", "accval"], &["val_accuracy"]),
+    (&["valloss", "lossval"], &["val_loss"]),
     // Parameters.
     (
         &["gamma", "decayfactor", "dropfactor", "multiplier", "mult", "decayrate"],
