@@ -1,12 +1,12 @@
 //! What to do about what the library found: the advice that names flags and commands.
 
 use crate::experiment::eval::SubjectError;
-use crate::experiment::{ComparisonError, DamagedRun, Maker, ResumeError};
+use crate::experiment::{ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, ResumeError};
 use crate::record::files::WEIGHTS;
 use crate::record::{Holds, Status};
 use crate::run_folder::Refusal;
 use crate::train::Verdict;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use anyhow::{Error, anyhow};
 
 /// What is said of the end of a run.
@@ -114,12 +114,56 @@ fn subject(error: &SubjectError) -> String {
     }
 }
 
+/// What is said of entrants that cannot be, or of a flag that applies to none.
+pub fn entrant(error: &EntrantError) -> String {
+    match error {
+        EntrantError::Invalid(usage) => usage.to_string(),
+        EntrantError::Untaken { key } => format!("{error}; leave --{key} out, or name an entrant that takes it"),
+        EntrantError::AllSetTheirOwn { key, value } => format!(
+            "no entrant takes {}: each that could sets its own {key}; leave the flag out, or the `{key}=` of an entrant",
+            flag(key, value)
+        ),
+    }
+}
+
+/// What is said of values without effect on some entrants, a line each.
+pub fn notes(notes: &[EntrantNote]) -> Vec<String> {
+    notes.iter().map(note).collect()
+}
+
+fn note(note: &EntrantNote) -> String {
+    let list = |names: &[String]| names.iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ");
+    match note {
+        EntrantNote::OwnRates { rate, entrants } => {
+            let own = if entrants.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
+            format!("{} does not apply to {}, {own} own rates", flag("lr", rate), list(entrants))
+        }
+        EntrantNote::OwnValue { key, value, entrants } => {
+            let own = if entrants.len() == 1 { "which sets its own" } else { "which set their own" };
+            format!("{} does not apply to {}, {own} {key}", flag(key, value), list(entrants))
+        }
+        EntrantNote::UnusedRate { entrant, rate } => {
+            format!("{}: lr={rate} has no effect: its schedule sets its own rates", shortened(entrant))
+        }
+    }
+}
+
+/// A flag as it is typed.
+fn flag(key: &str, value: &str) -> String {
+    match value {
+        "true" => format!("--{key}"),
+        "false" => format!("--no-{key}"),
+        value => format!("--{key} {}", shortened(value)),
+    }
+}
+
 /// What is said of what the user can mend: by other flags, or with another folder.
 fn usage(error: &Error) -> Option<String> {
     let refused = error.downcast_ref().map(refusal);
     let refused = refused.or_else(|| error.downcast_ref().map(resume));
     let refused = refused.or_else(|| error.downcast_ref().map(comparison));
-    refused.or_else(|| error.downcast_ref().map(subject))
+    let refused = refused.or_else(|| error.downcast_ref().map(subject));
+    refused.or_else(|| error.downcast_ref().map(entrant))
 }
 
 /// The error in words: with what to do about it, where the command line has something to offer.

@@ -35,7 +35,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut session = Session::listen()?;
     let given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
-    let (entrants, kept) = enter(given.list("entrants"), &Overrides::of(&given))?;
+    let (entrants, notes) = enter(given.list("entrants"), &Overrides::of(&given))?;
     let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
     let machine = settings::machine(&given, CommandName::Compare)?;
     // The embedded dataset is small and made for a first look; five passes tell good from bad, within minutes.
@@ -43,7 +43,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let plan = Plan::new(&entrants, seeds, |entrant| {
         table::run_config(&given, CommandName::Compare, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
-    super::warn(&kept);
+    super::warn(&advice::notes(&notes));
     // What all of them share is wrong with none of them in particular.
     engine::check(plan.runs[0].config.engine, plan.runs[0].config.device)?;
     for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {

@@ -1,5 +1,6 @@
 //! `lrsched descend`: traces an optimizer and a schedule on a small function.
 
+use super::advice;
 use super::flags;
 use super::settings;
 use super::show::{MOST_STEPS, emit};
@@ -138,12 +139,12 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
         optim::check_rate::<f64>("lr", lr)?;
     }
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
-    let (entrants, kept) = match pairs.collect::<Vec<_>>().as_slice() {
+    let (entrants, notes) = match pairs.collect::<Vec<_>>().as_slice() {
         // Flags complete a single entrant and override its own values.
         [_] => (vec![Entrant { optimizer: table::optimizer(given)?, schedule: table::schedule(given)? }], Vec::new()),
-        pairs => enter(Some(pairs), &Overrides::of(given))?,
+        pairs => enter(Some(pairs), &Overrides::of(given)).map_err(|error| Usage(advice::entrant(&error)))?,
     };
-    super::warn(&kept);
+    super::warn(&advice::notes(&notes));
     let mut walks = Vec::new();
     for entrant in &entrants {
         for &semantics in &semantics {

@@ -6,7 +6,6 @@ use crate::number::exact;
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Spec};
 use crate::spec::{ParameterValue, Values, check_length};
-use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 
 /// An optimizer and the schedule that it runs under: `sgd:momentum=0.9/step:factor=0.5,drop-every=10`.
@@ -51,6 +50,31 @@ impl Overrides {
         let parameters = parameters.map(|(key, value)| (key.as_str(), value.as_str()));
         parameters.chain(self.lr.iter().map(|lr| ("lr", lr.as_str()))).collect()
     }
+}
+
+/// Entrants that cannot be, or a flag that applies to none of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntrantError {
+    /// An entrant that cannot be parsed, or a flag whose value is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Usage),
+    /// No optimizer and no schedule among them has this parameter.
+    #[error("no entrant takes `{key}`")]
+    Untaken { key: String },
+    /// Each entrant that has this parameter sets it itself.
+    #[error("no entrant takes {key}={value}: each that could sets its own {key}")]
+    AllSetTheirOwn { key: String, value: String },
+}
+
+/// A value without effect on some entrants, which are given as they are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntrantNote {
+    /// The common rate, on entrants whose schedules set their own rates.
+    OwnRates { rate: String, entrants: Vec<String> },
+    /// The value of a flag, on entrants that set their own.
+    OwnValue { key: String, value: String, entrants: Vec<String> },
+    /// The rate of an entrant, on itself: its schedule sets its own rates.
+    UnusedRate { entrant: String, rate: String },
 }
 
 /// Who wrote an entrant, and so whether its own values or the flags win.
@@ -134,14 +158,17 @@ fn about(text: &str, error: &Usage) -> Usage {
     Usage(format!("entrant {}: {error}", shortened(text)))
 }
 
-/// The entrants that `named` lists, or else the default ones, under the flags. Beside them a line for each flag that some of them do not apply,
+/// The entrants that `named` lists, or else the default ones, under the flags. Beside them a note for each flag that some of them do not apply,
 /// because they have a value of their own, and for each rate that no schedule uses.
 ///
 /// A flag goes to every entrant that takes it, except to those that were named with a value of their own for it.
 ///
 /// # Errors
 /// An entrant that cannot be parsed, a flag whose value is wrong, and a flag that applies to no entrant.
-pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<(Vec<Entrant>, Vec<String>), Usage> {
+pub fn enter(
+    named: Option<&[String]>,
+    overrides: &Overrides,
+) -> Result<(Vec<Entrant>, Vec<EntrantNote>), EntrantError> {
     let texts: Vec<&str> = match named {
         Some(named) => named.iter().map(String::as_str).collect(),
         None => default_entrants(),
@@ -153,61 +180,49 @@ pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<(Vec<Ent
         let entrant = written.enter(overrides)?;
         entered.push((written, entrant));
     }
-    let mut kept = Vec::new();
+    let mut notes = Vec::new();
     let flags = overrides.all();
     for (place, (key, value)) in flags.iter().enumerate() {
         // Those of a list come one by one.
         if !flags[..place].iter().any(|(before, _)| before == key) {
-            kept.extend(not_applied(&entered, key, value)?);
+            notes.extend(not_applied(&entered, key, value)?);
         }
     }
     for (written, entrant) in entered.iter().filter(|_| author == Author::User) {
         let own = written.optimizer.get("lr").filter(|_| !schedule::uses_base_rate(&entrant.schedule));
         if let Some(ParameterValue::Number(lr)) = own {
-            let entrant = shortened(&entrant.to_string());
-            kept.push(format!("{entrant}: lr={} has no effect: its schedule sets its own rates", exact(*lr)));
+            notes.push(EntrantNote::UnusedRate { entrant: entrant.to_string(), rate: exact(*lr) });
         }
     }
-    Ok((entered.into_iter().map(|(_, entrant)| entrant).collect(), kept))
+    Ok((entered.into_iter().map(|(_, entrant)| entrant).collect(), notes))
 }
 
-/// A line for the entrants that a flag applies to without effect, and one for those that keep their own value.
+/// A note on the entrants that a flag applies to without effect, and one on those that keep their own value.
 ///
 /// # Errors
 /// It applies to none.
-fn not_applied(entered: &[(Written<'_>, Entrant)], key: &str, value: &str) -> Result<Vec<String>, Usage> {
-    let flag = match value {
-        "true" => format!("--{key}"),
-        "false" => format!("--no-{key}"),
-        value => format!("--{key} {}", shortened(value)),
-    };
-    let takers = || entered.iter().filter(|(written, _)| written.takes(key));
-    let names = |of: Vec<&Entrant>| of.iter().map(|entrant| shortened(&entrant.to_string())).collect::<Vec<_>>();
-    if takers().next().is_none() {
-        return usage!("no entrant takes `{key}`; leave --{key} out, or name an entrant that takes it");
+fn not_applied(entered: &[(Written<'_>, Entrant)], key: &str, value: &str) -> Result<Vec<EntrantNote>, EntrantError> {
+    let takers: Vec<_> = entered.iter().filter(|(written, _)| written.takes(key)).collect();
+    if takers.is_empty() {
+        return Err(EntrantError::Untaken { key: key.to_string() });
     }
-    let keepers = takers().filter(|(written, _)| written.keeps(key)).map(|(_, entrant)| entrant);
-    let keepers = names(keepers.collect());
-    if keepers.len() == takers().count() {
-        return usage!(
-            "no entrant takes {flag}: each that could sets its own {key}; leave the flag out, or the `{key}=` of an entrant"
-        );
+    let (keepers, others): (Vec<_>, Vec<_>) = takers.into_iter().partition(|(written, _)| written.keeps(key));
+    if others.is_empty() {
+        return Err(EntrantError::AllSetTheirOwn { key: key.to_string(), value: value.to_string() });
     }
-    let mut lines = Vec::new();
-    if key == "lr" {
-        let idle =
-            takers().filter(|(written, entrant)| !written.keeps(key) && !schedule::uses_base_rate(&entrant.schedule));
-        let idle = names(idle.map(|(_, entrant)| entrant).collect());
-        if !idle.is_empty() {
-            let own = if idle.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
-            lines.push(format!("{flag} does not apply to {}, {own} own rates", idle.join(", ")));
-        }
+    let names = |of: &mut dyn Iterator<Item = &Entrant>| of.map(ToString::to_string).collect::<Vec<_>>();
+    let idle = |entrant: &&Entrant| key == "lr" && !schedule::uses_base_rate(&entrant.schedule);
+    let idle = names(&mut others.iter().map(|(_, entrant)| entrant).filter(idle));
+    let keepers = names(&mut keepers.iter().map(|(_, entrant)| entrant));
+    let (key, value) = (key.to_string(), value.to_string());
+    let mut notes = Vec::new();
+    if !idle.is_empty() {
+        notes.push(EntrantNote::OwnRates { rate: value.clone(), entrants: idle });
     }
     if !keepers.is_empty() {
-        let own = if keepers.len() == 1 { "which sets its own" } else { "which set their own" };
-        lines.push(format!("{flag} does not apply to {}, {own} {key}", keepers.join(", ")));
+        notes.push(EntrantNote::OwnValue { key, value, entrants: keepers });
     }
-    Ok(lines)
+    Ok(notes)
 }
 
 /// The optimizer and the schedule of `optimizer/schedule`; of a schedule alone, or an optimizer alone, with what goes with it.

@@ -155,3 +155,67 @@ fn only_the_command_line_uses_clap_and_only_engines_use_candle() {
     }
     assert!(with_clap > 1 && with_candle > 0, "the reader sees {with_clap} files with clap, {with_candle} with candle");
 }
+
+/// The string literals of the code of `text`, in the order of their lines.
+fn literals(text: &str) -> Vec<String> {
+    let text = text.split("\nmod tests {").next().unwrap_or_default();
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let (before, here) = rest.split_at(at);
+        // How much of `here` the literal or the comment takes, or the character that begins none.
+        let taken = if here.starts_with("//") {
+            here.find('\n').unwrap_or(here.len())
+        } else if here.starts_with("'\"'") {
+            3
+        } else if here.starts_with('"') {
+            let hashes = before.len() - before.trim_end_matches('#').len();
+            let raw = before[..before.len() - hashes].ends_with('r');
+            let close = format!("\"{}", "#".repeat(hashes));
+            let mut end = 1;
+            while !here[end..].starts_with(&close) {
+                let escaped = !raw && here[end..].starts_with('\\');
+                end += here[end..].chars().take(1 + usize::from(escaped)).map(char::len_utf8).sum::<usize>();
+            }
+            found.push(here[1..end].to_string());
+            end + 1
+        } else {
+            1
+        };
+        rest = &here[taken..];
+    }
+    found
+}
+
+/// Whether a text names a flag (`--out`, `--{key}`) or a command of the program (`lrsched resume`).
+fn is_advice(text: &str) -> bool {
+    let names = |mark: &str, also: char| {
+        text.split(mark).skip(1).any(|after| after.starts_with(|c: char| c.is_ascii_lowercase() || c == also))
+    };
+    names("--", '{') || names("`lrsched ", '…')
+}
+
+#[test]
+fn only_the_command_line_says_which_flag_or_command_helps() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = vec![root.join("cli/advice.rs")];
+    ["train", "run_folder", "experiment"].iter().for_each(|room| sources(&root.join(room), &mut files));
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for file in files {
+        let found = literals(&fs::read_to_string(&file).unwrap()).into_iter().filter(|text| is_advice(text));
+        match file.ends_with("cli/advice.rs") {
+            true => seen = found.count(),
+            false => wrong.extend(found.map(|text| format!("{}: {text}", file.display()))),
+        }
+    }
+    assert!(wrong.is_empty(), "to be worded in cli/advice.rs: {wrong:#?}");
+    assert!(seen > 15, "the reader sees {seen} pieces of advice where they belong");
+}
+
+#[test]
+fn the_reader_of_literals_skips_comments_and_tests_and_knows_where_a_literal_ends() {
+    let text = "// \"--no\"\nlet a = ('\"', \"--out \\\" // x\"); let b = r#\"a\"b\"#; // --no\nlet c: &'static str = \"two\n lines\";\n\
+                #[cfg(test)]\nmod tests {\n    \"--no\" }\n";
+    assert_eq!(literals(text), ["--out \\\" // x", "a\"b", "two\n lines"]);
+    assert!(is_advice("choose another --out") && is_advice("--{key} 1") && is_advice("run `lrsched find`"));
+    assert!(!is_advice("1 -- 2, a---- b, lrsched 1.2"));
+}
