@@ -3,12 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod check;
 mod contents;
-mod file;
 pub mod files;
-mod kept;
 mod provenance;
 mod recorded_config;
+mod replace;
 mod results;
 mod rows;
 mod run_info;
@@ -16,14 +16,14 @@ pub mod stop_at;
 mod table;
 
 pub use change::{Applied, Change, Changed, Fit, Origin};
+pub use check::{check_finished, check_last, check_order, check_values};
 pub use contents::{Contents, Holds, is_begun, is_table_of};
-pub use file::{
+pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
+pub use recorded_config::RecordedConfig;
+pub use replace::{
     check_outputs, disk_size, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,
     write_status,
 };
-pub use kept::{check_finished, check_last, check_order, check_values};
-pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
-pub use recorded_config::RecordedConfig;
 pub use results::Results;
 pub use rows::{ComparisonRow, EpochRow, RangeRow, Row, StepRow};
 pub use run_info::{Recorded, RunInfo};

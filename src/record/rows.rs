@@ -1,6 +1,6 @@
 //! The rows of metrics.csv, steps.csv, comparison.csv and range.csv. A column is a field: its name is the field's.
 
-use super::kept::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, within};
+use super::check::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, within};
 use super::{Results, Status, files};
 use crate::config::RunConfig;
 use crate::schedule::{EpochMetrics, Semantics};

@@ -1,6 +1,6 @@
 //! Tables of rows: written as they come, and read strictly.
 
-use super::kept::out_of_place;
+use super::check::out_of_place;
 use super::{Row, replace_own, stop_at};
 use crate::disk::{self, check_in_place, open_own, read_own};
 use anyhow::{Context as _, anyhow, bail};

@@ -7,11 +7,11 @@ pub mod checkpoint;
 mod claim;
 mod directory;
 mod events;
-mod files;
-mod kept;
 mod lock;
 mod refusal;
+mod resumed_rows;
 mod saver;
+mod writer;
 
 pub use arrays::{save_weights, sha256};
 pub use claim::{Existing, check_removable, claim, remove_run};

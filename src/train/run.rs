@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::control::{Stop, Supervision};
 use super::event::{Event, Reason, Started};
 use super::outcome::{Ending, Outcome, Verdict};
-use super::prepared::{EVALUATION_BATCH, EngineOptions, Prepared, PreparedImages, loader_options};
+use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
 use super::state::TrainState;
 use super::step::Trainer;
 use crate::config::{Course, RunConfig};
@@ -66,9 +66,8 @@ impl<'a> Run<'a> {
         let validation = images.in_order(&images.split.validation, EVALUATION_BATCH);
         let test = images.in_order(&images.split.test, EVALUATION_BATCH);
         let schedule = config.schedule(loader.steps_per_epoch())?;
-        let prepared = Prepared::new(images, architecture, config.seed, &EngineOptions::of(config, threads))?;
         Ok(Self {
-            trainer: Trainer::new(prepared, &config.optimizer, config.semantics)?,
+            trainer: Trainer::of(images, architecture, config, threads)?,
             config,
             dataset: dataset.digest().to_string(),
             loader,

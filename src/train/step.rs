@@ -1,9 +1,10 @@
 //! One optimisation step: from the next batch to the updated weights.
 
-use super::prepared::Prepared;
+use super::prepared::{EngineOptions, Prepared, PreparedImages};
+use crate::config::RunConfig;
 use crate::data::Epoch;
 use crate::engine::BatchStats;
-use crate::model::{Gradients, Role};
+use crate::model::{Architecture, Gradients, Role};
 use crate::optim::{Optimizer, OptimizerSpec, Slice};
 use crate::schedule::{Rates, Semantics};
 use anyhow::Result;
@@ -49,6 +50,15 @@ impl std::ops::AddAssign for StepTimes {
 }
 
 impl Trainer {
+    /// What trains `config`, in a run as in a range test.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`]; an optimizer that cannot be as specified.
+    pub fn of(images: PreparedImages, architecture: &Architecture, config: &RunConfig, threads: usize) -> Result<Self> {
+        let prepared = Prepared::new(images, architecture, config.seed, &EngineOptions::of(config, threads))?;
+        Self::new(prepared, &config.optimizer, config.semantics)
+    }
+
     /// # Errors
     /// An optimizer that cannot be as specified.
     pub fn new(prepared: Prepared, optimizer: &OptimizerSpec, semantics: Semantics) -> Result<Self> {

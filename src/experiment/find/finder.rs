@@ -4,7 +4,7 @@ use crate::config::RunConfig;
 use crate::data::{Dataset, Epoch, Loader, Subset};
 use crate::engine::BatchStats;
 use crate::schedule::Rates;
-use crate::train::{EVALUATION_BATCH, EngineOptions, Prepared, PreparedImages, Trainer, loader_options};
+use crate::train::{EVALUATION_BATCH, PreparedImages, Trainer, loader_options};
 use anyhow::Result;
 
 /// A network in memory that is trained at rising rates, and forgotten. It starts from the weights and sees the batches that
@@ -28,10 +28,8 @@ impl LrFinder {
         let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let loader = images.training(loader_options(config))?;
         let slice = images.in_order(&spread(&images.split.validation, slice), EVALUATION_BATCH);
-        let options = EngineOptions::of(config, threads);
-        let prepared = Prepared::new(images, &config.architecture(), config.seed, &options)?;
         Ok(Self {
-            trainer: Trainer::new(prepared, &config.optimizer, config.semantics)?,
+            trainer: Trainer::of(images, &config.architecture(), config, threads)?,
             momentum: config.optimizer.momentum(config.semantics),
             batches: loader.epoch(0, 0)?,
             loader,

@@ -33,7 +33,7 @@ impl Observer for RunFiles<'_> {
                 self.check_in_place()?;
             }
             Event::Checkpoint { checkpoint, reason } => self.checkpoint(checkpoint, *reason)?,
-            _ => {}
+            Event::Started(_) | Event::Changed(_) | Event::Warning(_) | Event::Finished(_) | Event::Failed(_) => {}
         }
         self.events.log(event)?;
         if let Event::Changed(change) = event {
