@@ -1,7 +1,8 @@
 //! lrsched: train small convolutional networks on CIFAR-10 under every learning-rate schedule and optimizer, log what really
 //! happened, and show which one wins.
 //!
-//! The house has floors; a file imports from lower floors and from its own room only (a test reads the `use` lines):
+//! The rooms (top-level modules) are layered in floors: a file imports only from lower floors and from its own room (a
+//! test reads the `use` lines):
 //!
 //! | floor | rooms |
 //! |-------|-------|
@@ -15,11 +16,11 @@
 //! | 7     | [`experiment`] |
 //! | roof  | [`cli`] |
 
-// Allowed in engine/cpu and memory alone; every other room forbids it, which nothing below can lift.
+// Allowed only in engine/cpu and memory; every other room forbids it, which its submodules cannot override.
 #![deny(unsafe_code)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 
-/// Schedules, spec strings, numbers as people read them, and the error of what cannot be.
+/// Schedules, spec strings, human-readable numbers, and usage errors.
 pub use lrsched_schedule as schedule;
 pub use lrsched_schedule::{number, spec, usage};
 

@@ -13,17 +13,17 @@ fn main() -> ExitCode {
     let Ok(result) = std::panic::catch_unwind(lrsched::cli::run) else { return ExitCode::FAILURE };
     match result {
         Ok(code) => ExitCode::from(code),
-        // Whoever read our output has seen enough: `lrsched … | head` is no failure.
+        // A closed pipe is not a failure: `lrsched … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line, whatever the user has typed; and a stderr that is gone is no reason to panic.
+            // One line, whatever the user typed; and a closed stderr is no reason to panic.
             let _ = writeln!(std::io::stderr(), "error: {}", lrsched::usage::message(&format!("{error:#}")));
             ExitCode::from(if error.is::<lrsched::usage::Usage>() { 2 } else { 1 })
         }
     }
 }
 
-/// A defect of this program is one line, too, and exit code 1. `RUST_BACKTRACE` shows all that Rust knows.
+/// A panic also ends in one line and exit code 1. `RUST_BACKTRACE` shows the details.
 fn fail_in_one_line() {
     if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
         std::panic::set_hook(Box::new(|panic| {

@@ -1,4 +1,4 @@
-//! How fast a step of training is on this machine, and where its time goes.
+//! Measures the speed of training steps on this machine, and where the time goes.
 
 use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation};
 use crate::data::{Split, Subset};
@@ -12,9 +12,9 @@ use anyhow::Result;
 use std::any::Any;
 use std::sync::Arc;
 
-/// Steps before the clock runs: memory is allocated and caches fill.
+/// Untimed warm-up steps: memory is allocated and caches fill.
 const WARM_UP: usize = 3;
-/// So small a rate keeps random images from driving the weights to infinity.
+/// Small enough that training on random images does not drive the weights to infinity.
 const RATE: f64 = 1e-6;
 
 /// What to measure.
@@ -22,7 +22,7 @@ const RATE: f64 = 1e-6;
 pub struct BenchOptions {
     pub architecture: Architecture,
     pub batch: usize,
-    /// Steps to measure, after a few to warm up.
+    /// Steps to measure, after the warm-up.
     pub steps: usize,
     pub engine: EngineKind,
     pub threads: usize,
@@ -31,21 +31,21 @@ pub struct BenchOptions {
 /// What was measured.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// Seconds of each step; fewer than asked for where it was stopped.
+    /// Seconds per step; fewer than requested if stopped early.
     pub steps: Vec<f64>,
-    /// Of all steps together.
+    /// Over all steps.
     pub times: StepTimes,
-    /// The operations of the network, with the time that the fast engine spent in each.
+    /// The operations of the network, with the time the fast engine spent in each.
     pub operations: Vec<OperationTime>,
     pub kernels: &'static str,
-    /// 10⁹ operations per second that the cores can do, where the fast engine knows.
+    /// The cores' peak in 10⁹ operations per second, if the fast engine knows it.
     pub peak: Option<f64>,
 }
 
-/// Trains on random images with sgd and momentum: batches from the loader, augmented, as in a run.
+/// Trains on random images with sgd and momentum: batches come from the loader, augmented, as in a run.
 ///
 /// # Errors
-/// An engine that cannot be had, or that fails.
+/// An engine that is unavailable or fails.
 pub fn bench(options: &BenchOptions, control: &Control) -> Result<Measured> {
     let BenchOptions { architecture, batch, steps, engine: kind, threads } = options;
     let images = random_images(architecture, 4 * batch);
@@ -69,7 +69,7 @@ pub fn bench(options: &BenchOptions, control: &Control) -> Result<Measured> {
     let kernels = engine.kernels();
     let (operations, peak) = match fast(engine) {
         Some(engine) => (engine.times(), engine.peak()),
-        // What there is to compute is the same on every engine.
+        // The amount of work is the same on every engine.
         None => {
             let counts = CpuEngine::new(architecture, Objective::default(), *threads)?;
             (counts.times(), counts.peak())
@@ -83,7 +83,7 @@ fn fast(engine: &mut dyn Engine) -> Option<&mut CpuEngine> {
     (engine as &mut dyn Any).downcast_mut()
 }
 
-/// `count` images of noise, all of them for training.
+/// `count` noise images, all in the training split.
 fn random_images(architecture: &Architecture, count: usize) -> PreparedImages {
     let mut rng = keyed(0, Purpose::Synthetic, 0, 0);
     let images = Images {
@@ -105,7 +105,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Until `control` says stop, which leaves fewer steps.
+    /// Stops early, with fewer steps, if `control` requests it.
     fn measure(&mut self, steps: usize, control: &Control) -> Result<(Vec<f64>, StepTimes)> {
         let (mut seconds, mut times) = (Vec::new(), StepTimes::default());
         while seconds.len() < steps && control.stopping().is_none() {

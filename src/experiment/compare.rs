@@ -1,4 +1,4 @@
-//! Every entrant, one after the other, on the same weights and the same batches.
+//! Trains every entrant in turn, from the same weights and on the same batches.
 
 mod error;
 mod plan;
@@ -27,11 +27,11 @@ use std::path::{Path, PathBuf};
 pub struct Comparison<'a> {
     folder: PathBuf,
     plan: &'a Plan,
-    /// Of the runs that are done, in the order of the plan.
+    /// Finished runs, in plan order.
     rows: Vec<Option<ComparisonRow>>,
-    /// Of runs that an earlier start has done and this plan does not name.
+    /// Runs finished by an earlier invocation that are not in this plan.
     others: Vec<ComparisonRow>,
-    /// What the user may not expect.
+    /// Notes on anything the user may not expect.
     notes: Vec<String>,
     lock: Lock,
     /// The folder of the runs.
@@ -39,12 +39,13 @@ pub struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Opens the folder and finds what an earlier start has left to do.
+    /// Opens the folder and finds what is left to train.
     ///
     /// # Errors
-    /// A [`ComparisonError`] for runs of another configuration; a folder that holds something else, or that cannot be written.
+    /// A [`ComparisonError`] for runs of another configuration; a folder that holds something else, or cannot be
+    /// written.
     pub fn open(folder: &Path, plan: &'a Plan, dataset: &Dataset, existing: Existing) -> Result<Self> {
-        // Its own comparison is taken up, or started over.
+        // An existing comparison is continued, or started over.
         let lock = claim(folder, Existing::Replace, Holds::Comparison, &[])?;
         let (table, runs) = (folder.join(files::COMPARISON_CSV), folder.join(files::RUNS));
         own_folder(&runs)?;
@@ -87,18 +88,18 @@ impl<'a> Comparison<'a> {
         Ok(comparison)
     }
 
-    /// A line for each thing that the user may not expect of what an earlier start has left.
+    /// Notes on the state left by earlier invocations, one per line.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// How many runs are still to do.
+    /// The number of runs left to train.
     pub fn missing(&self) -> usize {
         self.rows.iter().filter(|row| row.is_none()).count()
     }
 
-    /// Does what is missing, and goes on with a run that was interrupted. A run that diverges or fails is a row, and the rest go on;
-    /// one that is asked to stop is a row, too, and the last: it gives why.
+    /// Trains the missing runs and resumes interrupted ones. A run that diverges or fails gets a row, and the rest
+    /// continue. A run that is asked to stop gets the last row, and the reason for the stop is returned.
     pub fn run(&mut self, dataset: &Dataset, training: &Training<'_>) -> Result<Option<Stop>> {
         let Training { observer, control, .. } = *training;
         for (index, planned) in self.plan.runs.iter().enumerate() {
@@ -109,7 +110,7 @@ impl<'a> Comparison<'a> {
                 return Ok(Some(stop));
             }
             let trained = train(planned, &self.path(planned), &|| self.check_in_place(), dataset, training);
-            // A run of a comparison that was moved or deleted has failed with it.
+            // If the comparison's folder was moved or deleted, that is the error to report, not the run's.
             self.check_in_place()?;
             let (status, results) = match trained {
                 Ok(outcome) => (outcome.status, outcome.results),
@@ -118,7 +119,8 @@ impl<'a> Comparison<'a> {
                     (Status::Failed, Results::default())
                 }
             };
-            // Nothing of its network is left by now: the next one begins in as little memory as the first.
+            // The run's network has been dropped: return its memory to the system, so that the next run starts with as
+            // little as the first.
             give_back();
             self.rows[index] = Some(row(planned, status, results));
             self.write()?;
@@ -129,7 +131,7 @@ impl<'a> Comparison<'a> {
         Ok(control.stopping())
     }
 
-    /// The rows of the runs that are done, those of earlier starts first.
+    /// The rows of the finished runs, those of earlier invocations first.
     pub fn rows(&self) -> Vec<ComparisonRow> {
         self.others.iter().chain(self.rows.iter().flatten()).cloned().collect()
     }
@@ -139,7 +141,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// # Errors
-    /// The folder, or that of its runs, was moved or deleted.
+    /// The folder of the comparison, or of its runs, was moved or deleted.
     fn check_in_place(&self) -> Result<()> {
         self.lock.folder().check()?;
         self.runs.check()
@@ -151,10 +153,10 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The rows of the table; where it is lost or damaged, those that the run.json of each run tells of.
+/// The rows of the table; if it is lost or damaged, rebuilt from the run.json of each run.
 ///
 /// # Errors
-/// A table that cannot be read at all, or that has two rows of one run.
+/// A table that cannot be read at all, or that lists a run twice.
 fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
     let damaged = if table.exists() {
         disk::open(table).with_context(|| format!("cannot read {}", table.display()))?;
@@ -181,7 +183,7 @@ fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -> Result<Ve
     Ok(rows)
 }
 
-/// The row of a run that nothing but its folder tells of; `None` for one that a comparison did not make, or that was never closed.
+/// The row of a run known only from its folder; `None` if no comparison made it, or if it never ended.
 fn row_of(path: &Path) -> Option<ComparisonRow> {
     let info = RunInfo::read(&path.join(files::RUN_JSON)).ok()?;
     let config = info.config.known().ok()?;
@@ -190,7 +192,7 @@ fn row_of(path: &Path) -> Option<ComparisonRow> {
     (is_its_name && info.standing.status != Status::Running).then(|| row(&planned, info.standing.status, info.results))
 }
 
-/// Renames a damaged table, so that another one can take its place and nothing in it is lost. Says so.
+/// Renames a damaged table so that it can be replaced without losing its contents. Reports the new name.
 fn set_aside(table: &Path) -> Result<String> {
     let place = |number: u32| table.with_file_name(format!("{}.damaged-{number}", files::COMPARISON_CSV));
     let free = (1..).map(place).find(|place| place.symlink_metadata().is_err()).expect("some number is free");
@@ -199,7 +201,7 @@ fn set_aside(table: &Path) -> Result<String> {
 }
 
 /// # Errors
-/// A run that has two rows.
+/// A run has two rows.
 fn check_unique(table: &Path, rows: &[ComparisonRow]) -> Result<()> {
     let mut names = HashSet::new();
     match rows.iter().position(|row| !names.insert(&row.run)) {
@@ -210,16 +212,16 @@ fn check_unique(table: &Path, rows: &[ComparisonRow]) -> Result<()> {
     }
 }
 
-/// Removes the runs, and nothing else that may lie there or in their folders.
+/// Removes the runs, but no other files in their folders.
 ///
 /// # Errors
-/// One of them is in use: then none is removed. One cannot be removed.
+/// A run is in use (then none is removed), or cannot be removed.
 fn remove_runs(folder: &Path) -> Result<()> {
     let Ok(entries) = folder.read_dir() else { return Ok(()) };
     let mut runs = Vec::new();
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
-        // What a link leads to was not made here.
+        // The target of a link is not ours.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) && Contents::of(&entry.path())?.run {
             checkpoint::own(&entry.path())?;
             runs.push((Lock::take(&entry.path())?, entry.path()));
@@ -229,7 +231,7 @@ fn remove_runs(folder: &Path) -> Result<()> {
     for (lock, path) in runs {
         remove_run(&path)?;
         drop(lock);
-        // Only where nothing else is in it.
+        // Only if nothing else is in it.
         let _ = std::fs::remove_dir(&path);
     }
     Ok(())
@@ -237,23 +239,23 @@ fn remove_runs(folder: &Path) -> Result<()> {
 
 /// Observes the runs of a comparison.
 pub trait ComparisonObserver {
-    /// The observer of `run`, which is about to be trained in the folder `path`.
+    /// The observer for `run`, about to be trained in the folder `path`.
     fn observe<'a>(&'a self, run: &'a PlannedRun, path: &'a Path) -> Box<dyn Observer + 'a>;
 
-    /// Something that the user may not expect of `run`, before it is trained.
+    /// Reports something unexpected about `run` before it is trained.
     fn warn(&self, run: &PlannedRun, message: &str);
 
-    /// `run` ended with an error; the others are trained all the same.
+    /// `run` ended with an error; the others continue.
     ///
     /// # Errors
-    /// This cannot be reported: the comparison ends.
+    /// This cannot be reported; ends the comparison.
     fn failed(&self, run: &PlannedRun, path: &Path, error: &anyhow::Error) -> Result<()>;
 
-    /// One more run is over.
+    /// Another run is over.
     fn completed(&self);
 }
 
-/// How the runs are trained, beside what each computes.
+/// How the runs are trained, apart from what they compute.
 #[derive(Clone, Copy)]
 pub struct Training<'a> {
     pub threads: usize,
@@ -261,11 +263,11 @@ pub struct Training<'a> {
     pub control: &'a Control,
     pub every: Option<Every>,
     pub keep: Keep,
-    /// What is said of the end of a run.
+    /// Wording for the end of a run.
     pub words: Words,
 }
 
-/// `in_place` fails where the folder of the comparison, or that of its runs, is no longer where it was.
+/// `in_place` fails if the folder of the comparison, or of its runs, was moved or deleted.
 fn train(
     planned: &PlannedRun,
     path: &Path,
@@ -287,7 +289,7 @@ fn train(
             directory
         }
         false => {
-            // It would be made anew.
+            // Creating the run would recreate a deleted comparison folder.
             in_place()?;
             RunDirectory::create(path, Existing::Replace, &planned.config, dataset, &setup)?
         }
@@ -295,7 +297,7 @@ fn train(
     directory.one_of_many().record(run, control, &mut *observer.observe(planned, path))
 }
 
-/// The row of a run that has been done before, or `None` where it is to be done.
+/// The row of an already finished run, or `None` if it has yet to be trained.
 fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<ComparisonRow>> {
     let file = path.join(files::RUN_JSON);
     if !file.exists() {
@@ -320,7 +322,8 @@ fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<C
     Ok(done.then(|| row(planned, info.standing.status, info.results)))
 }
 
-/// Whether an earlier run that the plan does not name may stand in one table with its runs. One that has left nothing but its row may.
+/// Whether an earlier run outside the plan may share a table with the planned runs. One with nothing left but its row
+/// may.
 fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> {
     let file = path.join(files::RUN_JSON);
     if !file.exists() {
@@ -344,7 +347,7 @@ fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> 
 
 fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
     if status == Status::Diverged {
-        // JSON has no NaN: what a diverged run no longer had a number for comes back as nothing.
+        // JSON has no NaN: a diverged run's NaN values come back as nothing.
         for value in results.of_last_mut() {
             *value = value.or(Some(f64::NAN));
         }

@@ -1,4 +1,4 @@
-//! The entrants of a comparison: an optimizer under a schedule each.
+//! The entrants of a comparison: each an optimizer under a schedule.
 
 use crate::config::Given;
 use crate::config::settings::schedule_entries;
@@ -30,7 +30,7 @@ pub struct Overrides {
     pub schedule: Vec<(String, String)>,
     /// `--lr`, as typed.
     pub lr: Option<String>,
-    /// Where they were given, for an error.
+    /// Where they were given, for error messages.
     given: Given,
 }
 
@@ -52,32 +52,32 @@ impl Overrides {
     }
 }
 
-/// Entrants that cannot be, or a flag that applies to none of them.
+/// Invalid entrants, or a flag that applies to none of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntrantError {
     /// An entrant that cannot be parsed, or a flag whose value is wrong.
     #[error(transparent)]
     Invalid(#[from] Usage),
-    /// No optimizer and no schedule among them has this parameter.
+    /// No entrant's optimizer or schedule has this parameter.
     #[error("no entrant takes `{key}`")]
     Untaken { key: String },
-    /// Each entrant that has this parameter sets it itself.
+    /// Every entrant that has this parameter sets it itself.
     #[error("no entrant takes {key}={value}: each that could sets its own {key}")]
     AllSetTheirOwn { key: String, value: String },
 }
 
-/// A value without effect on some entrants, which are given as they are written.
+/// A value without effect on some entrants, which are listed as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntrantNote {
-    /// The common rate, on entrants whose schedules set their own rates.
+    /// The common rate, for entrants whose schedules set their own rates.
     OwnRates { rate: String, entrants: Vec<String> },
-    /// The value of a flag, on entrants that set their own.
+    /// The value of a flag, for entrants that set their own.
     OwnValue { key: String, value: String, entrants: Vec<String> },
-    /// The rate of an entrant, on itself: its schedule sets its own rates.
+    /// An entrant's own rate, where its schedule sets the rates.
     UnusedRate { entrant: String, rate: String },
 }
 
-/// Who wrote an entrant, and so whether its own values or the flags win.
+/// The origin of an entrant: decides whether its own values or the flags win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Author {
     /// The values in the spec win.
@@ -86,7 +86,7 @@ enum Author {
     Program,
 }
 
-/// An entrant as it is written, before the flags.
+/// An entrant as written, before the flags apply.
 struct Written<'a> {
     text: &'a str,
     author: Author,
@@ -104,7 +104,7 @@ impl<'a> Written<'a> {
         Ok(Self { text, author, optimizer, schedules })
     }
 
-    /// The schedule that flags go to.
+    /// The schedule that receives the flags.
     fn schedule(&self) -> &Values {
         &self.schedules[0]
     }
@@ -114,25 +114,26 @@ impl<'a> Written<'a> {
         [&self.optimizer, self.schedule()].into_iter().any(|values| takes(values, key))
     }
 
-    /// Whether it gives a value of its own for `key`, which goes before the flag. A rate in each schedule of a sequence is one in place of `--lr`.
+    /// Whether it sets `key` itself, which overrides the flag. In a sequence, a rate in every schedule stands in for
+    /// `--lr`.
     fn keeps(&self, key: &str) -> bool {
         let gives = |values: &Values| values.get(key).is_some();
         let in_schedule = if key == "lr" { self.schedules.iter().all(gives) } else { gives(self.schedule()) };
         self.author == Author::User && (gives(&self.optimizer) || in_schedule)
     }
 
-    /// Those of `flags` that `values` take.
+    /// Those of `flags` that `values` accept.
     fn applicable(&self, values: &Values, flags: &[(String, String)]) -> Vec<(String, String)> {
         let kept = |key: &str| self.author == Author::User && values.get(key).is_some();
         flags.iter().filter(|(key, _)| takes(values, key) && !kept(key)).cloned().collect()
     }
 
-    /// The entrant under the flags.
+    /// The entrant with the flags applied.
     fn enter(&self, overrides: &Overrides) -> Result<Entrant, Usage> {
         let (optimizer, schedule) = split(self.text)?;
         let optimizer_flags = self.applicable(&self.optimizer, &overrides.optimizer);
         let schedule_flags = self.applicable(self.schedule(), &overrides.schedule);
-        // A flag whose value is wrong is wrong with every entrant that takes it.
+        // A flag with an invalid value is an error with every entrant that takes it.
         for (values, flags) in [(&self.optimizer, &optimizer_flags), (self.schedule(), &schedule_flags)] {
             let mut alone = values.clone();
             values.given().for_each(|(parameter, _)| alone.remove(parameter.name));
@@ -153,18 +154,18 @@ fn takes(values: &Values, key: &str) -> bool {
     values.parameters().any(|parameter| parameter.name == key)
 }
 
-/// Says which entrant is wrong.
+/// Names the invalid entrant.
 fn about(text: &str, error: &Usage) -> Usage {
     Usage(format!("entrant {}: {error}", shortened(text)))
 }
 
-/// The entrants that `named` lists, or else the default ones, under the flags. Beside them a note for each flag that some of them do not apply,
-/// because they have a value of their own, and for each rate that no schedule uses.
+/// The entrants listed in `named`, or else the default ones, with the flags applied. Also returns a note for each flag
+/// that some entrants override with their own value, and for each rate that no schedule uses.
 ///
-/// A flag goes to every entrant that takes it, except to those that were named with a value of their own for it.
+/// A flag applies to every entrant that takes it, except named entrants that set it themselves.
 ///
 /// # Errors
-/// An entrant that cannot be parsed, a flag whose value is wrong, and a flag that applies to no entrant.
+/// An entrant that cannot be parsed, an invalid flag value, or a flag that applies to no entrant.
 pub fn enter(
     named: Option<&[String]>,
     overrides: &Overrides,
@@ -183,7 +184,7 @@ pub fn enter(
     let mut notes = Vec::new();
     let flags = overrides.all();
     for (place, (key, value)) in flags.iter().enumerate() {
-        // Those of a list come one by one.
+        // List values are passed one at a time.
         if !flags[..place].iter().any(|(before, _)| before == key) {
             notes.extend(not_applied(&entered, key, value)?);
         }
@@ -197,10 +198,10 @@ pub fn enter(
     Ok((entered.into_iter().map(|(_, entrant)| entrant).collect(), notes))
 }
 
-/// A note on the entrants that a flag applies to without effect, and one on those that keep their own value.
+/// Notes the entrants on which a flag has no effect, and those that keep their own value.
 ///
 /// # Errors
-/// It applies to none.
+/// The flag applies to none.
 fn not_applied(entered: &[(Written<'_>, Entrant)], key: &str, value: &str) -> Result<Vec<EntrantNote>, EntrantError> {
     let takers: Vec<_> = entered.iter().filter(|(written, _)| written.takes(key)).collect();
     if takers.is_empty() {
@@ -225,7 +226,7 @@ fn not_applied(entered: &[(Written<'_>, Entrant)], key: &str, value: &str) -> Re
     Ok(notes)
 }
 
-/// The optimizer and the schedule of `optimizer/schedule`; of a schedule alone, or an optimizer alone, with what goes with it.
+/// Splits `optimizer/schedule`; if one part is missing, its default takes its place.
 fn split(text: &str) -> Result<(&str, &str), Usage> {
     let is_optimizer = |text: &str| {
         let name = text.split(':').next().unwrap_or_default().trim();
@@ -252,8 +253,8 @@ fn split(text: &str) -> Result<(&str, &str), Usage> {
 }
 
 impl Entrant {
-    /// Reads `optimizer/schedule`; the schedule alone runs under sgd, the optimizer alone at a constant rate. A flag applies where the text has
-    /// no value of its own.
+    /// Parses `optimizer/schedule`; a schedule alone runs under sgd, an optimizer alone at a constant rate. Flags fill
+    /// in values that the text does not set.
     ///
     /// # Errors
     /// An unknown optimizer or schedule, or a parameter that is unknown or out of its range.
@@ -263,8 +264,8 @@ impl Entrant {
     }
 }
 
-/// The entrants of the tables: one of every schedule with sgd, and the adaptive optimizers at their usual rates. Durations are shares of the
-/// run, so that each schedule shows its shape in a run of any length.
+/// The default entrants: every schedule with sgd, and the adaptive optimizers at their usual rates. Durations are
+/// fractions of the run, so that each schedule shows its shape at any length.
 pub fn default_entrants() -> Vec<&'static str> {
     schedule::table().iter().chain(optim::table()).filter_map(|entry| entry.entrant).collect()
 }

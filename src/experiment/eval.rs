@@ -1,4 +1,4 @@
-//! The weights of a run, looked at with images: loss, accuracy, and what each class was taken for.
+//! Evaluates the weights of a run on images: loss, accuracy, and the confusion matrix.
 
 use crate::config::{Keep, SettingValues};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Validation};
@@ -17,15 +17,15 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Images that an evaluation takes at once: as many as the evaluations of a run.
+/// Batch size of an evaluation: that of the evaluations during a run.
 pub use crate::train::EVALUATION_BATCH as BATCH;
 
-/// Which images.
+/// The split to evaluate on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SplitName {
-    /// Those that the run was trained on, as they are: not augmented.
+    /// The training images, without augmentation.
     Train,
-    /// Those that were held out to choose by; the test images for a run that chose by these.
+    /// The validation images; the test images if the run validated on these.
     Validation,
     #[default]
     Test,
@@ -68,10 +68,10 @@ impl FromStr for SplitName {
     }
 }
 
-/// Which weights of a run.
+/// Which checkpoint of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// As the last checkpoint holds them.
+    /// The last checkpoint.
     Last,
     /// After the epoch with the highest validation accuracy.
     Best,
@@ -103,21 +103,21 @@ impl FromStr for Moment {
     }
 }
 
-/// A path without the weights that were asked for.
+/// A path that does not have the requested weights.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
     #[error("{}: no such file or folder", .0.display())]
     Missing(PathBuf),
-    /// A checkpoint was asked for of a file.
+    /// A checkpoint was requested, but the path is a file.
     #[error("{} is a file, and the {} checkpoint is one of a run", .path.display(), .moment.name())]
     OfAFile { path: PathBuf, moment: Moment },
-    /// A checkpoint was asked for of a checkpoint.
+    /// A checkpoint was requested, but the path is already a checkpoint.
     #[error("{} is a checkpoint", .0.display())]
     OfACheckpoint(PathBuf),
-    /// `keep` is what the run was to keep, where that was not everything.
+    /// `keep` is the run's retention setting, unless it kept everything.
     #[error("{} has no {} checkpoint", .run.display(), .moment.name())]
     NoCheckpoint { run: PathBuf, moment: Moment, keep: Option<Keep> },
-    /// The run was to keep no weights.
+    /// The run was set to keep no weights.
     #[error("{} has no {WEIGHTS}: its run was to keep none", .0.display())]
     NotKept(PathBuf),
     #[error("{} has no {WEIGHTS}, though its run is over: the file was moved or removed", .0.display())]
@@ -130,23 +130,24 @@ pub enum SubjectError {
     NotARun(PathBuf),
 }
 
-/// A file of weights that is what was written, as far as that is known, and what the run that made it says of itself.
+/// A weights file, verified where a digest is recorded, and the run.json of the run that made it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     pub weights: PathBuf,
-    /// Of the run.json beside it.
+    /// From the run.json beside it.
     run: Option<RunInfo>,
-    /// Why these weights, where others might be expected.
+    /// Why these weights, if others might be expected.
     instead: Option<String>,
 }
 
 impl Subject {
-    /// `path` is the folder of a run, or a safetensors file, with or without a run.json beside it. Of a folder it is the weights at the end
-    /// of the run, or of the last checkpoint that is whole where it has not come to its end, unless a `moment` is given.
+    /// `path` is the folder of a run, or a safetensors file, with or without a run.json beside it. For a folder, the
+    /// weights are those of `moment` if given, else the final ones, or those of the last intact checkpoint if the run
+    /// is unfinished.
     ///
     /// # Errors
-    /// A [`SubjectError`] where the weights are not there; its run.json cannot be read, or the file is damaged: its SHA-256 is not the one
-    /// that the run, or the checkpoint, has of it. A file that lies elsewhere has none.
+    /// A [`SubjectError`] if the weights are missing; an unreadable run.json; a damaged file: its SHA-256 is not the
+    /// one recorded by the run or checkpoint. A file outside a run has no recorded digest.
     pub fn at(path: &Path, moment: Option<Moment>) -> Result<Self> {
         if !path.exists() {
             bail!(SubjectError::Missing(path.to_path_buf()));
@@ -158,7 +159,7 @@ impl Subject {
             };
         }
         let end = path.join(WEIGHTS);
-        // One of the checkpoints of a run, not the run.
+        // A single checkpoint, not the run.
         if path.join(files::STATE_JSON).is_file() {
             return match moment {
                 Some(_) => bail!(SubjectError::OfACheckpoint(path.to_path_buf())),
@@ -174,7 +175,7 @@ impl Subject {
                 }
                 Self::checked(weights)
             }
-            // Weights of an earlier end do not count in a run that was made longer.
+            // If the run was extended, the weights of its earlier end are stale.
             None if end.exists() && !run_of(&end)?.is_some_and(|run| goes_on(&run)) => Self::checked(end),
             None => match checkpoint::latest(path, Wanted::Whole)? {
                 Some(found) => {
@@ -186,7 +187,7 @@ impl Subject {
         }
     }
 
-    /// A file that is what was written.
+    /// A file whose contents match its recorded digest.
     fn checked(weights: PathBuf) -> Result<Self> {
         let run = run_of(&weights)?;
         let folder = weights.parent().unwrap_or(Path::new(""));
@@ -207,7 +208,7 @@ impl Subject {
         Ok(Self { weights, run, instead: None })
     }
 
-    /// What is read of it.
+    /// The file to read.
     pub fn files(&self) -> Vec<PathBuf> {
         vec![self.weights.clone(), folder_of(&self.weights).join(files::RUN_JSON)]
     }
@@ -215,14 +216,14 @@ impl Subject {
     /// How the run was trained.
     ///
     /// # Errors
-    /// A setting of another version that this one cannot read.
+    /// A setting from another version that this one cannot read.
     fn trained(&self) -> Result<Trained> {
         let Some(run) = &self.run else { return Ok(Trained::default()) };
         Trained::of(&run.config).map_err(|error| anyhow!("run.json of {}: {error:#}", self.weights.display()))
     }
 }
 
-/// What an evaluation takes from the config of the run; `None` where it is not known.
+/// What an evaluation takes from the run's config; `None` if unknown.
 #[derive(Debug, Default)]
 struct Trained {
     dataset: Option<DatasetKind>,
@@ -259,31 +260,31 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(settings: &SettingValues, name: &s
     value.map_err(|error| anyhow!("its {name}: {error}"))
 }
 
-/// Whether the run has not come to its end, or not yet again.
+/// Whether the run is unfinished, or was extended and has not finished again.
 fn goes_on(run: &RunInfo) -> bool {
     matches!(run.standing.status, Status::Running | Status::Interrupted | Status::Failed)
 }
 
-/// The folder that weights lie in, or the checkpoints that they are one of.
+/// The folder that holds the weights, or the `checkpoints` folder above it.
 fn folder_of(weights: &Path) -> PathBuf {
     let folder = weights.parent().unwrap_or(Path::new(""));
     let run = run_above(folder);
     if run.join(files::RUN_JSON).is_file() {
         return run.to_path_buf();
     }
-    // A path may be too short to name the folders above it: `weights.safetensors`, `last/weights.safetensors`.
+    // A relative path may be too short to name its parent folders: `weights.safetensors`, `last/weights.safetensors`.
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let full = here.canonicalize().map(|folder| run_above(&folder).to_path_buf());
     full.ok().filter(|run| run.join(files::RUN_JSON).is_file()).unwrap_or(run.to_path_buf())
 }
 
-/// The folder of the run that `folder` is a checkpoint of, by its path; `folder` where it is none.
+/// The run folder above `folder` if its path is that of a checkpoint; else `folder` itself.
 fn run_above(folder: &Path) -> &Path {
     let checkpoints = folder.parent().filter(|parent| parent.ends_with(files::CHECKPOINTS));
     checkpoints.and_then(Path::parent).unwrap_or(folder)
 }
 
-/// Which of the run's checkpoints to evaluate in place of weights that will not do.
+/// Which of the run's checkpoints to evaluate instead of unusable weights.
 fn other(weights: &Path, wanted: Wanted) -> String {
     let folder = folder_of(weights);
     let found = checkpoint::latest(&folder, wanted).map(|found| found.map(|found| found.folder(&folder).join(WEIGHTS)));
@@ -296,7 +297,7 @@ fn other(weights: &Path, wanted: Wanted) -> String {
     }
 }
 
-/// The run.json beside weights, or beside the checkpoints that they are one of.
+/// The run.json beside the weights, or beside the checkpoints they belong to.
 fn run_of(weights: &Path) -> Result<Option<RunInfo>> {
     let path = folder_of(weights).join(files::RUN_JSON);
     if path.is_file() { RunInfo::read(&path).map(Some) } else { Ok(None) }
@@ -313,7 +314,7 @@ fn without_weights(folder: &Path, run: Option<&RunInfo>) -> SubjectError {
     }
 }
 
-/// How to evaluate. What is `None` is as the run had it, or the default where there is no run.json.
+/// Evaluation settings. `None` takes the run's setting, or the default without a run.json.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     pub part: SplitName,
@@ -327,7 +328,7 @@ pub struct Options {
     pub threads: usize,
 }
 
-/// What came of it.
+/// The result of an evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     pub weights: PathBuf,
@@ -338,23 +339,24 @@ pub struct Evaluation {
     /// Mean cross-entropy, in nats.
     pub loss: f64,
     pub confusion: Confusion,
-    /// What the user may not expect.
+    /// Notes on anything the user may not expect.
     pub notes: Vec<String>,
 }
 
 impl Evaluation {
-    /// The share of all images that were taken for what they are.
+    /// The share of images classified correctly.
     pub fn accuracy(&self) -> f64 {
         self.confusion.correct() as f64 / self.images as f64
     }
 }
 
-/// Runs the network over the images of one split: what [`crate::train::Run`] does at its end, and counts who was taken for whom.
+/// Runs the network over the images of one split, as [`crate::train::Run`] does at its end, and counts the confusion
+/// matrix.
 ///
-/// The images are normalised as the run's were, by its training images.
+/// The images are normalised with the statistics of the run's training images.
 ///
 /// # Errors
-/// Weights that cannot be read or do not fit, images that are not there, an engine that cannot be had.
+/// Weights that cannot be read or do not fit, missing images, an unavailable engine.
 pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let trained = subject.trained()?;
     let kind = options.dataset.or(trained.dataset).unwrap_or_default();
@@ -403,7 +405,7 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     })
 }
 
-/// The class with the largest logit, the first of equal ones: as the engines count.
+/// The class with the largest logit, the first on ties: as the engines count.
 fn largest(logits: &[f32]) -> usize {
     (0..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }

@@ -1,7 +1,7 @@
-//! The learning rate range test: a network trained while its rate climbs, to see which rates it learns at.
+//! The learning rate range test: trains a network while the rate rises, to see at which rates it learns.
 //!
-//! Smith (2015) proposed it to find the bounds of a cyclical rate, fastai made it popular. Everything happens in memory, on a network of
-//! its own: no run is ever changed by it.
+//! Proposed by Smith (2015) to find the bounds of a cyclical rate; popularised by fastai. Everything happens in memory,
+//! on a separate network: no run is ever changed.
 
 mod finder;
 mod folder;
@@ -18,15 +18,15 @@ use crate::train::{Control, Run};
 use anyhow::Result;
 use serde::Serialize;
 
-/// A test ends once the smoothed loss is this many times the best one (fastai).
+/// A test ends once the smoothed loss exceeds the best one by this factor (fastai).
 const DIVERGED: f64 = 4.0;
-/// Evaluations in a test whose `--eval-every` was not given.
+/// Evaluations per test if `--eval-every` is not given.
 const EVALUATIONS: u64 = 100;
 
-/// Finds what of `config` does not fit the images, without building the network.
+/// Checks `config` against the dataset without building the network.
 ///
 /// # Errors
-/// As [`Run::check`]; a length in epochs that comes to too few or too many iterations.
+/// As [`Run::check`]; a length in epochs that gives too few or too many iterations.
 pub fn check(config: &FindConfig, dataset: &Dataset) -> Result<()> {
     Run::check(&config.run, dataset)?;
     config.steps(Run::steps_of(&config.run, dataset)?)?;
@@ -37,13 +37,13 @@ pub fn check(config: &FindConfig, dataset: &Dataset) -> Result<()> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
-    /// At the last iteration.
+    /// The last iteration was reached.
     Whole,
     /// The smoothed loss was more than four times the best one.
     Diverged,
     /// The loss was NaN or infinite.
     NotANumber,
-    /// Somebody asked for it.
+    /// A stop was requested.
     Stopped,
 }
 
@@ -56,10 +56,10 @@ pub struct RangeTest<'a> {
 }
 
 impl<'a> RangeTest<'a> {
-    /// `run` is that of `config` with the seed of this test.
+    /// `run` is the run of `config` with the seed of this test.
     ///
     /// # Errors
-    /// As [`Run::new`]; a length in epochs that comes to too few or too many iterations.
+    /// As [`Run::new`]; a length in epochs that gives too few or too many iterations.
     pub fn new(config: &'a FindConfig, run: &RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
         let finder = LrFinder::new(run, dataset, threads, config.eval_images)?;
         let steps = config.steps(finder.steps_per_epoch())?;
@@ -75,8 +75,8 @@ impl<'a> RangeTest<'a> {
         self.finder.kernels()
     }
 
-    /// Trains, and tells `see` of every iteration, until the end or until `control` says stop. The row of the iteration that ends the test is
-    /// one of them.
+    /// Trains to the end of the test, or until `control` requests a stop. Calls `see` for every iteration, including
+    /// the one that ends the test.
     pub fn run(mut self, control: &Control, see: &mut dyn FnMut(&RangeRow) -> Result<()>) -> Result<Ended> {
         let mut smoothing = Smoothing::new(self.config.smoothing);
         let mut best = f64::INFINITY;

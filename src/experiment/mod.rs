@@ -1,4 +1,4 @@
-//! What is built from runs: compare, the range test, resume and eval; and walks down small functions.
+//! Experiments built from runs: compare, the range test, resume and eval; and optimizer paths on small functions.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Resuming a run that an earlier process left, as it was or with changes.
+//! Resumes a run from an earlier process, unchanged or with changes.
 
 use crate::config::{Keep, Reach, RunConfig};
 use crate::data::Dataset;
@@ -11,37 +11,38 @@ use crate::train::{Adjustment, Run};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
-/// What an earlier process has left of a run, in a folder that is now this process's own.
+/// What an earlier process left of a run, in a folder that this process has locked.
 pub struct Left {
     path: PathBuf,
     pub info: RunInfo,
     pub config: RunConfig,
-    /// The checkpoint to go on from; without one the run starts at its beginning.
+    /// The checkpoint to resume from; `None` starts the run from the beginning.
     found: Option<LatestCheckpoint>,
     lock: Lock,
     maker: Maker,
 }
 
-/// A run that cannot be resumed as it was asked for.
+/// A run that cannot be resumed as requested.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ResumeError {
     #[error("{} is not a run: it has no run.json", .path.display())]
     NotARun { path: PathBuf, is_comparison: bool },
-    /// The SHA-256 of the images it was trained on, and of those that were found.
+    /// The SHA-256 of the images it was trained on, and of the images found.
     #[error("{} was trained on other images (SHA-256 {recorded}, found {found})", .run.display())]
     OtherImages { run: PathBuf, recorded: String, found: String },
     /// Both a factor and a new rate or schedule.
     #[error("the current schedule cannot be both scaled and replaced")]
     ScaledAndReplaced,
-    /// What is to become of the schedule in a run of another length, without another length than these `epochs`.
+    /// Stretching or holding the schedule was requested, but the length stays at `epochs`.
     #[error("the schedule can be stretched or held only where the run gets another length than {epochs} epochs")]
     SameLength { epochs: u64 },
-    /// A new rate or schedule, and no epoch left to use it in.
+    /// A new rate or schedule, but no epochs left to apply it to.
     #[error("the run finished after {}", counted(*.epochs, "epoch"))]
     Finished { epochs: u64 },
     #[error("the run diverged and would diverge again")]
     Diverged,
-    /// It is open what becomes of the schedule in a run of `epochs`. `last` is its own last epoch, 0-based.
+    /// The request does not say how the schedule adapts to a run of `epochs`. `last` is the last epoch it covers,
+    /// 0-based.
     #[error("the schedule {schedule} depends on the length of the run")]
     DependsOnLength { schedule: Spec, epochs: u64, last: u64 },
 }
@@ -55,12 +56,12 @@ pub struct DamagedRun {
     pub maker: Maker,
 }
 
-/// What made a run: it decides how the run can be trained again.
+/// What created a run; determines how to train it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Maker {
     /// `lrsched train`.
     Train,
-    /// A comparison, which trains what is missing.
+    /// A comparison, which trains its missing runs.
     Comparison,
 }
 
@@ -72,15 +73,15 @@ impl DamagedRun {
 
 impl Left {
     /// # Errors
-    /// [`ResumeError::NotARun`]; [`crate::usage::Usage`] where another process works on it; a run.json that cannot be read; [`DamagedRun`]
-    /// where no checkpoint is whole, and a [`Refusal`] where none is sound although the rate is to change.
+    /// [`ResumeError::NotARun`]; [`crate::usage::Usage`] if another process is using it; an unreadable run.json;
+    /// [`DamagedRun`] if no checkpoint is intact, or a [`Refusal`] if none is sound and the rate is to change.
     pub fn open(path: &Path, changes_rate: bool, maker: Maker) -> Result<Self> {
         let file = path.join(files::RUN_JSON);
         if !file.is_file() {
             let is_comparison = path.join(files::COMPARISON_CSV).is_file();
             bail!(ResumeError::NotARun { path: path.to_path_buf(), is_comparison });
         }
-        // Before anything is written there: it may be somebody else's run.json.
+        // Read before locking, which writes to the folder: the run.json may not be ours.
         RunInfo::read(&file)?;
         let lock = Lock::take(path)?;
         let info = RunInfo::read(&file)?;
@@ -88,7 +89,7 @@ impl Left {
             .config
             .known()
             .with_context(|| format!("{}: the config was written by another version of lrsched", file.display()))?;
-        // The last one may hold the weights that another rate is to make up for.
+        // The last checkpoint may hold the very weights that the new rate is meant to avoid.
         let wanted =
             if changes_rate || info.standing.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
         checkpoint::own(path)?;
@@ -97,19 +98,19 @@ impl Left {
         Ok(Self { path: path.to_path_buf(), info, config, found, lock, maker })
     }
 
-    /// Why it goes on from another checkpoint than the last, where it does.
+    /// Why it resumes from a checkpoint other than the last, if it does.
     pub fn instead(&self) -> Option<String> {
         self.found.as_ref()?.instead("resuming from")
     }
 
-    /// What was kept of a finished run, where that is too little to train it longer: its last weights without the state of the optimizer, or
-    /// none.
+    /// What a finished run kept, if that is too little to train it further: its last weights without the optimizer
+    /// state, or nothing.
     pub fn cannot_be_longer(&self) -> Option<Keep> {
         if self.info.standing.status != Status::Finished {
             return None;
         }
         let keep = self.info.known_keep().filter(|keep| *keep != Keep::All)?;
-        // The last one is still there where it is the best one.
+        // The last checkpoint is still there if it is also the best one.
         self.found.as_ref().is_none_or(|found| !found.is_last()).then_some(keep)
     }
 
@@ -118,7 +119,7 @@ impl Left {
     }
 
     /// # Errors
-    /// Other images than those that the run was trained on.
+    /// The images differ from those the run was trained on.
     pub fn check(&self, dataset: &Dataset) -> Result<(), ResumeError> {
         let (recorded, found) = (self.info.provenance.dataset.digest.clone(), dataset.digest().to_string());
         if recorded == found {
@@ -128,15 +129,15 @@ impl Left {
         }
     }
 
-    /// Brings `run`, which is at its beginning, to where the earlier process has left it.
+    /// Restores `run`, which is at its beginning, to where the earlier process left it.
     ///
     /// # Errors
-    /// A checkpoint of another run.
+    /// The checkpoint belongs to another run.
     pub fn restore(&self, run: &mut Run<'_>) -> Result<()> {
         self.found.as_ref().map_or(Ok(()), |found| run.restore(&found.checkpoint))
     }
 
-    /// What may make the rest differ from that of a run that was never interrupted, a line each.
+    /// Reasons why the rest may differ from that of an uninterrupted run, one per line.
     pub fn differences(&self, run: &Run<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         let version = env!("CARGO_PKG_VERSION");
@@ -155,17 +156,17 @@ impl Left {
         lines
     }
 
-    /// Opens the files of the run, cut back to the checkpoint.
+    /// Opens the files of the run, truncated to the checkpoint.
     ///
     /// # Errors
-    /// Files that do not go with the checkpoint, or cannot be written.
+    /// Files that do not match the checkpoint, or cannot be written.
     pub fn reopen(self, setup: &Setup<'_>) -> Result<RunDirectory> {
         let damaged = |error| DamagedRun::new(&self.path, error, self.maker).into();
         RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), setup, &damaged)
     }
 }
 
-/// What is to be different from here on.
+/// What to change from here on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
     pub lr: Option<f64>,
@@ -176,13 +177,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether the rates from here on are others than those that the run would have had.
+    /// Whether the rates from here on differ from those the run would have had.
     pub fn changes_rate(&self) -> bool {
         self.lr.is_some() || self.schedule.is_some() || self.scale.is_some()
     }
 
     /// # Errors
-    /// A [`ResumeError`] for changes that contradict each other, that come too late, or that leave open what becomes of the schedule.
+    /// A [`ResumeError`] for changes that contradict each other, come too late, or do not say how the schedule adapts
+    /// to the new length.
     pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
         let (at, config) = (run.state(), run.config());
         if self.scale.is_some() && (self.lr.is_some() || self.schedule.is_some()) {
@@ -205,7 +207,7 @@ impl Request {
             let depends = || at.course.depends_on_length(epochs, config.semantics, run.steps_per_epoch());
             let reach = match self.reach {
                 Some(reach) => reach,
-                // A length that is refused needs no question.
+                // An invalid length is rejected later; don't ask about its schedule.
                 None if replaced || epochs <= at.epoch || !depends()? => Reach::Stretch,
                 None => {
                     let (schedule, last) = (at.course.schedule.clone(), at.course.until - 1);

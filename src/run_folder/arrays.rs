@@ -31,8 +31,8 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Arrays> {
     tensors.tensors().into_iter().map(array).collect()
 }
 
-/// Every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` takes it as it is. Gives the SHA-256
-/// of the file.
+/// Writes every array under PyTorch's name and in its shape, so that `model.load_state_dict(load_file(path))` accepts
+/// the file directly. Returns the SHA-256 of the file.
 ///
 /// # Errors
 /// A file that cannot be written.

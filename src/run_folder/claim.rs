@@ -16,7 +16,7 @@ pub enum Existing {
     Replace,
 }
 
-/// Refuses a folder that must not be written to. Only reads.
+/// Refuses a folder that must not be written to. Read-only.
 ///
 /// # Errors
 /// A [`Refusal`]: the path is a file, the folder holds something other than `what`, it holds that and may not be replaced, or one of `files` was
@@ -40,15 +40,15 @@ fn vet(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<(
     Err(refusal.into())
 }
 
-/// Makes and locks the folder, and removes those of `files` that an earlier process left there, and the checkpoints of a run. The file that
-/// marks the folder as ours (run.json, find.json) stays until it is replaced.
+/// Creates and locks the folder, and removes those of `files` left by an earlier process, and a run's checkpoints. The
+/// file that marks the folder as ours (run.json, find.json) stays until it is replaced.
 ///
 /// # Errors
-/// As `vet`, before anything is touched. The folder is in use, or cannot be written.
+/// As `vet`, before anything is touched; the folder is in use, or cannot be written.
 pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<Lock> {
     vet(path, existing, what, files)?;
     let lock = Lock::make(path)?;
-    // Another process may have used it in the meantime.
+    // Another process may have used it meanwhile.
     vet(path, existing, what, files)?;
     remove_leftovers(path);
     if what == Holds::Run {
@@ -60,7 +60,8 @@ pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Re
     Ok(lock)
 }
 
-/// A name proves nothing: a file is ours by its contents, or because the run.json beside it says that its run has one.
+/// A name proves nothing: a file is ours if its contents say so, or if the run.json beside it says that its run has
+/// one.
 ///
 /// # Errors
 /// [`Refusal::ForeignFile`] for one of `files` that exists and that lrsched did not write.
@@ -86,7 +87,7 @@ fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Checks that `run` can be removed without removing somebody else's file.
+/// Checks that `run` can be removed without deleting foreign files.
 ///
 /// # Errors
 /// As `check_ours`.
@@ -94,7 +95,7 @@ pub fn check_removable(run: &Path) -> Result<()> {
     check_ours(run, files::unmarked(&files::OF_RUN))
 }
 
-/// Removes the files of a run, and nothing else in its folder. The caller must hold the lock.
+/// Removes the files of a run, but no other files in its folder. The caller must hold the lock.
 ///
 /// # Errors
 /// A file cannot be removed, or lrsched did not write it; in the second case nothing is removed.

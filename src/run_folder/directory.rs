@@ -1,4 +1,4 @@
-//! The folder of a run: opened before the training starts, appended row by row, closed with the status.
+//! The folder of a run: opened before training starts, appended row by row, closed with the final status.
 //!
 //! `metrics.csv`, `steps.csv` (with `--log-steps`), `events.jsonl`, `run.json`, `checkpoints/`, `weights.safetensors`.
 
@@ -22,7 +22,7 @@ use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict}
 use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 
-/// Words the end of a run: the facts, and what to do about them, which depends on the program that trains.
+/// Words the end of a run: the facts, and advice that depends on the program that trains.
 pub type Words = fn(&Verdict) -> String;
 
 /// How a run is trained, apart from what it computes.
@@ -31,11 +31,11 @@ pub struct Setup<'a> {
     pub threads: usize,
     /// The kernels of its engine.
     pub kernels: &'a str,
-    /// Also make a checkpoint at this interval; `None` on resume keeps the run's own.
+    /// Also checkpoint at this interval; `None` on resume keeps the run's own.
     pub every: Option<Every>,
-    /// Which weights stay once the run is finished; `None` on resume keeps the run's own.
+    /// Which weights to keep once the run is finished; `None` on resume keeps the run's own.
     pub keep: Option<Keep>,
-    /// For `message` in run.json and events.jsonl.
+    /// Words the `message` in run.json and events.jsonl.
     pub words: Words,
 }
 
@@ -49,15 +49,15 @@ pub struct RunDirectory {
     every: Option<Every>,
     keeps_before: bool,
     words: Words,
-    /// Held until the run is over.
+    /// Held until the run ends.
     lock: Lock,
 }
 
 impl RunDirectory {
-    /// Opens every file that the run will write.
+    /// Opens all output files of the run.
     ///
     /// # Errors
-    /// The folder is not empty, unless it holds a run that may be replaced; it cannot be written.
+    /// The folder is not empty (unless it holds a run that may be replaced), or cannot be written.
     pub fn create(
         path: &Path,
         existing: Existing,
@@ -95,12 +95,12 @@ impl RunDirectory {
         })
     }
 
-    /// Opens the files that an earlier process left, and truncates them to the checkpoint that the run resumes from (to the headers, without
-    /// one). All that is kept is read first; nothing is changed unless all of it is valid.
+    /// Reopens the files of an earlier process, truncated to the checkpoint that the run resumes from (to the headers
+    /// if there is none). Everything that is kept is validated before anything is changed.
     ///
     /// # Errors
-    /// Files that do not match the checkpoint or are damaged, as `damaged` makes of it; files that cannot be written; a folder that was moved since
-    /// it was locked.
+    /// Files that are damaged or do not match the checkpoint, converted by `damaged`; files that cannot be written; a
+    /// folder that was moved since it was locked.
     pub fn reopen(
         path: &Path,
         lock: Lock,
@@ -123,7 +123,7 @@ impl RunDirectory {
         }
         let events = EventLog::read(path)?;
 
-        // Reading takes a while.
+        // Reading took a while: the folder may have been moved meanwhile.
         lock.folder().check()?;
         remove_leftovers(path);
         found.map_or(Ok(()), |found| found.settle(path))?;
@@ -146,7 +146,7 @@ impl RunDirectory {
                 },
                 checkpoint_every: every.map(Recorded::Known),
                 keep: keep.map(Recorded::Known),
-                // These belong to an earlier end.
+                // Outputs of an earlier end of the run.
                 weights: None,
                 rows: None,
                 ..info
@@ -158,16 +158,16 @@ impl RunDirectory {
         Ok(directory)
     }
 
-    /// Keeps one checkpoint instead of two once the run is finished, because it is one of many.
+    /// Keeps one checkpoint instead of two once the run is finished, to save space across many runs.
     #[must_use]
     pub fn one_of_many(self) -> Self {
         Self { keeps_before: false, ..self }
     }
 
-    /// Trains `run`, writing every row as it comes, then saves the weights and how it ended. `observer` sees all of its events, the end once
-    /// everything is on disk.
+    /// Trains `run`, writing every row as it comes, then saves the weights and the final status. `observer` sees every
+    /// event, the end only once everything is on disk.
     ///
-    /// # Errors
+    /// Errors of the run or the observer; a file that cannot be written. The error is recorded in run.json if possible.
     /// Those of the run and of the observer; a file that cannot be written. run.json says so, where that can be written.
     pub fn record(mut self, run: Run<'_>, control: &Control, observer: &mut dyn Observer) -> Result<Outcome> {
         let recorded = self.train(run, control, observer).and_then(|outcome| {
@@ -184,7 +184,7 @@ impl RunDirectory {
         Ok(outcome)
     }
 
-    /// Removes the checkpoints that are not to be kept.
+    /// Removes the checkpoints that the retention setting does not keep.
     fn tidy(&self, status: Status) -> Result<()> {
         if status == Status::Finished && !self.keeps_before {
             checkpoint::forget_before(&self.path)?;
@@ -197,12 +197,12 @@ impl RunDirectory {
 
     /// Records that `error` ended the run, and returns the error to report.
     fn fail(&mut self, error: anyhow::Error) -> anyhow::Error {
-        // Files that were moved fail in many ways; that they were moved is the one to report.
+        // A moved folder causes many kinds of errors; report the move itself.
         let error = self.check_in_place().err().unwrap_or(error);
-        // The first error is the one to report; if this cannot be written either, it has the same cause.
+        // Report the first error; if this write fails too, it has the same cause.
         let message = format!("{error:#}");
         let _ = self.events.log(&Event::Failed(&message));
-        // A folder that was moved is written to at its new place; one that is being deleted is left alone.
+        // A moved folder is updated at its new location; one being deleted is left alone.
         if let Some(place) = self.lock.folder().place().filter(|place| place.join(files::RUN_JSON).exists()) {
             self.end(Status::Failed, Some(message), Results::default());
             let _ = write(&self.info, &place);
@@ -240,7 +240,8 @@ impl RunDirectory {
         Ok(outcome)
     }
 
-    /// Whether the run will not be resumed. A diverged run may be, at another rate, unless it is an entrant: its name fixes its rate.
+    /// Whether the run will never be resumed. A diverged run may be, at another rate, unless it is an entrant, whose
+    /// name fixes the rate.
     fn is_over(&self, status: Status) -> bool {
         match status {
             Status::Finished => true,
@@ -265,10 +266,10 @@ impl RunDirectory {
     }
 }
 
-/// The setting `name` as it is given for the rest of a run, or else as the run.json in `run` has it.
+/// The setting `name` for the rest of a run: as given, or else as recorded in the run.json in `run`.
 ///
 /// # Errors
-/// [`Refusal::UnknownSetting`]: it is not given, and what is recorded is of another version.
+/// [`Refusal::UnknownSetting`]: it is not given, and the recorded value is from another version.
 fn given_or<T: Copy>(
     given: Option<T>,
     recorded: Option<&Recorded<T>>,

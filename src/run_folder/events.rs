@@ -1,4 +1,4 @@
-//! `events.jsonl`: what happened to a run, and when, one JSON object a line.
+//! `events.jsonl`: the timeline of a run, one JSON object per line.
 
 use super::directory::Words;
 use crate::disk::{self, check_in_place, open_own, read_own};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Whether `path` is an event log, or the beginning of one.
 pub fn is_log(path: &Path) -> bool {
     let mut start = Vec::new();
-    // Our lines are much shorter.
+    // Our own lines are much shorter.
     let mut read = |file: File| file.take(1 << 16).read_to_end(&mut start);
     if !path.is_file() || !File::open(path).is_ok_and(|file| read(file).is_ok()) {
         return false;
@@ -29,8 +29,8 @@ fn is_event(line: &[u8]) -> bool {
     event.is_ok_and(|event| event.get("event").is_some_and(Value::is_string))
 }
 
-/// Appends `{"time": …, "event": "start" | "resume" | "change" | "save" | "stop" | "finish", …}`. Lines are never taken back: what a `resume`
-/// at step s finds after s is void.
+/// Appends `{"time": …, "event": "start" | "resume" | "change" | "save" | "stop" | "finish", …}`. The log is
+/// append-only: a `resume` at step s voids the earlier entries after s.
 #[derive(Debug)]
 pub struct EventLog {
     file: File,

@@ -1,4 +1,4 @@
-//! One writer for each folder.
+//! One writer per folder: an advisory lock.
 
 use crate::disk::{OpenFolder, is_at, make_folders, open_own, place, remove_empty};
 use crate::usage;
@@ -14,17 +14,17 @@ pub const LOCK: &str = ".lrsched-lock";
 pub struct Lock {
     path: PathBuf,
     folder: OpenFolder,
-    /// Folders that were made for it, the innermost first.
+    /// Folders created for the lock, innermost first.
     made: Vec<PathBuf>,
-    /// Locked as long as it is open.
+    /// Holds the lock while open.
     file: File,
 }
 
 impl Lock {
-    /// Makes the folder if it is missing, and removes it again if it is still empty when the lock is released.
+    /// Creates the folder if it is missing, and removes it again if it is still empty when the lock is released.
     ///
     /// # Errors
-    /// The folder cannot be made; as [`Lock::take`].
+    /// The folder cannot be created; as [`Lock::take`].
     pub fn make(folder: &Path) -> Result<Self> {
         let made = make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let mut lock = Self::take(folder).inspect_err(|_| remove_empty(&made))?;
@@ -33,13 +33,14 @@ impl Lock {
     }
 
     /// # Errors
-    /// A folder that another process writes to, or that cannot be written at all; a lock file that is a symbolic link.
+    /// Another process is writing to the folder; it is not writable; the lock file is a symbolic link.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(LOCK);
         loop {
             let file = open_own(&path).with_context(|| format!("cannot write {}", path.display()))?;
             let locked = match file.try_lock() {
-                // The previous holder may have removed the file since it was opened; then another process may lock a new one.
+                // The previous holder may have removed the file after we opened it; another process could then lock a
+                // new one.
                 Ok(()) => is_at(&file, &path),
                 Err(TryLockError::WouldBlock) => {
                     return usage!(
@@ -47,7 +48,7 @@ impl Lock {
                         folder.display()
                     );
                 }
-                // The file system has no locks: running unprotected beats refusing to run.
+                // Without file locks on this file system, running unprotected beats refusing to run.
                 Err(TryLockError::Error(_)) => true,
             };
             if locked {
@@ -56,7 +57,7 @@ impl Lock {
         }
     }
 
-    /// The open folder, which notices when it is moved.
+    /// The open folder, which detects being moved.
     pub fn folder(&self) -> &OpenFolder {
         &self.folder
     }
@@ -64,9 +65,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The folder may have been moved, and another process may use the one in its place.
+        // The folder may have been moved, and another process may be using one in its place.
         let Some(path) = place(&self.file, &self.path).filter(|path| path.ends_with(LOCK)) else { return };
-        // Removed while still locked: whoever opened it before finds it gone once they get the lock, and retries.
+        // Removed while still locked: a process that opened it earlier finds it gone once it gets the lock, and
+        // retries.
         let _ = std::fs::remove_file(&path);
         if path == self.path {
             remove_empty(&self.made);

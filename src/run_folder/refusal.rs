@@ -1,30 +1,30 @@
-//! Folders that are refused, for the program to say what to do about it.
+//! Refused folders, as data: the program words the advice.
 
 use crate::record::{Holds, Status};
 use crate::train::LostWeights;
 use std::path::PathBuf;
 
-/// A folder that cannot be used as it is, and why. Nothing in it was touched.
+/// Why a folder cannot be used as it is. Nothing in it was touched.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refusal {
     #[error("{} is not a folder", .0.display())]
     NotAFolder(PathBuf),
-    /// It holds what is to be written, which may be replaced.
+    /// It holds output of the wanted kind, which may be replaced.
     #[error("{} is not empty: it holds a {}", .path.display(), .holds.name())]
     Taken { path: PathBuf, holds: Holds, status: Option<Status> },
-    /// It holds something else of lrsched.
+    /// It holds lrsched output of another kind.
     #[error("{} is not empty: it holds a {}, not a {}", .path.display(), .holds.name(), .wanted.name())]
     HoldsOther { path: PathBuf, holds: Holds, wanted: Holds },
-    /// It holds nothing of lrsched; `entry` is one of the things in it.
+    /// It holds no lrsched output; `entry` is one of its entries.
     #[error("{} is not empty and holds no {} of lrsched (it has `{}`)", .path.display(), .wanted.name(), .entry.escape_debug())]
     Foreign { path: PathBuf, entry: String, wanted: Holds },
-    /// A file would be replaced that lrsched did not write.
+    /// lrsched did not write a file that would be replaced.
     #[error("{} was not written by lrsched", .0.display())]
     ForeignFile(PathBuf),
-    /// A setting that the rest of the run depends on is recorded as this version cannot read it.
+    /// The rest of the run depends on a setting that this version cannot read.
     #[error("{}: the {name} {value} was written by another version of lrsched", .file.display())]
     UnknownSetting { file: PathBuf, name: &'static str, value: String },
-    /// Every checkpoint of the run is of weights that are not worth resuming from.
+    /// No checkpoint of the run has weights worth resuming from.
     #[error("every checkpoint of {} has {weights}, and no smaller rate will recover them", .run.display())]
     NoSoundCheckpoint { run: PathBuf, weights: LostWeights },
 }

@@ -5,7 +5,8 @@ use crate::train::TrainState;
 use anyhow::Result;
 use std::path::Path;
 
-/// The rows of metrics.csv up to `state`: each must be in its place, and the last must be the one in the checkpoint.
+/// The rows of metrics.csv up to `state`: each must be at its expected position, and the last must match the
+/// checkpoint.
 pub(super) fn kept_epochs(path: &Path, state: Option<&TrainState>) -> Result<Table<EpochRow>> {
     let last = state.and_then(|state| state.row.as_ref());
     Table::read(path, state.map_or(0, |state| state.epoch), &mut |row: &EpochRow| {

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-/// What to write, and the digests of the rows that it depends on.
+/// A checkpoint to write, and the digests of the rows it depends on.
 type Job = (Arc<Checkpoint>, RowDigests);
 
 /// The thread that writes checkpoints to the folder of a run.
@@ -21,9 +21,9 @@ pub struct Saver {
     jobs: Option<SyncSender<Job>>,
     done: Receiver<Result<()>>,
     thread: Option<JoinHandle<()>>,
-    /// The folder of the checkpoints, once it exists.
+    /// The checkpoints folder, once it exists.
     checkpoints: Arc<OnceLock<OpenFolder>>,
-    /// Whether a checkpoint was handed over that may not be on disk yet.
+    /// Whether a submitted checkpoint may not be on disk yet.
     open: bool,
 }
 
@@ -31,7 +31,7 @@ impl Saver {
     /// `folder` is the open folder of the run; the rows in `logs` are synced before each checkpoint that depends on them.
     ///
     /// # Errors
-    /// The system refuses the thread.
+    /// The thread cannot be started.
     pub fn start(run: &Path, folder: OpenFolder, logs: Vec<File>) -> Result<Self> {
         let (jobs, inbox) = sync_channel::<Job>(0);
         let (outbox, done) = sync_channel(1);
@@ -48,9 +48,9 @@ impl Saver {
                 logs.iter().try_for_each(|log| log.sync_data().context("cannot bring its rows to the disk"))
             };
             for (checkpoint, rows) in inbox {
-                // Frees its memory before the next one is made.
+                // Frees its memory before the next checkpoint is made.
                 let written = in_place().and_then(|()| {
-                    // Watched from the moment it exists.
+                    // Watched as soon as it exists.
                     if known.get().is_none() {
                         let folder = checkpoint::own(&run)?;
                         make_own_folder(&folder)?;
@@ -59,7 +59,7 @@ impl Saver {
                     checkpoint::save(&checkpoint, &run, Some(&rows), &mut sync)
                 });
                 drop(checkpoint);
-                // A folder that was moved fails in many ways; that it was moved is the one to report.
+                // A moved folder causes many kinds of errors; report the move itself.
                 let written = written.map_err(|error| in_place().err().unwrap_or(error));
                 if outbox.send(written).is_err() {
                     return;
@@ -70,7 +70,7 @@ impl Saver {
         Ok(Self { jobs: Some(jobs), done, thread: Some(thread), checkpoints, open: false })
     }
 
-    /// Starts to write a checkpoint, once the previous one is on disk.
+    /// Starts writing a checkpoint once the previous one is on disk.
     ///
     /// # Errors
     /// The previous one could not be written.
@@ -83,7 +83,7 @@ impl Saver {
     }
 
     /// # Errors
-    /// The folder of the checkpoints was moved or deleted. It is not recreated.
+    /// The checkpoints folder was moved or deleted. It is not recreated.
     pub fn check_in_place(&self) -> Result<()> {
         self.checkpoints.get().map_or(Ok(()), OpenFolder::check)
     }
@@ -91,7 +91,7 @@ impl Saver {
     /// Waits until every checkpoint is on disk.
     ///
     /// # Errors
-    /// It could not be written.
+    /// A checkpoint could not be written.
     pub fn wait(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.open) {
             return Ok(());

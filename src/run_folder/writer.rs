@@ -1,4 +1,4 @@
-//! The open files of a run that trains.
+//! The open files of a run in training.
 
 use super::directory::{described, write};
 use super::events::EventLog;
@@ -11,7 +11,7 @@ use anyhow::Result;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Writes rows and events as they come, and checkpoints beside them; then passes each event on.
+/// Writes rows, events and checkpoints as they come, then passes each event on.
 pub(super) struct RunFiles<'a> {
     pub path: &'a Path,
     pub lock: &'a Lock,

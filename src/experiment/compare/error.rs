@@ -1,4 +1,4 @@
-//! Why a comparison cannot be taken up again in its folder.
+//! Why a comparison cannot be continued in its folder.
 
 use crate::config::{Difference, SettingValues};
 use crate::number::counted;
@@ -8,31 +8,31 @@ use crate::schedule::Spec;
 use crate::usage::shortened;
 use std::path::PathBuf;
 
-/// A folder with runs that cannot stand in one table with those of the plan. Nothing in it was touched.
+/// A folder whose runs cannot share a table with those of the plan. Nothing in it was touched.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ComparisonError {
-    /// The name of the run in a row of the table would lead out of the folder.
+    /// The run's name in the table would lead outside the folder.
     #[error("{}: the run `{}` is not a folder of this comparison", .table.display(), shortened(.run))]
     NotItsFolder { table: PathBuf, run: String },
-    /// A run of the plan is there, with the same meaning in other words: `earlier`, in the words of its row.
+    /// A planned run already exists, spelled differently: `earlier`, as its row has it.
     #[error("{} holds the same run as {optimizer}/{schedule}, written {earlier}", .folder.display())]
     SameRun { folder: PathBuf, optimizer: OptimizerSpec, schedule: Spec, earlier: String },
     #[error("{} holds runs of {}", .folder.display(), counted(*.epochs, "epoch"))]
     OtherLength { folder: PathBuf, epochs: u64 },
-    /// The folder of a run of the plan holds one with other settings.
+    /// The folder of a planned run holds a run with other settings.
     #[error("{} holds a run of another configuration ({})", .run.display(), differences(.before, .now))]
     OtherConfig { run: PathBuf, before: SettingValues, now: SettingValues },
     #[error("{} holds a run on other images", .run.display())]
     OtherImages { run: PathBuf },
-    /// A run is no longer what its name says.
+    /// A run's settings no longer match its name.
     #[error("{} was changed by hand ({}: {}) and no longer matches its name", .run.display(), .change.setting(), .change.to_text())]
     Changed { run: PathBuf, change: Change },
-    /// A run that the plan does not name does not compare with those that it names.
+    /// A run outside the plan is not comparable with the planned ones.
     #[error("{} does not match this comparison ({mismatch})", .run.display())]
     Incomparable { run: PathBuf, mismatch: Mismatch },
 }
 
-/// In what a run differs from a comparison.
+/// How a run differs from a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// The settings that all runs of a comparison share.

@@ -9,7 +9,7 @@ use crate::usage;
 use crate::usage::Usage;
 use std::collections::HashMap;
 
-/// More runs of one entrant tell nothing new, and a mistyped number should not fill a disk.
+/// More runs of one entrant add no information, and a mistyped number should not fill a disk.
 const MOST_SEEDS: u64 = 1000;
 
 /// One run of a comparison.
@@ -27,10 +27,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `config` makes the config of one run of an entrant with the first seed; the others follow it, one by one.
+    /// `config` builds the config for an entrant's first seed; later runs increment the seed.
     ///
     /// # Errors
-    /// No entrant, the same one twice, or one whose config cannot be.
+    /// No entrants, a duplicate entrant, or an invalid config.
     pub fn new(
         entrants: &[Entrant],
         seeds: u64,
@@ -62,7 +62,7 @@ impl Plan {
     }
 }
 
-/// What tells an entrant from others, however it is written.
+/// An entrant's identity, independent of how it is spelled.
 pub(super) type Meaning = (String, String, u64, Semantics);
 
 pub(super) fn meaning(config: &RunConfig) -> Meaning {
@@ -70,14 +70,14 @@ pub(super) fn meaning(config: &RunConfig) -> Meaning {
     (optimizer.canonical(*semantics), schedule.canonical(*lr), lr.to_bits(), *semantics)
 }
 
-/// The same of a run that is only known from its row.
+/// The same for a run known only from its row.
 pub(super) fn meaning_of(row: &ComparisonRow) -> Option<Meaning> {
     let optimizer: OptimizerSpec = row.optimizer.parse().ok()?;
     let schedule: Spec = row.schedule.parse().ok()?;
     Some((optimizer.canonical(row.semantics), schedule.canonical(row.lr), row.lr.to_bits(), row.semantics))
 }
 
-/// A folder's name that says what ran in it.
+/// A folder name that describes the run.
 pub(super) fn name(config: &RunConfig) -> String {
     folder_name(&format!("{}_{}_lr={}_seed={}", config.optimizer, config.schedule, config.lr, config.seed))
 }

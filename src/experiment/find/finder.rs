@@ -1,4 +1,4 @@
-//! A network that is trained an update at a time, at whatever rate it is told.
+//! A network trained one update at a time, at any rate.
 
 use crate::config::RunConfig;
 use crate::data::{Dataset, Epoch, Loader, Subset};
@@ -7,20 +7,20 @@ use crate::schedule::Rates;
 use crate::train::{EVALUATION_BATCH, PreparedImages, Trainer, loader_options};
 use anyhow::Result;
 
-/// A network in memory that is trained at rising rates, and forgotten. It starts from the weights and sees the batches that
-/// [`Run`](crate::train::Run) would with the same config; the schedule and the epochs of the config play no part.
+/// A temporary in-memory network, trained at increasing rates. It starts from the same weights and sees the same
+/// batches as [`Run`](crate::train::Run) with the same config; the config's schedule and epochs are ignored.
 pub struct LrFinder {
     trainer: Trainer,
     momentum: Option<f64>,
     loader: Loader,
     batches: Epoch,
     epoch: u64,
-    /// What [`LrFinder::accuracy`] looks at.
+    /// The images that [`LrFinder::accuracy`] evaluates.
     slice: Loader,
 }
 
 impl LrFinder {
-    /// `slice`: how many validation images to evaluate with, spread evenly over all of them; all where there are fewer.
+    /// `slice`: the number of validation images to evaluate on, evenly spaced; all of them if there are fewer.
     ///
     /// # Errors
     /// As [`Run::new`](crate::train::Run::new).
@@ -38,22 +38,23 @@ impl LrFinder {
         })
     }
 
-    /// What the engine computes with.
+    /// The kernels of the engine.
     pub fn kernels(&self) -> &'static str {
         self.trainer.prepared.engine.kernels()
     }
 
-    /// Updates in an epoch.
+    /// Updates per epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.loader.steps_per_epoch()
     }
 
-    /// The momentum (Adam's beta1) of every update; `None` for an optimizer without one.
+    /// The momentum (Adam's beta1) of every update; `None` for an optimizer without momentum.
     pub fn momentum(&self) -> Option<f64> {
         self.momentum
     }
 
-    /// One update at `learning_rate`. Gives the mean loss of its batch, from before the update; NaN or infinite once it has diverged.
+    /// One update at `learning_rate`. Returns the mean loss of its batch before the update; NaN or infinite once
+    /// diverged.
     pub fn step(&mut self, learning_rate: f64) -> Result<f64> {
         loop {
             if let Some(done) = self.trainer.step(&mut self.batches, Rates::of(learning_rate))? {
@@ -64,7 +65,7 @@ impl LrFinder {
         }
     }
 
-    /// The share of the slice that is classified correctly by now.
+    /// The share of the slice classified correctly at present.
     pub fn accuracy(&mut self) -> Result<f64> {
         let stats = self.trainer.prepared.evaluate(&self.slice, || false)?;
         Ok(stats.as_ref().map_or(f64::NAN, BatchStats::accuracy))

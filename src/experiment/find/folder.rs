@@ -1,4 +1,4 @@
-//! The folder of a range test: `range.csv` (of several seeds one each, in `seed-N/`), the pictures, and `find.json`.
+//! The folder of a range test: `range.csv` (with several seeds, one each in `seed-N/`), the plots, and `find.json`.
 
 use super::{Ended, RangeTest};
 use crate::config::FindConfig;
@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// find.json: everything needed to do it again, and what came of it.
+/// find.json: everything needed to repeat the test, and its results.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FindInfo {
     #[serde(flatten)]
@@ -22,16 +22,16 @@ pub struct FindInfo {
     #[serde(flatten)]
     pub standing: Standing,
     pub tests: Vec<Tested>,
-    /// What the methods say, in the order of the table; empty while it runs.
+    /// The suggestions of the methods, in table order; empty while the test runs.
     pub suggestions: Vec<SuggestionRecord>,
-    /// The rate to train with; `None` where none could be suggested.
+    /// The suggested rate; `None` if no method found one.
     pub suggested_lr: Option<f64>,
 }
 
 impl FindInfo {
-    /// Takes down what the methods say.
+    /// Records the suggestions of the methods.
     pub fn suggest(&mut self, said: &[Combined]) {
-        // As it is shown, and pasted: in three digits.
+        // Rounded to three digits, as printed for copying.
         self.suggested_lr = headline(said).and_then(|(_, rate)| show(rate).parse().ok());
         let suggestion = |one: &Combined| SuggestionRecord {
             method: one.method.name().to_string(),
@@ -45,27 +45,27 @@ impl FindInfo {
     }
 }
 
-/// The test of one seed, done.
+/// A finished test of one seed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tested {
     pub seed: u64,
-    /// Below the folder.
+    /// Relative to the folder.
     pub file: String,
     pub iterations: usize,
     pub ended: Ended,
 }
 
-/// What one method says over all seeds.
+/// The result of one method over all seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SuggestionRecord {
     pub method: String,
-    /// The median over the seeds that have an answer.
+    /// The median over the seeds that gave an answer.
     pub rate: Option<f64>,
     pub lowest: Option<f64>,
     pub highest: Option<f64>,
-    /// How many seeds have an answer.
+    /// The number of seeds that gave an answer.
     pub seeds: usize,
-    /// Why this rate, or why none.
+    /// Why this rate, or why there is none.
     pub reason: String,
 }
 
@@ -80,7 +80,7 @@ pub struct FindDirectory {
 
 impl FindDirectory {
     /// # Errors
-    /// A folder that is in use or not empty, unless it may be replaced; one that cannot be written.
+    /// A folder that is in use, not empty (unless it may be replaced), or not writable.
     pub fn create(
         path: &Path,
         existing: Existing,
@@ -94,7 +94,7 @@ impl FindDirectory {
         let lock = claim(path, existing, Holds::RangeTest, files::unmarked(&files::OF_RANGE_TEST))?;
         remove_seeds(path)?;
         let info = FindInfo {
-            // The kernels are known once the first test is built.
+            // The kernels are known only once the first test is built.
             provenance: Provenance::here(dataset, threads, None),
             config: config.clone(),
             standing: Standing::RUNNING,
@@ -107,10 +107,10 @@ impl FindDirectory {
         Ok(directory)
     }
 
-    /// Runs the test of `seed`, writing every row as it comes and telling `see` of it.
+    /// Runs the test for `seed`, writing each row as it comes and passing it to `see`.
     ///
     /// # Errors
-    /// An engine that fails, a file that cannot be written.
+    /// A failing engine, or a file that cannot be written.
     pub fn record(
         &mut self,
         seed: u64,
@@ -147,10 +147,10 @@ impl FindDirectory {
         Ok(rows)
     }
 
-    /// The end: what was found, or what went wrong.
+    /// Records the results, or the error.
     pub fn close(&mut self, status: Status, message: Option<String>) -> Result<()> {
         self.info.standing = Standing::ended(status, message);
-        // A folder that was moved holds a test that failed, wherever it is now.
+        // If the folder was moved, the test failed; record that at its new location.
         match self
             .lock
             .folder()
@@ -181,16 +181,16 @@ impl FindDirectory {
     }
 }
 
-/// Removes the tables of an earlier test of several seeds, and nothing else that may lie there.
+/// Removes the tables of an earlier multi-seed test, and no other files.
 fn remove_seeds(folder: &Path) -> Result<()> {
     let entries = folder.read_dir().with_context(|| format!("cannot read the folder {}", folder.display()))?;
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(files::SEED)) {
         let table = entry.path().join(files::RANGE_CSV);
-        // What a link leads to was not made here.
+        // The target of a link is not ours.
         let is_own = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_own && is_table_of::<RangeRow>(&table) {
             std::fs::remove_file(&table).with_context(|| format!("cannot replace {}", table.display()))?;
-            // Only where nothing else is in it.
+            // Only if nothing else is in it.
             let _ = std::fs::remove_dir(entry.path());
         }
     }

@@ -21,7 +21,7 @@ const FOOT: &str = "}\n";
 /// state.json.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct StateFile {
-    /// Of lrsched.
+    /// The lrsched version.
     version: String,
     config: RunConfig,
     /// Digest of the images; checkpoints of earlier versions have none.
@@ -40,7 +40,7 @@ struct StateFile {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedCheckpoint {
     pub checkpoint: Checkpoint,
-    /// Digests of the rows that the run had written by then, where they are known.
+    /// Digests of the rows written by then, if known.
     pub rows: Option<RowDigests>,
 }
 
@@ -64,7 +64,7 @@ impl SavedCheckpoint {
         Ok(Self { checkpoint: Checkpoint { config, dataset, state, weights, optimizer }, rows })
     }
 
-    /// Reads a checkpoint of the run that `info` describes, where that is known.
+    /// Reads a checkpoint of the run that `info` describes, if known.
     ///
     /// # Errors
     /// As [`SavedCheckpoint::read`]; it is the checkpoint of another run.
@@ -82,9 +82,9 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
     if checkpoint.dataset.as_ref().is_some_and(|dataset| *dataset != info.provenance.dataset.digest) {
         return Some("its run was trained on other images".to_string());
     }
-    // Either may be older than the other, after a crash or by choice, but one history must be the start of the other.
+    // After a crash or by choice, either may be older, but one history must be a prefix of the other.
     let pairs = || checkpoint.state.changes.iter().zip(&info.changes);
-    // By their words: one of the files may be of an earlier version, which wrote no more.
+    // Compared as text: one of the files may be from an earlier version that recorded no more.
     let same = |its: &Change, this: &Change| {
         (its.step, its.setting(), its.to_text()) == (this.step, this.setting(), this.to_text())
     };
@@ -99,11 +99,11 @@ fn stranger(checkpoint: &Checkpoint, info: &RunInfo) -> Option<String> {
             this.step
         ));
     }
-    // The same change, made twice: in a run and in a copy of it.
+    // The same change made twice: in a run and in a copy of it.
     if let Some((its, this)) = pairs().find(|(its, this)| its.time != this.time) {
         return Some(format!("its {} was changed by hand at {}, this run's at {}", its.setting(), its.time, this.time));
     }
-    // Whoever reads the config refuses one of another version.
+    // A config from another version is rejected by whoever reads it.
     let RecordedConfig::Known { config, .. } = &info.config else { return None };
     let (its, this) = (checkpoint.config.settings(), config.settings());
     let differing = SettingValues::differences(&its, &this).into_iter().next();

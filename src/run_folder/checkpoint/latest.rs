@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct LatestCheckpoint {
     pub checkpoint: Checkpoint,
-    /// Digests of the rows that the run had written by then, where they are known.
+    /// Digests of the rows written by then, if known.
     pub rows: Option<RowDigests>,
-    /// What is wrong with the last one, if that is not this.
+    /// What is wrong with the last checkpoint, if this is an earlier one.
     why: Option<String>,
     name: &'static str,
 }
@@ -26,7 +26,7 @@ pub struct LatestCheckpoint {
 pub enum Wanted {
     /// Any that is intact.
     Whole,
-    /// One from before the weights were lost, to resume from at another rate.
+    /// One from before the weights were lost, for resuming at another rate.
     Sound,
 }
 
@@ -40,7 +40,7 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
     let (mut wrong, mut lost): (Option<anyhow::Error>, Option<LostWeights>) = (None, None);
     for name in [LAST, BEFORE_LAST, BEST] {
         let path = folder.join(name);
-        // A folder with nothing but other people's files is not a checkpoint.
+        // A folder with only foreign files is not a checkpoint.
         if !OF_CHECKPOINT.iter().any(|file| path.join(file).symlink_metadata().is_ok()) {
             continue;
         }
@@ -68,7 +68,7 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
 }
 
 impl LatestCheckpoint {
-    /// Its path, in the folder of the run.
+    /// Its path, relative to the folder of the run.
     pub fn folder(&self, run: &Path) -> PathBuf {
         run.join(CHECKPOINTS).join(self.name)
     }
@@ -78,15 +78,15 @@ impl LatestCheckpoint {
         self.name == LAST
     }
 
-    /// Why it is not the last one, if it is not; `so` says what happens with this one instead: `resuming from`.
+    /// Why it is not the last one, if it is not; `so` describes the action taken, such as `resuming from`.
     pub fn instead(&self, so: &str) -> Option<String> {
         let TrainState { epoch, step, .. } = self.checkpoint.state;
         let this = format!("{so} {CHECKPOINTS}/{} (epoch {epoch}, step {step})", self.name);
         self.why.as_ref().map(|why| format!("{why}; {this}"))
     }
 
-    /// Makes this the last checkpoint again, and repairs what a process left behind that died between two renames. The caller must hold the
-    /// lock of the run.
+    /// Makes this the last checkpoint again, and repairs the folder if a process died between two renames. The caller
+    /// must hold the lock of the run.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -94,7 +94,7 @@ impl LatestCheckpoint {
         let folder = own(run)?;
         let settle = || -> Result<()> {
             if self.name == BEFORE_LAST {
-                // Otherwise the next checkpoint would push this one out and keep the damaged one.
+                // Otherwise the next checkpoint would rotate this one out and keep the damaged one.
                 carry(&folder.join(LAST), &folder.join(BEFORE_LAST))?;
                 remove(&folder.join(LAST))?;
                 rename(&folder.join(BEFORE_LAST), &folder.join(LAST))?;
@@ -103,11 +103,11 @@ impl LatestCheckpoint {
                 rename(&folder.join(OLD), &folder.join(BEST))?;
             }
             if self.name == BEST {
-                // Later ones are given up; the next two take their places.
+                // Later checkpoints are abandoned; the next two take their places.
                 [LAST, BEFORE_LAST].iter().try_for_each(|name| remove(&folder.join(name)))?;
             }
             [NEW, OLD].iter().try_for_each(|name| remove(&folder.join(name)))?;
-            // The process may have died before it updated the best one.
+            // The process may have died before updating the best one.
             if self.name != BEST && self.checkpoint.state.is_best() { make_best(&folder) } else { Ok(()) }
         };
         settle().with_context(|| format!("cannot write to {}", folder.display()))

@@ -1,4 +1,4 @@
-//! A checkpoint on disk: everything that the next step depends on, in a folder that appears whole or not at all.
+//! A checkpoint on disk: everything that the next step depends on, in a folder that appears atomically.
 //!
 //! ```text
 //! checkpoints/last/weights.safetensors     every array under PyTorch's name and in its shape, running statistics included
@@ -8,7 +8,8 @@
 //! checkpoints/best/                        after the epoch with the highest validation accuracy
 //! ```
 //!
-//! A new one is written under another name, synced, and renamed. Whenever the process dies, one of `last` and `last-before` is whole.
+//! A new one is written under another name, synced, and renamed. Whenever the process dies, `last` or `last-before` is
+//! intact.
 
 mod format;
 mod latest;
@@ -18,6 +19,6 @@ pub use format::SavedCheckpoint;
 pub use latest::{LatestCheckpoint, Wanted, latest};
 pub use rotate::{forget_before, own, remove_all, retain, save};
 
-/// What is being written, and what is about to be removed.
+/// The checkpoint being written, and the one about to be removed.
 const NEW: &str = ".new";
 const OLD: &str = ".old";

@@ -11,11 +11,11 @@ use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Makes `checkpoint` the last one of the run in `run`, and the best one too if it is. `sync` is called once all of it is on disk, before
-/// it gets its name.
+/// Makes `checkpoint` the last one of the run in `run`, and the best one too if it is. `sync` is called once all of it
+/// is on disk, before it is renamed into place.
 ///
 /// # Errors
-/// The folder cannot be written, or the disk is full: the last checkpoint is still the one before.
+/// The folder cannot be written, or the disk is full: the previous checkpoint stays the last one.
 pub fn save(
     checkpoint: &Checkpoint,
     run: &Path,
@@ -44,16 +44,16 @@ pub fn save(
     };
     write()
         .inspect_err(|_| {
-            // A half-written one only takes up space.
+            // A half-written checkpoint only takes up space.
             let _ = remove(&new);
         })
         .with_context(|| format!("cannot save a checkpoint in {}", folder.display()))
 }
 
-/// The folder of the checkpoints of a run, whether it exists or not.
+/// The folder of a run's checkpoints, existing or not.
 ///
 /// # Errors
-/// It, or the folder of a checkpoint, is a symbolic link: its target belongs to somebody else, perhaps to another run.
+/// It, or a checkpoint folder, is a symbolic link: its target is not ours, and may belong to another run.
 pub fn own(run: &Path) -> Result<PathBuf> {
     let folder = run.join(CHECKPOINTS);
     own_folder(&folder)?;
@@ -61,14 +61,14 @@ pub fn own(run: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Removes the checkpoint before the last: for a run that is over, and one of many.
+/// Removes the second-to-last checkpoint of a finished run, to save space across many runs.
 pub fn forget_before(run: &Path) -> Result<()> {
     let path = own(run)?.join(BEFORE_LAST);
     remove(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// Removes the checkpoints that `keep` does not name from a run that is over. If the last checkpoint is also the best one, it stays: its files
-/// are links and take up no space.
+/// Removes the checkpoints of a finished run that `keep` does not name. If the last checkpoint is also the best one, it
+/// stays: its files are hard links and take up no space.
 pub fn retain(run: &Path, keep: Keep) -> Result<()> {
     let folder = own(run)?;
     let (last, best) = (folder.join(LAST).join(WEIGHTS), folder.join(BEST).join(WEIGHTS));
@@ -88,7 +88,7 @@ pub fn retain(run: &Path, keep: Keep) -> Result<()> {
     }
 }
 
-/// Makes `copy` a hard link to `file`, if their contents are equal and the file system has links.
+/// Makes `copy` a hard link to `file` if their contents are equal and the file system supports links.
 fn share(file: &Path, copy: &Path) -> Result<()> {
     let link = copy.with_file_name(format!("{TEMPORARY}{WEIGHTS}"));
     let read = |path| disk::read(path, disk::MOST_ARRAYS);
@@ -105,7 +105,7 @@ pub fn remove_all(run: &Path) -> Result<()> {
         .iter()
         .try_for_each(|name| remove(&folder.join(name)))
         .with_context(|| format!("cannot remove what is in {}", folder.display()))?;
-    // It stays if somebody else has put something into it.
+    // The folder stays if it holds foreign files.
     let _ = fs::remove_dir(&folder);
     Ok(())
 }
@@ -116,7 +116,7 @@ pub(super) fn make_best(folder: &Path) -> Result<()> {
     make_empty(&new)?;
     for name in OF_CHECKPOINT {
         let (from, to) = (folder.join(LAST).join(name), new.join(name));
-        // Copies where the file system has no links.
+        // Copies if the file system has no links.
         fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))?;
     }
     sync_folder(&new);
@@ -130,7 +130,7 @@ pub(super) fn make_best(folder: &Path) -> Result<()> {
     remove(&old)
 }
 
-/// Removes a checkpoint if it exists. Other files in its folder stay, and the folder with them.
+/// Removes a checkpoint if it exists. Foreign files in its folder stay, and so does the folder.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     let gone = |removed: std::io::Result<()>| match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
@@ -147,7 +147,7 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Makes `folder`, and removes our files from it.
+/// Creates `folder`, and removes our files from it.
 fn make_empty(folder: &Path) -> Result<()> {
     remove(folder)?;
     match fs::create_dir(folder) {
@@ -156,7 +156,7 @@ fn make_empty(folder: &Path) -> Result<()> {
     }
 }
 
-/// Moves files that are not ours from a checkpoint that is about to be replaced to the one that takes its name.
+/// Moves foreign files from a checkpoint about to be replaced to its replacement.
 pub(super) fn carry(from: &Path, to: &Path) -> Result<()> {
     if from.is_symlink() {
         return Ok(());
@@ -170,7 +170,7 @@ pub(super) fn carry(from: &Path, to: &Path) -> Result<()> {
             0 => to.join(&name),
             _ => to.join(format!("{}~{number}", name.to_string_lossy())),
         };
-        // If both have a file of that name, both stay.
+        // If both have a file of that name, keep both.
         let free = (0..).map(named).find(|path| path.symlink_metadata().is_err());
         free.map_or(Ok(()), |path| fs::rename(entry.path(), path))?;
     }
