@@ -40,7 +40,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let machine = settings::machine(&given, CommandName::Find)?;
     settings::check_without_images(&config.run)?;
     if machine.print_config {
-        let mut table = config.table()?;
+        let mut table = toml::Table::try_from(&config)?;
         settings::add_data_dir(&mut table, &machine)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
@@ -121,7 +121,7 @@ fn tests(
         bars.line(&format!("{label}{}, {steps} iterations", title(config)));
         let events = JsonEvents::new(path, false);
         if machine.json {
-            events.write("start", json!({ "config": config.table()?, "seed": run.seed, "iterations": steps }))?;
+            events.write("start", json!({ "config": config, "seed": run.seed, "iterations": steps }))?;
         }
         let mut accuracy = None;
         let rows = directory.record(run.seed, test, control, &mut |row| {

@@ -1,7 +1,7 @@
 //! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
 
 use super::SettingValues;
-use super::settings::SETTINGS;
+use super::settings::{Check, SETTINGS};
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
@@ -88,10 +88,7 @@ fn from_number_or_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Dese
 impl RunConfig {
     /// Every setting by its name, as on the command line.
     pub fn settings(&self) -> SettingValues {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(config)) => SettingValues::of(&config),
-            _ => SettingValues::default(),
-        }
+        SettingValues::of_config(self)
     }
 
     /// The schedule, for epochs of `steps_per_epoch` steps.
@@ -103,7 +100,10 @@ impl RunConfig {
 
     /// The check of each setting that has one, under its name.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, Result<(), Usage>)> {
-        SETTINGS.iter().filter_map(|setting| Some((setting.name, setting.check?(self))))
+        SETTINGS.iter().filter_map(|setting| match setting.check? {
+            Check::Run(check) => Some((setting.name, check(self))),
+            Check::RangeTest(_) => None,
+        })
     }
 
     /// Checks that there are `count` seeds from this run's own on. TOML and JSON readers elsewhere have no larger whole numbers than i64's.

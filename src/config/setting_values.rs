@@ -1,5 +1,6 @@
 //! The values of settings by name, as a person reads them and as the command line takes them.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,14 @@ impl SettingValues {
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
         let set = config.iter().filter(|(_, value)| !value.is_null());
         Self(set.map(|(name, value)| (name.clone(), plain(value))).collect())
+    }
+
+    /// Of a config.
+    pub fn of_config(config: &impl Serialize) -> Self {
+        match serde_json::to_value(config) {
+            Ok(Value::Object(config)) => Self::of(&config),
+            _ => Self::default(),
+        }
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -14,6 +14,7 @@ pub use table::{COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of};
 
 use super::given::{Value, negated, parameters};
 use super::{FindConfig, MachineConfig, RunConfig};
+use crate::number::exact;
 use crate::optim;
 use crate::spec::Entry;
 use crate::usage::Usage;
@@ -51,6 +52,21 @@ pub enum CommandName {
 }
 
 impl CommandName {
+    pub const ALL: [Self; 12] = [
+        Self::Train,
+        Self::Compare,
+        Self::Find,
+        Self::Resume,
+        Self::Eval,
+        Self::Bench,
+        Self::Show,
+        Self::Diff,
+        Self::Descend,
+        Self::DataFiles,
+        Self::DataInfo,
+        Self::Report,
+    ];
+
     /// The commands that train from settings.
     pub const TRAINING: &'static [Self] = &[Self::Train, Self::Compare, Self::Find];
 
@@ -102,7 +118,11 @@ pub enum OnResume {
 pub type Setter<C> = fn(&mut C, &Value<'_>) -> Result<(), Usage>;
 
 /// Checks the range of a setting.
-pub type Check = fn(&RunConfig) -> Result<(), Usage>;
+#[derive(Debug, Clone, Copy)]
+pub enum Check {
+    Run(fn(&RunConfig) -> Result<(), Usage>),
+    RangeTest(fn(&FindConfig) -> Result<(), Usage>),
+}
 
 /// The field that a setting is parsed into.
 #[derive(Debug, Clone, Copy)]
@@ -114,16 +134,21 @@ pub enum Field {
     Command,
 }
 
+/// What stands for the default in a help text.
+const DEFAULT: &str = "{default}";
+
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingDef {
     pub name: &'static str,
     pub form: FlagForm,
-    /// `{}` stands for the choices.
+    /// `{}` stands for the choices, `{default}` for the default.
     help: &'static str,
     choices: Option<fn() -> String>,
     pub scope: Scope,
     pub on_resume: OnResume,
+    /// Whether a config file may have it.
+    in_file: bool,
     /// What stands for the value where it is not set.
     pub unset: &'static str,
     commands: &'static [CommandName],
@@ -143,6 +168,7 @@ impl SettingDef {
             choices: None,
             scope: Scope::Machine,
             on_resume: OnResume::NotTaken,
+            in_file: true,
             unset: "not set",
             commands: &[],
             also: &[],
@@ -229,14 +255,41 @@ impl SettingDef {
         self
     }
 
-    const fn check(mut self, check: Check) -> Self {
-        self.check = Some(check);
+    const fn check(mut self, check: fn(&RunConfig) -> Result<(), Usage>) -> Self {
+        self.check = Some(Check::Run(check));
         self
     }
 
-    /// The help, with the choices in their place.
+    const fn check_test(mut self, check: fn(&FindConfig) -> Result<(), Usage>) -> Self {
+        self.check = Some(Check::RangeTest(check));
+        self
+    }
+
+    /// A setting of the command line alone.
+    const fn not_in_file(mut self) -> Self {
+        self.in_file = false;
+        self
+    }
+
+    /// The help, with the choices and the default in their places.
     pub fn help(&self) -> String {
-        self.choices.map_or_else(|| self.help.to_string(), |choices| self.help.replacen("{}", &choices(), 1))
+        let help =
+            self.choices.map_or_else(|| self.help.to_string(), |choices| self.help.replacen("{}", &choices(), 1));
+        if !help.contains(DEFAULT) {
+            return help;
+        }
+        help.replacen(DEFAULT, &self.default().unwrap_or_default(), 1)
+    }
+
+    /// The value that its config has by default, as it is typed.
+    fn default(&self) -> Option<String> {
+        let usual = match self.field {
+            Field::Run(_) => RunConfig::default().settings(),
+            Field::RangeTest(_) => FindConfig::default().settings(),
+            Field::Machine(_) | Field::Command => return None,
+        };
+        let text = usual.get(self.name)?;
+        Some(text.parse().map_or_else(|_| text.to_string(), exact))
     }
 
     /// The row as `command` takes it, with the help that it shows there.
@@ -283,8 +336,7 @@ pub fn is_list(name: &str) -> bool {
 
 /// The keys that a config file of `command` may have.
 pub fn keys(command: CommandName) -> Vec<String> {
-    let own = of(command).map(|setting| setting.name.to_string());
-    let own = own.filter(|name| !["config", "print-config"].contains(&name.as_str()));
+    let own = of(command).filter(|setting| setting.in_file).map(|setting| setting.name.to_string());
     let of_families = command.families().into_iter().flat_map(|(_, entries)| parameters(&entries));
     let of_families =
         of_families.flat_map(|(name, switch)| std::iter::once(name.to_string()).chain(switch.then(|| negated(name))));

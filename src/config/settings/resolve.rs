@@ -2,7 +2,7 @@
 
 use super::{CommandName, Field, Setter, of};
 use crate::config::given::Given;
-use crate::config::{FindConfig, Length, MachineConfig, ProgressMode, RunConfig};
+use crate::config::{FindConfig, MachineConfig, ProgressMode, RunConfig};
 use crate::data::DatasetKind;
 use crate::engine::EngineKind;
 use crate::optim::{self, OptimizerSpec};
@@ -76,23 +76,16 @@ pub fn find_config(given: &Given) -> Result<FindConfig, Usage> {
     if given.order("epochs", "steps") == Some(Ordering::Equal) {
         return usage!("--epochs and --steps both set the length of the test; drop one of them");
     }
-    let mut config = FindConfig {
-        // A range test has a length of its own.
-        run: run_config(given, CommandName::Find, optimizer, Spec::default(), 1)?,
-        mode: Default::default(),
-        min_lr: 1e-5,
-        max_lr: 10.0,
-        length: Length::Steps(400),
-        eval_every: None,
-        eval_images: 500,
-        smoothing: 0.9,
-        seeds: 1,
-    };
+    // A range test has a length of its own.
+    let run = run_config(given, CommandName::Find, optimizer, Spec::default(), 1)?;
+    let mut config = FindConfig { run, ..FindConfig::default() };
     apply(given, CommandName::Find, &mut config, |field| match field {
         Field::RangeTest(set) => Some(set),
         _ => None,
     })?;
-    config.check()?;
+    for (name, checked) in config.checks() {
+        checked.map_err(|error| given.with_source(name, error))?;
+    }
     Ok(config)
 }
 

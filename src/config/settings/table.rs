@@ -29,7 +29,8 @@ pub const SETTINGS: &[SettingDef] = &[
         "FILE",
         "Read settings from a TOML file with the same names; precedence: command line, LRSCHED_* variables, config file",
     )
-    .commands(CommandName::TRAINING),
+    .commands(CommandName::TRAINING)
+    .not_in_file(),
     // What runs.
     SettingDef::list(
         "entrants",
@@ -55,30 +56,47 @@ pub const SETTINGS: &[SettingDef] = &[
         .commands(&[Train, Find])
         .fixed("the optimizer's saved state depends on it"),
     // The range test.
-    SettingDef::value("mode", "NAME", "How the rate rises: {} (triangular: up and down again) [default: exponential]")
+    SettingDef::value("mode", "NAME", "How the rate rises: {} (triangular: up and down again) [default: {default}]")
         .choices(|| any_of(Mode::ALL.map(Mode::name)))
         .of_range_test(|c: &mut FindConfig, v| v.word().map(|mode| c.mode = mode)),
-    SettingDef::value("min-lr", "RATE", "First rate [default: 1e-5]")
-        .of_range_test(|c, v| v.number(RATE).map(|rate| c.min_lr = rate)),
-    SettingDef::value("max-lr", "RATE", "Last rate [default: 10]")
-        .of_range_test(|c, v| v.number(RATE).map(|rate| c.max_lr = rate)),
-    SettingDef::value("steps", "N", "Length of the test in iterations [default: 400]")
-        .of_range_test(|c, v| v.number("a whole number of at least 2").map(|steps| c.length = Length::Steps(steps))),
+    SettingDef::value("min-lr", "RATE", "First rate [default: {default}]")
+        .of_range_test(|c, v| v.number(RATE).map(|rate| c.min_lr = rate))
+        .check_test(|c| check_rate::<f32>("min-lr", c.min_lr)),
+    SettingDef::value("max-lr", "RATE", "Last rate [default: {default}]")
+        .of_range_test(|c, v| v.number(RATE).map(|rate| c.max_lr = rate))
+        .check_test(|c| check_rate::<f32>("max-lr", c.max_lr).and_then(|()| c.check_range())),
+    SettingDef::value("steps", "N", "Length of the test in iterations [default: {default}]")
+        .of_range_test(|c, v| v.number("a whole number of at least 2").map(|steps| c.length = Length::Steps(steps)))
+        .check_test(|c| if matches!(c.length, Length::Steps(_)) { c.check_length() } else { Ok(()) }),
     SettingDef::value("epochs", "N", "Length of the test in epochs, instead of --steps")
-        .of_range_test(|c, v| v.number(COUNT).map(|epochs| c.length = Length::Epochs(epochs))),
+        .of_range_test(|c, v| v.number(COUNT).map(|epochs| c.length = Length::Epochs(epochs)))
+        .check_test(|c| if matches!(c.length, Length::Epochs(_)) { c.check_length() } else { Ok(()) }),
     SettingDef::value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]")
-        .of_range_test(|c, v| v.number(COUNT).map(|steps| c.eval_every = Some(steps))),
-    SettingDef::value("eval-images", "N", "Validation images per validation, always the same ones [default: 500]")
-        .of_range_test(|c, v| v.number(COUNT).map(|images| c.eval_images = images)),
-    SettingDef::value("smoothing", "BETA", "Smoothing of the loss: 0 is none, 0.98 is fastai's [default: 0.9]")
-        .of_range_test(|c, v| v.number("a number from 0 up to, not including, 1").map(|beta| c.smoothing = beta)),
-    SettingDef::value("seeds", "N", "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: 1]")
-        .of_range_test(|c, v| v.number(COUNT).map(|seeds| c.seeds = seeds)),
+        .of_range_test(|c, v| v.number(COUNT).map(|steps| c.eval_every = Some(steps)))
+        .check_test(|c| match c.eval_every {
+            Some(0) => usage!("eval-every must be at least 1 iteration, got 0"),
+            _ => Ok(()),
+        }),
+    SettingDef::value("eval-images", "N", "Validation images per validation, always the same ones [default: {default}]")
+        .of_range_test(|c, v| v.number(COUNT).map(|images| c.eval_images = images))
+        .check_test(|c| match c.eval_images {
+            0 => usage!("eval-images must be at least 1, got 0"),
+            _ => Ok(()),
+        }),
+    SettingDef::value("smoothing", "BETA", "Smoothing of the loss: 0 is none, 0.98 is fastai's [default: {default}]")
+        .of_range_test(|c, v| v.number("a number from 0 up to, not including, 1").map(|beta| c.smoothing = beta))
+        .check_test(|c| match c.smoothing {
+            beta if (0.0..1.0).contains(&beta) => Ok(()),
+            beta => usage!("smoothing must be from 0 up to, not including, 1, got {beta}"),
+        }),
+    SettingDef::value("seeds", "N", "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: {default}]")
+        .of_range_test(|c, v| v.number(COUNT).map(|seeds| c.seeds = seeds))
+        .check_test(FindConfig::check_seeds),
     // What is trained.
-    SettingDef::value("dataset", "NAME", "{} (synthetic: ten classes of generated images) [default: cifar10]")
+    SettingDef::value("dataset", "NAME", "{} (synthetic: ten classes of generated images) [default: {default}]")
         .choices(|| any_of(DatasetKind::ALL.map(DatasetKind::name)))
         .of_result(|c: &mut RunConfig, v| v.word().map(|dataset| c.dataset = dataset))
-        .also(&[(Eval, "{} [default: the run's, else cifar10]"), (DataInfo, "{} [default: cifar10]")])
+        .also(&[(Eval, "{} [default: the run's, else cifar10]"), (DataInfo, "{} [default: {default}]")])
         .fixed("all results so far are on its images"),
     SettingDef::path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]")
         .of_machine(|c: &mut MachineConfig, v| {
@@ -88,12 +106,12 @@ pub const SETTINGS: &[SettingDef] = &[
         .commands(&[Train, Compare, Find, Eval])
         .also(&[(DataFiles, FOLDER), (DataInfo, FOLDER)])
         .on_resume(OnResume::Free),
-    SettingDef::value("model", "NAME", "{} [default: cnn]")
+    SettingDef::value("model", "NAME", "{} [default: {default}]")
         .choices(|| any_of(Model::ALL.map(Model::name)))
         .of_result(|c, v| v.word().map(|model| c.model = model))
-        .also(&[(Eval, "{} [default: the run's, else inferred from the tensors]"), (Bench, "{} [default: cnn]")])
+        .also(&[(Eval, "{} [default: the run's, else inferred from the tensors]"), (Bench, "{} [default: {default}]")])
         .fixed("the weights are those of this network"),
-    SettingDef::value("dropout", "P", "Dropout before the last linear layer [default: 0]")
+    SettingDef::value("dropout", "P", "Dropout before the last linear layer [default: {default}]")
         .of_result(|c, v| v.number("a probability from 0 up to, not including, 1").map(|p| c.dropout = p))
         .check(|c| check_share("dropout", c.dropout))
         .fixed("metrics.csv would mix two experiments"),
@@ -103,7 +121,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .also(&[(Show, "Base learning rate [default: 0.1]"), (Diff, "Base learning rate [default: 0.1]")])
         .check(|c| check_rate::<f32>("lr", c.lr))
         .on_resume(OnResume::Changes("Continue at this constant rate; with --schedule: the base rate of that schedule")),
-    SettingDef::value("semantics", "NAME", "Which framework to follow where they disagree: {} [default: native]")
+    SettingDef::value("semantics", "NAME", "Which framework to follow where they disagree: {} [default: {default}]")
         .choices(|| any_of(Semantics::ALL.map(Semantics::name)))
         .of_entrant(|c, v| v.word().map(|semantics| c.semantics = semantics))
         .commands(&[Train, Compare, Find, Show])
@@ -114,10 +132,10 @@ pub const SETTINGS: &[SettingDef] = &[
         .also(&[(Show, "Epochs of the run [default: 30]"), (Diff, "Epochs of the run [default: 30]")])
         .check(|c| if c.epochs == 0 { usage!("epochs must be at least 1, got 0") } else { Ok(()) })
         .on_resume(OnResume::Changes("Total number of epochs of the run")),
-    SettingDef::value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: 128]")
+    SettingDef::value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: {default}]")
         .of_result(|c, v| v.word().map(|size| c.batch_size = size))
         .fixed("it defines steps and epochs"),
-    SettingDef::value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: 0]")
+    SettingDef::value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: {default}]")
         .of_entrant(|c, v| v.number("a whole number from 0 to 9223372036854775807").map(|seed| c.seed = seed))
         .check(|c| c.check_seeds(1))
         .fixed("it determines the order of the images"),
@@ -132,11 +150,11 @@ pub const SETTINGS: &[SettingDef] = &[
     )
     .of_result(|c, v| v.word().map(|validation| c.validation = validation))
     .fixed("the epochs so far were validated on these images"),
-    SettingDef::value("augment", "KIND", "{} [default: none]")
+    SettingDef::value("augment", "KIND", "{} [default: {default}]")
         .choices(|| any_of(Augment::ALL.map(Augment::name)))
         .of_result(|c, v| v.word().map(|augment| c.augment = augment))
         .fixed("metrics.csv would mix two experiments"),
-    SettingDef::value("label-smoothing", "EPS", "Label smoothing: share of the target spread over all classes [default: 0]")
+    SettingDef::value("label-smoothing", "EPS", "Label smoothing: share of the target spread over all classes [default: {default}]")
         .of_result(|c, v| v.number("a share from 0 up to, not including, 1").map(|share| c.label_smoothing = share))
         .check(|c| check_share("label-smoothing", c.label_smoothing))
         .fixed("metrics.csv would mix two experiments"),
@@ -149,7 +167,7 @@ pub const SETTINGS: &[SettingDef] = &[
     .of_result(|c, v| v.word().map(|engine| c.engine = engine))
     .also(&[(Eval, "{} [default: the run's, else cpu on the CPU]"), (Bench, "{} [default: cpu]")])
     .fixed("another one rounds differently"),
-    SettingDef::value("device", "DEVICE", "{} [default: cpu]")
+    SettingDef::value("device", "DEVICE", "{} [default: {default}]")
         .choices(|| any_of(DeviceChoice::FORMS))
         .of_result(|c, v| v.word().map(|device| c.device = device))
         .commands(&[Train, Compare, Find, Eval])
@@ -210,7 +228,8 @@ pub const SETTINGS: &[SettingDef] = &[
         .also(&[(Eval, "One JSON object on stdout")])
         .on_resume(OnResume::Free),
     SettingDef::switch("print-config", "Print the resolved settings as a config file and exit")
-        .of_machine(|c, v| v.switch().map(|on| c.print_config = on)),
+        .of_machine(|c, v| v.switch().map(|on| c.print_config = on))
+        .not_in_file(),
 ];
 
 /// The values of `--color`.

@@ -3,24 +3,9 @@ use crate::config::given::Source;
 use crate::config::{Given, SettingValues, settings};
 use std::path::Path;
 
-const COMMANDS: [CommandName; 12] = [
-    CommandName::Train,
-    CommandName::Compare,
-    CommandName::Find,
-    CommandName::Resume,
-    CommandName::Eval,
-    CommandName::Bench,
-    CommandName::Show,
-    CommandName::Diff,
-    CommandName::Descend,
-    CommandName::DataFiles,
-    CommandName::DataInfo,
-    CommandName::Report,
-];
-
 #[test]
 fn no_command_takes_two_settings_of_one_name_and_each_setting_is_taken_by_some_command() {
-    for command in COMMANDS {
+    for command in CommandName::ALL {
         let mut names: Vec<&str> = of(command).map(|setting| setting.name).collect();
         names.sort_unstable();
         let all = names.len();
@@ -28,7 +13,7 @@ fn no_command_takes_two_settings_of_one_name_and_each_setting_is_taken_by_some_c
         assert_eq!(names.len(), all, "{command:?}: {names:?}");
     }
     for setting in SETTINGS {
-        assert!(COMMANDS.iter().any(|command| setting.in_command(*command).is_some()), "{}", setting.name);
+        assert!(CommandName::ALL.iter().any(|command| setting.in_command(*command).is_some()), "{}", setting.name);
     }
 }
 
@@ -86,8 +71,48 @@ fn choices_in_a_help_are_all_that_the_type_has() {
     for entry in optim::table() {
         assert!(help(CommandName::Train, "optimizer").contains(entry.name), "{}", entry.name);
     }
-    for command in COMMANDS {
-        of(command).for_each(|setting| assert!(!setting.help().contains("{}"), "{}", setting.name));
+    for command in CommandName::ALL {
+        of(command).for_each(|setting| assert!(!setting.help().contains('{'), "{}", setting.help()));
+    }
+}
+
+#[test]
+fn the_default_in_a_help_is_the_value_that_the_config_has() {
+    let help = |command, name: &str| of(command).find(|setting| setting.name == name).unwrap().help();
+    for (name, default) in [
+        ("mode", "exponential"),
+        ("min-lr", "1e-5"),
+        ("max-lr", "10"),
+        ("steps", "400"),
+        ("eval-images", "500"),
+        ("smoothing", "0.9"),
+        ("seeds", "1"),
+        ("batch-size", "128"),
+        ("dropout", "0"),
+        ("model", "cnn"),
+        ("dataset", "cifar10"),
+    ] {
+        assert!(help(CommandName::Find, name).ends_with(&format!("[default: {default}]")), "{name}");
+    }
+    assert_eq!(settings::find_config(&Given::default()).unwrap().min_lr, 1e-5);
+}
+
+#[test]
+fn a_range_test_out_of_its_range_names_where_the_value_comes_from() {
+    for (name, text, said) in [
+        ("min-lr", "1e-50", "min-lr must be "),
+        ("steps", "1", "steps must be from 2 to 10000000, got 1"),
+        ("epochs", "0", "epochs must be at least 1, got 0"),
+        ("eval-every", "0", "eval-every must be at least 1 iteration, got 0"),
+        ("eval-images", "0", "eval-images must be at least 1, got 0"),
+        ("smoothing", "1", "smoothing must be from 0 up to, not including, 1, got 1"),
+        ("seeds", "1001", "seeds must be from 1 to 1000, got 1001"),
+    ] {
+        let mut given = Given::default();
+        given.put(name, Source::Environment, vec![text.to_string()]);
+        let error = settings::find_config(&given).unwrap_err().to_string();
+        let source = format!(" (from LRSCHED_{})", name.replace('-', "_").to_uppercase());
+        assert!(error.starts_with(said) && error.ends_with(&source), "{error}");
     }
 }
 
