@@ -75,10 +75,6 @@ impl Value<'_> {
     }
 }
 
-/// Parameters that a spec takes but that are no flag of a family: `--lr` is a setting of its own, `for` only means something within a
-/// sequence.
-const NO_FLAGS: [&str; 2] = ["lr", "for"];
-
 /// Whether several values of one name add up; of any other name the last one counts.
 pub fn gathers(name: &str) -> bool {
     let parameters = || schedule::table().iter().flat_map(|entry| entry.parameters);
@@ -106,11 +102,11 @@ pub fn negated(name: &str) -> String {
     format!("no-{name}")
 }
 
-/// Every parameter of a family once, in the order of the table, and whether it is a switch.
+/// Every parameter of a family that is a flag, once, in the order of the table, and whether it is a switch.
 pub fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
     let mut names: Vec<(&'static str, bool)> = Vec::new();
     for parameter in entries.iter().flat_map(|entry| entry.parameters) {
-        if !NO_FLAGS.contains(&parameter.name) && names.iter().all(|(name, _)| *name != parameter.name) {
+        if parameter.is_flag && names.iter().all(|(name, _)| *name != parameter.name) {
             names.push((parameter.name, parameter.is_switch()));
         }
     }

@@ -14,6 +14,8 @@ pub struct Parameter {
     pub default: &'static str,
     /// What it means, without its range, unit or choices, which [`Parameter::help`] adds.
     pub meaning: &'static str,
+    /// Whether it may also be given beside the spec, as a flag of the command line.
+    pub is_flag: bool,
 }
 
 /// What a value of a [`Parameter`] is.
@@ -102,7 +104,14 @@ impl ParameterKind {
 
 impl Parameter {
     pub const fn new(name: &'static str, kind: ParameterKind, default: &'static str, meaning: &'static str) -> Self {
-        Self { name, kind, default, meaning }
+        Self { name, kind, default, meaning, is_flag: true }
+    }
+
+    /// A parameter of the spec alone.
+    #[must_use]
+    pub const fn only_in_spec(mut self) -> Self {
+        self.is_flag = false;
+        self
     }
 
     pub const fn number(name: &'static str, range: Bounds, default: &'static str, meaning: &'static str) -> Self {

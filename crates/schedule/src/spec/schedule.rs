@@ -12,7 +12,7 @@ use std::fmt;
 
 /// The parameters that every schedule takes besides its own.
 const UNIVERSAL: &[Parameter] = &[
-    Parameter::rate("lr", "", "base learning rate of this schedule, overriding --lr"),
+    Parameter::rate("lr", "", "base learning rate of this schedule, overriding --lr").only_in_spec(),
     Parameter::duration_or_zero(
         "warmup",
         Unit::Epochs,
@@ -25,7 +25,8 @@ const UNIVERSAL: &[Parameter] = &[
         Unit::Epochs,
         "",
         "in a sequence: how long this schedule runs (without its warm-up) before the next one",
-    ),
+    )
+    .only_in_spec(),
 ];
 
 /// `lr`, `warmup`, `warmup-from` and `for`: what every schedule takes besides its own parameters.
