@@ -4,19 +4,40 @@ use crate::error::UsageError;
 use crate::spec::{Condition, ParameterValue, Part, rate_of};
 use crate::usage;
 use crate::{Duration, Semantics};
+use std::ops::Deref;
+
+/// The part of a run that a schedule is fitted to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    /// lr: the base learning rate of the schedule.
+    pub lr: f64,
+    pub semantics: Semantics,
+    /// S.
+    pub steps_per_epoch: u64,
+    /// T of the schedule's own clock, at least 1.
+    pub horizon: u64,
+}
+
+impl Span {
+    /// The nearest whole number of steps; percentages are of the horizon.
+    pub fn whole_steps(&self, duration: impl Into<Duration>) -> u64 {
+        duration.into().steps(self.steps_per_epoch, self.horizon)
+    }
+}
 
 /// The values of one schedule's parameters, given or by default, and what they are relative to.
 ///
 /// A getter panics if the table of the schedule has no parameter of that name and type.
 pub struct Arguments<'a> {
     pub(crate) part: &'a Part,
-    /// lr.
-    pub lr: f64,
-    pub semantics: Semantics,
-    /// S.
-    pub steps_per_epoch: u64,
-    /// T of this schedule's own clock, at least 1.
-    pub horizon: u64,
+    pub(crate) span: Span,
+}
+
+impl Deref for Arguments<'_> {
+    type Target = Span;
+    fn deref(&self) -> &Span {
+        &self.span
+    }
 }
 
 impl Arguments<'_> {
@@ -151,9 +172,5 @@ impl Arguments<'_> {
             Some(ParameterValue::Durations(durations)) => durations,
             _ => self.wrong(key),
         }
-    }
-
-    pub fn whole_steps(&self, duration: Duration) -> u64 {
-        duration.steps(self.steps_per_epoch, self.horizon)
     }
 }

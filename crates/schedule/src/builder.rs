@@ -1,9 +1,11 @@
 //! Schedules built in code: `Step::new(0.1).factor(0.5).drop_every(Epochs(10))`, and sequences of them and of your own.
 
+use crate::arguments::Span;
 use crate::error::UsageError;
-use crate::sequence::Piece;
-use crate::spec::{FAMILY, ParameterValue, Part, RateValue, Spec, Values};
+use crate::sequence::{Make, Piece};
+use crate::spec::{FAMILY, Parameter, ParameterValue, Part, RateValue, Spec, Values};
 use crate::{Duration, Formula, RunShape, Schedule};
+use std::sync::Arc;
 
 /// A number of epochs, steps or percent: any integer or float.
 pub trait Amount: sealed::Sealed {
@@ -231,29 +233,74 @@ pub struct Sequence {
 impl Sequence {
     pub(crate) fn of_part(part: Result<Part, UsageError>) -> Self {
         match part {
-            Ok(part) => Self { pieces: vec![Piece::Part(part)], problem: None },
+            Ok(part) => Self { pieces: vec![Piece { part, own: None }], problem: None },
             Err(problem) => Self { pieces: Vec::new(), problem: Some(problem) },
         }
     }
 
-    /// A formula of your own, on its own clock.
+    /// A formula of your own, on its own clock, that needs nothing of the run.
     pub fn custom(formula: impl Formula + 'static) -> Self {
-        Self { pieces: vec![Piece::Custom { formula: Box::new(formula), length: None }], problem: None }
+        let formula: Box<dyn Formula> = Box::new(formula);
+        Self::of_formula(Arc::new(move |_| Ok(formula.clone())))
     }
 
-    /// How long the last of the schedules runs before the next one.
-    #[must_use]
-    pub fn lasting(mut self, duration: impl Into<Duration>) -> Self {
-        let duration = duration.into();
-        match self.pieces.last_mut() {
-            Some(Piece::Custom { length, .. }) => *length = Some(duration),
-            Some(Piece::Part(part)) => {
-                let problem = part.values.give("for", ParameterValue::Duration(duration)).err();
-                self.problem = self.problem.or(problem);
-            }
-            None => {}
+    /// A formula of your own, on its own clock, made for the part of the run that it is given: with its lr, semantics and length.
+    ///
+    /// ```
+    /// use lrsched_schedule::{Epochs, Formula, Rates, RunShape, Sequence};
+    ///
+    /// #[derive(Debug, Clone)]
+    /// struct Fall {
+    ///     lr: f64,
+    ///     steps: u64,
+    /// }
+    ///
+    /// impl Formula for Fall {
+    ///     fn rates(&self, t: u64) -> Rates {
+    ///         Rates::of(self.lr * (1.0 - t as f64 / self.steps as f64))
+    ///     }
+    /// }
+    ///
+    /// let fall = Sequence::custom_with(|span| Ok(Fall { lr: span.lr, steps: span.horizon })).warmup(Epochs(1));
+    /// let schedule = fall.build(&RunShape::new(0.8, 3, 4))?;
+    /// assert_eq!([0, 2, 4, 8, 12].map(|t| schedule.at(t).learning_rate), [0.0, 0.4, 0.8, 0.4, 0.0]);
+    /// # Ok::<(), lrsched_schedule::UsageError>(())
+    /// ```
+    pub fn custom_with<F: Formula + 'static>(
+        make: impl Fn(&Span) -> Result<F, UsageError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::of_formula(Arc::new(move |span| Ok(Box::new(make(span)?))))
+    }
+
+    fn of_formula(make: Make) -> Self {
+        Self { pieces: vec![Piece { part: Part::of_formula(), own: Some(make) }], problem: None }
+    }
+
+    /// A parameter of the last of the schedules.
+    fn with_last(mut self, key: &str, value: ParameterValue) -> Self {
+        if let Some(last) = self.pieces.last_mut() {
+            let problem = last.part.values.give(key, value).err();
+            self.problem = self.problem.or(problem);
         }
         self
+    }
+
+    /// A linear warm-up of this duration in front of the last of the schedules.
+    #[must_use]
+    pub fn warmup(self, duration: impl Into<Duration>) -> Self {
+        self.with_last("warmup", ParameterValue::Duration(duration.into()))
+    }
+
+    /// The fraction of lr at which the warm-up of the last of the schedules begins.
+    #[must_use]
+    pub fn warmup_from(self, fraction: f64) -> Self {
+        self.with_last("warmup-from", ParameterValue::Number(fraction))
+    }
+
+    /// How long the last of the schedules runs, without its warm-up, before the next one.
+    #[must_use]
+    pub fn lasting(self, duration: impl Into<Duration>) -> Self {
+        self.with_last("for", ParameterValue::Duration(duration.into()))
     }
 
     /// Another schedule after these.
@@ -270,14 +317,9 @@ impl Sequence {
     /// # Errors
     /// A value out of its range; a formula of your own, which no spec can name.
     pub fn spec(self) -> Result<Spec, UsageError> {
-        if let Some(problem) = self.problem {
-            return Err(problem);
-        }
-        let parts = self.pieces.into_iter().map(|piece| match piece {
-            Piece::Part(part) => Ok(part),
-            Piece::Custom { formula, .. } => {
-                crate::usage!("{formula:?} has no spec: it is not in the table of schedules")
-            }
+        let parts = self.checked()?.iter().map(|piece| match piece {
+            Piece { part, own: None } => Ok(part.clone()),
+            _ => crate::usage!("a formula of your own has no spec: it is not in the table of schedules"),
         });
         parts.collect::<Result<_, _>>().map(Spec::of)
     }
@@ -287,15 +329,63 @@ impl Sequence {
     /// # Errors
     /// Those of [`Schedule::build`].
     pub fn build(self, run: &RunShape) -> Result<Schedule, UsageError> {
-        match self.problem {
-            Some(problem) => Err(problem),
-            None => Schedule::assemble(&self.pieces, run, 0),
-        }
+        self.fitted(run, 0)
+    }
+
+    /// Fits them to what is left of a run from step `since` on, as [`Schedule::build_from`] does with a spec.
+    ///
+    /// # Errors
+    /// Those of [`Schedule::build`].
+    pub fn build_from(self, run: &RunShape, since: u64) -> Result<Schedule, UsageError> {
+        self.fitted(run, since)
+    }
+
+    pub(crate) fn fitted(&self, run: &RunShape, since: u64) -> Result<Schedule, UsageError> {
+        Schedule::assemble(self.checked()?, run, since)
+    }
+
+    /// The schedules, at least one, if no value was refused.
+    fn checked(&self) -> Result<&[Piece], UsageError> {
+        self.problem.clone().map_or(Ok(&self.pieces), Err)
+    }
+
+    pub(crate) fn part(&self, at: usize) -> &Part {
+        &self.pieces[at].part
+    }
+
+    pub(crate) fn is_sequence(&self) -> bool {
+        self.pieces.len() > 1
+    }
+
+    /// The parameters given in it, with the place of the schedule that they belong to.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &'static Parameter, &ParameterValue)> {
+        let pieces = self.pieces.iter().enumerate();
+        pieces.flat_map(|(at, piece)| piece.part.values.given().map(move |(parameter, value)| (at, parameter, value)))
+    }
+
+    /// The same with one parameter of one schedule at its default.
+    pub(crate) fn without(&self, at: usize, key: &str) -> Self {
+        let mut sequence = self.clone();
+        sequence.pieces[at].part.values.remove(key);
+        sequence
+    }
+
+    /// The same with another value of one parameter of one schedule; `None` if it cannot have it.
+    pub(crate) fn with(&self, at: usize, key: &str, value: ParameterValue) -> Option<Self> {
+        let mut sequence = self.clone();
+        sequence.pieces[at].part.values.give(key, value).ok()?;
+        Some(sequence)
     }
 }
 
 impl From<Spec> for Sequence {
     fn from(spec: Spec) -> Self {
-        Self { pieces: spec.parts().iter().cloned().map(Piece::Part).collect(), problem: None }
+        Self::from(&spec)
+    }
+}
+
+impl From<&Spec> for Sequence {
+    fn from(spec: &Spec) -> Self {
+        Self { pieces: spec.parts().iter().map(Piece::from).collect(), problem: None }
     }
 }

@@ -1,7 +1,7 @@
 //! What looks wrong about a schedule in a run, before it is trained.
 
 use super::sequence::{Schedule, Stage};
-use super::{Rates, RunShape, Spec};
+use super::{Rates, RunShape, Sequence};
 use crate::error::UsageError;
 use crate::number::{nominal, rate};
 use crate::spec::{ParameterValue, shortest};
@@ -42,25 +42,26 @@ pub struct Rest {
 ///
 /// # Errors
 /// Those of [`Schedule::build`].
-pub fn warnings(spec: &Spec, setting: &RunShape) -> Result<Vec<String>, UsageError> {
-    warnings_of_rest(spec, setting, &Rest { since: 0, next: 0, end: setting.total_steps(), scale: 1.0 })
+pub fn warnings(schedule: impl Into<Sequence>, run: &RunShape) -> Result<Vec<String>, UsageError> {
+    warnings_of_rest(schedule, run, &Rest { since: 0, next: 0, end: run.total_steps(), scale: 1.0 })
 }
 
-/// The same of what is left of a run; `setting` is what the schedule is built with.
+/// The same of what is left of a run; `run` is what the schedule is built with.
 ///
 /// # Errors
 /// Those of [`Schedule::build_from`].
-pub fn warnings_of_rest(spec: &Spec, setting: &RunShape, rest: &Rest) -> Result<Vec<String>, UsageError> {
-    let schedule = Schedule::build_from(spec, setting, rest.since)?;
+pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Rest) -> Result<Vec<String>, UsageError> {
+    let sequence: Sequence = schedule.into();
+    let schedule = sequence.fitted(run, rest.since)?;
     let trace = Trace::of(&schedule, rest);
     if trace.steps.is_empty() {
         return Ok(Vec::new());
     }
     let known = schedule.listens_to().is_empty();
-    let gone = if known { gone(&trace, setting, rest, schedule.total_steps) } else { None };
+    let gone = if known { gone(&trace, run, rest, schedule.total_steps) } else { None };
     let mut warnings = Vec::new();
     // The warm-up that a schedule comes with is as it was published: only one that was asked for is a mistake.
-    let usual = spec.parts()[0].warms_up_as_published();
+    let usual = sequence.part(0).warms_up_as_published();
     let starts_at_0 = trace.between(rest.next, rest.end).first().is_some_and(|rates| rates.learning_rate == 0.0);
     if starts_at_0 && !(usual && rest.next == rest.since) && gone.as_ref().is_none_or(|(from, _)| *from > rest.next) {
         let (step, first) = if rest.next == 0 { (0, "first") } else { (rest.next, "next") };
@@ -69,7 +70,7 @@ pub fn warnings_of_rest(spec: &Spec, setting: &RunShape, rest: &Rest) -> Result<
         ));
     }
     for (at, stage) in schedule.stages.iter().enumerate() {
-        let name = spec.parts()[at].name();
+        let name = sequence.part(at).name();
         let end = schedule.stages.get(at + 1).map_or(schedule.total_steps, |next| next.begin).min(rest.end);
         if stage.begin >= rest.end {
             warnings
@@ -86,7 +87,7 @@ pub fn warnings_of_rest(spec: &Spec, setting: &RunShape, rest: &Rest) -> Result<
     }
     // What is said of a rate that cannot drop says why it never changes.
     let explained = schedule.stages.iter().any(|stage| !stage.formula.cautions().is_empty());
-    let constant = !spec.is_sequence() && spec.name() == "constant";
+    let constant = !sequence.is_sequence() && sequence.part(0).name() == "constant";
     let first = trace.rates[0];
     let still = trace.rates.iter().all(|rates| rates.learning_rate == first.learning_rate);
     match gone {
@@ -98,7 +99,7 @@ pub fn warnings_of_rest(spec: &Spec, setting: &RunShape, rest: &Rest) -> Result<
             rest.end - rest.since,
             rate(first.learning_rate)
         )),
-        None => warnings.extend(parameters_without_effect(spec, setting, rest, &trace)),
+        None => warnings.extend(parameters_without_effect(&sequence, run, rest, &trace)),
     }
     // The same part may come several times in a sequence.
     let mut said = HashSet::new();
@@ -143,8 +144,8 @@ fn highest(rates: &[Rates]) -> f64 {
 
 /// The step from which on the rate is 0 for a whole epoch or more, or next to nothing for much of the run, and a line on it. `over` is the
 /// step at which the schedule ends, and from which on its last rate is held.
-fn gone(trace: &Trace, setting: &RunShape, rest: &Rest, over: u64) -> Option<(u64, String)> {
-    let steps_per_epoch = setting.steps_per_epoch;
+fn gone(trace: &Trace, run: &RunShape, rest: &Rest, over: u64) -> Option<(u64, String)> {
+    let steps_per_epoch = run.steps_per_epoch;
     let highest = highest(&trace.rates);
     // From which of the steps to come on no rate is above `least`.
     let from = |least: f64| {
@@ -338,9 +339,9 @@ impl Seen<'_> {
 
 /// Parameters whose value, unlike their default, changes no step of the run: neither if it is left out, nor if it is halved or doubled.
 /// A value that merely comes to what the default does, as 20% of ten epochs and 2ep do, is not without effect.
-fn parameters_without_effect(spec: &Spec, setting: &RunShape, rest: &Rest, trace: &Trace) -> Vec<String> {
-    let same = |other: &Spec| {
-        Schedule::build_from(other, setting, rest.since).is_ok_and(|other| {
+fn parameters_without_effect(sequence: &Sequence, run: &RunShape, rest: &Rest, trace: &Trace) -> Vec<String> {
+    let same = |other: &Sequence| {
+        other.fitted(run, rest.since).is_ok_and(|other| {
             trace.steps.iter().zip(&trace.rates).all(|(&t, rates)| scaled(other.at(t), rest.scale) == *rates)
         })
     };
@@ -350,16 +351,16 @@ fn parameters_without_effect(spec: &Spec, setting: &RunShape, rest: &Rest, trace
         ParameterValue::Duration(duration) => key != "for" && !(key == "warmup" && duration.is_zero()),
         _ => true,
     };
-    for (part, parameter, value) in spec.given().filter(|(_, parameter, value)| meant(parameter.name, value)) {
+    for (at, parameter, value) in sequence.given().filter(|(_, parameter, value)| meant(parameter.name, value)) {
         let key = parameter.name;
-        let without = spec.without(part, key);
-        if without == *spec || !same(&without) {
+        let without = sequence.without(at, key);
+        if without.part(at) == sequence.part(at) || !same(&without) {
             continue;
         }
-        let others = || [0.5, 2.0].into_iter().filter_map(|factor| spec.with(part, key, value.scaled(factor)?));
-        let counts = |other: &Spec| Schedule::build_from(other, setting, rest.since).is_ok() && !same(other);
+        let others = || [0.5, 2.0].into_iter().filter_map(|factor| sequence.with(at, key, value.scaled(factor)?));
+        let counts = |other: &Sequence| other.fitted(run, rest.since).is_ok() && !same(other);
         if !others().any(|other| counts(&other)) {
-            let (name, value) = (spec.parts()[part].name(), value.show(parameter.kind, shortest));
+            let (name, value) = (sequence.part(at).name(), value.show(parameter.kind, shortest));
             warnings.push(format!("{name}: {key}={value} has no effect in this run"));
         }
     }
@@ -367,10 +368,11 @@ fn parameters_without_effect(spec: &Spec, setting: &RunShape, rest: &Rest, trace
 }
 
 /// Whether any rate of the schedule is made from the base rate: not where each part has rates of its own.
-pub fn uses_base_rate(spec: &Spec) -> bool {
+pub fn uses_base_rate(schedule: impl Into<Sequence>) -> bool {
+    let sequence: Sequence = schedule.into();
     // Which run it is does not matter, as long as the rates differ enough.
     const STEPS: u64 = 300;
-    let of = |lr| Schedule::build(spec, &RunShape::new(lr, STEPS / 10, 10));
+    let of = |lr| sequence.fitted(&RunShape::new(lr, STEPS / 10, 10), 0);
     let (Ok(low), Ok(high)) = (of(0.001), of(1.0)) else { return true };
     low.stages.iter().zip(&high.stages).any(|(low, high)| {
         let at = |stage: &Stage, t| stage.formula.rates(t).learning_rate;

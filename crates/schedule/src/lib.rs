@@ -12,7 +12,7 @@ pub mod schedules;
 mod sequence;
 pub mod spec;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, Span};
 pub use builder::{Amount, Epochs, Percent, Sequence, Steps};
 pub use duration::{Duration, Unit};
 pub use error::{UsageError, one_line, shortened};

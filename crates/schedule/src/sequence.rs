@@ -1,6 +1,6 @@
 //! A spec built for a run: schedules one after the other, each behind its warm-up and on its own clock.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Span};
 use super::duration::MOST_STEPS;
 use super::{Clock, Duration, EpochMetrics, Formula, Metric, Outline, Rates, RunShape, Spec, Unit};
 use crate::error::UsageError;
@@ -8,6 +8,7 @@ use crate::spec::Part;
 use crate::usage;
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 
 /// Every step is checked in a run up to this long; in a longer one, as many that are evenly spread, and the end.
 const MOST_CHECKED: u64 = 10_000_000;
@@ -34,23 +35,26 @@ pub struct Schedule {
     steps_per_epoch: u64,
 }
 
+/// Makes a formula that is not in the table.
+pub(crate) type Make = Arc<dyn Fn(&Span) -> Result<Box<dyn Formula>, UsageError> + Send + Sync>;
+
 /// One schedule of a sequence, not yet fitted to a run.
-#[derive(Debug, Clone)]
-pub(crate) enum Piece {
-    Part(Part),
-    /// A formula that is not in the table.
-    Custom {
-        formula: Box<dyn Formula>,
-        length: Option<Duration>,
-    },
+#[derive(Clone)]
+pub(crate) struct Piece {
+    pub(crate) part: Part,
+    /// Makes its formula in place of the row of the table.
+    pub(crate) own: Option<Make>,
 }
 
-impl fmt::Display for Piece {
+impl fmt::Debug for Piece {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Part(part) => part.fmt(f),
-            Self::Custom { formula, .. } => formula.fmt(f),
-        }
+        self.part.fmt(f)
+    }
+}
+
+impl From<&Part> for Piece {
+    fn from(part: &Part) -> Self {
+        Self { part: part.clone(), own: None }
     }
 }
 
@@ -80,54 +84,45 @@ struct Begins {
 
 impl Begins {
     /// The step at which a stage ends whose own clock starts at `start` and that was given this length.
-    fn end(self, name: &str, start: u64, length: Option<Duration>, setting: &RunShape) -> Result<u64, UsageError> {
+    fn end(self, piece: &Piece, start: u64, length: Option<Duration>, run: &RunShape) -> Result<u64, UsageError> {
+        let name = piece.part.name();
         match (length, self.end) {
             (Some(length), Some(_)) => {
                 usage!("{name}: for={} is only for a schedule that another one follows", length.short(Unit::Epochs))
             }
+            (None, None) if piece.own.is_some() => {
+                usage!("{name}: how long? In a sequence each but the last needs it, for example `.lasting(Epochs(5))`")
+            }
             (None, None) => usage!(
                 "{name}: how long? In a sequence each but the last needs for=DURATION, for example `{name}:for=5ep`"
             ),
-            (Some(length), None) => Ok(start + length.steps(setting.steps_per_epoch, self.left).max(1)),
+            (Some(length), None) => Ok(start + length.steps(run.steps_per_epoch, self.left).max(1)),
             (None, Some(end)) => Ok(end),
         }
     }
 }
 
 impl Stage {
-    /// The stage of a part of a spec, and where it ends.
-    fn of_part(part: &Part, setting: &RunShape, begins: Begins) -> Result<(Self, u64), UsageError> {
-        let universal = part.universal(setting.learning_rate)?;
+    /// The stage of a piece, and where it ends.
+    fn of(piece: &Piece, run: &RunShape, begins: Begins) -> Result<(Self, u64), UsageError> {
+        let part = &piece.part;
+        let universal = part.universal(run.learning_rate)?;
         let lr = universal.lr;
-        let steps = |duration: Duration| duration.steps(setting.steps_per_epoch, begins.left);
+        let steps = |duration: Duration| duration.steps(run.steps_per_epoch, begins.left);
         let start = begins.begin + universal.warmup.map_or(0, steps);
-        let end = begins.end(part.name(), start, universal.length, setting)?;
-        let arguments = Arguments {
-            part,
-            lr,
-            semantics: setting.semantics,
-            steps_per_epoch: setting.steps_per_epoch,
-            horizon: end.saturating_sub(start).max(1),
+        let end = begins.end(piece, start, universal.length, run)?;
+        let horizon = end.saturating_sub(start).max(1);
+        let span = Span { lr, semantics: run.semantics, steps_per_epoch: run.steps_per_epoch, horizon };
+        let formula = match &piece.own {
+            Some(make) => make(&span)?,
+            None => (part.row.build)(&Arguments { part, span })?,
         };
-        let formula = (part.row.build)(&arguments)?;
         let mut outline = formula.outline();
         if universal.warmup.is_some() && universal.warmup_from < 1.0 {
             outline.peak = outline.peak.or(Some(lr));
         }
         let warmup_from = universal.warmup_from;
         Ok((Self { begin: begins.begin, start, warmup_from, lr, formula, outline }, end))
-    }
-
-    /// The stage of a formula of the user's, and where it ends.
-    fn of_formula(
-        formula: &dyn Formula,
-        length: Option<Duration>,
-        setting: &RunShape,
-        begins: Begins,
-    ) -> Result<(Self, u64), UsageError> {
-        let end = begins.end("a formula", begins.begin, length, setting)?;
-        let (begin, lr, outline) = (begins.begin, setting.learning_rate, formula.outline());
-        Ok((Self { begin, start: begin, warmup_from: 0.0, lr, formula: formula.boxed(), outline }, end))
     }
 }
 
@@ -137,8 +132,8 @@ impl Schedule {
     /// # Errors
     /// A value out of its range, a sequence whose parts do not say how long they are, a rate that is negative or not finite
     /// anywhere in the run.
-    pub fn build(spec: &Spec, setting: &RunShape) -> Result<Self, UsageError> {
-        Self::build_from(spec, setting, 0)
+    pub fn build(spec: &Spec, run: &RunShape) -> Result<Self, UsageError> {
+        Self::build_from(spec, run, 0)
     }
 
     /// Fits a spec to what is left of a run from step `since` on. Its clock starts there, and its horizon T, of which percentages are
@@ -155,32 +150,29 @@ impl Schedule {
     ///
     /// # Errors
     /// Those of [`Schedule::build`].
-    pub fn build_from(spec: &Spec, setting: &RunShape, since: u64) -> Result<Self, UsageError> {
-        let pieces: Vec<Piece> = spec.parts().iter().cloned().map(Piece::Part).collect();
-        Self::assemble(&pieces, setting, since)
+    pub fn build_from(spec: &Spec, run: &RunShape, since: u64) -> Result<Self, UsageError> {
+        let pieces: Vec<Piece> = spec.parts().iter().map(Piece::from).collect();
+        Self::assemble(&pieces, run, since)
     }
 
-    pub(crate) fn assemble(pieces: &[Piece], setting: &RunShape, since: u64) -> Result<Self, UsageError> {
-        let total_steps = total_steps(setting.epochs, setting.steps_per_epoch)?;
+    pub(crate) fn assemble(pieces: &[Piece], run: &RunShape, since: u64) -> Result<Self, UsageError> {
+        let total_steps = total_steps(run.epochs, run.steps_per_epoch)?;
         if total_steps == 0 {
             return usage!(
                 "a schedule needs a run of at least 1 step, got {} epochs of {} steps",
-                setting.epochs,
-                setting.steps_per_epoch
+                run.epochs,
+                run.steps_per_epoch
             );
         }
         let left = total_steps.saturating_sub(since).max(1);
         let (mut stages, mut begin) = (Vec::new(), since);
         for (at, piece) in pieces.iter().enumerate() {
             let begins = Begins { begin, left, end: (at + 1 == pieces.len()).then_some(total_steps) };
-            let (stage, end) = match piece {
-                Piece::Part(part) => Stage::of_part(part, setting, begins)?,
-                Piece::Custom { formula, length } => Stage::of_formula(&**formula, *length, setting, begins)?,
-            };
+            let (stage, end) = Stage::of(piece, run, begins)?;
             stages.push(stage);
             begin = end;
         }
-        let schedule = Self { stages, total_steps, steps_per_epoch: setting.steps_per_epoch };
+        let schedule = Self { stages, total_steps, steps_per_epoch: run.steps_per_epoch };
         schedule.refuse_bad_rates(pieces)?;
         Ok(schedule)
     }
@@ -190,7 +182,11 @@ impl Schedule {
         for t in self.checked_steps(self.since()) {
             let rate = self.at(t).learning_rate;
             if !(rate.is_finite() && rate >= 0.0) {
-                let part = &pieces[self.position(t)];
+                let at = self.position(t);
+                let part = match &pieces[at] {
+                    Piece { own: Some(_), .. } => format!("{:?}", self.stages[at].formula),
+                    Piece { part, .. } => part.to_string(),
+                };
                 let epoch = t / self.steps_per_epoch;
                 return usage!(
                     "{part}: the rate must be finite and at least 0 in the whole run, got {rate} at step {t} (epoch {epoch})"

@@ -2,7 +2,7 @@
 
 use super::grammar::check_length;
 use super::value::{rate_of, shortest};
-use super::{Bounds, Family, Parameter, ParameterValue, Values};
+use super::{Bounds, Entry, Family, Parameter, ParameterValue, Values};
 use crate::error::UsageError;
 use crate::schedules::{ROWS, table};
 use crate::usage;
@@ -43,6 +43,13 @@ pub(crate) static FAMILY: Family = Family {
     after: UNIVERSAL,
     glossary: &hint::SCHEDULES,
     number: shortest,
+};
+
+/// What stands for the row of a formula that is in no table.
+static FORMULA: ScheduleRow = ScheduleRow {
+    entry: Entry::heading("a formula", &[]),
+    frameworks: &[],
+    build: |_| usage!("a formula of your own is built by its own function"),
 };
 
 /// A schedule as typed: `step:factor=0.5,drop-every=10`, or several of them joined by `;`.
@@ -111,26 +118,6 @@ impl Spec {
         self.parts.iter().map(|part| &part.values)
     }
 
-    /// The parameters given in it, with the part that they belong to.
-    pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &'static Parameter, &ParameterValue)> {
-        let parts = self.parts.iter().enumerate();
-        parts.flat_map(|(at, part)| part.values.given().map(move |(parameter, value)| (at, parameter, value)))
-    }
-
-    /// The spec with one parameter of one part at its default.
-    pub(crate) fn without(&self, part: usize, key: &str) -> Self {
-        let mut spec = self.clone();
-        spec.parts[part].values.remove(key);
-        spec
-    }
-
-    /// The spec with another value of one parameter of one part; `None` if it cannot have it.
-    pub(crate) fn with(&self, part: usize, key: &str, value: ParameterValue) -> Option<Self> {
-        let mut spec = self.clone();
-        spec.parts[part].values.give(key, value).ok()?;
-        Some(spec)
-    }
-
     /// What it means in a run with the base rate `lr`, the same for every way to write it: each parameter with its value, given or by default,
     /// and each rate as a number.
     pub fn canonical(&self, lr: f64) -> String {
@@ -163,6 +150,11 @@ impl Default for Spec {
 impl Part {
     fn parse(text: &str) -> Result<Self, UsageError> {
         Values::parse(&FAMILY, text).map(Self::of)
+    }
+
+    /// The universal parameters of a formula that is in no table.
+    pub(crate) fn of_formula() -> Self {
+        Self { row: &FORMULA, values: Values::of(&FAMILY, &FORMULA.entry) }
     }
 
     pub(crate) fn of(values: Values) -> Self {
