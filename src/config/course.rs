@@ -1,4 +1,4 @@
-//! What the rates of a run come from as of now: the schedule that it began with, or what was put in its place on the way.
+//! The source of a run's rates: the initial schedule, or the one that replaced it.
 
 use super::RunConfig;
 use crate::number::{exact, rate};
@@ -8,40 +8,40 @@ use crate::usage;
 use crate::usage::Usage;
 use serde::{Deserialize, Serialize};
 
-/// A schedule, where its clock starts, how far it reaches, and by how much its rates were turned up or down.
+/// A schedule, where its clock starts, where it ends, and the factor that its rates were scaled by.
 ///
-/// Everything that is changed by hand while a run is under way ends up here, and this is in every checkpoint.
+/// Every manual change during a run ends up here, and this is part of every checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Course {
     pub schedule: Spec,
-    /// What the schedule calls lr.
+    /// The base rate: the schedule's `lr`.
     pub lr: f64,
-    /// The step of the run at which the schedule's own clock starts.
+    /// The step of the run at which the schedule's clock starts.
     pub since: u64,
-    /// How many epochs the run has.
+    /// The run's length in epochs.
     pub epochs: u64,
-    /// The epoch of the run in which the schedule ends; it holds its last rate from there on.
+    /// The epoch of the run at which the schedule ends; from then on its last rate is held.
     pub until: u64,
-    /// What each rate of the schedule is multiplied by.
+    /// The factor that every rate of the schedule is multiplied by.
     pub scale: f64,
 }
 
 impl Course {
-    /// As the run begins.
+    /// The course of a run at its start.
     pub fn of(config: &RunConfig) -> Self {
         let (schedule, lr, epochs) = (config.schedule.clone(), config.lr, config.epochs);
         Self { schedule, lr, since: 0, epochs, until: epochs, scale: 1.0 }
     }
 
-    /// The schedule, on the clock of the run.
+    /// The schedule, on the run's clock.
     ///
     /// # Errors
-    /// One that cannot be, in epochs of `steps_per_epoch` steps.
+    /// A schedule that is invalid for epochs of `steps_per_epoch` steps.
     pub fn build(&self, semantics: Semantics, steps_per_epoch: u64) -> Result<Schedule, Usage> {
         Schedule::build_from(&self.schedule, &self.setting(semantics, steps_per_epoch), self.since)
     }
 
-    /// What looks wrong with the schedule in the run, of which step `next` comes next, a line each.
+    /// Warnings about the schedule in the rest of the run, one line each; `next` is the next step.
     ///
     /// # Errors
     /// Those of [`Course::build`].
@@ -55,31 +55,31 @@ impl Course {
         RunShape { learning_rate: self.lr, semantics, steps_per_epoch, epochs: self.until }
     }
 
-    /// What a step is applied with. `schedule` is what [`Course::build`] made, with all that it has observed.
+    /// The rates to apply at a step. `schedule` is the result of [`Course::build`], with all that it has observed.
     pub fn rates(&self, schedule: &Schedule, clock: Clock) -> Rates {
         let rates = schedule.rates(clock);
         Rates { learning_rate: rates.learning_rate * self.scale, ..rates }
     }
 
-    /// Another schedule from step `since` on, on its own clock, with what is left of the run as its length.
+    /// Switches to another schedule at step `since`, on its own clock, with the rest of the run as its length.
     #[must_use]
     pub fn with_schedule(&self, schedule: Spec, lr: f64, since: u64) -> Self {
         Self { schedule, lr, since, epochs: self.epochs, until: self.epochs, scale: 1.0 }
     }
 
-    /// `rate`, constant, from step `since` on.
+    /// A constant `rate` from step `since` on.
     ///
     /// # Errors
-    /// A rate that is not above 0.
+    /// A rate that is not positive.
     pub fn with_rate(&self, rate: f64, since: u64) -> Result<Self, Usage> {
         check_rate::<f32>("lr", rate)?;
         Ok(self.with_schedule("constant".parse()?, rate, since))
     }
 
-    /// Every rate from here on times `factor`.
+    /// Multiplies every rate from here on by `factor`.
     ///
     /// # Errors
-    /// A factor that is not above 0, or that takes the scale, or the base rate times it, out of the range of f32.
+    /// A factor that is not positive, or that takes the scale, or the scaled base rate, out of the range of f32.
     pub fn with_scale(&self, factor: f64) -> Result<Self, Usage> {
         let scale = self.scale * factor;
         if !(factor > 0.0 && scale > 0.0 && scale.is_finite()) {
@@ -89,11 +89,11 @@ impl Course {
         Ok(Self { scale, ..self.clone() })
     }
 
-    /// Checks that weights of f32 can be updated with the rates of `schedule`, which is that of this course, from step `from` on: they may decay
-    /// as far as they like, but the highest must be a normal number there.
+    /// Checks that the rates of `schedule`, built from this course, can update f32 weights from step `from` on. They
+    /// may decay to any value, but the highest must be a normal number in f32.
     ///
     /// # Errors
-    /// It is too small to move any weight, or too large; a momentum that is 1 once it is rounded.
+    /// The highest rate is too small to move any weight or too large; a momentum that rounds to 1.
     pub fn check_rates(&self, schedule: &Schedule, from: u64) -> Result<(), Usage> {
         let Rates { learning_rate, momentum } = schedule.highest(from);
         let rate = learning_rate * self.scale;
@@ -108,7 +108,8 @@ impl Course {
         }
     }
 
-    /// A run of `epochs` epochs. The schedule ends where it did (`Reach::Hold`), or is the one of a run of that length (`Reach::Stretch`).
+    /// Changes the length to `epochs`. The schedule keeps its end (`Reach::Hold`), or is stretched to the new length
+    /// (`Reach::Stretch`).
     #[must_use]
     pub fn with_epochs(&self, epochs: u64, reach: Reach) -> Self {
         let until = match reach {
@@ -118,26 +119,27 @@ impl Course {
         Self { epochs, until, ..self.clone() }
     }
 
-    /// Whether the rates up to the earlier of the two ends depend on which of the two lengths the schedule is made for.
+    /// Whether the rates up to the earlier of the two ends depend on which of the two lengths the schedule is built
+    /// for.
     ///
     /// # Errors
-    /// A schedule that cannot be, in one of them.
+    /// A schedule that is invalid for either length.
     pub fn depends_on_length(&self, epochs: u64, semantics: Semantics, steps_per_epoch: u64) -> Result<bool, Usage> {
         let held = self.build(semantics, steps_per_epoch)?;
         let stretched = self.with_epochs(epochs, Reach::Stretch).build(semantics, steps_per_epoch)?;
         let steps = self.until.min(epochs) * steps_per_epoch;
-        // Of a run that is longer than anyone trains, steps that are evenly spread.
+        // In a very long run, only evenly spaced steps are compared.
         let stride = (steps / 10_000_000).max(1) as usize;
         Ok((self.since..steps).step_by(stride).any(|t| held.at(t) != stretched.at(t)))
     }
 }
 
-/// What becomes of a schedule when the run is made longer or shorter.
+/// What happens to a schedule when the length of the run changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// It keeps the length it was made for, and its last rate after that.
+    /// The schedule keeps the length it was built for and holds its last rate after that.
     Hold,
-    /// It takes the new length, as if the run had been meant so from the start.
+    /// The schedule takes the new length, as if the run had been started with it.
     Stretch,
 }
 
@@ -154,10 +156,10 @@ mod tests {
 
     #[test]
     fn percentages_of_a_schedule_put_in_on_the_way_are_of_what_is_left_of_the_run() {
-        // 5 epochs of 10 steps are left, 25 steps of them warm up.
+        // 5 epochs of 10 steps are left; the warm-up takes 25 of these steps.
         let linear = course("step", 10).with_schedule("linear:warmup=50%".parse().unwrap(), 0.5, 50);
         assert_eq!(rates(&linear, &[50, 55, 75, 80, 99]), [0.0, 0.1, 0.5, 0.4, 0.02]);
-        // Within an epoch: 40 steps are left.
+        // Mid-epoch: 40 steps are left.
         let sequence = "constant:for=25%;linear:over=50%".parse().unwrap();
         let sequence = course("step", 10).with_schedule(sequence, 0.6, 60);
         assert_eq!(rates(&sequence, &[60, 69, 70, 75, 85, 99]), [0.6, 0.6, 0.6, 0.4, 0.0, 0.0]);
@@ -197,7 +199,7 @@ mod tests {
     fn rates(course: &Course, steps: &[u64]) -> Vec<f64> {
         let schedule = course.build(Semantics::Native, 10).unwrap();
         let clock = |step| Clock { step, steps_per_epoch: 10, epochs: course.epochs };
-        // To 12 decimals: the tests are about which rate it is, not how it is rounded.
+        // To 12 decimals: the tests are about which rate applies, not about rounding.
         let rounded = |rate: f64| (rate * 1e12).round() / 1e12;
         steps.iter().map(|&step| rounded(course.rates(&schedule, clock(step)).learning_rate)).collect()
     }

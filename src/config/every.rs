@@ -1,11 +1,11 @@
-//! How often a run is checkpointed beside the end of each epoch.
+//! The checkpoint interval, in addition to the checkpoint after each epoch.
 
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
-/// `--checkpoint-every`: how often a checkpoint is made beside the one after each epoch.
+/// `--checkpoint-every`: also checkpoint at this interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Every {
     Steps(u64),
@@ -22,7 +22,7 @@ impl std::str::FromStr for Every {
         let seconds = |per: f64| {
             let seconds = number.parse::<f64>().ok().map(|number| number * per);
             let time = seconds.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(Duration::from_secs_f64);
-            // A part of a nanosecond is rounded.
+            // Fractions of a nanosecond are rounded.
             time.filter(|time| !time.is_zero()).map(Every::Time)
         };
         let every = match unit.trim() {

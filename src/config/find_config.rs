@@ -6,12 +6,12 @@ use crate::usage;
 use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 
-/// A table of as many iterations is several hundred megabytes.
+/// A table of this many iterations takes several hundred megabytes.
 const MOST_STEPS: u64 = 10_000_000;
-/// More seeds of one test tell nothing new.
+/// More seeds of one test add no information.
 const MOST_SEEDS: u64 = 1000;
 
-/// How long a test is.
+/// The length of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
@@ -19,11 +19,11 @@ pub enum Length {
     Steps(u64),
 }
 
-/// A range test, resolved. Serialised it is a config file that finds the same again.
+/// A range test, resolved. Serialised, it is a config file that repeats the test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FindConfig {
-    /// What is trained, and the first seed. Its rate, schedule and epochs play no part.
+    /// The network, data and optimizer under test, and the first seed. Its rate, schedule and epochs are ignored.
     #[serde(flatten, serialize_with = "what_find_takes")]
     pub run: RunConfig,
     #[serde(serialize_with = "as_name")]
@@ -32,12 +32,12 @@ pub struct FindConfig {
     pub max_lr: f64,
     #[serde(flatten)]
     pub length: Length,
-    /// Validation images that each evaluation looks at, always the same.
+    /// Validation images per evaluation, always the same ones.
     pub eval_images: usize,
     /// β of the smoothed loss.
     pub smoothing: f64,
     pub seeds: u64,
-    /// Iterations from one evaluation to the next; `None`: so that there are about 100.
+    /// Iterations between evaluations; `None` makes it about 100 evaluations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_every: Option<u64>,
 }
@@ -69,12 +69,12 @@ impl Default for FindConfig {
 }
 
 impl FindConfig {
-    /// Every setting by its name, as on the command line.
+    /// Every setting by its command-line name.
     pub fn settings(&self) -> SettingValues {
         SettingValues::of_config(self)
     }
 
-    /// The check of each setting that has one, under its name.
+    /// The range check of each setting that has one, with the setting's name.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, Result<(), Usage>)> {
         SETTINGS.iter().filter_map(|setting| match setting.check? {
             Check::RangeTest(check) => Some((setting.name, check(self))),
@@ -113,10 +113,10 @@ impl FindConfig {
         self.run.check_seeds(self.seeds)
     }
 
-    /// The number of iterations, where an epoch has `steps_per_epoch` steps.
+    /// The number of iterations if an epoch has `steps_per_epoch` steps.
     ///
     /// # Errors
-    /// Fewer than 2, or more than a table holds.
+    /// Fewer than 2, or more than the table may hold.
     pub fn steps(&self, steps_per_epoch: u64) -> Result<u64, Usage> {
         let steps = match self.length {
             Length::Epochs(epochs) => epochs.saturating_mul(steps_per_epoch),

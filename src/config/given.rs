@@ -1,5 +1,5 @@
-//! What the user typed, wherever it was typed: command line over `LRSCHED_*` over config file. The defaults come later, where the text
-//! is resolved into a config.
+//! The settings as the user gave them. Precedence: command line, `LRSCHED_*` variables, config file. The defaults are
+//! applied later, when the text is resolved into a config.
 
 use crate::disk;
 use crate::schedule;
@@ -18,26 +18,26 @@ pub enum Source {
     CommandLine,
 }
 
-/// The settings that were given, still text.
+/// The settings that were given, not yet parsed.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
     values: BTreeMap<String, (Source, Vec<String>)>,
-    /// The names of files and folders as they were given; `values` has them as text, as well as can be.
+    /// The file and folder names as given; `values` holds a lossy text copy.
     paths: BTreeMap<String, Vec<PathBuf>>,
     /// The config file.
     file: Option<PathBuf>,
 }
 
-/// The variable that a setting is also read from.
+/// The environment variable of a setting.
 pub fn variable(name: &str) -> String {
     format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())
 }
 
-/// What was given for one setting.
+/// The values given for one setting.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'a> {
     name: &'a str,
-    /// The last of a repeated flag.
+    /// The last value of a repeated flag.
     text: &'a str,
     path: Option<&'a Path>,
 }
@@ -51,7 +51,7 @@ impl Value<'_> {
         self.path.map_or_else(|| self.text.into(), Path::to_path_buf)
     }
 
-    /// A number; `rule` says what it must be: `a whole number of at least 1`.
+    /// A number; `rule` states the requirement: `a whole number of at least 1`.
     ///
     /// # Errors
     /// Anything else.
@@ -60,7 +60,7 @@ impl Value<'_> {
         text.trim().parse().map_err(|_| Usage(format!("{name} must be {rule}, got `{text}`", text = shortened(text))))
     }
 
-    /// A value whose own parser says what is wrong.
+    /// A value whose own parser reports errors.
     ///
     /// # Errors
     /// Those of the parser.
@@ -69,19 +69,20 @@ impl Value<'_> {
     }
 
     /// # Errors
-    /// Neither true nor false, in any of the ways to say it.
+    /// Neither true nor false in any accepted spelling.
     pub fn switch(&self) -> Result<bool, Usage> {
         boolean(self.text).map_err(|error| Usage(format!("{}: {error}", self.name)))
     }
 }
 
-/// Whether several values of one name add up; of any other name the last one counts.
+/// Whether repeated values of a name accumulate; otherwise the last one counts.
 pub fn gathers(name: &str) -> bool {
     let parameters = || schedule::table().iter().flat_map(|entry| entry.parameters);
     super::settings::is_list(name) || parameters().any(|parameter| parameter.name == name && parameter.kind.is_list())
 }
 
-/// Reads a switch in a flag, a variable or a file: as in a spec, or `yes`, `on`, `1`, `no`, `off`, `0`, in either case.
+/// Reads a switch from a flag, a variable or a file: `true` or `false` as in a spec, or `yes`, `on`, `1`, `no`, `off`,
+/// `0`, case-insensitively.
 ///
 /// # Errors
 /// Any other text.
@@ -102,7 +103,7 @@ pub fn negated(name: &str) -> String {
     format!("no-{name}")
 }
 
-/// Every parameter of a family that is a flag, once, in the order of the table, and whether it is a switch.
+/// Each parameter of a family that is a flag, once, in table order, and whether it is a switch.
 pub fn parameters(entries: &[Entry]) -> Vec<(&'static str, bool)> {
     let mut names: Vec<(&'static str, bool)> = Vec::new();
     for parameter in entries.iter().flat_map(|entry| entry.parameters) {
@@ -119,20 +120,21 @@ impl Given {
         self.values.insert(name.to_string(), (source, values));
     }
 
-    /// As [`Given::put`], the names of files or folders, which may not be text.
+    /// Like [`Given::put`], for file and folder names, which need not be valid UTF-8.
     pub fn put_paths(&mut self, name: &str, source: Source, paths: Vec<PathBuf>) {
         self.put(name, source, paths.iter().map(|path| path.to_string_lossy().into_owned()).collect());
         self.paths.insert(name.to_string(), paths);
     }
 
-    /// What the command line alone says.
+    /// The settings given on the command line alone.
     #[must_use]
     pub fn typed(mut self) -> Self {
         self.values.retain(|_, (source, _)| *source == Source::CommandLine);
         self
     }
 
-    /// Whether `name` was given on the command line or in the environment: a config file may hold every setting, as `--print-config` writes it.
+    /// Whether `name` was given on the command line or in the environment. The config file is ignored: it may hold
+    /// every setting, as `--print-config` writes it.
     pub fn has_above_file(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|(source, _)| *source > Source::File)
     }
@@ -142,18 +144,19 @@ impl Given {
         self.values.contains_key(name)
     }
 
-    /// Lays the keys of a config file below what has been given already. `known` are the names that the command takes.
+    /// Adds the keys of a config file, at lower precedence than what has already been given. `known` are the names that
+    /// the command takes.
     ///
     /// # Errors
-    /// A file that cannot be read or is not TOML, an unknown key (with the nearest known one), a value that is neither text, number
-    /// nor boolean, or a list of these where the name takes one value, or an empty list.
+    /// A file that cannot be read or is not TOML; an unknown key (with the nearest known one); a value that is neither
+    /// text, a number nor a boolean; a list for a name that takes one value; an empty list.
     pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
         let text = disk::read_text(file, disk::MOST_CONFIG)
             .with_context(|| format!("cannot read the config {}", file.display()))?;
         self.lay_text_below(&text, file, known)
     }
 
-    /// As [`Given::lay_below`], of the text of `file`.
+    /// Like [`Given::lay_below`], from the text of `file`.
     ///
     /// # Errors
     /// As [`Given::lay_below`].
@@ -189,7 +192,7 @@ impl Given {
         Ok(())
     }
 
-    /// The value of `name`, where it was given.
+    /// The value of `name`, if given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(|(_, values)| values.last()).map(String::as_str)
     }
@@ -205,8 +208,8 @@ impl Given {
         self.paths.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The value of `name`, unless it comes from a source below the one that chose the family's entry: `--optimizer adam:lr=0.002` goes
-    /// before the `lr` of a file, and `--lr` before both.
+    /// The value of `name`, unless it comes from a source of lower precedence than the one that chose the family's
+    /// entry: `--optimizer adam:lr=0.002` overrides the `lr` of a file, and `--lr` overrides both.
     pub fn beside(&self, name: &str, family: &str) -> Option<&str> {
         let chosen = self.values.get(family).map(|(source, _)| *source);
         let (source, values) = self.values.get(name)?;
@@ -218,19 +221,20 @@ impl Given {
         self.values.get(name).map(|(_, values)| values.as_slice())
     }
 
-    /// How two settings that exclude each other stand: the one from the greater source counts, and equal ones contradict each other. `None`
-    /// where one of them was not given.
+    /// Resolves two mutually exclusive settings: the one of higher precedence wins, and equal precedence is a conflict.
+    /// `None` if either was not given.
     pub fn order(&self, a: &str, b: &str) -> Option<std::cmp::Ordering> {
         let source = |name: &str| self.values.get(name).map(|(source, _)| *source);
         Some(source(a)?.cmp(&source(b)?))
     }
 
-    /// Where the value of `name` comes from.
+    /// The source of the value of `name`.
     pub fn source(&self, name: &str) -> Option<Source> {
         self.values.get(name).map(|(source, _)| *source)
     }
 
-    /// The error, with the variable or the file that the value of `name` comes from where it was not typed.
+    /// The error, prefixed with the variable or the file that the value of `name` comes from, unless it was typed on
+    /// the command line.
     pub fn with_source(&self, name: &str, error: Usage) -> Usage {
         match (self.source(name), &self.file) {
             (Some(Source::Environment), _) => Usage(format!("{error} (from {})", variable(name))),
@@ -239,7 +243,7 @@ impl Given {
         }
     }
 
-    /// As [`Given::with_source`], of a parameter that [`Given::family`] gave, which a switch may also have from its `no-`.
+    /// Like [`Given::with_source`], for a parameter from [`Given::family`]; a switch may also come from its `no-` flag.
     pub fn with_source_of_flag(&self, name: &str, error: Usage) -> Usage {
         match negated(name) {
             off if self.source(&off) > self.source(name) => self.with_source(&off, error),
@@ -247,7 +251,7 @@ impl Given {
         }
     }
 
-    /// Reads the value of `name`, where it was given.
+    /// Reads the value of `name`, if given.
     ///
     /// # Errors
     /// Those of `read`, with the source.
@@ -257,7 +261,7 @@ impl Given {
         read(&value).map(Some).map_err(|error| self.with_source(name, error))
     }
 
-    /// Whether the switch `name` is on; one that was not given is off.
+    /// Whether the switch `name` is on; off if not given.
     ///
     /// # Errors
     /// As [`Value::switch`].
@@ -265,7 +269,7 @@ impl Given {
         Ok(self.read(name, |value| value.switch())?.unwrap_or(false))
     }
 
-    /// As [`Value::number`], of the value of `name`, where it was given.
+    /// [`Value::number`] of `name`, if given.
     ///
     /// # Errors
     /// As [`Value::number`].
@@ -273,7 +277,7 @@ impl Given {
         self.read(name, |value| value.number(rule))
     }
 
-    /// As [`Value::word`], of the value of `name`, where it was given.
+    /// [`Value::word`] of `name`, if given.
     ///
     /// # Errors
     /// As [`Value::word`].
@@ -281,8 +285,9 @@ impl Given {
         self.read(name, |value| value.word())
     }
 
-    /// The parameters of a family that go with `--<family>`: `[("factor", "0.5"), …]`. Those from a source below the one that chose
-    /// the family's entry belong to another entry and are passed over, so that `--schedule cosine` replaces the whole schedule of a file.
+    /// The parameters that go with `--<family>`: `[("factor", "0.5"), …]`. Parameters from a source of lower precedence
+    /// than the one that chose the entry belong to another entry and are skipped, so that `--schedule cosine` replaces
+    /// the whole schedule of a file.
     pub fn family(&self, family: &str, entries: &[Entry]) -> Vec<(String, String)> {
         let chosen = self.values.get(family).map(|(source, _)| *source);
         let given = |key: &str| {
@@ -292,10 +297,10 @@ impl Given {
         let mut flags = Vec::new();
         for (name, switch) in parameters(entries) {
             if switch {
-                // The text of what is no boolean is handed on: the entry says what is wrong with it.
+                // Anything that is not a boolean is passed on: the entry reports the error.
                 let read = |text: &str, on: bool| boolean(text).map_or(text.to_string(), |is| (is == on).to_string());
                 let on = given(name).map(|(source, values)| (source, read(&values[0], true)));
-                // `--no-nesterov` turns off; that it was not given, as `no-nesterov = false` says, turns nothing on.
+                // `--no-nesterov` turns the switch off; `no-nesterov = false` means the flag was not given.
                 let off = given(&negated(name)).map(|(source, values)| (source, read(&values[0], false)));
                 let off = off.filter(|(_, text)| text != "true");
                 let decides = if off.as_ref().map(|(source, _)| source) >= on.as_ref().map(|(source, _)| source) {

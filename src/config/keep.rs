@@ -1,19 +1,19 @@
-//! What stays of the weights of a finished run.
+//! Which weights of a finished run are kept.
 
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// What stays of the weights of a run once it is finished.
+/// Which weights of a run are kept once it has finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Keep {
-    /// No weights and no checkpoints: rows and results alone.
+    /// No weights and no checkpoints: only rows and results.
     None,
-    /// The best checkpoint, and the weights at the end.
+    /// The best checkpoint and the final weights.
     Best,
-    /// The last checkpoint, too: the run can be trained longer.
+    /// The last checkpoint too, so that the run can be trained further.
     All,
 }
 

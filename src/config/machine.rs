@@ -1,10 +1,10 @@
-//! What a command does beside computing.
+//! Settings of the process rather than the computation.
 
 use super::{Every, Keep, ProgressMode};
 use crate::data::DatasetOptions;
 use std::path::PathBuf;
 
-/// Where files are, what is shown and kept, and how many threads there are. None of it changes a bit of the result.
+/// File locations, output, what to keep, and the number of threads. None of these changes a bit of the result.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MachineConfig {
     /// 0: not given.

@@ -1,4 +1,4 @@
-//! What a run and a command are configured with, from wherever it was given.
+//! The configuration of runs and commands, from all sources.
 
 #![forbid(unsafe_code)]
 

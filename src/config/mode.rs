@@ -1,4 +1,4 @@
-//! How the rate of a range test goes from its lowest to its highest value.
+//! How the rate of a range test rises from its lowest to its highest value.
 
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
@@ -37,10 +37,10 @@ impl Mode {
         }
     }
 
-    /// The rate at `iteration` (0-based) of `steps`, of which there are at least 2.
+    /// The rate at `iteration` (0-based) of `steps`, which must be at least 2.
     pub fn rate(self, iteration: u64, steps: u64, min: f64, max: f64) -> f64 {
         let share = iteration as f64 / (steps - 1) as f64;
-        // Weights of both ends rather than a sum: exact at either.
+        // A weighted mean rather than a sum: exact at both ends.
         let between = |share: f64| min * (1.0 - share) + max * share;
         match self {
             Mode::Linear => between(share),
@@ -73,7 +73,7 @@ impl std::str::FromStr for Mode {
 mod tests {
     use super::*;
 
-    // What pytorch-lr-finder's own test expects of it (tests/test_lr_finder.py, test_lr_history).
+    // The values that pytorch-lr-finder's own test expects (tests/test_lr_finder.py, test_lr_history).
     #[test]
     fn five_exponential_iterations_from_1e_5_to_0_1_are_the_powers_of_ten_that_pytorch_lr_finder_takes() {
         let rates: Vec<f64> = (0..5).map(|i| Mode::Exponential.rate(i, 5, 1e-5, 0.1)).collect();
@@ -90,7 +90,7 @@ mod tests {
                 assert_eq!(rates[0], 1e-5);
                 assert!(rates.iter().all(|rate| (1e-5..=10.0).contains(rate)));
                 let highest = rates.iter().fold(0.0_f64, |a, &b| a.max(b));
-                // A cycle of an even number of iterations has its top between two of them.
+                // With an even number of iterations, the peak lies between two of them.
                 assert!(highest == 10.0 || (mode == Mode::Triangular && steps % 2 == 0), "{mode:?} {steps}");
             }
         }

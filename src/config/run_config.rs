@@ -1,4 +1,4 @@
-//! Everything that decides what a run computes, resolved: nothing here is optional because nobody typed it.
+//! The resolved config of a run: everything that decides what it computes, defaults filled in.
 
 use super::SettingValues;
 use super::settings::{Check, SETTINGS};
@@ -13,10 +13,10 @@ use anyhow::Result;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One run. Serialised it is a config file of the same names as the command line, and the `config` of `run.json`.
+/// One run. Serialised, it is a config file with the names of the command line, and the `config` of `run.json`.
 ///
-/// The default has the defaults of its types: `lr` and `epochs` are 0 until they are resolved. A field that a version adds needs
-/// `#[serde(default)]`, so that run folders of earlier versions can be read.
+/// The default has the defaults of its types: `lr` and `epochs` are 0 until they are resolved. A field added in a later
+/// version needs `#[serde(default)]`, so that run folders of earlier versions can still be read.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunConfig {
@@ -68,7 +68,7 @@ fn as_number_or_text<T: std::fmt::Display, S: Serializer>(value: &T, serializer:
     }
 }
 
-/// Earlier versions wrote numbers as text, too.
+/// Earlier versions wrote numbers as text too.
 fn from_number_or_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Deserializer<'a>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -86,19 +86,19 @@ fn from_number_or_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Dese
 }
 
 impl RunConfig {
-    /// Every setting by its name, as on the command line.
+    /// Every setting by its command-line name.
     pub fn settings(&self) -> SettingValues {
         SettingValues::of_config(self)
     }
 
-    /// The schedule, for epochs of `steps_per_epoch` steps.
+    /// The schedule, built for epochs of `steps_per_epoch` steps.
     pub fn schedule(&self, steps_per_epoch: u64) -> Result<Schedule, Usage> {
         let setting =
             RunShape { learning_rate: self.lr, semantics: self.semantics, steps_per_epoch, epochs: self.epochs };
         Schedule::build(&self.schedule, &setting)
     }
 
-    /// The check of each setting that has one, under its name.
+    /// The range check of each setting that has one, with the setting's name.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, Result<(), Usage>)> {
         SETTINGS.iter().filter_map(|setting| match setting.check? {
             Check::Run(check) => Some((setting.name, check(self))),
@@ -106,10 +106,11 @@ impl RunConfig {
         })
     }
 
-    /// Checks that there are `count` seeds from this run's own on. TOML and JSON readers elsewhere have no larger whole numbers than i64's.
+    /// Checks that `count` consecutive seeds, starting at this run's, fit in an i64, the largest integer that other
+    /// TOML and JSON readers accept.
     ///
     /// # Errors
-    /// There are fewer.
+    /// They do not.
     pub fn check_seeds(&self, count: u64) -> Result<(), Usage> {
         let (first, most) = (self.seed, i64::MAX.cast_unsigned());
         if first > most {

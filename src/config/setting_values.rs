@@ -1,17 +1,17 @@
-//! The values of settings by name, as a person reads them and as the command line takes them.
+//! The values of settings by name, as reports show them and the command line takes them.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What stands for a setting that is not set.
+/// Shown for a setting that is not set.
 const NOT_SET: &str = "not set";
 
 /// The value of each setting that is set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SettingValues(BTreeMap<String, String>);
 
-/// A setting that has one value in the first of two configs and another in the second; `not set` where it has none.
+/// A setting whose value differs between two configs; `not set` on the side that lacks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Difference<'a> {
     pub name: &'a str,
@@ -20,7 +20,7 @@ pub struct Difference<'a> {
 }
 
 impl SettingValues {
-    /// Of a config as it is in a file.
+    /// The settings of a config as read from a file.
     pub fn of(config: &Map<String, Value>) -> Self {
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
         let set = config.iter().filter(|(_, value)| !value.is_null());
@@ -47,7 +47,7 @@ impl SettingValues {
         self.0.is_empty()
     }
 
-    /// Those whose names `keep` takes.
+    /// Only the settings whose name satisfies `keep`.
     #[must_use]
     pub fn only(mut self, keep: impl Fn(&str) -> bool) -> Self {
         self.0.retain(|name, _| keep(name));

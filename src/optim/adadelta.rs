@@ -17,7 +17,7 @@ use crate::usage::Usage;
 /// θ = θ − η·u
 /// ```
 ///
-/// The same in all three frameworks, but that `keras` decouples the decay.
+/// The same in all three frameworks, except that `keras` decouples the decay.
 ///
 /// Defaults: η 1 (`keras` 1e-3), ρ 0.9 (`keras` 0.95), ε 1e-6 (`keras` 1e-7), λ 0.
 ///

@@ -1,4 +1,4 @@
-//! Update rules over named slices, one file each. The rate is handed in, not owned.
+//! Update rules over named slices, one file each. The rate is passed in at each step, not owned.
 //!
 //! A new optimizer is one file with a `Definition` and a `Rule` (see `rule.rs`), and one `mod` line in `optimizers!` below.
 
@@ -22,7 +22,7 @@ use rule::{Buffers, Definition, Direction, MOST_BUFFERS, Now, Rule};
 use spec::Options;
 use std::collections::BTreeMap;
 
-/// A row of the table of optimizers, beside its [`Entry`].
+/// A row of the table of optimizers, which extends its [`Entry`].
 struct Defined {
     name: &'static str,
     rate: f64,
@@ -30,7 +30,7 @@ struct Defined {
     has_momentum: fn(&Options<'_>) -> bool,
 }
 
-/// Declares the files of the optimizers, their table in the order of the help, and what looks a rule up in it.
+/// Declares the modules of the optimizers, their table in help order, and the lookup of a rule in it.
 macro_rules! optimizers {
     (if #[cfg(all())] { $(mod $file:ident;)+ }) => {
         $(mod $file;)+
@@ -53,7 +53,7 @@ macro_rules! optimizers {
     };
 }
 
-/// rustfmt follows the `mod` lines within a macro of this name, and of no other.
+/// rustfmt follows `mod` lines only within a macro of this name.
 mod cfg_if {
     pub(super) use optimizers;
 }
@@ -69,8 +69,8 @@ cfg_if::optimizers! {
     }
 }
 
-/// Every optimizer: what the parser accepts, what the command line offers, what the help prints. Defaults are those of `native`.
-/// Each takes `lr` beside its parameters.
+/// Every optimizer: what the parser accepts, the command line offers and the help prints. Defaults are those of
+/// `native`. Each takes `lr` besides its parameters.
 pub fn table() -> &'static [Entry] {
     TABLE
 }
@@ -86,27 +86,28 @@ pub struct Slice<'a, T> {
     pub gradient: &'a [T],
 }
 
-/// What an optimizer remembers, for a checkpoint.
+/// The state of an optimizer, for a checkpoint.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State<T> {
     /// Updates made so far.
     pub steps: u64,
-    /// By parameter and PyTorch's name of the buffer: `conv1.weight.momentum_buffer`.
+    /// Keyed by parameter and PyTorch's buffer name: `conv1.weight.momentum_buffer`.
     pub arrays: BTreeMap<String, Vec<T>>,
 }
 
-/// What is kept for one parameter, in the order of [`Rule::buffers`]; buffers that the rule does not keep are empty.
+/// The state of one parameter, in the order of [`Rule::buffers`]; unused buffers are empty.
 struct Memory<T> {
     name: String,
     buffers: [Vec<T>; MOST_BUFFERS],
 }
 
-/// Checks that updates in `T` can be made with `rate`, which `name` was given: it must be a positive normal number of that type. A smaller one
-/// moves no weight, a larger one is infinite.
+/// Checks that `rate`, the value of the setting `name`, is a positive normal number in `T`: a smaller one moves no
+/// weight, a larger one is infinite.
 ///
-/// A schedule may decay to less: what is checked is what was asked for, not what a run comes to.
+/// Only the requested rate is checked: a schedule may decay below it.
 ///
 /// # Errors
+/// It is not.
 /// It is not.
 pub fn check_rate<T: Float>(name: &str, rate: f64) -> Result<(), Usage> {
     if !(rate > 0.0 && rate.is_finite()) {
@@ -118,7 +119,7 @@ pub fn check_rate<T: Float>(name: &str, rate: f64) -> Result<(), Usage> {
     Ok(())
 }
 
-/// An optimizer with its state, which is keyed by the names of the parameters.
+/// An optimizer with its state, keyed by parameter name.
 pub struct Optimizer<T> {
     rule: Box<dyn Rule<T>>,
     steps: u64,
@@ -126,27 +127,27 @@ pub struct Optimizer<T> {
     memory: Vec<Memory<T>>,
 }
 
-/// What one thread takes at a time: long enough to pay for handing it over.
+/// The number of elements per unit of work for a thread: large enough to amortise the dispatch.
 const PART: usize = 1 << 15;
-/// What goes through all pieces of a rule before the next: short enough for the first-level cache.
+/// The block size: all pieces of a rule process a block before the next one. Small enough for the L1 cache.
 const BLOCK: usize = 512;
 
 impl<T: Float> Optimizer<T> {
     /// # Errors
-    /// An option that these semantics have no place for, or that is another number in `T`.
+    /// An option that does not exist under these semantics, or is not representable in `T`.
     pub fn new(spec: &OptimizerSpec, semantics: Semantics) -> Result<Self, Usage> {
         spec.check_fits::<T>()?;
         let rule = rule(spec.name(), &spec.options(semantics))?;
         Ok(Self { rule, steps: 0, memory: Vec::new() })
     }
 
-    /// One update of every slice, in place. `rates.momentum`, where given, replaces the momentum (Adam's beta1) of the spec; an
-    /// optimizer without momentum is left alone.
+    /// One update of every slice, in place. `rates.momentum`, if given, replaces the momentum (Adam's beta1) of the
+    /// spec; an optimizer without momentum ignores it.
     ///
-    /// Every value is computed by itself, so the bits are the same for any number of threads.
+    /// Each element is computed independently, so the result is bit-identical for any number of threads.
     ///
     /// # Panics
-    /// Where a gradient, or the state of an earlier step, is not as long as the values.
+    /// A gradient, or the state of an earlier step, differs in length from the values.
     pub fn step(&mut self, slices: &mut [Slice<'_, T>], rates: Rates) {
         let now = Now { step: self.steps, learning_rate: rates.learning_rate, momentum: rates.momentum };
         let direction = self.rule.at(now);
@@ -173,7 +174,7 @@ impl<T: Float> Optimizer<T> {
         self.steps += 1;
     }
 
-    /// Brings the memory into the order of the slices, with fresh buffers for those not seen before.
+    /// Reorders the state to match the slices, with fresh buffers for new parameters.
     fn remember(&mut self, slices: &[Slice<'_, T>]) {
         for (place, slice) in slices.iter().enumerate() {
             match self.memory.iter().skip(place).position(|memory| memory.name == slice.name) {
@@ -189,7 +190,7 @@ impl<T: Float> Optimizer<T> {
         }
     }
 
-    /// Everything that the next step depends on, beside the parameters.
+    /// Everything besides the parameters that the next step depends on.
     pub fn state(&self) -> State<T> {
         let names = self.rule.buffers();
         let arrays = self.memory.iter().flat_map(|memory| {
@@ -198,10 +199,10 @@ impl<T: Float> Optimizer<T> {
         State { steps: self.steps, arrays: arrays.collect() }
     }
 
-    /// Takes up a state that [`Optimizer::state`] gave, for `parameters` of these names and lengths.
+    /// Restores a state from [`Optimizer::state`], for `parameters` of these names and lengths.
     ///
     /// # Errors
-    /// An array that is missing, of another length, or of another optimizer; nothing is changed then.
+    /// An array that is missing, of the wrong length, or of another optimizer; the optimizer is then unchanged.
     pub fn restore<'a>(
         &mut self,
         mut state: State<T>,
@@ -234,7 +235,7 @@ fn key(parameter: &str, buffer: &str) -> String {
     format!("{parameter}.{buffer}")
 }
 
-/// A stretch of one parameter with its gradient and state.
+/// A contiguous part of one parameter, with its gradient and state.
 struct Part<'a, T> {
     values: &'a mut [T],
     gradient: &'a [T],

@@ -1,4 +1,4 @@
-//! The options that several optimizers share, once for all of their tables.
+//! The options that several optimizers share, defined once for all their tables.
 
 use crate::spec::{Bounds, Parameter};
 

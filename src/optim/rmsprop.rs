@@ -94,7 +94,7 @@ impl<T: Float> Rule<T> for RmsProp {
             running_square(square, gradient, rho, fresh);
             let buffer = if centered {
                 running_mean(second, gradient, fresh);
-                // Rounding may leave the variance of a constant gradient a little below 0.
+                // Rounding may make the variance of a constant gradient slightly negative.
                 let variance = square.iter().zip(&*second).map(|(&v, &m)| v - m * m);
                 root.divide(gradient, variance.map(|v| if v < T::default() { T::default() } else { v }));
                 third

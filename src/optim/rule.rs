@@ -1,7 +1,7 @@
-//! What an update rule is, and the small pieces that the rules are made of.
+//! The update rule trait, and the building blocks of the rules.
 //!
-//! Every piece is an elementwise loop over a short block that stays in the first-level cache, so that several pieces in a row are
-//! still one pass over the memory of the parameters.
+//! Every building block is an elementwise loop over a short block that stays in the L1 cache, so that several in a row
+//! still make one pass over the parameters in memory.
 
 use super::spec::Options;
 use crate::schedule::Semantics;
@@ -9,7 +9,7 @@ use crate::spec::Entry;
 use crate::usage::Usage;
 use std::ops::{Add, Div, Mul, Sub};
 
-/// f32 for training, f64 where an update is compared or drawn. Constants are computed in f64 and rounded once.
+/// f32 for training, f64 for comparisons and plots. Constants are computed in f64 and rounded once.
 pub trait Float:
     Copy
     + Default
@@ -23,20 +23,20 @@ pub trait Float:
     + Div<Output = Self>
     + 'static
 {
-    /// As Rust calls it.
+    /// The Rust name of the type.
     const NAME: &'static str;
-    /// The least and the largest normal number, in f64.
+    /// The smallest and the largest normal number, in f64.
     const NORMAL: (f64, f64);
 
     fn of(value: f64) -> Self;
     fn sqrt(self) -> Self;
 
-    /// Whether `value` is 0 or a normal number of this type: one that neither vanishes, nor overflows, nor loses digits in it.
+    /// Whether `value` is 0 or a normal number of this type: it does not underflow, overflow or lose precision.
     fn holds(value: f64) -> bool {
         value == 0.0 || (Self::NORMAL.0..=Self::NORMAL.1).contains(&value.abs())
     }
 
-    /// What [`holds`](Float::holds) demands of a value above 0, for an error.
+    /// The requirement of [`holds`](Float::holds) for a positive value, for error messages.
     fn rule() -> String {
         let (least, largest) = Self::NORMAL;
         format!("from {least:.2e} to {largest:.2e} (a normal {})", Self::NAME)
@@ -67,30 +67,30 @@ impl Float for f64 {
     }
 }
 
-/// No rule keeps more arrays than this for one parameter.
+/// The most state arrays that any rule keeps per parameter.
 pub(super) const MOST_BUFFERS: usize = 3;
 
-/// The state of a block, in the order of [`Rule::buffers`]; those that the rule does not keep are empty.
+/// The state of a block, in the order of [`Rule::buffers`]; unused buffers are empty.
 pub(super) type Buffers<'a, T> = [&'a mut [T]; MOST_BUFFERS];
 
-/// Turns a block of the gradient, in place, into what is subtracted from the parameters, and updates the state.
+/// Turns a block of the gradient, in place, into the amount to subtract from the parameters, and updates the state.
 pub(super) type Direction<T> = Box<dyn Fn(&mut [T], Buffers<'_, T>) + Send + Sync>;
 
-/// One array of state for each parameter.
+/// A state array, one per parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Buffer {
-    /// As PyTorch calls it in `state_dict`.
+    /// PyTorch's name for it in `state_dict`.
     pub name: &'static str,
     pub initial: f64,
 }
 
-/// What a step is made with.
+/// The inputs of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Now {
     /// Updates made so far: 0 at the first.
     pub step: u64,
     pub learning_rate: f64,
-    /// Replaces the momentum of the rule, where it has one.
+    /// Replaces the momentum of the rule, if it has one.
     pub momentum: Option<f64>,
 }
 
@@ -99,21 +99,21 @@ pub(super) trait Definition: Sized {
     const ENTRY: Entry;
     /// The usual learning rate.
     const RATE: f64;
-    /// The defaults in which a framework differs: (framework, parameter or `lr`, value).
+    /// The defaults that differ in a framework: (framework, parameter or `lr`, value).
     const DEFAULTS: &'static [(Semantics, &'static str, f64)];
-    /// Whether the schedule's momentum has something to replace.
+    /// Whether the optimizer has a momentum for the schedule to replace.
     fn has_momentum(options: &Options<'_>) -> bool;
     /// # Errors
-    /// Options that these semantics have no place for.
+    /// Options that do not exist under these semantics.
     fn new(options: &Options<'_>) -> Result<Self, Usage>;
 }
 
 /// An update rule with its constants.
 pub(super) trait Rule<T: Float>: Send + Sync {
     fn buffers(&self) -> Vec<Buffer>;
-    /// How the parameters themselves are pulled towards 0 at each step.
+    /// The weight decay applied to the parameters at each step.
     fn decay(&self) -> Decay;
-    /// The update of one step, every constant computed.
+    /// The update of one step, with every constant computed.
     fn at(&self, now: Now) -> Direction<T>;
 }
 
@@ -122,17 +122,17 @@ pub(super) trait Rule<T: Float>: Send + Sync {
 pub(super) enum Decay {
     /// Added to the gradient: g + λθ.
     Coupled(f64),
-    /// Apart from the gradient: θ·(1 − ηλ), in the same step (Loshchilov and Hutter 2019, arXiv:1711.05101).
+    /// Decoupled from the gradient: θ·(1 − ηλ), in the same step (Loshchilov and Hutter 2019, arXiv:1711.05101).
     Decoupled(f64),
 }
 
 impl Decay {
-    /// The place that these semantics give to an optimizer's weight decay: Keras decouples it everywhere.
+    /// How an optimizer's weight decay is applied under these semantics: Keras decouples it everywhere.
     pub fn placed(weight_decay: f64, semantics: Semantics) -> Self {
         if semantics == Semantics::Keras { Decay::Decoupled(weight_decay) } else { Decay::Coupled(weight_decay) }
     }
 
-    /// (λ added to the gradient, factor that the parameters are multiplied by).
+    /// (λ to add to the gradient, factor to multiply the parameters by).
     pub fn constants(self, learning_rate: f64) -> (f64, f64) {
         match self {
             Decay::Coupled(decay) => (decay, 1.0),
@@ -143,7 +143,7 @@ impl Decay {
 
 /// Momentum (Polyak 1964), b = μ·b + inside·g; the step is outside·b, or with Nesterov's look-ahead outside·(μ·b + ahead·g).
 ///
-/// PyTorch keeps the rate outside the buffer, Keras inside it; they part only while the rate changes.
+/// PyTorch keeps the rate outside the buffer, Keras inside it; the two differ only when the rate changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct HeavyBall<T> {
     momentum: T,
@@ -212,7 +212,7 @@ pub(super) fn running_square<T: Float>(square: &mut [T], gradient: &[T], rho: T,
     }
 }
 
-/// Where ε stands under the root of a mean square.
+/// Where ε is added to the root of a mean square.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Root<T> {
     /// √v + ε: PyTorch.

@@ -79,7 +79,7 @@ impl<T: Float> Rule<T> for Sgd {
         let ball = if self.semantics == Semantics::Keras {
             HeavyBall::rate_inside(momentum, rate, self.nesterov)
         } else {
-            // PyTorch's buffer is the whole of the first gradient, whatever the dampening.
+            // PyTorch initialises the buffer with the full first gradient, whatever the dampening.
             let fresh = if now.step == 0 { 1.0 } else { 1.0 - self.dampening };
             HeavyBall::rate_outside(momentum, fresh, rate, self.nesterov)
         };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Bound;
 
-/// What every optimizer takes before the parameters of its table.
+/// The parameters that every optimizer takes, before those of its table.
 const LR: Parameter = Parameter::number("lr", Bounds::above(0.0), "", "base learning rate");
 
 /// The family of the optimizers.
@@ -27,12 +27,12 @@ static FAMILY: Family = Family {
 
 /// An optimizer and the options that were given: `sgd:momentum=0.9,nesterov`. `parse(display(s)) == s`.
 ///
-/// What was not given stays open, because the defaults depend on the semantics. `lr`, the base learning rate, goes with every
-/// optimizer, and comes first.
+/// Options that were not given stay unset, because their defaults depend on the semantics. Every optimizer takes `lr`,
+/// the base learning rate, which comes first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OptimizerSpec {
-    /// A switch that is off is left out.
+    /// Switches that are off are removed.
     values: Values,
 }
 
@@ -53,7 +53,7 @@ impl std::str::FromStr for OptimizerSpec {
     type Err = Usage;
 
     /// # Errors
-    /// An unknown optimizer or option, a value that is no number or out of range, options that exclude each other.
+    /// An unknown optimizer or option, a value that is not a number or out of range, mutually exclusive options.
     fn from_str(text: &str) -> Result<Self, Usage> {
         Self::from_flags(text, &[])
     }
@@ -78,14 +78,14 @@ impl fmt::Display for OptimizerSpec {
     }
 }
 
-/// The shortest text that reads back to the same f64: `0.001`, `1e-8`.
+/// The shortest text that round-trips to the same f64: `0.001`, `1e-8`.
 fn shortest(value: f64) -> String {
     let (plain, exponent) = (value.to_string(), format!("{value:e}"));
     if plain.len() <= exponent.len() + 1 { plain } else { exponent }
 }
 
 impl OptimizerSpec {
-    /// A name or a spec, and options from elsewhere (flags of the command line), which win over those of the spec.
+    /// A name or a spec, overridden by options from command-line flags.
     ///
     /// # Errors
     /// As [`OptimizerSpec::from_str`](std::str::FromStr::from_str).
@@ -101,10 +101,10 @@ impl OptimizerSpec {
         Ok(spec)
     }
 
-    /// The values that stand in the spec, each checked by itself: options that exclude each other may be settled by flags.
+    /// The values in the spec, each checked on its own; flags may still resolve a conflict between options.
     ///
     /// # Errors
-    /// An unknown optimizer or option, a value that is no number or out of range.
+    /// An unknown optimizer or option, a value that is not a number or out of range.
     pub fn values(name_or_spec: &str) -> Result<Values, Usage> {
         check_length("an optimizer", name_or_spec)?;
         Values::parse(&FAMILY, name_or_spec)
@@ -123,10 +123,10 @@ impl OptimizerSpec {
         }
     }
 
-    /// Whether every option that was given is the same number in `T`, but for rounding.
+    /// Checks that every option given is representable in `T`, up to rounding.
     ///
     /// # Errors
-    /// One that is 0, infinite, subnormal or (a beta) 1 there.
+    /// A value that becomes 0, infinite, subnormal or (a beta) 1 in `T`.
     pub(super) fn check_fits<T: Float>(&self) -> Result<(), Usage> {
         for (parameter, value) in self.values.given() {
             let (key, &ParameterValue::Number(value)) = (parameter.name, value) else { continue };
@@ -146,8 +146,8 @@ impl OptimizerSpec {
         self.values.name()
     }
 
-    /// What it means under these semantics, the same for every way to write it: each option with its value, given or by default. Its rate is
-    /// no part of it: that is one of the run.
+    /// The canonical form under these semantics, the same for every equivalent spelling: each option with its value,
+    /// given or by default. The rate is left out: it belongs to the run.
     pub fn canonical(&self, semantics: Semantics) -> String {
         let options = self.options(semantics);
         let options = self
@@ -159,14 +159,14 @@ impl OptimizerSpec {
         self.name().to_string() + &options.collect::<String>()
     }
 
-    /// The spec without a rate of its own.
+    /// The spec without its own rate.
     #[must_use]
     pub fn without_learning_rate(mut self) -> Self {
         self.values.remove(LR.name);
         self
     }
 
-    /// The rate that stands in the spec itself.
+    /// The rate given in the spec itself.
     pub fn learning_rate(&self) -> Option<f64> {
         self.given("lr")
     }
@@ -176,12 +176,12 @@ impl OptimizerSpec {
         self.options(semantics).default("lr")
     }
 
-    /// Whether a schedule's momentum has something to replace: momentum above 0, or Adam's beta1.
+    /// Whether the optimizer has a momentum for the schedule to replace: momentum above 0, or Adam's beta1.
     pub fn has_momentum(&self) -> bool {
         (find(self.name()).has_momentum)(&self.options(Semantics::Native))
     }
 
-    /// The momentum (Adam's beta1) that an update is made with where the schedule leaves it alone; `None` for an optimizer without one.
+    /// The momentum (Adam's beta1) used if the schedule does not set it; `None` for an optimizer without one.
     pub fn momentum(&self, semantics: Semantics) -> Option<f64> {
         let key = if self.values.entry().parameter("beta1").is_some() { "beta1" } else { "momentum" };
         self.has_momentum().then(|| self.options(semantics).get(key))
@@ -196,7 +196,7 @@ impl OptimizerSpec {
     }
 }
 
-/// A number as it is; a switch is 1 if it is on.
+/// The value of a number; 1 for a switch that is on.
 fn number(value: &ParameterValue) -> f64 {
     match value {
         ParameterValue::Number(number) => *number,
@@ -214,7 +214,7 @@ pub(super) struct Options<'a> {
 
 impl Options<'_> {
     /// # Panics
-    /// Where the table of the optimizer has no such parameter.
+    /// The optimizer's table has no such parameter.
     pub fn get(&self, key: &str) -> f64 {
         self.spec.given(key).unwrap_or_else(|| self.default(key))
     }
@@ -233,7 +233,7 @@ impl Options<'_> {
         }
     }
 
-    /// An option that only PyTorch knows stays at its default under the semantics of the others.
+    /// Checks that an option that only PyTorch has is left at its default under other semantics.
     ///
     /// # Errors
     /// The option is set under `keras` or `optax`; `remedy` says what to do instead.

@@ -1,7 +1,7 @@
-//! What was changed by hand while a run was under way.
+//! Manual changes during a run.
 //!
-//! In memory a change is typed. In a file it is numbers and, for whoever reads the file, words; the words are read back only where an earlier
-//! version wrote nothing else.
+//! In memory a change is typed. A file holds numbers plus a description for human readers; the description is only
+//! parsed if an earlier version of lrsched wrote nothing else.
 
 mod written;
 
@@ -12,20 +12,20 @@ use serde_json::{Map, Value};
 use std::fmt;
 use written::WrittenChange;
 
-/// A change of what the rates or the length of a run follow from.
+/// A change of a run's rates or of its length.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "WrittenChange", into = "WrittenChange")]
 pub struct Change {
     /// RFC 3339, UTC.
     pub time: String,
-    /// The first step that it counts for, 0-based.
+    /// The first step that it applies to, 0-based.
     pub step: u64,
     /// The epoch of that step, 0-based.
     pub epoch: u64,
     pub what: Changed,
 }
 
-/// What was changed, without the change and with it.
+/// What was changed: `from` is the value without the change, `to` the value with it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Changed {
     /// A constant rate from here on.
@@ -34,35 +34,35 @@ pub enum Changed {
     Scale { from: Applied, to: Applied },
     /// Another schedule from here on, on its own clock.
     Schedule { from: Applied, to: Applied },
-    /// Another number of epochs; `None` where the file lacks it.
+    /// Another number of epochs; `None` if the file lacks it.
     Epochs { from: Option<u64>, to: Option<u64>, fit: Fit },
-    /// Of another version of lrsched: shown in its words, and kept as it is in the file.
+    /// A change from another version of lrsched: shown in its words, and kept as it is in the file.
     Other { setting: String, rest: Map<String, Value> },
 }
 
-/// The learning rate of the step, and what it follows from: `0.02 (linear at 0.04)`.
+/// The learning rate of the step, and its origin: `0.02 (linear at 0.04)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
-    /// `None` where the file lacks it.
+    /// `None` if the file lacks it.
     pub rate: Option<f64>,
     pub origin: Origin,
 }
 
-/// What rates follow from: `linear at 0.04`.
+/// Where rates come from: `linear at 0.04`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
     Course(Course),
-    /// An earlier version of lrsched wrote these words and no more.
+    /// An earlier version of lrsched wrote only this description.
     Words(String),
 }
 
-/// What becomes of the schedule of a run that is made longer or shorter.
+/// How the schedule adapts to a new length of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// It keeps its length, and its last rate holds to the end of the run.
+    /// It keeps its length, and its last rate is held to the end of the run.
     Held,
-    /// It keeps its length, and the run does not go beyond it.
+    /// It keeps its length, and the run does not outlast it.
     Kept,
     /// It takes the new, greater length.
     Stretched,
@@ -73,7 +73,7 @@ pub enum Fit {
 }
 
 impl Change {
-    /// The setting that was changed, as it is called in files: `lr`, `scale-lr`, `schedule` or `epochs`.
+    /// The name of the changed setting in files: `lr`, `scale-lr`, `schedule` or `epochs`.
     pub fn setting(&self) -> &str {
         match &self.what {
             Changed::Rate { .. } => "lr",
@@ -84,7 +84,7 @@ impl Change {
         }
     }
 
-    /// What it was, in words: `0.02 (linear at 0.04)`.
+    /// The old value, in words: `0.02 (linear at 0.04)`.
     pub fn from_text(&self) -> String {
         match &self.what {
             Changed::Rate { from, .. } | Changed::Scale { from, .. } | Changed::Schedule { from, .. } => {
@@ -95,7 +95,7 @@ impl Change {
         }
     }
 
-    /// What it was changed to, in words: `0.01 (constant at 0.01)`; `4, schedule stretched`.
+    /// The new value, in words: `0.01 (constant at 0.01)`; `4, schedule stretched`.
     pub fn to_text(&self) -> String {
         match &self.what {
             Changed::Rate { to, .. } | Changed::Scale { to, .. } | Changed::Schedule { to, .. } => to.to_string(),
@@ -106,7 +106,7 @@ impl Change {
         }
     }
 
-    /// What the rates follow from after the change of a run that followed `before`; `None` where the file has it in words only.
+    /// The course after the change, in a run that followed `before`; `None` if the file describes it in words only.
     pub fn course_after(&self, before: &Course) -> Option<Course> {
         match &self.what {
             Changed::Rate { to, .. } | Changed::Scale { to, .. } | Changed::Schedule { to, .. } => match &to.origin {
@@ -122,7 +122,7 @@ impl Change {
 impl Fit {
     const ALL: [Fit; 5] = [Fit::Held, Fit::Kept, Fit::Stretched, Fit::Shortened, Fit::Independent];
 
-    /// Behind the new number of epochs.
+    /// Appended to the new number of epochs.
     const fn words(self) -> &'static str {
         match self {
             Fit::Held => ", schedule held",

@@ -1,22 +1,22 @@
-//! Whether the rows that are read back are those that were written.
+//! Checks that the rows read back are those that were written.
 
 use super::table::digest_of;
 use super::{EpochRow, Results, Row, RunInfo, Status, StepRow, files, read_rows};
 use anyhow::{Context as _, Result, bail};
 use std::path::Path;
 
-/// How many of `rows` come before the first that is out of place, and what is wrong with that one.
+/// The number of `rows` before the first misplaced one, and what is wrong with that.
 pub fn check_order<T: Row>(rows: &[T]) -> Option<(usize, String)> {
     rows.iter().zip(0..).enumerate().find_map(|(at, (row, expected))| Some((at, out_of_place(row, expected)?)))
 }
 
-/// What is wrong with a row that should be the one of this number, 0-based.
+/// What is wrong with a row that should have this 0-based number.
 pub(super) fn out_of_place<T: Row>(row: &T, expected: u64) -> Option<String> {
     let (column, number) = row.place().filter(|(_, number)| *number != expected)?;
     Some(format!("row {}: `{column}` is {number}, expected {expected}: rows were removed or changed", expected + 1))
 }
 
-/// What a cell may hold, and how that is said. Some losses are below 0 by a rounding.
+/// The range of a cell, and its description. Some losses fall slightly below 0 by rounding.
 type Range = (f64, f64, &'static str);
 pub(super) const ANYTHING: Range = (f64::NEG_INFINITY, f64::INFINITY, "anything");
 pub(super) const FINITE: Range = (f64::MIN, f64::MAX, "a number");
@@ -24,7 +24,7 @@ pub(super) const POSITIVE: Range = (0.0, f64::MAX, "a number of at least 0");
 pub(super) const LOSS: Range = (-1e-3, f64::MAX, "a number of at least 0");
 pub(super) const FRACTION: Range = (0.0, 1.0, "0 to 1");
 
-/// Whether a cell is empty or in its range.
+/// Whether a cell is empty or in range.
 pub(super) fn within(column: &str, value: Option<f64>, (least, most, name): Range) -> Result<(), String> {
     match value {
         Some(value) if name != ANYTHING.2 && !(least..=most).contains(&value) => {
@@ -35,7 +35,8 @@ pub(super) fn within(column: &str, value: Option<f64>, (least, most, name): Rang
     }
 }
 
-/// What is wrong with the first of `rows` that holds what no run writes; the last may be that in which the run `diverged`.
+/// What is wrong with the first of `rows` that holds a value no run writes; the last may be the row in which the run
+/// `diverged`.
 pub fn check_values<T: Row>(rows: &[T], diverged: bool) -> Option<String> {
     rows.iter().enumerate().find_map(|(at, row)| {
         let wrong = row.wrong(diverged && at + 1 == rows.len())?;
@@ -43,7 +44,7 @@ pub fn check_values<T: Row>(rows: &[T], diverged: bool) -> Option<String> {
     })
 }
 
-/// What is wrong with the rows of a table of a run that is over: their order, their values, or that they are not those of `digest`.
+/// What is wrong with the rows of a finished run's table: their order, their values, or a mismatch with `digest`.
 fn check_table<T: Row>(rows: &[T], status: Status, digest: Option<&str>) -> Result<()> {
     let wrong = check_order(rows).map(|(_, wrong)| wrong).or_else(|| check_values(rows, status != Status::Finished));
     if let Some(wrong) = wrong {
@@ -55,10 +56,10 @@ fn check_table<T: Row>(rows: &[T], status: Status, digest: Option<&str>) -> Resu
     Ok(())
 }
 
-/// Whether the last of the `rows` of a run that is over is the one that its run.json ends with.
+/// Whether the last of a finished run's `rows` matches the results in its run.json.
 ///
 /// # Errors
-/// It is not; the line does not name the file.
+/// It does not; the line does not name the file.
 pub fn check_last(rows: &[EpochRow], results: &Results) -> Result<()> {
     let Some(row) = rows.last() else { return Ok(()) };
     for ((name, expected), (_, found)) in results.of_last().into_iter().zip(Results::of_epoch(row).of_last()) {
@@ -76,7 +77,7 @@ pub fn check_last(rows: &[EpochRow], results: &Results) -> Result<()> {
     Ok(())
 }
 
-/// Whether the tables of the run in `run`, which is over, hold every row that it made.
+/// Checks that the tables of the finished run in `run` hold every row that it wrote.
 ///
 /// # Errors
 /// One line that names the file and the row.
@@ -84,7 +85,7 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
     let path = run.join(files::METRICS_CSV);
     let rows: Vec<EpochRow> = read_rows(&path)?;
     let name = path.display();
-    // Which row differs from the results says more than that the digest does.
+    // Compared before the digest, because a row that differs from the results is the more specific error.
     check_table(&rows, info.standing.status, None).with_context(|| name.to_string())?;
     check_last(&rows, &info.results).with_context(|| name.to_string())?;
     let epochs = info.config.epochs();

@@ -1,4 +1,4 @@
-//! What lies in a folder, told by what is in its files: a name alone proves nothing.
+//! Detects what a folder holds from the contents of its files: a file name alone proves nothing.
 
 use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, Status, files};
 use crate::disk::{self, OURS};
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::io::Read as _;
 use std::path::Path;
 
-/// What this program keeps in a folder of its own.
+/// The kinds of result folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
     Run,
@@ -28,18 +28,18 @@ impl Holds {
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents {
-    /// By its run.json; or by its metrics.csv alone.
+    /// Detected by its run.json, or by its metrics.csv alone.
     pub run: bool,
-    /// Of its run.json.
+    /// The status in its run.json.
     pub status: Option<Status>,
-    /// By its comparison.csv; or, where that was lost or damaged, by a run of `lrsched compare` in its `runs`.
+    /// Detected by its comparison.csv, or if that is lost or damaged, by a run of `lrsched compare` in its `runs`.
     pub comparison: bool,
     pub range_test: bool,
-    /// The first name in it that is not of a lock or a temporary file of ours; `None` in a folder that is free.
+    /// The first name in it other than our lock and temporary files; `None` if the folder is free.
     pub something: Option<String>,
 }
 
-/// What every find.json has.
+/// The fields that every find.json has.
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "that it can be read is all that counts")]
 struct FindMark {
@@ -51,7 +51,7 @@ struct FindMark {
 }
 
 impl Contents {
-    /// Looks into `folder`, and changes nothing there.
+    /// Inspects `folder` without changing it.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -89,13 +89,14 @@ impl Contents {
         }
     }
 
-    /// One of the things of ours that it holds.
+    /// One of the kinds of results that it holds.
     pub fn ours(&self) -> Option<Holds> {
         [Holds::Comparison, Holds::Run, Holds::RangeTest].into_iter().find(|what| self.has(*what))
     }
 }
 
-/// Whether `lrsched compare` has begun one of the runs in this folder. Those of `lrsched train --out runs/NAME` make no comparison.
+/// Whether `lrsched compare` started any of the runs in this folder. Runs of `lrsched train --out runs/NAME` are not a
+/// comparison.
 fn has_compared_runs(runs: &Path) -> bool {
     let is_own = runs.symlink_metadata().is_ok_and(|found| found.is_dir());
     let is_compared = |run: &Path| {
@@ -115,7 +116,7 @@ pub fn is_table_of<T: Row>(path: &Path) -> bool {
     read && text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"))
 }
 
-/// The same, or one that was killed while it wrote the header.
+/// The same, but also accepts a partial header, left by a process killed while writing it.
 pub fn is_begun<T: Row>(path: &Path) -> bool {
     let header = super::table::header::<T>();
     let is_short = path.is_file() && path.metadata().is_ok_and(|found| found.len() <= header.len() as u64);

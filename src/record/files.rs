@@ -1,28 +1,28 @@
-//! The name of every file and folder that lrsched writes into a folder of results, and which folder each belongs to.
+//! The names of all files and folders that lrsched writes, and the kind of folder each belongs to.
 
-/// The settings of a run, how it stands, its results.
+/// The settings, status and results of a run.
 pub const RUN_JSON: &str = "run.json";
-/// One row an epoch.
+/// One row per epoch.
 pub const METRICS_CSV: &str = "metrics.csv";
-/// One row a step, with `--log-steps`.
+/// One row per step, with `--log-steps`.
 pub const STEPS_CSV: &str = "steps.csv";
-/// What happened to a run, and when.
+/// The events of a run, with timestamps.
 pub const EVENTS_JSONL: &str = "events.jsonl";
-/// The weights at the end of a run, or of a checkpoint.
+/// The final weights of a run, or those of a checkpoint.
 pub const WEIGHTS: &str = "weights.safetensors";
 
 /// The folder of a run's checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
-/// The checkpoints in it: the last one, the one before it, and the one with the highest validation accuracy.
+/// The checkpoints in it: the last, the previous, and the one with the highest validation accuracy.
 pub const LAST: &str = "last";
 pub const BEFORE_LAST: &str = "last-before";
 pub const BEST: &str = "best";
-/// The arrays of the optimizer.
+/// The optimizer's arrays.
 pub const OPTIMIZER: &str = "optimizer.safetensors";
-/// Where the run stood.
+/// The train state.
 pub const STATE_JSON: &str = "state.json";
 
-/// One row a run of a comparison.
+/// One row per run of a comparison.
 pub const COMPARISON_CSV: &str = "comparison.csv";
 pub const COMPARISON_PNG: &str = "comparison.png";
 pub const COMPARISON_SVG: &str = "comparison.svg";
@@ -30,22 +30,22 @@ pub const REPORT_HTML: &str = "report.html";
 /// The folder of a comparison's runs.
 pub const RUNS: &str = "runs";
 
-/// The settings of a range test, its suggestions.
+/// The settings and suggestions of a range test.
 pub const FIND_JSON: &str = "find.json";
-/// One row an iteration.
+/// One row per iteration.
 pub const RANGE_CSV: &str = "range.csv";
 pub const RANGE_PNG: &str = "range.png";
 pub const RANGE_SVG: &str = "range.svg";
-/// The folder of one of several seeds of a range test is this and the seed.
+/// Prefix of the folder of one seed of a range test; the seed follows.
 pub const SEED: &str = "seed-";
 
-/// The folder of one of several seeds of a range test.
+/// The folder of one seed in a range test of several.
 pub fn of_seed(seed: u64) -> String {
     format!("{SEED}{seed}")
 }
 
-/// The files of each kind of folder, in the order in which they are removed. The last one marks the folder: it is there from the start, and
-/// is replaced, never removed, when the folder is written anew.
+/// The files of each kind of folder, in the order in which they are removed. The last one marks the folder: it exists
+/// from the start, and is replaced, never removed, when the folder is overwritten.
 pub const OF_RUN: [&str; 5] = [STEPS_CSV, EVENTS_JSONL, WEIGHTS, METRICS_CSV, RUN_JSON];
 pub const OF_CHECKPOINT: [&str; 3] = [WEIGHTS, OPTIMIZER, STATE_JSON];
 pub const OF_COMPARISON: [&str; 4] = [COMPARISON_PNG, COMPARISON_SVG, REPORT_HTML, COMPARISON_CSV];
@@ -53,20 +53,20 @@ pub const OF_RANGE_TEST: [&str; 4] = [RANGE_PNG, RANGE_SVG, RANGE_CSV, FIND_JSON
 
 const FOLDERS: [&[&str]; 4] = [&OF_RUN, &OF_CHECKPOINT, &OF_COMPARISON, &OF_RANGE_TEST];
 
-/// Drawn from the records, and so drawn again at any time.
+/// Charts and reports drawn from the records, which can be redrawn at any time.
 const DRAWN: [&str; 5] = [COMPARISON_PNG, COMPARISON_SVG, REPORT_HTML, RANGE_PNG, RANGE_SVG];
 
-/// The files of a folder but the one that marks it.
+/// The files of a folder except the one that marks it.
 pub fn unmarked<'a>(folder: &'a [&'a str]) -> &'a [&'a str] {
     folder.split_last().map_or(&[], |(_, rest)| rest)
 }
 
-/// The files of which each marks a kind of folder.
+/// The files that mark a folder, one per kind.
 pub fn marks() -> impl Iterator<Item = &'static str> {
     FOLDERS.into_iter().filter_map(|folder| folder.last().copied())
 }
 
-/// Whether a file of this name is read again: no command may overwrite it with an output of its own.
+/// Whether lrsched reads files of this name back: no command may overwrite one with an output.
 pub fn is_record(name: &str) -> bool {
     FOLDERS.into_iter().flatten().any(|file| *file == name) && !DRAWN.contains(&name)
 }

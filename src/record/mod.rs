@@ -1,4 +1,4 @@
-//! The rows and files that a run leaves: written by `train`, read by `report`.
+//! The rows and files of a run: written by `train`, read by `report`.
 
 #![forbid(unsafe_code)]
 
@@ -32,7 +32,7 @@ pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_r
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a run stands.
+/// The status of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {

@@ -1,4 +1,4 @@
-//! Where a record comes from, and how its run stands.
+//! The origin of a record, and the status of its run.
 
 use super::Status;
 use crate::data;
@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What was started, with what and on what: the same in run.json and find.json.
+/// Version, command, environment and data of a run or range test: the same in run.json and find.json.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// Of lrsched.
+    /// The version of lrsched.
     pub version: String,
-    /// The command line, one argument each.
+    /// The command line, one element per argument.
     pub command: Vec<String>,
     pub git: Option<GitState>,
-    /// What the engine computes with: `avx512`, `avx2+fma`, `portable` or `candle`. It decides the last bits. `None` before it is known.
+    /// The engine's kernels: `avx512`, `avx2+fma`, `portable` or `candle`. They affect the last bits of the results.
+    /// `None` before this is known.
     #[serde(default)]
     pub kernels: Option<String>,
     pub threads: usize,
@@ -23,13 +24,13 @@ pub struct Provenance {
     pub started: String,
 }
 
-/// How a run or a range test stands.
+/// The status of a run or a range test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
     pub status: Status,
     /// RFC 3339, UTC; `None` while it runs.
     pub finished: Option<String>,
-    /// Why it did not reach its end, or reached it with useless weights.
+    /// Why it ended early, or ended with useless weights.
     #[serde(default)]
     pub message: Option<String>,
 }
@@ -38,11 +39,11 @@ pub struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitState {
     pub commit: String,
-    /// Tracked files were changed.
+    /// Whether tracked files were modified.
     pub dirty: bool,
 }
 
-/// The images, as far as they can be told from others.
+/// Identifies the images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetId {
     pub name: String,
@@ -51,7 +52,7 @@ pub struct DatasetId {
 }
 
 impl Provenance {
-    /// Of what this process starts now.
+    /// The provenance of a run that this process starts now.
     pub fn here(dataset: &data::Dataset, threads: usize, kernels: Option<&str>) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -68,16 +69,16 @@ impl Provenance {
 impl Standing {
     pub const RUNNING: Self = Self { status: Status::Running, finished: None, message: None };
 
-    /// Of one that has ended now.
+    /// The standing of a run that has just ended.
     pub fn ended(status: Status, message: Option<String>) -> Self {
         Self { status, finished: Some(now()), message }
     }
 }
 
 impl GitState {
-    /// Of the current folder, as it was when this process first asked; `None` outside a repository, or without git.
+    /// The repository of the current folder, as of the first call; `None` outside a repository, or without git.
     ///
-    /// A comparison asks for each of its runs; the two processes that answer are started for the first of them.
+    /// Cached because a comparison asks for each of its runs, and answering starts two processes.
     pub fn here() -> Option<Self> {
         static HERE: OnceLock<Option<GitState>> = OnceLock::new();
         HERE.get_or_init(Self::ask).clone()
@@ -94,7 +95,7 @@ impl GitState {
     }
 }
 
-/// The time as RFC 3339 in UTC: `2026-03-04T05:06:07Z`.
+/// The current time as RFC 3339 in UTC: `2026-03-04T05:06:07Z`.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }

@@ -5,24 +5,24 @@ use crate::config::{RunConfig, SettingValues};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// What a run was configured with.
+/// The config of a run, as recorded.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum RecordedConfig {
     Known {
         #[serde(flatten)]
         config: Box<RunConfig>,
-        /// Settings of another version of lrsched, kept as they are.
+        /// Settings from another version of lrsched, kept as they are.
         #[serde(flatten)]
         rest: Map<String, Value>,
     },
-    /// Of another version of lrsched: shown as far as it goes, and kept as it is.
+    /// A config from another version of lrsched: shown as far as possible, and kept as it is.
     Unknown(Map<String, Value>),
 }
 
 impl RecordedConfig {
     /// # Errors
-    /// The config of another version, and what this one cannot read in it.
+    /// The config is from another version and cannot be read by this one.
     pub fn known(&self) -> anyhow::Result<RunConfig> {
         match self {
             Self::Known { config, .. } => Ok((**config).clone()),
@@ -30,7 +30,7 @@ impl RecordedConfig {
         }
     }
 
-    /// As it is in the file: every setting, sorted by name.
+    /// The settings as in the file, sorted by name.
     fn written(&self) -> Map<String, Value> {
         match self {
             Self::Known { config, rest } => match serde_json::to_value(config) {
@@ -41,12 +41,12 @@ impl RecordedConfig {
         }
     }
 
-    /// Every setting by its name, as on the command line.
+    /// Every setting by its command-line name.
     pub fn settings(&self) -> SettingValues {
         SettingValues::of(&self.written())
     }
 
-    /// The length that the run began with; `None` where another version lacks it.
+    /// The initial length of the run; `None` if another version did not record it.
     pub fn epochs(&self) -> Option<u64> {
         match self {
             Self::Known { config, .. } => Some(config.epochs),
@@ -62,7 +62,7 @@ impl RecordedConfig {
         }
     }
 
-    /// The row of a run; what another version lacks is empty, 0 or NaN.
+    /// The row of a run; values that another version did not record are empty, 0 or NaN.
     pub fn row(&self, run: &str, status: Status, results: Results) -> ComparisonRow {
         let config = match self {
             Self::Known { config, .. } => return ComparisonRow::new(run, config, status, results),

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Atomic replacement of files.
 
 use super::{Status, files};
 use crate::disk::TEMPORARY;
@@ -13,8 +13,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Puts `bytes` at `path` whole or not at all: a temporary file in the same folder, synced, then renamed over `path`. For a file that a
-/// person has named: missing folders above it are made, a link stays a link, and a device is written to.
+/// Replaces `path` with `bytes` atomically: writes a temporary file in the same folder, syncs it, and renames it over
+/// `path`. For paths that a person has named: creates missing parent folders, follows links, and writes devices in
+/// place.
 ///
 /// # Errors
 /// One line that names `path`: an unwritable folder, a full disk.
@@ -22,7 +23,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if path.as_os_str().is_empty() {
         return usage!("the file to write has no name");
     }
-    // A device or a pipe is written to, never replaced, and a link stays a link.
+    // Devices and pipes are written in place, and links are followed rather than replaced.
     if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let write = || std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
         return write().with_context(|| format!("cannot write {}", path.display()));
@@ -32,8 +33,8 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     put(&target, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The same for a file of our own: its folder must be there (one that was moved or deleted is not made anew), and where somebody has put
-/// a link in its place, the link is replaced.
+/// The same for a file of our own: its folder must exist (one that was moved or deleted is not created again), and a
+/// link in its place is replaced.
 ///
 /// # Errors
 /// One line that names `path`.
@@ -41,8 +42,8 @@ pub fn replace_own(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     put(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes run.json or find.json, as JSON. While its `status` is running, the record that `failed` makes of a message is kept ready, and takes
-/// its place should memory run out.
+/// Writes run.json or find.json, as JSON. While `status` is running, the record that `failed` returns is serialised in
+/// advance and written if the process runs out of memory.
 ///
 /// # Errors
 /// One line that names `path`.
@@ -66,7 +67,7 @@ pub fn write_status<T: Serialize>(
 fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
-    // As any new file: what the umask leaves, not the owner alone.
+    // The mode of any new file, subject to the umask; tempfile's default is owner-only.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
@@ -84,30 +85,31 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Brings the names in `folder` to the disk: a rename is there once its folder is. Where folders cannot be synced, files still are whole.
+/// Syncs `folder`, which makes a rename in it durable. Files are whole even on systems that cannot sync folders.
 pub fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
 }
 
-/// Removes the temporary files of a process that died while it wrote to `folder`. Only for the one that may write there.
+/// Removes the temporary files of a process that died while writing to `folder`. Only the process that may write there
+/// may call this.
 pub fn remove_leftovers(folder: &Path) {
     for entry in folder.read_dir().into_iter().flatten().flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_file && entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            // One that stays does no harm.
+            // A leftover file is harmless.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// A name for a folder, of characters that every file system takes, and not too many. One that had to be changed for that ends in a digest
-/// of what it stands for, so that no two share one.
+/// A folder name made of characters that every file system accepts, of limited length. If it had to be altered, it ends
+/// in a digest of the original text, which keeps it unique.
 pub fn folder_name(text: &str) -> String {
     let plain: String = text.chars().map(|c| if ":/".contains(c) { '_' } else { c }).collect();
     let kept = |c: char| if c.is_ascii_alphanumeric() || "._=,+-%".contains(c) { c } else { '_' };
-    // File systems take 255 bytes; what it stands for is in run.json.
+    // File systems allow 255 bytes; run.json has the full text.
     let name: String = plain.chars().map(kept).take(200).collect();
     if name == plain {
         return name;
@@ -116,10 +118,10 @@ pub fn folder_name(text: &str) -> String {
     format!("{name}~{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
 }
 
-/// Refuses outputs that would overwrite one of `sources`, a file of a run, or one another.
+/// Rejects outputs that would overwrite one of `sources`, a file of a run, or each other.
 ///
 /// # Errors
-/// The first such output, and what it would overwrite.
+/// The first such output, and the file it would overwrite.
 pub fn check_outputs(outputs: &[PathBuf], sources: &[PathBuf]) -> Result<(), Usage> {
     for (place, output) in outputs.iter().enumerate() {
         if sources.iter().any(|source| same_file(output, source)) {
@@ -138,7 +140,7 @@ pub fn check_outputs(outputs: &[PathBuf], sources: &[PathBuf]) -> Result<(), Usa
     Ok(())
 }
 
-/// Whether two paths name one file, through links too. One that is not there yet is told by its folder and name.
+/// Whether two paths name the same file, links resolved. A path that does not exist yet is compared by folder and name.
 pub fn same_file(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -166,7 +168,7 @@ fn is_record(path: &Path) -> bool {
     named && files::marks().any(|mark| target.with_file_name(mark).is_file())
 }
 
-/// Bytes of all files below `folder`; of one with several names, once.
+/// Total size in bytes of all files below `folder`, counting hard links once.
 pub fn disk_size(folder: &Path) -> u64 {
     fn add(folder: &Path, seen: &mut HashSet<(u64, u64)>) -> u64 {
         let entries = folder.read_dir().into_iter().flatten().flatten();

@@ -1,12 +1,12 @@
-//! What came of a run.
+//! The results of a run.
 
 use super::EpochRow;
 use serde::{Deserialize, Serialize};
 
-/// Accuracies are fractions. JSON has no NaN: what diverged is null here, and `NaN` in the CSV.
+/// Accuracies are fractions. JSON has no NaN: the figures of a diverged run are null here, and `NaN` in the CSV.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Results {
-    /// This and the next three: of the last epoch.
+    /// This field and the next three are of the last epoch.
     pub loss: Option<f64>,
     pub accuracy: Option<f64>,
     pub val_loss: Option<f64>,
@@ -20,7 +20,7 @@ pub struct Results {
 }
 
 impl Results {
-    /// The figures of the last epoch by the names of their columns.
+    /// The figures of the last epoch, keyed by column name.
     pub const fn of_last(&self) -> [(&'static str, Option<f64>); 4] {
         [
             ("loss", self.loss),
@@ -30,12 +30,12 @@ impl Results {
         ]
     }
 
-    /// As [`Results::of_last`], without the names.
+    /// Like [`Results::of_last`], without the names.
     pub const fn of_last_mut(&mut self) -> [&mut Option<f64>; 4] {
         [&mut self.loss, &mut self.accuracy, &mut self.val_loss, &mut self.val_accuracy]
     }
 
-    /// Of the epoch of this row.
+    /// The results as of this row's epoch.
     pub fn of_epoch(row: &EpochRow) -> Self {
         Self {
             loss: Some(row.loss),

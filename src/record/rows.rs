@@ -1,4 +1,4 @@
-//! The rows of metrics.csv, steps.csv, comparison.csv and range.csv. A column is a field: its name is the field's.
+//! The rows of metrics.csv, steps.csv, comparison.csv and range.csv. Each field is a column of the same name.
 
 use super::check::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, within};
 use super::{Results, Status, files};
@@ -11,19 +11,20 @@ use std::path::{Component, Path, PathBuf};
 
 /// A row of a CSV with a fixed header.
 ///
-/// Floats are the shortest decimals that read back the same; unknown (`None`) is an empty cell; diverged is `NaN`.
+/// Floats are the shortest decimals that round-trip; an unknown value (`None`) is an empty cell; diverged is `NaN`.
 pub trait Row: Serialize + DeserializeOwned {
-    /// The names of the columns: those of the fields.
+    /// The column names, which are the field names.
     fn header() -> Vec<&'static str> {
         columns::<Self>()
     }
 
-    /// The column that counts the rows from 0, and its value, where there is one.
+    /// The column that numbers the rows from 0, and its value in this row, if the table has one.
     fn place(&self) -> Option<(&'static str, u64)> {
         None
     }
 
-    /// A cell that no run writes, and why; the losses of the row in which a run `diverged` may be anything.
+    /// The first cell with a value that no run writes, and why it is invalid. In the row in which a run `diverged`,
+    /// losses may have any value.
     fn wrong(&self, _diverged: bool) -> Option<String> {
         None
     }
@@ -32,12 +33,12 @@ pub trait Row: Serialize + DeserializeOwned {
 /// The names of the fields of a struct, in order.
 fn columns<T: DeserializeOwned>() -> Vec<&'static str> {
     let mut names = Names(&[]);
-    // What is asked for is taken down, and nothing read.
+    // Records the names that the struct requests; nothing is deserialised.
     let _ = T::deserialize(&mut names);
     names.0.to_vec()
 }
 
-/// Takes down the names of the fields that a struct asks for.
+/// A deserialiser that records the field names a struct requests.
 struct Names(&'static [&'static str]);
 
 impl<'de> Deserializer<'de> for &mut Names {
@@ -63,20 +64,20 @@ impl<'de> Deserializer<'de> for &mut Names {
     }
 }
 
-/// metrics.csv: one row an epoch.
+/// metrics.csv: one row per epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EpochRow {
     /// 0-based.
     pub epoch: u64,
-    /// Of the epoch's last step.
+    /// The rate at the epoch's last step.
     pub learning_rate: f64,
-    /// The mean over the epoch's images, as they were trained on.
+    /// Mean training loss over the epoch's images.
     pub loss: f64,
-    /// A fraction.
+    /// Training accuracy, as a fraction.
     pub accuracy: f64,
     pub val_loss: Option<f64>,
     pub val_accuracy: Option<f64>,
-    /// Of the epoch's last step; `None` for an optimizer without one.
+    /// The momentum at the epoch's last step; `None` for an optimizer without momentum.
     pub momentum: Option<f64>,
     /// Updates made so far.
     pub step: u64,
@@ -107,7 +108,7 @@ impl Row for EpochRow {
     }
 }
 
-/// What a schedule that listens to metrics is told of the epoch.
+/// The metrics of the epoch, for schedules that listen to them.
 impl From<&EpochRow> for EpochMetrics {
     fn from(row: &EpochRow) -> Self {
         let EpochRow { epoch, loss, accuracy, val_loss, val_accuracy, .. } = *row;
@@ -115,7 +116,7 @@ impl From<&EpochRow> for EpochMetrics {
     }
 }
 
-/// steps.csv: the values applied at one step.
+/// steps.csv: the values applied at each step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRow {
     /// 0-based.
@@ -142,7 +143,7 @@ impl Row for StepRow {
     }
 }
 
-/// comparison.csv: one row a run.
+/// comparison.csv: one row per run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonRow {
     /// The run's folder below `runs/`.
@@ -172,7 +173,7 @@ impl ComparisonRow {
         }
     }
 
-    /// The run's folder in that of its comparison; `None` where its name would lead out of it.
+    /// The run's folder within that of its comparison; `None` if its name would escape it.
     pub fn folder(&self, comparison: &Path) -> Option<PathBuf> {
         let name = Path::new(&self.run);
         let mut parts = name.components();
@@ -184,13 +185,13 @@ impl ComparisonRow {
 
 impl Row for ComparisonRow {
     fn header() -> Vec<&'static str> {
-        // Each of the results is a column.
+        // Each result has a column.
         let flat = |name: &'static str| if name == "results" { columns::<Results>() } else { vec![name] };
         columns::<Self>().into_iter().flat_map(flat).collect()
     }
 }
 
-/// range.csv: one iteration of a learning rate range test.
+/// range.csv: one row per iteration of a learning rate range test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RangeRow {
     /// 0-based.
@@ -200,7 +201,7 @@ pub struct RangeRow {
     pub loss: f64,
     /// With bias correction.
     pub smoothed_loss: f64,
-    /// `None` in the iterations between two evaluations.
+    /// `None` at iterations without an evaluation.
     pub val_accuracy: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! run.json: everything needed to run it again, and what came of it.
+//! run.json: everything needed to repeat a run, and its results.
 
 use super::{Change, Provenance, RecordedConfig, Results, RowDigests, Standing, replace_own};
 use crate::config::{Every, Keep};
@@ -17,33 +17,33 @@ pub struct RunInfo {
     pub engine: String,
     /// The resolved config: every setting, defaults included.
     pub config: RecordedConfig,
-    /// `--checkpoint-every`, where it was given.
+    /// `--checkpoint-every`, if given.
     #[serde(default)]
     pub checkpoint_every: Option<Recorded<Every>>,
-    /// `--keep`, where it was given; `None` keeps all.
+    /// `--keep`, if given; `None` keeps all.
     #[serde(default)]
     pub keep: Option<Recorded<Keep>>,
     #[serde(flatten)]
     pub standing: Standing,
-    /// What was changed by hand on the way, in order; `config` is what the run began with.
+    /// The manual changes during the run, in order; `config` is the config at its start.
     #[serde(default)]
     pub changes: Vec<Change>,
-    /// As far as they are known.
+    /// The results so far.
     pub results: Results,
-    /// SHA-256 of weights.safetensors, once it is there.
+    /// SHA-256 of weights.safetensors, once it has been written.
     #[serde(default)]
     pub weights: Option<String>,
-    /// Of all rows, once the run has ended.
+    /// Digests of all rows, once the run has ended.
     #[serde(default)]
     pub rows: Option<RowDigests>,
 }
 
-/// A value in run.json that only a run which is resumed depends on: everybody else reads the rest of the file without it.
+/// A value in run.json that only matters when the run is resumed. Other readers ignore a value they do not understand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Recorded<T> {
     Known(T),
-    /// Of another version of lrsched, kept as it is.
+    /// A value from another version of lrsched, kept as it is.
     Unknown(Value),
 }
 
@@ -57,12 +57,12 @@ impl<T: Copy> Recorded<T> {
 }
 
 impl RunInfo {
-    /// `keep`, where this version knows it.
+    /// The value of `keep`, if this version knows it.
     pub fn known_keep(&self) -> Option<Keep> {
         self.keep.as_ref()?.known()
     }
 
-    /// Writes run.json whole or not at all.
+    /// Writes run.json atomically.
     ///
     /// # Errors
     /// The file cannot be written; the line names it.
@@ -70,10 +70,10 @@ impl RunInfo {
         replace_own(path, self.text()?.as_bytes())
     }
 
-    /// What [`RunInfo::write`] writes.
+    /// The bytes that [`RunInfo::write`] writes.
     ///
     /// # Errors
-    /// None that a `RunInfo` can have.
+    /// Never for a valid `RunInfo`.
     pub fn text(&self) -> anyhow::Result<String> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');

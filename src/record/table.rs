@@ -1,4 +1,4 @@
-//! Tables of rows: written as they come, and read strictly.
+//! Tables of rows: appended row by row, and parsed strictly.
 
 use super::check::out_of_place;
 use super::{Row, replace_own, stop_at};
@@ -11,16 +11,16 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-/// SHA-256 of the rows that a run has written so far, without the header: they are serialised again, so that an editor's line ends do
-/// not count.
+/// SHA-256 of the rows that a run has written so far, without the header. Rows are serialised again before hashing, so
+/// that an editor's line endings do not matter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowDigests {
     pub metrics: String,
-    /// With `--log-steps`.
+    /// Digest of steps.csv, with `--log-steps`.
     pub steps: Option<String>,
 }
 
-/// The first line of a table, without its end.
+/// The first line of a table, without its line ending.
 pub(super) fn header<T: Row>() -> String {
     T::header().join(",")
 }
@@ -32,24 +32,24 @@ fn hex(digest: &Sha256) -> String {
 /// SHA-256 of `rows`, as in [`RowDigests`].
 ///
 /// # Errors
-/// None that a row can have.
+/// Never for a valid row.
 pub fn digest_of<T: Row>(rows: &[T]) -> anyhow::Result<String> {
     Ok(hex(&Sha256::new().chain_update(lines(rows)?)))
 }
 
-/// Writes rows one by one; each is in the file, whole, when `write` returns.
+/// Writes rows one by one; each row is in the file, complete, when `write` returns.
 #[derive(Debug)]
 pub struct RowWriter<T> {
     file: File,
     path: PathBuf,
-    /// Of all rows so far.
+    /// Hash of all rows so far.
     digest: Sha256,
     row: PhantomData<fn(T)>,
 }
 
 impl<T: Row> RowWriter<T> {
-    /// Opens a new file (or empties the one that is there, if it is of these rows) and writes the header at once. Its
-    /// folder must be there: one that was moved or deleted is not made anew.
+    /// Creates the file, or truncates an existing table of the same rows, and writes the header at once. The folder
+    /// must exist: one that was moved or deleted is not created again.
     ///
     /// # Errors
     /// The file cannot be written, or is not ours to replace; the line names it.
@@ -59,7 +59,7 @@ impl<T: Row> RowWriter<T> {
             let mut file = open_own(path)?;
             let mut start = Vec::new();
             (&file).take(header.len() as u64).read_to_end(&mut start)?;
-            // Of a process that was killed there may be half a header.
+            // A process that was killed may have left a partial header.
             if !header.as_bytes().starts_with(&start) {
                 return Err(std::io::Error::other("the file that is there is not one of lrsched's; move it away"));
             }
@@ -80,7 +80,7 @@ impl<T: Row> RowWriter<T> {
     /// # Errors
     /// The file cannot be written; the line names it.
     pub fn write(&mut self, row: &T) -> anyhow::Result<()> {
-        // One write call a row: a reader, or a crash, sees whole rows.
+        // One write call per row: readers, also after a crash, see whole rows.
         let line = lines(std::slice::from_ref(row))?;
         if stop_at::reached("mid-row") {
             let _ = self.file.write_all(&line[..line.len() / 2]);
@@ -91,45 +91,46 @@ impl<T: Row> RowWriter<T> {
     }
 
     /// # Errors
-    /// The path no longer names the file: somebody has moved or deleted it.
+    /// The path no longer names the file: it was moved or deleted.
     pub fn check_in_place(&self) -> anyhow::Result<()> {
         check_in_place(&self.file, &self.path)
     }
 
-    /// The file itself, for whoever is to see its rows to the disk.
+    /// A handle to the file, for syncing its rows to disk.
     ///
     /// # Errors
-    /// The process has too many files open.
+    /// The process has too many open files.
     pub fn handle(&self) -> anyhow::Result<File> {
         self.file.try_clone().with_context(|| format!("cannot write {}", self.path.display()))
     }
 }
 
-/// What is kept of a table.
+/// The part of an existing table that is kept.
 #[derive(Debug)]
 enum Kept {
-    /// All bytes up to here.
+    /// Everything up to this byte offset.
     UpTo(u64),
-    /// These in place of the file, which a spreadsheet or an editor has saved in its own way.
+    /// These bytes replace the file, which a spreadsheet or an editor has saved in its own format.
     Instead(Vec<u8>),
 }
 
-/// The rows of an earlier process that a run goes on from. They have been read; the file is as it was.
+/// The rows of an earlier process, which a resumed run continues. They have been read; the file is unchanged.
 #[derive(Debug)]
 pub struct Table<T> {
     path: PathBuf,
-    /// What is kept of the file; `None` for one to be begun anew.
+    /// The part of the file to keep; `None` to create it anew.
     kept: Option<Kept>,
     digest: Sha256,
     row: PhantomData<fn(T)>,
 }
 
 impl<T: Row> Table<T> {
-    /// Reads the first `rows` rows as strictly as [`read_rows`], and hands each to `see`, which may say what is wrong with it. What comes
-    /// after them is not looked at. A file that has no whole header yet will be begun anew, where `rows` is 0.
+    /// Reads the first `rows` rows as strictly as [`read_rows`], and passes each to `see`, which may reject it. Later
+    /// rows are ignored. If `rows` is 0, a file without a complete header will be created anew.
     ///
     /// # Errors
-    /// The file has fewer rows, is of another kind, or holds a row that is damaged or out of place; the line names the file and the row.
+    /// The file has fewer rows, is of another kind, or holds a row that is damaged or out of place; the line names the
+    /// file and the row.
     pub fn read(path: &Path, rows: u64, see: &mut dyn FnMut(&T) -> Result<(), String>) -> anyhow::Result<Self> {
         let mut digest = Sha256::new();
         let table = |kept, digest| Self { path: path.to_path_buf(), kept, digest, row: PhantomData };
@@ -167,7 +168,7 @@ impl<T: Row> Table<T> {
     }
 
     /// # Errors
-    /// The rows are not those of this digest; the line names the file.
+    /// The rows do not match this digest; the line names the file.
     pub fn check_digest(&self, expected: &str) -> anyhow::Result<()> {
         if hex(&self.digest) != expected {
             bail!("{}: rows were changed: their SHA-256 is not the one in the checkpoint", self.path.display());
@@ -175,7 +176,7 @@ impl<T: Row> Table<T> {
         Ok(())
     }
 
-    /// Cuts off what comes after the rows that were read, and goes on behind them.
+    /// Truncates the file after the rows that were read, and appends from there.
     ///
     /// # Errors
     /// The file cannot be written; the line names it.
@@ -199,7 +200,7 @@ impl<T: Row> Table<T> {
     }
 }
 
-/// Puts a whole file of rows in place of the one before, atomically. Missing folders above it are made.
+/// Replaces a whole table atomically. Creates missing parent folders.
 ///
 /// # Errors
 /// The file cannot be written; the line names it.
@@ -220,11 +221,11 @@ fn lines<T: Row>(rows: &[T]) -> anyhow::Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// All rows, or why not.
+/// All rows.
 ///
 /// # Errors
-/// One line that names the file, and the row and cell where there is one: unreadable, empty, a foreign header, a cell that is not what
-/// its column holds, a row that is cut.
+/// One line that names the file, and the row and cell if any: unreadable, empty, an unexpected header, a cell of the
+/// wrong type, a truncated row.
 pub fn read_rows<T: Row>(path: &Path) -> anyhow::Result<Vec<T>> {
     match read_good_rows(path) {
         (rows, None) => Ok(rows),
@@ -232,7 +233,7 @@ pub fn read_rows<T: Row>(path: &Path) -> anyhow::Result<Vec<T>> {
     }
 }
 
-/// The rows before the first damage, and what the damage is: see [`read_rows`].
+/// The rows before the first damaged one, and what is wrong with that: see [`read_rows`].
 pub fn read_good_rows<T: Row>(path: &Path) -> (Vec<T>, Option<anyhow::Error>) {
     let mut rows = Vec::new();
     let error = read_into(path, &mut rows).with_context(|| path.display().to_string()).err();
@@ -248,7 +249,7 @@ fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Hands up to `most` rows of a table to `see`; gives how many there were, and where the last of them ends.
+/// Passes up to `most` rows of a table to `see`; returns their number and the byte offset at which the last one ends.
 fn read_bytes<T: Row>(
     bytes: &[u8],
     most: Option<u64>,
@@ -260,7 +261,7 @@ fn read_bytes<T: Row>(
     check_header::<T>(bytes)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let columns = T::header();
-    // Where no row is wanted, the end is that of the header.
+    // With no rows to read, the end is that of the header.
     reader.headers()?;
     let mut record = csv::StringRecord::new();
     let mut number = 0;
@@ -283,8 +284,8 @@ fn read_bytes<T: Row>(
     Ok((number, usize::try_from(reader.position().byte())?))
 }
 
-/// The bytes without what a spreadsheet or an editor adds when it saves the same rows: a byte order mark, and CRLF for each line end. Says
-/// whether there was any.
+/// Strips what a spreadsheet or an editor adds on saving: a byte order mark, and CRLF line endings. Also returns
+/// whether anything was stripped.
 fn plain(bytes: Vec<u8>) -> (Vec<u8>, bool) {
     let rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     if rest.len() == bytes.len() && !rest.contains(&b'\r') {
@@ -300,10 +301,10 @@ fn plain(bytes: Vec<u8>) -> (Vec<u8>, bool) {
     (kept, changed)
 }
 
-/// What a message shows of a header at most: our longest one, and some more.
+/// How much of a header an error quotes: enough for our longest one.
 const LONGEST_HEADER: usize = 240;
 
-/// Holds the first line to the header of `T`: the one reading of it, for those who read rows and for those who append some.
+/// Checks the first line against the header of `T`; shared by reading and appending.
 fn check_header<T: Row>(bytes: &[u8]) -> anyhow::Result<()> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.headers().map_err(|_| anyhow!("row 0, the header, is not text"))?;
@@ -314,7 +315,7 @@ fn check_header<T: Row>(bytes: &[u8]) -> anyhow::Result<()> {
     bail!("row 0, the header, is `{}`, expected `{}`", found.escape_debug(), self::header::<T>())
 }
 
-/// Which cell of the row is not what its column holds.
+/// An error that names the cell that cannot be parsed.
 fn cell_error(number: u64, record: &csv::StringRecord, error: &csv::Error, header: &[&str]) -> anyhow::Error {
     let csv::ErrorKind::Deserialize { err, .. } = error.kind() else {
         return anyhow!("row {number}: {error}");

@@ -1,4 +1,4 @@
-//! A run between two steps, in memory: everything that the next step depends on.
+//! A checkpoint in memory: everything that the next step depends on.
 
 use super::state::TrainState;
 use crate::config::RunConfig;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// Shape and values by name.
 pub type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// What [`Run`](super::Run) hands out as it trains, and is restored from.
+/// A snapshot of a [`Run`](super::Run), taken between two steps and used to restore it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     pub config: RunConfig,
@@ -34,7 +34,7 @@ impl Checkpoint {
     ) -> Self {
         let weights =
             parameters.arrays().iter().map(|array| (array.name.clone(), (array.shape.clone(), array.values.clone())));
-        // An array of state has the shape of its parameter, which its name begins with.
+        // Each state array has the shape of its parameter, whose name is a prefix of the array's.
         let shape = |name: &str, length: usize| {
             let parameter = name.rsplit_once('.').and_then(|(parameter, _)| parameters.get(parameter));
             parameter.map_or(vec![length], |array| array.shape.clone())
@@ -49,7 +49,7 @@ impl Checkpoint {
         }
     }
 
-    /// Whether every weight and all that the optimizer keeps is finite. Nobody can resume from a checkpoint that is not.
+    /// Whether every weight and all optimizer state is finite. A run cannot be resumed from a checkpoint that is not.
     pub fn is_finite(&self) -> bool {
         let arrays = self.weights.values().chain(self.optimizer.values());
         arrays.flat_map(|(_, values)| values).all(|value| value.is_finite())
@@ -58,7 +58,7 @@ impl Checkpoint {
     /// Copies the weights into `parameters`.
     ///
     /// # Errors
-    /// Weights of another network.
+    /// The weights belong to another network.
     pub fn fill(&self, parameters: &mut Parameters) -> Result<()> {
         ensure!(self.weights.len() == parameters.arrays().len(), "the checkpoint is of another network");
         for Array { name, shape, values, .. } in parameters.arrays_mut() {

@@ -15,12 +15,13 @@ pub enum Stop {
     Requeue,
     /// SIGHUP: the terminal, or the ssh session, was closed.
     Hangup,
-    /// SIGXCPU: the limit of CPU time (`ulimit -t`) is reached.
+    /// SIGXCPU: the CPU time limit (`ulimit -t`) was reached.
     CpuLimit,
 }
 
 impl Stop {
-    /// 128 + the signal number, as shells report it; 75 is EX_TEMPFAIL of sysexits.h, which batch systems read as "run it again".
+    /// 128 + the signal number, as shells report it; 75 is EX_TEMPFAIL of sysexits.h, which batch systems read as "run
+    /// it again".
     pub const fn exit_code(self) -> u8 {
         match self {
             Stop::Interrupt => 130,
@@ -32,17 +33,18 @@ impl Stop {
     }
 }
 
-/// A request to a run, carried out between two steps. Where several runs share a [`Control`], the first one to look carries it out.
+/// A request to a run, carried out between two steps. If several runs share a [`Control`], the first one to look
+/// carries it out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ControlRequest {
     Save,
-    /// Multiply every rate from the next step on.
+    /// Multiply every rate by this from the next step on.
     Scale(f64),
     /// Train at this constant rate from the next step on.
     Rate(f64),
 }
 
-/// Requests that a run looks at between two steps. Clones share them.
+/// Requests that a run checks between two steps. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Control(Arc<Mutex<Asked>>);
 
@@ -64,14 +66,14 @@ impl Control {
         self.asked().stop.get_or_insert(why);
     }
 
-    /// Declares that a run attends to stops from now on; returns a stop that was requested before.
+    /// Declares that a run handles stops from now on; returns a stop requested earlier.
     pub fn attend(&self) -> Option<Stop> {
         let mut asked = self.asked();
         asked.attended = asked.stop.is_none();
         asked.stop
     }
 
-    /// Whether a run attends to stops.
+    /// Whether a run handles stops.
     pub fn is_attended(&self) -> bool {
         self.asked().attended
     }

@@ -1,4 +1,4 @@
-//! What happens to a run while it trains, and who observes it.
+//! The events of a training run, and the observers that receive them.
 
 use super::checkpoint::Checkpoint;
 use super::outcome::Outcome;
@@ -9,22 +9,22 @@ use crate::record::{Change, EpochRow, StepRow};
 use anyhow::Result;
 use std::sync::Arc;
 
-/// What happens to a run. It does not say to which: every run has an observer of its own, which knows.
+/// An event of a run. It does not identify the run: every run has its own observer.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
-    /// The first step comes next: of the run, or of this process in a run that is resumed.
+    /// The run, or a resumed part of it, is about to make its first step.
     Started(&'a Started<'a>),
-    /// An update was made, with the values in `row`; `so_far` are the sums of the epoch.
+    /// A step was made, with the values in `row`; `so_far` are the sums of the epoch.
     Step { row: &'a StepRow, so_far: &'a BatchStats },
     /// An epoch was trained and validated.
     Epoch(&'a EpochRow),
-    /// The run stands between two steps, and can be resumed from here.
+    /// A checkpoint was made between two steps; the run can be resumed from it.
     Checkpoint { checkpoint: &'a Arc<Checkpoint>, reason: Reason },
-    /// A setting was changed by hand; a checkpoint that includes the change was handed out before.
+    /// A setting was changed by hand; a checkpoint that includes the change was handed out first.
     Changed(&'a Change),
-    /// Something went wrong that does not end the run.
+    /// A problem that does not end the run.
     Warning(&'a str),
-    /// The run is over, was stopped, or diverged, and everything is on disk.
+    /// The run has finished, was stopped, or diverged, and everything is on disk.
     Finished(&'a Outcome),
     /// An error ended the run.
     Failed(&'a str),
@@ -34,23 +34,23 @@ pub enum Event<'a> {
 #[derive(Debug, Clone)]
 pub struct Started<'a> {
     pub config: &'a RunConfig,
-    /// Where the run starts: at its beginning, or at the checkpoint that it was restored from.
+    /// The state at the start: of a new run, or of the checkpoint that it was restored from.
     pub state: &'a TrainState,
     pub steps_per_epoch: u64,
     pub train_images: usize,
     pub trainable_parameters: usize,
-    /// What the user may not expect, a line each.
+    /// What the user may not expect of this config, one line each.
     pub notes: Vec<String>,
 }
 
-/// Why a checkpoint is made.
+/// The reason for a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// An epoch has ended.
+    /// The end of an epoch.
     Epoch,
-    /// The interval of the run has passed.
+    /// The checkpoint interval has passed.
     Due,
-    /// Somebody asked for it.
+    /// The user asked for it.
     Asked,
     /// A setting was changed.
     Change,
@@ -65,7 +65,7 @@ impl Reason {
     }
 }
 
-/// Observes one run. An error ends the run: a log that cannot be written is worth less than none.
+/// Observes one run. An error ends the run: a run without its log is of no use.
 pub trait Observer {
     /// # Errors
     /// The event cannot be recorded or shown.

@@ -1,4 +1,4 @@
-//! The training loop, its state, what reaches it from outside, and who observes it.
+//! The training loop, its state, its controls, and its observers.
 
 #![forbid(unsafe_code)]
 

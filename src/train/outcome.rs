@@ -12,25 +12,25 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub status: Status,
-    /// What is to be said of the end, beside the results; a finished run may have lost what it had learnt.
+    /// Why the run ended the way it did, beyond its results; a finished run may still have collapsed weights.
     pub verdict: Option<Verdict>,
     /// Why an interrupted run was stopped.
     pub stop: Option<Stop>,
-    /// Whether the last checkpoint that was due could be made: its weights were finite.
+    /// Whether the last checkpoint due could be made: it cannot if the weights are not finite.
     pub saved: bool,
-    /// Updates made, by all the processes that worked on it.
+    /// Updates made, summed over all processes that worked on the run.
     pub step: u64,
-    /// The learning rate of the last of them; `None` where no step is left that could have another.
+    /// The learning rate of the last update; `None` if no steps are left in which it could be changed.
     pub rate: Option<f64>,
     pub last: Option<EpochRow>,
     pub results: Results,
     pub parameters: Parameters,
 }
 
-/// Why a run ended early, or ended with nothing to show.
+/// Why a run ended early, or finished without a usable result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// Somebody stopped it.
+    /// Stopped on request.
     Stopped { epoch: u64, step: u64 },
     /// A loss was no longer finite.
     Diverged {
@@ -40,14 +40,14 @@ pub enum Verdict {
         epoch: u64,
         step: u64,
         learning_rate: f64,
-        /// Whether the run has seen no lower rate than this one, so that a warm-up may help.
+        /// Whether the run never had a lower rate than this one, so that a warm-up may help.
         unwarmed: bool,
     },
-    /// It reached its end with useless weights.
+    /// Finished, but with useless weights.
     Lost(LostWeights),
 }
 
-/// The facts, without what to do about them: that depends on how the program is used.
+/// The facts, without a remedy: that depends on how the program is used.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -65,7 +65,7 @@ impl fmt::Display for Verdict {
 }
 
 impl Outcome {
-    /// Of a run that ended in `state`; `steps` is its length.
+    /// The outcome of a run that ended in `state`; `steps` is its length.
     pub(super) fn new(state: TrainState, steps: u64, ending: Ending, saved: bool, parameters: Parameters) -> Self {
         let (status, verdict, stop, test) = match ending {
             Ending::Complete(test) => (Status::Finished, state.lost().map(Verdict::Lost), None, Some(test)),
@@ -93,9 +93,9 @@ impl Outcome {
     }
 }
 
-/// How the last epoch that was trained on ended.
+/// How the last trained epoch ended.
 pub(super) enum Ending {
-    /// With all epochs trained and a look at the test images.
+    /// All epochs trained, and the test images evaluated.
     Complete(BatchStats),
     Diverged(Verdict),
     Stopped(Stop),

@@ -1,4 +1,4 @@
-//! What a run, a range test, an evaluation and a benchmark compute with: images, weights, an engine.
+//! Images, weights and an engine: what runs, range tests, evaluations and benchmarks share.
 
 use crate::config::RunConfig;
 use crate::data::{BatchSize, Dataset, Loader, LoaderOptions, Normalisation, Split, Subset, Validation};
@@ -7,16 +7,17 @@ use crate::model::{Architecture, Parameters, initialise, whiten};
 use crate::usage::Usage;
 use anyhow::Result;
 
-/// Images that a step takes at once; a larger batch is accumulated from micro-batches of this size, in bounded memory.
+/// The most images per forward and backward pass; larger batches accumulate gradients over micro-batches of this size,
+/// to bound memory.
 const MICRO_BATCH: usize = 2048;
-/// The same for a batch of all images, which nobody asked to be taken at once.
+/// The same for full-batch training, where the batch size was not chosen explicitly.
 const MICRO_BATCH_OF_FULL: usize = 500;
-/// Images that whitening kernels are made from, as airbench94 does.
+/// Images used to compute the whitening kernels, as in airbench94.
 const WHITENING_IMAGES: usize = 5000;
-/// Images that an evaluation takes at once.
+/// Images per evaluation batch.
 pub const EVALUATION_BATCH: usize = 500;
 
-/// The images of a dataset, split, and normalised by the training images.
+/// A dataset's images, split, and normalised with the statistics of the training images.
 #[derive(Debug, Clone)]
 pub struct PreparedImages {
     pub split: Split,
@@ -25,27 +26,27 @@ pub struct PreparedImages {
 
 impl PreparedImages {
     /// # Errors
-    /// A holdout or a limit that the dataset is too small for.
+    /// The dataset is too small for the holdout or the limit.
     pub fn new(dataset: &Dataset, validation: Validation, train_limit: Option<usize>) -> Result<Self, Usage> {
         let split = dataset.split(validation, train_limit)?;
         Ok(Self { normalisation: Normalisation::of(&split.train), split })
     }
 
-    /// The training images: shuffled in each epoch, augmented.
+    /// The training images: shuffled each epoch, and augmented.
     ///
     /// # Errors
-    /// A batch of more images than there are.
+    /// A batch larger than the training set.
     pub fn training(&self, options: LoaderOptions) -> Result<Loader, Usage> {
         Loader::new(self.split.train.clone(), self.normalisation.clone(), options)
     }
 
-    /// Images to evaluate with, `batch` at a time: in order, as they are.
+    /// Images for evaluation, `batch` at a time: in order, unaugmented.
     pub fn in_order(&self, subset: &Subset, batch: usize) -> Loader {
         Loader::in_order(subset.clone(), self.normalisation.clone(), batch)
     }
 }
 
-/// How the training images of `config` become batches.
+/// How `config` batches the training images.
 pub fn loader_options(config: &RunConfig) -> LoaderOptions {
     LoaderOptions {
         batch_size: config.batch_size,
@@ -55,7 +56,7 @@ pub fn loader_options(config: &RunConfig) -> LoaderOptions {
     }
 }
 
-/// Which engine to build, and for what.
+/// Which engine to build, and its purpose.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EngineOptions {
     pub kind: EngineKind,
@@ -79,10 +80,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// A network of any architecture, with weights drawn from `seed` and, where it has a whitening layer, made from training images.
+    /// A network of any architecture, with weights drawn from `seed`. The kernels of a whitening layer are computed
+    /// from training images.
     ///
     /// # Errors
-    /// An engine or a device that cannot be had, or an architecture that does not fit together.
+    /// An unavailable engine or device, or an architecture whose layers do not fit together.
     pub fn new(
         images: PreparedImages,
         architecture: &Architecture,
@@ -100,7 +102,7 @@ impl Prepared {
         Self::with_weights(images, architecture, parameters, options)
     }
 
-    /// A network with weights that are there already.
+    /// A network with the given weights.
     ///
     /// # Errors
     /// As [`Prepared::new`].
@@ -114,7 +116,7 @@ impl Prepared {
         Ok(Self { images, parameters, engine: engine::build(kind, device, architecture, objective, threads)? })
     }
 
-    /// Loss and accuracy on `images`; `None` where `stopping` says so before the last batch.
+    /// Loss and accuracy on `images`; `None` if `stopping` returns true before the last batch.
     ///
     /// # Errors
     /// Those of the engine.

@@ -23,7 +23,7 @@ use crate::usage::Usage;
 use anyhow::{Result, ensure};
 use std::time::Instant;
 
-/// A run that is ready to start: everything that could be wrong with its config has been found by now.
+/// A run ready to start; its config has been checked in full.
 pub struct Run<'a> {
     config: &'a RunConfig,
     /// Digest of the images.
@@ -36,25 +36,25 @@ pub struct Run<'a> {
     state: TrainState,
     /// How many of the changes the observer has been notified of.
     told: usize,
-    /// When the clocks of the state were last advanced.
+    /// When the run's timers were last advanced.
     mark: Instant,
     /// When the last checkpoint was made.
     saved: Instant,
-    /// Whether that checkpoint was finite, and so handed out.
+    /// Whether that checkpoint was finite, and therefore handed out.
     handed_out: bool,
 }
 
 impl<'a> Run<'a> {
     /// # Errors
-    /// [`crate::usage::Usage`] for anything in `config` that does not fit the dataset or the rest of it.
+    /// [`crate::usage::Usage`] for anything in `config` that conflicts with the dataset or with the rest of the config.
     pub fn new(config: &'a RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
         Self::with_architecture(config, &config.architecture(), dataset, threads)
     }
 
-    /// A run of any network; the model of `config` is its name alone.
+    /// A run of any network; the model in `config` only serves as a name.
     ///
     /// # Errors
-    /// As [`Run::new`]; an architecture that does not fit together, or not the images.
+    /// As [`Run::new`]; an architecture whose layers do not fit together or that does not take the images.
     pub fn with_architecture(
         config: &'a RunConfig,
         architecture: &Architecture,
@@ -82,10 +82,10 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Goes back, or forward, to where `checkpoint` was made.
+    /// Restores the state of `checkpoint`, earlier or later.
     ///
     /// # Errors
-    /// It is of a run with another config, or contradicts itself.
+    /// It belongs to a run with another config, or is inconsistent.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         ensure!(checkpoint.config == *self.config, "the checkpoint is of a run with another config than run.json");
         ensure!(
@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
         self.config
     }
 
-    /// Where the run stands.
+    /// The train state.
     pub fn state(&self) -> &TrainState {
         &self.state
     }
@@ -125,44 +125,45 @@ impl<'a> Run<'a> {
         self.loader.steps_per_epoch()
     }
 
-    /// Warnings about the schedule in what is left of the run, a line each.
+    /// Warnings about the schedule for the rest of the run, one line each.
     ///
     /// # Errors
-    /// None in a run that has been built.
+    /// Never for a run that has been built.
     pub fn schedule_warnings(&self) -> Result<Vec<String>, Usage> {
         let TrainState { course, step, .. } = &self.state;
         course.warnings(self.config.semantics, self.loader.steps_per_epoch(), *step)
     }
 
-    /// What the engine computes with.
+    /// The instruction set or backend that the engine uses.
     pub fn kernels(&self) -> &'static str {
         self.trainer.prepared.engine.kernels()
     }
 
-    /// Finds what [`Run::new`] would find wrong with `config`, without building the network.
+    /// Reports the errors that [`Run::new`] would, without building the network.
     pub fn check(config: &RunConfig, dataset: &Dataset) -> Result<()> {
         Self::check_without_images(config, Self::steps_of(config, dataset)?)
     }
 
-    /// Finds what is wrong with `config` whatever the images are, in epochs of `steps_per_epoch` steps.
+    /// Checks everything in `config` that does not depend on the images, for epochs of `steps_per_epoch` steps.
     ///
     /// # Errors
-    /// A schedule or an optimizer that cannot be built; a device that this build lacks or that does not answer.
+    /// A schedule or an optimizer that cannot be built; a device that this build does not support or that does not
+    /// respond.
     pub fn check_without_images(config: &RunConfig, steps_per_epoch: u64) -> Result<()> {
         Course::of(config).check_rates(&config.schedule(steps_per_epoch)?, 0)?;
         Optimizer::<f32>::new(&config.optimizer, config.semantics)?;
         engine::check(config.engine, config.device)
     }
 
-    /// The steps per epoch that a run of `config` would have.
+    /// The steps per epoch of a run of `config`.
     pub fn steps_of(config: &RunConfig, dataset: &Dataset) -> Result<u64> {
         let train = dataset.split(config.validation, config.train_limit)?.train;
         let batch = config.batch_size.images(train.len())?;
         Ok(train.len().div_ceil(batch) as u64)
     }
 
-    /// Trains to the end, until a loss is no longer finite, or until somebody asks it to stop; a run that is asked to stop has handed out a
-    /// checkpoint of where it stopped.
+    /// Trains to the end, until a loss is no longer finite, or until a stop is requested. A stopped run hands out a
+    /// checkpoint of its last state first.
     ///
     /// # Errors
     /// Those of the engine and of the observer.
@@ -184,7 +185,7 @@ impl<'a> Run<'a> {
         Ok(Outcome::new(self.state, steps, ending, self.handed_out, self.trainer.prepared.parameters))
     }
 
-    /// The epochs that are left, and the look at the test images.
+    /// Trains the remaining epochs and evaluates on the test images.
     fn epochs(&mut self, supervision: &mut Supervision<'_>) -> Result<Ending> {
         while self.state.epoch < self.state.course.epochs {
             if let Some(stop) = self.steps(supervision)? {
@@ -207,7 +208,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The steps of the epoch that are left, until somebody asks to stop or the loss is no longer finite.
+    /// Makes the remaining steps of the epoch, until a stop is requested or the loss is no longer finite.
     fn steps(&mut self, supervision: &mut Supervision<'_>) -> Result<Option<Stop>> {
         let epoch = self.state.epoch;
         let first = self.state.step - epoch * self.steps_per_epoch();
@@ -239,7 +240,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The row of the epoch whose steps are made, with its validation; `None` where somebody asked to stop meanwhile.
+    /// Validates after the last step of an epoch and returns its row; `None` if a stop is requested meanwhile.
     fn epoch_row(&mut self, supervision: &Supervision<'_>) -> Result<Option<EpochRow>> {
         self.pass_time();
         let training_seconds = self.state.epoch_seconds;
@@ -268,12 +269,12 @@ impl<'a> Run<'a> {
         }))
     }
 
-    /// Which loss of `row` is no longer finite; `None` where both are.
+    /// Reports the loss of `row` that is no longer finite, if any.
     fn diverged(&self, row: &EpochRow) -> Option<Verdict> {
         let losses = [("loss", Some(row.loss)), ("val_loss", row.val_loss)];
         let (column, loss) =
             losses.into_iter().find_map(|(column, loss)| Some((column, loss.filter(|loss| !loss.is_finite())?)))?;
-        // A rate that was lower before it broke the run has been warmed up to, or was set on the way.
+        // A rate that was lower before the run diverged had been warmed up to, or was set by hand.
         let first = Clock { step: 0, ..self.clock() };
         let constant = self.state.course.rates(&self.schedule, first).learning_rate >= row.learning_rate;
         Some(Verdict::Diverged {
@@ -286,7 +287,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// What the user may not expect of this config.
+    /// What the user may not expect of this config, one line each.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let cycles = self.schedule.rates(self.clock()).momentum.is_some();

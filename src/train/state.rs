@@ -1,4 +1,4 @@
-//! Where a run stands, and whether its weights are still worth resuming from.
+//! The train state, and whether its weights are still worth resuming from.
 
 use crate::config::Course;
 use crate::engine::BatchStats;
@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_10;
 use std::fmt;
 
-/// The loss of a guess among ten classes, to a rounding.
+/// The loss of guessing among ten classes, ln 10, less a margin for rounding.
 const GUESS: f64 = 0.999 * LN_10;
 
-/// Where a run stands, beside its weights and the arrays of its optimizer.
+/// The state of a run, apart from its weights and the optimizer's arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainState {
     /// Updates made so far; with `--log-steps`, the rows of steps.csv.
     pub step: u64,
-    /// The current epoch, 0-based, which is also the number of rows in metrics.csv. After an epoch's last step its validation may be pending.
+    /// The current epoch, 0-based, which is also the number of rows in metrics.csv. After the last step of an epoch, its
+    /// validation may still be pending.
     pub epoch: u64,
     /// Loss and accuracy sums of the current epoch.
     pub sums: BatchStats,
@@ -33,7 +34,7 @@ pub struct TrainState {
     pub epoch_seconds: f64,
     pub seconds: f64,
     pub course: Course,
-    /// Changes made by hand so far.
+    /// Manual changes so far.
     pub changes: Vec<Change>,
     /// State of the schedules that listen to metrics: `halve` and `plateau`.
     pub observed: serde_json::Value,
@@ -86,8 +87,9 @@ impl TrainState {
 
     /// Whether the weights are lost: they exploded, or fell back to guessing after they had learnt something.
     ///
-    /// The latest loss decides: of the last step within an epoch, of the validation after it. Guessing among ten classes costs ln 10 = 2.3
-    /// nats; ten times that is more than a spike, and a smaller rate rarely recovers the weights.
+    /// The most recent loss decides: that of the last step within an epoch, or the validation loss after it. Guessing
+    /// among ten classes costs ln 10 = 2.3 nats; ten times that is more than a spike, and a smaller rate rarely
+    /// recovers the weights.
     pub fn lost(&self) -> Option<LostWeights> {
         let exploded = |column: &'static str, loss: f64, epoch: u64| {
             let hopeless = loss.is_nan() || loss > 10.0 * LN_10;
@@ -95,18 +97,19 @@ impl TrainState {
         };
         if self.sums.images > 0 {
             let loss = self.last_loss.unwrap_or_else(|| self.sums.loss());
-            // A single batch may be worse than guessing by chance, so the last validation has to agree.
+            // A single batch may score worse than guessing by chance, so the last validation must agree.
             return exploded("loss", loss, self.epoch).or_else(|| self.forgotten().filter(|_| loss > GUESS));
         }
         let row = self.row.as_ref()?;
         exploded("val_loss", row.val_loss?, row.epoch).or_else(|| self.forgotten())
     }
 
-    /// Whether the validation of the last epoch was a guess after one that was not.
+    /// Whether the last validation fell back to guessing after an earlier one that was better.
     fn forgotten(&self) -> Option<LostWeights> {
         let row = self.row.as_ref()?;
         let (loss, accuracy, best) = (row.val_loss?, row.val_accuracy?, self.best_val_accuracy?);
-        // Predicting one class for all images gets about a tenth of them right. Overfitting raises the loss further than this.
+        // Predicting one class for all images gets about a tenth of them right. Overfitting can raise the loss beyond
+        // this.
         let guesses = (GUESS..1.2 * LN_10).contains(&loss) && accuracy <= 0.12 && best >= 0.3;
         guesses.then(|| LostWeights::Guessing {
             accuracy,
@@ -116,7 +119,7 @@ impl TrainState {
         })
     }
 
-    /// What the run has come to so far.
+    /// The results of the run so far.
     pub fn results(&self) -> Results {
         Results {
             best_val_accuracy: self.best_val_accuracy,
@@ -133,7 +136,7 @@ impl TrainState {
 
     /// Records the row of an epoch.
     pub(super) fn see(&mut self, row: &EpochRow) {
-        // Ties go to the first epoch: later ones did not improve on it.
+        // Ties go to the first epoch.
         if row
             .val_accuracy
             .is_some_and(|accuracy| accuracy.is_finite() && self.best_val_accuracy.is_none_or(|best| accuracy > best))
@@ -149,7 +152,7 @@ impl TrainState {
 mod tests {
     use super::*;
 
-    /// After epoch 1 with this loss and accuracy of validation, or within epoch 2 with this loss of the last step.
+    /// After epoch 1 with this validation loss and accuracy, or within epoch 2 with this loss of the last step.
     fn lost(last_loss: Option<f64>, validation: Option<(f64, f64)>) -> Option<String> {
         let row = validation.map(|(val_loss, val_accuracy)| EpochRow {
             epoch: 1,
@@ -163,7 +166,7 @@ mod tests {
         });
         let course =
             Course { schedule: "constant".parse().unwrap(), lr: 0.1, since: 0, epochs: 3, until: 3, scale: 1.0 };
-        // The steps before were of another kind.
+        // The steps before the last one had a very different loss.
         let mean = if last_loss.is_some_and(|loss| loss < 20.0) { 1e6 } else { 1.0 };
         let sums = last_loss.map_or(BatchStats::default(), |_| BatchStats {
             loss_sum: 1600.0 * mean,
@@ -197,7 +200,7 @@ mod tests {
         assert_eq!(guessing.as_deref(), Some(expected));
         assert_eq!(lost(Some(2.303), Some((LN_10, 0.1))).as_deref(), Some(expected), "and they still do");
         assert_eq!(lost(Some(1.9), Some((LN_10, 0.1))), None, "they learn again");
-        // Overfitting: the loss grows, the accuracy stays. And a dip is not guessing.
+        // Overfitting raises the loss while the accuracy stays; a dip is not guessing.
         for validation in [(5.0, 0.38), (5.0, 0.1), (2.2, 0.12), (2.31, 0.19)] {
             assert_eq!(lost(None, Some(validation)), None, "{validation:?}");
         }

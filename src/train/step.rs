@@ -17,7 +17,7 @@ pub struct Trainer {
     gradients: Gradients,
 }
 
-/// What a step found out.
+/// The result of a step.
 #[derive(Debug, Clone, Copy)]
 pub struct StepDone {
     /// Loss and accuracy of the batch, before the update.
@@ -25,7 +25,7 @@ pub struct StepDone {
     pub times: StepTimes,
 }
 
-/// Where the time of a step went.
+/// How long each part of a step took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StepTimes {
     /// Waiting for images.
@@ -50,17 +50,17 @@ impl std::ops::AddAssign for StepTimes {
 }
 
 impl Trainer {
-    /// What trains `config`, in a run as in a range test.
+    /// The network and optimizer of `config`, for a run or a range test.
     ///
     /// # Errors
-    /// As [`Prepared::new`]; an optimizer that cannot be as specified.
+    /// As [`Prepared::new`]; an invalid optimizer spec.
     pub fn of(images: PreparedImages, architecture: &Architecture, config: &RunConfig, threads: usize) -> Result<Self> {
         let prepared = Prepared::new(images, architecture, config.seed, &EngineOptions::of(config, threads))?;
         Self::new(prepared, &config.optimizer, config.semantics)
     }
 
     /// # Errors
-    /// An optimizer that cannot be as specified.
+    /// An invalid optimizer spec.
     pub fn new(prepared: Prepared, optimizer: &OptimizerSpec, semantics: Semantics) -> Result<Self> {
         let gradients = Gradients::zeros(&prepared.parameters);
         Ok(Self { optimizer: Optimizer::new(optimizer, semantics)?, prepared, gradients })
@@ -73,7 +73,7 @@ impl Trainer {
     pub fn step(&mut self, batches: &mut Epoch, rates: Rates) -> Result<Option<StepDone>> {
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let (mut stats, mut times) = (BatchStats::default(), StepTimes::default());
-        // ∂(Σ loss / images of the batch)/∂θ of the micro-batches so far.
+        // ∂(Σ loss / images of the batch)/∂θ, accumulated over the micro-batches so far.
         let mut accumulated: Option<Gradients> = None;
         loop {
             let Some(micro) = timed(&mut times.loading, || batches.next()) else { return Ok(None) };
@@ -93,7 +93,7 @@ impl Trainer {
         Ok(Some(StepDone { stats, times }))
     }
 
-    /// Updates everything that is trained, on the threads of the engine.
+    /// Updates every trainable parameter, on the threads of the engine.
     fn update(&mut self, rates: Rates) {
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let arrays = parameters.arrays_mut().iter_mut().zip(&self.gradients.arrays);
@@ -105,7 +105,7 @@ impl Trainer {
     }
 }
 
-/// Adds the time that `work` takes to `time`.
+/// Adds the duration of `work` to `time`.
 fn timed<T>(time: &mut Duration, work: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let done = work();

@@ -1,8 +1,8 @@
-//! One row for each setting: its flag, variable and key in a config file, its field, and what may be done with it.
+//! One row per setting: its flag, variable, config-file key and field, and which commands take it.
 //!
-//! A new setting of `train` is one row in [`SETTINGS`], one field, and its use. Everything else follows from the row: the flag of
-//! every command that takes it, `LRSCHED_*`, the config file, `--print-config`, what tells runs apart in reports and comparisons, and what
-//! `lrsched resume` says to somebody who would change it.
+//! A new setting of `train` takes one row in [`SETTINGS`], one field, and its use. Everything else follows from the
+//! row: the flag of every command that takes it, `LRSCHED_*`, the config file, `--print-config`, the labels that
+//! distinguish runs in reports and comparisons, and the message of `lrsched resume` if somebody tries to change it.
 
 mod resolve;
 mod table;
@@ -19,7 +19,7 @@ use crate::optim;
 use crate::spec::Entry;
 use crate::usage::Usage;
 
-/// How a setting is written, with what stands for its value in the help.
+/// The syntax of a setting, with the placeholder that the help shows for its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlagForm {
     Value(&'static str),
@@ -27,7 +27,7 @@ pub enum FlagForm {
     Switch,
     /// `--name A B`, repeatable; `name = ["A", "B"]` in a file.
     List(&'static str),
-    /// A file or folder, whose name may not be text.
+    /// A file or folder, whose name need not be valid UTF-8.
     Path(&'static str),
     /// As [`FlagForm::Path`], repeatable.
     Paths(&'static str),
@@ -70,12 +70,12 @@ impl CommandName {
     /// The commands that train from settings.
     pub const TRAINING: &'static [Self] = &[Self::Train, Self::Compare, Self::Find];
 
-    /// Whether the settings of this command may be given by `LRSCHED_*` variables, too.
+    /// Whether `LRSCHED_*` variables can also set the settings of this command.
     pub const fn reads_variables(self) -> bool {
         !matches!(self, Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report)
     }
 
-    /// The families whose parameters are flags of this command, under their names.
+    /// The families whose parameters are flags of this command, by family name.
     pub fn families(self) -> Vec<(&'static str, Vec<Entry>)> {
         let optimizer = || ("optimizer", optim::table().to_vec());
         let schedule = || ("schedule", schedule_entries());
@@ -88,36 +88,36 @@ impl CommandName {
     }
 }
 
-/// What depends on a setting.
+/// What a setting affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The result. Runs can only be compared where these are equal.
+    /// The result. Runs are comparable only if these are equal.
     Result,
-    /// The result, and it may differ between the runs of one comparison.
+    /// The result, but it may differ between the runs of one comparison.
     Entrant,
-    /// Nothing that is computed: where files are, what is shown and kept, how many threads there are.
+    /// Nothing that is computed: file locations, output, what to keep, the number of threads.
     Machine,
     /// The range test of `lrsched find`.
     RangeTest,
 }
 
-/// What `lrsched resume` does with a setting.
+/// How `lrsched resume` treats a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnResume {
-    /// It takes no such flag.
+    /// `resume` has no such flag.
     NotTaken,
-    /// It is a setting of the process, not of the run.
+    /// It belongs to the process, not to the run.
     Free,
-    /// The run continues with another value. The text is the help of the flag.
+    /// The run can continue with another value. The text is the help of the flag.
     Changes(&'static str),
-    /// It cannot change within a run, and this is why.
+    /// It cannot change within a run; the text says why.
     Fixed(&'static str),
 }
 
 /// Parses the value of a setting into its field.
 pub type Setter<C> = fn(&mut C, &Value<'_>) -> Result<(), Usage>;
 
-/// Checks the range of a setting.
+/// Checks that a setting is in range.
 #[derive(Debug, Clone, Copy)]
 pub enum Check {
     Run(fn(&RunConfig) -> Result<(), Usage>),
@@ -147,15 +147,15 @@ pub struct SettingDef {
     choices: Option<fn() -> String>,
     pub scope: Scope,
     pub on_resume: OnResume,
-    /// Whether a config file may have it.
+    /// Whether a config file may set it.
     in_file: bool,
-    /// What stands for the value where it is not set.
+    /// Shown for the value if it is not set.
     pub unset: &'static str,
     commands: &'static [CommandName],
-    /// Commands that take it with a help text of their own.
+    /// Commands that take it with their own help text.
     also: &'static [(CommandName, &'static str)],
     pub field: Field,
-    /// The range of the value, however it came into the config.
+    /// Checks the range of the value, whatever its source.
     pub check: Option<Check>,
 }
 
@@ -197,20 +197,20 @@ impl SettingDef {
         Self::new(name, FlagForm::Switch, help)
     }
 
-    /// The words that `{}` in the help stands for, from the list that the parser goes by.
+    /// The words that replace `{}` in the help, from the list that the parser uses.
     #[must_use]
     pub const fn choices(mut self, choices: fn() -> String) -> Self {
         self.choices = Some(choices);
         self
     }
 
-    /// A setting of a run that decides its result.
+    /// A run setting that affects the result.
     const fn of_result(mut self, set: Setter<RunConfig>) -> Self {
         (self.scope, self.field, self.commands) = (Scope::Result, Field::Run(set), CommandName::TRAINING);
         self
     }
 
-    /// A setting of a run in which the runs of a comparison may differ.
+    /// A run setting that may differ between the runs of a comparison.
     const fn of_entrant(mut self, set: Setter<RunConfig>) -> Self {
         (self.scope, self.field, self.commands) = (Scope::Entrant, Field::Run(set), CommandName::TRAINING);
         self
@@ -265,13 +265,13 @@ impl SettingDef {
         self
     }
 
-    /// A setting of the command line alone.
+    /// A setting that only the command line can give.
     const fn not_in_file(mut self) -> Self {
         self.in_file = false;
         self
     }
 
-    /// The help, with the choices and the default in their places.
+    /// The help, with the choices and the default filled in.
     pub fn help(&self) -> String {
         let help =
             self.choices.map_or_else(|| self.help.to_string(), |choices| self.help.replacen("{}", &choices(), 1));
@@ -281,7 +281,7 @@ impl SettingDef {
         help.replacen(DEFAULT, &self.default().unwrap_or_default(), 1)
     }
 
-    /// The value that its config has by default, as it is typed.
+    /// The default of its config, as it would be typed.
     fn default(&self) -> Option<String> {
         let usual = match self.field {
             Field::Run(_) => RunConfig::default().settings(),
@@ -292,7 +292,7 @@ impl SettingDef {
         Some(text.parse().map_or_else(|_| text.to_string(), exact))
     }
 
-    /// The row as `command` takes it, with the help that it shows there.
+    /// The row as `command` takes it, with that command's help.
     fn in_command(mut self, command: CommandName) -> Option<Self> {
         let own = match self.on_resume {
             OnResume::Changes(help) | OnResume::Fixed(help) if command == CommandName::Resume => Some(help),
@@ -304,7 +304,7 @@ impl SettingDef {
     }
 }
 
-/// What `command` takes, in the order of the table.
+/// The settings that `command` takes, in table order.
 pub fn of(command: CommandName) -> impl Iterator<Item = SettingDef> {
     SETTINGS.iter().filter_map(move |setting| setting.in_command(command))
 }
@@ -314,13 +314,13 @@ pub fn takes(command: CommandName, name: &str) -> bool {
     of(command).any(|setting| setting.name == name)
 }
 
-/// Whether `name` is a setting of a run that `command` takes.
+/// Whether `name` is a run setting that `command` takes.
 pub fn takes_of_run(command: CommandName, name: &str) -> bool {
     of(command).any(|setting| setting.name == name && matches!(setting.scope, Scope::Result | Scope::Entrant))
 }
 
-/// Whether a setting of a run tells what it can be compared with: not its entrant, not its seed, not what makes no difference to the result. A name
-/// that this version does not know does.
+/// Whether a run setting limits what the run can be compared with. The entrant, the seed and settings that do not
+/// affect the result do not; a name unknown to this version does.
 pub fn tells_apart(name: &str) -> bool {
     of_run(name).is_none_or(|setting| setting.scope == Scope::Result)
 }
@@ -329,7 +329,7 @@ fn of_run(name: &str) -> Option<&'static SettingDef> {
     SETTINGS.iter().find(|setting| setting.name == name && setting.scope != Scope::RangeTest)
 }
 
-/// Whether the values of a list in a config file are those of `name`, rather than one too many.
+/// Whether a config file may give `name` a list of several values.
 pub fn is_list(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, FlagForm::List(_)))
 }

@@ -1,4 +1,4 @@
-//! What was given becomes configs: parsed, completed with the defaults, and checked.
+//! Turns the given settings into configs: parses them, fills in the defaults, and checks them.
 
 use super::{CommandName, Field, Setter, of};
 use crate::config::given::Given;
@@ -14,10 +14,10 @@ use anyhow::Result;
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-/// The epochs of a run whose length was not given.
+/// The number of epochs if no length was given.
 const EPOCHS: u64 = 30;
 
-/// Sets the fields of `config` that were given, those of lower precedence first.
+/// Sets the fields of `config` that were given, in rising order of precedence.
 fn apply<C>(
     given: &Given,
     command: CommandName,
@@ -30,10 +30,12 @@ fn apply<C>(
     rows.into_iter().try_for_each(|(_, name, set)| given.read(name, |value| set(config, value)).map(drop))
 }
 
-/// The config of one run of `command`. `optimizer` and `schedule` are passed in: `compare` takes them from its entrants.
+/// The config of one run of `command`. `optimizer` and `schedule` are passed in because `compare` takes them from its
+/// entrants.
 ///
 /// # Errors
-/// A value that cannot be parsed, or is out of its range; where it was not typed, the error names the variable or the file that it comes from.
+/// A value that cannot be parsed or is out of range. If it was not typed on the command line, the error names the
+/// variable or the file.
 pub fn run_config(
     given: &Given,
     command: CommandName,
@@ -46,7 +48,7 @@ pub fn run_config(
         Field::Run(set) => Some(set),
         _ => None,
     })?;
-    // A spec with a rate of its own has taken that of --lr into account.
+    // A spec with its own rate has already taken --lr into account.
     match config.optimizer.learning_rate() {
         Some(lr) => config.lr = lr,
         None if !given.has("lr") => config.lr = config.optimizer.default_learning_rate(config.semantics),
@@ -64,10 +66,11 @@ pub fn run_config(
     Ok(config)
 }
 
-/// The range test that was given.
+/// The config of a range test.
 ///
 /// # Errors
-/// As [`run_config`]; a rate in the optimizer, which is what the test searches for; a length in both epochs and steps.
+/// As [`run_config`]; a rate in the optimizer spec, since the rate is what the test searches for; a length given in
+/// both epochs and steps.
 pub fn find_config(given: &Given) -> Result<FindConfig, Usage> {
     let optimizer = optimizer(given)?;
     if optimizer.learning_rate().is_some() {
@@ -76,7 +79,7 @@ pub fn find_config(given: &Given) -> Result<FindConfig, Usage> {
     if given.order("epochs", "steps") == Some(Ordering::Equal) {
         return usage!("--epochs and --steps both set the length of the test; drop one of them");
     }
-    // A range test has a length of its own.
+    // A range test has its own length.
     let run = run_config(given, CommandName::Find, optimizer, Spec::default(), 1)?;
     let mut config = FindConfig { run, ..FindConfig::default() };
     apply(given, CommandName::Find, &mut config, |field| match field {
@@ -89,10 +92,10 @@ pub fn find_config(given: &Given) -> Result<FindConfig, Usage> {
     Ok(config)
 }
 
-/// What was given beside the configuration of a run.
+/// The settings of the process.
 ///
 /// # Errors
-/// A value that cannot be parsed, or is out of its range.
+/// A value that cannot be parsed or is out of range.
 pub fn machine(given: &Given, command: CommandName) -> Result<MachineConfig, Usage> {
     let mut config = MachineConfig::default();
     apply(given, command, &mut config, |field| match field {
@@ -103,7 +106,7 @@ pub fn machine(given: &Given, command: CommandName) -> Result<MachineConfig, Usa
         let folder = std::env::var_os("LRSCHED_DATA").filter(|folder| !folder.is_empty());
         config.data.data_dir = folder.map(PathBuf::from);
     }
-    // Otherwise it is that of the run that the command looks at.
+    // Otherwise the command uses the setting of the run it inspects.
     if CommandName::TRAINING.contains(&command) {
         config.data.kind = given.parse_own::<DatasetKind>("dataset")?.unwrap_or_default();
     }
@@ -113,10 +116,11 @@ pub fn machine(given: &Given, command: CommandName) -> Result<MachineConfig, Usa
     Ok(config)
 }
 
-/// The optimizer that `--optimizer` and its flags describe; `--lr` replaces the rate in its spec, as the other flags do.
+/// The optimizer described by `--optimizer` and its flags. `--lr`, like the other flags, replaces the value in the
+/// spec.
 ///
 /// # Errors
-/// An optimizer or a parameter that does not exist, or a value out of its range.
+/// An unknown optimizer or parameter, or a value out of range.
 pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
     let mut flags = given.family("optimizer", optim::table());
     let spec = from_flags(given, "optimizer", "sgd", &flags, OptimizerSpec::from_flags)?;
@@ -129,10 +133,10 @@ pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
     }
 }
 
-/// What `parse` makes of the spec that `family` gives, or else of `usual`, and the flags that replace its values.
+/// Applies `parse` to the spec that `family` gives (default: `usual`) and to the flags that override its values.
 ///
 /// # Errors
-/// Those of `parse`, with the source of the spec or of the flag that is wrong.
+/// Those of `parse`, with the source of the faulty spec or flag.
 fn from_flags<T>(
     given: &Given,
     family: &str,
@@ -142,7 +146,7 @@ fn from_flags<T>(
 ) -> Result<T, Usage> {
     let text = given.text(family).unwrap_or(usual);
     parse(text, flags).map_err(|error| {
-        // The flag from which on it is wrong.
+        // The first flag that makes it fail.
         let fails = |count: &usize| parse(text, &flags[..*count]).err().as_ref() == Some(&error);
         match (0..=flags.len()).find(fails).and_then(|count| count.checked_sub(1)) {
             Some(last) => given.with_source_of_flag(&flags[last].0, error),
@@ -151,15 +155,15 @@ fn from_flags<T>(
     })
 }
 
-/// The schedule that `--schedule` and its flags describe.
+/// The schedule described by `--schedule` and its flags.
 ///
 /// # Errors
-/// A schedule or a parameter that does not exist, or a value out of its range.
+/// An unknown schedule or parameter, or a value out of range.
 pub fn schedule(given: &Given) -> Result<Spec, Usage> {
     from_flags(given, "schedule", "constant", &given.family("schedule", &schedule_entries()), Spec::from_flags)
 }
 
-/// The schedules, and behind them what any of them takes.
+/// The schedules, followed by the parameters that every schedule takes.
 pub fn schedule_entries() -> Vec<Entry> {
     let any = Entry::heading("any schedule", schedule::universal());
     [schedule::table(), &[any]].concat()

@@ -12,14 +12,14 @@ use crate::usage;
 use crate::usage::Usage;
 use CommandName::{Bench, Compare, DataFiles, DataInfo, Diff, Eval, Find, Show, Train};
 
-/// No machine has more, and the system would refuse them one by one.
+/// Above any machine's core count; otherwise the operating system would refuse the threads one by one.
 const MOST_THREADS: usize = 1024;
 
-/// What a number must be, in errors.
+/// The rule for a number, as errors quote it.
 pub const RATE: &str = "a number above 0";
 pub const COUNT: &str = "a whole number of at least 1";
 
-/// The help of --data-dir where a command looks at the files themselves.
+/// The help of --data-dir for commands that inspect the files themselves.
 const FOLDER: &str = "Folder of CIFAR-10's files [default: LRSCHED_DATA, then data/, then the cache folder]";
 
 /// Every setting, in the order of the help.
@@ -31,7 +31,7 @@ pub const SETTINGS: &[SettingDef] = &[
     )
     .commands(CommandName::TRAINING)
     .not_in_file(),
-    // What runs.
+    // What to run.
     SettingDef::list(
         "entrants",
         "OPTIMIZER/SCHEDULE",
@@ -92,7 +92,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value("seeds", "N", "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: {default}]")
         .of_range_test(|c, v| v.number(COUNT).map(|seeds| c.seeds = seeds))
         .check_test(FindConfig::check_seeds),
-    // What is trained.
+    // What to train.
     SettingDef::value("dataset", "NAME", "{} (synthetic: ten classes of generated images) [default: {default}]")
         .choices(|| any_of(DatasetKind::ALL.map(DatasetKind::name)))
         .of_result(|c: &mut RunConfig, v| v.word().map(|dataset| c.dataset = dataset))
@@ -172,7 +172,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_result(|c, v| v.word().map(|device| c.device = device))
         .commands(&[Train, Compare, Find, Eval])
         .fixed("another one rounds differently"),
-    // How, and what is left of it.
+    // How to run it, and what to keep.
     SettingDef::value(
         "threads",
         "N",
@@ -235,7 +235,7 @@ pub const SETTINGS: &[SettingDef] = &[
 /// The values of `--color`.
 pub const COLOURS: [&str; 3] = ["auto", "always", "never"];
 
-/// What every command takes.
+/// Settings that every command takes.
 pub const GLOBAL: [SettingDef; 2] = [
     SettingDef::switch("quiet", "Print nothing but warnings and errors; results go to files"),
     SettingDef::value("color", "WHEN", "When to use colour: {} (auto: on a terminal); respects NO_COLOR")
@@ -252,7 +252,7 @@ pub fn any_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// A probability that stays below 1, and is 0 or a normal number, in the f32 that training computes in.
+/// A probability below 1 that is 0 or a normal number in f32, the type that training computes in.
 fn check_share(name: &str, share: f64) -> Result<(), Usage> {
     if !(0.0..1.0).contains(&share) {
         return usage!("{name} must be from 0 up to, not including, 1, got {share}");

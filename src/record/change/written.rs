@@ -1,16 +1,16 @@
-//! A change as it is in a file, of this version and of earlier ones.
+//! The file format of a change, of this version and of earlier ones.
 
 use super::{Applied, Change, Changed, Fit, Origin};
 use crate::config::Course;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
-/// A change as it is in a file.
+/// A change as stored in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum WrittenChange {
     Known(KnownChange),
-    /// Its setting, or something that it has, is of another version.
+    /// Its setting or one of its values is from another version.
     Other(OtherChange),
 }
 
@@ -34,10 +34,10 @@ pub(super) struct KnownChange {
     to: NumberOrWords,
     from_text: Option<String>,
     to_text: Option<String>,
-    /// What the rates follow from after a change of them, in words.
+    /// The course after a change of rates, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     course: Option<String>,
-    /// What they follow from, without the change and with it.
+    /// The course without the change and with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<Course>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ enum Name {
     Epochs,
 }
 
-/// The first versions had words in `from` and `to`, which begin with the number.
+/// The first versions wrote a description in `from` and `to`, beginning with the number.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum NumberOrWords {
@@ -85,7 +85,7 @@ impl NumberOrWords {
         }
     }
 
-    /// A rate with its course, or with what `text` or an earlier version says of it.
+    /// A rate with its course, or with the description in `text` or from an earlier version.
     fn applied(&self, text: Option<&str>, course: Option<Course>) -> Applied {
         let rate = self.number();
         let words = match (self, text) {
@@ -185,7 +185,7 @@ impl From<Change> for WrittenChange {
     }
 }
 
-/// What `rest` says under one of two names, the first that it has.
+/// The description in `rest` under the first of two keys that it has.
 pub(super) fn words(rest: &Map<String, Value>, text: &str, value: &str) -> String {
     match rest.get(text).filter(|text| !text.is_null()).or_else(|| rest.get(value)) {
         None | Some(Value::Null) => String::new(),

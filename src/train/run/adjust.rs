@@ -1,4 +1,4 @@
-//! Changing a run while it is under way: its rate, its schedule, its length.
+//! Changing a running training run: its rate, schedule and length.
 
 use super::Run;
 use crate::config::{Course, Reach};
@@ -8,17 +8,17 @@ use crate::train::state::TrainState;
 use crate::usage;
 use anyhow::Result;
 
-/// What a run can be changed to while it is under way: from its next step on.
+/// A change to a running training run, effective from its next step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Adjustment {
     /// A constant rate.
     Rate(f64),
-    /// Every rate times this.
+    /// Multiplies every rate by this.
     Scale(f64),
-    /// Another schedule, on its own clock, with its base rate. Without one it takes the base rate that counts now: lr times what it was
-    /// scaled by.
+    /// Another schedule, on its own clock, with its base rate. Without one it takes the current base rate: lr times the
+    /// scale.
     Schedule(Spec, Option<f64>),
-    /// The length of the run, and what becomes of the schedule.
+    /// The length of the run, and how the schedule adapts.
     Epochs(u64, Reach),
 }
 
@@ -26,7 +26,7 @@ impl Run<'_> {
     /// Changes the run from its next step on.
     ///
     /// # Errors
-    /// A rate or a schedule that cannot be, or fewer epochs than the run has seen; nothing is changed then.
+    /// An invalid rate or schedule, or fewer epochs than the run has already seen; the run is then unchanged.
     pub fn adjust(&mut self, adjustment: &Adjustment) -> Result<()> {
         let TrainState { step, epoch, course: now, .. } = &self.state;
         let course = match adjustment {
@@ -42,7 +42,7 @@ impl Run<'_> {
         let mut schedule = course.build(self.config.semantics, self.loader.steps_per_epoch())?;
         match adjustment {
             Adjustment::Rate(_) | Adjustment::Schedule(..) => course.check_rates(&schedule, *step)?,
-            // Rates that have decayed to next to nothing may be scaled further.
+            // Rates that have decayed to almost nothing may be scaled down further.
             Adjustment::Scale(_) => course.check_rates(&schedule, 0)?,
             Adjustment::Epochs(..) => {}
         }
@@ -73,7 +73,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What becomes of the schedule in a run of `epochs` epochs.
+    /// How the schedule adapts if the run is `epochs` epochs long.
     fn fit(&self, epochs: u64, reach: Reach) -> Result<Fit> {
         let now = &self.state.course;
         Ok(match (reach, epochs > now.until) {

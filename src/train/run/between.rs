@@ -1,4 +1,4 @@
-//! What a run does between two steps: checkpoints, requests from outside, pauses.
+//! Between two steps: checkpoints, requests from outside, pauses.
 
 use super::{Adjustment, Run};
 use crate::config::Every;
@@ -10,11 +10,11 @@ use anyhow::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a paused run checks whether it may continue.
+/// How often a paused run checks whether to continue.
 const PAUSE: Duration = Duration::from_millis(30);
 
 impl Run<'_> {
-    /// Carries out what was requested from outside, makes a checkpoint if there is a reason to `save`, and waits out a pause.
+    /// Carries out pending requests, makes a checkpoint if there is a reason to `save`, and waits while paused.
     pub(super) fn between_steps(
         &mut self,
         supervision: &mut Supervision<'_>,
@@ -50,7 +50,7 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a checkpoint is due after the step just made. One is made at the end of the epoch anyway.
+    /// Whether a checkpoint is due after the step just made. The end of an epoch makes its own.
     pub(super) fn due(&self, every: Option<Every>) -> Option<Reason> {
         let is_due = match every? {
             Every::Steps(steps) => self.state.step.is_multiple_of(steps),
@@ -60,13 +60,13 @@ impl Run<'_> {
         (is_due && !ends_epoch).then_some(Reason::Due)
     }
 
-    /// The end of a run that was asked to stop while it evaluated.
+    /// Ends a run that was asked to stop during an evaluation.
     pub(super) fn stop(&mut self, supervision: &mut Supervision<'_>) -> Result<Ending> {
         self.save(Reason::Stop, supervision)?;
         Ok(Ending::Stopped(supervision.control.stopping().unwrap_or(Stop::Interrupt)))
     }
 
-    /// Checkpoints pending changes, then notifies the observer: a change that was announced is never lost.
+    /// Checkpoints pending changes, then notifies the observer, so that an announced change is never lost.
     pub(super) fn announce_changes(&mut self, supervision: &mut Supervision<'_>) -> Result<()> {
         if self.told == self.state.changes.len() {
             return Ok(());
@@ -87,7 +87,8 @@ impl Run<'_> {
         let (state, optimizer) = (self.state.clone(), self.trainer.optimizer.state());
         let parameters = &self.trainer.prepared.parameters;
         let checkpoint = Checkpoint::new(self.config, &self.dataset, state, parameters, optimizer);
-        // With weights that are not finite the next step ends the run as diverged; the checkpoint before is the one to resume from.
+        // With non-finite weights the next step ends the run as diverged; the previous checkpoint is the one to resume
+        // from.
         self.handed_out = checkpoint.is_finite();
         if !self.handed_out {
             return Ok(());
@@ -95,7 +96,7 @@ impl Run<'_> {
         supervision.observer.observe(&Event::Checkpoint { checkpoint: &Arc::new(checkpoint), reason })
     }
 
-    /// Advances the clocks to now.
+    /// Advances the timers to now.
     pub(super) fn pass_time(&mut self) {
         let seconds = self.mark.elapsed().as_secs_f64();
         self.mark = Instant::now();
