@@ -1,4 +1,4 @@
-//! What to do about what the library found: the advice that names flags and commands.
+//! Turns library errors and findings into advice that names flags and commands.
 
 use crate::experiment::eval::SubjectError;
 use crate::experiment::{ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, ResumeError};
@@ -9,7 +9,7 @@ use crate::train::Verdict;
 use crate::usage::{Usage, shortened};
 use anyhow::{Error, anyhow};
 
-/// What is said of the end of a run.
+/// Advice for how a run ended.
 pub fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Stopped { .. } => verdict.to_string(),
@@ -21,7 +21,7 @@ pub fn verdict(verdict: &Verdict) -> String {
     }
 }
 
-/// What is said of a folder that was refused.
+/// Advice for a refused folder.
 fn refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::NotAFolder(_) => format!("--out {refusal}"),
@@ -55,7 +55,7 @@ fn refusal(refusal: &Refusal) -> String {
     }
 }
 
-/// What is said of a run that cannot be resumed as it was asked for.
+/// Advice for a run that cannot be resumed as requested.
 fn resume(error: &ResumeError) -> String {
     match error {
         ResumeError::NotARun { is_comparison: false, .. } => error.to_string(),
@@ -77,7 +77,7 @@ fn resume(error: &ResumeError) -> String {
     }
 }
 
-/// What is said of a run whose files are damaged.
+/// Advice for a run with damaged files.
 fn damaged(DamagedRun { run, error, maker }: &DamagedRun) -> String {
     let run = run.display();
     match maker {
@@ -88,13 +88,13 @@ fn damaged(DamagedRun { run, error, maker }: &DamagedRun) -> String {
     }
 }
 
-/// What is said of the folder of a comparison with runs that do not fit.
+/// Advice for a comparison folder with runs that do not fit.
 fn comparison(error: &ComparisonError) -> String {
     let first = if matches!(error, ComparisonError::SameRun { .. }) { "write it so, " } else { "" };
     format!("{error}; {first}choose another --out, or --force to start over")
 }
 
-/// What is said of a path without the weights that were asked for.
+/// Advice for a path without the requested weights.
 fn subject(error: &SubjectError) -> String {
     match error {
         SubjectError::OfAFile { .. } => format!("{error}: name the run's folder"),
@@ -114,7 +114,7 @@ fn subject(error: &SubjectError) -> String {
     }
 }
 
-/// What is said of entrants that cannot be, or of a flag that applies to none.
+/// Advice for invalid entrants, or a flag that applies to none.
 pub fn entrant(error: &EntrantError) -> String {
     match error {
         EntrantError::Invalid(usage) => usage.to_string(),
@@ -126,7 +126,7 @@ pub fn entrant(error: &EntrantError) -> String {
     }
 }
 
-/// What is said of values without effect on some entrants, a line each.
+/// Notes on values without effect on some entrants, one per line.
 pub fn notes(notes: &[EntrantNote]) -> Vec<String> {
     notes.iter().map(note).collect()
 }
@@ -157,7 +157,7 @@ fn flag(key: &str, value: &str) -> String {
     }
 }
 
-/// What is said of what the user can mend: by other flags, or with another folder.
+/// Advice for errors that the user can fix with other flags or another folder.
 fn usage(error: &Error) -> Option<String> {
     let refused = error.downcast_ref().map(refusal);
     let refused = refused.or_else(|| error.downcast_ref().map(resume));
@@ -166,13 +166,13 @@ fn usage(error: &Error) -> Option<String> {
     refused.or_else(|| error.downcast_ref().map(entrant))
 }
 
-/// The error in words: with what to do about it, where the command line has something to offer.
+/// The error as text, with advice if the command line has any.
 pub fn words(error: &Error) -> String {
     let words = usage(error).or_else(|| error.downcast_ref().map(damaged));
     words.unwrap_or_else(|| format!("{error:#}"))
 }
 
-/// The error as the command line reports it: what the user can mend is a [`Usage`].
+/// The error as the command line reports it: one that the user can fix becomes a [`Usage`].
 pub fn worded(error: Error) -> Error {
     match (usage(&error), error.downcast_ref().map(damaged)) {
         (Some(words), _) => Usage(words).into(),

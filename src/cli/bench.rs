@@ -1,4 +1,4 @@
-//! `lrsched bench`: how fast a step of training is on this machine, and where its time goes.
+//! `lrsched bench`: the speed of training steps on this machine, and where the time goes.
 
 use super::session::Session;
 use super::{flags, settings};
@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::{ArgMatches, Command};
 use std::time::Duration;
 
-/// More steps, or images in one, tell nothing new, and a mistyped number should not take a day or all memory.
+/// More steps or images add no information, and a mistyped number should not take a day or all memory.
 const MOST_STEPS: usize = 1_000_000;
 const MOST_IMAGES: usize = 65_536;
 
@@ -90,13 +90,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     Ok(0)
 }
 
-/// 10⁹ operations of one step.
+/// 10⁹ operations per step.
 fn giga_operations(times: &[OperationTime], batch: usize) -> f64 {
     let multiply_adds: usize = times.iter().map(|time| time.forward_multiply_adds + time.backward_multiply_adds).sum();
     2e-9 * multiply_adds as f64 * batch as f64
 }
 
-/// `convolution 78 %, linear 14 %, …`, of the time of all steps.
+/// `convolution 78 %, linear 14 %, …`: shares of the time of all steps.
 fn shares(measured: &Measured, kind: EngineKind) -> String {
     let Measured { times, operations, .. } = measured;
     let total: f64 = measured.steps.iter().sum();

@@ -21,7 +21,7 @@ use clap::{ArgMatches, Command};
 use indicatif::DecimalBytes;
 use std::path::Path;
 
-/// Some run diverged or failed; the others are there.
+/// Exit code if some run diverged or failed; the others completed.
 const SOME_FAILED: u8 = 3;
 
 pub fn command() -> Command {
@@ -38,13 +38,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let (entrants, notes) = enter(given.list("entrants"), &Overrides::of(&given))?;
     let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
     let machine = settings::machine(&given, CommandName::Compare)?;
-    // The embedded dataset is small and made for a first look; five passes tell good from bad, within minutes.
+    // The embedded dataset is small and meant for a first look: five epochs separate good from bad within minutes.
     let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
     let plan = Plan::new(&entrants, seeds, |entrant| {
         table::run_config(&given, CommandName::Compare, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
     })?;
     super::warn(&advice::notes(&notes));
-    // What all of them share is wrong with none of them in particular.
+    // A fault in the shared settings should not be blamed on one entrant.
     engine::check(plan.runs[0].config.engine, plan.runs[0].config.device)?;
     for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
         settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
@@ -82,7 +82,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             bars.warn(&format!("warning: {}: {line}", those(of, entrants.len())));
         }
     }
-    // An entrant is what its name says: its rate is not to be changed by hand.
+    // An entrant's name fixes its rate, which must not be changed by hand.
     session.begin(&bars, Keys::WithoutRates, machine.json);
     let training = Training {
         threads: machine.threads,
@@ -130,7 +130,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     Ok(if failed { SOME_FAILED } else { 0 })
 }
 
-/// Shows the runs of a comparison: bars or lines on stderr, and events on stdout with `--json`.
+/// Shows the runs of a comparison: bars or lines on stderr, and with `--json` events on stdout.
 struct LiveComparison<'a> {
     bars: &'a Bars,
     json: bool,
@@ -160,7 +160,7 @@ impl ComparisonObserver for LiveComparison<'_> {
     }
 }
 
-/// Entrants in the words of a warning that they share, of `all` that there are.
+/// Names the entrants that share a warning, out of `all` entrants.
 fn those(entrants: &[String], all: usize) -> String {
     match entrants {
         [one] => one.clone(),
@@ -171,7 +171,7 @@ fn those(entrants: &[String], all: usize) -> String {
     }
 }
 
-/// Says which entrant is wrong.
+/// Names the invalid entrant.
 fn about(entrant: &Entrant, error: anyhow::Error) -> anyhow::Error {
     let named = format!("entrant {entrant}");
     match error.downcast::<Usage>() {
@@ -180,7 +180,7 @@ fn about(entrant: &Entrant, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// The resolved settings as a config file for `compare`: what all runs share, and the entrants in full.
+/// The resolved settings as a config file for `compare`: the shared settings, and the entrants in full.
 fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool, machine: &MachineConfig) -> Result<u8> {
     let mut table = toml::Table::try_from(&plan.runs[0].config)?;
     table.retain(|key, _| table::takes(CommandName::Compare, key) && (shared_lr || key != "lr"));

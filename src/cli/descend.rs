@@ -140,7 +140,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     }
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
     let (entrants, notes) = match pairs.collect::<Vec<_>>().as_slice() {
-        // Flags complete a single entrant and override its own values.
+        // Flags apply to a single entrant and override its own values.
         [_] => (vec![Entrant { optimizer: table::optimizer(given)?, schedule: table::schedule(given)? }], Vec::new()),
         pairs => enter(Some(pairs), &Overrides::of(given)).map_err(|error| Usage(advice::entrant(&error)))?,
     };
@@ -185,7 +185,7 @@ fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {
     }
 }
 
-/// Warns on stderr about what the picture may not show.
+/// Warns on stderr about anything the picture may not show.
 fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
     for warning in walk.schedule_warnings().unwrap_or_default() {
         super::tell(&format!("warning: {name}: {warning}"));

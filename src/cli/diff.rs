@@ -12,7 +12,7 @@ use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::fmt::Write as _;
 
-/// What `diff` writes.
+/// The output formats of `diff`.
 const FORMATS: [&str; 4] = ["chart", "csv", "svg", "png"];
 
 const DIFF: &[SettingDef] =
@@ -22,7 +22,7 @@ const DIFF: &[SettingDef] =
 /// Rates with a smaller relative difference count as equal: the frameworks round differently.
 const SAME: f64 = 1e-9;
 
-/// How many of the steps at which two frameworks differ are listed.
+/// At most this many differing steps are listed.
 const FIRST: usize = 3;
 
 pub fn command() -> Command {

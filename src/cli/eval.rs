@@ -1,4 +1,4 @@
-//! `lrsched eval`: the weights of a run, looked at with images.
+//! `lrsched eval`: evaluates the weights of a run on images.
 
 use super::{flags, settings};
 use crate::config::settings::{COUNT, any_of};
@@ -48,7 +48,7 @@ pub fn command() -> Command {
     settings::with_flags(command, CommandName::Eval, OWN).mut_arg("output", |arg| arg.short('o').alias("out"))
 }
 
-/// How a confusion matrix is written.
+/// The output formats of a confusion matrix.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     Png,
@@ -59,7 +59,7 @@ enum Form {
 /// Runs `lrsched eval …` and gives the exit code.
 ///
 /// # Errors
-/// Weights or images that are not there or not what they should be; a file that cannot be written.
+/// Missing or invalid weights or images; a file that cannot be written.
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let machine = settings::machine(&given, CommandName::Eval)?;

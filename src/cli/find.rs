@@ -22,7 +22,7 @@ use serde_json::json;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// The loss fell nowhere, or blew up at once: there is nothing to suggest.
+/// The loss never fell, or diverged at once: no rate to suggest.
 const NOTHING_FOUND: u8 = 4;
 
 pub fn command() -> Command {
@@ -46,7 +46,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return Ok(0);
     }
     let dataset = Dataset::open(&machine.data)?;
-    // Whatever does not fit the images is found before a folder is made.
+    // Check against the images before creating a folder.
     find::check(&config, &dataset)?;
     if let Some(code) = session.stopped_early() {
         return Ok(code);
@@ -60,7 +60,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let tests = match tests(&config, &dataset, &machine, &path, &mut directory, &bars, control) {
         Ok(tests) => RangeTests { name: path.display().to_string(), tests },
         Err(error) => {
-            // The first error is the one to tell; if this cannot be written either, it has the same cause.
+            // Report the first error; if this write fails too, it has the same cause.
             let _ = directory.close(Status::Failed, Some(format!("{error:#}")));
             return Err(error);
         }
@@ -100,7 +100,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
 }
 
-/// The tests of all seeds, one after the other.
+/// Runs the tests of all seeds in sequence.
 fn tests(
     config: &FindConfig,
     dataset: &Dataset,
@@ -130,7 +130,7 @@ fn tests(
             let seen = accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
             let line = format!("lr {}  loss {:.4}  val_accuracy {seen}", show(row.learning_rate), row.smoothed_loss);
             bar.set_message(line.clone());
-            // Ten lines of a test tell where it stands.
+            // Ten progress lines per test are enough.
             if bar.is_hidden() && (row.iteration + 1) % steps.div_ceil(10) == 0 {
                 bars.line(&format!("{label}iteration {}/{steps}  {line}", row.iteration + 1));
             }
@@ -144,7 +144,7 @@ fn tests(
     Ok(tests)
 }
 
-/// The event of an iteration.
+/// The JSON event of an iteration.
 #[derive(Serialize)]
 struct Iteration<'a> {
     seed: u64,
@@ -179,7 +179,7 @@ fn title(config: &FindConfig) -> String {
     )
 }
 
-/// What to paste into a shell: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
+/// Commands to paste: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
 fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Result<Vec<String>> {
     let mut shared = vec!["lrsched".to_string(), "train".to_string()];
     let (dataset, validation) = (config.run.dataset, config.run.dataset.default_validation());
@@ -202,10 +202,10 @@ fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> 
         let answer = said.iter().find(|one| one.method == method).and_then(|one| one.answer.as_ref().ok());
         answer.map(|answer| answer.rate)
     };
-    // Where there is no rate to train with there is nothing to run.
+    // Without a suggested rate there is nothing to run.
     let Some((_, suggested)) = headline(said) else { return Ok(Vec::new()) };
     let max = rate(Method::Max).unwrap_or(suggested);
-    // Without Smith's base his rule of thumb: a quarter of the highest rate.
+    // Without Smith's base, fall back to his rule of thumb: a quarter of the highest rate.
     let base = show(rate(Method::Base).filter(|base| *base < max).unwrap_or(max / 4.0));
     let max = show(max);
     Ok(vec![

@@ -1,4 +1,5 @@
-//! Settings as flags: the table and the parameters of schedules and optimizers become clap's arguments, and what clap reads becomes [`Given`].
+//! Settings as flags: settings and the parameters of schedules and optimizers become clap arguments, and clap's matches
+//! become [`Given`].
 
 use crate::config::given::{gathers, negated, parameters, variable};
 use crate::config::{FlagForm, Given, SettingDef, Source};
@@ -18,14 +19,14 @@ pub fn of(setting: &SettingDef) -> Arg {
     flag(setting.name, setting.form).help(setting.help())
 }
 
-/// Adds, under a heading, a flag for each parameter of the entries of a family.
+/// Adds a flag for each parameter of the entries of a family, under a heading.
 pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command {
     let heading = format!("Parameters of the {family}");
     parameters(entries).into_iter().fold(command, |command, (name, switch)| {
         let takers: Vec<_> = takers(entries, name).collect();
         let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
         let arg = flag(name, FlagForm::Value("VALUE"));
-        // A switch may be given a value after all: `--cycle-momentum=false`.
+        // A switch also accepts a value: `--cycle-momentum=false`.
         let arg = if switch {
             arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
         } else if gathers(name) {
@@ -39,7 +40,7 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
             return command;
         }
         let off = format!("Turn {name} off where it is on by default");
-        // For a switch that is off by itself it only undoes a config file, and would clutter the help.
+        // For a switch that is off by default it only undoes a config file, and would clutter the help.
         let clutter = !turns_off(entries, name);
         command.arg(flag(&negated(name), FlagForm::Switch).help(off).help_heading(heading.clone()).hide(clutter))
     })
@@ -50,9 +51,9 @@ fn flag(name: &str, form: FlagForm) -> Arg {
     let arg = Arg::new(name.to_string()).long(name.to_string()).env(variable(name)).hide_env(true);
     match form {
         FlagForm::Value(value) => arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true),
-        // Its text is read where its source is known.
+        // Kept as text: parsed where its source is known.
         FlagForm::Switch => arg.action(ArgAction::SetTrue).value_parser(value_parser!(String)),
-        // Not clap's own parser of paths, which refuses an empty one without saying what is wanted.
+        // Not clap's own path parser, whose error for an empty path does not say what is expected.
         FlagForm::Path(value) => {
             arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
         }
@@ -61,7 +62,7 @@ fn flag(name: &str, form: FlagForm) -> Arg {
     }
 }
 
-/// Whether a switch may be on without being given.
+/// Whether a switch may be on by default.
 fn turns_off(entries: &[Entry], name: &str) -> bool {
     let all = entries.iter().flat_map(|entry| entry.parameters);
     all.into_iter().any(|parameter| parameter.name == name && parameter.may_be_on())
@@ -73,7 +74,8 @@ fn takers<'a>(entries: &'a [Entry], name: &'a str) -> impl Iterator<Item = (&'st
     })
 }
 
-/// What the command line and the environment give for `command`. A variable holds the values of a list separated by white space.
+/// The values given for `command` on the command line and in the environment. In a variable, list items are separated
+/// by whitespace.
 pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
     let takes_list = |name: &str| {
         let arg = command.get_arguments().find(|arg| arg.get_id() == name);
@@ -92,7 +94,7 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
                 given.put_paths(name, source, paths.into_iter().flatten().map(PathBuf::from).collect());
                 continue;
             }
-            // Of a command that has paths of its own kind.
+            // Belongs to a command with its own kind of paths.
             _ => continue,
         };
         let values = match source {

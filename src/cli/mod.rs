@@ -1,8 +1,8 @@
-//! The command line: the only user of clap. One file a command; flags and TOML become plain config structs here.
+//! The command line: the only user of clap. One file per command; flags and TOML become plain config structs here.
 
 #![forbid(unsafe_code)]
 
-/// `println!` for commands: a reader of stdout that has gone is an error like any other, not a panic.
+/// `println!` for commands: a closed stdout is an ordinary error instead of a panic.
 macro_rules! out {
     ($($argument:tt)*) => { $crate::cli::say(&format!("{}\n", format_args!($($argument)*)))? };
 }
@@ -33,10 +33,11 @@ use clap::{Arg, ColorChoice, Command};
 use std::ffi::OsString;
 use std::io::Write;
 
-/// Runs the command line and gives the process's exit code.
+/// Runs the command line and returns the process's exit code.
 ///
 /// # Errors
-/// [`crate::usage::Usage`] for what the user can mend on the command line; anything else is a failure of the run.
+/// [`crate::usage::Usage`] for mistakes that the user can fix on the command line; anything else is a failure of the
+/// run.
 pub fn run() -> Result<u8> {
     #[cfg(unix)]
     live::report_full_files()?;
@@ -88,7 +89,7 @@ fn command() -> Command {
         .subcommand(report::command())
         .subcommand(show::command())
         .subcommand(diff::command())
-        // In place of clap's own, which knows nothing of the lists.
+        // Replaces clap's own `help`, which does not know the lists.
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("help")
@@ -118,25 +119,25 @@ fn help(topic: &[&str]) -> Result<u8> {
     Ok(0)
 }
 
-/// What the names of our variables begin with.
+/// The prefix of our environment variables.
 const PREFIX: &str = "LRSCHED_";
 
-/// Whether the variable is set to nothing, which counts as not set.
+/// Whether the variable is empty, which counts as unset.
 fn is_empty(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// The command without the variables that are empty.
+/// The command without its empty variables.
 fn without_empty_variables(command: Command) -> Command {
     let empty = |arg: &Arg| arg.get_env().and_then(|name| name.to_str()).is_some_and(is_empty);
     let command = command.mut_args(|arg| if empty(&arg) { arg.env(None::<&str>) } else { arg });
     command.mut_subcommands(without_empty_variables)
 }
 
-/// Variables that are read elsewhere than by a flag.
+/// Variables that are not read through a flag.
 const VARIABLES: [&str; 4] = ["LRSCHED_DATA", "LRSCHED_CPU", "LRSCHED_STOP_AT", "LRSCHED_WRITE_DOCS"];
 
-/// A warning for each `LRSCHED_*` variable that nothing reads, so that a mistyped one is not passed over in silence.
+/// A warning for each unknown `LRSCHED_*` variable, so that typos do not pass silently.
 fn unknown_variables() -> Vec<String> {
     fn known(command: &Command, names: &mut Vec<String>) {
         names.extend(command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str()?.to_string())));
@@ -148,7 +149,7 @@ fn unknown_variables() -> Vec<String> {
     given
         .filter(|name| name.starts_with(PREFIX) && !names.contains(name) && !is_empty(name))
         .map(|name| {
-            // Without what all of them begin with: that would make any two of them alike.
+            // Compared without the common prefix, which would make any two names look alike.
             let setting = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).replace('_', "-").to_lowercase();
             let settings: Vec<String> = names.iter().map(|name| setting(name)).collect();
             let meant = suggestion(&setting(&name), settings.iter().map(String::as_str));
@@ -160,7 +161,7 @@ fn unknown_variables() -> Vec<String> {
         .collect()
 }
 
-/// `always`, `never`, or what the terminal and `NO_COLOR` (https://no-color.org) say.
+/// `always`, `never`, or as the terminal and `NO_COLOR` (https://no-color.org) say.
 fn apply_colour(when: Option<&str>) -> Result<(), Usage> {
     match when {
         Some("always") => set_colour(true),
@@ -180,7 +181,7 @@ fn set_colour(on: bool) {
     console::set_colors_enabled_stderr(on);
 }
 
-/// What `--color` says, before clap, which needs it for its own help, has read it.
+/// The value of `--color`, read before clap parses: clap needs it for its own help.
 fn colour_wanted() -> ColorChoice {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let told = |value: &str| {
@@ -194,17 +195,17 @@ fn colour_wanted() -> ColorChoice {
     }
 }
 
-/// A line on stderr for each warning.
+/// Prints each warning as a line on stderr.
 fn warn(warnings: &[impl std::fmt::Display]) {
     warnings.iter().for_each(|warning| tell(&format!("warning: {warning:#}")));
 }
 
-/// A line on stderr, of printable characters. Nobody may be reading it, which is no reason to stop.
+/// Prints a line of printable characters to stderr. A closed stderr is ignored.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", one_line(line));
 }
 
-/// Writes to stdout, at once.
+/// Writes to stdout and flushes.
 fn say(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to stdout")
@@ -227,7 +228,7 @@ fn explain(error: &clap::Error) -> Result<u8> {
         );
     }
     let text = error.to_string();
-    // What clap would suggest is the nearest name, however far that is.
+    // clap suggests the nearest name however far off it is; ours does not.
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("tip:"));
     let told: Vec<&str> =
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information")).collect();
@@ -235,7 +236,7 @@ fn explain(error: &clap::Error) -> Result<u8> {
     crate::usage!("{}{}", told.trim_start_matches("error: "), remedy(error))
 }
 
-/// What an error of clap's ends with: the name that was meant, where one is near.
+/// The suggestion that ends a clap error: the intended name, if one is close.
 fn remedy(error: &clap::Error) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
@@ -259,12 +260,12 @@ fn remedy(error: &clap::Error) -> String {
     }
 }
 
-/// `typed` is an argument that the command does not know: `--learning-rate`, or `-l` of `-lr`.
+/// `typed` is an unknown argument: `--learning-rate`, or the `-l` of `-lr`.
 fn meant_flag(typed: &str) -> String {
     let (command, path) = typed_command();
     let names: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     let word = typed.trim_start_matches('-').split('=').next().unwrap_or_default();
-    // clap reads `-lr` as `-l r`.
+    // clap parses `-lr` as `-l r`.
     let mut typed_words = std::env::args_os().filter_map(|argument| argument.into_string().ok());
     let one_dash = typed_words.find_map(|argument| {
         let whole = argument.strip_prefix('-')?;
@@ -274,7 +275,7 @@ fn meant_flag(typed: &str) -> String {
     if typed.starts_with("--") && names.contains(&word) {
         return format!("; put it after the command: `{path} --{word}`");
     }
-    // What stands for more than a name (`sgd:momentum=0.9`) is no flag.
+    // Anything beyond a plain name (`sgd:momentum=0.9`) is not a flag.
     match suggestion(word, names).filter(|name| typed.starts_with('-') && !name.contains([':', ' '])) {
         Some(name) => format!("; did you mean `--{name}`?"),
         None => match note(word) {
@@ -284,7 +285,7 @@ fn meant_flag(typed: &str) -> String {
     }
 }
 
-/// The command whose name was typed, as far as there is one, and what was typed to get there.
+/// The deepest subcommand that was recognised, and the words typed to get there.
 fn typed_command() -> (Command, String) {
     let (mut at, mut path) = (command(), "lrsched".to_string());
     at.build();
@@ -297,7 +298,7 @@ fn typed_command() -> (Command, String) {
     (at, path)
 }
 
-/// The first argument, or else variable, that is not text: clap does not say which one it was.
+/// The first argument, else variable, that is not valid UTF-8: clap does not say which one it was.
 fn not_text() -> String {
     let argument = std::env::args_os().skip(1).find(|argument| argument.to_str().is_none());
     let ours = |name: &OsString| name.to_str().is_some_and(|name| name.starts_with("LRSCHED_"));

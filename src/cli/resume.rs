@@ -1,4 +1,4 @@
-//! `lrsched resume`: go on with a run that was stopped, as it was or with another rate.
+//! `lrsched resume`: continues a stopped run, unchanged or with another rate.
 
 use super::advice;
 use super::flags;
@@ -21,7 +21,7 @@ use anyhow::Result;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::path::{Path, PathBuf};
 
-/// What only `resume` takes.
+/// Flags that only `resume` takes.
 const OWN: &[SettingDef] = &[
     SettingDef::value("scale-lr", "FACTOR", "Multiply every remaining rate by this factor"),
     SettingDef::switch("stretch", "With --epochs: stretch the schedule to the new length"),
@@ -34,14 +34,14 @@ pub fn command() -> Command {
         .arg(Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder of the run"))
         .after_help("Example: lrsched resume results/x --lr 0.01\nSettings that are not given stay as they were; LRSCHED_* variables are ignored. A killed run resumes from its last checkpoint, with bit-identical results.");
     let command = settings::with_flags(command, CommandName::Resume, OWN);
-    // The flags of what cannot change are there to say why.
+    // Flags for settings that cannot change are accepted only to explain why.
     let optimizers = optim::table().iter().flat_map(|entry| entry.parameters).map(|parameter| parameter.name);
     let hidden: Vec<&str> = fixed().map(|(setting, _)| setting.name).chain(optimizers).collect();
     let is_hidden = |name: &str| hidden.contains(&name.strip_prefix("no-").unwrap_or(name));
     command.mut_args(|arg| if is_hidden(arg.get_id().as_str()) { arg.hide(true) } else { arg })
 }
 
-/// What cannot change within a run, and why.
+/// Settings that cannot change within a run, and why.
 fn fixed() -> impl Iterator<Item = (SettingDef, &'static str)> {
     table::of(CommandName::Resume).filter_map(|setting| match setting.on_resume {
         OnResume::Fixed(why) => Some((setting, why)),
@@ -114,7 +114,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     session::record(directory, run, &path, session, &bars, machine.json)
 }
 
-/// Says so, in an event where those were asked for: with what the run came to.
+/// Reports that nothing is left to do; with `--json`, as an event with the run's results.
 fn nothing_to_do(path: &Path, info: &RunInfo, message: &str, json: bool, quiet: bool) -> Result<u8> {
     if json {
         let (status, message, results) = (info.standing.status, Some(message.to_string()), &info.results);
@@ -125,7 +125,7 @@ fn nothing_to_do(path: &Path, info: &RunInfo, message: &str, json: bool, quiet: 
     Ok(0)
 }
 
-/// A finished run that is asked for the epochs that it has.
+/// A finished run that is asked for the epochs it already has.
 fn is_done(run: &Run<'_>, status: Status) -> bool {
     let at = run.state();
     status == Status::Finished && at.epoch >= at.course.epochs
@@ -155,7 +155,7 @@ fn request(typed: &Given) -> Result<Request, Usage> {
     })
 }
 
-/// 0.10 is 0.1; of a seed each digit counts.
+/// 0.10 equals 0.1; seeds compare digit by digit.
 fn same_number(a: &str, b: &str) -> bool {
     match (a.parse::<u64>(), b.parse::<u64>()) {
         (Ok(a), Ok(b)) => a == b,
@@ -163,7 +163,7 @@ fn same_number(a: &str, b: &str) -> bool {
     }
 }
 
-/// Refuses another value of a setting that cannot change; its present value may be repeated.
+/// Refuses a new value for a setting that cannot change; repeating its current value is fine.
 fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
     let own = config.settings();
     for (setting, why) in fixed() {
@@ -186,7 +186,7 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
 /// The family whose parameters cannot change either.
 const FAMILY: &str = "optimizer";
 
-/// What makes the optimizer that was typed another than the run's: its name, or the first of its parameters.
+/// How the given optimizer differs from the run's: by name, or by its first differing parameter.
 fn other_optimizer(typed: &Given, config: &RunConfig) -> Option<String> {
     let flags = typed.family(FAMILY, optim::table());
     let own = config.optimizer.to_string();

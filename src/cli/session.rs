@@ -1,4 +1,4 @@
-//! What `train`, `compare` and `resume` share while they train: signals, keys, and the lines at the end of a run.
+//! Shared by `train`, `compare` and `resume`: signals, keys, and the closing lines of a run.
 
 use super::advice;
 pub use super::live::Keys;
@@ -16,10 +16,10 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// A diverged run ends with this exit code.
+/// Exit code of a diverged run.
 const DIVERGED: u8 = 4;
 
-/// What controls a command that trains: signals from its start, keys once a run is under way.
+/// Controls a command that trains: signals from the start, keys once a run is under way.
 pub struct Session {
     pub control: Control,
     speaker: Arc<OnceLock<Speaker>>,
@@ -28,7 +28,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Listens to signals from now on: the first thing that a command does which trains.
+    /// Listens for signals from now on: a training command calls this first.
     pub fn listen() -> Result<Self> {
         let (control, speaker) = (Control::default(), Arc::default());
         #[cfg(unix)]
@@ -41,21 +41,21 @@ impl Session {
         })
     }
 
-    /// Called before anything is written. A stop that has come by now ends the command, with the exit code that this gives; a later
-    /// one takes effect between two batches.
+    /// Call before writing anything. If a stop was requested by now, returns its exit code and the command should end;
+    /// a later stop takes effect between two batches.
     pub fn stopped_early(&self) -> Option<u8> {
         let stop = self.control.attend()?;
         super::tell("stopped before the training began; nothing was written");
         Some(stop.exit_code())
     }
 
-    /// Reports above `bars` what is being done about a signal.
+    /// Reports the handling of signals above `bars`.
     pub fn speak(&self, bars: &Bars) {
-        // Only the first call counts, and there is one.
+        // Only the first call takes effect, and there is only one.
         let _ = self.speaker.set(bars.speaker());
     }
 
-    /// As [`Session::speak`], and reads keys where the bars are on a terminal.
+    /// As [`Session::speak`], and also reads keys if the bars are on a terminal.
     pub fn begin(&mut self, bars: &Bars, keys: Keys, json: bool) {
         self.speak(bars);
         #[cfg(unix)]
@@ -67,19 +67,19 @@ impl Session {
     }
 }
 
-/// Prints the warnings about the schedule of a run that is about to train.
+/// Prints the warnings about the schedule of a run about to train.
 pub fn warn_of_schedule(run: &Run<'_>, bars: &Bars) -> Result<()> {
     run.schedule_warnings()?.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
     Ok(())
 }
 
-/// The bars of one run. Without `--json` it has nothing for stdout but its lines.
+/// The bars of one run. Without `--json`, only its lines go to stdout.
 pub fn bars(machine: &MachineConfig) -> Bars {
     let bars = Bars::new(machine.progress, None);
     if machine.json { bars } else { bars.and_stdout() }
 }
 
-/// Trains `run` in its folder `path`, shows its progress, says how to resume it if it was stopped, and gives the exit code.
+/// Trains `run` in its folder `path` with progress, prints how to resume it if stopped, and returns the exit code.
 pub fn record(
     directory: RunDirectory,
     run: Run<'_>,
@@ -98,7 +98,7 @@ pub fn record(
     Ok(conclude(&outcome, path, bars))
 }
 
-/// Prints how the run ended and how to continue; gives the exit code.
+/// Prints how the run ended and how to continue; returns the exit code.
 fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     let again = format!("{} resume {}", program(), shell::path(path));
     let sound = || checkpoint::latest(path, Wanted::Sound);
@@ -121,7 +121,7 @@ fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
         return stop.exit_code();
     }
     if outcome.status == Status::Diverged {
-        // The observer that shows progress has said so where it is on.
+        // The progress observer, if enabled, has already said so.
         if let Some(verdict) = outcome.verdict.as_ref().filter(|_| bars.are_silent()) {
             bars.warn(&advice::verdict(verdict));
         }
@@ -138,7 +138,7 @@ fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
         return DIVERGED;
     }
     bars.line(&format!("results in {}: {}", path.display(), DecimalBytes(disk_size(path))));
-    // The run has lost what it had learnt.
+    // The run finished, but lost what it had learned.
     if let (Some(_), Some(row)) = (&outcome.verdict, &outcome.last)
         && let Ok(Some(found)) = sound()
         && let Some(worked) = worked(&found)
@@ -149,31 +149,31 @@ fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     0
 }
 
-/// The rate that a checkpoint was made with.
+/// The rate at which the checkpoint was made.
 fn worked(found: &LatestCheckpoint) -> Option<f64> {
     found.checkpoint.state.applied.map(|rates| rates.learning_rate).filter(|rate| *rate > 0.0)
 }
 
-/// What worked, where it is less than a tenth of the rate that the run ended with: a tenth of that one would be too much again.
+/// The rate that worked, if below a tenth of the run's final rate: a tenth of that would again be too high.
 fn much_less(found: &LatestCheckpoint, outcome: &Outcome) -> Option<f64> {
     let ended = outcome.last.as_ref()?.learning_rate;
     worked(found).filter(|rate| *rate < ended / 10.0).map(round)
 }
 
-/// Two digits are enough for a proposal.
+/// Two digits are enough for a suggestion.
 fn round(rate: f64) -> f64 {
     rounded(rate, 2)
 }
 
-/// The program as it was called, where that says where it is.
+/// The program as it was called, if called by path.
 fn program() -> String {
     let called = std::env::args_os().next().filter(|name| Path::new(name).components().nth(1).is_some());
     called.map_or("lrsched".to_string(), quoted)
 }
 
-/// The command line of this process again, to go on in `folder`.
+/// The command line of this process, to continue in `folder`.
 pub fn same_command(folder: &Path) -> String {
-    // What is there is not to be replaced.
+    // The existing run must not be replaced.
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).filter(|argument| argument != "--force").collect();
     let is_out = |argument: &OsString| argument == "--out" || argument.as_encoded_bytes().starts_with(b"--out=");
     if !arguments.iter().any(is_out) {

@@ -1,4 +1,4 @@
-//! From flags to configs: what the commands that train have in common.
+//! From flags to configs: shared by the commands that train.
 
 use super::flags;
 use crate::config::settings as table;
@@ -16,15 +16,15 @@ use clap::{ArgMatches, Command};
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-/// The flags of `name`, and `own` ones before them.
+/// The flags of `name`, preceded by its `own`.
 pub fn with_flags(command: Command, name: CommandName, own: &[SettingDef]) -> Command {
-    // The last of two wins, so that a script may add to a line that it was given.
+    // The last of two values wins, so that a script may append to a given command line.
     let command = own.iter().copied().chain(table::of(name)).fold(command.args_override_self(true), flags::add);
     let command = if name.reads_variables() { command } else { command.mut_args(|arg| arg.env(None::<&str>)) };
     name.families().iter().fold(command, |command, (family, entries)| flags::add_family(command, family, entries))
 }
 
-/// What was given for `name` on the command line, in the environment and in the config file.
+/// The values given for `name` on the command line, in the environment and in the config file.
 pub fn gather(command: &Command, name: CommandName, matches: &ArgMatches) -> Result<Given> {
     let mut given = flags::gather(command, matches);
     if let Some(file) = given.path("config") {
@@ -34,30 +34,30 @@ pub fn gather(command: &Command, name: CommandName, matches: &ArgMatches) -> Res
     Ok(given)
 }
 
-/// Columns of the terminal behind stdout; `None` where there is none: a pipe and a file have no width.
+/// Columns of the terminal behind stdout; `None` for a pipe or a file.
 fn terminal_width() -> Option<usize> {
     console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
 }
 
-/// How wide a chart of text is.
+/// The width of a text chart.
 pub fn chart_width() -> usize {
     terminal_width().unwrap_or(80)
 }
 
-/// How wide a table or a line of text may be before it is wrapped or loses columns.
+/// The width at which tables and lines of text wrap or drop columns.
 pub fn text_width() -> usize {
     terminal_width().unwrap_or(usize::MAX)
 }
 
-/// The threads to compute with: as many as asked for, or, for 0, as this process may use. Builds rayon's global pool, which the loader and the
-/// optimizers use.
+/// The number of compute threads: as requested, or, for 0, all that this process may use. Builds rayon's global pool,
+/// which the loader and the optimizers use.
 ///
 /// # Errors
-/// Threads that the system refuses.
+/// The system refuses the threads.
 fn threads(asked_for: usize) -> Result<usize> {
     let threads = if asked_for == 0 { available_threads() } else { at_most_cores(asked_for) };
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build_global() {
-        // The global pool exists already, which is as good: that error has no source.
+        // The global pool exists already, which is fine: that error has no source.
         Err(error) if error.source().is_some() => Err(refused(&counted(threads as u64, "thread"), error)),
         _ => Ok(threads),
     }
@@ -75,13 +75,13 @@ fn at_most_cores(threads: usize) -> usize {
     threads.min(cores)
 }
 
-/// What was given beside the configuration of a run, with the threads started.
+/// Parses the settings outside the run's configuration, and starts the threads.
 pub fn machine(given: &Given, name: CommandName) -> Result<MachineConfig> {
     let config = table::machine(given, name)?;
     Ok(MachineConfig { threads: threads(config.threads)?, ..config })
 }
 
-/// `--out`, or a new folder of this `name` and the present time below results/.
+/// `--out`, or a new folder below results/ with this `name` and the current time.
 pub fn out_folder(machine: &MachineConfig, name: &str) -> PathBuf {
     machine.out.clone().unwrap_or_else(|| {
         let stamp = crate::record::now().replace(['-', ':'], "").replace('T', "-");
@@ -91,26 +91,26 @@ pub fn out_folder(machine: &MachineConfig, name: &str) -> PathBuf {
     })
 }
 
-/// The cores that this process may use: affinity and cgroup limits count.
+/// The number of cores this process may use, within affinity and cgroup limits.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The cores that this process may use, or fewer where Slurm says so.
+/// The number of cores this process may use, or fewer if Slurm says so.
 fn available_threads() -> usize {
     let cores = cores();
     let slurm = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|text| text.parse().ok());
     slurm.map_or(cores, |limit: usize| limit.clamp(1, cores))
 }
 
-/// Says that a rate which was typed goes unused, where the schedule has all its rates in itself.
+/// Warns that a given rate is unused because the schedule sets its own rates.
 pub fn warn_of_unused_rate(lr: f64, schedule: &Spec) {
     if !schedule::uses_base_rate(schedule) {
         super::warn(&[format!("lr {} has no effect: {schedule} sets its own rates", exact(lr))]);
     }
 }
 
-/// What is wrong with `config` whatever the images are; the length of an epoch is that of the whole dataset.
+/// Checks `config` without the images, assuming epochs over the whole dataset.
 pub fn check_without_images(config: &RunConfig) -> Result<()> {
     let images: usize = match config.dataset {
         DatasetKind::Cifar10 => 45_000,
@@ -120,10 +120,10 @@ pub fn check_without_images(config: &RunConfig) -> Result<()> {
     Run::check_without_images(config, config.train_limit.unwrap_or(images).min(images).div_ceil(batch).max(1) as u64)
 }
 
-/// Where the images are is no part of what a run computes, but of a config file that is to find them again.
+/// The location of the images does not affect a run's results, but a config file needs it to find them again.
 ///
 /// # Errors
-/// A folder whose name is no text, which TOML has no way to write.
+/// A folder whose name is not valid UTF-8, which TOML cannot represent.
 pub fn add_data_dir(table: &mut toml::Table, machine: &MachineConfig) -> Result<(), Usage> {
     if let Some(folder) = &machine.data.data_dir {
         let Some(name) = folder.to_str() else {

@@ -1,4 +1,4 @@
-//! `lrsched show`: a schedule without training.
+//! `lrsched show`: draws a schedule without training.
 
 use super::flags;
 use super::settings;
@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-/// The settings of the run that a schedule is drawn for; `diff` shares them.
+/// The settings of the run whose schedule is drawn; shared with `diff`.
 pub const RUN: &[SettingDef] = &[
     SettingDef::value(
         "steps-per-epoch",
@@ -31,7 +31,7 @@ pub const RUN: &[SettingDef] = &[
 /// The default of `train` on CIFAR-10: 5,000 of the 50,000 images are held out.
 const STEPS_PER_EPOCH: u64 = 45_000_u64.div_ceil(128);
 
-/// What `show` writes.
+/// The output formats of `show`.
 const FORMATS: [&str; 5] = ["chart", "table", "csv", "svg", "png"];
 
 const SHOW: &[SettingDef] = &[
@@ -171,7 +171,7 @@ pub fn run_of(given: &Given) -> Result<schedule::RunShape, Usage> {
     }
 }
 
-/// Limit of the steps of a run: a table of this many takes several hundred megabytes, and no real run is longer.
+/// Limit on the steps of a run: a table of this many takes several hundred megabytes, and no real run is longer.
 pub const MOST_STEPS: u64 = 10_000_000;
 
 /// `--y-scale`.

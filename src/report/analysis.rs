@@ -106,7 +106,7 @@ fn pairs(a: &EntrantRuns<'_>, b: &EntrantRuns<'_>) -> Vec<(f64, f64)> {
     b.finished().filter_map(both).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
 }
 
-/// The comparison with the best entrant in words, so that no one has to interpret an interval.
+/// The comparison with the best entrant in words, so that nobody has to interpret an interval.
 fn verdict(entrant: &EntrantRuns<'_>, name: &str, best: Option<&str>, behind: Option<PairedDifference>) -> String {
     let Some(best) = best else { return "no validation accuracy is known".into() };
     if entrant.summary(|run| run.val_accuracy).is_none() {

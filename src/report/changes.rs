@@ -1,16 +1,16 @@
-//! What was changed by hand, in words.
+//! Manual changes, in words.
 
 use crate::number::rate;
 use crate::record::{Applied, Change, Changed};
 
-/// `lr 0.02 (constant at 0.02) from epoch 3, epochs 9 from epoch 5`: all of it.
+/// All changes: `lr 0.02 (constant at 0.02) from epoch 3, epochs 9 from epoch 5`.
 pub fn all(changes: &[Change]) -> String {
     let told =
         changes.iter().map(|change| format!("{} {} from epoch {}", change.setting(), change.to_text(), change.epoch));
     told.collect::<Vec<_>>().join(", ")
 }
 
-/// `lr 0.02`, `schedule cosine at 0.1`, `epochs 9`: what was changed to what.
+/// One change: `lr 0.02`, `schedule cosine at 0.1`, `epochs 9`.
 pub fn shortly(change: &Change) -> String {
     match &change.what {
         Changed::Rate { to: Applied { rate: Some(to), .. }, .. }

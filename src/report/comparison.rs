@@ -10,7 +10,7 @@ use crate::stats::quantile;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// The figure of a comparison, and one line for each file that could not be read whole.
+/// The figure of a comparison, and one line for each file that could not be read completely.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComparisonFigure {
     pub figure: Figure,
@@ -48,7 +48,8 @@ pub fn read(folder: &Path, title: &str) -> anyhow::Result<ComparisonFigure> {
     Ok(ComparisonFigure { figure: figure(&entrants(&rows), &metrics, &HashMap::new(), title), complaints })
 }
 
-/// Reads `folder` and writes comparison.png and comparison.svg into it. Gives one line for each file that could not be read whole.
+/// Reads `folder` and writes comparison.png and comparison.svg into it. Returns one line for each file that could not
+/// be read completely.
 ///
 /// # Errors
 /// comparison.csv cannot be read, or a picture cannot be written.
@@ -59,10 +60,11 @@ pub fn write(folder: &Path, title: &str) -> anyhow::Result<Vec<String>> {
     Ok(comparison.complaints)
 }
 
-/// One line for each entrant: the mean over its runs, and ± one standard deviation where there are several.
+/// One line per entrant: the mean over its runs, ± one standard deviation if there are several.
 ///
-/// `metrics` are the rows of each run by its name, `known` is what else is known of it. The lines of an entrant are of its finished runs, or of all
-/// while none is finished. Rates are drawn step by step, at the epochs that have passed by then.
+/// `metrics` are the rows of each run by name, `known` is anything else known of it. An entrant's lines use its
+/// finished runs, or all of them if none has finished. Rates are drawn step by step, positioned by the number of epochs
+/// completed.
 pub fn figure(
     entrants: &[EntrantRuns<'_>],
     metrics: &HashMap<String, Vec<EpochRow>>,
@@ -81,14 +83,14 @@ pub fn figure(
         panel("Training accuracy", "accuracy", &|row| Some(row.accuracy)),
         panel("Validation accuracy", "accuracy", &|row| row.val_accuracy),
     ];
-    // Without a validation set there is nothing to draw in its panels.
+    // Without a validation set its panels are empty.
     panels.retain(|panel| panel.series.iter().any(|series| !series.points.is_empty()));
     let size = if panels.len() > 3 { (1500, 880) } else { (1500, 480) };
     Figure { title: title.to_string(), panels, size }
 }
 
-/// Marks in the panels of rates and losses what was changed by hand in each run (by its name): at the first epoch that shows it, in the
-/// colour of its entrant. `entrants` are those of the figure.
+/// Marks each run's manual changes (keyed by run name) in the panels of rates and losses, at the first epoch that shows
+/// them, in the colour of the entrant. `entrants` are those of the figure.
 pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: &HashMap<String, Vec<Change>>) {
     let names = names(entrants);
     for panel in figure.panels.iter_mut().filter(|panel| ["learning rate", "loss"].contains(&panel.y_label.as_str())) {
@@ -97,8 +99,8 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: 
             let last = line.and_then(|line| line.points.last()).map_or(-1.0, |point| point.0);
             for change in entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten() {
                 let mark = Mark { at: change.epoch as f64, label: changes::mark(change), series: name.clone() };
-                // A loss stands at the number of its epoch, rates from there on up to the next.
-                // What no row shows yet has no place on the axis, and seeds may have been changed alike.
+                // A loss is drawn at its epoch's number; a rate extends from there to the next.
+                // A change that no row shows yet has no position on the axis. Several seeds may have the same change.
                 let shown = if panel.y_label == "loss" { mark.at <= last } else { mark.at < last };
                 if shown && !panel.marks.contains(&mark) {
                     panel.marks.push(mark);
@@ -130,7 +132,7 @@ fn line(
         if values.is_empty() {
             continue;
         }
-        // One diverged run makes the mean NaN, which breaks the line: it is not hidden.
+        // A diverged run makes the mean NaN, which breaks the line visibly.
         let whole = values.iter().all(|value| value.is_finite());
         let summary = Summary::of(values.into_iter().map(Some)).filter(|_| whole);
         series.points.push((epoch as f64, summary.map_or(f64::NAN, |summary| summary.mean)));
@@ -141,7 +143,8 @@ fn line(
     series
 }
 
-/// The rates, on a log axis where they are far apart. No band: they are the same for every seed, but for schedules that listen to metrics.
+/// The rates, on a log axis if they span a wide range. No band: they are the same for every seed, except under
+/// metric-driven schedules.
 fn rate_panel(
     entrants: &[EntrantRuns<'_>],
     names: &[String],
@@ -158,7 +161,7 @@ fn rate_panel(
     panel
 }
 
-/// A loss that shoots up on its way to infinity is cut off, so that the others can be told apart.
+/// Clips a loss that diverges, so that the other lines remain distinguishable.
 fn loss_panel(mut panel: Panel) -> Panel {
     let points = || panel.series.iter().flat_map(|series| &series.points).map(|point| point.1);
     let losses: Vec<f64> = points().filter(|loss| loss.is_finite()).collect();
@@ -166,7 +169,7 @@ fn loss_panel(mut panel: Panel) -> Panel {
     if let [Some(low), Some(high), Some(highest)] = extremes
         && highest > 2.0 * high
     {
-        // The bands of what is not cut off are not cut either.
+        // Bands of lines that are not clipped must not be clipped either.
         let bands = panel.series.iter().flat_map(|series| &series.band);
         let whole = bands.filter(|(_, lower, upper)| f64::midpoint(*lower, *upper) <= high);
         let (low, top) =

@@ -1,4 +1,4 @@
-//! Runs that differ in their seed only are one entrant.
+//! Groups runs that differ only in their seed into entrants.
 
 use crate::number::exact;
 use crate::optim::OptimizerSpec;
@@ -15,11 +15,11 @@ pub struct EntrantRuns<'a> {
     pub schedule: &'a str,
     pub semantics: Semantics,
     pub lr: f64,
-    /// The highest rate that any of the runs was trained with, as far as that is known; else the base rate.
+    /// The highest rate that any of the runs trained with, if known; else the base rate.
     pub rate: f64,
-    /// What else tells these runs from others that are shown with them: `epochs=30 model=resnet9`; empty where nothing does.
+    /// What else distinguishes these runs from others shown with them: `epochs=30 model=resnet9`; may be empty.
     pub setting: &'a str,
-    /// One a seed.
+    /// One per seed.
     pub runs: Vec<&'a ComparisonRow>,
 }
 
@@ -32,7 +32,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of the values that are known and finite; `None` where there are none.
+    /// Over the known, finite values; `None` if there are none.
     pub fn of(values: impl Iterator<Item = Option<f64>>) -> Option<Self> {
         let known: Vec<f64> = values.flatten().filter(|value| value.is_finite()).collect();
         Some(Self { mean: mean(&known)?, deviation: standard_deviation(&known), n: known.len() })
@@ -40,22 +40,22 @@ impl Summary {
 }
 
 impl<'a> EntrantRuns<'a> {
-    /// The runs that count: the finished ones. Where none is, nothing does.
+    /// The runs that count: the finished ones, if any.
     pub fn finished(&self) -> impl Iterator<Item = &'a ComparisonRow> {
         self.runs.iter().copied().filter(|run| run.status == Status::Finished)
     }
 
-    /// Over the finished runs.
+    /// The mean over the finished runs.
     pub fn summary(&self, value: impl Fn(&Results) -> Option<f64>) -> Option<Summary> {
         Summary::of(self.finished().map(|run| value(&run.results)))
     }
 
-    /// The median over the finished runs: an epoch that one of them had, or the middle of two.
+    /// The median over the finished runs: an epoch of one of them, or the midpoint of two.
     pub fn best_epoch(&self) -> Option<f64> {
         median(&self.finished().filter_map(|run| run.results.best_epoch).map(|epoch| epoch as f64).collect::<Vec<_>>())
     }
 
-    /// `finished`, or how the runs stand that are not: `1 diverged`.
+    /// `finished`, or the status of the unfinished runs: `1 diverged`.
     pub fn status(&self) -> String {
         let count = |status| self.runs.iter().filter(|run| run.status == status).count();
         let others = [Status::Running, Status::Interrupted, Status::Diverged, Status::Failed];
@@ -71,22 +71,22 @@ impl<'a> EntrantRuns<'a> {
     }
 }
 
-/// What an optimizer under a schedule is, the same for every way to write it. What cannot be read is itself.
+/// The identity of an optimizer under a schedule, independent of spelling. Unparseable text stands for itself.
 pub fn identity(row: &ComparisonRow) -> (String, String) {
     let optimizer = row.optimizer.parse().map(|spec: OptimizerSpec| spec.canonical(row.semantics));
     let schedule = row.schedule.parse().map(|spec: Spec| spec.canonical(row.lr));
     (optimizer.unwrap_or_else(|_| row.optimizer.clone()), schedule.unwrap_or_else(|_| row.schedule.clone()))
 }
 
-/// The entrants, the best validation accuracy first; those without one last, in the order they came.
+/// The entrants by validation accuracy, best first; those without one come last, in the given order.
 pub fn entrants(rows: &[ComparisonRow]) -> Vec<EntrantRuns<'_>> {
     entrants_of(rows.iter().map(|row| (row, "")))
 }
 
-/// As [`entrants`], for runs of several settings.
+/// As [`entrants`], for runs with different settings.
 pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>) -> Vec<EntrantRuns<'a>> {
     let mut entrants: Vec<EntrantRuns<'a>> = Vec::new();
-    // By what tells them apart, the place in the list.
+    // Keyed by what distinguishes them; the value is the index in the list.
     let mut places = HashMap::new();
     for (row, setting) in runs {
         let key = (identity(row), row.semantics.name(), row.lr.to_bits(), setting);
@@ -109,7 +109,7 @@ pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>)
     entrants
 }
 
-/// A name for each entrant, in their order: `sgd/cosine`, and what else is needed to tell it from the others.
+/// A name for each entrant, in order: `sgd/cosine`, plus whatever is needed to make it unique.
 pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
     let short = |e: &EntrantRuns<'_>| format!("{}/{}", e.optimizer, e.schedule);
     entrants
@@ -126,7 +126,7 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
             if !entrant.setting.is_empty() {
                 name.push_str(&format!(" [{}]", entrant.setting));
             }
-            // From files that may hold anything, and on their way to terminals and pages.
+            // Names come from untrusted files, and go to terminals and pages.
             one_line(&name)
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Finds runs, comparisons and range tests below folders, and reads what can be read of them.
+//! Finds runs, comparisons and range tests below folders, and reads as much of them as possible.
 
 mod run;
 mod settings;
@@ -14,19 +14,19 @@ use crate::usage::shortened;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// How deep runs are looked for: results/comparison/runs/run, and one more.
+/// The maximum search depth: results/comparison/runs/run, and one more.
 const DEPTH: usize = 5;
 
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
-    /// `row.run` is the run's folder, as it is reached from here.
+    /// `row.run` is the run's folder, as a path from the working directory.
     pub runs: Vec<LoadedRun>,
-    /// Range tests; those of several seeds of one setting together.
+    /// Range tests; the seeds of one setting are grouped.
     pub ranges: Vec<RangeTests>,
-    /// One line for each file that could not be read, or not whole.
+    /// One line for each file that could not be read, or only in part.
     pub complaints: Vec<String>,
-    /// What was read: no output may overwrite it.
+    /// The files read: no output may overwrite them.
     pub files: Vec<PathBuf>,
 }
 
@@ -36,12 +36,12 @@ impl Loaded {
         self.runs.iter().map(|run| (run.row.run.clone(), run.metrics.clone())).collect()
     }
 
-    /// What was changed by hand in each run, by its folder.
+    /// The manual changes of each run, by its folder.
     pub fn changes(&self) -> HashMap<String, Vec<Change>> {
         self.runs.iter().map(|run| (run.row.run.clone(), run.changes.clone())).collect()
     }
 
-    /// What the rates of each run follow from beside its row and its epochs, by its folder.
+    /// What determines the rates of each run besides its row and its epochs, by its folder.
     pub fn known(&self) -> HashMap<String, Known> {
         self.runs.iter().map(|run| (run.row.run.clone(), run.known())).collect()
     }
@@ -58,7 +58,7 @@ impl Loaded {
         entrants
     }
 
-    /// `cnn on cifar10, 10 epochs`: what all runs have in common; empty where that is nothing.
+    /// What all runs have in common: `cnn on cifar10, 10 epochs`; may be empty.
     pub fn title(&self) -> String {
         let common = |key: &str| {
             let first = self.runs.first()?.settings.get(key)?;
@@ -76,7 +76,7 @@ impl Loaded {
     }
 }
 
-/// Reads all folders. Nothing that is wrong in one file keeps the others from being read.
+/// Reads all folders. An invalid file does not keep the others from being read.
 pub fn load(folders: &[PathBuf]) -> Loaded {
     let mut loaded = Loaded::default();
     for folder in folders {
@@ -96,7 +96,8 @@ pub fn load(folders: &[PathBuf]) -> Loaded {
     loaded
 }
 
-/// Reads `folder` and what is below it, each folder once by whatever names and links it is reached. `seen`: those that were read.
+/// Reads `folder` and everything below it, each folder once, whatever names and links lead to it. `seen`: folders
+/// already read.
 fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut Loaded) {
     let Ok(place) = folder.canonicalize() else { return };
     if !seen.insert(place) {
@@ -122,7 +123,7 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
     }
     if depth > 0 {
         for child in children {
-            // Runs of a comparison that is still going are not in its CSV yet.
+            // Runs of a comparison in progress are not in its CSV yet.
             if child.ends_with(files::RUNS) && !in_comparison.is_empty() {
                 let mut rest = folders_in(&child);
                 rest.retain(|path| !in_comparison.contains(path));
@@ -134,7 +135,8 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
     }
 }
 
-/// The rows of a comparison with the folders of their runs, and one line for each whose name leads out of the comparison.
+/// The rows of a comparison with the folders of their runs, and one line for each run whose name leads outside the
+/// comparison.
 pub(super) fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathBuf, ComparisonRow)>, Vec<String>) {
     let (mut inside, mut complaints) = (Vec::new(), Vec::new());
     for row in rows {
@@ -150,7 +152,7 @@ pub(super) fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathB
     (inside, complaints)
 }
 
-/// The folders in `folder` by name, links behind the others: a folder that has both is shown under its own name.
+/// The subfolders of `folder` by name, links last: a folder that has both is shown under its own name.
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
@@ -158,7 +160,7 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// `seed-N` belongs to the tests of other seeds beside it.
+/// `seed-N` belongs with the tests of other seeds beside it.
 fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
     let test = folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let parent = folder.parent().filter(|_| test.starts_with(files::SEED));
@@ -173,7 +175,7 @@ fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
     let (mut rows, complaint) = read_good_rows(path);
     loaded.files.push(path.to_path_buf());
     loaded.complaints.extend(complaint.map(|error| format!("{error:#}")));
-    // Rows behind a gap are as little to be relied on as those behind damage.
+    // Rows after a gap are as unreliable as rows after damage.
     if let Some((good, wrong)) = check_order(&rows) {
         rows.truncate(good);
         loaded.complaints.push(format!("{}: {wrong}; only the rows before it are shown", path.display()));
@@ -181,8 +183,8 @@ fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
     rows
 }
 
-/// The same entrant and seed in the same setting, twice: the same bits, as far as both came. The one that came furthest counts, of several the
-/// first by name: the order of the folders decides nothing.
+/// Duplicates, with the same entrant, seed and settings, are bit-identical as far as both got. Keeps the one that got
+/// furthest, or the first by name, so that the order of the folders does not matter.
 fn drop_repetitions(loaded: &mut Loaded) {
     let key = |run: &LoadedRun| {
         let row = &run.row;

@@ -1,7 +1,8 @@
-//! The rate of a run step by step: what a picture of rates draws.
+//! The per-step rates of a run, for plotting.
 //!
-//! A schedule is a pure function of the clock, so its rates need not have been logged: they are computed again. One that listens to metrics is
-//! told those of metrics.csv again, and a change by hand is made again at its step. What the rows show to be otherwise is drawn as they have it.
+//! A schedule is a pure function of the clock, so its rates need not be logged: they are recomputed. A metric-driven
+//! schedule is fed the metrics.csv values again, and manual changes are reapplied at their steps. Where the rows
+//! disagree with the recomputed rates, the rows win.
 
 mod axis;
 mod simplify;
@@ -15,25 +16,25 @@ use crate::config::Course;
 use crate::record::{Change, Changed, ComparisonRow, EpochRow, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Schedule, Semantics};
 
-/// Of a longer run, steps that are evenly spread are drawn.
+/// Longer runs are drawn at this many evenly spaced steps.
 const MOST_STEPS: u64 = 1_000_000;
-/// The rate of a row and the one that is computed again may differ by rounding.
+/// A recorded rate and the recomputed one may differ by rounding.
 const SAME: f64 = 1e-9;
-/// A log axis shows this share of the highest rate, and less only where more than a moment of a run is spent there.
+/// A log axis reaches down to this share of the highest rate, and lower only if a run spends more than a moment there.
 const LOWEST: f64 = 1e-5;
 
-/// What is known of a run beside its rows.
+/// What is known of a run besides its rows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Known {
-    /// The epochs that the run began with; `None`: those of its row.
+    /// The epochs that the run started with; `None`: those of its row.
     pub epochs: Option<u64>,
-    /// What was changed by hand.
+    /// Manual changes.
     pub changes: Vec<Change>,
-    /// Of steps.csv, where there is one.
+    /// From steps.csv, if it exists.
     pub steps: Vec<StepRow>,
 }
 
-/// The rates of `run` over the epochs, as far as its rows go.
+/// The rates of `run` over the epochs covered by its rows.
 pub fn of_run(run: &ComparisonRow, rows: &[EpochRow], known: &Known) -> Stretches {
     let Some(steps_per_epoch) = steps_per_epoch(rows) else { return Stretches::default() };
     let place = |t: u64| t as f64 / steps_per_epoch as f64;
@@ -70,13 +71,13 @@ pub fn of_run(run: &ComparisonRow, rows: &[EpochRow], known: &Known) -> Stretche
     stretches
 }
 
-/// A run whose rates are computed again.
+/// A run whose rates are recomputed.
 struct Replay<'a> {
     semantics: Semantics,
     steps_per_epoch: u64,
-    /// What the rates follow from; `None` where that is not known, or no longer.
+    /// What determines the rates; `None` if unknown, or no longer known.
     now: Option<(Course, Schedule)>,
-    /// Those that are still to be made.
+    /// Changes still to be applied.
     changes: &'a [Change],
 }
 
@@ -106,15 +107,15 @@ impl<'a> Replay<'a> {
         self.changes.first().map(|change| change.step)
     }
 
-    /// Makes the changes that count for step `t`.
+    /// Applies the changes that take effect at step `t`.
     fn change(&mut self, t: u64) {
         while let Some((change, rest)) = self.changes.split_first().filter(|(change, _)| change.step <= t) {
             self.changes = rest;
             self.now = self.now.take().and_then(|(course, before)| {
-                // No clock starts later than its change, whatever a file says.
+                // A clock cannot start after its own change, whatever the file says.
                 let after = change.course_after(&course).filter(|after| after.since <= change.step)?;
                 let (course, mut schedule) = self.built(after)?;
-                // What a schedule has observed counts on where it stays the same one.
+                // A schedule that stays the same keeps the metrics it has observed.
                 if matches!(change.what, Changed::Scale { .. } | Changed::Epochs { .. }) {
                     schedule.restore(&before.state()).ok()?;
                 }
@@ -136,14 +137,14 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// S; `None` where no row tells it.
+/// S, the steps per epoch; `None` if no row determines it.
 fn steps_per_epoch(rows: &[EpochRow]) -> Option<u64> {
-    // The last epoch may have ended in its middle.
+    // The last epoch may have been cut short.
     let whole = |row: &EpochRow| row.step.checked_div(row.epoch.checked_add(1)?).filter(|steps| *steps > 0);
     rows.first().and_then(whole)
 }
 
-/// The mean rates of the runs of an entrant: of its finished ones, or of all while none is.
+/// The mean rates over the runs of an entrant: its finished ones, or all if none has finished.
 pub fn of_entrant<'a>(
     entrant: &EntrantRuns<'_>,
     rows: impl Fn(&ComparisonRow) -> &'a [EpochRow],
@@ -178,7 +179,7 @@ mod tests {
         }
     }
 
-    /// Rows of `rates`, one an epoch of 4 steps; the validation loss never improves.
+    /// One row of `rates` per epoch of 4 steps; the validation loss never improves.
     fn rows(rates: &[f64]) -> Vec<EpochRow> {
         let row = |(epoch, &learning_rate): (usize, &f64)| EpochRow {
             epoch: epoch as u64,

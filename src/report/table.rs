@@ -8,22 +8,22 @@ use crate::record::ComparisonRow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What cannot be known.
+/// Placeholder for an unknown value.
 const UNKNOWN: &str = "–";
 
-/// One column, its cells in the order of the entrants.
+/// One column, with cells in the order of the entrants.
 struct Column {
     header: &'static str,
     cells: Vec<String>,
-    /// Of columns that do not fit, the highest goes first; 0 never goes.
+    /// When columns do not fit, the highest is dropped first; 0 is never dropped.
     dispensable: u8,
 }
 
-/// The table for a terminal of `width` columns: one row an entrant, best validation accuracy first.
+/// The table for a terminal of `width` columns: one row per entrant, best validation accuracy first.
 ///
-/// Accuracies are in percent, mean ± standard deviation over the finished runs of an entrant; n = 1 has no deviation. A name that does
-/// not fit is continued on the next line; where the terminal is narrow,
-/// best accuracy, rate, time and best epoch are left out, in this order.
+/// Accuracies are in percent, mean ± standard deviation over the finished runs of an entrant; none for n = 1. A name
+/// that does not fit continues on the next line; on a narrow terminal, best accuracy, rate, time and best epoch are
+/// dropped, in this order.
 pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
     terminal_of(&entrants(rows), width)
 }
@@ -40,7 +40,7 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize) -> String {
         let mut line = format!("{name:room$}");
         for (column, cell) in columns.iter().zip(cells) {
             let width = width_of(column);
-            // Words to the left, numbers to the right.
+            // Text is left-aligned, numbers right-aligned.
             let _ = if column.header == "status" {
                 write!(line, "  {cell:width$}")
             } else {
@@ -61,7 +61,7 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize) -> String {
     out
 }
 
-/// The columns of a table for a terminal of `width` columns, with names of up to `longest` characters before them.
+/// The columns of a table for a terminal of `width` columns, next to names of up to `longest` characters.
 fn fitting(entrants: &[EntrantRuns<'_>], longest: usize, width: usize) -> Vec<Column> {
     let mut columns = columns(entrants);
     while width < total(&columns) + longest.min(19) {
@@ -83,7 +83,7 @@ fn total(columns: &[Column]) -> usize {
     columns.iter().map(|column| width_of(column) + 2).sum()
 }
 
-/// The same table as Markdown, nothing left out.
+/// The same table as Markdown, with all columns.
 pub fn markdown(entrants: &[EntrantRuns<'_>]) -> String {
     let columns = columns(entrants);
     let mut out = String::from("| entrant |");
@@ -104,7 +104,7 @@ pub fn markdown(entrants: &[EntrantRuns<'_>]) -> String {
     out
 }
 
-/// What is in the columns, and what each ± is: for the table of a terminal of `width` columns, or for the whole one of Markdown.
+/// Explains the columns and each ±: for a terminal table of `width` columns, or for the full one of Markdown.
 pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
     let entrants: Vec<EntrantRuns<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
     let shown = match width {
@@ -130,7 +130,7 @@ pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
     if summaries.into_iter().any(|summary| summary.deviation.is_some()) {
         text.push_str(" ± of an accuracy: one standard deviation over the n seeds.");
     }
-    // A terminal has no verdicts on each.
+    // A terminal table is not followed by verdicts.
     if width.is_none() && analyses.iter().any(|a| a.behind_best.is_some_and(|difference| difference.interval.is_some()))
     {
         text.push_str(" ± in a verdict: half the width of the 95 % interval of the difference.");
@@ -146,7 +146,7 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
     };
     vec![
         column("lr", 3, &|e| rate(e.rate)),
-        // These two are of the same weights; the best epoch is another matter, and stands apart.
+        // These two describe the same weights; the best epoch is a separate matter, and stands apart.
         column("val %", 0, &|e| percent(e.summary(|run| run.val_accuracy))),
         column("test %", 0, &|e| percent(e.summary(|run| run.test_accuracy))),
         column("n", 0, &|e| e.finished().count().to_string()),
@@ -157,7 +157,7 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
     ]
 }
 
-/// `81.23 ± 0.42`, without the deviation where there is none.
+/// `81.23 ± 0.42`, or without the deviation if there is none.
 pub fn percent(summary: Option<Summary>) -> String {
     match summary {
         None => UNKNOWN.into(),
@@ -176,7 +176,7 @@ pub fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
         return format!("{seconds:.1}s");
     }
-    // Whole minutes from an hour on: nobody plans by the second.
+    // Whole minutes from an hour on: seconds no longer matter.
     let rounded = if seconds < 3600.0 { seconds.round() } else { (seconds / 60.0).round() * 60.0 };
     humantime::format_duration(Duration::from_secs(rounded as u64)).to_string()
 }
@@ -185,7 +185,8 @@ fn width_of(column: &Column) -> usize {
     column.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.header.chars().count())
 }
 
-/// Cuts `name` into lines of at most `room`, after a `/`, `:`, `,` or `;` where there is one in the second half; the rest is indented.
+/// Splits `name` into lines of at most `room` characters, after a `/`, `:`, `,` or `;` in the second half if there is
+/// one; continuation lines are indented.
 fn wrap(name: &str, room: usize) -> Vec<String> {
     let mut rest: Vec<char> = name.chars().collect();
     let mut lines = Vec::new();

@@ -7,24 +7,24 @@ use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, P
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What one run counts on the bar over all runs, so that the bar moves, and the time left is known, before the first is done.
+/// Ticks per run on the overall bar, so that it moves and can estimate the time left before the first run is done.
 pub(super) const SHARES: u64 = 10_000;
 
-/// The bars of a whole command: one over its runs, if there are several, and two for the run that is going on.
+/// The bars of a command: one over its runs, if there are several, and two for the current run.
 pub struct Bars {
-    /// Auto, as it was asked for, is chosen by what stdout and stderr are.
+    /// As requested; in `mode`, `Auto` is resolved by what stdout and stderr are.
     asked: ProgressMode,
     mode: ProgressMode,
     stdout: Stdout,
     pub(super) multi: MultiProgress,
     pub(super) runs: Option<ProgressBar>,
     done: AtomicU64,
-    /// Whether it was said what all the runs have in common.
+    /// Whether the settings common to all runs have been printed.
     introduced: AtomicBool,
 }
 
 impl Bars {
-    /// `runs`: how many there are to do, for a bar over all of them.
+    /// `runs`: the number of runs, for a bar over all of them.
     pub fn new(asked: ProgressMode, runs: Option<u64>) -> Self {
         let mode = match asked {
             ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Bar,
@@ -38,7 +38,8 @@ impl Bars {
             let bar = multi.add(ProgressBar::new(count * SHARES));
             bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} elapsed, {left} left"));
             bar.set_prefix(format!("{:>5}/{count}", 0));
-            // indicatif panics where the system refuses its thread; without one the bar still moves with the batches.
+            // indicatif panics if the system refuses its thread; without the thread the bar still moves with the
+            // batches.
             if std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok()) {
                 bar.enable_steady_tick(std::time::Duration::from_secs(1));
             }
@@ -48,14 +49,14 @@ impl Bars {
         Self { asked, mode, stdout: Stdout::Free, multi, runs, done, introduced }
     }
 
-    /// For a command that writes nothing else to stdout: where that is no terminal, the lines go there, too.
+    /// For a command that writes nothing else to stdout: unless it is a terminal, the lines go there too.
     #[must_use]
     pub fn and_stdout(mut self) -> Self {
         if self.mode == ProgressMode::None || std::io::stdout().is_terminal() || is_one_file() {
             return self;
         }
         self.stdout = Stdout::Too;
-        // What reads the pipe most likely writes to the same terminal: bars would be torn, and every line be there twice.
+        // The reader of the pipe probably writes to the same terminal: it would tear the bars and repeat every line.
         if std::io::stderr().is_terminal() && is_pipe() && self.asked != ProgressMode::Bar {
             (self.mode, self.stdout) = (ProgressMode::Plain, Stdout::Instead);
             self.multi.set_draw_target(ProgressDrawTarget::hidden());
@@ -63,19 +64,19 @@ impl Bars {
         self
     }
 
-    /// The observer of one run. `label` stands before its lines where there are several runs.
+    /// The observer of one run. `label` prefixes its lines if there are several runs.
     pub fn run(&self, label: Option<&str>) -> Progress<'_> {
         Progress::new(self, label, self.done.load(Ordering::Relaxed) * SHARES)
     }
 
-    /// A bar over the iterations of what is no run of epochs; hidden where there are no bars.
+    /// A bar over iterations rather than epochs; hidden if bars are off.
     pub fn iterations(&self, count: u64) -> ProgressBar {
         let bar = self.multi.add(ProgressBar::new(count));
         bar.set_style(style("{pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg} {left} left"));
         bar
     }
 
-    /// One more of the runs is done.
+    /// Marks another run as done.
     pub fn run_done(&self) {
         if let Some(runs) = &self.runs {
             let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -84,37 +85,37 @@ impl Bars {
         }
     }
 
-    /// Which of how many runs is going on; `None` where there is one.
+    /// The number of the current run and the total; `None` for a single run.
     pub(super) fn place(&self) -> Option<(u64, u64)> {
         Some((self.done.load(Ordering::Relaxed) + 1, self.runs.as_ref()?.length()? / SHARES))
     }
 
-    /// What writes lines above the bars, from any thread.
+    /// Writes lines above the bars, from any thread.
     pub fn speaker(&self) -> Speaker {
         Speaker { mode: self.mode, stdout: self.stdout, multi: self.multi.clone() }
     }
 
-    /// One line on stderr whatever `--progress` says: something went wrong.
+    /// Prints a warning to stderr, whatever `--progress` says.
     pub fn warn(&self, text: &str) {
         self.speaker().warn(text);
     }
 
-    /// One line on stderr, above the bars.
+    /// Prints a line to stderr, above the bars.
     pub fn line(&self, text: &str) {
         self.speaker().line(text);
     }
 
-    /// Whether nothing but warnings is written.
+    /// Whether only warnings are printed.
     pub fn are_silent(&self) -> bool {
         self.mode == ProgressMode::None
     }
 
-    /// Whether there are bars on a terminal.
+    /// Whether bars are shown on a terminal.
     pub fn are_shown(&self) -> bool {
         self.mode == ProgressMode::Bar && !self.multi.is_hidden()
     }
 
-    /// Whether this is the first call: what all the runs have in common is said once.
+    /// Whether this is the first call: the settings common to all runs are printed once.
     pub(super) fn introduce(&self) -> bool {
         !self.introduced.swap(true, Ordering::Relaxed)
     }
@@ -125,10 +126,10 @@ pub(super) fn style(template: &str) -> ProgressStyle {
     style.with_key("left", left).progress_chars("━━─")
 }
 
-/// The time left, as far as it can be known: nothing has been measured at the beginning.
+/// The estimated time left; unknown before anything has been measured.
 fn left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
     let unknown = state.eta().is_zero() && Some(state.pos()) < state.len();
-    // A terminal line cannot fail.
+    // Formatting into a line cannot fail.
     let _ = if unknown { write!(to, "?") } else { write!(to, "{:#}", HumanDuration(state.eta())) };
 }
 

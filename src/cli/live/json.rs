@@ -1,4 +1,4 @@
-//! `--json`: one JSON object an event on stdout.
+//! `--json`: one JSON object per event on stdout.
 
 use crate::cli::advice;
 use crate::record::{Results, Status};
@@ -9,26 +9,26 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
-/// Writes `{"event": "start" | "step" | "epoch" | "change" | "save" | "finish", "run": …, "path": …, …}`, a line each. Numbers that JSON does
-/// not have are null. docs/JSON.md describes them all.
+/// Writes `{"event": "start" | "step" | "epoch" | "change" | "save" | "finish", "run": …, "path": …, …}`, one per line.
+/// Numbers that JSON cannot represent are null. docs/JSON.md describes all events.
 pub struct JsonEvents {
-    /// The name of the folder, and the folder as it is reached from here.
+    /// The folder's name, and its path relative to the working directory.
     run: String,
     path: String,
     steps: bool,
 }
 
 impl JsonEvents {
-    /// `path` is the folder of the run, comparison or range test. `steps`: an event for every step too.
+    /// `path` is the folder of the run, comparison or range test. `steps`: also emit an event for every step.
     pub fn new(path: &Path, steps: bool) -> Self {
-        // The name of `.` or `runs/..` is that of the folder it stands for.
+        // `.` and `runs/..` get the name of the folder they refer to.
         let whole = if path.file_name().is_some() { None } else { path.canonicalize().ok() };
         let name = whole.as_deref().unwrap_or(path).file_name();
         let name = name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
         Self { run: name, path: path.display().to_string(), steps }
     }
 
-    /// An event of this name with `fields`, an object.
+    /// Emits the event `name` with `fields`, an object.
     pub fn write(&self, event: &str, fields: impl Serialize) -> Result<()> {
         let mut object = serde_json::Map::from_iter([
             ("event".to_string(), Value::from(event)),
@@ -40,7 +40,7 @@ impl JsonEvents {
         }
         let mut stdout = std::io::stdout().lock();
         match writeln!(stdout, "{}", Value::Object(object)).and_then(|()| stdout.flush()) {
-            // Nobody listens any more; the run itself goes on.
+            // stdout is closed; the run continues.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => written.context("cannot write to stdout"),
         }
@@ -56,7 +56,7 @@ impl JsonEvents {
 pub struct Finish<'a> {
     pub status: Status,
     pub message: Option<String>,
-    /// `None` where nothing was left to do.
+    /// `None` if nothing was left to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
     #[serde(flatten)]

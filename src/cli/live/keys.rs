@@ -1,7 +1,7 @@
-//! Keys on a terminal while a run goes on.
+//! Handles keys pressed during a run.
 //!
-//! The terminal hands over keys as they are pressed and does not show them. Everything else (Ctrl+C, Ctrl+Z, how lines are
-//! ended) stays as it was, and so does all of it when the process ends, is stopped, or panics.
+//! The terminal delivers keys as they are pressed, without echo. All other settings (Ctrl+C, Ctrl+Z, line endings) stay
+//! as they were, and everything is restored when the process ends, is stopped, or panics.
 
 use super::Keys;
 use super::speaker::Speaker;
@@ -16,30 +16,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
-/// What `+` multiplies the rate by, and `-` divides it by.
+/// `+` multiplies the rate by this factor, `-` divides by it.
 const FACTOR: f64 = 1.25;
-/// How often the reader looks whether it is to end.
+/// How often the reader checks whether to end.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Longer than any number that somebody types.
+/// Longer than any number a user would type.
 const MOST_TYPED: usize = 24;
 
-/// How the terminal was before, while it is not.
+/// The terminal's original settings, while changed.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// Puts the terminal back as it was.
+/// Restores the terminal.
 pub fn restore_terminal() {
     if let Some(modes) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        // A terminal that is gone needs no restoring.
+        // If the terminal is gone, there is nothing to restore.
         let _ = tcsetattr(stdin(), OptionalActions::Now, &modes);
     }
 }
 
-/// The same for the end of the process inside an allocation: this thread, or one that never runs again, may hold the lock.
+/// As [`restore_terminal`], for a process that ends inside an allocation: this thread, or one that never runs again,
+/// may hold the lock.
 fn restore_terminal_without_waiting() {
     let modes = match BEFORE.try_lock() {
         Ok(mut modes) => modes.take(),
         Err(TryLockError::Poisoned(modes)) => modes.into_inner().take(),
-        // Whoever holds it is just restoring the terminal, or has not changed it yet.
+        // The holder is restoring the terminal already, or has not changed it yet.
         Err(TryLockError::WouldBlock) => None,
     };
     if let Some(modes) = modes {
@@ -47,14 +48,14 @@ fn restore_terminal_without_waiting() {
     }
 }
 
-/// Reads keys until it is dropped.
+/// Reads keys until dropped.
 #[derive(Debug)]
 pub struct Keyboard {
     over: Arc<AtomicBool>,
 }
 
 impl Keyboard {
-    /// Starts to read, where stdin is a terminal and this process is in its foreground.
+    /// Starts reading if stdin is a terminal and this process is in the foreground.
     pub fn open(keys: Keys, control: &Control, speaker: Speaker) -> Option<Self> {
         if !isatty(stdin()) || !take_terminal() {
             return None;
@@ -80,12 +81,12 @@ impl Drop for Keyboard {
     }
 }
 
-/// Whether keys pressed now are meant for this process: a background job must not touch the terminal.
+/// Whether the keyboard belongs to this process: a background job must not touch the terminal.
 fn in_foreground() -> bool {
     tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
 }
 
-/// Has keys handed over as they are pressed, without showing them.
+/// Makes the terminal deliver keys as they are pressed, without echo.
 fn take_terminal() -> bool {
     if !in_foreground() {
         return false;
@@ -105,7 +106,7 @@ struct Reader {
     keys: Keys,
     control: Control,
     speaker: Speaker,
-    /// The number that is being typed, and the line that shows it.
+    /// The number being typed, and the line that shows it.
     typed: String,
     prompt: Option<ProgressBar>,
 }
@@ -116,14 +117,14 @@ impl Reader {
         while !over.load(Ordering::Relaxed) {
             let foreground = in_foreground();
             if foreground && !was_foreground {
-                // The shell had the terminal meanwhile (Ctrl+Z, then fg), and set it up for itself.
+                // The shell had the terminal meanwhile (Ctrl+Z, then fg) and changed its settings.
                 take_terminal();
             }
             was_foreground = foreground;
             let stdin = stdin();
             let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
             let patience = Timespec { tv_sec: 0, tv_nsec: PATIENCE.as_nanos() as i64 };
-            // In the background a read would stop the whole process.
+            // A read from the background would stop the whole process.
             if !foreground || !poll(&mut ready, Some(&patience)).is_ok_and(|count| count > 0) {
                 if !foreground {
                     std::thread::sleep(PATIENCE);
@@ -140,7 +141,7 @@ impl Reader {
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        // An arrow key or the like is a sequence that begins with Escape, and means nothing here.
+        // Arrow and other special keys send a sequence that starts with Escape; ignored.
         if bytes.first() == Some(&0x1b) {
             self.typed.clear();
             self.show_typed();

@@ -1,4 +1,4 @@
-//! A run on the terminal while it trains: progress bars, keys, signals, JSON lines.
+//! A run in the terminal during training: progress bars, keys, signals, JSON lines.
 
 mod bars;
 mod json;
@@ -17,11 +17,11 @@ pub use keys::Keyboard;
 pub use signals::{listen, report_full_files};
 pub use speaker::Speaker;
 
-/// Which keys there are on a terminal.
+/// Which keys are enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     /// Pause, save, stop.
     WithoutRates,
-    /// And the rate.
+    /// Also those that change the rate.
     All,
 }

@@ -1,4 +1,4 @@
-//! Shows one run: bars on a terminal, one plain line an epoch elsewhere.
+//! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
 use super::bars::{Bars, SHARES, style};
 use crate::cli::advice;
@@ -13,16 +13,16 @@ use std::time::Instant;
 /// Shows one run.
 pub struct Progress<'a> {
     bars: &'a Bars,
-    /// Its name, where there are several.
+    /// The run's name, if there are several.
     label: Option<String>,
     epochs: ProgressBar,
     batches: ProgressBar,
     epoch: u64,
-    /// Images of the epoch that an earlier process trained on.
+    /// Images of the current epoch that an earlier process trained on.
     earlier: usize,
-    /// When this process began with the epoch.
+    /// When this process started the epoch.
     since: Instant,
-    /// Where the bar over all runs stood at the start.
+    /// The position of the overall bar at the start.
     before: u64,
 }
 
@@ -38,7 +38,7 @@ impl Observer for Progress<'_> {
             Event::Changed(change) => self.changed(change),
             Event::Warning(message) => self.bars.warn(&format!("{}warning: {message}", self.prefix())),
             Event::Finished(outcome) => self.finish(outcome),
-            // What started the run reports its error.
+            // The caller reports the error.
             Event::Checkpoint { .. } | Event::Failed(_) => {}
         }
         Ok(())
@@ -46,7 +46,7 @@ impl Observer for Progress<'_> {
 }
 
 impl<'a> Progress<'a> {
-    /// `label` is the name of the run where there are several; `before`: where the bar over all runs stands.
+    /// `label` is the run's name if there are several; `before`: the position of the overall bar.
     pub(super) fn new(bars: &'a Bars, label: Option<&str>, before: u64) -> Self {
         Self {
             bars,
@@ -75,7 +75,7 @@ impl<'a> Progress<'a> {
                     self.bars.line(&format!("{what}; {length}"));
                 }
                 let place = self.bars.place().map_or(String::new(), |(at, of)| format!("run {at}/{of}: "));
-                // Once: the lines of its epochs follow.
+                // Printed once, before the epoch lines.
                 let room = |columns: usize| columns.saturating_sub(place.len()).max(20);
                 self.bars.speaker().fitted(|columns| format!("{place}{}", shortened(name, room(columns))));
             }
@@ -113,7 +113,7 @@ impl<'a> Progress<'a> {
         }
         self.epochs.inc(1);
         if let Some(runs) = &self.bars.runs {
-            // The last step of a run leaves it just short of done, which only `run_done` says.
+            // The last step stops just short of done; `run_done` completes the bar.
             let share = (row.step + 1) * SHARES / self.epochs.length().unwrap_or(1).max(1);
             runs.set_position(self.before + share.clamp(1, SHARES - 1));
         }
@@ -125,7 +125,7 @@ impl<'a> Progress<'a> {
     }
 
     fn epoch(&mut self, row: &EpochRow) {
-        // The next begins now, not with the first step that is heard of.
+        // The next epoch starts now, not at its first reported step.
         self.since = Instant::now();
         self.bars.speaker().fitted(|columns| epoch_line(row, columns));
     }
@@ -155,7 +155,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Before what is said on its own, without the lines of the run around it.
+    /// The prefix of messages that stand apart from the run's other lines.
     fn prefix(&self) -> String {
         self.label.as_ref().map_or(String::new(), |name| format!("{name}: "))
     }
@@ -163,13 +163,13 @@ impl<'a> Progress<'a> {
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
-        // A run that failed leaves no bar behind.
+        // A failed run leaves no bar behind.
         self.epochs.finish_and_clear();
         self.batches.finish_and_clear();
     }
 }
 
-/// `name` in at most `room` characters: what tells runs apart stands at both its ends.
+/// Shortens `name` to at most `room` characters, keeping both ends: these distinguish runs.
 fn shortened(name: &str, room: usize) -> String {
     let length = name.chars().count();
     if length <= room {
@@ -180,7 +180,7 @@ fn shortened(name: &str, room: usize) -> String {
     name.chars().take(head).chain(['…']).chain(name.chars().skip(length - tail)).collect()
 }
 
-/// The line of an epoch in at most `room` columns: what matters least is left out.
+/// The line of an epoch in at most `room` columns: the least important fields are dropped first.
 fn epoch_line(row: &EpochRow, room: usize) -> String {
     let accuracies = |accuracy: &str| {
         let (training, validation) = (format!("{accuracy} {:.4}", row.accuracy), optional(row.val_accuracy));
@@ -188,7 +188,7 @@ fn epoch_line(row: &EpochRow, room: usize) -> String {
     };
     let cells = |accuracy: &str, speed: &str| {
         let (training, validation) = accuracies(accuracy);
-        // How soon each is left out; 0 stays.
+        // Drop priority of each field; 0 is never dropped.
         vec![
             (0, format!("epoch {:>3}", row.epoch)),
             (0, format!("loss {:.4}", row.loss)),

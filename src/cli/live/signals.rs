@@ -1,4 +1,4 @@
-//! Signals: the first asks the run to stop after its batch, the second ends the process at once.
+//! Signals: the first asks the run to stop after the current batch, the second ends the process at once.
 
 use super::keys;
 use super::speaker::Speaker;
@@ -11,14 +11,14 @@ use signal_hook::iterator::Signals;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
-/// Listens from now on, for the life of the process.
+/// Installs the handlers for the life of the process.
 ///
-/// Ctrl+C, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU and SIGHUP ask `control` to stop; a SIGHUP that was ignored when the process started, as
-/// under `nohup`, stays ignored. A second signal, other than SIGXCPU, ends the process with the exit code of its kind: what is being saved
-/// then is lost, and the checkpoint before it is intact. `speaker` is set once it is known how to speak.
+/// Ctrl+C, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU and SIGHUP ask `control` to stop; a SIGHUP that was ignored at startup,
+/// as under `nohup`, stays ignored. A second signal, other than SIGXCPU, ends the process with the exit code of its
+/// kind: a checkpoint being written is lost, and the one before it is intact. `speaker` is set once output is set up.
 ///
 /// # Errors
-/// The system refuses.
+/// The handlers cannot be installed.
 pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()> {
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     let always = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU];
@@ -33,7 +33,7 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
                 SIGHUP => Stop::Hangup,
                 _ => Stop::Interrupt,
             };
-            // The system repeats this one every second until the hard limit: saving takes longer than that.
+            // The system repeats SIGXCPU every second until the hard limit; saving takes longer than that.
             if signal == SIGXCPU && control.stopping().is_some() {
                 continue;
             }
@@ -51,11 +51,12 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
     Ok(())
 }
 
-/// Makes writing beyond the size limit of a file (`ulimit -f`) an ordinary error, as on a full disk; without a handler SIGXFSZ would end
-/// the process. The handler does nothing. Ignoring the signal would do as well, but programs that this one starts would inherit that.
+/// Makes exceeding the file size limit (`ulimit -f`) an ordinary error, as on a full disk; without a handler SIGXFSZ
+/// would end the process. The handler does nothing. Ignoring the signal would also work, but child processes would
+/// inherit that.
 ///
 /// # Errors
-/// The system refuses.
+/// The handler cannot be installed.
 pub fn report_full_files() -> Result<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).context("cannot listen to signals")?;
     Ok(())

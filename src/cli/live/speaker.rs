@@ -1,4 +1,4 @@
-//! Lines on stderr, and on stdout where nothing else goes there: `lrsched train | tee log.txt`.
+//! Lines on stderr, and on stdout if nothing else uses it: `lrsched train | tee log.txt`.
 
 use super::bars::style;
 use crate::config::ProgressMode;
@@ -6,18 +6,18 @@ use crate::usage::one_line;
 use indicatif::{MultiProgress, ProgressBar};
 use std::io::Write;
 
-/// What lines of progress go to stdout.
+/// Which progress lines go to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stdout {
     /// None.
     Free,
-    /// All of them, beside stderr.
+    /// All of them, as well as to stderr.
     Too,
-    /// All of them, and not to stderr.
+    /// All of them, instead of to stderr.
     Instead,
 }
 
-/// Writes lines to stderr, above the bars where there are some, and to stdout where that was wanted.
+/// Writes lines to stderr, above any bars, and to stdout if requested.
 #[derive(Debug, Clone)]
 pub struct Speaker {
     pub(super) mode: ProgressMode,
@@ -26,31 +26,31 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// One line on stderr whatever `--progress` says.
+    /// Prints a line to stderr, whatever `--progress` says.
     pub fn warn(&self, text: &str) {
         self.to_stderr(text);
     }
 
-    /// A line below the bars whose text may change, until it is cleared.
+    /// A line below the bars whose text may change, until cleared.
     pub fn prompt(&self) -> ProgressBar {
         let prompt = self.multi.add(ProgressBar::new_spinner());
         prompt.set_style(style("{msg}"));
         prompt
     }
 
-    /// One line, unless `--progress none`.
+    /// Prints a line, unless `--progress none`.
     pub fn line(&self, text: &str) {
         self.fitted(|_| text.to_string());
     }
 
-    /// A line about the terminal: nothing for a log. Unless `--progress none`.
+    /// Prints a line about the terminal, which is left out of logs. Unless `--progress none`.
     pub fn hint(&self, text: &str) {
         if self.mode != ProgressMode::None && self.stdout != Stdout::Instead {
             self.to_stderr(text);
         }
     }
 
-    /// One line that `text` makes for as many columns as there are, unless `--progress none`.
+    /// Prints a line that `text` fits to the available columns, unless `--progress none`.
     pub(super) fn fitted(&self, text: impl Fn(usize) -> String) {
         if self.mode == ProgressMode::None {
             return;
@@ -60,14 +60,14 @@ impl Speaker {
         }
         if self.stdout != Stdout::Free {
             let mut stdout = std::io::stdout().lock();
-            // Progress that nobody reads any more must not end a run.
+            // A closed output must not end a run.
             let _ = writeln!(stdout, "{}", one_line(&text(usize::MAX))).and_then(|()| stdout.flush());
         }
     }
 
     fn to_stderr(&self, text: &str) {
         let text = one_line(text);
-        // indicatif swallows lines while its target is hidden, as it is where `bar` was asked for on a pipe.
+        // indicatif swallows lines while its target is hidden, as with `--progress bar` on a pipe.
         if self.mode == ProgressMode::Bar && !self.multi.is_hidden() {
             let _ = self.multi.println(text);
         } else {
@@ -75,7 +75,7 @@ impl Speaker {
         }
     }
 
-    /// Of the terminal that lines go to; without an end where they go to a file.
+    /// The width of the terminal; unlimited if lines go to a file.
     fn columns(&self) -> usize {
         let terminal = console::Term::stderr();
         let size = if terminal.is_term() { terminal.size_checked() } else { None };
@@ -83,7 +83,7 @@ impl Speaker {
     }
 }
 
-/// Whether stdout and stderr are one file, as after `2>&1`.
+/// Whether stdout and stderr are the same file, as after `2>&1`.
 #[cfg(unix)]
 pub(super) fn is_one_file() -> bool {
     let (stdout, stderr) = (rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr()));

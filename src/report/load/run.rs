@@ -1,4 +1,4 @@
-//! One run: its run.json, its rows, and what its comparison says of it.
+//! One run: its run.json, its rows, and its row in the comparison.
 
 use super::super::changes;
 use super::super::rates::{self, Known};
@@ -15,40 +15,40 @@ use std::path::Path;
 pub struct LoadedRun {
     pub row: ComparisonRow,
     pub metrics: Vec<EpochRow>,
-    /// The settings in which the runs that were found differ: `epochs=30 model=resnet9`.
+    /// The settings that differ between the loaded runs: `epochs=30 model=resnet9`.
     pub setting: String,
-    /// The command line that it began with, ready to paste; empty where run.json is missing.
+    /// The command line it started with, ready to paste; empty if run.json is missing.
     pub command: String,
-    /// Validation used the test images: the choice has seen them.
+    /// Validation used the test images, so they influenced the choice of the best epoch.
     pub validated_on_test: bool,
-    /// What was changed by hand while it went on.
+    /// Manual changes made while it ran.
     pub changes: Vec<Change>,
-    /// The same in words; `None` where nothing was.
+    /// The same in words; `None` without changes.
     pub changed: Option<String>,
-    /// The epochs that it began with.
+    /// The epochs it started with.
     epochs: u64,
-    /// The steps of a run that was changed, where they were logged.
+    /// The steps of a changed run, if logged.
     steps: Vec<StepRow>,
-    /// What it has in common with other runs, or not; empty where run.json is missing.
+    /// The settings that may distinguish it from other runs; empty if run.json is missing.
     pub(super) settings: SettingValues,
 }
 
 impl LoadedRun {
-    /// What its rates follow from beside its row and its epochs.
+    /// What determines its rates, besides its row and its epochs.
     pub(super) fn known(&self) -> Known {
         Known { epochs: Some(self.epochs), changes: self.changes.clone(), steps: self.steps.clone() }
     }
 
-    /// The highest rate of the steps that were made; `None` where it is not known.
+    /// The highest rate of the steps taken; `None` if unknown.
     pub(super) fn highest_rate(&self) -> Option<f64> {
         rates::of_run(&self.row, &self.metrics, &self.known()).highest()
     }
 }
 
-/// `row` is what its comparison says of it.
+/// `row` is its row in the comparison.
 pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loaded) {
     let info = read_info(folder, loaded);
-    // A run that failed before its first epoch has nothing to read, and its row says so.
+    // A run that failed before its first epoch has no metrics, and its row says so.
     let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
     let mut row = match (row, &info) {
@@ -71,7 +71,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     let mut settings = info.as_ref().map(|info| settings::telling(info.config.settings())).unwrap_or_default();
     if let Some(changed) = &changed {
         row.epochs = length(&changes).unwrap_or(row.epochs);
-        // What was not changed follows from its schedule.
+        // Without manual changes, the rates follow from the schedule.
         let file = folder.join(files::STEPS_CSV);
         if file.is_file() {
             steps = read(&file, loaded);
@@ -119,7 +119,7 @@ fn read_metrics(folder: &Path, failed: bool, info: Option<&RunInfo>, loaded: &mu
     metrics
 }
 
-/// The epochs that the run was last given by hand.
+/// The number of epochs the run was last set to by hand.
 fn length(changes: &[Change]) -> Option<u64> {
     changes.iter().rev().find_map(|change| match change.what {
         Changed::Epochs { to, .. } => Some(to),
@@ -127,7 +127,7 @@ fn length(changes: &[Change]) -> Option<u64> {
     })?
 }
 
-/// Takes what a run that is still going has not written yet from its last epoch.
+/// Fills in from the last epoch what a run in progress has not written yet.
 fn complete(results: &mut Results, last: Option<&EpochRow>) {
     let Some(last) = last.map(Results::of_epoch) else { return };
     for (known, (_, last)) in results.of_last_mut().into_iter().zip(last.of_last()) {
@@ -149,7 +149,7 @@ fn unknown_row(folder: &Path) -> ComparisonRow {
     }
 }
 
-/// The command that a run began with: as it was typed, or, for a run of a comparison, made from its config.
+/// The command that started the run: as typed, or, for a run of a comparison, derived from its config.
 fn command(info: &RunInfo) -> String {
     if info.provenance.command.get(1).is_some_and(|word| word == "train") {
         return shell::line(&info.provenance.command);

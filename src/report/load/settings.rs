@@ -1,4 +1,4 @@
-//! What tells runs of one entrant apart: the settings in which they differ, and what was changed by hand.
+//! Distinguishes runs of one entrant: by the settings in which they differ, and by manual changes.
 
 use super::super::changes;
 use super::LoadedRun;
@@ -6,15 +6,15 @@ use crate::config::SettingValues;
 use crate::config::settings::tells_apart;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Among the settings, what was changed by hand.
+/// The settings key for manual changes.
 const CHANGED: &str = "changed";
 
-/// Those of a run that may tell it from others of its entrant.
+/// The settings that may distinguish a run from others of its entrant.
 pub(super) fn telling(settings: SettingValues) -> SettingValues {
     settings.only(tells_apart)
 }
 
-/// Gives each run the settings in which the runs differ. A run whose settings are not known counts as none.
+/// Gives each run the settings in which the runs differ. Runs with unknown settings are left out.
 pub(super) fn tell_apart(runs: &mut [LoadedRun]) {
     let by_hand = names_of_changes(runs);
     let shown = |run: &LoadedRun| -> BTreeMap<String, String> {
@@ -33,7 +33,7 @@ pub(super) fn tell_apart(runs: &mut [LoadedRun]) {
     }
 }
 
-/// What each set of changes by hand is called, short enough for the name of an entrant: the whole of them are told beside it.
+/// A short label for each set of manual changes, for use in entrant names; the full text is shown beside it.
 fn names_of_changes(runs: &[LoadedRun]) -> HashMap<String, String> {
     let mut names: HashMap<String, String> = HashMap::new();
     for run in runs {

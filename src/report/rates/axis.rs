@@ -1,9 +1,9 @@
-//! The axis of a panel of rates.
+//! The y axis of a rate panel.
 
 use super::super::chart::{AxisScale, Panel};
 use super::LOWEST;
 
-/// Puts rates onto a log axis where they are far apart.
+/// Switches to a log axis if the rates span a wide range.
 pub fn spread_out(panel: &mut Panel) {
     let (low, high) = extremes(panel);
     if low < high / 20.0 {
@@ -19,16 +19,17 @@ fn extremes(panel: &Panel) -> (f64, f64) {
     positive(panel).fold((f64::INFINITY, 0.0_f64), |(low, high), rate| (low.min(rate), high.max(rate)))
 }
 
-/// Puts the rates onto a log axis, which reaches down to a 100,000th of the highest rate, or to what some line is above for 19/20 of its way:
-/// a cosine that ends next to 0 squeezes no other, and a decay that spends its life far down is seen. Gives whether a rate is below the axis.
+/// Switches to a log axis that reaches down to 1/100,000 of the highest rate, or to the rate that some line stays above
+/// for 19/20 of its length. A cosine that ends near 0 thus does not compress the others, and a decay that spends most
+/// of its length far down stays visible. Returns whether any rate is below the axis.
 pub fn to_log(panel: &mut Panel) -> bool {
     let (_, high) = extremes(panel);
     let usual = panel.series.iter().filter_map(|series| usually_above(&series.points));
     log_axis(panel, usual.fold(high * LOWEST, f64::min))
 }
 
-/// A log axis from the lowest rate on, but from no lower one than `lowest`. A rate of 0, which has no place there, runs along its lower edge, and so
-/// does one that is below: gives whether there is such a rate.
+/// A log axis from the lowest rate, but not below `lowest`. Rates of 0, and rates below the axis, are drawn along its
+/// lower edge; returns whether there are any.
 fn log_axis(panel: &mut Panel, lowest: f64) -> bool {
     let (low, high) = extremes(panel);
     if low > high {
@@ -42,7 +43,7 @@ fn log_axis(panel: &mut Panel, lowest: f64) -> bool {
     panel.series.iter().flat_map(|series| &series.points).any(|point| point.1 < bottom)
 }
 
-/// The rate that a line is above for 19/20 of its way, of those above 0.
+/// The rate that a line exceeds for 19/20 of its length, counting only rates above 0.
 fn usually_above(points: &[(f64, f64)]) -> Option<f64> {
     let mut lengths: Vec<(f64, f64)> =
         points.windows(2).map(|pair| (pair[1].1, pair[1].0 - pair[0].0)).filter(|piece| piece.0 > 0.0).collect();
@@ -72,7 +73,7 @@ mod tests {
         let (bottom, top) = panel.y_range.unwrap();
         assert!((1e-8..1e-3).contains(&bottom) && top > 0.1, "{bottom} {top}");
         assert!(panel.y_edge && panel.series[0].points.last().is_some_and(|last| last.1 < bottom), "and stays 0");
-        // One that spends its whole life far below is shown where it is.
+        // A line that lies far down for its whole length is shown there.
         let decay = (0..100).map(|t| (f64::from(t), 0.1 * 10_f64.powf(-f64::from(t) / 10.0))).collect();
         let mut panel = Panel { series: vec![Series::new("decay", decay)], ..Panel::default() };
         to_log(&mut panel);

@@ -1,13 +1,13 @@
-//! Lines of few points that look like those of many.
+//! Simplifies lines to fewer points without a visible difference.
 
 use super::{LOWEST, SAME};
 
-/// A point is left out where the line without it is off by less than this share of the rate, and of the height that the line covers: an axis
-/// that starts far above 0 magnifies what is small beside the rate.
+/// A point is dropped if the line without it is off by less than this fraction of the rate, and of the height the line
+/// covers: an axis that starts far above 0 magnifies differences that are small relative to the rate.
 const VISIBLE: f64 = 2e-3;
 const VISIBLE_ON_AXIS: f64 = 1e-3;
 
-/// At most about 2,000 points, with the highest and the lowest of each stretch, so that no peak and no drop is lost.
+/// Reduces to about 2,000 points, keeping the maximum and minimum of each bucket, so that no peak or drop is lost.
 pub fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     const STRETCHES: usize = 1000;
     if points.len() <= 2 * STRETCHES {
@@ -27,7 +27,7 @@ pub fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept
 }
 
-/// Without the points that nobody would miss, on a linear axis or on a log one (Douglas–Peucker, by the height).
+/// Drops visually redundant points, for a linear or a log axis (Douglas–Peucker, by vertical distance).
 pub fn simplified(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() < 3 || points.iter().any(|point| !point.1.is_finite()) {
         return points.to_vec();
@@ -35,7 +35,7 @@ pub fn simplified(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let rates = points.iter().map(|point| point.1);
     let (low, high) = rates.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), rate| (l.min(rate), h.max(rate)));
     let least = rates.filter(|rate| *rate > 0.0).fold(high, f64::min);
-    // Rates that differ by rounding alone are level; a log axis reaches down no farther than LOWEST.
+    // Rates that differ only by rounding count as level; a log axis reaches no lower than LOWEST.
     let span = (high - low).max(SAME * high.abs());
     let decades = (high / least).min(1.0 / LOWEST).ln().max(SAME);
     let mut keep = vec![false; points.len()];
@@ -43,11 +43,11 @@ pub fn simplified(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut stretches = vec![(0, points.len() - 1)];
     while let Some((first, last)) = stretches.pop() {
         let (a, b) = (points[first], points[last]);
-        // In tolerances: above 1 it shows.
+        // In units of the tolerance: above 1 it is visible.
         let off = |p: (f64, f64)| {
             let share = if b.0 > a.0 { (p.0 - a.0) / (b.0 - a.0) } else { 0.0 };
             let linear = || (a.1 + share * (b.1 - a.1) - p.1).abs() / (VISIBLE * p.1).min(VISIBLE_ON_AXIS * span);
-            // On a log axis the line between two points is another one.
+            // On a log axis, the line between two points is curved in linear terms.
             let log = || {
                 let apart = (1.0 - share) * a.1.ln() + share * b.1.ln() - p.1.ln();
                 apart.abs() / VISIBLE.min(VISIBLE_ON_AXIS * decades)
@@ -55,7 +55,7 @@ pub fn simplified(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
             match (p.1 > 0.0, a.1.min(b.1) > 0.0) {
                 (true, true) => linear().max(log()),
                 (true, false) => linear(),
-                // 0, among what is not: its ends are seen.
+                // A 0 among other rates: keep both of its ends.
                 _ if a.1 == 0.0 && b.1 == 0.0 => 0.0,
                 _ => f64::INFINITY,
             }

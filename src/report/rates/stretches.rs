@@ -1,11 +1,12 @@
-//! Rates as stretches of one rate each, and the line through them.
+//! Piecewise-constant rates, and the line through them.
 
 use super::simplify::{simplified, thinned};
 
-/// More stretches of one rate are drawn as a line through their beginnings: by then a step is no wider than the line.
+/// With more pieces than this, draw a line through their starts: a step is then no wider than the line.
 const MOST_STAIRS: usize = 400;
 
-/// Rates as stretches: the step (or what else counts) at which each begins, and its rate, in order; and where the last one ends.
+/// Piecewise-constant rates: the position (such as the step) at which each piece begins and its rate, in order; and
+/// where the last one ends.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stretches {
     pub(super) begins: Vec<(f64, f64)>,
@@ -13,7 +14,7 @@ pub struct Stretches {
 }
 
 impl Stretches {
-    /// `rate` holds from `begin` to `end`, which is where the next one begins.
+    /// `rate` holds from `begin` to `end`, where the next piece begins.
     pub fn push(&mut self, begin: f64, end: f64, rate: f64) {
         if self.begins.last().is_none_or(|&(_, last)| last.to_bits() != rate.to_bits()) {
             self.begins.push((begin, rate));
@@ -21,7 +22,7 @@ impl Stretches {
         self.end = end;
     }
 
-    /// Of rates that hold for one step each.
+    /// From rates that hold for one step each.
     pub fn of(rates: impl Iterator<Item = f64>, steps_per_epoch: u64) -> Self {
         let mut stretches = Self::default();
         let place = |t: u64| t as f64 / steps_per_epoch as f64;
@@ -29,7 +30,8 @@ impl Stretches {
         stretches
     }
 
-    /// The points of a line: a staircase, so that a drop stands where it is made; of very many stretches a line through their beginnings.
+    /// The points of a line: a staircase, so that drops appear where they happen; for very many pieces, a line through
+    /// their starts.
     pub fn points(&self) -> Vec<(f64, f64)> {
         if self.begins.len() > MOST_STAIRS {
             let last = self.begins.last().map(|&(_, rate)| (self.end, rate));
@@ -40,7 +42,7 @@ impl Stretches {
         self.begins.iter().zip(ends).flat_map(|(&(begin, rate), end)| [(begin, rate), (end, rate)]).collect()
     }
 
-    /// The highest of the rates that are finite.
+    /// The highest finite rate.
     pub fn highest(&self) -> Option<f64> {
         self.begins.iter().map(|&(_, rate)| rate).filter(|rate| rate.is_finite()).reduce(f64::max)
     }
@@ -50,7 +52,7 @@ impl Stretches {
         (place < self.end && after > 0).then(|| self.begins[after - 1].1)
     }
 
-    /// The mean over several runs; where some have ended, over those that have not.
+    /// The mean over several runs; once some have ended, over the remaining ones.
     pub fn mean(all: &[Self]) -> Self {
         if let [first, rest @ ..] = all
             && rest.iter().all(|other| other == first)
@@ -64,7 +66,7 @@ impl Stretches {
         let mut mean = Self::default();
         for pair in places.windows(2) {
             let rates: Vec<f64> = all.iter().filter_map(|one| one.at(pair[0])).collect();
-            // Of equal rates the mean is that rate, to the bit.
+            // The mean of equal rates is that rate, bit for bit.
             let same = rates.first().copied().filter(|first| rates.iter().all(|rate| rate == first));
             let rate = same.or_else(|| crate::stats::mean(&rates)).unwrap_or(f64::NAN);
             mean.push(pair[0], pair[1], rate);
