@@ -102,7 +102,7 @@ impl Builder {
 macro_rules! setters {
     ($builder:ident, $name:literal $(, $key:ident: $kind:ident)*) => {
         impl $builder {
-            /// With the base learning rate `lr`, and every parameter at its default.
+            /// With every parameter at its default. The base learning rate `lr` takes precedence over that of the run.
             pub fn new(lr: impl Into<$crate::spec::RateValue>) -> Self {
                 Self($crate::builder::Builder::of($name, lr.into()))
             }

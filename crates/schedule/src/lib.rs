@@ -37,22 +37,23 @@ pub struct ScheduleRow {
 
 /// A schedule on its own clock: `t` counts from where it begins, and is never past its horizon by more than one step.
 pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
+    /// The rates of step `t`.
     fn rates(&self, t: u64) -> Rates;
 
     /// An epoch has ended; `next` is the first step after it. Rates at earlier steps do not change.
     fn observe(&mut self, _next: u64, _metrics: &EpochMetrics) {}
 
-    /// What its parameters come to in this run that their values do not say, a line each.
+    /// Warnings about its parameters in this run, one line each: `the rate cannot drop: factor is 1`.
     fn cautions(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// What it means to do, which a run may be too short for.
+    /// The peak, floor and length that it is meant to have; `warnings` reports those that the run does not reach.
     fn outline(&self) -> Outline {
         Outline::default()
     }
 
-    /// Whether lr is a rate that it is meant to apply, not one that others are made from.
+    /// Whether it applies lr itself at some step. `false` where lr only scales other rates, or is not used.
     fn applies_lr(&self) -> bool {
         true
     }
@@ -62,6 +63,7 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What [`observe`](Formula::observe) has changed, for a checkpoint; null if nothing can change.
     fn state(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
@@ -73,7 +75,7 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
     }
 }
 
-/// What a schedule means to do on its own clock, if it is given the time: the warnings hold a run to it.
+/// The landmarks of a schedule on its own clock. `warnings` compares the run with them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Outline {
     /// The rate that it rises to.
@@ -107,7 +109,7 @@ impl Clone for Box<dyn Formula> {
     }
 }
 
-/// Where a run stands: the step about to be applied, and how long the run is.
+/// A position in a run: the step about to be applied, and the length of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
     /// t: the optimizer step about to be applied, 0-based, over the whole run.
@@ -229,7 +231,7 @@ impl Metric {
 /// What a spec needs beside itself to become a function of the clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunShape {
-    /// lr, the base learning rate.
+    /// lr, the base learning rate of specs and of formulas of your own. The rate that a builder is made with takes precedence.
     pub learning_rate: f64,
     pub semantics: Semantics,
     pub steps_per_epoch: u64,
@@ -237,12 +239,12 @@ pub struct RunShape {
 }
 
 impl RunShape {
-    /// A setting with native semantics.
+    /// A run with native semantics.
     pub fn new(learning_rate: f64, epochs: u64, steps_per_epoch: u64) -> Self {
         Self { learning_rate, semantics: Semantics::Native, steps_per_epoch, epochs }
     }
 
-    /// The same setting under other semantics.
+    /// The same run under other semantics.
     pub fn with(self, semantics: Semantics) -> Self {
         Self { semantics, ..self }
     }

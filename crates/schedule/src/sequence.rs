@@ -267,7 +267,8 @@ impl Schedule {
         self.stages.iter().flat_map(|stage| stage.formula.listens_to()).collect()
     }
 
-    /// What `observe` has changed, for a checkpoint; null for a pure schedule.
+    /// What `observe` has changed, for a checkpoint; null for a pure schedule. As JSON text, its rates read back to the same bits only with
+    /// serde_json's feature `float_roundtrip`.
     pub fn state(&self) -> Value {
         let states: Vec<Value> = self.stages.iter().map(|stage| stage.formula.state()).collect();
         if states.iter().all(Value::is_null) { Value::Null } else { Value::Array(states) }
