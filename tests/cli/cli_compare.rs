@@ -20,7 +20,7 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("cosine") && stdout.contains("±"), "{stdout}");
-    // Under the table, what it means.
+    // The explanation below the table.
     let verdict = stdout.split("\n\n").nth(1).unwrap();
     assert!(verdict.starts_with("Best on validation: ") && verdict.contains("(n = 2)"), "{stdout}");
     let first = rows(&folder);
@@ -34,7 +34,7 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     fs::remove_dir_all(folder.path().join("cmp/runs").join(&first[2][0])).unwrap();
     assert!(compare(&folder, &flags).status.success());
     let second = rows(&folder);
-    // Run times tell which were done again.
+    // The run times show which runs were repeated.
     let seconds = |rows: &[Vec<String>]| rows.iter().map(|row| row[15].clone()).collect::<Vec<_>>();
     let (first, second) = (seconds(&first), seconds(&second));
     assert!(first[0] == second[0] && first[1] == second[1] && first[3] == second[3], "{first:?} {second:?}");
@@ -83,7 +83,7 @@ fn what_looks_wrong_with_a_schedule_is_said_once_of_each_entrant_by_its_name() {
     assert!(zero.starts_with("warning: sgd/cosine:warmup=10: the rate is 0 at step 0"), "{zero}");
     assert!(peak.starts_with("warning: sgd/cosine:warmup=10: cosine: the peak of 0.02 is never reached"), "{peak}");
     assert!(!said(compare(&folder, &flags)).contains("warning: "), "nothing is left to train");
-    // What several share is said once.
+    // A warning shared by several entrants appears once.
     let folder = tempfile::tempdir().unwrap();
     for (entrants, named) in [
         (&["cosine", "linear"][..], "warning: all 2 entrants: the rate is 0 at step 0"),
@@ -107,7 +107,7 @@ fn an_entrant_that_cannot_be_is_named() {
         said.ends_with("entrant adam/step:drop-every=0: step: drop-every must be at least 1 step, got 0\n"),
         "{said}"
     );
-    // What is wrong with the whole is no entrant's.
+    // A general fault is not attributed to an entrant.
     let output =
         compare(&folder, &["--entrants", "sgd/cosine", "--train-limit", "7", "--batch-size", "32", "--epochs", "0"]);
     assert!(!String::from_utf8(output.stderr).unwrap().contains("entrant"));
@@ -147,7 +147,8 @@ fn entrants_of_a_seed_start_from_the_same_weights_and_see_the_same_batches() {
         .map(|row| fs::read_to_string(folder.path().join("cmp/runs").join(&row[0]).join("steps.csv")).unwrap())
         .collect();
     let lines = |index: usize| steps[index].lines().collect::<Vec<_>>();
-    // The same rate for the whole first epoch of three steps: the same losses to the last digit; then they part.
+    // Both use the same rate for the whole first epoch of three steps, so the losses agree to the last digit; then they
+    // diverge.
     assert_eq!(lines(0)[..4], lines(1)[..4]);
     assert_ne!(lines(0)[5], lines(1)[5]);
 }
@@ -291,7 +292,7 @@ fn an_entrant_written_in_two_ways_is_refused_before_and_after_it_has_run() {
     assert_eq!(rows(&folder).len(), 1);
 }
 
-/// The entrants that `compare --print-config` resolves, and what it says on stderr.
+/// The entrants that `compare --print-config` resolves, and its stderr.
 fn resolved(flags: &[&str]) -> (Vec<String>, String, Option<i32>) {
     let folder = tempfile::tempdir().unwrap();
     let output =
@@ -306,7 +307,7 @@ fn resolved(flags: &[&str]) -> (Vec<String>, String, Option<i32>) {
 fn over_the_default_entrants_a_flag_goes_before_their_own_values() {
     let flags = ["--factor", "0.2", "--drop-every", "2", "--momentum", "0.5", "--max-lr", "0.3", "--lr", "0.07"];
     let (entrants, said, code) = resolved(&flags);
-    // With a max-lr that is a number, one-cycle has no use for lr.
+    // With a numeric max-lr, one-cycle does not use lr.
     let one_cycle =
         "--lr 0.07 does not apply to sgd:momentum=0.5/one-cycle:max-lr=0.3, whose schedule sets its own rates";
     assert_eq!((code, said), (Some(0), format!("warning: {one_cycle}\n")));
@@ -472,7 +473,7 @@ fn a_comparison_keeps_of_a_finished_run_what_keep_says_and_says_how_much_that_is
     let evaluated = lrsched(&folder).args(["eval", &run]).output().unwrap();
     assert!(String::from_utf8(evaluated.stderr).unwrap().contains("trained with --keep none"));
 
-    // The second epoch changes nothing, and so is no better: the best one is the first.
+    // The second epoch changes nothing and so is no better: the first stays the best.
     let (files, _, folder, run) = kept(&[], "piecewise:milestones=1,values=0.02,0");
     let best = "checkpoints/best/weights.safetensors";
     assert_eq!(files, format!("{best} weights.safetensors"));
@@ -482,7 +483,7 @@ fn a_comparison_keeps_of_a_finished_run_what_keep_says_and_says_how_much_that_is
     assert!(String::from_utf8(evaluated.stderr).unwrap().contains("trained with --keep best"));
     lrsched(&folder).args(["eval", &run, "--checkpoint", "best"]).assert().success();
 
-    // One epoch is the best and the last: it takes up its size once under each name, and can be trained longer.
+    // The only epoch is both best and last: it is stored once under both names, and the run can be extended.
     let (files, size, folder, run) = {
         let folder = tempfile::tempdir().unwrap();
         let output = compare(&folder, &["--entrants", "constant", "--epochs", "1", "--model", "cnn"]);

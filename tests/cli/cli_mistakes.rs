@@ -1,9 +1,9 @@
-//! Bad input: one clear line, the right exit code, nothing half-written.
+//! Invalid input: one clear line, the right exit code, nothing half-written.
 
 use crate::common::{TINY, lrsched};
 use std::fs;
 
-/// Runs `arguments`, which must fail with `code` and one line that holds every one of `parts`; nothing may be left in the folder.
+/// Runs `arguments`, which must fail with `code` and one line containing all of `parts`; the folder must stay empty.
 fn refuses(arguments: &[&str], code: i32, parts: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     refuses_in(&folder, arguments, code, parts);
@@ -332,7 +332,7 @@ fn an_existing_out_is_refused_without_force_and_keeps_what_is_in_it() {
     refuses_in(&folder, &arguments, 2, &["file", "not a folder"]);
 }
 
-/// Every name below `folder`, with what is in the files.
+/// Every path below `folder`, with the contents of files.
 fn everything(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -353,7 +353,7 @@ fn a_folder_of_somebody_else_is_refused_by_every_command_with_force_too_and_noth
     fs::create_dir_all(home.join("checkpoints/last")).unwrap();
     fs::create_dir_all(home.join("runs/a")).unwrap();
     fs::create_dir_all(home.join("seed-0")).unwrap();
-    // Names that this program uses, and names that its temporary files once had.
+    // File names that this program uses, and names that its temporary files once had.
     for name in [
         ".tmp-thesis.txt",
         ".tmpAb12Cd",
@@ -366,7 +366,7 @@ fn a_folder_of_somebody_else_is_refused_by_every_command_with_force_too_and_noth
     ] {
         fs::write(home.join(name), "mine").unwrap();
     }
-    // A JSON file of that name is not yet ours.
+    // A JSON file of that name is not necessarily ours.
     fs::write(home.join("run.json"), "{\"version\": \"1.0\", \"status\": \"finished\"}").unwrap();
     fs::write(home.join("find.json"), "{\"config\": {}}").unwrap();
     fs::write(home.join("comparison.csv"), "run,schedule\nmine,mine\n").unwrap();
@@ -408,7 +408,7 @@ fn force_replaces_a_run_with_a_run_a_comparison_with_a_comparison_and_nothing_el
             }
         }
     }
-    // Of a run's own folder it is said how to train it longer.
+    // For the run's own folder, the message says how to extend the run.
     let again = [commands[0].1, &TINY[..], &["--out", "run"]].concat();
     refuses_in(&folder, &again, 2, &["`lrsched resume run --epochs N`", "--force"]);
     assert_eq!(everything(folder.path()), before);
@@ -425,7 +425,7 @@ fn force_refuses_a_folder_where_a_file_with_the_name_of_ours_is_somebody_elses()
     let compare = command(&["compare", "--entrants", "cosine"], "cmp");
     lrsched(&folder).args(train("run")).assert().success();
     lrsched(&folder).args(&compare).assert().success();
-    // Known by its metrics.csv alone.
+    // Recognised by its metrics.csv alone.
     fs::create_dir_all(at("rows")).unwrap();
     fs::copy(at("run/metrics.csv"), at("rows/metrics.csv")).unwrap();
     let entrant = fs::read_dir(at("cmp/runs")).unwrap().next().unwrap().unwrap().path();
@@ -483,7 +483,7 @@ fn a_wrong_data_file_is_named_with_what_was_expected() {
 #[test]
 fn an_input_of_a_megabyte_is_not_repeated_in_the_message() {
     let folder = tempfile::tempdir().unwrap();
-    // An argument may be 128 KiB long, a file is longer.
+    // An argument may be at most 128 KiB long; a file may be longer.
     let long = "x".repeat(100_000);
     let spec = |head: &str| format!("{head}{long}");
     for arguments in [
@@ -546,7 +546,7 @@ fn the_password_of_a_mirror_is_not_shown() {
         ["ftp://user:hunter2@host/a", "http://user:hunter2@127.0.0.1:9/a", "http://user:hun/ter2@127.0.0.1:9/a"]
     {
         let mut command = lrsched(&folder);
-        // The official copy is out of reach, too.
+        // The official copy is unreachable too.
         command.args(["data", "fetch", "--data-dir", "images", "--mirror", mirror]);
         let output =
             command.env("https_proxy", "http://127.0.0.1:9").env("HTTPS_PROXY", "http://127.0.0.1:9").output().unwrap();

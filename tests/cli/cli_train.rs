@@ -16,7 +16,7 @@ fn a_run_leaves_metrics_steps_weights_and_everything_needed_to_run_it_again() {
     let metrics = read(&folder, "run/metrics.csv");
     let rows: Vec<Vec<&str>> = metrics.lines().map(|line| line.split(',').collect()).collect();
     assert_eq!(rows[0][..3], ["epoch", "learning_rate", "loss"]);
-    // The rate drops at epoch drop-every − 1, and the rate logged is that of the epoch itself.
+    // The rate drops at epoch drop-every − 1, and the logged rate is that of the epoch itself.
     let rates: Vec<_> = rows[1..].iter().map(|row| (row[0], row[1], row[6], row[7])).collect();
     assert_eq!(rates, [("0", "0.01", "0.9", "3"), ("1", "0.005", "0.9", "6"), ("2", "0.005", "0.9", "9")]);
 
@@ -153,7 +153,7 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     assert_eq!(config(&[], Some("0.2"))["lr"].as_float(), Some(0.2));
     let all = config(&["--lr", "0.1", "--schedule", "cosine"], Some("0.2"));
     assert_eq!(all["lr"].as_float(), Some(0.1));
-    // Another schedule than the file's does not inherit the parameters of the file's.
+    // If the schedule differs from the file's, it does not inherit the file's parameters.
     assert_eq!(all["schedule"].as_str(), Some("cosine"));
     assert_eq!(all["epochs"].as_integer(), Some(7));
 }

@@ -1,4 +1,4 @@
-//! `lrsched data`, run as a user runs it.
+//! `lrsched data`, as a user runs it.
 
 use assert_cmd::Command;
 use lrsched::data::cifar10;
@@ -6,7 +6,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use std::path::Path;
 
-/// The program in a folder of its own, with an empty home and no settings from outside.
+/// The program in its own folder, with an empty home and no outside settings.
 fn lrsched(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("lrsched").unwrap();
     command
@@ -18,7 +18,7 @@ fn lrsched(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Valid files of black images; every label comes as often as it should.
+/// Valid files of black images, with the right number of each label.
 fn write_files(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     for name in cifar10::files() {
@@ -65,7 +65,7 @@ fn files_are_found_in_the_flag_the_environment_data_and_the_cache_in_this_order(
     std::fs::rename(at("data"), at("mine")).unwrap();
     found(lrsched(folder.path(), &["data", "info"]).env("LRSCHED_DATA", "mine"), "mine");
     found(lrsched(folder.path(), &["data", "info", "--data-dir", "mine"]).env("LRSCHED_DATA", "other"), "mine");
-    // What was named is looked in, and nowhere else.
+    // An explicit folder is the only one searched.
     std::fs::rename(at("mine"), at("data")).unwrap();
     lrsched(folder.path(), &["data", "info", "--data-dir", "mine"]).assert().code(1).stderr(contains("is not in mine"));
 }

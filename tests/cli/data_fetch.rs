@@ -10,21 +10,21 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// What the server does with one request.
+/// How the server answers one request.
 #[derive(Clone, Copy)]
 enum Reply {
-    /// The archive, from the asked byte on.
+    /// Serves the archive from the requested byte.
     Obey,
-    /// As `Obey`, but the connection breaks after so many bytes of the body.
+    /// As `Obey`, but drops the connection after this many bytes of the body.
     Cut(usize),
-    /// The archive from the start, whatever was asked.
+    /// Serves the archive from the start, ignoring the range.
     IgnoreRange,
     Status(u16),
-    /// So many bytes and no more, and says so.
+    /// Serves and announces only this many bytes.
     Short(usize),
 }
 
-/// Answers requests one after the other, the last reply again and again; notes the Range that each asked for.
+/// Answers requests in order, repeating the last reply; records the Range header of each request.
 struct Server {
     url: String,
     ranges: Arc<Mutex<Vec<Option<usize>>>>,
@@ -41,7 +41,7 @@ impl Server {
                 let mut stream = stream.unwrap();
                 let range = read_request(&stream);
                 noted.lock().unwrap().push(range);
-                // A client that has seen enough may hang up: not the server's concern.
+                // The client may hang up early, which is not the server's concern.
                 let _ = answer(&mut stream, &archive, range, replies[request.min(replies.len() - 1)]);
             }
         });
@@ -89,7 +89,7 @@ fn answer(stream: &mut TcpStream, archive: &[u8], range: Option<usize>, reply: R
     stream.write_all(body)
 }
 
-/// A valid archive. File k of the six is filled with the byte k, labels and all.
+/// A valid archive. File k of the six is filled with the byte k, labels included.
 fn good() -> Vec<u8> {
     static ARCHIVE: OnceLock<Vec<u8>> = OnceLock::new();
     let build = || {
@@ -116,7 +116,7 @@ fn archive(fill: impl Fn(&mut Tar)) -> Vec<u8> {
     tar.into_inner().unwrap().finish().unwrap()
 }
 
-/// Writes the name into the header as it is: the tar crate itself refuses hostile ones.
+/// Writes the name into the header verbatim: the tar crate itself refuses hostile ones.
 fn add(tar: &mut Tar, name: &str, content: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -131,12 +131,12 @@ fn described(bytes: &[u8], urls: &[&str]) -> Archive {
     Archive { urls: urls.iter().map(|url| url.to_string()).collect(), bytes: bytes.len() as u64, sha256 }
 }
 
-/// Fetches the good archive, or says why not, in one line.
+/// Fetches the good archive, or returns the one-line error.
 fn fetch_good(folder: &Path, urls: &[&str]) -> Result<(), String> {
     fetch(&described(&good(), urls), folder, &mut |_| {}).map_err(|error| format!("{error:#}"))
 }
 
-/// Fetches an archive that is exactly what was announced: what is wrong with it is inside.
+/// Fetches an archive that matches its description: any fault is inside.
 fn fetch_wrong(folder: &Path, bytes: Vec<u8>) -> String {
     let described = described(&bytes, &[]);
     let server = Server::start(bytes, &[Reply::Obey]);
@@ -342,7 +342,7 @@ fn an_archive_that_unpacks_to_far_more_than_its_files_is_given_up() {
     const BYTES: u64 = 12;
     let packed = |name_length: usize| {
         archive(|tar| {
-            // The name of an entry is kept in memory, and 16 MB of one letter are packed into a few kilobytes.
+            // Entry names are kept in memory, and 16 MB of one letter compress to a few kilobytes.
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(tar::EntryType::GNULongName);
             header.set_size(name_length as u64);

@@ -1,4 +1,4 @@
-//! `lrsched descend` as a user runs it.
+//! `lrsched descend`, as a user runs it.
 
 use assert_cmd::Command;
 
@@ -15,7 +15,7 @@ fn descend(arguments: &str) -> Ran {
     Ran { code: output.status.code().unwrap(), out: output.stdout, err }
 }
 
-/// The rows on stdout of a walk that goes well.
+/// The rows on stdout of a successful walk.
 fn rows(arguments: &str) -> Vec<Vec<String>> {
     let ran = descend(arguments);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments}");
@@ -57,7 +57,7 @@ fn the_schedule_runs_over_the_steps_and_one_step_is_an_epoch() {
 
 #[test]
 fn plateau_listens_to_the_value() {
-    // At the minimum nothing improves: after patience 0 each epoch but the first cuts the rate.
+    // At the minimum nothing improves: with patience 0, each epoch but the first cuts the rate.
     let rows = rows("--function bowl --start 0,0 --steps 4 --lr 1 --schedule plateau:factor=0.5,patience=0");
     assert_eq!(rows[1..].iter().map(|row| row[1].as_str()).collect::<Vec<_>>(), ["1", "1", "0.5", "0.25", ""]);
 }
@@ -132,7 +132,7 @@ fn a_walk_that_leaves_the_valley_keeps_its_rows_and_says_what_to_try() {
 fn sgd_as_it_comes_gets_down_every_function_with_and_without_momentum() {
     for function in ["bowl", "ravine", "rosenbrock", "saddle", "beale"] {
         for optimizer in ["sgd", "sgd:momentum=0.9"] {
-            // Nothing is said, so it never left the valley.
+            // No warning, so it never left the valley.
             let rows = rows(&format!("--function {function} --optimizer {optimizer}"));
             let value = |row: &[String]| row[5].parse::<f64>().unwrap();
             let (first, last) = (value(&rows[1]), value(rows.last().unwrap()));

@@ -1,4 +1,4 @@
-//! `lrsched eval`: what it says of a run's weights, and of files that are none.
+//! `lrsched eval`: results for a run's weights, and errors for files that are not weights.
 
 use crate::common::{TINY, cifar10, lrsched, skipped};
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn eval_of_each_network_and_of_its_weights_alone_repeats_the_figures_of_its_run_
         assert_eq!(validation["accuracy"], results["val_accuracy"], "{model}");
         assert_eq!(validation["loss"], results["val_loss"], "{model}");
         assert_eq!(validation["images"], 50);
-        // Far from its run.json the file is known by its tensors alone.
+        // Without its run.json, the file is identified by its tensors alone.
         let alone = format!("{model}.safetensors");
         std::fs::copy(folder.path().join(model).join("weights.safetensors"), folder.path().join(&alone)).unwrap();
         let alone = json(&folder, &[&alone, "--dataset", "synthetic"]);
@@ -80,7 +80,7 @@ fn accuracy_is_the_diagonal_of_the_confusion_matrix_and_the_same_in_any_batches_
     }
     let odd = json(&folder, &["run", "--batch-size", "33", "--threads", "1"]);
     assert_eq!((&odd["confusion"], &odd["accuracy"]), (&whole["confusion"], &whole["accuracy"]));
-    // Sums are rounded otherwise; an image on the edge between two classes may fall to the other side.
+    // Sums round differently; an image on the boundary between two classes may switch sides.
     if !cfg!(feature = "candle") {
         skipped(
             "accuracy_is_the_diagonal_of_the_confusion_matrix_and_the_same_in_any_batches_and_on_both_engines",
@@ -144,7 +144,7 @@ fn a_checkpoint_is_evaluated_by_its_name_by_its_path_and_where_the_run_has_no_en
     train(&folder, &["--out", "run"]);
     let run = folder.path().join("run");
     let test = &results(&run)["test_accuracy"];
-    // Of one epoch the best is the last.
+    // With one epoch, the best is the last.
     let best = "run/checkpoints/best/weights.safetensors";
     for arguments in [&["run", "--checkpoint", "best"][..], &["run", "--checkpoint", "last"], &[best]] {
         assert_eq!(&json(&folder, arguments)["accuracy"], test, "{arguments:?}");
@@ -158,7 +158,7 @@ fn a_checkpoint_is_evaluated_by_its_name_by_its_path_and_where_the_run_has_no_en
     assert!(code == 2 && none.ends_with("run has no best checkpoint"), "{none}");
 }
 
-/// One bit of the last weight in the file.
+/// Flips one bit of the last weight in the file.
 fn flip(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -178,7 +178,7 @@ fn damaged_weights_of_a_run_are_refused_and_of_one_without_an_end_the_checkpoint
         assert!(said.ends_with("; evaluate run/checkpoints/last/weights.safetensors instead"), "{said}");
     }
     assert_eq!(&json(&folder, &["run", "--checkpoint", "last"])["accuracy"], test);
-    // Elsewhere it is a file like any other.
+    // Outside its run it is an ordinary file.
     std::fs::rename(path("weights.safetensors"), folder.path().join("alone.safetensors")).unwrap();
     json(&folder, &["alone.safetensors", "--dataset", "synthetic"]);
 
@@ -189,7 +189,7 @@ fn damaged_weights_of_a_run_are_refused_and_of_one_without_an_end_the_checkpoint
         assert!(code == 1 && said.contains(&format!("{last} is damaged: its SHA-256")), "exit {code}, {said}");
         assert!(said.ends_with("; evaluate run/checkpoints/last-before/weights.safetensors instead"), "{said}");
     }
-    // The run has no weights of its end: as `resume`, this goes one back.
+    // The run has no final weights: like `resume`, this falls back to the previous checkpoint.
     let output = lrsched(&folder).args(["eval", "run"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains(&format!("{last} is damaged")), "{said}");
@@ -204,7 +204,7 @@ fn where_every_checkpoint_is_damaged_none_is_named_in_place_of_another() {
     let folder = tempfile::tempdir().unwrap();
     lrsched(&folder).arg("train").args(TINY).args(["--epochs", "2", "--lr", "0.02", "--out", "run"]).assert().success();
     for name in ["last", "last-before", "best"] {
-        // The best one shares its files with another.
+        // The best checkpoint shares its files with another.
         let weights = folder.path().join("run/checkpoints").join(name).join("weights.safetensors");
         std::fs::write(weights, "cut").unwrap();
     }
@@ -307,7 +307,7 @@ fn a_checkpoint_is_evaluated_by_its_folder_or_from_within_it_of_an_unfinished_ru
     ] {
         let place = folder.path().join(place);
         let output = lrsched(&folder).current_dir(place).args(["eval", path, "--json"]).output().unwrap();
-        // Without the run.json these would be the images of CIFAR-10.
+        // Without the run.json it would expect CIFAR-10 images.
         assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
         same(&serde_json::from_slice(&output.stdout).unwrap(), path);
     }

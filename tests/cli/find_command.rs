@@ -4,7 +4,7 @@ use crate::common::{TINY, cifar10, lrsched};
 use std::fs;
 use std::process::Output;
 
-/// A test that takes a moment and finds something: the embedded images are learned within 60 small batches.
+/// A quick test that finds a rate: the embedded images are learned within 60 small batches.
 const QUICK: [&str; 8] = ["--steps", "60", "--min-lr", "1e-4", "--eval-images", "50", "--eval-every", "2"];
 
 fn find(folder: &tempfile::TempDir, flags: &[&str]) -> Output {
@@ -43,7 +43,7 @@ fn a_test_leaves_its_table_pictures_and_everything_needed_to_do_it_again() {
     for (i, rate) in column(&rows, 1).into_iter().enumerate() {
         assert!((rate / (1e-4 * 1000_f64.powf(i as f64 / 59.0)) - 1.0).abs() < 1e-12, "{i}: {rate}");
     }
-    // A look at the accuracy every second iteration, and after the last one.
+    // The accuracy is evaluated every second iteration, and after the last one.
     let looked: Vec<bool> = rows.iter().map(|row| !row[5].is_empty()).collect();
     assert_eq!(looked, (0..60).map(|i| i % 2 == 0 || i == 59).collect::<Vec<_>>());
     // Bias-corrected: mₜ = 0.9 mₜ₋₁ + 0.1 xₜ, over 1 − 0.9ᵗ.
@@ -137,7 +137,7 @@ fn where_nothing_is_learned_every_method_says_why_and_the_exit_code_is_4() {
     assert!(stdout.contains("nothing was learned") && stdout.contains("No method can suggest a rate"), "{stdout}");
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
     assert!(info["suggested_lr"].is_null());
-    // At once at a rate that nothing survives: two rows, the second of them NaN.
+    // Diverges at once at this rate: two rows, the second of them NaN.
     let output = find(&folder, &["--steps", "40", "--min-lr", "1e30", "--max-lr", "1e31", "--force"]);
     assert_eq!(output.status.code(), Some(4));
     assert!(read(&folder, "test/range.csv").lines().count() < 6);
@@ -208,7 +208,7 @@ fn the_curve_that_the_reasons_speak_of_is_the_one_that_is_drawn() {
     assert_eq!(drawn.len(), looks.len());
     assert!(drawn.iter().enumerate().all(|(i, y)| (y - median(i)).abs() < 1e-4), "{drawn:?}");
     assert_eq!(line("each validation")["y"].as_array().unwrap().len(), looks.len());
-    // `0.9 of 0.0086, where the accuracy starts to fall, at 41.0 %`: the height of the line there.
+    // `0.9 of 0.0086, where the accuracy starts to fall, at 41.0 %`: the height of the curve there.
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
     let max = info["suggestions"].as_array().unwrap().iter().find(|one| one["method"] == "Smith's max").unwrap();
     if let Some(rate) = max["rate"].as_f64() {
@@ -230,7 +230,7 @@ fn several_seeds_have_a_table_each_and_the_median_and_the_spread_are_told() {
     let second = column(&rows(&folder, "test/seed-6/range.csv"), 3);
     assert_ne!(first, second);
     assert!(stdout.contains("of 2 seeds") && stdout.contains("Over 2 seeds") && stdout.contains("spread"), "{stdout}");
-    // A later test of one seed leaves nothing of them behind.
+    // A later single-seed test removes all of them.
     assert!(find(&folder, &[&QUICK[..], &["--force", "--momentum", "0.9", "--max-lr", "1"]].concat()).status.success());
     assert!(!folder.path().join("test/seed-5").exists() && folder.path().join("test/range.csv").exists());
 }
@@ -264,7 +264,7 @@ fn the_printed_config_finds_the_same_again() {
 #[test]
 fn a_range_test_of_epochs_takes_them_whole_and_an_update_of_several_micro_batches_is_one_iteration() {
     let folder = tempfile::tempdir().unwrap();
-    // 96 images in batches of 32: 3 iterations an epoch.
+    // 96 images in batches of 32: 3 iterations per epoch.
     find(&folder, &["--epochs", "4", "--max-lr", "0.01"]);
     assert_eq!(rows(&folder, "test/range.csv").len(), 12);
     let full = ["find", "--dataset", "synthetic", "--train-limit", "600", "--batch-size", "full", "--steps", "3", "-q"];
@@ -277,7 +277,7 @@ fn a_range_test_of_epochs_takes_them_whole_and_an_update_of_several_micro_batche
 #[test]
 fn its_first_losses_are_those_of_a_run_at_the_same_rate() {
     let folder = tempfile::tempdir().unwrap();
-    // Rates so close that the two networks stay the same in f32.
+    // The rates are so close that the two networks stay identical in f32.
     find(&folder, &["--min-lr", "0.01", "--max-lr", "0.010000000001", "--steps", "6", "--seed", "3"]);
     let flags = ["--lr", "0.01", "--epochs", "2", "--seed", "3", "--log-steps", "--out", "run"];
     lrsched(&folder).arg("train").args(TINY).args(flags).assert().success();

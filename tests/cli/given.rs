@@ -1,9 +1,9 @@
-//! One setting, many places to write it: command line, environment and config file read the same words to the same effect.
+//! One setting, several sources: command line, environment and config file accept the same words with the same effect.
 
 use crate::common::lrsched;
 use std::fs;
 
-/// What `train --print-config` says with these `flags`, `variables` and keys of a config file.
+/// The output of `train --print-config` with these `flags`, `variables` and config-file keys.
 fn resolved(flags: &str, variables: &[(&str, &str)], file: &str) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("c.toml"), file).unwrap();
@@ -234,7 +234,7 @@ fn each_list_may_come_from_the_environment() {
         run(&table, &[piecewise, ("LRSCHED_MILESTONES", "10,20")]),
         run(&["show", "piecewise:milestones=10,20", "--format", "table"], &[])
     );
-    // What is typed goes before the environment, as a positional argument too.
+    // The command line takes precedence over the environment, also for positional arguments.
     assert_eq!(
         run(&["show", "linear", "--format", "table"], &[piecewise]),
         run(&["show", "linear", "--format", "table"], &[])

@@ -168,7 +168,7 @@ fn docs_json_md_describes_every_event_and_every_key() {
         let unknown: Vec<_> = keys.iter().filter(|key| !text.contains(&format!("`{key}`"))).collect();
         assert!(unknown.is_empty(), "{kind}: {unknown:?} is not described");
     }
-    // And nothing is described that there is not; `save` needs a key on a terminal.
+    // Conversely, nothing is documented that does not exist; `save` needs a key press on a terminal.
     let described = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let kinds: BTreeSet<&str> = kinds.keys().map(String::as_str).chain(["save", "event", "run", "path"]).collect();
     for event in described {

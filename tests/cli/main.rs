@@ -1,4 +1,4 @@
-//! The program as it is called: flags, messages, exit codes and the files it leaves.
+//! The program as the user calls it: flags, messages, exit codes, and output files.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! From the files of a comparison to its table and its picture.
+//! From the files of a comparison to its table and figure.
 
 use lrsched::record::{ComparisonRow, EpochRow, Results, Status, write_rows};
 use lrsched::report::chart::AxisScale;
@@ -31,7 +31,7 @@ fn row(optimizer: &str, schedule: &str, seed: u64, val_accuracy: Option<f64>, st
     }
 }
 
-/// Two schedules with two seeds each, one of them with a run that diverged, and one optimizer with one seed.
+/// Two schedules with two seeds each, one of them with a diverged run, and one optimizer with one seed.
 fn rows() -> Vec<ComparisonRow> {
     vec![
         row("sgd", "step:factor=0.5,drop-every=10", 0, Some(0.70), Status::Finished),
@@ -171,7 +171,7 @@ fn a_missing_or_cut_metrics_file_costs_its_line_only() {
 fn rates_are_drawn_step_by_step_from_the_schedule_and_where_rows_say_otherwise_from_them() {
     let folder = tempfile::tempdir().unwrap();
     write_comparison(folder.path());
-    // One run as it is: two epochs of 391 steps of one-cycle, which an epoch's last rate says nothing of.
+    // A realistic run: two epochs of 391 steps of one-cycle, whose shape an epoch's last rate does not show.
     let spec = "one-cycle:max-lr=0.4";
     let mut only = row("sgd", spec, 0, Some(0.8), Status::Finished);
     only.epochs = 2;
@@ -194,7 +194,7 @@ fn rates_are_drawn_step_by_step_from_the_schedule_and_where_rows_say_otherwise_f
         (peak.1 - 0.4).abs() < 1e-3 && (0.5..0.7).contains(&peak.0),
         "the peak is within the first epoch: {peak:?}"
     );
-    // What its rows show is no constant rate: a staircase of what they say.
+    // The rows contradict a constant rate: draw a staircase of the recorded rates.
     assert_eq!(rates("adam/constant")[..4], [(0.0, 0.001), (1.0, 0.001), (1.0, 0.0005), (2.0, 0.0005)]);
 }
 
@@ -202,7 +202,7 @@ fn rates_are_drawn_step_by_step_from_the_schedule_and_where_rows_say_otherwise_f
 fn a_band_is_not_cut_at_the_edge_of_a_panel_that_cuts_off_a_loss_that_explodes() {
     let folder = tempfile::tempdir().unwrap();
     write_comparison(folder.path());
-    // Seeds that lie far apart beside a run whose loss shoots up.
+    // Seeds with a wide spread, beside a run whose loss blows up.
     for (run, losses) in [
         ("sgd-one-cycle-0", [2.0, 1.0, 0.2, 0.1]),
         ("sgd-one-cycle-1", [3.5, 3.0, 2.5, 2.0]),

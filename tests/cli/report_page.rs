@@ -1,4 +1,4 @@
-//! `lrsched report`: whatever lies in the folders, the page is made of what can be read, and says what cannot.
+//! `lrsched report`: whatever the folders hold, the page shows what can be read and names what cannot.
 
 use crate::common::{TINY, lrsched};
 use assert_cmd::Command;
@@ -193,7 +193,7 @@ fn the_page_asks_for_nothing_from_outside_and_names_cannot_break_it() {
     }
 }
 
-/// run.json of a run of three epochs of 100 steps, with what was changed by hand: (step, setting, from, to).
+/// run.json of a run of three epochs of 100 steps, with its manual changes: (step, setting, from, to).
 fn changed_by_hand(run: &Path, changes: &[(u64, &str, &str, &str)]) {
     let change = |&(step, setting, from, to): &(u64, &str, &str, &str)| serde_json::json!({ "time": "2026-01-02T03:04:05Z", "step": step, "epoch": step / 100, "setting": setting, "from": from, "to": to });
     let info = serde_json::json!({
@@ -212,7 +212,7 @@ fn what_was_changed_by_hand_is_marked_in_the_charts_of_rates_and_losses_in_the_c
     let run = folder.path().join("changed");
     write_rows(&run.join("metrics.csv"), &epochs(&[0.4, 0.6, 0.7])).unwrap();
     let rate = (120, "lr", "0.1 (cosine at 0.1)", "0.05 (constant at 0.05)");
-    // The last is of an epoch that has no row yet.
+    // The last change belongs to an epoch that has no row yet.
     let never_shown = (300, "scale-lr", "0.05 (constant at 0.05)", "0.005 (constant at 0.05 × 0.1)");
     changed_by_hand(&run, &[rate, (200, "epochs", "2", "3, schedule held"), never_shown]);
     report(folder.path(), &[".", "--svg", "--png"]).assert().success();
@@ -377,7 +377,7 @@ fn each_folder_is_read_once_through_whatever_links_and_cycles() {
         symlink(".", folder.path().join(format!("cycle-{link}"))).unwrap();
         symlink("..", folder.path().join(format!("good/up-{link}"))).unwrap();
     }
-    // By name it comes before the folder, which is still shown under its own name.
+    // The link sorts before the folder, which is still shown under its own name.
     symlink("good", folder.path().join("a-link")).unwrap();
     std::fs::create_dir(folder.path().join("broken")).unwrap();
     std::fs::write(folder.path().join("broken/metrics.csv"), "").unwrap();
@@ -505,7 +505,7 @@ fn two_ways_to_write_an_entrant_are_one_and_the_same_seed_of_both_counts_once() 
 
 #[test]
 fn who_is_ahead_on_the_one_seed_in_common_is_not_called_behind() {
-    // Best on average, and behind on the seed that both have.
+    // Best on average, but behind on the only seed that both have.
     let rows = [row("a", "cosine", 0, 0.70), row("b", "cosine", 1, 0.90), row("c", "step", 0, 0.703)];
     assert_eq!(
         verdicts(&rows).0[1],

@@ -1,4 +1,4 @@
-//! The CSVs of runs: written whole row by row, read strictly, with one clear line for what is wrong.
+//! The CSVs of runs: written row by row, each row whole; read strictly, with one clear line for any error.
 
 use lrsched::record::{
     ComparisonRow, DatasetId, EpochRow, Provenance, Results, Row, RowWriter, RunInfo, Standing, Status, StepRow,
@@ -45,7 +45,7 @@ fn comparison_row() -> ComparisonRow {
     }
 }
 
-/// What reading this text as metrics.csv says, without the path.
+/// The error from reading this text as metrics.csv, without the path.
 fn complaint(text: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.csv");
@@ -168,7 +168,7 @@ fn run_json_reads_back_as_it_was_written() {
     assert!(format!("{:#}", RunInfo::read(&path).unwrap_err()).contains("run.json: "));
 }
 
-/// A run that was made longer, and its rate set, as the release before wrote it.
+/// A run that was extended and had its rate set, as written by the previous release.
 fn before(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/before").join(name)
 }

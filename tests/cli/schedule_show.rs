@@ -154,7 +154,7 @@ fn a_peak_or_a_floor_that_falls_between_two_steps_is_not_missed() {
         &["one-cycle:max-lr=0.1,pct-start=0", "--epochs", "2", "--steps-per-epoch", "4"],
         &["cosine-restarts:period=1", "--epochs", "2", "--steps-per-epoch", "4"],
         &["cosine-restarts:period=1,end-lr=0.01", "--epochs", "5", "--steps-per-epoch", "3"],
-        // A ramp that leads to the schedule behind it is a warm-up.
+        // A ramp that leads into the next schedule is a warm-up.
         &["linear:lr=0.01,end-lr=0.1,for=2ep;cosine"],
     ] {
         assert_eq!(show(&[arguments, &["--format", "table"]].concat()).1, "", "{arguments:?}");
@@ -227,7 +227,7 @@ fn nothing_is_said_of_any_schedule_as_it_comes() {
             name => assert_eq!(stderr, "", "{name}"),
         }
     }
-    // A warm-up that was asked for is another matter.
+    // An explicit warm-up is different.
     assert!(show(&["wsd:warmup=5%,decay=10%", "--format", "table"]).1.contains("the rate is 0 at step 0"));
 }
 
@@ -334,7 +334,7 @@ fn help_schedules_lists_every_schedule_with_its_formula() {
 #[test]
 fn a_log_axis_shows_a_decay_that_a_linear_one_hides_and_says_what_has_no_place_on_it() {
     let decay = ["exponential:decay-rate=0.9", "--epochs", "70", "--steps-per-epoch", "2"];
-    // The line in braille, row by row from the top: how many of its columns have dots in the lowest row.
+    // The line in braille, row by row from the top: the number of its columns with dots in the lowest row.
     let lowest = |flags: &[&str]| {
         let (chart, said) = show(&[&decay[..], flags].concat());
         assert_eq!(said, "");

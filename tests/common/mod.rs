@@ -1,4 +1,4 @@
-//! What the tests of the program share.
+//! Helpers shared by the program's tests.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// The program, in a folder of its own, with nothing of the caller's settings.
+/// The program, in its own folder, isolated from the caller's settings.
 pub fn lrsched(folder: &tempfile::TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lrsched"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LRSCHED_") && name != "LRSCHED_CPU") {
@@ -17,7 +17,7 @@ pub fn lrsched(folder: &tempfile::TempDir) -> Command {
     command
 }
 
-/// The folder of the real CIFAR-10; `None`, and a line, where there is none for `test`.
+/// The folder of the real CIFAR-10; if there is none, reports `test` as skipped and returns `None`.
 pub fn cifar10(test: &str) -> Option<PathBuf> {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/cifar-10-batches-bin"));
     let folder = std::env::var_os("LRSCHED_DATA").map_or(beside, PathBuf::from);
@@ -28,17 +28,17 @@ pub fn cifar10(test: &str) -> Option<PathBuf> {
     None
 }
 
-/// Reports that `test` could not run here. The harness counts it as passed, so this prints a line at once, and `tests/skipped` prints all
-/// of them again after the last test.
+/// Reports that `test` could not run here. The harness counts it as passed, so this prints a line at once, and
+/// `tests/skipped` repeats all such lines after the last test.
 pub fn skipped(test: &str, why: &str) {
     let line = format!("SKIPPED {test}: {why}\n");
-    // Not `eprintln!`: the harness captures it, and drops it when the test passes.
+    // Not `eprintln!`: the harness captures it and drops it when the test passes.
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     let mut list = OpenOptions::new().create(true).append(true).open(skipped_list()).unwrap();
     list.write_all(line.as_bytes()).unwrap();
 }
 
-/// The file with the lines of [`skipped`] of this `cargo test`, the parent of all test binaries that it starts.
+/// The file that collects the lines of [`skipped`] for this `cargo test`, the parent of all test binaries.
 pub fn skipped_list() -> PathBuf {
     #[cfg(unix)]
     let cargo = std::os::unix::process::parent_id();
@@ -47,7 +47,7 @@ pub fn skipped_list() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("skipped-{cargo}.txt"))
 }
 
-/// One `train` on the embedded dataset that takes a moment: 3 steps an epoch. What is about another network says `--model` behind it.
+/// A quick `train` on the embedded dataset: 3 steps per epoch. Append `--model` for another network.
 pub const TINY: [&str; 12] = [
     "--dataset",
     "synthetic",
@@ -63,7 +63,7 @@ pub const TINY: [&str; 12] = [
     "none",
 ];
 
-/// A CSV without its columns of time, which alone may differ between two runs of one seed.
+/// A CSV without its time columns, the only ones that may differ between two runs of one seed.
 pub fn without_times(csv: &str) -> String {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_bytes());
     let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();

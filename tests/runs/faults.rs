@@ -1,4 +1,4 @@
-//! What goes wrong around a run: each fault is made for real, ends in one clear line, and loses nothing.
+//! Faults around a run: each is provoked for real, ends in one clear line, and loses nothing.
 #![cfg(unix)]
 
 use crate::common::skipped;
@@ -10,7 +10,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The only line on stderr, of a run that failed without a panic.
+/// The only line on stderr, from a run that failed without a panic.
 fn one_line(output: &Output, code: i32) -> String {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{said}");
@@ -18,11 +18,11 @@ fn one_line(output: &Output, code: i32) -> String {
     said
 }
 
-/// A file system of its own, of `size`; gone with this.
+/// A temporary file system of `size`, unmounted on drop.
 struct Small<'a>(&'a Path);
 
 impl<'a> Small<'a> {
-    /// `None`, said loudly, where mounting is not allowed.
+    /// `None`, reported visibly, if mounting is not allowed.
     fn mount(at: &'a Path, size: &str, test: &str) -> Option<Self> {
         let options = format!("size={size}");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "lrsched-test"]).arg(at).output();
@@ -81,7 +81,7 @@ fn a_folder_that_cannot_be_written_is_one_line_that_names_it() {
     assert!(said.contains("disk/run") && said.contains("Read-only"), "{said}");
 }
 
-/// A run that was killed after its third checkpoint, and what it must come to.
+/// A run killed after its third checkpoint, and the result it must reach once resumed.
 fn killed(folder: &Path, out: &str) -> [&'static str; 9] {
     let flags =
         ["--optimizer", "adam", "--lr", "3e-4", "--epochs", "5", "--log-steps", "--schedule", "plateau:patience=0"];
@@ -152,7 +152,7 @@ fn rows_that_are_missing_are_noticed() {
     assert!(said.contains("metrics.csv"), "{said}");
 }
 
-/// Every file of a run and what is in it, but for the lock that a killed process leaves.
+/// Every file of a run with its contents, except the lock that a killed process leaves.
 fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -167,7 +167,7 @@ fn files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     found
 }
 
-/// `row` with another value in one cell.
+/// `row` with the value of one cell replaced.
 fn cell(row: &str, column: usize, value: &str) -> String {
     let mut cells: Vec<&str> = row.split(',').collect();
     cells[column] = value;
@@ -196,13 +196,13 @@ fn rows_that_were_removed_changed_or_damaged_are_noticed_by_resume_which_names_t
         ("metrics.csv", |rows| rows[2] = rows[2].replace(",8,", ",9,"), "row 2: `step` is 9, expected 8"),
         ("metrics.csv", |rows| rows[3] = rows[3].replacen("2,0.0003,", "2,0.0003,9", 1), "row 3: is not the row"),
         ("events.jsonl", |rows| rows[0] = "{\"time\": 1".to_string(), "line 1 is not an event"),
-        // Numbers that no run writes, in any row.
+        // Values that no run writes, in any row.
         ("metrics.csv", |rows| rows[1] = cell(&rows[1], 9, "NaN"), "row 1: `seconds` is NaN, expected a number"),
         ("metrics.csv", |rows| rows[1] = cell(&rows[1], 9, "-3"), "row 1: `seconds` is -3, expected a number of at"),
         ("metrics.csv", |rows| rows[2] = cell(&rows[2], 8, "inf"), "row 2: `images_per_second` is inf"),
         ("metrics.csv", |rows| rows[2] = cell(&rows[2], 3, "7"), "row 2: `accuracy` is 7, expected 0 to 1"),
         ("steps.csv", |rows| rows[5] = cell(&rows[5], 4, "-4"), "row 5: `loss` is -4, expected a number of at least 0"),
-        // Numbers that a run may write, but did not: in the last row each cell is known, in the others their digest.
+        // Values that a run might write, but did not: the last row is checked cell by cell, the others by their digest.
         ("metrics.csv", |rows| rows[3] = cell(&rows[3], 5, "0.5"), "row 3: is not the row of its epoch"),
         ("metrics.csv", |rows| rows[3] = cell(&rows[3], 9, "0.5"), "row 3: is not the row of its epoch"),
         ("metrics.csv", |rows| rows[1] = cell(&rows[1], 1, "5"), "metrics.csv: rows were changed"),
@@ -220,7 +220,7 @@ fn rows_that_were_removed_changed_or_damaged_are_noticed_by_resume_which_names_t
         assert!(files(&path) == before, "{expected}: something was changed on disk");
         fs::write(path.join(file), good).unwrap();
     }
-    // What is cut off anyway, and a line that a power cut left half, are no damage; nor are the line ends of another system.
+    // Data beyond the checkpoint, a line truncated by a power cut, and another system's line endings are not damage.
     for (file, more) in [("steps.csv", "junk\n"), ("metrics.csv", "9,"), ("events.jsonl", "{\"ti")] {
         let mut written = fs::File::options().append(true).open(path.join(file)).unwrap();
         written.write_all(more.as_bytes()).unwrap();
@@ -298,7 +298,7 @@ fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_a
     let at = |name: &str| folder.path().join(name);
     type Act = fn(&Path);
     let cases: [(&str, Act, &str); 4] = [
-        // A checkpoint may be written meanwhile: moved aside first, as `rm -rf` on a quiet folder.
+        // A checkpoint may be written meanwhile, so move the folder aside first; `rm -rf` then sees no new files.
         (
             "deleted",
             |out| {
@@ -345,7 +345,7 @@ fn a_folder_or_file_that_is_moved_or_deleted_while_it_is_written_stops_the_run_a
             let message = info["message"].as_str().unwrap_or_default();
             assert!(info["status"] == "failed" && message.contains("was moved to "), "{name}: {info}");
             assert!(!at("elsewhere/.lrsched-lock").exists(), "{name}");
-            // Where it is now it goes on, until a test aid kills it.
+            // It continues at its new location until a test aid kills it.
             let mut again = resume(folder.path(), "elsewhere", &[]);
             again.env("LRSCHED_STOP_AT", "mid-row:2");
             let output = run(again);
@@ -418,7 +418,7 @@ fn nothing_is_written_through_a_symbolic_link_in_a_run() {
     succeed(resume(folder.path(), "run", &["--epochs", "2"]));
 }
 
-/// Writes state.json anew with `edit` made to it, and a digest that fits.
+/// Rewrites state.json with `edit` applied, and a matching digest.
 fn edit_state(run: &Path, name: &str, edit: impl Fn(&mut serde_json::Value)) {
     let mut value = state(run, name);
     edit(&mut value);
@@ -459,7 +459,7 @@ fn a_checkpoint_of_another_run_is_not_taken_up_and_the_one_before_takes_its_plac
         assert!(said.contains("resuming from checkpoints/last-before (epoch 2, step 8)"), "{said}");
         Left::of(&folder.path().join("whole")).assert_same(&Left::of(&path), name);
     }
-    // Where none is its own, nothing is overwritten.
+    // If no checkpoint is the run's own, nothing is overwritten.
     let path = folder.path().join("seed");
     for name in ["last", "last-before", "best"] {
         edit_state(&path, name, |state| state["config"]["seed"] = 9.into());
@@ -468,7 +468,7 @@ fn a_checkpoint_of_another_run_is_not_taken_up_and_the_one_before_takes_its_plac
     let said = one_line(&run(resume(folder.path(), "seed", &["--epochs", "5"])), 1);
     assert!(said.contains("no checkpoint is intact and of this run") && said.contains("its seed is 9"), "{said}");
     assert!(files(&path) == before);
-    // Checkpoints of earlier versions do not know their images.
+    // Checkpoints of earlier versions do not record their images.
     let path = folder.path().join("images");
     edit_state(&path, "last", |state| drop(state.as_object_mut().unwrap().remove("dataset")));
     succeed(resume(folder.path(), "images", &["--epochs", "5"]));
@@ -511,12 +511,12 @@ fn a_file_beside_a_checkpoint_stays_there_however_often_the_checkpoint_is_replac
     for name in names {
         fs::write(checkpoint(&path, name).join("notes.txt"), name).unwrap();
     }
-    // The best epoch is a new one each time, sooner or later.
+    // Sooner or later there is a new best epoch.
     succeed(resume(folder.path(), "run", &["--epochs", "6", "--stretch"]));
     check("resume");
     succeed(train(folder.path(), "run", &["--epochs", "3", "--lr", "0.02", "--force"]));
     check("--force");
-    // What is left of a checkpoint is none.
+    // A checkpoint folder with files missing is not a checkpoint.
     for name in names {
         for file in ["weights.safetensors", "optimizer.safetensors", "state.json"] {
             fs::remove_file(checkpoint(&path, name).join(file)).unwrap();
@@ -530,10 +530,10 @@ fn a_file_beside_a_checkpoint_stays_there_however_often_the_checkpoint_is_replac
 #[test]
 fn a_checkpoint_that_cannot_be_removed_after_the_end_is_a_warning_and_the_results_stay() {
     let folder = tempfile::tempdir().unwrap();
-    // No epoch is better than the first, so nothing is put under that name meanwhile.
+    // No epoch is better than the first, so no new best checkpoint is made meanwhile.
     succeed(train(folder.path(), "run", &["--epochs", "1", "--lr", "1e-9", "--schedule", "constant"]));
     let path = folder.path().join("run");
-    // A folder where a file of ours should be.
+    // A folder in place of one of our files.
     let place = checkpoint(&path, ".old").join("state.json");
     let mut command = program(folder.path());
     command.args(["resume", "run", "--epochs", "150", "--keep", "none", "--progress", "plain"]);
@@ -547,7 +547,7 @@ fn a_checkpoint_that_cannot_be_removed_after_the_end_is_a_warning_and_the_result
     assert!(info["status"] == "finished" && info["results"]["test_accuracy"].is_number(), "{info}");
 }
 
-/// Six files in CIFAR-10's layout, of stripes that tell the classes apart.
+/// Six files in CIFAR-10's layout, with stripes that distinguish the classes.
 fn fake_cifar10(folder: &Path, offset: usize) {
     fs::create_dir_all(folder).unwrap();
     let mut bytes = Vec::with_capacity(30_730_000);
@@ -628,7 +628,7 @@ fn a_limit_of_memory_is_one_line_and_never_a_panic() {
     let program = env!("CARGO_BIN_EXE_lrsched");
     let small = SMALL.join(" ");
     let (mut refused, mut done) = (0, 0);
-    // In kB: from too little to draw the images to enough.
+    // In kB: from too little for generating the images up to enough.
     for limit in [60_000, 90_000, 120_000, 150_000, 200_000, 203_000, 215_000, 250_000, 300_000, 400_000, 2_000_000] {
         let line = format!(
             "ulimit -v {limit}; exec '{program}' train {small} --model cnn --threads 2 --epochs 1 --lr 0.01 --out run{limit}"
@@ -671,13 +671,13 @@ fn a_file_that_may_not_grow_is_one_line_like_a_full_disk() {
 #[test]
 fn threads_that_the_system_refuses_are_one_line_and_a_failed_run() {
     let folder = tempfile::tempdir().unwrap();
-    // Root has no limit of processes, so this is nobody, who must be able to reach the program and to write here.
+    // Root has no process limit, so run as nobody, who must be able to reach the program and to write here.
     let program = folder.path().join("lrsched");
     fs::copy(env!("CARGO_BIN_EXE_lrsched"), &program).unwrap();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let start = |line: &str| {
         let mut command = Command::new("setpriv");
-        // A user of its own: what others run as nobody counts, too.
+        // A dedicated user id: processes that others run as nobody would count too.
         let id = 200_000 + std::process::id() % 100_000;
         command.args([&format!("--reuid={id}"), "--clear-groups", "bash", "-c", line]).current_dir(&folder);
         command.env_remove("RUST_BACKTRACE").output()
@@ -716,7 +716,7 @@ fn pipes_and_devices_in_place_of_files_are_refused_and_nothing_waits_for_them() 
         let line = format!("exec timeout 60 {line}");
         let output = Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
         let said = stderr(&output);
-        // A report says what it could not read, and shows the rest.
+        // A report names what it could not read, and shows the rest.
         let expected = if line.contains(" report ") { [0, 0] } else { [1, 2] };
         let code = output.status.code();
         assert!(code.is_some_and(|code| expected.contains(&code)), "{line}: {code:?} {said}");
@@ -741,7 +741,7 @@ fn pipes_and_devices_in_place_of_files_are_refused_and_nothing_waits_for_them() 
                 says(&format!("'{program}' report copy"), what);
             }
             if place.starts_with("checkpoints") {
-                // The one before takes its place.
+                // The previous one takes its place.
                 let said = stderr(&succeed(resume(folder.path(), "copy", &[])));
                 assert!(said.contains(what.as_str()), "{said}");
             } else {
@@ -772,7 +772,7 @@ fn no_command_writes_to_or_removes_from_a_folder_that_is_a_symbolic_link() {
         let said = one_line(&run(command), 1);
         assert!(said.contains(&format!("{name}: it is a symbolic link")), "{name}: {said}");
     };
-    // The checkpoints of one run, or one of them, lead to those of another.
+    // The checkpoints of one run, or a single one, link to those of another.
     let flags = ["--epochs", "1", "--lr", "0.01"];
     for out in ["other", "run"] {
         succeed(train(folder.path(), out, &flags));
@@ -791,7 +791,8 @@ fn no_command_writes_to_or_removes_from_a_folder_that_is_a_symbolic_link() {
         fs::remove_file(&place).unwrap();
         fs::rename(at("aside"), &place).unwrap();
     }
-    // The runs of one comparison, or one of them, lead to those of another; or the checkpoints of its run to those of a run elsewhere.
+    // The runs of one comparison, or a single one, link to those of another; or its run's checkpoints link to those of
+    // an unrelated run.
     succeed(compare_into(folder.path(), "cmp-other", &["constant"], &[]));
     succeed(compare_into(folder.path(), "cmp", &["constant"], &[]));
     let kept = files(&at("cmp-other"));
@@ -813,13 +814,13 @@ fn no_command_writes_to_or_removes_from_a_folder_that_is_a_symbolic_link() {
         fs::remove_file(at(&place)).unwrap();
         fs::rename(at("aside"), at(&place)).unwrap();
     }
-    // One seed of a range test leads to that of another.
+    // One seed of a range test links to that of another.
     let find = |out: &str, flags: &[&str]| {
         let mut command = program(folder.path());
         command.arg("find").args(SMALL).args(["--seeds", "2", "--steps", "4", "--out", out]).args(flags);
         command
     };
-    // So short a test suggests no rate, which has an exit code of its own.
+    // So short a test suggests no rate, which has its own exit code.
     let done = |command: Command| assert!(matches!(run(command).status.code(), Some(0 | 4)));
     done(find("find-other", &[]));
     done(find("find", &[]));
@@ -828,7 +829,7 @@ fn no_command_writes_to_or_removes_from_a_folder_that_is_a_symbolic_link() {
     link("../find-other/seed-1", &at("find/seed-1"));
     refused(find("find", &["--force"]), "find/seed-1");
     assert!(files(&at("find-other")) == kept);
-    // A link that the new test does not need is left alone.
+    // A link that the new test does not use is left alone.
     let mut one = program(folder.path());
     one.arg("find").args(SMALL).args(["--steps", "4", "--out", "find", "--force"]);
     done(one);
@@ -845,7 +846,7 @@ fn a_folder_or_record_within_a_run_or_comparison_that_is_moved_stops_it_and_is_n
         ("compare", "out/comparison.csv", "out/runs"),
     ] {
         let mut started = program(folder.path());
-        // A run.json is missed when the run comes to its end.
+        // A missing run.json is noticed when the run ends.
         let epochs = if moved.ends_with("run.json") { "200" } else { "20000" };
         started.arg(command).args(SMALL).args(["--epochs", epochs, "--lr", "0.01", "--out", "out"]);
         if command == "compare" {
@@ -904,7 +905,7 @@ fn a_run_of_a_comparison_whose_files_are_damaged_is_not_started_again_and_the_ot
     let path = fs::read_dir(at("cmp/runs")).unwrap().next().unwrap().unwrap().path();
     let name = format!("cmp/runs/{}", path.file_name().unwrap().to_str().unwrap());
     let remedy = format!("or remove {name} to train it again");
-    // A row that the checkpoint does not go with, and then no checkpoint that is whole.
+    // A row that does not match the checkpoint; then, no intact checkpoint.
     let good = text(&path.join("steps.csv"));
     fs::write(path.join("steps.csv"), good.lines().take(3).collect::<Vec<_>>().join("\n") + "\n").unwrap();
     let before = files(&path);
@@ -940,7 +941,7 @@ fn a_comparison_whose_table_was_lost_or_damaged_is_rebuilt_from_its_runs() {
         rows.sort();
         rows
     };
-    // All runs named again, and some: the others keep their rows.
+    // All runs are named again, plus some: the others keep their rows.
     for (number, entrants) in [(1, &["constant", "linear"][..]), (2, &["linear"])] {
         for damage in ["removed", "emptied", "cut"] {
             match damage {
@@ -957,7 +958,7 @@ fn a_comparison_whose_table_was_lost_or_damaged_is_rebuilt_from_its_runs() {
     fs::remove_file(at("cmp/comparison.csv")).unwrap();
     succeed(compare_into(folder.path(), "cmp", &["cosine"], &["--force"]));
     assert_eq!(fs::read_dir(at("cmp/runs")).unwrap().count(), 1);
-    // Runs of train make no comparison, wherever they lie.
+    // Runs of `train` do not form a comparison, wherever they lie.
     succeed(train(folder.path(), "project/runs/mine", &["--epochs", "1", "--lr", "0.01"]));
     fs::write(at("project/notes.txt"), "mine").unwrap();
     let said = one_line(&run(compare_into(folder.path(), "project", &["cosine"], &["--force"])), 2);

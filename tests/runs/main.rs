@@ -1,4 +1,4 @@
-//! A run that is stopped, killed, resumed or short of a resource.
+//! Runs that are stopped, killed, resumed, or short of a resource.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! `lrsched resume`: another rate, schedule or length from here on, and what it refuses.
+//! `lrsched resume`: another rate, schedule or length from here on, and the requests it refuses.
 #![cfg(unix)]
 
 use crate::resume_common::{
@@ -12,7 +12,7 @@ fn rates(run: &Path) -> Vec<f64> {
     text(&run.join("steps.csv")).lines().skip(1).map(|row| row.split(',').nth(2).unwrap().parse().unwrap()).collect()
 }
 
-/// A run in `folder/run` that was stopped in its middle, at its second checkpoint.
+/// A run in `folder/run`, stopped halfway, at its second checkpoint.
 fn stopped(folder: &Path, flags: &[&str]) -> std::path::PathBuf {
     let mut command = train(folder, "run", &[&["--log-steps"], flags].concat());
     command.env("LRSCHED_STOP_AT", "between-renames:3");
@@ -267,7 +267,7 @@ fn the_help_of_resume_lists_no_flag_that_it_refuses() {
     assert!(flags.contains(&"scale-lr") && flags.contains(&"no-cycle-momentum") && flags.contains(&"warmup"), "{help}");
     stopped(folder.path(), &["--epochs", "4", "--lr", "0.001", "--optimizer", "sgd:momentum=0.9,nesterov"]);
     for flag in flags {
-        // No value, a wrong one, or one that needs --schedule: anything but a setting that cannot change.
+        // No value, an invalid one, or one that needs --schedule: anything but "cannot change".
         for arguments in [&[&*format!("--{flag}")][..], &[&*format!("--{flag}"), "x"]] {
             let said = stderr(&run(resume(folder.path(), "run", &[arguments, &["--epochs", "0"]].concat())));
             assert!(!said.contains("cannot change within a run"), "{said}");
@@ -300,7 +300,7 @@ fn a_run_that_diverged_goes_on_from_its_last_good_checkpoint_with_a_smaller_rate
     let flags = ["--epochs", "4", "--schedule", "piecewise:milestones=2,values=0.01,1e12", "--log-steps"];
     let output = run(train(folder.path(), "run", &flags));
     assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
-    // A tenth of 1e12 would be too much again.
+    // A tenth of 1e12 would still be too high.
     let said = stderr(&output);
     assert!(
         said.contains("resume from the last good checkpoint:") && said.ends_with("resume run --lr 0.01\n"),
@@ -320,7 +320,8 @@ fn a_run_that_diverged_goes_on_from_its_last_good_checkpoint_with_a_smaller_rate
 #[test]
 fn a_run_that_diverged_goes_on_from_before_its_weights_exploded_or_says_that_there_is_nothing_to_go_on_from() {
     let folder = tempfile::tempdir().unwrap();
-    // The last step of an epoch makes weights that are numbers, and a loss of thousands: its checkpoint is whole, and of no use.
+    // The last step of an epoch leaves finite weights, but a loss in the thousands: its checkpoint is intact but
+    // useless.
     let exploding = |out: &str, step: &str| {
         let schedule = format!("piecewise:milestones={step},values=0.01,10");
         let flags = ["--model", "cnn", "--epochs", "4", "--log-steps", "--schedule", &schedule];
@@ -379,7 +380,7 @@ fn a_run_that_diverged_before_anything_was_saved_says_how_to_start_again_and_a_w
 fn a_run_that_ends_with_weights_that_are_lost_says_so_and_the_printed_line_goes_on_from_before_that() {
     let folder = tempfile::tempdir().unwrap();
     succeed(train(folder.path(), "run", &["--epochs", "2", "--optimizer", "adam", "--log-steps"]));
-    // Adam's steps are as large as its rate: the loss is huge, and a number all the same.
+    // Adam's steps are as large as its rate: the loss is huge, but finite.
     let output = succeed(resume(folder.path(), "run", &["--epochs", "5", "--lr", "50"]));
     let said = stderr(&output);
     let info = json(&folder.path().join("run/run.json"));
@@ -427,7 +428,7 @@ fn the_best_checkpoint_is_that_of_the_best_epoch_and_pytorchs_names_are_in_it() 
     let optimizer = names("optimizer.safetensors");
     assert_eq!(optimizer.len(), 12);
     assert_eq!(optimizer[5], ("conv3.weight.momentum_buffer".to_string(), vec![64, 32, 3, 3]));
-    // The last weights, beside the run.
+    // The final weights, beside the run.
     let last = fs::read(checkpoint(&path, "last").join("weights.safetensors")).unwrap();
     assert!(last == fs::read(path.join("weights.safetensors")).unwrap());
 }

@@ -1,4 +1,4 @@
-//! A run that was interrupted anywhere, however often, and resumed is the run that was never interrupted, bit for bit.
+//! A run that is interrupted anywhere, any number of times, and resumed equals the uninterrupted run bit for bit.
 #![cfg(unix)]
 
 use crate::resume_common::{Left, resume, run, stderr, succeed, train};
@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Real SIGKILLs for each of the runs of [`RUNS`].
+/// SIGKILLs for each of the runs in [`RUNS`].
 const KILLS: usize = 5;
 
-/// Every optimizer, both schedules that listen to metrics, mid-epoch checkpoints by steps and by time, and what else has a state or draws
-/// random numbers: running statistics, dropout, augmentation, batches in pieces.
+/// Every optimizer, both metric-driven schedules, mid-epoch checkpoints by steps and by time, and everything else with
+/// state or random draws: running statistics, dropout, augmentation, micro-batches.
 const RUNS: [(&str, &str); 9] = [
     (
         "sgd",
@@ -37,7 +37,7 @@ fn reference(folder: &Path, flags: &[&str]) -> Left {
     Left::of(&folder.join("whole"))
 }
 
-/// Trains without interruption, and tells how long the epochs took.
+/// Trains without interruption, and returns how long the epochs took.
 fn timed_reference(folder: &Path, flags: &[&str]) -> (Left, Duration) {
     let whole = reference(folder, flags);
     let metrics = crate::resume_common::text(&folder.join("whole/metrics.csv"));
@@ -45,14 +45,14 @@ fn timed_reference(folder: &Path, flags: &[&str]) -> (Left, Duration) {
     (whole, Duration::from_secs_f64(seconds.sum()))
 }
 
-/// Waits until the program writes its first event, behind those of the starts before, or ends: from then on it trains.
+/// Waits until the program writes its first event after those of earlier starts, or ends: from then on it is training.
 fn wait_for_training(run: &Path, written: Option<SystemTime>, child: &mut Child) {
     while changed(run) == written && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_micros(200));
     }
 }
 
-/// When the events of a run were written last.
+/// When the events of a run were last written.
 fn changed(run: &Path) -> Option<SystemTime> {
     std::fs::metadata(run.join("events.jsonl")).and_then(|events| events.modified()).ok()
 }
@@ -86,7 +86,7 @@ fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
                 let mut command = command;
                 let written = changed(&path);
                 let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-                // One kill in five may come while the program is still loading.
+                // Up to one kill in five may hit while the program is still loading.
                 if killed % 5 != 4 {
                     wait_for_training(&path, written, &mut child);
                 }
@@ -111,7 +111,7 @@ fn a_run_killed_at_random_moments_and_resumed_is_the_same_bit_for_bit() {
         kills += killed;
     }
     println!("{kills} kills, {resumed_from_the_middle} of them resumed from the middle of an epoch");
-    // A run that saves within its epochs was killed there, too: only then is the middle of an epoch tested.
+    // A run with mid-epoch checkpoints must have been killed within an epoch: otherwise that case is untested.
     assert!(resumed_from_the_middle > 0, "no kill left a checkpoint from the middle of an epoch");
 }
 
@@ -188,8 +188,8 @@ fn a_run_that_dies_within_every_epoch_keeps_its_interval_of_checkpoints_and_come
     let folder = tempfile::tempdir().unwrap();
     let flags = flags("--lr 0.02 --checkpoint-every 1st");
     let whole = reference(folder.path(), &flags);
-    // Three rows are written, the fourth is not: without checkpoints within the epoch of 4 steps it would never end. With them the one
-    // before the last is on the disk by then, since each waits for the one before.
+    // Three rows are written, the fourth is not: without mid-epoch checkpoints, an epoch of 4 steps would never end.
+    // With them, the second-to-last is on disk by then, since each checkpoint waits for the one before.
     let killed = |mut command: std::process::Command| {
         command.env("LRSCHED_STOP_AT", "mid-row:4");
         run(command).status.code().is_none()
@@ -201,7 +201,7 @@ fn a_run_that_dies_within_every_epoch_keeps_its_interval_of_checkpoints_and_come
     let deaths = (0..60).take_while(|_| killed(resume(folder.path(), "run", &[]))).count();
     assert!((2..60).contains(&deaths), "{deaths}");
     whole.assert_same(&Left::of(&folder.path().join("run")), "after many deaths");
-    // What is given on resume counts from then on, also for the next one.
+    // Settings given on resume also apply to later resumes.
     let mut command = resume(folder.path(), "run", &["--epochs", "8", "--checkpoint-every", "3st", "--threads", "1"]);
     command.env("LRSCHED_STOP_AT", "mid-row:1");
     assert!(run(command).status.code().is_none());

@@ -1,4 +1,4 @@
-//! Ctrl+C, SIGTERM, SIGUSR1 and keys: a run stops after its batch with everything saved, and says how to go on.
+//! Ctrl+C, SIGTERM, SIGUSR1 and keys: a run stops after its batch with everything saved, and says how to continue.
 #![cfg(unix)]
 
 use crate::common::skipped;
@@ -19,7 +19,7 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
     (status.code(), said)
 }
 
-/// Whether the tests run under `nohup`, which every program that they start inherits; said loudly.
+/// Whether the tests run under `nohup`, which child processes inherit; reported visibly.
 fn hangup_is_ignored(test: &str) -> bool {
     let ignored = lrsched::memory::is_ignored(1);
     if ignored {
@@ -44,7 +44,7 @@ fn a_hangup_that_nohup_ignores_stays_ignored() {
     assert_eq!(json(&path.join("run.json"))["status"], "finished");
 }
 
-/// Waits until the program has a handler for SIGUSR1: from then on it is loading.
+/// Waits until the program has a handler for SIGUSR1, which it installs before loading.
 #[cfg(target_os = "linux")]
 fn wait_for_handler(child: &mut Child) {
     let status = format!("/proc/{}/status", child.id());
@@ -117,7 +117,7 @@ fn each_signal_saves_says_how_to_go_on_and_has_its_exit_code_and_the_run_is_the_
 #[test]
 fn after_the_last_step_ctrl_c_offers_no_other_rate() {
     let folder = tempfile::tempdir().unwrap();
-    // The 2,000 test images take this network long enough for a signal.
+    // Evaluating the 2,000 test images takes this network long enough to send a signal.
     let flags = ["--model", "resnet9", "--epochs", "1", "--train-limit", "16", "--lr", "0.01"];
     let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
     wait_for_lines(&folder.path().join("run/metrics.csv"), 2, &mut child);
@@ -132,7 +132,7 @@ fn after_the_last_step_ctrl_c_offers_no_other_rate() {
 #[test]
 fn a_run_that_is_stopped_with_what_is_no_number_does_not_say_that_it_is_saved() {
     let folder = tempfile::tempdir().unwrap();
-    // The squares that Adam keeps are infinite, the weights and the loss are not.
+    // Adam's squared gradients overflow to infinity; the weights and the loss stay finite.
     let flags = ["--model", "cnn", "--optimizer", "adam", "--lr", "100", "--epochs", "1000", "--progress", "plain"];
     let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
     wait_for_lines(&folder.path().join("run/metrics.csv"), 3, &mut child);
@@ -152,7 +152,7 @@ fn a_run_that_is_stopped_with_what_is_no_number_does_not_say_that_it_is_saved() 
 fn a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    // One step is the whole of the images, in pieces: it takes long enough for a second signal.
+    // One step covers all images, in micro-batches: long enough to send a second signal.
     let flags = ["--model", "cnn", "--train-limit", "5000", "--batch-size", "full", "--epochs", "50", "--lr", "0.01"];
     let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
     wait_for(&path.join("checkpoints/last"), &mut child);
@@ -189,13 +189,13 @@ fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
     let csv = || text(&folder.path().join("cmp/comparison.csv"));
     assert!(csv().lines().nth(1).unwrap().ends_with(",interrupted"), "{}", csv());
     assert_eq!(json(&first.join("run.json"))["status"], "interrupted");
-    // Exactly as it was said.
+    // Run the printed command verbatim.
     let again = Command::new("sh").args(["-c", line]).current_dir(&folder).output().unwrap();
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
     assert_eq!(csv().matches(",finished").count(), 2, "{}", csv());
 }
 
-/// The program on a terminal of its own, which `script` of util-linux makes.
+/// The program on a pseudo-terminal, made by `script` of util-linux.
 fn on_a_terminal(folder: &std::path::Path, arguments: &str) -> Option<Child> {
     let line = format!("stty cols 100 rows 30; exec {} {arguments}", env!("CARGO_BIN_EXE_lrsched"));
     let mut command = Command::new("script");
@@ -215,7 +215,7 @@ fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was()
     let folder = tempfile::tempdir().unwrap();
     let tiny = SMALL[..10].join(" ");
     let arguments = format!("train {tiny} --out run --epochs 20000 --lr 0.01 --log-steps");
-    // The shell that `script` starts tells the terminal's settings before and after.
+    // The shell that `script` starts prints the terminal's settings before and after.
     let Some(mut child) = on_a_terminal(folder.path(), &arguments) else { return };
     let path = folder.path().join("run");
     let (steps, events) = (path.join("steps.csv"), path.join("events.jsonl"));
@@ -229,7 +229,7 @@ fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was()
     press("s");
     wait_for_lines(&events, 4, &mut child);
     press("p");
-    // Nothing moves while it is paused: two looks, well apart.
+    // Nothing progresses while paused: compare two looks, well apart.
     let still = Instant::now();
     let lines = || text(&steps).lines().count();
     let mut before = lines();
@@ -252,7 +252,7 @@ fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was()
     let changes = json(&path.join("run.json"))["changes"].clone();
     let what: Vec<_> = changes.as_array().unwrap().iter().map(|change| change["setting"].as_str().unwrap()).collect();
     assert_eq!(what, ["scale-lr", "lr"]);
-    // The rates in steps.csv are those, from the steps that the changes name on.
+    // steps.csv has these rates from the steps that the changes name.
     let rates: Vec<String> =
         text(&steps).lines().skip(1).map(|row| row.split(',').nth(2).unwrap().to_string()).collect();
     let at = |index: usize| changes[index]["step"].as_u64().unwrap() as usize;
@@ -266,7 +266,7 @@ fn keys_pause_change_the_rate_save_and_stop_and_the_terminal_is_left_as_it_was()
         }
     };
     assert!(rates.iter().enumerate().all(|(step, rate)| rate == expected(step)), "{changes} {rates:?}");
-    // And the run goes on with the rate that was set.
+    // The run continues at the rate that was set.
     let mut resumed = resume(folder.path(), "run", &[]).spawn().unwrap();
     wait_for_lines(&steps, rates.len() + 4, &mut resumed);
     signal(&resumed, "INT");

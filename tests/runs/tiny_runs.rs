@@ -1,4 +1,5 @@
-//! Checkpoints, resuming, control, faults and retention, in this process, on a network of 300 parameters that trains in milliseconds.
+//! In-process tests of checkpoints, resuming, control, faults and retention, on a network of 300 parameters that trains
+//! in milliseconds.
 
 use anyhow::{Result, bail};
 use lrsched::config::{Every, Keep, RunConfig};
@@ -21,7 +22,7 @@ const EPOCHS: u64 = 3;
 const STEPS_PER_EPOCH: u64 = 4;
 const STEPS: u64 = EPOCHS * STEPS_PER_EPOCH;
 
-/// A convolution with batch norm, dropout and a linear layer: each kind of state that a checkpoint has to carry.
+/// A convolution with batch norm, dropout and a linear layer: every kind of state that a checkpoint has to carry.
 fn architecture() -> Architecture {
     let conv = Layer::Conv {
         name: "conv".into(),
@@ -52,7 +53,7 @@ fn architecture() -> Architecture {
     }
 }
 
-/// `count` images, each of its class's own grey with noise on it.
+/// `count` images, each a grey level specific to its class plus noise.
 fn images(count: usize, seed: u64) -> Images {
     let mut state = seed;
     let mut noise = move || {
@@ -69,7 +70,7 @@ fn dataset() -> Dataset {
     Dataset::new("greys", images(90, 1), images(30, 2), classes)
 }
 
-/// 64 images to train with: 4 batches an epoch, the last one as large as the others.
+/// 64 training images: 4 full batches per epoch.
 fn config(more: Value) -> RunConfig {
     let mut config = json!({
         "dataset": "synthetic", "validation": 26, "augment": "flip-crop", "model": "cnn", "dropout": 0.0, "label-smoothing": 0.1,
@@ -86,7 +87,7 @@ fn new_run<'a>(config: &'a RunConfig, dataset: &Dataset) -> Run<'a> {
 
 const SETUP: Setup<'static> = Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string };
 
-/// Trains in memory; without anybody's wishes where `control` has none.
+/// Trains in memory; without a `control`, undisturbed.
 fn train(run: Run<'_>, control: &Control, every: Option<Every>, mut observer: impl Observer) -> Result<Outcome> {
     run.train(&mut Supervision { control, every, observer: &mut observer })
 }
@@ -104,7 +105,7 @@ fn record(
     directory.record(new_run(config, &dataset), control, &mut observer)
 }
 
-/// Resumes what is in a folder, as `lrsched resume` does.
+/// Resumes the run in a folder, as `lrsched resume` does.
 fn resume(path: &Path, adjustments: &[Adjustment], observer: impl Observer) -> Result<Outcome> {
     let (dataset, mut observer) = (dataset(), observer);
     let left = Left::open(path, !adjustments.is_empty(), Maker::Train)?;
@@ -120,7 +121,7 @@ fn nobody(_event: &Event<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Asks `control` for a stop after this many steps.
+/// Asks `control` to stop after this many steps.
 fn stop_after(steps: u64, control: &Control) -> impl Observer {
     move |event: &Event<'_>| {
         if matches!(event, Event::Step { row, .. } if row.step + 1 == steps) {
@@ -130,7 +131,7 @@ fn stop_after(steps: u64, control: &Control) -> impl Observer {
     }
 }
 
-/// Fails after this many steps, as a process that is killed then.
+/// Fails after this many steps, like a process that is killed there.
 fn die_after(steps: u64) -> impl Observer {
     move |event: &Event<'_>| match event {
         Event::Step { row, .. } if row.step + 1 == steps => bail!("killed"),
@@ -144,7 +145,7 @@ fn bits(parameters: &Parameters) -> Vec<(String, Vec<u32>)> {
     parameters.arrays().iter().map(|array| (array.name.clone(), bits(&array.values))).collect()
 }
 
-/// What a run has recorded, but for how long it took.
+/// Everything a run has recorded, except times.
 fn rows(path: &Path) -> (Vec<EpochRow>, Vec<StepRow>) {
     let epochs: Vec<EpochRow> = read_rows(&path.join("metrics.csv")).unwrap();
     let timeless = epochs.into_iter().map(|row| EpochRow { images_per_second: 0.0, seconds: 0.0, ..row });
@@ -171,7 +172,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// The checkpoints that a run hands out, and why.
+/// The checkpoints that a run hands out, with the reason for each.
 fn checkpoints(config: &RunConfig, every: Option<Every>, control: &Control) -> Vec<(Reason, Arc<Checkpoint>)> {
     let mut seen = Vec::new();
     train(new_run(config, &dataset()), control, every, |event: &Event<'_>| {
@@ -565,7 +566,7 @@ fn an_observer_that_fails_ends_the_run_as_failed_and_frees_the_folder() {
     assert!(!path.join(".lrsched-lock").exists());
 }
 
-/// Trains, and does `harm` to the folder after `steps`; gives the error.
+/// Trains, and applies `harm` to the folder after `steps`; returns the error.
 fn harmed(steps: u64, harm: impl Fn(&Path)) -> (tempfile::TempDir, String) {
     let (kept, path) = folder();
     let error = record(&path, &config(json!({})), &SETUP, &Control::default(), |event: &Event<'_>| {
@@ -597,9 +598,9 @@ fn a_file_or_folder_that_disappears_under_a_run_ends_it_in_a_line_that_names_it_
 
 #[test]
 fn a_checkpoint_that_cannot_be_written_ends_the_run_and_the_one_before_it_is_still_whole() {
-    // What is about to be written cannot be: something else lies in its place.
+    // The next file cannot be written: something else occupies its path.
     let (kept, error) = harmed(6, |path| {
-        // The first epoch is the best so far: once that is on disk, nothing is being written any more.
+        // The first epoch is the best so far: once it is on disk, no write is in progress.
         while !path.join("checkpoints/best/state.json").exists() {
             std::thread::sleep(Duration::from_millis(1));
         }
