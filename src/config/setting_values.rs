@@ -27,7 +27,7 @@ impl SettingValues {
         Self(set.map(|(name, value)| (name.clone(), plain(value))).collect())
     }
 
-    /// Of a config.
+    /// The settings of a config.
     pub fn of_config(config: &impl Serialize) -> Self {
         match serde_json::to_value(config) {
             Ok(Value::Object(config)) => Self::of(&config),

@@ -1,4 +1,4 @@
-//! What a schedule is built from: the typed values of its parameters, and the clock it will run on.
+//! The inputs of a schedule's constructor: typed parameter values, and the clock it will run on.
 
 use crate::error::UsageError;
 use crate::spec::{Condition, ParameterValue, Part, rate_of};
@@ -6,7 +6,7 @@ use crate::usage;
 use crate::{Duration, Semantics};
 use std::ops::Deref;
 
-/// The part of a run that a schedule is fitted to.
+/// The part of a run that a schedule is built for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span {
     /// lr: the base learning rate of the schedule.
@@ -25,9 +25,9 @@ impl Span {
     }
 }
 
-/// The values of one schedule's parameters, given or by default, and what they are relative to.
+/// The values of one schedule's parameters, given or by default, and the run that they apply to.
 ///
-/// A getter panics if the table of the schedule has no parameter of that name and type.
+/// Getters panic if the schedule's table has no parameter of that name and type.
 pub struct Arguments<'a> {
     pub(crate) part: &'a Part,
     pub(crate) span: Span,
@@ -41,7 +41,7 @@ impl Deref for Arguments<'_> {
 }
 
 impl Arguments<'_> {
-    /// Whether the user gave it.
+    /// Whether the user gave this parameter.
     pub fn given(&self, key: &str) -> bool {
         self.part.values.get(key).is_some()
     }
@@ -94,7 +94,7 @@ impl Arguments<'_> {
         self.switch_or_none(key).unwrap_or_else(|| self.wrong(key))
     }
 
-    /// What a word of the table means: `a.choice("anneal", Anneal::named)`.
+    /// The variant that a word of the table stands for: `a.choice("anneal", Anneal::named)`.
     pub fn choice<T>(&self, key: &str, named: fn(&str) -> Option<T>) -> T {
         match self.value(key) {
             Some(ParameterValue::Choice(word)) => named(word).unwrap_or_else(|| self.wrong(key)),
@@ -156,12 +156,12 @@ impl Arguments<'_> {
         self.whole_steps(self.duration(key)).max(1)
     }
 
-    /// A duration in steps; 0 is allowed.
+    /// A duration in steps, which may be 0.
     pub fn steps_or_zero(&self, key: &str) -> u64 {
         self.whole_steps(self.duration(key))
     }
 
-    /// A duration in epochs as an exact fraction; `None` if it is given in steps or percent.
+    /// A duration in epochs as an exact fraction; `None` if given in steps or percent.
     pub fn epochs(&self, key: &str) -> Option<(u64, u64)> {
         self.duration(key).epochs()
     }

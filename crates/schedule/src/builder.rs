@@ -1,4 +1,5 @@
-//! Schedules built in code: `Step::new(0.1).factor(0.5).drop_every(Epochs(10))`, and sequences of them and of your own.
+//! Schedules built in code: `Step::new(0.1).factor(0.5).drop_every(Epochs(10))`, and sequences of them and of custom
+//! formulas.
 
 use crate::arguments::Span;
 use crate::error::UsageError;
@@ -7,7 +8,7 @@ use crate::spec::{FAMILY, Parameter, ParameterValue, Part, RateValue, Spec, Valu
 use crate::{Duration, Formula, RunShape, Schedule};
 use std::sync::Arc;
 
-/// A number of epochs, steps or percent: any integer or float.
+/// A number of epochs, steps or percent: any integer or float type.
 pub trait Amount: sealed::Sealed {
     #[doc(hidden)]
     fn as_f64(self) -> f64;
@@ -49,7 +50,7 @@ pub struct Epochs<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Steps<T>(pub T);
 
-/// A duration in percent of the run, or of what is left of it behind a warm-up or another schedule: `Percent(30)`.
+/// A duration in percent of the run, or of what remains after a warm-up or another schedule: `Percent(30)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Percent<T>(pub T);
 
@@ -75,7 +76,7 @@ impl<T: Amount> From<Percent<T>> for Duration {
 #[derive(Debug, Clone)]
 pub(crate) struct Builder {
     values: Values,
-    /// The first value that was refused.
+    /// The first invalid value.
     problem: Option<UsageError>,
 }
 
@@ -109,7 +110,7 @@ macro_rules! setters {
 
             $($crate::builder::setter!($key: $kind);)*
 
-            /// A linear warm-up of this duration in front.
+            /// Adds a linear warm-up of this duration before the schedule.
             #[must_use]
             pub fn warmup(self, duration: impl Into<$crate::Duration>) -> Self {
                 Self(self.0.with("warmup", $crate::spec::ParameterValue::Duration(duration.into())))
@@ -121,30 +122,30 @@ macro_rules! setters {
                 Self(self.0.with("warmup-from", $crate::spec::ParameterValue::Number(fraction)))
             }
 
-            /// How long it runs, without its warm-up, before the next schedule of a sequence.
+            /// The duration, excluding its warm-up, before the next schedule of a sequence begins.
             #[must_use]
             pub fn lasting(self, duration: impl Into<$crate::Duration>) -> Self {
                 Self(self.0.with("for", $crate::spec::ParameterValue::Duration(duration.into())))
             }
 
-            /// Another schedule after it.
+            /// Appends another schedule.
             #[must_use]
             pub fn then(self, next: impl Into<$crate::Sequence>) -> $crate::Sequence {
                 $crate::Sequence::from(self).then(next)
             }
 
-            /// The same as a spec.
+            /// Converts to a spec.
             ///
             /// # Errors
-            /// A value out of its range.
+            /// A value out of range.
             pub fn spec(self) -> Result<$crate::Spec, $crate::UsageError> {
                 $crate::Sequence::from(self).spec()
             }
 
-            /// Fits it to a run.
+            /// Builds the schedule for a run.
             ///
             /// # Errors
-            /// A value out of its range, alone or in this run.
+            /// A value out of range, by itself or for this run.
             pub fn build(self, run: &$crate::RunShape) -> Result<$crate::Schedule, $crate::UsageError> {
                 $crate::Sequence::from(self).build(run)
             }
@@ -184,7 +185,7 @@ macro_rules! setter {
     ($key:ident: expression) => {
         $crate::builder::setter!($key, expression: impl Into<String> => Expression(expression.into()));
     };
-    // An enum of `words!`.
+    // An enum made by `words!`.
     ($key:ident: $words:ident) => { $crate::builder::setter!($key, $key: $words => Choice($key.name())); };
     ($key:ident, $argument:ident: $type:ty => $variant:ident($value:expr)) => {
         #[doc = concat!("Sets the parameter `", stringify!($key), "` of the table above.")]
@@ -197,9 +198,9 @@ macro_rules! setter {
 
 pub(crate) use {setter, setters};
 
-/// Schedules one after the other, each on its own clock: builders, specs, and formulas of your own.
+/// A sequence of schedules, each on its own clock: builders, specs, and custom formulas.
 ///
-/// Each but the last says how long it lasts.
+/// Each but the last must say how long it lasts.
 ///
 /// ```
 /// use lrsched_schedule::{Epochs, Formula, Rates, RunShape, Sequence};
@@ -238,13 +239,13 @@ impl Sequence {
         }
     }
 
-    /// A formula of your own, on its own clock, that needs nothing of the run.
+    /// A custom formula, on its own clock, that does not depend on the run.
     pub fn custom(formula: impl Formula + 'static) -> Self {
         let formula: Box<dyn Formula> = Box::new(formula);
         Self::of_formula(Arc::new(move |_| Ok(formula.clone())))
     }
 
-    /// A formula of your own, on its own clock, made for the part of the run that it is given: with its lr, semantics and length.
+    /// A custom formula, on its own clock, built from the lr, semantics and length of its part of the run.
     ///
     /// ```
     /// use lrsched_schedule::{Epochs, Formula, Rates, RunShape, Sequence};
@@ -276,7 +277,7 @@ impl Sequence {
         Self { pieces: vec![Piece { part: Part::of_formula(), own: Some(make) }], problem: None }
     }
 
-    /// A parameter of the last of the schedules.
+    /// Sets a parameter of the last schedule.
     fn with_last(mut self, key: &str, value: ParameterValue) -> Self {
         if let Some(last) = self.pieces.last_mut() {
             let problem = last.part.values.give(key, value).err();
@@ -285,25 +286,25 @@ impl Sequence {
         self
     }
 
-    /// A linear warm-up of this duration in front of the last of the schedules.
+    /// Adds a linear warm-up of this duration before the last schedule.
     #[must_use]
     pub fn warmup(self, duration: impl Into<Duration>) -> Self {
         self.with_last("warmup", ParameterValue::Duration(duration.into()))
     }
 
-    /// The fraction of lr at which the warm-up of the last of the schedules begins.
+    /// The fraction of lr at which the warm-up of the last schedule begins.
     #[must_use]
     pub fn warmup_from(self, fraction: f64) -> Self {
         self.with_last("warmup-from", ParameterValue::Number(fraction))
     }
 
-    /// How long the last of the schedules runs, without its warm-up, before the next one.
+    /// The duration of the last schedule, excluding its warm-up, before the next one begins.
     #[must_use]
     pub fn lasting(self, duration: impl Into<Duration>) -> Self {
         self.with_last("for", ParameterValue::Duration(duration.into()))
     }
 
-    /// Another schedule after these.
+    /// Appends another schedule.
     #[must_use]
     pub fn then(mut self, next: impl Into<Self>) -> Self {
         let next = next.into();
@@ -312,10 +313,10 @@ impl Sequence {
         self
     }
 
-    /// The same as a spec.
+    /// Converts to a spec.
     ///
     /// # Errors
-    /// A value out of its range; a formula of your own, which no spec can name.
+    /// A value out of range; a custom formula, which a spec cannot express.
     pub fn spec(self) -> Result<Spec, UsageError> {
         let parts = self.checked()?.iter().map(|piece| match piece {
             Piece { part, own: None } => Ok(part.clone()),
@@ -324,7 +325,7 @@ impl Sequence {
         parts.collect::<Result<_, _>>().map(Spec::of)
     }
 
-    /// Fits them to a run.
+    /// Builds the sequence for a run.
     ///
     /// # Errors
     /// Those of [`Schedule::build`].
@@ -332,7 +333,7 @@ impl Sequence {
         self.fitted(run, 0)
     }
 
-    /// Fits them to what is left of a run from step `since` on, as [`Schedule::build_from`] does with a spec.
+    /// Builds the sequence for the rest of a run from step `since` on, like [`Schedule::build_from`] for a spec.
     ///
     /// # Errors
     /// Those of [`Schedule::build`].
@@ -344,7 +345,7 @@ impl Sequence {
         Schedule::assemble(self.checked()?, run, since)
     }
 
-    /// The schedules, at least one, if no value was refused.
+    /// The schedules, at least one, if every value was valid.
     fn checked(&self) -> Result<&[Piece], UsageError> {
         self.problem.clone().map_or(Ok(&self.pieces), Err)
     }
@@ -357,20 +358,20 @@ impl Sequence {
         self.pieces.len() > 1
     }
 
-    /// The parameters given in it, with the place of the schedule that they belong to.
+    /// The parameters given in it, with the index of their schedule.
     pub(crate) fn given(&self) -> impl Iterator<Item = (usize, &'static Parameter, &ParameterValue)> {
         let pieces = self.pieces.iter().enumerate();
         pieces.flat_map(|(at, piece)| piece.part.values.given().map(move |(parameter, value)| (at, parameter, value)))
     }
 
-    /// The same with one parameter of one schedule at its default.
+    /// The sequence with one parameter of one schedule reset to its default.
     pub(crate) fn without(&self, at: usize, key: &str) -> Self {
         let mut sequence = self.clone();
         sequence.pieces[at].part.values.remove(key);
         sequence
     }
 
-    /// The same with another value of one parameter of one schedule; `None` if it cannot have it.
+    /// The sequence with one parameter of one schedule set to another value; `None` if that is invalid.
     pub(crate) fn with(&self, at: usize, key: &str, value: ParameterValue) -> Option<Self> {
         let mut sequence = self.clone();
         sequence.pieces[at].part.values.give(key, value).ok()?;

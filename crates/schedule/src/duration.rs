@@ -10,14 +10,15 @@ use std::fmt;
 pub enum Duration {
     Epochs(f64),
     Steps(f64),
-    /// Of the run, or of what is left of it where a warm-up or another schedule came before.
+    /// A percentage of the run, or of what remains after a warm-up or an earlier schedule.
     Percent(f64),
 }
 
-/// No run, and no duration, is longer: far more than anyone trains, exact in f64, and far from overflowing when steps are added up.
+/// The limit of runs and durations: far longer than any real training run, exact in f64, and small enough that sums of
+/// steps do not overflow.
 pub(super) const MOST_STEPS: u64 = 1 << 48;
 
-/// What a number without a suffix counts.
+/// The unit of a number without a suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     Epochs,
@@ -25,7 +26,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The suffix that says the same.
+    /// The equivalent suffix.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Epochs => "ep",
@@ -35,10 +36,11 @@ impl Unit {
 }
 
 impl Duration {
-    /// Reads a duration; `unit` is what a plain number counts.
+    /// Parses a duration; `unit` is the unit of a plain number.
     ///
     /// # Errors
-    /// No number, an unknown suffix, a number that is negative or not finite. The text has no subject: the caller adds it.
+    /// Not a number, an unknown suffix, a number that is negative or not finite. The message has no subject: the caller
+    /// adds it.
     pub fn parse(text: &str, unit: Unit) -> Result<Self, UsageError> {
         let text = text.trim();
         let (number, make): (&str, fn(f64) -> Self) = if let Some(number) = text.strip_suffix("ep") {
@@ -58,8 +60,8 @@ impl Duration {
         }
     }
 
-    /// The duration in epochs as an exact fraction, numerator and denominator: 1.5 epochs are 15/10, and 0.1 epochs 1/10, which no
-    /// f64 is. `None` where it is not given in epochs, or has too many digits.
+    /// The duration in epochs as an exact fraction, numerator and denominator: 1.5 epochs are 15/10, and 0.1 epochs
+    /// 1/10, which f64 cannot represent. `None` if it is not given in epochs, or has too many digits.
     pub fn epochs(self) -> Option<(u64, u64)> {
         let Self::Epochs(epochs) = self else { return None };
         (0..=15).map(|digits| 10_u64.pow(digits)).find_map(|denominator| {
@@ -74,7 +76,7 @@ impl Duration {
         length == 0.0
     }
 
-    /// The nearest whole number of steps, where the whole is `horizon` steps long.
+    /// Rounded to the nearest whole number of steps; percentages are of `horizon` steps.
     pub fn steps(self, steps_per_epoch: u64, horizon: u64) -> u64 {
         let steps = match self {
             Self::Epochs(epochs) => epochs * steps_per_epoch as f64,
@@ -86,7 +88,7 @@ impl Duration {
 }
 
 impl Duration {
-    /// As short as can be where a plain number counts `unit`: `10`, `400st`.
+    /// The shortest form, where a plain number counts `unit`: `10`, `400st`.
     pub(crate) fn short(self, unit: Unit) -> String {
         let (number, suffix) = match self {
             Self::Epochs(epochs) => (epochs, Unit::Epochs.suffix()),
@@ -96,7 +98,7 @@ impl Duration {
         format!("{}{}", shortest(number), if suffix == unit.suffix() { "" } else { suffix })
     }
 
-    /// A duration in epochs rounded up to whole ones; any other as it is.
+    /// Rounds a duration in epochs up to whole ones; others are unchanged.
     pub(crate) fn ceil_epochs(self) -> Self {
         match self {
             Self::Epochs(epochs) => Self::Epochs(epochs.ceil()),

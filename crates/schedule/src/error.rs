@@ -1,6 +1,6 @@
 //! [`UsageError`], and how its message quotes an input.
 
-/// An invalid request: of a schedule, a parameter or a value.
+/// An invalid request: a schedule, parameter or value that is not allowed.
 ///
 /// The message names the setting, the value, the rule and, if there is one, the remedy:
 /// `step: drop-every must be at least 1 step, got 0`.

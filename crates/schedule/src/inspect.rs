@@ -1,4 +1,4 @@
-//! What looks wrong about a schedule in a run, before it is trained.
+//! Warnings about a schedule in a run, before it is trained.
 
 use super::sequence::{Schedule, Stage};
 use super::{Rates, RunShape, Sequence};
@@ -7,38 +7,42 @@ use crate::number::{nominal, rate};
 use crate::spec::{ParameterValue, shortest};
 use std::collections::HashSet;
 
-/// A target counts as reached within this part of the way to it: a horizon of whole steps seldom meets a peak exactly.
+/// A target counts as reached within this fraction of the distance to it: with whole steps, the rate rarely hits a peak
+/// exactly.
 const NEARLY: f64 = 0.05;
 
-/// The least way to a peak, as a part of it.
+/// The minimum distance to a peak, as a fraction of it.
 const LEAST_WAY: f64 = 1e-3;
 
-/// A rate below this part of the highest rate of the run trains next to nothing.
+/// Below this fraction of the run's highest rate, training has almost no effect.
 const GONE: f64 = 1e-6;
 
-/// A rate that is held behind the end of its schedule, below this part of the highest rate, trains next to nothing.
+/// A rate held after the end of its schedule has almost no effect below this fraction of the highest rate.
 const HELD: f64 = 1e-3;
 
-/// A run of up to so many steps is inspected step by step, a longer one at as many that are evenly spread.
+/// Runs up to this length are inspected step by step, longer ones at this many evenly spaced steps.
 const MOST_INSPECTED: u64 = 1_000_000;
 
-/// What is left of a run, whose schedule may have been changed on the way.
+/// The rest of a run, whose schedule may have been changed by hand.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rest {
     /// The step of the run at which the schedule's clock starts.
     pub since: u64,
     /// The step about to be applied.
     pub next: u64,
-    /// How many steps the run has: fewer than its schedule is made for, or more, in which it holds its last rate.
+    /// The length of the run in steps. It may be shorter than the schedule, or longer, in which case the last rate is
+    /// held.
     pub end: u64,
-    /// What each rate is multiplied by.
+    /// The factor that each rate is multiplied by.
     pub scale: f64,
 }
 
-/// One line each: a rate that never changes, is 0 at step 0, never reaches its peak, its floor or its base rate, jumps after a
-/// warm-up, rises where it should decay, is gone long before the end of the run, or a parameter without effect.
+/// Warnings, one line each: a rate that never changes, is 0 at step 0, never reaches its peak, its floor or its base
+/// rate, jumps after a warm-up, rises where it should decay, is gone long before the end of the run, or a parameter
+/// without effect.
 ///
-/// A schedule that listens to metrics is judged by its warm-up only: what it will do is not known.
+/// For a schedule that listens to metrics only the warm-up is checked, because its later rates are not known in
+/// advance.
 ///
 /// # Errors
 /// Those of [`Schedule::build`].
@@ -46,7 +50,7 @@ pub fn warnings(schedule: impl Into<Sequence>, run: &RunShape) -> Result<Vec<Str
     warnings_of_rest(schedule, run, &Rest { since: 0, next: 0, end: run.total_steps(), scale: 1.0 })
 }
 
-/// The same of what is left of a run; `run` is what the schedule is built with.
+/// Warnings about the rest of a run; `run` is what the schedule is built with.
 ///
 /// # Errors
 /// Those of [`Schedule::build_from`].
@@ -60,7 +64,7 @@ pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Re
     let known = schedule.listens_to().is_empty();
     let gone = if known { gone(&trace, run, rest, schedule.total_steps) } else { None };
     let mut warnings = Vec::new();
-    // The warm-up that a schedule comes with is as it was published: only one that was asked for is a mistake.
+    // A built-in warm-up is as published; only one that the user asked for can be a mistake.
     let usual = sequence.part(0).warms_up_as_published();
     let starts_at_0 = trace.between(rest.next, rest.end).first().is_some_and(|rates| rates.learning_rate == 0.0);
     if starts_at_0 && !(usual && rest.next == rest.since) && gone.as_ref().is_none_or(|(from, _)| *from > rest.next) {
@@ -85,7 +89,7 @@ pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Re
             warnings.push(format!("{name} never begins: its warm-up ends at step {}, {when}", stage.start));
         }
     }
-    // What is said of a rate that cannot drop says why it never changes.
+    // The warning about a rate that cannot drop already explains why it never changes.
     let explained = schedule.stages.iter().any(|stage| !stage.formula.cautions().is_empty());
     let constant = !sequence.is_sequence() && sequence.part(0).name() == "constant";
     let first = trace.rates[0];
@@ -101,15 +105,15 @@ pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Re
         )),
         None => warnings.extend(parameters_without_effect(&sequence, run, rest, &trace)),
     }
-    // The same part may come several times in a sequence.
+    // A sequence may contain the same part several times.
     let mut said = HashSet::new();
     warnings.retain(|line| said.insert(line.clone()));
     Ok(warnings)
 }
 
-/// The rates of a run from where the schedule's clock starts, as they are applied.
+/// The applied rates of a run, from where the schedule's clock starts.
 struct Trace {
-    /// Ascending; every one, or as many as are inspected.
+    /// Ascending: every step, or an evenly spaced selection.
     steps: Vec<u64>,
     rates: Vec<Rates>,
 }
@@ -124,7 +128,7 @@ impl Trace {
         Self { rates: steps.iter().map(|&t| scaled(schedule.at(t), rest.scale)).collect(), steps }
     }
 
-    /// The index of the first that is not before step `t`.
+    /// The index of the first step at or after `t`.
     fn index(&self, t: u64) -> usize {
         self.steps.partition_point(|&step| step < t)
     }
@@ -142,12 +146,12 @@ fn highest(rates: &[Rates]) -> f64 {
     rates.iter().map(|rates| rates.learning_rate).fold(0.0, f64::max)
 }
 
-/// The step from which on the rate is 0 for a whole epoch or more, or next to nothing for much of the run, and a line on it. `over` is the
-/// step at which the schedule ends, and from which on its last rate is held.
+/// The step from which the rate is 0 for at least a whole epoch, or almost 0 for much of the run, with a warning.
+/// `over` is the step at which the schedule ends, from which its last rate is held.
 fn gone(trace: &Trace, run: &RunShape, rest: &Rest, over: u64) -> Option<(u64, String)> {
     let steps_per_epoch = run.steps_per_epoch;
     let highest = highest(&trace.rates);
-    // From which of the steps to come on no rate is above `least`.
+    // The first remaining step from which no rate is above `least`.
     let from = |least: f64| {
         let after = trace.rates.iter().rposition(|rates| rates.learning_rate > least).map_or(0, |last| last + 1);
         trace.steps.get(after).map(|&step| step.max(rest.next))
@@ -158,7 +162,7 @@ fn gone(trace: &Trace, run: &RunShape, rest: &Rest, over: u64) -> Option<(u64, S
     let zero = from(0.0).filter(|step| left(*step) >= steps_per_epoch.min(half));
     let much = |left: u64| left >= half || left > steps_per_epoch.max(length / 4);
     let tiny = from(GONE * highest).filter(|step| much(left(*step)));
-    // A curve that ends at 0 is tiny a moment before.
+    // A curve that ends at 0 is tiny just before.
     let soon = |zero: u64| tiny.is_none_or(|tiny| tiny + steps_per_epoch > zero);
     if let Some(step) = zero.filter(|step| soon(*step)) {
         let (epoch, last) = (step / steps_per_epoch, last_steps(left(step)));
@@ -173,7 +177,7 @@ fn gone(trace: &Trace, run: &RunShape, rest: &Rest, over: u64) -> Option<(u64, S
         );
         return Some((step, line));
     }
-    // A run made longer than its schedule, which holds the rate that the schedule ended with.
+    // The run was made longer than its schedule and holds the schedule's last rate.
     let step = over.max(rest.next);
     let held = trace.between(step, rest.end).last().map(|rates| rates.learning_rate);
     let held = held.filter(|held| *held < HELD * highest)?;
@@ -188,12 +192,12 @@ fn last_steps(count: u64) -> String {
     if count == 1 { "the last step changes".to_string() } else { format!("the last {count} steps change") }
 }
 
-/// One schedule of a sequence, as far as the run goes.
+/// One schedule of a sequence, within the run.
 struct Seen<'a> {
     name: &'a str,
     stage: &'a Stage,
     trace: &'a Trace,
-    /// The first step of the run that is not its own.
+    /// The first step of the run after this schedule.
     end: u64,
     /// The schedule that takes over within the run.
     next: Option<&'a Stage>,
@@ -204,7 +208,7 @@ impl Seen<'_> {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.stage.formula.cautions();
         warnings.iter_mut().for_each(|line| *line = format!("{}: {line}", self.name));
-        // Those on the way up belong together, as do those on the way down.
+        // The warnings about the rise are related, as are those about the decay.
         let up = [self.peak(), self.above_peak(), self.jump(), self.base_rate()];
         let down = [self.floor(), self.below_floor(), self.rise(), self.ascent()];
         let all = [up, down].concat();
@@ -212,12 +216,12 @@ impl Seen<'_> {
         warnings
     }
 
-    /// With its warm-up.
+    /// The rates, including the warm-up.
     fn rates(&self) -> &[Rates] {
         self.trace.between(self.stage.begin, self.end)
     }
 
-    /// On its own clock.
+    /// The rates on the schedule's own clock.
     fn own_rates(&self) -> &[Rates] {
         self.trace.between(self.stage.start, self.end)
     }
@@ -226,7 +230,7 @@ impl Seen<'_> {
         self.stage.lr * self.scale
     }
 
-    /// The rate of its own clock's first step.
+    /// The rate at the first step of its own clock.
     fn first(&self) -> f64 {
         self.stage.formula.rates(0).learning_rate * self.scale
     }
@@ -240,8 +244,9 @@ impl Seen<'_> {
             .then(|| format!("the peak of {} is never reached; the highest rate is {}", nominal(peak), rate(highest)))
     }
 
-    /// Whether the run comes to the top of the schedule, and the rate with it some of the way: the amplitude of `exp-range` decays on the way
-    /// up, and one-cycle may begin at its top or pass it between two steps.
+    /// Whether the run reaches the schedule's top and the rate has risen noticeably by then. The peak itself may be
+    /// missed: the amplitude of `exp-range` decays on the way up, and one-cycle may begin at its top or pass it between
+    /// two steps.
     fn passes_top(&self, start: f64, peak: f64, highest: f64) -> bool {
         let Some(top) = self.stage.outline.top else { return false };
         let reached = self.end > self.stage.start && (self.end - self.stage.start) as f64 >= top * (1.0 - NEARLY);
@@ -249,7 +254,7 @@ impl Seen<'_> {
         reached && risen
     }
 
-    /// A rate that begins above the peak falls where it should rise.
+    /// A rate that begins above the peak falls instead of rising.
     fn above_peak(&self) -> Option<String> {
         let peak = self.stage.outline.peak.filter(|_| self.stage.outline.rises)? * self.scale;
         let first = self.first();
@@ -262,7 +267,7 @@ impl Seen<'_> {
         })
     }
 
-    /// A warm-up leads to lr, whatever comes after it.
+    /// A warm-up ends at lr, whatever the schedule's first rate is.
     fn jump(&self) -> Option<String> {
         let (lr, first) = (self.lr(), self.first());
         let seen = self.stage.begin < self.stage.start && self.stage.start < self.end;
@@ -274,7 +279,7 @@ impl Seen<'_> {
 
     fn base_rate(&self) -> Option<String> {
         let (lr, first, stage) = (self.lr(), self.first(), self.stage);
-        // What is said of a peak, or of a jump to the first rate, says it already.
+        // Covered by the warning about the peak, or about the jump to the first rate.
         let begins = stage.begin == stage.start && stage.outline.peak.is_none() && stage.formula.applies_lr();
         let own = self.own_rates();
         let never = !own.is_empty() && own.iter().all(|rates| rates.learning_rate < lr * (1.0 - NEARLY));
@@ -284,7 +289,7 @@ impl Seen<'_> {
 
     fn floor(&self) -> Option<String> {
         let stage = self.stage;
-        // Once a whole cycle is over, the floor was as near as its steps come to it.
+        // After a whole cycle, the rate has come as close to the floor as its steps allow.
         let cycles = stage.outline.cycle.is_some_and(|length| self.end.saturating_sub(stage.start) >= length);
         let floor = stage.outline.floor.filter(|_| self.end > stage.start && !cycles)? * self.scale;
         let last = stage.formula.rates(self.end - stage.start).learning_rate * self.scale;
@@ -293,7 +298,7 @@ impl Seen<'_> {
             .then(|| format!("the floor of {} is never reached; the lowest rate is {}", nominal(floor), rate(lowest)))
     }
 
-    /// One that begins above its floor should not sink below it.
+    /// A rate that begins above its floor should not fall below it.
     fn below_floor(&self) -> Option<String> {
         let floor = self.stage.outline.floor? * self.scale;
         let rates = self.own_rates().iter().map(|rates| rates.learning_rate);
@@ -310,7 +315,8 @@ impl Seen<'_> {
         Some(format!("the rate rises again from step {step} on, after its end at step {over}"))
     }
 
-    /// A decay that ends above where it begins: `end-lr` above lr, a factor above 1. One that leads to the next schedule may be a warm-up.
+    /// A decay that ends above its start: `end-lr` above lr, a factor above 1. If another schedule follows, it may be
+    /// meant as a warm-up.
     fn ascent(&self) -> Option<String> {
         let stage = self.stage;
         if stage.outline.rises || !stage.formula.applies_lr() || self.end <= stage.start {
@@ -331,14 +337,14 @@ impl Seen<'_> {
                 nominal(self.lr())
             ));
         }
-        // Restarts may begin ever higher.
+        // Restarts may begin at ever higher rates.
         (stage.outline.cycle.is_none() && rises(last))
             .then(|| format!("the rate rises from {} to {} where it should decay", rate(highest_start), rate(last)))
     }
 }
 
-/// Parameters whose value, unlike their default, changes no step of the run: neither if it is left out, nor if it is halved or doubled.
-/// A value that merely comes to what the default does, as 20% of ten epochs and 2ep do, is not without effect.
+/// Parameters that differ from their default but affect no step of the run, neither when left out nor when halved or
+/// doubled. A value that merely coincides with the default in this run (20% of ten epochs and 2ep) is not reported.
 fn parameters_without_effect(sequence: &Sequence, run: &RunShape, rest: &Rest, trace: &Trace) -> Vec<String> {
     let same = |other: &Sequence| {
         other.fitted(run, rest.since).is_ok_and(|other| {
@@ -346,7 +352,7 @@ fn parameters_without_effect(sequence: &Sequence, run: &RunShape, rest: &Rest, t
         })
     };
     let mut warnings = Vec::new();
-    // A warm-up of 0 says that there is to be none.
+    // A warm-up of 0 explicitly disables it.
     let meant = |key: &str, value: &ParameterValue| match value {
         ParameterValue::Duration(duration) => key != "for" && !(key == "warmup" && duration.is_zero()),
         _ => true,
@@ -367,10 +373,10 @@ fn parameters_without_effect(sequence: &Sequence, run: &RunShape, rest: &Rest, t
     warnings
 }
 
-/// Whether any rate of the schedule is made from the base rate: not where each part has rates of its own.
+/// Whether any rate of the schedule depends on the base rate: not if each part has its own rates.
 pub fn uses_base_rate(schedule: impl Into<Sequence>) -> bool {
     let sequence: Sequence = schedule.into();
-    // Which run it is does not matter, as long as the rates differ enough.
+    // The choice of run does not matter, as long as the rates differ enough.
     const STEPS: u64 = 300;
     let of = |lr| sequence.fitted(&RunShape::new(lr, STEPS / 10, 10), 0);
     let (Ok(low), Ok(high)) = (of(0.001), of(1.0)) else { return true };

@@ -26,21 +26,21 @@ use crate::spec::Entry;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// One schedule of the table and what makes it.
+/// A row of the table of schedules: a schedule's entry and constructor.
 #[derive(Debug, Clone, Copy)]
 pub struct ScheduleRow {
     entry: Entry,
-    /// Those that have this schedule, under whatever name; with the semantics of the others it is the native one.
+    /// The frameworks that have this schedule, under any name; the semantics of other frameworks fall back to native.
     frameworks: &'static [Semantics],
     build: fn(&Arguments) -> Result<Box<dyn Formula>, UsageError>,
 }
 
-/// A schedule on its own clock: `t` counts from where it begins, and is never past its horizon by more than one step.
+/// A schedule on its own clock: `t` counts from the schedule's start and exceeds its horizon by at most one step.
 pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
     /// The rates of step `t`.
     fn rates(&self, t: u64) -> Rates;
 
-    /// An epoch has ended; `next` is the first step after it. Rates at earlier steps do not change.
+    /// Called at the end of an epoch; `next` is the first step after it. Rates at earlier steps do not change.
     fn observe(&mut self, _next: u64, _metrics: &EpochMetrics) {}
 
     /// Warnings about its parameters in this run, one line each: `the rate cannot drop: factor is 1`.
@@ -58,7 +58,7 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
         true
     }
 
-    /// The metrics that [`observe`](Formula::observe) looks at.
+    /// The metrics that [`observe`](Formula::observe) uses.
     fn listens_to(&self) -> Vec<Metric> {
         Vec::new()
     }
@@ -69,7 +69,7 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
     }
 
     /// # Errors
-    /// A state that is not of this schedule.
+    /// The state belongs to another schedule.
     fn restore(&mut self, state: &serde_json::Value) -> Result<(), UsageError> {
         if state.is_null() { Ok(()) } else { usage!("the saved state is of another schedule") }
     }
@@ -82,13 +82,13 @@ pub struct Outline {
     pub peak: Option<f64>,
     /// The step at which it first reaches its peak.
     pub top: Option<f64>,
-    /// Whether the peak is its own, not the end of a warm-up.
+    /// Whether the schedule itself rises to the peak, rather than a warm-up.
     pub rises: bool,
-    /// The length of its first cycle in steps, if it falls to its floor again and again.
+    /// The length of its first cycle in steps, if it falls to its floor repeatedly.
     pub cycle: Option<u64>,
     /// The rate that it falls to.
     pub floor: Option<f64>,
-    /// The step after which it stays as it is.
+    /// The step after which the rate stays constant.
     pub end: Option<u64>,
 }
 
@@ -116,7 +116,7 @@ pub struct Clock {
     pub step: u64,
     /// S: steps per epoch.
     pub steps_per_epoch: u64,
-    /// How many epochs the run has; T = epochs · S.
+    /// The length of the run in epochs; T = epochs · S.
     pub epochs: u64,
 }
 
@@ -132,11 +132,11 @@ impl Clock {
     }
 }
 
-/// What a step is applied with.
+/// The rates that a step is applied with.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     pub learning_rate: f64,
-    /// `None` where the schedule leaves the optimizer's momentum alone.
+    /// `None` if the schedule does not set the optimizer's momentum.
     pub momentum: Option<f64>,
 }
 
@@ -147,7 +147,7 @@ impl Rates {
     }
 }
 
-/// Where frameworks disagree, do as that one does.
+/// Which framework to follow where they disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Semantics {
@@ -189,20 +189,20 @@ impl std::str::FromStr for Semantics {
     }
 }
 
-/// What `halve` and `plateau` listen to: the epoch just finished.
+/// The metrics of the epoch just finished, for `halve` and `plateau`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EpochMetrics {
     /// 0-based.
     pub epoch: u64,
     pub loss: f64,
     pub accuracy: f64,
-    /// `None` where nothing was held out.
+    /// `None` if there is no validation split.
     pub val_loss: Option<f64>,
     pub val_accuracy: Option<f64>,
 }
 
 spec::words! {
-    /// One of the numbers in [`EpochMetrics`], those of held-out images first; its name is that of its column in `metrics.csv`.
+    /// A metric in [`EpochMetrics`], validation metrics first; its name is that of its column in `metrics.csv`.
     pub enum Metric {
         ValLoss = "val_loss",
         ValAccuracy = "val_accuracy",
@@ -212,7 +212,7 @@ spec::words! {
 }
 
 impl Metric {
-    /// `None` where the epoch has no such number.
+    /// `None` if the epoch lacks this metric.
     pub fn of(self, metrics: &EpochMetrics) -> Option<f64> {
         match self {
             Self::Loss => Some(metrics.loss),
@@ -222,16 +222,16 @@ impl Metric {
         }
     }
 
-    /// Whether more is better.
+    /// Whether higher is better.
     pub fn grows(self) -> bool {
         matches!(self, Self::Accuracy | Self::ValAccuracy)
     }
 }
 
-/// What a spec needs beside itself to become a function of the clock.
+/// What a spec needs to become a function of the clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RunShape {
-    /// lr, the base learning rate of specs and of formulas of your own. The rate that a builder is made with takes precedence.
+    /// lr, the base learning rate of specs and of custom formulas. The rate that a builder is made with takes precedence.
     pub learning_rate: f64,
     pub semantics: Semantics,
     pub steps_per_epoch: u64,

@@ -1,4 +1,4 @@
-//! A spec built for a run: schedules one after the other, each behind its warm-up and on its own clock.
+//! A spec built for a run: one or more schedules in sequence, each after its warm-up and on its own clock.
 
 use super::arguments::{Arguments, Span};
 use super::duration::MOST_STEPS;
@@ -10,13 +10,13 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
-/// Every step is checked in a run up to this long; in a longer one, as many that are evenly spread, and the end.
+/// Runs up to this length are checked at every step, longer ones at this many evenly spaced steps and the end.
 const MOST_CHECKED: u64 = 10_000_000;
 
 /// T = epochs · S.
 ///
 /// # Errors
-/// More steps than a clock counts.
+/// The number of steps overflows.
 pub fn total_steps(epochs: u64, steps_per_epoch: u64) -> Result<u64, UsageError> {
     match epochs.checked_mul(steps_per_epoch) {
         Some(steps) if steps <= MOST_STEPS => Ok(steps),
@@ -24,10 +24,10 @@ pub fn total_steps(epochs: u64, steps_per_epoch: u64) -> Result<u64, UsageError>
     }
 }
 
-/// A schedule ready to be asked.
+/// A schedule built for a run.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// At least one, in the order of time; a single schedule is a sequence of one.
+    /// At least one, in order of time; a single schedule is a sequence of one.
     pub(super) stages: Vec<Stage>,
     /// T: the rate is held from here on.
     pub(super) total_steps: u64,
@@ -35,14 +35,14 @@ pub struct Schedule {
     steps_per_epoch: u64,
 }
 
-/// Makes a formula that is not in the table.
+/// Constructs a custom formula, which is not in the table.
 pub(crate) type Make = Arc<dyn Fn(&Span) -> Result<Box<dyn Formula>, UsageError> + Send + Sync>;
 
-/// One schedule of a sequence, not yet fitted to a run.
+/// One schedule of a sequence, not yet built for a run.
 #[derive(Clone)]
 pub(crate) struct Piece {
     pub(crate) part: Part,
-    /// Makes its formula in place of the row of the table.
+    /// Constructs its formula instead of the table's row.
     pub(crate) own: Option<Make>,
 }
 
@@ -60,30 +60,30 @@ impl From<&Part> for Piece {
 
 #[derive(Debug, Clone)]
 pub(super) struct Stage {
-    /// The step of the run at which it takes over, with its warm-up if it has one.
+    /// The step of the run at which this stage begins, including its warm-up if any.
     pub(super) begin: u64,
-    /// The step of the run at which its own clock starts.
+    /// The step of the run at which the formula's own clock starts.
     pub(super) start: u64,
     warmup_from: f64,
-    /// lr: what the warm-up leads to.
+    /// lr: the rate at the end of the warm-up.
     pub(super) lr: f64,
     pub(super) formula: Box<dyn Formula>,
-    /// What it means to do, a warm-up in front included.
+    /// The intended course, including the warm-up.
     pub(super) outline: Outline,
 }
 
-/// Where a stage of a run begins, and how much of the run there is for it.
+/// Where a stage begins, and how much of the run remains.
 #[derive(Debug, Clone, Copy)]
 struct Begins {
     begin: u64,
-    /// What is left of the run, of which percentages are taken.
+    /// The remaining steps of the run, which percentages refer to.
     left: u64,
     /// The end of the run, for the last stage.
     end: Option<u64>,
 }
 
 impl Begins {
-    /// The step at which a stage ends whose own clock starts at `start` and that was given this length.
+    /// The step at which a stage ends, given the start of its own clock and its length.
     fn end(self, piece: &Piece, start: u64, length: Option<Duration>, run: &RunShape) -> Result<u64, UsageError> {
         let name = piece.part.name();
         match (length, self.end) {
@@ -103,7 +103,7 @@ impl Begins {
 }
 
 impl Stage {
-    /// The stage of a piece, and where it ends.
+    /// Builds the stage of a piece; returns it and its end.
     fn of(piece: &Piece, run: &RunShape, begins: Begins) -> Result<(Self, u64), UsageError> {
         let part = &piece.part;
         let universal = part.universal(run.learning_rate)?;
@@ -127,18 +127,18 @@ impl Stage {
 }
 
 impl Schedule {
-    /// Fits a spec to a run.
+    /// Builds a spec for a run.
     ///
     /// # Errors
-    /// A value out of its range, a sequence whose parts do not say how long they are, a rate that is negative or not finite
+    /// A value out of range, a sequence whose parts do not state their lengths, a rate that is negative or not finite
     /// anywhere in the run.
     pub fn build(spec: &Spec, run: &RunShape) -> Result<Self, UsageError> {
         Self::build_from(spec, run, 0)
     }
 
-    /// Fits a spec to what is left of a run from step `since` on. Its clock starts there, and its horizon T, of which percentages are
-    /// taken, is what is left: step `since + t` has the rates that step `t` has in a run of that length. At earlier steps it has
-    /// the rates of step `since`.
+    /// Builds a spec for the rest of a run, from step `since` on. Its clock starts there, and its horizon T, which
+    /// percentages refer to, is the rest of the run: step `since + t` has the rates that step `t` has in a run of that
+    /// length. Earlier steps have the rates of step `since`.
     ///
     /// ```
     /// use lrsched_schedule::{Schedule, RunShape};
@@ -177,7 +177,7 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// Values that are each in their range can still overflow together, or fall below 0.
+    /// Values that are each in range can still overflow in combination, or fall below 0.
     fn refuse_bad_rates(&self, pieces: &[Piece]) -> Result<(), UsageError> {
         for t in self.checked_steps(self.since()) {
             let rate = self.at(t).learning_rate;
@@ -196,13 +196,13 @@ impl Schedule {
         Ok(())
     }
 
-    /// The steps from `from` on that are looked at: each of them, or many that are evenly spread, and the end.
+    /// The steps to check from `from` on: all of them or an evenly spaced selection, and the end.
     fn checked_steps(&self, from: u64) -> impl Iterator<Item = u64> {
         let stride = (self.total_steps / MOST_CHECKED).max(1) as usize;
         (from..self.total_steps).step_by(stride).chain([self.total_steps - 1, self.total_steps])
     }
 
-    /// The highest rate and the highest momentum from step `from` on, as far as they are known by now.
+    /// The highest rate and the highest momentum from step `from` on, as far as known now.
     pub fn highest(&self, from: u64) -> Rates {
         let zero = Rates::of(0.0);
         self.checked_steps(from).map(|t| self.at(t)).fold(zero, |highest, rates| Rates {
@@ -219,7 +219,7 @@ impl Schedule {
         self.at(clock.step)
     }
 
-    /// The rates of step `t` of the run. Past the end they are held, and never rise.
+    /// The rates of step `t` of the run. Past the end the rate is held, and never rises.
     pub fn at(&self, t: u64) -> Rates {
         if t < self.total_steps {
             return self.within(t);
@@ -252,7 +252,7 @@ impl Schedule {
         self.stages.partition_point(|stage| stage.begin <= t).saturating_sub(1)
     }
 
-    /// Called once after each epoch. Only `halve` and `plateau` listen, once their own clock runs.
+    /// Called once after each epoch. Only `halve` and `plateau` listen, once their own clock has started.
     pub fn observe(&mut self, metrics: &EpochMetrics) {
         let next = (metrics.epoch + 1) * self.steps_per_epoch;
         let at = self.position(next - 1);
@@ -262,7 +262,7 @@ impl Schedule {
         }
     }
 
-    /// The metrics that the schedule depends on; empty for a pure function of the clock.
+    /// The metrics that the schedule listens to; empty for a pure function of the clock.
     pub fn listens_to(&self) -> Vec<Metric> {
         self.stages.iter().flat_map(|stage| stage.formula.listens_to()).collect()
     }
@@ -275,13 +275,13 @@ impl Schedule {
     }
 
     /// # Errors
-    /// A state that is not of this schedule.
+    /// The state belongs to another schedule.
     pub fn restore(&mut self, state: &Value) -> Result<(), UsageError> {
         let count = self.stages.len();
         let states = match state {
             Value::Null => &vec![Value::Null; count][..],
             Value::Array(states) if states.len() == count => states,
-            // Older checkpoints have a constant schedule in front of one that began within a run.
+            // Older checkpoints have a constant schedule before one that began within a run.
             Value::Array(states) if self.since() > 0 && states.len() == count + 1 && states[0].is_null() => {
                 &states[1..]
             }

@@ -134,7 +134,7 @@ pub enum Field {
     Command,
 }
 
-/// What stands for the default in a help text.
+/// The placeholder for the default in a help text.
 const DEFAULT: &str = "{default}";
 
 /// One row of the table.
@@ -142,7 +142,7 @@ const DEFAULT: &str = "{default}";
 pub struct SettingDef {
     pub name: &'static str,
     pub form: FlagForm,
-    /// `{}` stands for the choices, `{default}` for the default.
+    /// `{}` is replaced by the choices, `{default}` by the default.
     help: &'static str,
     choices: Option<fn() -> String>,
     pub scope: Scope,

@@ -1,4 +1,4 @@
-//! A rate that stays.
+//! A constant rate.
 
 use crate::builder::{Builder, setters};
 use crate::spec::Entry;

@@ -5,7 +5,7 @@ use crate::builder::{Builder, setters};
 use crate::spec::{Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
-/// Cosine annealing: half a cosine from lr to `end_lr`, which then stays.
+/// Cosine annealing: half a cosine from lr to `end_lr`, where the rate stays.
 ///
 /// ```text
 /// rate(t) = end_lr + (lr − end_lr) · (1 + cos(π · min(t, D) / D)) / 2        D = over

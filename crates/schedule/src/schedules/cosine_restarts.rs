@@ -5,7 +5,7 @@ use crate::builder::{Builder, setters};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
-/// Cosine annealing with warm restarts: a cosine from lr to `end_lr`, again and again.
+/// Cosine annealing with warm restarts: repeated cosines from lr to `end_lr`.
 ///
 /// ```text
 /// rate(t) = end_lr + (max(lr · lr_mult^i, end_lr) − end_lr) · (1 + cos(π · u / Pᵢ)) / 2
@@ -19,12 +19,13 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// | `lr-mult`     | ratio    | > 0      | 1       |
 /// | `end-lr`      | rate     | ≥ 0      | 0       |
 ///
-/// A peak that `lr-mult` would shrink below `end-lr` is `end-lr`, unless lr itself is below it: the rate stays there. With
-/// `--semantics optax` the cycles begin below `end-lr` and rise to it, as those of `sgdr_schedule` do.
-///
+/// A peak that `lr-mult` would shrink below `end-lr` is clamped to `end-lr`, where the rate then stays, unless lr
+/// itself is below `end-lr`. With `--semantics optax` the cycles begin below `end-lr` and rise to it, as those of
+/// `sgdr_schedule` do.
 /// Loshchilov & Hutter, SGDR (2017); PyTorch's `CosineAnnealingWarmRestarts`, optax's `sgdr_schedule`. Keras's
-/// `CosineDecayRestarts` shrinks the amplitude above `end_lr` instead of the peak, (lr − end_lr) · lr_mult^i, which differs
-/// where neither `end-lr` is 0 nor `lr-mult` 1, and finds its cycle in f32, which may be a step late: `--semantics keras`.
+/// `CosineDecayRestarts` (`--semantics keras`) shrinks the amplitude above `end_lr` instead of the peak, (lr − end_lr)
+/// · lr_mult^i, which differs if `end-lr` is not 0 and `lr-mult` is not 1; it also computes the cycle in f32, which may
+/// restart a step late.
 ///
 /// Draw it: `lrsched show --schedule cosine-restarts:period=2,period-mult=2`
 ///
@@ -54,9 +55,9 @@ struct Curve {
     period: u64,
     period_mult: f64,
     lr_mult: f64,
-    /// What the peaks do not shrink below; 0 where they may.
+    /// The lower bound of the peaks; 0 for none.
     floor: f64,
-    /// Multiply what is above `end_lr`, not the whole, and find the cycle in f32.
+    /// Scale the amplitude above `end_lr` instead of the peak, and compute the cycle in f32.
     keras: bool,
 }
 
@@ -95,19 +96,19 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
-/// A restart this little ahead, relatively, is due: 10 + 10 · 1.1 steps are 21, whichever way f64 rounds them.
+/// Relative tolerance for a restart: 10 + 10 · 1.1 steps are 21, whichever way f64 rounds them.
 const DUE: f64 = 1e-12;
 
-/// A period-mult nearer to 1 than this loses digits when 1 is subtracted from its power.
+/// For a period-mult this close to 1, subtracting 1 from its power loses digits.
 const NEAR_1: f64 = 1e-3;
 
 impl Curve {
-    /// The cycle that `t` lies in, and the fraction of it that is over, in [0, 1).
+    /// The cycle of `t`, and its completed fraction in [0, 1).
     fn cycle(&self, t: u64) -> (i32, f64) {
         if self.period_mult == 1.0 {
             return (whole(t / self.period), (t % self.period) as f64 / self.period as f64);
         }
-        // In first periods: cycle i begins at 1 + m + ... + m^(i−1) = (m^i − 1) / (m − 1).
+        // In units of the first period: cycle i begins at 1 + m + ... + m^(i−1) = (m^i − 1) / (m − 1).
         let (now, grows) = (t as f64 / self.period as f64, self.period_mult - 1.0);
         let start = |cycle: u64| {
             if grows < NEAR_1 {
@@ -124,24 +125,24 @@ impl Curve {
         (whole(cycle), over)
     }
 
-    /// The cycle of step `t` and the fraction of it that is over, as these semantics count.
+    /// The cycle of step `t` and its completed fraction, under these semantics.
     fn now(&self, t: u64) -> (i32, f64) {
         if self.keras { self.keras_cycle(t) } else { self.cycle(t) }
     }
 
-    /// The rate at which a cycle begins.
+    /// The rate at the start of a cycle.
     fn peak(&self, cycle: i32) -> f64 {
         let shrink = self.lr_mult.powi(cycle);
         if self.keras { self.end_lr + (self.lr - self.end_lr) * shrink } else { (self.lr * shrink).max(self.floor) }
     }
 
-    /// Keras takes a logarithm, all in f32; its cycle begins where the rounding lets it.
+    /// Keras computes the cycle with a logarithm in f32, so rounding decides where it begins.
     fn keras_cycle(&self, t: u64) -> (i32, f64) {
         let (now, mult) = (t as f32 / self.period as f32, self.period_mult as f32);
         if mult == 1.0 {
             return (now as i32, f64::from(now.fract()));
         }
-        // The logarithms as close as f32 gets, whatever the platform's own.
+        // Logarithms correctly rounded to f32, independent of the platform's own.
         let ln = |x: f32| f64::from(x).ln() as f32;
         let cycle = (ln(1.0 - now * (1.0 - mult)) / ln(mult)).floor();
         let start = (1.0 - mult.powf(cycle)) / (1.0 - mult);
@@ -149,7 +150,7 @@ impl Curve {
     }
 }
 
-/// As an exponent.
+/// Converts to an exponent.
 fn whole(cycle: u64) -> i32 {
     i32::try_from(cycle).unwrap_or(i32::MAX)
 }

@@ -1,9 +1,9 @@
-//! The pieces that several schedules share: how to go from one value to another, and how momentum cycles.
+//! Shared by several schedules: interpolation between two values, and momentum cycling.
 
 use crate::arguments::Arguments;
 use std::f64::consts::PI;
 
-/// How a value goes from one to another while x goes from 0 to 1.
+/// How to interpolate between two values as x goes from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Easing {
     Linear,
@@ -17,24 +17,24 @@ impl Easing {
     pub fn between(self, from: f64, to: f64, x: f64) -> f64 {
         match self {
             Self::Linear => (to - from) * x + from,
-            // Halved first: twice a huge rate would overflow.
+            // Halved first: doubling a huge rate would overflow.
             Self::Cosine => to + (from - to) * ((1.0 + (PI * x).cos()) / 2.0),
             Self::OneMinusSqrt => to + (from - to) * (1.0 - x.sqrt()),
         }
     }
 }
 
-/// Momentum (Adam's beta1) that is low where the rate is high.
+/// Momentum (Adam's beta1) that cycles inversely to the rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CycledMomentum {
-    /// At the highest rate.
+    /// Momentum at the highest rate.
     pub base: f64,
-    /// At the lowest rate.
+    /// Momentum at the lowest rate.
     pub max: f64,
 }
 
 impl CycledMomentum {
-    /// From `base-momentum`, `max-momentum` and `cycle-momentum`; `None` where momentum is left alone. Without
+    /// From `base-momentum`, `max-momentum` and `cycle-momentum`; `None` if the schedule does not set momentum. Without
     /// `cycle-momentum` it cycles if `by_default`, or if one of the two is given.
     pub fn read(a: &Arguments, by_default: bool) -> Option<Self> {
         let given = a.given("base-momentum") || a.given("max-momentum");

@@ -16,13 +16,13 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 /// | `decay-steps` | duration | ≥ 1 step | 1ep     |
 /// | `staircase`   | switch   |          | off     |
 ///
-/// Keras's and optax's `ExponentialDecay`. PyTorch's `ExponentialLR(gamma)`, stepped once an epoch, is
-/// `decay-rate=gamma,decay-steps=1ep,staircase`.
+/// Keras's `ExponentialDecay` and optax's `exponential_decay`. PyTorch's `ExponentialLR(gamma)`, stepped once per
+/// epoch, is `decay-rate=gamma,decay-steps=1ep,staircase`.
 ///
 /// Draw it: `lrsched show --schedule exponential:decay-rate=0.9,staircase`
 ///
 /// # Errors
-/// A `decay-rate` that is not positive or grows beyond every finite rate, or `decay-steps` of 0.
+/// A `decay-rate` that is not positive or makes the rate infinite, or `decay-steps` of 0.
 ///
 /// ```
 /// use lrsched_schedule::{Schedule, RunShape};

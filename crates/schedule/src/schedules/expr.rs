@@ -1,4 +1,4 @@
-//! Any expression of the clock.
+//! The rate as an arbitrary expression of the clock.
 
 use crate::builder::{Builder, setters};
 use crate::error::UsageError;
@@ -7,7 +7,7 @@ use crate::spec::{Entry, Parameter, ParameterKind};
 use crate::{Formula, Rates, ScheduleRow, Semantics};
 use std::f64::consts::{PI, TAU};
 
-/// Any expression, as a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
+/// Any expression, like a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
 ///
 /// ```text
 /// lr*0.5^floor((1+epoch)/10)
@@ -22,15 +22,15 @@ use std::f64::consts::{PI, TAU};
 /// | `S`           | steps per epoch                       |
 /// | `epochs`      | epochs of the run                     |
 ///
-/// With + − * / % ^ (or `**`), comparisons that give 1 or 0, `min(a, b)`, `max(a, b)`, `floor`, `ceil`, `round`, `abs`, `sqrt`, `exp`, `ln`,
-/// `log2`, `log10`, `sin`, `cos`, `tan`, `tanh` and more, and `PI`. −a^b is −(a^b) and a^b^c is a^(b^c), as in Python. a·b/c is
-/// computed as a·(b/c), and a + b − c as a + (b − c), which matters to the last digit only. Behind a warm-up or in a
-/// sequence the variables are those of its own clock.
+/// With + − * / % ^ (or `**`), comparisons that give 1 or 0, `min(a, b)`, `max(a, b)`, `floor`, `ceil`, `round`, `abs`,
+/// `sqrt`, `exp`, `ln`, `log2`, `log10`, `sin`, `cos`, `tan`, `tanh` and more, and `PI`. −a^b is −(a^b) and a^b^c is
+/// a^(b^c), as in Python. a·b/c is computed as a·(b/c), and a + b − c as a + (b − c), which affects only the last
+/// digit. After a warm-up or in a sequence, the variables are relative to the schedule's own clock.
 ///
 /// Draw it: `lrsched show --schedule 'expr:lr*0.5^floor((1+epoch)/10)'`
 ///
 /// # Errors
-/// What is no expression, an unknown variable, and a rate that is negative or not finite at any step of the run.
+/// An invalid expression, an unknown variable, or a rate that is negative or not finite at any step of the run.
 ///
 /// ```
 /// use lrsched_schedule::{Schedule, RunShape};
@@ -81,7 +81,7 @@ const CONSTANTS: [(&str, f64); 4] = [("PI", PI), ("π", PI), ("TAU", TAU), ("τ"
 enum Function {
     Of1(fn(f64) -> f64),
     Of2(fn(f64, f64) -> f64),
-    /// Of two or more: of the first two, then of that and the third.
+    /// Takes two or more arguments, folded from the left.
     Fold(fn(f64, f64) -> f64),
 }
 
@@ -120,7 +120,7 @@ const FUNCTIONS: [(&str, Function); 29] = [
 #[derive(Debug, Clone, Copy)]
 struct Operator {
     sign: &'static str,
-    /// How tightly it binds.
+    /// Precedence level.
     level: u8,
     apply: fn(f64, f64) -> f64,
 }
@@ -131,10 +131,10 @@ const fn operator(sign: &'static str, level: u8, apply: fn(f64, f64) -> f64) -> 
 
 const NEGATION: u8 = 5;
 const POWER: u8 = 6;
-/// A function in front of its argument without brackets.
+/// A function applied without brackets.
 const PREFIX: u8 = 7;
 
-/// A sign that another one begins with comes after it.
+/// A sign that is a prefix of another one comes after it.
 const OPERATORS: [Operator; 13] = [
     operator("**", POWER, f64::powf),
     operator("^", POWER, f64::powf),
@@ -151,7 +151,7 @@ const OPERATORS: [Operator; 13] = [
     operator("!=", 0, |a, b| f64::from(a != b)),
 ];
 
-/// One instruction of a machine with a stack.
+/// One instruction of a stack machine.
 #[derive(Debug, Clone, Copy)]
 enum Code {
     Number(f64),
@@ -204,7 +204,7 @@ impl Curve {
                         *value = apply(*value);
                     }
                 }
-                // The parser leaves no instruction without its operands.
+                // The parser guarantees that every instruction has its operands.
                 Code::Binary(apply) => {
                     let second = stack.pop().unwrap_or(f64::NAN);
                     if let Some(first) = stack.last_mut() {
@@ -213,14 +213,14 @@ impl Curve {
                 }
             }
         }
-        // A rate of -0 is 0.
+        // A rate of -0 becomes 0.
         stack.pop().unwrap_or(f64::NAN) + 0.0
     }
 }
 
 impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
-        // Only the steps of the run have been checked at build.
+        // Only the steps of the run were checked at build time.
         Rates::of(self.rate(t.min(self.horizon - 1)))
     }
 
@@ -239,7 +239,7 @@ enum Token<'a> {
     Comma,
 }
 
-/// A token, and where it stands in the text, in bytes.
+/// A token, and its position in the text, in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Placed<'a> {
     token: Token<'a>,
@@ -247,7 +247,7 @@ struct Placed<'a> {
     length: usize,
 }
 
-/// What waits for its operand, or for its bracket to be closed.
+/// An entry of the operator stack: waits for its operand or its closing bracket.
 #[derive(Debug, Clone, Copy)]
 enum Waiting<'a> {
     Open { at: usize, call: Option<Call<'a>> },
@@ -259,17 +259,17 @@ enum Waiting<'a> {
 struct Call<'a> {
     name: &'a str,
     function: Function,
-    /// How many have begun.
+    /// The number of arguments begun so far.
     arguments: usize,
 }
 
-/// What is wrong with the text of an expression.
+/// The error in the text of an expression, if any.
 pub(crate) fn problem(text: &str) -> Option<UsageError> {
     Parser::new(text).and_then(Parser::parse).err()
 }
 
-/// Operator precedence parsing (Dijkstra's shunting yard): linear in the length of the text, and without recursion, so that no depth of
-/// brackets is too much.
+/// Operator precedence parser (Dijkstra's shunting yard): linear in the length of the text, and without recursion, so
+/// that deeply nested brackets cannot overflow the stack.
 struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Placed<'a>>,
@@ -339,11 +339,11 @@ impl<'a> Parser<'a> {
 
     fn parse(mut self) -> Result<Vec<Code>, UsageError> {
         let mut index = 0;
-        // Whether the last operand ended in a number as it was typed.
+        // Whether the last operand ended in a numeric literal.
         let mut number = false;
         loop {
             index = self.operand(index, &mut number)?;
-            // Behind an operand: brackets that close, then an operator, a comma or the end.
+            // After an operand: closing brackets, then an operator, a comma or the end.
             while let Some(Placed { token: Token::Close, at, .. }) = self.tokens.get(index).copied() {
                 self.close(at)?;
                 index += 1;
@@ -366,7 +366,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads an operand, or what leads to one, from token `index`; gives the index behind it.
+    /// Reads an operand, or a prefix of one, from token `index`; returns the index after it.
     fn operand(&mut self, mut index: usize, number: &mut bool) -> Result<usize, UsageError> {
         loop {
             let Some(Placed { token, at, .. }) = self.tokens.get(index).copied() else {
@@ -427,7 +427,7 @@ impl<'a> Parser<'a> {
         )
     }
 
-    /// Applies what waits, from the last on, as long as `binds` says so of its strength and its sign.
+    /// Pops and applies operators from the stack while `binds` accepts their strength and sign.
     fn reduce(&mut self, binds: impl Fn(u8, &str) -> bool) {
         while let Some(waiting) = self.waiting.last().copied() {
             let (strength, sign, code) = match waiting {
@@ -443,18 +443,18 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// `literal`: a number stands on either side of it. Two numbers side by side in a sum or a product are taken together first, which
-    /// keeps the last digit of the rates of older runs.
+    /// `literal`: one of the operands next to it is a number. Two adjacent numbers in a sum or a product are combined
+    /// first, which keeps the last digit of the rates of older runs.
     fn operator(&mut self, operator: Operator, literal: bool) {
         let strength = 2 * operator.level + u8::from(literal);
-        // A chain of powers begins at its right end. A remainder is taken from left to right, whatever the strength of what follows.
+        // Powers are right-associative. A remainder is left-associative, regardless of the strength of what follows.
         let right = operator.level == POWER;
         let product = matches!(operator.sign, "*" | "/" | "%");
         self.reduce(|before, sign| before > strength || before == strength && !right || sign == "%" && product);
         self.waiting.push(Waiting::Binary { operator, strength });
     }
 
-    /// Whether the operand at token `index` begins with a number, whatever brackets and functions stand around it.
+    /// Whether the operand at token `index` begins with a number, ignoring brackets and functions around it.
     fn number_follows(&self, index: usize) -> bool {
         let leads = |token: &Token| match token {
             Token::Open => true,
@@ -503,7 +503,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The length of the number at the front: 1, .5, 1e-3. The sign in 1e-3 belongs to it.
+/// The length of the number at the start of the text: 1, .5, 1e-3. The sign in 1e-3 belongs to it.
 fn number_length(text: &str) -> Option<usize> {
     let digits = |from: usize| text[from..].bytes().take_while(u8::is_ascii_digit).count();
     let whole = digits(0);
@@ -615,7 +615,7 @@ mod tests {
             "{unknown}"
         );
         assert!(unknown.ends_with("(character 4 of `lr*epochh`)"), "{unknown}");
-        // Of a long one, what stands around it.
+        // A long expression is cut to the part around the error.
         let long = problem(&format!("{}x{}", "t+".repeat(2000), "+t".repeat(2000)));
         assert!(long.contains("character 4001 of `…t+t+") && long.len() < 600, "{long}");
     }

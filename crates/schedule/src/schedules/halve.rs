@@ -1,4 +1,4 @@
-//! A drop each time a condition comes true.
+//! Drops the rate each time a condition becomes true.
 
 use crate::arguments::Arguments;
 use crate::builder::{Builder, setters};
@@ -9,7 +9,7 @@ use crate::usage;
 use crate::{EpochMetrics, Formula, Metric, Rates, ScheduleRow};
 use serde_json::Value;
 
-/// Multiply the rate once by `factor` when a condition first becomes true, for each condition.
+/// Multiply the rate by `factor` the first time each condition becomes true.
 ///
 /// ```text
 /// rate = max(lr · factor^(number of conditions that have been true), min_lr)
@@ -21,14 +21,15 @@ use serde_json::Value;
 /// | `when`    | conditions | `epoch>=30`, `val_loss<=0.9`, … | `epoch>=50%` |
 /// | `min-lr`  | rate       | ≥ 0                             | 0            |
 ///
-/// A condition compares `epoch`, `accuracy`, `loss`, `val_accuracy` or `val_loss` by `>=`, `>`, `<=` or `<` with a number (for
-/// `epoch`, with any duration: `epoch>=50%`). A condition on the epoch acts from the first step of that epoch on; one on a metric
-/// acts from the epoch after the one it came true in. Each fires once: it is not a drop in every epoch after.
+/// A condition compares `epoch`, `accuracy`, `loss`, `val_accuracy` or `val_loss` by `>=`, `>`, `<=` or `<` with a
+/// number (for `epoch`, with any duration: `epoch>=50%`). A condition on the epoch takes effect at the first step of
+/// that epoch; one on a metric takes effect in the epoch after it became true. Each fires only once: the rate does not
+/// drop again in later epochs.
 ///
 /// Draw it: `lrsched show --schedule 'halve:when=epoch>=10,epoch>=20'`
 ///
 /// # Errors
-/// A `factor` outside (0, 1], a condition that cannot be read, a negative `min-lr`.
+/// A `factor` outside (0, 1], an invalid condition, a negative `min-lr`.
 ///
 /// ```
 /// use lrsched_schedule::{EpochMetrics, Schedule, RunShape};
@@ -50,11 +51,11 @@ struct Curve {
     factor: f64,
     min_lr: f64,
     conditions: Vec<Condition>,
-    /// For each condition, the step from which it counts, once that is known.
+    /// For each condition, the step from which it counts, once known.
     since: Vec<Option<u64>>,
 }
 
-/// What is wrong with a threshold that no accuracy reaches, or every one: most likely it is a percentage.
+/// Reports a threshold that no accuracy, or every accuracy, reaches: most likely it is a percentage.
 fn caution(condition: &Condition) -> Option<String> {
     let Watched::Metric(metric, threshold) = condition.subject else { return None };
     if !metric.grows() {
@@ -153,7 +154,7 @@ impl Formula for Curve {
 
     fn restore(&mut self, state: &Value) -> Result<(), UsageError> {
         match serde_json::from_value::<Vec<Option<u64>>>(state["since"].clone()) {
-            // A condition on the epoch follows from the length of the run, which may have been changed since.
+            // A condition on the epoch follows from the length of the run, which may have changed since.
             Ok(saved) if saved.len() == self.since.len() => {
                 for ((condition, since), saved) in self.conditions.iter().zip(&mut self.since).zip(saved) {
                     if matches!(condition.subject, Watched::Metric(..)) {

@@ -16,8 +16,9 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 /// | `warmup`      | duration | ≥ 0      | 5%                |
 /// | `warmup-from` | fraction | [0, 1]   | 1 (no ramp: flat) |
 ///
-/// W is at least one step: a `warmup` of 0 counts as one, and the decay begins at once. As it stands the rate is lr until W, as in T5 (Raffel et al., 2020). `warmup-from=0` makes it rise to lr in a straight line,
-/// as in Attention Is All You Need (Vaswani et al., 2017).
+/// W is at least one step: a `warmup` of 0 counts as one, and the decay begins at once. By default the rate is lr until
+/// W, as in T5 (Raffel et al., 2020). With `warmup-from=0` it rises linearly to lr, as in Attention Is All You Need
+/// (Vaswani et al., 2017).
 ///
 /// Draw it: `lrsched show --schedule inverse-sqrt:warmup=2,warmup-from=0`
 ///

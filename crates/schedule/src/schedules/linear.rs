@@ -5,7 +5,7 @@ use crate::builder::{Builder, setters};
 use crate::spec::{Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
-/// Linear decay to `end_lr`, which then stays.
+/// Linear decay to `end_lr`, where the rate stays.
 ///
 /// ```text
 /// rate(t) = lr + (end_lr − lr) · min(t, D) / D        D = over

@@ -1,4 +1,4 @@
-//! The schedules, one file each, and the table of them.
+//! The schedules, one file each, and their table.
 
 mod curve;
 
@@ -6,7 +6,7 @@ use crate::ScheduleRow;
 use crate::spec::Entry;
 use std::sync::LazyLock;
 
-/// Declares the files of the schedules and the table of their rows, in the order of the help.
+/// Declares the modules of the schedules and the table of their rows, in help order.
 macro_rules! schedules {
     (if #[cfg(all())] { $(pub mod $module:ident;)+ }) => {
         $(pub mod $module;)+
@@ -14,7 +14,7 @@ macro_rules! schedules {
     };
 }
 
-/// rustfmt follows the `mod` lines within a macro of this name, and of no other.
+/// rustfmt follows `mod` lines only within a macro of this name.
 mod cfg_if {
     pub(super) use schedules;
 }
@@ -41,7 +41,7 @@ cfg_if::schedules! {
     }
 }
 
-/// Every schedule: what the parser accepts, what the command line offers, what the help prints.
+/// Every schedule: what the parser accepts, the command line offers and the help prints.
 pub fn table() -> &'static [Entry] {
     static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| ROWS.iter().map(|row| row.entry).collect());
     &TABLE

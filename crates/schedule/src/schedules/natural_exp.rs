@@ -4,7 +4,7 @@ use crate::builder::{Builder, setters};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Unit};
 
-/// Natural exponential decay, always from the initial rate: never compounded in place.
+/// Natural exponential decay, always computed from the initial rate, never compounded in place.
 ///
 /// ```text
 /// rate(t) = lr · e^(−k · t / decay_steps)

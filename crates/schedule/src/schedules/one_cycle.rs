@@ -5,7 +5,7 @@ use crate::builder::{Builder, setters};
 use crate::spec::{Bounds, Entry, Parameter, words};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 
-/// One cycle: up to `max_lr`, then down far below where it began; momentum does the opposite.
+/// One cycle: up to `max_lr`, then down to far below the initial rate; momentum cycles inversely.
 ///
 /// ```text
 /// max_lr / div_factor  →  max_lr  →  max_lr / div_factor / final_div_factor
@@ -23,19 +23,20 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 /// | `max-momentum`     | momentum      | [0, 1)     | 0.95          |
 /// | `cycle-momentum`   | switch        |            | on            |
 ///
-/// The peak is at t = pct_start · T − 1 and the end at the last step, T − 1, as in PyTorch's `OneCycleLR`. With `three-phase`
-/// the way back to max_lr / div_factor takes as long as the way up, and the rest of the run goes down from there.
+/// The peak is at t = pct_start · T − 1 and the end at the last step, T − 1, as in PyTorch's `OneCycleLR`. With
+/// `three-phase` the fall to max_lr / div_factor takes as long as the rise, and the rate anneals to its final value
+/// over the rest of the run.
 ///
-/// With `--semantics optax` the peak is at ⌊pct_start · T⌋ and the end at T, which is never reached;
-/// `anneal=linear` is then optax's `linear_onecycle_schedule`, which is back at max_lr / div_factor at ⌊0.85 · T⌋. Keras has no
-/// such schedule; its semantics are PyTorch's.
+/// With `--semantics optax` the peak is at ⌊pct_start · T⌋ and the end at T, which is never reached; `anneal=linear` is
+/// then optax's `linear_onecycle_schedule`, which returns to max_lr / div_factor at ⌊0.85 · T⌋. Keras has no one-cycle
+/// schedule; its semantics are PyTorch's.
 ///
 /// L. N. Smith & N. Topin, Super-Convergence (2018).
 ///
 /// Draw it: `lrsched show --schedule one-cycle:max-lr=0.4`
 ///
 /// # Errors
-/// A value outside its range, or a division by so little that the rate is not finite.
+/// A value out of range, or divisors so small that the rate is not finite.
 ///
 /// ```
 /// use lrsched_schedule::{Schedule, RunShape};
@@ -52,7 +53,7 @@ pub struct OneCycle(Builder);
 setters!(OneCycle, "one-cycle", max_lr: rate, pct_start: number, div_factor: number, final_div_factor: number, anneal: Anneal, three_phase: switch, base_momentum: number, max_momentum: number, cycle_momentum: switch);
 
 words! {
-    /// The shape of the rise and the fall of [`OneCycle`].
+    /// The shape of rise and fall in [`OneCycle`].
     pub enum Anneal {
         Cos = "cos",
         Linear = "linear",
@@ -63,24 +64,24 @@ words! {
 struct Curve {
     shape: Easing,
     momentum: Option<CycledMomentum>,
-    /// Where each phase ends, in steps.
+    /// The phases, in order.
     phases: Vec<Phase>,
     max: f64,
-    /// The step at which PyTorch comes to the peak.
+    /// The step at which PyTorch reaches the peak.
     top: f64,
 }
 
-/// From where the phase before ended (step 0 for the first).
+/// A phase; it begins where the previous one ended (the first at step 0).
 #[derive(Debug, Clone, Copy)]
 struct Phase {
     end: f64,
     from: f64,
     to: f64,
-    /// Where between its two ends the momentum goes: 0 is at the lowest rate, 1 at the highest.
+    /// The momentum's position at the start and end of the phase: 0 as at the lowest rate, 1 as at the highest.
     cycle: (f64, f64),
 }
 
-/// Where optax's linear one-cycle is back at the rate it started from, as a part of T.
+/// Where optax's linear one-cycle returns to its initial rate, as a fraction of T.
 const OPTAX_LINEAR_PCT_FINAL: f64 = 0.85;
 
 pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
@@ -118,7 +119,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         let last = first / a.number("final-div-factor");
         let total = a.horizon as f64;
         let three_phase = a.switch("three-phase");
-        // Where the way up ends, where the way back ends if there is one, and where the last phase ends.
+        // The end of the rise, of the fall back to the initial rate (if any), and of the last phase.
         let (peak, back, end) = if a.semantics == Semantics::Optax {
             let back = match shape {
                 Easing::Linear => Some(OPTAX_LINEAR_PCT_FINAL * total),
@@ -155,7 +156,7 @@ impl Formula for Curve {
         let at = self.phases.iter().position(|phase| t <= phase.end).unwrap_or(self.phases.len() - 1);
         let phase = self.phases[at];
         let start = if at == 0 { 0.0 } else { self.phases[at - 1].end };
-        // A phase without length is over; past the end the last one stays at its end.
+        // A phase of zero length is skipped; past the end, the last phase holds its final value.
         let x = if phase.end > start { ((t - start) / (phase.end - start)).min(1.0) } else { 1.0 };
         let between = |from, to| if x < 1.0 { self.shape.between(from, to, x) } else { to };
         let cycle = |m: CycledMomentum| {

@@ -17,15 +17,15 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 /// | `factor`     | ratio     | ≥ 0                      | 0.1     |
 /// | `values`     | rates     | one more than milestones |         |
 ///
-/// The drop happens at the milestone itself, as in PyTorch's `MultiStepLR` and optax's `piecewise_constant_schedule`. Keras's
-/// `PiecewiseConstantDecay` still has the old value at its boundary and drops one step later: `--semantics keras`. A milestone
-/// of 1.5 epochs is passed at e = 2; the frameworks' semantics count it in steps.
+/// The drop happens at the milestone itself, as in PyTorch's `MultiStepLR` and optax's `piecewise_constant_schedule`.
+/// Keras's `PiecewiseConstantDecay` keeps the old value at its boundary and drops one step later: `--semantics keras`.
+/// A milestone of 1.5 epochs takes effect at e = 2; under the frameworks' semantics it is counted in steps.
 ///
 /// Draw it: `lrsched show --schedule piecewise:milestones=15,25`
 ///
 /// # Errors
-/// Milestones that do not ascend, a `factor` that is negative or grows beyond every finite rate, as many `values` as
-/// milestones or fewer or too many.
+/// Milestones that are not ascending, a `factor` that is negative or makes a rate infinite, a number of `values` other
+/// than one more than the milestones.
 ///
 /// ```
 /// use lrsched_schedule::{Schedule, Semantics, RunShape};
@@ -44,7 +44,7 @@ setters!(Piecewise, "piecewise", milestones: durations, factor: number, values: 
 
 #[derive(Debug, Clone)]
 struct Curve {
-    /// The first step of each piece but the first, ascending.
+    /// The first step of each piece except the first, ascending.
     starts: Vec<u64>,
     /// One more than `starts`.
     values: Vec<f64>,
@@ -85,9 +85,9 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             return a.refuse("milestones", "in ascending order");
         }
         if a.semantics == Semantics::Native {
-            // Those in epochs take effect when an epoch begins.
+            // Milestones in epochs take effect at the start of an epoch.
             milestones = durations.into_iter().map(|duration| a.whole_steps(duration.ceil_epochs())).collect();
-            // 12st may have overtaken 1.5ep.
+            // Rounding up may have moved 1.5ep past a milestone in steps.
             milestones.sort_unstable();
         }
         let values = if a.given("values") {
@@ -113,7 +113,7 @@ impl Formula for Curve {
     fn cautions(&self) -> Vec<String> {
         let passed = self.starts.partition_point(|&start| start < self.horizon);
         let missed = self.starts.len() - passed;
-        // Where none is passed the rate never changes, which is said anyway.
+        // If no milestone is passed, the rate never changes, which another warning reports.
         if passed == 0 || missed == 0 {
             return Vec::new();
         }

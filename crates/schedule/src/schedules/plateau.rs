@@ -21,8 +21,8 @@ use serde_json::Value;
 /// | `min-lr`         | rate         | ≥ 0                             | 0          |
 /// | `monitor`        |              | the metrics of `metrics.csv`    | `val_loss` |
 ///
-/// A loss improves when it falls, an accuracy when it rises: by more than the part `threshold` of the best value's size (`rel`), or
-/// by more than `threshold` (`abs`). The frameworks count differently:
+/// A loss improves when it falls, an accuracy when it rises: by more than the fraction `threshold` of the best value's
+/// magnitude (`rel`), or by more than `threshold` itself (`abs`). The frameworks count differently:
 ///
 /// - native and torch (`ReduceLROnPlateau`): the drop comes with the epoch *after* `patience` bad ones; drops of less than
 ///   1e-8 are not made. They differ where the best value is negative: torch moves a relative threshold the wrong way there, so that a
@@ -52,11 +52,11 @@ pub struct Plateau(Builder);
 setters!(Plateau, "plateau", factor: number, patience: count, threshold: number, threshold_mode: ThresholdMode, cooldown: count, min_lr: rate, monitor: Metric);
 
 words! {
-    /// What the threshold of [`Plateau`] is a part of.
+    /// What the threshold of [`Plateau`] is relative to.
     pub enum ThresholdMode {
-        /// Of the size of the best value.
+        /// The magnitude of the best value.
         Rel = "rel",
-        /// Of nothing: it is compared with the improvement itself.
+        /// Nothing: the threshold is compared with the improvement itself.
         Abs = "abs",
     }
 }
@@ -72,24 +72,24 @@ struct Curve {
     min_lr: f64,
     monitor: Metric,
     semantics: Semantics,
-    /// Epochs that end before the last one begins: what is observed then can still lower a rate.
+    /// Epochs that end before the last one begins: observations after these can no longer lower a rate.
     observed: u64,
     state: State,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct State {
-    /// Of the monitored value; `None` before the first epoch.
+    /// The best monitored value; `None` before the first epoch.
     best: Option<f64>,
-    /// Epochs in a row without improvement.
+    /// Consecutive epochs without improvement.
     bad_epochs: u64,
-    /// Epochs of cooldown that are left.
+    /// Remaining epochs of cooldown.
     cooldown: u64,
-    /// The step from which each new rate holds, ascending.
+    /// The first step of each new rate, ascending.
     drops: Vec<(u64, f64)>,
 }
 
-/// PyTorch's `eps`: a smaller drop is not made.
+/// PyTorch's `eps`: smaller drops are skipped.
 const TORCH_SMALLEST_DROP: f64 = 1e-8;
 
 pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
@@ -138,7 +138,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
 }];
 
 impl Curve {
-    /// Why the first drop would not lower the rate, whatever the metrics.
+    /// Why the first drop would not lower the rate, whatever the metrics are.
     fn never_drops(&self) -> Option<String> {
         let (lr, min_lr) = (nominal(self.lr), nominal(self.min_lr));
         match self.semantics {
@@ -159,18 +159,19 @@ impl Curve {
         self.state.drops.last().map_or(self.lr, |&(_, rate)| rate)
     }
 
-    /// The new rate holds from step `next` on.
+    /// Applies the new rate from step `next` on.
     fn drop_to(&mut self, rate: f64, next: u64) {
         self.state.drops.push((next, rate));
     }
 
-    /// The value that a new one must pass to be better than `best`, in native and torch semantics.
+    /// The value that a new one must beat to improve on `best`, in native and torch semantics.
     fn bar(&self, best: f64) -> f64 {
         let down = !self.monitor.grows();
         if !self.relative {
             return if down { best - self.threshold } else { best + self.threshold };
         }
-        // PyTorch multiplies a negative best the wrong way: −0.25 · (1 − 0.01) lies above −0.25, so no change at all is an improvement.
+        // PyTorch moves a negative best the wrong way: −0.25 · (1 − 0.01) lies above −0.25, so an unchanged value
+        // counts as an improvement.
         let flipped = self.semantics == Semantics::Native && best < 0.0;
         best * if down != flipped { 1.0 - self.threshold } else { 1.0 + self.threshold }
     }
@@ -179,14 +180,14 @@ impl Curve {
         let worst = if self.monitor.grows() { f64::NEG_INFINITY } else { f64::INFINITY };
         let bar = match self.state.best {
             Some(best) => self.bar(best),
-            // Where PyTorch's arithmetic with infinity is NaN (a threshold of 1), nothing is ever better.
+            // If PyTorch's arithmetic with infinity yields NaN (a threshold of 1), no value ever improves.
             None if self.semantics == Semantics::Torch => self.bar(worst),
             None => worst,
         };
         if self.monitor.grows() { value > bar } else { value < bar }
     }
 
-    /// PyTorch: count, then let a cooldown wipe the count, then drop when more than `patience`.
+    /// PyTorch: count, then reset the count during a cooldown, then drop when it exceeds `patience`.
     fn observe_torch(&mut self, next: u64, value: f64) {
         let better = self.is_better(value);
         if better {
@@ -209,7 +210,7 @@ impl Curve {
         }
     }
 
-    /// Keras: the cooldown runs first, so the epoch that ends it counts; drop at `patience`.
+    /// Keras: the cooldown is updated first, so the epoch that ends it counts; drop at `patience`.
     fn observe_keras(&mut self, next: u64, value: f64) {
         if self.state.cooldown > 0 {
             self.state.cooldown -= 1;
@@ -232,7 +233,8 @@ impl Curve {
         }
     }
 
-    /// optax: minimises; drops when the count is exactly `patience`; a cooldown epoch keeps its best but not its count.
+    /// optax: minimises; drops when the count is exactly `patience`; during a cooldown the best is updated but the
+    /// count is not.
     fn observe_optax(&mut self, next: u64, value: f64) {
         let value = if self.monitor.grows() { -value } else { value };
         let best = self.state.best.unwrap_or(f64::INFINITY);
@@ -270,7 +272,7 @@ impl Formula for Curve {
     }
 
     fn cautions(&self) -> Vec<String> {
-        // The first epoch is the best so far; `patience` bad ones follow, in native and torch semantics one more.
+        // The first epoch is the best; `patience` bad ones follow, plus one more in native and torch semantics.
         let mut cautions: Vec<String> = self.never_drops().into_iter().collect();
         let metric = self.monitor.name();
         let absolute = !self.relative || self.semantics == Semantics::Keras;
@@ -312,7 +314,7 @@ impl Formula for Curve {
 mod tests {
     use crate::{EpochMetrics, RunShape, Schedule, Semantics};
 
-    /// The rate after four epochs with these values, where each epoch without an improvement halves it.
+    /// The rate after four epochs with these values, halved at each epoch without improvement.
     fn rate(spec: &str, semantics: Semantics, values: [f64; 4]) -> f64 {
         let spec = format!("plateau:patience=0,factor=0.5{spec}").parse().unwrap();
         let mut schedule = Schedule::build(&spec, &RunShape::new(1.0, 9, 1).with(semantics)).unwrap();
@@ -332,7 +334,7 @@ mod tests {
         assert_eq!([constant, falls].map(|values| native(grows, values)), [0.125; 2]);
         assert_eq!(native(grows, [-1.7, -1.4, -1.2, -1.0]), 1.0);
         assert_eq!(native(grows, [-1.03, -1.02, -1.01, -1.0]), 0.125);
-        // PyTorch takes a value that stays for an improvement.
+        // PyTorch counts an unchanged value as an improvement.
         assert_eq!(rate(",threshold=0.1", Semantics::Torch, constant), 1.0);
     }
 

@@ -18,7 +18,7 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// | `over`    | duration | ≥ 1 step | 100%    |
 /// | `cycle`   | switch   |          | off     |
 ///
-/// As Keras's `PolynomialDecay` (whose power is 1 by default), optax's `polynomial_schedule` and, with an `end-lr` of 0,
+/// Like Keras's `PolynomialDecay` (whose default power is 1), optax's `polynomial_schedule` and, with an `end-lr` of 0,
 /// PyTorch's `PolynomialLR`.
 ///
 /// Draw it: `lrsched show --schedule polynomial:power=2,over=10,cycle`

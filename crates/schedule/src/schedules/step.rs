@@ -15,10 +15,11 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 /// | `factor`     | ratio    | (0, 1]   | 0.5     |
 /// | `drop-every` | duration | ≥ 1 step | 10 (ep) |
 ///
-/// The first drop comes at e = `drop-every` − 1, as in the tutorials. PyTorch's `StepLR` uses ⌊e / step_size⌋ and drops one
-/// epoch later, and so does Keras's `ExponentialDecay(staircase=True)` and optax's `exponential_decay(staircase=True)`:
-/// `--semantics torch`, `keras` or `optax`. With 1.5 epochs the drops come at e = 1, 2, 4, 5, ..., when an epoch begins. A duration
-/// in steps or percent that is not a whole number of epochs is counted in steps: ⌊(1 + t) / drop_every⌋.
+/// The first drop comes at e = `drop-every` − 1, as in the tutorials. PyTorch's `StepLR` uses ⌊e / step_size⌋ and drops
+/// one epoch later, as do Keras's `ExponentialDecay(staircase=True)` and optax's `exponential_decay(staircase=True)`:
+/// `--semantics torch`, `keras` or `optax`. With 1.5 epochs the drops come at e = 1, 2, 4, 5, ..., at the start of an
+/// epoch. A duration in steps or percent that is not a whole number of epochs is counted in steps: ⌊(1 + t) /
+/// drop_every⌋.
 ///
 /// Draw it: `lrsched show --schedule step:factor=0.5,drop-every=10 --epochs 40`
 ///
@@ -48,12 +49,12 @@ struct Curve {
     count: Count,
 }
 
-/// What the drops are counted in.
+/// The unit that the drops are counted in.
 #[derive(Debug, Clone, Copy)]
 enum Count {
     /// ⌊(t + ahead) / every⌋.
     Steps { every: u64, ahead: u64 },
-    /// ⌊(1 + e) · denominator / numerator⌋, with S to make epochs of steps.
+    /// ⌊(1 + e) · denominator / numerator⌋; S converts epochs to steps.
     Epochs { numerator: u64, denominator: u64, steps_per_epoch: u64 },
 }
 

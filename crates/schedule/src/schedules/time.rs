@@ -4,7 +4,7 @@ use crate::builder::{Builder, setters};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
-/// Time-based (inverse time) decay: divide the rate by a line that grows with time.
+/// Time-based (inverse time) decay: divide the rate by a linear function of time.
 ///
 /// ```text
 /// rate(t) = lr / (1 + decay · t / decay_steps)        staircase: ⌊t / decay_steps⌋

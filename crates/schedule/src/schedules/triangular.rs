@@ -1,4 +1,4 @@
-//! Cyclical rates: `triangular` and its two variants, whose cycles lose height.
+//! Cyclical rates: `triangular` and its two variants with shrinking cycles.
 
 use super::curve::CycledMomentum;
 use crate::arguments::Arguments;
@@ -7,7 +7,7 @@ use crate::error::UsageError;
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
-/// Cyclical rates: straight up from lr to `max_lr` and down again, for ever.
+/// Cyclical rates: linearly from lr up to `max_lr` and back down, repeatedly.
 ///
 /// ```text
 /// rate(t) = lr + (max_lr − lr) · max(0, 1 − x)
@@ -23,7 +23,7 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// | `max-momentum`   | momentum | [0, 1)   | 0.95 if `base-momentum` given|
 /// | `cycle-momentum` | switch   |          | on if one of them is given   |
 ///
-/// Momentum, if it cycles, is `base-momentum` where the rate is highest and `max-momentum` where it is lowest.
+/// If momentum cycles, it is `base-momentum` at the highest rate and `max-momentum` at the lowest.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR`.
 ///
 /// Draw it: `lrsched show --schedule triangular:max-lr=0.5,step-size=4ep`
@@ -44,13 +44,13 @@ pub struct Triangular(Builder);
 
 setters!(Triangular, "triangular", max_lr: rate, step_size: duration, step_size_down: duration, base_momentum: number, max_momentum: number, cycle_momentum: switch);
 
-/// Cyclical rates whose height is halved each cycle.
+/// Cyclical rates whose amplitude is halved each cycle.
 ///
 /// ```text
 /// rate(t) = lr + (max_lr − lr) · max(0, 1 − x) / 2^(c − 1)        x, c: as in `triangular`
 /// ```
 ///
-/// The parameters are those of [`Triangular`]; cycling momentum shrinks with the rate.
+/// The parameters are those of [`Triangular`]; the amplitude of cycling momentum shrinks too.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="triangular2")`.
 ///
 /// Draw it: `lrsched show --schedule triangular2:max-lr=0.5,step-size=4ep`
@@ -69,7 +69,7 @@ pub struct Triangular2(Builder);
 
 setters!(Triangular2, "triangular2", max_lr: rate, step_size: duration, step_size_down: duration, base_momentum: number, max_momentum: number, cycle_momentum: switch);
 
-/// Cyclical rates whose height shrinks with every step.
+/// Cyclical rates whose amplitude shrinks with every step.
 ///
 /// ```text
 /// rate(t) = lr + (max_lr − lr) · max(0, 1 − x) · gamma^t        x: as in `triangular`
@@ -79,7 +79,7 @@ setters!(Triangular2, "triangular2", max_lr: rate, step_size: duration, step_siz
 /// |-----------|-------|--------|---------|
 /// | `gamma`   | ratio | (0, 1] | 0.99994 |
 ///
-/// The others are those of [`Triangular`]; cycling momentum shrinks with the rate.
+/// The other parameters are those of [`Triangular`]; the amplitude of cycling momentum shrinks too.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="exp_range")`.
 ///
 /// Draw it: `lrsched show --schedule exp-range:max-lr=0.5,step-size=4ep,gamma=0.9998`
@@ -160,17 +160,17 @@ pub(super) const ROWS: &[ScheduleRow] = &[
     },
 ];
 
-/// How high a cycle is.
+/// How the amplitude changes over time.
 #[derive(Debug, Clone, Copy)]
 enum Height {
     Full,
-    /// Half as high each cycle.
+    /// Halved each cycle.
     Halved,
     /// gamma^t.
     Gamma(f64),
 }
 
-/// A rate that goes up from lr to `max` in straight lines, and down again.
+/// A rate that rises linearly from lr to `max` and falls back.
 #[derive(Debug, Clone)]
 struct Cycle {
     lr: f64,

@@ -5,7 +5,7 @@ use crate::builder::{Builder, setters};
 use crate::spec::{Bounds, Entry, Parameter, words};
 use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
-/// Warm-up, stable, decay (a trapezoid): up to lr, there for most of the run, and down to `end_lr` at the end.
+/// Warm-up, stable, decay (a trapezoid): rise to lr, stay there for most of the run, and decay to `end_lr` at the end.
 ///
 /// ```text
 /// t < W         lr · (f + (1 − f) · t / W)             W = warmup, f = warmup-from
@@ -22,8 +22,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 /// | `end-lr`      | rate     | ≥ 0                            | 0       |
 /// | `warmup-from` | fraction | [0, 1]                         | 0       |
 ///
-/// Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations (2024). Where warm-up and decay
-/// are longer than the run together, the decay is cut to what the warm-up leaves.
+/// Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations (2024). If warm-up and
+/// decay together exceed the run, the decay is shortened to what the warm-up leaves.
 ///
 /// Draw it: `lrsched show --schedule wsd:warmup=2,decay=30%,shape=one-minus-sqrt`
 ///
@@ -43,13 +43,13 @@ pub struct Wsd(Builder);
 setters!(Wsd, "wsd", decay: duration, shape: DecayShape, end_lr: rate);
 
 words! {
-    /// The shape of the decay of [`Wsd`].
+    /// The shape of the decay in [`Wsd`].
     pub enum DecayShape {
         /// 1 − x.
         Linear = "linear",
         /// (1 + cos πx) / 2.
         Cosine = "cosine",
-        /// 1 − √x: fast at first.
+        /// 1 − √x: falls fast at first.
         OneMinusSqrt = "one-minus-sqrt",
     }
 }
@@ -65,7 +65,7 @@ struct Curve {
     decay_start: u64,
     /// T, in steps.
     end: u64,
-    /// D as it was asked for, in steps.
+    /// D as requested, in steps.
     decay: u64,
     shape: Easing,
 }

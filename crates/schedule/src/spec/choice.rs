@@ -1,4 +1,4 @@
-//! Enums whose variants are the words of a parameter.
+//! Enums whose variants are the allowed words of a parameter.
 
 /// An enum with a word for each variant: `words! { /// How. pub enum Anneal { Cos = "cos", Linear = "linear" } }`.
 macro_rules! words {
@@ -10,19 +10,19 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Every one, in the order of [`NAMES`](Self::NAMES).
+            /// Every variant, in the order of [`NAMES`](Self::NAMES).
             pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
-            /// As specs write them.
+            /// The words, as specs write them.
             pub const NAMES: [&str; Self::ALL.len()] = [$($word),+];
 
-            /// As a spec writes it.
+            /// The word, as specs write it.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word),+
                 }
             }
 
-            /// The one of this name.
+            /// The variant of this name.
             pub fn named(name: &str) -> Option<Self> {
                 Self::ALL.into_iter().find(|one| one.name() == name)
             }

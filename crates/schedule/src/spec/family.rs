@@ -1,4 +1,4 @@
-//! The one parser of specs, for every family of entries: schedules and optimizers.
+//! The shared spec parser of schedules and optimizers.
 
 use super::grammar::{check_length, fields, unknown_key};
 use super::{Entry, Parameter, ParameterKind, ParameterValue};
@@ -7,15 +7,16 @@ use crate::hint::Glossary;
 use crate::usage;
 use std::fmt;
 
-/// What a spec of schedules or of optimizers may name, and how its errors and numbers are written.
+/// A family of spec entries, schedules or optimizers, and how its errors and numbers are formatted.
 #[derive(Debug)]
 pub struct Family {
     /// `schedule`.
     pub what: &'static str,
-    /// A spec for example.
+    /// An example of a spec.
     pub example: &'static str,
     pub entries: fn() -> &'static [Entry],
-    /// Parameters of every entry besides its own, which have their names first: before and after its own.
+    /// Parameters shared by all entries, shown before and after an entry's own. If an entry has a parameter of the same
+    /// name, its own takes precedence.
     pub before: &'static [Parameter],
     pub after: &'static [Parameter],
     pub glossary: &'static Glossary,
@@ -44,7 +45,7 @@ impl Family {
         })
     }
 
-    /// Every parameter that `entry` takes, in the order in which a spec shows them.
+    /// Every parameter that `entry` takes, in the order in which specs show them.
     pub fn parameters(&self, entry: &'static Entry) -> impl Iterator<Item = &'static Parameter> + use<> {
         let shared =
             |shared: &'static [Parameter]| shared.iter().filter(|parameter| entry.parameter(parameter.name).is_none());
@@ -52,7 +53,7 @@ impl Family {
     }
 }
 
-/// An entry of a family with the values that were given for its parameters.
+/// An entry of a family with the parameter values that were given.
 #[derive(Clone)]
 pub struct Values {
     family: &'static Family,
@@ -68,15 +69,15 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    /// The entry with nothing given.
+    /// The entry without any values.
     pub fn of(family: &'static Family, entry: &'static Entry) -> Self {
         Self { family, entry, given: Vec::new() }
     }
 
-    /// Reads `name:key=value,key=value`.
+    /// Parses `name:key=value,key=value`.
     ///
     /// # Errors
-    /// An unknown name or key, a value that is not what its parameter takes or out of its range, a key given twice.
+    /// An unknown name or key, a value of the wrong type or out of range, a duplicate key.
     pub fn parse(family: &'static Family, text: &str) -> Result<Self, UsageError> {
         let name = text.split(':').next().unwrap_or_default().trim();
         if name.is_empty() {
@@ -87,7 +88,7 @@ impl Values {
         let switches: Vec<_> = family.parameters(entry).filter(|p| p.is_switch()).map(|p| p.name).collect();
         let expression = entry.parameters.iter().find(|p| p.kind == ParameterKind::Expression).map(|p| p.name);
         let fields = fields(text, &switches, expression).map_err(|error| match expression {
-            // The expression itself says where a bracket is missing.
+            // Left to the expression parser, whose error points at the missing bracket.
             Some(key) => {
                 let typed = text.split_once(':').map_or("", |(_, rest)| rest.trim());
                 let typed = typed.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')).unwrap_or(typed);
@@ -117,7 +118,7 @@ impl Values {
     /// The parameter of this name.
     ///
     /// # Errors
-    /// There is none; the message names those that there are.
+    /// There is no parameter of this name; the message lists the known ones.
     pub fn parameter(&self, key: &str) -> Result<&'static Parameter, UsageError> {
         self.parameters().find(|parameter| parameter.name == key).ok_or_else(|| {
             let known: Vec<_> = self.parameters().map(|parameter| parameter.name).collect();
@@ -129,7 +130,7 @@ impl Values {
         self.family.parameters(self.entry)
     }
 
-    /// Reads a value; a list adds to its items.
+    /// Parses a value; repeated lists accumulate.
     ///
     /// # Errors
     /// As [`Values::parse`].
@@ -155,7 +156,7 @@ impl Values {
         }
     }
 
-    /// Gives a value in place of any that was given.
+    /// Sets a value, replacing any given before.
     ///
     /// # Errors
     /// An unknown key, or a value out of its range.
@@ -177,7 +178,7 @@ impl Values {
         self.given.retain(|(parameter, _)| parameter.name != key);
     }
 
-    /// Reads values that stand elsewhere (flags of the command line) and replace those of the spec.
+    /// Applies values from elsewhere (command-line flags), which override those of the spec.
     ///
     /// # Errors
     /// As [`Values::parse`].
@@ -186,17 +187,17 @@ impl Values {
         flags.iter().try_for_each(|(key, value)| self.set(key, value))
     }
 
-    /// What was given.
+    /// The values that were given.
     pub fn given(&self) -> impl Iterator<Item = (&'static Parameter, &ParameterValue)> {
         self.given.iter().map(|(parameter, value)| (*parameter, value))
     }
 
-    /// The value that was given.
+    /// The value, if it was given.
     pub fn get(&self, key: &str) -> Option<&ParameterValue> {
         self.given.iter().find(|(parameter, _)| parameter.name == key).map(|(_, value)| value)
     }
 
-    /// The value, given or by default; `None` if there is neither, or no such parameter.
+    /// The value, given or by default; `None` if there is neither, or no parameter of this name.
     pub fn value(&self, key: &str) -> Option<ParameterValue> {
         self.get(key).cloned().or_else(|| {
             let parameter = self.parameters().find(|parameter| parameter.name == key)?;
@@ -204,7 +205,7 @@ impl Values {
         })
     }
 
-    /// The value as a message quotes it; empty if there is none.
+    /// The value as messages quote it; empty if there is none.
     pub(crate) fn shown(&self, key: &str) -> String {
         let parameter = self.parameters().find(|parameter| parameter.name == key);
         let value = parameter.zip(self.value(key));
@@ -221,7 +222,7 @@ fn default(parameter: &Parameter) -> Option<ParameterValue> {
     if parameter.default.is_empty() {
         return None;
     }
-    // A test reads the defaults of every table.
+    // A test parses the defaults of every table.
     ParameterValue::read(parameter.kind, parameter.name, parameter.default).ok()
 }
 

@@ -1,10 +1,10 @@
-//! The grammar of specs: `name:key=value,key=value` taken apart, the values still text.
+//! The grammar of specs: splits `name:key=value,key=value` into parts, with values still as text.
 
 use crate::error::{UsageError, shortened};
 use crate::hint::Glossary;
 use crate::usage;
 
-/// `name:key=value,...` taken apart, the values still text.
+/// `name:key=value,...` split into parts, with values still as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fields {
     pub name: String,
@@ -12,11 +12,11 @@ pub struct Fields {
     pub values: Vec<(String, String)>,
 }
 
-/// A spec stands in tables, legends and names of folders, and is read at every step of a plan: one that is longer is a mistake.
+/// Specs appear in tables, legends and folder names, and are evaluated at every step; a longer one is a mistake.
 const MOST_CHARACTERS: usize = 10_000;
 
 /// # Errors
-/// A text of more than 10,000 characters; `what` it is.
+/// A text of more than 10,000 characters; `what` names it in the message.
 pub fn check_length(what: &str, text: &str) -> Result<(), UsageError> {
     let length = text.len();
     if length > MOST_CHARACTERS {
@@ -25,14 +25,14 @@ pub fn check_length(what: &str, text: &str) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Takes `name:key=value,key=value` apart.
+/// Splits `name:key=value,key=value` into parts.
 ///
-/// A comma ends a value unless it stands within brackets or what follows is no `key=` of its own, so that
-/// `piecewise:milestones=10,20,factor=0.1` and `expr:expr=max(lr,1e-3)` read as one would expect. `bare` is the key that a
-/// value without one belongs to (`expr:lr*0.5^epoch`).
+/// A comma ends a value unless it is inside brackets or not followed by a `key=`, so that
+/// `piecewise:milestones=10,20,factor=0.1` and `expr:expr=max(lr,1e-3)` parse as expected. `bare` is the key for a
+/// value without one (`expr:lr*0.5^epoch`).
 ///
 /// # Errors
-/// An empty name, brackets that do not match, or a value before any key where `bare` is `None`.
+/// An empty name, unbalanced brackets, or a value before any key if `bare` is `None`.
 pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Fields, UsageError> {
     check_length("a spec", text)?;
     let (name, rest) = match text.split_once(':') {
@@ -81,12 +81,13 @@ pub(super) fn unknown_key(glossary: &Glossary, owner: &str, key: &str, known: &[
     }
 }
 
-/// Whether `key=` begins a parameter of its own: one of ours, or one of a framework (`T_max=`), to be refused by its name.
+/// Whether `key=` begins a new parameter. Any identifier does, so that a framework's parameter (`T_max=`) is rejected
+/// by name.
 pub(super) fn is_key(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
-/// `None` where brackets do not match.
+/// `None` if the brackets are unbalanced.
 fn split_outside_brackets(text: &str) -> Option<Vec<&str>> {
     let (mut pieces, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     if text.is_empty() {

@@ -1,4 +1,4 @@
-//! Typed parameters: one row each, from which parser, range checks, help and documentation follow.
+//! Typed parameters: one row each, from which the parser, range checks, help and documentation are derived.
 
 use crate::Unit;
 use std::fmt;
@@ -7,29 +7,29 @@ use std::ops::Bound;
 /// One row of a schedule's or optimizer's table of parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parameter {
-    /// As on the command line, without the dashes: `drop-every`.
+    /// The name as on the command line, without dashes: `drop-every`.
     pub name: &'static str,
     pub kind: ParameterKind,
-    /// As it would be typed; empty if there is none, so that the parameter must be given or is off.
+    /// The default as it would be typed; empty if there is none: the parameter is then required, or off.
     pub default: &'static str,
-    /// What it means, without its range, unit or choices, which [`Parameter::help`] adds.
+    /// The meaning, without range, unit or choices, which [`Parameter::help`] adds.
     pub meaning: &'static str,
-    /// Whether it may also be given beside the spec, as a flag of the command line.
+    /// Whether it can also be given as a command-line flag, outside the spec.
     pub is_flag: bool,
 }
 
-/// What a value of a [`Parameter`] is.
+/// The type of a [`Parameter`]'s value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ParameterKind {
     /// A finite number.
     Number(Bounds),
     /// A whole number, at least 0.
     Count,
-    /// A length of time above 0, whose plain numbers count this unit.
+    /// A positive duration; a plain number counts this unit.
     Duration(Unit),
-    /// A length of time that may be 0.
+    /// A duration that may be 0.
     DurationOrZero(Unit),
-    /// Several lengths of time.
+    /// Several durations.
     Durations(Unit),
     /// A learning rate: `0.1`, or `3x` for three times lr.
     Rate,
@@ -96,7 +96,7 @@ impl fmt::Display for Bounds {
 }
 
 impl ParameterKind {
-    /// Whether a value holds several items, divided by commas (or `/`).
+    /// Whether a value is a list of items, separated by commas (or `/`).
     pub const fn is_list(self) -> bool {
         matches!(self, Self::Durations(_) | Self::Rates | Self::Conditions)
     }
@@ -122,7 +122,7 @@ impl Parameter {
         Self::new(name, ParameterKind::Count, default, meaning)
     }
 
-    /// A duration above 0.
+    /// A positive duration.
     pub const fn duration(name: &'static str, unit: Unit, default: &'static str, meaning: &'static str) -> Self {
         Self::new(name, ParameterKind::Duration(unit), default, meaning)
     }
@@ -153,12 +153,12 @@ impl Parameter {
         Self::new(name, ParameterKind::Choice(choices), default, meaning)
     }
 
-    /// A switch needs no value: `staircase` is `staircase=true`.
+    /// A switch needs no value: `staircase` means `staircase=true`.
     pub fn is_switch(&self) -> bool {
         self.kind == ParameterKind::Switch
     }
 
-    /// Whether a switch is on although it may not have been given.
+    /// Whether a switch can be on without being given.
     pub fn may_be_on(&self) -> bool {
         self.is_switch() && self.default != "false"
     }
@@ -193,7 +193,7 @@ impl Parameter {
     }
 }
 
-/// One schedule or optimizer in its family's table: what the parser accepts, what the command line offers, what the help prints.
+/// A schedule or optimizer in its family's table: what the parser accepts, the command line offers and the help prints.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Entry {
     pub name: &'static str,
@@ -202,14 +202,15 @@ pub struct Entry {
     /// Plain text, one or more lines.
     pub formula: &'static str,
     pub parameters: &'static [Parameter],
-    /// Paper or framework.
+    /// The paper or framework it comes from.
     pub source: &'static str,
-    /// What represents it in a comparison of all, `optimizer/schedule`, in a shape that fits a run of any length.
+    /// Its representative in a comparison of all entries, `optimizer/schedule`, with parameters that suit a run of any
+    /// length.
     pub entrant: Option<&'static str>,
 }
 
 impl Entry {
-    /// A heading of the help with parameters that belong to no entry alone.
+    /// A help heading for parameters that several entries share.
     pub const fn heading(name: &'static str, parameters: &'static [Parameter]) -> Self {
         Self { name, summary: "", formula: "", parameters, source: "", entrant: None }
     }

@@ -45,17 +45,17 @@ pub(crate) static FAMILY: Family = Family {
     number: shortest,
 };
 
-/// What stands for the row of a formula that is in no table.
+/// A placeholder row for custom formulas, which are not in the table.
 static FORMULA: ScheduleRow = ScheduleRow {
     entry: Entry::heading("a formula", &[]),
     frameworks: &[],
     build: |_| usage!("a formula of your own is built by its own function"),
 };
 
-/// A schedule as typed: `step:factor=0.5,drop-every=10`, or several of them joined by `;`.
+/// A schedule as typed: `step:factor=0.5,drop-every=10`, or several joined by `;`.
 ///
-/// It displays what was given and leaves out what was not, so `parse(display(s)) == s`; two specs are equal when they mean
-/// the same, so `step` equals `step:factor=0.5,drop-every=10ep`.
+/// Displaying it shows only what was given, so `parse(display(s)) == s`; two specs are equal when they mean the same,
+/// so `step` equals `step:factor=0.5,drop-every=10ep`.
 ///
 /// ```
 /// use lrsched_schedule::Spec;
@@ -78,7 +78,7 @@ pub(crate) struct Part {
     pub(crate) values: Values,
 }
 
-/// What the universal parameters come to.
+/// The resolved values of the universal parameters.
 pub(crate) struct Universal {
     pub(crate) lr: f64,
     pub(crate) warmup: Option<crate::Duration>,
@@ -100,36 +100,37 @@ impl Spec {
         self.parts[0].name()
     }
 
-    /// Whether it is several schedules one after the other.
+    /// Whether it is a sequence of several schedules.
     pub fn is_sequence(&self) -> bool {
         self.parts.len() > 1
     }
 
-    /// Whether these semantics are a framework's that has such a schedule: each part of it and, for a sequence, a way to join them, which
-    /// Keras lacks. Without it, its semantics are the native ones.
+    /// Whether these are the semantics of a framework that has this schedule: each part of it and, for a sequence, a
+    /// way to join them, which Keras lacks. Otherwise its semantics are the native ones.
     pub fn exists_in(&self, semantics: Semantics) -> bool {
         let joined = !(self.is_sequence() && semantics == Semantics::Keras);
         semantics == Semantics::Native
             || joined && self.parts.iter().all(|part| part.row.frameworks.contains(&semantics))
     }
 
-    /// The values that each of its schedules was given.
+    /// The values given for each of its schedules.
     pub fn schedules(&self) -> impl Iterator<Item = &Values> {
         self.parts.iter().map(|part| &part.values)
     }
 
-    /// What it means in a run with the base rate `lr`, the same for every way to write it: each parameter with its value, given or by default,
-    /// and each rate as a number.
+    /// The canonical form in a run with the base rate `lr`, the same for every equivalent spelling: each parameter with
+    /// its value, given or by default, and each rate as a number.
     pub fn canonical(&self, lr: f64) -> String {
         self.parts.iter().map(|part| part.canonical(lr)).collect::<Vec<_>>().join(";")
     }
 
-    /// A spec from what stands on a command line: `--schedule step --factor 0.5` is `("step", [("factor", "0.5")])`.
+    /// A spec from command-line flags: `--schedule step --factor 0.5` is `("step", [("factor", "0.5")])`.
     ///
-    /// A flag replaces the value in the spec. In a sequence only a warm-up can be given by flags, and goes in front of the whole.
+    /// Flags override values in the spec. For a sequence, flags can only set a warm-up, which precedes the whole
+    /// sequence.
     ///
     /// # Errors
-    /// A schedule or a parameter that does not exist, the message names those that do; a value that is out of its range.
+    /// An unknown schedule or parameter (the message lists the known ones), or a value out of range.
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, UsageError> {
         let mut spec: Self = name_or_spec.parse()?;
         if let Some((key, _)) = flags.iter().find(|(key, _)| spec.is_sequence() && !key.starts_with("warmup")) {
@@ -152,7 +153,7 @@ impl Part {
         Values::parse(&FAMILY, text).map(Self::of)
     }
 
-    /// The universal parameters of a formula that is in no table.
+    /// The universal parameters of a custom formula.
     pub(crate) fn of_formula() -> Self {
         Self { row: &FORMULA, values: Values::of(&FAMILY, &FORMULA.entry) }
     }
@@ -166,13 +167,13 @@ impl Part {
         self.values.name()
     }
 
-    /// Whether it has a warm-up of its own in place of the one of every schedule, and none was asked for.
+    /// Whether its own built-in warm-up replaces the universal one, and none was asked for.
     pub(crate) fn warms_up_as_published(&self) -> bool {
         let given = self.values.given().any(|(parameter, _)| parameter.name.starts_with("warmup"));
         self.row.entry.parameter("warmup").is_some() && !given
     }
 
-    /// The values of the parameters that every schedule takes; those that it has of its own are not among them.
+    /// The values of the universal parameters, except those that the schedule redefines as its own.
     ///
     /// # Errors
     /// lr is negative or not finite.
@@ -206,7 +207,7 @@ impl Part {
         for (parameter, value) in self.values.all() {
             let value = match (&value, parameter.name) {
                 (_, "lr") => shortest(lr),
-                // No warm-up, whatever its unit.
+                // A warm-up of 0, whatever its unit, means none.
                 (Some(ParameterValue::Duration(duration)), "warmup") if duration.is_zero() => String::new(),
                 (Some(ParameterValue::Rate(rate)), _) => shortest(rate.given(lr)),
                 (Some(ParameterValue::Rates(rates)), _) => {
@@ -221,7 +222,7 @@ impl Part {
     }
 }
 
-/// Equal if they mean the same: every parameter, given or not.
+/// Equal if they mean the same: every parameter, given or by default.
 impl PartialEq for Part {
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name() && self.values.all().eq(other.values.all())

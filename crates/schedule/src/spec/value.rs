@@ -1,4 +1,4 @@
-//! Values of parameters, by their type: read, checked, shown.
+//! Typed parameter values: parsing, checking and formatting.
 
 use super::ParameterKind;
 use super::grammar::is_key;
@@ -20,11 +20,11 @@ pub enum ParameterValue {
     Switch(bool),
     Choice(&'static str),
     Conditions(Vec<Condition>),
-    /// As typed.
+    /// The text as typed.
     Expression(String),
 }
 
-/// A learning rate, as such or relative to lr.
+/// A learning rate, absolute or relative to lr.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RateValue {
     Absolute(f64),
@@ -45,7 +45,7 @@ pub struct Condition {
     pub comparison: Relation,
 }
 
-/// What a [`Condition`] compares, and with what.
+/// The left-hand side of a [`Condition`], and the value to compare it with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Watched {
     /// The epoch, with any duration: `epoch>=50%`.
@@ -53,7 +53,7 @@ pub enum Watched {
     Metric(Metric, f64),
 }
 
-/// How a [`Condition`] compares.
+/// The comparison operator of a [`Condition`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     AtLeast,
@@ -63,7 +63,7 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// A sign that another one begins with comes after it.
+    /// An operator that is a prefix of another one comes after it.
     const ALL: [Self; 4] = [Self::AtLeast, Self::AtMost, Self::MoreThan, Self::LessThan];
 
     pub fn sign(self) -> &'static str {
@@ -86,10 +86,10 @@ impl Relation {
 }
 
 impl ParameterValue {
-    /// Reads `text` as a value of `kind`. `subject` names the parameter in an error: `step: factor`.
+    /// Parses `text` as a value of `kind`. `subject` names the parameter in an error: `step: factor`.
     ///
     /// # Errors
-    /// Text that is not such a value, or is out of its range.
+    /// Text that is not a value of this kind, or is out of range.
     pub fn read(kind: ParameterKind, subject: &str, text: &str) -> Result<Self, UsageError> {
         let text = text.trim();
         let refuse = |rule: &str| usage!("{subject} must be {rule}, got {}", shortened(text));
@@ -104,7 +104,7 @@ impl ParameterValue {
                     (false, _) => refuse(&range.to_string()),
                 }
             }
-            // 1e1 is a whole number, too.
+            // 1e1 is a whole number too.
             ParameterKind::Count => match (text.parse::<u64>(), text.parse::<f64>()) {
                 (Ok(count), _) => Ok(Self::Count(count)),
                 (_, Ok(value)) if value >= 0.0 && value.fract() == 0.0 && value < (1_u64 << 53) as f64 => {
@@ -113,7 +113,7 @@ impl ParameterValue {
                 _ => refuse("a whole number of at least 0"),
             },
             ParameterKind::Duration(unit) => match duration(subject, text, unit)? {
-                // Less than a step counts as one, so the least is a step whatever a plain number counts.
+                // Less than a step rounds up to one, so the minimum is one step, whatever the unit of a plain number.
                 duration if duration.is_zero() => refuse("at least 1 step"),
                 duration => Ok(Self::Duration(duration)),
             },
@@ -146,16 +146,18 @@ impl ParameterValue {
         }
     }
 
-    /// The value of `kind` that this one, computed or built in code, reads as: a choice is one of the words of the table, and a whole number may
-    /// stand for any number.
+    /// Converts a value computed or built in code to `kind`: a choice must be one of the words of the table, and a
+    /// whole number may stand for any number.
     ///
     /// # Errors
+    /// As [`ParameterValue::read`].
     /// As [`ParameterValue::read`].
     pub(super) fn checked(&self, kind: ParameterKind, subject: &str) -> Result<Self, UsageError> {
         Self::read(kind, subject, &self.show(kind, shortest))
     }
 
-    /// The one way to write it: numbers by `number`, no suffix if a plain number means the same, lists with commas.
+    /// The canonical text: numbers formatted by `number`, no suffix if a plain number means the same, lists with
+    /// commas.
     pub fn show(&self, kind: ParameterKind, number: fn(f64) -> String) -> String {
         let plain = match kind {
             ParameterKind::Duration(unit) | ParameterKind::DurationOrZero(unit) | ParameterKind::Durations(unit) => {
@@ -177,7 +179,7 @@ impl ParameterValue {
         }
     }
 
-    /// The value with each of its numbers times `factor`, whatever their units; `None` if it is not made of numbers.
+    /// The value with each of its numbers multiplied by `factor`, whatever their units; `None` if it is not numeric.
     pub(crate) fn scaled(&self, factor: f64) -> Option<Self> {
         let duration = |duration: &Duration| duration.scaled(factor);
         Some(match self {
@@ -200,7 +202,7 @@ impl ParameterValue {
         })
     }
 
-    /// Adds the items of another list to this one; `false` if they are not lists of the same type.
+    /// Appends the items of another list; `false` if they are not lists of the same type.
     pub(super) fn extend(&mut self, more: Self) -> bool {
         match (self, more) {
             (Self::Durations(items), Self::Durations(more)) => items.extend(more),
@@ -216,7 +218,8 @@ fn joined<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
     items.iter().map(show).collect::<Vec<_>>().join(",")
 }
 
-/// The items of a list, in brackets or not: at least one. They stay part of it when it is shown again: no brackets of their own, no `key=`.
+/// The items of a list, with or without brackets: at least one. No item may contain brackets or `key=`, so that it
+/// parses the same when shown again.
 fn list<'a>(subject: &str, text: &'a str) -> Result<impl Iterator<Item = &'a str>, UsageError> {
     let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let items = inside.split([',', '/']).map(str::trim).filter(|item| !item.is_empty());
@@ -253,7 +256,7 @@ fn refuse_rate<T>(subject: &str, text: &str) -> Result<T, UsageError> {
     usage!("{subject} must be a finite rate of at least 0, or a multiple of lr such as 3x, got {text}")
 }
 
-/// The rate itself, given lr.
+/// The absolute rate, given lr.
 ///
 /// # Errors
 /// A multiple of lr that is not finite.
@@ -265,7 +268,7 @@ pub(crate) fn rate_of(rate: RateValue, lr: f64, subject: &str) -> Result<f64, Us
 }
 
 impl RateValue {
-    /// The rate itself, given lr.
+    /// The absolute rate, given lr.
     pub fn given(self, lr: f64) -> f64 {
         match self {
             Self::Absolute(rate) => rate,
@@ -329,7 +332,7 @@ impl Condition {
     }
 }
 
-/// The shortest decimal that reads back to the same number.
+/// The shortest decimal that round-trips.
 pub(crate) fn shortest(value: f64) -> String {
     let text = format!("{value:?}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_string)
