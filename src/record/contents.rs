@@ -1,5 +1,6 @@
 //! Detects what a folder holds from the contents of its files: a file name alone proves nothing.
 
+use super::columns::Columns;
 use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, Status, files};
 use crate::disk::{self, OURS};
 use anyhow::{Context as _, Result};
@@ -107,18 +108,22 @@ fn has_compared_runs(runs: &Path) -> bool {
     is_own && runs.read_dir().into_iter().flatten().flatten().any(|entry| is_compared(&entry.path()))
 }
 
-/// Whether `path` is a file that begins with the header of these rows.
+/// Whether `path` is a file that begins with the header of these rows, of this version or of an earlier one.
 pub fn is_table_of<T: Row>(path: &Path) -> bool {
-    let header = super::table::header::<T>();
+    let longest = Columns::all::<T>().header::<T>().len() as u64;
     let mut start = Vec::new();
-    let read = disk::open(path).is_ok_and(|file| file.take(header.len() as u64 + 5).read_to_end(&mut start).is_ok());
+    let read = disk::open(path).is_ok_and(|file| file.take(longest + 5).read_to_end(&mut start).is_ok());
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
-    read && text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"))
+    let is_of = |columns: Columns| {
+        let rest = text.strip_prefix(columns.header::<T>().as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r"))
+    };
+    read && Columns::known::<T>().any(is_of)
 }
 
 /// The same, but also accepts a partial header, left by a process killed while writing it.
 pub fn is_begun<T: Row>(path: &Path) -> bool {
-    let header = super::table::header::<T>();
+    let header = Columns::all::<T>().header::<T>();
     let is_short = path.is_file() && path.metadata().is_ok_and(|found| found.len() <= header.len() as u64);
     is_table_of::<T>(path) || is_short && std::fs::read(path).is_ok_and(|start| header.as_bytes().starts_with(&start))
 }

@@ -4,6 +4,7 @@
 
 mod change;
 mod check;
+mod columns;
 mod contents;
 pub mod files;
 mod provenance;
@@ -17,6 +18,7 @@ mod table;
 
 pub use change::{Applied, Change, Changed, Fit, Origin};
 pub use check::{check_finished, check_last, check_order, check_values};
+pub use columns::Columns;
 pub use contents::{Contents, Holds, is_begun, is_table_of};
 pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
 pub use recorded_config::RecordedConfig;

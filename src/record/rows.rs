@@ -13,6 +13,10 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// Floats are the shortest decimals that round-trip; an unknown value (`None`) is an empty cell; diverged is `NaN`.
 pub trait Row: Serialize + DeserializeOwned {
+    /// The last columns, as far as files of earlier versions lack them, in the order in which they were added. Their fields are `Option`s:
+    /// they are read as `None` where they are missing. A run that was begun without them is continued without them.
+    const ADDED: &'static [&'static str] = &[];
+
     /// The column names, which are the field names.
     fn header() -> Vec<&'static str> {
         columns::<Self>()

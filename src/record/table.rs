@@ -1,6 +1,7 @@
 //! Tables of rows: appended row by row, and parsed strictly.
 
 use super::check::out_of_place;
+use super::columns::Columns;
 use super::{Row, replace_own, stop_at};
 use crate::disk::{self, check_in_place, open_own, read_own};
 use anyhow::{Context as _, anyhow, bail};
@@ -20,21 +21,16 @@ pub struct RowDigests {
     pub steps: Option<String>,
 }
 
-/// The first line of a table, without its line ending.
-pub(super) fn header<T: Row>() -> String {
-    T::header().join(",")
-}
-
 fn hex(digest: &Sha256) -> String {
     digest.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// SHA-256 of `rows`, as in [`RowDigests`].
+/// SHA-256 of `rows` in a table of these columns, as in [`RowDigests`].
 ///
 /// # Errors
 /// Never for a valid row.
-pub fn digest_of<T: Row>(rows: &[T]) -> anyhow::Result<String> {
-    Ok(hex(&Sha256::new().chain_update(lines(rows)?)))
+pub(super) fn digest_of<T: Row>(rows: &[T], columns: Columns) -> anyhow::Result<String> {
+    Ok(hex(&Sha256::new().chain_update(columns.lines(rows)?)))
 }
 
 /// Writes rows one by one; each row is in the file, complete, when `write` returns.
@@ -42,6 +38,7 @@ pub fn digest_of<T: Row>(rows: &[T]) -> anyhow::Result<String> {
 pub struct RowWriter<T> {
     file: File,
     path: PathBuf,
+    columns: Columns,
     /// Hash of all rows so far.
     digest: Sha256,
     row: PhantomData<fn(T)>,
@@ -54,7 +51,8 @@ impl<T: Row> RowWriter<T> {
     /// # Errors
     /// The file cannot be written, or is not ours to replace; the line names it.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        let header = format!("{}\n", header::<T>());
+        let columns = Columns::all::<T>();
+        let header = format!("{}\n", columns.header::<T>());
         let create = || -> std::io::Result<File> {
             let mut file = open_own(path)?;
             let mut start = Vec::new();
@@ -69,7 +67,7 @@ impl<T: Row> RowWriter<T> {
             Ok(file)
         };
         let file = create().with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { file, path: path.to_path_buf(), digest: Sha256::new(), row: PhantomData })
+        Ok(Self { file, path: path.to_path_buf(), columns, digest: Sha256::new(), row: PhantomData })
     }
 
     /// SHA-256 of all rows so far, as in [`RowDigests`].
@@ -81,7 +79,7 @@ impl<T: Row> RowWriter<T> {
     /// The file cannot be written; the line names it.
     pub fn write(&mut self, row: &T) -> anyhow::Result<()> {
         // One write call per row: readers, also after a crash, see whole rows.
-        let line = lines(std::slice::from_ref(row))?;
+        let line = self.columns.lines(std::slice::from_ref(row))?;
         if stop_at::reached("mid-row") {
             let _ = self.file.write_all(&line[..line.len() / 2]);
             stop_at::die();
@@ -120,51 +118,56 @@ pub struct Table<T> {
     path: PathBuf,
     /// The part of the file to keep; `None` to create it anew.
     kept: Option<Kept>,
+    columns: Columns,
     digest: Sha256,
     row: PhantomData<fn(T)>,
 }
 
 impl<T: Row> Table<T> {
-    /// Reads the first `rows` rows as strictly as [`read_rows`], and passes each to `see`, which may reject it. Later
-    /// rows are ignored. If `rows` is 0, a file without a complete header will be created anew.
+    /// Reads the first `rows` rows as strictly as [`read_rows`], and passes each to `see`, which may reject it, with the
+    /// columns of the file. Later rows are ignored. If `rows` is 0, a file without a complete header will be created anew.
     ///
     /// # Errors
-    /// The file has fewer rows, is of another kind, or holds a row that is damaged or out of place; the line names the
-    /// file and the row.
-    pub fn read(path: &Path, rows: u64, see: &mut dyn FnMut(&T) -> Result<(), String>) -> anyhow::Result<Self> {
+    /// The file has fewer rows, is of another kind, or holds a row that is damaged or out of place; the line names the file and the row.
+    pub fn read(
+        path: &Path,
+        rows: u64,
+        see: &mut dyn FnMut(&T, Columns) -> Result<(), String>,
+    ) -> anyhow::Result<Self> {
         let mut digest = Sha256::new();
-        let table = |kept, digest| Self { path: path.to_path_buf(), kept, digest, row: PhantomData };
+        let table = |kept, columns, digest| Self { path: path.to_path_buf(), kept, columns, digest, row: PhantomData };
+        let all = Columns::all::<T>();
         let (mut bytes, edited) = match read_own(path, disk::MOST_ROWS) {
             Ok(bytes) => plain(bytes),
             Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(table(None, digest));
+                return Ok(table(None, all, digest));
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        if rows == 0 && format!("{}\n", header::<T>()).as_bytes().starts_with(&bytes) {
-            return Ok(table(None, digest));
+        if rows == 0 && format!("{}\n", all.header::<T>()).as_bytes().starts_with(&bytes) {
+            return Ok(table(None, all, digest));
         }
         let mut number = 0;
-        let mut check = |row: T| {
+        let mut check = |row: T, columns: Columns| {
             let wrong = out_of_place(&row, number);
             number += 1;
             let mut seen = || match row.wrong(false) {
                 Some(wrong) => Err(wrong),
-                None => see(&row),
+                None => see(&row, columns),
             };
             match wrong.map_or_else(|| seen().map_err(|wrong| format!("row {number}: {wrong}")), Err) {
-                Ok(()) => digest.update(lines(std::slice::from_ref(&row))?),
+                Ok(()) => digest.update(columns.lines(std::slice::from_ref(&row))?),
                 Err(wrong) => bail!(wrong),
             }
             Ok(())
         };
         let read = read_bytes(&bytes, Some(rows), &mut check).with_context(|| path.display().to_string())?;
-        let (found, end) = read;
+        let ReadTable { columns, rows: found, end } = read;
         if found < rows {
             bail!("{} has {found} whole rows, but the checkpoint was made after {rows}", path.display());
         }
         bytes.truncate(end);
-        Ok(table(Some(if edited { Kept::Instead(bytes) } else { Kept::UpTo(end as u64) }), digest))
+        Ok(table(Some(if edited { Kept::Instead(bytes) } else { Kept::UpTo(end as u64) }), columns, digest))
     }
 
     /// # Errors
@@ -196,7 +199,7 @@ impl<T: Row> Table<T> {
             Ok(file)
         };
         let file = open().with_context(|| format!("cannot write {}", self.path.display()))?;
-        Ok(RowWriter { file, path: self.path, digest: self.digest, row: PhantomData })
+        Ok(RowWriter { file, path: self.path, columns: self.columns, digest: self.digest, row: PhantomData })
     }
 }
 
@@ -208,29 +211,26 @@ pub fn write_rows<T: Row>(path: &Path, rows: &[T]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let mut bytes = format!("{}\n", header::<T>()).into_bytes();
-    bytes.extend(lines(rows)?);
+    let columns = Columns::all::<T>();
+    let mut bytes = format!("{}\n", columns.header::<T>()).into_bytes();
+    bytes.extend(columns.lines(rows)?);
     replace_own(path, &bytes)
 }
 
-fn lines<T: Row>(rows: &[T]) -> anyhow::Result<Vec<u8>> {
-    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row)?;
-    }
-    Ok(writer.into_inner()?)
-}
-
-/// All rows.
+/// All rows. Columns that a file of an earlier version lacks are empty.
 ///
 /// # Errors
 /// One line that names the file, and the row and cell if any: unreadable, empty, an unexpected header, a cell of the
 /// wrong type, a truncated row.
 pub fn read_rows<T: Row>(path: &Path) -> anyhow::Result<Vec<T>> {
-    match read_good_rows(path) {
-        (rows, None) => Ok(rows),
-        (_, Some(error)) => Err(error),
-    }
+    read_table(path).map(|(rows, _)| rows)
+}
+
+/// As [`read_rows`], with the columns of the file.
+pub(super) fn read_table<T: Row>(path: &Path) -> anyhow::Result<(Vec<T>, Columns)> {
+    let mut rows = Vec::new();
+    let columns = read_into(path, &mut rows).with_context(|| path.display().to_string())?;
+    Ok((rows, columns))
 }
 
 /// The rows before the first damaged one, and what is wrong with that: see [`read_rows`].
@@ -240,28 +240,36 @@ pub fn read_good_rows<T: Row>(path: &Path) -> (Vec<T>, Option<anyhow::Error>) {
     (rows, error)
 }
 
-fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<()> {
+fn read_into<T: Row>(path: &Path, rows: &mut Vec<T>) -> anyhow::Result<Columns> {
     let (bytes, _) = plain(disk::read(path, disk::MOST_ROWS)?);
-    read_bytes(&bytes, None, &mut |row| {
+    let read = read_bytes(&bytes, None, &mut |row, _| {
         rows.push(row);
         Ok(())
     })?;
-    Ok(())
+    Ok(read.columns)
 }
 
-/// Passes up to `most` rows of a table to `see`; returns their number and the byte offset at which the last one ends.
+/// What was read of a table.
+struct ReadTable {
+    columns: Columns,
+    rows: u64,
+    /// Where the last of the rows ends.
+    end: usize,
+}
+
+/// Hands up to `most` rows of a table to `see`, with its columns.
 fn read_bytes<T: Row>(
     bytes: &[u8],
     most: Option<u64>,
-    see: &mut dyn FnMut(T) -> anyhow::Result<()>,
-) -> anyhow::Result<(u64, usize)> {
+    see: &mut dyn FnMut(T, Columns) -> anyhow::Result<()>,
+) -> anyhow::Result<ReadTable> {
     if bytes.is_empty() {
-        bail!("the file is empty, expected the header `{}`", header::<T>());
+        bail!("the file is empty, expected the header `{}`", Columns::all::<T>().header::<T>());
     }
-    check_header::<T>(bytes)?;
+    let columns = Columns::of::<T>(bytes)?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let columns = T::header();
-    // With no rows to read, the end is that of the header.
+    let names = T::header();
+    // Where no row is wanted, the end is that of the header.
     reader.headers()?;
     let mut record = csv::StringRecord::new();
     let mut number = 0;
@@ -276,12 +284,13 @@ fn read_bytes<T: Row>(
         if !ended {
             bail!("row {number} is cut: the file ends inside it");
         }
-        if record.len() != columns.len() {
-            bail!("row {number} has {} cells, expected {}", record.len(), columns.len());
+        if record.len() != columns.count() {
+            bail!("row {number} has {} cells, expected {}", record.len(), columns.count());
         }
-        see(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, &columns))?)?;
+        names[columns.count()..].iter().for_each(|_| record.push_field(""));
+        see(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, &names))?, columns)?;
     }
-    Ok((number, usize::try_from(reader.position().byte())?))
+    Ok(ReadTable { columns, rows: number, end: usize::try_from(reader.position().byte())? })
 }
 
 /// Strips what a spreadsheet or an editor adds on saving: a byte order mark, and CRLF line endings. Also returns
@@ -301,21 +310,7 @@ fn plain(bytes: Vec<u8>) -> (Vec<u8>, bool) {
     (kept, changed)
 }
 
-/// How much of a header an error quotes: enough for our longest one.
-const LONGEST_HEADER: usize = 240;
-
-/// Checks the first line against the header of `T`; shared by reading and appending.
-fn check_header<T: Row>(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let header = reader.headers().map_err(|_| anyhow!("row 0, the header, is not text"))?;
-    if header.iter().eq(T::header()) {
-        return Ok(());
-    }
-    let found: String = header.iter().collect::<Vec<_>>().join(",").chars().take(LONGEST_HEADER).collect();
-    bail!("row 0, the header, is `{}`, expected `{}`", found.escape_debug(), self::header::<T>())
-}
-
-/// An error that names the cell that cannot be parsed.
+/// Which cell of the row is not what its column holds.
 fn cell_error(number: u64, record: &csv::StringRecord, error: &csv::Error, header: &[&str]) -> anyhow::Error {
     let csv::ErrorKind::Deserialize { err, .. } = error.kind() else {
         return anyhow!("row {number}: {error}");
@@ -323,4 +318,90 @@ fn cell_error(number: u64, record: &csv::StringRecord, error: &csv::Error, heade
     let field = err.field().map_or(0, |field| field as usize).min(header.len() - 1);
     let value: String = record.get(field).unwrap_or("").chars().take(40).collect();
     anyhow!("row {number}: `{}` is `{}`: {}", header[field], value.escape_debug(), err.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{is_begun, is_table_of};
+
+    /// Rows of this version, and of the one that wrote `step` and `loss` alone.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Wide {
+        step: u64,
+        loss: f64,
+        gradient: Option<f64>,
+    }
+
+    impl Row for Wide {
+        const ADDED: &'static [&'static str] = &["gradient"];
+
+        fn place(&self) -> Option<(&'static str, u64)> {
+            Some(("step", self.step))
+        }
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Narrow {
+        step: u64,
+        loss: f64,
+    }
+
+    impl Row for Narrow {}
+
+    fn wide(step: u64, gradient: Option<f64>) -> Wide {
+        Wide { step, loss: 0.5, gradient }
+    }
+
+    #[test]
+    fn a_table_of_an_earlier_version_is_read_with_its_missing_columns_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.csv");
+        write_rows(&path, &[Narrow { step: 0, loss: 0.5 }]).unwrap();
+        assert_eq!(read_rows::<Wide>(&path).unwrap(), [wide(0, None)]);
+        assert!(is_table_of::<Wide>(&path) && is_begun::<Wide>(&path));
+        for (text, why) in [
+            ("step\n0\n", "row 0, the header, is `step`, expected `step,loss,gradient`"),
+            ("loss,step\n", "row 0, the header, is `loss,step`, expected `step,loss,gradient`"),
+            ("step,loss\n0,0.5,1\n", "row 1 has 3 cells, expected 2"),
+            ("step,loss,gradient\n0,0.5\n", "row 1 has 2 cells, expected 3"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = format!("{:#}", read_rows::<Wide>(&path).unwrap_err());
+            assert!(error.ends_with(why), "{error}");
+        }
+        assert!(read_rows::<Narrow>(&path).is_err(), "columns of a later version");
+    }
+
+    #[test]
+    fn a_table_of_an_earlier_version_is_continued_in_its_own_columns_and_digested_over_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.csv");
+        let first = Narrow { step: 0, loss: 0.5 };
+        write_rows(&path, &[Narrow { ..first }, Narrow { step: 1, loss: 0.75 }]).unwrap();
+        let mut same = false;
+        let table = Table::read(&path, 1, &mut |row: &Wide, columns| {
+            same = columns.same(row, &wide(0, Some(2.0)));
+            Ok(())
+        })
+        .unwrap();
+        assert!(same, "what the checkpoint has in a column that the file lacks does not count");
+        table.check_digest(&digest_of(&[Narrow { ..first }], Columns::all::<Narrow>()).unwrap()).unwrap();
+        let mut writer = table.open().unwrap();
+        writer.write(&wide(1, Some(3.0))).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "step,loss\n0,0.5\n1,0.5\n");
+        let (rows, columns) = read_table::<Wide>(&path).unwrap();
+        assert_eq!(rows, [wide(0, None), wide(1, None)]);
+        assert_eq!(digest_of(&rows, columns).unwrap(), writer.digest());
+    }
+
+    #[test]
+    fn a_table_that_is_begun_anew_has_every_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.csv");
+        std::fs::write(&path, "step,lo").unwrap();
+        let mut writer = Table::<Wide>::read(&path, 0, &mut |_, _| Ok(())).unwrap().open().unwrap();
+        writer.write(&wide(0, Some(2.0))).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "step,loss,gradient\n0,0.5,2.0\n");
+    }
 }
