@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum WrittenChange {
-    Known(KnownChange),
+    Known(Box<KnownChange>),
     /// Its setting or one of its values is from another version.
     Other(OtherChange),
 }
@@ -113,7 +113,7 @@ impl NumberOrWords {
 impl From<WrittenChange> for Change {
     fn from(written: WrittenChange) -> Self {
         let written = match written {
-            WrittenChange::Known(written) => written,
+            WrittenChange::Known(written) => *written,
             WrittenChange::Other(OtherChange { time, step, epoch, setting, rest }) => {
                 return Self { time, step, epoch, what: Changed::Other { setting, rest } };
             }
@@ -168,7 +168,7 @@ impl From<Change> for WrittenChange {
         };
         let words = origins.as_ref().map(|(_, to)| to.to_string());
         let (before, after) = origins.map_or((None, None), |(from, to)| (course(from), course(to)));
-        Self::Known(KnownChange {
+        Self::Known(Box::new(KnownChange {
             time,
             step,
             epoch,
@@ -181,7 +181,7 @@ impl From<Change> for WrittenChange {
             before,
             after,
             fit,
-        })
+        }))
     }
 }
 
