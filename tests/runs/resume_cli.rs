@@ -247,10 +247,18 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
     }
     assert_eq!(text(&path.join("metrics.csv")), before);
     let settings = ["--seed", "0", "--batch-size", "16", "--optimizer", "sgd:momentum=0.9", "--label-smoothing", "0"];
-    let mut same = resume(folder.path(), "run", &[&settings[..], &["--train-limit", "all"]].concat());
+    let mut same = resume(folder.path(), "run", &[&settings[..], &["--train-limit", "64"]].concat());
     same.env("LRSCHED_SEED", "5").env("LRSCHED_LR", "9").env("LRSCHED_SCHEDULE", "cosine");
     succeed(same);
     assert_eq!(json(&path.join("run.json"))["changes"], serde_json::json!([]), "the environment changes no run");
+
+    // `all` is what a run without a limit has.
+    let whole =
+        ["--dataset", "synthetic", "--model", "tiny", "--epochs", "1", "--batch-size", "500", "--out", "whole", "-q"];
+    let mut command = program(folder.path());
+    command.arg("train").args(whole);
+    succeed(command);
+    succeed(resume(folder.path(), "whole", &["--train-limit", "all", "--epochs", "2"]));
 }
 
 #[test]
