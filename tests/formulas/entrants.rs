@@ -3,7 +3,7 @@
 use lrsched::config::{Given, Source};
 use lrsched::experiment::{Entrant, Overrides, default_entrants, enter};
 use lrsched::optim::Optimizer;
-use lrsched::schedule::{self, RunShape, Schedule, Semantics};
+use lrsched::schedule::{self, RunShape, Schedule, Semantics, Spec};
 
 fn entrants() -> Vec<Entrant> {
     let parse =
@@ -92,7 +92,7 @@ fn no_default_entrant_is_warned_of() {
 
 #[test]
 fn the_base_rate_goes_unused_where_a_schedule_has_rates_of_its_own() {
-    let uses = |spec: &str| schedule::uses_base_rate(&spec.parse().unwrap());
+    let uses = |spec: &str| schedule::uses_base_rate(spec.parse::<Spec>().unwrap());
     for entry in schedule::table().iter().filter(|entry| entry.name != "expr") {
         assert!(uses(entry.name), "{}", entry.name);
     }

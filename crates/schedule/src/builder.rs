@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A number of epochs, steps or percent: any integer or float type.
 pub trait Amount: sealed::Sealed {
     #[doc(hidden)]
-    fn as_f64(self) -> f64;
+    fn in_f64(self) -> f64;
 }
 
 mod sealed {
@@ -23,7 +23,7 @@ macro_rules! amounts {
         impl sealed::Sealed for $number {}
         impl Amount for $number {
             #[allow(clippy::cast_lossless, clippy::unnecessary_cast)]
-            fn as_f64(self) -> f64 {
+            fn in_f64(self) -> f64 {
                 self as f64
             }
         }
@@ -56,19 +56,19 @@ pub struct Percent<T>(pub T);
 
 impl<T: Amount> From<Epochs<T>> for Duration {
     fn from(Epochs(epochs): Epochs<T>) -> Self {
-        Self::Epochs(epochs.as_f64())
+        Self::Epochs(epochs.in_f64())
     }
 }
 
 impl<T: Amount> From<Steps<T>> for Duration {
     fn from(Steps(steps): Steps<T>) -> Self {
-        Self::Steps(steps.as_f64())
+        Self::Steps(steps.in_f64())
     }
 }
 
 impl<T: Amount> From<Percent<T>> for Duration {
     fn from(Percent(percent): Percent<T>) -> Self {
-        Self::Percent(percent.as_f64())
+        Self::Percent(percent.in_f64())
     }
 }
 
