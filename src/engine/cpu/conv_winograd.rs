@@ -1,7 +1,7 @@
 //! 3x3 convolutions by Winograd tiles, fused with bias, ReLU and 2x2 max-pool.
 
 use super::buffer::Buffer;
-use super::filters::{Columns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
+use super::filters::{FilterColumns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
 use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
 use super::prefetch::prefetch;
 use super::product::{PANEL, Product, by_columns, by_rows};
@@ -57,11 +57,11 @@ impl WinogradConv {
         Self { name, spec, tiling, u, u_exchanged, bias, codes: Vec::new() }
     }
 
-    fn transform_weights(&mut self, step: &StepContext, parameters: &Parameters, columns: Columns) {
+    fn transform_weights(&mut self, step: &StepContext, parameters: &Parameters, columns: FilterColumns) {
         let (isa, tiling) = (step.isa, &self.tiling);
         let (u, across, rows) = match columns {
-            Columns::Outputs => (&mut self.u, tiling.outputs, tiling.inputs),
-            Columns::Inputs => (&mut self.u_exchanged, tiling.inputs, tiling.outputs),
+            FilterColumns::Outputs => (&mut self.u, tiling.outputs, tiling.inputs),
+            FilterColumns::Inputs => (&mut self.u_exchanged, tiling.inputs, tiling.outputs),
         };
         let kernels = Kernels {
             weight: &parameters.arrays()[self.spec.weight].values,
@@ -254,7 +254,7 @@ impl Operation for WinogradConv {
     }
 
     fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
-        self.transform_weights(step, parameters, Columns::Outputs);
+        self.transform_weights(step, parameters, FilterColumns::Outputs);
         let bias = self.bias.first(self.tiling.outputs.next_multiple_of(PANEL));
         if let Some(place) = self.spec.bias {
             bias[..self.spec.outputs].copy_from_slice(&parameters.arrays()[place].values);
@@ -281,7 +281,7 @@ impl Operation for WinogradConv {
     ) {
         let BackwardPass { input, output, d_output, d_input, slots } = pass;
         if d_input.is_some() {
-            self.transform_weights(step, parameters, Columns::Inputs);
+            self.transform_weights(step, parameters, FilterColumns::Inputs);
         }
         let tiling = &self.tiling;
         let images = images_per_group(step.images, most_groups(tiling, step.images));

@@ -9,7 +9,7 @@ use super::winograd::{self, SIDE, side};
 
 /// What the columns of the panels are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Columns {
+pub enum FilterColumns {
     Outputs,
     Inputs,
 }
@@ -27,20 +27,20 @@ const AREA: usize = 9;
 kernel! {
     /// u = G·g·Gᵀ for one panel: 16 columns, all rows, all positions, `[position][rows][16]`. Rows and columns of
     /// padding become 0.
-    pub fn transform_filters<const M: usize>(kernels: Kernels<'_>, columns: Columns, panel: usize, rows: usize, u: &mut [f32]) {
+    pub fn transform_filters<const M: usize>(kernels: Kernels<'_>, columns: FilterColumns, panel: usize, rows: usize, u: &mut [f32]) {
         let Kernels { weight, outputs, inputs } = kernels;
         assert!(u.len() >= side(M) * side(M) * rows * PANEL);
         let (across, down) = match columns {
-            Columns::Outputs => (outputs, inputs),
-            Columns::Inputs => (inputs, outputs),
+            FilterColumns::Outputs => (outputs, inputs),
+            FilterColumns::Inputs => (inputs, outputs),
         };
         for row in 0..rows {
             let mut taps = [[0.0_f32; PANEL]; AREA];
             if row < down {
                 for column in panel * PANEL..across.min((panel + 1) * PANEL) {
                     let (o, i) = match columns {
-                        Columns::Outputs => (column, row),
-                        Columns::Inputs => (row, column),
+                        FilterColumns::Outputs => (column, row),
+                        FilterColumns::Inputs => (row, column),
                     };
                     let taps_of = &weight[(o * inputs + i) * AREA..][..AREA];
                     for (tap, value) in taps.iter_mut().zip(taps_of) {

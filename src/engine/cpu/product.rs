@@ -7,7 +7,7 @@
 use super::simd::{Avx2, Avx512};
 use super::simd::{Isa, LINE, Portable, Simd};
 
-/// Columns of a panel.
+/// FilterColumns of a panel.
 pub const PANEL: usize = LINE;
 
 /// Strides of the left factor, for row r and depth k.
