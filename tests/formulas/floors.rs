@@ -1,4 +1,4 @@
-//! The house has floors: a file imports from lower floors and from its own room only. What the files name is read and held to it.
+//! The modules are layered in floors: a file imports from lower floors and from its own room only. These tests read what the files name.
 
 use std::fs;
 use std::path::{Path, PathBuf};

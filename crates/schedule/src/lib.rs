@@ -5,8 +5,12 @@ mod arguments;
 mod builder;
 mod duration;
 mod error;
+/// For lrsched itself; not a stable interface.
+#[doc(hidden)]
 pub mod hint;
 mod inspect;
+/// For lrsched itself; not a stable interface.
+#[doc(hidden)]
 pub mod number;
 pub mod schedules;
 mod sequence;
