@@ -2,25 +2,22 @@
 
 mod error;
 mod plan;
+mod rows;
 
 pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
 
-use super::resume::{DamagedRun, Left, Maker};
-use crate::config::settings::tells_apart;
-use crate::config::{Every, Keep, RunConfig, SettingValues};
+use super::resume::{Left, Maker};
+use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
-use crate::disk::{self, OpenFolder, make_own_folder, own_folder};
+use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
-use crate::record::{
-    ComparisonRow, Contents, Holds, RecordedConfig, Results, RunInfo, Status, check_finished, files, is_table_of,
-    read_rows, write_rows,
-};
-use crate::run_folder::{Existing, Lock, RunDirectory, Setup, Words, check_removable, checkpoint, claim, remove_run};
+use crate::record::{ComparisonRow, Holds, Results, Status, files, is_table_of, write_rows};
+use crate::run_folder::{Existing, Lock, RunDirectory, Setup, Words, claim};
 use crate::train::{Control, Observer, Outcome, Run, Stop};
-use anyhow::{Context, Result, bail};
-use plan::{meaning, meaning_of, name};
-use std::collections::HashSet;
+use anyhow::{Result, bail};
+use plan::{meaning, meaning_of};
+use rows::{comparable, done, earlier_rows, remove_runs, row, set_aside};
 use std::path::{Path, PathBuf};
 
 /// A comparison in its folder.
@@ -153,90 +150,6 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// The rows of the table; if it is lost or damaged, rebuilt from the run.json of each run.
-///
-/// # Errors
-/// A table that cannot be read at all, or that lists a run twice.
-fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
-    let damaged = if table.exists() {
-        disk::open(table).with_context(|| format!("cannot read {}", table.display()))?;
-        match read_rows(table) {
-            Ok(rows) => {
-                check_unique(table, &rows)?;
-                return Ok(rows);
-            }
-            Err(error) => Some(format!("{error:#}; {}", set_aside(table)?)),
-        }
-    } else {
-        None
-    };
-    let mut rows: Vec<ComparisonRow> = Vec::new();
-    for entry in runs.read_dir().into_iter().flatten() {
-        let entry = entry.with_context(|| format!("cannot read {}", runs.display()))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            rows.extend(row_of(&entry.path()));
-        }
-    }
-    rows.sort_by(|a, b| a.run.cmp(&b.run));
-    let why = damaged.or_else(|| (!rows.is_empty()).then(|| format!("{} is missing", table.display())));
-    notes.extend(why.map(|why| format!("{why}; rebuilt from the runs in {}", runs.display())));
-    Ok(rows)
-}
-
-/// The row of a run known only from its folder; `None` if no comparison made it, or if it never ended.
-fn row_of(path: &Path) -> Option<ComparisonRow> {
-    let info = RunInfo::read(&path.join(files::RUN_JSON)).ok()?;
-    let config = info.config.known().ok()?;
-    let planned = PlannedRun { name: name(&config), config };
-    let is_its_name = path.file_name().is_some_and(|found| found == planned.name.as_str());
-    (is_its_name && info.standing.status != Status::Running).then(|| row(&planned, info.standing.status, info.results))
-}
-
-/// Renames a damaged table so that it can be replaced without losing its contents. Reports the new name.
-fn set_aside(table: &Path) -> Result<String> {
-    let place = |number: u32| table.with_file_name(format!("{}.damaged-{number}", files::COMPARISON_CSV));
-    let free = (1..).map(place).find(|place| place.symlink_metadata().is_err()).expect("some number is free");
-    std::fs::rename(table, &free).with_context(|| format!("cannot rename {}", table.display()))?;
-    Ok(format!("{} was renamed to {}", table.display(), free.display()))
-}
-
-/// # Errors
-/// A run has two rows.
-fn check_unique(table: &Path, rows: &[ComparisonRow]) -> Result<()> {
-    let mut names = HashSet::new();
-    match rows.iter().position(|row| !names.insert(&row.run)) {
-        Some(at) => {
-            bail!("{}: row {}: the run `{}` has a row already", table.display(), at + 1, rows[at].run.escape_debug())
-        }
-        None => Ok(()),
-    }
-}
-
-/// Removes the runs, but no other files in their folders.
-///
-/// # Errors
-/// A run is in use (then none is removed), or cannot be removed.
-fn remove_runs(folder: &Path) -> Result<()> {
-    let Ok(entries) = folder.read_dir() else { return Ok(()) };
-    let mut runs = Vec::new();
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
-        // The target of a link is not ours.
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && Contents::of(&entry.path())?.run {
-            checkpoint::own(&entry.path())?;
-            runs.push((Lock::take(&entry.path())?, entry.path()));
-            check_removable(&entry.path())?;
-        }
-    }
-    for (lock, path) in runs {
-        remove_run(&path)?;
-        drop(lock);
-        // Only if nothing else is in it.
-        let _ = std::fs::remove_dir(&path);
-    }
-    Ok(())
-}
-
 /// Observes the runs of a comparison.
 pub trait ComparisonObserver {
     /// The observer for `run`, about to be trained in the folder `path`.
@@ -295,62 +208,4 @@ fn train(
         }
     };
     directory.one_of_many().record(run, control, &mut *observer.observe(planned, path))
-}
-
-/// The row of an already finished run, or `None` if it has yet to be trained.
-fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<Option<ComparisonRow>> {
-    let file = path.join(files::RUN_JSON);
-    if !file.exists() {
-        return Ok(None);
-    }
-    let info = RunInfo::read(&file)?;
-    let run = path.to_path_buf();
-    if info.config != RecordedConfig::from(&planned.config) {
-        let (before, now) = (info.config.settings(), planned.config.settings());
-        bail!(ComparisonError::OtherConfig { run, before, now });
-    }
-    if info.provenance.dataset.digest != dataset.digest() {
-        bail!(ComparisonError::OtherImages { run });
-    }
-    if let Some(change) = info.changes.first() {
-        bail!(ComparisonError::Changed { run, change: change.clone() });
-    }
-    let done = matches!(info.standing.status, Status::Finished | Status::Diverged);
-    if done {
-        check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
-    }
-    Ok(done.then(|| row(planned, info.standing.status, info.results)))
-}
-
-/// Whether an earlier run outside the plan may share a table with the planned runs. One with nothing left but its row
-/// may.
-fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> Result<()> {
-    let file = path.join(files::RUN_JSON);
-    if !file.exists() {
-        return Ok(());
-    }
-    let info = RunInfo::read(&file)?;
-    if matches!(info.standing.status, Status::Finished | Status::Diverged) {
-        check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
-    }
-    let shared = |settings: SettingValues| settings.only(tells_apart);
-    let (before, now) = (shared(info.config.settings()), shared(config.settings()));
-    let mismatch = if before != now {
-        Mismatch::Settings { before, now }
-    } else if info.provenance.dataset.digest != dataset.digest() {
-        Mismatch::Images
-    } else {
-        return Ok(());
-    };
-    bail!(ComparisonError::Incomparable { run: path.to_path_buf(), mismatch })
-}
-
-fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
-    if status == Status::Diverged {
-        // JSON has no NaN: a diverged run's NaN values come back as nothing.
-        for value in results.of_last_mut() {
-            *value = value.or(Some(f64::NAN));
-        }
-    }
-    ComparisonRow::new(&planned.name, &planned.config, status, results)
 }
