@@ -1,6 +1,6 @@
 //! Settings of the process rather than the computation.
 
-use super::{Every, Keep, ProgressMode};
+use super::{Every, Jobs, Keep, ProgressMode};
 use crate::data::DatasetOptions;
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub struct MachineConfig {
     /// 0: not given.
     pub threads: usize,
+    pub jobs: Jobs,
     pub data: DatasetOptions,
     /// `None`: a new folder in results/.
     pub out: Option<PathBuf>,

@@ -41,11 +41,15 @@ impl CandleEngine {
     /// The layers do not fit together, or the thread pool cannot be started.
     pub fn new(architecture: &Architecture, objective: Objective, device: Device, threads: usize) -> Result<Self> {
         architecture.check().map_err(|error| anyhow!(error))?;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| refused("the engine's threads", error))?;
+        let pool = pool(threads)?;
         let (architecture, contract) = (architecture.clone(), Contract::of(architecture));
         Ok(Self { architecture, contract, objective, device, pool })
     }
+}
+
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+    pool.map_err(|error| refused("the engine's threads", error))
 }
 
 impl Engine for CandleEngine {
@@ -55,6 +59,11 @@ impl Engine for CandleEngine {
 
     fn enter(&self, work: &mut (dyn FnMut() + Send)) {
         self.pool.install(work);
+    }
+
+    fn set_threads(&mut self, threads: usize) -> Result<()> {
+        self.pool = pool(threads)?;
+        Ok(())
     }
 
     fn train_batch(

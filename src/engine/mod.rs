@@ -36,6 +36,12 @@ pub trait Engine: Any + Send {
     /// threads.
     fn enter(&self, work: &mut (dyn FnMut() + Send));
 
+    /// Computes with `threads` threads (at least 1) from now on; results do not depend on their number.
+    ///
+    /// # Errors
+    /// The system cannot start a thread; the engine keeps those it has.
+    fn set_threads(&mut self, threads: usize) -> Result<()>;
+
     /// Forward and backward. Overwrites `gradients` with ∂(Σ loss / `batch.divisor`)/∂θ and updates the running
     /// statistics in `parameters`. The returned stats come from the same forward pass, before any parameter update.
     fn train_batch(

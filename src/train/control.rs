@@ -2,6 +2,7 @@
 
 use super::event::Observer;
 use crate::config::Every;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why a run stops early.
@@ -33,8 +34,7 @@ impl Stop {
     }
 }
 
-/// A request to a run, carried out between two steps. If several runs share a [`Control`], the first one to look
-/// carries it out.
+/// A request to the runs in training, each of which carries it out between two steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ControlRequest {
     Save,
@@ -53,6 +53,7 @@ struct Asked {
     stop: Option<Stop>,
     attended: bool,
     paused: bool,
+    /// All of them, in order; every run keeps its own place.
     requests: Vec<ControlRequest>,
 }
 
@@ -100,9 +101,44 @@ impl Control {
         asked.paused && asked.stop.is_none()
     }
 
-    /// Takes the requests made since the last call.
-    pub fn requests(&self) -> Vec<ControlRequest> {
-        std::mem::take(&mut self.asked().requests)
+    /// The number of requests made so far: a run that starts now carries out those that follow.
+    pub fn requests_made(&self) -> usize {
+        self.asked().requests.len()
+    }
+
+    /// The requests after the first `seen`, which is advanced past them.
+    pub fn requests_after(&self, seen: &mut usize) -> Vec<ControlRequest> {
+        let asked = self.asked();
+        let new = asked.requests.get(*seen..).unwrap_or_default().to_vec();
+        *seen = asked.requests.len();
+        new
+    }
+}
+
+/// The number of threads that a run may compute with. Whoever starts several runs at once may change it at any time: a
+/// run adopts a new number between two steps, and no bit of its result depends on it. Clones share it.
+#[derive(Debug, Clone)]
+pub struct ThreadShare(Arc<AtomicUsize>);
+
+impl ThreadShare {
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub fn set(&self, threads: usize) {
+        self.0.store(threads, Ordering::Relaxed);
+    }
+}
+
+impl From<usize> for ThreadShare {
+    fn from(threads: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(threads)))
+    }
+}
+
+impl From<&ThreadShare> for ThreadShare {
+    fn from(share: &ThreadShare) -> Self {
+        share.clone()
     }
 }
 
@@ -126,6 +162,17 @@ mod tests {
         let control = Control::default();
         control.stop(Stop::Hangup);
         assert_eq!((control.attend(), control.is_attended()), (Some(Stop::Hangup), false));
+    }
+
+    #[test]
+    fn every_run_that_shares_a_control_sees_the_requests_made_since_it_started() {
+        let control = Control::default();
+        control.request(ControlRequest::Save);
+        let (mut first, mut late) = (0, control.requests_made());
+        control.request(ControlRequest::Scale(0.5));
+        assert_eq!(control.requests_after(&mut first), [ControlRequest::Save, ControlRequest::Scale(0.5)]);
+        assert_eq!(control.requests_after(&mut late), [ControlRequest::Scale(0.5)]);
+        assert_eq!((control.requests_after(&mut first), control.requests_after(&mut late)), (vec![], vec![]));
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod state;
 mod step;
 
 pub use checkpoint::{Arrays, Checkpoint};
-pub use control::{Control, ControlRequest, Stop, Supervision};
+pub use control::{Control, ControlRequest, Stop, Supervision, ThreadShare};
 pub use event::{All, Event, Observer, Reason, Started};
 pub use outcome::{Outcome, Verdict};
 pub use prepared::{EVALUATION_BATCH, EngineOptions, Prepared, PreparedImages, loader_options};

@@ -6,7 +6,7 @@ mod between;
 pub use adjust::Adjustment;
 
 use super::checkpoint::Checkpoint;
-use super::control::{Stop, Supervision};
+use super::control::{Stop, Supervision, ThreadShare};
 use super::event::{Event, Reason, Started};
 use super::outcome::{Ending, Outcome, Verdict};
 use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
@@ -36,6 +36,11 @@ pub struct Run<'a> {
     state: TrainState,
     /// How many of the changes the observer has been notified of.
     told: usize,
+    /// How many of the control's requests this run has carried out, or that were made before it started.
+    requests_seen: usize,
+    share: ThreadShare,
+    /// The number of threads last adopted from it.
+    threads: usize,
     /// When the run's timers were last advanced.
     mark: Instant,
     /// When the last checkpoint was made.
@@ -47,7 +52,7 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// # Errors
     /// [`crate::usage::Usage`] for anything in `config` that conflicts with the dataset or with the rest of the config.
-    pub fn new(config: &'a RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
+    pub fn new(config: &'a RunConfig, dataset: &Dataset, threads: impl Into<ThreadShare>) -> Result<Self> {
         Self::with_architecture(config, &config.architecture(), dataset, threads)
     }
 
@@ -59,8 +64,10 @@ impl<'a> Run<'a> {
         config: &'a RunConfig,
         architecture: &Architecture,
         dataset: &Dataset,
-        threads: usize,
+        threads: impl Into<ThreadShare>,
     ) -> Result<Self> {
+        let share = threads.into();
+        let threads = share.get();
         let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let loader = images.training(loader_options(config))?;
         let validation = images.in_order(&images.split.validation, EVALUATION_BATCH);
@@ -76,6 +83,9 @@ impl<'a> Run<'a> {
             schedule,
             state: TrainState::start(Course::of(config)),
             told: 0,
+            requests_seen: 0,
+            share,
+            threads,
             mark: Instant::now(),
             saved: Instant::now(),
             handed_out: true,
@@ -169,6 +179,7 @@ impl<'a> Run<'a> {
     /// Those of the engine and of the observer.
     pub fn train(mut self, supervision: &mut Supervision<'_>) -> Result<Outcome> {
         (self.mark, self.saved) = (Instant::now(), Instant::now());
+        self.requests_seen = supervision.control.requests_made();
         let started = Started {
             config: self.config,
             state: &self.state,

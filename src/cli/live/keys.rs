@@ -230,7 +230,7 @@ mod tests {
             ControlRequest::Rate(0.03),
             ControlRequest::Rate(1e-3),
         ];
-        assert_eq!(reader.control.requests(), expected);
+        assert_eq!(reader.control.requests_after(&mut 0), expected);
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
         for bytes in [&b"0\n"[..], b"1e999\n", b"1e-46\n", b"1e39\n", b"1.2.3\n", b"\x1b[A", b"\n", b"x", b"e"] {
             reader.take(bytes);
         }
-        assert_eq!(reader.control.requests(), []);
+        assert_eq!(reader.control.requests_after(&mut 0), []);
         assert_eq!(reader.control.stopping(), None);
     }
 
@@ -247,7 +247,7 @@ mod tests {
     fn p_pauses_and_goes_on_s_saves_q_stops_and_a_comparison_has_no_rate_keys() {
         let mut reader = reader(Keys::WithoutRates);
         reader.take(b"+0.1\ns");
-        assert_eq!(reader.control.requests(), [ControlRequest::Save]);
+        assert_eq!(reader.control.requests_after(&mut 0), [ControlRequest::Save]);
         reader.take(b"p");
         assert!(reader.control.paused());
         reader.take(b"p");

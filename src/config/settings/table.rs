@@ -187,6 +187,13 @@ pub const SETTINGS: &[SettingDef] = &[
     })
     .commands(&[Train, Compare, Find, Eval, Bench])
     .on_resume(OnResume::Free),
+    SettingDef::value(
+        "jobs",
+        "N|auto",
+        "Runs at once, each with its share of the threads; auto: one per core, as far as memory allows [default: auto]",
+    )
+    .of_machine(|c, v| v.word().map(|jobs| c.jobs = jobs))
+    .commands(&[Compare, Find]),
     SettingDef::path("out", "DIR", "Output folder [default: a new folder in results/]").of_machine(|c, v| {
         if v.text().trim().is_empty() {
             return usage!("--out must name a folder, got nothing");

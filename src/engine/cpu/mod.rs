@@ -123,6 +123,11 @@ impl Engine for CpuEngine {
         self.threads.enter(work);
     }
 
+    fn set_threads(&mut self, threads: usize) -> Result<()> {
+        self.threads = Threads::new(threads)?;
+        Ok(())
+    }
+
     fn train_batch(
         &mut self,
         parameters: &mut Parameters,
