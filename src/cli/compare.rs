@@ -73,7 +73,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
     let missing = comparison.missing();
-    let bars = Bars::new(machine.progress, Some(missing as u64));
+    let bars = Bars::of_runs(machine.progress, missing as u64, 1);
     comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
     if missing == 0 {
         bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
@@ -155,8 +155,8 @@ impl ComparisonObserver for LiveComparison<'_> {
         if self.json { JsonEvents::new(path, false).observe(&Event::Failed(&message)) } else { Ok(()) }
     }
 
-    fn completed(&self) {
-        self.bars.run_done();
+    fn completed(&self, run: &PlannedRun) {
+        self.bars.run_done(&run.name);
     }
 }
 

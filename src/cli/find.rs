@@ -1,6 +1,6 @@
 //! `lrsched find`: the learning rate range test.
 
-use super::live::{Bars, JsonEvents};
+use super::live::{Bars, JsonEvents, LiveRangeTest};
 use super::session::Session;
 use super::settings;
 use crate::config::RunConfig;
@@ -17,7 +17,6 @@ use crate::stats::suggest::{Combined, Method, headline, show};
 use crate::train::Control;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
-use serde::Serialize;
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::Path;
@@ -54,7 +53,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
     let path = settings::out_folder(&machine, &format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, machine.threads)?;
-    let bars = Bars::new(machine.progress, None);
+    let bars = Bars::new(machine.progress);
     session.speak(&bars);
     let control = &session.control;
     let tests = match tests(&config, &dataset, &machine, &path, &mut directory, &bars, control) {
@@ -114,56 +113,13 @@ fn tests(
     for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
         let run = RunConfig { seed: config.run.seed + index, ..config.run.clone() };
         let test = RangeTest::new(config, &run, dataset, machine.threads)?;
-        let name = of_seed(run.seed);
-        let label = if config.seeds > 1 { format!("{name}: ") } else { String::new() };
-        let steps = test.steps();
-        let bar = bars.iterations(steps);
-        bars.line(&format!("{label}{}, {steps} iterations", title(config)));
-        let events = JsonEvents::new(path, false);
-        if machine.json {
-            events.write("start", json!({ "config": config, "seed": run.seed, "iterations": steps }))?;
-        }
-        let mut accuracy = None;
-        let rows = directory.record(run.seed, test, control, &mut |row| {
-            accuracy = row.val_accuracy.or(accuracy);
-            bar.inc(1);
-            let seen = accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
-            let line = format!("lr {}  loss {:.4}  val_accuracy {seen}", show(row.learning_rate), row.smoothed_loss);
-            bar.set_message(line.clone());
-            // Ten progress lines per test are enough.
-            if bar.is_hidden() && (row.iteration + 1) % steps.div_ceil(10) == 0 {
-                bars.line(&format!("{label}iteration {}/{steps}  {line}", row.iteration + 1));
-            }
-            if machine.json { events.write("iteration", Iteration { seed: run.seed, row }) } else { Ok(()) }
-        })?;
-        bar.finish_and_clear();
-        let last = rows.last().map_or(0.0, |row| row.learning_rate);
-        bars.line(&format!("{label}{}", ended(directory.info.tests.last().map(|test| test.ended), last)));
-        tests.push((name, rows));
+        let json = machine.json.then_some(path);
+        let mut live = LiveRangeTest::start(bars, config, &title(config), run.seed, test.steps(), json)?;
+        let rows = directory.record(run.seed, test, control, &mut |row| live.see(row))?;
+        live.end(directory.info.tests.last().map_or(Ended::Whole, |test| test.ended));
+        tests.push((of_seed(run.seed), rows));
     }
     Ok(tests)
-}
-
-/// The JSON event of an iteration.
-#[derive(Serialize)]
-struct Iteration<'a> {
-    seed: u64,
-    #[serde(flatten)]
-    row: &'a RangeRow,
-}
-
-fn ended(how: Option<Ended>, rate: f64) -> String {
-    let rate = show(rate);
-    match how {
-        Some(Ended::Diverged) => {
-            format!("stopped at {rate}: the smoothed loss reached four times its best; its rows are kept")
-        }
-        Some(Ended::NotANumber) => format!("stopped at {rate}: the loss is not finite; its rows are kept"),
-        Some(Ended::Stopped) => {
-            format!("interrupted at {rate}; its rows are kept, but find cannot resume and starts over")
-        }
-        _ => format!("completed, at {rate}"),
-    }
 }
 
 fn title(config: &FindConfig) -> String {

@@ -202,7 +202,13 @@ fn warn(warnings: &[impl std::fmt::Display]) {
 
 /// Prints a line of printable characters to stderr. A closed stderr is ignored.
 pub fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", one_line(line));
+    let _ = write_line(std::io::stderr().lock(), &one_line(line));
+}
+
+/// Writes a line in one piece, so that no other thread or process tears it.
+fn write_line(mut to: impl Write, line: &str) -> std::io::Result<()> {
+    to.write_all(format!("{line}\n").as_bytes())?;
+    to.flush()
 }
 
 /// Writes to stdout and flushes.

@@ -52,7 +52,7 @@ impl Session {
     /// Reports the handling of signals above `bars`.
     pub fn speak(&self, bars: &Bars) {
         // Only the first call takes effect, and there is only one.
-        let _ = self.speaker.set(bars.speaker());
+        let _ = self.speaker.set(bars.speaker().clone());
     }
 
     /// As [`Session::speak`], and also reads keys if the bars are on a terminal.
@@ -60,7 +60,7 @@ impl Session {
         self.speak(bars);
         #[cfg(unix)]
         if bars.are_shown() && !json {
-            self.keyboard = super::live::Keyboard::open(keys, &self.control, bars.speaker());
+            self.keyboard = super::live::Keyboard::open(keys, &self.control, bars);
         }
         #[cfg(not(unix))]
         let _ = (keys, json);
@@ -75,7 +75,7 @@ pub fn warn_of_schedule(run: &Run<'_>, bars: &Bars) -> Result<()> {
 
 /// The bars of one run. Without `--json`, only its lines go to stdout.
 pub fn bars(machine: &MachineConfig) -> Bars {
-    let bars = Bars::new(machine.progress, None);
+    let bars = Bars::new(machine.progress);
     if machine.json { bars } else { bars.and_stdout() }
 }
 

@@ -122,7 +122,7 @@ impl<'a> Comparison<'a> {
             self.rows[index] = Some(row(planned, status, results));
             self.write()?;
             if status != Status::Interrupted {
-                observer.completed();
+                observer.completed(planned);
             }
         }
         Ok(control.stopping())
@@ -150,8 +150,8 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Observes the runs of a comparison.
-pub trait ComparisonObserver {
+/// Observes the runs of a comparison, those that are trained at once on threads of their own.
+pub trait ComparisonObserver: Sync {
     /// The observer for `run`, about to be trained in the folder `path`.
     fn observe<'a>(&'a self, run: &'a PlannedRun, path: &'a Path) -> Box<dyn Observer + 'a>;
 
@@ -164,8 +164,8 @@ pub trait ComparisonObserver {
     /// This cannot be reported; ends the comparison.
     fn failed(&self, run: &PlannedRun, path: &Path, error: &anyhow::Error) -> Result<()>;
 
-    /// Another run is over.
-    fn completed(&self);
+    /// `run` is over and will not be continued.
+    fn completed(&self, run: &PlannedRun);
 }
 
 /// How the runs are trained, apart from what they compute.

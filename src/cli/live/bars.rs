@@ -2,30 +2,38 @@
 
 use super::progress::Progress;
 use super::speaker::{Speaker, Stdout, is_one_file, is_pipe};
+use super::work::Work;
 use crate::config::ProgressMode;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-/// Ticks per run on the overall bar, so that it moves and can estimate the time left before the first run is done.
-pub(super) const SHARES: u64 = 10_000;
+/// Ticks per run on the overall bar, so that it moves before the first run is done.
+const SHARES: u64 = 10_000;
 
-/// The bars of a command: one over its runs, if there are several, and two for the current run.
+/// The bars of a command: one over its runs, if there are several, and two for the current run, or one for each of the
+/// runs that are trained at once.
+///
+/// Observers of several runs may be used on several threads.
 pub struct Bars {
-    /// As requested; in `mode`, `Auto` is resolved by what stdout and stderr are.
+    /// As requested; in the mode of `speaker`, `Auto` is resolved by what stdout and stderr are.
     asked: ProgressMode,
-    mode: ProgressMode,
-    stdout: Stdout,
-    pub(super) multi: MultiProgress,
-    pub(super) runs: Option<ProgressBar>,
-    done: AtomicU64,
+    speaker: Speaker,
+    runs: Option<ProgressBar>,
+    /// Runs that are trained at once, at most.
+    at_once: usize,
+    /// The length of the longest name of a run so far.
+    longest: AtomicUsize,
     /// Whether the settings common to all runs have been printed.
     introduced: AtomicBool,
 }
 
 impl Bars {
-    /// `runs`: the number of runs, for a bar over all of them.
-    pub fn new(asked: ProgressMode, runs: Option<u64>) -> Self {
+    /// The bars of a command of one run.
+    pub fn new(asked: ProgressMode) -> Self {
         let mode = match asked {
             ProgressMode::Auto if std::io::stderr().is_terminal() => ProgressMode::Bar,
             ProgressMode::Auto => ProgressMode::Plain,
@@ -34,85 +42,146 @@ impl Bars {
         let target =
             if mode == ProgressMode::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let multi = MultiProgress::with_draw_target(target);
-        let runs = runs.map(|count| {
-            let bar = multi.add(ProgressBar::new(count * SHARES));
-            bar.set_style(style("runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} elapsed, {left} left"));
-            bar.set_prefix(format!("{:>5}/{count}", 0));
-            // indicatif panics if the system refuses its thread; without the thread the bar still moves with the
-            // batches.
-            if std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok()) {
-                bar.enable_steady_tick(std::time::Duration::from_secs(1));
-            }
-            bar
-        });
-        let (done, introduced) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { asked, mode, stdout: Stdout::Free, multi, runs, done, introduced }
+        let speaker = Speaker { mode, stdout: Stdout::Free, multi, work: Arc::new(Mutex::new(Work::new(1))) };
+        let (longest, introduced) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { asked, speaker, runs: None, at_once: 1, longest, introduced }
+    }
+
+    /// The bars of a command of `count` runs, of which up to `at_once` are trained at the same time.
+    pub fn of_runs(asked: ProgressMode, count: u64, at_once: usize) -> Self {
+        let mut bars = Self::new(asked);
+        bars.at_once = at_once;
+        *bars.speaker.work() = Work::new(count);
+        let bar = bars.speaker.multi.add(ProgressBar::new(count * SHARES));
+        let work = Arc::clone(&bars.speaker.work);
+        let left = move |_: &ProgressState, to: &mut dyn Write| {
+            let left = super::speaker::locked(&work).left(Instant::now());
+            // Formatting into a line cannot fail.
+            let _ = match left {
+                Some(left) => write!(to, "{:#}", HumanDuration(left)),
+                None => write!(to, "?"),
+            };
+        };
+        let template = "runs  {prefix:<11} {wide_bar:.green/dim} {elapsed} elapsed, {left} left";
+        bar.set_style(style(template).with_key("left", left));
+        bar.set_prefix(format!("{:>5}/{count}", 0));
+        // indicatif panics if the system refuses its thread; without the thread the bar still moves with the
+        // batches.
+        if std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok()) {
+            bar.enable_steady_tick(std::time::Duration::from_secs(1));
+        }
+        bars.runs = Some(bar);
+        bars
     }
 
     /// For a command that writes nothing else to stdout: unless it is a terminal, the lines go there too.
     #[must_use]
     pub fn and_stdout(mut self) -> Self {
-        if self.mode == ProgressMode::None || std::io::stdout().is_terminal() || is_one_file() {
+        if self.speaker.mode == ProgressMode::None || std::io::stdout().is_terminal() || is_one_file() {
             return self;
         }
-        self.stdout = Stdout::Too;
+        self.speaker.stdout = Stdout::Too;
         // The reader of the pipe probably writes to the same terminal: it would tear the bars and repeat every line.
         if std::io::stderr().is_terminal() && is_pipe() && self.asked != ProgressMode::Bar {
-            (self.mode, self.stdout) = (ProgressMode::Plain, Stdout::Instead);
-            self.multi.set_draw_target(ProgressDrawTarget::hidden());
+            (self.speaker.mode, self.speaker.stdout) = (ProgressMode::Plain, Stdout::Instead);
+            self.speaker.multi.set_draw_target(ProgressDrawTarget::hidden());
         }
         self
     }
 
     /// The observer of one run. `label` prefixes its lines if there are several runs.
     pub fn run(&self, label: Option<&str>) -> Progress<'_> {
-        Progress::new(self, label, self.done.load(Ordering::Relaxed) * SHARES)
+        Progress::new(self, label)
     }
 
-    /// A bar over iterations rather than epochs; hidden if bars are off.
-    pub fn iterations(&self, count: u64) -> ProgressBar {
-        let bar = self.multi.add(ProgressBar::new(count));
-        bar.set_style(style("{pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg} {left} left"));
-        bar
-    }
-
-    /// Marks another run as done.
-    pub fn run_done(&self) {
+    /// Marks `run` as done, even if it failed before it began.
+    pub fn run_done(&self, run: &str) {
+        let mut work = self.speaker.work();
+        work.complete(run);
+        let prefix = format!("{:>5}/{}", work.done(), work.runs());
+        drop(work);
+        self.move_on();
         if let Some(runs) = &self.runs {
-            let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-            runs.set_position(done * SHARES);
-            runs.set_prefix(format!("{done:>5}/{}", runs.length().unwrap_or(0) / SHARES));
+            runs.set_prefix(prefix);
         }
     }
 
-    /// The number of the current run and the total; `None` for a single run.
-    pub(super) fn place(&self) -> Option<(u64, u64)> {
-        Some((self.done.load(Ordering::Relaxed) + 1, self.runs.as_ref()?.length()? / SHARES))
+    /// `run` begins, with the share `from` of it done. Returns its number and the number of runs in all; `None` if there
+    /// is only one.
+    pub(super) fn begin(&self, run: &str, from: f64) -> Option<(u64, u64)> {
+        self.longest.fetch_max(run.chars().count(), Ordering::Relaxed);
+        let mut work = self.speaker.work();
+        let place = (work.begin(run, from, Instant::now()), work.runs());
+        drop(work);
+        self.move_on();
+        self.runs.as_ref().map(|_| place)
+    }
+
+    /// The share `at` of `run` is done.
+    pub(super) fn advance(&self, run: &str, at: f64) {
+        self.speaker.work().advance(run, at);
+        self.move_on();
+    }
+
+    /// `run` is not being trained any more.
+    pub(super) fn leave(&self, run: &str) {
+        self.speaker.work().leave(run);
+    }
+
+    /// Moves the overall bar. Must not hold the lock of the work, which the bar takes when it draws.
+    fn move_on(&self) {
+        if let Some(runs) = &self.runs {
+            let position = self.speaker.work().position();
+            runs.set_position((position * SHARES as f64) as u64);
+        }
+    }
+
+    /// Whether several runs are trained at once, so that lines have to name theirs.
+    pub(super) fn are_shared(&self) -> bool {
+        self.at_once > 1
+    }
+
+    /// The length of the longest name of a run so far.
+    pub(super) fn longest(&self) -> usize {
+        self.longest.load(Ordering::Relaxed)
+    }
+
+    /// Adds a bar below the others; hidden if bars are off.
+    pub(super) fn add(&self, length: u64, template: &str) -> ProgressBar {
+        let bar = self.speaker.multi.add(ProgressBar::new(length));
+        bar.set_style(style(template));
+        bar
+    }
+
+    /// Clears a bar and forgets it: there may be thousands of runs.
+    pub(super) fn remove(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        self.speaker.multi.remove(bar);
     }
 
     /// Writes lines above the bars, from any thread.
-    pub fn speaker(&self) -> Speaker {
-        Speaker { mode: self.mode, stdout: self.stdout, multi: self.multi.clone() }
+    pub fn speaker(&self) -> &Speaker {
+        &self.speaker
     }
 
     /// Prints a warning to stderr, whatever `--progress` says.
     pub fn warn(&self, text: &str) {
-        self.speaker().warn(text);
+        self.speaker.warn(text);
     }
 
     /// Prints a line to stderr, above the bars.
     pub fn line(&self, text: &str) {
-        self.speaker().line(text);
+        self.speaker.line(text);
     }
 
     /// Whether only warnings are printed.
     pub fn are_silent(&self) -> bool {
-        self.mode == ProgressMode::None
+        self.speaker.mode == ProgressMode::None
     }
 
     /// Whether bars are shown on a terminal.
     pub fn are_shown(&self) -> bool {
-        self.mode == ProgressMode::Bar && !self.multi.is_hidden()
+        self.speaker.mode == ProgressMode::Bar && !self.speaker.multi.is_hidden()
     }
 
     /// Whether this is the first call: the settings common to all runs are printed once.
@@ -127,7 +196,7 @@ pub(super) fn style(template: &str) -> ProgressStyle {
 }
 
 /// The estimated time left; unknown before anything has been measured.
-fn left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
+fn left(state: &ProgressState, to: &mut dyn Write) {
     let unknown = state.eta().is_zero() && Some(state.pos()) < state.len();
     // Formatting into a line cannot fail.
     let _ = if unknown { write!(to, "?") } else { write!(to, "{:#}", HumanDuration(state.eta())) };
@@ -136,21 +205,38 @@ fn left(state: &ProgressState, to: &mut dyn std::fmt::Write) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::{Event, Observer};
 
     #[test]
     fn the_observers_of_several_runs_may_show_them_from_threads_of_their_own() {
-        let bars = Bars::new(ProgressMode::None, Some(4));
+        let bars = Bars::of_runs(ProgressMode::None, 5, 4);
         std::thread::scope(|scope| {
             for name in ["a", "b", "c", "d"] {
-                let mut observer = bars.run(Some(name));
                 let bars = &bars;
                 scope.spawn(move || {
-                    let event = crate::train::Event::Failed("reported by what started the run");
-                    crate::train::Observer::observe(&mut observer, &event).unwrap();
-                    bars.run_done();
+                    let mut observer = bars.run(Some(name));
+                    observer.observe(&Event::Failed("reported by what started the run")).unwrap();
+                    drop(observer);
+                    bars.run_done(name);
                 });
             }
         });
-        assert_eq!((bars.place(), bars.introduce(), bars.introduce()), (Some((5, 4)), true, false));
+        assert_eq!((bars.begin("e", 0.0), bars.introduce(), bars.introduce()), (Some((5, 5)), true, false));
+    }
+
+    #[test]
+    fn each_run_adds_its_shares_to_the_overall_bar() {
+        let bars = Bars::of_runs(ProgressMode::None, 4, 2);
+        let position = || bars.runs.as_ref().map(|bar| bar.position());
+        bars.begin("a", 0.0);
+        bars.begin("resumed", 0.5);
+        bars.advance("a", 0.25);
+        bars.advance("resumed", 0.5);
+        assert_eq!(position(), Some(7_500));
+        bars.leave("resumed");
+        bars.run_done("resumed");
+        assert_eq!(position(), Some(12_500));
+        let one = Bars::new(ProgressMode::None);
+        assert_eq!((one.begin("", 0.0), one.are_shared()), (None, false));
     }
 }

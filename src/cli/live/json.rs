@@ -1,12 +1,11 @@
 //! `--json`: one JSON object per event on stdout.
 
-use crate::cli::advice;
+use crate::cli::{advice, write_line};
 use crate::record::{Results, Status};
 use crate::train::{Event, Observer, Reason};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::Path;
 
 /// Writes `{"event": "start" | "step" | "epoch" | "change" | "save" | "finish", "run": …, "path": …, …}`, one per line.
@@ -38,8 +37,7 @@ impl JsonEvents {
         if let Value::Object(fields) = serde_json::to_value(fields)? {
             object.extend(fields);
         }
-        let mut stdout = std::io::stdout().lock();
-        match writeln!(stdout, "{}", Value::Object(object)).and_then(|()| stdout.flush()) {
+        match write_line(std::io::stdout().lock(), &Value::Object(object).to_string()) {
             // stdout is closed; the run continues.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => written.context("cannot write to stdout"),

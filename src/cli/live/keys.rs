@@ -3,8 +3,8 @@
 //! The terminal delivers keys as they are pressed, without echo. All other settings (Ctrl+C, Ctrl+Z, line endings) stay
 //! as they were, and everything is restored when the process ends, is stopped, or panics.
 
-use super::Keys;
 use super::speaker::Speaker;
+use super::{Bars, Keys};
 use crate::optim::check_rate;
 use crate::train::{Control, ControlRequest, Stop};
 use indicatif::ProgressBar;
@@ -56,12 +56,14 @@ pub struct Keyboard {
 
 impl Keyboard {
     /// Starts reading if stdin is a terminal and this process is in the foreground.
-    pub fn open(keys: Keys, control: &Control, speaker: Speaker) -> Option<Self> {
+    pub fn open(keys: Keys, control: &Control, bars: &Bars) -> Option<Self> {
         if !isatty(stdin()) || !take_terminal() {
             return None;
         }
         let more = if keys == Keys::All { "+ or - change the rate, a number and Enter set it, " } else { "" };
-        speaker.hint(&format!("keys: p pause, {more}s save, q stop"));
+        let speaker = bars.speaker().clone();
+        let of = if bars.are_shared() { "keys, for all runs at once" } else { "keys" };
+        speaker.hint(&format!("{of}: p pause, {more}s save, q stop"));
         let over = Arc::new(AtomicBool::new(false));
         let reader = Reader { keys, control: control.clone(), speaker, typed: String::new(), prompt: None };
         let until = Arc::clone(&over);
@@ -168,11 +170,10 @@ impl Reader {
             '+' | '-' if rates => {
                 self.control.request(ControlRequest::Scale(if key == '+' { FACTOR } else { 1.0 / FACTOR }));
             }
-            'p' | 'P' if self.control.toggle_pause() => self.speaker.line("paused; press p to continue"),
-            'p' | 'P' => self.speaker.line("continuing"),
+            'p' | 'P' => self.speaker.paused(self.control.toggle_pause()),
             's' | 'S' => self.control.request(ControlRequest::Save),
             'q' | 'Q' => {
-                self.speaker.line("stopping after this batch");
+                self.speaker.line(&self.speaker.stopping());
                 self.control.stop(Stop::Interrupt);
             }
             _ => {}
@@ -210,12 +211,11 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Bars;
     use super::*;
     use crate::config::ProgressMode;
 
     fn reader(keys: Keys) -> Reader {
-        let speaker = Bars::new(ProgressMode::None, None).speaker();
+        let speaker = Bars::new(ProgressMode::None).speaker().clone();
         Reader { keys, control: Control::default(), speaker, typed: String::new(), prompt: None }
     }
 

@@ -4,15 +4,19 @@ mod bars;
 mod json;
 #[cfg(unix)]
 mod keys;
+mod lines;
 mod progress;
+mod range;
 #[cfg(unix)]
 mod signals;
 mod speaker;
+mod work;
 
 pub use bars::Bars;
 pub use json::{Finish, JsonEvents};
 #[cfg(unix)]
 pub use keys::Keyboard;
+pub use range::LiveRangeTest;
 #[cfg(unix)]
 pub use signals::{listen, report_full_files};
 pub use speaker::Speaker;

@@ -1,6 +1,7 @@
 //! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
-use super::bars::{Bars, SHARES, style};
+use super::bars::Bars;
+use super::lines::{Numbers, Place, ending_with, epoch_line, named, optional};
 use crate::cli::advice;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate};
@@ -15,15 +16,24 @@ pub struct Progress<'a> {
     bars: &'a Bars,
     /// The run's name, if there are several.
     label: Option<String>,
-    epochs: ProgressBar,
-    batches: ProgressBar,
+    shown: Shown,
+    epochs: u64,
+    steps_per_epoch: u64,
     epoch: u64,
     /// Images of the current epoch that an earlier process trained on.
     earlier: usize,
     /// When this process started the epoch.
     since: Instant,
-    /// The position of the overall bar at the start.
-    before: u64,
+}
+
+/// The bars of a run.
+enum Shown {
+    /// Before it begins and after it ends.
+    Nothing,
+    /// Of the only run at a time.
+    Pair { epochs: ProgressBar, batches: ProgressBar },
+    /// Of one of several runs at once.
+    Row(ProgressBar),
 }
 
 impl Observer for Progress<'_> {
@@ -33,7 +43,7 @@ impl Observer for Progress<'_> {
             Event::Step { row, so_far } => self.step(row, so_far),
             Event::Epoch(row) => self.epoch(row),
             Event::Checkpoint { checkpoint, reason: Reason::Asked } => {
-                self.bars.line(&format!("saved after {}", counted(checkpoint.state.step, "step")));
+                self.line(&format!("saved after {}", counted(checkpoint.state.step, "step")));
             }
             Event::Changed(change) => self.changed(change),
             Event::Warning(message) => self.bars.warn(&format!("{}warning: {message}", self.prefix())),
@@ -46,38 +56,39 @@ impl Observer for Progress<'_> {
 }
 
 impl<'a> Progress<'a> {
-    /// `label` is the run's name if there are several; `before`: the position of the overall bar.
-    pub(super) fn new(bars: &'a Bars, label: Option<&str>, before: u64) -> Self {
+    /// `label` is the run's name if there are several.
+    pub(super) fn new(bars: &'a Bars, label: Option<&str>) -> Self {
         Self {
             bars,
             label: label.map(str::to_string),
-            epochs: ProgressBar::hidden(),
-            batches: ProgressBar::hidden(),
+            shown: Shown::Nothing,
+            epochs: 0,
+            steps_per_epoch: 0,
             epoch: 0,
             earlier: 0,
             since: Instant::now(),
-            before,
         }
     }
 
     fn start(&mut self, start: &Started<'_>) {
         let (config, at) = (start.config, start.state);
         let course = &at.course;
+        (self.epochs, self.steps_per_epoch) = (course.epochs, start.steps_per_epoch);
         let what = format!(
             "{} on {} {} images, {} parameters, {} engine",
             config.model, start.train_images, config.dataset, start.trainable_parameters, config.engine,
         );
         let steps = counted(start.steps_per_epoch, "step");
         let length = format!("{} of {steps}", counted(course.epochs, "epoch"));
+        let place = self.bars.begin(self.name(), self.share(at.step));
         match &self.label {
             Some(name) => {
                 if self.bars.introduce() {
                     self.bars.line(&format!("{what}; {length}"));
                 }
-                let place = self.bars.place().map_or(String::new(), |(at, of)| format!("run {at}/{of}: "));
+                let place = place.map_or(String::new(), |(at, of)| format!("run {at}/{of}: "));
                 // Printed once, before the epoch lines.
-                let room = |columns: usize| columns.saturating_sub(place.len()).max(20);
-                self.bars.speaker().fitted(|columns| format!("{place}{}", shortened(name, room(columns))));
+                self.bars.speaker().fitted(|columns| ending_with(&place, name, columns));
             }
             None => {
                 self.bars.line(&what);
@@ -86,48 +97,78 @@ impl<'a> Progress<'a> {
             }
         }
         if at.step > 0 {
-            self.bars.line(&format!("resumed in epoch {} after {}", at.epoch, counted(at.step, "step")));
+            self.line(&format!("resumed in epoch {} after {}", at.epoch, counted(at.step, "step")));
         }
         for note in &start.notes {
-            self.bars.line(&format!("note: {note}"));
+            self.line(&format!("note: {note}"));
         }
-        self.epochs = self.bars.multi.add(ProgressBar::new(course.epochs * start.steps_per_epoch));
-        self.epochs.set_style(style("epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} elapsed, {left} left"));
-        self.batches = self.bars.multi.add(ProgressBar::new(start.steps_per_epoch));
-        self.batches.set_style(style("batch {pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg}"));
-        self.epochs.set_prefix(format!("{:>5}/{}", at.epoch + 1, course.epochs));
-        if at.step > 0 {
-            self.epochs.set_position(at.step);
-            self.epochs.reset_eta();
-            self.batches.set_position(at.step - at.epoch * start.steps_per_epoch);
-        }
+        self.show(at.step, at.epoch);
         (self.epoch, self.earlier, self.since) = (at.epoch, at.sums.images, Instant::now());
     }
 
+    /// Adds the bars of the run, which is at `step` in `epoch`.
+    fn show(&mut self, step: u64, epoch: u64) {
+        let steps = self.epochs * self.steps_per_epoch;
+        if self.bars.are_shared() {
+            let bar = self.bars.add(steps, "{prefix} {wide_bar:.cyan/dim} {msg}");
+            bar.set_prefix(self.place(epoch).before_bar(self.bars.speaker().columns()));
+            bar.set_position(step);
+            self.shown = Shown::Row(bar);
+            return;
+        }
+        let epochs = self.bars.add(steps, "epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} elapsed, {left} left");
+        let batches = self.bars.add(self.steps_per_epoch, "batch {pos:>5}/{len:<5} {wide_bar:.blue/dim} {msg}");
+        epochs.set_prefix(format!("{:>5}/{}", epoch + 1, self.epochs));
+        if step > 0 {
+            epochs.set_position(step);
+            epochs.reset_eta();
+            batches.set_position(step - epoch * self.steps_per_epoch);
+        }
+        self.shown = Shown::Pair { epochs, batches };
+    }
+
     fn step(&mut self, row: &StepRow, so_far: &BatchStats) {
-        if row.epoch != self.epoch {
+        let next = row.epoch != self.epoch;
+        if next {
             (self.epoch, self.earlier) = (row.epoch, 0);
-            self.batches.reset();
-            let epochs = self.epochs.length().unwrap_or(0) / self.batches.length().unwrap_or(1).max(1);
-            self.epochs.set_prefix(format!("{:>5}/{epochs}", row.epoch + 1));
         }
-        self.epochs.inc(1);
-        if let Some(runs) = &self.bars.runs {
-            // The last step stops just short of done; `run_done` completes the bar.
-            let share = (row.step + 1) * SHARES / self.epochs.length().unwrap_or(1).max(1);
-            runs.set_position(self.before + share.clamp(1, SHARES - 1));
+        self.bars.advance(self.name(), self.share(row.step + 1));
+        if !self.bars.are_shown() {
+            return;
         }
-        self.batches.inc(1);
-        let speed = (so_far.images - self.earlier) as f64 / self.since.elapsed().as_secs_f64().max(1e-3);
-        let (loss, accuracy) = (so_far.loss(), so_far.accuracy());
-        let lr = rate(row.learning_rate);
-        self.batches.set_message(format!("loss {loss:.4} acc {accuracy:.3} lr {lr} {speed:.0} img/s"));
+        let numbers = Numbers {
+            loss: so_far.loss(),
+            accuracy: so_far.accuracy(),
+            learning_rate: row.learning_rate,
+            images_per_second: (so_far.images - self.earlier) as f64 / self.since.elapsed().as_secs_f64().max(1e-3),
+        };
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Pair { epochs, batches } => {
+                if next {
+                    batches.reset();
+                    epochs.set_prefix(format!("{:>5}/{}", row.epoch + 1, self.epochs));
+                }
+                epochs.inc(1);
+                batches.inc(1);
+                let Numbers { loss, accuracy, learning_rate, images_per_second } = numbers;
+                let lr = rate(learning_rate);
+                batches.set_message(format!("loss {loss:.4} acc {accuracy:.3} lr {lr} {images_per_second:.0} img/s"));
+            }
+            Shown::Row(bar) => {
+                let (place, columns) = (self.place(row.epoch), self.bars.speaker().columns());
+                bar.set_prefix(place.before_bar(columns));
+                bar.set_message(place.after_bar(&numbers, columns));
+                bar.inc(1);
+            }
+        }
     }
 
     fn epoch(&mut self, row: &EpochRow) {
         // The next epoch starts now, not at its first reported step.
         self.since = Instant::now();
-        self.bars.speaker().fitted(|columns| epoch_line(row, columns));
+        let name = self.label.as_deref().filter(|_| self.bars.are_shared());
+        self.bars.speaker().fitted(|columns| epoch_line(name, row, columns));
     }
 
     fn changed(&mut self, change: &Change) {
@@ -138,10 +179,9 @@ impl<'a> Progress<'a> {
     }
 
     fn finish(&mut self, outcome: &Outcome) {
-        self.epochs.finish_and_clear();
-        self.batches.finish_and_clear();
+        self.hide();
         if outcome.status == Status::Finished {
-            self.bars.line(&format!(
+            self.line(&format!(
                 "test_loss {}  test_accuracy {}  in {:.1} s",
                 optional(outcome.results.test_loss),
                 optional(outcome.results.test_accuracy),
@@ -151,7 +191,27 @@ impl<'a> Progress<'a> {
                 self.bars.warn(&format!("warning: {}{}", self.prefix(), advice::verdict(verdict)));
             }
         } else if let Some(verdict) = outcome.verdict.as_ref().filter(|_| outcome.stop.is_none()) {
-            self.bars.line(&advice::verdict(verdict));
+            self.line(&advice::verdict(verdict));
+        }
+    }
+
+    /// Removes the bars.
+    fn hide(&mut self) {
+        match std::mem::replace(&mut self.shown, Shown::Nothing) {
+            Shown::Nothing => {}
+            Shown::Pair { epochs, batches } => {
+                self.bars.remove(&epochs);
+                self.bars.remove(&batches);
+            }
+            Shown::Row(bar) => self.bars.remove(&bar),
+        }
+    }
+
+    /// Prints a line, which names its run if several are trained at once.
+    fn line(&self, text: &str) {
+        match self.label.as_deref().filter(|_| self.bars.are_shared()) {
+            Some(name) => self.bars.speaker().fitted(|columns| named(name, text, columns)),
+            None => self.bars.line(text),
         }
     }
 
@@ -159,109 +219,26 @@ impl<'a> Progress<'a> {
     fn prefix(&self) -> String {
         self.label.as_ref().map_or(String::new(), |name| format!("{name}: "))
     }
+
+    /// The run's key in the work of the command.
+    fn name(&self) -> &str {
+        self.label.as_deref().unwrap_or_default()
+    }
+
+    /// The share of the run that is done after `steps`.
+    fn share(&self, steps: u64) -> f64 {
+        steps as f64 / (self.epochs * self.steps_per_epoch).max(1) as f64
+    }
+
+    fn place(&self, epoch: u64) -> Place<'_> {
+        Place { name: self.name(), longest: self.bars.longest(), epoch: epoch + 1, epochs: self.epochs }
+    }
 }
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
         // A failed run leaves no bar behind.
-        self.epochs.finish_and_clear();
-        self.batches.finish_and_clear();
-    }
-}
-
-/// Shortens `name` to at most `room` characters, keeping both ends: these distinguish runs.
-fn shortened(name: &str, room: usize) -> String {
-    let length = name.chars().count();
-    if length <= room {
-        return name.to_string();
-    }
-    let kept = room.saturating_sub(1);
-    let (head, tail) = (kept - kept / 2, kept / 2);
-    name.chars().take(head).chain(['…']).chain(name.chars().skip(length - tail)).collect()
-}
-
-/// The line of an epoch in at most `room` columns: the least important fields are dropped first.
-fn epoch_line(row: &EpochRow, room: usize) -> String {
-    let accuracies = |accuracy: &str| {
-        let (training, validation) = (format!("{accuracy} {:.4}", row.accuracy), optional(row.val_accuracy));
-        (training, format!("val_{accuracy} {validation}"))
-    };
-    let cells = |accuracy: &str, speed: &str| {
-        let (training, validation) = accuracies(accuracy);
-        // Drop priority of each field; 0 is never dropped.
-        vec![
-            (0, format!("epoch {:>3}", row.epoch)),
-            (0, format!("loss {:.4}", row.loss)),
-            (3, training),
-            (4, format!("val_loss {}", optional(row.val_loss))),
-            (0, validation),
-            (5, format!("lr {}", rate(row.learning_rate))),
-            (1, format!("{:.0} {speed}", row.images_per_second)),
-            (2, format!("{:.1} s", row.seconds)),
-        ]
-    };
-    let join = |cells: &[(u8, String)]| cells.iter().map(|(_, cell)| cell.as_str()).collect::<Vec<_>>().join("  ");
-    let fits = |line: &str| line.chars().count() <= room;
-    let mut line = join(&cells("accuracy", "images/s"));
-    let mut cells = cells("acc", "img/s");
-    for sooner in 0..=5 {
-        if fits(&line) {
-            break;
-        }
-        cells.retain(|(soon, _)| sooner == 0 || *soon != sooner);
-        line = join(&cells);
-    }
-    line
-}
-
-fn optional(value: Option<f64>) -> String {
-    value.map_or("-".to_string(), |value| format!("{value:.4}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(learning_rate: f64) -> EpochRow {
-        EpochRow {
-            epoch: 123,
-            learning_rate,
-            loss: 2.25,
-            accuracy: 0.1,
-            val_loss: Some(2.25),
-            val_accuracy: Some(0.1),
-            step: 100,
-            images_per_second: 12345.6,
-            seconds: 123.45,
-            ..EpochRow::default()
-        }
-    }
-
-    #[test]
-    fn the_line_of_an_epoch_fits_the_terminal_and_keeps_loss_and_validation_accuracy() {
-        for room in [60, 80, 100, 140] {
-            for lr in [0.1, 3.14159e-5] {
-                let line = epoch_line(&row(lr), room);
-                assert!(line.chars().count() <= room, "{room}: {line}");
-                assert!(line.starts_with("epoch 123  loss 2.2500  ") && line.contains("acc"), "{line}");
-            }
-        }
-        let whole = "epoch 123  loss 2.2500  accuracy 0.1000  val_loss 2.2500  val_accuracy 0.1000  lr 3.142e-5  12346 images/s  123.5 s";
-        assert_eq!(epoch_line(&row(3.14159e-5), usize::MAX), whole, "a file has no width");
-        assert_eq!(
-            epoch_line(&row(0.1), 80),
-            "epoch 123  loss 2.2500  acc 0.1000  val_loss 2.2500  val_acc 0.1000  lr 0.1"
-        );
-    }
-
-    #[test]
-    fn a_long_name_keeps_both_its_ends() {
-        assert_eq!(shortened("sgd_cosine_lr=0.1_seed=0", 80), "sgd_cosine_lr=0.1_seed=0");
-        let name = "sgd_momentum=0.9_piecewise_milestones=50%,75%,factor=0.1_lr=0.1_seed=12";
-        let short = shortened(name, 30);
-        assert!(
-            short.chars().count() == 30 && short.starts_with("sgd_momentum") && short.ends_with("_seed=12"),
-            "{short}"
-        );
+        self.hide();
+        self.bars.leave(self.name());
     }
 }

@@ -41,9 +41,12 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
                 keys::restore_terminal();
                 std::process::exit(i32::from(stop.exit_code()));
             }
+            let speaker = speaker.get().filter(|_| stop == Stop::Interrupt && control.is_attended());
+            // Before any of them ends.
+            let stopping = speaker.map(Speaker::stopping);
             control.stop(stop);
-            if let Some(speaker) = speaker.get().filter(|_| stop == Stop::Interrupt && control.is_attended()) {
-                speaker.line("stopping after this batch; press Ctrl+C again to stop immediately");
+            if let (Some(speaker), Some(stopping)) = (speaker, stopping) {
+                speaker.line(&format!("{stopping}; press Ctrl+C again to stop immediately"));
             }
         }
     };

@@ -1,10 +1,13 @@
 //! Lines on stderr, and on stdout if nothing else uses it: `lrsched train | tee log.txt`.
 
 use super::bars::style;
+use super::work::Work;
+use crate::cli::{tell, write_line};
 use crate::config::ProgressMode;
 use crate::usage::one_line;
 use indicatif::{MultiProgress, ProgressBar};
-use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Which progress lines go to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +26,38 @@ pub struct Speaker {
     pub(super) mode: ProgressMode,
     pub(super) stdout: Stdout,
     pub(super) multi: MultiProgress,
+    pub(super) work: Arc<Mutex<Work>>,
+}
+
+pub(super) fn locked(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
+    work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Speaker {
+    pub(super) fn work(&self) -> MutexGuard<'_, Work> {
+        locked(&self.work)
+    }
+
+    /// Announces that everything running stops.
+    pub fn stopping(&self) -> String {
+        match self.work().running() {
+            0 | 1 => "stopping after this batch".to_string(),
+            running => format!("stopping {running} runs after their current batch"),
+        }
+    }
+
+    /// Announces that everything running pauses, or continues.
+    pub fn paused(&self, paused: bool) {
+        let mut work = self.work();
+        work.pause(paused, Instant::now());
+        let of = match work.running() {
+            0 | 1 => String::new(),
+            running => format!(" {running} runs"),
+        };
+        drop(work);
+        self.line(&if paused { format!("paused{of}; press p to continue") } else { format!("continuing{of}") });
+    }
+
     /// Prints a line to stderr, whatever `--progress` says.
     pub fn warn(&self, text: &str) {
         self.to_stderr(text);
@@ -59,24 +91,22 @@ impl Speaker {
             self.to_stderr(&text(self.columns()));
         }
         if self.stdout != Stdout::Free {
-            let mut stdout = std::io::stdout().lock();
             // A closed output must not end a run.
-            let _ = writeln!(stdout, "{}", one_line(&text(usize::MAX))).and_then(|()| stdout.flush());
+            let _ = write_line(std::io::stdout().lock(), &one_line(&text(usize::MAX)));
         }
     }
 
     fn to_stderr(&self, text: &str) {
-        let text = one_line(text);
         // indicatif swallows lines while its target is hidden, as with `--progress bar` on a pipe.
         if self.mode == ProgressMode::Bar && !self.multi.is_hidden() {
-            let _ = self.multi.println(text);
+            let _ = self.multi.println(one_line(text));
         } else {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            tell(text);
         }
     }
 
     /// The width of the terminal; unlimited if lines go to a file.
-    fn columns(&self) -> usize {
+    pub(super) fn columns(&self) -> usize {
         let terminal = console::Term::stderr();
         let size = if terminal.is_term() { terminal.size_checked() } else { None };
         size.map_or(usize::MAX, |(_, columns)| usize::from(columns))
