@@ -126,10 +126,10 @@ fn a_table_on_a_pipe_has_a_line_for_each_entrant_however_long_its_name() {
 }
 
 #[test]
-fn a_run_is_named_once_before_its_epochs() {
+fn a_run_on_its_own_is_named_once_before_its_epochs() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = &TINY[..10];
-    let flags = ["--entrants", "cosine", "linear", "--epochs", "2", "--lr", "0.02", "--out", "cmp"];
+    let flags = ["--entrants", "cosine", "linear", "--epochs", "2", "--lr", "0.02", "--jobs", "1", "--out", "cmp"];
     let output = lrsched(&folder).arg("compare").args(tiny).args(flags).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said.matches("sgd_cosine_lr=0.02_seed=0").count(), 1, "{said}");
