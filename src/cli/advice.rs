@@ -1,7 +1,7 @@
 //! Turns library errors and findings into advice that names flags and commands.
 
 use crate::experiment::eval::SubjectError;
-use crate::experiment::{ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, ResumeError};
+use crate::experiment::{ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, ResumeError, Setting};
 use crate::record::files::WEIGHTS;
 use crate::record::{Holds, Status};
 use crate::run_folder::Refusal;
@@ -118,10 +118,15 @@ fn subject(error: &SubjectError) -> String {
 pub fn entrant(error: &EntrantError) -> String {
     match error {
         EntrantError::Invalid(usage) => usage.to_string(),
-        EntrantError::Untaken { key } => format!("{error}; leave --{key} out, or name an entrant that takes it"),
-        EntrantError::AllSetTheirOwn { key, value } => format!(
+        EntrantError::Untaken { setting } => {
+            let Setting { key, value } = setting;
+            let flag = if value.is_some() { format!("--{key}") } else { format!("--grid {key}") };
+            format!("{error}; leave {flag} out, or name an entrant that takes it")
+        }
+        EntrantError::AllSetTheirOwn { setting } => format!(
             "no entrant takes {}: each that could sets its own {key}; leave the flag out, or the `{key}=` of an entrant",
-            flag(key, value)
+            flag(setting),
+            key = setting.key
         ),
     }
 }
@@ -134,13 +139,17 @@ pub fn notes(notes: &[EntrantNote]) -> Vec<String> {
 fn note(note: &EntrantNote) -> String {
     let list = |names: &[String]| names.iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ");
     match note {
-        EntrantNote::OwnRates { rate, entrants } => {
+        EntrantNote::OwnRates { setting, entrants } => {
             let own = if entrants.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
-            format!("{} does not apply to {}, {own} own rates", flag("lr", rate), list(entrants))
+            format!("{} does not apply to {}, {own} own rates", flag(setting), list(entrants))
         }
-        EntrantNote::OwnValue { key, value, entrants } => {
+        EntrantNote::OwnValue { setting, entrants } => {
             let own = if entrants.len() == 1 { "which sets its own" } else { "which set their own" };
-            format!("{} does not apply to {}, {own} {key}", flag(key, value), list(entrants))
+            format!("{} does not apply to {}, {own} {}", flag(setting), list(entrants), setting.key)
+        }
+        EntrantNote::NotTaken { key, entrants } => {
+            let takes = if entrants.len() == 1 { "which does not take it" } else { "which do not take it" };
+            format!("--grid {key} does not apply to {}, {takes}", list(entrants))
         }
         EntrantNote::UnusedRate { entrant, rate } => {
             format!("{}: lr={rate} has no effect: its schedule sets its own rates", shortened(entrant))
@@ -148,12 +157,13 @@ fn note(note: &EntrantNote) -> String {
     }
 }
 
-/// A flag as it is typed.
-fn flag(key: &str, value: &str) -> String {
-    match value {
-        "true" => format!("--{key}"),
-        "false" => format!("--no-{key}"),
-        value => format!("--{key} {}", shortened(value)),
+/// A flag as it is typed, or an axis of the grid.
+fn flag(Setting { key, value }: &Setting) -> String {
+    match value.as_deref() {
+        Some("true") => format!("--{key}"),
+        Some("false") => format!("--no-{key}"),
+        Some(value) => format!("--{key} {}", shortened(value)),
+        None => format!("--grid {key}"),
     }
 }
 

@@ -5,10 +5,12 @@ use super::live::{Bars, JsonEvents};
 use super::session::{self, Keys, Session};
 use super::settings;
 use crate::config::settings as table;
-use crate::config::{CommandName, Course, Keep, MachineConfig};
+use crate::config::{CommandName, Course, Grid, Keep, MachineConfig, RunConfig};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
-use crate::experiment::{Comparison, ComparisonObserver, Entrant, Overrides, Plan, PlannedRun, Training, enter};
+use crate::experiment::{
+    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlannedRun, Training, enter,
+};
 use crate::number::counted;
 use crate::record::{Status, disk_size, files};
 use crate::report;
@@ -33,15 +35,19 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut session = Session::listen()?;
-    let given = settings::gather(&command(), CommandName::Compare, matches)?;
+    let mut given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
-    let (entrants, notes) = enter(given.list("entrants"), &Overrides::of(&given))?;
+    let grid = Grid::of(&mut given)?;
+    let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))?;
+    let Entered { entrants, notes, uncrossed } = entered;
     let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
     let machine = settings::machine(&given, CommandName::Compare)?;
     // The embedded dataset is small and meant for a first look: five epochs separate good from bad within minutes.
     let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
     let plan = Plan::new(&entrants, seeds, |entrant| {
-        table::run_config(&given, CommandName::Compare, entrant.optimizer.clone(), entrant.schedule.clone(), epochs)
+        let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
+        let config = table::run_config(&given, CommandName::Compare, optimizer, schedule, epochs)?;
+        Ok(RunConfig { lr: entrant.lr.unwrap_or(config.lr), ..config })
     })?;
     super::warn(&advice::notes(&notes));
     // A fault in the shared settings should not be blamed on one entrant.
@@ -50,7 +56,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
     }
     if machine.print_config {
-        return print_config(&plan, &entrants, seeds, given.text("lr").is_some(), &machine);
+        return print_config(&plan, uncrossed, seeds, &grid, given.has("lr"), &machine);
     }
     let dataset = Dataset::open(&machine.data)?;
     let mut warned: Vec<(String, Vec<String>)> = Vec::new();
@@ -180,14 +186,24 @@ fn about(entrant: &Entrant, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// The resolved settings as a config file for `compare`: the shared settings, and the entrants in full.
-fn print_config(plan: &Plan, entrants: &[Entrant], seeds: u64, shared_lr: bool, machine: &MachineConfig) -> Result<u8> {
+/// The resolved settings as a config file for `compare`: the shared settings, the entrants in full, and the grid.
+fn print_config(
+    plan: &Plan,
+    entrants: Vec<String>,
+    seeds: u64,
+    grid: &Grid,
+    shared_lr: bool,
+    machine: &MachineConfig,
+) -> Result<u8> {
     let mut table = toml::Table::try_from(&plan.runs[0].config)?;
     table.retain(|key, _| table::takes(CommandName::Compare, key) && (shared_lr || key != "lr"));
-    let names: Vec<String> = entrants.iter().map(ToString::to_string).collect();
-    table.insert("entrants".to_string(), names.into());
+    table.insert("entrants".to_string(), entrants.into());
     settings::add_data_dir(&mut table, machine)?;
     table.insert("seeds".to_string(), toml::Value::Integer(seeds.cast_signed()));
+    // Tables come last in TOML.
+    if !grid.axes.is_empty() {
+        table.insert("grid".to_string(), grid.to_toml().into());
+    }
     super::say(&toml::to_string_pretty(&table)?)?;
     Ok(0)
 }

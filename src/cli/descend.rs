@@ -8,7 +8,7 @@ use crate::config::settings::{self as table, any_of};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_csv};
 use crate::experiment::landscape;
-use crate::experiment::{Entrant, Overrides, enter};
+use crate::experiment::{Entered, Entrant, Overrides, enter};
 use crate::number::{exact, rate, significant};
 use crate::optim;
 use crate::schedule::Semantics;
@@ -141,8 +141,15 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
     let (entrants, notes) = match pairs.collect::<Vec<_>>().as_slice() {
         // Flags apply to a single entrant and override its own values.
-        [_] => (vec![Entrant { optimizer: table::optimizer(given)?, schedule: table::schedule(given)? }], Vec::new()),
-        pairs => enter(Some(pairs), &Overrides::of(given)).map_err(|error| Usage(advice::entrant(&error)))?,
+        [_] => {
+            let (optimizer, schedule) = (table::optimizer(given)?, table::schedule(given)?);
+            (vec![Entrant { optimizer, schedule, lr: None }], Vec::new())
+        }
+        pairs => {
+            let entered = enter(Some(pairs), &Overrides::of(given));
+            let Entered { entrants, notes, .. } = entered.map_err(|error| Usage(advice::entrant(&error)))?;
+            (entrants, notes)
+        }
     };
     super::warn(&advice::notes(&notes));
     let mut walks = Vec::new();

@@ -1,7 +1,8 @@
 //! Settings as flags: settings and the parameters of schedules and optimizers become clap arguments, and clap's matches
 //! become [`Given`].
 
-use crate::config::given::{gathers, negated, parameters, variable};
+use crate::config::given::{TableKey, gathers, negated, parameters, variable};
+use crate::config::settings::is_table;
 use crate::config::{FlagForm, Given, SettingDef, Source};
 use crate::spec::Entry;
 use clap::parser::ValueSource;
@@ -58,7 +59,7 @@ fn flag(name: &str, form: FlagForm) -> Arg {
             arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
         }
         FlagForm::Paths(value) => arg.value_name(value).action(ArgAction::Append).value_parser(value_parser!(OsString)),
-        FlagForm::List(value) => arg.value_name(value).num_args(1..).action(ArgAction::Append),
+        FlagForm::List(value) | FlagForm::Table(value) => arg.value_name(value).num_args(1..).action(ArgAction::Append),
     }
 }
 
@@ -103,6 +104,14 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
             }
             _ => values,
         };
+        if is_table(name) {
+            // Keys that are only in the variable count beside those that were typed.
+            let variable = std::env::var_os(variable(name)).filter(|_| source == Source::CommandLine);
+            let variable = variable.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
+            given.put_keys(name, variable.split_whitespace().map(|key| TableKey::parse(key, Source::Environment)));
+            given.put_keys(name, values.iter().map(|key| TableKey::parse(key, source)));
+            continue;
+        }
         given.put(name, source, values);
     }
     given

@@ -1,13 +1,14 @@
 //! The settings as the user gave them. Precedence: command line, `LRSCHED_*` variables, config file. The defaults are
 //! applied later, when the text is resolved into a config.
 
+use super::settings::is_table;
 use crate::disk;
 use crate::schedule;
 use crate::spec::{Entry, read_switch};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// In rising order of precedence.
@@ -24,8 +25,29 @@ pub struct Given {
     values: BTreeMap<String, (Source, Vec<String>)>,
     /// The file and folder names as given; `values` holds a lossy text copy.
     paths: BTreeMap<String, Vec<PathBuf>>,
+    /// The keys of settings that are tables, each from the place that gave it.
+    tables: BTreeMap<String, Vec<TableKey>>,
     /// The config file.
     file: Option<PathBuf>,
+}
+
+/// One key of a setting that is a table: `--grid lr=0.1,0.2`, or `lr = [0.1, 0.2]` below `[grid]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableKey {
+    pub key: String,
+    /// Empty if none were given.
+    pub values: Vec<String>,
+    pub source: Source,
+}
+
+impl TableKey {
+    /// `KEY=V1,V2`, as in a flag or a variable. What is missing stays empty: the setting's own parser reports it.
+    pub fn parse(text: &str, source: Source) -> Self {
+        let (key, values) = text.split_once('=').unwrap_or((text, ""));
+        let values = if values.trim().is_empty() { Vec::new() } else { values.split(',').collect() };
+        let values = values.into_iter().map(|value| value.trim().to_string()).collect();
+        Self { key: key.trim().to_string(), values, source }
+    }
 }
 
 /// The environment variable of a setting.
@@ -126,11 +148,40 @@ impl Given {
         self.paths.insert(name.to_string(), paths);
     }
 
+    /// Records keys of the table `name`.
+    pub fn put_keys(&mut self, name: &str, keys: impl IntoIterator<Item = TableKey>) {
+        self.tables.entry(name.to_string()).or_default().extend(keys);
+    }
+
+    /// The keys of the table `name`, those of lower precedence first. A key that was given again stays in its place, with
+    /// the values of the higher precedence.
+    pub fn table(&self, name: &str) -> Vec<&TableKey> {
+        let mut given: Vec<&TableKey> = self.tables.get(name).into_iter().flatten().collect();
+        given.sort_by_key(|key| key.source);
+        let (mut keys, mut places) = (Vec::new(), HashMap::new());
+        for key in given {
+            match places.get(key.key.as_str()) {
+                Some(&place) => keys[place] = key,
+                None => {
+                    places.insert(key.key.as_str(), keys.len());
+                    keys.push(key);
+                }
+            }
+        }
+        keys
+    }
+
     /// The settings given on the command line alone.
     #[must_use]
     pub fn typed(mut self) -> Self {
         self.values.retain(|_, (source, _)| *source == Source::CommandLine);
+        self.tables.values_mut().for_each(|keys| keys.retain(|key| key.source == Source::CommandLine));
         self
+    }
+
+    /// Forgets what was given for `name`.
+    pub fn forget(&mut self, name: &str) {
+        self.values.remove(name);
     }
 
     /// Whether `name` was given on the command line or in the environment. The config file is ignored: it may hold
@@ -171,6 +222,11 @@ impl Given {
                 let hint = did_you_mean(key, known.iter().map(String::as_str));
                 return usage!("{}: unknown key `{key}`{hint}", file.display(), key = shortened(key));
             }
+            if is_table(key) {
+                let keys = table_keys(file, key, value)?;
+                self.put_keys(key, keys);
+                continue;
+            }
             let values = match value {
                 toml::Value::Array(_) if !gathers(key) => {
                     return usage!(
@@ -179,13 +235,7 @@ impl Given {
                         shortened(&value.to_string())
                     );
                 }
-                toml::Value::Array(items) if items.is_empty() => {
-                    return usage!("{}: `{key}` must list at least one value, got `[]`", file.display());
-                }
-                toml::Value::Array(items) => {
-                    items.iter().map(|item| scalar(file, key, item)).collect::<Result<_, _>>()?
-                }
-                item => vec![scalar(file, key, item)?],
+                value => list(file, key, value)?,
             };
             self.values.entry(key.clone()).or_insert((Source::File, values));
         }
@@ -240,6 +290,15 @@ impl Given {
             (Some(Source::Environment), _) => Usage(format!("{error} (from {})", variable(name))),
             (Some(Source::File), Some(file)) => Usage(format!("{error} (from {})", file.display())),
             _ => error,
+        }
+    }
+
+    /// The error, prefixed with the flag, the variable or the file that gave a key of the table `name`.
+    pub fn with_source_of_key(&self, name: &str, source: Source, error: &Usage) -> Usage {
+        match (source, &self.file) {
+            (Source::Environment, _) => Usage(format!("{error} (from {})", variable(name))),
+            (Source::File, Some(file)) => Usage(format!("{error} (from [{name}] in {})", file.display())),
+            _ => Usage(format!("{error} (from --{name})")),
         }
     }
 
@@ -315,6 +374,33 @@ impl Given {
         }
         flags
     }
+}
+
+/// A value of a file, or a list of them.
+fn list(file: &Path, key: &str, value: &toml::Value) -> Result<Vec<String>, Usage> {
+    match value {
+        toml::Value::Array(items) if items.is_empty() => {
+            usage!("{}: `{key}` must list at least one value, got `[]`", file.display())
+        }
+        toml::Value::Array(items) => items.iter().map(|item| scalar(file, key, item)).collect(),
+        item => Ok(vec![scalar(file, key, item)?]),
+    }
+}
+
+/// The keys below `[name]` in a file.
+fn table_keys(file: &Path, name: &str, value: &toml::Value) -> Result<Vec<TableKey>, Usage> {
+    let toml::Value::Table(table) = value else {
+        return usage!(
+            "{}: `{name}` must be a table of lists, such as `lr = [0.01, 0.1]` below `[{name}]`, got a {}",
+            file.display(),
+            value.type_str()
+        );
+    };
+    let key = |(key, value): (&String, &toml::Value)| {
+        let values = list(file, &format!("{name}.{}", shortened(key)), value)?;
+        Ok(TableKey { key: key.clone(), values, source: Source::File })
+    };
+    table.iter().map(key).collect()
 }
 
 fn scalar(file: &Path, key: &str, value: &toml::Value) -> Result<String, Usage> {

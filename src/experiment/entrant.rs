@@ -1,23 +1,31 @@
 //! The entrants of a comparison: each an optimizer under a schedule.
 
-use crate::config::Given;
+mod written;
+
+use crate::config::grid::{MOST_RUNS, rule};
 use crate::config::settings::schedule_entries;
+use crate::config::{Given, Grid};
 use crate::number::exact;
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Spec};
-use crate::spec::{ParameterValue, Values, check_length};
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::spec::{ParameterValue, check_length};
+use crate::usage;
+use crate::usage::Usage;
+use written::{Author, Written};
 
 /// An optimizer and the schedule that it runs under: `sgd:momentum=0.9/step:factor=0.5,drop-every=10`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entrant {
     pub optimizer: OptimizerSpec,
     pub schedule: Spec,
+    /// The base rate of its point of a grid, which stands in for `--lr`.
+    pub lr: Option<f64>,
 }
 
 impl std::fmt::Display for Entrant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.optimizer, self.schedule)
+        write!(f, "{}/{}", self.optimizer, self.schedule)?;
+        self.lr.map_or(Ok(()), |lr| write!(f, " lr={}", exact(lr)))
     }
 }
 
@@ -30,6 +38,8 @@ pub struct Overrides {
     pub schedule: Vec<(String, String)>,
     /// `--lr`, as typed.
     pub lr: Option<String>,
+    /// `--grid`: flags that differ from point to point.
+    pub grid: Grid,
     /// Where they were given, for error messages.
     given: Given,
 }
@@ -40,8 +50,21 @@ impl Overrides {
             optimizer: given.family("optimizer", optim::table()),
             schedule: given.family("schedule", &schedule_entries()),
             lr: given.text("lr").map(str::to_string),
+            grid: Grid::default(),
             given: given.clone(),
         }
+    }
+
+    /// With the entrants crossed by `grid`.
+    #[must_use]
+    pub fn crossed(self, grid: Grid) -> Self {
+        Self { grid, ..self }
+    }
+
+    /// The error of a value, with the place that gave it.
+    fn with_source(&self, key: &str, error: Usage) -> Usage {
+        let of_grid = self.grid.with_source(&self.given, key, &error);
+        of_grid.unwrap_or_else(|| self.given.with_source_of_flag(key, error))
     }
 
     /// Every flag, `--lr` last.
@@ -59,197 +82,160 @@ pub enum EntrantError {
     #[error(transparent)]
     Invalid(#[from] Usage),
     /// No entrant's optimizer or schedule has this parameter.
-    #[error("no entrant takes `{key}`")]
-    Untaken { key: String },
+    #[error("no entrant takes `{}`", .setting.key)]
+    Untaken { setting: Setting },
     /// Every entrant that has this parameter sets it itself.
-    #[error("no entrant takes {key}={value}: each that could sets its own {key}")]
-    AllSetTheirOwn { key: String, value: String },
+    #[error("no entrant takes {}: each that could sets its own", .setting.key)]
+    AllSetTheirOwn { setting: Setting },
+}
+
+/// A flag of a comparison, or an axis of its grid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    pub key: String,
+    /// `None` for an axis.
+    pub value: Option<String>,
 }
 
 /// A value without effect on some entrants, which are listed as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntrantNote {
     /// The common rate, for entrants whose schedules set their own rates.
-    OwnRates { rate: String, entrants: Vec<String> },
+    OwnRates { setting: Setting, entrants: Vec<String> },
     /// The value of a flag, for entrants that set their own.
-    OwnValue { key: String, value: String, entrants: Vec<String> },
+    OwnValue { setting: Setting, entrants: Vec<String> },
+    /// An axis of the grid, for entrants without this parameter.
+    NotTaken { key: String, entrants: Vec<String> },
     /// An entrant's own rate, where its schedule sets the rates.
     UnusedRate { entrant: String, rate: String },
 }
 
-/// The origin of an entrant: decides whether its own values or the flags win.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Author {
-    /// The values in the spec win.
-    User,
-    /// The specs of [`default_entrants`] are a starting point: the flags win.
-    Program,
+/// The entrants of a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entered {
+    /// Entrant by entrant, each at every point of the grid.
+    pub entrants: Vec<Entrant>,
+    /// What has no effect on some of them.
+    pub notes: Vec<EntrantNote>,
+    /// The entrants before they are crossed with the grid, as a config file names them.
+    pub uncrossed: Vec<String>,
 }
 
-/// An entrant as written, before the flags apply.
-struct Written<'a> {
-    text: &'a str,
-    author: Author,
-    optimizer: Values,
-    /// One for each schedule of a sequence.
-    schedules: Vec<Values>,
-}
-
-impl<'a> Written<'a> {
-    fn parse(text: &'a str, author: Author) -> Result<Self, Usage> {
-        let (optimizer, schedule) = split(text)?;
-        let about = |error: Usage| about(text, &error);
-        let optimizer = OptimizerSpec::values(optimizer).map_err(about)?;
-        let schedules = schedule.parse::<Spec>().map_err(about)?.schedules().cloned().collect();
-        Ok(Self { text, author, optimizer, schedules })
-    }
-
-    /// The schedule that receives the flags.
-    fn schedule(&self) -> &Values {
-        &self.schedules[0]
-    }
-
-    /// Whether its optimizer or its schedule has this parameter.
-    fn takes(&self, key: &str) -> bool {
-        [&self.optimizer, self.schedule()].into_iter().any(|values| takes(values, key))
-    }
-
-    /// Whether it sets `key` itself, which overrides the flag. In a sequence, a rate in every schedule stands in for
-    /// `--lr`.
-    fn keeps(&self, key: &str) -> bool {
-        let gives = |values: &Values| values.get(key).is_some();
-        let in_schedule = if key == "lr" { self.schedules.iter().all(gives) } else { gives(self.schedule()) };
-        self.author == Author::User && (gives(&self.optimizer) || in_schedule)
-    }
-
-    /// Those of `flags` that `values` accept.
-    fn applicable(&self, values: &Values, flags: &[(String, String)]) -> Vec<(String, String)> {
-        let kept = |key: &str| self.author == Author::User && values.get(key).is_some();
-        flags.iter().filter(|(key, _)| takes(values, key) && !kept(key)).cloned().collect()
-    }
-
-    /// The entrant with the flags applied.
-    fn enter(&self, overrides: &Overrides) -> Result<Entrant, Usage> {
-        let (optimizer, schedule) = split(self.text)?;
-        let optimizer_flags = self.applicable(&self.optimizer, &overrides.optimizer);
-        let schedule_flags = self.applicable(self.schedule(), &overrides.schedule);
-        // A flag with an invalid value is an error with every entrant that takes it.
-        for (values, flags) in [(&self.optimizer, &optimizer_flags), (self.schedule(), &schedule_flags)] {
-            let mut alone = values.clone();
-            values.given().for_each(|(parameter, _)| alone.remove(parameter.name));
-            for (key, value) in flags {
-                alone.set(key, value).map_err(|error| overrides.given.with_source_of_flag(key, error))?;
-            }
-        }
-        let about = |error: Usage| about(self.text, &error);
-        let mut optimizer = OptimizerSpec::from_flags(optimizer, &optimizer_flags).map_err(about)?;
-        if self.author == Author::Program && overrides.lr.is_some() {
-            optimizer = optimizer.without_learning_rate();
-        }
-        Ok(Entrant { optimizer, schedule: Spec::from_flags(schedule, &schedule_flags).map_err(about)? })
-    }
-}
-
-fn takes(values: &Values, key: &str) -> bool {
-    values.parameters().any(|parameter| parameter.name == key)
-}
-
-/// Names the invalid entrant.
-fn about(text: &str, error: &Usage) -> Usage {
-    Usage(format!("entrant {}: {error}", shortened(text)))
-}
-
-/// The entrants listed in `named`, or else the default ones, with the flags applied. Also returns a note for each flag
-/// that some entrants override with their own value, and for each rate that no schedule uses.
+/// The entrants listed in `named`, or else the default ones, with the flags applied, at every point of the grid.
 ///
-/// A flag applies to every entrant that takes it, except named entrants that set it themselves.
+/// A flag, or an axis of the grid, applies to every entrant that takes it, except named entrants that set it themselves.
+/// An entrant that an axis does not apply to is not multiplied by it.
 ///
 /// # Errors
-/// An entrant that cannot be parsed, an invalid flag value, or a flag that applies to no entrant.
-pub fn enter(
-    named: Option<&[String]>,
-    overrides: &Overrides,
-) -> Result<(Vec<Entrant>, Vec<EntrantNote>), EntrantError> {
+/// An entrant that cannot be parsed, an invalid flag value, a flag or an axis that applies to no entrant, or more
+/// entrants than a comparison may have runs.
+pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<Entered, EntrantError> {
     let texts: Vec<&str> = match named {
         Some(named) => named.iter().map(String::as_str).collect(),
         None => default_entrants(),
     };
     let author = if named.is_some() { Author::User } else { Author::Program };
+    let all = texts.iter().map(|text| Written::parse(text, author)).collect::<Result<Vec<_>, _>>()?;
+    check_count(&all, &overrides.grid)?;
     let mut entered = Vec::new();
-    for text in texts {
-        let written = Written::parse(text, author)?;
-        let entrant = written.enter(overrides)?;
-        entered.push((written, entrant));
+    for written in all {
+        entered.push(Crossed::new(written, overrides)?);
     }
     let mut notes = Vec::new();
     let flags = overrides.all();
     for (place, (key, value)) in flags.iter().enumerate() {
         // List values are passed one at a time.
         if !flags[..place].iter().any(|(before, _)| before == key) {
-            notes.extend(not_applied(&entered, key, value)?);
+            notes.extend(not_applied(&entered, Setting { key: key.to_string(), value: Some(value.to_string()) })?);
         }
     }
-    for (written, entrant) in entered.iter().filter(|_| author == Author::User) {
-        let own = written.optimizer.get("lr").filter(|_| !schedule::uses_base_rate(&entrant.schedule));
+    for axis in &overrides.grid.axes {
+        notes.extend(not_applied(&entered, Setting { key: axis.key.clone(), value: None })?);
+        notes.extend(not_taken(&entered, &axis.key));
+    }
+    for one in entered.iter().filter(|_| author == Author::User) {
+        let own = one.written.optimizer.get("lr").filter(|_| one.sets_rates());
         if let Some(ParameterValue::Number(lr)) = own {
-            notes.push(EntrantNote::UnusedRate { entrant: entrant.to_string(), rate: exact(*lr) });
+            notes.push(EntrantNote::UnusedRate { entrant: one.name.clone(), rate: exact(*lr) });
         }
     }
-    Ok((entered.into_iter().map(|(_, entrant)| entrant).collect(), notes))
+    let uncrossed = entered.iter().map(|one| one.name.clone()).collect();
+    Ok(Entered { entrants: entered.into_iter().flat_map(|one| one.points).collect(), notes, uncrossed })
 }
 
-/// Notes the entrants on which a flag has no effect, and those that keep their own value.
+/// An entrant at every point of the grid.
+struct Crossed<'a> {
+    written: Written<'a>,
+    /// At least one.
+    points: Vec<Entrant>,
+    /// With the flags but without the grid.
+    name: String,
+}
+
+impl<'a> Crossed<'a> {
+    fn new(written: Written<'a>, overrides: &Overrides) -> Result<Self, Usage> {
+        let points = written.points(overrides)?;
+        let name = match points.as_slice() {
+            [one] if written.axes(&overrides.grid).is_empty() => one.to_string(),
+            _ => written.uncrossed(overrides)?,
+        };
+        Ok(Self { written, points, name })
+    }
+
+    /// Whether its schedule makes no use of the base rate. What holds at one point holds at each.
+    fn sets_rates(&self) -> bool {
+        !schedule::uses_base_rate(&self.points[0].schedule)
+    }
+}
+
+/// # Errors
+/// The grid makes more of the entrants than a comparison may have runs. Nothing has been built yet.
+fn check_count(entrants: &[Written<'_>], grid: &Grid) -> Result<(), Usage> {
+    let points = |written: &Written<'_>| {
+        written.axes(grid).iter().fold(1, |points: u64, axis| points.saturating_mul(axis.values.len() as u64))
+    };
+    let all = entrants.iter().map(points).fold(0, u64::saturating_add);
+    if all > MOST_RUNS {
+        let count = if all == u64::MAX { "too many".to_string() } else { format!("{all} of the") };
+        return usage!("grid: its values make {count} entrants; {}", rule());
+    }
+    Ok(())
+}
+
+/// Notes the entrants that an axis of the grid does not multiply because they have no such parameter.
+fn not_taken(entered: &[Crossed<'_>], key: &str) -> Option<EntrantNote> {
+    let without = names(entered.iter().filter(|one| !one.written.takes(key)));
+    (!without.is_empty()).then(|| EntrantNote::NotTaken { key: key.to_string(), entrants: without })
+}
+
+/// Notes the entrants on which a flag or an axis has no effect, and those that keep their own value.
 ///
 /// # Errors
-/// The flag applies to none.
-fn not_applied(entered: &[(Written<'_>, Entrant)], key: &str, value: &str) -> Result<Vec<EntrantNote>, EntrantError> {
-    let takers: Vec<_> = entered.iter().filter(|(written, _)| written.takes(key)).collect();
+/// It applies to none.
+fn not_applied(entered: &[Crossed<'_>], setting: Setting) -> Result<Vec<EntrantNote>, EntrantError> {
+    let key = setting.key.as_str();
+    let takers: Vec<_> = entered.iter().filter(|one| one.written.takes(key)).collect();
     if takers.is_empty() {
-        return Err(EntrantError::Untaken { key: key.to_string() });
+        return Err(EntrantError::Untaken { setting });
     }
-    let (keepers, others): (Vec<_>, Vec<_>) = takers.into_iter().partition(|(written, _)| written.keeps(key));
+    let (keepers, others): (Vec<_>, Vec<_>) = takers.into_iter().partition(|one| one.written.keeps(key));
     if others.is_empty() {
-        return Err(EntrantError::AllSetTheirOwn { key: key.to_string(), value: value.to_string() });
+        return Err(EntrantError::AllSetTheirOwn { setting });
     }
-    let names = |of: &mut dyn Iterator<Item = &Entrant>| of.map(ToString::to_string).collect::<Vec<_>>();
-    let idle = |entrant: &&Entrant| key == "lr" && !schedule::uses_base_rate(&entrant.schedule);
-    let idle = names(&mut others.iter().map(|(_, entrant)| entrant).filter(idle));
-    let keepers = names(&mut keepers.iter().map(|(_, entrant)| entrant));
-    let (key, value) = (key.to_string(), value.to_string());
+    let idle = names(others.into_iter().filter(|one| key == "lr" && one.sets_rates()));
+    let keepers = names(keepers.into_iter());
     let mut notes = Vec::new();
     if !idle.is_empty() {
-        notes.push(EntrantNote::OwnRates { rate: value.clone(), entrants: idle });
+        notes.push(EntrantNote::OwnRates { setting: setting.clone(), entrants: idle });
     }
     if !keepers.is_empty() {
-        notes.push(EntrantNote::OwnValue { key, value, entrants: keepers });
+        notes.push(EntrantNote::OwnValue { setting, entrants: keepers });
     }
     Ok(notes)
 }
 
-/// Splits `optimizer/schedule`; if one part is missing, its default takes its place.
-fn split(text: &str) -> Result<(&str, &str), Usage> {
-    let is_optimizer = |text: &str| {
-        let name = text.split(':').next().unwrap_or_default().trim();
-        optim::table().iter().any(|entry| entry.name == name)
-    };
-    match text.split_once('/') {
-        Some((optimizer, schedule)) if is_optimizer(optimizer) => Ok((optimizer, schedule)),
-        _ if is_optimizer(text) => Ok((text, "constant")),
-        _ => {
-            let name = text.split([':', '/']).next().unwrap_or_default();
-            if !schedule::table().iter().any(|entry| entry.name == name) {
-                let optimizers = optim::table().iter().map(|entry| entry.name);
-                let known = optimizers.chain(schedule::table().iter().map(|entry| entry.name));
-                return Err(Usage(format!(
-                    "entrant {}: `{}` is neither an optimizer nor a schedule{} (an entrant is OPTIMIZER/SCHEDULE, such as sgd/cosine)",
-                    shortened(text),
-                    shortened(name),
-                    did_you_mean(name, known)
-                )));
-            }
-            Ok(("sgd", text))
-        }
-    }
+fn names<'a>(of: impl Iterator<Item = &'a Crossed<'a>>) -> Vec<String> {
+    of.map(|one| one.name.clone()).collect()
 }
 
 impl Entrant {
@@ -260,7 +246,7 @@ impl Entrant {
     /// An unknown optimizer or schedule, or a parameter that is unknown or out of its range.
     pub fn parse(text: &str, overrides: &Overrides) -> Result<Self, Usage> {
         check_length("an entrant", text)?;
-        Written::parse(text, Author::User)?.enter(overrides)
+        Written::parse(text, Author::User)?.enter(overrides, &[])
     }
 }
 

@@ -13,5 +13,5 @@ pub mod landscape;
 mod resume;
 
 pub use compare::{Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlannedRun, Training};
-pub use entrant::{Entrant, EntrantError, EntrantNote, Overrides, default_entrants, enter};
+pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, default_entrants, enter};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};

@@ -1,7 +1,7 @@
 //! The entrants of a comparison that names none: every schedule, every adaptive optimizer, in a shape that fits a run of any length.
 
 use lrsched::config::{Given, Source};
-use lrsched::experiment::{Entrant, Overrides, default_entrants, enter};
+use lrsched::experiment::{Entered, Entrant, Overrides, default_entrants, enter};
 use lrsched::optim::Optimizer;
 use lrsched::schedule::{self, RunShape, Schedule, Semantics, Spec};
 
@@ -71,7 +71,7 @@ fn a_key_in_a_later_schedule_of_a_sequence_is_no_value_of_the_first() {
     let mut given = Given::default();
     given.put("warmup", Source::CommandLine, vec!["2".into()]);
     let named = ["sgd/constant:for=5ep;cosine:end-lr=0,warmup=1".to_string()];
-    let (entrants, notes) = enter(Some(&named), &Overrides::of(&given)).unwrap();
+    let Entered { entrants, notes, .. } = enter(Some(&named), &Overrides::of(&given)).unwrap();
     assert_eq!(entrants[0].to_string(), "sgd/constant:warmup=2,for=5;cosine:end-lr=0,warmup=1");
     assert_eq!(notes, []);
 }

@@ -27,6 +27,8 @@ pub enum FlagForm {
     Switch,
     /// `--name A B`, repeatable; `name = ["A", "B"]` in a file.
     List(&'static str),
+    /// `--name KEY=V1,V2`, repeatable; in a file, lists below `[name]`. Places are merged key by key.
+    Table(&'static str),
     /// A file or folder, whose name need not be valid UTF-8.
     Path(&'static str),
     /// As [`FlagForm::Path`], repeatable.
@@ -185,6 +187,10 @@ impl SettingDef {
         Self::new(name, FlagForm::List(value), help)
     }
 
+    pub const fn table(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self::new(name, FlagForm::Table(value), help)
+    }
+
     pub const fn path(name: &'static str, value: &'static str, help: &'static str) -> Self {
         Self::new(name, FlagForm::Path(value), help)
     }
@@ -332,6 +338,16 @@ fn of_run(name: &str) -> Option<&'static SettingDef> {
 /// Whether a config file may give `name` a list of several values.
 pub fn is_list(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, FlagForm::List(_)))
+}
+
+/// Whether `name` is a table of keys.
+pub fn is_table(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, FlagForm::Table(_)))
+}
+
+/// The setting of this name, of whatever command.
+pub fn named(name: &str) -> Option<&'static SettingDef> {
+    SETTINGS.iter().chain(&GLOBAL).find(|setting| setting.name == name)
 }
 
 /// The keys that a config file of `command` may have.

@@ -42,6 +42,13 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value("seeds", "N", "Runs per entrant, with seeds --seed, --seed + 1, … [default: 1]")
         .scope(Scope::Entrant)
         .commands(&[Compare]),
+    SettingDef::table(
+        "grid",
+        "KEY=V1,V2,…",
+        "Cross the entrants with every combination of these values: lr, or a parameter below; each applies to the entrants that take it",
+    )
+    .scope(Scope::Entrant)
+    .commands(&[Compare]),
     SettingDef::value(
         "schedule",
         "SPEC",

@@ -1,7 +1,9 @@
 //! Which runs a comparison consists of.
 
 use crate::config::RunConfig;
+use crate::config::grid::{MOST_RUNS, rule};
 use crate::experiment::entrant::Entrant;
+use crate::number::counted;
 use crate::optim::OptimizerSpec;
 use crate::record::{ComparisonRow, folder_name};
 use crate::schedule::{Semantics, Spec};
@@ -30,7 +32,7 @@ impl Plan {
     /// `config` builds the config for an entrant's first seed; later runs increment the seed.
     ///
     /// # Errors
-    /// No entrants, a duplicate entrant, or an invalid config.
+    /// No entrants, too many runs, a duplicate entrant, or an invalid config.
     pub fn new(
         entrants: &[Entrant],
         seeds: u64,
@@ -42,12 +44,21 @@ impl Plan {
                 entrants.len()
             );
         }
+        let count = seeds.saturating_mul(entrants.len() as u64);
+        if count > MOST_RUNS {
+            return usage!(
+                "{} with {} are {count} runs; {}",
+                counted(entrants.len() as u64, "entrant"),
+                counted(seeds, "seed"),
+                rule()
+            );
+        }
         let mut runs: Vec<PlannedRun> = Vec::new();
         let mut written: HashMap<Meaning, String> = HashMap::new();
         for entrant in entrants {
             let first = config(entrant)?;
             first.check_seeds(seeds)?;
-            let name_of = format!("{}/{}", first.optimizer, first.schedule);
+            let name_of = entrant.to_string();
             match written.insert(meaning(&first), name_of.clone()) {
                 Some(other) if other == name_of => return usage!("entrant {other} is named twice; leave one out"),
                 Some(other) => return usage!("the entrants {other} and {name_of} are the same run; leave one out"),
