@@ -9,7 +9,7 @@ use crate::config::{CommandName, Course, Grid, Keep, MachineConfig, RunConfig};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{
-    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlannedRun, Training, enter,
+    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlannedRun, Scheduler, Training, enter,
 };
 use crate::number::counted;
 use crate::record::{Status, disk_size, files};
@@ -91,7 +91,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     // An entrant's name fixes its rate, which must not be changed by hand.
     session.begin(&bars, Keys::WithoutRates, machine.json);
     let training = Training {
-        threads: machine.threads,
+        scheduler: Scheduler { at_once: settings::jobs(&machine, missing), threads: machine.threads },
         observer: &LiveComparison { bars: &bars, json: machine.json },
         control: &session.control,
         every: machine.every,

@@ -2,7 +2,7 @@
 
 use super::flags;
 use crate::config::settings as table;
-use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef};
+use crate::config::{CommandName, Given, Jobs, MachineConfig, RunConfig, SettingDef};
 use crate::data::DatasetKind;
 use crate::number::{counted, exact};
 use crate::record::folder_name;
@@ -79,6 +79,15 @@ fn at_most_cores(threads: usize) -> usize {
 pub fn machine(given: &Given, name: CommandName) -> Result<MachineConfig> {
     let config = table::machine(given, name)?;
     Ok(MachineConfig { threads: threads(config.threads)?, ..config })
+}
+
+/// The number of runs to train at once.
+pub fn jobs(machine: &MachineConfig, runs: usize) -> usize {
+    match machine.jobs {
+        Jobs::Count(count) => count,
+        Jobs::Auto => machine.threads,
+    }
+    .clamp(1, runs.max(1))
 }
 
 /// `--out`, or a new folder below results/ with this `name` and the current time.

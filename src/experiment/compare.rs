@@ -1,4 +1,4 @@
-//! Trains every entrant in turn, from the same weights and on the same batches.
+//! Trains every entrant, from the same weights and on the same batches, several runs at once.
 
 mod error;
 mod plan;
@@ -8,31 +8,69 @@ pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
 
 use super::resume::{Left, Maker};
+use super::scheduler::Scheduler;
 use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
 use crate::record::{ComparisonRow, Holds, Results, Status, files, is_table_of, write_rows};
 use crate::run_folder::{Existing, Lock, RunDirectory, Setup, Words, claim};
-use crate::train::{Control, Observer, Outcome, Run, Stop};
+use crate::train::{Control, Observer, Outcome, Run, Stop, ThreadShare};
 use anyhow::{Result, bail};
 use plan::{meaning, meaning_of};
 use rows::{comparable, done, earlier_rows, remove_runs, row, set_aside};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// A comparison in its folder.
 pub struct Comparison<'a> {
-    folder: PathBuf,
     plan: &'a Plan,
-    /// Finished runs, in plan order.
-    rows: Vec<Option<ComparisonRow>>,
-    /// Runs finished by an earlier invocation that are not in this plan.
-    others: Vec<ComparisonRow>,
+    place: Place,
+    table: Rows,
     /// Notes on anything the user may not expect.
     notes: Vec<String>,
+}
+
+/// The folder of a comparison, locked.
+struct Place {
+    folder: PathBuf,
     lock: Lock,
     /// The folder of the runs.
     runs: OpenFolder,
+}
+
+impl Place {
+    fn path(&self, run: &PlannedRun) -> PathBuf {
+        self.folder.join(files::RUNS).join(&run.name)
+    }
+
+    /// # Errors
+    /// The folder of the comparison, or of its runs, was moved or deleted.
+    fn check(&self) -> Result<()> {
+        self.lock.folder().check()?;
+        self.runs.check()
+    }
+}
+
+/// The rows of a comparison.
+struct Rows {
+    /// Runs of an earlier invocation that are not in this plan.
+    others: Vec<ComparisonRow>,
+    /// The runs that are over, in plan order.
+    planned: Vec<Option<ComparisonRow>>,
+}
+
+impl Rows {
+    /// Those of earlier invocations first.
+    fn all(&self) -> Vec<ComparisonRow> {
+        self.others.iter().chain(self.planned.iter().flatten()).cloned().collect()
+    }
+
+    /// Writes the table.
+    fn write(&self, place: &Place) -> Result<()> {
+        place.check()?;
+        write_rows(&place.folder.join(files::COMPARISON_CSV), &self.all())
+    }
 }
 
 impl<'a> Comparison<'a> {
@@ -79,10 +117,10 @@ impl<'a> Comparison<'a> {
             }
         }
         make_own_folder(&runs)?;
-        let runs = OpenFolder::new(&runs);
-        let comparison = Self { folder: folder.to_path_buf(), plan, rows, others, notes, lock, runs };
-        comparison.write()?;
-        Ok(comparison)
+        let place = Place { folder: folder.to_path_buf(), lock, runs: OpenFolder::new(&runs) };
+        let table = Rows { others, planned: rows };
+        table.write(&place)?;
+        Ok(Self { plan, place, table, notes })
     }
 
     /// Notes on the state left by earlier invocations, one per line.
@@ -92,67 +130,69 @@ impl<'a> Comparison<'a> {
 
     /// The number of runs left to train.
     pub fn missing(&self) -> usize {
-        self.rows.iter().filter(|row| row.is_none()).count()
+        self.table.planned.iter().filter(|row| row.is_none()).count()
     }
 
-    /// Trains the missing runs and resumes interrupted ones. A run that diverges or fails gets a row, and the rest
-    /// continue. A run that is asked to stop gets the last row, and the reason for the stop is returned.
+    /// Trains the missing runs, several at once, and resumes interrupted ones. A run that diverges or fails gets a row,
+    /// and the rest continue. If a stop is requested, every run that is being trained is saved and gets a row, and the
+    /// reason for the stop is returned.
+    ///
+    /// # Errors
+    /// The folder was moved or deleted, the table cannot be written, or a failed run cannot be reported: the other runs
+    /// stop, and are saved. A thread cannot be started.
     pub fn run(&mut self, dataset: &Dataset, training: &Training<'_>) -> Result<Option<Stop>> {
-        let Training { observer, control, .. } = *training;
-        for (index, planned) in self.plan.runs.iter().enumerate() {
-            if self.rows[index].is_some() {
-                continue;
-            }
-            if let Some(stop) = control.stopping() {
-                return Ok(Some(stop));
-            }
-            let trained = train(planned, &self.path(planned), &|| self.check_in_place(), dataset, training);
-            // If the comparison's folder was moved or deleted, that is the error to report, not the run's.
-            self.check_in_place()?;
-            let (status, results) = match trained {
-                Ok(outcome) => (outcome.status, outcome.results),
-                Err(error) => {
-                    observer.failed(planned, &self.path(planned), &error)?;
-                    (Status::Failed, Results::default())
-                }
-            };
+        let Training { scheduler, observer, control, .. } = *training;
+        let Self { plan, place, table, .. } = self;
+        let missing: Vec<usize> = (0..plan.runs.len()).filter(|index| table.planned[*index].is_none()).collect();
+        let train = |index: &usize, share: &ThreadShare| {
+            let planned = &plan.runs[*index];
+            let trained = train(planned, &place.path(planned), &|| place.check(), dataset, share, training);
             // The run's network has been dropped: return its memory to the system, so that the next run starts with as
             // little as the first.
             give_back();
-            self.rows[index] = Some(row(planned, status, results));
-            self.write()?;
+            trained
+        };
+        let mut record = |index: usize, trained: Result<Outcome>| -> Result<()> {
+            let planned = &plan.runs[index];
+            // If the comparison's folder was moved or deleted, that is the error to report, not the run's.
+            place.check()?;
+            let (status, results) = match trained {
+                Ok(outcome) => (outcome.status, outcome.results),
+                Err(error) => {
+                    observer.failed(planned, &place.path(planned), &error)?;
+                    (Status::Failed, Results::default())
+                }
+            };
+            table.planned[index] = Some(row(planned, status, results));
+            table.write(place)?;
             if status != Status::Interrupted {
                 observer.completed(planned);
             }
-        }
-        Ok(control.stopping())
+            Ok(())
+        };
+        let mut error = None;
+        let mut finished = |place: usize, trained| match record(missing[place], trained) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(first) => {
+                // Nothing more can be recorded: the others are saved, and end.
+                control.stop(Stop::Interrupt);
+                error.get_or_insert(first);
+                ControlFlow::Break(())
+            }
+        };
+        scheduler.run(&missing, &|| control.stopping().is_some(), &train, &mut finished)?;
+        error.map_or_else(|| Ok(control.stopping()), Err)
     }
 
     /// The rows of the finished runs, those of earlier invocations first.
     pub fn rows(&self) -> Vec<ComparisonRow> {
-        self.others.iter().chain(self.rows.iter().flatten()).cloned().collect()
-    }
-
-    fn path(&self, run: &PlannedRun) -> PathBuf {
-        self.folder.join(files::RUNS).join(&run.name)
-    }
-
-    /// # Errors
-    /// The folder of the comparison, or of its runs, was moved or deleted.
-    fn check_in_place(&self) -> Result<()> {
-        self.lock.folder().check()?;
-        self.runs.check()
-    }
-
-    fn write(&self) -> Result<()> {
-        self.check_in_place()?;
-        write_rows(&self.folder.join(files::COMPARISON_CSV), &self.rows())
+        self.table.all()
     }
 }
 
-/// Observes the runs of a comparison, those that are trained at once on threads of their own.
+/// Observes the runs of a comparison, which are trained on threads of their own.
 pub trait ComparisonObserver: Sync {
-    /// The observer for `run`, about to be trained in the folder `path`.
+    /// The observer for `run`, about to be trained on this thread, in the folder `path`.
     fn observe<'a>(&'a self, run: &'a PlannedRun, path: &'a Path) -> Box<dyn Observer + 'a>;
 
     /// Reports something unexpected about `run` before it is trained.
@@ -164,14 +204,14 @@ pub trait ComparisonObserver: Sync {
     /// This cannot be reported; ends the comparison.
     fn failed(&self, run: &PlannedRun, path: &Path, error: &anyhow::Error) -> Result<()>;
 
-    /// `run` is over and will not be continued.
+    /// `run` is over, and its row written.
     fn completed(&self, run: &PlannedRun);
 }
 
 /// How the runs are trained, apart from what they compute.
 #[derive(Clone, Copy)]
 pub struct Training<'a> {
-    pub threads: usize,
+    pub scheduler: Scheduler,
     pub observer: &'a dyn ComparisonObserver,
     pub control: &'a Control,
     pub every: Option<Every>,
@@ -186,11 +226,12 @@ fn train(
     path: &Path,
     in_place: &dyn Fn() -> Result<()>,
     dataset: &Dataset,
+    share: &ThreadShare,
     training: &Training<'_>,
 ) -> Result<Outcome> {
-    let Training { threads, observer, control, every, keep, words } = *training;
-    let mut run = Run::new(&planned.config, dataset, threads)?;
-    let kernels = run.kernels();
+    let Training { observer, control, every, keep, words, .. } = *training;
+    let mut run = Run::new(&planned.config, dataset, share)?;
+    let (kernels, threads) = (run.kernels(), share.get());
     let setup = Setup { threads, kernels, every, keep: Some(keep), words };
     let directory = match path.join(files::RUN_JSON).exists() {
         true => {

@@ -11,7 +11,9 @@ pub mod eval;
 pub mod find;
 pub mod landscape;
 mod resume;
+mod scheduler;
 
 pub use compare::{Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlannedRun, Training};
 pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, default_entrants, enter};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};
+pub use scheduler::Scheduler;

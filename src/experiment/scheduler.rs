@@ -1,0 +1,257 @@
+//! Several runs at once, in one process: worker threads take them in order and share the cores.
+
+use crate::threads::refused;
+use crate::train::ThreadShare;
+use anyhow::Result;
+use std::ops::ControlFlow;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, scope};
+
+/// Runs `at_once` pieces of work at once on `threads` threads in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scheduler {
+    pub at_once: usize,
+    pub threads: usize,
+}
+
+impl Scheduler {
+    /// Calls `work` on every item, in order, each on a thread of its own with its share of the threads, and `finished`
+    /// on the calling thread with the index of the item and its result, in the order of finishing.
+    ///
+    /// As long as items are waiting, the running ones share the threads equally, at least one each. Once fewer are left
+    /// than `at_once`, the shares grow, so that the last item has all threads. No item is started after `finished`
+    /// returns [`ControlFlow::Break`], or while `stopping` is true; those that run are waited for.
+    ///
+    /// # Errors
+    /// The system cannot start a single thread. If it starts some, these do all the work.
+    ///
+    /// # Panics
+    /// Those of `work`, once all running items are done.
+    pub fn run<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        stopping: &(dyn Fn() -> bool + Sync),
+        work: &(dyn Fn(&T, &ThreadShare) -> R + Sync),
+        finished: &mut dyn FnMut(usize, R) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let at_once = self.at_once.clamp(1, items.len().max(1));
+        let queue = Queue::new(items.len(), at_once, self.threads);
+        let (results, inbox) = channel();
+        scope(|scope| {
+            for number in 0..at_once.min(items.len()) {
+                let (results, queue) = (results.clone(), &queue);
+                let take = move || {
+                    while let Some((index, share)) = queue.take(stopping) {
+                        let result = work(&items[index], &share);
+                        queue.give_back(index);
+                        if results.send((index, result)).is_err() {
+                            return;
+                        }
+                    }
+                };
+                if let Err(error) = Builder::new().name(format!("run-{number}")).spawn_scoped(scope, take) {
+                    if number == 0 {
+                        return Err(refused("a thread", error));
+                    }
+                    queue.limit(number);
+                    break;
+                }
+            }
+            drop(results);
+            for (index, result) in inbox {
+                if finished(index, result).is_break() {
+                    queue.close();
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The waiting items, and the shares of those that run.
+struct Queue(Mutex<State>);
+
+struct State {
+    next: usize,
+    items: usize,
+    at_once: usize,
+    threads: usize,
+    /// The running items, in order, with their shares.
+    running: Vec<(usize, ThreadShare)>,
+}
+
+impl Queue {
+    fn new(items: usize, at_once: usize, threads: usize) -> Self {
+        Self(Mutex::new(State { next: 0, items, at_once, threads, running: Vec::new() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next item and its share; `None` if there is none, or `stopping`.
+    fn take(&self, stopping: &(dyn Fn() -> bool + Sync)) -> Option<(usize, ThreadShare)> {
+        let mut state = self.state();
+        if stopping() || state.next >= state.items {
+            return None;
+        }
+        let (index, share) = (state.next, ThreadShare::from(1));
+        state.next += 1;
+        state.running.push((index, share.clone()));
+        state.divide();
+        Some((index, share))
+    }
+
+    /// Ends the share of an item that is done.
+    fn give_back(&self, index: usize) {
+        let mut state = self.state();
+        state.running.retain(|(running, _)| *running != index);
+        state.divide();
+    }
+
+    /// At most `at_once` items run from now on.
+    fn limit(&self, at_once: usize) {
+        let mut state = self.state();
+        state.at_once = at_once;
+        state.divide();
+    }
+
+    /// No further item is taken.
+    fn close(&self) {
+        let mut state = self.state();
+        state.items = state.next;
+        state.divide();
+    }
+}
+
+impl State {
+    /// Divides the threads among the items that run, or are about to.
+    fn divide(&mut self) {
+        let waiting = self.items - self.next;
+        let sharing = (self.running.len() + waiting).min(self.at_once).max(1);
+        let (each, over) = (self.threads / sharing, self.threads % sharing);
+        for (place, (_, share)) in self.running.iter().enumerate() {
+            share.set((each + usize::from(place < over)).max(1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::{Barrier, Condvar};
+
+    fn shares(queue: &Queue) -> Vec<usize> {
+        queue.state().running.iter().map(|(_, share)| share.get()).collect()
+    }
+
+    #[test]
+    fn running_items_share_the_threads_and_the_last_ones_get_those_that_become_free() {
+        let queue = Queue::new(4, 3, 8);
+        let go = || false;
+        for _ in 0..3 {
+            queue.take(&go).unwrap();
+        }
+        assert_eq!(shares(&queue), [3, 3, 2], "one is waiting");
+        queue.give_back(1);
+        queue.take(&go).unwrap();
+        assert_eq!(shares(&queue), [3, 3, 2], "the last one took the free place");
+        queue.give_back(0);
+        assert_eq!(shares(&queue), [4, 4]);
+        queue.give_back(3);
+        assert_eq!(shares(&queue), [8]);
+        assert!(queue.take(&go).is_none());
+    }
+
+    #[test]
+    fn more_items_than_threads_have_one_thread_each_and_a_single_item_has_all() {
+        let go = || false;
+        let queue = Queue::new(9, 4, 2);
+        for _ in 0..4 {
+            queue.take(&go).unwrap();
+        }
+        assert_eq!(shares(&queue), [1, 1, 1, 1]);
+        let single = Queue::new(1, 4, 6);
+        single.take(&go).unwrap();
+        assert_eq!(shares(&single), [6]);
+    }
+
+    #[test]
+    fn items_are_taken_in_order_and_only_as_many_at_once_as_allowed() {
+        for (at_once, count) in [(1, 5), (2, 7), (3, 3), (8, 4)] {
+            let items: Vec<usize> = (0..count).collect();
+            let (taken, running, most) = (Mutex::new(Vec::new()), AtomicUsize::new(0), AtomicUsize::new(0));
+            let work = |item: &usize, _: &ThreadShare| {
+                taken.lock().unwrap().push(*item);
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_millis(2));
+                running.fetch_sub(1, Ordering::SeqCst);
+                item * 10
+            };
+            let mut results = vec![0; count];
+            let mut finished = |index: usize, result| {
+                results[index] = result;
+                ControlFlow::Continue(())
+            };
+            Scheduler { at_once, threads: 4 }.run(&items, &|| false, &work, &mut finished).unwrap();
+            assert_eq!(results, items.iter().map(|item| item * 10).collect::<Vec<_>>());
+            let mut taken = taken.into_inner().unwrap();
+            taken.sort_unstable();
+            assert_eq!(taken, items);
+            assert!((1..=at_once.min(count)).contains(&most.into_inner()));
+        }
+    }
+
+    #[test]
+    fn two_at_once_really_run_at_the_same_time() {
+        let barrier = Barrier::new(2);
+        let work = |_: &u8, share: &ThreadShare| {
+            barrier.wait();
+            share.get()
+        };
+        let mut seen = Vec::new();
+        let mut finished = |_, threads| {
+            seen.push(threads);
+            ControlFlow::Continue(())
+        };
+        Scheduler { at_once: 2, threads: 2 }.run(&[0, 1, 2, 3], &|| false, &work, &mut finished).unwrap();
+        assert_eq!(seen.len(), 4, "a barrier of two passes only if two wait at once");
+    }
+
+    #[test]
+    fn after_a_break_or_a_stop_no_item_starts_and_the_running_ones_are_waited_for() {
+        let (gate, open) = (Mutex::new(false), Condvar::new());
+        let work = |item: &usize, _: &ThreadShare| {
+            if *item == 1 {
+                let passed = open.wait_while(gate.lock().unwrap(), |closed| !*closed).unwrap();
+                drop(passed);
+            }
+            *item
+        };
+        let mut seen = Vec::new();
+        let mut finished = |index, _| {
+            seen.push(index);
+            *gate.lock().unwrap() = true;
+            open.notify_all();
+            ControlFlow::Break(())
+        };
+        let items: Vec<usize> = (0..100).collect();
+        Scheduler { at_once: 2, threads: 2 }.run(&items, &|| false, &work, &mut finished).unwrap();
+        assert!(seen.contains(&0) && seen.contains(&1), "{seen:?}");
+        assert!(seen.len() < 100, "nothing is started after a break: {seen:?}");
+
+        let stop = AtomicBool::new(false);
+        let started = AtomicUsize::new(0);
+        let work = |_: &usize, _: &ThreadShare| {
+            started.fetch_add(1, Ordering::SeqCst);
+            stop.store(true, Ordering::SeqCst);
+        };
+        let mut finished = |_, ()| ControlFlow::Continue(());
+        Scheduler { at_once: 1, threads: 2 }
+            .run(&items, &|| stop.load(Ordering::SeqCst), &work, &mut finished)
+            .unwrap();
+        assert_eq!(started.into_inner(), 1);
+    }
+}
