@@ -79,7 +79,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
     let missing = comparison.missing();
-    let bars = Bars::of_runs(machine.progress, missing as u64, 1);
+    let scheduler = Scheduler { at_once: settings::jobs(&machine, missing), threads: machine.threads };
+    let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once);
     comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
     if missing == 0 {
         bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
@@ -91,7 +92,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     // An entrant's name fixes its rate, which must not be changed by hand.
     session.begin(&bars, Keys::WithoutRates, machine.json);
     let training = Training {
-        scheduler: Scheduler { at_once: settings::jobs(&machine, missing), threads: machine.threads },
+        scheduler,
         observer: &LiveComparison { bars: &bars, json: machine.json },
         control: &session.control,
         every: machine.every,
