@@ -196,7 +196,7 @@ fn check_count(entrants: &[Written<'_>], grid: &Grid) -> Result<(), Usage> {
     };
     let all = entrants.iter().map(points).fold(0, u64::saturating_add);
     if all > MOST_RUNS {
-        let count = if all == u64::MAX { "too many".to_string() } else { format!("{all} of the") };
+        let count = if all == u64::MAX { "too many".to_string() } else { all.to_string() };
         return usage!("grid: its values make {count} entrants; {}", rule());
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! The entrants of a comparison that names none: every schedule, every adaptive optimizer, in a shape that fits a run of any length.
 
-use lrsched::config::{Given, Source};
-use lrsched::experiment::{Entered, Entrant, Overrides, default_entrants, enter};
+use lrsched::config::given::TableKey;
+use lrsched::config::{Given, Grid, RunConfig, Source};
+use lrsched::experiment::{Entered, Entrant, EntrantNote, Overrides, Plan, Setting, default_entrants, enter};
 use lrsched::optim::Optimizer;
 use lrsched::schedule::{self, RunShape, Schedule, Semantics, Spec};
+use proptest::prelude::*;
 
 fn entrants() -> Vec<Entrant> {
     let parse =
@@ -145,5 +147,171 @@ fn every_entrant_fits_short_runs_and_its_schedule_changes_the_rate() {
             let still = entrant.schedule.name() == "constant" || !schedule.listens_to().is_empty();
             assert!(changes != still, "{entrant} over {epochs} epochs: from {lowest} to {highest}");
         }
+    }
+}
+
+/// The entrants of a comparison with these entrants and grid axes, as its messages name them, or the error.
+fn crossed(named: &[&str], axes: &[&str]) -> Result<Entered, String> {
+    let mut given = Given::default();
+    given.put_keys("grid", axes.iter().map(|axis| TableKey::parse(axis, Source::CommandLine)));
+    let grid = Grid::of(&mut given).map_err(|error| error.to_string())?;
+    let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+    let named = Some(named.as_slice()).filter(|named| !named.is_empty());
+    enter(named, &Overrides::of(&given).crossed(grid)).map_err(|error| error.to_string())
+}
+
+fn names(entered: &Entered) -> Vec<String> {
+    entered.entrants.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_grid_takes_the_entrants_one_by_one_and_varies_the_last_key_fastest() {
+    let entered = crossed(&["sgd/cosine", "linear"], &["momentum=0,0.9", "lr=0.1,0.3"]).unwrap();
+    let expected = [
+        "sgd:momentum=0/cosine lr=0.1",
+        "sgd:momentum=0/cosine lr=0.3",
+        "sgd:momentum=0.9/cosine lr=0.1",
+        "sgd:momentum=0.9/cosine lr=0.3",
+        "sgd:momentum=0/linear lr=0.1",
+        "sgd:momentum=0/linear lr=0.3",
+        "sgd:momentum=0.9/linear lr=0.1",
+        "sgd:momentum=0.9/linear lr=0.3",
+    ];
+    assert_eq!(names(&entered), expected);
+    assert_eq!(entered.notes, []);
+    assert_eq!(entered.uncrossed, ["sgd/cosine", "sgd/linear"]);
+}
+
+#[test]
+fn an_entrant_without_a_key_or_with_its_own_value_is_not_multiplied_and_a_note_says_so() {
+    let named = ["sgd/cosine", "adam", "sgd:momentum=0.5/linear"];
+    let entered = crossed(&named, &["momentum=0,0.9"]).unwrap();
+    let expected = ["sgd:momentum=0/cosine", "sgd:momentum=0.9/cosine", "adam/constant", "sgd:momentum=0.5/linear"];
+    assert_eq!(names(&entered), expected);
+    let setting = Setting { key: "momentum".into(), value: None };
+    assert_eq!(
+        entered.notes,
+        [
+            EntrantNote::OwnValue { setting, entrants: vec!["sgd:momentum=0.5/linear".into()] },
+            EntrantNote::NotTaken { key: "momentum".into(), entrants: vec!["adam/constant".into()] },
+        ]
+    );
+}
+
+#[test]
+fn a_schedule_with_rates_of_its_own_is_not_multiplied_by_the_base_rate() {
+    let named = ["one-cycle:max-lr=0.4", "cosine"];
+    let entered = crossed(&named, &["lr=0.1,0.3", "warmup=1,2"]).unwrap();
+    let expected = [
+        "sgd/one-cycle:max-lr=0.4,warmup=1",
+        "sgd/one-cycle:max-lr=0.4,warmup=2",
+        "sgd/cosine:warmup=1 lr=0.1",
+        "sgd/cosine:warmup=2 lr=0.1",
+        "sgd/cosine:warmup=1 lr=0.3",
+        "sgd/cosine:warmup=2 lr=0.3",
+    ];
+    assert_eq!(names(&entered), expected);
+    let setting = Setting { key: "lr".into(), value: None };
+    assert_eq!(entered.notes, [EntrantNote::OwnRates { setting, entrants: vec!["sgd/one-cycle:max-lr=0.4".into()] }]);
+    // Where the peak is a multiple of the base rate at one point only, that point alone is multiplied.
+    let entered = crossed(&["one-cycle"], &["max-lr=0.4,2x", "lr=0.1,0.3"]).unwrap();
+    let expected = ["sgd/one-cycle:max-lr=0.4", "sgd/one-cycle:max-lr=2x lr=0.1", "sgd/one-cycle:max-lr=2x lr=0.3"];
+    assert_eq!(names(&entered), expected);
+}
+
+#[test]
+fn the_values_of_the_default_entrants_give_way_to_a_grid() {
+    let entered = crossed(&[], &["factor=0.1,0.2", "lr=0.05,0.1"]).unwrap();
+    let all = names(&entered);
+    for expected in [
+        "sgd/step:factor=0.1,drop-every=20% lr=0.05",
+        "sgd/step:factor=0.2,drop-every=20% lr=0.1",
+        "sgd/cosine lr=0.05",
+        "adam/constant lr=0.1",
+    ] {
+        assert!(all.iter().any(|entrant| entrant == expected), "{expected}: {all:?}");
+    }
+    // They read back without the values that the grid gives.
+    let read =
+        crossed(&entered.uncrossed.iter().map(String::as_str).collect::<Vec<_>>(), &["factor=0.1,0.2", "lr=0.05,0.1"]);
+    assert_eq!(read.unwrap().entrants, entered.entrants);
+}
+
+#[test]
+fn a_value_is_checked_with_each_entrant_that_takes_it_and_the_error_names_the_place_and_the_point() {
+    let said = |named: &[&str], axes: &[&str]| crossed(named, axes).unwrap_err();
+    assert_eq!(said(&["cosine"], &["lr=0.1,abc"]), "lr must be a number above 0, got `abc` (from --grid)");
+    assert_eq!(said(&["cosine"], &["lr=0.1,-1"]), "lr must be a number above 0, got -1 (from --grid)");
+    assert_eq!(said(&["cosine"], &["momentum=0.9,3"]), "sgd: momentum must be in [0, 1], got 3 (from --grid)");
+    let both = said(&["cosine"], &["momentum=0.9,0", "nesterov=false,true"]);
+    assert_eq!(
+        both,
+        "entrant cosine with momentum=0, nesterov=true: sgd: nesterov needs momentum above 0; add `momentum=0.9`"
+    );
+    assert_eq!(said(&["adam"], &["momentum=0,0.9"]), "no entrant takes `momentum`");
+    assert!(said(&["sgd:lr=0.1/cosine"], &["lr=0.1,0.2"]).starts_with("no entrant takes lr: each that could sets"));
+}
+
+#[test]
+fn a_grid_of_more_points_than_a_comparison_has_runs_is_refused_before_any_is_made() {
+    let axes = |keys: &[&str], count: u32| -> Vec<String> {
+        let values: Vec<String> = (1..=count).map(|value| format!("0.{:04}", value)).collect();
+        keys.iter().map(|key| format!("{key}={}", values.join(","))).collect()
+    };
+    let said =
+        |axes: &[String]| crossed(&["polynomial"], &axes.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
+    let keys = ["lr", "momentum", "dampening", "weight-decay", "warmup-from", "end-lr", "power"];
+    let rule = "a comparison has at most 10000 runs";
+    assert_eq!(said(&axes(&keys[..3], 1000)), format!("grid: its values make 1000000000 entrants; {rule}"));
+    assert_eq!(said(&axes(&keys, 1000)), format!("grid: its values make too many entrants; {rule}"));
+    assert_eq!(said(&axes(&keys[..1], 10_001)), format!("grid: lr has 10001 values; {rule} (from --grid)"));
+}
+
+#[test]
+fn the_entrants_of_a_grid_that_are_the_same_run_are_refused() {
+    let plan = |named: &[&str], axes: &[&str], seeds: u64| {
+        let entered = crossed(named, axes).unwrap();
+        Plan::new(&entered.entrants, seeds, |entrant| {
+            let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
+            let usual = RunConfig { optimizer, schedule, ..RunConfig::default() };
+            Ok(RunConfig { lr: entrant.lr.unwrap_or(usual.lr), ..usual })
+        })
+    };
+    let said = plan(&["step"], &["drop-every=3,3ep"], 1).unwrap_err().to_string();
+    assert_eq!(said, "entrant sgd/step:drop-every=3 is named twice; leave one out");
+    let said = plan(&["cosine", "sgd/cosine"], &["lr=0.1,0.2"], 1).unwrap_err().to_string();
+    assert_eq!(said, "entrant sgd/cosine lr=0.1 is named twice; leave one out");
+    let said = plan(&["cosine"], &["lr=0.1,0.2"], 1000).map(|plan| plan.runs.len());
+    assert_eq!(said, Ok(2000));
+    let many: Vec<String> = (1..=11).map(|rate| format!("0.{rate}1")).collect();
+    let said = plan(&["cosine"], &[&format!("lr={}", many.join(","))], 1000).unwrap_err().to_string();
+    assert_eq!(said, "11 entrants with 1000 seeds are 11000 runs; a comparison has at most 10000 runs");
+}
+
+proptest! {
+    #[test]
+    fn no_two_runs_of_a_plan_with_a_grid_have_one_name(
+        entrants in proptest::sample::subsequence(default_entrants(), 1..6),
+        rates in proptest::collection::btree_set(1_u32..1000, 1..4),
+        decays in proptest::collection::btree_set(1_u32..1000, 1..4),
+        seeds in 1_u64..3,
+    ) {
+        let axis = |key: &str, values: &std::collections::BTreeSet<u32>| {
+            let values: Vec<String> = values.iter().map(|value| format!("{}", f64::from(*value) / 1000.0)).collect();
+            format!("{key}={}", values.join(","))
+        };
+        let (rates, decays) = (axis("lr", &rates), axis("weight-decay", &decays));
+        let Ok(entered) = crossed(&entrants, &[&rates, &decays]) else { return Ok(()) };
+        let plan = Plan::new(&entered.entrants, seeds, |entrant| {
+            let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
+            let usual = RunConfig { optimizer, schedule, ..RunConfig::default() };
+            Ok(RunConfig { lr: entrant.lr.unwrap_or(usual.lr), ..usual })
+        });
+        let plan = plan.unwrap();
+        let mut names: Vec<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        prop_assert_eq!(names.len(), plan.runs.len());
+        prop_assert_eq!(plan.runs.len() as u64, entered.entrants.len() as u64 * seeds);
     }
 }
