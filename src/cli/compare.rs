@@ -1,6 +1,7 @@
 //! `lrsched compare`: all entrants in sequence, and which one won.
 
 use super::advice;
+use super::dry_run::DryRun;
 use super::live::{Bars, JsonEvents};
 use super::session::{self, Keys, Session};
 use super::settings;
@@ -76,6 +77,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let folder = settings::out_folder(&machine, &format!("compare-{}", machine.data.kind));
     let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
+    if machine.dry_run {
+        let names = plan.runs.iter().map(|run| run.name.clone());
+        let runs = names.zip(plan.survey(&folder, &dataset, existing)?).collect();
+        let of = |(line, of): &(String, Vec<String>)| format!("{}: {line}", those(of, entrants.len()));
+        super::warn(&warned.iter().map(of).collect::<Vec<_>>());
+        let dry = DryRun { folder: &folder, config: &plan.runs[0].config, runs };
+        return dry.print(&dataset, &machine, quiet, &session);
+    }
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
     let missing = comparison.missing();

@@ -1,5 +1,6 @@
 //! `lrsched find`: the learning rate range test.
 
+use super::dry_run::DryRun;
 use super::live::{Bars, JsonEvents, LiveRangeTest};
 use super::session::Session;
 use super::settings;
@@ -7,11 +8,12 @@ use crate::config::RunConfig;
 use crate::config::settings as table;
 use crate::config::{CommandName, FindConfig, MachineConfig, SettingValues};
 use crate::data::{Dataset, DatasetKind};
+use crate::experiment::Remaining;
 use crate::experiment::find::{self, Ended, FindDirectory, RangeTest};
-use crate::record::files::{FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
-use crate::record::{RangeRow, Status};
+use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
+use crate::record::{Holds, RangeRow, Status};
 use crate::report::range::{self, RangeTests};
-use crate::run_folder::Existing;
+use crate::run_folder::{Existing, vet};
 use crate::shell;
 use crate::stats::suggest::{Combined, Method, headline, show};
 use crate::train::Control;
@@ -52,6 +54,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
     let path = settings::out_folder(&machine, &format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
+    if machine.dry_run {
+        vet(&path, existing, Holds::RangeTest, files::unmarked(&files::OF_RANGE_TEST))?;
+        let work = find::work(&config, &dataset)?;
+        let seeds = config.run.seed..config.run.seed + config.seeds;
+        let runs = seeds.map(|seed| (of_seed(seed), Remaining::Work { epochs: 0, work: work.clone() })).collect();
+        let dry = DryRun { folder: &path, config: &config.run, runs };
+        return dry.print(&dataset, &machine, quiet, &session);
+    }
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, machine.threads)?;
     let bars = Bars::new(machine.progress);
     session.speak(&bars);

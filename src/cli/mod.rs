@@ -13,6 +13,7 @@ mod compare;
 mod data;
 mod descend;
 mod diff;
+mod dry_run;
 mod eval;
 mod find;
 mod flags;

@@ -19,4 +19,6 @@ pub struct MachineConfig {
     pub every: Option<Every>,
     pub keep: Option<Keep>,
     pub print_config: bool,
+    /// Print the plan instead of training.
+    pub dry_run: bool,
 }

@@ -3,9 +3,11 @@
 mod error;
 mod plan;
 mod rows;
+mod survey;
 
 pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
+pub use survey::Remaining;
 
 use super::resume::{Left, Maker};
 use super::scheduler::Scheduler;

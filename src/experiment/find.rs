@@ -10,6 +10,7 @@ pub use folder::{FindDirectory, FindInfo, SuggestionRecord, Tested};
 
 use finder::LrFinder;
 
+use super::estimate::Work;
 use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::record::RangeRow;
@@ -31,6 +32,30 @@ pub fn check(config: &FindConfig, dataset: &Dataset) -> Result<()> {
     Run::check(&config.run, dataset)?;
     config.steps(Run::steps_of(&config.run, dataset)?)?;
     Ok(())
+}
+
+/// The iterations between two evaluations of a test of `steps` iterations.
+fn eval_every(config: &FindConfig, steps: u64) -> u64 {
+    config.eval_every.unwrap_or_else(|| (steps / EVALUATIONS).max(1))
+}
+
+/// What a test of one seed has to do, unless it ends early.
+///
+/// # Errors
+/// As [`check`].
+pub fn work(config: &FindConfig, dataset: &Dataset) -> Result<Work> {
+    let RunConfig { validation, train_limit, batch_size, .. } = config.run;
+    let split = dataset.split(validation, train_limit)?;
+    let images = split.train.len() as u64;
+    let batch = batch_size.images(split.train.len())? as u64;
+    let steps_per_epoch = images.div_ceil(batch);
+    let steps = config.steps(steps_per_epoch)?;
+    let evaluations = steps.div_ceil(eval_every(config, steps)) + 1;
+    Ok(Work {
+        optimizer: config.run.optimizer.clone(),
+        trained: steps / steps_per_epoch * images + steps % steps_per_epoch * batch,
+        evaluated: evaluations * config.eval_images.min(split.validation.len()) as u64,
+    })
 }
 
 /// Why a test ended.
@@ -63,7 +88,7 @@ impl<'a> RangeTest<'a> {
     pub fn new(config: &'a FindConfig, run: &RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
         let finder = LrFinder::new(run, dataset, threads, config.eval_images)?;
         let steps = config.steps(finder.steps_per_epoch())?;
-        let eval_every = config.eval_every.unwrap_or_else(|| (steps / EVALUATIONS).max(1));
+        let eval_every = eval_every(config, steps);
         Ok(Self { config, finder, steps, eval_every })
     }
 

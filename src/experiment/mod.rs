@@ -7,13 +7,15 @@ mod compare;
 pub mod contour;
 pub mod descend;
 mod entrant;
+mod estimate;
 pub mod eval;
 pub mod find;
 pub mod landscape;
 mod resume;
 mod scheduler;
 
-pub use compare::{Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlannedRun, Training};
+pub use compare::{Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlannedRun, Remaining, Training};
 pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, default_entrants, enter};
+pub use estimate::{Speed, Work};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};
 pub use scheduler::Scheduler;

@@ -21,7 +21,7 @@ pub enum Existing {
 /// # Errors
 /// A [`Refusal`]: the path is a file, the folder holds something other than `what`, it holds that and may not be replaced, or one of `files` was
 /// not written by lrsched.
-fn vet(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<()> {
+pub fn vet(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Result<()> {
     if path.exists() && !path.is_dir() {
         return Err(Refusal::NotAFolder(path.to_path_buf()).into());
     }

@@ -14,7 +14,7 @@ mod saver;
 mod writer;
 
 pub use arrays::{save_weights, sha256};
-pub use claim::{Existing, check_removable, claim, remove_run};
+pub use claim::{Existing, check_removable, claim, remove_run, vet};
 pub use directory::{RunDirectory, Setup, Words};
 pub use lock::{LOCK, Lock};
 pub use refusal::Refusal;

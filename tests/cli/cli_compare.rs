@@ -138,26 +138,6 @@ fn a_run_on_its_own_is_named_once_before_its_epochs() {
 }
 
 #[test]
-fn each_line_of_runs_at_once_names_its_run_and_each_run_has_its_number() {
-    let folder = tempfile::tempdir().unwrap();
-    let tiny = &TINY[..10];
-    let flags = ["--entrants", "cosine", "linear", "step", "--epochs", "2", "--jobs", "2", "--out", "cmp"];
-    let output = lrsched(&folder).arg("compare").args(tiny).args(flags).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    let mut numbers = Vec::new();
-    for run in fs::read_dir(folder.path().join("cmp/runs")).unwrap() {
-        let name = run.unwrap().file_name().into_string().unwrap();
-        let of = |what: &str| said.lines().filter(|line| line.starts_with(&format!("{name}: {what} "))).count();
-        assert_eq!((of("epoch"), of("test_loss")), (2, 1), "{name}: {said}");
-        let named = said.lines().find(|line| line.starts_with("run ") && line.ends_with(&format!(": {name}")));
-        numbers.extend(named.and_then(|line| line.split(':').next()).map(str::to_string));
-    }
-    numbers.sort();
-    assert_eq!(numbers, ["run 1/3", "run 2/3", "run 3/3"], "{said}");
-    assert!(!said.lines().any(|line| line.starts_with("epoch ") || line.starts_with("test_loss ")), "{said}");
-}
-
-#[test]
 fn entrants_of_a_seed_start_from_the_same_weights_and_see_the_same_batches() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--entrants", "sgd/constant", "sgd/piecewise:milestones=1,factor=0.1", "--epochs", "2", "--log-steps"];

@@ -244,6 +244,13 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::switch("print-config", "Print the resolved settings as a config file and exit")
         .of_machine(|c, v| v.switch().map(|on| c.print_config = on))
         .not_in_file(),
+    SettingDef::switch(
+        "dry-run",
+        "Print what would be trained, with an estimate of the time from a few measured steps, and exit; writes nothing",
+    )
+    .of_machine(|c, v| v.switch().map(|on| c.dry_run = on))
+    .commands(&[Compare, Find])
+    .not_in_file(),
 ];
 
 /// The values of `--color`.

@@ -1,0 +1,76 @@
+//! How far the runs of a plan are, without touching their folder.
+
+use super::plan::{Plan, PlannedRun};
+use super::rows::done;
+use crate::config::RunConfig;
+use crate::data::{Dataset, Split};
+use crate::experiment::estimate::Work;
+use crate::record::{EpochRow, Holds, files, read_good_rows};
+use crate::run_folder::{Existing, vet};
+use anyhow::Result;
+use std::path::Path;
+
+/// What a planned run has left to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Remaining {
+    Nothing,
+    /// `epochs`: those already trained.
+    Work {
+        epochs: u64,
+        work: Work,
+    },
+}
+
+impl Plan {
+    /// What each run has left to do if the comparison is made in `folder`. Read-only.
+    ///
+    /// # Errors
+    /// As [`Comparison::open`](super::Comparison::open), as far as it concerns the folder and the planned runs.
+    pub fn survey(&self, folder: &Path, dataset: &Dataset, existing: Existing) -> Result<Vec<Remaining>> {
+        vet(folder, Existing::Replace, Holds::Comparison, &[])?;
+        // The runs of a comparison share their images.
+        let RunConfig { validation, train_limit, .. } = self.runs[0].config;
+        let split = dataset.split(validation, train_limit)?;
+        let remaining = |run: &PlannedRun| {
+            let path = folder.join(files::RUNS).join(&run.name);
+            match existing {
+                Existing::Replace => Ok(Remaining::of(run, 0, &split)),
+                Existing::Refuse => match done(&path, run, dataset)? {
+                    Some(_) => Ok(Remaining::Nothing),
+                    None => Ok(Remaining::of(run, epochs_of(&path).min(run.config.epochs), &split)),
+                },
+            }
+        };
+        self.runs.iter().map(remaining).collect()
+    }
+}
+
+impl Remaining {
+    /// What is left, if anything.
+    pub fn work(&self) -> Option<&Work> {
+        match self {
+            Self::Nothing => None,
+            Self::Work { work, .. } => Some(work),
+        }
+    }
+
+    /// After the first `epochs` epochs of a run.
+    fn of(run: &PlannedRun, epochs: u64, split: &Split) -> Self {
+        let left = run.config.epochs - epochs;
+        let images = |count: usize| left.saturating_mul(count as u64);
+        let work = Work {
+            optimizer: run.config.optimizer.clone(),
+            trained: images(split.train.len()),
+            evaluated: images(split.validation.len()).saturating_add(split.test.len() as u64),
+        };
+        Self::Work { epochs, work }
+    }
+}
+
+/// The epochs that the run in `path` has completed.
+fn epochs_of(path: &Path) -> u64 {
+    if !path.join(files::RUN_JSON).exists() {
+        return 0;
+    }
+    read_good_rows::<EpochRow>(&path.join(files::METRICS_CSV)).0.len() as u64
+}
