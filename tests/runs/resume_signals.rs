@@ -169,6 +169,26 @@ fn a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint() {
 }
 
 #[test]
+fn a_signal_that_a_batch_system_repeats_does_not_cut_the_save_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    // One step covers all images: the repetition arrives before the step has ended and anything is saved.
+    let flags = ["--model", "cnn", "--train-limit", "5000", "--batch-size", "full", "--epochs", "50", "--lr", "0.01"];
+    let mut child = train(folder.path(), "run", &flags).spawn().unwrap();
+    wait_for(&path.join("checkpoints/last"), &mut child);
+    signal(&child, "TERM");
+    for repeated in ["TERM", "USR1"] {
+        std::thread::sleep(Duration::from_millis(20));
+        signal(&child, repeated);
+    }
+    let (status, said) = ended(child);
+    assert_eq!(status, Some(143), "{said}");
+    assert!(said.contains("resume with:"), "{said}");
+    assert!(text(&path.join("events.jsonl")).contains(r#""by":"SIGTERM""#));
+    assert_eq!(json(&path.join("run.json"))["status"], "interrupted");
+}
+
+#[test]
 fn a_comparison_that_is_stopped_says_how_to_go_on_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let compare = || {

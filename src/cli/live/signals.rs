@@ -1,4 +1,4 @@
-//! Signals: the first asks the run to stop after the current batch, the second ends the process at once.
+//! Signals: the first asks the run to stop after the current batch, a Ctrl+C after it ends the process at once.
 
 use super::keys;
 use super::speaker::Speaker;
@@ -14,8 +14,9 @@ use std::sync::{Arc, OnceLock};
 /// Installs the handlers for the life of the process.
 ///
 /// Ctrl+C, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU and SIGHUP ask `control` to stop; a SIGHUP that was ignored at startup,
-/// as under `nohup`, stays ignored. A second signal, other than SIGXCPU, ends the process with the exit code of its
-/// kind: a checkpoint being written is lost, and the one before it is intact. `speaker` is set once output is set up.
+/// as under `nohup`, stays ignored. While the run stops, another Ctrl+C ends the process with its exit code: a
+/// checkpoint being written is lost, and the one before it is intact. Other signals then change nothing. `speaker` is
+/// set once output is set up.
 ///
 /// # Errors
 /// The handlers cannot be installed.
@@ -33,13 +34,14 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
                 SIGHUP => Stop::Hangup,
                 _ => Stop::Interrupt,
             };
-            // The system repeats SIGXCPU every second until the hard limit; saving takes longer than that.
-            if signal == SIGXCPU && control.stopping().is_some() {
-                continue;
-            }
             if control.stopping().is_some() {
-                keys::restore_terminal();
-                std::process::exit(i32::from(stop.exit_code()));
+                // Only a person is impatient. The kernel repeats SIGXCPU every second, Slurm sends a preempted job
+                // SIGTERM twice within 40 ms and GNU parallel three times within 0.4 s: saving takes longer than that.
+                if signal == SIGINT {
+                    keys::restore_terminal();
+                    std::process::exit(i32::from(stop.exit_code()));
+                }
+                continue;
             }
             let speaker = speaker.get().filter(|_| stop == Stop::Interrupt && control.is_attended());
             // Before any of them ends.
