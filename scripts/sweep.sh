@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A grid in plain shell: every rate under every schedule, with one folder and one line on stdout per run.
+# A grid in plain shell: every rate under every schedule, with one folder and one line on stdout per run. `lrsched compare --grid` does the same in
+# one process, and ranks the results.
 #
 #   scripts/sweep.sh [OUT]            default: results/sweep
 #

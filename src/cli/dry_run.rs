@@ -85,7 +85,7 @@ impl DryRun<'_> {
                 Remaining::Work { epochs, work } => (Some(*epochs), Some(work)),
             };
             json!({
-                "name": name,
+                "run": name,
                 "done": work.is_none(),
                 "epochs_done": epochs,
                 "train_images": work.map_or(0, |work| work.trained),

@@ -159,6 +159,7 @@ fn docs_json_md_describes_every_event_and_every_key() {
     all.extend(events(&folder, &tiny("compare", &COMPARE)));
     all.extend(events(&folder, &tiny("find", &["--steps", "12", "--max-lr", "0.5", "--out", "test"])));
     all.extend(events(&folder, &["eval", "run"]));
+    all.extend(events(&folder, &tiny("compare", &["--entrants", "linear", "--dry-run", "--out", "dry"])));
     let text = include_str!("../../docs/JSON.md");
     let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for event in &all {
@@ -166,6 +167,7 @@ fn docs_json_md_describes_every_event_and_every_key() {
         keys.extend(
             event["entrants"].as_array().into_iter().flatten().flat_map(|entrant| entrant.as_object().unwrap().keys()),
         );
+        keys.extend(event["runs"].as_array().into_iter().flatten().flat_map(|run| run.as_object().unwrap().keys()));
         kinds.entry(event["event"].as_str().unwrap().to_string()).or_default().extend(keys.into_iter().cloned());
     }
     for (kind, keys) in &kinds {

@@ -12,6 +12,7 @@ mod descend_command;
 mod eval_command;
 mod find_command;
 mod given;
+mod grid;
 mod json_events;
 mod report_comparison;
 mod report_page;
