@@ -47,6 +47,33 @@ pub fn give_back() {
     }
 }
 
+/// The memory that this process can still get, in bytes: what the system has available, within the limits of a
+/// container and of `ulimit -v`. `None` if the system does not say.
+pub fn available() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let system_wide = Some(system.available_memory()).filter(|bytes| *bytes > 0);
+    let container = system.cgroup_limits().map(|limits| limits.free_memory);
+    system_wide.into_iter().chain(container).chain(below_address_limit()).min()
+}
+
+/// What `ulimit -v` leaves. It counts reserved addresses as well, of which each thread takes some.
+#[cfg(unix)]
+fn below_address_limit() -> Option<u64> {
+    use rustix::process::{Resource, getpid, getrlimit};
+    let limit = getrlimit(Resource::As).current?;
+    let pid = sysinfo::Pid::from_u32(getpid().as_raw_nonzero().get().unsigned_abs());
+    let mut system = sysinfo::System::new();
+    let itself = sysinfo::ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::Some(&[pid]), false, itself);
+    Some(limit.saturating_sub(system.process(pid)?.virtual_memory()) / 2)
+}
+
+#[cfg(not(unix))]
+fn below_address_limit() -> Option<u64> {
+    None
+}
+
 /// Whether this process ignores `signal`, e.g. SIGHUP under `nohup`.
 #[cfg(unix)]
 pub fn is_ignored(signal: i32) -> bool {
@@ -229,6 +256,12 @@ mod tests {
         assert!(is_ignored(libc::SIGPIPE));
         assert!(!is_ignored(libc::SIGTERM));
         assert!(!is_ignored(-1));
+    }
+
+    #[test]
+    fn the_available_memory_is_at_least_some_and_no_more_than_a_machine_has() {
+        let bytes = available().expect("the systems of the tests say how much they have");
+        assert!(bytes > 1 << 20 && bytes < BEYOND as u64 * 16, "{bytes}");
     }
 
     #[test]

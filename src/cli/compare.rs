@@ -10,7 +10,7 @@ use crate::config::{CommandName, Course, Grid, Keep, MachineConfig, RunConfig};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{
-    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlannedRun, Scheduler, Training, enter,
+    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlannedRun, Training, enter,
 };
 use crate::number::counted;
 use crate::record::{Status, disk_size, files};
@@ -88,12 +88,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
 
     let missing = comparison.missing();
-    let scheduler = Scheduler { at_once: settings::jobs(&machine, missing), threads: machine.threads };
+    let (scheduler, limit) = settings::scheduler(&machine, &plan.runs[0].config, missing);
     let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once);
     comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
     if missing == 0 {
         bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
     } else {
+        limit.iter().for_each(|limit| bars.line(limit));
         for (line, of) in &warned {
             bars.warn(&format!("warning: {}: {line}", those(of, entrants.len())));
         }

@@ -26,7 +26,7 @@ impl DryRun<'_> {
     /// Measures and prints. Returns the exit code.
     pub fn print(&self, dataset: &Dataset, machine: &MachineConfig, quiet: bool, session: &Session) -> Result<u8> {
         let work: Vec<Work> = self.runs.iter().filter_map(|(_, remaining)| remaining.work().cloned()).collect();
-        let scheduler = Scheduler { at_once: settings::jobs(machine, work.len()), threads: machine.threads };
+        let (scheduler, _) = settings::scheduler(machine, self.config, work.len());
         let speed = match work.as_slice() {
             [] => None,
             work => Speed::measure(self.config, work, dataset, scheduler, &session.control)?,

@@ -2,8 +2,10 @@
 
 use super::flags;
 use crate::config::settings as table;
-use crate::config::{CommandName, Given, Jobs, MachineConfig, RunConfig, SettingDef};
+use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef};
 use crate::data::DatasetKind;
+use crate::experiment::{MemoryLimit, Scheduler};
+use crate::memory;
 use crate::number::{counted, exact};
 use crate::record::folder_name;
 use crate::schedule::{self, Spec};
@@ -13,6 +15,7 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use indicatif::DecimalBytes;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
@@ -81,13 +84,28 @@ pub fn machine(given: &Given, name: CommandName) -> Result<MachineConfig> {
     Ok(MachineConfig { threads: threads(config.threads)?, ..config })
 }
 
-/// The number of runs to train at once.
-pub fn jobs(machine: &MachineConfig, runs: usize) -> usize {
-    match machine.jobs {
-        Jobs::Count(count) => count,
-        Jobs::Auto => machine.threads,
-    }
-    .clamp(1, runs.max(1))
+/// How many of `runs` like `config` to train at once. A limit that memory sets is said in one line.
+pub fn scheduler(machine: &MachineConfig, config: &RunConfig, runs: usize) -> (Scheduler, Option<String>) {
+    let free = memory::available().into_iter().chain(slurm_memory()).min();
+    let (scheduler, limit) = Scheduler::choose(machine.jobs, machine.threads, runs, config, free);
+    let size = DecimalBytes;
+    let words = limit.map(|MemoryLimit { free, each }| {
+        format!(
+            "{} at once instead of {}: {} of memory are free, and a run takes about {}; --jobs sets another number",
+            counted(scheduler.at_once as u64, "run"),
+            machine.threads.min(runs),
+            size(free),
+            size(each)
+        )
+    });
+    (scheduler, words)
+}
+
+/// The memory that Slurm granted this job on this node, in bytes, if it says so.
+fn slurm_memory() -> Option<u64> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok().filter(|number| *number > 0);
+    let per_core = || Some(number("SLURM_MEM_PER_CPU")? * number("SLURM_CPUS_ON_NODE")?);
+    number("SLURM_MEM_PER_NODE").or_else(per_core)?.checked_mul(1 << 20)
 }
 
 /// `--out`, or a new folder below results/ with this `name` and the current time.

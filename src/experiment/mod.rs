@@ -18,4 +18,4 @@ pub use compare::{Comparison, ComparisonError, ComparisonObserver, Mismatch, Pla
 pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, default_entrants, enter};
 pub use estimate::{Speed, Work};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};
-pub use scheduler::Scheduler;
+pub use scheduler::{MemoryLimit, Scheduler};

@@ -1,7 +1,9 @@
 //! Several runs at once, in one process: worker threads take them in order and share the cores.
 
+use crate::config::{Jobs, RunConfig};
+use crate::engine::DeviceChoice;
 use crate::threads::refused;
-use crate::train::ThreadShare;
+use crate::train::{ThreadShare, estimated_memory};
 use anyhow::Result;
 use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
@@ -15,7 +17,46 @@ pub struct Scheduler {
     pub threads: usize,
 }
 
+/// Too little memory for one run per core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimit {
+    /// Bytes that this process can still get.
+    pub free: u64,
+    /// Bytes that a run takes, estimated.
+    pub each: u64,
+}
+
+/// The part of the free memory that runs may fill: estimates err, and others need some.
+const FILLED: f64 = 0.8;
+
 impl Scheduler {
+    /// How many of `runs` like `config` go at once, on `threads` threads: as many as `asked` for; with [`Jobs::Auto`],
+    /// one per thread as far as they fit into the `free` memory (`None`: unknown), and one at a time on a device other
+    /// than the CPU, which a single run keeps busy. Also returns the limit, if memory set one.
+    pub fn choose(
+        asked: Jobs,
+        threads: usize,
+        runs: usize,
+        config: &RunConfig,
+        free: Option<u64>,
+    ) -> (Self, Option<MemoryLimit>) {
+        let scheduler = |at_once: usize| Self { at_once: at_once.clamp(1, runs.max(1)), threads };
+        if let Jobs::Count(count) = asked {
+            return (scheduler(count), None);
+        }
+        if config.device != DeviceChoice::Cpu {
+            return (scheduler(1), None);
+        }
+        let wanted = scheduler(threads);
+        let each = estimated_memory(config).max(1);
+        let Some(free) = free else { return (wanted, None) };
+        let fitting = usize::try_from((free as f64 * FILLED) as u64 / each).unwrap_or(usize::MAX);
+        if fitting >= wanted.at_once {
+            return (wanted, None);
+        }
+        (scheduler(fitting), Some(MemoryLimit { free, each }))
+    }
+
     /// Calls `work` on every item, in order, each on a thread of its own with its share of the threads, and `finished`
     /// on the calling thread with the index of the item and its result, in the order of finishing.
     ///
@@ -142,6 +183,24 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::{Barrier, Condvar};
+
+    #[test]
+    fn auto_takes_one_run_per_core_as_far_as_memory_allows_and_never_more_than_there_are() {
+        let config = RunConfig::default();
+        let each = estimated_memory(&config);
+        let choose = |jobs, threads, runs, free| {
+            let (scheduler, limit) = Scheduler::choose(jobs, threads, runs, &config, free);
+            (scheduler.at_once, limit.is_some())
+        };
+        assert_eq!(choose(Jobs::Auto, 4, 23, None), (4, false));
+        assert_eq!(choose(Jobs::Auto, 4, 3, Some(each * 100)), (3, false));
+        assert_eq!(choose(Jobs::Auto, 8, 23, Some(each * 4)), (3, true), "a fifth of the memory stays free");
+        assert_eq!(choose(Jobs::Auto, 8, 23, Some(0)), (1, true));
+        assert_eq!(choose(Jobs::Auto, 2, 0, None), (1, false));
+        assert_eq!(choose(Jobs::Count(5), 2, 23, Some(0)), (5, false), "a number that was given is obeyed");
+        let cuda = RunConfig { device: "cuda".parse().unwrap(), ..RunConfig::default() };
+        assert_eq!(Scheduler::choose(Jobs::Auto, 8, 2, &cuda, None).0.at_once, 1);
+    }
 
     fn shares(queue: &Queue) -> Vec<usize> {
         queue.state().running.iter().map(|(_, share)| share.get()).collect()

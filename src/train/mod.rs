@@ -5,6 +5,7 @@
 mod checkpoint;
 mod control;
 mod event;
+mod memory;
 mod outcome;
 mod prepared;
 mod run;
@@ -14,6 +15,7 @@ mod step;
 pub use checkpoint::{Arrays, Checkpoint};
 pub use control::{Control, ControlRequest, Stop, Supervision, ThreadShare};
 pub use event::{All, Event, Observer, Reason, Started};
+pub use memory::estimated_memory;
 pub use outcome::{Outcome, Verdict};
 pub use prepared::{EVALUATION_BATCH, EngineOptions, Prepared, PreparedImages, loader_options};
 pub use run::{Adjustment, Run};
