@@ -4,7 +4,7 @@ use crate::experiment::eval::SubjectError;
 use crate::experiment::{ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, ResumeError, Setting};
 use crate::record::files::WEIGHTS;
 use crate::record::{Holds, Status};
-use crate::run_folder::Refusal;
+use crate::run_folder::{InUse, Refusal};
 use crate::train::Verdict;
 use crate::usage::{Usage, shortened};
 use anyhow::{Error, anyhow};
@@ -170,6 +170,8 @@ fn flag(Setting { key, value }: &Setting) -> String {
 /// Advice for errors that the user can fix with other flags or another folder.
 fn usage(error: &Error) -> Option<String> {
     let refused = error.downcast_ref().map(refusal);
+    let in_use = |error: &InUse| format!("{error}; wait for it, or take another folder");
+    let refused = refused.or_else(|| error.downcast_ref().map(in_use));
     let refused = refused.or_else(|| error.downcast_ref().map(resume));
     let refused = refused.or_else(|| error.downcast_ref().map(comparison));
     let refused = refused.or_else(|| error.downcast_ref().map(subject));

@@ -1,6 +1,6 @@
 //! Settings of the process rather than the computation.
 
-use super::{Every, Jobs, Keep, ProgressMode};
+use super::{Every, Jobs, Keep, ProgressMode, Shard};
 use crate::data::DatasetOptions;
 use std::path::PathBuf;
 
@@ -10,6 +10,8 @@ pub struct MachineConfig {
     /// 0: not given.
     pub threads: usize,
     pub jobs: Jobs,
+    /// `None`: all runs.
+    pub shard: Option<Shard>,
     pub data: DatasetOptions,
     /// `None`: a new folder in results/.
     pub out: Option<PathBuf>,

@@ -15,6 +15,7 @@ mod progress_mode;
 mod run_config;
 mod setting_values;
 pub mod settings;
+mod shard;
 
 pub use course::{Course, Reach};
 pub use every::Every;
@@ -29,3 +30,4 @@ pub use progress_mode::ProgressMode;
 pub use run_config::RunConfig;
 pub use setting_values::{Difference, SettingValues};
 pub use settings::{CommandName, FlagForm, SettingDef};
+pub use shard::Shard;

@@ -1,7 +1,7 @@
 //! Detects what a folder holds from the contents of its files: a file name alone proves nothing.
 
 use super::columns::Columns;
-use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, Status, files};
+use super::{ComparisonRow, EpochRow, RangeRow, Row, RunInfo, RunOrder, Status, files};
 use crate::disk::{self, OURS};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
@@ -33,7 +33,8 @@ pub struct Contents {
     pub run: bool,
     /// The status in its run.json.
     pub status: Option<Status>,
-    /// Detected by its comparison.csv, or if that is lost or damaged, by a run of `lrsched compare` in its `runs`.
+    /// Detected by its comparison.csv, or if that is lost or damaged, by its plan.json or a run of `lrsched compare` in its
+    /// `runs`.
     pub comparison: bool,
     pub range_test: bool,
     /// The first name in it other than our lock and temporary files; `None` if the folder is free.
@@ -72,6 +73,7 @@ impl Contents {
             run: info.is_some() || is_table_of::<EpochRow>(&folder.join(files::METRICS_CSV)),
             status: info.map(|info| info.standing.status),
             comparison: is_table_of::<ComparisonRow>(&folder.join(files::COMPARISON_CSV))
+                || RunOrder::is_in(folder)
                 || has_compared_runs(&folder.join(files::RUNS)),
             range_test: find || is_table_of::<RangeRow>(&folder.join(files::RANGE_CSV)),
             something: names.into_iter().min(),

@@ -22,6 +22,8 @@ pub const OPTIMIZER: &str = "optimizer.safetensors";
 /// The train state.
 pub const STATE_JSON: &str = "state.json";
 
+/// The order of a comparison's runs.
+pub const PLAN_JSON: &str = "plan.json";
 /// One row per run of a comparison.
 pub const COMPARISON_CSV: &str = "comparison.csv";
 pub const COMPARISON_PNG: &str = "comparison.png";
@@ -48,7 +50,7 @@ pub fn of_seed(seed: u64) -> String {
 /// from the start, and is replaced, never removed, when the folder is overwritten.
 pub const OF_RUN: [&str; 5] = [STEPS_CSV, EVENTS_JSONL, WEIGHTS, METRICS_CSV, RUN_JSON];
 pub const OF_CHECKPOINT: [&str; 3] = [WEIGHTS, OPTIMIZER, STATE_JSON];
-pub const OF_COMPARISON: [&str; 4] = [COMPARISON_PNG, COMPARISON_SVG, REPORT_HTML, COMPARISON_CSV];
+pub const OF_COMPARISON: [&str; 5] = [COMPARISON_PNG, COMPARISON_SVG, REPORT_HTML, PLAN_JSON, COMPARISON_CSV];
 pub const OF_RANGE_TEST: [&str; 4] = [RANGE_PNG, RANGE_SVG, RANGE_CSV, FIND_JSON];
 
 const FOLDERS: [&[&str]; 4] = [&OF_RUN, &OF_CHECKPOINT, &OF_COMPARISON, &OF_RANGE_TEST];
@@ -77,7 +79,9 @@ mod tests {
 
     #[test]
     fn records_are_the_files_that_are_read_again_and_each_folder_has_its_mark() {
-        for name in ["run.json", "metrics.csv", "steps.csv", "events.jsonl", "weights.safetensors", "state.json"] {
+        for name in
+            ["run.json", "metrics.csv", "steps.csv", "events.jsonl", "weights.safetensors", "state.json", "plan.json"]
+        {
             assert!(is_record(name), "{name}");
         }
         for name in ["comparison.png", "range.svg", "report.html", "notes.csv"] {

@@ -13,6 +13,7 @@ mod replace;
 mod results;
 mod rows;
 mod run_info;
+mod run_order;
 pub mod stop_at;
 mod table;
 
@@ -27,8 +28,10 @@ pub use replace::{
     write_status,
 };
 pub use results::Results;
+use rows::is_folder_name;
 pub use rows::{ComparisonRow, EpochRow, RangeRow, Row, StepRow};
 pub use run_info::{Recorded, RunInfo};
+pub use run_order::{OrderError, RunOrder};
 pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_rows};
 
 use serde::{Deserialize, Serialize};

@@ -179,12 +179,15 @@ impl ComparisonRow {
 
     /// The run's folder within that of its comparison; `None` if its name would escape it.
     pub fn folder(&self, comparison: &Path) -> Option<PathBuf> {
-        let name = Path::new(&self.run);
-        let mut parts = name.components();
-        let single =
-            matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name.as_os_str());
-        single.then(|| comparison.join(files::RUNS).join(name))
+        is_folder_name(&self.run).then(|| comparison.join(files::RUNS).join(&self.run))
     }
+}
+
+/// Whether it is the name of an entry of a folder, rather than a path that leads elsewhere.
+pub(super) fn is_folder_name(name: &str) -> bool {
+    let name = Path::new(name);
+    let mut parts = name.components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name.as_os_str())
 }
 
 impl Row for ComparisonRow {

@@ -3,7 +3,9 @@
 use super::checkpoint;
 use super::events::is_log;
 use super::lock::Lock;
+use super::part::Part;
 use super::refusal::Refusal;
+use crate::config::Shard;
 use crate::record::{Contents, EpochRow, Holds, RangeRow, RunInfo, StepRow, files, is_begun, remove_leftovers};
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -58,6 +60,18 @@ pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Re
         remove_file(&path.join(name))?;
     }
     Ok(lock)
+}
+
+/// Creates the folder of a comparison, and takes the runs of the shard in it, or all.
+///
+/// # Errors
+/// As `vet`, before anything is touched; [`super::InUse`]: another process has some of these runs; the folder cannot be
+/// written.
+pub fn claim_part(path: &Path, shard: Option<Shard>) -> Result<Part> {
+    // An existing comparison is continued, or started over.
+    let vet = || vet(path, Existing::Replace, Holds::Comparison, &[]);
+    vet()?;
+    Part::take(path, shard, &vet)
 }
 
 /// A name proves nothing: a file is ours if its contents say so, or if the run.json beside it says that its run has

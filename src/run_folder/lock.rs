@@ -1,10 +1,11 @@
 //! One writer per folder: an advisory lock.
 
-use crate::disk::{OpenFolder, is_at, make_folders, open_own, place, remove_empty};
-use crate::usage;
+use crate::config::Shard;
+use crate::disk::{self, OpenFolder, is_at, make_folders, open_own, place, remove_empty};
 use anyhow::{Context, Result};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The name of the lock file, which exists while its folder is in use.
 pub const LOCK: &str = ".lrsched-lock";
@@ -18,6 +19,34 @@ pub struct Lock {
     made: Vec<PathBuf>,
     /// Holds the lock while open.
     file: File,
+    protects: bool,
+}
+
+/// Another process is writing to a folder. Nothing in it was touched.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} is in use by {}", .folder.display(), .by.map_or("another lrsched".to_string(), |shard| format!("shard {shard} of its comparison")))]
+pub struct InUse {
+    pub folder: PathBuf,
+    /// The shard that has it, if it is one.
+    pub by: Option<Shard>,
+}
+
+impl InUse {
+    pub(super) fn by_someone(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), by: None }
+    }
+}
+
+/// Whether a process has the lock that is this file. Changes nothing; a file left by a process that was killed counts as
+/// free.
+pub(super) fn is_held(path: &Path) -> bool {
+    let shared = disk::open(path).map(|file| file.try_lock_shared());
+    matches!(shared, Ok(Err(TryLockError::WouldBlock)))
+}
+
+/// Whether a process is writing to the folder.
+pub fn is_in_use(folder: &Path) -> bool {
+    is_held(&folder.join(LOCK))
 }
 
 impl Lock {
@@ -33,28 +62,58 @@ impl Lock {
     }
 
     /// # Errors
-    /// Another process is writing to the folder; it is not writable; the lock file is a symbolic link.
+    /// [`InUse`]: another process is writing to the folder; it is not writable; the lock file is a symbolic link.
     pub fn take(folder: &Path) -> Result<Self> {
-        let path = folder.join(LOCK);
+        Self::attempt(folder, LOCK)?.ok_or_else(|| InUse::by_someone(folder).into())
+    }
+
+    /// Takes the lock that is the file `name` in the folder; `None` if another process has it.
+    ///
+    /// # Errors
+    /// The folder is not writable; the lock file is a symbolic link.
+    pub(super) fn attempt(folder: &Path, name: &str) -> Result<Option<Self>> {
+        let path = folder.join(name);
         loop {
             let file = open_own(&path).with_context(|| format!("cannot write {}", path.display()))?;
             let locked = match file.try_lock() {
                 // The previous holder may have removed the file after we opened it; another process could then lock a
                 // new one.
                 Ok(()) => is_at(&file, &path),
-                Err(TryLockError::WouldBlock) => {
-                    return usage!(
-                        "{} is in use by another lrsched; wait for it, or take another folder",
-                        folder.display()
-                    );
+                // Somebody who looks whether the folder is in use shares the lock for a moment.
+                Err(TryLockError::WouldBlock) if file.try_lock_shared().is_ok() => {
+                    let _ = file.unlock();
+                    std::thread::sleep(Duration::from_millis(1));
+                    false
                 }
+                Err(TryLockError::WouldBlock) => return Ok(None),
                 // Without file locks on this file system, running unprotected beats refusing to run.
-                Err(TryLockError::Error(_)) => true,
+                Err(TryLockError::Error(_)) => return Ok(Some(Self::of(folder, path, file, false))),
             };
             if locked {
-                return Ok(Self { path, folder: OpenFolder::new(folder), made: Vec::new(), file });
+                return Ok(Some(Self::of(folder, path, file, true)));
             }
         }
+    }
+
+    fn of(folder: &Path, path: PathBuf, file: File, protects: bool) -> Self {
+        Self { path, folder: OpenFolder::new(folder), made: Vec::new(), file, protects }
+    }
+
+    /// Whether the file system has locks, so that no other process is writing to the folder.
+    pub(super) fn protects(&self) -> bool {
+        self.protects
+    }
+
+    /// With folders that were created for it.
+    pub(super) fn with_made(self, made: Vec<PathBuf>) -> Self {
+        let mut lock = self;
+        lock.made = made;
+        lock
+    }
+
+    /// Leaves it to `other`, on the same folder, to remove the folders that were created.
+    pub(super) fn leave_made_to(&mut self, other: &mut Self) {
+        other.made = std::mem::take(&mut self.made);
     }
 
     /// The open folder, which detects being moved.
@@ -66,7 +125,9 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // The folder may have been moved, and another process may be using one in its place.
-        let Some(path) = place(&self.file, &self.path).filter(|path| path.ends_with(LOCK)) else { return };
+        let Some(path) = place(&self.file, &self.path).filter(|path| path.file_name() == self.path.file_name()) else {
+            return;
+        };
         // Removed while still locked: a process that opened it earlier finds it gone once it gets the lock, and
         // retries.
         let _ = std::fs::remove_file(&path);

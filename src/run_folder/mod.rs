@@ -8,13 +8,15 @@ mod claim;
 mod directory;
 mod events;
 mod lock;
+mod part;
 mod refusal;
 mod resumed_rows;
 mod saver;
 mod writer;
 
 pub use arrays::{save_weights, sha256};
-pub use claim::{Existing, check_removable, claim, remove_run, vet};
+pub use claim::{Existing, check_removable, claim, claim_part, remove_run, vet};
 pub use directory::{RunDirectory, Setup, Words};
-pub use lock::{LOCK, Lock};
+pub use lock::{InUse, LOCK, Lock, is_in_use};
+pub use part::{Part, held_shards};
 pub use refusal::Refusal;

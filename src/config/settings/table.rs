@@ -201,6 +201,13 @@ pub const SETTINGS: &[SettingDef] = &[
     )
     .of_machine(|c, v| v.word().map(|jobs| c.jobs = jobs))
     .commands(&[Compare, Find]),
+    SettingDef::value(
+        "shard",
+        "I/N",
+        "Train every N-th run only, from the I-th: N processes, on any machines, share a comparison (`lrsched merge` ranks it)",
+    )
+    .of_machine(|c, v| v.word().map(|shard| c.shard = Some(shard)))
+    .commands(&[Compare]),
     SettingDef::path("out", "DIR", "Output folder [default: a new folder in results/]").of_machine(|c, v| {
         if v.text().trim().is_empty() {
             return usage!("--out must name a folder, got nothing");

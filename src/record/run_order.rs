@@ -1,0 +1,146 @@
+//! plan.json: the runs of a comparison in the order of its table.
+
+use super::{ComparisonRow, files, is_folder_name, replace_own};
+use crate::disk;
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+/// The format that this version writes. Another number is for a change that an earlier version would get wrong.
+const FORMAT: u64 = 1;
+
+/// The order of the runs of a comparison, those that have yet to be trained included. Processes that train parts of it
+/// find the place of each run here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOrder {
+    format: u64,
+    /// The lrsched that wrote it.
+    version: String,
+    /// Names of folders below `runs/`.
+    runs: Vec<String>,
+}
+
+/// Why the order of a comparison's runs cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// Its order can be had from the table, so far as runs have rows.
+    #[error("{0:#}")]
+    Damaged(anyhow::Error),
+    #[error("{file} was written by lrsched {version} in format {format}, and this version knows format {FORMAT} only")]
+    Newer { file: String, version: String, format: u64 },
+}
+
+impl RunOrder {
+    /// Runs in this order; of a name that comes twice, the first place counts.
+    pub fn new(runs: impl IntoIterator<Item = String>) -> Self {
+        let mut seen = HashSet::new();
+        let runs = runs.into_iter().filter(|run| seen.insert(run.clone())).collect();
+        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_string(), runs }
+    }
+
+    pub fn runs(&self) -> &[String] {
+        &self.runs
+    }
+
+    /// The order in which `plan` comes last and as it is: runs outside it come before, in the order they have now.
+    #[must_use]
+    pub fn ending_with(&self, plan: &[String]) -> Self {
+        let planned: HashSet<&String> = plan.iter().collect();
+        Self::new(self.runs.iter().filter(|run| !planned.contains(run)).chain(plan).cloned())
+    }
+
+    /// Sorts the rows; runs that are not in the order come first, and stay as they are.
+    pub fn sort(&self, rows: &mut [ComparisonRow]) {
+        let places: HashMap<&String, usize> = self.runs.iter().enumerate().map(|(at, run)| (run, at + 1)).collect();
+        rows.sort_by_key(|row| places.get(&row.run).copied().unwrap_or(0));
+    }
+
+    /// The order recorded in the folder of a comparison; `None` if none is, as in folders of earlier versions.
+    ///
+    /// # Errors
+    /// An [`OrderError`].
+    pub fn read(folder: &Path) -> Result<Option<Self>, OrderError> {
+        let path = folder.join(files::PLAN_JSON);
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let read =
+            || -> Result<serde_json::Value> { Ok(serde_json::from_slice(&disk::read(&path, disk::MOST_RECORD)?)?) };
+        let named = |error: anyhow::Error| OrderError::Damaged(error.context(path.display().to_string()));
+        let value = read().map_err(named)?;
+        if let Some(format) = value["format"].as_u64().filter(|format| *format > FORMAT) {
+            let version = value["version"].as_str().unwrap_or("of a later version").to_string();
+            return Err(OrderError::Newer { file: path.display().to_string(), version, format });
+        }
+        Self::checked(value).map(Some).map_err(named)
+    }
+
+    fn checked(value: serde_json::Value) -> Result<Self> {
+        let order: Self = serde_json::from_value(value)?;
+        if let Some(run) = order.runs.iter().find(|run| !is_folder_name(run)) {
+            bail!("the run `{}` is not a folder of this comparison", run.escape_debug());
+        }
+        if Self::new(order.runs.iter().cloned()).runs.len() != order.runs.len() {
+            bail!("a run is listed twice");
+        }
+        Ok(order)
+    }
+
+    /// Whether the folder has a plan.json of ours, of this version or a later one.
+    pub(super) fn is_in(folder: &Path) -> bool {
+        matches!(Self::read(folder), Ok(Some(_)) | Err(OrderError::Newer { .. }))
+    }
+
+    /// Writes plan.json atomically.
+    ///
+    /// # Errors
+    /// The file cannot be written; the line names it.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self).context("plan.json")?;
+        text.push('\n');
+        replace_own(&folder.join(files::PLAN_JSON), text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(runs: &[&str]) -> RunOrder {
+        RunOrder::new(runs.iter().map(ToString::to_string))
+    }
+
+    #[test]
+    fn a_plan_comes_last_in_its_own_order_and_what_it_lacks_comes_before() {
+        let plan = ["c", "a", "d"].map(str::to_string);
+        assert_eq!(order(&["a", "b", "c"]).ending_with(&plan), order(&["b", "c", "a", "d"]));
+        assert_eq!(order(&["x", "c", "a", "d"]).ending_with(&plan), order(&["x", "c", "a", "d"]));
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_damage_is_told_from_a_later_format() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(RunOrder::read(folder.path()).unwrap().is_none());
+        order(&["b", "a"]).write(folder.path()).unwrap();
+        assert_eq!(RunOrder::read(folder.path()).unwrap(), Some(order(&["b", "a"])));
+        let read = |text: &str| {
+            std::fs::write(folder.path().join("plan.json"), text).unwrap();
+            RunOrder::read(folder.path()).unwrap_err()
+        };
+        for damaged in [
+            "",
+            "[]",
+            "{\"format\": 1, \"version\": \"1\"}",
+            "{\"format\": 1, \"version\": \"1\", \"runs\": [\"../x\"]}",
+            "{\"format\": 1, \"version\": \"1\", \"runs\": [\"x\", \"x\"]}",
+        ] {
+            let error = read(damaged);
+            assert!(matches!(&error, OrderError::Damaged(_)) && error.to_string().contains("plan.json"), "{error}");
+            assert!(!RunOrder::is_in(folder.path()));
+        }
+        let later = read("{\"format\": 2, \"version\": \"9.1\", \"parts\": []}");
+        assert!(matches!(&later, OrderError::Newer { format: 2, .. }) && later.to_string().contains("9.1"), "{later}");
+        assert!(RunOrder::is_in(folder.path()));
+    }
+}

@@ -1,0 +1,153 @@
+//! Several processes that train the runs of one folder, each a part of them.
+//!
+//! A process that trains all runs has the folder's lock as long as it lives. A shard has a lock of its own, named by the
+//! shard, and takes the folder's for moments: to begin, and to write what all shards write.
+
+use super::lock::{InUse, LOCK, Lock, is_held};
+use crate::config::Shard;
+use crate::disk::{OpenFolder, make_folders, remove_empty};
+use crate::record::remove_leftovers;
+use anyhow::{Context as _, Result};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a shard waits for the folder before it begins: others may be about to begin, too.
+const TO_BEGIN: Duration = Duration::from_secs(60);
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The exclusive right to train a part of the runs in a folder.
+#[derive(Debug)]
+pub struct Part {
+    shard: Option<Shard>,
+    /// Released before the folder's lock, which removes a folder that is still empty.
+    own: Lock,
+    /// The folder's, of a process that trains all runs.
+    folder: Option<Lock>,
+}
+
+/// The folder's lock, while a shard writes what all shards write.
+#[derive(Debug)]
+pub struct Moment {
+    _lock: Option<Lock>,
+}
+
+impl Part {
+    /// Creates the folder if it is missing, checks it with `vet`, and takes the runs of the shard, or all.
+    ///
+    /// # Errors
+    /// [`InUse`]: another process has some of these runs, and which; the folder cannot be written; as `vet`.
+    pub(super) fn take(folder: &Path, shard: Option<Shard>, vet: &dyn Fn() -> Result<()>) -> Result<Self> {
+        let wanted = shard.unwrap_or(Shard::WHOLE);
+        let mut lock = match shard {
+            Some(_) => wait_to_begin(folder, wanted)?,
+            None => {
+                Lock::make(folder).map_err(|error| if error.is::<InUse>() { in_use(folder, wanted) } else { error })?
+            }
+        };
+        // Another process may have used it meanwhile.
+        vet()?;
+        if held_shards(folder).into_iter().any(|held| held.overlaps(wanted)) {
+            return Err(in_use(folder, wanted));
+        }
+        let mut own = Lock::attempt(folder, &lock_name(wanted))?.ok_or_else(|| in_use(folder, wanted))?;
+        // Where nothing tells a dead process from a living one, its files stay.
+        if lock.protects() {
+            remove_leftovers(folder);
+            remove_free_locks(folder);
+        }
+        match shard {
+            Some(_) => {
+                lock.leave_made_to(&mut own);
+                Ok(Self { shard, own, folder: None })
+            }
+            None => Ok(Self { shard, own, folder: Some(lock) }),
+        }
+    }
+
+    pub fn shard(&self) -> Option<Shard> {
+        self.shard
+    }
+
+    /// The open folder, which detects being moved.
+    pub fn folder(&self) -> &OpenFolder {
+        self.own.folder()
+    }
+
+    /// The right to write what all shards write. Waits for other shards to finish theirs; `None` if one of them has it
+    /// for longer than `patience`.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn moment(&self, folder: &Path, patience: Duration) -> Result<Option<Moment>> {
+        if self.folder.is_some() {
+            return Ok(Some(Moment { _lock: None }));
+        }
+        let end = Instant::now() + patience;
+        loop {
+            // Making the lock's file would not make a folder that was moved or deleted.
+            if let Some(lock) = Lock::attempt(folder, LOCK)? {
+                return Ok(Some(Moment { _lock: Some(lock) }));
+            }
+            if Instant::now() >= end {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The folder's lock, for a shard that begins.
+fn wait_to_begin(folder: &Path, wanted: Shard) -> Result<Lock> {
+    let end = Instant::now() + TO_BEGIN;
+    loop {
+        let made = make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        match Lock::attempt(folder, LOCK) {
+            Ok(Some(lock)) => return Ok(lock.with_made(made)),
+            Ok(None) => {}
+            // A shard that began in a new folder and found it had nothing to do there has removed it.
+            Err(_) if !folder.exists() && Instant::now() < end => continue,
+            Err(error) => {
+                remove_empty(&made);
+                return Err(error);
+            }
+        }
+        // Whoever trains all runs has the folder's lock for good.
+        if Instant::now() >= end || held_shards(folder).into_iter().any(|held| held.overlaps(wanted)) {
+            return Err(in_use(folder, wanted));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The error for a folder of which another process has runs of the `wanted` shard.
+fn in_use(folder: &Path, wanted: Shard) -> anyhow::Error {
+    let by = held_shards(folder).into_iter().find(|held| held.overlaps(wanted) && *held != Shard::WHOLE);
+    InUse { folder: folder.to_path_buf(), by }.into()
+}
+
+/// The shards that processes are training in the folder now. A process that trains all counts as the whole.
+pub fn held_shards(folder: &Path) -> Vec<Shard> {
+    known_shards(folder).into_iter().filter(|shard| is_held(&folder.join(lock_name(*shard)))).collect()
+}
+
+/// The shards whose lock is in the folder, held or left by a process that was killed.
+fn known_shards(folder: &Path) -> Vec<Shard> {
+    let shard_of = |name: &str| Shard::of_file_name(name.strip_prefix(LOCK)?.strip_prefix('-')?);
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    entries.filter_map(|entry| shard_of(entry.file_name().to_str()?)).collect()
+}
+
+/// Removes the locks of processes that were killed. Shards take theirs only while they have the folder's, as the caller
+/// has.
+fn remove_free_locks(folder: &Path) {
+    for shard in known_shards(folder) {
+        // Whoever has a lock removes its file.
+        drop(Lock::attempt(folder, &lock_name(shard)));
+    }
+}
+
+fn lock_name(shard: Shard) -> String {
+    format!("{LOCK}-{}", shard.file_name())
+}
