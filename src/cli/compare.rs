@@ -4,28 +4,22 @@ use super::advice;
 use super::dry_run::DryRun;
 use super::live::{Bars, JsonEvents};
 use super::session::{self, Keys, Session};
-use super::settings;
+use super::{ranking, settings};
 use crate::config::settings as table;
-use crate::config::{CommandName, Course, Grid, Keep, MachineConfig, RunConfig};
+use crate::config::{CommandName, Course, Grid, Keep, MachineConfig, RunConfig, Shard};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{
-    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlannedRun, Training, enter,
+    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Training, enter,
 };
 use crate::number::counted;
-use crate::record::{Status, disk_size, files};
-use crate::report;
-use crate::report::export::ExtraFormats;
 use crate::run_folder::Existing;
+use crate::shell;
 use crate::train::{All, Event, Observer, Run};
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
-use indicatif::DecimalBytes;
 use std::path::Path;
-
-/// Exit code if some run diverged or failed; the others completed.
-const SOME_FAILED: u8 = 3;
 
 pub fn command() -> Command {
     let command = Command::new("compare")
@@ -78,21 +72,21 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let folder = settings::out_folder(&machine, &format!("compare-{}", machine.data.kind));
     let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
     if machine.dry_run {
-        let names = plan.runs.iter().map(|run| run.name.clone());
-        let runs = names.zip(plan.survey(&folder, &dataset, existing)?).collect();
+        let runs = plan.survey(&folder, &dataset, existing, machine.shard)?;
         let of = |(line, of): &(String, Vec<String>)| format!("{}: {line}", those(of, entrants.len()));
         super::warn(&warned.iter().map(of).collect::<Vec<_>>());
         let dry = DryRun { folder: &folder, config: &plan.runs[0].config, runs };
         return dry.print(&dataset, &machine, quiet, &session);
     }
-    let mut comparison = Comparison::open(&folder, &plan, &dataset, existing)?;
+    let mut comparison = Comparison::open(&folder, &plan, &dataset, existing, machine.shard)?;
 
     let missing = comparison.missing();
     let (scheduler, limit) = settings::scheduler(&machine, &plan.runs[0].config, missing);
     let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once);
     comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
     if missing == 0 {
-        bars.line(&format!("nothing left to train: {} done", counted(plan.runs.len() as u64, "run")));
+        let done = counted(comparison.rows_of_plan() as u64, "run");
+        bars.line(&format!("nothing left to train: {done} done"));
     } else {
         limit.iter().for_each(|limit| bars.line(limit));
         for (line, of) in &warned {
@@ -116,35 +110,32 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         bars.warn(&format!("resume with:  {}", session::same_command(&folder)));
         return Ok(stop.exit_code());
     }
+    if let Some(shard) = machine.shard {
+        tell_progress(shard, &comparison, &folder, &bars)?;
+    }
     drop(bars);
 
     let rows = comparison.rows();
-    let title = format!("{} on {}", plan.runs[0].config.model, machine.data.kind);
-    let warnings = report::comparison::write(&folder, &title)?;
-    super::warn(&warnings);
-    let here = [folder.clone()];
-    let loaded = report::load::load(&here);
-    report::export::write(&loaded, &here, &folder.join(files::REPORT_HTML), ExtraFormats::default(), None)?;
-    let entrants = loaded.entrants();
-    let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
-    let summary = report::analysis::summary(&analyses);
-    if machine.json {
-        let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(&analyses) });
-        JsonEvents::new(&folder, false).write("ranking", ranking)?;
-    } else if !quiet {
-        let width = settings::text_width();
-        out!("{}", report::table::terminal_of(&entrants, width));
-        let below = [summary, report::table::legend(&analyses, Some(width))];
-        out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
-        let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(&folder)));
-        out!(
-            "results in {}: {runs}, {size}: {}",
-            folder.display(),
-            [files::COMPARISON_CSV, files::COMPARISON_PNG, files::COMPARISON_SVG, files::REPORT_HTML].join(", ")
-        );
-    }
-    let failed = rows.iter().any(|row| row.status != Status::Finished);
-    Ok(if failed { SOME_FAILED } else { 0 })
+    let code = if machine.shard.is_some() {
+        ranking::code(&rows)
+    } else {
+        let title = format!("{} on {}", plan.runs[0].config.model, machine.data.kind);
+        ranking::rank(&folder, &title, &rows, machine.json, quiet)?
+    };
+    Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
+}
+
+/// How much of the whole comparison is done after this `shard`, and what comes next.
+fn tell_progress(shard: Shard, comparison: &Comparison<'_>, folder: &Path, bars: &Bars) -> Result<()> {
+    let PlanProgress { done, planned } = comparison.progress()?;
+    let out = shell::path(folder);
+    let then = if done < planned { "once all are, rank them with" } else { "rank them with" };
+    bars.line(&format!(
+        "shard {shard} is over: {done} of the {} of the plan are done; {then}:  {} merge {out} --out {out}",
+        counted(planned as u64, "run"),
+        session::program()
+    ));
+    Ok(())
 }
 
 /// Shows the runs of a comparison: bars or lines on stderr, and with `--json` events on stdout.

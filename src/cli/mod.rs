@@ -19,6 +19,7 @@ mod find;
 mod flags;
 mod help_tables;
 mod live;
+mod ranking;
 mod report;
 mod resume;
 mod session;

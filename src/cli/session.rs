@@ -166,7 +166,7 @@ fn round(rate: f64) -> f64 {
 }
 
 /// The program as it was called, if called by path.
-fn program() -> String {
+pub fn program() -> String {
     let called = std::env::args_os().next().filter(|name| Path::new(name).components().nth(1).is_some());
     called.map_or("lrsched".to_string(), quoted)
 }

@@ -1,28 +1,30 @@
 //! Trains every entrant, from the same weights and on the same batches, several runs at once.
 
 mod error;
+mod open;
 mod plan;
 mod rows;
 mod survey;
+mod table;
 
 pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
 pub use survey::Remaining;
+pub use table::PlanProgress;
 
 use super::resume::{Left, Maker};
 use super::scheduler::Scheduler;
-use crate::config::{Every, Keep, RunConfig};
+use crate::config::{Every, Keep};
 use crate::data::Dataset;
-use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::memory::give_back;
-use crate::record::{ComparisonRow, Holds, Results, Status, files, is_table_of, write_rows};
-use crate::run_folder::{Existing, Lock, RunDirectory, Setup, Words, claim};
+use crate::record::{ComparisonRow, Results, Status, files};
+use crate::run_folder::{Existing, InUse, RunDirectory, Setup, Words};
 use crate::train::{Control, Observer, Outcome, Run, Stop, ThreadShare};
-use anyhow::{Result, bail};
-use plan::{meaning, meaning_of};
-use rows::{comparable, done, earlier_rows, remove_runs, row, set_aside};
+use anyhow::Result;
+use rows::row;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use table::{Place, Rows};
 
 /// A comparison in its folder.
 pub struct Comparison<'a> {
@@ -33,106 +35,15 @@ pub struct Comparison<'a> {
     notes: Vec<String>,
 }
 
-/// The folder of a comparison, locked.
-struct Place {
-    folder: PathBuf,
-    lock: Lock,
-    /// The folder of the runs.
-    runs: OpenFolder,
-}
-
-impl Place {
-    fn path(&self, run: &PlannedRun) -> PathBuf {
-        self.folder.join(files::RUNS).join(&run.name)
-    }
-
-    /// # Errors
-    /// The folder of the comparison, or of its runs, was moved or deleted.
-    fn check(&self) -> Result<()> {
-        self.lock.folder().check()?;
-        self.runs.check()
-    }
-}
-
-/// The rows of a comparison.
-struct Rows {
-    /// Runs of an earlier invocation that are not in this plan.
-    others: Vec<ComparisonRow>,
-    /// The runs that are over, in plan order.
-    planned: Vec<Option<ComparisonRow>>,
-}
-
-impl Rows {
-    /// Those of earlier invocations first.
-    fn all(&self) -> Vec<ComparisonRow> {
-        self.others.iter().chain(self.planned.iter().flatten()).cloned().collect()
-    }
-
-    /// Writes the table.
-    fn write(&self, place: &Place) -> Result<()> {
-        place.check()?;
-        write_rows(&place.folder.join(files::COMPARISON_CSV), &self.all())
-    }
-}
-
-impl<'a> Comparison<'a> {
-    /// Opens the folder and finds what is left to train.
-    ///
-    /// # Errors
-    /// A [`ComparisonError`] for runs of another configuration; a folder that holds something else, or cannot be
-    /// written.
-    pub fn open(folder: &Path, plan: &'a Plan, dataset: &Dataset, existing: Existing) -> Result<Self> {
-        // An existing comparison is continued, or started over.
-        let lock = claim(folder, Existing::Replace, Holds::Comparison, &[])?;
-        let (table, runs) = (folder.join(files::COMPARISON_CSV), folder.join(files::RUNS));
-        own_folder(&runs)?;
-        plan.runs.iter().try_for_each(|run| own_folder(&runs.join(&run.name)))?;
-        let (mut rows, mut others, mut notes) = (vec![None; plan.runs.len()], Vec::new(), Vec::new());
-        if existing == Existing::Replace {
-            remove_runs(&runs)?;
-            if table.exists() && !is_table_of::<ComparisonRow>(&table) {
-                notes.push(set_aside(&table)?);
-            }
-        } else {
-            for (row, run) in rows.iter_mut().zip(&plan.runs) {
-                *row = done(&runs.join(&run.name), run, dataset)?;
-            }
-            others = earlier_rows(&table, &runs, &mut notes)?;
-            others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
-            for other in &others {
-                let Some(path) = other.folder(folder) else {
-                    bail!(ComparisonError::NotItsFolder { table, run: other.run.clone() });
-                };
-                comparable(&path, &plan.runs[0].config, dataset)?;
-                let same = |run: &&PlannedRun| {
-                    run.config.seed == other.seed
-                        && meaning_of(other).is_some_and(|other| other == meaning(&run.config))
-                };
-                if let Some(run) = plan.runs.iter().find(same) {
-                    let RunConfig { optimizer, schedule, .. } = run.config.clone();
-                    let earlier = format!("{}/{}", other.optimizer, other.schedule);
-                    bail!(ComparisonError::SameRun { folder: folder.to_path_buf(), optimizer, schedule, earlier });
-                }
-            }
-            if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
-                bail!(ComparisonError::OtherLength { folder: folder.to_path_buf(), epochs: other.epochs });
-            }
-        }
-        make_own_folder(&runs)?;
-        let place = Place { folder: folder.to_path_buf(), lock, runs: OpenFolder::new(&runs) };
-        let table = Rows { others, planned: rows };
-        table.write(&place)?;
-        Ok(Self { plan, place, table, notes })
-    }
-
+impl Comparison<'_> {
     /// Notes on the state left by earlier invocations, one per line.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The number of runs left to train.
+    /// The number of runs left to train in this process.
     pub fn missing(&self) -> usize {
-        self.table.planned.iter().filter(|row| row.is_none()).count()
+        self.table.missing().len()
     }
 
     /// Trains the missing runs, several at once, and resumes interrupted ones. A run that diverges or fails gets a row,
@@ -145,7 +56,7 @@ impl<'a> Comparison<'a> {
     pub fn run(&mut self, dataset: &Dataset, training: &Training<'_>) -> Result<Option<Stop>> {
         let Training { scheduler, observer, control, .. } = *training;
         let Self { plan, place, table, .. } = self;
-        let missing: Vec<usize> = (0..plan.runs.len()).filter(|index| table.planned[*index].is_none()).collect();
+        let missing = table.missing();
         let train = |index: &usize, share: &ThreadShare| {
             let planned = &plan.runs[*index];
             let trained = train(planned, &place.path(planned), &|| place.check(), dataset, share, training);
@@ -160,12 +71,18 @@ impl<'a> Comparison<'a> {
             place.check()?;
             let (status, results) = match trained {
                 Ok(outcome) => (outcome.status, outcome.results),
+                // It is not this process's to give a row.
+                Err(error) if error.is::<InUse>() => {
+                    observer.warn(planned, &format!("{error}, which trains it"));
+                    table.left_to_others += 1;
+                    return Ok(());
+                }
                 Err(error) => {
                     observer.failed(planned, &place.path(planned), &error)?;
                     (Status::Failed, Results::default())
                 }
             };
-            table.planned[index] = Some(row(planned, status, results));
+            table.put(index, row(planned, status, results));
             table.write(place)?;
             if status != Status::Interrupted {
                 observer.completed(planned);
@@ -186,9 +103,27 @@ impl<'a> Comparison<'a> {
         error.map_or_else(|| Ok(control.stopping()), Err)
     }
 
-    /// The rows of the finished runs, those of earlier invocations first.
+    /// The rows of the finished runs, those of earlier invocations first; of a shard, only its own.
     pub fn rows(&self) -> Vec<ComparisonRow> {
         self.table.all()
+    }
+
+    /// The number of planned runs with a row; of a shard, of its own.
+    pub fn rows_of_plan(&self) -> usize {
+        self.table.rows_of_plan()
+    }
+
+    /// The number of runs that have no row because another process was training them when their turn came.
+    pub fn left_to_others(&self) -> usize {
+        self.table.left_to_others
+    }
+
+    /// Writes the rows once more, and counts the runs of the plan that are over, whichever process trained them.
+    ///
+    /// # Errors
+    /// The table cannot be written, or other processes do not let go of the folder.
+    pub fn progress(&self) -> Result<PlanProgress> {
+        self.table.write_last(&self.place)
     }
 }
 

@@ -14,7 +14,9 @@ pub mod landscape;
 mod resume;
 mod scheduler;
 
-pub use compare::{Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlannedRun, Remaining, Training};
+pub use compare::{
+    Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlanProgress, PlannedRun, Remaining, Training,
+};
 pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, default_entrants, enter};
 pub use estimate::{Speed, Work};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};

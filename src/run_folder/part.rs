@@ -8,11 +8,14 @@ use crate::config::Shard;
 use crate::disk::{OpenFolder, make_folders, remove_empty};
 use crate::record::remove_leftovers;
 use anyhow::{Context as _, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a shard waits for the folder before it begins: others may be about to begin, too.
-const TO_BEGIN: Duration = Duration::from_secs(60);
+/// How long a shard waits for the folder before it begins, and at its end: others may be about to, too.
+const LONG: Duration = Duration::from_secs(60);
+
+/// How long it waits in between: what it cannot write now, it writes the next time.
+const SHORT: Duration = Duration::from_secs(10);
 
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -20,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The exclusive right to train a part of the runs in a folder.
 #[derive(Debug)]
 pub struct Part {
+    path: PathBuf,
     shard: Option<Shard>,
     /// Released before the folder's lock, which removes a folder that is still empty.
     own: Lock,
@@ -57,13 +61,13 @@ impl Part {
             remove_leftovers(folder);
             remove_free_locks(folder);
         }
-        match shard {
-            Some(_) => {
-                lock.leave_made_to(&mut own);
-                Ok(Self { shard, own, folder: None })
-            }
-            None => Ok(Self { shard, own, folder: Some(lock) }),
-        }
+        let whole = if shard.is_some() {
+            lock.leave_made_to(&mut own);
+            None
+        } else {
+            Some(lock)
+        };
+        Ok(Self { path: folder.to_path_buf(), shard, own, folder: whole })
     }
 
     pub fn shard(&self) -> Option<Shard> {
@@ -75,19 +79,29 @@ impl Part {
         self.own.folder()
     }
 
-    /// The right to write what all shards write. Waits for other shards to finish theirs; `None` if one of them has it
-    /// for longer than `patience`.
+    /// The right to write what all shards write. Waits for other shards to finish theirs; `None` if they take too long.
     ///
     /// # Errors
     /// The folder is not writable.
-    pub fn moment(&self, folder: &Path, patience: Duration) -> Result<Option<Moment>> {
+    pub fn moment(&self) -> Result<Option<Moment>> {
+        self.within(SHORT)
+    }
+
+    /// The same, with more patience.
+    ///
+    /// # Errors
+    /// [`InUse`]: the others take too long; the folder is not writable.
+    pub fn long_moment(&self) -> Result<Moment> {
+        self.within(LONG)?.ok_or_else(|| InUse::by_someone(&self.path).into())
+    }
+
+    fn within(&self, patience: Duration) -> Result<Option<Moment>> {
         if self.folder.is_some() {
             return Ok(Some(Moment { _lock: None }));
         }
         let end = Instant::now() + patience;
         loop {
-            // Making the lock's file would not make a folder that was moved or deleted.
-            if let Some(lock) = Lock::attempt(folder, LOCK)? {
+            if let Some(lock) = Lock::attempt(&self.path, LOCK)? {
                 return Ok(Some(Moment { _lock: Some(lock) }));
             }
             if Instant::now() >= end {
@@ -100,7 +114,7 @@ impl Part {
 
 /// The folder's lock, for a shard that begins.
 fn wait_to_begin(folder: &Path, wanted: Shard) -> Result<Lock> {
-    let end = Instant::now() + TO_BEGIN;
+    let end = Instant::now() + LONG;
     loop {
         let made = make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         match Lock::attempt(folder, LOCK) {

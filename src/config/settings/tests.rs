@@ -56,9 +56,19 @@ fn what_tells_runs_apart_is_what_decides_the_result_and_is_not_the_entrants() {
     for name in ["dataset", "model", "epochs", "batch-size", "augment", "engine", "a-setting-of-a-later-version"] {
         assert!(tells_apart(name), "{name}");
     }
-    for name in
-        ["optimizer", "schedule", "semantics", "lr", "seed", "log-steps", "threads", "out", "data-dir", "progress"]
-    {
+    for name in [
+        "optimizer",
+        "schedule",
+        "semantics",
+        "lr",
+        "seed",
+        "log-steps",
+        "threads",
+        "shard",
+        "out",
+        "data-dir",
+        "progress",
+    ] {
         assert!(!tells_apart(name), "{name}");
     }
 }

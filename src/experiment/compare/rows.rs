@@ -54,12 +54,13 @@ fn row_of(path: &Path) -> Option<ComparisonRow> {
     (is_its_name && info.standing.status != Status::Running).then(|| row(&planned, info.standing.status, info.results))
 }
 
-/// Renames a damaged table so that it can be replaced without losing its contents. Reports the new name.
-pub(super) fn set_aside(table: &Path) -> Result<String> {
-    let place = |number: u32| table.with_file_name(format!("{}.damaged-{number}", files::COMPARISON_CSV));
+/// Renames a damaged file so that it can be replaced without losing its contents. Reports the new name.
+pub(super) fn set_aside(file: &Path) -> Result<String> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let place = |number: u32| file.with_file_name(format!("{name}.damaged-{number}"));
     let free = (1..).map(place).find(|place| place.symlink_metadata().is_err()).expect("some number is free");
-    std::fs::rename(table, &free).with_context(|| format!("cannot rename {}", table.display()))?;
-    Ok(format!("{} was renamed to {}", table.display(), free.display()))
+    std::fs::rename(file, &free).with_context(|| format!("cannot rename {}", file.display()))?;
+    Ok(format!("{} was renamed to {}", file.display(), free.display()))
 }
 
 /// # Errors
@@ -74,15 +75,18 @@ fn check_unique(table: &Path, rows: &[ComparisonRow]) -> Result<()> {
     }
 }
 
-/// Removes the runs, but no other files in their folders.
+/// Removes the runs whose names are `wanted`, but no other files in their folders.
 ///
 /// # Errors
 /// A run is in use (then none is removed), or cannot be removed.
-pub(super) fn remove_runs(folder: &Path) -> Result<()> {
+pub(super) fn remove_runs(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     let Ok(entries) = folder.read_dir() else { return Ok(()) };
     let mut runs = Vec::new();
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+        if !wanted(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
         // The target of a link is not ours.
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) && Contents::of(&entry.path())?.run {
             checkpoint::own(&entry.path())?;
@@ -106,22 +110,40 @@ pub(super) fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Resu
         return Ok(None);
     }
     let info = RunInfo::read(&file)?;
-    let run = path.to_path_buf();
-    if info.config != RecordedConfig::from(&planned.config) {
-        let (before, now) = (info.config.settings(), planned.config.settings());
-        bail!(ComparisonError::OtherConfig { run, before, now });
-    }
-    if info.provenance.dataset.digest != dataset.digest() {
-        bail!(ComparisonError::OtherImages { run });
-    }
+    check_same(path, &info, planned, dataset)?;
     if let Some(change) = info.changes.first() {
-        bail!(ComparisonError::Changed { run, change: change.clone() });
+        bail!(ComparisonError::Changed { run: path.to_path_buf(), change: change.clone() });
     }
     let done = matches!(info.standing.status, Status::Finished | Status::Diverged);
     if done {
         check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     }
     Ok(done.then(|| row(planned, info.standing.status, info.results)))
+}
+
+/// Whether there is a run of another shard, which may be in training.
+///
+/// # Errors
+/// It has other settings, or other images.
+pub(super) fn belongs(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Result<bool> {
+    // What cannot be read is reported by the shard that it belongs to.
+    let Ok(info) = RunInfo::read(&path.join(files::RUN_JSON)) else { return Ok(false) };
+    check_same(path, &info, planned, dataset)?;
+    Ok(true)
+}
+
+/// # Errors
+/// The run in `path` is not the planned one.
+fn check_same(path: &Path, info: &RunInfo, planned: &PlannedRun, dataset: &Dataset) -> Result<(), ComparisonError> {
+    let run = path.to_path_buf();
+    if info.config != RecordedConfig::from(&planned.config) {
+        let (before, now) = (info.config.settings(), planned.config.settings());
+        return Err(ComparisonError::OtherConfig { run, before, now });
+    }
+    if info.provenance.dataset.digest != dataset.digest() {
+        return Err(ComparisonError::OtherImages { run });
+    }
+    Ok(())
 }
 
 /// Whether an earlier run outside the plan may share a table with the planned runs. One with nothing left but its row

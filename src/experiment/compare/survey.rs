@@ -2,7 +2,7 @@
 
 use super::plan::{Plan, PlannedRun};
 use super::rows::done;
-use crate::config::RunConfig;
+use crate::config::{RunConfig, Shard};
 use crate::data::{Dataset, Split};
 use crate::experiment::estimate::Work;
 use crate::record::{EpochRow, Holds, files, read_good_rows};
@@ -22,16 +22,23 @@ pub enum Remaining {
 }
 
 impl Plan {
-    /// What each run has left to do if the comparison is made in `folder`. Read-only.
+    /// The names of the runs, or of those of a shard, and what each has left to do if the comparison is made in
+    /// `folder`. Read-only.
     ///
     /// # Errors
     /// As [`Comparison::open`](super::Comparison::open), as far as it concerns the folder and the planned runs.
-    pub fn survey(&self, folder: &Path, dataset: &Dataset, existing: Existing) -> Result<Vec<Remaining>> {
+    pub fn survey(
+        &self,
+        folder: &Path,
+        dataset: &Dataset,
+        existing: Existing,
+        shard: Option<Shard>,
+    ) -> Result<Vec<(String, Remaining)>> {
         vet(folder, Existing::Replace, Holds::Comparison, &[])?;
         // The runs of a comparison share their images.
         let RunConfig { validation, train_limit, .. } = self.runs[0].config;
         let split = dataset.split(validation, train_limit)?;
-        let remaining = |run: &PlannedRun| {
+        let remaining = |run: &PlannedRun| -> Result<Remaining> {
             let path = folder.join(files::RUNS).join(&run.name);
             match existing {
                 Existing::Replace => Ok(Remaining::of(run, 0, &split)),
@@ -41,7 +48,8 @@ impl Plan {
                 },
             }
         };
-        self.runs.iter().map(remaining).collect()
+        let ours = self.runs.iter().enumerate().filter(|(at, _)| shard.is_none_or(|shard| shard.has(*at)));
+        ours.map(|(_, run)| Ok((run.name.clone(), remaining(run)?))).collect()
     }
 }
 

@@ -1,0 +1,50 @@
+//! The end of a comparison: its pictures, its report, and the table that says who won.
+
+use super::live::JsonEvents;
+use super::settings;
+use crate::number::counted;
+use crate::record::{ComparisonRow, Status, disk_size, files};
+use crate::report;
+use crate::report::export::ExtraFormats;
+use anyhow::Result;
+use indicatif::DecimalBytes;
+use std::path::Path;
+
+/// Exit code if some run diverged, failed or is missing; the others completed.
+pub const SOME_FAILED: u8 = 3;
+
+/// Draws and ranks the comparison in `folder`, whose table has these `rows`, and returns the exit code.
+///
+/// # Errors
+/// A file cannot be written; the table has no rows.
+pub fn rank(folder: &Path, title: &str, rows: &[ComparisonRow], json: bool, quiet: bool) -> Result<u8> {
+    let warnings = report::comparison::write(folder, title)?;
+    super::warn(&warnings);
+    let here = [folder.to_path_buf()];
+    let loaded = report::load::load(&here);
+    report::export::write(&loaded, &here, &folder.join(files::REPORT_HTML), ExtraFormats::default(), None)?;
+    let entrants = loaded.entrants();
+    let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
+    let summary = report::analysis::summary(&analyses);
+    if json {
+        let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(&analyses) });
+        JsonEvents::new(folder, false).write("ranking", ranking)?;
+    } else if !quiet {
+        let width = settings::text_width();
+        out!("{}", report::table::terminal_of(&entrants, width));
+        let below = [summary, report::table::legend(&analyses, Some(width))];
+        out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
+        let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(folder)));
+        out!(
+            "results in {}: {runs}, {size}: {}",
+            folder.display(),
+            [files::COMPARISON_CSV, files::COMPARISON_PNG, files::COMPARISON_SVG, files::REPORT_HTML].join(", ")
+        );
+    }
+    Ok(code(rows))
+}
+
+/// The exit code for a comparison with these rows.
+pub fn code(rows: &[ComparisonRow]) -> u8 {
+    if rows.iter().any(|row| row.status != Status::Finished) { SOME_FAILED } else { 0 }
+}
