@@ -6,17 +6,16 @@ use super::session::Session;
 use super::settings;
 use crate::config::RunConfig;
 use crate::config::settings as table;
-use crate::config::{CommandName, FindConfig, MachineConfig, SettingValues};
+use crate::config::{CommandName, FindConfig, SettingValues};
 use crate::data::{Dataset, DatasetKind};
 use crate::experiment::Remaining;
-use crate::experiment::find::{self, Ended, FindDirectory, RangeTest};
+use crate::experiment::find::{self, FindDirectory, RangeObserver, RangeTestObserver};
 use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
-use crate::record::{Holds, RangeRow, Status};
+use crate::record::{Holds, Status};
 use crate::report::range::{self, RangeTests};
 use crate::run_folder::{Existing, vet};
 use crate::shell;
 use crate::stats::suggest::{Combined, Method, headline, show};
-use crate::train::Control;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use serde_json::json;
@@ -63,11 +62,20 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return dry.print(&dataset, &machine, quiet, &session);
     }
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, machine.threads)?;
-    let bars = Bars::new(machine.progress);
+    let (scheduler, limit) = settings::scheduler(&machine, &config.run, config.seeds as usize);
+    let bars = match config.seeds {
+        1 => Bars::new(machine.progress),
+        seeds => Bars::of_runs(machine.progress, seeds, scheduler.at_once),
+    };
+    limit.iter().for_each(|limit| bars.line(limit));
     session.speak(&bars);
     let control = &session.control;
-    let tests = match tests(&config, &dataset, &machine, &path, &mut directory, &bars, control) {
-        Ok(tests) => RangeTests { name: path.display().to_string(), tests },
+    let live = LiveRangeTests { bars: &bars, config: &config, json: machine.json.then_some(&path) };
+    let tests = match directory.run_tests(&dataset, scheduler, control, &live) {
+        Ok(tests) => {
+            let tests = tests.into_iter().map(|(seed, rows)| (of_seed(seed), rows)).collect();
+            RangeTests { name: path.display().to_string(), tests }
+        }
         Err(error) => {
             // Report the first error; if this write fails too, it has the same cause.
             let _ = directory.close(Status::Failed, Some(format!("{error:#}")));
@@ -109,27 +117,19 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
 }
 
-/// Runs the tests of all seeds in sequence.
-fn tests(
-    config: &FindConfig,
-    dataset: &Dataset,
-    machine: &MachineConfig,
-    path: &Path,
-    directory: &mut FindDirectory,
-    bars: &Bars,
-    control: &Control,
-) -> Result<Vec<(String, Vec<RangeRow>)>> {
-    let mut tests = Vec::new();
-    for index in (0..config.seeds).take_while(|_| control.stopping().is_none()) {
-        let run = RunConfig { seed: config.run.seed + index, ..config.run.clone() };
-        let test = RangeTest::new(config, &run, dataset, machine.threads)?;
-        let json = machine.json.then_some(path);
-        let mut live = LiveRangeTest::start(bars, config, &title(config), run.seed, test.steps(), json)?;
-        let rows = directory.record(run.seed, test, control, &mut |row| live.see(row))?;
-        live.end(directory.info.tests.last().map_or(Ended::Whole, |test| test.ended));
-        tests.push((of_seed(run.seed), rows));
+/// Shows the tests: bars or lines on stderr, and with `--json` events on stdout.
+struct LiveRangeTests<'a> {
+    bars: &'a Bars,
+    config: &'a FindConfig,
+    /// The folder that JSON events name.
+    json: Option<&'a Path>,
+}
+
+impl RangeObserver for LiveRangeTests<'_> {
+    fn observe(&self, seed: u64, steps: u64) -> Result<Box<dyn RangeTestObserver + '_>> {
+        let title = title(self.config);
+        Ok(Box::new(LiveRangeTest::start(self.bars, self.config, &title, seed, steps, self.json)?))
     }
-    Ok(tests)
 }
 
 fn title(config: &FindConfig) -> String {

@@ -58,7 +58,7 @@ pub fn bench(options: &BenchOptions, control: &Control) -> Result<Measured> {
     let engine =
         EngineOptions { kind: *kind, device: DeviceChoice::Cpu, objective: Objective::default(), threads: *threads };
     let prepared = Prepared::new(images, architecture, 0, &engine)?;
-    let trainer = Trainer::new(prepared, &"sgd:momentum=0.9".parse()?, Semantics::Native)?;
+    let trainer = Trainer::new(prepared, &"sgd:momentum=0.9".parse()?, Semantics::Native, *threads)?;
     let mut bench = Bench { trainer, loader, epoch: 0 };
     bench.measure(WARM_UP, control)?;
     if let Some(engine) = fast(bench.trainer.prepared.engine.as_mut()) {

@@ -15,7 +15,7 @@ use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::record::RangeRow;
 use crate::stats::Smoothing;
-use crate::train::{Control, Run};
+use crate::train::{Control, Run, ThreadShare};
 use anyhow::Result;
 use serde::Serialize;
 
@@ -72,6 +72,27 @@ pub enum Ended {
     Stopped,
 }
 
+/// Observes range tests, which run on threads of their own.
+pub trait RangeObserver: Sync {
+    /// The observer of the test of `seed`, about to make its first of `steps` iterations on this thread.
+    ///
+    /// # Errors
+    /// This cannot be shown; ends all tests.
+    fn observe(&self, seed: u64, steps: u64) -> Result<Box<dyn RangeTestObserver + '_>>;
+}
+
+/// Observes one range test.
+pub trait RangeTestObserver {
+    /// An iteration was made.
+    ///
+    /// # Errors
+    /// This cannot be shown; ends all tests.
+    fn see(&mut self, row: &RangeRow) -> Result<()>;
+
+    /// The test is over.
+    fn end(self: Box<Self>, how: Ended);
+}
+
 /// One test of one seed, ready to start.
 pub struct RangeTest<'a> {
     config: &'a FindConfig,
@@ -85,7 +106,7 @@ impl<'a> RangeTest<'a> {
     ///
     /// # Errors
     /// As [`Run::new`]; a length in epochs that gives too few or too many iterations.
-    pub fn new(config: &'a FindConfig, run: &RunConfig, dataset: &Dataset, threads: usize) -> Result<Self> {
+    pub fn new(config: &'a FindConfig, run: &RunConfig, dataset: &Dataset, threads: &ThreadShare) -> Result<Self> {
         let finder = LrFinder::new(run, dataset, threads, config.eval_images)?;
         let steps = config.steps(finder.steps_per_epoch())?;
         let eval_every = eval_every(config, steps);

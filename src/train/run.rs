@@ -38,9 +38,6 @@ pub struct Run<'a> {
     told: usize,
     /// How many of the control's requests this run has carried out, or that were made before it started.
     requests_seen: usize,
-    share: ThreadShare,
-    /// The number of threads last adopted from it.
-    threads: usize,
     /// When the run's timers were last advanced.
     mark: Instant,
     /// When the last checkpoint was made.
@@ -66,8 +63,6 @@ impl<'a> Run<'a> {
         dataset: &Dataset,
         threads: impl Into<ThreadShare>,
     ) -> Result<Self> {
-        let share = threads.into();
-        let threads = share.get();
         let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let loader = images.training(loader_options(config))?;
         let validation = images.in_order(&images.split.validation, EVALUATION_BATCH);
@@ -84,8 +79,6 @@ impl<'a> Run<'a> {
             state: TrainState::start(Course::of(config)),
             told: 0,
             requests_seen: 0,
-            share,
-            threads,
             mark: Instant::now(),
             saved: Instant::now(),
             handed_out: true,

@@ -1,5 +1,6 @@
 //! One optimisation step: from the next batch to the updated weights.
 
+use super::control::ThreadShare;
 use super::prepared::{EngineOptions, Prepared, PreparedImages};
 use crate::config::RunConfig;
 use crate::data::Epoch;
@@ -15,6 +16,9 @@ pub struct Trainer {
     pub prepared: Prepared,
     pub optimizer: Optimizer<f32>,
     gradients: Gradients,
+    share: ThreadShare,
+    /// The number of threads last adopted from it.
+    threads: usize,
 }
 
 /// The result of a step.
@@ -54,16 +58,31 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Prepared::new`]; an invalid optimizer spec.
-    pub fn of(images: PreparedImages, architecture: &Architecture, config: &RunConfig, threads: usize) -> Result<Self> {
-        let prepared = Prepared::new(images, architecture, config.seed, &EngineOptions::of(config, threads))?;
-        Self::new(prepared, &config.optimizer, config.semantics)
+    pub fn of(
+        images: PreparedImages,
+        architecture: &Architecture,
+        config: &RunConfig,
+        threads: impl Into<ThreadShare>,
+    ) -> Result<Self> {
+        let share = threads.into();
+        let prepared = Prepared::new(images, architecture, config.seed, &EngineOptions::of(config, share.get()))?;
+        Self::new(prepared, &config.optimizer, config.semantics, share)
     }
 
+    /// `threads`: those of the engine in `prepared`.
+    ///
     /// # Errors
     /// An invalid optimizer spec.
-    pub fn new(prepared: Prepared, optimizer: &OptimizerSpec, semantics: Semantics) -> Result<Self> {
+    pub fn new(
+        prepared: Prepared,
+        optimizer: &OptimizerSpec,
+        semantics: Semantics,
+        threads: impl Into<ThreadShare>,
+    ) -> Result<Self> {
         let gradients = Gradients::zeros(&prepared.parameters);
-        Ok(Self { optimizer: Optimizer::new(optimizer, semantics)?, prepared, gradients })
+        let share = threads.into();
+        let threads = share.get();
+        Ok(Self { optimizer: Optimizer::new(optimizer, semantics)?, prepared, gradients, share, threads })
     }
 
     /// Accumulates the gradients of the next batch over its micro-batches and updates the weights at `rates`; `None` at the end of the epoch.
@@ -71,6 +90,7 @@ impl Trainer {
     /// # Errors
     /// Those of the engine.
     pub fn step(&mut self, batches: &mut Epoch, rates: Rates) -> Result<Option<StepDone>> {
+        self.adopt_threads();
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let (mut stats, mut times) = (BatchStats::default(), StepTimes::default());
         // ∂(Σ loss / images of the batch)/∂θ, accumulated over the micro-batches so far.
@@ -91,6 +111,15 @@ impl Trainer {
         }
         timed(&mut times.update, || self.update(rates));
         Ok(Some(StepDone { stats, times }))
+    }
+
+    /// Computes with as many threads as the share has now. If the system refuses them, the engine keeps those it has.
+    fn adopt_threads(&mut self) {
+        let threads = self.share.get();
+        if threads != self.threads {
+            self.threads = threads;
+            let _ = self.prepared.engine.set_threads(threads);
+        }
     }
 
     /// Updates every trainable parameter, on the threads of the engine.

@@ -3,7 +3,7 @@
 use super::bars::Bars;
 use super::json::JsonEvents;
 use crate::config::FindConfig;
-use crate::experiment::find::Ended;
+use crate::experiment::find::{Ended, RangeTestObserver};
 use crate::record::RangeRow;
 use crate::record::files::of_seed;
 use crate::stats::suggest::show;
@@ -61,11 +61,14 @@ impl<'a> LiveRangeTest<'a> {
         Ok(test)
     }
 
-    /// An iteration was made.
-    ///
-    /// # Errors
-    /// The event cannot be written.
-    pub fn see(&mut self, row: &RangeRow) -> Result<()> {
+    fn line(&self, text: &str) {
+        let label = if self.label.is_empty() { String::new() } else { format!("{}: ", self.label) };
+        self.bars.line(&format!("{label}{text}"));
+    }
+}
+
+impl RangeTestObserver for LiveRangeTest<'_> {
+    fn see(&mut self, row: &RangeRow) -> Result<()> {
         self.accuracy = row.val_accuracy.or(self.accuracy);
         self.rate = row.learning_rate;
         let made = row.iteration + 1;
@@ -83,16 +86,10 @@ impl<'a> LiveRangeTest<'a> {
         }
     }
 
-    /// The test is over.
-    pub fn end(self, how: Ended) {
+    fn end(self: Box<Self>, how: Ended) {
         self.bars.remove(&self.bar);
         self.bars.run_done(&self.label);
         self.line(&ended(how, self.rate));
-    }
-
-    fn line(&self, text: &str) {
-        let label = if self.label.is_empty() { String::new() } else { format!("{}: ", self.label) };
-        self.bars.line(&format!("{label}{text}"));
     }
 }
 

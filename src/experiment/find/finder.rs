@@ -4,7 +4,7 @@ use crate::config::RunConfig;
 use crate::data::{Dataset, Epoch, Loader, Subset};
 use crate::engine::BatchStats;
 use crate::schedule::Rates;
-use crate::train::{EVALUATION_BATCH, PreparedImages, Trainer, loader_options};
+use crate::train::{EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options};
 use anyhow::Result;
 
 /// A temporary in-memory network, trained at increasing rates. It starts from the same weights and sees the same
@@ -24,7 +24,7 @@ impl LrFinder {
     ///
     /// # Errors
     /// As [`Run::new`](crate::train::Run::new).
-    pub fn new(config: &RunConfig, dataset: &Dataset, threads: usize, slice: usize) -> Result<Self> {
+    pub fn new(config: &RunConfig, dataset: &Dataset, threads: &ThreadShare, slice: usize) -> Result<Self> {
         let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let loader = images.training(loader_options(config))?;
         let slice = images.in_order(&spread(&images.split.validation, slice), EVALUATION_BATCH);

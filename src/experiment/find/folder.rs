@@ -1,16 +1,19 @@
 //! The folder of a range test: `range.csv` (with several seeds, one each in `seed-N/`), the plots, and `find.json`.
 
-use super::{Ended, RangeTest};
-use crate::config::FindConfig;
+use super::{Ended, RangeObserver, RangeTest, RangeTestObserver};
+use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
-use crate::disk::{Watch, make_own_folder, own_folder};
+use crate::disk::{OpenFolder, Watch, make_own_folder, own_folder};
+use crate::experiment::Scheduler;
 use crate::record::{Holds, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status};
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, headline, show};
-use crate::train::Control;
+use crate::train::{Control, Stop, ThreadShare};
 use anyhow::{Context, Result};
 use serde::Serialize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// find.json: everything needed to repeat the test, and its results.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,44 +110,62 @@ impl FindDirectory {
         Ok(directory)
     }
 
-    /// Runs the test for `seed`, writing each row as it comes and passing it to `see`.
+    /// Runs the tests of all seeds, several at once, and writes each row as it comes. Returns the rows of each seed that
+    /// was tested, in the order of the seeds.
     ///
     /// # Errors
-    /// A failing engine, or a file that cannot be written.
-    pub fn record(
+    /// A failing engine, a file that cannot be written, or an observer that fails: the other tests stop.
+    pub fn run_tests(
         &mut self,
-        seed: u64,
-        test: RangeTest<'_>,
+        dataset: &Dataset,
+        scheduler: Scheduler,
         control: &Control,
-        see: &mut dyn FnMut(&RangeRow) -> Result<()>,
-    ) -> Result<Vec<RangeRow>> {
-        let file = if self.several {
-            format!("{}/{}", files::of_seed(seed), files::RANGE_CSV)
-        } else {
-            files::RANGE_CSV.to_string()
+        observer: &dyn RangeObserver,
+    ) -> Result<Vec<(u64, Vec<RangeRow>)>> {
+        let config = self.info.config.clone();
+        let seeds: Vec<u64> = (config.run.seed..).take(config.seeds as usize).collect();
+        let (files, folder) = (self.files(), self.lock.folder().clone());
+        let directory = Mutex::new(self);
+        let began = |kernels: &str| {
+            let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
+            directory.info.provenance.kernels = Some(kernels.to_string());
+            directory.write()
         };
-        self.info.provenance.kernels = Some(test.kernels().to_string());
-        self.write()?;
-        if self.several {
-            make_own_folder(&self.path.join(files::of_seed(seed)))?;
-        }
-        let mut writer = RowWriter::create(&self.path.join(&file))?;
-        let mut rows = Vec::new();
-        let mut watch = Watch::start();
-        let ended = test.run(control, &mut |row| {
-            writer.write(row)?;
-            if watch.is_due() {
-                self.lock.folder().check()?;
-                writer.check_in_place()?;
+        let test = |seed: &u64, share: &ThreadShare| -> Result<(Tested, Vec<RangeRow>)> {
+            let run = RunConfig { seed: *seed, ..config.run.clone() };
+            let test = RangeTest::new(&config, &run, dataset, share)?;
+            began(test.kernels())?;
+            let mut watcher = observer.observe(*seed, test.steps())?;
+            let (tested, rows) = files.record(*seed, test, &folder, control, watcher.as_mut())?;
+            watcher.end(tested.ended);
+            Ok((tested, rows))
+        };
+        let (mut tests, mut error) = (Vec::new(), None);
+        let mut finished = |_, done: Result<(Tested, Vec<RangeRow>)>| {
+            let written = done.and_then(|(tested, rows)| {
+                tests.push((tested.seed, rows));
+                let mut directory = directory.lock().unwrap_or_else(PoisonError::into_inner);
+                directory.info.tests.push(tested);
+                directory.info.tests.sort_by_key(|test| test.seed);
+                directory.write()
+            });
+            match written {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(first) => {
+                    // Without one of its tests there is no suggestion.
+                    control.stop(Stop::Interrupt);
+                    error.get_or_insert(first);
+                    ControlFlow::Break(())
+                }
             }
-            rows.push(row.clone());
-            see(row)
-        })?;
-        self.check_in_place()?;
-        writer.check_in_place()?;
-        self.info.tests.push(Tested { seed, file, iterations: rows.len(), ended });
-        self.write()?;
-        Ok(rows)
+        };
+        scheduler.run(&seeds, &|| control.stopping().is_some(), &test, &mut finished)?;
+        tests.sort_by_key(|(seed, _)| *seed);
+        error.map_or(Ok(tests), Err)
+    }
+
+    fn files(&self) -> SeedFiles {
+        SeedFiles { path: self.path.clone(), several: self.several }
     }
 
     /// Records the results, or the error.
@@ -178,6 +199,46 @@ impl FindDirectory {
             standing: Standing { status: Status::Failed, message: Some(message), ..self.info.standing.clone() },
             ..self.info.clone()
         })
+    }
+}
+
+/// Where the rows of each seed go.
+struct SeedFiles {
+    path: PathBuf,
+    several: bool,
+}
+
+impl SeedFiles {
+    /// Runs the test of `seed`, writing each row as it comes and passing it to `watcher`.
+    fn record(
+        &self,
+        seed: u64,
+        test: RangeTest<'_>,
+        folder: &OpenFolder,
+        control: &Control,
+        watcher: &mut dyn RangeTestObserver,
+    ) -> Result<(Tested, Vec<RangeRow>)> {
+        let file = if self.several {
+            make_own_folder(&self.path.join(files::of_seed(seed)))?;
+            format!("{}/{}", files::of_seed(seed), files::RANGE_CSV)
+        } else {
+            files::RANGE_CSV.to_string()
+        };
+        let mut writer = RowWriter::create(&self.path.join(&file))?;
+        let mut rows = Vec::new();
+        let mut watch = Watch::start();
+        let ended = test.run(control, &mut |row| {
+            writer.write(row)?;
+            if watch.is_due() {
+                folder.check()?;
+                writer.check_in_place()?;
+            }
+            rows.push(row.clone());
+            watcher.see(row)
+        })?;
+        folder.check()?;
+        writer.check_in_place()?;
+        Ok((Tested { seed, file, iterations: rows.len(), ended }, rows))
     }
 }
 

@@ -21,7 +21,6 @@ impl Run<'_> {
         mut save: Option<Reason>,
     ) -> Result<Option<Stop>> {
         self.pass_time();
-        self.adopt_threads();
         loop {
             for request in supervision.control.requests_after(&mut self.requests_seen) {
                 let adjustment = match request {
@@ -48,16 +47,6 @@ impl Run<'_> {
             }
             std::thread::sleep(PAUSE);
             self.mark = Instant::now();
-        }
-    }
-
-    /// Computes with as many threads as the run's share has now. If the system refuses them, the run continues with
-    /// those it has.
-    fn adopt_threads(&mut self) {
-        let threads = self.share.get();
-        if threads != self.threads {
-            self.threads = threads;
-            let _ = self.trainer.prepared.engine.set_threads(threads);
         }
     }
 
