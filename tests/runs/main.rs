@@ -9,4 +9,5 @@ mod faults;
 mod resume_cli;
 mod resume_exact;
 mod resume_signals;
+mod several_at_once;
 mod tiny_runs;
