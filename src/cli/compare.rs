@@ -1,4 +1,4 @@
-//! `lrsched compare`: all entrants in sequence, and which one won.
+//! `lrsched compare`: all entrants, and which one won.
 
 use super::advice;
 use super::dry_run::DryRun;
