@@ -111,23 +111,28 @@ pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, &'a str)>)
 
 /// A name for each entrant, in order: `sgd/cosine`, plus whatever is needed to make it unique.
 pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
-    let short = |e: &EntrantRuns<'_>| format!("{}/{}", e.optimizer, e.schedule);
-    entrants
-        .iter()
-        .map(|entrant| {
-            let mut name = short(entrant);
-            let twins: Vec<&EntrantRuns<'_>> = entrants.iter().filter(|other| short(other) == name).collect();
-            if twins.iter().any(|twin| twin.lr != entrant.lr) {
-                name.push_str(&format!(" lr={}", exact(entrant.lr)));
-            }
-            if twins.iter().any(|twin| twin.semantics != entrant.semantics) {
-                name.push_str(&format!(" ({})", entrant.semantics.name()));
-            }
-            if !entrant.setting.is_empty() {
-                name.push_str(&format!(" [{}]", entrant.setting));
-            }
-            // Names come from untrusted files, and go to terminals and pages.
-            one_line(&name)
-        })
-        .collect()
+    let short: Vec<String> = entrants.iter().map(|e| format!("{}/{}", e.optimizer, e.schedule)).collect();
+    // Of the entrants with one short name: the first, and whether their rates and their semantics differ.
+    let mut twins: HashMap<&str, (&EntrantRuns<'_>, bool, bool)> = HashMap::new();
+    for (name, entrant) in short.iter().zip(entrants) {
+        let (first, rates, semantics) = twins.entry(name).or_insert((entrant, false, false));
+        // A rate that is not a number differs from every other.
+        *rates |= entrant.lr != first.lr;
+        *semantics |= entrant.semantics != first.semantics;
+    }
+    let name = |(short, entrant): (&String, &EntrantRuns<'_>)| {
+        let (mut name, (_, rates, semantics)) = (short.clone(), twins[short.as_str()]);
+        if rates {
+            name.push_str(&format!(" lr={}", exact(entrant.lr)));
+        }
+        if semantics {
+            name.push_str(&format!(" ({})", entrant.semantics.name()));
+        }
+        if !entrant.setting.is_empty() {
+            name.push_str(&format!(" [{}]", entrant.setting));
+        }
+        // Names come from untrusted files, and go to terminals and pages.
+        one_line(&name)
+    };
+    short.iter().zip(entrants).map(name).collect()
 }

@@ -7,7 +7,9 @@
 pub mod eigen;
 pub mod suggest;
 
+use std::collections::BTreeMap;
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
+use std::sync::{Mutex, PoisonError};
 
 /// x̄ = Σ xᵢ / n; `None` for n = 0.
 pub fn mean(values: &[f64]) -> Option<f64> {
@@ -119,7 +121,21 @@ pub fn t_interval(values: &[f64]) -> Option<Interval> {
 
 /// t₀.₉₇₅,ₙ₋₁ · s / √n, for n ≥ 2.
 fn half_width(std_dev: f64, n: usize) -> f64 {
-    student_t_quantile(0.975, n as u32 - 1) * std_dev / (n as f64).sqrt()
+    t_975(n as u32 - 1) * std_dev / (n as f64).sqrt()
+}
+
+/// t₀.₉₇₅, computed once for each number of degrees: the search for the needed n asks for thousands of degrees, the
+/// first ones for every pair of entrants, and each quantile is a sum of as many terms.
+fn t_975(degrees: u32) -> f64 {
+    static KNOWN: Mutex<BTreeMap<u32, f64>> = Mutex::new(BTreeMap::new());
+    // A map is whole even if a thread panicked with the lock.
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(&quantile) = known().get(&degrees) {
+        return quantile;
+    }
+    let quantile = student_t_quantile(0.975, degrees);
+    known().insert(degrees, quantile);
+    quantile
 }
 
 /// The difference between two entrants that share their seeds.
@@ -271,6 +287,13 @@ mod tests {
         let n = difference.needed.unwrap();
         let std_dev = standard_deviation(&[0.01, -0.01, 0.02]).unwrap();
         assert!(difference.mean > half_width(std_dev, n) && difference.mean <= half_width(std_dev, n - 1), "{n}");
+    }
+
+    #[test]
+    fn a_quantile_that_is_remembered_has_the_bits_of_one_that_is_computed() {
+        for degrees in [1, 2, 9, 4999, 9999, 9, 4999] {
+            assert_eq!(t_975(degrees).to_bits(), student_t_quantile(0.975, degrees).to_bits(), "{degrees}");
+        }
     }
 
     #[test]
