@@ -4,12 +4,15 @@ use super::analysis::Analysis;
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
 use crate::number::rate;
-use crate::record::ComparisonRow;
+use crate::record::{ComparisonRow, files};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Placeholder for an unknown value.
 const UNKNOWN: &str = "–";
+
+/// A terminal shows this many entrants at most: those that matter are not scrolled away.
+const MOST_ROWS: usize = 50;
 
 /// One column, with cells in the order of the entrants.
 struct Column {
@@ -23,14 +26,14 @@ struct Column {
 ///
 /// Accuracies are in percent, mean ± standard deviation over the finished runs of an entrant; none for n = 1. A name
 /// that does not fit continues on the next line; on a narrow terminal, best accuracy, rate, time and best epoch are
-/// dropped, in this order.
+/// dropped, in this order. Beyond `MOST_ROWS` entrants, a last line says how many there are in the report.
 pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
     terminal_of(&entrants(rows), width)
 }
 
 /// As [`terminal`], for entrants whose runs have been read.
 pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize) -> String {
-    let names = names(entrants);
+    let (entrants, names, left_out) = top(entrants);
     let longest = longest(&names);
     let columns = fitting(entrants, longest, width);
     let room = width.saturating_sub(total(&columns)).clamp(12, longest.max(12));
@@ -58,7 +61,24 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize) -> String {
             push(&piece, Vec::new());
         }
     }
+    if !left_out.is_empty() {
+        let unfinished = left_out.iter().filter(|entrant| entrant.finished().next().is_none()).count();
+        let _ = write!(out, "and {} more", left_out.len());
+        if unfinished > 0 {
+            let _ = write!(out, ", {unfinished} of them without a finished run");
+        }
+        let _ = writeln!(out, ": all are in {}", files::REPORT_HTML);
+    }
     out
+}
+
+/// The entrants that a terminal shows, their names, and those it leaves out.
+fn top<'a, 'r>(entrants: &'a [EntrantRuns<'r>]) -> (&'a [EntrantRuns<'r>], Vec<String>, &'a [EntrantRuns<'r>]) {
+    let (shown, left_out) = entrants.split_at(entrants.len().min(MOST_ROWS));
+    // A name depends on all entrants.
+    let mut names = names(entrants);
+    names.truncate(shown.len());
+    (shown, names, left_out)
 }
 
 /// The columns of a table for a terminal of `width` columns, next to names of up to `longest` characters.
@@ -108,7 +128,10 @@ pub fn markdown(entrants: &[EntrantRuns<'_>]) -> String {
 pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
     let entrants: Vec<EntrantRuns<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
     let shown = match width {
-        Some(width) => fitting(&entrants, longest(&names(&entrants)), width),
+        Some(width) => {
+            let (entrants, names, _) = top(&entrants);
+            fitting(entrants, longest(&names), width)
+        }
         None => columns(&entrants),
     };
     let has = |header: &str| shown.iter().any(|column| column.header == header);
