@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use lrsched::record::{ComparisonRow, EpochRow, RangeRow, Row, StepRow, read_good_rows, write_rows};
-use lrsched::report::export::{self, ExtraFormats};
+use lrsched::report::export::{ExtraFormats, Report};
 use lrsched::report::load::load;
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let extra = ExtraFormats { png: false, svg: true, md: true, csv: true };
-    export::write(&loaded, &folders, &folder.path().join("report.html"), extra, Some(0.5)).unwrap();
+    Report::of(&loaded, &folders, Some(0.5)).write(&folder.path().join("report.html"), extra).unwrap();
 });
 
 fn parts(mut bytes: &[u8]) -> Vec<&[u8]> {

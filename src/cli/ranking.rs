@@ -5,8 +5,8 @@ use super::settings;
 use crate::number::counted;
 use crate::record::{ComparisonRow, Status, disk_size, files};
 use crate::report;
-use crate::report::export::ExtraFormats;
-use anyhow::Result;
+use crate::report::export::{ExtraFormats, Report};
+use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use std::path::Path;
 
@@ -18,21 +18,23 @@ pub const SOME_FAILED: u8 = 3;
 /// # Errors
 /// A file cannot be written; the table has no rows.
 pub fn rank(folder: &Path, title: &str, rows: &[ComparisonRow], json: bool, quiet: bool) -> Result<u8> {
-    let warnings = report::comparison::write(folder, title)?;
-    super::warn(&warnings);
+    if rows.is_empty() {
+        bail!("{}: no run in it", folder.join(files::COMPARISON_CSV).display());
+    }
     let here = [folder.to_path_buf()];
     let loaded = report::load::load(&here);
-    report::export::write(&loaded, &here, &folder.join(files::REPORT_HTML), ExtraFormats::default(), None)?;
-    let entrants = loaded.entrants();
-    let analyses = report::analysis::analyse(&entrants, &loaded.metrics(), None);
-    let summary = report::analysis::summary(&analyses);
+    super::warn(&loaded.complaints);
+    let report = Report::of(&loaded, &here, None);
+    report::comparison::write_pictures(folder, &report.figure, title)?;
+    report.write(&folder.join(files::REPORT_HTML), ExtraFormats::default())?;
+    let Report { entrants, analyses, summary, .. } = &report;
     if json {
-        let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(&analyses) });
+        let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(analyses) });
         JsonEvents::new(folder, false).write("ranking", ranking)?;
     } else if !quiet {
         let width = settings::text_width();
-        out!("{}", report::table::terminal_of(&entrants, width));
-        let below = [summary, report::table::legend(&analyses, Some(width))];
+        out!("{}", report::table::terminal_of(entrants, width));
+        let below = [summary.clone(), report::table::legend(analyses, Some(width))];
         out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
         let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(folder)));
         out!(

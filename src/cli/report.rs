@@ -3,7 +3,7 @@
 use super::{flags, settings};
 use crate::config::{CommandName, SettingDef};
 use crate::record::files::REPORT_HTML;
-use crate::report::export::{self, ExtraFormats, Form};
+use crate::report::export::{ExtraFormats, Form, Report};
 use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
@@ -75,7 +75,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         md: given.switch("md")?,
         csv: given.switch("csv")?,
     };
-    let written = export::write(&loaded, folders, &output, extra, target)?;
+    let written = Report::of(&loaded, folders, target).write(&output, extra)?;
     if !quiet {
         for file in written {
             out!("{}", file.display());

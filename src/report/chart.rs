@@ -39,11 +39,14 @@ pub struct Panel {
     pub y_range: Option<(f64, f64)>,
     /// Draw values below the range, but not below 0, on its lower edge: a rate of 0 on a log axis.
     pub y_edge: bool,
-    /// Drawn in this order, later series on top.
+    /// Drawn in this order, later series on top, and grey ones behind all others.
     pub series: Vec<Series>,
     /// Vertical lines.
     pub marks: Vec<Mark>,
 }
+
+/// More lines than this cannot be told apart: each colour of the palette with each marker.
+pub const MOST_LINES: usize = layout::PALETTE.len() * layout::DASHES.len();
 
 /// One line. A point that is NaN, infinite, or not above 0 on a log axis breaks it.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,63 +1,26 @@
 //! The picture of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
 
 use super::changes;
-use super::chart::{Figure, Mark, Panel, Series};
-use super::entrants::{EntrantRuns, Summary, entrants, names};
-use super::load::within;
+use super::chart::{Figure, MOST_LINES, Mark, Panel, Series, Style};
+use super::entrants::{EntrantRuns, Summary, names};
 use super::rates::{self, Known};
-use crate::record::{Change, ComparisonRow, EpochRow, check_order, files, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, files};
 use crate::stats::quantile;
-use std::collections::HashMap;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// The figure of a comparison, and one line for each file that could not be read completely.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ComparisonFigure {
-    pub figure: Figure,
-    pub complaints: Vec<String>,
-}
-
-/// Reads comparison.csv in `folder` and `runs/NAME/metrics.csv` of each of its runs.
+/// Writes comparison.png and comparison.svg into `folder`: the `figure` of the report on it, with a title of its own.
 ///
 /// # Errors
-/// comparison.csv is missing, or holds no run.
-pub fn read(folder: &Path, title: &str) -> anyhow::Result<ComparisonFigure> {
-    let path = folder.join(files::COMPARISON_CSV);
-    let (rows, complaint) = read_good_rows::<ComparisonRow>(&path);
-    let mut complaints = Vec::new();
-    match complaint {
-        Some(error) if rows.is_empty() => return Err(error),
-        Some(error) => complaints.push(format!("{error:#}")),
-        None if rows.is_empty() => anyhow::bail!("{}: no run in it", path.display()),
-        None => {}
-    }
-    let (rows, outside) = within(folder, rows);
-    complaints.extend(outside);
-    let mut metrics = HashMap::new();
-    for (path, row) in &rows {
-        let path = path.join(files::METRICS_CSV);
-        let (mut epochs, complaint) = read_good_rows::<EpochRow>(&path);
-        complaints.extend(complaint.map(|error| format!("{error:#}")));
-        if let Some((good, wrong)) = check_order(&epochs) {
-            epochs.truncate(good);
-            complaints.push(format!("{}: {wrong}; only the rows before it are shown", path.display()));
-        }
-        metrics.insert(row.run.clone(), epochs);
-    }
-    let rows: Vec<ComparisonRow> = rows.into_iter().map(|(_, row)| row).collect();
-    Ok(ComparisonFigure { figure: figure(&entrants(&rows), &metrics, &HashMap::new(), title), complaints })
-}
-
-/// Reads `folder` and writes comparison.png and comparison.svg into it. Returns one line for each file that could not
-/// be read completely.
-///
-/// # Errors
-/// comparison.csv cannot be read, or a picture cannot be written.
-pub fn write(folder: &Path, title: &str) -> anyhow::Result<Vec<String>> {
-    let comparison = read(folder, title)?;
-    comparison.figure.write_png(&folder.join(files::COMPARISON_PNG))?;
-    comparison.figure.write_svg(&folder.join(files::COMPARISON_SVG))?;
-    Ok(comparison.complaints)
+/// A picture cannot be drawn or written.
+pub fn write_pictures(folder: &Path, figure: &Figure, title: &str) -> anyhow::Result<()> {
+    let picture = Figure { title: title.to_string(), ..picture(figure) };
+    let (png, svg) = rayon::join(
+        || picture.write_png(&folder.join(files::COMPARISON_PNG)),
+        || picture.write_svg(&folder.join(files::COMPARISON_SVG)),
+    );
+    png.and(svg)
 }
 
 /// One line per entrant: the mean over its runs, ± one standard deviation if there are several.
@@ -89,15 +52,46 @@ pub fn figure(
     Figure { title: title.to_string(), panels, size }
 }
 
+/// The `figure` of a comparison as a picture shows it. If it has more entrants than lines can be told apart, the best
+/// ones have colours and names, and the others are grey, behind them and without bands.
+pub fn picture(figure: &Figure) -> Figure {
+    let entrants = figure.panels.first().map_or(0, |panel| panel.series.len());
+    let mut picture = figure.clone();
+    if entrants <= MOST_LINES {
+        return picture;
+    }
+    let others = format!("and {} more", entrants - MOST_LINES);
+    for panel in &mut picture.panels {
+        let mut drawn = HashSet::new();
+        let names: HashSet<String> = panel.series[..MOST_LINES].iter().map(|series| series.name.clone()).collect();
+        for series in &mut panel.series[MOST_LINES..] {
+            *series = Series { style: Style::Grey, ..Series::new(&others, std::mem::take(&mut series.points)) };
+        }
+        // Many grey lines lie on each other, such as the rates of one schedule under several optimizers.
+        let bits = |series: &Series| -> Vec<(u64, u64)> {
+            series.points.iter().map(|&(x, y)| (x.to_bits(), y.to_bits())).collect()
+        };
+        panel.series.retain(|series| series.style != Style::Grey || drawn.insert(bits(series)));
+        for mark in panel.marks.iter_mut().filter(|mark| !names.contains(&mark.series)) {
+            mark.series.clone_from(&others);
+        }
+    }
+    picture
+}
+
 /// Marks each run's manual changes (keyed by run name) in the panels of rates and losses, at the first epoch that shows
 /// them, in the colour of the entrant. `entrants` are those of the figure.
 pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: &HashMap<String, Vec<Change>>) {
     let names = names(entrants);
     for panel in figure.panels.iter_mut().filter(|panel| ["learning rate", "loss"].contains(&panel.y_label.as_str())) {
         for (entrant, name) in entrants.iter().zip(&names) {
+            let mut changes = entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten().peekable();
+            if changes.peek().is_none() {
+                continue;
+            }
             let line = panel.series.iter().find(|series| series.name == *name);
             let last = line.and_then(|line| line.points.last()).map_or(-1.0, |point| point.0);
-            for change in entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten() {
+            for change in changes {
                 let mark = Mark { at: change.epoch as f64, label: changes::mark(change), series: name.clone() };
                 // A loss is drawn at its epoch's number; a rate extends from there to the next.
                 // A change that no row shows yet has no position on the axis. Several seeds may have the same change.
@@ -152,11 +146,12 @@ fn rate_panel(
     known: &HashMap<String, Known>,
 ) -> Panel {
     let mut panel = Panel::new("Learning rate", "epoch", "learning rate");
-    for (entrant, name) in entrants.iter().zip(names) {
+    let line = |(entrant, name): (&EntrantRuns<'_>, &String)| {
         let rows = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
         let rates = rates::of_entrant(entrant, rows, |run| known.get(&run.run).cloned().unwrap_or_default());
-        panel.series.push(Series::new(name.clone(), rates.points()));
-    }
+        Series::new(name.clone(), rates.points())
+    };
+    panel.series = entrants.par_iter().zip(names).map(line).collect();
     rates::spread_out(&mut panel);
     panel
 }

@@ -1,6 +1,7 @@
 //! Writes the files of a report: the output in the format of its extension, and further formats next to it.
 
 use super::analysis::{Analysis, analyse, summary};
+use super::chart::Figure;
 use super::comparison;
 use super::entrants::{EntrantRuns, Summary};
 use super::escape::{csv_text, markdown as text, markdown_name};
@@ -83,60 +84,106 @@ fn files(output: &Path, extra: ExtraFormats) -> Result<Vec<(PathBuf, Form)>, Usa
     Ok(std::iter::once((output.to_path_buf(), form)).chain(more).collect())
 }
 
-/// Writes `output` in the format of its extension, and the formats in `extra` next to it, each file atomically. Returns the files written.
-///
-/// `folders` are the sources of `loaded`, named at the top of the page; `target` is the validation accuracy to which steps and time are measured.
-///
-/// # Errors
-/// A file cannot be written, or would overwrite one that was read; the message names it.
-pub fn write(
-    loaded: &Loaded,
-    folders: &[PathBuf],
-    output: &Path,
-    extra: ExtraFormats,
+/// A report on what was found, worked out once for all its formats.
+pub struct Report<'a> {
+    loaded: &'a Loaded,
+    title: String,
+    /// The source folders, the date and the version.
+    origin: String,
+    /// The best first, in the same order as their analyses.
+    pub entrants: Vec<EntrantRuns<'a>>,
+    pub analyses: Vec<Analysis<'a>>,
+    /// One or two sentences.
+    pub summary: String,
+    /// The curves of all entrants, the best first.
+    pub figure: Figure,
+    /// The suggestions of each range test.
+    suggestions: Vec<Vec<Combined>>,
     target: Option<f64>,
-) -> anyhow::Result<Vec<PathBuf>> {
-    let files = files(output, extra)?;
-    let written: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
-    check_outputs(&written, &loaded.files)?;
-    let metrics = loaded.metrics();
-    let entrants = loaded.entrants();
-    let analyses = analyse(&entrants, &metrics, target);
-    let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.clone());
-    let said: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
-    let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
-    comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
-    // Without runs, the page is about the first range test.
-    let first = loaded.ranges.first().zip(said.first()).filter(|_| loaded.runs.is_empty());
-    let summary = if first.is_some() { range::summary(&loaded.ranges, &said) } else { summary(&analyses) };
-    let picture = first.map_or_else(|| figure.clone(), |(tests, said)| tests.figure(said, &title));
-    let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
-    let page = Page {
-        title: &title,
-        summary: &summary,
-        origin: &origin,
-        loaded,
-        analyses: &analyses,
-        suggestions: &said,
-        figure: &figure,
-        target,
-    };
-    for (path, form) in &files {
-        let bytes = match form {
-            Form::Html => page.html().into_bytes(),
-            Form::Png => picture.png()?,
-            Form::Svg => picture.svg()?.into_bytes(),
-            Form::Md => {
-                let ranges = loaded.ranges.iter().zip(&said);
-                let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
-                (markdown(&title, &summary, &analyses) + &ranges.collect::<String>()).into_bytes()
-            }
-            Form::Csv => csv(&analyses)?,
+}
+
+impl<'a> Report<'a> {
+    /// `folders` are the sources of `loaded`, named at the top of the page; `target` is the validation accuracy to which
+    /// steps and time are measured.
+    pub fn of(loaded: &'a Loaded, folders: &[PathBuf], target: Option<f64>) -> Self {
+        let metrics = loaded.metrics();
+        let entrants = loaded.entrants();
+        let analyses = analyse(&entrants, &metrics, target);
+        let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+        let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.clone());
+        let suggestions: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
+        let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
+        comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
+        let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
+        let mut report = Self {
+            loaded,
+            title,
+            origin,
+            summary: summary(&analyses),
+            entrants,
+            analyses,
+            figure,
+            suggestions,
+            target,
         };
-        replace_file(path, &bytes)?;
+        if report.first_range_test().is_some() {
+            report.summary = range::summary(&loaded.ranges, &report.suggestions);
+        }
+        report
     }
-    Ok(written)
+
+    /// Without runs, the report is about the first range test.
+    fn first_range_test(&self) -> Option<(&RangeTests, &[Combined])> {
+        let said = self.suggestions.iter().map(Vec::as_slice);
+        self.loaded.ranges.iter().zip(said).next().filter(|_| self.loaded.runs.is_empty())
+    }
+
+    /// The curves as a picture shows them.
+    fn picture(&self) -> Figure {
+        match self.first_range_test() {
+            Some((tests, said)) => tests.figure(said, &self.title),
+            None => comparison::picture(&self.figure),
+        }
+    }
+
+    /// Writes `output` in the format of its extension, and the formats in `extra` next to it, each file atomically.
+    /// Returns the files written.
+    ///
+    /// # Errors
+    /// A file cannot be written, or would overwrite one that was read; the message names it.
+    pub fn write(&self, output: &Path, extra: ExtraFormats) -> anyhow::Result<Vec<PathBuf>> {
+        let files = files(output, extra)?;
+        let written: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+        check_outputs(&written, &self.loaded.files)?;
+        for (path, form) in &files {
+            let bytes = match form {
+                Form::Html => self.page().html().into_bytes(),
+                Form::Png => self.picture().png()?,
+                Form::Svg => self.picture().svg()?.into_bytes(),
+                Form::Md => {
+                    let ranges = self.loaded.ranges.iter().zip(&self.suggestions);
+                    let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
+                    (markdown(&self.title, &self.summary, &self.analyses) + &ranges.collect::<String>()).into_bytes()
+                }
+                Form::Csv => csv(&self.analyses)?,
+            };
+            replace_file(path, &bytes)?;
+        }
+        Ok(written)
+    }
+
+    fn page(&self) -> Page<'_> {
+        Page {
+            title: &self.title,
+            summary: &self.summary,
+            origin: &self.origin,
+            loaded: self.loaded,
+            analyses: &self.analyses,
+            suggestions: &self.suggestions,
+            figure: &self.figure,
+            target: self.target,
+        }
+    }
 }
 
 /// The table of the entrants, and the verdict on each, as Markdown.

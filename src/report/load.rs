@@ -11,6 +11,7 @@ use super::rates::Known;
 use crate::number::counted;
 use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, Status, check_order, files, read_good_rows};
 use crate::usage::shortened;
+use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,14 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    fn append(&mut self, other: Self) {
+        let Self { runs, ranges, complaints, files } = other;
+        self.runs.extend(runs);
+        self.ranges.extend(ranges);
+        self.complaints.extend(complaints);
+        self.files.extend(files);
+    }
+
     /// The epochs of each run, by its folder.
     pub fn metrics(&self) -> HashMap<String, Vec<EpochRow>> {
         self.runs.iter().map(|run| (run.row.run.clone(), run.metrics.clone())).collect()
@@ -50,7 +59,7 @@ impl Loaded {
     pub fn entrants(&self) -> Vec<EntrantRuns<'_>> {
         let mut entrants = entrants_of(self.runs.iter().map(|run| (&run.row, run.setting.as_str())));
         let rates: HashMap<&str, f64> =
-            self.runs.iter().filter_map(|run| Some((run.row.run.as_str(), run.highest_rate()?))).collect();
+            self.runs.iter().filter_map(|run| Some((run.row.run.as_str(), run.highest_rate?))).collect();
         for entrant in &mut entrants {
             let known = entrant.runs.iter().filter_map(|run| rates.get(run.run.as_str()));
             entrant.rate = known.copied().reduce(f64::max).unwrap_or(entrant.rate);
@@ -113,10 +122,15 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         let rows = read::<ComparisonRow>(&folder.join(files::COMPARISON_CSV), loaded);
         let (rows, complaints) = within(folder, rows);
         loaded.complaints.extend(complaints);
-        for (path, row) in rows {
-            in_comparison.insert(path.clone());
-            run::load(&path, Some(row), loaded);
-        }
+        in_comparison.extend(rows.iter().map(|(path, _)| path.clone()));
+        let read = |(path, row): (PathBuf, ComparisonRow)| {
+            let mut one = Loaded::default();
+            run::load(&path, Some(row), &mut one);
+            one
+        };
+        // Many small files: most of the time goes to the system, which serves several threads at once.
+        let runs: Vec<Loaded> = rows.into_par_iter().map(read).collect();
+        runs.into_iter().for_each(|one| loaded.append(one));
     }
     if folder.join(files::METRICS_CSV).is_file() || folder.join(files::RUN_JSON).is_file() {
         run::load(folder, None, loaded);
@@ -137,7 +151,7 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
 
 /// The rows of a comparison with the folders of their runs, and one line for each run whose name leads outside the
 /// comparison.
-pub(super) fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathBuf, ComparisonRow)>, Vec<String>) {
+fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathBuf, ComparisonRow)>, Vec<String>) {
     let (mut inside, mut complaints) = (Vec::new(), Vec::new());
     for row in rows {
         match row.folder(comparison) {

@@ -1,10 +1,13 @@
 //! From the files of a comparison to its table and figure.
 
 use lrsched::record::{ComparisonRow, EpochRow, Results, Status, write_rows};
-use lrsched::report::chart::AxisScale;
+use lrsched::report::chart::{AxisScale, Figure, MOST_LINES, Style};
 use lrsched::report::entrants::entrants;
+use lrsched::report::export::Report;
+use lrsched::report::load::load;
 use lrsched::report::{comparison, table};
 use lrsched::schedule::Semantics;
+use std::collections::HashMap;
 use std::path::Path;
 
 fn row(optimizer: &str, schedule: &str, seed: u64, val_accuracy: Option<f64>, status: Status) -> ComparisonRow {
@@ -69,6 +72,19 @@ fn write_comparison(folder: &Path) {
     }
 }
 
+/// The figure of a comparison, and one line for each file that could not be read completely.
+struct Curves {
+    figure: Figure,
+    complaints: Vec<String>,
+}
+
+fn read(folder: &Path) -> Curves {
+    let folders = [folder.to_path_buf()];
+    let loaded = load(&folders);
+    let figure = Report::of(&loaded, &folders, None).figure;
+    Curves { figure, complaints: loaded.complaints }
+}
+
 #[test]
 fn the_table_is_sorted_by_validation_accuracy_and_says_what_it_knows() {
     let text = table::terminal(&rows(), 200);
@@ -127,7 +143,7 @@ fn a_markdown_table_has_as_many_cells_in_each_row() {
 fn the_picture_has_a_line_for_each_entrant_and_a_band_where_seeds_repeat() {
     let folder = tempfile::tempdir().unwrap();
     write_comparison(folder.path());
-    let read = comparison::read(folder.path(), "title").unwrap();
+    let read = read(folder.path());
     assert_eq!(read.complaints, Vec::<String>::new());
     let titles: Vec<&str> = read.figure.panels.iter().map(|panel| panel.title.as_str()).collect();
     assert_eq!(
@@ -144,7 +160,7 @@ fn the_picture_has_a_line_for_each_entrant_and_a_band_where_seeds_repeat() {
     assert!(of("adam/constant").band.is_empty());
     assert_eq!(of("sgd/step").points.len(), 4, "the finished run, not the diverged one");
 
-    assert_eq!(comparison::write(folder.path(), "title").unwrap(), Vec::<String>::new());
+    comparison::write_pictures(folder.path(), &read.figure, "title").unwrap();
     assert!(folder.path().join("comparison.png").is_file() && folder.path().join("comparison.svg").is_file());
 }
 
@@ -156,7 +172,7 @@ fn a_missing_or_cut_metrics_file_costs_its_line_only() {
     let cut = folder.path().join("runs/sgd-one-cycle-1/metrics.csv");
     let text = std::fs::read_to_string(&cut).unwrap();
     std::fs::write(&cut, &text[..text.len() - 5]).unwrap();
-    let read = comparison::read(folder.path(), "").unwrap();
+    let read = read(folder.path());
     assert_eq!(read.complaints.len(), 2, "{:?}", read.complaints);
     assert!(
         read.complaints.iter().any(|line| line.contains("runs/adam-constant-0/metrics.csv")),
@@ -184,7 +200,7 @@ fn rates_are_drawn_step_by_step_from_the_schedule_and_where_rows_say_otherwise_f
     write_rows(&path, &metrics).unwrap();
     write_rows(&folder.path().join("comparison.csv"), &[only, row("adam", "constant", 0, None, Status::Finished)])
         .unwrap();
-    let read = comparison::read(folder.path(), "").unwrap();
+    let read = read(folder.path());
     let rates = |name: &str| {
         read.figure.panels[0].series.iter().find(|series| series.name.starts_with(name)).unwrap().points.clone()
     };
@@ -213,7 +229,7 @@ fn a_band_is_not_cut_at_the_edge_of_a_panel_that_cuts_off_a_loss_that_explodes()
         metrics.iter_mut().zip(losses).for_each(|(row, loss)| row.loss = loss);
         write_rows(&path, &metrics).unwrap();
     }
-    let read = comparison::read(folder.path(), "").unwrap();
+    let read = read(folder.path());
     let panel = &read.figure.panels[1];
     let (low, high) = panel.y_range.expect("900 is cut off");
     assert!(high < 100.0);
@@ -221,4 +237,74 @@ fn a_band_is_not_cut_at_the_edge_of_a_panel_that_cuts_off_a_loss_that_explodes()
     for (epoch, lower, upper) in bands {
         assert!(low <= *lower && *upper <= high, "epoch {epoch}: {lower} to {upper} in {low} to {high}");
     }
+}
+
+/// A comparison of `count` entrants, each a little worse than the one before.
+fn many(count: usize) -> Vec<ComparisonRow> {
+    let entrant = |place: usize| {
+        let schedule = format!("polynomial:power={}", place + 1);
+        ComparisonRow {
+            run: format!("sgd-{place}"),
+            ..row("sgd", &schedule, 0, Some(0.9 - place as f64 / 10_000.0), Status::Finished)
+        }
+    };
+    (0..count).map(entrant).collect()
+}
+
+#[test]
+fn a_picture_of_more_entrants_than_can_be_told_apart_names_the_best_and_draws_the_others_in_grey_behind_them() {
+    let drawn = |count: usize| {
+        let rows = many(count);
+        let metrics = rows.iter().map(|run| {
+            let row = EpochRow {
+                learning_rate: 0.1,
+                val_accuracy: run.results.val_accuracy,
+                step: 10,
+                ..EpochRow::default()
+            };
+            (run.run.clone(), vec![EpochRow { accuracy: 0.5, loss: 1.0, val_loss: Some(1.0), ..row }])
+        });
+        let figure = comparison::figure(&entrants(&rows), &metrics.collect(), &HashMap::new(), "");
+        (comparison::picture(&figure), figure)
+    };
+    let (picture, figure) = drawn(MOST_LINES);
+    assert_eq!(picture, figure, "as many as can be told apart");
+    let (picture, figure) = drawn(MOST_LINES + 72);
+    let (panel, before) = (picture.panels.last().unwrap(), figure.panels.last().unwrap());
+    assert_eq!(panel.series[..MOST_LINES], before.series[..MOST_LINES]);
+    let others = &panel.series[MOST_LINES..];
+    assert_eq!(others.len(), 72);
+    assert!(others.iter().all(|line| line.style == Style::Grey && line.name == "and 72 more" && line.band.is_empty()));
+    assert!(picture.svg().unwrap().contains("and 72 more"), "one entry of the legend for all");
+}
+
+#[test]
+fn a_terminal_shows_the_best_fifty_entrants_and_says_where_the_others_are() {
+    let mut rows = many(60);
+    rows[55].status = Status::Failed;
+    rows[55].results = Results::default();
+    let text = table::terminal(&rows, 200);
+    assert_eq!(text.lines().count(), 1 + 50 + 1, "{text}");
+    assert_eq!(text.lines().nth(50).unwrap().split_whitespace().next(), Some("sgd/polynomial:power=50"));
+    assert_eq!(
+        text.lines().last(),
+        Some("and 10 more, 1 of them without a finished run: all are in report.html"),
+        "{text}"
+    );
+    let fifty = table::terminal(&rows[..50], 200);
+    assert_eq!((fifty.lines().count(), fifty.contains("more")), (51, false));
+}
+
+#[test]
+fn the_runs_of_a_comparison_are_reported_in_the_order_of_its_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = many(200);
+    rows.reverse();
+    write_rows(&folder.path().join("comparison.csv"), &rows).unwrap();
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let found: Vec<&str> = loaded.runs.iter().map(|run| run.row.schedule.as_str()).collect();
+    let expected: Vec<&str> = rows.iter().map(|row| row.schedule.as_str()).collect();
+    assert_eq!(found, expected);
+    assert_eq!(loaded.complaints.len(), rows.len(), "a line for each metrics.csv that is missing");
+    assert!(loaded.complaints[0].contains("sgd-199") && loaded.complaints[199].contains("sgd-0"));
 }

@@ -170,7 +170,7 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     }
     let to = Transform { x, y, frame };
     draw_grid(shapes, &to, &x_ticks(&x, frame.width()), &y_ticks);
-    let named = panel.series.iter().filter(|s| !s.name.is_empty()).count();
+    let named = panel.series.iter().filter(|s| !s.name.is_empty() && s.style != Style::Grey).count();
     for series in &panel.series {
         draw_band(shapes, series, &to, look_of(series, legend), if named > 6 { 0.07 } else { 0.16 });
     }
@@ -183,7 +183,7 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     let turns = places.into_iter().zip(take_turns(&paths, &to.frame));
     let mut drawn: Vec<(usize, Vec<Vec<Point>>)> =
         alone.into_iter().map(|(i, (_, path))| (i, path.0)).chain(turns).collect();
-    drawn.sort_by_key(|(i, _)| *i);
+    drawn.sort_by_key(|(i, _)| (panel.series[*i].style != Style::Grey, *i));
     for (i, parts) in drawn {
         draw_series(shapes, &parts, &to, look_of(&panel.series[i], legend), i as f64 / named.max(1) as f64);
     }

@@ -29,6 +29,8 @@ pub struct LoadedRun {
     epochs: u64,
     /// The steps of a changed run, if logged.
     steps: Vec<StepRow>,
+    /// The highest rate of the steps taken; `None` if unknown.
+    pub(super) highest_rate: Option<f64>,
     /// The settings that may distinguish it from other runs; empty if run.json is missing.
     pub(super) settings: SettingValues,
 }
@@ -37,11 +39,6 @@ impl LoadedRun {
     /// What determines its rates, besides its row and its epochs.
     pub(super) fn known(&self) -> Known {
         Known { epochs: Some(self.epochs), changes: self.changes.clone(), steps: self.steps.clone() }
-    }
-
-    /// The highest rate of the steps taken; `None` if unknown.
-    pub(super) fn highest_rate(&self) -> Option<f64> {
-        rates::of_run(&self.row, &self.metrics, &self.known()).highest()
     }
 }
 
@@ -82,7 +79,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         ));
         settings = settings.only(|name| name != "epochs");
     }
-    loaded.runs.push(LoadedRun {
+    let mut run = LoadedRun {
         row,
         metrics,
         setting: String::new(),
@@ -92,8 +89,11 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         changed,
         epochs,
         steps,
+        highest_rate: None,
         settings,
-    });
+    };
+    run.highest_rate = rates::of_run(&run.row, &run.metrics, &run.known()).highest();
+    loaded.runs.push(run);
 }
 
 fn read_info(folder: &Path, loaded: &mut Loaded) -> Option<RunInfo> {
