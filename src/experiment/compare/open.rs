@@ -2,7 +2,7 @@
 
 use super::Comparison;
 use super::error::ComparisonError;
-use super::plan::{Plan, PlannedRun, meaning, meaning_of};
+use super::plan::{Plan, meaning_of};
 use super::rows::{belongs, comparable, done, earlier_rows, remove_runs, set_aside};
 use super::table::{Place, Rows};
 use crate::config::{RunConfig, Shard};
@@ -11,6 +11,8 @@ use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::record::{ComparisonRow, OrderError, RunOrder, files, is_table_of};
 use crate::run_folder::{Existing, claim_part};
 use anyhow::{Result, bail};
+use rayon::prelude::*;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Enough runs of other shards to find that a shard has other settings than they.
@@ -74,15 +76,22 @@ impl<'a> Comparison<'a> {
 /// # Errors
 /// A run in the place of a planned one, of any shard, has another configuration.
 fn find_done(table: &mut Rows, plan: &Plan, runs: &Path, dataset: &Dataset, replaces: bool) -> Result<()> {
+    let (ours, others): (Vec<_>, Vec<_>) = plan.runs.iter().enumerate().partition(|(index, _)| table.is_ours(*index));
     let mut sampled = 0;
-    for (index, run) in plan.runs.iter().enumerate() {
-        let path = runs.join(&run.name);
-        if table.is_ours(index) {
-            let row = if replaces { None } else { done(&path, run, dataset)? };
-            row.into_iter().for_each(|row| table.put(index, row));
-        } else if sampled < SAMPLE {
-            sampled += usize::from(belongs(&path, run, dataset)?);
+    for (_, run) in others {
+        if sampled == SAMPLE {
+            break;
         }
+        sampled += usize::from(belongs(&runs.join(&run.name), run, dataset)?);
+    }
+    if replaces {
+        return Ok(());
+    }
+    // Small files: most of the time goes to the system, which serves several threads at once. Collected before looking
+    // for errors, so that the first one in plan order is reported.
+    let found: Vec<_> = ours.into_par_iter().map(|(at, run)| (at, done(&runs.join(&run.name), run, dataset))).collect();
+    for (index, row) in found {
+        row?.into_iter().for_each(|row| table.put(index, row));
     }
     Ok(())
 }
@@ -122,21 +131,26 @@ pub(super) fn recorded(folder: &Path, notes: &mut Vec<String>) -> Result<Option<
 fn others(folder: &Path, plan: &Plan, dataset: &Dataset, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
     let table = folder.join(files::COMPARISON_CSV);
     let mut others = earlier_rows(&table, &folder.join(files::RUNS), notes)?;
-    others.retain(|row: &ComparisonRow| plan.runs.iter().all(|run| run.name != row.run));
-    for other in &others {
+    let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
+    others.retain(|row: &ComparisonRow| !planned.contains(row.run.as_str()));
+    if others.is_empty() {
+        return Ok(others);
+    }
+    let meanings = plan.meanings();
+    let check = |other: &ComparisonRow| -> Result<()> {
         let Some(path) = other.folder(folder) else {
-            bail!(ComparisonError::NotItsFolder { table, run: other.run.clone() });
+            bail!(ComparisonError::NotItsFolder { table: table.clone(), run: other.run.clone() });
         };
         comparable(&path, &plan.runs[0].config, dataset)?;
-        let same = |run: &&PlannedRun| {
-            run.config.seed == other.seed && meaning_of(other).is_some_and(|other| other == meaning(&run.config))
-        };
-        if let Some(run) = plan.runs.iter().find(same) {
+        if let Some(run) = meaning_of(other).and_then(|meaning| meanings.get(&(other.seed, meaning))) {
             let RunConfig { optimizer, schedule, .. } = run.config.clone();
             let earlier = format!("{}/{}", other.optimizer, other.schedule);
             bail!(ComparisonError::SameRun { folder: folder.to_path_buf(), optimizer, schedule, earlier });
         }
-    }
+        Ok(())
+    };
+    let checked: Vec<Result<()>> = others.par_iter().map(check).collect();
+    checked.into_iter().collect::<Result<()>>()?;
     if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
         bail!(ComparisonError::OtherLength { folder: folder.to_path_buf(), epochs: other.epochs });
     }

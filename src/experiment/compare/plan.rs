@@ -71,6 +71,11 @@ impl Plan {
         }
         Ok(Self { runs })
     }
+
+    /// Each run by its seed and its entrant's identity.
+    pub(super) fn meanings(&self) -> HashMap<(u64, Meaning), &PlannedRun> {
+        self.runs.iter().map(|run| ((run.config.seed, meaning(&run.config)), run)).collect()
+    }
 }
 
 /// An entrant's identity, independent of how it is spelled.
