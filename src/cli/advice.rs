@@ -1,9 +1,11 @@
 //! Turns library errors and findings into advice that names flags and commands.
 
 use crate::experiment::eval::SubjectError;
-use crate::experiment::{ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, ResumeError, Setting};
+use crate::experiment::{
+    ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting,
+};
 use crate::record::files::WEIGHTS;
-use crate::record::{Holds, Status};
+use crate::record::{Holds, OrderError, Status};
 use crate::run_folder::{InUse, Refusal};
 use crate::train::Verdict;
 use crate::usage::{Usage, shortened};
@@ -94,6 +96,21 @@ fn comparison(error: &ComparisonError) -> String {
     format!("{error}; {first}choose another --out, or --force to start over")
 }
 
+/// Advice for comparisons that cannot be put together.
+fn merge(error: &MergeError) -> String {
+    match error {
+        MergeError::OtherResults { .. } => {
+            format!("{error}: kernels of other machines round differently; leave one of the two out")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Advice for a comparison whose plan.json this version cannot use.
+fn order(error: &OrderError) -> String {
+    format!("{error}; use that version, or another folder")
+}
+
 /// Advice for a path without the requested weights.
 fn subject(error: &SubjectError) -> String {
     match error {
@@ -172,6 +189,8 @@ fn usage(error: &Error) -> Option<String> {
     let refused = error.downcast_ref().map(refusal);
     let in_use = |error: &InUse| format!("{error}; wait for it, or take another folder");
     let refused = refused.or_else(|| error.downcast_ref().map(in_use));
+    let refused = refused.or_else(|| error.downcast_ref().map(merge));
+    let refused = refused.or_else(|| error.downcast_ref().map(order));
     let refused = refused.or_else(|| error.downcast_ref().map(resume));
     let refused = refused.or_else(|| error.downcast_ref().map(comparison));
     let refused = refused.or_else(|| error.downcast_ref().map(subject));

@@ -19,6 +19,7 @@ mod find;
 mod flags;
 mod help_tables;
 mod live;
+mod merge;
 mod ranking;
 mod report;
 mod resume;
@@ -60,6 +61,7 @@ pub fn run() -> Result<u8> {
         Some(("data", matches)) => data::run(matches, quiet),
         Some(("descend", matches)) => descend::run(matches, quiet),
         Some(("eval", matches)) => eval::run(matches, quiet),
+        Some(("merge", matches)) => merge::run(matches, quiet),
         Some(("report", matches)) => report::run(matches, quiet),
         Some(("show", matches)) => show::run(matches),
         Some(("diff", matches)) => diff::run(matches),
@@ -88,6 +90,7 @@ fn command() -> Command {
         .subcommand(data::command())
         .subcommand(descend::command())
         .subcommand(eval::command())
+        .subcommand(merge::command())
         .subcommand(report::command())
         .subcommand(show::command())
         .subcommand(diff::command())

@@ -11,6 +11,7 @@ pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
 pub use survey::Remaining;
 pub use table::PlanProgress;
+pub(super) use {error::differences, plan::meaning_of, plan::name, rows::check_unique, rows::row};
 
 use super::resume::{Left, Maker};
 use super::scheduler::Scheduler;
@@ -21,7 +22,6 @@ use crate::record::{ComparisonRow, Results, Status, files};
 use crate::run_folder::{Existing, InUse, RunDirectory, Setup, Words};
 use crate::train::{Control, Observer, Outcome, Run, Stop, ThreadShare};
 use anyhow::Result;
-use rows::row;
 use std::ops::ControlFlow;
 use std::path::Path;
 use table::{Place, Rows};

@@ -11,6 +11,7 @@ mod estimate;
 pub mod eval;
 pub mod find;
 pub mod landscape;
+mod merge;
 mod resume;
 mod scheduler;
 
@@ -19,5 +20,6 @@ pub use compare::{
 };
 pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, default_entrants, enter};
 pub use estimate::{Speed, Work};
+pub use merge::{MergeError, Merged, merge};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};
 pub use scheduler::{MemoryLimit, Scheduler};

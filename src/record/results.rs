@@ -35,6 +35,18 @@ impl Results {
         [&mut self.loss, &mut self.accuracy, &mut self.val_loss, &mut self.val_accuracy]
     }
 
+    /// Whether both are the same to the bit, apart from the time taken.
+    pub fn are_those_of(&self, other: &Self) -> bool {
+        let figures = |results: &Self| {
+            let Self { best_val_accuracy, test_loss, test_accuracy, .. } = *results;
+            let of_last = results.of_last().map(|(_, figure)| figure);
+            let all = of_last.into_iter().chain([best_val_accuracy, test_loss, test_accuracy]);
+            all.map(|figure| figure.map(|figure| if figure.is_nan() { f64::NAN } else { figure }.to_bits()))
+                .collect::<Vec<_>>()
+        };
+        figures(self) == figures(other) && self.best_epoch == other.best_epoch
+    }
+
     /// The results as of this row's epoch.
     pub fn of_epoch(row: &EpochRow) -> Self {
         Self {

@@ -8,6 +8,7 @@ pub use run::LoadedRun;
 use super::entrants::{EntrantRuns, entrants_of, identity};
 use super::range::RangeTests;
 use super::rates::Known;
+use crate::disk::OURS;
 use crate::number::counted;
 use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, Status, check_order, files, read_good_rows};
 use crate::usage::shortened;
@@ -169,6 +170,8 @@ fn within(comparison: &Path, rows: Vec<ComparisonRow>) -> (Vec<(PathBuf, Compari
 /// The subfolders of `folder` by name, links last: a folder that has both is shown under its own name.
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    // A copy that a merge had not finished when it was killed is not a run.
+    let entries = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with(OURS));
     let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));
     folders

@@ -51,10 +51,11 @@ pub enum CommandName {
     DataFiles,
     DataInfo,
     Report,
+    Merge,
 }
 
 impl CommandName {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Train,
         Self::Compare,
         Self::Find,
@@ -67,6 +68,7 @@ impl CommandName {
         Self::DataFiles,
         Self::DataInfo,
         Self::Report,
+        Self::Merge,
     ];
 
     /// The commands that train from settings.
@@ -74,7 +76,7 @@ impl CommandName {
 
     /// Whether `LRSCHED_*` variables can also set the settings of this command.
     pub const fn reads_variables(self) -> bool {
-        !matches!(self, Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report)
+        !matches!(self, Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report | Self::Merge)
     }
 
     /// The families whose parameters are flags of this command, by family name.
@@ -85,7 +87,7 @@ impl CommandName {
             Self::Train | Self::Compare | Self::Resume | Self::Descend => vec![optimizer(), schedule()],
             Self::Find => vec![optimizer()],
             Self::Show | Self::Diff => vec![schedule()],
-            Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report => Vec::new(),
+            Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report | Self::Merge => Vec::new(),
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum Mismatch {
 }
 
 /// `epochs 3, now 5; lr 0.1, now 0.05`: the settings in which two configurations differ.
-fn differences(before: &SettingValues, now: &SettingValues) -> String {
+pub(in crate::experiment) fn differences(before: &SettingValues, now: &SettingValues) -> String {
     let differing = SettingValues::differences(before, now).into_iter();
     let text = |Difference { name, first, second }: Difference<'_>| format!("{name} {first}, now {second}");
     differing.map(text).collect::<Vec<_>>().join("; ")

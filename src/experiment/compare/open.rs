@@ -8,6 +8,7 @@ use super::table::{Place, Rows};
 use crate::config::{RunConfig, Shard};
 use crate::data::Dataset;
 use crate::disk::{OpenFolder, make_own_folder, own_folder};
+use crate::experiment::merge::remove_leftover_folders;
 use crate::record::{ComparisonRow, OrderError, RunOrder, files, is_table_of};
 use crate::run_folder::{Existing, claim_part};
 use anyhow::{Result, bail};
@@ -36,6 +37,9 @@ impl<'a> Comparison<'a> {
         let runs = folder.join(files::RUNS);
         own_folder(&runs)?;
         plan.runs.iter().try_for_each(|run| own_folder(&runs.join(&run.name)))?;
+        if shard.is_none() {
+            remove_leftover_folders(&runs);
+        }
         let (mut table, mut notes) = (Rows::new(plan, shard), Vec::new());
         let replaces = existing == Existing::Replace;
         if !(replaces && shard.is_none()) {

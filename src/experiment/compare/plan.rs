@@ -79,7 +79,7 @@ impl Plan {
 }
 
 /// An entrant's identity, independent of how it is spelled.
-pub(super) type Meaning = (String, String, u64, Semantics);
+pub(in crate::experiment) type Meaning = (String, String, u64, Semantics);
 
 pub(super) fn meaning(config: &RunConfig) -> Meaning {
     let RunConfig { optimizer, schedule, lr, semantics, .. } = config;
@@ -87,13 +87,13 @@ pub(super) fn meaning(config: &RunConfig) -> Meaning {
 }
 
 /// The same for a run known only from its row.
-pub(super) fn meaning_of(row: &ComparisonRow) -> Option<Meaning> {
+pub(in crate::experiment) fn meaning_of(row: &ComparisonRow) -> Option<Meaning> {
     let optimizer: OptimizerSpec = row.optimizer.parse().ok()?;
     let schedule: Spec = row.schedule.parse().ok()?;
     Some((optimizer.canonical(row.semantics), schedule.canonical(row.lr), row.lr.to_bits(), row.semantics))
 }
 
 /// A folder name that describes the run.
-pub(super) fn name(config: &RunConfig) -> String {
+pub(in crate::experiment) fn name(config: &RunConfig) -> String {
     folder_name(&format!("{}_{}_lr={}_seed={}", config.optimizer, config.schedule, config.lr, config.seed))
 }

@@ -65,7 +65,7 @@ pub(super) fn set_aside(file: &Path) -> Result<String> {
 
 /// # Errors
 /// A run has two rows.
-fn check_unique(table: &Path, rows: &[ComparisonRow]) -> Result<()> {
+pub(in crate::experiment) fn check_unique(table: &Path, rows: &[ComparisonRow]) -> Result<()> {
     let mut names = HashSet::new();
     match rows.iter().position(|row| !names.insert(&row.run)) {
         Some(at) => {
@@ -169,7 +169,7 @@ pub(super) fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> 
     bail!(ComparisonError::Incomparable { run: path.to_path_buf(), mismatch })
 }
 
-pub(super) fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
+pub(in crate::experiment) fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
     if status == Status::Diverged {
         // JSON has no NaN: a diverged run's NaN values come back as nothing.
         for value in results.of_last_mut() {

@@ -1,0 +1,77 @@
+//! `lrsched merge`: the shards of a comparison put together, and ranked.
+
+use super::ranking::{self, SOME_FAILED};
+use super::{flags, settings};
+use crate::config::{CommandName, SettingDef};
+use crate::experiment::{Merged, merge};
+use crate::number::counted;
+use crate::shell;
+use crate::usage;
+use anyhow::{Result, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::ffi::OsString;
+use std::path::Path;
+
+const OWN: &[SettingDef] = &[
+    SettingDef::path("out", "DIR", "Where to put them together: a new folder, another comparison, or one of these"),
+    SettingDef::switch("json", "Print the ranking to stdout as JSON, as `lrsched compare` does (docs/JSON.md)"),
+];
+
+/// The command line of `lrsched merge`.
+pub fn command() -> Command {
+    let command = Command::new("merge")
+        .about("Put the shards of a comparison together and rank them")
+        .after_help(
+            "Runs are copied, and the folders they come from stay as they are. If the shards shared a folder, name it twice: \
+             nothing is copied then.\n\nExample: lrsched merge results/shard-1 results/shard-2 --out results/all",
+        )
+        .arg(
+            Arg::new("folders")
+                .value_name("DIR")
+                .required(true)
+                .num_args(1..)
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(OsString))
+                .help("Folders of comparisons, such as `lrsched compare --shard I/N` makes"),
+        );
+    settings::with_flags(command, CommandName::Merge, OWN)
+}
+
+/// Runs `lrsched merge …` and returns the exit code.
+///
+/// # Errors
+/// Comparisons that cannot be put together; a file that cannot be read or written; no run is over.
+pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+    let given = flags::gather(&command(), matches);
+    let Some(out) = given.path("out").filter(|out| !out.as_os_str().is_empty()) else {
+        return usage!("--out must name the folder to put them together in");
+    };
+    let merged = merge(given.paths("folders"), &out)?;
+    super::warn(&merged.notes);
+    let Merged { rows, missing, config, .. } = &merged;
+    let planned = counted((rows.len() + missing.len()) as u64, "run");
+    if rows.is_empty() {
+        bail!("{}: there is nothing to rank: none of its {planned} is over", out.display());
+    }
+    if !missing.is_empty() {
+        super::warn(&[told(missing, &planned, &out)]);
+    }
+    let title = config.as_ref().map(|config| format!("{} on {}", config.model, config.dataset));
+    let code = ranking::rank(&out, &title.unwrap_or_default(), rows, given.switch("json")?, quiet)?;
+    Ok(if missing.is_empty() { code } else { SOME_FAILED })
+}
+
+/// Names the `missing` runs of those `planned`, and how to train them.
+fn told(missing: &[String], planned: &str, out: &Path) -> String {
+    let named: Vec<&str> = missing.iter().take(3).map(String::as_str).collect();
+    let more = match missing.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{} of {planned} missing: {}{more}; train with the same `lrsched compare` and --out {}",
+        missing.len(),
+        named.join(", "),
+        shell::path(out)
+    )
+}

@@ -1,0 +1,147 @@
+//! Puts comparisons together that were made apart: the shards of one, each in a folder of its own, or in one they shared.
+
+mod copy;
+mod error;
+mod source;
+
+pub use error::MergeError;
+
+use super::compare::{ComparisonError, meaning_of};
+use super::resume::{DamagedRun, Maker};
+use crate::config::settings::tells_apart;
+use crate::config::{RunConfig, SettingValues};
+use crate::disk::{make_own_folder, own_folder, remove_empty};
+use crate::record::{ComparisonRow, RunOrder, Status, check_finished, files, write_rows};
+use crate::run_folder::{Part, claim_part};
+use anyhow::{Result, bail};
+use copy::copy_run;
+pub(super) use copy::remove_leftover_folders;
+use source::{Found, Source};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// What was put together.
+pub struct Merged {
+    /// In the order of the plan.
+    pub rows: Vec<ComparisonRow>,
+    /// The planned runs that are not over, and have no row.
+    pub missing: Vec<String>,
+    /// Notes on anything the user may not expect.
+    pub notes: Vec<String>,
+    /// The config of one of the runs, if this version can read any.
+    pub config: Option<RunConfig>,
+    /// Keeps other processes out of the folder.
+    _part: Part,
+}
+
+/// Copies the runs of the comparisons in `folders` into the one in `out`, which may be new, may be one of them, and may
+/// have runs of its own. Nothing is copied unless all go together.
+///
+/// # Errors
+/// A [`MergeError`]; [`crate::run_folder::InUse`] for a comparison or a run that a process is training; a damaged run;
+/// a folder that cannot be read or written.
+pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
+    folders.iter().try_for_each(|folder| source::check(folder))?;
+    let part = claim_part(out, None)?;
+    let runs = out.join(files::RUNS);
+    own_folder(&runs)?;
+    let mut notes = Vec::new();
+    let sources = read_all(folders, out, &mut notes)?;
+    let chosen = choose(&sources)?;
+    check_together(&chosen)?;
+
+    remove_leftover_folders(&runs);
+    make_own_folder(&runs)?;
+    for found in chosen.iter().filter(|found| found.comparison != out) {
+        // A run that is whole stays: the next merge finds it done.
+        let copied = copy_run(found, &runs);
+        copied.inspect_err(|_| remove_empty(std::slice::from_ref(&runs)))?;
+    }
+    let order = RunOrder::new(sources.iter().flat_map(|source| source.order.iter().cloned()));
+    let mut rows: Vec<ComparisonRow> = chosen.iter().filter_map(|found| found.row.clone()).collect();
+    order.sort(&mut rows);
+    part.folder().check()?;
+    order.write(out)?;
+    write_rows(&out.join(files::COMPARISON_CSV), &rows)?;
+    let config = chosen.iter().find_map(|found| found.info.as_ref()?.config.known().ok());
+    let with_row: HashSet<&String> = rows.iter().map(|row| &row.run).collect();
+    let missing = order.runs().iter().filter(|run| !with_row.contains(run)).cloned().collect();
+    Ok(Merged { rows, missing, notes, config, _part: part })
+}
+
+/// The comparison in `out`, if there is one, and those in `folders`, each once.
+fn read_all(folders: &[PathBuf], out: &Path, notes: &mut Vec<String>) -> Result<Vec<Source>> {
+    let mut places = Vec::new();
+    let mut sources = Vec::new();
+    for folder in std::iter::once(out).chain(folders.iter().map(PathBuf::as_path)) {
+        let place = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        if !places.contains(&place) {
+            places.push(place);
+            sources.push(Source::read(folder, folder == out, notes)?);
+        }
+    }
+    Ok(sources)
+}
+
+/// One of each run: the first that is over, or else the one that got furthest.
+///
+/// # Errors
+/// [`MergeError::OtherResults`]: two that are over differ.
+fn choose(sources: &[Source]) -> Result<Vec<&Found>> {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut chosen: Vec<&Found> = Vec::new();
+    for found in sources.iter().flat_map(|source| &source.runs) {
+        let Some(place) = places.get(found.name.as_str()) else {
+            places.insert(&found.name, chosen.len());
+            chosen.push(found);
+            continue;
+        };
+        let first = &mut chosen[*place];
+        if let Some(what) = first.differs(found) {
+            bail!(MergeError::OtherResults { first: first.path(), second: found.path(), what });
+        }
+        if found.rank() > first.rank() {
+            *first = found;
+        }
+    }
+    Ok(chosen)
+}
+
+/// # Errors
+/// Runs that cannot share a table, or that are the same under two names; a run that is over and damaged.
+fn check_together(chosen: &[&Found]) -> Result<()> {
+    let known = || chosen.iter().filter_map(|found| Some((*found, found.info.as_ref()?)));
+    let shared = |settings: SettingValues| settings.only(tells_apart);
+    if let Some((first, reference)) = known().next() {
+        let before = shared(reference.config.settings());
+        for (found, info) in known() {
+            let now = shared(info.config.settings());
+            if now != before {
+                bail!(MergeError::OtherSettings { first: first.path(), second: found.path(), before, now });
+            }
+            if info.provenance.dataset.digest != reference.provenance.dataset.digest {
+                bail!(MergeError::OtherImages { first: first.path(), second: found.path() });
+            }
+            if let Some(change) = info.changes.first() {
+                bail!(ComparisonError::Changed { run: found.path(), change: change.clone() });
+            }
+            if matches!(info.standing.status, Status::Finished | Status::Diverged) {
+                check_finished(&found.path(), info)
+                    .map_err(|error| DamagedRun::new(&found.path(), error, Maker::Comparison))?;
+            }
+        }
+    }
+    let rows = || chosen.iter().filter_map(|found| Some((*found, found.row.as_ref()?)));
+    let mut meanings = HashMap::new();
+    for (found, row) in rows() {
+        if let Some((first, _)) = rows().next().filter(|(_, first)| first.epochs != row.epochs) {
+            let lengths = (first.row.as_ref().map_or(0, |row| row.epochs), row.epochs);
+            bail!(MergeError::OtherLength { first: first.path(), second: found.path(), lengths });
+        }
+        let meaning = meaning_of(row).map(|meaning| (meaning, row.seed));
+        if let Some(first) = meaning.and_then(|meaning| meanings.insert(meaning, found)) {
+            bail!(MergeError::SameRun { first: first.path(), second: found.path() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Why comparisons cannot be put together.
+
+use crate::config::SettingValues;
+use crate::experiment::compare::differences;
+use crate::number::counted;
+use std::path::PathBuf;
+
+/// Comparisons that cannot be put together. Nothing was written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum MergeError {
+    #[error("{}: no such folder", .0.display())]
+    Missing(PathBuf),
+    #[error("{} holds no comparison", .0.display())]
+    NotAComparison(PathBuf),
+    /// They differ in a setting that all runs of a comparison share.
+    #[error("{} and {} cannot share a table ({})", .first.display(), .second.display(), differences(.before, .now))]
+    OtherSettings { first: PathBuf, second: PathBuf, before: SettingValues, now: SettingValues },
+    #[error("{} and {} cannot share a table (other images)", .first.display(), .second.display())]
+    OtherImages { first: PathBuf, second: PathBuf },
+    #[error("{} and {} cannot share a table ({}, and {})", .first.display(), .second.display(), counted(.lengths.0, "epoch"), counted(.lengths.1, "epoch"))]
+    OtherLength { first: PathBuf, second: PathBuf, lengths: (u64, u64) },
+    #[error("{} and {} are the same run, written in two ways", .first.display(), .second.display())]
+    SameRun { first: PathBuf, second: PathBuf },
+    /// Both are over, and one of them is not what its settings make.
+    #[error("{} and {} are the same run, but differ in {what}", .first.display(), .second.display())]
+    OtherResults { first: PathBuf, second: PathBuf, what: &'static str },
+}

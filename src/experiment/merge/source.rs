@@ -1,0 +1,182 @@
+//! A comparison as it is found, without changing it.
+
+use super::error::MergeError;
+use crate::experiment::compare::{ComparisonError, PlannedRun, check_unique, name, row};
+use crate::record::{
+    ComparisonRow, Contents, EpochRow, OrderError, RunInfo, RunOrder, Status, files, read_good_rows, read_rows,
+};
+use crate::run_folder::{InUse, held_shards, is_in_use};
+use anyhow::{Context as _, Result, bail};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// A comparison.
+pub struct Source {
+    /// The names of its runs in the order of its plan, those that have yet to be trained included.
+    pub order: Vec<String>,
+    pub runs: Vec<Found>,
+}
+
+/// A run of a comparison.
+pub struct Found {
+    pub name: String,
+    pub comparison: PathBuf,
+    /// `None` if nothing is left of it but its row.
+    pub info: Option<RunInfo>,
+    /// `None` if it never ended: its process was killed.
+    pub row: Option<ComparisonRow>,
+    /// The epochs that are in its metrics.csv.
+    epochs: usize,
+}
+
+/// # Errors
+/// There is no such folder, or it holds no comparison.
+pub fn check(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        bail!(MergeError::Missing(folder.to_path_buf()));
+    }
+    if !folder.is_dir() || !Contents::of(folder)?.comparison {
+        bail!(MergeError::NotAComparison(folder.to_path_buf()));
+    }
+    Ok(())
+}
+
+impl Source {
+    /// `is_ours`: this process has the folder.
+    ///
+    /// # Errors
+    /// A process is training its runs; a run.json or a folder that cannot be read; a plan.json of a later version.
+    pub fn read(folder: &Path, is_ours: bool, notes: &mut Vec<String>) -> Result<Self> {
+        let shard = held_shards(folder).into_iter().next();
+        if !is_ours && (shard.is_some() || is_in_use(folder)) {
+            bail!(InUse { folder: folder.to_path_buf(), by: shard });
+        }
+        let mut rows = rows(&folder.join(files::COMPARISON_CSV), notes)?;
+        if let Some(row) = rows.iter().find(|row| row.folder(folder).is_none()) {
+            bail!(ComparisonError::NotItsFolder { table: folder.join(files::COMPARISON_CSV), run: row.run.clone() });
+        }
+        let planned = match RunOrder::read(folder) {
+            Ok(order) => order.map_or_else(Vec::new, |order| order.runs().to_vec()),
+            Err(OrderError::Damaged(error)) => {
+                notes.push(format!("{error:#}; the order is that of {}", files::COMPARISON_CSV));
+                Vec::new()
+            }
+            Err(newer) => bail!(newer),
+        };
+        let mut order: Vec<String> = planned;
+        order.extend(rows.iter().map(|row| row.run.clone()));
+        let listed: HashMap<String, ComparisonRow> = rows.drain(..).map(|row| (row.run.clone(), row)).collect();
+        let mut runs = runs(folder, &listed)?;
+        order.extend(runs.iter().map(|run| run.name.clone()));
+        let with_folder: HashSet<String> = runs.iter().map(|run| run.name.clone()).collect();
+        let rest = listed.into_values().filter(|row| !with_folder.contains(&row.run));
+        runs.extend(rest.map(|row| Found {
+            name: row.run.clone(),
+            comparison: folder.to_path_buf(),
+            info: None,
+            row: Some(row),
+            epochs: 0,
+        }));
+        let order = RunOrder::new(order);
+        let places: HashMap<&String, usize> = order.runs().iter().enumerate().map(|(at, run)| (run, at)).collect();
+        runs.sort_by_key(|run| places.get(&run.name).copied());
+        drop(places);
+        Ok(Self { order: order.runs().to_vec(), runs })
+    }
+}
+
+/// The rows of the table; none if it is missing or damaged.
+fn rows(table: &Path, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
+    if !table.exists() {
+        return Ok(Vec::new());
+    }
+    match read_rows(table) {
+        Ok(rows) => check_unique(table, &rows).map(|()| rows),
+        Err(error) => {
+            notes.push(format!("{error:#}; its rows are taken from the runs"));
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// The runs that have a folder, by name.
+fn runs(comparison: &Path, listed: &HashMap<String, ComparisonRow>) -> Result<Vec<Found>> {
+    let folder = comparison.join(files::RUNS);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let cannot_read = || format!("cannot read {}", folder.display());
+    let mut runs = Vec::new();
+    for entry in folder.read_dir().with_context(cannot_read)? {
+        let path = entry.with_context(cannot_read)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_string) else { continue };
+        if path.join(files::RUN_JSON).is_file() {
+            runs.extend(Found::read(&path, name, comparison, listed)?);
+        }
+    }
+    runs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(runs)
+}
+
+impl Found {
+    /// `None` for a run that is not one of a comparison.
+    fn read(
+        path: &Path,
+        folder_name: String,
+        comparison: &Path,
+        listed: &HashMap<String, ComparisonRow>,
+    ) -> Result<Option<Self>> {
+        let info = RunInfo::read(&path.join(files::RUN_JSON))?;
+        let config = info.config.known().ok().filter(|config| name(config) == folder_name);
+        let row = match config {
+            // run.json is written before the table.
+            Some(_) if info.standing.status == Status::Running => None,
+            Some(config) => {
+                let planned = PlannedRun { name: folder_name.clone(), config };
+                Some(row(&planned, info.standing.status, info.results.clone()))
+            }
+            // A config or a name of another version.
+            None => match listed.get(&folder_name) {
+                Some(row) => Some(row.clone()),
+                None => return Ok(None),
+            },
+        };
+        if is_in_use(path) {
+            bail!(InUse { folder: path.to_path_buf(), by: None });
+        }
+        let is_over = matches!(info.standing.status, Status::Finished | Status::Diverged);
+        let epochs = if is_over { 0 } else { read_good_rows::<EpochRow>(&path.join(files::METRICS_CSV)).0.len() };
+        Ok(Some(Self { name: folder_name, comparison: comparison.to_path_buf(), info: Some(info), row, epochs }))
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.comparison.join(files::RUNS).join(&self.name)
+    }
+
+    fn is_over(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| matches!(row.status, Status::Finished | Status::Diverged))
+    }
+
+    /// The more, the more of the run is there.
+    pub fn rank(&self) -> (bool, bool, usize) {
+        (self.is_over(), self.info.is_some(), self.epochs)
+    }
+
+    /// What differs between two that are over, apart from times.
+    pub fn differs(&self, other: &Self) -> Option<&'static str> {
+        if !(self.is_over() && other.is_over()) {
+            return None;
+        }
+        let (first, second) = (self.row.as_ref()?, other.row.as_ref()?);
+        let weights = |found: &Self| found.info.as_ref().and_then(|info| info.weights.clone());
+        if first.status != second.status {
+            Some("status")
+        } else if !first.results.are_those_of(&second.results) {
+            Some("results")
+        } else if weights(self).zip(weights(other)).is_some_and(|(first, second)| first != second) {
+            Some("weights")
+        } else {
+            None
+        }
+    }
+}
