@@ -1,18 +1,21 @@
 //! The progress bars of a command.
 
 use super::progress::Progress;
-use super::speaker::{Speaker, Stdout, is_one_file, is_pipe};
+use super::speaker::{Speaker, Stdout, is_one_file, is_pipe, locked};
 use super::work::Work;
 use crate::config::ProgressMode;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 /// Ticks per run on the overall bar, so that it moves before the first run is done.
 const SHARES: u64 = 10_000;
+
+/// Rows of the terminal that the bars of runs at once leave to the overall bar and to lines.
+const OTHER_ROWS: usize = 6;
 
 /// The bars of a command: one over its runs, if there are several, and two for the current run, or one for each of the
 /// runs that are trained at once.
@@ -27,8 +30,10 @@ pub struct Bars {
     at_once: usize,
     /// The length of the longest name of a run so far.
     longest: AtomicUsize,
+    /// Bars of runs at once that are shown.
+    rows: AtomicUsize,
     /// Whether the settings common to all runs have been printed.
-    introduced: AtomicBool,
+    introduced: Mutex<bool>,
 }
 
 impl Bars {
@@ -43,8 +48,8 @@ impl Bars {
             if mode == ProgressMode::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let multi = MultiProgress::with_draw_target(target);
         let speaker = Speaker { mode, stdout: Stdout::Free, multi, work: Arc::new(Mutex::new(Work::new(1))) };
-        let (longest, introduced) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { asked, speaker, runs: None, at_once: 1, longest, introduced }
+        let (longest, rows, introduced) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(false));
+        Self { asked, speaker, runs: None, at_once: 1, longest, rows, introduced }
     }
 
     /// The bars of a command of `count` runs, of which up to `at_once` are trained at the same time.
@@ -55,7 +60,7 @@ impl Bars {
         let bar = bars.speaker.multi.add(ProgressBar::new(count * SHARES));
         let work = Arc::clone(&bars.speaker.work);
         let left = move |_: &ProgressState, to: &mut dyn Write| {
-            let left = super::speaker::locked(&work).left(Instant::now());
+            let left = locked(&work).left(Instant::now());
             // Formatting into a line cannot fail.
             let _ = match left {
                 Some(left) => write!(to, "{:#}", HumanDuration(left)),
@@ -153,6 +158,21 @@ impl Bars {
         bar
     }
 
+    /// As [`Bars::add`], for a run among several at once; `None` if the terminal has no room for more bars, so that some
+    /// of the lines above them stay visible.
+    pub(super) fn add_row(&self, length: u64, template: &str) -> Option<ProgressBar> {
+        let room = self.speaker.rows().saturating_sub(OTHER_ROWS).max(1);
+        let one_more = |rows| (rows < room).then_some(rows + 1);
+        self.rows.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(self.add(length, template))
+    }
+
+    /// Removes what [`Bars::add_row`] added.
+    pub(super) fn remove_row(&self, bar: &ProgressBar) {
+        self.remove(bar);
+        self.rows.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Clears a bar and forgets it: there may be thousands of runs.
     pub(super) fn remove(&self, bar: &ProgressBar) {
         bar.finish_and_clear();
@@ -184,9 +204,10 @@ impl Bars {
         self.speaker.mode == ProgressMode::Bar && !self.speaker.multi.is_hidden()
     }
 
-    /// Whether this is the first call: the settings common to all runs are printed once.
-    pub(super) fn introduce(&self) -> bool {
-        !self.introduced.swap(true, Ordering::Relaxed)
+    /// Whether the settings common to all runs have been printed. Whoever holds this prints without interruption by
+    /// other runs that begin.
+    pub(super) fn introduced(&self) -> MutexGuard<'_, bool> {
+        locked(&self.introduced)
     }
 }
 
@@ -221,7 +242,19 @@ mod tests {
                 });
             }
         });
-        assert_eq!((bars.begin("e", 0.0), bars.introduce(), bars.introduce()), (Some((5, 5)), true, false));
+        assert_eq!(bars.begin("e", 0.0), Some((5, 5)));
+    }
+
+    #[test]
+    fn bars_of_runs_at_once_have_room_again_when_one_is_removed() {
+        let bars = Bars::of_runs(ProgressMode::None, 4, 4);
+        // As if the terminal had no more room.
+        let first = bars.add_row(1, "{msg}").unwrap();
+        bars.rows.store(usize::MAX, Ordering::Relaxed);
+        assert!(bars.add_row(1, "{msg}").is_none());
+        bars.rows.store(1, Ordering::Relaxed);
+        bars.remove_row(&first);
+        assert_eq!(bars.rows.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::record::EpochRow;
 /// A name is never shortened below this, even if the line then wraps.
 const LEAST_NAME: usize = 20;
 /// The same for the bar of a run among several.
-const LEAST_BAR: usize = 5;
+const LEAST_BAR: usize = 4;
 
 /// Shortens `name` to at most `room` characters, keeping both ends: these distinguish runs.
 pub(super) fn shortened(name: &str, room: usize) -> String {
@@ -34,19 +34,19 @@ fn room_for_name(name: usize, columns: usize) -> usize {
     name.min((columns / 3).max(LEAST_NAME))
 }
 
-/// The line of an epoch, after the name of its run if there are several at once.
-pub(super) fn epoch_line(name: Option<&str>, row: &EpochRow, columns: usize) -> String {
-    match name {
-        Some(name) => {
-            let room = columns.saturating_sub(room_for_name(name.chars().count(), columns) + 2);
-            named(name, &epoch_cells(row, room), columns)
-        }
-        None => epoch_cells(row, columns),
+/// The line of an epoch of one of several runs at once: its name first. On a terminal, the names take equally many
+/// columns.
+pub(super) fn epoch_line_of(name: &str, longest: usize, row: &EpochRow, columns: usize) -> String {
+    if columns == usize::MAX {
+        return format!("{name}: {}", epoch_line(row, columns));
     }
+    let room = room_for_name(longest, columns);
+    let name = format!("{}:", shortened(name, room));
+    format!("{name:<width$} {}", epoch_line(row, columns.saturating_sub(room + 2)), width = room + 1)
 }
 
-/// The numbers of an epoch in at most `room` columns: the least important are dropped first.
-fn epoch_cells(row: &EpochRow, room: usize) -> String {
+/// The line of an epoch in at most `room` columns: the least important fields are dropped first.
+pub(super) fn epoch_line(row: &EpochRow, room: usize) -> String {
     let accuracies = |accuracy: &str| {
         let (training, validation) = (format!("{accuracy} {:.4}", row.accuracy), optional(row.val_accuracy));
         (training, format!("val_{accuracy} {validation}"))
@@ -162,28 +162,31 @@ mod tests {
     fn the_line_of_an_epoch_fits_the_terminal_and_keeps_loss_and_validation_accuracy() {
         for columns in [60, 80, 100, 140] {
             for lr in [0.1, 3.14159e-5] {
-                let line = epoch_line(None, &row(lr), columns);
+                let line = epoch_line(&row(lr), columns);
                 assert!(line.chars().count() <= columns, "{columns}: {line}");
                 assert!(line.starts_with("epoch 123  loss 2.2500  ") && line.contains("acc"), "{line}");
             }
         }
         let whole = "epoch 123  loss 2.2500  accuracy 0.1000  val_loss 2.2500  val_accuracy 0.1000  lr 3.142e-5  12346 images/s  123.5 s";
-        assert_eq!(epoch_line(None, &row(3.14159e-5), usize::MAX), whole, "a file has no width");
+        assert_eq!(epoch_line(&row(3.14159e-5), usize::MAX), whole, "a file has no width");
         assert_eq!(
-            epoch_line(None, &row(0.1), 80),
+            epoch_line(&row(0.1), 80),
             "epoch 123  loss 2.2500  acc 0.1000  val_loss 2.2500  val_acc 0.1000  lr 0.1"
         );
     }
 
     #[test]
-    fn the_line_of_an_epoch_of_one_of_several_runs_begins_with_its_name_and_fits_the_terminal() {
+    fn the_lines_of_runs_at_once_begin_with_their_names_fit_the_terminal_and_are_aligned() {
         for columns in [60, 80, 100, 140] {
-            let line = epoch_line(Some(LONG), &row(0.1), columns);
+            let line = epoch_line_of(LONG, LONG.len(), &row(0.1), columns);
             assert!(line.chars().count() <= columns, "{columns}: {line}");
             assert!(line.starts_with("sgd_moment") && line.contains("_seed=12: epoch 123  loss 2.2500  "), "{line}");
             assert!(line.contains("val_acc 0.1000"), "{line}");
+            let short = epoch_line_of("adam_step_seed=0", LONG.len(), &row(0.1), columns);
+            let before_epoch = |line: &str| line.split("epoch").next().map(|before| before.chars().count());
+            assert_eq!(before_epoch(&short), before_epoch(&line), "{short}\n{line}");
         }
-        let line = epoch_line(Some(LONG), &row(0.1), usize::MAX);
+        let line = epoch_line_of(LONG, 200, &row(0.1), usize::MAX);
         assert!(line.starts_with(&format!("{LONG}: epoch 123  loss 2.2500  accuracy")), "{line}");
     }
 

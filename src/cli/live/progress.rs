@@ -1,7 +1,7 @@
 //! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
 use super::bars::Bars;
-use super::lines::{Numbers, Place, ending_with, epoch_line, named, optional};
+use super::lines::{Numbers, Place, ending_with, epoch_line, epoch_line_of, named, optional};
 use crate::cli::advice;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate};
@@ -32,7 +32,7 @@ enum Shown {
     Nothing,
     /// Of the only run at a time.
     Pair { epochs: ProgressBar, batches: ProgressBar },
-    /// Of one of several runs at once.
+    /// Of one of several runs at once; one that found no room on the terminal shows nothing.
     Row(ProgressBar),
 }
 
@@ -80,10 +80,12 @@ impl<'a> Progress<'a> {
         );
         let steps = counted(start.steps_per_epoch, "step");
         let length = format!("{} of {steps}", counted(course.epochs, "epoch"));
+        // Runs that begin at the same time print their lines in turn.
+        let mut introduced = self.bars.introduced();
         let place = self.bars.begin(self.name(), self.share(at.step));
         match &self.label {
             Some(name) => {
-                if self.bars.introduce() {
+                if !std::mem::replace(&mut *introduced, true) {
                     self.bars.line(&format!("{what}; {length}"));
                 }
                 let place = place.map_or(String::new(), |(at, of)| format!("run {at}/{of}: "));
@@ -102,6 +104,7 @@ impl<'a> Progress<'a> {
         for note in &start.notes {
             self.line(&format!("note: {note}"));
         }
+        drop(introduced);
         self.show(at.step, at.epoch);
         (self.epoch, self.earlier, self.since) = (at.epoch, at.sums.images, Instant::now());
     }
@@ -110,10 +113,11 @@ impl<'a> Progress<'a> {
     fn show(&mut self, step: u64, epoch: u64) {
         let steps = self.epochs * self.steps_per_epoch;
         if self.bars.are_shared() {
-            let bar = self.bars.add(steps, "{prefix} {wide_bar:.cyan/dim} {msg}");
-            bar.set_prefix(self.place(epoch).before_bar(self.bars.speaker().columns()));
-            bar.set_position(step);
-            self.shown = Shown::Row(bar);
+            if let Some(bar) = self.bars.add_row(steps, "{prefix} {wide_bar:.cyan/dim} {msg}") {
+                bar.set_prefix(self.place(epoch).before_bar(self.bars.speaker().columns()));
+                bar.set_position(step);
+                self.shown = Shown::Row(bar);
+            }
             return;
         }
         let epochs = self.bars.add(steps, "epoch {prefix:<11} {wide_bar:.cyan/dim} {elapsed} elapsed, {left} left");
@@ -167,8 +171,11 @@ impl<'a> Progress<'a> {
     fn epoch(&mut self, row: &EpochRow) {
         // The next epoch starts now, not at its first reported step.
         self.since = Instant::now();
-        let name = self.label.as_deref().filter(|_| self.bars.are_shared());
-        self.bars.speaker().fitted(|columns| epoch_line(name, row, columns));
+        let longest = self.bars.longest();
+        self.bars.speaker().fitted(|columns| match self.shared_name() {
+            Some(name) => epoch_line_of(name, longest, row, columns),
+            None => epoch_line(row, columns),
+        });
     }
 
     fn changed(&mut self, change: &Change) {
@@ -203,16 +210,21 @@ impl<'a> Progress<'a> {
                 self.bars.remove(&epochs);
                 self.bars.remove(&batches);
             }
-            Shown::Row(bar) => self.bars.remove(&bar),
+            Shown::Row(bar) => self.bars.remove_row(&bar),
         }
     }
 
     /// Prints a line, which names its run if several are trained at once.
     fn line(&self, text: &str) {
-        match self.label.as_deref().filter(|_| self.bars.are_shared()) {
+        match self.shared_name() {
             Some(name) => self.bars.speaker().fitted(|columns| named(name, text, columns)),
             None => self.bars.line(text),
         }
+    }
+
+    /// The run's name, if lines have to begin with it.
+    fn shared_name(&self) -> Option<&str> {
+        self.label.as_deref().filter(|_| self.bars.are_shared())
     }
 
     /// The prefix of messages that stand apart from the run's other lines.

@@ -75,11 +75,14 @@ impl RangeTestObserver for LiveRangeTest<'_> {
         self.bars.advance(&self.label, made as f64 / self.steps.max(1) as f64);
         self.bar.inc(1);
         let seen = self.accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
-        let line = format!("lr {}  loss {:.4}  val_accuracy {seen}", show(row.learning_rate), row.smoothed_loss);
+        let (lr, loss) = (show(row.learning_rate), row.smoothed_loss);
+        let line = format!("lr {lr}  loss {loss:.4}  val_accuracy {seen}");
         if self.bar.is_hidden() && made % self.steps.div_ceil(LINES) == 0 {
             self.line(&format!("iteration {made}/{}  {line}", self.steps));
         }
-        self.bar.set_message(line);
+        // Several bars are aligned, and name their seed.
+        let narrow = || format!("lr {lr:<8} loss {loss:.4} val_acc {seen:<5}");
+        self.bar.set_message(if self.bars.are_shared() { narrow() } else { line });
         match &self.events {
             Some(events) => events.write("iteration", Iteration { seed: self.seed, row }),
             None => Ok(()),

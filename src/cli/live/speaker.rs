@@ -29,8 +29,8 @@ pub struct Speaker {
     pub(super) work: Arc<Mutex<Work>>,
 }
 
-pub(super) fn locked(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
-    work.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Speaker {
@@ -107,10 +107,18 @@ impl Speaker {
 
     /// The width of the terminal; unlimited if lines go to a file.
     pub(super) fn columns(&self) -> usize {
-        let terminal = console::Term::stderr();
-        let size = if terminal.is_term() { terminal.size_checked() } else { None };
-        size.map_or(usize::MAX, |(_, columns)| usize::from(columns))
+        terminal_size().map_or(usize::MAX, |(_, columns)| usize::from(columns))
     }
+
+    /// The height of the terminal; unlimited if lines go to a file.
+    pub(super) fn rows(&self) -> usize {
+        terminal_size().map_or(usize::MAX, |(rows, _)| usize::from(rows))
+    }
+}
+
+fn terminal_size() -> Option<(u16, u16)> {
+    let terminal = console::Term::stderr();
+    if terminal.is_term() { terminal.size_checked() } else { None }
 }
 
 /// Whether stdout and stderr are the same file, as after `2>&1`.
