@@ -391,9 +391,9 @@ fn list(file: &Path, key: &str, value: &toml::Value) -> Result<Vec<String>, Usag
 fn table_keys(file: &Path, name: &str, value: &toml::Value) -> Result<Vec<TableKey>, Usage> {
     let toml::Value::Table(table) = value else {
         return usage!(
-            "{}: `{name}` must be a table of lists, such as `lr = [0.01, 0.1]` below `[{name}]`, got a {}",
+            "{}: `{name}` must be a table of lists, such as `lr = [0.01, 0.1]` below `[{name}]`, got {}",
             file.display(),
-            value.type_str()
+            kind(value)
         );
     };
     let key = |(key, value): (&String, &toml::Value)| {
@@ -407,6 +407,12 @@ fn scalar(file: &Path, key: &str, value: &toml::Value) -> Result<String, Usage> 
     match value {
         toml::Value::String(text) => Ok(text.clone()),
         toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok(value.to_string()),
-        other => usage!("{}: `{key}` must be text, a number or true/false, got a {}", file.display(), other.type_str()),
+        other => usage!("{}: `{key}` must be text, a number or true/false, got {}", file.display(), kind(other)),
     }
+}
+
+/// `a table`, `an array`: what a value of a file is.
+fn kind(value: &toml::Value) -> String {
+    let kind = value.type_str();
+    format!("{} {kind}", if kind.starts_with(['a', 'i']) { "an" } else { "a" })
 }

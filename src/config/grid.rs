@@ -127,6 +127,9 @@ fn switch(key: &str) -> Result<bool, Usage> {
     }
     match named(key) {
         Some(setting) => Err(cannot_vary(setting)),
+        None if key.parse::<f64>().is_ok() => {
+            usage!("grid: `{key}` is a value without its key; write KEY=V1,V2, without spaces")
+        }
         None => {
             let hint = did_you_mean(key, known.iter().map(|(name, _)| *name).chain(["lr"]));
             usage!("grid: no parameter is called `{}`{hint}", shortened(key))

@@ -182,9 +182,9 @@ impl<'a> Crossed<'a> {
         Ok(Self { written, points, name })
     }
 
-    /// Whether its schedule makes no use of the base rate. What holds at one point holds at each.
+    /// Whether its schedule makes no use of the base rate, at whatever point.
     fn sets_rates(&self) -> bool {
-        !schedule::uses_base_rate(&self.points[0].schedule)
+        self.points.iter().all(|point| !schedule::uses_base_rate(&point.schedule))
     }
 }
 
@@ -197,7 +197,7 @@ fn check_count(entrants: &[Written<'_>], grid: &Grid) -> Result<(), Usage> {
     let all = entrants.iter().map(points).fold(0, u64::saturating_add);
     if all > MOST_RUNS {
         let count = if all == u64::MAX { "too many".to_string() } else { all.to_string() };
-        return usage!("grid: its values make {count} entrants; {}", rule());
+        return usage!("the grid makes {count} entrants; {}", rule());
     }
     Ok(())
 }

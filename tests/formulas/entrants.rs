@@ -216,7 +216,7 @@ fn a_schedule_with_rates_of_its_own_is_not_multiplied_by_the_base_rate() {
     // Where the peak is a multiple of the base rate at one point only, that point alone is multiplied.
     let entered = crossed(&["one-cycle"], &["max-lr=0.4,2x", "lr=0.1,0.3"]).unwrap();
     let expected = ["sgd/one-cycle:max-lr=0.4", "sgd/one-cycle:max-lr=2x lr=0.1", "sgd/one-cycle:max-lr=2x lr=0.3"];
-    assert_eq!(names(&entered), expected);
+    assert_eq!((names(&entered), entered.notes), (expected.map(str::to_string).to_vec(), vec![]));
 }
 
 #[test]
@@ -262,8 +262,8 @@ fn a_grid_of_more_points_than_a_comparison_has_runs_is_refused_before_any_is_mad
         |axes: &[String]| crossed(&["polynomial"], &axes.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
     let keys = ["lr", "momentum", "dampening", "weight-decay", "warmup-from", "end-lr", "power"];
     let rule = "a comparison has at most 10000 runs";
-    assert_eq!(said(&axes(&keys[..3], 1000)), format!("grid: its values make 1000000000 entrants; {rule}"));
-    assert_eq!(said(&axes(&keys, 1000)), format!("grid: its values make too many entrants; {rule}"));
+    assert_eq!(said(&axes(&keys[..3], 1000)), format!("the grid makes 1000000000 entrants; {rule}"));
+    assert_eq!(said(&axes(&keys, 1000)), format!("the grid makes too many entrants; {rule}"));
     assert_eq!(said(&axes(&keys[..1], 10_001)), format!("grid: lr has 10001 values; {rule} (from --grid)"));
 }
 

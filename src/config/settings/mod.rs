@@ -347,9 +347,9 @@ pub fn is_table(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, FlagForm::Table(_)))
 }
 
-/// The setting of this name, of whatever command.
+/// The setting of this name, of whatever command; that of a run if a range test has its own.
 pub fn named(name: &str) -> Option<&'static SettingDef> {
-    SETTINGS.iter().chain(&GLOBAL).find(|setting| setting.name == name)
+    of_run(name).or_else(|| SETTINGS.iter().chain(&GLOBAL).find(|setting| setting.name == name))
 }
 
 /// The keys that a config file of `command` may have.
