@@ -1,7 +1,7 @@
 //! The report as one self-contained HTML file.
 
 use super::analysis::{Analysis, Target};
-use super::chart::{Figure, Mark, Panel, Series};
+use super::chart::{Figure, MOST_LINES, Mark, Panel, Series};
 use super::entrants::{EntrantRuns, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
@@ -40,14 +40,16 @@ impl Page<'_> {
         };
         let names: Vec<&str> = self.analyses.iter().map(|analysis| analysis.name.as_str()).collect();
         // A `</script>` in a name must not end the element.
-        let data = json!({ "entrants": names, "charts": charts }).to_string().replace('<', "\\u003c");
+        let data =
+            json!({ "entrants": names, "shown": MOST_LINES, "charts": charts }).to_string().replace('<', "\\u003c");
         let mut body = String::new();
         if !self.analyses.is_empty() {
             let _ = write!(
                 body,
                 "<section><h2>Curves</h2><p class=soft>Means over the seeds, with bands of ± one standard deviation. Hover over a line \
-                 for its values; click a line or its name to hide it.</p><div id=legend role=group aria-label=Entrants></div>\
+                 for its values; click a line or its name to hide it.{}</p><div id=legend role=group aria-label=Entrants></div>\
                  <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{}</section>\n",
+                self.left_out(),
                 figures(true),
                 self.entrants_table()
             );
@@ -79,6 +81,15 @@ impl Page<'_> {
             css = include_str!("assets/report.css"),
             js = include_str!("assets/report.js"),
         )
+    }
+
+    /// Which entrants the page begins with, if it does not show all.
+    fn left_out(&self) -> String {
+        let count = self.analyses.len();
+        if count <= MOST_LINES {
+            return String::new();
+        }
+        format!(" The best {MOST_LINES} of {count} entrants are shown at first; click a name to show another.")
     }
 
     /// Files that could not be read, and caveats.

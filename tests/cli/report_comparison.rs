@@ -3,7 +3,7 @@
 use lrsched::record::{ComparisonRow, EpochRow, Results, Status, write_rows};
 use lrsched::report::chart::{AxisScale, Figure, MOST_LINES, Style};
 use lrsched::report::entrants::entrants;
-use lrsched::report::export::Report;
+use lrsched::report::export::{ExtraFormats, Report};
 use lrsched::report::load::load;
 use lrsched::report::{comparison, table};
 use lrsched::schedule::Semantics;
@@ -307,4 +307,19 @@ fn the_runs_of_a_comparison_are_reported_in_the_order_of_its_table() {
     assert_eq!(found, expected);
     assert_eq!(loaded.complaints.len(), rows.len(), "a line for each metrics.csv that is missing");
     assert!(loaded.complaints[0].contains("sgd-199") && loaded.complaints[199].contains("sgd-0"));
+}
+
+#[test]
+fn a_page_of_many_entrants_begins_with_those_that_can_be_told_apart_and_says_so() {
+    let page = |count: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        write_rows(&folder.path().join("comparison.csv"), &many(count)).unwrap();
+        let (folders, page) = ([folder.path().to_path_buf()], folder.path().join("report.html"));
+        Report::of(&load(&folders), &folders, None).write(&page, ExtraFormats::default()).unwrap();
+        std::fs::read_to_string(page).unwrap()
+    };
+    let note = format!("The best {MOST_LINES} of 40 entrants are shown at first");
+    assert!(page(40).contains(&note) && page(40).contains(&format!("\"shown\":{MOST_LINES}")));
+    assert!(page(40).contains("sgd/polynomial:power=40"), "the tables have them all");
+    assert!(!page(MOST_LINES).contains("are shown at first"));
 }

@@ -1,7 +1,8 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const hidden = new Set();
+  // More lines than can be told apart: the page begins with the best.
+  const hidden = new Set([...data.entrants.keys()].filter((i) => i >= data.shown));
   const DASHES = [[], [7, 3], [2, 2.5], [9, 2.5, 2, 2.5]];
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => (i < 0 ? css("--grey") : css("--c" + (i % 7)));
@@ -271,7 +272,8 @@
         band(context, s, v, bands.length > 6 ? 0.07 : 0.16);
       }
       context.lineJoin = "round";
-      const pieces = spec.shared && v.list.length > 1 ? turns(v.list.map((s) => places(s, v)), v.left) : null;
+      // Every pair of lines is compared: with very many, the page would freeze, and no line could be followed.
+      const pieces = spec.shared && v.list.length > 1 && v.list.length <= 2 * data.shown ? turns(v.list.map((s) => places(s, v)), v.left) : null;
       for (const s of [...v.list].reverse()) {
         context.strokeStyle = colour(s.i);
         context.lineWidth = s.i < 0 ? 0.8 : v.list.length > 40 ? 1 : 1.7;
@@ -402,7 +404,7 @@
     const every = (label, hide) => { const button = make("button", { type: "button" }, label); button.addEventListener("click", () => { hidden.clear(); if (hide) data.entrants.forEach((_, i) => hidden.add(i)); refresh(); }); return button; };
     const items = [every("Show all", false), every("Hide all", true)];
     data.entrants.forEach((name, i) => {
-      const button = make("button", { type: "button", "aria-pressed": "true", title: "Show or hide this line" });
+      const button = make("button", { type: "button", "aria-pressed": String(!hidden.has(i)), title: "Show or hide this line" });
       button.innerHTML = `<svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke="var(--c${i % 7})" stroke-width="2.4" stroke-dasharray="${dash(i).join(" ")}"/></svg>`;
       button.append(name);
       button.addEventListener("click", () => toggle(i));
