@@ -26,7 +26,7 @@ impl DryRun<'_> {
     /// Measures and prints. Returns the exit code.
     pub fn print(&self, dataset: &Dataset, machine: &MachineConfig, quiet: bool, session: &Session) -> Result<u8> {
         let work: Vec<Work> = self.runs.iter().filter_map(|(_, remaining)| remaining.work().cloned()).collect();
-        let (scheduler, _) = settings::scheduler(machine, self.config, work.len());
+        let (scheduler, limit) = settings::scheduler(machine, self.config, work.len());
         let speed = match work.as_slice() {
             [] => None,
             work => Speed::measure(self.config, work, dataset, scheduler, &session.control)?,
@@ -37,7 +37,8 @@ impl DryRun<'_> {
         if machine.json {
             JsonEvents::new(self.folder, false).write("plan", self.json(&work, scheduler, speed.as_ref()))?;
         } else if !quiet {
-            super::say(&self.text(&work, scheduler, speed.as_ref()))?;
+            let limit = limit.filter(|_| speed.is_some()).map_or(String::new(), |limit| format!("{limit}\n"));
+            super::say(&format!("{}{limit}", self.text(&work, scheduler, speed.as_ref())))?;
         }
         Ok(0)
     }

@@ -257,6 +257,10 @@ fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
         plan["seconds"].as_f64().unwrap() > 0.0 && plan["images_per_second"]["adam"].as_f64().unwrap() > 0.0,
         "{plan}"
     );
+    let part = compare(&folder, &[&flags[..], &["--dry-run", "--json", "--shard", "2/2"]].concat(), None, None);
+    let part: serde_json::Value = serde_json::from_slice(&part.stdout).unwrap();
+    let names: Vec<&str> = part["runs"].as_array().unwrap().iter().map(|run| run["run"].as_str().unwrap()).collect();
+    assert_eq!(names, ["sgd_cosine_lr=0.1_seed=1", "adam_constant_lr=0.001_seed=1"], "every second run");
     let output = compare(&folder, &["--entrants", "cosine", "--seeds", "2", "--dry-run"], None, None);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.ends_with("seed=1  (done)\n2 runs, 2 of them done: nothing left to train\n"), "{said}");
@@ -264,10 +268,14 @@ fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
     assert!(!String::from_utf8(output.stdout).unwrap().contains("done"), "--force would start over");
     assert_eq!(contents(folder.path()), before);
 
-    let output = compare(&folder, &["--entrants", "cosine", "--batch-size", "16", "--dry-run"], None, None);
-    assert!(
-        output.status.code() == Some(2) && String::from_utf8_lossy(&output.stderr).contains("another configuration")
-    );
+    for (flags, why) in [
+        (["--entrants", "cosine", "--batch-size", "16"], "another configuration"),
+        (["--entrants", "linear", "--train-limit", "80"], "does not match this comparison"),
+    ] {
+        let output = compare(&folder, &[&flags[..], &["--dry-run"]].concat(), None, None);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(why), "{flags:?}: {said}");
+    }
     fs::remove_dir_all(folder.path().join("cmp")).unwrap();
     fs::create_dir(folder.path().join("cmp")).unwrap();
     fs::write(folder.path().join("cmp/thesis.tex"), "mine").unwrap();

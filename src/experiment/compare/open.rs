@@ -133,13 +133,28 @@ pub(super) fn recorded(folder: &Path, notes: &mut Vec<String>) -> Result<Option<
 /// # Errors
 /// A [`ComparisonError`]: they cannot share a table with the plan.
 fn others(folder: &Path, plan: &Plan, dataset: &Dataset, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
-    let table = folder.join(files::COMPARISON_CSV);
-    let mut others = earlier_rows(&table, &folder.join(files::RUNS), notes)?;
+    let rows = earlier_rows(&folder.join(files::COMPARISON_CSV), &folder.join(files::RUNS), notes)?;
+    let others = unplanned(rows, plan);
+    check_others(folder, &others, plan, dataset)?;
+    Ok(others)
+}
+
+/// Those of `rows` that are not of the plan.
+pub(super) fn unplanned(mut rows: Vec<ComparisonRow>, plan: &Plan) -> Vec<ComparisonRow> {
     let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
-    others.retain(|row: &ComparisonRow| !planned.contains(row.run.as_str()));
+    rows.retain(|row| !planned.contains(row.run.as_str()));
+    rows
+}
+
+/// Whether rows that are not of the plan may share a table with it. Read-only.
+///
+/// # Errors
+/// As [`others`].
+pub(super) fn check_others(folder: &Path, others: &[ComparisonRow], plan: &Plan, dataset: &Dataset) -> Result<()> {
     if others.is_empty() {
-        return Ok(others);
+        return Ok(());
     }
+    let table = folder.join(files::COMPARISON_CSV);
     let meanings = plan.meanings();
     let check = |other: &ComparisonRow| -> Result<()> {
         let Some(path) = other.folder(folder) else {
@@ -158,5 +173,5 @@ fn others(folder: &Path, plan: &Plan, dataset: &Dataset, notes: &mut Vec<String>
     if let Some(other) = others.iter().find(|row| row.epochs != plan.runs[0].config.epochs) {
         bail!(ComparisonError::OtherLength { folder: folder.to_path_buf(), epochs: other.epochs });
     }
-    Ok(others)
+    Ok(())
 }

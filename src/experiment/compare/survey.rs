@@ -1,13 +1,16 @@
 //! How far the runs of a plan are, without touching their folder.
 
+use super::open::{check_others, unplanned};
 use super::plan::{Plan, PlannedRun};
 use super::rows::done;
 use crate::config::{RunConfig, Shard};
 use crate::data::{Dataset, Split};
+use crate::disk::own_folder;
 use crate::experiment::estimate::Work;
-use crate::record::{EpochRow, Holds, files, read_good_rows};
+use crate::record::{EpochRow, Holds, files, read_good_rows, read_rows};
 use crate::run_folder::{Existing, vet};
 use anyhow::Result;
+use rayon::prelude::*;
 use std::path::Path;
 
 /// What a planned run has left to do.
@@ -35,11 +38,17 @@ impl Plan {
         shard: Option<Shard>,
     ) -> Result<Vec<(String, Remaining)>> {
         vet(folder, Existing::Replace, Holds::Comparison, &[])?;
+        let runs = folder.join(files::RUNS);
+        own_folder(&runs)?;
+        // A damaged table would be rebuilt.
+        let earlier = read_rows(&folder.join(files::COMPARISON_CSV)).ok().filter(|_| existing == Existing::Refuse);
+        check_others(folder, &unplanned(earlier.unwrap_or_default(), self), self, dataset)?;
         // The runs of a comparison share their images.
         let RunConfig { validation, train_limit, .. } = self.runs[0].config;
         let split = dataset.split(validation, train_limit)?;
         let remaining = |run: &PlannedRun| -> Result<Remaining> {
-            let path = folder.join(files::RUNS).join(&run.name);
+            let path = runs.join(&run.name);
+            own_folder(&path)?;
             match existing {
                 Existing::Replace => Ok(Remaining::of(run, 0, &split)),
                 Existing::Refuse => match done(&path, run, dataset)? {
@@ -48,8 +57,10 @@ impl Plan {
                 },
             }
         };
-        let ours = self.runs.iter().enumerate().filter(|(at, _)| shard.is_none_or(|shard| shard.has(*at)));
-        ours.map(|(_, run)| Ok((run.name.clone(), remaining(run)?))).collect()
+        let ours = self.runs.par_iter().enumerate().filter(|(at, _)| shard.is_none_or(|shard| shard.has(*at)));
+        // Collected before looking for errors, so that the first one in plan order is reported.
+        let found: Vec<Result<_>> = ours.map(|(_, run)| Ok((run.name.clone(), remaining(run)?))).collect();
+        found.into_iter().collect()
     }
 }
 
