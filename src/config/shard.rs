@@ -22,7 +22,7 @@ impl Shard {
 
     /// Whether some run of a long enough plan belongs to both shards.
     pub const fn overlaps(self, other: Self) -> bool {
-        self.index.abs_diff(other.index) % common_divisor(self.of, other.of) == 0
+        self.index.abs_diff(other.index).is_multiple_of(common_divisor(self.of, other.of))
     }
 
     /// `3-of-8`, for the name of a file.

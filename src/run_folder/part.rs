@@ -165,3 +165,48 @@ fn remove_free_locks(folder: &Path) {
 fn lock_name(shard: Shard) -> String {
     format!("{LOCK}-{}", shard.file_name())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(folder: &Path, shard: Option<&str>) -> Result<Part> {
+        Part::take(folder, shard.map(|text| text.parse().unwrap()), &|| Ok(()))
+    }
+
+    fn refused(folder: &Path, shard: Option<&str>) -> String {
+        take(folder, shard).err().unwrap().downcast::<InUse>().unwrap().to_string()
+    }
+
+    #[test]
+    fn shards_have_a_folder_together_unless_they_share_runs_and_all_runs_are_shared_with_everybody() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("deep/new");
+        let first = take(&folder, Some("1/2")).unwrap();
+        let other = take(&folder, Some("2/4")).unwrap();
+        for shared in [Some("1/2"), Some("3/4"), Some("1/3"), None] {
+            assert!(refused(&folder, shared).contains("in use by shard "), "{shared:?}");
+        }
+        drop(first);
+        assert!(refused(&folder, None).contains("in use by shard 2/4 of its comparison"));
+        drop(other);
+        assert!(!outer.path().join("deep").exists(), "a folder that was made for nothing is removed");
+        let whole = take(&folder, None).unwrap();
+        assert!(refused(&folder, Some("7/9")).contains("in use by another lrsched"));
+        assert_eq!(held_shards(&folder), [Shard::WHOLE]);
+        drop(whole);
+        assert!(take(&folder, Some("7/9")).is_ok());
+    }
+
+    #[test]
+    fn a_lock_left_by_a_process_that_was_killed_keeps_nobody_out_and_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".lrsched-lock", ".lrsched-lock-1-of-2", ".lrsched-lock-1-of-1", ".lrsched-lock-x"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(held_shards(folder.path()), []);
+        drop(take(folder.path(), Some("3/4")).unwrap());
+        let left: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".lrsched-lock-x"]);
+    }
+}

@@ -6,8 +6,10 @@ mod common;
 mod resume_common;
 
 mod faults;
+mod merge;
 mod resume_cli;
 mod resume_exact;
 mod resume_signals;
 mod several_at_once;
+mod shards;
 mod tiny_runs;

@@ -16,7 +16,7 @@ const KILLS: usize = 20;
 /// Six runs of different lengths of a step: momentum, Adam, a schedule that listens to metrics.
 const ENTRANTS: [&str; 3] = ["sgd:momentum=0.9/cosine", "adam:lr=0.002/constant", "sgd/plateau:patience=1"];
 
-fn compare(folder: &Path, out: &str, flags: &[&str]) -> Command {
+pub fn compare(folder: &Path, out: &str, flags: &[&str]) -> Command {
     let mut command = program(folder);
     command.arg("compare").args(SMALL).args(["--out", out, "--seeds", "2", "--lr", "0.02", "--keep", "all"]);
     command.arg("--entrants").args(ENTRANTS).args(flags);
@@ -24,7 +24,7 @@ fn compare(folder: &Path, out: &str, flags: &[&str]) -> Command {
 }
 
 /// Everything of a finished comparison that must not depend on how it came about.
-fn left(folder: &Path) -> (String, BTreeMap<String, (String, Vec<u8>)>) {
+pub fn left(folder: &Path) -> (String, BTreeMap<String, (String, Vec<u8>)>) {
     let mut runs = BTreeMap::new();
     for entry in fs::read_dir(folder.join("runs")).unwrap() {
         let path = entry.unwrap().path();
@@ -37,7 +37,7 @@ fn left(folder: &Path) -> (String, BTreeMap<String, (String, Vec<u8>)>) {
 }
 
 /// The folders of the runs, in the order of the table.
-fn order(folder: &Path) -> Vec<String> {
+pub fn order(folder: &Path) -> Vec<String> {
     let table = text(&folder.join("comparison.csv"));
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     reader.records().map(|record| record.unwrap()[0].to_string()).collect()

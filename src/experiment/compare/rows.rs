@@ -134,14 +134,14 @@ pub(super) fn belongs(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> R
 
 /// # Errors
 /// The run in `path` is not the planned one.
-fn check_same(path: &Path, info: &RunInfo, planned: &PlannedRun, dataset: &Dataset) -> Result<(), ComparisonError> {
+fn check_same(path: &Path, info: &RunInfo, planned: &PlannedRun, dataset: &Dataset) -> Result<()> {
     let run = path.to_path_buf();
     if info.config != RecordedConfig::from(&planned.config) {
         let (before, now) = (info.config.settings(), planned.config.settings());
-        return Err(ComparisonError::OtherConfig { run, before, now });
+        bail!(ComparisonError::OtherConfig { run, before, now });
     }
     if info.provenance.dataset.digest != dataset.digest() {
-        return Err(ComparisonError::OtherImages { run });
+        bail!(ComparisonError::OtherImages { run });
     }
     Ok(())
 }

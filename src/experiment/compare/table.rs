@@ -140,3 +140,52 @@ impl Rows {
         Ok(rows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::name;
+    use super::*;
+    use crate::config::RunConfig;
+    use crate::record::{Results, read_rows};
+    use crate::run_folder::claim_part;
+
+    /// A plan of one entrant, by seeds.
+    fn plan(runs: u64) -> Plan {
+        let config = |seed| RunConfig { seed, ..RunConfig::default() };
+        let runs = (0..runs).map(config).map(|config| PlannedRun { name: name(&config), config });
+        Plan { runs: runs.collect() }
+    }
+
+    #[test]
+    fn of_many_shards_that_write_one_table_at_once_none_loses_a_row_and_the_order_is_that_of_the_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join(files::RUNS);
+        std::fs::create_dir(&runs).unwrap();
+        let plan = plan(100);
+        let names: Vec<String> = plan.runs.iter().map(|run| run.name.clone()).collect();
+        write_rows::<ComparisonRow>(&folder.path().join(files::COMPARISON_CSV), &[]).unwrap();
+        RunOrder::new(names.clone()).write(folder.path()).unwrap();
+        std::thread::scope(|scope| {
+            for index in 1..=8 {
+                let (plan, folder, runs) = (&plan, folder.path().to_path_buf(), &runs);
+                scope.spawn(move || {
+                    let shard: Shard = format!("{index}/8").parse().unwrap();
+                    let part = claim_part(&folder, Some(shard)).unwrap();
+                    let place = Place { folder, part, runs: OpenFolder::new(runs) };
+                    let mut rows = Rows::new(plan, Some(shard));
+                    for at in rows.missing() {
+                        let PlannedRun { name, config } = &plan.runs[at];
+                        rows.put(at, ComparisonRow::new(name, config, Status::Finished, Results::default()));
+                        rows.write(&place).unwrap();
+                    }
+                    let progress = rows.write_last(&place).unwrap();
+                    assert!(progress.done >= rows.rows_of_plan() && progress.planned == 100);
+                });
+            }
+        });
+        let rows = read_rows::<ComparisonRow>(&folder.path().join(files::COMPARISON_CSV)).unwrap();
+        assert_eq!(rows.into_iter().map(|row| row.run).collect::<Vec<_>>(), names);
+        let left = folder.path().read_dir().unwrap().count();
+        assert_eq!(left, 3, "the table, the plan and the runs: no lock");
+    }
+}

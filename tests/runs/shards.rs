@@ -1,0 +1,215 @@
+//! Processes that share a comparison: each trains a part of the runs, and all write one table.
+#![cfg(unix)]
+
+use crate::resume_common::{run, stderr, stdout, succeed, text, wait_for_lines};
+use crate::several_at_once::{compare, left, order};
+use lrsched::random::{Purpose, keyed, uniform};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const SHORT: [&str; 4] = ["--epochs", "2", "--jobs", "1"];
+
+fn shard(folder: &Path, out: &str, shard: &str, flags: &[&str]) -> Command {
+    compare(folder, out, &[flags, &["--shard", shard]].concat())
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.collect();
+    names.sort();
+    names
+}
+
+/// The one line of a command that was refused.
+fn refused(output: &Output) -> String {
+    let said = stderr(output);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    said
+}
+
+#[test]
+fn shards_side_by_side_make_the_comparison_that_one_process_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(compare(folder.path(), "whole", &SHORT));
+    let mut children: Vec<_> = ["1/3", "2/3", "3/3"]
+        .map(|number| shard(folder.path(), "shared", number, &SHORT).spawn().unwrap())
+        .into_iter()
+        .collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let (whole, shared) = (folder.path().join("whole"), folder.path().join("shared"));
+    assert!(left(&whole) == left(&shared));
+    assert_eq!(order(&whole), order(&shared));
+    assert_eq!(names(&shared), ["comparison.csv", "plan.json", "runs"], "no lock stays, and nobody has ranked it yet");
+    // Started again, everything is done.
+    let again = succeed(shard(folder.path(), "shared", "2/3", &[&SHORT[..], &["--progress", "plain"]].concat()));
+    let said = stderr(&again);
+    assert!(said.contains("nothing left to train: 2 runs done"), "{said}");
+    assert!(said.contains("6 of the 6 runs of the plan are done; rank them with:  "), "{said}");
+    assert_eq!(stdout(&again), "", "a shard ranks nothing");
+    let ranked = succeed(compare(folder.path(), "shared", &SHORT));
+    assert!(stdout(&ranked).contains("Best on validation: "), "{}", stdout(&ranked));
+}
+
+#[test]
+fn of_two_processes_with_runs_in_common_the_second_says_who_has_them_and_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = ["--epochs", "20000", "--jobs", "1"];
+    let mut child = shard(folder.path(), "out", "1/2", &long).spawn().unwrap();
+    let cmp = folder.path().join("out");
+    wait_for_lines(&cmp.join("plan.json"), 3, &mut child);
+    let first = order_of_plan(&cmp)[0].clone();
+    wait_for_lines(&cmp.join("runs").join(&first).join("metrics.csv"), 2, &mut child);
+    let before = names(&cmp);
+    for command in [
+        shard(folder.path(), "out", "1/2", &long),
+        shard(folder.path(), "out", "3/4", &long),
+        shard(folder.path(), "out", "1/3", &long),
+        shard(folder.path(), "out", "1/2", &[&long[..], &["--force"]].concat()),
+        compare(folder.path(), "out", &long),
+        compare(folder.path(), "out", &["--force", "--epochs", "2"]),
+        merge(folder.path(), &["out", "--out", "out"]),
+        merge(folder.path(), &["out", "--out", "other"]),
+    ] {
+        let start = Instant::now();
+        let said = refused(&run(command));
+        assert!(said.contains("out is in use by shard 1/2 of its comparison; wait for it"), "{said}");
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody waits for a process that trains");
+        assert_eq!(names(&cmp), before);
+    }
+    assert!(!folder.path().join("other").exists());
+    // Another shard has none of these runs.
+    let other = [&long[..], &["--dry-run"]].concat();
+    succeed(shard(folder.path(), "out", "2/4", &other));
+    assert!(child.try_wait().unwrap().is_none(), "the first goes on");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(names(&cmp).contains(&".lrsched-lock-1-of-2".to_string()), "{:?}", names(&cmp));
+    // What a killed process leaves keeps nobody out.
+    let ended = succeed(compare(folder.path(), "out", &[&SHORT[..], &["--force"]].concat()));
+    assert!(stdout(&ended).contains("Best on validation: "), "{}", stdout(&ended));
+    assert!(!names(&cmp).iter().any(|name| name.starts_with(".lrsched")), "{:?}", names(&cmp));
+}
+
+#[test]
+fn a_shard_beside_a_process_that_trains_everything_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = ["--epochs", "20000", "--jobs", "1"];
+    let mut child = compare(folder.path(), "out", &long).spawn().unwrap();
+    wait_for_lines(&folder.path().join("out/comparison.csv"), 1, &mut child);
+    let start = Instant::now();
+    let said = refused(&run(shard(folder.path(), "out", "2/2", &long)));
+    assert!(said.contains("out is in use by another lrsched; wait for it"), "{said}");
+    assert!(start.elapsed() < Duration::from_secs(30));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn shards_that_are_killed_at_any_moment_and_started_again_make_the_same_comparison_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--epochs", "8", "--checkpoint-every", "3st", "--jobs", "1"];
+    succeed(compare(folder.path(), "whole", &flags));
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let seed = std::env::var("LRSCHED_TEST_SEED").map_or(clock, |text| text.parse().unwrap());
+    println!("seed {seed}: run again with LRSCHED_TEST_SEED={seed}");
+    let mut random = keyed(seed, Purpose::Shuffle, 0, 0);
+    for _ in 0..5 {
+        let children = ["1/2", "2/2"].map(|number| shard(folder.path(), "shared", number, &flags).spawn().unwrap());
+        for mut child in children {
+            std::thread::sleep(Duration::from_millis((uniform(&mut random) * 300.0) as u64));
+            let _ = child.kill();
+            let status = child.wait().unwrap();
+            assert!(status.success() || status.code().is_none(), "it was killed, or done: {status}");
+        }
+    }
+    // Another number of shards does what is missing.
+    for number in ["1/3", "2/3", "3/3"] {
+        succeed(shard(folder.path(), "shared", number, &flags));
+    }
+    assert!(left(&folder.path().join("whole")) == left(&folder.path().join("shared")));
+}
+
+#[test]
+fn a_row_that_was_lost_comes_back_from_the_run_and_its_place_from_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let cmp = folder.path().join("out");
+    succeed(shard(folder.path(), "out", "1/2", &SHORT));
+    // Killed after run.json was written, and before the table.
+    let table = text(&cmp.join("comparison.csv"));
+    let header = table.lines().next().unwrap();
+    fs::write(cmp.join("comparison.csv"), format!("{header}\n")).unwrap();
+    succeed(shard(folder.path(), "out", "2/2", &SHORT));
+    assert_eq!(order(&cmp).len(), 3, "the rows of others are theirs to write");
+    succeed(shard(folder.path(), "out", "1/2", &SHORT));
+    assert_eq!(order(&cmp), order_of_plan(&cmp));
+    assert_eq!(order(&cmp).len(), 6);
+    // A damaged plan is set aside, and its order is that of the table.
+    fs::write(cmp.join("plan.json"), "{\"format\": 1").unwrap();
+    let mended = stderr(&succeed(shard(folder.path(), "out", "1/2", &SHORT)));
+    assert!(mended.contains("plan.json.damaged-1") && mended.contains("warning: "), "{mended}");
+    assert_eq!(order(&cmp), order_of_plan(&cmp));
+    fs::write(cmp.join("plan.json"), "{\"format\": 2, \"version\": \"9.9\"}").unwrap();
+    for command in [shard(folder.path(), "out", "1/2", &SHORT), compare(folder.path(), "out", &SHORT)] {
+        let said = refused(&run(command));
+        assert!(said.contains("plan.json was written by lrsched 9.9 in format 2"), "{said}");
+    }
+    assert_eq!(order(&cmp).len(), 6, "nothing was touched");
+}
+
+#[test]
+fn a_shard_started_over_with_force_leaves_the_runs_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let cmp = folder.path().join("out");
+    for number in ["1/2", "2/2"] {
+        succeed(shard(folder.path(), "out", number, &SHORT));
+    }
+    let started =
+        |name: &str| crate::resume_common::json(&cmp.join("runs").join(name).join("run.json"))["started"].clone();
+    let mut mine = Vec::new();
+    let plan = order_of_plan(&cmp);
+    for (at, name) in plan.iter().enumerate() {
+        fs::write(cmp.join("runs").join(name).join("note.txt"), "mine").unwrap();
+        if at % 2 == 0 {
+            mine.push(name.clone());
+        }
+    }
+    let before: Vec<_> = plan.iter().map(|name| started(name)).collect();
+    // Times are recorded to the second.
+    std::thread::sleep(Duration::from_millis(1100));
+    succeed(shard(folder.path(), "out", "1/2", &[&SHORT[..], &["--force"]].concat()));
+    for (name, before) in plan.iter().zip(before) {
+        assert_eq!(started(name) != before, mine.contains(name), "{name}");
+        assert_eq!(text(&cmp.join("runs").join(name).join("note.txt")), "mine");
+    }
+    assert_eq!(order(&cmp), plan);
+    let said = refused(&run(shard(folder.path(), "out", "1/2", &["--epochs", "3", "--force"])));
+    assert!(said.contains("another configuration (epochs 2, now 3)"), "{said}");
+    assert!(left(&cmp).1.len() == 6, "nothing was removed");
+}
+
+#[test]
+fn a_shard_that_is_none_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for wrong in ["0/4", "5/4", "a/b", "1", "1/0", "-1/4"] {
+        let said = refused(&run(compare(folder.path(), "out", &[&format!("--shard={wrong}")])));
+        assert!(said.contains(&format!("shard must be I/N with I from 1 to N, such as 1/4, got `{wrong}`")), "{said}");
+    }
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+fn merge(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = crate::resume_common::program(folder);
+    command.arg("merge").args(arguments);
+    command
+}
+
+/// The names in plan.json.
+fn order_of_plan(folder: &Path) -> Vec<String> {
+    let plan = crate::resume_common::json(&folder.join("plan.json"));
+    plan["runs"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_string()).collect()
+}
