@@ -128,7 +128,7 @@ fn an_interrupted_run_comes_with_its_checkpoints_and_goes_on_where_it_is_put() {
         assert!(all.join("runs").join(&first).join("checkpoints/last/state.json").is_file());
         succeed(compare(folder.path(), &out, &flags));
         let log = fs::read_to_string(all.join("runs").join(&first).join("events.jsonl")).unwrap();
-        assert!(log.contains("resumed"), "it went on from a checkpoint: {log}");
+        assert!(log.contains("\"resume\""), "it went on from a checkpoint: {log}");
         assert!(left(&all) == left(&folder.path().join("whole")), "{stop}");
     }
 }
