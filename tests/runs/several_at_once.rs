@@ -81,19 +81,16 @@ fn a_comparison_with_jobs_killed_at_random_moments_and_started_again_is_the_same
     while kills < KILLS {
         round += 1;
         let out = format!("killed-{round}");
-        loop {
+        while kills < KILLS {
             let mut child = compare(folder.path(), &out, &flags).spawn().unwrap();
             // From loading to the end of a few runs.
             let until = Instant::now() + Duration::from_millis(400).mul_f32(uniform(&mut random));
             while Instant::now() < until && child.try_wait().unwrap().is_none() {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            if kills >= KILLS || child.try_wait().unwrap().is_some() {
-                break;
-            }
             child.kill().unwrap();
-            let status = child.wait().unwrap();
-            if status.code().is_some() {
+            // It came to its end before the kill.
+            if child.wait().unwrap().code().is_some() {
                 break;
             }
             kills += 1;
