@@ -64,7 +64,6 @@ impl Speed {
                 optimizers.push(optimizer);
             }
         }
-        let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let gate = Gate { runs: scheduler.at_once, passed: AtomicUsize::new(0), broken: AtomicBool::new(false) };
         let mut sum = Self {
             training: optimizers.iter().map(|optimizer| (optimizer.name(), 0.0)).collect(),
@@ -73,7 +72,7 @@ impl Speed {
         };
         let mut failed = None;
         let measure = |_: &usize, threads: &ThreadShare| {
-            let measured = Trial::new(images.clone(), config, threads.get(), &gate, control)
+            let measured = Trial::new(dataset, config, threads.get(), &gate, control)
                 .and_then(|mut trial| trial.measure(&optimizers));
             if measured.is_err() {
                 gate.broken.store(true, Ordering::Relaxed);
@@ -161,13 +160,14 @@ struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     fn new(
-        images: PreparedImages,
+        dataset: &Dataset,
         config: &'a RunConfig,
         threads: usize,
         gate: &'a Gate,
         control: &'a Control,
     ) -> Result<Self> {
         let begun = Instant::now();
+        let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let mut options = loader_options(config);
         // A larger batch comes in pieces of this size, each of which takes its share of the time.
         if options.batch_size.images(images.split.train.len())? > options.micro_batch {
@@ -232,5 +232,51 @@ impl<'a> Trial<'a> {
     fn evaluate(&mut self) -> Result<usize> {
         let stats = self.trainer.prepared.evaluate(&self.evaluated, || self.control.stopping().is_some())?;
         Ok(stats.map_or(0, |stats| stats.images))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DatasetKind, DatasetOptions};
+    use crate::train::Stop;
+
+    fn work(optimizer: &str, trained: u64, evaluated: u64) -> Work {
+        Work { optimizer: optimizer.parse().unwrap(), trained, evaluated }
+    }
+
+    #[test]
+    fn the_time_is_that_of_training_under_each_optimizer_of_evaluation_and_of_preparation() {
+        let speed = Speed { training: vec![("sgd", 100.0), ("adam", 50.0)], evaluation: 500.0, preparation: 4.0 };
+        let work = [work("sgd:momentum=0.9", 1000, 500), work("adam", 1000, 0)];
+        assert_eq!(speed.seconds(&work), 10.0 + 1.0 + 20.0 + 0.5);
+        assert_eq!(speed.seconds(&[]), 0.0);
+    }
+
+    #[test]
+    fn every_optimizer_is_measured_in_any_number_of_runs_at_once_and_a_stop_ends_it() {
+        let options = DatasetOptions { kind: DatasetKind::Synthetic, data_dir: None };
+        let dataset = Dataset::open(&options).unwrap();
+        let config = RunConfig {
+            model: "tiny".parse().unwrap(),
+            dataset: options.kind,
+            validation: options.kind.default_validation(),
+            train_limit: Some(60),
+            batch_size: BatchSize::Full,
+            ..RunConfig::default()
+        };
+        let work = [work("sgd", 1, 1), work("adam", 1, 1), work("sgd:momentum=0.9", 1, 1)];
+        for at_once in [1, 3] {
+            let scheduler = Scheduler { at_once, threads: 2 };
+            let speed = Speed::measure(&config, &work, &dataset, scheduler, &Control::default()).unwrap().unwrap();
+            let names: Vec<&str> = speed.training.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, ["sgd", "adam"]);
+            let speeds = speed.training.iter().map(|(_, speed)| *speed).chain([speed.evaluation, speed.preparation]);
+            assert!(speeds.into_iter().all(|speed| speed > 0.0 && speed.is_finite()), "{speed:?}");
+        }
+        let control = Control::default();
+        control.stop(Stop::Interrupt);
+        let scheduler = Scheduler { at_once: 2, threads: 2 };
+        assert_eq!(Speed::measure(&config, &work, &dataset, scheduler, &control).unwrap(), None);
     }
 }
