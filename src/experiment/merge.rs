@@ -123,7 +123,7 @@ fn check_together(chosen: &[&Found]) -> Result<()> {
                 bail!(MergeError::OtherImages { first: first.path(), second: found.path() });
             }
             if let Some(change) = info.changes.first() {
-                bail!(ComparisonError::Changed { run: found.path(), change: change.clone() });
+                bail!(MergeError::Unfit(ComparisonError::Changed { run: found.path(), change: change.clone() }));
             }
             if matches!(info.standing.status, Status::Finished | Status::Diverged) {
                 check_finished(&found.path(), info)

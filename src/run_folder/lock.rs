@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The name of the lock file, which exists while its folder is in use.
 pub const LOCK: &str = ".lrsched-lock";
 
+/// How often, a millisecond apart, a lock may be found shared: another program may keep it so.
+const MOST_SHARED: u32 = 1000;
+
 /// The exclusive right to write to a folder. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
@@ -73,6 +76,7 @@ impl Lock {
     /// The folder is not writable; the lock file is a symbolic link.
     pub(super) fn attempt(folder: &Path, name: &str) -> Result<Option<Self>> {
         let path = folder.join(name);
+        let mut shared = 0;
         loop {
             let file = open_own(&path).with_context(|| format!("cannot write {}", path.display()))?;
             let locked = match file.try_lock() {
@@ -80,8 +84,9 @@ impl Lock {
                 // new one.
                 Ok(()) => is_at(&file, &path),
                 // Somebody who looks whether the folder is in use shares the lock for a moment.
-                Err(TryLockError::WouldBlock) if file.try_lock_shared().is_ok() => {
+                Err(TryLockError::WouldBlock) if shared < MOST_SHARED && file.try_lock_shared().is_ok() => {
                     let _ = file.unlock();
+                    shared += 1;
                     std::thread::sleep(Duration::from_millis(1));
                     false
                 }

@@ -1,7 +1,7 @@
 //! Processes that share a comparison: each trains a part of the runs, and all write one table.
 #![cfg(unix)]
 
-use crate::resume_common::{run, stderr, stdout, succeed, text, wait_for_lines};
+use crate::resume_common::{resume, run, stderr, stdout, succeed, text, wait_for_lines};
 use crate::several_at_once::{compare, left, order};
 use lrsched::random::{Purpose, keyed, uniform};
 use std::fs;
@@ -190,6 +190,34 @@ fn a_shard_started_over_with_force_leaves_the_runs_of_the_others() {
     let said = refused(&run(shard(folder.path(), "out", "1/2", &["--epochs", "3", "--force"])));
     assert!(said.contains("another configuration (epochs 2, now 3)"), "{said}");
     assert!(left(&cmp).1.len() == 6, "nothing was removed");
+}
+
+#[test]
+fn a_run_that_another_process_trains_is_left_to_it_and_gets_no_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--epochs", "20000", "--shard", "1/6"];
+    let mut child = compare(folder.path(), "out", &flags).spawn().unwrap();
+    let cmp = folder.path().join("out");
+    wait_for_lines(&cmp.join("plan.json"), 3, &mut child);
+    let name = order_of_plan(&cmp)[0].clone();
+    let path = cmp.join("runs").join(&name);
+    wait_for_lines(&path.join("metrics.csv"), 3, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = text(&path.join("metrics.csv")).lines().count();
+    let mut child = resume(folder.path(), &format!("out/runs/{name}"), &[]).spawn().unwrap();
+    wait_for_lines(&path.join("metrics.csv"), before + 2, &mut child);
+    let output = run(compare(folder.path(), "out", &flags));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&format!("{name}: out/runs/{name} is in use by another lrsched, which trains it")), "{said}");
+    assert_eq!(order(&cmp), Vec::<String>::new());
+    assert!(child.try_wait().unwrap().is_none(), "the other goes on");
+    let said = refused(&run(merge(folder.path(), &["out", "--out", "out"])));
+    assert!(said.contains(&format!("out/runs/{name} is in use")), "{said}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(crate::resume_common::json(&path.join("run.json"))["status"], "running");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Why comparisons cannot be put together.
 
 use crate::config::SettingValues;
-use crate::experiment::compare::differences;
+use crate::experiment::compare::{ComparisonError, differences};
 use crate::number::counted;
 use std::path::PathBuf;
 
@@ -21,6 +21,9 @@ pub enum MergeError {
     OtherLength { first: PathBuf, second: PathBuf, lengths: (u64, u64) },
     #[error("{} and {} are the same run, written in two ways", .first.display(), .second.display())]
     SameRun { first: PathBuf, second: PathBuf },
+    /// One of the runs cannot be in a comparison.
+    #[error("{0}")]
+    Unfit(ComparisonError),
     /// Both are over, and one of them is not what its settings make.
     #[error("{} and {} are the same run, but differ in {what}", .first.display(), .second.display())]
     OtherResults { first: PathBuf, second: PathBuf, what: &'static str },

@@ -53,7 +53,8 @@ impl Source {
         }
         let mut rows = rows(&folder.join(files::COMPARISON_CSV), notes)?;
         if let Some(row) = rows.iter().find(|row| row.folder(folder).is_none()) {
-            bail!(ComparisonError::NotItsFolder { table: folder.join(files::COMPARISON_CSV), run: row.run.clone() });
+            let table = folder.join(files::COMPARISON_CSV);
+            bail!(MergeError::Unfit(ComparisonError::NotItsFolder { table, run: row.run.clone() }));
         }
         let planned = match RunOrder::read(folder) {
             Ok(order) => order.map_or_else(Vec::new, |order| order.runs().to_vec()),
