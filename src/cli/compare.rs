@@ -13,7 +13,7 @@ use crate::experiment::{
     Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Training, enter,
 };
 use crate::number::counted;
-use crate::run_folder::Existing;
+use crate::run_folder::{Existing, InUse};
 use crate::shell;
 use crate::train::{All, Event, Observer, Run};
 use crate::usage::Usage;
@@ -127,8 +127,16 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
 /// How much of the whole comparison is done after this `shard`, and what comes next.
 fn tell_progress(shard: Shard, comparison: &Comparison<'_>, folder: &Path, bars: &Bars) -> Result<()> {
-    let PlanProgress { done, planned } = comparison.progress()?;
     let out = shell::path(folder);
+    let PlanProgress { done, planned } = match comparison.progress() {
+        Ok(progress) => progress,
+        // Its runs have their results; a merge finds them there.
+        Err(error) if error.is::<InUse>() => {
+            bars.warn(&format!("warning: shard {shard} is over, but the table has not all of its rows yet: {error}"));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
     let then = if done < planned { "once all are, rank them with" } else { "rank them with" };
     bars.line(&format!(
         "shard {shard} is over: {done} of the {} of the plan are done; {then}:  {} merge {out} --out {out}",

@@ -42,7 +42,10 @@ pub struct Merged {
 /// a folder that cannot be read or written.
 pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     folders.iter().try_for_each(|folder| source::check(folder))?;
-    let part = claim_part(out, None)?;
+    let part = claim_part(out, None).map_err(|error| match error.downcast() {
+        Ok(refusal) => MergeError::Target(refusal).into(),
+        Err(error) => error,
+    })?;
     let runs = out.join(files::RUNS);
     own_folder(&runs)?;
     let mut notes = Vec::new();

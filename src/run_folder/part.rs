@@ -17,8 +17,10 @@ const LONG: Duration = Duration::from_secs(60);
 /// How long it waits in between: what it cannot write now, it writes the next time.
 const SHORT: Duration = Duration::from_secs(10);
 
-/// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(5);
+/// The pauses between two attempts double from the first to the longest: hundreds of shards may begin at once, on one
+/// file server.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The exclusive right to train a part of the runs in a folder.
 #[derive(Debug)]
@@ -99,39 +101,62 @@ impl Part {
         if self.folder.is_some() {
             return Ok(Some(Moment { _lock: None }));
         }
-        let end = Instant::now() + patience;
+        let mut patience = Patience::of(patience);
         loop {
             if let Some(lock) = Lock::attempt(&self.path, LOCK)? {
                 return Ok(Some(Moment { _lock: Some(lock) }));
             }
-            if Instant::now() >= end {
+            if !patience.wait() {
                 return Ok(None);
             }
-            std::thread::sleep(PAUSE);
         }
     }
 }
 
 /// The folder's lock, for a shard that begins.
 fn wait_to_begin(folder: &Path, wanted: Shard) -> Result<Lock> {
-    let end = Instant::now() + LONG;
+    let mut patience = Patience::of(LONG);
     loop {
         let made = make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         match Lock::attempt(folder, LOCK) {
             Ok(Some(lock)) => return Ok(lock.with_made(made)),
+            // Whoever trains all runs has the folder's lock for good.
+            Ok(None) if held_shards(folder).into_iter().any(|held| held.overlaps(wanted)) => {
+                return Err(in_use(folder, wanted));
+            }
             Ok(None) => {}
-            // A shard that began in a new folder and found it had nothing to do there has removed it.
-            Err(_) if !folder.exists() && Instant::now() < end => continue,
+            // A shard that was refused has removed the folder that it had made.
+            Err(_) if !folder.exists() => {}
             Err(error) => {
                 remove_empty(&made);
                 return Err(error);
             }
         }
-        // Whoever trains all runs has the folder's lock for good.
-        if Instant::now() >= end || held_shards(folder).into_iter().any(|held| held.overlaps(wanted)) {
+        if !patience.wait() {
             return Err(in_use(folder, wanted));
         }
-        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Pauses between attempts, until a time is over.
+struct Patience {
+    end: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn of(limit: Duration) -> Self {
+        Self { end: Instant::now() + limit, pause: FIRST_PAUSE }
+    }
+
+    /// Pauses; false, at once, if the time is over.
+    fn wait(&mut self) -> bool {
+        let goes_on = Instant::now() < self.end;
+        if goes_on {
+            std::thread::sleep(self.pause);
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        goes_on
     }
 }
 

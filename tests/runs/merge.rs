@@ -184,7 +184,10 @@ fn what_does_not_go_together_is_refused_in_one_line_and_nothing_is_written() {
         (&["a", "nosuch", "--out", "all"], "nosuch: no such folder"),
         (&["a", "empty", "--out", "all"], "empty holds no comparison"),
         (&["a", "theirs/thesis.tex", "--out", "all"], "thesis.tex holds no comparison"),
-        (&["a", "b", "--out", "theirs"], "theirs is not empty and holds no comparison of lrsched"),
+        (
+            &["a", "b", "--out", "theirs"],
+            "--out theirs is not empty and holds no comparison of lrsched (it has `thesis.tex`); choose another folder",
+        ),
         (&["a", "b"], "--out must name the folder"),
         (&["--out", "all"], "required arguments were not provided"),
     ] {

@@ -3,6 +3,7 @@
 use crate::config::SettingValues;
 use crate::experiment::compare::{ComparisonError, differences};
 use crate::number::counted;
+use crate::run_folder::Refusal;
 use std::path::PathBuf;
 
 /// Comparisons that cannot be put together. Nothing was written.
@@ -12,6 +13,9 @@ pub enum MergeError {
     Missing(PathBuf),
     #[error("{} holds no comparison", .0.display())]
     NotAComparison(PathBuf),
+    /// The folder to put them together in holds something else.
+    #[error("{0}")]
+    Target(Refusal),
     /// They differ in a setting that all runs of a comparison share.
     #[error("{} and {} cannot share a table ({})", .first.display(), .second.display(), differences(.before, .now))]
     OtherSettings { first: PathBuf, second: PathBuf, before: SettingValues, now: SettingValues },
