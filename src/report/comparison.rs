@@ -52,29 +52,34 @@ pub fn figure(
     Figure { title: title.to_string(), panels, size }
 }
 
+/// Of more entrants than can be told apart, a picture names this many: their names fit into one column of the legend.
+pub const NAMED: usize = 20;
+
 /// The `figure` of a comparison as a picture shows it. If it has more entrants than lines can be told apart, the best
-/// ones have colours and names, and the others are grey, behind them and without bands.
+/// ones have colours and names, the others are grey and behind them, and there are no bands, which would cover both.
 pub fn picture(figure: &Figure) -> Figure {
     let entrants = figure.panels.first().map_or(0, |panel| panel.series.len());
     let mut picture = figure.clone();
     if entrants <= MOST_LINES {
         return picture;
     }
-    let others = format!("and {} more", entrants - MOST_LINES);
+    let others = format!("and {} more", entrants - NAMED);
     for panel in &mut picture.panels {
-        let mut drawn = HashSet::new();
-        let names: HashSet<String> = panel.series[..MOST_LINES].iter().map(|series| series.name.clone()).collect();
-        for series in &mut panel.series[MOST_LINES..] {
+        let (best, rest) = panel.series.split_at_mut(NAMED);
+        best.iter_mut().for_each(|series| series.band.clear());
+        for series in rest {
             *series = Series { style: Style::Grey, ..Series::new(&others, std::mem::take(&mut series.points)) };
         }
+        let named: HashSet<&str> = best.iter().map(|series| series.name.as_str()).collect();
+        for mark in panel.marks.iter_mut().filter(|mark| !named.contains(mark.series.as_str())) {
+            mark.series.clone_from(&others);
+        }
         // Many grey lines lie on each other, such as the rates of one schedule under several optimizers.
+        let mut drawn = HashSet::new();
         let bits = |series: &Series| -> Vec<(u64, u64)> {
             series.points.iter().map(|&(x, y)| (x.to_bits(), y.to_bits())).collect()
         };
         panel.series.retain(|series| series.style != Style::Grey || drawn.insert(bits(series)));
-        for mark in panel.marks.iter_mut().filter(|mark| !names.contains(&mark.series)) {
-            mark.series.clone_from(&others);
-        }
     }
     picture
 }
