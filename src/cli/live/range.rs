@@ -77,7 +77,7 @@ impl RangeTestObserver for LiveRangeTest<'_> {
         let seen = self.accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
         let (lr, loss) = (show(row.learning_rate), row.smoothed_loss);
         let line = format!("lr {lr}  loss {loss:.4}  val_accuracy {seen}");
-        if self.bar.is_hidden() && made % self.steps.div_ceil(LINES) == 0 {
+        if self.bar.is_hidden() && made.is_multiple_of(self.steps.div_ceil(LINES)) {
             self.line(&format!("iteration {made}/{}  {line}", self.steps));
         }
         // Several bars are aligned, and name their seed.
