@@ -96,6 +96,14 @@ fn comparison(error: &ComparisonError) -> String {
     format!("{error}; {first}choose another --out, or --force to start over")
 }
 
+/// The error of opening a comparison for a shard, which cannot start all runs over.
+pub fn of_shard(error: Error) -> Error {
+    match error.downcast::<ComparisonError>() {
+        Ok(error) => Usage(format!("{error}; choose another --out")).into(),
+        Err(error) => error,
+    }
+}
+
 /// Advice for comparisons that cannot be put together.
 fn merge(error: &MergeError) -> String {
     match error {

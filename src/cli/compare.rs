@@ -78,7 +78,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         let dry = DryRun { folder: &folder, config: &plan.runs[0].config, runs };
         return dry.print(&dataset, &machine, quiet, &session);
     }
-    let mut comparison = Comparison::open(&folder, &plan, &dataset, existing, machine.shard)?;
+    let opened = Comparison::open(&folder, &plan, &dataset, existing, machine.shard);
+    let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };
 
     let missing = comparison.missing();
     let (scheduler, limit) = settings::scheduler(&machine, &plan.runs[0].config, missing);

@@ -34,7 +34,7 @@ impl Place {
 /// How much of a plan is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanProgress {
-    /// The runs that are over: finished, diverged or failed.
+    /// The runs that are over: finished or diverged.
     pub done: usize,
     pub planned: usize,
 }
@@ -105,7 +105,9 @@ impl Rows {
         let rows = self.merged(&place.folder)?;
         write_rows(&place.folder.join(files::COMPARISON_CSV), &rows)?;
         let names: HashSet<&String> = self.names.iter().collect();
-        let is_over = |row: &&ComparisonRow| row.status != Status::Interrupted && names.contains(&row.run);
+        let is_over = |row: &&ComparisonRow| {
+            matches!(row.status, Status::Finished | Status::Diverged) && names.contains(&row.run)
+        };
         Ok(PlanProgress { done: rows.iter().filter(is_over).count(), planned: self.names.len() })
     }
 
