@@ -57,14 +57,15 @@ impl<'a> Comparison<'a> {
         } else {
             (recorded(folder, &mut notes)?, others(folder, plan, dataset, &mut notes)?)
         };
-        make_own_folder(&runs)?;
-        let place = Place { folder: folder.to_path_buf(), part, runs: OpenFolder::new(&runs) };
         let earlier = recorded.iter().flat_map(RunOrder::runs).chain(others.iter().map(|row| &row.run));
         let names: Vec<String> = plan.runs.iter().map(|run| run.name.clone()).collect();
         let order = RunOrder::new(earlier.cloned()).ending_with(&names);
         if recorded.is_none_or(|recorded| recorded.runs() != order.runs()) {
             order.write(folder)?;
         }
+        // After plan.json, which says whose folder this is, should the process be killed.
+        make_own_folder(&runs)?;
+        let place = Place { folder: folder.to_path_buf(), part, runs: OpenFolder::new(&runs) };
         if shard.is_none() {
             table.others = others;
             order.sort(&mut table.others);
