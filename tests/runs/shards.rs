@@ -6,7 +6,7 @@ use crate::several_at_once::{compare, left, order};
 use lrsched::random::{Purpose, keyed, uniform};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const SHORT: [&str; 4] = ["--epochs", "2", "--jobs", "1"];
@@ -54,6 +54,22 @@ fn shards_side_by_side_make_the_comparison_that_one_process_makes() {
     assert_eq!(stdout(&again), "", "a shard ranks nothing");
     let ranked = succeed(compare(folder.path(), "shared", &SHORT));
     assert!(stdout(&ranked).contains("Best on validation: "), "{}", stdout(&ranked));
+}
+
+#[test]
+fn shards_that_begin_at_once_in_a_new_folder_do_not_take_it_for_somebody_elses() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..4 {
+        let out = format!("cmp-{round}");
+        // Most of them have nothing to train.
+        let flags = ["--epochs", "1", "--entrants", "sgd/constant", "--seeds", "1"];
+        let begin = |index| shard(folder.path(), &out, &format!("{index}/12"), &flags).stderr(Stdio::piped()).spawn();
+        let children: Vec<_> = (1..=12).map(|index| begin(index).unwrap()).collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", stderr(&output));
+        }
+    }
 }
 
 #[test]
