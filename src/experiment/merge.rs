@@ -10,8 +10,8 @@ use super::compare::{ComparisonError, meaning_of};
 use super::resume::{DamagedRun, Maker};
 use crate::config::settings::tells_apart;
 use crate::config::{RunConfig, SettingValues};
-use crate::disk::{make_own_folder, own_folder, remove_empty};
-use crate::record::{ComparisonRow, RunOrder, Status, check_finished, files, write_rows};
+use crate::disk::{make_own_folder, own_folder};
+use crate::record::{ComparisonRow, Contents, RunOrder, Status, check_finished, files, write_rows};
 use crate::run_folder::{Part, claim_part};
 use anyhow::{Result, bail};
 use copy::copy_run;
@@ -54,17 +54,22 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     check_together(&chosen)?;
 
     remove_leftover_folders(&runs);
+    let is_new = Contents::of(out)?.is_free();
+    let order = RunOrder::new(sources.iter().flat_map(|source| source.order.iter().cloned()));
+    // First, because it says whose folder this is, should the process be killed.
+    order.write(out)?;
     make_own_folder(&runs)?;
     for found in chosen.iter().filter(|found| found.comparison != out) {
-        // A run that is whole stays: the next merge finds it done.
-        let copied = copy_run(found, &runs);
-        copied.inspect_err(|_| remove_empty(std::slice::from_ref(&runs)))?;
+        // Runs that are whole stay: the next merge finds them.
+        copy_run(found, &runs).inspect_err(|_| {
+            if is_new && std::fs::remove_dir(&runs).is_ok() {
+                let _ = std::fs::remove_file(out.join(files::PLAN_JSON));
+            }
+        })?;
     }
-    let order = RunOrder::new(sources.iter().flat_map(|source| source.order.iter().cloned()));
     let mut rows: Vec<ComparisonRow> = chosen.iter().filter_map(|found| found.row.clone()).collect();
     order.sort(&mut rows);
     part.folder().check()?;
-    order.write(out)?;
     write_rows(&out.join(files::COMPARISON_CSV), &rows)?;
     let config = chosen.iter().find_map(|found| found.info.as_ref()?.config.known().ok());
     let with_row: HashSet<&String> = rows.iter().map(|row| &row.run).collect();

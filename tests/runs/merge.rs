@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 const SHORT: [&str; 2] = ["--epochs", "2"];
 
@@ -151,6 +152,23 @@ fn a_run_that_is_over_takes_the_place_of_one_that_is_not_and_files_of_others_sta
     assert_eq!(fs::read_to_string(at("all").join("note.txt")).unwrap(), "mine");
     assert!(!leftover.exists());
     assert!(left(&folder.path().join("all")) == left(&folder.path().join("whole")));
+}
+
+#[test]
+fn a_merge_that_is_killed_at_any_moment_and_started_again_is_whole() {
+    let folder = halves();
+    let all = folder.path().join("all");
+    for pause in 0..20 {
+        let mut child = merge(folder.path(), &["a", "b", "--out", "all"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(pause * 4));
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    succeed(merge(folder.path(), &["a", "b", "--out", "all"]));
+    assert!(left(&all) == left(&folder.path().join("whole")));
+    let names = fs::read_dir(&all).unwrap().chain(fs::read_dir(all.join("runs")).unwrap());
+    let left_over = names.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".lrsched"));
+    assert_eq!(left_over.count(), 0);
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl<'a> Comparison<'a> {
         if recorded.is_none_or(|recorded| recorded.runs() != order.runs()) {
             order.write(folder)?;
         }
-        // After the file that marks the folder as ours: another shard may be looking at it, and this process may be killed.
+        // After plan.json, which says whose folder this is, should the process be killed.
         make_own_folder(&runs)?;
         let place = Place { folder: folder.to_path_buf(), part, runs: OpenFolder::new(&runs) };
         if shard.is_none() {
