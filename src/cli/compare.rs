@@ -19,6 +19,7 @@ use crate::train::{All, Event, Observer, Run};
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use std::collections::HashMap;
 use std::path::Path;
 
 pub fn command() -> Command {
@@ -54,18 +55,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return print_config(&plan, uncrossed, seeds, &grid, given.has("lr"), &machine);
     }
     let dataset = Dataset::open(&machine.data)?;
-    let mut warned: Vec<(String, Vec<String>)> = Vec::new();
-    let steps_per_epoch = Run::steps_of(&plan.runs[0].config, &dataset)?;
-    for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
-        Run::check_without_images(&planned.config, steps_per_epoch).map_err(|error| about(entrant, error))?;
-        let course = Course::of(&planned.config);
-        for line in course.warnings(planned.config.semantics, steps_per_epoch, 0)? {
-            match warned.iter_mut().find(|(known, _)| *known == line) {
-                Some((_, of)) => of.push(entrant.to_string()),
-                None => warned.push((line, vec![entrant.to_string()])),
-            }
-        }
-    }
+    let firsts = entrants.iter().zip(plan.runs.iter().step_by(seeds as usize));
+    let warnings = check_with_images(firsts, entrants.len(), &dataset)?;
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }
@@ -73,8 +64,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
     if machine.dry_run {
         let runs = plan.survey(&folder, &dataset, existing, machine.shard)?;
-        let of = |(line, of): &(String, Vec<String>)| format!("{}: {line}", those(of, entrants.len()));
-        super::warn(&warned.iter().map(of).collect::<Vec<_>>());
+        super::warn(&warnings);
         let dry = DryRun { folder: &folder, config: &plan.runs[0].config, runs };
         return dry.print(&dataset, &machine, quiet, &session);
     }
@@ -90,9 +80,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         bars.line(&format!("nothing left to train: {done} done"));
     } else {
         limit.iter().for_each(|limit| bars.line(limit));
-        for (line, of) in &warned {
-            bars.warn(&format!("warning: {}: {line}", those(of, entrants.len())));
-        }
+        warnings.iter().for_each(|warning| bars.warn(&format!("warning: {warning}")));
     }
     // An entrant's name fixes its rate, which must not be changed by hand.
     session.begin(&bars, Keys::WithoutRates, machine.json);
@@ -124,6 +112,34 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         ranking::rank(&folder, &title, &rows, machine.json, quiet)?
     };
     Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
+}
+
+/// Checks the first run of each of `all` entrants with its images. Returns what looks wrong with their schedules, each
+/// line once for the entrants that share it.
+fn check_with_images<'a>(
+    firsts: impl Iterator<Item = (&'a Entrant, &'a PlannedRun)>,
+    all: usize,
+    dataset: &Dataset,
+) -> Result<Vec<String>> {
+    let mut warned: Vec<(String, Vec<String>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut steps_per_epoch = None;
+    for (entrant, planned) in firsts {
+        // The runs of a comparison share their images and batches.
+        let steps = match steps_per_epoch {
+            Some(steps) => steps,
+            None => *steps_per_epoch.insert(Run::steps_of(&planned.config, dataset)?),
+        };
+        Run::check_without_images(&planned.config, steps).map_err(|error| about(entrant, error))?;
+        for line in Course::of(&planned.config).warnings(planned.config.semantics, steps, 0)? {
+            let place = *places.entry(line.clone()).or_insert(warned.len());
+            match warned.get_mut(place) {
+                Some((_, of)) => of.push(entrant.to_string()),
+                None => warned.push((line, vec![entrant.to_string()])),
+            }
+        }
+    }
+    Ok(warned.iter().map(|(line, of)| format!("{}: {line}", those(of, all))).collect())
 }
 
 /// How much of the whole comparison is done after this `shard`, and what comes next.
