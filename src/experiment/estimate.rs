@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Untimed warm-up steps: memory is allocated and caches fill.
 const WARM_UP: usize = 3;
+/// Slow steps need fewer: no step follows after this.
+const WARMING: Duration = Duration::from_secs(1);
 /// How long to train for a measurement, shared by the optimizers, and the least for one of them.
 const TRAINING: Duration = Duration::from_secs(2);
 const LEAST: Duration = Duration::from_millis(300);
@@ -58,22 +60,26 @@ impl Speed {
         scheduler: Scheduler,
         control: &Control,
     ) -> Result<Option<Self>> {
-        let mut optimizers: Vec<&OptimizerSpec> = Vec::new();
-        for Work { optimizer, .. } in work {
-            if optimizers.iter().all(|known| known.name() != optimizer.name()) {
-                optimizers.push(optimizer);
+        // A plan that is over sooner than its measurement is measured no longer than it takes.
+        let share = |images: u64| images / scheduler.at_once.max(1) as u64;
+        let mut optimizers: Vec<(&OptimizerSpec, u64)> = Vec::new();
+        for Work { optimizer, trained, .. } in work {
+            match optimizers.iter_mut().find(|(known, _)| known.name() == optimizer.name()) {
+                Some((_, images)) => *images = images.saturating_add(share(*trained)),
+                None => optimizers.push((optimizer, share(*trained))),
             }
         }
+        let evaluated = work.iter().fold(0, |sum: u64, work| sum.saturating_add(share(work.evaluated)));
         let gate = Gate { runs: scheduler.at_once, passed: AtomicUsize::new(0), broken: AtomicBool::new(false) };
         let mut sum = Self {
-            training: optimizers.iter().map(|optimizer| (optimizer.name(), 0.0)).collect(),
+            training: optimizers.iter().map(|(optimizer, _)| (optimizer.name(), 0.0)).collect(),
             evaluation: 0.0,
             preparation: 0.0,
         };
         let mut failed = None;
         let measure = |_: &usize, threads: &ThreadShare| {
             let measured = Trial::new(dataset, config, threads.get(), &gate, control)
-                .and_then(|mut trial| trial.measure(&optimizers));
+                .and_then(|mut trial| trial.measure(&optimizers, evaluated));
             if measured.is_err() {
                 gate.broken.store(true, Ordering::Relaxed);
             }
@@ -192,27 +198,42 @@ impl<'a> Trial<'a> {
         })
     }
 
-    fn measure(&mut self, optimizers: &[&OptimizerSpec]) -> Result<Measured> {
+    /// `optimizers`: each with the most images to train on, and `evaluated` to evaluate.
+    fn measure(&mut self, optimizers: &[(&OptimizerSpec, u64)], evaluated: u64) -> Result<Measured> {
         let gate = self.gate;
         let mut training = Vec::new();
         let time = (TRAINING / optimizers.len() as u32).max(LEAST);
-        for (stage, optimizer) in optimizers.iter().enumerate() {
+        for (stage, (optimizer, most)) in optimizers.iter().enumerate() {
             self.trainer.optimizer = Optimizer::new(optimizer, self.config.semantics)?;
-            (0..WARM_UP).try_for_each(|_| self.step().map(drop))?;
+            self.warm_up()?;
             gate.wait(2 * stage + 1, || self.step().map(drop))?;
-            training.push(self.speed(time, Self::step)?);
+            training.push(self.speed(time, *most, Self::step)?);
             gate.wait(2 * stage + 2, || self.step().map(drop))?;
         }
-        let evaluation = self.speed(EVALUATING, Self::evaluate)?;
+        let evaluation = self.speed(EVALUATING, evaluated, Self::evaluate)?;
         gate.wait(2 * optimizers.len() + 1, || self.evaluate().map(drop))?;
         Ok(Measured { training, evaluation, preparation: 1.0 / self.preparation.max(1e-9) })
     }
 
-    /// Images a second of `work`, which returns how many it did, over about `time`; a stop cuts it short.
-    fn speed(&mut self, time: Duration, work: impl Fn(&mut Self) -> Result<usize>) -> Result<f64> {
+    fn warm_up(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        for _ in 0..WARM_UP {
+            self.step()?;
+            if begun.elapsed() > WARMING || self.control.stopping().is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Images a second of `work`, which returns how many it did, over about `time` or `most` images; a stop cuts it short.
+    fn speed(&mut self, time: Duration, most: u64, work: impl Fn(&mut Self) -> Result<usize>) -> Result<f64> {
         let (begun, mut images) = (Instant::now(), 0);
-        while begun.elapsed() < time && (images == 0 || self.control.stopping().is_none()) {
-            images += work(self)?;
+        while images == 0 || images < most && begun.elapsed() < time {
+            if self.control.stopping().is_some() {
+                break;
+            }
+            images += work(self)? as u64;
         }
         Ok(images as f64 / begun.elapsed().as_secs_f64())
     }
