@@ -11,7 +11,7 @@ pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
 pub use survey::Remaining;
 pub use table::PlanProgress;
-pub(super) use {error::differences, plan::meaning_of, plan::name, rows::check_unique, rows::row};
+pub(super) use {error::differences, plan::meaning_of, plan::name, rows::check_unique, rows::row, rows::set_aside};
 
 use super::resume::{Left, Maker};
 use super::scheduler::Scheduler;

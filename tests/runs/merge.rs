@@ -116,7 +116,10 @@ fn an_interrupted_run_comes_with_its_checkpoints_and_goes_on_where_it_is_put() {
         let mut child = compare(folder.path(), stop, &sharded).spawn().unwrap();
         let path = folder.path().join(stop).join("runs").join(&first);
         wait_for_lines(&path.join("metrics.csv"), 4, &mut child);
-        signal(&child, stop);
+        match stop {
+            "KILL" => child.kill().unwrap(),
+            _ => signal(&child, stop),
+        }
         child.wait().unwrap();
         let out = format!("all-{stop}");
         let output = run(merge(folder.path(), &[stop, "--out", &out]));
@@ -228,4 +231,23 @@ fn a_folder_of_an_earlier_version_has_no_plan_and_merges_in_the_order_of_its_tab
     // compare knows the plan.
     succeed(compare(folder.path(), "all", &SHORT));
     assert!(left(&folder.path().join("all")) == left(&folder.path().join("whole")));
+}
+
+#[test]
+fn a_damaged_table_or_plan_is_replaced_from_the_runs_and_kept_under_another_name() {
+    let folder = halves();
+    succeed(merge(folder.path(), &["a", "b", "--out", "all"]));
+    let all = folder.path().join("all");
+    for comparison in ["all", "a"] {
+        fs::write(folder.path().join(comparison).join("comparison.csv"), "mine\n").unwrap();
+        fs::write(folder.path().join(comparison).join("plan.json"), "{").unwrap();
+    }
+    let said = stderr(&succeed(merge(folder.path(), &["b", "a", "--out", "all"])));
+    assert_eq!(said.matches("its rows are taken from the runs").count(), 2, "{said}");
+    for file in ["comparison.csv", "plan.json"] {
+        assert!(all.join(format!("{file}.damaged-1")).is_file(), "{file}");
+        assert!(!folder.path().join("a").join(format!("{file}.damaged-1")).exists(), "an input stays as it is");
+    }
+    succeed(compare(folder.path(), "all", &SHORT));
+    assert!(left(&all) == left(&folder.path().join("whole")));
 }

@@ -55,7 +55,7 @@ fn row_of(path: &Path) -> Option<ComparisonRow> {
 }
 
 /// Renames a damaged file so that it can be replaced without losing its contents. Reports the new name.
-pub(super) fn set_aside(file: &Path) -> Result<String> {
+pub(in crate::experiment) fn set_aside(file: &Path) -> Result<String> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let place = |number: u32| file.with_file_name(format!("{name}.damaged-{number}"));
     let free = (1..).map(place).find(|place| place.symlink_metadata().is_err()).expect("some number is free");

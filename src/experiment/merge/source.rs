@@ -1,7 +1,7 @@
 //! A comparison as it is found, without changing it.
 
 use super::error::MergeError;
-use crate::experiment::compare::{ComparisonError, PlannedRun, check_unique, name, row};
+use crate::experiment::compare::{ComparisonError, PlannedRun, check_unique, name, row, set_aside};
 use crate::record::{
     ComparisonRow, Contents, EpochRow, OrderError, RunInfo, RunOrder, Status, files, read_good_rows, read_rows,
 };
@@ -42,7 +42,7 @@ pub fn check(folder: &Path) -> Result<()> {
 }
 
 impl Source {
-    /// `is_ours`: this process has the folder.
+    /// `is_ours`: this process has the folder, and will replace its table.
     ///
     /// # Errors
     /// A process is training its runs; a run.json or a folder that cannot be read; a plan.json of a later version.
@@ -51,7 +51,7 @@ impl Source {
         if !is_ours && (shard.is_some() || is_in_use(folder)) {
             bail!(InUse { folder: folder.to_path_buf(), by: shard });
         }
-        let mut rows = rows(&folder.join(files::COMPARISON_CSV), notes)?;
+        let mut rows = rows(&folder.join(files::COMPARISON_CSV), is_ours, notes)?;
         if let Some(row) = rows.iter().find(|row| row.folder(folder).is_none()) {
             let table = folder.join(files::COMPARISON_CSV);
             bail!(MergeError::Unfit(ComparisonError::NotItsFolder { table, run: row.run.clone() }));
@@ -59,7 +59,8 @@ impl Source {
         let planned = match RunOrder::read(folder) {
             Ok(order) => order.map_or_else(Vec::new, |order| order.runs().to_vec()),
             Err(OrderError::Damaged(error)) => {
-                notes.push(format!("{error:#}; the order is that of {}", files::COMPARISON_CSV));
+                let kept = kept(&folder.join(files::PLAN_JSON), is_ours)?;
+                notes.push(format!("{error:#}; {kept}the order is that of {}", files::COMPARISON_CSV));
                 Vec::new()
             }
             Err(newer) => bail!(newer),
@@ -86,15 +87,20 @@ impl Source {
     }
 }
 
+/// Sets a damaged file aside if it `is_ours` to replace, and says so.
+fn kept(file: &Path, is_ours: bool) -> Result<String> {
+    if is_ours { Ok(format!("{}; ", set_aside(file)?)) } else { Ok(String::new()) }
+}
+
 /// The rows of the table; none if it is missing or damaged.
-fn rows(table: &Path, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
+fn rows(table: &Path, is_ours: bool, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
     if !table.exists() {
         return Ok(Vec::new());
     }
     match read_rows(table) {
         Ok(rows) => check_unique(table, &rows).map(|()| rows),
         Err(error) => {
-            notes.push(format!("{error:#}; its rows are taken from the runs"));
+            notes.push(format!("{error:#}; {}its rows are taken from the runs", kept(table, is_ours)?));
             Ok(Vec::new())
         }
     }
