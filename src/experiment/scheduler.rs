@@ -284,8 +284,10 @@ mod tests {
         let (gate, open) = (Mutex::new(false), Condvar::new());
         let work = |item: &usize, _: &ThreadShare| {
             if *item == 1 {
-                let passed = open.wait_while(gate.lock().unwrap(), |closed| !*closed).unwrap();
-                drop(passed);
+                drop(open.wait_while(gate.lock().unwrap(), |closed| !*closed).unwrap());
+            } else if *item > 1 {
+                // Longer than the break takes to arrive.
+                std::thread::sleep(std::time::Duration::from_millis(20));
             }
             *item
         };

@@ -7,8 +7,8 @@ use crate::model::{Architecture, Layer, Role, Shape, slots};
 
 /// The engine's maps hold at least this many images, those of an evaluation.
 const LEAST_IMAGES: usize = 128;
-/// Batches that the loader prepares ahead, the one in use included.
-const LOADED: usize = 4;
+/// Batches that the loader and the engine hold.
+const LOADED: usize = 5;
 /// Copies of the parameters: weights, gradients, their transforms, the optimizer's state, and the checkpoint that is
 /// being written.
 const COPIES: usize = 14;

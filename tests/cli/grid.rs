@@ -269,7 +269,7 @@ fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
     assert_eq!(contents(folder.path()), before);
 
     for (flags, why) in [
-        (["--entrants", "cosine", "--batch-size", "16"], "another configuration"),
+        (["--entrants", "cosine", "--batch-size", "16"], "batch-size 32, now 16"),
         (["--entrants", "linear", "--train-limit", "80"], "does not match this comparison"),
     ] {
         let output = compare(&folder, &[&flags[..], &["--dry-run"]].concat(), None, None);

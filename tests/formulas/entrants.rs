@@ -201,18 +201,22 @@ fn an_entrant_without_a_key_or_with_its_own_value_is_not_multiplied_and_a_note_s
 #[test]
 fn a_schedule_with_rates_of_its_own_is_not_multiplied_by_the_base_rate() {
     let named = ["one-cycle:max-lr=0.4", "cosine"];
-    let entered = crossed(&named, &["lr=0.1,0.3", "warmup=1,2"]).unwrap();
+    let entered = crossed(&named, &["lr=0.1,0.3", "momentum=0.5,0.9"]).unwrap();
     let expected = [
-        "sgd/one-cycle:max-lr=0.4,warmup=1",
-        "sgd/one-cycle:max-lr=0.4,warmup=2",
-        "sgd/cosine:warmup=1 lr=0.1",
-        "sgd/cosine:warmup=2 lr=0.1",
-        "sgd/cosine:warmup=1 lr=0.3",
-        "sgd/cosine:warmup=2 lr=0.3",
+        "sgd:momentum=0.5/one-cycle:max-lr=0.4",
+        "sgd:momentum=0.9/one-cycle:max-lr=0.4",
+        "sgd:momentum=0.5/cosine lr=0.1",
+        "sgd:momentum=0.9/cosine lr=0.1",
+        "sgd:momentum=0.5/cosine lr=0.3",
+        "sgd:momentum=0.9/cosine lr=0.3",
     ];
     assert_eq!(names(&entered), expected);
     let setting = Setting { key: "lr".into(), value: None };
     assert_eq!(entered.notes, [EntrantNote::OwnRates { setting, entrants: vec!["sgd/one-cycle:max-lr=0.4".into()] }]);
+    // A warm-up leads to the base rate.
+    let entered = crossed(&["one-cycle:max-lr=0.4"], &["warmup=1", "lr=0.1,0.3"]).unwrap();
+    let expected = ["sgd/one-cycle:max-lr=0.4,warmup=1 lr=0.1", "sgd/one-cycle:max-lr=0.4,warmup=1 lr=0.3"];
+    assert_eq!(names(&entered), expected);
     // Where the peak is a multiple of the base rate at one point only, that point alone is multiplied.
     let entered = crossed(&["one-cycle"], &["max-lr=0.4,2x", "lr=0.1,0.3"]).unwrap();
     let expected = ["sgd/one-cycle:max-lr=0.4", "sgd/one-cycle:max-lr=2x lr=0.1", "sgd/one-cycle:max-lr=2x lr=0.3"];
@@ -224,8 +228,8 @@ fn the_values_of_the_default_entrants_give_way_to_a_grid() {
     let entered = crossed(&[], &["factor=0.1,0.2", "lr=0.05,0.1"]).unwrap();
     let all = names(&entered);
     for expected in [
-        "sgd/step:factor=0.1,drop-every=20% lr=0.05",
-        "sgd/step:factor=0.2,drop-every=20% lr=0.1",
+        "sgd/step:factor=0.1,drop-every=40% lr=0.05",
+        "sgd/step:factor=0.2,drop-every=40% lr=0.1",
         "sgd/cosine lr=0.05",
         "adam/constant lr=0.1",
     ] {

@@ -898,7 +898,9 @@ fn a_find_json_that_is_too_large_to_be_one_is_not_read_into_memory() {
 fn a_run_of_a_comparison_whose_files_are_damaged_is_not_started_again_and_the_others_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let compare = || compare_into(folder.path(), "cmp", &["constant", "linear"], &["--epochs", "3", "--log-steps"]);
+    let compare = || {
+        compare_into(folder.path(), "cmp", &["constant", "linear"], &["--epochs", "3", "--log-steps", "--jobs", "1"])
+    };
     let mut killed = compare();
     killed.env("LRSCHED_STOP_AT", "mid-checkpoint:3");
     assert_eq!(run(killed).status.code(), None);

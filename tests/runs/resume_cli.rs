@@ -444,7 +444,8 @@ fn the_best_checkpoint_is_that_of_the_best_epoch_and_pytorchs_names_are_in_it() 
 #[test]
 fn a_comparison_started_again_goes_on_with_the_run_that_was_interrupted() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--entrants", "sgd/cosine", "adam/constant", "--epochs", "4", "--lr", "0.002", "--log-steps"];
+    let flags =
+        ["--entrants", "sgd/cosine", "adam/constant", "--epochs", "4", "--lr", "0.002", "--log-steps", "--jobs", "1"];
     let compare = |out: &str| {
         let mut command = program(folder.path());
         command.arg("compare").args(crate::resume_common::SMALL).args(["--out", out]).args(flags);
