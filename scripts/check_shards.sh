@@ -8,7 +8,11 @@ lrsched=${LRSCHED:-$project/target/release/lrsched}
 if [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ]; then
     cargo build --release --manifest-path "$project/Cargo.toml"
 fi
-lrsched=$(realpath "$(command -v "$lrsched")") || { echo "$lrsched does not exist; set LRSCHED to the program, or unset it" >&2; exit 1; }
+if ! command -v "$lrsched" >/dev/null; then
+    echo "$lrsched does not exist; set LRSCHED to the program, or unset it" >&2
+    exit 1
+fi
+lrsched=$(realpath "$(command -v "$lrsched")")
 work=$(mktemp -d)
 
 # Eight runs, two a shard, of a few seconds each. Shells, sbatch and parallel must all leave the last entrant as it is.

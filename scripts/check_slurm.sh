@@ -54,7 +54,7 @@ skip() {
 }
 
 install_slurm() {
-    command -v slurmctld slurmd sbatch munged && return
+    command -v slurmctld && command -v slurmd && command -v sbatch && command -v munged && return
     [ "$(id -u)" -eq 0 ] && apt-get update -qq &&
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge
 }

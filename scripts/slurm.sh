@@ -53,8 +53,8 @@ lrsched=${LRSCHED:-$project/target/release/lrsched}
 if [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ]; then
     cargo build --release --manifest-path "$project/Cargo.toml"
 fi
-lrsched=$(command -v "$lrsched") || fail "$lrsched does not exist; set LRSCHED to the program, or unset it"
-LRSCHED=$(realpath "$lrsched")
+command -v "$lrsched" >/dev/null || fail "$lrsched does not exist; set LRSCHED to the program, or unset it"
+LRSCHED=$(realpath "$(command -v "$lrsched")")
 export LRSCHED
 # A mistake in the flags should show here, not in the logs of every task.
 "$LRSCHED" compare "$@" --shard "1/${shards%\%*}" --out "$out" --print-config >/dev/null
@@ -63,12 +63,18 @@ logs=$out.slurm
 mkdir -p "$logs"
 # In a file name, sbatch replaces what begins with %.
 pattern=${logs//%/%%}
-array=$(sbatch --parsable --array="1-$shards" --output="$pattern/%A_%a.log" "${options[@]}" "$project/scripts/slurm.sbatch" "$out" "$@")
+array=$(sbatch --parsable --array="1-$shards" --output="$pattern/%A_%a.log" "${options[@]}" "$project/scripts/slurm.sbatch" "$out" "$@") || {
+    rmdir --ignore-fail-on-non-empty "$logs"
+    exit 1
+}
 array=${array%%;*} # a federation appends the name of its cluster
 # afterany: a task that ends with 3 has a run that diverged, which is a result. The merge names runs that are missing. A task that is requeued has
 # not ended.
 merge=$(printf '#!/usr/bin/env bash\nexec %q merge %q --out %q\n' "$LRSCHED" "$out" "$out" |
-    sbatch --parsable --job-name=lrsched-merge --output="$pattern/%j.log" "${options[@]}" --dependency="afterany:$array")
+    sbatch --parsable --job-name=lrsched-merge --output="$pattern/%j.log" "${options[@]}" --dependency="afterany:$array") || {
+    echo "slurm.sh: job $array has the shards, but the merge behind it could not be submitted" >&2
+    exit 1
+}
 merge=${merge%%;*}
 
 echo "shards: job $array, ${shards%\%*} tasks; merge and report: job $merge"
