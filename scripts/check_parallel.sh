@@ -2,7 +2,7 @@
 # Spreads a comparison over processes with GNU parallel, kills some of them, resumes, merges, and checks that the result is that of one process: the
 # same table but for times, the same rows, the same weights.
 #
-#     scripts/check_parallel.sh         about a minute; the program is $LRSCHED (default: the one built here)
+#     scripts/check_parallel.sh         the program is $LRSCHED (default: the one built here)
 #
 # First in one shared folder, where one shard is killed in the middle (SIGKILL) and then all of parallel is terminated; then in folders of their
 # own, with --sshlogin. Installs Debian's parallel as root; where it cannot be installed, this prints SKIPPED and exits with 0.
