@@ -110,6 +110,7 @@ fn merge(error: &MergeError) -> String {
         MergeError::OtherResults { .. } => {
             format!("{error}: kernels of other machines round differently; leave one of the two out")
         }
+        MergeError::Inside { .. } => format!("--out {error}; choose a folder outside it"),
         MergeError::Target(_) => format!("--out {error}; choose another folder"),
         _ => error.to_string(),
     }

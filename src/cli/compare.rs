@@ -13,9 +13,11 @@ use crate::experiment::{
     Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Training, enter,
 };
 use crate::number::counted;
+use crate::record::files::COMPARISON_CSV;
 use crate::run_folder::{Existing, InUse};
 use crate::shell;
 use crate::train::{All, Event, Observer, Run};
+use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
@@ -38,6 +40,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let Entered { entrants, notes, uncrossed } = entered;
     let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
     let machine = settings::machine(&given, CommandName::Compare)?;
+    // A folder named after the time would be another for each shard, and at each start.
+    if machine.shard.is_some() && machine.out.is_none() {
+        return usage!("--shard needs --out: the folder that the shards share, or one of its own");
+    }
     // The embedded dataset is small and meant for a first look: five epochs separate good from bad within minutes.
     let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
     let plan = Plan::new(&entrants, seeds, |entrant| {
@@ -75,7 +81,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let (scheduler, limit) = settings::scheduler(&machine, &plan.runs[0].config, missing);
     let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once);
     comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
-    if missing == 0 {
+    let ours = machine.shard.map_or(plan.runs.len(), |shard| shard.count(plan.runs.len()));
+    if ours == 0 {
+        // Said at the end.
+    } else if missing == 0 {
         let done = counted(comparison.rows_of_plan() as u64, "run");
         bars.line(&format!("nothing left to train: {done} done"));
     } else {
@@ -100,7 +109,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return Ok(stop.exit_code());
     }
     if let Some(shard) = machine.shard {
-        tell_progress(shard, &comparison, &folder, &bars)?;
+        tell_progress(shard, ours, &comparison, &folder, &bars)?;
     }
     drop(bars);
 
@@ -142,25 +151,38 @@ fn check_with_images<'a>(
     Ok(warned.iter().map(|(line, of)| format!("{}: {line}", those(of, all))).collect())
 }
 
-/// How much of the whole comparison is done after this `shard`, and what comes next.
-fn tell_progress(shard: Shard, comparison: &Comparison<'_>, folder: &Path, bars: &Bars) -> Result<()> {
-    let out = shell::path(folder);
-    let PlanProgress { done, planned } = match comparison.progress() {
+/// How much of the whole comparison is done after this `shard` of `ours` runs, and what comes next.
+fn tell_progress(shard: Shard, ours: usize, comparison: &Comparison<'_>, folder: &Path, bars: &Bars) -> Result<()> {
+    let so_far = match comparison.progress() {
         Ok(progress) => progress,
         // Its runs have their results; a merge finds them there.
         Err(error) if error.is::<InUse>() => {
-            bars.warn(&format!("warning: shard {shard} is over, but the table has not all of its rows yet: {error}"));
+            bars.warn(&format!(
+                "warning: shard {shard} is done, but some of its rows are not in {COMPARISON_CSV} yet: {error}; lrsched merge adds them"
+            ));
             return Ok(());
         }
         Err(error) => return Err(error),
     };
-    let then = if done < planned { "once all are, rank them with" } else { "rank them with" };
-    bars.line(&format!(
-        "shard {shard} is over: {done} of the {} of the plan are done; {then}:  {} merge {out} --out {out}",
-        counted(planned as u64, "run"),
-        session::program()
-    ));
+    let out = shell::path(folder);
+    let ranks = format!("{} merge {out} --out {out}", session::program());
+    bars.line(&progress(shard, ours, so_far, &ranks));
     Ok(())
+}
+
+/// As [`tell_progress`], in words; the command `ranks` all runs.
+fn progress(shard: Shard, ours: usize, PlanProgress { done, planned }: PlanProgress, ranks: &str) -> String {
+    match (done, planned) {
+        (1, 1) => format!("the only planned run is finished; rank it with:  {ranks}"),
+        _ if done == planned => format!("all {planned} planned runs are finished; rank them with:  {ranks}"),
+        _ if ours == 0 => format!("shard {shard} has no run of this plan of {planned}"),
+        _ => {
+            let are = if done == 1 { "is" } else { "are" };
+            format!(
+                "shard {shard} is done: {done} of {planned} planned runs {are} finished; once all are, rank them with:  {ranks}"
+            )
+        }
+    }
 }
 
 /// Shows the runs of a comparison: bars or lines on stderr, and with `--json` events on stdout.
@@ -233,4 +255,21 @@ fn print_config(
     }
     super::say(&toml::to_string_pretty(&table)?)?;
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_says_how_much_of_the_plan_is_done_and_an_empty_one_that_it_has_no_run() {
+        let shard: Shard = "5/7".parse().unwrap();
+        let said = |ours, done, planned| progress(shard, ours, PlanProgress { done, planned }, "merge");
+        let then = "; once all are, rank them with:  merge";
+        assert_eq!(said(1, 2, 9), format!("shard 5/7 is done: 2 of 9 planned runs are finished{then}"));
+        assert_eq!(said(1, 1, 9), format!("shard 5/7 is done: 1 of 9 planned runs is finished{then}"));
+        assert_eq!(said(0, 3, 4), "shard 5/7 has no run of this plan of 4");
+        assert_eq!(said(0, 4, 4), "all 4 planned runs are finished; rank them with:  merge");
+        assert_eq!(said(0, 1, 1), "the only planned run is finished; rank it with:  merge");
+    }
 }

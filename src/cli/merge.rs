@@ -21,9 +21,10 @@ const OWN: &[SettingDef] = &[
 pub fn command() -> Command {
     let command = Command::new("merge")
         .about("Put the shards of a comparison together and rank them")
+        .override_usage("lrsched merge <DIR>... --out <DIR>")
         .after_help(
-            "Runs are copied, and the folders they come from stay as they are. If the shards shared a folder, name it twice: \
-             nothing is copied then.\n\nExample: lrsched merge results/shard-1 results/shard-2 --out results/all",
+            "Runs are copied, and the folders they come from stay as they are. If the shards shared a folder, give it as \
+             input and as --out: lrsched merge cmp --out cmp\n\nExample: lrsched merge results/shard-1 results/shard-2 --out results/all",
         )
         .arg(
             Arg::new("folders")
@@ -44,7 +45,7 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let Some(out) = given.path("out").filter(|out| !out.as_os_str().is_empty()) else {
-        return usage!("--out must name the folder to put them together in");
+        return usage!("--out is missing: name the folder to merge into, e.g. lrsched merge a b --out all");
     };
     let merged = merge(given.paths("folders"), &out)?;
     super::warn(&merged.notes);

@@ -20,6 +20,11 @@ impl Shard {
         place as u64 % self.of == self.index - 1
     }
 
+    /// How many runs of a plan of this many belong to the shard.
+    pub fn count(self, runs: usize) -> usize {
+        (0..runs).filter(|place| self.has(*place)).count()
+    }
+
     /// Whether some run of a long enough plan belongs to both shards.
     pub const fn overlaps(self, other: Self) -> bool {
         self.index.abs_diff(other.index).is_multiple_of(common_divisor(self.of, other.of))
@@ -81,6 +86,7 @@ mod tests {
                 assert_eq!(owners, 1, "run {place} of {of} shards");
             }
         }
+        assert_eq!(["1/3", "2/3", "3/3"].map(|part| shard(part).count(5)), [2, 2, 1]);
         assert!(shard(" 2 / 4 ").has(1) && !shard("2/4").has(2));
         for wrong in ["0/4", "5/4", "a/b", "1", "1/0", "-1/4", "1/4/2", "", "/", "1.5/4", "1/99999999999999999999"] {
             let error = wrong.parse::<Shard>().unwrap_err().to_string();

@@ -42,6 +42,7 @@ pub struct Merged {
 /// a folder that cannot be read or written.
 pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     folders.iter().try_for_each(|folder| source::check(folder))?;
+    check_outside(out, folders)?;
     let part = claim_part(out, None).map_err(|error| match error.downcast() {
         Ok(refusal) => MergeError::Target(refusal).into(),
         Err(error) => error,
@@ -77,12 +78,32 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     Ok(Merged { rows, missing, notes, config, _part: part })
 }
 
+/// # Errors
+/// [`MergeError::Inside`]: `out` would be made inside one of `folders`.
+fn check_outside(out: &Path, folders: &[PathBuf]) -> Result<()> {
+    let place = place_of(out);
+    for folder in folders {
+        let input = place_of(folder);
+        if place != input && place.starts_with(&input) {
+            bail!(MergeError::Inside { out: out.to_path_buf(), input: folder.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The absolute path of a folder that may not exist yet, with the links of the part that does resolved.
+fn place_of(path: &Path) -> PathBuf {
+    let here = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_path_buf() };
+    let existing = |above: &Path| Some(here(above).canonicalize().ok()?.join(path.strip_prefix(above).ok()?));
+    path.ancestors().find_map(existing).unwrap_or_else(|| path.to_path_buf())
+}
+
 /// The comparison in `out`, if there is one, and those in `folders`, each once.
 fn read_all(folders: &[PathBuf], out: &Path, notes: &mut Vec<String>) -> Result<Vec<Source>> {
     let mut places = Vec::new();
     let mut sources = Vec::new();
     for folder in std::iter::once(out).chain(folders.iter().map(PathBuf::as_path)) {
-        let place = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        let place = place_of(folder);
         if !places.contains(&place) {
             places.push(place);
             sources.push(Source::read(folder, folder == out, notes)?);

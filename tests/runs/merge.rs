@@ -209,12 +209,18 @@ fn what_does_not_go_together_is_refused_in_one_line_and_nothing_is_written() {
             &["a", "b", "--out", "theirs"],
             "--out theirs is not empty and holds no comparison of lrsched (it has `thesis.tex`); choose another folder",
         ),
-        (&["a", "b"], "--out must name the folder"),
+        (&["a", "b"], "--out is missing: name the folder to merge into, e.g. lrsched merge a b --out all"),
+        (
+            &["a", "b", "--out", "a/x"],
+            "--out a/x lies inside a, which a merge must not change; choose a folder outside it",
+        ),
+        (&["a", "b", "--out", "b/../a/runs/x/y"], "lies inside a, which a merge must not change"),
         (&["--out", "all"], "required arguments were not provided"),
     ] {
         let said = refused(&run(merge(folder.path(), arguments)));
         assert!(said.contains(why), "{arguments:?}: {said}");
         assert!(!folder.path().join("all").exists(), "{arguments:?}");
+        assert!(!folder.path().join("a/x").exists() && !folder.path().join("a/runs/x").exists(), "{arguments:?}");
     }
     assert_eq!(fs::read_dir(folder.path().join("theirs")).unwrap().count(), 1);
 }

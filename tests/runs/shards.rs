@@ -50,7 +50,7 @@ fn shards_side_by_side_make_the_comparison_that_one_process_makes() {
     let again = succeed(shard(folder.path(), "shared", "2/3", &[&SHORT[..], &["--progress", "plain"]].concat()));
     let said = stderr(&again);
     assert!(said.contains("nothing left to train: 2 runs done"), "{said}");
-    assert!(said.contains("6 of the 6 runs of the plan are done; rank them with:  "), "{said}");
+    assert!(said.contains("all 6 planned runs are finished; rank them with:  "), "{said}");
     assert_eq!(stdout(&again), "", "a shard ranks nothing");
     let ranked = succeed(compare(folder.path(), "shared", &SHORT));
     assert!(stdout(&ranked).contains("Best on validation: "), "{}", stdout(&ranked));
@@ -233,6 +233,27 @@ fn a_run_that_another_process_trains_is_left_to_it_and_gets_no_row() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(crate::resume_common::json(&path.join("run.json"))["status"], "running");
+}
+
+#[test]
+fn a_shard_without_runs_says_so_and_one_of_several_how_many_are_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = [&SHORT[..], &["--progress", "plain"]].concat();
+    let said = stderr(&succeed(shard(folder.path(), "out", "7/7", &plain)));
+    assert!(said.contains("shard 7/7 has no run of this plan of 6\n") && !said.contains("nothing left"), "{said}");
+    let said = stderr(&succeed(shard(folder.path(), "out", "2/3", &plain)));
+    let expected = "shard 2/3 is done: 2 of 6 planned runs are finished; once all are, rank them with:  ";
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn a_shard_needs_a_folder_that_it_finds_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = crate::resume_common::program(folder.path());
+    command.args(["compare", "--shard", "1/2", "--entrants", "sgd/constant", "--dataset", "synthetic"]);
+    let said = refused(&run(command));
+    assert!(said.contains("--shard needs --out: the folder that the shards share, or one of its own"), "{said}");
+    assert_eq!(names(folder.path()), Vec::<String>::new());
 }
 
 #[test]

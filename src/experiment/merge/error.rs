@@ -13,6 +13,9 @@ pub enum MergeError {
     Missing(PathBuf),
     #[error("{} holds no comparison", .0.display())]
     NotAComparison(PathBuf),
+    /// The folder to put them together in would be a part of one of them.
+    #[error("{} lies inside {}, which a merge must not change", .out.display(), .input.display())]
+    Inside { out: PathBuf, input: PathBuf },
     /// The folder to put them together in holds something else.
     #[error("{0}")]
     Target(Refusal),
