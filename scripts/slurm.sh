@@ -45,6 +45,8 @@ done
 for flag in "$@"; do
     case $flag in
         --out | --out=* | --shard | --shard=*) fail "${flag%%=*} stands before --, as --out and --shards" ;;
+        # A task that is requeued runs the same command again: with --force it would start over each time.
+        --force | --dry-run | --print-config) fail "$flag does not go with an array of tasks; run lrsched compare $flag itself" ;;
     esac
 done
 command -v sbatch >/dev/null || fail "sbatch is not on the path: this is no machine of a Slurm cluster"

@@ -11,7 +11,7 @@ const LEAST_IMAGES: usize = 128;
 const LOADED: usize = 5;
 /// Copies of the parameters: weights, gradients, their transforms, the optimizer's state, and the checkpoint that is
 /// being written.
-const COPIES: usize = 14;
+const COPIES: usize = 17;
 /// Threads, files, tables.
 const FIXED: usize = 16 << 20;
 
