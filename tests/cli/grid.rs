@@ -62,7 +62,8 @@ fn a_grid_is_trained_run_by_run_and_its_points_are_told_apart_everywhere() {
         assert!(page.contains(name) && picture.contains(name), "{name}");
     }
     // The same rate by a flag is the same run.
-    let output = compare(&folder, &["--entrants", "adam", "--lr", "0.01", "--seeds", "2"], None, None);
+    let flags = ["--entrants", "adam", "--lr", "0.01", "--seeds", "2", "--progress", "plain"];
+    let output = compare(&folder, &flags, None, None);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("nothing left to train: 2 runs done"), "{said}");
 }
