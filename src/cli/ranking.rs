@@ -26,14 +26,15 @@ pub fn rank(folder: &Path, title: &str, rows: &[ComparisonRow], json: bool, quie
     super::warn(&loaded.complaints);
     let report = Report::of(&loaded, &here, None);
     report::comparison::write_pictures(folder, &report.figure, title)?;
-    report.write(&folder.join(files::REPORT_HTML), ExtraFormats::default())?;
+    let page = folder.join(files::REPORT_HTML);
+    report.write(&page, ExtraFormats::default())?;
     let Report { entrants, analyses, summary, .. } = &report;
     if json {
         let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(analyses) });
         JsonEvents::new(folder, false).write("ranking", ranking)?;
     } else if !quiet {
         let width = settings::text_width();
-        out!("{}", report::table::terminal_of(entrants, width));
+        out!("{}", report::table::terminal_of(entrants, width, &page));
         let below = [summary.clone(), report::table::legend(analyses, Some(width))];
         out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
         let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(folder)));

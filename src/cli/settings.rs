@@ -8,6 +8,7 @@ use crate::experiment::{MemoryLimit, Scheduler};
 use crate::memory;
 use crate::number::{counted, exact};
 use crate::record::folder_name;
+use crate::report::table::UNLIMITED;
 use crate::schedule::{self, Spec};
 use crate::threads::refused;
 use crate::train::Run;
@@ -49,7 +50,7 @@ pub fn chart_width() -> usize {
 
 /// The width at which tables and lines of text wrap or drop columns.
 pub fn text_width() -> usize {
-    terminal_width().unwrap_or(usize::MAX)
+    terminal_width().unwrap_or(UNLIMITED)
 }
 
 /// The number of compute threads: as requested, or, for 0, all that this process may use. Builds rayon's global pool,

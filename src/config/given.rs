@@ -1,6 +1,10 @@
 //! The settings as the user gave them. Precedence: command line, `LRSCHED_*` variables, config file. The defaults are
 //! applied later, when the text is resolved into a config.
 
+mod table;
+
+pub use table::TableKey;
+
 use super::settings::is_table;
 use crate::disk;
 use crate::schedule;
@@ -8,8 +12,9 @@ use crate::spec::{Entry, read_switch};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use table::{list, table_keys};
 
 /// In rising order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,25 +34,6 @@ pub struct Given {
     tables: BTreeMap<String, Vec<TableKey>>,
     /// The config file.
     file: Option<PathBuf>,
-}
-
-/// One key of a setting that is a table: `--grid lr=0.1,0.2`, or `lr = [0.1, 0.2]` below `[grid]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableKey {
-    pub key: String,
-    /// Empty if none were given.
-    pub values: Vec<String>,
-    pub source: Source,
-}
-
-impl TableKey {
-    /// `KEY=V1,V2`, as in a flag or a variable. What is missing stays empty: the setting's own parser reports it.
-    pub fn parse(text: &str, source: Source) -> Self {
-        let (key, values) = text.split_once('=').unwrap_or((text, ""));
-        let values = if values.trim().is_empty() { Vec::new() } else { values.split(',').collect() };
-        let values = values.into_iter().map(|value| value.trim().to_string()).collect();
-        Self { key: key.trim().to_string(), values, source }
-    }
 }
 
 /// The environment variable of a setting.
@@ -146,29 +132,6 @@ impl Given {
     pub fn put_paths(&mut self, name: &str, source: Source, paths: Vec<PathBuf>) {
         self.put(name, source, paths.iter().map(|path| path.to_string_lossy().into_owned()).collect());
         self.paths.insert(name.to_string(), paths);
-    }
-
-    /// Records keys of the table `name`.
-    pub fn put_keys(&mut self, name: &str, keys: impl IntoIterator<Item = TableKey>) {
-        self.tables.entry(name.to_string()).or_default().extend(keys);
-    }
-
-    /// The keys of the table `name`, those of lower precedence first. A key that was given again stays in its place, with
-    /// the values of the higher precedence.
-    pub fn table(&self, name: &str) -> Vec<&TableKey> {
-        let mut given: Vec<&TableKey> = self.tables.get(name).into_iter().flatten().collect();
-        given.sort_by_key(|key| key.source);
-        let (mut keys, mut places) = (Vec::new(), HashMap::new());
-        for key in given {
-            match places.get(key.key.as_str()) {
-                Some(&place) => keys[place] = key,
-                None => {
-                    places.insert(key.key.as_str(), keys.len());
-                    keys.push(key);
-                }
-            }
-        }
-        keys
     }
 
     /// The settings given on the command line alone.
@@ -293,15 +256,6 @@ impl Given {
         }
     }
 
-    /// The error, prefixed with the flag, the variable or the file that gave a key of the table `name`.
-    pub fn with_source_of_key(&self, name: &str, source: Source, error: &Usage) -> Usage {
-        match (source, &self.file) {
-            (Source::Environment, _) => Usage(format!("{error} (from {})", variable(name))),
-            (Source::File, Some(file)) => Usage(format!("{error} (from [{name}] in {})", file.display())),
-            _ => Usage(format!("{error} (from --{name})")),
-        }
-    }
-
     /// Like [`Given::with_source`], for a parameter from [`Given::family`]; a switch may also come from its `no-` flag.
     pub fn with_source_of_flag(&self, name: &str, error: Usage) -> Usage {
         match negated(name) {
@@ -374,45 +328,4 @@ impl Given {
         }
         flags
     }
-}
-
-/// A value of a file, or a list of them.
-fn list(file: &Path, key: &str, value: &toml::Value) -> Result<Vec<String>, Usage> {
-    match value {
-        toml::Value::Array(items) if items.is_empty() => {
-            usage!("{}: `{key}` must list at least one value, got `[]`", file.display())
-        }
-        toml::Value::Array(items) => items.iter().map(|item| scalar(file, key, item)).collect(),
-        item => Ok(vec![scalar(file, key, item)?]),
-    }
-}
-
-/// The keys below `[name]` in a file.
-fn table_keys(file: &Path, name: &str, value: &toml::Value) -> Result<Vec<TableKey>, Usage> {
-    let toml::Value::Table(table) = value else {
-        return usage!(
-            "{}: `{name}` must be a table of lists, such as `lr = [0.01, 0.1]` below `[{name}]`, got {}",
-            file.display(),
-            kind(value)
-        );
-    };
-    let key = |(key, value): (&String, &toml::Value)| {
-        let values = list(file, &format!("{name}.{}", shortened(key)), value)?;
-        Ok(TableKey { key: key.clone(), values, source: Source::File })
-    };
-    table.iter().map(key).collect()
-}
-
-fn scalar(file: &Path, key: &str, value: &toml::Value) -> Result<String, Usage> {
-    match value {
-        toml::Value::String(text) => Ok(text.clone()),
-        toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok(value.to_string()),
-        other => usage!("{}: `{key}` must be text, a number or true/false, got {}", file.display(), kind(other)),
-    }
-}
-
-/// `a table`, `an array`: what a value of a file is.
-fn kind(value: &toml::Value) -> String {
-    let kind = value.type_str();
-    format!("{} {kind}", if kind.starts_with(['a', 'i']) { "an" } else { "a" })
 }

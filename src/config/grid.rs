@@ -35,12 +35,12 @@ impl Grid {
     /// left out of the grid, or the flag is removed from `given`.
     ///
     /// # Errors
-    /// A key that is no setting or cannot vary, or is a flag of the same place; a value that is missing, given twice, or
+    /// A key that is no setting or cannot vary, is given twice in one place, or is a flag of the same place; a value that is missing, given twice, or
     /// wrong whatever the entrant.
     pub fn of(given: &mut Given) -> Result<Self, Usage> {
         let mut axes = Vec::new();
         let mut overridden = Vec::new();
-        for key in given.table(NAME) {
+        for key in given.table(NAME)? {
             let sourced = |error: Usage| given.with_source_of_key(NAME, key.source, &error);
             let axis = Axis::of(key).map_err(sourced)?;
             let flags = [axis.key.clone(), negated(&axis.key)];
@@ -85,7 +85,7 @@ impl Axis {
             return usage!("grid: {key} has no values; write {key}=V1,V2");
         }
         if values.iter().any(|value| value.trim().is_empty()) {
-            return usage!("grid: a value of {key} is empty; write {key}=V1,V2");
+            return usage!("grid: a value of {key} is empty; write {key}=V1,V2, without spaces");
         }
         if values.len() as u64 > MOST_RUNS {
             return usage!("grid: {key} has {} values; {}", values.len(), rule());

@@ -4,8 +4,9 @@ use super::analysis::Analysis;
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
 use crate::number::rate;
-use crate::record::{ComparisonRow, files};
+use crate::record::ComparisonRow;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// Placeholder for an unknown value.
@@ -13,6 +14,9 @@ const UNKNOWN: &str = "–";
 
 /// A terminal shows this many entrants at most: those that matter are not scrolled away.
 const MOST_ROWS: usize = 50;
+
+/// The width of a pipe or a file, which get every entrant and every column.
+pub const UNLIMITED: usize = usize::MAX;
 
 /// One column, with cells in the order of the entrants.
 struct Column {
@@ -26,14 +30,14 @@ struct Column {
 ///
 /// Accuracies are in percent, mean ± standard deviation over the finished runs of an entrant; none for n = 1. A name
 /// that does not fit continues on the next line; on a narrow terminal, best accuracy, rate, time and best epoch are
-/// dropped, in this order. Beyond `MOST_ROWS` entrants, a last line says how many there are in the report.
-pub fn terminal(rows: &[ComparisonRow], width: usize) -> String {
-    terminal_of(&entrants(rows), width)
+/// dropped, in this order. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
+pub fn terminal(rows: &[ComparisonRow], width: usize, page: &Path) -> String {
+    terminal_of(&entrants(rows), width, page)
 }
 
 /// As [`terminal`], for entrants whose runs have been read.
-pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize) -> String {
-    let (entrants, names, left_out) = top(entrants);
+pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize, page: &Path) -> String {
+    let (entrants, names, left_out) = top(entrants, width);
     let longest = longest(&names);
     let columns = fitting(entrants, longest, width);
     let room = width.saturating_sub(total(&columns)).clamp(12, longest.max(12));
@@ -67,14 +71,18 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize) -> String {
         if unfinished > 0 {
             let _ = write!(out, ", {unfinished} of them without a finished run");
         }
-        let _ = writeln!(out, ": all are in {}", files::REPORT_HTML);
+        let _ = writeln!(out, ": all are in {}", page.display());
     }
     out
 }
 
-/// The entrants that a terminal shows, their names, and those it leaves out.
-fn top<'a, 'r>(entrants: &'a [EntrantRuns<'r>]) -> (&'a [EntrantRuns<'r>], Vec<String>, &'a [EntrantRuns<'r>]) {
-    let (shown, left_out) = entrants.split_at(entrants.len().min(MOST_ROWS));
+/// The entrants that a terminal of this width shows, their names, and those it leaves out.
+fn top<'a, 'r>(
+    entrants: &'a [EntrantRuns<'r>],
+    width: usize,
+) -> (&'a [EntrantRuns<'r>], Vec<String>, &'a [EntrantRuns<'r>]) {
+    let most = if width == UNLIMITED { entrants.len() } else { MOST_ROWS };
+    let (shown, left_out) = entrants.split_at(entrants.len().min(most));
     // A name depends on all entrants.
     let mut names = names(entrants);
     names.truncate(shown.len());
@@ -129,7 +137,7 @@ pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
     let entrants: Vec<EntrantRuns<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
     let shown = match width {
         Some(width) => {
-            let (entrants, names, _) = top(&entrants);
+            let (entrants, names, _) = top(&entrants, width);
             fitting(entrants, longest(&names), width)
         }
         None => columns(&entrants),

@@ -126,6 +126,17 @@ fn a_table_on_a_pipe_has_a_line_for_each_entrant_however_long_its_name() {
 }
 
 #[test]
+fn a_table_on_a_pipe_has_all_entrants_however_many_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let powers: Vec<String> = (1..=60).map(|power| power.to_string()).collect();
+    let grid = format!("power={}", powers.join(","));
+    let output = compare(&folder, &["--entrants", "polynomial", "--grid", &grid, "--epochs", "1"]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("sgd/polynomial")).count(), 60, "{stdout}");
+    assert!(!stdout.contains("more: all are in"), "{stdout}");
+}
+
+#[test]
 fn a_run_on_its_own_is_named_once_before_its_epochs() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = &TINY[..10];

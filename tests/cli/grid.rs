@@ -96,8 +96,17 @@ fn flag_variable_and_file_give_the_same_grid_and_are_merged_key_by_key() {
     assert_eq!(planned(&[&entrant[..], &["--grid", "lr=0.1,0.2"]].concat(), None, Some(file)), of_flags);
     let flags = [&entrant[..], &["--grid", "lr=0.1,0.2"]].concat();
     assert_eq!(planned(&flags, Some("weight-decay=0,5e-4 lr=0.7"), None), of_flags);
-    let flags = [&entrant[..], &["--grid", "lr=0.7", "--grid", "weight-decay=0,5e-4", "lr=0.1,0.2"]].concat();
-    assert_eq!(planned(&flags, None, None).len(), 4, "of two equal keys the last one counts");
+}
+
+#[test]
+fn a_key_that_one_place_gives_twice_is_refused_so_that_no_value_is_lost() {
+    let entrant = ["--entrants", "cosine"];
+    for axes in [&["lr=0.1", "--grid", "lr=0.2"][..], &["lr=0.1", "weight-decay=0", "lr=0.1,0.2"]] {
+        let said = refused(&[&entrant[..], &["--grid"], axes].concat(), None, None);
+        assert!(said.contains("grid: lr is given twice; write lr=0.1,0.2 (from --grid)"), "{said}");
+    }
+    let said = refused(&entrant, Some("lr=0.1 lr=0.3"), None);
+    assert!(said.contains("grid: lr is given twice; write lr=0.1,0.3 (from LRSCHED_GRID)"), "{said}");
 }
 
 #[test]
@@ -146,7 +155,7 @@ fn a_grid_that_cannot_be_is_refused_in_one_line() {
         ("lr", "grid: lr has no values; write lr=V1,V2 (from --grid)"),
         ("lr=", "grid: lr has no values"),
         ("=1", "grid: a key is missing; write KEY=V1,V2"),
-        ("lr=0.1,,0.2", "grid: a value of lr is empty"),
+        ("lr=0.1,,0.2", "grid: a value of lr is empty; write lr=V1,V2, without spaces (from --grid)"),
         ("lr=abc", "lr must be a number above 0, got `abc` (from --grid)"),
         ("lr=0.1,0", "lr must be a number above 0, got 0"),
         ("lr=0.1,0.1", "grid: lr has the value 0.1 twice; leave one out"),

@@ -88,7 +88,7 @@ fn read(folder: &Path) -> Curves {
 
 #[test]
 fn the_table_is_sorted_by_validation_accuracy_and_says_what_it_knows() {
-    let text = table::terminal(&rows(), 200);
+    let text = table::terminal(&rows(), 200, Path::new("cmp/report.html"));
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("entrant"), "{text}");
     assert!(
@@ -102,7 +102,7 @@ fn the_table_is_sorted_by_validation_accuracy_and_says_what_it_knows() {
 
 #[test]
 fn the_table_fits_eighty_columns_and_keeps_long_names_whole() {
-    let text = table::terminal(&rows()[..3], 80);
+    let text = table::terminal(&rows()[..3], 80, Path::new("cmp/report.html"));
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let names: String = text.lines().map(|line| line.split("  ").find(|part| !part.is_empty()).unwrap()).collect();
     assert!(names.contains("sgd/one-cycle:max-lr=0.4,pct-start=0.3,div-factor=25"), "{text}");
@@ -115,7 +115,7 @@ fn the_table_fits_eighty_columns_and_keeps_long_names_whole() {
 fn an_entrant_without_a_finished_run_is_a_row_with_its_status_at_the_end() {
     let mut rows = rows();
     rows.insert(0, row("rmsprop", "constant", 0, None, Status::Failed));
-    let text = table::terminal(&rows, 80);
+    let text = table::terminal(&rows, 80, Path::new("cmp/report.html"));
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("rmsprop/constant") && last.ends_with("failed") && last.contains('–'), "{text}");
 }
@@ -285,16 +285,19 @@ fn a_terminal_shows_the_best_fifty_entrants_and_says_where_the_others_are() {
     let mut rows = many(60);
     rows[55].status = Status::Failed;
     rows[55].results = Results::default();
-    let text = table::terminal(&rows, 200);
+    let text = table::terminal(&rows, 200, Path::new("cmp/report.html"));
     assert_eq!(text.lines().count(), 1 + 50 + 1, "{text}");
     assert_eq!(text.lines().nth(50).unwrap().split_whitespace().next(), Some("sgd/polynomial:power=50"));
     assert_eq!(
         text.lines().last(),
-        Some("and 10 more, 1 of them without a finished run: all are in report.html"),
+        Some("and 10 more, 1 of them without a finished run: all are in cmp/report.html"),
         "{text}"
     );
-    let fifty = table::terminal(&rows[..50], 200);
+    let fifty = table::terminal(&rows[..50], 200, Path::new("cmp/report.html"));
     assert_eq!((fifty.lines().count(), fifty.contains("more")), (51, false));
+    // A pipe or a file, which nothing scrolls away from.
+    let all = table::terminal(&rows, table::UNLIMITED, Path::new("cmp/report.html"));
+    assert_eq!((all.lines().count(), all.contains("more")), (61, false), "{all}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::table(
         "grid",
         "KEY=V1,V2,…",
-        "Cross the entrants with every combination of these values: lr, or a parameter below; each applies to the entrants that take it",
+        "Cross the entrants with every combination of these values: lr, or a parameter below; each applies to the entrants that take it; a value that is a list has slashes: milestones=5/8,3/6",
     )
     .scope(Scope::Entrant)
     .commands(&[Compare]),
