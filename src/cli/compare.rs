@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::dry_run::DryRun;
-use super::live::{Bars, JsonEvents};
+use super::live::{Bars, JsonEvents, Label};
 use super::session::{self, Keys, Session};
 use super::{ranking, settings};
 use crate::config::settings as table;
@@ -79,7 +79,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
     let missing = comparison.missing();
     let (scheduler, limit) = settings::scheduler(&machine, &plan.runs[0].config, missing);
-    let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once);
+    let longest = plan.runs.iter().map(|run| run.name.chars().count()).max().unwrap_or_default();
+    let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once, longest);
     comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
     let ours = machine.shard.map_or(plan.runs.len(), |shard| shard.count(plan.runs.len()));
     if ours == 0 {
@@ -95,7 +96,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     session.begin(&bars, Keys::WithoutRates, machine.json);
     let training = Training {
         scheduler,
-        observer: &LiveComparison { bars: &bars, json: machine.json },
+        observer: &LiveComparison { bars: &bars, plan: &plan, json: machine.json },
         control: &session.control,
         every: machine.every,
         words: advice::verdict,
@@ -188,12 +189,22 @@ fn progress(shard: Shard, ours: usize, PlanProgress { done, planned }: PlanProgr
 /// Shows the runs of a comparison: bars or lines on stderr, and with `--json` events on stdout.
 struct LiveComparison<'a> {
     bars: &'a Bars,
+    plan: &'a Plan,
     json: bool,
+}
+
+impl LiveComparison<'_> {
+    /// Names `run` by its place in the plan, which is the same in every process and in a dry run.
+    fn label(&self, run: &PlannedRun) -> Label {
+        let runs = &self.plan.runs;
+        let place = runs.iter().position(|planned| planned.name == run.name).unwrap_or_default();
+        Label { name: run.name.clone(), number: place + 1, of: runs.len() }
+    }
 }
 
 impl ComparisonObserver for LiveComparison<'_> {
     fn observe<'a>(&'a self, run: &'a PlannedRun, path: &'a Path) -> Box<dyn Observer + 'a> {
-        let mut observers: Vec<Box<dyn Observer + 'a>> = vec![Box::new(self.bars.run(Some(&run.name)))];
+        let mut observers: Vec<Box<dyn Observer + 'a>> = vec![Box::new(self.bars.run(Some(self.label(run))))];
         if self.json {
             observers.push(Box::new(JsonEvents::new(path, run.config.log_steps)));
         }

@@ -65,7 +65,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let (scheduler, limit) = settings::scheduler(&machine, &config.run, config.seeds as usize);
     let bars = match config.seeds {
         1 => Bars::new(machine.progress),
-        seeds => Bars::of_runs(machine.progress, seeds, scheduler.at_once),
+        seeds => Bars::of_runs(machine.progress, seeds, scheduler.at_once, 0),
     };
     limit.iter().for_each(|limit| bars.line(limit));
     session.speak(&bars);

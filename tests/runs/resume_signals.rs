@@ -140,7 +140,7 @@ fn a_run_that_is_stopped_with_what_is_no_number_does_not_say_that_it_is_saved() 
     let output = child.wait_with_output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("stopping after this batch; press Ctrl+C again to stop immediately\n"), "{said}");
+    assert!(said.contains("stopping after this batch; Ctrl+C again stops at once\n"), "{said}");
     assert!(
         said.contains("; not checkpointed: ") && !said.contains("saved") && !said.contains("resume with:"),
         "{said}"

@@ -244,6 +244,13 @@ fn a_shard_without_runs_says_so_and_one_of_several_how_many_are_left() {
     let said = stderr(&succeed(shard(folder.path(), "out", "2/3", &plain)));
     let expected = "shard 2/3 is done: 2 of 6 planned runs are finished; once all are, rank them with:  ";
     assert!(said.contains(expected), "{said}");
+    let places: Vec<&str> = said.lines().filter(|line| line.starts_with("run ")).collect();
+    let plan = order_of_plan(&folder.path().join("out"));
+    assert_eq!(
+        places,
+        [format!("run 2/6: {}", plan[1]), format!("run 5/6: {}", plan[4])],
+        "places in the plan: {said}"
+    );
 }
 
 #[test]

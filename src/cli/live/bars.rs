@@ -1,5 +1,6 @@
 //! The progress bars of a command.
 
+use super::lines::Label;
 use super::progress::Progress;
 use super::speaker::{Speaker, Stdout, is_one_file, is_pipe, locked};
 use super::work::Work;
@@ -28,8 +29,8 @@ pub struct Bars {
     runs: Option<ProgressBar>,
     /// Runs that are trained at once, at most.
     at_once: usize,
-    /// The length of the longest name of a run so far.
-    longest: AtomicUsize,
+    /// The length of the longest name of a run.
+    longest: usize,
     /// Bars of runs at once that are shown.
     rows: AtomicUsize,
     /// Whether the settings common to all runs have been printed.
@@ -48,14 +49,14 @@ impl Bars {
             if mode == ProgressMode::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let multi = MultiProgress::with_draw_target(target);
         let speaker = Speaker { mode, stdout: Stdout::Free, multi, work: Arc::new(Mutex::new(Work::new(1))) };
-        let (longest, rows, introduced) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(false));
-        Self { asked, speaker, runs: None, at_once: 1, longest, rows, introduced }
+        let (rows, introduced) = (AtomicUsize::new(0), Mutex::new(false));
+        Self { asked, speaker, runs: None, at_once: 1, longest: 0, rows, introduced }
     }
 
-    /// The bars of a command of `count` runs, of which up to `at_once` are trained at the same time.
-    pub fn of_runs(asked: ProgressMode, count: u64, at_once: usize) -> Self {
-        let mut bars = Self::new(asked);
-        bars.at_once = at_once;
+    /// The bars of a command of `count` runs, of which up to `at_once` are trained at the same time. The longest of their
+    /// names has `longest` characters.
+    pub fn of_runs(asked: ProgressMode, count: u64, at_once: usize, longest: usize) -> Self {
+        let mut bars = Self { at_once, longest, ..Self::new(asked) };
         *bars.speaker.work() = Work::new(count);
         let bar = bars.speaker.multi.add(ProgressBar::new(count * SHARES));
         let work = Arc::clone(&bars.speaker.work);
@@ -94,8 +95,8 @@ impl Bars {
         self
     }
 
-    /// The observer of one run. `label` prefixes its lines if there are several runs.
-    pub fn run(&self, label: Option<&str>) -> Progress<'_> {
+    /// The observer of one run. `label`: if there are several runs.
+    pub fn run(&self, label: Option<Label>) -> Progress<'_> {
         Progress::new(self, label)
     }
 
@@ -111,15 +112,10 @@ impl Bars {
         }
     }
 
-    /// `run` begins, with the share `from` of it done. Returns its number and the number of runs in all; `None` if there
-    /// is only one.
-    pub(super) fn begin(&self, run: &str, from: f64) -> Option<(u64, u64)> {
-        self.longest.fetch_max(run.chars().count(), Ordering::Relaxed);
-        let mut work = self.speaker.work();
-        let place = (work.begin(run, from, Instant::now()), work.runs());
-        drop(work);
+    /// `run` begins, with the share `from` of it done.
+    pub(super) fn begin(&self, run: &str, from: f64) {
+        self.speaker.work().begin(run, from, Instant::now());
         self.move_on();
-        self.runs.as_ref().map(|_| place)
     }
 
     /// The share `at` of `run` is done.
@@ -146,9 +142,9 @@ impl Bars {
         self.at_once > 1
     }
 
-    /// The length of the longest name of a run so far.
+    /// The length of the longest name of a run.
     pub(super) fn longest(&self) -> usize {
-        self.longest.load(Ordering::Relaxed)
+        self.longest
     }
 
     /// Adds a bar below the others; hidden if bars are off.
@@ -230,24 +226,25 @@ mod tests {
 
     #[test]
     fn the_observers_of_several_runs_may_show_them_from_threads_of_their_own() {
-        let bars = Bars::of_runs(ProgressMode::None, 5, 4);
+        let bars = Bars::of_runs(ProgressMode::None, 5, 4, 1);
         std::thread::scope(|scope| {
-            for name in ["a", "b", "c", "d"] {
+            for (at, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
                 let bars = &bars;
                 scope.spawn(move || {
-                    let mut observer = bars.run(Some(name));
+                    let label = Label { name: name.to_string(), number: at + 1, of: 5 };
+                    let mut observer = bars.run(Some(label));
                     observer.observe(&Event::Failed("reported by what started the run")).unwrap();
                     drop(observer);
                     bars.run_done(name);
                 });
             }
         });
-        assert_eq!(bars.begin("e", 0.0), Some((5, 5)));
+        assert_eq!(bars.speaker.work().done(), 4);
     }
 
     #[test]
     fn bars_of_runs_at_once_have_room_again_when_one_is_removed() {
-        let bars = Bars::of_runs(ProgressMode::None, 4, 4);
+        let bars = Bars::of_runs(ProgressMode::None, 4, 4, 1);
         // As if the terminal had no more room.
         let first = bars.add_row(1, "{msg}").unwrap();
         bars.rows.store(usize::MAX, Ordering::Relaxed);
@@ -259,7 +256,7 @@ mod tests {
 
     #[test]
     fn each_run_adds_its_shares_to_the_overall_bar() {
-        let bars = Bars::of_runs(ProgressMode::None, 4, 2);
+        let bars = Bars::of_runs(ProgressMode::None, 4, 2, 7);
         let position = || bars.runs.as_ref().map(|bar| bar.position());
         bars.begin("a", 0.0);
         bars.begin("resumed", 0.5);
@@ -270,6 +267,7 @@ mod tests {
         bars.run_done("resumed");
         assert_eq!(position(), Some(12_500));
         let one = Bars::new(ProgressMode::None);
-        assert_eq!((one.begin("", 0.0), one.are_shared()), (None, false));
+        one.begin("", 0.0);
+        assert!(one.runs.is_none() && !one.are_shared());
     }
 }

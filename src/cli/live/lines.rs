@@ -3,10 +3,42 @@
 use crate::number::rate;
 use crate::record::EpochRow;
 
-/// A name is never shortened below this, even if the line then wraps.
-const LEAST_NAME: usize = 20;
+/// A name behind its number is never shortened below this, even if the line then wraps.
+const LEAST_NAME: usize = 12;
 /// The same for the bar of a run among several.
 const LEAST_BAR: usize = 4;
+
+/// One of several runs, as its lines and its bar name it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label {
+    pub name: String,
+    /// Its place in the plan, from 1.
+    pub number: usize,
+    /// The number of runs in the plan.
+    pub of: usize,
+}
+
+impl Label {
+    /// The line that introduces the run: the name in full, whatever its length, since others may refer to its number.
+    pub fn introduction(&self) -> String {
+        format!("run {}/{}: {}", self.number, self.of, self.name)
+    }
+
+    /// The number and the shortened name. Names that differ in the middle only may be shortened to the same text, so
+    /// the number tells runs apart.
+    fn short(&self, longest: usize, columns: usize) -> String {
+        let digits = self.of.to_string().len();
+        let room = self.width(longest, columns) - digits - 1;
+        format!("{:>digits$} {}", self.number, shortened(&self.name, room))
+    }
+
+    /// The columns of [`Label::short`], the same for all runs of a plan whose longest name has `longest` characters. The
+    /// other columns are for the numbers of a line.
+    fn width(&self, longest: usize, columns: usize) -> usize {
+        let number = self.of.to_string().len() + 1;
+        number + longest.min((columns / 3).saturating_sub(number).max(LEAST_NAME))
+    }
+}
 
 /// Shortens `name` to at most `room` characters, keeping both ends: these distinguish runs.
 pub(super) fn shortened(name: &str, room: usize) -> String {
@@ -19,30 +51,21 @@ pub(super) fn shortened(name: &str, room: usize) -> String {
     name.chars().take(head).chain(['…']).chain(name.chars().skip(length - tail)).collect()
 }
 
-/// `first`, then `name`, shortened so that the line fits `columns`.
-pub(super) fn ending_with(first: &str, name: &str, columns: usize) -> String {
-    format!("{first}{}", shortened(name, columns.saturating_sub(first.chars().count()).max(LEAST_NAME)))
-}
-
-/// `name: text`, the name shortened so that the line fits `columns`.
-pub(super) fn named(name: &str, text: &str, columns: usize) -> String {
-    format!("{}: {text}", shortened(name, columns.saturating_sub(text.chars().count() + 2).max(LEAST_NAME)))
-}
-
-/// Columns for the name of one of several runs; the others are for its numbers.
-fn room_for_name(name: usize, columns: usize) -> usize {
-    name.min((columns / 3).max(LEAST_NAME))
-}
-
-/// The line of an epoch of one of several runs at once: its name first. On a terminal, the names take equally many
-/// columns.
-pub(super) fn epoch_line_of(name: &str, longest: usize, row: &EpochRow, columns: usize) -> String {
+/// A line of one of several runs at once: its name first, in full unless on a terminal, where all labels take equally
+/// many columns. `text` gets the columns that are left.
+pub(super) fn named(label: &Label, longest: usize, columns: usize, text: impl Fn(usize) -> String) -> String {
     if columns == usize::MAX {
-        return format!("{name}: {}", epoch_line(row, columns));
+        return format!("{}: {}", label.name, text(columns));
     }
-    let room = room_for_name(longest, columns);
-    let name = format!("{}:", shortened(name, room));
-    format!("{name:<width$} {}", epoch_line(row, columns.saturating_sub(room + 2)), width = room + 1)
+    let width = label.width(longest, columns) + 1;
+    let name = format!("{}:", label.short(longest, columns));
+    format!("{name:<width$} {}", text(columns.saturating_sub(width + 1)))
+}
+
+/// `what; length`, or a line for each if they do not fit `columns` together.
+pub(super) fn one_or_two(what: &str, length: &str, columns: usize) -> Vec<String> {
+    let one = format!("{what}; {length}");
+    if one.chars().count() <= columns { vec![one] } else { vec![what.to_string(), length.to_string()] }
 }
 
 /// The line of an epoch in at most `room` columns: the least important fields are dropped first.
@@ -82,8 +105,8 @@ pub(super) fn epoch_line(row: &EpochRow, room: usize) -> String {
 /// Where a run is, for its bar among several.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub name: &'a str,
-    /// The longest name so far: the bars are aligned.
+    pub label: &'a Label,
+    /// The length of the longest name of all runs: the bars are aligned.
     pub longest: usize,
     /// From 1.
     pub epoch: u64,
@@ -93,10 +116,10 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// What stands before the bar.
     pub fn before_bar(&self, columns: usize) -> String {
-        let Place { name, longest, epoch, epochs } = *self;
-        let room = room_for_name(longest, columns);
+        let Place { label, longest, epoch, epochs } = *self;
+        let width = label.width(longest, columns);
         let digits = epochs.to_string().len();
-        format!("{:<room$}  epoch {epoch:>digits$}/{epochs}", shortened(name, room))
+        format!("{:<width$}  epoch {epoch:>digits$}/{epochs}", label.short(longest, columns))
     }
 
     /// What stands after the bar: the least important numbers are dropped until it fits `columns`.
@@ -143,6 +166,10 @@ mod tests {
 
     const LONG: &str = "sgd_momentum=0.9_piecewise_milestones=50%,75%,factor=0.1_lr=0.1_seed=12";
 
+    fn label(number: usize, name: &str) -> Label {
+        Label { name: name.to_string(), number, of: 16 }
+    }
+
     fn row(learning_rate: f64) -> EpochRow {
         EpochRow {
             epoch: 123,
@@ -177,25 +204,47 @@ mod tests {
 
     #[test]
     fn the_lines_of_runs_at_once_begin_with_their_names_fit_the_terminal_and_are_aligned() {
+        let line = |number, name: &str, columns| {
+            named(&label(number, name), LONG.len(), columns, |room| epoch_line(&row(0.1), room))
+        };
         for columns in [60, 80, 100, 140] {
-            let line = epoch_line_of(LONG, LONG.len(), &row(0.1), columns);
-            assert!(line.chars().count() <= columns, "{columns}: {line}");
-            assert!(line.starts_with("sgd_moment") && line.contains("_seed=12: epoch 123  loss 2.2500  "), "{line}");
-            assert!(line.contains("val_acc 0.1000"), "{line}");
-            let short = epoch_line_of("adam_step_seed=0", LONG.len(), &row(0.1), columns);
+            let long = line(12, LONG, columns);
+            assert!(long.chars().count() <= columns, "{columns}: {long}");
+            assert!(long.starts_with("12 sgd_mom") && long.contains("seed=12: epoch 123  loss 2.2500  "), "{long}");
+            assert!(long.contains("val_acc 0.1000"), "{long}");
+            let short = line(3, "adam_step_seed=0", columns);
+            assert!(short.starts_with(" 3 adam_step_seed=0:"), "{short}");
+            let saved = named(&label(3, "a"), LONG.len(), columns, |_| "epoch".to_string());
             let before_epoch = |line: &str| line.split("epoch").next().map(|before| before.chars().count());
-            assert_eq!(before_epoch(&short), before_epoch(&line), "{short}\n{line}");
+            assert_eq!(before_epoch(&short), before_epoch(&long), "{short}\n{long}");
+            assert_eq!(before_epoch(&saved), before_epoch(&long), "{saved}\n{long}");
         }
-        let line = epoch_line_of(LONG, 200, &row(0.1), usize::MAX);
+        let line = line(12, LONG, usize::MAX);
         assert!(line.starts_with(&format!("{LONG}: epoch 123  loss 2.2500  accuracy")), "{line}");
+    }
+
+    #[test]
+    fn runs_whose_names_differ_only_in_the_middle_are_told_apart_on_a_terminal() {
+        let names = ["0.001", "0.002"]
+            .map(|decay| format!("sgd_momentum=0.9,weight-decay={decay},nesterov_cosine_lr=0.1_seed=0"));
+        let labels = [label(1, &names[0]), label(2, &names[1])];
+        let longest = names[0].len();
+        let [first, second] = [0, 1].map(|at| named(&labels[at], longest, 80, |_| "saved".to_string()));
+        assert_eq!(first.replacen(" 1 ", " 2 ", 1), second, "the shortened names are the same");
+        assert_ne!(first, second);
+        let [first, second] =
+            [0, 1].map(|at| Place { label: &labels[at], longest, epoch: 1, epochs: 2 }.before_bar(80));
+        assert_ne!(first, second);
+        // The number says which is which.
+        assert_eq!(labels[1].introduction(), format!("run 2/16: {}", names[1]));
     }
 
     #[test]
     fn the_bar_of_one_of_several_runs_fits_the_terminal_and_the_bars_are_aligned() {
         let numbers = Numbers { loss: 2.25, accuracy: 0.1, learning_rate: 3.14159e-5, images_per_second: 12345.6 };
         for (columns, last) in [(60, "acc 0.100"), (80, "lr 3.142e-5"), (140, "12346 img/s")] {
-            let lengths = [LONG, "sgd_cosine_seed=0"].map(|name| {
-                let place = Place { name, longest: LONG.len(), epoch: 3, epochs: 10 };
+            let lengths = [label(9, LONG), label(10, "sgd_cosine_seed=0")].map(|label| {
+                let place = Place { label: &label, longest: LONG.len(), epoch: 3, epochs: 10 };
                 let (before, after) = (place.before_bar(columns), place.after_bar(&numbers, columns));
                 let (before_length, after_length) = (before.chars().count(), after.chars().count());
                 assert!(before_length + after_length + 2 + LEAST_BAR <= columns, "{columns}: {before}|{after}");
@@ -208,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_trained_takes_two_lines_where_one_would_break_inside_a_word() {
+        let what = "tiny on 5000 synthetic images, 2042 parameters, cpu engine";
+        let length = "12 epochs of 40 steps";
+        assert_eq!(one_or_two(what, length, 80), [what, length]);
+        assert_eq!(one_or_two(what, length, 81), [format!("{what}; {length}")]);
+        assert_eq!(one_or_two(what, length, usize::MAX).len(), 1);
+    }
+
+    #[test]
     fn a_long_name_keeps_both_its_ends() {
         assert_eq!(shortened("sgd_cosine_lr=0.1_seed=0", 80), "sgd_cosine_lr=0.1_seed=0");
         let short = shortened(LONG, 30);
@@ -215,8 +273,5 @@ mod tests {
             short.chars().count() == 30 && short.starts_with("sgd_momentum") && short.ends_with("_seed=12"),
             "{short}"
         );
-        assert_eq!(ending_with("run 1/2: ", LONG, 39), format!("run 1/2: {short}"));
-        assert_eq!(named(LONG, "saved", 37), format!("{short}: saved"));
-        assert_eq!(named("a", &"long".repeat(30), 37), format!("a: {}", "long".repeat(30)));
     }
 }

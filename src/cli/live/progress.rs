@@ -1,7 +1,7 @@
 //! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
 use super::bars::Bars;
-use super::lines::{Numbers, Place, ending_with, epoch_line, epoch_line_of, named, optional};
+use super::lines::{Label, Numbers, Place, epoch_line, named, one_or_two, optional};
 use crate::cli::advice;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate};
@@ -14,8 +14,8 @@ use std::time::Instant;
 /// Shows one run.
 pub struct Progress<'a> {
     bars: &'a Bars,
-    /// The run's name, if there are several.
-    label: Option<String>,
+    /// If there are several runs.
+    label: Option<Label>,
     shown: Shown,
     epochs: u64,
     steps_per_epoch: u64,
@@ -46,7 +46,7 @@ impl Observer for Progress<'_> {
                 self.line(&format!("saved after {}", counted(checkpoint.state.step, "step")));
             }
             Event::Changed(change) => self.changed(change),
-            Event::Warning(message) => self.bars.warn(&format!("{}warning: {message}", self.prefix())),
+            Event::Warning(message) => self.bars.warn(&self.warning(message)),
             Event::Finished(outcome) => self.finish(outcome),
             // The caller reports the error.
             Event::Checkpoint { .. } | Event::Failed(_) => {}
@@ -56,11 +56,11 @@ impl Observer for Progress<'_> {
 }
 
 impl<'a> Progress<'a> {
-    /// `label` is the run's name if there are several.
-    pub(super) fn new(bars: &'a Bars, label: Option<&str>) -> Self {
+    /// `label`: if there are several runs.
+    pub(super) fn new(bars: &'a Bars, label: Option<Label>) -> Self {
         Self {
             bars,
-            label: label.map(str::to_string),
+            label,
             shown: Shown::Nothing,
             epochs: 0,
             steps_per_epoch: 0,
@@ -82,15 +82,14 @@ impl<'a> Progress<'a> {
         let length = format!("{} of {steps}", counted(course.epochs, "epoch"));
         // Runs that begin at the same time print their lines in turn.
         let mut introduced = self.bars.introduced();
-        let place = self.bars.begin(self.name(), self.share(at.step));
+        self.bars.begin(self.name(), self.share(at.step));
         match &self.label {
-            Some(name) => {
+            Some(label) => {
                 if !std::mem::replace(&mut *introduced, true) {
-                    self.bars.line(&format!("{what}; {length}"));
+                    let lines = one_or_two(&what, &length, self.bars.speaker().columns());
+                    lines.iter().for_each(|line| self.bars.line(line));
                 }
-                let place = place.map_or(String::new(), |(at, of)| format!("run {at}/{of}: "));
-                // Printed once, before the epoch lines.
-                self.bars.speaker().fitted(|columns| ending_with(&place, name, columns));
+                self.bars.line(&label.introduction());
             }
             None => {
                 self.bars.line(&what);
@@ -114,7 +113,9 @@ impl<'a> Progress<'a> {
         let steps = self.epochs * self.steps_per_epoch;
         if self.bars.are_shared() {
             if let Some(bar) = self.bars.add_row(steps, "{prefix} {wide_bar:.cyan/dim} {msg}") {
-                bar.set_prefix(self.place(epoch).before_bar(self.bars.speaker().columns()));
+                if let Some(place) = self.place(epoch) {
+                    bar.set_prefix(place.before_bar(self.bars.speaker().columns()));
+                }
                 bar.set_position(step);
                 self.shown = Shown::Row(bar);
             }
@@ -160,9 +161,11 @@ impl<'a> Progress<'a> {
                 batches.set_message(format!("loss {loss:.4} acc {accuracy:.3} lr {lr} {images_per_second:.0} img/s"));
             }
             Shown::Row(bar) => {
-                let (place, columns) = (self.place(row.epoch), self.bars.speaker().columns());
-                bar.set_prefix(place.before_bar(columns));
-                bar.set_message(place.after_bar(&numbers, columns));
+                if let Some(place) = self.place(row.epoch) {
+                    let columns = self.bars.speaker().columns();
+                    bar.set_prefix(place.before_bar(columns));
+                    bar.set_message(place.after_bar(&numbers, columns));
+                }
                 bar.inc(1);
             }
         }
@@ -171,11 +174,7 @@ impl<'a> Progress<'a> {
     fn epoch(&mut self, row: &EpochRow) {
         // The next epoch starts now, not at its first reported step.
         self.since = Instant::now();
-        let longest = self.bars.longest();
-        self.bars.speaker().fitted(|columns| match self.shared_name() {
-            Some(name) => epoch_line_of(name, longest, row, columns),
-            None => epoch_line(row, columns),
-        });
+        self.fitted(|room| epoch_line(row, room));
     }
 
     fn changed(&mut self, change: &Change) {
@@ -195,7 +194,7 @@ impl<'a> Progress<'a> {
                 outcome.results.seconds.unwrap_or_default(),
             ));
             if let Some(verdict) = &outcome.verdict {
-                self.bars.warn(&format!("warning: {}{}", self.prefix(), advice::verdict(verdict)));
+                self.bars.warn(&self.warning(&advice::verdict(verdict)));
             }
         } else if let Some(verdict) = outcome.verdict.as_ref().filter(|_| outcome.stop.is_none()) {
             self.line(&advice::verdict(verdict));
@@ -216,25 +215,31 @@ impl<'a> Progress<'a> {
 
     /// Prints a line, which names its run if several are trained at once.
     fn line(&self, text: &str) {
-        match self.shared_name() {
-            Some(name) => self.bars.speaker().fitted(|columns| named(name, text, columns)),
-            None => self.bars.line(text),
-        }
+        self.fitted(|_| text.to_string());
     }
 
-    /// The run's name, if lines have to begin with it.
-    fn shared_name(&self) -> Option<&str> {
-        self.label.as_deref().filter(|_| self.bars.are_shared())
+    /// As [`Progress::line`], with a text that fits the columns it gets.
+    fn fitted(&self, text: impl Fn(usize) -> String) {
+        let label = self.label.as_ref().filter(|_| self.bars.are_shared());
+        self.bars.speaker().fitted(|columns| match label {
+            Some(label) => named(label, self.bars.longest(), columns, &text),
+            None => text(columns),
+        });
     }
 
     /// The prefix of messages that stand apart from the run's other lines.
     fn prefix(&self) -> String {
-        self.label.as_ref().map_or(String::new(), |name| format!("{name}: "))
+        self.label.as_ref().map_or(String::new(), |label| format!("{}: ", label.name))
+    }
+
+    /// A warning, behind the run's name if there are several.
+    fn warning(&self, message: &str) -> String {
+        format!("{}warning: {message}", self.prefix())
     }
 
     /// The run's key in the work of the command.
     fn name(&self) -> &str {
-        self.label.as_deref().unwrap_or_default()
+        self.label.as_ref().map_or("", |label| &label.name)
     }
 
     /// The share of the run that is done after `steps`.
@@ -242,8 +247,10 @@ impl<'a> Progress<'a> {
         steps as f64 / (self.epochs * self.steps_per_epoch).max(1) as f64
     }
 
-    fn place(&self, epoch: u64) -> Place<'_> {
-        Place { name: self.name(), longest: self.bars.longest(), epoch: epoch + 1, epochs: self.epochs }
+    /// `None` for the only run.
+    fn place(&self, epoch: u64) -> Option<Place<'_>> {
+        let (longest, epochs) = (self.bars.longest(), self.epochs);
+        self.label.as_ref().map(|label| Place { label, longest, epoch: epoch + 1, epochs })
     }
 }
 
@@ -252,5 +259,19 @@ impl Drop for Progress<'_> {
         // A failed run leaves no bar behind.
         self.hide();
         self.bars.leave(self.name());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ProgressMode;
+
+    #[test]
+    fn a_warning_about_one_of_several_runs_begins_with_its_name() {
+        let bars = Bars::of_runs(ProgressMode::None, 2, 2, 1);
+        let label = Label { name: "a".to_string(), number: 1, of: 2 };
+        assert_eq!(bars.run(Some(label)).warning("it is late"), "a: warning: it is late");
+        assert_eq!(Bars::new(ProgressMode::None).run(None).warning("it is late"), "warning: it is late");
     }
 }

@@ -48,7 +48,7 @@ pub fn listen(control: &Control, speaker: &Arc<OnceLock<Speaker>>) -> Result<()>
             let stopping = speaker.map(Speaker::stopping);
             control.stop(stop);
             if let (Some(speaker), Some(stopping)) = (speaker, stopping) {
-                speaker.line(&format!("{stopping}; press Ctrl+C again to stop immediately"));
+                speaker.line(&format!("{stopping}; Ctrl+C again stops at once"));
             }
         }
     };

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub(super) struct Work {
     runs: u64,
-    begun: u64,
     done: u64,
     /// What this process trained of the runs that are done.
     trained: f64,
@@ -37,12 +36,10 @@ impl Work {
         Self { runs, ..Self::default() }
     }
 
-    /// `run` begins, with the share `from` of it done. Returns its number, from 1, in the order of their beginning.
-    pub fn begin(&mut self, run: &str, from: f64, now: Instant) -> u64 {
+    /// `run` begins, with the share `from` of it done.
+    pub fn begin(&mut self, run: &str, from: f64, now: Instant) {
         self.since.get_or_insert(now);
-        self.begun += 1;
         self.open.insert(run.to_string(), Open { from, at: from, running: true });
-        self.begun
     }
 
     /// The share `at` of `run` is done.
@@ -61,9 +58,8 @@ impl Work {
 
     /// `run` is done, whether or not it reached its end, or even began.
     pub fn complete(&mut self, run: &str) {
-        match self.open.remove(run) {
-            Some(open) => self.trained += open.at - open.from,
-            None => self.begun += 1,
+        if let Some(open) = self.open.remove(run) {
+            self.trained += open.at - open.from;
         }
         self.done += 1;
     }
@@ -125,7 +121,8 @@ mod tests {
             work.complete(run);
         }
         // Two halves after five whole ones, in 60 seconds: 10 seconds each.
-        assert_eq!((work.begin("f", 0.0, start), work.begin("g", 0.0, start)), (6, 7));
+        work.begin("f", 0.0, start);
+        work.begin("g", 0.0, start);
         work.advance("f", 0.25);
         work.advance("g", 0.75);
         assert_eq!((work.position(), work.done(), work.running()), (6.0, 5, 2));
@@ -154,7 +151,6 @@ mod tests {
         assert_eq!((work.position(), left(&work, start, 1)), (1.0, Some(30)));
         work.complete("could not be built");
         assert_eq!((work.position(), left(&work, start, 1)), (2.0, Some(20)));
-        assert_eq!(work.begin("the next", 0.0, start), 3, "one that never began has a number, too");
     }
 
     #[test]
