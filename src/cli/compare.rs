@@ -1,7 +1,7 @@
 //! `lrsched compare`: all entrants, and which one won.
 
 use super::advice;
-use super::dry_run::DryRun;
+use super::dry_run::{DryRun, Listed};
 use super::live::{Bars, JsonEvents, Label};
 use super::session::{self, Keys, Session};
 use super::{ranking, settings};
@@ -10,7 +10,8 @@ use crate::config::{CommandName, Course, Grid, Keep, MachineConfig, RunConfig, S
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{
-    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Training, enter,
+    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Remaining, Training,
+    enter,
 };
 use crate::number::counted;
 use crate::record::files::COMPARISON_CSV;
@@ -71,8 +72,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     if machine.dry_run {
         let runs = plan.survey(&folder, &dataset, existing, machine.shard)?;
         super::warn(&warnings);
-        let dry = DryRun { folder: &folder, config: &plan.runs[0].config, runs };
-        return dry.print(&dataset, &machine, quiet, &session);
+        let listed = |(place, remaining): (usize, Remaining)| {
+            let name = Some(plan.runs[place].name.clone());
+            Listed { number: Some(place + 1), name, remaining }
+        };
+        let runs = runs.into_iter().map(listed).collect();
+        let dry = DryRun { folder: &folder, config: &plan.runs[0].config, planned: plan.runs.len(), runs };
+        return dry.print(&dataset, &machine, &session);
     }
     let opened = Comparison::open(&folder, &plan, &dataset, existing, machine.shard);
     let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };

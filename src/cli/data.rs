@@ -3,9 +3,10 @@
 use super::{flags, settings};
 use crate::config::settings::machine;
 use crate::config::{CommandName, Given, SettingDef};
-use crate::data::cifar10::{self, grouped};
+use crate::data::cifar10;
 use crate::data::fetch::{Archive, DownloadProgress, fetch};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset};
+use crate::number::grouped;
 use crate::record::{check_outputs, replace_file};
 use crate::usage;
 use crate::usage::Usage;

@@ -3,10 +3,10 @@
 use super::live::JsonEvents;
 use super::session::Session;
 use super::settings;
-use crate::config::{MachineConfig, RunConfig};
+use crate::config::{MachineConfig, RunConfig, Shard};
 use crate::data::Dataset;
 use crate::experiment::{Remaining, Scheduler, Speed, Work};
-use crate::number::{counted, significant};
+use crate::number::{counted, exact, grouped, rounded};
 use crate::report::table::duration;
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -18,14 +18,25 @@ pub struct DryRun<'a> {
     pub folder: &'a Path,
     /// The network, images and batches of each.
     pub config: &'a RunConfig,
-    /// Each with its name, in order.
-    pub runs: Vec<(String, Remaining)>,
+    /// The number of runs in the plan, those of other shards included.
+    pub planned: usize,
+    /// Those of this process, in order.
+    pub runs: Vec<Listed>,
+}
+
+/// A run.
+pub struct Listed {
+    /// Its place in the plan, from 1, by which its lines name it while it is trained. Range tests have none.
+    pub number: Option<usize>,
+    /// That of its folder; `None` if it has none of its own.
+    pub name: Option<String>,
+    pub remaining: Remaining,
 }
 
 impl DryRun<'_> {
-    /// Measures and prints. Returns the exit code.
-    pub fn print(&self, dataset: &Dataset, machine: &MachineConfig, quiet: bool, session: &Session) -> Result<u8> {
-        let work: Vec<Work> = self.runs.iter().filter_map(|(_, remaining)| remaining.work().cloned()).collect();
+    /// Measures and prints, even with `--quiet`: nothing else is asked for. Returns the exit code.
+    pub fn print(&self, dataset: &Dataset, machine: &MachineConfig, session: &Session) -> Result<u8> {
+        let work: Vec<Work> = self.runs.iter().filter_map(|run| run.remaining.work().cloned()).collect();
         let (scheduler, limit) = settings::scheduler(machine, self.config, work.len());
         let speed = match work.as_slice() {
             [] => None,
@@ -34,53 +45,53 @@ impl DryRun<'_> {
         if let Some(code) = session.stopped_early() {
             return Ok(code);
         }
+        let shard = machine.shard;
         if machine.json {
-            JsonEvents::new(self.folder, false).write("plan", self.json(&work, scheduler, speed.as_ref()))?;
-        } else if !quiet {
-            let limit = limit.filter(|_| speed.is_some()).map_or(String::new(), |limit| format!("{limit}\n"));
-            super::say(&format!("{}{limit}", self.text(&work, scheduler, speed.as_ref())))?;
+            JsonEvents::new(self.folder, false).write("plan", self.json(shard, &work, scheduler, speed.as_ref()))?;
+        } else {
+            let mut text = self.list() + &self.count(shard, work.len());
+            match &speed {
+                Some(speed) => text.push_str(&estimate(&work, scheduler, limit, speed)),
+                None => text.push_str(": nothing left to train\n"),
+            }
+            super::say(&text)?;
         }
         Ok(0)
     }
 
-    fn text(&self, work: &[Work], scheduler: Scheduler, speed: Option<&Speed>) -> String {
+    /// The names, each with its number and with how far it is.
+    fn list(&self) -> String {
+        let digits = self.planned.to_string().len();
         let mut text = String::new();
-        for (name, remaining) in &self.runs {
+        for Listed { number, name, remaining } in &self.runs {
+            let Some(name) = name else { continue };
+            let number = number.map_or(String::new(), |number| format!("{number:>digits$}  "));
             let standing = match remaining {
                 Remaining::Nothing => "  (done)".to_string(),
                 Remaining::Work { epochs: 0, .. } => String::new(),
                 Remaining::Work { epochs, .. } => format!("  ({} done)", counted(*epochs, "epoch")),
             };
-            text.push_str(&format!("{name}{standing}\n"));
+            text.push_str(&format!("{number}{name}{standing}\n"));
         }
-        let all = counted(self.runs.len() as u64, "run");
-        let done = match self.runs.len() - work.len() {
-            0 => String::new(),
-            done => format!(", {done} of them done"),
-        };
-        let Some(speed) = speed else {
-            return format!("{text}{all}{done}: nothing left to train\n");
-        };
-        let Scheduler { at_once, threads } = scheduler;
-        let each = if at_once == 1 { String::new() } else { format!(", {at_once} runs at once") };
-        let trained = trained(work);
-        let speeds: Vec<String> = match speed.training.as_slice() {
-            [(_, one)] => vec![significant(*one, 3)],
-            several => several.iter().map(|(name, speed)| format!("{name} {}", significant(*speed, 3))).collect(),
-        };
-        format!(
-            "{text}{all}{done}\n\
-             {trained} images to train on, each counted as often as it is seen\n\
-             about {} on {}{each}: {} images a second in training and {} in evaluation, measured just now\n",
-            duration(speed.seconds(work)),
-            counted(threads as u64, "thread"),
-            speeds.join(", "),
-            significant(speed.evaluation, 3),
-        )
+        text
     }
 
-    fn json(&self, work: &[Work], scheduler: Scheduler, speed: Option<&Speed>) -> Value {
-        let run = |(name, remaining): &(String, Remaining)| {
+    /// How many runs there are, of which `missing` are left.
+    fn count(&self, shard: Option<Shard>, missing: usize) -> String {
+        let runs = self.runs.len();
+        let all = format!("{} {}", grouped(runs as u64), if runs == 1 { "run" } else { "runs" });
+        let all = match shard {
+            Some(shard) => format!("shard {shard}: {all} of {}", grouped(self.planned as u64)),
+            None => all,
+        };
+        match runs - missing {
+            0 => all,
+            done => format!("{all}, {} of them done", grouped(done as u64)),
+        }
+    }
+
+    fn json(&self, shard: Option<Shard>, work: &[Work], scheduler: Scheduler, speed: Option<&Speed>) -> Value {
+        let run = |Listed { name, remaining, .. }: &Listed| {
             let (epochs, work) = match remaining {
                 Remaining::Nothing => (None, None),
                 Remaining::Work { epochs, work } => (Some(*epochs), Some(work)),
@@ -95,6 +106,8 @@ impl DryRun<'_> {
         let training = speed.map(|speed| speed.training.iter().map(|(name, speed)| (*name, json!(speed))));
         json!({
             "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
+            "shard": shard.map(|shard| shard.to_string()),
+            "planned": self.planned,
             "missing": work.len(),
             "train_images": trained(work),
             "jobs": scheduler.at_once,
@@ -106,7 +119,68 @@ impl DryRun<'_> {
     }
 }
 
+/// What there is to do, and about how long it takes. `limit`: why fewer runs are trained at once than could be.
+fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &Speed) -> String {
+    let Scheduler { at_once, threads } = scheduler;
+    let each = if at_once == 1 { String::new() } else { format!(", {at_once} runs at once") };
+    let limit = limit.map_or(String::new(), |limit| format!("{limit}\n"));
+    let speeds: Vec<String> = match speed.training.as_slice() {
+        [(_, one)] => vec![per_second(*one)],
+        several => several.iter().map(|(name, speed)| format!("{name} {}", per_second(*speed))).collect(),
+    };
+    format!(
+        "\n{} training images in all (every epoch counted)\n{limit}{} on {}{each}: {} images a second in training and {} in evaluation, measured just now\n",
+        grouped(trained(work)),
+        about(speed.seconds(work)),
+        counted(threads as u64, "thread"),
+        speeds.join(", "),
+        per_second(speed.evaluation),
+    )
+}
+
+/// An estimated time.
+fn about(seconds: f64) -> String {
+    if seconds < 1.0 { "less than a second".to_string() } else { format!("about {}", duration(seconds)) }
+}
+
+/// A measured speed, to three digits.
+fn per_second(speed: f64) -> String {
+    let speed = rounded(speed, 3);
+    if speed < 1000.0 { exact(speed) } else { grouped(speed as u64) }
+}
+
 /// Images to train on, each as often as it is seen.
 fn trained(work: &[Work]) -> u64 {
     work.iter().fold(0, |sum, work| sum.saturating_add(work.trained))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dry_run(planned: usize, done: &[bool]) -> DryRun<'static> {
+        let run = |(at, done): (usize, &bool)| {
+            let work = Work { optimizer: "sgd".parse().unwrap(), trained: 1, evaluated: 1 };
+            let remaining = if *done { Remaining::Nothing } else { Remaining::Work { epochs: 0, work } };
+            Listed { number: Some(3 * at + 1), name: Some(format!("run-{at}")), remaining }
+        };
+        let config = Box::leak(Box::default());
+        DryRun { folder: Path::new("out"), config, planned, runs: done.iter().enumerate().map(run).collect() }
+    }
+
+    #[test]
+    fn the_runs_are_numbered_by_their_places_in_the_plan_and_counted_with_their_shard() {
+        let some = dry_run(10_000, &[false, true]);
+        assert_eq!(some.list(), "    1  run-0\n    4  run-1  (done)\n");
+        let shard = "1/3".parse().ok();
+        assert_eq!(some.count(None, 1), "2 runs, 1 of them done");
+        assert_eq!(some.count(shard, 2), "shard 1/3: 2 runs of 10,000");
+        assert_eq!(dry_run(2, &[false]).count(shard, 1), "shard 1/3: 1 run of 2");
+    }
+
+    #[test]
+    fn times_and_speeds_are_as_precise_as_an_estimate_can_be() {
+        assert_eq!([0.03, 0.99, 12.4].map(about), ["less than a second", "less than a second", "about 12s"]);
+        assert_eq!([98.76, 999.9, 12_345.6].map(per_second), ["98.8", "1,000", "12,300"]);
+    }
 }

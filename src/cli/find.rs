@@ -1,6 +1,6 @@
 //! `lrsched find`: the learning rate range test.
 
-use super::dry_run::DryRun;
+use super::dry_run::{DryRun, Listed};
 use super::live::{Bars, JsonEvents, LiveRangeTest};
 use super::session::Session;
 use super::settings;
@@ -57,9 +57,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         vet(&path, existing, Holds::RangeTest, files::unmarked(&files::OF_RANGE_TEST))?;
         let work = find::work(&config, &dataset)?;
         let seeds = config.run.seed..config.run.seed + config.seeds;
-        let runs = seeds.map(|seed| (of_seed(seed), Remaining::Work { epochs: 0, work: work.clone() })).collect();
-        let dry = DryRun { folder: &path, config: &config.run, runs };
-        return dry.print(&dataset, &machine, quiet, &session);
+        let listed = |seed| {
+            // The only test has no folder of its own.
+            let name = (config.seeds > 1).then(|| of_seed(seed));
+            Listed { number: None, name, remaining: Remaining::Work { epochs: 0, work: work.clone() } }
+        };
+        let runs: Vec<Listed> = seeds.map(listed).collect();
+        let dry = DryRun { folder: &path, config: &config.run, planned: runs.len(), runs };
+        return dry.print(&dataset, &machine, &session);
     }
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, machine.threads)?;
     let (scheduler, limit) = settings::scheduler(&machine, &config.run, config.seeds as usize);

@@ -82,6 +82,9 @@ fn at_most_cores(threads: usize) -> usize {
 /// Parses the settings outside the run's configuration, and starts the threads.
 pub fn machine(given: &Given, name: CommandName) -> Result<MachineConfig> {
     let config = table::machine(given, name)?;
+    if config.dry_run && config.print_config {
+        return usage!("give --dry-run or --print-config, not both");
+    }
     Ok(MachineConfig { threads: threads(config.threads)?, ..config })
 }
 

@@ -5,6 +5,7 @@
 use super::dataset::Dataset;
 use super::images::{IMAGE_BYTES, Images};
 use crate::disk;
+use crate::number::grouped;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use std::io::Read;
@@ -152,28 +153,9 @@ fn check_labels(path: &Path, labels: &[u8]) -> Result<()> {
     }
 }
 
-/// Formats `30730000` as `30,730,000`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (30_730_000, "30,730,000")];
-        cases.into_iter().for_each(|(number, text)| assert_eq!(grouped(number), text));
-    }
 
     #[test]
     fn a_given_folder_is_the_only_one_looked_in() {

@@ -1,10 +1,11 @@
 //! Downloads CIFAR-10: tries mirrors in turn, resumes interrupted downloads, and verifies the archive before unpacking
 //! it.
 
-use super::cifar10::{self, grouped};
+use super::cifar10;
 use super::dataset::hex;
 use super::unpack::unpack;
 use crate::disk::{self, is_at, make_folders, open_own, remove_empty};
+use crate::number::grouped;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::{Context, Result, bail, ensure};

@@ -1,6 +1,7 @@
 //! Extracts CIFAR-10's files, and nothing else, from the archive.
 
-use super::cifar10::{self, grouped};
+use super::cifar10;
+use crate::number::grouped;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashSet;
 use std::fs::File;

@@ -243,10 +243,10 @@ fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
     assert!(contents(folder.path()).is_empty(), "{:?}", contents(folder.path()));
     let lines: Vec<&str> = said.lines().collect();
     let [first, _, _, last, count, images, time] = lines[..] else { panic!("{said}") };
-    assert_eq!((first, last), ("sgd_cosine_lr=0.1_seed=0", "adam_constant_lr=0.001_seed=1"));
-    assert_eq!((count, images), ("4 runs", "384 images to train on, each counted as often as it is seen"));
+    assert_eq!((first, last), ("1  sgd_cosine_lr=0.1_seed=0", "4  adam_constant_lr=0.001_seed=1"));
+    assert_eq!((count, images), ("4 runs", "384 training images in all (every epoch counted)"));
     assert!(
-        time.starts_with("about ")
+        (time.starts_with("about ") || time.starts_with("less than a second "))
             && time.contains("2 runs at once")
             && time.contains("sgd ")
             && time.contains("adam "),
@@ -271,6 +271,14 @@ fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
     let part: serde_json::Value = serde_json::from_slice(&part.stdout).unwrap();
     let names: Vec<&str> = part["runs"].as_array().unwrap().iter().map(|run| run["run"].as_str().unwrap()).collect();
     assert_eq!(names, ["sgd_cosine_lr=0.1_seed=1", "adam_constant_lr=0.001_seed=1"], "every second run");
+    assert_eq!((&part["shard"], &part["planned"]), (&"2/2".into(), &4.into()));
+    let part = compare(&folder, &[&flags[..], &["--dry-run", "-q", "--shard", "2/2"]].concat(), None, None);
+    let said = String::from_utf8(part.stdout).unwrap();
+    let expected = "2  sgd_cosine_lr=0.1_seed=1  (done)\n4  adam_constant_lr=0.001_seed=1\nshard 2/2: 2 runs of 4, 1 of them done\n";
+    assert!(said.starts_with(expected), "-q leaves out nothing that was asked for: {said}");
+    let both = compare(&folder, &[&flags[..], &["--dry-run", "--print-config"]].concat(), None, None);
+    let said = String::from_utf8(both.stderr).unwrap();
+    assert!(both.status.code() == Some(2) && said == "error: give --dry-run or --print-config, not both\n", "{said}");
     let output = compare(&folder, &["--entrants", "cosine", "--seeds", "2", "--dry-run"], None, None);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.ends_with("seed=1  (done)\n2 runs, 2 of them done: nothing left to train\n"), "{said}");
@@ -302,10 +310,13 @@ fn a_dry_run_of_find_counts_its_seeds_and_writes_nothing() {
     let output = find(&["--dry-run"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.starts_with("seed-0\nseed-1\nseed-2\n3 runs\n960 images to train on"), "{said}");
+    assert!(said.starts_with("seed-0\nseed-1\nseed-2\n3 runs\n960 training images in all"), "{said}");
     assert!(contents(folder.path()).is_empty());
     let output = find(&["--dry-run", "--json", "--out", "f"]);
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&plan["run"], &plan["missing"], &plan["train_images"]), (&"f".into(), &3.into(), &960.into()));
+    let output = find(&["--dry-run", "--seeds", "1"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("1 run\n320 training images"), "one test has no folder of its own: {said}");
     assert!(contents(folder.path()).is_empty());
 }

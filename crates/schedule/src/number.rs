@@ -39,6 +39,19 @@ pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Formats `30730000` as `30,730,000`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +81,12 @@ mod tests {
     #[test]
     fn a_multiple_of_what_was_typed_has_no_digits_of_noise() {
         assert_eq!([3.0 * 0.1, 0.1 * 0.1, 0.012345678, 0.0].map(nominal), ["0.3", "0.01", "0.012345678", "0"]);
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (30_730_000, "30,730,000")];
+        cases.into_iter().for_each(|(number, text)| assert_eq!(grouped(number), text));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum Remaining {
 }
 
 impl Plan {
-    /// The names of the runs, or of those of a shard, and what each has left to do if the comparison is made in
+    /// The places of the runs, or of those of a shard, and what each has left to do if the comparison is made in
     /// `folder`. Read-only.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Plan {
         dataset: &Dataset,
         existing: Existing,
         shard: Option<Shard>,
-    ) -> Result<Vec<(String, Remaining)>> {
+    ) -> Result<Vec<(usize, Remaining)>> {
         vet(folder, Existing::Replace, Holds::Comparison, &[])?;
         let runs = folder.join(files::RUNS);
         own_folder(&runs)?;
@@ -59,7 +59,7 @@ impl Plan {
         };
         let ours = self.runs.par_iter().enumerate().filter(|(at, _)| shard.is_none_or(|shard| shard.has(*at)));
         // Collected before looking for errors, so that the first one in plan order is reported.
-        let found: Vec<Result<_>> = ours.map(|(_, run)| Ok((run.name.clone(), remaining(run)?))).collect();
+        let found: Vec<Result<_>> = ours.map(|(at, run)| Ok((at, remaining(run)?))).collect();
         found.into_iter().collect()
     }
 }
