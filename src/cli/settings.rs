@@ -6,7 +6,7 @@ use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef};
 use crate::data::DatasetKind;
 use crate::experiment::{MemoryLimit, Scheduler};
 use crate::memory;
-use crate::number::{counted, exact};
+use crate::number::{counted, exact, rounded};
 use crate::record::folder_name;
 use crate::report::table::UNLIMITED;
 use crate::schedule::{self, Spec};
@@ -16,7 +16,6 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
-use indicatif::DecimalBytes;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
@@ -88,21 +87,33 @@ pub fn machine(given: &Given, name: CommandName) -> Result<MachineConfig> {
     Ok(MachineConfig { threads: threads(config.threads)?, ..config })
 }
 
-/// How many of `runs` like `config` to train at once. A limit that memory sets is said in one line.
+/// How many of `runs` like `config` to train at once. A limit that memory sets is said in one line; so many that they
+/// may not fit into it give a warning.
 pub fn scheduler(machine: &MachineConfig, config: &RunConfig, runs: usize) -> (Scheduler, Option<String>) {
     let free = memory::available().into_iter().chain(slurm_memory()).min();
     let (scheduler, limit) = Scheduler::choose(machine.jobs, machine.threads, runs, config, free);
-    let size = DecimalBytes;
-    let words = limit.map(|MemoryLimit { free, each }| {
-        format!(
-            "{} at once instead of {}: {} of memory are free, and a run takes about {}; --jobs sets another number",
-            counted(scheduler.at_once as u64, "run"),
-            machine.threads.min(runs),
-            size(free),
-            size(each)
-        )
-    });
-    (scheduler, words)
+    let Some(MemoryLimit { free, usable, each, instead_of }) = limit else { return (scheduler, None) };
+    let at_once = counted(scheduler.at_once as u64, "run");
+    let Some(wanted) = instead_of else {
+        let takes = if scheduler.at_once == 1 { "takes" } else { "at once take" };
+        let all = size(each.saturating_mul(scheduler.at_once as u64));
+        super::warn(&[format!("{at_once} {takes} about {all} of memory, and only {} are free", size(free))]);
+        return (scheduler, None);
+    };
+    let words = format!(
+        "{at_once} at once instead of {wanted}: each takes about {}, and {} may be used (80 % of what is free); --jobs N overrides",
+        size(each),
+        size(usable)
+    );
+    (scheduler, Some(words))
+}
+
+/// `260 MB`: a size for people, of which only the first digits are known.
+fn size(bytes: u64) -> String {
+    let rounded = rounded(bytes as f64, 2);
+    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| rounded >= *unit).unwrap_or((1.0, "B"));
+    format!("{} {name}", exact(rounded / unit))
 }
 
 /// The memory that Slurm granted this job on this node, in bytes, if it says so.
@@ -163,4 +174,18 @@ pub fn add_data_dir(table: &mut toml::Table, machine: &MachineConfig) -> Result<
         table.insert("data-dir".to_string(), name.into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_two_digits() {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "1 kB"), (264_100_000, "260 MB"), (996_000_000, "1 GB"), (1_340_000_000, "1.3 GB")]
+        {
+            assert_eq!(size(bytes), text);
+        }
+    }
 }

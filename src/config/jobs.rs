@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// The number of runs trained at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Jobs {
-    /// One per core, or fewer if memory is short.
+    /// One per thread, or fewer if memory is short.
     #[default]
     Auto,
     Count(usize),

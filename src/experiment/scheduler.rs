@@ -17,13 +17,17 @@ pub struct Scheduler {
     pub threads: usize,
 }
 
-/// Too little memory for one run per core.
+/// Too little memory for the runs that would go at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryLimit {
     /// Bytes that this process can still get.
     pub free: u64,
+    /// Of these, the bytes that runs may fill unless their number was given.
+    pub usable: u64,
     /// Bytes that a run takes, estimated.
     pub each: u64,
+    /// How many would go at once if memory allowed; `None` if so many do, because their number was given or is 1.
+    pub instead_of: Option<usize>,
 }
 
 /// The part of the free memory that runs may fill: estimates err, and others need some.
@@ -32,7 +36,8 @@ const FILLED: f64 = 0.8;
 impl Scheduler {
     /// How many of `runs` like `config` go at once, on `threads` threads: as many as `asked` for; with [`Jobs::Auto`],
     /// one per thread as far as they fit into the `free` memory (`None`: unknown), and one at a time on a device other
-    /// than the CPU, which a single run keeps busy. Also returns the limit, if memory set one.
+    /// than the CPU, which a single run keeps busy. Also returns the limit, if they are fewer because of the memory, or
+    /// as many as asked for and too many for it.
     pub fn choose(
         asked: Jobs,
         threads: usize,
@@ -41,20 +46,21 @@ impl Scheduler {
         free: Option<u64>,
     ) -> (Self, Option<MemoryLimit>) {
         let scheduler = |at_once: usize| Self { at_once: at_once.clamp(1, runs.max(1)), threads };
-        if let Jobs::Count(count) = asked {
-            return (scheduler(count), None);
-        }
-        if config.device != DeviceChoice::Cpu {
-            return (scheduler(1), None);
-        }
-        let wanted = scheduler(threads);
+        let wanted = match asked {
+            Jobs::Count(count) => scheduler(count),
+            Jobs::Auto if config.device != DeviceChoice::Cpu => scheduler(1),
+            Jobs::Auto => scheduler(threads),
+        };
+        let Some(free) = free.filter(|_| config.device == DeviceChoice::Cpu && runs > 0) else { return (wanted, None) };
         let each = estimated_memory(config).max(1);
-        let Some(free) = free else { return (wanted, None) };
-        let fitting = usize::try_from((free as f64 * FILLED) as u64 / each).unwrap_or(usize::MAX);
-        if fitting >= wanted.at_once {
-            return (wanted, None);
+        let usable = (free as f64 * FILLED) as u64;
+        let fitting = scheduler(usize::try_from(usable / each).unwrap_or(usize::MAX));
+        let limit = MemoryLimit { free, usable, each, instead_of: None };
+        if asked == Jobs::Auto && fitting.at_once < wanted.at_once {
+            return (fitting, Some(MemoryLimit { instead_of: Some(wanted.at_once), ..limit }));
         }
-        (scheduler(fitting), Some(MemoryLimit { free, each }))
+        let too_much = each.saturating_mul(wanted.at_once as u64) > free;
+        (wanted, too_much.then_some(limit))
     }
 
     /// Calls `work` on every item, in order, each on a thread of its own with its share of the threads, and `finished`
@@ -185,19 +191,22 @@ mod tests {
     use std::sync::{Barrier, Condvar};
 
     #[test]
-    fn auto_takes_one_run_per_core_as_far_as_memory_allows_and_never_more_than_there_are() {
+    fn auto_takes_one_run_per_thread_as_far_as_memory_allows_and_never_more_than_there_are() {
         let config = RunConfig::default();
         let each = estimated_memory(&config);
         let choose = |jobs, threads, runs, free| {
             let (scheduler, limit) = Scheduler::choose(jobs, threads, runs, &config, free);
-            (scheduler.at_once, limit.is_some())
+            (scheduler.at_once, limit.map(|limit| limit.instead_of))
         };
-        assert_eq!(choose(Jobs::Auto, 4, 23, None), (4, false));
-        assert_eq!(choose(Jobs::Auto, 4, 3, Some(each * 100)), (3, false));
-        assert_eq!(choose(Jobs::Auto, 8, 23, Some(each * 4)), (3, true), "a fifth of the memory stays free");
-        assert_eq!(choose(Jobs::Auto, 8, 23, Some(0)), (1, true));
-        assert_eq!(choose(Jobs::Auto, 2, 0, None), (1, false));
-        assert_eq!(choose(Jobs::Count(5), 2, 23, Some(0)), (5, false), "a number that was given is obeyed");
+        assert_eq!(choose(Jobs::Auto, 4, 23, None), (4, None));
+        assert_eq!(choose(Jobs::Auto, 4, 3, Some(each * 100)), (3, None));
+        assert_eq!(choose(Jobs::Auto, 8, 23, Some(each * 4)), (3, Some(Some(8))), "a fifth of the memory stays free");
+        assert_eq!(choose(Jobs::Auto, 8, 23, Some(0)), (1, Some(Some(8))));
+        assert_eq!(choose(Jobs::Auto, 8, 1, Some(each)), (1, None), "not 1 instead of 1");
+        assert_eq!(choose(Jobs::Auto, 8, 1, Some(each - 1)), (1, Some(None)));
+        assert_eq!(choose(Jobs::Auto, 2, 0, Some(0)), (1, None));
+        assert_eq!(choose(Jobs::Count(5), 2, 23, Some(each * 5)), (5, None));
+        assert_eq!(choose(Jobs::Count(5), 2, 23, Some(each * 5 - 1)), (5, Some(None)), "a given number is obeyed");
         let cuda = RunConfig { device: "cuda".parse().unwrap(), ..RunConfig::default() };
         assert_eq!(Scheduler::choose(Jobs::Auto, 8, 2, &cuda, None).0.at_once, 1);
     }

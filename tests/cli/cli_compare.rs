@@ -549,3 +549,34 @@ fn a_comparison_whose_table_leads_out_of_its_folder_is_not_read_there() {
         assert_eq!(again.status.code(), Some(2), "{outside}");
     }
 }
+
+#[test]
+fn a_limit_that_memory_sets_is_said_in_one_line_and_more_runs_than_fit_are_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[&str]| {
+        let mut command = lrsched(&folder);
+        command.arg("compare").args(&TINY[..10]).args([
+            "--entrants",
+            "cosine",
+            "linear",
+            "--epochs",
+            "1",
+            "--threads",
+            "2",
+        ]);
+        // As if Slurm had granted 1 MB.
+        let output = command.args(flags).env("SLURM_MEM_PER_NODE", "1").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let asked = said(&["--out", "asked", "--jobs", "2"]);
+    assert!(asked.contains("warning: 2 runs at once take about "), "{asked}");
+    assert!(asked.contains(" of memory, and only 1 MB are free\n"), "{asked}");
+    if std::thread::available_parallelism().unwrap().get() > 1 {
+        let auto = said(&["--out", "auto"]);
+        let line = auto.lines().find(|line| line.starts_with("1 run at once instead of 2: each takes about "));
+        let rest = ", and 840 kB may be used (80 % of what is free); --jobs N overrides";
+        assert!(line.is_some_and(|line| line.ends_with(rest)), "{auto}");
+    }
+    assert!(!said(&["--out", "asked", "--jobs", "2"]).contains("warning: "), "nothing is left to train");
+}

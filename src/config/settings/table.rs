@@ -197,7 +197,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value(
         "jobs",
         "N|auto",
-        "Runs at once, each with its share of the threads; auto: one per core, as far as memory allows [default: auto]",
+        "Runs at once, each with its share of the threads; auto: one per thread, as far as memory allows [default: auto]",
     )
     .of_machine(|c, v| v.word().map(|jobs| c.jobs = jobs))
     .commands(&[Compare, Find]),
