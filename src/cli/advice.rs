@@ -1,5 +1,6 @@
 //! Turns library errors and findings into advice that names flags and commands.
 
+use crate::config::{Given, Grid};
 use crate::experiment::eval::SubjectError;
 use crate::experiment::{
     ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting,
@@ -145,17 +146,37 @@ fn subject(error: &SubjectError) -> String {
 pub fn entrant(error: &EntrantError) -> String {
     match error {
         EntrantError::Invalid(usage) => usage.to_string(),
-        EntrantError::Untaken { setting } => {
-            let Setting { key, value } = setting;
-            let flag = if value.is_some() { format!("--{key}") } else { format!("--grid {key}") };
-            format!("{error}; leave {flag} out, or name an entrant that takes it")
+        EntrantError::Untaken { setting: Setting { key, value: Some(_) } } => {
+            format!("{error}; leave --{key} out, or name an entrant that takes it")
+        }
+        EntrantError::Untaken { setting: Setting { key, value: None } } => {
+            format!("grid: {error}; leave {key} out of the grid, or name an entrant that takes it")
+        }
+        EntrantError::AllSetTheirOwn { setting: Setting { key, value: None } } => {
+            format!("grid: {error} {key}; leave {key} out of the grid, or the `{key}=` of an entrant")
         }
         EntrantError::AllSetTheirOwn { setting } => format!(
             "no entrant takes {}: each that could sets its own {key}; leave the flag out, or the `{key}=` of an entrant",
             flag(setting),
             key = setting.key
         ),
+        EntrantError::NothingVaries { key, takers } => {
+            let own = if takers.len() == 1 { "sets its own rates" } else { "set their own rates" };
+            format!("grid: {error}: {} {own}; leave {key} out of the grid", list(takers))
+        }
     }
+}
+
+/// Advice for invalid entrants of a comparison; of what its grid causes, with the place that gave it.
+pub fn crossed(error: &EntrantError, grid: &Grid, given: &Given) -> Usage {
+    let words = Usage(entrant(error));
+    let key = match error {
+        EntrantError::Untaken { setting: Setting { key, value: None } }
+        | EntrantError::AllSetTheirOwn { setting: Setting { key, value: None } }
+        | EntrantError::NothingVaries { key, .. } => key,
+        _ => return words,
+    };
+    grid.with_source(given, key, &words).unwrap_or(words)
 }
 
 /// Notes on values without effect on some entrants, one per line.
@@ -164,7 +185,6 @@ pub fn notes(notes: &[EntrantNote]) -> Vec<String> {
 }
 
 fn note(note: &EntrantNote) -> String {
-    let list = |names: &[String]| names.iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ");
     match note {
         EntrantNote::OwnRates { setting, entrants } => {
             let own = if entrants.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
@@ -176,12 +196,17 @@ fn note(note: &EntrantNote) -> String {
         }
         EntrantNote::NotTaken { key, entrants } => {
             let takes = if entrants.len() == 1 { "which does not take it" } else { "which do not take it" };
-            format!("--grid {key} does not apply to {}, {takes}", list(entrants))
+            format!("grid: {key} does not apply to {}, {takes}", list(entrants))
         }
         EntrantNote::UnusedRate { entrant, rate } => {
             format!("{}: lr={rate} has no effect: its schedule sets its own rates", shortened(entrant))
         }
     }
+}
+
+/// `sgd/step, adam/constant`.
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// A flag as it is typed, or an axis of the grid.
@@ -190,7 +215,7 @@ fn flag(Setting { key, value }: &Setting) -> String {
         Some("true") => format!("--{key}"),
         Some("false") => format!("--no-{key}"),
         Some(value) => format!("--{key} {}", shortened(value)),
-        None => format!("--grid {key}"),
+        None => format!("grid: {key}"),
     }
 }
 

@@ -37,7 +37,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let mut given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
     let grid = Grid::of(&mut given)?;
-    let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))?;
+    let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))
+        .map_err(|error| advice::crossed(&error, &grid, &given))?;
     let Entered { entrants, notes, uncrossed } = entered;
     let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
     let machine = settings::machine(&given, CommandName::Compare)?;

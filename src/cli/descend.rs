@@ -143,7 +143,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
         // Flags apply to a single entrant and override its own values.
         [_] => {
             let (optimizer, schedule) = (table::optimizer(given)?, table::schedule(given)?);
-            (vec![Entrant { optimizer, schedule, lr: None }], Vec::new())
+            (vec![Entrant { optimizer, schedule, lr: None, of_grid: false }], Vec::new())
         }
         pairs => {
             let entered = enter(Some(pairs), &Overrides::of(given));

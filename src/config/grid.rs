@@ -139,16 +139,18 @@ fn switch(key: &str) -> Result<bool, Usage> {
 
 fn cannot_vary(setting: &SettingDef) -> Usage {
     let name = setting.name;
-    let why = match (name, setting.scope) {
-        ("seed" | "seeds", _) => "the seeds are those of --seeds N".to_string(),
-        ("entrants" | "optimizer" | "schedule", _) => "name the pairs with --entrants".to_string(),
-        (_, Scope::Result | Scope::Entrant) => {
-            "its runs share it; make a comparison for each value, and one report of all: `lrsched report A B`"
-                .to_string()
+    Usage(match (name, setting.scope) {
+        ("seed" | "seeds", _) => format!("grid: {name} is no value of a grid; give the number of seeds as --seeds N"),
+        ("entrants" | "optimizer" | "schedule", _) => {
+            format!("grid: {name} is no value of a grid; name the pairs with --entrants")
         }
-        (_, Scope::Machine | Scope::RangeTest) => format!("{name} is no parameter of an optimizer or a schedule"),
-    };
-    Usage(format!("grid: {name} cannot vary in a comparison; {why}"))
+        (_, Scope::Result | Scope::Entrant) => format!(
+            "grid: {name} is the same for all runs of a comparison; make one for each value, and report them together: lrsched report A B"
+        ),
+        (_, Scope::Machine | Scope::RangeTest) => {
+            format!("grid: {name} is not a parameter of an optimizer or a schedule; give it as --{name}")
+        }
+    })
 }
 
 fn rate(text: &str) -> Result<(), Usage> {

@@ -20,6 +20,8 @@ pub struct Entrant {
     pub schedule: Spec,
     /// The base rate of its point of a grid, which stands in for `--lr`.
     pub lr: Option<f64>,
+    /// Whether a grid gave it values.
+    pub of_grid: bool,
 }
 
 impl std::fmt::Display for Entrant {
@@ -87,6 +89,9 @@ pub enum EntrantError {
     /// Every entrant that has this parameter sets it itself.
     #[error("no entrant takes {}: each that could sets its own", .setting.key)]
     AllSetTheirOwn { setting: Setting },
+    /// Each of `takers` sets its own rates, so that the rates of the grid would all be the same run.
+    #[error("{key} multiplies no entrant")]
+    NothingVaries { key: String, takers: Vec<String> },
 }
 
 /// A flag of a comparison, or an axis of its grid.
@@ -218,11 +223,16 @@ fn not_applied(entered: &[Crossed<'_>], setting: Setting) -> Result<Vec<EntrantN
     if takers.is_empty() {
         return Err(EntrantError::Untaken { setting });
     }
+    let all = names(takers.iter().copied());
     let (keepers, others): (Vec<_>, Vec<_>) = takers.into_iter().partition(|one| one.written.keeps(key));
     if others.is_empty() {
         return Err(EntrantError::AllSetTheirOwn { setting });
     }
-    let idle = names(others.into_iter().filter(|one| key == "lr" && one.sets_rates()));
+    let sets_rates = |one: &&Crossed<'_>| key == "lr" && one.sets_rates();
+    if setting.value.is_none() && others.iter().all(sets_rates) {
+        return Err(EntrantError::NothingVaries { key: setting.key, takers: all });
+    }
+    let idle = names(others.into_iter().filter(sets_rates));
     let keepers = names(keepers.into_iter());
     let mut notes = Vec::new();
     if !idle.is_empty() {

@@ -42,7 +42,7 @@ fn a_grid_is_trained_run_by_run_and_its_points_are_told_apart_everywhere() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(
-        said.contains("warning: --grid momentum does not apply to adam/constant, which does not take it\n"),
+        said.contains("warning: grid: momentum does not apply to adam/constant, which does not take it\n"),
         "{said}"
     );
     let csv = fs::read_to_string(folder.path().join("cmp/comparison.csv")).unwrap();
@@ -161,7 +161,10 @@ fn a_grid_that_cannot_be_is_refused_in_one_line() {
         ("lr=0.1,0.1", "grid: lr has the value 0.1 twice; leave one out"),
         ("lr=0.1,1e-1", "grid: lr has the same value twice, as 0.1 and 1e-1; leave one out"),
         ("0.2", "grid: `0.2` is a value without its key; write KEY=V1,V2, without spaces"),
-        ("drop-every=3", "no entrant takes `drop-every`; leave --grid drop-every out"),
+        (
+            "drop-every=3",
+            "grid: no entrant takes `drop-every`; leave drop-every out of the grid, or name an entrant that takes it (from --grid)",
+        ),
         ("momentum=0.9,2", "sgd: momentum must be in [0, 1], got 2 (from --grid)"),
         ("nesterov=maybe", "nesterov: a switch is true or false"),
         ("no-nesterov=true", "grid: write nesterov=true,false instead of no-nesterov"),
@@ -169,28 +172,27 @@ fn a_grid_that_cannot_be_is_refused_in_one_line() {
         ("learning_rate=0.1", "grid: no parameter is called `learning_rate`; did you mean `lr`?"),
         (
             "batch-size=16,32",
-            "grid: batch-size cannot vary in a comparison; its runs share it; make a comparison for each value",
+            "grid: batch-size is the same for all runs of a comparison; make one for each value, and report them together: lrsched report A B (from --grid)",
         ),
-        ("epochs=1,2", "grid: epochs cannot vary"),
-        ("augment=none,flip", "grid: augment cannot vary"),
-        ("semantics=keras,torch", "grid: semantics cannot vary"),
-        ("seed=1,2", "grid: seed cannot vary in a comparison; the seeds are those of --seeds N"),
+        ("epochs=1,2", "grid: epochs is the same for all runs"),
+        ("augment=none,flip", "grid: augment is the same for all runs"),
+        ("semantics=keras,torch", "grid: semantics is the same for all runs"),
+        ("seed=1,2", "grid: seed is no value of a grid; give the number of seeds as --seeds N"),
         ("seeds=1,2", "--seeds N"),
         ("schedule=cosine,linear", "name the pairs with --entrants"),
-        ("threads=1,2", "grid: threads cannot vary in a comparison; threads is no parameter"),
+        ("threads=1,2", "grid: threads is not a parameter of an optimizer or a schedule; give it as --threads"),
     ] {
         let said = refused(axis);
         assert!(said.contains(expected), "{axis}: {said}");
     }
     let digits: Vec<String> = (1..=10).map(|digit| format!("0.{digit:02}")).collect();
     let axis = |key: &str| format!("{key}={}", digits.join(","));
-    let keys =
-        ["lr", "momentum", "weight-decay", "dampening", "warmup-from", "end-lr", "power", "warmup", "cycle-decay"];
+    let keys = ["lr", "momentum", "weight-decay", "dampening", "warmup-from", "end-lr", "power", "warmup", "over"];
     let billion: Vec<String> = keys.iter().map(|key| axis(key)).collect();
     let flags: Vec<&str> =
         ["--entrants", "polynomial", "--grid"].into_iter().chain(billion.iter().map(String::as_str)).collect();
-    let said = self::refused(&flags[..flags.len() - 1], None, None);
-    assert!(said.contains("the grid makes 100000000 entrants; a comparison has at most 10000 runs"), "{said}");
+    let said = self::refused(&flags, None, None);
+    assert!(said.contains("the grid makes 1000000000 entrants; a comparison has at most 10000 runs"), "{said}");
     let many = ["--entrants", "cosine", "linear", "--grid", &axis("lr"), "--seeds", "1000"];
     let said = self::refused(&many, None, None);
     assert!(said.contains("20 entrants with 1000 seeds are 20000 runs; a comparison has at most 10000 runs"), "{said}");
@@ -200,7 +202,25 @@ fn a_grid_that_cannot_be_is_refused_in_one_line() {
     assert!(said.contains("(from LRSCHED_GRID)"), "{said}");
     let own = ["--entrants", "sgd:lr=0.1/cosine", "--grid", "lr=0.1,0.2"];
     let said = self::refused(&own, None, None);
-    assert!(said.contains("no entrant takes --grid lr: each that could sets its own lr"), "{said}");
+    assert!(said.contains("grid: no entrant takes lr: each that could sets its own lr; leave lr out of the grid, or the `lr=` of an entrant (from --grid)"), "{said}");
+}
+
+#[test]
+fn a_grid_that_multiplies_no_entrant_is_refused() {
+    let one_cycle = "sgd/one-cycle:max-lr=0.1";
+    let said = refused(&["--entrants", one_cycle, "--grid", "lr=0.3,0.4"], None, None);
+    let expected = format!(
+        "grid: lr multiplies no entrant: {one_cycle} sets its own rates; leave lr out of the grid (from --grid)\n"
+    );
+    assert!(said.ends_with(&expected), "{said}");
+    let entrants = ["--entrants", one_cycle, "sgd:lr=0.1/cosine"];
+    let said = refused(&entrants, None, Some("[grid]\nlr = [0.3, 0.4]"));
+    let expected = format!(
+        "{one_cycle}, sgd:lr=0.1/cosine set their own rates; leave lr out of the grid (from [grid] in c.toml)\n"
+    );
+    assert!(said.ends_with(&expected), "{said}");
+    // One of them is enough.
+    assert_eq!(planned(&["--entrants", one_cycle, "cosine", "--grid", "lr=0.3,0.4"], None, None).len(), 3);
 }
 
 #[test]
@@ -212,7 +232,11 @@ fn a_grid_of_a_file_that_cannot_be_is_refused_with_the_file() {
         ("[grid]\nlr = [[0.1]]", "c.toml: `grid.lr` must be text, a number or true/false, got an array"),
         ("[grid]\nlr = {a = 1}", "c.toml: `grid.lr` must be text"),
         ("[grid]\nlr = [0.1, \"x\"]", "(from [grid] in c.toml)"),
-        ("[grid]\nepochs = [1, 2]", "grid: epochs cannot vary"),
+        ("[grid]\nepochs = [1, 2]", "grid: epochs is the same for all runs"),
+        (
+            "[grid]\ndrop-every = [1, 2]",
+            "leave drop-every out of the grid, or name an entrant that takes it (from [grid] in c.toml)",
+        ),
         ("lr = 0.1\n[grid]\nlr = [0.1, 0.2]", "both by itself and in the grid; leave one out (from [grid] in c.toml)"),
     ] {
         let said = refused(&["--entrants", "cosine"], None, Some(file));

@@ -282,9 +282,9 @@ fn the_entrants_of_a_grid_that_are_the_same_run_are_refused() {
         })
     };
     let said = plan(&["step"], &["drop-every=3,3ep"], 1).unwrap_err().to_string();
-    assert_eq!(said, "entrant sgd/step:drop-every=3 is named twice; leave one out");
+    assert_eq!(said, "the grid makes sgd/step:drop-every=3 twice; leave out a value, or the entrant");
     let said = plan(&["cosine", "sgd/cosine"], &["lr=0.1,0.2"], 1).unwrap_err().to_string();
-    assert_eq!(said, "entrant sgd/cosine lr=0.1 is named twice; leave one out");
+    assert_eq!(said, "the grid makes sgd/cosine lr=0.1 twice; leave out a value, or the entrant");
     let said = plan(&["cosine"], &["lr=0.1,0.2"], 1000).map(|plan| plan.runs.len());
     assert_eq!(said, Ok(2000));
     let many: Vec<String> = (1..=11).map(|rate| format!("0.{rate}1")).collect();

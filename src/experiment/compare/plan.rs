@@ -54,15 +54,12 @@ impl Plan {
             );
         }
         let mut runs: Vec<PlannedRun> = Vec::new();
-        let mut written: HashMap<Meaning, String> = HashMap::new();
+        let mut entered: HashMap<Meaning, &Entrant> = HashMap::new();
         for entrant in entrants {
             let first = config(entrant)?;
             first.check_seeds(seeds)?;
-            let name_of = entrant.to_string();
-            match written.insert(meaning(&first), name_of.clone()) {
-                Some(other) if other == name_of => return usage!("entrant {other} is named twice; leave one out"),
-                Some(other) => return usage!("the entrants {other} and {name_of} are the same run; leave one out"),
-                None => {}
+            if let Some(other) = entered.insert(meaning(&first), entrant) {
+                return Err(same_run(other, entrant));
             }
             for index in 0..seeds {
                 let config = RunConfig { seed: first.seed + index, ..first.clone() };
@@ -76,6 +73,16 @@ impl Plan {
     pub(super) fn meanings(&self) -> HashMap<(u64, Meaning), &PlannedRun> {
         self.runs.iter().map(|run| ((run.config.seed, meaning(&run.config)), run)).collect()
     }
+}
+
+fn same_run(first: &Entrant, second: &Entrant) -> Usage {
+    let (one, other) = (first.to_string(), second.to_string());
+    Usage(match (first.of_grid || second.of_grid, one == other) {
+        (true, true) => format!("the grid makes {one} twice; leave out a value, or the entrant"),
+        (true, false) => format!("the grid makes {one} and {other}, the same run; leave out a value, or an entrant"),
+        (false, true) => format!("entrant {one} is named twice; leave one out"),
+        (false, false) => format!("the entrants {one} and {other} are the same run; leave one out"),
+    })
 }
 
 /// An entrant's identity, independent of how it is spelled.

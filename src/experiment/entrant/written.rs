@@ -102,7 +102,8 @@ impl<'a> Written<'a> {
             optimizer = optimizer.without_learning_rate();
         }
         let schedule = Spec::from_flags(schedule, &schedule_flags).map_err(about)?;
-        Ok(Entrant { optimizer, schedule, lr: rates.last().and_then(|(_, rate)| rate.trim().parse().ok()) })
+        let lr = rates.last().and_then(|(_, rate)| rate.trim().parse().ok());
+        Ok(Entrant { optimizer, schedule, lr, of_grid: !point.is_empty() })
     }
 
     /// The entrant with the flags but without the grid, as a config file names it.
