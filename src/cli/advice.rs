@@ -5,7 +5,7 @@ use crate::experiment::eval::SubjectError;
 use crate::experiment::{
     ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting,
 };
-use crate::record::files::WEIGHTS;
+use crate::record::files::{COMPARISON_CSV, RUNS, WEIGHTS};
 use crate::record::{Holds, OrderError, Status};
 use crate::run_folder::{InUse, Refusal};
 use crate::train::Verdict;
@@ -105,6 +105,9 @@ pub fn of_shard(error: Error) -> Error {
     }
 }
 
+/// Where a merge can go. It has no --force.
+const ELSEWHERE: &str = "choose a new folder, or one that holds a comparison";
+
 /// Advice for comparisons that cannot be put together.
 fn merge(error: &MergeError) -> String {
     match error {
@@ -112,7 +115,14 @@ fn merge(error: &MergeError) -> String {
             format!("{error}: kernels of other machines round differently; leave one of the two out")
         }
         MergeError::Inside { .. } => format!("--out {error}; choose a folder outside it"),
-        MergeError::Target(_) => format!("--out {error}; choose another folder"),
+        MergeError::NotAComparison(_) => format!("{error}; name the folder that has {COMPARISON_CSV} and {RUNS}/"),
+        MergeError::Target(Refusal::Foreign { path, entry, .. }) => {
+            format!("--out {} holds other files ({}); {ELSEWHERE}", path.display(), entry.escape_debug())
+        }
+        MergeError::Target(Refusal::ForeignFile(_)) => {
+            format!("{error}, and the merge would remove it; move it away, or choose another folder")
+        }
+        MergeError::Target(_) => format!("--out {error}; {ELSEWHERE}"),
         _ => error.to_string(),
     }
 }

@@ -5,6 +5,7 @@ mod error;
 mod source;
 
 pub use error::MergeError;
+use error::of_target;
 
 use super::compare::{ComparisonError, meaning_of};
 use super::resume::{DamagedRun, Maker};
@@ -43,10 +44,7 @@ pub struct Merged {
 pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     folders.iter().try_for_each(|folder| source::check(folder))?;
     check_outside(out, folders)?;
-    let part = claim_part(out, None).map_err(|error| match error.downcast() {
-        Ok(refusal) => MergeError::Target(refusal).into(),
-        Err(error) => error,
-    })?;
+    let part = claim_part(out, None).map_err(of_target)?;
     let runs = out.join(files::RUNS);
     own_folder(&runs)?;
     let mut notes = Vec::new();

@@ -158,6 +158,25 @@ fn a_run_that_is_over_takes_the_place_of_one_that_is_not_and_files_of_others_sta
 }
 
 #[test]
+fn what_is_in_the_way_of_a_run_stays_and_is_named() {
+    let folder = halves();
+    let name = order(&folder.path().join("a"))[0].clone();
+    succeed(merge(folder.path(), &["a", "b", "--out", "all"]));
+    let path = folder.path().join("all/runs").join(&name);
+    let mut info = json(&path.join("run.json"));
+    info["status"] = "running".into();
+    fs::write(path.join("run.json"), info.to_string()).unwrap();
+    let weights = path.join("weights.safetensors");
+    fs::remove_file(&weights).unwrap();
+    fs::create_dir(&weights).unwrap();
+    let output = run(merge(folder.path(), &["a", "b", "--out", "all"]));
+    let said = stderr(&output);
+    let expected = "weights.safetensors was not written by lrsched, and the merge would remove it; move it away, or choose another folder";
+    assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
+    assert!(weights.is_dir());
+}
+
+#[test]
 fn a_merge_that_is_killed_at_any_moment_and_started_again_is_whole() {
     let folder = halves();
     let all = folder.path().join("all");
@@ -203,11 +222,14 @@ fn what_does_not_go_together_is_refused_in_one_line_and_nothing_is_written() {
         (&["a", "images", "--out", "all"], "cannot share a table (other images)"),
         (&["a", "other", "--out", "all"], "are the same run, but differ in results"),
         (&["a", "nosuch", "--out", "all"], "nosuch: no such folder"),
-        (&["a", "empty", "--out", "all"], "empty holds no comparison"),
+        (
+            &["a", "empty", "--out", "all"],
+            "empty holds no comparison; name the folder that has comparison.csv and runs/",
+        ),
         (&["a", "theirs/thesis.tex", "--out", "all"], "thesis.tex holds no comparison"),
         (
             &["a", "b", "--out", "theirs"],
-            "--out theirs is not empty and holds no comparison of lrsched (it has `thesis.tex`); choose another folder",
+            "--out theirs holds other files (thesis.tex); choose a new folder, or one that holds a comparison",
         ),
         (&["a", "b"], "--out is missing: name the folder to merge into, e.g. lrsched merge a b --out all"),
         (

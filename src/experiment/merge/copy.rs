@@ -1,5 +1,6 @@
 //! Copies runs, each whole or not at all.
 
+use super::error::of_target;
 use super::source::Found;
 use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
 use crate::record::{RunInfo, files, sync_folder};
@@ -100,7 +101,7 @@ fn put(new: tempfile::TempDir, to: &Path) -> Result<()> {
     own_folder(to)?;
     if to.exists() {
         let lock = Lock::take(to)?;
-        remove_run(to)?;
+        remove_run(to).map_err(of_target)?;
         drop(lock);
         // Only if nothing else is in it.
         let _ = std::fs::remove_dir(to);

@@ -4,6 +4,7 @@ use crate::config::SettingValues;
 use crate::experiment::compare::{ComparisonError, differences};
 use crate::number::counted;
 use crate::run_folder::Refusal;
+use anyhow::Error;
 use std::path::PathBuf;
 
 /// Comparisons that cannot be put together. Nothing was written.
@@ -16,7 +17,7 @@ pub enum MergeError {
     /// The folder to put them together in would be a part of one of them.
     #[error("{} lies inside {}, which a merge must not change", .out.display(), .input.display())]
     Inside { out: PathBuf, input: PathBuf },
-    /// The folder to put them together in holds something else.
+    /// The folder to put them together in, or that of a run in it, holds something else.
     #[error("{0}")]
     Target(Refusal),
     /// They differ in a setting that all runs of a comparison share.
@@ -34,4 +35,12 @@ pub enum MergeError {
     /// Both are over, and one of them is not what its settings make.
     #[error("{} and {} are the same run, but differ in {what}", .first.display(), .second.display())]
     OtherResults { first: PathBuf, second: PathBuf, what: &'static str },
+}
+
+/// The error of using the folder to put them together in.
+pub(super) fn of_target(error: Error) -> Error {
+    match error.downcast() {
+        Ok(refusal) => MergeError::Target(refusal).into(),
+        Err(error) => error,
+    }
 }
