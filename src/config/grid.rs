@@ -3,7 +3,7 @@
 use super::given::{Source, TableKey, boolean, negated, parameters};
 use super::settings::{CommandName, RATE, Scope, named};
 use super::{Given, SettingDef};
-use crate::number::counted;
+use crate::number::grouped;
 use crate::optim::check_rate;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
@@ -88,7 +88,7 @@ impl Axis {
             return usage!("grid: a value of {key} is empty; write {key}=V1,V2, without spaces");
         }
         if values.len() as u64 > MOST_RUNS {
-            return usage!("grid: {key} has {} values; {}", values.len(), rule());
+            return usage!("grid: {key} has {} values; {}", grouped(values.len() as u64), rule());
         }
         let read = |value: &String| match key.as_str() {
             "lr" => rate(value).map(|()| value.clone()),
@@ -101,9 +101,9 @@ impl Axis {
     }
 }
 
-/// `a comparison has at most 10000 runs`.
+/// `a comparison has at most 10,000 runs`.
 pub fn rule() -> String {
-    format!("a comparison has at most {}", counted(MOST_RUNS, "run"))
+    format!("a comparison has at most {} runs", grouped(MOST_RUNS))
 }
 
 /// Whether `key` is a switch.

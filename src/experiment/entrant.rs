@@ -5,7 +5,7 @@ mod written;
 use crate::config::grid::{MOST_RUNS, rule};
 use crate::config::settings::schedule_entries;
 use crate::config::{Given, Grid};
-use crate::number::exact;
+use crate::number::{exact, grouped};
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Spec};
 use crate::spec::{ParameterValue, check_length};
@@ -201,7 +201,7 @@ fn check_count(entrants: &[Written<'_>], grid: &Grid) -> Result<(), Usage> {
     };
     let all = entrants.iter().map(points).fold(0, u64::saturating_add);
     if all > MOST_RUNS {
-        let count = if all == u64::MAX { "too many".to_string() } else { all.to_string() };
+        let count = if all == u64::MAX { "too many".to_string() } else { grouped(all) };
         return usage!("the grid makes {count} entrants; {}", rule());
     }
     Ok(())

@@ -192,10 +192,13 @@ fn a_grid_that_cannot_be_is_refused_in_one_line() {
     let flags: Vec<&str> =
         ["--entrants", "polynomial", "--grid"].into_iter().chain(billion.iter().map(String::as_str)).collect();
     let said = self::refused(&flags, None, None);
-    assert!(said.contains("the grid makes 1000000000 entrants; a comparison has at most 10000 runs"), "{said}");
+    assert!(said.contains("the grid makes 1,000,000,000 entrants; a comparison has at most 10,000 runs"), "{said}");
     let many = ["--entrants", "cosine", "linear", "--grid", &axis("lr"), "--seeds", "1000"];
     let said = self::refused(&many, None, None);
-    assert!(said.contains("20 entrants with 1000 seeds are 20000 runs; a comparison has at most 10000 runs"), "{said}");
+    assert!(
+        said.contains("20 entrants with 1000 seeds are 20,000 runs; a comparison has at most 10,000 runs"),
+        "{said}"
+    );
     let said = self::refused(&["--entrants", "cosine", "--lr", "0.1", "--grid", "lr=0.1,0.2"], None, None);
     assert!(said.contains("lr is given both by itself and in the grid; leave one out"), "{said}");
     let said = self::refused(&["--entrants", "cosine"], Some("lr=0.1,x"), None);

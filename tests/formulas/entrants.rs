@@ -265,10 +265,10 @@ fn a_grid_of_more_points_than_a_comparison_has_runs_is_refused_before_any_is_mad
     let said =
         |axes: &[String]| crossed(&["polynomial"], &axes.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
     let keys = ["lr", "momentum", "dampening", "weight-decay", "warmup-from", "end-lr", "power"];
-    let rule = "a comparison has at most 10000 runs";
-    assert_eq!(said(&axes(&keys[..3], 1000)), format!("the grid makes 1000000000 entrants; {rule}"));
+    let rule = "a comparison has at most 10,000 runs";
+    assert_eq!(said(&axes(&keys[..3], 1000)), format!("the grid makes 1,000,000,000 entrants; {rule}"));
     assert_eq!(said(&axes(&keys, 1000)), format!("the grid makes too many entrants; {rule}"));
-    assert_eq!(said(&axes(&keys[..1], 10_001)), format!("grid: lr has 10001 values; {rule} (from --grid)"));
+    assert_eq!(said(&axes(&keys[..1], 10_001)), format!("grid: lr has 10,001 values; {rule} (from --grid)"));
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn the_entrants_of_a_grid_that_are_the_same_run_are_refused() {
     assert_eq!(said, Ok(2000));
     let many: Vec<String> = (1..=11).map(|rate| format!("0.{rate}1")).collect();
     let said = plan(&["cosine"], &[&format!("lr={}", many.join(","))], 1000).unwrap_err().to_string();
-    assert_eq!(said, "11 entrants with 1000 seeds are 11000 runs; a comparison has at most 10000 runs");
+    assert_eq!(said, "11 entrants with 1000 seeds are 11,000 runs; a comparison has at most 10,000 runs");
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use crate::config::RunConfig;
 use crate::config::grid::{MOST_RUNS, rule};
 use crate::experiment::entrant::Entrant;
-use crate::number::counted;
+use crate::number::{counted, grouped};
 use crate::optim::OptimizerSpec;
 use crate::record::{ComparisonRow, folder_name};
 use crate::schedule::{Semantics, Spec};
@@ -47,9 +47,10 @@ impl Plan {
         let count = seeds.saturating_mul(entrants.len() as u64);
         if count > MOST_RUNS {
             return usage!(
-                "{} with {} are {count} runs; {}",
+                "{} with {} are {} runs; {}",
                 counted(entrants.len() as u64, "entrant"),
                 counted(seeds, "seed"),
+                grouped(count),
                 rule()
             );
         }
