@@ -276,11 +276,12 @@ fn meant_flag(typed: &str) -> String {
     let (command, path) = typed_command();
     let names: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     let word = typed.trim_start_matches('-').split('=').next().unwrap_or_default();
-    // clap parses `-lr` as `-l r`.
+    // clap parses `-lr` as `-l r`; `-j4` is `-j 4`.
     let mut typed_words = std::env::args_os().filter_map(|argument| argument.into_string().ok());
     let one_dash = typed_words.find_map(|argument| {
         let whole = argument.strip_prefix('-')?;
-        (word.len() == 1 && whole.len() > 1 && whole.starts_with(word)).then(|| whole.to_string())
+        let rest = whole.strip_prefix(word).filter(|_| word.len() == 1)?;
+        rest.starts_with(char::is_alphabetic).then(|| whole.to_string())
     });
     let word = one_dash.as_deref().unwrap_or(word);
     if typed.starts_with("--") && names.contains(&word) {

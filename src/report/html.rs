@@ -89,7 +89,9 @@ impl Page<'_> {
         if count <= MOST_LINES {
             return String::new();
         }
-        format!(" The best {MOST_LINES} of {count} entrants are shown at first; click a name to show another.")
+        format!(
+            " The best {MOST_LINES} of {count} entrants are shown at first; click a name to show another, and scroll the names for the rest."
+        )
     }
 
     /// Files that could not be read, and caveats.

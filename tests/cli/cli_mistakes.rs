@@ -102,8 +102,33 @@ fn a_flag_or_command_of_another_program_suggests_ours_and_a_far_name_nothing() {
         refuses(&["train", typed, "3"], 2, &[&format!("found; did you mean `{ours}`?")]);
     }
     refuses(&["compare", "--schedule", "cosine"], 2, &["did you mean `--entrants`?"]);
+    for (command, typed, ours) in [
+        ("compare", "-j", "--jobs"),
+        ("compare", "-j4", "--jobs"),
+        ("find", "--num-jobs", "--jobs"),
+        ("compare", "--max_parallel", "--jobs"),
+        ("train", "--jobs", "--threads"),
+        ("train", "-j", "--threads"),
+        ("compare", "--num-workers", "--threads"),
+        ("compare", "--cpus", "--threads"),
+        ("compare", "--plan", "--dry-run"),
+        ("find", "--preview", "--dry-run"),
+        ("compare", "--sweep", "--grid"),
+    ] {
+        refuses(&[command, typed, "3"], 2, &[&format!("found; did you mean `{ours}`?")]);
+    }
     refuses(&["--lr", "0.1", "train"], 2, &["put it after the command: `lrsched train --lr`"]);
-    for (typed, ours) in [("evaluate", "eval"), ("lr_find", "find"), ("fit", "train"), ("plot", "show")] {
+    for (typed, ours) in [
+        ("evaluate", "eval"),
+        ("lr_find", "find"),
+        ("fit", "train"),
+        ("plot", "show"),
+        ("preview", "show"),
+        ("sweep", "compare"),
+        ("grid", "compare"),
+        ("combine", "merge"),
+        ("collect", "merge"),
+    ] {
         refuses(&[typed], 2, &[&format!("did you mean `{ours}`?")]);
     }
     refuses(&["completions"], 2, &["no shell completions yet"]);

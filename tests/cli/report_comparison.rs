@@ -323,7 +323,9 @@ fn a_page_of_many_entrants_begins_with_those_that_can_be_told_apart_and_says_so(
         Report::of(&load(&folders), &folders, None).write(&page, ExtraFormats::default()).unwrap();
         std::fs::read_to_string(page).unwrap()
     };
-    let note = format!("The best {MOST_LINES} of 40 entrants are shown at first");
+    let note = format!(
+        "The best {MOST_LINES} of 40 entrants are shown at first; click a name to show another, and scroll the names for the rest."
+    );
     assert!(page(40).contains(&note) && page(40).contains(&format!("\"shown\":{MOST_LINES}")));
     assert!(page(40).contains("sgd/polynomial:power=40"), "the tables have them all");
     assert!(!page(MOST_LINES).contains("are shown at first"));
