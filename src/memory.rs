@@ -53,7 +53,8 @@ pub fn available() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     let system_wide = Some(system.available_memory()).filter(|bytes| *bytes > 0);
-    let container = system.cgroup_limits().map(|limits| limits.free_memory);
+    // Its free memory would leave out what the page cache holds, which the system gives up on demand.
+    let container = system.cgroup_limits().map(|limits| limits.total_memory.saturating_sub(limits.rss));
     system_wide.into_iter().chain(container).chain(below_address_limit()).min()
 }
 

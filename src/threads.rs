@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use std::fmt::Display;
 use std::thread::{Builder, JoinHandle};
 
@@ -14,11 +14,19 @@ pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 's
     Builder::new().name(name.to_string()).spawn(work).map_err(|error| refused("a thread", error))
 }
 
-/// The error for `what` that could not be started, with the usual causes.
+/// The system refuses to start a thread, with the usual causes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot start {what}: {error}; the memory or the number of processes may be limited (`ulimit -v`, `ulimit -u`)"
+)]
+pub struct ThreadRefused {
+    what: String,
+    error: String,
+}
+
+/// The error for `what` that could not be started.
 pub fn refused(what: &str, error: impl Display) -> anyhow::Error {
-    anyhow!(
-        "cannot start {what}: {error}; the memory or the number of processes may be limited (`ulimit -v`, `ulimit -u`)"
-    )
+    ThreadRefused { what: what.to_string(), error: error.to_string() }.into()
 }
 
 #[cfg(test)]

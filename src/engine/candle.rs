@@ -61,6 +61,10 @@ impl Engine for CandleEngine {
         self.pool.install(work);
     }
 
+    fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
     fn set_threads(&mut self, threads: usize) -> Result<()> {
         self.pool = pool(threads)?;
         Ok(())

@@ -36,6 +36,9 @@ pub trait Engine: Any + Send {
     /// threads.
     fn enter(&self, work: &mut (dyn FnMut() + Send));
 
+    /// The number of threads that it computes with.
+    fn threads(&self) -> usize;
+
     /// Computes with `threads` threads (at least 1) from now on; results do not depend on their number.
     ///
     /// # Errors

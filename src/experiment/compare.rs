@@ -20,6 +20,7 @@ use crate::data::Dataset;
 use crate::memory::give_back;
 use crate::record::{ComparisonRow, Results, Status, files};
 use crate::run_folder::{Existing, InUse, RunDirectory, Setup, Words};
+use crate::threads::ThreadRefused;
 use crate::train::{Control, Observer, Outcome, Run, Stop, ThreadShare};
 use anyhow::Result;
 use std::ops::ControlFlow;
@@ -89,6 +90,8 @@ impl Comparison<'_> {
             }
             Ok(())
         };
+        let starved =
+            |_: &usize, trained: &Result<Outcome>| trained.as_ref().is_err_and(|error| error.is::<ThreadRefused>());
         let mut error = None;
         let mut finished = |place: usize, trained| match record(missing[place], trained) {
             Ok(()) => ControlFlow::Continue(()),
@@ -99,7 +102,7 @@ impl Comparison<'_> {
                 ControlFlow::Break(())
             }
         };
-        scheduler.run(&missing, &|| control.stopping().is_some(), &train, &mut finished)?;
+        scheduler.run(&missing, &|| control.stopping().is_some(), &train, &starved, &mut finished)?;
         error.map_or_else(|| Ok(control.stopping()), Err)
     }
 

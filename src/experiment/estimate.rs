@@ -93,7 +93,7 @@ impl Speed {
             ControlFlow::Continue(())
         };
         let trials: Vec<usize> = (0..scheduler.at_once).collect();
-        scheduler.run(&trials, &|| false, &measure, &mut add)?;
+        scheduler.run(&trials, &|| false, &measure, &|_, _| false, &mut add)?;
         match failed {
             Some(error) => Err(error),
             None if control.stopping().is_some() => Ok(None),

@@ -1,7 +1,7 @@
 //! Several runs at once, in one process: worker threads take them in order and share the cores.
 
 use crate::config::{Jobs, RunConfig};
-use crate::engine::DeviceChoice;
+use crate::engine::{DeviceChoice, EngineKind};
 use crate::threads::refused;
 use crate::train::{ThreadShare, estimated_memory};
 use anyhow::Result;
@@ -36,8 +36,8 @@ const FILLED: f64 = 0.8;
 impl Scheduler {
     /// How many of `runs` like `config` go at once, on `threads` threads: as many as `asked` for; with [`Jobs::Auto`],
     /// one per thread as far as they fit into the `free` memory (`None`: unknown), and one at a time on a device other
-    /// than the CPU, which a single run keeps busy. Also returns the limit, if they are fewer because of the memory, or
-    /// as many as asked for and too many for it.
+    /// than the CPU, which a single run keeps busy, or with the candle engine, whose memory nobody estimates. Also
+    /// returns the limit, if they are fewer because of the memory, or as many as asked for and too many for it.
     pub fn choose(
         asked: Jobs,
         threads: usize,
@@ -46,12 +46,13 @@ impl Scheduler {
         free: Option<u64>,
     ) -> (Self, Option<MemoryLimit>) {
         let scheduler = |at_once: usize| Self { at_once: at_once.clamp(1, runs.max(1)), threads };
+        let is_estimated = config.device == DeviceChoice::Cpu && config.engine == EngineKind::Cpu;
         let wanted = match asked {
             Jobs::Count(count) => scheduler(count),
-            Jobs::Auto if config.device != DeviceChoice::Cpu => scheduler(1),
+            Jobs::Auto if !is_estimated => scheduler(1),
             Jobs::Auto => scheduler(threads),
         };
-        let Some(free) = free.filter(|_| config.device == DeviceChoice::Cpu && runs > 0) else { return (wanted, None) };
+        let Some(free) = free.filter(|_| is_estimated && runs > 0) else { return (wanted, None) };
         let each = estimated_memory(config).max(1);
         let usable = (free as f64 * FILLED) as u64;
         let fitting = scheduler(usize::try_from(usable / each).unwrap_or(usize::MAX));
@@ -70,6 +71,9 @@ impl Scheduler {
     /// than `at_once`, the shares grow, so that the last item has all threads. No item is started after `finished`
     /// returns [`ControlFlow::Break`], or while `stopping` is true; those that run are waited for.
     ///
+    /// An item whose result is `starved`, for lack of something that those beside it hold, is put back, and fewer run at
+    /// once from then on. One that ran alone has the result that it has.
+    ///
     /// # Errors
     /// The system cannot start a single thread. If it starts some, these do all the work.
     ///
@@ -80,6 +84,7 @@ impl Scheduler {
         items: &[T],
         stopping: &(dyn Fn() -> bool + Sync),
         work: &(dyn Fn(&T, &ThreadShare) -> R + Sync),
+        starved: &(dyn Fn(&T, &R) -> bool + Sync),
         finished: &mut dyn FnMut(usize, R) -> ControlFlow<()>,
     ) -> Result<()> {
         let at_once = self.at_once.clamp(1, items.len().max(1));
@@ -91,6 +96,9 @@ impl Scheduler {
                 let take = move || {
                     while let Some((index, share)) = queue.take(stopping) {
                         let result = work(&items[index], &share);
+                        if starved(&items[index], &result) && queue.put_back(index) {
+                            continue;
+                        }
                         queue.give_back(index);
                         if results.send((index, result)).is_err() {
                             return;
@@ -101,7 +109,7 @@ impl Scheduler {
                     if number == 0 {
                         return Err(refused("a thread", error));
                     }
-                    queue.limit(number);
+                    queue.state().limit(number);
                     break;
                 }
             }
@@ -122,6 +130,8 @@ struct Queue(Mutex<State>);
 struct State {
     next: usize,
     items: usize,
+    /// Items that were put back, before those from `next` on.
+    returned: Vec<usize>,
     at_once: usize,
     threads: usize,
     /// The running items, in order, with their shares.
@@ -130,7 +140,7 @@ struct State {
 
 impl Queue {
     fn new(items: usize, at_once: usize, threads: usize) -> Self {
-        Self(Mutex::new(State { next: 0, items, at_once, threads, running: Vec::new() }))
+        Self(Mutex::new(State { next: 0, items, returned: Vec::new(), at_once, threads, running: Vec::new() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -140,11 +150,12 @@ impl Queue {
     /// The next item and its share; `None` if there is none, or `stopping`.
     fn take(&self, stopping: &(dyn Fn() -> bool + Sync)) -> Option<(usize, ThreadShare)> {
         let mut state = self.state();
-        if stopping() || state.next >= state.items {
+        if stopping() || state.running.len() >= state.at_once || state.waiting() == 0 {
             return None;
         }
-        let (index, share) = (state.next, ThreadShare::from(1));
-        state.next += 1;
+        let share = ThreadShare::from(1);
+        let index = state.returned.pop().unwrap_or(state.next);
+        state.next = state.next.max(index + 1);
         state.running.push((index, share.clone()));
         state.divide();
         Some((index, share))
@@ -157,26 +168,43 @@ impl Queue {
         state.divide();
     }
 
-    /// At most `at_once` items run from now on.
-    fn limit(&self, at_once: usize) {
+    /// Puts an item back that starved, and runs fewer at once from now on; false if it ran alone.
+    fn put_back(&self, index: usize) -> bool {
         let mut state = self.state();
-        state.at_once = at_once;
-        state.divide();
+        if state.at_once == 1 {
+            return false;
+        }
+        state.running.retain(|(running, _)| *running != index);
+        state.returned.push(index);
+        // Those beside it may have ended since: then it is tried alone.
+        let others = state.running.len();
+        state.limit(others);
+        true
     }
 
     /// No further item is taken.
     fn close(&self) {
         let mut state = self.state();
         state.items = state.next;
+        state.returned.clear();
         state.divide();
     }
 }
 
 impl State {
+    fn waiting(&self) -> usize {
+        self.items - self.next + self.returned.len()
+    }
+
+    /// At most `at_once` items run from now on.
+    fn limit(&mut self, at_once: usize) {
+        self.at_once = self.at_once.min(at_once.max(1));
+        self.divide();
+    }
+
     /// Divides the threads among the items that run, or are about to.
     fn divide(&mut self) {
-        let waiting = self.items - self.next;
-        let sharing = (self.running.len() + waiting).min(self.at_once).max(1);
+        let sharing = (self.running.len() + self.waiting()).min(self.at_once).max(1);
         let (each, over) = (self.threads / sharing, self.threads % sharing);
         for (place, (_, share)) in self.running.iter().enumerate() {
             share.set((each + usize::from(place < over)).max(1));
@@ -209,6 +237,8 @@ mod tests {
         assert_eq!(choose(Jobs::Count(5), 2, 23, Some(each * 5 - 1)), (5, Some(None)), "a given number is obeyed");
         let cuda = RunConfig { device: "cuda".parse().unwrap(), ..RunConfig::default() };
         assert_eq!(Scheduler::choose(Jobs::Auto, 8, 2, &cuda, None).0.at_once, 1);
+        let candle = RunConfig { engine: EngineKind::Candle, ..RunConfig::default() };
+        assert_eq!(Scheduler::choose(Jobs::Auto, 8, 2, &candle, None).0.at_once, 1);
     }
 
     fn shares(queue: &Queue) -> Vec<usize> {
@@ -263,7 +293,7 @@ mod tests {
                 results[index] = result;
                 ControlFlow::Continue(())
             };
-            Scheduler { at_once, threads: 4 }.run(&items, &|| false, &work, &mut finished).unwrap();
+            Scheduler { at_once, threads: 4 }.run(&items, &|| false, &work, &|_, _| false, &mut finished).unwrap();
             assert_eq!(results, items.iter().map(|item| item * 10).collect::<Vec<_>>());
             let mut taken = taken.into_inner().unwrap();
             taken.sort_unstable();
@@ -284,8 +314,47 @@ mod tests {
             seen.push(threads);
             ControlFlow::Continue(())
         };
-        Scheduler { at_once: 2, threads: 2 }.run(&[0, 1, 2, 3], &|| false, &work, &mut finished).unwrap();
+        Scheduler { at_once: 2, threads: 2 }
+            .run(&[0, 1, 2, 3], &|| false, &work, &|_, _| false, &mut finished)
+            .unwrap();
         assert_eq!(seen.len(), 4, "a barrier of two passes only if two wait at once");
+    }
+
+    #[test]
+    fn an_item_that_starves_beside_others_is_put_back_and_fewer_run_at_once_until_one_runs_alone() {
+        let (running, most_later, starving) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+        // Only two have room at once.
+        let work = |_: &usize, _: &ThreadShare| {
+            let beside = running.fetch_add(1, Ordering::SeqCst) + 1;
+            std::thread::sleep(std::time::Duration::from_millis(3));
+            running.fetch_sub(1, Ordering::SeqCst);
+            if starving.load(Ordering::SeqCst) > 5 {
+                most_later.fetch_max(beside, Ordering::SeqCst);
+            }
+            beside <= 2
+        };
+        let starved = |_: &usize, had_room: &bool| {
+            starving.fetch_add(usize::from(!had_room), Ordering::SeqCst);
+            !had_room
+        };
+        let (items, mut results): (Vec<usize>, _) = ((0..40).collect(), vec![None; 40]);
+        let mut finished = |index: usize, had_room| {
+            assert!(results[index].replace(had_room).is_none(), "{index} is over once");
+            ControlFlow::Continue(())
+        };
+        Scheduler { at_once: 8, threads: 8 }.run(&items, &|| false, &work, &starved, &mut finished).unwrap();
+        assert_eq!(results, vec![Some(true); 40]);
+        assert!(most_later.into_inner() <= 2);
+        // Alone, it has the result that it has.
+        let mut seen = Vec::new();
+        let mut finished = |index, result: bool| {
+            seen.push((index, result));
+            ControlFlow::Continue(())
+        };
+        let none = |_: &usize, _: &ThreadShare| false;
+        Scheduler { at_once: 3, threads: 3 }.run(&items[..3], &|| false, &none, &|_, ok| !ok, &mut finished).unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, [(0, false), (1, false), (2, false)]);
     }
 
     #[test]
@@ -308,7 +377,7 @@ mod tests {
             ControlFlow::Break(())
         };
         let items: Vec<usize> = (0..100).collect();
-        Scheduler { at_once: 2, threads: 2 }.run(&items, &|| false, &work, &mut finished).unwrap();
+        Scheduler { at_once: 2, threads: 2 }.run(&items, &|| false, &work, &|_, _| false, &mut finished).unwrap();
         assert!(seen.contains(&0) && seen.contains(&1), "{seen:?}");
         assert!(seen.len() < 100, "nothing is started after a break: {seen:?}");
 
@@ -320,7 +389,7 @@ mod tests {
         };
         let mut finished = |_, ()| ControlFlow::Continue(());
         Scheduler { at_once: 1, threads: 2 }
-            .run(&items, &|| stop.load(Ordering::SeqCst), &work, &mut finished)
+            .run(&items, &|| stop.load(Ordering::SeqCst), &work, &|_, _| false, &mut finished)
             .unwrap();
         assert_eq!(started.into_inner(), 1);
     }

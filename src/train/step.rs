@@ -17,8 +17,8 @@ pub struct Trainer {
     pub optimizer: Optimizer<f32>,
     gradients: Gradients,
     share: ThreadShare,
-    /// The number of threads last adopted from it.
-    threads: usize,
+    /// The number that the share had when the engine last followed it, or was refused.
+    followed: usize,
 }
 
 /// The result of a step.
@@ -69,7 +69,7 @@ impl Trainer {
         Self::new(prepared, &config.optimizer, config.semantics, share)
     }
 
-    /// `threads`: those of the engine in `prepared`.
+    /// The engine in `prepared` computes with as many threads as the share has at each step.
     ///
     /// # Errors
     /// An invalid optimizer spec.
@@ -77,12 +77,12 @@ impl Trainer {
         prepared: Prepared,
         optimizer: &OptimizerSpec,
         semantics: Semantics,
-        threads: impl Into<ThreadShare>,
+        share: impl Into<ThreadShare>,
     ) -> Result<Self> {
         let gradients = Gradients::zeros(&prepared.parameters);
-        let share = threads.into();
-        let threads = share.get();
-        Ok(Self { optimizer: Optimizer::new(optimizer, semantics)?, prepared, gradients, share, threads })
+        // The share may have grown since the engine was built.
+        let (share, followed) = (share.into(), prepared.engine.threads());
+        Ok(Self { optimizer: Optimizer::new(optimizer, semantics)?, prepared, gradients, share, followed })
     }
 
     /// Accumulates the gradients of the next batch over its micro-batches and updates the weights at `rates`; `None` at the end of the epoch.
@@ -116,8 +116,8 @@ impl Trainer {
     /// Computes with as many threads as the share has now. If the system refuses them, the engine keeps those it has.
     fn adopt_threads(&mut self) {
         let threads = self.share.get();
-        if threads != self.threads {
-            self.threads = threads;
+        if threads != self.followed {
+            self.followed = threads;
             let _ = self.prepared.engine.set_threads(threads);
         }
     }

@@ -9,8 +9,10 @@ use lrsched::model::{Architecture, Init, Layer, Parameters, Shape};
 use lrsched::record::{EpochRow, RunInfo, Status, StepRow, read_rows};
 use lrsched::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
 use lrsched::run_folder::{Existing, RunDirectory, Setup};
+use lrsched::schedule::Rates;
 use lrsched::train::{
-    Adjustment, Checkpoint, Control, ControlRequest, Event, Observer, Outcome, Reason, Run, Stop, Supervision, Verdict,
+    Adjustment, Checkpoint, Control, ControlRequest, EngineOptions, Event, Observer, Outcome, Prepared, PreparedImages,
+    Reason, Run, Stop, Supervision, ThreadShare, Trainer, Verdict, loader_options,
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -258,6 +260,34 @@ fn weights_do_not_depend_on_the_number_of_threads() {
         bits(&train(run, &Control::default(), None, nobody).unwrap().parameters)
     };
     assert_eq!(with(1), with(3));
+    // Nor on when it changes.
+    let share = ThreadShare::from(2);
+    let run = Run::with_architecture(&config, &architecture(), &dataset, &share).unwrap();
+    let change = |event: &Event<'_>| {
+        if let Event::Step { row, .. } = event {
+            share.set(1 + row.step as usize % 3);
+        }
+        Ok(())
+    };
+    assert_eq!(bits(&train(run, &Control::default(), None, change).unwrap().parameters), with(1));
+}
+
+#[test]
+fn a_trainer_computes_with_the_threads_of_its_share_from_the_next_step_on() {
+    let (config, dataset, share) = (config(json!({})), dataset(), ThreadShare::from(1));
+    let images = PreparedImages::new(&dataset, config.validation, config.train_limit).unwrap();
+    let loader = images.training(loader_options(&config)).unwrap();
+    let options = EngineOptions::of(&config, share.get());
+    let prepared = Prepared::new(images, &architecture(), config.seed, &options).unwrap();
+    // Another run ends while this one is being built.
+    share.set(2);
+    let mut trainer = Trainer::new(prepared, &config.optimizer, config.semantics, &share).unwrap();
+    let mut batches = loader.epoch(0, 0).unwrap();
+    for threads in [2, 2, 3, 1] {
+        share.set(threads);
+        trainer.step(&mut batches, Rates::of(0.01)).unwrap().unwrap();
+        assert_eq!(trainer.prepared.engine.threads(), threads);
+    }
 }
 
 #[test]

@@ -123,6 +123,10 @@ impl Engine for CpuEngine {
         self.threads.enter(work);
     }
 
+    fn threads(&self) -> usize {
+        self.threads.count()
+    }
+
     fn set_threads(&mut self, threads: usize) -> Result<()> {
         self.threads = Threads::new(threads)?;
         Ok(())

@@ -8,6 +8,7 @@ use crate::experiment::Scheduler;
 use crate::record::{Holds, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status};
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, headline, show};
+use crate::threads::ThreadRefused;
 use crate::train::{Control, Stop, ThreadShare};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -159,7 +160,10 @@ impl FindDirectory {
                 }
             }
         };
-        scheduler.run(&seeds, &|| control.stopping().is_some(), &test, &mut finished)?;
+        let starved = |_: &u64, done: &Result<(Tested, Vec<RangeRow>)>| {
+            done.as_ref().is_err_and(|error| error.is::<ThreadRefused>())
+        };
+        scheduler.run(&seeds, &|| control.stopping().is_some(), &test, &starved, &mut finished)?;
         tests.sort_by_key(|(seed, _)| *seed);
         error.map_or(Ok(tests), Err)
     }
