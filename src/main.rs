@@ -10,6 +10,7 @@ static ALLOCATOR: lrsched::memory::Allocator = lrsched::memory::Allocator;
 
 fn main() -> ExitCode {
     fail_in_one_line();
+    lrsched::memory::spare_addresses();
     let Ok(result) = std::panic::catch_unwind(lrsched::cli::run) else { return ExitCode::FAILURE };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -58,6 +58,18 @@ pub fn available() -> Option<u64> {
     system_wide.into_iter().chain(container).chain(below_address_limit()).min()
 }
 
+/// Call this before any thread is started. glibc reserves 64 MiB of addresses for each thread; where `ulimit -v` counts
+/// these, the threads share what two would have.
+pub fn spare_addresses() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if rustix::process::getrlimit(rustix::process::Resource::As).current.is_some() {
+        // SAFETY: sets a parameter of the allocator.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 2);
+        }
+    }
+}
+
 /// What `ulimit -v` leaves. It counts reserved addresses as well, of which each thread takes some.
 #[cfg(unix)]
 fn below_address_limit() -> Option<u64> {
