@@ -6,7 +6,7 @@ use super::live::{Bars, JsonEvents, Label};
 use super::session::{self, Keys, Session};
 use super::{ranking, settings};
 use crate::config::settings as table;
-use crate::config::{CommandName, Course, Grid, Keep, MachineConfig, RunConfig, Shard};
+use crate::config::{CommandName, Course, Given, Grid, Keep, MachineConfig, RunConfig, Shard};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{
@@ -33,102 +33,174 @@ pub fn command() -> Command {
 }
 
 pub fn run(matches: &ArgMatches) -> Result<u8> {
-    let mut session = Session::listen()?;
-    let mut given = settings::gather(&command(), CommandName::Compare, matches)?;
+    let session = Session::listen()?;
+    let given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
-    let grid = Grid::of(&mut given)?;
-    let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))
-        .map_err(|error| advice::crossed(&error, &grid, &given))?;
-    let Entered { entrants, notes, uncrossed } = entered;
-    let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
-    let machine = settings::machine(&given, CommandName::Compare)?;
-    // A folder named after the time would be another for each shard, and at each start.
-    if machine.shard.is_some() && machine.out.is_none() {
-        return usage!("--shard needs --out: the folder that the shards share, or one of its own");
-    }
-    // The embedded dataset is small and meant for a first look: five epochs separate good from bad within minutes.
-    let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
-    let plan = Plan::new(&entrants, seeds, |entrant| {
-        let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
-        let config = table::run_config(&given, CommandName::Compare, optimizer, schedule, epochs)?;
-        Ok(RunConfig { lr: entrant.lr.unwrap_or(config.lr), ..config })
-    })?;
-    super::warn(&advice::notes(&notes));
-    // A fault in the shared settings should not be blamed on one entrant.
-    engine::check(plan.runs[0].config.engine, plan.runs[0].config.device)?;
-    for (entrant, planned) in entrants.iter().zip(plan.runs.iter().step_by(seeds as usize)) {
-        settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
-    }
+    let request = Request::of(given)?;
+    let machine = &request.machine;
     if machine.print_config {
-        return print_config(&plan, uncrossed, seeds, &grid, given.has("lr"), &machine);
+        return request.print_config();
     }
     let dataset = Dataset::open(&machine.data)?;
-    let firsts = entrants.iter().zip(plan.runs.iter().step_by(seeds as usize));
-    let warnings = check_with_images(firsts, entrants.len(), &dataset)?;
+    let warnings = check_with_images(request.firsts(), request.entrants.len(), &dataset)?;
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }
-    let folder = settings::out_folder(&machine, &format!("compare-{}", machine.data.kind));
-    let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
+    let folder = settings::out_folder(machine, &format!("compare-{}", machine.data.kind));
     if machine.dry_run {
-        let runs = plan.survey(&folder, &dataset, existing, machine.shard)?;
-        super::warn(&warnings);
+        return request.print_plan(&folder, &dataset, &warnings, &session);
+    }
+    request.train(&folder, &dataset, &warnings, session, quiet)
+}
+
+/// What the flags ask for, checked as far as it can be without the images.
+struct Request {
+    machine: MachineConfig,
+    entrants: Vec<Entrant>,
+    /// The entrants before they are crossed with the grid.
+    uncrossed: Vec<String>,
+    grid: Grid,
+    seeds: u64,
+    /// Whether a rate was given that the entrants share.
+    shared_lr: bool,
+    plan: Plan,
+}
+
+impl Request {
+    fn of(mut given: Given) -> Result<Self> {
+        let grid = Grid::of(&mut given)?;
+        let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))
+            .map_err(|error| advice::crossed(&error, &grid, &given))?;
+        let Entered { entrants, notes, uncrossed } = entered;
+        let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
+        let machine = settings::machine(&given, CommandName::Compare)?;
+        // A folder named after the time would be another for each shard, and at each start.
+        if machine.shard.is_some() && machine.out.is_none() {
+            return usage!("--shard needs --out: the folder that the shards share, or one of its own");
+        }
+        // The embedded dataset is small and meant for a first look: five epochs separate good from bad within minutes.
+        let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
+        let plan = Plan::new(&entrants, seeds, |entrant| {
+            let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
+            let config = table::run_config(&given, CommandName::Compare, optimizer, schedule, epochs)?;
+            Ok(RunConfig { lr: entrant.lr.unwrap_or(config.lr), ..config })
+        })?;
+        super::warn(&advice::notes(&notes));
+        let request = Self { machine, entrants, uncrossed, grid, seeds, shared_lr: given.has("lr"), plan };
+        // A fault in the shared settings should not be blamed on one entrant.
+        engine::check(request.config().engine, request.config().device)?;
+        for (entrant, planned) in request.firsts() {
+            settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
+        }
+        Ok(request)
+    }
+
+    /// The config of the first run, for what all runs share.
+    fn config(&self) -> &RunConfig {
+        &self.plan.runs[0].config
+    }
+
+    /// Each entrant with its first run.
+    fn firsts(&self) -> impl Iterator<Item = (&Entrant, &PlannedRun)> {
+        self.entrants.iter().zip(self.plan.runs.iter().step_by(self.seeds as usize))
+    }
+
+    fn existing(&self) -> Existing {
+        if self.machine.force { Existing::Replace } else { Existing::Refuse }
+    }
+
+    /// `--dry-run`.
+    fn print_plan(&self, folder: &Path, dataset: &Dataset, warnings: &[String], session: &Session) -> Result<u8> {
+        let Self { machine, plan, .. } = self;
+        let runs = plan.survey(folder, dataset, self.existing(), machine.shard)?;
+        super::warn(warnings);
         let listed = |(place, remaining): (usize, Remaining)| {
             let name = Some(plan.runs[place].name.clone());
             Listed { number: Some(place + 1), name, remaining }
         };
         let runs = runs.into_iter().map(listed).collect();
-        let dry = DryRun { folder: &folder, config: &plan.runs[0].config, planned: plan.runs.len(), runs };
-        return dry.print(&dataset, &machine, &session);
+        let dry = DryRun { folder, config: self.config(), planned: plan.runs.len(), runs };
+        dry.print(dataset, machine, session)
     }
-    let opened = Comparison::open(&folder, &plan, &dataset, existing, machine.shard);
-    let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };
 
-    let missing = comparison.missing();
-    let (scheduler, limit) = settings::scheduler(&machine, &plan.runs[0].config, missing);
-    let longest = plan.runs.iter().map(|run| run.name.chars().count()).max().unwrap_or_default();
-    let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once, longest);
-    comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
-    let ours = machine.shard.map_or(plan.runs.len(), |shard| shard.count(plan.runs.len()));
-    if ours == 0 {
-        // Said at the end.
-    } else if missing == 0 {
-        let done = counted(comparison.rows_of_plan() as u64, "run");
-        bars.line(&format!("nothing left to train: {done} done"));
-    } else {
-        limit.iter().for_each(|limit| bars.line(limit));
-        warnings.iter().for_each(|warning| bars.warn(&format!("warning: {warning}")));
+    /// Trains what is missing in `folder`, and ranks it.
+    fn train(
+        &self,
+        folder: &Path,
+        dataset: &Dataset,
+        warnings: &[String],
+        mut session: Session,
+        quiet: bool,
+    ) -> Result<u8> {
+        let Self { machine, plan, .. } = self;
+        let opened = Comparison::open(folder, plan, dataset, self.existing(), machine.shard);
+        let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };
+        let missing = comparison.missing();
+        let (scheduler, limit) = settings::scheduler(machine, self.config(), missing);
+        let longest = plan.runs.iter().map(|run| run.name.chars().count()).max().unwrap_or_default();
+        let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once, longest);
+        comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
+        let ours = machine.shard.map_or(plan.runs.len(), |shard| shard.count(plan.runs.len()));
+        if ours == 0 {
+            // Said at the end.
+        } else if missing == 0 {
+            let done = counted(comparison.rows_of_plan() as u64, "run");
+            bars.line(&format!("nothing left to train: {done} done"));
+        } else {
+            limit.iter().for_each(|limit| bars.line(limit));
+            warnings.iter().for_each(|warning| bars.warn(&format!("warning: {warning}")));
+        }
+        // An entrant's name fixes its rate, which must not be changed by hand.
+        session.begin(&bars, Keys::WithoutRates, machine.json);
+        let training = Training {
+            scheduler,
+            observer: &LiveComparison { bars: &bars, plan, json: machine.json },
+            control: &session.control,
+            every: machine.every,
+            words: advice::verdict,
+            keep: machine.keep.unwrap_or(Keep::Best),
+        };
+        let stopped = comparison.run(dataset, &training)?;
+        drop(session);
+        if let Some(stop) = stopped {
+            bars.warn(&format!("stopped; finished work is saved in {}", folder.display()));
+            bars.warn(&format!("resume with:  {}", session::same_command(folder)));
+            return Ok(stop.exit_code());
+        }
+        if let Some(shard) = machine.shard {
+            tell_progress(shard, ours, &comparison, folder, &bars)?;
+        }
+        drop(bars);
+        self.rank(&comparison, folder, quiet)
     }
-    // An entrant's name fixes its rate, which must not be changed by hand.
-    session.begin(&bars, Keys::WithoutRates, machine.json);
-    let training = Training {
-        scheduler,
-        observer: &LiveComparison { bars: &bars, plan: &plan, json: machine.json },
-        control: &session.control,
-        every: machine.every,
-        words: advice::verdict,
-        keep: machine.keep.unwrap_or(Keep::Best),
-    };
-    let stopped = comparison.run(&dataset, &training)?;
-    drop(session);
-    if let Some(stop) = stopped {
-        bars.warn(&format!("stopped; finished work is saved in {}", folder.display()));
-        bars.warn(&format!("resume with:  {}", session::same_command(&folder)));
-        return Ok(stop.exit_code());
-    }
-    if let Some(shard) = machine.shard {
-        tell_progress(shard, ours, &comparison, &folder, &bars)?;
-    }
-    drop(bars);
 
-    let rows = comparison.rows();
-    let code = if machine.shard.is_some() {
-        ranking::code(&rows)
-    } else {
-        let title = format!("{} on {}", plan.runs[0].config.model, machine.data.kind);
-        ranking::rank(&folder, &title, &rows, machine.json, quiet)?
-    };
-    Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
+    /// Ranks the comparison, unless this process trained a shard of it, and returns the exit code.
+    fn rank(&self, comparison: &Comparison<'_>, folder: &Path, quiet: bool) -> Result<u8> {
+        let Self { machine, .. } = self;
+        let rows = comparison.rows();
+        let code = if machine.shard.is_some() {
+            ranking::code(&rows)
+        } else {
+            let title = format!("{} on {}", self.config().model, machine.data.kind);
+            ranking::rank(folder, &title, &rows, machine.json, quiet)?
+        };
+        Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
+    }
+
+    /// The resolved settings as a config file for `compare`: the shared settings, the entrants in full, and the grid.
+    fn print_config(&self) -> Result<u8> {
+        let mut table = toml::Table::try_from(self.config())?;
+        table.retain(|key, _| table::takes(CommandName::Compare, key) && (self.shared_lr || key != "lr"));
+        table.insert("entrants".to_string(), self.uncrossed.clone().into());
+        settings::add_data_dir(&mut table, &self.machine)?;
+        table.insert("seeds".to_string(), toml::Value::Integer(self.seeds.cast_signed()));
+        // Tables come last in TOML.
+        if !self.grid.axes.is_empty() {
+            table.insert("grid".to_string(), self.grid.to_toml().into());
+        }
+        super::say(&toml::to_string_pretty(&table)?)?;
+        Ok(0)
+    }
 }
 
 /// Checks the first run of each of `all` entrants with its images. Returns what looks wrong with their schedules, each
@@ -251,28 +323,6 @@ fn about(entrant: &Entrant, error: anyhow::Error) -> anyhow::Error {
         Ok(usage) => Usage(format!("{named}: {usage}")).into(),
         Err(error) => error.context(named),
     }
-}
-
-/// The resolved settings as a config file for `compare`: the shared settings, the entrants in full, and the grid.
-fn print_config(
-    plan: &Plan,
-    entrants: Vec<String>,
-    seeds: u64,
-    grid: &Grid,
-    shared_lr: bool,
-    machine: &MachineConfig,
-) -> Result<u8> {
-    let mut table = toml::Table::try_from(&plan.runs[0].config)?;
-    table.retain(|key, _| table::takes(CommandName::Compare, key) && (shared_lr || key != "lr"));
-    table.insert("entrants".to_string(), entrants.into());
-    settings::add_data_dir(&mut table, machine)?;
-    table.insert("seeds".to_string(), toml::Value::Integer(seeds.cast_signed()));
-    // Tables come last in TOML.
-    if !grid.axes.is_empty() {
-        table.insert("grid".to_string(), grid.to_toml().into());
-    }
-    super::say(&toml::to_string_pretty(&table)?)?;
-    Ok(0)
 }
 
 #[cfg(test)]

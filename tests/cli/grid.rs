@@ -260,11 +260,14 @@ fn contents(folder: &std::path::Path) -> Vec<String> {
     found
 }
 
+/// A plan of four runs, and the part of it that is trained first.
+const FOUR: [&str; 7] = ["--entrants", "cosine", "adam", "--seeds", "2", "--jobs", "2"];
+const HALF: [&str; 4] = ["--entrants", "cosine", "--seeds", "2"];
+
 #[test]
 fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--entrants", "cosine", "adam", "--seeds", "2", "--jobs", "2"];
-    let output = compare(&folder, &[&flags[..], &["--dry-run"]].concat(), None, None);
+    let output = compare(&folder, &[&FOUR[..], &["--dry-run"]].concat(), None, None);
     let (said, wrong) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success() && wrong.is_empty(), "{wrong}");
     assert!(contents(folder.path()).is_empty(), "{:?}", contents(folder.path()));
@@ -279,10 +282,17 @@ fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
             && time.contains("adam "),
         "{time}"
     );
+    let both = compare(&folder, &[&FOUR[..], &["--dry-run", "--print-config"]].concat(), None, None);
+    let said = String::from_utf8(both.stderr).unwrap();
+    assert!(both.status.code() == Some(2) && said == "error: give --dry-run or --print-config, not both\n", "{said}");
+}
 
-    assert!(compare(&folder, &["--entrants", "cosine", "--seeds", "2"], None, None).status.success());
+#[test]
+fn a_dry_run_marks_the_runs_that_are_done_and_leaves_them_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(compare(&folder, &HALF, None, None).status.success());
     let before = contents(folder.path());
-    let output = compare(&folder, &[&flags[..], &["--dry-run", "--json"]].concat(), None, None);
+    let output = compare(&folder, &[&FOUR[..], &["--dry-run", "--json"]].concat(), None, None);
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let done: Vec<bool> = plan["runs"].as_array().unwrap().iter().map(|run| run["done"].as_bool().unwrap()).collect();
     assert_eq!(done, [true, true, false, false]);
@@ -294,25 +304,33 @@ fn a_dry_run_names_the_runs_and_the_time_and_writes_nothing() {
         plan["seconds"].as_f64().unwrap() > 0.0 && plan["images_per_second"]["adam"].as_f64().unwrap() > 0.0,
         "{plan}"
     );
-    let part = compare(&folder, &[&flags[..], &["--dry-run", "--json", "--shard", "2/2"]].concat(), None, None);
+    let output = compare(&folder, &[&HALF[..], &["--dry-run"]].concat(), None, None);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.ends_with("seed=1  (done)\n2 runs, 2 of them done: nothing left to train\n"), "{said}");
+    let output = compare(&folder, &[&HALF[..], &["--dry-run", "--force"]].concat(), None, None);
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("done"), "--force would start over");
+    assert_eq!(contents(folder.path()), before);
+}
+
+#[test]
+fn a_dry_run_of_a_shard_has_its_part_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(compare(&folder, &HALF, None, None).status.success());
+    let part = compare(&folder, &[&FOUR[..], &["--dry-run", "--json", "--shard", "2/2"]].concat(), None, None);
     let part: serde_json::Value = serde_json::from_slice(&part.stdout).unwrap();
     let names: Vec<&str> = part["runs"].as_array().unwrap().iter().map(|run| run["run"].as_str().unwrap()).collect();
     assert_eq!(names, ["sgd_cosine_lr=0.1_seed=1", "adam_constant_lr=0.001_seed=1"], "every second run");
     assert_eq!((&part["shard"], &part["planned"]), (&"2/2".into(), &4.into()));
-    let part = compare(&folder, &[&flags[..], &["--dry-run", "-q", "--shard", "2/2"]].concat(), None, None);
+    let part = compare(&folder, &[&FOUR[..], &["--dry-run", "-q", "--shard", "2/2"]].concat(), None, None);
     let said = String::from_utf8(part.stdout).unwrap();
     let expected = "2  sgd_cosine_lr=0.1_seed=1  (done)\n4  adam_constant_lr=0.001_seed=1\nshard 2/2: 2 runs of 4, 1 of them done\n";
     assert!(said.starts_with(expected), "-q leaves out nothing that was asked for: {said}");
-    let both = compare(&folder, &[&flags[..], &["--dry-run", "--print-config"]].concat(), None, None);
-    let said = String::from_utf8(both.stderr).unwrap();
-    assert!(both.status.code() == Some(2) && said == "error: give --dry-run or --print-config, not both\n", "{said}");
-    let output = compare(&folder, &["--entrants", "cosine", "--seeds", "2", "--dry-run"], None, None);
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.ends_with("seed=1  (done)\n2 runs, 2 of them done: nothing left to train\n"), "{said}");
-    let output = compare(&folder, &["--entrants", "cosine", "--seeds", "2", "--dry-run", "--force"], None, None);
-    assert!(!String::from_utf8(output.stdout).unwrap().contains("done"), "--force would start over");
-    assert_eq!(contents(folder.path()), before);
+}
 
+#[test]
+fn a_dry_run_refuses_what_the_run_would_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(compare(&folder, &HALF, None, None).status.success());
     for (flags, why) in [
         (["--entrants", "cosine", "--batch-size", "16"], "batch-size 32, now 16"),
         (["--entrants", "linear", "--train-limit", "80"], "does not match this comparison"),
