@@ -178,6 +178,9 @@ impl Request {
     fn rank(&self, comparison: &Comparison<'_>, folder: &Path, quiet: bool) -> Result<u8> {
         let Self { machine, .. } = self;
         let rows = comparison.rows();
+        if rows.is_empty() && comparison.left_to_others() > 0 {
+            return Ok(ranking::SOME_FAILED);
+        }
         let code = if machine.shard.is_some() {
             ranking::code(&rows)
         } else {

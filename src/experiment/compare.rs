@@ -7,22 +7,25 @@ mod rows;
 mod survey;
 mod table;
 
+pub(super) use error::differences;
 pub use error::{ComparisonError, Mismatch};
 pub use plan::{Plan, PlannedRun};
+pub(super) use plan::meaning_of;
+pub(super) use rows::{check_unique, ended_row, planned_of, set_aside};
 pub use survey::Remaining;
 pub use table::PlanProgress;
-pub(super) use {error::differences, plan::meaning_of, plan::name, rows::check_unique, rows::row, rows::set_aside};
 
 use super::resume::{Left, Maker};
 use super::scheduler::Scheduler;
-use crate::config::{Every, Keep};
+use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::memory::give_back;
 use crate::record::{ComparisonRow, Results, Status, files};
-use crate::run_folder::{Existing, InUse, RunDirectory, Setup, Words};
+use crate::run_folder::{Existing, InUse, Refusal, RunDirectory, Setup, Words};
 use crate::threads::ThreadRefused;
-use crate::train::{Control, Observer, Outcome, Run, Stop, ThreadShare};
+use crate::train::{Control, Observer, Run, Stop, ThreadShare};
 use anyhow::Result;
+use rows::{done, row};
 use std::ops::ControlFlow;
 use std::path::Path;
 use table::{Place, Rows};
@@ -66,12 +69,12 @@ impl Comparison<'_> {
             give_back();
             trained
         };
-        let mut record = |index: usize, trained: Result<Outcome>| -> Result<()> {
+        let mut record = |index: usize, trained: Result<ComparisonRow>| -> Result<()> {
             let planned = &plan.runs[index];
             // If the comparison's folder was moved or deleted, that is the error to report, not the run's.
             place.check()?;
-            let (status, results) = match trained {
-                Ok(outcome) => (outcome.status, outcome.results),
+            let row = match trained {
+                Ok(row) => row,
                 // It is not this process's to give a row.
                 Err(error) if error.is::<InUse>() => {
                     observer.warn(planned, &format!("{error}, which trains it"));
@@ -80,10 +83,11 @@ impl Comparison<'_> {
                 }
                 Err(error) => {
                     observer.failed(planned, &place.path(planned), &error)?;
-                    (Status::Failed, Results::default())
+                    row(planned, Status::Failed, Results::default())
                 }
             };
-            table.put(index, row(planned, status, results));
+            let status = row.status;
+            table.put(index, row);
             table.write(place)?;
             if status != Status::Interrupted {
                 observer.completed(planned);
@@ -160,7 +164,8 @@ pub struct Training<'a> {
     pub words: Words,
 }
 
-/// `in_place` fails if the folder of the comparison, or of its runs, was moved or deleted.
+/// Trains a run, or takes the results of another process that finished it since the comparison was opened. `in_place`
+/// fails if the folder of the comparison, or of its runs, was moved or deleted.
 fn train(
     planned: &PlannedRun,
     path: &Path,
@@ -168,25 +173,58 @@ fn train(
     dataset: &Dataset,
     share: &ThreadShare,
     training: &Training<'_>,
-) -> Result<Outcome> {
+) -> Result<ComparisonRow> {
     let Training { observer, control, every, keep, words, .. } = *training;
+    let finished = || -> Result<Option<ComparisonRow>> {
+        let row = done(path, planned, dataset)?;
+        if row.is_some() {
+            observer.warn(planned, "another process finished it in the meantime");
+        }
+        Ok(row)
+    };
+    if let Some(row) = finished()? {
+        return Ok(row);
+    }
     let mut run = Run::new(&planned.config, dataset, share)?;
     let (kernels, threads) = (run.kernels(), share.get());
     let setup = Setup { threads, kernels, every, keep: Some(keep), words };
-    let directory = match path.join(files::RUN_JSON).exists() {
-        true => {
+    let begun = if path.join(files::RUN_JSON).exists() {
+        None
+    } else {
+        // Creating the run would recreate a deleted comparison folder.
+        in_place()?;
+        begin(path, &planned.config, dataset, &setup)?
+    };
+    let directory = match begun {
+        Some(directory) => directory,
+        None => {
             let left = Left::open(path, false, Maker::Comparison)?;
+            // Nobody else can finish it now that it is locked.
+            if let Some(row) = finished()? {
+                return Ok(row);
+            }
             let instead = left.instead();
             left.restore(&mut run)?;
             let directory = left.reopen(&setup)?;
             instead.into_iter().for_each(|line| observer.warn(planned, &line));
             directory
         }
-        false => {
-            // Creating the run would recreate a deleted comparison folder.
-            in_place()?;
-            RunDirectory::create(path, Existing::Replace, &planned.config, dataset, &setup)?
-        }
     };
-    directory.one_of_many().record(run, control, &mut *observer.observe(planned, path))
+    let outcome = directory.one_of_many().record(run, control, &mut *observer.observe(planned, path))?;
+    Ok(row(planned, outcome.status, outcome.results))
+}
+
+/// Creates the folder of a run that has none; `None` if another process did so in the meantime.
+fn begin(path: &Path, config: &RunConfig, dataset: &Dataset, setup: &Setup<'_>) -> Result<Option<RunDirectory>> {
+    let create = |existing| RunDirectory::create(path, existing, config, dataset, setup);
+    let error = match create(Existing::Refuse) {
+        Ok(directory) => return Ok(Some(directory)),
+        Err(error) => error,
+    };
+    match error.downcast_ref() {
+        Some(Refusal::Taken { status: Some(_), .. }) => Ok(None),
+        // Pieces of a run whose run.json was removed.
+        Some(Refusal::Taken { status: None, .. }) => create(Existing::Replace).map(Some),
+        _ => Err(error),
+    }
 }

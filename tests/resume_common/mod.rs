@@ -146,6 +146,8 @@ pub fn signal(child: &Child, name: &str) {
         "USR1" => Signal::USR1,
         "USR2" => Signal::USR2,
         "XCPU" => Signal::XCPU,
+        "STOP" => Signal::STOP,
+        "CONT" => Signal::CONT,
         _ => panic!("{name}"),
     };
     kill_process(Pid::from_child(child), signal).unwrap();

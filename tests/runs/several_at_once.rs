@@ -2,7 +2,9 @@
 #![cfg(unix)]
 
 use crate::common::without_times;
-use crate::resume_common::{SMALL, json, program, run, signal, state, stderr, stdout, succeed, text, wait_for_lines};
+use crate::resume_common::{
+    SMALL, json, program, resume, run, signal, state, stderr, stdout, succeed, text, wait_for_lines,
+};
 use lrsched::random::{Purpose, keyed, uniform};
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const KILLS: usize = 20;
 
 /// Six runs of different lengths of a step: momentum, Adam, a schedule that listens to metrics.
-const ENTRANTS: [&str; 3] = ["sgd:momentum=0.9/cosine", "adam:lr=0.002/constant", "sgd/plateau:patience=1"];
+pub const ENTRANTS: [&str; 3] = ["sgd:momentum=0.9/cosine", "adam:lr=0.002/constant", "sgd/plateau:patience=1"];
 
 pub fn compare(folder: &Path, out: &str, flags: &[&str]) -> Command {
     let mut command = program(folder);
@@ -131,6 +133,37 @@ fn a_signal_stops_and_saves_all_running_runs_and_the_printed_line_continues_them
         let table = text(&folder.path().join("out/comparison.csv"));
         assert_eq!(table.matches("interrupted").count(), 2, "{name}: {table}");
     }
+}
+
+#[test]
+fn a_run_that_another_process_finished_before_its_turn_keeps_its_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |flags: &[&str]| {
+        let mut command = program(folder.path());
+        command.arg("compare").args(SMALL).args(["--out", "out", "--epochs", "1000", "--jobs", "1", "--threads", "1"]);
+        command.args(flags).args(["--entrants", "sgd:lr=0.01/constant", "sgd:lr=0.02/constant"]);
+        command
+    };
+    let path = |lr: &str| folder.path().join(format!("out/runs/sgd_lr={lr}_constant_lr={lr}_seed=0"));
+    let (first, second) = (path("0.01"), path("0.02"));
+    let mut child = compare(&["--shard", "2/2"]).spawn().unwrap();
+    wait_for_lines(&second.join("metrics.csv"), 3, &mut child);
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut child = compare(&[]).spawn().unwrap();
+    wait_for_lines(&first.join("metrics.csv"), 3, &mut child);
+    // It waits while the other process has its turn.
+    signal(&child, "STOP");
+    succeed(resume(folder.path(), second.to_str().unwrap(), &[]));
+    let files = || ["metrics.csv", "run.json", "events.jsonl"].map(|name| text(&second.join(name)));
+    let before = files();
+    signal(&child, "CONT");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("another process finished it in the meantime"), "{}", stderr(&output));
+    assert!(files() == before, "it was trained again");
+    let table = text(&folder.path().join("out/comparison.csv"));
+    assert_eq!(table.matches("finished").count(), 2, "{table}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use crate::resume_common::{resume, run, stderr, stdout, succeed, text, wait_for_lines};
-use crate::several_at_once::{compare, left, order};
+use crate::several_at_once::{ENTRANTS, compare, left, order};
 use lrsched::random::{Purpose, keyed, uniform};
 use std::fs;
 use std::path::Path;
@@ -227,6 +227,14 @@ fn a_run_that_another_process_trains_is_left_to_it_and_gets_no_row() {
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains(&format!("{name}: out/runs/{name} is in use by another lrsched, which trains it")), "{said}");
     assert_eq!(order(&cmp), Vec::<String>::new());
+    // A process that trains all runs has nothing to rank either, and no error to report.
+    let mut only = crate::resume_common::program(folder.path());
+    only.arg("compare").args(crate::resume_common::SMALL).args(["--out", "out", "--lr", "0.02", "--keep", "all"]);
+    only.args(["--epochs", "20000", "--entrants", ENTRANTS[0]]);
+    let output = run(only);
+    let said = stderr(&output);
+    assert!(output.status.code() == Some(3) && said.contains("which trains it"), "{said}");
+    assert!(!said.contains("error: "), "{said}");
     assert!(child.try_wait().unwrap().is_none(), "the other goes on");
     let said = refused(&run(merge(folder.path(), &["out", "--out", "out"])));
     assert!(said.contains(&format!("out/runs/{name} is in use")), "{said}");
