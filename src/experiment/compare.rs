@@ -9,8 +9,8 @@ mod table;
 
 pub(super) use error::differences;
 pub use error::{ComparisonError, Mismatch};
-pub use plan::{Plan, PlannedRun};
 pub(super) use plan::meaning_of;
+pub use plan::{Plan, PlannedRun};
 pub(super) use rows::{check_unique, ended_row, planned_of, set_aside};
 pub use survey::Remaining;
 pub use table::PlanProgress;
@@ -94,8 +94,9 @@ impl Comparison<'_> {
             }
             Ok(())
         };
-        let starved =
-            |_: &usize, trained: &Result<Outcome>| trained.as_ref().is_err_and(|error| error.is::<ThreadRefused>());
+        let starved = |_: &usize, trained: &Result<ComparisonRow>| {
+            trained.as_ref().is_err_and(|error| error.is::<ThreadRefused>())
+        };
         let mut error = None;
         let mut finished = |place: usize, trained| match record(missing[place], trained) {
             Ok(()) => ControlFlow::Continue(()),

@@ -12,7 +12,7 @@ use super::resume::{DamagedRun, Maker};
 use crate::config::settings::tells_apart;
 use crate::config::{RunConfig, SettingValues};
 use crate::disk::{make_own_folder, own_folder};
-use crate::record::{ComparisonRow, Contents, RunOrder, Status, check_finished, files, write_rows};
+use crate::record::{ComparisonRow, Contents, RunOrder, check_finished, files, write_rows};
 use crate::run_folder::{Part, claim_part};
 use anyhow::{Result, bail};
 use copy::copy_run;
@@ -113,7 +113,7 @@ fn read_all(folders: &[PathBuf], out: &Path, notes: &mut Vec<String>) -> Result<
 /// One of each run: the first that is over, or else the one that got furthest.
 ///
 /// # Errors
-/// [`MergeError::OtherResults`]: two that are over differ.
+/// Two runs of one name have other settings or other images; [`MergeError::OtherResults`]: two that are over differ.
 fn choose(sources: &[Source]) -> Result<Vec<&Found>> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut chosen: Vec<&Found> = Vec::new();
@@ -124,6 +124,7 @@ fn choose(sources: &[Source]) -> Result<Vec<&Found>> {
             continue;
         };
         let first = &mut chosen[*place];
+        check_same(first, found)?;
         if let Some(what) = first.differs(found) {
             bail!(MergeError::OtherResults { first: first.path(), second: found.path(), what });
         }
@@ -132,6 +133,22 @@ fn choose(sources: &[Source]) -> Result<Vec<&Found>> {
         }
     }
     Ok(chosen)
+}
+
+/// # Errors
+/// Two runs of one name were made from other settings or other images, however far they got.
+fn check_same(first: &Found, second: &Found) -> Result<()> {
+    let Some((before, now)) = first.info.as_ref().zip(second.info.as_ref()) else { return Ok(()) };
+    let paths = || (first.path(), second.path());
+    if before.config.settings() != now.config.settings() {
+        let ((first, second), (before, now)) = (paths(), (before.config.settings(), now.config.settings()));
+        bail!(MergeError::OtherSettings { first, second, before, now });
+    }
+    if before.provenance.dataset.digest != now.provenance.dataset.digest {
+        let (first, second) = paths();
+        bail!(MergeError::OtherImages { first, second });
+    }
+    Ok(())
 }
 
 /// # Errors
@@ -152,7 +169,7 @@ fn check_together(chosen: &[&Found]) -> Result<()> {
             if let Some(change) = info.changes.first() {
                 bail!(MergeError::Unfit(ComparisonError::Changed { run: found.path(), change: change.clone() }));
             }
-            if matches!(info.standing.status, Status::Finished | Status::Diverged) {
+            if info.standing.status.is_over() {
                 check_finished(&found.path(), info)
                     .map_err(|error| DamagedRun::new(&found.path(), error, Maker::Comparison))?;
             }

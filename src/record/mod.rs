@@ -51,6 +51,13 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// Whether the run came to its end, so that nothing is left to train.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::Diverged)
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -198,6 +198,14 @@ fn what_does_not_go_together_is_refused_in_one_line_and_nothing_is_written() {
     let folder = halves();
     succeed(compare(folder.path(), "longer", &["--epochs", "3", "--shard", "2/2"]));
     succeed(compare(folder.path(), "batch", &["--epochs", "2", "--batch-size", "8", "--shard", "2/2"]));
+    // The same runs by name, of which none is over.
+    succeed(compare(folder.path(), "half", &["--epochs", "2", "--batch-size", "8", "--shard", "1/2"]));
+    for entry in fs::read_dir(folder.path().join("half/runs")).unwrap() {
+        let path = entry.unwrap().path().join("run.json");
+        let mut info = json(&path);
+        info["status"] = "running".into();
+        fs::write(&path, info.to_string()).unwrap();
+    }
     fs::create_dir(folder.path().join("empty")).unwrap();
     fs::create_dir(folder.path().join("theirs")).unwrap();
     fs::write(folder.path().join("theirs/thesis.tex"), "mine").unwrap();
@@ -219,6 +227,7 @@ fn what_does_not_go_together_is_refused_in_one_line_and_nothing_is_written() {
     for (arguments, why) in [
         (&["a", "longer", "--out", "all"][..], "cannot share a table (epochs 2, now 3)"),
         (&["a", "batch", "--out", "all"], "cannot share a table (batch-size 16, now 8)"),
+        (&["a", "half", "--out", "all"], "cannot share a table (batch-size 16, now 8)"),
         (&["a", "images", "--out", "all"], "cannot share a table (other images)"),
         (&["a", "other", "--out", "all"], "are the same run, but differ in results"),
         (&["a", "nosuch", "--out", "all"], "nosuch: no such folder"),

@@ -48,10 +48,19 @@ pub(super) fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -
 /// The row of a run known only from its folder; `None` if no comparison made it, or if it never ended.
 fn row_of(path: &Path) -> Option<ComparisonRow> {
     let info = RunInfo::read(&path.join(files::RUN_JSON)).ok()?;
-    let config = info.config.known().ok()?;
-    let planned = PlannedRun { name: name(&config), config };
-    let is_its_name = path.file_name().is_some_and(|found| found == planned.name.as_str());
-    (is_its_name && info.standing.status != Status::Running).then(|| row(&planned, info.standing.status, info.results))
+    ended_row(&planned_of(&info, path.file_name()?.to_str()?)?, &info)
+}
+
+/// The run as a plan has it, if a comparison of this version would make it in a folder of this name.
+pub(in crate::experiment) fn planned_of(info: &RunInfo, folder_name: &str) -> Option<PlannedRun> {
+    let config = info.config.known().ok().filter(|config| name(config) == folder_name)?;
+    Some(PlannedRun { name: folder_name.to_string(), config })
+}
+
+/// The row of a run by its run.json; `None` if it never ended.
+pub(in crate::experiment) fn ended_row(planned: &PlannedRun, info: &RunInfo) -> Option<ComparisonRow> {
+    let status = info.standing.status;
+    (status != Status::Running).then(|| row(planned, status, info.results.clone()))
 }
 
 /// Renames a damaged file so that it can be replaced without losing its contents. Reports the new name.
@@ -114,7 +123,7 @@ pub(super) fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Resu
     if let Some(change) = info.changes.first() {
         bail!(ComparisonError::Changed { run: path.to_path_buf(), change: change.clone() });
     }
-    let done = matches!(info.standing.status, Status::Finished | Status::Diverged);
+    let done = info.standing.status.is_over();
     if done {
         check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     }
@@ -154,7 +163,7 @@ pub(super) fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> 
         return Ok(());
     }
     let info = RunInfo::read(&file)?;
-    if matches!(info.standing.status, Status::Finished | Status::Diverged) {
+    if info.standing.status.is_over() {
         check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     }
     let shared = |settings: SettingValues| settings.only(tells_apart);
@@ -169,7 +178,7 @@ pub(super) fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> 
     bail!(ComparisonError::Incomparable { run: path.to_path_buf(), mismatch })
 }
 
-pub(in crate::experiment) fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
+pub(super) fn row(planned: &PlannedRun, status: Status, mut results: Results) -> ComparisonRow {
     if status == Status::Diverged {
         // JSON has no NaN: a diverged run's NaN values come back as nothing.
         for value in results.of_last_mut() {

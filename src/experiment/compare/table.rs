@@ -4,7 +4,7 @@ use super::plan::{Plan, PlannedRun};
 use super::rows::earlier_rows;
 use crate::config::Shard;
 use crate::disk::OpenFolder;
-use crate::record::{ComparisonRow, RunOrder, Status, files, write_rows};
+use crate::record::{ComparisonRow, RunOrder, files, write_rows};
 use crate::run_folder::Part;
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
@@ -105,9 +105,7 @@ impl Rows {
         let rows = self.merged(&place.folder)?;
         write_rows(&place.folder.join(files::COMPARISON_CSV), &rows)?;
         let names: HashSet<&String> = self.names.iter().collect();
-        let is_over = |row: &&ComparisonRow| {
-            matches!(row.status, Status::Finished | Status::Diverged) && names.contains(&row.run)
-        };
+        let is_over = |row: &&ComparisonRow| row.status.is_over() && names.contains(&row.run);
         Ok(PlanProgress { done: rows.iter().filter(is_over).count(), planned: self.names.len() })
     }
 
@@ -148,7 +146,7 @@ mod tests {
     use super::super::plan::name;
     use super::*;
     use crate::config::RunConfig;
-    use crate::record::{Results, read_rows};
+    use crate::record::{Results, Status, read_rows};
     use crate::run_folder::claim_part;
 
     /// A plan of one entrant, by seeds.

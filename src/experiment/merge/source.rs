@@ -1,9 +1,9 @@
 //! A comparison as it is found, without changing it.
 
 use super::error::MergeError;
-use crate::experiment::compare::{ComparisonError, PlannedRun, check_unique, name, row, set_aside};
+use crate::experiment::compare::{ComparisonError, check_unique, ended_row, planned_of, set_aside};
 use crate::record::{
-    ComparisonRow, Contents, EpochRow, OrderError, RunInfo, RunOrder, Status, files, read_good_rows, read_rows,
+    ComparisonRow, Contents, EpochRow, OrderError, RunInfo, RunOrder, files, read_good_rows, read_rows,
 };
 use crate::run_folder::{InUse, held_shards, is_in_use};
 use anyhow::{Context as _, Result, bail};
@@ -134,14 +134,9 @@ impl Found {
         listed: &HashMap<String, ComparisonRow>,
     ) -> Result<Option<Self>> {
         let info = RunInfo::read(&path.join(files::RUN_JSON))?;
-        let config = info.config.known().ok().filter(|config| name(config) == folder_name);
-        let row = match config {
+        let row = match planned_of(&info, &folder_name) {
             // run.json is written before the table.
-            Some(_) if info.standing.status == Status::Running => None,
-            Some(config) => {
-                let planned = PlannedRun { name: folder_name.clone(), config };
-                Some(row(&planned, info.standing.status, info.results.clone()))
-            }
+            Some(planned) => ended_row(&planned, &info),
             // A config or a name of another version.
             None => match listed.get(&folder_name) {
                 Some(row) => Some(row.clone()),
@@ -151,8 +146,11 @@ impl Found {
         if is_in_use(path) {
             bail!(InUse { folder: path.to_path_buf(), by: None });
         }
-        let is_over = matches!(info.standing.status, Status::Finished | Status::Diverged);
-        let epochs = if is_over { 0 } else { read_good_rows::<EpochRow>(&path.join(files::METRICS_CSV)).0.len() };
+        let epochs = if info.standing.status.is_over() {
+            0
+        } else {
+            read_good_rows::<EpochRow>(&path.join(files::METRICS_CSV)).0.len()
+        };
         Ok(Some(Self { name: folder_name, comparison: comparison.to_path_buf(), info: Some(info), row, epochs }))
     }
 
@@ -161,7 +159,7 @@ impl Found {
     }
 
     fn is_over(&self) -> bool {
-        self.row.as_ref().is_some_and(|row| matches!(row.status, Status::Finished | Status::Diverged))
+        self.row.as_ref().is_some_and(|row| row.status.is_over())
     }
 
     /// The more, the more of the run is there.
