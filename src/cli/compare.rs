@@ -112,7 +112,8 @@ impl Request {
     /// `--dry-run`.
     fn print_plan(&self, folder: &Path, dataset: &Dataset, warnings: &[String], session: &Session) -> Result<u8> {
         let Self { machine, plan, .. } = self;
-        let runs = plan.survey(folder, dataset, self.existing(), machine.shard)?;
+        let found = plan.survey(folder, dataset, self.existing(), machine.shard);
+        let runs = if machine.shard.is_some() { found.map_err(advice::of_shard)? } else { found? };
         super::warn(warnings);
         let listed = |(place, remaining): (usize, Remaining)| {
             let name = Some(plan.runs[place].name.clone());
@@ -133,7 +134,11 @@ impl Request {
         quiet: bool,
     ) -> Result<u8> {
         let Self { machine, plan, .. } = self;
-        let opened = Comparison::open(folder, plan, dataset, self.existing(), machine.shard);
+        let stopping = || session.control.stopping().is_some();
+        let opened = Comparison::open(folder, plan, dataset, self.existing(), machine.shard, &stopping);
+        if let (Err(_), Some(code)) = (&opened, session.stopped_early()) {
+            return Ok(code);
+        }
         let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };
         let missing = comparison.missing();
         let (scheduler, limit) = settings::scheduler(machine, self.config(), missing);

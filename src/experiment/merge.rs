@@ -44,7 +44,7 @@ pub struct Merged {
 pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     folders.iter().try_for_each(|folder| source::check(folder))?;
     check_outside(out, folders)?;
-    let part = claim_part(out, None).map_err(of_target)?;
+    let part = claim_part(out, None, &|| false).map_err(of_target)?;
     let runs = out.join(files::RUNS);
     own_folder(&runs)?;
     let mut notes = Vec::new();
@@ -52,7 +52,10 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     let chosen = choose(&sources)?;
     check_together(&chosen)?;
 
-    remove_leftover_folders(&runs);
+    // Where nothing tells a dead process from a living one, another merge may be copying into them.
+    if part.protects() {
+        remove_leftover_folders(&runs);
+    }
     let is_new = Contents::of(out)?.is_free();
     let order = RunOrder::new(sources.iter().flat_map(|source| source.order.iter().cloned()));
     // First, because it says whose folder this is, should the process be killed.

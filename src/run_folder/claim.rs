@@ -62,16 +62,17 @@ pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Re
     Ok(lock)
 }
 
-/// Creates the folder of a comparison, and takes the runs of the shard in it, or all.
+/// Creates the folder of a comparison, and takes the runs of the shard in it, or all. While `stopping`, it does not wait
+/// for other shards.
 ///
 /// # Errors
 /// As `vet`, before anything is touched; [`super::InUse`]: another process has some of these runs; the folder cannot be
 /// written.
-pub fn claim_part(path: &Path, shard: Option<Shard>) -> Result<Part> {
+pub fn claim_part(path: &Path, shard: Option<Shard>, stopping: &dyn Fn() -> bool) -> Result<Part> {
     // An existing comparison is continued, or started over.
     let vet = || vet(path, Existing::Replace, Holds::Comparison, &[]);
     vet()?;
-    Part::take(path, shard, &vet)
+    Part::take(path, shard, &vet, stopping)
 }
 
 /// A name proves nothing: a file is ours if its contents say so, or if the run.json beside it says that its run has

@@ -17,6 +17,9 @@ const LONG: Duration = Duration::from_secs(60);
 /// How long it waits in between: what it cannot write now, it writes the next time.
 const SHORT: Duration = Duration::from_secs(10);
 
+/// How long the lock of a process with runs in common must be seen held before a shard that begins is refused.
+const SURE: Duration = Duration::from_secs(1);
+
 /// The pauses between two attempts double from the first to the longest: hundreds of shards may begin at once, on one
 /// file server.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -40,14 +43,20 @@ pub struct Moment {
 }
 
 impl Part {
-    /// Creates the folder if it is missing, checks it with `vet`, and takes the runs of the shard, or all.
+    /// Creates the folder if it is missing, checks it with `vet`, and takes the runs of the shard, or all. While
+    /// `stopping`, it does not wait for other shards.
     ///
     /// # Errors
     /// [`InUse`]: another process has some of these runs, and which; the folder cannot be written; as `vet`.
-    pub(super) fn take(folder: &Path, shard: Option<Shard>, vet: &dyn Fn() -> Result<()>) -> Result<Self> {
+    pub(super) fn take(
+        folder: &Path,
+        shard: Option<Shard>,
+        vet: &dyn Fn() -> Result<()>,
+        stopping: &dyn Fn() -> bool,
+    ) -> Result<Self> {
         let wanted = shard.unwrap_or(Shard::WHOLE);
         let mut lock = match shard {
-            Some(_) => wait_to_begin(folder, wanted)?,
+            Some(_) => wait_to_begin(folder, wanted, stopping)?,
             None => {
                 Lock::make(folder).map_err(|error| if error.is::<InUse>() { in_use(folder, wanted) } else { error })?
             }
@@ -81,12 +90,23 @@ impl Part {
         self.own.folder()
     }
 
+    /// Whether the file system has locks, so that no other process has these runs.
+    pub fn protects(&self) -> bool {
+        self.own.protects()
+    }
+
+    /// Whether no other process has runs of this folder.
+    pub fn is_alone(&self) -> bool {
+        let ours = self.shard.unwrap_or(Shard::WHOLE);
+        self.protects() && held_shards(&self.path).into_iter().all(|held| held == ours)
+    }
+
     /// The right to write what all shards write. Waits for other shards to finish theirs; `None` if they take too long.
     ///
     /// # Errors
     /// The folder is not writable.
     pub fn moment(&self) -> Result<Option<Moment>> {
-        self.within(SHORT)
+        self.within(SHORT, &|| false)
     }
 
     /// The same, with more patience.
@@ -94,10 +114,18 @@ impl Part {
     /// # Errors
     /// [`InUse`]: the others take too long; the folder is not writable.
     pub fn long_moment(&self) -> Result<Moment> {
-        self.within(LONG)?.ok_or_else(|| InUse::by_someone(&self.path).into())
+        self.moment_to_begin(&|| false)
     }
 
-    fn within(&self, patience: Duration) -> Result<Option<Moment>> {
+    /// As [`Part::long_moment`], but does not wait while `stopping`.
+    ///
+    /// # Errors
+    /// As [`Part::long_moment`], or it is `stopping`.
+    pub fn moment_to_begin(&self, stopping: &dyn Fn() -> bool) -> Result<Moment> {
+        self.within(LONG, stopping)?.ok_or_else(|| InUse::by_someone(&self.path).into())
+    }
+
+    fn within(&self, patience: Duration, stopping: &dyn Fn() -> bool) -> Result<Option<Moment>> {
         if self.folder.is_some() {
             return Ok(Some(Moment { _lock: None }));
         }
@@ -106,7 +134,7 @@ impl Part {
             if let Some(lock) = Lock::attempt(&self.path, LOCK)? {
                 return Ok(Some(Moment { _lock: Some(lock) }));
             }
-            if !patience.wait() {
+            if !patience.wait(stopping) {
                 return Ok(None);
             }
         }
@@ -114,17 +142,22 @@ impl Part {
 }
 
 /// The folder's lock, for a shard that begins.
-fn wait_to_begin(folder: &Path, wanted: Shard) -> Result<Lock> {
+fn wait_to_begin(folder: &Path, wanted: Shard, stopping: &dyn Fn() -> bool) -> Result<Lock> {
     let mut patience = Patience::of(LONG);
+    // Since when a process has been seen that has runs of the shard.
+    let mut overlap: Option<Instant> = None;
     loop {
         let made = make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         match Lock::attempt(folder, LOCK) {
             Ok(Some(lock)) => return Ok(lock.with_made(made)),
-            // Whoever trains all runs has the folder's lock for good.
+            // Whoever trains all runs has the folder's lock for good. One that removes the lock of a dead process has
+            // that for a moment.
             Ok(None) if held_shards(folder).into_iter().any(|held| held.overlaps(wanted)) => {
-                return Err(in_use(folder, wanted));
+                if overlap.get_or_insert_with(Instant::now).elapsed() >= SURE {
+                    return Err(in_use(folder, wanted));
+                }
             }
-            Ok(None) => {}
+            Ok(None) => overlap = None,
             // A shard that was refused has removed the folder that it had made.
             Err(_) if !folder.exists() => {}
             Err(error) => {
@@ -132,7 +165,7 @@ fn wait_to_begin(folder: &Path, wanted: Shard) -> Result<Lock> {
                 return Err(error);
             }
         }
-        if !patience.wait() {
+        if !patience.wait(stopping) {
             return Err(in_use(folder, wanted));
         }
     }
@@ -149,9 +182,9 @@ impl Patience {
         Self { end: Instant::now() + limit, pause: FIRST_PAUSE }
     }
 
-    /// Pauses; false, at once, if the time is over.
-    fn wait(&mut self) -> bool {
-        let goes_on = Instant::now() < self.end;
+    /// Pauses; false, at once, if the time is over or it is `stopping`.
+    fn wait(&mut self, stopping: &dyn Fn() -> bool) -> bool {
+        let goes_on = Instant::now() < self.end && !stopping();
         if goes_on {
             std::thread::sleep(self.pause);
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -196,7 +229,7 @@ mod tests {
     use super::*;
 
     fn take(folder: &Path, shard: Option<&str>) -> Result<Part> {
-        Part::take(folder, shard.map(|text| text.parse().unwrap()), &|| Ok(()))
+        Part::take(folder, shard.map(|text| text.parse().unwrap()), &|| Ok(()), &|| false)
     }
 
     fn refused(folder: &Path, shard: Option<&str>) -> String {
@@ -221,6 +254,30 @@ mod tests {
         assert_eq!(held_shards(&folder), [Shard::WHOLE]);
         drop(whole);
         assert!(take(&folder, Some("7/9")).is_ok());
+    }
+
+    #[test]
+    fn the_lock_of_a_dead_shard_held_while_somebody_removes_it_does_not_refuse_the_shard() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Lock::take(folder.path()).unwrap();
+        let dead = Lock::attempt(folder.path(), ".lrsched-lock-1-of-2").unwrap().unwrap();
+        std::thread::scope(|scope| {
+            let part = scope.spawn(|| take(folder.path(), Some("1/2")).map(|part| part.shard()));
+            std::thread::sleep(Duration::from_millis(100));
+            drop(dead);
+            drop(shared);
+            assert_eq!(part.join().unwrap().unwrap(), Some("1/2".parse().unwrap()));
+        });
+    }
+
+    #[test]
+    fn a_shard_that_is_told_to_stop_waits_for_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let _other = Lock::take(folder.path()).unwrap();
+        let start = Instant::now();
+        let part = Part::take(folder.path(), Some("1/2".parse().unwrap()), &|| Ok(()), &|| true);
+        assert!(part.err().unwrap().is::<InUse>());
+        assert!(start.elapsed() < Duration::from_secs(1));
     }
 
     #[test]

@@ -171,11 +171,20 @@ fn a_row_that_was_lost_comes_back_from_the_run_and_its_place_from_the_plan() {
     assert!(mended.contains("plan.json.damaged-1") && mended.contains("warning: "), "{mended}");
     assert_eq!(order(&cmp), order_of_plan(&cmp));
     fs::write(cmp.join("plan.json"), "{\"format\": 2, \"version\": \"9.9\"}").unwrap();
-    for command in [shard(folder.path(), "out", "1/2", &SHORT), compare(folder.path(), "out", &SHORT)] {
+    let force = [&SHORT[..], &["--force"]].concat();
+    let dry = [&SHORT[..], &["--dry-run"]].concat();
+    for command in [
+        shard(folder.path(), "out", "1/2", &SHORT),
+        shard(folder.path(), "out", "1/2", &force),
+        shard(folder.path(), "out", "1/2", &[&force[..], &["--dry-run"]].concat()),
+        shard(folder.path(), "out", "1/2", &dry),
+        compare(folder.path(), "out", &SHORT),
+        compare(folder.path(), "out", &dry),
+    ] {
         let said = refused(&run(command));
         assert!(said.contains("plan.json was written by lrsched 9.9 in format 2"), "{said}");
     }
-    assert_eq!(order(&cmp).len(), 6, "nothing was touched");
+    assert_eq!((order(&cmp).len(), left(&cmp).1.len()), (6, 6), "nothing was touched");
 }
 
 #[test]
@@ -204,7 +213,32 @@ fn a_shard_started_over_with_force_leaves_the_runs_of_the_others() {
     assert_eq!(order(&cmp), plan);
     let said = refused(&run(shard(folder.path(), "out", "1/2", &["--epochs", "3", "--force"])));
     assert!(said.ends_with("another configuration (epochs 2, now 3); choose another --out"), "{said}");
+    let said = refused(&run(shard(folder.path(), "out", "1/2", &["--epochs", "3", "--force", "--dry-run"])));
+    assert!(said.ends_with("another configuration (epochs 2, now 3); choose another --out"), "{said}");
     assert!(left(&cmp).1.len() == 6, "nothing was removed");
+}
+
+#[test]
+fn a_plan_that_was_given_up_before_most_of_it_was_trained_is_not_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let planned = |out: &str, seeds: &str, flags: &[&str]| {
+        let mut command = crate::resume_common::program(folder.path());
+        command
+            .arg("compare")
+            .args(crate::resume_common::SMALL)
+            .args(["--out", out, "--epochs", "1", "--seeds", seeds]);
+        command.args(flags).args(["--entrants", "sgd/constant", "sgd/cosine"]);
+        command
+    };
+    for (out, meant) in [("whole", &[][..]), ("shards", &["--shard", "1/1"])] {
+        // A mistake: two of six runs are trained.
+        succeed(planned(out, "3", &["--shard", "1/3"]));
+        let cmp = folder.path().join(out);
+        assert_eq!(order_of_plan(&cmp).len(), 6);
+        succeed(planned(out, "1", meant));
+        assert_eq!(order_of_plan(&cmp), order(&cmp), "those that are there, and those that are planned");
+        succeed(merge(folder.path(), &[out, "--out", out]));
+    }
 }
 
 #[test]

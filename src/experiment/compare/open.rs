@@ -2,7 +2,7 @@
 
 use super::Comparison;
 use super::error::ComparisonError;
-use super::plan::{Plan, meaning_of};
+use super::plan::{Plan, PlannedRun, meaning_of};
 use super::rows::{belongs, comparable, done, earlier_rows, remove_runs, set_aside};
 use super::table::{Place, Rows};
 use crate::config::{RunConfig, Shard};
@@ -11,9 +11,10 @@ use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::experiment::merge::remove_leftover_folders;
 use crate::record::{ComparisonRow, OrderError, RunOrder, files, is_table_of};
 use crate::run_folder::{Existing, claim_part};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 use std::collections::HashSet;
+use std::fs::DirEntry;
 use std::path::Path;
 
 /// Enough runs of other shards to find that a shard has other settings than they.
@@ -23,44 +24,64 @@ impl<'a> Comparison<'a> {
     /// Opens the folder and finds what is left to train, of all runs or of those of a shard. To replace what exists, a
     /// shard removes its own runs only.
     ///
+    /// `stopping`: whether to give up where it waits for other shards.
+    ///
     /// # Errors
     /// A [`ComparisonError`] for runs of another configuration; [`crate::run_folder::InUse`] if another process trains
-    /// some of these runs; a folder that holds something else, or cannot be written.
+    /// some of these runs, or `stopping`; a folder that holds something else, or cannot be written.
     pub fn open(
         folder: &Path,
         plan: &'a Plan,
         dataset: &Dataset,
         existing: Existing,
         shard: Option<Shard>,
+        stopping: &dyn Fn() -> bool,
     ) -> Result<Self> {
-        let part = claim_part(folder, shard)?;
+        let part = claim_part(folder, shard, stopping)?;
         let runs = folder.join(files::RUNS);
         own_folder(&runs)?;
-        plan.runs.iter().try_for_each(|run| own_folder(&runs.join(&run.name)))?;
-        if shard.is_none() {
+        let there = names_in(&runs)?;
+        let is_there = |run: &&PlannedRun| there.contains(&run.name);
+        plan.runs.iter().filter(is_there).try_for_each(|run| own_folder(&runs.join(&run.name)))?;
+        if shard.is_none() && part.protects() {
             remove_leftover_folders(&runs);
         }
         let (mut table, mut notes) = (Rows::new(plan, shard), Vec::new());
         let replaces = existing == Existing::Replace;
-        if !(replaces && shard.is_none()) {
-            find_done(&mut table, plan, &runs, dataset, replaces)?;
+        let replaces_all = replaces && shard.is_none();
+        if !replaces_all {
+            check_sample(plan, shard, &runs, &there, dataset)?;
         }
-        if replaces {
-            let ours = |name: &str| plan.runs.iter().enumerate().any(|(at, run)| table.is_ours(at) && run.name == name);
-            remove_runs(&runs, &|name| shard.is_none() || ours(name))?;
+        if !replaces {
+            find_done(&mut table, plan, &runs, &there, dataset)?;
         }
         // What follows writes what all shards write.
-        let moment = part.long_moment()?;
-        let (recorded, others) = if replaces && shard.is_none() {
-            notes.extend(clear(folder)?);
-            (None, Vec::new())
-        } else {
-            (recorded(folder, &mut notes)?, others(folder, plan, dataset, &mut notes)?)
+        let moment = part.moment_to_begin(stopping)?;
+        let (recorded, others) = match replaces_all {
+            true => (None, Vec::new()),
+            false => (recorded(folder, &mut notes)?, others(folder, plan, dataset, &mut notes)?),
         };
-        let earlier = recorded.iter().flat_map(RunOrder::runs).chain(others.iter().map(|row| &row.run));
+        // All is checked: nothing is removed before.
+        if replaces {
+            let planned = plan.runs.iter().enumerate().filter(|(at, _)| table.is_ours(*at));
+            let ours: HashSet<&str> = planned.map(|(_, run)| run.name.as_str()).collect();
+            remove_runs(&runs, &|name| shard.is_none() || ours.contains(name))?;
+        }
+        if replaces_all {
+            notes.extend(clear(folder)?);
+        }
+        // A plan that was given up, such as one of too many seeds, is nobody's any more. One of which other shards are
+        // being trained, or are about to, is theirs.
+        let forgets = shard.is_none() || part.is_alone();
+        let with_row: HashSet<&str> = others.iter().map(|row| row.run.as_str()).collect();
+        let is_left = |run: &String| {
+            with_row.contains(run.as_str()) || there.contains(run) && runs.join(run).join(files::RUN_JSON).is_file()
+        };
+        let earlier = recorded.iter().flat_map(RunOrder::runs).filter(|run| !forgets || is_left(run));
+        let earlier = earlier.chain(others.iter().map(|row| &row.run)).cloned();
         let names: Vec<String> = plan.runs.iter().map(|run| run.name.clone()).collect();
-        let order = RunOrder::new(earlier.cloned()).ending_with(&names);
-        if recorded.is_none_or(|recorded| recorded.runs() != order.runs()) {
+        let order = RunOrder::new(earlier).ending_with(&names);
+        if recorded.as_ref().is_none_or(|recorded| recorded.runs() != order.runs()) {
             order.write(folder)?;
         }
         // After plan.json, which says whose folder this is, should the process be killed.
@@ -76,22 +97,53 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Fills in the rows of the runs of this process that are done, unless it `replaces` them.
+/// The names of all that is in the folder of the runs: looking for each of thousands of planned runs would keep a file
+/// server busy.
 ///
 /// # Errors
-/// A run in the place of a planned one, of any shard, has another configuration.
-fn find_done(table: &mut Rows, plan: &Plan, runs: &Path, dataset: &Dataset, replaces: bool) -> Result<()> {
-    let (ours, others): (Vec<_>, Vec<_>) = plan.runs.iter().enumerate().partition(|(index, _)| table.is_ours(*index));
+/// The folder cannot be read.
+pub(super) fn names_in(runs: &Path) -> Result<HashSet<String>> {
+    let cannot_read = || format!("cannot read {}", runs.display());
+    let entries = match runs.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(error) => return Err(error).with_context(cannot_read),
+    };
+    let name = |entry: std::io::Result<DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    entries.map(name).collect::<std::io::Result<_>>().with_context(cannot_read)
+}
+
+/// Checks a few of the runs of other shards that are `there`.
+///
+/// # Errors
+/// A run in the place of a planned one has another configuration.
+pub(super) fn check_sample(
+    plan: &Plan,
+    shard: Option<Shard>,
+    runs: &Path,
+    there: &HashSet<String>,
+    dataset: &Dataset,
+) -> Result<()> {
+    let Some(shard) = shard else { return Ok(()) };
     let mut sampled = 0;
-    for (_, run) in others {
+    for (at, run) in plan.runs.iter().enumerate() {
         if sampled == SAMPLE {
             break;
         }
-        sampled += usize::from(belongs(&runs.join(&run.name), run, dataset)?);
+        if !shard.has(at) && there.contains(&run.name) {
+            sampled += usize::from(belongs(&runs.join(&run.name), run, dataset)?);
+        }
     }
-    if replaces {
-        return Ok(());
-    }
+    Ok(())
+}
+
+/// Fills in the rows of the runs of this process that are done.
+///
+/// # Errors
+/// A run in the place of a planned one has another configuration, or is damaged.
+fn find_done(table: &mut Rows, plan: &Plan, runs: &Path, there: &HashSet<String>, dataset: &Dataset) -> Result<()> {
+    let is_left = |(at, run): &(usize, &PlannedRun)| table.is_ours(*at) && there.contains(&run.name);
+    let ours: Vec<_> = plan.runs.iter().enumerate().filter(is_left).collect();
     // Small files: most of the time goes to the system, which serves several threads at once. Collected before looking
     // for errors, so that the first one in plan order is reported.
     let found: Vec<_> = ours.into_par_iter().map(|(at, run)| (at, done(&runs.join(&run.name), run, dataset))).collect();

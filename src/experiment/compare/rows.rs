@@ -32,6 +32,17 @@ pub(super) fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -
     } else {
         None
     };
+    let rows = rows_of_runs(runs)?;
+    let why = damaged.or_else(|| (!rows.is_empty()).then(|| format!("{} is missing", table.display())));
+    notes.extend(why.map(|why| format!("{why}; rebuilt from the runs in {}", runs.display())));
+    Ok(rows)
+}
+
+/// The rows of a table that is lost, from the run.json of each run.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(super) fn rows_of_runs(runs: &Path) -> Result<Vec<ComparisonRow>> {
     let mut rows: Vec<ComparisonRow> = Vec::new();
     for entry in runs.read_dir().into_iter().flatten() {
         let entry = entry.with_context(|| format!("cannot read {}", runs.display()))?;
@@ -40,8 +51,6 @@ pub(super) fn earlier_rows(table: &Path, runs: &Path, notes: &mut Vec<String>) -
         }
     }
     rows.sort_by(|a, b| a.run.cmp(&b.run));
-    let why = damaged.or_else(|| (!rows.is_empty()).then(|| format!("{} is missing", table.display())));
-    notes.extend(why.map(|why| format!("{why}; rebuilt from the runs in {}", runs.display())));
     Ok(rows)
 }
 

@@ -1,15 +1,15 @@
 //! How far the runs of a plan are, without touching their folder.
 
-use super::open::{check_others, unplanned};
+use super::open::{check_others, check_sample, names_in, unplanned};
 use super::plan::{Plan, PlannedRun};
-use super::rows::done;
+use super::rows::{check_unique, done, rows_of_runs};
 use crate::config::{RunConfig, Shard};
 use crate::data::{Dataset, Split};
 use crate::disk::own_folder;
 use crate::experiment::estimate::Work;
-use crate::record::{EpochRow, Holds, files, read_good_rows, read_rows};
+use crate::record::{ComparisonRow, EpochRow, Holds, OrderError, RunOrder, files, read_good_rows, read_rows};
 use crate::run_folder::{Existing, vet};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rayon::prelude::*;
 use std::path::Path;
 
@@ -40,16 +40,23 @@ impl Plan {
         vet(folder, Existing::Replace, Holds::Comparison, &[])?;
         let runs = folder.join(files::RUNS);
         own_folder(&runs)?;
-        // A damaged table would be rebuilt.
-        let earlier = read_rows(&folder.join(files::COMPARISON_CSV)).ok().filter(|_| existing == Existing::Refuse);
-        check_others(folder, &unplanned(earlier.unwrap_or_default(), self), self, dataset)?;
+        let there = names_in(&runs)?;
+        if existing == Existing::Refuse || shard.is_some() {
+            check_sample(self, shard, &runs, &there, dataset)?;
+            if let Err(newer @ OrderError::Newer { .. }) = RunOrder::read(folder) {
+                bail!(newer);
+            }
+            check_others(folder, &unplanned(earlier(folder, &runs)?, self), self, dataset)?;
+        }
         // The runs of a comparison share their images.
         let RunConfig { validation, train_limit, .. } = self.runs[0].config;
         let split = dataset.split(validation, train_limit)?;
+        let is_there = |run: &&PlannedRun| there.contains(&run.name);
+        self.runs.iter().filter(is_there).try_for_each(|run| own_folder(&runs.join(&run.name)))?;
         let remaining = |run: &PlannedRun| -> Result<Remaining> {
             let path = runs.join(&run.name);
-            own_folder(&path)?;
             match existing {
+                _ if !there.contains(&run.name) => Ok(Remaining::of(run, 0, &split)),
                 Existing::Replace => Ok(Remaining::of(run, 0, &split)),
                 Existing::Refuse => match done(&path, run, dataset)? {
                     Some(_) => Ok(Remaining::Nothing),
@@ -83,6 +90,15 @@ impl Remaining {
             evaluated: images(split.validation.len()).saturating_add(split.test.len() as u64),
         };
         Self::Work { epochs, work }
+    }
+}
+
+/// The rows of the table as `Comparison::open` would have them: a damaged one would be rebuilt.
+fn earlier(folder: &Path, runs: &Path) -> Result<Vec<ComparisonRow>> {
+    let table = folder.join(files::COMPARISON_CSV);
+    match read_rows(&table) {
+        Ok(rows) => check_unique(&table, &rows).map(|()| rows),
+        Err(_) => rows_of_runs(runs),
     }
 }
 

@@ -170,7 +170,7 @@ mod tests {
                 let (plan, folder, runs) = (&plan, folder.path().to_path_buf(), &runs);
                 scope.spawn(move || {
                     let shard: Shard = format!("{index}/8").parse().unwrap();
-                    let part = claim_part(&folder, Some(shard)).unwrap();
+                    let part = claim_part(&folder, Some(shard), &|| false).unwrap();
                     let place = Place { folder, part, runs: OpenFolder::new(runs) };
                     let mut rows = Rows::new(plan, Some(shard));
                     for at in rows.missing() {
