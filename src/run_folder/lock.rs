@@ -4,6 +4,7 @@ use crate::config::Shard;
 use crate::disk::{self, OpenFolder, is_at, make_folders, open_own, place, remove_empty};
 use anyhow::{Context, Result};
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,10 @@ pub const LOCK: &str = ".lrsched-lock";
 
 /// How often, a millisecond apart, a lock may be found shared: another program may keep it so.
 const MOST_SHARED: u32 = 1000;
+
+/// How often a lock is tried that a file server refuses for now, and the pause in between.
+const MOST_REFUSED: u32 = 20;
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
 /// The exclusive right to write to a folder. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub struct Lock {
     /// Holds the lock while open.
     file: File,
     protects: bool,
+    /// Whether this process created the file.
+    created: bool,
 }
 
 /// Another process is writing to a folder. Nothing in it was touched.
@@ -73,11 +80,12 @@ impl Lock {
     /// Takes the lock that is the file `name` in the folder; `None` if another process has it.
     ///
     /// # Errors
-    /// The folder is not writable; the lock file is a symbolic link.
+    /// The folder is not writable; the lock file is a symbolic link; the system fails to lock it.
     pub(super) fn attempt(folder: &Path, name: &str) -> Result<Option<Self>> {
         let path = folder.join(name);
-        let mut shared = 0;
+        let (mut shared, mut refused, mut created) = (0, 0, false);
         loop {
+            created |= path.symlink_metadata().is_err();
             let file = open_own(&path).with_context(|| format!("cannot write {}", path.display()))?;
             let locked = match file.try_lock() {
                 // The previous holder may have removed the file after we opened it; another process could then lock a
@@ -91,17 +99,25 @@ impl Lock {
                     false
                 }
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                // Without file locks on this file system, running unprotected beats refusing to run.
-                Err(TryLockError::Error(_)) => return Ok(Some(Self::of(folder, path, file, false))),
+                Err(TryLockError::Error(error)) => match Meaning::of(&error, refused) {
+                    // Running unprotected beats refusing to run.
+                    Meaning::NoLocks => return Ok(Some(Self::of(folder, path, file, false, created))),
+                    Meaning::NotNow => {
+                        refused += 1;
+                        std::thread::sleep(REFUSED_PAUSE);
+                        false
+                    }
+                    Meaning::Fault => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
+                },
             };
             if locked {
-                return Ok(Some(Self::of(folder, path, file, true)));
+                return Ok(Some(Self::of(folder, path, file, true, created)));
             }
         }
     }
 
-    fn of(folder: &Path, path: PathBuf, file: File, protects: bool) -> Self {
-        Self { path, folder: OpenFolder::new(folder), made: Vec::new(), file, protects }
+    fn of(folder: &Path, path: PathBuf, file: File, protects: bool, created: bool) -> Self {
+        Self { path, folder: OpenFolder::new(folder), made: Vec::new(), file, protects, created }
     }
 
     /// Whether the file system has locks, so that no other process is writing to the folder.
@@ -127,8 +143,47 @@ impl Lock {
     }
 }
 
+/// What it means that a file could not be locked, other than that another process has the lock.
+#[derive(Debug, PartialEq, Eq)]
+enum Meaning {
+    /// The file system has no locks.
+    NoLocks,
+    /// It may be possible in a moment.
+    NotNow,
+    Fault,
+}
+
+impl Meaning {
+    /// Of an error after `refused` attempts that ended like this.
+    fn of(error: &io::Error, refused: u32) -> Self {
+        // A file server without locks says so with the same code as one that is short of them.
+        let is_refused = is_out_of_locks(error);
+        match error.kind() {
+            io::ErrorKind::Unsupported => Self::NoLocks,
+            io::ErrorKind::Interrupted => Self::NotNow,
+            _ if is_refused && refused < MOST_REFUSED => Self::NotNow,
+            _ if is_refused => Self::NoLocks,
+            _ => Self::Fault,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_out_of_locks(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
+}
+
+#[cfg(not(unix))]
+fn is_out_of_locks(_error: &io::Error) -> bool {
+    false
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
+        // It may be the file of another process that has, or had, a lock.
+        if !(self.protects || self.created) {
+            return;
+        }
         // The folder may have been moved, and another process may be using one in its place.
         let Some(path) = place(&self.file, &self.path).filter(|path| path.file_name() == self.path.file_name()) else {
             return;
@@ -146,6 +201,33 @@ impl Drop for Lock {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn a_lock_that_protects_nothing_leaves_the_lock_file_of_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LOCK);
+        let without_locks = |created| Lock::of(folder.path(), path.clone(), open_own(&path).unwrap(), false, created);
+        let theirs = Lock::take(folder.path()).unwrap();
+        drop(without_locks(false));
+        assert!(path.exists() && is_in_use(folder.path()));
+        drop(theirs);
+        drop(without_locks(true));
+        assert!(!path.exists(), "its own is removed");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_an_error_that_says_so_or_one_that_lasts_means_that_there_are_no_locks() {
+        use rustix::io::Errno;
+        let meaning = |errno: Errno, refused| Meaning::of(&io::Error::from(errno), refused);
+        assert_eq!([Errno::NOTSUP, Errno::NOSYS].map(|errno| meaning(errno, 0)), [Meaning::NoLocks, Meaning::NoLocks]);
+        assert_eq!(meaning(Errno::INTR, 0), Meaning::NotNow);
+        assert_eq!(
+            [0, MOST_REFUSED].map(|refused| meaning(Errno::NOLCK, refused)),
+            [Meaning::NotNow, Meaning::NoLocks]
+        );
+        assert_eq!([Errno::IO, Errno::STALE].map(|errno| meaning(errno, 99)), [Meaning::Fault, Meaning::Fault]);
+    }
 
     #[test]
     fn of_many_who_take_and_leave_a_folder_at_once_never_two_have_it() {
