@@ -173,8 +173,9 @@ impl Request {
             return Ok(stop.exit_code());
         }
         if let Some(shard) = machine.shard {
-            tell_progress(shard, ours, &comparison, folder, &bars)?;
+            tell_progress(shard, ours, &mut comparison, folder, &bars)?;
         }
+        comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
         drop(bars);
         self.rank(&comparison, folder, quiet)
     }
@@ -240,7 +241,7 @@ fn check_with_images<'a>(
 }
 
 /// How much of the whole comparison is done after this `shard` of `ours` runs, and what comes next.
-fn tell_progress(shard: Shard, ours: usize, comparison: &Comparison<'_>, folder: &Path, bars: &Bars) -> Result<()> {
+fn tell_progress(shard: Shard, ours: usize, comparison: &mut Comparison<'_>, folder: &Path, bars: &Bars) -> Result<()> {
     let so_far = match comparison.progress() {
         Ok(progress) => progress,
         // Its runs have their results; a merge finds them there.

@@ -89,6 +89,7 @@ impl Comparison<'_> {
             let status = row.status;
             table.put(index, row);
             table.write(place)?;
+            table.notes.drain(..).for_each(|note| observer.warn(planned, &note));
             if status != Status::Interrupted {
                 observer.completed(planned);
             }
@@ -107,8 +108,11 @@ impl Comparison<'_> {
                 ControlFlow::Break(())
             }
         };
-        scheduler.run(&missing, &|| control.stopping().is_some(), &train, &starved, &mut finished)?;
-        error.map_or_else(|| Ok(control.stopping()), Err)
+        let ran = scheduler.run(&missing, &|| control.stopping().is_some(), &train, &starved, &mut finished);
+        let written = table.write_rest(place);
+        // The first error is the one that the others follow from.
+        ran.and(error.map_or(Ok(()), Err)).and(written)?;
+        Ok(control.stopping())
     }
 
     /// The rows of the finished runs, those of earlier invocations first; of a shard, only its own.
@@ -130,8 +134,13 @@ impl Comparison<'_> {
     ///
     /// # Errors
     /// The table cannot be written, or other processes do not let go of the folder.
-    pub fn progress(&self) -> Result<PlanProgress> {
+    pub fn progress(&mut self) -> Result<PlanProgress> {
         self.table.write_last(&self.place)
+    }
+
+    /// Notes on what was found since the comparison was opened, one per line; each is returned once.
+    pub fn late_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.table.notes)
     }
 }
 
@@ -149,7 +158,7 @@ pub trait ComparisonObserver: Sync {
     /// This cannot be reported; ends the comparison.
     fn failed(&self, run: &PlannedRun, path: &Path, error: &anyhow::Error) -> Result<()>;
 
-    /// `run` is over, and its row written.
+    /// `run` is over, and its results written.
     fn completed(&self, run: &PlannedRun);
 }
 

@@ -91,7 +91,8 @@ impl<'a> Comparison<'a> {
             table.others = others;
             order.sort(&mut table.others);
         }
-        table.write_now(&place)?;
+        // What is said of the table was said when it was read.
+        table.write_now(&place, &mut Vec::new())?;
         drop(moment);
         Ok(Self { plan, place, table, notes })
     }

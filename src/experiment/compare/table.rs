@@ -9,6 +9,14 @@ use crate::run_folder::Part;
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The table is written again after as many times the time that it took, so that writing it never takes a large part of
+/// the time of this process, or of what shards share. What is not in it yet is in the run.json of each run.
+const REST: u32 = 20;
+
+/// But after this time at the latest, for whoever looks at it.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// The folder of a comparison, with a part of its runs, or all, locked.
 pub(super) struct Place {
@@ -51,12 +59,28 @@ pub(super) struct Rows {
     shard: Option<Shard>,
     /// Runs that other processes were training when their turn came.
     pub left_to_others: usize,
+    /// When the table was last written while runs are being trained, and how long that took, the wait for other shards
+    /// included.
+    written: Option<(Instant, Duration)>,
+    /// Whether the table lacks some row.
+    is_behind: bool,
+    /// Notes on what was found while runs are being trained, one per line.
+    pub notes: Vec<String>,
 }
 
 impl Rows {
     pub fn new(plan: &Plan, shard: Option<Shard>) -> Self {
         let names = plan.runs.iter().map(|run| run.name.clone()).collect();
-        Self { others: Vec::new(), planned: vec![None; plan.runs.len()], names, shard, left_to_others: 0 }
+        Self {
+            others: Vec::new(),
+            planned: vec![None; plan.runs.len()],
+            names,
+            shard,
+            left_to_others: 0,
+            written: None,
+            is_behind: false,
+            notes: Vec::new(),
+        }
     }
 
     /// Whether this process trains the run at this place in the plan.
@@ -71,6 +95,7 @@ impl Rows {
 
     pub fn put(&mut self, index: usize, row: ComparisonRow) {
         self.planned[index] = Some(row);
+        self.is_behind = true;
     }
 
     pub fn rows_of_plan(&self) -> usize {
@@ -82,27 +107,46 @@ impl Rows {
         self.others.iter().chain(self.planned.iter().flatten()).cloned().collect()
     }
 
-    /// Writes the table. A shard that cannot, because other processes have it for long, writes its rows the next time:
-    /// each is in the run.json of its run, too.
+    /// Writes the table, unless that was done a moment ago.
+    ///
+    /// # Errors
+    /// As [`Rows::write_rest`].
+    pub fn write(&mut self, place: &Place) -> Result<()> {
+        let is_due = |(at, took): (Instant, Duration)| at.elapsed() >= took.saturating_mul(REST).min(LONGEST_REST);
+        if self.written.is_none_or(is_due) { self.write_rest(place) } else { Ok(()) }
+    }
+
+    /// Writes the table if it lacks a row. A shard that cannot, because other processes have it for long, writes its
+    /// rows the next time: each is in the run.json of its run, too.
     ///
     /// # Errors
     /// The folder was moved or deleted; the table cannot be written.
-    pub fn write(&self, place: &Place) -> Result<()> {
-        place.check()?;
-        match place.part.moment()? {
-            Some(_moment) => self.write_now(place),
-            None => Ok(()),
+    pub fn write_rest(&mut self, place: &Place) -> Result<()> {
+        if !self.is_behind {
+            return Ok(());
         }
+        place.check()?;
+        let begun = Instant::now();
+        if let Some(_moment) = place.part.moment()? {
+            let mut notes = Vec::new();
+            self.write_now(place, &mut notes)?;
+            self.notes.extend(notes);
+            self.is_behind = false;
+        }
+        self.written = Some((Instant::now(), begun.elapsed()));
+        Ok(())
     }
 
     /// Writes the table for the last time, and counts the runs of the plan that are over.
     ///
     /// # Errors
     /// As [`Rows::write`]; other processes do not let go of the table.
-    pub fn write_last(&self, place: &Place) -> Result<PlanProgress> {
+    pub fn write_last(&mut self, place: &Place) -> Result<PlanProgress> {
         place.check()?;
         let _moment = place.part.long_moment()?;
-        let rows = self.merged(&place.folder)?;
+        let mut notes = Vec::new();
+        let rows = self.merged(&place.folder, &mut notes)?;
+        self.notes.extend(notes);
         write_rows(&place.folder.join(files::COMPARISON_CSV), &rows)?;
         let names: HashSet<&String> = self.names.iter().collect();
         let is_over = |row: &&ComparisonRow| row.status.is_over() && names.contains(&row.run);
@@ -113,17 +157,17 @@ impl Rows {
     ///
     /// # Errors
     /// The table cannot be written.
-    pub fn write_now(&self, place: &Place) -> Result<()> {
-        write_rows(&place.folder.join(files::COMPARISON_CSV), &self.merged(&place.folder)?)
+    pub fn write_now(&self, place: &Place, notes: &mut Vec<String>) -> Result<()> {
+        write_rows(&place.folder.join(files::COMPARISON_CSV), &self.merged(&place.folder, notes)?)
     }
 
     /// All rows of the table: those of this process as they are now, and those of other shards as they are there.
-    fn merged(&self, folder: &Path) -> Result<Vec<ComparisonRow>> {
+    fn merged(&self, folder: &Path, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
         if self.shard.is_none() {
             return Ok(self.all());
         }
         // A damaged table was set aside when the folder was opened; one that is damaged since is, too.
-        let mut rows = earlier_rows(&folder.join(files::COMPARISON_CSV), &folder.join(files::RUNS), &mut Vec::new())?;
+        let mut rows = earlier_rows(&folder.join(files::COMPARISON_CSV), &folder.join(files::RUNS), notes)?;
         let ours: HashMap<&String, &Option<ComparisonRow>> = self
             .names
             .iter()
@@ -156,6 +200,42 @@ mod tests {
         Plan { runs: runs.collect() }
     }
 
+    /// The names in the table.
+    fn listed(folder: &Path) -> Vec<String> {
+        let rows = read_rows::<ComparisonRow>(&folder.join(files::COMPARISON_CSV)).unwrap();
+        rows.into_iter().map(|row| row.run).collect()
+    }
+
+    #[test]
+    fn a_table_written_a_moment_ago_is_not_written_again_at_once_but_the_rest_comes_in_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join(files::RUNS);
+        std::fs::create_dir(&runs).unwrap();
+        let plan = plan(3);
+        write_rows::<ComparisonRow>(&folder.path().join(files::COMPARISON_CSV), &[]).unwrap();
+        RunOrder::new(plan.runs.iter().map(|run| run.name.clone())).write(folder.path()).unwrap();
+        let shard: Shard = "1/1".parse().unwrap();
+        let part = claim_part(folder.path(), Some(shard), &|| false).unwrap();
+        let place = Place { folder: folder.path().to_path_buf(), part, runs: OpenFolder::new(&runs) };
+        let mut rows = Rows::new(&plan, Some(shard));
+        let row = |at: usize| {
+            let PlannedRun { name, config } = &plan.runs[at];
+            ComparisonRow::new(name, config, Status::Finished, Results::default())
+        };
+        for (at, expected) in [(0, 1), (1, 1)] {
+            rows.put(at, row(at));
+            rows.write(&place).unwrap();
+            assert_eq!(listed(folder.path()).len(), expected);
+            // As if it had taken a second.
+            rows.written = Some((Instant::now(), Duration::from_secs(1)));
+        }
+        // What somebody did to the table meanwhile is said.
+        std::fs::write(folder.path().join(files::COMPARISON_CSV), "mine\n").unwrap();
+        rows.write_rest(&place).unwrap();
+        assert_eq!(listed(folder.path()).len(), 2);
+        assert!(rows.notes.len() == 1 && rows.notes[0].contains("comparison.csv.damaged-1"), "{:?}", rows.notes);
+    }
+
     #[test]
     fn of_many_shards_that_write_one_table_at_once_none_loses_a_row_and_the_order_is_that_of_the_plan() {
         let folder = tempfile::tempdir().unwrap();
@@ -183,8 +263,7 @@ mod tests {
                 });
             }
         });
-        let rows = read_rows::<ComparisonRow>(&folder.path().join(files::COMPARISON_CSV)).unwrap();
-        assert_eq!(rows.into_iter().map(|row| row.run).collect::<Vec<_>>(), names);
+        assert_eq!(listed(folder.path()), names);
         let left = folder.path().read_dir().unwrap().count();
         assert_eq!(left, 3, "the table, the plan and the runs: no lock");
     }
