@@ -7,7 +7,7 @@ use crate::experiment::{Merged, merge};
 use crate::number::counted;
 use crate::shell;
 use crate::usage;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub fn command() -> Command {
 /// Runs `lrsched merge …` and returns the exit code.
 ///
 /// # Errors
-/// Comparisons that cannot be put together; a file that cannot be read or written; no run is over.
+/// Comparisons that cannot be put together; a file that cannot be read or written; there are no runs.
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let Some(out) = given.path("out").filter(|out| !out.as_os_str().is_empty()) else {
@@ -51,11 +51,12 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     super::warn(&merged.notes);
     let Merged { rows, missing, config, .. } = &merged;
     let planned = counted((rows.len() + missing.len()) as u64, "run");
-    if rows.is_empty() {
-        bail!("{}: there is nothing to rank: none of its {planned} is over", out.display());
-    }
     if !missing.is_empty() {
         super::warn(&[told(missing, &planned, &out)]);
+        // What there is of them has been put together, for `compare` to go on with.
+        if rows.is_empty() {
+            return Ok(SOME_FAILED);
+        }
     }
     let title = config.as_ref().map(|config| format!("{} on {}", config.model, config.dataset));
     let code = ranking::rank(&out, &title.unwrap_or_default(), rows, given.switch("json")?, quiet)?;

@@ -51,6 +51,9 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     let sources = read_all(folders, out, &mut notes)?;
     let chosen = choose(&sources)?;
     check_together(&chosen)?;
+    for damaged in sources.iter().flat_map(|source| &source.damaged) {
+        notes.push(damaged.set_aside()?);
+    }
 
     // Where nothing tells a dead process from a living one, another merge may be copying into them.
     if part.protects() {

@@ -115,10 +115,19 @@ pub fn check_removable(run: &Path) -> Result<()> {
 /// # Errors
 /// A file cannot be removed, or lrsched did not write it; in the second case nothing is removed.
 pub fn remove_run(path: &Path) -> Result<()> {
+    remove_all_but_mark(path)?;
+    remove_file(&path.join(files::RUN_JSON))
+}
+
+/// The same, but run.json stays, for a caller that replaces it.
+///
+/// # Errors
+/// As [`remove_run`].
+pub fn remove_all_but_mark(path: &Path) -> Result<()> {
     check_removable(path)?;
     remove_leftovers(path);
     checkpoint::remove_all(path)?;
-    files::OF_RUN.iter().try_for_each(|name| remove_file(&path.join(name)))
+    files::unmarked(&files::OF_RUN).iter().try_for_each(|name| remove_file(&path.join(name)))
 }
 
 pub(super) fn remove_file(path: &Path) -> Result<()> {

@@ -15,7 +15,7 @@ mod saver;
 mod writer;
 
 pub use arrays::{save_weights, sha256};
-pub use claim::{Existing, check_removable, claim, claim_part, remove_run, vet};
+pub use claim::{Existing, check_removable, claim, claim_part, remove_all_but_mark, remove_run, vet};
 pub use directory::{RunDirectory, Setup, Words};
 pub use lock::{InUse, LOCK, Lock, is_in_use};
 pub use part::{Part, held_shards};

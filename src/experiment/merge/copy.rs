@@ -4,7 +4,7 @@ use super::error::of_target;
 use super::source::Found;
 use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
 use crate::record::{RunInfo, files, sync_folder};
-use crate::run_folder::{InUse, Lock, is_in_use, remove_run};
+use crate::run_folder::{InUse, Lock, is_in_use, remove_all_but_mark};
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
 use std::fs::File;
@@ -96,27 +96,38 @@ fn inode(file: &File) -> Option<(u64, u64)> {
     }
 }
 
-/// Renames the copy to its place. What lrsched wrote there before is removed; files of others stay.
+/// Renames the copy to its place. What lrsched wrote there before is replaced; files of others stay.
 fn put(new: tempfile::TempDir, to: &Path) -> Result<()> {
     own_folder(to)?;
-    if to.exists() {
-        let lock = Lock::take(to)?;
-        remove_run(to).map_err(of_target)?;
-        drop(lock);
-        // Only if nothing else is in it.
-        let _ = std::fs::remove_dir(to);
-    }
     if !to.exists() {
         std::fs::rename(new.path(), to)?;
         // It is no longer there to be removed.
         let _ = new.keep();
         return Ok(());
     }
-    make_own_folder(to)?;
-    // run.json says that the run is there: it comes last.
-    for name in std::iter::once(files::CHECKPOINTS).chain(files::OF_RUN) {
-        if new.path().join(name).exists() {
-            std::fs::rename(new.path().join(name), to.join(name))?;
+    // Until all is there, so that nobody begins to train it.
+    let _lock = Lock::take(to)?;
+    // Its run.json says that it is not over, until all of the copy is there.
+    remove_all_but_mark(to).map_err(of_target)?;
+    for checkpoint in [files::LAST, files::BEFORE_LAST, files::BEST] {
+        let folder = Path::new(files::CHECKPOINTS).join(checkpoint);
+        if new.path().join(&folder).is_dir() {
+            make_own_folder(&to.join(files::CHECKPOINTS))?;
+            make_own_folder(&to.join(&folder))?;
+            move_files(&files::OF_CHECKPOINT, &new.path().join(&folder), &to.join(&folder))?;
+            sync_folder(&to.join(&folder));
+        }
+    }
+    move_files(&files::OF_RUN, new.path(), to)?;
+    sync_folder(to);
+    Ok(())
+}
+
+/// Moves those of the files that exist, in this order.
+fn move_files(names: &[&str], from: &Path, to: &Path) -> Result<()> {
+    for name in names {
+        if from.join(name).exists() {
+            std::fs::rename(from.join(name), to.join(name))?;
         }
     }
     Ok(())

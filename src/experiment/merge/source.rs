@@ -15,6 +15,32 @@ pub struct Source {
     /// The names of its runs in the order of its plan, those that have yet to be trained included.
     pub order: Vec<String>,
     pub runs: Vec<Found>,
+    /// Files of this comparison to set aside before they are replaced.
+    pub damaged: Vec<Damaged>,
+}
+
+/// A file that cannot be used.
+pub struct Damaged {
+    file: PathBuf,
+    error: anyhow::Error,
+    /// What does instead.
+    instead: &'static str,
+}
+
+impl Damaged {
+    /// Renames the file, and returns a note on it.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    pub fn set_aside(&self) -> Result<String> {
+        let Self { file, error, instead } = self;
+        Ok(format!("{error:#}; {}; {instead}", set_aside(file)?))
+    }
+
+    /// A note on a file that stays as it is.
+    fn note(&self) -> String {
+        format!("{:#}; {}", self.error, self.instead)
+    }
 }
 
 /// A run of a comparison.
@@ -51,7 +77,8 @@ impl Source {
         if !is_ours && (shard.is_some() || is_in_use(folder)) {
             bail!(InUse { folder: folder.to_path_buf(), by: shard });
         }
-        let mut rows = rows(&folder.join(files::COMPARISON_CSV), is_ours, notes)?;
+        let mut damaged = Vec::new();
+        let mut rows = rows(&folder.join(files::COMPARISON_CSV), &mut damaged)?;
         if let Some(row) = rows.iter().find(|row| row.folder(folder).is_none()) {
             let table = folder.join(files::COMPARISON_CSV);
             bail!(MergeError::Unfit(ComparisonError::NotItsFolder { table, run: row.run.clone() }));
@@ -59,12 +86,15 @@ impl Source {
         let planned = match RunOrder::read(folder) {
             Ok(order) => order.map_or_else(Vec::new, |order| order.runs().to_vec()),
             Err(OrderError::Damaged(error)) => {
-                let kept = kept(&folder.join(files::PLAN_JSON), is_ours)?;
-                notes.push(format!("{error:#}; {kept}the order is that of {}", files::COMPARISON_CSV));
+                let instead = "the order is that of comparison.csv";
+                damaged.push(Damaged { file: folder.join(files::PLAN_JSON), error, instead });
                 Vec::new()
             }
             Err(newer) => bail!(newer),
         };
+        if !is_ours {
+            notes.extend(damaged.drain(..).map(|file| file.note()));
+        }
         let mut order: Vec<String> = planned;
         order.extend(rows.iter().map(|row| row.run.clone()));
         let listed: HashMap<String, ComparisonRow> = rows.drain(..).map(|row| (row.run.clone(), row)).collect();
@@ -83,24 +113,19 @@ impl Source {
         let places: HashMap<&String, usize> = order.runs().iter().enumerate().map(|(at, run)| (run, at)).collect();
         runs.sort_by_key(|run| places.get(&run.name).copied());
         drop(places);
-        Ok(Self { order: order.runs().to_vec(), runs })
+        Ok(Self { order: order.runs().to_vec(), runs, damaged })
     }
 }
 
-/// Sets a damaged file aside if it `is_ours` to replace, and says so.
-fn kept(file: &Path, is_ours: bool) -> Result<String> {
-    if is_ours { Ok(format!("{}; ", set_aside(file)?)) } else { Ok(String::new()) }
-}
-
 /// The rows of the table; none if it is missing or damaged.
-fn rows(table: &Path, is_ours: bool, notes: &mut Vec<String>) -> Result<Vec<ComparisonRow>> {
+fn rows(table: &Path, damaged: &mut Vec<Damaged>) -> Result<Vec<ComparisonRow>> {
     if !table.exists() {
         return Ok(Vec::new());
     }
     match read_rows(table) {
         Ok(rows) => check_unique(table, &rows).map(|()| rows),
         Err(error) => {
-            notes.push(format!("{error:#}; {}its rows are taken from the runs", kept(table, is_ours)?));
+            damaged.push(Damaged { file: table.to_path_buf(), error, instead: "its rows are taken from the runs" });
             Ok(Vec::new())
         }
     }
