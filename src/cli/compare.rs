@@ -136,7 +136,10 @@ impl Request {
         let Self { machine, plan, .. } = self;
         let stopping = || session.control.stopping().is_some();
         let opened = Comparison::open(folder, plan, dataset, self.existing(), machine.shard, &stopping);
-        if let (Err(_), Some(code)) = (&opened, session.stopped_early()) {
+        // It waited for other shards.
+        if opened.is_err()
+            && let Some(code) = session.stopped_early()
+        {
             return Ok(code);
         }
         let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };

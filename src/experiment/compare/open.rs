@@ -70,17 +70,11 @@ impl<'a> Comparison<'a> {
         if replaces_all {
             notes.extend(clear(folder)?);
         }
-        // A plan that was given up, such as one of too many seeds, is nobody's any more. One of which other shards are
-        // being trained, or are about to, is theirs.
+        // Of a plan that was given up, such as one of too many seeds, only what was begun stays. One of which other shards
+        // are being trained is theirs.
         let forgets = shard.is_none() || part.is_alone();
-        let with_row: HashSet<&str> = others.iter().map(|row| row.run.as_str()).collect();
-        let is_left = |run: &String| {
-            with_row.contains(run.as_str()) || there.contains(run) && runs.join(run).join(files::RUN_JSON).is_file()
-        };
-        let earlier = recorded.iter().flat_map(RunOrder::runs).filter(|run| !forgets || is_left(run));
-        let earlier = earlier.chain(others.iter().map(|row| &row.run)).cloned();
-        let names: Vec<String> = plan.runs.iter().map(|run| run.name.clone()).collect();
-        let order = RunOrder::new(earlier).ending_with(&names);
+        let stays = |run: &str| !forgets || runs.join(run).join(files::RUN_JSON).is_file();
+        let order = order(plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
         if recorded.as_ref().is_none_or(|recorded| recorded.runs() != order.runs()) {
             order.write(folder)?;
         }
@@ -96,6 +90,16 @@ impl<'a> Comparison<'a> {
         drop(moment);
         Ok(Self { plan, place, table, notes })
     }
+}
+
+/// The plan in its order, after what is not of it: the `others` of the table, and what `stays` of the `earlier` runs, in
+/// the order of these.
+fn order(plan: &Plan, earlier: &[String], others: &[ComparisonRow], stays: &dyn Fn(&str) -> bool) -> RunOrder {
+    let names: Vec<String> = plan.runs.iter().map(|run| run.name.clone()).collect();
+    // Not looked for on the disk.
+    let known: HashSet<&String> = names.iter().chain(others.iter().map(|row| &row.run)).collect();
+    let earlier = earlier.iter().filter(|run| known.contains(run) || stays(run));
+    RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names)
 }
 
 /// The names of all that is in the folder of the runs: looking for each of thousands of planned runs would keep a file
