@@ -140,7 +140,7 @@ fn a_run_that_another_process_finished_before_its_turn_keeps_its_results() {
     let folder = tempfile::tempdir().unwrap();
     let compare = |flags: &[&str]| {
         let mut command = program(folder.path());
-        command.arg("compare").args(SMALL).args(["--out", "out", "--epochs", "1000", "--jobs", "1", "--threads", "1"]);
+        command.arg("compare").args(SMALL).args(["--out", "out", "--epochs", "300", "--jobs", "1", "--threads", "1"]);
         command.args(flags).args(["--entrants", "sgd:lr=0.01/constant", "sgd:lr=0.02/constant"]);
         command
     };
