@@ -227,7 +227,7 @@ fn a_plan_that_was_given_up_before_most_of_it_was_trained_is_not_missed() {
             .arg("compare")
             .args(crate::resume_common::SMALL)
             .args(["--out", out, "--epochs", "1", "--seeds", seeds]);
-        command.args(flags).args(["--entrants", "sgd/constant", "sgd/cosine"]);
+        command.args(flags).args(["--lr", "0.02", "--entrants", "sgd/constant", "sgd/cosine"]);
         command
     };
     for (out, meant) in [("whole", &[][..]), ("shards", &["--shard", "1/1"])] {
