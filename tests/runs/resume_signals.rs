@@ -44,14 +44,15 @@ fn a_hangup_that_nohup_ignores_stays_ignored() {
     assert_eq!(json(&path.join("run.json"))["status"], "finished");
 }
 
-/// Waits until the program has a handler for SIGUSR1, which it installs before loading.
+/// Waits until the program has its handlers, which it installs before loading. That of SIGXCPU is the last: while one
+/// is being installed, its signal may be lost.
 #[cfg(target_os = "linux")]
 fn wait_for_handler(child: &mut Child) {
     let status = format!("/proc/{}/status", child.id());
     let caught = || {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim().to_string();
-        u64::from_str_radix(&mask, 16).is_ok_and(|mask| mask & (1 << 9) != 0)
+        u64::from_str_radix(&mask, 16).is_ok_and(|mask| mask & (1 << 23) != 0)
     };
     let start = Instant::now();
     while !caught() {
