@@ -10,7 +10,7 @@
 #   --out DIR        the folder of the comparison, on a disk that all nodes share
 #
 # The options of sbatch (--partition, --account, --time, ...) hold for both jobs and go before `--`. The logs go to DIR.slurm/. Started again with
-# the same arguments, it trains what is missing. The program is $LRSCHED (default: the one built here), which all nodes must see.
+# the same arguments, it trains what is missing. The program is $LRSCHED (default: the one built here, else `lrsched` on the path), which all nodes must see.
 set -euo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -52,7 +52,9 @@ done
 command -v sbatch >/dev/null || fail "sbatch is not on the path: this is no machine of a Slurm cluster"
 
 lrsched=${LRSCHED:-$project/target/release/lrsched}
-if [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ]; then
+if [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ] && command -v lrsched >/dev/null; then
+    lrsched=lrsched
+elif [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ]; then
     cargo build --release --manifest-path "$project/Cargo.toml"
 fi
 command -v "$lrsched" >/dev/null || fail "$lrsched does not exist; set LRSCHED to the program, or unset it"

@@ -271,7 +271,7 @@ fn progress(shard: Shard, ours: usize, PlanProgress { done, planned }: PlanProgr
         _ => {
             let are = if done == 1 { "is" } else { "are" };
             format!(
-                "shard {shard} is done: {done} of {planned} planned runs {are} finished; once all are, rank them with:  {ranks}"
+                "shard {shard} is done: {done} of {planned} planned runs {are} finished here; once all are, rank them (with all folders, if each shard has its own) with:  {ranks}"
             )
         }
     }
@@ -345,7 +345,7 @@ mod tests {
     fn a_shard_says_how_much_of_the_plan_is_done_and_an_empty_one_that_it_has_no_run() {
         let shard: Shard = "5/7".parse().unwrap();
         let said = |ours, done, planned| progress(shard, ours, PlanProgress { done, planned }, "merge");
-        let then = "; once all are, rank them with:  merge";
+        let then = " here; once all are, rank them (with all folders, if each shard has its own) with:  merge";
         assert_eq!(said(1, 2, 9), format!("shard 5/7 is done: 2 of 9 planned runs are finished{then}"));
         assert_eq!(said(1, 1, 9), format!("shard 5/7 is done: 1 of 9 planned runs is finished{then}"));
         assert_eq!(said(0, 3, 4), "shard 5/7 has no run of this plan of 4");

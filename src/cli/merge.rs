@@ -71,7 +71,7 @@ fn told(missing: &[String], planned: &str, out: &Path) -> String {
         more => format!(" and {more} more"),
     };
     format!(
-        "{} of {planned} missing: {}{more}; train with the same `lrsched compare` and --out {}",
+        "{} of {planned} missing: {}{more}; name the folders of the other shards, too, or train with the same `lrsched compare` and --out {}",
         missing.len(),
         named.join(", "),
         shell::path(out)

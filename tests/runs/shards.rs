@@ -284,7 +284,7 @@ fn a_shard_without_runs_says_so_and_one_of_several_how_many_are_left() {
     let said = stderr(&succeed(shard(folder.path(), "out", "7/7", &plain)));
     assert!(said.contains("shard 7/7 has no run of this plan of 6\n") && !said.contains("nothing left"), "{said}");
     let said = stderr(&succeed(shard(folder.path(), "out", "2/3", &plain)));
-    let expected = "shard 2/3 is done: 2 of 6 planned runs are finished; once all are, rank them with:  ";
+    let expected = "shard 2/3 is done: 2 of 6 planned runs are finished here; once all are, rank them (with all folders, if each shard has its own) with:  ";
     assert!(said.contains(expected), "{said}");
     let places: Vec<&str> = said.lines().filter(|line| line.starts_with("run ")).collect();
     let plan = order_of_plan(&folder.path().join("out"));
