@@ -134,8 +134,15 @@ struct State {
     returned: Vec<usize>,
     at_once: usize,
     threads: usize,
-    /// The running items, in order, with their shares.
-    running: Vec<(usize, ThreadShare)>,
+    /// The running items, in the order of their start.
+    running: Vec<Running>,
+}
+
+struct Running {
+    index: usize,
+    share: ThreadShare,
+    /// Whether nothing ran beside it from start to end: with one at a time, the next waits for it.
+    alone: bool,
 }
 
 impl Queue {
@@ -156,7 +163,8 @@ impl Queue {
         let share = ThreadShare::from(1);
         let index = state.returned.pop().unwrap_or(state.next);
         state.next = state.next.max(index + 1);
-        state.running.push((index, share.clone()));
+        let alone = state.at_once == 1;
+        state.running.push(Running { index, share: share.clone(), alone });
         state.divide();
         Some((index, share))
     }
@@ -164,17 +172,17 @@ impl Queue {
     /// Ends the share of an item that is done.
     fn give_back(&self, index: usize) {
         let mut state = self.state();
-        state.running.retain(|(running, _)| *running != index);
+        state.remove(index);
         state.divide();
     }
 
     /// Puts an item back that starved, and runs fewer at once from now on; false if it ran alone.
     fn put_back(&self, index: usize) -> bool {
         let mut state = self.state();
-        if state.at_once == 1 {
+        if state.running.iter().any(|running| running.index == index && running.alone) {
             return false;
         }
-        state.running.retain(|(running, _)| *running != index);
+        state.remove(index);
         state.returned.push(index);
         // Those beside it may have ended since: then it is tried alone.
         let others = state.running.len();
@@ -192,6 +200,10 @@ impl Queue {
 }
 
 impl State {
+    fn remove(&mut self, index: usize) {
+        self.running.retain(|running| running.index != index);
+    }
+
     fn waiting(&self) -> usize {
         self.items - self.next + self.returned.len()
     }
@@ -206,8 +218,8 @@ impl State {
     fn divide(&mut self) {
         let sharing = (self.running.len() + self.waiting()).min(self.at_once).max(1);
         let (each, over) = (self.threads / sharing, self.threads % sharing);
-        for (place, (_, share)) in self.running.iter().enumerate() {
-            share.set((each + usize::from(place < over)).max(1));
+        for (place, running) in self.running.iter().enumerate() {
+            running.share.set((each + usize::from(place < over)).max(1));
         }
     }
 }
@@ -242,7 +254,7 @@ mod tests {
     }
 
     fn shares(queue: &Queue) -> Vec<usize> {
-        queue.state().running.iter().map(|(_, share)| share.get()).collect()
+        queue.state().running.iter().map(|running| running.share.get()).collect()
     }
 
     #[test]
@@ -341,8 +353,8 @@ mod tests {
         };
         Scheduler { at_once: 8, threads: 8 }.run(&items, &|| false, &work, &starved, &mut finished).unwrap();
         assert_eq!(results, vec![Some(true); 40]);
-        // Each leaves room for one fewer.
-        assert!((1..8).contains(&starving.into_inner()));
+        // Those that began with room for eight, then for seven, and so on.
+        assert!((1..36).contains(&starving.into_inner()));
         // Alone, it has the result that it has.
         let mut seen = Vec::new();
         let mut finished = |index, result: bool| {
