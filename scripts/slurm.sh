@@ -49,7 +49,7 @@ for flag in "$@"; do
         --force | --dry-run | --print-config) fail "$flag does not go with an array of tasks; run lrsched compare $flag itself" ;;
     esac
 done
-command -v sbatch >/dev/null || fail "sbatch is not on the path: this is no machine of a Slurm cluster"
+command -v sbatch >/dev/null || fail "sbatch is not on the path: this machine is not part of a Slurm cluster"
 
 lrsched=${LRSCHED:-$project/target/release/lrsched}
 if [ -z "${LRSCHED:-}" ] && [ ! -x "$lrsched" ] && command -v lrsched >/dev/null; then

@@ -20,6 +20,12 @@ pub fn of(setting: &SettingDef) -> Arg {
     flag(setting.name, setting.form).help(setting.help())
 }
 
+/// The folders that a command reads, one or more.
+pub fn folders(help: &'static str) -> Arg {
+    let arg = Arg::new("folders").value_name("DIR").required(true).num_args(1..).action(ArgAction::Append);
+    arg.value_parser(value_parser!(OsString)).help(help)
+}
+
 /// Adds a flag for each parameter of the entries of a family, under a heading.
 pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command {
     let heading = format!("Parameters of the {family}");

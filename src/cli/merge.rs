@@ -8,8 +8,7 @@ use crate::number::counted;
 use crate::shell;
 use crate::usage;
 use anyhow::Result;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::ffi::OsString;
+use clap::{ArgMatches, Command};
 use std::path::Path;
 
 const OWN: &[SettingDef] = &[
@@ -26,15 +25,7 @@ pub fn command() -> Command {
             "Runs are copied, and the folders they come from stay as they are. If the shards shared a folder, give it as \
              input and as --out: lrsched merge cmp --out cmp\n\nExample: lrsched merge results/shard-1 results/shard-2 --out results/all",
         )
-        .arg(
-            Arg::new("folders")
-                .value_name("DIR")
-                .required(true)
-                .num_args(1..)
-                .action(ArgAction::Append)
-                .value_parser(value_parser!(OsString))
-                .help("Folders of comparisons, such as `lrsched compare --shard I/N` makes"),
-        );
+        .arg(flags::folders("Folders of comparisons, such as `lrsched compare --shard I/N` makes"));
     settings::with_flags(command, CommandName::Merge, OWN)
 }
 

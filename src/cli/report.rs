@@ -7,8 +7,7 @@ use crate::report::export::{ExtraFormats, Form, Report};
 use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::ffi::OsString;
+use clap::{ArgMatches, Command};
 
 const OWN: &[SettingDef] = &[
     SettingDef::path(
@@ -32,15 +31,7 @@ pub fn command() -> Command {
     let command = Command::new("report")
         .about("Write an offline HTML report of runs, comparisons and range tests")
         .after_help("Example: lrsched report results/compare-cifar10 -o report.html --target 0.8 --md")
-        .arg(
-            Arg::new("folders")
-                .value_name("DIR")
-                .required(true)
-                .num_args(1..)
-                .action(ArgAction::Append)
-                .value_parser(value_parser!(OsString))
-                .help("Folders of runs, comparisons or range tests, or parents of such folders"),
-        );
+        .arg(flags::folders("Folders of runs, comparisons or range tests, or parents of such folders"));
     settings::with_flags(command, CommandName::Report, OWN).mut_arg("output", |arg| arg.short('o'))
 }
 

@@ -4,7 +4,7 @@ use super::flags;
 use crate::config::settings as table;
 use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef};
 use crate::data::DatasetKind;
-use crate::experiment::{MemoryLimit, Scheduler};
+use crate::experiment::{FILLED, MemoryLimit, Scheduler};
 use crate::memory;
 use crate::number::{counted, exact, rounded};
 use crate::record::folder_name;
@@ -101,9 +101,10 @@ pub fn scheduler(machine: &MachineConfig, config: &RunConfig, runs: usize) -> (S
         return (scheduler, None);
     };
     let words = format!(
-        "{at_once} at once instead of {wanted}: each takes about {}, and {} may be used (80 % of what is free); --jobs N overrides",
+        "{at_once} at once instead of {wanted}: each takes about {}, and {} may be used ({:.0} % of what is free); --jobs N overrides",
         size(each),
-        size(usable)
+        size(usable),
+        100.0 * FILLED
     );
     (scheduler, Some(words))
 }

@@ -16,13 +16,12 @@ pub use survey::Remaining;
 pub use table::PlanProgress;
 
 use super::resume::{Left, Maker};
-use super::scheduler::Scheduler;
+use super::scheduler::{Scheduler, is_refused_a_thread};
 use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::memory::give_back;
 use crate::record::{ComparisonRow, Results, Status, files};
 use crate::run_folder::{Existing, InUse, Refusal, RunDirectory, Setup, Words};
-use crate::threads::ThreadRefused;
 use crate::train::{Control, Observer, Run, Stop, ThreadShare};
 use anyhow::Result;
 use rows::{done, row};
@@ -95,9 +94,7 @@ impl Comparison<'_> {
             }
             Ok(())
         };
-        let starved = |_: &usize, trained: &Result<ComparisonRow>| {
-            trained.as_ref().is_err_and(|error| error.is::<ThreadRefused>())
-        };
+        let starved = |_: &usize, trained: &Result<ComparisonRow>| is_refused_a_thread(trained);
         let mut error = None;
         let mut finished = |place: usize, trained| match record(missing[place], trained) {
             Ok(()) => ControlFlow::Continue(()),

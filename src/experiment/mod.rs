@@ -22,4 +22,4 @@ pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Settin
 pub use estimate::{Speed, Work};
 pub use merge::{MergeError, Merged, merge};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};
-pub use scheduler::{MemoryLimit, Scheduler};
+pub use scheduler::{FILLED, MemoryLimit, Scheduler};

@@ -2,7 +2,7 @@
 
 use crate::config::{Jobs, RunConfig};
 use crate::engine::{DeviceChoice, EngineKind};
-use crate::threads::refused;
+use crate::threads::{ThreadRefused, refused};
 use crate::train::{ThreadShare, estimated_memory};
 use anyhow::Result;
 use std::ops::ControlFlow;
@@ -15,6 +15,11 @@ use std::thread::{Builder, scope};
 pub struct Scheduler {
     pub at_once: usize,
     pub threads: usize,
+}
+
+/// Whether the system refused a thread, which it may grant beside fewer runs.
+pub(super) fn is_refused_a_thread<T>(done: &Result<T>) -> bool {
+    done.as_ref().is_err_and(|error| error.is::<ThreadRefused>())
 }
 
 /// Too little memory for the runs that would go at once.
@@ -31,7 +36,7 @@ pub struct MemoryLimit {
 }
 
 /// The part of the free memory that runs may fill: estimates err, and others need some.
-const FILLED: f64 = 0.8;
+pub const FILLED: f64 = 0.8;
 
 impl Scheduler {
     /// How many of `runs` like `config` go at once, on `threads` threads: as many as `asked` for; with [`Jobs::Auto`],

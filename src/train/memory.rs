@@ -1,6 +1,6 @@
 //! How much memory a run takes, estimated before it starts.
 
-use super::prepared::{EVALUATION_BATCH, MICRO_BATCH, MICRO_BATCH_OF_FULL};
+use super::prepared::{EVALUATION_BATCH, loader_options};
 use crate::config::RunConfig;
 use crate::data::BatchSize;
 use crate::model::{Architecture, Layer, Role, Shape, slots};
@@ -18,7 +18,7 @@ const FIXED: usize = 16 << 20;
 /// The memory of one run in training, in bytes, without the images, which all runs share. An estimate that errs on the
 /// high side; measured in docs/SCALING.md.
 pub fn estimated_memory(config: &RunConfig) -> u64 {
-    let most = if config.batch_size == BatchSize::Full { MICRO_BATCH_OF_FULL } else { MICRO_BATCH };
+    let most = loader_options(config).micro_batch;
     let batch = match config.batch_size {
         BatchSize::Images(images) => images.min(most),
         BatchSize::Full => most,

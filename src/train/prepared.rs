@@ -9,9 +9,9 @@ use anyhow::Result;
 
 /// The most images per forward and backward pass; larger batches accumulate gradients over micro-batches of this size,
 /// to bound memory.
-pub(super) const MICRO_BATCH: usize = 2048;
+const MICRO_BATCH: usize = 2048;
 /// The same for full-batch training, where the batch size was not chosen explicitly.
-pub(super) const MICRO_BATCH_OF_FULL: usize = 500;
+const MICRO_BATCH_OF_FULL: usize = 500;
 /// Images used to compute the whitening kernels, as in airbench94.
 const WHITENING_IMAGES: usize = 5000;
 /// Images per evaluation batch.

@@ -4,11 +4,10 @@ use super::{Ended, RangeObserver, RangeTest, RangeTestObserver};
 use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::disk::{OpenFolder, Watch, make_own_folder, own_folder};
-use crate::experiment::Scheduler;
+use crate::experiment::scheduler::{Scheduler, is_refused_a_thread};
 use crate::record::{Holds, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status};
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, headline, show};
-use crate::threads::ThreadRefused;
 use crate::train::{Control, Stop, ThreadShare};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -160,9 +159,7 @@ impl FindDirectory {
                 }
             }
         };
-        let starved = |_: &u64, done: &Result<(Tested, Vec<RangeRow>)>| {
-            done.as_ref().is_err_and(|error| error.is::<ThreadRefused>())
-        };
+        let starved = |_: &u64, done: &Result<(Tested, Vec<RangeRow>)>| is_refused_a_thread(done);
         scheduler.run(&seeds, &|| control.stopping().is_some(), &test, &starved, &mut finished)?;
         tests.sort_by_key(|(seed, _)| *seed);
         error.map_or(Ok(tests), Err)
