@@ -611,7 +611,14 @@ fn harmed(steps: u64, harm: impl Fn(&Path)) -> (tempfile::TempDir, String) {
 #[test]
 fn a_file_or_folder_that_disappears_under_a_run_ends_it_in_a_line_that_names_it_and_is_not_made_anew() {
     for name in ["metrics.csv", "steps.csv", "events.jsonl", "checkpoints"] {
-        let (kept, error) = harmed(6, |path| fs::rename(path.join(name), path.with_file_name("elsewhere")).unwrap());
+        let (kept, error) = harmed(6, |path| {
+            // The checkpoint of the first epoch is written in the background.
+            let start = Instant::now();
+            while !path.join(name).exists() && start.elapsed() < Duration::from_secs(60) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            fs::rename(path.join(name), path.with_file_name("elsewhere")).unwrap();
+        });
         assert!(error.contains(name) && error.contains("moved"), "{name}: {error}");
         let path = kept.path().join("run");
         assert!(!path.join(name).exists(), "{name} was made anew");
