@@ -38,7 +38,8 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let extra = ExtraFormats { png: false, svg: true, md: true, csv: true };
-    Report::of(&loaded, &folders, Some(0.5)).write(&folder.path().join("report.html"), extra).unwrap();
+    let report = Report::of(&loaded, &folders, Some(0.5), None).unwrap();
+    report.write(&folder.path().join("report.html"), extra).unwrap();
 });
 
 fn parts(mut bytes: &[u8]) -> Vec<&[u8]> {

@@ -194,7 +194,7 @@ impl Request {
             ranking::code(&rows)
         } else {
             let title = format!("{} on {}", self.config().model, machine.data.kind);
-            ranking::rank(folder, &title, &rows, machine.json, quiet)?
+            ranking::rank(folder, &title, None, &rows, machine.json, quiet)?
         };
         Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
     }

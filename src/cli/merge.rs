@@ -50,7 +50,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
     }
     let title = config.as_ref().map(|config| format!("{} on {}", config.model, config.dataset));
-    let code = ranking::rank(&out, &title.unwrap_or_default(), rows, given.switch("json")?, quiet)?;
+    let code = ranking::rank(&out, &title.unwrap_or_default(), None, rows, given.switch("json")?, quiet)?;
     Ok(if missing.is_empty() { code } else { SOME_FAILED })
 }
 

@@ -16,27 +16,41 @@ pub const SOME_FAILED: u8 = 3;
 /// Draws and ranks the comparison in `folder`, whose table has these `rows`, and returns the exit code.
 ///
 /// # Errors
-/// A file cannot be written; the table has no rows.
-pub fn rank(folder: &Path, title: &str, rows: &[ComparisonRow], json: bool, quiet: bool) -> Result<u8> {
+/// A file cannot be written; the table has no rows; no entrant, or several, go by the name of the `baseline`.
+pub fn rank(
+    folder: &Path,
+    title: &str,
+    baseline: Option<&str>,
+    rows: &[ComparisonRow],
+    json: bool,
+    quiet: bool,
+) -> Result<u8> {
     if rows.is_empty() {
         bail!("{}: no run in it", folder.join(files::COMPARISON_CSV).display());
     }
     let here = [folder.to_path_buf()];
     let loaded = report::load::load(&here);
     super::warn(&loaded.complaints);
-    let report = Report::of(&loaded, &here, None);
-    report::comparison::write_pictures(folder, &report.figure, title)?;
+    let report = Report::of(&loaded, &here, None, baseline)?;
+    report::comparison::write_pictures(folder, &report.figure, &report.titled(title))?;
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;
-    let Report { entrants, analyses, summary, .. } = &report;
+    let Report { groups, summary, .. } = &report;
     if json {
-        let ranking = serde_json::json!({ "summary": summary, "entrants": report::export::ranking(analyses) });
+        let ranking = serde_json::json!({ "summary": summary.join(" "), "entrants": report::export::ranking(groups) });
         JsonEvents::new(folder, false).write("ranking", ranking)?;
     } else if !quiet {
         let width = settings::text_width();
-        out!("{}", report::table::terminal_of(entrants, width, &page));
-        let below = [summary.clone(), report::table::legend(analyses, Some(width))];
-        out!("{}\n", below.map(|text| report::range::words(&text, width).join("\n")).join("\n"));
+        for group in groups {
+            if !group.label.is_empty() {
+                out!("{}", group.label);
+            }
+            let (entrants, names) = report::table::of_groups(std::slice::from_ref(group));
+            out!("{}", report::table::terminal_of(&entrants, &names, width, &page));
+        }
+        let below = summary.iter().cloned().chain([report::table::legend(groups, Some(width))]);
+        let below: Vec<String> = below.map(|text| report::range::words(&text, width).join("\n")).collect();
+        out!("{}\n", below.join("\n"));
         let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(folder)));
         out!(
             "results in {}: {runs}, {size}: {}",

@@ -24,6 +24,11 @@ const OWN: &[SettingDef] = &[
         "ACCURACY",
         "Target validation accuracy, such as 0.8: report the steps and time each entrant took to reach it",
     ),
+    SettingDef::value(
+        "baseline",
+        "NAME",
+        "The entrant that the others are compared with, such as sgd/constant, instead of each with each",
+    ),
 ];
 
 /// The command line of `lrsched report`.
@@ -66,7 +71,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         md: given.switch("md")?,
         csv: given.switch("csv")?,
     };
-    let written = Report::of(&loaded, folders, target).write(&output, extra)?;
+    let written = Report::of(&loaded, folders, target, given.text("baseline"))?.write(&output, extra)?;
     if !quiet {
         for file in written {
             out!("{}", file.display());

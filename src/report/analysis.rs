@@ -1,23 +1,30 @@
 //! The figures and the verdict for each entrant.
 
 use super::entrants::{EntrantRuns, Summary, names};
-use super::table::percent;
+use super::words;
 use crate::record::{ComparisonRow, EpochRow};
-use crate::stats::{PairedDifference, mean, median, paired_difference};
+use crate::stats::verdict::{Difference, Results, Standing, Verdict, judge};
+use crate::stats::{mean, median};
+use crate::usage;
+use crate::usage::Usage;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 /// One entrant with its figures; accuracies are fractions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis<'a> {
     pub name: String,
     pub entrant: EntrantRuns<'a>,
+    /// From 1, within its group.
+    pub place: usize,
+    /// Over all runs that have a result: see [`EntrantRuns::results`].
     pub val_accuracy: Option<Summary>,
+    /// The highest of any epoch; its weights were not tested.
     pub best_val_accuracy: Option<Summary>,
     /// The median over the seeds; 0-based.
     pub best_epoch: Option<f64>,
     /// The learning rate of the best epoch: the median over the seeds.
     pub rate_at_best: Option<f64>,
+    /// Of the weights after the last epoch, as `val_accuracy`.
     pub test_accuracy: Option<Summary>,
     /// Training accuracy − validation accuracy, both of the last epoch.
     pub gap: Option<Summary>,
@@ -25,8 +32,16 @@ pub struct Analysis<'a> {
     pub area: Option<Summary>,
     pub target: Option<Target>,
     pub seconds: Option<Summary>,
-    /// Best entrant − this one, over the seeds that both finished; `None` for the best itself, and if they share no seed.
-    pub behind_best: Option<PairedDifference>,
+    pub standing: Standing,
+    /// Leader − this one, over the seeds that have a result of both; `None` for the leader itself, and if they share
+    /// none.
+    pub behind_best: Option<Difference>,
+    /// What `behind_best` must exceed to rule this one out; `None` where no claim is possible.
+    pub margin: Option<f64>,
+    /// The places of those that it beats, and that beat it. With a baseline, only that one.
+    pub beats: Vec<usize>,
+    pub beaten_by: Vec<usize>,
+    /// In words, so that nobody has to interpret a number.
     pub verdict: String,
 }
 
@@ -40,103 +55,113 @@ pub struct Target {
     pub seconds: Option<f64>,
 }
 
-/// Analyses the entrants in the given order, the best first.
+/// The entrants of one group with the verdict on them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group<'a> {
+    /// What sets it apart from other groups, such as `epochs=30`; empty if it is the only one.
+    pub label: &'a str,
+    pub analyses: Vec<Analysis<'a>>,
+    /// In a few sentences: which entrant is best, and how certain that is.
+    pub summary: String,
+}
+
+/// Analyses the entrants, which are in the order of [`super::entrants::entrants_of`], group by group. With a `baseline`,
+/// the others are compared with it instead of each with each.
+///
+/// # Errors
+/// No entrant, or several of one group, go by the name of the baseline.
 pub fn analyse<'a>(
     entrants: &[EntrantRuns<'a>],
     metrics: &HashMap<String, Vec<EpochRow>>,
     target: Option<f64>,
-) -> Vec<Analysis<'a>> {
+    baseline: Option<&str>,
+) -> Result<Vec<Group<'a>>, Usage> {
     let names = names(entrants);
-    let best = entrants.first().filter(|entrant| entrant.summary(|run| run.val_accuracy).is_some());
-    entrants
-        .iter()
-        .zip(&names)
-        .enumerate()
-        .map(|(place, (entrant, name))| {
-            let rows = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
-            let rates: Vec<f64> = entrant.finished().filter_map(|run| rate_at_best(run, rows(run))).collect();
-            let behind_best = best.filter(|_| place > 0).and_then(|best| paired_difference(&pairs(best, entrant)));
-            Analysis {
-                name: name.clone(),
-                val_accuracy: entrant.summary(|run| run.val_accuracy),
-                best_val_accuracy: entrant.summary(|run| run.best_val_accuracy),
-                best_epoch: entrant.best_epoch(),
-                rate_at_best: median(&rates),
-                test_accuracy: entrant.summary(|run| run.test_accuracy),
-                gap: entrant.summary(|run| Some(run.accuracy? - run.val_accuracy?)),
-                area: Summary::of(entrant.finished().map(|run| area(rows(run)))),
-                target: target.map(|target| to_target(entrant, rows, target)),
-                seconds: entrant.summary(|run| run.seconds),
-                behind_best,
-                verdict: verdict(entrant, name, best.map(|_| names[0].as_str()), behind_best),
-                entrant: entrant.clone(),
-            }
-        })
-        .collect()
-}
-
-/// One or two sentences: which entrant is best, and how certain that is.
-pub fn summary(analyses: &[Analysis<'_>]) -> String {
-    let Some((best, others)) = analyses.split_first() else { return "No run was found.".into() };
-    let Some(accuracy) = best.val_accuracy else {
-        return "No finished run has a validation accuracy yet: nothing can be ranked.".into();
-    };
-    let seeds = if accuracy.n == 1 { "n = 1: one seed, so no interval".into() } else { format!("n = {}", accuracy.n) };
-    let mut text = format!("Best on validation: {}, {} % ({seeds}).", best.name, percent(Some(accuracy)));
-    if best.test_accuracy.is_some() {
-        let _ = write!(text, " On test: {} %.", percent(best.test_accuracy));
-    }
-    let compared = others.iter().filter_map(|other| other.behind_best?.interval);
-    let (beaten, open): (Vec<_>, Vec<_>) = compared.partition(|interval| interval.excludes_zero());
-    if !beaten.is_empty() || !open.is_empty() {
-        let _ = write!(
-            text,
-            " It beats {} of the others at 95 %; {} cannot be distinguished from it yet.",
-            beaten.len(),
-            open.len()
-        );
-    }
-    text
-}
-
-/// The validation accuracies of the seeds that both have finished.
-fn pairs(a: &EntrantRuns<'_>, b: &EntrantRuns<'_>) -> Vec<(f64, f64)> {
-    let of = |entrant: &EntrantRuns<'_>, seed| entrant.finished().find(|run| run.seed == seed)?.results.val_accuracy;
-    let both = |run: &ComparisonRow| Some((of(a, run.seed)?, run.results.val_accuracy?));
-    b.finished().filter_map(both).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
-}
-
-/// The comparison with the best entrant in words, so that nobody has to interpret an interval.
-fn verdict(entrant: &EntrantRuns<'_>, name: &str, best: Option<&str>, behind: Option<PairedDifference>) -> String {
-    let Some(best) = best else { return "no validation accuracy is known".into() };
-    if entrant.summary(|run| run.val_accuracy).is_none() {
-        return format!("not ranked: {}", entrant.status());
-    }
-    if name == best {
-        return "best on validation".into();
-    }
-    let Some(difference) = behind else { return format!("no finished seed in common with {best}") };
-    let points = difference.mean * 100.0;
-    match (difference.interval, difference.needed) {
-        (None, _) => format!("{} {best} with one seed: n = 1 says nothing about other seeds", apart(points)),
-        (Some(interval), _) if interval.excludes_zero() => {
-            let half = interval.half_width * 100.0;
-            format!("{best} beats it by {points:.1} ± {half:.1} points (n = {})", interval.n)
+    let mut found = false;
+    let mut names_left = &names[..];
+    let mut groups = Vec::new();
+    for group in entrants.chunk_by(|a, b| a.place.group == b.place.group) {
+        let (names, rest) = names_left.split_at(group.len());
+        names_left = rest;
+        let place = baseline.map(|wanted| named(wanted, group, names)).transpose()?.flatten();
+        found |= place.is_some();
+        let results: Vec<Results> = group.iter().map(EntrantRuns::results).collect();
+        let verdict = judge(&results, place);
+        let mut analyses: Vec<Analysis<'a>> = group
+            .iter()
+            .zip(names)
+            .enumerate()
+            .map(|(place, (entrant, name))| figures(entrant, name, place, &verdict, metrics, target))
+            .collect();
+        for win in &verdict.wins {
+            analyses[win.winner].beats.push(win.loser + 1);
+            analyses[win.loser].beaten_by.push(win.winner + 1);
         }
-        (Some(interval), Some(needed)) => {
-            format!("not distinguishable from {best} with n = {}; would need about {needed} seeds", interval.n)
+        let said = words::Said { analyses: &analyses, verdict: &verdict, baseline: place };
+        let (summary, sentences) = (said.summary(), said.sentences());
+        analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
+        groups.push(Group { label: group[0].place.group, analyses, summary });
+    }
+    match baseline {
+        Some(wanted) if !found => {
+            usage!(
+                "baseline must be one of the entrants, such as `{}`; got `{wanted}`",
+                names.first().map_or("", |name| name)
+            )
         }
-        (Some(interval), None) => format!("not distinguishable from {best} with n = {}, nor with 10,000", interval.n),
+        _ => Ok(groups),
     }
 }
 
-/// `0.3 points behind`, for an entrant that the best one leads by `points`.
-fn apart(points: f64) -> String {
-    let shown = format!("{:.1}", points.abs());
-    match points {
-        _ if shown == "0.0" => "level with".into(),
-        points if points < 0.0 => format!("{shown} points ahead of"),
-        _ => format!("{shown} points behind"),
+/// The entrant that goes by the name `wanted`: in full, or without what tells it from others.
+fn named(wanted: &str, group: &[EntrantRuns<'_>], names: &[String]) -> Result<Option<usize>, Usage> {
+    if let Some(exact) = names.iter().position(|name| name == wanted) {
+        return Ok(Some(exact));
+    }
+    let short = |entrant: &EntrantRuns<'_>| format!("{}/{}", entrant.optimizer, entrant.schedule);
+    let goes_by = |entrant: &EntrantRuns<'_>| short(entrant) == wanted || entrant.schedule == wanted;
+    let mut found = (0..group.len()).filter(|&place| goes_by(&group[place]));
+    match (found.next(), found.next()) {
+        (Some(first), Some(second)) => {
+            usage!(
+                "baseline `{wanted}` is the name of several entrants, such as `{}` and `{}`; give one in full",
+                names[first],
+                names[second]
+            )
+        }
+        (first, _) => Ok(first),
+    }
+}
+
+fn figures<'a>(
+    entrant: &EntrantRuns<'a>,
+    name: &str,
+    place: usize,
+    verdict: &Verdict,
+    metrics: &HashMap<String, Vec<EpochRow>>,
+    target: Option<f64>,
+) -> Analysis<'a> {
+    let rows = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
+    let rates: Vec<f64> = entrant.finished().filter_map(|run| rate_at_best(run, rows(run))).collect();
+    Analysis {
+        name: name.to_string(),
+        place: place + 1,
+        val_accuracy: entrant.val_accuracy(),
+        best_val_accuracy: entrant.summary(|run| run.best_val_accuracy),
+        best_epoch: entrant.best_epoch(),
+        rate_at_best: median(&rates),
+        test_accuracy: entrant.test_accuracy(),
+        gap: entrant.summary(|run| Some(run.accuracy? - run.val_accuracy?)),
+        area: Summary::of(entrant.finished().map(|run| area(rows(run)))),
+        target: target.map(|target| to_target(entrant, rows, target)),
+        seconds: entrant.summary(|run| run.seconds),
+        standing: verdict.standings[place],
+        behind_best: verdict.behind[place],
+        margin: verdict.margins[place],
+        beats: Vec::new(),
+        beaten_by: Vec::new(),
+        verdict: String::new(),
+        entrant: entrant.clone(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Writes the files of a report: the output in the format of its extension, and further formats next to it.
 
-use super::analysis::{Analysis, analyse, summary};
+use super::analysis::{Analysis, Group, analyse};
 use super::chart::Figure;
 use super::comparison;
-use super::entrants::{EntrantRuns, Summary};
+use super::entrants::Summary;
 use super::escape::{csv_text, markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
@@ -11,6 +11,7 @@ use super::range::{self, RangeTests};
 use super::table;
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
+use crate::stats::verdict::{FEWEST, Standing};
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use serde_json::{Value, json};
@@ -90,11 +91,10 @@ pub struct Report<'a> {
     title: String,
     /// The source folders, the date and the version.
     origin: String,
-    /// The best first, in the same order as their analyses.
-    pub entrants: Vec<EntrantRuns<'a>>,
-    pub analyses: Vec<Analysis<'a>>,
-    /// One or two sentences.
-    pub summary: String,
+    /// The entrants that can be compared with each other, the largest group first.
+    pub groups: Vec<Group<'a>>,
+    /// A paragraph for each group, with a line before the first if there are several.
+    pub summary: Vec<String>,
     /// The curves of all entrants, the best first.
     pub figure: Figure,
     /// The suggestions of each range test.
@@ -104,32 +104,37 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// `folders` are the sources of `loaded`, named at the top of the page; `target` is the validation accuracy to which
-    /// steps and time are measured.
-    pub fn of(loaded: &'a Loaded, folders: &[PathBuf], target: Option<f64>) -> Self {
+    /// steps and time are measured, `baseline` the name of the entrant that others are compared with.
+    ///
+    /// # Errors
+    /// No entrant has the name of the baseline, or several have.
+    pub fn of(
+        loaded: &'a Loaded,
+        folders: &[PathBuf],
+        target: Option<f64>,
+        baseline: Option<&str>,
+    ) -> Result<Self, Usage> {
         let metrics = loaded.metrics();
         let entrants = loaded.entrants();
-        let analyses = analyse(&entrants, &metrics, target);
+        let groups = analyse(&entrants, &metrics, target, baseline)?;
         let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.clone());
         let suggestions: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
         let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
         comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
         let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
-        let mut report = Self {
-            loaded,
-            title,
-            origin,
-            summary: summary(&analyses),
-            entrants,
-            analyses,
-            figure,
-            suggestions,
-            target,
-        };
+        let summary = summary(&groups);
+        let mut report = Self { loaded, title, origin, groups, summary, figure, suggestions, target };
         if report.first_range_test().is_some() {
-            report.summary = range::summary(&loaded.ranges, &report.suggestions);
+            report.summary = vec![range::summary(&loaded.ranges, &report.suggestions)];
         }
-        report
+        Ok(report)
+    }
+
+    /// `title`, and whether the accuracies below it are of images that test too.
+    pub fn titled(&self, title: &str) -> String {
+        let on_test = self.loaded.runs.iter().any(|run| run.validated_on_test);
+        format!("{title}{}", if on_test { ", validated on the test images" } else { "" })
     }
 
     /// Without runs, the report is about the first range test.
@@ -142,7 +147,7 @@ impl<'a> Report<'a> {
     fn picture(&self) -> Figure {
         match self.first_range_test() {
             Some((tests, said)) => tests.figure(said, &self.title),
-            None => comparison::picture(&self.figure),
+            None => Figure { title: self.titled(&self.title), ..comparison::picture(&self.figure) },
         }
     }
 
@@ -163,9 +168,9 @@ impl<'a> Report<'a> {
                 Form::Md => {
                     let ranges = self.loaded.ranges.iter().zip(&self.suggestions);
                     let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
-                    (markdown(&self.title, &self.summary, &self.analyses) + &ranges.collect::<String>()).into_bytes()
+                    (markdown(&self.title, &self.summary, &self.groups) + &ranges.collect::<String>()).into_bytes()
                 }
-                Form::Csv => csv(&self.analyses)?,
+                Form::Csv => csv(&self.groups)?,
             };
             replace_file(path, &bytes)?;
         }
@@ -178,7 +183,7 @@ impl<'a> Report<'a> {
             summary: &self.summary,
             origin: &self.origin,
             loaded: self.loaded,
-            analyses: &self.analyses,
+            groups: &self.groups,
             suggestions: &self.suggestions,
             figure: &self.figure,
             target: self.target,
@@ -186,56 +191,105 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The table of the entrants, and the verdict on each, as Markdown.
-fn markdown(title: &str, summary: &str, analyses: &[Analysis<'_>]) -> String {
-    let (title, summary) = (text(title), text(summary));
-    if analyses.is_empty() {
-        return format!("# {title}\n\n{summary}\n");
+/// What is said of all groups: a paragraph each.
+fn summary(groups: &[Group<'_>]) -> Vec<String> {
+    match groups {
+        [] => vec!["No run was found.".into()],
+        [only] => vec![only.summary.clone()],
+        several => {
+            let first = format!(
+                "The runs form {} groups, which differ in what they were trained on or for how long. Only runs of one group are compared.",
+                several.len()
+            );
+            let of_group = |group: &Group<'_>| format!("{}: {}", group.label, group.summary);
+            std::iter::once(first).chain(several.iter().map(of_group)).collect()
+        }
     }
-    let entrants: Vec<EntrantRuns<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
-    let mut out = format!("# {title}\n\n{summary}\n\n{}", table::markdown(&entrants));
-    out.push('\n');
-    for analysis in analyses {
-        let _ = writeln!(out, "- {}: {}", markdown_name(&analysis.name), text(&analysis.verdict));
+}
+
+/// The table of the entrants of each group, and the verdict on each, as Markdown.
+fn markdown(title: &str, summary: &[String], groups: &[Group<'_>]) -> String {
+    let paragraphs = |texts: &[String]| texts.iter().map(|one| text(one)).collect::<Vec<_>>().join("\n\n");
+    let mut out = format!("# {}\n\n{}\n", text(title), paragraphs(summary));
+    if groups.is_empty() {
+        return out;
     }
-    let _ = writeln!(out, "\n{}", text(&table::legend(analyses, None)));
+    for group in groups {
+        if groups.len() > 1 {
+            let _ = writeln!(out, "\n## {}", text(group.label));
+        }
+        let (entrants, names) = table::of_groups(std::slice::from_ref(group));
+        let _ = writeln!(out, "\n{}", table::markdown(&entrants, &names));
+        for analysis in &group.analyses {
+            let _ = writeln!(out, "- {}: {}", markdown_name(&analysis.name), text(&analysis.verdict));
+        }
+    }
+    let _ = writeln!(out, "\n{}", text(&table::legend(groups, None)));
     out
 }
 
-/// One object per entrant, the best first, with the CSV's column names as keys; unknown values are null.
-pub fn ranking(analyses: &[Analysis<'_>]) -> Vec<Value> {
-    let entrant = |(place, a): (usize, &Analysis<'_>)| {
+/// A name for programs.
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Winner => "winner",
+        Standing::NotRuledOut => "not ruled out",
+        Standing::RuledOut => "ruled out",
+        Standing::NoResult => "no result",
+    }
+}
+
+/// One object per entrant, group by group, the leader first, with the CSV's column names as keys; unknown values are
+/// null.
+pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
+    let entrant = |(group, a): (&Group<'_>, &Analysis<'_>)| {
         let mean = |summary: Option<Summary>| summary.map(|s| s.mean);
         let deviation = |summary: Option<Summary>| summary.and_then(|s| s.deviation);
-        let interval = a.behind_best.and_then(|difference| difference.interval);
+        let ahead = a.behind_best.map(|difference| difference.share_ahead());
         json!({
-            "place": place + 1,
+            "place": a.place,
             "entrant": a.name,
             "optimizer": a.entrant.optimizer,
             "schedule": a.entrant.schedule,
             "semantics": a.entrant.semantics.name(),
             "lr": a.entrant.lr,
-            "n": a.entrant.finished().count(),
+            "n": a.entrant.results().len(),
             "status": a.entrant.status(),
             "val_accuracy": mean(a.val_accuracy),
             "val_accuracy_sd": deviation(a.val_accuracy),
+            "test_accuracy": mean(a.test_accuracy),
+            "test_accuracy_sd": deviation(a.test_accuracy),
             "best_val_accuracy": mean(a.best_val_accuracy),
             "best_epoch": a.best_epoch,
             "learning_rate_at_best": a.rate_at_best,
-            "test_accuracy": mean(a.test_accuracy),
-            "test_accuracy_sd": deviation(a.test_accuracy),
             "seconds": mean(a.seconds),
             "behind_best": a.behind_best.map(|difference| difference.mean),
-            "behind_best_half_width": interval.map(|interval| interval.half_width),
             "verdict": a.verdict,
             "highest_lr": Some(a.entrant.rate).filter(|rate| rate.is_finite()),
+            "standing": standing(a.standing),
+            "group": group.label,
+            "at_chance": a.entrant.at_chance(),
+            "validated_on_test": a.entrant.place.on_test,
+            "seeds_in_common": a.behind_best.map(|difference| difference.n),
+            "margin": a.margin,
+            "leader_ahead": ahead.map(|(share, _, _)| share),
+            "leader_ahead_low": ahead.map(|(_, low, _)| low),
+            "leader_ahead_high": ahead.map(|(_, _, high)| high),
+            "seeds_for_power": seeds_for_power(a),
+            "beats": a.beats,
+            "beaten_by": a.beaten_by,
         })
     };
-    analyses.iter().enumerate().map(entrant).collect()
+    groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))).map(entrant).collect()
+}
+
+/// How many fresh seeds show the gap to the leader, if it is real.
+fn seeds_for_power(a: &Analysis<'_>) -> Option<usize> {
+    let behind = a.behind_best.filter(|difference| difference.n >= FEWEST && difference.mean > 0.0)?;
+    behind.seeds_for_power()
 }
 
 /// One row per entrant; unknown values are empty cells.
-fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
+fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
         "entrant",
@@ -256,26 +310,36 @@ fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
         "area_under_curve",
         "seconds",
         "behind_best",
-        "behind_best_half_width",
-        "seeds_needed",
         "target_reached",
         "steps_to_target",
         "seconds_to_target",
         "verdict",
         "highest_lr",
+        "standing",
+        "group",
+        "place",
+        "at_chance",
+        "validated_on_test",
+        "seeds_in_common",
+        "margin",
+        "leader_ahead",
+        "leader_ahead_low",
+        "leader_ahead_high",
+        "seeds_for_power",
     ])?;
     let cell = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-    for a in analyses {
+    for (group, a) in groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))) {
+        let count = |value: Option<usize>| value.map_or(String::new(), |value| value.to_string());
+        let ahead = a.behind_best.map(|difference| difference.share_ahead());
         let mean = |summary: Option<Summary>| cell(summary.map(|s| s.mean));
         let deviation = |summary: Option<Summary>| cell(summary.and_then(|s| s.deviation));
-        let interval = a.behind_best.and_then(|difference| difference.interval);
         writer.write_record([
             csv_text(&a.name),
             csv_text(a.entrant.optimizer),
             csv_text(a.entrant.schedule),
             a.entrant.semantics.name().to_string(),
             cell(Some(a.entrant.lr).filter(|lr| lr.is_finite())),
-            a.entrant.finished().count().to_string(),
+            a.entrant.results().len().to_string(),
             a.entrant.status(),
             mean(a.val_accuracy),
             deviation(a.val_accuracy),
@@ -288,13 +352,22 @@ fn csv(analyses: &[Analysis<'_>]) -> anyhow::Result<Vec<u8>> {
             mean(a.area),
             mean(a.seconds),
             cell(a.behind_best.map(|difference| difference.mean)),
-            cell(interval.map(|interval| interval.half_width)),
-            a.behind_best.and_then(|difference| difference.needed).map_or(String::new(), |n| n.to_string()),
-            a.target.map_or(String::new(), |target| target.reached.to_string()),
+            count(a.target.map(|target| target.reached)),
             cell(a.target.and_then(|target| target.steps)),
             cell(a.target.and_then(|target| target.seconds)),
             csv_text(&a.verdict),
             cell(Some(a.entrant.rate).filter(|rate| rate.is_finite())),
+            standing(a.standing).to_string(),
+            csv_text(group.label),
+            a.place.to_string(),
+            a.entrant.at_chance().to_string(),
+            a.entrant.place.on_test.to_string(),
+            count(a.behind_best.map(|difference| difference.n)),
+            cell(a.margin),
+            cell(ahead.map(|(share, _, _)| share)),
+            cell(ahead.map(|(_, low, _)| low)),
+            cell(ahead.map(|(_, _, high)| high)),
+            count(seeds_for_power(a)),
         ])?;
     }
     Ok(writer.into_inner()?)

@@ -1,6 +1,6 @@
 //! The report as one self-contained HTML file.
 
-use super::analysis::{Analysis, Target};
+use super::analysis::{Analysis, Group, Target};
 use super::chart::{Figure, MOST_LINES, Mark, Panel, Series};
 use super::entrants::{EntrantRuns, Summary};
 use super::escape::escape;
@@ -9,24 +9,36 @@ use super::table::{duration, percent};
 use crate::number::{counted, rate, rounded, significant};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
+use crate::stats::verdict::Difference;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 const UNKNOWN: &str = "–";
 
+/// Below the tables of entrants.
+const NOTES: &str = "<p class=soft>Means ± standard deviations over the seeds, in percent. Validation and test accuracy are of the weights \
+    after the last epoch; a run that diverged or failed counts as chance, 10 %. The highest validation accuracy of any epoch is of other \
+    weights, which were not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at \
+    the end. Gap: training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\
+    <p class=soft>Verdicts, each at 95 % for any number of entrants: the <b>winner</b> beats every other by the paired t-test. One that is \
+    <b>not the best</b> is too far behind the leader for chance (t-test, Bonferroni). One entrant <b>beats</b> another if their difference stands \
+    out among those of all pairs (Holm). No claim is made from fewer than three seeds. Leader ahead on: the seeds on which the leader is ahead, \
+    and the 95 % limits of the probability that it is on a new one (Clopper and Pearson; five of five leave room for 48 %). All of this is about \
+    other seeds, not about other images: another validation set may move accuracies by some tenths of a point.</p>";
+
 /// The contents of the page.
 pub struct Page<'a> {
     pub title: &'a str,
-    /// One sentence: see [`super::analysis::summary`].
-    pub summary: &'a str,
+    /// See [`super::export::Report::summary`].
+    pub summary: &'a [String],
     /// The source folders, the date and the version.
     pub origin: &'a str,
     pub loaded: &'a Loaded,
-    pub analyses: &'a [Analysis<'a>],
+    pub groups: &'a [Group<'a>],
     /// The suggestions of each range test.
     pub suggestions: &'a [Vec<Combined>],
-    /// The mean curves of all entrants, in the same order as `analyses`.
+    /// The mean curves of all entrants, in the order of the groups.
     pub figure: &'a Figure,
     pub target: Option<f64>,
 }
@@ -38,20 +50,20 @@ impl Page<'_> {
         let figures = |shared: bool| -> String {
             charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(figure_html).collect()
         };
-        let names: Vec<&str> = self.analyses.iter().map(|analysis| analysis.name.as_str()).collect();
+        let names: Vec<&str> = self.analyses().map(|analysis| analysis.name.as_str()).collect();
         // A `</script>` in a name must not end the element.
         let data =
             json!({ "entrants": names, "shown": MOST_LINES, "charts": charts }).to_string().replace('<', "\\u003c");
         let mut body = String::new();
-        if !self.analyses.is_empty() {
+        if !self.groups.is_empty() {
+            let tables: String = self.groups.iter().map(|group| self.entrants_table(group)).collect();
             let _ = write!(
                 body,
                 "<section><h2>Curves</h2><p class=soft>Means over the seeds, with bands of ± one standard deviation. Hover over a line \
                  for its values; click a line or its name to hide it.{}</p><div id=legend role=group aria-label=Entrants></div>\
-                 <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{}</section>\n",
+                 <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{tables}{NOTES}</section>\n",
                 self.left_out(),
                 figures(true),
-                self.entrants_table()
             );
         }
         if !self.loaded.ranges.is_empty() {
@@ -72,20 +84,25 @@ impl Page<'_> {
              <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
              img-src data:\">\n<link rel=icon href=\"data:,\">\n<title>{title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n\
              <header><div><h1>{title}</h1><p class=soft>{origin}</p></div><button id=theme type=button>Light / dark</button></header>\n\
-             <main>\n<p class=best>{summary}</p>\n{notes}{body}</main>\n\
+             <main>\n{summary}{notes}{body}</main>\n\
              <script type=\"application/json\" id=data>{data}</script>\n<script>\n{js}</script>\n</body>\n</html>\n",
             title = escape(self.title),
             origin = escape(self.origin),
-            summary = escape(self.summary),
+            summary =
+                self.summary.iter().map(|text| format!("<p class=best>{}</p>\n", escape(text))).collect::<String>(),
             notes = self.notes(),
             css = include_str!("assets/report.css"),
             js = include_str!("assets/report.js"),
         )
     }
 
+    fn analyses(&self) -> impl Iterator<Item = &Analysis<'_>> {
+        self.groups.iter().flat_map(|group| &group.analyses)
+    }
+
     /// Which entrants the page begins with, if it does not show all.
     fn left_out(&self) -> String {
-        let count = self.analyses.len();
+        let count = self.analyses().count();
         if count <= MOST_LINES {
             return String::new();
         }
@@ -97,10 +114,8 @@ impl Page<'_> {
     /// Files that could not be read, and caveats.
     fn notes(&self) -> String {
         let mut notes: Vec<String> = Vec::new();
-        if self.loaded.runs.iter().any(|run| run.validated_on_test) {
-            notes.push("Validation used the test images: choices based on it have seen the test set.".into());
-        }
-        let unfinished = self.loaded.runs.iter().filter(|run| run.row.status != Status::Finished).count();
+        let unfinished = |run: &&LoadedRun| matches!(run.row.status, Status::Running | Status::Interrupted);
+        let unfinished = self.loaded.runs.iter().filter(unfinished).count();
         if unfinished > 0 {
             let count = self.loaded.runs.len();
             notes.push(format!(
@@ -116,13 +131,13 @@ impl Page<'_> {
     }
 
     fn charts(&self) -> Vec<Value> {
-        let entrants: Vec<&EntrantRuns<'_>> = self.analyses.iter().map(|analysis| &analysis.entrant).collect();
+        let entrants: Vec<&EntrantRuns<'_>> = self.analyses().map(|analysis| &analysis.entrant).collect();
         let curves = self.figure.panels.iter().enumerate().map(|(i, panel)| curve_chart(i, panel, &entrants));
         let ranges = self.loaded.ranges.iter().zip(self.suggestions).enumerate();
         curves.chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
     }
 
-    fn entrants_table(&self) -> String {
+    fn entrants_table(&self, group: &Group<'_>) -> String {
         let number = |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), plain));
         let applied = |value: Option<f64>| {
             let known = value.filter(|value| value.is_finite());
@@ -139,16 +154,17 @@ impl Page<'_> {
         };
         // A header and its cells, one per entrant.
         let column = |head: &str, cell: &dyn Fn(&Analysis<'_>) -> String| -> (String, Vec<String>) {
-            (head.to_string(), self.analyses.iter().map(cell).collect())
+            (head.to_string(), group.analyses.iter().map(cell).collect())
         };
         let mut columns = vec![
             column("entrant", &|a| format!("<th scope=row class=w>{}</th>", escape(&a.name))),
             column("validation %", &|a| share(a.val_accuracy)),
-            column("n", &|a| number(Some(a.entrant.finished().count() as f64))),
+            column("n", &|a| number(Some(a.entrant.results().len() as f64))),
             column("verdict", &|a| format!("<td class=w>{}</td>", escape(&a.verdict))),
             column("test %", &|a| share(a.test_accuracy)),
             column("lr", &|a| applied(Some(a.entrant.rate))),
-            column("best epoch's validation %", &|a| share(a.best_val_accuracy)),
+            column("leader ahead on", &|a| ahead(a.behind_best)),
+            column("highest validation % of any epoch", &|a| share(a.best_val_accuracy)),
             column("best epoch", &|a| number(a.best_epoch)),
             column("rate at best", &|a| applied(a.rate_at_best)),
             column("gap, points", &|a| share(a.gap)),
@@ -167,20 +183,17 @@ impl Page<'_> {
         let heads: Vec<&str> = columns.iter().map(|column| column.0.as_str()).collect();
         let row =
             |i: usize| format!("<tr>{}</tr>\n", columns.iter().map(|column| column.1[i].as_str()).collect::<String>());
-        let rows: String = (0..self.analyses.len()).map(row).collect();
-        let notes = "<p class=soft>Means ± standard deviations over the finished seeds, in percent. Accuracies are of the weights after the \
-             last epoch, except those of the best epoch, whose weights were not tested. Lr: the highest rate that was applied. Choices use validation \
-             images; test images are evaluated once, at the end. Gap: training − validation accuracy. Area: the mean validation accuracy over \
-             the epochs. Verdicts compare each entrant with the best over the seeds that both have finished (paired differences, 95 % \
-             t-interval; the ± in a verdict is half its width). The best was selected by these same figures, and of many 95 % intervals some \
-             miss by chance: confirm a narrow win with more seeds.</p>";
-        format!("{}{notes}", table("Entrants, best validation accuracy first", &heads, &rows))
+        let rows: String = (0..group.analyses.len()).map(row).collect();
+        let caption = match group.label {
+            "" => "Entrants, highest validation accuracy first".to_string(),
+            label => format!("Entrants with {}, highest validation accuracy first", escape(label)),
+        };
+        table(&caption, &heads, &rows)
     }
 
     fn runs_table(&self) -> String {
         let names: HashMap<&str, &str> = self
-            .analyses
-            .iter()
+            .analyses()
             .flat_map(|analysis| analysis.entrant.runs.iter().map(|run| (run.run.as_str(), analysis.name.as_str())))
             .collect();
         let rows: String =
@@ -298,6 +311,14 @@ pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {
     format!(
         "<div class=scroll><table class=sortable><caption>{caption}</caption><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>"
     )
+}
+
+/// `4 of 5 (28 to 99 %)`
+fn ahead(behind: Option<Difference>) -> String {
+    let Some(difference) = behind else { return number_cell(None, UNKNOWN.into()) };
+    let (share, low, high) = difference.share_ahead();
+    let text = format!("{} of {} ({:.0} to {:.0} %)", difference.ahead, difference.n, low * 100.0, high * 100.0);
+    number_cell(Some(share), text)
 }
 
 /// A table cell that sorts by `value`.

@@ -1,16 +1,17 @@
 //! Finds runs, comparisons and range tests below folders, and reads as much of them as possible.
 
+mod repeated;
 mod run;
 mod settings;
 
 pub use run::LoadedRun;
 
-use super::entrants::{EntrantRuns, entrants_of, identity};
+use super::entrants::{EntrantRuns, entrants_of};
 use super::range::RangeTests;
 use super::rates::Known;
 use crate::disk::OURS;
 use crate::number::counted;
-use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, Status, check_order, files, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, check_order, files, read_good_rows};
 use crate::usage::shortened;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -56,9 +57,9 @@ impl Loaded {
         self.runs.iter().map(|run| (run.row.run.clone(), run.known())).collect()
     }
 
-    /// The entrants of all runs, the best first.
+    /// The entrants of all runs, group by group, the leader first.
     pub fn entrants(&self) -> Vec<EntrantRuns<'_>> {
-        let mut entrants = entrants_of(self.runs.iter().map(|run| (&run.row, run.setting.as_str())));
+        let mut entrants = entrants_of(self.runs.iter().map(|run| (&run.row, run.place())));
         let rates: HashMap<&str, f64> =
             self.runs.iter().filter_map(|run| Some((run.row.run.as_str(), run.highest_rate?))).collect();
         for entrant in &mut entrants {
@@ -101,8 +102,9 @@ pub fn load(folders: &[PathBuf]) -> Loaded {
             loaded.complaints.push(format!("{}: {what}", folder.display()));
         }
     }
-    drop_repetitions(&mut loaded);
+    repeated::drop_repetitions(&mut loaded);
     settings::tell_apart(&mut loaded.runs);
+    settings::group(&mut loaded.runs);
     loaded
 }
 
@@ -198,33 +200,4 @@ fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
         loaded.complaints.push(format!("{}: {wrong}; only the rows before it are shown", path.display()));
     }
     rows
-}
-
-/// Duplicates, with the same entrant, seed and settings, are bit-identical as far as both got. Keeps the one that got
-/// furthest, or the first by name, so that the order of the folders does not matter.
-fn drop_repetitions(loaded: &mut Loaded) {
-    let key = |run: &LoadedRun| {
-        let row = &run.row;
-        (identity(row), row.semantics.name(), row.lr.to_bits(), row.seed, run.settings.clone(), run.changed.clone())
-    };
-    let rank = |run: &LoadedRun| {
-        (run.row.status != Status::Finished, std::cmp::Reverse(run.metrics.len()), run.row.run.clone())
-    };
-    let mut kept = HashMap::new();
-    for run in &loaded.runs {
-        let best = kept.entry(key(run)).or_insert_with(|| rank(run));
-        if rank(run) < *best {
-            *best = rank(run);
-        }
-    }
-    let mut complaints = Vec::new();
-    loaded.runs.retain(|run| {
-        let (_, _, best) = &kept[&key(run)];
-        let stays = *best == run.row.run || run.row.optimizer == "unknown";
-        if !stays {
-            complaints.push(format!("{}: the same run as {best}, left out", run.row.run));
-        }
-        stays
-    });
-    loaded.complaints.extend(complaints);
 }

@@ -15,3 +15,4 @@ pub mod load;
 pub mod range;
 pub mod rates;
 pub mod table;
+mod words;

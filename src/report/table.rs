@@ -1,10 +1,11 @@
 //! The comparison as a table: for the terminal, and as Markdown.
 
-use super::analysis::Analysis;
+use super::analysis::Group;
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
 use crate::number::rate;
 use crate::record::ComparisonRow;
+use crate::stats::verdict::CHANCE;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -28,17 +29,18 @@ struct Column {
 
 /// The table for a terminal of `width` columns: one row per entrant, best validation accuracy first.
 ///
-/// Accuracies are in percent, mean ± standard deviation over the finished runs of an entrant; none for n = 1. A name
-/// that does not fit continues on the next line; on a narrow terminal, best accuracy, rate, time and best epoch are
-/// dropped, in this order. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
+/// Accuracies are in percent, mean ± standard deviation over the runs of an entrant that have a result; none for n = 1. A
+/// name that does not fit continues on the next line; on a narrow terminal, rate, time and best epoch are dropped, in
+/// this order. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
 pub fn terminal(rows: &[ComparisonRow], width: usize, page: &Path) -> String {
-    terminal_of(&entrants(rows), width, page)
+    let entrants = entrants(rows);
+    terminal_of(&entrants, &names(&entrants), width, page)
 }
 
-/// As [`terminal`], for entrants whose runs have been read.
-pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize, page: &Path) -> String {
-    let (entrants, names, left_out) = top(entrants, width);
-    let longest = longest(&names);
+/// As [`terminal`], for entrants whose runs have been read, with their names.
+pub fn terminal_of(entrants: &[EntrantRuns<'_>], names: &[String], width: usize, page: &Path) -> String {
+    let (entrants, names, left_out) = top(entrants, names, width);
+    let longest = longest(names);
     let columns = fitting(entrants, longest, width);
     let room = width.saturating_sub(total(&columns)).clamp(12, longest.max(12));
 
@@ -79,14 +81,12 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], width: usize, page: &Path) -> S
 /// The entrants that a terminal of this width shows, their names, and those it leaves out.
 fn top<'a, 'r>(
     entrants: &'a [EntrantRuns<'r>],
+    names: &'a [String],
     width: usize,
-) -> (&'a [EntrantRuns<'r>], Vec<String>, &'a [EntrantRuns<'r>]) {
+) -> (&'a [EntrantRuns<'r>], &'a [String], &'a [EntrantRuns<'r>]) {
     let most = if width == UNLIMITED { entrants.len() } else { MOST_ROWS };
     let (shown, left_out) = entrants.split_at(entrants.len().min(most));
-    // A name depends on all entrants.
-    let mut names = names(entrants);
-    names.truncate(shown.len());
-    (shown, names, left_out)
+    (shown, &names[..shown.len()], left_out)
 }
 
 /// The columns of a table for a terminal of `width` columns, next to names of up to `longest` characters.
@@ -112,7 +112,7 @@ fn total(columns: &[Column]) -> usize {
 }
 
 /// The same table as Markdown, with all columns.
-pub fn markdown(entrants: &[EntrantRuns<'_>]) -> String {
+pub fn markdown(entrants: &[EntrantRuns<'_>], names: &[String]) -> String {
     let columns = columns(entrants);
     let mut out = String::from("| entrant |");
     for column in &columns {
@@ -122,7 +122,7 @@ pub fn markdown(entrants: &[EntrantRuns<'_>]) -> String {
     for column in &columns {
         out.push_str(if column.header == "status" { " --- |" } else { " ---: |" });
     }
-    for (i, name) in names(entrants).iter().enumerate() {
+    for (i, name) in names.iter().enumerate() {
         let _ = write!(out, "\n| {} |", markdown_name(name));
         for column in &columns {
             let _ = write!(out, " {} |", column.cells[i]);
@@ -133,12 +133,12 @@ pub fn markdown(entrants: &[EntrantRuns<'_>]) -> String {
 }
 
 /// Explains the columns and each ±: for a terminal table of `width` columns, or for the full one of Markdown.
-pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
-    let entrants: Vec<EntrantRuns<'_>> = analyses.iter().map(|analysis| analysis.entrant.clone()).collect();
+pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
+    let (entrants, names) = of_groups(groups);
     let shown = match width {
         Some(width) => {
-            let (entrants, names, _) = top(&entrants, width);
-            fitting(entrants, longest(&names), width)
+            let (entrants, names, _) = top(&entrants, &names, width);
+            fitting(entrants, longest(names), width)
         }
         None => columns(&entrants),
     };
@@ -147,26 +147,28 @@ pub fn legend(analyses: &[Analysis<'_>], width: Option<usize>) -> String {
     if has("lr") {
         text.push_str("lr: the highest rate that was applied. ");
     }
-    text.push_str("val % and test %: of the weights after the last epoch.");
-    match (has("best val %"), has("best ep")) {
-        (true, _) => text.push_str(
-            " best val %: the highest validation accuracy of any epoch (best ep, counted from 0); its weights were not tested.",
-        ),
-        (false, true) => text.push_str(
+    text.push_str("val % and test %: of the weights after the last epoch");
+    if entrants.iter().any(|entrant| entrant.judged && entrant.at_chance() > 0) {
+        let _ = write!(text, "; a run that diverged or failed has {:.0} %, chance", CHANCE * 100.0);
+    }
+    text.push('.');
+    if has("best ep") {
+        text.push_str(
             " best ep: the epoch with the highest validation accuracy, counted from 0; its weights were not tested.",
-        ),
-        (false, false) => {}
+        );
     }
-    let summaries = analyses.iter().flat_map(|a| [a.val_accuracy, a.best_val_accuracy, a.test_accuracy]).flatten();
-    if summaries.into_iter().any(|summary| summary.deviation.is_some()) {
+    let analyses = groups.iter().flat_map(|group| &group.analyses);
+    if analyses.flat_map(|a| [a.val_accuracy, a.test_accuracy]).flatten().any(|summary| summary.deviation.is_some()) {
         text.push_str(" ± of an accuracy: one standard deviation over the n seeds.");
-    }
-    // A terminal table is not followed by verdicts.
-    if width.is_none() && analyses.iter().any(|a| a.behind_best.is_some_and(|difference| difference.interval.is_some()))
-    {
-        text.push_str(" ± in a verdict: half the width of the 95 % interval of the difference.");
+        text.push_str(" Verdicts are about other seeds, not about other images.");
     }
     text
+}
+
+/// The entrants of all groups, and their names.
+pub fn of_groups<'a>(groups: &[Group<'a>]) -> (Vec<EntrantRuns<'a>>, Vec<String>) {
+    let analyses = groups.iter().flat_map(|group| &group.analyses);
+    analyses.map(|analysis| (analysis.entrant.clone(), analysis.name.clone())).unzip()
 }
 
 fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
@@ -177,11 +179,10 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
     };
     vec![
         column("lr", 3, &|e| rate(e.rate)),
-        // These two describe the same weights; the best epoch is a separate matter, and stands apart.
-        column("val %", 0, &|e| percent(e.summary(|run| run.val_accuracy))),
-        column("test %", 0, &|e| percent(e.summary(|run| run.test_accuracy))),
-        column("n", 0, &|e| e.finished().count().to_string()),
-        column("best val %", 4, &|e| percent(e.summary(|run| run.best_val_accuracy))),
+        // These two describe the same weights. The accuracy of the best epoch, of other weights, is not beside them.
+        column("val %", 0, &|e| percent(e.val_accuracy())),
+        column("test %", 0, &|e| percent(e.test_accuracy())),
+        column("n", 0, &|e| e.results().len().to_string()),
         column("best ep", 1, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
         column("time", 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
         column("status", 0, &|e| e.status()),

@@ -16,7 +16,8 @@
 //! because the network may have diverged (as in fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder
 //! skips).
 
-use super::{mean, median, normal_quantile, quantile};
+use super::distribution::normal_quantile;
+use super::{mean, median, quantile};
 use crate::number::significant;
 
 /// Values dropped at the end.

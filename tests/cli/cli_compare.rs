@@ -22,7 +22,7 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     assert!(stdout.contains("cosine") && stdout.contains("±"), "{stdout}");
     // The explanation below the table.
     let verdict = stdout.split("\n\n").nth(1).unwrap();
-    assert!(verdict.starts_with("Best on validation: ") && verdict.contains("(n = 2)"), "{stdout}");
+    assert!(verdict.starts_with("Highest: ") && verdict.contains("(n = 2)"), "{stdout}");
     let first = rows(&folder);
     assert_eq!(first.len(), 4);
     assert_eq!(first[0][1..5], ["step:factor=0.5,drop-every=1", "sgd", "native", "0"]);
@@ -121,8 +121,8 @@ fn a_table_on_a_pipe_has_a_line_for_each_entrant_however_long_its_name() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     let line = stdout.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{stdout}"));
     assert!(line.ends_with("finished"), "{stdout}");
-    assert!(stdout.lines().next().unwrap().contains("best val %"), "no column is left out: {stdout}");
-    assert_eq!(stdout.lines().filter(|line| line.starts_with("Best on validation: ")).count(), 1, "{stdout}");
+    assert!(stdout.lines().next().unwrap().contains("best ep"), "no column is left out: {stdout}");
+    assert_eq!(stdout.lines().filter(|line| line.starts_with("Highest: ")).count(), 1, "{stdout}");
 }
 
 #[test]
@@ -439,7 +439,7 @@ fn the_ranking_shows_the_rate_that_was_applied_and_says_what_its_columns_are() {
     lrsched(&folder).args(["report", "cmp", "-o", "r.md"]).assert().success();
     let markdown = fs::read_to_string(folder.path().join("r.md")).unwrap();
     assert!(markdown.contains("± of an accuracy: one standard deviation over the n seeds."), "{markdown}");
-    assert!(markdown.contains("± in a verdict: half the width of the 95 % interval"), "{markdown}");
+    assert!(markdown.contains("Verdicts are about other seeds, not about other images."), "{markdown}");
 }
 
 fn files_of(folder: &std::path::Path) -> Vec<String> {

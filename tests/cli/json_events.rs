@@ -53,6 +53,7 @@ fn a_comparison_ends_with_its_ranking_also_where_nothing_was_left_to_train() {
     for (place, entrant) in entrants.iter().enumerate() {
         assert_eq!((entrant["place"].as_u64(), entrant["n"].as_u64()), (Some(place as u64 + 1), Some(2)));
         assert!(entrant["lr"].is_number() && entrant["val_accuracy_sd"].is_number() && entrant["verdict"].is_string());
+        assert!(entrant["standing"] == "not ruled out" && entrant["group"] == "" && entrant["beats"].is_array());
     }
 }
 
@@ -65,7 +66,7 @@ fn the_ranking_and_the_csv_have_the_base_rate_and_the_highest_that_was_applied()
     let mut table = csv::Reader::from_path(folder.path().join("r.csv")).unwrap();
     let heads = table.headers().unwrap().clone();
     let column = |name: &str| heads.iter().position(|head| head == name).unwrap();
-    assert_eq!(column("highest_lr"), heads.len() - 1, "behind the columns that there were before");
+    assert_eq!(column("highest_lr"), column("verdict") + 1);
     let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
     let ranked = all.last().unwrap()["entrants"].as_array().unwrap();
     assert_eq!((ranked.len(), rows.len()), (2, 2));

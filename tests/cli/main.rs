@@ -17,4 +17,5 @@ mod json_events;
 mod report_comparison;
 mod report_page;
 mod report_record;
+mod report_verdicts;
 mod schedule_show;

@@ -1,5 +1,6 @@
 //! Everything that needs no training: schedules, optimizers and their golden traces, suggestions, charts, and the layout of the sources.
 
+mod calibration;
 mod descend_golden;
 mod entrants;
 mod find_published;
@@ -16,4 +17,5 @@ mod schedule_golden;
 mod schedule_peers;
 mod schedule_properties;
 mod schedule_spec;
+mod statistics_golden;
 mod unsafe_code;

@@ -57,7 +57,7 @@ fn shards_put_together_are_the_comparison_that_one_process_makes_and_stay_as_the
     let before = (files(&folder.path().join("a")), files(&folder.path().join("b")));
     // In any order, one of them twice, and again over what is there.
     let ranked = succeed(merge(folder.path(), &["b", "a", "./b", "--out", "all"]));
-    assert!(stdout(&ranked).contains("Best on validation: ") && stdout(&ranked).contains("results in all: 6 runs"));
+    assert!(stdout(&ranked).contains("Highest: ") && stdout(&ranked).contains("results in all: 6 runs"));
     assert_eq!(stderr(&ranked), "");
     let (whole, all) = (folder.path().join("whole"), folder.path().join("all"));
     for _ in 0..2 {

@@ -53,7 +53,7 @@ fn shards_side_by_side_make_the_comparison_that_one_process_makes() {
     assert!(said.contains("all 6 planned runs are finished; rank them with:  "), "{said}");
     assert_eq!(stdout(&again), "", "a shard ranks nothing");
     let ranked = succeed(compare(folder.path(), "shared", &SHORT));
-    assert!(stdout(&ranked).contains("Best on validation: "), "{}", stdout(&ranked));
+    assert!(stdout(&ranked).contains("Highest: "), "{}", stdout(&ranked));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn of_two_processes_with_runs_in_common_the_second_says_who_has_them_and_does_no
     assert!(names(&cmp).contains(&".lrsched-lock-1-of-2".to_string()), "{:?}", names(&cmp));
     // What a killed process leaves keeps nobody out.
     let ended = succeed(compare(folder.path(), "out", &[&SHORT[..], &["--force"]].concat()));
-    assert!(stdout(&ended).contains("Best on validation: "), "{}", stdout(&ended));
+    assert!(stdout(&ended).contains("Highest: "), "{}", stdout(&ended));
     assert!(!names(&cmp).iter().any(|name| name.starts_with(".lrsched")), "{:?}", names(&cmp));
 }
 

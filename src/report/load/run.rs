@@ -1,6 +1,7 @@
 //! One run: its run.json, its rows, and its row in the comparison.
 
 use super::super::changes;
+use super::super::entrants::Place;
 use super::super::rates::{self, Known};
 use super::{Loaded, read, settings};
 use crate::config::SettingValues;
@@ -17,6 +18,8 @@ pub struct LoadedRun {
     pub metrics: Vec<EpochRow>,
     /// The settings that differ between the loaded runs: `epochs=30 model=resnet9`.
     pub setting: String,
+    /// Those of them without which runs cannot be compared: see [`Place::group`].
+    pub group: String,
     /// The command line it started with, ready to paste; empty if run.json is missing.
     pub command: String,
     /// Validation used the test images, so they influenced the choice of the best epoch.
@@ -33,9 +36,16 @@ pub struct LoadedRun {
     pub(super) highest_rate: Option<f64>,
     /// The settings that may distinguish it from other runs; empty if run.json is missing.
     pub(super) settings: SettingValues,
+    /// The digest of its images, if run.json has it.
+    pub(super) images: Option<String>,
 }
 
 impl LoadedRun {
+    /// Where it stands among the others.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { setting: &self.setting, group: &self.group, on_test: self.validated_on_test }
+    }
+
     /// What determines its rates, besides its row and its epochs.
     pub(super) fn known(&self) -> Known {
         Known { epochs: Some(self.epochs), changes: self.changes.clone(), steps: self.steps.clone() }
@@ -83,6 +93,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         row,
         metrics,
         setting: String::new(),
+        group: String::new(),
         command: info.as_ref().map(command).unwrap_or_default(),
         validated_on_test: settings.get("validation") == Some("test"),
         changes,
@@ -91,6 +102,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         steps,
         highest_rate: None,
         settings,
+        images: info.as_ref().map(|info| info.provenance.dataset.digest.clone()),
     };
     run.highest_rate = rates::of_run(&run.row, &run.metrics, &run.known()).highest();
     loaded.runs.push(run);

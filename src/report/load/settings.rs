@@ -14,6 +14,39 @@ pub(super) fn telling(settings: SettingValues) -> SettingValues {
     settings.only(tells_apart)
 }
 
+/// Runs that differ in one of these solve another problem, or with another budget: their accuracies cannot be compared.
+const OF_GROUP: [&str; 5] = ["dataset", "train-limit", "model", "batch-size", "validation"];
+
+/// Gives each run its group: what it was trained on and for how long, as far as the runs differ in it.
+pub(super) fn group(runs: &mut [LoadedRun]) {
+    // The number of different images under each name of a dataset.
+    let mut images: BTreeMap<Option<&str>, BTreeSet<&str>> = BTreeMap::new();
+    for run in runs.iter() {
+        images.entry(run.settings.get("dataset")).or_default().extend(run.images.as_deref());
+    }
+    let known = |run: &LoadedRun| -> BTreeMap<&'static str, String> {
+        let mut known = BTreeMap::from([("epochs", run.row.epochs.to_string())]);
+        if !run.settings.is_empty() {
+            let value = |name| run.settings.get(name).unwrap_or("all").to_string();
+            known.extend(OF_GROUP.map(|name| (name, value(name))));
+        }
+        if let Some(digest) = run.images.as_ref().filter(|_| images[&run.settings.get("dataset")].len() > 1) {
+            known.insert("images", digest.chars().take(8).collect());
+        }
+        known
+    };
+    let all: Vec<BTreeMap<&str, String>> = runs.iter().map(known).collect();
+    let names: BTreeSet<&str> = all.iter().flat_map(BTreeMap::keys).copied().collect();
+    let differs = |name: &&str| all.iter().map(|known| known.get(name)).collect::<BTreeSet<_>>().len() > 1;
+    let differing: Vec<&str> = names.into_iter().filter(differs).collect();
+    for (run, known) in runs.iter_mut().zip(&all) {
+        let told = |name: &&str| Some(format!("{name}={}", known.get(name)?));
+        let unknown = (run.settings.is_empty() && differing.iter().any(|name| *name != "epochs"))
+            .then(|| "unknown settings".to_string());
+        run.group = differing.iter().filter_map(told).chain(unknown).collect::<Vec<_>>().join(" ");
+    }
+}
+
 /// Gives each run the settings in which the runs differ. Runs with unknown settings are left out.
 pub(super) fn tell_apart(runs: &mut [LoadedRun]) {
     let by_hand = names_of_changes(runs);

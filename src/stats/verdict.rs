@@ -1,0 +1,265 @@
+//! Which entrant won, which may be the best, which beats which: from the results of each by seed.
+//!
+//! All claims are made at 95 %, for any number of entrants; `tests/formulas/calibration.rs` measures how often they are
+//! false, and docs/STATISTICS.md explains them.
+
+use super::distribution::{clopper_pearson, holm, pairs_for_power, student_t_quantile, student_t_tail};
+use super::{mean, median, standard_deviation};
+use std::collections::BTreeMap;
+
+/// The results of one entrant by seed. A run that diverged or failed has [`CHANCE`].
+pub type Results = BTreeMap<u64, f64>;
+
+/// The accuracy of guessing one of ten classes.
+pub const CHANCE: f64 = 0.1;
+
+/// The share of comparisons in which a claim may be false.
+const LEVEL: f64 = 0.05;
+
+/// A claim needs this many seeds. Two differences that agree prove little: with noise of two modes they agree, and are
+/// not 0, in one of eight comparisons of equals.
+pub const FEWEST: usize = 3;
+
+/// Accuracies are multiples of 1 / images; without any evidence, assume this many images.
+const FEWEST_IMAGES: f64 = 1000.0;
+
+/// The difference between two entrants over the seeds that both have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference {
+    /// The mean of aᵢ − bᵢ.
+    pub mean: f64,
+    pub n: usize,
+    /// The sample standard deviation of aᵢ − bᵢ, but no less than what rounding to whole images causes; `None` for
+    /// n = 1.
+    pub deviation: Option<f64>,
+    /// On how many seeds a is ahead; a tie is half of one.
+    pub ahead: f64,
+}
+
+impl Difference {
+    /// a − b; `None` if they have no seed in common. `grain` is the smallest step between two results.
+    pub fn of(a: &Results, b: &Results, grain: f64) -> Option<Self> {
+        let differences: Vec<f64> = a.iter().filter_map(|(seed, a)| Some(a - b.get(seed)?)).collect();
+        let ahead = |d: &f64| match *d {
+            d if d > 0.0 => 1.0,
+            d if d < 0.0 => 0.0,
+            _ => 0.5,
+        };
+        Some(Self {
+            mean: mean(&differences)?,
+            n: differences.len(),
+            // Each of two rounded numbers has the variance grain² / 12.
+            deviation: standard_deviation(&differences).map(|deviation| deviation.max(grain / 6.0_f64.sqrt())),
+            ahead: differences.iter().map(ahead).sum(),
+        })
+    }
+
+    /// Student's t, x̄ √n / s; `None` with fewer than [`FEWEST`] seeds.
+    fn t(&self) -> Option<f64> {
+        let deviation = self.deviation.filter(|_| self.n >= FEWEST)?;
+        Some(if self.mean == 0.0 { 0.0 } else { self.mean * (self.n as f64).sqrt() / deviation })
+    }
+
+    /// The same with a deviation of at least `least`.
+    fn with_deviation_of(self, least: f64) -> Self {
+        Self { deviation: self.deviation.map(|deviation| deviation.max(least)), ..self }
+    }
+
+    fn degrees(&self) -> u32 {
+        self.n as u32 - 1
+    }
+
+    /// The mean with which t is the `p`-quantile; `None` with fewer than [`FEWEST`] seeds.
+    fn margin(&self, p: f64) -> Option<f64> {
+        let deviation = self.deviation.filter(|_| self.n >= FEWEST)?;
+        Some(student_t_quantile(p, self.degrees()) * deviation / (self.n as f64).sqrt())
+    }
+
+    /// Whether t is above the `p`-quantile.
+    fn exceeds(&self, p: f64) -> bool {
+        self.margin(p).is_some_and(|margin| self.mean > margin)
+    }
+
+    /// The two-sided p-value of the paired t-test; `None` with fewer than [`FEWEST`] seeds.
+    pub fn p_value(&self) -> Option<f64> {
+        Some(2.0 * student_t_tail(self.t()?.abs(), self.degrees()))
+    }
+
+    /// The probability that a is ahead on a new seed, with its 95 % limits.
+    pub fn share_ahead(&self) -> (f64, f64, f64) {
+        let (lower, upper) = clopper_pearson(self.ahead, self.n, 1.0 - LEVEL);
+        (self.ahead / self.n as f64, lower, upper)
+    }
+
+    /// How many fresh seeds find a gap as wide as this one with a probability of 80 %, if it is real; `None` beyond
+    /// 10,000, or if the deviation is unknown.
+    pub fn seeds_for_power(&self) -> Option<usize> {
+        pairs_for_power(self.mean.abs() / self.deviation?).map(|n| n.max(FEWEST))
+    }
+}
+
+/// What is known of an entrant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Beats every other.
+    Winner,
+    /// May be the best.
+    NotRuledOut,
+    /// Is not the best.
+    RuledOut,
+    /// Has no result yet.
+    NoResult,
+}
+
+/// `winner` beats `loser`, with Holm's adjusted p-value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Win {
+    pub winner: usize,
+    pub loser: usize,
+    pub p: f64,
+}
+
+/// The verdict on a comparison. Entrants are numbered as given to [`judge`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The leader first; entrants without a result last.
+    pub order: Vec<usize>,
+    pub standings: Vec<Standing>,
+    /// Leader − entrant; `None` for the leader, and where they share no seed.
+    pub behind: Vec<Option<Difference>>,
+    /// What the mean of `behind` must exceed to rule an entrant out.
+    pub margins: Vec<Option<f64>>,
+    /// Every pair of which one beats the other, or with a baseline every such pair with it.
+    pub wins: Vec<Win>,
+}
+
+impl Verdict {
+    /// The entrant with the highest results; `None` if there are no results.
+    pub fn leader(&self) -> Option<usize> {
+        self.order.first().copied().filter(|&first| self.standings[first] != Standing::NoResult)
+    }
+
+    /// The winner, if there is one.
+    pub fn winner(&self) -> Option<usize> {
+        self.leader().filter(|&leader| self.standings[leader] == Standing::Winner)
+    }
+}
+
+/// Judges entrants by their results. With a `baseline`, wins are those of and over it alone.
+pub fn judge(results: &[Results], baseline: Option<usize>) -> Verdict {
+    let grain = grain(results);
+    let order = order(results);
+    let known = results.iter().filter(|results| !results.is_empty()).count();
+    let leader = order.first().copied().filter(|_| known > 0);
+    let behind: Vec<Option<Difference>> = (0..results.len())
+        .map(|other| Difference::of(&results[leader.filter(|&leader| leader != other)?], &results[other], grain))
+        .collect();
+    let (pairs, usual_deviation) = pairs(results, grain);
+    // Of many pairs with few seeds, some agree by chance far better than the others.
+    let least = usual_deviation / 2.0;
+    let wins = wins(pairs, baseline, least, known);
+
+    let others = || (0..results.len()).filter(|&other| Some(other) != leader);
+    let wins_all = others().count() > 0
+        && others().all(|other| behind[other].is_some_and(|difference| difference.exceeds(1.0 - LEVEL / 2.0)));
+    // One-sided: of the others, only the k − 1 that the best could lose to can mislead. Of two, it says what the winner says.
+    let below = 1.0 - LEVEL / known.saturating_sub(1).max(2) as f64;
+    let margins: Vec<Option<f64>> =
+        behind.iter().map(|behind| behind.as_ref()?.with_deviation_of(least).margin(below)).collect();
+    let exceeds = |entrant: usize| {
+        behind[entrant].zip(margins[entrant]).is_some_and(|(difference, margin)| difference.mean > margin)
+    };
+    let standing = |entrant: usize| match leader {
+        _ if results[entrant].is_empty() => Standing::NoResult,
+        Some(leader) if leader == entrant && wins_all => Standing::Winner,
+        Some(leader) if leader != entrant && (wins_all || exceeds(entrant)) => Standing::RuledOut,
+        _ => Standing::NotRuledOut,
+    };
+    let mut standings: Vec<Standing> = (0..results.len()).map(standing).collect();
+    // Who is beaten is not the best.
+    for win in &wins {
+        standings[win.loser] = Standing::RuledOut;
+    }
+    Verdict { order, standings, behind, margins, wins }
+}
+
+/// Two entrants, and their difference.
+struct Pair {
+    a: usize,
+    b: usize,
+    difference: Difference,
+}
+
+/// The pairs that differ by a test of their own, of all with enough seeds in common for a claim, and the median of the
+/// deviations of those.
+fn pairs(results: &[Results], grain: f64) -> (Vec<Pair>, f64) {
+    let (mut pairs, mut deviations) = (Vec::new(), Vec::new());
+    for (a, first) in results.iter().enumerate().filter(|(_, results)| results.len() >= FEWEST) {
+        for (b, second) in results.iter().enumerate().skip(a + 1) {
+            let Some(difference) = Difference::of(first, second, grain) else { continue };
+            let Some(margin) = difference.margin(1.0 - LEVEL / 2.0) else { continue };
+            deviations.extend(difference.deviation);
+            // No procedure over all pairs rejects what a single test does not.
+            if difference.mean.abs() > margin {
+                pairs.push(Pair { a, b, difference });
+            }
+        }
+    }
+    (pairs, median(&deviations).unwrap_or(0.0))
+}
+
+/// The smallest step between two results: accuracies are multiples of 1 / images.
+fn grain(results: &[Results]) -> f64 {
+    let mut values: Vec<f64> = results.iter().flat_map(BTreeMap::values).copied().collect();
+    values.sort_by(f64::total_cmp);
+    let steps = values.windows(2).map(|pair| pair[1] - pair[0]);
+    // Two sums of the same images may differ in their last bits.
+    steps.filter(|step| *step > 1e-9).fold(1.0 / FEWEST_IMAGES, f64::min)
+}
+
+/// The entrants, the leader first. With the same seeds for all, by their means; else by how many of the others each is
+/// ahead of on the seeds that both have, and those that share no seed with anybody after the others. Nobody leads with
+/// a single seed where others have more.
+pub fn order(results: &[Results]) -> Vec<usize> {
+    let means: Vec<f64> = results
+        .iter()
+        .map(|results| mean(&results.values().copied().collect::<Vec<_>>()).unwrap_or(f64::NEG_INFINITY))
+        .collect();
+    let known: Vec<usize> = (0..results.len()).filter(|&entrant| !results[entrant].is_empty()).collect();
+    let balanced = known.windows(2).all(|pair| results[pair[0]].keys().eq(results[pair[1]].keys()));
+    // Of the others that it shares seeds with, the share that it is ahead of minus the share that is ahead of it.
+    let ahead = |entrant: usize| -> Option<f64> {
+        let others = known.iter().filter(|&&other| other != entrant);
+        let means = others.filter_map(|&other| Difference::of(&results[entrant], &results[other], 0.0));
+        mean(&means.map(|Difference { mean, .. }| if mean == 0.0 { 0.0 } else { mean.signum() }).collect::<Vec<_>>())
+    };
+    let ahead = |entrant| if balanced { Some(0.0) } else { ahead(entrant) };
+    let ahead: Vec<Option<f64>> = (0..results.len()).map(ahead).collect();
+    let mut order: Vec<usize> = (0..results.len()).collect();
+    order.sort_by(|&a, &b| {
+        let class = |entrant: usize| (results[entrant].is_empty(), ahead[entrant].is_none());
+        let by_ahead = ahead[b].unwrap_or(0.0).total_cmp(&ahead[a].unwrap_or(0.0));
+        class(a).cmp(&class(b)).then(by_ahead).then(means[b].total_cmp(&means[a]))
+    });
+    let most = results.iter().map(BTreeMap::len).max().unwrap_or(0);
+    let leads = |entrant: &usize| results[*entrant].len() >= most.min(2);
+    if let Some(first) = order.iter().position(leads) {
+        order[..=first].rotate_right(1);
+    }
+    order
+}
+
+/// Holm's procedure over all pairs of the `known` entrants that have results, or over those with the baseline.
+fn wins(pairs: Vec<Pair>, baseline: Option<usize>, least: f64, known: usize) -> Vec<Win> {
+    let tests = known.saturating_sub(1) * if baseline.is_some() { 2 } else { known } / 2;
+    let asked = pairs.into_iter().filter(|pair| baseline.is_none_or(|baseline| [pair.a, pair.b].contains(&baseline)));
+    let win = |Pair { a, b, difference }: Pair| {
+        let (winner, loser) = if difference.mean > 0.0 { (a, b) } else { (b, a) };
+        Some(Win { winner, loser, p: difference.with_deviation_of(least).p_value()? })
+    };
+    let mut found: Vec<Win> = asked.filter_map(win).collect();
+    let adjusted = holm(&found.iter().map(|win| win.p).collect::<Vec<_>>(), tests);
+    found.iter_mut().zip(adjusted).for_each(|(win, p)| win.p = p);
+    found.retain(|win| win.p <= LEVEL);
+    found
+}

@@ -1,0 +1,318 @@
+//! Who won, in the words of a report: what is claimed, of whom, and what is not.
+
+use super::report_page::{comparison, report, row, three_seeds};
+use lrsched::record::{ComparisonRow, Results, Status};
+use lrsched::report::analysis::{Group, analyse};
+use lrsched::report::export::ranking;
+use lrsched::report::load::{Loaded, load};
+use predicates::prelude::*;
+use std::fs;
+use std::path::Path;
+
+fn judged(loaded: &Loaded) -> Vec<Group<'_>> {
+    analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap()
+}
+
+/// The verdict on each entrant, in the order of the ranking, and what is said of them all.
+fn verdicts(rows: &[ComparisonRow]) -> (Vec<String>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = judged(&loaded);
+    let verdicts = groups[0].analyses.iter().map(|analysis| format!("{}: {}", analysis.name, analysis.verdict));
+    assert_eq!(groups.len(), 1);
+    (verdicts.collect(), groups[0].summary.clone())
+}
+
+/// Runs with the seeds 0, 1, … and these accuracies.
+fn seeds(schedule: &str, accuracies: &[f64]) -> Vec<ComparisonRow> {
+    let run = |(seed, accuracy): (usize, &f64)| row(&format!("{schedule}-{seed}"), schedule, seed as u64, *accuracy);
+    accuracies.iter().enumerate().map(run).collect()
+}
+
+#[test]
+fn a_verdict_says_who_may_be_the_best_and_who_is_not() {
+    let rows = [
+        three_seeds("cosine", [0.800, 0.812, 0.806]),
+        three_seeds("step", [0.781, 0.795, 0.789]),
+        three_seeds("time", [0.790, 0.820, 0.795]),
+    ]
+    .concat();
+    let (verdicts, summary) = verdicts(&rows);
+    assert_eq!(verdicts[0], "sgd/cosine: highest; may be the best");
+    assert!(
+        verdicts[1].starts_with("sgd/time: may be the best: 0.4 points behind sgd/cosine (n = 3); ")
+            && verdicts[1].ends_with(" fresh seeds show such a gap in 80 % of cases"),
+        "{verdicts:?}"
+    );
+    assert_eq!(verdicts[2], "sgd/step: not the best: 1.8 points behind sgd/cosine (n = 3)");
+    let start = "No winner: 2 of 3 entrants may be the best (95 %): sgd/cosine and sgd/time. Highest: sgd/cosine, 80.60 ± 0.60 % on validation (n = 3), ";
+    assert!(summary.starts_with(start), "{summary}");
+    assert!(
+        summary.contains("If its lead over sgd/time is real, ") && summary.contains("count only those"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn a_winner_beats_every_other_and_one_that_cannot_be_compared_keeps_it_from_winning() {
+    let mut rows = [
+        seeds("cosine", &[0.80, 0.812, 0.806, 0.81, 0.803]),
+        seeds("step", &[0.781, 0.794, 0.789, 0.79, 0.784]),
+        seeds("time", &[0.69, 0.704, 0.695, 0.70, 0.692]),
+    ]
+    .concat();
+    let (verdicts, summary) = self::verdicts(&rows);
+    assert_eq!(verdicts[0], "sgd/cosine: winner: beats every other");
+    assert_eq!(verdicts[1], "sgd/step: sgd/cosine beats it by 1.9 points (n = 5)");
+    assert!(summary.starts_with("Winner: sgd/cosine, 80.62 ± 0.49 % on validation (n = 5), "), "{summary}");
+    // Not in the table when all that is known is that it is still trained.
+    rows.push(ComparisonRow { status: Status::Running, ..row("late", "linear", 0, 0.9) });
+    rows.last_mut().unwrap().results = Results::default();
+    let (verdicts, summary) = self::verdicts(&rows);
+    assert_eq!(verdicts.last().unwrap(), "sgd/linear: no result yet: running");
+    assert!(summary.starts_with("No winner: "), "{summary}");
+    assert!(summary.contains("Not compared with sgd/cosine: sgd/linear (no result: running)."), "{summary}");
+}
+
+#[test]
+fn one_seed_or_two_support_no_claim_and_the_verdict_says_so() {
+    let (verdicts, summary) = verdicts(&[row("a", "cosine", 0, 0.8), row("b", "step", 0, 0.7)]);
+    assert_eq!(verdicts[0], "sgd/cosine: highest; no claim");
+    assert_eq!(verdicts[1], "sgd/step: 10.0 points behind sgd/cosine on one seed, which says nothing about others");
+    assert_eq!(
+        summary,
+        "Highest: sgd/cosine, 80.00 % on validation (n = 1), 79.00 % on test. One seed says nothing about others: no claim about which is best. \
+         Train at least 3."
+    );
+    let (verdicts, summary) = self::verdicts(&[seeds("cosine", &[0.8, 0.81]), seeds("step", &[0.7, 0.71])].concat());
+    assert_eq!(verdicts[1], "sgd/step: 10.0 points behind sgd/cosine on 2 seeds, too few for a claim");
+    assert!(summary.contains("Two seeds are too few"), "{summary}");
+}
+
+#[test]
+fn who_is_ahead_on_the_seeds_in_common_leads_whatever_the_other_has_on_seeds_of_its_own() {
+    let rows = [seeds("cosine", &[0.50, 0.51, 0.90, 0.90]), seeds("step", &[0.60, 0.612])].concat();
+    let (verdicts, _) = verdicts(&rows);
+    assert_eq!(verdicts[0], "sgd/step: highest; no claim; has 2 of 4 results");
+    assert_eq!(verdicts[1], "sgd/cosine: 10.1 points behind sgd/step on 2 seeds, too few for a claim");
+}
+
+#[test]
+fn a_run_that_diverged_or_failed_counts_as_chance_in_the_open() {
+    let mut rows = [seeds("cosine", &[0.9, 0.9, 0.91, 0.9]), seeds("step", &[0.8, 0.81, 0.8, 0.8])].concat();
+    for (run, status) in [(1, Status::Diverged), (3, Status::Failed)] {
+        rows[run].status = status;
+        rows[run].results = Results::default();
+    }
+    let (verdicts, summary) = verdicts(&rows);
+    assert_eq!(verdicts[0], "sgd/step: highest; may be the best");
+    assert!(
+        verdicts[1].starts_with("sgd/cosine: may be the best: 30.0 points behind sgd/step (n = 4)"),
+        "{verdicts:?}"
+    );
+    assert!(verdicts[1].ends_with("; 2 of its 4 runs count as chance"), "{verdicts:?}");
+    assert!(summary.contains("2 runs that diverged or failed count as chance (10 %)."), "{summary}");
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let flaky = &judged(&loaded)[0].analyses[1];
+    assert!((flaky.val_accuracy.unwrap().mean - 0.5025).abs() < 1e-12 && flaky.val_accuracy.unwrap().n == 4);
+    assert!((flaky.test_accuracy.unwrap().mean - 0.4975).abs() < 1e-12, "of the same four runs");
+}
+
+#[test]
+fn who_shares_no_seed_or_has_no_result_is_named_and_one_seed_of_five_does_not_lead() {
+    let mut rows = [seeds("cosine", &[0.80, 0.81, 0.805, 0.80, 0.81]), seeds("step", &[0.70, 0.71, 0.705])].concat();
+    rows[5..].iter_mut().for_each(|row| row.seed += 7);
+    rows.push(row("lucky", "linear", 0, 0.95));
+    rows.push(ComparisonRow { status: Status::Interrupted, ..row("cut", "time", 0, 0.4) });
+    let (verdicts, summary) = verdicts(&rows);
+    assert_eq!(verdicts[0], "sgd/cosine: highest; no claim");
+    assert_eq!(
+        verdicts[1],
+        "sgd/linear: 15.0 points ahead of sgd/cosine on one seed, which says nothing about others; has 1 of 5 results"
+    );
+    assert_eq!(verdicts[2], "sgd/step: no seed in common with sgd/cosine; has 3 of 5 results");
+    assert_eq!(verdicts[3], "sgd/time: no result yet: interrupted");
+    let named = "Not compared with sgd/cosine: sgd/step (no seed in common) and sgd/time (no result: interrupted).";
+    assert!(summary.contains(named), "{summary}");
+}
+
+#[test]
+fn differences_below_one_image_are_no_victory() {
+    // Of 5,000 images, one more each time.
+    let rows = [seeds("cosine", &[0.7002; 3]), seeds("step", &[0.7000; 3])].concat();
+    let (verdicts, summary) = verdicts(&rows);
+    assert!(
+        verdicts[1].starts_with("sgd/step: may be the best: 0.02 points behind sgd/cosine (n = 3)"),
+        "{verdicts:?}"
+    );
+    assert!(summary.starts_with("No winner: 2 of 2"), "{summary}");
+    let (verdicts, _) = self::verdicts(&[seeds("cosine", &[0.7; 3]), seeds("step", &[0.7; 3])].concat());
+    assert_eq!(verdicts[1], "sgd/step: may be the best: level with sgd/cosine (n = 3)");
+}
+
+/// Gives each run of the comparison in `folder` a run.json with the settings in `config`.
+fn trained_with(folder: &Path, rows: &[ComparisonRow], config: &serde_json::Value) {
+    comparison(folder, rows);
+    for row in rows {
+        let mut config = config.clone();
+        let of_row = [("optimizer", row.optimizer.as_str()), ("schedule", row.schedule.as_str())];
+        of_row.into_iter().for_each(|(key, value)| config[key] = value.into());
+        (config["seed"], config["lr"], config["epochs"]) = (row.seed.into(), row.lr.into(), row.epochs.into());
+        let info = serde_json::json!({
+            "version": "0.1.0", "command": [], "config": config, "git": null, "device": "cpu", "engine": "cpu", "threads": 1,
+            "dataset": { "name": config["dataset"], "digest": "00" }, "started": "2026-01-02T03:04:05Z", "finished": null,
+            "status": row.status.to_string(), "results": { "val_accuracy": row.results.val_accuracy },
+        });
+        fs::write(folder.join("runs").join(&row.run).join("run.json"), info.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn only_runs_with_the_same_images_network_epochs_batch_and_validation_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let usual = serde_json::json!({ "dataset": "cifar10", "model": "cnn", "batch-size": 128, "validation": 5000, "augment": "none" });
+    let all = |name: &str, schedule: &str, accuracy: f64, key: &str, value: serde_json::Value| {
+        let mut config = usual.clone();
+        config[key] = value;
+        let mut rows = three_seeds(schedule, [accuracy, accuracy + 0.01, accuracy + 0.005]);
+        if key == "epochs" {
+            rows.iter_mut().for_each(|row| row.epochs = 2);
+        }
+        trained_with(&folder.path().join(name), &rows, &config);
+    };
+    all("a", "cosine", 0.8, "model", "cnn".into());
+    all("b", "step", 0.7, "model", "cnn".into());
+    // How images are augmented is a matter of the entrant: these compete with the first two.
+    all("c", "cosine", 0.85, "augment", "flip-crop".into());
+    all("d", "cosine", 0.6, "epochs", 2.into());
+    all("e", "cosine", 0.9, "dataset", "synthetic".into());
+    all("f", "cosine", 0.3, "train-limit", 200.into());
+    all("g", "cosine", 0.82, "model", "resnet9".into());
+    all("h", "cosine", 0.81, "batch-size", 32.into());
+    all("i", "cosine", 0.84, "validation", "test".into());
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = judged(&loaded);
+    let sizes: Vec<usize> = groups.iter().map(|group| group.analyses.len()).collect();
+    assert_eq!(sizes, [3, 1, 1, 1, 1, 1, 1], "{:?}", groups.iter().map(|group| group.label).collect::<Vec<_>>());
+    let labels: Vec<&str> = groups.iter().map(|group| group.label).collect();
+    for told in
+        ["epochs=2", "dataset=synthetic", "train-limit=200", "model=resnet9", "batch-size=32", "validation=test"]
+    {
+        assert_eq!(labels.iter().filter(|label| label.split(' ').any(|part| part == told)).count(), 1, "{labels:?}");
+    }
+    assert!(groups[1..].iter().all(|group| group.analyses[0].verdict == "the only entrant"));
+    report(folder.path(), &[".", "--md", "--csv"]).assert().success();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let (html, markdown) = (read("report.html"), read("report.md"));
+    for page in [&html, &markdown] {
+        assert!(page.contains("The runs form 7 groups"), "{page}");
+    }
+    assert_eq!(html.matches("<caption>Entrants with ").count(), 7);
+    assert_eq!(markdown.lines().filter(|line| line.starts_with("## ")).count(), 7, "{markdown}");
+    let mut table = csv::Reader::from_path(folder.path().join("report.csv")).unwrap();
+    let heads = table.headers().unwrap().clone();
+    let column = |name: &str| heads.iter().position(|head| head == name).unwrap();
+    let firsts = table.records().filter(|row| &row.as_ref().unwrap()[column("place")] == "1").count();
+    assert_eq!(firsts, 7, "each group has a ranking of its own");
+}
+
+#[test]
+fn every_output_says_that_validation_used_the_test_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = serde_json::json!({ "dataset": "cifar10", "model": "cnn", "batch-size": 128, "validation": "test" });
+    trained_with(&folder.path().join("cmp"), &three_seeds("cosine", [0.8, 0.81, 0.82]), &config);
+    report(folder.path(), &["cmp", "--md", "--csv", "--svg"]).assert().success();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    for name in ["report.html", "report.md"] {
+        assert!(read(name).contains("Validated on the test images"), "{name}");
+    }
+    assert!(read("report.svg").contains("validated on the test images"));
+    assert!(
+        read("report.csv").lines().next().unwrap().contains("validated_on_test")
+            && read("report.csv").contains(",true,")
+    );
+    let loaded = load(&[folder.path().join("cmp")]);
+    let groups = judged(&loaded);
+    assert!(groups[0].summary.contains("Validated on the test images"), "of the terminal and of --json");
+    assert_eq!(ranking(&groups)[0]["validated_on_test"], true);
+}
+
+#[test]
+fn the_order_of_the_folders_changes_nothing_and_of_two_results_of_one_run_none_is_called_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // "b" has the entrant and seed of "a" with another result, "c" has it unfinished and sorts first by nothing.
+    comparison(&at("b"), &three_seeds("cosine", [0.80, 0.81, 0.82]));
+    comparison(&at("c"), &[row("cosine-0", "cosine", 0, 0.75)]);
+    comparison(&at("a"), &[ComparisonRow { status: Status::Interrupted, ..row("cosine-0", "cosine", 0, 0.99) }]);
+    // Equals, apart from their names.
+    comparison(&at("d"), &three_seeds("step", [0.80, 0.81, 0.82]));
+    comparison(&at("e"), &three_seeds("linear", [0.80, 0.81, 0.82]));
+    let told = |names: &[&str]| {
+        let loaded = load(&names.iter().map(|name| at(name)).collect::<Vec<_>>());
+        let mut complaints = loaded.complaints.clone();
+        complaints.sort();
+        (ranking(&judged(&loaded)), judged(&loaded)[0].summary.clone(), complaints)
+    };
+    let first = told(&["a", "b", "c", "d", "e"]);
+    for order in [["e", "d", "c", "b", "a"], ["c", "a", "e", "b", "d"]] {
+        assert_eq!(told(&order), first);
+    }
+    let cosine = first.0.iter().find(|entrant| entrant["entrant"] == "sgd/cosine").unwrap();
+    assert!((cosine["val_accuracy"].as_f64().unwrap() - 0.81).abs() < 1e-12, "{cosine}");
+    let complaints = first.2.join("\n");
+    for expected in [
+        "which is finished while this one is interrupted; left out",
+        "with another result (validation accuracy 75.00 % instead of 80.00 %); left out",
+    ] {
+        assert!(complaints.contains(expected), "{complaints}");
+    }
+    assert!(!complaints.contains("the same run"), "{complaints}");
+}
+
+#[test]
+fn a_folder_named_twice_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &three_seeds("cosine", [0.8, 0.81, 0.82]));
+    let loaded = load(&[folder.path().to_path_buf(), folder.path().to_path_buf()]);
+    assert_eq!((loaded.runs.len(), loaded.complaints.len()), (3, 3), "{:?}", loaded.complaints);
+}
+
+#[test]
+fn with_a_baseline_the_others_are_compared_with_it_and_one_that_is_no_entrant_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [
+        seeds("cosine", &[0.80, 0.812, 0.806, 0.81, 0.803]),
+        seeds("step", &[0.781, 0.794, 0.789, 0.79, 0.784]),
+        seeds("constant", &[0.69, 0.704, 0.695, 0.70, 0.692]),
+        seeds("linear", &[0.68, 0.72, 0.69, 0.71, 0.695]),
+    ];
+    comparison(folder.path(), &rows.concat());
+    for name in ["constant", "sgd/constant"] {
+        report(folder.path(), &[".", "--md", "--baseline", name]).assert().success();
+        let markdown = fs::read_to_string(folder.path().join("report.md")).unwrap();
+        for expected in [
+            "Against the baseline sgd/constant: 2 of 3 beat it, 0 are beaten by it, 1 cannot be told from it (95 %).",
+            "; beats the baseline",
+            "; not told from the baseline",
+            "; the baseline",
+        ] {
+            assert!(markdown.contains(expected), "{expected}: {markdown}");
+        }
+    }
+    let refused = report(folder.path(), &[".", "--baseline", "adam"]).assert().code(2);
+    refused.stderr(predicate::str::contains("baseline must be one of the entrants, such as `sgd/cosine`; got `adam`"));
+}
+
+#[test]
+fn who_is_ahead_on_the_one_seed_in_common_is_not_called_behind() {
+    let rows = [row("a", "cosine", 0, 0.70), row("b", "cosine", 1, 0.90), row("c", "step", 0, 0.703)];
+    let expected = "0.3 points ahead of sgd/cosine on one seed, which says nothing about others; has 1 of 2 results";
+    assert_eq!(verdicts(&rows).0[1], format!("sgd/step: {expected}"));
+    let rows = [row("a", "cosine", 0, 0.7), row("c", "step", 0, 0.69999)];
+    let expected = "sgd/step: level with sgd/cosine on one seed, which says nothing about others";
+    assert_eq!(verdicts(&rows).0[1], expected);
+}
