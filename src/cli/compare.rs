@@ -15,6 +15,8 @@ use crate::experiment::{
 };
 use crate::number::counted;
 use crate::record::files::COMPARISON_CSV;
+use crate::record::{ComparisonRow, Results, Status};
+use crate::report::analysis::check_baseline;
 use crate::run_folder::{Existing, InUse};
 use crate::shell;
 use crate::train::{All, Event, Observer, Run};
@@ -92,7 +94,16 @@ impl Request {
         for (entrant, planned) in request.firsts() {
             settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
         }
+        request.check_baseline()?;
         Ok(request)
+    }
+
+    /// Refuses a baseline that is no entrant of the plan, which would be noticed only after all are trained.
+    fn check_baseline(&self) -> Result<()> {
+        let Some(baseline) = &self.machine.baseline else { return Ok(()) };
+        let row = |run: &PlannedRun| ComparisonRow::new(&run.name, &run.config, Status::Running, Results::default());
+        let rows: Vec<ComparisonRow> = self.firsts().map(|(_, run)| row(run)).collect();
+        Ok(check_baseline(baseline, &rows)?)
     }
 
     /// The config of the first run, for what all runs share.
@@ -194,7 +205,7 @@ impl Request {
             ranking::code(&rows)
         } else {
             let title = format!("{} on {}", self.config().model, machine.data.kind);
-            ranking::rank(folder, &title, None, &rows, machine.json, quiet)?
+            ranking::rank(folder, &title, machine.baseline.as_deref(), &rows, machine.json, quiet)?
         };
         Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
     }

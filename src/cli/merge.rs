@@ -13,6 +13,11 @@ use std::path::Path;
 
 const OWN: &[SettingDef] = &[
     SettingDef::path("out", "DIR", "Where to put them together: a new folder, another comparison, or one of these"),
+    SettingDef::value(
+        "baseline",
+        "NAME",
+        "Judge every entrant against this one, such as sgd/constant, instead of each against each",
+    ),
     SettingDef::switch("json", "Print the ranking to stdout as JSON, as `lrsched compare` does (docs/JSON.md)"),
 ];
 
@@ -50,7 +55,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
     }
     let title = config.as_ref().map(|config| format!("{} on {}", config.model, config.dataset));
-    let code = ranking::rank(&out, &title.unwrap_or_default(), None, rows, given.switch("json")?, quiet)?;
+    let (title, baseline) = (title.unwrap_or_default(), given.text("baseline"));
+    let code = ranking::rank(&out, &title, baseline, rows, given.switch("json")?, quiet)?;
     Ok(if missing.is_empty() { code } else { SOME_FAILED })
 }
 

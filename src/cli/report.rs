@@ -27,7 +27,7 @@ const OWN: &[SettingDef] = &[
     SettingDef::value(
         "baseline",
         "NAME",
-        "The entrant that the others are compared with, such as sgd/constant, instead of each with each",
+        "Judge every entrant against this one, such as sgd/constant, instead of each against each",
     ),
 ];
 

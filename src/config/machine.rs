@@ -12,6 +12,8 @@ pub struct MachineConfig {
     pub jobs: Jobs,
     /// `None`: all runs.
     pub shard: Option<Shard>,
+    /// The entrant that the others are compared with; `None`: each with each.
+    pub baseline: Option<String>,
     pub data: DatasetOptions,
     /// `None`: a new folder in results/.
     pub out: Option<PathBuf>,

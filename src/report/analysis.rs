@@ -1,12 +1,12 @@
 //! The figures and the verdict for each entrant.
 
-use super::entrants::{EntrantRuns, Summary, names};
+use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::words;
 use crate::record::{ComparisonRow, EpochRow};
 use crate::stats::verdict::{Difference, Results, Standing, Verdict, judge};
 use crate::stats::{mean, median};
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use std::collections::HashMap;
 
 /// One entrant with its figures; accuracies are fractions.
@@ -103,13 +103,26 @@ pub fn analyse<'a>(
         groups.push(Group { label: group[0].place.group, analyses, summary });
     }
     match baseline {
-        Some(wanted) if !found => {
-            usage!(
-                "baseline must be one of the entrants, such as `{}`; got `{wanted}`",
-                names.first().map_or("", |name| name)
-            )
-        }
+        Some(wanted) if !found => no_baseline(wanted, &names),
         _ => Ok(groups),
+    }
+}
+
+/// Whether the `rows` of a comparison have one entrant that goes by the name `wanted`.
+///
+/// # Errors
+/// None does, or several do.
+pub fn check_baseline(wanted: &str, rows: &[ComparisonRow]) -> Result<(), Usage> {
+    let entrants = entrants(rows);
+    let names = names(&entrants);
+    named(wanted, &entrants, &names)?.map_or_else(|| no_baseline(wanted, &names), |_| Ok(()))
+}
+
+fn no_baseline<T>(wanted: &str, names: &[String]) -> Result<T, Usage> {
+    let wanted = shortened(wanted);
+    match names {
+        [] => usage!("baseline must be one of the entrants, and there are none; got `{wanted}`"),
+        [first, ..] => usage!("baseline must be one of the entrants, such as `{first}`; got `{wanted}`"),
     }
 }
 

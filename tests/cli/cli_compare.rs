@@ -235,6 +235,29 @@ fn a_diverged_entrant_is_a_row_and_the_rest_go_on() {
 }
 
 #[test]
+fn a_baseline_that_is_no_entrant_is_refused_before_anything_is_trained_and_a_real_one_is_judged_against() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "cosine", "linear", "adam/linear", "--epochs", "1", "--baseline"];
+    for (name, said) in [
+        ("constant", "baseline must be one of the entrants, such as `adam/linear`; got `constant`"),
+        (
+            "linear",
+            "baseline `linear` is the name of several entrants, such as `adam/linear` and `sgd/linear`; give one in full",
+        ),
+    ] {
+        let refused = compare(&folder, &[&flags[..], &[name]].concat());
+        assert_eq!(refused.status.code(), Some(2));
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(told.lines().filter(|line| line.ends_with(said)).count() == 1, "{told}");
+        assert!(!folder.path().join("cmp").exists());
+    }
+    let output = compare(&folder, &[&flags[..], &["sgd/linear"]].concat());
+    let stdout = String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "Against the baseline sgd/linear: 0 of 2 beat it, 0 are beaten by it, 2 cannot be told from it (95 %).";
+    assert!(output.status.success() && stdout.contains(said), "{stdout}");
+}
+
+#[test]
 fn flags_reach_the_entrants_that_take_them_and_do_not_say_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--entrants", "sgd/cosine", "sgd:momentum=0.5/linear", "adam", "--momentum", "0.9", "--epochs", "1"];
