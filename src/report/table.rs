@@ -149,7 +149,7 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     }
     text.push_str("val % and test %: of the weights after the last epoch");
     if entrants.iter().any(|entrant| entrant.judged && entrant.at_chance() > 0) {
-        let _ = write!(text, "; a run that diverged or failed has {:.0} %, chance", CHANCE * 100.0);
+        let _ = write!(text, "; a run that diverged or failed counts as chance, {:.0} %", CHANCE * 100.0);
     }
     text.push('.');
     if has("best ep") {

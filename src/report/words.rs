@@ -73,8 +73,8 @@ impl Said<'_, '_> {
             && difference.mean > 0.0
         {
             said.push(format!(
-                "If its lead over {} is real, {} of both show it with a probability of 80 %; count only those, for whoever adds seeds until a \
-                 winner appears finds a false one.",
+                "If its lead over {} is real, {} of both show it with a probability of 80 %; count only those: adding \
+                 seeds until a winner appears makes false winners.",
                 next.name,
                 fresh(difference)
             ));
