@@ -187,7 +187,7 @@ fn beside_baseline(place: usize, analysis: &Analysis<'_>, baseline: usize) -> &'
 /// Why nothing is claimed of `seeds` seeds.
 fn no_claim(seeds: usize) -> &'static str {
     match seeds {
-        0 => "No two entrants share a seed: nothing can be compared.",
+        0 => "No other entrant has a result on the same seeds: nothing can be compared.",
         1 => "One seed says nothing about others: no claim about which is best. Train at least 3.",
         _ => "Two seeds are too few for a claim about which is best. Train at least 3.",
     }

@@ -263,3 +263,57 @@ fn wins(pairs: Vec<Pair>, baseline: Option<usize>, least: f64, known: usize) -> 
     found.retain(|win| win.p <= LEVEL);
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entrant(first: u64, results: &[f64]) -> Results {
+        (first..).zip(results.iter().copied()).collect()
+    }
+
+    #[test]
+    fn with_the_same_seeds_means_decide_and_equals_keep_their_order() {
+        let results = [entrant(0, &[0.5, 0.7]), entrant(0, &[0.7, 0.6]), entrant(0, &[]), entrant(0, &[0.6, 0.6])];
+        assert_eq!(order(&results), [1, 0, 3, 2]);
+    }
+
+    #[test]
+    fn with_other_seeds_the_common_ones_decide_and_one_seed_does_not_lead_several() {
+        let long = entrant(0, &[0.50, 0.51, 0.90, 0.90]);
+        assert_eq!(order(&[long.clone(), entrant(0, &[0.60, 0.612])]), [1, 0]);
+        assert_eq!(order(&[long.clone(), entrant(0, &[0.60])]), [0, 1]);
+        assert_eq!(order(&[long, entrant(9, &[0.95, 0.95]), entrant(0, &[0.1, 0.1])]), [0, 2, 1]);
+        assert_eq!(order(&[entrant(0, &[0.5]), entrant(1, &[0.6])]), [1, 0]);
+    }
+
+    #[test]
+    fn the_deviation_is_no_less_than_that_of_rounding_to_images() {
+        let (a, b) = (entrant(0, &[0.7002; 4]), entrant(0, &[0.7; 4]));
+        assert!((grain(&[a.clone(), b.clone()]) - 0.0002).abs() < 1e-12);
+        let deviation = Difference::of(&a, &b, 0.0002).unwrap().deviation.unwrap();
+        assert!((deviation - 0.0002 / 6.0_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(grain(&[entrant(0, &[0.9, 0.5])]), 0.001, "two results are no evidence of ten images");
+    }
+
+    #[test]
+    fn a_margin_rules_out_what_is_behind_by_more() {
+        let results = [entrant(0, &[0.80, 0.812, 0.806]), entrant(0, &[0.781, 0.795, 0.789])];
+        let verdict = judge(&results, None);
+        // SciPy: differences 0.019, 0.017, 0.017: half the width of their 95 % t-interval.
+        let margin = verdict.margins[1].unwrap();
+        assert!((margin - 0.002_868_435_153).abs() < 1e-9, "{margin}");
+        assert_eq!(verdict.standings, [Standing::Winner, Standing::RuledOut]);
+        assert_eq!(verdict.behind[1].unwrap().share_ahead().0, 1.0);
+    }
+
+    #[test]
+    fn with_a_baseline_only_its_pairs_are_wins() {
+        let far = |mean: f64| entrant(0, &[mean, mean + 0.011, mean + 0.004, mean + 0.007, mean - 0.002]);
+        let near = entrant(0, &[0.62, 0.615, 0.625, 0.611, 0.618]);
+        let results = [far(0.6), near, far(0.5), far(0.4)];
+        assert!(judge(&results, None).wins.len() > 3);
+        let wins = judge(&results, Some(2)).wins;
+        assert!(wins.iter().all(|win| win.winner == 2 || win.loser == 2) && wins.len() == 3, "{wins:?}");
+    }
+}
