@@ -187,7 +187,7 @@ impl Request {
             return Ok(stop.exit_code());
         }
         if let Some(shard) = machine.shard {
-            tell_progress(shard, ours, &mut comparison, folder, &bars)?;
+            tell_progress(shard, ours, &mut comparison, folder, machine.baseline.as_deref(), &bars)?;
         }
         comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
         drop(bars);
@@ -255,7 +255,14 @@ fn check_with_images<'a>(
 }
 
 /// How much of the whole comparison is done after this `shard` of `ours` runs, and what comes next.
-fn tell_progress(shard: Shard, ours: usize, comparison: &mut Comparison<'_>, folder: &Path, bars: &Bars) -> Result<()> {
+fn tell_progress(
+    shard: Shard,
+    ours: usize,
+    comparison: &mut Comparison<'_>,
+    folder: &Path,
+    baseline: Option<&str>,
+    bars: &Bars,
+) -> Result<()> {
     let so_far = match comparison.progress() {
         Ok(progress) => progress,
         // Its runs have their results; a merge finds them there.
@@ -268,7 +275,8 @@ fn tell_progress(shard: Shard, ours: usize, comparison: &mut Comparison<'_>, fol
         Err(error) => return Err(error),
     };
     let out = shell::path(folder);
-    let ranks = format!("{} merge {out} --out {out}", session::program());
+    let baseline = baseline.map_or(String::new(), |name| format!(" --baseline {}", shell::quoted(name)));
+    let ranks = format!("{} merge {out} --out {out}{baseline}", session::program());
     bars.line(&progress(shard, ours, so_far, &ranks));
     Ok(())
 }
