@@ -2,6 +2,7 @@
 
 use super::ranking::{self, SOME_FAILED};
 use super::{flags, settings};
+use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
 use crate::experiment::{Merged, merge};
 use crate::number::counted;
@@ -13,11 +14,7 @@ use std::path::Path;
 
 const OWN: &[SettingDef] = &[
     SettingDef::path("out", "DIR", "Where to put them together: a new folder, another comparison, or one of these"),
-    SettingDef::value(
-        "baseline",
-        "NAME",
-        "Judge every entrant against this one, such as sgd/constant, instead of each against each",
-    ),
+    BASELINE,
     SettingDef::switch("json", "Print the ranking to stdout as JSON, as `lrsched compare` does (docs/JSON.md)"),
 ];
 
@@ -43,7 +40,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let Some(out) = given.path("out").filter(|out| !out.as_os_str().is_empty()) else {
         return usage!("--out is missing: name the folder to merge into, e.g. lrsched merge a b --out all");
     };
-    let merged = merge(given.paths("folders"), &out)?;
+    let baseline = given.text("baseline");
+    let merged = merge(given.paths("folders"), &out, baseline)?;
     super::warn(&merged.notes);
     let Merged { rows, missing, config, .. } = &merged;
     let planned = counted((rows.len() + missing.len()) as u64, "run");
@@ -55,8 +53,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
     }
     let title = config.as_ref().map(|config| format!("{} on {}", config.model, config.dataset));
-    let (title, baseline) = (title.unwrap_or_default(), given.text("baseline"));
-    let code = ranking::rank(&out, &title, baseline, rows, given.switch("json")?, quiet)?;
+    let code = ranking::rank(&out, &title.unwrap_or_default(), baseline, rows, given.switch("json")?, quiet)?;
     Ok(if missing.is_empty() { code } else { SOME_FAILED })
 }
 

@@ -13,10 +13,11 @@ use std::path::Path;
 /// Exit code if some run diverged, failed or is missing; the others completed.
 pub const SOME_FAILED: u8 = 3;
 
-/// Draws and ranks the comparison in `folder`, whose table has these `rows`, and returns the exit code.
+/// Draws and ranks the comparison in `folder`, whose table has these `rows`, and returns the exit code. Without the
+/// `baseline` among its entrants, it judges all pairs and warns: the training is done.
 ///
 /// # Errors
-/// A file cannot be written; the table has no rows; no entrant, or several, go by the name of the `baseline`.
+/// A file cannot be written; the table has no rows.
 pub fn rank(
     folder: &Path,
     title: &str,
@@ -31,7 +32,13 @@ pub fn rank(
     let here = [folder.to_path_buf()];
     let loaded = report::load::load(&here);
     super::warn(&loaded.complaints);
-    let report = Report::of(&loaded, &here, None, baseline)?;
+    let report = match Report::of(&loaded, &here, None, baseline) {
+        Ok(report) => report,
+        Err(error) => {
+            super::warn(&[format!("{error}; all pairs are judged instead")]);
+            Report::of(&loaded, &here, None, None)?
+        }
+    };
     report::comparison::write_pictures(folder, &report.figure, &report.titled(title))?;
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;

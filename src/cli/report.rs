@@ -1,6 +1,7 @@
 //! `lrsched report`: an offline page from the files of runs.
 
 use super::{flags, settings};
+use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
 use crate::record::files::REPORT_HTML;
 use crate::report::export::{ExtraFormats, Form, Report};
@@ -24,11 +25,7 @@ const OWN: &[SettingDef] = &[
         "ACCURACY",
         "Target validation accuracy, such as 0.8: report the steps and time each entrant took to reach it",
     ),
-    SettingDef::value(
-        "baseline",
-        "NAME",
-        "Judge every entrant against this one, such as sgd/constant, instead of each against each",
-    ),
+    BASELINE,
 ];
 
 /// The command line of `lrsched report`.

@@ -39,6 +39,14 @@ impl DatasetKind {
             DatasetKind::Synthetic => Validation::Holdout(1000),
         }
     }
+
+    /// The number of test images.
+    pub const fn test_images(self) -> usize {
+        match self {
+            DatasetKind::Cifar10 => cifar10::RECORDS,
+            DatasetKind::Synthetic => synthetic::TEST_IMAGES,
+        }
+    }
 }
 
 impl std::str::FromStr for DatasetKind {

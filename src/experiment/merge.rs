@@ -13,6 +13,7 @@ use crate::config::settings::tells_apart;
 use crate::config::{RunConfig, SettingValues};
 use crate::disk::{make_own_folder, own_folder};
 use crate::record::{ComparisonRow, Contents, RunOrder, check_finished, files, write_rows};
+use crate::report::analysis::check_baseline;
 use crate::run_folder::{Part, claim_part};
 use anyhow::{Result, bail};
 use copy::copy_run;
@@ -36,12 +37,12 @@ pub struct Merged {
 }
 
 /// Copies the runs of the comparisons in `folders` into the one in `out`, which may be new, may be one of them, and may
-/// have runs of its own. Nothing is copied unless all go together.
+/// have runs of its own. Nothing is copied unless all go together, and have an entrant by the name of the `baseline`.
 ///
 /// # Errors
-/// A [`MergeError`]; [`crate::run_folder::InUse`] for a comparison or a run that a process is training; a damaged run;
+/// A [`MergeError`]; no entrant, or several, go by the name of the baseline; [`crate::run_folder::InUse`] for a comparison or a run that a process is training; a damaged run;
 /// a folder that cannot be read or written.
-pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
+pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<Merged> {
     folders.iter().try_for_each(|folder| source::check(folder))?;
     check_outside(out, folders)?;
     let part = claim_part(out, None, &|| false).map_err(of_target)?;
@@ -51,6 +52,10 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Merged> {
     let sources = read_all(folders, out, &mut notes)?;
     let chosen = choose(&sources)?;
     check_together(&chosen)?;
+    if let Some(baseline) = baseline {
+        let rows: Vec<ComparisonRow> = chosen.iter().filter_map(|found| found.row_so_far()).collect();
+        check_baseline(baseline, &rows)?;
+    }
     for damaged in sources.iter().flat_map(|source| &source.damaged) {
         notes.push(damaged.set_aside()?);
     }

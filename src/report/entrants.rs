@@ -37,6 +37,8 @@ pub struct Place<'a> {
     pub group: &'a str,
     /// Validation used the test images.
     pub on_test: bool,
+    /// The number of validation images, if known.
+    pub images: Option<u64>,
 }
 
 /// A mean over runs; `deviation` is `None` for n = 1.
@@ -66,12 +68,12 @@ impl<'a> EntrantRuns<'a> {
         Summary::of(self.finished().map(|run| value(&run.results)))
     }
 
-    /// The validation accuracy of each seed that has a result: a run that diverged or failed has that of guessing. An
-    /// entrant is not the better for the runs that did not get through.
+    /// The validation accuracy of each seed that has a result: a run that diverged has that of guessing. An entrant is not
+    /// the better for it. What failed (a full disk, a damaged file) says nothing about the entrant, and is trained again.
     pub fn results(&self) -> verdict::Results {
         let known = |run: &&ComparisonRow| match run.status {
             Status::Finished => run.results.val_accuracy.filter(|accuracy| accuracy.is_finite()),
-            Status::Diverged | Status::Failed if self.judged => Some(CHANCE),
+            Status::Diverged if self.judged => Some(CHANCE),
             _ => None,
         };
         self.runs.iter().filter_map(|run| Some((run.seed, known(run)?))).collect()
@@ -84,15 +86,20 @@ impl<'a> EntrantRuns<'a> {
 
     /// The mean test accuracy over the same runs, if any of them was tested.
     pub fn test_accuracy(&self) -> Option<Summary> {
-        let tested = self.summary(|run| run.test_accuracy)?;
+        self.summary(|run| run.test_accuracy)?;
         let guessed = if self.judged { self.at_chance() } else { 0 };
         let known = self.finished().map(|run| run.results.test_accuracy);
-        Summary::of(known.chain(std::iter::repeat_n(Some(CHANCE), guessed))).or(Some(tested))
+        Summary::of(known.chain(std::iter::repeat_n(Some(CHANCE), guessed)))
     }
 
     /// How many runs count with the accuracy of guessing.
     pub fn at_chance(&self) -> usize {
-        self.runs.iter().filter(|run| matches!(run.status, Status::Diverged | Status::Failed)).count()
+        self.count(Status::Diverged)
+    }
+
+    /// How many runs have this status.
+    pub fn count(&self, status: Status) -> usize {
+        self.runs.iter().filter(|run| run.status == status).count()
     }
 
     /// The median over the finished runs: an epoch of one of them, or the midpoint of two.
@@ -102,10 +109,9 @@ impl<'a> EntrantRuns<'a> {
 
     /// `finished`, or the status of the unfinished runs: `1 diverged`.
     pub fn status(&self) -> String {
-        let count = |status| self.runs.iter().filter(|run| run.status == status).count();
         let others = [Status::Running, Status::Interrupted, Status::Diverged, Status::Failed];
         let unfinished: Vec<(Status, usize)> =
-            others.map(|status| (status, count(status))).into_iter().filter(|(_, count)| *count > 0).collect();
+            others.map(|status| (status, self.count(status))).into_iter().filter(|(_, count)| *count > 0).collect();
         match unfinished[..] {
             [] => Status::Finished.to_string(),
             [(status, count)] if count == self.runs.len() => status.to_string(),

@@ -11,7 +11,7 @@ use super::range::{self, RangeTests};
 use super::table;
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
-use crate::stats::verdict::{FEWEST, Standing};
+use crate::stats::verdict::Standing;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ impl<'a> Report<'a> {
 
     /// `title`, and whether the accuracies below it are of images that test too.
     pub fn titled(&self, title: &str) -> String {
-        let on_test = self.loaded.runs.iter().any(|run| run.validated_on_test);
+        let on_test = self.loaded.runs.iter().any(|run| run.validated_on_test());
         format!("{title}{}", if on_test { ", validated on the test images" } else { "" })
     }
 
@@ -238,8 +238,8 @@ fn standing(standing: Standing) -> &'static str {
     }
 }
 
-/// One object per entrant, group by group, the leader first, with the CSV's column names as keys; unknown values are
-/// null.
+/// One object per entrant, group by group, the leader first, with the keys of docs/JSON.md: columns of the CSV, `beats` and
+/// `beaten_by`. Unknown values are null.
 pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
     let entrant = |(group, a): (&Group<'_>, &Analysis<'_>)| {
         let mean = |summary: Option<Summary>| summary.map(|s| s.mean);
@@ -274,18 +274,12 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
             "leader_ahead": ahead.map(|(share, _, _)| share),
             "leader_ahead_low": ahead.map(|(_, low, _)| low),
             "leader_ahead_high": ahead.map(|(_, _, high)| high),
-            "seeds_for_power": seeds_for_power(a),
+            "seeds_for_power": a.seeds_for_power,
             "beats": a.beats,
             "beaten_by": a.beaten_by,
         })
     };
     groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))).map(entrant).collect()
-}
-
-/// How many fresh seeds show the gap to the leader, if it is real.
-fn seeds_for_power(a: &Analysis<'_>) -> Option<usize> {
-    let behind = a.behind_best.filter(|difference| difference.n >= FEWEST && difference.mean > 0.0)?;
-    behind.seeds_for_power()
 }
 
 /// One row per entrant; unknown values are empty cells.
@@ -367,7 +361,7 @@ fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
             cell(ahead.map(|(share, _, _)| share)),
             cell(ahead.map(|(_, low, _)| low)),
             cell(ahead.map(|(_, _, high)| high)),
-            count(seeds_for_power(a)),
+            count(a.seeds_for_power),
         ])?;
     }
     Ok(writer.into_inner()?)

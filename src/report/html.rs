@@ -9,7 +9,7 @@ use super::table::{duration, percent};
 use crate::number::{counted, rate, rounded, significant};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
-use crate::stats::verdict::Difference;
+use crate::stats::verdict::{CHANCE, Difference};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -17,15 +17,22 @@ use std::fmt::Write as _;
 const UNKNOWN: &str = "–";
 
 /// Below the tables of entrants.
-const NOTES: &str = "<p class=soft>Means ± standard deviations over the seeds, in percent. Validation and test accuracy are of the weights \
-    after the last epoch; a run that diverged or failed counts as chance, 10 %. The highest validation accuracy of any epoch is of other \
-    weights, which were not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at \
-    the end. Gap: training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\
-    <p class=soft>Verdicts, each at 95 % for any number of entrants: the <b>winner</b> beats every other by the paired t-test. One that is \
-    <b>not the best</b> is too far behind the leader for chance (t-test, Bonferroni). One entrant <b>beats</b> another if their difference stands \
-    out among those of all pairs (Holm). No claim is made from fewer than three seeds. Leader ahead on: the seeds on which the leader is ahead, \
-    and the 95 % limits of the probability that it is on a new one (Clopper and Pearson; five of five leave room for 48 %). All of this is about \
-    other seeds, not about other images: another validation set may move accuracies by some tenths of a point.</p>";
+fn entrants_notes() -> String {
+    format!(
+        "<p class=soft>Means ± standard deviations over the seeds, in percent. Validation and test accuracy are of the weights after the last \
+         epoch; a run that diverged counts as chance, {chance:.0} %. The highest validation accuracy of any epoch is of other weights, which were \
+         not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at the end. Gap: \
+         training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\
+         <p class=soft>Verdicts, each at 95 % for any number of entrants: the <b>winner</b> beats every other by the paired t-test. One entrant \
+         <b>beats</b> another if their difference stands out among those of all pairs (Holm). <b>Ruled out</b>: the best is one of the others \
+         (t-test, Bonferroni). That is said of all that remain together: of many equals, some are ruled out. No claim is made from fewer than \
+         three seeds.</p><p class=soft>Leader ahead on: the seeds on which the leader is ahead, and the 95 % limits of the probability that it is \
+         on a new one (Clopper and Pearson; five of five leave room for 48 %). These are of one pair by itself, and too favourable to a leader, \
+         which was chosen because it is ahead. All of this is about other seeds, not about other images: another validation set may move \
+         accuracies by some tenths of a point.</p>",
+        chance = CHANCE * 100.0
+    )
+}
 
 /// The contents of the page.
 pub struct Page<'a> {
@@ -61,9 +68,10 @@ impl Page<'_> {
                 body,
                 "<section><h2>Curves</h2><p class=soft>Means over the seeds, with bands of ± one standard deviation. Hover over a line \
                  for its values; click a line or its name to hide it.{}</p><div id=legend role=group aria-label=Entrants></div>\
-                 <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{tables}{NOTES}</section>\n",
+                 <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{tables}{notes}</section>\n",
                 self.left_out(),
                 figures(true),
+                notes = entrants_notes(),
             );
         }
         if !self.loaded.ranges.is_empty() {
@@ -114,7 +122,7 @@ impl Page<'_> {
     /// Files that could not be read, and caveats.
     fn notes(&self) -> String {
         let mut notes: Vec<String> = Vec::new();
-        let unfinished = |run: &&LoadedRun| matches!(run.row.status, Status::Running | Status::Interrupted);
+        let unfinished = |run: &&LoadedRun| !matches!(run.row.status, Status::Finished | Status::Diverged);
         let unfinished = self.loaded.runs.iter().filter(unfinished).count();
         if unfinished > 0 {
             let count = self.loaded.runs.len();
@@ -184,9 +192,10 @@ impl Page<'_> {
         let row =
             |i: usize| format!("<tr>{}</tr>\n", columns.iter().map(|column| column.1[i].as_str()).collect::<String>());
         let rows: String = (0..group.analyses.len()).map(row).collect();
+        let first = if group.same_seeds { "highest validation accuracy first" } else { "ahead on common seeds first" };
         let caption = match group.label {
-            "" => "Entrants, highest validation accuracy first".to_string(),
-            label => format!("Entrants with {}, highest validation accuracy first", escape(label)),
+            "" => format!("Entrants, {first}"),
+            label => format!("Entrants with {}, {first}", escape(label)),
         };
         table(&caption, &heads, &rows)
     }

@@ -133,7 +133,10 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         };
         // Many small files: most of the time goes to the system, which serves several threads at once.
         let runs: Vec<Loaded> = rows.into_par_iter().map(read).collect();
-        runs.into_iter().for_each(|one| loaded.append(one));
+        let mut of_table = Loaded::default();
+        runs.into_iter().for_each(|one| of_table.append(one));
+        settings::share(&mut of_table.runs);
+        loaded.append(of_table);
     }
     if folder.join(files::METRICS_CSV).is_file() || folder.join(files::RUN_JSON).is_file() {
         run::load(folder, None, loaded);

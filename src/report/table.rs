@@ -27,7 +27,7 @@ struct Column {
     dispensable: u8,
 }
 
-/// The table for a terminal of `width` columns: one row per entrant, best validation accuracy first.
+/// The table for a terminal of `width` columns: one row per entrant, the leader first.
 ///
 /// Accuracies are in percent, mean ± standard deviation over the runs of an entrant that have a result; none for n = 1. A
 /// name that does not fit continues on the next line; on a narrow terminal, rate, time and best epoch are dropped, in
@@ -149,7 +149,7 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     }
     text.push_str("val % and test %: of the weights after the last epoch");
     if entrants.iter().any(|entrant| entrant.judged && entrant.at_chance() > 0) {
-        let _ = write!(text, "; a run that diverged or failed counts as chance, {:.0} %", CHANCE * 100.0);
+        let _ = write!(text, "; a run that diverged counts as chance, {:.0} %", CHANCE * 100.0);
     }
     text.push('.');
     if has("best ep") {

@@ -2,11 +2,13 @@
 //!
 //! No sentence claims more than docs/STATISTICS.md says.
 
-use super::analysis::Analysis;
+use super::analysis::{Analysis, gap};
 use super::table::percent;
 use crate::number::counted;
 use crate::record::Status;
-use crate::stats::verdict::{CHANCE, Difference, FEWEST, Standing, Verdict};
+use crate::stats::verdict::{CHANCE, FEWEST, Standing, Verdict};
+use crate::usage::shortened;
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 /// A sentence names this many entrants at most.
@@ -18,6 +20,8 @@ pub struct Said<'s, 'a> {
     pub analyses: &'s [Analysis<'a>],
     pub verdict: &'s Verdict,
     pub baseline: Option<usize>,
+    /// The baseline that other groups have and this one has not.
+    pub without: Option<&'s str>,
 }
 
 impl Said<'_, '_> {
@@ -41,11 +45,17 @@ impl Said<'_, '_> {
                 vec![format!("Winner: {}. It beats every other (95 %).", with_accuracy(leader))]
             }
             (_, FEWEST..) => self.candidates(leader),
-            (_, seeds) => vec![format!("Highest: {}.", with_accuracy(leader)), no_claim(seeds).into()],
+            _ if !self.verdict.wins.is_empty() => self.candidates(leader),
+            (_, seeds) => vec![self.first(leader), no_claim(seeds).into()],
         };
         said.extend(self.unjudged(leader));
         said.extend(self.against_baseline());
-        said.extend(at_chance(self.analyses.iter().map(|analysis| analysis.entrant.at_chance()).sum()));
+        if let Some(name) = self.without.filter(|_| self.analyses.len() > 1) {
+            said.push(format!("The baseline {} is not in this group: all pairs are judged.", shortened(name)));
+        }
+        let count = |status| self.analyses.iter().map(|analysis| analysis.entrant.count(status)).sum();
+        said.extend(at_chance(count(Status::Diverged)));
+        said.extend(failed(count(Status::Failed)));
         if self.analyses.iter().any(|analysis| analysis.entrant.place.on_test) {
             said.push("Validated on the test images: whatever is chosen by these accuracies has seen the test.".into());
         }
@@ -54,32 +64,47 @@ impl Said<'_, '_> {
 
     /// Without a winner: who may be the best, and what it takes to tell.
     fn candidates(&self, leader: &Analysis<'_>) -> Vec<String> {
-        let is_out = |analysis: &&Analysis<'_>| analysis.standing == Standing::RuledOut;
-        let open: Vec<&str> = self.analyses.iter().filter(|a| !is_out(a)).map(|a| a.name.as_str()).collect();
-        let mut said = vec![format!(
-            "No winner: {} of {} may be the best (95 %): {}.",
-            open.len(),
-            counted(self.analyses.len() as u64, "entrant"),
-            listed(&open)
-        )];
-        said.push(format!("Highest: {}.", with_accuracy(leader)));
-        let out = self.analyses.len() - open.len();
-        if out > 0 {
-            said.push(format!("Ruled out: {out}."));
+        let of = |standing: Standing| self.analyses.iter().filter(move |analysis| analysis.standing == standing);
+        let open: Vec<&str> = of(Standing::NotRuledOut).map(|analysis| analysis.name.as_str()).collect();
+        let out = of(Standing::RuledOut).count();
+        let all = counted((open.len() + out) as u64, "entrant");
+        let mut said = vec![match open.len() {
+            // With other seeds for each pair, they may beat each other in a ring.
+            0 => format!("No winner: each of {all} is beaten by another (95 %)."),
+            1 => format!("No winner: of {all} with a result, only {} may be the best (95 %).", listed(&open)),
+            count => format!("No winner: {count} of {all} may be the best (95 %): {}.", listed(&open)),
+        }];
+        said.push(self.first(leader));
+        if out > 0 && !open.is_empty() {
+            said.push(format!("Ruled out, because the best is one of the others: {out}."));
         }
         let next = self.analyses.iter().skip(1).find(|analysis| analysis.standing == Standing::NotRuledOut);
-        if let Some((next, difference)) = next.and_then(|next| Some((next, next.behind_best?)))
-            && difference.n >= FEWEST
-            && difference.mean > 0.0
-        {
+        if let Some(next) = next.filter(|next| gap(next.behind_best).is_some()) {
             said.push(format!(
                 "If its lead over {} is real, {} of both show it with a probability of 80 %; count only those: adding \
                  seeds until a winner appears makes false winners.",
                 next.name,
-                fresh(difference)
+                fresh(next.seeds_for_power)
             ));
         }
         said
+    }
+
+    /// `Highest: sgd/cosine, …`; with other seeds for each, the mean over all of its own is not what decided.
+    fn first(&self, leader: &Analysis<'_>) -> String {
+        let mut text = self.leads().to_string();
+        text[..1].make_ascii_uppercase();
+        format!("{text}: {}.", with_accuracy(leader))
+    }
+
+    fn leads(&self) -> &'static str {
+        let behind = || self.verdict.behind.iter().flatten().any(|difference| difference.mean < 0.0);
+        match self.verdict.same_seeds {
+            true => "highest",
+            // Somebody with fewer seeds is ahead of it.
+            false if behind() => "leads",
+            false => "leads on common seeds",
+        }
     }
 
     /// Who could not be compared with the leader.
@@ -98,8 +123,11 @@ impl Said<'_, '_> {
     fn against_baseline(&self) -> Option<String> {
         let baseline = &self.analyses[self.baseline?];
         let others = self.analyses.len() - 1;
-        let (above, below) = (baseline.beaten_by.len(), baseline.beats.len());
-        let told = others - above - below;
+        let count = |wanted: Ordering| {
+            let others = self.analyses.iter().filter(|analysis| analysis.place != baseline.place);
+            others.filter(|analysis| against(analysis, baseline) == wanted).count()
+        };
+        let [above, below, told] = [Ordering::Greater, Ordering::Less, Ordering::Equal].map(count);
         Some(format!(
             "Against the baseline {}: {above} of {others} beat it, {below} are beaten by it, {told} cannot be told from it (95 %).",
             baseline.name
@@ -121,7 +149,7 @@ impl Said<'_, '_> {
                 let _ = write!(sentence, "; {guessed} of its {runs} runs {verb} as chance");
             }
             if let Some(baseline) = self.baseline {
-                sentence.push_str(beside_baseline(place, analysis, baseline));
+                sentence.push_str(beside_baseline(analysis, &self.analyses[baseline]));
             }
             sentence
         };
@@ -139,30 +167,51 @@ impl Said<'_, '_> {
             (_, Some(_)) if place == 0 => return self.of_leader(analysis),
             (_, Some(leader)) => leader,
         };
+        if analysis.standing == Standing::RuledOut {
+            return self.of_ruled_out(analysis, leader);
+        }
         let Some(difference) = analysis.behind_best else { return format!("no seed in common with {}", leader.name) };
         let (apart, n) = (format!("{} {}", apart(difference.mean), leader.name), difference.n);
-        match analysis.standing {
-            _ if n == 1 => format!("{apart} on one seed, which says nothing about others"),
+        match n {
+            1 => format!("{apart} on one seed, which says nothing about others"),
             _ if n < FEWEST => format!("{apart} on {n} seeds, too few for a claim"),
-            Standing::RuledOut if leader.beats.contains(&analysis.place) => {
-                format!("{} beats it by {} (n = {n})", leader.name, points(difference.mean))
-            }
-            Standing::RuledOut => format!("not the best: {apart} (n = {n})"),
             _ if difference.mean > 0.0 => {
-                format!("may be the best: {apart} (n = {n}); {} show such a gap in 80 % of cases", fresh(difference))
+                let fresh = fresh(analysis.seeds_for_power);
+                format!("may be the best: {apart} (n = {n}); {fresh} show such a gap in 80 % of cases")
             }
             _ => format!("may be the best: {apart} (n = {n})"),
         }
     }
 
-    /// Of one that leads and has not won.
-    fn of_leader(&self, leader: &Analysis<'_>) -> String {
-        match (leader.standing, self.most_seeds()) {
-            (Standing::RuledOut, _) => "highest of those that share its seeds, but another beats it".into(),
-            (_, FEWEST..) => "highest; may be the best".into(),
-            _ => "highest; no claim".into(),
+    /// By the leader, or by another that it shares more seeds with.
+    fn of_ruled_out(&self, analysis: &Analysis<'_>, leader: &Analysis<'_>) -> String {
+        let behind = analysis.behind_best.map(|difference| (difference.mean, difference.n));
+        let exceeds = |mean: f64| analysis.margin.is_some_and(|margin| mean > margin);
+        match (behind, analysis.beaten_by.iter().min()) {
+            (Some((mean, n)), _) if against(leader, analysis) == Ordering::Greater => {
+                format!("{} beats it by {} (n = {n})", leader.name, points(mean))
+            }
+            (Some((mean, n)), _) if exceeds(mean) => format!("ruled out: {} {} (n = {n})", apart(mean), leader.name),
+            (_, Some(place)) => format!("ruled out: {} beats it", self.analyses[place - 1].name),
+            (_, None) => "ruled out".into(),
         }
     }
+
+    /// Of one that leads and has not won.
+    fn of_leader(&self, leader: &Analysis<'_>) -> String {
+        let leads = self.leads();
+        match (leader.standing, self.most_seeds()) {
+            (Standing::RuledOut, _) => format!("{leads}, but another beats it"),
+            (_, FEWEST..) => format!("{leads}; may be the best"),
+            _ => format!("{leads}; no claim"),
+        }
+    }
+}
+
+/// Whether an entrant beats another, by Holm's procedure or as the winner.
+fn against(one: &Analysis<'_>, other: &Analysis<'_>) -> Ordering {
+    let beats = |a: &Analysis<'_>, b: &Analysis<'_>| a.standing == Standing::Winner || a.beats.contains(&b.place);
+    beats(one, other).cmp(&beats(other, one))
 }
 
 /// `sgd/cosine, 81.23 ± 0.42 % on validation (n = 3), 80.50 ± 0.31 % on test`.
@@ -175,12 +224,12 @@ fn with_accuracy(analysis: &Analysis<'_>) -> String {
     text
 }
 
-fn beside_baseline(place: usize, analysis: &Analysis<'_>, baseline: usize) -> &'static str {
-    match place {
-        _ if place == baseline => "; the baseline",
-        _ if analysis.beats.contains(&(baseline + 1)) => "; beats the baseline",
-        _ if analysis.beaten_by.contains(&(baseline + 1)) => "; the baseline beats it",
-        _ => "; not told from the baseline",
+fn beside_baseline(analysis: &Analysis<'_>, baseline: &Analysis<'_>) -> &'static str {
+    match against(analysis, baseline) {
+        _ if analysis.place == baseline.place => "; the baseline",
+        Ordering::Greater => "; beats the baseline",
+        Ordering::Less => "; the baseline beats it",
+        Ordering::Equal => "; not told from the baseline",
     }
 }
 
@@ -194,19 +243,22 @@ fn no_claim(seeds: usize) -> &'static str {
 }
 
 fn at_chance(runs: usize) -> Option<String> {
-    let which =
-        |verb: &str| format!("{} that {} or {} {verb}", counted(runs as u64, "run"), Status::Diverged, Status::Failed);
-    let chance = CHANCE * 100.0;
-    match runs {
-        0 => None,
-        1 => Some(format!("{} as chance ({chance:.0} %).", which("counts"))),
-        _ => Some(format!("{} as chance ({chance:.0} %).", which("count"))),
-    }
+    let verb = if runs == 1 { "counts" } else { "count" };
+    let which = counted(runs as u64, "run");
+    (runs > 0).then(|| format!("{which} that {} {verb} as chance ({:.0} %).", Status::Diverged, CHANCE * 100.0))
+}
+
+/// What stopped them, such as a full disk, says nothing about their entrants.
+fn failed(runs: usize) -> Option<String> {
+    let (verb, they) = if runs == 1 { ("has", "it is") } else { ("have", "they are") };
+    (runs > 0).then(|| {
+        format!("{} that {} {verb} no result until {they} trained again.", counted(runs as u64, "run"), Status::Failed)
+    })
 }
 
 /// `14 fresh seeds`.
-fn fresh(difference: Difference) -> String {
-    difference.seeds_for_power().map_or("more than 10,000 fresh seeds".into(), |seeds| format!("{seeds} fresh seeds"))
+fn fresh(seeds: Option<usize>) -> String {
+    seeds.map_or("more than 10,000 fresh seeds".into(), |seeds| format!("{seeds} fresh seeds"))
 }
 
 /// `A, B and 3 more`.

@@ -1,13 +1,13 @@
 //! Which entrant won, which may be the best, which beats which: from the results of each by seed.
 //!
-//! All claims are made at 95 %, for any number of entrants; `tests/formulas/calibration.rs` measures how often they are
-//! false, and docs/STATISTICS.md explains them.
+//! Three claims are made at 95 %, for any number of entrants: who wins, who beats whom, and a set that the best is in.
+//! `tests/formulas/calibration.rs` measures how often they are false, and docs/STATISTICS.md explains them.
 
 use super::distribution::{clopper_pearson, holm, pairs_for_power, student_t_quantile, student_t_tail};
 use super::{mean, median, standard_deviation};
 use std::collections::BTreeMap;
 
-/// The results of one entrant by seed. A run that diverged or failed has [`CHANCE`].
+/// The results of one entrant by seed. A run that diverged has [`CHANCE`].
 pub type Results = BTreeMap<u64, f64>;
 
 /// The accuracy of guessing one of ten classes.
@@ -22,6 +22,9 @@ pub const FEWEST: usize = 3;
 
 /// Accuracies are multiples of 1 / images; without any evidence, assume this many images.
 const FEWEST_IMAGES: f64 = 1000.0;
+
+/// Sums of the same images in another order differ by less: that is no difference.
+const EQUAL: f64 = 1e-12;
 
 /// The difference between two entrants over the seeds that both have.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,14 +42,15 @@ pub struct Difference {
 impl Difference {
     /// a − b; `None` if they have no seed in common. `grain` is the smallest step between two results.
     pub fn of(a: &Results, b: &Results, grain: f64) -> Option<Self> {
-        let differences: Vec<f64> = a.iter().filter_map(|(seed, a)| Some(a - b.get(seed)?)).collect();
+        let clear = |difference: f64| if difference.abs() < EQUAL { 0.0 } else { difference };
+        let differences: Vec<f64> = a.iter().filter_map(|(seed, a)| Some(clear(a - b.get(seed)?))).collect();
         let ahead = |d: &f64| match *d {
             d if d > 0.0 => 1.0,
             d if d < 0.0 => 0.0,
             _ => 0.5,
         };
         Some(Self {
-            mean: mean(&differences)?,
+            mean: clear(mean(&differences)?),
             n: differences.len(),
             // Each of two rounded numbers has the variance grain² / 12.
             deviation: standard_deviation(&differences).map(|deviation| deviation.max(grain / 6.0_f64.sqrt())),
@@ -85,7 +89,8 @@ impl Difference {
         Some(2.0 * student_t_tail(self.t()?.abs(), self.degrees()))
     }
 
-    /// The probability that a is ahead on a new seed, with its 95 % limits.
+    /// The probability that a is ahead on a new seed, with its 95 % limits: of this pair by itself, and too favourable to
+    /// an a that was chosen because it is ahead.
     pub fn share_ahead(&self) -> (f64, f64, f64) {
         let (lower, upper) = clopper_pearson(self.ahead, self.n, 1.0 - LEVEL);
         (self.ahead / self.n as f64, lower, upper)
@@ -103,9 +108,9 @@ impl Difference {
 pub enum Standing {
     /// Beats every other.
     Winner,
-    /// May be the best.
+    /// The best is one of these.
     NotRuledOut,
-    /// Is not the best.
+    /// The best is one of the others. That is said of the set: of many equals, some are ruled out more often than in 5 %.
     RuledOut,
     /// Has no result yet.
     NoResult,
@@ -131,10 +136,12 @@ pub struct Verdict {
     pub margins: Vec<Option<f64>>,
     /// Every pair of which one beats the other, or with a baseline every such pair with it.
     pub wins: Vec<Win>,
+    /// All entrants with results have the same seeds.
+    pub same_seeds: bool,
 }
 
 impl Verdict {
-    /// The entrant with the highest results; `None` if there are no results.
+    /// The entrant that is ahead of the others on the seeds in common; `None` if there are no results.
     pub fn leader(&self) -> Option<usize> {
         self.order.first().copied().filter(|&first| self.standings[first] != Standing::NoResult)
     }
@@ -145,9 +152,10 @@ impl Verdict {
     }
 }
 
-/// Judges entrants by their results. With a `baseline`, wins are those of and over it alone.
-pub fn judge(results: &[Results], baseline: Option<usize>) -> Verdict {
-    let grain = grain(results);
+/// Judges entrants by their results, the shares of so many `images` that are classified correctly (estimated if unknown).
+/// With a `baseline`, wins are those of and over it alone.
+pub fn judge(results: &[Results], baseline: Option<usize>, images: Option<u64>) -> Verdict {
+    let grain = images.map_or_else(|| grain(results), |images| 1.0 / images.max(1) as f64);
     let order = order(results);
     let known = results.iter().filter(|results| !results.is_empty()).count();
     let leader = order.first().copied().filter(|_| known > 0);
@@ -180,7 +188,7 @@ pub fn judge(results: &[Results], baseline: Option<usize>) -> Verdict {
     for win in &wins {
         standings[win.loser] = Standing::RuledOut;
     }
-    Verdict { order, standings, behind, margins, wins }
+    Verdict { order, standings, behind, margins, wins, same_seeds: same_seeds(results) }
 }
 
 /// Two entrants, and their difference.
@@ -217,21 +225,27 @@ fn grain(results: &[Results]) -> f64 {
     steps.filter(|step| *step > 1e-9).fold(1.0 / FEWEST_IMAGES, f64::min)
 }
 
-/// The entrants, the leader first. With the same seeds for all, by their means; else by how many of the others each is
-/// ahead of on the seeds that both have, and those that share no seed with anybody after the others. Nobody leads with
-/// a single seed where others have more.
+/// Whether all that have results have them of the same seeds.
+fn same_seeds(results: &[Results]) -> bool {
+    let mut known = results.iter().filter(|results| !results.is_empty());
+    known.next().is_none_or(|first| known.all(|other| other.keys().eq(first.keys())))
+}
+
+/// The entrants, the leader first. With the same seeds for all, by their means; else by how many more of the others each
+/// is ahead of than behind, on the seeds that both have, and those that share no seed with anybody after the others.
+/// Nobody leads with fewer than three seeds where others have more.
 pub fn order(results: &[Results]) -> Vec<usize> {
     let means: Vec<f64> = results
         .iter()
         .map(|results| mean(&results.values().copied().collect::<Vec<_>>()).unwrap_or(f64::NEG_INFINITY))
         .collect();
     let known: Vec<usize> = (0..results.len()).filter(|&entrant| !results[entrant].is_empty()).collect();
-    let balanced = known.windows(2).all(|pair| results[pair[0]].keys().eq(results[pair[1]].keys()));
-    // Of the others that it shares seeds with, the share that it is ahead of minus the share that is ahead of it.
+    let balanced = same_seeds(results);
+    // A sum and not a share: whoever meets only the weakest does not lead.
     let ahead = |entrant: usize| -> Option<f64> {
         let others = known.iter().filter(|&&other| other != entrant);
         let means = others.filter_map(|&other| Difference::of(&results[entrant], &results[other], 0.0));
-        mean(&means.map(|Difference { mean, .. }| if mean == 0.0 { 0.0 } else { mean.signum() }).collect::<Vec<_>>())
+        means.map(|Difference { mean, .. }| if mean == 0.0 { 0.0 } else { mean.signum() }).reduce(|a, b| a + b)
     };
     let ahead = |entrant| if balanced { Some(0.0) } else { ahead(entrant) };
     let ahead: Vec<Option<f64>> = (0..results.len()).map(ahead).collect();
@@ -242,7 +256,7 @@ pub fn order(results: &[Results]) -> Vec<usize> {
         class(a).cmp(&class(b)).then(by_ahead).then(means[b].total_cmp(&means[a]))
     });
     let most = results.iter().map(BTreeMap::len).max().unwrap_or(0);
-    let leads = |entrant: &usize| results[*entrant].len() >= most.min(2);
+    let leads = |entrant: &usize| results[*entrant].len() >= most.min(FEWEST);
     if let Some(first) = order.iter().position(leads) {
         order[..=first].rotate_right(1);
     }
@@ -279,12 +293,29 @@ mod tests {
     }
 
     #[test]
-    fn with_other_seeds_the_common_ones_decide_and_one_seed_does_not_lead_several() {
-        let long = entrant(0, &[0.50, 0.51, 0.90, 0.90]);
-        assert_eq!(order(&[long.clone(), entrant(0, &[0.60, 0.612])]), [1, 0]);
-        assert_eq!(order(&[long.clone(), entrant(0, &[0.60])]), [0, 1]);
-        assert_eq!(order(&[long, entrant(9, &[0.95, 0.95]), entrant(0, &[0.1, 0.1])]), [0, 2, 1]);
+    fn with_other_seeds_the_common_ones_decide_and_fewer_than_three_do_not_lead_several() {
+        let long = entrant(0, &[0.50, 0.51, 0.52, 0.90, 0.90]);
+        assert_eq!(order(&[long.clone(), entrant(0, &[0.60, 0.612, 0.61])]), [1, 0]);
+        assert_eq!(order(&[long.clone(), entrant(0, &[0.60, 0.612])]), [0, 1]);
+        assert_eq!(order(&[entrant(0, &[0.5, 0.9]), entrant(0, &[0.6])]), [0, 1]);
+        assert_eq!(order(&[long, entrant(9, &[0.95; 3]), entrant(0, &[0.1, 0.1])]), [0, 2, 1]);
         assert_eq!(order(&[entrant(0, &[0.5]), entrant(1, &[0.6])]), [1, 0]);
+    }
+
+    #[test]
+    fn one_that_meets_only_the_weakest_does_not_lead() {
+        let weakest = entrant(0, &[0.1; 6]);
+        let [first, second, third] = [0.9, 0.8, 0.7].map(|accuracy| entrant(0, &[accuracy; 3]));
+        let aside = entrant(3, &[0.95; 3]);
+        // The first is ahead of three, the one aside of one: of all that it meets.
+        assert_eq!(order(&[weakest, first, second, third, aside])[0], 1);
+    }
+
+    #[test]
+    fn a_difference_in_the_last_bits_is_none() {
+        let (a, b) = (entrant(0, &[0.1 + 0.2, 0.3, 0.1 + 0.2]), entrant(0, &[0.3; 3]));
+        let difference = Difference::of(&a, &b, 0.0).unwrap();
+        assert_eq!((difference.mean, difference.ahead, difference.p_value()), (0.0, 1.5, Some(1.0)));
     }
 
     #[test]
@@ -294,12 +325,18 @@ mod tests {
         let deviation = Difference::of(&a, &b, 0.0002).unwrap().deviation.unwrap();
         assert!((deviation - 0.0002 / 6.0_f64.sqrt()).abs() < 1e-12);
         assert_eq!(grain(&[entrant(0, &[0.9, 0.5])]), 0.001, "two results are no evidence of ten images");
+        // With so few images, nothing says so but their number.
+        let few = [entrant(0, &[0.72, 0.74, 0.72]), entrant(0, &[0.7, 0.72, 0.7])];
+        let deviation = |images| judge(&few, None, images).behind[1].unwrap().deviation.unwrap();
+        assert!((deviation(Some(50)) - 0.02 / 6.0_f64.sqrt()).abs() < 1e-12);
+        assert!((deviation(None) - 0.001 / 6.0_f64.sqrt()).abs() < 1e-12);
+        assert!(judge(&few, None, Some(50)).winner().is_none() && judge(&few, None, None).winner().is_some());
     }
 
     #[test]
     fn a_margin_rules_out_what_is_behind_by_more() {
         let results = [entrant(0, &[0.80, 0.812, 0.806]), entrant(0, &[0.781, 0.795, 0.789])];
-        let verdict = judge(&results, None);
+        let verdict = judge(&results, None, None);
         // SciPy: differences 0.019, 0.017, 0.017: half the width of their 95 % t-interval.
         let margin = verdict.margins[1].unwrap();
         assert!((margin - 0.002_868_435_153).abs() < 1e-9, "{margin}");
@@ -312,8 +349,25 @@ mod tests {
         let far = |mean: f64| entrant(0, &[mean, mean + 0.011, mean + 0.004, mean + 0.007, mean - 0.002]);
         let near = entrant(0, &[0.62, 0.615, 0.625, 0.611, 0.618]);
         let results = [far(0.6), near, far(0.5), far(0.4)];
-        assert!(judge(&results, None).wins.len() > 3);
-        let wins = judge(&results, Some(2)).wins;
+        assert!(judge(&results, None, None).wins.len() > 3);
+        let wins = judge(&results, Some(2), None).wins;
         assert!(wins.iter().all(|win| win.winner == 2 || win.loser == 2) && wins.len() == 3, "{wins:?}");
+    }
+
+    #[test]
+    fn holm_counts_the_pairs_with_the_baseline_or_all_pairs() {
+        let results = [
+            entrant(0, &[0.5, 0.498, 0.503, 0.505, 0.499]),
+            entrant(0, &[0.55, 0.561, 0.543, 0.548, 0.552]),
+            entrant(0, &[0.6, 0.592, 0.604, 0.611, 0.597]),
+            entrant(0, &[0.9, 0.903, 0.907, 0.901, 0.895]),
+        ];
+        // The most significant of all: it is multiplied by the number of tests.
+        let own = Difference::of(&results[3], &results[0], 0.0).unwrap().p_value().unwrap();
+        for (baseline, tests) in [(Some(0), 3.0), (None, 6.0)] {
+            let wins = judge(&results, baseline, None).wins;
+            let win = wins.iter().find(|win| (win.winner, win.loser) == (3, 0)).unwrap();
+            assert!((win.p / (tests * own) - 1.0).abs() < 1e-9, "{}, alone {own}", win.p);
+        }
     }
 }

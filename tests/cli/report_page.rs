@@ -225,6 +225,13 @@ fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tell
             "sgd/cosine [by hand: schedule linear at 0.1 from epoch 1]",
         ]
     );
+    let settings = |order: [&str; 2]| {
+        let loaded = load(&order.map(|name| folder.path().join(name)));
+        let mut all: Vec<_> = loaded.runs.iter().map(|run| (run.row.run.clone(), run.setting.clone())).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(settings(["a", "b"]), settings(["b", "a"]), "whichever was read first");
     assert!(html.contains(">2 of 2<") && html.contains(">2 of 3<"), "the first was made shorter");
     assert!(html.contains(
         "<span class=soft>then changed by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened"

@@ -241,6 +241,7 @@ fn what_does_not_go_together_is_refused_in_one_line_and_nothing_is_written() {
         (&["a", "images", "--out", "all"], "cannot share a table (other images)"),
         (&["a", "other", "--out", "all"], "are the same run, but differ in results"),
         (&["a", "nosuch", "--out", "all"], "nosuch: no such folder"),
+        (&["a", "b", "--out", "all", "--baseline", "nobody"], "baseline must be one of the entrants, such as `"),
         (
             &["a", "empty", "--out", "all"],
             "empty holds no comparison; name the folder that has comparison.csv and runs/",

@@ -208,16 +208,12 @@ pub const SETTINGS: &[SettingDef] = &[
     )
     .of_machine(|c, v| v.word().map(|shard| c.shard = Some(shard)))
     .commands(&[Compare]),
-    SettingDef::value(
-        "baseline",
-        "NAME",
-        "Judge every entrant against this one, such as sgd/constant, instead of each against each",
-    )
-    .of_machine(|c, v| {
-        c.baseline = Some(v.text().to_string());
-        Ok(())
-    })
-    .commands(&[Compare]),
+    BASELINE
+        .of_machine(|c, v| {
+            c.baseline = Some(v.text().to_string());
+            Ok(())
+        })
+        .commands(&[Compare]),
     SettingDef::path("out", "DIR", "Output folder [default: a new folder in results/]").of_machine(|c, v| {
         if v.text().trim().is_empty() {
             return usage!("--out must name a folder, got nothing");
@@ -271,6 +267,13 @@ pub const SETTINGS: &[SettingDef] = &[
 ];
 
 /// The values of `--color`.
+/// Of every command that ranks.
+pub const BASELINE: SettingDef = SettingDef::value(
+    "baseline",
+    "NAME",
+    "Judge every entrant against this one, such as sgd/constant, instead of each against each",
+);
+
 pub const COLOURS: [&str; 3] = ["auto", "always", "never"];
 
 /// Settings that every command takes.

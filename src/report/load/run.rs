@@ -5,6 +5,7 @@ use super::super::entrants::Place;
 use super::super::rates::{self, Known};
 use super::{Loaded, read, settings};
 use crate::config::SettingValues;
+use crate::data::{DatasetKind, Validation};
 use crate::record::{
     Change, Changed, ComparisonRow, EpochRow, Results, RunInfo, Status, StepRow, check_last, check_values, files,
 };
@@ -22,8 +23,6 @@ pub struct LoadedRun {
     pub group: String,
     /// The command line it started with, ready to paste; empty if run.json is missing.
     pub command: String,
-    /// Validation used the test images, so they influenced the choice of the best epoch.
-    pub validated_on_test: bool,
     /// Manual changes made while it ran.
     pub changes: Vec<Change>,
     /// The same in words; `None` without changes.
@@ -34,16 +33,34 @@ pub struct LoadedRun {
     steps: Vec<StepRow>,
     /// The highest rate of the steps taken; `None` if unknown.
     pub(super) highest_rate: Option<f64>,
-    /// The settings that may distinguish it from other runs; empty if run.json is missing.
+    /// The settings that may distinguish it from other runs; empty if nothing records them.
     pub(super) settings: SettingValues,
-    /// The digest of its images, if run.json has it.
+    /// The digest of its images, if recorded.
     pub(super) images: Option<String>,
 }
 
 impl LoadedRun {
     /// Where it stands among the others.
     pub(super) fn place(&self) -> Place<'_> {
-        Place { setting: &self.setting, group: &self.group, on_test: self.validated_on_test }
+        Place {
+            setting: &self.setting,
+            group: &self.group,
+            on_test: self.validated_on_test(),
+            images: self.validation_images().map(|images| images as u64),
+        }
+    }
+
+    /// Validation used the test images, so they influenced the choice of the best epoch.
+    pub fn validated_on_test(&self) -> bool {
+        self.settings.get("validation") == Some("test")
+    }
+
+    /// How many images each of its validation accuracies is a share of, if known.
+    fn validation_images(&self) -> Option<usize> {
+        match self.settings.get("validation")?.parse().ok()? {
+            Validation::Holdout(images) => Some(images),
+            Validation::Test => self.settings.get("dataset")?.parse().ok().map(DatasetKind::test_images),
+        }
     }
 
     /// What determines its rates, besides its row and its epochs.
@@ -95,7 +112,6 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         setting: String::new(),
         group: String::new(),
         command: info.as_ref().map(command).unwrap_or_default(),
-        validated_on_test: settings.get("validation") == Some("test"),
         changes,
         changed,
         epochs,

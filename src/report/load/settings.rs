@@ -4,6 +4,7 @@ use super::super::changes;
 use super::LoadedRun;
 use crate::config::SettingValues;
 use crate::config::settings::tells_apart;
+use crate::usage::one_line;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The settings key for manual changes.
@@ -12,6 +13,20 @@ const CHANGED: &str = "changed";
 /// The settings that may distinguish a run from others of its entrant.
 pub(super) fn telling(settings: SettingValues) -> SettingValues {
     settings.only(tells_apart)
+}
+
+/// Gives the runs of one comparison of which no run.json can be read what all the others have: the runs of a comparison
+/// share their settings and images.
+pub(super) fn share(runs: &mut [LoadedRun]) {
+    let mut known = runs.iter().filter(|run| !run.settings.is_empty());
+    let Some(first) = known.next() else { return };
+    if known.any(|other| (&other.settings, &other.images) != (&first.settings, &first.images)) {
+        return;
+    }
+    let (settings, images) = (first.settings.clone(), first.images.clone());
+    for run in runs.iter_mut().filter(|run| run.settings.is_empty()) {
+        (run.settings, run.images) = (settings.clone(), images.clone());
+    }
 }
 
 /// Runs that differ in one of these solve another problem, or with another budget: their accuracies cannot be compared.
@@ -27,7 +42,9 @@ pub(super) fn group(runs: &mut [LoadedRun]) {
     let known = |run: &LoadedRun| -> BTreeMap<&'static str, String> {
         let mut known = BTreeMap::from([("epochs", run.row.epochs.to_string())]);
         if !run.settings.is_empty() {
-            let value = |name| run.settings.get(name).unwrap_or("all").to_string();
+            // A run with all images has no limit; another version may not have recorded the others.
+            let missing = |name| if name == "train-limit" { "all" } else { "unknown" };
+            let value = |name| run.settings.get(name).unwrap_or_else(|| missing(name)).to_string();
             known.extend(OF_GROUP.map(|name| (name, value(name))));
         }
         if let Some(digest) = run.images.as_ref().filter(|_| images[&run.settings.get("dataset")].len() > 1) {
@@ -43,7 +60,8 @@ pub(super) fn group(runs: &mut [LoadedRun]) {
         let told = |name: &&str| Some(format!("{name}={}", known.get(name)?));
         let unknown = (run.settings.is_empty() && differing.iter().any(|name| *name != "epochs"))
             .then(|| "unknown settings".to_string());
-        run.group = differing.iter().filter_map(told).chain(unknown).collect::<Vec<_>>().join(" ");
+        // Values come from untrusted files, and go to terminals and pages.
+        run.group = one_line(&differing.iter().filter_map(told).chain(unknown).collect::<Vec<_>>().join(" "));
     }
 }
 
@@ -66,22 +84,24 @@ pub(super) fn tell_apart(runs: &mut [LoadedRun]) {
     }
 }
 
-/// A short label for each set of manual changes, for use in entrant names; the full text is shown beside it.
+/// A short label for each set of manual changes, for use in entrant names; the full text is shown beside it. It does not
+/// depend on the order of the runs.
 fn names_of_changes(runs: &[LoadedRun]) -> HashMap<String, String> {
-    let mut names: HashMap<String, String> = HashMap::new();
+    let mut alike: BTreeMap<String, BTreeSet<&String>> = BTreeMap::new();
     for run in runs {
         let (Some(changed), [first, rest @ ..]) = (&run.changed, &run.changes[..]) else { continue };
         let what = match rest {
             [] => changes::shortly(first),
             _ => format!("{} changes", rest.len() + 1),
         };
-        let name = format!("by hand: {what} from epoch {}", first.epoch);
-        if !names.contains_key(changed) {
-            let numbered = format!("{name} (");
-            let alike = names.values().filter(|other| **other == name || other.starts_with(&numbered)).count();
-            let name = if alike == 0 { name } else { format!("{numbered}{})", alike + 1) };
-            names.insert(changed.clone(), name);
-        }
+        alike.entry(format!("by hand: {what} from epoch {}", first.epoch)).or_default().insert(changed);
     }
-    names
+    let numbered = |(name, all): (String, BTreeSet<&String>)| {
+        let number = |(place, changed): (usize, &String)| {
+            let name = if place == 0 { name.clone() } else { format!("{name} ({})", place + 1) };
+            (changed.clone(), name)
+        };
+        all.into_iter().enumerate().map(number).collect::<Vec<_>>()
+    };
+    alike.into_iter().flat_map(numbered).collect()
 }
