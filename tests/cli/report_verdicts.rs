@@ -161,6 +161,11 @@ fn a_run_that_failed_has_no_result_and_an_entrant_of_such_runs_keeps_the_others_
     assert_eq!(verdicts[0], "sgd/cosine: winner: beats every other; has 3 of 4 results");
     assert!(summary.starts_with("Winner: sgd/cosine, 91.00 ± 1.00 % on validation (n = 3), "), "{summary}");
     assert!(summary.ends_with("1 run that failed has no result until it is trained again."), "{summary}");
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &rows);
+    report(folder.path(), &["."]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(html.contains("1 of 8 runs have not finished (see their status) and are excluded from the means."));
     let failed = seeds("linear", &[0.0; 2]).iter().map(|row| ended(row, Status::Failed)).collect();
     let (verdicts, summary) = self::verdicts(&[rows, failed].concat());
     assert_eq!(verdicts[2], "sgd/linear: no result yet: failed");
