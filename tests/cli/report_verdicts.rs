@@ -147,6 +147,28 @@ fn a_run_that_diverged_counts_as_chance_in_the_open() {
     assert!((flaky.test_accuracy.unwrap().mean - 0.4975).abs() < 1e-12, "of the same four runs");
 }
 
+#[test]
+fn of_entrants_that_beat_each_other_in_a_ring_none_may_be_the_best() {
+    // Each pair has other seeds.
+    let five = |schedule: &str, first: u64, accuracy: f64| -> Vec<ComparisonRow> {
+        let run = |seed| row(&format!("{schedule}-{seed}"), schedule, seed, accuracy + 0.001 * (seed * 7 % 5) as f64);
+        (first..first + 5).map(run).collect()
+    };
+    let rows = [
+        [five("cosine", 0, 0.8), five("cosine", 20, 0.5)].concat(),
+        [five("step", 0, 0.6), five("step", 10, 0.9)].concat(),
+        [five("linear", 10, 0.7), five("linear", 20, 0.9)].concat(),
+    ];
+    let (verdicts, summary) = verdicts(&rows.concat());
+    assert!(
+        summary.starts_with("No winner: each of 3 entrants is beaten by another (95 %). Leads: sgd/linear, "),
+        "{summary}"
+    );
+    assert_eq!(verdicts[0], "sgd/linear: leads, but another beats it");
+    assert_eq!(verdicts[1], "sgd/step: ruled out: sgd/cosine beats it");
+    assert!(verdicts[2].starts_with("sgd/cosine: sgd/linear beats it by "), "{verdicts:?}");
+}
+
 /// The same run, ended without results.
 fn ended(row: &ComparisonRow, status: Status) -> ComparisonRow {
     ComparisonRow { status, results: Results::default(), ..row.clone() }
