@@ -1,0 +1,51 @@
+//! Where the loss explodes, and how far a suggestion must keep from it.
+
+use super::{Answer, FEWEST, RangePoint, climb, show};
+use crate::stats::median;
+
+/// The loss has exploded above this multiple of its initial value, or of its minimum so far.
+const EXPLODED: (f64, f64) = (2.0, 4.0);
+/// Minimum factor between a suggested rate and one at which the loss explodes.
+const DISTANCE: f64 = 2.0;
+
+/// The point at which the loss explodes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Explosion {
+    /// The first rate with an exploded loss.
+    pub rate: f64,
+    /// The rate tested just before it.
+    before: f64,
+}
+
+impl Explosion {
+    /// Whether a suggestion keeps its distance from the explosion.
+    ///
+    /// # Errors
+    /// The rate of `answer` is not below the one tested just before the explosion, or is within a factor of 2 of the
+    /// explosion.
+    pub fn allows(&self, answer: &Answer) -> Result<(), String> {
+        if answer.rate < self.before && answer.rate <= self.rate / DISTANCE {
+            return Ok(());
+        }
+        let (rate, at) = (show(answer.rate), show(self.rate));
+        Err(format!("{rate} is too close to {at}, where the loss explodes; take more --steps, or a lower --max-lr"))
+    }
+}
+
+/// Finds where the loss explodes while the rate increases; `None` if it does not.
+///
+/// That is the first loss that is not finite, exceeds twice the median of the first few, or exceeds four times the
+/// minimum so far. By then the unsmoothed loss has long exploded.
+pub fn explosion(points: &[RangePoint]) -> Option<Explosion> {
+    let up = climb(points);
+    let first: Vec<f64> = up.iter().take(FEWEST.min(up.len() / 4).max(1)).map(|point| point.loss).collect();
+    let first = median(&first).filter(|first| first.is_finite()).unwrap_or(f64::INFINITY);
+    let mut lowest = f64::INFINITY;
+    let place = up.iter().position(|point| {
+        let limit = (EXPLODED.0 * first).min(EXPLODED.1 * lowest);
+        lowest = lowest.min(point.loss);
+        // Multiples of losses at or below 0 are no limits.
+        !point.loss.is_finite() || (limit > 0.0 && point.loss > limit)
+    })?;
+    Some(Explosion { rate: up[place].rate, before: up[place.saturating_sub(1)].rate })
+}

@@ -1,0 +1,142 @@
+//! Suggests learning rates from the curve of a learning rate range test.
+//!
+//! Every method is a pure function of the curve. A method without an answer says why; no suggestion is NaN.
+//!
+//! | method | suggestion | source |
+//! |--------|------------|--------|
+//! | [`Method::Plateau`]   | the middle of the range of rates with the best accuracy | Smith (2017), reduced to one rate |
+//! | [`Method::Valley`]    | halfway through the longest fall of the loss           | fastai 2, `valley` |
+//! | [`Method::Steepest`]  | the lowest d loss / d ln(rate) before the minimum       | Smith; fastai `steep`, pytorch-lr-finder |
+//! | [`Method::Minimum`]   | a tenth of the rate with the lowest loss                | fastai `minimum` |
+//! | [`Method::Base`]      | where the accuracy starts to rise                       | Smith (2017), section 3.3 |
+//! | [`Method::Max`]       | 0.9 times the rate where it stops rising, gets ragged or falls | Smith (2017), section 3.3 |
+//! | [`Method::Floor`]     | a quarter of that                                       | Smith (2017); Smith and Topin (2018) |
+//!
+//! The loss is smoothed. Its first tenth is dropped because smoothing has only just started, and its last five values
+//! because the network may have diverged (as in fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder
+//! skips).
+
+mod accuracy;
+mod combine;
+mod explosion;
+mod loss;
+
+pub use accuracy::smoothed_accuracy;
+pub use combine::{Combined, combine, headline, range};
+pub use explosion::{Explosion, explosion};
+pub use loss::{Valley, steepest, valley};
+
+use crate::number::significant;
+use accuracy::Accuracy;
+use loss::{learned, minimum_answer, rises_after, steepest_answer, trimmed, valley_answer};
+
+/// Curves with fewer values are not evaluated.
+const FEWEST: usize = 8;
+/// Upper bound on the probability of detecting a rise that is only noise.
+const FALSE_ALARMS: f64 = 0.01;
+
+/// One iteration of a range test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RangePoint {
+    pub rate: f64,
+    /// Smoothed.
+    pub loss: f64,
+    /// `None` if this iteration was not validated.
+    pub accuracy: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Plateau,
+    Valley,
+    Steepest,
+    Minimum,
+    Base,
+    Max,
+    Floor,
+}
+
+impl Method {
+    /// In table order. The first four suggest a rate to train with, the others bounds for a cyclical schedule.
+    pub const ALL: [Method; 7] =
+        [Method::Plateau, Method::Valley, Method::Steepest, Method::Minimum, Method::Base, Method::Max, Method::Floor];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Method::Plateau => "plateau",
+            Method::Valley => "valley",
+            Method::Steepest => "steepest",
+            Method::Minimum => "minimum/10",
+            Method::Base => "Smith's base",
+            Method::Max => "Smith's max",
+            Method::Floor => "max/4",
+        }
+    }
+
+    /// Whether it suggests a rate to train with, rather than a bound.
+    pub const fn is_rate(self) -> bool {
+        matches!(self, Method::Plateau | Method::Valley | Method::Steepest | Method::Minimum)
+    }
+}
+
+/// A suggested rate, and the reason for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub rate: f64,
+    pub reason: String,
+}
+
+/// The answer of one method, or why it has none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suggestion {
+    pub method: Method,
+    pub answer: Result<Answer, String>,
+}
+
+/// The answers of all methods for one test, in the order of [`Method::ALL`].
+pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
+    // The points may come from a file. Drop invalid rates so that no suggestion is invalid.
+    let points: Vec<RangePoint> = points.iter().copied().filter(|p| p.rate > 0.0 && p.rate.is_finite()).collect();
+    let up = climb(&points);
+    let (rates, losses) = trimmed(up);
+    let usable = learned(&rates, &losses);
+    let rises = rises_after(up, &rates, &losses);
+    let accuracy = Accuracy::of(up);
+    let of = |answer: fn(&Accuracy) -> Result<Answer, String>| accuracy.as_ref().map_err(Clone::clone).and_then(answer);
+    let max = of(Accuracy::max);
+    let floor = max.clone().map(|max| Answer {
+        rate: max.rate / 4.0,
+        reason: "a quarter of Smith's max: the lower bound of one-cycle".to_string(),
+    });
+    let answers = [
+        of(Accuracy::plateau),
+        usable.clone().and_then(|()| valley_answer(&rates, &losses, rises)),
+        usable.clone().and_then(|()| steepest_answer(&rates, &losses)),
+        usable.and_then(|()| minimum_answer(&rates, &losses, rises)),
+        of(Accuracy::base),
+        max,
+        floor,
+    ];
+    let explosion = explosion(&points);
+    let stands = |answer: Answer| match explosion {
+        Some(explosion) => explosion.allows(&answer).map(|()| answer),
+        None => Ok(answer),
+    };
+    let said = Method::ALL.into_iter().zip(answers);
+    said.map(|(method, answer)| Suggestion { method, answer: answer.and_then(stands) }).collect()
+}
+
+/// The part in which the rate increases: the whole test, or the first half of a cycle.
+fn climb(points: &[RangePoint]) -> &[RangePoint] {
+    let end = points.windows(2).position(|pair| pair[1].rate <= pair[0].rate).map_or(points.len(), |top| top + 1);
+    &points[..end]
+}
+
+fn lowest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// Formats a rate to three significant digits: `0.00123`, `1.23e-5`.
+pub fn show(rate: f64) -> String {
+    significant(rate, 3)
+}
