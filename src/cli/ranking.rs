@@ -39,7 +39,7 @@ pub fn rank(
             Report::of(&loaded, &here, None, None)?
         }
     };
-    report::comparison::write_pictures(folder, &report.figure, &report.titled(title))?;
+    report::comparison::write_pictures(folder, &report, title)?;
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;
     let Report { groups, summary, .. } = &report;
@@ -55,6 +55,7 @@ pub fn rank(
             let (entrants, names) = report::table::of_groups(std::slice::from_ref(group));
             out!("{}", report::table::terminal_of(&entrants, &names, width, &page));
         }
+        out!("{}", report.ranking.terminal(settings::chart_width(), console::colors_enabled()));
         let below = summary.iter().cloned().chain([report::table::legend(groups, Some(width))]);
         let below: Vec<String> = below.map(|text| report::range::words(&text, width).join("\n")).collect();
         out!("{}\n", below.join("\n"));
@@ -62,7 +63,7 @@ pub fn rank(
         out!(
             "results in {}: {runs}, {size}: {}",
             folder.display(),
-            [files::COMPARISON_CSV, files::COMPARISON_PNG, files::COMPARISON_SVG, files::REPORT_HTML].join(", ")
+            [files::REPORT_HTML, files::RANKING_PNG, files::COMPARISON_PNG, files::COMPARISON_CSV].join(", ")
         );
     }
     Ok(code(rows))

@@ -6,10 +6,12 @@ mod layout;
 mod lines;
 mod matrix;
 mod paint;
+mod ranking;
 mod scene;
 mod terminal;
 
 pub use matrix::Matrix;
+pub use ranking::{Claim, RankedGroup, RankedRow, Ranking};
 
 use crate::record::replace_file;
 use std::path::Path;

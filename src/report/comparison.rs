@@ -1,26 +1,32 @@
-//! The picture of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
+//! The curves of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
 
 use super::changes;
-use super::chart::{Figure, MOST_LINES, Mark, Panel, Series, Style};
+use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series, Style};
 use super::entrants::{EntrantRuns, Summary, names};
+use super::export::Report;
 use super::rates::{self, Known};
-use crate::record::{Change, ComparisonRow, EpochRow, files};
+use crate::record::{Change, ComparisonRow, EpochRow, files, replace_file};
 use crate::stats::quantile;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// Writes comparison.png and comparison.svg into `folder`: the `figure` of the report on it, with a title of its own.
+/// Writes the pictures of a comparison into `folder`: the ranking and the curves of the `report` on it, with a title of
+/// their own.
 ///
 /// # Errors
 /// A picture cannot be drawn or written.
-pub fn write_pictures(folder: &Path, figure: &Figure, title: &str) -> anyhow::Result<()> {
-    let picture = Figure { title: title.to_string(), ..picture(figure) };
-    let (png, svg) = rayon::join(
-        || picture.write_png(&folder.join(files::COMPARISON_PNG)),
-        || picture.write_svg(&folder.join(files::COMPARISON_SVG)),
-    );
-    png.and(svg)
+pub fn write_pictures(folder: &Path, report: &Report<'_>, title: &str) -> anyhow::Result<()> {
+    let title = report.titled(title);
+    let curves = Figure { title: title.clone(), ..picture(&report.figure) };
+    let ranking = Ranking { title, ..report.ranking.clone() };
+    let pictures: [(&str, &(dyn Fn() -> anyhow::Result<Vec<u8>> + Sync)); 4] = [
+        (files::RANKING_PNG, &|| ranking.png()),
+        (files::RANKING_SVG, &|| Ok(ranking.svg()?.into_bytes())),
+        (files::COMPARISON_PNG, &|| curves.png()),
+        (files::COMPARISON_SVG, &|| Ok(curves.svg()?.into_bytes())),
+    ];
+    pictures.par_iter().try_for_each(|(name, drawn)| replace_file(&folder.join(name), &drawn()?))
 }
 
 /// One line per entrant: the mean over its runs, ± one standard deviation if there are several.

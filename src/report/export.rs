@@ -1,20 +1,21 @@
 //! Writes the files of a report: the output in the format of its extension, and further formats next to it.
 
-use super::analysis::{Analysis, Group, analyse};
-use super::chart::Figure;
+mod rows;
+
+pub use rows::ranking;
+
+use super::analysis::{Group, analyse};
+use super::chart::{Figure, Ranking};
 use super::comparison;
-use super::entrants::Summary;
-use super::escape::{csv_text, markdown as text, markdown_name};
+use super::escape::{markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
 use super::range::{self, RangeTests};
 use super::table;
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
-use crate::stats::verdict::Standing;
 use crate::usage;
 use crate::usage::{Usage, shortened};
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,8 @@ pub struct Report<'a> {
     pub groups: Vec<Group<'a>>,
     /// A paragraph for each group, with a line before the first if there are several.
     pub summary: Vec<String>,
+    /// The ranking, as pictures show it.
+    pub ranking: Ranking,
     /// The curves of all entrants, the best first.
     pub figure: Figure,
     /// The suggestions of each range test.
@@ -124,7 +127,8 @@ impl<'a> Report<'a> {
         comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
         let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
         let summary = summary(&groups);
-        let mut report = Self { loaded, title, origin, groups, summary, figure, suggestions, target };
+        let ranking = super::ranking::of(&groups, &title);
+        let mut report = Self { loaded, title, origin, groups, summary, ranking, figure, suggestions, target };
         if report.first_range_test().is_some() {
             report.summary = vec![range::summary(&loaded.ranges, &report.suggestions)];
         }
@@ -170,7 +174,7 @@ impl<'a> Report<'a> {
                     let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
                     (markdown(&self.title, &self.summary, &self.groups) + &ranges.collect::<String>()).into_bytes()
                 }
-                Form::Csv => csv(&self.groups)?,
+                Form::Csv => rows::csv(&self.groups)?,
             };
             replace_file(path, &bytes)?;
         }
@@ -185,6 +189,7 @@ impl<'a> Report<'a> {
             loaded: self.loaded,
             groups: &self.groups,
             suggestions: &self.suggestions,
+            ranking: &self.ranking,
             figure: &self.figure,
             target: self.target,
         }
@@ -226,143 +231,4 @@ fn markdown(title: &str, summary: &[String], groups: &[Group<'_>]) -> String {
     }
     let _ = writeln!(out, "\n{}", text(&table::legend(groups, None)));
     out
-}
-
-/// A name for programs.
-fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Winner => "winner",
-        Standing::NotRuledOut => "not ruled out",
-        Standing::RuledOut => "ruled out",
-        Standing::NoResult => "no result",
-    }
-}
-
-/// One object per entrant, group by group, the leader first, with the keys of docs/JSON.md: columns of the CSV, `beats` and
-/// `beaten_by`. Unknown values are null.
-pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
-    let entrant = |(group, a): (&Group<'_>, &Analysis<'_>)| {
-        let mean = |summary: Option<Summary>| summary.map(|s| s.mean);
-        let deviation = |summary: Option<Summary>| summary.and_then(|s| s.deviation);
-        let ahead = a.behind_best.map(|difference| difference.share_ahead());
-        json!({
-            "place": a.place,
-            "entrant": a.name,
-            "optimizer": a.entrant.optimizer,
-            "schedule": a.entrant.schedule,
-            "semantics": a.entrant.semantics.name(),
-            "lr": a.entrant.lr,
-            "n": a.entrant.results().len(),
-            "status": a.entrant.status(),
-            "val_accuracy": mean(a.val_accuracy),
-            "val_accuracy_sd": deviation(a.val_accuracy),
-            "test_accuracy": mean(a.test_accuracy),
-            "test_accuracy_sd": deviation(a.test_accuracy),
-            "best_val_accuracy": mean(a.best_val_accuracy),
-            "best_epoch": a.best_epoch,
-            "learning_rate_at_best": a.rate_at_best,
-            "seconds": mean(a.seconds),
-            "behind_best": a.behind_best.map(|difference| difference.mean),
-            "verdict": a.verdict,
-            "highest_lr": Some(a.entrant.rate).filter(|rate| rate.is_finite()),
-            "standing": standing(a.standing),
-            "group": group.label,
-            "at_chance": a.entrant.at_chance(),
-            "validated_on_test": a.entrant.place.on_test,
-            "seeds_in_common": a.behind_best.map(|difference| difference.n),
-            "margin": a.margin,
-            "leader_ahead": ahead.map(|(share, _, _)| share),
-            "leader_ahead_low": ahead.map(|(_, low, _)| low),
-            "leader_ahead_high": ahead.map(|(_, _, high)| high),
-            "seeds_for_power": a.seeds_for_power,
-            "beats": a.beats,
-            "beaten_by": a.beaten_by,
-        })
-    };
-    groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))).map(entrant).collect()
-}
-
-/// One row per entrant; unknown values are empty cells.
-fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "entrant",
-        "optimizer",
-        "schedule",
-        "semantics",
-        "lr",
-        "n",
-        "status",
-        "val_accuracy",
-        "val_accuracy_sd",
-        "best_val_accuracy",
-        "best_epoch",
-        "learning_rate_at_best",
-        "test_accuracy",
-        "test_accuracy_sd",
-        "generalisation_gap",
-        "area_under_curve",
-        "seconds",
-        "behind_best",
-        "target_reached",
-        "steps_to_target",
-        "seconds_to_target",
-        "verdict",
-        "highest_lr",
-        "standing",
-        "group",
-        "place",
-        "at_chance",
-        "validated_on_test",
-        "seeds_in_common",
-        "margin",
-        "leader_ahead",
-        "leader_ahead_low",
-        "leader_ahead_high",
-        "seeds_for_power",
-    ])?;
-    let cell = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-    for (group, a) in groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))) {
-        let count = |value: Option<usize>| value.map_or(String::new(), |value| value.to_string());
-        let ahead = a.behind_best.map(|difference| difference.share_ahead());
-        let mean = |summary: Option<Summary>| cell(summary.map(|s| s.mean));
-        let deviation = |summary: Option<Summary>| cell(summary.and_then(|s| s.deviation));
-        writer.write_record([
-            csv_text(&a.name),
-            csv_text(a.entrant.optimizer),
-            csv_text(a.entrant.schedule),
-            a.entrant.semantics.name().to_string(),
-            cell(Some(a.entrant.lr).filter(|lr| lr.is_finite())),
-            a.entrant.results().len().to_string(),
-            a.entrant.status(),
-            mean(a.val_accuracy),
-            deviation(a.val_accuracy),
-            mean(a.best_val_accuracy),
-            cell(a.best_epoch),
-            cell(a.rate_at_best),
-            mean(a.test_accuracy),
-            deviation(a.test_accuracy),
-            mean(a.gap),
-            mean(a.area),
-            mean(a.seconds),
-            cell(a.behind_best.map(|difference| difference.mean)),
-            count(a.target.map(|target| target.reached)),
-            cell(a.target.and_then(|target| target.steps)),
-            cell(a.target.and_then(|target| target.seconds)),
-            csv_text(&a.verdict),
-            cell(Some(a.entrant.rate).filter(|rate| rate.is_finite())),
-            standing(a.standing).to_string(),
-            csv_text(group.label),
-            a.place.to_string(),
-            a.entrant.at_chance().to_string(),
-            a.entrant.place.on_test.to_string(),
-            count(a.behind_best.map(|difference| difference.n)),
-            cell(a.margin),
-            cell(ahead.map(|(share, _, _)| share)),
-            cell(ahead.map(|(_, low, _)| low)),
-            cell(ahead.map(|(_, _, high)| high)),
-            count(a.seeds_for_power),
-        ])?;
-    }
-    Ok(writer.into_inner()?)
 }

@@ -1,7 +1,9 @@
 //! The report as one self-contained HTML file.
 
+mod ranking;
+
 use super::analysis::{Analysis, Group, Target};
-use super::chart::{Figure, MOST_LINES, Mark, Panel, Series};
+use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series};
 use super::entrants::{EntrantRuns, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
@@ -45,6 +47,7 @@ pub struct Page<'a> {
     pub groups: &'a [Group<'a>],
     /// The suggestions of each range test.
     pub suggestions: &'a [Vec<Combined>],
+    pub ranking: &'a Ranking,
     /// The mean curves of all entrants, in the order of the groups.
     pub figure: &'a Figure,
     pub target: Option<f64>,
@@ -92,12 +95,13 @@ impl Page<'_> {
              <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
              img-src data:\">\n<link rel=icon href=\"data:,\">\n<title>{title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n\
              <header><div><h1>{title}</h1><p class=soft>{origin}</p></div><button id=theme type=button>Light / dark</button></header>\n\
-             <main>\n{summary}{notes}{body}</main>\n\
+             <main>\n{summary}{ranking}{notes}{body}</main>\n\
              <script type=\"application/json\" id=data>{data}</script>\n<script>\n{js}</script>\n</body>\n</html>\n",
             title = escape(self.title),
             origin = escape(self.origin),
             summary =
                 self.summary.iter().map(|text| format!("<p class=best>{}</p>\n", escape(text))).collect::<String>(),
+            ranking = if self.groups.is_empty() { String::new() } else { ranking::html(self.ranking) },
             notes = self.notes(),
             css = include_str!("assets/report.css"),
             js = include_str!("assets/report.js"),

@@ -13,6 +13,7 @@ pub mod export;
 pub mod html;
 pub mod load;
 pub mod range;
+pub mod ranking;
 pub mod rates;
 pub mod table;
 mod words;

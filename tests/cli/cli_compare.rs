@@ -20,14 +20,15 @@ fn entrants_are_trained_in_sequence_and_a_second_start_does_only_what_is_missing
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("cosine") && stdout.contains("±"), "{stdout}");
-    // The explanation below the table.
-    let verdict = stdout.split("\n\n").nth(1).unwrap();
+    // The table, the ranking as a picture, and in words.
+    let [_, picture, verdict, ..] = stdout.split("\n\n").collect::<Vec<_>>()[..] else { panic!("{stdout}") };
+    assert!(picture.starts_with("◇ ") && picture.contains("◇ no claim"), "{stdout}");
     assert!(verdict.starts_with("Highest: ") && verdict.contains("(n = 2)"), "{stdout}");
     let first = rows(&folder);
     assert_eq!(first.len(), 4);
     assert_eq!(first[0][1..5], ["step:factor=0.5,drop-every=1", "sgd", "native", "0"]);
     assert_eq!(first[1][4], "1");
-    for picture in ["comparison.png", "comparison.svg"] {
+    for picture in ["ranking.png", "ranking.svg", "comparison.png", "comparison.svg"] {
         assert!(fs::metadata(folder.path().join("cmp").join(picture)).unwrap().len() > 1000);
     }
 

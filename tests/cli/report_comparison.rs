@@ -167,8 +167,12 @@ fn the_picture_has_a_line_for_each_entrant_and_a_band_where_seeds_repeat() {
     assert!(of("adam/constant").band.is_empty());
     assert_eq!(of("sgd/step").points.len(), 4, "the finished run, not the diverged one");
 
-    comparison::write_pictures(folder.path(), &read.figure, "title").unwrap();
-    assert!(folder.path().join("comparison.png").is_file() && folder.path().join("comparison.svg").is_file());
+    let folders = [folder.path().to_path_buf()];
+    let loaded = load(&folders);
+    comparison::write_pictures(folder.path(), &Report::of(&loaded, &folders, None, None).unwrap(), "title").unwrap();
+    for picture in ["comparison.png", "comparison.svg", "ranking.png", "ranking.svg"] {
+        assert!(folder.path().join(picture).is_file(), "{picture}");
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn shards_put_together_are_the_comparison_that_one_process_makes_and_stay_as_the
     for _ in 0..2 {
         assert!(left(&all) == left(&whole));
         assert_eq!(order(&all), order(&whole));
-        for file in ["comparison.png", "comparison.svg", "report.html", "plan.json"] {
+        for file in ["ranking.png", "ranking.svg", "comparison.png", "comparison.svg", "report.html", "plan.json"] {
             assert!(all.join(file).is_file(), "{file}");
         }
         let quiet = succeed(merge(folder.path(), &["a", "b", "--out", "all", "--quiet"]));

@@ -241,7 +241,7 @@ fn paint(line: &mut String, cells: &[Cell], colour: bool) {
 }
 
 /// At most `room` characters, the last of them an ellipsis if the text was cut; control characters become spaces.
-fn cut(text: &str, room: usize) -> String {
+pub fn cut(text: &str, room: usize) -> String {
     let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     if text.chars().count() <= room {
         return clean.collect();
@@ -249,7 +249,7 @@ fn cut(text: &str, room: usize) -> String {
     clean.take(room.saturating_sub(1)).chain(['…']).collect()
 }
 
-fn push_line(out: &mut String, line: &str) {
+pub fn push_line(out: &mut String, line: &str) {
     out.push_str(line);
     out.push('\n');
 }

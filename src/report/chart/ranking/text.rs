@@ -1,0 +1,104 @@
+//! A ranking for a terminal: a line for each entrant.
+
+use super::{Claim, RankedGroup, RankedRow, Ranking};
+use crate::report::chart::axis::Axis;
+use crate::report::chart::terminal::{cut, push_line};
+use std::fmt::Write as _;
+
+/// The closest of a terminal's 256 colours to those of the picture.
+const fn colour_of(claim: Claim) -> u8 {
+    match claim {
+        Claim::Winner => 36,
+        Claim::MayBeBest => 32,
+        Claim::RuledOut | Claim::ScreenedOut => 245,
+        Claim::None => 166,
+    }
+}
+
+/// No line is wider than `width` columns.
+pub(super) fn text(ranking: &Ranking, width: usize, colour: bool) -> String {
+    let width = width.max(40);
+    let mut out = String::new();
+    for group in &ranking.groups {
+        if !group.label.is_empty() {
+            push_line(&mut out, &cut(&group.label, width));
+        }
+        draw_group(&mut out, group, width, colour);
+    }
+    let legend: Vec<String> = ranking
+        .claims()
+        .map(|claim| format!("{} {}", claim.sign(), claim.words()))
+        .chain(["· one result".into()])
+        .collect();
+    push_line(&mut out, &cut(&legend.join("   "), width));
+    out
+}
+
+fn draw_group(out: &mut String, group: &RankedGroup, width: usize, colour: bool) {
+    let longest = |of: &dyn Fn(&RankedRow) -> usize| group.rows.iter().map(of).max().unwrap_or(0);
+    let rates = longest(&|row| row.rate.chars().count()).min(width / 3);
+    let names = longest(&|row| row.name.chars().count()).min((width / 2).saturating_sub(rates)).max(8);
+    let columns = width.saturating_sub(names + rates + 6).max(10);
+    let axis = group.axis();
+    for row in &group.rows {
+        let track = track(row, &axis, columns);
+        let head = format!("{} {:names$} {:rates$}  ", row.claim.sign(), cut(&row.name, names), cut(&row.rate, rates));
+        match colour {
+            true => push_line(out, &format!("\x1b[38;5;{}m{head}{track}\x1b[0m", colour_of(row.claim))),
+            false => push_line(out, format!("{head}{track}").trim_end()),
+        }
+    }
+    if group.more > 0 {
+        push_line(out, &format!("  and {} more", group.more));
+    }
+    let mut labels = vec![' '; columns];
+    let mut free = 0;
+    for tick in axis.ticks((columns / 9).max(2)).iter().filter(|tick| !tick.label.is_empty()) {
+        let Some(place) = place(&axis, tick.value, columns) else { continue };
+        let length = tick.label.chars().count();
+        let start = place.saturating_sub(length / 2).min(columns.saturating_sub(length));
+        if start >= free && length <= columns {
+            labels[start..start + length].iter_mut().zip(tick.label.chars()).for_each(|(slot, c)| *slot = c);
+            free = start + length + 1;
+        }
+    }
+    let mut line = String::new();
+    let _ = write!(line, "{:1$}{2}", "", names + rates + 5, String::from_iter(labels));
+    push_line(out, &format!("{} %", line.trim_end()));
+}
+
+/// The column of a value; `None` beyond the axis.
+fn place(axis: &Axis, value: f64, columns: usize) -> Option<usize> {
+    let place = axis.place(value).filter(|place| (0.0..=1.0).contains(place))?;
+    Some((place * (columns - 1) as f64).round() as usize)
+}
+
+fn track(row: &RankedRow, axis: &Axis, columns: usize) -> String {
+    let mut cells = vec![' '; columns];
+    if let Some((low, high)) = row.interval {
+        let clamped = |value: f64| place(axis, value.clamp(axis.low, axis.high), columns);
+        if let (Some(from), Some(to)) = (clamped(low), clamped(high)) {
+            cells[from..=to].fill('─');
+            for (end, value, sign) in [(from, low, '├'), (to, high, '┤')] {
+                if place(axis, value, columns).is_some() {
+                    cells[end] = sign;
+                }
+            }
+        }
+    }
+    for &value in &row.dots {
+        if let Some(at) = place(axis, value, columns) {
+            cells[at] = '·';
+        }
+    }
+    match row.mean {
+        Some(mean) if mean < axis.low => cells[0] = '◂',
+        Some(mean) => {
+            if let Some(at) = place(axis, mean, columns) {
+                cells[at] = row.claim.sign();
+            }
+        }
+        None => {}
+    }
+    String::from_iter(cells)
+}

@@ -1,0 +1,73 @@
+//! The ranking of a report as a picture shows it: what is claimed of each entrant, and on which results.
+
+use super::analysis::{Analysis, Group};
+use super::chart::{Claim, RankedGroup, RankedRow, Ranking};
+use super::entrants::Summary;
+use super::table::percent;
+use crate::number::rate;
+use crate::stats::distribution::student_t_quantile;
+use crate::stats::verdict::{FEWEST, Standing};
+
+/// A picture shows this many entrants of a group at most.
+const MOST_ROWS: usize = 50;
+
+const NOTE: &str = "Dots: the single results. Bars: the 95 % interval of each mean by itself (Student's t), from three results on. Verdicts \
+                    compare in pairs with the same seeds: intervals that overlap do not mean that nothing is claimed.";
+
+/// The ranking of all groups.
+pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
+    let ranked = |group: &Group<'_>| RankedGroup {
+        label: group.label.to_string(),
+        rows: group
+            .analyses
+            .iter()
+            .zip(claims(group))
+            .take(MOST_ROWS)
+            .map(|(analysis, claim)| row(analysis, claim))
+            .collect(),
+        more: group.analyses.len().saturating_sub(MOST_ROWS),
+    };
+    Ranking { title: title.to_string(), groups: groups.iter().map(ranked).collect(), note: NOTE.into() }
+}
+
+fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
+    let entrant = &analysis.entrant;
+    let (under, name) = match analysis.name.strip_prefix(entrant.optimizer).and_then(|rest| rest.strip_prefix('/')) {
+        Some(rest) => (entrant.optimizer, rest),
+        // A name that is not safe to print is changed.
+        None => ("", analysis.name.as_str()),
+    };
+    let in_percent = |value: f64| value * 100.0;
+    RankedRow {
+        name: name.to_string(),
+        under: under.to_string(),
+        rate: if entrant.rate.is_finite() { format!("peak {}", rate(entrant.rate)) } else { String::new() },
+        value: percent(analysis.val_accuracy),
+        mean: analysis.val_accuracy.map(|summary| in_percent(summary.mean)),
+        interval: interval(analysis.val_accuracy).map(|(low, high)| (in_percent(low), in_percent(high))),
+        dots: entrant.results().into_values().map(in_percent).collect(),
+        claim,
+    }
+}
+
+/// The 95 % interval of the mean; `None` with fewer than three results.
+fn interval(summary: Option<Summary>) -> Option<(f64, f64)> {
+    let Summary { mean, deviation: Some(deviation), n } = summary? else { return None };
+    let half = student_t_quantile(0.975, n as u32 - 1) * deviation / (n as f64).sqrt();
+    (n >= FEWEST).then_some((mean - half, mean + half))
+}
+
+/// What is claimed of each entrant of a group.
+pub fn claims(group: &Group<'_>) -> Vec<Claim> {
+    let seeds = |analysis: &Analysis<'_>| analysis.behind_best.map_or(0, |difference| difference.n);
+    let most = group.analyses.iter().map(seeds).max().unwrap_or(0);
+    let claim = |analysis: &Analysis<'_>| match analysis.standing {
+        Standing::Winner => Claim::Winner,
+        Standing::RuledOut => Claim::RuledOut,
+        // The leader may be the best if somebody else can be compared with it.
+        Standing::NotRuledOut if analysis.place == 1 && most >= FEWEST => Claim::MayBeBest,
+        Standing::NotRuledOut if seeds(analysis) >= FEWEST => Claim::MayBeBest,
+        Standing::NotRuledOut | Standing::NoResult => Claim::None,
+    };
+    group.analyses.iter().map(claim).collect()
+}
