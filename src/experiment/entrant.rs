@@ -1,5 +1,6 @@
 //! The entrants of a comparison: each an optimizer under a schedule.
 
+mod tunable;
 mod written;
 
 use crate::config::grid::{MOST_RUNS, rule};
@@ -12,6 +13,8 @@ use crate::spec::{ParameterValue, check_length};
 use crate::usage;
 use crate::usage::Usage;
 use written::{Author, Written};
+
+pub use tunable::{Tunable, TuneAxis, TuneError, tunable};
 
 /// An optimizer and the schedule that it runs under: `sgd:momentum=0.9/step:factor=0.5,drop-every=10`.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,7 +18,10 @@ mod scheduler;
 pub use compare::{
     Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlanProgress, PlannedRun, Remaining, Training,
 };
-pub use entrant::{Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, default_entrants, enter};
+pub use entrant::{
+    Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, Tunable, TuneAxis, TuneError, default_entrants,
+    enter, tunable,
+};
 pub use estimate::{Speed, Work};
 pub use merge::{MergeError, Merged, merge};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};

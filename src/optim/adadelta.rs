@@ -41,6 +41,7 @@ impl Definition for Adadelta {
         entrant: Some("adadelta/constant"),
     };
     const RATE: f64 = 1.0;
+    const TUNED: (f64, f64) = (1e-2, 10.0);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =
         &[(Semantics::Keras, "lr", 1e-3), (Semantics::Keras, "rho", 0.95), (Semantics::Keras, "eps", 1e-7)];
 

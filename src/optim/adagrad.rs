@@ -41,6 +41,7 @@ impl Definition for Adagrad {
         entrant: Some("adagrad/constant"),
     };
     const RATE: f64 = 1e-2;
+    const TUNED: (f64, f64) = (3e-4, 0.3);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[
         (Semantics::Keras, "lr", 1e-3),
         (Semantics::Keras, "initial-accumulator", 0.1),

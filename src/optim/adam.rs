@@ -44,6 +44,7 @@ impl Definition for Adam {
         entrant: Some("adam/constant"),
     };
     const RATE: f64 = 1e-3;
+    const TUNED: (f64, f64) = (3e-5, 0.03);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Keras, "eps", 1e-7)];
 
     fn has_momentum(_options: &Options<'_>) -> bool {

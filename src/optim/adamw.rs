@@ -28,6 +28,7 @@ impl Definition for AdamW {
         entrant: None,
     };
     const RATE: f64 = 1e-3;
+    const TUNED: (f64, f64) = (3e-5, 0.03);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[
         (Semantics::Keras, "eps", 1e-7),
         (Semantics::Keras, "weight-decay", 0.004),

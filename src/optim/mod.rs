@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 struct Defined {
     name: &'static str,
     rate: f64,
+    tuned: (f64, f64),
+    tuned_scale: fn(&Options<'_>) -> f64,
     defaults: &'static [(Semantics, &'static str, f64)],
     has_momentum: fn(&Options<'_>) -> bool,
 }
@@ -40,6 +42,8 @@ macro_rules! optimizers {
         static DEFINED: &[Defined] = &[$(Defined {
             name: $file::Row::ENTRY.name,
             rate: $file::Row::RATE,
+            tuned: $file::Row::TUNED,
+            tuned_scale: $file::Row::tuned_scale,
             defaults: $file::Row::DEFAULTS,
             has_momentum: $file::Row::has_momentum,
         }),+];

@@ -48,6 +48,7 @@ impl Definition for RmsProp {
         entrant: Some("rmsprop/constant"),
     };
     const RATE: f64 = 1e-3;
+    const TUNED: (f64, f64) = (3e-5, 0.03);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =
         &[(Semantics::Torch, "lr", 1e-2), (Semantics::Torch, "rho", 0.99), (Semantics::Keras, "eps", 1e-7)];
 

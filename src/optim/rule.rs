@@ -99,6 +99,12 @@ pub(super) trait Definition: Sized {
     const ENTRY: Entry;
     /// The usual learning rate.
     const RATE: f64;
+    /// The range over which the highest rate of a run is tuned: at least three decades around its optimum on `cnn`.
+    const TUNED: (f64, f64);
+    /// What [`TUNED`](Self::TUNED) is multiplied by with these options.
+    fn tuned_scale(_options: &Options<'_>) -> f64 {
+        1.0
+    }
     /// The defaults that differ in a framework: (framework, parameter or `lr`, value).
     const DEFAULTS: &'static [(Semantics, &'static str, f64)];
     /// Whether the optimizer has a momentum for the schedule to replace.

@@ -42,8 +42,15 @@ impl Definition for Sgd {
         entrant: None,
     };
     const RATE: f64 = 0.1;
+    /// Of η/(1 − μ), the size of a step in a steady direction.
+    const TUNED: (f64, f64) = (3e-3, 3.0);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =
         &[(Semantics::Torch, "lr", 1e-3), (Semantics::Keras, "lr", 1e-2)];
+
+    fn tuned_scale(options: &Options<'_>) -> f64 {
+        // A momentum of 1 never forgets; the range should not vanish with it.
+        (1.0 - options.get("momentum")).max(1e-3)
+    }
 
     fn has_momentum(options: &Options<'_>) -> bool {
         options.get("momentum") > 0.0

@@ -2,7 +2,7 @@
 
 use super::rule::Float;
 use super::{find, table};
-use crate::number::exact;
+use crate::number::{exact, rounded};
 use crate::schedule::Semantics;
 use crate::spec::{Bounds, Family, Parameter, ParameterKind, ParameterValue, Values, check_length};
 use crate::usage;
@@ -161,9 +161,20 @@ impl OptimizerSpec {
 
     /// The spec without its own rate.
     #[must_use]
-    pub fn without_learning_rate(mut self) -> Self {
-        self.values.remove(LR.name);
+    pub fn without_learning_rate(self) -> Self {
+        self.without(LR.name)
+    }
+
+    /// The spec without its own value of this option.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.values.remove(key);
         self
+    }
+
+    /// The options that were given.
+    pub fn given_values(&self) -> &Values {
+        &self.values
     }
 
     /// The rate given in the spec itself.
@@ -174,6 +185,15 @@ impl OptimizerSpec {
     /// The usual rate of this optimizer under these semantics.
     pub fn default_learning_rate(&self, semantics: Semantics) -> f64 {
         self.options(semantics).default("lr")
+    }
+
+    /// The range over which the highest rate of a run is tuned, lowest and highest: a row of its table, for sgd of
+    /// lr/(1 − momentum).
+    pub fn tuned_range(&self, semantics: Semantics) -> (f64, f64) {
+        let definition = find(self.name());
+        let scale = (definition.tuned_scale)(&self.options(semantics));
+        let (low, high) = definition.tuned;
+        (rounded(low * scale, 3), rounded(high * scale, 3))
     }
 
     /// Whether the optimizer has a momentum for the schedule to replace: momentum above 0, or Adam's beta1.

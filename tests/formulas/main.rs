@@ -18,4 +18,5 @@ mod schedule_peers;
 mod schedule_properties;
 mod schedule_spec;
 mod statistics_golden;
+mod tunable;
 mod unsafe_code;

@@ -117,6 +117,25 @@ proptest! {
     }
 
     #[test]
+    fn the_relative_form_has_the_same_rates_at_its_base_rate_and_scales_with_it(text in any_spec(), setting in setting()) {
+        let relative = text.parse::<Spec>().unwrap().relative_to(setting.learning_rate).unwrap();
+        let again = relative.spec.relative_to(0.37).unwrap();
+        prop_assert_eq!((again.spec.to_string(), again.lr), (relative.spec.to_string(), 0.37));
+        prop_assert!(text.contains("max(lr,1e-3)") || relative.spec.scales(&setting), "{} does not scale", relative.spec);
+        let mut written = build(&text, &setting);
+        let mut shape = build(&relative.spec.to_string(), &RunShape { learning_rate: relative.lr, ..setting });
+        let highest = written.highest(0).learning_rate;
+        for epoch in 0..setting.epochs {
+            for t in epoch * setting.steps_per_epoch..(epoch + 1) * setting.steps_per_epoch {
+                let (a, b) = (written.at(t).learning_rate, shape.at(t).learning_rate);
+                prop_assert!((a - b).abs() <= 1e-9 * highest, "{} and {} at {}: {} and {}", text, relative.spec, t, a, b);
+            }
+            written.observe(&metrics(epoch));
+            shape.observe(&metrics(epoch));
+        }
+    }
+
+    #[test]
     fn any_text_is_a_spec_or_an_error_of_one_line(text in "([a-z0-9:;,=.%()<>/*+-]|1e300|lr|epoch|for=|when=|warmup=|st|ep){0,25}", name in 0..table().len()) {
         for text in [text.clone(), format!("{}:{text}", table()[name].name)] {
             match text.parse::<Spec>() {

@@ -12,6 +12,7 @@ mod inspect;
 /// For lrsched itself; not a stable interface.
 #[doc(hidden)]
 pub mod number;
+mod relative;
 pub mod schedules;
 mod sequence;
 pub mod spec;
@@ -21,6 +22,7 @@ pub use builder::{Amount, Epochs, Percent, Sequence, Steps};
 pub use duration::{Duration, Unit};
 pub use error::{UsageError, one_line, shortened};
 pub use inspect::{Rest, uses_base_rate, warnings, warnings_of_rest};
+pub use relative::Relative;
 pub use schedules::table;
 pub use sequence::{Schedule, total_steps};
 pub use spec::{Spec, universal};

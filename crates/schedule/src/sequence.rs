@@ -197,7 +197,7 @@ impl Schedule {
     }
 
     /// The steps to check from `from` on: all of them or an evenly spaced selection, and the end.
-    fn checked_steps(&self, from: u64) -> impl Iterator<Item = u64> {
+    pub(crate) fn checked_steps(&self, from: u64) -> impl Iterator<Item = u64> {
         let stride = (self.total_steps / MOST_CHECKED).max(1) as usize;
         (from..self.total_steps).step_by(stride).chain([self.total_steps - 1, self.total_steps])
     }

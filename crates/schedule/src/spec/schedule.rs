@@ -118,6 +118,14 @@ impl Spec {
         self.parts.iter().map(|part| &part.values)
     }
 
+    /// The spec without the value of this parameter in its first schedule, which flags apply to.
+    #[must_use]
+    pub fn without(&self, key: &str) -> Self {
+        let mut spec = self.clone();
+        spec.parts[0].values.remove(key);
+        spec
+    }
+
     /// The canonical form in a run with the base rate `lr`, the same for every equivalent spelling: each parameter with
     /// its value, given or by default, and each rate as a number.
     pub fn canonical(&self, lr: f64) -> String {

@@ -1,0 +1,221 @@
+//! Entrants to be tuned: their shape, and what each is at a point of its ranges.
+
+use super::Entrant;
+use crate::number::{exact, rounded};
+use crate::optim::OptimizerSpec;
+use crate::schedule::{RunShape, Spec};
+use crate::spec::{Parameter, ParameterKind, Values};
+use crate::usage::Usage;
+use std::collections::HashSet;
+
+/// The significant digits of a tuned value: more than a tuning can tell apart, few enough to retype.
+const DIGITS: usize = 3;
+
+/// The key of the axis that every tuned entrant has: the highest rate of its run.
+const RATE: &str = "lr";
+
+/// A parameter to tune, and its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TuneAxis {
+    /// `lr` is the highest rate of the run; any other is a parameter of an optimizer or a schedule.
+    pub key: String,
+    pub low: f64,
+    /// Above `low`.
+    pub high: f64,
+}
+
+/// What cannot be tuned. Entrants are named as written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TuneError {
+    /// A value at an end of a range, or a schedule that cannot be built for the run.
+    #[error(transparent)]
+    Invalid(#[from] Usage),
+    /// Its rates are not proportional to the base rate: an expression with rates of its own.
+    #[error("entrant {entrant} cannot be tuned: its rates are no multiples of lr")]
+    OwnRates { entrant: String },
+    /// Its rate is 0 in the whole run.
+    #[error("entrant {entrant} cannot be tuned: its rate is 0 in the whole run")]
+    NoRate { entrant: String },
+    /// Two entrants differ only in what is tuned.
+    #[error("entrants {first} and {second} are the same once tuned")]
+    Same { first: String, second: String },
+    /// No entrant's optimizer or schedule has this parameter.
+    #[error("no entrant takes `{key}`")]
+    Untaken { key: String },
+    /// A switch, a word, a list or an expression.
+    #[error("{key} of {name} is not a number and cannot be tuned")]
+    NotNumeric { key: String, name: String },
+    /// A rate of 0 is on no log scale.
+    #[error("the range of lr must begin above 0, got {low}")]
+    RateOfZero { low: f64 },
+}
+
+/// An entrant without the values that are tuned: its schedule in relative form, and the ranges that it is tuned over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tunable {
+    /// Without a rate and without values for its axes.
+    entrant: Entrant,
+    /// The highest rate first.
+    axes: Vec<TuneAxis>,
+    run: RunShape,
+}
+
+impl Tunable {
+    /// The entrant with the axes of `ranges` that it takes, in a run of this shape, whose rate is that of the run untuned.
+    /// Without a range of `lr` its optimizer's own applies. Its own values for the axes are dropped.
+    ///
+    /// # Errors
+    /// A schedule whose rates do not scale with the base rate, or a range that it cannot have.
+    pub fn new(entrant: &Entrant, ranges: &[TuneAxis], run: &RunShape) -> Result<Self, TuneError> {
+        let relative = entrant.schedule.relative_to(entrant.lr.unwrap_or(run.learning_rate))?;
+        let (low, high) = entrant.optimizer.tuned_range(run.semantics);
+        let usual = || TuneAxis { key: RATE.to_string(), low, high };
+        let rate = ranges.iter().find(|axis| axis.key == RATE).cloned().unwrap_or_else(usual);
+        if rate.low <= 0.0 {
+            return Err(TuneError::RateOfZero { low: rate.low });
+        }
+        let mut tunable = Self {
+            entrant: Entrant { schedule: relative.spec, lr: None, ..entrant.clone() },
+            axes: vec![rate],
+            run: *run,
+        };
+        for axis in ranges.iter().filter(|axis| axis.key != RATE) {
+            tunable.take(axis)?;
+        }
+        tunable.entrant.optimizer = tunable.entrant.optimizer.without(RATE);
+        tunable.check(entrant)?;
+        Ok(tunable)
+    }
+
+    /// Adds an axis if the entrant has the parameter, whose value is then dropped.
+    fn take(&mut self, axis: &TuneAxis) -> Result<(), TuneError> {
+        let Some((parameter, name)) = parameter(&self.entrant, &axis.key) else { return Ok(()) };
+        if text(parameter, axis.low).is_none() {
+            return Err(TuneError::NotNumeric { key: axis.key.clone(), name: name.to_string() });
+        }
+        let Entrant { optimizer, schedule, .. } = &mut self.entrant;
+        *optimizer = optimizer.clone().without(&axis.key);
+        *schedule = schedule.without(&axis.key);
+        self.axes.push(axis.clone());
+        Ok(())
+    }
+
+    /// Checks the shape at both ends of every range; `entrant` is as written.
+    fn check(&self, entrant: &Entrant) -> Result<(), TuneError> {
+        let ends: [fn(&TuneAxis) -> f64; 2] = [|axis| axis.low, |axis| axis.high];
+        for end in ends {
+            let shape = self.shape(&self.axes.iter().map(end).collect::<Vec<_>>())?;
+            if !shape.schedule.scales(&self.run) {
+                return Err(TuneError::OwnRates { entrant: entrant.to_string() });
+            }
+            if shape.schedule.peak(&self.run)? == 0.0 {
+                return Err(TuneError::NoRate { entrant: entrant.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The entrant before tuning: `sgd:momentum=0.9/triangular:max-lr=6x`.
+    pub fn name(&self) -> String {
+        self.entrant.to_string()
+    }
+
+    /// What is tuned, the highest rate first.
+    pub fn axes(&self) -> &[TuneAxis] {
+        &self.axes
+    }
+
+    /// The entrant at a point, which has a value for each axis. Values are rounded to three significant digits.
+    ///
+    /// # Errors
+    /// A value out of the range of its parameter.
+    ///
+    /// # Panics
+    /// The point has a value too few or too many.
+    pub fn at(&self, point: &[f64]) -> Result<Entrant, Usage> {
+        let shape = self.shape(point)?;
+        let peak = shape.schedule.peak(&self.run)?;
+        Ok(Entrant { lr: Some(rounded(point[0] / peak, DIGITS)), ..shape })
+    }
+
+    /// The entrant with the values of a point except its rate.
+    fn shape(&self, point: &[f64]) -> Result<Entrant, Usage> {
+        assert_eq!(point.len(), self.axes.len(), "a point has a value for each axis");
+        let Entrant { optimizer, schedule, .. } = &self.entrant;
+        let (mut for_optimizer, mut for_schedule) = (Vec::new(), Vec::new());
+        for (axis, &value) in self.axes.iter().zip(point).skip(1) {
+            let of_optimizer = find(optimizer.given_values(), &axis.key);
+            let values = if of_optimizer.is_some() { &mut for_optimizer } else { &mut for_schedule };
+            let parameter = parameter(&self.entrant, &axis.key).and_then(|(parameter, _)| text(parameter, value));
+            values.push((axis.key.clone(), parameter.expect("an axis is a number of the entrant")));
+        }
+        Ok(Entrant {
+            optimizer: OptimizerSpec::from_flags(&optimizer.to_string(), &for_optimizer)?,
+            schedule: Spec::from_flags(&schedule.to_string(), &for_schedule)?,
+            ..self.entrant.clone()
+        })
+    }
+}
+
+/// All entrants to tune, each over the ranges that it takes. `run` is the shape of an entrant's run, with the rate that it
+/// has untuned.
+///
+/// # Errors
+/// Those of [`Tunable::new`], a range that no entrant takes, or two entrants that are the same once tuned.
+pub fn tunable(
+    entrants: &[Entrant],
+    ranges: &[TuneAxis],
+    run: impl Fn(&Entrant) -> Result<RunShape, Usage>,
+) -> Result<Vec<Tunable>, TuneError> {
+    let mut all: Vec<Tunable> = Vec::new();
+    for entrant in entrants {
+        all.push(Tunable::new(entrant, ranges, &run(entrant)?)?);
+    }
+    let taken: HashSet<&str> = all.iter().flat_map(|one| &one.axes).map(|axis| axis.key.as_str()).collect();
+    if let Some(axis) = ranges.iter().find(|axis| !taken.contains(axis.key.as_str())) {
+        return Err(TuneError::Untaken { key: axis.key.clone() });
+    }
+    for (place, one) in all.iter().enumerate() {
+        let same = |other: &&Tunable| {
+            other.entrant.schedule == one.entrant.schedule && other.entrant.optimizer == one.entrant.optimizer
+        };
+        if let Some(first) = all[..place].iter().position(|other| same(&other)) {
+            let [first, second] = [first, place].map(|place| entrants[place].to_string());
+            return Err(TuneError::Same { first, second });
+        }
+    }
+    Ok(all)
+}
+
+/// The parameter of this name, and the optimizer or schedule that has it. In a sequence a value can only be that of the
+/// warm-up before it, as with flags.
+fn parameter(entrant: &Entrant, key: &str) -> Option<(&'static Parameter, &'static str)> {
+    let Entrant { optimizer, schedule, .. } = entrant;
+    let of_schedule = || {
+        let first = schedule.schedules().next()?;
+        let parameter = find(first, key).filter(|parameter| parameter.is_flag)?;
+        (!schedule.is_sequence() || key.starts_with("warmup")).then_some((parameter, schedule.name()))
+    };
+    find(optimizer.given_values(), key).map(|parameter| (parameter, optimizer.name())).or_else(of_schedule)
+}
+
+fn find(values: &Values, key: &str) -> Option<&'static Parameter> {
+    values.parameters().find(|parameter| parameter.name == key)
+}
+
+/// The value of a parameter as a spec has it: a rate is a multiple of lr, a plain duration in the unit of the parameter.
+/// `None` if its values are not numbers.
+fn text(parameter: &Parameter, value: f64) -> Option<String> {
+    let value = rounded(value, DIGITS);
+    match parameter.kind {
+        ParameterKind::Number(_) | ParameterKind::Duration(_) | ParameterKind::DurationOrZero(_) => Some(exact(value)),
+        ParameterKind::Count => Some(exact(value.round())),
+        ParameterKind::Rate => Some(format!("{}x", exact(value))),
+        ParameterKind::Durations(_)
+        | ParameterKind::Rates
+        | ParameterKind::Switch
+        | ParameterKind::Choice(_)
+        | ParameterKind::Conditions
+        | ParameterKind::Expression => None,
+    }
+}
