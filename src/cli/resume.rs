@@ -99,8 +99,14 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         return Ok(code);
     }
     let kernels = run.kernels();
-    let setup =
-        Setup { threads: machine.threads, kernels, every: machine.every, keep: machine.keep, words: advice::verdict };
+    let setup = Setup {
+        threads: machine.threads,
+        kernels,
+        every: machine.every,
+        keep: machine.keep,
+        words: advice::verdict,
+        role: None,
+    };
     let directory = left.reopen(&setup)?;
     let bars = session::bars(&machine);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));

@@ -50,6 +50,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         every: machine.every,
         keep: machine.keep,
         words: advice::verdict,
+        role: None,
     };
     let directory = RunDirectory::create(&path, existing, &config, &dataset, &setup)?;
 

@@ -194,7 +194,7 @@ fn train(
     }
     let mut run = Run::new(&planned.config, dataset, share)?;
     let (kernels, threads) = (run.kernels(), share.get());
-    let setup = Setup { threads, kernels, every, keep: Some(keep), words };
+    let setup = Setup { threads, kernels, every, keep: Some(keep), words, role: planned.role.as_ref() };
     let begun = if path.join(files::RUN_JSON).exists() {
         None
     } else {

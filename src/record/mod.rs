@@ -11,11 +11,13 @@ mod provenance;
 mod recorded_config;
 mod replace;
 mod results;
+mod role;
 mod rows;
 mod run_info;
 mod run_order;
 pub mod stop_at;
 mod table;
+mod tuned;
 
 pub use change::{Applied, Change, Changed, Fit, Origin};
 pub use check::{check_finished, check_last, check_order, check_values};
@@ -28,11 +30,13 @@ pub use replace::{
     write_status,
 };
 pub use results::Results;
+pub use role::{Role, Stage};
 use rows::is_folder_name;
 pub use rows::{ComparisonRow, EpochRow, RangeRow, Row, StepRow};
 pub use run_info::{Recorded, RunInfo};
 pub use run_order::{OrderError, RunOrder};
 pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_rows};
+pub use tuned::{Study, studies};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -82,6 +82,7 @@ impl RecordedConfig {
             lr: config.get("lr").and_then(Value::as_f64).unwrap_or(f64::NAN),
             results,
             status,
+            role: None,
         }
     }
 }

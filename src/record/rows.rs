@@ -1,9 +1,11 @@
 //! The rows of metrics.csv, steps.csv, comparison.csv and range.csv. Each field is a column of the same name.
 
 use super::check::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, within};
-use super::{Results, Status, files};
+use super::role::RoleCells;
+use super::{Results, Role, Status, files};
 use crate::config::RunConfig;
 use crate::schedule::{EpochMetrics, Semantics};
+use crate::stats::verdict::CHANCE;
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
@@ -160,6 +162,9 @@ pub struct ComparisonRow {
     pub lr: f64,
     pub results: Results,
     pub status: Status,
+    /// Its columns are those of [`Role`]; `None` where nothing is tuned or screened.
+    #[serde(with = "RoleCells")]
+    pub role: Option<Role>,
 }
 
 impl ComparisonRow {
@@ -174,6 +179,17 @@ impl ComparisonRow {
             lr: config.lr,
             results,
             status,
+            role: None,
+        }
+    }
+
+    /// The validation accuracy after the last epoch: of a run that diverged, that of guessing. `None` for one that failed (a
+    /// full disk, a damaged file), which says nothing about its entrant, and for one that has yet to end.
+    pub fn accuracy_or_chance(&self) -> Option<f64> {
+        match self.status {
+            Status::Finished => self.results.val_accuracy.filter(|accuracy| accuracy.is_finite()),
+            Status::Diverged => Some(CHANCE),
+            Status::Running | Status::Interrupted | Status::Failed => None,
         }
     }
 
@@ -191,9 +207,15 @@ pub(super) fn is_folder_name(name: &str) -> bool {
 }
 
 impl Row for ComparisonRow {
+    const ADDED: &'static [&'static str] = &RoleCells::NAMES;
+
     fn header() -> Vec<&'static str> {
-        // Each result has a column.
-        let flat = |name: &'static str| if name == "results" { columns::<Results>() } else { vec![name] };
+        // Each result has a column, and each part of a role.
+        let flat = |name: &'static str| match name {
+            "results" => columns::<Results>(),
+            "role" => columns::<RoleCells>(),
+            name => vec![name],
+        };
         columns::<Self>().into_iter().flat_map(flat).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! run.json: everything needed to repeat a run, and its results.
 
-use super::{Change, Provenance, RecordedConfig, Results, RowDigests, Standing, replace_own};
+use super::{Change, ComparisonRow, Provenance, RecordedConfig, Results, Role, RowDigests, Standing, replace_own};
 use crate::config::{Every, Keep};
 use crate::disk;
 use anyhow::Context as _;
@@ -17,6 +17,9 @@ pub struct RunInfo {
     pub engine: String,
     /// The resolved config: every setting, defaults included.
     pub config: RecordedConfig,
+    /// What the run is for, in a comparison that tunes or screens its entrants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// `--checkpoint-every`, if given.
     #[serde(default)]
     pub checkpoint_every: Option<Recorded<Every>>,
@@ -60,6 +63,12 @@ impl RunInfo {
     /// The value of `keep`, if this version knows it.
     pub fn known_keep(&self) -> Option<Keep> {
         self.keep.as_ref()?.known()
+    }
+
+    /// The row of this run in a comparison, by the name of its folder.
+    pub fn row(&self, run: &str) -> ComparisonRow {
+        let row = self.config.row(run, self.standing.status, self.results.clone());
+        ComparisonRow { role: self.role.clone(), ..row }
     }
 
     /// Writes run.json atomically.

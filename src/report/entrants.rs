@@ -68,15 +68,11 @@ impl<'a> EntrantRuns<'a> {
         Summary::of(self.finished().map(|run| value(&run.results)))
     }
 
-    /// The validation accuracy of each seed that has a result: a run that diverged has that of guessing. An entrant is not
-    /// the better for it. What failed (a full disk, a damaged file) says nothing about the entrant, and is trained again.
+    /// The accuracy of each seed that has a result: a run that diverged has that of guessing. An entrant is not the better
+    /// for it.
     pub fn results(&self) -> verdict::Results {
-        let known = |run: &&ComparisonRow| match run.status {
-            Status::Finished => run.results.val_accuracy.filter(|accuracy| accuracy.is_finite()),
-            Status::Diverged if self.judged => Some(CHANCE),
-            _ => None,
-        };
-        self.runs.iter().filter_map(|run| Some((run.seed, known(run)?))).collect()
+        let counts = |run: &&&ComparisonRow| self.judged || run.status == Status::Finished;
+        self.runs.iter().filter(counts).filter_map(|run| Some((run.seed, run.accuracy_or_chance()?))).collect()
     }
 
     /// The mean validation accuracy over [`Self::results`].

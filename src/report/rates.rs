@@ -176,6 +176,7 @@ mod tests {
             lr: 0.1,
             results: Results::default(),
             status: Status::Finished,
+            role: None,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::Watch;
 use crate::record::{
-    EpochRow, Holds, Provenance, Recorded, Results, RowWriter, RunInfo, Standing, Status, StepRow, Table, files,
+    EpochRow, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo, Standing, Status, StepRow, Table, files,
     remove_leftovers, write_status,
 };
 use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict};
@@ -37,6 +37,8 @@ pub struct Setup<'a> {
     pub keep: Option<Keep>,
     /// Words the `message` in run.json and events.jsonl.
     pub words: Words,
+    /// What the run is for, in a comparison that tunes or screens; on resume the run's own stays.
+    pub role: Option<&'a Role>,
 }
 
 /// The open folder of one run.
@@ -71,6 +73,7 @@ impl RunDirectory {
             device: config.device.to_string(),
             engine: config.engine.to_string(),
             config: config.into(),
+            role: setup.role.cloned(),
             standing: Standing::RUNNING,
             checkpoint_every: setup.every.map(Recorded::Known),
             keep: setup.keep.map(Recorded::Known),
@@ -316,7 +319,7 @@ mod tests {
         }))
         .unwrap();
         std::fs::rename(&path, outer.path().join("elsewhere")).unwrap();
-        let setup = Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string };
+        let setup = Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string, role: None };
         let refused = RunDirectory::reopen(&path, lock, info, None, &setup, &|error| error).err().unwrap().to_string();
         assert!(refused.contains("was moved to "), "{refused}");
         assert!(!path.exists());

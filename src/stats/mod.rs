@@ -7,6 +7,7 @@
 pub mod distribution;
 pub mod eigen;
 pub mod suggest;
+pub mod tuning;
 pub mod verdict;
 
 /// x̄ = Σ xᵢ / n; `None` for n = 0.

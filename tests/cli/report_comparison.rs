@@ -32,6 +32,7 @@ fn row(optimizer: &str, schedule: &str, seed: u64, val_accuracy: Option<f64>, st
             seconds: Some(75.0),
         },
         status,
+        role: None,
     }
 }
 

@@ -32,6 +32,7 @@ pub fn row(run: &str, schedule: &str, seed: u64, accuracy: f64) -> ComparisonRow
             seconds: Some(30.0),
         },
         status: Status::Finished,
+        role: None,
     }
 }
 

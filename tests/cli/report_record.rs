@@ -1,8 +1,8 @@
 //! The CSVs of runs: written row by row, each row whole; read strictly, with one clear line for any error.
 
 use lrsched::record::{
-    ComparisonRow, DatasetId, EpochRow, Provenance, Results, Row, RowWriter, RunInfo, Standing, Status, StepRow,
-    read_good_rows, read_rows, write_rows,
+    ComparisonRow, DatasetId, EpochRow, Provenance, Results, Role, Row, RowWriter, RunInfo, Stage, Standing, Status,
+    StepRow, read_good_rows, read_rows, write_rows,
 };
 use lrsched::schedule::Semantics;
 use std::path::Path;
@@ -42,6 +42,7 @@ fn comparison_row() -> ComparisonRow {
             seconds: Some(12.5),
         },
         status: Status::Interrupted,
+        role: None,
     }
 }
 
@@ -74,7 +75,7 @@ fn the_headers_are_the_fields_of_the_rows_in_order() {
     assert_eq!(
         ComparisonRow::header().join(","),
         "run,schedule,optimizer,semantics,seed,epochs,lr,loss,accuracy,val_loss,val_accuracy,best_val_accuracy,best_epoch,\
-         test_loss,test_accuracy,seconds,status"
+         test_loss,test_accuracy,seconds,status,entrant,stage,study,trial"
     );
 }
 
@@ -105,6 +106,46 @@ fn a_comparison_reads_back_as_it_was_written() {
         "{text}"
     );
     assert_eq!(read_rows::<ComparisonRow>(&path).unwrap(), [comparison_row(), comparison_row()]);
+}
+
+#[test]
+fn the_roles_of_a_tuned_comparison_are_the_last_columns_and_a_table_without_them_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("comparison.csv");
+    let of = |stage, study, trial| {
+        let role = Role { entrant: "sgd:momentum=0.9,nesterov/cosine".into(), stage, study, trial };
+        ComparisonRow { role: Some(role), ..comparison_row() }
+    };
+    let rows = [
+        comparison_row(),
+        of(Stage::SecondLook, Some(2), Some(7)),
+        of(Stage::Screening, None, None),
+        of(Stage::Final, Some(0), Some(0)),
+    ];
+    write_rows(&path, &rows).unwrap();
+    assert_eq!(read_rows::<ComparisonRow>(&path).unwrap(), rows);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let ends: Vec<&str> = text.lines().skip(1).map(|line| line.split_once(",interrupted,").unwrap().1).collect();
+    let entrant = "\"sgd:momentum=0.9,nesterov/cosine\"";
+    assert_eq!(
+        ends,
+        [
+            ",,,",
+            &format!("{entrant},second-look,2,7"),
+            &format!("{entrant},screening,,"),
+            &format!("{entrant},final,0,0")
+        ]
+    );
+
+    let earlier =
+        text.lines().take(2).map(|line| line.strip_suffix(",entrant,stage,study,trial").or(line.strip_suffix(",,,,")));
+    let earlier: Vec<&str> = earlier.map(Option::unwrap).collect();
+    std::fs::write(&path, earlier.join("\n") + "\n").unwrap();
+    assert_eq!(read_rows::<ComparisonRow>(&path).unwrap(), [comparison_row()]);
+
+    std::fs::write(&path, text.replace(",final,", ",,")).unwrap();
+    let error = format!("{:#}", read_rows::<ComparisonRow>(&path).unwrap_err());
+    assert!(error.contains("row 4") && error.contains("a role has an entrant and a stage"), "{error}");
 }
 
 #[test]
@@ -149,6 +190,7 @@ fn run_json_reads_back_as_it_was_written() {
         device: "cpu".into(),
         engine: "cpu".into(),
         config: serde_json::from_value(serde_json::json!({ "lr": 0.1, "schedule": "cosine" })).unwrap(),
+        role: Some(Role { entrant: "sgd/cosine".into(), stage: Stage::Trial, study: Some(1), trial: Some(3) }),
         checkpoint_every: None,
         keep: None,
         standing: Standing { status: Status::Running, finished: None, message: None },

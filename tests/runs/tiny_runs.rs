@@ -87,7 +87,8 @@ fn new_run<'a>(config: &'a RunConfig, dataset: &Dataset) -> Run<'a> {
     Run::with_architecture(config, &architecture(), dataset, 1).unwrap()
 }
 
-const SETUP: Setup<'static> = Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string };
+const SETUP: Setup<'static> =
+    Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string, role: None };
 
 /// Trains in memory; without a `control`, undisturbed.
 fn train(run: Run<'_>, control: &Control, every: Option<Every>, mut observer: impl Observer) -> Result<Outcome> {

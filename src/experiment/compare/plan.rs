@@ -5,7 +5,7 @@ use crate::config::grid::{MOST_RUNS, rule};
 use crate::experiment::entrant::Entrant;
 use crate::number::{counted, grouped};
 use crate::optim::OptimizerSpec;
-use crate::record::{ComparisonRow, folder_name};
+use crate::record::{ComparisonRow, Role, folder_name};
 use crate::schedule::{Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -20,6 +20,8 @@ pub struct PlannedRun {
     /// Its folder below `runs/`, and its name in the CSV.
     pub name: String,
     pub config: RunConfig,
+    /// What it is for, where entrants are tuned or screened.
+    pub role: Option<Role>,
 }
 
 /// All runs of a comparison, seed by seed within an entrant.
@@ -64,7 +66,7 @@ impl Plan {
             }
             for index in 0..seeds {
                 let config = RunConfig { seed: first.seed + index, ..first.clone() };
-                runs.push(PlannedRun { name: name(&config), config });
+                runs.push(PlannedRun { name: name(&config), config, role: None });
             }
         }
         Ok(Self { runs })

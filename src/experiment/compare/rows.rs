@@ -63,7 +63,7 @@ fn row_of(path: &Path) -> Option<ComparisonRow> {
 /// The run as a plan has it, if a comparison of this version would make it in a folder of this name.
 pub(in crate::experiment) fn planned_of(info: &RunInfo, folder_name: &str) -> Option<PlannedRun> {
     let config = info.config.known().ok().filter(|config| name(config) == folder_name)?;
-    Some(PlannedRun { name: folder_name.to_string(), config })
+    Some(PlannedRun { name: folder_name.to_string(), config, role: info.role.clone() })
 }
 
 /// The row of a run by its run.json; `None` if it never ended.
@@ -194,5 +194,6 @@ pub(super) fn row(planned: &PlannedRun, status: Status, mut results: Results) ->
             *value = value.or(Some(f64::NAN));
         }
     }
-    ComparisonRow::new(&planned.name, &planned.config, status, results)
+    let row = ComparisonRow::new(&planned.name, &planned.config, status, results);
+    ComparisonRow { role: planned.role.clone(), ..row }
 }

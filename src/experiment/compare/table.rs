@@ -196,7 +196,7 @@ mod tests {
     /// A plan of one entrant, by seeds.
     fn plan(runs: u64) -> Plan {
         let config = |seed| RunConfig { seed, ..RunConfig::default() };
-        let runs = (0..runs).map(config).map(|config| PlannedRun { name: name(&config), config });
+        let runs = (0..runs).map(config).map(|config| PlannedRun { name: name(&config), config, role: None });
         Plan { runs: runs.collect() }
     }
 
@@ -219,7 +219,7 @@ mod tests {
         let place = Place { folder: folder.path().to_path_buf(), part, runs: OpenFolder::new(&runs) };
         let mut rows = Rows::new(&plan, Some(shard));
         let row = |at: usize| {
-            let PlannedRun { name, config } = &plan.runs[at];
+            let PlannedRun { name, config, .. } = &plan.runs[at];
             ComparisonRow::new(name, config, Status::Finished, Results::default())
         };
         for (at, expected) in [(0, 1), (1, 1)] {
@@ -254,7 +254,7 @@ mod tests {
                     let place = Place { folder, part, runs: OpenFolder::new(runs) };
                     let mut rows = Rows::new(plan, Some(shard));
                     for at in rows.missing() {
-                        let PlannedRun { name, config } = &plan.runs[at];
+                        let PlannedRun { name, config, .. } = &plan.runs[at];
                         rows.put(at, ComparisonRow::new(name, config, Status::Finished, Results::default()));
                         rows.write(&place).unwrap();
                     }

@@ -153,8 +153,7 @@ fn runs(comparison: &Path, listed: &HashMap<String, ComparisonRow>) -> Result<Ve
 impl Found {
     /// Its row, or what it would be by now if it never ended.
     pub fn row_so_far(&self) -> Option<ComparisonRow> {
-        let of_info = |info: &RunInfo| info.config.row(&self.name, info.standing.status, info.results.clone());
-        self.row.clone().or_else(|| self.info.as_ref().map(of_info))
+        self.row.clone().or_else(|| self.info.as_ref().map(|info| info.row(&self.name)))
     }
 
     /// `None` for a run that is not one of a comparison.

@@ -77,7 +77,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
     let mut row = match (row, &info) {
         (Some(row), _) => row,
-        (None, Some(info)) => info.config.row("", info.standing.status, info.results.clone()),
+        (None, Some(info)) => info.row(""),
         (None, None) if metrics.is_empty() => return,
         (None, None) => {
             loaded
@@ -174,6 +174,7 @@ fn unknown_row(folder: &Path) -> ComparisonRow {
         lr: f64::NAN,
         results: Results::default(),
         status: Status::Interrupted,
+        role: None,
     }
 }
 
