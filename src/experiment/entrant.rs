@@ -1,5 +1,6 @@
 //! The entrants of a comparison: each an optimizer under a schedule.
 
+mod defaults;
 mod tunable;
 mod written;
 
@@ -14,6 +15,7 @@ use crate::usage;
 use crate::usage::Usage;
 use written::{Author, Written};
 
+pub use defaults::default_entrants;
 pub use tunable::{Tunable, TuneAxis, TuneError, tunable};
 
 /// An optimizer and the schedule that it runs under: `sgd:momentum=0.9/step:factor=0.5,drop-every=10`.
@@ -138,10 +140,8 @@ pub struct Entered {
 /// An entrant that cannot be parsed, an invalid flag value, a flag or an axis that applies to no entrant, or more
 /// entrants than a comparison may have runs.
 pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<Entered, EntrantError> {
-    let texts: Vec<&str> = match named {
-        Some(named) => named.iter().map(String::as_str).collect(),
-        None => default_entrants(),
-    };
+    let usual = if named.is_none() { default_entrants() } else { Vec::new() };
+    let texts = named.unwrap_or(&usual);
     let author = if named.is_some() { Author::User } else { Author::Program };
     let all = texts.iter().map(|text| Written::parse(text, author)).collect::<Result<Vec<_>, _>>()?;
     check_count(&all, &overrides.grid)?;
@@ -261,10 +261,4 @@ impl Entrant {
         check_length("an entrant", text)?;
         Written::parse(text, Author::User)?.enter(overrides, &[])
     }
-}
-
-/// The default entrants: every schedule with sgd, and the adaptive optimizers at their usual rates. Durations are
-/// fractions of the run, so that each schedule shows its shape at any length.
-pub fn default_entrants() -> Vec<&'static str> {
-    schedule::table().iter().chain(optim::table()).filter_map(|entry| entry.entrant).collect()
 }

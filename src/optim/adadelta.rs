@@ -38,7 +38,7 @@ impl Definition for Adadelta {
         formula: "v = rho·v + (1 − rho)·g²;  u = g·√(d + eps)/√(v + eps);  d = rho·d + (1 − rho)·u²;  θ = θ − lr·u",
         parameters: &[rho("0.9"), eps("1e-6"), weight_decay("0")],
         source: "Zeiler 2012, arXiv:1212.5701; PyTorch Adadelta",
-        entrant: Some("adadelta/constant"),
+        entrant: Some("adadelta:weight-decay=5e-4"),
     };
     const RATE: f64 = 1.0;
     const TUNED: (f64, f64) = (1e-2, 10.0);

@@ -38,7 +38,7 @@ impl Definition for Adagrad {
         formula: "s = s + g²;  θ = θ − lr/(1 + t·lr-decay) · g / (√s + eps);  s starts at initial-accumulator",
         parameters: &[INITIAL_ACCUMULATOR, LR_DECAY, eps("1e-10"), weight_decay("0")],
         source: "Duchi, Hazan and Singer 2011; PyTorch Adagrad",
-        entrant: Some("adagrad/constant"),
+        entrant: Some("adagrad:weight-decay=5e-4"),
     };
     const RATE: f64 = 1e-2;
     const TUNED: (f64, f64) = (3e-4, 0.3);

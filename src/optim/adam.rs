@@ -41,7 +41,7 @@ impl Definition for Adam {
                   m̂ = m/(1 − beta1ᵗ), v̂ = v/(1 − beta2ᵗ)",
         parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0")],
         source: "Kingma and Ba 2015, arXiv:1412.6980; PyTorch Adam",
-        entrant: Some("adam/constant"),
+        entrant: Some("adam:weight-decay=5e-4"),
     };
     const RATE: f64 = 1e-3;
     const TUNED: (f64, f64) = (3e-5, 0.03);

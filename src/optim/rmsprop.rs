@@ -45,12 +45,17 @@ impl Definition for RmsProp {
                   with momentum b = momentum·b + u, θ = θ − lr·b",
         parameters: &[rho("0.9"), eps("1e-8"), CENTERED, MOMENTUM, weight_decay("0")],
         source: "Tieleman and Hinton 2012; Graves 2013; PyTorch RMSprop",
-        entrant: Some("rmsprop/constant"),
+        entrant: Some("rmsprop:weight-decay=5e-4"),
     };
     const RATE: f64 = 1e-3;
+    /// Of η/(1 − μ), as for SGD.
     const TUNED: (f64, f64) = (3e-5, 0.03);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] =
         &[(Semantics::Torch, "lr", 1e-2), (Semantics::Torch, "rho", 0.99), (Semantics::Keras, "eps", 1e-7)];
+
+    fn tuned_scale(options: &Options<'_>) -> f64 {
+        options.fresh_share()
+    }
 
     fn has_momentum(options: &Options<'_>) -> bool {
         options.get("momentum") > 0.0

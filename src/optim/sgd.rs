@@ -48,8 +48,7 @@ impl Definition for Sgd {
         &[(Semantics::Torch, "lr", 1e-3), (Semantics::Keras, "lr", 1e-2)];
 
     fn tuned_scale(options: &Options<'_>) -> f64 {
-        // A momentum of 1 never forgets; the range should not vanish with it.
-        (1.0 - options.get("momentum")).max(1e-3)
+        options.fresh_share()
     }
 
     fn has_momentum(options: &Options<'_>) -> bool {

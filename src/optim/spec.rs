@@ -187,8 +187,8 @@ impl OptimizerSpec {
         self.options(semantics).default("lr")
     }
 
-    /// The range over which the highest rate of a run is tuned, lowest and highest: a row of its table, for sgd of
-    /// lr/(1 − momentum).
+    /// The range over which the highest rate of a run is tuned, lowest and highest: that of its table, for sgd and
+    /// rmsprop of lr/(1 − momentum).
     pub fn tuned_range(&self, semantics: Semantics) -> (f64, f64) {
         let definition = find(self.name());
         let scale = (definition.tuned_scale)(&self.options(semantics));
@@ -237,6 +237,12 @@ impl Options<'_> {
     /// The optimizer's table has no such parameter.
     pub fn get(&self, key: &str) -> f64 {
         self.spec.given(key).unwrap_or_else(|| self.default(key))
+    }
+
+    /// 1 − momentum: a steady gradient moves the weights as much as a rate larger by its inverse without momentum.
+    pub fn fresh_share(&self) -> f64 {
+        // A momentum of 1 never forgets; a range should not vanish with it.
+        (1.0 - self.get("momentum")).max(1e-3)
     }
 
     pub fn is_on(&self, key: &str) -> bool {

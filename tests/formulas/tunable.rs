@@ -141,10 +141,12 @@ fn every_optimizer_is_tuned_over_three_decades_around_its_usual_rate() {
 }
 
 #[test]
-fn momentum_lowers_the_range_of_sgd_as_it_lengthens_the_steps() {
+fn momentum_lowers_the_range_as_it_lengthens_the_steps() {
     let range = |text: &str| text.parse::<OptimizerSpec>().unwrap().tuned_range(Semantics::Native);
-    let ((low, high), (low_with, high_with)) = (range("sgd"), range("sgd:momentum=0.9,nesterov"));
-    assert!((low / low_with - 10.0).abs() < 0.01 && (high / high_with - 10.0).abs() < 0.01);
+    for (without, with) in [("sgd", "sgd:momentum=0.9,nesterov"), ("rmsprop", "rmsprop:momentum=0.9")] {
+        let ((low, high), (low_with, high_with)) = (range(without), range(with));
+        assert!((low / low_with - 10.0).abs() < 0.01 && (high / high_with - 10.0).abs() < 0.01, "{with}");
+    }
 }
 
 #[test]

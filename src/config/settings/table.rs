@@ -35,7 +35,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::list(
         "entrants",
         "OPTIMIZER/SCHEDULE",
-        "Optimizer/schedule pairs to compare, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule with sgd, and rmsprop, adam, adagrad, adadelta]",
+        "Optimizer/schedule pairs to compare, such as sgd/step:factor=0.5,drop-every=10 adam/constant [default: every schedule under sgd:momentum=0.9,nesterov,weight-decay=5e-4; rmsprop, adam, adagrad and adadelta with that weight decay, constant and linear; --print-config lists them]",
     )
     .scope(Scope::Entrant)
     .commands(&[Compare]),

@@ -97,13 +97,25 @@ impl<'a> Written<'a> {
             }
         }
         let about = |error: Usage| about(&format!("{}{}", self.text, with(point)), &error);
-        let mut optimizer = OptimizerSpec::from_flags(optimizer, &optimizer_flags).map_err(about)?;
+        let mut optimizer = OptimizerSpec::from_flags(optimizer, &optimizer_flags)
+            .or_else(|error| self.without_nesterov(&optimizer_flags, &point_flags).ok_or(error))
+            .map_err(about)?;
         if self.author == Author::Program && (overrides.lr.is_some() || !rates.is_empty()) {
             optimizer = optimizer.without_learning_rate();
         }
         let schedule = Spec::from_flags(schedule, &schedule_flags).map_err(about)?;
         let lr = rates.last().and_then(|(_, rate)| rate.trim().parse().ok());
         Ok(Entrant { optimizer, schedule, lr, of_grid: !point.is_empty() })
+    }
+
+    /// The optimizer without its own `nesterov`, where that gives way to what excludes it, such as a momentum of 0: to a
+    /// value of the grid, and of a default entrant to a flag.
+    fn without_nesterov(&self, flags: &[(String, String)], point: &[(String, String)]) -> Option<OptimizerSpec> {
+        let of_point = || point.iter().any(|(key, _)| key == "momentum" || key == "dampening");
+        let mut values = self.optimizer.clone();
+        values.remove("nesterov");
+        let gives_way = self.author == Author::Program || of_point();
+        gives_way.then(|| OptimizerSpec::from_flags(&values.to_string(), flags).ok()).flatten()
     }
 
     /// The entrant with the flags but without the grid, as a config file names it.

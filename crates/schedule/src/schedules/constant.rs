@@ -35,7 +35,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         formula: "rate(t) = lr",
         parameters: &[],
         source: "the baseline",
-        entrant: Some("sgd/constant"),
+        entrant: Some("constant"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| Ok(Box::new(Curve { lr: a.lr })),

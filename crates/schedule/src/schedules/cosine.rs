@@ -60,7 +60,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::duration("over", Unit::Epochs, "100%", "duration until end-lr is reached"),
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingLR; Keras CosineDecay; optax cosine_decay_schedule",
-        entrant: Some("sgd/cosine"),
+        entrant: Some("cosine"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

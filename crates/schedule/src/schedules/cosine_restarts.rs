@@ -78,7 +78,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::rate("end-lr", "0", "rate at the end of each cycle"),
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",
-        entrant: Some("sgd/cosine-restarts:period=40%,period-mult=1.5"),
+        entrant: Some("cosine-restarts:period=40%,period-mult=1.5"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

@@ -57,7 +57,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::switch("staircase", "false", "change only at multiples of decay-steps"),
         ],
         source: "Keras ExponentialDecay; PyTorch ExponentialLR; optax exponential_decay",
-        entrant: Some("sgd/exponential:decay-rate=0.05,decay-steps=100%"),
+        entrant: Some("exponential:decay-rate=0.05,decay-steps=100%"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

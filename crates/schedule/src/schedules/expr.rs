@@ -172,7 +172,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             "the expression; + - * / % ^, comparisons, min(a,b), max(a,b), floor, exp, cos, sqrt, PI, ...",
         )],
         source: "Keras LearningRateScheduler; PyTorch LambdaLR",
-        entrant: Some("sgd/expr:lr*sqrt(1-t/T)"),
+        entrant: Some("expr:lr*sqrt(1-t/T)"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

@@ -103,7 +103,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::rate("min-lr", "0", "lower bound of the rate"),
         ],
         source: "decay by hand at an epoch, an accuracy or a loss",
-        entrant: Some("sgd/halve:when=val_accuracy>=0.2,when=val_accuracy>=0.3,when=val_accuracy>=0.5"),
+        entrant: Some("halve:when=val_accuracy>=0.3,when=val_accuracy>=0.5,when=val_accuracy>=0.7"),
     },
     frameworks: &[],
     build: |a| {

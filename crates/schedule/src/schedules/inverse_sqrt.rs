@@ -62,7 +62,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::number("warmup-from", Bounds::UNIT, "1", "fraction of lr at step 0 (0 is Noam's warm-up)"),
         ],
         source: "Noam (Vaswani et al., Attention Is All You Need); T5 (Raffel et al.)",
-        entrant: Some("sgd/inverse-sqrt"),
+        entrant: Some("inverse-sqrt"),
     },
     frameworks: &[],
     build: |a| {

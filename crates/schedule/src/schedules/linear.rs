@@ -50,7 +50,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::duration("over", Unit::Epochs, "100%", "duration until end-lr is reached"),
         ],
         source: "PyTorch LinearLR; optax linear_schedule",
-        entrant: Some("sgd/linear"),
+        entrant: Some("linear"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| Ok(Box::new(Curve { lr: a.lr, end_lr: a.rate("end-lr")?, over: a.steps("over") })),

@@ -51,7 +51,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::duration("decay-steps", Unit::Steps, "1", "unit of time of k"),
         ],
         source: "exponential decay of the textbooks",
-        entrant: Some("sgd/natural-exp:k=3,decay-steps=100%"),
+        entrant: Some("natural-exp:k=3,decay-steps=100%"),
     },
     frameworks: &[],
     build: |a| Ok(Box::new(Curve { lr: a.lr, k: a.number("k"), decay_steps: a.steps("decay-steps") as f64 })),

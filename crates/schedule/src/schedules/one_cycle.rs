@@ -105,7 +105,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::switch("cycle-momentum", "true", "cycle the momentum inversely to the rate"),
         ],
         source: "Smith & Topin, Super-Convergence; PyTorch OneCycleLR; optax cosine_onecycle_schedule",
-        entrant: Some("sgd:momentum=0.9/one-cycle:max-lr=0.02"),
+        entrant: Some("one-cycle"),
     },
     frameworks: &[Semantics::Torch, Semantics::Optax],
     build: |a| {

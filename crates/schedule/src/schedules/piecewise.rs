@@ -75,7 +75,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             ),
         ],
         source: "PyTorch MultiStepLR; Keras PiecewiseConstantDecay; optax piecewise_constant_schedule",
-        entrant: Some("sgd/piecewise:milestones=50%,80%,factor=0.2"),
+        entrant: Some("piecewise:milestones=50%,80%,factor=0.2"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

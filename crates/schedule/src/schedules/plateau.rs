@@ -117,7 +117,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::choice("monitor", &Metric::NAMES, "val_loss", "the metric that should improve"),
         ],
         source: "PyTorch and Keras ReduceLROnPlateau; optax contrib.reduce_on_plateau",
-        entrant: Some("sgd/plateau:factor=0.5,patience=0"),
+        entrant: Some("plateau:factor=0.5,patience=0"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

@@ -62,7 +62,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::switch("cycle", "false", "restart with ever longer periods, as in Keras"),
         ],
         source: "Keras PolynomialDecay; PyTorch PolynomialLR; optax polynomial_schedule",
-        entrant: Some("sgd/polynomial:power=2"),
+        entrant: Some("polynomial:power=2"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

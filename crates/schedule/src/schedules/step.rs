@@ -68,7 +68,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::duration("drop-every", Unit::Epochs, "10", "duration between drops"),
         ],
         source: "step decay of the tutorials; PyTorch StepLR",
-        entrant: Some("sgd/step:factor=0.5,drop-every=40%"),
+        entrant: Some("step:factor=0.5,drop-every=40%"),
     },
     frameworks: Semantics::FRAMEWORKS,
     build: |a| {

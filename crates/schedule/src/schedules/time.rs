@@ -53,7 +53,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::switch("staircase", "false", "change only at multiples of decay-steps"),
         ],
         source: "Keras `decay` and InverseTimeDecay",
-        entrant: Some("sgd/time:decay=4,decay-steps=100%"),
+        entrant: Some("time:decay=4,decay-steps=100%"),
     },
     frameworks: &[Semantics::Keras],
     build: |a| {

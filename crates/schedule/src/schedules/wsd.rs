@@ -83,7 +83,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             Parameter::number("warmup-from", Bounds::UNIT, "0", "fraction of lr at which the warm-up begins"),
         ],
         source: "Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations",
-        entrant: Some("sgd/wsd"),
+        entrant: Some("wsd"),
     },
     frameworks: &[],
     build: |a| {

@@ -204,8 +204,8 @@ pub struct Entry {
     pub parameters: &'static [Parameter],
     /// The paper or framework it comes from.
     pub source: &'static str,
-    /// Its representative in a comparison of all entries, `optimizer/schedule`, with parameters that suit a run of any
-    /// length.
+    /// Its representative in a comparison of all entries: a spec of its own, with parameters that suit a run of any length
+    /// and rates that are multiples of lr. `None` if it does not compete.
     pub entrant: Option<&'static str>,
 }
 
