@@ -16,10 +16,10 @@ pub struct Study<'a> {
 }
 
 /// Each entrant in each of its studies, in the order in which they first appear.
-pub fn studies(rows: &[ComparisonRow]) -> Vec<Study<'_>> {
-    let mut places: HashMap<(&str, u64), usize> = HashMap::new();
-    let mut studies: Vec<Study<'_>> = Vec::new();
-    let mut looks: Vec<Vec<(u64, &ComparisonRow)>> = Vec::new();
+pub fn studies<'a>(rows: impl IntoIterator<Item = &'a ComparisonRow>) -> Vec<Study<'a>> {
+    let mut places: HashMap<(&'a str, u64), usize> = HashMap::new();
+    let mut studies: Vec<Study<'a>> = Vec::new();
+    let mut looks: Vec<Vec<(u64, &'a ComparisonRow)>> = Vec::new();
     for row in rows {
         let Some(role) = &row.role else { continue };
         let Some(study) = role.study else { continue };

@@ -2,6 +2,7 @@
 
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::words;
+use crate::number::counted;
 use crate::record::{ComparisonRow, EpochRow};
 use crate::stats::verdict::{Difference, FEWEST, Results, Standing, Verdict, judge};
 use crate::stats::{mean, median};
@@ -45,6 +46,10 @@ pub struct Analysis<'a> {
     /// baseline, only that one.
     pub beats: Vec<usize>,
     pub beaten_by: Vec<usize>,
+    /// The accuracies that decided who is a finalist: no result.
+    pub screening: Option<Summary>,
+    /// Others are finalists.
+    pub is_screened_out: bool,
     /// In words, so that nobody has to interpret a number.
     pub verdict: String,
 }
@@ -68,8 +73,43 @@ pub struct Group<'a> {
     pub analyses: Vec<Analysis<'a>>,
     /// All entrants with results have the same seeds: the order is that of their accuracies.
     pub same_seeds: bool,
+    /// What a result is of, and so what the claims are about.
+    pub unit: Unit,
     /// In a few sentences: which entrant is best, and how certain that is.
     pub summary: String,
+}
+
+impl Group<'_> {
+    /// The most seeds, or studies, on which somebody can be compared with the leader.
+    pub fn most_in_common(&self) -> usize {
+        self.analyses.iter().filter_map(|one| one.behind_best).map(|difference| difference.n).max().unwrap_or(0)
+    }
+}
+
+/// What the results of a group are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Runs: claims are about the settings.
+    Seed,
+    /// Studies, each with a tuning of its own: claims are about entrants so tuned.
+    Study,
+}
+
+impl Unit {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Study => "study",
+        }
+    }
+
+    /// `3 seeds`, `1 study`, `3 studies`
+    pub fn counted(self, count: usize) -> String {
+        match (self, count) {
+            (Self::Study, 2.. | 0) => format!("{count} studies"),
+            _ => counted(count as u64, self.name()),
+        }
+    }
 }
 
 /// Analyses the entrants, which are in the order of [`super::entrants::entrants_of`], group by group. With a `baseline`,
@@ -92,7 +132,11 @@ pub fn analyse<'a>(
         names_left = rest;
         let place = baseline.map(|wanted| named(wanted, group, names)).transpose()?.flatten();
         found |= place.is_some();
-        let results: Vec<Results> = group.iter().map(EntrantRuns::results).collect();
+        // Those screened out come last, and are not judged.
+        let finals = group.iter().any(|entrant| !entrant.runs.is_empty());
+        let judged = group.iter().position(|entrant| entrant.is_screened_out(finals)).unwrap_or(group.len());
+        let place = place.filter(|&place| place < judged);
+        let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
         let mut analyses: Vec<Analysis<'a>> = group
             .iter()
@@ -104,11 +148,13 @@ pub fn analyse<'a>(
             analyses[win.winner].beats.push(win.loser + 1);
             analyses[win.loser].beaten_by.push(win.winner + 1);
         }
+        let unit = if group[0].by_study { Unit::Study } else { Unit::Seed };
         let without = baseline.filter(|_| place.is_none());
-        let said = words::Said { analyses: &analyses, verdict: &verdict, baseline: place, without };
+        let (finalists, screened) = analyses.split_at(judged);
+        let said = words::Said { analyses: finalists, screened, verdict: &verdict, baseline: place, without, unit };
         let (summary, sentences) = (said.summary(), said.sentences());
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
-        groups.push(Group { label: group[0].place.group, analyses, same_seeds: verdict.same_seeds, summary });
+        groups.push(Group { label: group[0].place.group, analyses, same_seeds: verdict.same_seeds, unit, summary });
     }
     match baseline {
         Some(wanted) if !found => no_baseline(wanted, &names),
@@ -163,6 +209,7 @@ fn figures<'a>(
     target: Option<f64>,
 ) -> Analysis<'a> {
     let rows = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
+    let behind = verdict.behind.get(place).copied().flatten();
     let rates: Vec<f64> = entrant.finished().filter_map(|run| rate_at_best(run, rows(run))).collect();
     Analysis {
         name: name.to_string(),
@@ -176,10 +223,12 @@ fn figures<'a>(
         area: Summary::of(entrant.finished().map(|run| area(rows(run)))),
         target: target.map(|target| to_target(entrant, rows, target)),
         seconds: entrant.summary(|run| run.seconds),
-        standing: verdict.standings[place],
-        behind_best: verdict.behind[place],
-        margin: verdict.margins[place],
-        seeds_for_power: gap(verdict.behind[place]).and_then(|gap| gap.seeds_for_power()),
+        standing: verdict.standings.get(place).copied().unwrap_or(Standing::NoResult),
+        behind_best: behind,
+        margin: verdict.margins.get(place).copied().flatten(),
+        seeds_for_power: gap(behind).and_then(|gap| gap.seeds_for_power()),
+        screening: Summary::of(entrant.screening().into_values().map(Some)),
+        is_screened_out: place >= verdict.standings.len(),
         beats: Vec::new(),
         beaten_by: Vec::new(),
         verdict: String::new(),

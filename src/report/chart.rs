@@ -1,7 +1,9 @@
 //! Charts: figures as plain data, rendered as PNG, SVG, or text for a terminal.
 
 mod axis;
+mod dots;
 mod font;
+mod inline;
 mod layout;
 mod lines;
 mod matrix;
@@ -10,6 +12,7 @@ mod ranking;
 mod scene;
 mod terminal;
 
+pub use dots::{Dot, DotLook};
 pub use matrix::Matrix;
 pub use ranking::{Claim, RankedGroup, RankedRow, Ranking};
 
@@ -43,6 +46,8 @@ pub struct Panel {
     pub y_edge: bool,
     /// Drawn in this order, later series on top, and grey ones behind all others.
     pub series: Vec<Series>,
+    /// On top of the lines.
+    pub dots: Vec<Dot>,
     /// Vertical lines.
     pub marks: Vec<Mark>,
 }
@@ -150,6 +155,11 @@ impl Figure {
         paint::svg(&layout::scene(self))
     }
 
+    /// As an SVG inside a page, in its colours; `label` is for those who cannot see it.
+    pub fn inline(&self, label: &str) -> String {
+        inline::inline(&layout::scene(self), label)
+    }
+
     /// The figure as text: braille lines with a marker for each series, axes, and the legend below.
     ///
     /// No line is wider than `width` columns; each panel takes `height` lines. `colour` adds ANSI colours; without them, the markers
@@ -182,7 +192,8 @@ impl Figure {
 
 impl Panel {
     fn axes(&self) -> (axis::Axis, axis::Axis) {
-        let points = || self.series.iter().flat_map(|s| s.points.iter().copied());
+        let dots = || self.dots.iter().map(|dot| dot.at);
+        let points = || self.series.iter().flat_map(|s| s.points.iter().copied()).chain(dots());
         let bands = || self.series.iter().flat_map(|s| s.band.iter().copied());
         let marks = self.marks.iter().map(|mark| mark.at);
         let x = match self.x_range {

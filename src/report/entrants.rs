@@ -1,14 +1,19 @@
-//! Groups runs that differ only in their seed into entrants.
+//! Groups runs that differ only in their seed into entrants. What is tuned is one entrant, whatever its rates.
 
-use crate::number::exact;
+mod roles;
+
+pub use roles::of_tuning;
+
+use super::tuning::Tuning;
+use crate::number::{counted, exact, rate};
 use crate::optim::OptimizerSpec;
-use crate::record::{ComparisonRow, Results, Status};
+use crate::record::{ComparisonRow, Results, Stage, Status};
 use crate::schedule::{Semantics, Spec};
 use crate::stats::verdict::{self, CHANCE};
 use crate::stats::{mean, median, standard_deviation};
 use crate::usage::one_line;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// All runs of one optimizer, schedule, semantics and base rate, in one setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,15 +21,25 @@ pub struct EntrantRuns<'a> {
     pub optimizer: &'a str,
     pub schedule: &'a str,
     pub semantics: Semantics,
+    /// The base rate; not a number if it was tuned.
     pub lr: f64,
-    /// The highest rate that any of the runs trained with, if known; else the base rate.
+    /// The highest rate that any of the runs trained with, if known; else the base rate. The median of the chosen peaks
+    /// if it was tuned.
     pub rate: f64,
     /// Where these runs stand among others shown with them.
     pub place: Place<'a>,
     /// Some run of its group has a validation accuracy.
     pub judged: bool,
-    /// One per seed, by seed.
+    /// Its results: one per seed, by seed.
     pub runs: Vec<&'a ComparisonRow>,
+    /// Its runs that are no results: trials, second looks, screening.
+    pub aside: Vec<&'a ComparisonRow>,
+    /// Finals among them, of rates that are no longer chosen.
+    pub stale: usize,
+    /// A result is the mean over the finals of a study; else it is a run.
+    pub by_study: bool,
+    /// What its trials say; `None` if it was not tuned.
+    pub tuning: Option<Tuning>,
 }
 
 /// What distinguishes a run from others shown with it, besides its row.
@@ -68,11 +83,44 @@ impl<'a> EntrantRuns<'a> {
         Summary::of(self.finished().map(|run| value(&run.results)))
     }
 
-    /// The accuracy of each seed that has a result: a run that diverged has that of guessing. An entrant is not the better
-    /// for it.
+    /// The validation accuracy of each seed, or study, that has a result: a run that diverged has that of guessing. An
+    /// entrant is not the better for it. What failed (a full disk, a damaged file) says nothing about the entrant, and is
+    /// trained again.
     pub fn results(&self) -> verdict::Results {
-        let counts = |run: &&&ComparisonRow| self.judged || run.status == Status::Finished;
-        self.runs.iter().filter(counts).filter_map(|run| Some((run.seed, run.accuracy_or_chance()?))).collect()
+        self.units(|run| run.accuracy_or_chance().filter(|_| self.judged || run.status != Status::Diverged))
+    }
+
+    /// The mean of what is known of the runs of each seed, or study.
+    fn units(&self, known: impl Fn(&ComparisonRow) -> Option<f64>) -> BTreeMap<u64, f64> {
+        let mut units: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for run in &self.runs {
+            let study = run.role.as_ref().and_then(|role| role.study).filter(|_| self.by_study);
+            units.entry(study.unwrap_or(run.seed)).or_default().extend(known(run));
+        }
+        units.into_iter().filter_map(|(unit, values)| Some((unit, mean(&values)?))).collect()
+    }
+
+    /// The accuracies of its screening, by seed or study: they decided who is a finalist, and are no results.
+    pub fn screening(&self) -> verdict::Results {
+        let stage = |run: &&&ComparisonRow| run.role.as_ref().is_some_and(|role| role.stage == Stage::Screening);
+        let unit = |run: &ComparisonRow| run.role.as_ref().and_then(|role| role.study).unwrap_or(run.seed);
+        self.aside.iter().filter(stage).filter_map(|run| Some((unit(run), run.accuracy_or_chance()?))).collect()
+    }
+
+    /// It was screened, and others are finalists. `finals` says whether its group has any.
+    pub fn is_screened_out(&self, finals: bool) -> bool {
+        finals && self.runs.is_empty() && !self.screening().is_empty()
+    }
+
+    /// Its rate: the highest that was applied, or of the chosen peaks the median, with their range.
+    pub fn rate_text(&self) -> String {
+        let peaks = self.tuning.as_ref().map(Tuning::peaks).unwrap_or_default();
+        let ends = peaks.iter().copied().reduce(f64::min).zip(peaks.iter().copied().reduce(f64::max));
+        match ends {
+            Some((low, high)) if low < high => format!("{} ({} to {})", rate(self.rate), rate(low), rate(high)),
+            _ if self.rate.is_finite() => rate(self.rate),
+            _ => "–".into(),
+        }
     }
 
     /// The mean validation accuracy over [`Self::results`].
@@ -83,9 +131,12 @@ impl<'a> EntrantRuns<'a> {
     /// The mean test accuracy over the same runs, if any of them was tested.
     pub fn test_accuracy(&self) -> Option<Summary> {
         self.summary(|run| run.test_accuracy)?;
-        let guessed = if self.judged { self.at_chance() } else { 0 };
-        let known = self.finished().map(|run| run.results.test_accuracy);
-        Summary::of(known.chain(std::iter::repeat_n(Some(CHANCE), guessed)))
+        let known = |run: &ComparisonRow| match run.status {
+            Status::Finished => run.results.test_accuracy.filter(|accuracy| accuracy.is_finite()),
+            Status::Diverged if self.judged => Some(CHANCE),
+            _ => None,
+        };
+        Summary::of(self.units(known).into_values().map(Some))
     }
 
     /// How many runs count with the accuracy of guessing.
@@ -109,12 +160,32 @@ impl<'a> EntrantRuns<'a> {
         let unfinished: Vec<(Status, usize)> =
             others.map(|status| (status, self.count(status))).into_iter().filter(|(_, count)| *count > 0).collect();
         match unfinished[..] {
+            [] if self.runs.is_empty() => self.progress(),
             [] => Status::Finished.to_string(),
             [(status, count)] if count == self.runs.len() => status.to_string(),
             ref several => {
                 several.iter().map(|(status, count)| format!("{count} {status}")).collect::<Vec<_>>().join(", ")
             }
         }
+    }
+}
+
+impl EntrantRuns<'_> {
+    /// How far an entrant without finals is: `8 trials, 4 second looks`.
+    pub fn progress(&self) -> String {
+        let stages = [Stage::Trial, Stage::SecondLook, Stage::Screening];
+        let over = |stage: Stage| {
+            let is = |run: &&&ComparisonRow| run.role.as_ref().is_some_and(|role| role.stage == stage);
+            self.aside.iter().filter(is).filter(|run| run.status.is_over()).count()
+        };
+        let told = stages.map(|stage| (over(stage), stage)).into_iter().filter(|(count, _)| *count > 0);
+        let told: Vec<String> = told
+            .map(|(count, stage)| match stage {
+                Stage::Screening => format!("{} of screening", counted(count as u64, "run")),
+                stage => counted(count as u64, &stage.to_string()),
+            })
+            .collect();
+        if told.is_empty() { "no run yet".into() } else { told.join(", ") }
     }
 }
 
@@ -133,32 +204,52 @@ pub fn entrants(rows: &[ComparisonRow]) -> Vec<EntrantRuns<'_>> {
 /// As [`entrants`], for runs with different settings: group by group, the largest first. The order of the runs changes
 /// nothing.
 pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, Place<'a>)>) -> Vec<EntrantRuns<'a>> {
-    let mut entrants: Vec<EntrantRuns<'a>> = Vec::new();
     // Keyed by what distinguishes them; the value is the index in the list.
     let mut places = HashMap::new();
+    let mut found: Vec<(Place<'a>, Vec<&'a ComparisonRow>)> = Vec::new();
     for (row, place) in runs {
-        let key = (identity(row), row.semantics.name(), row.lr.to_bits(), place.setting, place.group);
-        let at = *places.entry(key).or_insert(entrants.len());
-        match entrants.get_mut(at) {
-            Some(entrant) => entrant.runs.push(row),
-            None => entrants.push(EntrantRuns {
-                optimizer: &row.optimizer,
-                schedule: &row.schedule,
-                semantics: row.semantics,
-                lr: row.lr,
-                rate: row.lr,
-                place,
-                judged: false,
-                runs: vec![row],
-            }),
+        // What is tuned goes by its name before, whatever its rates.
+        let (own, lr) = match of_tuning(row) {
+            Some(role) => ((role.entrant.clone(), String::new()), None),
+            None => (identity(row), Some(row.lr.to_bits())),
+        };
+        let key = (own, lr, row.semantics.name(), place.setting, place.group);
+        let at = *places.entry(key).or_insert(found.len());
+        match found.get_mut(at) {
+            Some((_, rows)) => rows.push(row),
+            None => found.push((place, vec![row])),
         }
     }
-    for entrant in &mut entrants {
-        entrant.runs.sort_by(|a, b| (a.seed, &a.run).cmp(&(b.seed, &b.run)));
-        let first = entrant.runs[0];
-        (entrant.optimizer, entrant.schedule) = (&first.optimizer, &first.schedule);
+    ranked(found.into_iter().map(|(place, rows)| entrant(rows, place)).collect())
+}
+
+/// The entrant of these runs, of which there is one or more.
+fn entrant<'a>(mut rows: Vec<&'a ComparisonRow>, place: Place<'a>) -> EntrantRuns<'a> {
+    rows.sort_by(|a, b| (a.seed, &a.run).cmp(&(b.seed, &b.run)));
+    let first = rows[0];
+    let (mut optimizer, mut schedule, mut lr) = (first.optimizer.as_str(), first.schedule.as_str(), first.lr);
+    let tuned = of_tuning(first);
+    if let Some(role) = tuned {
+        (optimizer, schedule) = role.entrant.split_once('/').unwrap_or((optimizer, &role.entrant));
+        lr = f64::NAN;
     }
-    ranked(entrants)
+    let roles::Sorted { results, aside, stale, by_study } = roles::sort(rows);
+    let (semantics, tuning) = (first.semantics, tuned.map(|_| Tuning::default()));
+    let rate = lr;
+    EntrantRuns {
+        optimizer,
+        schedule,
+        semantics,
+        lr,
+        rate,
+        place,
+        judged: false,
+        runs: results,
+        aside,
+        stale,
+        by_study,
+        tuning,
+    }
 }
 
 /// Group by group, and in each by rank; equals by name.
@@ -173,9 +264,19 @@ fn ranked(mut entrants: Vec<EntrantRuns<'_>>) -> Vec<EntrantRuns<'_>> {
     let mut all = Vec::with_capacity(entrants.len());
     for group in entrants.chunk_by_mut(|a, b| a.place.group == b.place.group) {
         let judged = group.iter().any(|entrant| entrant.summary(|run| run.val_accuracy).is_some());
-        group.iter_mut().for_each(|entrant| entrant.judged = judged);
+        let by_study = group.iter().any(|entrant| entrant.by_study);
+        group.iter_mut().for_each(|entrant| (entrant.judged, entrant.by_study) = (judged, by_study));
         let results: Vec<verdict::Results> = group.iter().map(EntrantRuns::results).collect();
-        all.extend(verdict::order(&results).into_iter().map(|place| group[place].clone()));
+        let mut order = verdict::order(&results);
+        // Those without a result, by their screening.
+        let known = results.iter().filter(|results| !results.is_empty()).count();
+        let screened: Vec<verdict::Results> = order[known..].iter().map(|&place| group[place].screening()).collect();
+        let rest: Vec<usize> = verdict::order(&screened).into_iter().map(|place| order[known + place]).collect();
+        order[known..].copy_from_slice(&rest);
+        // A finalist is one before its finals have a result, too.
+        let finals = group.iter().any(|entrant| !entrant.runs.is_empty());
+        order.sort_by_key(|&place| group[place].is_screened_out(finals));
+        all.extend(order.into_iter().map(|place| group[place].clone()));
     }
     all
 }
@@ -194,7 +295,7 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
     }
     let name = |(short, entrant): (&String, &EntrantRuns<'_>)| {
         let (mut name, (_, [rates, semantics, groups])) = (short.clone(), twins[short.as_str()]);
-        if rates {
+        if rates && entrant.tuning.is_none() {
             name.push_str(&format!(" lr={}", exact(entrant.lr)));
         }
         if semantics {

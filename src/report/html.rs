@@ -174,7 +174,7 @@ impl Page<'_> {
             column("n", &|a| number(Some(a.entrant.results().len() as f64))),
             column("verdict", &|a| format!("<td class=w>{}</td>", escape(&a.verdict))),
             column("test %", &|a| share(a.test_accuracy)),
-            column("lr", &|a| applied(Some(a.entrant.rate))),
+            column("lr", &|a| number_cell(Some(a.entrant.rate).filter(|rate| rate.is_finite()), a.entrant.rate_text())),
             column("leader ahead on", &|a| ahead(a.behind_best)),
             column("highest validation % of any epoch", &|a| share(a.best_val_accuracy)),
             column("best epoch", &|a| number(a.best_epoch)),

@@ -9,6 +9,7 @@ pub use run::LoadedRun;
 use super::entrants::{EntrantRuns, entrants_of};
 use super::range::RangeTests;
 use super::rates::Known;
+use super::tuning::Tuning;
 use crate::disk::OURS;
 use crate::number::counted;
 use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, check_order, files, read_good_rows};
@@ -62,9 +63,21 @@ impl Loaded {
         let mut entrants = entrants_of(self.runs.iter().map(|run| (&run.row, run.place())));
         let rates: HashMap<&str, f64> =
             self.runs.iter().filter_map(|run| Some((run.row.run.as_str(), run.highest_rate?))).collect();
+        let epochs: HashMap<&str, usize> =
+            self.runs.iter().map(|run| (run.row.run.as_str(), run.metrics.len())).collect();
         for entrant in &mut entrants {
-            let known = entrant.runs.iter().filter_map(|run| rates.get(run.run.as_str()));
-            entrant.rate = known.copied().reduce(f64::max).unwrap_or(entrant.rate);
+            let peak = |run: &ComparisonRow| rates.get(run.run.as_str()).copied();
+            let known = match entrant.tuning {
+                Some(_) => {
+                    let epochs = |run: &ComparisonRow| epochs.get(run.run.as_str()).copied().unwrap_or(0);
+                    let tuning = Tuning::of(entrant, peak, epochs);
+                    let known = tuning.peak();
+                    entrant.tuning = Some(tuning);
+                    known
+                }
+                None => entrant.runs.iter().chain(&entrant.aside).filter_map(|run| peak(run)).reduce(f64::max),
+            };
+            entrant.rate = known.unwrap_or(entrant.rate);
         }
         entrants
     }

@@ -16,4 +16,5 @@ pub mod range;
 pub mod ranking;
 pub mod rates;
 pub mod table;
+pub mod tuning;
 mod words;

@@ -1,18 +1,26 @@
 //! The ranking of a report as a picture shows it: what is claimed of each entrant, and on which results.
 
-use super::analysis::{Analysis, Group};
+use super::analysis::{Analysis, Group, Unit};
 use super::chart::{Claim, RankedGroup, RankedRow, Ranking};
 use super::entrants::Summary;
 use super::table::percent;
-use crate::number::rate;
 use crate::stats::distribution::student_t_quantile;
 use crate::stats::verdict::{FEWEST, Standing};
 
 /// A picture shows this many entrants of a group at most.
 const MOST_ROWS: usize = 50;
 
-const NOTE: &str = "Dots: the single results. Bars: the 95 % interval of each mean by itself (Student's t), from three results on. Verdicts \
-                    compare in pairs with the same seeds: intervals that overlap do not mean that nothing is claimed.";
+/// What the dots and bars are.
+fn note(unit: Unit) -> String {
+    let (results, same) = match unit {
+        Unit::Seed => ("single results", "seeds"),
+        Unit::Study => ("results of single studies", "studies"),
+    };
+    format!(
+        "Dots: the {results}. Bars: the 95 % interval of each mean by itself (Student's t), from three {same} on. Verdicts compare in pairs with \
+         the same {same}: intervals that overlap do not mean that nothing is claimed."
+    )
+}
 
 /// The ranking of all groups.
 pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
@@ -27,7 +35,11 @@ pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
             .collect(),
         more: group.analyses.len().saturating_sub(MOST_ROWS),
     };
-    Ranking { title: title.to_string(), groups: groups.iter().map(ranked).collect(), note: NOTE.into() }
+    Ranking {
+        title: title.to_string(),
+        groups: groups.iter().map(ranked).collect(),
+        note: note(groups.first().map_or(Unit::Seed, |group| group.unit)),
+    }
 }
 
 fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
@@ -41,8 +53,11 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
     RankedRow {
         name: name.to_string(),
         under: under.to_string(),
-        rate: if entrant.rate.is_finite() { format!("peak {}", rate(entrant.rate)) } else { String::new() },
-        value: percent(analysis.val_accuracy),
+        rate: if entrant.rate.is_finite() { format!("peak {}", entrant.rate_text()) } else { String::new() },
+        value: match analysis.screening.filter(|_| analysis.is_screened_out) {
+            Some(screening) => format!("screening: {}", percent(Some(screening))),
+            None => percent(analysis.val_accuracy),
+        },
         mean: analysis.val_accuracy.map(|summary| in_percent(summary.mean)),
         interval: interval(analysis.val_accuracy).map(|(low, high)| (in_percent(low), in_percent(high))),
         dots: entrant.results().into_values().map(in_percent).collect(),
@@ -60,12 +75,12 @@ fn interval(summary: Option<Summary>) -> Option<(f64, f64)> {
 /// What is claimed of each entrant of a group.
 pub fn claims(group: &Group<'_>) -> Vec<Claim> {
     let seeds = |analysis: &Analysis<'_>| analysis.behind_best.map_or(0, |difference| difference.n);
-    let most = group.analyses.iter().map(seeds).max().unwrap_or(0);
     let claim = |analysis: &Analysis<'_>| match analysis.standing {
+        _ if analysis.is_screened_out => Claim::ScreenedOut,
         Standing::Winner => Claim::Winner,
         Standing::RuledOut => Claim::RuledOut,
         // The leader may be the best if somebody else can be compared with it.
-        Standing::NotRuledOut if analysis.place == 1 && most >= FEWEST => Claim::MayBeBest,
+        Standing::NotRuledOut if analysis.place == 1 && group.most_in_common() >= FEWEST => Claim::MayBeBest,
         Standing::NotRuledOut if seeds(analysis) >= FEWEST => Claim::MayBeBest,
         Standing::NotRuledOut | Standing::NoResult => Claim::None,
     };

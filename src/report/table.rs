@@ -1,9 +1,8 @@
 //! The comparison as a table: for the terminal, and as Markdown.
 
-use super::analysis::Group;
+use super::analysis::{Group, Unit};
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
-use crate::number::rate;
 use crate::record::ComparisonRow;
 use crate::stats::verdict::CHANCE;
 use std::fmt::Write as _;
@@ -145,7 +144,9 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     let has = |header: &str| shown.iter().any(|column| column.header == header);
     let mut text = String::new();
     if has("lr") {
-        text.push_str("lr: the highest rate that was applied. ");
+        let tuned = entrants.iter().any(|entrant| entrant.tuning.is_some());
+        text.push_str("lr: the highest rate that was applied");
+        text.push_str(if tuned { ", of tuned entrants the median of the chosen ones and their range. " } else { ". " });
     }
     text.push_str("val % and test %: of the weights after the last epoch");
     if entrants.iter().any(|entrant| entrant.judged && entrant.at_chance() > 0) {
@@ -159,8 +160,12 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     }
     let analyses = groups.iter().flat_map(|group| &group.analyses);
     if analyses.flat_map(|a| [a.val_accuracy, a.test_accuracy]).flatten().any(|summary| summary.deviation.is_some()) {
-        text.push_str(" ± of an accuracy: one standard deviation over the n seeds.");
-        text.push_str(" Verdicts are about other seeds, not about other images.");
+        let units = match groups.first().map(|group| group.unit) {
+            Some(Unit::Study) => "studies",
+            _ => "seeds",
+        };
+        let _ = write!(text, " ± of an accuracy: one standard deviation over the n {units}.");
+        let _ = write!(text, " Verdicts are about other {units}, not about other images.");
     }
     text
 }
@@ -178,7 +183,7 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
         dispensable,
     };
     vec![
-        column("lr", 3, &|e| rate(e.rate)),
+        column("lr", 3, &|e| e.rate_text()),
         // These two describe the same weights. The accuracy of the best epoch, of other weights, is not beside them.
         column("val %", 0, &|e| percent(e.val_accuracy())),
         column("test %", 0, &|e| percent(e.test_accuracy())),

@@ -2,7 +2,9 @@
 //!
 //! No sentence claims more than docs/STATISTICS.md says.
 
-use super::analysis::{Analysis, gap};
+mod tuned;
+
+use super::analysis::{Analysis, Unit, gap};
 use super::table::percent;
 use crate::number::counted;
 use crate::record::Status;
@@ -16,12 +18,14 @@ const NAMED: usize = 4;
 
 /// What is said of the entrants of one group.
 pub struct Said<'s, 'a> {
-    /// In the order of the ranking.
+    /// In the order of the ranking, without those screened out.
     pub analyses: &'s [Analysis<'a>],
+    pub screened: &'s [Analysis<'a>],
     pub verdict: &'s Verdict,
     pub baseline: Option<usize>,
     /// The baseline that other groups have and this one has not.
     pub without: Option<&'s str>,
+    pub unit: Unit,
 }
 
 impl Said<'_, '_> {
@@ -37,22 +41,25 @@ impl Said<'_, '_> {
     /// The whole in a few sentences.
     pub fn summary(&self) -> String {
         let Some(leader) = self.leader() else {
-            return "No finished run has a validation accuracy yet: nothing can be ranked.".into();
+            let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.".to_string();
+            return std::iter::once(nothing).chain(self.of_tuning()).collect::<Vec<_>>().join(" ");
         };
         let mut said = match (self.analyses.len(), self.most_seeds()) {
-            (1, _) => vec![format!("The only entrant: {}.", with_accuracy(leader))],
+            (1, _) => vec![format!("The only {}: {}.", self.entrants(), self.with_accuracy(leader))],
             _ if leader.standing == Standing::Winner => {
-                vec![format!("Winner: {}. It beats every other (95 %).", with_accuracy(leader))]
+                vec![format!("Winner: {}. It beats every other{} (95 %).", self.with_accuracy(leader), self.finalist())]
             }
             (_, FEWEST..) => self.candidates(leader),
             _ if !self.verdict.wins.is_empty() => self.candidates(leader),
-            (_, seeds) => vec![self.first(leader), no_claim(seeds).into()],
+            (_, seeds) => vec![self.first(leader), self.no_claim(seeds)],
         };
+        said.extend(self.claim());
         said.extend(self.unjudged(leader));
         said.extend(self.against_baseline());
         if let Some(name) = self.without.filter(|_| self.analyses.len() > 1) {
             said.push(format!("The baseline {} is not in this group: all pairs are judged.", shortened(name)));
         }
+        said.extend(self.of_tuning());
         let count = |status| self.analyses.iter().map(|analysis| analysis.entrant.count(status)).sum();
         said.extend(at_chance(count(Status::Diverged)));
         said.extend(failed(count(Status::Failed)));
@@ -67,7 +74,7 @@ impl Said<'_, '_> {
         let of = |standing: Standing| self.analyses.iter().filter(move |analysis| analysis.standing == standing);
         let open: Vec<&str> = of(Standing::NotRuledOut).map(|analysis| analysis.name.as_str()).collect();
         let out = of(Standing::RuledOut).count();
-        let all = counted((open.len() + out) as u64, "entrant");
+        let all = counted((open.len() + out) as u64, self.entrants());
         let mut said = vec![match open.len() {
             // With other seeds for each pair, they may beat each other in a ring.
             0 => format!("No winner: each of {all} is beaten by another (95 %)."),
@@ -82,9 +89,10 @@ impl Said<'_, '_> {
         if let Some(next) = next.filter(|next| gap(next.behind_best).is_some()) {
             said.push(format!(
                 "If its lead over {} is real, {} of both show it with a probability of 80 %; count only those: adding \
-                 seeds until a winner appears makes false winners.",
+                 {} until a winner appears makes false winners.",
                 next.name,
-                fresh(next.seeds_for_power)
+                self.fresh(next.seeds_for_power),
+                self.many(),
             ));
         }
         said
@@ -94,7 +102,7 @@ impl Said<'_, '_> {
     fn first(&self, leader: &Analysis<'_>) -> String {
         let mut text = self.leads().to_string();
         text[..1].make_ascii_uppercase();
-        format!("{text}: {}.", with_accuracy(leader))
+        format!("{text}: {}.", self.with_accuracy(leader))
     }
 
     fn leads(&self) -> &'static str {
@@ -103,7 +111,70 @@ impl Said<'_, '_> {
             true => "highest",
             // Somebody with fewer seeds is ahead of it.
             false if behind() => "leads",
+            false if self.unit == Unit::Study => "leads on common studies",
             false => "leads on common seeds",
+        }
+    }
+
+    const fn entrants(&self) -> &'static str {
+        if self.screened.is_empty() { "entrant" } else { "finalist" }
+    }
+
+    const fn finalist(&self) -> &'static str {
+        if self.screened.is_empty() { "" } else { " finalist" }
+    }
+
+    const fn many(&self) -> &'static str {
+        match self.unit {
+            Unit::Seed => "seeds",
+            Unit::Study => "studies",
+        }
+    }
+
+    /// `14 fresh seeds`.
+    fn fresh(&self, count: Option<usize>) -> String {
+        count
+            .map_or(format!("more than 10,000 fresh {}", self.many()), |count| format!("{count} fresh {}", self.many()))
+    }
+
+    /// `n = 3`, `3 studies`
+    fn n(&self, n: usize) -> String {
+        match self.unit {
+            Unit::Seed => format!("n = {n}"),
+            Unit::Study => self.unit.counted(n),
+        }
+    }
+
+    /// `sgd/cosine, 81.23 ± 0.42 % on validation (n = 3), 80.50 ± 0.31 % on test`.
+    fn with_accuracy(&self, analysis: &Analysis<'_>) -> String {
+        let n = self.n(analysis.val_accuracy.map_or(0, |summary| summary.n));
+        let peak = if analysis.entrant.tuning.is_some() {
+            format!(", peak {}", analysis.entrant.rate_text())
+        } else {
+            String::new()
+        };
+        let mut text = format!("{}{peak}, {} % on validation ({n})", analysis.name, percent(analysis.val_accuracy));
+        if analysis.test_accuracy.is_some() {
+            let _ = write!(text, ", {} % on test", percent(analysis.test_accuracy));
+        }
+        text
+    }
+
+    /// Why nothing is claimed of so many seeds.
+    fn no_claim(&self, seeds: usize) -> String {
+        let many = self.many();
+        match (seeds, self.unit) {
+            (0, _) => format!("No other {} has a result on the same {many}: nothing can be compared.", self.entrants()),
+            (1, Unit::Seed) => {
+                "One seed says nothing about others: no claim about which is best. Train at least 3.".into()
+            }
+            (1, Unit::Study) => {
+                "One study says nothing about others: no claim about which is best. At least 3 are needed.".into()
+            }
+            (_, Unit::Seed) => "Two seeds are too few for a claim about which is best. Train at least 3.".into(),
+            (_, Unit::Study) => {
+                "Two studies are too few for a claim about which is best. At least 3 are needed.".into()
+            }
         }
     }
 
@@ -112,7 +183,7 @@ impl Said<'_, '_> {
         let others = self.analyses.iter().skip(1);
         let why = |analysis: &Analysis<'_>| match (analysis.standing, analysis.behind_best) {
             (Standing::NoResult, _) => Some(format!("{} (no result: {})", analysis.name, analysis.entrant.status())),
-            (_, None) => Some(format!("{} (no seed in common)", analysis.name)),
+            (_, None) => Some(format!("{} (no {} in common)", analysis.name, self.unit.name())),
             _ => None,
         };
         let unjudged: Vec<String> = others.filter_map(why).collect();
@@ -143,6 +214,7 @@ impl Said<'_, '_> {
             if (1..most).contains(&known) {
                 let _ = write!(sentence, "; has {known} of {most} results");
             }
+            sentence.push_str(&self.beside_tuning(analysis));
             let guessed = analysis.entrant.at_chance();
             if analysis.entrant.judged && guessed > 0 {
                 let (runs, verb) = (analysis.entrant.runs.len(), if guessed == 1 { "counts" } else { "count" });
@@ -153,7 +225,8 @@ impl Said<'_, '_> {
             }
             sentence
         };
-        self.analyses.iter().enumerate().map(sentence).collect()
+        let sentences = self.analyses.iter().enumerate().map(sentence);
+        sentences.chain(self.screened.iter().map(|analysis| self.of_screened(analysis))).collect()
     }
 
     fn standing(&self, place: usize, analysis: &Analysis<'_>) -> String {
@@ -162,24 +235,26 @@ impl Said<'_, '_> {
         }
         let leader = match (analysis.standing, self.leader()) {
             (Standing::NoResult, _) | (_, None) => return format!("no result yet: {}", analysis.entrant.status()),
-            (_, Some(_)) if self.analyses.len() == 1 => return "the only entrant".into(),
-            (Standing::Winner, _) => return "winner: beats every other".into(),
+            (_, Some(_)) if self.analyses.len() == 1 => return format!("the only {}", self.entrants()),
+            (Standing::Winner, _) => return format!("winner: beats every other{}", self.finalist()),
             (_, Some(_)) if place == 0 => return self.of_leader(analysis),
             (_, Some(leader)) => leader,
         };
         if analysis.standing == Standing::RuledOut {
             return self.of_ruled_out(analysis, leader);
         }
-        let Some(difference) = analysis.behind_best else { return format!("no seed in common with {}", leader.name) };
+        let Some(difference) = analysis.behind_best else {
+            return format!("no {} in common with {}", self.unit.name(), leader.name);
+        };
         let (apart, n) = (format!("{} {}", apart(difference.mean), leader.name), difference.n);
         match n {
-            1 => format!("{apart} on one seed, which says nothing about others"),
-            _ if n < FEWEST => format!("{apart} on {n} seeds, too few for a claim"),
+            1 => format!("{apart} on one {}, which says nothing about others", self.unit.name()),
+            _ if n < FEWEST => format!("{apart} on {}, too few for a claim", self.unit.counted(n)),
             _ if difference.mean > 0.0 => {
-                let fresh = fresh(analysis.seeds_for_power);
-                format!("may be the best: {apart} (n = {n}); {fresh} show such a gap in 80 % of cases")
+                let (fresh, n) = (self.fresh(analysis.seeds_for_power), self.n(n));
+                format!("may be the best: {apart} ({n}); {fresh} show such a gap in 80 % of cases")
             }
-            _ => format!("may be the best: {apart} (n = {n})"),
+            _ => format!("may be the best: {apart} ({})", self.n(n)),
         }
     }
 
@@ -189,9 +264,11 @@ impl Said<'_, '_> {
         let exceeds = |mean: f64| analysis.margin.is_some_and(|margin| mean > margin);
         match (behind, analysis.beaten_by.iter().min()) {
             (Some((mean, n)), _) if against(leader, analysis) == Ordering::Greater => {
-                format!("{} beats it by {} (n = {n})", leader.name, points(mean))
+                format!("{} beats it by {} ({})", leader.name, points(mean), self.n(n))
             }
-            (Some((mean, n)), _) if exceeds(mean) => format!("ruled out: {} {} (n = {n})", apart(mean), leader.name),
+            (Some((mean, n)), _) if exceeds(mean) => {
+                format!("ruled out: {} {} ({})", apart(mean), leader.name, self.n(n))
+            }
             (_, Some(place)) => format!("ruled out: {} beats it", self.analyses[place - 1].name),
             (_, None) => "ruled out".into(),
         }
@@ -214,31 +291,12 @@ fn against(one: &Analysis<'_>, other: &Analysis<'_>) -> Ordering {
     beats(one, other).cmp(&beats(other, one))
 }
 
-/// `sgd/cosine, 81.23 ± 0.42 % on validation (n = 3), 80.50 ± 0.31 % on test`.
-fn with_accuracy(analysis: &Analysis<'_>) -> String {
-    let n = analysis.val_accuracy.map_or(0, |summary| summary.n);
-    let mut text = format!("{}, {} % on validation (n = {n})", analysis.name, percent(analysis.val_accuracy));
-    if analysis.test_accuracy.is_some() {
-        let _ = write!(text, ", {} % on test", percent(analysis.test_accuracy));
-    }
-    text
-}
-
 fn beside_baseline(analysis: &Analysis<'_>, baseline: &Analysis<'_>) -> &'static str {
     match against(analysis, baseline) {
         _ if analysis.place == baseline.place => "; the baseline",
         Ordering::Greater => "; beats the baseline",
         Ordering::Less => "; the baseline beats it",
         Ordering::Equal => "; not told from the baseline",
-    }
-}
-
-/// Why nothing is claimed of `seeds` seeds.
-fn no_claim(seeds: usize) -> &'static str {
-    match seeds {
-        0 => "No other entrant has a result on the same seeds: nothing can be compared.",
-        1 => "One seed says nothing about others: no claim about which is best. Train at least 3.",
-        _ => "Two seeds are too few for a claim about which is best. Train at least 3.",
     }
 }
 
@@ -254,11 +312,6 @@ fn failed(runs: usize) -> Option<String> {
     (runs > 0).then(|| {
         format!("{} that {} {verb} no result until {they} trained again.", counted(runs as u64, "run"), Status::Failed)
     })
-}
-
-/// `14 fresh seeds`.
-fn fresh(seeds: Option<usize>) -> String {
-    seeds.map_or("more than 10,000 fresh seeds".into(), |seeds| format!("{seeds} fresh seeds"))
 }
 
 /// `A, B and 3 more`.

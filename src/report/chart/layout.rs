@@ -1,6 +1,7 @@
 //! Lays out a figure: panels, legend, grid, labels.
 
 use super::axis::{Axis, Tick};
+use super::dots::draw_dots;
 use super::font::{self, Weight};
 use super::lines::{Path, Transform, draw_band, draw_marker, draw_series, draw_walk, take_turns};
 use super::scene::{Anchor, Point, Primitive, Rect, Rgb, Scene, WHITE};
@@ -8,9 +9,9 @@ use super::{Figure, LegendEntry, MOST_LABELS, Mark, Panel, Series, Style};
 
 pub const INK: Rgb = Rgb(0x22, 0x22, 0x22);
 pub const SOFT_INK: Rgb = Rgb(0x55, 0x55, 0x55);
-const FRAME: Rgb = Rgb(0xb8, 0xb8, 0xb8);
-const GRID: Rgb = Rgb(0xe4, 0xe4, 0xe4);
-const MINOR_GRID: Rgb = Rgb(0xf3, 0xf3, 0xf3);
+pub const FRAME: Rgb = Rgb(0xb8, 0xb8, 0xb8);
+pub const GRID: Rgb = Rgb(0xe4, 0xe4, 0xe4);
+pub const MINOR_GRID: Rgb = Rgb(0xf3, 0xf3, 0xf3);
 const GREY: Rgb = Rgb(0xc4, 0xc4, 0xc4);
 
 /// Okabe and Ito (2008) without yellow, which is invisible on white. Further series repeat it with dashes and markers.
@@ -191,6 +192,7 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
         draw_walk(shapes, series, &to, look_of(series, legend));
     }
     draw_marks(shapes, &panel.marks, &to, legend);
+    draw_dots(shapes, &panel.dots, &to);
     let border = vec![
         (frame.left, frame.top),
         (frame.right, frame.top),

@@ -4,7 +4,7 @@ mod text;
 
 use super::axis::{Axis, Tick};
 use super::font::{self, Weight};
-use super::layout::{Drawn, INK, LABEL, MARGIN, PALETTE, SOFT_INK, TICK, TITLE, disc, line, text};
+use super::layout::{Drawn, GRID, INK, LABEL, MARGIN, PALETTE, SOFT_INK, TICK, TITLE, disc, line, text};
 use super::scene::{Anchor, Point, Primitive, Rect, Rgb, Scene, WHITE};
 use super::{AxisScale, paint};
 use crate::stats::median;
@@ -130,7 +130,6 @@ impl RankedGroup {
 const WIDTH: f64 = 1100.0;
 const ROW: f64 = 38.0;
 const NAME: f64 = 13.0;
-const GRID: Rgb = Rgb(0xe4, 0xe4, 0xe4);
 
 impl Ranking {
     /// The bytes of a PNG.

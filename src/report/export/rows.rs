@@ -1,19 +1,36 @@
 //! The ranking for programs: JSON and CSV, a row for each entrant.
 
-use crate::report::analysis::{Analysis, Group};
+use crate::report::analysis::{Analysis, Group, Unit};
 use crate::report::entrants::Summary;
 use crate::report::escape::csv_text;
-use crate::stats::verdict::Standing;
+use crate::report::tuning::Tuning;
+use crate::stats::verdict::{FEWEST, Standing};
 use serde_json::{Value, json};
 
 /// A name for programs.
-fn standing(standing: Standing) -> &'static str {
-    match standing {
+fn standing(analysis: &Analysis<'_>) -> &'static str {
+    match analysis.standing {
+        _ if analysis.is_screened_out => "screened out",
         Standing::Winner => "winner",
         Standing::NotRuledOut => "not ruled out",
         Standing::RuledOut => "ruled out",
         Standing::NoResult => "no result",
     }
+}
+
+/// What the results of a group support claims about: `tuned`, the entrants with whatever their tuning finds; `settings`;
+/// or `none`.
+fn claim(group: &Group<'_>) -> &'static str {
+    match group.unit {
+        _ if group.most_in_common() < FEWEST => "none",
+        Unit::Study => "tuned",
+        Unit::Seed => "settings",
+    }
+}
+
+/// `0.1 0.12 0.1`
+fn listed(values: &[f64]) -> String {
+    values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// One object per entrant, group by group, the leader first, with the keys of docs/JSON.md: columns of the CSV, `beats` and
@@ -23,6 +40,7 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
         let mean = |summary: Option<Summary>| summary.map(|s| s.mean);
         let deviation = |summary: Option<Summary>| summary.and_then(|s| s.deviation);
         let ahead = a.behind_best.map(|difference| difference.share_ahead());
+        let tuning = a.entrant.tuning.as_ref();
         json!({
             "place": a.place,
             "entrant": a.name,
@@ -43,7 +61,7 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
             "behind_best": a.behind_best.map(|difference| difference.mean),
             "verdict": a.verdict,
             "highest_lr": Some(a.entrant.rate).filter(|rate| rate.is_finite()),
-            "standing": standing(a.standing),
+            "standing": standing(a),
             "group": group.label,
             "at_chance": a.entrant.at_chance(),
             "validated_on_test": a.entrant.place.on_test,
@@ -55,6 +73,16 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
             "seeds_for_power": a.seeds_for_power,
             "beats": a.beats,
             "beaten_by": a.beaten_by,
+            "unit": group.unit.name(),
+            "claim": claim(group),
+            "chosen_peaks": tuning.map(Tuning::peaks),
+            "peak_within_a_point": tuning.and_then(Tuning::within_a_point).map(|(low, high)| [low, high]),
+            "trials": tuning.map(Tuning::trials),
+            "trials_diverged": tuning.map(Tuning::diverged),
+            "runs_in_all": tuning.map(|tuning| tuning.runs),
+            "epochs_in_all": tuning.map(|tuning| tuning.epochs),
+            "expected_best": tuning.map(Tuning::best_so_far),
+            "screening_accuracy": mean(a.screening),
         })
     };
     groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))).map(entrant).collect()
@@ -98,11 +126,23 @@ pub(super) fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
         "leader_ahead_low",
         "leader_ahead_high",
         "seeds_for_power",
+        "unit",
+        "claim",
+        "chosen_peaks",
+        "peak_low",
+        "peak_high",
+        "trials",
+        "trials_diverged",
+        "runs_in_all",
+        "epochs_in_all",
+        "screening_accuracy",
     ])?;
     let cell = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     for (group, a) in groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))) {
         let count = |value: Option<usize>| value.map_or(String::new(), |value| value.to_string());
         let ahead = a.behind_best.map(|difference| difference.share_ahead());
+        let tuning = a.entrant.tuning.as_ref();
+        let within = tuning.and_then(Tuning::within_a_point);
         let mean = |summary: Option<Summary>| cell(summary.map(|s| s.mean));
         let deviation = |summary: Option<Summary>| cell(summary.and_then(|s| s.deviation));
         writer.write_record([
@@ -129,7 +169,7 @@ pub(super) fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
             cell(a.target.and_then(|target| target.seconds)),
             csv_text(&a.verdict),
             cell(Some(a.entrant.rate).filter(|rate| rate.is_finite())),
-            standing(a.standing).to_string(),
+            standing(a).to_string(),
             csv_text(group.label),
             a.place.to_string(),
             a.entrant.at_chance().to_string(),
@@ -140,6 +180,16 @@ pub(super) fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
             cell(ahead.map(|(_, low, _)| low)),
             cell(ahead.map(|(_, _, high)| high)),
             count(a.seeds_for_power),
+            group.unit.name().to_string(),
+            claim(group).to_string(),
+            tuning.map_or(String::new(), |tuning| listed(&tuning.peaks())),
+            cell(within.map(|(low, _)| low)),
+            cell(within.map(|(_, high)| high)),
+            count(tuning.map(Tuning::trials)),
+            count(tuning.map(Tuning::diverged)),
+            count(tuning.map(|tuning| tuning.runs)),
+            count(tuning.map(|tuning| tuning.epochs)),
+            mean(a.screening),
         ])?;
     }
     Ok(writer.into_inner()?)

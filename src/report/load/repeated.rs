@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn drop_repetitions(loaded: &mut Loaded) {
     let key = |run: &LoadedRun| {
         let row = &run.row;
-        let trained = (row.seed, row.epochs, run.images.clone(), run.changed.clone());
+        let trained = (row.seed, row.epochs, run.images.clone(), run.changed.clone(), row.role.clone());
         (identity(row), row.semantics.name(), row.lr.to_bits(), run.settings.clone(), trained)
     };
     let mut alike: HashMap<_, Vec<usize>> = HashMap::new();

@@ -1,6 +1,7 @@
 //! Distinguishes runs of one entrant: by the settings in which they differ, and by manual changes.
 
 use super::super::changes;
+use super::super::entrants::of_tuning;
 use super::LoadedRun;
 use crate::config::SettingValues;
 use crate::config::settings::tells_apart;
@@ -40,7 +41,14 @@ pub(super) fn group(runs: &mut [LoadedRun]) {
         images.entry(run.settings.get("dataset")).or_default().extend(run.images.as_deref());
     }
     let known = |run: &LoadedRun| -> BTreeMap<&'static str, String> {
-        let mut known = BTreeMap::from([("epochs", run.row.epochs.to_string())]);
+        let yes = |is: bool| if is { "yes" } else { "no" }.to_string();
+        let is_tuned = of_tuning(&run.row).is_some();
+        // Tuned entrants compete with others that were tuned, and seeds of finals were used for nothing else.
+        let mut known = BTreeMap::from([
+            ("epochs", run.row.epochs.to_string()),
+            ("tuned", yes(is_tuned)),
+            ("screened", yes(run.row.role.is_some() && !is_tuned)),
+        ]);
         if !run.settings.is_empty() {
             // A run with all images has no limit; another version may not have recorded the others.
             let missing = |name| if name == "train-limit" { "all" } else { "unknown" };

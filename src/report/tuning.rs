@@ -1,0 +1,170 @@
+//! What the trials of a tuned entrant say: which rates were chosen, how much they matter, and what they cost.
+
+use super::entrants::EntrantRuns;
+use crate::record::{self, ComparisonRow, Stage, Status};
+use crate::stats::tuning::{self, Trial};
+use crate::stats::{mean, median};
+use std::collections::BTreeSet;
+
+/// Rates whose accuracy is this much lower are as good, for most purposes.
+const ONE_POINT: f64 = 0.01;
+
+/// What was tried of one entrant. Rates are peaks: the highest rate of a schedule.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tuning {
+    /// By number.
+    pub studies: Vec<Study>,
+    /// How many of its runs have ended, finals included, and how many epochs all of them were trained for.
+    pub runs: usize,
+    pub epochs: usize,
+}
+
+/// One of the times that an entrant was tuned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Study {
+    pub number: u64,
+    /// Those with a first look, by number.
+    pub trials: Vec<Trial>,
+    /// The numbers of the trials that diverged at first look.
+    pub diverged: BTreeSet<u64>,
+    /// The number of the chosen trial; `None` until it is known.
+    pub chosen: Option<u64>,
+    /// Runs that failed: nothing follows until they are trained again.
+    pub failed: usize,
+}
+
+/// Where a chosen trial lies among those of its study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    Lowest,
+    Highest,
+}
+
+impl Study {
+    pub fn chosen(&self) -> Option<&Trial> {
+        self.trials.iter().find(|trial| Some(trial.number) == self.chosen)
+    }
+
+    /// The end of what was tried, if the chosen trial is there: a better rate may lie beyond. Of two trials each is an end.
+    pub fn edge(&self) -> Option<Edge> {
+        let chosen = self.chosen()?.rate;
+        let others = || self.trials.iter().filter(|trial| trial.rate != chosen);
+        match (others().any(|trial| trial.rate < chosen), others().any(|trial| trial.rate > chosen)) {
+            _ if self.trials.len() < 3 => None,
+            (false, true) => Some(Edge::Lowest),
+            (true, false) => Some(Edge::Highest),
+            _ => None,
+        }
+    }
+
+    /// The lowest and highest rate within one point of the chosen one.
+    fn within_a_point(&self) -> Option<(f64, f64)> {
+        Some(tuning::rates_within(&self.trials, self.chosen()?, ONE_POINT))
+    }
+}
+
+impl Tuning {
+    /// Of `entrant`, whose runs have these `peaks`, if known, and were trained for so many `epochs`.
+    pub fn of(
+        entrant: &EntrantRuns<'_>,
+        peak: impl Fn(&ComparisonRow) -> Option<f64>,
+        epochs: impl Fn(&ComparisonRow) -> usize,
+    ) -> Self {
+        let all: Vec<&ComparisonRow> = entrant.aside.iter().chain(&entrant.runs).copied().collect();
+        // A run that diverged may have ended before its peak. Every peak is the same multiple of its base rate.
+        let ratios =
+            all.iter().filter(|run| run.status == Status::Finished).filter_map(|run| Some(peak(run)? / run.lr));
+        let ratio = median(&ratios.filter(|ratio| ratio.is_finite()).collect::<Vec<_>>()).unwrap_or(1.0);
+        let first = |study: u64, run: &&&ComparisonRow| {
+            run.role.as_ref().is_some_and(|role| role.study == Some(study) && role.stage == Stage::Trial)
+        };
+        let studies =
+            record::studies(all.iter().copied()).into_iter().map(|record::Study { number, mut trials, .. }| {
+                let firsts: Vec<&ComparisonRow> = all.iter().filter(|run| first(number, run)).copied().collect();
+                let chosen = tuning::choose(&trials).map(|trial| trial.number);
+                trials.retain(|trial| !trial.looks.is_empty());
+                for trial in &mut trials {
+                    let of_trial =
+                        |run: &&&ComparisonRow| run.role.as_ref().is_some_and(|r| r.trial == Some(trial.number));
+                    let own = firsts.iter().find(of_trial).filter(|run| run.status == Status::Finished);
+                    trial.rate = own.and_then(|run| peak(run)).unwrap_or(trial.rate * ratio);
+                }
+                let diverged = firsts.iter().filter(|run| run.status == Status::Diverged);
+                let of_study = |run: &&&ComparisonRow| run.role.as_ref().is_some_and(|role| role.study == Some(number));
+                Study {
+                    number,
+                    diverged: diverged.filter_map(|run| run.role.as_ref()?.trial).collect(),
+                    chosen,
+                    trials,
+                    failed: all.iter().filter(of_study).filter(|run| run.status == Status::Failed).count(),
+                }
+            });
+        let mut studies: Vec<Study> = studies.collect();
+        studies.sort_by_key(|study| study.number);
+        Self {
+            studies,
+            runs: all.iter().filter(|run| run.status.is_over()).count(),
+            epochs: all.iter().map(|run| epochs(run)).sum(),
+        }
+    }
+
+    /// The chosen peak of each study that has one.
+    pub fn peaks(&self) -> Vec<f64> {
+        self.studies.iter().filter_map(Study::chosen).map(|trial| trial.rate).collect()
+    }
+
+    /// The median of the chosen peaks, between two of them on a log scale.
+    pub fn peak(&self) -> Option<f64> {
+        middle(&self.peaks())
+    }
+
+    /// The range of rates within one point of the chosen one: the median of its ends over the studies.
+    pub fn within_a_point(&self) -> Option<(f64, f64)> {
+        let (lows, highs): (Vec<f64>, Vec<f64>) = self.studies.iter().filter_map(Study::within_a_point).unzip();
+        Some((middle(&lows)?, middle(&highs)?))
+    }
+
+    pub fn trials(&self) -> usize {
+        self.studies.iter().map(|study| study.trials.len()).sum()
+    }
+
+    pub fn diverged(&self) -> usize {
+        self.studies.iter().map(|study| study.diverged.len()).sum()
+    }
+
+    pub fn failed(&self) -> usize {
+        self.studies.iter().map(|study| study.failed).sum()
+    }
+
+    /// In how many studies the chosen trial lies at this end of what was tried.
+    pub fn at_edge(&self, edge: Edge) -> usize {
+        self.studies.iter().filter(|study| study.edge() == Some(edge)).count()
+    }
+
+    /// The expected accuracy of the best of the first m trials at first look, m = 1, 2, …: the mean over the studies of the
+    /// highest so far. It is of the runs that chose, so it is too good to be a result.
+    pub fn best_so_far(&self) -> Vec<f64> {
+        let running = |study: &Study| -> Vec<f64> {
+            let firsts = study.trials.iter().enumerate();
+            // As far as no trial is missing.
+            let firsts =
+                firsts.map_while(|(place, trial)| trial.looks.first().filter(|_| trial.number == place as u64));
+            let best = |most: &mut f64, look: &f64| {
+                *most = most.max(*look);
+                Some(*most)
+            };
+            firsts.scan(f64::NEG_INFINITY, best).collect()
+        };
+        let all: Vec<Vec<f64>> = self.studies.iter().map(running).filter(|best| !best.is_empty()).collect();
+        let shortest = all.iter().map(Vec::len).min().unwrap_or(0);
+        (0..shortest).filter_map(|m| mean(&all.iter().map(|best| best[m]).collect::<Vec<_>>())).collect()
+    }
+}
+
+/// The median on a log scale.
+fn middle(rates: &[f64]) -> Option<f64> {
+    if rates.len() % 2 == 1 {
+        return median(rates);
+    }
+    median(&rates.iter().map(|rate| rate.ln()).collect::<Vec<_>>()).map(f64::exp)
+}

@@ -1,0 +1,171 @@
+//! What is said of entrants that were tuned or screened: which claim the results support, and what the trials cost.
+//!
+//! The accuracy of a trial is never said: it is that of the run that was chosen because it is high.
+
+use super::{Said, listed};
+use crate::number::{counted, grouped, rate};
+use crate::record::Stage;
+use crate::report::analysis::{Analysis, Unit};
+use crate::report::table::percent;
+use crate::report::tuning::{Edge, Tuning};
+use crate::stats::verdict::FEWEST;
+use std::fmt::Write as _;
+
+impl Said<'_, '_> {
+    fn tunings(&self) -> impl Iterator<Item = (&Analysis<'_>, &Tuning)> {
+        self.analyses.iter().chain(self.screened).filter_map(|one| Some((one, one.entrant.tuning.as_ref()?)))
+    }
+
+    /// Which claim the results support.
+    pub(super) fn claim(&self) -> Option<String> {
+        let tuned = self.tunings().next().is_some();
+        match self.unit {
+            _ if self.most_seeds() < FEWEST => None,
+            Unit::Study => Some(
+                "The claim is about each schedule, so tuned: every study tuned all of them anew and judged them on fresh seeds."
+                    .into(),
+            ),
+            Unit::Seed if tuned => Some(
+                "The claim is about these settings, on fresh seeds: they were tuned once, so another tuning may rank them otherwise."
+                    .into(),
+            ),
+            Unit::Seed => Some("The claim is about these settings, not about each schedule at its best rate.".into()),
+        }
+    }
+
+    /// What was screened, tuned and left out.
+    pub(super) fn of_tuning(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        if !self.screened.is_empty() {
+            let (out, finalists) = (self.screened.len(), counted(self.analyses.len() as u64, "finalist"));
+            said.push(format!("Screened out: {out}; {finalists} judged on fresh {}.", self.many()));
+        }
+        said.extend(self.unfinished());
+        said.extend(self.edges());
+        said.extend(self.cost());
+        let stale: usize = self.analyses.iter().chain(self.screened).map(|one| one.entrant.stale).sum();
+        if stale > 0 {
+            let verb = if stale == 1 { "is" } else { "are" };
+            said.push(format!(
+                "{} of rates that are no longer the chosen ones {verb} left out.",
+                counted(stale as u64, "final run")
+            ));
+        }
+        let failed = |analysis: &Analysis<'_>| {
+            let aside = analysis.entrant.aside.iter();
+            aside.filter(|run| run.status == crate::record::Status::Failed).count()
+        };
+        let failed: Vec<&str> = self
+            .analyses
+            .iter()
+            .chain(self.screened)
+            .filter(|one| failed(one) > 0)
+            .map(|one| one.name.as_str())
+            .collect();
+        if !failed.is_empty() {
+            said.push(format!(
+                "Stopped by a run that failed, until it is trained again: the tuning or screening of {}.",
+                listed(&failed)
+            ));
+        }
+        said
+    }
+
+    /// Entrants without finals, and how far they are.
+    fn unfinished(&self) -> Option<String> {
+        let waiting = |one: &&Analysis<'_>| one.entrant.runs.is_empty() && !one.entrant.aside.is_empty();
+        let waiting: Vec<&Analysis<'_>> = self.analyses.iter().filter(waiting).collect();
+        let over = |stage: Stage| {
+            let of = waiting.iter().flat_map(|one| &one.entrant.aside);
+            of.filter(|run| run.status.is_over() && run.role.as_ref().is_some_and(|role| role.stage == stage)).count()
+        };
+        let stages = [Stage::Trial, Stage::SecondLook, Stage::Screening];
+        let told: Vec<String> = stages
+            .map(|stage| (over(stage), stage))
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, stage)| match stage {
+                Stage::Screening => counted(count as u64, "screening run"),
+                stage => counted(count as u64, &stage.to_string()),
+            })
+            .collect();
+        let who = if waiting.len() == self.analyses.len() {
+            format!("all {}", counted(waiting.len() as u64, "entrant"))
+        } else {
+            listed(&waiting.iter().map(|one| one.name.as_str()).collect::<Vec<_>>())
+        };
+        (!waiting.is_empty()).then(|| {
+            let done = if told.is_empty() { "nothing yet".into() } else { told.join(", ") };
+            format!("Before the finals: {who}; done so far: {done}. The same command goes on.")
+        })
+    }
+
+    /// Loud, because a better rate may lie beyond.
+    fn edges(&self) -> Option<String> {
+        let at = |(one, tuning): (&Analysis<'_>, &Tuning)| {
+            let studies = tuning.studies.len();
+            let told = |edge, name| match tuning.at_edge(edge) {
+                0 => None,
+                count if studies == 1 => (count == 1).then(|| format!("the {name}")),
+                count => Some(format!("the {name} in {count} of {studies} studies")),
+            };
+            let ends: Vec<String> =
+                [told(Edge::Lowest, "lowest"), told(Edge::Highest, "highest")].into_iter().flatten().collect();
+            (!ends.is_empty()).then(|| format!("{} ({})", one.name, ends.join(", ")))
+        };
+        let found: Vec<String> = self.tunings().filter_map(at).collect();
+        let names: Vec<&str> = found.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "AT THE EDGE of what was tried lies the chosen rate of {}: a better one may lie beyond. Widen the range with --tune-range.",
+                listed(&names)
+            )
+        })
+    }
+
+    /// The same for all, or said where it is not.
+    fn cost(&self) -> Option<String> {
+        let spent: Vec<(usize, usize, usize)> =
+            self.tunings().map(|(_, tuning)| (tuning.trials(), tuning.runs, tuning.epochs)).collect();
+        let (low, high) = (spent.iter().min()?, spent.iter().max()?);
+        let told = |(trials, runs, epochs): &(usize, usize, usize)| {
+            let (runs, epochs) = (counted(*runs as u64, "run"), grouped(*epochs as u64));
+            format!("{}, {runs}, {epochs} epochs in all", counted(*trials as u64, "trial"))
+        };
+        // What diverged ended early: that is no smaller budget.
+        let same = spent.iter().all(|one| (one.0, one.1) == (low.0, low.1));
+        Some(match (same, low == high) {
+            (true, true) => format!("Each had the same budget: {}.", told(low)),
+            (true, false) => format!(
+                "Each had the same budget: {} of at most {} epochs in all.",
+                format!("{}, {}", counted(low.0 as u64, "trial"), counted(low.1 as u64, "run")),
+                grouped(high.2 as u64)
+            ),
+            _ => format!("NOT the same budget for all: from {} to {}.", told(low), told(high)),
+        })
+    }
+
+    /// Behind the verdict on one entrant: its rates.
+    pub(super) fn beside_tuning(&self, analysis: &Analysis<'_>) -> String {
+        let mut text = String::new();
+        let Some(tuning) = &analysis.entrant.tuning else { return text };
+        let peaks: Vec<String> = tuning.peaks().into_iter().map(rate).collect();
+        if !peaks.is_empty() {
+            let _ = write!(text, "; chosen peak {}", peaks.join(", "));
+        }
+        if let Some((low, high)) = tuning.within_a_point().filter(|(low, high)| low < high) {
+            let _ = write!(text, ", within a point of it from {} to {}", rate(low), rate(high));
+        }
+        if tuning.diverged() > 0 {
+            let _ = write!(text, "; {} of {} diverged", tuning.diverged(), counted(tuning.trials() as u64, "trial"));
+        }
+        text
+    }
+
+    /// Of one that is no finalist.
+    pub(super) fn of_screened(&self, analysis: &Analysis<'_>) -> String {
+        let n = analysis.screening.map_or(0, |summary| summary.n);
+        let text = format!("screened out with {} % ({}), which is no result", percent(analysis.screening), self.n(n));
+        text + &self.beside_tuning(analysis)
+    }
+}
