@@ -1,6 +1,7 @@
 //! `lrsched help schedules` and `help optimizers`: formulas and parameters, from the same tables as the parsers.
 
 use super::show;
+use crate::number::exact;
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{Semantics, table, universal};
 use crate::spec::{Entry, Parameter};
@@ -32,7 +33,10 @@ fn text_of_optimizers() -> String {
         describe(&mut text, entry);
         let spec = OptimizerSpec::from_flags(entry.name, &[]);
         if let Ok(spec) = spec {
-            let _ = writeln!(text, "  usual lr: {}", spec.default_learning_rate(Semantics::Native));
+            let (usual, (low, high)) =
+                (spec.default_learning_rate(Semantics::Native), spec.tuned_range(Semantics::Native));
+            let by_momentum = if entry.parameter("momentum").is_some() { ", times 1 − momentum" } else { "" };
+            let _ = writeln!(text, "  usual lr: {usual}; tuned from {} to {}{by_momentum}", exact(low), exact(high));
         }
     }
     text

@@ -68,6 +68,12 @@ fn a_default_nesterov_gives_way_to_what_excludes_it() {
     let damped = "sgd:lr=0.01,momentum=0.9,dampening=0.1,weight-decay=5e-4/constant";
     assert_eq!(first(&[("dampening", "0.1")], None).unwrap(), damped);
     assert!(first(&[("momentum", "0"), ("nesterov", "true")], None).is_err(), "asked for");
+    let mut given = Given::default();
+    given.put("momentum", Source::CommandLine, vec!["0".to_string()]);
+    given.put_keys("grid", ["lr=0.1,0.2"].iter().map(|axis| TableKey::parse(axis, Source::CommandLine)));
+    let grid = Grid::of(&mut given).unwrap();
+    let entered = enter(None, &Overrides::of(&given).crossed(grid)).unwrap();
+    assert_eq!(entered.uncrossed[0], "sgd:momentum=0,weight-decay=5e-4/constant", "with a grid too, and it reads back");
     let named = ["sgd:nesterov/constant".to_string()];
     assert!(first(&[("momentum", "0")], Some(&named)).is_err(), "the user's own");
     let grid = crossed(&["sgd:nesterov/constant"], &["momentum=0,0.9"]).unwrap();

@@ -1,6 +1,7 @@
 //! Entrants to be tuned: one curve at any height, over ranges that fit.
 
 use lrsched::experiment::{Entrant, Overrides, Tunable, TuneAxis, TuneError, default_entrants, tunable};
+use lrsched::number::exact;
 use lrsched::optim::{self, OptimizerSpec};
 use lrsched::schedule::{EpochMetrics, RunShape, Schedule, Semantics, Spec, table};
 use lrsched::spec::{ParameterKind, ParameterValue, RateValue};
@@ -137,6 +138,18 @@ fn every_optimizer_is_tuned_over_three_decades_around_its_usual_rate() {
         assert!(high / low >= 999.0, "{}: {low} to {high}", entry.name);
         let usual = spec.default_learning_rate(Semantics::Native);
         assert!((low * 5.0..high / 5.0).contains(&usual), "{}: {usual} is at an edge", entry.name);
+    }
+}
+
+#[test]
+fn the_readme_has_the_range_of_every_optimizer() {
+    let readme = include_str!("../../README.md");
+    for entry in optim::table() {
+        let (low, high) = entry.name.parse::<OptimizerSpec>().unwrap().tuned_range(Semantics::Native);
+        let mut rows = readme.lines().filter(|line| line.starts_with('|') && line.contains(" to "));
+        let row = rows.find(|line| line.contains(&format!("`{}`", entry.name)));
+        let range = format!("| {} to {}", exact(low), exact(high));
+        assert!(row.is_some_and(|row| row.contains(&range)), "{}: {range}, not {row:?}", entry.name);
     }
 }
 

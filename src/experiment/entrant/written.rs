@@ -127,6 +127,10 @@ impl<'a> Written<'a> {
         if self.author == Author::Program && overrides.lr.is_some() {
             optimizer.remove("lr");
         }
+        // As above, it gives way to a flag.
+        if self.author == Author::Program && OptimizerSpec::from_flags(&optimizer.to_string(), &[]).is_err() {
+            optimizer.remove("nesterov");
+        }
         for axis in self.axes(&overrides.grid) {
             optimizer.remove(&axis.key);
             schedules[0].remove(&axis.key);
