@@ -14,10 +14,10 @@ const OWN: &[SettingDef] = &[
     SettingDef::path(
         "output",
         "FILE",
-        "The file to write: the page (.html), the curves (.png, .svg), or the table (.md, .csv) [default: report.html]",
+        "The file to write: the page (.html), the ranking and the curves (.png, .svg), or the table (.md, .csv) [default: report.html]",
     ),
-    SettingDef::switch("png", "Also write the curves as PNG next to the output"),
-    SettingDef::switch("svg", "Also write the curves as SVG next to the output"),
+    SettingDef::switch("png", "Also write the ranking and the curves as PNG next to the output"),
+    SettingDef::switch("svg", "Also write the ranking and the curves as SVG next to the output"),
     SettingDef::switch("md", "Also write the table and the verdicts as Markdown next to the output"),
     SettingDef::switch("csv", "Also write a CSV with a row per entrant next to the output"),
     SettingDef::value(

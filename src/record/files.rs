@@ -31,6 +31,9 @@ pub const COMPARISON_SVG: &str = "comparison.svg";
 /// The ranking with intervals.
 pub const RANKING_PNG: &str = "ranking.png";
 pub const RANKING_SVG: &str = "ranking.svg";
+/// Accuracy against rate, where several rates were tried.
+pub const TRIALS_PNG: &str = "trials.png";
+pub const TRIALS_SVG: &str = "trials.svg";
 pub const REPORT_HTML: &str = "report.html";
 /// The folder of a comparison's runs.
 pub const RUNS: &str = "runs";
@@ -53,8 +56,17 @@ pub fn of_seed(seed: u64) -> String {
 /// from the start, and is replaced, never removed, when the folder is overwritten.
 pub const OF_RUN: [&str; 5] = [STEPS_CSV, EVENTS_JSONL, WEIGHTS, METRICS_CSV, RUN_JSON];
 pub const OF_CHECKPOINT: [&str; 3] = [WEIGHTS, OPTIMIZER, STATE_JSON];
-pub const OF_COMPARISON: [&str; 7] =
-    [RANKING_PNG, RANKING_SVG, COMPARISON_PNG, COMPARISON_SVG, REPORT_HTML, PLAN_JSON, COMPARISON_CSV];
+pub const OF_COMPARISON: [&str; 9] = [
+    RANKING_PNG,
+    RANKING_SVG,
+    TRIALS_PNG,
+    TRIALS_SVG,
+    COMPARISON_PNG,
+    COMPARISON_SVG,
+    REPORT_HTML,
+    PLAN_JSON,
+    COMPARISON_CSV,
+];
 pub const OF_RANGE_TEST: [&str; 4] = [RANGE_PNG, RANGE_SVG, RANGE_CSV, FIND_JSON];
 
 const FOLDERS: [&[&str]; 4] = [&OF_RUN, &OF_CHECKPOINT, &OF_COMPARISON, &OF_RANGE_TEST];

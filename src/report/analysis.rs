@@ -1,6 +1,6 @@
 //! The figures and the verdict for each entrant.
 
-use super::entrants::{EntrantRuns, Summary, entrants, names};
+use super::entrants::{EntrantRuns, Summary, entrants, names, short_names};
 use super::words;
 use crate::number::counted;
 use crate::record::{ComparisonRow, EpochRow};
@@ -14,6 +14,8 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis<'a> {
     pub name: String,
+    /// The name that sentences use: without the parameters of the optimizer where that is enough.
+    pub short: String,
     pub entrant: EntrantRuns<'a>,
     /// From 1, within its group.
     pub place: usize,
@@ -125,11 +127,14 @@ pub fn analyse<'a>(
 ) -> Result<Vec<Group<'a>>, Usage> {
     let names = names(entrants);
     let mut found = false;
-    let mut names_left = &names[..];
+    let shorts = short_names(entrants, &names);
+    let (mut names_left, mut shorts_left) = (&names[..], &shorts[..]);
     let mut groups = Vec::new();
     for group in entrants.chunk_by(|a, b| a.place.group == b.place.group) {
         let (names, rest) = names_left.split_at(group.len());
         names_left = rest;
+        let (shorts, rest) = shorts_left.split_at(group.len());
+        shorts_left = rest;
         let place = baseline.map(|wanted| named(wanted, group, names)).transpose()?.flatten();
         found |= place.is_some();
         // Those screened out come last, and are not judged.
@@ -140,9 +145,9 @@ pub fn analyse<'a>(
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
         let mut analyses: Vec<Analysis<'a>> = group
             .iter()
-            .zip(names)
+            .zip(names.iter().zip(shorts))
             .enumerate()
-            .map(|(place, (entrant, name))| figures(entrant, name, place, &verdict, metrics, target))
+            .map(|(place, (entrant, (name, short)))| figures(entrant, (name, short), place, &verdict, metrics, target))
             .collect();
         for win in &verdict.wins {
             analyses[win.winner].beats.push(win.loser + 1);
@@ -202,7 +207,7 @@ fn named(wanted: &str, group: &[EntrantRuns<'_>], names: &[String]) -> Result<Op
 
 fn figures<'a>(
     entrant: &EntrantRuns<'a>,
-    name: &str,
+    (name, short): (&str, &str),
     place: usize,
     verdict: &Verdict,
     metrics: &HashMap<String, Vec<EpochRow>>,
@@ -213,6 +218,7 @@ fn figures<'a>(
     let rates: Vec<f64> = entrant.finished().filter_map(|run| rate_at_best(run, rows(run))).collect();
     Analysis {
         name: name.to_string(),
+        short: short.to_string(),
         place: place + 1,
         val_accuracy: entrant.val_accuracy(),
         best_val_accuracy: entrant.summary(|run| run.best_val_accuracy),

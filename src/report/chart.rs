@@ -10,11 +10,13 @@ mod matrix;
 mod paint;
 mod ranking;
 mod scene;
+mod stack;
 mod terminal;
 
 pub use dots::{Dot, DotLook};
 pub use matrix::Matrix;
 pub use ranking::{Claim, RankedGroup, RankedRow, Ranking};
+pub use stack::Stack;
 
 use crate::record::replace_file;
 use std::path::Path;

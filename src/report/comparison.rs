@@ -1,7 +1,7 @@
 //! The curves of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
 
 use super::changes;
-use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series, Style};
+use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series, Stack, Style};
 use super::entrants::{EntrantRuns, Summary, names};
 use super::export::Report;
 use super::rates::{self, Known};
@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// Writes the pictures of a comparison into `folder`: the ranking and the curves of the `report` on it, with a title of
-/// their own.
+/// their own, and what was tried, if several rates were.
 ///
 /// # Errors
 /// A picture cannot be drawn or written.
@@ -20,13 +20,19 @@ pub fn write_pictures(folder: &Path, report: &Report<'_>, title: &str) -> anyhow
     let title = report.titled(title);
     let curves = Figure { title: title.clone(), ..picture(&report.figure) };
     let ranking = Ranking { title, ..report.ranking.clone() };
-    let pictures: [(&str, &(dyn Fn() -> anyhow::Result<Vec<u8>> + Sync)); 4] = [
+    let mut trials = Stack::default();
+    report.trials.draw(&mut trials);
+    type Drawn<'d> = (&'d str, &'d (dyn Fn() -> anyhow::Result<Vec<u8>> + Sync));
+    let pictures: [Drawn<'_>; 6] = [
         (files::RANKING_PNG, &|| ranking.png()),
         (files::RANKING_SVG, &|| Ok(ranking.svg()?.into_bytes())),
         (files::COMPARISON_PNG, &|| curves.png()),
         (files::COMPARISON_SVG, &|| Ok(curves.svg()?.into_bytes())),
+        (files::TRIALS_PNG, &|| trials.png()),
+        (files::TRIALS_SVG, &|| Ok(trials.svg()?.into_bytes())),
     ];
-    pictures.par_iter().try_for_each(|(name, drawn)| replace_file(&folder.join(name), &drawn()?))
+    let drawn = if report.trials.panels.is_empty() { &pictures[..4] } else { &pictures[..] };
+    drawn.par_iter().try_for_each(|(name, drawn)| replace_file(&folder.join(name), &drawn()?))
 }
 
 /// One line per entrant: the mean over its runs, ± one standard deviation if there are several.

@@ -312,3 +312,16 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
     };
     short.iter().zip(entrants).map(name).collect()
 }
+
+/// For sentences: the `names` without the parameters of the optimizer, where no two are then alike.
+pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String> {
+    let short = |(entrant, name): (&EntrantRuns<'_>, &String)| {
+        let rest = name.strip_prefix(entrant.optimizer).filter(|rest| rest.starts_with('/'));
+        let kind = entrant.optimizer.split(':').next().unwrap_or_default();
+        rest.map_or_else(|| name.clone(), |rest| format!("{kind}{rest}"))
+    };
+    let short: Vec<String> = entrants.iter().zip(names).map(short).collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    short.iter().for_each(|name| *counts.entry(name).or_default() += 1);
+    short.iter().zip(names).map(|(short, name)| if counts[short.as_str()] > 1 { name } else { short }.clone()).collect()
+}

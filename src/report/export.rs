@@ -5,13 +5,14 @@ mod rows;
 pub use rows::ranking;
 
 use super::analysis::{Group, analyse};
-use super::chart::{Figure, Ranking};
+use super::chart::{Figure, Ranking, Stack};
 use super::comparison;
 use super::escape::{markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
 use super::range::{self, RangeTests};
 use super::table;
+use super::trials::Trials;
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
 use crate::usage;
@@ -24,9 +25,9 @@ use std::path::{Path, PathBuf};
 pub enum Form {
     /// The page.
     Html,
-    /// The curves.
+    /// The ranking and the curves.
     Png,
-    /// The curves.
+    /// The ranking and the curves.
     Svg,
     /// The table and the verdicts.
     Md,
@@ -67,9 +68,9 @@ impl Form {
 /// Further formats, written next to the output under the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ExtraFormats {
-    /// The curves.
+    /// The ranking and the curves.
     pub png: bool,
-    /// The curves.
+    /// The ranking and the curves.
     pub svg: bool,
     /// The table and the verdicts.
     pub md: bool,
@@ -98,6 +99,8 @@ pub struct Report<'a> {
     pub summary: Vec<String>,
     /// The ranking, as pictures show it.
     pub ranking: Ranking,
+    /// What was tried, if several rates were.
+    pub trials: Trials,
     /// The curves of all entrants, the best first.
     pub figure: Figure,
     /// The suggestions of each range test.
@@ -128,7 +131,8 @@ impl<'a> Report<'a> {
         let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
         let summary = summary(&groups);
         let ranking = super::ranking::of(&groups, &title);
-        let mut report = Self { loaded, title, origin, groups, summary, ranking, figure, suggestions, target };
+        let trials = super::trials::of(&groups);
+        let mut report = Self { loaded, title, origin, groups, summary, ranking, trials, figure, suggestions, target };
         if report.first_range_test().is_some() {
             report.summary = vec![range::summary(&loaded.ranges, &report.suggestions)];
         }
@@ -147,12 +151,17 @@ impl<'a> Report<'a> {
         self.loaded.ranges.iter().zip(said).next().filter(|_| self.loaded.runs.is_empty())
     }
 
-    /// The curves as a picture shows them.
-    fn picture(&self) -> Figure {
-        match self.first_range_test() {
-            Some((tests, said)) => tests.figure(said, &self.title),
-            None => Figure { title: self.titled(&self.title), ..comparison::picture(&self.figure) },
+    /// One picture of all: the ranking, what was tried, the curves.
+    fn picture(&self) -> Stack {
+        let mut picture = Stack::default();
+        if let Some((tests, said)) = self.first_range_test() {
+            picture.figure(&tests.figure(said, &self.title));
+            return picture;
         }
+        picture.ranking(&Ranking { title: self.titled(&self.title), ..self.ranking.clone() });
+        self.trials.draw(&mut picture);
+        picture.figure(&Figure { title: "Curves".into(), ..comparison::picture(&self.figure) });
+        picture
     }
 
     /// Writes `output` in the format of its extension, and the formats in `extra` next to it, each file atomically.
@@ -190,6 +199,7 @@ impl<'a> Report<'a> {
             groups: &self.groups,
             suggestions: &self.suggestions,
             ranking: &self.ranking,
+            trials: &self.trials,
             figure: &self.figure,
             target: self.target,
         }

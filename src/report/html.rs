@@ -1,6 +1,7 @@
 //! The report as one self-contained HTML file.
 
 mod ranking;
+mod trials;
 
 use super::analysis::{Analysis, Group, Target};
 use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series};
@@ -8,6 +9,7 @@ use super::entrants::{EntrantRuns, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::table::{duration, percent};
+use super::trials::Trials;
 use crate::number::{counted, rate, rounded, significant};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
@@ -48,6 +50,7 @@ pub struct Page<'a> {
     /// The suggestions of each range test.
     pub suggestions: &'a [Vec<Combined>],
     pub ranking: &'a Ranking,
+    pub trials: &'a Trials,
     /// The mean curves of all entrants, in the order of the groups.
     pub figure: &'a Figure,
     pub target: Option<f64>,
@@ -95,13 +98,14 @@ impl Page<'_> {
              <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
              img-src data:\">\n<link rel=icon href=\"data:,\">\n<title>{title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n\
              <header><div><h1>{title}</h1><p class=soft>{origin}</p></div><button id=theme type=button>Light / dark</button></header>\n\
-             <main>\n{summary}{ranking}{notes}{body}</main>\n\
+             <main>\n{summary}{ranking}{trials}{notes}{body}</main>\n\
              <script type=\"application/json\" id=data>{data}</script>\n<script>\n{js}</script>\n</body>\n</html>\n",
             title = escape(self.title),
             origin = escape(self.origin),
             summary =
                 self.summary.iter().map(|text| format!("<p class=best>{}</p>\n", escape(text))).collect::<String>(),
             ranking = if self.groups.is_empty() { String::new() } else { ranking::html(self.ranking) },
+            trials = trials::html(self.trials),
             notes = self.notes(),
             css = include_str!("assets/report.css"),
             js = include_str!("assets/report.js"),
@@ -145,8 +149,9 @@ impl Page<'_> {
     fn charts(&self) -> Vec<Value> {
         let entrants: Vec<&EntrantRuns<'_>> = self.analyses().map(|analysis| &analysis.entrant).collect();
         let curves = self.figure.panels.iter().enumerate().map(|(i, panel)| curve_chart(i, panel, &entrants));
+        let best = self.trials.best.as_ref().map(trials::best_chart);
         let ranges = self.loaded.ranges.iter().zip(self.suggestions).enumerate();
-        curves.chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
+        curves.chain(best).chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
     }
 
     fn entrants_table(&self, group: &Group<'_>) -> String {

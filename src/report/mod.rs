@@ -16,5 +16,6 @@ pub mod range;
 pub mod ranking;
 pub mod rates;
 pub mod table;
+pub mod trials;
 pub mod tuning;
 mod words;

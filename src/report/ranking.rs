@@ -44,11 +44,7 @@ pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
 
 fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
     let entrant = &analysis.entrant;
-    let (under, name) = match analysis.name.strip_prefix(entrant.optimizer).and_then(|rest| rest.strip_prefix('/')) {
-        Some(rest) => (entrant.optimizer, rest),
-        // A name that is not safe to print is changed.
-        None => ("", analysis.name.as_str()),
-    };
+    let (under, name) = split_name(analysis);
     let in_percent = |value: f64| value * 100.0;
     RankedRow {
         name: name.to_string(),
@@ -62,6 +58,15 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
         interval: interval(analysis.val_accuracy).map(|(low, high)| (in_percent(low), in_percent(high))),
         dots: entrant.results().into_values().map(in_percent).collect(),
         claim,
+    }
+}
+
+/// The name of an entrant as its optimizer and what tells it from others under that.
+pub fn split_name<'n>(analysis: &'n Analysis<'_>) -> (&'n str, &'n str) {
+    match analysis.name.strip_prefix(analysis.entrant.optimizer).and_then(|rest| rest.strip_prefix('/')) {
+        Some(rest) => (analysis.entrant.optimizer, rest),
+        // A name that is not safe to print is changed.
+        None => ("", analysis.name.as_str()),
     }
 }
 

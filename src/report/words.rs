@@ -72,7 +72,7 @@ impl Said<'_, '_> {
     /// Without a winner: who may be the best, and what it takes to tell.
     fn candidates(&self, leader: &Analysis<'_>) -> Vec<String> {
         let of = |standing: Standing| self.analyses.iter().filter(move |analysis| analysis.standing == standing);
-        let open: Vec<&str> = of(Standing::NotRuledOut).map(|analysis| analysis.name.as_str()).collect();
+        let open: Vec<&str> = of(Standing::NotRuledOut).map(|analysis| analysis.short.as_str()).collect();
         let out = of(Standing::RuledOut).count();
         let all = counted((open.len() + out) as u64, self.entrants());
         let mut said = vec![match open.len() {
@@ -90,7 +90,7 @@ impl Said<'_, '_> {
             said.push(format!(
                 "If its lead over {} is real, {} of both show it with a probability of 80 %; count only those: adding \
                  {} until a winner appears makes false winners.",
-                next.name,
+                next.short,
                 self.fresh(next.seeds_for_power),
                 self.many(),
             ));
@@ -153,7 +153,7 @@ impl Said<'_, '_> {
         } else {
             String::new()
         };
-        let mut text = format!("{}{peak}, {} % on validation ({n})", analysis.name, percent(analysis.val_accuracy));
+        let mut text = format!("{}{peak}, {} % on validation ({n})", analysis.short, percent(analysis.val_accuracy));
         if analysis.test_accuracy.is_some() {
             let _ = write!(text, ", {} % on test", percent(analysis.test_accuracy));
         }
@@ -182,13 +182,13 @@ impl Said<'_, '_> {
     fn unjudged(&self, leader: &Analysis<'_>) -> Option<String> {
         let others = self.analyses.iter().skip(1);
         let why = |analysis: &Analysis<'_>| match (analysis.standing, analysis.behind_best) {
-            (Standing::NoResult, _) => Some(format!("{} (no result: {})", analysis.name, analysis.entrant.status())),
-            (_, None) => Some(format!("{} (no {} in common)", analysis.name, self.unit.name())),
+            (Standing::NoResult, _) => Some(format!("{} (no result: {})", analysis.short, analysis.entrant.status())),
+            (_, None) => Some(format!("{} (no {} in common)", analysis.short, self.unit.name())),
             _ => None,
         };
         let unjudged: Vec<String> = others.filter_map(why).collect();
         let names: Vec<&str> = unjudged.iter().map(String::as_str).collect();
-        (!names.is_empty()).then(|| format!("Not compared with {}: {}.", leader.name, listed(&names)))
+        (!names.is_empty()).then(|| format!("Not compared with {}: {}.", leader.short, listed(&names)))
     }
 
     fn against_baseline(&self) -> Option<String> {
@@ -201,7 +201,7 @@ impl Said<'_, '_> {
         let [above, below, told] = [Ordering::Greater, Ordering::Less, Ordering::Equal].map(count);
         Some(format!(
             "Against the baseline {}: {above} of {others} beat it, {below} are beaten by it, {told} cannot be told from it (95 %).",
-            baseline.name
+            baseline.short
         ))
     }
 
@@ -230,6 +230,9 @@ impl Said<'_, '_> {
     }
 
     fn standing(&self, place: usize, analysis: &Analysis<'_>) -> String {
+        if analysis.entrant.runs.is_empty() && !analysis.entrant.aside.is_empty() {
+            return format!("no result yet: {}", analysis.entrant.progress());
+        }
         if !analysis.entrant.judged {
             return "no validation accuracy is known".into();
         }
@@ -244,9 +247,9 @@ impl Said<'_, '_> {
             return self.of_ruled_out(analysis, leader);
         }
         let Some(difference) = analysis.behind_best else {
-            return format!("no {} in common with {}", self.unit.name(), leader.name);
+            return format!("no {} in common with {}", self.unit.name(), leader.short);
         };
-        let (apart, n) = (format!("{} {}", apart(difference.mean), leader.name), difference.n);
+        let (apart, n) = (format!("{} {}", apart(difference.mean), leader.short), difference.n);
         match n {
             1 => format!("{apart} on one {}, which says nothing about others", self.unit.name()),
             _ if n < FEWEST => format!("{apart} on {}, too few for a claim", self.unit.counted(n)),
@@ -264,12 +267,12 @@ impl Said<'_, '_> {
         let exceeds = |mean: f64| analysis.margin.is_some_and(|margin| mean > margin);
         match (behind, analysis.beaten_by.iter().min()) {
             (Some((mean, n)), _) if against(leader, analysis) == Ordering::Greater => {
-                format!("{} beats it by {} ({})", leader.name, points(mean), self.n(n))
+                format!("{} beats it by {} ({})", leader.short, points(mean), self.n(n))
             }
             (Some((mean, n)), _) if exceeds(mean) => {
-                format!("ruled out: {} {} ({})", apart(mean), leader.name, self.n(n))
+                format!("ruled out: {} {} ({})", apart(mean), leader.short, self.n(n))
             }
-            (_, Some(place)) => format!("ruled out: {} beats it", self.analyses[place - 1].name),
+            (_, Some(place)) => format!("ruled out: {} beats it", self.analyses[place - 1].short),
             (_, None) => "ruled out".into(),
         }
     }

@@ -22,7 +22,7 @@ pub fn html(ranking: &Ranking) -> String {
 fn group(group: &RankedGroup) -> String {
     let axis = group.axis();
     let place = |value: f64| axis.place(value).unwrap_or(0.0).clamp(0.0, 1.0) * 100.0;
-    let ticks: Vec<_> = axis.ticks(5).into_iter().filter(|tick| !tick.label.is_empty()).collect();
+    let ticks: Vec<_> = axis.ticks(9).into_iter().filter(|tick| !tick.label.is_empty()).collect();
     let grid: String =
         ticks.iter().map(|tick| format!("<i class=grid style=\"left:{:.2}%\"></i>", place(tick.value))).collect();
     let mut out = String::new();

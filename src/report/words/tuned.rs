@@ -60,7 +60,7 @@ impl Said<'_, '_> {
             .iter()
             .chain(self.screened)
             .filter(|one| failed(one) > 0)
-            .map(|one| one.name.as_str())
+            .map(|one| one.short.as_str())
             .collect();
         if !failed.is_empty() {
             said.push(format!(
@@ -92,7 +92,7 @@ impl Said<'_, '_> {
         let who = if waiting.len() == self.analyses.len() {
             format!("all {}", counted(waiting.len() as u64, "entrant"))
         } else {
-            listed(&waiting.iter().map(|one| one.name.as_str()).collect::<Vec<_>>())
+            listed(&waiting.iter().map(|one| one.short.as_str()).collect::<Vec<_>>())
         };
         (!waiting.is_empty()).then(|| {
             let done = if told.is_empty() { "nothing yet".into() } else { told.join(", ") };
@@ -111,7 +111,7 @@ impl Said<'_, '_> {
             };
             let ends: Vec<String> =
                 [told(Edge::Lowest, "lowest"), told(Edge::Highest, "highest")].into_iter().flatten().collect();
-            (!ends.is_empty()).then(|| format!("{} ({})", one.name, ends.join(", ")))
+            (!ends.is_empty()).then(|| format!("{} ({})", one.short, ends.join(", ")))
         };
         let found: Vec<String> = self.tunings().filter_map(at).collect();
         let names: Vec<&str> = found.iter().map(String::as_str).collect();

@@ -1,0 +1,163 @@
+//! Accuracy against rate: the trials of tuned entrants, or the runs of a grid over rates; and the best so far.
+
+use super::analysis::{Analysis, Group};
+use super::chart::{AxisScale, Dot, DotLook, Figure, Mark, Panel, Series, Stack};
+use super::ranking::split_name;
+use super::tuning::Tuning;
+use crate::number::rate;
+use crate::record::Status;
+use crate::stats::quantile;
+use crate::stats::verdict::CHANCE;
+use std::collections::BTreeMap;
+
+/// Fewer rates than this show no optimum.
+const FEWEST_RATES: usize = 3;
+
+/// More panels than this are not drawn.
+const MOST_PANELS: usize = 40;
+
+/// The pictures of what was tried.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trials {
+    /// One panel for each entrant, in the order of the ranking.
+    pub panels: Vec<Panel>,
+    /// The best so far over the number of trials, one line for each tuned entrant; `None` if none was tuned.
+    pub best: Option<Panel>,
+    /// They are of a grid: nothing was chosen.
+    pub is_grid: bool,
+}
+
+/// Of the tuned entrants, or else of entrants that differ only in their rate.
+pub fn of(groups: &[Group<'_>]) -> Trials {
+    let analyses = || groups.iter().flat_map(|group| &group.analyses);
+    let tuned: Vec<(&Analysis<'_>, &Tuning)> = analyses()
+        .filter_map(|one| Some((one, one.entrant.tuning.as_ref()?)))
+        .filter(|one| one.1.trials() > 0)
+        .collect();
+    let is_grid = tuned.is_empty();
+    let mut panels: Vec<Panel> = match is_grid {
+        true => groups.iter().flat_map(grid_panels).collect(),
+        false => tuned.iter().map(|(analysis, tuning)| tuned_panel(analysis, tuning)).collect(),
+    };
+    panels.truncate(MOST_PANELS);
+    share_axes(&mut panels);
+    // Each line keeps the colour that its entrant has in the other curves.
+    let line = |analysis: &Analysis<'_>| {
+        let best = analysis.entrant.tuning.as_ref().map(Tuning::best_so_far).unwrap_or_default();
+        let points = best.into_iter().enumerate().map(|(m, accuracy)| ((m + 1) as f64, accuracy)).collect();
+        Series::new(analysis.name.clone(), points)
+    };
+    let best = (!is_grid).then(|| Panel {
+        series: analyses().map(line).collect(),
+        ..Panel::new("Best so far, mean over the studies", "trials", "accuracy")
+    });
+    Trials { panels, best, is_grid }
+}
+
+fn tuned_panel(analysis: &Analysis<'_>, tuning: &Tuning) -> Panel {
+    let mut panel = Panel::new(split_name(analysis).1, "", "");
+    for study in &tuning.studies {
+        for trial in &study.trials {
+            let mut looks = trial.looks.iter();
+            let first = if study.diverged.contains(&trial.number) { DotLook::Diverged } else { DotLook::Trial };
+            panel.dots.extend(looks.next().map(|&look| Dot { at: (trial.rate, look), look: first }));
+            panel.dots.extend(looks.map(|&look| Dot { at: (trial.rate, look), look: DotLook::Again }));
+        }
+        let chosen = study.chosen().and_then(|trial| Some((trial.rate, trial.accuracy()?)));
+        panel.dots.extend(chosen.map(|at| Dot { at, look: DotLook::Chosen }));
+    }
+    let label = |at: f64| Mark { at, label: rate(at), series: String::new() };
+    panel.marks.extend(tuning.peak().map(label));
+    panel
+}
+
+/// The entrants of a group that differ only in their rate, in the order of the best of each.
+fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
+    let mut order: Vec<(&str, &str, &str)> = Vec::new();
+    let mut alike: BTreeMap<(&str, &str, &str), Vec<&Analysis<'_>>> = BTreeMap::new();
+    for analysis in &group.analyses {
+        let entrant = &analysis.entrant;
+        let key = (entrant.optimizer, entrant.schedule, entrant.place.setting);
+        if !order.contains(&key) {
+            order.push(key);
+        }
+        alike.entry(key).or_default().push(analysis);
+    }
+    let panel = |key: &(&str, &str, &str)| {
+        let runs = alike[key].iter().flat_map(|one| one.entrant.runs.iter().map(|run| (one.entrant.rate, *run)));
+        let dots: Vec<Dot> = runs
+            .filter_map(|(rate, run)| {
+                let look = if run.status == Status::Diverged { DotLook::Diverged } else { DotLook::Trial };
+                Some(Dot { at: (rate, run.accuracy_or_chance()?), look })
+            })
+            .collect();
+        let (optimizer, schedule, setting) = key;
+        Panel { dots, ..Panel::new(format!("{optimizer}/{schedule} {setting}").trim(), "", "") }
+    };
+    let has_enough = |key: &&(&str, &str, &str)| {
+        let mut rates: Vec<u64> = alike[*key].iter().map(|one| one.entrant.rate.to_bits()).collect();
+        rates.sort_unstable();
+        rates.dedup();
+        rates.len() >= FEWEST_RATES
+    };
+    order.iter().filter(has_enough).map(panel).collect()
+}
+
+/// The same accuracies in all panels. Those far below most lie at the foot, with what diverged.
+fn share_axes(panels: &mut [Panel]) {
+    let dots = || panels.iter().flat_map(|panel| &panel.dots);
+    let known: Vec<f64> = dots().filter(|dot| dot.look != DotLook::Diverged).map(|dot| dot.at.1).collect();
+    let (Some(high), Some(middle)) = (quantile(&known, 1.0), quantile(&known, 0.5)) else { return };
+    let least = known.iter().copied().fold(f64::INFINITY, f64::min);
+    let low = least.max(high - 2.5 * (high - middle)).max(0.0);
+    // The foot, for what lies below.
+    let room = ((high - low) * 0.12).max(0.005);
+    let range = ((low - 1.5 * room).max(-CHANCE), high + room);
+    for panel in panels {
+        (panel.x_scale, panel.y_range) = (AxisScale::Log, Some(range));
+        let rates = || panel.dots.iter().map(|dot| dot.at.0).filter(|rate| *rate > 0.0);
+        let ends = rates().reduce(f64::min).zip(rates().reduce(f64::max));
+        panel.x_range = ends.map(|(low, high)| (low / 1.4, high * 1.4));
+    }
+}
+
+impl Trials {
+    pub fn is_empty(&self) -> bool {
+        self.panels.is_empty()
+    }
+
+    pub const fn title(&self) -> &'static str {
+        if self.is_grid {
+            "Validation accuracy against the peak rate"
+        } else {
+            "Validation accuracy of the trials against the peak rate"
+        }
+    }
+
+    /// What the dots mean, as far as they occur.
+    pub fn looks(&self) -> Vec<(DotLook, &'static str)> {
+        let words = |look| match look {
+            DotLook::Trial if self.is_grid => "a run",
+            DotLook::Trial => "a trial",
+            DotLook::Again => "a second look, on another seed",
+            DotLook::Chosen => "chosen: the mean of its looks",
+            DotLook::Diverged => "diverged",
+        };
+        let occurs = |look: &DotLook| self.panels.iter().flat_map(|panel| &panel.dots).any(|dot| dot.look == *look);
+        DotLook::ALL.into_iter().filter(occurs).map(|look| (look, words(look))).collect()
+    }
+
+    /// Adds the pictures to a larger one.
+    pub fn draw(&self, picture: &mut Stack) {
+        if self.panels.is_empty() {
+            return;
+        }
+        let rows = self.panels.len().div_ceil(4) as u32;
+        let title = format!("{}; far lower ones lie at the foot", self.title());
+        picture.figure(&Figure { title, panels: self.panels.clone(), size: (1100, 60 + rows * 200) });
+        picture.legend(&self.looks());
+        if let Some(best) = &self.best {
+            picture.figure(&Figure { size: (1100, 420), ..Figure::new("", vec![best.clone()]) });
+        }
+    }
+}
