@@ -16,6 +16,8 @@ pub enum Purpose {
     Synthetic = 5,
     Validation = 6,
     TrainLimit = 7,
+    /// Where in its range the trials of a study begin.
+    Tuning = 8,
 }
 
 /// The generator for one draw: the ChaCha key is (seed, purpose, epoch, index).

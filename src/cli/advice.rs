@@ -3,7 +3,7 @@
 use crate::config::{Given, Grid};
 use crate::experiment::eval::SubjectError;
 use crate::experiment::{
-    ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting,
+    ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting, TuneError,
 };
 use crate::record::files::{COMPARISON_CSV, RUNS, WEIGHTS};
 use crate::record::{Holds, OrderError, Status};
@@ -177,6 +177,19 @@ pub fn entrant(error: &EntrantError) -> String {
     }
 }
 
+/// Advice for entrants that cannot be tuned as requested.
+fn tuning(error: &TuneError) -> String {
+    match error {
+        TuneError::Invalid(usage) => usage.to_string(),
+        TuneError::OwnRates { .. } => format!("{error}; write them so (`lr*…`, `6x`), or leave it out"),
+        TuneError::NoRate { .. } | TuneError::Same { .. } => format!("{error}; leave it out"),
+        TuneError::Untaken { key } => {
+            format!("tune-range: {error}; leave {key} out, or name an entrant that takes it")
+        }
+        TuneError::NotNumeric { .. } | TuneError::RateOfZero { .. } => format!("tune-range: {error}"),
+    }
+}
+
 /// Advice for invalid entrants of a comparison; of what its grid causes, with the place that gave it.
 pub fn crossed(error: &EntrantError, grid: &Grid, given: &Given) -> Usage {
     let words = Usage(entrant(error));
@@ -239,6 +252,7 @@ fn usage(error: &Error) -> Option<String> {
     let refused = refused.or_else(|| error.downcast_ref().map(resume));
     let refused = refused.or_else(|| error.downcast_ref().map(comparison));
     let refused = refused.or_else(|| error.downcast_ref().map(subject));
+    let refused = refused.or_else(|| error.downcast_ref().map(tuning));
     refused.or_else(|| error.downcast_ref().map(entrant))
 }
 

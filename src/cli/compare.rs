@@ -6,16 +6,16 @@ use super::live::{Bars, JsonEvents, Label};
 use super::session::{self, Keys, Session};
 use super::{ranking, settings};
 use crate::config::settings as table;
-use crate::config::{CommandName, Course, Given, Grid, Keep, MachineConfig, RunConfig, Shard};
+use crate::config::{CommandName, Course, Given, Grid, Keep, MachineConfig, RunConfig, Shard, Tuning, tuning};
 use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{
-    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Remaining, Training,
-    enter,
+    Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Remaining, Stages,
+    StagesRequest, Training, enter,
 };
 use crate::number::counted;
 use crate::record::files::COMPARISON_CSV;
-use crate::record::{ComparisonRow, Results, Status};
+use crate::record::{ComparisonRow, Results, Role, Stage, Status};
 use crate::report::analysis::check_baseline;
 use crate::run_folder::{Existing, InUse};
 use crate::shell;
@@ -45,14 +45,16 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let dataset = Dataset::open(&machine.data)?;
     let warnings = check_with_images(request.firsts(), request.entrants.len(), &dataset)?;
+    let stages = request.stages(&dataset)?;
+    request.check_baseline(stages.as_ref())?;
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }
     let folder = settings::out_folder(machine, &format!("compare-{}", machine.data.kind));
     if machine.dry_run {
-        return request.print_plan(&folder, &dataset, &warnings, &session);
+        return request.print_plan(&folder, stages.as_ref(), &dataset, &warnings, &session);
     }
-    request.train(&folder, &dataset, &warnings, session, quiet)
+    request.train(&folder, stages.as_ref(), &dataset, &warnings, session, quiet)
 }
 
 /// What the flags ask for, checked as far as it can be without the images.
@@ -63,18 +65,25 @@ struct Request {
     uncrossed: Vec<String>,
     grid: Grid,
     seeds: u64,
+    tuning: Option<Tuning>,
+    /// How many entrants are judged; `None`: all.
+    finalists: Option<usize>,
     /// Whether a rate was given that the entrants share.
     shared_lr: bool,
+    /// Without tuning and screening; where there is either, one run of each entrant.
     plan: Plan,
 }
 
 impl Request {
     fn of(mut given: Given) -> Result<Self> {
+        let tuning = Tuning::of(&given)?;
         let grid = Grid::of(&mut given)?;
         let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))
             .map_err(|error| advice::crossed(&error, &grid, &given))?;
         let Entered { entrants, notes, uncrossed } = entered;
+        let finalists = tuning::finalists(&given, entrants.len())?;
         let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
+        let in_stages = (tuning.is_some() || finalists.is_some()) && seeds > 0;
         let machine = settings::machine(&given, CommandName::Compare)?;
         // A folder named after the time would be another for each shard, and at each start.
         if machine.shard.is_some() && machine.out.is_none() {
@@ -82,25 +91,62 @@ impl Request {
         }
         // The embedded dataset is small and meant for a first look: five epochs separate good from bad within minutes.
         let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
-        let plan = Plan::new(&entrants, seeds, |entrant| {
+        let plan = Plan::new(&entrants, if in_stages { 1 } else { seeds }, |entrant| {
             let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
             let config = table::run_config(&given, CommandName::Compare, optimizer, schedule, epochs)?;
             Ok(RunConfig { lr: entrant.lr.unwrap_or(config.lr), ..config })
         })?;
         super::warn(&advice::notes(&notes));
-        let request = Self { machine, entrants, uncrossed, grid, seeds, shared_lr: given.has("lr"), plan };
+        let shared_lr = given.has("lr");
+        let request = Self { machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, plan };
         // A fault in the shared settings should not be blamed on one entrant.
         engine::check(request.config().engine, request.config().device)?;
         for (entrant, planned) in request.firsts() {
             settings::check_without_images(&planned.config).map_err(|error| about(entrant, error))?;
         }
-        request.check_baseline()?;
+        if !request.in_stages() {
+            request.check_baseline(None)?;
+        }
         Ok(request)
     }
 
+    /// Whether what is trained follows from results.
+    const fn in_stages(&self) -> bool {
+        self.tuning.is_some() || self.finalists.is_some()
+    }
+
+    /// The stages of a tuning or a screening, if there is either.
+    ///
+    /// # Errors
+    /// Entrants that cannot be tuned so; more runs than a comparison may have.
+    fn stages(&self, dataset: &Dataset) -> Result<Option<Stages>> {
+        if !self.in_stages() {
+            return Ok(None);
+        }
+        let entrants: Vec<(Entrant, RunConfig)> =
+            self.firsts().map(|(entrant, run)| (entrant.clone(), run.config.clone())).collect();
+        let stages = Stages::new(&StagesRequest {
+            entrants: &entrants,
+            tuning: self.tuning.as_ref(),
+            finalists: self.finalists,
+            seeds: self.seeds,
+            steps_per_epoch: Run::steps_of(self.config(), dataset)?,
+        })?;
+        Ok(Some(stages))
+    }
+
     /// Refuses a baseline that is no entrant of the plan, which would be noticed only after all are trained.
-    fn check_baseline(&self) -> Result<()> {
+    fn check_baseline(&self, stages: Option<&Stages>) -> Result<()> {
         let Some(baseline) = &self.machine.baseline else { return Ok(()) };
+        if let Some(stages) = stages {
+            let plan = stages.plan(&[]);
+            let row = |run: &PlannedRun| ComparisonRow {
+                role: run.role.clone().map(|role| Role { stage: Stage::Final, ..role }),
+                ..ComparisonRow::new(&run.name, &run.config, Status::Running, Results::default())
+            };
+            let rows: Vec<ComparisonRow> = plan.runs.iter().map(row).collect();
+            return Ok(check_baseline(baseline, &rows)?);
+        }
         let row = |run: &PlannedRun| ComparisonRow::new(&run.name, &run.config, Status::Running, Results::default());
         let rows: Vec<ComparisonRow> = self.firsts().map(|(_, run)| row(run)).collect();
         Ok(check_baseline(baseline, &rows)?)
@@ -113,7 +159,8 @@ impl Request {
 
     /// Each entrant with its first run.
     fn firsts(&self) -> impl Iterator<Item = (&Entrant, &PlannedRun)> {
-        self.entrants.iter().zip(self.plan.runs.iter().step_by(self.seeds as usize))
+        let each = if self.in_stages() { 1 } else { self.seeds };
+        self.entrants.iter().zip(self.plan.runs.iter().step_by(each as usize))
     }
 
     fn existing(&self) -> Existing {
@@ -121,17 +168,34 @@ impl Request {
     }
 
     /// `--dry-run`.
-    fn print_plan(&self, folder: &Path, dataset: &Dataset, warnings: &[String], session: &Session) -> Result<u8> {
-        let Self { machine, plan, .. } = self;
+    fn print_plan(
+        &self,
+        folder: &Path,
+        stages: Option<&Stages>,
+        dataset: &Dataset,
+        warnings: &[String],
+        session: &Session,
+    ) -> Result<u8> {
+        let Self { machine, .. } = self;
+        let determined = stages.map(|stages| stages.plan_in(folder, self.existing())).transpose()?;
+        let plan = determined.as_ref().unwrap_or(&self.plan);
         let found = plan.survey(folder, dataset, self.existing(), machine.shard);
         let runs = if machine.shard.is_some() { found.map_err(advice::of_shard)? } else { found? };
         super::warn(warnings);
         let listed = |(place, remaining): (usize, Remaining)| {
             let name = Some(plan.runs[place].name.clone());
-            Listed { number: Some(place + 1), name, remaining }
+            Listed { number: Some(plan.place(place).number), name, remaining }
         };
-        let runs = runs.into_iter().map(listed).collect();
-        let dry = DryRun { folder, config: self.config(), planned: plan.runs.len(), runs };
+        let mut runs: Vec<Listed> = runs.into_iter().map(listed).collect();
+        if let Some(stages) = stages {
+            let to_come = stages.to_come(plan, is_of(machine.shard));
+            let split = dataset.split(self.config().validation, self.config().train_limit)?;
+            for (count, config) in to_come {
+                let remaining = Remaining::whole(config, &split);
+                runs.extend((0..count).map(|_| Listed { number: None, name: None, remaining: remaining.clone() }));
+            }
+        }
+        let dry = DryRun { folder, config: self.config(), planned: plan.total, runs };
         dry.print(dataset, machine, session)
     }
 
@@ -139,14 +203,17 @@ impl Request {
     fn train(
         &self,
         folder: &Path,
+        stages: Option<&Stages>,
         dataset: &Dataset,
         warnings: &[String],
         mut session: Session,
         quiet: bool,
     ) -> Result<u8> {
-        let Self { machine, plan, .. } = self;
-        let stopping = || session.control.stopping().is_some();
-        let opened = Comparison::open(folder, plan, dataset, self.existing(), machine.shard, &stopping);
+        let machine = &self.machine;
+        let control = session.control.clone();
+        let stopping = || control.stopping().is_some();
+        let mut plan = stages.map_or_else(|| self.plan.clone(), |stages| stages.plan(&[]));
+        let opened = Comparison::open(folder, plan.clone(), dataset, self.existing(), machine.shard, &stopping);
         // It waited for other shards.
         if opened.is_err()
             && let Some(code) = session.stopped_early()
@@ -154,12 +221,24 @@ impl Request {
             return Ok(code);
         }
         let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };
+        // What earlier processes have trained may determine more.
+        while comparison.missing() == 0
+            && let Some(longer) = longer(stages, &plan, &mut comparison)?
+        {
+            comparison.extend(longer.clone(), dataset, &stopping)?;
+            plan = longer;
+        }
+        let to_come = |plan: &Plan| {
+            let counts = stages.map(|stages| stages.to_come(plan, is_of(machine.shard)));
+            counts.map_or(0, |counts| counts.iter().map(|(count, _)| count).sum::<usize>())
+        };
         let missing = comparison.missing();
-        let (scheduler, limit) = settings::scheduler(machine, self.config(), missing);
+        let left = missing + if missing == 0 { 0 } else { to_come(&plan) };
+        let (scheduler, limit) = settings::scheduler(machine, self.config(), left);
         let longest = plan.runs.iter().map(|run| run.name.chars().count()).max().unwrap_or_default();
-        let bars = Bars::of_runs(machine.progress, missing as u64, scheduler.at_once, longest);
+        let bars = Bars::of_runs(machine.progress, left as u64, scheduler.at_once, longest);
         comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
-        let ours = machine.shard.map_or(plan.runs.len(), |shard| shard.count(plan.runs.len()));
+        let ours = comparison.ours();
         if ours == 0 {
             // Said at the end.
         } else if missing == 0 {
@@ -171,15 +250,32 @@ impl Request {
         }
         // An entrant's name fixes its rate, which must not be changed by hand.
         session.begin(&bars, Keys::WithoutRates, machine.json);
-        let training = Training {
-            scheduler,
-            observer: &LiveComparison { bars: &bars, plan, json: machine.json },
-            control: &session.control,
-            every: machine.every,
-            words: advice::verdict,
-            keep: machine.keep.unwrap_or(Keep::Best),
+        let mut done = 0;
+        let stopped = loop {
+            done += comparison.missing();
+            let training = Training {
+                scheduler,
+                observer: &LiveComparison { bars: &bars, plan: &plan, json: machine.json },
+                control: &control,
+                every: machine.every,
+                words: advice::verdict,
+                keep: machine.keep.unwrap_or(Keep::Best),
+            };
+            let stopped = comparison.run(dataset, &training)?;
+            if stopped.is_some() {
+                break stopped;
+            }
+            let Some(longer) = longer(stages, &plan, &mut comparison)? else { break None };
+            if let Err(error) = comparison.extend(longer.clone(), dataset, &stopping) {
+                match control.stopping() {
+                    // It waited for other shards.
+                    Some(stop) => break Some(stop),
+                    None => return Err(error),
+                }
+            }
+            plan = longer;
+            bars.expect((done + comparison.missing() + to_come(&plan)) as u64);
         };
-        let stopped = comparison.run(dataset, &training)?;
         drop(session);
         if let Some(stop) = stopped {
             bars.warn(&format!("stopped; finished work is saved in {}", folder.display()));
@@ -187,7 +283,11 @@ impl Request {
             return Ok(stop.exit_code());
         }
         if let Some(shard) = machine.shard {
-            tell_progress(shard, ours, &mut comparison, folder, machine.baseline.as_deref(), &bars)?;
+            let ours = comparison.ours();
+            tell_progress(shard, ours, plan.total, &mut comparison, folder, machine.baseline.as_deref(), &bars)?;
+            if plan.is_before_finals() {
+                bars.line(&format!("the finalists follow from the screening of all shards; start shard {shard} again once the others are done"));
+            }
         }
         comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
         drop(bars);
@@ -195,7 +295,7 @@ impl Request {
     }
 
     /// Ranks the comparison, unless this process trained a shard of it, and returns the exit code.
-    fn rank(&self, comparison: &Comparison<'_>, folder: &Path, quiet: bool) -> Result<u8> {
+    fn rank(&self, comparison: &Comparison, folder: &Path, quiet: bool) -> Result<u8> {
         let Self { machine, .. } = self;
         let rows = comparison.rows();
         if rows.is_empty() && comparison.left_to_others() > 0 {
@@ -217,13 +317,37 @@ impl Request {
         table.insert("entrants".to_string(), self.uncrossed.clone().into());
         settings::add_data_dir(&mut table, &self.machine)?;
         table.insert("seeds".to_string(), toml::Value::Integer(self.seeds.cast_signed()));
+        let whole = |number: u64| toml::Value::Integer(number.cast_signed());
+        if let Some(Tuning { trials, seed, studies, .. }) = &self.tuning {
+            table.insert("tune".to_string(), whole(*trials));
+            table.insert("tune-seed".to_string(), whole(*seed));
+            table.insert("studies".to_string(), whole(*studies));
+        }
+        if let Some(finalists) = self.finalists {
+            table.insert("finalists".to_string(), whole(finalists as u64));
+        }
         // Tables come last in TOML.
         if !self.grid.axes.is_empty() {
             table.insert("grid".to_string(), self.grid.to_toml().into());
         }
+        if let Some(tuning) = self.tuning.as_ref().filter(|tuning| !tuning.ranges.is_empty()) {
+            table.insert("tune-range".to_string(), tuning.ranges_to_toml().into());
+        }
         super::say(&toml::to_string_pretty(&table)?)?;
         Ok(0)
     }
+}
+
+/// Which chains a process trains.
+fn is_of(shard: Option<Shard>) -> impl Fn(usize) -> bool {
+    move |chain| shard.is_none_or(|shard| shard.has(chain))
+}
+
+/// The plan after `plan`, if the results so far determine more runs.
+fn longer(stages: Option<&Stages>, plan: &Plan, comparison: &mut Comparison) -> Result<Option<Plan>> {
+    let Some(stages) = stages else { return Ok(None) };
+    let longer = stages.plan(&comparison.known()?);
+    Ok((longer.runs.len() > plan.runs.len()).then_some(longer))
 }
 
 /// Checks the first run of each of `all` entrants with its images. Returns what looks wrong with their schedules, each
@@ -258,13 +382,14 @@ fn check_with_images<'a>(
 fn tell_progress(
     shard: Shard,
     ours: usize,
-    comparison: &mut Comparison<'_>,
+    total: usize,
+    comparison: &mut Comparison,
     folder: &Path,
     baseline: Option<&str>,
     bars: &Bars,
 ) -> Result<()> {
     let so_far = match comparison.progress() {
-        Ok(progress) => progress,
+        Ok(progress) => PlanProgress { planned: total, ..progress },
         // Its runs have their results; a merge finds them there.
         Err(error) if error.is::<InUse>() => {
             bars.warn(&format!(
@@ -308,7 +433,7 @@ impl LiveComparison<'_> {
     fn label(&self, run: &PlannedRun) -> Label {
         let runs = &self.plan.runs;
         let place = runs.iter().position(|planned| planned.name == run.name).unwrap_or_default();
-        Label { name: run.name.clone(), number: place + 1, of: runs.len() }
+        Label { name: run.name.clone(), number: self.plan.place(place).number, of: self.plan.total }
     }
 }
 

@@ -16,6 +16,7 @@ mod run_config;
 mod setting_values;
 pub mod settings;
 mod shard;
+pub mod tuning;
 
 pub use course::{Course, Reach};
 pub use every::Every;
@@ -31,3 +32,4 @@ pub use run_config::RunConfig;
 pub use setting_values::{Difference, SettingValues};
 pub use settings::{CommandName, FlagForm, SettingDef};
 pub use shard::Shard;
+pub use tuning::{TuneAxis, Tuning};

@@ -9,8 +9,8 @@ mod table;
 
 pub(super) use error::differences;
 pub use error::{ComparisonError, Mismatch};
-pub(super) use plan::meaning_of;
-pub use plan::{Plan, PlannedRun};
+pub use plan::{Plan, PlannedRun, RunPlace};
+pub(super) use plan::{meaning, meaning_of, name};
 pub(super) use rows::{check_unique, ended_row, planned_of, set_aside};
 pub use survey::Remaining;
 pub use table::PlanProgress;
@@ -30,18 +30,33 @@ use std::path::Path;
 use table::{Place, Rows};
 
 /// A comparison in its folder.
-pub struct Comparison<'a> {
-    plan: &'a Plan,
+pub struct Comparison {
+    plan: Plan,
     place: Place,
     table: Rows,
+    /// Whether what exists is replaced.
+    replaces: bool,
     /// Notes on anything the user may not expect.
     notes: Vec<String>,
 }
 
-impl Comparison<'_> {
+impl Comparison {
     /// Notes on the state left by earlier invocations, one per line.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// How many runs of the plan this process trains, those that are done included.
+    pub fn ours(&self) -> usize {
+        self.table.ours()
+    }
+
+    /// The rows that decide what follows: of the plan, and what other shards have put into the table.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn known(&mut self) -> Result<Vec<ComparisonRow>> {
+        self.table.known(&self.plan, &self.place.folder)
     }
 
     /// The number of runs left to train in this process.

@@ -16,7 +16,7 @@ use crate::usage::Usage;
 use written::{Author, Written};
 
 pub use defaults::default_entrants;
-pub use tunable::{Tunable, TuneAxis, TuneError, tunable};
+pub use tunable::{Tunable, TuneError, tunable};
 
 /// An optimizer and the schedule that it runs under: `sgd:momentum=0.9/step:factor=0.5,drop-every=10`.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ use super::resume::{DamagedRun, Maker};
 use crate::config::settings::tells_apart;
 use crate::config::{RunConfig, SettingValues};
 use crate::disk::{make_own_folder, own_folder};
-use crate::record::{ComparisonRow, Contents, RunOrder, check_finished, files, write_rows};
+use crate::record::{ComparisonRow, Contents, Role, RunOrder, check_finished, files, write_rows};
 use crate::report::analysis::check_baseline;
 use crate::run_folder::{Part, claim_part};
 use anyhow::{Result, bail};
@@ -66,6 +66,7 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     }
     let is_new = Contents::of(out)?.is_free();
     let order = RunOrder::new(sources.iter().flat_map(|source| source.order.iter().cloned()));
+    let order = by_role(&order, &chosen);
     // First, because it says whose folder this is, should the process be killed.
     order.write(out)?;
     make_own_folder(&runs)?;
@@ -85,6 +86,24 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     let with_row: HashSet<&String> = rows.iter().map(|row| &row.run).collect();
     let missing = order.runs().iter().filter(|run| !with_row.contains(run)).cloned().collect();
     Ok(Merged { rows, missing, notes, config, _part: part })
+}
+
+/// The order in which one process would have planned the runs of a tuned or screened comparison: by entrant, study, stage
+/// and trial. Others stay where they are.
+fn by_role(order: &RunOrder, chosen: &[&Found]) -> RunOrder {
+    let roles: HashMap<&str, (&Role, u64)> =
+        chosen.iter().filter_map(|found| Some((found.name.as_str(), found.role()?))).collect();
+    let mut entrants: HashMap<&str, usize> = HashMap::new();
+    for (role, _) in order.runs().iter().filter_map(|run| roles.get(run.as_str())) {
+        let next = entrants.len();
+        entrants.entry(&role.entrant).or_insert(next);
+    }
+    let mut runs = order.runs().to_vec();
+    runs.sort_by_key(|run| {
+        let (role, seed) = roles.get(run.as_str())?;
+        Some((entrants[role.entrant.as_str()], role.study, role.stage, role.trial, *seed))
+    });
+    RunOrder::new(runs)
 }
 
 /// # Errors
@@ -187,6 +206,12 @@ fn check_together(chosen: &[&Found]) -> Result<()> {
         }
     }
     let rows = || chosen.iter().filter_map(|found| Some((*found, found.row.as_ref()?)));
+    let mut parts = HashMap::new();
+    for (found, part) in chosen.iter().filter_map(|found| Some((found, found.role()?))) {
+        if let Some(first) = parts.insert(part, found) {
+            bail!(MergeError::OtherTuning { first: first.path(), second: found.path() });
+        }
+    }
     let mut meanings = HashMap::new();
     for (found, row) in rows() {
         if let Some((first, _)) = rows().next().filter(|(_, first)| first.epochs != row.epochs) {

@@ -14,15 +14,17 @@ pub mod landscape;
 mod merge;
 mod resume;
 mod scheduler;
+mod tune;
 
 pub use compare::{
     Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlanProgress, PlannedRun, Remaining, Training,
 };
 pub use entrant::{
-    Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, Tunable, TuneAxis, TuneError, default_entrants,
-    enter, tunable,
+    Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, Tunable, TuneError, default_entrants, enter,
+    tunable,
 };
 pub use estimate::{Speed, Work};
 pub use merge::{MergeError, Merged, merge};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};
 pub use scheduler::{FILLED, MemoryLimit, Scheduler};
+pub use tune::{Contender, Design, StageMismatch, Stages, StagesRequest};

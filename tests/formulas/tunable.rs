@@ -1,6 +1,7 @@
 //! Entrants to be tuned: one curve at any height, over ranges that fit.
 
-use lrsched::experiment::{Entrant, Overrides, Tunable, TuneAxis, TuneError, default_entrants, tunable};
+use lrsched::config::TuneAxis;
+use lrsched::experiment::{Entrant, Overrides, Tunable, TuneError, default_entrants, tunable};
 use lrsched::number::exact;
 use lrsched::optim::{self, OptimizerSpec};
 use lrsched::schedule::{EpochMetrics, RunShape, Schedule, Semantics, Spec, table};

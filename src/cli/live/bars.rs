@@ -95,6 +95,18 @@ impl Bars {
         self
     }
 
+    /// It became clear that the command has `count` runs.
+    pub fn expect(&self, count: u64) {
+        let mut work = self.speaker.work();
+        work.expect(count);
+        let prefix = format!("{:>5}/{count}", work.done());
+        drop(work);
+        if let Some(runs) = &self.runs {
+            runs.set_length(count * SHARES);
+            runs.set_prefix(prefix);
+        }
+    }
+
     /// The observer of one run. `label`: if there are several runs.
     pub fn run(&self, label: Option<Label>) -> Progress<'_> {
         Progress::new(self, label)

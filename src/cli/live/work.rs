@@ -36,6 +36,11 @@ impl Work {
         Self { runs, ..Self::default() }
     }
 
+    /// There are so many runs.
+    pub fn expect(&mut self, runs: u64) {
+        self.runs = runs;
+    }
+
     /// `run` begins, with the share `from` of it done.
     pub fn begin(&mut self, run: &str, from: f64, now: Instant) {
         self.since.get_or_insert(now);

@@ -66,8 +66,11 @@ impl Given {
                 }
             }
         }
-        let together = shortened(&format!("{key}={}", values.join(",")));
-        let error = Usage(format!("{name}: {} is given twice; write {together}", shortened(key)));
+        let remedy = match name {
+            "grid" => format!("write {}", shortened(&format!("{key}={}", values.join(",")))),
+            _ => "leave one out".to_string(),
+        };
+        let error = Usage(format!("{name}: {} is given twice; {remedy}", shortened(key)));
         self.with_source_of_key(name, *source, &error)
     }
 

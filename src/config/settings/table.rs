@@ -50,6 +50,37 @@ pub const SETTINGS: &[SettingDef] = &[
     .scope(Scope::Entrant)
     .commands(&[Compare]),
     SettingDef::value(
+        "tune",
+        "N",
+        "Tune every entrant first: N trials over its own range of the highest rate, the best three looked at again with two more seeds, then fresh seeds for the chosen one [default: no tuning]",
+    )
+    .scope(Scope::Entrant)
+    .commands(&[Compare]),
+    SettingDef::table(
+        "tune-range",
+        "KEY=LOW:HIGH",
+        "With --tune: the range of lr, the highest rate of the run, for all entrants, or a parameter to tune as well: weight-decay=1e-5:1e-2 [default: lr over the optimizer's own range]",
+    )
+    .scope(Scope::Entrant)
+    .commands(&[Compare]),
+    SettingDef::value("tune-seed", "N", "With --tune: decides where in their ranges the trials lie [default: 0]")
+        .scope(Scope::Entrant)
+        .commands(&[Compare]),
+    SettingDef::value(
+        "studies",
+        "N",
+        "With --tune: repeat it N times, with other trials and seeds: one result per entrant each [default: 3]",
+    )
+    .scope(Scope::Entrant)
+    .commands(&[Compare]),
+    SettingDef::value(
+        "finalists",
+        "N",
+        "Screen all entrants on 3 seeds (with --tune, 3 studies), and judge the best N of them on fresh ones",
+    )
+    .scope(Scope::Entrant)
+    .commands(&[Compare]),
+    SettingDef::value(
         "schedule",
         "SPEC",
         "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`) [default: constant]",

@@ -1,9 +1,10 @@
 //! Why a comparison cannot be continued in its folder.
 
 use crate::config::{Difference, SettingValues};
+use crate::experiment::tune::StageMismatch;
 use crate::number::counted;
 use crate::optim::OptimizerSpec;
-use crate::record::Change;
+use crate::record::{Change, Role};
 use crate::schedule::Spec;
 use crate::usage::shortened;
 use std::path::PathBuf;
@@ -27,6 +28,12 @@ pub enum ComparisonError {
     /// A run's settings no longer match its name.
     #[error("{} was changed by hand ({}: {}) and no longer matches its name", .run.display(), .change.setting(), .change.to_text())]
     Changed { run: PathBuf, change: Change },
+    /// The folder of a planned run holds one that had another part in its comparison.
+    #[error("{} holds a run with another part: {}, now {}", .run.display(), part(.before.as_ref()), part(.now.as_ref()))]
+    OtherRole { run: PathBuf, before: Option<Role>, now: Option<Role> },
+    /// Runs that were tuned or screened with other settings.
+    #[error("{} holds {mismatch}", .folder.display())]
+    OtherStages { folder: PathBuf, mismatch: StageMismatch },
     /// A run outside the plan is not comparable with the planned ones.
     #[error("{} does not match this comparison ({mismatch})", .run.display())]
     Incomparable { run: PathBuf, mismatch: Mismatch },
@@ -40,6 +47,14 @@ pub enum Mismatch {
     Settings { before: SettingValues, now: SettingValues },
     #[error("other images")]
     Images,
+}
+
+/// `trial 3 of sgd/cosine in study 0`.
+fn part(role: Option<&Role>) -> String {
+    let Some(Role { entrant, stage, study, trial }) = role else { return "neither tuned nor screened".to_string() };
+    let study = study.map_or(String::new(), |study| format!(" in study {study}"));
+    let at = trial.map_or(String::new(), |trial| format!(" at point {trial}"));
+    format!("a {stage} of {entrant}{study}{at}")
 }
 
 /// `epochs 3, now 5; lr 0.1, now 0.05`: the settings in which two configurations differ.

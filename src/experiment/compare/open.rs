@@ -9,6 +9,7 @@ use crate::config::{RunConfig, Shard};
 use crate::data::Dataset;
 use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::experiment::merge::remove_leftover_folders;
+use crate::experiment::tune::StageMismatch;
 use crate::record::{ComparisonRow, OrderError, RunOrder, files, is_table_of};
 use crate::run_folder::{Existing, claim_part};
 use anyhow::{Context as _, Result, bail};
@@ -20,7 +21,7 @@ use std::path::Path;
 /// Enough runs of other shards to find that a shard has other settings than they.
 const SAMPLE: usize = 8;
 
-impl<'a> Comparison<'a> {
+impl Comparison {
     /// Opens the folder and finds what is left to train, of all runs or of those of a shard. To replace what exists, a
     /// shard removes its own runs only.
     ///
@@ -31,7 +32,7 @@ impl<'a> Comparison<'a> {
     /// some of these runs, or `stopping`; a folder that holds something else, or cannot be written.
     pub fn open(
         folder: &Path,
-        plan: &'a Plan,
+        plan: Plan,
         dataset: &Dataset,
         existing: Existing,
         shard: Option<Shard>,
@@ -46,20 +47,20 @@ impl<'a> Comparison<'a> {
         if shard.is_none() && part.protects() {
             remove_leftover_folders(&runs);
         }
-        let (mut table, mut notes) = (Rows::new(plan, shard), Vec::new());
+        let (mut table, mut notes) = (Rows::new(&plan, shard), Vec::new());
         let replaces = existing == Existing::Replace;
         let replaces_all = replaces && shard.is_none();
         if !replaces_all {
-            check_sample(plan, shard, &runs, &there, dataset)?;
+            check_sample(&plan, shard, &runs, &there, dataset)?;
         }
         if !replaces {
-            find_done(&mut table, plan, &runs, &there, dataset)?;
+            find_done(&mut table, &plan, &runs, &there, dataset)?;
         }
         // What follows writes what all shards write.
         let moment = part.moment_to_begin(stopping)?;
         let (recorded, others) = match replaces_all {
             true => (None, Vec::new()),
-            false => (recorded(folder, &mut notes)?, others(folder, plan, dataset, &mut notes)?),
+            false => (recorded(folder, &mut notes)?, others(folder, &plan, dataset, &mut notes)?),
         };
         // All is checked: nothing is removed before.
         if replaces {
@@ -74,7 +75,7 @@ impl<'a> Comparison<'a> {
         // are being trained is theirs.
         let forgets = shard.is_none() || part.is_alone();
         let stays = |run: &str| !forgets || runs.join(run).join(files::RUN_JSON).is_file();
-        let order = order(plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
+        let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
         if recorded.as_ref().is_none_or(|recorded| recorded.runs() != order.runs()) {
             order.write(folder)?;
         }
@@ -88,7 +89,45 @@ impl<'a> Comparison<'a> {
         // What is said of the table was said when it was read.
         table.write_now(&place, &mut Vec::new())?;
         drop(moment);
-        Ok(Self { plan, place, table, notes })
+        Ok(Self { plan, place, table, replaces, notes })
+    }
+
+    /// Goes on with a longer plan, which contains the one before. The folder stays this process's in between.
+    ///
+    /// `stopping`: whether to give up where it waits for other shards.
+    ///
+    /// # Errors
+    /// As [`Comparison::open`].
+    pub fn extend(&mut self, plan: Plan, dataset: &Dataset, stopping: &dyn Fn() -> bool) -> Result<()> {
+        let Self { place, table, replaces, .. } = self;
+        place.check()?;
+        let runs = place.folder.join(files::RUNS);
+        let there = names_in(&runs)?;
+        let before: HashSet<&str> = self.plan.runs.iter().map(|run| run.name.as_str()).collect();
+        let is_new = |run: &&PlannedRun| there.contains(&run.name) && !before.contains(run.name.as_str());
+        plan.runs.iter().filter(is_new).try_for_each(|run| own_folder(&runs.join(&run.name)))?;
+        let mut longer = std::mem::replace(table, Rows::new(&plan, None)).of_longer(&plan);
+        if *replaces {
+            let ours = plan.runs.iter().enumerate().filter(|(at, run)| longer.is_ours(*at) && is_new(run));
+            let ours: HashSet<&str> = ours.map(|(_, run)| run.name.as_str()).collect();
+            remove_runs(&runs, &|name| ours.contains(name))?;
+        } else {
+            find_done(&mut longer, &plan, &runs, &there, dataset)?;
+        }
+        *table = longer;
+        let moment = place.part.moment_to_begin(stopping)?;
+        let mut notes = Vec::new();
+        let recorded = recorded(&place.folder, &mut notes)?;
+        let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &table.others, &|_| true);
+        if recorded.is_none_or(|recorded| recorded.runs() != order.runs()) {
+            order.write(&place.folder)?;
+        }
+        order.sort(&mut table.others);
+        table.write_now(place, &mut notes)?;
+        drop(moment);
+        table.notes.extend(notes);
+        self.plan = plan;
+        Ok(())
     }
 }
 
@@ -135,7 +174,7 @@ pub(super) fn check_sample(
         if sampled == SAMPLE {
             break;
         }
-        if !shard.has(at) && there.contains(&run.name) {
+        if !plan.is_of(at, shard) && there.contains(&run.name) {
             sampled += usize::from(belongs(&runs.join(&run.name), run, dataset)?);
         }
     }
@@ -147,7 +186,7 @@ pub(super) fn check_sample(
 /// # Errors
 /// A run in the place of a planned one has another configuration, or is damaged.
 fn find_done(table: &mut Rows, plan: &Plan, runs: &Path, there: &HashSet<String>, dataset: &Dataset) -> Result<()> {
-    let is_left = |(at, run): &(usize, &PlannedRun)| table.is_ours(*at) && there.contains(&run.name);
+    let is_left = |(at, run): &(usize, &PlannedRun)| table.is_ours(*at) && !table.has(*at) && there.contains(&run.name);
     let ours: Vec<_> = plan.runs.iter().enumerate().filter(is_left).collect();
     // Small files: most of the time goes to the system, which serves several threads at once. Collected before looking
     // for errors, so that the first one in plan order is reported.
@@ -204,6 +243,23 @@ pub(super) fn unplanned(mut rows: Vec<ComparisonRow>, plan: &Plan) -> Vec<Compar
     rows
 }
 
+/// # Errors
+/// A row that is not of the plan was tuned or screened otherwise.
+fn check_stages(folder: &Path, others: &[ComparisonRow], plan: &Plan) -> Result<(), ComparisonError> {
+    let entrants: HashSet<&str> =
+        plan.runs.iter().filter_map(|run| Some(run.role.as_ref()?.entrant.as_str())).collect();
+    let check = |other: &ComparisonRow| match &plan.design {
+        Some(design) => {
+            let is_planned = other.role.as_ref().is_some_and(|role| entrants.contains(role.entrant.as_str()));
+            design.check(other, is_planned)
+        }
+        None if other.role.is_some() => Err(StageMismatch::Staged),
+        None => Ok(()),
+    };
+    let refuse = |mismatch| ComparisonError::OtherStages { folder: folder.to_path_buf(), mismatch };
+    others.iter().try_for_each(|other| check(other).map_err(refuse))
+}
+
 /// Whether rows that are not of the plan may share a table with it. Read-only.
 ///
 /// # Errors
@@ -214,6 +270,7 @@ pub(super) fn check_others(folder: &Path, others: &[ComparisonRow], plan: &Plan,
     }
     let table = folder.join(files::COMPARISON_CSV);
     let meanings = plan.meanings();
+    check_stages(folder, others, plan)?;
     let check = |other: &ComparisonRow| -> Result<()> {
         let Some(path) = other.folder(folder) else {
             bail!(ComparisonError::NotItsFolder { table: table.clone(), run: other.run.clone() });

@@ -1,11 +1,12 @@
 //! Which runs a comparison consists of.
 
-use crate::config::RunConfig;
 use crate::config::grid::{MOST_RUNS, rule};
+use crate::config::{RunConfig, Shard};
 use crate::experiment::entrant::Entrant;
+use crate::experiment::tune::Design;
 use crate::number::{counted, grouped};
 use crate::optim::OptimizerSpec;
-use crate::record::{ComparisonRow, Role, folder_name};
+use crate::record::{ComparisonRow, Role, Stage, folder_name};
 use crate::schedule::{Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -24,13 +25,68 @@ pub struct PlannedRun {
     pub role: Option<Role>,
 }
 
-/// All runs of a comparison, seed by seed within an entrant.
+/// All runs of a comparison, as far as they are determined: seed by seed within an entrant, or stage by stage within a
+/// study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub runs: Vec<PlannedRun>,
+    /// Of each run.
+    places: Vec<RunPlace>,
+    /// How many runs there are, those that have yet to be determined included.
+    pub total: usize,
+    /// The stages that its runs have, if they have any.
+    pub design: Option<Design>,
+}
+
+/// Where a run stands in the whole of a comparison, whatever of it is determined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunPlace {
+    /// Runs that follow from each other share a chain, which one process trains.
+    pub chain: usize,
+    /// From 1, the same in every process.
+    pub number: usize,
 }
 
 impl Plan {
+    /// Runs that do not depend on each other.
+    pub fn of(runs: Vec<PlannedRun>) -> Self {
+        let places = (0..runs.len()).map(|at| RunPlace { chain: at, number: at + 1 }).collect();
+        Self { total: runs.len(), places, runs, design: None }
+    }
+
+    /// The runs of a comparison of stages.
+    pub(in crate::experiment) fn staged(runs: Vec<(PlannedRun, RunPlace)>, total: usize, design: Design) -> Self {
+        let (runs, places) = runs.into_iter().unzip();
+        Self { runs, places, total, design: Some(design) }
+    }
+
+    pub fn place(&self, index: usize) -> RunPlace {
+        self.places[index]
+    }
+
+    /// Whether the run at this index is one of the shard.
+    pub fn is_of(&self, index: usize, shard: Shard) -> bool {
+        shard.has(self.places[index].chain)
+    }
+
+    /// Whether the finalists are not known yet.
+    pub fn is_before_finals(&self) -> bool {
+        let is_final = |run: &PlannedRun| run.role.as_ref().is_some_and(|role| role.stage == Stage::Final);
+        let follows = |run: &PlannedRun| {
+            let study = run.role.as_ref().and_then(|role| role.study);
+            self.design.zip(study).is_some_and(|(design, study)| design.is_after_screening(study))
+        };
+        self.design.is_some_and(|design| design.finalists.is_some())
+            && !self.runs.iter().any(|run| is_final(run) || follows(run))
+    }
+
+    /// The chain of a run with this role, if the plan has one of the same.
+    pub(super) fn chain_of(&self, role: &Role) -> Option<usize> {
+        let same = |of: &Role| of.entrant == role.entrant && of.study == role.study;
+        let at = self.runs.iter().position(|run| role.study.is_some() && run.role.as_ref().is_some_and(same))?;
+        Some(self.places[at].chain)
+    }
+
     /// `config` builds the config for an entrant's first seed; later runs increment the seed.
     ///
     /// # Errors
@@ -69,7 +125,7 @@ impl Plan {
                 runs.push(PlannedRun { name: name(&config), config, role: None });
             }
         }
-        Ok(Self { runs })
+        Ok(Self::of(runs))
     }
 
     /// Each run by its seed and its entrant's identity.
@@ -91,7 +147,7 @@ fn same_run(first: &Entrant, second: &Entrant) -> Usage {
 /// An entrant's identity, independent of how it is spelled.
 pub(in crate::experiment) type Meaning = (String, String, u64, Semantics);
 
-pub(super) fn meaning(config: &RunConfig) -> Meaning {
+pub(in crate::experiment) fn meaning(config: &RunConfig) -> Meaning {
     let RunConfig { optimizer, schedule, lr, semantics, .. } = config;
     (optimizer.canonical(*semantics), schedule.canonical(*lr), lr.to_bits(), *semantics)
 }

@@ -161,6 +161,9 @@ fn check_same(path: &Path, info: &RunInfo, planned: &PlannedRun, dataset: &Datas
     if info.provenance.dataset.digest != dataset.digest() {
         bail!(ComparisonError::OtherImages { run });
     }
+    if info.role != planned.role {
+        bail!(ComparisonError::OtherRole { run, before: info.role.clone(), now: planned.role.clone() });
+    }
     Ok(())
 }
 

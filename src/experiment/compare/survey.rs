@@ -7,10 +7,12 @@ use crate::config::{RunConfig, Shard};
 use crate::data::{Dataset, Split};
 use crate::disk::own_folder;
 use crate::experiment::estimate::Work;
+use crate::experiment::tune::Stages;
 use crate::record::{ComparisonRow, EpochRow, Holds, OrderError, RunOrder, files, read_good_rows, read_rows};
 use crate::run_folder::{Existing, vet};
 use anyhow::{Result, bail};
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// What a planned run has left to do.
@@ -56,22 +58,50 @@ impl Plan {
         let remaining = |run: &PlannedRun| -> Result<Remaining> {
             let path = runs.join(&run.name);
             match existing {
-                _ if !there.contains(&run.name) => Ok(Remaining::of(run, 0, &split)),
-                Existing::Replace => Ok(Remaining::of(run, 0, &split)),
+                _ if !there.contains(&run.name) => Ok(Remaining::whole(&run.config, &split)),
+                Existing::Replace => Ok(Remaining::whole(&run.config, &split)),
                 Existing::Refuse => match done(&path, run, dataset)? {
                     Some(_) => Ok(Remaining::Nothing),
-                    None => Ok(Remaining::of(run, epochs_of(&path).min(run.config.epochs), &split)),
+                    None => Ok(Remaining::of(&run.config, epochs_of(&path).min(run.config.epochs), &split)),
                 },
             }
         };
-        let ours = self.runs.par_iter().enumerate().filter(|(at, _)| shard.is_none_or(|shard| shard.has(*at)));
+        let ours = self.runs.par_iter().enumerate().filter(|(at, _)| shard.is_none_or(|shard| self.is_of(*at, shard)));
         // Collected before looking for errors, so that the first one in plan order is reported.
         let found: Vec<Result<_>> = ours.map(|(at, run)| Ok((at, remaining(run)?))).collect();
         found.into_iter().collect()
     }
 }
 
+impl Stages {
+    /// The runs that those in `folder` determine. Read-only.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn plan_in(&self, folder: &Path, existing: Existing) -> Result<Plan> {
+        let mut plan = self.plan(&[]);
+        if existing == Existing::Replace {
+            return Ok(plan);
+        }
+        let rows = rows_of_runs(&folder.join(files::RUNS))?;
+        loop {
+            let names: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
+            let planned = rows.iter().filter(|row| names.contains(row.run.as_str())).cloned();
+            let longer = self.plan(&planned.collect::<Vec<_>>());
+            if longer.runs.len() <= plan.runs.len() {
+                return Ok(plan);
+            }
+            plan = longer;
+        }
+    }
+}
+
 impl Remaining {
+    /// All of a run with these settings.
+    pub fn whole(config: &RunConfig, split: &Split) -> Self {
+        Self::of(config, 0, split)
+    }
+
     /// What is left, if anything.
     pub fn work(&self) -> Option<&Work> {
         match self {
@@ -81,11 +111,11 @@ impl Remaining {
     }
 
     /// After the first `epochs` epochs of a run.
-    fn of(run: &PlannedRun, epochs: u64, split: &Split) -> Self {
-        let left = run.config.epochs - epochs;
+    fn of(config: &RunConfig, epochs: u64, split: &Split) -> Self {
+        let left = config.epochs - epochs;
         let images = |count: usize| left.saturating_mul(count as u64);
         let work = Work {
-            optimizer: run.config.optimizer.clone(),
+            optimizer: config.optimizer.clone(),
             trained: images(split.train.len()),
             evaluated: images(split.validation.len()).saturating_add(split.test.len() as u64),
         };

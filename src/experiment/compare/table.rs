@@ -56,6 +56,8 @@ pub(super) struct Rows {
     planned: Vec<Option<ComparisonRow>>,
     /// The names of the plan.
     names: Vec<String>,
+    /// Which of them this process trains.
+    ours: Vec<bool>,
     shard: Option<Shard>,
     /// Runs that other processes were training when their turn came.
     pub left_to_others: usize,
@@ -70,11 +72,12 @@ pub(super) struct Rows {
 
 impl Rows {
     pub fn new(plan: &Plan, shard: Option<Shard>) -> Self {
-        let names = plan.runs.iter().map(|run| run.name.clone()).collect();
+        let is_ours = |index| shard.is_none_or(|shard| plan.is_of(index, shard));
         Self {
             others: Vec::new(),
             planned: vec![None; plan.runs.len()],
-            names,
+            names: plan.runs.iter().map(|run| run.name.clone()).collect(),
+            ours: (0..plan.runs.len()).map(is_ours).collect(),
             shard,
             left_to_others: 0,
             written: None,
@@ -85,12 +88,57 @@ impl Rows {
 
     /// Whether this process trains the run at this place in the plan.
     pub fn is_ours(&self, index: usize) -> bool {
-        self.shard.is_none_or(|shard| shard.has(index))
+        self.ours[index]
     }
 
     /// The places of the runs that are left to train in this process.
     pub fn missing(&self) -> Vec<usize> {
         (0..self.planned.len()).filter(|index| self.is_ours(*index) && self.planned[*index].is_none()).collect()
+    }
+
+    /// How many runs of the plan this process trains, those that are done included.
+    pub fn ours(&self) -> usize {
+        self.ours.iter().filter(|ours| **ours).count()
+    }
+
+    pub fn has(&self, index: usize) -> bool {
+        self.planned[index].is_some()
+    }
+
+    /// The rows of a longer plan: what is known stays known.
+    pub fn of_longer(self, plan: &Plan) -> Self {
+        let mut rows = Self::new(plan, self.shard);
+        let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
+        let mut known: HashMap<String, ComparisonRow> =
+            self.planned.into_iter().flatten().map(|row| (row.run.clone(), row)).collect();
+        for (row, name) in rows.planned.iter_mut().zip(&rows.names) {
+            *row = known.remove(name);
+        }
+        rows.others = self.others;
+        rows.others.retain(|row| !planned.contains(row.run.as_str()));
+        Self { left_to_others: self.left_to_others, written: self.written, notes: self.notes, ..rows }
+    }
+
+    /// Those of the plan that this process knows, and those that other shards have put into the table.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn known(&mut self, plan: &Plan, folder: &Path) -> Result<Vec<ComparisonRow>> {
+        let mut rows: Vec<ComparisonRow> = self.planned.iter().flatten().cloned().collect();
+        if let Some(shard) = self.shard {
+            let known: HashSet<String> = rows.iter().map(|row| row.run.clone()).collect();
+            let planned: HashMap<&str, usize> =
+                plan.runs.iter().enumerate().map(|(at, run)| (run.name.as_str(), at)).collect();
+            let chain = |row: &ComparisonRow| match planned.get(row.run.as_str()) {
+                Some(at) => Some(plan.place(*at).chain),
+                None => plan.chain_of(row.role.as_ref()?),
+            };
+            let of_others =
+                earlier_rows(&folder.join(files::COMPARISON_CSV), &folder.join(files::RUNS), &mut self.notes)?;
+            let is_of_others = |row: &ComparisonRow| chain(row).is_some_and(|chain| !shard.has(chain));
+            rows.extend(of_others.into_iter().filter(|row| !known.contains(&row.run) && is_of_others(row)));
+        }
+        Ok(rows)
     }
 
     pub fn put(&mut self, index: usize, row: ComparisonRow) {
@@ -197,7 +245,7 @@ mod tests {
     fn plan(runs: u64) -> Plan {
         let config = |seed| RunConfig { seed, ..RunConfig::default() };
         let runs = (0..runs).map(config).map(|config| PlannedRun { name: name(&config), config, role: None });
-        Plan { runs: runs.collect() }
+        Plan::of(runs.collect())
     }
 
     /// The names in the table.

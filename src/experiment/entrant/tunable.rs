@@ -1,6 +1,7 @@
 //! Entrants to be tuned: their shape, and what each is at a point of its ranges.
 
 use super::Entrant;
+use crate::config::TuneAxis;
 use crate::number::{exact, rounded};
 use crate::optim::OptimizerSpec;
 use crate::schedule::{RunShape, Spec};
@@ -13,16 +14,6 @@ const DIGITS: usize = 3;
 
 /// The key of the axis that every tuned entrant has: the highest rate of its run.
 const RATE: &str = "lr";
-
-/// A parameter to tune, and its range.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TuneAxis {
-    /// `lr` is the highest rate of the run; any other is a parameter of an optimizer or a schedule.
-    pub key: String,
-    pub low: f64,
-    /// Above `low`.
-    pub high: f64,
-}
 
 /// What cannot be tuned. Entrants are named as written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

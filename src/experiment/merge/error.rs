@@ -29,6 +29,9 @@ pub enum MergeError {
     OtherLength { first: PathBuf, second: PathBuf, lengths: (u64, u64) },
     #[error("{} and {} are the same run, written in two ways", .first.display(), .second.display())]
     SameRun { first: PathBuf, second: PathBuf },
+    /// They have the same part in a tuned or screened comparison, and are different runs.
+    #[error("{} and {} are the same trial at different points: they were tuned over other ranges, or with another seed", .first.display(), .second.display())]
+    OtherTuning { first: PathBuf, second: PathBuf },
     /// One of the runs cannot be in a comparison.
     #[error("{0}")]
     Unfit(ComparisonError),

@@ -3,7 +3,7 @@
 use super::error::MergeError;
 use crate::experiment::compare::{ComparisonError, check_unique, ended_row, planned_of, set_aside};
 use crate::record::{
-    ComparisonRow, Contents, EpochRow, OrderError, RunInfo, RunOrder, files, read_good_rows, read_rows,
+    ComparisonRow, Contents, EpochRow, OrderError, Role, RunInfo, RunOrder, files, read_good_rows, read_rows,
 };
 use crate::run_folder::{InUse, held_shards, is_in_use};
 use anyhow::{Context as _, Result, bail};
@@ -182,6 +182,13 @@ impl Found {
             read_good_rows::<EpochRow>(&path.join(files::METRICS_CSV)).0.len()
         };
         Ok(Some(Self { name: folder_name, comparison: comparison.to_path_buf(), info: Some(info), row, epochs }))
+    }
+
+    /// What it is for in a tuned or screened comparison, and its seed.
+    pub fn role(&self) -> Option<(&Role, u64)> {
+        let of_info = || Some((self.info.as_ref()?.role.as_ref()?, self.info.as_ref()?.config.known().ok()?.seed));
+        let of_row = || Some((self.row.as_ref()?.role.as_ref()?, self.row.as_ref()?.seed));
+        of_row().or_else(of_info)
     }
 
     pub fn path(&self) -> PathBuf {

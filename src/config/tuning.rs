@@ -1,0 +1,214 @@
+//! `--tune` and what goes with it: how the entrants of a comparison are tuned, and how many of them reach its finals.
+
+use super::Given;
+use super::given::{TableKey, parameters};
+use super::settings::{COUNT, CommandName, named};
+use crate::number::{exact, grouped, rounded};
+use crate::usage;
+use crate::usage::{Usage, did_you_mean, shortened};
+
+/// More trials of one entrant in one study tell nothing more, and a mistyped number should not fill a disk.
+pub const MOST_TRIALS: u64 = 1000;
+
+/// The studies of a tuning if none are given: the fewest from which anything can be concluded.
+pub const STUDIES: u64 = 3;
+
+/// The setting of the ranges.
+const RANGE: &str = "tune-range";
+
+/// The key of the highest rate of a run.
+const RATE: &str = "lr";
+
+/// A parameter to tune, and its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TuneAxis {
+    /// `lr` is the highest rate of the run; any other is a parameter of an optimizer or a schedule.
+    pub key: String,
+    pub low: f64,
+    /// Above `low`.
+    pub high: f64,
+}
+
+impl TuneAxis {
+    /// The value at a place in [0, 1): on a log scale, unless the range reaches down to 0.
+    pub fn at(&self, place: f64) -> f64 {
+        let Self { low, high, .. } = *self;
+        if low > 0.0 { (low.ln() + place * (high.ln() - low.ln())).exp() } else { low + place * (high - low) }
+    }
+
+    fn of(given: &TableKey) -> Result<Self, Usage> {
+        let TableKey { key, values, .. } = given;
+        check_key(key)?;
+        let texts: Vec<&str> = match values.as_slice() {
+            [one] => one.split(':').collect(),
+            several => several.iter().map(String::as_str).collect(),
+        };
+        let ends: Vec<f64> = texts.iter().filter_map(|text| text.trim().parse().ok()).collect();
+        let text = || shortened(&values.join(","));
+        let (low, high) = match (ends.as_slice(), texts.len()) {
+            (&[low, high], 2) if low.is_finite() && high.is_finite() => (low, high),
+            _ => return usage!("{RANGE}: {key} must be LOW:HIGH, two numbers, got `{}`", text()),
+        };
+        if low > high {
+            let turned = format!("{}:{}", exact(high), exact(low));
+            return usage!("{RANGE}: {key} must rise from LOW to HIGH, got {}; write {key}={turned}", text());
+        }
+        if low == high {
+            return usage!(
+                "{RANGE}: {key} must be a range, got the single value {}; give it to the entrants",
+                exact(low)
+            );
+        }
+        if key == RATE && low <= 0.0 {
+            return usage!("{RANGE}: {RATE} must begin above 0, got {}: its scale is logarithmic", exact(low));
+        }
+        Ok(Self { key: key.clone(), low, high })
+    }
+}
+
+/// # Errors
+/// It is no parameter that a comparison can tune.
+fn check_key(key: &str) -> Result<(), Usage> {
+    if key.is_empty() {
+        return usage!("{RANGE}: a key is missing; write KEY=LOW:HIGH, for example lr=0.001:1");
+    }
+    let families = CommandName::Compare.families();
+    let known: Vec<(&str, bool)> = families.iter().flat_map(|(_, entries)| parameters(entries)).collect();
+    match known.iter().find(|(name, _)| *name == key) {
+        Some((_, true)) => usage!("{RANGE}: {key} is a switch; cross the entrants with it: --grid {key}=true,false"),
+        Some(_) => Ok(()),
+        None if key == RATE => Ok(()),
+        None if named(key).is_some() => {
+            usage!("{RANGE}: {key} cannot be tuned: it is no parameter of an optimizer or a schedule")
+        }
+        None => {
+            let hint = did_you_mean(key, known.iter().map(|(name, _)| *name).chain([RATE]));
+            usage!("{RANGE}: no parameter is called `{}`{hint}", shortened(key))
+        }
+    }
+}
+
+/// How every entrant of a comparison is tuned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuning {
+    /// The trials of an entrant in a study.
+    pub trials: u64,
+    /// The ranges that were given; without one of `lr`, that of each optimizer applies.
+    pub ranges: Vec<TuneAxis>,
+    /// Decides where in its ranges the trials of each study lie.
+    pub seed: u64,
+    /// How often the whole is repeated: with other trials and other seeds.
+    pub studies: u64,
+}
+
+impl Tuning {
+    /// What was given; `None` if nothing is tuned.
+    ///
+    /// # Errors
+    /// A value or a range that is wrong whatever the entrants, settings that go with --tune without it, or a rate.
+    pub fn of(given: &Given) -> Result<Option<Self>, Usage> {
+        let keys = given.table(RANGE)?;
+        let Some(trials) = given.parse::<u64>("tune", COUNT)? else {
+            let lonely = ["tune-seed", "studies"].into_iter().find(|name| given.has(name));
+            return match lonely.or((!keys.is_empty()).then_some(RANGE)) {
+                Some(name) => usage!("--{name} says how to tune; give --tune N as well, or leave it out"),
+                None => Ok(None),
+            };
+        };
+        let sourced = |name: &str, error: Usage| given.with_source(name, error);
+        if !(1..=MOST_TRIALS).contains(&trials) {
+            let rule = format!("tune must be 1 to {} trials, got {}", grouped(MOST_TRIALS), grouped(trials));
+            return Err(sourced("tune", Usage(rule)));
+        }
+        if given.has(RATE) {
+            return usage!(
+                "--{RATE} sets the rate that --tune varies; leave one out, or give --{RANGE} {RATE}=LOW:HIGH"
+            );
+        }
+        if given.table("grid")?.iter().any(|key| key.key == RATE) {
+            return usage!("--grid {RATE} sets the rates that --tune varies; leave one out");
+        }
+        let studies = given.parse("studies", COUNT)?.unwrap_or(STUDIES);
+        if studies == 0 {
+            return Err(sourced("studies", Usage("studies must be at least 1, got 0".to_string())));
+        }
+        let axis =
+            |key: &&TableKey| TuneAxis::of(key).map_err(|error| given.with_source_of_key(RANGE, key.source, &error));
+        Ok(Some(Self {
+            trials,
+            ranges: keys.iter().map(axis).collect::<Result<_, _>>()?,
+            seed: given.parse("tune-seed", "a whole number")?.unwrap_or(0),
+            studies,
+        }))
+    }
+
+    /// As the `[tune-range]` of a config file.
+    pub fn ranges_to_toml(&self) -> toml::Table {
+        let ends = |axis: &TuneAxis| vec![toml::Value::Float(axis.low), toml::Value::Float(axis.high)];
+        self.ranges.iter().map(|axis| (axis.key.clone(), ends(axis).into())).collect()
+    }
+}
+
+/// Significant digits of a rate as it is told.
+const DIGITS: usize = 3;
+
+/// `lr=0.003:3`, as it is typed.
+impl std::fmt::Display for TuneAxis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { key, low, high } = self;
+        write!(f, "{key}={}:{}", exact(rounded(*low, DIGITS)), exact(rounded(*high, DIGITS)))
+    }
+}
+
+/// `--finalists`: how many entrants are judged, out of `entrants`.
+///
+/// # Errors
+/// Fewer than two, or not fewer than there are.
+pub fn finalists(given: &Given, entrants: usize) -> Result<Option<usize>, Usage> {
+    let Some(finalists) = given.parse::<usize>("finalists", "a whole number of at least 2")? else { return Ok(None) };
+    if finalists < 2 || finalists >= entrants {
+        let rule =
+            format!("finalists must be at least 2 and fewer than the entrants, which are {entrants}, got {finalists}");
+        return Err(given.with_source("finalists", Usage(rule)));
+    }
+    Ok(Some(finalists))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    fn axis(text: &str) -> Result<TuneAxis, String> {
+        TuneAxis::of(&TableKey::parse(text, Source::CommandLine)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_range_is_two_numbers_that_rise_of_a_parameter_that_can_be_tuned() {
+        assert_eq!(axis("lr=1e-3:1").unwrap(), TuneAxis { key: "lr".into(), low: 1e-3, high: 1.0 });
+        assert_eq!(axis("momentum=0,0.9").unwrap().to_string(), "momentum=0:0.9");
+        for (text, why) in [
+            ("lr=1:0.1", "must rise from LOW to HIGH, got 1:0.1; write lr=0.1:1"),
+            ("lr=0.1:0.1", "got the single value 0.1"),
+            ("lr=0.1", "must be LOW:HIGH, two numbers, got `0.1`"),
+            ("lr=a:b", "must be LOW:HIGH"),
+            ("lr=1:2:3", "must be LOW:HIGH"),
+            ("lr=1:inf", "must be LOW:HIGH"),
+            ("lr=", "must be LOW:HIGH"),
+            ("lr=0:1", "must begin above 0"),
+            ("=0:1", "a key is missing"),
+            ("epochs=1:9", "epochs cannot be tuned"),
+            ("nesterov=0:1", "is a switch"),
+            ("wieght-decay=0:1", "did you mean `weight-decay`"),
+        ] {
+            let error = axis(text).unwrap_err();
+            assert!(error.starts_with("tune-range: ") && error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_range_above_0_is_logarithmic_and_one_from_0_linear() {
+        assert!((axis("lr=0.01:1").unwrap().at(0.5) - 0.1).abs() < 1e-12);
+        assert!((axis("momentum=0:0.9").unwrap().at(0.5) - 0.45).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,259 @@
+//! Tuning and screening: which runs a comparison of stages consists of, as far as the results so far determine them.
+//!
+//! Of each entrant, each study is a chain: trials, second looks at the best of them, and the final runs of the chosen
+//! one. Screening makes the chains of some studies first, and those of the rest for the best entrants only.
+
+mod design;
+
+pub use design::{Design, StageMismatch};
+
+use super::compare::{Plan, PlannedRun, RunPlace, meaning, name};
+use super::entrant::{Entrant, Tunable, TuneError, tunable};
+use crate::config::{RunConfig, Tuning};
+use crate::random::{Purpose, keyed, uniform};
+use crate::record::{ComparisonRow, Role, Stage, Study, studies};
+use crate::schedule::RunShape;
+use crate::stats::tuning::{Trial, choose, points, second_looks};
+use crate::stats::verdict::{self, Results};
+use crate::usage;
+use crate::usage::Usage;
+use std::collections::HashMap;
+
+/// A comparison of stages.
+#[derive(Debug, Clone)]
+pub struct Stages {
+    pub design: Design,
+    pub contenders: Vec<Contender>,
+}
+
+/// An entrant of such a comparison.
+#[derive(Debug, Clone)]
+pub struct Contender {
+    /// Before tuning, as its runs have it in their roles.
+    pub name: String,
+    pub tunable: Option<Tunable>,
+    /// Its run without tuning, with the first seed.
+    config: RunConfig,
+    /// Its trials in each study, with their seeds; empty if nothing is tuned.
+    trials: Vec<Vec<RunConfig>>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct StagesRequest<'a> {
+    /// Each with its run without tuning, with the first seed.
+    pub entrants: &'a [(Entrant, RunConfig)],
+    pub tuning: Option<&'a Tuning>,
+    /// How many entrants are judged; `None`: all.
+    pub finalists: Option<usize>,
+    /// Final runs in each study.
+    pub seeds: u64,
+    pub steps_per_epoch: u64,
+}
+
+impl Stages {
+    /// # Errors
+    /// A [`TuneError`]; more runs than a comparison may have; two trials that would be the same run.
+    pub fn new(request: &StagesRequest<'_>) -> Result<Self, TuneError> {
+        let StagesRequest { entrants, tuning, finalists, seeds, steps_per_epoch } = *request;
+        let seed = entrants.first().map_or(0, |(_, config)| config.seed);
+        let design = Design::new(seed, tuning, finalists, seeds);
+        design.check_count(entrants.len())?;
+        let shape = |config: &RunConfig| RunShape {
+            learning_rate: config.lr,
+            semantics: config.semantics,
+            steps_per_epoch,
+            epochs: config.epochs,
+        };
+        let tunables = match tuning {
+            Some(tuning) => {
+                let all: Vec<Entrant> = entrants.iter().map(|(entrant, _)| entrant.clone()).collect();
+                let shapes: HashMap<String, RunShape> =
+                    entrants.iter().map(|(entrant, config)| (entrant.to_string(), shape(config))).collect();
+                let tunables = tunable(&all, &tuning.ranges, |entrant| Ok(shapes[&entrant.to_string()]))?;
+                tunables.into_iter().map(Some).collect()
+            }
+            None => vec![None; entrants.len()],
+        };
+        let mut contenders = Vec::new();
+        for ((entrant, config), tunable) in entrants.iter().zip(tunables) {
+            config.check_seeds(design.seeds_in_all())?;
+            let name = tunable.as_ref().map_or_else(|| entrant.to_string(), Tunable::name);
+            let trials = match (&tunable, tuning) {
+                (Some(tunable), Some(tuning)) => trials(tunable, tuning, &design, config)?,
+                _ => Vec::new(),
+            };
+            contenders.push(Contender { name, tunable, config: config.clone(), trials });
+        }
+        check_unlike(&contenders)?;
+        Ok(Self { design, contenders })
+    }
+
+    /// All runs that these rows determine, ordered by entrant, study, stage and trial. More rows never make it shorter.
+    pub fn plan(&self, rows: &[ComparisonRow]) -> Plan {
+        let found = studies(rows);
+        let found: HashMap<(&str, u64), &Study<'_>> =
+            found.iter().map(|study| ((study.entrant, study.number), study)).collect();
+        let finalists = self.finalists(rows);
+        let mut runs = Vec::new();
+        let mut rank = 0;
+        for (place, contender) in self.contenders.iter().enumerate() {
+            let is_finalist = finalists.as_ref().is_some_and(|finalists| finalists.contains(&place));
+            for unit in (0..self.design.units()).filter(|unit| is_finalist || !self.design.is_after_screening(*unit)) {
+                let study = found.get(&(contender.name.as_str(), unit)).copied();
+                let chain = place * self.design.units() as usize + unit as usize;
+                let first = self.design.runs_before(self.contenders.len(), place, rank, unit);
+                let planned = self.chain(contender, unit, study);
+                let placed = |(at, run)| (run, RunPlace { chain, number: first + at + 1 });
+                runs.extend(planned.into_iter().enumerate().map(placed));
+            }
+            rank += usize::from(is_finalist);
+        }
+        Plan::staged(runs, self.design.total(self.contenders.len()), self.design)
+    }
+
+    /// The places of the entrants that are judged, as far as known: without screening all, else the best by the screening,
+    /// once every entrant has all its results of it.
+    pub fn finalists(&self, rows: &[ComparisonRow]) -> Option<Vec<usize>> {
+        let Some(count) = self.design.finalists else { return Some((0..self.contenders.len()).collect()) };
+        let of = |contender: &Contender| -> Results { self.screening(contender, rows) };
+        let results: Vec<Results> = self.contenders.iter().map(of).collect();
+        if results.iter().any(|results| (results.len() as u64) < self.design.screening()) {
+            return None;
+        }
+        let mut best: Vec<usize> = verdict::order(&results).into_iter().take(count).collect();
+        best.sort_unstable();
+        Some(best)
+    }
+
+    /// The results of an entrant in its screening, by seed, those of trials that are not the chosen ones left out.
+    fn screening(&self, contender: &Contender, rows: &[ComparisonRow]) -> Results {
+        let found = studies(rows);
+        let chosen = |study: u64| {
+            let study = found.iter().find(|one| one.entrant == contender.name && one.number == study)?;
+            choose(&study.trials).map(|trial| trial.number)
+        };
+        let counts = |role: &Role| {
+            role.entrant == contender.name
+                && role.stage == Stage::Screening
+                && role.study.is_none_or(|study| chosen(study) == role.trial)
+        };
+        let of_screening = rows.iter().filter(|row| row.role.as_ref().is_some_and(counts));
+        of_screening.filter_map(|row| Some((row.seed, row.accuracy_or_chance()?))).collect()
+    }
+
+    /// The runs of an entrant in one study, or with one seed if nothing is tuned.
+    fn chain(&self, contender: &Contender, unit: u64, study: Option<&Study<'_>>) -> Vec<PlannedRun> {
+        let stage = if self.design.is_before_finals(unit) { Stage::Screening } else { Stage::Final };
+        let role = |stage, trial| Role {
+            entrant: contender.name.clone(),
+            stage,
+            study: self.design.trials.map(|_| unit),
+            trial,
+        };
+        let judged = |config: &RunConfig, trial: Option<u64>| -> Vec<PlannedRun> {
+            let seeds = self.design.judged_seeds(unit);
+            seeds.map(|seed| planned(RunConfig { seed, ..config.clone() }, role(stage, trial))).collect()
+        };
+        let Some(count) = self.design.trials else { return judged(&contender.config, None) };
+        let configs = &contender.trials[unit as usize];
+        let of_trial =
+            |(number, config): (usize, &RunConfig)| planned(config.clone(), role(Stage::Trial, Some(number as u64)));
+        let mut runs: Vec<PlannedRun> = configs.iter().enumerate().map(of_trial).collect();
+        let tried: Vec<Trial> = study.map_or_else(Vec::new, |study| study.trials.clone());
+        let known = tried.iter().filter(|trial| trial.number < count && !trial.looks.is_empty()).count();
+        if known as u64 != count {
+            return runs;
+        }
+        let mut again = second_looks(&tried);
+        again.sort_unstable();
+        for number in again {
+            let config = &configs[number as usize];
+            let seeds = self.design.second_seeds(unit);
+            let look = |seed| planned(RunConfig { seed, ..config.clone() }, role(Stage::SecondLook, Some(number)));
+            runs.extend(seeds.map(look));
+        }
+        if let Some(chosen) = choose(&tried) {
+            runs.extend(judged(&configs[chosen.number as usize], Some(chosen.number)));
+        }
+        runs
+    }
+
+    /// What is left of each entrant beside a plan: how many runs the shard has to come that are not determined yet, each
+    /// with a run of the same length. Finalists that are not known count as the first entrants.
+    pub fn to_come<'p>(&'p self, plan: &'p Plan, has: impl Fn(usize) -> bool) -> Vec<(usize, &'p RunConfig)> {
+        let mut known: HashMap<usize, usize> = HashMap::new();
+        for index in 0..plan.runs.len() {
+            *known.entry(plan.place(index).chain).or_default() += 1;
+        }
+        let units = self.design.units();
+        let is_begun = |place: usize| {
+            let finals = (0..units).filter(|unit| self.design.is_after_screening(*unit));
+            finals.map(|unit| place * units as usize + unit as usize).any(|chain| known.contains_key(&chain))
+        };
+        let mut finalists: Vec<usize> = (0..self.contenders.len()).collect();
+        finalists.sort_by_key(|place| !is_begun(*place));
+        finalists.truncate(self.design.finalists.unwrap_or(self.contenders.len()));
+        let mut to_come = Vec::new();
+        for (place, contender) in self.contenders.iter().enumerate() {
+            let is_left = |unit: &u64| !self.design.is_after_screening(*unit) || finalists.contains(&place);
+            for unit in (0..units).filter(is_left) {
+                let chain = place * units as usize + unit as usize;
+                let left = self.design.chain_length(unit) - known.get(&chain).copied().unwrap_or(0);
+                if left > 0 && has(chain) {
+                    to_come.push((left, &contender.config));
+                }
+            }
+        }
+        to_come
+    }
+}
+
+fn planned(config: RunConfig, role: Role) -> PlannedRun {
+    PlannedRun { name: name(&config), config, role: Some(role) }
+}
+
+/// The trials of an entrant, study by study.
+fn trials(
+    tunable: &Tunable,
+    tuning: &Tuning,
+    design: &Design,
+    config: &RunConfig,
+) -> Result<Vec<Vec<RunConfig>>, Usage> {
+    let axes = tunable.axes();
+    // The place of an axis among all axes decides its shift, so that entrants with fewer axes share those they have.
+    let number = |key: &str| tuning.ranges.iter().position(|axis| axis.key == key).map_or(0, |place| place as u64 + 1);
+    let number = |key: &str| if key == "lr" { 0 } else { number(key) };
+    let of_study = |study: u64| -> Result<Vec<RunConfig>, Usage> {
+        let shift = |key: &str| f64::from(uniform(&mut keyed(tuning.seed, Purpose::Tuning, study, number(key))));
+        let shifts: Vec<f64> = axes.iter().map(|axis| shift(&axis.key)).collect();
+        let trial = |point: Vec<f64>| -> Result<RunConfig, Usage> {
+            let values: Vec<f64> = axes.iter().zip(point).map(|(axis, place)| axis.at(place)).collect();
+            let Entrant { optimizer, schedule, lr, .. } = tunable.at(&values)?;
+            let lr = lr.unwrap_or(config.lr);
+            Ok(RunConfig { optimizer, schedule, lr, seed: design.trial_seed(study), ..config.clone() })
+        };
+        points(&shifts, tuning.trials).into_iter().map(trial).collect()
+    };
+    (0..design.units()).map(of_study).collect()
+}
+
+/// # Errors
+/// Two trials of a study are the same run: of one entrant in a narrow range, or of two that a range makes equal.
+fn check_unlike(contenders: &[Contender]) -> Result<(), Usage> {
+    let mut seen = HashMap::new();
+    for contender in contenders {
+        for (number, config) in contender.trials.iter().flat_map(|study| study.iter().enumerate()) {
+            let trial = (contender, number);
+            let Some((first, other)) = seen.insert((config.seed, meaning(config)), trial) else { continue };
+            if first.name == contender.name {
+                return usage!(
+                    "{}: trials {other} and {number} are the same run, since values are rounded to three digits; take fewer trials or a wider range",
+                    contender.name
+                );
+            }
+            return usage!("{} and {} are the same run in trial {number}; leave one out", first.name, contender.name);
+        }
+    }
+    Ok(())
+}
