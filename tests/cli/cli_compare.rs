@@ -257,7 +257,7 @@ fn a_baseline_that_is_no_entrant_is_refused_before_anything_is_trained_and_a_rea
     let said = "Against the baseline sgd/linear: 0 of 2 beat it, 0 are beaten by it, 2 cannot be told from it (95 %).";
     assert!(output.status.success() && stdout.contains(said), "{stdout}");
     // An earlier run has made the name ambiguous, which is known once all are ranked: what was trained is ranked.
-    let output = compare(&folder, &["--entrants", "sgd:lr=0.05/linear", "--epochs", "1", "--baseline", "linear"]);
+    let output = compare(&folder, &["--entrants", "sgd:momentum=0.5/linear", "--epochs", "1", "--baseline", "linear"]);
     let told = String::from_utf8(output.stderr).unwrap();
     let said = "baseline `linear` is the name of several entrants, such as ";
     let warned = told.lines().filter(|line| line.contains(said) && line.ends_with("; all pairs are judged instead"));
