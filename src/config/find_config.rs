@@ -118,12 +118,16 @@ impl FindConfig {
     /// # Errors
     /// Fewer than 2, or more than the table may hold.
     pub fn steps(&self, steps_per_epoch: u64) -> Result<u64, Usage> {
+        self.check_length()?;
         let steps = match self.length {
             Length::Epochs(epochs) => epochs.saturating_mul(steps_per_epoch),
             Length::Steps(steps) => steps,
         };
         if !(2..=MOST_STEPS).contains(&steps) {
-            return usage!("a range test takes from 2 to {MOST_STEPS} iterations, got {steps}; say --steps");
+            let amount = if steps < 2 { "more" } else { "fewer" };
+            return usage!(
+                "a range test takes from 2 to {MOST_STEPS} iterations, got {steps} of epochs; take {amount} epochs, or steps"
+            );
         }
         Ok(steps)
     }

@@ -31,10 +31,9 @@ impl RangeTests {
         // The loss of one seed may explode at a rate at which another still learns.
         let first = curves.iter().filter_map(|points| explosion(points)).min_by(|a, b| a.rate.total_cmp(&b.rate));
         for one in &mut combined {
-            if let (Ok(answer), Some(explosion)) = (&one.answer, first)
-                && let Err(why) = explosion.allows(answer)
-            {
-                (one.answer, one.spread) = (Err(why), None);
+            if let (Ok(answer), Some(explosion)) = (one.answer.clone(), first) {
+                one.answer = explosion.hold(one.method, answer);
+                one.spread = one.spread.filter(|_| one.answer.is_ok());
             }
         }
         combined
@@ -64,7 +63,7 @@ impl RangeTests {
         }
         panel.series.extend(self.lines("smoothed loss", |row| Some((row.learning_rate, row.smoothed_loss))));
         panel.y_range = self.loss_range();
-        panel.marks = marks(suggestions, &[Method::Valley, Method::Steepest, Method::Minimum]);
+        panel.marks = marks(suggestions, &[Method::Turn, Method::Valley, Method::Steepest, Method::Minimum]);
         panel
     }
 
@@ -97,7 +96,7 @@ impl RangeTests {
             }
             panel.series.push(Series::new(name("running median"), median));
         }
-        panel.marks = marks(suggestions, &[Method::Plateau, Method::Base, Method::Max]);
+        panel.marks = marks(suggestions, &[Method::Turn, Method::Plateau, Method::Base, Method::Max]);
         let seen: Vec<f64> = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).collect();
         let (low, high) = quantile(&seen, 0.0).zip(quantile(&seen, 1.0))?;
         // Leave room for the labels of the marks above the line.
@@ -176,7 +175,9 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
 fn curve(rows: &[RangeRow]) -> Vec<RangePoint> {
     let point = |row: &RangeRow| RangePoint {
         rate: row.learning_rate,
+        batch_loss: row.loss,
         loss: row.smoothed_loss,
+        momentum: row.momentum,
         accuracy: row.val_accuracy.filter(|accuracy| accuracy.is_finite()),
     };
     rows.iter().map(point).collect()
@@ -209,7 +210,10 @@ fn spread(one: &Combined) -> String {
 /// In words: the rate to train with, and how reliable it is.
 pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
     let Some((method, rate)) = headline(suggestions) else {
-        return vec!["No method can suggest a rate; see the table for the reasons.".to_string()];
+        let why = suggestions.first().and_then(|one| one.answer.as_ref().err());
+        return vec![
+            why.map_or("No test, no rate.".to_string(), |why| format!("No method can suggest a rate: {why}.")),
+        ];
     };
     let mut lines = vec![format!("Suggested rate: {} ({}).", show(rate), method.name())];
     let of = suggestions.iter().find(|one| one.method == method);

@@ -71,7 +71,7 @@ fn it_ends_with_commands_that_run_as_they_are() {
     let stdout = text(&output.stdout);
     assert!(output.status.success(), "{stdout}{}", text(&output.stderr));
     assert!(!stdout.contains("NaN") && !stdout.contains("None"), "{stdout}");
-    for method in ["plateau", "valley", "steepest", "minimum/10", "Smith's base", "Smith's max", "max/4"] {
+    for method in ["turn", "plateau", "valley", "steepest", "minimum/10", "Smith's base", "Smith's max", "max/4"] {
         assert!(stdout.contains(method), "{method}: {stdout}");
     }
     let commands: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("  lrsched ")).collect();
@@ -299,7 +299,7 @@ fn events_are_one_json_object_a_line_and_plain_progress_is_lines_without_control
     assert_eq!((events[0]["event"].as_str(), events.len()), (Some("start"), 22));
     assert!(events[1..21].iter().all(|event| event["event"] == "iteration" && event["learning_rate"].is_number()));
     assert_eq!(events[21]["event"], "finish");
-    assert_eq!(events[21]["suggestions"].as_array().unwrap().len(), 7);
+    assert_eq!(events[21]["suggestions"].as_array().unwrap().len(), 8);
 }
 
 #[cfg(unix)]

@@ -10,6 +10,11 @@ use std::path::Path;
 
 type Curve = Vec<RangePoint>;
 
+/// A point of a curve without noise, of an optimizer without momentum.
+fn point(rate: f64, loss: f64, accuracy: Option<f64>) -> RangePoint {
+    RangePoint { rate, batch_loss: loss, loss, momentum: None, accuracy }
+}
+
 fn golden(file: &str) -> Vec<Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/range").join(file);
     let mut reader = csv::Reader::from_path(path).unwrap();
@@ -21,7 +26,7 @@ fn curves() -> BTreeMap<String, Curve> {
     for row in golden("curves.csv") {
         let number = |i: usize| row[i].parse::<f64>().unwrap();
         let accuracy = (!row[3].is_empty()).then(|| number(3));
-        curves.entry(row[0].clone()).or_default().push(RangePoint { rate: number(1), loss: number(2), accuracy });
+        curves.entry(row[0].clone()).or_default().push(point(number(1), number(2), accuracy));
     }
     curves
 }
@@ -187,7 +192,8 @@ fn rates_and_losses_that_are_none_never_make_a_suggestion_that_is_none() {
             _ => {}
         }
     }
-    let zeros = points.iter().map(|point| RangePoint { loss: 0.0, accuracy: Some(0.0), ..*point }).collect();
+    let zeros =
+        points.iter().map(|point| RangePoint { batch_loss: 0.0, loss: 0.0, accuracy: Some(0.0), ..*point }).collect();
     for points in [points, zeros] {
         for Suggestion { method, answer } in suggest(&points) {
             assert!(
@@ -215,11 +221,11 @@ fn empty_and_short_curves_say_that_they_are_too_short() {
 /// An accuracy of 10 % that climbs to 50 % between the rates 1e-4 and 1e-2 and falls off from 0.1 on.
 fn textbook(looks: usize) -> Curve {
     let accuracy = |x: f64| 0.1 + 0.4 * ((x + 4.0) / 2.0).clamp(0.0, 1.0) * (1.0 - (x + 1.0) / 0.2).clamp(0.0, 1.0);
-    let point = |i: usize| {
+    let at = |i: usize| {
         let x = -5.0 + 6.0 * i as f64 / (looks - 1) as f64;
-        RangePoint { rate: 10_f64.powf(x), loss: 2.3, accuracy: Some(accuracy(x)) }
+        point(10_f64.powf(x), 2.3, Some(accuracy(x)))
     };
-    (0..looks).map(point).collect()
+    (0..looks).map(at).collect()
 }
 
 #[test]
@@ -260,12 +266,12 @@ fn an_accuracy_that_still_rises_at_the_end_asks_for_higher_rates_and_one_that_ri
 #[test]
 fn of_a_cycle_only_the_way_up_counts() {
     let up = curves()["smooth"].clone();
-    let down = up.iter().rev().skip(1).map(|point| RangePoint { loss: 0.1, ..*point });
+    let down = up.iter().rev().skip(1).map(|point| RangePoint { batch_loss: 0.1, loss: 0.1, ..*point });
     let cycle: Curve = up.iter().copied().chain(down).collect();
     assert_eq!(suggest(&cycle), suggest(&up));
 }
 
-fn said(rates: [Option<f64>; 7]) -> Vec<Suggestion> {
+fn said(rates: [Option<f64>; 8]) -> Vec<Suggestion> {
     let answer = |rate: Option<f64>| {
         rate.map(|rate| Answer { rate, reason: format!("because of {rate}") }).ok_or("no looks at all".to_string())
     };
@@ -278,7 +284,7 @@ fn one(combined: &[Combined], method: Method) -> &Combined {
 
 #[test]
 fn several_seeds_give_the_median_the_spread_and_how_many_answered() {
-    let seeds = [0.01, 0.04, 0.02].map(|rate| said([Some(rate), Some(2.0 * rate), None, None, None, None, None]));
+    let seeds = [0.01, 0.04, 0.02].map(|rate| said([None, Some(rate), Some(2.0 * rate), None, None, None, None, None]));
     let combined = combine(&seeds);
     let plateau = one(&combined, Method::Plateau);
     near(plateau.answer.as_ref().unwrap().rate, 0.02);
@@ -293,19 +299,21 @@ fn several_seeds_give_the_median_the_spread_and_how_many_answered() {
 
 #[test]
 fn an_even_number_of_seeds_has_its_median_halfway_on_a_log_scale() {
-    let seeds = [0.01, 0.04].map(|rate| said([Some(rate), None, None, None, None, None, None]));
+    let seeds = [0.01, 0.04].map(|rate| said([None, Some(rate), None, None, None, None, None, None]));
     near(one(&combine(&seeds), Method::Plateau).answer.as_ref().unwrap().rate, 0.02);
     assert_eq!(range(&combine(&seeds)), None, "one method agrees with nobody");
 }
 
 #[test]
-fn the_headline_is_the_plateau_or_the_next_method_that_answers() {
+fn the_headline_is_the_turn_or_the_next_method_that_answers() {
     let first = |rates| headline(&combine(&[said(rates)]));
-    assert_eq!(first([Some(0.1), Some(0.2), None, None, None, None, None]), Some((Method::Plateau, 0.1)));
-    assert_eq!(first([None, Some(0.2), Some(0.3), None, None, None, None]), Some((Method::Valley, 0.2)));
-    assert_eq!(first([None, None, None, Some(0.4), None, Some(0.9), None]), Some((Method::Minimum, 0.4)));
+    let (none, some) = (None, Some);
+    assert_eq!(first([some(0.1), some(0.2), none, none, none, none, none, none]), Some((Method::Turn, 0.1)));
+    assert_eq!(first([none, some(0.1), some(0.2), none, none, none, none, none]), Some((Method::Plateau, 0.1)));
+    assert_eq!(first([none, none, some(0.2), some(0.3), none, none, none, none]), Some((Method::Valley, 0.2)));
+    assert_eq!(first([none, none, none, none, some(0.4), none, some(0.9), none]), Some((Method::Minimum, 0.4)));
     // Bounds of a cycle are no rate to train with.
-    assert_eq!(first([None, None, None, None, Some(0.1), Some(0.9), Some(0.2)]), None);
+    assert_eq!(first([none, none, none, none, none, some(0.1), some(0.9), some(0.2)]), None);
     assert_eq!(headline(&[]), None);
 }
 
@@ -321,11 +329,11 @@ fn share(state: &mut u64, images: u32, p: f64) -> f64 {
 
 /// A test of `looks` looks, whose loss never falls, with the accuracy of each.
 fn seen(looks: usize, mut accuracy: impl FnMut(usize) -> f64) -> Curve {
-    let point = |i: usize| {
+    let at = |i: usize| {
         let rate = 10_f64.powf(-5.0 + 6.0 * i as f64 / (looks - 1) as f64);
-        RangePoint { rate, loss: 2.3, accuracy: Some(accuracy(i)) }
+        point(rate, 2.3, Some(accuracy(i)))
     };
-    (0..looks).map(point).collect()
+    (0..looks).map(at).collect()
 }
 
 #[test]
@@ -381,7 +389,7 @@ fn a_loss_that_falls_by_no_more_than_its_noise_has_no_valley() {
     for _ in 0..50 {
         let points = seen(100, |_| 0.1);
         // A deviation of 5 % at each iteration: the lowest of a hundred is far below the first few.
-        let noisy = points.iter().map(|point| RangePoint { loss: 4.0 * share(&mut state, 400, 0.5), ..*point });
+        let noisy = points.iter().map(|at| point(at.rate, 4.0 * share(&mut state, 400, 0.5), None));
         let noisy: Curve = noisy.collect();
         for method in [Method::Valley, Method::Steepest, Method::Minimum] {
             assert!(of(&noisy, method).unwrap_err().contains("nothing was learned"), "{method:?}");
@@ -399,11 +407,7 @@ fn no_rate_is_suggested_at_or_next_to_one_where_the_loss_explodes() {
                 .map(|i| {
                     let x = i as f64 / e as f64;
                     let (loss, accuracy) = if i < e { (2.3 - 1.2 * x, 0.1 + 0.6 * x) } else { (1731.0, 0.1) };
-                    RangePoint {
-                        rate: 10_f64.powf(-5.0 + 35.0 * i as f64 / steps as f64),
-                        loss,
-                        accuracy: Some(accuracy),
-                    }
+                    point(10_f64.powf(-5.0 + 35.0 * i as f64 / steps as f64), loss, Some(accuracy))
                 })
                 .collect();
             for Suggestion { method, answer } in suggest(&points) {
@@ -421,11 +425,78 @@ fn no_rate_is_suggested_at_or_next_to_one_where_the_loss_explodes() {
 
 #[test]
 fn where_most_seeds_learn_nothing_the_others_suggest_nothing() {
-    let learned = |rate| said([Some(rate); 7]);
-    let nothing = || said([None; 7]);
+    let learned = |rate| said([Some(rate); 8]);
+    let nothing = || said([None; 8]);
     let minority = combine(&[learned(0.1), nothing(), nothing()]);
     assert_eq!(headline(&minority), None);
     let why = one(&minority, Method::Plateau).answer.clone().unwrap_err();
     assert!(why.contains("only 1 of 3 seeds") && why.contains("no looks at all"), "{why}");
     near(headline(&combine(&[learned(0.1), learned(0.1), nothing()])).unwrap().1, 0.1);
+}
+
+/// A test in which the loss falls and the accuracy rises up to the rate `turn`, and both get worse above it.
+fn turning(turn: f64, momentum: Option<f64>) -> Curve {
+    let at = |i: usize| {
+        let rate = 1e-5 * 1e6_f64.powf(i as f64 / 299.0);
+        let down = (rate / turn).ln().abs() / 8.0;
+        let accuracy = (0.8 - down).max(0.1);
+        RangePoint { momentum, ..point(rate, 1.0 + down, Some(accuracy)) }
+    };
+    (0..300).map(at).collect()
+}
+
+#[test]
+fn learning_turns_where_the_loss_is_lowest_and_the_accuracy_highest() {
+    let answer = of(&turning(0.03, None), Method::Turn).unwrap();
+    assert!((0.028..0.032).contains(&answer.rate), "{answer:?}");
+    assert!(!answer.reason.contains("memory") && !answer.reason.contains("--max-lr"), "{answer:?}");
+}
+
+#[test]
+fn momentum_sets_the_turn_back_by_the_median_age_of_its_gradients_but_by_a_factor_of_4_at_most() {
+    let plain = of(&turning(0.03, None), Method::Turn).unwrap().rate;
+    let back = |momentum| plain / of(&turning(0.03, Some(momentum)), Method::Turn).unwrap().rate;
+    // ln ½ / ln 0.9 = 6.58 updates, each a factor of 1e6^(1/299).
+    near(back(0.9), 1e6_f64.powf(0.5_f64.ln() / 0.9_f64.ln() / 299.0));
+    near(back(0.0), 1.0);
+    near(back(0.999), 4.0);
+    near(back(1.0), 4.0);
+}
+
+#[test]
+fn a_test_that_explodes_while_it_still_learns_suggests_half_of_the_rate_before_and_asks_for_no_higher_rates() {
+    let mut points = turning(0.03, None);
+    points.truncate(points.iter().position(|point| point.rate > 0.003).unwrap());
+    let before = points[points.len() - 1].rate;
+    points.push(point(before * 1.05, f64::NAN, None));
+    let combined = combine(&[suggest(&points)]);
+    let (method, rate) = headline(&combined).unwrap();
+    assert_eq!(method, Method::Turn);
+    near(rate, before / 2.0);
+    let reason = &one(&combined, Method::Turn).answer.as_ref().unwrap().reason;
+    assert!(reason.contains("explodes") && !reason.contains("--max-lr"), "{reason}");
+}
+
+#[test]
+fn a_test_that_ends_while_it_still_learns_suggests_its_last_rates_and_says_that_higher_ones_may_be_better() {
+    let mut points = turning(0.03, None);
+    points.truncate(points.iter().position(|point| point.rate > 0.003).unwrap());
+    let answer = of(&points, Method::Turn).unwrap();
+    assert!(answer.rate > 0.0025 && answer.reason.contains("a higher --max-lr"), "{answer:?}");
+}
+
+#[test]
+fn a_loss_that_falls_by_a_few_per_cent_at_an_accuracy_of_chance_suggests_nothing_by_any_method() {
+    let fall = |share: f64| -> Curve {
+        let at = |i: usize| {
+            let rate = 1e-7 * 1e3_f64.powf(i as f64 / 99.0);
+            point(rate, 2.5 * (1.0 - share * i as f64 / 99.0), Some(0.1))
+        };
+        (0..100).map(at).collect()
+    };
+    for Suggestion { method, answer } in suggest(&fall(0.06)) {
+        assert!(answer.unwrap_err().contains("nothing was learned"), "{method:?}");
+    }
+    // A clear fall is learning, whatever few validation images say.
+    assert!(of(&fall(0.4), Method::Turn).is_ok());
 }

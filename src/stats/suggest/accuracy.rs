@@ -92,7 +92,7 @@ impl Accuracy {
         let n = rates.len();
         if n < FEWEST {
             return Err(format!(
-                "{n} validations, must be at least {FEWEST}; take more --steps, or lower --eval-every"
+                "{n} validations, must be at least {FEWEST}; take more --steps (or --epochs), or lower --eval-every"
             ));
         }
         let smooth = medians(&raw);
@@ -101,7 +101,10 @@ impl Accuracy {
         let floor = lowest(&smooth[..=peak]);
         let rise = highest - floor;
         if rise.is_nan() || rise < RISE {
-            return Err(format!("the accuracy never rises by {} points: nothing was learned", RISE * 100.0));
+            return Err(format!(
+                "the accuracy never rises by {} points: nothing was learned; take other rates, or more --steps (or --epochs)",
+                RISE * 100.0
+            ));
         }
         if let Some(images) = images(&raw) {
             let needed = noise(&raw, peak, images);

@@ -61,10 +61,10 @@ fn far(a: f64, b: f64) -> f64 {
     (a / b).ln().abs()
 }
 
-/// The rate to train with: that of the plateau, or else of the next method with an answer. `None` if no method has one.
+/// The rate to train with: that of the turn, or else of the next method with an answer. `None` if no method has one.
 ///
-/// The plateau comes first because on CIFAR-10 it was the only method within a factor of 3 of the best rate for sgd,
-/// sgd with momentum and adam alike: see `docs/FIND.md`.
+/// The turn comes first because it is the only method within a factor of 2 of the best rate for most optimizers and test
+/// lengths: see `docs/FIND.md`.
 pub fn headline(combined: &[Combined]) -> Option<(Method, f64)> {
     let rates = combined.iter().filter(|one| one.method.is_rate());
     rates.filter_map(|one| Some((one.method, one.answer.as_ref().ok()?.rate))).next()

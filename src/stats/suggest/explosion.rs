@@ -1,7 +1,7 @@
 //! Where the loss explodes, and how far a suggestion must keep from it.
 
-use super::{Answer, FEWEST, RangePoint, climb, show};
-use crate::stats::median;
+use super::loss::usual;
+use super::{Answer, Method, RangePoint, climb, show};
 
 /// The loss has exploded above this multiple of its initial value, or of its minimum so far.
 const EXPLODED: (f64, f64) = (2.0, 4.0);
@@ -18,17 +18,25 @@ pub struct Explosion {
 }
 
 impl Explosion {
-    /// Whether a suggestion keeps its distance from the explosion.
+    /// The answer of `method`, if it keeps its distance from the explosion. The turn of learning is lowered until it does:
+    /// where a test explodes while it still learns, the turn is the explosion.
     ///
     /// # Errors
     /// The rate of `answer` is not below the one tested just before the explosion, or is within a factor of 2 of the
     /// explosion.
-    pub fn allows(&self, answer: &Answer) -> Result<(), String> {
+    pub fn hold(&self, method: Method, answer: Answer) -> Result<Answer, String> {
         if answer.rate < self.before && answer.rate <= self.rate / DISTANCE {
-            return Ok(());
+            return Ok(answer);
         }
-        let (rate, at) = (show(answer.rate), show(self.rate));
-        Err(format!("{rate} is too close to {at}, where the loss explodes; take more --steps, or a lower --max-lr"))
+        let at = show(self.rate);
+        if method == Method::Turn {
+            let reason = format!("{}; lowered to half of the rate before {at}, where the loss explodes", answer.reason);
+            return Ok(Answer { rate: self.before / DISTANCE, reason });
+        }
+        let rate = show(answer.rate);
+        Err(format!(
+            "{rate} is too close to {at}, where the loss explodes; take more --steps (or --epochs), or a lower --max-lr"
+        ))
     }
 }
 
@@ -38,8 +46,7 @@ impl Explosion {
 /// minimum so far. By then the unsmoothed loss has long exploded.
 pub fn explosion(points: &[RangePoint]) -> Option<Explosion> {
     let up = climb(points);
-    let first: Vec<f64> = up.iter().take(FEWEST.min(up.len() / 4).max(1)).map(|point| point.loss).collect();
-    let first = median(&first).filter(|first| first.is_finite()).unwrap_or(f64::INFINITY);
+    let first = usual(up.iter().map(|point| point.loss)).unwrap_or(f64::INFINITY);
     let mut lowest = f64::INFINITY;
     let place = up.iter().position(|point| {
         let limit = (EXPLODED.0 * first).min(EXPLODED.1 * lowest);

@@ -26,14 +26,21 @@ pub(super) fn rises_after(points: &[RangePoint], rates: &[f64], losses: &[f64]) 
     behind.any(|point| !point.loss.is_finite() || point.loss > *last)
 }
 
+/// The loss before anything is learned. The first one is noisy: the median of the first few, if that is finite.
+pub(super) fn usual(losses: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
+    let few = FEWEST.min(losses.len() / 4).max(1);
+    median(&losses.take(few).collect::<Vec<_>>()).filter(|first| first.is_finite())
+}
+
 /// Whether the loss falls enough for a suggestion.
 pub(super) fn learned(rates: &[f64], losses: &[f64]) -> Result<(), String> {
     let n = losses.len();
     if n < FEWEST {
-        return Err(format!("{n} usable iterations, must be at least {FEWEST}; lower --min-lr, or take more --steps"));
+        return Err(format!(
+            "{n} usable iterations, must be at least {FEWEST}; lower --min-lr, or take more --steps (or --epochs)"
+        ));
     }
-    // The first loss is noisy: take the median of the first few as the start of the fall.
-    let first = median(&losses[..FEWEST.min(n / 4)]).unwrap_or(losses[0]);
+    let first = usual(losses.iter().copied()).unwrap_or(losses[0]);
     let fall = (first - lowest(losses)) / first.abs();
     let between = || format!("between {} and {}: nothing was learned", show(rates[0]), show(rates[n - 1]));
     if fall.is_nan() || fall < FALL {

@@ -4,6 +4,7 @@
 //!
 //! | method | suggestion | source |
 //! |--------|------------|--------|
+//! | [`Method::Turn`]      | where the loss is lowest and the accuracy highest, set back by the memory of the momentum | this program |
 //! | [`Method::Plateau`]   | the middle of the range of rates with the best accuracy | Smith (2017), reduced to one rate |
 //! | [`Method::Valley`]    | halfway through the longest fall of the loss           | fastai 2, `valley` |
 //! | [`Method::Steepest`]  | the lowest d loss / d ln(rate) before the minimum       | Smith; fastai `steep`, pytorch-lr-finder |
@@ -12,7 +13,7 @@
 //! | [`Method::Max`]       | 0.9 times the rate where it stops rising, gets ragged or falls | Smith (2017), section 3.3 |
 //! | [`Method::Floor`]     | a quarter of that                                       | Smith (2017); Smith and Topin (2018) |
 //!
-//! The loss is smoothed. Its first tenth is dropped because smoothing has only just started, and its last five values
+//! The turn uses the loss of each batch, the other methods the smoothed one. Its first tenth is dropped because smoothing has only just started, and its last five values
 //! because the network may have diverged (as in fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder
 //! skips).
 
@@ -20,6 +21,7 @@ mod accuracy;
 mod combine;
 mod explosion;
 mod loss;
+mod turn;
 
 pub use accuracy::smoothed_accuracy;
 pub use combine::{Combined, combine, headline, range};
@@ -28,10 +30,13 @@ pub use loss::{Valley, steepest, valley};
 
 use crate::number::significant;
 use accuracy::Accuracy;
-use loss::{learned, minimum_answer, rises_after, steepest_answer, trimmed, valley_answer};
+use loss::{learned, minimum_answer, rises_after, steepest_answer, trimmed, usual, valley_answer};
+use turn::turn_answer;
 
 /// Curves with fewer values are not evaluated.
 const FEWEST: usize = 8;
+/// A fall of the smoothed loss by this share is learning, even if the accuracy does not show it.
+const CLEAR: f64 = 0.1;
 /// Upper bound on the probability of detecting a rise that is only noise.
 const FALSE_ALARMS: f64 = 0.01;
 
@@ -39,14 +44,19 @@ const FALSE_ALARMS: f64 = 0.01;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RangePoint {
     pub rate: f64,
+    /// The loss of the batch.
+    pub batch_loss: f64,
     /// Smoothed.
     pub loss: f64,
+    /// Of the optimizer; `None` if it has none.
+    pub momentum: Option<f64>,
     /// `None` if this iteration was not validated.
     pub accuracy: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
+    Turn,
     Plateau,
     Valley,
     Steepest,
@@ -57,12 +67,21 @@ pub enum Method {
 }
 
 impl Method {
-    /// In table order. The first four suggest a rate to train with, the others bounds for a cyclical schedule.
-    pub const ALL: [Method; 7] =
-        [Method::Plateau, Method::Valley, Method::Steepest, Method::Minimum, Method::Base, Method::Max, Method::Floor];
+    /// In table order. The first five suggest a rate to train with, the others bounds for a cyclical schedule.
+    pub const ALL: [Method; 8] = [
+        Method::Turn,
+        Method::Plateau,
+        Method::Valley,
+        Method::Steepest,
+        Method::Minimum,
+        Method::Base,
+        Method::Max,
+        Method::Floor,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
+            Method::Turn => "turn",
             Method::Plateau => "plateau",
             Method::Valley => "valley",
             Method::Steepest => "steepest",
@@ -75,7 +94,7 @@ impl Method {
 
     /// Whether it suggests a rate to train with, rather than a bound.
     pub const fn is_rate(self) -> bool {
-        matches!(self, Method::Plateau | Method::Valley | Method::Steepest | Method::Minimum)
+        matches!(self, Method::Turn | Method::Plateau | Method::Valley | Method::Steepest | Method::Minimum)
     }
 }
 
@@ -102,13 +121,18 @@ pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
     let usable = learned(&rates, &losses);
     let rises = rises_after(up, &rates, &losses);
     let accuracy = Accuracy::of(up);
+    if let Some(why) = nothing_learned(up, &losses, &usable, &accuracy) {
+        return Method::ALL.into_iter().map(|method| Suggestion { method, answer: Err(why.clone()) }).collect();
+    }
     let of = |answer: fn(&Accuracy) -> Result<Answer, String>| accuracy.as_ref().map_err(Clone::clone).and_then(answer);
     let max = of(Accuracy::max);
     let floor = max.clone().map(|max| Answer {
         rate: max.rate / 4.0,
         reason: "a quarter of Smith's max: the lower bound of one-cycle".to_string(),
     });
+    let explosion = explosion(&points);
     let answers = [
+        turn_answer(up, usable.clone(), accuracy.as_ref().map(|_| ()).map_err(Clone::clone), explosion.is_some()),
         of(Accuracy::plateau),
         usable.clone().and_then(|()| valley_answer(&rates, &losses, rises)),
         usable.clone().and_then(|()| steepest_answer(&rates, &losses)),
@@ -117,13 +141,28 @@ pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
         max,
         floor,
     ];
-    let explosion = explosion(&points);
-    let stands = |answer: Answer| match explosion {
-        Some(explosion) => explosion.allows(&answer).map(|()| answer),
+    let hold = |method, answer| match explosion {
+        Some(explosion) => explosion.hold(method, answer),
         None => Ok(answer),
     };
     let said = Method::ALL.into_iter().zip(answers);
-    said.map(|(method, answer)| Suggestion { method, answer: answer.and_then(stands) }).collect()
+    said.map(|(method, answer)| Suggestion { method, answer: answer.and_then(|answer| hold(method, answer)) }).collect()
+}
+
+/// Why no method may suggest a rate: the accuracy stays at chance, and the loss falls too little to prove it wrong.
+///
+/// A fall of a few per cent is that of a network that merely stops being confidently wrong; the rate at which it falls
+/// does not train.
+fn nothing_learned(
+    points: &[RangePoint],
+    losses: &[f64],
+    usable: &Result<(), String>,
+    accuracy: &Result<Accuracy, String>,
+) -> Option<String> {
+    let validations = points.iter().filter(|point| point.accuracy.is_some()).count();
+    let why = accuracy.as_ref().err().filter(|_| validations >= FEWEST)?;
+    let clear = usual(losses.iter().copied()).is_some_and(|first| first - lowest(losses) >= CLEAR * first.abs());
+    (!clear || usable.is_err()).then(|| why.clone())
 }
 
 /// The part in which the rate increases: the whole test, or the first half of a cycle.
