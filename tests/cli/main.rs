@@ -19,3 +19,4 @@ mod report_page;
 mod report_record;
 mod report_verdicts;
 mod schedule_show;
+mod tune;

@@ -13,3 +13,4 @@ mod resume_signals;
 mod several_at_once;
 mod shards;
 mod tiny_runs;
+mod tuning;

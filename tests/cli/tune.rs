@@ -1,0 +1,89 @@
+//! `--tune` and what goes with it, as a user gives them.
+
+use crate::common::{TINY, lrsched};
+use std::fs;
+use std::process::Output;
+
+fn compare(folder: &tempfile::TempDir, flags: &[&str]) -> Output {
+    let mut command = lrsched(folder);
+    command.arg("compare").args(TINY).args(["--out", "cmp", "--epochs", "1"]);
+    command.args(["--entrants", "sgd/cosine", "adam"]).args(flags).output().unwrap()
+}
+
+#[test]
+fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
+    for (flags, why) in [
+        (&["--tune", "0"][..], "tune must be 1 to 1,000 trials, got 0"),
+        (&["--tune", "1001"], "tune must be 1 to 1,000 trials, got 1,001"),
+        (&["--tune", "x"], "tune must be a whole number"),
+        (&["--tune", "4", "--studies", "0"], "studies must be at least 1"),
+        (&["--tune", "4", "--seeds", "0"], "1 to 1000 seeds"),
+        (&["--tune", "4", "--tune-range", "lr=1:0.1"], "write lr=0.1:1"),
+        (&["--tune", "4", "--tune-range", "lr=0.1:0.1"], "got the single value 0.1"),
+        (&["--tune", "4", "--tune-range", "lr=0:0.1"], "must begin above 0"),
+        (&["--tune", "4", "--tune-range", "momentum=a"], "LOW:HIGH"),
+        (&["--tune", "4", "--tune-range", "lr=0.1:1", "--tune-range", "lr=0.1:2"], "is given twice; leave one out"),
+        (&["--tune", "4", "--tune-range", "rho=0.1:0.9"], "no entrant takes `rho`"),
+        (&["--tune", "4", "--tune-range", "batch-size=1:9"], "batch-size cannot be tuned"),
+        (&["--tune", "4", "--tune-range", "nesterov=0:1"], "is a switch"),
+        (&["--tune", "4", "--tune-range", "lr=0.1:0.1001"], "are the same run"),
+        (&["--tune", "4", "--lr", "0.1"], "--lr sets the rate that --tune varies"),
+        (&["--tune", "4", "--grid", "lr=0.1,0.2"], "--grid lr sets the rates that --tune varies"),
+        (&["--studies", "2"], "--studies says how to tune"),
+        (&["--tune-seed", "2"], "--tune-seed says how to tune"),
+        (&["--tune-range", "lr=0.1:1"], "--tune-range says how to tune"),
+        (&["--finalists", "1"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
+        (&["--finalists", "2"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
+        (&["--tune", "1000", "--studies", "5"], "a comparison has at most 10,000 runs"),
+        (&["--tune", "4", "--entrants", "expr:rate=0.1*0.9^epoch"], "cannot be tuned"),
+        (&["--tune", "4", "--entrants", "sgd:lr=0.1/cosine", "sgd:lr=0.2/cosine"], "are the same once tuned"),
+        (&["--tune", "4", "--baseline", "sgd/linear"], "sgd/linear"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = compare(&folder, flags);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{flags:?}: {said}");
+        assert!(said.contains(why), "{flags:?}: {said}");
+        assert!(!folder.path().join("cmp").exists(), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_counts_the_runs_of_all_stages_and_names_those_that_are_determined() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |flags: &[&str]| -> serde_json::Value {
+        let output = compare(&folder, &[flags, &["--dry-run", "--json"]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let named = |plan: &serde_json::Value| {
+        plan["runs"].as_array().unwrap().iter().filter(|run| run["run"].is_string()).count()
+    };
+    let tune = ["--tune", "4", "--studies", "2"];
+    let before = plan(&tune);
+    // Two entrants, two studies: 4 trials each, then 6 second looks and 1 final.
+    assert_eq!((&before["planned"], &before["missing"], named(&before)), (&44.into(), &44.into(), 16));
+    assert_eq!(before["train_images"], 44 * 96);
+    let shards: u64 =
+        ["1/2", "2/2"].iter().map(|shard| plan(&[&tune[..], &["--shard", shard]].concat())["missing"].as_u64().unwrap()).sum();
+    assert_eq!(shards, 44);
+    assert!(!folder.path().join("cmp").exists());
+    assert!(compare(&folder, &tune).status.success());
+    let after = plan(&tune);
+    assert_eq!((&after["planned"], &after["missing"], named(&after)), (&44.into(), &0.into(), 44));
+}
+
+#[test]
+fn the_settings_of_a_tuning_are_written_as_a_config_file_that_asks_for_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--tune", "4", "--tune-range", "lr=0.001:1", "--tune-seed", "7", "--studies", "2"];
+    let printed = compare(&folder, &[&flags[..], &["--print-config"]].concat());
+    let text = String::from_utf8(printed.stdout).unwrap();
+    for line in ["tune = 4", "tune-seed = 7", "studies = 2", "[tune-range]\nlr = [\n"] {
+        assert!(text.contains(line) || text.replace("\n    ", "").contains("lr = [0.001"), "{line}: {text}");
+    }
+    fs::write(folder.path().join("c.toml"), &text).unwrap();
+    let mut again = lrsched(&folder);
+    let again = again.args(["compare", "--config", "c.toml", "--print-config"]).output().unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), text, "{}", String::from_utf8_lossy(&again.stderr));
+}

@@ -1,0 +1,177 @@
+//! Tuned and screened comparisons: what is trained follows from results, whatever interrupts or divides them.
+#![cfg(unix)]
+
+use crate::common::without_times;
+use crate::resume_common::{SMALL, program, stderr, succeed, text};
+use crate::several_at_once::order;
+use lrsched::random::{Purpose, keyed, uniform};
+use lrsched::record::{ComparisonRow, Role, Stage, Status, read_rows};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const ENTRANTS: [&str; 2] = ["sgd:momentum=0.9/cosine", "adam/linear"];
+
+fn compare(folder: &Path, out: &str, flags: &[&str]) -> Command {
+    let mut command = program(folder);
+    command.arg("compare").args(SMALL).args(["--out", out, "--epochs", "1", "--entrants"]).args(ENTRANTS).args(flags);
+    command
+}
+
+/// The table without times, and the weights of each run, all of which are over.
+fn left(folder: &Path) -> (String, BTreeMap<String, Vec<u8>>) {
+    let weights = |run: String| {
+        let weights = fs::read(folder.join("runs").join(&run).join("weights.safetensors")).unwrap_or_default();
+        (run, weights)
+    };
+    assert!(rows(folder).iter().all(|row| row.status.is_over()));
+    (without_times(&text(&folder.join("comparison.csv"))), order(folder).into_iter().map(weights).collect())
+}
+
+fn rows(folder: &Path) -> Vec<ComparisonRow> {
+    read_rows(&folder.join("comparison.csv")).unwrap()
+}
+
+fn role(row: &ComparisonRow) -> &Role {
+    row.role.as_ref().unwrap()
+}
+
+#[test]
+fn finals_have_seeds_that_no_trial_had_and_every_entrant_the_same_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(compare(folder.path(), "out", &["--tune", "4", "--studies", "2", "--seeds", "2"]));
+    let rows = rows(&folder.path().join("out"));
+    let seeds = |finals: bool| -> BTreeSet<u64> {
+        rows.iter().filter(|row| (role(row).stage == Stage::Final) == finals).map(|row| row.seed).collect()
+    };
+    assert_eq!(seeds(true), BTreeSet::from([0, 1, 2, 3]));
+    assert!(seeds(false).is_disjoint(&seeds(true)), "{:?}", seeds(false));
+    for entrant in ["sgd:momentum=0.9/cosine", "adam/linear"] {
+        let own: Vec<&ComparisonRow> = rows.iter().filter(|row| role(row).entrant == entrant).collect();
+        // 4 trials, 3 looked at twice more, 2 finals; in 2 studies.
+        assert_eq!(own.len(), 2 * (4 + 6 + 2), "{entrant}");
+        for last in own.iter().filter(|row| role(row).stage == Stage::Final) {
+            let trial = own.iter().find(|row| {
+                let (one, other) = (role(row), role(last));
+                one.stage == Stage::Trial && (one.study, one.trial) == (other.study, other.trial)
+            });
+            assert_eq!(trial.unwrap().lr, last.lr, "a final has the rate of the chosen trial");
+        }
+    }
+}
+
+#[test]
+fn a_tuning_killed_at_random_moments_and_started_again_is_the_same_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--tune", "3", "--studies", "2", "--jobs", "2", "--threads", "2"];
+    succeed(compare(folder.path(), "whole", &flags));
+    let expected = left(&folder.path().join("whole"));
+    let mut random = keyed(u64::from(std::process::id()), Purpose::Shuffle, 0, 0);
+    for _ in 0..12 {
+        let mut child = compare(folder.path(), "killed", &flags).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(30 + (uniform(&mut random) * 400.0) as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    succeed(compare(folder.path(), "killed", &flags));
+    assert!(left(&folder.path().join("killed")) == expected);
+}
+
+#[test]
+fn more_trials_and_studies_go_on_from_fewer_and_lead_where_they_would_have_led_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(compare(folder.path(), "on", &["--tune", "4", "--studies", "1"]));
+    let before = left(&folder.path().join("on")).1;
+    succeed(compare(folder.path(), "on", &["--tune", "6", "--studies", "2"]));
+    succeed(compare(folder.path(), "once", &["--tune", "6", "--studies", "2"]));
+    let (on, once) = (left(&folder.path().join("on")).1, left(&folder.path().join("once")).1);
+    assert!(before.iter().all(|(run, weights)| on[run] == *weights), "nothing is trained again");
+    assert!(once.iter().all(|(run, weights)| on[run] == *weights), "all that follows from more trials is there");
+}
+
+#[test]
+fn other_ranges_seeds_or_fewer_trials_are_refused_in_one_line_and_nothing_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--tune", "4", "--studies", "2"];
+    succeed(compare(folder.path(), "out", &flags));
+    let before = left(&folder.path().join("out"));
+    for (other, why) in [
+        (&["--tune", "3", "--studies", "2"][..], "now there are 3 trials"),
+        (&["--tune", "4", "--studies", "1"], "now there are 1 studies"),
+        (&["--tune", "4", "--studies", "2", "--tune-seed", "1"], "at another point of the range"),
+        (&["--tune", "4", "--studies", "2", "--tune-range", "lr=0.01:1"], "at another point of the range"),
+        (&["--tune", "4", "--studies", "2", "--seed", "5"], "with seed"),
+        (&["--tune", "4", "--studies", "2", "--seeds", "2"], ""),
+        (&["--seeds", "2"], "a comparison that is tuned or screened"),
+    ] {
+        let output = compare(folder.path(), "out", other).output().unwrap();
+        let said = stderr(&output);
+        let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("warning: ")).collect();
+        assert_eq!((output.status.code(), lines.len()), (Some(2), 1), "{other:?}: {said}");
+        assert!(said.contains(why) && said.contains("choose another --out, or --force"), "{other:?}: {said}");
+        assert!(left(&folder.path().join("out")) == before, "{other:?}");
+    }
+}
+
+#[test]
+fn shards_of_a_tuning_make_what_one_process_makes_in_one_folder_or_each_in_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--tune", "3", "--studies", "2"];
+    succeed(compare(folder.path(), "whole", &flags));
+    let whole = left(&folder.path().join("whole"));
+    for shard in ["1/2", "2/2"] {
+        succeed(compare(folder.path(), "shared", &[&flags[..], &["--shard", shard]].concat()));
+        succeed(compare(folder.path(), &shard.replace('/', "-"), &[&flags[..], &["--shard", shard]].concat()));
+    }
+    for folders in [&["shared", "--out", "shared"][..], &["2-2", "1-2", "--out", "all"]] {
+        let mut merge = program(folder.path());
+        merge.arg("merge").args(folders);
+        succeed(merge);
+        assert!(left(&folder.path().join(folders.last().unwrap())) == whole, "{folders:?}");
+    }
+}
+
+#[test]
+fn trials_that_diverge_count_as_chance_and_are_no_reason_for_an_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--tune", "4", "--studies", "1", "--tune-range", "lr=0.01:1e9"];
+    succeed(compare(folder.path(), "out", &flags));
+    let rows = rows(&folder.path().join("out"));
+    let diverged: Vec<&ComparisonRow> = rows.iter().filter(|row| row.status == Status::Diverged).collect();
+    assert!(!diverged.is_empty(), "the range is far too wide");
+    let finals: Vec<&ComparisonRow> = rows.iter().filter(|row| role(row).stage == Stage::Final).collect();
+    assert_eq!(finals.len(), 2);
+    assert!(finals.iter().all(|row| row.status == Status::Finished));
+}
+
+#[test]
+fn screening_trains_finals_on_fresh_seeds_for_the_best_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let entrants = ["--entrants", "sgd/cosine", "sgd:lr=1e-9/constant", "adam/linear"];
+    let flags = [&entrants[..], &["--finalists", "2", "--seeds", "2"]].concat();
+    for (out, shards) in [("whole", &[""][..]), ("shards", &["1/2", "2/2", "1/2"])] {
+        for shard in shards {
+            let mut command = program(folder.path());
+            command.arg("compare").args(SMALL).args(["--out", out, "--epochs", "3"]).args(&flags);
+            if !shard.is_empty() {
+                command.args(["--shard", shard]);
+            }
+            succeed(command);
+        }
+    }
+    let whole = rows(&folder.path().join("whole"));
+    let count = |stage| whole.iter().filter(|row| role(row).stage == stage).count();
+    assert_eq!((count(Stage::Screening), count(Stage::Final)), (9, 4));
+    let finals: BTreeSet<(&str, u64)> = whole
+        .iter()
+        .filter(|row| role(row).stage == Stage::Final)
+        .map(|row| (role(row).entrant.as_str(), row.seed))
+        .collect();
+    assert!(finals.iter().all(|(entrant, seed)| !entrant.contains("1e-9") && (3..5).contains(seed)), "{finals:?}");
+    let mut merge = program(folder.path());
+    merge.args(["merge", "shards", "--out", "shards"]);
+    succeed(merge);
+    assert!(left(&folder.path().join("shards")) == left(&folder.path().join("whole")));
+}
