@@ -84,9 +84,16 @@ impl DryRun<'_> {
             Some(shard) => format!("shard {shard}: {all} of {}", grouped(self.planned as u64)),
             None => all,
         };
-        match runs - missing {
+        let all = match runs - missing {
             0 => all,
             done => format!("{all}, {} of them done", grouped(done as u64)),
+        };
+        match self.runs.iter().filter(|run| run.name.is_none()).count() {
+            // The only test of `find`.
+            follow if follow > 0 && runs > 1 => {
+                format!("{all}, {} not listed: they follow from the results of others", grouped(follow as u64))
+            }
+            _ => all,
         }
     }
 

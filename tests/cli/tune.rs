@@ -56,16 +56,17 @@ fn a_dry_run_counts_the_runs_of_all_stages_and_names_those_that_are_determined()
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     };
-    let named = |plan: &serde_json::Value| {
-        plan["runs"].as_array().unwrap().iter().filter(|run| run["run"].is_string()).count()
-    };
+    let named =
+        |plan: &serde_json::Value| plan["runs"].as_array().unwrap().iter().filter(|run| run["run"].is_string()).count();
     let tune = ["--tune", "4", "--studies", "2"];
     let before = plan(&tune);
     // Two entrants, two studies: 4 trials each, then 6 second looks and 1 final.
     assert_eq!((&before["planned"], &before["missing"], named(&before)), (&44.into(), &44.into(), 16));
     assert_eq!(before["train_images"], 44 * 96);
-    let shards: u64 =
-        ["1/2", "2/2"].iter().map(|shard| plan(&[&tune[..], &["--shard", shard]].concat())["missing"].as_u64().unwrap()).sum();
+    let shards: u64 = ["1/2", "2/2"]
+        .iter()
+        .map(|shard| plan(&[&tune[..], &["--shard", shard]].concat())["missing"].as_u64().unwrap())
+        .sum();
     assert_eq!(shards, 44);
     assert!(!folder.path().join("cmp").exists());
     assert!(compare(&folder, &tune).status.success());
