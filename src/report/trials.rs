@@ -2,7 +2,6 @@
 
 use super::analysis::{Analysis, Group};
 use super::chart::{AxisScale, Dot, DotLook, Figure, Mark, Panel, Series, Stack};
-use super::ranking::split_name;
 use super::tuning::Tuning;
 use crate::number::rate;
 use crate::record::Status;
@@ -45,7 +44,7 @@ pub fn of(groups: &[Group<'_>]) -> Trials {
     let line = |analysis: &Analysis<'_>| {
         let best = analysis.entrant.tuning.as_ref().map(Tuning::best_so_far).unwrap_or_default();
         let points = best.into_iter().enumerate().map(|(m, accuracy)| ((m + 1) as f64, accuracy)).collect();
-        Series::new(analysis.name.clone(), points)
+        Series::new(analysis.short.clone(), points)
     };
     let best = (!is_grid).then(|| Panel {
         series: analyses().map(line).collect(),
@@ -55,7 +54,7 @@ pub fn of(groups: &[Group<'_>]) -> Trials {
 }
 
 fn tuned_panel(analysis: &Analysis<'_>, tuning: &Tuning) -> Panel {
-    let mut panel = Panel::new(split_name(analysis).1, "", "");
+    let mut panel = Panel::new(analysis.short.clone(), "", "");
     for study in &tuning.studies {
         for trial in &study.trials {
             let mut looks = trial.looks.iter();
@@ -112,7 +111,7 @@ fn share_axes(panels: &mut [Panel]) {
     let low = least.max(high - 2.5 * (high - middle)).max(0.0);
     // The foot, for what lies below.
     let room = ((high - low) * 0.12).max(0.005);
-    let range = ((low - 1.5 * room).max(-CHANCE), high + room);
+    let range = ((low - 1.5 * room).max(-CHANCE), high + 2.5 * room);
     for panel in panels {
         (panel.x_scale, panel.y_range) = (AxisScale::Log, Some(range));
         let rates = || panel.dots.iter().map(|dot| dot.at.0).filter(|rate| *rate > 0.0);
@@ -152,12 +151,12 @@ impl Trials {
         if self.panels.is_empty() {
             return;
         }
-        let rows = self.panels.len().div_ceil(4) as u32;
+        let rows = self.panels.len().div_ceil(5) as u32;
         let title = format!("{}; far lower ones lie at the foot", self.title());
-        picture.figure(&Figure { title, panels: self.panels.clone(), size: (1100, 60 + rows * 200) });
+        picture.figure(&Figure { title, panels: self.panels.clone(), size: (1500, 60 + rows * 200) });
         picture.legend(&self.looks());
         if let Some(best) = &self.best {
-            picture.figure(&Figure { size: (1100, 420), ..Figure::new("", vec![best.clone()]) });
+            picture.figure(&Figure { size: (1500, 640), ..Figure::new("", vec![best.clone()]) });
         }
     }
 }

@@ -17,6 +17,7 @@ mod json_events;
 mod report_comparison;
 mod report_page;
 mod report_record;
+mod report_tuned;
 mod report_verdicts;
 mod schedule_show;
 mod tune;

@@ -66,8 +66,9 @@ pub(super) fn group(runs: &mut [LoadedRun]) {
     let differing: Vec<&str> = names.into_iter().filter(differs).collect();
     for (run, known) in runs.iter_mut().zip(&all) {
         let told = |name: &&str| Some(format!("{name}={}", known.get(name)?));
-        let unknown = (run.settings.is_empty() && differing.iter().any(|name| *name != "epochs"))
-            .then(|| "unknown settings".to_string());
+        let unknown = (run.settings.is_empty()
+            && differing.iter().any(|name| OF_GROUP.contains(name) || *name == "images"))
+        .then(|| "unknown settings".to_string());
         // Values come from untrusted files, and go to terminals and pages.
         run.group = one_line(&differing.iter().filter_map(told).chain(unknown).collect::<Vec<_>>().join(" "));
     }
