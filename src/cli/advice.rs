@@ -182,7 +182,8 @@ fn tuning(error: &TuneError) -> String {
     match error {
         TuneError::Invalid(usage) => usage.to_string(),
         TuneError::OwnRates { .. } => format!("{error}; write them so (`lr*…`, `6x`), or leave it out"),
-        TuneError::NoRate { .. } | TuneError::Same { .. } => format!("{error}; leave it out"),
+        TuneError::NoRate { .. } => format!("{error}; leave it out"),
+        TuneError::Same { .. } => format!("{error}; leave one out"),
         TuneError::Untaken { key } => {
             format!("tune-range: {error}; leave {key} out, or name an entrant that takes it")
         }
