@@ -11,7 +11,7 @@ use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{
     Comparison, ComparisonObserver, Entered, Entrant, Overrides, Plan, PlanProgress, PlannedRun, Remaining, Stages,
-    StagesRequest, Training, enter,
+    StagesRequest, ToCome, Training, enter,
 };
 use crate::number::counted;
 use crate::record::files::COMPARISON_CSV;
@@ -190,8 +190,8 @@ impl Request {
         if let Some(stages) = stages {
             let to_come = stages.to_come(plan, is_of(machine.shard));
             let split = dataset.split(self.config().validation, self.config().train_limit)?;
-            for (count, config) in to_come {
-                let remaining = Remaining::whole(config, &split);
+            for ToCome { count, config, is_result } in to_come {
+                let remaining = Remaining::whole(config, is_result, &split);
                 runs.extend((0..count).map(|_| Listed { number: None, name: None, remaining: remaining.clone() }));
             }
         }
@@ -230,7 +230,7 @@ impl Request {
         }
         let to_come = |plan: &Plan| {
             let counts = stages.map(|stages| stages.to_come(plan, is_of(machine.shard)));
-            counts.map_or(0, |counts| counts.iter().map(|(count, _)| count).sum::<usize>())
+            counts.map_or(0, |counts| counts.iter().map(|runs| runs.count).sum::<usize>())
         };
         let missing = comparison.missing();
         let left = missing + if missing == 0 { 0 } else { to_come(&plan) };

@@ -11,7 +11,7 @@ use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Maker, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
-use crate::record::{RunInfo, Status};
+use crate::record::{Role, RunInfo, Status};
 use crate::run_folder::Setup;
 use crate::schedule::Spec;
 use crate::train::Run;
@@ -84,7 +84,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         Dataset::open(&DatasetOptions { kind: left.config.dataset, data_dir: machine.data.data_dir.clone() })?;
     left.check(&dataset)?;
     let config = left.config.clone();
-    let mut run = Run::new(&config, &dataset, machine.threads)?;
+    let mut run = Run::new(&config, &dataset, machine.threads)?.tested(Role::is_result(left.info.role.as_ref()));
     left.restore(&mut run)?;
     for adjustment in request.adjustments(&run, left.info.standing.status)? {
         run.adjust(&adjustment)?;

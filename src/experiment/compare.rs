@@ -20,7 +20,7 @@ use super::scheduler::{Scheduler, is_refused_a_thread};
 use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::memory::give_back;
-use crate::record::{ComparisonRow, Results, Status, files};
+use crate::record::{ComparisonRow, Results, Role, Status, files};
 use crate::run_folder::{Existing, InUse, Refusal, RunDirectory, Setup, Words};
 use crate::train::{Control, Observer, Run, Stop, ThreadShare};
 use anyhow::Result;
@@ -181,6 +181,7 @@ pub struct Training<'a> {
     pub observer: &'a dyn ComparisonObserver,
     pub control: &'a Control,
     pub every: Option<Every>,
+    /// What stays of the weights of runs that are results; nothing of those of others.
     pub keep: Keep,
     /// Wording for the end of a run.
     pub words: Words,
@@ -196,7 +197,9 @@ fn train(
     share: &ThreadShare,
     training: &Training<'_>,
 ) -> Result<ComparisonRow> {
-    let Training { observer, control, every, keep, words, .. } = *training;
+    let Training { observer, control, every, words, .. } = *training;
+    let role = planned.role.as_ref();
+    let keep = if Role::is_result(role) { training.keep } else { Keep::None };
     let finished = || -> Result<Option<ComparisonRow>> {
         let row = done(path, planned, dataset)?;
         if row.is_some() {
@@ -207,9 +210,9 @@ fn train(
     if let Some(row) = finished()? {
         return Ok(row);
     }
-    let mut run = Run::new(&planned.config, dataset, share)?;
+    let mut run = Run::new(&planned.config, dataset, share)?.tested(Role::is_result(role));
     let (kernels, threads) = (run.kernels(), share.get());
-    let setup = Setup { threads, kernels, every, keep: Some(keep), words, role: planned.role.as_ref() };
+    let setup = Setup { threads, kernels, every, keep: Some(keep), words, role };
     let begun = if path.join(files::RUN_JSON).exists() {
         None
     } else {

@@ -27,4 +27,4 @@ pub use estimate::{Speed, Work};
 pub use merge::{MergeError, Merged, merge};
 pub use resume::{DamagedRun, Left, Maker, Request, ResumeError};
 pub use scheduler::{FILLED, MemoryLimit, Scheduler};
-pub use tune::{Contender, Design, StageMismatch, Stages, StagesRequest};
+pub use tune::{Contender, Design, StageMismatch, Stages, StagesRequest, ToCome};

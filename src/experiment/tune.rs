@@ -38,6 +38,16 @@ pub struct Contender {
     trials: Vec<Vec<RunConfig>>,
 }
 
+/// Runs of an entrant that are not determined yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ToCome<'a> {
+    pub count: usize,
+    /// A run of the same length.
+    pub config: &'a RunConfig,
+    /// As [`Role::is_result`].
+    pub is_result: bool,
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct StagesRequest<'a> {
@@ -179,9 +189,9 @@ impl Stages {
         runs
     }
 
-    /// What is left of each entrant beside a plan: how many runs the shard has to come that are not determined yet, each
-    /// with a run of the same length. Finalists that are not known count as the first entrants.
-    pub fn to_come<'p>(&'p self, plan: &'p Plan, has: impl Fn(usize) -> bool) -> Vec<(usize, &'p RunConfig)> {
+    /// What is left of each entrant beside a plan: the runs that the shard has to come and that are not determined yet.
+    /// Finalists that are not known count as the first entrants.
+    pub fn to_come<'p>(&'p self, plan: &'p Plan, has: impl Fn(usize) -> bool) -> Vec<ToCome<'p>> {
         let mut known: HashMap<usize, usize> = HashMap::new();
         for index in 0..plan.runs.len() {
             *known.entry(plan.place(index).chain).or_default() += 1;
@@ -200,9 +210,15 @@ impl Stages {
             for unit in (0..units).filter(is_left) {
                 let chain = place * units as usize + unit as usize;
                 let left = self.design.chain_length(unit) - known.get(&chain).copied().unwrap_or(0);
-                if left > 0 && has(chain) {
-                    to_come.push((left, &contender.config));
+                if !has(chain) {
+                    continue;
                 }
+                // The last ones judge.
+                let results =
+                    if self.design.is_before_finals(unit) { 0 } else { self.design.judged_runs(unit).min(left) };
+                let of = |count, is_result| ToCome { count, config: &contender.config, is_result };
+                to_come
+                    .extend([of(left - results, false), of(results, true)].into_iter().filter(|runs| runs.count > 0));
             }
         }
         to_come

@@ -30,6 +30,14 @@ pub enum Stage {
     Final,
 }
 
+impl Role {
+    /// Whether a run with this role, or with none, is a result. One that only helps to choose must not see the test images,
+    /// and nobody needs its weights.
+    pub fn is_result(role: Option<&Self>) -> bool {
+        role.is_none_or(|role| role.stage == Stage::Final)
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -68,7 +68,7 @@ impl Outcome {
     /// The outcome of a run that ended in `state`; `steps` is its length.
     pub(super) fn new(state: TrainState, steps: u64, ending: Ending, saved: bool, parameters: Parameters) -> Self {
         let (status, verdict, stop, test) = match ending {
-            Ending::Complete(test) => (Status::Finished, state.lost().map(Verdict::Lost), None, Some(test)),
+            Ending::Complete(test) => (Status::Finished, state.lost().map(Verdict::Lost), None, test),
             Ending::Diverged(verdict) => (Status::Diverged, Some(verdict), None, None),
             Ending::Stopped(stop) => {
                 let at = Verdict::Stopped { epoch: state.epoch, step: state.step };
@@ -95,8 +95,8 @@ impl Outcome {
 
 /// How the last trained epoch ended.
 pub(super) enum Ending {
-    /// All epochs trained, and the test images evaluated.
-    Complete(BatchStats),
+    /// All epochs trained, and the test images evaluated, if the run is tested.
+    Complete(Option<BatchStats>),
     Diverged(Verdict),
     Stopped(Stop),
 }

@@ -31,7 +31,8 @@ pub struct Run<'a> {
     trainer: Trainer,
     loader: Loader,
     validation: Loader,
-    test: Loader,
+    /// `None`: the run is not tested.
+    test: Option<Loader>,
     schedule: Schedule,
     state: TrainState,
     /// How many of the changes the observer has been notified of.
@@ -66,7 +67,7 @@ impl<'a> Run<'a> {
         let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let loader = images.training(loader_options(config))?;
         let validation = images.in_order(&images.split.validation, EVALUATION_BATCH);
-        let test = images.in_order(&images.split.test, EVALUATION_BATCH);
+        let test = Some(images.in_order(&images.split.test, EVALUATION_BATCH));
         let schedule = config.schedule(loader.steps_per_epoch())?;
         Ok(Self {
             trainer: Trainer::of(images, architecture, config, threads)?,
@@ -83,6 +84,12 @@ impl<'a> Run<'a> {
             saved: Instant::now(),
             handed_out: true,
         })
+    }
+
+    /// Whether it looks at the test images at its end; a new run does. One that is there to choose something must not.
+    #[must_use]
+    pub fn tested(self, is_tested: bool) -> Self {
+        Self { test: self.test.filter(|_| is_tested), ..self }
     }
 
     /// Restores the state of `checkpoint`, earlier or later.
@@ -189,7 +196,7 @@ impl<'a> Run<'a> {
         Ok(Outcome::new(self.state, steps, ending, self.handed_out, self.trainer.prepared.parameters))
     }
 
-    /// Trains the remaining epochs and evaluates on the test images.
+    /// Trains the remaining epochs and evaluates on the test images, if the run is tested.
     fn epochs(&mut self, supervision: &mut Supervision<'_>) -> Result<Ending> {
         while self.state.epoch < self.state.course.epochs {
             if let Some(stop) = self.steps(supervision)? {
@@ -206,8 +213,9 @@ impl<'a> Run<'a> {
             (self.state.sums, self.state.epoch_seconds) = (BatchStats::default(), 0.0);
             self.save(Reason::Epoch, supervision)?;
         }
-        match self.trainer.prepared.evaluate(&self.test, || supervision.control.stopping().is_some())? {
-            Some(test) => Ok(Ending::Complete(test)),
+        let Some(test) = &self.test else { return Ok(Ending::Complete(None)) };
+        match self.trainer.prepared.evaluate(test, || supervision.control.stopping().is_some())? {
+            Some(test) => Ok(Ending::Complete(Some(test))),
             None => self.stop(supervision),
         }
     }

@@ -687,3 +687,14 @@ fn a_folder_is_one_runs_at_a_time() {
     assert!(refused.unwrap().contains("is in use by another lrsched"));
     assert!(RunDirectory::create(&path, Existing::Replace, &config, &dataset(), &SETUP).is_ok());
 }
+
+#[test]
+fn a_run_that_only_helps_to_choose_never_looks_at_the_test_images_and_is_otherwise_the_same() {
+    let (config, dataset) = (config(json!({})), dataset());
+    let of = |is_tested| {
+        train(new_run(&config, &dataset).tested(is_tested), &Control::default(), None, nobody).unwrap().results
+    };
+    let (tested, untested) = (of(true), of(false));
+    assert!(tested.test_accuracy.is_some() && untested.test_accuracy.is_none() && untested.test_loss.is_none());
+    assert_eq!((tested.loss, tested.val_accuracy), (untested.loss, untested.val_accuracy));
+}

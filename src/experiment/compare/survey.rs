@@ -8,7 +8,7 @@ use crate::data::{Dataset, Split};
 use crate::disk::own_folder;
 use crate::experiment::estimate::Work;
 use crate::experiment::tune::Stages;
-use crate::record::{ComparisonRow, EpochRow, Holds, OrderError, RunOrder, files, read_good_rows, read_rows};
+use crate::record::{ComparisonRow, EpochRow, Holds, OrderError, Role, RunOrder, files, read_good_rows, read_rows};
 use crate::run_folder::{Existing, vet};
 use anyhow::{Result, bail};
 use rayon::prelude::*;
@@ -55,14 +55,17 @@ impl Plan {
         let split = dataset.split(validation, train_limit)?;
         let is_there = |run: &&PlannedRun| there.contains(&run.name);
         self.runs.iter().filter(is_there).try_for_each(|run| own_folder(&runs.join(&run.name)))?;
+        let is_tested = |run: &PlannedRun| Role::is_result(run.role.as_ref());
         let remaining = |run: &PlannedRun| -> Result<Remaining> {
             let path = runs.join(&run.name);
             match existing {
-                _ if !there.contains(&run.name) => Ok(Remaining::whole(&run.config, &split)),
-                Existing::Replace => Ok(Remaining::whole(&run.config, &split)),
+                _ if !there.contains(&run.name) => Ok(Remaining::whole(&run.config, is_tested(run), &split)),
+                Existing::Replace => Ok(Remaining::whole(&run.config, is_tested(run), &split)),
                 Existing::Refuse => match done(&path, run, dataset)? {
                     Some(_) => Ok(Remaining::Nothing),
-                    None => Ok(Remaining::of(&run.config, epochs_of(&path).min(run.config.epochs), &split)),
+                    None => {
+                        Ok(Remaining::of(&run.config, is_tested(run), epochs_of(&path).min(run.config.epochs), &split))
+                    }
                 },
             }
         };
@@ -97,9 +100,9 @@ impl Stages {
 }
 
 impl Remaining {
-    /// All of a run with these settings.
-    pub fn whole(config: &RunConfig, split: &Split) -> Self {
-        Self::of(config, 0, split)
+    /// All of a run with these settings, which may be tested.
+    pub fn whole(config: &RunConfig, is_tested: bool, split: &Split) -> Self {
+        Self::of(config, is_tested, 0, split)
     }
 
     /// What is left, if anything.
@@ -111,13 +114,17 @@ impl Remaining {
     }
 
     /// After the first `epochs` epochs of a run.
-    fn of(config: &RunConfig, epochs: u64, split: &Split) -> Self {
+    fn of(config: &RunConfig, is_tested: bool, epochs: u64, split: &Split) -> Self {
         let left = config.epochs - epochs;
         let images = |count: usize| left.saturating_mul(count as u64);
         let work = Work {
             optimizer: config.optimizer.clone(),
             trained: images(split.train.len()),
-            evaluated: images(split.validation.len()).saturating_add(split.test.len() as u64),
+            evaluated: images(split.validation.len()).saturating_add(if is_tested {
+                split.test.len() as u64
+            } else {
+                0
+            }),
         };
         Self::Work { epochs, work }
     }

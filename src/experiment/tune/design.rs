@@ -117,8 +117,13 @@ impl Design {
             Some(trials) => trials,
             None => 0,
         };
+        usize::try_from(tuned).unwrap_or(usize::MAX).saturating_add(self.judged_runs(unit))
+    }
+
+    /// Those of them that decide.
+    pub fn judged_runs(&self, unit: u64) -> usize {
         let judged = if self.is_before_finals(unit) { 1 } else { self.seeds };
-        usize::try_from(tuned.saturating_add(judged)).unwrap_or(usize::MAX)
+        usize::try_from(judged).unwrap_or(usize::MAX)
     }
 
     /// The runs of some entrants in all units of the screening, and of some in all others.
