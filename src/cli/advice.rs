@@ -93,7 +93,11 @@ fn damaged(DamagedRun { run, error, maker }: &DamagedRun) -> String {
 
 /// Advice for a comparison folder with runs that do not fit.
 fn comparison(error: &ComparisonError) -> String {
-    let first = if matches!(error, ComparisonError::SameRun { .. }) { "write it so, " } else { "" };
+    let first = match error {
+        ComparisonError::SameRun { .. } => "write it so, ",
+        ComparisonError::OtherStages { .. } | ComparisonError::OtherRole { .. } => "ask for what it was made with, ",
+        _ => "",
+    };
     format!("{error}; {first}choose another --out, or --force to start over")
 }
 

@@ -98,8 +98,8 @@ fn other_ranges_seeds_or_fewer_trials_are_refused_in_one_line_and_nothing_is_tou
     succeed(compare(folder.path(), "out", &flags));
     let before = left(&folder.path().join("out"));
     for (other, why) in [
-        (&["--tune", "3", "--studies", "2"][..], "now there are 3 trials"),
-        (&["--tune", "4", "--studies", "1"], "now there are 1 studies"),
+        (&["--tune", "3", "--studies", "2"][..], "only 3 are asked for"),
+        (&["--tune", "4", "--studies", "1"], "only 1 are asked for"),
         (&["--tune", "4", "--studies", "2", "--tune-seed", "1"], "at another point of the range"),
         (&["--tune", "4", "--studies", "2", "--tune-range", "lr=0.01:1"], "at another point of the range"),
         (&["--tune", "4", "--studies", "2", "--seed", "5"], "with seed"),

@@ -7,6 +7,7 @@ use crate::config::{RunConfig, SettingValues};
 use crate::data::Dataset;
 use crate::disk;
 use crate::experiment::resume::{DamagedRun, Maker};
+use crate::experiment::tune::StageMismatch;
 use crate::record::{
     ComparisonRow, Contents, RecordedConfig, Results, RunInfo, Status, check_finished, files, read_rows,
 };
@@ -160,6 +161,15 @@ fn check_same(path: &Path, info: &RunInfo, planned: &PlannedRun, dataset: &Datas
     }
     if info.provenance.dataset.digest != dataset.digest() {
         bail!(ComparisonError::OtherImages { run });
+    }
+    if let (Some(before), Some(now)) = (&info.role, &planned.role)
+        && before != now
+        && before.entrant == now.entrant
+        && before.stage == now.stage
+    {
+        let (entrant, study) = (before.entrant.clone(), before.study.unwrap_or(0));
+        let mismatch = StageMismatch::OtherPoints { entrant, study, trial: before.trial.unwrap_or(0) };
+        bail!(ComparisonError::OtherStages { folder: run, mismatch });
     }
     if info.role != planned.role {
         bail!(ComparisonError::OtherRole { run, before: info.role.clone(), now: planned.role.clone() });

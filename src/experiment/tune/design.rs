@@ -41,10 +41,12 @@ pub enum StageMismatch {
     Untuned,
     #[error("runs that are tuned")]
     Tuned,
-    #[error("trial {trial} of {entrant}, now there are {trials} trials, from 0: a tuning goes on with more, not fewer")]
+    #[error(
+        "trial {trial} of {entrant}, counted from 0, and only {trials} are asked for: a tuning goes on with more, not fewer"
+    )]
     FewerTrials { entrant: String, trial: u64, trials: u64 },
     #[error(
-        "study {study} of {entrant}, now there are {studies} studies, from 0: a tuning goes on with more, not fewer"
+        "study {study} of {entrant}, counted from 0, and only {studies} are asked for: a tuning goes on with more, not fewer"
     )]
     FewerStudies { entrant: String, study: u64, studies: u64 },
     /// Another range, or another seed of the tuning.
