@@ -35,8 +35,8 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         (&["--finalists", "1"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
         (&["--finalists", "2"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
         (&["--tune", "1000", "--studies", "5"], "a comparison has at most 10,000 runs"),
-        (&["--tune", "4", "--entrants", "expr:rate=0.1*0.9^epoch"], "cannot be tuned"),
-        (&["--tune", "4", "--entrants", "sgd:lr=0.1/cosine", "sgd:lr=0.2/cosine"], "are the same once tuned"),
+        (&["--tune", "4", "--entrants", "expr:0.1*0.9^epoch"], "cannot be tuned"),
+        (&["--tune", "4", "--entrants", "sgd:lr=0.3/cosine"], "are the same once tuned"),
         (&["--tune", "4", "--baseline", "sgd/linear"], "sgd/linear"),
     ] {
         let folder = tempfile::tempdir().unwrap();
