@@ -89,8 +89,8 @@ impl Request {
         if machine.shard.is_some() && machine.out.is_none() {
             return usage!("--shard needs --out: the folder that the shards share, or one of its own");
         }
-        // The embedded dataset is small and meant for a first look: five epochs separate good from bad within minutes.
-        let epochs = if machine.data.kind == DatasetKind::Synthetic { 5 } else { 10 };
+        // The embedded dataset is easy and meant for a first look: two epochs separate good from bad within minutes.
+        let epochs = if machine.data.kind == DatasetKind::Synthetic { 2 } else { 10 };
         let plan = Plan::new(&entrants, if in_stages { 1 } else { seeds }, |entrant| {
             let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
             let config = table::run_config(&given, CommandName::Compare, optimizer, schedule, epochs)?;

@@ -164,7 +164,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_entrant(|c, v| v.word().map(|semantics| c.semantics = semantics))
         .commands(&[Train, Compare, Find, Show])
         .fixed("schedule and optimizer were built with it"),
-    SettingDef::value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 5]")
+    SettingDef::value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 2]")
         .of_result(|c, v| v.number(COUNT).map(|epochs| c.epochs = epochs))
         .commands(&[Train, Compare])
         .also(&[(Show, "Epochs of the run [default: 30]"), (Diff, "Epochs of the run [default: 30]")])
