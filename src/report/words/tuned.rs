@@ -137,8 +137,9 @@ impl Said<'_, '_> {
         Some(match (same, low == high) {
             (true, true) => format!("Each had the same budget: {}.", told(low)),
             (true, false) => format!(
-                "Each had the same budget: {} of at most {} epochs in all.",
-                format!("{}, {}", counted(low.0 as u64, "trial"), counted(low.1 as u64, "run")),
+                "Each had the same budget: {}, {} of at most {} epochs in all.",
+                counted(low.0 as u64, "trial"),
+                counted(low.1 as u64, "run"),
                 grouped(high.2 as u64)
             ),
             _ => format!("NOT the same budget for all: from {} to {}.", told(low), told(high)),
