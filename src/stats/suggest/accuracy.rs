@@ -1,6 +1,6 @@
 //! Suggestions from the validation accuracy.
 
-use super::{Answer, FALSE_ALARMS, FEWEST, RangePoint, climb, lowest, show};
+use super::{Answer, FALSE_ALARMS, FEWEST, RangePoint, climb, explosion, lowest, show};
 use crate::stats::distribution::normal_quantile;
 use crate::stats::{mean, median};
 
@@ -82,6 +82,8 @@ pub(super) struct Accuracy {
     /// Minimum of `smooth` up to the peak.
     floor: f64,
     rise: f64,
+    /// What to do about a test that ends too early.
+    remedy: &'static str,
 }
 
 impl Accuracy {
@@ -117,7 +119,8 @@ impl Accuracy {
                 ));
             }
         }
-        Ok(Self { rates, raw, smooth, peak, floor, rise })
+        let remedy = if explosion(points).is_some() { "there the loss explodes" } else { "raise --max-lr" };
+        Ok(Self { rates, raw, smooth, peak, floor, rise, remedy })
     }
 
     /// The smoothed accuracy after `share` of the rise.
@@ -136,7 +139,7 @@ impl Accuracy {
         let (first, last) = all.clone().find(best).zip(all.rev().find(best)).ok_or("the accuracy has no peak")?;
         let (from, to) = (self.rates[first], self.rates[last]);
         if last + 1 == self.smooth.len() {
-            return Err(format!("the accuracy is still at its best at the end, at {}; raise --max-lr", show(to)));
+            return Err(format!("the accuracy is still at its best at the end, at {}; {}", show(to), self.remedy));
         }
         let best = (self.level(BEST) * 100.0, show(from), show(to));
         Ok(Answer {
@@ -174,7 +177,7 @@ impl Accuracy {
         let what = match ragged {
             Some(_) => "gets ragged",
             None if self.peak == last => {
-                return Err(format!("the accuracy still rises at the end, at {at}; raise --max-lr"));
+                return Err(format!("the accuracy still rises at the end, at {at}; {}", self.remedy));
             }
             None if self.smooth[self.peak..].iter().any(|&accuracy| accuracy < self.level(BEST)) => "starts to fall",
             None => "rises no further",
