@@ -52,7 +52,7 @@ pub fn rank(
             if !group.label.is_empty() {
                 out!("{}", group.label);
             }
-            let (entrants, names) = report::table::of_groups(std::slice::from_ref(group));
+            let (entrants, names) = report::table::of_groups(std::slice::from_ref(group), width);
             out!("{}", report::table::terminal_of(&entrants, &names, width, &page));
         }
         out!("{}", report.ranking.terminal(settings::chart_width(), console::colors_enabled()));

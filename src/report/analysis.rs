@@ -14,7 +14,7 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis<'a> {
     pub name: String,
-    /// The name that sentences use: without the parameters of the optimizer where that is enough.
+    /// The name that pictures, sentences and a terminal use: see [`short_names`].
     pub short: String,
     pub entrant: EntrantRuns<'a>,
     /// From 1, within its group.
@@ -135,7 +135,7 @@ pub fn analyse<'a>(
         names_left = rest;
         let (shorts, rest) = shorts_left.split_at(group.len());
         shorts_left = rest;
-        let place = baseline.map(|wanted| named(wanted, group, names)).transpose()?.flatten();
+        let place = baseline.map(|wanted| named(wanted, group, names, shorts)).transpose()?.flatten();
         found |= place.is_some();
         // Those screened out come last, and are not judged.
         let finals = group.iter().any(|entrant| !entrant.runs.is_empty());
@@ -174,7 +174,8 @@ pub fn analyse<'a>(
 pub fn check_baseline(wanted: &str, rows: &[ComparisonRow]) -> Result<(), Usage> {
     let entrants = entrants(rows);
     let names = names(&entrants);
-    named(wanted, &entrants, &names)?.map_or_else(|| no_baseline(wanted, &names), |_| Ok(()))
+    named(wanted, &entrants, &names, &short_names(&entrants, &names))?
+        .map_or_else(|| no_baseline(wanted, &names), |_| Ok(()))
 }
 
 fn no_baseline<T>(wanted: &str, names: &[String]) -> Result<T, Usage> {
@@ -185,9 +186,11 @@ fn no_baseline<T>(wanted: &str, names: &[String]) -> Result<T, Usage> {
     }
 }
 
-/// The entrant that goes by the name `wanted`: in full, or without what tells it from others.
-fn named(wanted: &str, group: &[EntrantRuns<'_>], names: &[String]) -> Result<Option<usize>, Usage> {
-    if let Some(exact) = names.iter().position(|name| name == wanted) {
+/// The entrant that goes by the name `wanted`: in full, as short as the report has it, or without what tells it from
+/// others.
+fn named(wanted: &str, group: &[EntrantRuns<'_>], names: &[String], shorts: &[String]) -> Result<Option<usize>, Usage> {
+    let place = |names: &[String]| names.iter().position(|name| name == wanted);
+    if let Some(exact) = place(names).or_else(|| place(shorts)) {
         return Ok(Some(exact));
     }
     let short = |entrant: &EntrantRuns<'_>| format!("{}/{}", entrant.optimizer, entrant.schedule);

@@ -2,7 +2,7 @@
 
 use super::changes;
 use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series, Stack, Style};
-use super::entrants::{EntrantRuns, Summary, names};
+use super::entrants::{EntrantRuns, Summary, names, short_names};
 use super::export::Report;
 use super::rates::{self, Known};
 use crate::record::{Change, ComparisonRow, EpochRow, files, replace_file};
@@ -46,7 +46,7 @@ pub fn figure(
     known: &HashMap<String, Known>,
     title: &str,
 ) -> Figure {
-    let names = names(entrants);
+    let names = short_names(entrants, &names(entrants));
     let panel = |title: &str, y_label: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| {
         let series = entrants.iter().zip(&names).map(|(entrant, name)| line(entrant, name, metrics, value)).collect();
         Panel { series, ..Panel::new(title, "epoch", y_label) }
@@ -99,7 +99,7 @@ pub fn picture(figure: &Figure) -> Figure {
 /// Marks each run's manual changes (keyed by run name) in the panels of rates and losses, at the first epoch that shows
 /// them, in the colour of the entrant. `entrants` are those of the figure.
 pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: &HashMap<String, Vec<Change>>) {
-    let names = names(entrants);
+    let names = short_names(entrants, &names(entrants));
     for panel in figure.panels.iter_mut().filter(|panel| ["learning rate", "loss"].contains(&panel.y_label.as_str())) {
         for (entrant, name) in entrants.iter().zip(&names) {
             let mut changes = entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten().peekable();

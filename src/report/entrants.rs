@@ -1,17 +1,18 @@
 //! Groups runs that differ only in their seed into entrants. What is tuned is one entrant, whatever its rates.
 
+mod naming;
 mod roles;
 
+pub use naming::{names, short_names};
 pub use roles::of_tuning;
 
 use super::tuning::Tuning;
-use crate::number::{counted, exact, rate};
+use crate::number::{counted, rate};
 use crate::optim::OptimizerSpec;
 use crate::record::{ComparisonRow, Results, Stage, Status};
 use crate::schedule::{Semantics, Spec};
 use crate::stats::verdict::{self, CHANCE};
 use crate::stats::{mean, median, standard_deviation};
-use crate::usage::one_line;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
@@ -279,49 +280,4 @@ fn ranked(mut entrants: Vec<EntrantRuns<'_>>) -> Vec<EntrantRuns<'_>> {
         all.extend(order.into_iter().map(|place| group[place].clone()));
     }
     all
-}
-
-/// A name for each entrant, in order: `sgd/cosine`, plus whatever is needed to make it unique.
-pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
-    let short: Vec<String> = entrants.iter().map(|e| format!("{}/{}", e.optimizer, e.schedule)).collect();
-    // Of the entrants with one short name: the first, and whether their rates, semantics and groups differ.
-    let mut twins: HashMap<&str, (&EntrantRuns<'_>, [bool; 3])> = HashMap::new();
-    for (name, entrant) in short.iter().zip(entrants) {
-        let (first, differ) = twins.entry(name).or_insert((entrant, [false; 3]));
-        // A rate that is not a number differs from every other.
-        differ[0] |= entrant.lr != first.lr;
-        differ[1] |= entrant.semantics != first.semantics;
-        differ[2] |= entrant.place.group != first.place.group;
-    }
-    let name = |(short, entrant): (&String, &EntrantRuns<'_>)| {
-        let (mut name, (_, [rates, semantics, groups])) = (short.clone(), twins[short.as_str()]);
-        if rates && entrant.tuning.is_none() {
-            name.push_str(&format!(" lr={}", exact(entrant.lr)));
-        }
-        if semantics {
-            name.push_str(&format!(" ({})", entrant.semantics.name()));
-        }
-        let Place { setting, group, .. } = entrant.place;
-        // Without their run.json, runs of different groups have no setting that says so.
-        let group = Some(group).filter(|_| groups);
-        if let Some(told) = [Some(setting), group].into_iter().flatten().find(|told| !told.is_empty()) {
-            name.push_str(&format!(" [{told}]"));
-        }
-        // Names come from untrusted files, and go to terminals and pages.
-        one_line(&name)
-    };
-    short.iter().zip(entrants).map(name).collect()
-}
-
-/// For sentences: the `names` without the parameters of the optimizer, where no two are then alike.
-pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String> {
-    let short = |(entrant, name): (&EntrantRuns<'_>, &String)| {
-        let rest = name.strip_prefix(entrant.optimizer).filter(|rest| rest.starts_with('/'));
-        let kind = entrant.optimizer.split(':').next().unwrap_or_default();
-        rest.map_or_else(|| name.clone(), |rest| format!("{kind}{rest}"))
-    };
-    let short: Vec<String> = entrants.iter().zip(names).map(short).collect();
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    short.iter().for_each(|name| *counts.entry(name).or_default() += 1);
-    short.iter().zip(names).map(|(short, name)| if counts[short.as_str()] > 1 { name } else { short }.clone()).collect()
 }

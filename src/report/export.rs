@@ -233,7 +233,7 @@ fn markdown(title: &str, summary: &[String], groups: &[Group<'_>]) -> String {
         if groups.len() > 1 {
             let _ = writeln!(out, "\n## {}", text(group.label));
         }
-        let (entrants, names) = table::of_groups(std::slice::from_ref(group));
+        let (entrants, names) = table::of_groups(std::slice::from_ref(group), table::UNLIMITED);
         let _ = writeln!(out, "\n{}", table::markdown(&entrants, &names));
         for analysis in &group.analyses {
             let _ = writeln!(out, "- {}: {}", markdown_name(&analysis.name), text(&analysis.verdict));

@@ -63,7 +63,7 @@ impl Page<'_> {
         let figures = |shared: bool| -> String {
             charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(figure_html).collect()
         };
-        let names: Vec<&str> = self.analyses().map(|analysis| analysis.name.as_str()).collect();
+        let names: Vec<&str> = self.analyses().map(|analysis| analysis.short.as_str()).collect();
         // A `</script>` in a name must not end the element.
         let data =
             json!({ "entrants": names, "shown": MOST_LINES, "charts": charts }).to_string().replace('<', "\\u003c");
@@ -174,7 +174,7 @@ impl Page<'_> {
             (head.to_string(), group.analyses.iter().map(cell).collect())
         };
         let mut columns = vec![
-            column("entrant", &|a| format!("<th scope=row class=w>{}</th>", escape(&a.name))),
+            column("entrant", &|a| name_cell(a)),
             column("validation %", &|a| share(a.val_accuracy)),
             column("n", &|a| number(Some(a.entrant.results().len() as f64))),
             column("verdict", &|a| format!("<td class=w>{}</td>", escape(&a.verdict))),
@@ -212,7 +212,7 @@ impl Page<'_> {
     fn runs_table(&self) -> String {
         let names: HashMap<&str, &str> = self
             .analyses()
-            .flat_map(|analysis| analysis.entrant.runs.iter().map(|run| (run.run.as_str(), analysis.name.as_str())))
+            .flat_map(|analysis| analysis.entrant.runs.iter().map(|run| (run.run.as_str(), analysis.short.as_str())))
             .collect();
         let rows: String =
             self.loaded.runs.iter().map(|run| run_row(run, names.get(run.row.run.as_str()).unwrap_or(&""))).collect();
@@ -223,6 +223,13 @@ impl Page<'_> {
             counted(self.loaded.runs.len() as u64, "run")
         )
     }
+}
+
+/// The name of an entrant: short, and in full below if that is more.
+fn name_cell(analysis: &Analysis<'_>) -> String {
+    let full = Some(escape(&analysis.name)).filter(|_| analysis.name != analysis.short);
+    let full = full.map_or(String::new(), |full| format!("<small>{full}</small>"));
+    format!("<th scope=row class=w>{}{full}</th>", escape(&analysis.short))
 }
 
 fn run_row(run: &LoadedRun, name: &str) -> String {

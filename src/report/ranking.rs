@@ -44,11 +44,10 @@ pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
 
 fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
     let entrant = &analysis.entrant;
-    let (under, name) = split_name(analysis);
     let in_percent = |value: f64| value * 100.0;
     RankedRow {
-        name: name.to_string(),
-        under: under.to_string(),
+        name: analysis.short.clone(),
+        under: if analysis.name == analysis.short { String::new() } else { analysis.name.clone() },
         rate: if entrant.rate.is_finite() { format!("peak {}", entrant.rate_text()) } else { String::new() },
         value: match analysis.screening.filter(|_| analysis.is_screened_out) {
             Some(screening) => format!("screening: {}", percent(Some(screening))),
@@ -58,15 +57,6 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
         interval: interval(analysis.val_accuracy).map(|(low, high)| (in_percent(low), in_percent(high))),
         dots: entrant.results().into_values().map(in_percent).collect(),
         claim,
-    }
-}
-
-/// The name of an entrant as its optimizer and what tells it from others under that.
-pub fn split_name<'n>(analysis: &'n Analysis<'_>) -> (&'n str, &'n str) {
-    match analysis.name.strip_prefix(analysis.entrant.optimizer).and_then(|rest| rest.strip_prefix('/')) {
-        Some(rest) => (analysis.entrant.optimizer, rest),
-        // A name that is not safe to print is changed.
-        None => ("", analysis.name.as_str()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The comparison as a table: for the terminal, and as Markdown.
 
-use super::analysis::{Group, Unit};
+use super::analysis::{Analysis, Group, Unit};
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
 use crate::record::ComparisonRow;
@@ -133,7 +133,7 @@ pub fn markdown(entrants: &[EntrantRuns<'_>], names: &[String]) -> String {
 
 /// Explains the columns and each ±: for a terminal table of `width` columns, or for the full one of Markdown.
 pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
-    let (entrants, names) = of_groups(groups);
+    let (entrants, names) = of_groups(groups, width.unwrap_or(UNLIMITED));
     let shown = match width {
         Some(width) => {
             let (entrants, names, _) = top(&entrants, &names, width);
@@ -170,10 +170,11 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     text
 }
 
-/// The entrants of all groups, and their names.
-pub fn of_groups<'a>(groups: &[Group<'a>]) -> (Vec<EntrantRuns<'a>>, Vec<String>) {
+/// The entrants of all groups, and their names: in full where there is room for any width.
+pub fn of_groups<'a>(groups: &[Group<'a>], width: usize) -> (Vec<EntrantRuns<'a>>, Vec<String>) {
     let analyses = groups.iter().flat_map(|group| &group.analyses);
-    analyses.map(|analysis| (analysis.entrant.clone(), analysis.name.clone())).unzip()
+    let name = |analysis: &Analysis<'_>| if width == UNLIMITED { &analysis.name } else { &analysis.short }.clone();
+    analyses.map(|analysis| (analysis.entrant.clone(), name(analysis))).unzip()
 }
 
 fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {

@@ -31,9 +31,9 @@ pub struct RankedGroup {
 /// One entrant. Accuracies are in percent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedRow {
-    /// What tells it from the others: its schedule.
+    /// As short as tells it from the others.
     pub name: String,
-    /// The rest of its name: its optimizer.
+    /// In full, if that is more.
     pub under: String,
     /// `peak 0.12`
     pub rate: String,

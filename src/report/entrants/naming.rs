@@ -1,0 +1,175 @@
+//! What entrants are called: in full, and as shortly as tells them apart.
+
+use super::{EntrantRuns, Place};
+use crate::number::exact;
+use crate::optim::OptimizerSpec;
+use crate::schedule::Spec;
+use crate::spec::Values;
+use crate::usage::one_line;
+use std::collections::{BTreeSet, HashMap};
+
+/// A name for each entrant, in order: `sgd/cosine`, plus whatever is needed to make it unique.
+pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
+    let short: Vec<String> = entrants.iter().map(|e| format!("{}/{}", e.optimizer, e.schedule)).collect();
+    // Of the entrants with one short name: the first, and whether their rates, semantics and groups differ.
+    let mut twins: HashMap<&str, (&EntrantRuns<'_>, [bool; 3])> = HashMap::new();
+    for (name, entrant) in short.iter().zip(entrants) {
+        let (first, differ) = twins.entry(name).or_insert((entrant, [false; 3]));
+        // A rate that is not a number differs from every other.
+        differ[0] |= entrant.lr != first.lr;
+        differ[1] |= entrant.semantics != first.semantics;
+        differ[2] |= entrant.place.group != first.place.group;
+    }
+    let name = |(short, entrant): (&String, &EntrantRuns<'_>)| {
+        let (mut name, (_, [rates, semantics, groups])) = (short.clone(), twins[short.as_str()]);
+        if rates && entrant.tuning.is_none() {
+            name.push_str(&format!(" lr={}", exact(entrant.lr)));
+        }
+        if semantics {
+            name.push_str(&format!(" ({})", entrant.semantics.name()));
+        }
+        let Place { setting, group, .. } = entrant.place;
+        // Without their run.json, runs of different groups have no setting that says so.
+        let group = Some(group).filter(|_| groups);
+        if let Some(told) = [Some(setting), group].into_iter().flatten().find(|told| !told.is_empty()) {
+            name.push_str(&format!(" [{told}]"));
+        }
+        // Names come from untrusted files, and go to terminals and pages.
+        one_line(&name)
+    };
+    short.iter().zip(entrants).map(name).collect()
+}
+
+/// The `names` as pictures, sentences and a terminal use them: each optimizer and schedule with only those of its
+/// parameters in which the entrants with the same two differ: `sgd/cosine`, `sgd:momentum=0/cosine`. No two are alike.
+pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String> {
+    let parts: Vec<Option<Parts>> =
+        entrants.iter().zip(names).map(|(entrant, name)| Parts::of(entrant, name)).collect();
+    let mut alike: HashMap<(&str, &str), Vec<&Parts>> = HashMap::new();
+    for parts in parts.iter().flatten() {
+        alike.entry(parts.kinds()).or_default().push(parts);
+    }
+    let telling: HashMap<(&str, &str), [BTreeSet<&'static str>; 2]> =
+        alike.into_iter().map(|(kinds, all)| (kinds, telling(&all))).collect();
+    let short = |(parts, name): (&Option<Parts>, &String)| match parts {
+        Some(parts) => parts.with(&telling[&parts.kinds()]),
+        None => name.clone(),
+    };
+    let short: Vec<String> = parts.iter().zip(names).map(short).collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    short.iter().for_each(|name| *counts.entry(name).or_default() += 1);
+    short.iter().zip(names).map(|(short, name)| if counts[short.as_str()] > 1 { name } else { short }.clone()).collect()
+}
+
+/// A name that can be shortened.
+struct Parts {
+    optimizer: OptimizerSpec,
+    schedule: Spec,
+    /// A sequence keeps its parameters: they are what it is.
+    sequence: Option<String>,
+    /// ` lr=0.1 [epochs=30]`
+    rest: String,
+}
+
+impl Parts {
+    /// `None` if the files of the entrant hold something else.
+    fn of(entrant: &EntrantRuns<'_>, name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(entrant.optimizer)?.strip_prefix('/')?.strip_prefix(entrant.schedule)?;
+        let schedule: Spec = entrant.schedule.parse().ok()?;
+        let sequence = schedule.is_sequence().then(|| entrant.schedule.to_string());
+        Some(Self { optimizer: entrant.optimizer.parse().ok()?, schedule, sequence, rest: rest.to_string() })
+    }
+
+    fn kinds(&self) -> (&str, &str) {
+        (self.optimizer.name(), self.sequence.as_deref().unwrap_or_else(|| self.schedule.name()))
+    }
+
+    fn values(&self) -> [&Values; 2] {
+        [self.optimizer.given_values(), self.schedule.schedules().next().expect("it has one schedule or more")]
+    }
+
+    /// The name with only these parameters of the optimizer and of the schedule.
+    fn with(&self, telling: &[BTreeSet<&str>; 2]) -> String {
+        let (mut optimizer, mut schedule) = (self.optimizer.clone(), self.schedule.clone());
+        let [of_optimizer, of_schedule] = self.values();
+        for (parameter, _) in of_optimizer.given().filter(|(parameter, _)| !telling[0].contains(parameter.name)) {
+            optimizer = optimizer.without(parameter.name);
+        }
+        let common = of_schedule.given().filter(|(parameter, _)| !telling[1].contains(parameter.name));
+        for (parameter, _) in common.filter(|_| self.sequence.is_none()) {
+            schedule = schedule.without(parameter.name);
+        }
+        format!("{optimizer}/{schedule}{}", self.rest)
+    }
+}
+
+/// The parameters of optimizer and schedule that not all of these entrants have with the same value.
+fn telling(all: &[&Parts]) -> [BTreeSet<&'static str>; 2] {
+    [0, 1].map(|which| {
+        let given =
+            |parts: &&Parts| parts.values()[which].given().map(|(parameter, _)| parameter.name).collect::<Vec<_>>();
+        let keys: BTreeSet<&'static str> = all.iter().flat_map(given).collect();
+        let first = all[0].values()[which];
+        let differs = |key: &&'static str| all.iter().any(|parts| parts.values()[which].get(key) != first.get(key));
+        keys.into_iter().filter(differs).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RunConfig;
+    use crate::experiment::default_entrants;
+    use crate::record::{ComparisonRow, Results, Status};
+    use crate::report::entrants::entrants;
+
+    /// The short names of these entrants, by their full ones.
+    fn shortened(specs: &[&str]) -> Vec<(String, String)> {
+        let row = |spec: &&str| {
+            let (optimizer, schedule) = spec.split_once('/').unwrap();
+            let (optimizer, schedule) = (optimizer.to_string(), schedule.to_string());
+            let any = ComparisonRow::new("", &RunConfig::default(), Status::Finished, Results::default());
+            ComparisonRow { optimizer, schedule, ..any }
+        };
+        let rows: Vec<ComparisonRow> = specs.iter().map(row).collect();
+        let entrants = entrants(&rows);
+        let full = names(&entrants);
+        let mut named: Vec<(String, String)> = full.iter().cloned().zip(short_names(&entrants, &full)).collect();
+        named.sort();
+        named
+    }
+
+    #[test]
+    fn default_entrants_go_by_their_optimizer_and_schedule_alone() {
+        let all = default_entrants();
+        let named = shortened(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        let short: BTreeSet<&str> = named.iter().map(|(_, short)| short.as_str()).collect();
+        assert_eq!(short.len(), all.len());
+        assert!(short.iter().all(|name| !name.contains(':')), "{short:?}");
+        assert!(short.contains("sgd/cosine") && short.contains("adam/linear"), "{short:?}");
+    }
+
+    #[test]
+    fn a_short_name_keeps_the_parameters_in_which_entrants_differ_and_no_two_are_alike() {
+        let specs = [
+            "sgd:lr=0.1,momentum=0.9/step:factor=0.5,drop-every=2",
+            "sgd:lr=0.1,momentum=0.9/step:factor=0.1,drop-every=2",
+            "sgd:lr=0.1,momentum=0.9/cosine",
+            "sgd:lr=0.1,momentum=0.8/cosine",
+            "sgd/constant:for=1;cosine",
+            "sgd/constant:for=2;cosine",
+            "nonsense/cosine",
+        ];
+        let named = shortened(&specs);
+        let short: Vec<&str> = named.iter().map(|(_, short)| short.as_str()).collect();
+        let expected = [
+            "nonsense/cosine",
+            "sgd/constant:for=1;cosine",
+            "sgd/constant:for=2;cosine",
+            "sgd:momentum=0.8/cosine",
+            "sgd/step:factor=0.1",
+        ];
+        expected.iter().for_each(|name| assert!(short.contains(name), "{name}: {short:?}"));
+        assert_eq!(short.iter().collect::<BTreeSet<_>>().len(), specs.len(), "{short:?}");
+    }
+}
