@@ -50,8 +50,6 @@ pub struct Analysis<'a> {
     pub beaten_by: Vec<usize>,
     /// The accuracies that decided who is a finalist: no result.
     pub screening: Option<Summary>,
-    /// Others are finalists.
-    pub is_screened_out: bool,
     /// In words, so that nobody has to interpret a number.
     pub verdict: String,
 }
@@ -79,6 +77,8 @@ pub struct Group<'a> {
     pub unit: Unit,
     /// In a few sentences: which entrant is best, and how certain that is.
     pub summary: String,
+    /// The first of them: which is best. Empty if nothing can be ranked.
+    pub answer: String,
 }
 
 impl Group<'_> {
@@ -138,8 +138,7 @@ pub fn analyse<'a>(
         let place = baseline.map(|wanted| named(wanted, group, names, shorts)).transpose()?.flatten();
         found |= place.is_some();
         // Those screened out come last, and are not judged.
-        let finals = group.iter().any(|entrant| !entrant.runs.is_empty());
-        let judged = group.iter().position(|entrant| entrant.is_screened_out(finals)).unwrap_or(group.len());
+        let judged = group.iter().position(|entrant| entrant.is_screened_out).unwrap_or(group.len());
         let place = place.filter(|&place| place < judged);
         let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
@@ -157,9 +156,16 @@ pub fn analyse<'a>(
         let without = baseline.filter(|_| place.is_none());
         let (finalists, screened) = analyses.split_at(judged);
         let said = words::Said { analyses: finalists, screened, verdict: &verdict, baseline: place, without, unit };
-        let (summary, sentences) = (said.summary(), said.sentences());
+        let (answer, summary, sentences) = (said.answer(), said.summary(), said.sentences());
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
-        groups.push(Group { label: group[0].place.group, analyses, same_seeds: verdict.same_seeds, unit, summary });
+        groups.push(Group {
+            label: group[0].place.group,
+            analyses,
+            same_seeds: verdict.same_seeds,
+            unit,
+            summary,
+            answer,
+        });
     }
     match baseline {
         Some(wanted) if !found => no_baseline(wanted, &names),
@@ -237,7 +243,6 @@ fn figures<'a>(
         margin: verdict.margins.get(place).copied().flatten(),
         seeds_for_power: gap(behind).and_then(|gap| gap.seeds_for_power()),
         screening: Summary::of(entrant.screening().into_values().map(Some)),
-        is_screened_out: place >= verdict.standings.len(),
         beats: Vec::new(),
         beaten_by: Vec::new(),
         verdict: String::new(),

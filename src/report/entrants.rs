@@ -6,7 +6,7 @@ mod roles;
 pub use naming::{names, short_names};
 pub use roles::of_tuning;
 
-use super::tuning::Tuning;
+use super::tuning::{Tuning, peak};
 use crate::number::{counted, rate};
 use crate::optim::OptimizerSpec;
 use crate::record::{ComparisonRow, Results, Stage, Status};
@@ -14,7 +14,7 @@ use crate::schedule::{Semantics, Spec};
 use crate::stats::verdict::{self, CHANCE};
 use crate::stats::{mean, median, standard_deviation};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// All runs of one optimizer, schedule, semantics and base rate, in one setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,8 @@ pub struct EntrantRuns<'a> {
     pub by_study: bool,
     /// What its trials say; `None` if it was not tuned.
     pub tuning: Option<Tuning>,
+    /// Others are finalists.
+    pub is_screened_out: bool,
 }
 
 /// What distinguishes a run from others shown with it, besides its row.
@@ -108,9 +110,16 @@ impl<'a> EntrantRuns<'a> {
         self.aside.iter().filter(stage).filter_map(|run| Some((unit(run), run.accuracy_or_chance()?))).collect()
     }
 
-    /// It was screened, and others are finalists. `finals` says whether its group has any.
-    pub fn is_screened_out(&self, finals: bool) -> bool {
-        finals && self.runs.is_empty() && !self.screening().is_empty()
+    /// The studies of its screening.
+    fn screening_studies(&self) -> impl Iterator<Item = u64> {
+        let roles = self.aside.iter().filter_map(|run| run.role.as_ref());
+        roles.filter(|role| role.stage == Stage::Screening).filter_map(|role| role.study)
+    }
+
+    /// Something of it comes after the screening, to which only these `studies` belong.
+    fn is_begun(&self, studies: &BTreeSet<u64>) -> bool {
+        let studied = || self.aside.iter().filter_map(|run| run.role.as_ref()?.study);
+        !self.runs.is_empty() || !studies.is_empty() && studied().any(|study| !studies.contains(&study))
     }
 
     /// Its rate: the highest that was applied, or of the chosen peaks the median, with their range.
@@ -118,7 +127,8 @@ impl<'a> EntrantRuns<'a> {
         let peaks = self.tuning.as_ref().map(Tuning::peaks).unwrap_or_default();
         let ends = peaks.iter().copied().reduce(f64::min).zip(peaks.iter().copied().reduce(f64::max));
         match ends {
-            Some((low, high)) if low < high => format!("{} ({} to {})", rate(self.rate), rate(low), rate(high)),
+            Some((low, high)) if low < high => format!("{} ({} to {})", peak(self.rate), peak(low), peak(high)),
+            Some((low, _)) => peak(low),
             _ if self.rate.is_finite() => rate(self.rate),
             _ => "–".into(),
         }
@@ -250,7 +260,24 @@ fn entrant<'a>(mut rows: Vec<&'a ComparisonRow>, place: Place<'a>) -> EntrantRun
         stale,
         by_study,
         tuning,
+        is_screened_out: false,
     }
+}
+
+/// Which entrants of a group are no finalists. The best of the screening are, as far down as to the last of which anything
+/// comes after it: finals run one after the other, and a finalist is one before its own begin.
+fn screened_out(group: &[EntrantRuns<'_>]) -> Vec<bool> {
+    let screenings: Vec<verdict::Results> = group.iter().map(EntrantRuns::screening).collect();
+    let studies: BTreeSet<u64> = group.iter().flat_map(EntrantRuns::screening_studies).collect();
+    let order = verdict::order(&screenings);
+    let is_begun = |place: &usize| group[*place].is_begun(&studies);
+    let Some(last) = order.iter().rposition(is_begun) else { return vec![false; group.len()] };
+    let mut is_out = vec![false; group.len()];
+    order[last..]
+        .iter()
+        .filter(|place| !screenings[**place].is_empty() && !is_begun(place))
+        .for_each(|&place| is_out[place] = true);
+    is_out
 }
 
 /// Group by group, and in each by rank; equals by name.
@@ -274,9 +301,9 @@ fn ranked(mut entrants: Vec<EntrantRuns<'_>>) -> Vec<EntrantRuns<'_>> {
         let screened: Vec<verdict::Results> = order[known..].iter().map(|&place| group[place].screening()).collect();
         let rest: Vec<usize> = verdict::order(&screened).into_iter().map(|place| order[known + place]).collect();
         order[known..].copy_from_slice(&rest);
-        // A finalist is one before its finals have a result, too.
-        let finals = group.iter().any(|entrant| !entrant.runs.is_empty());
-        order.sort_by_key(|&place| group[place].is_screened_out(finals));
+        let is_out = screened_out(group);
+        group.iter_mut().zip(&is_out).for_each(|(entrant, is_out)| entrant.is_screened_out = *is_out);
+        order.sort_by_key(|&place| is_out[place]);
         all.extend(order.into_iter().map(|place| group[place].clone()));
     }
     all

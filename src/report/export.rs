@@ -213,7 +213,7 @@ fn summary(groups: &[Group<'_>]) -> Vec<String> {
         [only] => vec![only.summary.clone()],
         several => {
             let first = format!(
-                "The runs form {} groups, which differ in what they were trained on or for how long. Only runs of one group are compared.",
+                "The runs form {} groups, which differ in what they were trained on, for how long or how they were chosen. Only runs of one group are compared.",
                 several.len()
             );
             let of_group = |group: &Group<'_>| format!("{}: {}", group.label, group.summary);

@@ -102,14 +102,31 @@ impl Page<'_> {
              <script type=\"application/json\" id=data>{data}</script>\n<script>\n{js}</script>\n</body>\n</html>\n",
             title = escape(self.title),
             origin = escape(self.origin),
-            summary =
-                self.summary.iter().map(|text| format!("<p class=best>{}</p>\n", escape(text))).collect::<String>(),
+            summary = self.said(),
             ranking = if self.groups.is_empty() { String::new() } else { ranking::html(self.ranking) },
             trials = trials::html(self.trials),
             notes = self.notes(),
             css = include_str!("assets/report.css"),
             js = include_str!("assets/report.js"),
         )
+    }
+
+    /// The summary, with what is best in bold and the rest below it.
+    fn said(&self) -> String {
+        let said = |text: &String| {
+            let answers = self.groups.iter().map(|group| group.answer.as_str()).filter(|answer| !answer.is_empty());
+            let found = answers.filter_map(|answer| Some((answer, text.split_once(answer)?))).next();
+            match found {
+                Some((answer, (before, rest))) => format!(
+                    "<p class=best>{}<b>{}</b></p>\n<p>{}</p>\n",
+                    escape(before),
+                    escape(answer),
+                    escape(rest.trim())
+                ),
+                None => format!("<p class=best>{}</p>\n", escape(text)),
+            }
+        };
+        self.summary.iter().map(said).collect()
     }
 
     fn analyses(&self) -> impl Iterator<Item = &Analysis<'_>> {

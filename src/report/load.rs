@@ -1,5 +1,6 @@
 //! Finds runs, comparisons and range tests below folders, and reads as much of them as possible.
 
+mod comparisons;
 mod repeated;
 mod run;
 mod settings;

@@ -49,7 +49,7 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
         name: analysis.short.clone(),
         under: if analysis.name == analysis.short { String::new() } else { analysis.name.clone() },
         rate: if entrant.rate.is_finite() { format!("peak {}", entrant.rate_text()) } else { String::new() },
-        value: match analysis.screening.filter(|_| analysis.is_screened_out) {
+        value: match analysis.screening.filter(|_| entrant.is_screened_out) {
             Some(screening) => format!("screening: {}", percent(Some(screening))),
             None => percent(analysis.val_accuracy),
         },
@@ -71,7 +71,7 @@ fn interval(summary: Option<Summary>) -> Option<(f64, f64)> {
 pub fn claims(group: &Group<'_>) -> Vec<Claim> {
     let seeds = |analysis: &Analysis<'_>| analysis.behind_best.map_or(0, |difference| difference.n);
     let claim = |analysis: &Analysis<'_>| match analysis.standing {
-        _ if analysis.is_screened_out => Claim::ScreenedOut,
+        _ if analysis.entrant.is_screened_out => Claim::ScreenedOut,
         Standing::Winner => Claim::Winner,
         Standing::RuledOut => Claim::RuledOut,
         // The leader may be the best if somebody else can be compared with it.

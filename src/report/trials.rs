@@ -2,8 +2,7 @@
 
 use super::analysis::{Analysis, Group};
 use super::chart::{AxisScale, Dot, DotLook, Figure, Mark, Panel, Series, Stack};
-use super::tuning::Tuning;
-use crate::number::rate;
+use super::tuning::{Tuning, peak};
 use crate::record::Status;
 use crate::stats::quantile;
 use crate::stats::verdict::CHANCE;
@@ -46,11 +45,22 @@ pub fn of(groups: &[Group<'_>]) -> Trials {
         let points = best.into_iter().enumerate().map(|(m, accuracy)| ((m + 1) as f64, accuracy)).collect();
         Series::new(analysis.short.clone(), points)
     };
-    let best = (!is_grid).then(|| Panel {
-        series: analyses().map(line).collect(),
-        ..Panel::new("Best so far, mean over the studies", "trials", "accuracy")
+    let best = (!is_grid).then(|| {
+        let series: Vec<Series> = analyses().map(line).collect();
+        let y_range = best_range(&series);
+        Panel { series, y_range, ..Panel::new("Best so far, mean over the studies", "trials", "accuracy") }
     });
     Trials { panels, best, is_grid }
+}
+
+/// The accuracies between which the best so far are told apart: a bad first trial is cut off, not where the lines end.
+fn best_range(series: &[Series]) -> Option<(f64, f64)> {
+    let heights: Vec<f64> = series.iter().flat_map(|line| &line.points).map(|point| point.1).collect();
+    let ends: Vec<f64> = series.iter().filter_map(|line| line.points.last()).map(|point| point.1).collect();
+    let (high, middle, least) = (quantile(&heights, 1.0)?, quantile(&heights, 0.5)?, quantile(&heights, 0.0)?);
+    let low = least.max((high - 2.5 * (high - middle)).min(quantile(&ends, 0.0)?));
+    let room = ((high - low) * 0.05).max(0.002);
+    Some(((low - room).max(0.0), high + room))
 }
 
 fn tuned_panel(analysis: &Analysis<'_>, tuning: &Tuning) -> Panel {
@@ -65,7 +75,7 @@ fn tuned_panel(analysis: &Analysis<'_>, tuning: &Tuning) -> Panel {
         let chosen = study.chosen().and_then(|trial| Some((trial.rate, trial.accuracy()?)));
         panel.dots.extend(chosen.map(|at| Dot { at, look: DotLook::Chosen }));
     }
-    let label = |at: f64| Mark { at, label: rate(at), series: String::new() };
+    let label = |at: f64| Mark { at, label: peak(at), series: String::new() };
     panel.marks.extend(tuning.peak().map(label));
     panel
 }

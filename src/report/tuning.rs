@@ -1,6 +1,7 @@
 //! What the trials of a tuned entrant say: which rates were chosen, how much they matter, and what they cost.
 
 use super::entrants::EntrantRuns;
+use crate::number::significant;
 use crate::record::{self, ComparisonRow, Stage, Status};
 use crate::stats::tuning::{self, Trial};
 use crate::stats::{mean, median};
@@ -159,6 +160,11 @@ impl Tuning {
         let shortest = all.iter().map(Vec::len).min().unwrap_or(0);
         (0..shortest).filter_map(|m| mean(&all.iter().map(|best| best[m]).collect::<Vec<_>>())).collect()
     }
+}
+
+/// A tuned peak for people: rates between trials are not known more exactly.
+pub fn peak(rate: f64) -> String {
+    significant(rate, 3)
 }
 
 /// The median on a log scale.

@@ -38,21 +38,36 @@ impl Said<'_, '_> {
         self.verdict.behind.iter().flatten().map(|difference| difference.n).max().unwrap_or(0)
     }
 
-    /// The whole in a few sentences.
-    pub fn summary(&self) -> String {
-        let Some(leader) = self.leader() else {
-            let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.".to_string();
-            return std::iter::once(nothing).chain(self.of_tuning()).collect::<Vec<_>>().join(" ");
-        };
-        let mut said = match (self.analyses.len(), self.most_seeds()) {
+    /// Which is best, as far as that is known: the first of the sentences of [`Self::summary`].
+    pub fn answer(&self) -> String {
+        self.leader().map_or(String::new(), |leader| self.verdict_on(leader).join(" "))
+    }
+
+    fn verdict_on(&self, leader: &Analysis<'_>) -> Vec<String> {
+        match (self.analyses.len(), self.most_seeds()) {
             (1, _) => vec![format!("The only {}: {}.", self.entrants(), self.with_accuracy(leader))],
             _ if leader.standing == Standing::Winner => {
                 vec![format!("Winner: {}. It beats every other{} (95 %).", self.with_accuracy(leader), self.finalist())]
             }
-            (_, FEWEST..) => self.candidates(leader),
-            _ if !self.verdict.wins.is_empty() => self.candidates(leader),
+            (_, FEWEST..) => self.open(leader),
+            _ if !self.verdict.wins.is_empty() => self.open(leader),
             (_, seeds) => vec![self.first(leader), self.no_claim(seeds)],
+        }
+    }
+
+    /// The whole in a few sentences.
+    pub fn summary(&self) -> String {
+        let Some(leader) = self.leader() else {
+            let of_tuning = self.of_tuning();
+            // That no final has run yet is said there.
+            let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.".to_string();
+            let nothing = Some(nothing).filter(|_| self.waiting().next().is_none());
+            return nothing.into_iter().chain(of_tuning).collect::<Vec<_>>().join(" ");
         };
+        let mut said = self.verdict_on(leader);
+        if leader.standing != Standing::Winner && (self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty()) {
+            said.extend(self.to_tell());
+        }
         said.extend(self.claim());
         said.extend(self.unjudged(leader));
         said.extend(self.against_baseline());
@@ -69,20 +84,29 @@ impl Said<'_, '_> {
         said.join(" ")
     }
 
-    /// Without a winner: who may be the best, and what it takes to tell.
-    fn candidates(&self, leader: &Analysis<'_>) -> Vec<String> {
-        let of = |standing: Standing| self.analyses.iter().filter(move |analysis| analysis.standing == standing);
-        let open: Vec<&str> = of(Standing::NotRuledOut).map(|analysis| analysis.short.as_str()).collect();
-        let out = of(Standing::RuledOut).count();
+    fn of_standing(&self, standing: Standing) -> impl Iterator<Item = &Analysis<'_>> {
+        self.analyses.iter().filter(move |analysis| analysis.standing == standing)
+    }
+
+    /// Without a winner: who may be the best.
+    fn open(&self, leader: &Analysis<'_>) -> Vec<String> {
+        let open: Vec<&str> = self.of_standing(Standing::NotRuledOut).map(|analysis| analysis.short.as_str()).collect();
+        let out = self.of_standing(Standing::RuledOut).count();
         let all = counted((open.len() + out) as u64, self.entrants());
-        let mut said = vec![match open.len() {
+        let open = match open.len() {
             // With other seeds for each pair, they may beat each other in a ring.
             0 => format!("No winner: each of {all} is beaten by another (95 %)."),
             1 => format!("No winner: of {all} with a result, only {} may be the best (95 %).", listed(&open)),
             count => format!("No winner: {count} of {all} may be the best (95 %): {}.", listed(&open)),
-        }];
-        said.push(self.first(leader));
-        if out > 0 && !open.is_empty() {
+        };
+        vec![open, self.first(leader)]
+    }
+
+    /// Without a winner: who is not the best, and what it takes to tell.
+    fn to_tell(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        let out = self.of_standing(Standing::RuledOut).count();
+        if out > 0 && self.of_standing(Standing::NotRuledOut).next().is_some() {
             said.push(format!("Ruled out, because the best is one of the others: {out}."));
         }
         let next = self.analyses.iter().skip(1).find(|analysis| analysis.standing == Standing::NotRuledOut);

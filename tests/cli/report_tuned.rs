@@ -7,7 +7,7 @@ use lrsched::report::export::ranking;
 use lrsched::report::load::load;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A comparison of `rows`, each trained at its own rate.
 fn comparison(folder: &Path, rows: &[ComparisonRow]) {
@@ -148,7 +148,7 @@ fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     let rows = three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().stage != Stage::Final);
     let (summary, entrants) = judged_rows(&rows.collect::<Vec<_>>());
     assert!(
-        summary.contains("Before the finals: all 2 entrants; done so far: 24 trials, 36 second looks."),
+        summary.starts_with("Before the finals: all 2 entrants; done so far: 24 trials, 36 second looks."),
         "{summary}"
     );
     assert_eq!((&entrants[0]["standing"], &entrants[0]["val_accuracy"]), (&"no result".into(), &Value::Null));
@@ -229,6 +229,97 @@ fn the_order_of_folders_changes_nothing_and_tuned_entrants_are_a_group_of_their_
     let first = of(["tuned", "plain"]);
     assert_eq!(first.0, ["tuned=yes", "tuned=no"]);
     assert_eq!(of(["plain", "tuned"]), first);
+}
+
+/// The labels of the groups of these comparisons, each in a folder of its own.
+fn groups_of(comparisons: &[Vec<ComparisonRow>]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |number: usize| folder.path().join(number.to_string());
+    comparisons.iter().enumerate().for_each(|(number, rows)| comparison(&place(number), rows));
+    let of = |places: Vec<PathBuf>| {
+        let loaded = load(&places);
+        let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+        let within = format!("{}/", folder.path().display());
+        groups.iter().map(|group| group.label.replace(&within, "")).collect::<Vec<_>>()
+    };
+    let forth = of((0..comparisons.len()).map(place).collect());
+    assert_eq!(of((0..comparisons.len()).rev().map(place).collect()), forth, "the order of folders changes nothing");
+    forth
+}
+
+#[test]
+fn two_tunings_of_the_same_entrants_are_groups_and_the_shards_of_one_are_not() {
+    let later = |row: &ComparisonRow| ComparisonRow { seed: row.seed + 100, ..row.clone() };
+    let other = three_studies().iter().map(later).collect();
+    assert_eq!(groups_of(&[three_studies(), other]), ["comparison=0", "comparison=1"]);
+    // The same seeds at other points.
+    let elsewhere = |row: &ComparisonRow| ComparisonRow { lr: row.lr * 2.0, ..row.clone() };
+    let other = three_studies().iter().map(elsewhere).collect();
+    assert_eq!(groups_of(&[three_studies(), other]).len(), 2);
+    let (some, others) = three_studies()
+        .into_iter()
+        .partition(|row| row.schedule == "step" && row.role.as_ref().unwrap().study == Some(1));
+    assert_eq!(groups_of(&[some, others]), [""]);
+}
+
+#[test]
+fn a_seed_that_screens_in_one_comparison_and_judges_in_another_sets_them_apart() {
+    let later = |row: &ComparisonRow| ComparisonRow { seed: row.seed + 2, ..row.clone() };
+    let other = screened().iter().map(later).collect();
+    assert_eq!(groups_of(&[screened(), other]), ["comparison=0", "comparison=1"]);
+    let (some, others) = screened().into_iter().partition(|row| row.schedule == "step");
+    assert_eq!(groups_of(&[some, others]), [""]);
+}
+
+#[test]
+fn a_finalist_whose_finals_have_not_begun_is_not_screened_out() {
+    // Cosine is ahead of step in the screening.
+    let rows: Vec<ComparisonRow> =
+        screened().into_iter().filter(|row| row.schedule != "cosine" || row.seed < 3).collect();
+    let (summary, entrants) = judged_rows(&rows);
+    let standing = |name: &str| entrants.iter().find(|one| one["entrant"] == name).unwrap()["standing"].clone();
+    assert_eq!((standing("sgd/cosine"), standing("sgd/linear")), ("no result".into(), "screened out".into()));
+    assert!(summary.contains("Before the finals: sgd/cosine; done so far: 3 screening runs."), "{summary}");
+    assert!(!summary.contains("Winner") && summary.contains("Screened out: 2; 2 finalists judged"), "{summary}");
+}
+
+#[test]
+fn finalists_cost_more_than_those_screened_out_and_that_is_no_unequal_budget() {
+    let screening = |schedule: &str, number, accuracy| {
+        let mut rows = study(schedule, number, accuracy, &[accuracy]);
+        rows.last_mut().unwrap().role.as_mut().unwrap().stage = Stage::Screening;
+        rows
+    };
+    let mut rows: Vec<ComparisonRow> = Vec::new();
+    for (schedule, accuracy) in [("cosine", 0.8), ("step", 0.79), ("linear", 0.6)] {
+        rows.extend((0..3).flat_map(|number| screening(schedule, number, accuracy)));
+    }
+    // Only the trials of step's first study on fresh seeds have begun.
+    rows.extend((3..6).flat_map(|number| study("cosine", number, 0.8, &[0.79])));
+    let (summary, entrants) = judged_rows(&[rows.clone(), study("step", 3, 0.8, &[])].concat());
+    let last = entrants.last().unwrap();
+    assert_eq!((&last["entrant"], &last["standing"]), (&"sgd/linear".into(), &"screened out".into()));
+    assert!(summary.contains("Before the finals: sgd/step"), "{summary}");
+    rows.extend((3..6).flat_map(|number| study("step", number, 0.79, &[0.77])));
+    let (summary, _) = judged_rows(&rows);
+    assert!(summary.contains("Each finalist had the same budget: 24 trials"), "{summary}");
+    assert!(summary.contains("Each of the others had the same budget: 12 trials"), "{summary}");
+    assert!(!summary.contains("NOT the same budget"), "{summary}");
+}
+
+#[test]
+fn a_bad_first_trial_does_not_press_the_best_so_far_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows: Vec<ComparisonRow> = (0..3).flat_map(|number| study("cosine", number, 0.85, &[0.8])).collect();
+    for row in rows.iter_mut().filter(|row| row.role.as_ref().unwrap().trial == Some(0)) {
+        row.results.val_accuracy = Some(0.1);
+    }
+    comparison(folder.path(), &rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let best = lrsched::report::trials::of(&groups).best.unwrap();
+    let (low, high) = best.y_range.unwrap();
+    assert!(low > 0.7 && high > 0.85 && high < 0.9, "{low} to {high}");
 }
 
 #[test]

@@ -84,7 +84,8 @@
           for (const s of list) if (s.s) s.y.forEach((v, k) => { if (v !== null && v <= most && s.s[k] !== null) high = Math.max(high, v + s.s[k]); });
         }
       }
-      if (!log && high > low) { const room = (high - low) * 0.04; low = low >= 0 ? Math.max(0, low - room) : low - room; high += room; }
+      if (spec.range) [low, high] = spec.range;
+      else if (!log && high > low) { const room = (high - low) * 0.04; low = low >= 0 ? Math.max(0, low - room) : low - room; high += room; }
       // Leave room for the labels of marks above the lines.
       if (marked().length && labelled()) high = log ? high * (high / low) ** 0.2 : high + (high - low) * 0.2;
       const [x0, x1] = range(all(list, xs), spec.logx);

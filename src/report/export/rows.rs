@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// A name for programs.
 fn standing(analysis: &Analysis<'_>) -> &'static str {
     match analysis.standing {
-        _ if analysis.is_screened_out => "screened out",
+        _ if analysis.entrant.is_screened_out => "screened out",
         Standing::Winner => "winner",
         Standing::NotRuledOut => "not ruled out",
         Standing::RuledOut => "ruled out",

@@ -51,5 +51,6 @@ pub fn best_chart(panel: &Panel) -> Value {
     json!({
         "id": "best", "title": panel.title, "shared": true, "kind": panel.y_label, "logx": false, "xlabel": panel.x_label,
         "ylabel": panel.y_label, "x": numbers(&trials), "series": drawn.map(line).collect::<Vec<_>>(), "marks": [],
+        "range": panel.y_range.map(|(low, high)| [low, high]),
     })
 }

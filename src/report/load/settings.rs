@@ -2,7 +2,7 @@
 
 use super::super::changes;
 use super::super::entrants::of_tuning;
-use super::LoadedRun;
+use super::{LoadedRun, comparisons};
 use crate::config::SettingValues;
 use crate::config::settings::tells_apart;
 use crate::usage::one_line;
@@ -40,7 +40,8 @@ pub(super) fn group(runs: &mut [LoadedRun]) {
     for run in runs.iter() {
         images.entry(run.settings.get("dataset")).or_default().extend(run.images.as_deref());
     }
-    let known = |run: &LoadedRun| -> BTreeMap<&'static str, String> {
+    let comparisons = comparisons::of_runs(runs);
+    let known = |(run, comparison): (&LoadedRun, &Option<String>)| -> BTreeMap<&'static str, String> {
         let yes = |is: bool| if is { "yes" } else { "no" }.to_string();
         let is_tuned = of_tuning(&run.row).is_some();
         // Tuned entrants compete with others that were tuned, and seeds of finals were used for nothing else.
@@ -58,9 +59,11 @@ pub(super) fn group(runs: &mut [LoadedRun]) {
         if let Some(digest) = run.images.as_ref().filter(|_| images[&run.settings.get("dataset")].len() > 1) {
             known.insert("images", digest.chars().take(8).collect());
         }
+        // A study of one says nothing about the same study of another: they share neither points nor seeds.
+        known.extend(comparison.clone().map(|folder| ("comparison", folder)));
         known
     };
-    let all: Vec<BTreeMap<&str, String>> = runs.iter().map(known).collect();
+    let all: Vec<BTreeMap<&str, String>> = runs.iter().zip(&comparisons).map(known).collect();
     let names: BTreeSet<&str> = all.iter().flat_map(BTreeMap::keys).copied().collect();
     let differs = |name: &&str| all.iter().map(|known| known.get(name)).collect::<BTreeSet<_>>().len() > 1;
     let differing: Vec<&str> = names.into_iter().filter(differs).collect();

@@ -3,11 +3,11 @@
 //! The accuracy of a trial is never said: it is that of the run that was chosen because it is high.
 
 use super::{Said, listed};
-use crate::number::{counted, grouped, rate};
+use crate::number::{counted, grouped};
 use crate::record::Stage;
 use crate::report::analysis::{Analysis, Unit};
 use crate::report::table::percent;
-use crate::report::tuning::{Edge, Tuning};
+use crate::report::tuning::{Edge, Tuning, peak};
 use crate::stats::verdict::FEWEST;
 use std::fmt::Write as _;
 
@@ -36,13 +36,16 @@ impl Said<'_, '_> {
     /// What was screened, tuned and left out.
     pub(super) fn of_tuning(&self) -> Vec<String> {
         let mut said = Vec::new();
+        said.extend(self.unfinished());
         if !self.screened.is_empty() {
             let (out, finalists) = (self.screened.len(), counted(self.analyses.len() as u64, "finalist"));
             said.push(format!("Screened out: {out}; {finalists} judged on fresh {}.", self.many()));
         }
-        said.extend(self.unfinished());
         said.extend(self.edges());
-        said.extend(self.cost());
+        // Finalists cost more than those screened out, by design.
+        let judged = if self.screened.is_empty() { ("Each", "all") } else { ("Each finalist", "all finalists") };
+        said.extend(cost(judged, self.analyses).filter(|_| self.waiting().next().is_none()));
+        said.extend(cost(("Each of the others", "all of the others"), self.screened));
         let stale: usize = self.analyses.iter().chain(self.screened).map(|one| one.entrant.stale).sum();
         if stale > 0 {
             let verb = if stale == 1 { "is" } else { "are" };
@@ -71,10 +74,14 @@ impl Said<'_, '_> {
         said
     }
 
-    /// Entrants without finals, and how far they are.
+    /// Entrants without finals.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Analysis<'_>> {
+        self.analyses.iter().filter(|one| one.entrant.runs.is_empty() && !one.entrant.aside.is_empty())
+    }
+
+    /// Those, and how far they are.
     fn unfinished(&self) -> Option<String> {
-        let waiting = |one: &&Analysis<'_>| one.entrant.runs.is_empty() && !one.entrant.aside.is_empty();
-        let waiting: Vec<&Analysis<'_>> = self.analyses.iter().filter(waiting).collect();
+        let waiting: Vec<&Analysis<'_>> = self.waiting().collect();
         let over = |stage: Stage| {
             let of = waiting.iter().flat_map(|one| &one.entrant.aside);
             of.filter(|run| run.status.is_over() && run.role.as_ref().is_some_and(|role| role.stage == stage)).count()
@@ -90,7 +97,7 @@ impl Said<'_, '_> {
             })
             .collect();
         let who = if waiting.len() == self.analyses.len() {
-            format!("all {}", counted(waiting.len() as u64, "entrant"))
+            format!("all {}", counted(waiting.len() as u64, self.entrants()))
         } else {
             listed(&waiting.iter().map(|one| one.short.as_str()).collect::<Vec<_>>())
         };
@@ -123,39 +130,16 @@ impl Said<'_, '_> {
         })
     }
 
-    /// The same for all, or said where it is not.
-    fn cost(&self) -> Option<String> {
-        let spent: Vec<(usize, usize, usize)> =
-            self.tunings().map(|(_, tuning)| (tuning.trials(), tuning.runs, tuning.epochs)).collect();
-        let (low, high) = (spent.iter().min()?, spent.iter().max()?);
-        let told = |(trials, runs, epochs): &(usize, usize, usize)| {
-            let (runs, epochs) = (counted(*runs as u64, "run"), grouped(*epochs as u64));
-            format!("{}, {runs}, {epochs} epochs in all", counted(*trials as u64, "trial"))
-        };
-        // What diverged ended early: that is no smaller budget.
-        let same = spent.iter().all(|one| (one.0, one.1) == (low.0, low.1));
-        Some(match (same, low == high) {
-            (true, true) => format!("Each had the same budget: {}.", told(low)),
-            (true, false) => format!(
-                "Each had the same budget: {}, {} of at most {} epochs in all.",
-                counted(low.0 as u64, "trial"),
-                counted(low.1 as u64, "run"),
-                grouped(high.2 as u64)
-            ),
-            _ => format!("NOT the same budget for all: from {} to {}.", told(low), told(high)),
-        })
-    }
-
     /// Behind the verdict on one entrant: its rates.
     pub(super) fn beside_tuning(&self, analysis: &Analysis<'_>) -> String {
         let mut text = String::new();
         let Some(tuning) = &analysis.entrant.tuning else { return text };
-        let peaks: Vec<String> = tuning.peaks().into_iter().map(rate).collect();
+        let peaks: Vec<String> = tuning.peaks().into_iter().map(peak).collect();
         if !peaks.is_empty() {
             let _ = write!(text, "; chosen peak {}", peaks.join(", "));
         }
         if let Some((low, high)) = tuning.within_a_point().filter(|(low, high)| low < high) {
-            let _ = write!(text, ", within a point of it from {} to {}", rate(low), rate(high));
+            let _ = write!(text, ", within a point of it from {} to {}", peak(low), peak(high));
         }
         if tuning.diverged() > 0 {
             let _ = write!(text, "; {} of {} diverged", tuning.diverged(), counted(tuning.trials() as u64, "trial"));
@@ -169,4 +153,28 @@ impl Said<'_, '_> {
         let text = format!("screened out with {} % ({}), which is no result", percent(analysis.screening), self.n(n));
         text + &self.beside_tuning(analysis)
     }
+}
+
+/// What the tuning of these cost: the same for all, or said where it is not.
+fn cost((each, all): (&str, &str), analyses: &[Analysis<'_>]) -> Option<String> {
+    let tunings = analyses.iter().filter_map(|one| one.entrant.tuning.as_ref());
+    let spent: Vec<(usize, usize, usize)> =
+        tunings.map(|tuning| (tuning.trials(), tuning.runs, tuning.epochs)).collect();
+    let (low, high) = (spent.iter().min()?, spent.iter().max()?);
+    let told = |(trials, runs, epochs): &(usize, usize, usize)| {
+        let (runs, epochs) = (counted(*runs as u64, "run"), grouped(*epochs as u64));
+        format!("{}, {runs}, {epochs} epochs in all", counted(*trials as u64, "trial"))
+    };
+    // What diverged ended early: that is no smaller budget.
+    let same = spent.iter().all(|one| (one.0, one.1) == (low.0, low.1));
+    Some(match (same, low == high) {
+        (true, true) => format!("{each} had the same budget: {}.", told(low)),
+        (true, false) => format!(
+            "{each} had the same budget: {}, {} of at most {} epochs in all.",
+            counted(low.0 as u64, "trial"),
+            counted(low.1 as u64, "run"),
+            grouped(high.2 as u64)
+        ),
+        _ => format!("NOT the same budget for {all}: from {} to {}.", told(low), told(high)),
+    })
 }
