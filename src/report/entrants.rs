@@ -9,7 +9,7 @@ pub use roles::of_tuning;
 use super::tuning::{Tuning, peak};
 use crate::number::{counted, rate};
 use crate::optim::OptimizerSpec;
-use crate::record::{ComparisonRow, Results, Stage, Status};
+use crate::record::{ComparisonRow, Results, Role, Stage, Status};
 use crate::schedule::{Semantics, Spec};
 use crate::stats::verdict::{self, CHANCE};
 use crate::stats::{mean, median, standard_deviation};
@@ -105,9 +105,14 @@ impl<'a> EntrantRuns<'a> {
 
     /// The accuracies of its screening, by seed or study: they decided who is a finalist, and are no results.
     pub fn screening(&self) -> verdict::Results {
-        let stage = |run: &&&ComparisonRow| run.role.as_ref().is_some_and(|role| role.stage == Stage::Screening);
+        let chosen = roles::chosen(self.aside.iter().chain(&self.runs).copied());
+        let counts = |role: &Role| {
+            // Another trial may be the chosen one by now.
+            role.stage == Stage::Screening && role.study.is_none_or(|study| chosen[&study] == role.trial)
+        };
         let unit = |run: &ComparisonRow| run.role.as_ref().and_then(|role| role.study).unwrap_or(run.seed);
-        self.aside.iter().filter(stage).filter_map(|run| Some((unit(run), run.accuracy_or_chance()?))).collect()
+        let screenings = self.aside.iter().filter(|run| run.role.as_ref().is_some_and(counts));
+        screenings.filter_map(|run| Some((unit(run), run.accuracy_or_chance()?))).collect()
     }
 
     /// The studies of its screening.

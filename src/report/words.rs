@@ -12,6 +12,7 @@ use crate::stats::verdict::{CHANCE, FEWEST, Standing, Verdict};
 use crate::usage::shortened;
 use std::cmp::Ordering;
 use std::fmt::Write as _;
+use tuned::is_waiting;
 
 /// A sentence names this many entrants at most.
 const NAMED: usize = 4;
@@ -204,7 +205,8 @@ impl Said<'_, '_> {
 
     /// Who could not be compared with the leader.
     fn unjudged(&self, leader: &Analysis<'_>) -> Option<String> {
-        let others = self.analyses.iter().skip(1);
+        // Of those that wait for their finals, more is said elsewhere.
+        let others = self.analyses.iter().skip(1).filter(|one| !is_waiting(one));
         let why = |analysis: &Analysis<'_>| match (analysis.standing, analysis.behind_best) {
             (Standing::NoResult, _) => Some(format!("{} (no result: {})", analysis.short, analysis.entrant.status())),
             (_, None) => Some(format!("{} (no {} in common)", analysis.short, self.unit.name())),

@@ -20,12 +20,16 @@ pub struct Sorted<'a> {
     pub by_study: bool,
 }
 
+/// The chosen trial of each study of one entrant; `None` until it is known.
+pub fn chosen<'a>(rows: impl IntoIterator<Item = &'a ComparisonRow>) -> HashMap<u64, Option<u64>> {
+    let chosen = |study: &record::Study<'_>| tuning::choose(&study.trials).map(|trial| trial.number);
+    record::studies(rows).iter().map(|study| (study.number, chosen(study))).collect()
+}
+
 /// Sorts the runs of one entrant.
 pub fn sort<'a>(rows: Vec<&'a ComparisonRow>) -> Sorted<'a> {
-    let studies = record::studies(rows.iter().copied());
-    let chosen: HashMap<u64, Option<u64>> =
-        studies.iter().map(|study| (study.number, tuning::choose(&study.trials).map(|trial| trial.number))).collect();
-    let mut sorted = Sorted { by_study: studies.len() > 1, ..Sorted::default() };
+    let chosen = chosen(rows.iter().copied());
+    let mut sorted = Sorted { by_study: chosen.len() > 1, ..Sorted::default() };
     for row in rows {
         let is_stale = |role: &Role| role.study.is_some_and(|study| chosen[&study] != role.trial);
         match &row.role {

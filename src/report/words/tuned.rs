@@ -76,7 +76,7 @@ impl Said<'_, '_> {
 
     /// Entrants without finals.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Analysis<'_>> {
-        self.analyses.iter().filter(|one| one.entrant.runs.is_empty() && !one.entrant.aside.is_empty())
+        self.analyses.iter().filter(|one| is_waiting(one))
     }
 
     /// Those, and how far they are.
@@ -153,6 +153,11 @@ impl Said<'_, '_> {
         let text = format!("screened out with {} % ({}), which is no result", percent(analysis.screening), self.n(n));
         text + &self.beside_tuning(analysis)
     }
+}
+
+/// It has runs, and no final yet.
+pub(super) fn is_waiting(analysis: &Analysis<'_>) -> bool {
+    analysis.entrant.runs.is_empty() && !analysis.entrant.aside.is_empty()
 }
 
 /// What the tuning of these cost: the same for all, or said where it is not.

@@ -36,16 +36,30 @@ pub(super) fn text(ranking: &Ranking, width: usize, colour: bool) -> String {
 
 fn draw_group(out: &mut String, group: &RankedGroup, width: usize, colour: bool) {
     let longest = |of: &dyn Fn(&RankedRow) -> usize| group.rows.iter().map(of).max().unwrap_or(0);
-    let rates = longest(&|row| row.rate.chars().count()).min(width / 3);
+    // Without room for their range, rates are told without it.
+    let is_roomy = longest(&|row| row.rate.chars().count()) <= width / 3;
+    let rate = |row: &RankedRow| match row.rate.split_once(" (") {
+        Some((peak, _)) if !is_roomy => peak.to_string(),
+        _ => row.rate.clone(),
+    };
+    let rates = longest(&|row| rate(row).chars().count()).min(width / 3);
     let names = longest(&|row| row.name.chars().count()).min((width / 2).saturating_sub(rates)).max(8);
     let columns = width.saturating_sub(names + rates + 6).max(10);
     let axis = group.axis();
     for row in &group.rows {
         let track = track(row, &axis, columns);
-        let head = format!("{} {:names$} {:rates$}  ", row.claim.sign(), cut(&row.name, names), cut(&row.rate, rates));
-        match colour {
-            true => push_line(out, &format!("\x1b[38;5;{}m{head}{track}\x1b[0m", colour_of(row.claim))),
-            false => push_line(out, format!("{head}{track}").trim_end()),
+        let sign = row.claim.sign();
+        // A name that is cut might be that of another: it has a line of its own.
+        let (above, name) =
+            if row.name.chars().count() > names { (Some(&row.name), "") } else { (None, &row.name[..]) };
+        let above = above.map(|name| cut(&format!("{sign} {name}"), width));
+        let first = if above.is_some() { ' ' } else { sign };
+        let line = format!("{first} {name:names$} {:rates$}  {track}", cut(&rate(row), rates));
+        for line in above.into_iter().chain([line]) {
+            match colour {
+                true => push_line(out, &format!("\x1b[38;5;{}m{}\x1b[0m", colour_of(row.claim), line.trim_end())),
+                false => push_line(out, line.trim_end()),
+            }
         }
     }
     if group.more > 0 {
@@ -101,4 +115,31 @@ fn track(row: &RankedRow, axis: &Axis, columns: usize) -> String {
         None => {}
     }
     String::from_iter(cells)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_has_a_line_of_its_own_and_a_range_of_rates_gives_way_before_names_do() {
+        let row = |name: &str| RankedRow {
+            name: name.into(),
+            under: String::new(),
+            rate: "peak 0.0241 (0.0193 to 0.0455)".into(),
+            value: "80.00".into(),
+            mean: Some(80.0),
+            interval: None,
+            dots: vec![80.0],
+            claim: Claim::None,
+        };
+        let names = ["sgd/cosine", "sgd:momentum=0.9,nesterov,weight-decay=5e-4/step:factor=0.5"];
+        let group = RankedGroup { rows: names.map(row).into(), ..RankedGroup::default() };
+        let ranking = Ranking { groups: vec![group], ..Ranking::default() };
+        let narrow = text(&ranking, 80, false);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        assert!(narrow.contains(&format!("◇ {}\n", names[1])) && narrow.contains("peak 0.0241  "), "{narrow}");
+        assert!(!narrow.contains('…') && !narrow.contains(" to "), "{narrow}");
+        assert!(text(&ranking, 140, false).contains("peak 0.0241 (0.0193 to 0.0455)"));
+    }
 }
