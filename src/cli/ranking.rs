@@ -60,11 +60,11 @@ pub fn rank(
         let below: Vec<String> = below.map(|text| report::range::words(&text, width).join("\n")).collect();
         out!("{}\n", below.join("\n"));
         let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(folder)));
-        out!(
-            "results in {}: {runs}, {size}: {}",
-            folder.display(),
-            [files::REPORT_HTML, files::RANKING_PNG, files::COMPARISON_PNG, files::COMPARISON_CSV].join(", ")
-        );
+        let trials = Some(files::TRIALS_PNG).filter(|_| !report.trials.is_empty());
+        let pictures = [files::RANKING_PNG].into_iter().chain(trials).chain([files::COMPARISON_PNG]);
+        let written: Vec<&str> =
+            [files::REPORT_HTML].into_iter().chain(pictures).chain([files::COMPARISON_CSV]).collect();
+        out!("results in {}: {runs}, {size}: {}", folder.display(), written.join(", "));
     }
     Ok(code(rows))
 }

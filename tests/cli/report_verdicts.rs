@@ -473,3 +473,17 @@ fn who_is_ahead_on_the_one_seed_in_common_is_not_called_behind() {
     let expected = "sgd/step: level with sgd/cosine on one seed, which says nothing about others";
     assert_eq!(verdicts(&rows).0[1], expected);
 }
+
+#[test]
+fn a_baseline_may_be_named_as_shortly_as_the_report_names_it() {
+    let mut rows =
+        [three_seeds("cosine", [0.80, 0.81, 0.805]), three_seeds("step:factor=0.2", [0.7, 0.71, 0.705])].concat();
+    rows.iter_mut().for_each(|row| row.optimizer = "sgd:momentum=0.9,nesterov".into());
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    for name in ["sgd/step", "step:factor=0.2", "sgd:momentum=0.9,nesterov/step:factor=0.2"] {
+        let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, Some(name)).unwrap();
+        assert!(groups[0].summary.contains("Against the baseline sgd/step: 1 of 1 beat it"), "{}", groups[0].summary);
+    }
+}
