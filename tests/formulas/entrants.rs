@@ -47,7 +47,11 @@ fn no_default_entrant_has_a_weight_decay_that_another_lacks() {
 #[test]
 fn the_default_cycles_end_at_their_low_rate() {
     for (epochs, steps_per_epoch) in [(1, 40), (3, 36), (5, 40), (10, 352)] {
-        for entrant in entrants() {
+        let cycles = ["triangular", "triangular2", "exp-range", "one-cycle"];
+        let cyclic: Vec<_> =
+            entrants().into_iter().filter(|entrant| cycles.contains(&entrant.schedule.name())).collect();
+        assert_eq!(cyclic.len(), cycles.len());
+        for entrant in cyclic {
             let setting = RunShape::new(1.0, epochs, steps_per_epoch);
             let schedule = Schedule::build(&entrant.schedule, &setting).unwrap();
             let (first, last) = (schedule.at(0).learning_rate, schedule.at(setting.total_steps() - 1).learning_rate);

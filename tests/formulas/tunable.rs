@@ -87,8 +87,9 @@ fn the_values_of_a_point_are_written_into_the_entrant() {
     let ranges = [axis("lr", 1e-3, 1.0), axis("weight-decay", 1e-5, 1e-2), axis("factor", 0.1, 0.9)];
     let tunable = tuned("sgd:lr=0.5,momentum=0.9,weight-decay=1e-4/step:drop-every=1", &ranges).unwrap();
     assert_eq!(tunable.axes(), ranges);
+    // The first drop comes before the first step: the peak is half the base rate.
     let at = tunable.at(&[0.123_456, 1.234_567e-4, 0.5]).unwrap();
-    assert_eq!(at.to_string(), "sgd:momentum=0.9,weight-decay=0.000123/step:factor=0.5,drop-every=1 lr=0.123");
+    assert_eq!(at.to_string(), "sgd:momentum=0.9,weight-decay=0.000123/step:factor=0.5,drop-every=1 lr=0.247");
 
     let ends = tuned("sgd/cosine", &[axis("end-lr", 0.0, 0.1)]).unwrap();
     assert_eq!(ends.at(&[0.2, 0.05]).unwrap().to_string(), "sgd/cosine:end-lr=0.05x lr=0.2");

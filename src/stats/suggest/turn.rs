@@ -49,13 +49,14 @@ pub(super) fn turn_answer(
     let at: Vec<String> = places.iter().zip(&said).map(|(ln, said)| format!("{said} at {}", show(ln.exp()))).collect();
     let turn = places.iter().sum::<f64>() / places.len() as f64;
     let age = points.iter().find_map(|point| point.momentum).map_or(0.0, median_age);
-    let rate = set_back(points, turn, age).exp();
+    // The exponential of a logarithm may exceed the last rate by a rounding.
+    let highest = points.last().map_or(f64::INFINITY, |point| point.rate);
+    let rate = set_back(points, turn, age).exp().min(highest);
     let mut reason = at.join(", ");
     if age > 0.0 {
         reason += &format!("; set back from {} by the memory of the momentum, {} updates", show(turn.exp()), show(age));
     }
-    let end = points.last().map_or(f64::INFINITY, |point| point.rate.ln());
-    if !exploded && places.iter().any(|place| *place > end - WINDOW) {
+    if !exploded && places.iter().any(|place| *place > highest.ln() - WINDOW) {
         reason += "; it still learns at the end: a higher --max-lr may find more";
     }
     Ok(Answer { rate, reason })
