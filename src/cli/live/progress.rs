@@ -3,6 +3,7 @@
 use super::bars::Bars;
 use super::lines::{Label, Numbers, Place, epoch_line, named, one_or_two, optional};
 use crate::cli::advice;
+use crate::data::Augment;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate};
 use crate::record::{Change, EpochRow, Status, StepRow};
@@ -74,9 +75,13 @@ impl<'a> Progress<'a> {
         let (config, at) = (start.config, start.state);
         let course = &at.course;
         (self.epochs, self.steps_per_epoch) = (course.epochs, start.steps_per_epoch);
+        let augmented = match config.augment {
+            Augment::None => String::new(),
+            augment => format!(" with {augment}"),
+        };
         let what = format!(
-            "{} on {} {} images, {} parameters, {} engine",
-            config.model, start.train_images, config.dataset, start.trainable_parameters, config.engine,
+            "{} on {} {} images{}, {} parameters, {} engine",
+            config.model, start.train_images, config.dataset, augmented, start.trainable_parameters, config.engine,
         );
         let steps = counted(start.steps_per_epoch, "step");
         let length = format!("{} of {steps}", counted(course.epochs, "epoch"));

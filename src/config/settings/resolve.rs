@@ -57,6 +57,9 @@ pub fn run_config(
     if !given.has("validation") {
         config.validation = config.dataset.default_validation();
     }
+    if !given.has("augment") {
+        config.augment = config.dataset.default_augment();
+    }
     if !given.has("engine") {
         config.engine = EngineKind::for_device(config.device);
     }

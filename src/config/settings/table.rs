@@ -188,7 +188,7 @@ pub const SETTINGS: &[SettingDef] = &[
     )
     .of_result(|c, v| v.word().map(|validation| c.validation = validation))
     .fixed("the epochs so far were validated on these images"),
-    SettingDef::value("augment", "KIND", "{} [default: {default}]")
+    SettingDef::value("augment", "KIND", "{} [default: flip-crop; synthetic: none]")
         .choices(|| any_of(Augment::ALL.map(Augment::name)))
         .of_result(|c, v| v.word().map(|augment| c.augment = augment))
         .fixed("metrics.csv would mix two experiments"),
