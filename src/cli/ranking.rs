@@ -55,7 +55,9 @@ pub fn rank(
             let (entrants, names) = report::table::of_groups(std::slice::from_ref(group), width);
             out!("{}", report::table::terminal_of(&entrants, &names, width, &page));
         }
-        out!("{}", report.ranking.terminal(settings::chart_width(), console::colors_enabled()));
+        if !report.ranking.is_empty() {
+            out!("{}", report.ranking.terminal(settings::chart_width(), console::colors_enabled()));
+        }
         let below = summary.iter().cloned().chain([report::table::legend(groups, Some(width))]);
         let below: Vec<String> = below.map(|text| report::range::words(&text, width).join("\n")).collect();
         out!("{}\n", below.join("\n"));

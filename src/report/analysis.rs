@@ -14,8 +14,10 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis<'a> {
     pub name: String,
-    /// The name that pictures, sentences and a terminal use: see [`short_names`].
+    /// The name that sentences, rankings and a terminal use, unlike any other of its group: see [`short_names`].
     pub short: String,
+    /// The same among all groups, for curves.
+    pub unique: String,
     pub entrant: EntrantRuns<'a>,
     /// From 1, within its group.
     pub place: usize,
@@ -135,7 +137,8 @@ pub fn analyse<'a>(
         names_left = rest;
         let (shorts, rest) = shorts_left.split_at(group.len());
         shorts_left = rest;
-        let place = baseline.map(|wanted| named(wanted, group, names, shorts)).transpose()?.flatten();
+        let own = short_names(group, &self::names(group));
+        let place = baseline.map(|wanted| named(wanted, group, names, &own)).transpose()?.flatten();
         found |= place.is_some();
         // Those screened out come last, and are not judged.
         let judged = group.iter().position(|entrant| entrant.is_screened_out).unwrap_or(group.len());
@@ -144,9 +147,11 @@ pub fn analyse<'a>(
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
         let mut analyses: Vec<Analysis<'a>> = group
             .iter()
-            .zip(names.iter().zip(shorts))
+            .zip(names.iter().zip(&own).zip(shorts))
             .enumerate()
-            .map(|(place, (entrant, (name, short)))| figures(entrant, (name, short), place, &verdict, metrics, target))
+            .map(|(place, (entrant, ((name, short), unique)))| {
+                figures(entrant, [name, short, unique], place, &verdict, metrics, target)
+            })
             .collect();
         for win in &verdict.wins {
             analyses[win.winner].beats.push(win.loser + 1);
@@ -216,7 +221,7 @@ fn named(wanted: &str, group: &[EntrantRuns<'_>], names: &[String], shorts: &[St
 
 fn figures<'a>(
     entrant: &EntrantRuns<'a>,
-    (name, short): (&str, &str),
+    [name, short, unique]: [&String; 3],
     place: usize,
     verdict: &Verdict,
     metrics: &HashMap<String, Vec<EpochRow>>,
@@ -226,8 +231,9 @@ fn figures<'a>(
     let behind = verdict.behind.get(place).copied().flatten();
     let rates: Vec<f64> = entrant.finished().filter_map(|run| rate_at_best(run, rows(run))).collect();
     Analysis {
-        name: name.to_string(),
-        short: short.to_string(),
+        name: name.clone(),
+        short: short.clone(),
+        unique: unique.clone(),
         place: place + 1,
         val_accuracy: entrant.val_accuracy(),
         best_val_accuracy: entrant.summary(|run| run.best_val_accuracy),

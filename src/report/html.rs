@@ -63,7 +63,7 @@ impl Page<'_> {
         let figures = |shared: bool| -> String {
             charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(figure_html).collect()
         };
-        let names: Vec<&str> = self.analyses().map(|analysis| analysis.short.as_str()).collect();
+        let names: Vec<&str> = self.analyses().map(|analysis| analysis.unique.as_str()).collect();
         // A `</script>` in a name must not end the element.
         let data =
             json!({ "entrants": names, "shown": MOST_LINES, "charts": charts }).to_string().replace('<', "\\u003c");
@@ -103,7 +103,7 @@ impl Page<'_> {
             title = escape(self.title),
             origin = escape(self.origin),
             summary = self.said(),
-            ranking = if self.groups.is_empty() { String::new() } else { ranking::html(self.ranking) },
+            ranking = if self.ranking.is_empty() { String::new() } else { ranking::html(self.ranking) },
             trials = trials::html(self.trials),
             notes = self.notes(),
             css = include_str!("assets/report.css"),
@@ -229,7 +229,7 @@ impl Page<'_> {
     fn runs_table(&self) -> String {
         let names: HashMap<&str, &str> = self
             .analyses()
-            .flat_map(|analysis| analysis.entrant.runs.iter().map(|run| (run.run.as_str(), analysis.short.as_str())))
+            .flat_map(|analysis| analysis.entrant.runs.iter().map(|run| (run.run.as_str(), analysis.unique.as_str())))
             .collect();
         let rows: String =
             self.loaded.runs.iter().map(|run| run_row(run, names.get(run.row.run.as_str()).unwrap_or(&""))).collect();

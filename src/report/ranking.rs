@@ -45,6 +45,7 @@ pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
 fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
     let entrant = &analysis.entrant;
     let in_percent = |value: f64| value * 100.0;
+    let results: Vec<f64> = entrant.results().into_values().map(in_percent).collect();
     RankedRow {
         name: analysis.short.clone(),
         under: if analysis.name == analysis.short { String::new() } else { analysis.name.clone() },
@@ -55,7 +56,7 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
         },
         mean: analysis.val_accuracy.map(|summary| in_percent(summary.mean)),
         interval: interval(analysis.val_accuracy).map(|(low, high)| (in_percent(low), in_percent(high))),
-        dots: entrant.results().into_values().map(in_percent).collect(),
+        dots: Some(results).filter(|results| results.len() > 1).unwrap_or_default(),
         claim,
     }
 }

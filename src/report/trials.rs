@@ -43,7 +43,7 @@ pub fn of(groups: &[Group<'_>]) -> Trials {
     let line = |analysis: &Analysis<'_>| {
         let best = analysis.entrant.tuning.as_ref().map(Tuning::best_so_far).unwrap_or_default();
         let points = best.into_iter().enumerate().map(|(m, accuracy)| ((m + 1) as f64, accuracy)).collect();
-        Series::new(analysis.short.clone(), points)
+        Series::new(analysis.unique.clone(), points)
     };
     let best = (!is_grid).then(|| {
         let series: Vec<Series> = analyses().map(line).collect();
@@ -64,7 +64,7 @@ fn best_range(series: &[Series]) -> Option<(f64, f64)> {
 }
 
 fn tuned_panel(analysis: &Analysis<'_>, tuning: &Tuning) -> Panel {
-    let mut panel = Panel::new(analysis.short.clone(), "", "");
+    let mut panel = Panel::new(analysis.unique.clone(), "", "");
     for study in &tuning.studies {
         for trial in &study.trials {
             let mut looks = trial.looks.iter();

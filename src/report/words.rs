@@ -59,13 +59,13 @@ impl Said<'_, '_> {
     /// The whole in a few sentences.
     pub fn summary(&self) -> String {
         let Some(leader) = self.leader() else {
-            let of_tuning = self.of_tuning();
             // That no final has run yet is said there.
             let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.".to_string();
             let nothing = Some(nothing).filter(|_| self.waiting().next().is_none());
-            return nothing.into_iter().chain(of_tuning).collect::<Vec<_>>().join(" ");
+            return nothing.into_iter().chain(self.unfinished()).chain(self.of_tuning()).collect::<Vec<_>>().join(" ");
         };
         let mut said = self.verdict_on(leader);
+        said.extend(self.unfinished());
         if leader.standing != Standing::Winner && (self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty()) {
             said.extend(self.to_tell());
         }
@@ -94,11 +94,12 @@ impl Said<'_, '_> {
         let open: Vec<&str> = self.of_standing(Standing::NotRuledOut).map(|analysis| analysis.short.as_str()).collect();
         let out = self.of_standing(Standing::RuledOut).count();
         let all = counted((open.len() + out) as u64, self.entrants());
+        let known = if open.len() + out < self.analyses.len() { " with a result" } else { "" };
         let open = match open.len() {
             // With other seeds for each pair, they may beat each other in a ring.
             0 => format!("No winner: each of {all} is beaten by another (95 %)."),
             1 => format!("No winner: of {all} with a result, only {} may be the best (95 %).", listed(&open)),
-            count => format!("No winner: {count} of {all} may be the best (95 %): {}.", listed(&open)),
+            count => format!("No winner: {count} of {all}{known} may be the best (95 %): {}.", listed(&open)),
         };
         vec![open, self.first(leader)]
     }

@@ -2,7 +2,7 @@
 
 use super::report_page::{report, row};
 use lrsched::record::{ComparisonRow, EpochRow, Results, Role, Stage, Status, write_rows};
-use lrsched::report::analysis::analyse;
+use lrsched::report::analysis::{Group, analyse};
 use lrsched::report::export::ranking;
 use lrsched::report::load::load;
 use serde_json::Value;
@@ -146,13 +146,19 @@ fn finals_of_a_rate_that_is_no_longer_chosen_are_left_out_and_that_is_said() {
 #[test]
 fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     let rows = three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().stage != Stage::Final);
-    let (summary, entrants) = judged_rows(&rows.collect::<Vec<_>>());
+    let rows: Vec<ComparisonRow> = rows.collect();
+    let (summary, entrants) = judged_rows(&rows);
     assert!(
         summary.starts_with("Before the finals: all 2 entrants; done so far: 24 trials, 36 second looks."),
         "{summary}"
     );
     assert_eq!((&entrants[0]["standing"], &entrants[0]["val_accuracy"]), (&"no result".into(), &Value::Null));
     assert!(entrants[0]["verdict"].as_str().unwrap().starts_with("no result yet: 12 trials, 18 second looks"));
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &rows);
+    report(folder.path(), &["."]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(html.contains("<h2>Which rate?</h2>") && !html.contains("<h2>Ranking</h2>"), "nothing can be ranked");
 }
 
 #[test]
@@ -239,8 +245,11 @@ fn groups_of(comparisons: &[Vec<ComparisonRow>]) -> Vec<String> {
     let of = |places: Vec<PathBuf>| {
         let loaded = load(&places);
         let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
-        let within = format!("{}/", folder.path().display());
-        groups.iter().map(|group| group.label.replace(&within, "")).collect::<Vec<_>>()
+        let named = |group: &Group<'_>| {
+            group.analyses.iter().all(|one| ["sgd/cosine", "sgd/step", "sgd/linear", "sgd/time"].contains(&&*one.short))
+        };
+        assert!(groups.iter().all(named), "within a group the comparison need not be named");
+        groups.iter().map(|group| group.label.to_string()).collect::<Vec<_>>()
     };
     let forth = of((0..comparisons.len()).map(place).collect());
     assert_eq!(of((0..comparisons.len()).rev().map(place).collect()), forth, "the order of folders changes nothing");

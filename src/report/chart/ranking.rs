@@ -42,7 +42,7 @@ pub struct RankedRow {
     pub mean: Option<f64>,
     /// Of the mean; `None` with too few results.
     pub interval: Option<(f64, f64)>,
-    /// The single results.
+    /// The single results, if there are several.
     pub dots: Vec<f64>,
     pub claim: Claim,
 }
@@ -148,7 +148,12 @@ impl Ranking {
         paint::svg(&self.scene())
     }
 
-    /// As text for a terminal; `colour` adds ANSI colours.
+    /// Nobody has a result: there is nothing to draw between axes.
+    pub fn is_empty(&self) -> bool {
+        self.groups.iter().flat_map(|group| &group.rows).all(|row| row.mean.is_none())
+    }
+
+    /// As text for a terminal, empty without results; `colour` adds ANSI colours.
     pub fn terminal(&self, width: usize, colour: bool) -> String {
         text::text(self, width, colour)
     }

@@ -42,9 +42,19 @@ pub(super) fn of_runs(runs: &[LoadedRun]) -> Vec<Option<String>> {
         }
         places.insert(folder, place);
     }
-    let names: Vec<String> = found.into_iter().map(|(name, _)| name).collect();
+    let names = without_common(found.into_iter().map(|(name, _)| name).collect());
     let name = |run: &LoadedRun| Some(names[*places.get(&folder(run)).filter(|_| run.row.role.is_some())?].clone());
     runs.iter().map(|run| name(run).filter(|_| names.len() > 1)).collect()
+}
+
+/// The folders as seen from the innermost one that has them all.
+fn without_common(names: Vec<String>) -> Vec<String> {
+    let outer = names.first().and_then(|name| Path::new(name).parent()).map(Path::to_path_buf);
+    let mut outer = outer.unwrap_or_default();
+    while !names.iter().all(|name| Path::new(name).starts_with(&outer)) && outer.pop() {}
+    let inner = |name: &String| Path::new(name).strip_prefix(&outer).map(|rest| rest.display().to_string());
+    let short: Vec<String> = names.iter().filter_map(|name| inner(name).ok()).filter(|rest| !rest.is_empty()).collect();
+    if short.len() == names.len() { short } else { names }
 }
 
 fn facts_of(role: &Role, seed: u64, rate: u64) -> Vec<(Fact<'_>, u64)> {

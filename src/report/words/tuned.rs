@@ -36,7 +36,6 @@ impl Said<'_, '_> {
     /// What was screened, tuned and left out.
     pub(super) fn of_tuning(&self) -> Vec<String> {
         let mut said = Vec::new();
-        said.extend(self.unfinished());
         if !self.screened.is_empty() {
             let (out, finalists) = (self.screened.len(), counted(self.analyses.len() as u64, "finalist"));
             said.push(format!("Screened out: {out}; {finalists} judged on fresh {}.", self.many()));
@@ -80,7 +79,7 @@ impl Said<'_, '_> {
     }
 
     /// Those, and how far they are.
-    fn unfinished(&self) -> Option<String> {
+    pub(super) fn unfinished(&self) -> Option<String> {
         let waiting: Vec<&Analysis<'_>> = self.waiting().collect();
         let over = |stage: Stage| {
             let of = waiting.iter().flat_map(|one| &one.entrant.aside);

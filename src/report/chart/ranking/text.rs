@@ -19,6 +19,10 @@ const fn colour_of(claim: Claim) -> u8 {
 pub(super) fn text(ranking: &Ranking, width: usize, colour: bool) -> String {
     let width = width.max(40);
     let mut out = String::new();
+    if ranking.is_empty() {
+        return out;
+    }
+    let has_dots = ranking.groups.iter().flat_map(|group| &group.rows).any(|row| !row.dots.is_empty());
     for group in &ranking.groups {
         if !group.label.is_empty() {
             push_line(&mut out, &cut(&group.label, width));
@@ -28,7 +32,7 @@ pub(super) fn text(ranking: &Ranking, width: usize, colour: bool) -> String {
     let legend: Vec<String> = ranking
         .claims()
         .map(|claim| format!("{} {}", claim.sign(), claim.words()))
-        .chain(["· one result".into()])
+        .chain(has_dots.then(|| "· one result".into()))
         .collect();
     push_line(&mut out, &cut(&legend.join("   "), width));
     out
