@@ -7,8 +7,9 @@ use crate::number::{exact, grouped, rounded};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 
-/// More trials of one entrant in one study tell nothing more, and a mistyped number should not fill a disk.
-pub const MOST_TRIALS: u64 = 1000;
+/// So many trials are different runs in any range of three decades, although values are rounded to three digits. More of
+/// them in one study tell nothing more, and a mistyped number should not fill a disk.
+pub const MOST_TRIALS: u64 = 200;
 
 /// The studies of a tuning if none are given: the fewest from which anything can be concluded.
 pub const STUDIES: u64 = 3;

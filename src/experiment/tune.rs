@@ -17,6 +17,8 @@ use crate::stats::tuning::{Trial, choose, points, second_looks};
 use crate::stats::verdict::{self, Results};
 use crate::usage;
 use crate::usage::Usage;
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 
 /// A comparison of stages.
@@ -237,11 +239,8 @@ fn trials(
     config: &RunConfig,
 ) -> Result<Vec<Vec<RunConfig>>, Usage> {
     let axes = tunable.axes();
-    // The place of an axis among all axes decides its shift, so that entrants with fewer axes share those they have.
-    let number = |key: &str| tuning.ranges.iter().position(|axis| axis.key == key).map_or(0, |place| place as u64 + 1);
-    let number = |key: &str| if key == "lr" { 0 } else { number(key) };
     let of_study = |study: u64| -> Result<Vec<RunConfig>, Usage> {
-        let shift = |key: &str| f64::from(uniform(&mut keyed(tuning.seed, Purpose::Tuning, study, number(key))));
+        let shift = |key: &str| f64::from(uniform(&mut keyed(tuning.seed, Purpose::Tuning, study, shift_of(key))));
         let shifts: Vec<f64> = axes.iter().map(|axis| shift(&axis.key)).collect();
         let trial = |point: Vec<f64>| -> Result<RunConfig, Usage> {
             let values: Vec<f64> = axes.iter().zip(point).map(|(axis, place)| axis.at(place)).collect();
@@ -249,9 +248,19 @@ fn trials(
             let lr = lr.unwrap_or(config.lr);
             Ok(RunConfig { optimizer, schedule, lr, seed: design.trial_seed(study), ..config.clone() })
         };
-        points(&shifts, tuning.trials).into_iter().map(trial).collect()
+        points(&shifts, tuning.trials).into_par_iter().map(trial).collect()
     };
     (0..design.units()).map(of_study).collect()
+}
+
+/// The number of the draw that shifts an axis. It follows from the name, so that entrants with fewer axes share the shifts
+/// of those they have, and another axis, or the order in which they are given, changes none.
+fn shift_of(key: &str) -> u64 {
+    if key == "lr" {
+        return 0;
+    }
+    let digest = Sha256::digest(key);
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// # Errors
@@ -268,7 +277,11 @@ fn check_unlike(contenders: &[Contender]) -> Result<(), Usage> {
                     contender.name
                 );
             }
-            return usage!("{} and {} are the same run in trial {number}; leave one out", first.name, contender.name);
+            return usage!(
+                "trial {other} of {} and trial {number} of {} are the same run; leave one out",
+                first.name,
+                contender.name
+            );
         }
     }
     Ok(())

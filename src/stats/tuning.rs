@@ -16,7 +16,8 @@ pub const SECOND_LOOKS: u64 = 2;
 pub struct Trial {
     /// Its place in [`points`].
     pub number: u64,
-    /// The base rate that it was trained with.
+    /// The base rate that it was trained with, which decides between equals; the report puts its peak here, which is another
+    /// multiple of it at each trial if a rate of the schedule is tuned.
     pub rate: f64,
     /// The accuracies: of the first look, and of each second one. One that diverged has that of guessing.
     pub looks: Vec<f64>,

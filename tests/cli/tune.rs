@@ -13,8 +13,8 @@ fn compare(folder: &tempfile::TempDir, flags: &[&str]) -> Output {
 #[test]
 fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
     for (flags, why) in [
-        (&["--tune", "0"][..], "tune must be 1 to 1,000 trials, got 0"),
-        (&["--tune", "1001"], "tune must be 1 to 1,000 trials, got 1,001"),
+        (&["--tune", "0"][..], "tune must be 1 to 200 trials, got 0"),
+        (&["--tune", "201"], "tune must be 1 to 200 trials, got 201"),
         (&["--tune", "x"], "tune must be a whole number"),
         (&["--tune", "4", "--studies", "0"], "studies must be at least 1"),
         (&["--tune", "4", "--seeds", "0"], "1 to 1000 seeds"),
@@ -34,7 +34,7 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         (&["--tune-range", "lr=0.1:1"], "--tune-range says how to tune"),
         (&["--finalists", "1"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
         (&["--finalists", "2"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
-        (&["--tune", "1000", "--studies", "5"], "a comparison has at most 10,000 runs"),
+        (&["--tune", "200", "--studies", "50"], "a comparison has at most 10,000 runs"),
         (&["--tune", "4", "--entrants", "expr:0.1*0.9^epoch"], "cannot be tuned"),
         (&["--tune", "4", "--entrants", "sgd:lr=0.3/cosine"], "are the same once tuned"),
         (&["--tune", "4", "--baseline", "sgd/linear"], "sgd/linear"),

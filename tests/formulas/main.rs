@@ -17,6 +17,7 @@ mod schedule_golden;
 mod schedule_peers;
 mod schedule_properties;
 mod schedule_spec;
+mod stages;
 mod statistics_golden;
 mod tunable;
 mod unsafe_code;

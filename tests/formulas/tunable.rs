@@ -84,11 +84,11 @@ fn a_tuned_entrant_is_named_without_what_is_tuned() {
 
 #[test]
 fn the_values_of_a_point_are_written_into_the_entrant() {
-    let ranges = [axis("lr", 1e-3, 1.0), axis("weight-decay", 1e-5, 1e-2), axis("factor", 0.1, 0.9)];
+    let ranges = [axis("lr", 1e-3, 1.0), axis("factor", 0.1, 0.9), axis("weight-decay", 1e-5, 1e-2)];
     let tunable = tuned("sgd:lr=0.5,momentum=0.9,weight-decay=1e-4/step:drop-every=1", &ranges).unwrap();
     assert_eq!(tunable.axes(), ranges);
     // The first drop comes before the first step: the peak is half the base rate.
-    let at = tunable.at(&[0.123_456, 1.234_567e-4, 0.5]).unwrap();
+    let at = tunable.at(&[0.123_456, 0.5, 1.234_567e-4]).unwrap();
     assert_eq!(at.to_string(), "sgd:momentum=0.9,weight-decay=0.000123/step:factor=0.5,drop-every=1 lr=0.247");
 
     let ends = tuned("sgd/cosine", &[axis("end-lr", 0.0, 0.1)]).unwrap();
@@ -104,7 +104,7 @@ fn an_entrant_has_only_the_axes_that_it_takes() {
         let tunable = tuned(text, &ranges).unwrap();
         tunable.axes().iter().map(|axis| axis.key.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(keys("sgd/cosine"), ["lr", "weight-decay", "momentum"]);
+    assert_eq!(keys("sgd/cosine"), ["lr", "momentum", "weight-decay"]);
     assert_eq!(keys("adam/cosine"), ["lr", "weight-decay"]);
     let all = |texts: &[&str], ranges: &[TuneAxis]| {
         let entrants: Vec<Entrant> = texts.iter().map(|text| entrant(text)).collect();

@@ -245,7 +245,7 @@ pub(super) fn unplanned(mut rows: Vec<ComparisonRow>, plan: &Plan) -> Vec<Compar
 
 /// # Errors
 /// A row that is not of the plan was tuned or screened otherwise.
-fn check_stages(folder: &Path, others: &[ComparisonRow], plan: &Plan) -> Result<(), ComparisonError> {
+fn check_stages(folder: &Path, others: &[ComparisonRow], plan: &Plan) -> Result<()> {
     let entrants: HashSet<&str> =
         plan.runs.iter().filter_map(|run| Some(run.role.as_ref()?.entrant.as_str())).collect();
     let check = |other: &ComparisonRow| match &plan.design {
@@ -256,8 +256,10 @@ fn check_stages(folder: &Path, others: &[ComparisonRow], plan: &Plan) -> Result<
         None if other.role.is_some() => Err(StageMismatch::Staged),
         None => Ok(()),
     };
-    let refuse = |mismatch| ComparisonError::OtherStages { folder: folder.to_path_buf(), mismatch };
-    others.iter().try_for_each(|other| check(other).map_err(refuse))
+    match others.iter().try_for_each(check) {
+        Ok(()) => Ok(()),
+        Err(mismatch) => bail!(ComparisonError::OtherStages { folder: folder.to_path_buf(), mismatch }),
+    }
 }
 
 /// Whether rows that are not of the plan may share a table with it. Read-only.

@@ -46,9 +46,12 @@ pub enum TuneError {
 pub struct Tunable {
     /// Without a rate and without values for its axes.
     entrant: Entrant,
-    /// The highest rate first.
+    /// The highest rate first, the others by key: neither their places nor their points depend on the order of the flags.
     axes: Vec<TuneAxis>,
     run: RunShape,
+    /// The peak at a rate of 1, if it is the same at all points: no parameter of the schedule is tuned. Finding it walks
+    /// every step of the run.
+    peak: Option<f64>,
 }
 
 impl Tunable {
@@ -69,12 +72,16 @@ impl Tunable {
             entrant: Entrant { schedule: relative.spec, lr: None, ..entrant.clone() },
             axes: vec![rate],
             run: *run,
+            peak: None,
         };
-        for axis in ranges.iter().filter(|axis| axis.key != RATE) {
+        let mut others: Vec<&TuneAxis> = ranges.iter().filter(|axis| axis.key != RATE).collect();
+        others.sort_by_key(|axis| &axis.key);
+        for axis in others {
             tunable.take(axis)?;
         }
         tunable.entrant.optimizer = tunable.entrant.optimizer.without(RATE);
-        tunable.check(entrant)?;
+        let peak = tunable.check(entrant)?;
+        tunable.peak = tunable.schedule_stays().then_some(peak);
         Ok(tunable)
     }
 
@@ -91,19 +98,29 @@ impl Tunable {
         Ok(())
     }
 
-    /// Checks the shape at both ends of every range; `entrant` is as written.
-    fn check(&self, entrant: &Entrant) -> Result<(), TuneError> {
+    /// Whether no axis is a parameter of the schedule.
+    fn schedule_stays(&self) -> bool {
+        self.axes[1..].iter().all(|axis| find(self.entrant.optimizer.given_values(), &axis.key).is_some())
+    }
+
+    /// Checks the shape at both ends of every range, and returns the peak at the last; `entrant` is as written.
+    fn check(&self, entrant: &Entrant) -> Result<f64, TuneError> {
         let ends: [fn(&TuneAxis) -> f64; 2] = [|axis| axis.low, |axis| axis.high];
-        for end in ends {
+        let mut peak = 0.0;
+        for (place, end) in ends.into_iter().enumerate() {
             let shape = self.shape(&self.axes.iter().map(end).collect::<Vec<_>>())?;
+            if place > 0 && self.schedule_stays() {
+                break;
+            }
             if !shape.schedule.scales(&self.run) {
                 return Err(TuneError::OwnRates { entrant: entrant.to_string() });
             }
-            if shape.schedule.peak(&self.run)? == 0.0 {
+            peak = shape.schedule.peak(&self.run)?;
+            if peak == 0.0 {
                 return Err(TuneError::NoRate { entrant: entrant.to_string() });
             }
         }
-        Ok(())
+        Ok(peak)
     }
 
     /// The entrant before tuning: `sgd:momentum=0.9/triangular:max-lr=6x`.
@@ -125,7 +142,7 @@ impl Tunable {
     /// The point has a value too few or too many.
     pub fn at(&self, point: &[f64]) -> Result<Entrant, Usage> {
         let shape = self.shape(point)?;
-        let peak = shape.schedule.peak(&self.run)?;
+        let peak = self.peak.map_or_else(|| shape.schedule.peak(&self.run), Ok)?;
         Ok(Entrant { lr: Some(rounded(point[0] / peak, DIGITS)), ..shape })
     }
 
