@@ -221,10 +221,8 @@ impl Request {
             return Ok(code);
         }
         let mut comparison = if machine.shard.is_some() { opened.map_err(advice::of_shard)? } else { opened? };
-        // What earlier processes have trained may determine more.
-        while comparison.missing() == 0
-            && let Some(longer) = longer(stages, &plan, &mut comparison)?
-        {
+        // What earlier processes have trained may determine more, which may be done as well.
+        while let Some(longer) = longer(stages, &plan, &mut comparison)? {
             comparison.extend(longer.clone(), dataset, &stopping)?;
             plan = longer;
         }
@@ -234,7 +232,8 @@ impl Request {
         };
         let missing = comparison.missing();
         let left = missing + if missing == 0 { 0 } else { to_come(&plan) };
-        let (scheduler, limit) = settings::scheduler(machine, self.config(), left);
+        let (mut scheduler, limit) = settings::scheduler(machine, self.config(), left);
+        let mut chosen_for = left;
         let longest = plan.runs.iter().map(|run| run.name.chars().count()).max().unwrap_or_default();
         let bars = Bars::of_runs(machine.progress, left as u64, scheduler.at_once, longest);
         comparison.notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
@@ -274,7 +273,13 @@ impl Request {
                 }
             }
             plan = longer;
-            bars.expect((done + comparison.missing() + to_come(&plan)) as u64);
+            let left = comparison.missing() + to_come(&plan);
+            bars.expect((done + left) as u64);
+            // Results of other shards determine runs that were not expected here.
+            if left > chosen_for {
+                scheduler = settings::scheduler(machine, self.config(), left).0;
+                chosen_for = left;
+            }
         };
         drop(session);
         if let Some(stop) = stopped {

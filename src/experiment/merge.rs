@@ -9,6 +9,7 @@ use error::of_target;
 
 use super::compare::{ComparisonError, meaning_of};
 use super::resume::{DamagedRun, Maker};
+use super::tune::Made;
 use crate::config::settings::tells_apart;
 use crate::config::{RunConfig, SettingValues};
 use crate::disk::{make_own_folder, own_folder};
@@ -50,6 +51,7 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     own_folder(&runs)?;
     let mut notes = Vec::new();
     let sources = read_all(folders, out, &mut notes)?;
+    check_stages(&sources.iter().flat_map(|source| &source.runs).collect::<Vec<_>>())?;
     let chosen = choose(&sources)?;
     check_together(&chosen)?;
     if let Some(baseline) = baseline {
@@ -177,6 +179,22 @@ fn check_same(first: &Found, second: &Found) -> Result<()> {
     if before.provenance.dataset.digest != now.provenance.dataset.digest {
         let (first, second) = paths();
         bail!(MergeError::OtherImages { first, second });
+    }
+    Ok(())
+}
+
+/// # Errors
+/// [`MergeError::OtherStages`]: some runs have a part in a tuned or screened comparison, and others none, or in another one.
+fn check_stages(found: &[&Found]) -> Result<()> {
+    let made = |found: &Found| found.role().map(|(role, seed)| Made::of(role, seed));
+    let Some((first, rest)) = found.split_first() else { return Ok(()) };
+    let mut told = made(first);
+    for other in rest {
+        told = match (told, made(other)) {
+            (None, None) => None,
+            (Some(before), Some(now)) if before.with(now).is_some() => before.with(now),
+            _ => bail!(MergeError::OtherStages { first: first.path(), second: other.path() }),
+        };
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod design;
 
+pub(super) use design::Made;
 pub use design::{Design, StageMismatch};
 
 use super::compare::{Plan, PlannedRun, RunPlace, meaning, name};
@@ -19,7 +20,7 @@ use crate::usage;
 use crate::usage::Usage;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A comparison of stages.
 #[derive(Debug, Clone)]
@@ -113,7 +114,7 @@ impl Stages {
             let is_finalist = finalists.as_ref().is_some_and(|finalists| finalists.contains(&place));
             for unit in (0..self.design.units()).filter(|unit| is_finalist || !self.design.is_after_screening(*unit)) {
                 let study = found.get(&(contender.name.as_str(), unit)).copied();
-                let chain = place * self.design.units() as usize + unit as usize;
+                let chain = self.design.chain(self.contenders.len(), place, rank, unit);
                 let first = self.design.runs_before(self.contenders.len(), place, rank, unit);
                 let planned = self.chain(contender, unit, study);
                 let placed = |(at, run)| (run, RunPlace { chain, number: first + at + 1 });
@@ -198,19 +199,18 @@ impl Stages {
         for index in 0..plan.runs.len() {
             *known.entry(plan.place(index).chain).or_default() += 1;
         }
-        let units = self.design.units();
-        let is_begun = |place: usize| {
-            let finals = (0..units).filter(|unit| self.design.is_after_screening(*unit));
-            finals.map(|unit| place * units as usize + unit as usize).any(|chain| known.contains_key(&chain))
-        };
+        let finals = plan.runs.iter().filter(|run| plan.follows_screening(run));
+        let begun: HashSet<&str> = finals.filter_map(|run| Some(run.role.as_ref()?.entrant.as_str())).collect();
         let mut finalists: Vec<usize> = (0..self.contenders.len()).collect();
-        finalists.sort_by_key(|place| !is_begun(*place));
+        finalists.sort_by_key(|place| !begun.contains(self.contenders[*place].name.as_str()));
         finalists.truncate(self.design.finalists.unwrap_or(self.contenders.len()));
+        finalists.sort_unstable();
         let mut to_come = Vec::new();
         for (place, contender) in self.contenders.iter().enumerate() {
-            let is_left = |unit: &u64| !self.design.is_after_screening(*unit) || finalists.contains(&place);
-            for unit in (0..units).filter(is_left) {
-                let chain = place * units as usize + unit as usize;
+            let rank = finalists.iter().position(|finalist| *finalist == place);
+            let is_left = |unit: &u64| !self.design.is_after_screening(*unit) || rank.is_some();
+            for unit in (0..self.design.units()).filter(is_left) {
+                let chain = self.design.chain(self.contenders.len(), place, rank.unwrap_or(0), unit);
                 let left = self.design.chain_length(unit) - known.get(&chain).copied().unwrap_or(0);
                 if !has(chain) {
                     continue;

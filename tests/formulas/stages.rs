@@ -1,8 +1,9 @@
 //! The runs of a tuned comparison, before any is trained.
 
-use lrsched::config::{RunConfig, TuneAxis, Tuning};
-use lrsched::experiment::{Entrant, Overrides, Plan, Stages, StagesRequest, default_entrants};
-use std::collections::BTreeSet;
+use lrsched::config::{RunConfig, Shard, TuneAxis, Tuning};
+use lrsched::experiment::{Entrant, Overrides, Plan, PlannedRun, Stages, StagesRequest, default_entrants};
+use lrsched::record::{ComparisonRow, Results, Role, Stage, Status};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const TUNING: Tuning = Tuning { trials: 8, ranges: Vec::new(), seed: 0, studies: 3 };
@@ -61,4 +62,61 @@ fn many_trials_of_a_long_run_are_planned_at_once() {
     let tuning = Tuning { trials: 200, ..TUNING };
     assert_eq!(stages(&entrants, &tuning, 2000).plan(&[]).runs.len(), 2 * 3 * 200);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// What each chain consists of: an entrant in a study.
+fn chains(plan: &Plan) -> BTreeMap<usize, BTreeSet<(String, Option<u64>)>> {
+    let mut chains: BTreeMap<usize, BTreeSet<_>> = BTreeMap::new();
+    for (at, run) in plan.runs.iter().enumerate() {
+        let Role { entrant, study, .. } = run.role.clone().unwrap();
+        chains.entry(plan.place(at).chain).or_default().insert((entrant, study));
+    }
+    chains
+}
+
+/// Rows of a plan that are finished, the better the earlier the entrant is in `order`.
+fn trained(plan: &Plan, order: &[&str]) -> Vec<ComparisonRow> {
+    let row = |run: &PlannedRun| {
+        let role = run.role.clone().unwrap();
+        let place = order.iter().position(|entrant| role.entrant.starts_with(entrant)).unwrap();
+        let results = Results { val_accuracy: Some(0.9 - 0.1 * place as f64), ..Results::default() };
+        ComparisonRow { role: Some(role), ..ComparisonRow::new(&run.name, &run.config, Status::Finished, results) }
+    };
+    plan.runs.iter().map(row).collect()
+}
+
+#[test]
+fn a_shard_keeps_its_chains_when_studies_are_added() {
+    let entrants = entrants(&["sgd/cosine", "adam/linear", "sgd/step"], 3);
+    let of = |studies| chains(&stages(&entrants, &Tuning { studies, ..TUNING }, 36).plan(&[]));
+    let (two, three) = (of(2), of(3));
+    assert_eq!((two.len(), three.len()), (6, 9));
+    assert!(two.iter().all(|(chain, what)| what.len() == 1 && three[chain] == *what), "{two:?}, {three:?}");
+}
+
+#[test]
+fn finals_are_shared_evenly_whoever_is_a_finalist() {
+    let texts = ["sgd/cosine", "adam/linear", "sgd/step", "adam/cosine"];
+    let entrants = entrants(&texts, 3);
+    for tuning in [None, Some(&TUNING)] {
+        let request = StagesRequest { entrants: &entrants, tuning, finalists: Some(2), seeds: 4, steps_per_epoch: 36 };
+        let stages = Stages::new(&request).unwrap();
+        // Both finalists are at even places.
+        let order = ["sgd/step", "sgd/cosine", "adam/linear", "adam/cosine"];
+        let mut plan = stages.plan(&[]);
+        loop {
+            let longer = stages.plan(&trained(&plan, &order));
+            if longer.runs.len() == plan.runs.len() {
+                break;
+            }
+            plan = longer;
+        }
+        assert_eq!((plan.runs.len(), stages.to_come(&plan, |_| true).len()), (plan.total, 0));
+        for shard in ["1/2", "2/2"].map(|shard| shard.parse::<Shard>().unwrap()) {
+            let is_final = |at: &usize| plan.runs[*at].role.as_ref().unwrap().stage == Stage::Final;
+            let finals = (0..plan.runs.len()).filter(is_final);
+            let all = finals.clone().count();
+            assert_eq!(finals.filter(|at| plan.is_of(*at, shard)).count(), all / 2, "{tuning:?}, {shard}");
+        }
+    }
 }

@@ -175,3 +175,23 @@ fn screening_trains_finals_on_fresh_seeds_for_the_best_only() {
     succeed(merge);
     assert!(left(&folder.path().join("shards")) == left(&folder.path().join("whole")));
 }
+
+#[test]
+fn comparisons_that_were_tuned_or_screened_in_different_ways_are_not_merged() {
+    let folder = tempfile::tempdir().unwrap();
+    for (out, flags) in [
+        ("plain", &[][..]),
+        ("tuned", &["--tune", "1", "--studies", "1"]),
+        ("later", &["--tune", "1", "--studies", "1", "--seed", "7"]),
+        ("screened", &["--finalists", "2", "--entrants", "sgd/cosine", "sgd/linear", "adam/cosine"]),
+    ] {
+        succeed(compare(folder.path(), out, flags));
+    }
+    for pair in [["plain", "tuned"], ["tuned", "plain"], ["plain", "screened"], ["screened", "tuned"], ["tuned", "later"]] {
+        let output = program(folder.path()).arg("merge").args(pair).args(["--out", "both"]).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{pair:?}: {said}");
+        assert!(said.contains("tuned or screened in different ways"), "{pair:?}: {said}");
+        assert!(!folder.path().join("both/comparison.csv").exists(), "{pair:?}");
+    }
+}

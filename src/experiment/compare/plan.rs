@@ -71,13 +71,15 @@ impl Plan {
 
     /// Whether the finalists are not known yet.
     pub fn is_before_finals(&self) -> bool {
-        let is_final = |run: &PlannedRun| run.role.as_ref().is_some_and(|role| role.stage == Stage::Final);
-        let follows = |run: &PlannedRun| {
-            let study = run.role.as_ref().and_then(|role| role.study);
-            self.design.zip(study).is_some_and(|(design, study)| design.is_after_screening(study))
-        };
         self.design.is_some_and(|design| design.finalists.is_some())
-            && !self.runs.iter().any(|run| is_final(run) || follows(run))
+            && !self.runs.iter().any(|run| self.follows_screening(run))
+    }
+
+    /// Whether only a finalist has this run.
+    pub(in crate::experiment) fn follows_screening(&self, run: &PlannedRun) -> bool {
+        let Some((design, role)) = self.design.zip(run.role.as_ref()) else { return false };
+        let is_after = |study| design.is_after_screening(study);
+        design.finalists.is_some() && role.study.map_or(role.stage == Stage::Final, is_after)
     }
 
     /// The chain of a run with this role, if the plan has one of the same.

@@ -32,6 +32,9 @@ pub enum MergeError {
     /// They have the same part in a tuned or screened comparison, and are different runs.
     #[error("{} and {} are the same trial at different points: they were tuned over other ranges, or with another seed", .first.display(), .second.display())]
     OtherTuning { first: PathBuf, second: PathBuf },
+    /// One is of a tuned or screened comparison, and the other is not, or of another one.
+    #[error("{} and {} cannot share a table: they were tuned or screened in different ways, or only one of them was", .first.display(), .second.display())]
+    OtherStages { first: PathBuf, second: PathBuf },
     /// One of the runs cannot be in a comparison.
     #[error("{0}")]
     Unfit(ComparisonError),

@@ -30,6 +30,44 @@ pub struct Design {
     pub finalists: Option<usize>,
 }
 
+/// What the part of a run tells of the comparison that it was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    tuned: bool,
+    /// Whether there was a screening.
+    screened: Option<bool>,
+    /// The first seed, as a trial tells it.
+    seed: Option<u64>,
+}
+
+impl Made {
+    /// `seed`: that of the run.
+    pub fn of(role: &Role, seed: u64) -> Self {
+        let Role { stage, study, .. } = *role;
+        let screened = match (stage, study) {
+            (Stage::Screening, _) | (Stage::Final, None) => Some(true),
+            (Stage::Final, Some(study)) if study < SCREENING => Some(false),
+            _ => None,
+        };
+        let of_trial = study.filter(|_| stage == Stage::Trial);
+        let above = of_trial.map(|study| study.saturating_mul(1 + SECOND_LOOKS).saturating_add(TUNING));
+        let seed = above.and_then(|above| seed.checked_sub(above));
+        Self { tuned: study.is_some(), screened, seed }
+    }
+
+    /// What both tell; `None` if they were made for different comparisons.
+    pub fn with(self, other: Self) -> Option<Self> {
+        fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
+            match (one, other) {
+                (Some(one), Some(other)) => (one == other).then_some(Some(one)),
+                (one, other) => Some(one.or(other)),
+            }
+        }
+        let (screened, seed) = (both(self.screened, other.screened)?, both(self.seed, other.seed)?);
+        (self.tuned == other.tuned).then_some(Self { tuned: self.tuned, screened, seed })
+    }
+}
+
 /// How a run that is there already does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StageMismatch {
@@ -171,6 +209,17 @@ impl Design {
                 self.runs(entrants, 0) + self.chain_length(self.screening()) * finals
             }
             None => self.chain_length(0) * (place * self.screening() as usize + unit as usize),
+        }
+    }
+
+    /// The chain of this unit of the entrant at this place, the finalist of this rank. More units are further chains: a shard
+    /// keeps those it has, and has its part of the finals, whoever is a finalist.
+    pub fn chain(&self, entrants: usize, place: usize, rank: usize, unit: u64) -> usize {
+        match unit.checked_sub(self.screening()) {
+            Some(unit) => {
+                self.screening() as usize * entrants + unit as usize * self.finalists.unwrap_or(entrants) + rank
+            }
+            None => unit as usize * entrants + place,
         }
     }
 
