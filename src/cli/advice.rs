@@ -208,11 +208,11 @@ pub fn crossed(error: &EntrantError, grid: &Grid, given: &Given) -> Usage {
 }
 
 /// Notes on values without effect on some entrants, one per line.
-pub fn notes(notes: &[EntrantNote]) -> Vec<String> {
-    notes.iter().map(note).collect()
+pub fn notes(notes: &[EntrantNote], is_tuned: bool) -> Vec<String> {
+    notes.iter().map(|of| note(of, is_tuned)).collect()
 }
 
-fn note(note: &EntrantNote) -> String {
+fn note(note: &EntrantNote, is_tuned: bool) -> String {
     match note {
         EntrantNote::OwnRates { setting, entrants } => {
             let own = if entrants.len() == 1 { "whose schedule sets its" } else { "whose schedules set their" };
@@ -225,6 +225,9 @@ fn note(note: &EntrantNote) -> String {
         EntrantNote::NotTaken { key, entrants } => {
             let takes = if entrants.len() == 1 { "which does not take it" } else { "which do not take it" };
             format!("grid: {key} does not apply to {}, {takes}", list(entrants))
+        }
+        EntrantNote::UnusedRate { entrant, rate } if is_tuned => {
+            format!("{}: lr={rate} is dropped: --tune varies the rate", shortened(entrant))
         }
         EntrantNote::UnusedRate { entrant, rate } => {
             format!("{}: lr={rate} has no effect: its schedule sets its own rates", shortened(entrant))

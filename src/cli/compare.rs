@@ -96,7 +96,7 @@ impl Request {
             let config = table::run_config(&given, CommandName::Compare, optimizer, schedule, epochs)?;
             Ok(RunConfig { lr: entrant.lr.unwrap_or(config.lr), ..config })
         })?;
-        super::warn(&advice::notes(&notes));
+        super::warn(&advice::notes(&notes, tuning.is_some()));
         let shared_lr = given.has("lr");
         let request = Self { machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, plan };
         // A fault in the shared settings should not be blamed on one entrant.

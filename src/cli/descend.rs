@@ -151,7 +151,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
             (entrants, notes)
         }
     };
-    super::warn(&advice::notes(&notes));
+    super::warn(&advice::notes(&notes, false));
     let mut walks = Vec::new();
     for entrant in &entrants {
         for &semantics in &semantics {

@@ -88,3 +88,13 @@ fn the_settings_of_a_tuning_are_written_as_a_config_file_that_asks_for_the_same(
     let again = again.args(["compare", "--config", "c.toml", "--print-config"]).output().unwrap();
     assert_eq!(String::from_utf8(again.stdout).unwrap(), text, "{}", String::from_utf8_lossy(&again.stderr));
 }
+
+#[test]
+fn a_rate_that_tuning_drops_is_named_as_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd:lr=0.05/one-cycle:max-lr=0.5", "--dry-run"];
+    for (tune, why) in [(&[][..], "its schedule sets its own rates"), (&["--tune", "2"], "--tune varies the rate")] {
+        let said = String::from_utf8(compare(&folder, &[&flags[..], tune].concat()).stderr).unwrap();
+        assert!(said.contains("lr=0.05 ") && said.contains(why), "{tune:?}: {said}");
+    }
+}

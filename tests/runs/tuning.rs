@@ -187,7 +187,9 @@ fn comparisons_that_were_tuned_or_screened_in_different_ways_are_not_merged() {
     ] {
         succeed(compare(folder.path(), out, flags));
     }
-    for pair in [["plain", "tuned"], ["tuned", "plain"], ["plain", "screened"], ["screened", "tuned"], ["tuned", "later"]] {
+    for pair in
+        [["plain", "tuned"], ["tuned", "plain"], ["plain", "screened"], ["screened", "tuned"], ["tuned", "later"]]
+    {
         let output = program(folder.path()).arg("merge").args(pair).args(["--out", "both"]).output().unwrap();
         let said = stderr(&output);
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{pair:?}: {said}");
