@@ -67,9 +67,9 @@ fn a_default_nesterov_gives_way_to_what_excludes_it() {
         flags.iter().for_each(|(name, value)| given.put(name, Source::CommandLine, vec![(*value).to_string()]));
         enter(named, &Overrides::of(&given)).map(|entered| entered.entrants[0].to_string())
     };
-    let without = "sgd:lr=0.01,momentum=0,weight-decay=5e-4/constant";
+    let without = "sgd:lr=0.005,momentum=0,weight-decay=5e-4/constant";
     assert_eq!(first(&[("momentum", "0")], None).unwrap(), without);
-    let damped = "sgd:lr=0.01,momentum=0.9,dampening=0.1,weight-decay=5e-4/constant";
+    let damped = "sgd:lr=0.005,momentum=0.9,dampening=0.1,weight-decay=5e-4/constant";
     assert_eq!(first(&[("dampening", "0.1")], None).unwrap(), damped);
     assert!(first(&[("momentum", "0"), ("nesterov", "true")], None).is_err(), "asked for");
     let mut given = Given::default();
