@@ -3,6 +3,7 @@
 use super::analysis::{Analysis, Group};
 use super::chart::{AxisScale, Dot, DotLook, Figure, Mark, Panel, Series, Stack};
 use super::tuning::{Tuning, peak};
+use crate::number::exact;
 use crate::record::Status;
 use crate::stats::quantile;
 use crate::stats::verdict::CHANCE;
@@ -100,8 +101,9 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
                 Some(Dot { at: (rate, run.accuracy_or_chance()?), look })
             })
             .collect();
-        let (optimizer, schedule, setting) = key;
-        Panel { dots, ..Panel::new(format!("{optimizer}/{schedule} {setting}").trim(), "", "") }
+        let first = alike[key][0];
+        let own_rate = format!(" lr={}", exact(first.entrant.lr));
+        Panel { dots, ..Panel::new(first.unique.replacen(&own_rate, "", 1), "", "") }
     };
     let has_enough = |key: &&(&str, &str, &str)| {
         let mut rates: Vec<u64> = alike[*key].iter().map(|one| one.entrant.rate.to_bits()).collect();

@@ -365,5 +365,6 @@ fn a_grid_over_rates_is_drawn_against_the_rate_and_one_rate_is_not() {
         report(folder.path(), &[name]).assert().success();
         let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
         assert_eq!(html.contains("<h2>Which rate?</h2>"), drawn, "{name}");
+        assert_eq!(html.contains("<figcaption>sgd/cosine</figcaption>"), drawn, "named without one of its rates");
     }
 }
