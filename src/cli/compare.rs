@@ -289,9 +289,10 @@ impl Request {
         }
         if let Some(shard) = machine.shard {
             let ours = comparison.ours();
-            tell_progress(shard, ours, plan.total, &mut comparison, folder, machine.baseline.as_deref(), &bars)?;
             if plan.is_before_finals() {
-                bars.line(&format!("the finalists follow from the screening of all shards; start shard {shard} again once the others are done"));
+                bars.line(&format!("shard {shard} is done with its screening; the finalists follow from that of all shards: start it again once the others are done (if each shard has a folder of its own, merge them first and go on in the merged one)"));
+            } else {
+                tell_progress(shard, ours, plan.total, &mut comparison, folder, machine.baseline.as_deref(), &bars)?;
             }
         }
         comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));

@@ -226,7 +226,8 @@ fn check_together(chosen: &[&Found]) -> Result<()> {
     let rows = || chosen.iter().filter_map(|found| Some((*found, found.row.as_ref()?)));
     let mut parts = HashMap::new();
     for (found, part) in chosen.iter().filter_map(|found| Some((found, found.role()?))) {
-        if let Some(first) = parts.insert(part, found) {
+        let (Role { entrant, stage, study, trial, finalists: _ }, seed) = part;
+        if let Some(first) = parts.insert((entrant, stage, study, trial, seed), found) {
             bail!(MergeError::OtherTuning { first: first.path(), second: found.path() });
         }
     }

@@ -12,10 +12,9 @@ use super::compare::{Plan, PlannedRun, RunPlace, meaning, name};
 use super::entrant::{Entrant, Tunable, TuneError, tunable};
 use crate::config::{RunConfig, Tuning};
 use crate::random::{Purpose, keyed, uniform};
-use crate::record::{ComparisonRow, Role, Stage, Study, studies};
+use crate::record::{self, ComparisonRow, Role, Stage, Study, studies};
 use crate::schedule::RunShape;
-use crate::stats::tuning::{Trial, choose, points, second_looks};
-use crate::stats::verdict::{self, Results};
+use crate::stats::tuning::{choose, points, second_looks};
 use crate::usage;
 use crate::usage::Usage;
 use rayon::prelude::*;
@@ -129,30 +128,10 @@ impl Stages {
     /// once every entrant has all its results of it.
     pub fn finalists(&self, rows: &[ComparisonRow]) -> Option<Vec<usize>> {
         let Some(count) = self.design.finalists else { return Some((0..self.contenders.len()).collect()) };
-        let of = |contender: &Contender| -> Results { self.screening(contender, rows) };
-        let results: Vec<Results> = self.contenders.iter().map(of).collect();
-        if results.iter().any(|results| (results.len() as u64) < self.design.screening()) {
-            return None;
-        }
-        let mut best: Vec<usize> = verdict::order(&results).into_iter().take(count).collect();
-        best.sort_unstable();
-        Some(best)
-    }
-
-    /// The results of an entrant in its screening, by seed, those of trials that are not the chosen ones left out.
-    fn screening(&self, contender: &Contender, rows: &[ComparisonRow]) -> Results {
-        let found = studies(rows);
-        let chosen = |study: u64| {
-            let study = found.iter().find(|one| one.entrant == contender.name && one.number == study)?;
-            choose(&study.trials).map(|trial| trial.number)
-        };
-        let counts = |role: &Role| {
-            role.entrant == contender.name
-                && role.stage == Stage::Screening
-                && role.study.is_none_or(|study| chosen(study) == role.trial)
-        };
-        let of_screening = rows.iter().filter(|row| row.role.as_ref().is_some_and(counts));
-        of_screening.filter_map(|row| Some((row.seed, row.accuracy_or_chance()?))).collect()
+        let rows: Vec<&ComparisonRow> = rows.iter().collect();
+        let names = self.contenders.iter().map(|contender| contender.name.as_str()).collect();
+        let best = record::finalists(&rows, &names, count as u64, self.design.trials)?;
+        Some((0..self.contenders.len()).filter(|&place| best.contains(self.contenders[place].name.as_str())).collect())
     }
 
     /// The runs of an entrant in one study, or with one seed if nothing is tuned.
@@ -163,6 +142,7 @@ impl Stages {
             stage,
             study: self.design.trials.map(|_| unit),
             trial,
+            finalists: self.design.finalists.map(|count| count as u64),
         };
         let judged = |config: &RunConfig, trial: Option<u64>| -> Vec<PlannedRun> {
             let seeds = self.design.judged_seeds(unit);
@@ -173,11 +153,7 @@ impl Stages {
         let of_trial =
             |(number, config): (usize, &RunConfig)| planned(config.clone(), role(Stage::Trial, Some(number as u64)));
         let mut runs: Vec<PlannedRun> = configs.iter().enumerate().map(of_trial).collect();
-        let tried: Vec<Trial> = study.map_or_else(Vec::new, |study| study.trials.clone());
-        let known = tried.iter().filter(|trial| trial.number < count && !trial.looks.is_empty()).count();
-        if known as u64 != count {
-            return runs;
-        }
+        let Some(tried) = study.and_then(|study| study.tried(count)) else { return runs };
         let mut again = second_looks(&tried);
         again.sort_unstable();
         for number in again {

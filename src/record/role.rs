@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// What a run is for. In run.json an object, in comparison.csv four columns that are empty for a run without a role.
+/// What a run is for. In run.json an object, in comparison.csv five columns that are empty for a run without a role.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Role {
     /// The entrant before it was tuned: `sgd:momentum=0.9/cosine`, without a rate.
@@ -14,6 +14,9 @@ pub struct Role {
     pub study: Option<u64>,
     /// Which point of the range it was trained at, from 0; of a final, the chosen one.
     pub trial: Option<u64>,
+    /// How many entrants were to be finalists when it was planned; `None` without a screening.
+    #[serde(default)]
+    pub finalists: Option<u64>,
 }
 
 /// The stages of a tuned or screened comparison. Only finals are results.
@@ -36,6 +39,12 @@ impl Role {
     pub fn is_result(role: Option<&Self>) -> bool {
         role.is_none_or(|role| role.stage == Stage::Final)
     }
+
+    /// Whether it is the same part of a comparison, which may have more finalists by now.
+    pub fn is_same_part(&self, other: &Self) -> bool {
+        let Self { entrant, stage, study, trial, finalists: _ } = self;
+        (entrant, stage, study, trial) == (&other.entrant, &other.stage, &other.study, &other.trial)
+    }
 }
 
 impl fmt::Display for Stage {
@@ -56,24 +65,25 @@ pub(super) struct RoleCells {
     stage: Option<Stage>,
     study: Option<u64>,
     trial: Option<u64>,
+    finalists: Option<u64>,
 }
 
 impl RoleCells {
-    pub const NAMES: [&'static str; 4] = ["entrant", "stage", "study", "trial"];
+    pub const NAMES: [&'static str; 5] = ["entrant", "stage", "study", "trial", "finalists"];
 
     pub fn serialize<S: Serializer>(role: &Option<Role>, serializer: S) -> Result<S::Ok, S::Error> {
         let cells = role.as_ref().map_or_else(Self::default, |role| {
-            let Role { entrant, stage, study, trial } = role.clone();
-            Self { entrant: Some(entrant), stage: Some(stage), study, trial }
+            let Role { entrant, stage, study, trial, finalists } = role.clone();
+            Self { entrant: Some(entrant), stage: Some(stage), study, trial, finalists }
         });
         Serialize::serialize(&cells, serializer)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Role>, D::Error> {
-        let Self { entrant, stage, study, trial } = Deserialize::deserialize(deserializer)?;
+        let Self { entrant, stage, study, trial, finalists } = Deserialize::deserialize(deserializer)?;
         match (entrant, stage) {
-            (Some(entrant), Some(stage)) => Ok(Some(Role { entrant, stage, study, trial })),
-            (None, None) if study.is_none() && trial.is_none() => Ok(None),
+            (Some(entrant), Some(stage)) => Ok(Some(Role { entrant, stage, study, trial, finalists })),
+            (None, None) if study.is_none() && trial.is_none() && finalists.is_none() => Ok(None),
             _ => Err(D::Error::custom("a role has an entrant and a stage")),
         }
     }

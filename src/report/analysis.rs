@@ -142,6 +142,7 @@ pub fn analyse<'a>(
         found |= place.is_some();
         // Those screened out come last, and are not judged.
         let judged = group.iter().position(|entrant| entrant.is_screened_out).unwrap_or(group.len());
+        let is_baseline_out = place.is_some_and(|place| place >= judged);
         let place = place.filter(|&place| place < judged);
         let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
@@ -160,7 +161,9 @@ pub fn analyse<'a>(
         let unit = if group[0].by_study { Unit::Study } else { Unit::Seed };
         let without = baseline.filter(|_| place.is_none());
         let (finalists, screened) = analyses.split_at(judged);
-        let said = words::Said { analyses: finalists, screened, verdict: &verdict, baseline: place, without, unit };
+        let baseline = place;
+        let said =
+            words::Said { analyses: finalists, screened, verdict: &verdict, baseline, without, is_baseline_out, unit };
         let (answer, summary, sentences) = (said.answer(), said.summary(), said.sentences());
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
         groups.push(Group {

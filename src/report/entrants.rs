@@ -9,7 +9,7 @@ pub use roles::of_tuning;
 use super::tuning::{Tuning, peak};
 use crate::number::{counted, rate};
 use crate::optim::OptimizerSpec;
-use crate::record::{ComparisonRow, Results, Role, Stage, Status};
+use crate::record::{self, ComparisonRow, Results, Stage, Status};
 use crate::schedule::{Semantics, Spec};
 use crate::stats::verdict::{self, CHANCE};
 use crate::stats::{mean, median, standard_deviation};
@@ -37,6 +37,8 @@ pub struct EntrantRuns<'a> {
     pub aside: Vec<&'a ComparisonRow>,
     /// Finals among them, of rates that are no longer chosen.
     pub stale: usize,
+    /// Others, of an entrant that is no longer a finalist.
+    pub dropped: usize,
     /// A result is the mean over the finals of a study; else it is a run.
     pub by_study: bool,
     /// What its trials say; `None` if it was not tuned.
@@ -103,28 +105,10 @@ impl<'a> EntrantRuns<'a> {
         units.into_iter().filter_map(|(unit, values)| Some((unit, mean(&values)?))).collect()
     }
 
-    /// The accuracies of its screening, by seed or study: they decided who is a finalist, and are no results.
+    /// The accuracies of its screening, by seed: they decided who is a finalist, and are no results.
     pub fn screening(&self) -> verdict::Results {
-        let chosen = roles::chosen(self.aside.iter().chain(&self.runs).copied());
-        let counts = |role: &Role| {
-            // Another trial may be the chosen one by now.
-            role.stage == Stage::Screening && role.study.is_none_or(|study| chosen[&study] == role.trial)
-        };
-        let unit = |run: &ComparisonRow| run.role.as_ref().and_then(|role| role.study).unwrap_or(run.seed);
-        let screenings = self.aside.iter().filter(|run| run.role.as_ref().is_some_and(counts));
-        screenings.filter_map(|run| Some((unit(run), run.accuracy_or_chance()?))).collect()
-    }
-
-    /// The studies of its screening.
-    fn screening_studies(&self) -> impl Iterator<Item = u64> {
-        let roles = self.aside.iter().filter_map(|run| run.role.as_ref());
-        roles.filter(|role| role.stage == Stage::Screening).filter_map(|role| role.study)
-    }
-
-    /// Something of it comes after the screening, to which only these `studies` belong.
-    fn is_begun(&self, studies: &BTreeSet<u64>) -> bool {
-        let studied = || self.aside.iter().filter_map(|run| run.role.as_ref()?.study);
-        !self.runs.is_empty() || !studies.is_empty() && studied().any(|study| !studies.contains(&study))
+        let rows: Vec<&ComparisonRow> = self.aside.iter().chain(&self.runs).copied().collect();
+        record::screenings(&rows, None).into_values().flatten().collect()
     }
 
     /// Its rate: the highest that was applied, or of the chosen peaks the median, with their range.
@@ -263,26 +247,31 @@ fn entrant<'a>(mut rows: Vec<&'a ComparisonRow>, place: Place<'a>) -> EntrantRun
         runs: results,
         aside,
         stale,
+        dropped: 0,
         by_study,
         tuning,
         is_screened_out: false,
     }
 }
 
-/// Which entrants of a group are no finalists. The best of the screening are, as far down as to the last of which anything
-/// comes after it: finals run one after the other, and a finalist is one before its own begin.
-fn screened_out(group: &[EntrantRuns<'_>]) -> Vec<bool> {
-    let screenings: Vec<verdict::Results> = group.iter().map(EntrantRuns::screening).collect();
-    let studies: BTreeSet<u64> = group.iter().flat_map(EntrantRuns::screening_studies).collect();
-    let order = verdict::order(&screenings);
-    let is_begun = |place: &usize| group[*place].is_begun(&studies);
-    let Some(last) = order.iter().rposition(is_begun) else { return vec![false; group.len()] };
-    let mut is_out = vec![false; group.len()];
-    order[last..]
-        .iter()
-        .filter(|place| !screenings[**place].is_empty() && !is_begun(place))
-        .for_each(|&place| is_out[place] = true);
-    is_out
+/// Sets aside the finals of entrants of a group that are not among the finalists of their comparison, if those are known.
+fn screen(group: &mut [EntrantRuns<'_>]) {
+    // Comparisons in different settings screen apart.
+    let settings: BTreeSet<&str> = group.iter().map(|entrant| entrant.place.setting).collect();
+    for setting in settings {
+        let screened = || group.iter().filter(|entrant| entrant.place.setting == setting);
+        let rows: Vec<&ComparisonRow> =
+            screened().flat_map(|entrant| entrant.aside.iter().chain(&entrant.runs)).copied().collect();
+        let Some(finalists) = record::recorded_finalists(&rows) else { continue };
+        for entrant in group.iter_mut().filter(|entrant| entrant.place.setting == setting) {
+            let mut roles = entrant.aside.iter().chain(&entrant.runs).filter_map(|run| run.role.as_ref());
+            if roles.next().is_some_and(|role| !finalists.contains(role.entrant.as_str())) {
+                entrant.is_screened_out = true;
+                entrant.dropped = entrant.runs.len();
+                entrant.aside.append(&mut entrant.runs);
+            }
+        }
+    }
 }
 
 /// Group by group, and in each by rank; equals by name.
@@ -296,6 +285,7 @@ fn ranked(mut entrants: Vec<EntrantRuns<'_>>) -> Vec<EntrantRuns<'_>> {
     });
     let mut all = Vec::with_capacity(entrants.len());
     for group in entrants.chunk_by_mut(|a, b| a.place.group == b.place.group) {
+        screen(group);
         let judged = group.iter().any(|entrant| entrant.summary(|run| run.val_accuracy).is_some());
         let by_study = group.iter().any(|entrant| entrant.by_study);
         group.iter_mut().for_each(|entrant| (entrant.judged, entrant.by_study) = (judged, by_study));
@@ -306,9 +296,7 @@ fn ranked(mut entrants: Vec<EntrantRuns<'_>>) -> Vec<EntrantRuns<'_>> {
         let screened: Vec<verdict::Results> = order[known..].iter().map(|&place| group[place].screening()).collect();
         let rest: Vec<usize> = verdict::order(&screened).into_iter().map(|place| order[known + place]).collect();
         order[known..].copy_from_slice(&rest);
-        let is_out = screened_out(group);
-        group.iter_mut().zip(&is_out).for_each(|(entrant, is_out)| entrant.is_screened_out = *is_out);
-        order.sort_by_key(|&place| is_out[place]);
+        order.sort_by_key(|&place| group[place].is_screened_out);
         all.extend(order.into_iter().map(|place| group[place].clone()));
     }
     all

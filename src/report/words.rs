@@ -26,6 +26,8 @@ pub struct Said<'s, 'a> {
     pub baseline: Option<usize>,
     /// The baseline that other groups have and this one has not.
     pub without: Option<&'s str>,
+    /// It is one of those screened out.
+    pub is_baseline_out: bool,
     pub unit: Unit,
 }
 
@@ -73,7 +75,8 @@ impl Said<'_, '_> {
         said.extend(self.unjudged(leader));
         said.extend(self.against_baseline());
         if let Some(name) = self.without.filter(|_| self.analyses.len() > 1) {
-            said.push(format!("The baseline {} is not in this group: all pairs are judged.", shortened(name)));
+            let why = if self.is_baseline_out { "was screened out" } else { "is not in this group" };
+            said.push(format!("The baseline {} {why}: all pairs are judged.", shortened(name)));
         }
         said.extend(self.of_tuning());
         let count = |status| self.analyses.iter().map(|analysis| analysis.entrant.count(status)).sum();

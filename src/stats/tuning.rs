@@ -11,6 +11,9 @@ pub const LOOKED_AT_AGAIN: usize = 3;
 /// So many more results each of them gets, with other seeds.
 pub const SECOND_LOOKS: u64 = 2;
 
+/// The seeds, or studies, of a screening.
+pub const SCREENING: u64 = 3;
+
 /// One trial of an entrant in a study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {

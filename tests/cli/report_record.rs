@@ -75,7 +75,7 @@ fn the_headers_are_the_fields_of_the_rows_in_order() {
     assert_eq!(
         ComparisonRow::header().join(","),
         "run,schedule,optimizer,semantics,seed,epochs,lr,loss,accuracy,val_loss,val_accuracy,best_val_accuracy,best_epoch,\
-         test_loss,test_accuracy,seconds,status,entrant,stage,study,trial"
+         test_loss,test_accuracy,seconds,status,entrant,stage,study,trial,finalists"
     );
 }
 
@@ -112,15 +112,15 @@ fn a_comparison_reads_back_as_it_was_written() {
 fn the_roles_of_a_tuned_comparison_are_the_last_columns_and_a_table_without_them_has_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("comparison.csv");
-    let of = |stage, study, trial| {
-        let role = Role { entrant: "sgd:momentum=0.9,nesterov/cosine".into(), stage, study, trial };
+    let of = |stage, study, trial, finalists| {
+        let role = Role { entrant: "sgd:momentum=0.9,nesterov/cosine".into(), stage, study, trial, finalists };
         ComparisonRow { role: Some(role), ..comparison_row() }
     };
     let rows = [
         comparison_row(),
-        of(Stage::SecondLook, Some(2), Some(7)),
-        of(Stage::Screening, None, None),
-        of(Stage::Final, Some(0), Some(0)),
+        of(Stage::SecondLook, Some(2), Some(7), None),
+        of(Stage::Screening, None, None, Some(4)),
+        of(Stage::Final, Some(0), Some(0), Some(4)),
     ];
     write_rows(&path, &rows).unwrap();
     assert_eq!(read_rows::<ComparisonRow>(&path).unwrap(), rows);
@@ -130,15 +130,17 @@ fn the_roles_of_a_tuned_comparison_are_the_last_columns_and_a_table_without_them
     assert_eq!(
         ends,
         [
-            ",,,",
-            &format!("{entrant},second-look,2,7"),
-            &format!("{entrant},screening,,"),
-            &format!("{entrant},final,0,0")
+            ",,,,",
+            &format!("{entrant},second-look,2,7,"),
+            &format!("{entrant},screening,,,4"),
+            &format!("{entrant},final,0,0,4")
         ]
     );
 
-    let earlier =
-        text.lines().take(2).map(|line| line.strip_suffix(",entrant,stage,study,trial").or(line.strip_suffix(",,,,")));
+    let earlier = text
+        .lines()
+        .take(2)
+        .map(|line| line.strip_suffix(",entrant,stage,study,trial,finalists").or(line.strip_suffix(",,,,,")));
     let earlier: Vec<&str> = earlier.map(Option::unwrap).collect();
     std::fs::write(&path, earlier.join("\n") + "\n").unwrap();
     assert_eq!(read_rows::<ComparisonRow>(&path).unwrap(), [comparison_row()]);
@@ -190,7 +192,13 @@ fn run_json_reads_back_as_it_was_written() {
         device: "cpu".into(),
         engine: "cpu".into(),
         config: serde_json::from_value(serde_json::json!({ "lr": 0.1, "schedule": "cosine" })).unwrap(),
-        role: Some(Role { entrant: "sgd/cosine".into(), stage: Stage::Trial, study: Some(1), trial: Some(3) }),
+        role: Some(Role {
+            entrant: "sgd/cosine".into(),
+            stage: Stage::Trial,
+            study: Some(1),
+            trial: Some(3),
+            finalists: None,
+        }),
         checkpoint_every: None,
         keep: None,
         standing: Standing { status: Status::Running, finished: None, message: None },

@@ -29,7 +29,7 @@ fn comparison(folder: &Path, rows: &[ComparisonRow]) {
 
 fn in_role(row: ComparisonRow, stage: Stage, study: Option<u64>, trial: Option<u64>) -> ComparisonRow {
     let entrant = format!("{}/{}", row.optimizer, row.schedule);
-    ComparisonRow { role: Some(Role { entrant, stage, study, trial }), ..row }
+    ComparisonRow { role: Some(Role { entrant, stage, study, trial, finalists: None }), ..row }
 }
 
 /// The rates of the trials, whatever the study.
@@ -198,7 +198,54 @@ fn screened() -> Vec<ComparisonRow> {
     for (schedule, accuracy) in [("cosine", 0.77), ("step", 0.78)] {
         rows.extend((3..7).map(|seed| run(schedule, seed, accuracy + noise(seed), Stage::Final)));
     }
+    of_finalists(2, rows)
+}
+
+/// In a comparison that was planned with so many finalists.
+fn of_finalists(count: u64, mut rows: Vec<ComparisonRow>) -> Vec<ComparisonRow> {
+    rows.iter_mut().for_each(|row| row.role.as_mut().unwrap().finalists = Some(count));
     rows
+}
+
+fn standing<'a>(entrants: &'a [Value], name: &str) -> &'a str {
+    entrants.iter().find(|one| one["entrant"] == name).unwrap()["standing"].as_str().unwrap()
+}
+
+#[test]
+fn a_final_of_an_entrant_that_is_no_longer_a_finalist_is_left_out_and_that_is_said() {
+    // By its finals linear is the best; by the screening, cosine and step were ahead when they began.
+    let linear = |seed: u64| in_role(row(&format!("linear-{seed}"), "linear", seed, 0.9), Stage::Final, None, None);
+    let rows = of_finalists(2, screened().into_iter().chain((3..7).map(linear)).collect());
+    let (summary, entrants) = judged_rows(&rows);
+    assert_eq!((standing(&entrants, "sgd/step"), standing(&entrants, "sgd/linear")), ("winner", "screened out"));
+    assert!(summary.contains("Left out: 4 final runs of an entrant that is no longer a finalist."), "{summary}");
+    assert!(!summary.contains("90"), "{summary}");
+    // With three finalists it is one.
+    let (summary, entrants) = judged_rows(&of_finalists(3, rows));
+    assert_eq!((standing(&entrants, "sgd/linear"), standing(&entrants, "sgd/time")), ("winner", "screened out"));
+    assert!(!summary.contains("no longer"), "{summary}");
+}
+
+#[test]
+fn while_a_screening_run_has_failed_nobody_is_screened_out() {
+    let mut rows: Vec<ComparisonRow> = screened().into_iter().filter(|row| row.seed < 3).collect();
+    let failed = rows.iter().position(|row| row.schedule == "time").unwrap();
+    rows[failed] = ended(&rows[failed], Status::Failed);
+    let (summary, entrants) = judged_rows(&rows);
+    assert!(entrants.iter().all(|one| one["standing"] == "no result"), "{entrants:?}");
+    assert!(!summary.contains("Screened out"), "{summary}");
+    assert!(summary.contains("Stopped by a run that failed, until it is trained again"), "{summary}");
+}
+
+#[test]
+fn a_baseline_that_is_screened_out_is_named_and_all_pairs_are_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &screened());
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, Some("sgd/time")).unwrap();
+    let summary = &groups[0].summary;
+    assert!(summary.starts_with("Winner: sgd/step"), "{summary}");
+    assert!(summary.contains("The baseline sgd/time was screened out: all pairs are judged."), "{summary}");
 }
 
 #[test]
@@ -286,8 +333,7 @@ fn a_finalist_whose_finals_have_not_begun_is_not_screened_out() {
     let rows: Vec<ComparisonRow> =
         screened().into_iter().filter(|row| row.schedule != "cosine" || row.seed < 3).collect();
     let (summary, entrants) = judged_rows(&rows);
-    let standing = |name: &str| entrants.iter().find(|one| one["entrant"] == name).unwrap()["standing"].clone();
-    assert_eq!((standing("sgd/cosine"), standing("sgd/linear")), ("no result".into(), "screened out".into()));
+    assert_eq!((standing(&entrants, "sgd/cosine"), standing(&entrants, "sgd/linear")), ("no result", "screened out"));
     assert!(summary.contains("Before the finals: sgd/cosine; done so far: 3 screening runs."), "{summary}");
     assert!(!summary.contains("Winner") && summary.contains("Screened out: 2; 2 finalists judged"), "{summary}");
 }
@@ -305,12 +351,12 @@ fn finalists_cost_more_than_those_screened_out_and_that_is_no_unequal_budget() {
     }
     // Only the trials of step's first study on fresh seeds have begun.
     rows.extend((3..6).flat_map(|number| study("cosine", number, 0.8, &[0.79])));
-    let (summary, entrants) = judged_rows(&[rows.clone(), study("step", 3, 0.8, &[])].concat());
+    let (summary, entrants) = judged_rows(&of_finalists(2, [rows.clone(), study("step", 3, 0.8, &[])].concat()));
     let last = entrants.last().unwrap();
     assert_eq!((&last["entrant"], &last["standing"]), (&"sgd/linear".into(), &"screened out".into()));
     assert!(summary.contains("Before the finals: sgd/step"), "{summary}");
     rows.extend((3..6).flat_map(|number| study("step", number, 0.79, &[0.77])));
-    let (summary, _) = judged_rows(&rows);
+    let (summary, _) = judged_rows(&of_finalists(2, rows));
     assert!(summary.contains("Each finalist had the same budget: 24 trials"), "{summary}");
     assert!(summary.contains("Each of the others had the same budget: 12 trials"), "{summary}");
     assert!(!summary.contains("NOT the same budget"), "{summary}");

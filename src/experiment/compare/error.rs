@@ -51,7 +51,7 @@ pub enum Mismatch {
 
 /// `trial 3 of sgd/cosine in study 0`.
 fn part(role: Option<&Role>) -> String {
-    let Some(Role { entrant, stage, study, trial }) = role else { return "neither tuned nor screened".to_string() };
+    let Some(Role { entrant, stage, study, trial, .. }) = role else { return "neither tuned nor screened".to_string() };
     let study = study.map_or(String::new(), |study| format!(" in study {study}"));
     let at = trial.map_or(String::new(), |trial| format!(" at point {trial}"));
     format!("a {stage} of {entrant}{study}{at}")

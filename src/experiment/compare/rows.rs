@@ -9,7 +9,7 @@ use crate::disk;
 use crate::experiment::resume::{DamagedRun, Maker};
 use crate::experiment::tune::StageMismatch;
 use crate::record::{
-    ComparisonRow, Contents, RecordedConfig, Results, RunInfo, Status, check_finished, files, read_rows,
+    ComparisonRow, Contents, RecordedConfig, Results, Role, RunInfo, Status, check_finished, files, read_rows,
 };
 use crate::run_folder::{Lock, check_removable, checkpoint, remove_run};
 use anyhow::{Context, Result, bail};
@@ -137,7 +137,9 @@ pub(super) fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Resu
     if done {
         check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     }
-    Ok(done.then(|| row(planned, info.standing.status, info.results)))
+    // With as many finalists as it was trained for.
+    let trained = PlannedRun { role: info.role, ..planned.clone() };
+    Ok(done.then(|| row(&trained, info.standing.status, info.results)))
 }
 
 /// Whether there is a run of another shard, which may be in training.
@@ -163,7 +165,7 @@ fn check_same(path: &Path, info: &RunInfo, planned: &PlannedRun, dataset: &Datas
         bail!(ComparisonError::OtherImages { run });
     }
     if let (Some(before), Some(now)) = (&info.role, &planned.role)
-        && before != now
+        && !before.is_same_part(now)
         && before.entrant == now.entrant
         && before.stage == now.stage
     {
@@ -171,9 +173,16 @@ fn check_same(path: &Path, info: &RunInfo, planned: &PlannedRun, dataset: &Datas
         let mismatch = StageMismatch::OtherPoints { entrant, study, trial: before.trial.unwrap_or(0) };
         bail!(ComparisonError::OtherStages { folder: run, mismatch });
     }
-    if info.role != planned.role {
+    let is_same = match (&info.role, &planned.role) {
+        (Some(before), Some(now)) => before.is_same_part(now),
+        (before, now) => before == now,
+    };
+    if !is_same {
         bail!(ComparisonError::OtherRole { run, before: info.role.clone(), now: planned.role.clone() });
     }
+    let finalists = |role: &Option<Role>| role.as_ref().and_then(|role| role.finalists);
+    StageMismatch::check_finalists(finalists(&info.role), finalists(&planned.role))
+        .map_err(|mismatch| ComparisonError::OtherStages { folder: path.to_path_buf(), mismatch })?;
     Ok(())
 }
 

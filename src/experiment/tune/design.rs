@@ -4,16 +4,13 @@ use crate::config::Tuning;
 use crate::config::grid::{MOST_RUNS, rule};
 use crate::number::{counted, grouped};
 use crate::record::{ComparisonRow, Role, Stage};
-use crate::stats::tuning::{LOOKED_AT_AGAIN, SECOND_LOOKS};
+use crate::stats::tuning::{LOOKED_AT_AGAIN, SCREENING, SECOND_LOOKS};
 use crate::usage;
 use crate::usage::Usage;
 use std::ops::Range;
 
 /// The seeds of tunings are so far above those of finals: seeds that tune never judge.
 const TUNING: u64 = 1_000_000;
-
-/// The seeds, or studies, of a screening.
-const SCREENING: u64 = 3;
 
 /// How many studies, trials and seeds there are. A *unit* is a study, or a seed where nothing is tuned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +84,26 @@ pub enum StageMismatch {
         "study {study} of {entrant}, counted from 0, and only {studies} are asked for: a tuning goes on with more, not fewer"
     )]
     FewerStudies { entrant: String, study: u64, studies: u64 },
+    #[error(
+        "a screening for {before} finalists, and only {finalists} are asked for: a comparison goes on with more, not fewer"
+    )]
+    FewerFinalists { before: u64, finalists: u64 },
     /// Another range, or another seed of the tuning.
     #[error("trial {trial} of {entrant} in study {study} at another point of the range")]
     OtherPoints { entrant: String, study: u64, trial: u64 },
     #[error("a {stage} of {entrant} with seed {seed}, which this comparison does not have")]
     OtherSeeds { entrant: String, stage: Stage, seed: u64 },
+}
+
+impl StageMismatch {
+    /// # Errors
+    /// There were more finalists.
+    pub(in crate::experiment) fn check_finalists(before: Option<u64>, now: Option<u64>) -> Result<(), Self> {
+        match (before, now) {
+            (Some(before), Some(finalists)) if finalists < before => Err(Self::FewerFinalists { before, finalists }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Design {
@@ -229,7 +241,8 @@ impl Design {
     /// It was made with other settings.
     pub fn check(&self, row: &ComparisonRow, is_planned: bool) -> Result<(), StageMismatch> {
         let Some(role) = &row.role else { return Err(StageMismatch::Plain) };
-        let Role { entrant, stage, study, trial } = role.clone();
+        StageMismatch::check_finalists(role.finalists, self.finalists.map(|finalists| finalists as u64))?;
+        let Role { entrant, stage, study, trial, .. } = role.clone();
         let seed = row.seed;
         let (Some(trials), Some(study)) = (self.trials, study) else {
             if self.trials.is_some() || study.is_some() {

@@ -53,6 +53,14 @@ impl Said<'_, '_> {
                 counted(stale as u64, "final run")
             ));
         }
+        let dropped: usize = self.screened.iter().map(|one| one.entrant.dropped).sum();
+        if dropped > 0 {
+            let runs = counted(dropped as u64, "final run");
+            said.push(match self.screened.iter().filter(|one| one.entrant.dropped > 0).count() {
+                1 => format!("Left out: {runs} of an entrant that is no longer a finalist."),
+                _ => format!("Left out: {runs} of entrants that are no longer finalists."),
+            });
+        }
         let failed = |analysis: &Analysis<'_>| {
             let aside = analysis.entrant.aside.iter();
             aside.filter(|run| run.status == crate::record::Status::Failed).count()
