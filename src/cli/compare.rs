@@ -289,11 +289,7 @@ impl Request {
         }
         if let Some(shard) = machine.shard {
             let ours = comparison.ours();
-            if plan.is_before_finals() {
-                bars.line(&format!("shard {shard} is done with its screening; the finalists follow from that of all shards: start it again once the others are done (if each shard has a folder of its own, merge them first and go on in the merged one)"));
-            } else {
-                tell_progress(shard, ours, plan.total, &mut comparison, folder, machine.baseline.as_deref(), &bars)?;
-            }
+            tell_progress(shard, ours, &plan, &mut comparison, folder, machine.baseline.as_deref(), &bars)?;
         }
         comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
         drop(bars);
@@ -388,14 +384,14 @@ fn check_with_images<'a>(
 fn tell_progress(
     shard: Shard,
     ours: usize,
-    total: usize,
+    plan: &Plan,
     comparison: &mut Comparison,
     folder: &Path,
     baseline: Option<&str>,
     bars: &Bars,
 ) -> Result<()> {
     let so_far = match comparison.progress() {
-        Ok(progress) => PlanProgress { planned: total, ..progress },
+        Ok(progress) => PlanProgress { planned: plan.total, ..progress },
         // Its runs have their results; a merge finds them there.
         Err(error) if error.is::<InUse>() => {
             bars.warn(&format!(
@@ -405,6 +401,14 @@ fn tell_progress(
         }
         Err(error) => return Err(error),
     };
+    if plan.is_before_finals() {
+        // To rank it now would be too early.
+        let PlanProgress { done, planned } = so_far;
+        bars.line(&format!(
+            "shard {shard} is done with its screening ({done} of {planned} planned runs are finished here); the finalists follow from that of all shards: start it again once the others are done (if each shard has a folder of its own, merge them first and go on in the merged one)"
+        ));
+        return Ok(());
+    }
     let out = shell::path(folder);
     let baseline = baseline.map_or(String::new(), |name| format!(" --baseline {}", shell::quoted(name)));
     let ranks = format!("{} merge {out} --out {out}{baseline}", session::program());

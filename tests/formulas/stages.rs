@@ -1,7 +1,9 @@
 //! The runs of a tuned comparison, before any is trained.
 
 use lrsched::config::{RunConfig, Shard, TuneAxis, Tuning};
-use lrsched::experiment::{Entrant, Overrides, Plan, PlannedRun, Stages, StagesRequest, default_entrants};
+use lrsched::experiment::{
+    Entrant, Overrides, Plan, PlannedRun, StageMismatch, Stages, StagesRequest, default_entrants,
+};
 use lrsched::record::{ComparisonRow, Results, Role, Stage, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -85,6 +87,61 @@ fn trained(plan: &Plan, order: &[&str]) -> Vec<ComparisonRow> {
     plan.runs.iter().map(row).collect()
 }
 
+/// The plan of all runs, once all are trained.
+fn whole(stages: &Stages, order: &[&str]) -> Plan {
+    let mut plan = stages.plan(&[]);
+    loop {
+        let longer = stages.plan(&trained(&plan, order));
+        if longer.runs.len() == plan.runs.len() {
+            return plan;
+        }
+        plan = longer;
+    }
+}
+
+/// Three entrants of which some are finalists, after so many trials.
+fn screened(entrants: &[(Entrant, RunConfig)], trials: u64, finalists: usize) -> Stages {
+    let tuning = Tuning { trials, studies: 1, ..TUNING };
+    let finalists = Some(finalists);
+    Stages::new(&StagesRequest { entrants, tuning: Some(&tuning), finalists, seeds: 1, steps_per_epoch: 36 }).unwrap()
+}
+
+const THREE: [&str; 3] = ["sgd/cosine", "adam/linear", "sgd/step"];
+
+#[test]
+fn screenings_of_fewer_trials_decide_no_finalists() {
+    let entrants = entrants(&THREE, 3);
+    let fewer = screened(&entrants, 2, 2);
+    let rows = trained(&whole(&fewer, &THREE), &THREE);
+    assert_eq!(fewer.finalists(&rows), Some(vec![0, 1]));
+    assert_eq!(screened(&entrants, 4, 2).finalists(&rows), None);
+}
+
+#[test]
+fn a_process_with_fewer_trials_does_not_mind_those_of_another_with_more() {
+    let entrants = entrants(&THREE, 3);
+    let (fewer, more) = (screened(&entrants, 4, 2), screened(&entrants, 6, 2));
+    let rows = trained(&whole(&more, &THREE), &THREE);
+    let plan = fewer.plan(&rows);
+    assert!(plan.runs.iter().all(|run| run.role.as_ref().unwrap().trial.unwrap() < 4));
+    // Its own plan of those four trials.
+    assert_eq!(names(&plan), names(&fewer.plan(&trained(&whole(&fewer, &THREE), &THREE))));
+}
+
+#[test]
+fn fewer_finalists_than_before_are_refused_and_more_go_on() {
+    let entrants = entrants(&["sgd/cosine", "adam/linear", "sgd/step", "adam/cosine"], 3);
+    let order = ["sgd/cosine", "adam/linear", "sgd/step", "adam/cosine"];
+    let [two, three] = [2, 3].map(|finalists| screened(&entrants, 2, finalists));
+    let check = |made: &Stages, now: &Stages| {
+        let rows = trained(&whole(made, &order), &order);
+        let finals = rows.iter().filter(|row| row.role.as_ref().unwrap().stage == Stage::Final);
+        finals.map(|row| now.design.check(row, true)).collect::<Result<Vec<()>, _>>()
+    };
+    assert_eq!(check(&three, &two), Err(StageMismatch::FewerFinalists { before: 3, finalists: 2 }));
+    assert!(check(&two, &three).is_ok());
+}
+
 #[test]
 fn a_shard_keeps_its_chains_when_studies_are_added() {
     let entrants = entrants(&["sgd/cosine", "adam/linear", "sgd/step"], 3);
@@ -102,15 +159,7 @@ fn finals_are_shared_evenly_whoever_is_a_finalist() {
         let request = StagesRequest { entrants: &entrants, tuning, finalists: Some(2), seeds: 4, steps_per_epoch: 36 };
         let stages = Stages::new(&request).unwrap();
         // Both finalists are at even places.
-        let order = ["sgd/step", "sgd/cosine", "adam/linear", "adam/cosine"];
-        let mut plan = stages.plan(&[]);
-        loop {
-            let longer = stages.plan(&trained(&plan, &order));
-            if longer.runs.len() == plan.runs.len() {
-                break;
-            }
-            plan = longer;
-        }
+        let plan = whole(&stages, &["sgd/step", "sgd/cosine", "adam/linear", "adam/cosine"]);
         assert_eq!((plan.runs.len(), stages.to_come(&plan, |_| true).len()), (plan.total, 0));
         for shard in ["1/2", "2/2"].map(|shard| shard.parse::<Shard>().unwrap()) {
             let is_final = |at: &usize| plan.runs[*at].role.as_ref().unwrap().stage == Stage::Final;

@@ -197,3 +197,33 @@ fn comparisons_that_were_tuned_or_screened_in_different_ways_are_not_merged() {
         assert!(!folder.path().join("both/comparison.csv").exists(), "{pair:?}");
     }
 }
+
+#[test]
+fn more_finalists_go_on_in_the_same_folder_and_fewer_are_refused_with_nothing_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |finalists: &str, flags: &[&str]| {
+        let mut command = program(folder.path());
+        command
+            .arg("compare")
+            .args(SMALL)
+            .args(["--out", "out", "--epochs", "1", "--finalists", finalists])
+            .args(flags);
+        command.args(["--entrants", "sgd/cosine", "sgd/linear", "sgd/step", "adam/linear"]);
+        command
+    };
+    // A shard that is done with its screening has nothing to rank yet.
+    let said = stderr(&start("2", &["--shard", "1/2"]).output().unwrap());
+    assert!(said.contains("shard 1/2 is done with its screening") && said.contains("merge them first"), "{said}");
+    assert!(!said.contains("rank them"), "{said}");
+    succeed(start("2", &[]));
+    let finals = || rows(&folder.path().join("out")).iter().filter(|row| role(row).stage == Stage::Final).count();
+    assert_eq!(finals(), 2);
+    succeed(start("3", &[]));
+    assert_eq!(finals(), 3);
+    let before = left(&folder.path().join("out"));
+    let output = start("2", &[]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("3 finalists, and only 2 are asked for") && said.contains("choose another --out"), "{said}");
+    assert!(left(&folder.path().join("out")) == before);
+}
