@@ -212,7 +212,7 @@ fn more_finalists_go_on_in_the_same_folder_and_fewer_are_refused_with_nothing_to
         command
     };
     // A shard that is done with its screening has nothing to rank yet.
-    let said = stderr(&start("2", &["--shard", "1/2"]).output().unwrap());
+    let said = stderr(&start("2", &["--shard", "1/2", "--progress", "plain"]).output().unwrap());
     assert!(said.contains("shard 1/2 is done with its screening") && said.contains("merge them first"), "{said}");
     assert!(!said.contains("rank them"), "{said}");
     succeed(start("2", &[]));
