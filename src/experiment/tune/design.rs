@@ -31,8 +31,7 @@ pub struct Design {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
     tuned: bool,
-    /// Whether there was a screening.
-    screened: Option<bool>,
+    screened: bool,
     /// The first seed, as a trial tells it.
     seed: Option<u64>,
 }
@@ -40,28 +39,19 @@ pub struct Made {
 impl Made {
     /// `seed`: that of the run.
     pub fn of(role: &Role, seed: u64) -> Self {
-        let Role { stage, study, .. } = *role;
-        let screened = match (stage, study) {
-            (Stage::Screening, _) | (Stage::Final, None) => Some(true),
-            (Stage::Final, Some(study)) if study < SCREENING => Some(false),
-            _ => None,
-        };
+        let Role { stage, study, finalists, .. } = *role;
         let of_trial = study.filter(|_| stage == Stage::Trial);
         let above = of_trial.map(|study| study.saturating_mul(1 + SECOND_LOOKS).saturating_add(TUNING));
         let seed = above.and_then(|above| seed.checked_sub(above));
-        Self { tuned: study.is_some(), screened, seed }
+        Self { tuned: study.is_some(), screened: finalists.is_some(), seed }
     }
 
     /// What both tell; `None` if they were made for different comparisons.
     pub fn with(self, other: Self) -> Option<Self> {
-        fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
-            match (one, other) {
-                (Some(one), Some(other)) => (one == other).then_some(Some(one)),
-                (one, other) => Some(one.or(other)),
-            }
-        }
-        let (screened, seed) = (both(self.screened, other.screened)?, both(self.seed, other.seed)?);
-        (self.tuned == other.tuned).then_some(Self { tuned: self.tuned, screened, seed })
+        let Self { tuned, screened, seed } = other;
+        let is_other_seed = self.seed.zip(seed).is_some_and(|(one, other)| one != other);
+        let fits = (self.tuned, self.screened) == (tuned, screened) && !is_other_seed;
+        fits.then_some(Self { seed: self.seed.or(seed), ..self })
     }
 }
 
