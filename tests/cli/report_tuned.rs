@@ -219,7 +219,7 @@ fn a_final_of_an_entrant_that_is_no_longer_a_finalist_is_left_out_and_that_is_sa
     let (summary, entrants) = judged_rows(&rows);
     assert_eq!((standing(&entrants, "sgd/step"), standing(&entrants, "sgd/linear")), ("winner", "screened out"));
     assert!(summary.contains("Left out: 4 final runs of an entrant that is no longer a finalist."), "{summary}");
-    assert!(!summary.contains("90"), "{summary}");
+    assert!(!summary.contains("90.0"), "{summary}");
     // With three finalists it is one.
     let (summary, entrants) = judged_rows(&of_finalists(3, rows));
     assert_eq!((standing(&entrants, "sgd/linear"), standing(&entrants, "sgd/time")), ("winner", "screened out"));
