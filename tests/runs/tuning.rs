@@ -183,13 +183,19 @@ fn comparisons_that_were_tuned_or_screened_in_different_ways_are_not_merged() {
         ("plain", &[][..]),
         ("tuned", &["--tune", "1", "--studies", "1"]),
         ("later", &["--tune", "1", "--studies", "1", "--seed", "7"]),
-        ("screened", &["--finalists", "2", "--entrants", "sgd/cosine", "sgd/linear", "adam/cosine"]),
+        ("screened", &["--finalists", "2", "--entrants", "sgd/cosine"]),
+        ("both-ways", &["--tune", "1", "--studies", "1", "--finalists", "2", "--entrants", "sgd/cosine"]),
     ] {
         succeed(compare(folder.path(), out, flags));
     }
-    for pair in
-        [["plain", "tuned"], ["tuned", "plain"], ["plain", "screened"], ["screened", "tuned"], ["tuned", "later"]]
-    {
+    for pair in [
+        ["plain", "tuned"],
+        ["tuned", "plain"],
+        ["plain", "screened"],
+        ["screened", "tuned"],
+        ["tuned", "both-ways"],
+        ["tuned", "later"],
+    ] {
         let output = program(folder.path()).arg("merge").args(pair).args(["--out", "both"]).output().unwrap();
         let said = stderr(&output);
         assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{pair:?}: {said}");
