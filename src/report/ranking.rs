@@ -61,11 +61,11 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
     }
 }
 
-/// The 95 % interval of the mean; `None` with fewer than three results.
+/// The 95 % interval of the mean, as far as it is an accuracy; `None` with fewer than three results.
 fn interval(summary: Option<Summary>) -> Option<(f64, f64)> {
     let Summary { mean, deviation: Some(deviation), n } = summary? else { return None };
     let half = student_t_quantile(0.975, n as u32 - 1) * deviation / (n as f64).sqrt();
-    (n >= FEWEST).then_some((mean - half, mean + half))
+    (n >= FEWEST).then_some(((mean - half).max(0.0), (mean + half).min(1.0)))
 }
 
 /// What is claimed of each entrant of a group.

@@ -105,8 +105,8 @@ impl Claim {
 }
 
 impl RankedGroup {
-    /// The accuracies that the rows are drawn between. One that is far behind does not press the others together: it lies
-    /// on the lower edge.
+    /// The accuracies that the rows are drawn between. One that is ruled out and far behind does not press the others
+    /// together: it lies on the lower edge. Of one that may be the best, every result is shown.
     pub fn axis(&self) -> Axis {
         let ends = |row: &RankedRow| {
             let (low, high) = row.interval.unwrap_or((f64::NAN, f64::NAN));
@@ -116,6 +116,9 @@ impl RankedGroup {
         let best = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let gap = median(&means).map_or(f64::INFINITY, |middle| best - middle);
         let least = if gap > 0.0 { best - 4.0 * gap } else { f64::NEG_INFINITY };
+        let stands = |row: &&RankedRow| matches!(row.claim, Claim::Winner | Claim::MayBeBest | Claim::None);
+        let shown = self.rows.iter().filter(stands).flat_map(|row| row.dots.iter().copied().chain(row.mean));
+        let least = shown.fold(least, f64::min);
         let values = || self.rows.iter().flat_map(ends).filter(|value| value.is_finite());
         let shown = Axis::fit(AxisScale::Linear, values().map(|value| value.clamp(least, 100.0)), 0.03);
         Axis::between(AxisScale::Linear, shown.low.max(0.0), shown.high.min(100.5))

@@ -131,7 +131,7 @@ impl Said<'_, '_> {
         let names: Vec<&str> = found.iter().map(String::as_str).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "AT THE EDGE of what was tried lies the chosen rate of {}: a better one may lie beyond. Widen the range with --tune-range.",
+                "AT THE EDGE of what was tried lies the chosen rate of {}: a better one may lie beyond. More trials (--tune) reach closer to the ends of the range; a wider range (--tune-range) needs another --out.",
                 listed(&names)
             )
         })
@@ -177,15 +177,19 @@ fn cost((each, all): (&str, &str), analyses: &[Analysis<'_>]) -> Option<String> 
         let (runs, epochs) = (counted(*runs as u64, "run"), grouped(*epochs as u64));
         format!("{}, {runs}, {epochs} epochs in all", counted(*trials as u64, "trial"))
     };
-    // What diverged ended early: that is no smaller budget.
-    let same = spent.iter().all(|one| (one.0, one.1) == (low.0, low.1));
-    Some(match (same, low == high) {
-        (true, true) => format!("{each} had the same budget: {}.", told(low)),
-        (true, false) => format!(
-            "{each} had the same budget: {}, {} of at most {} epochs in all.",
-            counted(low.0 as u64, "trial"),
+    let trials = counted(low.0 as u64, "trial");
+    Some(match (low.0 == high.0, low.1 == high.1) {
+        (true, true) if low == high => format!("{each} had the same budget: {}.", told(low)),
+        // What diverged ended early: that is no smaller budget.
+        (true, true) => format!(
+            "{each} had the same budget: {trials}, {} of at most {} epochs in all.",
             counted(low.1 as u64, "run"),
             grouped(high.2 as u64)
+        ),
+        // Nor do second looks from before there were more trials buy anything: only the best of all are chosen from.
+        (true, false) => format!(
+            "{each} had the same budget: {trials}, {} to {} runs (some took second looks before more trials were added).",
+            low.1, high.1
         ),
         _ => format!("NOT the same budget for {all}: from {} to {}.", told(low), told(high)),
     })
