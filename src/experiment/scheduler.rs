@@ -375,7 +375,12 @@ mod tests {
     #[test]
     fn after_a_break_or_a_stop_no_item_starts_and_the_running_ones_are_waited_for() {
         let (gate, open) = (Mutex::new(false), Condvar::new());
+        let both = Barrier::new(2);
         let work = |item: &usize, _: &ThreadShare| {
+            if *item <= 1 {
+                // The first may not be over, and break, before the second has started.
+                both.wait();
+            }
             if *item == 1 {
                 drop(open.wait_while(gate.lock().unwrap(), |closed| !*closed).unwrap());
             } else if *item > 1 {

@@ -74,8 +74,9 @@ fn draw_group(out: &mut String, group: &RankedGroup, width: usize, colour: bool)
     for tick in axis.ticks((columns / 9).max(2)).iter().filter(|tick| !tick.label.is_empty()) {
         let Some(place) = place(&axis, tick.value, columns) else { continue };
         let length = tick.label.chars().count();
-        let start = place.saturating_sub(length / 2).min(columns.saturating_sub(length));
-        if start >= free && length <= columns {
+        // The last one leaves room for the unit.
+        let start = place.saturating_sub(length / 2).min(columns.saturating_sub(length + 1));
+        if start >= free && length < columns {
             labels[start..start + length].iter_mut().zip(tick.label.chars()).for_each(|(slot, c)| *slot = c);
             free = start + length + 1;
         }
