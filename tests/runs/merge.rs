@@ -196,6 +196,9 @@ fn a_merge_that_is_killed_at_any_moment_and_started_again_is_whole() {
         let _ = child.kill();
         child.wait().unwrap();
     }
+    // Killed between creating a file and writing it.
+    fs::create_dir(all.join("runs/.lrsched-tmp-killed")).unwrap();
+    fs::write(all.join("runs/.lrsched-tmp-killed/run.json"), "").unwrap();
     succeed(merge(folder.path(), &["a", "b", "--out", "all"]));
     assert!(left(&all) == left(&folder.path().join("whole")));
     let names = fs::read_dir(&all).unwrap().chain(fs::read_dir(all.join("runs")).unwrap());

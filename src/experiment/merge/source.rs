@@ -1,6 +1,7 @@
 //! A comparison as it is found, without changing it.
 
 use super::error::MergeError;
+use crate::disk::OURS;
 use crate::experiment::compare::{ComparisonError, check_unique, ended_row, planned_of, set_aside};
 use crate::record::{
     ComparisonRow, Contents, EpochRow, OrderError, Role, RunInfo, RunOrder, files, read_good_rows, read_rows,
@@ -142,7 +143,8 @@ fn runs(comparison: &Path, listed: &HashMap<String, ComparisonRow>) -> Result<Ve
     for entry in folder.read_dir().with_context(cannot_read)? {
         let path = entry.with_context(cannot_read)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_string) else { continue };
-        if path.join(files::RUN_JSON).is_file() {
+        // A copy that a merge had not finished when it was killed is not a run: its run.json may be empty.
+        if !name.starts_with(OURS) && path.join(files::RUN_JSON).is_file() {
             runs.extend(Found::read(&path, name, comparison, listed)?);
         }
     }
