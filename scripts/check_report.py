@@ -80,6 +80,9 @@ with sync_playwright() as playwright:
             check(f"{name}: clicking it again shows the line", chart.evaluate("(canvas) => canvas.toDataURL()") == before)
 
             if name != "phone":
+                # Clicking the legend, above, may have scrolled the chart away.
+                chart.scroll_into_view_if_needed()
+                box = chart.bounding_box()
                 # Find a coloured pixel in the middle column and click it.
                 hidden = "document.querySelectorAll('#legend [aria-pressed=false]').length"
                 spot = page.evaluate("""(canvas) => { const p = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
