@@ -297,7 +297,6 @@ pub const SETTINGS: &[SettingDef] = &[
     .not_in_file(),
 ];
 
-/// The values of `--color`.
 /// Of every command that ranks.
 pub const BASELINE: SettingDef = SettingDef::value(
     "baseline",
@@ -305,6 +304,7 @@ pub const BASELINE: SettingDef = SettingDef::value(
     "Judge every entrant against this one, such as sgd/constant, instead of each against each",
 );
 
+/// The values of `--color`.
 pub const COLOURS: [&str; 3] = ["auto", "always", "never"];
 
 /// Settings that every command takes.
