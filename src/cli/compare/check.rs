@@ -1,0 +1,57 @@
+//! What is wrong with the entrants of a comparison, and whom it concerns.
+
+use crate::config::Course;
+use crate::data::Dataset;
+use crate::experiment::{Entrant, PlannedRun};
+use crate::train::Run;
+use crate::usage::Usage;
+use anyhow::Result;
+use std::collections::HashMap;
+
+/// Checks the first run of each of `all` entrants with its images. Returns what looks wrong with their schedules, each
+/// line once for the entrants that share it.
+pub(super) fn with_images<'a>(
+    firsts: impl Iterator<Item = (&'a Entrant, &'a PlannedRun)>,
+    all: usize,
+    dataset: &Dataset,
+) -> Result<Vec<String>> {
+    let mut warned: Vec<(String, Vec<String>)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut steps_per_epoch = None;
+    for (entrant, planned) in firsts {
+        // The runs of a comparison share their images and batches.
+        let steps = match steps_per_epoch {
+            Some(steps) => steps,
+            None => *steps_per_epoch.insert(Run::steps_of(&planned.config, dataset)?),
+        };
+        Run::check_without_images(&planned.config, steps).map_err(|error| about(entrant, error))?;
+        for line in Course::of(&planned.config).warnings(planned.config.semantics, steps, 0)? {
+            let place = *places.entry(line.clone()).or_insert(warned.len());
+            match warned.get_mut(place) {
+                Some((_, of)) => of.push(entrant.to_string()),
+                None => warned.push((line, vec![entrant.to_string()])),
+            }
+        }
+    }
+    Ok(warned.iter().map(|(line, of)| format!("{}: {line}", those(of, all))).collect())
+}
+
+/// Names the entrants that share a warning, out of `all` entrants.
+fn those(entrants: &[String], all: usize) -> String {
+    match entrants {
+        [one] => one.clone(),
+        several if several.len() == all => format!("all {all} entrants"),
+        [first, second] => format!("{first} and {second}"),
+        [first, second, more @ ..] => format!("{first}, {second} and {} more", more.len()),
+        [] => String::new(),
+    }
+}
+
+/// Names the invalid entrant.
+pub(super) fn about(entrant: &Entrant, error: anyhow::Error) -> anyhow::Error {
+    let named = format!("entrant {entrant}");
+    match error.downcast::<Usage>() {
+        Ok(usage) => Usage(format!("{named}: {usage}")).into(),
+        Err(error) => error.context(named),
+    }
+}

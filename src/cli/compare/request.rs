@@ -1,0 +1,146 @@
+//! What the flags of `lrsched compare` ask for.
+
+use super::check;
+use crate::cli::{advice, settings};
+use crate::config::settings as table;
+use crate::config::{CommandName, Given, Grid, MachineConfig, RunConfig, Tuning, tuning};
+use crate::data::{Dataset, DatasetKind};
+use crate::engine;
+use crate::experiment::{Entered, Entrant, Overrides, Plan, PlannedRun, Stages, StagesRequest, enter};
+use crate::record::{ComparisonRow, Results, Role, Stage, Status};
+use crate::report::analysis::check_baseline;
+use crate::run_folder::Existing;
+use crate::train::Run;
+use crate::usage;
+use anyhow::Result;
+
+/// What the flags ask for, checked as far as it can be without the images.
+pub(super) struct Request {
+    pub machine: MachineConfig,
+    pub entrants: Vec<Entrant>,
+    /// The entrants before they are crossed with the grid.
+    pub uncrossed: Vec<String>,
+    pub grid: Grid,
+    pub seeds: u64,
+    pub tuning: Option<Tuning>,
+    /// How many entrants are judged; `None`: all.
+    pub finalists: Option<usize>,
+    /// Whether a rate was given that the entrants share.
+    pub shared_lr: bool,
+    /// Without tuning and screening; where there is either, one run of each entrant.
+    pub plan: Plan,
+}
+
+impl Request {
+    pub(super) fn of(mut given: Given) -> Result<Self> {
+        let tuning = Tuning::of(&given)?;
+        let grid = Grid::of(&mut given)?;
+        let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))
+            .map_err(|error| advice::crossed(&error, &grid, &given))?;
+        let Entered { entrants, notes, uncrossed } = entered;
+        let finalists = tuning::finalists(&given, entrants.len())?;
+        let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
+        let in_stages = (tuning.is_some() || finalists.is_some()) && seeds > 0;
+        let machine = settings::machine(&given, CommandName::Compare)?;
+        // A folder named after the time would be another for each shard, and at each start.
+        if machine.shard.is_some() && machine.out.is_none() {
+            return usage!("--shard needs --out: the folder that the shards share, or one of its own");
+        }
+        // The embedded dataset is easy and meant for a first look: two epochs separate good from bad within minutes.
+        let epochs = if machine.data.kind == DatasetKind::Synthetic { 2 } else { 10 };
+        let plan = Plan::new(&entrants, if in_stages { 1 } else { seeds }, |entrant| {
+            let (optimizer, schedule) = (entrant.optimizer.clone(), entrant.schedule.clone());
+            let config = table::run_config(&given, CommandName::Compare, optimizer, schedule, epochs)?;
+            Ok(RunConfig { lr: entrant.lr.unwrap_or(config.lr), ..config })
+        })?;
+        crate::cli::warn(&advice::notes(&notes, tuning.is_some()));
+        let shared_lr = given.has("lr");
+        let request = Self { machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, plan };
+        // A fault in the shared settings should not be blamed on one entrant.
+        engine::check(request.config().engine, request.config().device)?;
+        for (entrant, planned) in request.firsts() {
+            settings::check_without_images(&planned.config).map_err(|error| check::about(entrant, error))?;
+        }
+        Ok(request)
+    }
+
+    /// Whether what is trained follows from results.
+    pub(super) const fn in_stages(&self) -> bool {
+        self.tuning.is_some() || self.finalists.is_some()
+    }
+
+    /// The stages of a tuning or a screening, if there is either.
+    ///
+    /// # Errors
+    /// Entrants that cannot be tuned so; more runs than a comparison may have.
+    pub(super) fn stages(&self, dataset: &Dataset) -> Result<Option<Stages>> {
+        if !self.in_stages() {
+            return Ok(None);
+        }
+        let entrants: Vec<(Entrant, RunConfig)> =
+            self.firsts().map(|(entrant, run)| (entrant.clone(), run.config.clone())).collect();
+        let stages = Stages::new(&StagesRequest {
+            entrants: &entrants,
+            tuning: self.tuning.as_ref(),
+            finalists: self.finalists,
+            seeds: self.seeds,
+            steps_per_epoch: Run::steps_of(self.config(), dataset)?,
+        })?;
+        Ok(Some(stages))
+    }
+
+    /// Refuses a baseline that is no entrant of the plan, which would be noticed only after all are trained.
+    pub(super) fn check_baseline(&self, stages: Option<&Stages>) -> Result<()> {
+        let Some(baseline) = &self.machine.baseline else { return Ok(()) };
+        let staged = stages.map(|stages| stages.plan(&[]));
+        // Whatever the run is for, its entrant may be judged in the end.
+        let judged = |run: &PlannedRun| ComparisonRow {
+            role: run.role.clone().map(|role| Role { stage: Stage::Final, ..role }),
+            ..ComparisonRow::new(&run.name, &run.config, Status::Running, Results::default())
+        };
+        let rows: Vec<ComparisonRow> = staged.as_ref().unwrap_or(&self.plan).runs.iter().map(judged).collect();
+        Ok(check_baseline(baseline, &rows)?)
+    }
+
+    /// The config of the first run, for what all runs share.
+    pub(super) fn config(&self) -> &RunConfig {
+        &self.plan.runs[0].config
+    }
+
+    /// Each entrant with its first run.
+    pub(super) fn firsts(&self) -> impl Iterator<Item = (&Entrant, &PlannedRun)> {
+        let each = if self.in_stages() { 1 } else { self.seeds };
+        self.entrants.iter().zip(self.plan.runs.iter().step_by(each as usize))
+    }
+
+    pub(super) fn existing(&self) -> Existing {
+        if self.machine.force { Existing::Replace } else { Existing::Refuse }
+    }
+
+    /// The resolved settings as a config file for `compare`: the shared settings, the entrants in full, and the grid.
+    pub(super) fn print_config(&self) -> Result<u8> {
+        let mut table = toml::Table::try_from(self.config())?;
+        table.retain(|key, _| table::takes(CommandName::Compare, key) && (self.shared_lr || key != "lr"));
+        table.insert("entrants".to_string(), self.uncrossed.clone().into());
+        settings::add_data_dir(&mut table, &self.machine)?;
+        table.insert("seeds".to_string(), toml::Value::Integer(self.seeds.cast_signed()));
+        let whole = |number: u64| toml::Value::Integer(number.cast_signed());
+        if let Some(Tuning { trials, seed, studies, .. }) = &self.tuning {
+            table.insert("tune".to_string(), whole(*trials));
+            table.insert("tune-seed".to_string(), whole(*seed));
+            table.insert("studies".to_string(), whole(*studies));
+        }
+        if let Some(finalists) = self.finalists {
+            table.insert("finalists".to_string(), whole(finalists as u64));
+        }
+        // Tables come last in TOML.
+        if !self.grid.axes.is_empty() {
+            table.insert("grid".to_string(), self.grid.to_toml().into());
+        }
+        if let Some(tuning) = self.tuning.as_ref().filter(|tuning| !tuning.ranges.is_empty()) {
+            table.insert("tune-range".to_string(), tuning.ranges_to_toml().into());
+        }
+        crate::cli::say(&toml::to_string_pretty(&table)?)?;
+        Ok(0)
+    }
+}
