@@ -58,9 +58,10 @@ impl Study {
         }
     }
 
-    /// The lowest and highest rate within one point of the chosen one.
-    fn within_a_point(&self) -> Option<(f64, f64)> {
-        Some(tuning::rates_within(&self.trials, self.chosen()?, ONE_POINT))
+    /// The chosen rate, and the lowest and highest one within one point of it.
+    fn within_a_point(&self) -> Option<(f64, (f64, f64))> {
+        let chosen = self.chosen()?;
+        Some((chosen.rate, tuning::rates_within(&self.trials, chosen, ONE_POINT)))
     }
 }
 
@@ -116,13 +117,12 @@ impl Tuning {
 
     /// The median of the chosen peaks, between two of them on a log scale.
     pub fn peak(&self) -> Option<f64> {
-        middle(&self.peaks())
+        tuning::middle(&self.peaks())
     }
 
-    /// The range of rates within one point of the chosen one: the median of its ends over the studies.
+    /// The range of rates within one point of the chosen ones: see [`tuning::range_of_studies`].
     pub fn within_a_point(&self) -> Option<(f64, f64)> {
-        let (lows, highs): (Vec<f64>, Vec<f64>) = self.studies.iter().filter_map(Study::within_a_point).unzip();
-        Some((middle(&lows)?, middle(&highs)?))
+        tuning::range_of_studies(&self.studies.iter().filter_map(Study::within_a_point).collect::<Vec<_>>())
     }
 
     pub fn trials(&self) -> usize {
@@ -165,12 +165,4 @@ impl Tuning {
 /// A tuned peak for people: rates between trials are not known more exactly.
 pub fn peak(rate: f64) -> String {
     significant(rate, 3)
-}
-
-/// The median on a log scale.
-fn middle(rates: &[f64]) -> Option<f64> {
-    if rates.len() % 2 == 1 {
-        return median(rates);
-    }
-    median(&rates.iter().map(|rate| rate.ln()).collect::<Vec<_>>()).map(f64::exp)
 }

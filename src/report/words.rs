@@ -116,13 +116,15 @@ impl Said<'_, '_> {
         }
         let next = self.analyses.iter().skip(1).find(|analysis| analysis.standing == Standing::NotRuledOut);
         if let Some(next) = next.filter(|next| gap(next.behind_best).is_some()) {
-            said.push(format!(
-                "If its lead over {} is real, {} of both show it with a probability of 80 %; count only those: adding \
-                 {} until a winner appears makes false winners.",
-                next.short,
-                self.fresh(next.seeds_for_power),
-                self.many(),
-            ));
+            said.push(match self.fresh(next.seeds_for_power) {
+                Some(fresh) => format!(
+                    "If its lead over {} is real, {fresh} of both show it with a probability of 80 %; count only those: adding \
+                     {} until a winner appears makes false winners.",
+                    next.short,
+                    self.many(),
+                ),
+                None => format!("Its lead over {} is {}.", next.short, self.never_told()),
+            });
         }
         said
     }
@@ -160,10 +162,14 @@ impl Said<'_, '_> {
         }
     }
 
-    /// `14 fresh seeds`.
-    fn fresh(&self, count: Option<usize>) -> String {
-        count
-            .map_or(format!("more than 10,000 fresh {}", self.many()), |count| format!("{count} fresh {}", self.many()))
+    /// `14 fresh seeds`; `None` for more than anybody trains.
+    fn fresh(&self, count: Option<usize>) -> Option<String> {
+        count.map(|count| format!("{count} fresh {}", self.many()))
+    }
+
+    /// Of a gap that [`Self::fresh`] has no number for.
+    fn never_told(&self) -> String {
+        format!("too small: no sensible number of {} can tell the two apart", self.many())
     }
 
     /// `n = 3`, `3 studies`
@@ -284,8 +290,11 @@ impl Said<'_, '_> {
             1 => format!("{apart} on one {}, which says nothing about others", self.unit.name()),
             _ if n < FEWEST => format!("{apart} on {}, too few for a claim", self.unit.counted(n)),
             _ if difference.mean > 0.0 => {
-                let (fresh, n) = (self.fresh(analysis.seeds_for_power), self.n(n));
-                format!("may be the best: {apart} ({n}); {fresh} show such a gap in 80 % of cases")
+                let told = match self.fresh(analysis.seeds_for_power) {
+                    Some(fresh) => format!("{fresh} show such a gap in 80 % of cases"),
+                    None => format!("the gap is {}", self.never_told()),
+                };
+                format!("may be the best: {apart} ({}); {told}", self.n(n))
             }
             _ => format!("may be the best: {apart} ({})", self.n(n)),
         }

@@ -3,7 +3,7 @@
 //! Every entrant gets the same number of trials, at the same places of its own range; the best are looked at again, and
 //! the best mean wins. docs/TUNING.md says how good that is.
 
-use super::mean;
+use super::{mean, median};
 
 /// So many of the best trials get second looks.
 pub const LOOKED_AT_AGAIN: usize = 3;
@@ -108,6 +108,23 @@ pub fn rates_within(trials: &[Trial], chosen: &Trial, margin: f64) -> (f64, f64)
     (low, high)
 }
 
+/// The median on a log scale.
+pub fn middle(rates: &[f64]) -> Option<f64> {
+    if rates.len() % 2 == 1 {
+        return median(rates);
+    }
+    median(&rates.iter().map(|rate| rate.ln()).collect::<Vec<_>>()).map(f64::exp)
+}
+
+/// One range for several studies, each with its chosen rate and its [`rates_within`]: the medians of the ends, moved out as
+/// far as it takes to hold the chosen rate of every study.
+pub fn range_of_studies(studies: &[(f64, (f64, f64))]) -> Option<(f64, f64)> {
+    let of = |value: &dyn Fn(&(f64, (f64, f64))) -> f64| studies.iter().map(value).collect::<Vec<f64>>();
+    let chosen = of(&|study| study.0);
+    let (low, high) = (middle(&of(&|study| study.1.0))?, middle(&of(&|study| study.1.1))?);
+    Some((chosen.iter().copied().fold(low, f64::min), chosen.iter().copied().fold(high, f64::max)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +205,16 @@ mod tests {
         let chosen = choose(&trials[3..4]).unwrap();
         assert_eq!(rates_within(&trials, chosen, 0.01), (0.05, 0.2));
         assert_eq!(rates_within(&trials, chosen, 0.001), (0.1, 0.1));
+    }
+
+    #[test]
+    fn the_range_of_several_studies_reaches_to_the_medians_of_their_ends_and_holds_every_chosen_rate() {
+        let alike = [(0.1, (0.05, 0.2)), (0.1, (0.06, 0.4)), (0.1, (0.01, 0.3))];
+        assert_eq!(range_of_studies(&alike), Some((0.05, 0.3)));
+        // The medians alone, 0.04 to 0.06, leave two chosen rates out.
+        let apart = [(0.02, (0.02, 0.02)), (0.05, (0.04, 0.06)), (0.2, (0.1, 0.3))];
+        assert_eq!(range_of_studies(&apart), Some((0.02, 0.2)));
+        assert_eq!(range_of_studies(&[(0.1, (0.05, 0.2))]), Some((0.05, 0.2)));
+        assert_eq!(range_of_studies(&[]), None);
     }
 }

@@ -97,6 +97,8 @@ fn trials_and_second_looks_are_no_results_and_a_study_is_one_observation() {
     assert_eq!((&entrants[0]["unit"], &entrants[0]["claim"]), (&"study".into(), &"tuned".into()));
     assert_eq!(entrants[0]["chosen_peaks"].as_array().unwrap().len(), 3);
     assert_eq!((&entrants[0]["trials"], &entrants[0]["trials_diverged"]), (&12.into(), &3.into()));
+    // Its neighbours are worse by two points and by more.
+    assert_eq!(entrants[0]["peak_within_a_point"], serde_json::json!([0.1, 0.1]));
     assert!(
         summary.starts_with("Winner: sgd/cosine, peak 0.1, 80.60 ± 0.60 % on validation (3 studies), "),
         "{summary}"

@@ -55,6 +55,17 @@ fn a_verdict_says_who_may_be_the_best_and_who_is_not() {
 }
 
 #[test]
+fn of_a_gap_that_no_sensible_number_of_seeds_can_confirm_that_is_said_in_place_of_a_number() {
+    let rows =
+        [seeds("cosine", &[0.8, 0.81, 0.82, 0.83, 0.84]), seeds("step", &[0.84, 0.81, 0.82, 0.83, 0.7995])].concat();
+    let (verdicts, summary) = verdicts(&rows);
+    let told = "may be the best: 0.01 points behind sgd/cosine (n = 5); the gap is too small: no sensible number of seeds can tell the two apart";
+    assert_eq!(verdicts[1], format!("sgd/step: {told}"));
+    let told = "Its lead over sgd/step is too small: no sensible number of seeds can tell the two apart.";
+    assert!(summary.contains(told) && !summary.contains("fresh"), "{summary}");
+}
+
+#[test]
 fn a_winner_beats_every_other_and_one_that_cannot_be_compared_keeps_it_from_winning() {
     let mut rows = [
         seeds("cosine", &[0.80, 0.812, 0.806, 0.81, 0.803]),

@@ -146,7 +146,7 @@ impl Said<'_, '_> {
             let _ = write!(text, "; chosen peak {}", peaks.join(", "));
         }
         if let Some((low, high)) = tuning.within_a_point().filter(|(low, high)| low < high) {
-            let _ = write!(text, ", within a point of it from {} to {}", peak(low), peak(high));
+            let _ = write!(text, ", within one point from {} to {}", peak(low), peak(high));
         }
         if tuning.diverged() > 0 {
             let _ = write!(text, "; {} of {} diverged", tuning.diverged(), counted(tuning.trials() as u64, "trial"));
