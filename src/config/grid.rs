@@ -1,12 +1,13 @@
 //! `--grid`: the values that a comparison crosses its entrants with.
 
-use super::given::{Source, TableKey, boolean, negated, parameters};
-use super::settings::{CommandName, RATE, Scope, named};
-use super::{Given, SettingDef};
+use super::Given;
+use super::axis_key::AxisKey;
+use super::given::{Source, TableKey, boolean, negated};
+use super::settings::RATE;
 use crate::number::grouped;
 use crate::optim::check_rate;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, shortened};
 use std::collections::HashMap;
 
 /// The most runs of a comparison: a mistyped grid or number of seeds should fill neither memory nor a disk.
@@ -111,46 +112,11 @@ pub fn rule() -> String {
 /// # Errors
 /// A comparison cannot vary it.
 fn switch(key: &str) -> Result<bool, Usage> {
-    if key.is_empty() {
-        return usage!("grid: a key is missing; write KEY=V1,V2, for example lr=0.01,0.1");
+    match AxisKey::of(NAME, key, ["KEY=V1,V2", "lr=0.01,0.1"])? {
+        AxisKey::Value => Ok(false),
+        AxisKey::Switch => Ok(true),
+        AxisKey::Off(name) => usage!("grid: write {name}=true,false instead of {key}"),
     }
-    let families = CommandName::Compare.families();
-    let known: Vec<(&str, bool)> = families.iter().flat_map(|(_, entries)| parameters(entries)).collect();
-    if let Some((_, is_switch)) = known.iter().find(|(name, _)| *name == key) {
-        return Ok(*is_switch);
-    }
-    if key == "lr" {
-        return Ok(false);
-    }
-    if let Some((name, _)) = known.iter().find(|(name, is_switch)| *is_switch && negated(name) == key) {
-        return usage!("grid: write {name}=true,false instead of {key}");
-    }
-    match named(key) {
-        Some(setting) => Err(cannot_vary(setting)),
-        None if key.parse::<f64>().is_ok() => {
-            usage!("grid: `{key}` is a value without its key; write KEY=V1,V2, without spaces")
-        }
-        None => {
-            let hint = did_you_mean(key, known.iter().map(|(name, _)| *name).chain(["lr"]));
-            usage!("grid: no parameter is called `{}`{hint}", shortened(key))
-        }
-    }
-}
-
-fn cannot_vary(setting: &SettingDef) -> Usage {
-    let name = setting.name;
-    Usage(match (name, setting.scope) {
-        ("seed" | "seeds", _) => format!("grid: {name} is no value of a grid; give the number of seeds as --seeds N"),
-        ("entrants" | "optimizer" | "schedule", _) => {
-            format!("grid: {name} is no value of a grid; name the pairs with --entrants")
-        }
-        (_, Scope::Result | Scope::Entrant) => format!(
-            "grid: {name} is the same for all runs of a comparison; make one for each value, and report them together: lrsched report A B"
-        ),
-        (_, Scope::Machine | Scope::RangeTest) => {
-            format!("grid: {name} is not a parameter of an optimizer or a schedule; give it as --{name}")
-        }
-    })
 }
 
 fn rate(text: &str) -> Result<(), Usage> {

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod axis_key;
 mod course;
 mod every;
 mod find_config;

@@ -1,11 +1,12 @@
 //! `--tune` and what goes with it: how the entrants of a comparison are tuned, and how many of them reach its finals.
 
 use super::Given;
-use super::given::{TableKey, parameters};
-use super::settings::{COUNT, CommandName, named};
+use super::axis_key::{AxisKey, RATE};
+use super::given::TableKey;
+use super::settings::COUNT;
 use crate::number::{exact, grouped, rounded};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, shortened};
 
 /// So many trials are different runs in any range of three decades, although values are rounded to three digits. More of
 /// them in one study tell nothing more, and a mistyped number should not fill a disk.
@@ -16,9 +17,6 @@ pub const STUDIES: u64 = 3;
 
 /// The setting of the ranges.
 const RANGE: &str = "tune-range";
-
-/// The key of the highest rate of a run.
-const RATE: &str = "lr";
 
 /// A parameter to tune, and its range.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +38,9 @@ impl TuneAxis {
     fn of(given: &TableKey) -> Result<Self, Usage> {
         let TableKey { key, values, .. } = given;
         check_key(key)?;
+        if values.iter().all(String::is_empty) {
+            return usage!("{RANGE}: {key} has no range; write {key}=LOW:HIGH, two numbers");
+        }
         let texts: Vec<&str> = match values.as_slice() {
             [one] => one.split(':').collect(),
             several => several.iter().map(String::as_str).collect(),
@@ -70,23 +71,12 @@ impl TuneAxis {
 /// # Errors
 /// It is no parameter that a comparison can tune.
 fn check_key(key: &str) -> Result<(), Usage> {
-    if key.is_empty() {
-        return usage!("{RANGE}: a key is missing; write KEY=LOW:HIGH, for example lr=0.001:1");
-    }
-    let families = CommandName::Compare.families();
-    let known: Vec<(&str, bool)> = families.iter().flat_map(|(_, entries)| parameters(entries)).collect();
-    match known.iter().find(|(name, _)| *name == key) {
-        Some((_, true)) => usage!("{RANGE}: {key} is a switch; cross the entrants with it: --grid {key}=true,false"),
-        Some(_) => Ok(()),
-        None if key == RATE => Ok(()),
-        None if named(key).is_some() => {
-            usage!("{RANGE}: {key} cannot be tuned: it is no parameter of an optimizer or a schedule")
-        }
-        None => {
-            let hint = did_you_mean(key, known.iter().map(|(name, _)| *name).chain([RATE]));
-            usage!("{RANGE}: no parameter is called `{}`{hint}", shortened(key))
-        }
-    }
+    let switch = match AxisKey::of(RANGE, key, ["KEY=LOW:HIGH", "lr=0.001:1"])? {
+        AxisKey::Value => return Ok(()),
+        AxisKey::Switch => key,
+        AxisKey::Off(switch) => switch,
+    };
+    usage!("{RANGE}: {switch} is a switch; cross the entrants with it: --grid {switch}=true,false")
 }
 
 /// How every entrant of a comparison is tuned.
@@ -118,7 +108,11 @@ impl Tuning {
         };
         let sourced = |name: &str, error: Usage| given.with_source(name, error);
         if !(1..=MOST_TRIALS).contains(&trials) {
-            let rule = format!("tune must be 1 to {} trials, got {}", grouped(MOST_TRIALS), grouped(trials));
+            let remedy = match trials {
+                0 => "leave it out to compare without tuning",
+                _ => "more would coincide, since values have three digits; repeat the tuning with --studies N",
+            };
+            let rule = format!("tune must be 1 to {} trials, got {}; {remedy}", grouped(MOST_TRIALS), grouped(trials));
             return Err(sourced("tune", Usage(rule)));
         }
         if given.has(RATE) {
@@ -168,8 +162,11 @@ impl std::fmt::Display for TuneAxis {
 pub fn finalists(given: &Given, entrants: usize) -> Result<Option<usize>, Usage> {
     let Some(finalists) = given.parse::<usize>("finalists", "a whole number of at least 2")? else { return Ok(None) };
     if finalists < 2 || finalists >= entrants {
-        let rule =
-            format!("finalists must be at least 2 and fewer than the entrants, which are {entrants}, got {finalists}");
+        let rule = match entrants {
+            ..3 => format!("finalists are chosen from 3 entrants or more, got {entrants}; leave it out, or name more"),
+            3 => format!("finalists must be 2 of the 3 entrants, got {finalists}"),
+            _ => format!("finalists must be 2 to {} of the {entrants} entrants, got {finalists}", entrants - 1),
+        };
         return Err(given.with_source("finalists", Usage(rule)));
     }
     Ok(Some(finalists))
@@ -195,10 +192,14 @@ mod tests {
             ("lr=a:b", "must be LOW:HIGH"),
             ("lr=1:2:3", "must be LOW:HIGH"),
             ("lr=1:inf", "must be LOW:HIGH"),
-            ("lr=", "must be LOW:HIGH"),
+            ("lr=", "lr has no range; write lr=LOW:HIGH"),
+            ("lr", "lr has no range; write lr=LOW:HIGH"),
             ("lr=0:1", "must begin above 0"),
             ("=0:1", "a key is missing"),
-            ("epochs=1:9", "epochs cannot be tuned"),
+            ("0.01:0.1", "`0.01:0.1` is a value without its key; write KEY=LOW:HIGH, without spaces"),
+            ("epochs=1:9", "epochs is the same for all runs of a comparison; make one for each value"),
+            ("seeds=1:9", "give the number of seeds as --seeds N"),
+            ("no-nesterov=0:1", "nesterov is a switch; cross the entrants with it: --grid nesterov=true,false"),
             ("nesterov=0:1", "is a switch"),
             ("wieght-decay=0:1", "did you mean `weight-decay`"),
         ] {

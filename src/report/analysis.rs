@@ -7,7 +7,7 @@ use crate::record::{ComparisonRow, EpochRow};
 use crate::stats::verdict::{Difference, FEWEST, Results, Standing, Verdict, judge};
 use crate::stats::{mean, median};
 use crate::usage;
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, did_you_mean, shortened};
 use std::collections::HashMap;
 
 /// One entrant with its figures; accuracies are fractions.
@@ -176,7 +176,7 @@ pub fn analyse<'a>(
         });
     }
     match baseline {
-        Some(wanted) if !found => no_baseline(wanted, &names),
+        Some(wanted) if !found => no_baseline(wanted, entrants, &names, &shorts),
         _ => Ok(groups),
     }
 }
@@ -188,16 +188,25 @@ pub fn analyse<'a>(
 pub fn check_baseline(wanted: &str, rows: &[ComparisonRow]) -> Result<(), Usage> {
     let entrants = entrants(rows);
     let names = names(&entrants);
-    named(wanted, &entrants, &names, &short_names(&entrants, &names))?
-        .map_or_else(|| no_baseline(wanted, &names), |_| Ok(()))
+    let shorts = short_names(&entrants, &names);
+    named(wanted, &entrants, &names, &shorts)?
+        .map_or_else(|| no_baseline(wanted, &entrants, &names, &shorts), |_| Ok(()))
 }
 
-fn no_baseline<T>(wanted: &str, names: &[String]) -> Result<T, Usage> {
-    let wanted = shortened(wanted);
-    match names {
-        [] => usage!("baseline must be one of the entrants, and there are none; got `{wanted}`"),
-        [first, ..] => usage!("baseline must be one of the entrants, such as `{first}`; got `{wanted}`"),
-    }
+fn no_baseline<T>(wanted: &str, entrants: &[EntrantRuns<'_>], names: &[String], shorts: &[String]) -> Result<T, Usage> {
+    let Some(first) = names.first() else {
+        return usage!("baseline must be one of the entrants, and there are none; got `{}`", shortened(wanted));
+    };
+    let others = entrants.iter().flat_map(|entrant| [entrant.schedule.to_string(), without_rate(entrant)]);
+    let other: Vec<String> = others.collect();
+    let known = shorts.iter().chain(names).chain(&other).map(String::as_str);
+    let hint = did_you_mean(wanted, known);
+    usage!("baseline must be one of the entrants, such as `{first}`; got `{}`{hint}", shortened(wanted))
+}
+
+/// The optimizer and the schedule, without what tells the entrant from others of these.
+fn without_rate(entrant: &EntrantRuns<'_>) -> String {
+    format!("{}/{}", entrant.optimizer, entrant.schedule)
 }
 
 /// The entrant that goes by the name `wanted`: in full, as short as the report has it, or without what tells it from
@@ -207,8 +216,7 @@ fn named(wanted: &str, group: &[EntrantRuns<'_>], names: &[String], shorts: &[St
     if let Some(exact) = place(names).or_else(|| place(shorts)) {
         return Ok(Some(exact));
     }
-    let short = |entrant: &EntrantRuns<'_>| format!("{}/{}", entrant.optimizer, entrant.schedule);
-    let goes_by = |entrant: &EntrantRuns<'_>| short(entrant) == wanted || entrant.schedule == wanted;
+    let goes_by = |entrant: &EntrantRuns<'_>| without_rate(entrant) == wanted || entrant.schedule == wanted;
     let mut found = (0..group.len()).filter(|&place| goes_by(&group[place]));
     match (found.next(), found.next()) {
         (Some(first), Some(second)) => {

@@ -240,6 +240,8 @@ fn a_baseline_that_is_no_entrant_is_refused_before_anything_is_trained_and_a_rea
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--entrants", "cosine", "linear", "adam/linear", "--epochs", "1", "--baseline"];
     for (name, said) in [
+        ("cosin", "such as `adam/linear`; got `cosin`; did you mean `cosine`?"),
+        ("sgd/cosin", "such as `adam/linear`; got `sgd/cosin`; did you mean `sgd/cosine`?"),
         ("constant", "baseline must be one of the entrants, such as `adam/linear`; got `constant`"),
         (
             "linear",

@@ -307,6 +307,26 @@ fn a_flag_that_no_entrant_takes_is_refused() {
 }
 
 #[test]
+fn entrants_in_one_argument_are_named_one_by_one() {
+    let compare = |entrants| ["compare", "--dataset", "synthetic", "--out", "x", "--entrants", entrants];
+    for (typed, ours) in [
+        ("sgd/cosine,adam/constant", "sgd/cosine adam/constant"),
+        ("cosine, linear", "cosine linear"),
+        ("sgd/cosine adam", "sgd/cosine adam"),
+        (
+            "sgd:lr=0.1,momentum=0.9/step:factor=0.5,drop-every=1,adam",
+            "sgd:lr=0.1,momentum=0.9/step:factor=0.5,drop-every=1 adam",
+        ),
+        ("sgd/constant:for=1ep;cosine,adam", "'sgd/constant:for=1ep;cosine' adam"),
+    ] {
+        let said = format!("entrant {typed}: these are several; separate them by spaces: {ours}\n");
+        refuses(&compare(typed), 2, &[&said]);
+    }
+    refuses(&compare("cosin,linear"), 2, &["`cosin,linear` is neither an optimizer nor a schedule"]);
+    refuses(&compare("sgd/cosine,"), 2, &["sgd/cosine,"]);
+}
+
+#[test]
 fn a_value_with_line_breaks_still_makes_one_line() {
     refuses(&train(&["--schedule", "co\nsine"]), 2, &["co sine"]);
 }

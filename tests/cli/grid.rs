@@ -177,7 +177,7 @@ fn a_grid_that_cannot_be_is_refused_in_one_line() {
         ("epochs=1,2", "grid: epochs is the same for all runs"),
         ("augment=none,flip", "grid: augment is the same for all runs"),
         ("semantics=keras,torch", "grid: semantics is the same for all runs"),
-        ("seed=1,2", "grid: seed is no value of a grid; give the number of seeds as --seeds N"),
+        ("seed=1,2", "grid: seed is no parameter; give the number of seeds as --seeds N"),
         ("seeds=1,2", "--seeds N"),
         ("schedule=cosine,linear", "name the pairs with --entrants"),
         ("threads=1,2", "grid: threads is not a parameter of an optimizer or a schedule; give it as --threads"),

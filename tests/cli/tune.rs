@@ -13,8 +13,11 @@ fn compare(folder: &tempfile::TempDir, flags: &[&str]) -> Output {
 #[test]
 fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
     for (flags, why) in [
-        (&["--tune", "0"][..], "tune must be 1 to 200 trials, got 0"),
-        (&["--tune", "201"], "tune must be 1 to 200 trials, got 201"),
+        (&["--tune", "0"][..], "tune must be 1 to 200 trials, got 0; leave it out to compare without tuning"),
+        (
+            &["--tune", "201"],
+            "got 201; more would coincide, since values have three digits; repeat the tuning with --studies N",
+        ),
         (&["--tune", "x"], "tune must be a whole number"),
         (&["--tune", "4", "--studies", "0"], "studies must be at least 1"),
         (&["--tune", "4", "--seeds", "0"], "1 to 1000 seeds"),
@@ -24,7 +27,12 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         (&["--tune", "4", "--tune-range", "momentum=a"], "LOW:HIGH"),
         (&["--tune", "4", "--tune-range", "lr=0.1:1", "--tune-range", "lr=0.1:2"], "is given twice; leave one out"),
         (&["--tune", "4", "--tune-range", "rho=0.1:0.9"], "no entrant takes `rho`"),
-        (&["--tune", "4", "--tune-range", "batch-size=1:9"], "batch-size cannot be tuned"),
+        (
+            &["--tune", "4", "--tune-range", "batch-size=1:9"],
+            "batch-size is the same for all runs of a comparison; make one",
+        ),
+        (&["--tune", "4", "--tune-range", "0.01:0.1"], "`0.01:0.1` is a value without its key; write KEY=LOW:HIGH"),
+        (&["--tune", "4", "--tune-range", "lr"], "lr has no range; write lr=LOW:HIGH"),
         (&["--tune", "4", "--tune-range", "nesterov=0:1"], "is a switch"),
         (&["--tune", "4", "--tune-range", "lr=0.1:0.1001"], "are the same run"),
         (&["--tune", "4", "--lr", "0.1"], "--lr sets the rate that --tune varies"),
@@ -32,8 +40,9 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         (&["--studies", "2"], "--studies says how to tune"),
         (&["--tune-seed", "2"], "--tune-seed says how to tune"),
         (&["--tune-range", "lr=0.1:1"], "--tune-range says how to tune"),
-        (&["--finalists", "1"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
-        (&["--finalists", "2"], "finalists must be at least 2 and fewer than the entrants, which are 2"),
+        (&["--finalists", "2"], "finalists are chosen from 3 entrants or more, got 2; leave it out, or name more"),
+        (&["--finalists", "1", "--entrants", "step"], "finalists must be 2 of the 3 entrants, got 1"),
+        (&["--finalists", "4", "--entrants", "step", "linear"], "finalists must be 2 to 3 of the 4 entrants, got 4"),
         (&["--tune", "200", "--studies", "50"], "a comparison has at most 10,000 runs"),
         (&["--tune", "4", "--entrants", "expr:0.1*0.9^epoch"], "cannot be tuned"),
         (&["--tune", "4", "--entrants", "sgd:lr=0.3/cosine"], "are the same once tuned"),

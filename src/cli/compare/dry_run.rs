@@ -31,6 +31,8 @@ impl Request {
             Listed { number: Some(plan.place(place).number), name, remaining }
         };
         let mut runs: Vec<Listed> = runs.into_iter().map(listed).collect();
+        // All of a screening comes before the finals of anybody.
+        runs.sort_by_key(|run| run.number);
         if let Some(stages) = stages {
             let to_come = stages.to_come(plan, is_of(machine.shard));
             let split = dataset.split(self.config().validation, self.config().train_limit)?;

@@ -9,7 +9,7 @@ use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, P
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 /// Ticks per run on the overall bar, so that it moves before the first run is done.
@@ -26,7 +26,8 @@ pub struct Bars {
     /// As requested; in the mode of `speaker`, `Auto` is resolved by what stdout and stderr are.
     asked: ProgressMode,
     speaker: Speaker,
-    runs: Option<ProgressBar>,
+    /// The overall bar, once there is something to train.
+    runs: OnceLock<ProgressBar>,
     /// Runs that are trained at once, at most.
     at_once: usize,
     /// The length of the longest name of a run.
@@ -50,16 +51,24 @@ impl Bars {
         let multi = MultiProgress::with_draw_target(target);
         let speaker = Speaker { mode, stdout: Stdout::Free, multi, work: Arc::new(Mutex::new(Work::new(1))) };
         let (rows, introduced) = (AtomicUsize::new(0), Mutex::new(false));
-        Self { asked, speaker, runs: None, at_once: 1, longest: 0, rows, introduced }
+        Self { asked, speaker, runs: OnceLock::new(), at_once: 1, longest: 0, rows, introduced }
     }
 
     /// The bars of a command of `count` runs, of which up to `at_once` are trained at the same time. The longest of their
     /// names has `longest` characters.
     pub fn of_runs(asked: ProgressMode, count: u64, at_once: usize, longest: usize) -> Self {
-        let mut bars = Self { at_once, longest, ..Self::new(asked) };
+        let bars = Self { at_once, longest, ..Self::new(asked) };
         *bars.speaker.work() = Work::new(count);
-        let bar = bars.speaker.multi.add(ProgressBar::new(count * SHARES));
-        let work = Arc::clone(&bars.speaker.work);
+        if count > 0 {
+            bars.runs.get_or_init(|| bars.overall(count));
+        }
+        bars
+    }
+
+    /// A bar over `count` runs.
+    fn overall(&self, count: u64) -> ProgressBar {
+        let bar = self.speaker.multi.add(ProgressBar::new(count * SHARES));
+        let work = Arc::clone(&self.speaker.work);
         let left = move |_: &ProgressState, to: &mut dyn Write| {
             let left = locked(&work).left(Instant::now());
             // Formatting into a line cannot fail.
@@ -76,8 +85,7 @@ impl Bars {
         if std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok()) {
             bar.enable_steady_tick(std::time::Duration::from_secs(1));
         }
-        bars.runs = Some(bar);
-        bars
+        bar
     }
 
     /// For a command that writes nothing else to stdout: unless it is a terminal, the lines go there too.
@@ -101,7 +109,8 @@ impl Bars {
         work.expect(count);
         let prefix = format!("{:>5}/{count}", work.done());
         drop(work);
-        if let Some(runs) = &self.runs {
+        if count > 0 {
+            let runs = self.runs.get_or_init(|| self.overall(count));
             runs.set_length(count * SHARES);
             runs.set_prefix(prefix);
         }
@@ -119,7 +128,7 @@ impl Bars {
         let prefix = format!("{:>5}/{}", work.done(), work.runs());
         drop(work);
         self.move_on();
-        if let Some(runs) = &self.runs {
+        if let Some(runs) = self.runs.get() {
             runs.set_prefix(prefix);
         }
     }
@@ -143,7 +152,7 @@ impl Bars {
 
     /// Moves the overall bar. Must not hold the lock of the work, which the bar takes when it draws.
     fn move_on(&self) {
-        if let Some(runs) = &self.runs {
+        if let Some(runs) = self.runs.get() {
             let position = self.speaker.work().position();
             runs.set_position((position * SHARES as f64) as u64);
         }
@@ -267,9 +276,19 @@ mod tests {
     }
 
     #[test]
+    fn without_a_run_there_is_no_overall_bar_until_one_is_expected() {
+        let bars = Bars::of_runs(ProgressMode::None, 0, 1, 1);
+        assert!(bars.runs.get().is_none());
+        bars.expect(0);
+        assert!(bars.runs.get().is_none());
+        bars.expect(3);
+        assert_eq!(bars.runs.get().and_then(ProgressBar::length), Some(3 * SHARES));
+    }
+
+    #[test]
     fn each_run_adds_its_shares_to_the_overall_bar() {
         let bars = Bars::of_runs(ProgressMode::None, 4, 2, 7);
-        let position = || bars.runs.as_ref().map(|bar| bar.position());
+        let position = || bars.runs.get().map(|bar| bar.position());
         bars.begin("a", 0.0);
         bars.begin("resumed", 0.5);
         bars.advance("a", 0.25);
@@ -280,6 +299,6 @@ mod tests {
         assert_eq!(position(), Some(12_500));
         let one = Bars::new(ProgressMode::None);
         one.begin("", 0.0);
-        assert!(one.runs.is_none() && !one.are_shared());
+        assert!(one.runs.get().is_none() && !one.are_shared());
     }
 }

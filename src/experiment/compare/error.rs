@@ -29,7 +29,7 @@ pub enum ComparisonError {
     #[error("{} was changed by hand ({}: {}) and no longer matches its name", .run.display(), .change.setting(), .change.to_text())]
     Changed { run: PathBuf, change: Change },
     /// The folder of a planned run holds one that had another part in its comparison.
-    #[error("{} holds a run with another part: {}, now {}", .run.display(), part(.before.as_ref()), part(.now.as_ref()))]
+    #[error("{} was trained as {}, and is {} here", .run.display(), part(.before.as_ref()), part(.now.as_ref()))]
     OtherRole { run: PathBuf, before: Option<Role>, now: Option<Role> },
     /// Runs that were tuned or screened with other settings.
     #[error("{} holds {mismatch}", .folder.display())]
@@ -49,9 +49,11 @@ pub enum Mismatch {
     Images,
 }
 
-/// `trial 3 of sgd/cosine in study 0`.
+/// `a trial of sgd/cosine in study 0 at point 3`.
 fn part(role: Option<&Role>) -> String {
-    let Some(Role { entrant, stage, study, trial, .. }) = role else { return "neither tuned nor screened".to_string() };
+    let Some(Role { entrant, stage, study, trial, .. }) = role else {
+        return "a run without tuning or screening".to_string();
+    };
     let study = study.map_or(String::new(), |study| format!(" in study {study}"));
     let at = trial.map_or(String::new(), |trial| format!(" at point {trial}"));
     format!("a {stage} of {entrant}{study}{at}")

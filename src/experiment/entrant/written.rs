@@ -4,8 +4,12 @@ use super::{Entrant, Overrides};
 use crate::config::{Axis, Grid};
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Spec};
+use crate::shell::quoted;
 use crate::spec::Values;
 use crate::usage::{Usage, did_you_mean, shortened};
+
+/// Commas and spaces of a text that is no entrant, beyond which nobody looks for several in it.
+const MOST_ENDS: usize = 40;
 
 /// The origin of an entrant: decides whether its own values or the flags win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,16 @@ pub(super) struct Written<'a> {
 
 impl<'a> Written<'a> {
     pub(super) fn parse(text: &'a str, author: Author) -> Result<Self, Usage> {
+        Self::parse_one(text, author).map_err(|error| match several(text) {
+            Some(entrants) => {
+                let entrants: Vec<String> = entrants.into_iter().map(quoted).collect();
+                about(text, &Usage(format!("these are several; separate them by spaces: {}", entrants.join(" "))))
+            }
+            None => error,
+        })
+    }
+
+    fn parse_one(text: &'a str, author: Author) -> Result<Self, Usage> {
         let (optimizer, schedule) = split(text)?;
         let about = |error: Usage| about(text, &error);
         let optimizer = OptimizerSpec::values(optimizer).map_err(about)?;
@@ -165,6 +179,27 @@ fn takes(values: &Values, key: &str) -> bool {
 /// Names the invalid entrant.
 fn about(text: &str, error: &Usage) -> Usage {
     Usage(format!("entrant {}: {error}", shortened(text)))
+}
+
+/// The entrants in a text that is none, if commas or spaces separate some. A comma separates parameters, too.
+fn several(text: &str) -> Option<Vec<&str>> {
+    let is_end = |(at, c): (usize, char)| (c == ',' || c.is_whitespace()).then_some(at);
+    let ends: Vec<usize> = text.char_indices().filter_map(is_end).chain([text.len()]).collect();
+    if ends.len() > MOST_ENDS {
+        return None;
+    }
+    // The entrants from each beginning to the end of the text, the last beginning first.
+    let mut from: Vec<(usize, Vec<&str>)> = vec![(text.len(), Vec::new())];
+    for begin in ends.iter().rev().skip(1).map(|end| end + 1).chain([0]) {
+        let entrants = from.iter().find_map(|(next, rest)| {
+            let end = if *next == text.len() { text.len() } else { next - 1 };
+            let first = text.get(begin..end)?.trim();
+            Written::parse_one(first, Author::User).ok()?;
+            Some([&[first], rest.as_slice()].concat())
+        });
+        from.extend(entrants.map(|entrants| (begin, entrants)));
+    }
+    from.pop().filter(|(begin, entrants)| *begin == 0 && entrants.len() > 1).map(|(_, entrants)| entrants)
 }
 
 /// Splits `optimizer/schedule`; if one part is missing, its default takes its place.
