@@ -47,6 +47,20 @@ impl Role {
     }
 }
 
+/// `second look at trial 4 of study 1`; numbers are those of comparison.csv.
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.stage)?;
+        match (self.stage, self.trial) {
+            (Stage::Trial, Some(trial)) => write!(f, " {trial}")?,
+            (Stage::SecondLook, Some(trial)) => write!(f, " at trial {trial}")?,
+            // Which trial was chosen is known by its rate.
+            _ => {}
+        }
+        self.study.map_or(Ok(()), |study| write!(f, " of study {study}"))
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -259,7 +259,7 @@ fn figures<'a>(
         behind_best: behind,
         margin: verdict.margins.get(place).copied().flatten(),
         seeds_for_power: gap(behind).and_then(|gap| gap.seeds_for_power()),
-        screening: Summary::of(entrant.screening().into_values().map(Some)),
+        screening: entrant.screened(),
         beats: Vec::new(),
         beaten_by: Vec::new(),
         verdict: String::new(),

@@ -111,6 +111,11 @@ impl<'a> EntrantRuns<'a> {
         record::screenings(&rows, None).into_values().flatten().collect()
     }
 
+    /// The mean of its screening.
+    pub fn screened(&self) -> Option<Summary> {
+        Summary::of(self.screening().into_values().map(Some))
+    }
+
     /// Its rate: the highest that was applied, or of the chosen peaks the median, with their range.
     pub fn rate_text(&self) -> String {
         let peaks = self.tuning.as_ref().map(Tuning::peaks).unwrap_or_default();
@@ -126,6 +131,14 @@ impl<'a> EntrantRuns<'a> {
     /// The mean validation accuracy over [`Self::results`].
     pub fn val_accuracy(&self) -> Option<Summary> {
         Summary::of(self.results().into_values().map(Some))
+    }
+
+    /// The same without the range.
+    pub fn short_rate_text(&self) -> String {
+        match self.tuning.as_ref().map(Tuning::peaks) {
+            Some(peaks) if !peaks.is_empty() => peak(self.rate),
+            _ => self.rate_text(),
+        }
     }
 
     /// The mean test accuracy over the same runs, if any of them was tested.

@@ -1,6 +1,7 @@
 //! The report as one self-contained HTML file.
 
 mod ranking;
+mod runs;
 mod trials;
 
 use super::analysis::{Analysis, Group, Target};
@@ -10,12 +11,11 @@ use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::table::{duration, percent};
 use super::trials::Trials;
-use crate::number::{counted, rate, rounded, significant};
+use crate::number::{rate, rounded, significant};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
 use crate::stats::verdict::{CHANCE, Difference};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 const UNKNOWN: &str = "–";
@@ -90,7 +90,7 @@ impl Page<'_> {
             );
         }
         if !self.loaded.runs.is_empty() {
-            let _ = writeln!(body, "<section><h2>Runs</h2>{}</section>", self.runs_table());
+            let _ = writeln!(body, "<section><h2>Runs</h2>{}</section>", runs::html(self));
         }
         format!(
             "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n\
@@ -225,21 +225,6 @@ impl Page<'_> {
         };
         table(&caption, &heads, &rows)
     }
-
-    fn runs_table(&self) -> String {
-        let names: HashMap<&str, &str> = self
-            .analyses()
-            .flat_map(|analysis| analysis.entrant.runs.iter().map(|run| (run.run.as_str(), analysis.unique.as_str())))
-            .collect();
-        let rows: String =
-            self.loaded.runs.iter().map(|run| run_row(run, names.get(run.row.run.as_str()).unwrap_or(&""))).collect();
-        let heads = ["entrant", "seed", "status", "epochs", "validation %", "test %", "time", "folder", "command"];
-        let table = table("Every run", &heads, &rows);
-        format!(
-            "<details><summary>{}, with the command for each</summary>{table}</details>",
-            counted(self.loaded.runs.len() as u64, "run")
-        )
-    }
 }
 
 /// The name of an entrant: short, and in full below if that is more.
@@ -247,37 +232,6 @@ fn name_cell(analysis: &Analysis<'_>) -> String {
     let full = Some(escape(&analysis.name)).filter(|_| analysis.name != analysis.short);
     let full = full.map_or(String::new(), |full| format!("<small>{full}</small>"));
     format!("<th scope=row class=w>{}{full}</th>", escape(&analysis.short))
-}
-
-fn run_row(run: &LoadedRun, name: &str) -> String {
-    let row = &run.row;
-    let share = |value: Option<f64>| {
-        let known = value.filter(|value| value.is_finite());
-        number_cell(known, known.map_or(UNKNOWN.into(), |value| format!("{:.2}", value * 100.0)))
-    };
-    let command = if run.command.is_empty() {
-        UNKNOWN.to_string()
-    } else {
-        format!(
-            "<div class=command><button class=copy type=button>Copy</button><code>{}</code></div>{}",
-            escape(&run.command),
-            run.changed.as_deref().map_or(String::new(), |told| format!(
-                "<span class=soft>then changed by hand: {}</span>",
-                escape(told)
-            ))
-        )
-    };
-    format!(
-        "<tr><th scope=row class=w>{}</th>{}{}{}{}{}{}<td class=w>{}</td><td class=w>{command}</td></tr>\n",
-        escape(name),
-        number_cell(Some(row.seed as f64), row.seed.to_string()),
-        status_cell(&row.status.to_string()),
-        number_cell(Some(run.metrics.len() as f64), format!("{} of {}", run.metrics.len(), row.epochs)),
-        share(row.results.val_accuracy),
-        share(row.results.test_accuracy),
-        number_cell(row.results.seconds, row.results.seconds.map_or(UNKNOWN.into(), duration)),
-        escape(&row.run),
-    )
 }
 
 /// The lines of a panel as arrays indexed by epoch.
@@ -345,7 +299,8 @@ fn figure_html(chart: &Value) -> String {
 }
 
 pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {
-    let words = |head: &&str| ["entrant", "verdict", "status", "folder", "command", "method", "why"].contains(head);
+    let words =
+        |head: &&str| ["entrant", "stage", "verdict", "status", "folder", "command", "method", "why"].contains(head);
     let heads: String = heads
         .iter()
         .map(|head| format!("<th scope=col{}>{}</th>", if words(head) { " class=w" } else { "" }, escape(head)))

@@ -22,15 +22,25 @@ pub const UNLIMITED: usize = usize::MAX;
 struct Column {
     header: &'static str,
     cells: Vec<String>,
+    /// The cells with less in them, before any column is dropped.
+    shorter: Option<Vec<String>>,
     /// When columns do not fit, the highest is dropped first; 0 is never dropped.
     dispensable: u8,
+}
+
+impl Column {
+    /// Nothing in it is known yet.
+    fn is_empty(&self) -> bool {
+        let nothing = if self.header == "n" { "0" } else { UNKNOWN };
+        self.cells.iter().all(|cell| cell == nothing)
+    }
 }
 
 /// The table for a terminal of `width` columns: one row per entrant, the leader first.
 ///
 /// Accuracies are in percent, mean ± standard deviation over the runs of an entrant that have a result; none for n = 1. A
-/// name that does not fit continues on the next line; on a narrow terminal, rate, time and best epoch are dropped, in
-/// this order. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
+/// name that does not fit continues on the next line; on a narrow terminal, the range of tuned rates, best epoch, time and
+/// rate are dropped, in this order. Columns without a single value are not shown. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
 pub fn terminal(rows: &[ComparisonRow], width: usize, page: &Path) -> String {
     let entrants = entrants(rows);
     terminal_of(&entrants, &names(&entrants), width, page)
@@ -91,7 +101,13 @@ fn top<'a, 'r>(
 /// The columns of a table for a terminal of `width` columns, next to names of up to `longest` characters.
 fn fitting(entrants: &[EntrantRuns<'_>], longest: usize, width: usize) -> Vec<Column> {
     let mut columns = columns(entrants);
-    while width < total(&columns) + longest.min(19) {
+    let wanted = longest.min(19);
+    if width < total(&columns) + wanted {
+        for column in &mut columns {
+            column.cells = column.shorter.take().unwrap_or_else(|| std::mem::take(&mut column.cells));
+        }
+    }
+    while width < total(&columns) + wanted {
         let Some(last) =
             (0..columns.len()).filter(|&i| columns[i].dispensable > 0).max_by_key(|&i| columns[i].dispensable)
         else {
@@ -110,7 +126,7 @@ fn total(columns: &[Column]) -> usize {
     columns.iter().map(|column| width_of(column) + 2).sum()
 }
 
-/// The same table as Markdown, with all columns.
+/// The same table as Markdown, with all columns that have a value.
 pub fn markdown(entrants: &[EntrantRuns<'_>], names: &[String]) -> String {
     let columns = columns(entrants);
     let mut out = String::from("| entrant |");
@@ -143,12 +159,22 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     };
     let has = |header: &str| shown.iter().any(|column| column.header == header);
     let mut text = String::new();
-    if has("lr") {
+    if let Some(rates) = shown.iter().find(|column| column.header == "lr") {
         let tuned = entrants.iter().any(|entrant| entrant.tuning.is_some());
+        let range = if rates.cells.iter().any(|cell| cell.contains('(')) { " and their range" } else { "" };
         text.push_str("lr: the highest rate that was applied");
-        text.push_str(if tuned { ", of tuned entrants the median of the chosen ones and their range. " } else { ". " });
+        text.push_str(&if tuned {
+            format!(", of tuned entrants the median of the chosen ones{range}. ")
+        } else {
+            ". ".into()
+        });
     }
-    text.push_str("val % and test %: of the weights after the last epoch");
+    let accuracies = ["val %", "test %"].into_iter().filter(|header| has(header)).collect::<Vec<_>>().join(" and ");
+    if accuracies.is_empty() {
+        // Only trials so far.
+        return text.trim_end().to_string();
+    }
+    let _ = write!(text, "{accuracies}: of the weights after the last epoch");
     if entrants.iter().any(|entrant| entrant.judged && entrant.at_chance() > 0) {
         let _ = write!(text, "; a run that diverged counts as chance, {:.0} %", CHANCE * 100.0);
     }
@@ -181,18 +207,30 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
     let column = |header, dispensable, cell: &dyn Fn(&EntrantRuns<'_>) -> String| Column {
         header,
         cells: entrants.iter().map(cell).collect(),
+        shorter: None,
         dispensable,
     };
-    vec![
-        column("lr", 3, &|e| e.rate_text()),
+    let short_rates = entrants.iter().map(|e| e.short_rate_text()).collect();
+    let mut columns = vec![
+        Column { shorter: Some(short_rates), ..column("lr", 1, &|e| e.rate_text()) },
         // These two describe the same weights. The accuracy of the best epoch, of other weights, is not beside them.
         column("val %", 0, &|e| percent(e.val_accuracy())),
         column("test %", 0, &|e| percent(e.test_accuracy())),
         column("n", 0, &|e| e.results().len().to_string()),
-        column("best ep", 1, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
+        column("best ep", 3, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
         column("time", 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
-        column("status", 0, &|e| e.status()),
-    ]
+        column("status", 0, &status),
+    ];
+    columns.retain(|column| !column.is_empty());
+    columns
+}
+
+/// Of one that is no finalist, what decided that: it is no result, and not among them.
+fn status(entrant: &EntrantRuns<'_>) -> String {
+    if !entrant.is_screened_out {
+        return entrant.status();
+    }
+    entrant.screened().map_or("screened out".into(), |summary| format!("screened out at {:.2} %", summary.mean * 100.0))
 }
 
 /// `81.23 ± 0.42`, or without the deviation if there is none.

@@ -19,7 +19,12 @@ impl LiveComparison<'_> {
     fn label(&self, run: &PlannedRun) -> Label {
         let runs = &self.plan.runs;
         let place = runs.iter().position(|planned| planned.name == run.name).unwrap_or_default();
-        Label { name: run.name.clone(), number: self.plan.place(place).number, of: self.plan.total }
+        Label {
+            name: run.name.clone(),
+            number: self.plan.place(place).number,
+            of: self.plan.total,
+            role: run.role.clone(),
+        }
     }
 }
 

@@ -252,7 +252,7 @@ mod tests {
             for (at, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
                 let bars = &bars;
                 scope.spawn(move || {
-                    let label = Label { name: name.to_string(), number: at + 1, of: 5 };
+                    let label = Label { name: name.to_string(), number: at + 1, of: 5, role: None };
                     let mut observer = bars.run(Some(label));
                     observer.observe(&Event::Failed("reported by what started the run")).unwrap();
                     drop(observer);

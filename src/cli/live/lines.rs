@@ -1,7 +1,7 @@
 //! The texts of progress: lines and bars that fit the terminal.
 
 use crate::number::rate;
-use crate::record::EpochRow;
+use crate::record::{EpochRow, Role};
 
 /// A name behind its number is never shortened below this, even if the line then wraps.
 const LEAST_NAME: usize = 12;
@@ -16,12 +16,15 @@ pub struct Label {
     pub number: usize,
     /// The number of runs in the plan.
     pub of: usize,
+    /// What it is for, if runs differ in that.
+    pub role: Option<Role>,
 }
 
 impl Label {
     /// The line that introduces the run: the name in full, whatever its length, since others may refer to its number.
     pub fn introduction(&self) -> String {
-        format!("run {}/{}: {}", self.number, self.of, self.name)
+        let role = self.role.as_ref().map_or(String::new(), |role| format!(", {role}"));
+        format!("run {}/{}{role}: {}", self.number, self.of, self.name)
     }
 
     /// The number and the shortened name. Names that differ in the middle only may be shortened to the same text, so
@@ -163,11 +166,12 @@ pub(super) fn optional(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Stage;
 
     const LONG: &str = "sgd_momentum=0.9_piecewise_milestones=50%,75%,factor=0.1_lr=0.1_seed=12";
 
     fn label(number: usize, name: &str) -> Label {
-        Label { name: name.to_string(), number, of: 16 }
+        Label { name: name.to_string(), number, of: 16, role: None }
     }
 
     fn row(learning_rate: f64) -> EpochRow {
@@ -237,6 +241,20 @@ mod tests {
         assert_ne!(first, second);
         // The number says which is which.
         assert_eq!(labels[1].introduction(), format!("run 2/16: {}", names[1]));
+    }
+
+    #[test]
+    fn a_run_that_chooses_is_introduced_with_what_it_is_for() {
+        let role = |stage, study, trial| Role { entrant: "sgd/cosine".into(), stage, study, trial, finalists: None };
+        let introduced = |role| Label { role: Some(role), ..label(2, "a") }.introduction();
+        for (role, told) in [
+            (role(Stage::Trial, Some(1), Some(4)), "run 2/16, trial 4 of study 1: a"),
+            (role(Stage::SecondLook, Some(0), Some(3)), "run 2/16, second look at trial 3 of study 0: a"),
+            (role(Stage::Screening, None, None), "run 2/16, screening: a"),
+            (role(Stage::Final, Some(2), Some(3)), "run 2/16, final of study 2: a"),
+        ] {
+            assert_eq!(introduced(role), told);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::cli::advice;
 use crate::data::Augment;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate};
-use crate::record::{Change, EpochRow, Status, StepRow};
+use crate::record::{Change, EpochRow, Results, Status, StepRow};
 use crate::train::{Event, Observer, Outcome, Reason, Started};
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -192,12 +192,7 @@ impl<'a> Progress<'a> {
     fn finish(&mut self, outcome: &Outcome) {
         self.hide();
         if outcome.status == Status::Finished {
-            self.line(&format!(
-                "test_loss {}  test_accuracy {}  in {:.1} s",
-                optional(outcome.results.test_loss),
-                optional(outcome.results.test_accuracy),
-                outcome.results.seconds.unwrap_or_default(),
-            ));
+            self.line(&finished(&outcome.results));
             if let Some(verdict) = &outcome.verdict {
                 self.bars.warn(&self.warning(&advice::verdict(verdict)));
             }
@@ -267,6 +262,17 @@ impl Drop for Progress<'_> {
     }
 }
 
+/// The line at the end of a run; those that choose are not tested.
+fn finished(results: &Results) -> String {
+    let seconds = results.seconds.unwrap_or_default();
+    match (results.test_loss, results.test_accuracy) {
+        (None, None) => format!("finished in {seconds:.1} s"),
+        (loss, accuracy) => {
+            format!("test_loss {}  test_accuracy {}  in {seconds:.1} s", optional(loss), optional(accuracy))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,8 +281,16 @@ mod tests {
     #[test]
     fn a_warning_about_one_of_several_runs_begins_with_its_name() {
         let bars = Bars::of_runs(ProgressMode::None, 2, 2, 1);
-        let label = Label { name: "a".to_string(), number: 1, of: 2 };
+        let label = Label { name: "a".to_string(), number: 1, of: 2, role: None };
         assert_eq!(bars.run(Some(label)).warning("it is late"), "a: warning: it is late");
         assert_eq!(Bars::new(ProgressMode::None).run(None).warning("it is late"), "warning: it is late");
+    }
+
+    #[test]
+    fn a_run_that_was_not_tested_ends_without_empty_test_results() {
+        let known = Results { seconds: Some(24.42), ..Results::default() };
+        assert_eq!(finished(&known), "finished in 24.4 s");
+        let tested = Results { test_loss: Some(1.5), test_accuracy: Some(0.5), ..known };
+        assert_eq!(finished(&tested), "test_loss 1.5000  test_accuracy 0.5000  in 24.4 s");
     }
 }

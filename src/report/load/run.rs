@@ -32,7 +32,7 @@ pub struct LoadedRun {
     /// The steps of a changed run, if logged.
     steps: Vec<StepRow>,
     /// The highest rate of the steps taken; `None` if unknown.
-    pub(super) highest_rate: Option<f64>,
+    pub(in crate::report) highest_rate: Option<f64>,
     /// The settings that may distinguish it from other runs; empty if nothing records them.
     pub(super) settings: SettingValues,
     /// The digest of its images, if recorded.

@@ -1,0 +1,121 @@
+//! How it is shown: tables, pictures, and the page.
+
+use super::*;
+
+#[test]
+fn a_bad_first_trial_does_not_press_the_best_so_far_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows: Vec<ComparisonRow> = (0..3).flat_map(|number| study("cosine", number, 0.85, &[0.8])).collect();
+    for row in rows.iter_mut().filter(|row| row.role.as_ref().unwrap().trial == Some(0)) {
+        row.results.val_accuracy = Some(0.1);
+    }
+    comparison(folder.path(), &rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let best = lrsched::report::trials::of(&groups).best.unwrap();
+    let (low, high) = best.y_range.unwrap();
+    assert!(low > 0.7 && high > 0.85 && high < 0.9, "{low} to {high}");
+}
+
+#[test]
+fn the_page_begins_with_the_ranking_and_shows_what_was_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &three_studies());
+    report(folder.path(), &[".", "--png", "--svg", "--csv"]).assert().success();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let (html, svg) = (read("report.html"), read("report.svg"));
+    let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+    assert!(at("<h2>Ranking</h2>") < at("<h2>Which rate?</h2>") && at("<h2>Which rate?</h2>") < at("<h2>Curves</h2>"));
+    for text in ["peak 0.1", "row winner", "title=\"winner; 95 % interval ", "diverged</span>"] {
+        at(text);
+    }
+    for text in
+        ["winner", "ruled out", "peak 0.1", "chosen: the mean of its looks", "Best so far, mean over the studies"]
+    {
+        assert!(svg.lines().any(|line| line == text), "{text}");
+    }
+    let header = read("report.csv").lines().next().unwrap().to_string();
+    assert!(header.ends_with(
+        ",chosen_peaks,peak_low,peak_high,trials,trials_diverged,runs_in_all,epochs_in_all,screening_accuracy"
+    ));
+}
+
+#[test]
+fn a_grid_over_rates_is_drawn_against_the_rate_and_one_rate_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |(place, lr): (usize, f64)| ComparisonRow { lr, ..row(&format!("r{place}"), "cosine", 0, 0.7) };
+    let rows: Vec<ComparisonRow> = [0.01, 0.1, 1.0].into_iter().enumerate().map(run).collect();
+    comparison(&folder.path().join("grid"), &rows);
+    comparison(&folder.path().join("one"), &rows[..2]);
+    for (name, drawn) in [("grid", true), ("one", false)] {
+        report(folder.path(), &[name]).assert().success();
+        let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+        assert_eq!(html.contains("<h2>Which rate?</h2>"), drawn, "{name}");
+        assert_eq!(html.contains("<figcaption>sgd/cosine</figcaption>"), drawn, "named without one of its rates");
+    }
+}
+
+/// The table of `rows` for a terminal of this width.
+fn table(rows: &[ComparisonRow], width: usize) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let (entrants, names) = lrsched::report::table::of_groups(&groups, width);
+    lrsched::report::table::terminal_of(&entrants, &names, width, Path::new("report.html"))
+}
+
+#[test]
+fn before_the_finals_the_table_has_no_empty_columns() {
+    let trials = three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().stage == Stage::Trial);
+    let text = table(&trials.collect::<Vec<_>>(), 100);
+    assert_eq!(text.lines().next().unwrap().split_whitespace().collect::<Vec<_>>(), ["entrant", "status"], "{text}");
+    assert!(text.lines().nth(1).unwrap().ends_with("  12 trials"), "{text}");
+}
+
+#[test]
+fn a_narrow_terminal_shows_the_rate_before_the_best_epoch_and_the_time() {
+    let mut rows = three_studies();
+    for row in rows.iter_mut().filter(|row| row.role.as_ref().unwrap().study == Some(1)) {
+        row.lr *= 1.5;
+    }
+    assert!(table(&rows, 90).contains("0.1 (0.1 to 0.15)"));
+    let text = table(&rows, 80);
+    assert!(text.contains("  0.1  ") && text.contains("best ep") && !text.contains('('), "{text}");
+    let text = table(&rows, 60);
+    let head: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
+    assert!(head.contains(&"lr") && !head.contains(&"best") && !head.contains(&"time"), "{text}");
+}
+
+#[test]
+fn the_table_says_what_screened_an_entrant_out_on_its_line_and_never_as_a_result() {
+    let text = table(&super::screened::screened(), 100);
+    let of_linear: Vec<&str> = text.lines().filter(|line| line.contains("sgd/linear")).collect();
+    assert_eq!(of_linear.len(), 1, "{text}");
+    assert!(of_linear[0].ends_with("screened out at 75.20 %") && of_linear[0].matches("75.2").count() == 1, "{text}");
+}
+
+/// The table of all runs on the page of a comparison of `rows`.
+fn runs_on_the_page(rows: &[ComparisonRow]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), rows);
+    report(folder.path(), &["."]).assert().success();
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    html.split("<caption>Every run</caption>").nth(1).unwrap().split("</table>").next().unwrap().to_string()
+}
+
+#[test]
+fn the_page_names_the_entrant_and_the_stage_of_every_run_and_a_plain_comparison_has_no_stages() {
+    let table = runs_on_the_page(&three_studies());
+    for head in ["stage", "study", "trial", "peak"] {
+        assert!(table.contains(&format!(">{head}</th>")), "{head}: {table}");
+    }
+    assert_eq!(table.matches("<td class=l>second look</td>").count(), 36);
+    assert_eq!(table.matches("<th scope=row class=w>sgd/").count(), 24 + 36 + 6);
+    let plain = runs_on_the_page(&[row("a", "cosine", 0, 0.9)]);
+    assert!(!plain.contains(">stage</th>") && !plain.contains(">peak</th>") && plain.contains(">test %</th>"));
+    let mut trials: Vec<ComparisonRow> =
+        three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().stage == Stage::Trial).collect();
+    trials.iter_mut().for_each(|row| row.results.test_accuracy = None);
+    assert!(!runs_on_the_page(&trials).contains(">test %</th>"), "nothing was tested yet");
+}
