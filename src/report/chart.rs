@@ -19,6 +19,7 @@ pub use ranking::{Claim, RankedGroup, RankedRow, Ranking};
 pub use stack::Stack;
 
 use crate::record::replace_file;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// One picture: a title, panels, and a shared legend.
@@ -170,12 +171,20 @@ impl Figure {
         terminal::text(self, width, height, colour)
     }
 
-    /// The named series in order of first appearance, with their palette indices.
+    /// The named series that have points, in order of first appearance, with their palette indices.
     fn legend(&self) -> Vec<LegendEntry<'_>> {
         let mut entries: Vec<LegendEntry<'_>> = Vec::new();
         let mut next = 0;
+        let drawn: HashSet<&str> = self
+            .panels
+            .iter()
+            .flat_map(|panel| &panel.series)
+            .filter(|series| !series.points.is_empty())
+            .map(|series| series.name.as_str())
+            .collect();
+        let mut seen = HashSet::new();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {
-            if series.name.is_empty() || entries.iter().any(|entry| entry.name == series.name) {
+            if series.name.is_empty() || !seen.insert(series.name.as_str()) {
                 continue;
             }
             let place = match series.style {
@@ -186,6 +195,10 @@ impl Figure {
                 Style::Colour(place) => Some(place),
                 Style::Grey => None,
             };
+            // One without a line keeps its colour, for figures in which it has one.
+            if !drawn.contains(series.name.as_str()) {
+                continue;
+            }
             entries.push(LegendEntry { name: &series.name, place, dashed: series.dashed });
         }
         entries

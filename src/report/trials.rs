@@ -76,9 +76,12 @@ fn tuned_panel(analysis: &Analysis<'_>, tuning: &Tuning) -> Panel {
         let chosen = study.chosen().and_then(|trial| Some((trial.rate, trial.accuracy()?)));
         panel.dots.extend(chosen.map(|at| Dot { at, look: DotLook::Chosen }));
     }
-    let label = |at: f64| Mark { at, label: peak(at), series: String::new() };
-    panel.marks.extend(tuning.peak().map(label));
+    panel.marks.extend(tuning.peak().map(rate_mark));
     panel
+}
+
+fn rate_mark(at: f64) -> Mark {
+    Mark { at, label: peak(at), series: String::new() }
 }
 
 /// The entrants of a group that differ only in their rate, in the order of the best of each.
@@ -94,6 +97,11 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
         alike.entry(key).or_default().push(analysis);
     }
     let panel = |key: &(&str, &str, &str)| {
+        let mean = |one: &&Analysis<'_>| Some((one.entrant.rate, one.val_accuracy?.mean));
+        let mut means: Vec<(f64, f64)> = alike[key].iter().filter_map(mean).collect();
+        means.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // Of equals the lower rate, as in a tuning.
+        let best = means.iter().copied().rev().max_by(|a, b| a.1.total_cmp(&b.1));
         let runs = alike[key].iter().flat_map(|one| one.entrant.runs.iter().map(|run| (one.entrant.rate, *run)));
         let dots: Vec<Dot> = runs
             .filter_map(|(rate, run)| {
@@ -101,9 +109,16 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
                 Some(Dot { at: (rate, run.accuracy_or_chance()?), look })
             })
             .collect();
+        let dots = dots.into_iter().chain(best.map(|at| Dot { at, look: DotLook::Chosen })).collect();
+        let marks = best.map(|best| rate_mark(best.0)).into_iter().collect();
         let first = alike[key][0];
         let own_rate = format!(" lr={}", exact(first.entrant.lr));
-        Panel { dots, ..Panel::new(first.unique.replacen(&own_rate, "", 1), "", "") }
+        Panel {
+            dots,
+            marks,
+            series: vec![Series::new("", means)],
+            ..Panel::new(first.unique.replacen(&own_rate, "", 1), "", "")
+        }
     };
     let has_enough = |key: &&(&str, &str, &str)| {
         let mut rates: Vec<u64> = alike[*key].iter().map(|one| one.entrant.rate.to_bits()).collect();
@@ -145,11 +160,17 @@ impl Trials {
         }
     }
 
+    /// What the line is, if there is one.
+    pub const fn line(&self) -> &'static str {
+        if self.is_grid { ", with a line through the means over the seeds" } else { "" }
+    }
+
     /// What the dots mean, as far as they occur.
     pub fn looks(&self) -> Vec<(DotLook, &'static str)> {
         let words = |look| match look {
             DotLook::Trial if self.is_grid => "a run",
             DotLook::Trial => "a trial",
+            DotLook::Chosen if self.is_grid => "the highest mean",
             DotLook::Again => "a second look, on another seed",
             DotLook::Chosen => "chosen: the mean of its looks",
             DotLook::Diverged => "diverged",
@@ -164,11 +185,12 @@ impl Trials {
             return;
         }
         let rows = self.panels.len().div_ceil(5) as u32;
-        let title = format!("{}; far lower ones lie at the foot", self.title());
+        let title = format!("{}{}; far lower ones lie at the foot", self.title(), self.line());
         picture.figure(&Figure { title, panels: self.panels.clone(), size: (1500, 60 + rows * 200) });
         picture.legend(&self.looks());
         if let Some(best) = &self.best {
-            picture.figure(&Figure { size: (1500, 640), ..Figure::new("", vec![best.clone()]) });
+            let best = Figure { size: (1500, 640), ..Figure::new("", vec![best.clone()]) };
+            picture.figure(&super::comparison::picture(&best));
         }
     }
 }

@@ -25,7 +25,7 @@
   // Maps values to positions along an axis; ticks at 1, 2, 5 times a power of ten.
   const axis = (low, high, log, from, to, edge) => {
     if (!(low <= high)) [low, high] = log ? [0.1, 1] : [0, 1];
-    if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - (Math.abs(low) / 2 || 1), high + (Math.abs(high) / 2 || 1)];
+    if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - (Math.abs(low) / 2 || 0.5), high + (Math.abs(high) / 2 || 0.5)];
     const f = log ? Math.log10 : (v) => v;
     const [a, b] = [f(low), f(high)];
     // A rate of 0 lies on the lower edge of a log axis.
@@ -404,7 +404,10 @@
   if (legend && data.entrants.length) {
     const every = (label, hide) => { const button = make("button", { type: "button" }, label); button.addEventListener("click", () => { hidden.clear(); if (hide) data.entrants.forEach((_, i) => hidden.add(i)); refresh(); }); return button; };
     const items = [every("Show all", false), every("Hide all", true)];
+    // Those that were screened out have no curves.
+    const drawn = new Set(data.charts.filter((chart) => chart.shared).flatMap((chart) => chart.series.map((s) => s.i)));
     data.entrants.forEach((name, i) => {
+      if (!drawn.has(i)) return;
       const button = make("button", { type: "button", "aria-pressed": String(!hidden.has(i)), title: "Show or hide this line" });
       button.innerHTML = `<svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke="var(--c${i % 7})" stroke-width="2.4" stroke-dasharray="${dash(i).join(" ")}"/></svg>`;
       button.append(name);

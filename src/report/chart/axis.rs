@@ -38,7 +38,7 @@ impl Axis {
                     (low, high) = (0.0, 1.0);
                 } else if high - low <= (1e-12 * high.abs().max(low.abs())).max(1e-300) {
                     // Centre a flat line.
-                    let half = if high.abs() < 1e-290 { 1.0 } else { high.abs() * 0.5 };
+                    let half = if high.abs() < 1e-290 { 0.5 } else { high.abs() * 0.5 };
                     (low, high) = (low - half, high + half);
                 } else {
                     let room = (high - low) * padding;
@@ -190,6 +190,11 @@ mod tests {
     #[test]
     fn whole_values_get_whole_ticks() {
         assert_eq!(labels(&Axis::fit(AxisScale::Linear, [0.0, 1.0, 2.0].into_iter(), 0.0), 9), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn the_only_epoch_of_a_run_is_the_only_tick() {
+        assert_eq!(labels(&Axis::fit(AxisScale::Linear, [0.0].into_iter(), 0.0), 9), ["0"]);
     }
 
     #[test]

@@ -25,9 +25,10 @@ pub fn html(trials: &Trials) -> String {
     let warning =
         if trials.is_grid { "" } else { " Trials choose the rate: their accuracies are too good to be results." };
     format!(
-        "<section class=trials><h2>Which rate?</h2><p class=soft>{}, on a log scale, the same accuracies in all. Those far below most lie at the \
+        "<section class=trials><h2>Which rate?</h2><p class=soft>{}{}, on a log scale, the same accuracies in all. Those far below most lie at the \
          foot.{warning}</p><p class=\"soft signs\">{}</p><div class=multiples>{figures}</div></section>\n",
         trials.title(),
+        trials.line(),
         trials.looks().iter().map(legend).collect::<String>(),
     )
 }

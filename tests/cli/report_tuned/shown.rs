@@ -41,6 +41,34 @@ fn the_page_begins_with_the_ranking_and_shows_what_was_tried() {
 }
 
 #[test]
+fn a_grid_over_rates_has_a_line_through_the_means_and_a_mark_at_the_highest() {
+    let folder = tempfile::tempdir().unwrap();
+    let accuracies = [(0.01, [0.5, 0.6]), (0.1, [0.7, 0.72]), (1.0, [0.75, 0.55])];
+    let runs =
+        accuracies.into_iter().flat_map(|(lr, both)| (0_u64..).zip(both).map(move |(seed, one)| (lr, seed, one)));
+    let rows = runs.map(|(lr, seed, one)| ComparisonRow { lr, ..row(&format!("r{lr}-{seed}"), "cosine", seed, one) });
+    comparison(folder.path(), &rows.collect::<Vec<_>>());
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let trials = lrsched::report::trials::of(&groups);
+    let panel = &trials.panels[0];
+    let rounded = panel.series[0].points.iter().map(|(rate, mean)| (*rate, (mean * 1000.0).round()));
+    assert_eq!(rounded.collect::<Vec<_>>(), [(0.01, 550.0), (0.1, 710.0), (1.0, 650.0)]);
+    assert_eq!(panel.marks.iter().map(|mark| mark.label.as_str()).collect::<Vec<_>>(), ["0.1"]);
+    assert!(trials.looks().iter().any(|(_, words)| *words == "the highest mean"), "{:?}", trials.looks());
+}
+
+#[test]
+fn a_legend_names_no_entrant_without_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &super::screened::screened());
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let (entrants, metrics) = (loaded.entrants(), loaded.metrics());
+    let svg = lrsched::report::comparison::figure(&entrants, &metrics, &loaded.known(), "").svg().unwrap();
+    assert!(svg.contains("sgd/step") && !svg.contains("sgd/linear"), "only finalists have curves");
+}
+
+#[test]
 fn a_grid_over_rates_is_drawn_against_the_rate_and_one_rate_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let run = |(place, lr): (usize, f64)| ComparisonRow { lr, ..row(&format!("r{place}"), "cosine", 0, 0.7) };
