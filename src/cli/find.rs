@@ -79,7 +79,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let tests = match directory.run_tests(&dataset, scheduler, control, &live) {
         Ok(tests) => {
             let tests = tests.into_iter().map(|(seed, rows)| (of_seed(seed), rows)).collect();
-            RangeTests { name: path.display().to_string(), tests }
+            RangeTests { name: path.display().to_string(), tests, run_updates: directory.info.run_updates }
         }
         Err(error) => {
             // Report the first error; if this write fails too, it has the same cause.
@@ -162,6 +162,9 @@ fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> 
     }
     if config.run.dataset != DatasetKind::default() {
         shared.extend(["--dataset".to_string(), config.run.dataset.to_string()]);
+    }
+    if config.for_epochs != RunConfig::default().epochs {
+        shared.extend(["--epochs".to_string(), config.for_epochs.to_string()]);
     }
     let mut shared: Vec<OsString> = shared.into_iter().map(OsString::from).collect();
     shared.extend(data_dir.into_iter().flat_map(|folder| ["--data-dir".into(), folder.as_os_str().to_owned()]));

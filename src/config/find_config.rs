@@ -32,6 +32,8 @@ pub struct FindConfig {
     pub max_lr: f64,
     #[serde(flatten)]
     pub length: Length,
+    /// Epochs of the run that the suggested rate is for.
+    pub for_epochs: u64,
     /// Validation images per evaluation, always the same ones.
     pub eval_images: usize,
     /// β of the smoothed loss.
@@ -60,6 +62,7 @@ impl Default for FindConfig {
             min_lr: 1e-5,
             max_lr: 10.0,
             length: Length::Steps(400),
+            for_epochs: RunConfig::default().epochs,
             eval_images: 500,
             smoothing: 0.9,
             seeds: 1,
@@ -111,6 +114,11 @@ impl FindConfig {
             return usage!("seeds must be from 1 to {MOST_SEEDS}, got {}", self.seeds);
         }
         self.run.check_seeds(self.seeds)
+    }
+
+    /// The updates of the run that the suggested rate is for, if an epoch has `steps_per_epoch`.
+    pub fn run_updates(&self, steps_per_epoch: u64) -> u64 {
+        self.for_epochs.saturating_mul(steps_per_epoch)
     }
 
     /// The number of iterations if an epoch has `steps_per_epoch` steps.

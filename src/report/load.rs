@@ -13,7 +13,8 @@ use super::rates::Known;
 use super::tuning::Tuning;
 use crate::disk::OURS;
 use crate::number::counted;
-use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, check_order, files, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, check_order, files, find_run_updates, read_good_rows};
+use crate::stats::suggest::MEASURED;
 use crate::usage::shortened;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -203,7 +204,11 @@ fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
     let name = parent.unwrap_or(folder).display().to_string();
     match loaded.ranges.iter_mut().find(|range| parent.is_some() && range.name == name) {
         Some(range) => range.tests.push((test, rows)),
-        None => loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)] }),
+        None => {
+            // A find.json of an earlier version names no length.
+            let run_updates = find_run_updates(parent.unwrap_or(folder)).unwrap_or(MEASURED);
+            loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)], run_updates });
+        }
     }
 }
 

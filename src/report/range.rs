@@ -21,13 +21,15 @@ pub struct RangeTests {
     pub name: String,
     /// The name of each test, used if there are several, and its rows.
     pub tests: Vec<(String, Vec<RangeRow>)>,
+    /// Updates of the run that the suggested rate is for.
+    pub run_updates: u64,
 }
 
 impl RangeTests {
     /// The suggestion of each method, combined over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
         let curves: Vec<Vec<RangePoint>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
-        let mut combined = combine(&curves.iter().map(|points| suggest(points)).collect::<Vec<_>>());
+        let mut combined = combine(&curves.iter().map(|points| suggest(points, self.run_updates)).collect::<Vec<_>>());
         // The loss of one seed may explode at a rate at which another still learns.
         let first = curves.iter().filter_map(|points| explosion(points)).min_by(|a, b| a.rate.total_cmp(&b.rate));
         for one in &mut combined {

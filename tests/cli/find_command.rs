@@ -95,6 +95,26 @@ fn it_ends_with_commands_that_run_as_they_are() {
 }
 
 #[test]
+fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands_and_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let suggested = |epochs: &str| {
+        let flags = [&QUICK[..], &["--max-lr", "3", "--force", "--for-epochs", epochs]].concat();
+        let stdout = text(&find(&folder, &flags).stdout);
+        assert!(stdout.contains(&format!("--epochs {epochs}")), "{stdout}");
+        let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+        // 96 images in batches of 32: 3 updates per epoch.
+        assert_eq!(info["run_updates"], epochs.parse::<u64>().unwrap() * 3);
+        lrsched(&folder).args(["report", "test", "--md"]).assert().success();
+        let rate = info["suggestions"][0]["rate"].as_f64().unwrap();
+        let markdown = read(&folder, "report.md");
+        assert!(markdown.contains(info["suggestions"][0]["reason"].as_str().unwrap()), "{markdown}");
+        rate
+    };
+    let grown = suggested("60") / suggested("40");
+    assert!((grown - 1.5).abs() < 1e-9, "{grown}");
+}
+
+#[test]
 fn linear_and_triangular_tests_go_by_their_formulas() {
     let folder = tempfile::tempdir().unwrap();
     let rates = |mode: &str| {

@@ -20,30 +20,38 @@ fn validation() -> Vec<Row> {
 
 const OPTIMIZERS: [(&str, &str); 3] = [("sgd", "sgd"), ("sgd:momentum=0.9", "sgd-momentum-0.9"), ("adam", "adam")];
 
-/// What our methods suggest today from tests with these names and rows.
-fn suggested(tests: Vec<(String, Vec<RangeRow>)>) -> f64 {
-    headline(&RangeTests { name: String::new(), tests }.suggestions()).unwrap().1
+/// What our methods suggest today from tests with these names and rows, for a run of `run_updates`.
+fn suggested(tests: Vec<(String, Vec<RangeRow>)>, run_updates: u64) -> f64 {
+    headline(&RangeTests { name: String::new(), tests, run_updates }.suggestions()).unwrap().1
 }
 
 fn factor(a: f64, b: f64) -> f64 {
     (a / b).max(b / a)
 }
 
+/// The updates of the runs of the published validation: three epochs of 20,000 images in batches of 128.
+const PUBLISHED: u64 = 3 * 157;
+
 #[test]
-fn from_the_published_range_tests_a_rate_within_a_factor_of_2_of_the_best_of_the_grid_is_suggested() {
-    for (optimizer, name) in OPTIMIZERS {
+fn from_the_published_range_tests_a_rate_within_a_factor_of_2_of_the_best_of_the_grid_is_suggested_and_of_3_for_adam() {
+    for ((optimizer, name), most) in OPTIMIZERS.into_iter().zip([2.0, 2.0, 3.0]) {
         let rows: Vec<Row> = validation().into_iter().filter(|row| row.0 == optimizer).collect();
         assert_eq!(rows.len(), 7, "{optimizer}");
         let best = rows.iter().filter(|row| row.3.is_finite()).max_by(|a, b| a.3.total_cmp(&b.3)).unwrap().2;
         let rows: Vec<RangeRow> = read_rows(&folder().join(name).join("range.csv")).unwrap();
-        let suggested = suggested(vec![(String::new(), rows)]);
-        assert!(factor(suggested, best) <= 2.0, "{optimizer}: suggested {suggested}, best {best}");
+        let suggested = suggested(vec![(String::new(), rows)], PUBLISHED);
+        assert!(factor(suggested, best) <= most, "{optimizer}: suggested {suggested}, best {best}");
     }
 }
 
-/// The best rate of a grid on the embedded images after 3 epochs, and the momentum that the range test records: docs/FIND.md.
-const TUNED: [(&str, f64, Option<f64>); 4] =
-    [("sgd", 0.02, None), ("sgd-momentum-0.9", 0.005, Some(0.9)), ("adam", 0.001, Some(0.9)), ("rmsprop", 0.001, None)];
+/// The best rates of a grid on the embedded images after 3 and after 5 epochs, and the momentum that the range test
+/// records: docs/FIND.md.
+const TUNED: [(&str, [f64; 2], Option<f64>); 4] = [
+    ("sgd", [0.02, 0.08], None),
+    ("sgd-momentum-0.9", [0.005, 0.01], Some(0.9)),
+    ("adam", [0.001, 0.001], Some(0.9)),
+    ("rmsprop", [0.001, 0.002], None),
+];
 
 /// A range test of `tests/golden/range_tests`: the loss and the accuracy of each iteration, from 1e-5 to 10 in `steps`.
 fn recorded(name: &str, steps: u64, seed: u64, momentum: Option<f64>) -> Vec<RangeRow> {
@@ -62,14 +70,17 @@ fn recorded(name: &str, steps: u64, seed: u64, momentum: Option<f64>) -> Vec<Ran
 }
 
 #[test]
-fn on_the_embedded_images_the_suggestion_is_within_a_factor_of_2_of_the_best_rate_of_3_epochs_in_10_of_12_cases() {
-    let mut factors = Vec::new();
-    for (name, best, momentum) in TUNED {
-        for steps in [100, 300, 1000] {
-            let test = |seed: u64| (seed.to_string(), recorded(name, steps, seed, momentum));
-            factors.push((name, steps, factor(suggested((0..3).map(test).collect()), best)));
+fn on_the_embedded_images_the_suggestion_for_3_epochs_is_within_a_factor_of_2_in_all_12_cases_and_that_for_5_in_10() {
+    for (horizon, updates, least) in [(0, 3 * 63, 12), (1, 5 * 63, 10)] {
+        let mut factors = Vec::new();
+        for (name, best, momentum) in TUNED {
+            for steps in [100, 300, 1000] {
+                let test = |seed: u64| (seed.to_string(), recorded(name, steps, seed, momentum));
+                let suggested = suggested((0..3).map(test).collect(), updates);
+                factors.push((name, steps, factor(suggested, best[horizon])));
+            }
         }
+        let near = factors.iter().filter(|case| case.2 <= 2.0).count();
+        assert!(near >= least, "{updates} updates: {near} of {}: {factors:?}", factors.len());
     }
-    let near = factors.iter().filter(|case| case.2 <= 2.0).count();
-    assert!(near >= 10, "{near} of {}: {factors:?}", factors.len());
 }

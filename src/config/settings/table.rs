@@ -109,6 +109,12 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value("epochs", "N", "Length of the test in epochs, instead of --steps")
         .of_range_test(|c, v| v.number(COUNT).map(|epochs| c.length = Length::Epochs(epochs)))
         .check_test(|c| if matches!(c.length, Length::Epochs(_)) { c.check_length() } else { Ok(()) }),
+    SettingDef::value("for-epochs", "N", "Epochs of the run that the suggested rate is for [default: {default}]")
+        .of_range_test(|c, v| v.number(COUNT).map(|epochs| c.for_epochs = epochs))
+        .check_test(|c| match c.for_epochs {
+            0 => usage!("for-epochs must be at least 1, got 0"),
+            _ => Ok(()),
+        }),
     SettingDef::value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]")
         .of_range_test(|c, v| v.number(COUNT).map(|steps| c.eval_every = Some(steps)))
         .check_test(|c| match c.eval_every {

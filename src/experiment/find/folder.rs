@@ -8,7 +8,7 @@ use crate::experiment::scheduler::{Scheduler, is_refused_a_thread};
 use crate::record::{Holds, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status};
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, headline, show};
-use crate::train::{Control, Stop, ThreadShare};
+use crate::train::{Control, Run, Stop, ThreadShare};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -25,6 +25,8 @@ pub struct FindInfo {
     #[serde(flatten)]
     pub standing: Standing,
     pub tests: Vec<Tested>,
+    /// The length of the run that `suggested_lr` is for: config.for-epochs, in updates.
+    pub run_updates: u64,
     /// The suggestions of the methods, in table order; empty while the test runs.
     pub suggestions: Vec<SuggestionRecord>,
     /// The suggested rate; `None` if no method found one.
@@ -102,6 +104,7 @@ impl FindDirectory {
             config: config.clone(),
             standing: Standing::RUNNING,
             tests: Vec::new(),
+            run_updates: config.run_updates(Run::steps_of(&config.run, dataset)?),
             suggestions: Vec::new(),
             suggested_lr: None,
         };

@@ -4,7 +4,7 @@
 //!
 //! | method | suggestion | source |
 //! |--------|------------|--------|
-//! | [`Method::Turn`]      | where the loss is lowest and the accuracy highest, set back by the memory of the momentum | this program |
+//! | [`Method::Turn`]      | the middle of the rates with the best loss and accuracy, set back by the memory of the momentum, for the length of the run | this program |
 //! | [`Method::Plateau`]   | the middle of the range of rates with the best accuracy | Smith (2017), reduced to one rate |
 //! | [`Method::Valley`]    | halfway through the longest fall of the loss           | fastai 2, `valley` |
 //! | [`Method::Steepest`]  | the lowest d loss / d ln(rate) before the minimum       | Smith; fastai `steep`, pytorch-lr-finder |
@@ -13,9 +13,9 @@
 //! | [`Method::Max`]       | 0.9 times the rate where it stops rising, gets ragged or falls | Smith (2017), section 3.3 |
 //! | [`Method::Floor`]     | a quarter of that                                       | Smith (2017); Smith and Topin (2018) |
 //!
-//! The turn uses the loss of each batch, the other methods the smoothed one. Its first tenth is dropped because smoothing has only just started, and its last five values
-//! because the network may have diverged (as in fastai; of 100 iterations these are the 10 and 5 that pytorch-lr-finder
-//! skips).
+//! The turn uses the loss of each batch, the other methods the smoothed one. Its first tenth is dropped because smoothing
+//! has only just started, and its last five values because the network may have diverged (as in fastai; of 100
+//! iterations these are the 10 and 5 that pytorch-lr-finder skips).
 
 mod accuracy;
 mod combine;
@@ -39,6 +39,9 @@ const FEWEST: usize = 8;
 const CLEAR: f64 = 0.1;
 /// Upper bound on the probability of detecting a rise that is only noise.
 const FALSE_ALARMS: f64 = 0.01;
+/// The length of a run, in updates, whose best rate is the turn itself: three epochs of 2,000 images in batches of 32, on
+/// which it was measured.
+pub const MEASURED: u64 = 189;
 
 /// One iteration of a range test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,8 +115,9 @@ pub struct Suggestion {
     pub answer: Result<Answer, String>,
 }
 
-/// The answers of all methods for one test, in the order of [`Method::ALL`].
-pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
+/// The answers of all methods for one test, in the order of [`Method::ALL`]. `updates` is the length of the run that the
+/// turn is for; the others know no length.
+pub fn suggest(points: &[RangePoint], updates: u64) -> Vec<Suggestion> {
     // The points may come from a file. Drop invalid rates so that no suggestion is invalid.
     let points: Vec<RangePoint> = points.iter().copied().filter(|p| p.rate > 0.0 && p.rate.is_finite()).collect();
     let up = climb(&points);
@@ -132,7 +136,13 @@ pub fn suggest(points: &[RangePoint]) -> Vec<Suggestion> {
     });
     let explosion = explosion(&points);
     let answers = [
-        turn_answer(up, usable.clone(), accuracy.as_ref().map(|_| ()).map_err(Clone::clone), explosion.is_some()),
+        turn_answer(
+            up,
+            updates,
+            usable.clone(),
+            accuracy.as_ref().map(|_| ()).map_err(Clone::clone),
+            explosion.is_some(),
+        ),
         of(Accuracy::plateau),
         usable.clone().and_then(|()| valley_answer(&rates, &losses, rises)),
         usable.clone().and_then(|()| steepest_answer(&rates, &losses)),

@@ -1,7 +1,13 @@
-//! Where learning turns: the rate from which on the network gets worse instead of better.
+//! Where learning turns: the middle of the rates at which the network is at its best, for a run of some length.
 
 use super::loss::usual;
-use super::{Answer, FEWEST, RangePoint, lowest, show};
+use super::{Answer, FEWEST, MEASURED, RangePoint, lowest, show};
+use std::ops::RangeInclusive;
+
+/// At its best: the loss has completed this share of its fall, the accuracy of its rise.
+const BEST: f64 = 0.8;
+/// Lengths of runs, in updates, between which the best rate was measured to grow in proportion.
+const PROPORTIONAL: RangeInclusive<u64> = 100..=500;
 
 /// Standard deviation of the Gaussian window in ln(rate): a quarter of an e-fold, a factor of 1.28.
 const WINDOW: f64 = 0.25;
@@ -14,59 +20,81 @@ const MOST: f64 = 2.0;
 /// The momentum sets a rate back by at most this factor: a test that is short for its momentum cannot tell more.
 const SET_BACK: f64 = 4.0;
 
-/// The rate of the turn: the geometric mean of the rates with the lowest loss and with the highest accuracy, set back by
-/// the memory of the momentum. `by_loss` and `by_accuracy`: whether these show that anything was learned.
+/// The rate of the turn for a run of `updates` updates. `by_loss` and `by_accuracy`: whether these show that anything was
+/// learned.
 ///
-/// The loss is that of each batch, because the recorded average lags behind by 1/(1 − β) updates of smoothing. Half of
-/// the weight in a momentum m is of gradients older than ln ½ / ln m updates: what the network does now is the effect of
-/// the rate that many updates ago. In a short test, that is a much lower rate.
+/// ```text
+/// ln rate = (middle of the loss + middle of the accuracy) / 2 − ln(rate now / rate m/(1 − m) updates ago)
+///           + ln(clamp(updates, 100, 500) / 189)
+/// middle  = (ln a + ln b) / 2,  [a, b] ∋ the best rate: all between have 80 % of the fall (of the rise)
+/// ```
+///
+/// The middle of two edges, because the bottom itself is flat and noisy: between seeds, the rate with the lowest loss
+/// scatters by half as much again. The loss is that of each batch, because the recorded average lags behind by
+/// 1/(1 − β) updates of smoothing. The gradients in a momentum m are m/(1 − m) updates old on average: what the network
+/// does now is the effect of the rate that many updates ago. In a short test, that is a much lower rate. A short run has
+/// no time to recover from what a high rate does to the first weights, so its best rate is lower: docs/FIND.md.
 ///
 /// # Errors
 /// Nothing was learned, or all rates are within a few bins.
 pub(super) fn turn_answer(
     points: &[RangePoint],
+    updates: u64,
     by_loss: Result<(), String>,
     by_accuracy: Result<(), String>,
     exploded: bool,
 ) -> Result<Answer, String> {
-    let mut places = Vec::new();
-    let mut said = Vec::new();
+    let mut best = Vec::new();
     if by_loss.is_ok() {
         let most = MOST * usual(points.iter().map(|point| point.batch_loss)).unwrap_or(f64::INFINITY);
         let losses = points.iter().filter(|point| point.batch_loss.is_finite());
         let curve = smoothed(losses.map(|point| (point.rate, point.batch_loss.min(most))))?;
-        places.push(place_of_lowest(&curve));
-        said.push("the loss is lowest");
+        best.push(("the loss is at its lowest", edges(&curve)));
     }
     if by_accuracy.is_ok() {
         let curve = smoothed(points.iter().filter_map(|point| Some((point.rate, -point.accuracy?))))?;
-        places.push(place_of_lowest(&curve));
-        said.push("the accuracy highest");
+        best.push(("the accuracy at its best", edges(&curve)));
     }
-    if places.is_empty() {
+    if best.is_empty() {
         return by_loss.and(by_accuracy).and(Err("nothing was learned".to_string()));
     }
-    let at: Vec<String> = places.iter().zip(&said).map(|(ln, said)| format!("{said} at {}", show(ln.exp()))).collect();
-    let turn = places.iter().sum::<f64>() / places.len() as f64;
-    let age = points.iter().find_map(|point| point.momentum).map_or(0.0, median_age);
+    let said: Vec<String> = best
+        .iter()
+        .map(|(said, (from, to))| format!("{said} from {} to {}", show(from.exp()), show(to.exp())))
+        .collect();
+    let turn = best.iter().map(|(_, (from, to))| f64::midpoint(*from, *to)).sum::<f64>() / best.len() as f64;
+    let age = points.iter().find_map(|point| point.momentum).map_or(0.0, mean_age);
+    let (factor, length) = of_length(updates);
     // The exponential of a logarithm may exceed the last rate by a rounding.
     let highest = points.last().map_or(f64::INFINITY, |point| point.rate);
-    let rate = set_back(points, turn, age).exp().min(highest);
-    let mut reason = at.join(", ");
+    let rate = (set_back(points, turn, age).exp() * factor).min(highest);
+    let mut reason = format!("{}: the middle is {}", said.join(", "), show(turn.exp()));
     if age > 0.0 {
-        reason += &format!("; set back from {} by the memory of the momentum, {} updates", show(turn.exp()), show(age));
+        reason += &format!("; set back by the memory of the momentum, {} updates", show(age));
     }
-    if !exploded && places.iter().any(|place| *place > highest.ln() - WINDOW) {
+    reason += &format!("; times {factor:.2} for a run of {length} updates");
+    if !exploded && best.iter().any(|(_, (_, to))| *to > highest.ln() - WINDOW) {
         reason += "; it still learns at the end: a higher --max-lr may find more";
     }
     Ok(Answer { rate, reason })
 }
 
-/// The median age of the gradients in a momentum, in updates: mᵏ = ½, so k = ln ½ / ln m. 6.6 for 0.9.
-fn median_age(momentum: f64) -> f64 {
+/// The factor between the best rates of a run of `updates` updates and of the measured one, and the length in words.
+fn of_length(updates: u64) -> (f64, String) {
+    let (shortest, longest) = (*PROPORTIONAL.start(), *PROPORTIONAL.end());
+    let length = match updates {
+        few if few < shortest => format!("at most {shortest}"),
+        many if many > longest => format!("at least {longest}"),
+        some => some.to_string(),
+    };
+    (updates.clamp(shortest, longest) as f64 / MEASURED as f64, length)
+}
+
+/// The mean age of the gradients in a momentum, in updates: Σ k·(1 − m)·mᵏ = m/(1 − m). 9 for 0.9.
+fn mean_age(momentum: f64) -> f64 {
     match momentum {
         m if m <= 0.0 => 0.0,
-        m if m < 1.0 => 0.5_f64.ln() / m.ln(),
+        m if m < 1.0 => m / (1.0 - m),
         _ => f64::INFINITY,
     }
 }
@@ -83,11 +111,18 @@ fn set_back(points: &[RangePoint], ln: f64, updates: f64) -> f64 {
     (lns[i] + earlier.fract() * step(i)).max(ln - SET_BACK.ln()).min(ln)
 }
 
-/// ln(rate) of the first lowest value.
-fn place_of_lowest(curve: &[(f64, f64)]) -> f64 {
+/// ln of the lowest and of the highest rate around the first lowest value between which all values have completed 80 % of
+/// the fall from the highest value before it.
+fn edges(curve: &[(f64, f64)]) -> (f64, f64) {
     let values: Vec<f64> = curve.iter().map(|point| point.1).collect();
     let least = lowest(&values);
-    curve.iter().find(|point| point.1 == least).map_or(f64::NAN, |point| point.0)
+    let place = values.iter().position(|value| *value == least).unwrap_or(0);
+    let most = values[..=place].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let level = most - BEST * (most - least);
+    let from = values[..place].iter().rposition(|value| *value > level).map_or(0, |worse| worse + 1);
+    let to =
+        values[place..].iter().position(|value| *value > level).map_or(values.len() - 1, |worse| place + worse - 1);
+    (curve[from].0, curve[to].0)
 }
 
 /// The values under a Gaussian window in ln(rate), as (ln(rate), value), from (rate, value) with rising rates.
