@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Validates the rate that `lrsched find` suggests: one range test for each optimizer, then training at the suggestion, at a tenth of it, at ten
-# times it and at four rates between (seven rates, each a factor of 10^(1/3) = 2.15 from the next). Writes validation.csv, a picture and a table
-# (validation.png, .svg, .md).
+# Validates the rate that `lrsched find` suggests for EPOCHS epochs: one range test for each optimizer, then training at the suggestion, at a
+# tenth of it, at ten times it and at four rates between (seven rates, each a factor of 10^(1/3) = 2.15 from the next). Writes validation.csv,
+# a picture and a table (validation.png, .svg, .md).
 #
 #   scripts/find_validate.sh [OUT]            default: results/find-validate
 #
@@ -34,7 +34,7 @@ for optimizer in $optimizers; do
     name=$(printf %s "$optimizer" | tr ':=' '--')
     test="$out/find-$name"
     if ! grep -q '"status": "finished"' "$test/find.json" 2>/dev/null; then
-        "$lrsched" find "${shared[@]}" "${find_flags[@]}" --optimizer "$optimizer" --out "$test" --force >"$out/find-$name.txt" || exit 1
+        "$lrsched" find "${shared[@]}" --for-epochs "$epochs" "${find_flags[@]}" --optimizer "$optimizer" --out "$test" --force >"$out/find-$name.txt" || exit 1
     fi
     suggested=$(sed -n 's/^  "suggested_lr": \([0-9.e-]*\).*/\1/p' "$test/find.json")
     for power in 0 1 -1 2 -2 3 -3; do

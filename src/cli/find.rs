@@ -106,6 +106,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             json!({
                 "status": Status::Finished,
                 "suggested_lr": directory.info.suggested_lr,
+                "run_updates": directory.info.run_updates,
                 "suggestions": directory.info.suggestions,
                 "commands": commands,
             }),
@@ -113,7 +114,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     } else if !quiet {
         let width = settings::text_width();
         out!("{}", tests.small_figure(&said).terminal(settings::chart_width(), 16, console::colors_enabled()));
-        let verdict: Vec<String> = range::verdict(&said).iter().flat_map(|line| range::words(line, width)).collect();
+        let verdict: Vec<String> =
+            range::verdict(&tests, &said).iter().flat_map(|line| range::words(line, width)).collect();
         out!("{}\n{}", range::terminal(&said, width), verdict.join("\n"));
         commands.iter().try_for_each(|command| super::say(&format!("  {command}\n")))?;
         let seeds = if config.seeds > 1 { format!("{SEED}*/") } else { String::new() };

@@ -5,7 +5,7 @@ use super::escape::{escape, markdown as markdown_text};
 use super::html::{number_cell, numbers, table};
 use crate::record::RangeRow;
 use crate::stats::suggest::{
-    Combined, Method, RangePoint, combine, explosion, headline, range, show, smoothed_accuracy, suggest,
+    Combined, Method, RangePoint, combine, explosion, headline, range, run_length, show, smoothed_accuracy, suggest,
 };
 use crate::stats::{median, quantile};
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ impl RangeTests {
         };
         let rows: String = suggestions.iter().map(row).collect();
         let caption = format!("Suggested rates: {}", escape(&self.name));
-        let summary = verdict(suggestions).join(" ");
+        let summary = verdict(self, suggestions).join(" ");
         format!("{}<p>{}</p>", table(&caption, &["method", "rate", "spread", "why"], &rows), escape(&summary))
     }
 }
@@ -169,7 +169,7 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
         let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
         let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
     }
-    let _ = writeln!(out, "\n{}", markdown_text(&verdict(suggestions).join(" ")));
+    let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
     out
 }
 
@@ -209,15 +209,18 @@ fn spread(one: &Combined) -> String {
     }
 }
 
-/// In words: the rate to train with, and how reliable it is.
-pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
+/// In words: the rate to train with, the run that it is for, and how reliable it is.
+pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
     let Some((method, rate)) = headline(suggestions) else {
         let why = suggestions.first().and_then(|one| one.answer.as_ref().err());
         return vec![
             why.map_or("No test, no rate.".to_string(), |why| format!("No method can suggest a rate: {why}.")),
         ];
     };
-    let mut lines = vec![format!("Suggested rate: {} ({}).", show(rate), method.name())];
+    // The other methods know no length.
+    let length =
+        if method == Method::Turn { format!(", for {}", run_length(tests.run_updates)) } else { String::new() };
+    let mut lines = vec![format!("Suggested rate: {} ({}){length}.", show(rate), method.name())];
     let of = suggestions.iter().find(|one| one.method == method);
     lines.extend(of.filter(|one| one.tests > 1).map(|one| {
         let within = one.spread.map_or(1.0, |(low, high)| high / low);
@@ -238,10 +241,11 @@ pub fn verdict(suggestions: &[Combined]) -> Vec<String> {
 
 /// The summary of a page without runs: the verdict, or the rate of each of several tests.
 pub fn summary(tests: &[RangeTests], said: &[Vec<Combined>]) -> String {
-    match said {
-        [only] => verdict(only).join(" "),
+    match (tests, said) {
+        ([tests], [only]) => verdict(tests, only).join(" "),
         _ => {
-            let each = tests.iter().zip(said).map(|(tests, said)| format!("{}: {}", tests.name, verdict(said)[0]));
+            let each =
+                tests.iter().zip(said).map(|(tests, said)| format!("{}: {}", tests.name, verdict(tests, said)[0]));
             each.collect::<Vec<_>>().join(" ")
         }
     }

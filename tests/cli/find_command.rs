@@ -103,7 +103,15 @@ fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands
         assert!(stdout.contains(&format!("--epochs {epochs}")), "{stdout}");
         let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
         // 96 images in batches of 32: 3 updates per epoch.
-        assert_eq!(info["run_updates"], epochs.parse::<u64>().unwrap() * 3);
+        let updates = epochs.parse::<u64>().unwrap() * 3;
+        assert_eq!(info["run_updates"], updates);
+        assert!(
+            stdout
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .contains(&format!("for a run of {updates} updates"))
+        );
         lrsched(&folder).args(["report", "test", "--md"]).assert().success();
         let rate = info["suggestions"][0]["rate"].as_f64().unwrap();
         let markdown = read(&folder, "report.md");

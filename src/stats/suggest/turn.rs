@@ -64,7 +64,7 @@ pub(super) fn turn_answer(
         .collect();
     let turn = best.iter().map(|(_, (from, to))| f64::midpoint(*from, *to)).sum::<f64>() / best.len() as f64;
     let age = points.iter().find_map(|point| point.momentum).map_or(0.0, mean_age);
-    let (factor, length) = of_length(updates);
+    let factor = of_length(updates);
     // The exponential of a logarithm may exceed the last rate by a rounding.
     let highest = points.last().map_or(f64::INFINITY, |point| point.rate);
     let rate = (set_back(points, turn, age).exp() * factor).min(highest);
@@ -72,22 +72,25 @@ pub(super) fn turn_answer(
     if age > 0.0 {
         reason += &format!("; set back by the memory of the momentum, {} updates", show(age));
     }
-    reason += &format!("; times {factor:.2} for a run of {length} updates");
+    reason += &format!("; times {factor:.2} for {}", run_length(updates));
     if !exploded && best.iter().any(|(_, (_, to))| *to > highest.ln() - WINDOW) {
         reason += "; it still learns at the end: a higher --max-lr may find more";
     }
     Ok(Answer { rate, reason })
 }
 
-/// The factor between the best rates of a run of `updates` updates and of the measured one, and the length in words.
-fn of_length(updates: u64) -> (f64, String) {
-    let (shortest, longest) = (*PROPORTIONAL.start(), *PROPORTIONAL.end());
-    let length = match updates {
-        few if few < shortest => format!("at most {shortest}"),
-        many if many > longest => format!("at least {longest}"),
-        some => some.to_string(),
-    };
-    (updates.clamp(shortest, longest) as f64 / MEASURED as f64, length)
+/// The factor between the best rates of a run of `updates` updates and of the measured one.
+fn of_length(updates: u64) -> f64 {
+    updates.clamp(*PROPORTIONAL.start(), *PROPORTIONAL.end()) as f64 / MEASURED as f64
+}
+
+/// The runs that the turn is for if `updates` are asked for: `a run of 189 updates`, `a run of at least 500 updates`.
+pub fn run_length(updates: u64) -> String {
+    match updates {
+        few if few < *PROPORTIONAL.start() => format!("a run of at most {} updates", PROPORTIONAL.start()),
+        many if many > *PROPORTIONAL.end() => format!("a run of at least {} updates", PROPORTIONAL.end()),
+        some => format!("a run of {some} updates"),
+    }
 }
 
 /// The mean age of the gradients in a momentum, in updates: Σ k·(1 − m)·mᵏ = m/(1 − m). 9 for 0.9.
