@@ -2,12 +2,12 @@
 
 use super::dry_run::{DryRun, Listed};
 use super::live::{Bars, JsonEvents, LiveRangeTest};
+use super::next;
 use super::session::Session;
 use super::settings;
-use crate::config::RunConfig;
 use crate::config::settings as table;
-use crate::config::{CommandName, FindConfig, SettingValues};
-use crate::data::{Dataset, DatasetKind};
+use crate::config::{CommandName, FindConfig, RunConfig};
+use crate::data::Dataset;
 use crate::experiment::Remaining;
 use crate::experiment::find::{self, FindDirectory, RangeObserver, RangeTestObserver};
 use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
@@ -154,24 +154,13 @@ fn title(config: &FindConfig) -> String {
 
 /// Commands to paste: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
 fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Result<Vec<String>> {
-    let mut shared = vec!["lrsched".to_string(), "train".to_string()];
-    let (dataset, validation) = (config.run.dataset, config.run.dataset.default_validation());
-    let usual = RunConfig { dataset, validation, ..RunConfig::default() };
-    let (usual, settings) = (usual.settings(), config.run.settings());
-    let differing = SettingValues::differences(&usual, &settings).into_iter();
-    for difference in differing.filter(|difference| table::takes_of_run(CommandName::Find, difference.name)) {
-        shared.extend([format!("--{}", difference.name), difference.second.to_string()]);
-    }
-    if config.run.dataset != DatasetKind::default() {
-        shared.extend(["--dataset".to_string(), config.run.dataset.to_string()]);
-    }
+    let mut shared = next::train(&config.run, CommandName::Find, data_dir);
     if config.for_epochs != RunConfig::default().epochs {
-        shared.extend(["--epochs".to_string(), config.for_epochs.to_string()]);
+        shared.extend(["--epochs".into(), config.for_epochs.to_string().into()]);
     }
-    let mut shared: Vec<OsString> = shared.into_iter().map(OsString::from).collect();
-    shared.extend(data_dir.into_iter().flat_map(|folder| ["--data-dir".into(), folder.as_os_str().to_owned()]));
     let line = |words: &[&str]| {
         let words = shared.iter().cloned().chain(words.iter().map(OsString::from));
+        let words = std::iter::once("lrsched".into()).chain(words);
         shell::line(&words.collect::<Vec<_>>())
     };
     let rate = |method: Method| {

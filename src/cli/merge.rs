@@ -1,5 +1,6 @@
 //! `lrsched merge`: the shards of a comparison put together, and ranked.
 
+use super::next::GoingOn;
 use super::ranking::{self, SOME_FAILED};
 use super::{flags, settings};
 use crate::config::settings::BASELINE;
@@ -53,7 +54,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         }
     }
     let title = config.as_ref().map(|config| format!("{} on {}", config.model, config.dataset));
-    let code = ranking::rank(&out, &title.unwrap_or_default(), baseline, rows, given.switch("json")?, quiet)?;
+    let (title, going_on) = (title.unwrap_or_default(), GoingOn::default());
+    let code = ranking::rank(&out, &title, baseline, rows, &going_on, given.switch("json")?, quiet)?;
     Ok(if missing.is_empty() { code } else { SOME_FAILED })
 }
 

@@ -20,6 +20,7 @@ mod flags;
 mod help_tables;
 mod live;
 mod merge;
+mod next;
 mod ranking;
 mod report;
 mod resume;

@@ -1,10 +1,12 @@
 //! The end of a comparison: its pictures, its report, and the table that says who won.
 
 use super::live::JsonEvents;
+use super::next::{self, GoingOn, NextCommand};
 use super::settings;
 use crate::number::counted;
 use crate::record::{ComparisonRow, Stage, Status, disk_size, files};
 use crate::report;
+use crate::report::entrants::{EntrantRuns, recipes};
 use crate::report::export::{ExtraFormats, Report};
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
@@ -23,6 +25,7 @@ pub fn rank(
     title: &str,
     baseline: Option<&str>,
     rows: &[ComparisonRow],
+    going_on: &GoingOn,
     json: bool,
     quiet: bool,
 ) -> Result<u8> {
@@ -43,11 +46,18 @@ pub fn rank(
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;
     let Report { groups, summary, .. } = &report;
+    let next = next::after(folder, groups, going_on);
     if json {
-        let ranking = serde_json::json!({ "summary": summary.join(" "), "entrants": report::export::ranking(groups) });
+        let commands: Vec<&str> = next.iter().map(|next| next.line.as_str()).collect();
+        let entrants = report::export::ranking(groups);
+        let ranking = serde_json::json!({ "summary": summary.join(" "), "entrants": entrants, "commands": commands });
         JsonEvents::new(folder, false).write("ranking", ranking)?;
     } else if !quiet {
         let width = settings::text_width();
+        let all: Vec<EntrantRuns<'_>> =
+            groups.iter().flat_map(|group| &group.analyses).map(|analysis| analysis.entrant.clone()).collect();
+        let recipes = report::range::words(&recipes(&all), width);
+        recipes.iter().filter(|line| !line.is_empty()).try_for_each(|line| super::say(&format!("{line}\n")))?;
         for group in groups {
             if !group.label.is_empty() {
                 out!("{}", group.label);
@@ -67,6 +77,9 @@ pub fn rank(
         let written: Vec<&str> =
             [files::REPORT_HTML].into_iter().chain(pictures).chain([files::COMPARISON_CSV]).collect();
         out!("results in {}: {runs}, {size}: {}", folder.display(), written.join(", "));
+        for NextCommand { purpose, line } in &next {
+            out!("{purpose}:  {line}");
+        }
     }
     Ok(code(rows))
 }

@@ -3,7 +3,7 @@
 mod naming;
 mod roles;
 
-pub use naming::{names, short_names};
+pub use naming::{names, recipes, short_names};
 pub use roles::of_tuning;
 
 use super::tuning::{Tuning, peak};

@@ -4,12 +4,14 @@ use super::live::LiveComparison;
 use super::request::Request;
 use super::shard::{is_of, tell_progress};
 use crate::cli::live::Bars;
+use crate::cli::next::GoingOn;
 use crate::cli::session::{self, Keys, Session};
 use crate::cli::{advice, ranking, settings};
-use crate::config::Keep;
+use crate::config::{Keep, Tuning};
 use crate::data::Dataset;
 use crate::experiment::{Comparison, Plan, Stages, Training};
 use crate::number::counted;
+use crate::stats::verdict::FEWEST;
 use anyhow::Result;
 use std::path::Path;
 
@@ -111,6 +113,19 @@ impl Request {
         self.rank(&comparison, folder, quiet)
     }
 
+    fn going_on(&self, folder: &Path) -> GoingOn {
+        let wanted = match &self.tuning {
+            // Several finals of one tuning support a claim about its settings.
+            Some(Tuning { studies: 1, .. }) if self.seeds >= FEWEST as u64 => None,
+            Some(Tuning { studies, .. }) => (*studies < FEWEST as u64).then_some("studies"),
+            None => (self.seeds < FEWEST as u64).then_some("seeds"),
+        };
+        let again = session::same_command(folder);
+        // Of two values the last one counts.
+        let for_claim = wanted.map(|what| (format!("{FEWEST} {what}"), format!("{again} --{what} {FEWEST}")));
+        GoingOn { data_dir: self.machine.data.data_dir.clone(), for_claim }
+    }
+
     /// Ranks the comparison, unless this process trained a shard of it, and returns the exit code.
     pub(super) fn rank(&self, comparison: &Comparison, folder: &Path, quiet: bool) -> Result<u8> {
         let Self { machine, .. } = self;
@@ -122,7 +137,8 @@ impl Request {
             ranking::code(&rows)
         } else {
             let title = format!("{} on {}", self.config().model, machine.data.kind);
-            ranking::rank(folder, &title, machine.baseline.as_deref(), &rows, machine.json, quiet)?
+            let baseline = machine.baseline.as_deref();
+            ranking::rank(folder, &title, baseline, &rows, &self.going_on(folder), machine.json, quiet)?
         };
         Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
     }

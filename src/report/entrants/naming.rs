@@ -61,6 +61,48 @@ pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String
     short.iter().zip(names).map(|(short, name)| if counts[short.as_str()] > 1 { name } else { short }.clone()).collect()
 }
 
+/// What the short names leave out of the optimizers, since all entrants with one have it, rates aside:
+/// `all sgd entrants: momentum=0.9, nesterov; all adam entrants: weight-decay=5e-4`. Empty if that is nothing.
+pub fn recipes(entrants: &[EntrantRuns<'_>]) -> String {
+    let mut of: Vec<(String, Vec<OptimizerSpec>)> = Vec::new();
+    for optimizer in entrants.iter().filter_map(|entrant| entrant.optimizer.parse::<OptimizerSpec>().ok()) {
+        match of.iter_mut().find(|(name, _)| name == optimizer.name()) {
+            Some((_, all)) => all.push(optimizer),
+            None => of.push((optimizer.name().to_string(), vec![optimizer])),
+        }
+    }
+    // The optimizers that share a recipe, in the order of their first entrants.
+    let mut recipes: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, all) in of {
+        let recipe = common(&all);
+        match recipes.iter_mut().find(|(other, _)| *other == recipe) {
+            Some((_, names)) => names.push(name),
+            None if recipe.is_empty() => {}
+            None => recipes.push((recipe, vec![name])),
+        }
+    }
+    let told = recipes.iter().map(|(recipe, names)| format!("all {} entrants: {recipe}", listed(names)));
+    one_line(&told.collect::<Vec<_>>().join("; "))
+}
+
+/// `rmsprop, adam and adagrad`
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// The parameters that all of these have, except the rate.
+fn common(all: &[OptimizerSpec]) -> String {
+    let first = &all[0];
+    let differs = |name: &str| all.iter().any(|one| one.given_values().get(name) != first.given_values().get(name));
+    let given = first.given_values().given().map(|(parameter, _)| parameter.name);
+    let own: Vec<&str> = given.filter(|name| *name == "lr" || differs(name)).collect();
+    let shared = own.into_iter().fold(first.clone(), |optimizer, name| optimizer.without(name));
+    shared.to_string().split_once(':').map_or(String::new(), |(_, values)| values.replace(',', ", "))
+}
+
 /// A name that can be shortened.
 struct Parts {
     optimizer: OptimizerSpec,
@@ -123,14 +165,15 @@ mod tests {
     use crate::record::{ComparisonRow, Results, Status};
     use crate::report::entrants::entrants;
 
+    fn row(spec: &&str) -> ComparisonRow {
+        let (optimizer, schedule) = spec.split_once('/').unwrap();
+        let (optimizer, schedule) = (optimizer.to_string(), schedule.to_string());
+        let any = ComparisonRow::new("", &RunConfig::default(), Status::Finished, Results::default());
+        ComparisonRow { optimizer, schedule, ..any }
+    }
+
     /// The short names of these entrants, by their full ones.
     fn shortened(specs: &[&str]) -> Vec<(String, String)> {
-        let row = |spec: &&str| {
-            let (optimizer, schedule) = spec.split_once('/').unwrap();
-            let (optimizer, schedule) = (optimizer.to_string(), schedule.to_string());
-            let any = ComparisonRow::new("", &RunConfig::default(), Status::Finished, Results::default());
-            ComparisonRow { optimizer, schedule, ..any }
-        };
         let rows: Vec<ComparisonRow> = specs.iter().map(row).collect();
         let entrants = entrants(&rows);
         let full = names(&entrants);
@@ -147,6 +190,21 @@ mod tests {
         assert_eq!(short.len(), all.len());
         assert!(short.iter().all(|name| !name.contains(':')), "{short:?}");
         assert!(short.contains("sgd/cosine") && short.contains("adam/linear"), "{short:?}");
+    }
+
+    #[test]
+    fn what_all_entrants_of_an_optimizer_share_is_told_beside_their_short_names() {
+        let recipe = |specs: &[&str]| {
+            let rows: Vec<ComparisonRow> = specs.iter().map(row).collect();
+            recipes(&entrants(&rows))
+        };
+        let all = default_entrants();
+        let told = recipe(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(told.contains("all sgd entrants: momentum=0.9, nesterov, weight-decay=5e-4"), "{told}");
+        assert!(told.contains(" entrants: weight-decay=5e-4") && told.matches("entrants").count() == 2, "{told}");
+        let mixed = ["sgd:lr=0.1,momentum=0.9,nesterov/cosine", "sgd:lr=0.2,momentum=0.9/step", "adam/step"];
+        assert_eq!(recipe(&mixed), "all sgd entrants: momentum=0.9");
+        assert_eq!(recipe(&["sgd/cosine", "sgd:momentum=0.9/step", "nonsense/cosine"]), "");
     }
 
     #[test]

@@ -1,0 +1,85 @@
+//! Commands to paste: what to do next.
+
+use super::session::program;
+use crate::config::settings as table;
+use crate::config::{CommandName, RunConfig, SettingValues};
+use crate::record::{ComparisonRow, RunInfo, files};
+use crate::report::analysis::Group;
+use crate::report::entrants::EntrantRuns;
+use crate::schedule;
+use crate::shell::quoted;
+use crate::stats::verdict::{FEWEST, Standing};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The arguments of `lrsched train` with the settings of `config` that `command` takes, as far as they are not the usual ones.
+pub fn train(config: &RunConfig, command: CommandName, data_dir: Option<&Path>) -> Vec<OsString> {
+    let dataset = config.dataset;
+    let (validation, augment) = (dataset.default_validation(), dataset.default_augment());
+    let usual = RunConfig { dataset, validation, augment, ..RunConfig::default() }.settings();
+    let settings = config.settings();
+    let has_effect = |name: &str| {
+        name != "lr" || config.optimizer.learning_rate().is_none() && schedule::uses_base_rate(&config.schedule)
+    };
+    let is_set = |name: &str| table::takes_of_run(command, name) && has_effect(name);
+    let differing = SettingValues::differences(&usual, &settings).into_iter();
+    let flag = |name: &str, value: &str| [format!("--{name}"), value.to_string()];
+    let own = differing.filter(|setting| is_set(setting.name)).flat_map(|setting| flag(setting.name, setting.second));
+    let dataset = (dataset != Default::default()).then(|| flag("dataset", dataset.name()));
+    let words = std::iter::once("train".to_string()).chain(dataset.into_iter().flatten()).chain(own);
+    let data_dir = data_dir.into_iter().flat_map(|folder| ["--data-dir".into(), folder.as_os_str().to_owned()]);
+    words.map(OsString::from).chain(data_dir).collect()
+}
+
+/// What a comparison knows of how to go on with it.
+#[derive(Debug, Default)]
+pub struct GoingOn {
+    /// Where its images are, if that is not found by itself.
+    pub data_dir: Option<PathBuf>,
+    /// What supports a claim, where its own runs do not, and how to come by it: `3 seeds`, and a command.
+    pub for_claim: Option<(String, String)>,
+}
+
+/// A command, and what it is for.
+pub struct NextCommand {
+    pub purpose: String,
+    pub line: String,
+}
+
+/// What to do after a comparison in `folder` whose results are these: train the leader, and make a claim possible.
+pub fn after(folder: &Path, groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
+    let Some(group) = groups.first() else { return Vec::new() };
+    let mut next = Vec::new();
+    if let Some(leader) = group.analyses.first()
+        && let Some(config) = typical(&leader.entrant).and_then(|run| config_of(folder, run))
+    {
+        let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
+        let words = std::iter::once(program()).chain(arguments.iter().map(quoted));
+        let is_winner = leader.standing == Standing::Winner;
+        next.push(NextCommand {
+            purpose: format!("train {}", if is_winner { "the winner" } else { "the best so far" }),
+            line: words.collect::<Vec<_>>().join(" "),
+        });
+    }
+    if let Some((what, line)) = &going_on.for_claim
+        && group.analyses.len() > 1
+        && group.most_in_common() < FEWEST
+    {
+        next.push(NextCommand { purpose: format!("for a claim, {what}"), line: line.clone() });
+    }
+    next
+}
+
+/// The run with the median of an entrant's rates, which differ if it was tuned more than once.
+fn typical<'a>(entrant: &EntrantRuns<'a>) -> Option<&'a ComparisonRow> {
+    let mut runs: Vec<&ComparisonRow> = entrant.finished().collect();
+    runs.sort_by(|a, b| a.lr.total_cmp(&b.lr));
+    let rate = runs.get(runs.len().saturating_sub(1) / 2)?.lr;
+    runs.into_iter().filter(|run| run.lr == rate).min_by_key(|run| run.seed)
+}
+
+/// `None` if the folder of the run is gone, or of another version.
+fn config_of(folder: &Path, run: &ComparisonRow) -> Option<RunConfig> {
+    let info = RunInfo::read(&run.folder(folder)?.join(files::RUN_JSON)).ok()?;
+    info.config.known().ok()
+}
