@@ -12,7 +12,7 @@ use crate::experiment::Remaining;
 use crate::experiment::find::{self, FindDirectory, RangeObserver, RangeTestObserver};
 use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
 use crate::record::{Holds, Status};
-use crate::report::range::{self, RangeTests};
+use crate::report::range::{self, RangeTests, Recorded};
 use crate::run_folder::{Existing, vet};
 use crate::shell;
 use crate::stats::suggest::{Combined, Method, headline, show};
@@ -79,7 +79,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let tests = match directory.run_tests(&dataset, scheduler, control, &live) {
         Ok(tests) => {
             let tests = tests.into_iter().map(|(seed, rows)| (of_seed(seed), rows)).collect();
-            RangeTests { name: path.display().to_string(), tests, run_updates: directory.info.run_updates }
+            let (name, run_updates) = (path.display().to_string(), directory.info.run_updates);
+            RangeTests { name, tests, run_updates, recorded: Recorded::default() }
         }
         Err(error) => {
             // Report the first error; if this write fails too, it has the same cause.
@@ -99,6 +100,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     figure.write_svg(&path.join(RANGE_SVG))?;
     let commands = commands(&config, &said, given.path("data-dir").as_deref())?;
     directory.info.suggest(&said);
+    directory.info.commands.clone_from(&commands);
     directory.close(Status::Finished, None)?;
     if machine.json {
         JsonEvents::new(&path, false).write(
@@ -140,16 +142,7 @@ impl RangeObserver for LiveRangeTests<'_> {
 }
 
 fn title(config: &FindConfig) -> String {
-    let FindConfig { run, mode, min_lr, max_lr, .. } = config;
-    format!(
-        "{}: {} on {}, {} from {} to {}",
-        run.optimizer,
-        run.model,
-        run.dataset,
-        mode.name(),
-        show(*min_lr),
-        show(*max_lr)
-    )
+    range::title(&config.settings()).unwrap_or_default()
 }
 
 /// Commands to paste: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.

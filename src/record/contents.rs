@@ -52,17 +52,6 @@ struct FindMark {
     suggestions: Vec<serde_json::Value>,
 }
 
-/// The length, in updates, of the run that the range test in `folder` suggests a rate for; `None` if its find.json does
-/// not say.
-pub fn find_run_updates(folder: &Path) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Length {
-        run_updates: u64,
-    }
-    let bytes = disk::read(&folder.join(files::FIND_JSON), disk::MOST_RECORD).ok()?;
-    serde_json::from_slice::<Length>(&bytes).ok().map(|length| length.run_updates)
-}
-
 impl Contents {
     /// Inspects `folder` without changing it.
     ///

@@ -22,7 +22,7 @@ mod tuned;
 pub use change::{Applied, Change, Changed, Fit, Origin};
 pub use check::{check_finished, check_last, check_order, check_values};
 pub use columns::Columns;
-pub use contents::{Contents, Holds, find_run_updates, is_begun, is_table_of};
+pub use contents::{Contents, Holds, is_begun, is_table_of};
 pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
 pub use recorded_config::RecordedConfig;
 pub use replace::{

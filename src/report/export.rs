@@ -124,7 +124,7 @@ impl<'a> Report<'a> {
         let entrants = loaded.entrants();
         let groups = analyse(&entrants, &metrics, target, baseline)?;
         let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-        let title = Some(loaded.title()).filter(|title| !title.is_empty()).unwrap_or_else(|| folders.clone());
+        let title = loaded.title().unwrap_or_else(|| folders.clone());
         let suggestions: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
         let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
         comparison::mark_changes(&mut figure, &entrants, &loaded.changes());

@@ -9,6 +9,7 @@ use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series};
 use super::entrants::{EntrantRuns, Summary};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
+use super::range;
 use super::table::{duration, percent};
 use super::trials::Trials;
 use crate::number::{rate, rounded, significant};
@@ -81,11 +82,14 @@ impl Page<'_> {
             );
         }
         if !self.loaded.ranges.is_empty() {
-            let tables: String =
-                self.loaded.ranges.iter().zip(self.suggestions).map(|(tests, said)| tests.html(said)).collect();
+            let tests = || self.loaded.ranges.iter().zip(self.suggestions);
+            // The page begins with it.
+            let is_said = self.loaded.runs.is_empty() && self.loaded.ranges.len() == 1;
+            let answers: String = tests().map(|(tests, said)| tests.answer_html(said, is_said)).collect();
+            let tables: String = tests().map(|(tests, said)| tests.html(said)).collect();
             let _ = writeln!(
                 body,
-                "<section><h2>Range tests</h2><div class=charts>{}</div>{tables}</section>",
+                "<section><h2>Range tests</h2>{answers}<div class=charts>{}</div>{tables}</section>",
                 figures(false)
             );
         }
@@ -114,7 +118,11 @@ impl Page<'_> {
     /// The summary, with what is best in bold and the rest below it.
     fn said(&self) -> String {
         let said = |text: &String| {
-            let answers = self.groups.iter().map(|group| group.answer.as_str()).filter(|answer| !answer.is_empty());
+            let tests = self.loaded.ranges.iter().zip(self.suggestions);
+            let suggested: Vec<String> =
+                tests.filter_map(|(tests, said)| range::verdict(tests, said).into_iter().next()).collect();
+            let answers = self.groups.iter().map(|group| &group.answer).chain(&suggested);
+            let answers = answers.map(String::as_str).filter(|answer| !answer.is_empty());
             let found = answers.filter_map(|answer| Some((answer, text.split_once(answer)?))).next();
             match found {
                 Some((answer, (before, rest))) => format!(
@@ -316,6 +324,11 @@ fn ahead(behind: Option<Difference>) -> String {
     let (share, low, high) = difference.share_ahead();
     let text = format!("{} of {} ({:.0} to {:.0} %)", difference.ahead, difference.n, low * 100.0, high * 100.0);
     number_cell(Some(share), text)
+}
+
+/// A command line to paste.
+pub fn command(line: &str) -> String {
+    format!("<div class=command><button class=copy type=button>Copy</button><code>{}</code></div>", escape(line))
 }
 
 /// A table cell that sorts by `value`.

@@ -8,12 +8,12 @@ mod settings;
 pub use run::LoadedRun;
 
 use super::entrants::{EntrantRuns, entrants_of};
-use super::range::RangeTests;
+use super::range::{RangeTests, Recorded};
 use super::rates::Known;
 use super::tuning::Tuning;
-use crate::disk::OURS;
+use crate::disk::{self, OURS};
 use crate::number::counted;
-use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, check_order, files, find_run_updates, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, check_order, files, read_good_rows};
 use crate::stats::suggest::MEASURED;
 use crate::usage::shortened;
 use rayon::prelude::*;
@@ -84,21 +84,23 @@ impl Loaded {
         entrants
     }
 
-    /// What all runs have in common: `cnn on cifar10, 10 epochs`; may be empty.
-    pub fn title(&self) -> String {
+    /// What all runs have in common: `cnn on cifar10, 10 epochs`; of range tests alone, what the first tests.
+    pub fn title(&self) -> Option<String> {
+        if self.runs.is_empty() {
+            return self.ranges.first().map(RangeTests::title);
+        }
         let common = |key: &str| {
             let first = self.runs.first()?.settings.get(key)?;
             self.runs.iter().all(|run| run.settings.get(key) == Some(first)).then_some(first)
         };
         let mut title = match (common("model"), common("dataset")) {
             (Some(model), Some(dataset)) => format!("{model} on {dataset}"),
-            (Some(one), None) | (None, Some(one)) => one.to_string(),
-            (None, None) => return String::new(),
+            (one, other) => one.or(other)?.to_string(),
         };
         if let Some(epochs) = common("epochs").and_then(|epochs| epochs.parse().ok()) {
             title.push_str(&format!(", {}", counted(epochs, "epoch")));
         }
-        title
+        Some(title)
     }
 }
 
@@ -205,11 +207,24 @@ fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
     match loaded.ranges.iter_mut().find(|range| parent.is_some() && range.name == name) {
         Some(range) => range.tests.push((test, rows)),
         None => {
-            // A find.json of an earlier version names no length.
-            let run_updates = find_run_updates(parent.unwrap_or(folder)).unwrap_or(MEASURED);
-            loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)], run_updates });
+            let recorded = recorded(&parent.unwrap_or(folder).join(files::FIND_JSON), loaded);
+            let run_updates = recorded.run_updates.unwrap_or(MEASURED);
+            loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)], run_updates, recorded });
         }
     }
+}
+
+/// A table without its record is reported all the same.
+fn recorded(path: &Path, loaded: &mut Loaded) -> Recorded {
+    if !path.is_file() {
+        return Recorded::default();
+    }
+    loaded.files.push(path.to_path_buf());
+    let read = || anyhow::Ok(serde_json::from_slice(&disk::read(path, disk::MOST_RECORD)?)?);
+    read().unwrap_or_else(|error: anyhow::Error| {
+        loaded.complaints.push(format!("{}: {error:#}", path.display()));
+        Recorded::default()
+    })
 }
 
 fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {

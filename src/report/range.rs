@@ -2,17 +2,39 @@
 
 use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use super::escape::{escape, markdown as markdown_text};
-use super::html::{number_cell, numbers, table};
+use super::html::{command, number_cell, numbers, table};
+use crate::config::SettingValues;
 use crate::record::RangeRow;
 use crate::stats::suggest::{
     Combined, Method, RangePoint, combine, explosion, headline, range, run_length, show, smoothed_accuracy, suggest,
 };
 use crate::stats::{median, quantile};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
 /// The methods agree if their rates are within this factor.
 const AGREE: f64 = 3.0;
+
+/// What find.json has for a report. Fields that an earlier version did not write are empty.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct Recorded {
+    pub config: Map<String, Value>,
+    /// The length, in updates, of the run that the suggested rate is for.
+    pub run_updates: Option<u64>,
+    /// Command lines that train at what was found.
+    pub commands: Vec<String>,
+}
+
+/// What a range test with these settings tests: `adam: cnn on cifar10, exponential from 1e-5 to 10`; `None` if a setting is
+/// missing.
+pub fn title(settings: &SettingValues) -> Option<String> {
+    let of = |name| settings.get(name);
+    let rate = |name| Some(show(settings.get(name)?.parse().ok()?));
+    let (optimizer, model, dataset, mode) = (of("optimizer")?, of("model")?, of("dataset")?, of("mode")?);
+    Some(format!("{optimizer}: {model} on {dataset}, {mode} from {} to {}", rate("min-lr")?, rate("max-lr")?))
+}
 
 /// The range tests of one setting, one per seed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,9 +45,16 @@ pub struct RangeTests {
     pub tests: Vec<(String, Vec<RangeRow>)>,
     /// Updates of the run that the suggested rate is for.
     pub run_updates: u64,
+    pub recorded: Recorded,
 }
 
 impl RangeTests {
+    /// What was tested; the name of the folder if nothing records it.
+    pub fn title(&self) -> String {
+        title(&SettingValues::of(&self.recorded.config))
+            .map_or_else(|| self.name.clone(), |title| format!("Range test of {title}"))
+    }
+
     /// The suggestion of each method, combined over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
         let curves: Vec<Vec<RangePoint>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
@@ -154,8 +183,19 @@ impl RangeTests {
         };
         let rows: String = suggestions.iter().map(row).collect();
         let caption = format!("Suggested rates: {}", escape(&self.name));
-        let summary = verdict(self, suggestions).join(" ");
-        format!("{}<p>{}</p>", table(&caption, &["method", "rate", "spread", "why"], &rows), escape(&summary))
+        table(&caption, &["method", "rate", "spread", "why"], &rows)
+    }
+
+    /// Which rate, and how to train at it: for the page, which may begin with the former.
+    pub fn answer_html(&self, suggestions: &[Combined], is_said: bool) -> String {
+        let summary = escape(&verdict(self, suggestions).join(" "));
+        let summary = if is_said { String::new() } else { format!("<p>{}: {summary}</p>", escape(&self.name)) };
+        let commands: String = self.recorded.commands.iter().map(|line| command(line)).collect();
+        let commands = match commands.as_str() {
+            "" => commands,
+            lines => format!("<p>Train at what was found, with one rate, one cycle or a cyclical rate:</p>{lines}"),
+        };
+        format!("{summary}{commands}")
     }
 }
 
@@ -170,6 +210,9 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
         let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
     }
     let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
+    if !tests.recorded.commands.is_empty() {
+        let _ = writeln!(out, "\n```\n{}\n```", tests.recorded.commands.join("\n"));
+    }
     out
 }
 

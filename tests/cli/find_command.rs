@@ -433,6 +433,28 @@ fn a_report_shows_the_tests_with_what_they_suggest_and_the_seeds_of_one_test_tog
 }
 
 #[test]
+fn a_report_on_a_test_says_what_was_tested_and_has_the_commands_that_train_at_what_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &[&QUICK[..], &["--max-lr", "3", "--momentum", "0.9"]].concat());
+    let stdout = text(&output.stdout);
+    let commands: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("  lrsched ")).collect();
+    assert_eq!(commands.len(), 3, "{stdout}");
+    lrsched(&folder).args(["report", "test", "--md"]).assert().success();
+    let (page, markdown) = (read(&folder, "report.html"), read(&folder, "report.md"));
+    for command in commands {
+        assert!(page.contains(&format!("<code>lrsched {command}</code>")), "{command}");
+        assert!(markdown.lines().any(|line| line == format!("lrsched {command}")), "{command}");
+    }
+    let title = "<h1>Range test of sgd:momentum=0.9: tiny on synthetic, exponential from ";
+    assert!(page.contains(title), "{}", page.lines().find(|line| line.contains("<h1>")).unwrap());
+    assert!(page.contains("<b>Suggested rate: "), "the answer is bold");
+    // Without its record it is still a test.
+    fs::remove_file(folder.path().join("test/find.json")).unwrap();
+    lrsched(&folder).args(["report", "test"]).assert().success();
+    assert!(read(&folder, "report.html").contains("<h1>test</h1>"));
+}
+
+#[test]
 fn on_real_images_a_rate_within_reason_is_suggested() {
     let Some(data) = cifar10("on_real_images_a_rate_within_reason_is_suggested") else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -22,7 +22,7 @@ const OPTIMIZERS: [(&str, &str); 3] = [("sgd", "sgd"), ("sgd:momentum=0.9", "sgd
 
 /// What our methods suggest today from tests with these names and rows, for a run of `run_updates`.
 fn suggested(tests: Vec<(String, Vec<RangeRow>)>, run_updates: u64) -> f64 {
-    headline(&RangeTests { name: String::new(), tests, run_updates }.suggestions()).unwrap().1
+    headline(&RangeTests { tests, run_updates, ..RangeTests::default() }.suggestions()).unwrap().1
 }
 
 fn factor(a: f64, b: f64) -> f64 {

@@ -31,6 +31,8 @@ pub struct FindInfo {
     pub suggestions: Vec<SuggestionRecord>,
     /// The suggested rate; `None` if no method found one.
     pub suggested_lr: Option<f64>,
+    /// Command lines that train at what was found; empty while the test runs, and if nothing was.
+    pub commands: Vec<String>,
 }
 
 impl FindInfo {
@@ -107,6 +109,7 @@ impl FindDirectory {
             run_updates: config.run_updates(Run::steps_of(&config.run, dataset)?),
             suggestions: Vec::new(),
             suggested_lr: None,
+            commands: Vec::new(),
         };
         let directory = Self { path: path.to_path_buf(), several: config.seeds > 1, info, lock };
         directory.write()?;

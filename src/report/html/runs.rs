@@ -57,7 +57,7 @@ pub fn html(page: &Page<'_>) -> String {
             number_cell(run.row.results.seconds, run.row.results.seconds.map_or(UNKNOWN.into(), duration))
         }),
         ("folder", &|_| true, &|run| format!("<td class=w>{}</td>", escape(&run.row.run))),
-        ("command", &|run| !run.command.is_empty(), &command),
+        ("command", &|run| !run.command.is_empty(), &command_cell),
     ];
     let shown: Vec<&Column<'_>> = columns.iter().filter(|(_, known, _)| runs.iter().any(known)).collect();
     let row =
@@ -68,7 +68,7 @@ pub fn html(page: &Page<'_>) -> String {
     format!("<details><summary>{}{command}</summary>{table}</details>", counted(runs.len() as u64, "run"))
 }
 
-fn command(run: &LoadedRun) -> String {
+fn command_cell(run: &LoadedRun) -> String {
     if run.command.is_empty() {
         return format!("<td class=w>{UNKNOWN}</td>");
     }
@@ -76,8 +76,5 @@ fn command(run: &LoadedRun) -> String {
         .changed
         .as_deref()
         .map_or(String::new(), |told| format!("<span class=soft>then changed by hand: {}</span>", escape(told)));
-    format!(
-        "<td class=w><div class=command><button class=copy type=button>Copy</button><code>{}</code></div>{by_hand}</td>",
-        escape(&run.command)
-    )
+    format!("<td class=w>{}{by_hand}</td>", super::command(&run.command))
 }
