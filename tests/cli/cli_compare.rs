@@ -98,6 +98,29 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
 }
 
 #[test]
+fn nobody_is_warned_of_the_default_entrants_at_their_default_length_but_of_what_was_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[&str]| {
+        let mut command = lrsched(&folder);
+        command.args(["compare", "--dataset", "synthetic", "--model", "tiny", "--dry-run", "--jobs", "1"]).args(flags);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said(&[]), "");
+    assert_eq!(said(&["--train-limit", "2000"]), "", "nothing that concerns schedules");
+    let cannot = "plateau: the rate cannot drop in this run: patience=0 takes at least 3 epochs, got 2";
+    for flags in [
+        &["--epochs", "2"][..],
+        &["--factor", "0.4"],
+        &["--grid", "factor=0.4,0.5"],
+        &["--entrants", "plateau:factor=0.5,patience=0"],
+    ] {
+        assert!(said(flags).contains(cannot), "{flags:?}: {}", said(flags));
+    }
+}
+
+#[test]
 fn what_all_entrants_of_an_optimizer_have_in_common_stands_above_the_ranking() {
     let folder = tempfile::tempdir().unwrap();
     let sgd = ["sgd:momentum=0.9,nesterov/cosine", "sgd:momentum=0.9,nesterov/linear"];

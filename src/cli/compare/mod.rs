@@ -18,7 +18,7 @@ use request::Request;
 pub fn command() -> Command {
     let command = Command::new("compare")
         .about("Train every entrant and rank them")
-        .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nRun again with the same --out, it resumes where it stopped and trains only what is missing.");
+        .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nRun again with the same --out, it resumes where it stopped and trains only what is missing.\nIn the two epochs on the synthetic images, the default plateau has no third epoch to drop in: its rate is constant.");
     settings::with_flags(command, CommandName::Compare, &[])
 }
 
@@ -32,7 +32,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return request.print_config();
     }
     let dataset = Dataset::open(&machine.data)?;
-    let warnings = check::with_images(request.firsts(), request.entrants.len(), &dataset)?;
+    let found = check::with_images(request.firsts(), request.entrants.len(), &dataset)?;
+    // Nobody is warned of what we chose: the help tells it.
+    let warnings = if request.is_default { Vec::new() } else { found };
     let stages = request.stages(&dataset)?;
     request.check_baseline(stages.as_ref())?;
     if let Some(code) = session.stopped_early() {

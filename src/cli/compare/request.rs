@@ -27,6 +27,8 @@ pub(super) struct Request {
     pub finalists: Option<usize>,
     /// Whether a rate was given that the entrants share.
     pub shared_lr: bool,
+    /// Whether the entrants, the parameters of their schedules and their length are ours.
+    pub is_default: bool,
     /// Without tuning and screening; where there is either, one run of each entrant.
     pub plan: Plan,
 }
@@ -55,7 +57,12 @@ impl Request {
         })?;
         crate::cli::warn(&advice::notes(&notes, tuning.is_some()));
         let shared_lr = given.has("lr");
-        let request = Self { machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, plan };
+        let is_default = !["entrants", "epochs", "batch-size"].into_iter().any(|name| given.has(name))
+            && given.family("schedule", &table::schedule_entries()).is_empty()
+            && grid.axes.is_empty()
+            && tuning.as_ref().is_none_or(|tuning| tuning.ranges.is_empty());
+        let request =
+            Self { machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, is_default, plan };
         // A fault in the shared settings should not be blamed on one entrant.
         engine::check(request.config().engine, request.config().device)?;
         for (entrant, planned) in request.firsts() {
