@@ -17,6 +17,10 @@ pub struct RunOrder {
     format: u64,
     /// The lrsched that wrote it.
     version: String,
+    /// How many runs the comparison has in all, those that follow from others and have no name yet included; `None` in
+    /// the files of earlier versions, and of merged shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
     /// Names of folders below `runs/`.
     runs: Vec<String>,
 }
@@ -36,11 +40,26 @@ impl RunOrder {
     pub fn new(runs: impl IntoIterator<Item = String>) -> Self {
         let mut seen = HashSet::new();
         let runs = runs.into_iter().filter(|run| seen.insert(run.clone())).collect();
-        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_string(), runs }
+        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_string(), total: None, runs }
+    }
+
+    /// The same, for so many runs in all.
+    #[must_use]
+    pub fn of(self, total: usize) -> Self {
+        Self { total: Some(total), ..self }
     }
 
     pub fn runs(&self) -> &[String] {
         &self.runs
+    }
+
+    pub const fn total(&self) -> Option<usize> {
+        self.total
+    }
+
+    /// Whether it says the same.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.runs, self.total) == (&other.runs, other.total)
     }
 
     /// The order in which `plan` comes last and as it is: runs outside it come before, in the order they have now.

@@ -129,7 +129,7 @@ impl<'a> Report<'a> {
         let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
         comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
         let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
-        let summary = summary(&groups);
+        let summary: Vec<String> = loaded.progress().into_iter().chain(summary(&groups)).collect();
         let ranking = super::ranking::of(&groups, &title);
         let trials = super::trials::of(&groups);
         let mut report = Self { loaded, title, origin, groups, summary, ranking, trials, figure, suggestions, target };

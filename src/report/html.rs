@@ -1,43 +1,27 @@
 //! The report as one self-contained HTML file.
 
+mod curves;
+mod entrants;
 mod ranking;
 mod runs;
 mod trials;
 
-use super::analysis::{Analysis, Group, Target};
-use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series};
-use super::entrants::{EntrantRuns, Summary};
+use super::analysis::{Analysis, Group};
+use super::chart::{Figure, MOST_LINES, Ranking};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::range;
-use super::table::{duration, percent};
 use super::trials::Trials;
-use crate::number::{rate, rounded, significant};
+use super::tuning::{Tuning, peak};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
-use crate::stats::verdict::{CHANCE, Difference};
-use serde_json::{Value, json};
+use crate::stats::verdict::{FEWEST, Standing};
+use serde_json::json;
 use std::fmt::Write as _;
 
-const UNKNOWN: &str = "–";
+pub use curves::numbers;
 
-/// Below the tables of entrants.
-fn entrants_notes() -> String {
-    format!(
-        "<p class=soft>Means ± standard deviations over the seeds, in percent. Validation and test accuracy are of the weights after the last \
-         epoch; a run that diverged counts as chance, {chance:.0} %. The highest validation accuracy of any epoch is of other weights, which were \
-         not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at the end. Gap: \
-         training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\
-         <p class=soft>Verdicts, each at 95 % for any number of entrants: the <b>winner</b> beats every other by the paired t-test. One entrant \
-         <b>beats</b> another if their difference stands out among those of all pairs (Holm). <b>Ruled out</b>: the best is one of the others \
-         (t-test, Bonferroni). That is said of all that remain together: of many equals, some are ruled out. No claim is made from fewer than \
-         three seeds.</p><p class=soft>Leader ahead on: the seeds on which the leader is ahead, and the 95 % limits of the probability that it is \
-         on a new one (Clopper and Pearson; five of five leave room for 48 %). These are of one pair by itself, and too favourable to a leader, \
-         which was chosen because it is ahead. All of this is about other seeds, not about other images: another validation set may move \
-         accuracies by some tenths of a point.</p>",
-        chance = CHANCE * 100.0
-    )
-}
+const UNKNOWN: &str = "–";
 
 /// The contents of the page.
 pub struct Page<'a> {
@@ -60,9 +44,9 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// The whole file.
     pub fn html(&self) -> String {
-        let charts = self.charts();
+        let charts = curves::charts(self);
         let figures = |shared: bool| -> String {
-            charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(figure_html).collect()
+            charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(curves::figure_html).collect()
         };
         let names: Vec<&str> = self.analyses().map(|analysis| analysis.unique.as_str()).collect();
         // A `</script>` in a name must not end the element.
@@ -70,7 +54,7 @@ impl Page<'_> {
             json!({ "entrants": names, "shown": MOST_LINES, "charts": charts }).to_string().replace('<', "\\u003c");
         let mut body = String::new();
         if !self.groups.is_empty() {
-            let tables: String = self.groups.iter().map(|group| self.entrants_table(group)).collect();
+            let tables: String = self.groups.iter().map(|group| entrants::html(group, self.target)).collect();
             let _ = write!(
                 body,
                 "<section><h2>Curves</h2><p class=soft>Means over the seeds, with bands of ± one standard deviation. Hover over a line \
@@ -78,7 +62,7 @@ impl Page<'_> {
                  <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{tables}{notes}</section>\n",
                 self.left_out(),
                 figures(true),
-                notes = entrants_notes(),
+                notes = entrants::notes(),
             );
         }
         if !self.loaded.ranges.is_empty() {
@@ -121,12 +105,13 @@ impl Page<'_> {
             let tests = self.loaded.ranges.iter().zip(self.suggestions);
             let suggested: Vec<String> =
                 tests.filter_map(|(tests, said)| range::verdict(tests, said).into_iter().next()).collect();
-            let answers = self.groups.iter().map(|group| &group.answer).chain(&suggested);
-            let answers = answers.map(String::as_str).filter(|answer| !answer.is_empty());
-            let found = answers.filter_map(|answer| Some((answer, text.split_once(answer)?))).next();
+            let of_groups = self.groups.iter().map(|group| (&group.answer, pick(group)));
+            let answers = of_groups.chain(suggested.iter().map(|answer| (answer, String::new())));
+            let answers = answers.filter(|(answer, _)| !answer.is_empty());
+            let found = answers.filter_map(|(answer, pick)| Some((answer, pick, text.split_once(answer)?))).next();
             match found {
-                Some((answer, (before, rest))) => format!(
-                    "<p class=best>{}<b>{}</b></p>\n<p>{}</p>\n",
+                Some((answer, pick, (before, rest))) => format!(
+                    "{pick}<p class=best>{}<b>{}</b></p>\n<p>{}</p>\n",
                     escape(before),
                     escape(answer),
                     escape(rest.trim())
@@ -170,140 +155,28 @@ impl Page<'_> {
         let items: String = notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
         format!("<div class=notes role=note><ul>{items}</ul></div>\n")
     }
-
-    fn charts(&self) -> Vec<Value> {
-        let entrants: Vec<&EntrantRuns<'_>> = self.analyses().map(|analysis| &analysis.entrant).collect();
-        let curves = self.figure.panels.iter().enumerate().map(|(i, panel)| curve_chart(i, panel, &entrants));
-        let best = self.trials.best.as_ref().map(trials::best_chart);
-        let ranges = self.loaded.ranges.iter().zip(self.suggestions).enumerate();
-        curves.chain(best).chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
-    }
-
-    fn entrants_table(&self, group: &Group<'_>) -> String {
-        let number = |value: Option<f64>| number_cell(value, value.map_or(UNKNOWN.into(), plain));
-        let applied = |value: Option<f64>| {
-            let known = value.filter(|value| value.is_finite());
-            number_cell(known, known.map_or(UNKNOWN.into(), rate))
-        };
-        let share = |summary: Option<Summary>| number_cell(summary.map(|s| s.mean), percent(summary));
-        let to_target = |a: &Analysis<'_>, value: &dyn Fn(Target) -> Option<(f64, String)>| {
-            let found = a.target.and_then(value);
-            let of = format!("{} of {}", a.target.map_or(0, |target| target.reached), a.entrant.finished().count());
-            number_cell(
-                found.as_ref().map(|f| f.0),
-                found.map_or("not reached".into(), |(_, text)| format!("{text} ({of})")),
-            )
-        };
-        // A header and its cells, one per entrant.
-        let column = |head: &str, cell: &dyn Fn(&Analysis<'_>) -> String| -> (String, Vec<String>) {
-            (head.to_string(), group.analyses.iter().map(cell).collect())
-        };
-        let mut columns = vec![
-            column("entrant", &|a| name_cell(a)),
-            column("validation %", &|a| share(a.val_accuracy)),
-            column("n", &|a| number(Some(a.entrant.results().len() as f64))),
-            column("verdict", &|a| format!("<td class=w>{}</td>", escape(&a.verdict))),
-            column("test %", &|a| share(a.test_accuracy)),
-            column("lr", &|a| number_cell(Some(a.entrant.rate).filter(|rate| rate.is_finite()), a.entrant.rate_text())),
-            column("leader ahead on", &|a| ahead(a.behind_best)),
-            column("highest validation % of any epoch", &|a| share(a.best_val_accuracy)),
-            column("best epoch", &|a| number(a.best_epoch)),
-            column("rate at best", &|a| applied(a.rate_at_best)),
-            column("gap, points", &|a| share(a.gap)),
-            column("area %", &|a| share(a.area)),
-        ];
-        if let Some(target) = self.target {
-            let steps = |t: Target| t.steps.map(|steps| (steps, format!("{steps:.0}")));
-            let seconds = |t: Target| t.seconds.map(|seconds| (seconds, duration(seconds)));
-            columns.push(column(&format!("steps to {target}"), &|a| to_target(a, &steps)));
-            columns.push(column(&format!("time to {target}"), &|a| to_target(a, &seconds)));
-        }
-        let time = |s: Summary| duration(s.mean);
-        columns
-            .push(column("time", &|a| number_cell(a.seconds.map(|s| s.mean), a.seconds.map_or(UNKNOWN.into(), time))));
-        columns.push(column("status", &|a| status_cell(&a.entrant.status())));
-        let heads: Vec<&str> = columns.iter().map(|column| column.0.as_str()).collect();
-        let row =
-            |i: usize| format!("<tr>{}</tr>\n", columns.iter().map(|column| column.1[i].as_str()).collect::<String>());
-        let rows: String = (0..group.analyses.len()).map(row).collect();
-        let first = if group.same_seeds { "highest validation accuracy first" } else { "ahead on common seeds first" };
-        let caption = match group.label {
-            "" => format!("Entrants, {first}"),
-            label => format!("Entrants with {}, {first}", escape(label)),
-        };
-        table(&caption, &heads, &rows)
-    }
 }
 
-/// The name of an entrant: short, and in full below if that is more.
-fn name_cell(analysis: &Analysis<'_>) -> String {
-    let full = Some(escape(&analysis.name)).filter(|_| analysis.name != analysis.short);
-    let full = full.map_or(String::new(), |full| format!("<small>{full}</small>"));
-    format!("<th scope=row class=w>{}{full}</th>", escape(&analysis.short))
-}
-
-/// The lines of a panel as arrays indexed by epoch.
-fn curve_chart(place: usize, panel: &Panel, entrants: &[&EntrantRuns<'_>]) -> Value {
-    if panel.y_label == "learning rate" {
-        return rate_chart(place, panel);
-    }
-    let last =
-        panel.series.iter().filter_map(|series| series.points.last()).fold(0.0_f64, |a, point| a.max(point.0)) as usize;
-    let series: Vec<Value> = panel
-        .series
-        .iter()
-        .zip(entrants)
-        .enumerate()
-        .filter(|(_, (series, _))| !series.points.is_empty())
-        .map(|(i, (series, entrant))| {
-            let (mut mean, mut spread) = (vec![f64::NAN; last + 1], vec![f64::NAN; last + 1]);
-            series.points.iter().for_each(|&(epoch, value)| mean[epoch as usize] = value);
-            series.band.iter().for_each(|&(epoch, lower, upper)| spread[epoch as usize] = (upper - lower) / 2.0);
-            let n = entrant.finished().count().max(1);
-            let mut line = json!({ "i": i, "name": series.name, "n": n, "y": numbers(&mean) });
-            if !series.band.is_empty() {
-                line["s"] = numbers(&spread);
-            }
-            line
-        })
-        .collect();
-    let epochs: Vec<f64> = (0..=last).map(|epoch| epoch as f64).collect();
-    json!({
-        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": panel.y_label, "logx": false,
-        "xlabel": panel.x_label, "ylabel": panel.y_label, "x": numbers(&epochs), "series": series,
-        "marks": curve_marks(panel),
-    })
-}
-
-fn curve_marks(panel: &Panel) -> Vec<Value> {
-    let of = |mark: &Mark| panel.series.iter().position(|series| series.name == mark.series);
-    panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label, "i": of(mark) })).collect()
-}
-
-/// Rates change within epochs, so each line has its own x values.
-fn rate_chart(place: usize, panel: &Panel) -> Value {
-    let line = |(i, series): (usize, &Series)| {
-        let (x, y): (Vec<f64>, Vec<f64>) = series.points.iter().copied().unzip();
-        json!({ "i": i, "name": series.name, "x": numbers(&x), "y": numbers(&y) })
+/// Which entrant, at which rate, and whether that is claimed; empty if nothing is known yet.
+fn pick(group: &Group<'_>) -> String {
+    let Some(leader) = group.analyses.first().filter(|first| first.standing != Standing::NoResult) else {
+        return String::new();
     };
-    let drawn = panel.series.iter().enumerate().filter(|(_, series)| !series.points.is_empty());
-    json!({
-        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": "rate", "logx": false,
-        "xlabel": panel.x_label, "ylabel": panel.y_label, "series": drawn.map(line).collect::<Vec<_>>(),
-        "marks": curve_marks(panel),
-    })
-}
-
-fn figure_html(chart: &Value) -> String {
-    let text = |key: &str| escape(chart[key].as_str().unwrap_or_default());
-    let (id, title) = (text("id"), text("title"));
-    format!(
-        "<figure id={id}><figcaption>{title}</figcaption><div class=stage><canvas tabindex=0 role=img aria-label=\"{title}, {y} against \
-         {x}; arrow keys move along the lines; the numbers are in the table below\"></canvas><canvas aria-hidden=true></canvas></div>\
-         <details><summary>Numbers<span class=hide> of {title}</span></summary></details></figure>",
-        x = text("xlabel"),
-        y = text("ylabel"),
-    )
+    let claim = match leader.standing {
+        _ if group.analyses.len() == 1 => "The only entrant",
+        Standing::Winner => "Winner",
+        _ if group.most_in_common() < FEWEST => "Highest, without a claim",
+        _ => "Highest, but no proven winner",
+    };
+    let rate = match leader.entrant.short_rate_text() {
+        _ if !leader.entrant.rate.is_finite() => String::new(),
+        rate => format!(" at peak rate <b>{}</b>", escape(&rate)),
+    };
+    let within = leader.entrant.tuning.as_ref().and_then(Tuning::within_a_point).filter(|(low, high)| low < high);
+    let within = within.map_or(String::new(), |(low, high)| {
+        format!(" <small>(within one point of it: {} to {})</small>", peak(low), peak(high))
+    });
+    format!("<p class=pick>{claim}: <b>{}</b>{rate}{within}</p>\n", escape(&leader.short))
 }
 
 pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {
@@ -316,14 +189,6 @@ pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {
     format!(
         "<div class=scroll><table class=sortable><caption>{caption}</caption><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>"
     )
-}
-
-/// `4 of 5 (28 to 99 %)`
-fn ahead(behind: Option<Difference>) -> String {
-    let Some(difference) = behind else { return number_cell(None, UNKNOWN.into()) };
-    let (share, low, high) = difference.share_ahead();
-    let text = format!("{} of {} ({:.0} to {:.0} %)", difference.ahead, difference.n, low * 100.0, high * 100.0);
-    number_cell(Some(share), text)
 }
 
 /// A command line to paste.
@@ -339,35 +204,4 @@ pub fn number_cell(value: Option<f64>, text: String) -> String {
 fn status_cell(status: &str) -> String {
     let class = if status == "finished" { "status" } else { "status other" };
     format!("<td class=w><span class=\"{class}\">{}</span></td>", escape(status))
-}
-
-/// A number as a cell shows it: `0.1`, `1.76e-13`.
-fn plain(value: f64) -> String {
-    significant(value, 5)
-}
-
-/// Values as a JSON array; NaN becomes null, a gap. Five significant digits are finer than a pixel and halve the file; values that differ little
-/// relative to their size get enough further digits to distinguish them.
-pub fn numbers(values: &[f64]) -> Value {
-    let finite = values.iter().filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
-    let closeness = (low.abs().max(high.abs()) / (high - low)).log10();
-    let more = if closeness.is_finite() { closeness.clamp(0.0, 11.0) as usize } else { 0 };
-    let number = |value: &f64| {
-        let value = rounded(*value, 5 + more);
-        if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
-    };
-    Value::Array(values.iter().map(number).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_numbers_of_a_chart_have_enough_digits_to_distinguish_them() {
-        assert_eq!(numbers(&[0.123_456_789, f64::NAN, 1.0, 0.0]), json!([0.12346, null, 1, 0]));
-        assert_eq!(numbers(&[0.099_991_234, 0.099_995_678, 0.1]), json!([0.099991234, 0.099995678, 0.1]));
-        assert_eq!(numbers(&[0.123_456_789, 0.123_456_789]), json!([0.12346, 0.12346]));
-    }
 }

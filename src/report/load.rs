@@ -12,8 +12,8 @@ use super::range::{RangeTests, Recorded};
 use super::rates::Known;
 use super::tuning::Tuning;
 use crate::disk::{self, OURS};
-use crate::number::counted;
-use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, check_order, files, read_good_rows};
+use crate::number::{counted, grouped};
+use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, RunOrder, check_order, files, read_good_rows};
 use crate::stats::suggest::MEASURED;
 use crate::usage::shortened;
 use rayon::prelude::*;
@@ -23,6 +23,25 @@ use std::path::{Path, PathBuf};
 /// The maximum search depth: results/comparison/runs/run, and one more.
 const DEPTH: usize = 5;
 
+/// How far a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
+    pub done: usize,
+    pub total: usize,
+    /// `total` is known; else it is that of the runs which have a name.
+    pub is_exact: bool,
+}
+
+impl Planned {
+    /// `None` without a plan that can be read: the table is all that is known.
+    fn of(comparison: &Path, runs: &[LoadedRun]) -> Option<Self> {
+        let order = RunOrder::read(comparison).ok()??;
+        let done = runs.iter().filter(|run| run.row.status.is_over()).count();
+        let total = order.total().unwrap_or(0).max(order.runs().len());
+        Some(Self { done, total, is_exact: order.total().is_some() })
+    }
+}
+
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
@@ -30,6 +49,8 @@ pub struct Loaded {
     pub runs: Vec<LoadedRun>,
     /// Range tests; the seeds of one setting are grouped.
     pub ranges: Vec<RangeTests>,
+    /// Of each comparison that has a plan.
+    pub planned: Vec<Planned>,
     /// One line for each file that could not be read, or only in part.
     pub complaints: Vec<String>,
     /// The files read: no output may overwrite them.
@@ -38,7 +59,8 @@ pub struct Loaded {
 
 impl Loaded {
     fn append(&mut self, other: Self) {
-        let Self { runs, ranges, complaints, files } = other;
+        let Self { runs, ranges, planned, complaints, files } = other;
+        self.planned.extend(planned);
         self.runs.extend(runs);
         self.ranges.extend(ranges);
         self.complaints.extend(complaints);
@@ -82,6 +104,15 @@ impl Loaded {
             entrant.rate = known.unwrap_or(entrant.rate);
         }
         entrants
+    }
+
+    /// How many runs of unfinished comparisons are done: `53 of 1,215 runs are done.`
+    pub fn progress(&self) -> Option<String> {
+        let done: usize = self.planned.iter().map(|one| one.done).sum();
+        let total: usize = self.planned.iter().map(|one| one.total).sum();
+        let least = if self.planned.iter().all(|one| one.is_exact) { "" } else { "at least " };
+        let (done_text, total_text) = (grouped(done as u64), grouped(total as u64));
+        (done < total).then(|| format!("Under way: {done_text} of {least}{total_text} runs are done."))
     }
 
     /// What all runs have in common: `cnn on cifar10, 10 epochs`; of range tests alone, what the first tests.
@@ -153,6 +184,7 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         let mut of_table = Loaded::default();
         runs.into_iter().for_each(|one| of_table.append(one));
         settings::share(&mut of_table.runs);
+        loaded.planned.extend(Planned::of(folder, &of_table.runs));
         loaded.append(of_table);
     }
     if folder.join(files::METRICS_CSV).is_file() || folder.join(files::RUN_JSON).is_file() {

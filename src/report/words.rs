@@ -41,9 +41,12 @@ impl Said<'_, '_> {
         self.verdict.behind.iter().flatten().map(|difference| difference.n).max().unwrap_or(0)
     }
 
-    /// Which is best, as far as that is known: the first of the sentences of [`Self::summary`].
+    /// Which is best, as far as that is known: the first of the sentences of [`Self::summary`]. Before that, how far it is.
     pub fn answer(&self) -> String {
-        self.leader().map_or(String::new(), |leader| self.verdict_on(leader).join(" "))
+        match self.leader() {
+            Some(leader) => self.verdict_on(leader).join(" "),
+            None => self.unfinished().unwrap_or_default(),
+        }
     }
 
     fn verdict_on(&self, leader: &Analysis<'_>) -> Vec<String> {

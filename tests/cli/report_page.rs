@@ -289,18 +289,22 @@ fn every_head_of_the_table_stands_over_its_own_figures() {
     comparison(folder.path(), &[row("a", "cosine", 0, 0.7)]);
     report(folder.path(), &[".", "--target", "0.6"]).assert().success();
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
-    let table = html.split("<table class=sortable>").nth(1).unwrap().split("</table>").next().unwrap();
     let texts = |row: &str, tag: &str| -> Vec<String> {
         let cells = row.split(tag).skip(1).map(|cell| cell.split_once('>').unwrap().1);
         cells.map(|cell| cell.split("</t").next().unwrap().to_string()).collect()
     };
-    let heads = texts(table.split("</thead>").next().unwrap(), "<th ");
-    let body = table.split("<tbody>").nth(1).unwrap().replace("<td", "<th ").replace("<th  ", "<th ");
-    let cells = texts(&body, "<th ");
+    let (mut heads, mut cells) = (Vec::new(), Vec::new());
+    // The claims, and the further figures.
+    for table in html.split("<table class=sortable>").skip(1).take(2) {
+        let table = table.split("</table>").next().unwrap();
+        heads.extend(texts(table.split("</thead>").next().unwrap(), "<th "));
+        let body = table.split("<tbody>").nth(1).unwrap().replace("<td", "<th ").replace("<th  ", "<th ");
+        cells.extend(texts(&body, "<th "));
+        assert_eq!(heads.len(), cells.len(), "{heads:?}\n{cells:?}");
+    }
     let of = |head: &str| {
         cells[heads.iter().position(|h| h == head).unwrap_or_else(|| panic!("{head}: {heads:?}"))].as_str()
     };
-    assert_eq!(heads.len(), cells.len(), "{heads:?}\n{cells:?}");
     for (head, cell) in [
         ("entrant", "sgd/cosine"),
         ("validation %", "70.00"),

@@ -76,7 +76,7 @@ impl Comparison {
         let forgets = shard.is_none() || part.is_alone();
         let stays = |run: &str| !forgets || runs.join(run).join(files::RUN_JSON).is_file();
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
-        if recorded.as_ref().is_none_or(|recorded| recorded.runs() != order.runs()) {
+        if recorded.as_ref().is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(folder)?;
         }
         // After plan.json, which says whose folder this is, should the process be killed.
@@ -119,7 +119,7 @@ impl Comparison {
         let mut notes = Vec::new();
         let recorded = recorded(&place.folder, &mut notes)?;
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &table.others, &|_| true);
-        if recorded.is_none_or(|recorded| recorded.runs() != order.runs()) {
+        if recorded.is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(&place.folder)?;
         }
         order.sort(&mut table.others);
@@ -138,7 +138,7 @@ fn order(plan: &Plan, earlier: &[String], others: &[ComparisonRow], stays: &dyn 
     // Not looked for on the disk.
     let known: HashSet<&String> = names.iter().chain(others.iter().map(|row| &row.run)).collect();
     let earlier = earlier.iter().filter(|run| known.contains(run) || stays(run));
-    RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names)
+    RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names).of(plan.total)
 }
 
 /// The names of all that is in the folder of the runs: looking for each of thousands of planned runs would keep a file

@@ -1,6 +1,6 @@
 //! Accuracy against rate on the page: a small picture for each entrant.
 
-use super::numbers;
+use super::curves::numbers;
 use crate::report::chart::{DotLook, Figure, Panel, Series};
 use crate::report::escape::escape;
 use crate::report::trials::Trials;

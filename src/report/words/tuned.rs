@@ -103,15 +103,34 @@ impl Said<'_, '_> {
                 stage => counted(count as u64, &stage.to_string()),
             })
             .collect();
-        let who = if waiting.len() == self.analyses.len() {
+        let who = if waiting.len() == 1 && self.analyses.len() == 1 {
+            format!("the only {}", self.entrants())
+        } else if waiting.len() == self.analyses.len() {
             format!("all {}", counted(waiting.len() as u64, self.entrants()))
         } else {
             listed(&waiting.iter().map(|one| one.short.as_str()).collect::<Vec<_>>())
         };
         (!waiting.is_empty()).then(|| {
             let done = if told.is_empty() { "nothing yet".into() } else { told.join(", ") };
-            format!("Before the finals: {who}; done so far: {done}. The same command goes on.")
+            let to_come = listed(&self.to_come(&waiting));
+            format!(
+                "Before the finals: {who}; done so far: {done}; still to come: {to_come}. The same command goes on."
+            )
         })
+    }
+
+    /// The stages of which these have no run yet.
+    fn to_come(&self, waiting: &[&Analysis<'_>]) -> Vec<&'static str> {
+        let roles = || waiting.iter().flat_map(|one| &one.entrant.aside).filter_map(|run| run.role.as_ref());
+        let lacks = |stage: Stage| roles().all(|role| role.stage != stage);
+        let chooses = roles().any(|role| role.stage == Stage::Trial && role.trial > Some(0));
+        let screens = roles().any(|role| role.finalists.is_some());
+        let stages = [
+            (chooses && lacks(Stage::SecondLook), "second looks"),
+            (screens && lacks(Stage::Screening), "the screening"),
+            (true, "finals"),
+        ];
+        stages.into_iter().filter(|stage| stage.0).map(|stage| stage.1).collect()
     }
 
     /// Loud, because a better rate may lie beyond.

@@ -1,6 +1,7 @@
 //! What counts, what is claimed, and how far an unfinished comparison is.
 
 use super::*;
+use lrsched::record::RunOrder;
 
 #[test]
 fn trials_and_second_looks_are_no_results_and_a_study_is_one_observation() {
@@ -66,7 +67,9 @@ fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     let rows: Vec<ComparisonRow> = rows.collect();
     let (summary, entrants) = judged_rows(&rows);
     assert!(
-        summary.starts_with("Before the finals: all 2 entrants; done so far: 24 trials, 36 second looks."),
+        summary.starts_with(
+            "Before the finals: all 2 entrants; done so far: 24 trials, 36 second looks; still to come: finals."
+        ),
         "{summary}"
     );
     assert_eq!((&entrants[0]["standing"], &entrants[0]["val_accuracy"]), (&"no result".into(), &Value::Null));
@@ -76,6 +79,18 @@ fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     report(folder.path(), &["."]).assert().success();
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("<h2>Which rate?</h2>") && !html.contains("<h2>Ranking</h2>"), "nothing can be ranked");
+    assert!(html.contains("<b>Before the finals: all 2 entrants; "), "it is the answer, as far as there is one");
+    assert!(!html.contains("Under way"), "no plan says how many runs there are");
+    let plan = RunOrder::new(rows.iter().map(|row| row.run.clone()));
+    for (plan, told) in [(plan.clone(), None), (plan.of(1066), Some("Under way: 60 of 1,066 runs are done."))] {
+        plan.write(folder.path()).unwrap();
+        let loaded = load(&[folder.path().to_path_buf()]);
+        assert_eq!(loaded.progress().as_deref(), told);
+    }
+    let trials: Vec<ComparisonRow> =
+        rows.into_iter().filter(|row| row.role.as_ref().unwrap().stage == Stage::Trial).collect();
+    let (summary, _) = judged_rows(&trials);
+    assert!(summary.contains("done so far: 24 trials; still to come: second looks and finals."), "{summary}");
 }
 
 #[test]
