@@ -3,7 +3,7 @@
 use crate::config::{Given, Grid};
 use crate::experiment::eval::SubjectError;
 use crate::experiment::{
-    ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting, TuneError,
+    ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting, TuneError, Varied,
 };
 use crate::record::files::{COMPARISON_CSV, RUNS, WEIGHTS};
 use crate::record::{Holds, OrderError, Status};
@@ -11,6 +11,9 @@ use crate::run_folder::{InUse, Refusal};
 use crate::train::Verdict;
 use crate::usage::{Usage, shortened};
 use anyhow::{Error, anyhow};
+
+/// Entrants that a message names, if there are more.
+const MOST_LISTED: usize = 4;
 
 /// Advice for how a run ended.
 pub fn verdict(verdict: &Verdict) -> String {
@@ -191,7 +194,14 @@ fn tuning(error: &TuneError) -> String {
         TuneError::Untaken { key } => {
             format!("tune-range: {error}; leave {key} out, or name an entrant that takes it")
         }
-        TuneError::NotNumeric { .. } | TuneError::RateOfZero { .. } => format!("tune-range: {error}"),
+        TuneError::OnlyScales { key, entrants } => format!(
+            "tune-range: {key} only scales the rates of {}, as lr does; leave {key} out, or give lr=LOW:HIGH",
+            list(entrants)
+        ),
+        TuneError::NotNumeric { .. }
+        | TuneError::RateOfZero { .. }
+        | TuneError::OutOfRange { .. }
+        | TuneError::AtEnd { .. } => format!("tune-range: {error}"),
     }
 }
 
@@ -205,6 +215,22 @@ pub fn crossed(error: &EntrantError, grid: &Grid, given: &Given) -> Usage {
         _ => return words,
     };
     grid.with_source(given, key, &words).unwrap_or(words)
+}
+
+/// The same, with the place that gave the range.
+pub fn tuned(error: TuneError, given: &Given) -> Error {
+    let (TuneError::Untaken { key }
+    | TuneError::OnlyScales { key, .. }
+    | TuneError::NotNumeric { key, .. }
+    | TuneError::OutOfRange { key, .. }
+    | TuneError::AtEnd { key, .. }) = &error
+    else {
+        return error.into();
+    };
+    let ranges = given.table("tune-range").unwrap_or_default();
+    let source = ranges.iter().find(|range| range.key == *key).map(|range| range.source);
+    let words = Usage(tuning(&error));
+    source.map_or(words.clone(), |source| given.with_source_of_key("tune-range", source, &words)).into()
 }
 
 /// Notes on values without effect on some entrants, one per line.
@@ -222,9 +248,16 @@ fn note(note: &EntrantNote, is_tuned: bool) -> String {
             let own = if entrants.len() == 1 { "which sets its own" } else { "which set their own" };
             format!("{} does not apply to {}, {own} {}", flag(setting), list(entrants), setting.key)
         }
-        EntrantNote::NotTaken { key, entrants } => {
+        EntrantNote::NotTaken { by, key, entrants } => {
             let takes = if entrants.len() == 1 { "which does not take it" } else { "which do not take it" };
-            format!("grid: {key} does not apply to {}, {takes}", list(entrants))
+            let setting = match by {
+                Varied::Grid => "grid",
+                Varied::Tuning => "tune-range",
+            };
+            format!("{setting}: {key} does not apply to {}, {takes}", list(entrants))
+        }
+        EntrantNote::OnlyScaled { key, entrants } => {
+            format!("tune-range: {key} does not apply to {}: it only scales the rates, as lr does", list(entrants))
         }
         EntrantNote::UnusedRate { entrant, rate } if is_tuned => {
             format!("{}: lr={rate} is dropped: --tune varies the rate", shortened(entrant))
@@ -235,9 +268,15 @@ fn note(note: &EntrantNote, is_tuned: bool) -> String {
     }
 }
 
-/// `sgd/step, adam/constant`.
+/// `sgd/step, adam/constant`; of many only the first.
 fn list(names: &[String]) -> String {
-    names.iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ")
+    let listed = if names.len() > MOST_LISTED + 1 { MOST_LISTED } else { names.len() };
+    let mut words = names[..listed].iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ");
+    match names.len() - listed {
+        0 => {}
+        more => words.push_str(&format!(" and {more} more")),
+    }
+    words
 }
 
 /// A flag as it is typed, or an axis of the grid.

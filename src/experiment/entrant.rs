@@ -16,7 +16,7 @@ use crate::usage::Usage;
 use written::{Author, Written};
 
 pub use defaults::default_entrants;
-pub use tunable::{Tunable, TuneError, tunable};
+pub use tunable::{Tunable, TuneError, tunable, untuned};
 
 /// An optimizer and the schedule that it runs under: `sgd:momentum=0.9/step:factor=0.5,drop-every=10`.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,6 +107,13 @@ pub struct Setting {
     pub value: Option<String>,
 }
 
+/// What has axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Varied {
+    Grid,
+    Tuning,
+}
+
 /// A value without effect on some entrants, which are listed as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntrantNote {
@@ -114,8 +121,10 @@ pub enum EntrantNote {
     OwnRates { setting: Setting, entrants: Vec<String> },
     /// The value of a flag, for entrants that set their own.
     OwnValue { setting: Setting, entrants: Vec<String> },
-    /// An axis of the grid, for entrants without this parameter.
-    NotTaken { key: String, entrants: Vec<String> },
+    /// An axis, for entrants without this parameter.
+    NotTaken { by: Varied, key: String, entrants: Vec<String> },
+    /// A range to tune over that would only scale the rates of these entrants, as the rate does.
+    OnlyScaled { key: String, entrants: Vec<String> },
     /// An entrant's own rate, where its schedule sets the rates.
     UnusedRate { entrant: String, rate: String },
 }
@@ -213,7 +222,7 @@ fn check_count(entrants: &[Written<'_>], grid: &Grid) -> Result<(), Usage> {
 /// Notes the entrants that an axis of the grid does not multiply because they have no such parameter.
 fn not_taken(entered: &[Crossed<'_>], key: &str) -> Option<EntrantNote> {
     let without = names(entered.iter().filter(|one| !one.written.takes(key)));
-    (!without.is_empty()).then(|| EntrantNote::NotTaken { key: key.to_string(), entrants: without })
+    (!without.is_empty()).then(|| EntrantNote::NotTaken { by: Varied::Grid, key: key.to_string(), entrants: without })
 }
 
 /// Notes the entrants on which a flag or an axis has no effect, and those that keep their own value.

@@ -20,8 +20,8 @@ pub use compare::{
     Comparison, ComparisonError, ComparisonObserver, Mismatch, Plan, PlanProgress, PlannedRun, Remaining, Training,
 };
 pub use entrant::{
-    Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, Tunable, TuneError, default_entrants, enter,
-    tunable,
+    Entered, Entrant, EntrantError, EntrantNote, Overrides, Setting, Tunable, TuneError, Varied, default_entrants,
+    enter, tunable,
 };
 pub use estimate::{Speed, Work};
 pub use merge::{MergeError, Merged, merge};

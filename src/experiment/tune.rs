@@ -9,7 +9,7 @@ pub(super) use design::Made;
 pub use design::{Design, StageMismatch};
 
 use super::compare::{Plan, PlannedRun, RunPlace, meaning, name};
-use super::entrant::{Entrant, Tunable, TuneError, tunable};
+use super::entrant::{Entrant, EntrantNote, Tunable, TuneError, tunable, untuned};
 use crate::config::{RunConfig, Tuning};
 use crate::random::{Purpose, keyed, uniform};
 use crate::record::{self, ComparisonRow, Role, Stage, Study, studies};
@@ -26,6 +26,8 @@ use std::collections::{HashMap, HashSet};
 pub struct Stages {
     pub design: Design,
     pub contenders: Vec<Contender>,
+    /// Ranges that do not apply to some of them.
+    pub notes: Vec<EntrantNote>,
 }
 
 /// An entrant of such a comparison.
@@ -77,12 +79,14 @@ impl Stages {
             steps_per_epoch,
             epochs: config.epochs,
         };
+        let mut notes = Vec::new();
         let tunables = match tuning {
             Some(tuning) => {
                 let all: Vec<Entrant> = entrants.iter().map(|(entrant, _)| entrant.clone()).collect();
                 let shapes: HashMap<String, RunShape> =
                     entrants.iter().map(|(entrant, config)| (entrant.to_string(), shape(config))).collect();
                 let tunables = tunable(&all, &tuning.ranges, |entrant| Ok(shapes[&entrant.to_string()]))?;
+                notes = untuned(&all, &tunables, &tuning.ranges);
                 tunables.into_iter().map(Some).collect()
             }
             None => vec![None; entrants.len()],
@@ -98,7 +102,7 @@ impl Stages {
             contenders.push(Contender { name, tunable, config: config.clone(), trials });
         }
         check_unlike(&contenders)?;
-        Ok(Self { design, contenders })
+        Ok(Self { design, contenders, notes })
     }
 
     /// All runs that these rows determine, ordered by entrant, study, stage and trial. More rows never make it shorter.

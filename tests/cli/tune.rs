@@ -35,6 +35,18 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         (&["--tune", "4", "--tune-range", "lr"], "lr has no range; write lr=LOW:HIGH"),
         (&["--tune", "4", "--tune-range", "nesterov=0:1"], "is a switch"),
         (&["--tune", "4", "--tune-range", "lr=0.1:0.1001"], "are the same run"),
+        (
+            &["--tune", "4", "--tune-range", "momentum=0.5:1.5"],
+            "sgd: momentum must be in [0, 1), got 1.5 (from --tune-range)",
+        ),
+        (
+            &["--tune", "4", "--tune-range", "momentum=0:0.9", "--entrants", "sgd:momentum=0.9,nesterov/linear"],
+            "tune-range: entrant sgd:momentum=0.9,nesterov/linear with momentum=0: sgd: nesterov needs momentum above 0",
+        ),
+        (
+            &["--tune", "4", "--tune-range", "max-lr=2:8", "--entrants", "one-cycle"],
+            "tune-range: max-lr only scales the rates of sgd/one-cycle, as lr does; leave max-lr out, or give lr=LOW:HIGH (from --tune-range)",
+        ),
         (&["--tune", "4", "--lr", "0.1"], "--lr sets the rate that --tune varies"),
         (&["--tune", "4", "--grid", "lr=0.1,0.2"], "--grid lr sets the rates that --tune varies"),
         (&["--studies", "2"], "--studies says how to tune"),
@@ -55,6 +67,42 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         assert!(said.contains(why), "{flags:?}: {said}");
         assert!(!folder.path().join("cmp").exists(), "{flags:?}");
     }
+}
+
+#[test]
+fn a_range_that_does_not_apply_to_an_entrant_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[&str]| {
+        let output = compare(&folder, &[&["--tune", "2", "--dry-run"], flags].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said(&["--tune-range", "lr=0.01:0.1"]), "");
+    assert_eq!(
+        said(&["--tune-range", "momentum=0.5:0.9"]),
+        "warning: tune-range: momentum does not apply to adam/constant, which does not take it\n"
+    );
+    assert_eq!(
+        said(&["--tune-range", "max-lr=2:8", "--entrants", "triangular", "one-cycle"]),
+        "warning: tune-range: max-lr does not apply to sgd/one-cycle: it only scales the rates, as lr does\n\
+         warning: tune-range: max-lr does not apply to sgd/cosine, adam/constant, which do not take it\n"
+    );
+    let many = ["linear", "step", "exponential", "polynomial", "wsd"];
+    let many = said(&[&["--tune-range", "max-lr=2:8", "--entrants", "triangular"], &many[..]].concat());
+    assert!(
+        many.contains("max-lr does not apply to sgd/cosine, adam/constant, sgd/linear, sgd/step and 3 more, "),
+        "{many}"
+    );
+}
+
+#[test]
+fn a_dry_run_of_a_screening_lists_the_runs_by_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "linear", "--finalists", "2", "--seeds", "2"];
+    assert!(compare(&folder, &flags).status.success());
+    let listed = String::from_utf8(compare(&folder, &[&flags[..], &["--dry-run"]].concat()).stdout).unwrap();
+    let numbers: Vec<usize> = listed.lines().map_while(|line| line.split_whitespace().next()?.parse().ok()).collect();
+    assert_eq!(numbers, (1..=13).collect::<Vec<_>>(), "{listed}");
 }
 
 #[test]

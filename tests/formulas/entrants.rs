@@ -2,7 +2,7 @@
 
 use lrsched::config::given::TableKey;
 use lrsched::config::{Given, Grid, RunConfig, Source};
-use lrsched::experiment::{Entered, Entrant, EntrantNote, Overrides, Plan, Setting, default_entrants, enter};
+use lrsched::experiment::{Entered, Entrant, EntrantNote, Overrides, Plan, Setting, Varied, default_entrants, enter};
 use lrsched::optim::Optimizer;
 use lrsched::schedule::{self, RunShape, Schedule, Semantics, Spec};
 use proptest::prelude::*;
@@ -246,7 +246,7 @@ fn an_entrant_without_a_key_or_with_its_own_value_is_not_multiplied_and_a_note_s
         entered.notes,
         [
             EntrantNote::OwnValue { setting, entrants: vec!["sgd:momentum=0.5/linear".into()] },
-            EntrantNote::NotTaken { key: "momentum".into(), entrants: vec!["adam/constant".into()] },
+            EntrantNote::NotTaken { by: Varied::Grid, key: "momentum".into(), entrants: vec!["adam/constant".into()] },
         ]
     );
 }

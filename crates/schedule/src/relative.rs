@@ -88,6 +88,29 @@ impl Spec {
         })
     }
 
+    /// Whether the rates of the run are those of `other` times a factor, which is not 1: a higher or lower base rate makes
+    /// one of the other.
+    ///
+    /// ```
+    /// use lrsched_schedule::{RunShape, Spec};
+    /// let run = RunShape::new(0.1, 4, 10);
+    /// let scaled = |a: &str, b: &str| Ok::<_, lrsched_schedule::UsageError>(a.parse::<Spec>()?.is_scaled(&b.parse()?, &run));
+    /// assert!(scaled("one-cycle:max-lr=2x", "one-cycle:max-lr=8x")?);
+    /// assert!(!scaled("triangular:max-lr=2x", "triangular:max-lr=8x")?);
+    /// assert!(!scaled("linear", "linear")? && !scaled("plateau:min-lr=0.1x", "plateau:min-lr=0.2x")?);
+    /// # Ok::<(), lrsched_schedule::UsageError>(())
+    /// ```
+    pub fn is_scaled(&self, other: &Self, run: &RunShape) -> bool {
+        let (Ok(one), Ok(other)) = (self.at_rate(1.0, run), other.at_rate(1.0, run)) else { return false };
+        let [of_one, of_other] = [&one, &other].map(|schedule| schedule.highest(0).learning_rate);
+        let close = |a: f64, b: f64| (a - b).abs() <= SAME;
+        let same = |t: u64| {
+            let (one, other) = (one.at(t), other.at(t));
+            close(one.learning_rate / of_one, other.learning_rate / of_other) && one.momentum == other.momentum
+        };
+        of_one > 0.0 && of_other > 0.0 && !close(of_one / of_other, 1.0) && one.checked_steps(0).all(same)
+    }
+
     fn at_rate(&self, learning_rate: f64, run: &RunShape) -> Result<Schedule, UsageError> {
         Schedule::build(self, &RunShape { learning_rate, ..*run })
     }

@@ -7,6 +7,7 @@ mod request;
 mod shard;
 mod training;
 
+use super::advice;
 use super::session::Session;
 use super::settings;
 use crate::config::CommandName;
@@ -37,6 +38,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let warnings = if request.is_default { Vec::new() } else { found };
     let stages = request.stages(&dataset)?;
     request.check_baseline(stages.as_ref())?;
+    let notes = stages.as_ref().map_or(&[][..], |stages| &stages.notes);
+    super::warn(&advice::notes(notes, true));
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }

@@ -16,6 +16,7 @@ use anyhow::Result;
 
 /// What the flags ask for, checked as far as it can be without the images.
 pub(super) struct Request {
+    pub given: Given,
     pub machine: MachineConfig,
     pub entrants: Vec<Entrant>,
     /// The entrants before they are crossed with the grid.
@@ -62,7 +63,7 @@ impl Request {
             && grid.axes.is_empty()
             && tuning.as_ref().is_none_or(|tuning| tuning.ranges.is_empty());
         let request =
-            Self { machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, is_default, plan };
+            Self { given, machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, is_default, plan };
         // A fault in the shared settings should not be blamed on one entrant.
         engine::check(request.config().engine, request.config().device)?;
         for (entrant, planned) in request.firsts() {
@@ -92,7 +93,8 @@ impl Request {
             finalists: self.finalists,
             seeds: self.seeds,
             steps_per_epoch: Run::steps_of(self.config(), dataset)?,
-        })?;
+        });
+        let stages = stages.map_err(|error| advice::tuned(error, &self.given))?;
         Ok(Some(stages))
     }
 

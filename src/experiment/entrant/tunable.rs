@@ -1,6 +1,6 @@
 //! Entrants to be tuned: their shape, and what each is at a point of its ranges.
 
-use super::Entrant;
+use super::{Entrant, EntrantNote, Varied};
 use crate::config::TuneAxis;
 use crate::number::{exact, rounded};
 use crate::optim::OptimizerSpec;
@@ -33,6 +33,15 @@ pub enum TuneError {
     /// No entrant's optimizer or schedule has this parameter.
     #[error("no entrant takes `{key}`")]
     Untaken { key: String },
+    /// The entrants that have this parameter, with other values, are themselves at another rate.
+    #[error("{key} only scales the rates, as lr does")]
+    OnlyScales { key: String, entrants: Vec<String> },
+    /// An end of a range is out of the range of its parameter.
+    #[error("{error}")]
+    OutOfRange { key: String, error: Usage },
+    /// An entrant that cannot have the values at the ends of several ranges, or beside its own.
+    #[error("entrant {entrant} with {values}: {error}")]
+    AtEnd { key: String, entrant: String, values: String, error: Usage },
     /// A switch, a word, a list or an expression.
     #[error("{key} of {name} is not a number and cannot be tuned")]
     NotNumeric { key: String, name: String },
@@ -48,6 +57,8 @@ pub struct Tunable {
     entrant: Entrant,
     /// The highest rate first, the others by key: neither their places nor their points depend on the order of the flags.
     axes: Vec<TuneAxis>,
+    /// The keys of ranges that it takes and that would only scale its rates.
+    only_scaling: Vec<String>,
     run: RunShape,
     /// The peak at a rate of 1, if it is the same at all points: no parameter of the schedule is tuned. Finding it walks
     /// every step of the run.
@@ -71,13 +82,19 @@ impl Tunable {
         let mut tunable = Self {
             entrant: Entrant { schedule: relative.spec, lr: None, ..entrant.clone() },
             axes: vec![rate],
+            only_scaling: Vec::new(),
             run: *run,
             peak: None,
         };
         let mut others: Vec<&TuneAxis> = ranges.iter().filter(|axis| axis.key != RATE).collect();
         others.sort_by_key(|axis| &axis.key);
         for axis in others {
-            tunable.take(axis)?;
+            tunable.check_ends(axis)?;
+            if tunable.only_scales(axis) {
+                tunable.only_scaling.push(axis.key.clone());
+            } else {
+                tunable.take(axis);
+            }
         }
         tunable.entrant.optimizer = tunable.entrant.optimizer.without(RATE);
         let peak = tunable.check(entrant)?;
@@ -85,17 +102,44 @@ impl Tunable {
         Ok(tunable)
     }
 
+    /// # Errors
+    /// The parameter of an axis has no numbers, or an end is none of its values.
+    fn check_ends(&self, axis: &TuneAxis) -> Result<(), TuneError> {
+        let key = axis.key.clone();
+        let Some((parameter, name)) = parameter(&self.entrant, &key) else { return Ok(()) };
+        let [Some(low), Some(high)] = [axis.low, axis.high].map(|end| text(parameter, end)) else {
+            return Err(TuneError::NotNumeric { key, name: name.to_string() });
+        };
+        let Entrant { optimizer, schedule, .. } = &self.entrant;
+        let of_optimizer = find(optimizer.given_values(), &key).map(|_| optimizer.given_values());
+        let Some(values) = of_optimizer.or_else(|| schedule.schedules().next()) else { return Ok(()) };
+        let mut alone = values.clone();
+        values.given().for_each(|(parameter, _)| alone.remove(parameter.name));
+        let set = [low, high].iter().try_for_each(|end| alone.set(&key, end));
+        set.map_err(|error| TuneError::OutOfRange { key, error })
+    }
+
+    /// Whether the axis is of the schedule, and the rate does the same.
+    fn only_scales(&self, axis: &TuneAxis) -> bool {
+        let Entrant { optimizer, schedule, .. } = &self.entrant;
+        let Some((parameter, _)) = parameter(&self.entrant, &axis.key) else { return false };
+        if find(optimizer.given_values(), &axis.key).is_some() {
+            return false;
+        }
+        let rest = schedule.without(&axis.key).to_string();
+        let end = |value| Spec::from_flags(&rest, &[(axis.key.clone(), text(parameter, value)?)]).ok();
+        end(axis.low).zip(end(axis.high)).is_some_and(|(low, high)| low.is_scaled(&high, &self.run))
+    }
+
     /// Adds an axis if the entrant has the parameter, whose value is then dropped.
-    fn take(&mut self, axis: &TuneAxis) -> Result<(), TuneError> {
-        let Some((parameter, name)) = parameter(&self.entrant, &axis.key) else { return Ok(()) };
-        if text(parameter, axis.low).is_none() {
-            return Err(TuneError::NotNumeric { key: axis.key.clone(), name: name.to_string() });
+    fn take(&mut self, axis: &TuneAxis) {
+        if parameter(&self.entrant, &axis.key).is_none() {
+            return;
         }
         let Entrant { optimizer, schedule, .. } = &mut self.entrant;
         *optimizer = optimizer.clone().without(&axis.key);
         *schedule = schedule.without(&axis.key);
         self.axes.push(axis.clone());
-        Ok(())
     }
 
     /// Whether no axis is a parameter of the schedule.
@@ -108,7 +152,8 @@ impl Tunable {
         let ends: [fn(&TuneAxis) -> f64; 2] = [|axis| axis.low, |axis| axis.high];
         let mut peak = 0.0;
         for (place, end) in ends.into_iter().enumerate() {
-            let shape = self.shape(&self.axes.iter().map(end).collect::<Vec<_>>())?;
+            let point: Vec<f64> = self.axes.iter().map(end).collect();
+            let shape = self.shape(&point).map_err(|error| self.at_end(entrant, &point, error))?;
             if place > 0 && self.schedule_stays() {
                 break;
             }
@@ -123,6 +168,14 @@ impl Tunable {
         Ok(peak)
     }
 
+    /// The error of `entrant`, as written, at a point of which each value is one of its parameter.
+    fn at_end(&self, entrant: &Entrant, point: &[f64], error: Usage) -> TuneError {
+        let Some(first) = self.axes.get(1) else { return TuneError::Invalid(error) };
+        let values = self.axes.iter().zip(point).skip(1);
+        let values: Vec<String> = values.map(|(axis, value)| format!("{}={}", axis.key, exact(*value))).collect();
+        TuneError::AtEnd { key: first.key.clone(), entrant: entrant.to_string(), values: values.join(", "), error }
+    }
+
     /// The entrant before tuning: `sgd:momentum=0.9/triangular:max-lr=6x`.
     pub fn name(&self) -> String {
         self.entrant.to_string()
@@ -131,6 +184,11 @@ impl Tunable {
     /// What is tuned, the highest rate first.
     pub fn axes(&self) -> &[TuneAxis] {
         &self.axes
+    }
+
+    /// Whether a range of this key would only scale its rates.
+    pub fn is_only_scaled_by(&self, key: &str) -> bool {
+        self.only_scaling.iter().any(|other| other == key)
     }
 
     /// The entrant at a point, which has a value for each axis. Values are rounded to three significant digits.
@@ -181,7 +239,14 @@ pub fn tunable(
     }
     let taken: HashSet<&str> = all.iter().flat_map(|one| &one.axes).map(|axis| axis.key.as_str()).collect();
     if let Some(axis) = ranges.iter().find(|axis| !taken.contains(axis.key.as_str())) {
-        return Err(TuneError::Untaken { key: axis.key.clone() });
+        let key = axis.key.clone();
+        let scaled = all.iter().zip(entrants).filter(|(one, _)| one.is_only_scaled_by(&key));
+        let entrants: Vec<String> = scaled.map(|(_, entrant)| entrant.to_string()).collect();
+        return Err(if entrants.is_empty() {
+            TuneError::Untaken { key }
+        } else {
+            TuneError::OnlyScales { key, entrants }
+        });
     }
     for (place, one) in all.iter().enumerate() {
         let same = |other: &&Tunable| {
@@ -205,6 +270,25 @@ fn parameter(entrant: &Entrant, key: &str) -> Option<(&'static Parameter, &'stat
         (!schedule.is_sequence() || key.starts_with("warmup")).then_some((parameter, schedule.name()))
     };
     find(optimizer.given_values(), key).map(|parameter| (parameter, optimizer.name())).or_else(of_schedule)
+}
+
+/// The ranges that do not apply to some of these entrants, which are named as written.
+pub fn untuned(entrants: &[Entrant], tunables: &[Tunable], ranges: &[TuneAxis]) -> Vec<EntrantNote> {
+    let mut notes = Vec::new();
+    for TuneAxis { key, .. } in ranges {
+        let named = |of: &dyn Fn(&Tunable) -> bool| -> Vec<String> {
+            entrants.iter().zip(tunables).filter(|(_, one)| of(one)).map(|(entrant, _)| entrant.to_string()).collect()
+        };
+        let scaled = named(&|one| one.is_only_scaled_by(key));
+        let without = named(&|one| !one.is_only_scaled_by(key) && one.axes.iter().all(|axis| axis.key != *key));
+        if !scaled.is_empty() {
+            notes.push(EntrantNote::OnlyScaled { key: key.clone(), entrants: scaled });
+        }
+        if !without.is_empty() {
+            notes.push(EntrantNote::NotTaken { by: Varied::Tuning, key: key.clone(), entrants: without });
+        }
+    }
+    notes
 }
 
 fn find(values: &Values, key: &str) -> Option<&'static Parameter> {
