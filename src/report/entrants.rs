@@ -7,7 +7,7 @@ pub use naming::{names, recipes, short_names};
 pub use roles::of_tuning;
 
 use super::tuning::{Tuning, peak};
-use crate::number::{counted, rate};
+use crate::number::{counted, exact, rate};
 use crate::optim::OptimizerSpec;
 use crate::record::{self, ComparisonRow, Results, Stage, Status};
 use crate::schedule::{Semantics, Spec};
@@ -139,6 +139,11 @@ impl<'a> EntrantRuns<'a> {
             Some(peaks) if !peaks.is_empty() => peak(self.rate),
             _ => self.rate_text(),
         }
+    }
+
+    /// Its base rate behind its name, where that tells it from others.
+    pub fn own_rate(&self) -> String {
+        format!(" lr={}", exact(self.lr))
     }
 
     /// The mean test accuracy over the same runs, if any of them was tested.

@@ -44,12 +44,16 @@ pub fn of(groups: &[Group<'_>], title: &str) -> Ranking {
 
 fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
     let entrant = &analysis.entrant;
+    // A grid has it in the name.
+    let is_own = entrant.rate.to_bits() == entrant.lr.to_bits();
     let in_percent = |value: f64| value * 100.0;
     let results: Vec<f64> = entrant.results().into_values().map(in_percent).collect();
     RankedRow {
         name: analysis.short.clone(),
         under: if analysis.name == analysis.short { String::new() } else { analysis.name.clone() },
-        rate: if entrant.rate.is_finite() { format!("peak {}", entrant.rate_text()) } else { String::new() },
+        rate: Some(format!("peak {}", entrant.rate_text()))
+            .filter(|_| entrant.rate.is_finite() && !(is_own && analysis.short.contains(&entrant.own_rate())))
+            .unwrap_or_default(),
         value: match analysis.screening.filter(|_| entrant.is_screened_out) {
             Some(screening) => format!("screening: {}", percent(Some(screening))),
             None => percent(analysis.val_accuracy),

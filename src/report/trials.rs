@@ -3,7 +3,6 @@
 use super::analysis::{Analysis, Group};
 use super::chart::{AxisScale, Dot, DotLook, Figure, Mark, Panel, Series, Stack};
 use super::tuning::{Tuning, peak};
-use crate::number::exact;
 use crate::record::Status;
 use crate::stats::quantile;
 use crate::stats::verdict::CHANCE;
@@ -112,12 +111,11 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
         let dots = dots.into_iter().chain(best.map(|at| Dot { at, look: DotLook::Chosen })).collect();
         let marks = best.map(|best| rate_mark(best.0)).into_iter().collect();
         let first = alike[key][0];
-        let own_rate = format!(" lr={}", exact(first.entrant.lr));
         Panel {
             dots,
             marks,
             series: vec![Series::new("", means)],
-            ..Panel::new(first.unique.replacen(&own_rate, "", 1), "", "")
+            ..Panel::new(first.unique.replacen(&first.entrant.own_rate(), "", 1), "", "")
         }
     };
     let has_enough = |key: &&(&str, &str, &str)| {

@@ -1,7 +1,6 @@
 //! What entrants are called: in full, and as shortly as tells them apart.
 
 use super::{EntrantRuns, Place};
-use crate::number::exact;
 use crate::optim::OptimizerSpec;
 use crate::schedule::Spec;
 use crate::spec::Values;
@@ -23,7 +22,7 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
     let name = |(short, entrant): (&String, &EntrantRuns<'_>)| {
         let (mut name, (_, [rates, semantics, groups])) = (short.clone(), twins[short.as_str()]);
         if rates && entrant.tuning.is_none() {
-            name.push_str(&format!(" lr={}", exact(entrant.lr)));
+            name.push_str(&entrant.own_rate());
         }
         if semantics {
             name.push_str(&format!(" ({})", entrant.semantics.name()));

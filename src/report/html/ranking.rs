@@ -60,8 +60,10 @@ fn ranked(row: &RankedRow, grid: &str, place: &dyn Fn(f64) -> f64, low: f64) -> 
         let _ = write!(track, "<b class=sign style=\"left:{:.2}%\">{sign}</b>", place(mean));
     }
     let told = row.interval.map_or(String::new(), |(from, to)| format!("; 95 % interval {from:.2} to {to:.2}"));
+    // Nothing to draw: on a phone the row has no second line.
+    let bare = if row.mean.is_some() { "" } else { " bare" };
     format!(
-        "<div class=\"row {class}\" role=listitem title=\"{words}{told}\"><div class=who><b class=sign aria-hidden=true>{sign}</b><span><b>{name}</b> \
+        "<div class=\"row {class}{bare}\" role=listitem title=\"{words}{told}\"><div class=who><b class=sign aria-hidden=true>{sign}</b><span><b>{name}</b> \
          <span class=rate>{rate}</span><small>{under}</small></span></div><div class=track aria-hidden=true>{track}</div><div \
          class=value>{value}<span class=hide>: {words}{told}</span></div></div>\n",
         class = row.claim.class(),

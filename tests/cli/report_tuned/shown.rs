@@ -56,6 +56,8 @@ fn a_grid_over_rates_has_a_line_through_the_means_and_a_mark_at_the_highest() {
     assert_eq!(rounded.collect::<Vec<_>>(), [(0.01, 550.0), (0.1, 710.0), (1.0, 650.0)]);
     assert_eq!(panel.marks.iter().map(|mark| mark.label.as_str()).collect::<Vec<_>>(), ["0.1"]);
     assert!(trials.looks().iter().any(|(_, words)| *words == "the highest mean"), "{:?}", trials.looks());
+    let ranked = &lrsched::report::ranking::of(&groups, "").groups[0].rows[0];
+    assert_eq!((ranked.name.as_str(), ranked.rate.as_str()), ("sgd/cosine lr=0.1", ""), "said once");
 }
 
 #[test]
