@@ -37,7 +37,7 @@ pub struct EntrantRuns<'a> {
     pub aside: Vec<&'a ComparisonRow>,
     /// Finals among them, of rates that are no longer chosen.
     pub stale: usize,
-    /// Others, of an entrant that is no longer a finalist.
+    /// Others, of an entrant that is no longer a finalist, or not known to be one.
     pub dropped: usize,
     /// A result is the mean over the finals of a study; else it is a run.
     pub by_study: bool,
@@ -272,7 +272,8 @@ fn entrant<'a>(mut rows: Vec<&'a ComparisonRow>, place: Place<'a>) -> EntrantRun
     }
 }
 
-/// Sets aside the finals of entrants of a group that are not among the finalists of their comparison, if those are known.
+/// Sets aside the finals of entrants of a group that are not among the finalists of their comparison: of all, where a
+/// screening that goes on does not tell yet who they are.
 fn screen(group: &mut [EntrantRuns<'_>]) {
     // Comparisons in different settings screen apart.
     let settings: BTreeSet<&str> = group.iter().map(|entrant| entrant.place.setting).collect();
@@ -280,11 +281,18 @@ fn screen(group: &mut [EntrantRuns<'_>]) {
         let screened = || group.iter().filter(|entrant| entrant.place.setting == setting);
         let rows: Vec<&ComparisonRow> =
             screened().flat_map(|entrant| entrant.aside.iter().chain(&entrant.runs)).copied().collect();
-        let Some(finalists) = record::recorded_finalists(&rows) else { continue };
+        if rows.iter().all(|run| run.role.as_ref().is_none_or(|role| role.finalists.is_none())) {
+            continue;
+        }
+        let finalists = record::recorded_finalists(&rows);
         for entrant in group.iter_mut().filter(|entrant| entrant.place.setting == setting) {
             let mut roles = entrant.aside.iter().chain(&entrant.runs).filter_map(|run| run.role.as_ref());
-            if roles.next().is_some_and(|role| !finalists.contains(role.entrant.as_str())) {
-                entrant.is_screened_out = true;
+            let is_out = |finalists: &BTreeSet<&str>| {
+                roles.next().is_some_and(|role| !finalists.contains(role.entrant.as_str()))
+            };
+            let is_out = finalists.as_ref().map(is_out);
+            if is_out != Some(false) {
+                entrant.is_screened_out = is_out.is_some();
                 entrant.dropped = entrant.runs.len();
                 entrant.aside.append(&mut entrant.runs);
             }

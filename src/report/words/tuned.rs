@@ -61,6 +61,11 @@ impl Said<'_, '_> {
                 _ => format!("Left out: {runs} of entrants that are no longer finalists."),
             });
         }
+        let early: usize = self.analyses.iter().map(|one| one.entrant.dropped).sum();
+        if early > 0 {
+            let runs = counted(early as u64, "final run");
+            said.push(format!("Left out until the screening is complete and says who is a finalist: {runs}."));
+        }
         let failed = |analysis: &Analysis<'_>| {
             let aside = analysis.entrant.aside.iter();
             aside.filter(|run| run.status == crate::record::Status::Failed).count()

@@ -55,6 +55,22 @@ fn while_a_screening_run_has_failed_nobody_is_screened_out() {
 }
 
 #[test]
+fn while_a_screening_goes_on_again_no_final_counts_and_that_is_said() {
+    // Another entrant has joined those of a comparison that was complete.
+    let more = screened().into_iter().filter(|row| row.schedule == "time" && row.seed < 2);
+    let joined = |row: ComparisonRow| {
+        let row = ComparisonRow { schedule: "polynomial".into(), run: format!("polynomial-{}", row.seed), ..row };
+        let role = Role { entrant: "sgd/polynomial".into(), ..row.role.clone().unwrap() };
+        ComparisonRow { role: Some(role), ..row }
+    };
+    let rows: Vec<ComparisonRow> = screened().into_iter().chain(more.map(joined)).collect();
+    let (summary, entrants) = judged_rows(&rows);
+    assert!(entrants.iter().all(|one| one["standing"] == "no result"), "{entrants:?}");
+    let said = "Left out until the screening is complete and says who is a finalist: 8 final runs.";
+    assert!(summary.contains(said) && !summary.contains("Winner"), "{summary}");
+}
+
+#[test]
 fn a_baseline_that_is_screened_out_is_named_and_all_pairs_are_judged() {
     let folder = tempfile::tempdir().unwrap();
     comparison(folder.path(), &screened());
