@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use crate::common::without_times;
-use crate::resume_common::{SMALL, program, stderr, succeed, text};
+use crate::resume_common::{SMALL, json, program, stderr, succeed, text};
 use crate::several_at_once::order;
 use lrsched::random::{Purpose, keyed, uniform};
 use lrsched::record::{ComparisonRow, Role, Stage, Status, read_rows};
@@ -131,6 +131,41 @@ fn shards_of_a_tuning_make_what_one_process_makes_in_one_folder_or_each_in_its_o
         succeed(merge);
         assert!(left(&folder.path().join(folders.last().unwrap())) == whole, "{folders:?}");
     }
+}
+
+#[test]
+fn a_shard_of_a_tuning_started_over_with_force_trains_its_own_chains_again_and_leaves_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let flags = |shard, more: &[&'static str]| [&["--tune", "3", "--studies", "2", "--shard", shard], more].concat();
+    for shard in ["1/2", "2/2"] {
+        succeed(compare(folder.path(), "out", &flags(shard, &[])));
+    }
+    let started = || -> BTreeMap<String, (String, String)> {
+        let of = |row: ComparisonRow| {
+            let info = json(&out.join("runs").join(&row.run).join("run.json"));
+            (row.run.clone(), (role(&row).entrant.clone(), info["started"].to_string()))
+        };
+        rows(&out).into_iter().map(of).collect()
+    };
+    let (before, times) = (left(&out), started());
+    // Times are recorded to the second.
+    std::thread::sleep(Duration::from_millis(1100));
+    succeed(compare(folder.path(), "out", &flags("1/2", &["--force"])));
+    // Two studies of two entrants are four chains; the first and the third are of one entrant.
+    for (run, (entrant, time)) in started() {
+        assert_eq!(time != times[&run].1, entrant == ENTRANTS[0], "{run}");
+    }
+    assert!(left(&out) == before);
+    let other = flags("1/2", &["--force", "--tune-range", "lr=0.01:1"]);
+    let output = compare(folder.path(), "out", &other).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("at another point of the range; choose another --out"), "{said}");
+    assert!(left(&out) == before);
+    succeed(compare(folder.path(), "out", &["--tune", "2", "--studies", "1", "--force"]));
+    // Two trials, looked at twice more each, and a final.
+    assert_eq!(rows(&out).len(), 2 * (2 + 4 + 1), "of what was there, nothing is left");
 }
 
 #[test]
