@@ -148,7 +148,7 @@ fn title(config: &FindConfig) -> String {
 /// Commands to paste: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
 fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Result<Vec<String>> {
     let mut shared = next::train(&config.run, CommandName::Find, data_dir);
-    if config.for_epochs != RunConfig::default().epochs {
+    if config.for_epochs != RunConfig::USUAL_EPOCHS {
         shared.extend(["--epochs".into(), config.for_epochs.to_string().into()]);
     }
     let line = |words: &[&str]| {

@@ -62,7 +62,7 @@ impl Default for FindConfig {
             min_lr: 1e-5,
             max_lr: 10.0,
             length: Length::Steps(400),
-            for_epochs: RunConfig::default().epochs,
+            for_epochs: RunConfig::USUAL_EPOCHS,
             eval_images: 500,
             smoothing: 0.9,
             seeds: 1,

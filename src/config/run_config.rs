@@ -86,6 +86,9 @@ fn from_number_or_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Dese
 }
 
 impl RunConfig {
+    /// The number of epochs if no length was given.
+    pub const USUAL_EPOCHS: u64 = 30;
+
     /// Every setting by its command-line name.
     pub fn settings(&self) -> SettingValues {
         SettingValues::of_config(self)

@@ -14,9 +14,6 @@ use anyhow::Result;
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-/// The number of epochs if no length was given.
-const EPOCHS: u64 = 30;
-
 /// Sets the fields of `config` that were given, in rising order of precedence.
 fn apply<C>(
     given: &Given,
@@ -188,5 +185,5 @@ pub fn run_config_of_text(text: &str, file: &Path) -> Result<RunConfig> {
 /// # Errors
 /// As [`run_config`], [`optimizer`] and [`schedule()`].
 pub fn train_config(given: &Given) -> Result<RunConfig, Usage> {
-    run_config(given, CommandName::Train, optimizer(given)?, schedule(given)?, EPOCHS)
+    run_config(given, CommandName::Train, optimizer(given)?, schedule(given)?, RunConfig::USUAL_EPOCHS)
 }
