@@ -106,16 +106,19 @@ impl Page<'_> {
             let suggested: Vec<String> =
                 tests.filter_map(|(tests, said)| range::verdict(tests, said).into_iter().next()).collect();
             let of_groups = self.groups.iter().map(|group| (&group.answer, pick(group)));
-            let answers = of_groups.chain(suggested.iter().map(|answer| (answer, String::new())));
+            let answers = of_groups.chain(suggested.iter().map(|answer| (answer, None)));
             let answers = answers.filter(|(answer, _)| !answer.is_empty());
             let found = answers.filter_map(|(answer, pick)| Some((answer, pick, text.split_once(answer)?))).next();
             match found {
-                Some((answer, pick, (before, rest))) => format!(
-                    "{pick}<p class=best>{}<b>{}</b></p>\n<p>{}</p>\n",
-                    escape(before),
-                    escape(answer),
-                    escape(rest.trim())
-                ),
+                Some((answer, pick, (before, rest))) => {
+                    let (before, answer, rest) = (escape(before), escape(answer), escape(rest.trim()));
+                    // One of them is bold: the first.
+                    let answer = match &pick {
+                        Some(_) => answer,
+                        None => format!("<b>{answer}</b>"),
+                    };
+                    format!("{}<p class=best>{before}{answer}</p>\n<p>{rest}</p>\n", pick.unwrap_or_default())
+                }
                 None => format!("<p class=best>{}</p>\n", escape(text)),
             }
         };
@@ -157,11 +160,9 @@ impl Page<'_> {
     }
 }
 
-/// Which entrant, at which rate, and whether that is claimed; empty if nothing is known yet.
-fn pick(group: &Group<'_>) -> String {
-    let Some(leader) = group.analyses.first().filter(|first| first.standing != Standing::NoResult) else {
-        return String::new();
-    };
+/// Which entrant, at which rate, and whether that is claimed; `None` if nothing is known yet.
+fn pick(group: &Group<'_>) -> Option<String> {
+    let leader = group.analyses.first().filter(|first| first.standing != Standing::NoResult)?;
     let claim = match leader.standing {
         _ if group.analyses.len() == 1 => "The only entrant",
         Standing::Winner => "Winner",
@@ -176,7 +177,7 @@ fn pick(group: &Group<'_>) -> String {
     let within = within.map_or(String::new(), |(low, high)| {
         format!(" <small>(within one point of it: {} to {})</small>", peak(low), peak(high))
     });
-    format!("<p class=pick>{claim}: <b>{}</b>{rate}{within}</p>\n", escape(&leader.short))
+    Some(format!("<p class=pick>{claim}: <b>{}</b>{rate}{within}</p>\n", escape(&leader.short)))
 }
 
 pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {

@@ -226,7 +226,7 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
 }
 
 /// Of one that is no finalist, what decided that: it is no result, and not among them.
-fn status(entrant: &EntrantRuns<'_>) -> String {
+pub fn status(entrant: &EntrantRuns<'_>) -> String {
     if !entrant.is_screened_out {
         return entrant.status();
     }

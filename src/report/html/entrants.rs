@@ -6,7 +6,7 @@ use crate::record::Status;
 use crate::report::analysis::{Analysis, Group, Target};
 use crate::report::entrants::Summary;
 use crate::report::escape::escape;
-use crate::report::table::{duration, percent};
+use crate::report::table::{duration, percent, status};
 use crate::stats::verdict::CHANCE;
 
 /// Cells, one per entrant, below a head.
@@ -47,9 +47,16 @@ pub fn html(group: &Group<'_>, target: Option<f64>) -> String {
         "" => String::new(),
         label => format!(" with {}", escape(label)),
     };
+    let further = further(group);
+    let is_known = further.iter().any(|column| column.head != "entrant" && column.is_known);
     let claims = one(&format!("Entrants{of}, {first}"), group, claims(group, target));
-    let more = one(&format!("Further figures of entrants{of}"), group, further(group));
-    format!("<div class=cards>{claims}</div><details><summary>Further figures</summary>{more}</details>")
+    let more = if is_known {
+        let table = one(&format!("Further figures of entrants{of}"), group, further);
+        format!("<details><summary>Further figures</summary>{table}</details>")
+    } else {
+        String::new()
+    };
+    format!("<div class=cards>{claims}</div>{more}")
 }
 
 fn one(caption: &str, group: &Group<'_>, mut columns: Vec<Column>) -> String {
@@ -80,7 +87,7 @@ fn claims(group: &Group<'_>, target: Option<f64>) -> Vec<Column> {
     columns.push(words(group, "verdict", true, |a| format!("<td class=\"w verdict\">{}</td>", escape(&a.verdict))));
     let is_over = |a: &Analysis<'_>| a.entrant.status() == Status::Finished.to_string();
     let is_telling = !group.analyses.iter().all(is_over);
-    columns.push(words(group, "status", is_telling, |a| status_cell(&a.entrant.status())));
+    columns.push(words(group, "status", is_telling, |a| status_cell(&status(&a.entrant))));
     columns
 }
 

@@ -111,16 +111,14 @@ impl Said<'_, '_> {
         let who = if waiting.len() == 1 && self.analyses.len() == 1 {
             format!("the only {}", self.entrants())
         } else if waiting.len() == self.analyses.len() {
-            format!("all {}", counted(waiting.len() as u64, self.entrants()))
+            format!("all {} so far", counted(waiting.len() as u64, self.entrants()))
         } else {
             listed(&waiting.iter().map(|one| one.short.as_str()).collect::<Vec<_>>())
         };
         (!waiting.is_empty()).then(|| {
             let done = if told.is_empty() { "nothing yet".into() } else { told.join(", ") };
             let to_come = listed(&self.to_come(&waiting));
-            format!(
-                "Before the finals: {who}; done so far: {done}; still to come: {to_come}. The same command goes on."
-            )
+            format!("Before the finals: {who}; done: {done}; still to come: {to_come}. The same command goes on.")
         })
     }
 

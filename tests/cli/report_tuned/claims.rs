@@ -68,7 +68,7 @@ fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     let (summary, entrants) = judged_rows(&rows);
     assert!(
         summary.starts_with(
-            "Before the finals: all 2 entrants; done so far: 24 trials, 36 second looks; still to come: finals."
+            "Before the finals: all 2 entrants so far; done: 24 trials, 36 second looks; still to come: finals."
         ),
         "{summary}"
     );
@@ -79,7 +79,7 @@ fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     report(folder.path(), &["."]).assert().success();
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("<h2>Which rate?</h2>") && !html.contains("<h2>Ranking</h2>"), "nothing can be ranked");
-    assert!(html.contains("<b>Before the finals: all 2 entrants; "), "it is the answer, as far as there is one");
+    assert!(html.contains("<b>Before the finals: all 2 entrants so far; "), "it is the answer, as far as there is one");
     assert!(!html.contains("Under way"), "no plan says how many runs there are");
     let plan = RunOrder::new(rows.iter().map(|row| row.run.clone()));
     for (plan, told) in [(plan.clone(), None), (plan.of(1066), Some("Under way: 60 of 1,066 runs are done."))] {
@@ -90,7 +90,7 @@ fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     let trials: Vec<ComparisonRow> =
         rows.into_iter().filter(|row| row.role.as_ref().unwrap().stage == Stage::Trial).collect();
     let (summary, _) = judged_rows(&trials);
-    assert!(summary.contains("done so far: 24 trials; still to come: second looks and finals."), "{summary}");
+    assert!(summary.contains("done: 24 trials; still to come: second looks and finals."), "{summary}");
 }
 
 #[test]

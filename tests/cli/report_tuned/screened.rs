@@ -110,7 +110,7 @@ fn a_finalist_whose_finals_have_not_begun_is_not_screened_out() {
     let (summary, entrants) = judged_rows(&rows);
     assert_eq!((standing(&entrants, "sgd/cosine"), standing(&entrants, "sgd/linear")), ("no result", "screened out"));
     assert!(
-        summary.contains("Before the finals: sgd/cosine; done so far: 3 screening runs; still to come: finals."),
+        summary.contains("Before the finals: sgd/cosine; done: 3 screening runs; still to come: finals."),
         "{summary}"
     );
     assert!(!summary.contains("Winner") && summary.contains("Screened out: 2; 2 finalists judged"), "{summary}");

@@ -125,6 +125,25 @@ fn the_table_says_what_screened_an_entrant_out_on_its_line_and_never_as_a_result
     assert!(of_linear[0].ends_with("screened out at 75.20 %") && of_linear[0].matches("75.2").count() == 1, "{text}");
 }
 
+#[test]
+fn the_first_bold_words_of_a_page_are_who_is_ahead_and_at_which_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = |rows: &[ComparisonRow]| {
+        comparison(folder.path(), rows);
+        report(folder.path(), &["."]).assert().success();
+        let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+        html.split("<p class=pick>").nth(1).unwrap().split("</p>").next().unwrap().to_string()
+    };
+    assert_eq!(first(&three_studies()), "Winner: <b>sgd/cosine</b> at peak rate <b>0.1</b>");
+    let mut equal = three_studies();
+    let finals = equal.iter_mut().filter(|row| row.role.as_ref().unwrap().stage == Stage::Final);
+    finals.filter(|row| row.schedule == "step").for_each(|row| row.results.val_accuracy = Some(0.8));
+    assert_eq!(first(&equal), "Highest, but no proven winner: <b>sgd/cosine</b> at peak rate <b>0.1</b>");
+    let two = three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().study != Some(2));
+    let two: Vec<ComparisonRow> = two.collect();
+    assert_eq!(first(&two), "Highest, without a claim: <b>sgd/cosine</b> at peak rate <b>0.1</b>");
+}
+
 /// The table of all runs on the page of a comparison of `rows`.
 fn runs_on_the_page(rows: &[ComparisonRow]) -> String {
     let folder = tempfile::tempdir().unwrap();
