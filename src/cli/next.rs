@@ -46,12 +46,12 @@ pub struct NextCommand {
     pub line: String,
 }
 
-/// What to do after a comparison in `folder` whose results are these: train the leader, and make a claim possible.
-pub fn after(folder: &Path, groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
+/// What to do after a comparison whose results are these: train the leader, and make a claim possible.
+pub fn after(groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
     let Some(group) = groups.first() else { return Vec::new() };
     let mut next = Vec::new();
     if let Some(leader) = group.analyses.first()
-        && let Some(config) = typical(&leader.entrant).and_then(|run| config_of(folder, run))
+        && let Some(config) = typical(&leader.entrant).and_then(|run| config_of(run))
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
         let words = std::iter::once(program()).chain(arguments.iter().map(quoted));
@@ -78,8 +78,8 @@ fn typical<'a>(entrant: &EntrantRuns<'a>) -> Option<&'a ComparisonRow> {
     runs.into_iter().filter(|run| run.lr == rate).min_by_key(|run| run.seed)
 }
 
-/// `None` if the folder of the run is gone, or of another version.
-fn config_of(folder: &Path, run: &ComparisonRow) -> Option<RunConfig> {
-    let info = RunInfo::read(&run.folder(folder)?.join(files::RUN_JSON)).ok()?;
+/// Of a run that a report has loaded, which goes by its folder; `None` if that is gone, or of another version.
+fn config_of(run: &ComparisonRow) -> Option<RunConfig> {
+    let info = RunInfo::read(&Path::new(&run.run).join(files::RUN_JSON)).ok()?;
     info.config.known().ok()
 }

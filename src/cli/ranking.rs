@@ -46,7 +46,7 @@ pub fn rank(
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;
     let Report { groups, summary, .. } = &report;
-    let next = next::after(folder, groups, going_on);
+    let next = next::after(groups, going_on);
     if json {
         let commands: Vec<&str> = next.iter().map(|next| next.line.as_str()).collect();
         let entrants = report::export::ranking(groups);

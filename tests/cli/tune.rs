@@ -37,7 +37,7 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         (&["--tune", "4", "--tune-range", "lr=0.1:0.1001"], "are the same run"),
         (
             &["--tune", "4", "--tune-range", "momentum=0.5:1.5"],
-            "sgd: momentum must be in [0, 1), got 1.5 (from --tune-range)",
+            "sgd: momentum must be in [0, 1], got 1.5 (from --tune-range)",
         ),
         (
             &["--tune", "4", "--tune-range", "momentum=0:0.9", "--entrants", "sgd:momentum=0.9,nesterov/linear"],

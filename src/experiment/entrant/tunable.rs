@@ -113,9 +113,9 @@ impl Tunable {
         let Entrant { optimizer, schedule, .. } = &self.entrant;
         let of_optimizer = find(optimizer.given_values(), &key).map(|_| optimizer.given_values());
         let Some(values) = of_optimizer.or_else(|| schedule.schedules().next()) else { return Ok(()) };
-        let mut alone = values.clone();
-        values.given().for_each(|(parameter, _)| alone.remove(parameter.name));
-        let set = [low, high].iter().try_for_each(|end| alone.set(&key, end));
+        let mut none = values.clone();
+        values.given().for_each(|(parameter, _)| none.remove(parameter.name));
+        let set = [low, high].iter().try_for_each(|end| none.clone().set(&key, end));
         set.map_err(|error| TuneError::OutOfRange { key, error })
     }
 
