@@ -142,7 +142,7 @@ fn order(error: &OrderError) -> String {
 /// Advice for a path without the requested weights.
 fn subject(error: &SubjectError) -> String {
     match error {
-        SubjectError::OfAFile { .. } => format!("{error}: name the run's folder"),
+        SubjectError::OfAFile { .. } | SubjectError::OtherFile(_) => format!("{error}: name the run's folder"),
         SubjectError::OfACheckpoint(_) => format!("{error}: evaluate it without --checkpoint"),
         SubjectError::NoCheckpoint { keep: Some(keep), .. } => {
             format!("{error}: it was trained with --keep {}", keep.name())

@@ -117,6 +117,7 @@ fn help(topic: &[&str]) -> Result<u8> {
             let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
             let hint = did_you_mean(name, names.into_iter().chain(lists.iter().copied()));
+            let hint = if hint.is_empty() { "; --help lists the commands".to_string() } else { hint };
             return crate::usage!("no help for `{}`{hint}", shortened(&topic.join(" ")));
         };
         command = inner.clone().bin_name(format!("lrsched {}", topic[..=at].join(" ")));
@@ -293,8 +294,22 @@ fn meant_flag(typed: &str) -> String {
         Some(name) => format!("; did you mean `--{name}`?"),
         None => match note(word) {
             Some(note) => format!("; {note}"),
-            None => "; see --help".to_string(),
+            None => format!("; {}", others_with(typed).unwrap_or_else(|| "see --help".to_string())),
         },
+    }
+}
+
+/// The one or two commands that have this flag: `lrsched compare has it`.
+fn others_with(typed: &str) -> Option<String> {
+    let word = typed.strip_prefix("--")?.split('=').next()?;
+    let has = |command: &&Command| command.get_arguments().any(|arg| arg.get_long() == Some(word));
+    let root = command();
+    let names: Vec<String> =
+        root.get_subcommands().filter(has).map(|command| format!("`lrsched {}`", command.get_name())).collect();
+    match names.as_slice() {
+        [one] => Some(format!("{one} has it")),
+        [one, other] => Some(format!("{one} and {other} have it")),
+        _ => None,
     }
 }
 

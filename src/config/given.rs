@@ -165,8 +165,12 @@ impl Given {
     /// A file that cannot be read or is not TOML; an unknown key (with the nearest known one); a value that is neither
     /// text, a number nor a boolean; a list for a name that takes one value; an empty list.
     pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
-        let text = disk::read_text(file, disk::MOST_CONFIG)
-            .with_context(|| format!("cannot read the config {}", file.display()))?;
+        let text = match disk::read_text(file, disk::MOST_CONFIG) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return usage!("config must name a TOML file, and there is no {}", file.display());
+            }
+            read => read.with_context(|| format!("cannot read the config {}", file.display()))?,
+        };
         self.lay_text_below(&text, file, known)
     }
 

@@ -1,6 +1,6 @@
 //! How many runs to train at once.
 
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, did_you_mean, shortened};
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,9 +29,10 @@ impl FromStr for Jobs {
             number => match number.parse() {
                 Ok(count @ 1..=Self::MOST) => Ok(Self::Count(count)),
                 _ => Err(Usage(format!(
-                    "jobs must be `auto` or a number of runs from 1 to {}, got `{}`",
+                    "jobs must be `auto` or a number of runs from 1 to {}, got `{}`{}",
                     Self::MOST,
-                    shortened(text)
+                    shortened(text),
+                    did_you_mean(text, ["auto"])
                 ))),
             },
         }

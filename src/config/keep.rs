@@ -1,7 +1,7 @@
 //! Which weights of a finished run are kept.
 
 use crate::usage;
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, did_you_mean, shortened};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
@@ -36,7 +36,9 @@ impl FromStr for Keep {
         match Keep::ALL.into_iter().find(|keep| keep.name() == text) {
             Some(keep) => Ok(keep),
             None => {
-                usage!("keep must be one of {}; got `{}`", Keep::ALL.map(Keep::name).join(", "), shortened(text))
+                let names = Keep::ALL.map(Keep::name);
+                let (hint, text) = (did_you_mean(text, names), shortened(text));
+                usage!("keep must be one of {}; got `{text}`{hint}", names.join(", "))
             }
         }
     }

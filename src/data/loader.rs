@@ -7,7 +7,7 @@ use super::normalisation::Normalisation;
 use crate::random::{Purpose, keyed, shuffle};
 use crate::threads::spawn;
 use crate::usage;
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, did_you_mean, shortened};
 use std::ops::{Deref, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +57,10 @@ impl std::str::FromStr for BatchSize {
             Ok(0) => usage!("batch-size must be at least 1 image, got 0"),
             Ok(size) => Ok(BatchSize::Images(size)),
             Err(_) if text == "full" => Ok(BatchSize::Full),
-            Err(_) => usage!("batch-size must be a number of images, or `full`; got `{text}`", text = shortened(text)),
+            Err(_) => {
+                let (hint, text) = (did_you_mean(text, ["full"]), shortened(text));
+                usage!("batch-size must be a number of images, or `full`; got `{text}`{hint}")
+            }
         }
     }
 }

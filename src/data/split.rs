@@ -4,7 +4,7 @@ use super::dataset::Dataset;
 use super::images::{Images, Subset};
 use crate::random::{Purpose, keyed, shuffle};
 use crate::usage;
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, did_you_mean, shortened};
 use std::sync::Arc;
 
 /// The images that select the best epoch and the best rate, and that drive `plateau`.
@@ -31,10 +31,10 @@ impl std::str::FromStr for Validation {
             Ok(0) => usage!("validation must hold at least 1 image, got 0; `test` validates with the test images"),
             Ok(images) => Ok(Validation::Holdout(images)),
             Err(_) if text == "test" => Ok(Validation::Test),
-            Err(_) => usage!(
-                "validation must be a number of training images to hold out, or `test`; got `{text}`",
-                text = shortened(text)
-            ),
+            Err(_) => {
+                let (hint, text) = (did_you_mean(text, ["test"]), shortened(text));
+                usage!("validation must be a number of training images to hold out, or `test`; got `{text}`{hint}")
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use super::trials::Trials;
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
 use crate::usage;
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, did_you_mean, shortened};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -47,9 +47,10 @@ impl Form {
             Some("svg") => Ok(Form::Svg),
             Some("md") => Ok(Form::Md),
             Some("csv") => Ok(Form::Csv),
-            Some(_) => {
+            Some(ending) => {
+                let hint = did_you_mean(ending, ["html", "png", "svg", "md", "csv"]);
                 let name = output.display().to_string();
-                usage!("--output must end in .html, .png, .svg, .md or .csv, got `{}`", shortened(&name))
+                usage!("--output must end in .html, .png, .svg, .md or .csv, got `{}`{hint}", shortened(&name))
             }
         }
     }

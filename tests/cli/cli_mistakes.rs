@@ -327,6 +327,39 @@ fn entrants_in_one_argument_are_named_one_by_one() {
 }
 
 #[test]
+fn a_word_that_is_mistyped_suggests_the_nearest_whatever_takes_it() {
+    for (flags, hint) in [
+        (["--keep", "bes"], "keep must be one of none, best, all; got `bes`; did you mean `best`?"),
+        (["--batch-size", "ful"], "got `ful`; did you mean `full`?"),
+        (["--validation", "tets"], "got `tets`; did you mean `test`?"),
+    ] {
+        refuses(&train(&flags), 2, &[hint]);
+    }
+    refuses(&["compare", "--dataset", "synthetic", "--jobs", "atuo"], 2, &["got `atuo`; did you mean `auto`?"]);
+    refuses(&["report", "/", "-o", "x.htlm"], 2, &["got `x.htlm`; did you mean `html`?"]);
+}
+
+#[test]
+fn a_flag_of_another_command_names_that_command() {
+    refuses(&train(&["--tune", "8"]), 2, &["'--tune' found; `lrsched compare` has it\n"]);
+    refuses(&train(&["--shard=1/2"]), 2, &["`lrsched compare` has it\n"]);
+    refuses(&["eval", "run", "--min-lr", "1"], 2, &["'--min-lr' found"]);
+}
+
+#[test]
+fn what_a_path_should_have_been_is_said() {
+    refuses(&train(&["--config", "nosuch.toml"]), 2, &["config must name a TOML file, and there is no nosuch.toml"]);
+    refuses(&["compare", "--seeds", "0", "--dataset", "synthetic"], 2, &["seeds must be from 1 to 1000, got 0"]);
+    refuses(&["help", "frobnicate"], 2, &["no help for `frobnicate`; --help lists the commands"]);
+    let folder = tempfile::tempdir().unwrap();
+    lrsched(&folder).args(train(&["--epochs", "1"])).assert().success();
+    for file in ["run.json", "metrics.csv"] {
+        let path = format!("run/{file}");
+        refuses_in(&folder, &["eval", &path], 2, &[&path, "holds no weights: name the run's folder"]);
+    }
+}
+
+#[test]
 fn a_value_with_line_breaks_still_makes_one_line() {
     refuses(&train(&["--schedule", "co\nsine"]), 2, &["co sine"]);
 }

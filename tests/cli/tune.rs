@@ -20,7 +20,7 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
         ),
         (&["--tune", "x"], "tune must be a whole number"),
         (&["--tune", "4", "--studies", "0"], "studies must be at least 1"),
-        (&["--tune", "4", "--seeds", "0"], "1 to 1000 seeds"),
+        (&["--tune", "4", "--seeds", "0"], "seeds must be from 1 to 1000, got 0"),
         (&["--tune", "4", "--tune-range", "lr=1:0.1"], "write lr=0.1:1"),
         (&["--tune", "4", "--tune-range", "lr=0.1:0.1"], "got the single value 0.1"),
         (&["--tune", "4", "--tune-range", "lr=0:0.1"], "must begin above 0"),

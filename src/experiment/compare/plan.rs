@@ -98,11 +98,11 @@ impl Plan {
         seeds: u64,
         config: impl Fn(&Entrant) -> Result<RunConfig, Usage>,
     ) -> Result<Self, Usage> {
-        if entrants.is_empty() || !(1..=MOST_SEEDS).contains(&seeds) {
-            return usage!(
-                "a comparison needs at least 1 entrant and 1 to {MOST_SEEDS} seeds, got {} and {seeds}",
-                entrants.len()
-            );
+        if entrants.is_empty() {
+            return usage!("a comparison needs at least 1 entrant, got none");
+        }
+        if !(1..=MOST_SEEDS).contains(&seeds) {
+            return usage!("seeds must be from 1 to {MOST_SEEDS}, got {seeds}");
         }
         let count = seeds.saturating_mul(entrants.len() as u64);
         if count > MOST_RUNS {

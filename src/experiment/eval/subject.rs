@@ -19,6 +19,9 @@ use std::str::FromStr;
 pub enum SubjectError {
     #[error("{}: no such file or folder", .0.display())]
     Missing(PathBuf),
+    /// Another file of a run than its weights.
+    #[error("{} holds no weights", .0.display())]
+    OtherFile(PathBuf),
     /// A checkpoint was requested, but the path is a file.
     #[error("{} is a file, and the {} checkpoint is one of a run", .path.display(), .moment.name())]
     OfAFile { path: PathBuf, moment: Moment },
@@ -64,6 +67,10 @@ impl Subject {
             bail!(SubjectError::Missing(path.to_path_buf()));
         }
         if !path.is_dir() {
+            let is_weights = path.extension().is_some_and(|ending| ending == "safetensors");
+            if !is_weights && path.is_file() && folder_of(path).join(files::RUN_JSON).is_file() {
+                bail!(SubjectError::OtherFile(path.to_path_buf()));
+            }
             return match moment {
                 Some(moment) => bail!(SubjectError::OfAFile { path: path.to_path_buf(), moment }),
                 None => Self::checked(path.to_path_buf()),
