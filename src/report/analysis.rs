@@ -81,6 +81,8 @@ pub struct Group<'a> {
     pub summary: String,
     /// The first of them: which is best. Empty if nothing can be ranked.
     pub answer: String,
+    /// The others, in paragraphs of a sentence or two.
+    pub rest: Vec<String>,
 }
 
 impl Group<'_> {
@@ -164,15 +166,16 @@ pub fn analyse<'a>(
         let baseline = place;
         let said =
             words::Said { analyses: finalists, screened, verdict: &verdict, baseline, without, is_baseline_out, unit };
-        let (answer, summary, sentences) = (said.answer(), said.summary(), said.sentences());
+        let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
         groups.push(Group {
             label: group[0].place.group,
             analyses,
             same_seeds: verdict.same_seeds,
             unit,
-            summary,
-            answer,
+            summary: [&answer[..], &rest[..]].concat().join(" "),
+            answer: answer.join(" "),
+            rest,
         });
     }
     match baseline {

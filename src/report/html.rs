@@ -99,25 +99,20 @@ impl Page<'_> {
         )
     }
 
-    /// The summary, with what is best in bold and the rest below it.
+    /// The summary: which is best, and what else there is to say of it.
     fn said(&self) -> String {
+        let tests = self.loaded.ranges.iter().zip(self.suggestions);
+        let suggested: Vec<String> =
+            tests.filter_map(|(tests, said)| range::verdict(tests, said).into_iter().next()).collect();
         let said = |text: &String| {
-            let tests = self.loaded.ranges.iter().zip(self.suggestions);
-            let suggested: Vec<String> =
-                tests.filter_map(|(tests, said)| range::verdict(tests, said).into_iter().next()).collect();
-            let of_groups = self.groups.iter().map(|group| (&group.answer, pick(group)));
-            let answers = of_groups.chain(suggested.iter().map(|answer| (answer, None)));
-            let answers = answers.filter(|(answer, _)| !answer.is_empty());
-            let found = answers.filter_map(|(answer, pick)| Some((answer, pick, text.split_once(answer)?))).next();
-            match found {
-                Some((answer, pick, (before, rest))) => {
+            let mut groups = self.groups.iter();
+            if let Some((group, label)) = groups.find_map(|group| Some((group, text.strip_suffix(&*group.summary)?))) {
+                return of_group(group, label);
+            }
+            match suggested.iter().find_map(|answer| Some((answer, text.split_once(&**answer)?))) {
+                Some((answer, (before, rest))) => {
                     let (before, answer, rest) = (escape(before), escape(answer), escape(rest.trim()));
-                    // One of them is bold: the first.
-                    let answer = match &pick {
-                        Some(_) => answer,
-                        None => format!("<b>{answer}</b>"),
-                    };
-                    format!("{}<p class=best>{before}{answer}</p>\n<p>{rest}</p>\n", pick.unwrap_or_default())
+                    format!("<p class=best>{before}<b>{answer}</b></p>\n<p>{rest}</p>\n")
                 }
                 None => format!("<p class=best>{}</p>\n", escape(text)),
             }
@@ -158,6 +153,19 @@ impl Page<'_> {
         let items: String = notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
         format!("<div class=notes role=note><ul>{items}</ul></div>\n")
     }
+}
+
+/// What is said of a group; `label` tells it from others.
+fn of_group(group: &Group<'_>, label: &str) -> String {
+    if group.answer.is_empty() {
+        return format!("<p class=best>{}{}</p>\n", escape(label), escape(&group.summary));
+    }
+    let (pick, label, answer) = (pick(group), escape(label), escape(&group.answer));
+    // One of them is bold: the first.
+    let answer = if pick.is_some() { answer } else { format!("<b>{answer}</b>") };
+    let items: String = group.rest.iter().map(|said| format!("<li>{}</li>", escape(said))).collect();
+    let rest = if items.is_empty() { String::new() } else { format!("<ul class=said>{items}</ul>\n") };
+    format!("{}<p class=best>{label}{answer}</p>\n{rest}", pick.unwrap_or_default())
 }
 
 /// Which entrant, at which rate, and whether that is claimed; `None` if nothing is known yet.

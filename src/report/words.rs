@@ -41,11 +41,11 @@ impl Said<'_, '_> {
         self.verdict.behind.iter().flatten().map(|difference| difference.n).max().unwrap_or(0)
     }
 
-    /// Which is best, as far as that is known: the first of the sentences of [`Self::summary`]. Before that, how far it is.
-    pub fn answer(&self) -> String {
+    /// Which is best, as far as that is known. Before that, how far it is.
+    pub fn answer(&self) -> Vec<String> {
         match self.leader() {
-            Some(leader) => self.verdict_on(leader).join(" "),
-            None => self.unfinished().unwrap_or_default(),
+            Some(leader) => self.verdict_on(leader),
+            None => self.unfinished().into_iter().collect(),
         }
     }
 
@@ -61,16 +61,15 @@ impl Said<'_, '_> {
         }
     }
 
-    /// The whole in a few sentences.
-    pub fn summary(&self) -> String {
+    /// What else there is to say, a sentence or two at a time.
+    pub fn rest(&self) -> Vec<String> {
         let Some(leader) = self.leader() else {
-            // That no final has run yet is said there.
+            // That no final has run yet is the answer.
             let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.".to_string();
             let nothing = Some(nothing).filter(|_| self.waiting().next().is_none());
-            return nothing.into_iter().chain(self.unfinished()).chain(self.of_tuning()).collect::<Vec<_>>().join(" ");
+            return nothing.into_iter().chain(self.of_tuning()).collect();
         };
-        let mut said = self.verdict_on(leader);
-        said.extend(self.unfinished());
+        let mut said: Vec<String> = self.unfinished().into_iter().collect();
         if leader.standing != Standing::Winner && (self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty()) {
             said.extend(self.to_tell());
         }
@@ -88,7 +87,7 @@ impl Said<'_, '_> {
         if self.analyses.iter().any(|analysis| analysis.entrant.place.on_test) {
             said.push("Validated on the test images: whatever is chosen by these accuracies has seen the test.".into());
         }
-        said.join(" ")
+        said
     }
 
     fn of_standing(&self, standing: Standing) -> impl Iterator<Item = &Analysis<'_>> {

@@ -42,14 +42,18 @@ fn words(group: &Group<'_>, head: &str, is_known: bool, cell: impl Fn(&Analysis<
 
 /// Both tables of a group; columns without a value are left out.
 pub fn html(group: &Group<'_>, target: Option<f64>) -> String {
-    let first = if group.same_seeds { "highest validation accuracy first" } else { "ahead on common seeds first" };
+    let first = match group.same_seeds {
+        _ if group.analyses.iter().all(|one| one.val_accuracy.is_none()) => "",
+        true => ", highest validation accuracy first",
+        false => ", ahead on common seeds first",
+    };
     let of = match group.label {
         "" => String::new(),
         label => format!(" with {}", escape(label)),
     };
     let further = further(group);
     let is_known = further.iter().any(|column| column.head != "entrant" && column.is_known);
-    let claims = one(&format!("Entrants{of}, {first}"), group, claims(group, target));
+    let claims = one(&format!("Entrants{of}{first}"), group, claims(group, target));
     let more = if is_known {
         let table = one(&format!("Further figures of entrants{of}"), group, further);
         format!("<details><summary>Further figures</summary>{table}</details>")
@@ -85,8 +89,9 @@ fn claims(group: &Group<'_>, target: Option<f64>) -> Vec<Column> {
         columns.push(to_target(group, &format!("time to {target}"), |t| Some((t.seconds?, duration(t.seconds?)))));
     }
     columns.push(words(group, "verdict", true, |a| format!("<td class=\"w verdict\">{}</td>", escape(&a.verdict))));
-    let is_over = |a: &Analysis<'_>| a.entrant.status() == Status::Finished.to_string();
-    let is_telling = !group.analyses.iter().all(is_over);
+    // Of one without a run that counts, the verdict says how far it is.
+    let tells = |a: &Analysis<'_>| a.entrant.runs.iter().any(|run| run.status != Status::Finished);
+    let is_telling = group.analyses.iter().any(tells);
     columns.push(words(group, "status", is_telling, |a| status_cell(&status(&a.entrant))));
     columns
 }
