@@ -39,6 +39,7 @@ pub fn of(groups: &[Group<'_>]) -> Trials {
     };
     panels.truncate(MOST_PANELS);
     share_axes(&mut panels);
+    panels.iter_mut().for_each(in_percent);
     // Each line keeps the colour that its entrant has in the other curves.
     let line = |analysis: &Analysis<'_>| {
         let best = analysis.entrant.tuning.as_ref().map(Tuning::best_so_far).unwrap_or_default();
@@ -145,6 +146,13 @@ fn share_axes(panels: &mut [Panel]) {
     }
 }
 
+/// Accuracies as the ranking has them.
+fn in_percent(panel: &mut Panel) {
+    panel.dots.iter_mut().for_each(|dot| dot.at.1 *= 100.0);
+    panel.series.iter_mut().flat_map(|line| &mut line.points).for_each(|point| point.1 *= 100.0);
+    panel.y_range = panel.y_range.map(|(low, high)| (low * 100.0, high * 100.0));
+}
+
 impl Trials {
     pub fn is_empty(&self) -> bool {
         self.panels.is_empty()
@@ -152,9 +160,9 @@ impl Trials {
 
     pub const fn title(&self) -> &'static str {
         if self.is_grid {
-            "Validation accuracy against the peak rate"
+            "Validation accuracy in percent against the peak rate"
         } else {
-            "Validation accuracy of the trials against the peak rate"
+            "Validation accuracy of the trials in percent against the peak rate"
         }
     }
 

@@ -116,13 +116,12 @@ pub fn middle(rates: &[f64]) -> Option<f64> {
     median(&rates.iter().map(|rate| rate.ln()).collect::<Vec<_>>()).map(f64::exp)
 }
 
-/// One range for several studies, each with its chosen rate and its [`rates_within`]: the medians of the ends, moved out as
-/// far as it takes to hold the chosen rate of every study.
+/// One range for several studies, each with its chosen rate and the ends of its [`rates_within`]: the medians of the ends,
+/// moved out as far as it takes to hold the chosen rate of every study.
 pub fn range_of_studies(studies: &[(f64, (f64, f64))]) -> Option<(f64, f64)> {
-    let of = |value: &dyn Fn(&(f64, (f64, f64))) -> f64| studies.iter().map(value).collect::<Vec<f64>>();
-    let chosen = of(&|study| study.0);
-    let (low, high) = (middle(&of(&|study| study.1.0))?, middle(&of(&|study| study.1.1))?);
-    Some((chosen.iter().copied().fold(low, f64::min), chosen.iter().copied().fold(high, f64::max)))
+    let chosen = || studies.iter().map(|study| study.0);
+    let (lows, highs): (Vec<f64>, Vec<f64>) = studies.iter().map(|study| study.1).unzip();
+    Some((chosen().fold(middle(&lows)?, f64::min), chosen().fold(middle(&highs)?, f64::max)))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn a_grid_over_rates_has_a_line_through_the_means_and_a_mark_at_the_highest() {
     let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
     let trials = lrsched::report::trials::of(&groups);
     let panel = &trials.panels[0];
-    let rounded = panel.series[0].points.iter().map(|(rate, mean)| (*rate, (mean * 1000.0).round()));
+    let rounded = panel.series[0].points.iter().map(|(rate, mean)| (*rate, (mean * 10.0).round()));
     assert_eq!(rounded.collect::<Vec<_>>(), [(0.01, 550.0), (0.1, 710.0), (1.0, 650.0)]);
     assert_eq!(panel.marks.iter().map(|mark| mark.label.as_str()).collect::<Vec<_>>(), ["0.1"]);
     assert!(trials.looks().iter().any(|(_, words)| *words == "the highest mean"), "{:?}", trials.looks());
