@@ -3,6 +3,7 @@
 use super::session::program;
 use crate::config::settings as table;
 use crate::config::{CommandName, RunConfig, SettingValues};
+use crate::data::DatasetKind;
 use crate::record::{ComparisonRow, RunInfo, files};
 use crate::report::analysis::Group;
 use crate::report::entrants::EntrantRuns;
@@ -12,23 +13,36 @@ use crate::stats::verdict::{FEWEST, Standing};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The arguments of `lrsched train` with the settings of `config` that `command` takes, as far as they are not the usual ones.
+/// What a run is known by: said even where it is usual.
+const FIRST: [&str; 4] = ["optimizer", "schedule", "lr", "epochs"];
+
+/// The arguments of `lrsched train` with the settings of `config` that `command` takes, as far as they are not the usual
+/// ones.
 pub fn train(config: &RunConfig, command: CommandName, data_dir: Option<&Path>) -> Vec<OsString> {
     let dataset = config.dataset;
     let (validation, augment) = (dataset.default_validation(), dataset.default_augment());
     let usual = RunConfig { dataset, validation, augment, ..RunConfig::default() }.settings();
     let settings = config.settings();
-    let has_effect = |name: &str| {
-        name != "lr" || config.optimizer.learning_rate().is_none() && schedule::uses_base_rate(&config.schedule)
-    };
-    let is_set = |name: &str| table::takes_of_run(command, name) && has_effect(name);
-    let differing = SettingValues::differences(&usual, &settings).into_iter();
-    let flag = |name: &str, value: &str| [format!("--{name}"), value.to_string()];
-    let own = differing.filter(|setting| is_set(setting.name)).flat_map(|setting| flag(setting.name, setting.second));
-    let dataset = (dataset != Default::default()).then(|| flag("dataset", dataset.name()));
-    let words = std::iter::once("train".to_string()).chain(dataset.into_iter().flatten()).chain(own);
+    let mut words = vec!["train".to_string()];
+    let mut add = |name: &str, value: &str| words.extend([format!("--{name}"), value.to_string()]);
+    if dataset != DatasetKind::default() {
+        add("dataset", dataset.name());
+    }
+    if command == CommandName::Train {
+        let has_rate = config.optimizer.learning_rate().is_some() || !schedule::uses_base_rate(&config.schedule);
+        for name in FIRST.into_iter().filter(|name| *name != "lr" || !has_rate) {
+            settings.get(name).into_iter().for_each(|value| add(name, value));
+        }
+    }
+    for setting in SettingValues::differences(&usual, &settings) {
+        if table::takes_of_run(command, setting.name)
+            && (command != CommandName::Train || !FIRST.contains(&setting.name))
+        {
+            add(setting.name, setting.second);
+        }
+    }
     let data_dir = data_dir.into_iter().flat_map(|folder| ["--data-dir".into(), folder.as_os_str().to_owned()]);
-    words.map(OsString::from).chain(data_dir).collect()
+    words.into_iter().map(OsString::from).chain(data_dir).collect()
 }
 
 /// What a comparison knows of how to go on with it.

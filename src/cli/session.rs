@@ -173,8 +173,28 @@ pub fn program() -> String {
 
 /// The command line of this process, to continue in `folder`.
 pub fn same_command(folder: &Path) -> String {
+    command_of(std::env::args_os().skip(1).collect(), folder)
+}
+
+/// The same with another value of the flag `name`.
+pub fn same_command_with(folder: &Path, name: &str, value: &str) -> String {
+    let (flag, mut arguments) = (format!("--{name}"), Vec::new());
+    let mut given = std::env::args_os().skip(1);
+    while let Some(argument) = given.next() {
+        if argument == *flag {
+            given.next();
+        } else if !argument.as_encoded_bytes().starts_with(format!("{flag}=").as_bytes()) {
+            arguments.push(argument);
+        }
+    }
+    arguments.extend([flag.into(), value.into()]);
+    command_of(arguments, folder)
+}
+
+/// The command line with these arguments, to continue in `folder`.
+fn command_of(mut arguments: Vec<OsString>, folder: &Path) -> String {
     // The existing run must not be replaced.
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).filter(|argument| argument != "--force").collect();
+    arguments.retain(|argument| argument != "--force");
     let is_out = |argument: &OsString| argument == "--out" || argument.as_encoded_bytes().starts_with(b"--out=");
     if !arguments.iter().any(is_out) {
         arguments.extend(["--out".into(), folder.into()]);

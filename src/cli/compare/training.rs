@@ -120,9 +120,8 @@ impl Request {
             Some(Tuning { studies, .. }) => (*studies < FEWEST as u64).then_some("studies"),
             None => (self.seeds < FEWEST as u64).then_some("seeds"),
         };
-        let again = session::same_command(folder);
-        // Of two values the last one counts.
-        let for_claim = wanted.map(|what| (format!("{FEWEST} {what}"), format!("{again} --{what} {FEWEST}")));
+        let with = |what: &str| session::same_command_with(folder, what, &FEWEST.to_string());
+        let for_claim = wanted.map(|what| (format!("{FEWEST} {what}"), with(what)));
         GoingOn { data_dir: self.machine.data.data_dir.clone(), for_claim }
     }
 
