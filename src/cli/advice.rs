@@ -3,7 +3,8 @@
 use crate::config::{Given, Grid};
 use crate::experiment::eval::SubjectError;
 use crate::experiment::{
-    ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting, TuneError, Varied,
+    ComparisonError, DamagedRun, EntrantError, EntrantNote, Maker, MergeError, ResumeError, Setting, StageMismatch,
+    TuneError, Varied,
 };
 use crate::record::files::{COMPARISON_CSV, RUNS, WEIGHTS};
 use crate::record::{Holds, OrderError, Status};
@@ -98,10 +99,26 @@ fn damaged(DamagedRun { run, error, maker }: &DamagedRun) -> String {
 fn comparison(error: &ComparisonError) -> String {
     let first = match error {
         ComparisonError::SameRun { .. } => "write it so, ",
-        ComparisonError::OtherStages { .. } | ComparisonError::OtherRole { .. } => "ask for what it was made with, ",
+        ComparisonError::OtherStages { mismatch, .. } => stages(mismatch),
+        ComparisonError::OtherRole { .. } => "ask for what it was made with, ",
         _ => "",
     };
     format!("{error}; {first}choose another --out, or --force to start over")
+}
+
+/// What would go on with the stages that are there.
+fn stages(mismatch: &StageMismatch) -> &'static str {
+    match mismatch {
+        StageMismatch::Plain => "leave --tune and --finalists out, ",
+        StageMismatch::Staged => "give its --tune or --finalists, ",
+        StageMismatch::Untuned => "leave --tune out, ",
+        StageMismatch::Tuned => "give its --tune, ",
+        StageMismatch::FewerTrials { .. }
+        | StageMismatch::FewerStudies { .. }
+        | StageMismatch::FewerFinalists { .. } => "ask for as many, ",
+        StageMismatch::OtherPoints { .. } => "give its --tune-range and --tune-seed, ",
+        StageMismatch::OtherSeeds { .. } => "give its --seed, --seeds and --finalists, ",
+    }
 }
 
 /// The error of opening a comparison for a shard, which cannot start all runs over.

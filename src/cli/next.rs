@@ -65,7 +65,7 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
     let Some(group) = groups.first() else { return Vec::new() };
     let mut next = Vec::new();
     if let Some(leader) = group.analyses.first()
-        && let Some(config) = typical(&leader.entrant).and_then(|run| config_of(run))
+        && let Some(config) = typical(&leader.entrant).and_then(config_of)
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
         let words = std::iter::once(program()).chain(arguments.iter().map(quoted));

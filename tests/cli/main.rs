@@ -6,6 +6,7 @@ mod common;
 mod cli_compare;
 mod cli_mistakes;
 mod cli_train;
+mod compare_around;
 mod data_cli;
 mod data_fetch;
 mod descend_command;

@@ -98,13 +98,13 @@ fn other_ranges_seeds_or_fewer_trials_are_refused_in_one_line_and_nothing_is_tou
     succeed(compare(folder.path(), "out", &flags));
     let before = left(&folder.path().join("out"));
     for (other, why) in [
-        (&["--tune", "3", "--studies", "2"][..], "only 3 are asked for"),
+        (&["--tune", "3", "--studies", "2"][..], "with more, not fewer; ask for as many, choose"),
         (&["--tune", "4", "--studies", "1"], "only 1 are asked for"),
-        (&["--tune", "4", "--studies", "2", "--tune-seed", "1"], "at another point of the range"),
+        (&["--tune", "4", "--studies", "2", "--tune-seed", "1"], "give its --tune-range and --tune-seed, choose"),
         (&["--tune", "4", "--studies", "2", "--tune-range", "lr=0.01:1"], "at another point of the range"),
         (&["--tune", "4", "--studies", "2", "--seed", "5"], "with seed"),
-        (&["--tune", "4", "--studies", "2", "--seeds", "2"], ""),
-        (&["--seeds", "2"], "a comparison that is tuned or screened"),
+        (&["--tune", "4", "--studies", "2", "--seeds", "2"], "give its --seed, --seeds and --finalists, choose"),
+        (&["--seeds", "2"], "a comparison that is tuned or screened; give its --tune or --finalists, choose"),
     ] {
         let output = compare(folder.path(), "out", other).output().unwrap();
         let said = stderr(&output);

@@ -1,0 +1,87 @@
+//! What stands around the ranking of `lrsched compare`: warnings before it, the recipe above it, commands below it.
+
+use super::cli_compare::compare;
+use crate::common::lrsched;
+use std::fs;
+
+/// The commands that a comparison ends with, by what they are for.
+fn next(stdout: &str) -> Vec<(&str, &str)> {
+    let lines = stdout.lines().skip_while(|line| !line.starts_with("results in "));
+    lines.skip(1).map(|line| line.split_once(":  ").unwrap()).collect()
+}
+
+#[test]
+#[cfg(unix)]
+fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_possible() {
+    let folder = tempfile::tempdir().unwrap();
+    let sh = |line: &str| {
+        let output = std::process::Command::new("sh").args(["-c", line]).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let schedules =
+        ["sgd:momentum=0.9,nesterov/halve:when=epoch>=1", "sgd:lr=0.03/one-cycle:max-lr=0.2", "adam/cosine"];
+    for (number, entrant) in schedules.into_iter().enumerate() {
+        let out = format!("cmp-{number}");
+        let flags = ["--entrants", entrant, "--epochs", "2", "--label-smoothing", "0.1", "--seed", "7", "--out", &out];
+        let output = compare(&folder, &flags);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let [("train the best so far", train)] = next(&stdout)[..] else { panic!("{stdout}") };
+        let printed = sh(&format!("{train} --print-config"));
+        let run = fs::read_dir(folder.path().join(&out).join("runs")).unwrap().next().unwrap().unwrap().path();
+        let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+        let train: toml::Table = printed.parse().unwrap();
+        for (key, value) in info["config"].as_object().unwrap() {
+            // Without effect on one-cycle with rates of its own.
+            if key != "lr" || number != 1 {
+                assert_eq!(&serde_json::to_value(&train[key]).unwrap(), value, "{key}: {printed}");
+            }
+        }
+    }
+    let output =
+        compare(&folder, &["--seeds", "1", "--entrants", "sgd/constant:for=1;linear", "cosine", "--epochs", "2"]);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let [(_, train), ("for a claim, 3 seeds", claim)] = next(&stdout)[..] else { panic!("{stdout}") };
+    assert!(
+        train.contains(" train ") && claim.matches("--seeds").count() == 1 && claim.contains("--out cmp "),
+        "{stdout}"
+    );
+    let plan: serde_json::Value = serde_json::from_str(&sh(&format!("{claim} --dry-run --json"))).unwrap();
+    assert_eq!((&plan["planned"], &plan["missing"]), (&6.into(), &4.into()), "it goes on with what is there");
+    let ranked = sh(claim);
+    assert_eq!(next(&ranked).len(), 1, "{ranked}");
+    let quiet = compare(&folder, &["--entrants", "sgd/constant:for=1;linear", "cosine", "--epochs", "2", "--quiet"]);
+    assert_eq!(quiet.stdout, b"");
+}
+
+#[test]
+fn nobody_is_warned_of_the_default_entrants_at_their_default_length_but_of_what_was_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[&str]| {
+        let mut command = lrsched(&folder);
+        command.args(["compare", "--dataset", "synthetic", "--model", "tiny", "--dry-run", "--jobs", "1"]).args(flags);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said(&[]), "");
+    assert_eq!(said(&["--train-limit", "2000"]), "", "nothing that concerns schedules");
+    let cannot = "plateau: the rate cannot drop in this run: patience=0 takes at least 3 epochs, got 2";
+    for flags in [
+        &["--epochs", "2"][..],
+        &["--factor", "0.4"],
+        &["--grid", "factor=0.4,0.5"],
+        &["--entrants", "plateau:factor=0.5,patience=0"],
+    ] {
+        assert!(said(flags).contains(cannot), "{flags:?}: {}", said(flags));
+    }
+}
+
+#[test]
+fn what_all_entrants_of_an_optimizer_have_in_common_stands_above_the_ranking() {
+    let folder = tempfile::tempdir().unwrap();
+    let sgd = ["sgd:momentum=0.9,nesterov/cosine", "sgd:momentum=0.9,nesterov/linear"];
+    let output = compare(&folder, &[&["--entrants"], &sgd[..], &["adam", "--epochs", "1"]].concat());
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.starts_with("all sgd entrants: momentum=0.9, nesterov\nentrant "), "{stdout}");
+}
