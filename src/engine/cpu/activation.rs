@@ -1,11 +1,10 @@
 //! Elementwise operations: ReLU, GELU, dropout and scaling.
 
-use super::operation::{BackwardPass, Operation, StepContext};
+use super::operation::{BackwardImages, ForwardImages, ImageContext, ImageOperation, map_len};
 use super::simd::{Simd, kernel};
-use super::threads::PIECE;
-use crate::model::{Gradients, Parameters, Shape};
+use super::threads::Scratch;
+use crate::model::Shape;
 use crate::random::dropout_mask;
-use rayon::prelude::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
@@ -100,7 +99,7 @@ pub struct Activate {
     pub activation: Activation,
 }
 
-impl Operation for Activate {
+impl ImageOperation for Activate {
     fn name(&self) -> &str {
         match self.activation {
             Activation::Identity => "identity",
@@ -109,24 +108,14 @@ impl Operation for Activate {
         }
     }
 
-    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
-        let tasks = output.par_chunks_mut(PIECE).zip(input.par_chunks(PIECE));
-        step.threads.each(tasks, |(output, input), _| activate_all(step.isa, self.activation, input, output));
+    fn forward(&self, context: ImageContext, images: ForwardImages<'_>, _: &mut Scratch) {
+        activate_all(context.isa, self.activation, images.input, images.output);
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        _parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        _gradients: &mut Gradients,
-    ) {
-        let Some(d_input) = pass.d_input else { return };
-        let tasks =
-            d_input.par_chunks_mut(PIECE).zip(pass.input.par_chunks(PIECE)).zip(pass.d_output.par_chunks(PIECE));
-        step.threads.each(tasks, |((d_input, input), d_output), _| {
-            activation_gradients(step.isa, self.activation, input, d_output, d_input);
-        });
+    fn backward(&self, context: ImageContext, images: BackwardImages<'_>, _: &mut Scratch) {
+        if let Some(d_input) = images.d_input {
+            activation_gradients(context.isa, self.activation, images.input, images.d_output, d_input);
+        }
     }
 }
 
@@ -135,26 +124,26 @@ pub struct ScaleBy {
     pub factor: f32,
 }
 
-impl Operation for ScaleBy {
+impl ScaleBy {
+    fn apply(&self, from: &[f32], to: &mut [f32]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = self.factor * from;
+        }
+    }
+}
+
+impl ImageOperation for ScaleBy {
     fn name(&self) -> &str {
         "scale"
     }
 
-    fn forward(&mut self, _step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
-        for (output, input) in output.iter_mut().zip(input) {
-            *output = self.factor * input;
-        }
+    fn forward(&self, _: ImageContext, images: ForwardImages<'_>, _: &mut Scratch) {
+        self.apply(images.input, images.output);
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        _gradients: &mut Gradients,
-    ) {
-        if let Some(d_input) = pass.d_input {
-            self.forward(step, parameters, pass.d_output, d_input);
+    fn backward(&self, _: ImageContext, images: BackwardImages<'_>, _: &mut Scratch) {
+        if let Some(d_input) = images.d_input {
+            self.apply(images.d_output, d_input);
         }
     }
 }
@@ -165,19 +154,17 @@ pub struct Dropout {
     /// The number of dropout layers before this one.
     pub layer: u64,
     pub shape: Shape,
-    /// (images, height·width·channels), not padded.
-    pub mask: Vec<f32>,
 }
 
 impl Dropout {
-    /// y = mask ⊙ x. Works pixel by pixel because only `to` and `from` have channel padding.
-    fn apply(&self, step: &StepContext, from: &[f32], to: &mut [f32]) {
-        let pixel = super::simd::padded(self.shape.channels);
-        let tasks = to
-            .par_chunks_mut(pixel * self.shape.height * self.shape.width)
-            .zip(from.par_chunks(pixel * self.shape.height * self.shape.width))
-            .zip(self.mask.par_chunks(self.shape.len()));
-        step.threads.each(tasks, |((to, from), mask), _| {
+    /// y = mask ⊙ x. Works pixel by pixel because the mask has no channel padding. The backward pass makes the masks
+    /// again from their keys, which costs less than keeping them.
+    fn apply(&self, context: ImageContext, first: usize, from: &[f32], to: &mut [f32], scratch: &mut Scratch) {
+        let (pixel, length) = (super::simd::padded(self.shape.channels), map_len(self.shape));
+        let mask = scratch.a.first(self.shape.len());
+        for (image, (to, from)) in to.chunks_exact_mut(length).zip(from.chunks_exact(length)).enumerate() {
+            let position = context.position + (first + image) as u64;
+            dropout_mask(context.seed, context.epoch, position, self.layer, self.probability, mask);
             let pixels = to.chunks_exact_mut(pixel).zip(from.chunks_exact(pixel));
             for ((to, from), mask) in pixels.zip(mask.chunks_exact(self.shape.channels)) {
                 to[self.shape.channels..].fill(0.0);
@@ -185,38 +172,26 @@ impl Dropout {
                     *to = from * mask;
                 }
             }
-        });
+        }
     }
 }
 
-impl Operation for Dropout {
+impl ImageOperation for Dropout {
     fn name(&self) -> &str {
         "dropout"
     }
 
-    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
-        if !step.training {
-            output.copy_from_slice(input);
-            return;
+    fn forward(&self, context: ImageContext, images: ForwardImages<'_>, scratch: &mut Scratch) {
+        if context.training {
+            self.apply(context, images.first, images.input, images.output, scratch);
+        } else {
+            images.output.copy_from_slice(images.input);
         }
-        self.mask.resize(self.mask.len().max(step.images * self.shape.len()), 0.0);
-        let masks = self.mask[..step.images * self.shape.len()].par_chunks_mut(self.shape.len()).enumerate();
-        step.threads.each(masks, |(image, mask), _| {
-            let position = step.position + image as u64;
-            dropout_mask(step.seed, step.epoch, position, self.layer, self.probability, mask);
-        });
-        self.apply(step, input, output);
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        _parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        _gradients: &mut Gradients,
-    ) {
-        if let Some(d_input) = pass.d_input {
-            self.apply(step, pass.d_output, d_input);
+    fn backward(&self, context: ImageContext, images: BackwardImages<'_>, scratch: &mut Scratch) {
+        if let Some(d_input) = images.d_input {
+            self.apply(context, images.first, images.d_output, d_input, scratch);
         }
     }
 }

@@ -1,30 +1,48 @@
-//! A chain of operations, and the buffers between them.
+//! A chain of segments and operations on whole batches, and the buffers between them.
 
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext, map_len};
+use super::operation::{BackwardBatch, BatchOperation, Cost, ImageOperation, OperationKind, StepContext, map_len};
+use super::segment::Segment;
 use super::threads::PIECE;
 use crate::model::{Gradients, Parameters, Shape};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 
-/// An operation and its output.
-pub struct Stage {
-    operation: Link,
+/// What the layers are compiled into.
+pub enum Compiled {
+    Image(Box<dyn ImageOperation>),
+    Batch(Box<dyn BatchOperation>),
+    /// y = x + chain(x).
+    Residual(Chain),
+}
+
+/// A link of a chain and its output.
+struct Link {
+    work: Work,
     /// Floats per image of the output.
     output_len: usize,
+    /// Unused by a segment, which has its own.
     output: Buffer,
     times: [Duration; 2],
 }
 
-/// A single operation, or a residual branch.
-pub enum Link {
-    Single(Box<dyn Operation>),
-    /// y = x + chain(x).
+enum Work {
+    Segment(Segment),
+    Batch(Box<dyn BatchOperation>),
     Residual {
         chain: Chain,
         /// Gradient of the input through the branch.
         d_branch: Buffer,
     },
+}
+
+impl Link {
+    fn output(&self, images: usize) -> &[f32] {
+        match &self.work {
+            Work::Segment(segment) => segment.output(images),
+            Work::Batch(_) | Work::Residual { .. } => &self.output[..images * self.output_len],
+        }
+    }
 }
 
 /// Time spent in one operation, over all steps since the last reset.
@@ -41,50 +59,69 @@ pub struct OperationTime {
 
 #[derive(Default)]
 pub struct Chain {
-    stages: Vec<Stage>,
-    /// Earlier stages have nothing to train, so the backward pass stops here.
+    links: Vec<Link>,
+    /// Earlier links have nothing to train, so the backward pass stops here.
     first_trained: usize,
-    /// Gradients between stages: each stage reads one buffer and writes the other. (images, output length)
+    /// Gradients between links: each link reads one buffer and writes the other. (images, output length)
     d: [Buffer; 2],
 }
 
 impl Chain {
-    pub fn push(&mut self, operation: Link, output: Shape, trained: bool) {
-        if !trained && self.first_trained == self.stages.len() {
+    /// Appends an operation. `input_len`: floats per image of its input.
+    pub fn push(&mut self, compiled: Compiled, input_len: usize, output: Shape, trained: bool) {
+        let output_len = map_len(output);
+        let first_trained = self.links.len();
+        let work = match compiled {
+            Compiled::Image(operation) => {
+                if let Some(Link { work: Work::Segment(segment), output_len: length, .. }) = self.links.last_mut() {
+                    if trained && self.first_trained == first_trained {
+                        self.first_trained -= 1;
+                    }
+                    segment.push(operation, output_len, trained);
+                    *length = output_len;
+                    return;
+                }
+                let mut segment = Segment::new(input_len);
+                segment.push(operation, output_len, trained);
+                Work::Segment(segment)
+            }
+            Compiled::Batch(operation) => Work::Batch(operation),
+            Compiled::Residual(chain) => Work::Residual { chain, d_branch: Buffer::default() },
+        };
+        if !trained && self.first_trained == first_trained {
             self.first_trained += 1;
         }
-        let (output_len, output, times) = (map_len(output), Buffer::default(), [Duration::ZERO; 2]);
-        self.stages.push(Stage { operation, output_len, output, times });
+        let (output, times) = (Buffer::default(), [Duration::ZERO; 2]);
+        self.links.push(Link { work, output_len, output, times });
     }
 
-    /// Whether any stage has trainable parameters.
+    /// Whether any operation has trainable parameters.
     pub fn is_trained(&self) -> bool {
-        self.first_trained < self.stages.len()
+        self.first_trained < self.links.len()
     }
 
     /// The last output: (images, output length).
     pub fn output(&self, images: usize) -> &[f32] {
-        self.stages.last().map_or(&[], |stage| &stage.output[..images * stage.output_len])
+        self.links.last().map_or(&[], |link| link.output(images))
     }
 
     pub fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32]) {
-        for place in 0..self.stages.len() {
-            let (before, rest) = self.stages.split_at_mut(place);
-            let input = match before.last() {
-                Some(stage) => &stage.output[..step.images * stage.output_len],
-                None => input,
-            };
-            let stage = &mut rest[0];
+        for place in 0..self.links.len() {
+            let (before, rest) = self.links.split_at_mut(place);
+            let input = before.last().map_or(input, |link| link.output(step.images));
+            let link = &mut rest[0];
             let started = Instant::now();
-            let output = stage.output.first(step.images * stage.output_len);
-            match &mut stage.operation {
-                Link::Single(operation) => operation.forward(step, parameters, input, output),
-                Link::Residual { chain, .. } => {
+            match &mut link.work {
+                Work::Segment(segment) => segment.forward(step, parameters, input),
+                Work::Batch(operation) => {
+                    operation.forward(step, parameters, input, link.output.first(step.images * link.output_len));
+                }
+                Work::Residual { chain, .. } => {
                     chain.forward(step, parameters, input);
-                    add(step, input, chain.output(step.images), output);
+                    add(step, input, chain.output(step.images), link.output.first(step.images * link.output_len));
                 }
             }
-            stage.times[0] += started.elapsed();
+            link.times[0] += started.elapsed();
         }
     }
 
@@ -98,35 +135,38 @@ impl Chain {
         slots: &mut Buffer,
         gradients: &mut Gradients,
     ) {
-        let longest = self.stages.iter().map(|stage| stage.output_len).max().unwrap_or(0);
+        let longest = self.links.iter().map(|link| link.output_len).max().unwrap_or(0);
         let [even, odd] = &mut self.d;
         even.ensure(step.images * longest);
         odd.ensure(step.images * longest);
-        let last = self.stages.len() - 1;
+        let last = self.links.len() - 1;
         let first = if d_input.is_some() { 0 } else { self.first_trained };
         for place in (first..=last).rev() {
-            let (before, rest) = self.stages.split_at_mut(place);
-            let stage = &mut rest[0];
+            let (before, rest) = self.links.split_at_mut(place);
+            let link = &mut rest[0];
             let started = Instant::now();
             let (from, to): (&mut Buffer, &mut Buffer) = if place % 2 == 0 { (even, odd) } else { (odd, even) };
             let d_output = match place == last {
                 true => &mut *d_output,
-                false => &mut from[..step.images * stage.output_len],
+                false => &mut from[..step.images * link.output_len],
             };
             let (input, d_input) = match before.last() {
-                Some(stage) => {
-                    let length = step.images * stage.output_len;
-                    (&stage.output[..length], (place > first).then(|| &mut to[..length]))
+                Some(link) => {
+                    let length = step.images * link.output_len;
+                    (link.output(step.images), (place > first).then(|| &mut to[..length]))
                 }
                 None => (input, d_input.as_deref_mut()),
             };
-            let output = &stage.output[..step.images * stage.output_len];
-            match &mut stage.operation {
-                Link::Single(operation) => {
-                    let pass = BackwardPass { input, output, d_output, d_input, slots };
-                    operation.backward(step, parameters, pass, gradients);
+            match &mut link.work {
+                Work::Segment(segment) => {
+                    segment.backward(step, parameters, (input, d_output), d_input, slots, gradients);
                 }
-                Link::Residual { chain, d_branch } => match d_input {
+                Work::Batch(operation) => {
+                    let output = &link.output[..step.images * link.output_len];
+                    let batch = BackwardBatch { input, output, d_output, d_input };
+                    operation.backward(step, parameters, batch, gradients);
+                }
+                Work::Residual { chain, d_branch } => match d_input {
                     Some(d_input) => {
                         d_input.copy_from_slice(d_output);
                         let d_branch = d_branch.first(d_input.len());
@@ -136,25 +176,26 @@ impl Chain {
                     None => chain.backward(step, parameters, (input, d_output), None, slots, gradients),
                 },
             }
-            stage.times[1] += started.elapsed();
+            link.times[1] += started.elapsed();
         }
     }
 
     pub fn update_statistics(&self, parameters: &mut Parameters) {
-        for stage in &self.stages {
-            match &stage.operation {
-                Link::Single(operation) => operation.update_statistics(parameters),
-                Link::Residual { chain, .. } => chain.update_statistics(parameters),
+        for link in &self.links {
+            match &link.work {
+                Work::Segment(_) => {}
+                Work::Batch(operation) => operation.update_statistics(parameters),
+                Work::Residual { chain, .. } => chain.update_statistics(parameters),
             }
         }
     }
 
     /// Appends the times of all operations, including each one in a residual branch. `input_gradient`: the backward
     /// pass of this chain also computes the gradient of its input.
-    pub fn times(&self, input_gradient: bool, times: &mut Vec<OperationTime>) {
-        for (place, Stage { operation, times: [forward, backward], .. }) in self.stages.iter().enumerate() {
+    pub fn times(&self, threads: usize, input_gradient: bool, times: &mut Vec<OperationTime>) {
+        for (place, Link { work, times: [forward, backward], .. }) in self.links.iter().enumerate() {
             let input_gradient = input_gradient || place > self.first_trained;
-            let add_time = |times: &mut Vec<OperationTime>, name: &str, cost: Cost, forward, backward| {
+            let mut add_time = |name: &str, cost: Cost, [forward, backward]: [Duration; 2], input_gradient: bool| {
                 times.push(OperationTime {
                     name: name.to_string(),
                     kind: cost.kind,
@@ -164,26 +205,37 @@ impl Chain {
                     backward_multiply_adds: cost.weight_gradient + if input_gradient { cost.forward } else { 0 },
                 });
             };
-            match operation {
-                Link::Single(operation) => add_time(times, operation.name(), operation.cost(), *forward, *backward),
-                Link::Residual { chain, .. } => {
+            match work {
+                Work::Segment(segment) => segment.times(threads, input_gradient, add_time),
+                Work::Batch(operation) => {
+                    add_time(operation.name(), operation.cost(), [*forward, *backward], input_gradient);
+                }
+                Work::Residual { chain, .. } => {
                     let first = times.len();
-                    chain.times(input_gradient, times);
+                    chain.times(threads, input_gradient, times);
                     let inside: [Duration; 2] = times[first..]
                         .iter()
                         .fold([Duration::ZERO; 2], |[a, b], time| [a + time.forward, b + time.backward]);
-                    let own = [forward.saturating_sub(inside[0]), backward.saturating_sub(inside[1])];
-                    add_time(times, "residual add", Cost::ELEMENTWISE, own[0], own[1]);
+                    times.push(OperationTime {
+                        name: "residual add".to_string(),
+                        kind: OperationKind::Elementwise,
+                        forward: forward.saturating_sub(inside[0]),
+                        backward: backward.saturating_sub(inside[1]),
+                        forward_multiply_adds: 0,
+                        backward_multiply_adds: 0,
+                    });
                 }
             }
         }
     }
 
     pub fn reset_times(&mut self) {
-        for stage in &mut self.stages {
-            stage.times = [Duration::ZERO; 2];
-            if let Link::Residual { chain, .. } = &mut stage.operation {
-                chain.reset_times();
+        for link in &mut self.links {
+            link.times = [Duration::ZERO; 2];
+            match &mut link.work {
+                Work::Segment(segment) => segment.reset_times(),
+                Work::Batch(_) => {}
+                Work::Residual { chain, .. } => chain.reset_times(),
             }
         }
     }

@@ -7,14 +7,14 @@
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
 use super::conv_winograd::ConvSpec;
-use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
+use super::operation::{
+    BackwardImages, Cost, ForwardImages, ImageContext, ImageOperation, OperationKind, Slots, StepContext,
+};
 use super::prefetch::prefetch;
 use super::product::{LeftOperand, PANEL, Product, by_rows};
-use super::reduce::sum_slots;
 use super::simd::{Isa, kernel, padded};
-use super::threads::{Scratch, images_per_group};
+use super::threads::Scratch;
 use crate::model::{Gradients, Parameters, Shape};
-use rayon::prelude::*;
 
 /// Sizes of a convolution.
 #[derive(Debug, Clone)]
@@ -299,21 +299,12 @@ fn forward_images(isa: Isa, conv: &DirectConv, x: &[f32], out: &mut [f32], scrat
     }
 }
 
-/// The backward pass's inputs and outputs for one group of images.
-struct Group<'a> {
-    x: &'a [f32],
-    output: &'a [f32],
-    gradient: &'a [f32],
-    d_input: Option<&'a mut [f32]>,
-    /// `[outputs / 16][kernel row][kernel column · channels][16]`, followed by the bias gradient.
-    slot: &'a mut [f32],
-}
-
-fn backward_images(isa: Isa, conv: &DirectConv, group: Group<'_>, scratch: &mut Scratch) {
+/// Adds to the sums of a group, `[outputs / 16][kernel row][kernel column · channels][16]` and the bias gradient.
+fn backward_images(isa: Isa, conv: &DirectConv, images: BackwardImages<'_>, scratch: &mut Scratch) {
     let shape = &conv.shape;
-    let Group { x, output, gradient, mut d_input, slot } = group;
-    slot.fill(0.0);
-    let (d_weights, d_bias) = slot.split_at_mut(shape.weights_len());
+    let BackwardImages { input: x, output, d_output: gradient, mut d_input, sums, .. } = images;
+    let gradient = &*gradient;
+    let (d_weights, d_bias) = sums.split_at_mut(shape.weights_len());
     let row_len = shape.out_width() * shape.out_pixel();
     let panels = scratch.b.first(shape.panels() * shape.out_width() * PANEL);
     let padded_image = scratch.a.first(shape.padded_len());
@@ -360,7 +351,7 @@ fn crop(shape: &DirectShape, d_padded: &[f32], d_image: &mut [f32]) {
     }
 }
 
-impl Operation for DirectConv {
+impl ImageOperation for DirectConv {
     fn name(&self) -> &str {
         &self.name
     }
@@ -371,54 +362,46 @@ impl Operation for DirectConv {
         Cost::of(OperationKind::Convolution, products * pixels, self.spec.frozen)
     }
 
-    fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn prepare_forward(&mut self, _: &StepContext, parameters: &Parameters) {
         self.pack(parameters, false);
         let bias = self.bias.first(self.shape.panels() * PANEL);
         if let Some(place) = self.spec.bias {
             bias[..self.spec.outputs].copy_from_slice(&parameters.arrays()[place].values);
         }
-        let images = step.threads.images_per_task(step.images);
-        let tasks = output
-            .par_chunks_mut(images * self.shape.output_len())
-            .zip(input.par_chunks(images * self.shape.input_len()));
-        step.threads.each(tasks, |(out, x), scratch| forward_images(step.isa, self, x, out, scratch));
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        gradients: &mut Gradients,
-    ) {
-        let BackwardPass { input, output, d_output, d_input, slots } = pass;
-        if d_input.is_some() {
-            self.pack(parameters, true);
-        }
+    fn prepare_backward(&mut self, _: &StepContext, parameters: &Parameters) {
+        self.pack(parameters, true);
+    }
+
+    fn forward(&self, context: ImageContext, images: ForwardImages<'_>, scratch: &mut Scratch) {
+        forward_images(context.isa, self, images.input, images.output, scratch);
+    }
+
+    fn backward(&self, context: ImageContext, images: BackwardImages<'_>, scratch: &mut Scratch) {
+        backward_images(context.isa, self, images, scratch);
+    }
+
+    fn sums_len(&self) -> usize {
+        self.shape.weights_len() + self.shape.panels() * PANEL
+    }
+
+    fn slot_len(&self) -> usize {
+        self.sums_len()
+    }
+
+    fn finish_sums(&self, _: ImageContext, sums: &[f32], slot: &mut [f32]) {
+        slot.copy_from_slice(sums);
+    }
+
+    fn collect(&self, _: &StepContext, slots: Slots<'_>, gradients: &mut Gradients) {
         let shape = &self.shape;
-        let images = images_per_group(step.images, 32);
-        let slot_len = shape.weights_len() + shape.panels() * PANEL;
-        let slots = slots.first(step.images.div_ceil(images) * slot_len);
-        {
-            let (in_len, out_len) = (images * shape.input_len(), images * shape.output_len());
-            let mut d_inputs: Vec<Option<&mut [f32]>> = match d_input {
-                Some(d_input) => d_input.chunks_mut(in_len).map(Some).collect(),
-                None => slots.chunks(slot_len).map(|_| None).collect(),
-            };
-            let tasks = (input.par_chunks(in_len))
-                .zip(output.par_chunks(out_len).zip(d_output.par_chunks(out_len)))
-                .zip(d_inputs.par_iter_mut().zip(slots.par_chunks_mut(slot_len)));
-            step.threads.each(tasks, |((x, (output, gradient)), (d_input, slot)), scratch| {
-                let group = Group { x, output, gradient, d_input: d_input.take(), slot };
-                backward_images(step.isa, self, group, scratch);
-            });
-        }
         if let Some(place) = self.spec.bias {
-            sum_slots(slots, slot_len, shape.weights_len(), &mut gradients.arrays[place]);
+            slots.sum(shape.weights_len(), &mut gradients.arrays[place]);
         }
         if !self.spec.frozen {
             let mut sum = vec![0.0; shape.weights_len()];
-            sum_slots(slots, slot_len, 0, &mut sum);
+            slots.sum(0, &mut sum);
             let (side, segment, inputs) = (shape.kernel, shape.segment(), self.spec.inputs);
             for (place, value) in gradients.arrays[self.spec.weight].iter_mut().enumerate() {
                 let (row, column) = (place / side % side, place % side);

@@ -2,12 +2,13 @@
 
 use super::buffer::Buffer;
 use super::filters::{FilterColumns, Kernels, scatter_taps, transform_filter_gradients, transform_filters};
-use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
+use super::operation::{
+    BackwardImages, Cost, ForwardImages, ImageContext, ImageOperation, OperationKind, Slots, StepContext,
+};
 use super::prefetch::prefetch;
 use super::product::{PANEL, Product, by_columns, by_rows};
-use super::reduce::sum_slots;
 use super::simd::Isa;
-use super::threads::{Scratch, images_per_group};
+use super::threads::Scratch;
 use super::tiles::{
     OutputGradient, transform_input, transform_input_gradient, transform_output, transform_output_gradient,
 };
@@ -35,8 +36,6 @@ pub struct WinogradConv {
     u_exchanged: Buffer,
     /// (outputs), padded; zeros if there is no bias.
     bias: Buffer,
-    /// Position of each pooled output's maximum in its window; empty without a pool.
-    codes: Vec<u8>,
 }
 
 /// Calls `$function` with the tile size as a constant.
@@ -54,11 +53,23 @@ macro_rules! with_tile {
 impl WinogradConv {
     pub fn new(name: String, spec: ConvSpec, tiling: Tiling) -> Self {
         let (u, u_exchanged, bias) = Default::default();
-        Self { name, spec, tiling, u, u_exchanged, bias, codes: Vec::new() }
+        Self { name, spec, tiling, u, u_exchanged, bias }
+    }
+
+    fn panels(&self) -> usize {
+        self.tiling.outputs.div_ceil(PANEL)
+    }
+
+    /// Floats of the transformed kernels, and of the kernels' taps, `[outputs / 16][inputs][9][16]`.
+    fn transformed_len(&self) -> usize {
+        self.panels() * self.tiling.positions() * self.tiling.inputs * PANEL
+    }
+    fn taps_len(&self) -> usize {
+        self.panels() * self.tiling.inputs * 9 * PANEL
     }
 
     fn transform_weights(&mut self, step: &StepContext, parameters: &Parameters, columns: FilterColumns) {
-        let (isa, tiling) = (step.isa, &self.tiling);
+        let (isa, tiling) = (step.isa(), &self.tiling);
         let (u, across, rows) = match columns {
             FilterColumns::Outputs => (&mut self.u, tiling.outputs, tiling.inputs),
             FilterColumns::Inputs => (&mut self.u_exchanged, tiling.inputs, tiling.outputs),
@@ -117,16 +128,14 @@ struct Backward<'a> {
     u: Option<&'a [f32]>,
     tiles: usize,
     du: &'a mut [f32],
-    /// Add to `du` instead of overwriting it.
-    accumulate: bool,
     /// What the passes after the products will touch: prefetched meanwhile.
     wanted: [&'a [f32]; 4],
 }
 
-/// du (+)= vᵀ·dm at every position; then, if `u` is given, v = dm·u.
+/// du += vᵀ·dm at every position; then, if `u` is given, v = dm·u.
 fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     let (tiling, spec) = (&conv.tiling, &conv.spec);
-    let Backward { v, dm, u, tiles, du, accumulate, wanted } = backward;
+    let Backward { v, dm, u, tiles, du, wanted } = backward;
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
     let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
     let (in_panels, out_panels) = (inputs.div_ceil(PANEL), outputs.div_ceil(PANEL));
@@ -150,7 +159,7 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
                     let left = by_columns(v.add(in_panel * tiles * PANEL));
                     let to = to.add(in_panel * PANEL * PANEL);
                     let product =
-                        Product { rows, left, right, depth: tiles, to, to_row: PANEL, accumulate, next: right };
+                        Product { rows, left, right, depth: tiles, to, to_row: PANEL, accumulate: true, next: right };
                     product.run(isa);
                 }
             }
@@ -195,24 +204,14 @@ fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], cod
     }
 }
 
-/// The backward pass's inputs and outputs for one group of images.
-struct Group<'a> {
-    x: &'a [f32],
-    from: OutputGradient<'a>,
-    d_input: Option<&'a mut [f32]>,
-    /// `[outputs / 16][inputs][9][16]`, followed by the bias gradient.
-    slot: &'a mut [f32],
-}
-
-fn backward_images(isa: Isa, conv: &WinogradConv, group: Group<'_>, scratch: &mut Scratch) {
+/// Adds to the sums of a group: the gradient of the transformed kernels, `[outputs / 16][position][inputs][16]`, and that
+/// of the bias.
+fn backward_images(isa: Isa, conv: &WinogradConv, images: BackwardImages<'_>, scratch: &mut Scratch) {
     let tiling = &conv.tiling;
-    let Group { x, from, mut d_input, slot } = group;
-    let panel_len = tiling.positions() * tiling.inputs * PANEL;
-    let panels = tiling.outputs.div_ceil(PANEL);
-    let (taps, d_bias) = slot.split_at_mut(panels * tiling.inputs * 9 * PANEL);
-    d_bias.fill(0.0);
+    let BackwardImages { input: x, output, codes, d_output, mut d_input, sums, .. } = images;
+    let from = OutputGradient { gradient: d_output, output, codes };
+    let (du, d_bias) = sums.split_at_mut(conv.transformed_len());
     let u = d_input.is_some().then_some(&conv.u_exchanged[..]);
-    let du = scratch.c.first(panels * panel_len);
     let images = x.len() / tiling.input_len();
     let tiles = images * tiling.tiles();
     if let Some(d_input) = d_input.as_deref_mut().filter(|_| !tiling.covers_in_order()) {
@@ -224,25 +223,21 @@ fn backward_images(isa: Isa, conv: &WinogradConv, group: Group<'_>, scratch: &mu
         let zeros = scratch.zeros.first(tiling.inputs);
         with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
         with_tile!(tiling.m, transform_output_gradient(isa, tiling, from, block, dm, d_bias));
-        let accumulate = block.first > 0;
         let wanted = [
             share(x, block.next(), tiles),
             share(from.gradient, block.next(), tiles),
             if tiling.epilogue.relu && !tiling.epilogue.pool { share(from.output, block.next(), tiles) } else { &[] },
             share(d_input.as_deref().unwrap_or(&[]), block, tiles),
         ];
-        multiply_backward(isa, conv, Backward { v, dm, u, tiles: block.count, du, accumulate, wanted });
+        multiply_backward(isa, conv, Backward { v, dm, u, tiles: block.count, du, wanted });
         if let Some(d_input) = &mut d_input {
             let sink = scratch.sink.first(tiling.inputs);
             with_tile!(tiling.m, transform_input_gradient(isa, tiling, v, block, sink, d_input));
         }
     }
-    for (du, taps) in du.chunks_exact(panel_len).zip(taps.chunks_exact_mut(tiling.inputs * 9 * PANEL)) {
-        with_tile!(tiling.m, transform_filter_gradients(isa, du, tiling.inputs, taps));
-    }
 }
 
-impl Operation for WinogradConv {
+impl ImageOperation for WinogradConv {
     fn name(&self) -> &str {
         &self.name
     }
@@ -253,84 +248,74 @@ impl Operation for WinogradConv {
         Cost::of(OperationKind::Convolution, 9 * self.spec.inputs * self.spec.outputs * pixels, self.spec.frozen)
     }
 
-    fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    /// Position of each pooled output's maximum in its window.
+    fn code_len(&self) -> usize {
+        if self.tiling.epilogue.pool { self.tiling.output_len() } else { 0 }
+    }
+
+    /// As many as fill a block of tiles: every block reads all transformed kernels.
+    fn fewest_images(&self) -> usize {
+        self.tiling.block().div_ceil(self.tiling.tiles())
+    }
+
+    fn prepare_forward(&mut self, step: &StepContext, parameters: &Parameters) {
         self.transform_weights(step, parameters, FilterColumns::Outputs);
         let bias = self.bias.first(self.tiling.outputs.next_multiple_of(PANEL));
         if let Some(place) = self.spec.bias {
             bias[..self.spec.outputs].copy_from_slice(&parameters.arrays()[place].values);
         }
-        // Without a pool there are no codes, but each task still takes a slice.
-        let code_len = if self.tiling.epilogue.pool { self.tiling.output_len() } else { 1 };
-        let mut codes = std::mem::take(&mut self.codes);
-        codes.resize(codes.len().max(step.images * code_len), 0);
-        let images = images_per_task(&self.tiling, step);
-        let tasks = output
-            .par_chunks_mut(images * self.tiling.output_len())
-            .zip(input.par_chunks(images * self.tiling.input_len()))
-            .zip(codes.par_chunks_mut(images * code_len));
-        step.threads.each(tasks, |((out, x), codes), scratch| forward_images(step.isa, self, x, out, codes, scratch));
-        self.codes = codes;
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        gradients: &mut Gradients,
-    ) {
-        let BackwardPass { input, output, d_output, d_input, slots } = pass;
-        if d_input.is_some() {
-            self.transform_weights(step, parameters, FilterColumns::Inputs);
+    fn prepare_backward(&mut self, step: &StepContext, parameters: &Parameters) {
+        self.transform_weights(step, parameters, FilterColumns::Inputs);
+    }
+
+    fn forward(&self, context: ImageContext, images: ForwardImages<'_>, scratch: &mut Scratch) {
+        forward_images(context.isa, self, images.input, images.output, images.codes, scratch);
+    }
+
+    fn backward(&self, context: ImageContext, images: BackwardImages<'_>, scratch: &mut Scratch) {
+        backward_images(context.isa, self, images, scratch);
+    }
+
+    /// Enough groups to feed many threads, yet with enough tiles each to amortise the pass over the transformed gradient
+    /// of all kernels that every group makes.
+    fn most_groups(&self, images: usize) -> usize {
+        (images * self.tiling.tiles() / 96).next_power_of_two().clamp(1, 16)
+    }
+
+    fn sums_len(&self) -> usize {
+        self.transformed_len() + self.tiling.outputs.next_multiple_of(PANEL)
+    }
+
+    fn slot_len(&self) -> usize {
+        self.taps_len() + self.tiling.outputs.next_multiple_of(PANEL)
+    }
+
+    fn finish_sums(&self, context: ImageContext, sums: &[f32], slot: &mut [f32]) {
+        let inputs = self.tiling.inputs;
+        let (du, d_bias) = sums.split_at(self.transformed_len());
+        let (taps, bias) = slot.split_at_mut(self.taps_len());
+        bias.copy_from_slice(d_bias);
+        let panels = du.chunks_exact(self.tiling.positions() * inputs * PANEL);
+        for (du, taps) in panels.zip(taps.chunks_exact_mut(inputs * 9 * PANEL)) {
+            with_tile!(self.tiling.m, transform_filter_gradients(context.isa, du, inputs, taps));
         }
-        let tiling = &self.tiling;
-        let images = images_per_group(step.images, most_groups(tiling, step.images));
-        let panel_len = tiling.inputs * 9 * PANEL;
-        let panels = tiling.outputs.div_ceil(PANEL);
-        let slot_len = panels * panel_len + tiling.outputs.next_multiple_of(PANEL);
-        let groups = step.images.div_ceil(images);
-        let slots = slots.first(groups * slot_len);
-        {
-            let (in_len, out_len) = (images * tiling.input_len(), images * tiling.output_len());
-            let mut d_inputs: Vec<Option<&mut [f32]>> = match d_input {
-                Some(d_input) => d_input.chunks_mut(in_len).map(Some).collect(),
-                None => (0..groups).map(|_| None).collect(),
-            };
-            let code_len = if tiling.epilogue.pool { out_len } else { images };
-            let tasks = (input.par_chunks(in_len))
-                .zip(output.par_chunks(out_len).zip(d_output.par_chunks(out_len)))
-                .zip(self.codes[..step.images * (code_len / images)].par_chunks(code_len))
-                .zip(d_inputs.par_iter_mut().zip(slots.par_chunks_mut(slot_len)));
-            step.threads.each(tasks, |(((x, (output, gradient)), codes), (d_input, slot)), scratch| {
-                let from = OutputGradient { gradient, output, codes };
-                backward_images(step.isa, self, Group { x, from, d_input: d_input.take(), slot }, scratch);
-            });
-        }
+    }
+
+    fn collect(&self, step: &StepContext, slots: Slots<'_>, gradients: &mut Gradients) {
         let (inputs, outputs) = (self.spec.inputs, self.spec.outputs);
+        let panel_len = self.tiling.inputs * 9 * PANEL;
         if !self.spec.frozen {
             let weight = gradients.arrays[self.spec.weight].par_chunks_mut(PANEL * inputs * 9).enumerate();
             step.threads.each(weight, |(panel, weight), scratch| {
                 let taps = scratch.a.first(panel_len);
-                sum_slots(slots, slot_len, panel * panel_len, taps);
+                slots.sum(panel * panel_len, taps);
                 scatter_taps(taps, inputs, 9, weight);
             });
         }
         if let Some(place) = self.spec.bias {
-            sum_slots(slots, slot_len, panels * panel_len, &mut gradients.arrays[place][..outputs]);
+            slots.sum(self.taps_len(), &mut gradients.arrays[place][..outputs]);
         }
     }
-}
-
-/// Images per task of the forward pass: at least one block of tiles, provided each thread's share is that large.
-fn images_per_task(tiling: &Tiling, step: &StepContext) -> usize {
-    let share = step.images.div_ceil(step.threads.count());
-    let tasks = (share * tiling.tiles() / tiling.block()).clamp(1, 8);
-    share.div_ceil(tasks)
-}
-
-/// The number of groups a batch is divided into: enough to feed many threads, yet with enough tiles each to amortise
-/// the pass over the transformed gradient of all kernels that every group makes.
-fn most_groups(tiling: &Tiling, images: usize) -> usize {
-    let tiles = images * tiling.tiles();
-    (tiles / 96).next_power_of_two().clamp(1, 16)
 }

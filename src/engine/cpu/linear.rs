@@ -4,7 +4,7 @@
 //! batches, and for the input gradient, W is copied to panels a few columns at a time.
 
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Cost, Operation, OperationKind, StepContext};
+use super::operation::{BackwardBatch, BatchOperation, Cost, OperationKind, StepContext};
 use super::prefetch::prefetch_columns;
 use super::product::{LeftOperand, PANEL, Product, by_columns, by_rows};
 use super::simd::{Isa, kernel, padded};
@@ -161,7 +161,7 @@ fn multiply_input_gradients(isa: Isa, dy: &[f32], images: usize, weight: &[f32],
     }
 }
 
-impl Operation for FullyConnected {
+impl BatchOperation for FullyConnected {
     fn name(&self) -> &str {
         &self.name
     }
@@ -195,7 +195,7 @@ impl Operation for FullyConnected {
         let tasks = products.par_chunks_mut(task_len).zip(weight.par_chunks(TASK_OUTPUTS * inputs));
         step.threads.each(tasks, |(y, weight), scratch| {
             let packed = scratch.a.first(TASK_OUTPUTS * DEPTH);
-            multiply_outputs(step.isa, weight, inputs, columns, packed, y);
+            multiply_outputs(step.isa(), weight, inputs, columns, packed, y);
         });
         let bias = self.spec.bias.map(|place| &parameters.arrays()[place].values);
         let (products, rows) = (&*products, output.par_chunks_mut(padded(outputs)).enumerate());
@@ -216,10 +216,10 @@ impl Operation for FullyConnected {
         &mut self,
         step: &StepContext,
         parameters: &Parameters,
-        pass: BackwardPass<'_>,
+        batch: BackwardBatch<'_>,
         gradients: &mut Gradients,
     ) {
-        let BackwardPass { input, output, d_output, d_input, .. } = pass;
+        let BackwardBatch { input, output, d_output, d_input } = batch;
         let LinearSpec { inputs, outputs, relu, .. } = self.spec;
         let (in_stride, out_stride, images) = (padded(inputs), padded(outputs), step.images);
         let panel_len = images * PANEL;
@@ -239,19 +239,19 @@ impl Operation for FullyConnected {
         let d_output = &*d_output;
         let tasks = d_panels.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
         step.threads.each(tasks, |(task, to), _| {
-            to_panels(step.isa, d_output, out_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
+            to_panels(step.isa(), d_output, out_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
         });
         let d_panels = &*d_panels;
 
         let panels = self.panels.first(inputs.div_ceil(PANEL) * panel_len);
         let tasks = panels.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
         step.threads.each(tasks, |(task, to), _| {
-            to_panels(step.isa, input, in_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
+            to_panels(step.isa(), input, in_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
         });
         let panels = &*panels;
         let tasks = gradients.arrays[self.spec.weight].par_chunks_mut(TASK_OUTPUTS * inputs);
         step.threads.each(tasks.zip(d_panels.par_chunks(TASK_OUTPUTS / PANEL * panel_len)), |(d_weight, dy), _| {
-            multiply_weight_gradients(step.isa, dy, panels, images, inputs, d_weight);
+            multiply_weight_gradients(step.isa(), dy, panels, images, inputs, d_weight);
         });
 
         let Some(d_input) = d_input else { return };
@@ -262,9 +262,9 @@ impl Operation for FullyConnected {
             let first = task * TASK_PANELS * PANEL;
             let width = (dx.len() / images).min(inputs - first);
             let packed = scratch.a.first(dx.len() / panel_len * outputs * PANEL);
-            to_panels(step.isa, weight, inputs, first, width, packed);
+            to_panels(step.isa(), weight, inputs, first, width, packed);
             for (dx, packed) in dx.chunks_exact_mut(panel_len).zip(packed.chunks_exact(outputs * PANEL)) {
-                multiply_input_gradients(step.isa, d_panels, images, packed, dx);
+                multiply_input_gradients(step.isa(), d_panels, images, packed, dx);
             }
         });
         let d_inputs = &*d_inputs;

@@ -5,6 +5,9 @@
 //! other convolutions, and those on raw images, as implicit matrix products; batch norm with its activation; linear
 //! layers on the same panels. Buffers are allocated at the first batch of a size and then reused.
 //!
+//! Between two operations on the whole batch (batch norm, linear layers), a few images pass through all operations on
+//! one thread before the next ones do: `segment`.
+//!
 //! Sums over images are computed per fixed group and added in group order, so the bits depend on the batch but not on
 //! the number of threads. The instruction set is chosen at run time; `LRSCHED_CPU=portable` forces the plain loops,
 //! `avx2` the 256-bit vectors.
@@ -31,7 +34,7 @@ mod plan;
 mod pool;
 mod prefetch;
 mod product;
-mod reduce;
+mod segment;
 mod simd;
 mod threads;
 mod tiles;
@@ -47,7 +50,7 @@ use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Parameters};
 use anyhow::Result;
 use buffer::Buffer;
-use operation::StepContext;
+use operation::{ImageContext, StepContext};
 use simd::padded;
 use threads::Threads;
 
@@ -98,7 +101,7 @@ impl CpuEngine {
     /// Time spent in each operation since the last [`CpuEngine::reset_times`], in layer order.
     pub fn times(&self) -> Vec<OperationTime> {
         let mut times = Vec::new();
-        self.chain.times(false, &mut times);
+        self.chain.times(self.threads.count(), false, &mut times);
         times
     }
 
@@ -142,7 +145,8 @@ impl Engine for CpuEngine {
         let images = batch.len();
         let &Batch { seed, epoch, position, .. } = batch;
         let Self { isa, threads, chain, slots, .. } = self;
-        let step = StepContext { isa: *isa, threads, images, training: true, seed, epoch, position };
+        let of_images = ImageContext { isa: *isa, training: true, seed, epoch, position };
+        let step = StepContext { of_images, threads, images };
         let classes = self.contract.classes;
         let d_logits = self.d_logits.first(images * padded(classes));
         let label_smoothing = self.objective.label_smoothing;
@@ -171,15 +175,9 @@ impl Engine for CpuEngine {
         let image_len = self.contract.image;
         let parts = batch.images.chunks(EVALUATION_IMAGES * image_len).zip(batch.labels.chunks(EVALUATION_IMAGES));
         for (images, labels) in parts {
-            let step = StepContext {
-                isa: self.isa,
-                threads: &self.threads,
-                images: labels.len(),
-                training: false,
-                seed: batch.seed,
-                epoch: batch.epoch,
-                position: batch.position,
-            };
+            let &Batch { seed, epoch, position, .. } = batch;
+            let of_images = ImageContext { isa: self.isa, training: false, seed, epoch, position };
+            let step = StepContext { of_images, threads: &self.threads, images: labels.len() };
             let chain = &mut self.chain;
             self.threads.enter(|| chain.forward(&step, parameters, images));
             let output = self.chain.output(labels.len());

@@ -2,7 +2,7 @@
 
 use super::activation::{Activation, activate, activation_gradient};
 use super::buffer::Buffer;
-use super::operation::{BackwardPass, Operation, StepContext};
+use super::operation::{BackwardBatch, BatchOperation, StepContext};
 use super::simd::{kernel, padded};
 use crate::model::{Gradients, Parameters, Role, Shape};
 use rayon::prelude::*;
@@ -67,7 +67,7 @@ impl BatchNorm {
         let sums = self.sums.first(step.images * 2 * channels);
         let shift = &*self.shift;
         let tasks = sums.par_chunks_mut(2 * channels).zip(input.par_chunks(image_len));
-        step.threads.each(tasks, |(sums, image), _| shifted_sums(step.isa, image, shift, sums));
+        step.threads.each(tasks, |(sums, image), _| shifted_sums(step.isa(), image, shift, sums));
         self.count = step.images * image_len / channels;
         self.variance.resize(channels, 0.0);
         self.mean.ensure(channels);
@@ -203,20 +203,20 @@ kernel! {
     }
 }
 
-impl Operation for BatchNorm {
+impl BatchOperation for BatchNorm {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn forward(&mut self, step: &StepContext, parameters: &Parameters, input: &[f32], output: &mut [f32]) {
-        if step.training {
+        if step.of_images.training {
             self.measure(step, input);
         }
-        self.derive(parameters, step.training);
+        self.derive(parameters, step.of_images.training);
         let (channels, image_len) = (self.channels(), self.image_len());
         let tasks = output.par_chunks_mut(image_len).zip(input.par_chunks(image_len));
         step.threads.each(tasks, |(out, image), _| {
-            normalise(step.isa, self.spec.activation, image, &self.factor, &self.offset, channels, out);
+            normalise(step.isa(), self.spec.activation, image, &self.factor, &self.offset, channels, out);
         });
     }
 
@@ -224,10 +224,10 @@ impl Operation for BatchNorm {
         &mut self,
         step: &StepContext,
         parameters: &Parameters,
-        pass: BackwardPass<'_>,
+        batch: BackwardBatch<'_>,
         gradients: &mut Gradients,
     ) {
-        let BackwardPass { input, d_output, d_input, .. } = pass;
+        let BackwardBatch { input, d_output, d_input, .. } = batch;
         let (channels, image_len) = (self.channels(), self.image_len());
         let of_channels =
             Channels { mean: &self.mean, inverse_std: &self.inverse_std, factor: &self.factor, offset: &self.offset };
@@ -235,7 +235,7 @@ impl Operation for BatchNorm {
         let tasks =
             sums.par_chunks_mut(2 * channels).zip(d_output.par_chunks_mut(image_len).zip(input.par_chunks(image_len)));
         step.threads.each(tasks, |(sums, (gradient, image)), _| {
-            gradient_sums(step.isa, self.spec.activation, image, of_channels, gradient, sums);
+            gradient_sums(step.isa(), self.spec.activation, image, of_channels, gradient, sums);
         });
         let mut means = vec![0.0; 2 * channels];
         let scaled = parameters.arrays()[self.spec.weight].role == Role::Trainable;
@@ -255,7 +255,7 @@ impl Operation for BatchNorm {
         let tasks =
             d_input.par_chunks_mut(image_len).zip(d_output.par_chunks(image_len).zip(input.par_chunks(image_len)));
         step.threads.each(tasks, |(d_image, (dz, image)), _| {
-            input_gradient(step.isa, image, dz, of_channels, &means, d_image);
+            input_gradient(step.isa(), image, dz, of_channels, &means, d_image);
         });
     }
 

@@ -1,13 +1,12 @@
 //! Compiles the layers into a chain of fused operations, resolving every parameter's index once.
 
 use super::activation::{Activate, Activation, Dropout, ScaleBy};
-use super::buffer::Buffer;
-use super::chain::{Chain, Link};
+use super::chain::{Chain, Compiled};
 use super::conv_direct::{DirectConv, DirectShape};
 use super::conv_winograd::{ConvSpec, WinogradConv};
 use super::linear::{FullyConnected, LinearSpec};
 use super::norm::{BatchNorm, NormSpec};
-use super::operation::Operation;
+use super::operation::{ImageOperation, map_len};
 use super::pool::{Flatten, GlobalAveragePool, Import, LARGEST_WINDOW, MaxPool};
 use super::simd::padded;
 use super::tiling::{Epilogue, Tiling};
@@ -46,14 +45,15 @@ impl Planner {
         let (mut shape, mut rest, mut raw) = (input, layers, raw);
         while let [layer, ..] = rest {
             if raw && !matches!(layer, Layer::Conv { .. } if input.channels <= FEW_CHANNELS) {
-                chain.push(Link::Single(Box::new(Import { input: shape })), shape, false);
+                chain.push(Compiled::Image(Box::new(Import { input: shape })), shape.len(), shape, false);
                 raw = false;
             }
-            let (link, taken, trained) = self.fuse(rest, shape, raw)?;
+            let (compiled, taken, trained) = self.fuse(rest, shape, raw)?;
+            let input_len = if raw { shape.len() } else { map_len(shape) };
             for layer in &rest[..taken] {
                 shape = layer.output(shape).map_err(|problem| anyhow!(problem))?;
             }
-            chain.push(link, shape, trained);
+            chain.push(compiled, input_len, shape, trained);
             (rest, raw) = (&rest[taken..], false);
         }
         Ok(chain)
@@ -61,8 +61,8 @@ impl Planner {
 
     /// Fuses the first layers into one operation. Returns it, the number of layers fused, and whether it has trainable
     /// parameters.
-    fn fuse(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> Result<(Link, usize, bool)> {
-        let plain = |operation: Box<dyn Operation>| (Link::Single(operation), 1, false);
+    fn fuse(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> Result<(Compiled, usize, bool)> {
+        let plain = |operation: Box<dyn ImageOperation>| (Compiled::Image(operation), 1, false);
         Ok(match &layers[0] {
             Layer::Conv { .. } => self.convolution(layers, shape, raw),
             Layer::Linear { name, inputs, outputs, bias, .. } => {
@@ -71,7 +71,7 @@ impl Planner {
                 let bias = bias.then(|| self.take_array());
                 let spec = LinearSpec { weight, bias, inputs: *inputs, outputs: *outputs, relu };
                 let name = format!("{name}{}", if relu { "+relu" } else { "" });
-                (Link::Single(Box::new(FullyConnected::new(name, spec))), 1 + usize::from(relu), true)
+                (Compiled::Batch(Box::new(FullyConnected::new(name, spec))), 1 + usize::from(relu), true)
             }
             Layer::BatchNorm { name, momentum, eps, .. } => {
                 let (activation, suffix) = activation_of(layers.get(1));
@@ -79,7 +79,7 @@ impl Planner {
                 let (momentum, eps) = (*momentum, *eps);
                 let spec = NormSpec { weight, bias, running_mean, running_var, momentum, eps, shape, activation };
                 let norm = BatchNorm::new(format!("{name}{suffix}"), spec);
-                (Link::Single(Box::new(norm)), if suffix.is_empty() { 1 } else { 2 }, true)
+                (Compiled::Batch(Box::new(norm)), if suffix.is_empty() { 1 } else { 2 }, true)
             }
             Layer::Relu => plain(Box::new(Activate { activation: Activation::Relu })),
             Layer::Gelu => plain(Box::new(Activate { activation: Activation::Gelu })),
@@ -98,17 +98,17 @@ impl Planner {
             Layer::Dropout { probability } => {
                 let layer = self.dropouts;
                 self.dropouts += 1;
-                plain(Box::new(Dropout { probability: *probability, layer, shape, mask: Vec::new() }))
+                plain(Box::new(Dropout { probability: *probability, layer, shape }))
             }
             Layer::Residual { layers } => {
                 let chain = self.chain(layers, shape, false)?;
                 let trained = chain.is_trained();
-                (Link::Residual { chain, d_branch: Buffer::default() }, 1, trained)
+                (Compiled::Residual(chain), 1, trained)
             }
         })
     }
 
-    fn convolution(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> (Link, usize, bool) {
+    fn convolution(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> (Compiled, usize, bool) {
         let Layer::Conv { name, inputs, outputs, kernel, padding, bias, frozen, .. } = &layers[0] else {
             unreachable!("called for convolutions only")
         };
@@ -123,7 +123,7 @@ impl Planner {
             let tiling = Tiling::new((shape.height, shape.width), *padding, *inputs, *outputs, Epilogue { relu, pool });
             let suffix = format!("{}{}", if relu { "+relu" } else { "" }, if pool { "+pool" } else { "" });
             let conv = WinogradConv::new(format!("{name}{suffix}"), spec, tiling);
-            return (Link::Single(Box::new(conv)), 1 + usize::from(relu) + usize::from(pool), trained);
+            return (Compiled::Image(Box::new(conv)), 1 + usize::from(relu) + usize::from(pool), trained);
         }
         let (activation, suffix) = activation_of(layers.get(1));
         let shape = DirectShape {
@@ -136,7 +136,7 @@ impl Planner {
             activation,
         };
         let conv = DirectConv::new(format!("{name}{suffix}"), spec, shape);
-        (Link::Single(Box::new(conv)), if suffix.is_empty() { 1 } else { 2 }, trained)
+        (Compiled::Image(Box::new(conv)), if suffix.is_empty() { 1 } else { 2 }, trained)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Pooling that was not fused into a convolution, and conversion from maps to vectors.
 
-use super::operation::{BackwardPass, Operation, StepContext, map_len};
+use super::operation::{BackwardImages, ForwardImages, ImageContext, ImageOperation, map_len};
 use super::simd::{kernel, padded};
-use crate::model::{Gradients, Parameters, Shape};
-use rayon::prelude::*;
+use super::threads::Scratch;
+use crate::model::Shape;
 
 /// The largest window size whose positions fit in a byte.
 pub const LARGEST_WINDOW: usize = 15;
@@ -13,13 +13,11 @@ pub struct MaxPool {
     size: usize,
     input: Shape,
     output: Shape,
-    /// Position of each output's (first) maximum in its window: (images, height, width, channels padded).
-    codes: Vec<u8>,
 }
 
 impl MaxPool {
     pub fn new(size: usize, input: Shape, output: Shape) -> Self {
-        Self { size, input, output, codes: Vec::new() }
+        Self { size, input, output }
     }
 
     fn lens(&self) -> (usize, usize) {
@@ -82,34 +80,31 @@ kernel! {
     }
 }
 
-impl Operation for MaxPool {
+impl ImageOperation for MaxPool {
     fn name(&self) -> &str {
         "max-pool"
     }
 
-    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
-        let (in_len, out_len) = self.lens();
-        self.codes.resize(self.codes.len().max(output.len()), 0);
-        let tasks =
-            output.par_chunks_mut(out_len).zip(input.par_chunks(in_len)).zip(self.codes.par_chunks_mut(out_len));
-        let (size, from, to) = (self.size, self.input, self.output);
-        step.threads.each(tasks, |((out, image), codes), _| pool_image(step.isa, size, from, to, image, out, codes));
+    /// Position of each output's (first) maximum in its window: (height, width, channels padded).
+    fn code_len(&self) -> usize {
+        map_len(self.output)
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        _parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        _gradients: &mut Gradients,
-    ) {
-        let Some(d_input) = pass.d_input else { return };
+    fn forward(&self, context: ImageContext, images: ForwardImages<'_>, _: &mut Scratch) {
         let (in_len, out_len) = self.lens();
-        let tasks =
-            d_input.par_chunks_mut(in_len).zip(pass.d_output.par_chunks(out_len)).zip(self.codes.par_chunks(out_len));
-        step.threads.each(tasks, |((d_image, gradient), codes), _| {
-            unpool_image(step.isa, self.size, self.input, self.output, gradient, codes, d_image);
-        });
+        let outputs = images.output.chunks_exact_mut(out_len).zip(images.codes.chunks_exact_mut(out_len));
+        for ((out, codes), image) in outputs.zip(images.input.chunks_exact(in_len)) {
+            pool_image(context.isa, self.size, self.input, self.output, image, out, codes);
+        }
+    }
+
+    fn backward(&self, context: ImageContext, images: BackwardImages<'_>, _: &mut Scratch) {
+        let Some(d_input) = images.d_input else { return };
+        let (in_len, out_len) = self.lens();
+        let gradients = images.d_output.chunks_exact(out_len).zip(images.codes.chunks_exact(out_len));
+        for ((gradient, codes), d_image) in gradients.zip(d_input.chunks_exact_mut(in_len)) {
+            unpool_image(context.isa, self.size, self.input, self.output, gradient, codes, d_image);
+        }
     }
 }
 
@@ -118,38 +113,32 @@ pub struct GlobalAveragePool {
     pub input: Shape,
 }
 
-impl Operation for GlobalAveragePool {
+impl ImageOperation for GlobalAveragePool {
     fn name(&self) -> &str {
         "average-pool"
     }
 
-    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&self, _: ImageContext, images: ForwardImages<'_>, _: &mut Scratch) {
         let (channels, share) = (padded(self.input.channels), 1.0 / (self.input.height * self.input.width) as f32);
-        let tasks = output.par_chunks_mut(channels).zip(input.par_chunks(map_len(self.input)));
-        step.threads.each(tasks, |(out, image), _| {
+        let maps = images.input.chunks_exact(map_len(self.input));
+        for (out, image) in images.output.chunks_exact_mut(channels).zip(maps) {
             out.fill(0.0);
             for pixel in image.chunks_exact(channels) {
                 out.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
             }
             out.iter_mut().for_each(|sum| *sum *= share);
-        });
+        }
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        _parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        _gradients: &mut Gradients,
-    ) {
-        let Some(d_input) = pass.d_input else { return };
+    fn backward(&self, _: ImageContext, images: BackwardImages<'_>, _: &mut Scratch) {
+        let Some(d_input) = images.d_input else { return };
         let (channels, share) = (padded(self.input.channels), 1.0 / (self.input.height * self.input.width) as f32);
-        let tasks = d_input.par_chunks_mut(map_len(self.input)).zip(pass.d_output.par_chunks(channels));
-        step.threads.each(tasks, |(d_image, gradient), _| {
+        let gradients = images.d_output.chunks_exact(channels);
+        for (d_image, gradient) in d_input.chunks_exact_mut(map_len(self.input)).zip(gradients) {
             for pixel in d_image.chunks_exact_mut(channels) {
                 pixel.iter_mut().zip(gradient).for_each(|(to, value)| *to = share * value);
             }
-        });
+        }
     }
 }
 
@@ -158,42 +147,36 @@ pub struct Flatten {
     pub input: Shape,
 }
 
-impl Operation for Flatten {
+impl ImageOperation for Flatten {
     fn name(&self) -> &str {
         "flatten"
     }
 
-    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&self, _: ImageContext, images: ForwardImages<'_>, _: &mut Scratch) {
         let (stride, pixels) = (padded(self.input.channels), self.input.height * self.input.width);
-        let tasks = output.par_chunks_mut(padded(self.input.len())).zip(input.par_chunks(map_len(self.input)));
-        step.threads.each(tasks, |(vector, image), _| {
+        let maps = images.input.chunks_exact(map_len(self.input));
+        for (vector, image) in images.output.chunks_exact_mut(padded(self.input.len())).zip(maps) {
             vector[self.input.len()..].fill(0.0);
             for (channel, values) in vector[..self.input.len()].chunks_exact_mut(pixels).enumerate() {
                 for (value, pixel) in values.iter_mut().zip(image.chunks_exact(stride)) {
                     *value = pixel[channel];
                 }
             }
-        });
+        }
     }
 
-    fn backward(
-        &mut self,
-        step: &StepContext,
-        _parameters: &Parameters,
-        pass: BackwardPass<'_>,
-        _gradients: &mut Gradients,
-    ) {
-        let Some(d_input) = pass.d_input else { return };
+    fn backward(&self, _: ImageContext, images: BackwardImages<'_>, _: &mut Scratch) {
+        let Some(d_input) = images.d_input else { return };
         let (stride, pixels) = (padded(self.input.channels), self.input.height * self.input.width);
-        let tasks = d_input.par_chunks_mut(map_len(self.input)).zip(pass.d_output.par_chunks(padded(self.input.len())));
-        step.threads.each(tasks, |(d_image, vector), _| {
+        let vectors = images.d_output.chunks_exact(padded(self.input.len()));
+        for (d_image, vector) in d_input.chunks_exact_mut(map_len(self.input)).zip(vectors) {
             for (place, pixel) in d_image.chunks_exact_mut(stride).enumerate() {
                 pixel[self.input.channels..].fill(0.0);
                 for (channel, value) in pixel[..self.input.channels].iter_mut().enumerate() {
                     *value = vector[channel * pixels + place];
                 }
             }
-        });
+        }
     }
 }
 
@@ -202,24 +185,22 @@ pub struct Import {
     pub input: Shape,
 }
 
-impl Operation for Import {
+impl ImageOperation for Import {
     fn name(&self) -> &str {
         "import"
     }
 
-    fn forward(&mut self, step: &StepContext, _parameters: &Parameters, input: &[f32], output: &mut [f32]) {
+    fn forward(&self, _: ImageContext, images: ForwardImages<'_>, _: &mut Scratch) {
         let stride = padded(self.input.channels);
-        let tasks = output.par_chunks_mut(map_len(self.input)).zip(input.par_chunks(self.input.len()));
-        step.threads.each(tasks, |(map, image), _| {
-            for (to, from) in map.chunks_exact_mut(stride).zip(image.chunks_exact(self.input.channels)) {
-                to[..from.len()].copy_from_slice(from);
-                to[from.len()..].fill(0.0);
-            }
-        });
+        let pixels = images.input.chunks_exact(self.input.channels);
+        for (to, from) in images.output.chunks_exact_mut(stride).zip(pixels) {
+            to[..from.len()].copy_from_slice(from);
+            to[from.len()..].fill(0.0);
+        }
     }
 
-    fn backward(&mut self, _: &StepContext, _: &Parameters, pass: BackwardPass<'_>, _: &mut Gradients) {
+    fn backward(&self, _: ImageContext, images: BackwardImages<'_>, _: &mut Scratch) {
         // Images have no gradient.
-        assert!(pass.d_input.is_none());
+        assert!(images.d_input.is_none());
     }
 }

@@ -22,6 +22,11 @@ pub struct Scratch {
     pub zeros: Buffer,
     /// Never read.
     pub sink: Buffer,
+    /// Maps or gradients between the operations of a segment, and codes that nobody reads.
+    pub between: [Buffer; 2],
+    pub codes: Vec<u8>,
+    /// Sums of a group of images, for each operation of a segment.
+    pub sums: Vec<Buffer>,
 }
 
 pub struct Threads {
@@ -66,11 +71,6 @@ impl Threads {
                 task(item, &mut scratch);
             });
         });
-    }
-
-    /// Images per task of a pass that computes no sums: few enough that the threads finish together.
-    pub fn images_per_task(&self, images: usize) -> usize {
-        images.div_ceil(self.count() * 8).max(1)
     }
 }
 
