@@ -19,8 +19,7 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    let schedules =
-        ["sgd:momentum=0.9,nesterov/halve:when=epoch>=1", "sgd:lr=0.03/one-cycle:max-lr=0.2", "adam/cosine"];
+    let schedules = ["sgd:momentum=0.9,nesterov/halve:when=epoch>=1", "sgd/one-cycle:max-lr=0.2", "adam/cosine"];
     for (number, entrant) in schedules.into_iter().enumerate() {
         let out = format!("cmp-{number}");
         let flags = ["--entrants", entrant, "--epochs", "2", "--label-smoothing", "0.1", "--seed", "7", "--out", &out];

@@ -70,22 +70,43 @@ fn what_cannot_be_tuned_is_refused_in_one_line_before_anything_is_written() {
 }
 
 #[test]
+fn an_error_names_the_variable_that_a_setting_comes_from() {
+    for (variable, value, flags) in [
+        ("LRSCHED_TUNE_RANGE", "momentum=0.5:1.5", &["--tune", "4"][..]),
+        ("LRSCHED_TUNE", "0", &[]),
+        ("LRSCHED_FINALISTS", "2", &[]),
+        ("LRSCHED_SEEDS", "0", &[]),
+        ("LRSCHED_SEEDS", "1001", &["--tune", "4"]),
+        ("LRSCHED_BASELINE", "cosin", &[]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = lrsched(&folder);
+        command.env(variable, value).args(["compare", "--out", "cmp", "--entrants", "sgd/cosine", "adam"]);
+        let output = command.args(TINY).args(flags).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.ends_with(&format!("(from {variable})\n")), "{value}: {said}");
+    }
+}
+
+#[test]
 fn a_range_that_does_not_apply_to_an_entrant_is_said_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let said = |flags: &[&str]| {
         let output = compare(&folder, &[&["--tune", "2", "--dry-run"], flags].concat());
         assert!(output.status.success());
-        String::from_utf8(output.stderr).unwrap()
+        let said = String::from_utf8(output.stderr).unwrap();
+        let about = said.lines().filter_map(|line| line.strip_prefix("warning: tune-range: "));
+        about.map(str::to_string).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(said(&["--tune-range", "lr=0.01:0.1"]), "");
     assert_eq!(
         said(&["--tune-range", "momentum=0.5:0.9"]),
-        "warning: tune-range: momentum does not apply to adam/constant, which does not take it\n"
+        "momentum does not apply to adam/constant, which does not take it"
     );
     assert_eq!(
         said(&["--tune-range", "max-lr=2:8", "--entrants", "triangular", "one-cycle"]),
-        "warning: tune-range: max-lr does not apply to sgd/one-cycle: it only scales the rates, as lr does\n\
-         warning: tune-range: max-lr does not apply to sgd/cosine, adam/constant, which do not take it\n"
+        "max-lr does not apply to sgd/one-cycle: it only scales the rates, as lr does\n\
+         max-lr does not apply to sgd/cosine, adam/constant, which do not take it"
     );
     let many = ["linear", "step", "exponential", "polynomial", "wsd"];
     let many = said(&[&["--tune-range", "max-lr=2:8", "--entrants", "triangular"], &many[..]].concat());

@@ -42,8 +42,12 @@ impl Request {
             .map_err(|error| advice::crossed(&error, &grid, &given))?;
         let Entered { entrants, notes, uncrossed } = entered;
         let finalists = tuning::finalists(&given, entrants.len())?;
-        let seeds = given.parse("seeds", table::COUNT)?.unwrap_or(1);
-        let in_stages = (tuning.is_some() || finalists.is_some()) && seeds > 0;
+        let seeds = given.read("seeds", |value| {
+            let seeds = value.number(table::COUNT)?;
+            Plan::check_seeds(seeds).map(|()| seeds)
+        })?;
+        let seeds = seeds.unwrap_or(1);
+        let in_stages = tuning.is_some() || finalists.is_some();
         let machine = settings::machine(&given, CommandName::Compare)?;
         // A folder named after the time would be another for each shard, and at each start.
         if machine.shard.is_some() && machine.out.is_none() {
@@ -108,7 +112,7 @@ impl Request {
             ..ComparisonRow::new(&run.name, &run.config, Status::Running, Results::default())
         };
         let rows: Vec<ComparisonRow> = staged.as_ref().unwrap_or(&self.plan).runs.iter().map(judged).collect();
-        Ok(check_baseline(baseline, &rows)?)
+        check_baseline(baseline, &rows).map_err(|error| self.given.with_source("baseline", error).into())
     }
 
     /// The config of the first run, for what all runs share.

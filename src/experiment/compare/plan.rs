@@ -89,6 +89,15 @@ impl Plan {
         Some(self.places[at].chain)
     }
 
+    /// # Errors
+    /// No seed, or too many.
+    pub fn check_seeds(seeds: u64) -> Result<(), Usage> {
+        if (1..=MOST_SEEDS).contains(&seeds) {
+            return Ok(());
+        }
+        usage!("seeds must be from 1 to {MOST_SEEDS}, got {seeds}")
+    }
+
     /// `config` builds the config for an entrant's first seed; later runs increment the seed.
     ///
     /// # Errors
@@ -101,9 +110,7 @@ impl Plan {
         if entrants.is_empty() {
             return usage!("a comparison needs at least 1 entrant, got none");
         }
-        if !(1..=MOST_SEEDS).contains(&seeds) {
-            return usage!("seeds must be from 1 to {MOST_SEEDS}, got {seeds}");
-        }
+        Self::check_seeds(seeds)?;
         let count = seeds.saturating_mul(entrants.len() as u64);
         if count > MOST_RUNS {
             return usage!(
