@@ -52,6 +52,8 @@ pub struct GoingOn {
     pub data_dir: Option<PathBuf>,
     /// What supports a claim, where its own runs do not, and how to come by it: `3 seeds`, and a command.
     pub for_claim: Option<(String, String)>,
+    /// The command that tunes its entrants, if they are not.
+    pub for_schedules: Option<String>,
 }
 
 /// A command, and what it is for.
@@ -75,11 +77,14 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
             line: words.collect::<Vec<_>>().join(" "),
         });
     }
-    if let Some((what, line)) = &going_on.for_claim
-        && group.analyses.len() > 1
-        && group.most_in_common() < FEWEST
-    {
-        next.push(NextCommand { purpose: format!("for a claim, {what}"), line: line.clone() });
+    let has_claim = group.most_in_common() >= FEWEST;
+    let more = match (&going_on.for_claim, &going_on.for_schedules) {
+        (Some((what, line)), _) if !has_claim => Some((format!("for a claim, {what}"), line)),
+        (_, Some(line)) if has_claim => Some(("for a claim about schedules, tuned".to_string(), line)),
+        _ => None,
+    };
+    if let Some((purpose, line)) = more.filter(|_| group.analyses.len() > 1) {
+        next.push(NextCommand { purpose, line: line.clone() });
     }
     next
 }

@@ -176,18 +176,21 @@ pub fn same_command(folder: &Path) -> String {
     command_of(std::env::args_os().skip(1).collect(), folder)
 }
 
-/// The same with another value of the flag `name`.
-pub fn same_command_with(folder: &Path, name: &str, value: &str) -> String {
-    let (flag, mut arguments) = (format!("--{name}"), Vec::new());
+/// The same without the flags `left_out`, and with other values of some.
+pub fn same_command_but(folder: &Path, left_out: &[&str], with: &[(&str, &str)]) -> String {
+    let replaced = left_out.iter().chain(with.iter().map(|(name, _)| name));
+    let flags: Vec<String> = replaced.map(|name| format!("--{name}")).collect();
+    let mut arguments = Vec::new();
     let mut given = std::env::args_os().skip(1);
     while let Some(argument) = given.next() {
-        if argument == *flag {
+        let bytes = argument.as_encoded_bytes();
+        if flags.iter().any(|flag| bytes == flag.as_bytes()) {
             given.next();
-        } else if !argument.as_encoded_bytes().starts_with(format!("{flag}=").as_bytes()) {
+        } else if !flags.iter().any(|flag| bytes.starts_with(format!("{flag}=").as_bytes())) {
             arguments.push(argument);
         }
     }
-    arguments.extend([flag.into(), value.into()]);
+    arguments.extend(with.iter().flat_map(|(name, value)| [format!("--{name}").into(), value.into()]));
     command_of(arguments, folder)
 }
 

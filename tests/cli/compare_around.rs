@@ -1,7 +1,7 @@
 //! What stands around the ranking of `lrsched compare`: warnings before it, the recipe above it, commands below it.
 
 use super::cli_compare::compare;
-use crate::common::lrsched;
+use crate::common::{TINY, lrsched};
 use std::fs;
 
 /// The commands that a comparison ends with, by what they are for.
@@ -51,6 +51,26 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     assert_eq!(next(&ranked).len(), 1, "{ranked}");
     let quiet = compare(&folder, &["--entrants", "sgd/constant:for=1;linear", "cosine", "--epochs", "2", "--quiet"]);
     assert_eq!(quiet.stdout, b"");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "cosine", "linear", "--epochs", "1", "--seeds=3", "--out", "cmp"];
+    let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let [_, ("for a claim about schedules, tuned", line)] = next(&stdout)[..] else { panic!("{stdout}") };
+    let line = format!("{line} --dry-run --json");
+    let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Of two entrants, three studies of eight trials, six second looks and one final.
+    assert_eq!((&plan["planned"], &plan["path"]), (&90.into(), &"cmp-tuned".into()), "{line}");
+    // Two that differ in their rates alone would be one.
+    let twins =
+        ["--entrants", "sgd:lr=0.1/cosine", "sgd:lr=0.2/cosine", "--out", "twins", "--epochs", "1", "--seeds=3"];
+    let output = lrsched(&folder).arg("compare").args(TINY).args(twins).output().unwrap();
+    assert_eq!(next(&String::from_utf8(output.stdout).unwrap()).len(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod check;
 mod dry_run;
+mod going_on;
 mod live;
 mod request;
 mod shard;

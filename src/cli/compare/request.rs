@@ -89,17 +89,24 @@ impl Request {
         if !self.in_stages() {
             return Ok(None);
         }
+        self.stages_of(self.tuning.as_ref(), dataset).map(Some)
+    }
+
+    /// The same entrants, tuned so.
+    ///
+    /// # Errors
+    /// As [`Request::stages`].
+    pub(super) fn stages_of(&self, tuning: Option<&Tuning>, dataset: &Dataset) -> Result<Stages> {
         let entrants: Vec<(Entrant, RunConfig)> =
             self.firsts().map(|(entrant, run)| (entrant.clone(), run.config.clone())).collect();
         let stages = Stages::new(&StagesRequest {
             entrants: &entrants,
-            tuning: self.tuning.as_ref(),
+            tuning,
             finalists: self.finalists,
             seeds: self.seeds,
             steps_per_epoch: Run::steps_of(self.config(), dataset)?,
         });
-        let stages = stages.map_err(|error| advice::tuned(error, &self.given))?;
-        Ok(Some(stages))
+        stages.map_err(|error| advice::tuned(error, &self.given))
     }
 
     /// Refuses a baseline that is no entrant of the plan, which would be noticed only after all are trained.

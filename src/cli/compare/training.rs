@@ -4,14 +4,12 @@ use super::live::LiveComparison;
 use super::request::Request;
 use super::shard::{is_of, tell_progress};
 use crate::cli::live::Bars;
-use crate::cli::next::GoingOn;
 use crate::cli::session::{self, Keys, Session};
 use crate::cli::{advice, ranking, settings};
-use crate::config::{Keep, Tuning};
+use crate::config::Keep;
 use crate::data::Dataset;
 use crate::experiment::{Comparison, Plan, Stages, Training};
 use crate::number::counted;
-use crate::stats::verdict::FEWEST;
 use anyhow::Result;
 use std::path::Path;
 
@@ -110,23 +108,11 @@ impl Request {
         }
         comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
         drop(bars);
-        self.rank(&comparison, folder, quiet)
-    }
-
-    fn going_on(&self, folder: &Path) -> GoingOn {
-        let wanted = match &self.tuning {
-            // Several finals of one tuning support a claim about its settings.
-            Some(Tuning { studies: 1, .. }) if self.seeds >= FEWEST as u64 => None,
-            Some(Tuning { studies, .. }) => (*studies < FEWEST as u64).then_some("studies"),
-            None => (self.seeds < FEWEST as u64).then_some("seeds"),
-        };
-        let with = |what: &str| session::same_command_with(folder, what, &FEWEST.to_string());
-        let for_claim = wanted.map(|what| (format!("{FEWEST} {what}"), with(what)));
-        GoingOn { data_dir: self.machine.data.data_dir.clone(), for_claim }
+        self.rank(&comparison, folder, dataset, quiet)
     }
 
     /// Ranks the comparison, unless this process trained a shard of it, and returns the exit code.
-    pub(super) fn rank(&self, comparison: &Comparison, folder: &Path, quiet: bool) -> Result<u8> {
+    pub(super) fn rank(&self, comparison: &Comparison, folder: &Path, dataset: &Dataset, quiet: bool) -> Result<u8> {
         let Self { machine, .. } = self;
         let rows = comparison.rows();
         if rows.is_empty() && comparison.left_to_others() > 0 {
@@ -137,7 +123,7 @@ impl Request {
         } else {
             let title = format!("{} on {}", self.config().model, machine.data.kind);
             let baseline = machine.baseline.as_deref();
-            ranking::rank(folder, &title, baseline, &rows, &self.going_on(folder), machine.json, quiet)?
+            ranking::rank(folder, &title, baseline, &rows, &self.going_on(folder, dataset), machine.json, quiet)?
         };
         Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
     }
