@@ -3,7 +3,7 @@
 //! Every entrant gets the same number of trials, at the same places of its own range; the best are looked at again, and
 //! the best mean wins. docs/TUNING.md says how good that is.
 
-use super::{mean, median};
+use super::mean;
 
 /// So many of the best trials get second looks.
 pub const LOOKED_AT_AGAIN: usize = 3;
@@ -110,10 +110,11 @@ pub fn rates_within(trials: &[Trial], chosen: &Trial, margin: f64) -> (f64, f64)
 
 /// The median on a log scale.
 pub fn middle(rates: &[f64]) -> Option<f64> {
-    if rates.len() % 2 == 1 {
-        return median(rates);
-    }
-    median(&rates.iter().map(|rate| rate.ln()).collect::<Vec<_>>()).map(f64::exp)
+    let mut sorted = rates.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    // By a root, which is exact where both are the same: a logarithm would make a range of one rate.
+    Some((sorted[last / 2] * sorted[last.div_ceil(2)]).sqrt())
 }
 
 /// One range for several studies, each with its chosen rate and the ends of its [`rates_within`]: the medians of the ends,
@@ -214,6 +215,7 @@ mod tests {
         let apart = [(0.02, (0.02, 0.02)), (0.05, (0.04, 0.06)), (0.2, (0.1, 0.3))];
         assert_eq!(range_of_studies(&apart), Some((0.02, 0.2)));
         assert_eq!(range_of_studies(&[(0.1, (0.05, 0.2))]), Some((0.05, 0.2)));
+        assert_eq!(range_of_studies(&[(0.1, (0.1, 0.1)); 2]), Some((0.1, 0.1)), "no range");
         assert_eq!(range_of_studies(&[]), None);
     }
 }
