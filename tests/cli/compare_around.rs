@@ -23,7 +23,7 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     for (number, entrant) in schedules.into_iter().enumerate() {
         let out = format!("cmp-{number}");
         let flags = ["--entrants", entrant, "--epochs", "2", "--label-smoothing", "0.1", "--seed", "7", "--out", &out];
-        let output = compare(&folder, &flags);
+        let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
         let [("train the best so far", train)] = next(&stdout)[..] else { panic!("{stdout}") };
         let printed = sh(&format!("{train} --print-config"));
@@ -49,6 +49,9 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     assert_eq!((&plan["planned"], &plan["missing"]), (&6.into(), &4.into()), "it goes on with what is there");
     let ranked = sh(claim);
     assert_eq!(next(&ranked).len(), 1, "{ranked}");
+    let more = compare(&folder, &["--entrants", "linear", "--epochs", "2"]);
+    let more = String::from_utf8(more.stdout).unwrap();
+    assert_eq!(next(&more).len(), 1, "this command would train more seeds of one of three entrants: {more}");
     let quiet = compare(&folder, &["--entrants", "sgd/constant:for=1;linear", "cosine", "--epochs", "2", "--quiet"]);
     assert_eq!(quiet.stdout, b"");
 }

@@ -6,6 +6,8 @@ use crate::cli::session::same_command_but;
 use crate::config::Tuning;
 use crate::config::tuning::STUDIES;
 use crate::data::Dataset;
+use crate::record::ComparisonRow;
+use crate::report::entrants::entrants;
 use crate::stats::verdict::FEWEST;
 use std::path::Path;
 
@@ -13,13 +15,15 @@ use std::path::Path;
 const TRIALS: u64 = 8;
 
 impl Request {
-    pub(super) fn going_on(&self, folder: &Path, dataset: &Dataset) -> GoingOn {
-        let again = |what| (format!("{FEWEST} {what}"), same_command_but(folder, &[], &[(what, &FEWEST.to_string())]));
-        GoingOn {
-            data_dir: self.machine.data.data_dir.clone(),
-            for_claim: self.lacking().map(again),
-            for_schedules: self.tuned(folder, dataset),
+    /// How to go on with the comparison in `folder`, which has these `rows`.
+    pub(super) fn going_on(&self, folder: &Path, dataset: &Dataset, rows: &[ComparisonRow]) -> GoingOn {
+        let data_dir = self.machine.data.data_dir.clone();
+        // This command again would leave those behind that others have put into the folder.
+        if entrants(rows).len() > self.entrants.len() {
+            return GoingOn { data_dir, ..GoingOn::default() };
         }
+        let again = |what| (format!("{FEWEST} {what}"), same_command_but(folder, &[], &[(what, &FEWEST.to_string())]));
+        GoingOn { data_dir, for_claim: self.lacking().map(again), for_schedules: self.tuned(folder, dataset) }
     }
 
     /// What there are too few of for a claim.

@@ -123,7 +123,7 @@ impl Request {
         } else {
             let title = format!("{} on {}", self.config().model, machine.data.kind);
             let baseline = machine.baseline.as_deref();
-            ranking::rank(folder, &title, baseline, &rows, &self.going_on(folder, dataset), machine.json, quiet)?
+            ranking::rank(folder, &title, baseline, &rows, &self.going_on(folder, dataset, &rows), machine.json, quiet)?
         };
         Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
     }
