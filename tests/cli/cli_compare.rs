@@ -488,6 +488,12 @@ fn files_of(folder: &std::path::Path) -> Vec<String> {
     files
 }
 
+/// How many runs the results are, and how much they take: `1 run, 27.45 kB`.
+fn size_of_results(stdout: &str) -> String {
+    let results = stdout.lines().find(|line| line.starts_with("results in ")).unwrap();
+    results.split(": ").nth(1).unwrap().to_string()
+}
+
 #[test]
 fn a_comparison_keeps_of_a_finished_run_what_keep_says_and_says_how_much_that_is() {
     let kept = |keep: &[&str], entrant: &str| {
@@ -496,7 +502,7 @@ fn a_comparison_keeps_of_a_finished_run_what_keep_says_and_says_how_much_that_is
         let output = compare(&folder, &flags);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let stdout = String::from_utf8(output.stdout).unwrap();
-        let size = stdout.lines().last().unwrap().split(": ").nth(1).unwrap().to_string();
+        let size = size_of_results(&stdout);
         let name = rows(&folder)[0][0].clone();
         let mut files = files_of(&folder.path().join("cmp/runs").join(&name));
         files.retain(|file| file.ends_with("weights.safetensors"));
@@ -532,7 +538,7 @@ fn a_comparison_keeps_of_a_finished_run_what_keep_says_and_says_how_much_that_is
         let folder = tempfile::tempdir().unwrap();
         let output = compare(&folder, &["--entrants", "constant", "--epochs", "1", "--model", "cnn"]);
         let stdout = String::from_utf8(output.stdout).unwrap();
-        let size = stdout.lines().last().unwrap().split(": ").nth(1).unwrap().to_string();
+        let size = size_of_results(&stdout);
         let name = rows(&folder)[0][0].clone();
         let files = files_of(&folder.path().join("cmp/runs").join(&name));
         (files, size, folder, format!("cmp/runs/{name}"))

@@ -98,7 +98,7 @@ fn it_ends_with_commands_that_run_as_they_are() {
 fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands_and_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let suggested = |epochs: &str| {
-        let flags = [&QUICK[..], &["--max-lr", "3", "--force", "--for-epochs", epochs]].concat();
+        let flags = [&QUICK[..], &["--max-lr", "0.3", "--momentum", "0.9", "--force", "--for-epochs", epochs]].concat();
         let stdout = text(&find(&folder, &flags).stdout);
         assert!(stdout.contains(&format!("--epochs {epochs}")), "{stdout}");
         let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
