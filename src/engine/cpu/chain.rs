@@ -110,7 +110,7 @@ impl Chain {
             let (before, rest) = self.links.split_at_mut(place);
             let input = before.last().map_or(input, |link| link.output(step.images));
             let link = &mut rest[0];
-            let started = Instant::now();
+            let mut started = Instant::now();
             match &mut link.work {
                 Work::Segment(segment) => segment.forward(step, parameters, input),
                 Work::Batch(operation) => {
@@ -118,6 +118,8 @@ impl Chain {
                 }
                 Work::Residual { chain, .. } => {
                     chain.forward(step, parameters, input);
+                    // The time of the branch is counted there.
+                    started = Instant::now();
                     add(step, input, chain.output(step.images), link.output.first(step.images * link.output_len));
                 }
             }
@@ -144,7 +146,7 @@ impl Chain {
         for place in (first..=last).rev() {
             let (before, rest) = self.links.split_at_mut(place);
             let link = &mut rest[0];
-            let started = Instant::now();
+            let mut started = Instant::now();
             let (from, to): (&mut Buffer, &mut Buffer) = if place % 2 == 0 { (even, odd) } else { (odd, even) };
             let d_output = match place == last {
                 true => &mut *d_output,
@@ -171,9 +173,13 @@ impl Chain {
                         d_input.copy_from_slice(d_output);
                         let d_branch = d_branch.first(d_input.len());
                         chain.backward(step, parameters, (input, d_output), Some(d_branch), slots, gradients);
+                        started = Instant::now();
                         add_to(step, d_branch, d_input);
                     }
-                    None => chain.backward(step, parameters, (input, d_output), None, slots, gradients),
+                    None => {
+                        chain.backward(step, parameters, (input, d_output), None, slots, gradients);
+                        started = Instant::now();
+                    }
                 },
             }
             link.times[1] += started.elapsed();
@@ -211,16 +217,12 @@ impl Chain {
                     add_time(operation.name(), operation.cost(), [*forward, *backward], input_gradient);
                 }
                 Work::Residual { chain, .. } => {
-                    let first = times.len();
                     chain.times(threads, input_gradient, times);
-                    let inside: [Duration; 2] = times[first..]
-                        .iter()
-                        .fold([Duration::ZERO; 2], |[a, b], time| [a + time.forward, b + time.backward]);
                     times.push(OperationTime {
                         name: "residual add".to_string(),
                         kind: OperationKind::Elementwise,
-                        forward: forward.saturating_sub(inside[0]),
-                        backward: backward.saturating_sub(inside[1]),
+                        forward: *forward,
+                        backward: *backward,
                         forward_multiply_adds: 0,
                         backward_multiply_adds: 0,
                     });

@@ -302,8 +302,11 @@ fn forward_images(isa: Isa, conv: &DirectConv, x: &[f32], out: &mut [f32], scrat
 /// Adds to the sums of a group, `[outputs / 16][kernel row][kernel column · channels][16]` and the bias gradient.
 fn backward_images(isa: Isa, conv: &DirectConv, images: BackwardImages<'_>, scratch: &mut Scratch) {
     let shape = &conv.shape;
-    let BackwardImages { input: x, output, d_output: gradient, mut d_input, sums, .. } = images;
+    let BackwardImages { input: x, output, d_output: gradient, mut d_input, sums, begins, .. } = images;
     let gradient = &*gradient;
+    if begins {
+        sums.fill(0.0);
+    }
     let (d_weights, d_bias) = sums.split_at_mut(shape.weights_len());
     let row_len = shape.out_width() * shape.out_pixel();
     let panels = scratch.b.first(shape.panels() * shape.out_width() * PANEL);

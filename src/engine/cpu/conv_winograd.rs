@@ -128,14 +128,16 @@ struct Backward<'a> {
     u: Option<&'a [f32]>,
     tiles: usize,
     du: &'a mut [f32],
+    /// Add to `du` instead of overwriting it.
+    accumulate: bool,
     /// What the passes after the products will touch: prefetched meanwhile.
     wanted: [&'a [f32]; 4],
 }
 
-/// du += vᵀ·dm at every position; then, if `u` is given, v = dm·u.
+/// du (+)= vᵀ·dm at every position; then, if `u` is given, v = dm·u.
 fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
     let (tiling, spec) = (&conv.tiling, &conv.spec);
-    let Backward { v, dm, u, tiles, du, wanted } = backward;
+    let Backward { v, dm, u, tiles, du, accumulate, wanted } = backward;
     let (inputs, outputs, positions) = (tiling.inputs, tiling.outputs, tiling.positions());
     let (v_stride, m_stride) = (position_stride(inputs, tiles), position_stride(outputs, tiles));
     let (in_panels, out_panels) = (inputs.div_ceil(PANEL), outputs.div_ceil(PANEL));
@@ -159,7 +161,7 @@ fn multiply_backward(isa: Isa, conv: &WinogradConv, backward: Backward<'_>) {
                     let left = by_columns(v.add(in_panel * tiles * PANEL));
                     let to = to.add(in_panel * PANEL * PANEL);
                     let product =
-                        Product { rows, left, right, depth: tiles, to, to_row: PANEL, accumulate: true, next: right };
+                        Product { rows, left, right, depth: tiles, to, to_row: PANEL, accumulate, next: right };
                     product.run(isa);
                 }
             }
@@ -208,9 +210,12 @@ fn forward_images(isa: Isa, conv: &WinogradConv, x: &[f32], out: &mut [f32], cod
 /// of the bias.
 fn backward_images(isa: Isa, conv: &WinogradConv, images: BackwardImages<'_>, scratch: &mut Scratch) {
     let tiling = &conv.tiling;
-    let BackwardImages { input: x, output, codes, d_output, mut d_input, sums, .. } = images;
+    let BackwardImages { input: x, output, codes, d_output, mut d_input, sums, begins, .. } = images;
     let from = OutputGradient { gradient: d_output, output, codes };
     let (du, d_bias) = sums.split_at_mut(conv.transformed_len());
+    if begins {
+        d_bias.fill(0.0);
+    }
     let u = d_input.is_some().then_some(&conv.u_exchanged[..]);
     let images = x.len() / tiling.input_len();
     let tiles = images * tiling.tiles();
@@ -223,13 +228,14 @@ fn backward_images(isa: Isa, conv: &WinogradConv, images: BackwardImages<'_>, sc
         let zeros = scratch.zeros.first(tiling.inputs);
         with_tile!(tiling.m, transform_input(isa, tiling, x, block, zeros, v));
         with_tile!(tiling.m, transform_output_gradient(isa, tiling, from, block, dm, d_bias));
+        let accumulate = !begins || block.first > 0;
         let wanted = [
             share(x, block.next(), tiles),
             share(from.gradient, block.next(), tiles),
             if tiling.epilogue.relu && !tiling.epilogue.pool { share(from.output, block.next(), tiles) } else { &[] },
             share(d_input.as_deref().unwrap_or(&[]), block, tiles),
         ];
-        multiply_backward(isa, conv, Backward { v, dm, u, tiles: block.count, du, wanted });
+        multiply_backward(isa, conv, Backward { v, dm, u, tiles: block.count, du, accumulate, wanted });
         if let Some(d_input) = &mut d_input {
             let sink = scratch.sink.first(tiling.inputs);
             with_tile!(tiling.m, transform_input_gradient(isa, tiling, v, block, sink, d_input));

@@ -82,8 +82,10 @@ pub struct BackwardImages<'a> {
     pub d_output: &'a mut [f32],
     /// ∂loss/∂input, to be overwritten; `None` if it is not needed.
     pub d_input: Option<&'a mut [f32]>,
-    /// Sums over the images of the group so far, to be added to: ([`ImageOperation::sums_len`]).
+    /// Sums over the images of the group so far: ([`ImageOperation::sums_len`]).
     pub sums: &'a mut [f32],
+    /// These are the first images of the group: the sums are to be overwritten, else added to.
+    pub begins: bool,
 }
 
 /// Sums of one operation per group of images: one slot in each row of a matrix.

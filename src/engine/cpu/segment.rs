@@ -215,7 +215,7 @@ impl Segment {
         let mut sums = std::mem::take(&mut scratch.sums);
         sums.resize_with(sums.len().max(self.stages.len()), Buffer::default);
         for (sums, stage) in sums.iter_mut().zip(&self.stages) {
-            sums.first(stage.operation.sums_len()).fill(0.0);
+            sums.ensure(stage.operation.sums_len());
         }
         let [mut even, mut odd] = std::mem::take(&mut scratch.between);
         let parts = if self.stages.len() - from == 1 { 1 } else { images / self.images_at_once() };
@@ -252,6 +252,7 @@ impl Segment {
                     d_output,
                     d_input,
                     sums: &mut sums[place][..stage.operation.sums_len()],
+                    begins: start == 0,
                 };
                 stage.operation.backward(context, images, scratch);
                 add_time(&stage.nanoseconds[1], started);
