@@ -114,8 +114,8 @@ fn shares(measured: &Measured, kind: EngineKind) -> String {
         parts.push(share("linear", of(OperationKind::Linear)));
         parts.push(share("elementwise", of(OperationKind::Elementwise)));
         let inside: Duration = operations.iter().map(|time| time.forward + time.backward).sum();
-        // Besides the loss, what the threads waited for each other.
-        parts.push(share("loss and waiting", times.gradients.saturating_sub(inside)));
+        // Besides the loss: transforming the weights, adding up their gradients, and threads that wait for each other.
+        parts.push(share("loss, weights and waiting", times.gradients.saturating_sub(inside)));
     } else {
         parts.push(share("forward and backward", times.gradients));
     }

@@ -169,6 +169,6 @@ fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> 
     Ok(vec![
         line(&["--lr", &show(suggested)]),
         line(&["--schedule", "one-cycle", "--max-lr", &max, "--div-factor", "4"]),
-        line(&["--schedule", "triangular", "--lr", &base, "--max-lr", &max, "--step-size", "2ep"]),
+        line(&["--schedule", "triangular", "--lr", &base, "--max-lr", &max, "--step-size", "25%"]),
     ])
 }

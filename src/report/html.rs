@@ -183,7 +183,7 @@ fn pick(group: &Group<'_>) -> Option<String> {
     };
     let within = leader.entrant.tuning.as_ref().and_then(Tuning::within_a_point).filter(|(low, high)| low < high);
     let within = within.map_or(String::new(), |(low, high)| {
-        format!(" <small>(within one point of it: {} to {})</small>", peak(low), peak(high))
+        format!(" <small>(within one point of what was chosen: {} to {})</small>", peak(low), peak(high))
     });
     Some(format!("<p class=pick>{claim}: <b>{}</b>{rate}{within}</p>\n", escape(&leader.short)))
 }

@@ -286,8 +286,8 @@ impl ImageOperation for WinogradConv {
 
     /// Enough groups to feed many threads, yet with enough tiles each to amortise the pass over the transformed gradient
     /// of all kernels that every group makes.
-    fn most_groups(&self, images: usize) -> usize {
-        (images * self.tiling.tiles() / 96).next_power_of_two().clamp(1, 16)
+    fn most_groups(&self, images: usize) -> Option<usize> {
+        Some((images * self.tiling.tiles() / 96).next_power_of_two().clamp(1, 16))
     }
 
     fn sums_len(&self) -> usize {

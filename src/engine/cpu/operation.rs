@@ -138,9 +138,10 @@ pub trait ImageOperation: Send + Sync {
 
     fn backward(&self, context: ImageContext, images: BackwardImages<'_>, scratch: &mut Scratch);
 
-    /// The most groups that a batch is worth dividing into: each costs a pass over the sums.
-    fn most_groups(&self, _images: usize) -> usize {
-        32
+    /// The most groups that a batch is worth dividing into, because each costs a pass over the sums. `None` if that costs
+    /// next to nothing.
+    fn most_groups(&self, _images: usize) -> Option<usize> {
+        None
     }
 
     /// Floats of the sums of a group while it is under way, and of those that it leaves in its slot.

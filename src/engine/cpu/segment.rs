@@ -10,6 +10,10 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// Groups of a batch if no operation cares, and at least, so that several threads have something to do.
+const MOST_GROUPS: usize = 32;
+const FEWEST_GROUPS: usize = 4;
+
 /// An operation, its outputs and the time in it.
 struct Stage {
     operation: Box<dyn ImageOperation>,
@@ -177,8 +181,7 @@ impl Segment {
         for stage in self.stages.iter_mut().skip(prepared) {
             stage.operation.prepare_backward(step, parameters);
         }
-        let most_groups = self.stages[from..].iter().map(|stage| stage.operation.most_groups(step.images)).min();
-        let images = images_per_group(step.images, most_groups.unwrap_or(1));
+        let images = images_per_group(step.images, self.groups(step.images, from));
         let row_len: usize = self.stages.iter().map(|stage| stage.operation.slot_len()).sum::<usize>().max(1);
         let rows = slots.first(step.images.div_ceil(images) * row_len);
         let mut d_inputs = d_input.map(|d_input| d_input.chunks_mut(images * self.input_len));
@@ -201,6 +204,14 @@ impl Segment {
             stage.operation.collect(step, Slots { rows, row_len, offset }, gradients);
             offset += stage.operation.slot_len();
         }
+    }
+
+    /// Groups that a batch is divided into for the sums of the stages from `from` on: the mean of what suits each, so
+    /// that a small batch keeps several threads busy although some stages would rather have it whole.
+    fn groups(&self, images: usize, from: usize) -> usize {
+        let wanted = self.stages[from..].iter().filter_map(|stage| stage.operation.most_groups(images));
+        let (count, sum) = wanted.fold((0_usize, 0), |(count, sum), groups| (count + 1, sum + groups));
+        if count == 0 { MOST_GROUPS } else { sum.div_ceil(count).max(FEWEST_GROUPS) }
     }
 
     fn backward_group(
