@@ -15,6 +15,8 @@ const ONE_POINT: f64 = 0.01;
 pub struct Tuning {
     /// By number.
     pub studies: Vec<Study>,
+    /// The studies that its results are of, where it has results: those of a screening that it passed are not among them.
+    pub judged: BTreeSet<u64>,
     /// How many of its runs have ended, finals included, and how many epochs all of them were trained for.
     pub runs: usize,
     pub epochs: usize,
@@ -103,16 +105,23 @@ impl Tuning {
             });
         let mut studies: Vec<Study> = studies.collect();
         studies.sort_by_key(|study| study.number);
+        let of_run = |run: &&ComparisonRow| run.role.as_ref().and_then(|role| role.study);
         Self {
             studies,
+            judged: entrant.runs.iter().filter_map(of_run).collect(),
             runs: all.iter().filter(|run| run.status.is_over()).count(),
             epochs: all.iter().map(|run| epochs(run)).sum(),
         }
     }
 
-    /// The chosen peak of each study that has one.
+    /// The studies that its results are of; all, if there are no results yet.
+    fn of_results(&self) -> impl Iterator<Item = &Study> {
+        self.studies.iter().filter(|study| self.judged.is_empty() || self.judged.contains(&study.number))
+    }
+
+    /// The chosen peak of each study that its results are of.
     pub fn peaks(&self) -> Vec<f64> {
-        self.studies.iter().filter_map(Study::chosen).map(|trial| trial.rate).collect()
+        self.of_results().filter_map(Study::chosen).map(|trial| trial.rate).collect()
     }
 
     /// The median of the chosen peaks, between two of them on a log scale.
@@ -122,7 +131,7 @@ impl Tuning {
 
     /// The range of rates within one point of the chosen ones: see [`tuning::range_of_studies`].
     pub fn within_a_point(&self) -> Option<(f64, f64)> {
-        tuning::range_of_studies(&self.studies.iter().filter_map(Study::within_a_point).collect::<Vec<_>>())
+        tuning::range_of_studies(&self.of_results().filter_map(Study::within_a_point).collect::<Vec<_>>())
     }
 
     pub fn trials(&self) -> usize {

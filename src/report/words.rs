@@ -231,6 +231,10 @@ impl Said<'_, '_> {
 
     fn against_baseline(&self) -> Option<String> {
         let baseline = &self.analyses[self.baseline?];
+        // Fewer support no claim about anything.
+        if self.most_seeds() < FEWEST {
+            return None;
+        }
         let others = self.analyses.len() - 1;
         let count = |wanted: Ordering| {
             let others = self.analyses.iter().filter(|analysis| analysis.place != baseline.place);

@@ -304,11 +304,8 @@ pub const SETTINGS: &[SettingDef] = &[
 ];
 
 /// Of every command that ranks.
-pub const BASELINE: SettingDef = SettingDef::value(
-    "baseline",
-    "NAME",
-    "Judge every entrant against this one, such as sgd/constant, instead of each against each",
-);
+pub const BASELINE: SettingDef =
+    SettingDef::value("baseline", "NAME", "Also judge every entrant against this one, such as sgd/constant");
 
 /// The values of `--color`.
 pub const COLOURS: [&str; 3] = ["auto", "always", "never"];

@@ -134,8 +134,17 @@ fn finalists_cost_more_than_those_screened_out_and_that_is_no_unequal_budget() {
     assert_eq!((&last["entrant"], &last["standing"]), (&"sgd/linear".into(), &"screened out".into()));
     assert!(summary.contains("Before the finals: sgd/step"), "{summary}");
     rows.extend((3..6).flat_map(|number| study("step", number, 0.79, &[0.77])));
-    let (summary, _) = judged_rows(&of_finalists(2, rows));
+    let rows = of_finalists(2, rows);
+    let (summary, _) = judged_rows(&rows);
     assert!(summary.contains("Each finalist had the same budget: 24 trials"), "{summary}");
     assert!(summary.contains("Each of the others had the same budget: 12 trials"), "{summary}");
     assert!(!summary.contains("NOT the same budget"), "{summary}");
+    // Rates that only the screening chose trained none of the results.
+    let mut other = rows;
+    for row in &mut other {
+        if row.role.as_ref().and_then(|role| role.study).is_some_and(|study| study < 3) {
+            row.lr *= 10.0;
+        }
+    }
+    assert_eq!(judged_rows(&other).0, summary);
 }
