@@ -62,11 +62,10 @@ impl Request {
         })?;
         crate::cli::warn(&advice::notes(&notes, tuning.is_some()));
         let shared_lr = given.has("lr");
-        let is_default =
-            !["entrants", "epochs", "batch-size", "train-limit", "validation"].into_iter().any(|name| given.has(name))
-                && given.family("schedule", &table::schedule_entries()).is_empty()
-                && grid.axes.is_empty()
-                && tuning.as_ref().is_none_or(|tuning| tuning.ranges.is_empty());
+        let is_default = !["entrants", "epochs", "batch-size"].into_iter().any(|name| given.has(name))
+            && given.family("schedule", &table::schedule_entries()).is_empty()
+            && grid.axes.is_empty()
+            && tuning.as_ref().is_none_or(|tuning| tuning.ranges.is_empty());
         let request =
             Self { given, machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, is_default, plan };
         // A fault in the shared settings should not be blamed on one entrant.
