@@ -31,7 +31,6 @@ pub struct Segment {
     stages: Vec<Stage>,
     /// Earlier stages have nothing to train, so the backward pass stops here.
     first_trained: usize,
-    trained: bool,
 }
 
 /// Some images on their way through all stages.
@@ -99,12 +98,11 @@ struct Group<'a> {
 
 impl Segment {
     pub fn new(input_len: usize) -> Self {
-        Self { input_len, stages: Vec::new(), first_trained: 0, trained: false }
+        Self { input_len, stages: Vec::new(), first_trained: 0 }
     }
 
     pub fn push(&mut self, operation: Box<dyn ImageOperation>, output_len: usize, trained: bool) {
-        self.trained |= trained;
-        if !self.trained {
+        if !trained && self.first_trained == self.stages.len() {
             self.first_trained += 1;
         }
         let (output, codes, nanoseconds) = Default::default();
