@@ -33,14 +33,14 @@ fn factor(a: f64, b: f64) -> f64 {
 const PUBLISHED: u64 = 3 * 157;
 
 #[test]
-fn from_the_published_range_tests_a_rate_within_a_factor_of_2_of_the_best_of_the_grid_is_suggested_and_of_3_for_adam() {
-    for ((optimizer, name), most) in OPTIMIZERS.into_iter().zip([2.0, 2.0, 3.0]) {
+fn from_the_published_range_tests_a_rate_within_a_factor_of_2_of_the_best_of_the_grid_is_suggested() {
+    for (optimizer, name) in OPTIMIZERS {
         let rows: Vec<Row> = validation().into_iter().filter(|row| row.0 == optimizer).collect();
         assert_eq!(rows.len(), 7, "{optimizer}");
         let best = rows.iter().filter(|row| row.3.is_finite()).max_by(|a, b| a.3.total_cmp(&b.3)).unwrap().2;
         let rows: Vec<RangeRow> = read_rows(&folder().join(name).join("range.csv")).unwrap();
         let suggested = suggested(vec![(String::new(), rows)], PUBLISHED);
-        assert!(factor(suggested, best) <= most, "{optimizer}: suggested {suggested}, best {best}");
+        assert!(factor(suggested, best) <= 2.0, "{optimizer}: suggested {suggested}, best {best}");
     }
 }
 

@@ -470,17 +470,17 @@ fn the_turn_is_the_middle_of_a_flat_bottom_wherever_its_noise_is_lowest() {
 }
 
 #[test]
-fn the_turn_grows_with_the_run_from_100_to_500_updates_and_no_further_and_the_other_methods_do_not() {
+fn the_turn_grows_with_the_run_from_100_to_350_updates_and_no_further_and_the_other_methods_do_not() {
     let curve = turning(0.03, None);
     let all = |updates: u64| suggest(&curve, updates);
     let turn = |updates: u64| all(updates)[0].answer.clone().unwrap();
-    near(turn(378).rate / turn(MEASURED).rate, 2.0);
-    near(turn(500).rate / turn(100).rate, 5.0);
+    near(turn(252).rate / turn(MEASURED).rate, 4.0 / 3.0);
+    near(turn(350).rate / turn(100).rate, 3.5);
     assert_eq!(turn(1), Answer { reason: turn(1).reason, ..turn(100) });
-    assert_eq!(turn(u64::MAX), Answer { reason: turn(u64::MAX).reason, ..turn(500) });
+    assert_eq!(turn(u64::MAX), Answer { reason: turn(u64::MAX).reason, ..turn(350) });
     assert!(turn(315).reason.contains("times 1.67 for a run of 315 updates"), "{:?}", turn(315));
-    assert!(turn(u64::MAX).reason.contains("a run of at least 500 updates"), "{:?}", turn(u64::MAX));
-    assert_eq!(all(100)[1..], all(500)[1..]);
+    assert!(turn(u64::MAX).reason.contains("a run of at least 350 updates"), "{:?}", turn(u64::MAX));
+    assert_eq!(all(100)[1..], all(350)[1..]);
 }
 
 #[test]
