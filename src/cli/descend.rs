@@ -10,7 +10,7 @@ use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_
 use crate::experiment::landscape;
 use crate::experiment::{Entered, Entrant, Overrides, enter};
 use crate::number::{exact, rate, significant};
-use crate::optim;
+use crate::optim::{self, Clipping};
 use crate::schedule::Semantics;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
@@ -138,6 +138,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     if let Some(lr) = lr {
         optim::check_rate::<f64>("lr", lr)?;
     }
+    let clipping = clipping(given)?;
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
     let (entrants, notes) = match pairs.collect::<Vec<_>>().as_slice() {
         // Flags apply to a single entrant and override its own values.
@@ -167,6 +168,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
                 steps_per_epoch: given.parse("steps-per-epoch", table::COUNT)?.unwrap_or(1),
                 learning_rate: entrant.optimizer.learning_rate().or(lr).unwrap_or_else(usual),
                 semantics,
+                clipping,
                 optimizer: entrant.optimizer.clone(),
                 schedule: entrant.schedule.clone(),
             };
@@ -181,6 +183,15 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
         walks.iter_mut().for_each(|(name, walk)| *name = format!("{name} ({})", walk.semantics));
     }
     Ok(walks)
+}
+
+fn clipping(given: &Given) -> Result<Clipping, Usage> {
+    let limit = |name| -> Result<Option<f64>, Usage> {
+        let limit = given.parse(name, table::RATE)?;
+        table::check_clip::<f64>(name, limit).map_err(|error| given.with_source(name, error))?;
+        Ok(limit)
+    };
+    Ok(Clipping { norm: limit("clip-norm")?, value: limit("clip-value")? })
 }
 
 fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {

@@ -5,7 +5,7 @@ use super::settings::{Check, SETTINGS};
 use crate::data::{Augment, BatchSize, DatasetKind, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
-use crate::optim::OptimizerSpec;
+use crate::optim::{Clipping, OptimizerSpec};
 use crate::schedule::{RunShape, Schedule, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -32,6 +32,10 @@ pub struct RunConfig {
     pub model: Model,
     pub dropout: f64,
     pub label_smoothing: f64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clip_norm: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clip_value: Option<f64>,
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub optimizer: OptimizerSpec,
     pub lr: f64,
@@ -123,6 +127,10 @@ impl RunConfig {
             Some(last) if last <= most => Ok(()),
             _ => usage!("{count} seeds from {first} on go beyond {most}, the largest; take a smaller --seed"),
         }
+    }
+
+    pub fn clipping(&self) -> Clipping {
+        Clipping { norm: self.clip_norm, value: self.clip_value }
     }
 
     pub fn architecture(&self) -> Architecture {

@@ -1,7 +1,7 @@
 //! Optimizer paths on small functions of two variables, with the same optimizers and schedules as in training: shows what rate, momentum and
 //! decay do.
 
-use crate::optim::{Optimizer, OptimizerSpec, Slice};
+use crate::optim::{Clipping, Optimizer, OptimizerSpec, Slice};
 use crate::schedule::{self, EpochMetrics, RunShape, Schedule, Semantics, Spec};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
@@ -156,6 +156,7 @@ pub struct Walk {
     pub schedule: Spec,
     pub learning_rate: f64,
     pub semantics: Semantics,
+    pub clipping: Clipping,
 }
 
 /// The state of a walk before an update, and the rate and momentum of that update.
@@ -217,7 +218,8 @@ impl Walk {
                 at,
                 value: self.function.value(at),
             });
-            let gradient = self.function.gradient(at);
+            let mut gradient = self.function.gradient(at);
+            self.clipping.apply(&mut [&mut gradient[..]]);
             optimizer.step(&mut [Slice { name: "position", values: &mut at, gradient: &gradient }], rates);
             if (step + 1) % steps_per_epoch == 0 {
                 let values = positions.iter().rev().take(steps_per_epoch as usize).map(|position| position.value);

@@ -4,10 +4,12 @@
 
 #![forbid(unsafe_code)]
 
+mod clip;
 mod parameters;
 mod rule;
 mod spec;
 
+pub use clip::Clipping;
 pub use rule::Float;
 pub use spec::OptimizerSpec;
 

@@ -29,6 +29,7 @@ pub trait Float:
     const NORMAL: (f64, f64);
 
     fn of(value: f64) -> Self;
+    fn widened(self) -> f64;
     fn sqrt(self) -> Self;
 
     /// Whether `value` is 0 or a normal number of this type: it does not underflow, overflow or lose precision.
@@ -50,6 +51,9 @@ impl Float for f32 {
     fn of(value: f64) -> Self {
         value as f32
     }
+    fn widened(self) -> f64 {
+        self.into()
+    }
     fn sqrt(self) -> Self {
         self.sqrt()
     }
@@ -61,6 +65,9 @@ impl Float for f64 {
 
     fn of(value: f64) -> Self {
         value
+    }
+    fn widened(self) -> f64 {
+        self
     }
     fn sqrt(self) -> Self {
         self.sqrt()

@@ -6,7 +6,7 @@ use crate::config::RunConfig;
 use crate::data::Epoch;
 use crate::engine::BatchStats;
 use crate::model::{Architecture, Gradients, Role};
-use crate::optim::{Optimizer, OptimizerSpec, Slice};
+use crate::optim::{Clipping, Optimizer, OptimizerSpec, Slice};
 use crate::schedule::{Rates, Semantics};
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 pub struct Trainer {
     pub prepared: Prepared,
     pub optimizer: Optimizer<f32>,
+    clipping: Clipping,
     gradients: Gradients,
     share: ThreadShare,
     /// The number that the share had when the engine last followed it, or was refused.
@@ -66,10 +67,11 @@ impl Trainer {
     ) -> Result<Self> {
         let share = threads.into();
         let prepared = Prepared::new(images, architecture, config.seed, &EngineOptions::of(config, share.get()))?;
-        Self::new(prepared, &config.optimizer, config.semantics, share)
+        let trainer = Self::new(prepared, &config.optimizer, config.semantics, share)?;
+        Ok(Self { clipping: config.clipping(), ..trainer })
     }
 
-    /// The engine in `prepared` computes with as many threads as the share has at each step.
+    /// Without clipping. The engine in `prepared` computes with as many threads as the share has at each step.
     ///
     /// # Errors
     /// An invalid optimizer spec.
@@ -82,7 +84,8 @@ impl Trainer {
         let gradients = Gradients::zeros(&prepared.parameters);
         // The share may have grown since the engine was built.
         let (share, followed) = (share.into(), prepared.engine.threads());
-        Ok(Self { optimizer: Optimizer::new(optimizer, semantics)?, prepared, gradients, share, followed })
+        let optimizer = Optimizer::new(optimizer, semantics)?;
+        Ok(Self { prepared, optimizer, clipping: Clipping::default(), gradients, share, followed })
     }
 
     /// Accumulates the gradients of the next batch over its micro-batches and updates the weights at `rates`; `None` at the end of the epoch.
@@ -122,15 +125,20 @@ impl Trainer {
         }
     }
 
-    /// Updates every trainable parameter, on the threads of the engine.
+    /// Clips the gradients and updates every trainable parameter, on the threads of the engine.
     fn update(&mut self, rates: Rates) {
         let Prepared { engine, parameters, .. } = &mut self.prepared;
-        let arrays = parameters.arrays_mut().iter_mut().zip(&self.gradients.arrays);
-        let mut slices: Vec<Slice<'_, f32>> = arrays
-            .filter(|(array, _)| array.role == Role::Trainable)
-            .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
-            .collect();
-        engine.enter(&mut || self.optimizer.step(&mut slices, rates));
+        let Gradients { arrays: gradients } = &mut self.gradients;
+        engine.enter(&mut || {
+            // Those of arrays that are not trained are empty.
+            self.clipping.apply(&mut gradients.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
+            let arrays = parameters.arrays_mut().iter_mut().zip(gradients.iter());
+            let mut slices: Vec<Slice<'_, f32>> = arrays
+                .filter(|(array, _)| array.role == Role::Trainable)
+                .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
+                .collect();
+            self.optimizer.step(&mut slices, rates);
+        });
     }
 }
 

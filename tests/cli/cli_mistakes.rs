@@ -225,6 +225,15 @@ fn a_number_that_is_another_one_in_f32_is_refused_with_its_rule() {
             refuses(&train(&[flag, share]), 2, &[&flag[2..], "below 1 as f32"]);
         }
     }
+    for flag in ["--clip-norm", "--clip-value"] {
+        for (limit, rule) in
+            [("0", "above 0, got 0; leave it out"), ("-1", "above 0"), ("1e-46", normal), ("x", "above 0")]
+        {
+            refuses(&train(&[flag, limit]), 2, &[&flag[2..], rule]);
+            refuses(&["compare", "--dataset", "synthetic", flag, limit, "--out", "x"], 2, &[&flag[2..], rule]);
+        }
+        refuses(&["descend", flag, "0"], 2, &[&flag[2..], "above 0", "leave it out"]);
+    }
     let cycle = "one-cycle:max-lr=0.1,max-momentum=0.99999999";
     refuses(&train(&["--momentum", "0.9", "--schedule", cycle]), 2, &["momentum must be", "below 1"]);
 }

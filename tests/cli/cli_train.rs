@@ -103,6 +103,10 @@ fn the_printed_config_runs_the_same_again() {
         "2",
         "--label-smoothing",
         "0.1",
+        "--clip-norm",
+        "0.5",
+        "--clip-value",
+        "0.1",
     ];
     let printed = lrsched(&folder).arg("train").args(TINY).args(flags).arg("--print-config").output().unwrap();
     assert!(printed.status.success() && !folder.path().join("results").exists());

@@ -1,6 +1,7 @@
-//! The walks of tests/golden/descend/torch.csv: PyTorch's optimizers and schedulers in float64, made by scripts/golden_descend_torch.py.
+//! The walks of tests/golden/descend: PyTorch's optimizers, schedulers and clipping in float64, made by scripts/golden_{descend,clipping}_torch.py.
 
 use lrsched::experiment::descend::{Function, Iterate, Walk};
+use lrsched::optim::Clipping;
 use lrsched::schedule::Semantics;
 use serde::Deserialize;
 
@@ -16,6 +17,10 @@ struct Row {
     x: f64,
     y: f64,
     value: f64,
+    #[serde(default)]
+    clip_norm: Option<f64>,
+    #[serde(default)]
+    clip_value: Option<f64>,
 }
 
 fn walk(first: &Row) -> Vec<Iterate> {
@@ -28,13 +33,23 @@ fn walk(first: &Row) -> Vec<Iterate> {
         schedule: first.schedule.parse().unwrap(),
         learning_rate: first.lr,
         semantics: Semantics::Torch,
+        clipping: Clipping { norm: first.clip_norm, value: first.clip_value },
     };
     walk.positions().unwrap()
 }
 
 #[test]
 fn every_walk_equals_pytorch_in_f64() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/descend/torch.csv");
+    follow("torch.csv", 10);
+}
+
+#[test]
+fn a_walk_with_clipped_gradients_equals_pytorch_in_f64() {
+    follow("clipped.csv", 4);
+}
+
+fn follow(file: &str, expected: usize) {
+    let path = format!("{}/tests/golden/descend/{file}", env!("CARGO_MANIFEST_DIR"));
     let mut positions = Vec::new();
     let mut walks = 0;
     for row in csv::Reader::from_path(path).unwrap().deserialize() {
@@ -62,5 +77,5 @@ fn every_walk_equals_pytorch_in_f64() {
             assert!(near, "{function} {optimizer}/{schedule} step {step}: {column} is {got:?}, expected {expected:?}");
         }
     }
-    assert_eq!(walks, 10);
+    assert_eq!(walks, expected);
 }

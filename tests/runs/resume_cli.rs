@@ -229,6 +229,8 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
         "--augment flip",
         "--dropout 0.1",
         "--label-smoothing 0.1",
+        "--clip-norm 1",
+        "--clip-value 1",
         "--semantics torch",
         "--engine candle",
         "--nesterov",

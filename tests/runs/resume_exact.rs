@@ -19,7 +19,10 @@ const RUNS: [(&str, &str); 9] = [
     ),
     ("rmsprop", "--optimizer rmsprop --centered --momentum 0.5 --lr 1e-4 --schedule one-cycle --checkpoint-every 1st"),
     ("adam", "--optimizer adam --lr 3e-4 --schedule step:drop-every=2 --warmup 1"),
-    ("adamw", "--optimizer adamw --lr 3e-4 --weight-decay 0.1 --dropout 0.3 --checkpoint-every 0.05s"),
+    (
+        "adamw",
+        "--optimizer adamw --lr 3e-4 --weight-decay 0.1 --dropout 0.3 --clip-norm 0.1 --clip-value 0.02 --checkpoint-every 0.05s",
+    ),
     ("adagrad", "--optimizer adagrad --lr 2e-3 --label-smoothing 0.1 --checkpoint-every 3st"),
     ("adadelta", "--optimizer adadelta --lr 0.5 --augment flip --schedule triangular:max-lr=0.9,step-size=5st"),
     ("halve", "--lr 0.02 --schedule halve:when=epoch>=1,when=loss<=2.3,when=val_accuracy>=0.1 --checkpoint-every 2st"),

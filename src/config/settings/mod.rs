@@ -10,7 +10,7 @@ mod table;
 pub use resolve::{
     find_config, machine, optimizer, run_config, run_config_of_text, schedule, schedule_entries, train_config,
 };
-pub use table::{BASELINE, COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of};
+pub use table::{BASELINE, COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of, check_clip};
 
 use super::given::{Value, negated, parameters};
 use super::{FindConfig, MachineConfig, RunConfig};

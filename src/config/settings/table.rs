@@ -6,11 +6,11 @@ use crate::data::{Augment, DatasetKind};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::Model;
 use crate::number::exact;
-use crate::optim::{self, Float as _, check_rate};
+use crate::optim::{self, Float, check_rate};
 use crate::schedule::Semantics;
 use crate::usage;
 use crate::usage::Usage;
-use CommandName::{Bench, Compare, DataFiles, DataInfo, Diff, Eval, Find, Show, Train};
+use CommandName::{Bench, Compare, DataFiles, DataInfo, Descend, Diff, Eval, Find, Show, Train};
 
 /// Above any machine's core count; otherwise the operating system would refuse the threads one by one.
 const MOST_THREADS: usize = 1024;
@@ -202,6 +202,16 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_result(|c, v| v.number("a share from 0 up to, not including, 1").map(|share| c.label_smoothing = share))
         .check(|c| check_share("label-smoothing", c.label_smoothing))
         .fixed("metrics.csv would mix two experiments"),
+    SettingDef::value("clip-norm", "X", "Scale down gradients whose norm over all parameters is above X")
+        .of_result(|c, v| v.number(RATE).map(|limit| c.clip_norm = Some(limit)))
+        .also(&[(Descend, "Scale down gradients whose norm is above X")])
+        .check(|c| check_clip::<f32>("clip-norm", c.clip_norm))
+        .fixed("metrics.csv would mix two experiments"),
+    SettingDef::value("clip-value", "X", "Hold every element of the gradients between -X and X; before --clip-norm")
+        .of_result(|c, v| v.number(RATE).map(|limit| c.clip_value = Some(limit)))
+        .also(&[(Descend, "Hold both elements of the gradient between -X and X; before --clip-norm")])
+        .check(|c| check_clip::<f32>("clip-value", c.clip_value))
+        .fixed("metrics.csv would mix two experiments"),
     SettingDef::value(
         "engine",
         "NAME",
@@ -336,4 +346,10 @@ fn check_share(name: &str, share: f64) -> Result<(), Usage> {
         return usage!("{name} must be 0, or at least {:.2e} and below 1 as f32, got {}", f32::NORMAL.0, exact(share));
     }
     Ok(())
+}
+
+/// A limit of gradient clipping is a positive normal number.
+pub fn check_clip<T: Float>(name: &str, limit: Option<f64>) -> Result<(), Usage> {
+    let Some(limit) = limit else { return Ok(()) };
+    check_rate::<T>(name, limit).map_err(|error| Usage(format!("{error}; leave it out for no clipping")))
 }
