@@ -17,8 +17,8 @@ pub struct RunOrder {
     format: u64,
     /// The lrsched that wrote it.
     version: String,
-    /// How many runs the comparison has in all, those that follow from others and have no name yet included; `None` in
-    /// the files of earlier versions, and of merged shards.
+    /// How many runs the comparison has in all: those that follow from others and have no name yet, and those that other
+    /// commands added, included. `None` in the files of earlier versions, and of merged shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
     /// Names of folders below `runs/`.

@@ -268,3 +268,21 @@ fn more_finalists_go_on_in_the_same_folder_and_fewer_are_refused_with_nothing_to
     assert!(said.contains("3 finalists, and only 2 are asked for") && said.contains("choose another --out"), "{said}");
     assert!(left(&folder.path().join("out")) == before);
 }
+
+#[test]
+fn runs_that_another_command_added_count_in_the_plan_and_stale_ones_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let tune = |entrant: &str, flags: &[&str]| {
+        let mut command = program(folder.path());
+        command.arg("compare").args(SMALL).args(["--out", "out", "--epochs", "1", "--entrants", entrant]).args(flags);
+        succeed(command);
+        (json(&folder.path().join("out/plan.json"))["total"].as_u64().unwrap(), rows(&folder.path().join("out")).len())
+    };
+    // 2 trials, each with 2 second looks, and a final.
+    assert_eq!(tune("sgd/cosine", &["--tune", "2", "--studies", "1"]), (7, 7));
+    assert_eq!(tune("adam/linear", &["--tune", "2", "--studies", "1"]), (14, 14));
+    assert_eq!(tune("adam/linear", &["--tune", "2", "--studies", "2"]), (21, 21));
+    // What was looked at again for want of a better one is in the folder still.
+    let (total, rows) = tune("adam/linear", &["--tune", "6", "--studies", "2"]);
+    assert_eq!(total, rows as u64);
+}

@@ -75,7 +75,14 @@ impl Comparison {
         // are being trained is theirs.
         let forgets = shard.is_none() || part.is_alone();
         let stays = |run: &str| !forgets || runs.join(run).join(files::RUN_JSON).is_file();
+        // Of the entrants of this plan, what is outside it may yet turn out to be of it.
+        let planned: HashSet<&str> = plan.entrants().collect();
+        let is_of_planned =
+            |row: &ComparisonRow| row.role.as_ref().is_some_and(|role| planned.contains(&*role.entrant));
+        let open: HashSet<&str> = others.iter().filter(|row| is_of_planned(row)).map(|row| row.run.as_str()).collect();
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
+        let total = plan.total + beside(&plan, &order).filter(|run| !open.contains(run)).count();
+        let order = order.of(total);
         if recorded.as_ref().is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(folder)?;
         }
@@ -119,6 +126,12 @@ impl Comparison {
         let mut notes = Vec::new();
         let recorded = recorded(&place.folder, &mut notes)?;
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &table.others, &|_| true);
+        // Which runs of other shards are planned is theirs to say: they have the same total.
+        let total = match recorded.as_ref().and_then(RunOrder::total).filter(|_| table.is_of_shard()) {
+            Some(total) => total,
+            None => plan.total + beside(&plan, &order).count(),
+        };
+        let order = order.of(total);
         if recorded.is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(&place.folder)?;
         }
@@ -138,7 +151,14 @@ fn order(plan: &Plan, earlier: &[String], others: &[ComparisonRow], stays: &dyn 
     // Not looked for on the disk.
     let known: HashSet<&String> = names.iter().chain(others.iter().map(|row| &row.run)).collect();
     let earlier = earlier.iter().filter(|run| known.contains(run) || stays(run));
-    RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names).of(plan.total)
+    RunOrder::new(earlier.chain(others.iter().map(|row| &row.run)).cloned()).ending_with(&names)
+}
+
+/// The runs of the order that are not of the plan.
+fn beside<'o>(plan: &Plan, order: &'o RunOrder) -> impl Iterator<Item = &'o str> {
+    let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
+    let beside: Vec<&str> = order.runs().iter().map(String::as_str).filter(|run| !planned.contains(run)).collect();
+    beside.into_iter()
 }
 
 /// The names of all that is in the folder of the runs: looking for each of thousands of planned runs would keep a file
@@ -246,8 +266,7 @@ pub(super) fn unplanned(mut rows: Vec<ComparisonRow>, plan: &Plan) -> Vec<Compar
 /// # Errors
 /// A row that is not of the plan was tuned or screened otherwise.
 fn check_stages(folder: &Path, others: &[ComparisonRow], plan: &Plan) -> Result<()> {
-    let entrants: HashSet<&str> =
-        plan.runs.iter().filter_map(|run| Some(run.role.as_ref()?.entrant.as_str())).collect();
+    let entrants: HashSet<&str> = plan.entrants().collect();
     let check = |other: &ComparisonRow| match &plan.design {
         Some(design) => {
             let is_planned = other.role.as_ref().is_some_and(|role| entrants.contains(role.entrant.as_str()));

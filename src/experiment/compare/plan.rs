@@ -60,6 +60,11 @@ impl Plan {
         Self { runs, places, total, design: Some(design) }
     }
 
+    /// The names of those that are tuned or screened, once for each of their runs.
+    pub(super) fn entrants(&self) -> impl Iterator<Item = &str> {
+        self.runs.iter().filter_map(|run| Some(run.role.as_ref()?.entrant.as_str()))
+    }
+
     pub fn place(&self, index: usize) -> RunPlace {
         self.places[index]
     }

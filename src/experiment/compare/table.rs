@@ -91,6 +91,10 @@ impl Rows {
         self.ours[index]
     }
 
+    pub const fn is_of_shard(&self) -> bool {
+        self.shard.is_some()
+    }
+
     /// The places of the runs that are left to train in this process.
     pub fn missing(&self) -> Vec<usize> {
         (0..self.planned.len()).filter(|index| self.is_ours(*index) && self.planned[*index].is_none()).collect()
