@@ -8,6 +8,7 @@ use crate::record::Stage;
 use crate::report::analysis::{Analysis, Unit};
 use crate::report::table::percent;
 use crate::report::tuning::{Edge, Tuning, peak};
+use crate::stats::tuning::SCREENING;
 use crate::stats::verdict::FEWEST;
 use std::fmt::Write as _;
 
@@ -122,15 +123,22 @@ impl Said<'_, '_> {
         })
     }
 
-    /// The stages of which these have no run yet.
+    /// The stages that some of these have not completed. That trials are to come is known where others have more of them.
     fn to_come(&self, waiting: &[&Analysis<'_>]) -> Vec<&'static str> {
-        let roles = || waiting.iter().flat_map(|one| &one.entrant.aside).filter_map(|run| run.role.as_ref());
-        let lacks = |stage: Stage| roles().all(|role| role.stage != stage);
-        let chooses = roles().any(|role| role.stage == Stage::Trial && role.trial > Some(0));
-        let screens = roles().any(|role| role.finalists.is_some());
+        let tunings: Vec<&Tuning> = waiting.iter().filter_map(|one| one.entrant.tuning.as_ref()).collect();
+        let all: Vec<&Tuning> = self.analyses.iter().filter_map(|one| one.entrant.tuning.as_ref()).collect();
+        let trials = all.iter().flat_map(|tuning| &tuning.studies).map(|study| study.trials.len()).max().unwrap_or(0);
+        let studies = all.iter().map(|tuning| tuning.studies.len()).max().unwrap_or(0);
+        let lacks_trials = |tuning: &&Tuning| {
+            tuning.studies.len() < studies || tuning.studies.iter().any(|study| study.trials.len() < trials)
+        };
+        let is_open = |tuning: &&Tuning| tuning.studies.iter().any(|study| study.chosen.is_none());
+        let tries = tunings.iter().any(lacks_trials);
+        let looks = trials > 1 && (tries || tunings.iter().any(is_open));
         let stages = [
-            (chooses && lacks(Stage::SecondLook), "second looks"),
-            (screens && lacks(Stage::Screening), "the screening"),
+            (tries, "trials"),
+            (looks, "second looks"),
+            (waiting.iter().any(|one| is_screening(one)), "the screening"),
             (true, "finals"),
         ];
         stages.into_iter().filter(|stage| stage.0).map(|stage| stage.1).collect()
@@ -187,6 +195,13 @@ impl Said<'_, '_> {
 /// It has runs, and no final yet.
 pub(super) fn is_waiting(analysis: &Analysis<'_>) -> bool {
     analysis.entrant.runs.is_empty() && !analysis.entrant.aside.is_empty()
+}
+
+/// Its screening is not complete.
+fn is_screening(analysis: &Analysis<'_>) -> bool {
+    let roles = || analysis.entrant.aside.iter().filter_map(|run| Some((run, run.role.as_ref()?)));
+    let done = roles().filter(|(run, role)| role.stage == Stage::Screening && run.status.is_over()).count();
+    roles().any(|(_, role)| role.finalists.is_some()) && (done as u64) < SCREENING
 }
 
 /// What the tuning of these cost: the same for all, or said where it is not.

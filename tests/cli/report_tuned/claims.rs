@@ -94,6 +94,26 @@ fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
 }
 
 #[test]
+fn a_stage_that_is_half_done_is_still_to_come() {
+    let before = |row: &ComparisonRow| row.role.as_ref().unwrap().stage != Stage::Final;
+    let rows: Vec<ComparisonRow> = three_studies().into_iter().filter(before).collect();
+    let said_without = |lacks: &dyn Fn(&Role) -> bool| {
+        let rest: Vec<ComparisonRow> = rows.iter().filter(|row| !lacks(row.role.as_ref().unwrap())).cloned().collect();
+        judged_rows(&rest).0
+    };
+    let last = |role: &Role| role.study == Some(2) && role.entrant == "sgd/step";
+    let looks = said_without(&|role| last(role) && role.stage == Stage::SecondLook && role.trial == Some(0));
+    assert!(looks.contains("34 second looks; still to come: second looks and finals."), "{looks}");
+    let trials = said_without(&|role| last(role) && (role.stage == Stage::SecondLook || role.trial > Some(1)));
+    assert!(trials.contains("22 trials, 30 second looks; still to come: trials, second looks and finals."), "{trials}");
+    let studies = said_without(&|role| last(role));
+    assert!(
+        studies.contains("20 trials, 30 second looks; still to come: trials, second looks and finals."),
+        "{studies}"
+    );
+}
+
+#[test]
 fn a_failed_trial_stops_its_chain_and_the_best_at_the_edge_is_loud() {
     let mut rows = three_studies();
     let failed = rows.iter().position(|row| row.role.as_ref().unwrap().stage == Stage::SecondLook).unwrap();
