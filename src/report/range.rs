@@ -55,6 +55,17 @@ impl RangeTests {
             .map_or_else(|| self.name.clone(), |title| format!("Range test of {title}"))
     }
 
+    /// How many seeds led to the recorded commands, if these are not all of them.
+    fn of_more(&self) -> Option<u64> {
+        let seeds = self.recorded.config.get("seeds").and_then(Value::as_u64)?;
+        Some(seeds).filter(|seeds| *seeds > self.tests.len() as u64 && !self.recorded.commands.is_empty())
+    }
+
+    /// Command lines that train at what was found. Those of a test of more seeds train at another rate than these suggest.
+    fn commands(&self) -> &[String] {
+        if self.of_more().is_some() { &[] } else { &self.recorded.commands }
+    }
+
     /// The suggestion of each method, combined over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
         let curves: Vec<Vec<RangePoint>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
@@ -190,7 +201,7 @@ impl RangeTests {
     pub fn answer_html(&self, suggestions: &[Combined], is_said: bool) -> String {
         let summary = escape(&verdict(self, suggestions).join(" "));
         let summary = if is_said { String::new() } else { format!("<p>{}: {summary}</p>", escape(&self.name)) };
-        let commands: String = self.recorded.commands.iter().map(|line| command(line)).collect();
+        let commands: String = self.commands().iter().map(|line| command(line)).collect();
         let commands = match commands.as_str() {
             "" => commands,
             lines => format!("<p>Train at what was found, with one rate, one cycle or a cyclical rate:</p>{lines}"),
@@ -210,8 +221,8 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
         let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
     }
     let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
-    if !tests.recorded.commands.is_empty() {
-        let _ = writeln!(out, "\n```\n{}\n```", tests.recorded.commands.join("\n"));
+    if !tests.commands().is_empty() {
+        let _ = writeln!(out, "\n```\n{}\n```", tests.commands().join("\n"));
     }
     out
 }
@@ -279,6 +290,10 @@ pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
         ),
         None => "No other method suggests a rate to compare it with.".to_string(),
     });
+    lines.extend(tests.of_more().map(|seeds| {
+        let (shown, name) = (tests.tests.len(), &tests.name);
+        format!("This is from {shown} of {seeds} seeds: a report on {name} has the rate of all, and the commands that train at it.")
+    }));
     lines
 }
 

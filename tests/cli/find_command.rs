@@ -433,6 +433,20 @@ fn a_report_shows_the_tests_with_what_they_suggest_and_the_seeds_of_one_test_tog
 }
 
 #[test]
+fn a_report_on_one_seed_of_a_test_has_no_commands_for_the_rate_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    find(&folder, &[&QUICK[..], &["--momentum", "0.9", "--max-lr", "1", "--seeds", "2"]].concat());
+    for (shown, all) in [("test", true), ("test/seed-0", false)] {
+        lrsched(&folder).args(["report", shown, "--md"]).assert().success();
+        for file in ["report.html", "report.md"] {
+            let text = read(&folder, file);
+            let told = text.contains("This is from 1 of 2 seeds: a report on test has the rate of all");
+            assert_eq!((text.contains("lrsched train "), told), (all, !all), "{shown}: {file}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_report_on_a_test_says_what_was_tested_and_has_the_commands_that_train_at_what_was_found() {
     let folder = tempfile::tempdir().unwrap();
     let output = find(&folder, &[&QUICK[..], &["--max-lr", "3", "--momentum", "0.9"]].concat());
