@@ -7,6 +7,7 @@ use crate::data::DatasetKind;
 use crate::record::{ComparisonRow, RunInfo, files};
 use crate::report::analysis::Group;
 use crate::report::entrants::EntrantRuns;
+use crate::report::tuning::Tuning;
 use crate::schedule;
 use crate::shell::quoted;
 use crate::stats::verdict::{FEWEST, Standing};
@@ -89,12 +90,11 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
     next
 }
 
-/// The run with the median of an entrant's rates, which differ if it was tuned more than once.
+/// The first of its results; if it was tuned more than once, of the study whose peak the report names.
 fn typical<'a>(entrant: &EntrantRuns<'a>) -> Option<&'a ComparisonRow> {
-    let mut runs: Vec<&ComparisonRow> = entrant.finished().collect();
-    runs.sort_by(|a, b| a.lr.total_cmp(&b.lr));
-    let rate = runs.get(runs.len().saturating_sub(1) / 2)?.lr;
-    runs.into_iter().filter(|run| run.lr == rate).min_by_key(|run| run.seed)
+    let study = entrant.tuning.as_ref().and_then(Tuning::typical).map(|study| study.number);
+    let of_study = |run: &&ComparisonRow| study.is_none() || run.role.as_ref().and_then(|role| role.study) == study;
+    entrant.finished().filter(of_study).min_by_key(|run| run.seed)
 }
 
 /// Of a run that a report has loaded, which goes by its folder; `None` if that is gone, or of another version.

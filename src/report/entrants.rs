@@ -116,7 +116,7 @@ impl<'a> EntrantRuns<'a> {
         Summary::of(self.screening().into_values().map(Some))
     }
 
-    /// Its rate: the highest that was applied, or of the chosen peaks the median, with their range.
+    /// Its rate: the highest that was applied, or of the chosen peaks [`Tuning::peak`], with their range.
     pub fn rate_text(&self) -> String {
         let peaks = self.tuning.as_ref().map(Tuning::peaks).unwrap_or_default();
         let ends = peaks.iter().copied().reduce(f64::min).zip(peaks.iter().copied().reduce(f64::max));

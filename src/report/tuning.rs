@@ -124,9 +124,18 @@ impl Tuning {
         self.of_results().filter_map(Study::chosen).map(|trial| trial.rate).collect()
     }
 
-    /// The median of the chosen peaks, between two of them on a log scale.
+    /// The study with the median of the chosen peaks; of an even number, with the lower of the middle two: a rate that
+    /// was tried.
+    pub fn typical(&self) -> Option<&Study> {
+        let mut chosen: Vec<(f64, &Study)> =
+            self.of_results().filter_map(|study| Some((study.chosen()?.rate, study))).collect();
+        chosen.sort_by(|a, b| a.0.total_cmp(&b.0));
+        chosen.get(chosen.len().saturating_sub(1) / 2).map(|(_, study)| *study)
+    }
+
+    /// The peak that it chose.
     pub fn peak(&self) -> Option<f64> {
-        tuning::middle(&self.peaks())
+        self.typical()?.chosen().map(|trial| trial.rate)
     }
 
     /// The range of rates within one point of the chosen ones: see [`tuning::range_of_studies`].

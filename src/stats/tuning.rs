@@ -109,7 +109,7 @@ pub fn rates_within(trials: &[Trial], chosen: &Trial, margin: f64) -> (f64, f64)
 }
 
 /// The median on a log scale.
-pub fn middle(rates: &[f64]) -> Option<f64> {
+fn middle(rates: &[f64]) -> Option<f64> {
     let mut sorted = rates.to_vec();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;

@@ -114,6 +114,18 @@ fn a_stage_that_is_half_done_is_still_to_come() {
 }
 
 #[test]
+fn the_peak_of_two_studies_is_the_lower_one_which_was_tried() {
+    let mut rows: Vec<ComparisonRow> =
+        three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().study != Some(2)).collect();
+    for row in rows.iter_mut().filter(|row| row.role.as_ref().unwrap().study == Some(1)) {
+        row.lr *= 4.0;
+    }
+    let (summary, entrants) = judged_rows(&rows);
+    assert!(summary.contains("sgd/cosine, peak 0.1 (0.1 to 0.4), "), "{summary}");
+    assert_eq!(entrants[0]["highest_lr"], 0.1);
+}
+
+#[test]
 fn a_failed_trial_stops_its_chain_and_the_best_at_the_edge_is_loud() {
     let mut rows = three_studies();
     let failed = rows.iter().position(|row| row.role.as_ref().unwrap().stage == Stage::SecondLook).unwrap();
