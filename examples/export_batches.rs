@@ -8,7 +8,7 @@
 //! (steps, batch, 32, 32, 3) and `labels` (steps, batch).
 
 use anyhow::{Context, Result, ensure};
-use lrsched::data::{Augment, BatchSize, Dataset, DatasetOptions, Loader, LoaderOptions, Normalisation};
+use lrsched::data::{Augment, BatchSize, Dataset, DatasetOptions, Loader, LoaderOptions, LossReduction, Normalisation};
 use lrsched::model::{Model, ModelOptions, initialise};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -28,8 +28,10 @@ fn main() -> Result<()> {
     let loader_options = LoaderOptions {
         batch_size: BatchSize::Images(batch_size),
         micro_batch: batch_size,
-        augment: Augment::FlipCrop,
+        augment: Augment::FLIP_CROP,
         seed,
+        drop_last: false,
+        loss_reduction: LossReduction::Mean,
     };
     let loader = Loader::new(train, normalisation, loader_options)?;
     let (mut images, mut labels) = (Vec::new(), Vec::new());

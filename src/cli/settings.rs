@@ -159,8 +159,8 @@ pub fn check_without_images(config: &RunConfig) -> Result<()> {
         DatasetKind::Cifar10 => 45_000,
         DatasetKind::Synthetic => 5_000,
     };
-    let batch = config.batch_size.images(images).unwrap_or(images);
-    Run::check_without_images(config, config.train_limit.unwrap_or(images).min(images).div_ceil(batch).max(1) as u64)
+    let images = config.train_limit.unwrap_or(images).min(images);
+    Run::check_without_images(config, config.steps_per_epoch(images).unwrap_or(1).max(1))
 }
 
 /// The location of the images does not affect a run's results, but a config file needs it to find them again.

@@ -2,7 +2,7 @@
 
 use super::SettingValues;
 use super::settings::{Check, SETTINGS};
-use crate::data::{Augment, BatchSize, DatasetKind, Validation};
+use crate::data::{Augment, BatchSize, DatasetKind, LossReduction, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
 use crate::optim::{Clipping, OptimizerSpec};
@@ -45,6 +45,10 @@ pub struct RunConfig {
     pub epochs: u64,
     #[serde(serialize_with = "as_number_or_text", deserialize_with = "from_number_or_text")]
     pub batch_size: BatchSize,
+    #[serde(default)]
+    pub drop_last: bool,
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text", default)]
+    pub loss_reduction: LossReduction,
     pub seed: u64,
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub engine: EngineKind,
@@ -105,6 +109,23 @@ impl RunConfig {
         Schedule::build(&self.schedule, &setting)
     }
 
+    /// Updates per epoch of `images` training images.
+    ///
+    /// # Errors
+    /// The batch is larger than that.
+    pub fn steps_per_epoch(&self, images: usize) -> Result<u64, Usage> {
+        self.batch_size.steps_per_epoch(images, self.drop_last)
+    }
+
+    /// How many of `images` training images an epoch shows.
+    ///
+    /// # Errors
+    /// As [`RunConfig::steps_per_epoch`].
+    pub fn images_per_epoch(&self, images: usize) -> Result<u64, Usage> {
+        let batch = self.batch_size.images(images)? as u64;
+        Ok((self.steps_per_epoch(images)? * batch).min(images as u64))
+    }
+
     /// The range check of each setting that has one, with the setting's name.
     pub fn checks(&self) -> impl Iterator<Item = (&'static str, Result<(), Usage>)> {
         SETTINGS.iter().filter_map(|setting| match setting.check? {
@@ -147,7 +168,7 @@ mod tests {
         json!({
             "dataset": "synthetic", "validation": validation, "augment": "none", "model": "cnn", "dropout": 0.0,
             "label-smoothing": 0.0, "optimizer": "sgd", "lr": 0.1, "schedule": "constant", "semantics": "native", "epochs": 3,
-            "batch-size": batch_size, "seed": 0, "engine": "cpu", "device": "cpu", "log-steps": false,
+            "batch-size": batch_size, "drop-last": false, "loss-reduction": "mean", "seed": 0, "engine": "cpu", "device": "cpu", "log-steps": false,
         })
     }
 

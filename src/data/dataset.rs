@@ -45,8 +45,8 @@ impl DatasetKind {
     /// shorter than that.
     pub const fn default_augment(self) -> Augment {
         match self {
-            DatasetKind::Cifar10 => Augment::FlipCrop,
-            DatasetKind::Synthetic => Augment::None,
+            DatasetKind::Cifar10 => Augment::FLIP_CROP,
+            DatasetKind::Synthetic => Augment::NONE,
         }
     }
 

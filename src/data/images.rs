@@ -9,6 +9,14 @@ pub const CHANNELS: usize = 3;
 /// Bytes of one image: 3 planes of 32 x 32.
 pub const IMAGE_BYTES: usize = CHANNELS * SIDE * SIDE;
 
+/// The row or column that stands for one beyond the edge when an image is padded by reflection: −1 is 1, 32 is 30.
+/// `place` is less than 32 pixels beyond.
+pub(super) const fn reflected(place: isize) -> usize {
+    let last = SIDE.cast_signed() - 1;
+    let place = place.abs();
+    (if place > last { 2 * last - place } else { place }).unsigned_abs()
+}
+
 /// Labelled images, in the layout of CIFAR-10's files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Images {

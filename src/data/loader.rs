@@ -1,13 +1,14 @@
 //! Prepares batches on a background thread while the engine works on earlier ones.
 
 use super::augment::Augment;
-use super::batch::Batch;
+use super::batch::{Batch, LossReduction};
+use super::batch_size::{BatchSize, steps_of};
 use super::images::{IMAGE_BYTES, Subset};
 use super::normalisation::Normalisation;
 use crate::random::{Purpose, keyed, shuffle};
 use crate::threads::spawn;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::Usage;
 use std::ops::{Deref, Range};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,64 +16,6 @@ use std::thread::JoinHandle;
 
 /// Prepared batches that wait for the engine.
 const AHEAD: usize = 2;
-
-/// Images per parameter update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BatchSize {
-    /// 1 is stochastic gradient descent, more is mini-batch gradient descent.
-    Images(usize),
-    /// All training images: batch gradient descent.
-    Full,
-}
-
-impl Default for BatchSize {
-    fn default() -> Self {
-        BatchSize::Images(128)
-    }
-}
-
-impl BatchSize {
-    /// The number of images, given that `available` exist.
-    ///
-    /// # Errors
-    /// The batch size exceeds `available`.
-    pub fn images(self, available: usize) -> Result<usize, Usage> {
-        match self {
-            BatchSize::Full => Ok(available),
-            BatchSize::Images(size) if size > available => {
-                usage!(
-                    "batch-size must be at most the {available} training images, got {size}; `full` takes all of them"
-                )
-            }
-            BatchSize::Images(size) => Ok(size),
-        }
-    }
-}
-
-impl std::str::FromStr for BatchSize {
-    type Err = Usage;
-
-    fn from_str(text: &str) -> Result<Self, Usage> {
-        match text.parse() {
-            Ok(0) => usage!("batch-size must be at least 1 image, got 0"),
-            Ok(size) => Ok(BatchSize::Images(size)),
-            Err(_) if text == "full" => Ok(BatchSize::Full),
-            Err(_) => {
-                let (hint, text) = (did_you_mean(text, ["full"]), shortened(text));
-                usage!("batch-size must be a number of images, or `full`; got `{text}`{hint}")
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for BatchSize {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            BatchSize::Images(size) => write!(f, "{size}"),
-            BatchSize::Full => f.write_str("full"),
-        }
-    }
-}
 
 /// How to divide training images into batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +26,9 @@ pub struct LoaderOptions {
     pub augment: Augment,
     /// The run's seed, a key of shuffling and augmentation.
     pub seed: u64,
+    /// Leave out the last batch of an epoch if it is smaller than the others; which images it holds, shuffling decides.
+    pub drop_last: bool,
+    pub loss_reduction: LossReduction,
 }
 
 /// Loads the images of a subset in batches, epoch by epoch.
@@ -93,7 +39,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// For training: reshuffled every epoch and augmented. The last batch may be smaller; it is not dropped.
+    /// For training: reshuffled every epoch and augmented. The last batch may be smaller, unless it is dropped.
     ///
     /// # Errors
     /// The batch size or micro-batch is 0, or the batch size exceeds the number of images.
@@ -106,8 +52,10 @@ impl Loader {
             );
         }
         let micro = options.micro_batch.min(step);
-        let LoaderOptions { augment, seed, .. } = options;
-        Ok(Self::from_plan(Plan { subset, normalisation, step, micro, augment, seed, shuffled: true }))
+        let LoaderOptions { augment, seed, drop_last, loss_reduction, .. } = options;
+        let plan =
+            Plan { subset, normalisation, step, micro, augment, seed, drop_last, loss_reduction, shuffled: true };
+        Ok(Self::from_plan(plan))
     }
 
     /// For evaluation: in order, not augmented, up to `batch` images at a time.
@@ -116,22 +64,24 @@ impl Loader {
     /// `batch` is 0.
     pub fn in_order(subset: Subset, normalisation: Normalisation, batch: usize) -> Self {
         assert!(batch > 0, "an evaluation batch must have at least 1 image");
-        let augment = Augment::None;
-        Self::from_plan(Plan { subset, normalisation, step: batch, micro: batch, augment, seed: 0, shuffled: false })
+        let (augment, loss_reduction) = (Augment::NONE, LossReduction::Mean);
+        let (step, micro, seed, drop_last, shuffled) = (batch, batch, 0, false, false);
+        let plan = Plan { subset, normalisation, step, micro, augment, seed, drop_last, loss_reduction, shuffled };
+        Self::from_plan(plan)
     }
 
     fn from_plan(plan: Plan) -> Self {
         Self { plan: Arc::new(plan), pool: Arc::default() }
     }
 
-    /// Images per epoch.
+    /// The images that epochs are drawn from.
     pub fn images(&self) -> usize {
         self.plan.subset.len()
     }
 
-    /// Updates per epoch: ⌈images / batch size⌉.
+    /// Updates per epoch, as [`BatchSize::steps_per_epoch`].
     pub fn steps_per_epoch(&self) -> u64 {
-        self.images().div_ceil(self.plan.step) as u64
+        steps_of(self.images(), self.plan.step, self.plan.drop_last)
     }
 
     /// Starts preparing the batches of `epoch`, from its step `first_step` on (both 0-based).
@@ -158,6 +108,8 @@ struct Plan {
     micro: usize,
     augment: Augment,
     seed: u64,
+    drop_last: bool,
+    loss_reduction: LossReduction,
     shuffled: bool,
 }
 
@@ -185,13 +137,16 @@ impl Plan {
         order
     }
 
-    /// The range of positions of each micro-batch in the epoch, and the size of the step it belongs to.
+    /// The range of positions of each micro-batch in the epoch, and the divisor of the step it belongs to.
     fn pieces(&self, first_step: u64) -> impl Iterator<Item = (Range<usize>, usize)> {
         let images = self.subset.len();
+        let images = if self.drop_last { images - images % self.step } else { images };
         let first = usize::try_from(first_step).map_or(images, |step| step.saturating_mul(self.step).min(images));
         (first..images).step_by(self.step).flat_map(move |start| {
             let end = (start + self.step).min(images);
-            (start..end).step_by(self.micro).map(move |from| (from..(from + self.micro).min(end), end - start))
+            (start..end)
+                .step_by(self.micro)
+                .map(move |from| (from..(from + self.micro).min(end), self.loss_reduction.divisor(end - start)))
         })
     }
 
@@ -295,7 +250,14 @@ mod tests {
     }
 
     fn options(batch_size: BatchSize, micro_batch: usize) -> LoaderOptions {
-        LoaderOptions { batch_size, micro_batch, augment: Augment::None, seed: 4 }
+        LoaderOptions {
+            batch_size,
+            micro_batch,
+            augment: Augment::NONE,
+            seed: 4,
+            drop_last: false,
+            loss_reduction: LossReduction::Mean,
+        }
     }
 
     fn loader(count: usize, batch_size: usize, micro_batch: usize) -> Loader {
@@ -340,7 +302,7 @@ mod tests {
 
     #[test]
     fn an_epoch_begun_at_a_later_step_goes_on_with_the_same_bits() {
-        let options = LoaderOptions { augment: Augment::FlipCrop, ..options(BatchSize::Images(8), 3) };
+        let options = LoaderOptions { augment: Augment::FLIP_CROP, ..options(BatchSize::Images(8), 3) };
         let loader = Loader::new(subset(30), plain(), options).unwrap();
         let batches = |first| -> Vec<_> { loader.epoch(5, first).unwrap().map(|micro| (*micro).clone()).collect() };
         let whole = batches(0);
@@ -352,9 +314,6 @@ mod tests {
 
     #[test]
     fn a_step_larger_than_the_micro_batch_comes_in_pieces_that_share_its_divisor() {
-        let pieces = |loader: &Loader| -> Vec<_> {
-            loader.epoch(0, 0).unwrap().map(|micro| (micro.len(), micro.divisor, micro.completes_step)).collect()
-        };
         assert_eq!(
             pieces(&loader(14, 8, 3)),
             [(3, 8, false), (3, 8, false), (2, 8, true), (3, 6, false), (3, 6, true)]
@@ -362,6 +321,33 @@ mod tests {
         let full = Loader::new(subset(7), plain(), options(BatchSize::Full, 4)).unwrap();
         assert_eq!(full.steps_per_epoch(), 1);
         assert_eq!(pieces(&full), [(4, 7, false), (3, 7, true)]);
+    }
+
+    /// Images and divisor of each micro-batch of an epoch, and whether its step ends with it.
+    fn pieces(loader: &Loader) -> Vec<(usize, usize, bool)> {
+        loader.epoch(0, 0).unwrap().map(|micro| (micro.len(), micro.divisor, micro.completes_step)).collect()
+    }
+
+    #[test]
+    fn a_dropped_last_batch_leaves_out_other_images_in_every_epoch_and_a_sum_of_losses_is_divided_by_1() {
+        let whole = options(BatchSize::Images(4), 3);
+        let dropping = Loader::new(subset(10), plain(), LoaderOptions { drop_last: true, ..whole }).unwrap();
+        assert_eq!((dropping.images(), dropping.steps_per_epoch()), (10, 2));
+        assert_eq!(pieces(&dropping), [(3, 4, false), (1, 4, true), (3, 4, false), (1, 4, true)]);
+        let epoch = |loader: &Loader, epoch, first| -> Vec<usize> {
+            loader.epoch(epoch, first).unwrap().flat_map(|micro| content(&micro)).collect()
+        };
+        let kept = Loader::new(subset(10), plain(), whole).unwrap();
+        for number in [0, 1] {
+            assert_eq!(epoch(&dropping, number, 0), epoch(&kept, number, 0)[..8], "the same order, but for its end");
+            assert_eq!(epoch(&dropping, number, 1), epoch(&kept, number, 1)[..4], "as resumed after a step");
+            assert!(epoch(&dropping, number, 2).is_empty(), "resumed after the last step");
+        }
+        let left_out = |number| epoch(&kept, number, 2);
+        assert_ne!(left_out(0), left_out(1));
+        let summed = LoaderOptions { loss_reduction: LossReduction::Sum, ..whole };
+        let summed = Loader::new(subset(10), plain(), summed).unwrap();
+        assert!(pieces(&summed).iter().all(|&(_, divisor, _)| divisor == 1), "{:?}", pieces(&summed));
     }
 
     #[test]
@@ -404,15 +390,8 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_size_reads_back_and_0_words_and_too_many_are_errors() {
-        for size in [BatchSize::Images(128), BatchSize::Full] {
-            assert_eq!(size.to_string().parse(), Ok(size));
-        }
-        for wrong in ["0", "-1", "all", "1.5"] {
-            assert!(wrong.parse::<BatchSize>().is_err(), "{wrong}");
-        }
-        let error = Loader::new(subset(10), plain(), options(BatchSize::Images(11), 11)).unwrap_err().to_string();
-        assert_eq!(error, "batch-size must be at most the 10 training images, got 11; `full` takes all of them");
+    fn a_batch_larger_than_the_training_set_and_micro_batches_of_0_are_errors() {
+        assert!(Loader::new(subset(10), plain(), options(BatchSize::Images(11), 11)).is_err());
         assert!(Loader::new(subset(10), plain(), options(BatchSize::Images(5), 0)).is_err());
     }
 }

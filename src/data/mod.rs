@@ -11,6 +11,7 @@
 
 mod augment;
 mod batch;
+mod batch_size;
 pub mod cifar10;
 mod dataset;
 pub mod fetch;
@@ -22,10 +23,11 @@ mod synthetic;
 mod unpack;
 
 pub use augment::Augment;
-pub use batch::Batch;
+pub use batch::{Batch, LossReduction};
+pub use batch_size::BatchSize;
 pub use dataset::{Dataset, DatasetKind, DatasetOptions};
 pub use images::{CHANNELS, IMAGE_BYTES, Images, SIDE, Subset};
-pub use loader::{BatchSize, Epoch, Loader, LoaderOptions, Micro};
+pub use loader::{Epoch, Loader, LoaderOptions, Micro};
 pub use normalisation::Normalisation;
 pub use split::{Split, Validation};
 pub use unpack::{unpack, unpack_files};

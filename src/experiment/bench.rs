@@ -1,6 +1,8 @@
 //! Measures the speed of training steps on this machine, and where the time goes.
 
-use crate::data::{Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, Normalisation};
+use crate::data::{
+    Augment, BatchSize, CHANNELS, IMAGE_BYTES, Images, Loader, LoaderOptions, LossReduction, Normalisation,
+};
 use crate::data::{Split, Subset};
 use crate::engine::cpu::{CpuEngine, OperationTime};
 use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
@@ -52,8 +54,10 @@ pub fn bench(options: &BenchOptions, control: &Control) -> Result<Measured> {
     let loader = images.training(LoaderOptions {
         batch_size: BatchSize::Images(*batch),
         micro_batch: *batch,
-        augment: Augment::FlipCrop,
+        augment: Augment::FLIP_CROP,
         seed: 0,
+        drop_last: false,
+        loss_reduction: LossReduction::Mean,
     })?;
     let engine =
         EngineOptions { kind: *kind, device: DeviceChoice::Cpu, objective: Objective::default(), threads: *threads };

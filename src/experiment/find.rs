@@ -44,11 +44,11 @@ fn eval_every(config: &FindConfig, steps: u64) -> u64 {
 /// # Errors
 /// As [`check`].
 pub fn work(config: &FindConfig, dataset: &Dataset) -> Result<Work> {
-    let RunConfig { validation, train_limit, batch_size, .. } = config.run;
-    let split = dataset.split(validation, train_limit)?;
-    let images = split.train.len() as u64;
-    let batch = batch_size.images(split.train.len())? as u64;
-    let steps_per_epoch = images.div_ceil(batch);
+    let run = &config.run;
+    let split = dataset.split(run.validation, run.train_limit)?;
+    let batch = run.batch_size.images(split.train.len())? as u64;
+    let images = run.images_per_epoch(split.train.len())?;
+    let steps_per_epoch = run.steps_per_epoch(split.train.len())?;
     let steps = config.steps(steps_per_epoch)?;
     let evaluations = steps.div_ceil(eval_every(config, steps)) + 1;
     Ok(Work {

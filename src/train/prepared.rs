@@ -53,6 +53,8 @@ pub fn loader_options(config: &RunConfig) -> LoaderOptions {
         micro_batch: if config.batch_size == BatchSize::Full { MICRO_BATCH_OF_FULL } else { MICRO_BATCH },
         augment: config.augment,
         seed: config.seed,
+        drop_last: config.drop_last,
+        loss_reduction: config.loss_reduction,
     }
 }
 

@@ -168,8 +168,7 @@ impl<'a> Run<'a> {
     /// The steps per epoch of a run of `config`.
     pub fn steps_of(config: &RunConfig, dataset: &Dataset) -> Result<u64> {
         let train = dataset.split(config.validation, config.train_limit)?.train;
-        let batch = config.batch_size.images(train.len())?;
-        Ok(train.len().div_ceil(batch) as u64)
+        Ok(config.steps_per_epoch(train.len())?)
     }
 
     /// Trains to the end, until a loss is no longer finite, or until a stop is requested. A stopped run hands out a

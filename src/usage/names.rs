@@ -75,6 +75,8 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
         &["clip-norm"],
     ),
     (&["clipgradvalue", "gradclipvalue", "clipvalue"], &["clip-value"]),
+    (&["reduction", "sumloss", "losssum"], &["loss-reduction"]),
+    (&["droplastbatch", "dropremainder", "droppartial"], &["drop-last"]),
     (&["droprate", "dropoutrate", "dropoutp"], &["dropout"]),
     (&["saveevery", "savefreq", "checkpointinterval", "saveinterval", "savesteps", "ckptevery"], &["checkpoint-every"]),
     (&["overwrite", "replace", "f"], &["force"]),
@@ -114,6 +116,7 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     (&["log", "geometric", "exp"], &["exponential"]),
     (&["off", "quiet", "no", "none"], &["none", "never"]),
     (&["crop", "randomcrop", "flipcrop", "cropflip"], &["flip-crop"]),
+    (&["alternatingflipcrop", "alternatingcrop"], &["alternating-flip-crop"]),
     (&["horizontalflip", "hflip", "randomhorizontalflip", "randomflip"], &["flip"]),
 ];
 

@@ -1,6 +1,8 @@
 //! The first 20 steps of sgd with momentum, on the same weights and batches as PyTorch (scripts/golden_sgd_torch.py).
 
-use lrsched::data::{Augment, BatchSize, Dataset, DatasetKind, DatasetOptions, Loader, LoaderOptions, Normalisation};
+use lrsched::data::{
+    Augment, BatchSize, Dataset, DatasetKind, DatasetOptions, Loader, LoaderOptions, LossReduction, Normalisation,
+};
 use lrsched::engine::{self, DeviceChoice, EngineKind, Objective};
 use lrsched::model::{Gradients, Model, ModelOptions, initialise};
 use lrsched::optim::{Optimizer, Slice};
@@ -15,8 +17,14 @@ fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
     let dataset = Dataset::open(&DatasetOptions { kind: DatasetKind::Synthetic, data_dir: None }).unwrap();
     let train = dataset.split(DatasetKind::Synthetic.default_validation(), None).unwrap().train;
     let normalisation = Normalisation::of(&train);
-    let options =
-        LoaderOptions { batch_size: BatchSize::Images(32), micro_batch: 32, augment: Augment::FlipCrop, seed: SEED };
+    let options = LoaderOptions {
+        batch_size: BatchSize::Images(32),
+        micro_batch: 32,
+        augment: Augment::FLIP_CROP,
+        seed: SEED,
+        drop_last: false,
+        loss_reduction: LossReduction::Mean,
+    };
     let loader = Loader::new(train, normalisation, options).unwrap();
     let architecture = Model::default().architecture(&ModelOptions::default());
     let mut parameters = initialise(&architecture, SEED);

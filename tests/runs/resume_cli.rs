@@ -231,6 +231,8 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
         "--label-smoothing 0.1",
         "--clip-norm 1",
         "--clip-value 1",
+        "--loss-reduction sum",
+        "--drop-last",
         "--semantics torch",
         "--engine candle",
         "--nesterov",

@@ -76,7 +76,7 @@ impl<'a> Progress<'a> {
         let course = &at.course;
         (self.epochs, self.steps_per_epoch) = (course.epochs, start.steps_per_epoch);
         let augmented = match config.augment {
-            Augment::None => String::new(),
+            Augment::NONE => String::new(),
             augment => format!(" with {augment}"),
         };
         let what = format!(

@@ -2,7 +2,7 @@
 
 use super::{CommandName, OnResume, Scope, SettingDef};
 use crate::config::{FindConfig, Keep, Length, MachineConfig, Mode, ProgressMode, RunConfig};
-use crate::data::{Augment, DatasetKind};
+use crate::data::{Augment, DatasetKind, LossReduction};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::Model;
 use crate::number::exact;
@@ -179,6 +179,9 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: {default}]")
         .of_result(|c, v| v.word().map(|size| c.batch_size = size))
         .fixed("it defines steps and epochs"),
+    SettingDef::switch("drop-last", "Leave out the last batch of an epoch if it is smaller than the others")
+        .of_result(|c, v| v.switch().map(|on| c.drop_last = on))
+        .fixed("it defines steps and epochs"),
     SettingDef::value("seed", "N", "Seed of the initial weights, shuffling, augmentation and dropout [default: {default}]")
         .of_entrant(|c, v| v.number("a whole number from 0 to 9223372036854775807").map(|seed| c.seed = seed))
         .check(|c| c.check_seeds(1))
@@ -194,8 +197,12 @@ pub const SETTINGS: &[SettingDef] = &[
     )
     .of_result(|c, v| v.word().map(|validation| c.validation = validation))
     .fixed("the epochs so far were validated on these images"),
-    SettingDef::value("augment", "KIND", "{} [default: flip-crop; synthetic: none]")
-        .choices(|| any_of(Augment::ALL.map(Augment::name)))
+    SettingDef::value(
+        "augment",
+        "SPEC",
+        "{}; crops take padding=N and padding-mode=constant or reflect: flip-crop:padding=2 [default: flip-crop; synthetic: none]",
+    )
+        .choices(|| any_of(Augment::names()))
         .of_result(|c, v| v.word().map(|augment| c.augment = augment))
         .fixed("metrics.csv would mix two experiments"),
     SettingDef::value("label-smoothing", "EPS", "Label smoothing: share of the target spread over all classes [default: {default}]")
@@ -212,6 +219,14 @@ pub const SETTINGS: &[SettingDef] = &[
         .also(&[(Descend, "Hold both elements of the gradient between -X and X; before --clip-norm")])
         .check(|c| check_clip::<f32>("clip-value", c.clip_value))
         .fixed("metrics.csv would mix two experiments"),
+    SettingDef::value(
+        "loss-reduction",
+        "NAME",
+        "What of a batch's losses is differentiated, as in PyTorch: {}; the loss shown is always the mean [default: {default}]",
+    )
+    .choices(|| any_of(LossReduction::ALL.map(LossReduction::name)))
+    .of_result(|c, v| v.word().map(|reduction| c.loss_reduction = reduction))
+    .fixed("metrics.csv would mix two experiments"),
     SettingDef::value(
         "engine",
         "NAME",

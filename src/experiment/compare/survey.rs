@@ -117,9 +117,10 @@ impl Remaining {
     fn of(config: &RunConfig, is_tested: bool, epochs: u64, split: &Split) -> Self {
         let left = config.epochs - epochs;
         let images = |count: usize| left.saturating_mul(count as u64);
+        let shown = config.images_per_epoch(split.train.len()).unwrap_or(split.train.len() as u64);
         let work = Work {
             optimizer: config.optimizer.clone(),
-            trained: images(split.train.len()),
+            trained: left.saturating_mul(shown),
             evaluated: images(split.validation.len()).saturating_add(if is_tested {
                 split.test.len() as u64
             } else {
