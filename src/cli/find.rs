@@ -2,7 +2,7 @@
 
 use super::dry_run::{DryRun, Listed};
 use super::live::{Bars, JsonEvents, LiveRangeTest};
-use super::next;
+use super::next::{self, NextCommand};
 use super::session::Session;
 use super::settings;
 use crate::config::settings as table;
@@ -10,12 +10,12 @@ use crate::config::{CommandName, FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::experiment::Remaining;
 use crate::experiment::find::{self, FindDirectory, RangeObserver, RangeTestObserver};
+use crate::number::counted;
 use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
 use crate::record::{Holds, Status};
 use crate::report::range::{self, RangeTests, Recorded};
 use crate::run_folder::{Existing, vet};
-use crate::shell;
-use crate::stats::suggest::{Combined, Method, headline, show};
+use crate::stats::suggest::{Combined, headline, show};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use serde_json::json;
@@ -40,7 +40,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let machine = settings::machine(&given, CommandName::Find)?;
     settings::check_without_images(&config.run)?;
     if machine.print_config {
-        let mut table = toml::Table::try_from(&config)?;
+        settings::check_whole_numbers(&config.run)?;
+        let mut table = settings::to_toml(&config)?;
         settings::add_data_dir(&mut table, &machine)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
@@ -80,7 +81,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         Ok(tests) => {
             let tests = tests.into_iter().map(|(seed, rows)| (of_seed(seed), rows)).collect();
             let (name, run_updates) = (path.display().to_string(), directory.info.run_updates);
-            RangeTests { name, tests, run_updates, recorded: Recorded::default() }
+            let recorded = Recorded::of_config(&config);
+            RangeTests { name, tests, run_updates, recorded }
         }
         Err(error) => {
             // Report the first error; if this write fails too, it has the same cause.
@@ -98,7 +100,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     directory.check_in_place()?;
     figure.write_png(&path.join(RANGE_PNG))?;
     figure.write_svg(&path.join(RANGE_SVG))?;
-    let commands = commands(&config, &said, given.path("data-dir").as_deref())?;
+    let commands = commands(&config, &said, given.path("data-dir").as_deref());
     directory.info.suggest(&said);
     directory.info.commands.clone_from(&commands);
     directory.close(Status::Finished, None)?;
@@ -110,7 +112,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
                 "suggested_lr": directory.info.suggested_lr,
                 "run_updates": directory.info.run_updates,
                 "suggestions": directory.info.suggestions,
-                "commands": commands,
+                "commands": commands.iter().map(|command| &command.line).collect::<Vec<_>>(),
             }),
         )?;
     } else if !quiet {
@@ -119,7 +121,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         let verdict: Vec<String> =
             range::verdict(&tests, &said).iter().flat_map(|line| range::words(line, width)).collect();
         out!("{}\n{}", range::terminal(&said, width), verdict.join("\n"));
-        commands.iter().try_for_each(|command| super::say(&format!("  {command}\n")))?;
+        for NextCommand { purpose, line } in &commands {
+            out!("{purpose}:\n  {line}");
+        }
         let seeds = if config.seeds > 1 { format!("{SEED}*/") } else { String::new() };
         out!("results in {}: {seeds}{RANGE_CSV}, {RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
     }
@@ -145,30 +149,28 @@ fn title(config: &FindConfig) -> String {
     range::title(&config.settings()).unwrap_or_default()
 }
 
-/// Commands to paste: a run at the suggested rate, one cycle, and a cyclical rate, with the settings of the test.
-fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Result<Vec<String>> {
+/// How often the suggested rate the peak of one cycle is: its rates are about half of the peak on average, as are those of
+/// any schedule that ends near 0.
+const PEAK: f64 = 2.0;
+
+/// What to train at the suggested rate, with the settings of the test. Without a rate there is nothing to train.
+fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Vec<NextCommand> {
+    let Some((_, suggested)) = headline(said) else { return Vec::new() };
     let mut shared = next::train(&config.run, CommandName::Find, data_dir);
     if config.for_epochs != RunConfig::USUAL_EPOCHS {
         shared.extend(["--epochs".into(), config.for_epochs.to_string().into()]);
     }
-    let line = |words: &[&str]| {
-        let words = shared.iter().cloned().chain(words.iter().map(OsString::from));
-        let words = std::iter::once("lrsched".into()).chain(words);
-        shell::line(&words.collect::<Vec<_>>())
+    let length = counted(config.for_epochs, "epoch");
+    let command = |purpose: String, words: &[&str]| {
+        let words: Vec<OsString> = shared.iter().cloned().chain(words.iter().map(OsString::from)).collect();
+        NextCommand { purpose, line: next::line(&words) }
     };
-    let rate = |method: Method| {
-        let answer = said.iter().find(|one| one.method == method).and_then(|one| one.answer.as_ref().ok());
-        answer.map(|answer| answer.rate)
-    };
-    // Without a suggested rate there is nothing to run.
-    let Some((_, suggested)) = headline(said) else { return Ok(Vec::new()) };
-    let max = rate(Method::Max).unwrap_or(suggested);
-    // Without Smith's base, fall back to his rule of thumb: a quarter of the highest rate.
-    let base = show(rate(Method::Base).filter(|base| *base < max).unwrap_or(max / 4.0));
-    let max = show(max);
-    Ok(vec![
-        line(&["--lr", &show(suggested)]),
-        line(&["--schedule", "one-cycle", "--max-lr", &max, "--div-factor", "4"]),
-        line(&["--schedule", "triangular", "--lr", &base, "--max-lr", &max, "--step-size", "25%"]),
-    ])
+    let (rate, peak) = (show(suggested), show(PEAK * suggested));
+    vec![
+        command(format!("{length} at this rate throughout: the baseline, and easy to train longer"), &["--lr", &rate]),
+        command(
+            format!("{length} of one cycle up to {peak}: for the best accuracy at just this length"),
+            &["--schedule", "one-cycle", "--max-lr", &peak, "--div-factor", "4"],
+        ),
+    ]
 }

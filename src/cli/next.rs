@@ -4,6 +4,7 @@ use super::session::program;
 use crate::config::settings as table;
 use crate::config::{CommandName, RunConfig, SettingValues};
 use crate::data::DatasetKind;
+pub use crate::record::NextCommand;
 use crate::record::{ComparisonRow, RunInfo, files};
 use crate::report::analysis::Group;
 use crate::report::entrants::EntrantRuns;
@@ -57,10 +58,9 @@ pub struct GoingOn {
     pub for_schedules: Option<String>,
 }
 
-/// A command, and what it is for.
-pub struct NextCommand {
-    pub purpose: String,
-    pub line: String,
+/// The command line of this program with these arguments, to paste.
+pub fn line(arguments: &[OsString]) -> String {
+    std::iter::once(program()).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
 /// What to do after a comparison whose results are these: train the leader, and make a claim possible.
@@ -71,11 +71,10 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
         && let Some(config) = typical(&leader.entrant).and_then(config_of)
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
-        let words = std::iter::once(program()).chain(arguments.iter().map(quoted));
         let is_winner = leader.standing == Standing::Winner;
         next.push(NextCommand {
             purpose: format!("train {}", if is_winner { "the winner" } else { "the best so far" }),
-            line: words.collect::<Vec<_>>().join(" "),
+            line: line(&arguments),
         });
     }
     let has_claim = group.most_in_common() >= FEWEST;

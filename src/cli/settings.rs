@@ -2,7 +2,7 @@
 
 use super::flags;
 use crate::config::settings as table;
-use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef};
+use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef, SettingValues};
 use crate::data::DatasetKind;
 use crate::experiment::{FILLED, MemoryLimit, Scheduler};
 use crate::memory;
@@ -16,6 +16,7 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use serde::Serialize;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
@@ -161,6 +162,34 @@ pub fn check_without_images(config: &RunConfig) -> Result<()> {
     };
     let images = config.train_limit.unwrap_or(images).min(images);
     Run::check_without_images(config, config.steps_per_epoch(images).unwrap_or(1).max(1))
+}
+
+/// A whole number as a config file holds it: TOML has those of an i64.
+///
+/// # Errors
+/// A larger one.
+pub fn whole_number(name: &str, number: u64) -> Result<i64, Usage> {
+    let most = i64::MAX;
+    i64::try_from(number).or_else(|_| {
+        usage!("{name} must be at most {most}, the largest whole number that a config file holds, got {number}")
+    })
+}
+
+/// # Errors
+/// A setting of `config` is a whole number that no config file holds.
+pub fn check_whole_numbers(config: &impl Serialize) -> Result<(), Usage> {
+    let settings = SettingValues::of_config(config);
+    let mut whole = settings.iter().filter_map(|(name, value)| Some((name, value.parse::<u64>().ok()?)));
+    whole.try_for_each(|(name, number)| whole_number(name, number).map(drop))
+}
+
+/// The settings of `config` as a config file.
+///
+/// # Errors
+/// As [`check_whole_numbers`].
+pub fn to_toml(config: &impl Serialize) -> Result<toml::Table> {
+    check_whole_numbers(config)?;
+    Ok(toml::Table::try_from(config)?)
 }
 
 /// The location of the images does not affect a run's results, but a config file needs it to find them again.

@@ -3,9 +3,10 @@
 use super::advice;
 use super::session::{self, Session};
 use super::settings;
-use crate::config::CommandName;
 use crate::config::settings::train_config;
+use crate::config::{CommandName, Course, RunConfig};
 use crate::data::Dataset;
+use crate::number::rate;
 use crate::run_folder::{Existing, RunDirectory, Setup};
 use crate::train::Run;
 use anyhow::Result;
@@ -29,17 +30,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     settings::check_without_images(&config)?;
     if machine.print_config {
-        let mut table = toml::Table::try_from(&config)?;
+        let mut table = settings::to_toml(&config)?;
         settings::add_data_dir(&mut table, &machine)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
     }
     let dataset = Dataset::open(&machine.data)?;
     let run = Run::new(&config, &dataset, machine.threads)?;
-    let (plain, exponent) = (config.lr.to_string(), format!("{:e}", config.lr));
-    let lr = if plain.len() <= 12 { plain } else { exponent };
-    let name = format!("{}-{}-lr{lr}-seed{}", config.optimizer.name(), config.schedule.name(), config.seed);
-    let path = settings::out_folder(&machine, &name);
+    let path = settings::out_folder(&machine, &folder_name(&config, run.steps_per_epoch()));
     if let Some(code) = session.stopped_early() {
         return Ok(code);
     }
@@ -57,4 +55,17 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let bars = session::bars(&machine);
     session::warn_of_schedule(&run, &bars)?;
     session::record(directory, run, &path, session, &bars, machine.json)
+}
+
+/// The name of a run's folder: `adam-cosine-lr0.001-seed0`, or `sgd-one-cycle-peak0.4-seed0` where the base rate is never
+/// applied.
+fn folder_name(config: &RunConfig, steps_per_epoch: u64) -> String {
+    let rate = match Course::of(config).own_peak(config.semantics, steps_per_epoch) {
+        Some(peak) => format!("peak{}", rate(peak)),
+        None => {
+            let (plain, exponent) = (config.lr.to_string(), format!("{:e}", config.lr));
+            format!("lr{}", if plain.len() <= 12 { plain } else { exponent })
+        }
+    };
+    format!("{}-{}-{rate}-seed{}", config.optimizer.name(), config.schedule.name(), config.seed)
 }

@@ -41,6 +41,15 @@ impl Course {
         Schedule::build_from(&self.schedule, &self.setting(semantics, steps_per_epoch), self.since)
     }
 
+    /// The highest rate, if the schedule sets its own rates and the base rate is never applied, as in a one-cycle with a
+    /// `max-lr`.
+    pub fn own_peak(&self, semantics: Semantics, steps_per_epoch: u64) -> Option<f64> {
+        if schedule::uses_base_rate(&self.schedule) {
+            return None;
+        }
+        Some(self.build(semantics, steps_per_epoch).ok()?.highest(self.since).learning_rate * self.scale)
+    }
+
     /// Warnings about the schedule in the rest of the run, one line each; `next` is the next step.
     ///
     /// # Errors

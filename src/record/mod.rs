@@ -7,6 +7,7 @@ mod check;
 mod columns;
 mod contents;
 pub mod files;
+mod next_command;
 mod provenance;
 mod recorded_config;
 mod replace;
@@ -23,6 +24,7 @@ pub use change::{Applied, Change, Changed, Fit, Origin};
 pub use check::{check_finished, check_last, check_order, check_values};
 pub use columns::Columns;
 pub use contents::{Contents, Holds, is_begun, is_table_of};
+pub use next_command::NextCommand;
 pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
 pub use recorded_config::RecordedConfig;
 pub use replace::{

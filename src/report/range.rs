@@ -2,11 +2,13 @@
 
 use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use super::escape::{escape, markdown as markdown_text};
-use super::html::{command, number_cell, numbers, table};
-use crate::config::SettingValues;
-use crate::record::RangeRow;
+use super::html::{command, numbers, table};
+use crate::config::{FindConfig, SettingValues};
+use crate::number::{counted, grouped};
+use crate::record::{NextCommand, RangeRow};
 use crate::stats::suggest::{
-    Combined, Method, RangePoint, combine, explosion, headline, range, run_length, show, smoothed_accuracy, suggest,
+    Combined, Method, RangePoint, combine, explosion, headline, is_for_just, range, run_length, show,
+    smoothed_accuracy, suggest,
 };
 use crate::stats::{median, quantile};
 use serde::Deserialize;
@@ -23,8 +25,19 @@ pub struct Recorded {
     pub config: Map<String, Value>,
     /// The length, in updates, of the run that the suggested rate is for.
     pub run_updates: Option<u64>,
-    /// Command lines that train at what was found.
-    pub commands: Vec<String>,
+    /// Commands that train at what was found.
+    pub commands: Vec<NextCommand>,
+}
+
+impl Recorded {
+    /// Of a test that is not recorded yet.
+    pub fn of_config(config: &FindConfig) -> Self {
+        let config = match serde_json::to_value(config) {
+            Ok(Value::Object(config)) => config,
+            _ => Map::new(),
+        };
+        Self { config, ..Self::default() }
+    }
 }
 
 /// What a range test with these settings tests: `adam: cnn on cifar10, exponential from 1e-5 to 10`; `None` if a setting is
@@ -61,9 +74,21 @@ impl RangeTests {
         Some(seeds).filter(|seeds| *seeds > self.tests.len() as u64 && !self.recorded.commands.is_empty())
     }
 
-    /// Command lines that train at what was found. Those of a test of more seeds train at another rate than these suggest.
-    fn commands(&self) -> &[String] {
+    /// Commands that train at what was found. Those of a test of more seeds train at another rate than these suggest.
+    fn commands(&self) -> &[NextCommand] {
         if self.of_more().is_some() { &[] } else { &self.recorded.commands }
+    }
+
+    /// The run that the suggested rate is for: `a run of 189 updates (3 epochs)`, `a run of at least 350 updates (30
+    /// epochs are 10,560)`.
+    fn length(&self) -> String {
+        let run = run_length(self.run_updates);
+        let Some(epochs) = self.recorded.config.get("for-epochs").and_then(Value::as_u64) else { return run };
+        let epochs = counted(epochs, "epoch");
+        match self.run_updates {
+            updates if is_for_just(updates) => format!("{run} ({epochs})"),
+            updates => format!("{run} ({epochs} take {})", grouped(updates)),
+        }
     }
 
     /// The suggestion of each method, combined over all tests.
@@ -182,30 +207,38 @@ impl RangeTests {
 
     /// The suggestions for the page.
     pub fn html(&self, suggestions: &[Combined]) -> String {
+        let has_spread = suggestions.iter().any(|one| one.tests > 1);
+        let cell = |head: &str, rate: Option<f64>, text: &str| {
+            let (value, text) = (rate.map_or(String::new(), |rate| rate.to_string()), escape(text));
+            // On a narrow screen, each method is a card, whose cells name themselves.
+            let head = if text.is_empty() { String::new() } else { format!(" data-h={head}") };
+            format!("<td{head} data-v=\"{value}\">{text}</td>")
+        };
         let row = |one: &Combined| {
             let rate = one.answer.as_ref().ok().map(|answer| answer.rate);
+            let spread = if has_spread { cell("spread", None, &spread(one)) } else { String::new() };
             format!(
-                "<tr><th scope=row class=w>{}</th>{}{}<td class=w>{}</td></tr>\n",
+                "<tr><th scope=row class=w>{}</th>{}{spread}<td class=\"w verdict\">{}</td></tr>\n",
                 escape(one.method.name()),
-                number_cell(rate, rate.map_or("–".to_string(), show)),
-                number_cell(None, spread(one)),
+                cell("rate", rate, &rate.map_or("–".to_string(), show)),
                 escape(reason(one))
             )
         };
         let rows: String = suggestions.iter().map(row).collect();
         let caption = format!("Suggested rates: {}", escape(&self.name));
-        table(&caption, &["method", "rate", "spread", "why"], &rows)
+        let heads = ["method", "rate", "spread", "why"].into_iter().filter(|head| has_spread || *head != "spread");
+        format!("<div class=cards>{}</div>", table(&caption, &heads.collect::<Vec<_>>(), &rows))
     }
 
     /// Which rate, and how to train at it: for the page, which may begin with the former.
     pub fn answer_html(&self, suggestions: &[Combined], is_said: bool) -> String {
         let summary = escape(&verdict(self, suggestions).join(" "));
         let summary = if is_said { String::new() } else { format!("<p>{}: {summary}</p>", escape(&self.name)) };
-        let commands: String = self.commands().iter().map(|line| command(line)).collect();
-        let commands = match commands.as_str() {
-            "" => commands,
-            lines => format!("<p>Train at what was found, with one rate, one cycle or a cyclical rate:</p>{lines}"),
+        let said = |NextCommand { purpose, line }: &NextCommand| {
+            let purpose = if purpose.is_empty() { String::new() } else { format!("<p>{}:</p>", escape(purpose)) };
+            format!("{purpose}{}", command(line))
         };
+        let commands: String = self.commands().iter().map(said).collect();
         format!("{summary}{commands}")
     }
 }
@@ -221,8 +254,9 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
         let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
     }
     let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
-    if !tests.commands().is_empty() {
-        let _ = writeln!(out, "\n```\n{}\n```", tests.commands().join("\n"));
+    for NextCommand { purpose, line } in tests.commands() {
+        let purpose = if purpose.is_empty() { String::new() } else { format!("\n{}:\n", markdown_text(purpose)) };
+        let _ = writeln!(out, "{purpose}\n```\n{line}\n```");
     }
     out
 }
@@ -272,8 +306,7 @@ pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
         ];
     };
     // The other methods know no length.
-    let length =
-        if method == Method::Turn { format!(", for {}", run_length(tests.run_updates)) } else { String::new() };
+    let length = if method == Method::Turn { format!(", for {}", tests.length()) } else { String::new() };
     let mut lines = vec![format!("Suggested rate: {} ({}){length}.", show(rate), method.name())];
     let of = suggestions.iter().find(|one| one.method == method);
     lines.extend(of.filter(|one| one.tests > 1).map(|one| {

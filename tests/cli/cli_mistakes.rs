@@ -274,6 +274,28 @@ fn seeds_beyond_the_largest_are_refused_by_each_command_that_counts_them_up() {
 }
 
 #[test]
+fn a_whole_number_that_no_config_file_holds_is_named_where_one_is_printed() {
+    let huge = u64::MAX.to_string();
+    let of_run = ["batch-size", "train-limit", "validation"];
+    let of_test = ["for-epochs", "epochs", "eval-every", "eval-images"];
+    let of_tuning = ["tune-seed", "studies"];
+    for (command, names) in [
+        (&["train"][..], &of_run[..]),
+        (&["find"], &of_run),
+        (&["find"], &of_test),
+        (&["compare"], &of_run),
+        (&["compare", "--tune", "4"], &of_tuning),
+    ] {
+        for name in names {
+            let flag = format!("--{name}");
+            let rule = format!("{name} must be at most {}, ", i64::MAX);
+            let arguments = [command, &["--dataset", "synthetic", "--print-config", &flag, &huge]].concat();
+            refuses(&arguments, 2, &[&rule, "config file", &huge]);
+        }
+    }
+}
+
+#[test]
 fn rates_that_f32_cannot_hold_are_refused_on_resume_too() {
     let folder = tempfile::tempdir().unwrap();
     lrsched(&folder).args(train(&["--epochs", "1"])).assert().success();

@@ -299,3 +299,22 @@ fn a_rate_of_any_number_of_digits_makes_a_folder_without_out() {
         assert!(!said.contains("too long"), "{said}");
     }
 }
+
+#[test]
+fn where_the_schedule_sets_its_own_rates_the_first_lines_and_the_folder_say_its_peak() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny: Vec<&str> = TINY.iter().copied().filter(|flag| !["--progress", "none"].contains(flag)).collect();
+    for (schedule, said, name) in [
+        ("one-cycle:max-lr=0.4", "sgd at peak rate 0.4, one-cycle:max-lr=0.4; 1 epoch", "sgd-one-cycle-peak0.4-seed0-"),
+        ("one-cycle", "sgd at 0.1, one-cycle; 1 epoch", "sgd-one-cycle-lr0.1-seed0-"),
+    ] {
+        let flags = ["--schedule", schedule, "--epochs", "1", "--progress", "plain"];
+        let output = lrsched(&folder).arg("train").args(&tiny).args(flags).output().unwrap();
+        let lines = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(lines.lines().any(|line| line.starts_with(said)), "{schedule}: {lines}");
+        let mut folders = fs::read_dir(folder.path().join("results")).unwrap();
+        let is_named =
+            |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().to_string_lossy().starts_with(name);
+        assert!(folders.any(is_named), "{schedule}");
+    }
+}

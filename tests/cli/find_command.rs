@@ -1,6 +1,8 @@
 //! `lrsched find`, as a user runs it.
 
 use crate::common::{TINY, cifar10, lrsched};
+use lrsched::shell::quoted;
+use lrsched::stats::suggest::show;
 use std::fs;
 use std::process::Output;
 
@@ -22,6 +24,14 @@ fn rows(folder: &tempfile::TempDir, file: &str) -> Vec<Vec<String>> {
 
 fn column(rows: &[Vec<String>], place: usize) -> Vec<f64> {
     rows.iter().map(|row| row[place].parse().unwrap()).collect()
+}
+
+/// The commands at the end of the output, each after what it is for. They call the program as it was called.
+fn commands(stdout: &str) -> Vec<(&str, &str)> {
+    let program = format!("{} ", quoted(env!("CARGO_BIN_EXE_lrsched")));
+    let lines: Vec<&str> = stdout.lines().collect();
+    let commands = lines.windows(2).filter_map(|pair| Some((pair[0], pair[1].strip_prefix("  ")?)));
+    commands.filter(|(_, command)| command.starts_with(&program)).collect()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -74,20 +84,28 @@ fn it_ends_with_commands_that_run_as_they_are() {
     for method in ["turn", "plateau", "valley", "steepest", "minimum/10", "Smith's base", "Smith's max", "max/4"] {
         assert!(stdout.contains(method), "{method}: {stdout}");
     }
-    let commands: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("  lrsched ")).collect();
-    assert_eq!(commands.len(), 3, "{stdout}");
-    for (place, (command, parts)) in commands
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    let commands = commands(&stdout);
+    assert_eq!(commands.len(), 2, "{stdout}");
+    let suggested = info["suggested_lr"].as_f64().unwrap();
+    let base = format!("--lr {}", show(suggested));
+    for (place, ((purpose, command), (said, parts))) in commands
         .iter()
-        .zip([&["--lr"][..], &["one-cycle", "--max-lr", "--div-factor 4"], &["triangular", "--lr", "--max-lr"]])
+        .zip([("30 epochs at this rate", &[base.as_str()][..]), ("one cycle", &["one-cycle", "--div-factor 4"])])
         .enumerate()
     {
-        assert!(parts.iter().all(|part| command.contains(part)), "{command}");
+        assert!(purpose.contains(said) && purpose.ends_with(':'), "{purpose}");
+        assert!(parts.iter().all(|part| command.contains(part)), "{command}: {parts:?}");
+        if let Some((_, peak)) = command.split_once("--max-lr ") {
+            let peak: f64 = peak.split(' ').next().unwrap().parse().unwrap();
+            assert!((peak / suggested / 2.0 - 1.0).abs() < 0.01, "{command}: twice {suggested}");
+        }
         for setting in
             ["--optimizer sgd:momentum=0.9,nesterov", "--train-limit 96", "--batch-size 32", "--dataset synthetic"]
         {
             assert!(command.contains(setting), "{command}");
         }
-        let script = format!("'{}' {command} --epochs 2 -q --out run{place}", env!("CARGO_BIN_EXE_lrsched"));
+        let script = format!("{command} --epochs 2 -q --out run{place}");
         let status = std::process::Command::new("sh").args(["-c", &script]).current_dir(&folder).status().unwrap();
         assert!([Some(0), Some(4)].contains(&status.code()), "{script}: {status}");
         assert!(read(&folder, &format!("run{place}/run.json")).contains("sgd:momentum=0.9,nesterov"));
@@ -110,7 +128,7 @@ fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands
                 .split_whitespace()
                 .collect::<Vec<_>>()
                 .join(" ")
-                .contains(&format!("for a run of {updates} updates"))
+                .contains(&format!("for a run of {updates} updates ({epochs} epochs)"))
         );
         lrsched(&folder).args(["report", "test", "--md"]).assert().success();
         let rate = info["suggestions"][0]["rate"].as_f64().unwrap();
@@ -120,6 +138,15 @@ fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands
     };
     let grown = suggested("60") / suggested("40");
     assert!((grown - 1.5).abs() < 1e-9, "{grown}");
+}
+
+#[test]
+fn the_length_that_the_rate_is_for_is_said_if_it_is_the_usual_one_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let stdout = text(&find(&folder, &[&QUICK[..], &["--max-lr", "0.3", "--momentum", "0.9"]].concat()).stdout);
+    let words: Vec<&str> = stdout.split_whitespace().collect();
+    // 30 epochs of 3 updates: fewer than any suggestion tells apart.
+    assert!(words.join(" ").contains("for a run of at most 100 updates (30 epochs take 90)"), "{stdout}");
 }
 
 #[test]
@@ -182,7 +209,7 @@ fn guessing_is_not_learning_for_any_seed_and_leaves_no_command_to_paste() {
         let output = lrsched(&folder).args(command.concat()).output().unwrap();
         let stdout = text(&output.stdout);
         assert_eq!(output.status.code(), Some(4), "{seeds:?}: {stdout}");
-        assert!(!stdout.contains("lrsched train") && stdout.contains("No method can suggest a rate"), "{stdout}");
+        assert!(commands(&stdout).is_empty() && stdout.contains("No method can suggest a rate"), "{stdout}");
         let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
         assert!(info["suggested_lr"].is_null());
         let output = lrsched(&folder).args(command.concat()).arg("--json").output().unwrap();
@@ -451,13 +478,17 @@ fn a_report_on_a_test_says_what_was_tested_and_has_the_commands_that_train_at_wh
     let folder = tempfile::tempdir().unwrap();
     let output = find(&folder, &[&QUICK[..], &["--max-lr", "3", "--momentum", "0.9"]].concat());
     let stdout = text(&output.stdout);
-    let commands: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("  lrsched ")).collect();
-    assert_eq!(commands.len(), 3, "{stdout}");
+    let commands = commands(&stdout);
+    assert_eq!(commands.len(), 2, "{stdout}");
     lrsched(&folder).args(["report", "test", "--md"]).assert().success();
     let (page, markdown) = (read(&folder, "report.html"), read(&folder, "report.md"));
-    for command in commands {
-        assert!(page.contains(&format!("<code>lrsched {command}</code>")), "{command}");
-        assert!(markdown.lines().any(|line| line == format!("lrsched {command}")), "{command}");
+    for (purpose, command) in commands {
+        assert!(
+            page.contains(&format!("<p>{purpose}</p>")) && markdown.lines().any(|line| line == purpose),
+            "{purpose}"
+        );
+        assert!(page.contains(&format!("<code>{command}</code>")), "{command}");
+        assert!(markdown.lines().any(|line| line == command), "{command}");
     }
     let title = "<h1>Range test of sgd:momentum=0.9: tiny on synthetic, exponential from ";
     assert!(page.contains(title), "{}", page.lines().find(|line| line.contains("<h1>")).unwrap());

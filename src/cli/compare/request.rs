@@ -139,19 +139,17 @@ impl Request {
 
     /// The resolved settings as a config file for `compare`: the shared settings, the entrants in full, and the grid.
     pub(super) fn print_config(&self) -> Result<u8> {
-        let mut table = toml::Table::try_from(self.config())?;
+        let mut table = settings::to_toml(self.config())?;
         table.retain(|key, _| table::takes(CommandName::Compare, key) && (self.shared_lr || key != "lr"));
         table.insert("entrants".to_string(), self.uncrossed.clone().into());
         settings::add_data_dir(&mut table, &self.machine)?;
-        table.insert("seeds".to_string(), toml::Value::Integer(self.seeds.cast_signed()));
-        let whole = |number: u64| toml::Value::Integer(number.cast_signed());
+        let mut counts = vec![("seeds", self.seeds)];
         if let Some(Tuning { trials, seed, studies, .. }) = &self.tuning {
-            table.insert("tune".to_string(), whole(*trials));
-            table.insert("tune-seed".to_string(), whole(*seed));
-            table.insert("studies".to_string(), whole(*studies));
+            counts.extend([("tune", *trials), ("tune-seed", *seed), ("studies", *studies)]);
         }
-        if let Some(finalists) = self.finalists {
-            table.insert("finalists".to_string(), whole(finalists as u64));
+        counts.extend(self.finalists.map(|finalists| ("finalists", finalists as u64)));
+        for (name, count) in counts {
+            table.insert(name.to_string(), settings::whole_number(name, count)?.into());
         }
         // Tables come last in TOML.
         if !self.grid.axes.is_empty() {

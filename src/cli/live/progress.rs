@@ -98,8 +98,11 @@ impl<'a> Progress<'a> {
             }
             None => {
                 self.bars.line(&what);
-                let (optimizer, lr) = (&config.optimizer, exact(course.lr));
-                self.bars.line(&format!("{optimizer} at {lr}, {}; {length}", course.schedule));
+                let at = match course.own_peak(config.semantics, start.steps_per_epoch) {
+                    Some(peak) => format!("at peak rate {}", rate(peak)),
+                    None => format!("at {}", exact(course.lr)),
+                };
+                self.bars.line(&format!("{} {at}, {}; {length}", config.optimizer, course.schedule));
             }
         }
         if at.step > 0 {

@@ -5,7 +5,9 @@ use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::disk::{OpenFolder, Watch, make_own_folder, own_folder};
 use crate::experiment::scheduler::{Scheduler, is_refused_a_thread};
-use crate::record::{Holds, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status};
+use crate::record::{
+    Holds, NextCommand, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status,
+};
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, headline, show};
 use crate::train::{Control, Run, Stop, ThreadShare};
@@ -31,8 +33,8 @@ pub struct FindInfo {
     pub suggestions: Vec<SuggestionRecord>,
     /// The suggested rate; `None` if no method found one.
     pub suggested_lr: Option<f64>,
-    /// Command lines that train at what was found; empty while the test runs, and if nothing was.
-    pub commands: Vec<String>,
+    /// Commands that train at what was found; empty while the test runs, and if nothing was.
+    pub commands: Vec<NextCommand>,
 }
 
 impl FindInfo {

@@ -27,7 +27,7 @@ pub use accuracy::smoothed_accuracy;
 pub use combine::{Combined, combine, headline, range};
 pub use explosion::{Explosion, explosion};
 pub use loss::{Valley, steepest, valley};
-pub use turn::run_length;
+pub use turn::{is_for_just, run_length};
 
 use crate::number::significant;
 use accuracy::Accuracy;

@@ -94,6 +94,11 @@ pub fn run_length(updates: u64) -> String {
     }
 }
 
+/// Whether the turn is for a run of just `updates` updates, rather than for all longer, or all shorter, ones too.
+pub fn is_for_just(updates: u64) -> bool {
+    PROPORTIONAL.contains(&updates)
+}
+
 /// The mean age of the gradients in a momentum, in updates: Σ k·(1 − m)·mᵏ = m/(1 − m). 9 for 0.9.
 fn mean_age(momentum: f64) -> f64 {
     match momentum {
