@@ -3,6 +3,7 @@
 use super::{flags, settings};
 use crate::config::settings::{COUNT, any_of};
 use crate::config::{CommandName, SettingDef};
+use crate::data::Tta;
 use crate::experiment::eval::{BATCH, Evaluation, Moment, Options, SplitName, Subject, evaluate};
 use crate::record::{check_outputs, replace_file};
 use crate::usage;
@@ -75,6 +76,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         dataset: given.parse_own("dataset")?,
         model: given.parse_own("model")?,
         engine: given.parse_own("engine")?,
+        tta: given.parse_own("tta")?,
         device: given.parse_own("device")?.unwrap_or_default(),
         batch_size,
         threads: machine.threads,
@@ -124,9 +126,13 @@ fn write(evaluation: &Evaluation, path: &Path, form: Form) -> Result<()> {
 }
 
 fn text(evaluation: &Evaluation) -> String {
-    let Evaluation { weights, model, dataset, part, images, loss, confusion, .. } = evaluation;
+    let Evaluation { weights, model, dataset, part, images, loss, confusion, tta, .. } = evaluation;
+    let views = match tta {
+        Tta::None => String::new(),
+        tta => format!(", {} views of each averaged ({tta})", tta.views().len()),
+    };
     format!(
-        "{}: {model} on the {images} {part} images of {dataset}\nloss {loss:.4}, accuracy {:.2} %: {} of {images} correct\n\n{}",
+        "{}: {model} on the {images} {part} images of {dataset}{views}\nloss {loss:.4}, accuracy {:.2} %: {} of {images} correct\n\n{}",
         weights.display(),
         100.0 * evaluation.accuracy(),
         confusion.correct(),
@@ -147,6 +153,7 @@ fn json(evaluation: &Evaluation) -> String {
         "dataset": evaluation.dataset,
         "split": evaluation.part.name(),
         "images": evaluation.images,
+        "tta": evaluation.tta.name(),
         "loss": evaluation.loss,
         "accuracy": evaluation.accuracy(),
         "classes": classes.collect::<Vec<_>>(),

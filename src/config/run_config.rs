@@ -2,7 +2,7 @@
 
 use super::SettingValues;
 use super::settings::{Check, SETTINGS};
-use crate::data::{Augment, BatchSize, DatasetKind, LossReduction, Validation};
+use crate::data::{Augment, BatchSize, DatasetKind, LossReduction, Tta, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions};
 use crate::optim::{Clipping, OptimizerSpec};
@@ -50,6 +50,8 @@ pub struct RunConfig {
     #[serde(serialize_with = "as_text", deserialize_with = "from_text", default)]
     pub loss_reduction: LossReduction,
     pub seed: u64,
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text", default)]
+    pub tta: Tta,
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub engine: EngineKind,
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
@@ -168,7 +170,7 @@ mod tests {
         json!({
             "dataset": "synthetic", "validation": validation, "augment": "none", "model": "cnn", "dropout": 0.0,
             "label-smoothing": 0.0, "optimizer": "sgd", "lr": 0.1, "schedule": "constant", "semantics": "native", "epochs": 3,
-            "batch-size": batch_size, "drop-last": false, "loss-reduction": "mean", "seed": 0, "engine": "cpu", "device": "cpu", "log-steps": false,
+            "batch-size": batch_size, "drop-last": false, "loss-reduction": "mean", "seed": 0, "tta": "none", "engine": "cpu", "device": "cpu", "log-steps": false,
         })
     }
 

@@ -79,4 +79,10 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
+
+    /// A batch with the same labels and keys, to be filled.
+    pub fn without_images(&self) -> Self {
+        let &Self { divisor, seed, epoch, position, .. } = self;
+        Self { images: Vec::new(), labels: self.labels.clone(), divisor, seed, epoch, position }
+    }
 }

@@ -20,6 +20,7 @@ mod loader;
 mod normalisation;
 mod split;
 mod synthetic;
+mod tta;
 mod unpack;
 
 pub use augment::Augment;
@@ -30,4 +31,5 @@ pub use images::{CHANNELS, IMAGE_BYTES, Images, SIDE, Subset};
 pub use loader::{Epoch, Loader, LoaderOptions, Micro};
 pub use normalisation::Normalisation;
 pub use split::{Split, Validation};
+pub use tta::{Tta, View};
 pub use unpack::{unpack, unpack_files};

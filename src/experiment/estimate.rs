@@ -2,7 +2,7 @@
 
 use super::scheduler::Scheduler;
 use crate::config::RunConfig;
-use crate::data::{BatchSize, Dataset, Epoch, Loader};
+use crate::data::{BatchSize, Dataset, Epoch, Loader, Tta};
 use crate::optim::{Optimizer, OptimizerSpec};
 use crate::schedule::Rates;
 use crate::train::{Control, EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options};
@@ -251,7 +251,7 @@ impl<'a> Trial<'a> {
 
     /// An evaluation of one batch.
     fn evaluate(&mut self) -> Result<usize> {
-        let stats = self.trainer.prepared.evaluate(&self.evaluated, || self.control.stopping().is_some())?;
+        let stats = self.trainer.prepared.evaluate(&self.evaluated, Tta::None, || self.control.stopping().is_some())?;
         Ok(stats.map_or(0, |stats| stats.images))
     }
 }

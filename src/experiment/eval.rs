@@ -6,12 +6,12 @@ mod subject;
 pub use choice::{Moment, SplitName};
 pub use subject::{Subject, SubjectError};
 
-use crate::data::{Dataset, DatasetKind, DatasetOptions, Validation};
+use crate::data::{Dataset, DatasetKind, DatasetOptions, Tta, Validation};
 use crate::engine::{self, BatchStats, DeviceChoice, EngineKind, Objective};
 use crate::model::{Model, ModelOptions, Weights};
 use crate::report::confusion::Confusion;
 use crate::run_folder::checkpoint::Wanted;
-use crate::train::{EngineOptions, Prepared, PreparedImages};
+use crate::train::{EngineOptions, Prepared, PreparedImages, evaluate_batch};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use subject::other;
@@ -27,6 +27,8 @@ pub struct Options {
     pub dataset: Option<DatasetKind>,
     pub model: Option<Model>,
     pub engine: Option<EngineKind>,
+    /// `None`: that of the run on the test images, else none, so that the figures of the run are repeated.
+    pub tta: Option<Tta>,
     pub device: DeviceChoice,
     /// At least 1.
     pub batch_size: usize,
@@ -41,6 +43,7 @@ pub struct Evaluation {
     pub dataset: String,
     pub part: SplitName,
     pub images: usize,
+    pub tta: Tta,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
     pub confusion: Confusion,
@@ -65,6 +68,7 @@ impl Evaluation {
 pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let trained = subject.trained()?;
     let kind = options.dataset.or(trained.dataset).unwrap_or_default();
+    let tta = options.tta.or(trained.tta.filter(|_| options.part == SplitName::Test)).unwrap_or_default();
     let engine = options.engine.or(trained.engine).unwrap_or(EngineKind::for_device(options.device));
     engine::check(engine, options.device)?;
     let Weights { model, parameters } = Weights::read(&subject.weights, options.model.or(trained.model))?;
@@ -86,7 +90,7 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let Prepared { mut engine, parameters, .. } = Prepared::with_weights(images, &architecture, parameters, &engine)?;
     let (mut totals, mut logits, mut guesses) = (BatchStats::default(), Vec::new(), Vec::new());
     for batch in loader.epoch(0, 0)? {
-        totals += engine.eval_batch(&parameters, &batch, Some(&mut logits))?;
+        totals += evaluate_batch(engine.as_mut(), &parameters, &batch, tta, Some(&mut logits))?;
         let rows = logits.chunks_exact(dataset.classes.len()).map(largest);
         guesses.extend(batch.labels.iter().map(|&label| usize::from(label)).zip(rows));
     }
@@ -105,6 +109,7 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
         dataset: dataset.name.clone(),
         part: options.part,
         images: totals.images,
+        tta,
         loss: totals.loss(),
         confusion: Confusion::of(&dataset.classes, guesses),
     })

@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod control;
+mod evaluation;
 mod event;
 mod memory;
 mod outcome;
@@ -14,6 +15,7 @@ mod step;
 
 pub use checkpoint::{Arrays, Checkpoint};
 pub use control::{Control, ControlRequest, Stop, Supervision, ThreadShare};
+pub use evaluation::evaluate_batch;
 pub use event::{All, Event, Observer, Reason, Started};
 pub use memory::estimated_memory;
 pub use outcome::{Outcome, Verdict};

@@ -1,7 +1,8 @@
 //! Images, weights and an engine: what runs, range tests, evaluations and benchmarks share.
 
+use super::evaluation::evaluate_batch;
 use crate::config::RunConfig;
-use crate::data::{BatchSize, Dataset, Loader, LoaderOptions, Normalisation, Split, Subset, Validation};
+use crate::data::{BatchSize, Dataset, Loader, LoaderOptions, Normalisation, Split, Subset, Tta, Validation};
 use crate::engine::{self, BatchStats, DeviceChoice, Engine, EngineKind, Objective};
 use crate::model::{Architecture, Parameters, initialise, whiten};
 use crate::usage::Usage;
@@ -118,14 +119,15 @@ impl Prepared {
         Ok(Self { images, parameters, engine: engine::build(kind, device, architecture, objective, threads)? })
     }
 
-    /// Loss and accuracy on `images`; `None` if `stopping` returns true before the last batch.
+    /// Loss and accuracy on `images`, averaged over the views of `tta`; `None` if `stopping` returns true before the last
+    /// batch.
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn evaluate(&mut self, images: &Loader, stopping: impl Fn() -> bool) -> Result<Option<BatchStats>> {
+    pub fn evaluate(&mut self, images: &Loader, tta: Tta, stopping: impl Fn() -> bool) -> Result<Option<BatchStats>> {
         let mut totals = BatchStats::default();
         for batch in images.epoch(0, 0)? {
-            totals += self.engine.eval_batch(&self.parameters, &batch, None)?;
+            totals += evaluate_batch(self.engine.as_mut(), &self.parameters, &batch, tta, None)?;
             if stopping() {
                 return Ok(None);
             }

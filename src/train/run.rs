@@ -13,7 +13,7 @@ use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
 use super::state::TrainState;
 use super::step::Trainer;
 use crate::config::{Course, RunConfig};
-use crate::data::{Dataset, Loader, Validation};
+use crate::data::{Dataset, Loader, Tta, Validation};
 use crate::engine::{self, BatchStats};
 use crate::model::{Architecture, Role};
 use crate::optim::Optimizer;
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
             self.save(Reason::Epoch, supervision)?;
         }
         let Some(test) = &self.test else { return Ok(Ending::Complete(None)) };
-        match self.trainer.prepared.evaluate(test, || supervision.control.stopping().is_some())? {
+        match self.trainer.prepared.evaluate(test, self.config.tta, || supervision.control.stopping().is_some())? {
             Some(test) => Ok(Ending::Complete(Some(test))),
             None => self.stop(supervision),
         }
@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
         let (mut val_loss, mut val_accuracy) = (f64::NAN, f64::NAN);
         if self.state.sums.loss_sum.is_finite() {
             let stopping = || supervision.control.stopping().is_some();
-            match self.trainer.prepared.evaluate(&self.validation, stopping)? {
+            match self.trainer.prepared.evaluate(&self.validation, Tta::None, stopping)? {
                 Some(stats) => (val_loss, val_accuracy) = (stats.loss(), stats.accuracy()),
                 None => return Ok(None),
             }

@@ -75,6 +75,7 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
         &["clip-norm"],
     ),
     (&["clipgradvalue", "gradclipvalue", "clipvalue"], &["clip-value"]),
+    (&["testtimeaugmentation", "testtimeaug", "ttalevel"], &["tta"]),
     (&["reduction", "sumloss", "losssum"], &["loss-reduction"]),
     (&["droplastbatch", "dropremainder", "droppartial"], &["drop-last"]),
     (&["droprate", "dropoutrate", "dropoutp"], &["dropout"]),

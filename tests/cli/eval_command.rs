@@ -53,6 +53,33 @@ fn eval_of_each_network_repeats_the_figures_of_its_run_bit_for_bit_and_knows_its
 }
 
 #[test]
+fn test_time_augmentation_is_that_of_the_run_on_its_test_images_alone_and_may_be_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = "--tta mirror-translate --augment alternating-flip-crop:padding=2,padding-mode=reflect --drop-last --loss-reduction sum";
+    let flags: Vec<&str> = spec.split(' ').chain(["--lr", "0.001", "--out", "run"]).collect();
+    train(&folder, &flags);
+    let info: Value = serde_json::from_slice(&std::fs::read(folder.path().join("run/run.json")).unwrap()).unwrap();
+    assert_eq!(info["config"]["tta"], "mirror-translate");
+    assert_eq!(info["config"]["augment"], "alternating-flip-crop:padding=2,padding-mode=reflect");
+    assert_eq!((&info["config"]["drop-last"], &info["config"]["loss-reduction"]), (&true.into(), &"sum".into()));
+    let results = results(&folder.path().join("run"));
+    let test = json(&folder, &["run"]);
+    assert_eq!((&test["tta"], &test["loss"]), (&"mirror-translate".into(), &results["test_loss"]));
+    assert_eq!(test["accuracy"], results["test_accuracy"]);
+    let odd = json(&folder, &["run", "--batch-size", "33"]);
+    assert_eq!(odd["confusion"], test["confusion"], "no view crosses into another image");
+    // A run is validated without it.
+    let validation = json(&folder, &["run", "--split", "validation"]);
+    assert_eq!((&validation["tta"], &validation["loss"]), (&"none".into(), &results["val_loss"]));
+    let losses =
+        ["none", "mirror", "mirror-translate"].map(|tta| json(&folder, &["run", "--tta", tta])["loss"].clone());
+    assert!(losses[0] != losses[1] && losses[1] != losses[2] && losses[2] == test["loss"], "{losses:?}");
+    let (code, said) = error(&folder, &["run", "--tta", "mirrored"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("did you mean `mirror`? (tta: none, mirror, mirror-translate)"), "{said}");
+}
+
+#[test]
 fn eval_of_a_run_on_cifar10_repeats_its_test_accuracy_bit_for_bit() {
     let Some(data) = cifar10("eval_of_a_run_on_cifar10_repeats_its_test_accuracy_bit_for_bit") else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -232,6 +232,7 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
         "--clip-norm 1",
         "--clip-value 1",
         "--loss-reduction sum",
+        "--tta mirror",
         "--drop-last",
         "--semantics torch",
         "--engine candle",

@@ -24,7 +24,11 @@ const RUNS: [(&str, &str); 9] = [
         "--optimizer adamw --lr 3e-4 --weight-decay 0.1 --dropout 0.3 --clip-norm 0.1 --clip-value 0.02 --checkpoint-every 0.05s",
     ),
     ("adagrad", "--optimizer adagrad --lr 2e-3 --label-smoothing 0.1 --checkpoint-every 3st"),
-    ("adadelta", "--optimizer adadelta --lr 0.5 --augment flip --schedule triangular:max-lr=0.9,step-size=5st"),
+    (
+        "adadelta",
+        "--optimizer adadelta --lr 0.5 --augment alternating-flip-crop:padding=2,padding-mode=reflect --batch-size 20 --drop-last \
+         --loss-reduction sum --tta mirror --schedule triangular:max-lr=0.9,step-size=5st --checkpoint-every 2st",
+    ),
     ("halve", "--lr 0.02 --schedule halve:when=epoch>=1,when=loss<=2.3,when=val_accuracy>=0.1 --checkpoint-every 2st"),
     ("plateau", "--lr 0.02 --schedule plateau:patience=0,factor=0.5,threshold=0.05,cooldown=1 --momentum 0.5"),
     ("resnet9", "--model resnet9 --lr 0.01 --momentum 0.9 --epochs 3 --checkpoint-every 2st"),

@@ -2,7 +2,7 @@
 
 use super::{CommandName, OnResume, Scope, SettingDef};
 use crate::config::{FindConfig, Keep, Length, MachineConfig, Mode, ProgressMode, RunConfig};
-use crate::data::{Augment, DatasetKind, LossReduction};
+use crate::data::{Augment, DatasetKind, LossReduction, Tta};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::Model;
 use crate::number::exact;
@@ -227,6 +227,16 @@ pub const SETTINGS: &[SettingDef] = &[
     .choices(|| any_of(LossReduction::ALL.map(LossReduction::name)))
     .of_result(|c, v| v.word().map(|reduction| c.loss_reduction = reduction))
     .fixed("metrics.csv would mix two experiments"),
+    SettingDef::value(
+        "tta",
+        "NAME",
+        "Test-time augmentation, views averaged in the test at the end: {} [default: {default}]",
+    )
+    .choices(|| any_of(Tta::ALL.map(Tta::name)))
+    .of_result(|c, v| v.word().map(|tta| c.tta = tta))
+    .commands(&[Train, Compare])
+    .also(&[(Eval, "Test-time augmentation: {} [default: on the test images the run's, else none]")])
+    .fixed("the run would be judged by another evaluation"),
     SettingDef::value(
         "engine",
         "NAME",

@@ -1,23 +1,35 @@
 //! Softmax and cross-entropy with label smoothing.
 
-use super::simd::padded;
 use crate::engine::BatchStats;
 
 /// Parameters of [`cross_entropy`], and where its gradient goes.
 pub struct CrossEntropy<'a> {
     pub classes: usize,
+    /// Values from one row to the next, at least `classes`.
+    pub stride: usize,
     /// ε of label smoothing.
     pub label_smoothing: f32,
-    /// ∂(Σ loss / `divisor`)/∂logits, (images, classes padded), to be overwritten.
+    /// ∂(Σ loss / `divisor`)/∂logits, (images, stride), to be overwritten.
     pub d_logits: Option<&'a mut [f32]>,
+}
+
+impl BatchStats {
+    /// Of logits, (images, classes), without label smoothing.
+    ///
+    /// # Panics
+    /// There are no labels.
+    pub fn of_logits(logits: &[f32], labels: &[u8]) -> Self {
+        let classes = logits.len() / labels.len();
+        let objective = CrossEntropy { classes, stride: classes, label_smoothing: 0.0, d_logits: None };
+        cross_entropy(logits, labels.len(), labels, objective)
+    }
 }
 
 /// Loss = log Σ exp(z) − Σ t·z with the target t = (1 − ε)·one-hot + ε / classes; its gradient is softmax(z) − t.
 ///
-/// `logits` is (images, classes padded). A row costs only a few exponentials, so f64 costs nothing noticeable.
+/// `logits` is (images, stride). A row costs only a few exponentials, so f64 costs nothing noticeable.
 pub fn cross_entropy(logits: &[f32], divisor: usize, labels: &[u8], objective: CrossEntropy<'_>) -> BatchStats {
-    let CrossEntropy { classes, label_smoothing, mut d_logits } = objective;
-    let stride = padded(classes);
+    let CrossEntropy { classes, stride, label_smoothing, mut d_logits } = objective;
     let uniform = f64::from(label_smoothing) / classes as f64;
     let target =
         |class: usize, label: usize| uniform + if class == label { 1.0 - f64::from(label_smoothing) } else { 0.0 };

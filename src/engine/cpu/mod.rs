@@ -152,7 +152,8 @@ impl Engine for CpuEngine {
         let label_smoothing = self.objective.label_smoothing;
         Ok(threads.enter(|| {
             chain.forward(&step, parameters, &batch.images);
-            let objective = loss::CrossEntropy { classes, label_smoothing, d_logits: Some(d_logits) };
+            let stride = padded(classes);
+            let objective = loss::CrossEntropy { classes, stride, label_smoothing, d_logits: Some(d_logits) };
             let stats = loss::cross_entropy(chain.output(images), batch.divisor, &batch.labels, objective);
             chain.backward(&step, parameters, (&batch.images, d_logits), None, slots, gradients);
             chain.update_statistics(parameters);
@@ -181,7 +182,8 @@ impl Engine for CpuEngine {
             let chain = &mut self.chain;
             self.threads.enter(|| chain.forward(&step, parameters, images));
             let output = self.chain.output(labels.len());
-            let objective = loss::CrossEntropy { classes, label_smoothing: 0.0, d_logits: None };
+            let stride = padded(classes);
+            let objective = loss::CrossEntropy { classes, stride, label_smoothing: 0.0, d_logits: None };
             stats += loss::cross_entropy(output, labels.len(), labels, objective);
             if let Some(logits) = &mut logits {
                 logits.extend(output.chunks_exact(padded(classes)).flat_map(|row| &row[..classes]));

@@ -122,7 +122,7 @@ impl Remaining {
             optimizer: config.optimizer.clone(),
             trained: left.saturating_mul(shown),
             evaluated: images(split.validation.len()).saturating_add(if is_tested {
-                split.test.len() as u64
+                (split.test.len() * config.tta.views().len()) as u64
             } else {
                 0
             }),

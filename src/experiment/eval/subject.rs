@@ -2,7 +2,7 @@
 
 use super::Moment;
 use crate::config::{Keep, SettingValues};
-use crate::data::{DatasetKind, Validation};
+use crate::data::{DatasetKind, Tta, Validation};
 use crate::disk;
 use crate::engine::EngineKind;
 use crate::model::Model;
@@ -149,6 +149,7 @@ pub(super) struct Trained {
     pub validation: Option<Validation>,
     pub model: Option<Model>,
     pub engine: Option<EngineKind>,
+    pub tta: Option<Tta>,
 }
 
 impl Trained {
@@ -160,6 +161,7 @@ impl Trained {
                 validation: Some(config.validation),
                 model: Some(config.model),
                 engine: Some(config.engine),
+                tta: Some(config.tta),
             });
         }
         let settings = config.settings();
@@ -169,6 +171,7 @@ impl Trained {
             validation: parsed(&settings, "validation")?,
             model: parsed(&settings, "model")?,
             engine: parsed(&settings, "engine")?,
+            tta: parsed(&settings, "tta")?,
         })
     }
 }

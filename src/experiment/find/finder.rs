@@ -1,7 +1,7 @@
 //! A network trained one update at a time, at any rate.
 
 use crate::config::RunConfig;
-use crate::data::{Dataset, Epoch, Loader, Subset};
+use crate::data::{Dataset, Epoch, Loader, Subset, Tta};
 use crate::engine::BatchStats;
 use crate::schedule::Rates;
 use crate::train::{EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options};
@@ -67,7 +67,7 @@ impl LrFinder {
 
     /// The share of the slice classified correctly at present.
     pub fn accuracy(&mut self) -> Result<f64> {
-        let stats = self.trainer.prepared.evaluate(&self.slice, || false)?;
+        let stats = self.trainer.prepared.evaluate(&self.slice, Tta::None, || false)?;
         Ok(stats.as_ref().map_or(f64::NAN, BatchStats::accuracy))
     }
 }
