@@ -20,7 +20,8 @@ def cnn():
     )
 
 
-def airbench94():
+def airbench94(logits=1 / 9):
+    """`airbench94`; with logits of 1 / 256 `airbench94-muon`."""
     def norm(channels):
         layer = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
         layer.weight.requires_grad = False
@@ -34,4 +35,4 @@ def airbench94():
             nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2), norm(outputs), nn.GELU(),
             nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), norm(outputs), nn.GELU(),
         ]
-    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False), Scale(1 / 256))
+    return nn.Sequential(*layers, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(256, 10, bias=False), Scale(logits))

@@ -355,7 +355,7 @@ mod tests {
             names.insert(command.get_name().to_string());
             names.extend(command.get_arguments().filter_map(Arg::get_long).map(str::to_string));
         }
-        let values = "torch keras optax png svg csv table chart cnn airbench94 synthetic train validation exponential none never \
+        let values = "torch keras optax png svg csv table chart cnn airbench94 airbench94-muon synthetic train validation exponential none never \
                       val_accuracy val_loss cuda metal flip-crop flip alternating-flip-crop";
         names.extend(values.split_whitespace().map(str::to_string));
         let wrong: Vec<&str> =

@@ -29,7 +29,7 @@ pub use keep::Keep;
 pub use machine::MachineConfig;
 pub use mode::Mode;
 pub use progress_mode::ProgressMode;
-pub use run_config::RunConfig;
+pub use run_config::{RunConfig, bring_up_to_date};
 pub use setting_values::{Difference, SettingValues};
 pub use settings::{CommandName, FlagForm, SettingDef};
 pub use shard::Shard;

@@ -12,6 +12,7 @@ use crate::usage::Usage;
 use anyhow::Result;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 /// One run. Serialised, it is a config file with the names of the command line, and the `config` of `run.json`.
 ///
@@ -95,7 +96,27 @@ fn from_number_or_text<'a, T: std::str::FromStr<Err: std::fmt::Display>, D: Dese
     text.parse().map_err(D::Error::custom)
 }
 
+/// Brings a config as an earlier version wrote it up to date, which the settings that it lacks show.
+///
+/// Before there was `drop-last`, `airbench94` was the network that is `airbench94-muon` today, but for initial weights.
+pub fn bring_up_to_date(config: &mut Map<String, Value>) {
+    let model = config.get("model").and_then(Value::as_str);
+    if model == Some("airbench94") && !config.contains_key("drop-last") {
+        config.insert("model".to_string(), "airbench94-muon".into());
+    }
+}
+
 impl RunConfig {
+    /// Reads a config that any version wrote, for `#[serde(deserialize_with)]`.
+    ///
+    /// # Errors
+    /// A setting is missing, or this version cannot read its value.
+    pub fn of_any_version<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut config = Map::deserialize(deserializer)?;
+        bring_up_to_date(&mut config);
+        serde_json::from_value(Value::Object(config)).map_err(D::Error::custom)
+    }
+
     /// The number of epochs if no length was given.
     pub const USUAL_EPOCHS: u64 = 30;
 

@@ -209,7 +209,7 @@ impl Architecture {
     /// The name of the first layer, if its kernels are to be computed from the training images (see [`super::whiten`]).
     pub fn whitened(&self) -> Option<&str> {
         match self.layers.first() {
-            Some(Layer::Conv { name, init: Init::Whitening, .. }) => Some(name),
+            Some(Layer::Conv { name, init: Init::Whitening | Init::WhiteningTorch, .. }) => Some(name),
             _ => None,
         }
     }

@@ -18,8 +18,12 @@ pub enum Init {
     /// [`Init::TorchDefault`], except that the first min(outputs, inputs) kernels are the identity of their channel
     /// (`dirac_`).
     Dirac,
-    /// Zeros, to be replaced by [`super::whiten`].
+    /// [`Init::TorchDefault`], divided by the standard deviation of all the weights (with n − 1).
+    UnitDeviation,
+    /// Zeros, to be replaced by [`super::whiten`]; the bias is 0.
     Whitening,
+    /// [`Init::Whitening`], but for the bias, which is PyTorch's default.
+    WhiteningTorch,
 }
 
 /// The name, shape and role of an array, without its values.
@@ -85,6 +89,9 @@ fn fill(architecture: &Architecture, seed: Option<u64>) -> Parameters {
         if let (Start::Drawn { init: Init::Dirac, .. }, [outputs, inputs, kernel, _]) = (slot.start, &slot.shape[..]) {
             set_dirac(&mut values, *outputs, *inputs, *kernel);
         }
+        if let Start::Drawn { init: Init::UnitDeviation, .. } = slot.start {
+            divide_by_deviation(&mut values);
+        }
         parameters.push(Array { name: slot.name, shape: slot.shape, role: slot.role, values });
     }
     parameters
@@ -144,7 +151,9 @@ fn push(slots: &mut Vec<Slot>, layer: &str, part: &str, shape: Vec<usize>, role:
 fn push_bias(slots: &mut Vec<Slot>, layer: &str, init: Init, fan_in: usize, outputs: usize) {
     let start = match init {
         Init::He | Init::SmallHe | Init::Whitening => Start::Filled(0.0),
-        Init::TorchDefault | Init::Dirac => Start::Drawn { init: Init::TorchDefault, fan_in },
+        Init::TorchDefault | Init::Dirac | Init::UnitDeviation | Init::WhiteningTorch => {
+            Start::Drawn { init: Init::TorchDefault, fan_in }
+        }
     };
     push(slots, layer, "bias", vec![outputs], Role::Trainable, start);
 }
@@ -157,11 +166,22 @@ fn draw(seed: u64, place: usize, init: Init, fan_in: usize, count: usize) -> Vec
             let std = (2.0 / fan_in).sqrt() * if init == Init::He { 1.0 } else { 0.1 };
             (0..count).map(|_| std * normal(&mut rng)).collect()
         }
-        Init::TorchDefault | Init::Dirac => {
+        Init::TorchDefault | Init::Dirac | Init::UnitDeviation => {
             let bound = 1.0 / fan_in.sqrt();
             (0..count).map(|_| bound * (2.0 * uniform(&mut rng) - 1.0)).collect()
         }
-        Init::Whitening => vec![0.0; count],
+        Init::Whitening | Init::WhiteningTorch => vec![0.0; count],
+    }
+}
+
+/// `weight /= weight.std()`; blank weights stay as they are.
+fn divide_by_deviation(weight: &mut [f32]) {
+    let count = weight.len() as f64;
+    let mean = weight.iter().map(|&w| f64::from(w)).sum::<f64>() / count;
+    let squares: f64 = weight.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum();
+    let deviation = (squares / (count - 1.0)).sqrt();
+    if deviation > 0.0 {
+        weight.iter_mut().for_each(|w| *w = (f64::from(*w) / deviation) as f32);
     }
 }
 
@@ -195,6 +215,33 @@ mod tests {
         let architecture = Model::default().architecture(&ModelOptions::default());
         assert_eq!(initialise(&architecture, 1), initialise(&architecture, 1));
         assert_ne!(initialise(&architecture, 1), initialise(&architecture, 2));
+    }
+
+    #[test]
+    fn the_two_airbench94_differ_in_the_head_the_bias_of_the_whitening_layer_and_the_scale_of_the_logits() {
+        let of = |name: &str| name.parse::<Model>().unwrap().architecture(&ModelOptions::default());
+        let (older, muon) = (of("airbench94"), of("airbench94-muon"));
+        let scale = |architecture: &Architecture| match architecture.layers.last() {
+            Some(Layer::Scale { factor }) => *factor,
+            _ => panic!("the last layer scales the logits"),
+        };
+        assert_eq!((scale(&older), scale(&muon)), (1.0 / 9.0, 1.0 / 256.0));
+        let (older, muon) = (initialise(&older, 4), initialise(&muon, 4));
+        let values = |parameters: &Parameters, name: &str| parameters.get(name).unwrap().values.clone();
+        assert_eq!(values(&older, "group2.conv1.weight"), values(&muon, "group2.conv1.weight"));
+        assert!(values(&older, "whiten.bias").iter().all(|&b| b == 0.0));
+        // PyTorch's default: uniform in ±1/√12.
+        let bias = values(&muon, "whiten.bias");
+        let largest = bias.iter().fold(0.0_f32, |most, b| most.max(b.abs()));
+        assert!((0.2..=0.2887).contains(&largest) && bias.iter().any(|&b| b < 0.0), "{bias:?}");
+        let deviation = |weights: &[f32]| {
+            let mean = weights.iter().map(|&w| f64::from(w)).sum::<f64>() / weights.len() as f64;
+            (weights.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / (weights.len() - 1) as f64).sqrt()
+        };
+        let (first, head) = (values(&older, "head.weight"), values(&muon, "head.weight"));
+        assert!((deviation(&head) - 1.0).abs() < 1e-6, "{}", deviation(&head));
+        let factor = deviation(&first) as f32;
+        assert!(first.iter().zip(&head).all(|(first, head)| (first - head * factor).abs() < 1e-6));
     }
 
     #[test]

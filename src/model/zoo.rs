@@ -35,6 +35,7 @@ cfg_if::networks! {
         mod cnn;
         mod resnet9;
         mod airbench94;
+        mod airbench94_muon;
         mod tiny;
     }
 }

@@ -1,19 +1,16 @@
 //! The config in a run.json.
 
 use super::{ComparisonRow, Results, Status};
-use crate::config::{RunConfig, SettingValues};
-use serde::{Deserialize, Serialize, Serializer};
+use crate::config::{RunConfig, SettingValues, bring_up_to_date};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// The config of a run, as recorded.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RecordedConfig {
     Known {
-        #[serde(flatten)]
         config: Box<RunConfig>,
         /// Settings from another version of lrsched, kept as they are.
-        #[serde(flatten)]
         rest: Map<String, Value>,
     },
     /// A config from another version of lrsched: shown as far as possible, and kept as it is.
@@ -93,6 +90,24 @@ impl From<&RunConfig> for RecordedConfig {
     }
 }
 
+impl<'a> Deserialize<'a> for RecordedConfig {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Known {
+            #[serde(flatten)]
+            config: Box<RunConfig>,
+            #[serde(flatten)]
+            rest: Map<String, Value>,
+        }
+        let mut written = Map::deserialize(deserializer)?;
+        bring_up_to_date(&mut written);
+        Ok(match serde_json::from_value(Value::Object(written.clone())) {
+            Ok(Known { config, rest }) => Self::Known { config, rest },
+            Err(_) => Self::Unknown(written),
+        })
+    }
+}
+
 impl Serialize for RecordedConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.written().serialize(serializer)
@@ -116,6 +131,22 @@ mod tests {
         assert_eq!((row.schedule.as_str(), row.lr, row.seed, row.epochs), ("cosine", 0.1, 7, 3));
         assert!(config.known().unwrap_err().to_string().contains("missing field"));
         assert_eq!(serde_json::to_value(&config).unwrap(), written);
+    }
+
+    #[test]
+    fn the_airbench94_of_earlier_versions_is_read_as_the_network_that_it_was() {
+        let now = RunConfig { model: "airbench94".parse().unwrap(), ..RunConfig::default() };
+        let written = serde_json::to_value(&now).unwrap();
+        let model = |written: Value| {
+            let config: RecordedConfig = serde_json::from_value(written).unwrap();
+            config.settings().get("model").unwrap().to_string()
+        };
+        assert_eq!(model(written.clone()), "airbench94");
+        let mut before = written;
+        before.as_object_mut().unwrap().remove("drop-last");
+        assert_eq!(model(before.clone()), "airbench94-muon");
+        before.as_object_mut().unwrap().remove("lr");
+        assert_eq!(model(before), "airbench94-muon", "also where this version cannot read the rest");
     }
 
     #[test]

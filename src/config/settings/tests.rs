@@ -76,8 +76,11 @@ fn what_tells_runs_apart_is_what_decides_the_result_and_is_not_the_entrants() {
 #[test]
 fn choices_in_a_help_are_all_that_the_type_has() {
     let help = |command, name: &str| of(command).find(|setting| setting.name == name).unwrap().help();
-    assert!(help(CommandName::Train, "model").starts_with("cnn, resnet9, airbench94 or tiny "));
-    assert!(help(CommandName::Eval, "model").starts_with("cnn, resnet9, airbench94 or tiny [default: the run's"));
+    assert!(help(CommandName::Train, "model").starts_with("cnn, resnet9, airbench94, airbench94-muon or tiny "));
+    assert!(
+        help(CommandName::Eval, "model")
+            .starts_with("cnn, resnet9, airbench94, airbench94-muon or tiny [default: the run's")
+    );
     for entry in optim::table() {
         assert!(help(CommandName::Train, "optimizer").contains(entry.name), "{}", entry.name);
     }

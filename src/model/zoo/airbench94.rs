@@ -1,12 +1,26 @@
-//! Keller Jordan's airbench94 (arXiv:2404.00498), including its whitening layer.
+//! The network of Keller Jordan's airbench94.py (arXiv:2404.00498), including its whitening layer.
 
 use super::{ModelOptions, Network, dropout};
 use crate::model::architecture::Layer;
 use crate::model::initialise::Init;
 
-pub(super) static NETWORK: Network = Network { name: "airbench94", parameters: 1_971_352, layers };
+pub(super) static NETWORK: Network = Network { name: "airbench94", parameters: PARAMETERS, layers };
+
+pub(super) const PARAMETERS: usize = 1_971_352;
+
+/// Where the two published programs differ.
+pub(super) struct Start {
+    pub whiten: Init,
+    pub head: Init,
+    /// The factor of the logits.
+    pub logits: f32,
+}
 
 fn layers(options: &ModelOptions) -> Vec<Layer> {
+    layers_from(Start { whiten: Init::Whitening, head: Init::TorchDefault, logits: 1.0 / 9.0 }, options)
+}
+
+pub(super) fn layers_from(start: Start, options: &ModelOptions) -> Vec<Layer> {
     let mut layers = vec![
         Layer::Conv {
             name: "whiten".to_string(),
@@ -16,7 +30,7 @@ fn layers(options: &ModelOptions) -> Vec<Layer> {
             padding: 0,
             bias: true,
             frozen: true,
-            init: Init::Whitening,
+            init: start.whiten,
         },
         Layer::Gelu,
     ];
@@ -57,8 +71,8 @@ fn layers(options: &ModelOptions) -> Vec<Layer> {
         inputs: 256,
         outputs: options.classes,
         bias: false,
-        init: Init::TorchDefault,
+        init: start.head,
     });
-    layers.push(Layer::Scale { factor: 1.0 / 256.0 });
+    layers.push(Layer::Scale { factor: start.logits });
     layers
 }

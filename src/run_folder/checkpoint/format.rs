@@ -23,6 +23,7 @@ const FOOT: &str = "}\n";
 struct StateFile {
     /// The lrsched version.
     version: String,
+    #[serde(deserialize_with = "RunConfig::of_any_version")]
     config: RunConfig,
     /// Digest of the images; checkpoints of earlier versions have none.
     #[serde(default)]
