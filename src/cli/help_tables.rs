@@ -35,7 +35,9 @@ fn text_of_optimizers() -> String {
         if let Ok(spec) = spec {
             let (usual, (low, high)) =
                 (spec.default_learning_rate(Semantics::Native), spec.tuned_range(Semantics::Native));
-            let by_momentum = if entry.parameter("momentum").is_some() { ", times 1 − momentum" } else { "" };
+            let with_momentum = OptimizerSpec::from_flags(&format!("{}:momentum=0.5", entry.name), &[]);
+            let scaled = with_momentum.is_ok_and(|with| with.tuned_range(Semantics::Native) != (low, high));
+            let by_momentum = if scaled { ", times 1 − momentum" } else { "" };
             let _ = writeln!(text, "  usual lr: {usual}; tuned from {} to {}{by_momentum}", exact(low), exact(high));
         }
     }

@@ -79,7 +79,7 @@ impl Engine for CandleEngine {
         let Self { architecture, contract, objective, device, pool } = self;
         contract.check_step(parameters, batch, gradients)?;
         pool.install(|| {
-            let mut pass = Pass::new(parameters, batch, device, true)?;
+            let mut pass = Pass::new(parameters, batch, device, Mode::Training)?;
             let logits = pass.run(architecture)?;
             let losses = cross_entropy(&logits, batch, objective.label_smoothing)?;
             let stats = stats(&logits, &losses, batch)?;
@@ -103,6 +103,19 @@ impl Engine for CandleEngine {
         })
     }
 
+    fn observe_batch(&mut self, parameters: &mut Parameters, batch: &Batch, share: f32) -> Result<()> {
+        let Self { architecture, contract, device, pool, .. } = self;
+        contract.check(parameters, batch)?;
+        pool.install(|| {
+            let mut pass = Pass::new(parameters, batch, device, Mode::Observing { share })?;
+            pass.run(architecture)?;
+            for (index, values) in pass.statistics {
+                parameters.arrays_mut()[index].values = values;
+            }
+            Ok(())
+        })
+    }
+
     fn eval_batch(
         &mut self,
         parameters: &Parameters,
@@ -112,7 +125,7 @@ impl Engine for CandleEngine {
         let Self { architecture, contract, device, pool, .. } = self;
         contract.check(parameters, batch)?;
         pool.install(|| {
-            let computed = Pass::new(parameters, batch, device, false)?.run(architecture)?.detach();
+            let computed = Pass::new(parameters, batch, device, Mode::Evaluation)?.run(architecture)?.detach();
             if let Some(logits) = logits {
                 *logits = computed.flatten_all()?.to_vec1::<f32>()?;
             }
@@ -122,6 +135,17 @@ impl Engine for CandleEngine {
     }
 }
 
+/// What a forward pass is for.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Training,
+    /// As training, but the running statistics move by this share.
+    Observing {
+        share: f32,
+    },
+    Evaluation,
+}
+
 /// One forward pass over one batch.
 struct Pass<'a> {
     parameters: &'a Parameters,
@@ -129,20 +153,20 @@ struct Pass<'a> {
     variables: Vec<Var>,
     batch: &'a Batch,
     device: &'a Device,
-    training: bool,
+    mode: Mode,
     dropouts: u64,
     /// (parameter index, running statistics after this batch).
     statistics: Vec<(usize, Vec<f32>)>,
 }
 
 impl<'a> Pass<'a> {
-    fn new(parameters: &'a Parameters, batch: &'a Batch, device: &'a Device, training: bool) -> Result<Self> {
+    fn new(parameters: &'a Parameters, batch: &'a Batch, device: &'a Device, mode: Mode) -> Result<Self> {
         let variables = parameters
             .arrays()
             .iter()
             .map(|array| Var::from_slice(&array.values, array.shape.as_slice(), device))
             .collect::<Result<_, _>>()?;
-        Ok(Self { parameters, variables, batch, device, training, dropouts: 0, statistics: Vec::new() })
+        Ok(Self { parameters, variables, batch, device, mode, dropouts: 0, statistics: Vec::new() })
     }
 
     /// (images, classes)
@@ -177,7 +201,7 @@ impl<'a> Pass<'a> {
             Layer::Gelu => x.gelu_erf()?,
             Layer::MaxPool { size } => max_pool(&x, *size)?,
             Layer::GlobalAveragePool => x.mean(D::Minus1)?.mean(D::Minus1)?,
-            Layer::Dropout { probability } if self.training => self.dropout(*probability, &x)?,
+            Layer::Dropout { probability } if self.mode != Mode::Evaluation => self.dropout(*probability, &x)?,
             Layer::Dropout { .. } => x,
             Layer::Flatten => x.flatten_from(1)?,
             Layer::Scale { factor } => (x * f64::from(*factor))?,
@@ -201,7 +225,8 @@ impl<'a> Pass<'a> {
     fn batch_norm(&mut self, name: &str, momentum: f32, eps: f32, x: &Tensor) -> Result<Tensor> {
         let by_channel = |values: &Tensor| values.reshape((1, values.elem_count(), 1, 1));
         let (images, _, height, width) = x.dims4()?;
-        let (mean, variance) = if self.training {
+        let momentum = if let Mode::Observing { share } = self.mode { share } else { momentum };
+        let (mean, variance) = if self.mode != Mode::Evaluation {
             let over_images = |x: &Tensor| x.mean_keepdim(3)?.mean_keepdim(2)?.mean_keepdim(0);
             let mean = over_images(x)?;
             let variance = over_images(&x.broadcast_sub(&mean)?.sqr()?)?;

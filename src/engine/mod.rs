@@ -54,6 +54,10 @@ pub trait Engine: Any + Send {
         gradients: &mut Gradients,
     ) -> Result<BatchStats>;
 
+    /// Forward as in training, without gradients: moves the running statistics in `parameters` by `share`, from 0 to 1, towards
+    /// those of this batch. The layers' own momentum has no say.
+    fn observe_batch(&mut self, parameters: &mut Parameters, batch: &Batch, share: f32) -> Result<()>;
+
     /// Forward only, with running statistics and no dropout. Replaces the contents of `logits`, if given, with (images,
     /// classes).
     fn eval_batch(

@@ -211,31 +211,43 @@ impl Walk {
         let mut positions: Vec<Iterate> = Vec::new();
         for step in 0..steps {
             let rates = schedule.at(step);
+            let shown = evaluated(&optimizer, at);
             positions.push(Iterate {
                 step,
                 learning_rate: Some(rates.learning_rate),
                 momentum: own_momentum.map(|own| rates.momentum.unwrap_or(own)),
-                at,
-                value: self.function.value(at),
+                at: shown,
+                value: self.function.value(shown),
             });
             let mut gradient = self.function.gradient(at);
             self.clipping.apply(&mut [&mut gradient[..]]);
-            optimizer.step(&mut [Slice { name: "position", values: &mut at, gradient: &gradient }], rates);
+            let slice = Slice { name: NAME, shape: &[2], values: &mut at, gradient: &gradient };
+            optimizer.step(&mut [slice], rates);
             if (step + 1) % steps_per_epoch == 0 {
                 let values = positions.iter().rev().take(steps_per_epoch as usize).map(|position| position.value);
                 schedule.observe(&EpochMetrics {
                     epoch: step / steps_per_epoch,
                     loss: values.sum::<f64>() / steps_per_epoch as f64,
                     accuracy: f64::NAN,
-                    val_loss: Some(self.function.value(at)),
+                    val_loss: Some(self.function.value(evaluated(&optimizer, at))),
                     val_accuracy: None,
                 });
             }
         }
+        let at = evaluated(&optimizer, at);
         let value = self.function.value(at);
         positions.push(Iterate { step: steps, learning_rate: None, momentum: None, at, value });
         Ok(positions)
     }
+}
+
+/// The name of x and y together, as the one parameter of the optimizer.
+const NAME: &str = "position";
+
+/// The point that evaluation would use while the optimizer trains `at`.
+fn evaluated(optimizer: &Optimizer<f64>, mut at: [f64; 2]) -> [f64; 2] {
+    optimizer.move_to_evaluation_point(NAME, &mut at);
+    at
 }
 
 impl fmt::Display for Walk {

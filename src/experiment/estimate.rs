@@ -251,7 +251,7 @@ impl<'a> Trial<'a> {
 
     /// An evaluation of one batch.
     fn evaluate(&mut self) -> Result<usize> {
-        let stats = self.trainer.prepared.evaluate(&self.evaluated, Tta::None, || self.control.stopping().is_some())?;
+        let stats = self.trainer.evaluate(&self.evaluated, Tta::None, || self.control.stopping().is_some())?;
         Ok(stats.map_or(0, |stats| stats.images))
     }
 }

@@ -60,17 +60,17 @@ impl Definition for Adadelta {
 
 impl<T: Float> Rule<T> for Adadelta {
     fn buffers(&self) -> Vec<Buffer> {
-        ["square_avg", "acc_delta"].map(|name| Buffer { name, initial: 0.0 }).to_vec()
+        ["square_avg", "acc_delta"].map(Buffer::zeros).to_vec()
     }
 
     fn decay(&self) -> Decay {
         self.decay
     }
 
-    fn at(&self, now: Now) -> Direction<T> {
+    fn at(&self, now: Now, _scalars: &mut [f64]) -> Direction<T> {
         let (rho, fresh) = (T::of(self.rho), T::of(1.0 - self.rho));
         let (eps, rate) = (T::of(self.eps), T::of(now.learning_rate));
-        Box::new(move |gradient, [square, delta, _]| {
+        Box::new(move |gradient, _, [square, delta, ..]| {
             running_square(square, gradient, rho, fresh);
             for ((g, &v), &d) in gradient.iter_mut().zip(&*square).zip(&*delta) {
                 *g = (d + eps).sqrt() / (v + eps).sqrt() * *g;

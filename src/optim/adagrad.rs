@@ -1,7 +1,7 @@
 //! Adagrad.
 
 use super::parameters::{INITIAL_ACCUMULATOR, LR_DECAY, eps, weight_decay};
-use super::rule::{Buffer, Decay, Definition, Direction, Float, Now, Root, Rule, running_square, scale};
+use super::rule::{Buffer, Decay, Definition, Direction, Float, Initial, Now, Root, Rule, running_square, scale};
 use super::spec::Options;
 use crate::schedule::Semantics;
 use crate::spec::Entry;
@@ -67,18 +67,18 @@ impl Definition for Adagrad {
 
 impl<T: Float> Rule<T> for Adagrad {
     fn buffers(&self) -> Vec<Buffer> {
-        vec![Buffer { name: "sum", initial: self.initial }]
+        vec![Buffer { name: "sum", initial: Initial::Constant(self.initial) }]
     }
 
     fn decay(&self) -> Decay {
         self.decay
     }
 
-    fn at(&self, now: Now) -> Direction<T> {
+    fn at(&self, now: Now, _scalars: &mut [f64]) -> Direction<T> {
         let rate = T::of(now.learning_rate / (1.0 + now.step as f64 * self.lr_decay));
         let root = Root::placed(self.eps, self.semantics);
         let one = T::of(1.0);
-        Box::new(move |gradient, [sum, ..]| {
+        Box::new(move |gradient, _, [sum, ..]| {
             running_square(sum, gradient, one, one);
             root.divide(gradient, sum.iter().copied());
             scale(gradient, rate);

@@ -64,14 +64,14 @@ impl Definition for Adam {
 
 impl<T: Float> Rule<T> for Adam {
     fn buffers(&self) -> Vec<Buffer> {
-        ["exp_avg", "exp_avg_sq"].map(|name| Buffer { name, initial: 0.0 }).to_vec()
+        ["exp_avg", "exp_avg_sq"].map(Buffer::zeros).to_vec()
     }
 
     fn decay(&self) -> Decay {
         self.decay
     }
 
-    fn at(&self, now: Now) -> Direction<T> {
+    fn at(&self, now: Now, _scalars: &mut [f64]) -> Direction<T> {
         let beta1 = now.momentum.unwrap_or(self.beta1);
         let count = (now.step + 1) as f64;
         let rate = now.learning_rate / (1.0 - beta1.powf(count));
@@ -79,7 +79,7 @@ impl<T: Float> Rule<T> for Adam {
         let (rate, root) = if self.semantics == Semantics::Keras { (rate * root, 1.0) } else { (rate, root) };
         let (rate, unroot, eps) = (T::of(rate), T::of(1.0 / root), T::of(self.eps));
         let (fresh1, beta2, fresh2) = (T::of(1.0 - beta1), T::of(self.beta2), T::of(1.0 - self.beta2));
-        Box::new(move |gradient, [mean, square, _]| {
+        Box::new(move |gradient, _, [mean, square, ..]| {
             running_mean(mean, gradient, fresh1);
             running_square(square, gradient, beta2, fresh2);
             for ((step, &m), &v) in gradient.iter_mut().zip(&*mean).zip(&*square) {

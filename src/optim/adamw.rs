@@ -54,7 +54,7 @@ impl<T: Float> Rule<T> for AdamW {
         Rule::<T>::decay(&self.0)
     }
 
-    fn at(&self, now: Now) -> Direction<T> {
-        self.0.at(now)
+    fn at(&self, now: Now, scalars: &mut [f64]) -> Direction<T> {
+        self.0.at(now, scalars)
     }
 }

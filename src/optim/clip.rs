@@ -1,6 +1,6 @@
 //! Gradient clipping: what happens to the gradients before the optimizer sees them.
 
-use super::PART;
+use super::optimizer::PART;
 use super::rule::Float;
 use rayon::prelude::*;
 

@@ -37,3 +37,14 @@ pub(super) const INITIAL_ACCUMULATOR: Parameter =
     Parameter::number("initial-accumulator", Bounds::at_least(0.0), "0", "sum of squares before the first step");
 pub(super) const LR_DECAY: Parameter =
     Parameter::number("lr-decay", Bounds::at_least(0.0), "0", "divide the rate by 1 + lr-decay·t (PyTorch only)");
+/// Named `momentum` or `beta1` by the optimizer that takes it.
+pub(super) const INTERPOLATION: Parameter =
+    Parameter::number("momentum", Bounds::OPEN_UNIT, "0.9", "share of the average in the point that is trained");
+pub(super) const R: Parameter =
+    Parameter::number("r", Bounds::at_least(0.0), "0", "weight of step t in the average: t^r, later steps more");
+pub(super) const WEIGHT_LR_POWER: Parameter = Parameter::number(
+    "weight-lr-power",
+    Bounds::at_least(0.0),
+    "2",
+    "weight of a step in the average: the highest rate so far to this power, so that a warm-up counts less",
+);

@@ -76,14 +76,14 @@ impl Definition for RmsProp {
 impl<T: Float> Rule<T> for RmsProp {
     fn buffers(&self) -> Vec<Buffer> {
         let names = [("square_avg", true), ("grad_avg", self.centered), ("momentum_buffer", self.momentum > 0.0)];
-        names.into_iter().filter(|(_, kept)| *kept).map(|(name, _)| Buffer { name, initial: 0.0 }).collect()
+        names.into_iter().filter(|(_, kept)| *kept).map(|(name, _)| Buffer::zeros(name)).collect()
     }
 
     fn decay(&self) -> Decay {
         self.decay
     }
 
-    fn at(&self, now: Now) -> Direction<T> {
+    fn at(&self, now: Now, _scalars: &mut [f64]) -> Direction<T> {
         let (rho, fresh) = (T::of(self.rho), T::of(1.0 - self.rho));
         let root = Root::placed(self.eps, self.semantics);
         let rate = now.learning_rate;
@@ -96,7 +96,7 @@ impl<T: Float> Rule<T> for RmsProp {
         });
         let rate = T::of(rate);
         let centered = self.centered;
-        Box::new(move |gradient, [square, second, third]| {
+        Box::new(move |gradient, _, [square, second, third, _]| {
             running_square(square, gradient, rho, fresh);
             let buffer = if centered {
                 running_mean(second, gradient, fresh);

@@ -31,6 +31,7 @@ pub trait Float:
     fn of(value: f64) -> Self;
     fn widened(self) -> f64;
     fn sqrt(self) -> Self;
+    fn abs(self) -> Self;
 
     /// Whether `value` is 0 or a normal number of this type: it does not underflow, overflow or lose precision.
     fn holds(value: f64) -> bool {
@@ -57,6 +58,9 @@ impl Float for f32 {
     fn sqrt(self) -> Self {
         self.sqrt()
     }
+    fn abs(self) -> Self {
+        self.abs()
+    }
 }
 
 impl Float for f64 {
@@ -72,21 +76,62 @@ impl Float for f64 {
     fn sqrt(self) -> Self {
         self.sqrt()
     }
+    fn abs(self) -> Self {
+        self.abs()
+    }
 }
 
 /// The most state arrays that any rule keeps per parameter.
-pub(super) const MOST_BUFFERS: usize = 3;
+pub(super) const MOST_BUFFERS: usize = 4;
 
 /// The state of a block, in the order of [`Rule::buffers`]; unused buffers are empty.
 pub(super) type Buffers<'a, T> = [&'a mut [T]; MOST_BUFFERS];
 
-/// Turns a block of the gradient, in place, into the amount to subtract from the parameters, and updates the state.
-pub(super) type Direction<T> = Box<dyn Fn(&mut [T], Buffers<'_, T>) + Send + Sync>;
+/// Turns a block of the gradient, in place, into the amount to subtract from the parameters, and updates the state. The
+/// second block is that of the parameters, before any decay.
+pub(super) type Direction<T> = Box<dyn Fn(&mut [T], &[T], Buffers<'_, T>) + Send + Sync>;
+
+/// Updates the state from a part of the gradient and of the parameters, and adds up what the rule wants to know of all
+/// of them.
+pub(super) type Measure<T> = Box<dyn Fn(&[T], &[T], Buffers<'_, T>) -> Sums + Send + Sync>;
+
+/// Sums over all parameters.
+pub(super) type Sums = [f64; 2];
+
+/// Moves a block of the parameters to the point that is evaluated. Takes the state in the order of [`Rule::buffers`].
+pub(super) type Move<T> = Box<dyn Fn(&mut [T], [&[T]; MOST_BUFFERS]) + Send + Sync>;
 
 /// A state array, one per parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Buffer {
     /// PyTorch's name for it in `state_dict`.
+    pub name: &'static str,
+    pub initial: Initial,
+}
+
+impl Buffer {
+    /// Starts at 0.
+    pub const fn zeros(name: &'static str) -> Self {
+        Self { name, initial: Initial::Constant(0.0) }
+    }
+
+    /// Starts as a copy of the parameter.
+    pub const fn copy(name: &'static str) -> Self {
+        Self { name, initial: Initial::Parameter }
+    }
+}
+
+/// What a state array holds before the first step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Initial {
+    Constant(f64),
+    /// The values of its parameter.
+    Parameter,
+}
+
+/// A number that is part of the state: one for the whole optimizer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scalar {
     pub name: &'static str,
     pub initial: f64,
 }
@@ -99,6 +144,8 @@ pub(super) struct Now {
     pub learning_rate: f64,
     /// Replaces the momentum of the rule, if it has one.
     pub momentum: Option<f64>,
+    /// What [`Rule::measure`] added up.
+    pub sums: Sums,
 }
 
 /// A row of the table of optimizers.
@@ -122,12 +169,30 @@ pub(super) trait Definition: Sized {
 }
 
 /// An update rule with its constants.
+///
+/// Most are elementwise and implement the first three only.
 pub(super) trait Rule<T: Float>: Send + Sync {
     fn buffers(&self) -> Vec<Buffer>;
+
     /// The weight decay applied to the parameters at each step.
     fn decay(&self) -> Decay;
-    /// The update of one step, with every constant computed.
-    fn at(&self, now: Now) -> Direction<T>;
+
+    /// The update of one step, with every constant computed. `scalars` are those of [`Rule::scalars`].
+    fn at(&self, now: Now, scalars: &mut [f64]) -> Direction<T>;
+
+    fn scalars(&self) -> Vec<Scalar> {
+        Vec::new()
+    }
+
+    /// A pass over the state before the update, for a rule that needs sums over all parameters.
+    fn measure(&self, _now: Now, _scalars: &[f64]) -> Option<Measure<T>> {
+        None
+    }
+
+    /// How to get from the point that is trained to the one that is evaluated and saved; `None` if they are the same.
+    fn evaluation_point(&self, _scalars: &[f64]) -> Option<Move<T>> {
+        None
+    }
 }
 
 /// Weight decay.

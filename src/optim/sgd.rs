@@ -68,7 +68,7 @@ impl Definition for Sgd {
 
 impl<T: Float> Rule<T> for Sgd {
     fn buffers(&self) -> Vec<Buffer> {
-        let momentum = Buffer { name: "momentum_buffer", initial: 0.0 };
+        let momentum = Buffer::zeros("momentum_buffer");
         if self.momentum > 0.0 { vec![momentum] } else { Vec::new() }
     }
 
@@ -76,10 +76,10 @@ impl<T: Float> Rule<T> for Sgd {
         self.decay
     }
 
-    fn at(&self, now: Now) -> Direction<T> {
+    fn at(&self, now: Now, _scalars: &mut [f64]) -> Direction<T> {
         let rate = now.learning_rate;
         if self.momentum == 0.0 {
-            return Box::new(move |gradient, _| scale(gradient, T::of(rate)));
+            return Box::new(move |gradient, _, _| scale(gradient, T::of(rate)));
         }
         let momentum = now.momentum.unwrap_or(self.momentum);
         let ball = if self.semantics == Semantics::Keras {
@@ -89,6 +89,6 @@ impl<T: Float> Rule<T> for Sgd {
             let fresh = if now.step == 0 { 1.0 } else { 1.0 - self.dampening };
             HeavyBall::rate_outside(momentum, fresh, rate, self.nesterov)
         };
-        Box::new(move |gradient, [buffer, ..]| ball.apply(gradient, buffer))
+        Box::new(move |gradient, _, [buffer, ..]| ball.apply(gradient, buffer))
     }
 }

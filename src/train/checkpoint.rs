@@ -2,13 +2,23 @@
 
 use super::state::TrainState;
 use crate::config::RunConfig;
-use crate::model::{Array, Parameters};
+use crate::model::{Array, Parameters, Role};
 use crate::optim::State;
 use anyhow::{Result, bail, ensure};
 use std::collections::BTreeMap;
 
 /// Shape and values by name.
 pub type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// What the name of an array that is trained ends with, where another one is evaluated.
+const TRAINED: &str = ".trained";
+
+/// The parameters that are trained, and those to evaluate and to save if they are others.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    pub trained: &'a Parameters,
+    pub evaluated: Option<&'a Parameters>,
+}
 
 /// A snapshot of a [`Run`](super::Run), taken between two steps and used to restore it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +29,7 @@ pub struct Checkpoint {
     pub state: TrainState,
     /// Every array of the network under PyTorch's name, running statistics included.
     pub weights: Arrays,
-    /// `conv1.weight.momentum_buffer`, …
+    /// `conv1.weight.momentum_buffer`, …; also `conv1.weight.trained`, …, where the weights are not those that are trained.
     pub optimizer: Arrays,
 }
 
@@ -29,23 +39,36 @@ impl Checkpoint {
         config: &RunConfig,
         dataset: &str,
         state: TrainState,
-        parameters: &Parameters,
+        points: Points<'_>,
         optimizer: State<f32>,
     ) -> Self {
-        let weights =
-            parameters.arrays().iter().map(|array| (array.name.clone(), (array.shape.clone(), array.values.clone())));
+        let Points { trained: parameters, evaluated } = points;
+        let arrays = |parameters: &Parameters, ending: &str| -> Arrays {
+            let named = |array: &Array| (array.name.clone() + ending, (array.shape.clone(), array.values.clone()));
+            parameters
+                .arrays()
+                .iter()
+                .filter(|array| array.role != Role::Frozen || ending.is_empty())
+                .map(named)
+                .collect()
+        };
         // Each state array has the shape of its parameter, whose name is a prefix of the array's.
         let shape = |name: &str, length: usize| {
             let parameter = name.rsplit_once('.').and_then(|(parameter, _)| parameters.get(parameter));
             parameter.map_or(vec![length], |array| array.shape.clone())
         };
-        let State { steps, arrays } = optimizer;
+        let State { steps, arrays: buffers, scalars } = optimizer;
+        let mut optimizer: Arrays =
+            buffers.into_iter().map(|(name, v)| (name.clone(), (shape(&name, v.len()), v))).collect();
+        if evaluated.is_some() {
+            optimizer.extend(arrays(parameters, TRAINED));
+        }
         Self {
             config: config.clone(),
             dataset: Some(dataset.to_string()),
-            state: TrainState { optimizer_steps: steps, ..state },
-            weights: weights.collect(),
-            optimizer: arrays.into_iter().map(|(name, v)| (name.clone(), (shape(&name, v.len()), v))).collect(),
+            state: TrainState { optimizer_steps: steps, optimizer_scalars: scalars, ..state },
+            weights: arrays(evaluated.unwrap_or(parameters), ""),
+            optimizer,
         }
     }
 
@@ -55,14 +78,15 @@ impl Checkpoint {
         arrays.flat_map(|(_, values)| values).all(|value| value.is_finite())
     }
 
-    /// Copies the weights into `parameters`.
+    /// Copies the weights that are trained into `parameters`.
     ///
     /// # Errors
     /// The weights belong to another network.
     pub fn fill(&self, parameters: &mut Parameters) -> Result<()> {
         ensure!(self.weights.len() == parameters.arrays().len(), "the checkpoint is of another network");
         for Array { name, shape, values, .. } in parameters.arrays_mut() {
-            match self.weights.get(name) {
+            let trained = self.optimizer.get(&(name.clone() + TRAINED));
+            match trained.or_else(|| self.weights.get(name)) {
                 Some((saved, from)) if saved == shape => values.copy_from_slice(from),
                 Some((saved, _)) => {
                     bail!("the checkpoint is of another network: {name} is {saved:?}, expected {shape:?}")
@@ -75,8 +99,12 @@ impl Checkpoint {
 
     /// The state of the optimizer.
     pub fn optimizer_state(&self) -> State<f32> {
-        let arrays = self.optimizer.iter().map(|(name, (_, values))| (name.clone(), values.clone())).collect();
-        State { steps: self.state.optimizer_steps, arrays }
+        let buffers = self.optimizer.iter().filter(|(name, _)| !name.ends_with(TRAINED));
+        State {
+            steps: self.state.optimizer_steps,
+            arrays: buffers.map(|(name, (_, values))| (name.clone(), values.clone())).collect(),
+            scalars: self.state.optimizer_scalars.clone(),
+        }
     }
 }
 
@@ -101,8 +129,9 @@ mod tests {
             let array = &mut parameters.arrays_mut()[3];
             array.values[7] = weight;
             let buffer = (format!("{}.momentum_buffer", array.name), vec![momentum; array.values.len()]);
-            let state = State { steps: 1, arrays: [buffer].into() };
-            Checkpoint::new(&config, "", TrainState::start(Course::of(&config)), &parameters, state).is_finite()
+            let state = State { steps: 1, arrays: [buffer].into(), ..State::default() };
+            let points = Points { trained: &parameters, evaluated: None };
+            Checkpoint::new(&config, "", TrainState::start(Course::of(&config)), points, state).is_finite()
         };
         assert!(finite(0.5, 0.5));
         for wrong in [f32::NAN, f32::INFINITY] {

@@ -13,7 +13,7 @@ mod run;
 mod state;
 mod step;
 
-pub use checkpoint::{Arrays, Checkpoint};
+pub use checkpoint::{Arrays, Checkpoint, Points};
 pub use control::{Control, ControlRequest, Stop, Supervision, ThreadShare};
 pub use evaluation::evaluate_batch;
 pub use event::{All, Event, Observer, Reason, Started};

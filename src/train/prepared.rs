@@ -4,7 +4,7 @@ use super::evaluation::evaluate_batch;
 use crate::config::RunConfig;
 use crate::data::{BatchSize, Dataset, Loader, LoaderOptions, Normalisation, Split, Subset, Tta, Validation};
 use crate::engine::{self, BatchStats, DeviceChoice, Engine, EngineKind, Objective};
-use crate::model::{Architecture, Parameters, initialise, whiten};
+use crate::model::{Architecture, Parameters, Role, initialise, whiten};
 use crate::usage::Usage;
 use anyhow::Result;
 
@@ -15,6 +15,9 @@ const MICRO_BATCH: usize = 2048;
 const MICRO_BATCH_OF_FULL: usize = 500;
 /// Images used to compute the whitening kernels, as in airbench94.
 const WHITENING_IMAGES: usize = 5000;
+/// Images that batch norm's running statistics are computed again from, and how many at a time.
+const STATISTICS_IMAGES: usize = 5000;
+const STATISTICS_BATCH: usize = 250;
 /// Images per evaluation batch.
 pub const EVALUATION_BATCH: usize = 500;
 
@@ -119,19 +122,42 @@ impl Prepared {
         Ok(Self { images, parameters, engine: engine::build(kind, device, architecture, objective, threads)? })
     }
 
-    /// Loss and accuracy on `images`, averaged over the views of `tta`; `None` if `stopping` returns true before the last
-    /// batch.
+    /// Loss and accuracy on `images` of a network with these parameters, averaged over the views of `tta`; `None` if `stopping`
+    /// returns true before the last batch.
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn evaluate(&mut self, images: &Loader, tta: Tta, stopping: impl Fn() -> bool) -> Result<Option<BatchStats>> {
+    pub(super) fn evaluate(
+        engine: &mut dyn Engine,
+        parameters: &Parameters,
+        images: &Loader,
+        tta: Tta,
+        stopping: impl Fn() -> bool,
+    ) -> Result<Option<BatchStats>> {
         let mut totals = BatchStats::default();
         for batch in images.epoch(0, 0)? {
-            totals += evaluate_batch(self.engine.as_mut(), &self.parameters, &batch, tta, None)?;
+            totals += evaluate_batch(engine, parameters, &batch, tta, None)?;
             if stopping() {
                 return Ok(None);
             }
         }
         Ok(Some(totals))
+    }
+
+    /// Computes the running statistics of batch norm in `parameters` again: those of training images, the same ones and as
+    /// they are evaluated, each batch counting alike. Weights that were averaged have never seen a batch, so nothing else
+    /// holds statistics that fit them.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub(super) fn recompute_statistics(&mut self, parameters: &mut Parameters) -> Result<()> {
+        if !parameters.arrays().iter().any(|array| array.role == Role::RunningStatistic) {
+            return Ok(());
+        }
+        let sample = self.images.split.train.first(STATISTICS_IMAGES);
+        for (seen, batch) in self.images.in_order(&sample, STATISTICS_BATCH).epoch(0, 0)?.enumerate() {
+            self.engine.observe_batch(parameters, &batch, 1.0 / (seen + 1) as f32)?;
+        }
+        Ok(())
     }
 }

@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
         let ending = self.epochs(supervision)?;
         self.pass_time();
         let steps = self.state.course.epochs * self.steps_per_epoch();
-        Ok(Outcome::new(self.state, steps, ending, self.handed_out, self.trainer.prepared.parameters))
+        Ok(Outcome::new(self.state, steps, ending, self.handed_out, self.trainer.into_parameters()?))
     }
 
     /// Trains the remaining epochs and evaluates on the test images, if the run is tested.
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
             self.save(Reason::Epoch, supervision)?;
         }
         let Some(test) = &self.test else { return Ok(Ending::Complete(None)) };
-        match self.trainer.prepared.evaluate(test, self.config.tta, || supervision.control.stopping().is_some())? {
+        match self.trainer.evaluate(test, self.config.tta, || supervision.control.stopping().is_some())? {
             Some(test) => Ok(Ending::Complete(Some(test))),
             None => self.stop(supervision),
         }
@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
         let (mut val_loss, mut val_accuracy) = (f64::NAN, f64::NAN);
         if self.state.sums.loss_sum.is_finite() {
             let stopping = || supervision.control.stopping().is_some();
-            match self.trainer.prepared.evaluate(&self.validation, Tta::None, stopping)? {
+            match self.trainer.evaluate(&self.validation, Tta::None, stopping)? {
                 Some(stats) => (val_loss, val_accuracy) = (stats.loss(), stats.accuracy()),
                 None => return Ok(None),
             }

@@ -5,6 +5,7 @@ use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, Results};
 use crate::schedule::Rates;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::f64::consts::LN_10;
 use std::fmt;
 
@@ -40,6 +41,9 @@ pub struct TrainState {
     pub observed: serde_json::Value,
     /// Updates made by the optimizer.
     pub optimizer_steps: u64,
+    /// Its numbers that are no arrays.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub optimizer_scalars: BTreeMap<String, f64>,
 }
 
 /// Weights that are not worth resuming from.
@@ -82,6 +86,7 @@ impl TrainState {
             changes: Vec::new(),
             observed: serde_json::Value::Null,
             optimizer_steps: 0,
+            optimizer_scalars: BTreeMap::new(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! One optimisation step: from the next batch to the updated weights.
 
+use super::checkpoint::Points;
 use super::control::ThreadShare;
 use super::prepared::{EngineOptions, Prepared, PreparedImages};
 use crate::config::RunConfig;
-use crate::data::Epoch;
+use crate::data::{Epoch, Loader, Tta};
 use crate::engine::BatchStats;
-use crate::model::{Architecture, Gradients, Role};
+use crate::model::{Architecture, Array, Gradients, Parameters, Role};
 use crate::optim::{Clipping, Optimizer, OptimizerSpec, Slice};
 use crate::schedule::{Rates, Semantics};
 use anyhow::Result;
@@ -17,6 +18,8 @@ pub struct Trainer {
     pub optimizer: Optimizer<f32>,
     clipping: Clipping,
     gradients: Gradients,
+    /// The parameters to evaluate and to save, once they have been asked for since the last update.
+    evaluated: Option<Parameters>,
     share: ThreadShare,
     /// The number that the share had when the engine last followed it, or was refused.
     followed: usize,
@@ -85,7 +88,8 @@ impl Trainer {
         // The share may have grown since the engine was built.
         let (share, followed) = (share.into(), prepared.engine.threads());
         let optimizer = Optimizer::new(optimizer, semantics)?;
-        Ok(Self { prepared, optimizer, clipping: Clipping::default(), gradients, share, followed })
+        let clipping = Clipping::default();
+        Ok(Self { prepared, optimizer, clipping, gradients, evaluated: None, share, followed })
     }
 
     /// Accumulates the gradients of the next batch over its micro-batches and updates the weights at `rates`; `None` at the end of the epoch.
@@ -125,8 +129,45 @@ impl Trainer {
         }
     }
 
+    /// The parameters that are trained, always `prepared.parameters`, and those to evaluate and to save. They differ if the
+    /// optimizer averages; batch norm's running statistics are computed again for the average.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn points(&mut self) -> Result<Points<'_>> {
+        if self.evaluated.is_none() && self.optimizer.has_evaluation_point() {
+            let mut point = self.prepared.parameters.clone();
+            for array in point.arrays_mut().iter_mut().filter(|array| array.role == Role::Trainable) {
+                self.optimizer.move_to_evaluation_point(&array.name, &mut array.values);
+            }
+            self.prepared.recompute_statistics(&mut point)?;
+            self.evaluated = Some(point);
+        }
+        Ok(Points { trained: &self.prepared.parameters, evaluated: self.evaluated.as_ref() })
+    }
+
+    /// Loss and accuracy on `images` at the point to evaluate, averaged over the views of `tta`; `None` if `stopping` returns true before the last batch.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn evaluate(&mut self, images: &Loader, tta: Tta, stopping: impl Fn() -> bool) -> Result<Option<BatchStats>> {
+        self.points()?;
+        let Prepared { engine, parameters, .. } = &mut self.prepared;
+        Prepared::evaluate(engine.as_mut(), self.evaluated.as_ref().unwrap_or(parameters), images, tta, stopping)
+    }
+
+    /// The parameters to save of a run that is over.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn into_parameters(mut self) -> Result<Parameters> {
+        self.points()?;
+        Ok(self.evaluated.unwrap_or(self.prepared.parameters))
+    }
+
     /// Clips the gradients and updates every trainable parameter, on the threads of the engine.
     fn update(&mut self, rates: Rates) {
+        self.evaluated = None;
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let Gradients { arrays: gradients } = &mut self.gradients;
         engine.enter(&mut || {
@@ -135,7 +176,10 @@ impl Trainer {
             let arrays = parameters.arrays_mut().iter_mut().zip(gradients.iter());
             let mut slices: Vec<Slice<'_, f32>> = arrays
                 .filter(|(array, _)| array.role == Role::Trainable)
-                .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
+                .map(|(array, gradient)| {
+                    let Array { name, shape, values, .. } = array;
+                    Slice { name, shape, values, gradient }
+                })
                 .collect();
             self.optimizer.step(&mut slices, rates);
         });

@@ -38,7 +38,12 @@ fn losses(kind: EngineKind, steps: usize) -> Vec<f64> {
             .arrays_mut()
             .iter_mut()
             .zip(&gradients.arrays)
-            .map(|(array, gradient)| Slice { name: &array.name, values: &mut array.values, gradient })
+            .map(|(array, gradient)| Slice {
+                name: &array.name,
+                shape: &array.shape,
+                values: &mut array.values,
+                gradient,
+            })
             .collect();
         optimizer.step(&mut slices, Rates { learning_rate: LEARNING_RATE, momentum: None });
     }

@@ -18,7 +18,8 @@ fn walk(spec: &str, semantics: Semantics, start: f64, steps: &[(f64, Rates)]) ->
     steps
         .iter()
         .map(|&(gradient, rates)| {
-            optimizer.step(&mut [Slice { name: "theta", values: &mut values, gradient: &[gradient] }], rates);
+            optimizer
+                .step(&mut [Slice { name: "theta", shape: &[1], values: &mut values, gradient: &[gradient] }], rates);
             values[0]
         })
         .collect()

@@ -1,5 +1,5 @@
 //! 100 steps of PyTorch's, Keras's and optax's own optimizers, in tests/golden/optimizers: every rule and option, under a changing
-//! rate, some under a changing momentum. Made by scripts/golden_optimizers_{torch,keras,optax}.py.
+//! rate, some under a changing momentum. Made by scripts/golden_optimizers_{torch,keras,optax,schedulefree}.py.
 
 use lrsched::optim::{Float, Optimizer, Slice};
 use lrsched::schedule::{Rates, Semantics};
@@ -27,7 +27,7 @@ fn gradient<T: Float>(theta: &[T; 3], step: usize) -> [T; 3] {
     })
 }
 
-/// Follows every trace of the file; gives the optimizers met and the number of traces.
+/// Follows every trace of the file, at the point that is evaluated; gives the optimizers met and the number of traces.
 fn follow<T: Float + Into<f64>>(file: &str, semantics: Semantics, tolerance: f64) -> (BTreeSet<String>, usize) {
     let path = format!("{}/tests/golden/optimizers/{file}", env!("CARGO_MANIFEST_DIR"));
     let mut theta = [T::of(0.0); 3];
@@ -47,9 +47,11 @@ fn follow<T: Float + Into<f64>>(file: &str, semantics: Semantics, tolerance: f64
         last = row.step;
         let gradient = gradient(&theta, row.step);
         let rates = Rates { learning_rate: row.learning_rate, momentum: row.momentum };
-        let slice = Slice { name: "theta", values: &mut theta, gradient: &gradient };
+        let slice = Slice { name: "theta", shape: &[3], values: &mut theta, gradient: &gradient };
         optimizer.as_mut().unwrap().step(&mut [slice], rates);
-        for (got, expected) in theta.into_iter().zip([row.theta0, row.theta1, row.theta2]) {
+        let mut evaluated = theta;
+        optimizer.as_ref().unwrap().move_to_evaluation_point("theta", &mut evaluated);
+        for (got, expected) in evaluated.into_iter().zip([row.theta0, row.theta1, row.theta2]) {
             let got: f64 = got.into();
             assert!(
                 (got - expected).abs() <= tolerance * (1.0 + expected.abs()),
@@ -63,33 +65,41 @@ fn follow<T: Float + Into<f64>>(file: &str, semantics: Semantics, tolerance: f64
     (names, traces)
 }
 
+const TEXTBOOK: [&str; 6] = ["adadelta", "adagrad", "adam", "adamw", "rmsprop", "sgd"];
+
 #[track_caller]
-fn check((names, traces): (BTreeSet<String>, usize), expected: usize) {
+fn check((names, traces): (BTreeSet<String>, usize), optimizers: &[&str], expected: usize) {
     assert_eq!(traces, expected);
-    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["adadelta", "adagrad", "adam", "adamw", "rmsprop", "sgd"]);
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), optimizers);
 }
 
 #[test]
 fn every_rule_follows_pytorch_in_f64() {
-    check(follow::<f64>("torch_f64.csv", Semantics::Torch, 1e-12), 22);
+    check(follow::<f64>("torch_f64.csv", Semantics::Torch, 1e-12), &TEXTBOOK, 22);
 }
 
 #[test]
 fn every_rule_follows_pytorch_in_f32() {
-    check(follow::<f32>("torch_f32.csv", Semantics::Torch, 1e-5), 22);
+    check(follow::<f32>("torch_f32.csv", Semantics::Torch, 1e-5), &TEXTBOOK, 22);
 }
 
 #[test]
 fn every_rule_follows_keras_in_f64() {
-    check(follow::<f64>("keras_f64.csv", Semantics::Keras, 1e-12), 17);
+    check(follow::<f64>("keras_f64.csv", Semantics::Keras, 1e-12), &TEXTBOOK, 17);
 }
 
 #[test]
 fn every_rule_follows_keras_in_f32() {
-    check(follow::<f32>("keras_f32.csv", Semantics::Keras, 1e-5), 17);
+    check(follow::<f32>("keras_f32.csv", Semantics::Keras, 1e-5), &TEXTBOOK, 17);
 }
 
 #[test]
 fn every_rule_follows_optax_in_f64() {
-    check(follow::<f64>("optax_f64.csv", Semantics::Optax, 1e-12), 15);
+    check(follow::<f64>("optax_f64.csv", Semantics::Optax, 1e-12), &TEXTBOOK, 15);
+}
+
+#[test]
+fn the_schedule_free_optimizers_follow_their_authors_in_f64() {
+    let optimizers = ["schedule-free-adamw", "schedule-free-sgd"];
+    check(follow::<f64>("schedulefree_f64.csv", Semantics::Native, 1e-12), &optimizers, 6);
 }

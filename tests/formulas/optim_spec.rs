@@ -66,7 +66,8 @@ fn a_spec_in_a_config_file_is_a_string() {
 fn a_mistyped_optimizer_or_option_is_named_with_what_there_is() {
     refused(
         "agadrad",
-        "unknown optimizer `agadrad`; did you mean `adagrad`? (optimizers: sgd, rmsprop, adam, adamw, adagrad, adadelta)",
+        "unknown optimizer `agadrad`; did you mean `adagrad`? (optimizers: sgd, rmsprop, adam, adamw, adagrad, adadelta, \
+         schedule-free-sgd, schedule-free-adamw)",
     );
     refused(
         "sgd:momentun=0.9",

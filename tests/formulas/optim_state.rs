@@ -4,7 +4,7 @@ use lrsched::optim::{Float, Optimizer, Slice, State};
 use lrsched::schedule::{Rates, Semantics};
 
 /// Every rule, with every buffer that it can keep.
-const SPECS: [&str; 7] = [
+const SPECS: [&str; 9] = [
     "sgd",
     "sgd:momentum=0.9,nesterov,weight-decay=5e-4",
     "rmsprop:centered,momentum=0.9",
@@ -12,6 +12,8 @@ const SPECS: [&str; 7] = [
     "adamw",
     "adagrad:initial-accumulator=0.1,lr-decay=0.01",
     "adadelta",
+    "schedule-free-sgd",
+    "schedule-free-adamw:weight-decay=0.1",
 ];
 
 struct Network {
@@ -33,11 +35,13 @@ impl Network {
             let factor = (1.0 + step as f32 * 0.1).cos();
             let gradients: Vec<Vec<f32>> =
                 self.arrays.iter().map(|(_, values)| values.iter().map(|v| v * factor).collect()).collect();
+            let shapes: Vec<[usize; 1]> = gradients.iter().map(|gradient| [gradient.len()]).collect();
             let mut slices: Vec<Slice<'_, f32>> = self
                 .arrays
                 .iter_mut()
                 .zip(&gradients)
-                .map(|((name, values), gradient)| Slice { name, values, gradient })
+                .zip(&shapes)
+                .map(|(((name, values), gradient), shape)| Slice { name, shape, values, gradient })
                 .collect();
             self.optimizer.step(&mut slices, Rates { learning_rate: 0.1 / (1 + step) as f64, momentum: None });
         }
@@ -148,7 +152,7 @@ fn descend<T: Float>(spec: &str) -> [T; 2] {
     for step in 0..50 {
         let gradient = values;
         let rates = Rates { learning_rate: 0.05 / f64::from(1 + step), momentum: None };
-        optimizer.step(&mut [Slice { name: "theta", values: &mut values, gradient: &gradient }], rates);
+        optimizer.step(&mut [Slice { name: "theta", shape: &[2], values: &mut values, gradient: &gradient }], rates);
     }
     values
 }

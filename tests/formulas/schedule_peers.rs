@@ -489,7 +489,8 @@ fn keras_fit_under_exponential_decay_has_their_losses() {
                 }
             }
             let rates = schedule.at((4 * epoch + batch) as u64);
-            let slice = Slice { name: "dense", values: theta.as_flattened_mut(), gradient: gradient.as_flattened() };
+            let (values, gradient) = (theta.as_flattened_mut(), gradient.as_flattened());
+            let slice = Slice { name: "dense", shape: &[2, 3], values, gradient };
             adam.step(&mut [slice], rates);
         }
         let ours = losses.iter().sum::<f64>() / 4.0;

@@ -186,12 +186,13 @@ impl Chain {
         }
     }
 
-    pub fn update_statistics(&self, parameters: &mut Parameters) {
+    /// `momentum` replaces that of the layers.
+    pub fn update_statistics(&self, parameters: &mut Parameters, momentum: Option<f32>) {
         for link in &self.links {
             match &link.work {
                 Work::Segment(_) => {}
-                Work::Batch(operation) => operation.update_statistics(parameters),
-                Work::Residual { chain, .. } => chain.update_statistics(parameters),
+                Work::Batch(operation) => operation.update_statistics(parameters, momentum),
+                Work::Residual { chain, .. } => chain.update_statistics(parameters, momentum),
             }
         }
     }

@@ -156,9 +156,22 @@ impl Engine for CpuEngine {
             let objective = loss::CrossEntropy { classes, stride, label_smoothing, d_logits: Some(d_logits) };
             let stats = loss::cross_entropy(chain.output(images), batch.divisor, &batch.labels, objective);
             chain.backward(&step, parameters, (&batch.images, d_logits), None, slots, gradients);
-            chain.update_statistics(parameters);
+            chain.update_statistics(parameters, None);
             stats
         }))
+    }
+
+    fn observe_batch(&mut self, parameters: &mut Parameters, batch: &Batch, share: f32) -> Result<()> {
+        self.contract.check(parameters, batch)?;
+        let &Batch { seed, epoch, position, .. } = batch;
+        let Self { isa, threads, chain, .. } = self;
+        let of_images = ImageContext { isa: *isa, training: true, seed, epoch, position };
+        let step = StepContext { of_images, threads, images: batch.len() };
+        threads.enter(|| {
+            chain.forward(&step, parameters, &batch.images);
+            chain.update_statistics(parameters, Some(share));
+        });
+        Ok(())
     }
 
     fn eval_batch(

@@ -259,8 +259,8 @@ impl BatchOperation for BatchNorm {
         });
     }
 
-    fn update_statistics(&self, parameters: &mut Parameters) {
-        let momentum = self.spec.momentum;
+    fn update_statistics(&self, parameters: &mut Parameters, momentum: Option<f32>) {
+        let momentum = momentum.unwrap_or(self.spec.momentum);
         // As in PyTorch, the running variance is unbiased.
         let unbiased = self.count as f64 / (self.count.max(2) - 1) as f64;
         for channel in 0..self.spec.shape.channels {

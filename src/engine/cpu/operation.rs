@@ -189,6 +189,6 @@ pub trait BatchOperation: Send + Sync {
         gradients: &mut Gradients,
     );
 
-    /// Updates the running statistics after a training forward pass.
-    fn update_statistics(&self, _parameters: &mut Parameters) {}
+    /// Updates the running statistics after a training forward pass. `momentum` replaces that of the layer.
+    fn update_statistics(&self, _parameters: &mut Parameters, _momentum: Option<f32>) {}
 }

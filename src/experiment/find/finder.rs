@@ -67,7 +67,7 @@ impl LrFinder {
 
     /// The share of the slice classified correctly at present.
     pub fn accuracy(&mut self) -> Result<f64> {
-        let stats = self.trainer.prepared.evaluate(&self.slice, Tta::None, || false)?;
+        let stats = self.trainer.evaluate(&self.slice, Tta::None, || false)?;
         Ok(stats.as_ref().map_or(f64::NAN, BatchStats::accuracy))
     }
 }

@@ -85,8 +85,8 @@ impl Run<'_> {
         self.saved = Instant::now();
         self.state.observed = self.schedule.state();
         let (state, optimizer) = (self.state.clone(), self.trainer.optimizer.state());
-        let parameters = &self.trainer.prepared.parameters;
-        let checkpoint = Checkpoint::new(self.config, &self.dataset, state, parameters, optimizer);
+        let points = self.trainer.points()?;
+        let checkpoint = Checkpoint::new(self.config, &self.dataset, state, points, optimizer);
         // With non-finite weights the next step ends the run as diverged; the previous checkpoint is the one to resume
         // from.
         self.handed_out = checkpoint.is_finite();
