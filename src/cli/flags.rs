@@ -1,8 +1,8 @@
 //! Settings as flags: settings and the parameters of schedules and optimizers become clap arguments, and clap's matches
 //! become [`Given`].
 
-use crate::config::given::{TableKey, gathers, negated, parameters, variable};
-use crate::config::settings::is_table;
+use crate::config::given::{Record, Recorded, TableKey, gathers, negated, parameters, variable};
+use crate::config::settings::{is_records, is_table};
 use crate::config::{FlagForm, Given, SettingDef, Source};
 use crate::spec::Entry;
 use clap::parser::ValueSource;
@@ -65,7 +65,9 @@ fn flag(name: &str, form: FlagForm) -> Arg {
             arg.value_name(value).action(ArgAction::Set).allow_hyphen_values(true).value_parser(value_parser!(OsString))
         }
         FlagForm::Paths(value) => arg.value_name(value).action(ArgAction::Append).value_parser(value_parser!(OsString)),
-        FlagForm::List(value) | FlagForm::Table(value) => arg.value_name(value).num_args(1..).action(ArgAction::Append),
+        FlagForm::List(value) | FlagForm::Table(value) | FlagForm::Records(value) => {
+            arg.value_name(value).num_args(1..).action(ArgAction::Append)
+        }
     }
 }
 
@@ -110,11 +112,20 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
             }
             _ => values,
         };
-        if is_table(name) {
-            // Keys that are only in the variable count beside those that were typed.
+        // What is only in the variable counts beside what was typed.
+        let variable = || {
             let variable = std::env::var_os(variable(name)).filter(|_| source == Source::CommandLine);
-            let variable = variable.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
-            given.put_keys(name, variable.split_whitespace().map(|key| TableKey::parse(key, Source::Environment)));
+            variable.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        if is_records(name) {
+            let record = |text: &str, source| Record { what: Recorded::Text(text.to_string()), source };
+            let texts = values.iter().flat_map(|text| text.split_whitespace());
+            given.put_records(name, texts.map(|text| record(text, source)));
+            given.put_records(name, variable().split_whitespace().map(|text| record(text, Source::Environment)));
+            continue;
+        }
+        if is_table(name) {
+            given.put_keys(name, variable().split_whitespace().map(|key| TableKey::parse(key, Source::Environment)));
             given.put_keys(name, values.iter().map(|key| TableKey::parse(key, source)));
             continue;
         }

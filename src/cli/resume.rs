@@ -99,12 +99,14 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         return Ok(code);
     }
     let kernels = run.kernels();
+    let groups = run.group_names();
     let setup = Setup {
         threads: machine.threads,
         kernels,
         every: machine.every,
         keep: machine.keep,
         words: advice::verdict,
+        groups: &groups,
         role: None,
     };
     let directory = left.reopen(&setup)?;
@@ -176,6 +178,9 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
         let is = own.get(setting.name).unwrap_or(setting.unset);
         let refused = if setting.name == FAMILY {
             other_optimizer(typed, config)
+        } else if setting.name == GROUPS {
+            let given = table::groups(typed)?;
+            (!given.is_empty() && given != config.group).then(|| GROUPS.to_string())
         } else {
             let same = |given: &str| given == is || same_number(given, is);
             typed.text(setting.name).is_some_and(|given| !same(given.trim())).then(|| setting.name.to_string())
@@ -189,6 +194,8 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
     Ok(())
 }
 
+/// The setting that is given once for each group.
+const GROUPS: &str = "group";
 /// The family whose parameters cannot change either.
 const FAMILY: &str = "optimizer";
 

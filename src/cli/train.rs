@@ -42,12 +42,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return Ok(code);
     }
     let existing = if machine.force { Existing::Replace } else { Existing::Refuse };
+    let groups = run.group_names();
     let setup = Setup {
         threads: machine.threads,
         kernels: run.kernels(),
         every: machine.every,
         keep: machine.keep,
         words: advice::verdict,
+        groups: &groups,
         role: None,
     };
     let directory = RunDirectory::create(&path, existing, &config, &dataset, &setup)?;

@@ -55,9 +55,16 @@ impl Course {
     /// # Errors
     /// Those of [`Course::build`].
     pub fn warnings(&self, semantics: Semantics, steps_per_epoch: u64, next: u64) -> Result<Vec<String>, Usage> {
-        let setting = self.setting(semantics, steps_per_epoch);
         let rest = Rest { since: self.since, next, end: self.epochs * steps_per_epoch, scale: self.scale };
-        schedule::warnings_of_rest(&self.schedule, &setting, &rest)
+        self.warnings_of(semantics, steps_per_epoch, &rest)
+    }
+
+    /// The same, of any part of the run.
+    ///
+    /// # Errors
+    /// Those of [`Course::build`].
+    pub fn warnings_of(&self, semantics: Semantics, steps_per_epoch: u64, rest: &Rest) -> Result<Vec<String>, Usage> {
+        schedule::warnings_of_rest(&self.schedule, &self.setting(semantics, steps_per_epoch), rest)
     }
 
     fn setting(&self, semantics: Semantics, steps_per_epoch: u64) -> RunShape {

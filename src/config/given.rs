@@ -3,9 +3,9 @@
 
 mod table;
 
-pub use table::TableKey;
+pub use table::{Record, Recorded, TableKey};
 
-use super::settings::is_table;
+use super::settings::{is_records, is_table};
 use crate::disk;
 use crate::schedule;
 use crate::spec::{Entry, read_switch};
@@ -14,7 +14,7 @@ use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use table::{list, table_keys};
+use table::{list, records, table_keys};
 
 /// In rising order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub struct Given {
     paths: BTreeMap<String, Vec<PathBuf>>,
     /// The keys of settings that are tables, each from the place that gave it.
     tables: BTreeMap<String, Vec<TableKey>>,
+    /// The texts and tables of settings that are repeated, each from the place that gave it.
+    records: BTreeMap<String, Vec<Record>>,
     /// The config file.
     file: Option<PathBuf>,
 }
@@ -139,6 +141,7 @@ impl Given {
     pub fn typed(mut self) -> Self {
         self.values.retain(|_, (source, _)| *source == Source::CommandLine);
         self.tables.values_mut().for_each(|keys| keys.retain(|key| key.source == Source::CommandLine));
+        self.records.values_mut().for_each(|records| records.retain(|record| record.source == Source::CommandLine));
         self
     }
 
@@ -192,6 +195,11 @@ impl Given {
             if is_table(key) {
                 let keys = table_keys(file, key, value)?;
                 self.put_keys(key, keys);
+                continue;
+            }
+            if is_records(key) {
+                let records = records(file, key, value)?;
+                self.put_records(key, records);
                 continue;
             }
             let values = match value {

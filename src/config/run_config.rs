@@ -4,8 +4,8 @@ use super::SettingValues;
 use super::settings::{Check, SETTINGS};
 use crate::data::{Augment, BatchSize, DatasetKind, LossReduction, Tta, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
-use crate::model::{Architecture, Model, ModelOptions};
-use crate::optim::{Clipping, OptimizerSpec};
+use crate::model::{Architecture, Model, ModelOptions, Role, slots};
+use crate::optim::{Clipping, Grouping, OptimizerSpec, ParamGroup};
 use crate::schedule::{RunShape, Schedule, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -58,6 +58,9 @@ pub struct RunConfig {
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub device: DeviceChoice,
     pub log_steps: bool,
+    /// The first that matches a parameter has it. Last, as TOML wants tables to be.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub group: Vec<ParamGroup>,
 }
 
 fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
@@ -175,6 +178,16 @@ impl RunConfig {
 
     pub fn clipping(&self) -> Clipping {
         Clipping { norm: self.clip_norm, value: self.clip_value }
+    }
+
+    /// The trainable parameters of a network, divided into groups.
+    ///
+    /// # Errors
+    /// As [`Grouping::new`].
+    pub fn grouping(&self, architecture: &Architecture) -> Result<Grouping, Usage> {
+        let slots = slots(architecture);
+        let trainable = slots.iter().filter(|slot| slot.role == Role::Trainable).map(|slot| slot.name.as_str());
+        Grouping::new(&self.group, &self.optimizer, self.semantics, trainable)
     }
 
     pub fn architecture(&self) -> Architecture {

@@ -1,5 +1,6 @@
 //! The values of settings by name, as reports show them and the command line takes them.
 
+use crate::optim::ParamGroup;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -19,10 +20,20 @@ pub struct Difference<'a> {
     pub second: &'a str,
 }
 
+/// Parameter groups, in the form of the command line.
+fn groups(value: &Value) -> Option<String> {
+    let groups: Vec<ParamGroup> = value.is_array().then(|| serde_json::from_value(value.clone()).ok())??;
+    let groups: Vec<String> = groups.iter().map(ParamGroup::to_string).collect();
+    (!groups.is_empty()).then(|| groups.join(" "))
+}
+
 impl SettingValues {
     /// The settings of a config as read from a file.
     pub fn of(config: &Map<String, Value>) -> Self {
-        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+        let plain = |value: &Value| {
+            let text = || value.as_str().map(str::to_string);
+            text().or_else(|| groups(value)).unwrap_or_else(|| value.to_string())
+        };
         let set = config.iter().filter(|(_, value)| !value.is_null());
         Self(set.map(|(name, value)| (name.clone(), plain(value))).collect())
     }

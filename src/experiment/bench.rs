@@ -116,7 +116,7 @@ impl Bench {
             let mut batches = self.loader.epoch(self.epoch, 0)?;
             self.epoch += 1;
             while seconds.len() < steps && control.stopping().is_none() {
-                let Some(done) = self.trainer.step(&mut batches, Rates::of(RATE))? else { break };
+                let Some(done) = self.trainer.step(&mut batches, &Rates::of(RATE).into())? else { break };
                 seconds.push(done.times.total().as_secs_f64());
                 times += done.times;
             }

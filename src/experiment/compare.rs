@@ -212,7 +212,8 @@ fn train(
     }
     let mut run = Run::new(&planned.config, dataset, share)?.tested(Role::is_result(role));
     let (kernels, threads) = (run.kernels(), share.get());
-    let setup = Setup { threads, kernels, every, keep: Some(keep), words, role };
+    let groups = run.group_names();
+    let setup = Setup { threads, kernels, every, keep: Some(keep), words, groups: &groups, role };
     let begun = if path.join(files::RUN_JSON).exists() {
         None
     } else {

@@ -3,7 +3,7 @@
 use super::scheduler::Scheduler;
 use crate::config::RunConfig;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, Tta};
-use crate::optim::{Optimizer, OptimizerSpec};
+use crate::optim::{Grouped, OptimizerSpec};
 use crate::schedule::Rates;
 use crate::train::{Control, EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options};
 use anyhow::Result;
@@ -204,7 +204,9 @@ impl<'a> Trial<'a> {
         let mut training = Vec::new();
         let time = (TRAINING / optimizers.len() as u32).max(LEAST);
         for (stage, (optimizer, most)) in optimizers.iter().enumerate() {
-            self.trainer.optimizer = Optimizer::new(optimizer, self.config.semantics)?;
+            let config = RunConfig { optimizer: (*optimizer).clone(), ..self.config.clone() };
+            let grouping = config.grouping(&config.architecture())?;
+            self.trainer.optimizer = Grouped::new(optimizer, grouping, config.semantics)?;
             self.warm_up()?;
             gate.wait(2 * stage + 1, || self.step().map(drop))?;
             training.push(self.speed(time, *most, Self::step)?);
@@ -241,7 +243,7 @@ impl<'a> Trial<'a> {
     /// A step of training.
     fn step(&mut self) -> Result<usize> {
         loop {
-            if let Some(done) = self.trainer.step(&mut self.batches, Rates::of(RATE))? {
+            if let Some(done) = self.trainer.step(&mut self.batches, &Rates::of(RATE).into())? {
                 return Ok(done.stats.images);
             }
             self.epoch += 1;

@@ -186,7 +186,7 @@ impl Request {
     /// A [`ResumeError`] for changes that contradict each other, come too late, or do not say how the schedule adapts
     /// to the new length.
     pub fn adjustments(&self, run: &Run<'_>, status: Status) -> Result<Vec<Adjustment>> {
-        let (at, config) = (run.state(), run.config());
+        let at = run.state();
         if self.scale.is_some() && (self.lr.is_some() || self.schedule.is_some()) {
             bail!(ResumeError::ScaledAndReplaced);
         }
@@ -204,7 +204,7 @@ impl Request {
         }
         let mut adjustments = Vec::new();
         if let Some(epochs) = longer {
-            let depends = || at.course.depends_on_length(epochs, config.semantics, run.steps_per_epoch());
+            let depends = || run.depends_on_length(epochs);
             let reach = match self.reach {
                 Some(reach) => reach,
                 // An invalid length is rejected later; don't ask about its schedule.

@@ -6,12 +6,16 @@
 
 mod averaging;
 mod clip;
+mod group;
+mod grouped;
 mod optimizer;
 mod parameters;
 mod rule;
 mod spec;
 
 pub use clip::Clipping;
+pub use group::ParamGroup;
+pub use grouped::{Group, Grouped, Grouping, StepRates};
 pub use optimizer::{Optimizer, Slice, State};
 pub use rule::Float;
 pub use spec::OptimizerSpec;

@@ -159,6 +159,14 @@ impl OptimizerSpec {
         self.name().to_string() + &options.collect::<String>()
     }
 
+    /// The spec with this rate of its own, which must be above 0.
+    #[must_use]
+    pub fn with_learning_rate(&self, lr: f64) -> Self {
+        let mut spec = self.clone();
+        spec.values.give(LR.name, ParameterValue::Number(lr)).expect("a rate above 0");
+        spec
+    }
+
     /// The spec without its own rate.
     #[must_use]
     pub fn without_learning_rate(self) -> Self {

@@ -46,7 +46,7 @@ pub fn check_values<T: Row>(rows: &[T], diverged: bool) -> Option<String> {
 }
 
 /// What is wrong with the rows of a finished run's table: their order, their values, or a mismatch with `digest`.
-fn check_table<T: Row>((rows, columns): (&[T], Columns), status: Status, digest: Option<&str>) -> Result<()> {
+fn check_table<T: Row>((rows, columns): (&[T], &Columns), status: Status, digest: Option<&str>) -> Result<()> {
     let wrong = check_order(rows).map(|(_, wrong)| wrong).or_else(|| check_values(rows, status != Status::Finished));
     if let Some(wrong) = wrong {
         bail!(wrong);
@@ -87,7 +87,7 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
     let (rows, columns) = read_table::<EpochRow>(&path)?;
     let name = path.display();
     // Compared before the digest, because a row that differs from the results is the more specific error.
-    check_table((&rows, columns), info.standing.status, None).with_context(|| name.to_string())?;
+    check_table((&rows, &columns), info.standing.status, None).with_context(|| name.to_string())?;
     check_last(&rows, &info.results).with_context(|| name.to_string())?;
     let epochs = info.config.epochs();
     if let Some(epochs) = epochs.filter(|_| info.standing.status == Status::Finished && info.changes.is_empty())
@@ -96,17 +96,17 @@ pub fn check_finished(run: &Path, info: &RunInfo) -> Result<()> {
         bail!("{name} has {} rows, but its run has {epochs} epochs", rows.len());
     }
     let digests = info.rows.as_ref();
-    check_table((&rows, columns), info.standing.status, digests.map(|digests| digests.metrics.as_str()))
+    check_table((&rows, &columns), info.standing.status, digests.map(|digests| digests.metrics.as_str()))
         .with_context(|| name.to_string())?;
     if info.config.logs_steps() {
         let path = run.join(files::STEPS_CSV);
         let (steps, columns) = read_table::<StepRow>(&path)?;
-        check_table((&steps, columns), info.standing.status, None).with_context(|| path.display().to_string())?;
+        check_table((&steps, &columns), info.standing.status, None).with_context(|| path.display().to_string())?;
         if let Some(made) = rows.last().map(|row| row.step).filter(|made| *made != steps.len() as u64) {
             bail!("{} has {} rows, but metrics.csv ends after step {made}", path.display(), steps.len());
         }
         let digest = digests.and_then(|digests| digests.steps.as_deref());
-        check_table((&steps, columns), info.standing.status, digest).with_context(|| path.display().to_string())?;
+        check_table((&steps, &columns), info.standing.status, digest).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

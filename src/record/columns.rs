@@ -3,9 +3,12 @@
 use super::Row;
 use anyhow::{Result, anyhow, bail};
 
-/// How many columns a table has: the first so many of its kind of row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Columns(usize);
+/// The columns of a table: the first so many of its kind of row, and those of [`Row::NAMED`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    own: usize,
+    names: Vec<String>,
+}
 
 /// What a message shows of a header at most: our longest one, and some more.
 const LONGEST_HEADER: usize = 240;
@@ -13,13 +16,18 @@ const LONGEST_HEADER: usize = 240;
 impl Columns {
     /// Those that this version writes.
     pub fn all<T: Row>() -> Self {
-        Self(T::header().len())
+        Self { own: T::header().len(), names: Vec::new() }
+    }
+
+    /// The same, with a column of [`Row::NAMED`] for each of `names`.
+    pub fn with_names<T: Row>(names: Vec<String>) -> Self {
+        Self { names, ..Self::all::<T>() }
     }
 
     /// Those of this version, then those of each earlier one.
     pub fn known<T: Row>() -> impl Iterator<Item = Self> {
         let all = T::header().len();
-        (0..=T::ADDED.len()).map(move |missing| Self(all - missing))
+        (0..=T::ADDED.len()).map(move |missing| Self { own: all - missing, names: Vec::new() })
     }
 
     /// Those of a table that begins with these bytes.
@@ -29,7 +37,7 @@ impl Columns {
     pub(super) fn of<T: Row>(bytes: &[u8]) -> Result<Self> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
         let found = reader.headers().map_err(|_| anyhow!("row 0, the header, is not text"))?;
-        match Self::known::<T>().find(|columns| found.iter().eq(columns.names::<T>())) {
+        match Self::known::<T>().find_map(|columns| columns.with_names_of::<T>(found)) {
             Some(columns) => Ok(columns),
             None => {
                 let found: String = found.iter().collect::<Vec<_>>().join(",").chars().take(LONGEST_HEADER).collect();
@@ -39,44 +47,67 @@ impl Columns {
         }
     }
 
-    fn names<T: Row>(self) -> Vec<&'static str> {
-        let mut names = T::header();
-        names.truncate(self.0);
-        names
+    /// These and the named ones of `header`, if that has these and no others.
+    fn with_names_of<T: Row>(self, header: &csv::StringRecord) -> Option<Self> {
+        let own = self.header_of::<T>();
+        let name = |column: &str| column.strip_prefix(T::NAMED?).map(str::to_string);
+        let begins = header.iter().take(own.len()).eq(own.iter().map(String::as_str));
+        let names: Option<Vec<String>> = header.iter().skip(own.len()).map(name).collect();
+        names.filter(|_| begins).map(|names| Self { names, ..self })
     }
 
-    /// The first line of a table, without its end.
-    pub(super) fn header<T: Row>(self) -> String {
-        self.names::<T>().join(",")
+    fn header_of<T: Row>(&self) -> Vec<String> {
+        let own = T::header().into_iter().take(self.own).map(str::to_string);
+        let prefix = T::NAMED.unwrap_or_default();
+        own.chain(self.names.iter().map(|name| format!("{prefix}{name}"))).collect()
     }
 
-    pub(super) const fn count(self) -> usize {
-        self.0
+    /// The names in the columns of [`Row::NAMED`].
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The first line of a table, without its end. No name needs quotes.
+    pub(super) fn header<T: Row>(&self) -> String {
+        self.header_of::<T>().join(",")
+    }
+
+    pub(super) const fn count(&self) -> usize {
+        self.own + self.names.len()
+    }
+
+    /// How many of them are fields of the row.
+    pub(super) const fn own(&self) -> usize {
+        self.own
     }
 
     /// The lines of `rows`.
     ///
     /// # Errors
     /// None that a row can have.
-    pub(super) fn lines<T: Row>(self, rows: &[T]) -> Result<Vec<u8>> {
+    pub(super) fn lines<T: Row>(&self, rows: &[T]) -> Result<Vec<u8>> {
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         for row in rows {
             writer.serialize(row)?;
         }
         let lines = writer.into_inner()?;
-        if self == Self::all::<T>() {
+        if *self == Self::all::<T>() {
             return Ok(lines);
         }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(lines.as_slice());
         let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-        for record in reader.byte_records() {
-            writer.write_record(record?.iter().take(self.0))?;
+        for (record, row) in reader.records().zip(rows) {
+            let mut record = record?;
+            record.truncate(self.own);
+            let named = row.named().iter().copied().chain(std::iter::repeat(f64::NAN));
+            named.take(self.names.len()).for_each(|value| record.push_field(&format!("{value:?}")));
+            writer.write_record(&record)?;
         }
         Ok(writer.into_inner()?)
     }
 
     /// Whether two rows are the same in these columns.
-    pub fn same<T: Row>(self, one: &T, other: &T) -> bool {
+    pub fn same<T: Row>(&self, one: &T, other: &T) -> bool {
         let line = |row| self.lines(std::slice::from_ref(row)).ok();
         line(one) == line(other)
     }

@@ -19,6 +19,17 @@ pub trait Row: Serialize + DeserializeOwned {
     /// they are read as `None` where they are missing. A run that was begun without them is continued without them.
     const ADDED: &'static [&'static str] = &[];
 
+    /// The prefix of columns that some tables have besides, one for each name of theirs. They come last.
+    const NAMED: Option<&'static str> = None;
+
+    /// The values in the columns of [`Row::NAMED`].
+    fn named(&self) -> &[f64] {
+        &[]
+    }
+
+    /// Takes the values in the columns of [`Row::NAMED`].
+    fn set_named(&mut self, _values: Vec<f64>) {}
+
     /// The column names, which are the field names.
     fn header() -> Vec<&'static str> {
         columns::<Self>()
@@ -131,9 +142,22 @@ pub struct StepRow {
     pub learning_rate: f64,
     pub momentum: Option<f64>,
     pub loss: f64,
+    /// The rates of the other parameter groups, in columns of their names; 0 in a frozen one.
+    #[serde(skip)]
+    pub groups: Vec<f64>,
 }
 
 impl Row for StepRow {
+    const NAMED: Option<&'static str> = Some("learning_rate:");
+
+    fn named(&self) -> &[f64] {
+        &self.groups
+    }
+
+    fn set_named(&mut self, values: Vec<f64>) {
+        self.groups = values;
+    }
+
     fn place(&self) -> Option<(&'static str, u64)> {
         Some(("step", self.step))
     }

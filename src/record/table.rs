@@ -4,6 +4,7 @@ use super::check::out_of_place;
 use super::columns::Columns;
 use super::{Row, replace_own, stop_at};
 use crate::disk::{self, check_in_place, open_own, read_own};
+use crate::usage::shortened;
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -29,7 +30,7 @@ fn hex(digest: &Sha256) -> String {
 ///
 /// # Errors
 /// Never for a valid row.
-pub(super) fn digest_of<T: Row>(rows: &[T], columns: Columns) -> anyhow::Result<String> {
+pub(super) fn digest_of<T: Row>(rows: &[T], columns: &Columns) -> anyhow::Result<String> {
     Ok(hex(&Sha256::new().chain_update(columns.lines(rows)?)))
 }
 
@@ -51,7 +52,14 @@ impl<T: Row> RowWriter<T> {
     /// # Errors
     /// The file cannot be written, or is not ours to replace; the line names it.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        let columns = Columns::all::<T>();
+        Self::create_with(path, Columns::all::<T>())
+    }
+
+    /// The same, with these columns.
+    ///
+    /// # Errors
+    /// As [`RowWriter::create`].
+    pub fn create_with(path: &Path, columns: Columns) -> anyhow::Result<Self> {
         let header = format!("{}\n", columns.header::<T>());
         let create = || -> std::io::Result<File> {
             let mut file = open_own(path)?;
@@ -125,18 +133,20 @@ pub struct Table<T> {
 
 impl<T: Row> Table<T> {
     /// Reads the first `rows` rows as strictly as [`read_rows`], and passes each to `see`, which may reject it, with the
-    /// columns of the file. Later rows are ignored. If `rows` is 0, a file without a complete header will be created anew.
+    /// columns of the file. Later rows are ignored. If `rows` is 0, a file without a complete header of these `columns`
+    /// will be created anew.
     ///
     /// # Errors
     /// The file has fewer rows, is of another kind, or holds a row that is damaged or out of place; the line names the file and the row.
     pub fn read(
         path: &Path,
         rows: u64,
-        see: &mut dyn FnMut(&T, Columns) -> Result<(), String>,
+        columns: Columns,
+        see: &mut dyn FnMut(&T, &Columns) -> Result<(), String>,
     ) -> anyhow::Result<Self> {
         let mut digest = Sha256::new();
         let table = |kept, columns, digest| Self { path: path.to_path_buf(), kept, columns, digest, row: PhantomData };
-        let all = Columns::all::<T>();
+        let all = columns;
         let (mut bytes, edited) = match read_own(path, disk::MOST_ROWS) {
             Ok(bytes) => plain(bytes),
             Err(error) if rows == 0 && error.kind() == std::io::ErrorKind::NotFound => {
@@ -148,7 +158,7 @@ impl<T: Row> Table<T> {
             return Ok(table(None, all, digest));
         }
         let mut number = 0;
-        let mut check = |row: T, columns: Columns| {
+        let mut check = |row: T, columns: &Columns| {
             let wrong = out_of_place(&row, number);
             number += 1;
             let mut seen = || match row.wrong(false) {
@@ -185,7 +195,7 @@ impl<T: Row> Table<T> {
     /// The file cannot be written; the line names it.
     pub fn open(self) -> anyhow::Result<RowWriter<T>> {
         let end = match self.kept {
-            None => return RowWriter::create(&self.path),
+            None => return RowWriter::create_with(&self.path, self.columns),
             Some(Kept::UpTo(end)) => end,
             Some(Kept::Instead(bytes)) => {
                 replace_own(&self.path, &bytes)?;
@@ -261,7 +271,7 @@ struct ReadTable {
 fn read_bytes<T: Row>(
     bytes: &[u8],
     most: Option<u64>,
-    see: &mut dyn FnMut(T, Columns) -> anyhow::Result<()>,
+    see: &mut dyn FnMut(T, &Columns) -> anyhow::Result<()>,
 ) -> anyhow::Result<ReadTable> {
     if bytes.is_empty() {
         bail!("the file is empty, expected the header `{}`", Columns::all::<T>().header::<T>());
@@ -287,10 +297,26 @@ fn read_bytes<T: Row>(
         if record.len() != columns.count() {
             bail!("row {number} has {} cells, expected {}", record.len(), columns.count());
         }
-        names[columns.count()..].iter().for_each(|_| record.push_field(""));
-        see(record.deserialize(None).map_err(|error| cell_error(number, &record, &error, &names))?, columns)?;
+        let named = named_cells(number, &record, &columns)?;
+        record.truncate(columns.own());
+        names[columns.own()..].iter().for_each(|_| record.push_field(""));
+        let mut row: T = record.deserialize(None).map_err(|error| cell_error(number, &record, &error, &names))?;
+        row.set_named(named);
+        see(row, &columns)?;
     }
     Ok(ReadTable { columns, rows: number, end: usize::try_from(reader.position().byte())? })
+}
+
+/// The numbers in the columns of [`Row::NAMED`].
+fn named_cells(number: u64, record: &csv::StringRecord, columns: &Columns) -> anyhow::Result<Vec<f64>> {
+    let cells = record.iter().skip(columns.own()).zip(columns.names());
+    let value = |(cell, name): (&str, &String)| {
+        let value = cell.parse().ok().filter(|value: &f64| value.is_finite());
+        value.with_context(|| {
+            format!("row {number}: `{name}` is `{}`, expected a number", shortened(cell).escape_debug())
+        })
+    };
+    cells.map(value).collect()
 }
 
 /// Strips what a spreadsheet or an editor adds on saving: a byte order mark, and CRLF line endings. Also returns
@@ -380,19 +406,19 @@ mod tests {
         let first = Narrow { step: 0, loss: 0.5 };
         write_rows(&path, &[Narrow { ..first }, Narrow { step: 1, loss: 0.75 }]).unwrap();
         let mut same = false;
-        let table = Table::read(&path, 1, &mut |row: &Wide, columns| {
+        let table = Table::read(&path, 1, Columns::all::<Wide>(), &mut |row: &Wide, columns| {
             same = columns.same(row, &wide(0, Some(2.0)));
             Ok(())
         })
         .unwrap();
         assert!(same, "what the checkpoint has in a column that the file lacks does not count");
-        table.check_digest(&digest_of(&[Narrow { ..first }], Columns::all::<Narrow>()).unwrap()).unwrap();
+        table.check_digest(&digest_of(&[Narrow { ..first }], &Columns::all::<Narrow>()).unwrap()).unwrap();
         let mut writer = table.open().unwrap();
         writer.write(&wide(1, Some(3.0))).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "step,loss\n0,0.5\n1,0.5\n");
         let (rows, columns) = read_table::<Wide>(&path).unwrap();
         assert_eq!(rows, [wide(0, None), wide(1, None)]);
-        assert_eq!(digest_of(&rows, columns).unwrap(), writer.digest());
+        assert_eq!(digest_of(&rows, &columns).unwrap(), writer.digest());
     }
 
     #[test]
@@ -400,7 +426,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("steps.csv");
         std::fs::write(&path, "step,lo").unwrap();
-        let mut writer = Table::<Wide>::read(&path, 0, &mut |_, _| Ok(())).unwrap().open().unwrap();
+        let mut writer =
+            Table::<Wide>::read(&path, 0, Columns::all::<Wide>(), &mut |_, _| Ok(())).unwrap().open().unwrap();
         writer.write(&wide(0, Some(2.0))).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "step,loss,gradient\n0,0.5,2.0\n");
     }

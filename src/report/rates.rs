@@ -233,6 +233,7 @@ mod tests {
             learning_rate,
             momentum: None,
             loss: 1.0,
+            groups: Vec::new(),
         });
         let known = Known { steps: steps.collect(), ..Known::default() };
         assert_eq!(points("constant", &[0.3], &known), [(0.0, 0.1), (0.25, 0.1), (0.25, 0.3), (0.75, 0.3)]);

@@ -15,8 +15,8 @@ use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::Watch;
 use crate::record::{
-    EpochRow, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo, Standing, Status, StepRow, Table, files,
-    remove_leftovers, write_status,
+    Columns, EpochRow, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo, Standing, Status, StepRow,
+    Table, files, remove_leftovers, write_status,
 };
 use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict};
 use anyhow::{Result, ensure};
@@ -37,8 +37,16 @@ pub struct Setup<'a> {
     pub keep: Option<Keep>,
     /// Words the `message` in run.json and events.jsonl.
     pub words: Words,
+    /// The names of its parameter groups besides the base group, which have columns in steps.csv.
+    pub groups: &'a [String],
     /// What the run is for, in a comparison that tunes or screens; on resume the run's own stays.
     pub role: Option<&'a Role>,
+}
+
+impl Setup<'_> {
+    fn step_columns(&self) -> Columns {
+        Columns::with_names::<StepRow>(self.groups.to_vec())
+    }
 }
 
 /// The open folder of one run.
@@ -84,7 +92,8 @@ impl RunDirectory {
         };
         lock.folder().check()?;
         write(&info, path)?;
-        let steps = config.log_steps.then(|| RowWriter::create(&path.join(files::STEPS_CSV))).transpose()?;
+        let steps_csv = || RowWriter::create_with(&path.join(files::STEPS_CSV), setup.step_columns());
+        let steps = config.log_steps.then(steps_csv).transpose()?;
         Ok(Self {
             metrics: RowWriter::create(&path.join(files::METRICS_CSV))?,
             events: EventLog::create(path, setup.words)?,
@@ -120,7 +129,8 @@ impl RunDirectory {
         let metrics = kept_epochs(&path.join(files::METRICS_CSV), state).map_err(damaged)?;
         digests.map_or(Ok(()), |digests| metrics.check_digest(&digests.metrics)).map_err(damaged)?;
         let logs_steps = info.config.logs_steps();
-        let steps = logs_steps.then(|| kept_steps(&path.join(files::STEPS_CSV), state).map_err(damaged)).transpose()?;
+        let steps_csv = || kept_steps(&path.join(files::STEPS_CSV), setup.step_columns(), state).map_err(damaged);
+        let steps = logs_steps.then(steps_csv).transpose()?;
         if let (Some(steps), Some(digest)) = (&steps, digests.and_then(|digests| digests.steps.as_ref())) {
             steps.check_digest(digest).map_err(damaged)?;
         }
@@ -319,7 +329,15 @@ mod tests {
         }))
         .unwrap();
         std::fs::rename(&path, outer.path().join("elsewhere")).unwrap();
-        let setup = Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string, role: None };
+        let setup = Setup {
+            threads: 1,
+            kernels: "",
+            every: None,
+            keep: None,
+            words: Verdict::to_string,
+            groups: &[],
+            role: None,
+        };
         let refused = RunDirectory::reopen(&path, lock, info, None, &setup, &|error| error).err().unwrap().to_string();
         assert!(refused.contains("was moved to "), "{refused}");
         assert!(!path.exists());

@@ -40,7 +40,7 @@ impl Checkpoint {
         dataset: &str,
         state: TrainState,
         points: Points<'_>,
-        optimizer: State<f32>,
+        buffers: BTreeMap<String, Vec<f32>>,
     ) -> Self {
         let Points { trained: parameters, evaluated } = points;
         let arrays = |parameters: &Parameters, ending: &str| -> Arrays {
@@ -57,7 +57,6 @@ impl Checkpoint {
             let parameter = name.rsplit_once('.').and_then(|(parameter, _)| parameters.get(parameter));
             parameter.map_or(vec![length], |array| array.shape.clone())
         };
-        let State { steps, arrays: buffers, scalars } = optimizer;
         let mut optimizer: Arrays =
             buffers.into_iter().map(|(name, v)| (name.clone(), (shape(&name, v.len()), v))).collect();
         if evaluated.is_some() {
@@ -66,7 +65,7 @@ impl Checkpoint {
         Self {
             config: config.clone(),
             dataset: Some(dataset.to_string()),
-            state: TrainState { optimizer_steps: steps, optimizer_scalars: scalars, ..state },
+            state,
             weights: arrays(evaluated.unwrap_or(parameters), ""),
             optimizer,
         }
@@ -97,14 +96,18 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The state of the optimizer.
-    pub fn optimizer_state(&self) -> State<f32> {
+    /// The state of each optimizer, that of the base group first, and the arrays of all of them.
+    pub fn optimizer_states(&self) -> (Vec<State<f32>>, BTreeMap<String, Vec<f32>>) {
+        let state = |&steps: &u64, scalars: &BTreeMap<String, f64>| State {
+            steps,
+            arrays: BTreeMap::new(),
+            scalars: scalars.clone(),
+        };
+        let base = state(&self.state.optimizer_steps, &self.state.optimizer_scalars);
+        let groups = self.state.groups.iter().map(|group| state(&group.optimizer_steps, &group.optimizer_scalars));
         let buffers = self.optimizer.iter().filter(|(name, _)| !name.ends_with(TRAINED));
-        State {
-            steps: self.state.optimizer_steps,
-            arrays: buffers.map(|(name, (_, values))| (name.clone(), values.clone())).collect(),
-            scalars: self.state.optimizer_scalars.clone(),
-        }
+        let arrays = buffers.map(|(name, (_, values))| (name.clone(), values.clone()));
+        (std::iter::once(base).chain(groups).collect(), arrays.collect())
     }
 }
 
@@ -129,9 +132,9 @@ mod tests {
             let array = &mut parameters.arrays_mut()[3];
             array.values[7] = weight;
             let buffer = (format!("{}.momentum_buffer", array.name), vec![momentum; array.values.len()]);
-            let state = State { steps: 1, arrays: [buffer].into(), ..State::default() };
+            let state = TrainState { optimizer_steps: 1, ..TrainState::start(Course::of(&config)) };
             let points = Points { trained: &parameters, evaluated: None };
-            Checkpoint::new(&config, "", TrainState::start(Course::of(&config)), points, state).is_finite()
+            Checkpoint::new(&config, "", state, points, [buffer].into()).is_finite()
         };
         assert!(finite(0.5, 0.5));
         for wrong in [f32::NAN, f32::INFINITY] {

@@ -5,6 +5,7 @@ use super::outcome::Outcome;
 use super::state::TrainState;
 use crate::config::RunConfig;
 use crate::engine::BatchStats;
+use crate::optim::Grouping;
 use crate::record::{Change, EpochRow, StepRow};
 use anyhow::Result;
 use std::sync::Arc;
@@ -39,7 +40,9 @@ pub struct Started<'a> {
     pub steps_per_epoch: u64,
     pub train_images: usize,
     pub trainable_parameters: usize,
-    /// What the user may not expect of this config, one line each.
+    /// The parameter groups, and what the user may not expect of them.
+    pub grouping: &'a Grouping,
+    /// What else the user may not expect of this config, one line each.
     pub notes: Vec<String>,
 }
 

@@ -8,6 +8,7 @@ pub use adjust::Adjustment;
 use super::checkpoint::Checkpoint;
 use super::control::{Stop, Supervision, ThreadShare};
 use super::event::{Event, Reason, Started};
+use super::groups::GroupCourses;
 use super::outcome::{Ending, Outcome, Verdict};
 use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
 use super::state::TrainState;
@@ -16,7 +17,7 @@ use crate::config::{Course, RunConfig};
 use crate::data::{Dataset, Loader, Tta, Validation};
 use crate::engine::{self, BatchStats};
 use crate::model::{Architecture, Role};
-use crate::optim::Optimizer;
+use crate::optim::Grouped;
 use crate::record::{EpochRow, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
 use crate::usage::Usage;
@@ -34,6 +35,7 @@ pub struct Run<'a> {
     /// `None`: the run is not tested.
     test: Option<Loader>,
     schedule: Schedule,
+    groups: GroupCourses,
     state: TrainState,
     /// How many of the changes the observer has been notified of.
     told: usize,
@@ -69,8 +71,10 @@ impl<'a> Run<'a> {
         let validation = images.in_order(&images.split.validation, EVALUATION_BATCH);
         let test = Some(images.in_order(&images.split.test, EVALUATION_BATCH));
         let schedule = config.schedule(loader.steps_per_epoch())?;
+        let trainer = Trainer::of(images, architecture, config, threads)?;
         Ok(Self {
-            trainer: Trainer::of(images, architecture, config, threads)?,
+            groups: GroupCourses::new(trainer.optimizer.grouping(), config, loader.steps_per_epoch())?,
+            trainer,
             config,
             dataset: dataset.digest().to_string(),
             loader,
@@ -112,11 +116,13 @@ impl<'a> Run<'a> {
         );
         self.schedule = state.course.build(self.config.semantics, steps_per_epoch)?;
         self.schedule.restore(&state.observed)?;
+        self.groups.restore(&state.groups, self.config, steps_per_epoch)?;
         let parameters = &mut self.trainer.prepared.parameters;
         checkpoint.fill(parameters)?;
         let trainable = parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
-        let lengths = trainable.map(|array| (array.name.as_str(), array.values.len()));
-        self.trainer.optimizer.restore(checkpoint.optimizer_state(), lengths)?;
+        let lengths: Vec<_> = trainable.map(|array| (array.name.as_str(), array.values.len())).collect();
+        let (states, arrays) = checkpoint.optimizer_states();
+        self.trainer.optimizer.restore(states, arrays, &lengths)?;
         self.told = state.changes.len();
         self.state = state.clone();
         Ok(())
@@ -135,13 +141,21 @@ impl<'a> Run<'a> {
         self.loader.steps_per_epoch()
     }
 
-    /// Warnings about the schedule for the rest of the run, one line each.
+    /// Warnings about the schedules for the rest of the run, one line each.
     ///
     /// # Errors
     /// Never for a run that has been built.
     pub fn schedule_warnings(&self) -> Result<Vec<String>, Usage> {
         let TrainState { course, step, .. } = &self.state;
-        course.warnings(self.config.semantics, self.loader.steps_per_epoch(), *step)
+        let steps_per_epoch = self.loader.steps_per_epoch();
+        let mut warnings = course.warnings(self.config.semantics, steps_per_epoch, *step)?;
+        warnings.extend(self.groups.warnings(self.config, steps_per_epoch, *step)?);
+        Ok(warnings)
+    }
+
+    /// The names of the parameter groups besides the base group.
+    pub fn group_names(&self) -> Vec<String> {
+        self.groups.names()
     }
 
     /// The instruction set or backend that the engine uses.
@@ -161,7 +175,9 @@ impl<'a> Run<'a> {
     /// respond.
     pub fn check_without_images(config: &RunConfig, steps_per_epoch: u64) -> Result<()> {
         Course::of(config).check_rates(&config.schedule(steps_per_epoch)?, 0)?;
-        Optimizer::<f32>::new(&config.optimizer, config.semantics)?;
+        let grouping = config.grouping(&config.architecture())?;
+        GroupCourses::new(&grouping, config, steps_per_epoch)?;
+        Grouped::<f32>::new(&config.optimizer, grouping, config.semantics)?;
         engine::check(config.engine, config.device)
     }
 
@@ -185,6 +201,7 @@ impl<'a> Run<'a> {
             steps_per_epoch: self.steps_per_epoch(),
             train_images: self.loader.images(),
             trainable_parameters: self.trainer.prepared.parameters.trainable(),
+            grouping: self.trainer.optimizer.grouping(),
             notes: self.notes(),
         };
         supervision.observer.observe(&Event::Started(&started))?;
@@ -208,6 +225,7 @@ impl<'a> Run<'a> {
                 return Ok(Ending::Diverged(verdict));
             }
             self.schedule.observe(&EpochMetrics::from(&row));
+            self.groups.observe(&EpochMetrics::from(&row));
             self.state.epoch += 1;
             (self.state.sums, self.state.epoch_seconds) = (BatchStats::default(), 0.0);
             self.save(Reason::Epoch, supervision)?;
@@ -229,13 +247,15 @@ impl<'a> Run<'a> {
         let mut batches = self.loader.epoch(epoch, first)?;
         loop {
             let rates = self.state.course.rates(&self.schedule, self.clock());
-            let Some(done) = self.trainer.step(&mut batches, rates)? else { return Ok(None) };
+            let all = self.groups.rates(rates, self.clock());
+            let Some(done) = self.trainer.step(&mut batches, &all)? else { return Ok(None) };
             let row = StepRow {
                 step: self.state.step,
                 epoch,
                 learning_rate: rates.learning_rate,
                 momentum: self.momentum(rates),
                 loss: done.stats.loss(),
+                groups: all.groups.iter().map(|rates| rates.map_or(0.0, |rates| rates.learning_rate)).collect(),
             };
             self.state.step += 1;
             self.state.sums += done.stats;

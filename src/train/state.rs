@@ -1,5 +1,6 @@
 //! The train state, and whether its weights are still worth resuming from.
 
+use super::groups::GroupState;
 use crate::config::Course;
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, Results};
@@ -39,11 +40,14 @@ pub struct TrainState {
     pub changes: Vec<Change>,
     /// State of the schedules that listen to metrics: `halve` and `plateau`.
     pub observed: serde_json::Value,
-    /// Updates made by the optimizer.
+    /// Updates made by the optimizer of the base group.
     pub optimizer_steps: u64,
     /// Its numbers that are no arrays.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub optimizer_scalars: BTreeMap<String, f64>,
+    /// The other parameter groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupState>,
 }
 
 /// Weights that are not worth resuming from.
@@ -87,6 +91,7 @@ impl TrainState {
             observed: serde_json::Value::Null,
             optimizer_steps: 0,
             optimizer_scalars: BTreeMap::new(),
+            groups: Vec::new(),
         }
     }
 

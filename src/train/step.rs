@@ -7,15 +7,15 @@ use crate::config::RunConfig;
 use crate::data::{Epoch, Loader, Tta};
 use crate::engine::BatchStats;
 use crate::model::{Architecture, Array, Gradients, Parameters, Role};
-use crate::optim::{Clipping, Optimizer, OptimizerSpec, Slice};
-use crate::schedule::{Rates, Semantics};
+use crate::optim::{Clipping, Grouped, Grouping, OptimizerSpec, Slice, StepRates};
+use crate::schedule::Semantics;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// A network and the optimizer that trains it.
+/// A network and the optimizers that train it.
 pub struct Trainer {
     pub prepared: Prepared,
-    pub optimizer: Optimizer<f32>,
+    pub optimizer: Grouped<f32>,
     clipping: Clipping,
     gradients: Gradients,
     /// The parameters to evaluate and to save, once they have been asked for since the last update.
@@ -58,10 +58,10 @@ impl std::ops::AddAssign for StepTimes {
 }
 
 impl Trainer {
-    /// The network and optimizer of `config`, for a run or a range test.
+    /// The network and the optimizers of `config`, for a run or a range test.
     ///
     /// # Errors
-    /// As [`Prepared::new`]; an invalid optimizer spec.
+    /// As [`Prepared::new`]; an invalid optimizer spec, a parameter group that matches nothing.
     pub fn of(
         images: PreparedImages,
         architecture: &Architecture,
@@ -69,12 +69,12 @@ impl Trainer {
         threads: impl Into<ThreadShare>,
     ) -> Result<Self> {
         let share = threads.into();
+        let optimizer = Grouped::new(&config.optimizer, config.grouping(architecture)?, config.semantics)?;
         let prepared = Prepared::new(images, architecture, config.seed, &EngineOptions::of(config, share.get()))?;
-        let trainer = Self::new(prepared, &config.optimizer, config.semantics, share)?;
-        Ok(Self { clipping: config.clipping(), ..trainer })
+        Ok(Self { clipping: config.clipping(), ..Self::with(prepared, optimizer, share) })
     }
 
-    /// Without clipping. The engine in `prepared` computes with as many threads as the share has at each step.
+    /// Without groups and clipping. The engine in `prepared` computes with as many threads as the share has at each step.
     ///
     /// # Errors
     /// An invalid optimizer spec.
@@ -84,19 +84,22 @@ impl Trainer {
         semantics: Semantics,
         share: impl Into<ThreadShare>,
     ) -> Result<Self> {
+        let optimizer = Grouped::new(optimizer, Grouping::default(), semantics)?;
+        Ok(Self::with(prepared, optimizer, share.into()))
+    }
+
+    fn with(prepared: Prepared, optimizer: Grouped<f32>, share: ThreadShare) -> Self {
         let gradients = Gradients::zeros(&prepared.parameters);
         // The share may have grown since the engine was built.
-        let (share, followed) = (share.into(), prepared.engine.threads());
-        let optimizer = Optimizer::new(optimizer, semantics)?;
-        let clipping = Clipping::default();
-        Ok(Self { prepared, optimizer, clipping, gradients, evaluated: None, share, followed })
+        let (followed, clipping) = (prepared.engine.threads(), Clipping::default());
+        Self { prepared, optimizer, clipping, gradients, evaluated: None, share, followed }
     }
 
     /// Accumulates the gradients of the next batch over its micro-batches and updates the weights at `rates`; `None` at the end of the epoch.
     ///
     /// # Errors
     /// Those of the engine.
-    pub fn step(&mut self, batches: &mut Epoch, rates: Rates) -> Result<Option<StepDone>> {
+    pub fn step(&mut self, batches: &mut Epoch, rates: &StepRates) -> Result<Option<StepDone>> {
         self.adopt_threads();
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let (mut stats, mut times) = (BatchStats::default(), StepTimes::default());
@@ -129,7 +132,7 @@ impl Trainer {
         }
     }
 
-    /// The parameters that are trained, always `prepared.parameters`, and those to evaluate and to save. They differ if the
+    /// The parameters that are trained, always `prepared.parameters`, and those to evaluate and to save. They differ if an
     /// optimizer averages; batch norm's running statistics are computed again for the average.
     ///
     /// # Errors
@@ -165,23 +168,27 @@ impl Trainer {
         Ok(self.evaluated.unwrap_or(self.prepared.parameters))
     }
 
-    /// Clips the gradients and updates every trainable parameter, on the threads of the engine.
-    fn update(&mut self, rates: Rates) {
+    /// Clips the gradients and updates every trainable parameter that is not frozen, on the threads of the engine.
+    fn update(&mut self, rates: &StepRates) {
         self.evaluated = None;
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let Gradients { arrays: gradients } = &mut self.gradients;
         engine.enter(&mut || {
-            // Those of arrays that are not trained are empty.
-            self.clipping.apply(&mut gradients.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>());
-            let arrays = parameters.arrays_mut().iter_mut().zip(gradients.iter());
-            let mut slices: Vec<Slice<'_, f32>> = arrays
-                .filter(|(array, _)| array.role == Role::Trainable)
-                .map(|(array, gradient)| {
-                    let Array { name, shape, values, .. } = array;
-                    Slice { name, shape, values, gradient }
-                })
-                .collect();
-            self.optimizer.step(&mut slices, rates);
+            let moves = |array: &Array| array.role == Role::Trainable && self.optimizer.moves(&array.name, rates);
+            let (mut arrays, mut gradients): (Vec<_>, Vec<&mut [f32]>) = parameters
+                .arrays_mut()
+                .iter_mut()
+                .zip(gradients.iter_mut())
+                .filter(|(array, _)| moves(array))
+                .map(|(array, gradient)| (array, gradient.as_mut_slice()))
+                .unzip();
+            self.clipping.apply(&mut gradients);
+            let mut slices = Vec::with_capacity(gradients.len());
+            for (array, gradient) in arrays.iter_mut().zip(&gradients) {
+                let Array { name, shape, values, .. } = &mut **array;
+                slices.push(Slice { name, shape, values, gradient });
+            }
+            self.optimizer.step(slices, rates);
         });
     }
 }

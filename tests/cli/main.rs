@@ -14,6 +14,7 @@ mod eval_command;
 mod find_command;
 mod given;
 mod grid;
+mod groups;
 mod json_events;
 mod report_comparison;
 mod report_page;

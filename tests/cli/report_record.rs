@@ -67,7 +67,7 @@ fn the_headers_are_the_fields_of_the_rows_in_order() {
         writer.serialize(row).unwrap();
         String::from_utf8(writer.into_inner().unwrap()).unwrap().lines().next().unwrap().to_string()
     }
-    let step = StepRow { step: 0, epoch: 0, learning_rate: 0.1, momentum: None, loss: 1.0 };
+    let step = StepRow { step: 0, epoch: 0, learning_rate: 0.1, momentum: None, loss: 1.0, groups: Vec::new() };
     assert_eq!(header(&epoch_row(0)), EpochRow::header().join(","));
     assert_eq!(header(&epoch_row(0)), HEADER.trim_end());
     assert_eq!(header(&step), "step,epoch,learning_rate,momentum,loss");

@@ -12,7 +12,7 @@ const KILLS: usize = 5;
 
 /// Every optimizer, both metric-driven schedules, mid-epoch checkpoints by steps and by time, and everything else with
 /// state or random draws: running statistics, dropout, augmentation, micro-batches.
-const RUNS: [(&str, &str); 10] = [
+const RUNS: [(&str, &str); 11] = [
     (
         "sgd",
         "--model cnn --momentum 0.9 --nesterov --lr 0.02 --schedule cosine --augment flip-crop --checkpoint-every 3st",
@@ -35,6 +35,10 @@ const RUNS: [(&str, &str); 10] = [
     ),
     ("halve", "--lr 0.02 --schedule halve:when=epoch>=1,when=loss<=2.3,when=val_accuracy>=0.1 --checkpoint-every 2st"),
     ("plateau", "--lr 0.02 --schedule plateau:patience=0,factor=0.5,threshold=0.05,cooldown=1 --momentum 0.5"),
+    (
+        "groups",
+        "--momentum 0.9 --lr 0.02 --schedule cosine --group *.bias=adam/plateau:patience=0 fc*.weight=rmsprop/freeze-after=9st --checkpoint-every 2st",
+    ),
     ("resnet9", "--model resnet9 --lr 0.01 --momentum 0.9 --epochs 3 --checkpoint-every 2st"),
 ];
 

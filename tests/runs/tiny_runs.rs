@@ -88,7 +88,7 @@ fn new_run<'a>(config: &'a RunConfig, dataset: &Dataset) -> Run<'a> {
 }
 
 const SETUP: Setup<'static> =
-    Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string, role: None };
+    Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string, groups: &[], role: None };
 
 /// Trains in memory; without a `control`, undisturbed.
 fn train(run: Run<'_>, control: &Control, every: Option<Every>, mut observer: impl Observer) -> Result<Outcome> {
@@ -286,7 +286,7 @@ fn a_trainer_computes_with_the_threads_of_its_share_from_the_next_step_on() {
     let mut batches = loader.epoch(0, 0).unwrap();
     for threads in [2, 2, 3, 1] {
         share.set(threads);
-        trainer.step(&mut batches, Rates::of(0.01)).unwrap().unwrap();
+        trainer.step(&mut batches, &Rates::of(0.01).into()).unwrap().unwrap();
         assert_eq!(trainer.prepared.engine.threads(), threads);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::{advice, write_line};
 use crate::record::{Results, Status};
-use crate::train::{Event, Observer, Reason};
+use crate::train::{Event, Observer, Reason, Started};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ impl Observer for JsonEvents {
                     "steps_per_epoch": started.steps_per_epoch,
                     "train_images": started.train_images,
                     "trainable_parameters": started.trainable_parameters,
-                    "notes": started.notes,
+                    "notes": notes(started),
                 }),
             ),
             Event::Step { row, .. } if self.steps => self.write("step", row),
@@ -92,4 +92,8 @@ impl Observer for JsonEvents {
             Event::Step { .. } | Event::Checkpoint { .. } | Event::Warning(_) => Ok(()),
         }
     }
+}
+
+fn notes<'a>(started: &'a Started<'_>) -> Vec<&'a String> {
+    started.grouping.notes.iter().chain(&started.notes).collect()
 }

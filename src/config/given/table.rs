@@ -1,6 +1,7 @@
 //! Settings that are tables, and the values of a config file.
 
 use super::{Given, Source, variable};
+use crate::config::settings::is_records;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use std::collections::HashMap;
@@ -25,7 +26,34 @@ impl TableKey {
     }
 }
 
+/// One of a setting that is repeated: `--group TEXT`, or the table below `[[group]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub what: Recorded,
+    pub source: Source,
+}
+
+/// As given, not yet parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    Text(String),
+    /// Each key with its values.
+    Keys(Vec<(String, Vec<String>)>),
+}
+
 impl Given {
+    /// Adds to those of the setting `name`.
+    pub fn put_records(&mut self, name: &str, records: impl IntoIterator<Item = Record>) {
+        self.records.entry(name.to_string()).or_default().extend(records);
+    }
+
+    /// Those of the setting `name`, those of the highest precedence first.
+    pub fn records(&self, name: &str) -> Vec<&Record> {
+        let mut records: Vec<&Record> = self.records.get(name).into_iter().flatten().collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.source));
+        records
+    }
+
     /// Records keys of the table `name`.
     pub fn put_keys(&mut self, name: &str, keys: impl IntoIterator<Item = TableKey>) {
         self.tables.entry(name.to_string()).or_default().extend(keys);
@@ -78,6 +106,9 @@ impl Given {
     pub fn with_source_of_key(&self, name: &str, source: Source, error: &Usage) -> Usage {
         match (source, &self.file) {
             (Source::Environment, _) => Usage(format!("{error} (from {})", variable(name))),
+            (Source::File, Some(file)) if is_records(name) => {
+                Usage(format!("{error} (from [[{name}]] in {})", file.display()))
+            }
             (Source::File, Some(file)) => Usage(format!("{error} (from [{name}] in {})", file.display())),
             _ => Usage(format!("{error} (from --{name})")),
         }
@@ -109,6 +140,23 @@ pub(super) fn table_keys(file: &Path, name: &str, value: &toml::Value) -> Result
         Ok(TableKey { key: key.clone(), values, source: Source::File })
     };
     table.iter().map(key).collect()
+}
+
+/// The tables below each `[[name]]` in a file.
+pub(super) fn records(file: &Path, name: &str, value: &toml::Value) -> Result<Vec<Record>, Usage> {
+    let tables = value.as_array().filter(|tables| tables.iter().all(toml::Value::is_table));
+    let Some(tables) = tables else {
+        return usage!("{}: `{name}` must be tables, each below `[[{name}]]`, got {}", file.display(), kind(value));
+    };
+    let keys = |table: &toml::Value| {
+        let entries = table.as_table().into_iter().flatten();
+        let key = |(key, value): (&String, &toml::Value)| {
+            Ok((key.clone(), list(file, &format!("{name}.{}", shortened(key)), value)?))
+        };
+        entries.map(key).collect::<Result<Vec<_>, Usage>>()
+    };
+    let record = |table| Ok(Record { what: Recorded::Keys(keys(table)?), source: Source::File });
+    tables.iter().map(record).collect()
 }
 
 fn scalar(file: &Path, key: &str, value: &toml::Value) -> Result<String, Usage> {

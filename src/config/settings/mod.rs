@@ -8,7 +8,7 @@ mod resolve;
 mod table;
 
 pub use resolve::{
-    find_config, machine, optimizer, run_config, run_config_of_text, schedule, schedule_entries, train_config,
+    find_config, groups, machine, optimizer, run_config, run_config_of_text, schedule, schedule_entries, train_config,
 };
 pub use table::{BASELINE, COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of, check_clip};
 
@@ -29,6 +29,8 @@ pub enum FlagForm {
     List(&'static str),
     /// `--name KEY=V1,V2`, repeatable; in a file, lists below `[name]`. Places are merged key by key.
     Table(&'static str),
+    /// `--name TEXT`, repeatable; in a file, a table below each `[[name]]`. The text has no blanks.
+    Records(&'static str),
     /// A file or folder, whose name need not be valid UTF-8.
     Path(&'static str),
     /// As [`FlagForm::Path`], repeatable.
@@ -193,6 +195,10 @@ impl SettingDef {
         Self::new(name, FlagForm::Table(value), help)
     }
 
+    pub const fn records(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self::new(name, FlagForm::Records(value), help)
+    }
+
     pub const fn path(name: &'static str, value: &'static str, help: &'static str) -> Self {
         Self::new(name, FlagForm::Path(value), help)
     }
@@ -345,6 +351,11 @@ pub fn is_list(name: &str) -> bool {
 /// Whether `name` is a table of keys.
 pub fn is_table(name: &str) -> bool {
     SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, FlagForm::Table(_)))
+}
+
+/// Whether `name` is repeated as a table of its own in a config file.
+pub fn is_records(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.name == name && matches!(setting.form, FlagForm::Records(_)))
 }
 
 /// The setting of this name, of whatever command; that of a run if a range test has its own.

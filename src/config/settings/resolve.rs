@@ -1,11 +1,11 @@
 //! Turns the given settings into configs: parses them, fills in the defaults, and checks them.
 
 use super::{CommandName, Field, Setter, of};
-use crate::config::given::Given;
+use crate::config::given::{Given, Record, Recorded};
 use crate::config::{FindConfig, MachineConfig, ProgressMode, RunConfig};
 use crate::data::DatasetKind;
 use crate::engine::EngineKind;
-use crate::optim::{self, OptimizerSpec};
+use crate::optim::{self, OptimizerSpec, ParamGroup};
 use crate::schedule::{self, Spec};
 use crate::spec::Entry;
 use crate::usage;
@@ -40,7 +40,8 @@ pub fn run_config(
     schedule: Spec,
     default_epochs: u64,
 ) -> Result<RunConfig, Usage> {
-    let mut config = RunConfig { optimizer, schedule, epochs: default_epochs, ..RunConfig::default() };
+    let group = groups(given)?;
+    let mut config = RunConfig { optimizer, schedule, epochs: default_epochs, group, ..RunConfig::default() };
     apply(given, command, &mut config, |field| match field {
         Field::Run(set) => Some(set),
         _ => None,
@@ -131,6 +132,22 @@ pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
         }
         _ => Ok(spec),
     }
+}
+
+/// The parameter groups: those of the command line, then those of its variable, then those of the file, so that the first
+/// match is that of the highest precedence.
+///
+/// # Errors
+/// As [`ParamGroup`]'s parsers, with the source.
+pub fn groups(given: &Given) -> Result<Vec<ParamGroup>, Usage> {
+    let read = |record: &Record| {
+        let group = match &record.what {
+            Recorded::Text(text) => text.parse(),
+            Recorded::Keys(keys) => ParamGroup::from_keys(keys),
+        };
+        group.map_err(|error| given.with_source_of_key("group", record.source, &error))
+    };
+    given.records("group").into_iter().map(read).collect()
 }
 
 /// Applies `parse` to the spec that `family` gives (default: `usual`) and to the flags that override its values.

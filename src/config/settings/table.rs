@@ -93,6 +93,15 @@ pub const SETTINGS: &[SettingDef] = &[
         .scope(Scope::Entrant)
         .commands(&[Train, Find])
         .fixed("the optimizer's saved state depends on it"),
+    SettingDef::records(
+        "group",
+        "PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]",
+        "Update the parameters whose PyTorch names match in their own way, such as '*.bias=sgd:lr=0.05/linear'; repeatable, the first match wins; `[[group]]` in a config file [default: all alike]",
+    )
+    .scope(Scope::Result)
+    .commands(CommandName::TRAINING)
+    .unset("none")
+    .fixed("the optimizers' saved state depends on it"),
     // The range test.
     SettingDef::value("mode", "NAME", "How the rate rises: {} (triangular: up and down again) [default: {default}]")
         .choices(|| any_of(Mode::ALL.map(Mode::name)))

@@ -3,8 +3,7 @@
 use crate::config::RunConfig;
 use crate::data::{Dataset, Epoch, Loader, Subset, Tta};
 use crate::engine::BatchStats;
-use crate::schedule::Rates;
-use crate::train::{EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options};
+use crate::train::{EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options, rates_in_range_test};
 use anyhow::Result;
 
 /// A temporary in-memory network, trained at increasing rates. It starts from the same weights and sees the same
@@ -56,8 +55,9 @@ impl LrFinder {
     /// One update at `learning_rate`. Returns the mean loss of its batch before the update; NaN or infinite once
     /// diverged.
     pub fn step(&mut self, learning_rate: f64) -> Result<f64> {
+        let rates = rates_in_range_test(self.trainer.optimizer.grouping(), learning_rate);
         loop {
-            if let Some(done) = self.trainer.step(&mut self.batches, Rates::of(learning_rate))? {
+            if let Some(done) = self.trainer.step(&mut self.batches, &rates)? {
                 return Ok(done.stats.loss());
             }
             self.epoch += 1;

@@ -6,6 +6,7 @@ use crate::record::{self, Applied, Change, Changed, Fit, Origin};
 use crate::schedule::{Schedule, Spec, total_steps};
 use crate::train::state::TrainState;
 use crate::usage;
+use crate::usage::Usage;
 use anyhow::Result;
 
 /// A change to a running training run, effective from its next step.
@@ -46,6 +47,9 @@ impl Run<'_> {
             Adjustment::Scale(_) => course.check_rates(&schedule, 0)?,
             Adjustment::Epochs(..) => {}
         }
+        if let Adjustment::Epochs(epochs, reach) = adjustment {
+            self.groups.set_epochs(*epochs, *reach, self.config, self.loader.steps_per_epoch())?;
+        }
         if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {
             schedule.restore(&self.schedule.state())?;
         }
@@ -73,19 +77,31 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether the rates up to the earlier end depend on which of the two lengths the schedules are built for.
+    ///
+    /// # Errors
+    /// A schedule that is invalid for either length.
+    pub fn depends_on_length(&self, epochs: u64) -> Result<bool, Usage> {
+        let (semantics, steps_per_epoch) = (self.config.semantics, self.loader.steps_per_epoch());
+        for course in std::iter::once(&self.state.course).chain(self.groups.courses()) {
+            if course.depends_on_length(epochs, semantics, steps_per_epoch)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// How the schedule adapts if the run is `epochs` epochs long.
     fn fit(&self, epochs: u64, reach: Reach) -> Result<Fit> {
         let now = &self.state.course;
         Ok(match (reach, epochs > now.until) {
             (Reach::Hold, true) => Fit::Held,
             (Reach::Hold, false) => Fit::Kept,
-            (Reach::Stretch, longer) => {
-                match now.depends_on_length(epochs, self.config.semantics, self.loader.steps_per_epoch())? {
-                    false => Fit::Independent,
-                    true if longer => Fit::Stretched,
-                    true => Fit::Shortened,
-                }
-            }
+            (Reach::Stretch, longer) => match self.depends_on_length(epochs)? {
+                false => Fit::Independent,
+                true if longer => Fit::Stretched,
+                true => Fit::Shortened,
+            },
         })
     }
 }

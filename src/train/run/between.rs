@@ -7,6 +7,7 @@ use crate::train::control::{ControlRequest, Stop, Supervision};
 use crate::train::event::{Event, Reason};
 use crate::train::outcome::Ending;
 use anyhow::Result;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,9 +85,13 @@ impl Run<'_> {
         self.pass_time();
         self.saved = Instant::now();
         self.state.observed = self.schedule.state();
-        let (state, optimizer) = (self.state.clone(), self.trainer.optimizer.state());
+        let (mut states, mut arrays) = (self.trainer.optimizer.states(), BTreeMap::new());
+        states.iter_mut().for_each(|state| arrays.append(&mut state.arrays));
+        let base = states.remove(0);
+        (self.state.optimizer_steps, self.state.optimizer_scalars) = (base.steps, base.scalars);
+        self.state.groups = self.groups.states(states);
         let points = self.trainer.points()?;
-        let checkpoint = Checkpoint::new(self.config, &self.dataset, state, points, optimizer);
+        let checkpoint = Checkpoint::new(self.config, &self.dataset, self.state.clone(), points, arrays);
         // With non-finite weights the next step ends the run as diverged; the previous checkpoint is the one to resume
         // from.
         self.handed_out = checkpoint.is_finite();

@@ -1,0 +1,185 @@
+//! Parameter groups, as a user gives them.
+
+use crate::common::{TINY, lrsched, without_times};
+use lrsched::model::{Model, Weights};
+use std::fs;
+use tempfile::TempDir;
+
+/// Trains `out` for two epochs of 3 steps.
+fn train(folder: &TempDir, out: &str, flags: &[&str]) {
+    let common = ["--epochs", "2", "--log-steps", "--lr", "0.1", "--out", out];
+    let output = lrsched(folder).arg("train").args(TINY).args(common).args(flags).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+}
+
+fn read(folder: &TempDir, file: &str) -> String {
+    fs::read_to_string(folder.path().join(file)).unwrap()
+}
+
+/// The values of a column of steps.csv.
+fn column(folder: &TempDir, run: &str, name: &str) -> Vec<f64> {
+    let path = folder.path().join(run).join("steps.csv");
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let place = reader.headers().unwrap().iter().position(|column| column == name);
+    let place = place.unwrap_or_else(|| panic!("no column {name} in {:?}", reader.headers().unwrap()));
+    reader.records().map(|record| record.unwrap()[place].parse().unwrap()).collect()
+}
+
+fn values(folder: &TempDir, run: &str, name: &str) -> Vec<f32> {
+    let path = folder.path().join(run).join("weights.safetensors");
+    let weights = Weights::read(&path, Some("tiny".parse::<Model>().unwrap())).unwrap();
+    weights.parameters.get(name).unwrap().values.clone()
+}
+
+#[test]
+fn each_group_has_its_own_rates_in_a_column_of_steps_csv_behind_those_of_the_base_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let groups = ["--group", "*.bias=sgd:lr=0.6/linear", "fc.*=adam/name=head"];
+    train(&folder, "run", &[&groups[..], &["--schedule", "piecewise:milestones=1,factor=0.5"]].concat());
+    let header = read(&folder, "run/steps.csv").lines().next().unwrap().to_string();
+    assert_eq!(header, "step,epoch,learning_rate,momentum,loss,learning_rate:*.bias,learning_rate:head");
+    assert_eq!(column(&folder, "run", "learning_rate"), [0.1, 0.1, 0.1, 0.05, 0.05, 0.05]);
+    let linear: Vec<f64> = (0..6).map(|t| 0.6 * (1.0 - f64::from(t) / 6.0)).collect();
+    let close = |got: Vec<f64>, expected: &[f64]| {
+        assert!(got.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-12), "{got:?}");
+    };
+    close(column(&folder, "run", "learning_rate:*.bias"), &linear);
+    // Adam's usual rate, under the schedule of the run.
+    close(column(&folder, "run", "learning_rate:head"), &[1e-3, 1e-3, 1e-3, 5e-4, 5e-4, 5e-4]);
+    let config = &serde_json::from_str::<serde_json::Value>(&read(&folder, "run/run.json")).unwrap()["config"];
+    let expected = serde_json::json!([
+        { "parameters": ["*.bias"], "optimizer": "sgd", "lr": 0.6, "schedule": "linear" },
+        { "name": "head", "parameters": ["fc.*"], "optimizer": "adam" },
+    ]);
+    assert_eq!(config["group"], expected);
+}
+
+#[test]
+fn a_group_with_the_optimizer_of_the_run_changes_nothing_and_another_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let same = ["--momentum", "0.9", "--schedule", "cosine"];
+    train(&folder, "plain", &same);
+    train(&folder, "same", &[&same[..], &["--group", "conv*=sgd:momentum=0.9"]].concat());
+    train(&folder, "other", &[&same[..], &["--group", "conv*=sgd:momentum=0.9,weight-decay=0.1"]].concat());
+    let metrics = |run: &str| without_times(&read(&folder, &format!("{run}/metrics.csv")));
+    assert_eq!(metrics("plain"), metrics("same"));
+    assert_ne!(metrics("plain"), metrics("other"));
+}
+
+#[test]
+fn a_frozen_group_does_not_move_and_its_rate_is_0() {
+    let folder = tempfile::tempdir().unwrap();
+    // The bias starts at 0.
+    train(&folder, "never", &["--group", "fc.bias=/freeze-after=0st"]);
+    assert!(values(&folder, "never", "fc.bias").iter().all(|value| *value == 0.0));
+    assert!(values(&folder, "never", "conv1.bias").iter().any(|value| *value != 0.0));
+    train(&folder, "later", &["--group", "fc.bias=/freeze-after=1ep"]);
+    assert_eq!(column(&folder, "later", "learning_rate:fc.bias"), [0.1, 0.1, 0.1, 0.0, 0.0, 0.0]);
+    assert!(values(&folder, "later", "fc.bias").iter().any(|value| *value != 0.0));
+}
+
+#[test]
+fn groups_of_a_file_stand_behind_those_of_the_command_line_and_a_printed_config_repeats_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = r#"
+        [[group]]
+        parameters = ["conv1.bias", "fc.bias"]
+        optimizer = "sgd:momentum=0.5"
+        lr = 0.02
+        schedule = "linear"
+        freeze-after = "1ep"
+
+        [[group]]
+        name = "late"
+        parameters = ["*.bias"]
+        lr = 0.3
+    "#;
+    fs::write(folder.path().join("run.toml"), file).unwrap();
+    train(&folder, "run", &["--config", "run.toml", "--group", "fc.bias=adam"]);
+    let header = read(&folder, "run/steps.csv").lines().next().unwrap().to_string();
+    let groups = "learning_rate:fc.bias,learning_rate:conv1.bias+fc.bias,learning_rate:late";
+    assert!(header.ends_with(groups), "{header}");
+    assert_eq!(column(&folder, "run", "learning_rate:late"), [0.3; 6]);
+    let printed = ["--config", "run.toml", "--group", "fc.bias=adam", "--print-config", "--lr", "0.1", "--epochs", "2"];
+    let printed = lrsched(&folder).arg("train").args(TINY).args(printed).output().unwrap();
+    fs::write(folder.path().join("again.toml"), printed.stdout).unwrap();
+    train(&folder, "again", &["--config", "again.toml"]);
+    assert_eq!(read(&folder, "run/steps.csv"), read(&folder, "again/steps.csv"));
+    // The variable stands between the two.
+    let from_variable =
+        ["train", "--config", "run.toml", "--dataset", "synthetic", "--model", "tiny", "--print-config"];
+    let output = lrsched(&folder).args(from_variable).env("LRSCHED_GROUP", "conv*=adam fc.*=lion").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("(from LRSCHED_GROUP)"), "{said}");
+}
+
+#[test]
+fn a_parameter_of_two_groups_is_said_once_for_all_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let groups = ["--group", "fc.bias=sgd", "*.bias=adam"];
+    let compare = ["--entrants", "sgd/constant", "adam/linear", "--epochs", "1", "--out", "cmp"];
+    let flags = TINY.iter().filter(|word| !["--progress", "none"].contains(word));
+    let output = lrsched(&folder).arg("compare").args(flags).args(groups).args(compare).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let note = "fc.bias matches the groups fc.bias and *.bias: the first, fc.bias, has it";
+    assert_eq!(said.matches(note).count(), 1, "{said}");
+}
+
+#[test]
+fn the_entrants_of_a_comparison_share_the_groups_and_a_range_test_keeps_their_rates() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = ["--group", "*.bias=sgd:lr=0.03"];
+    let compare = ["--entrants", "sgd/constant", "adam/linear", "--epochs", "1", "--log-steps", "--out", "cmp"];
+    lrsched(&folder).arg("compare").args(TINY).args(group).args(compare).assert().success();
+    for run in fs::read_dir(folder.path().join("cmp/runs")).unwrap() {
+        let name = format!("cmp/runs/{}", run.unwrap().file_name().to_string_lossy());
+        let rates = column(&folder, &name, "learning_rate:*.bias");
+        assert_eq!(rates[0], 0.03, "{name}");
+    }
+    let find = ["--steps", "6", "--max-lr", "1", "--out", "find"];
+    lrsched(&folder).arg("find").args(TINY).args(group).args(find).assert().success();
+}
+
+#[test]
+fn a_group_cannot_change_on_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, "run", &["--group", "*.bias=adam"]);
+    let resume = |group: &str| lrsched(&folder).args(["resume", "run", "--group", group]).output().unwrap();
+    let refused = resume("*.bias=sgd");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.starts_with("group cannot change within a run: ") && said.contains("It is *.bias=adam"), "{said}");
+    assert!(resume("*.bias=adam").status.success());
+}
+
+#[test]
+fn a_mistake_in_a_group_is_one_line_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        let output = lrsched(&folder).arg("train").args(TINY).args(arguments).args(["--out", "run"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        parts.iter().for_each(|part| assert!(said.contains(part), "{part}: {said}"));
+        assert!(!folder.path().join("run").exists());
+    };
+    let there = "conv1.weight, conv1.bias, conv2.weight, conv2.bias, fc.weight, fc.bias";
+    refused(&["--group", "norm*.bias=sgd"], &["group norm*.bias: no parameter matches", there]);
+    refused(&["--group", "*.bias"], &["PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]", "from --group"]);
+    refused(&["--group", "*.bias=sdg"], &["group *.bias: unknown optimizer `sdg`; did you mean `sgd`?"]);
+    refused(&["--group", "*.bias=sgd:lr=1e-46"], &["group *.bias: lr must be from "]);
+    refused(&["--group", "*.bias=sgd/one-cycle:max-lr=1e-46"], &["group *.bias: ", "the highest rate of the run"]);
+    refused(&["--group", "*.bias=sgd/name=a", "--group", "*.weight=sgd/name=a"], &["two groups have this name"]);
+    refused(&["--group", "*.bias=adam:eps=1e-40"], &["group *.bias: adam: eps must be "]);
+    for (text, said) in [
+        ("[[group]]\nparameters = [\"*\"]\noptimzer = \"sgd\"", "unknown key `optimzer`; did you mean `optimizer`?"),
+        ("[[group]]\noptimizer = \"sgd\"", "parameters must list at least one pattern"),
+        ("[[group]]\nparameters = [\"*\"]\nlr = [1, 2]", "group: lr takes one value, got 2"),
+        ("[[group]]\nparameters = []", "`group.parameters` must list at least one value"),
+        ("[group]\nparameters = [\"*\"]", "`group` must be tables, each below `[[group]]`"),
+        ("group = \"*=sgd\"", "`group` must be tables, each below `[[group]]`"),
+    ] {
+        fs::write(folder.path().join("wrong.toml"), text).unwrap();
+        refused(&["--config", "wrong.toml"], &[said, "wrong.toml"]);
+    }
+}
