@@ -6,8 +6,9 @@ use crate::config::{CommandName, RunConfig, SettingValues};
 use crate::data::DatasetKind;
 pub use crate::record::NextCommand;
 use crate::record::{ComparisonRow, RunInfo, files};
-use crate::report::analysis::Group;
+use crate::report::analysis::{Analysis, Group};
 use crate::report::entrants::EntrantRuns;
+use crate::report::next::{NextStep, Purpose};
 use crate::report::tuning::Tuning;
 use crate::schedule;
 use crate::shell::quoted;
@@ -47,15 +48,20 @@ pub fn train(config: &RunConfig, command: CommandName, data_dir: Option<&Path>) 
     words.into_iter().map(OsString::from).chain(data_dir).collect()
 }
 
+/// The command that tells those with these names apart, by so many fresh results of each.
+pub type Settle<'a> = dyn Fn(&[String], usize) -> Option<NextStep> + 'a;
+
 /// What a comparison knows of how to go on with it.
-#[derive(Debug, Default)]
-pub struct GoingOn {
+#[derive(Default)]
+pub struct GoingOn<'a> {
     /// Where its images are, if that is not found by itself.
     pub data_dir: Option<PathBuf>,
-    /// What supports a claim, where its own runs do not, and how to come by it: `3 seeds`, and a command.
-    pub for_claim: Option<(String, String)>,
-    /// The command that tunes its entrants, if they are not.
-    pub for_schedules: Option<String>,
+    /// How to come by what supports a claim, where its own runs do not.
+    pub for_claim: Option<NextStep>,
+    /// The command that makes the claim one about schedules, if it is not.
+    pub for_schedules: Option<NextStep>,
+    /// How to find the winner where all of that is done.
+    pub settle: Option<Box<Settle<'a>>>,
 }
 
 /// The command line of this program with these arguments, to paste.
@@ -64,29 +70,35 @@ pub fn line(arguments: &[OsString]) -> String {
 }
 
 /// What to do after a comparison whose results are these: train the leader, and make a claim possible.
-pub fn after(groups: &[Group<'_>], going_on: &GoingOn) -> Vec<NextCommand> {
+pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     let Some(group) = groups.first() else { return Vec::new() };
     let mut next = Vec::new();
     if let Some(leader) = group.analyses.first()
         && let Some(config) = typical(&leader.entrant).and_then(config_of)
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
-        let is_winner = leader.standing == Standing::Winner;
-        next.push(NextCommand {
-            purpose: format!("train {}", if is_winner { "the winner" } else { "the best so far" }),
+        next.push(NextStep {
+            purpose: Purpose::Train { is_winner: leader.standing == Standing::Winner },
+            cost: None,
             line: line(&arguments),
         });
     }
-    let has_claim = group.most_in_common() >= FEWEST;
-    let more = match (&going_on.for_claim, &going_on.for_schedules) {
-        (Some((what, line)), _) if !has_claim => Some((format!("for a claim, {what}"), line)),
-        (_, Some(line)) if has_claim => Some(("for a claim about schedules, tuned".to_string(), line)),
-        _ => None,
-    };
-    if let Some((purpose, line)) = more.filter(|_| group.analyses.len() > 1) {
-        next.push(NextCommand { purpose, line: line.clone() });
+    if group.analyses.len() > 1 {
+        next.extend(match &going_on.for_claim {
+            _ if group.most_in_common() >= FEWEST => {
+                going_on.for_schedules.clone().or_else(|| settled(group, going_on))
+            }
+            for_claim => for_claim.clone(),
+        });
     }
     next
+}
+
+/// Without a winner: the command that finds one among those that may be the best.
+fn settled(group: &Group<'_>, going_on: &GoingOn<'_>) -> Option<NextStep> {
+    let name = |one: &Analysis<'_>| format!("{}/{}", one.entrant.optimizer, one.entrant.schedule);
+    let open: Vec<String> = group.open().map(name).collect();
+    going_on.settle.as_ref()?(&open, group.fresh_to_settle()?)
 }
 
 /// The first of its results; if it was tuned more than once, of the study whose peak the report names.

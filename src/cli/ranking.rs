@@ -1,16 +1,18 @@
 //! The end of a comparison: its pictures, its report, and the table that says who won.
 
 use super::live::JsonEvents;
-use super::next::{self, GoingOn, NextCommand};
+use super::next::{self, GoingOn};
 use super::settings;
 use crate::number::counted;
 use crate::record::{ComparisonRow, Stage, Status, disk_size, files};
 use crate::report;
 use crate::report::entrants::{EntrantRuns, recipes};
 use crate::report::export::{ExtraFormats, Report};
+use crate::report::load::Loaded;
+use crate::usage::Usage;
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Exit code if some run diverged, failed or is missing; the others completed.
 pub const SOME_FAILED: u8 = 3;
@@ -25,7 +27,7 @@ pub fn rank(
     title: &str,
     baseline: Option<&str>,
     rows: &[ComparisonRow],
-    going_on: &GoingOn,
+    going_on: &GoingOn<'_>,
     json: bool,
     quiet: bool,
 ) -> Result<u8> {
@@ -35,18 +37,12 @@ pub fn rank(
     let here = [folder.to_path_buf()];
     let loaded = report::load::load(&here);
     super::warn(&loaded.complaints);
-    let report = match Report::of(&loaded, &here, None, baseline) {
-        Ok(report) => report,
-        Err(error) => {
-            super::warn(&[format!("{error}; all pairs are judged instead")]);
-            Report::of(&loaded, &here, None, None)?
-        }
-    };
+    let mut report = report(&loaded, &here, None, baseline)?;
+    report.next = next::after(&report.groups, going_on);
     report::comparison::write_pictures(folder, &report, title)?;
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;
-    let Report { groups, summary, .. } = &report;
-    let next = next::after(groups, going_on);
+    let Report { groups, summary, next, .. } = &report;
     if json {
         let commands: Vec<&str> = next.iter().map(|next| next.line.as_str()).collect();
         let entrants = report::export::ranking(groups);
@@ -77,11 +73,27 @@ pub fn rank(
         let written: Vec<&str> =
             [files::REPORT_HTML].into_iter().chain(pictures).chain([files::COMPARISON_CSV]).collect();
         out!("results in {}: {runs}, {size}: {}", folder.display(), written.join(", "));
-        for NextCommand { purpose, line } in &next {
-            out!("{purpose}:  {line}");
+        for command in next {
+            out!("{}:  {}", command.words(), command.line);
         }
     }
     Ok(code(rows))
+}
+
+/// The report, which judges all pairs and warns if no entrant goes by the name of the `baseline`.
+///
+/// # Errors
+/// As [`Report::of`] without a baseline.
+pub fn report<'a>(
+    loaded: &'a Loaded,
+    folders: &[PathBuf],
+    target: Option<f64>,
+    baseline: Option<&str>,
+) -> Result<Report<'a>, Usage> {
+    Report::of(loaded, folders, target, baseline).or_else(|error| {
+        super::warn(&[format!("{error}; all pairs are judged instead")]);
+        Report::of(loaded, folders, target, None)
+    })
 }
 
 /// The exit code for a comparison with these rows.

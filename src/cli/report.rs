@@ -1,6 +1,7 @@
 //! `lrsched report`: an offline page from the files of runs.
 
-use super::{flags, settings};
+use super::next::{self, GoingOn};
+use super::{flags, ranking, settings};
 use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
 use crate::record::files::REPORT_HTML;
@@ -9,6 +10,7 @@ use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
+use std::path::absolute;
 
 const OWN: &[SettingDef] = &[
     SettingDef::path(
@@ -68,10 +70,19 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         md: given.switch("md")?,
         csv: given.switch("csv")?,
     };
-    let written = Report::of(&loaded, folders, target, given.text("baseline"))?.write(&output, extra)?;
+    let mut report = match (given.text("baseline"), loaded.baseline()) {
+        (None, Some(baseline)) => ranking::report(&loaded, folders, target, Some(baseline))?,
+        (baseline, _) => Report::of(&loaded, folders, target, baseline)?,
+    };
+    if report.groups.len() == 1 {
+        report.next = next::after(&report.groups, &GoingOn::default());
+    }
+    let written = report.write(&output, extra)?;
     if !quiet {
         for file in written {
-            out!("{}", file.display());
+            // Where that is, if nobody has said it.
+            let whole = Some(&file).filter(|_| given.path("output").is_none()).and_then(|file| absolute(file).ok());
+            out!("{}", whole.unwrap_or(file).display());
         }
     }
     Ok(0)

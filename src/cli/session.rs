@@ -177,21 +177,32 @@ pub fn same_command(folder: &Path) -> String {
 }
 
 /// The same without the flags `left_out`, and with other values of some.
-pub fn same_command_but(folder: &Path, left_out: &[&str], with: &[(&str, &str)]) -> String {
+pub fn same_command_but(folder: &Path, left_out: &[&str], with: &[(&str, &[String])]) -> String {
     let replaced = left_out.iter().chain(with.iter().map(|(name, _)| name));
     let flags: Vec<String> = replaced.map(|name| format!("--{name}")).collect();
-    let mut arguments = Vec::new();
-    let mut given = std::env::args_os().skip(1);
-    while let Some(argument) = given.next() {
+    let mut arguments = without(std::env::args_os().skip(1), &flags);
+    for (name, values) in with {
+        arguments.push(format!("--{name}").into());
+        arguments.extend(values.iter().map(OsString::from));
+    }
+    command_of(arguments, folder)
+}
+
+/// The arguments without these flags and their values: one or, of a list, all up to the next flag.
+fn without(arguments: impl Iterator<Item = OsString>, flags: &[String]) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut arguments = arguments.peekable();
+    while let Some(argument) = arguments.next() {
         let bytes = argument.as_encoded_bytes();
         if flags.iter().any(|flag| bytes == flag.as_bytes()) {
-            given.next();
+            arguments.next();
+            let is_list = argument == "--entrants";
+            while is_list && arguments.next_if(|value| !value.as_encoded_bytes().starts_with(b"-")).is_some() {}
         } else if !flags.iter().any(|flag| bytes.starts_with(format!("{flag}=").as_bytes())) {
-            arguments.push(argument);
+            kept.push(argument);
         }
     }
-    arguments.extend(with.iter().flat_map(|(name, value)| [format!("--{name}").into(), value.into()]));
-    command_of(arguments, folder)
+    kept
 }
 
 /// The command line with these arguments, to continue in `folder`.
@@ -203,4 +214,21 @@ fn command_of(mut arguments: Vec<OsString>, folder: &Path) -> String {
         arguments.extend(["--out".into(), folder.into()]);
     }
     std::iter::once(program()).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_is_left_out_with_its_value_and_a_list_with_all_of_them() {
+        let given = ["compare", "--seeds", "3", "--entrants", "cosine", "linear", "--out=x", "--epochs", "2"];
+        let left = |flags: &[&str]| {
+            let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+            let kept = without(given.iter().map(OsString::from), &flags);
+            kept.into_iter().map(|argument| argument.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(left(&["--entrants", "--out"]), "compare --seeds 3 --epochs 2");
+        assert_eq!(left(&["--seeds", "--seed"]), "compare --entrants cosine linear --out=x --epochs 2");
+    }
 }

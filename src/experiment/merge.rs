@@ -14,7 +14,7 @@ use crate::config::settings::tells_apart;
 use crate::config::{RunConfig, SettingValues};
 use crate::disk::{make_own_folder, own_folder};
 use crate::record::{ComparisonRow, Contents, Role, RunOrder, check_finished, files, write_rows};
-use crate::report::analysis::check_baseline;
+use crate::report::analysis::find_baseline;
 use crate::run_folder::{Part, claim_part};
 use anyhow::{Result, bail};
 use copy::copy_run;
@@ -56,7 +56,7 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     check_together(&chosen)?;
     if let Some(baseline) = baseline {
         let rows: Vec<ComparisonRow> = chosen.iter().filter_map(|found| found.row_so_far()).collect();
-        check_baseline(baseline, &rows)?;
+        find_baseline(baseline, &rows)?;
     }
     for damaged in sources.iter().flat_map(|source| &source.damaged) {
         notes.push(damaged.set_aside()?);
@@ -68,7 +68,7 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     }
     let is_new = Contents::of(out)?.is_free();
     let order = RunOrder::new(sources.iter().flat_map(|source| source.order.iter().cloned()));
-    let order = by_role(&order, &chosen);
+    let order = by_role(&order, &chosen).against(baseline);
     // First, because it says whose folder this is, should the process be killed.
     order.write(out)?;
     make_own_folder(&runs)?;

@@ -21,6 +21,9 @@ pub struct RunOrder {
     /// commands added, included. `None` in the files of earlier versions, and of merged shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
+    /// What the last command compared the entrants with, as it was given; `None` if each with each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    baseline: Option<String>,
     /// Names of folders below `runs/`.
     runs: Vec<String>,
 }
@@ -40,13 +43,23 @@ impl RunOrder {
     pub fn new(runs: impl IntoIterator<Item = String>) -> Self {
         let mut seen = HashSet::new();
         let runs = runs.into_iter().filter(|run| seen.insert(run.clone())).collect();
-        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_string(), total: None, runs }
+        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_string(), total: None, baseline: None, runs }
     }
 
     /// The same, for so many runs in all.
     #[must_use]
     pub fn of(self, total: usize) -> Self {
         Self { total: Some(total), ..self }
+    }
+
+    /// The same, with this baseline.
+    #[must_use]
+    pub fn against(self, baseline: Option<&str>) -> Self {
+        Self { baseline: baseline.map(str::to_string), ..self }
+    }
+
+    pub fn baseline(&self) -> Option<&str> {
+        self.baseline.as_deref()
     }
 
     pub fn runs(&self) -> &[String] {
@@ -59,7 +72,7 @@ impl RunOrder {
 
     /// Whether it says the same.
     pub fn is_like(&self, other: &Self) -> bool {
-        (&self.runs, self.total) == (&other.runs, other.total)
+        (&self.runs, self.total, &self.baseline) == (&other.runs, other.total, &other.baseline)
     }
 
     /// The order in which `plan` comes last and as it is: runs outside it come before, in the order they have now.

@@ -90,6 +90,22 @@ impl Group<'_> {
     pub fn most_in_common(&self) -> usize {
         self.analyses.iter().filter_map(|one| one.behind_best).map(|difference| difference.n).max().unwrap_or(0)
     }
+
+    /// Those of which one may be the best.
+    pub fn open(&self) -> impl Iterator<Item = &Analysis<'_>> {
+        self.analyses.iter().filter(|one| one.standing == Standing::NotRuledOut)
+    }
+
+    /// How many fresh results of each tell the leader from the next one that may be the best, if that can be said.
+    pub fn fresh_to_settle(&self) -> Option<usize> {
+        next_in_line(&self.analyses)?.seeds_for_power
+    }
+}
+
+/// Without a winner, the first behind the leader that may be the best, if it is known how far behind.
+pub fn next_in_line<'s, 'a>(analyses: &'s [Analysis<'a>]) -> Option<&'s Analysis<'a>> {
+    let next = analyses.iter().skip(1).find(|analysis| analysis.standing == Standing::NotRuledOut);
+    next.filter(|next| gap(next.behind_best).is_some())
 }
 
 /// What the results of a group are of.
@@ -184,16 +200,18 @@ pub fn analyse<'a>(
     }
 }
 
-/// Whether the `rows` of a comparison have one entrant that goes by the name `wanted`.
+/// The one entrant in the `rows` of a comparison that goes by the name `wanted`.
 ///
 /// # Errors
 /// None does, or several do.
-pub fn check_baseline(wanted: &str, rows: &[ComparisonRow]) -> Result<(), Usage> {
-    let entrants = entrants(rows);
+pub fn find_baseline<'a>(wanted: &str, rows: &'a [ComparisonRow]) -> Result<EntrantRuns<'a>, Usage> {
+    let mut entrants = entrants(rows);
     let names = names(&entrants);
     let shorts = short_names(&entrants, &names);
-    named(wanted, &entrants, &names, &shorts)?
-        .map_or_else(|| no_baseline(wanted, &entrants, &names, &shorts), |_| Ok(()))
+    match named(wanted, &entrants, &names, &shorts)? {
+        Some(place) => Ok(entrants.swap_remove(place)),
+        None => no_baseline(wanted, &entrants, &names, &shorts),
+    }
 }
 
 fn no_baseline<T>(wanted: &str, entrants: &[EntrantRuns<'_>], names: &[String], shorts: &[String]) -> Result<T, Usage> {

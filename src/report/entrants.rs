@@ -214,6 +214,18 @@ pub fn identity(row: &ComparisonRow) -> (String, String) {
     (optimizer.unwrap_or_else(|_| row.optimizer.clone()), schedule.unwrap_or_else(|_| row.schedule.clone()))
 }
 
+/// What the runs of an entrant have in common within one setting, and runs of others have not.
+pub type Key = ((String, String), Option<u64>, &'static str);
+
+/// That of a run. What is tuned goes by its name before, whatever its rates.
+pub fn key(row: &ComparisonRow) -> Key {
+    let (own, lr) = match of_tuning(row) {
+        Some(role) => ((role.entrant.clone(), String::new()), None),
+        None => (identity(row), Some(row.lr.to_bits())),
+    };
+    (own, lr, row.semantics.name())
+}
+
 /// The entrants, the leader first; those without a result come last.
 pub fn entrants(rows: &[ComparisonRow]) -> Vec<EntrantRuns<'_>> {
     entrants_of(rows.iter().map(|row| (row, Place::default())))
@@ -226,12 +238,7 @@ pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, Place<'a>)
     let mut places = HashMap::new();
     let mut found: Vec<(Place<'a>, Vec<&'a ComparisonRow>)> = Vec::new();
     for (row, place) in runs {
-        // What is tuned goes by its name before, whatever its rates.
-        let (own, lr) = match of_tuning(row) {
-            Some(role) => ((role.entrant.clone(), String::new()), None),
-            None => (identity(row), Some(row.lr.to_bits())),
-        };
-        let key = (own, lr, row.semantics.name(), place.setting, place.group);
+        let key = (key(row), place.setting, place.group);
         let at = *places.entry(key).or_insert(found.len());
         match found.get_mut(at) {
             Some((_, rows)) => rows.push(row),

@@ -10,6 +10,7 @@ use super::comparison;
 use super::escape::{markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
+use super::next::NextStep;
 use super::range::{self, RangeTests};
 use super::table;
 use super::trials::Trials;
@@ -104,6 +105,8 @@ pub struct Report<'a> {
     pub trials: Trials,
     /// The curves of all entrants, the best first.
     pub figure: Figure,
+    /// What to do next.
+    pub next: Vec<NextStep>,
     /// The suggestions of each range test.
     suggestions: Vec<Vec<Combined>>,
     target: Option<f64>,
@@ -133,7 +136,9 @@ impl<'a> Report<'a> {
         let summary: Vec<String> = loaded.progress().into_iter().chain(summary(&groups)).collect();
         let ranking = super::ranking::of(&groups, &title);
         let trials = super::trials::of(&groups);
-        let mut report = Self { loaded, title, origin, groups, summary, ranking, trials, figure, suggestions, target };
+        let next = Vec::new();
+        let mut report =
+            Self { loaded, title, origin, groups, summary, ranking, trials, figure, next, suggestions, target };
         if report.first_range_test().is_some() {
             report.summary = vec![range::summary(&loaded.ranges, &report.suggestions)];
         }
@@ -202,6 +207,7 @@ impl<'a> Report<'a> {
             ranking: &self.ranking,
             trials: &self.trials,
             figure: &self.figure,
+            next: &self.next,
             target: self.target,
         }
     }

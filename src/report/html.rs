@@ -10,6 +10,7 @@ use super::analysis::{Analysis, Group};
 use super::chart::{Figure, MOST_LINES, Ranking};
 use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
+use super::next::{self, NextStep};
 use super::range;
 use super::trials::Trials;
 use super::tuning::{Tuning, peak};
@@ -38,6 +39,7 @@ pub struct Page<'a> {
     pub trials: &'a Trials,
     /// The mean curves of all entrants, in the order of the groups.
     pub figure: &'a Figure,
+    pub next: &'a [NextStep],
     pub target: Option<f64>,
 }
 
@@ -86,11 +88,12 @@ impl Page<'_> {
              <meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
              img-src data:\">\n<link rel=icon href=\"data:,\">\n<title>{title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n\
              <header><div><h1>{title}</h1><p class=soft>{origin}</p></div><button id=theme type=button>Light / dark</button></header>\n\
-             <main>\n{summary}{ranking}{trials}{notes}{body}</main>\n\
+             <main>\n{summary}{next}{ranking}{trials}{notes}{body}</main>\n\
              <script type=\"application/json\" id=data>{data}</script>\n<script>\n{js}</script>\n</body>\n</html>\n",
             title = escape(self.title),
             origin = escape(self.origin),
             summary = self.said(),
+            next = next::html(self.next),
             ranking = if self.ranking.is_empty() { String::new() } else { ranking::html(self.ranking) },
             trials = trials::html(self.trials),
             notes = self.notes(),

@@ -23,13 +23,15 @@ use std::path::{Path, PathBuf};
 /// The maximum search depth: results/comparison/runs/run, and one more.
 const DEPTH: usize = 5;
 
-/// How far a comparison is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the plan of a comparison says.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     pub done: usize,
     pub total: usize,
     /// `total` is known; else it is that of the runs which have a name.
     pub is_exact: bool,
+    /// What its entrants are compared with.
+    pub baseline: Option<String>,
 }
 
 impl Planned {
@@ -38,7 +40,8 @@ impl Planned {
         let order = RunOrder::read(comparison).ok()??;
         let done = runs.iter().filter(|run| run.row.status.is_over()).count();
         let total = order.total().unwrap_or(0).max(order.runs().len());
-        Some(Self { done, total, is_exact: order.total().is_some() })
+        let baseline = order.baseline().map(str::to_string);
+        Some(Self { done, total, is_exact: order.total().is_some(), baseline })
     }
 }
 
@@ -113,6 +116,12 @@ impl Loaded {
         let least = if self.planned.iter().all(|one| one.is_exact) { "" } else { "at least " };
         let (done_text, total_text) = (grouped(done as u64), grouped(total as u64));
         (done < total).then(|| format!("Under way: {done_text} of {least}{total_text} runs are done."))
+    }
+
+    /// The baseline that all comparisons have.
+    pub fn baseline(&self) -> Option<&str> {
+        let first = self.planned.first()?.baseline.as_deref();
+        first.filter(|_| self.planned.iter().all(|one| one.baseline.as_deref() == first))
     }
 
     /// What all runs have in common: `cnn on cifar10, 10 epochs`; of range tests alone, what the first tests.

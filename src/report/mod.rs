@@ -12,6 +12,7 @@ mod escape;
 pub mod export;
 pub mod html;
 pub mod load;
+pub mod next;
 pub mod range;
 pub mod ranking;
 pub mod rates;

@@ -4,7 +4,7 @@
 
 mod tuned;
 
-use super::analysis::{Analysis, Unit, gap};
+use super::analysis::{Analysis, Unit, next_in_line};
 use super::table::percent;
 use crate::number::counted;
 use crate::record::Status;
@@ -116,8 +116,7 @@ impl Said<'_, '_> {
         if out > 0 && self.of_standing(Standing::NotRuledOut).next().is_some() {
             said.push(format!("Ruled out, because the best is one of the others: {out}."));
         }
-        let next = self.analyses.iter().skip(1).find(|analysis| analysis.standing == Standing::NotRuledOut);
-        if let Some(next) = next.filter(|next| gap(next.behind_best).is_some()) {
+        if let Some(next) = next_in_line(self.analyses) {
             said.push(match self.fresh(next.seeds_for_power) {
                 Some(fresh) => format!(
                     "If its lead over {} is real, {fresh} of both show it with a probability of 80 %; count only those: adding \

@@ -260,6 +260,13 @@ fn a_baseline_that_is_no_entrant_is_refused_before_anything_is_trained_and_a_rea
         let stdout = String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         let said = stdout.contains("Against the baseline sgd/linear: ");
         assert!(output.status.success() && said == claims, "{seeds} seeds: {stdout}");
+        // A report on the folder has the same, unless it is asked for another.
+        let reported = |flags: &[&str]| {
+            lrsched(&folder).args(["report", "cmp", "-o", "r.md"]).args(flags).assert().success();
+            fs::read_to_string(folder.path().join("r.md")).unwrap()
+        };
+        assert_eq!(reported(&[]).contains("Against the baseline sgd/linear: "), claims);
+        assert_eq!(reported(&["--baseline", "cosine"]).contains("Against the baseline sgd/cosine: "), claims);
     }
     // An earlier run has made the name ambiguous, which is known once all are ranked: what was trained is ranked.
     let output = compare(&folder, &["--entrants", "sgd:momentum=0.5/linear", "--epochs", "1", "--baseline", "linear"]);

@@ -4,10 +4,11 @@ use super::cli_compare::compare;
 use crate::common::{TINY, lrsched};
 use std::fs;
 
-/// The commands that a comparison ends with, by what they are for.
+/// The commands that a comparison ends with, by what they are for, without what they cost.
 fn next(stdout: &str) -> Vec<(&str, &str)> {
     let lines = stdout.lines().skip_while(|line| !line.starts_with("results in "));
-    lines.skip(1).map(|line| line.split_once(":  ").unwrap()).collect()
+    let lines = lines.skip(1).map(|line| line.split_once(":  ").unwrap());
+    lines.map(|(purpose, line)| (purpose.split(" (").next().unwrap(), line)).collect()
 }
 
 #[test]
@@ -47,6 +48,13 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     );
     let plan: serde_json::Value = serde_json::from_str(&sh(&format!("{claim} --dry-run --json"))).unwrap();
     assert_eq!((&plan["planned"], &plan["missing"]), (&6.into(), &4.into()), "it goes on with what is there");
+    assert!(stdout.contains("for a claim, 3 seeds (4 runs, about "), "{stdout}");
+    let page = fs::read_to_string(folder.path().join("cmp/report.html")).unwrap();
+    let below = page.split("<div class=next>").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(
+        below.contains("<p>Train the best so far:</p>") && below.contains("<p>For a claim, 3 seeds (4 runs, about ")
+    );
+    assert_eq!(below.matches("<code>").count(), 2, "{below}");
     let ranked = sh(claim);
     assert_eq!(next(&ranked).len(), 1, "{ranked}");
     let more = compare(&folder, &["--entrants", "linear", "--epochs", "2"]);
@@ -69,6 +77,22 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // Of two entrants, three studies of eight trials, six second looks and one final.
     assert_eq!((&plan["planned"], &plan["path"]), (&90.into(), &"cmp-tuned".into()), "{line}");
+    assert!(stdout.contains("for a claim about schedules, tuned (90 runs, about "), "{stdout}");
+    // The baseline goes by the name that it has without its rate.
+    let flags = [&flags[..], &["--grid", "momentum=0.5,0.9", "--baseline", "sgd:lr=0.1,momentum=0.5/cosine"]].concat();
+    let flags: Vec<&str> = flags.into_iter().map(|flag| if flag == "cmp" { "with" } else { flag }).collect();
+    let flags: Vec<&str> =
+        flags.into_iter().map(|flag| if flag == "cosine" { "sgd:lr=0.1/cosine" } else { flag }).collect();
+    let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let [_, ("for a claim about schedules, tuned", line)] = next(&stdout)[..] else {
+        panic!("{stdout} {}", String::from_utf8_lossy(&output.stderr))
+    };
+    assert!(line.ends_with(" --baseline sgd:momentum=0.5/cosine"), "{line}");
+    let line = format!("{line} --dry-run --json");
+    let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plan["planned"], 180, "{}", String::from_utf8_lossy(&output.stderr));
     // Two that differ in their rates alone would be one.
     let twins =
         ["--entrants", "sgd:lr=0.1/cosine", "sgd:lr=0.2/cosine", "--out", "twins", "--epochs", "1", "--seeds=3"];

@@ -381,6 +381,8 @@ fn the_output_is_what_its_name_ends_in_and_another_ending_is_refused_with_those_
         report(folder.path(), &["cmp", "-o", name]).assert().success().stdout(format!("{name}\n"));
         assert!(read(name).starts_with(start), "{name}");
     }
+    let here = folder.path().canonicalize().unwrap().join("report.html");
+    report(folder.path(), &["cmp"]).assert().success().stdout(format!("{}\n", here.display()));
     report(folder.path(), &["cmp", "-o", "twice.csv", "--csv", "--md"])
         .assert()
         .success()

@@ -8,7 +8,7 @@ use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{Entered, Entrant, Overrides, Plan, PlannedRun, Stages, StagesRequest, enter};
 use crate::record::{ComparisonRow, Results, Role, Stage, Status};
-use crate::report::analysis::check_baseline;
+use crate::report::analysis::find_baseline;
 use crate::run_folder::Existing;
 use crate::train::Run;
 use crate::usage;
@@ -89,21 +89,21 @@ impl Request {
         if !self.in_stages() {
             return Ok(None);
         }
-        self.stages_of(self.tuning.as_ref(), dataset).map(Some)
+        self.stages_of(self.tuning.as_ref(), self.seeds, dataset).map(Some)
     }
 
-    /// The same entrants, tuned so.
+    /// The same entrants, tuned so and judged on so many seeds.
     ///
     /// # Errors
     /// As [`Request::stages`].
-    pub(super) fn stages_of(&self, tuning: Option<&Tuning>, dataset: &Dataset) -> Result<Stages> {
+    pub(super) fn stages_of(&self, tuning: Option<&Tuning>, seeds: u64, dataset: &Dataset) -> Result<Stages> {
         let entrants: Vec<(Entrant, RunConfig)> =
             self.firsts().map(|(entrant, run)| (entrant.clone(), run.config.clone())).collect();
         let stages = Stages::new(&StagesRequest {
             entrants: &entrants,
             tuning,
             finalists: self.finalists,
-            seeds: self.seeds,
+            seeds,
             steps_per_epoch: Run::steps_of(self.config(), dataset)?,
         });
         stages.map_err(|error| advice::tuned(error, &self.given))
@@ -112,14 +112,18 @@ impl Request {
     /// Refuses a baseline that is no entrant of the plan, which would be noticed only after all are trained.
     pub(super) fn check_baseline(&self, stages: Option<&Stages>) -> Result<()> {
         let Some(baseline) = &self.machine.baseline else { return Ok(()) };
-        let staged = stages.map(|stages| stages.plan(&[]));
-        // Whatever the run is for, its entrant may be judged in the end.
+        let found = find_baseline(baseline, &self.planned(stages)).map(drop);
+        found.map_err(|error| self.given.with_source("baseline", error).into())
+    }
+
+    /// Rows of the runs that are planned so far. Whatever a run is for, its entrant may be judged in the end.
+    pub(super) fn planned(&self, stages: Option<&Stages>) -> Vec<ComparisonRow> {
         let judged = |run: &PlannedRun| ComparisonRow {
             role: run.role.clone().map(|role| Role { stage: Stage::Final, ..role }),
             ..ComparisonRow::new(&run.name, &run.config, Status::Running, Results::default())
         };
-        let rows: Vec<ComparisonRow> = staged.as_ref().unwrap_or(&self.plan).runs.iter().map(judged).collect();
-        check_baseline(baseline, &rows).map_err(|error| self.given.with_source("baseline", error).into())
+        let staged = stages.map(|stages| stages.plan(&[]));
+        staged.as_ref().unwrap_or(&self.plan).runs.iter().map(judged).collect()
     }
 
     /// The config of the first run, for what all runs share.

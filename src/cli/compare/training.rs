@@ -28,7 +28,8 @@ impl Request {
         let control = session.control.clone();
         let stopping = || control.stopping().is_some();
         let mut plan = stages.map_or_else(|| self.plan.clone(), |stages| stages.plan(&[]));
-        let opened = Comparison::open(folder, plan.clone(), dataset, self.existing(), machine.shard, &stopping);
+        let (existing, baseline) = (self.existing(), machine.baseline.as_deref());
+        let opened = Comparison::open(folder, plan.clone(), dataset, existing, machine.shard, baseline, &stopping);
         // It waited for other shards.
         if opened.is_err()
             && let Some(code) = session.stopped_early()
@@ -108,11 +109,18 @@ impl Request {
         }
         comparison.late_notes().iter().for_each(|note| bars.warn(&format!("warning: {note}")));
         drop(bars);
-        self.rank(&comparison, folder, dataset, quiet)
+        self.rank(&comparison, folder, stages, dataset, quiet)
     }
 
     /// Ranks the comparison, unless this process trained a shard of it, and returns the exit code.
-    pub(super) fn rank(&self, comparison: &Comparison, folder: &Path, dataset: &Dataset, quiet: bool) -> Result<u8> {
+    pub(super) fn rank(
+        &self,
+        comparison: &Comparison,
+        folder: &Path,
+        stages: Option<&Stages>,
+        dataset: &Dataset,
+        quiet: bool,
+    ) -> Result<u8> {
         let Self { machine, .. } = self;
         let rows = comparison.rows();
         if rows.is_empty() && comparison.left_to_others() > 0 {
@@ -123,7 +131,8 @@ impl Request {
         } else {
             let title = format!("{} on {}", self.config().model, machine.data.kind);
             let baseline = machine.baseline.as_deref();
-            ranking::rank(folder, &title, baseline, &rows, &self.going_on(folder, dataset, &rows), machine.json, quiet)?
+            let going_on = self.going_on(folder, stages, dataset, &rows);
+            ranking::rank(folder, &title, baseline, &rows, &going_on, machine.json, quiet)?
         };
         Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
     }

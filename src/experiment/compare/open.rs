@@ -25,7 +25,8 @@ impl Comparison {
     /// Opens the folder and finds what is left to train, of all runs or of those of a shard. To replace what exists, a
     /// shard removes its own runs only.
     ///
-    /// `stopping`: whether to give up where it waits for other shards.
+    /// `baseline`: what the entrants are compared with, which is recorded for reports. `stopping`: whether to give up where
+    /// it waits for other shards.
     ///
     /// # Errors
     /// A [`ComparisonError`] for runs of another configuration; [`crate::run_folder::InUse`] if another process trains
@@ -36,6 +37,7 @@ impl Comparison {
         dataset: &Dataset,
         existing: Existing,
         shard: Option<Shard>,
+        baseline: Option<&str>,
         stopping: &dyn Fn() -> bool,
     ) -> Result<Self> {
         let part = claim_part(folder, shard, stopping)?;
@@ -82,7 +84,7 @@ impl Comparison {
         let open: HashSet<&str> = others.iter().filter(|row| is_of_planned(row)).map(|row| row.run.as_str()).collect();
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
         let total = plan.total + beside(&plan, &order).filter(|run| !open.contains(run)).count();
-        let order = order.of(total);
+        let order = order.of(total).against(baseline);
         if recorded.as_ref().is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(folder)?;
         }
@@ -131,7 +133,7 @@ impl Comparison {
             Some(total) => total,
             None => plan.total + beside(&plan, &order).count(),
         };
-        let order = order.of(total);
+        let order = order.of(total).against(recorded.as_ref().and_then(RunOrder::baseline));
         if recorded.is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(&place.folder)?;
         }

@@ -1,0 +1,82 @@
+//! What to do next with a comparison: commands to paste, what each is for and what it costs.
+
+use super::analysis::Unit;
+use super::escape::escape;
+use super::html::command;
+use super::table::duration;
+use crate::number::{counted, grouped};
+
+/// A command, and what it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NextStep {
+    pub purpose: Purpose,
+    /// Unknown where it is that of a run.
+    pub cost: Option<Cost>,
+    pub line: String,
+}
+
+/// What a command is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The leader by itself.
+    Train { is_winner: bool },
+    /// So many results of each entrant, which support a claim.
+    Claim { unit: Unit, count: usize },
+    /// A claim about schedules instead of settings: by tuning them, or by so many studies of what was tuned once.
+    Schedules { studies: Option<usize> },
+    /// Who is the best of those that may be: by so many fresh studies.
+    Settle { studies: usize },
+}
+
+/// What a command trains.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    pub runs: usize,
+    /// About how long they take, judged by the runs that exist.
+    pub seconds: Option<f64>,
+}
+
+impl Purpose {
+    /// `for a claim, 3 seeds`
+    pub fn words(self) -> String {
+        match self {
+            Self::Train { is_winner: true } => "train the winner".into(),
+            Self::Train { is_winner: false } => "train the best so far".into(),
+            Self::Claim { unit, count } => format!("for a claim, {}", unit.counted(count)),
+            Self::Schedules { studies: None } => "for a claim about schedules, tuned".into(),
+            Self::Schedules { studies: Some(count) } => {
+                format!("for a claim about schedules, {}", Unit::Study.counted(count))
+            }
+            Self::Settle { studies } => format!("to find the best of these, {} fresh studies", grouped(studies as u64)),
+        }
+    }
+}
+
+impl Cost {
+    /// `90 runs, about 12m`
+    fn words(self) -> String {
+        let runs = counted(self.runs as u64, "run");
+        self.seconds.map_or_else(|| runs.clone(), |seconds| format!("{runs}, about {}", duration(seconds)))
+    }
+}
+
+impl NextStep {
+    /// `for a claim, 3 seeds (4 runs, about 2m)`
+    pub fn words(&self) -> String {
+        let cost = self.cost.map_or(String::new(), |cost| format!(" ({})", cost.words()));
+        format!("{}{cost}", self.purpose.words())
+    }
+}
+
+/// All of them for the page.
+pub fn html(next: &[NextStep]) -> String {
+    let one = |next: &NextStep| {
+        let words = next.words();
+        let (first, rest) = words.split_at(1);
+        format!("<p>{}{}:</p>{}\n", escape(&first.to_uppercase()), escape(rest), command(&next.line))
+    };
+    if next.is_empty() {
+        return String::new();
+    }
+    format!("<div class=next>{}</div>\n", next.iter().map(one).collect::<String>())
+}
