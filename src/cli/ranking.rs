@@ -6,8 +6,9 @@ use super::settings;
 use crate::number::counted;
 use crate::record::{ComparisonRow, Stage, Status, disk_size, files};
 use crate::report;
+use crate::report::analysis::Group;
 use crate::report::entrants::{EntrantRuns, recipes};
-use crate::report::export::{ExtraFormats, Report};
+use crate::report::export::{ExtraFormats, Paragraph, Report};
 use crate::report::load::Loaded;
 use crate::usage::Usage;
 use anyhow::{Result, bail};
@@ -46,7 +47,8 @@ pub fn rank(
     if json {
         let commands: Vec<&str> = next.iter().map(|next| next.line.as_str()).collect();
         let entrants = report::export::ranking(groups);
-        let ranking = serde_json::json!({ "summary": summary.join(" "), "entrants": entrants, "commands": commands });
+        let told: Vec<String> = summary.iter().flat_map(Paragraph::parts).collect();
+        let ranking = serde_json::json!({ "summary": told.join(" "), "entrants": entrants, "commands": commands });
         JsonEvents::new(folder, false).write("ranking", ranking)?;
     } else if !quiet {
         let width = settings::text_width();
@@ -54,19 +56,20 @@ pub fn rank(
             groups.iter().flat_map(|group| &group.analyses).map(|analysis| analysis.entrant.clone()).collect();
         let recipes = report::range::words(&recipes(&all), width);
         recipes.iter().filter(|line| !line.is_empty()).try_for_each(|line| super::say(&format!("{line}\n")))?;
-        for group in groups {
-            if !group.label.is_empty() {
-                out!("{}", group.label);
-            }
-            let (entrants, names) = report::table::of_groups(std::slice::from_ref(group), width);
-            out!("{}", report::table::terminal_of(&entrants, &names, width, &page));
-        }
+        let table = |group: &Group<'_>| {
+            let label = if group.label.is_empty() { String::new() } else { format!("{}\n", group.label) };
+            let (entrants, names) = report::table::of_groups(std::slice::from_ref(group), Some(width));
+            label + report::table::terminal_of(&entrants, &names, width, &page).trim_end()
+        };
+        let wrapped = |text: &String| report::range::words(text, width).join("\n");
+        let legend = wrapped(&report::table::legend(groups, Some(width)));
+        out!("{}\n{legend}\n", groups.iter().map(table).collect::<Vec<_>>().join("\n\n"));
         if !report.ranking.is_empty() {
             out!("{}", report.ranking.terminal(settings::chart_width(), console::colors_enabled()));
         }
-        let below = summary.iter().cloned().chain([report::table::legend(groups, Some(width))]);
-        let below: Vec<String> = below.map(|text| report::range::words(&text, width).join("\n")).collect();
-        out!("{}\n", below.join("\n"));
+        for paragraph in summary {
+            out!("{}\n", paragraph.parts().iter().map(wrapped).collect::<Vec<_>>().join("\n"));
+        }
         let (runs, size) = (counted(rows.len() as u64, "run"), DecimalBytes(disk_size(folder)));
         let trials = Some(files::TRIALS_PNG).filter(|_| !report.trials.is_empty());
         let pictures = [files::RANKING_PNG].into_iter().chain(trials).chain([files::COMPARISON_PNG]);

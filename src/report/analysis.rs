@@ -79,8 +79,10 @@ pub struct Group<'a> {
     pub unit: Unit,
     /// In a few sentences: which entrant is best, and how certain that is.
     pub summary: String,
-    /// The first of them: which is best. Empty if nothing can be ranked.
+    /// The first of them: which is best; before that is known, how far it is. Empty if nothing can be ranked.
     pub answer: String,
+    /// The same without who is best and at which rate; empty before that is known.
+    pub below: String,
     /// The others, in paragraphs of a sentence or two.
     pub rest: Vec<String>,
 }
@@ -183,14 +185,23 @@ pub fn analyse<'a>(
         let said =
             words::Said { analyses: finalists, screened, verdict: &verdict, baseline, without, is_baseline_out, unit };
         let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
+        let below = answer.as_ref().map(words::Answer::below).unwrap_or_default();
+        let answer = answer.map(|answer| answer.text()).or_else(|| said.unfinished()).unwrap_or_default();
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
         groups.push(Group {
             label: group[0].place.group,
             analyses,
             same_seeds: verdict.same_seeds,
             unit,
-            summary: [&answer[..], &rest[..]].concat().join(" "),
-            answer: answer.join(" "),
+            summary: std::iter::once(&answer)
+                .chain(&rest)
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(" ")
+                .trim_start()
+                .into(),
+            answer,
+            below,
             rest,
         });
     }

@@ -97,8 +97,8 @@ pub struct Report<'a> {
     origin: String,
     /// The entrants that can be compared with each other, the largest group first.
     pub groups: Vec<Group<'a>>,
-    /// A paragraph for each group, with a line before the first if there are several.
-    pub summary: Vec<String>,
+    /// How far it is, and a paragraph for each group, with a line before the first if there are several.
+    pub summary: Vec<Paragraph>,
     /// The ranking, as pictures show it.
     pub ranking: Ranking,
     /// What was tried, if several rates were.
@@ -133,14 +133,15 @@ impl<'a> Report<'a> {
         let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
         comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
         let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
-        let summary: Vec<String> = loaded.progress().into_iter().chain(summary(&groups)).collect();
+        let summary: Vec<Paragraph> =
+            loaded.progress().map(Paragraph::note).into_iter().chain(summary(&groups)).collect();
         let ranking = super::ranking::of(&groups, &title);
         let trials = super::trials::of(&groups);
         let next = Vec::new();
         let mut report =
             Self { loaded, title, origin, groups, summary, ranking, trials, figure, next, suggestions, target };
         if report.first_range_test().is_some() {
-            report.summary = vec![range::summary(&loaded.ranges, &report.suggestions)];
+            report.summary = range::summary(&loaded.ranges, &report.suggestions);
         }
         Ok(report)
     }
@@ -213,26 +214,68 @@ impl<'a> Report<'a> {
     }
 }
 
-/// What is said of all groups: a paragraph each.
-fn summary(groups: &[Group<'_>]) -> Vec<String> {
-    match groups {
-        [] => vec!["No run was found.".into()],
-        [only] => vec![only.summary.clone()],
-        several => {
-            let first = format!(
-                "The runs form {} groups, which differ in what they were trained on, for how long or how they were chosen. Only runs of one group are compared.",
-                several.len()
-            );
-            let of_group = |group: &Group<'_>| format!("{}: {}", group.label, group.summary);
-            std::iter::once(first).chain(several.iter().map(of_group)).collect()
+/// Something that a report says first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paragraph {
+    /// What it is about, where there are several: `epochs=30`.
+    pub about: String,
+    /// The answer to what the report is asked; of a note, all of it.
+    pub answer: String,
+    /// What else there is to say, a sentence or two at a time.
+    pub rest: Vec<String>,
+    pub of: Subject,
+}
+
+/// What a paragraph is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The report as a whole.
+    Note,
+    /// The group at this place.
+    Group(usize),
+    RangeTest,
+}
+
+impl Paragraph {
+    pub fn note(text: String) -> Self {
+        Self { about: String::new(), answer: text, rest: Vec::new(), of: Subject::Note }
+    }
+
+    /// Each of its parts by itself, what it is about before the first.
+    pub fn parts(&self) -> Vec<String> {
+        let parts = std::iter::once(&self.answer).filter(|answer| !answer.is_empty()).chain(&self.rest);
+        let mut parts: Vec<String> = parts.cloned().collect();
+        if let Some(first) = parts.first_mut().filter(|_| !self.about.is_empty()) {
+            *first = format!("{}: {first}", self.about);
         }
+        parts
     }
 }
 
+/// What is said of all groups: a paragraph each.
+fn summary(groups: &[Group<'_>]) -> Vec<Paragraph> {
+    if groups.is_empty() {
+        return vec![Paragraph::note("No run was found.".into())];
+    }
+    let first = (groups.len() > 1).then(|| {
+        Paragraph::note(format!(
+            "The runs form {} groups, which differ in what they were trained on, for how long or how they were chosen. Only runs of one group are compared.",
+            groups.len()
+        ))
+    });
+    let of_group = |(place, group): (usize, &Group<'_>)| Paragraph {
+        about: if groups.len() > 1 { group.label.to_string() } else { String::new() },
+        answer: group.answer.clone(),
+        rest: group.rest.clone(),
+        of: Subject::Group(place),
+    };
+    first.into_iter().chain(groups.iter().enumerate().map(of_group)).collect()
+}
+
 /// The table of the entrants of each group, and the verdict on each, as Markdown.
-fn markdown(title: &str, summary: &[String], groups: &[Group<'_>]) -> String {
-    let paragraphs = |texts: &[String]| texts.iter().map(|one| text(one)).collect::<Vec<_>>().join("\n\n");
-    let mut out = format!("# {}\n\n{}\n", text(title), paragraphs(summary));
+fn markdown(title: &str, summary: &[Paragraph], groups: &[Group<'_>]) -> String {
+    let paragraphs: Vec<String> = summary.iter().map(|one| text(&one.parts().join(" "))).collect();
+    let mut out = format!("# {}\n\n{}\n", text(title), paragraphs.join("\n\n"));
     if groups.is_empty() {
         return out;
     }
@@ -240,7 +283,7 @@ fn markdown(title: &str, summary: &[String], groups: &[Group<'_>]) -> String {
         if groups.len() > 1 {
             let _ = writeln!(out, "\n## {}", text(group.label));
         }
-        let (entrants, names) = table::of_groups(std::slice::from_ref(group), table::UNLIMITED);
+        let (entrants, names) = table::of_groups(std::slice::from_ref(group), None);
         let _ = writeln!(out, "\n{}", table::markdown(&entrants, &names));
         for analysis in &group.analyses {
             let _ = writeln!(out, "- {}: {}", markdown_name(&analysis.name), text(&analysis.verdict));

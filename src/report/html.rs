@@ -9,9 +9,9 @@ mod trials;
 use super::analysis::{Analysis, Group};
 use super::chart::{Figure, MOST_LINES, Ranking};
 use super::escape::escape;
+use super::export::{Paragraph, Subject};
 use super::load::{Loaded, LoadedRun};
 use super::next::{self, NextStep};
-use super::range;
 use super::trials::Trials;
 use super::tuning::{Tuning, peak};
 use crate::record::Status;
@@ -28,7 +28,7 @@ const UNKNOWN: &str = "–";
 pub struct Page<'a> {
     pub title: &'a str,
     /// See [`super::export::Report::summary`].
-    pub summary: &'a [String],
+    pub summary: &'a [Paragraph],
     /// The source folders, the date and the version.
     pub origin: &'a str,
     pub loaded: &'a Loaded,
@@ -104,21 +104,13 @@ impl Page<'_> {
 
     /// The summary: which is best, and what else there is to say of it.
     fn said(&self) -> String {
-        let tests = self.loaded.ranges.iter().zip(self.suggestions);
-        let suggested: Vec<String> =
-            tests.filter_map(|(tests, said)| range::verdict(tests, said).into_iter().next()).collect();
-        let said = |text: &String| {
-            let mut groups = self.groups.iter();
-            if let Some((group, label)) = groups.find_map(|group| Some((group, text.strip_suffix(&*group.summary)?))) {
-                return of_group(group, label);
+        let said = |paragraph: &Paragraph| match paragraph.of {
+            Subject::Group(place) => of_group(&self.groups[place], paragraph),
+            Subject::RangeTest => {
+                let rest = escape(&paragraph.rest.join(" "));
+                format!("<p class=best>{}<b>{}</b></p>\n<p>{rest}</p>\n", about(paragraph), escape(&paragraph.answer))
             }
-            match suggested.iter().find_map(|answer| Some((answer, text.split_once(&**answer)?))) {
-                Some((answer, (before, rest))) => {
-                    let (before, answer, rest) = (escape(before), escape(answer), escape(rest.trim()));
-                    format!("<p class=best>{before}<b>{answer}</b></p>\n<p>{rest}</p>\n")
-                }
-                None => format!("<p class=best>{}</p>\n", escape(text)),
-            }
+            Subject::Note => format!("<p class=best>{}</p>\n", escape(&paragraph.answer)),
         };
         self.summary.iter().map(said).collect()
     }
@@ -158,17 +150,30 @@ impl Page<'_> {
     }
 }
 
-/// What is said of a group; `label` tells it from others.
-fn of_group(group: &Group<'_>, label: &str) -> String {
-    if group.answer.is_empty() {
-        return format!("<p class=best>{}{}</p>\n", escape(label), escape(&group.summary));
+/// What tells the subject of a paragraph from others.
+fn about(paragraph: &Paragraph) -> String {
+    match paragraph.about.as_str() {
+        "" => String::new(),
+        about => format!("{}: ", escape(about)),
     }
-    let (pick, label, answer) = (pick(group), escape(label), escape(&group.answer));
-    // One of them is bold: the first.
-    let answer = if pick.is_some() { answer } else { format!("<b>{answer}</b>") };
-    let items: String = group.rest.iter().map(|said| format!("<li>{}</li>", escape(said))).collect();
-    let rest = if items.is_empty() { String::new() } else { format!("<ul class=said>{items}</ul>\n") };
-    format!("{}<p class=best>{label}{answer}</p>\n{rest}", pick.unwrap_or_default())
+}
+
+/// What is said of a group: a headline that names the leader, and what that leaves to say.
+fn of_group(group: &Group<'_>, paragraph: &Paragraph) -> String {
+    let (about, answer) = (about(paragraph), &paragraph.answer);
+    let first = match pick(group) {
+        Some(pick) => format!("<p class=pick>{about}{pick}</p>\n<p class=best>{}</p>\n", escape(&group.below)),
+        // That nothing can be ranked is the rest.
+        None if answer.is_empty() => String::new(),
+        None => format!("<p class=best>{about}<b>{}</b></p>\n", escape(answer)),
+    };
+    let items: String = paragraph.rest.iter().map(|said| format!("<li>{}</li>", escape(said))).collect();
+    let rest = match items.as_str() {
+        "" => String::new(),
+        _ if first.is_empty() => format!("<p class=best>{about}{}</p>\n", escape(&paragraph.rest.join(" "))),
+        items => format!("<ul class=said>{items}</ul>\n"),
+    };
+    first + &rest
 }
 
 /// Which entrant, at which rate, and whether that is claimed; `None` if nothing is known yet.
@@ -186,9 +191,9 @@ fn pick(group: &Group<'_>) -> Option<String> {
     };
     let within = leader.entrant.tuning.as_ref().and_then(Tuning::within_a_point).filter(|(low, high)| low < high);
     let within = within.map_or(String::new(), |(low, high)| {
-        format!(" <small>(within one point of what was chosen: {} to {})</small>", peak(low), peak(high))
+        format!(" <small>(within one point: {} to {})</small>", peak(low), peak(high))
     });
-    Some(format!("<p class=pick>{claim}: <b>{}</b>{rate}{within}</p>\n", escape(&leader.short)))
+    Some(format!("{claim}: <b>{}</b>{rate}{within}", escape(&leader.short)))
 }
 
 pub fn table(caption: &str, heads: &[&str], rows: &str) -> String {

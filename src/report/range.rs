@@ -2,6 +2,7 @@
 
 use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use super::escape::{escape, markdown as markdown_text};
+use super::export::{Paragraph, Subject};
 use super::html::{command, numbers, table};
 use crate::config::{FindConfig, SettingValues};
 use crate::number::{counted, grouped};
@@ -331,15 +332,19 @@ pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
 }
 
 /// The summary of a page without runs: the verdict, or the rate of each of several tests.
-pub fn summary(tests: &[RangeTests], said: &[Vec<Combined>]) -> String {
-    match (tests, said) {
-        ([tests], [only]) => verdict(tests, only).join(" "),
-        _ => {
-            let each =
-                tests.iter().zip(said).map(|(tests, said)| format!("{}: {}", tests.name, verdict(tests, said)[0]));
-            each.collect::<Vec<_>>().join(" ")
+pub fn summary(tests: &[RangeTests], said: &[Vec<Combined>]) -> Vec<Paragraph> {
+    let several = tests.len() > 1;
+    let of_test = |(tests, said): (&RangeTests, &Vec<Combined>)| {
+        let mut verdict = verdict(tests, said);
+        let rest = verdict.split_off(1);
+        Paragraph {
+            about: if several { tests.name.clone() } else { String::new() },
+            answer: verdict.remove(0),
+            rest: if several { Vec::new() } else { rest },
+            of: Subject::RangeTest,
         }
-    }
+    };
+    tests.iter().zip(said).map(of_test).collect()
 }
 
 /// The suggestions for a terminal of `width` columns: method, rate, spread over the seeds, and why.

@@ -149,7 +149,7 @@ pub fn markdown(entrants: &[EntrantRuns<'_>], names: &[String]) -> String {
 
 /// Explains the columns and each ±: for a terminal table of `width` columns, or for the full one of Markdown.
 pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
-    let (entrants, names) = of_groups(groups, width.unwrap_or(UNLIMITED));
+    let (entrants, names) = of_groups(groups, width);
     let shown = match width {
         Some(width) => {
             let (entrants, names, _) = top(&entrants, &names, width);
@@ -196,10 +196,10 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     text
 }
 
-/// The entrants of all groups, and their names: in full where there is room for any width.
-pub fn of_groups<'a>(groups: &[Group<'a>], width: usize) -> (Vec<EntrantRuns<'a>>, Vec<String>) {
+/// The entrants of all groups, and their names: as short as tells them apart for a `width`, else in full.
+pub fn of_groups<'a>(groups: &[Group<'a>], width: Option<usize>) -> (Vec<EntrantRuns<'a>>, Vec<String>) {
     let analyses = groups.iter().flat_map(|group| &group.analyses);
-    let name = |analysis: &Analysis<'_>| if width == UNLIMITED { &analysis.name } else { &analysis.short }.clone();
+    let name = |analysis: &Analysis<'_>| if width.is_none() { &analysis.name } else { &analysis.short }.clone();
     analyses.map(|analysis| (analysis.entrant.clone(), name(analysis))).unzip()
 }
 

@@ -41,24 +41,17 @@ impl Said<'_, '_> {
         self.verdict.behind.iter().flatten().map(|difference| difference.n).max().unwrap_or(0)
     }
 
-    /// Which is best, as far as that is known. Before that, how far it is.
-    pub fn answer(&self) -> Vec<String> {
-        match self.leader() {
-            Some(leader) => self.verdict_on(leader),
-            None => self.unfinished().into_iter().collect(),
-        }
-    }
-
-    fn verdict_on(&self, leader: &Analysis<'_>) -> Vec<String> {
-        match (self.analyses.len(), self.most_seeds()) {
-            (1, _) => vec![format!("The only {}: {}.", self.entrants(), self.with_accuracy(leader))],
-            _ if leader.standing == Standing::Winner => {
-                vec![format!("Winner: {}. It beats every other{} (95 %).", self.with_accuracy(leader), self.finalist())]
-            }
-            (_, FEWEST..) => self.open(leader),
-            _ if !self.verdict.wins.is_empty() => self.open(leader),
-            (_, seeds) => vec![self.first(leader), self.no_claim(seeds)],
-        }
+    /// Which is best, as far as that is known.
+    pub fn answer(&self) -> Option<Answer> {
+        let leader = self.leader()?;
+        let is_open = self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty();
+        let (lead, proof) = match leader.standing {
+            _ if self.analyses.len() == 1 => (format!("The only {}", self.entrants()), String::new()),
+            Standing::Winner => ("Winner".into(), format!("It beats every other{} (95 %).", self.finalist())),
+            _ if is_open => (self.first(), self.open()),
+            _ => (self.first(), self.no_claim(self.most_seeds())),
+        };
+        Some(Answer { lead: format!("{lead}: {}", named(leader)), figures: self.figures(leader), proof })
     }
 
     /// What else there is to say, a sentence or two at a time.
@@ -95,18 +88,19 @@ impl Said<'_, '_> {
     }
 
     /// Without a winner: who may be the best.
-    fn open(&self, leader: &Analysis<'_>) -> Vec<String> {
+    fn open(&self) -> String {
         let open: Vec<&str> = self.of_standing(Standing::NotRuledOut).map(|analysis| analysis.short.as_str()).collect();
         let out = self.of_standing(Standing::RuledOut).count();
         let all = counted((open.len() + out) as u64, self.entrants());
         let known = if open.len() + out < self.analyses.len() { " with a result" } else { "" };
-        let open = match open.len() {
+        match open.len() {
             // With other seeds for each pair, they may beat each other in a ring.
             0 => format!("No winner: each of {all} is beaten by another (95 %)."),
             1 => format!("No winner: of {all} with a result, only {} may be the best (95 %).", listed(&open)),
+            // Their names are in the ranking.
+            count if count == self.analyses.len() => format!("No winner: each of {all} may be the best (95 %)."),
             count => format!("No winner: {count} of {all}{known} may be the best (95 %): {}.", listed(&open)),
-        };
-        vec![open, self.first(leader)]
+        }
     }
 
     /// Without a winner: who is not the best, and what it takes to tell.
@@ -119,10 +113,8 @@ impl Said<'_, '_> {
         if let Some(next) = next_in_line(self.analyses) {
             said.push(match self.fresh(next.seeds_for_power) {
                 Some(fresh) => format!(
-                    "If its lead over {} is real, {fresh} of both show it with a probability of 80 %; count only those: adding \
-                     {} until a winner appears makes false winners.",
-                    next.short,
-                    self.many(),
+                    "If its lead over {} is real, {fresh} of both show it in 80 % of cases; count only those.",
+                    next.short
                 ),
                 None => format!("Its lead over {} is {}.", next.short, self.never_told()),
             });
@@ -130,11 +122,11 @@ impl Said<'_, '_> {
         said
     }
 
-    /// `Highest: sgd/cosine, …`; with other seeds for each, the mean over all of its own is not what decided.
-    fn first(&self, leader: &Analysis<'_>) -> String {
+    /// `Highest`; with other seeds for each, the mean over all of its own is not what decided.
+    fn first(&self) -> String {
         let mut text = self.leads().to_string();
         text[..1].make_ascii_uppercase();
-        format!("{text}: {}.", self.with_accuracy(leader))
+        text
     }
 
     fn leads(&self) -> &'static str {
@@ -181,15 +173,10 @@ impl Said<'_, '_> {
         }
     }
 
-    /// `sgd/cosine, 81.23 ± 0.42 % on validation (n = 3), 80.50 ± 0.31 % on test`.
-    fn with_accuracy(&self, analysis: &Analysis<'_>) -> String {
+    /// `81.23 ± 0.42 % on validation (n = 3), 80.50 ± 0.31 % on test`
+    fn figures(&self, analysis: &Analysis<'_>) -> String {
         let n = self.n(analysis.val_accuracy.map_or(0, |summary| summary.n));
-        let peak = if analysis.entrant.tuning.is_some() {
-            format!(", peak {}", analysis.entrant.rate_text())
-        } else {
-            String::new()
-        };
-        let mut text = format!("{}{peak}, {} % on validation ({n})", analysis.short, percent(analysis.val_accuracy));
+        let mut text = format!("{} % on validation ({n})", percent(analysis.val_accuracy));
         if analysis.test_accuracy.is_some() {
             let _ = write!(text, ", {} % on test", percent(analysis.test_accuracy));
         }
@@ -329,6 +316,35 @@ impl Said<'_, '_> {
             (_, FEWEST..) => format!("{leads}; may be the best"),
             _ => format!("{leads}; no claim"),
         }
+    }
+}
+
+/// Which is best: what a sentence begins with, and what a headline has below it.
+pub struct Answer {
+    /// Who is ahead, and at which peak: `Winner: sgd/cosine, peak 0.1`
+    lead: String,
+    /// `81.23 ± 0.42 % on validation (n = 3)`
+    figures: String,
+    /// Whether that is proven; empty of one alone.
+    proof: String,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        format!("{}, {}. {}", self.lead, self.figures, self.proof).trim_end().to_string()
+    }
+
+    /// What a headline that names the leader leaves to say.
+    pub fn below(&self) -> String {
+        format!("{}. {}", self.figures, self.proof).trim_end().to_string()
+    }
+}
+
+/// `sgd/cosine, peak 0.1`
+fn named(analysis: &Analysis<'_>) -> String {
+    match analysis.entrant.tuning {
+        Some(_) => format!("{}, peak {}", analysis.short, analysis.entrant.rate_text()),
+        None => analysis.short.clone(),
     }
 }
 

@@ -46,8 +46,9 @@ fn a_verdict_says_who_may_be_the_best_and_who_is_not() {
         "{verdicts:?}"
     );
     assert_eq!(verdicts[2], "sgd/step: ruled out: 1.8 points behind sgd/cosine (n = 3)");
-    let start = "No winner: 2 of 3 entrants may be the best (95 %): sgd/cosine and sgd/time. Highest: sgd/cosine, 80.60 ± 0.60 % on validation (n = 3), ";
-    assert!(summary.starts_with(start), "{summary}");
+    assert!(summary.starts_with("Highest: sgd/cosine, 80.60 ± 0.60 % on validation (n = 3), "), "{summary}");
+    let open = "% on test. No winner: 2 of 3 entrants may be the best (95 %): sgd/cosine and sgd/time. ";
+    assert!(summary.contains(open), "{summary}");
     assert!(
         summary.contains("If its lead over sgd/time is real, ") && summary.contains("count only those"),
         "{summary}"
@@ -83,7 +84,7 @@ fn a_winner_beats_every_other_and_one_that_cannot_be_compared_keeps_it_from_winn
     let (verdicts, summary) = self::verdicts(&rows);
     assert_eq!(verdicts.last().unwrap(), "sgd/linear: no result yet: running");
     let only = "No winner: of 3 entrants with a result, only sgd/cosine may be the best (95 %).";
-    assert!(summary.starts_with(only), "{summary}");
+    assert!(summary.contains(only), "{summary}");
     assert!(summary.contains("Not compared with sgd/cosine: sgd/linear (no result: running)."), "{summary}");
 }
 
@@ -171,10 +172,8 @@ fn of_entrants_that_beat_each_other_in_a_ring_none_may_be_the_best() {
         [five("linear", 10, 0.7), five("linear", 20, 0.9)].concat(),
     ];
     let (verdicts, summary) = verdicts(&rows.concat());
-    assert!(
-        summary.starts_with("No winner: each of 3 entrants is beaten by another (95 %). Leads: sgd/linear, "),
-        "{summary}"
-    );
+    assert!(summary.starts_with("Leads: sgd/linear, "), "{summary}");
+    assert!(summary.contains(" No winner: each of 3 entrants is beaten by another (95 %)."), "{summary}");
     assert_eq!(verdicts[0], "sgd/linear: leads, but another beats it");
     assert_eq!(verdicts[1], "sgd/step: ruled out: sgd/cosine beats it");
     assert!(verdicts[2].starts_with("sgd/cosine: sgd/linear beats it by "), "{verdicts:?}");
@@ -202,7 +201,7 @@ fn a_run_that_failed_has_no_result_and_an_entrant_of_such_runs_keeps_the_others_
     let failed = seeds("linear", &[0.0; 2]).iter().map(|row| ended(row, Status::Failed)).collect();
     let (verdicts, summary) = self::verdicts(&[rows, failed].concat());
     assert_eq!(verdicts[2], "sgd/linear: no result yet: failed");
-    assert!(summary.starts_with("No winner: ") && !summary.contains("chance"), "{summary}");
+    assert!(summary.contains(" No winner: ") && !summary.contains("chance"), "{summary}");
     assert!(summary.contains("Not compared with sgd/cosine: sgd/linear (no result: failed)."), "{summary}");
     assert!(summary.ends_with("3 runs that failed have no result until they are trained again."), "{summary}");
 }
@@ -234,7 +233,7 @@ fn one_image_more_on_each_of_three_seeds_is_no_victory() {
         verdicts[1].starts_with("sgd/step: may be the best: 0.02 points behind sgd/cosine (n = 3)"),
         "{verdicts:?}"
     );
-    assert!(summary.starts_with("No winner: 2 of 2"), "{summary}");
+    assert!(summary.contains(" No winner: each of 2 entrants may be the best (95 %)."), "{summary}");
     let (verdicts, _) = self::verdicts(&[seeds("cosine", &[0.7; 3]), seeds("step", &[0.7; 3])].concat());
     assert_eq!(verdicts[1], "sgd/step: may be the best: level with sgd/cosine (n = 3)");
 }

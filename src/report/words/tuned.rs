@@ -22,13 +22,9 @@ impl Said<'_, '_> {
         let tuned = self.tunings().next().is_some();
         match self.unit {
             _ if self.most_seeds() < FEWEST => None,
-            Unit::Study => Some(
-                "The claim is about each schedule, so tuned: every study tuned all of them anew and judged them on fresh seeds."
-                    .into(),
-            ),
+            Unit::Study => Some("The claim is about each schedule, so tuned.".into()),
             Unit::Seed if tuned => Some(
-                "The claim is about these settings, on fresh seeds: they were tuned once, so another tuning may rank them otherwise."
-                    .into(),
+                "The claim is about these settings, on fresh seeds: another tuning may rank them otherwise.".into(),
             ),
             Unit::Seed => Some("The claim is about these settings, not about each schedule at its best rate.".into()),
         }
@@ -93,7 +89,7 @@ impl Said<'_, '_> {
     }
 
     /// Those, and how far they are.
-    pub(super) fn unfinished(&self) -> Option<String> {
+    pub fn unfinished(&self) -> Option<String> {
         let waiting: Vec<&Analysis<'_>> = self.waiting().collect();
         let over = |stage: Stage| {
             let of = waiting.iter().flat_map(|one| &one.entrant.aside);

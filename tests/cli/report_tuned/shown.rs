@@ -91,7 +91,7 @@ fn table(rows: &[ComparisonRow], width: usize) -> String {
     comparison(folder.path(), rows);
     let loaded = load(&[folder.path().to_path_buf()]);
     let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
-    let (entrants, names) = lrsched::report::table::of_groups(&groups, width);
+    let (entrants, names) = lrsched::report::table::of_groups(&groups, Some(width));
     lrsched::report::table::terminal_of(&entrants, &names, width, Path::new("report.html"))
 }
 
@@ -135,6 +135,11 @@ fn the_first_bold_words_of_a_page_are_who_is_ahead_and_at_which_rate() {
         html.split("<p class=pick>").nth(1).unwrap().split("</p>").next().unwrap().to_string()
     };
     assert_eq!(first(&three_studies()), "Winner: <b>sgd/cosine</b> at peak rate <b>0.1</b>");
+    // What is below does not say it again.
+    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    let below = html.split("<p class=best>").nth(1).unwrap().split("</p>").next().unwrap();
+    assert!(below.starts_with("80.60 ± 0.60 % on validation (3 studies), "), "{below}");
+    assert!(below.ends_with(" It beats every other (95 %).") && !below.contains("sgd/cosine"), "{below}");
     let mut equal = three_studies();
     let finals = equal.iter_mut().filter(|row| row.role.as_ref().unwrap().stage == Stage::Final);
     finals.filter(|row| row.schedule == "step").for_each(|row| row.results.val_accuracy = Some(0.8));
