@@ -5,8 +5,8 @@ use super::settings::{Check, SETTINGS};
 use crate::data::{Augment, BatchSize, DatasetKind, LossReduction, Tta, Validation};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::{Architecture, Model, ModelOptions, Role, slots};
-use crate::optim::{Clipping, Grouping, OptimizerSpec, ParamGroup};
-use crate::schedule::{RunShape, Schedule, Semantics, Spec};
+use crate::optim::{Average, AverageSpec, Clipping, Grouping, OptimizerSpec, ParamGroup};
+use crate::schedule::{RunShape, Schedule, Semantics, Spec, total_steps};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -37,6 +37,8 @@ pub struct RunConfig {
     pub clip_norm: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub clip_value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub average: Option<AverageSpec>,
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub optimizer: OptimizerSpec,
     pub lr: f64,
@@ -174,6 +176,15 @@ impl RunConfig {
             Some(last) if last <= most => Ok(()),
             _ => usage!("{count} seeds from {first} on go beyond {most}, the largest; take a smaller --seed"),
         }
+    }
+
+    /// The average that is evaluated and saved, for epochs of `steps_per_epoch` steps.
+    ///
+    /// # Errors
+    /// One that does not fit the run; one beside an optimizer that averages by itself.
+    pub fn average(&self, steps_per_epoch: u64) -> Result<Option<Average>, Usage> {
+        let Some(spec) = &self.average else { return Ok(None) };
+        Ok(Some(spec.in_run(steps_per_epoch, total_steps(self.epochs, steps_per_epoch)?)?))
     }
 
     pub fn clipping(&self) -> Clipping {

@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
 mod averaging;
 mod clip;
 mod group;
@@ -13,6 +14,7 @@ mod parameters;
 mod rule;
 mod spec;
 
+pub use average::{Average, AverageSpec, Statistics, averages};
 pub use clip::Clipping;
 pub use group::ParamGroup;
 pub use grouped::{Group, Grouped, Grouping, StepRates};

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
 mod checkpoint;
 mod control;
 mod evaluation;

@@ -12,11 +12,11 @@ use super::groups::GroupCourses;
 use super::outcome::{Ending, Outcome, Verdict};
 use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
 use super::state::TrainState;
-use super::step::Trainer;
+use super::step::{Trainer, refuse_two_averages};
 use crate::config::{Course, RunConfig};
 use crate::data::{Dataset, Loader, Tta, Validation};
 use crate::engine::{self, BatchStats};
-use crate::model::{Architecture, Role};
+use crate::model::Architecture;
 use crate::optim::Grouped;
 use crate::record::{EpochRow, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
@@ -72,6 +72,7 @@ impl<'a> Run<'a> {
         let test = Some(images.in_order(&images.split.test, EVALUATION_BATCH));
         let schedule = config.schedule(loader.steps_per_epoch())?;
         let trainer = Trainer::of(images, architecture, config, threads)?;
+        let trainer = trainer.averaged(config.average(loader.steps_per_epoch())?)?;
         Ok(Self {
             groups: GroupCourses::new(trainer.optimizer.grouping(), config, loader.steps_per_epoch())?,
             trainer,
@@ -117,12 +118,7 @@ impl<'a> Run<'a> {
         self.schedule = state.course.build(self.config.semantics, steps_per_epoch)?;
         self.schedule.restore(&state.observed)?;
         self.groups.restore(&state.groups, self.config, steps_per_epoch)?;
-        let parameters = &mut self.trainer.prepared.parameters;
-        checkpoint.fill(parameters)?;
-        let trainable = parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
-        let lengths: Vec<_> = trainable.map(|array| (array.name.as_str(), array.values.len())).collect();
-        let (states, arrays) = checkpoint.optimizer_states();
-        self.trainer.optimizer.restore(states, arrays, &lengths)?;
+        self.trainer.restore(checkpoint)?;
         self.told = state.changes.len();
         self.state = state.clone();
         Ok(())
@@ -177,7 +173,10 @@ impl<'a> Run<'a> {
         Course::of(config).check_rates(&config.schedule(steps_per_epoch)?, 0)?;
         let grouping = config.grouping(&config.architecture())?;
         GroupCourses::new(&grouping, config, steps_per_epoch)?;
-        Grouped::<f32>::new(&config.optimizer, grouping, config.semantics)?;
+        let optimizer = Grouped::<f32>::new(&config.optimizer, grouping, config.semantics)?;
+        if config.average(steps_per_epoch)?.is_some() && optimizer.has_evaluation_point() {
+            return Ok(refuse_two_averages()?);
+        }
         engine::check(config.engine, config.device)
     }
 

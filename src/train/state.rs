@@ -45,9 +45,17 @@ pub struct TrainState {
     /// Its numbers that are no arrays.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub optimizer_scalars: BTreeMap<String, f64>,
+    /// Weights taken into the run's average.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub averages_taken: u64,
     /// The other parameter groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupState>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Weights that are not worth resuming from.
@@ -91,6 +99,7 @@ impl TrainState {
             observed: serde_json::Value::Null,
             optimizer_steps: 0,
             optimizer_scalars: BTreeMap::new(),
+            averages_taken: 0,
             groups: Vec::new(),
         }
     }

@@ -1,14 +1,17 @@
 //! One optimisation step: from the next batch to the updated weights.
 
-use super::checkpoint::Points;
+use super::average::Averager;
+use super::checkpoint::{Checkpoint, Points};
 use super::control::ThreadShare;
 use super::prepared::{EngineOptions, Prepared, PreparedImages};
 use crate::config::RunConfig;
 use crate::data::{Epoch, Loader, Tta};
 use crate::engine::BatchStats;
 use crate::model::{Architecture, Array, Gradients, Parameters, Role};
-use crate::optim::{Clipping, Grouped, Grouping, OptimizerSpec, Slice, StepRates};
+use crate::optim::{Average, Clipping, Grouped, Grouping, OptimizerSpec, Slice, StepRates};
 use crate::schedule::Semantics;
+use crate::usage;
+use crate::usage::Usage;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,7 @@ pub struct Trainer {
     pub optimizer: Grouped<f32>,
     clipping: Clipping,
     gradients: Gradients,
+    average: Option<Averager>,
     /// The parameters to evaluate and to save, once they have been asked for since the last update.
     evaluated: Option<Parameters>,
     share: ThreadShare,
@@ -92,7 +96,45 @@ impl Trainer {
         let gradients = Gradients::zeros(&prepared.parameters);
         // The share may have grown since the engine was built.
         let (followed, clipping) = (prepared.engine.threads(), Clipping::default());
-        Self { prepared, optimizer, clipping, gradients, evaluated: None, share, followed }
+        Self { prepared, optimizer, clipping, gradients, average: None, evaluated: None, share, followed }
+    }
+
+    /// Evaluates and saves this average instead of the weights that are trained.
+    ///
+    /// # Errors
+    /// An optimizer averages by itself.
+    pub fn averaged(self, average: Option<Average>) -> Result<Self, Usage> {
+        match average {
+            Some(_) if self.optimizer.has_evaluation_point() => refuse_two_averages(),
+            average => {
+                let start = |average| Averager::start(average, &self.prepared.parameters);
+                Ok(Self { average: average.map(start), ..self })
+            }
+        }
+    }
+
+    /// Weights taken into the average so far.
+    pub fn averages_taken(&self) -> u64 {
+        self.average.as_ref().map_or(0, Averager::taken)
+    }
+
+    /// Restores the weights and the state of all that a step depends on.
+    ///
+    /// # Errors
+    /// The checkpoint is of another network or other optimizers.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let parameters = &mut self.prepared.parameters;
+        checkpoint.fill(parameters)?;
+        let trainable = parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
+        let lengths: Vec<_> = trainable.map(|array| (array.name.as_str(), array.values.len())).collect();
+        let (states, arrays) = checkpoint.optimizer_states();
+        self.optimizer.restore(states, arrays, &lengths)?;
+        if let Some(average) = &mut self.average {
+            let saved = |array: &Array| checkpoint.weights.get(&array.name).map(|(_, values)| values.as_slice());
+            average.restore(checkpoint.state.step, checkpoint.state.averages_taken, parameters, saved);
+        }
+        self.evaluated = None;
+        Ok(())
     }
 
     /// Accumulates the gradients of the next batch over its micro-batches and updates the weights at `rates`; `None` at the end of the epoch.
@@ -132,12 +174,21 @@ impl Trainer {
         }
     }
 
-    /// The parameters that are trained, always `prepared.parameters`, and those to evaluate and to save. They differ if an
-    /// optimizer averages; batch norm's running statistics are computed again for the average.
+    /// The parameters that are trained, always `prepared.parameters`, and those to evaluate and to save. They differ if the
+    /// run or an optimizer averages; batch norm's running statistics are computed again where nothing else fits the average.
     ///
     /// # Errors
     /// Those of the engine.
     pub fn points(&mut self) -> Result<Points<'_>> {
+        if self.evaluated.is_none()
+            && let Some(average) = &self.average
+            && let Some(mut point) = average.point(&self.prepared.parameters)
+        {
+            if average.has_own_statistics() {
+                self.prepared.recompute_statistics(&mut point)?;
+            }
+            self.evaluated = Some(point);
+        }
         if self.evaluated.is_none() && self.optimizer.has_evaluation_point() {
             let mut point = self.prepared.parameters.clone();
             for array in point.arrays_mut().iter_mut().filter(|array| array.role == Role::Trainable) {
@@ -189,8 +240,16 @@ impl Trainer {
                 slices.push(Slice { name, shape, values, gradient });
             }
             self.optimizer.step(slices, rates);
+            if let Some(average) = &mut self.average {
+                average.after_step(parameters);
+            }
         });
     }
+}
+
+/// An average beside that of an optimizer.
+pub(super) fn refuse_two_averages<T>() -> Result<T, Usage> {
+    usage!("average: a schedule-free optimizer averages by itself; leave the average out")
 }
 
 /// Adds the duration of `work` to `time`.

@@ -1,5 +1,6 @@
 //! Everything that needs no training: schedules, optimizers and their golden traces, suggestions, charts, and the layout of the sources.
 
+mod average_golden;
 mod calibration;
 mod descend_golden;
 mod entrants;

@@ -5,6 +5,7 @@ mod common;
 #[path = "../resume_common/mod.rs"]
 mod resume_common;
 
+mod averages;
 mod faults;
 mod merge;
 mod resume_cli;

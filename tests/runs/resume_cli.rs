@@ -230,6 +230,7 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
         "--dropout 0.1",
         "--label-smoothing 0.1",
         "--clip-norm 1",
+        "--average ema",
         "--clip-value 1",
         "--loss-reduction sum",
         "--tta mirror",

@@ -12,7 +12,7 @@ const KILLS: usize = 5;
 
 /// Every optimizer, both metric-driven schedules, mid-epoch checkpoints by steps and by time, and everything else with
 /// state or random draws: running statistics, dropout, augmentation, micro-batches.
-const RUNS: [(&str, &str); 11] = [
+const RUNS: [(&str, &str); 13] = [
     (
         "sgd",
         "--model cnn --momentum 0.9 --nesterov --lr 0.02 --schedule cosine --augment flip-crop --checkpoint-every 3st",
@@ -39,7 +39,9 @@ const RUNS: [(&str, &str); 11] = [
         "groups",
         "--momentum 0.9 --lr 0.02 --schedule cosine --group *.bias=adam/plateau:patience=0 fc*.weight=rmsprop/freeze-after=9st --checkpoint-every 2st",
     ),
-    ("resnet9", "--model resnet9 --lr 0.01 --momentum 0.9 --epochs 3 --checkpoint-every 2st"),
+    ("ema", "--momentum 0.9 --lr 0.02 --average ema:decay=0.9 --checkpoint-every 2st"),
+    ("lookahead", "--optimizer adam --lr 3e-4 --average lookahead:every=3st --checkpoint-every 2st"),
+    ("resnet9", "--model resnet9 --lr 0.01 --momentum 0.9 --epochs 3 --average swa:from=1 --checkpoint-every 2st"),
 ];
 
 fn flags(text: &str) -> Vec<&str> {

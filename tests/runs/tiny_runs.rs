@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const EPOCHS: u64 = 3;
-const STEPS_PER_EPOCH: u64 = 4;
-const STEPS: u64 = EPOCHS * STEPS_PER_EPOCH;
+pub(crate) const STEPS_PER_EPOCH: u64 = 4;
+pub(crate) const STEPS: u64 = EPOCHS * STEPS_PER_EPOCH;
 
 /// A convolution with batch norm, dropout and a linear layer: every kind of state that a checkpoint has to carry.
 fn architecture() -> Architecture {
@@ -67,13 +67,13 @@ fn images(count: usize, seed: u64) -> Images {
     Images { pixels, labels }
 }
 
-fn dataset() -> Dataset {
+pub(crate) fn dataset() -> Dataset {
     let classes = (0..10).map(|class| format!("class {class}")).collect();
     Dataset::new("greys", images(90, 1), images(30, 2), classes)
 }
 
 /// 64 training images: 4 full batches per epoch.
-fn config(more: Value) -> RunConfig {
+pub(crate) fn config(more: Value) -> RunConfig {
     let mut config = json!({
         "dataset": "synthetic", "validation": 26, "augment": "flip-crop", "model": "cnn", "dropout": 0.0, "label-smoothing": 0.1,
         "optimizer": "sgd:momentum=0.9", "lr": 0.05, "schedule": "cosine", "semantics": "native", "epochs": EPOCHS,
@@ -83,20 +83,25 @@ fn config(more: Value) -> RunConfig {
     serde_json::from_value(config).unwrap()
 }
 
-fn new_run<'a>(config: &'a RunConfig, dataset: &Dataset) -> Run<'a> {
+pub(crate) fn new_run<'a>(config: &'a RunConfig, dataset: &Dataset) -> Run<'a> {
     Run::with_architecture(config, &architecture(), dataset, 1).unwrap()
 }
 
-const SETUP: Setup<'static> =
+pub(crate) const SETUP: Setup<'static> =
     Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string, groups: &[], role: None };
 
 /// Trains in memory; without a `control`, undisturbed.
-fn train(run: Run<'_>, control: &Control, every: Option<Every>, mut observer: impl Observer) -> Result<Outcome> {
+pub(crate) fn train(
+    run: Run<'_>,
+    control: &Control,
+    every: Option<Every>,
+    mut observer: impl Observer,
+) -> Result<Outcome> {
     run.train(&mut Supervision { control, every, observer: &mut observer })
 }
 
 /// Trains into a folder.
-fn record(
+pub(crate) fn record(
     path: &Path,
     config: &RunConfig,
     setup: &Setup<'_>,
@@ -109,7 +114,7 @@ fn record(
 }
 
 /// Resumes the run in a folder, as `lrsched resume` does.
-fn resume(path: &Path, adjustments: &[Adjustment], observer: impl Observer) -> Result<Outcome> {
+pub(crate) fn resume(path: &Path, adjustments: &[Adjustment], observer: impl Observer) -> Result<Outcome> {
     let (dataset, mut observer) = (dataset(), observer);
     let left = Left::open(path, !adjustments.is_empty(), Maker::Train)?;
     left.check(&dataset)?;
@@ -120,12 +125,12 @@ fn resume(path: &Path, adjustments: &[Adjustment], observer: impl Observer) -> R
     left.reopen(&SETUP)?.record(run, &Control::default(), &mut observer)
 }
 
-fn nobody(_event: &Event<'_>) -> Result<()> {
+pub(crate) fn nobody(_event: &Event<'_>) -> Result<()> {
     Ok(())
 }
 
 /// Asks `control` to stop after this many steps.
-fn stop_after(steps: u64, control: &Control) -> impl Observer {
+pub(crate) fn stop_after(steps: u64, control: &Control) -> impl Observer {
     move |event: &Event<'_>| {
         if matches!(event, Event::Step { row, .. } if row.step + 1 == steps) {
             control.stop(Stop::Interrupt);
@@ -135,7 +140,7 @@ fn stop_after(steps: u64, control: &Control) -> impl Observer {
 }
 
 /// Fails after this many steps, like a process that is killed there.
-fn die_after(steps: u64) -> impl Observer {
+pub(crate) fn die_after(steps: u64) -> impl Observer {
     move |event: &Event<'_>| match event {
         Event::Step { row, .. } if row.step + 1 == steps => bail!("killed"),
         _ => Ok(()),
@@ -143,19 +148,19 @@ fn die_after(steps: u64) -> impl Observer {
 }
 
 /// All bits of all arrays, by name.
-fn bits(parameters: &Parameters) -> Vec<(String, Vec<u32>)> {
+pub(crate) fn bits(parameters: &Parameters) -> Vec<(String, Vec<u32>)> {
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
     parameters.arrays().iter().map(|array| (array.name.clone(), bits(&array.values))).collect()
 }
 
 /// Everything a run has recorded, except times.
-fn rows(path: &Path) -> (Vec<EpochRow>, Vec<StepRow>) {
+pub(crate) fn rows(path: &Path) -> (Vec<EpochRow>, Vec<StepRow>) {
     let epochs: Vec<EpochRow> = read_rows(&path.join("metrics.csv")).unwrap();
     let timeless = epochs.into_iter().map(|row| EpochRow { images_per_second: 0.0, seconds: 0.0, ..row });
     (timeless.collect(), read_rows(&path.join("steps.csv")).unwrap())
 }
 
-fn info(path: &Path) -> RunInfo {
+pub(crate) fn info(path: &Path) -> RunInfo {
     RunInfo::read(&path.join("run.json")).unwrap()
 }
 
@@ -169,7 +174,7 @@ fn names(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["event"].as_str().unwrap()).collect()
 }
 
-fn folder() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     (folder, path)

@@ -247,6 +247,15 @@ pub const SETTINGS: &[SettingDef] = &[
     .also(&[(Eval, "Test-time augmentation: {} [default: on the test images the run's, else none]")])
     .fixed("the run would be judged by another evaluation"),
     SettingDef::value(
+        "average",
+        "SPEC",
+        "Evaluate and save an average of the weights: ema:decay=0.999, swa:from=75%,every=1ep or lookahead:every=5st,alpha=0.5 [default: none]",
+    )
+    .of_result(|c, v| v.word().map(|average| c.average = Some(average)))
+    .commands(&[Train, Compare])
+    .unset("none")
+    .fixed("the average so far depends on it"),
+    SettingDef::value(
         "engine",
         "NAME",
         "{} (cpu: the fused kernels; candle: the reference, on any device) [default: cpu on the CPU]",

@@ -35,7 +35,8 @@ fn every_setting_of_a_run_says_what_resume_does_with_it() {
 #[test]
 fn a_setter_sets_the_field_of_its_name_alone() {
     let usual = RunConfig::default().settings();
-    let texts = ["0.25", "7", "true", "synthetic", "resnet9", "keras", "flip", "sum", "mirror", "candle", "metal"];
+    let texts =
+        ["0.25", "ema", "7", "true", "synthetic", "resnet9", "keras", "flip", "sum", "mirror", "candle", "metal"];
     for setting in SETTINGS {
         let Field::Run(set) = setting.field else { continue };
         let set_to = |text: &str| {

@@ -90,6 +90,7 @@ impl Run<'_> {
         let base = states.remove(0);
         (self.state.optimizer_steps, self.state.optimizer_scalars) = (base.steps, base.scalars);
         self.state.groups = self.groups.states(states);
+        self.state.averages_taken = self.trainer.averages_taken();
         let points = self.trainer.points()?;
         let checkpoint = Checkpoint::new(self.config, &self.dataset, self.state.clone(), points, arrays);
         // With non-finite weights the next step ends the run as diverged; the previous checkpoint is the one to resume
