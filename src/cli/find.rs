@@ -167,9 +167,9 @@ fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> 
     };
     let (rate, peak) = (show(suggested), show(PEAK * suggested));
     vec![
-        command(format!("{length} at this rate throughout: the baseline, and easy to train longer"), &["--lr", &rate]),
+        command(format!("{length} at this rate throughout, as a baseline or to be trained longer"), &["--lr", &rate]),
         command(
-            format!("{length} of one cycle up to {peak}: for the best accuracy at just this length"),
+            format!("{length} of one cycle up to {peak}, for the best accuracy at just this length"),
             &["--schedule", "one-cycle", "--max-lr", &peak, "--div-factor", "4"],
         ),
     ]

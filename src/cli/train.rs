@@ -6,7 +6,7 @@ use super::settings;
 use crate::config::settings::train_config;
 use crate::config::{CommandName, Course, RunConfig};
 use crate::data::Dataset;
-use crate::number::rate;
+use crate::number::significant;
 use crate::run_folder::{Existing, RunDirectory, Setup};
 use crate::train::Run;
 use anyhow::Result;
@@ -63,7 +63,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 /// applied.
 fn folder_name(config: &RunConfig, steps_per_epoch: u64) -> String {
     let rate = match Course::of(config).own_peak(config.semantics, steps_per_epoch) {
-        Some(peak) => format!("peak{}", rate(peak)),
+        Some(peak) => format!("peak{}", significant(peak, 3)),
         None => {
             let (plain, exponent) = (config.lr.to_string(), format!("{:e}", config.lr));
             format!("lr{}", if plain.len() <= 12 { plain } else { exponent })

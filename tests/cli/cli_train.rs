@@ -305,7 +305,9 @@ fn where_the_schedule_sets_its_own_rates_the_first_lines_and_the_folder_say_its_
     let folder = tempfile::tempdir().unwrap();
     let tiny: Vec<&str> = TINY.iter().copied().filter(|flag| !["--progress", "none"].contains(flag)).collect();
     for (schedule, said, name) in [
-        ("one-cycle:max-lr=0.4", "sgd at peak rate 0.4, one-cycle:max-lr=0.4; 1 epoch", "sgd-one-cycle-peak0.4-seed0-"),
+        ("expr:0.4*(1-t/T)", "sgd at peak rate 0.4, expr:expr=0.4*(1-t/T); 1 epoch", "sgd-expr-peak0.4-seed0-"),
+        // The steps of so short a run miss the peak by a little: cos(π·0.1/2.1) of the first of three.
+        ("one-cycle:max-lr=0.4", "sgd at peak rate 0.398, one-cycle:max-lr=0.4; 1 epoch", "sgd-one-cycle-peak0.398-"),
         ("one-cycle", "sgd at 0.1, one-cycle; 1 epoch", "sgd-one-cycle-lr0.1-seed0-"),
     ] {
         let flags = ["--schedule", schedule, "--epochs", "1", "--progress", "plain"];

@@ -5,7 +5,7 @@ use super::lines::{Label, Numbers, Place, epoch_line, named, one_or_two, optiona
 use crate::cli::advice;
 use crate::data::Augment;
 use crate::engine::BatchStats;
-use crate::number::{counted, exact, rate};
+use crate::number::{counted, exact, rate, significant};
 use crate::optim::Group;
 use crate::record::{Change, EpochRow, Results, Status, StepRow};
 use crate::schedule::Spec;
@@ -102,7 +102,7 @@ impl<'a> Progress<'a> {
             None => {
                 self.bars.line(&what);
                 let at = match course.own_peak(config.semantics, start.steps_per_epoch) {
-                    Some(peak) => format!("at peak rate {}", rate(peak)),
+                    Some(peak) => format!("at peak rate {}", significant(peak, 3)),
                     None => format!("at {}", exact(course.lr)),
                 };
                 self.bars.line(&format!("{} {at}, {}; {length}", config.optimizer, course.schedule));
