@@ -197,8 +197,9 @@ impl RunConfig {
     /// As [`Grouping::new`].
     pub fn grouping(&self, architecture: &Architecture) -> Result<Grouping, Usage> {
         let slots = slots(architecture);
-        let trainable = slots.iter().filter(|slot| slot.role == Role::Trainable).map(|slot| slot.name.as_str());
-        Grouping::new(&self.group, &self.optimizer, self.semantics, trainable)
+        let trainable = slots.iter().filter(|slot| slot.role == Role::Trainable);
+        let named = trainable.map(|slot| (slot.name.as_str(), slot.shape.as_slice()));
+        Grouping::new(&self.group, &self.optimizer, self.semantics, named)
     }
 
     pub fn architecture(&self) -> Architecture {

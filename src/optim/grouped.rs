@@ -2,6 +2,7 @@
 
 use super::group::ParamGroup;
 use super::{Float, Optimizer, OptimizerSpec, Slice, State};
+use crate::number::exact;
 use crate::schedule::{Duration, Rates, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -31,47 +32,78 @@ pub struct Grouping {
     pub notes: Vec<String>,
 }
 
+/// What parameters fall to that their optimizer cannot take, at its usual rate.
+const FALLBACK: &str = "adamw";
+
+/// A parameter's name and sides.
+pub type Named<'a> = (&'a str, &'a [usize]);
+
 impl Grouping {
-    /// Divides the trainable `parameters`: the first of `written` that matches one has it, and the base group the rest.
+    /// Divides the trainable `parameters`: the first of `written` that matches one has it, and the base group the rest. What an
+    /// optimizer cannot take goes on to the next, and in the end to a group of its own.
     ///
     /// # Errors
-    /// A group that matches no parameter, or two groups of one name.
+    /// A group that matches no parameter, or none that its optimizer can take; two groups of one name.
     pub fn new<'a>(
         written: &[ParamGroup],
         base: &OptimizerSpec,
         semantics: Semantics,
-        parameters: impl IntoIterator<Item = &'a str>,
+        parameters: impl IntoIterator<Item = Named<'a>>,
     ) -> Result<Self, Usage> {
-        let parameters: Vec<&str> = parameters.into_iter().collect();
-        let mut members: Vec<Vec<&str>> = vec![Vec::new(); written.len()];
-        let mut shared: Vec<(&str, usize, usize)> = Vec::new();
-        for parameter in &parameters {
-            let mut matching = written.iter().enumerate().filter(|(_, group)| group.matches(parameter));
-            let Some((first, _)) = matching.next() else { continue };
-            members[first].push(parameter);
-            shared.extend(matching.next().map(|(second, _)| (*parameter, first, second)));
-        }
-        let mut grouping = Self { notes: said_once(written, &shared).into_iter().collect(), ..Self::default() };
-        for (group, members) in written.iter().zip(&members) {
-            if !parameters.iter().any(|parameter| group.matches(parameter)) {
-                return usage!("group {}: no parameter matches; there are {}", group.name(), parameters.join(", "));
+        let parameters: Vec<Named<'_>> = parameters.into_iter().collect();
+        Self::divide(written, base, semantics, &parameters, &OptimizerSpec::takes)
+    }
+
+    fn divide(
+        written: &[ParamGroup],
+        base: &OptimizerSpec,
+        semantics: Semantics,
+        parameters: &[Named<'_>],
+        takes: &dyn Fn(&OptimizerSpec, &[usize]) -> bool,
+    ) -> Result<Self, Usage> {
+        let mut groups: Vec<Group> = written.iter().map(|group| Group::of(group, base, semantics)).collect();
+        // Each parameter with those that match and can take it.
+        let takers = |&(name, shape): &Named<'_>| -> Vec<usize> {
+            let both = |place: &usize| written[*place].matches(name) && takes(&groups[*place].optimizer, shape);
+            (0..written.len()).filter(both).collect()
+        };
+        let takers: Vec<Vec<usize>> = parameters.iter().map(takers).collect();
+        for (place, group) in groups.iter().enumerate() {
+            if !takers.iter().any(|takers| takers.contains(&place)) {
+                return nothing(&written[place], group, parameters);
             }
-            if members.is_empty() {
-                grouping.notes.push(format!("group {} has no parameters: those before it have them all", group.name()));
+        }
+        let mut notes: Vec<String> = said_once(&groups, parameters, &takers).into_iter().collect();
+        let left = |place: &usize| takers[*place].is_empty() && !takes(base, parameters[*place].1);
+        let left: Vec<&str> = (0..parameters.len()).filter(left).map(|place| parameters[place].0).collect();
+        let mut of: HashMap<String, usize> = HashMap::new();
+        for (&(name, _), takers) in parameters.iter().zip(&takers) {
+            of.extend(takers.first().map(|group| (name.to_string(), *group)));
+        }
+        if let Some((fallback, note)) = Group::fallback(base, semantics, &left, &groups) {
+            of.extend(left.iter().map(|name| ((*name).to_string(), groups.len())));
+            groups.push(fallback);
+            notes.push(note);
+        }
+        if !parameters.is_empty() && of.len() == parameters.len() {
+            notes.push(format!("{} updates nothing: all parameters are in groups", base.name()));
+        }
+        let grouping = Self { groups, of, notes }.without_empty_groups();
+        check_names(&grouping.groups)?;
+        Ok(grouping)
+    }
+
+    /// A group whose parameters are all in earlier ones is none of the run's.
+    fn without_empty_groups(mut self) -> Self {
+        for place in (0..self.groups.len()).rev() {
+            if self.of.values().any(|group| *group == place) {
                 continue;
             }
-            let place = grouping.groups.len();
-            let group = Group::of(group, base, semantics);
-            if grouping.groups.iter().any(|other| other.name == group.name) {
-                return usage!("group {}: two groups have this name; give one of them another `name`", group.name);
-            }
-            grouping.groups.push(group);
-            grouping.of.extend(members.iter().map(|member| ((*member).to_string(), place)));
+            let name = self.groups.remove(place).name;
+            self.notes.push(format!("group {name} has no parameters: those before it have them all"));
+            self.of.values_mut().filter(|group| **group > place).for_each(|group| *group -= 1);
         }
-        if !parameters.is_empty() && grouping.of.len() == parameters.len() {
-            grouping.notes.push(format!("{} updates nothing: all parameters are in groups", base.name()));
-        }
-        Ok(grouping)
+        self
     }
 
     /// The place in [`Grouping::groups`] of the group that has this parameter; `None` for the base group.
@@ -80,11 +112,33 @@ impl Grouping {
     }
 }
 
-/// One line about the parameters that match two groups: (parameter, first, second).
-fn said_once(written: &[ParamGroup], shared: &[(&str, usize, usize)]) -> Option<String> {
-    let (parameter, first, second) = *shared.first()?;
-    let (first, second) = (written[first].name(), written[second].name());
-    let more = match shared.len() - 1 {
+fn check_names(groups: &[Group]) -> Result<(), Usage> {
+    let is_twice = |(place, group): &(usize, &Group)| groups[..*place].iter().any(|other| other.name == group.name);
+    match groups.iter().enumerate().find(is_twice) {
+        Some((_, group)) => {
+            usage!("group {}: two groups have this name; give one of them another `name`", group.name)
+        }
+        None => Ok(()),
+    }
+}
+
+/// The error for a group that has no parameter.
+fn nothing<T>(written: &ParamGroup, group: &Group, parameters: &[Named<'_>]) -> Result<T, Usage> {
+    let names = |parameters: &[Named<'_>]| parameters.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let matching: Vec<Named<'_>> = parameters.iter().copied().filter(|(name, _)| written.matches(name)).collect();
+    let Group { name, optimizer, .. } = group;
+    if matching.is_empty() {
+        return usage!("group {name}: no parameter matches; there are {}", names(parameters));
+    }
+    usage!("group {name}: {} updates matrices alone, and there is none among {}", optimizer.name(), names(&matching))
+}
+
+/// One line about the parameters that two groups match; `takers`: the groups of each.
+fn said_once(groups: &[Group], parameters: &[Named<'_>], takers: &[Vec<usize>]) -> Option<String> {
+    let mut shared = parameters.iter().zip(takers).filter(|(_, takers)| takers.len() > 1);
+    let ((parameter, _), takers) = shared.next()?;
+    let (first, second) = (&groups[takers[0]].name, &groups[takers[1]].name);
+    let more = match shared.count() {
         0 => String::new(),
         more => format!(" (and {more} more match two groups)"),
     };
@@ -102,6 +156,21 @@ impl Group {
             schedule: written.schedule.clone(),
             freeze_after: written.freeze_after,
         }
+    }
+
+    /// The group of the parameters that are `left`, and a line about it; `None` if there are none.
+    fn fallback(base: &OptimizerSpec, semantics: Semantics, left: &[&str], groups: &[Group]) -> Option<(Self, String)> {
+        let (first, more) = left.split_first()?;
+        let optimizer: OptimizerSpec = FALLBACK.parse().ok()?;
+        let lr = optimizer.default_learning_rate(semantics);
+        let names = std::iter::once(FALLBACK.to_string()).chain((2..).map(|number| format!("{FALLBACK}-{number}")));
+        let name = names.into_iter().find(|name| groups.iter().all(|group| group.name != *name))?;
+        let what = match more.len() {
+            0 => format!("{first}, which no group takes, falls"),
+            more => format!("{first} and {more} more that no group takes fall"),
+        };
+        let note = format!("{} updates matrices alone: {what} to {FALLBACK} at {}", base.name(), exact(lr));
+        Some((Self { name, optimizer, lr: Some(lr), schedule: None, freeze_after: None }, note))
     }
 }
 
@@ -226,8 +295,35 @@ mod tests {
 
     fn grouping(groups: &[&str]) -> Result<Grouping, Usage> {
         let groups: Vec<ParamGroup> = groups.iter().map(|group| group.parse().unwrap()).collect();
-        let parameters = ["conv1.weight", "conv1.bias", "fc.weight", "fc.bias"];
-        Grouping::new(&groups, &"sgd:momentum=0.9".parse().unwrap(), Semantics::Native, parameters)
+        Grouping::new(&groups, &"sgd:momentum=0.9".parse().unwrap(), Semantics::Native, PARAMETERS)
+    }
+
+    const PARAMETERS: [Named<'static>; 4] =
+        [("conv1.weight", &[8, 3, 3, 3]), ("conv1.bias", &[8]), ("fc.weight", &[10, 64]), ("fc.bias", &[10])];
+
+    #[test]
+    fn what_an_optimizer_for_matrices_cannot_take_goes_on_to_the_next_group_and_in_the_end_to_adamw() {
+        let divide = |base: &str, groups: &[&str]| {
+            let groups: Vec<ParamGroup> = groups.iter().map(|group| group.parse().unwrap()).collect();
+            // As if rmsprop updated matrices alone.
+            let takes = |optimizer: &OptimizerSpec, shape: &[usize]| optimizer.name() != "rmsprop" || shape.len() > 1;
+            Grouping::divide(&groups, &base.parse().unwrap(), Semantics::Native, &PARAMETERS, &takes)
+        };
+        let of = |grouping: &Grouping| {
+            let name = |(parameter, _)| grouping.of(parameter).map_or("-", |group| &grouping.groups[group].name);
+            PARAMETERS.map(name).join(" ")
+        };
+        let alone = divide("rmsprop", &[]).unwrap();
+        assert_eq!(of(&alone), "- adamw - adamw");
+        assert_eq!(alone.groups[0].lr, Some(1e-3));
+        let said = "rmsprop updates matrices alone: conv1.bias and 1 more that no group takes fall to adamw at 0.001";
+        assert_eq!(alone.notes, [said]);
+        let group = divide("rmsprop", &["fc.*=sgd/name=adamw"]).unwrap();
+        assert_eq!(of(&group), "- adamw-2 adamw adamw");
+        let conv = divide("sgd", &["conv*=rmsprop", "*.bias=adam"]).unwrap();
+        assert_eq!((of(&conv), conv.notes.len()), ("conv* *.bias - *.bias".to_string(), 0));
+        let none = divide("sgd", &["*.bias=rmsprop"]).unwrap_err().to_string();
+        assert_eq!(none, "group *.bias: rmsprop updates matrices alone, and there is none among conv1.bias, fc.bias");
     }
 
     #[test]
@@ -251,6 +347,9 @@ mod tests {
         let error = grouping(&["norm*.bias=sgd"]).unwrap_err().to_string();
         let there = "there are conv1.weight, conv1.bias, fc.weight, fc.bias";
         assert_eq!(error, format!("group norm*.bias: no parameter matches; {there}"));
+        // A group of the command line stands before one of a file.
+        let again = grouping(&["*.bias=adam", "*.bias=sgd"]).unwrap();
+        assert_eq!((again.groups.len(), again.groups[0].optimizer.name()), (1, "adam"));
         let twice = grouping(&["*.bias=sgd/name=a", "*.weight=sgd/name=a"]).unwrap_err().to_string();
         assert_eq!(twice, "group a: two groups have this name; give one of them another `name`");
     }

@@ -17,7 +17,7 @@ mod spec;
 pub use average::{Average, AverageSpec, Statistics, averages};
 pub use clip::Clipping;
 pub use group::ParamGroup;
-pub use grouped::{Group, Grouped, Grouping, StepRates};
+pub use grouped::{Group, Grouped, Grouping, Named, StepRates};
 pub use optimizer::{Optimizer, Slice, State};
 pub use rule::Float;
 pub use spec::OptimizerSpec;
@@ -38,6 +38,7 @@ struct Defined {
     tuned_scale: fn(&Options<'_>) -> f64,
     defaults: &'static [(Semantics, &'static str, f64)],
     has_momentum: fn(&Options<'_>) -> bool,
+    matrices_only: bool,
 }
 
 /// Declares the modules of the optimizers, their table in help order, and the lookup of a rule in it.
@@ -54,6 +55,7 @@ macro_rules! optimizers {
             tuned_scale: $file::Row::tuned_scale,
             defaults: $file::Row::DEFAULTS,
             has_momentum: $file::Row::has_momentum,
+            matrices_only: $file::Row::MATRICES_ONLY,
         }),+];
 
         fn rule<T: Float>(name: &str, options: &Options<'_>) -> Result<Box<dyn Rule<T>>, Usage> {

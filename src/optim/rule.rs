@@ -163,6 +163,8 @@ pub(super) trait Definition: Sized {
     const DEFAULTS: &'static [(Semantics, &'static str, f64)];
     /// Whether the optimizer has a momentum for the schedule to replace.
     fn has_momentum(options: &Options<'_>) -> bool;
+    /// Whether it updates matrices alone: arrays of at least two sides, the first against the rest.
+    const MATRICES_ONLY: bool = false;
     /// # Errors
     /// Options that do not exist under these semantics.
     fn new(options: &Options<'_>) -> Result<Self, Usage>;

@@ -204,6 +204,11 @@ impl OptimizerSpec {
         (rounded(low * scale, 3), rounded(high * scale, 3))
     }
 
+    /// Whether it can update an array of these sides.
+    pub fn takes(&self, shape: &[usize]) -> bool {
+        !find(self.name()).matrices_only || shape.len() >= 2
+    }
+
     /// Whether the optimizer has a momentum for the schedule to replace: momentum above 0, or Adam's beta1.
     pub fn has_momentum(&self) -> bool {
         (find(self.name()).has_momentum)(&self.options(Semantics::Native))
