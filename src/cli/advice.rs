@@ -10,11 +10,8 @@ use crate::record::files::{COMPARISON_CSV, RUNS, WEIGHTS};
 use crate::record::{Holds, OrderError, Status};
 use crate::run_folder::{InUse, Refusal};
 use crate::train::Verdict;
-use crate::usage::{Usage, shortened};
+use crate::usage::{Usage, listed, shortened};
 use anyhow::{Error, anyhow};
-
-/// Entrants that a message names, if there are more.
-const MOST_LISTED: usize = 4;
 
 /// Advice for how a run ended.
 pub fn verdict(verdict: &Verdict) -> String {
@@ -285,15 +282,9 @@ fn note(note: &EntrantNote, is_tuned: bool) -> String {
     }
 }
 
-/// `sgd/step, adam/constant`; of many only the first.
+/// Each name as short as a message needs it.
 fn list(names: &[String]) -> String {
-    let listed = if names.len() > MOST_LISTED + 1 { MOST_LISTED } else { names.len() };
-    let mut words = names[..listed].iter().map(|name| shortened(name)).collect::<Vec<_>>().join(", ");
-    match names.len() - listed {
-        0 => {}
-        more => words.push_str(&format!(" and {more} more")),
-    }
-    words
+    listed(&names.iter().map(|name| shortened(name)).collect::<Vec<_>>())
 }
 
 /// A flag as it is typed, or an axis of the grid.

@@ -9,6 +9,7 @@ use crate::experiment::{Merged, merge};
 use crate::number::counted;
 use crate::shell;
 use crate::usage;
+use crate::usage::listed;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use std::path::Path;
@@ -61,15 +62,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 
 /// Names the `missing` runs of those `planned`, and how to train them.
 fn told(missing: &[String], planned: &str, out: &Path) -> String {
-    let named: Vec<&str> = missing.iter().take(3).map(String::as_str).collect();
-    let more = match missing.len() - named.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     format!(
-        "{} of {planned} missing: {}{more}; name the folders of the other shards, too, or train with the same `lrsched compare` and --out {}",
+        "{} of {planned} missing: {}; name the folders of the other shards, too, or train with the same `lrsched compare` and --out {}",
         missing.len(),
-        named.join(", "),
+        listed(missing),
         shell::path(out)
     )
 }

@@ -9,13 +9,10 @@ use super::table::percent;
 use crate::number::counted;
 use crate::record::Status;
 use crate::stats::verdict::{CHANCE, FEWEST, Standing, Verdict};
-use crate::usage::shortened;
+use crate::usage::{listed, shortened};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 use tuned::is_waiting;
-
-/// A sentence names this many entrants at most.
-const NAMED: usize = 4;
 
 /// What is said of the entrants of one group.
 pub struct Said<'s, 'a> {
@@ -375,16 +372,6 @@ fn failed(runs: usize) -> Option<String> {
     (runs > 0).then(|| {
         format!("{} that {} {verb} no result until {they} trained again.", counted(runs as u64, "run"), Status::Failed)
     })
-}
-
-/// `A, B and 3 more`.
-fn listed(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_string(),
-        [all @ .., last] if names.len() <= NAMED => format!("{} and {last}", all.join(", ")),
-        _ => format!("{} and {} more", names[..NAMED - 1].join(", "), names.len() + 1 - NAMED),
-    }
 }
 
 /// `1.8 points`; two digits where one would be 0.

@@ -2,7 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+mod list;
 mod names;
+
+pub use list::{all_listed, listed};
 
 /// An invalid request by the user: exit code 2, one line on stderr.
 pub use lrsched_schedule::UsageError as Usage;

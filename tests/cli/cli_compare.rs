@@ -401,7 +401,7 @@ fn named_entrants_keep_what_they_say_themselves_and_a_line_names_them() {
         [
             "warning: --momentum 0.9 does not apply to sgd:lr=0.05,momentum=0.8/cosine, which sets its own momentum",
             "warning: --factor 0.2 does not apply to sgd:momentum=0.9/step:factor=0.5, which sets its own factor",
-            "warning: --lr 0.1 does not apply to sgd:lr=0.05,momentum=0.8/cosine, sgd:momentum=0.9/constant:lr=0.3, which set their own lr",
+            "warning: --lr 0.1 does not apply to sgd:lr=0.05,momentum=0.8/cosine and sgd:momentum=0.9/constant:lr=0.3, which set their own lr",
         ]
     );
     let (_, said, code) = resolved(&["--entrants", "one-cycle:max-lr=0.02", "cosine", "--lr", "0.05"]);

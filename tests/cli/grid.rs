@@ -219,7 +219,7 @@ fn a_grid_that_multiplies_no_entrant_is_refused() {
     let entrants = ["--entrants", one_cycle, "sgd:lr=0.1/cosine"];
     let said = refused(&entrants, None, Some("[grid]\nlr = [0.3, 0.4]"));
     let expected = format!(
-        "{one_cycle}, sgd:lr=0.1/cosine set their own rates; leave lr out of the grid (from [grid] in c.toml)\n"
+        "{one_cycle} and sgd:lr=0.1/cosine set their own rates; leave lr out of the grid (from [grid] in c.toml)\n"
     );
     assert!(said.ends_with(&expected), "{said}");
     // One of them is enough.

@@ -4,7 +4,7 @@ use crate::config::Course;
 use crate::data::Dataset;
 use crate::experiment::{Entrant, PlannedRun};
 use crate::train::Run;
-use crate::usage::Usage;
+use crate::usage::{Usage, listed};
 use anyhow::Result;
 use std::collections::HashMap;
 
@@ -39,11 +39,8 @@ pub(super) fn with_images<'a>(
 /// Names the entrants that share a warning, out of `all` entrants.
 fn those(entrants: &[String], all: usize) -> String {
     match entrants {
-        [one] => one.clone(),
-        several if several.len() == all => format!("all {all} entrants"),
-        [first, second] => format!("{first} and {second}"),
-        [first, second, more @ ..] => format!("{first}, {second} and {} more", more.len()),
-        [] => String::new(),
+        several if several.len() == all && all > 1 => format!("all {all} entrants"),
+        some => listed(some),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{EntrantRuns, Place};
 use crate::optim::OptimizerSpec;
 use crate::schedule::Spec;
 use crate::spec::Values;
-use crate::usage::one_line;
+use crate::usage::{all_listed, one_line};
 use std::collections::{BTreeSet, HashMap};
 
 /// A name for each entrant, in order: `sgd/cosine`, plus whatever is needed to make it unique.
@@ -80,16 +80,8 @@ pub fn recipes(entrants: &[EntrantRuns<'_>]) -> String {
             None => recipes.push((recipe, vec![name])),
         }
     }
-    let told = recipes.iter().map(|(recipe, names)| format!("all {} entrants: {recipe}", listed(names)));
+    let told = recipes.iter().map(|(recipe, names)| format!("all {} entrants: {recipe}", all_listed(names)));
     one_line(&told.collect::<Vec<_>>().join("; "))
-}
-
-/// `rmsprop, adam and adagrad`
-fn listed(names: &[String]) -> String {
-    match names.split_last() {
-        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => names.concat(),
-    }
 }
 
 /// The parameters that all of these have, except the rate.
@@ -99,7 +91,7 @@ fn common(all: &[OptimizerSpec]) -> String {
     let given = first.given_values().given().map(|(parameter, _)| parameter.name);
     let own: Vec<&str> = given.filter(|name| *name == "lr" || differs(name)).collect();
     let shared = own.into_iter().fold(first.clone(), |optimizer, name| optimizer.without(name));
-    shared.to_string().split_once(':').map_or(String::new(), |(_, values)| values.replace(',', ", "))
+    shared.given_values().written().collect::<Vec<_>>().join(", ")
 }
 
 /// A name that can be shortened.

@@ -2,7 +2,7 @@
 //!
 //! The accuracy of a trial is never said: it is that of the run that was chosen because it is high.
 
-use super::{Said, listed};
+use super::Said;
 use crate::number::{counted, grouped};
 use crate::record::Stage;
 use crate::report::analysis::{Analysis, Unit};
@@ -10,6 +10,7 @@ use crate::report::table::percent;
 use crate::report::tuning::{Edge, Tuning, peak};
 use crate::stats::tuning::SCREENING;
 use crate::stats::verdict::FEWEST;
+use crate::usage::listed;
 use std::fmt::Write as _;
 
 impl Said<'_, '_> {

@@ -192,6 +192,14 @@ impl Values {
         self.given.iter().map(|(parameter, value)| (*parameter, value))
     }
 
+    /// The same as a spec writes them: `momentum=0.9`, `nesterov`.
+    pub fn written(&self) -> impl Iterator<Item = String> {
+        self.given.iter().map(|(parameter, value)| match value {
+            ParameterValue::Switch(true) => parameter.name.to_string(),
+            value => format!("{}={}", parameter.name, value.show(parameter.kind, self.family.number)),
+        })
+    }
+
     /// The value, if it was given.
     pub fn get(&self, key: &str) -> Option<&ParameterValue> {
         self.given.iter().find(|(parameter, _)| parameter.name == key).map(|(_, value)| value)
@@ -229,12 +237,9 @@ fn default(parameter: &Parameter) -> Option<ParameterValue> {
 impl fmt::Display for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        for (place, (parameter, value)) in self.given.iter().enumerate() {
+        for (place, written) in self.written().enumerate() {
             f.write_str(if place == 0 { ":" } else { "," })?;
-            match value {
-                ParameterValue::Switch(true) => f.write_str(parameter.name)?,
-                value => write!(f, "{}={}", parameter.name, value.show(parameter.kind, self.family.number))?,
-            }
+            f.write_str(&written)?;
         }
         Ok(())
     }
