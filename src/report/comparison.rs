@@ -19,6 +19,9 @@ use std::path::Path;
 pub fn write_pictures(folder: &Path, report: &Report<'_>, title: &str) -> anyhow::Result<()> {
     let title = report.titled(title);
     let curves = Figure { title: title.clone(), ..picture(&report.figure) };
+    let mut all = Stack::default();
+    all.figure(&curves);
+    report.group_rates.iter().for_each(|figure| all.figure(figure));
     let ranking = Ranking { title, ..report.ranking.clone() };
     let mut trials = Stack::default();
     report.trials.draw(&mut trials);
@@ -26,8 +29,8 @@ pub fn write_pictures(folder: &Path, report: &Report<'_>, title: &str) -> anyhow
     let pictures: [Drawn<'_>; 6] = [
         (files::RANKING_PNG, &|| ranking.png()),
         (files::RANKING_SVG, &|| Ok(ranking.svg()?.into_bytes())),
-        (files::COMPARISON_PNG, &|| curves.png()),
-        (files::COMPARISON_SVG, &|| Ok(curves.svg()?.into_bytes())),
+        (files::COMPARISON_PNG, &|| all.png()),
+        (files::COMPARISON_SVG, &|| Ok(all.svg()?.into_bytes())),
         (files::TRIALS_PNG, &|| trials.png()),
         (files::TRIALS_SVG, &|| Ok(trials.svg()?.into_bytes())),
     ];

@@ -105,6 +105,8 @@ pub struct Report<'a> {
     pub trials: Trials,
     /// The curves of all entrants, the best first.
     pub figure: Figure,
+    /// The rates of the parameter groups, if any run has some.
+    pub group_rates: Option<Figure>,
     /// What to do next.
     pub next: Vec<NextStep>,
     /// The suggestions of each range test.
@@ -137,9 +139,22 @@ impl<'a> Report<'a> {
             loaded.progress().map(Paragraph::note).into_iter().chain(summary(&groups)).collect();
         let ranking = super::ranking::of(&groups, &title);
         let trials = super::trials::of(&groups);
+        let group_rates = super::group_rates::figure(&entrants, &loaded.group_rates());
         let next = Vec::new();
-        let mut report =
-            Self { loaded, title, origin, groups, summary, ranking, trials, figure, next, suggestions, target };
+        let mut report = Self {
+            loaded,
+            title,
+            origin,
+            groups,
+            summary,
+            ranking,
+            trials,
+            figure,
+            group_rates,
+            next,
+            suggestions,
+            target,
+        };
         if report.first_range_test().is_some() {
             report.summary = range::summary(&loaded.ranges, &report.suggestions);
         }
@@ -168,6 +183,7 @@ impl<'a> Report<'a> {
         picture.ranking(&Ranking { title: self.titled(&self.title), ..self.ranking.clone() });
         self.trials.draw(&mut picture);
         picture.figure(&Figure { title: "Curves".into(), ..comparison::picture(&self.figure) });
+        self.group_rates.iter().for_each(|figure| picture.figure(figure));
         picture
     }
 
@@ -208,6 +224,7 @@ impl<'a> Report<'a> {
             ranking: &self.ranking,
             trials: &self.trials,
             figure: &self.figure,
+            group_rates: self.group_rates.as_ref(),
             next: &self.next,
             target: self.target,
         }

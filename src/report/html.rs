@@ -39,6 +39,8 @@ pub struct Page<'a> {
     pub trials: &'a Trials,
     /// The mean curves of all entrants, in the order of the groups.
     pub figure: &'a Figure,
+    /// The rates of the parameter groups.
+    pub group_rates: Option<&'a Figure>,
     pub next: &'a [NextStep],
     pub target: Option<f64>,
 }
@@ -47,8 +49,8 @@ impl Page<'_> {
     /// The whole file.
     pub fn html(&self) -> String {
         let charts = curves::charts(self);
-        let figures = |shared: bool| -> String {
-            charts.iter().filter(|chart| chart["shared"] == json!(shared)).map(curves::figure_html).collect()
+        let figures = |section: curves::Section| -> String {
+            charts.iter().filter(|chart| section.has(chart)).map(curves::figure_html).collect()
         };
         let names: Vec<&str> = self.analyses().map(|analysis| analysis.unique.as_str()).collect();
         // A `</script>` in a name must not end the element.
@@ -63,7 +65,7 @@ impl Page<'_> {
                  for its values; click a line or its name to hide it.{}</p><div id=legend role=group aria-label=Entrants></div>\
                  <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{tables}{notes}</section>\n",
                 self.left_out(),
-                figures(true),
+                figures(curves::Section::Curves),
                 notes = entrants::notes(),
             );
         }
@@ -76,7 +78,7 @@ impl Page<'_> {
             let _ = writeln!(
                 body,
                 "<section><h2>Range tests</h2>{answers}<div class=charts>{}</div>{tables}</section>",
-                figures(false)
+                figures(curves::Section::RangeTests)
             );
         }
         if !self.loaded.runs.is_empty() {

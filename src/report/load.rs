@@ -9,7 +9,7 @@ pub use run::LoadedRun;
 
 use super::entrants::{EntrantRuns, entrants_of};
 use super::range::{RangeTests, Recorded};
-use super::rates::Known;
+use super::rates::{GroupRates, Known};
 use super::tuning::Tuning;
 use crate::disk::{self, OURS};
 use crate::number::{counted, grouped};
@@ -83,6 +83,12 @@ impl Loaded {
     /// What determines the rates of each run besides its row and its epochs, by its folder.
     pub fn known(&self) -> HashMap<String, Known> {
         self.runs.iter().map(|run| (run.row.run.clone(), run.known())).collect()
+    }
+
+    /// The rates of the parameter groups of each run that has any, by its folder.
+    pub fn group_rates(&self) -> HashMap<&str, &[GroupRates]> {
+        let runs = self.runs.iter().filter(|run| !run.groups.is_empty());
+        runs.map(|run| (run.row.run.as_str(), run.groups.as_slice())).collect()
     }
 
     /// The entrants of all runs, group by group, the leader first.

@@ -10,6 +10,7 @@ pub mod confusion;
 pub mod entrants;
 mod escape;
 pub mod export;
+mod group_rates;
 pub mod html;
 pub mod load;
 pub mod next;

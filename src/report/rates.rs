@@ -5,10 +5,12 @@
 //! disagree with the recomputed rates, the rows win.
 
 mod axis;
+mod groups;
 mod simplify;
 mod stretches;
 
 pub use axis::{spread_out, to_log};
+pub use groups::{GroupRates, of_groups};
 pub use stretches::Stretches;
 
 use super::entrants::EntrantRuns;

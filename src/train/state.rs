@@ -1,7 +1,6 @@
 //! The train state, and whether its weights are still worth resuming from.
 
-use super::groups::GroupState;
-use crate::config::Course;
+use crate::config::{Course, GroupState};
 use crate::engine::BatchStats;
 use crate::record::{Change, EpochRow, Results};
 use crate::schedule::Rates;

@@ -137,6 +137,11 @@ fn the_entrants_of_a_comparison_share_the_groups_and_a_range_test_keeps_their_ra
         let rates = column(&folder, &name, "learning_rate:*.bias");
         assert_eq!(rates[0], 0.03, "{name}");
     }
+    // The group follows the schedule of each entrant, so that each has a line of its own.
+    let picture = read(&folder, "cmp/comparison.svg");
+    assert!(picture.contains("Learning rates of the parameter groups") && picture.contains("*.bias, adam/linear"));
+    let page = read(&folder, "cmp/report.html");
+    assert!(page.contains("\"id\":\"groups\"") && page.contains("<figure id=groups>"));
     let find = ["--steps", "6", "--max-lr", "1", "--out", "find"];
     lrsched(&folder).arg("find").args(TINY).args(group).args(find).assert().success();
 }

@@ -1,9 +1,9 @@
 //! A network trained one update at a time, at any rate.
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, rates_in_range_test};
 use crate::data::{Dataset, Epoch, Loader, Subset, Tta};
 use crate::engine::BatchStats;
-use crate::train::{EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options, rates_in_range_test};
+use crate::train::{EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options};
 use anyhow::Result;
 
 /// A temporary in-memory network, trained at increasing rates. It starts from the same weights and sees the same

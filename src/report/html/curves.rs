@@ -13,7 +13,32 @@ pub fn charts(page: &Page<'_>) -> Vec<Value> {
     let curves = page.figure.panels.iter().enumerate().map(|(i, panel)| curve_chart(i, panel, &entrants));
     let best = page.trials.best.as_ref().map(trials::best_chart);
     let ranges = page.loaded.ranges.iter().zip(page.suggestions).enumerate();
-    curves.chain(best).chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
+    let groups = page.group_rates.and_then(|figure| figure.panels.first()).map(group_chart);
+    curves.chain(groups).chain(best).chain(ranges.flat_map(|(i, (tests, said))| tests.charts(i, said))).collect()
+}
+
+/// Where on the page a chart stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    Curves,
+    RangeTests,
+}
+
+/// The identifier of the chart of parameter groups, whose lines are not those of the entrants.
+const GROUPS: &str = "groups";
+
+impl Section {
+    pub fn has(self, chart: &Value) -> bool {
+        let is_curve = chart["shared"] == json!(true) || chart["id"] == json!(GROUPS);
+        is_curve == (self == Self::Curves)
+    }
+}
+
+/// The rates of parameter groups.
+fn group_chart(panel: &Panel) -> Value {
+    let mut chart = rate_chart(0, panel);
+    (chart["id"], chart["shared"]) = (json!(GROUPS), json!(false));
+    chart
 }
 
 /// The lines of a panel as arrays indexed by epoch.

@@ -2,7 +2,7 @@
 
 use super::super::changes;
 use super::super::entrants::Place;
-use super::super::rates::{self, Known};
+use super::super::rates::{self, GroupRates, Known};
 use super::{Loaded, read, settings};
 use crate::config::SettingValues;
 use crate::data::{DatasetKind, Validation};
@@ -31,6 +31,8 @@ pub struct LoadedRun {
     epochs: u64,
     /// The steps of a changed run, if logged.
     steps: Vec<StepRow>,
+    /// The rates of its parameter groups besides the base group.
+    pub(in crate::report) groups: Vec<GroupRates>,
     /// The highest rate of the steps taken; `None` if unknown.
     pub(in crate::report) highest_rate: Option<f64>,
     /// The settings that may distinguish it from other runs; empty if nothing records them.
@@ -116,11 +118,18 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         changed,
         epochs,
         steps,
+        groups: Vec::new(),
         highest_rate: None,
         settings,
         images: info.as_ref().map(|info| info.provenance.dataset.digest.clone()),
     };
-    run.highest_rate = rates::of_run(&run.row, &run.metrics, &run.known()).highest();
+    let base = rates::of_run(&run.row, &run.metrics, &run.known());
+    // How a group's own schedule was fitted to another length is in the steps alone.
+    let is_known = !run.steps.is_empty() || length(&run.changes).is_none();
+    if let Some(Ok(config)) = info.filter(|_| is_known).map(|info| info.config.known()) {
+        run.groups = rates::of_groups(&config, &base, &run.metrics, &run.steps);
+    }
+    run.highest_rate = base.highest();
     loaded.runs.push(run);
 }
 

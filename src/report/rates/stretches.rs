@@ -47,7 +47,7 @@ impl Stretches {
         self.begins.iter().map(|&(_, rate)| rate).filter(|rate| rate.is_finite()).reduce(f64::max)
     }
 
-    fn at(&self, place: f64) -> Option<f64> {
+    pub(super) fn at(&self, place: f64) -> Option<f64> {
         let after = self.begins.partition_point(|&(begin, _)| begin <= place);
         (place < self.end && after > 0).then(|| self.begins[after - 1].1)
     }

@@ -1,6 +1,6 @@
 //! The rates of the parameter groups besides the base group.
 
-use crate::config::{Course, Reach, RunConfig};
+use super::{Course, Reach, RunConfig};
 use crate::optim::{Group, Grouping, State, StepRates};
 use crate::schedule::{Clock, EpochMetrics, Rates, Rest, Schedule};
 use crate::usage::Usage;
@@ -25,7 +25,7 @@ pub struct GroupState {
 }
 
 /// The groups of a run, each with where its rates come from.
-pub(super) struct GroupCourses(Vec<GroupCourse>);
+pub struct GroupCourses(Vec<GroupCourse>);
 
 struct GroupCourse {
     name: String,
