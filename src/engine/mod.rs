@@ -45,6 +45,10 @@ pub trait Engine: Any + Send {
     /// The system cannot start a thread; the engine keeps those it has.
     fn set_threads(&mut self, threads: usize) -> Result<()>;
 
+    /// Marks the arrays, in parameter order, whose gradients are not asked for from now on: a backward pass may leave theirs as
+    /// they are, and ends where nothing before it is to be trained.
+    fn freeze(&mut self, _frozen: &[bool]) {}
+
     /// Forward and backward. Overwrites `gradients` with ∂(Σ loss / `batch.divisor`)/∂θ and updates the running
     /// statistics in `parameters`. The returned stats come from the same forward pass, before any parameter update.
     fn train_batch(

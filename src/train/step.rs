@@ -21,6 +21,8 @@ pub struct Trainer {
     pub optimizer: Grouped<f32>,
     clipping: Clipping,
     gradients: Gradients,
+    /// The groups that the engine knows to be frozen.
+    frozen: Vec<bool>,
     average: Option<Averager>,
     /// The parameters to evaluate and to save, once they have been asked for since the last update.
     evaluated: Option<Parameters>,
@@ -96,7 +98,17 @@ impl Trainer {
         let gradients = Gradients::zeros(&prepared.parameters);
         // The share may have grown since the engine was built.
         let (followed, clipping) = (prepared.engine.threads(), Clipping::default());
-        Self { prepared, optimizer, clipping, gradients, average: None, evaluated: None, share, followed }
+        Self {
+            prepared,
+            optimizer,
+            clipping,
+            gradients,
+            frozen: Vec::new(),
+            average: None,
+            evaluated: None,
+            share,
+            followed,
+        }
     }
 
     /// Evaluates and saves this average instead of the weights that are trained.
@@ -143,6 +155,7 @@ impl Trainer {
     /// Those of the engine.
     pub fn step(&mut self, batches: &mut Epoch, rates: &StepRates) -> Result<Option<StepDone>> {
         self.adopt_threads();
+        self.freeze(rates);
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let (mut stats, mut times) = (BatchStats::default(), StepTimes::default());
         // ∂(Σ loss / images of the batch)/∂θ, accumulated over the micro-batches so far.
@@ -163,6 +176,17 @@ impl Trainer {
         }
         timed(&mut times.update, || self.update(rates));
         Ok(Some(StepDone { stats, times }))
+    }
+
+    /// Tells the engine which parameters are frozen, so that their gradients cost nothing.
+    fn freeze(&mut self, rates: &StepRates) {
+        let frozen: Vec<bool> = rates.groups.iter().map(Option::is_none).collect();
+        if frozen != self.frozen {
+            let arrays = self.prepared.parameters.arrays().iter();
+            let arrays: Vec<bool> = arrays.map(|array| !self.optimizer.moves(&array.name, rates)).collect();
+            self.prepared.engine.freeze(&arrays);
+            self.frozen = frozen;
+        }
     }
 
     /// Computes with as many threads as the share has now. If the system refuses them, the engine keeps those it has.

@@ -50,6 +50,35 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn the_backward_pass_ends_where_nothing_before_it_is_trained_and_the_other_gradients_are_the_same() {
+    for (model, first) in [("airbench94", "whiten."), ("resnet9", "prep."), ("cnn", "conv1.")] {
+        let architecture = model.parse::<Model>().unwrap().architecture(&ModelOptions::default());
+        let (learned, images) = (parameters(&architecture, 5), batch(&architecture, 9, 2));
+        let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();
+        let frozen: Vec<bool> = learned.arrays().iter().map(|array| array.name.starts_with(first)).collect();
+        let mut gradients = |frozen: &[bool]| {
+            let mut gradients = Gradients::zeros(&learned);
+            gradients.arrays.iter_mut().flatten().for_each(|value| *value = 7.0);
+            engine.freeze(frozen);
+            engine.train_batch(&mut learned.clone(), &images, &mut gradients).unwrap();
+            gradients.arrays
+        };
+        let none = vec![false; frozen.len()];
+        let (whole, rest) = (gradients(&none), gradients(&frozen));
+        assert_eq!(gradients(&none), whole, "{model}: and again");
+        for ((array, is_frozen), (whole, rest)) in learned.arrays().iter().zip(&frozen).zip(whole.iter().zip(&rest)) {
+            if *is_frozen {
+                assert!(rest.iter().all(|value| *value == 7.0), "{model}: {} was computed", array.name);
+                continue;
+            }
+            let size = whole.iter().fold(0.0_f32, |size, value| size.max(value.abs()));
+            let same = whole.iter().zip(rest).all(|(whole, rest)| (whole - rest).abs() <= 1e-5 * size);
+            assert!(same, "{model}: {}", array.name);
+        }
+    }
+}
+
+#[test]
 fn a_large_evaluation_gives_the_same_logits_as_its_parts() {
     let architecture = "resnet9".parse::<Model>().unwrap().architecture(&ModelOptions::default());
     let mut engine = CpuEngine::new(&architecture, Objective::default(), 2).unwrap();

@@ -1,7 +1,7 @@
 //! `--json`: one JSON object per event on stdout.
 
 use crate::cli::{advice, write_line};
-use crate::record::{Results, Status};
+use crate::record::{Results, Status, StepRow};
 use crate::train::{Event, Observer, Reason, Started};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -15,6 +15,8 @@ pub struct JsonEvents {
     run: String,
     path: String,
     steps: bool,
+    /// The parameter groups besides the base group, whose rates each step has.
+    groups: Vec<String>,
 }
 
 impl JsonEvents {
@@ -24,7 +26,7 @@ impl JsonEvents {
         let whole = if path.file_name().is_some() { None } else { path.canonicalize().ok() };
         let name = whole.as_deref().unwrap_or(path).file_name();
         let name = name.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-        Self { run: name, path: path.display().to_string(), steps }
+        Self { run: name, path: path.display().to_string(), steps, groups: Vec::new() }
     }
 
     /// Emits the event `name` with `fields`, an object.
@@ -42,6 +44,15 @@ impl JsonEvents {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => written.context("cannot write to stdout"),
         }
+    }
+
+    /// The columns of steps.csv.
+    fn step(&self, row: &StepRow) -> Result<Value> {
+        let mut step = serde_json::to_value(row)?;
+        for (name, rate) in self.groups.iter().zip(&row.groups) {
+            step[format!("learning_rate:{name}")] = json!(rate);
+        }
+        Ok(step)
     }
 
     pub fn finish(&self, finish: &Finish<'_>) -> Result<()> {
@@ -64,19 +75,22 @@ pub struct Finish<'a> {
 impl Observer for JsonEvents {
     fn observe(&mut self, event: &Event<'_>) -> Result<()> {
         match event {
-            Event::Started(started) => self.write(
-                "start",
-                json!({
-                    "config": started.config,
-                    "step": started.state.step,
-                    "epoch": started.state.epoch,
-                    "steps_per_epoch": started.steps_per_epoch,
-                    "train_images": started.train_images,
-                    "trainable_parameters": started.trainable_parameters,
-                    "notes": notes(started),
-                }),
-            ),
-            Event::Step { row, .. } if self.steps => self.write("step", row),
+            Event::Started(started) => {
+                self.groups = started.grouping.groups.iter().map(|group| group.name.clone()).collect();
+                self.write(
+                    "start",
+                    json!({
+                        "config": started.config,
+                        "step": started.state.step,
+                        "epoch": started.state.epoch,
+                        "steps_per_epoch": started.steps_per_epoch,
+                        "train_images": started.train_images,
+                        "trainable_parameters": started.trainable_parameters,
+                        "notes": notes(started),
+                    }),
+                )
+            }
+            Event::Step { row, .. } if self.steps => self.write("step", self.step(row)?),
             Event::Epoch(row) => self.write("epoch", row),
             Event::Checkpoint { checkpoint, reason: Reason::Asked } => {
                 self.write("save", json!({ "step": checkpoint.state.step, "epoch": checkpoint.state.epoch }))

@@ -23,6 +23,8 @@ struct Link {
     output_len: usize,
     /// Unused by a segment, which has its own.
     output: Buffer,
+    /// The arrays that it trains; those of a segment or a residual branch are there.
+    trained: Vec<usize>,
     times: [Duration; 2],
 }
 
@@ -67,37 +69,45 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Appends an operation. `input_len`: floats per image of its input.
-    pub fn push(&mut self, compiled: Compiled, input_len: usize, output: Shape, trained: bool) {
+    /// Appends an operation that trains these arrays. `input_len`: floats per image of its input.
+    pub fn push(&mut self, compiled: Compiled, input_len: usize, output: Shape, trained: Vec<usize>) {
         let output_len = map_len(output);
-        let first_trained = self.links.len();
+        let mut own = Vec::new();
         let work = match compiled {
             Compiled::Image(operation) => {
                 if let Some(Link { work: Work::Segment(segment), output_len: length, .. }) = self.links.last_mut() {
-                    if trained && self.first_trained == first_trained {
-                        self.first_trained -= 1;
-                    }
                     segment.push(operation, output_len, trained);
                     *length = output_len;
-                    return;
+                    return self.freeze(&[]);
                 }
                 let mut segment = Segment::new(input_len);
                 segment.push(operation, output_len, trained);
                 Work::Segment(segment)
             }
-            Compiled::Batch(operation) => Work::Batch(operation),
+            Compiled::Batch(operation) => {
+                own = trained;
+                Work::Batch(operation)
+            }
             Compiled::Residual(chain) => Work::Residual { chain, d_branch: Buffer::default() },
         };
-        if !trained && self.first_trained == first_trained {
-            self.first_trained += 1;
-        }
         let (output, times) = (Buffer::default(), [Duration::ZERO; 2]);
-        self.links.push(Link { work, output_len, output, times });
+        self.links.push(Link { work, output_len, output, trained: own, times });
+        self.freeze(&[]);
     }
 
-    /// Whether any operation has trainable parameters.
-    pub fn is_trained(&self) -> bool {
-        self.first_trained < self.links.len()
+    /// Ends the backward pass at the first operation that trains an array that is not `frozen`; those left out are not.
+    pub fn freeze(&mut self, frozen: &[bool]) {
+        let is_trained = |link: &mut Link| match &mut link.work {
+            Work::Segment(segment) => segment.freeze(frozen),
+            Work::Batch(_) => link.trained.iter().any(|array| !is_frozen(frozen, *array)),
+            Work::Residual { chain, .. } => {
+                chain.freeze(frozen);
+                chain.first_trained < chain.links.len()
+            }
+        };
+        // Every link is told, also behind the first that is trained.
+        let trained: Vec<bool> = self.links.iter_mut().map(is_trained).collect();
+        self.first_trained = trained.iter().position(|trained| *trained).unwrap_or(self.links.len());
     }
 
     /// The last output: (images, output length).
@@ -242,6 +252,11 @@ impl Chain {
             }
         }
     }
+}
+
+/// Whether an array is among the `frozen` ones.
+pub(super) fn is_frozen(frozen: &[bool], array: usize) -> bool {
+    frozen.get(array).copied().unwrap_or(false)
 }
 
 fn add(step: &StepContext, a: &[f32], b: &[f32], to: &mut [f32]) {

@@ -135,6 +135,10 @@ impl Engine for CpuEngine {
         Ok(())
     }
 
+    fn freeze(&mut self, frozen: &[bool]) {
+        self.chain.freeze(frozen);
+    }
+
     fn train_batch(
         &mut self,
         parameters: &mut Parameters,

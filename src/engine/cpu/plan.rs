@@ -45,7 +45,7 @@ impl Planner {
         let (mut shape, mut rest, mut raw) = (input, layers, raw);
         while let [layer, ..] = rest {
             if raw && !matches!(layer, Layer::Conv { .. } if input.channels <= FEW_CHANNELS) {
-                chain.push(Compiled::Image(Box::new(Import { input: shape })), shape.len(), shape, false);
+                chain.push(Compiled::Image(Box::new(Import { input: shape })), shape.len(), shape, Vec::new());
                 raw = false;
             }
             let (compiled, taken, trained) = self.fuse(rest, shape, raw)?;
@@ -59,27 +59,29 @@ impl Planner {
         Ok(chain)
     }
 
-    /// Fuses the first layers into one operation. Returns it, the number of layers fused, and whether it has trainable
-    /// parameters.
-    fn fuse(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> Result<(Compiled, usize, bool)> {
-        let plain = |operation: Box<dyn ImageOperation>| (Compiled::Image(operation), 1, false);
+    /// Fuses the first layers into one operation. Returns it, the number of layers fused, and the arrays that it trains;
+    /// those in a residual branch are known there.
+    fn fuse(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> Result<(Compiled, usize, Vec<usize>)> {
+        let plain = |operation: Box<dyn ImageOperation>| (Compiled::Image(operation), 1, Vec::new());
         Ok(match &layers[0] {
             Layer::Conv { .. } => self.convolution(layers, shape, raw),
             Layer::Linear { name, inputs, outputs, bias, .. } => {
                 let relu = matches!(layers.get(1), Some(Layer::Relu));
                 let weight = self.take_array();
                 let bias = bias.then(|| self.take_array());
+                let trained = std::iter::once(weight).chain(bias).collect();
                 let spec = LinearSpec { weight, bias, inputs: *inputs, outputs: *outputs, relu };
                 let name = format!("{name}{}", if relu { "+relu" } else { "" });
-                (Compiled::Batch(Box::new(FullyConnected::new(name, spec))), 1 + usize::from(relu), true)
+                (Compiled::Batch(Box::new(FullyConnected::new(name, spec))), 1 + usize::from(relu), trained)
             }
-            Layer::BatchNorm { name, momentum, eps, .. } => {
+            Layer::BatchNorm { name, scale, momentum, eps, .. } => {
                 let (activation, suffix) = activation_of(layers.get(1));
                 let [weight, bias, running_mean, running_var] = std::array::from_fn(|_| self.take_array());
                 let (momentum, eps) = (*momentum, *eps);
                 let spec = NormSpec { weight, bias, running_mean, running_var, momentum, eps, shape, activation };
                 let norm = BatchNorm::new(format!("{name}{suffix}"), spec);
-                (Compiled::Batch(Box::new(norm)), if suffix.is_empty() { 1 } else { 2 }, true)
+                let trained = scale.then_some(weight).into_iter().chain([bias]).collect();
+                (Compiled::Batch(Box::new(norm)), if suffix.is_empty() { 1 } else { 2 }, trained)
             }
             Layer::Relu => plain(Box::new(Activate { activation: Activation::Relu })),
             Layer::Gelu => plain(Box::new(Activate { activation: Activation::Gelu })),
@@ -100,21 +102,17 @@ impl Planner {
                 self.dropouts += 1;
                 plain(Box::new(Dropout { probability: *probability, layer, shape }))
             }
-            Layer::Residual { layers } => {
-                let chain = self.chain(layers, shape, false)?;
-                let trained = chain.is_trained();
-                (Compiled::Residual(chain), 1, trained)
-            }
+            Layer::Residual { layers } => (Compiled::Residual(self.chain(layers, shape, false)?), 1, Vec::new()),
         })
     }
 
-    fn convolution(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> (Compiled, usize, bool) {
+    fn convolution(&mut self, layers: &[Layer], shape: Shape, raw: bool) -> (Compiled, usize, Vec<usize>) {
         let Layer::Conv { name, inputs, outputs, kernel, padding, bias, frozen, .. } = &layers[0] else {
             unreachable!("called for convolutions only")
         };
         let weight = self.take_array();
         let bias = bias.then(|| self.take_array());
-        let trained = !frozen || bias.is_some();
+        let trained = (!frozen).then_some(weight).into_iter().chain(bias).collect();
         let spec = ConvSpec { weight, bias, inputs: *inputs, outputs: *outputs, frozen: *frozen };
         if *kernel == 3 && !raw {
             let relu = matches!(layers.get(1), Some(Layer::Relu));

@@ -3,6 +3,7 @@
 //! every operation.
 
 use super::buffer::Buffer;
+use super::chain::is_frozen;
 use super::operation::{BackwardImages, Cost, ForwardImages, ImageContext, ImageOperation, Slots, StepContext};
 use super::threads::{Scratch, images_per_group};
 use crate::model::{Gradients, Parameters};
@@ -19,6 +20,8 @@ struct Stage {
     operation: Box<dyn ImageOperation>,
     /// Floats per image of the output.
     output_len: usize,
+    /// The arrays that it trains.
+    trained: Vec<usize>,
     output: Buffer,
     codes: Vec<u8>,
     /// Nanoseconds of all threads, forward and backward.
@@ -101,12 +104,18 @@ impl Segment {
         Self { input_len, stages: Vec::new(), first_trained: 0 }
     }
 
-    pub fn push(&mut self, operation: Box<dyn ImageOperation>, output_len: usize, trained: bool) {
-        if !trained && self.first_trained == self.stages.len() {
-            self.first_trained += 1;
-        }
+    /// Appends an operation that trains these arrays.
+    pub fn push(&mut self, operation: Box<dyn ImageOperation>, output_len: usize, trained: Vec<usize>) {
         let (output, codes, nanoseconds) = Default::default();
-        self.stages.push(Stage { operation, output_len, output, codes, nanoseconds });
+        self.stages.push(Stage { operation, output_len, trained, output, codes, nanoseconds });
+        self.freeze(&[]);
+    }
+
+    /// Ends the backward pass at the first stage that trains an array that is not `frozen`; returns whether there is one.
+    pub fn freeze(&mut self, frozen: &[bool]) -> bool {
+        let is_trained = |stage: &Stage| stage.trained.iter().any(|array| !is_frozen(frozen, *array));
+        self.first_trained = self.stages.iter().position(is_trained).unwrap_or(self.stages.len());
+        self.first_trained < self.stages.len()
     }
 
     pub fn output_len(&self) -> usize {
@@ -198,8 +207,11 @@ impl Segment {
         step.threads
             .each(groups.into_par_iter(), |group, scratch| self.backward_group(context, input, from, group, scratch));
         let mut offset = 0;
-        for stage in &self.stages {
-            stage.operation.collect(step, Slots { rows, row_len, offset }, gradients);
+        for (place, stage) in self.stages.iter().enumerate() {
+            // Earlier ones have no sums.
+            if place >= from {
+                stage.operation.collect(step, Slots { rows, row_len, offset }, gradients);
+            }
             offset += stage.operation.slot_len();
         }
     }
