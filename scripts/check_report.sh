@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a tiny comparison on the synthetic dataset and checks its report in headless Chromium with scripts/check_report.py.
+# Runs tiny comparisons on the synthetic dataset and checks their reports in headless Chromium with scripts/check_report.py.
 #
 # Installs playwright from PyPI (into target/browser) and, if there is no browser, Debian's chromium (as root). If that fails, it prints SKIPPED
 # and exits with 0: a missing browser is not a defect of the report.
@@ -28,5 +28,16 @@ fi
 "$lrsched" train --dataset synthetic --train-limit 64 --validation 50 --batch-size 32 --epochs 2 --lr 0.01 --out "$work/hand" --quiet
 "$lrsched" resume "$work/hand" --epochs 4 --lr 0.002 --quiet
 "$lrsched" report "$work/comparison" "$work/hand" -o "$work/report.html" --quiet
+# A comparison of one epoch, and one that was stopped before its finals.
+small=(--dataset synthetic --model tiny --train-limit 64 --validation 50 --batch-size 32 --epochs 1 --entrants cosine linear constant --progress none)
+"$lrsched" compare "${small[@]}" --out "$work/one-epoch" >/dev/null
+"$lrsched" compare "${small[@]}" --tune 3 --studies 2 --out "$work/trials" >/dev/null
+grep -v ',final,' "$work/trials/comparison.csv" >"$work/rest.csv"
+mv "$work/rest.csv" "$work/trials/comparison.csv"
+rm -r "$work/trials/runs/"*_seed=[01]
+"$lrsched" report "$work/one-epoch" -o "$work/one-epoch.html" --quiet
+"$lrsched" report "$work/trials" -o "$work/trials.html" --quiet
 # The script's default of 2 seconds holds on an idle machine; CI machines are busy.
-target/browser/bin/python scripts/check_report.py "$work/report.html" --seconds 20
+for page in report one-epoch trials; do
+    target/browser/bin/python scripts/check_report.py "$work/$page.html" --seconds 20
+done
