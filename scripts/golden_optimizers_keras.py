@@ -1,13 +1,14 @@
 """Writes tests/golden/optimizers/keras_f64.csv and keras_f32.csv: 100 steps of Keras's optimizers.
 
-    pip install keras==3.15.1 tensorflow-cpu==2.21.0 numpy
+    pip install keras==3.15.1 jax==0.10.2 numpy
     python scripts/golden_optimizers_keras.py
 """
 
 import os
 
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# Not torch: there, an assignment changes what ScheduleFreeAdamW has set aside as the old momentum.
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["JAX_ENABLE_X64"] = "1"
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -32,13 +33,31 @@ CASES = [
     ("adagrad:initial-accumulator=0.5,eps=1e-3,weight-decay=0.1", 0.5, False, of.Adagrad, {"initial_accumulator_value": 0.5, "epsilon": 1e-3, "weight_decay": 0.1}),
     ("adadelta", 1.0, False, of.Adadelta, {}),
     ("adadelta:rho=0.9,eps=1e-3,weight-decay=0.1", 1.0, False, of.Adadelta, {"rho": 0.9, "epsilon": 1e-3, "weight_decay": 0.1}),
+    ("adam:amsgrad", 0.05, True, of.Adam, {"amsgrad": True}),
+    ("adamw:amsgrad,beta2=0.9,weight-decay=0.1", 0.05, False, of.AdamW, {"amsgrad": True, "beta_2": 0.9, "weight_decay": 0.1}),
+    ("nadam", 0.05, False, of.Nadam, {}),
+    ("nadam:beta1=0.8,beta2=0.99,eps=1e-3,weight-decay=0.1", 0.05, True, of.Nadam, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3, "weight_decay": 0.1}),
+    ("adamax", 0.05, False, of.Adamax, {}),
+    ("adamax:beta2=0.9,eps=1e-2,weight-decay=0.1", 0.05, True, of.Adamax, {"beta_2": 0.9, "epsilon": 1e-2, "weight_decay": 0.1}),
+    ("lion", 0.05, False, of.Lion, {}),
+    ("lion:beta1=0.8,beta2=0.9,weight-decay=0.1", 0.05, True, of.Lion, {"beta_1": 0.8, "beta_2": 0.9, "weight_decay": 0.1}),
+    ("schedule-free-adamw", 0.05, False, of.ScheduleFreeAdamW, {}),
+    ("schedule-free-adamw:beta1=0.8,beta2=0.99,eps=1e-3,weight-decay=0.1", 0.05, False, of.ScheduleFreeAdamW, {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3, "weight_decay": 0.1}),
 ]
+
+
+def evaluated(optimizer, theta):
+    """Keras leaves it to its users to go from the point that is trained to the average."""
+    if not isinstance(optimizer, of.ScheduleFreeAdamW):
+        return theta
+    (z,) = optimizer._momentums
+    return (theta - (1 - optimizer.beta_1) * z) / optimizer.beta_1
 
 
 def walk(case, plan):
     _, base, _, kind, options = case
     theta = keras.Variable(START, dtype=keras.config.floatx())
-    # TensorFlow converts a Python float via float32 to the variable's type; a numpy scalar keeps its precision.
+    # A backend may convert a Python float via float32 to the variable's type; a numpy scalar keeps its precision.
     exact = {name: np.float64(x) if isinstance(x, float) else x for name, x in options.items()}
     optimizer = kind(learning_rate=base, **exact)
     for name in ("beta_1", "beta_2", "weight_decay"):
@@ -50,7 +69,7 @@ def walk(case, plan):
         if mu is not None:
             setattr(optimizer, "beta_1" if hasattr(optimizer, "beta_1") else "momentum", np.float64(mu))
         optimizer.apply([keras.ops.convert_to_tensor(gradient(theta.numpy(), step))], [theta])
-        yield theta.numpy().copy()
+        yield keras.ops.convert_to_numpy(evaluated(optimizer, theta)).copy()
 
 
 for precision in (64, 32):

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 from golden_optimizers_problem import START, gradient, write
 
 jax.config.update("jax_enable_x64", True)
@@ -20,6 +21,21 @@ def decayed(kind):
         return optax.chain(optax.add_decayed_weights(weight_decay), kind(learning_rate, **options))
 
     return make
+
+
+def schedule_free(base):
+    """With the rate of the step that it is told: by itself optax weights a step by the rate of the next one."""
+
+    def make(learning_rate, weight_decay=0.0, **options):
+        return optax.contrib.schedule_free(base(learning_rate, weight_decay), learning_rate, **options)
+
+    return make
+
+
+def adamw_without_mean(lr, decay):
+    """What optax.contrib.schedule_free_adamw is made of."""
+    rms = optax.scale_by_rms(decay=0.999, eps=1e-8, eps_in_sqrt=False, bias_correction=True)
+    return optax.chain(rms, optax.add_decayed_weights(decay), optax.scale_by_learning_rate(lr))
 
 
 CASES = [
@@ -38,6 +54,20 @@ CASES = [
     ("adagrad:initial-accumulator=0.5,eps=1e-3", 0.5, False, optax.adagrad, {"initial_accumulator_value": 0.5, "eps": 1e-3}),
     ("adadelta", 1.0, False, optax.adadelta, {}),
     ("adadelta:rho=0.95,eps=1e-3,weight-decay=0.1", 1.0, False, optax.adadelta, {"rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
+    ("adam:amsgrad", 0.05, False, optax.amsgrad, {}),
+    ("adam:amsgrad,beta1=0.8,beta2=0.9,weight-decay=0.1", 0.05, True, decayed(optax.amsgrad), {"b1": 0.8, "b2": 0.9, "weight_decay": 0.1}),
+    ("nadam", 0.05, False, optax.nadam, {}),
+    ("nadam:beta1=0.8,beta2=0.99,eps=1e-3,weight-decay=0.1", 0.05, True, decayed(optax.nadam), {"b1": 0.8, "b2": 0.99, "eps": 1e-3, "weight_decay": 0.1}),
+    ("radam", 0.05, False, optax.radam, {}),
+    ("radam:beta1=0.8,beta2=0.9,eps=1e-3,weight-decay=0.1", 0.05, True, decayed(optax.radam), {"b1": 0.8, "b2": 0.9, "eps": 1e-3, "weight_decay": 0.1}),
+    ("adamax", 0.05, False, optax.adamax, {}),
+    ("adamax:beta1=0.8,beta2=0.9,eps=1e-2,weight-decay=0.1", 0.05, True, decayed(optax.adamax), {"b1": 0.8, "b2": 0.9, "eps": 1e-2, "weight_decay": 0.1}),
+    ("lion", 0.05, False, optax.lion, {}),
+    ("lion:beta1=0.8,beta2=0.9,weight-decay=0.1", 0.05, True, optax.lion, {"b1": 0.8, "b2": 0.9, "weight_decay": 0.1}),
+    ("schedule-free-sgd", 0.1, False, schedule_free(lambda lr, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(lr))), {}),
+    ("schedule-free-sgd:momentum=0.8,weight-decay=0.1,weight-lr-power=1", 0.1, False, schedule_free(lambda lr, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(lr))), {"b1": 0.8, "weight_decay": 0.1, "weight_lr_power": 1.0}),
+    ("schedule-free-adamw", 0.05, False, schedule_free(adamw_without_mean), {}),
+    ("schedule-free-adamw:beta1=0.8,weight-decay=0.1", 0.05, False, schedule_free(adamw_without_mean), {"b1": 0.8, "weight_decay": 0.1}),
 ]
 
 
@@ -55,7 +85,8 @@ def walk(case, plan):
     for step, (lr, mu) in enumerate(plan):
         updates, state = make(lr, mu).update(jnp.asarray(gradient(np.asarray(theta), step)), state, theta)
         theta = optax.apply_updates(theta, updates)
-        yield np.asarray(theta)
+        averaged = isinstance(state, optax.contrib.ScheduleFreeState)
+        yield np.asarray(optax.contrib.schedule_free_eval_params(state, theta) if averaged else theta)
 
 
 write("optax_f64.csv", CASES, walk)

@@ -10,6 +10,7 @@ from golden_optimizers_problem import START, gradient, write
 
 SGD, RMSprop, Adam, AdamW = torch.optim.SGD, torch.optim.RMSprop, torch.optim.Adam, torch.optim.AdamW
 Adagrad, Adadelta = torch.optim.Adagrad, torch.optim.Adadelta
+NAdam, RAdam, Adamax = torch.optim.NAdam, torch.optim.RAdam, torch.optim.Adamax
 
 CASES = [
     ("sgd", 0.05, False, SGD, {}),
@@ -34,11 +35,23 @@ CASES = [
     ("adagrad:eps=0.1", 0.5, False, Adagrad, {"eps": 0.1}),
     ("adadelta", 1.0, False, Adadelta, {}),
     ("adadelta:rho=0.95,eps=1e-3,weight-decay=0.1", 1.0, False, Adadelta, {"rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
+    ("adam:amsgrad", 0.05, True, Adam, {"amsgrad": True}),
+    ("adamw:amsgrad,beta2=0.9,weight-decay=0.1", 0.05, False, AdamW, {"amsgrad": True, "betas": (0.9, 0.9), "weight_decay": 0.1}),
+    ("nadam", 0.05, False, NAdam, {}),
+    ("nadam:momentum-decay=0.1,weight-decay=0.1", 0.05, True, NAdam, {"momentum_decay": 0.1, "weight_decay": 0.1}),
+    ("nadam:beta1=0.8,beta2=0.99,eps=1e-3,weight-decay=0.1,decoupled", 0.05, False, NAdam, {"betas": (0.8, 0.99), "eps": 1e-3, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("radam", 0.05, False, RAdam, {}),
+    ("radam:beta2=0.99,eps=1e-3,weight-decay=0.1", 0.05, True, RAdam, {"betas": (0.9, 0.99), "eps": 1e-3, "weight_decay": 0.1}),
+    ("radam:beta1=0.8,beta2=0.9,weight-decay=0.1,decoupled", 0.05, False, RAdam, {"betas": (0.8, 0.9), "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("adamax", 0.05, False, Adamax, {}),
+    ("adamax:beta2=0.9,eps=1e-2,weight-decay=0.1", 0.05, True, Adamax, {"betas": (0.9, 0.9), "eps": 1e-2, "weight_decay": 0.1}),
 ]
 
 
 def walker(dtype):
     def walk(case, plan):
+        # Of the numbers that an optimizer keeps, such as NAdam's product of momenta.
+        torch.set_default_dtype(dtype)
         _, base, _, kind, options = case
         theta = torch.tensor(START, dtype=dtype, requires_grad=True)
         optimizer = kind([theta], lr=base, **options)

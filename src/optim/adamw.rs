@@ -1,7 +1,7 @@
 //! AdamW.
 
 use super::adam::Adam;
-use super::parameters::{BETA1, BETA2, eps, weight_decay};
+use super::parameters::{AMSGRAD, BETA1, BETA2, eps, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, Now, Rule};
 use super::spec::Options;
 use crate::schedule::Semantics;
@@ -23,7 +23,7 @@ impl Definition for AdamW {
         name: "adamw",
         summary: "Adam with decoupled weight decay",
         formula: "θ = θ·(1 − lr·weight-decay), then Adam's step",
-        parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0.01")],
+        parameters: &[BETA1, BETA2, eps("1e-8"), AMSGRAD, weight_decay("0.01")],
         source: "Loshchilov and Hutter 2019, arXiv:1711.05101; PyTorch AdamW",
         entrant: None,
     };

@@ -37,6 +37,7 @@ struct Defined {
     tuned: (f64, f64),
     tuned_scale: fn(&Options<'_>) -> f64,
     defaults: &'static [(Semantics, &'static str, f64)],
+    missing: &'static [Semantics],
     has_momentum: fn(&Options<'_>) -> bool,
     matrices_only: bool,
 }
@@ -54,6 +55,7 @@ macro_rules! optimizers {
             tuned: $file::Row::TUNED,
             tuned_scale: $file::Row::tuned_scale,
             defaults: $file::Row::DEFAULTS,
+            missing: $file::Row::MISSING,
             has_momentum: $file::Row::has_momentum,
             matrices_only: $file::Row::MATRICES_ONLY,
         }),+];
@@ -80,6 +82,10 @@ cfg_if::optimizers! {
         mod adamw;
         mod adagrad;
         mod adadelta;
+        mod nadam;
+        mod radam;
+        mod adamax;
+        mod lion;
         mod schedule_free_sgd;
         mod schedule_free_adamw;
     }

@@ -15,6 +15,10 @@ pub(super) const fn weight_decay(default: &'static str) -> Parameter {
     Parameter::number("weight-decay", Bounds::at_least(0.0), default, "decay of the weights towards 0")
 }
 
+pub(super) const fn beta2(default: &'static str, meaning: &'static str) -> Parameter {
+    Parameter::number("beta2", Bounds::BELOW_ONE, default, meaning)
+}
+
 pub(super) const MOMENTUM: Parameter =
     Parameter::number("momentum", Bounds::UNIT, "0", "fraction of the previous step that is kept");
 pub(super) const NESTEROV: Parameter =
@@ -31,8 +35,18 @@ pub(super) const CENTERED: Parameter = Parameter::switch(
     "divide by the standard deviation of the gradient instead of its root mean square",
 );
 pub(super) const BETA1: Parameter = Parameter::number("beta1", Bounds::BELOW_ONE, "0.9", "decay of the running mean");
-pub(super) const BETA2: Parameter =
-    Parameter::number("beta2", Bounds::BELOW_ONE, "0.999", "decay of the running mean square");
+pub(super) const BETA2: Parameter = beta2("0.999", "decay of the running mean square");
+
+pub(super) const AMSGRAD: Parameter =
+    Parameter::switch("amsgrad", "false", "divide by the highest running mean square so far");
+pub(super) const DECOUPLED: Parameter =
+    Parameter::switch("decoupled", "false", "decay the weights themselves, as AdamW does, not by the gradient");
+pub(super) const MOMENTUM_DECAY: Parameter = Parameter::number(
+    "momentum-decay",
+    Bounds::at_least(0.0),
+    "0.004",
+    "how fast the momentum rises to beta1: (1 − 0.96^(t·momentum-decay)/2)·beta1 (Keras: 1)",
+);
 pub(super) const INITIAL_ACCUMULATOR: Parameter =
     Parameter::number("initial-accumulator", Bounds::at_least(0.0), "0", "sum of squares before the first step");
 pub(super) const LR_DECAY: Parameter =

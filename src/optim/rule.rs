@@ -161,6 +161,8 @@ pub(super) trait Definition: Sized {
     }
     /// The defaults that differ in a framework: (framework, parameter or `lr`, value).
     const DEFAULTS: &'static [(Semantics, &'static str, f64)];
+    /// The frameworks that do not have it: their semantics are the native ones.
+    const MISSING: &'static [Semantics] = &[];
     /// Whether the optimizer has a momentum for the schedule to replace.
     fn has_momentum(options: &Options<'_>) -> bool;
     /// Whether it updates matrices alone: arrays of at least two sides, the first against the rest.
@@ -210,6 +212,16 @@ impl Decay {
     /// How an optimizer's weight decay is applied under these semantics: Keras decouples it everywhere.
     pub fn placed(weight_decay: f64, semantics: Semantics) -> Self {
         if semantics == Semantics::Keras { Decay::Decoupled(weight_decay) } else { Decay::Coupled(weight_decay) }
+    }
+
+    /// Where the option `decoupled` decides, unless the framework leaves no choice.
+    pub fn chosen(options: &Options<'_>) -> Self {
+        let weight_decay = options.get("weight-decay");
+        if options.is_on("decoupled") {
+            Decay::Decoupled(weight_decay)
+        } else {
+            Decay::placed(weight_decay, options.semantics)
+        }
     }
 
     /// (λ to add to the gradient, factor to multiply the parameters by).
@@ -289,6 +301,14 @@ pub(super) fn running_mean<T: Float>(mean: &mut [T], gradient: &[T], fresh: T) {
 pub(super) fn running_square<T: Float>(square: &mut [T], gradient: &[T], rho: T, fresh: T) {
     for (v, &g) in square.iter_mut().zip(gradient) {
         *v = rho * *v + fresh * (g * g);
+    }
+}
+
+/// u = max(u, x).
+pub(super) fn running_max<T: Float>(highest: &mut [T], values: impl Iterator<Item = T>) {
+    for (u, x) in highest.iter_mut().zip(values) {
+        // Takes NaN as well: a diverged run should show.
+        *u = if *u > x { *u } else { x };
     }
 }
 

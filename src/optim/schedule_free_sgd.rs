@@ -41,6 +41,7 @@ impl Definition for ScheduleFreeSgd {
     };
     const RATE: f64 = 0.1;
     const TUNED: (f64, f64) = (3e-3, 10.0);
+    const MISSING: &'static [Semantics] = &[Semantics::Keras];
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Optax, "lr", 1.0)];
 
     fn has_momentum(_options: &Options<'_>) -> bool {
@@ -48,10 +49,7 @@ impl Definition for ScheduleFreeSgd {
     }
 
     fn new(options: &Options<'_>) -> Result<Self, Usage> {
-        Ok(Self {
-            averaging: Averaging::of(options, "momentum"),
-            decay: Decay::placed(options.get("weight-decay"), options.semantics),
-        })
+        Ok(Self { averaging: Averaging::of(options, "momentum"), decay: Decay::Coupled(options.get("weight-decay")) })
     }
 }
 
@@ -70,9 +68,7 @@ impl<T: Float> Rule<T> for ScheduleFreeSgd {
 
     fn at(&self, now: Now, scalars: &mut [f64]) -> Direction<T> {
         let interpolation = self.averaging.at(now, scalars);
-        let (_, keep) = self.decay.constants(now.learning_rate);
-        let keep = T::of(keep);
-        Box::new(move |gradient, values, [z, ..]| interpolation.apply(gradient, values, z, keep))
+        Box::new(move |gradient, values, [z, ..]| interpolation.apply(gradient, values, z, T::of(1.0)))
     }
 
     fn evaluation_point(&self, scalars: &[f64]) -> Option<Move<T>> {

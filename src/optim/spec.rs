@@ -190,6 +190,11 @@ impl OptimizerSpec {
         self.given("lr")
     }
 
+    /// Whether this framework has the optimizer. Where it has not, its semantics are the native ones.
+    pub fn exists_in(&self, semantics: Semantics) -> bool {
+        !find(self.name()).missing.contains(&semantics)
+    }
+
     /// The usual rate of this optimizer under these semantics.
     pub fn default_learning_rate(&self, semantics: Semantics) -> f64 {
         self.options(semantics).default("lr")
@@ -221,6 +226,7 @@ impl OptimizerSpec {
     }
 
     pub(super) fn options(&self, semantics: Semantics) -> Options<'_> {
+        let semantics = if self.exists_in(semantics) { semantics } else { Semantics::Native };
         Options { spec: self, semantics }
     }
 

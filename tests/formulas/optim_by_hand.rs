@@ -4,29 +4,31 @@ use Semantics::{Keras, Native, Optax, Torch};
 use lrsched::optim::{Optimizer, Slice};
 use lrsched::schedule::{Rates, Semantics};
 
-const ONES: [f64; 3] = [1.0, 1.0, 1.0];
+pub const ONES: [f64; 3] = [1.0, 1.0, 1.0];
 const TWOS: [f64; 3] = [2.0, 2.0, 2.0];
 
-const fn at(learning_rate: f64) -> Rates {
+pub const fn at(learning_rate: f64) -> Rates {
     Rates { learning_rate, momentum: None }
 }
 
-/// θ after each update.
-fn walk(spec: &str, semantics: Semantics, start: f64, steps: &[(f64, Rates)]) -> Vec<f64> {
+/// θ after each update, where it is evaluated.
+pub fn walk(spec: &str, semantics: Semantics, start: f64, steps: &[(f64, Rates)]) -> Vec<f64> {
     let mut optimizer = Optimizer::<f64>::new(&spec.parse().unwrap(), semantics).unwrap();
     let mut values = [start];
     steps
         .iter()
         .map(|&(gradient, rates)| {
-            optimizer
-                .step(&mut [Slice { name: "theta", shape: &[1], values: &mut values, gradient: &[gradient] }], rates);
-            values[0]
+            let slice = Slice { name: "theta", shape: &[1], values: &mut values, gradient: &[gradient] };
+            optimizer.step(&mut [slice], rates);
+            let mut evaluated = values;
+            optimizer.move_to_evaluation_point("theta", &mut evaluated);
+            evaluated[0]
         })
         .collect()
 }
 
 #[track_caller]
-fn check(spec: &str, semantics: Semantics, gradients: [f64; 3], expected: [f64; 3]) {
+pub fn check(spec: &str, semantics: Semantics, gradients: [f64; 3], expected: [f64; 3]) {
     let got = walk(spec, semantics, 1.0, &gradients.map(|gradient| (gradient, at(0.1))));
     for (step, (got, expected)) in got.iter().zip(expected).enumerate() {
         assert!((got - expected).abs() < 1e-12, "{spec} {semantics:?}: step {step} is {got}, expected {expected}");
@@ -34,7 +36,7 @@ fn check(spec: &str, semantics: Semantics, gradients: [f64; 3], expected: [f64; 
 }
 
 /// θ where the steps are `differences`.
-fn after(differences: [f64; 3]) -> [f64; 3] {
+pub fn after(differences: [f64; 3]) -> [f64; 3] {
     let [a, b, c] = differences;
     [1.0 - a, 1.0 - a - b, 1.0 - a - b - c]
 }
@@ -163,6 +165,11 @@ fn the_momentum_of_a_schedule_replaces_that_of_the_optimizer_for_the_step() {
         ("rmsprop:momentum=0.9", "rmsprop:momentum=0.5"),
         ("adam", "adam:beta1=0.5"),
         ("adamw", "adamw:beta1=0.5"),
+        ("nadam", "nadam:beta1=0.5"),
+        ("radam", "radam:beta1=0.5"),
+        ("adamax", "adamax:beta1=0.5"),
+        ("schedule-free-sgd", "schedule-free-sgd:momentum=0.5"),
+        ("schedule-free-adamw", "schedule-free-adamw:beta1=0.5"),
     ] {
         let path = |spec, rates| walk(spec, Native, 1.0, &[(1.0, rates), (3.0, rates), (-2.0, rates)]);
         assert_eq!(path(own, cycled), path(instead, at(0.1)), "{own}");

@@ -67,7 +67,7 @@ fn a_mistyped_optimizer_or_option_is_named_with_what_there_is() {
     refused(
         "agadrad",
         "unknown optimizer `agadrad`; did you mean `adagrad`? (optimizers: sgd, rmsprop, adam, adamw, adagrad, adadelta, \
-         schedule-free-sgd, schedule-free-adamw)",
+         nadam, radam, adamax, lion, schedule-free-sgd, schedule-free-adamw)",
     );
     refused(
         "sgd:momentun=0.9",
@@ -125,7 +125,7 @@ fn flags_win_over_the_spec() {
     let off = OptimizerSpec::from_flags("sgd:momentum=0.5,nesterov", &flags(&[("nesterov", "false")]));
     assert_eq!(off.unwrap(), spec("sgd:momentum=0.5"));
     let error = OptimizerSpec::from_flags("adam", &flags(&[("momentum", "0.9")])).unwrap_err().to_string();
-    assert_eq!(error, "adam does not take `momentum` (it takes: lr, beta1, beta2, eps, weight-decay)");
+    assert_eq!(error, "adam does not take `momentum` (it takes: lr, beta1, beta2, eps, amsgrad, weight-decay)");
 }
 
 #[test]

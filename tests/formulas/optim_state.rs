@@ -4,7 +4,7 @@ use lrsched::optim::{Float, Optimizer, Slice, State};
 use lrsched::schedule::{Rates, Semantics};
 
 /// Every rule, with every buffer that it can keep.
-const SPECS: [&str; 9] = [
+const SPECS: [&str; 14] = [
     "sgd",
     "sgd:momentum=0.9,nesterov,weight-decay=5e-4",
     "rmsprop:centered,momentum=0.9",
@@ -12,6 +12,11 @@ const SPECS: [&str; 9] = [
     "adamw",
     "adagrad:initial-accumulator=0.1,lr-decay=0.01",
     "adadelta",
+    "adam:amsgrad",
+    "nadam",
+    "radam:decoupled,weight-decay=0.1",
+    "adamax",
+    "lion",
     "schedule-free-sgd",
     "schedule-free-adamw:weight-decay=0.1",
 ];
