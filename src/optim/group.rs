@@ -4,7 +4,7 @@ use super::{OptimizerSpec, check_rate};
 use crate::number::exact;
 use crate::schedule::{Duration, Spec, Unit};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, did_you_mean, one_line, shortened};
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -65,8 +65,11 @@ impl TryFrom<Written> for ParamGroup {
         if let Some(name) = &name {
             check_name(name)?;
         }
-        let label = label(name.as_deref(), &parameters);
-        let of_group = |error: Usage| Usage(format!("group {}: {error}", shortened(&label)));
+        let label = shortened(&label(name.as_deref(), &parameters));
+        let of_group = |error: Usage| Usage(format!("group {label}: {error}"));
+        if optimizer.is_none() && lr.is_none() && schedule.is_none() && freeze_after.is_none() {
+            return usage!("group {label} is like all others; give it an optimizer, lr, schedule or freeze-after");
+        }
         let optimizer = optimizer.map(|spec| spec.parse::<OptimizerSpec>()).transpose().map_err(of_group)?;
         let lr = lr.or(optimizer.as_ref().and_then(OptimizerSpec::learning_rate));
         if let Some(lr) = lr {
@@ -79,7 +82,7 @@ impl TryFrom<Written> for ParamGroup {
         Ok(Self {
             parameters: parameters.iter().map(|text| pattern(text)).collect::<Result<_, _>>().map_err(of_group)?,
             optimizer: optimizer.map(OptimizerSpec::without_learning_rate),
-            schedule: schedule.map(|spec| spec.parse()).transpose().map_err(of_group)?,
+            schedule: schedule.map(|spec| without_blanks(&spec)).transpose().map_err(of_group)?,
             freeze_after: freeze_after.map(parse).transpose()?,
             name,
             lr,
@@ -102,23 +105,33 @@ impl From<ParamGroup> for Written {
 
 /// A pattern fits in a column's name and on the command line.
 fn pattern(text: &str) -> Result<Pattern, Usage> {
-    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control() || ",=/\"".contains(c)) {
+    if text.is_empty() || !is_plain(text) {
         return usage!("a pattern such as `*.bias` has no blanks and none of , = / \", got `{}`", shortened(text));
     }
     Pattern::new(text).map_err(|error| Usage(format!("`{}` is not a pattern: {}", shortened(text), error.msg)))
 }
 
+/// Whether it can be a part of a column's name, of a variable with several groups, and of a line on a terminal.
+fn is_plain(text: &str) -> bool {
+    one_line(text) == text && !text.contains(|c: char| c.is_whitespace() || ",=/\"".contains(c))
+}
+
 fn check_name(name: &str) -> Result<(), Usage> {
-    if name.is_empty()
-        || name.chars().count() > LONGEST_NAME
-        || name.contains(|c: char| c.is_whitespace() || c.is_control() || ",=/\"".contains(c))
-    {
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || !is_plain(name) {
         return usage!(
             "group: a name has 1 to {LONGEST_NAME} characters, no blanks and none of , = / \", got `{}`",
             shortened(name)
         );
     }
     Ok(())
+}
+
+/// A schedule that several groups in one variable can have: its blanks, which only an expression has, mean nothing.
+fn without_blanks(text: &str) -> Result<Spec, Usage> {
+    let spec: Spec = text.parse()?;
+    let blank = |c: char| c.is_whitespace();
+    let shown = spec.to_string();
+    if shown.contains(blank) { shown.replace(blank, "").parse() } else { Ok(spec) }
 }
 
 fn label(name: Option<&str>, patterns: &[String]) -> String {
@@ -200,10 +213,6 @@ impl std::str::FromStr for ParamGroup {
         let (optimizer, schedule) = rest.split_once('/').unwrap_or((rest, ""));
         let given = |text: &str| Some(text.trim().to_string()).filter(|text| !text.is_empty());
         (written.optimizer, written.schedule) = (given(optimizer), given(schedule));
-        let Written { optimizer, schedule, lr, freeze_after, .. } = &written;
-        if optimizer.is_none() && schedule.is_none() && lr.is_none() && freeze_after.is_none() {
-            return usage!("group must be {FORM}; got `{}`", shortened(text));
-        }
         written.try_into()
     }
 }
@@ -224,7 +233,6 @@ impl fmt::Display for ParamGroup {
         for (key, value) in [("lr", lr), ("freeze-after", freeze_after), ("name", self.name.clone())] {
             text += &value.map_or(String::new(), |value| format!("/{key}={value}"));
         }
-        text.retain(|c| !c.is_whitespace());
         f.write_str(&text)
     }
 }
@@ -251,6 +259,13 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_is_written_without_blanks_so_that_a_variable_can_have_several_groups() {
+        let group: ParamGroup = "*.bias=sgd/expr:lr * (1 - t / T)".parse().unwrap();
+        assert_eq!(group.to_string(), "*.bias=sgd/expr:lr*(1-t/T)");
+        assert_eq!(group.to_string().parse(), Ok(group));
+    }
+
+    #[test]
     fn a_group_is_named_after_its_patterns_and_matches_any_of_them() {
         let group: ParamGroup = "norm*.bias,*.norm*.bias=sgd".parse().unwrap();
         assert_eq!(group.name(), "norm*.bias+*.norm*.bias");
@@ -265,7 +280,7 @@ mod tests {
     fn what_is_wrong_with_a_group_is_said_in_one_line() {
         for (text, said) in [
             ("*.bias", "group must be PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]"),
-            ("*.bias=", "group must be PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]"),
+            ("*.bias=/name=a", "group a is like all others; give it an optimizer, lr, schedule or freeze-after"),
             ("=sgd", "group : a pattern such as `*.bias` has no blanks"),
             ("[a=sgd", "group [a: `[a` is not a pattern"),
             ("*.bias=sdg", "group *.bias: unknown optimizer `sdg`"),

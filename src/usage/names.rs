@@ -130,6 +130,10 @@ pub(crate) const ABSENT: &[(&[&str], &str)] = &[
         &["earlystopping", "earlystop", "stopearly"],
         "lrsched has no early stopping; `checkpoints/best` keeps the best epoch",
     ),
+    (
+        &["lookahead", "averagedmodel", "modelema", "polyak", "swalr", "stochasticweightaveraging"],
+        "`--average ema`, `swa` or `lookahead` goes with any optimizer",
+    ),
     (&["amp", "fp16", "bf16", "halfprecision", "mixedprecision", "precision"], "lrsched trains in f32 only"),
     (
         &[
@@ -154,7 +158,6 @@ pub(crate) const ABSENT: &[(&[&str], &str)] = &[
             "adabelief",
             "prodigy",
             "novograd",
-            "lookahead",
             "sam",
             "schedulefreesgd",
             "schedulefreeadamw",
