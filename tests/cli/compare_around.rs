@@ -112,6 +112,12 @@ fn nobody_is_warned_of_the_default_entrants_at_their_default_length_but_of_what_
     };
     assert_eq!(said(&[]), "");
     assert_eq!(said(&["--train-limit", "2000"]), "", "nothing that concerns schedules");
+    // Four steps: these two would be a constant by another name.
+    let few = said(&["--train-limit", "200"]);
+    for lacks in ["/wsd: the rate never changes over this run of 4 steps", "/step:factor=0.5,drop-every=40%: step: "] {
+        assert!(few.contains(lacks), "{lacks}: {few}");
+    }
+    assert_eq!(few.lines().count(), 2, "what is so at any length is in the help: {few}");
     let cannot = "plateau: the rate cannot drop in this run: patience=0 takes at least 3 epochs, got 2";
     for flags in [
         &["--epochs", "2"][..],

@@ -1,6 +1,6 @@
 //! What is wrong with the entrants of a comparison, and whom it concerns.
 
-use crate::config::Course;
+use crate::config::{Course, RunConfig};
 use crate::data::Dataset;
 use crate::experiment::{Entrant, PlannedRun};
 use crate::train::Run;
@@ -9,10 +9,12 @@ use anyhow::Result;
 use std::collections::HashMap;
 
 /// Checks the first run of each of `all` entrants with its images. Returns what looks wrong with their schedules, each
-/// line once for the entrants that share it.
+/// line once for the entrants that share it. Of our own choice (`is_default`) nobody is warned: the help tells it. But where
+/// fewer images make a run so short that one of these schedules does nothing, that is told.
 pub(super) fn with_images<'a>(
     firsts: impl Iterator<Item = (&'a Entrant, &'a PlannedRun)>,
     all: usize,
+    is_default: bool,
     dataset: &Dataset,
 ) -> Result<Vec<String>> {
     let mut warned: Vec<(String, Vec<String>)> = Vec::new();
@@ -25,7 +27,14 @@ pub(super) fn with_images<'a>(
             None => *steps_per_epoch.insert(Run::steps_of(&planned.config, dataset)?),
         };
         Run::check_without_images(&planned.config, steps).map_err(|error| about(entrant, error))?;
-        for line in Course::of(&planned.config).warnings(planned.config.semantics, steps, 0)? {
+        let warnings = |steps| Course::of(&planned.config).warnings(planned.config.semantics, steps, 0);
+        let mut lines = warnings(steps)?;
+        if is_default && !lines.is_empty() {
+            let whole = RunConfig { train_limit: None, ..planned.config.clone() };
+            let usual = warnings(Run::steps_of(&whole, dataset)?)?;
+            lines.retain(|line| !usual.contains(line));
+        }
+        for line in lines {
             let place = *places.entry(line.clone()).or_insert(warned.len());
             match warned.get_mut(place) {
                 Some((_, of)) => of.push(entrant.to_string()),

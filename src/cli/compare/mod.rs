@@ -34,9 +34,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return request.print_config();
     }
     let dataset = Dataset::open(&machine.data)?;
-    let found = check::with_images(request.firsts(), request.entrants.len(), &dataset)?;
-    // Nobody is warned of what we chose: the help tells it.
-    let warnings = if request.is_default { Vec::new() } else { found };
+    let warnings = check::with_images(request.firsts(), request.entrants.len(), request.is_default, &dataset)?;
     let stages = request.stages(&dataset)?;
     request.check_baseline(stages.as_ref())?;
     let notes = stages.as_ref().map_or(&[][..], |stages| &stages.notes);
