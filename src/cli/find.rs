@@ -100,7 +100,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     directory.check_in_place()?;
     figure.write_png(&path.join(RANGE_PNG))?;
     figure.write_svg(&path.join(RANGE_SVG))?;
-    let commands = commands(&config, &said, given.path("data-dir").as_deref());
+    let commands = commands(&config, &tests, &said, given.path("data-dir").as_deref());
     directory.info.suggest(&said);
     directory.info.commands.clone_from(&commands);
     directory.close(Status::Finished, None)?;
@@ -149,12 +149,8 @@ fn title(config: &FindConfig) -> String {
     range::title(&config.settings()).unwrap_or_default()
 }
 
-/// How often the suggested rate the peak of one cycle is: its rates are about half of the peak on average, as are those of
-/// any schedule that ends near 0.
-const PEAK: f64 = 2.0;
-
 /// What to train at the suggested rate, with the settings of the test. Without a rate there is nothing to train.
-fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> Vec<NextCommand> {
+fn commands(config: &FindConfig, tests: &RangeTests, said: &[Combined], data_dir: Option<&Path>) -> Vec<NextCommand> {
     let Some((_, suggested)) = headline(said) else { return Vec::new() };
     let mut shared = next::train(&config.run, CommandName::Find, data_dir);
     if config.for_epochs != RunConfig::USUAL_EPOCHS {
@@ -165,7 +161,7 @@ fn commands(config: &FindConfig, said: &[Combined], data_dir: Option<&Path>) -> 
         let words: Vec<OsString> = shared.iter().cloned().chain(words.iter().map(OsString::from)).collect();
         NextCommand { purpose, line: next::line(&words) }
     };
-    let (rate, peak) = (show(suggested), show(PEAK * suggested));
+    let (rate, peak) = (show(suggested), show(tests.peak(suggested)));
     vec![
         command(format!("{length} at this rate throughout, as a baseline or to be trained longer"), &["--lr", &rate]),
         command(

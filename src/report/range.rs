@@ -8,7 +8,7 @@ use crate::config::{FindConfig, SettingValues};
 use crate::number::{counted, grouped};
 use crate::record::{NextCommand, RangeRow};
 use crate::stats::suggest::{
-    Combined, Method, RangePoint, combine, explosion, headline, is_for_just, range, run_length, show,
+    Combined, Explosion, Method, RangePoint, combine, explosion, headline, is_for_just, range, run_length, show,
     smoothed_accuracy, suggest,
 };
 use crate::stats::{median, quantile};
@@ -18,6 +18,9 @@ use std::fmt::Write as _;
 
 /// The methods agree if their rates are within this factor.
 const AGREE: f64 = 3.0;
+
+/// The peak of one cycle over the constant rate: the rates of a cycle are about half of its peak on average.
+const PEAK: f64 = 2.0;
 
 /// What find.json has for a report. Fields that an earlier version did not write are empty.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -94,17 +97,27 @@ impl RangeTests {
 
     /// The suggestion of each method, combined over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
-        let curves: Vec<Vec<RangePoint>> = self.tests.iter().map(|(_, rows)| curve(rows)).collect();
-        let mut combined = combine(&curves.iter().map(|points| suggest(points, self.run_updates)).collect::<Vec<_>>());
-        // The loss of one seed may explode at a rate at which another still learns.
-        let first = curves.iter().filter_map(|points| explosion(points)).min_by(|a, b| a.rate.total_cmp(&b.rate));
+        let each = self.tests.iter().map(|(_, rows)| suggest(&curve(rows), self.run_updates));
+        let mut combined = combine(&each.collect::<Vec<_>>());
         for one in &mut combined {
-            if let (Ok(answer), Some(explosion)) = (one.answer.clone(), first) {
+            if let (Ok(answer), Some(explosion)) = (one.answer.clone(), self.first_explosion()) {
                 one.answer = explosion.hold(one.method, answer);
                 one.spread = one.spread.filter(|_| one.answer.is_ok());
             }
         }
         combined
+    }
+
+    /// Where the loss first explodes: that of one seed may at a rate at which another still learns.
+    fn first_explosion(&self) -> Option<Explosion> {
+        let all = self.tests.iter().filter_map(|(_, rows)| explosion(&curve(rows)));
+        all.min_by(|a, b| a.rate.total_cmp(&b.rate))
+    }
+
+    /// The peak of one cycle, if `suggested` is the constant rate: twice that, but at a distance from an explosion.
+    pub fn peak(&self, suggested: f64) -> f64 {
+        let safe = self.first_explosion().map_or(f64::INFINITY, |explosion| explosion.highest_safe());
+        (PEAK * suggested).min(safe).max(suggested)
     }
 
     /// Rate against iteration, and loss and accuracy against rate, with the suggestions marked.

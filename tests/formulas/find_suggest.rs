@@ -2,6 +2,8 @@
 //!
 //! The curves, and the peers' figures, were made by `scripts/golden_range.py`.
 
+use lrsched::record::RangeRow;
+use lrsched::report::range::RangeTests;
 use lrsched::stats::suggest::{
     Answer, Combined, MEASURED, Method, RangePoint, Suggestion, combine, headline, range, steepest, suggest, valley,
 };
@@ -530,4 +532,22 @@ fn a_loss_that_falls_by_a_few_per_cent_at_an_accuracy_of_chance_suggests_nothing
     }
     // A clear fall is learning, whatever few validation images say.
     assert!(of(&fall(0.4), Method::Turn).is_ok());
+}
+
+#[test]
+fn one_cycle_peaks_at_twice_the_suggested_rate_but_keeps_its_distance_from_an_explosion() {
+    let explodes_at = |rate: f64| {
+        let row = |(iteration, at): (u64, &RangePoint)| {
+            let loss = if at.rate < rate { at.loss } else { f64::NAN };
+            let (learning_rate, val_accuracy) = (at.rate, at.accuracy);
+            RangeRow { iteration, learning_rate, momentum: None, loss, smoothed_loss: loss, val_accuracy }
+        };
+        let rows: Vec<RangeRow> = (0..).zip(&turning(0.03, None)).map(row).collect();
+        RangeTests { tests: vec![(String::new(), rows)], ..RangeTests::default() }
+    };
+    near(explodes_at(f64::INFINITY).peak(0.03), 0.06);
+    near(explodes_at(1.0).peak(0.03), 0.06);
+    let peak = explodes_at(0.1).peak(0.03);
+    assert!((0.05..0.0525).contains(&peak), "{peak}: half of the first rate from 0.1 on");
+    near(explodes_at(0.04).peak(0.03), 0.03);
 }

@@ -18,6 +18,11 @@ pub struct Explosion {
 }
 
 impl Explosion {
+    /// The highest rate at a distance from it.
+    pub fn highest_safe(&self) -> f64 {
+        self.rate / DISTANCE
+    }
+
     /// The answer of `method`, if it keeps its distance from the explosion. The turn of learning is lowered until it does:
     /// where a test explodes while it still learns, the turn is the explosion.
     ///
@@ -25,7 +30,7 @@ impl Explosion {
     /// The rate of `answer` is not below the one tested just before the explosion, or is within a factor of 2 of the
     /// explosion.
     pub fn hold(&self, method: Method, answer: Answer) -> Result<Answer, String> {
-        if answer.rate < self.before && answer.rate <= self.rate / DISTANCE {
+        if answer.rate < self.before && answer.rate <= self.highest_safe() {
             return Ok(answer);
         }
         let at = show(self.rate);
