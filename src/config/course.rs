@@ -161,7 +161,11 @@ pub enum Reach {
 
 impl std::fmt::Display for Course {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} at {}", self.schedule, exact(self.lr))?;
+        write!(f, "{}", self.schedule)?;
+        // A base rate that is never applied would mislead.
+        if schedule::uses_base_rate(&self.schedule) {
+            write!(f, " at {}", exact(self.lr))?;
+        }
         if self.scale != 1.0 { write!(f, " × {}", rate(self.scale)) } else { Ok(()) }
     }
 }
@@ -244,6 +248,14 @@ mod tests {
     fn a_factor_is_shown_as_a_person_would_write_it_and_counts_in_full() {
         let twice = course("constant", 10).with_scale(0.1).unwrap().with_scale(0.1).unwrap();
         assert_eq!((twice.scale, twice.to_string().as_str()), (0.1 * 0.1, "constant at 0.1 × 0.01"));
+    }
+
+    #[test]
+    fn where_the_schedule_sets_its_own_rates_no_base_rate_is_shown_but_their_peak_is_known() {
+        let own = course("expr:0.4*(1-t/T)", 10).with_scale(0.5).unwrap();
+        assert_eq!(own.to_string(), "expr:expr=0.4*(1-t/T) × 0.5");
+        assert_eq!(own.own_peak(Semantics::Native, 10), Some(0.2));
+        assert_eq!(course("cosine", 10).own_peak(Semantics::Native, 10), None);
     }
 
     #[test]
