@@ -1,6 +1,6 @@
 //! Commands to paste: what to do next.
 
-use super::session::program;
+use super::session::{command_again, program};
 use crate::config::settings as table;
 use crate::config::{CommandName, RunConfig, SettingValues};
 use crate::data::DatasetKind;
@@ -8,7 +8,8 @@ pub use crate::record::NextCommand;
 use crate::record::{ComparisonRow, RunInfo, files};
 use crate::report::analysis::{Analysis, Group};
 use crate::report::entrants::EntrantRuns;
-use crate::report::next::{NextStep, Purpose};
+use crate::report::load::Loaded;
+use crate::report::next::{Cost, NextStep, Purpose};
 use crate::report::tuning::Tuning;
 use crate::schedule;
 use crate::shell::quoted;
@@ -92,6 +93,20 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
         });
     }
     next
+}
+
+/// Goes on with the comparison in `folder`, as its latest run was started.
+pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
+    let left = loaded.unfinished().filter(|_| folder.join(files::COMPARISON_CSV).is_file())?;
+    let infos = loaded.runs.iter().filter_map(|run| RunInfo::read(&Path::new(&run.row.run).join(files::RUN_JSON)).ok());
+    let latest = infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?;
+    let (_, arguments) = latest.provenance.command.split_first()?;
+    let runs = left.total - left.done;
+    (arguments.first()? == "compare").then(|| NextStep {
+        purpose: Purpose::GoOn,
+        cost: left.is_exact.then_some(Cost { runs, seconds: None }),
+        line: command_again(arguments, folder),
+    })
 }
 
 /// Without a winner: the command that finds one among those that may be the best.

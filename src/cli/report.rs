@@ -75,7 +75,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         (baseline, _) => Report::of(&loaded, folders, target, baseline)?,
     };
     if report.groups.len() == 1 {
-        report.next = next::after(&report.groups, &GoingOn::default());
+        let going_on = if let [folder] = folders { next::unfinished(folder, &loaded) } else { None };
+        report.next = going_on.into_iter().chain(next::after(&report.groups, &GoingOn::default())).collect();
     }
     let written = report.write(&output, extra)?;
     if !quiet {

@@ -188,6 +188,12 @@ pub fn same_command_but(folder: &Path, left_out: &[&str], with: &[(&str, &[Strin
     command_of(arguments, folder)
 }
 
+/// The command line with these arguments, without those that say where and which part, to continue in `folder`.
+pub fn command_again(arguments: &[String], folder: &Path) -> String {
+    let elsewhere = ["--out", "--shard"].map(str::to_string);
+    command_of(without(arguments.iter().map(OsString::from), &elsewhere), folder)
+}
+
 /// The arguments without these flags and their values: one or, of a list, all up to the next flag.
 fn without(arguments: impl Iterator<Item = OsString>, flags: &[String]) -> Vec<OsString> {
     let mut kept = Vec::new();

@@ -124,6 +124,12 @@ impl Loaded {
         (done < total).then(|| format!("Under way: {done_text} of {least}{total_text} runs are done."))
     }
 
+    /// The one comparison that this is a report on, if it is not complete.
+    pub fn unfinished(&self) -> Option<&Planned> {
+        let [one] = &self.planned[..] else { return None };
+        Some(one).filter(|one| one.done < one.total)
+    }
+
     /// The baseline that all comparisons have.
     pub fn baseline(&self) -> Option<&str> {
         let first = self.planned.first()?.baseline.as_deref();

@@ -5,6 +5,7 @@ use super::escape::escape;
 use super::html::command;
 use super::table::duration;
 use crate::number::{counted, grouped};
+use crate::usage::capitalised;
 
 /// A command, and what it is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub struct NextStep {
 /// What a command is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// What is still to be trained of a comparison.
+    GoOn,
     /// The leader by itself.
     Train { is_winner: bool },
     /// So many results of each entrant, which support a claim.
@@ -40,6 +43,7 @@ impl Purpose {
     /// `for a claim, 3 seeds`
     pub fn words(self) -> String {
         match self {
+            Self::GoOn => "go on".into(),
             Self::Train { is_winner: true } => "train the winner".into(),
             Self::Train { is_winner: false } => "train the best so far".into(),
             Self::Claim { unit, count } => format!("for a claim, {}", unit.counted(count)),
@@ -70,11 +74,7 @@ impl NextStep {
 
 /// All of them for the page.
 pub fn html(next: &[NextStep]) -> String {
-    let one = |next: &NextStep| {
-        let words = next.words();
-        let (first, rest) = words.split_at(1);
-        format!("<p>{}{}:</p>{}\n", escape(&first.to_uppercase()), escape(rest), command(&next.line))
-    };
+    let one = |next: &NextStep| format!("<p>{}:</p>{}\n", escape(&capitalised(&next.words())), command(&next.line));
     if next.is_empty() {
         return String::new();
     }

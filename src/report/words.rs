@@ -9,7 +9,7 @@ use super::table::percent;
 use crate::number::counted;
 use crate::record::Status;
 use crate::stats::verdict::{CHANCE, FEWEST, Standing, Verdict};
-use crate::usage::{listed, shortened};
+use crate::usage::{capitalised, listed, shortened};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 use tuned::is_waiting;
@@ -45,10 +45,11 @@ impl Said<'_, '_> {
         let (lead, proof) = match leader.standing {
             _ if self.analyses.len() == 1 => (format!("The only {}", self.entrants()), String::new()),
             Standing::Winner => ("Winner".into(), format!("It beats every other{} (95 %).", self.finalist())),
-            _ if is_open => (self.first(), self.open()),
-            _ => (self.first(), self.no_claim(self.most_seeds())),
+            _ if is_open => (capitalised(self.leads()), self.open()),
+            _ => (capitalised(self.leads()), self.no_claim(self.most_seeds())),
         };
-        Some(Answer { lead: format!("{lead}: {}", named(leader)), figures: self.figures(leader), proof })
+        let no_winner = is_open && self.analyses.len() > 1 && leader.standing != Standing::Winner;
+        Some(Answer { lead: format!("{lead}: {}", named(leader)), figures: self.figures(leader), no_winner, proof })
     }
 
     /// What else there is to say, a sentence or two at a time.
@@ -84,7 +85,7 @@ impl Said<'_, '_> {
         self.analyses.iter().filter(move |analysis| analysis.standing == standing)
     }
 
-    /// Without a winner: who may be the best.
+    /// Without a winner, after a colon: who may be the best.
     fn open(&self) -> String {
         let open: Vec<&str> = self.of_standing(Standing::NotRuledOut).map(|analysis| analysis.short.as_str()).collect();
         let out = self.of_standing(Standing::RuledOut).count();
@@ -92,11 +93,11 @@ impl Said<'_, '_> {
         let known = if open.len() + out < self.analyses.len() { " with a result" } else { "" };
         match open.len() {
             // With other seeds for each pair, they may beat each other in a ring.
-            0 => format!("No winner: each of {all} is beaten by another (95 %)."),
-            1 => format!("No winner: of {all} with a result, only {} may be the best (95 %).", listed(&open)),
+            0 => format!("each of {all} is beaten by another (95 %)."),
+            1 => format!("of {all} with a result, only {} may be the best (95 %).", listed(&open)),
             // Their names are in the ranking.
-            count if count == self.analyses.len() => format!("No winner: each of {all} may be the best (95 %)."),
-            count => format!("No winner: {count} of {all}{known} may be the best (95 %): {}.", listed(&open)),
+            count if count == self.analyses.len() => format!("each of {all} may be the best (95 %)."),
+            count => format!("{count} of {all}{known} may be the best (95 %): {}.", listed(&open)),
         }
     }
 
@@ -119,13 +120,7 @@ impl Said<'_, '_> {
         said
     }
 
-    /// `Highest`; with other seeds for each, the mean over all of its own is not what decided.
-    fn first(&self) -> String {
-        let mut text = self.leads().to_string();
-        text[..1].make_ascii_uppercase();
-        text
-    }
-
+    /// With other seeds for each, the mean over all of its own is not what decided.
     fn leads(&self) -> &'static str {
         let behind = || self.verdict.behind.iter().flatten().any(|difference| difference.mean < 0.0);
         match self.verdict.same_seeds {
@@ -322,18 +317,21 @@ pub struct Answer {
     lead: String,
     /// `81.23 ± 0.42 % on validation (n = 3)`
     figures: String,
+    /// There could be a winner, and is none.
+    no_winner: bool,
     /// Whether that is proven; empty of one alone.
     proof: String,
 }
 
 impl Answer {
     pub fn text(&self) -> String {
-        format!("{}, {}. {}", self.lead, self.figures, self.proof).trim_end().to_string()
+        let verdict = if self.no_winner { "No winner: " } else { "" };
+        format!("{}, {}. {verdict}{}", self.lead, self.figures, self.proof).trim_end().to_string()
     }
 
-    /// What a headline that names the leader leaves to say.
+    /// What a headline that names the leader and says whether it won leaves to say.
     pub fn below(&self) -> String {
-        format!("{}. {}", self.figures, self.proof).trim_end().to_string()
+        format!("{}. {}", self.figures, capitalised(&self.proof)).trim_end().to_string()
     }
 }
 

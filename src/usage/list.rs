@@ -1,4 +1,4 @@
-//! Names in a sentence.
+//! Sentences, and names in them.
 
 /// A sentence names this many at most.
 const NAMED: usize = 4;
@@ -12,6 +12,12 @@ pub fn listed(names: &[impl AsRef<str>]) -> String {
         }
         _ => all_listed(names),
     }
+}
+
+/// As a sentence begins.
+pub fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or(String::new(), |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// All of them, however many: `A, B, C and D`.

@@ -5,7 +5,7 @@
 mod list;
 mod names;
 
-pub use list::{all_listed, listed};
+pub use list::{all_listed, capitalised, listed};
 
 /// An invalid request by the user: exit code 2, one line on stderr.
 pub use lrsched_schedule::UsageError as Usage;

@@ -137,3 +137,23 @@ fn what_all_entrants_of_an_optimizer_have_in_common_stands_above_the_ranking() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.starts_with("all sgd entrants: momentum=0.9, nesterov\nentrant "), "{stdout}");
 }
+
+#[test]
+fn a_report_on_a_comparison_that_is_not_complete_begins_with_the_command_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(compare(&folder, &["--entrants", "cosine", "linear", "--epochs", "1", "--shard", "1/1"]).status.success());
+    let next = || {
+        lrsched(&folder).args(["report", "cmp"]).assert().success();
+        let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+        page.split("<div class=next>").nth(1).unwrap().split("</section>").next().unwrap().to_string()
+    };
+    assert!(next().starts_with("<p>Train the best so far:</p>"));
+    let table = folder.path().join("cmp/comparison.csv");
+    let rows = fs::read_to_string(&table).unwrap();
+    let last = rows.lines().last().unwrap().split(',').next().unwrap();
+    fs::write(&table, rows.lines().take(2).collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    fs::remove_dir_all(folder.path().join("cmp/runs").join(last)).unwrap();
+    let next = next();
+    assert!(next.starts_with("<p>Go on (1 run):</p>") && next.contains(" compare --dataset synthetic "), "{next}");
+    assert!(next.contains(" --epochs 1 --out cmp</code>") && !next.contains("--shard"), "{next}");
+}
