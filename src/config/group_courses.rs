@@ -29,9 +29,11 @@ pub struct GroupCourses(Vec<GroupCourse>);
 
 struct GroupCourse {
     name: String,
-    /// `None`: its rate is `ratio` times the run's.
+    /// `None`: it follows the run's schedule.
     own: Option<(Course, Schedule)>,
-    ratio: f64,
+    /// The base rate of the run, and its own where that is another.
+    base_lr: f64,
+    lr: Option<f64>,
     /// The step from which on it is frozen.
     frozen_from: Option<u64>,
 }
@@ -147,7 +149,7 @@ impl GroupCourse {
         });
         let horizon = config.epochs.saturating_mul(steps_per_epoch);
         let frozen_from = group.freeze_after.map(|time| time.steps(steps_per_epoch, horizon));
-        Ok(Self { name: group.name.clone(), own: own.transpose()?, ratio: lr / config.lr, frozen_from })
+        Ok(Self { name: group.name.clone(), own: own.transpose()?, base_lr: config.lr, lr: group.lr, frozen_from })
     }
 
     fn rates(&self, base: Rates, clock: Clock) -> Option<Rates> {
@@ -156,7 +158,13 @@ impl GroupCourse {
         }
         Some(match &self.own {
             Some((course, schedule)) => course.rates(schedule, clock),
-            None => Rates { learning_rate: base.learning_rate * self.ratio, ..base },
+            // A multiple of the base rate has the digits of its own.
+            None => match self.lr {
+                Some(lr) if lr != self.base_lr => {
+                    Rates { learning_rate: base.learning_rate / self.base_lr * lr, ..base }
+                }
+                _ => base,
+            },
         })
     }
 }

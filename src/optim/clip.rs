@@ -40,7 +40,7 @@ impl Clipping {
         if let Some(limit) = self.norm {
             let factor = limit / (norm(gradients) + EPS);
             // NaN, of a gradient that is not finite, makes every gradient NaN.
-            if !(factor >= 1.0) {
+            if factor < 1.0 || factor.is_nan() {
                 let factor = T::of(factor);
                 for_each(gradients, |g| factor * g);
             }

@@ -109,7 +109,7 @@ fn groups_of_a_file_stand_behind_those_of_the_command_line_and_a_printed_config_
     // The variable stands between the two.
     let from_variable =
         ["train", "--config", "run.toml", "--dataset", "synthetic", "--model", "tiny", "--print-config"];
-    let output = lrsched(&folder).args(from_variable).env("LRSCHED_GROUP", "conv*=adam fc.*=lion").output().unwrap();
+    let output = lrsched(&folder).args(from_variable).env("LRSCHED_GROUP", "conv*=adam fc.*=adma").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("(from LRSCHED_GROUP)"), "{said}");
 }
