@@ -10,7 +10,7 @@ use super::comparison;
 use super::escape::{markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
-use super::next::NextStep;
+use super::next::{self, NextStep};
 use super::range::{self, RangeTests};
 use super::table;
 use super::trials::Trials;
@@ -204,7 +204,10 @@ impl<'a> Report<'a> {
                 Form::Md => {
                     let ranges = self.loaded.ranges.iter().zip(&self.suggestions);
                     let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
-                    (markdown(&self.title, &self.summary, &self.groups) + &ranges.collect::<String>()).into_bytes()
+                    (markdown(&self.title, &self.summary, &self.groups)
+                        + &next::markdown(&self.next)
+                        + &ranges.collect::<String>())
+                        .into_bytes()
                 }
                 Form::Csv => rows::csv(&self.groups)?,
             };

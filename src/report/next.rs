@@ -1,7 +1,7 @@
 //! What to do next with a comparison: commands to paste, what each is for and what it costs.
 
 use super::analysis::Unit;
-use super::escape::escape;
+use super::escape::{escape, markdown as markdown_text};
 use super::html::command;
 use super::table::duration;
 use crate::number::{counted, grouped};
@@ -79,4 +79,11 @@ pub fn html(next: &[NextStep]) -> String {
         return String::new();
     }
     format!("<div class=next>{}</div>\n", next.iter().map(one).collect::<String>())
+}
+
+/// The same as Markdown.
+pub fn markdown(next: &[NextStep]) -> String {
+    let one =
+        |next: &NextStep| format!("\n{}:\n\n```\n{}\n```\n", markdown_text(&capitalised(&next.words())), next.line);
+    next.iter().map(one).collect()
 }

@@ -156,4 +156,9 @@ fn a_report_on_a_comparison_that_is_not_complete_begins_with_the_command_that_go
     let next = next();
     assert!(next.starts_with("<p>Go on (1 run):</p>") && next.contains(" compare --dataset synthetic "), "{next}");
     assert!(next.contains(" --epochs 1 --out cmp</code>") && !next.contains("--shard"), "{next}");
+    lrsched(&folder).args(["report", "cmp", "-o", "r.md"]).assert().success();
+    let markdown = fs::read_to_string(folder.path().join("r.md")).unwrap();
+    let line = markdown.split("\nGo on (1 run):\n\n```\n").nth(1).unwrap().lines().next().unwrap();
+    let output = std::process::Command::new("sh").args(["-c", line]).current_dir(&folder).output().unwrap();
+    assert!(output.status.success() && fs::read_to_string(&table).unwrap().lines().count() == 3, "{line}");
 }
