@@ -1,6 +1,6 @@
 //! `--dry-run`: what a command would train, and about how long that would take here. Writes nothing to the disk.
 
-use super::live::JsonEvents;
+use super::live::{JsonEvents, group_lines};
 use super::session::Session;
 use super::settings;
 use crate::config::{MachineConfig, RunConfig, Shard};
@@ -49,7 +49,7 @@ impl DryRun<'_> {
         if machine.json {
             JsonEvents::new(self.folder, false).write("plan", self.json(shard, &work, scheduler, speed.as_ref()))?;
         } else {
-            let mut text = self.list() + &self.count(shard, work.len());
+            let mut text = self.list() + &self.groups()? + &self.count(shard, work.len());
             match &speed {
                 Some(speed) => text.push_str(&estimate(&work, scheduler, limit, speed)),
                 None => text.push_str(": nothing left to train\n"),
@@ -74,6 +74,12 @@ impl DryRun<'_> {
             text.push_str(&format!("{number}{name}{standing}\n"));
         }
         text
+    }
+
+    /// The parameter groups that the runs share.
+    fn groups(&self) -> Result<String> {
+        let grouping = self.config.grouping(&self.config.architecture())?;
+        Ok(group_lines(&grouping).iter().map(|line| format!("{line}\n")).collect())
     }
 
     /// How many runs there are, of which `missing` are left.

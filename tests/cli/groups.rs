@@ -143,7 +143,10 @@ fn the_entrants_of_a_comparison_share_the_groups_and_a_range_test_keeps_their_ra
     let page = read(&folder, "cmp/report.html");
     assert!(page.contains("\"id\":\"groups\"") && page.contains("<figure id=groups>"));
     let find = ["--steps", "6", "--max-lr", "1", "--out", "find"];
-    lrsched(&folder).arg("find").args(TINY).args(group).args(find).assert().success();
+    lrsched(&folder).arg("find").args(TINY).args(group).args(find).output().unwrap();
+    assert_eq!(read(&folder, "find/range.csv").lines().count(), 7);
+    let refused = ["find", "--dataset", "synthetic", "--model", "tiny", "--group", "norm*=sgd", "--out", "none"];
+    assert_eq!(lrsched(&folder).args(refused).output().unwrap().status.code(), Some(2));
 }
 
 #[test]

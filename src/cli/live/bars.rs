@@ -6,6 +6,7 @@ use super::speaker::{Speaker, Stdout, is_one_file, is_pipe, locked};
 use super::work::Work;
 use crate::config::ProgressMode;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,8 +35,8 @@ pub struct Bars {
     longest: usize,
     /// Bars of runs at once that are shown.
     rows: AtomicUsize,
-    /// Whether the settings common to all runs have been printed.
-    introduced: Mutex<bool>,
+    /// The lines about the settings of runs that have been printed: those that runs have in common are said once.
+    introduced: Mutex<HashSet<String>>,
 }
 
 impl Bars {
@@ -50,7 +51,7 @@ impl Bars {
             if mode == ProgressMode::Bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let multi = MultiProgress::with_draw_target(target);
         let speaker = Speaker { mode, stdout: Stdout::Free, multi, work: Arc::new(Mutex::new(Work::new(1))) };
-        let (rows, introduced) = (AtomicUsize::new(0), Mutex::new(false));
+        let (rows, introduced) = (AtomicUsize::new(0), Mutex::default());
         Self { asked, speaker, runs: OnceLock::new(), at_once: 1, longest: 0, rows, introduced }
     }
 
@@ -221,9 +222,9 @@ impl Bars {
         self.speaker.mode == ProgressMode::Bar && !self.speaker.multi.is_hidden()
     }
 
-    /// Whether the settings common to all runs have been printed. Whoever holds this prints without interruption by
+    /// The lines about the settings of runs that have been printed. Whoever holds this prints without interruption by
     /// other runs that begin.
-    pub(super) fn introduced(&self) -> MutexGuard<'_, bool> {
+    pub(super) fn introduced(&self) -> MutexGuard<'_, HashSet<String>> {
         locked(&self.introduced)
     }
 }

@@ -1,7 +1,9 @@
 //! The texts of progress: lines and bars that fit the terminal.
 
-use crate::number::rate;
+use crate::number::{exact, rate};
+use crate::optim::{Group, Grouping};
 use crate::record::{EpochRow, Role};
+use crate::schedule::Spec;
 
 /// A name behind its number is never shortened below this, even if the line then wraps.
 const LEAST_NAME: usize = 12;
@@ -63,6 +65,18 @@ pub(super) fn named(label: &Label, longest: usize, columns: usize, text: impl Fn
     let width = label.width(longest, columns) + 1;
     let name = format!("{}:", label.short(longest, columns));
     format!("{name:<width$} {}", text(columns.saturating_sub(width + 1)))
+}
+
+/// The parameter groups of a run, one line each, and what the user may not expect of them.
+pub fn group_lines(grouping: &Grouping) -> Vec<String> {
+    let group = |group: &Group| {
+        let lr = group.lr.map_or("the same rate".to_string(), exact);
+        let schedule = group.schedule.as_ref().map_or("the same schedule".to_string(), Spec::to_string);
+        let frozen = group.freeze_after.map_or(String::new(), |time| format!(", frozen after {time}"));
+        format!("group {}: {} at {lr}, {schedule}{frozen}", group.name, group.optimizer)
+    };
+    let notes = grouping.notes.iter().map(|note| format!("note: {note}"));
+    grouping.groups.iter().map(group).chain(notes).collect()
 }
 
 /// `what; length`, or a line for each if they do not fit `columns` together.

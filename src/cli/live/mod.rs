@@ -16,7 +16,7 @@ pub use bars::Bars;
 pub use json::{Finish, JsonEvents};
 #[cfg(unix)]
 pub use keys::Keyboard;
-pub use lines::Label;
+pub use lines::{Label, group_lines};
 pub use range::LiveRangeTest;
 #[cfg(unix)]
 pub use signals::{listen, report_full_files};

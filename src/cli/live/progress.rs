@@ -1,14 +1,12 @@
 //! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
 use super::bars::Bars;
-use super::lines::{Label, Numbers, Place, epoch_line, named, one_or_two, optional};
+use super::lines::{Label, Numbers, Place, epoch_line, group_lines, named, one_or_two, optional};
 use crate::cli::advice;
 use crate::data::Augment;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate, significant};
-use crate::optim::Group;
 use crate::record::{Change, EpochRow, Results, Status, StepRow};
-use crate::schedule::Spec;
 use crate::train::{Event, Observer, Outcome, Reason, Started};
 use anyhow::Result;
 use indicatif::ProgressBar;
@@ -92,10 +90,15 @@ impl<'a> Progress<'a> {
         self.bars.begin(self.name(), self.share(at.step));
         match &self.label {
             Some(label) => {
-                if !std::mem::replace(&mut *introduced, true) {
-                    let lines = one_or_two(&what, &length, self.bars.speaker().columns());
-                    lines.iter().for_each(|line| self.bars.line(line));
-                    groups(start).iter().for_each(|line| self.bars.line(line));
+                // Those of an optimizer for matrices are its own.
+                let common = match introduced.is_empty() {
+                    true => one_or_two(&what, &length, self.bars.speaker().columns()),
+                    false => Vec::new(),
+                };
+                for line in common.into_iter().chain(group_lines(start.grouping)) {
+                    if introduced.insert(line.clone()) {
+                        self.bars.line(&line);
+                    }
                 }
                 self.bars.line(&label.introduction());
             }
@@ -106,7 +109,7 @@ impl<'a> Progress<'a> {
                     None => format!("at {}", exact(course.lr)),
                 };
                 self.bars.line(&format!("{} {at}, {}; {length}", config.optimizer, course.schedule));
-                groups(start).iter().for_each(|line| self.bars.line(line));
+                group_lines(start.grouping).iter().for_each(|line| self.bars.line(line));
             }
         }
         if at.step > 0 {
@@ -278,19 +281,6 @@ fn finished(results: &Results) -> String {
             format!("test_loss {}  test_accuracy {}  in {seconds:.1} s", optional(loss), optional(accuracy))
         }
     }
-}
-
-/// The parameter groups of a run, one line each, and what the user may not expect of them. In a comparison they are those
-/// of all runs.
-fn groups(start: &Started<'_>) -> Vec<String> {
-    let group = |group: &Group| {
-        let lr = group.lr.map_or("the same rate".to_string(), exact);
-        let schedule = group.schedule.as_ref().map_or("the same schedule".to_string(), Spec::to_string);
-        let frozen = group.freeze_after.map_or(String::new(), |time| format!(", frozen after {time}"));
-        format!("group {}: {} at {lr}, {schedule}{frozen}", group.name, group.optimizer)
-    };
-    let notes = start.grouping.notes.iter().map(|note| format!("note: {note}"));
-    start.grouping.groups.iter().map(group).chain(notes).collect()
 }
 
 #[cfg(test)]
