@@ -101,6 +101,10 @@ pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let infos = loaded.runs.iter().filter_map(|run| RunInfo::read(&Path::new(&run.row.run).join(files::RUN_JSON)).ok());
     let latest = infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?;
     let (_, arguments) = latest.provenance.command.split_first()?;
+    // Of a file that anybody may have written: what is pasted is what is seen.
+    if arguments.iter().any(|argument| argument.contains(char::is_control)) {
+        return None;
+    }
     let runs = left.total - left.done;
     (arguments.first()? == "compare").then(|| NextStep {
         purpose: Purpose::GoOn,

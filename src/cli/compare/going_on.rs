@@ -80,14 +80,16 @@ impl Request {
         dataset: &Dataset,
         rows: &[ComparisonRow],
     ) -> Option<NextStep> {
-        let studies = STUDIES.to_string();
         if let Some(tuning) = &self.tuning {
+            if tuning.studies > 1 {
+                return None;
+            }
             let more = Tuning { studies: STUDIES, ..tuning.clone() };
             let runs = self.more_runs(stages, Some(&more), self.seeds, dataset);
-            return (tuning.studies == 1).then(|| NextStep {
+            return Some(NextStep {
                 purpose: Purpose::Schedules { studies: Some(STUDIES as usize) },
                 cost: runs.map(|runs| self.cost(runs, rows)),
-                line: same_command_but(folder, &[], &[("studies", &[studies])]),
+                line: same_command_but(folder, &[], &[("studies", &[STUDIES.to_string()])]),
             });
         }
         if self.shared_lr || self.grid.axis("lr").is_some() {
