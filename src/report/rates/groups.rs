@@ -51,3 +51,56 @@ pub fn of_groups(config: &RunConfig, base: &Stretches, rows: &[EpochRow], steps:
     }
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn config() -> RunConfig {
+        serde_json::from_value(json!({
+            "dataset": "synthetic", "validation": 30, "augment": "none", "model": "tiny", "dropout": 0.0,
+            "label-smoothing": 0.0, "optimizer": "sgd", "lr": 0.1, "schedule": "step:factor=0.5,drop-every=2",
+            "semantics": "native", "epochs": 3, "batch-size": 16, "seed": 0, "engine": "cpu", "device": "cpu",
+            "log-steps": false, "group": [
+                { "parameters": ["*.bias"], "lr": 0.4 },
+                { "parameters": ["fc.weight"], "lr": 0.6, "schedule": "linear", "freeze-after": "2ep" },
+            ],
+        }))
+        .unwrap()
+    }
+
+    /// Three epochs of 4 steps.
+    fn rows() -> Vec<EpochRow> {
+        let row = |epoch: u64| EpochRow { epoch, learning_rate: 0.1, step: 4 * (epoch + 1), ..EpochRow::default() };
+        (0..3).map(row).collect()
+    }
+
+    #[test]
+    fn a_group_follows_the_base_or_its_own_schedule_until_it_is_frozen() {
+        let base = Stretches::of([0.1; 4].into_iter().chain([0.05; 8]), 4);
+        let groups = of_groups(&config(), &base, &rows(), &[]);
+        let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+        assert_eq!(names, ["*.bias", "fc.weight"]);
+        assert_eq!(groups[0].rates.begins, [(0.0, 0.4), (1.0, 0.2)]);
+        let own = &groups[1].rates.begins;
+        assert!(own.len() == 9 && own[0] == (0.0, 0.6) && (own[4].1 - 0.4).abs() < 1e-12, "{own:?}");
+        assert_eq!(own[8], (2.0, 0.0));
+    }
+
+    #[test]
+    fn the_rates_in_the_steps_of_a_run_are_drawn_as_they_are() {
+        let step = |step: u64| StepRow {
+            step,
+            epoch: 0,
+            learning_rate: 0.1,
+            momentum: None,
+            loss: 1.0,
+            groups: vec![0.3, 0.01 * step as f64],
+        };
+        let steps: Vec<StepRow> = (0..3).map(step).collect();
+        let groups = of_groups(&config(), &Stretches::default(), &rows(), &steps);
+        assert_eq!(groups[0].rates.begins, [(0.0, 0.3)]);
+        assert_eq!(groups[1].rates.begins, [(0.0, 0.0), (0.25, 0.01), (0.5, 0.02)]);
+    }
+}
