@@ -88,7 +88,7 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
     let [_, ("for a claim about schedules, tuned", line)] = next(&stdout)[..] else {
         panic!("{stdout} {}", String::from_utf8_lossy(&output.stderr))
     };
-    assert!(line.ends_with(" --baseline sgd:momentum=0.5/cosine"), "{line}");
+    assert!(line.ends_with(" --baseline sgd:momentum=0.5/cosine --out with-tuned"), "{line}");
     let line = format!("{line} --dry-run --json");
     let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

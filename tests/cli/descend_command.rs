@@ -168,7 +168,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     refused("-o walk.jpeg", "error: unknown format `jpeg`; did you mean `png`? (formats: csv, table, png, svg)");
     refused(
         "--optimizer adam --momentum 0.9",
-        "error: adam does not take `momentum` (it takes: lr, beta1, beta2, eps, weight-decay)",
+        "error: adam does not take `momentum` (it takes: lr, beta1, beta2, eps, amsgrad, weight-decay)",
     );
 }
 

@@ -68,12 +68,14 @@ pub fn expected(
     let mut loss_sum = 0.0;
     for n in 0..images {
         let row = &logits.values[n * classes..(n + 1) * classes];
-        let sum: f64 = row.iter().map(|z| z.exp()).sum();
+        // Less the largest, so that no exponential overflows.
+        let largest = row.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        let sum: f64 = row.iter().map(|z| (z - largest).exp()).sum();
         for (class, z) in row.iter().enumerate() {
             let hit = if usize::from(batch.labels[n]) == class { 1.0 - smoothing } else { 0.0 };
             let target = hit + smoothing / classes as f64;
-            loss_sum -= target * (z - sum.ln());
-            d_logits.values[n * classes + class] = (z.exp() / sum - target) / batch.divisor as f64;
+            loss_sum -= target * (z - largest - sum.ln());
+            d_logits.values[n * classes + class] = ((z - largest).exp() / sum - target) / batch.divisor as f64;
         }
     }
     if training {
