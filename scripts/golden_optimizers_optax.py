@@ -68,6 +68,8 @@ CASES = [
     ("schedule-free-sgd:momentum=0.8,weight-decay=0.1,weight-lr-power=1", 0.1, False, schedule_free(lambda lr, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(lr))), {"b1": 0.8, "weight_decay": 0.1, "weight_lr_power": 1.0}),
     ("schedule-free-adamw", 0.05, False, schedule_free(adamw_without_mean), {}),
     ("schedule-free-adamw:beta1=0.8,weight-decay=0.1", 0.05, False, schedule_free(adamw_without_mean), {"b1": 0.8, "weight_decay": 0.1}),
+    ("prodigy", 1.0, False, optax.contrib.prodigy, {}),
+    ("prodigy:beta3=0.9,eps=1e-3,d0=0.01,d-coef=0.5,weight-decay=0.1,safeguard-warmup", 1.0, False, optax.contrib.prodigy, {"beta3": 0.9, "eps": 1e-3, "estim_lr0": 0.01, "estim_lr_coef": 0.5, "weight_decay": 0.1, "safeguard_warmup": True}),
 ]
 
 

@@ -208,6 +208,11 @@ fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
     for warning in walk.schedule_warnings().unwrap_or_default() {
         super::tell(&format!("warning: {name}: {warning}"));
     }
+    let rates = positions.iter().filter_map(|position| position.learning_rate);
+    let decays = positions.len() > 1 && positions[positions.len() - 2].learning_rate < rates.max_by(f64::total_cmp);
+    if let Some(line) = walk.optimizer.advice(walk.learning_rate, decays) {
+        super::tell(&format!("{name}: {line}"));
+    }
     let above = |position: &Iterate| position.value - walk.function.minimum();
     let limit = 1e6 * (1.0 + above(&positions[0]));
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {

@@ -1,9 +1,10 @@
-//! `lrsched diff`: where the frameworks disagree about a schedule.
+//! `lrsched diff`: where the frameworks disagree about a schedule, or an optimizer.
 
+use super::diff_optimizer::{self, Disagreement};
 use super::flags;
 use super::{settings, show};
-use crate::config::settings::{any_of, schedule_entries};
-use crate::config::{CommandName, SettingDef};
+use crate::config::settings::{RATE, any_of, schedule_entries};
+use crate::config::{CommandName, Given, SettingDef};
 use crate::number::{counted, exact, rate};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::Stretches;
@@ -25,11 +26,24 @@ const SAME: f64 = 1e-9;
 /// At most this many differing steps are listed.
 const FIRST: usize = 3;
 
+const HELP: &str = "\
+Schedules that depend on metrics see metrics that never improve. An optimizer is followed on a small noisy problem.
+
+Examples:
+  lrsched diff step:factor=0.5,drop-every=10
+  lrsched diff nadam
+  lrsched diff sgd:momentum=0.9/cosine --epochs 5 --steps-per-epoch 100";
+
 pub fn command() -> Command {
     let command = Command::new("diff")
-        .about("Show where PyTorch, Keras, optax and the native formula disagree about a schedule")
-        .after_help("Example: lrsched diff step:factor=0.5,drop-every=10\nSchedules that depend on metrics see metrics that never improve.")
-        .arg(Arg::new("schedule").required(true).value_name("SCHEDULE").help("A schedule name or spec"));
+        .about("Show where PyTorch, Keras, optax and the native formula disagree about a schedule or an optimizer")
+        .after_help(HELP)
+        .arg(
+            Arg::new("schedule")
+                .required(true)
+                .value_name("SPEC")
+                .help("A schedule, or an optimizer with or without one: nadam/cosine"),
+        );
     show::with_output(settings::with_flags(command, CommandName::Diff, &[show::RUN, DIFF].concat()))
 }
 
@@ -51,6 +65,10 @@ impl Group {
 /// An invalid schedule or setting, or a file that cannot be written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = flags::gather(&command(), matches);
+    let text = given.text("schedule").unwrap_or_default();
+    if diff_optimizer::names_one(text) {
+        return run_optimizer(text, &given);
+    }
     let flags = given.family("schedule", &schedule_entries());
     let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;
     let run = show::run_of(&given)?;
@@ -72,6 +90,23 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         "png" => show::emit(output, &figure().png()?),
         _ => {
             let text = words(&spec, &groups, &run) + "\n" + &show::terminal(&figure(), output);
+            show::emit(output, text.as_bytes())
+        }
+    }
+}
+
+/// Compares the semantics of an optimizer.
+fn run_optimizer(text: &str, given: &Given) -> Result<u8> {
+    let disagreement = Disagreement::of(text, given.parse("lr", RATE)?, &show::run_of(given)?)?;
+    let output = given.path("output");
+    let output = output.as_deref();
+    let scale = show::y_scale(given)?;
+    match show::format(given, &FORMATS)? {
+        "csv" => show::emit(output, disagreement.csv().as_bytes()),
+        "svg" => show::emit(output, disagreement.figure(scale).svg()?.as_bytes()),
+        "png" => show::emit(output, &disagreement.figure(scale).png()?),
+        _ => {
+            let text = disagreement.words() + "\n" + &show::terminal(&disagreement.figure(scale), output);
             show::emit(output, text.as_bytes())
         }
     }

@@ -13,6 +13,7 @@ mod compare;
 mod data;
 mod descend;
 mod diff;
+mod diff_optimizer;
 mod dry_run;
 mod eval;
 mod find;

@@ -13,6 +13,7 @@ pub use kind::{DeviceChoice, EngineKind};
 
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Parameters, Role, slots};
+use crate::optim::{PlainProducts, Products};
 use anyhow::{Result, ensure};
 use std::any::Any;
 
@@ -48,6 +49,11 @@ pub trait Engine: Any + Send {
     /// Marks the arrays, in parameter order, whose gradients are not asked for from now on: a backward pass may leave theirs as
     /// they are, and ends where nothing before it is to be trained.
     fn freeze(&mut self, _frozen: &[bool]) {}
+
+    /// Products of matrices with the engine's kernels, on the threads of the pool that calls them.
+    fn products(&self) -> Box<dyn Products<f32>> {
+        Box::new(PlainProducts)
+    }
 
     /// Forward and backward. Overwrites `gradients` with ∂(Σ loss / `batch.divisor`)/∂θ and updates the running
     /// statistics in `parameters`. The returned stats come from the same forward pass, before any parameter update.

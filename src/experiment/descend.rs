@@ -204,6 +204,10 @@ impl Walk {
                 "steps must be a multiple of steps-per-epoch, both at least 1, got {steps} steps in epochs of {steps_per_epoch}"
             );
         }
+        if !self.optimizer.takes(SHAPE) {
+            let name = self.optimizer.name();
+            return usage!("{name} updates matrices alone, and x and y are two numbers: take another optimizer");
+        }
         let mut schedule = Schedule::build(&self.schedule, &self.setting())?;
         let mut optimizer = Optimizer::new(&self.optimizer, self.semantics)?;
         let own_momentum = self.optimizer.momentum(self.semantics);
@@ -221,7 +225,7 @@ impl Walk {
             });
             let mut gradient = self.function.gradient(at);
             self.clipping.apply(&mut [&mut gradient[..]]);
-            let slice = Slice { name: NAME, shape: &[2], values: &mut at, gradient: &gradient };
+            let slice = Slice { name: NAME, shape: SHAPE, values: &mut at, gradient: &gradient };
             optimizer.step(&mut [slice], rates);
             if (step + 1) % steps_per_epoch == 0 {
                 let values = positions.iter().rev().take(steps_per_epoch as usize).map(|position| position.value);
@@ -243,6 +247,7 @@ impl Walk {
 
 /// The name of x and y together, as the one parameter of the optimizer.
 const NAME: &str = "position";
+const SHAPE: &[usize] = &[2];
 
 /// The point that evaluation would use while the optimizer trains `at`.
 fn evaluated(optimizer: &Optimizer<f64>, mut at: [f64; 2]) -> [f64; 2] {

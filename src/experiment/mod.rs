@@ -12,6 +12,7 @@ pub mod eval;
 pub mod find;
 pub mod landscape;
 mod merge;
+pub mod parting;
 mod resume;
 mod scheduler;
 mod tune;

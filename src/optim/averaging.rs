@@ -35,6 +35,16 @@ impl Averaging {
         vec![scalar("momentum", self.momentum), scalar("lr_max", 0.0), scalar("weight_sum", 0.0)]
     }
 
+    /// What to say of a schedule that decays.
+    pub fn advice(name: &str, decays: bool) -> Option<String> {
+        let line = || {
+            format!(
+                "{name} averages its steps in place of a decay: a constant rate, after a warm-up, is what it is for"
+            )
+        };
+        decays.then(line)
+    }
+
     /// One step's constants; takes the step into the average's weights.
     pub fn at<T: Float>(&self, now: Now, scalars: &mut [f64]) -> Interpolation<T> {
         let momentum = now.momentum.unwrap_or(self.momentum);

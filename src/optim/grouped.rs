@@ -1,7 +1,7 @@
 //! An optimizer for each parameter group, and which parameters are whose.
 
 use super::group::ParamGroup;
-use super::{Float, Optimizer, OptimizerSpec, Slice, State};
+use super::{Float, Optimizer, OptimizerSpec, Products, Slice, State};
 use crate::number::exact;
 use crate::schedule::{Duration, Rates, Semantics, Spec};
 use crate::usage;
@@ -84,6 +84,12 @@ impl Grouping {
             of.extend(left.iter().map(|name| ((*name).to_string(), groups.len())));
             groups.push(fallback);
             notes.push(note);
+        }
+        if !parameters.is_empty() && of.len() == parameters.len() && !takes(base, &[]) {
+            let name = base.name();
+            return usage!(
+                "{name} updates matrices alone, and none is left for it; take another optimizer beside the groups"
+            );
         }
         if !parameters.is_empty() && of.len() == parameters.len() {
             notes.push(format!("{} updates nothing: all parameters are in groups", base.name()));
@@ -223,21 +229,22 @@ impl<T: Float> Grouped<T> {
         self.grouping.of(parameter).is_none_or(|group| rates.of(group).is_some())
     }
 
-    /// One update of every slice by the optimizer of its group, in place. A frozen group keeps its state.
+    /// One update of every slice by the optimizer of its group, in place, with these products of matrices. A frozen group
+    /// keeps its state.
     ///
     /// # Panics
-    /// As [`Optimizer::step`].
-    pub fn step(&mut self, mut slices: Vec<Slice<'_, T>>, rates: &StepRates) {
+    /// As [`Optimizer::step_with`].
+    pub fn step(&mut self, mut slices: Vec<Slice<'_, T>>, rates: &StepRates, products: &dyn Products<T>) {
         for (place, optimizer) in self.others.iter_mut().enumerate() {
             let (mut members, others) =
                 slices.into_iter().partition::<Vec<_>, _>(|slice| self.grouping.of(slice.name) == Some(place));
             slices = others;
             if let Some(rates) = rates.of(place) {
-                optimizer.step(&mut members, rates);
+                optimizer.step_with(&mut members, rates, products);
             }
         }
         if !slices.is_empty() {
-            self.base.step(&mut slices, rates.base);
+            self.base.step_with(&mut slices, rates.base, products);
         }
     }
 
@@ -292,6 +299,7 @@ fn is_of(key: &str, parameter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::PlainProducts;
 
     fn grouping(groups: &[&str]) -> Result<Grouping, Usage> {
         let groups: Vec<ParamGroup> = groups.iter().map(|group| group.parse().unwrap()).collect();
@@ -378,7 +386,7 @@ mod tests {
                 Slice { name: "fc.weight", shape: &[1], values: &mut weight, gradient: &[1.0] },
                 Slice { name: "fc.bias", shape: &[1], values: &mut bias, gradient: &[1.0] },
             ];
-            grouped.step(slices, &StepRates { base: Rates::of(0.5), groups: vec![group] });
+            grouped.step(slices, &StepRates { base: Rates::of(0.5), groups: vec![group] }, &PlainProducts);
             [weight[0], bias[0]]
         };
         assert_eq!(step(&mut grouped, Some(Rates::of(0.25))), [-0.5, -0.25]);

@@ -11,6 +11,7 @@ mod group;
 mod grouped;
 mod optimizer;
 mod parameters;
+mod products;
 mod rule;
 mod spec;
 
@@ -19,12 +20,13 @@ pub use clip::Clipping;
 pub use group::ParamGroup;
 pub use grouped::{Group, Grouped, Grouping, Named, StepRates};
 pub use optimizer::{Optimizer, Slice, State};
+pub use products::{PlainProducts, Products, Right, Sides};
 pub use rule::Float;
 pub use spec::OptimizerSpec;
 
 use crate::number::exact;
 use crate::schedule::Semantics;
-use crate::spec::Entry;
+use crate::spec::{Entry, ParameterValue};
 use crate::usage;
 use crate::usage::Usage;
 use rule::{Definition, Rule};
@@ -40,6 +42,8 @@ struct Defined {
     missing: &'static [Semantics],
     has_momentum: fn(&Options<'_>) -> bool,
     matrices_only: bool,
+    derived: fn(&Options<'_>, &str) -> Option<ParameterValue>,
+    advice: fn(f64, bool) -> Option<String>,
 }
 
 /// Declares the modules of the optimizers, their table in help order, and the lookup of a rule in it.
@@ -58,6 +62,8 @@ macro_rules! optimizers {
             missing: $file::Row::MISSING,
             has_momentum: $file::Row::has_momentum,
             matrices_only: $file::Row::MATRICES_ONLY,
+            derived: $file::Row::derived,
+            advice: $file::Row::advice,
         }),+];
 
         fn rule<T: Float>(name: &str, options: &Options<'_>) -> Result<Box<dyn Rule<T>>, Usage> {
@@ -88,6 +94,8 @@ cfg_if::optimizers! {
         mod lion;
         mod schedule_free_sgd;
         mod schedule_free_adamw;
+        mod prodigy;
+        mod muon;
     }
 }
 

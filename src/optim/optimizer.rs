@@ -1,6 +1,7 @@
 //! An optimizer at work: its rule and its state, over all parameters at once.
 
-use super::rule::{Buffers, Direction, Float, Initial, MOST_BUFFERS, Measure, Now, Rule, Scalar, Sums};
+use super::products::{PlainProducts, Products};
+use super::rule::{Buffers, Direction, Float, Initial, MOST_BUFFERS, Matrix, Measure, Now, Rule, Scalar, Sums};
 use super::{OptimizerSpec, rule};
 use crate::schedule::{Rates, Semantics};
 use crate::usage::Usage;
@@ -68,6 +69,14 @@ impl<T: Float> Optimizer<T> {
     /// # Panics
     /// A gradient, or the state of an earlier step, differs in length from the values.
     pub fn step(&mut self, slices: &mut [Slice<'_, T>], rates: Rates) {
+        self.step_with(slices, rates, &PlainProducts);
+    }
+
+    /// [`Optimizer::step`] with these products of matrices, for a rule that needs some.
+    ///
+    /// # Panics
+    /// As [`Optimizer::step`]; a parameter that the optimizer does not take ([`OptimizerSpec::takes`]).
+    pub fn step_with(&mut self, slices: &mut [Slice<'_, T>], rates: Rates, products: &dyn Products<T>) {
         let Rates { learning_rate, momentum } = rates;
         let mut now = Now { step: self.steps, learning_rate, momentum, sums: Sums::default() };
         let (decay, keep) = self.rule.decay().constants(learning_rate);
@@ -81,6 +90,13 @@ impl<T: Float> Optimizer<T> {
             }
         }
         let direction = self.rule.at(now, &mut self.scalars);
+        if let Some(finish) = self.rule.finish(now) {
+            let mut steps: Vec<Vec<T>> = parts.iter().map(|part| vec![T::default(); part.values.len()]).collect();
+            parts.par_iter_mut().zip(&mut steps).for_each(|(part, step)| part.direct(&direction, decay, step));
+            finish_matrices(slices, &steps.concat(), keep, |matrix| finish(matrix, products));
+            self.steps += 1;
+            return;
+        }
         match parts.as_mut_slice() {
             [part] => part.update(&direction, decay, keep),
             parts => parts.par_iter_mut().for_each(|part| part.update(&direction, decay, keep)),
@@ -208,19 +224,61 @@ impl<T: Float> Part<'_, T> {
         measure(self.gradient, self.values, self.buffers.each_mut().map(|buffer| &mut **buffer))
     }
 
+    /// `step` = direction(g + decay·θ), block by block.
+    fn direct(&mut self, direction: &Direction<T>, decay: T, step: &mut [T]) {
+        let mut buffers = self.buffers.each_mut().map(|buffer| buffer.chunks_mut(BLOCK));
+        let blocks = self.values.chunks(BLOCK).zip(self.gradient.chunks(BLOCK));
+        for ((values, gradient), step) in blocks.zip(step.chunks_mut(BLOCK)) {
+            let buffers = buffers.each_mut().map(|chunks| chunks.next().unwrap_or_default());
+            direct(direction, decay, (values, gradient), buffers, step);
+        }
+    }
+
     /// θ = keep·θ − direction(g + decay·θ), block by block.
     fn update(&mut self, direction: &Direction<T>, decay: T, keep: T) {
         let mut step = [T::default(); BLOCK];
         let mut buffers = self.buffers.each_mut().map(|buffer| buffer.chunks_mut(BLOCK));
         for (values, gradient) in self.values.chunks_mut(BLOCK).zip(self.gradient.chunks(BLOCK)) {
             let step = &mut step[..values.len()];
-            for ((step, &gradient), &value) in step.iter_mut().zip(gradient).zip(&*values) {
-                *step = gradient + decay * value;
-            }
-            direction(step, values, buffers.each_mut().map(|chunks| chunks.next().unwrap_or_default()));
-            for (value, &step) in values.iter_mut().zip(&*step) {
-                *value = keep * *value - step;
-            }
+            let buffers = buffers.each_mut().map(|chunks| chunks.next().unwrap_or_default());
+            direct(direction, decay, (values, gradient), buffers, step);
+            subtract(values, step, keep);
         }
+    }
+}
+
+/// `step` = direction(g + decay·θ) of one block.
+fn direct<T: Float>(
+    direction: &Direction<T>,
+    decay: T,
+    (values, gradient): (&[T], &[T]),
+    buffers: Buffers<'_, T>,
+    step: &mut [T],
+) {
+    for ((step, &gradient), &value) in step.iter_mut().zip(gradient).zip(values) {
+        *step = gradient + decay * value;
+    }
+    direction(step, values, buffers);
+}
+
+/// θ = keep·θ − step.
+fn subtract<T: Float>(values: &mut [T], step: &[T], keep: T) {
+    for (value, &step) in values.iter_mut().zip(step) {
+        *value = keep * *value - step;
+    }
+}
+
+/// Finishes the step of each matrix and subtracts it. `steps`: those of all slices, one after the other.
+fn finish_matrices<T: Float>(slices: &mut [Slice<'_, T>], steps: &[T], keep: T, finish: impl Fn(Matrix<'_, T>)) {
+    let mut rest = steps;
+    for Slice { name, shape, values, .. } in slices {
+        let [rows, rest_of_shape @ ..] = shape else { panic!("{name}: no matrix") };
+        assert!(!rest_of_shape.is_empty(), "{name}: no matrix");
+        let (step, after) = rest.split_at(values.len());
+        rest = after;
+        let mut step = step.to_vec();
+        let columns = rest_of_shape.iter().product();
+        finish(Matrix { rows: *rows, columns, values, step: &mut step });
+        values.par_chunks_mut(PART).zip(step.par_chunks(PART)).for_each(|(values, step)| subtract(values, step, keep));
     }
 }

@@ -1,6 +1,7 @@
 //! The options that several optimizers share, defined once for all their tables.
 
-use crate::spec::{Bounds, Parameter};
+use crate::spec::{Bounds, Parameter, ParameterKind};
+use std::ops::Bound;
 
 pub(super) const fn rho(default: &'static str) -> Parameter {
     let meaning = "decay of the running mean square (PyTorch: alpha, optax: decay)";
@@ -51,6 +52,39 @@ pub(super) const INITIAL_ACCUMULATOR: Parameter =
     Parameter::number("initial-accumulator", Bounds::at_least(0.0), "0", "sum of squares before the first step");
 pub(super) const LR_DECAY: Parameter =
     Parameter::number("lr-decay", Bounds::at_least(0.0), "0", "divide the rate by 1 + lr-decay·t (PyTorch only)");
+pub(super) const fn beta3(default: &'static str, meaning: &'static str) -> Parameter {
+    Parameter::number("beta3", Bounds::BELOW_ONE, default, meaning)
+}
+pub(super) const D0: Parameter = Parameter::number("d0", Bounds::above(0.0), "1e-6", "first estimate of the rate");
+pub(super) const D_COEF: Parameter =
+    Parameter::number("d-coef", Bounds::above(0.0), "1", "multiplies every estimate of the rate");
+pub(super) const GROWTH_RATE: Parameter = Parameter::number(
+    "growth-rate",
+    Bounds { low: Bound::Included(1.0), high: Bound::Included(f64::INFINITY) },
+    "inf",
+    "the most that the estimate grows by in a step",
+);
+pub(super) const BIAS_CORRECTION: Parameter =
+    Parameter::switch("bias-correction", "false", "correct both means for starting at 0, as Adam does (optax: on)");
+pub(super) const SAFEGUARD_WARMUP: Parameter =
+    Parameter::switch("safeguard-warmup", "false", "leave lr out of the sum that divides the estimate");
+pub(super) const NS_STEPS: Parameter = Parameter::count("ns-steps", "5", "Newton–Schulz steps");
+pub(super) const COEFFICIENTS: Parameter = Parameter::new(
+    "coefficients",
+    ParameterKind::Numbers(3),
+    "3.4445,-4.775,2.0315",
+    "a, b and c of a Newton–Schulz step",
+);
+pub(super) const SCALE: Parameter = Parameter::choice(
+    "scale",
+    &["shape", "none", "rms"],
+    "shape",
+    "multiplies a step: √max(1, rows/columns), 1, or 0.2·√max(rows, columns)",
+);
+pub(super) const MOMENTUM_FORM: Parameter =
+    Parameter::choice("momentum-form", &["ema", "sum"], "ema", "momentum·m plus (1 − momentum)·g or plus g");
+pub(super) const RESCALE_WEIGHTS: Parameter =
+    Parameter::switch("rescale-weights", "false", "scale each matrix to the norm √rows before its step");
 /// Named `momentum` or `beta1` by the optimizer that takes it.
 pub(super) const INTERPOLATION: Parameter =
     Parameter::number("momentum", Bounds::OPEN_UNIT, "0.9", "share of the average in the point that is trained");

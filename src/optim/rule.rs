@@ -3,9 +3,10 @@
 //! Every building block is an elementwise loop over a short block that stays in the L1 cache, so that several in a row
 //! still make one pass over the parameters in memory.
 
+use super::products::Products;
 use super::spec::Options;
 use crate::schedule::Semantics;
-use crate::spec::Entry;
+use crate::spec::{Entry, ParameterValue};
 use crate::usage::Usage;
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -95,6 +96,17 @@ pub(super) type Direction<T> = Box<dyn Fn(&mut [T], &[T], Buffers<'_, T>) + Send
 /// of them.
 pub(super) type Measure<T> = Box<dyn Fn(&[T], &[T], Buffers<'_, T>) -> Sums + Send + Sync>;
 
+/// Turns the direction of a whole matrix into what is to be subtracted.
+pub(super) type Finish<T> = Box<dyn Fn(Matrix<'_, T>, &dyn Products<T>) + Send + Sync>;
+
+/// A parameter that is a matrix, by rows, and its step.
+pub(super) struct Matrix<'a, T> {
+    pub rows: usize,
+    pub columns: usize,
+    pub values: &'a mut [T],
+    pub step: &'a mut [T],
+}
+
 /// Sums over all parameters.
 pub(super) type Sums = [f64; 2];
 
@@ -167,6 +179,14 @@ pub(super) trait Definition: Sized {
     fn has_momentum(options: &Options<'_>) -> bool;
     /// Whether it updates matrices alone: arrays of at least two sides, the first against the rest.
     const MATRICES_ONLY: bool = false;
+    /// A default that follows from other options, or is a word that differs in a framework.
+    fn derived(_options: &Options<'_>, _key: &str) -> Option<ParameterValue> {
+        None
+    }
+    /// A line about a run at this rate, under a schedule that decays or not, that is allowed but not what the optimizer is for.
+    fn advice(_lr: f64, _decays: bool) -> Option<String> {
+        None
+    }
     /// # Errors
     /// Options that do not exist under these semantics.
     fn new(options: &Options<'_>) -> Result<Self, Usage>;
@@ -190,6 +210,11 @@ pub(super) trait Rule<T: Float>: Send + Sync {
 
     /// A pass over the state before the update, for a rule that needs sums over all parameters.
     fn measure(&self, _now: Now, _scalars: &[f64]) -> Option<Measure<T>> {
+        None
+    }
+
+    /// What is done with the direction of each matrix before it is subtracted, for a rule that is not elementwise.
+    fn finish(&self, _now: Now) -> Option<Finish<T>> {
         None
     }
 

@@ -61,6 +61,10 @@ impl Definition for ScheduleFreeAdamW {
         true
     }
 
+    fn advice(_lr: f64, decays: bool) -> Option<String> {
+        Averaging::advice(Self::ENTRY.name, decays)
+    }
+
     fn new(options: &Options<'_>) -> Result<Self, Usage> {
         Ok(Self {
             averaging: Averaging::of(options, "beta1"),

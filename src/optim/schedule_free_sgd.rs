@@ -48,6 +48,10 @@ impl Definition for ScheduleFreeSgd {
         true
     }
 
+    fn advice(_lr: f64, decays: bool) -> Option<String> {
+        Averaging::advice(Self::ENTRY.name, decays)
+    }
+
     fn new(options: &Options<'_>) -> Result<Self, Usage> {
         Ok(Self { averaging: Averaging::of(options, "momentum"), decay: Decay::Coupled(options.get("weight-decay")) })
     }

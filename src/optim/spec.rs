@@ -32,7 +32,7 @@ static FAMILY: Family = Family {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OptimizerSpec {
-    /// Switches that are off are removed.
+    /// Switches that are off are removed, unless they are on by default.
     values: Values,
 }
 
@@ -92,7 +92,9 @@ impl OptimizerSpec {
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, Usage> {
         let mut values = Self::values(name_or_spec)?;
         values.replace(flags)?;
-        let off = values.given().filter(|(_, value)| **value == ParameterValue::Switch(false));
+        let off = values
+            .given()
+            .filter(|(parameter, value)| **value == ParameterValue::Switch(false) && !parameter.may_be_on());
         for key in off.map(|(parameter, _)| parameter.name).collect::<Vec<_>>() {
             values.remove(key);
         }
@@ -111,13 +113,14 @@ impl OptimizerSpec {
     }
 
     fn check_nesterov(&self) -> Result<(), Usage> {
-        let given = |key| self.given(key).unwrap_or(0.0);
-        if given("nesterov") == 0.0 {
+        let takes = |key| self.values.entry().parameter(key).is_some();
+        let value = |key| if takes(key) { self.options(Semantics::Native).get(key) } else { 0.0 };
+        if value("nesterov") == 0.0 {
             Ok(())
-        } else if given("momentum") == 0.0 {
+        } else if value("momentum") == 0.0 {
             usage!("{}: nesterov needs momentum above 0; add `momentum=0.9`", self.name())
-        } else if given("dampening") != 0.0 {
-            usage!("{}: nesterov does not go with dampening {}; leave one out", self.name(), given("dampening"))
+        } else if value("dampening") != 0.0 {
+            usage!("{}: nesterov does not go with dampening {}; leave one out", self.name(), value("dampening"))
         } else {
             Ok(())
         }
@@ -130,6 +133,9 @@ impl OptimizerSpec {
     pub(super) fn check_fits<T: Float>(&self) -> Result<(), Usage> {
         for (parameter, value) in self.values.given() {
             let (key, &ParameterValue::Number(value)) = (parameter.name, value) else { continue };
+            if value.is_infinite() {
+                continue;
+            }
             if !T::holds(value) {
                 return usage!("{}: {key} must be {}, got {}", self.name(), T::rule(), exact(value));
             }
@@ -155,7 +161,7 @@ impl OptimizerSpec {
             .entry()
             .parameters
             .iter()
-            .map(|parameter| format!(" {}={}", parameter.name, options.get(parameter.name)));
+            .map(|parameter| format!(" {}={}", parameter.name, options.text(parameter)));
         self.name().to_string() + &options.collect::<String>()
     }
 
@@ -193,6 +199,15 @@ impl OptimizerSpec {
     /// Whether this framework has the optimizer. Where it has not, its semantics are the native ones.
     pub fn exists_in(&self, semantics: Semantics) -> bool {
         !find(self.name()).missing.contains(&semantics)
+    }
+
+    /// What has another default under these semantics than under the native ones, `lr` first: name and value. Options that
+    /// were given are the same everywhere.
+    pub fn defaults_apart(&self, semantics: Semantics) -> Vec<(&'static str, String)> {
+        let (theirs, native) = (self.options(semantics), self.options(Semantics::Native));
+        let parameters = std::iter::once(&LR).chain(self.values.entry().parameters);
+        let pairs = parameters.map(|parameter| (parameter.name, theirs.text(parameter), native.text(parameter)));
+        pairs.filter(|(_, theirs, native)| theirs != native).map(|(name, theirs, _)| (name, theirs)).collect()
     }
 
     /// The usual rate of this optimizer under these semantics.
@@ -233,14 +248,20 @@ impl OptimizerSpec {
     fn given(&self, key: &str) -> Option<f64> {
         self.values.get(key).map(number)
     }
+
+    /// What is unusual about a run at this rate, under a schedule that decays or not.
+    pub fn advice(&self, lr: f64, decays: bool) -> Option<String> {
+        (find(self.name()).advice)(lr, decays)
+    }
 }
 
-/// The value of a number; 1 for a switch that is on.
+/// The value of a number or a count; 1 for a switch that is on.
 fn number(value: &ParameterValue) -> f64 {
     match value {
         ParameterValue::Number(number) => *number,
+        ParameterValue::Count(count) => *count as f64,
         ParameterValue::Switch(on) => f64::from(*on),
-        other => panic!("optimizers take numbers and switches, got {other:?}"),
+        other => panic!("a rule asks for an option by its type, got {other:?}"),
     }
 }
 
@@ -256,6 +277,45 @@ impl Options<'_> {
     /// The optimizer's table has no such parameter.
     pub fn get(&self, key: &str) -> f64 {
         self.spec.given(key).unwrap_or_else(|| self.default(key))
+    }
+
+    /// A choice.
+    ///
+    /// # Panics
+    /// As [`Options::get`].
+    pub fn word(&self, key: &str) -> &'static str {
+        match self.value(key) {
+            ParameterValue::Choice(word) => word,
+            other => panic!("{key} is a choice, got {other:?}"),
+        }
+    }
+
+    /// A list of numbers.
+    ///
+    /// # Panics
+    /// As [`Options::get`]; the list has another length.
+    pub fn numbers<const N: usize>(&self, key: &str) -> [f64; N] {
+        match self.value(key) {
+            ParameterValue::Numbers(numbers) => numbers.try_into().expect("the parser checked the length"),
+            other => panic!("{key} is a list of numbers, got {other:?}"),
+        }
+    }
+
+    /// The value of an option in canonical form.
+    fn text(&self, parameter: &Parameter) -> String {
+        match parameter.kind {
+            ParameterKind::Choice(_) | ParameterKind::Numbers(_) => {
+                self.value(parameter.name).show(parameter.kind, shortest)
+            }
+            _ => self.get(parameter.name).to_string(),
+        }
+    }
+
+    /// The value of an option of any type, given or by default.
+    fn value(&self, key: &str) -> ParameterValue {
+        let derived = || (find(self.spec.name()).derived)(self, key);
+        let by_table = || self.spec.values.value(key).expect("a rule asks for the options of its own table");
+        self.spec.values.get(key).cloned().or_else(derived).unwrap_or_else(by_table)
     }
 
     /// 1 − momentum: a steady gradient moves the weights as much as a rate larger by its inverse without momentum.
@@ -274,7 +334,7 @@ impl Options<'_> {
         match own {
             Some(&(_, _, value)) => value,
             None if key == LR.name => definition.rate,
-            None => number(&self.spec.values.value(key).expect("a rule asks for the options of its own table")),
+            None => number(&self.value(key)),
         }
     }
 

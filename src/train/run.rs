@@ -324,6 +324,7 @@ impl<'a> Run<'a> {
             let optimizer = &self.config.optimizer;
             notes.push(format!("the schedule cycles momentum, but {optimizer} has none: only the rate is scheduled"));
         }
+        notes.extend(self.config.optimizer.advice(self.config.lr, self.decays()));
         if self.config.validation == Validation::Test {
             notes.push(
                 "validating on the test images: whatever is chosen by them (best epoch, plateau) has seen them"
@@ -331,6 +332,13 @@ impl<'a> Run<'a> {
             );
         }
         notes
+    }
+
+    /// Whether the rate ends below its highest.
+    fn decays(&self) -> bool {
+        let last =
+            Clock { step: (self.state.course.epochs * self.steps_per_epoch()).saturating_sub(1), ..self.clock() };
+        self.schedule.rates(last).learning_rate < self.schedule.highest(0).learning_rate
     }
 
     fn clock(&self) -> Clock {

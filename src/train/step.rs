@@ -248,6 +248,7 @@ impl Trainer {
         self.evaluated = None;
         let Prepared { engine, parameters, .. } = &mut self.prepared;
         let Gradients { arrays: gradients } = &mut self.gradients;
+        let products = engine.products();
         engine.enter(&mut || {
             let moves = |array: &Array| array.role == Role::Trainable && self.optimizer.moves(&array.name, rates);
             let (mut arrays, mut gradients): (Vec<_>, Vec<&mut [f32]>) = parameters
@@ -263,7 +264,7 @@ impl Trainer {
                 let Array { name, shape, values, .. } = &mut **array;
                 slices.push(Slice { name, shape, values, gradient });
             }
-            self.optimizer.step(slices, rates);
+            self.optimizer.step(slices, rates, products.as_ref());
             if let Some(average) = &mut self.average {
                 average.after_step(parameters);
             }

@@ -9,6 +9,7 @@ mod find_suggest;
 mod floors;
 mod optim_by_hand;
 mod optim_golden;
+mod optim_matrices;
 mod optim_modern;
 mod optim_spec;
 mod optim_state;

@@ -1,5 +1,5 @@
 //! 100 steps of PyTorch's, Keras's and optax's own optimizers, in tests/golden/optimizers: every rule and option, under a changing
-//! rate, some under a changing momentum. Made by scripts/golden_optimizers_{torch,keras,optax,schedulefree}.py.
+//! rate, some under a changing momentum. Made by scripts/golden_optimizers_{torch,keras,optax,schedulefree,prodigy}.py.
 
 use lrsched::optim::{Float, Optimizer, Slice};
 use lrsched::schedule::{Rates, Semantics};
@@ -98,12 +98,17 @@ fn every_rule_follows_keras_in_f32() {
 #[test]
 fn every_rule_follows_optax_in_f64() {
     let averaging = ["schedule-free-adamw", "schedule-free-sgd"];
-    let names: BTreeSet<&str> = TORCH.iter().chain(&["lion"]).chain(&averaging).copied().collect();
-    check(follow::<f64>("optax_f64.csv", Semantics::Optax, 1e-12), &names.into_iter().collect::<Vec<_>>(), 29);
+    let names: BTreeSet<&str> = TORCH.iter().chain(&["lion", "prodigy"]).chain(&averaging).copied().collect();
+    check(follow::<f64>("optax_f64.csv", Semantics::Optax, 1e-12), &names.into_iter().collect::<Vec<_>>(), 31);
 }
 
 #[test]
 fn the_schedule_free_optimizers_follow_their_authors_in_f64() {
     let optimizers = ["schedule-free-adamw", "schedule-free-sgd"];
     check(follow::<f64>("schedulefree_f64.csv", Semantics::Native, 1e-12), &optimizers, 6);
+}
+
+#[test]
+fn prodigy_follows_its_authors_in_f64() {
+    check(follow::<f64>("prodigy_f64.csv", Semantics::Native, 1e-11), &["prodigy"], 5);
 }

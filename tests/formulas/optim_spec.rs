@@ -23,6 +23,8 @@ fn a_spec_reads_back_what_it_writes() {
         "adamw:weight-decay=0.05",
         "adagrad:initial-accumulator=0.1,lr-decay=0.01",
         "adadelta:rho=0.95,eps=1e-6",
+        "muon:nesterov=false,ns-steps=3,coefficients=3,-3.2,1.2,scale=none,momentum-form=sum",
+        "prodigy:beta3=0.99,growth-rate=inf",
     ] {
         assert_eq!(spec(text).to_string(), text);
         assert_eq!(spec(&spec(text).to_string()), spec(text));
@@ -32,7 +34,9 @@ fn a_spec_reads_back_what_it_writes() {
 #[test]
 fn every_option_of_the_table_reads_back_with_its_own_default() {
     for entry in table() {
-        for parameter in entry.parameters.iter().filter(|parameter| !parameter.is_switch()) {
+        for parameter in
+            entry.parameters.iter().filter(|parameter| !parameter.is_switch() && !parameter.default.is_empty())
+        {
             let text = format!("{}:{}={}", entry.name, parameter.name, parameter.default);
             assert_eq!(spec(&spec(&text).to_string()), spec(&text), "{text}");
         }
@@ -67,7 +71,8 @@ fn a_mistyped_optimizer_or_option_is_named_with_what_there_is() {
     refused(
         "agadrad",
         "unknown optimizer `agadrad`; did you mean `adagrad`? (optimizers: sgd, rmsprop, adam, adamw, adagrad, adadelta, \
-         nadam, radam, adamax, lion, schedule-free-sgd, schedule-free-adamw)",
+         nadam, radam, adamax, lion, schedule-free-sgd, schedule-free-adamw, \
+         prodigy, muon)",
     );
     refused(
         "sgd:momentun=0.9",
@@ -113,6 +118,37 @@ fn an_option_that_only_pytorch_knows_is_refused_under_the_semantics_of_the_other
         refused("adagrad:lr-decay=0.1", Semantics::Optax),
         "adagrad: optax has no lr-decay, got 0.1; the same is `--schedule time` with that decay"
     );
+}
+
+#[test]
+fn a_default_may_follow_from_another_option_or_be_a_word_that_differs_in_a_framework() {
+    let canonical = |text: &str, semantics| spec(text).canonical(semantics);
+    assert!(canonical("prodigy:beta2=0.25", Semantics::Native).contains(" beta3=0.5 "));
+    assert!(canonical("muon", Semantics::Native).contains(" scale=shape momentum-form=ema "));
+    assert!(canonical("muon", Semantics::Keras).contains(" scale=rms momentum-form=sum "));
+    assert!(canonical("muon:scale=none", Semantics::Keras).contains(" scale=none "));
+}
+
+#[test]
+fn the_options_of_muon_are_checked() {
+    refused("muon:coefficients=3,-3.2", "muon: coefficients must be 3 numbers divided by commas, got 3,-3.2");
+    refused("muon:scale=wide", "muon: scale must be one of shape, none, rms, got wide");
+    refused("muon:momentum=0", "muon: nesterov needs momentum above 0; add `momentum=0.9`");
+    assert!("muon:momentum=0,nesterov=false".parse::<OptimizerSpec>().is_ok());
+}
+
+#[test]
+fn an_optimizer_used_against_its_purpose_says_so() {
+    let advice = |name: &str, lr, decays| spec(name).advice(lr, decays);
+    assert_eq!(advice("prodigy", 1.0, true), None);
+    assert!(advice("prodigy", 0.1, false).unwrap().starts_with("prodigy estimates its own rate"));
+    for name in ["schedule-free-sgd", "schedule-free-adamw"] {
+        assert_eq!(advice(name, 0.1, false), None);
+        assert!(
+            advice(name, 0.1, true).unwrap().starts_with(&format!("{name} averages its steps in place of a decay"))
+        );
+    }
+    assert_eq!(advice("sgd", 0.1, true), None);
 }
 
 #[test]

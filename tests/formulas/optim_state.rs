@@ -4,7 +4,7 @@ use lrsched::optim::{Float, Optimizer, Slice, State};
 use lrsched::schedule::{Rates, Semantics};
 
 /// Every rule, with every buffer that it can keep.
-const SPECS: [&str; 14] = [
+const SPECS: [&str; 15] = [
     "sgd",
     "sgd:momentum=0.9,nesterov,weight-decay=5e-4",
     "rmsprop:centered,momentum=0.9",
@@ -17,6 +17,7 @@ const SPECS: [&str; 14] = [
     "radam:decoupled,weight-decay=0.1",
     "adamax",
     "lion",
+    "prodigy:d0=0.01",
     "schedule-free-sgd",
     "schedule-free-adamw:weight-decay=0.1",
 ];

@@ -12,7 +12,7 @@ const KILLS: usize = 5;
 
 /// Every optimizer, both metric-driven schedules, mid-epoch checkpoints by steps and by time, and everything else with
 /// state or random draws: running statistics, dropout, augmentation, micro-batches.
-const RUNS: [(&str, &str); 13] = [
+const RUNS: [(&str, &str); 16] = [
     (
         "sgd",
         "--model cnn --momentum 0.9 --nesterov --lr 0.02 --schedule cosine --augment flip-crop --checkpoint-every 3st",
@@ -33,6 +33,9 @@ const RUNS: [(&str, &str); 13] = [
         "schedule-free",
         "--model resnet9 --optimizer schedule-free-adamw --lr 2e-3 --warmup 1 --epochs 3 --checkpoint-every 2st",
     ),
+    ("prodigy", "--optimizer prodigy --d0 1e-4 --checkpoint-every 3st"),
+    ("muon", "--optimizer muon --schedule one-cycle:max-lr=0.05 --lr 0.02 --augment flip --checkpoint-every 2st"),
+    ("nadam", "--optimizer nadam --schedule one-cycle:max-lr=0.005 --lr 0.002 --checkpoint-every 1st"),
     ("halve", "--lr 0.02 --schedule halve:when=epoch>=1,when=loss<=2.3,when=val_accuracy>=0.1 --checkpoint-every 2st"),
     ("plateau", "--lr 0.02 --schedule plateau:patience=0,factor=0.5,threshold=0.05,cooldown=1 --momentum 0.5"),
     (

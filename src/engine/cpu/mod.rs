@@ -27,6 +27,7 @@ mod conv_winograd;
 mod filters;
 mod linear;
 mod loss;
+mod matrix;
 mod norm;
 mod operation;
 mod peak;
@@ -48,6 +49,7 @@ pub use simd::Isa;
 use super::{BatchStats, Contract, Engine, Objective};
 use crate::data::Batch;
 use crate::model::{Architecture, Gradients, Parameters};
+use crate::optim::Products;
 use anyhow::Result;
 use buffer::Buffer;
 use operation::{ImageContext, StepContext};
@@ -137,6 +139,10 @@ impl Engine for CpuEngine {
 
     fn freeze(&mut self, frozen: &[bool]) {
         self.chain.freeze(frozen);
+    }
+
+    fn products(&self) -> Box<dyn Products<f32>> {
+        Box::new(matrix::IsaProducts(self.isa))
     }
 
     fn train_batch(

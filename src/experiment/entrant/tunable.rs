@@ -305,6 +305,7 @@ fn text(parameter: &Parameter, value: f64) -> Option<String> {
         ParameterKind::Rate => Some(format!("{}x", exact(value))),
         ParameterKind::Durations(_)
         | ParameterKind::Rates
+        | ParameterKind::Numbers(_)
         | ParameterKind::Switch
         | ParameterKind::Choice(_)
         | ParameterKind::Conditions

@@ -39,6 +39,8 @@ pub enum ParameterKind {
     Switch,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// So many finite numbers.
+    Numbers(usize),
     /// Several conditions on the epoch or a metric: `epoch>=30`, `val_loss<=0.9`.
     Conditions,
     /// An expression of the clock, for `expr`.
@@ -98,7 +100,7 @@ impl fmt::Display for Bounds {
 impl ParameterKind {
     /// Whether a value is a list of items, separated by commas (or `/`).
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Durations(_) | Self::Rates | Self::Conditions)
+        matches!(self, Self::Durations(_) | Self::Rates | Self::Numbers(_) | Self::Conditions)
     }
 }
 

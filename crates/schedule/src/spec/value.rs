@@ -7,6 +7,7 @@ use crate::hint::did_you_mean;
 use crate::schedules::expr;
 use crate::usage;
 use crate::{Duration, Metric, Unit};
+use std::ops::Bound;
 
 /// The value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,7 @@ pub enum ParameterValue {
     Rates(Vec<RateValue>),
     Switch(bool),
     Choice(&'static str),
+    Numbers(Vec<f64>),
     Conditions(Vec<Condition>),
     /// The text as typed.
     Expression(String),
@@ -98,7 +100,8 @@ impl ParameterValue {
                 let Ok(value) = text.parse::<f64>() else {
                     return usage!("{subject} must be a number, got `{}`", shortened(text));
                 };
-                match (range.contains(value), value.is_finite()) {
+                let may_be_infinite = range.high == Bound::Included(f64::INFINITY);
+                match (range.contains(value), value.is_finite() || may_be_infinite) {
                     (true, true) => Ok(Self::Number(value)),
                     (true, false) => refuse("finite"),
                     (false, _) => refuse(&range.to_string()),
@@ -135,6 +138,14 @@ impl ParameterValue {
                 Some(word) => Ok(Self::Choice(word)),
                 None => refuse(&format!("one of {}", words.join(", "))),
             },
+            ParameterKind::Numbers(count) => {
+                let numbers =
+                    list(subject, text)?.map(|item| item.parse().ok().filter(|number: &f64| number.is_finite()));
+                match numbers.collect::<Option<Vec<f64>>>() {
+                    Some(numbers) if numbers.len() == count => Ok(Self::Numbers(numbers)),
+                    _ => refuse(&format!("{count} numbers divided by commas")),
+                }
+            }
             ParameterKind::Conditions => {
                 let conditions = list(subject, text)?.map(|item| Condition::read(subject, item));
                 conditions.collect::<Result<_, _>>().map(Self::Conditions)
@@ -172,6 +183,7 @@ impl ParameterValue {
             Self::Durations(durations) => joined(durations, |duration| duration.short(plain)),
             Self::Rate(rate) => rate.show(),
             Self::Rates(rates) => joined(rates, RateValue::show),
+            Self::Numbers(numbers) => joined(numbers, |value| number(*value)),
             Self::Switch(on) => on.to_string(),
             Self::Choice(word) => word.to_string(),
             Self::Conditions(conditions) => joined(conditions, Condition::show),
@@ -195,6 +207,7 @@ impl ParameterValue {
             Self::Durations(lengths) => Self::Durations(lengths.iter().map(duration).collect()),
             Self::Rate(rate) => Self::Rate(rate.scaled(factor)),
             Self::Rates(rates) => Self::Rates(rates.iter().map(|rate| rate.scaled(factor)).collect()),
+            Self::Numbers(numbers) => Self::Numbers(numbers.iter().map(|number| number * factor).collect()),
             Self::Conditions(conditions) => {
                 Self::Conditions(conditions.iter().map(|condition| condition.scaled(factor)).collect())
             }

@@ -1,0 +1,120 @@
+//! `lrsched diff` of an optimizer: where the frameworks disagree about its updates.
+
+use super::show;
+use crate::experiment::parting::{self, Trail};
+use crate::number::{counted, exact, significant};
+use crate::optim::{self, OptimizerSpec};
+use crate::report::chart::{AxisScale, Figure, Panel, Series};
+use crate::schedule::{RunShape, Semantics, Spec};
+use crate::usage::Usage;
+use std::fmt::Write as _;
+
+/// Whether `text` is about an optimizer, with or without options and a schedule.
+pub fn names_one(text: &str) -> bool {
+    let name = text.split([':', '/']).next().unwrap_or_default().trim();
+    optim::table().iter().any(|entry| entry.name == name)
+}
+
+/// An optimizer under each of the semantics.
+pub struct Disagreement {
+    optimizer: OptimizerSpec,
+    schedule: Spec,
+    run: RunShape,
+    groups: Vec<(Vec<Semantics>, Trail)>,
+    refused: Vec<Usage>,
+}
+
+impl Disagreement {
+    /// `text`: `OPTIMIZER[/SCHEDULE]`, constant without one. `lr` is that of `--lr`.
+    ///
+    /// # Errors
+    /// An invalid optimizer, schedule or rate.
+    pub fn of(text: &str, lr: Option<f64>, run: &RunShape) -> Result<Self, Usage> {
+        let (optimizer, schedule) = text.split_once('/').unwrap_or((text, "constant"));
+        let (optimizer, schedule): (OptimizerSpec, Spec) = (optimizer.parse()?, schedule.parse()?);
+        let usual = || optimizer.default_learning_rate(Semantics::Native);
+        let learning_rate = lr.or(optimizer.learning_rate()).unwrap_or_else(usual);
+        optim::check_rate::<f64>("lr", learning_rate)?;
+        let run = RunShape { learning_rate, ..*run };
+        let (groups, refused) = parting::groups(&optimizer, &schedule, &run)?;
+        Ok(Self { optimizer, schedule, run, groups, refused })
+    }
+
+    /// The partings of each two groups, and what differs by default.
+    pub fn words(&self) -> String {
+        let Self { optimizer, schedule, run, groups, refused } = self;
+        let mut text = format!(
+            "{optimizer}/{schedule} over {} of {} on a small noisy problem, lr {} for all\n",
+            counted(run.epochs, "epoch"),
+            counted(run.steps_per_epoch, "step"),
+            exact(run.learning_rate)
+        );
+        if let [(members, _)] = groups.as_slice() {
+            let _ = writeln!(text, "\n{}: the same weights at every step", name(members));
+        }
+        for (at, (one, trail)) in groups.iter().enumerate() {
+            for (other, theirs) in &groups[at + 1..] {
+                let Some(parting) = trail.parting(theirs) else { continue };
+                let share = 100.0 * parting.by / parting.moved;
+                let _ = writeln!(
+                    text,
+                    "\n{} / {}: part at step {} by {}, {} % of that step\n  largest difference: {} at step {}",
+                    name(one),
+                    name(other),
+                    parting.step,
+                    significant(parting.by, 3),
+                    significant(share, 3),
+                    significant(parting.widest_by, 3),
+                    parting.widest
+                );
+            }
+        }
+        for semantics in Semantics::ALL.into_iter().filter(|&semantics| optimizer.exists_in(semantics)) {
+            let apart = optimizer.defaults_apart(semantics);
+            if !apart.is_empty() {
+                let list: Vec<String> = apart.iter().map(|(key, value)| format!("{key} {value}")).collect();
+                let _ = writeln!(text, "\n{semantics} has other defaults: {}", list.join(", "));
+            }
+        }
+        for error in refused {
+            let _ = writeln!(text, "\n{error}");
+        }
+        for semantics in Semantics::ALL.into_iter().filter(|&semantics| !optimizer.exists_in(semantics)) {
+            let name = optimizer.name();
+            let _ = writeln!(text, "\n{semantics} has no {name}: `--semantics {semantics}` falls back to native");
+        }
+        text
+    }
+
+    /// The loss under each of the semantics after each update; empty where there is none.
+    pub fn csv(&self) -> String {
+        let mut text = String::from("step,epoch,native,torch,keras,optax\n");
+        for t in 0..self.run.total_steps() {
+            let _ = write!(text, "{t},{}", t / self.run.steps_per_epoch);
+            for semantics in Semantics::ALL {
+                text.push(',');
+                if let Some((_, trail)) = self.groups.iter().find(|(members, _)| members.contains(&semantics)) {
+                    let _ = write!(text, "{:?}", trail.losses[t as usize + 1]);
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    pub fn figure(&self, scale: AxisScale) -> Figure {
+        let mut panel = Panel::new("", "step", "loss");
+        for (at, (members, trail)) in self.groups.iter().enumerate() {
+            let points = trail.losses.iter().enumerate().map(|(step, &loss)| (step as f64, loss)).collect();
+            let mut series = Series::new(name(members), points);
+            series.dashed = at > 0;
+            panel.series.push(series);
+        }
+        show::rescale(&mut panel, scale);
+        Figure::new(format!("{}/{}", self.optimizer, self.schedule), vec![panel])
+    }
+}
+
+fn name(members: &[Semantics]) -> String {
+    members.iter().map(|member| member.name()).collect::<Vec<_>>().join(" = ")
+}
