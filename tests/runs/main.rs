@@ -5,6 +5,7 @@ mod common;
 #[path = "../resume_common/mod.rs"]
 mod resume_common;
 
+mod airbench_torch;
 mod averages;
 mod faults;
 mod merge;
