@@ -180,3 +180,30 @@ fn more_steps_than_fit_into_memory_are_refused() {
         "error: steps x walks must be at most 10000000, got 6000000 x 2",
     );
 }
+
+#[test]
+fn a_schedule_free_optimizer_shows_the_average_that_evaluation_uses() {
+    // z = 0.9, then 0.9 − 0.1·0.9 = 0.81 by the gradient at y = 0.9; the average of both is 0.855.
+    let rows = rows("--function bowl --start 1,1 --steps 2 --lr 0.1 --optimizer schedule-free-sgd");
+    let x: Vec<f64> = rows[1..].iter().map(|row| row[3].parse().unwrap()).collect();
+    assert!(x.iter().zip([1.0, 0.9, 0.855]).all(|(x, expected)| (x - expected).abs() < 1e-12), "{x:?}");
+}
+
+#[test]
+fn an_optimizer_for_matrices_is_refused_with_the_reason() {
+    refused("--optimizer muon", "muon updates matrices alone, and x and y are two numbers: take another optimizer");
+}
+
+#[test]
+fn an_optimizer_used_against_its_purpose_walks_and_says_so() {
+    let said = |arguments: &str| {
+        let ran = descend(arguments);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.err
+    };
+    let averaged = said("--optimizer schedule-free-adamw --schedule linear --steps 20");
+    assert!(averaged.contains("schedule-free-adamw averages its steps in place of a decay"), "{averaged}");
+    let scaled = said("--optimizer prodigy --lr 0.5 --steps 20");
+    assert!(scaled.contains("prodigy estimates its own rate, and lr 0.5 multiplies it: 1 is usual"), "{scaled}");
+    assert_eq!(said("--optimizer prodigy --schedule linear --steps 20"), "");
+}

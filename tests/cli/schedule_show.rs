@@ -360,3 +360,24 @@ fn a_log_axis_shows_a_decay_that_a_linear_one_hides_and_says_what_has_no_place_o
     }
     assert!(lrsched(&["show", "--help"]).0.contains("--y-scale <KIND>"));
 }
+
+#[test]
+fn diff_of_an_optimizer_says_from_which_step_the_frameworks_part_and_by_how_much() {
+    let diff = |spec: &str| lrsched(&["diff", spec, "--epochs", "1", "--steps-per-epoch", "20"]);
+    let (text, _, code) = diff("nadam");
+    assert_eq!(code, 0);
+    assert!(
+        text.contains("\nnative = torch / keras: part at step 0 by ") && text.contains(" % of that step"),
+        "{text}"
+    );
+    assert!(text.contains("\nkeras has other defaults: lr 0.001, eps 1e-7, momentum-decay 1\n"), "{text}");
+    assert!(diff("sgd").0.contains("native = torch = keras = optax: the same weights at every step"));
+    // A rate that changes shows in the momentum of Keras one step later.
+    assert!(diff("sgd:momentum=0.9").0.contains("the same weights"));
+    assert!(diff("sgd:momentum=0.9/linear").0.contains("native = torch = optax / keras: part at step 1 by "));
+    assert!(diff("lion").0.contains("torch has no lion: `--semantics torch` falls back to native"));
+    assert!(diff("muon").0.contains("native / keras: part at step 0"));
+    let (csv, ..) = lrsched(&["diff", "prodigy", "--epochs", "1", "--steps-per-epoch", "2", "--format", "csv"]);
+    assert!(csv.lines().skip(1).all(|row| row.contains(",,,")), "no losses of frameworks without it: {csv}");
+    assert_eq!(diff("sgd:momentun=0.9").2, 2);
+}

@@ -4,7 +4,9 @@ use crate::engine_cpu_common::{batch, check, parameters};
 use lrsched::data::Batch;
 use lrsched::engine::cpu::{CpuEngine, Isa};
 use lrsched::engine::{DeviceChoice, Engine, EngineKind, Objective, build};
-use lrsched::model::{Architecture, Array, Gradients, Init, Layer, Model, ModelOptions, Parameters, Shape, initialise};
+use lrsched::model::{
+    Architecture, Array, Gradients, Init, Layer, Model, ModelOptions, Parameters, Role, Shape, initialise,
+};
 
 #[test]
 fn every_network_of_the_zoo_equals_the_reference() {
@@ -237,5 +239,43 @@ fn a_nan_in_any_weight_reaches_the_loss() {
         learned.arrays_mut()[place].values[0] = f32::NAN;
         let stats = engine.eval_batch(&learned, &images, None).unwrap();
         assert!(stats.loss_sum.is_nan(), "{name}: loss {}", stats.loss_sum);
+    }
+}
+
+#[test]
+fn observed_batches_move_the_running_statistics_by_their_share_and_nothing_else() {
+    let on_each = |model| Isa::available().into_iter().map(move |isa| (model, isa));
+    for (model, isa) in ["resnet9", "airbench94"].into_iter().flat_map(on_each) {
+        let architecture = model.parse::<Model>().unwrap().architecture(&ModelOptions::default());
+        let start = parameters(&architecture, 5);
+        let batches = [batch(&architecture, 6, 1), batch(&architecture, 6, 2)];
+        let observe = |engine: &mut dyn Engine, shares: [f32; 2]| {
+            let mut parameters = start.clone();
+            for (batch, share) in batches.iter().zip(shares) {
+                engine.observe_batch(&mut parameters, batch, share).unwrap();
+            }
+            parameters
+        };
+        let mut fast = CpuEngine::on(isa, &architecture, Objective::default(), 2).unwrap();
+        let mut slow = build(EngineKind::Candle, DeviceChoice::Cpu, &architecture, Objective::default(), 2).unwrap();
+        // Shares of 1 and 1/2: the mean of both batches, whatever was there before.
+        let (fast_mean, slow_mean) = (observe(&mut fast, [1.0, 0.5]), observe(slow.as_mut(), [1.0, 0.5]));
+        let [first, second] = [0, 1].map(|only| {
+            let mut parameters = start.clone();
+            fast.observe_batch(&mut parameters, &batches[only], 1.0).unwrap();
+            parameters
+        });
+        let close = |a: f32, b: f32| (a - b).abs() < 1e-4 * (1.0 + b.abs());
+        for (place, array) in fast_mean.arrays().iter().enumerate() {
+            let of = |parameters: &Parameters| parameters.arrays()[place].values.clone();
+            if array.role != Role::RunningStatistic {
+                assert_eq!(array.values, of(&start), "{model}: {}", array.name);
+                continue;
+            }
+            let mean = of(&first).into_iter().zip(of(&second)).map(|(a, b)| (a + b) / 2.0);
+            assert!(array.values.iter().zip(mean).all(|(&a, b)| close(a, b)), "{model}: {}", array.name);
+            assert!(array.values.iter().zip(of(&slow_mean)).all(|(&a, b)| close(a, b)), "{model}: {}", array.name);
+            assert_ne!(array.values, of(&start), "{model}: {}", array.name);
+        }
     }
 }

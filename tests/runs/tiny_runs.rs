@@ -193,12 +193,27 @@ fn checkpoints(config: &RunConfig, every: Option<Every>, control: &Control) -> V
     seen
 }
 
-const OPTIMIZERS: [(&str, f64); 3] = [("sgd:momentum=0.9", 0.05), ("adam", 1e-3), ("rmsprop", 1e-3)];
+const OPTIMIZERS: [(&str, f64); 7] = [
+    ("sgd:momentum=0.9", 0.05),
+    ("adam", 1e-3),
+    ("rmsprop", 1e-3),
+    ("schedule-free-adamw", 2e-3),
+    ("prodigy:d0=1e-4", 1.0),
+    ("muon", 0.02),
+    ("nadam", 2e-3),
+];
 
 #[test]
 fn a_run_that_is_stopped_after_any_step_and_restored_ends_with_the_same_bits() {
-    for ((optimizer, lr), schedule) in OPTIMIZERS.into_iter().zip(["cosine:warmup=2st", "plateau:patience=0", "halve"])
-    {
+    for ((optimizer, lr), schedule) in OPTIMIZERS.into_iter().zip([
+        "cosine:warmup=2st",
+        "plateau:patience=0",
+        "halve",
+        "constant:warmup=2st",
+        "linear",
+        "one-cycle:max-lr=0.04",
+        "one-cycle:max-lr=0.004",
+    ]) {
         let config = config(json!({ "optimizer": optimizer, "lr": lr, "schedule": schedule }));
         let dataset = dataset();
         let whole = train(new_run(&config, &dataset), &Control::default(), None, nobody).unwrap();
@@ -702,4 +717,29 @@ fn a_run_that_only_helps_to_choose_never_looks_at_the_test_images_and_is_otherwi
     let (tested, untested) = (of(true), of(false));
     assert!(tested.test_accuracy.is_some() && untested.test_accuracy.is_none() && untested.test_loss.is_none());
     assert_eq!((tested.loss, tested.val_accuracy), (untested.loss, untested.val_accuracy));
+}
+
+#[test]
+fn a_schedule_free_run_saves_its_average_with_statistics_of_its_own_and_beside_it_what_is_trained() {
+    let config = config(json!({ "optimizer": "schedule-free-sgd", "schedule": "constant" }));
+    let (_, last) = checkpoints(&config, None, &Control::default()).pop().unwrap();
+    let optimizer = |name: &str, part: &str| &last.optimizer[&format!("{name}.{part}")].1;
+    for name in ["conv.weight", "norm.bias", "linear.weight"] {
+        let (evaluated, trained, z) = (&last.weights[name].1, optimizer(name, "trained"), optimizer(name, "z"));
+        assert_ne!(evaluated, trained, "{name}");
+        for ((x, y), z) in evaluated.iter().zip(trained).zip(z) {
+            let expected = y + (1.0 - 1.0 / 0.9) * (z - y);
+            assert!((x - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{name}: {x}, not {expected}");
+        }
+    }
+    for name in ["norm.running_mean", "norm.running_var"] {
+        assert_ne!(&last.weights[name].1, optimizer(name, "trained"), "{name}");
+    }
+    // The whole state is there: the rest of the run is the same from any checkpoint.
+    let whole = bits(&train(new_run(&config, &dataset()), &Control::default(), None, nobody).unwrap().parameters);
+    for (_, checkpoint) in &checkpoints(&config, Some(Every::Steps(3)), &Control::default()) {
+        let mut again = new_run(&config, &dataset());
+        again.restore(checkpoint).unwrap();
+        assert_eq!(bits(&train(again, &Control::default(), None, nobody).unwrap().parameters), whole);
+    }
 }
