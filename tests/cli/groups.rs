@@ -157,7 +157,10 @@ fn a_group_cannot_change_on_resume() {
     let refused = resume("*.bias=sgd");
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{said}");
-    assert!(said.starts_with("group cannot change within a run: ") && said.contains("It is *.bias=adam"), "{said}");
+    assert!(
+        said.starts_with("error: group cannot change within a run: ") && said.contains("It is *.bias=adam"),
+        "{said}"
+    );
     assert!(resume("*.bias=adam").status.success());
 }
 
