@@ -11,7 +11,7 @@ use super::event::{Event, Reason, Started};
 use super::outcome::{Ending, Outcome, Verdict};
 use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
 use super::state::TrainState;
-use super::step::{Trainer, refuse_two_averages};
+use super::step::{Trainer, two_averages};
 use crate::config::{Course, GroupCourses, RunConfig};
 use crate::data::{Dataset, Loader, Tta, Validation};
 use crate::engine::{self, BatchStats};
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
         GroupCourses::new(&grouping, config, steps_per_epoch)?;
         let optimizer = Grouped::<f32>::new(&config.optimizer, grouping, config.semantics)?;
         if config.average(steps_per_epoch)?.is_some() && optimizer.has_evaluation_point() {
-            return Ok(refuse_two_averages()?);
+            return Err(two_averages().into());
         }
         engine::check(config.engine, config.device)
     }

@@ -10,7 +10,6 @@ use crate::engine::BatchStats;
 use crate::model::{Architecture, Array, Gradients, Parameters, Role};
 use crate::optim::{Average, Clipping, Grouped, Grouping, OptimizerSpec, Slice, StepRates};
 use crate::schedule::Semantics;
-use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -117,7 +116,7 @@ impl Trainer {
     /// An optimizer averages by itself.
     pub fn averaged(self, average: Option<Average>) -> Result<Self, Usage> {
         match average {
-            Some(_) if self.optimizer.has_evaluation_point() => refuse_two_averages(),
+            Some(_) if self.optimizer.has_evaluation_point() => Err(two_averages()),
             average => {
                 let start = |average| Averager::start(average, &self.prepared.parameters);
                 Ok(Self { average: average.map(start), ..self })
@@ -272,9 +271,9 @@ impl Trainer {
     }
 }
 
-/// An average beside that of an optimizer.
-pub(super) fn refuse_two_averages<T>() -> Result<T, Usage> {
-    usage!("average: a schedule-free optimizer averages by itself; leave the average out")
+/// The error for an average beside that of an optimizer.
+pub(super) fn two_averages() -> Usage {
+    Usage("average: a schedule-free optimizer averages by itself; leave the average out".to_string())
 }
 
 /// Adds the duration of `work` to `time`.
