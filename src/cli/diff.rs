@@ -9,6 +9,8 @@ use crate::number::{counted, exact, rate};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::Stretches;
 use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
+use crate::usage;
+use crate::usage::Usage;
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::fmt::Write as _;
@@ -97,6 +99,9 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 
 /// Compares the semantics of an optimizer.
 fn run_optimizer(text: &str, given: &Given) -> Result<u8> {
+    if let Some((flag, _)) = given.family("schedule", &schedule_entries()).first() {
+        refuse_flag(flag, text)?;
+    }
     let disagreement = Disagreement::of(text, given.parse("lr", RATE)?, &show::run_of(given)?)?;
     let output = given.path("output");
     let output = output.as_deref();
@@ -110,6 +115,10 @@ fn run_optimizer(text: &str, given: &Given) -> Result<u8> {
             show::emit(output, text.as_bytes())
         }
     }
+}
+
+fn refuse_flag(flag: &str, optimizer: &str) -> Result<(), Usage> {
+    usage!("--{flag} belongs to a schedule; write it behind the optimizer: `{optimizer}/step:factor=0.5`")
 }
 
 /// The rate of every step; a metric-driven schedule sees metrics that never improve.

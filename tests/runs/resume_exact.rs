@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// SIGKILLs for each of the runs in [`RUNS`].
 const KILLS: usize = 5;
 
-/// Every optimizer, both metric-driven schedules, mid-epoch checkpoints by steps and by time, and everything else with
+/// Every kind of optimizer, both metric-driven schedules, mid-epoch checkpoints by steps and by time, and everything else with
 /// state or random draws: running statistics, dropout, augmentation, micro-batches.
 const RUNS: [(&str, &str); 16] = [
     (
