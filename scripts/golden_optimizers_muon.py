@@ -22,6 +22,8 @@ import optax.contrib  # noqa: E402
 import torch  # noqa: E402
 from golden_optimizers_problem import FOLDER, momentum, rate  # noqa: E402
 
+keras.config.set_floatx("float64")
+
 STEPS = 40
 SHAPES = [(3, 5), (6, 2)]
 

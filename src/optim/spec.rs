@@ -206,7 +206,7 @@ impl OptimizerSpec {
     pub fn defaults_apart(&self, semantics: Semantics) -> Vec<(&'static str, String)> {
         let (theirs, native) = (self.options(semantics), self.options(Semantics::Native));
         let parameters = std::iter::once(&LR).chain(self.values.entry().parameters);
-        let pairs = parameters.map(|parameter| (parameter.name, theirs.text(parameter), native.text(parameter)));
+        let pairs = parameters.map(|parameter| (parameter.name, theirs.shown(parameter), native.shown(parameter)));
         pairs.filter(|(_, theirs, native)| theirs != native).map(|(name, theirs, _)| (name, theirs)).collect()
     }
 
@@ -298,6 +298,15 @@ impl Options<'_> {
         match self.value(key) {
             ParameterValue::Numbers(numbers) => numbers.try_into().expect("the parser checked the length"),
             other => panic!("{key} is a list of numbers, got {other:?}"),
+        }
+    }
+
+    /// The value of an option for people.
+    fn shown(&self, parameter: &Parameter) -> String {
+        match parameter.kind {
+            ParameterKind::Switch => if self.is_on(parameter.name) { "on" } else { "off" }.to_string(),
+            ParameterKind::Number(_) => shortest(self.get(parameter.name)),
+            _ => self.text(parameter),
         }
     }
 
