@@ -191,7 +191,10 @@ fn a_schedule_free_optimizer_shows_the_average_that_evaluation_uses() {
 
 #[test]
 fn an_optimizer_for_matrices_is_refused_with_the_reason() {
-    refused("--optimizer muon", "muon updates matrices alone, and x and y are two numbers: take another optimizer");
+    refused(
+        "--optimizer muon",
+        "error: muon updates matrices alone, and x and y are two numbers: take another optimizer",
+    );
 }
 
 #[test]

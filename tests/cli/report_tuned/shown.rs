@@ -127,17 +127,17 @@ fn the_table_says_what_screened_an_entrant_out_on_its_line_and_never_as_a_result
 
 #[test]
 fn the_first_bold_words_of_a_page_are_who_is_ahead_and_at_which_rate() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = |rows: &[ComparisonRow]| {
+    let said = |rows: &[ComparisonRow], class: &str| {
+        let folder = tempfile::tempdir().unwrap();
         comparison(folder.path(), rows);
         report(folder.path(), &["."]).assert().success();
         let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
-        html.split("<p class=pick>").nth(1).unwrap().split("</p>").next().unwrap().to_string()
+        html.split(&format!("<p class={class}>")).nth(1).unwrap().split("</p>").next().unwrap().to_string()
     };
+    let first = |rows: &[ComparisonRow]| said(rows, "pick");
     assert_eq!(first(&three_studies()), "Winner: <b>sgd/cosine</b> at peak rate <b>0.1</b>");
     // What is below does not say it again.
-    let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
-    let below = html.split("<p class=best>").nth(1).unwrap().split("</p>").next().unwrap();
+    let below = said(&three_studies(), "best");
     assert!(below.starts_with("80.60 ± 0.60 % on validation (3 studies), "), "{below}");
     assert!(below.ends_with(" It beats every other (95 %).") && !below.contains("sgd/cosine"), "{below}");
     let mut equal = three_studies();
