@@ -40,7 +40,7 @@ impl Definition for ScheduleFreeSgd {
         entrant: None,
     };
     const RATE: f64 = 0.1;
-    const TUNED: (f64, f64) = (3e-3, 10.0);
+    const TUNED: (f64, f64) = (1e-3, 3.0);
     const MISSING: &'static [Semantics] = &[Semantics::Keras];
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Optax, "lr", 1.0)];
 
