@@ -1,7 +1,7 @@
 //! `lrsched diff` of an optimizer: where the frameworks disagree about its updates.
 
 use super::show;
-use crate::experiment::parting::{self, Trail};
+use crate::experiment::parting::{Camp, Camps};
 use crate::number::{counted, exact, significant};
 use crate::optim::{self, OptimizerSpec};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
@@ -20,7 +20,7 @@ pub struct Disagreement {
     optimizer: OptimizerSpec,
     schedule: Spec,
     run: RunShape,
-    groups: Vec<(Vec<Semantics>, Trail)>,
+    camps: Vec<Camp>,
     refused: Vec<Usage>,
 }
 
@@ -36,24 +36,24 @@ impl Disagreement {
         let learning_rate = lr.or(optimizer.learning_rate()).unwrap_or_else(usual);
         optim::check_rate::<f64>("lr", learning_rate)?;
         let run = RunShape { learning_rate, ..*run };
-        let (groups, refused) = parting::groups(&optimizer, &schedule, &run)?;
-        Ok(Self { optimizer, schedule, run, groups, refused })
+        let Camps { camps, refused } = Camps::of(&optimizer, &schedule, &run)?;
+        Ok(Self { optimizer, schedule, run, camps, refused })
     }
 
     /// The partings of each two groups, and what differs by default.
     pub fn words(&self) -> String {
-        let Self { optimizer, schedule, run, groups, refused } = self;
+        let Self { optimizer, schedule, run, camps, refused } = self;
         let mut text = format!(
             "{optimizer}/{schedule} over {} of {} on a small noisy problem, lr {} for all\n",
             counted(run.epochs, "epoch"),
             counted(run.steps_per_epoch, "step"),
             exact(run.learning_rate)
         );
-        if let [(members, _)] = groups.as_slice() {
+        if let [Camp { members, .. }] = camps.as_slice() {
             let _ = writeln!(text, "\n{}: the same weights at every step", name(members));
         }
-        for (at, (one, trail)) in groups.iter().enumerate() {
-            for (other, theirs) in &groups[at + 1..] {
+        for (at, Camp { members: one, trail }) in camps.iter().enumerate() {
+            for Camp { members: other, trail: theirs } in &camps[at + 1..] {
                 let Some(parting) = trail.parting(theirs) else { continue };
                 let share = 100.0 * parting.by / parting.moved;
                 let _ = writeln!(
@@ -93,8 +93,8 @@ impl Disagreement {
             let _ = write!(text, "{t},{}", t / self.run.steps_per_epoch);
             for semantics in Semantics::ALL {
                 text.push(',');
-                if let Some((_, trail)) = self.groups.iter().find(|(members, _)| members.contains(&semantics)) {
-                    let _ = write!(text, "{:?}", trail.losses[t as usize + 1]);
+                if let Some(camp) = self.camps.iter().find(|camp| camp.members.contains(&semantics)) {
+                    let _ = write!(text, "{:?}", camp.trail.losses[t as usize + 1]);
                 }
             }
             text.push('\n');
@@ -104,7 +104,7 @@ impl Disagreement {
 
     pub fn figure(&self, scale: AxisScale) -> Figure {
         let mut panel = Panel::new("", "step", "loss");
-        for (at, (members, trail)) in self.groups.iter().enumerate() {
+        for (at, Camp { members, trail }) in self.camps.iter().enumerate() {
             let points = trail.losses.iter().enumerate().map(|(step, &loss)| (step as f64, loss)).collect();
             let mut series = Series::new(name(members), points);
             series.dashed = at > 0;

@@ -108,32 +108,43 @@ pub struct Parting {
     pub widest_by: f64,
 }
 
-/// The semantics of an optimizer, those that never part together, each group with its trail.
-///
-/// # Errors
-/// An option or a schedule that none of them has.
-pub fn groups(
-    optimizer: &OptimizerSpec,
-    schedule: &Spec,
-    run: &RunShape,
-) -> Result<(Vec<(Vec<Semantics>, Trail)>, Vec<Usage>), Usage> {
-    let mut groups: Vec<(Vec<Semantics>, Trail)> = Vec::new();
-    let mut refused = Vec::new();
-    for semantics in Semantics::ALL.into_iter().filter(|&semantics| optimizer.exists_in(semantics)) {
-        let trail = match Trail::follow(optimizer, schedule, &run.with(semantics)) {
-            Ok(trail) => trail,
-            Err(error) if semantics == Semantics::Native => return Err(error),
-            Err(error) => {
-                refused.push(error);
-                continue;
+/// Semantics that never part, and their trail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camp {
+    pub members: Vec<Semantics>,
+    pub trail: Trail,
+}
+
+/// The camps of an optimizer, and why some of the semantics are in none.
+#[derive(Debug)]
+pub struct Camps {
+    pub camps: Vec<Camp>,
+    pub refused: Vec<Usage>,
+}
+
+impl Camps {
+    /// Frameworks that do not have the optimizer are left out.
+    ///
+    /// # Errors
+    /// An invalid optimizer or schedule.
+    pub fn of(optimizer: &OptimizerSpec, schedule: &Spec, run: &RunShape) -> Result<Self, Usage> {
+        let (mut camps, mut refused): (Vec<Camp>, Vec<Usage>) = Default::default();
+        for semantics in Semantics::ALL.into_iter().filter(|&semantics| optimizer.exists_in(semantics)) {
+            let trail = match Trail::follow(optimizer, schedule, &run.with(semantics)) {
+                Ok(trail) => trail,
+                Err(error) if semantics == Semantics::Native => return Err(error),
+                Err(error) => {
+                    refused.push(error);
+                    continue;
+                }
+            };
+            match camps.iter_mut().find(|camp| camp.trail.parting(&trail).is_none()) {
+                Some(camp) => camp.members.push(semantics),
+                None => camps.push(Camp { members: vec![semantics], trail }),
             }
-        };
-        match groups.iter_mut().find(|(_, other)| other.parting(&trail).is_none()) {
-            Some((members, _)) => members.push(semantics),
-            None => groups.push((vec![semantics], trail)),
         }
+        Ok(Self { camps, refused })
     }
-    Ok((groups, refused))
 }
 
 #[cfg(test)]
@@ -142,8 +153,8 @@ mod tests {
 
     fn parted(optimizer: &str) -> Vec<Vec<Semantics>> {
         let run = RunShape::new(0.01, 2, 20);
-        let (groups, _) = groups(&optimizer.parse().unwrap(), &"constant".parse().unwrap(), &run).unwrap();
-        groups.into_iter().map(|(members, _)| members).collect()
+        let camps = Camps::of(&optimizer.parse().unwrap(), &"constant".parse().unwrap(), &run).unwrap().camps;
+        camps.into_iter().map(|camp| camp.members).collect()
     }
 
     #[test]
