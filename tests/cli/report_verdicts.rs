@@ -320,6 +320,14 @@ fn a_run_without_a_readable_run_json_stays_with_the_others_of_its_comparison() {
     let labels: Vec<&str> = groups.iter().map(|group| group.label).collect();
     assert_eq!(labels, ["model=cnn", "model=resnet9"]);
     assert!(groups.iter().all(|group| group.analyses.iter().all(|analysis| analysis.entrant.runs.len() == 3)));
+    for (group, unique) in groups.iter().zip(["sgd/cosine [model=cnn]", "sgd/cosine [model=resnet9]"]) {
+        let leader = &group.analyses[0];
+        assert_eq!(
+            (&*leader.short, &*leader.unique),
+            ("sgd/cosine", unique),
+            "within its group, what all have tells nothing"
+        );
+    }
 }
 
 #[test]
