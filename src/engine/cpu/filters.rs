@@ -1,10 +1,12 @@
 //! Conversion between PyTorch's 3x3 kernels and transformed kernels in panels.
 //!
-//! Transformed kernels are `[columns / 16][position][rows][16]`: one right factor per position. In the forward pass and
+//! Transformed kernels are `[columns / 16][position][rows + 1][16]`: one right factor per position, and a line so that
+//! positions do not map to the same cache sets. In the forward pass and
 //! the kernel gradient, columns are outputs and rows are inputs; for the input gradient it is the other way round.
 
 use super::product::PANEL;
 use super::simd::kernel;
+use super::tiling::position_stride;
 use super::winograd::{self, SIDE, side};
 
 /// What the columns of the panels are.
@@ -25,11 +27,12 @@ pub struct Kernels<'a> {
 const AREA: usize = 9;
 
 kernel! {
-    /// u = G·g·Gᵀ for one panel: 16 columns, all rows, all positions, `[position][rows][16]`. Rows and columns of
+    /// u = G·g·Gᵀ for one panel: 16 columns, all rows, all positions, `[position][rows + 1][16]`. Rows and columns of
     /// padding become 0.
     pub fn transform_filters<const M: usize>(kernels: Kernels<'_>, columns: FilterColumns, panel: usize, rows: usize, u: &mut [f32]) {
         let Kernels { weight, outputs, inputs } = kernels;
-        assert!(u.len() >= side(M) * side(M) * rows * PANEL);
+        let stride = position_stride(PANEL, rows);
+        assert!(u.len() >= side(M) * side(M) * stride);
         let (across, down) = match columns {
             FilterColumns::Outputs => (outputs, inputs),
             FilterColumns::Inputs => (inputs, outputs),
@@ -58,7 +61,7 @@ kernel! {
                 for j in 0..side(M) {
                     let column = winograd::filter::<S, M>([lines[0][j], lines[1][j], lines[2][j]]);
                     for i in 0..side(M) {
-                        let at = ((i * side(M) + j) * rows + row) * PANEL + part;
+                        let at = (i * side(M) + j) * stride + row * PANEL + part;
                         // SAFETY: `u` holds all positions and rows, asserted above.
                         unsafe { S::store(u.as_mut_ptr().add(at), column[i]) };
                     }
@@ -69,16 +72,17 @@ kernel! {
 }
 
 kernel! {
-    /// dg = Gᵀ·du·G for one panel of outputs: `du` is `[position][rows][16]`, `taps` is `[rows][9][16]`.
+    /// dg = Gᵀ·du·G for one panel of outputs: `du` is `[position][rows + 1][16]`, `taps` is `[rows][9][16]`.
     pub fn transform_filter_gradients<const M: usize>(du: &[f32], rows: usize, taps: &mut [f32]) {
-        assert!(du.len() >= side(M) * side(M) * rows * PANEL && taps.len() >= rows * AREA * PANEL);
+        let stride = position_stride(PANEL, rows);
+        assert!(du.len() >= side(M) * side(M) * stride && taps.len() >= rows * AREA * PANEL);
         for row in 0..rows {
             for part in (0..PANEL).step_by(S::LANES) {
                 let mut lines = [[S::zero(); SIDE]; 3];
                 for j in 0..side(M) {
                     let mut column = [S::zero(); SIDE];
                     for i in 0..side(M) {
-                        let at = ((i * side(M) + j) * rows + row) * PANEL + part;
+                        let at = (i * side(M) + j) * stride + row * PANEL + part;
                         // SAFETY: `du` holds all positions and rows, asserted above.
                         column[i] = unsafe { S::load(du.as_ptr().add(at)) };
                     }

@@ -86,6 +86,8 @@ pub struct BackwardImages<'a> {
     pub sums: &'a mut [f32],
     /// These are the first images of the group: the sums are to be overwritten, else added to.
     pub begins: bool,
+    /// Input of the operation that goes back next: read last on the way forward, so worth prefetching.
+    pub next: &'a [f32],
 }
 
 /// Sums of one operation per group of images: one slot in each row of a matrix.

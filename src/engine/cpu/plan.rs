@@ -9,7 +9,7 @@ use super::norm::{BatchNorm, NormSpec};
 use super::operation::{ImageOperation, map_len};
 use super::pool::{Flatten, GlobalAveragePool, Import, LARGEST_WINDOW, MaxPool};
 use super::simd::padded;
-use super::tiling::{Epilogue, Tiling};
+use super::tiling::{Epilogue, Mix, Tiling};
 use crate::model::{Architecture, Layer, Shape};
 use anyhow::{Result, anyhow, bail};
 
@@ -118,9 +118,10 @@ impl Planner {
             let relu = matches!(layers.get(1), Some(Layer::Relu));
             let next = layers.get(1 + usize::from(relu));
             let pool = matches!(next, Some(Layer::MaxPool { size: 2 }));
-            let tiling = Tiling::new((shape.height, shape.width), *padding, *inputs, *outputs, Epilogue { relu, pool });
+            let map = (shape.height, shape.width);
+            let tiling = |mix| Tiling::new(map, *padding, (*inputs, *outputs), Epilogue { relu, pool }, mix);
             let suffix = format!("{}{}", if relu { "+relu" } else { "" }, if pool { "+pool" } else { "" });
-            let conv = WinogradConv::new(format!("{name}{suffix}"), spec, tiling);
+            let conv = WinogradConv::new(format!("{name}{suffix}"), spec, tiling(Mix::Never), tiling(Mix::IfFewer));
             return (Compiled::Image(Box::new(conv)), 1 + usize::from(relu) + usize::from(pool), trained);
         }
         let (activation, suffix) = activation_of(layers.get(1));

@@ -255,25 +255,31 @@ impl Segment {
                     true => &mut d_output[start * stage.output_len..(start + count) * stage.output_len],
                     false => &mut incoming[..count * stage.output_len],
                 };
-                let (input_maps, input_len): (&[f32], usize) = match place.checked_sub(1) {
-                    Some(before) => (&self.stages[before].output, self.stages[before].output_len),
-                    None => (input, self.input_len),
+                let at = first + start;
+                let of = |length: usize| at * length..(at + count) * length;
+                // Its maps, for these images.
+                let input_of = |place: usize| -> (&[f32], usize) {
+                    let (maps, length): (&[f32], usize) = match place.checked_sub(1) {
+                        Some(before) => (&self.stages[before].output, self.stages[before].output_len),
+                        None => (input, self.input_len),
+                    };
+                    (&maps[of(length)], length)
                 };
+                let (input, input_len) = input_of(place);
                 let d_input = match place == from {
                     true => d_input.as_mut().map(|d| &mut d[start * input_len..(start + count) * input_len]),
                     false => Some(&mut outgoing[..count * input_len]),
                 };
-                let at = first + start;
-                let of = |length: usize| at * length..(at + count) * length;
                 let images = BackwardImages {
                     first: at,
-                    input: &input_maps[of(input_len)],
+                    input,
                     output: &stage.output[of(stage.output_len)],
                     codes: &stage.codes[of(stage.operation.code_len())],
                     d_output,
                     d_input,
                     sums: &mut sums[place][..stage.operation.sums_len()],
                     begins: start == 0,
+                    next: if place > from { input_of(place - 1).0 } else { &[] },
                 };
                 stage.operation.backward(context, images, scratch);
                 add_time(&stage.nanoseconds[1], started);

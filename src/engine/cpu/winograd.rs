@@ -138,22 +138,33 @@ pub fn input_backward<S: Simd, const M: usize>(t: Line<S>) -> Line<S> {
     }
 }
 
-/// Aᵀ·m: side → M.
+/// What the rows of G of tiles of `M` are of those of tiles of `K`, at 0, at ±1, and at ±2 and what follows. At ∞ they
+/// are the same.
+const fn ratios(m: usize, k: usize) -> [f32; 3] {
+    match (m, k) {
+        (4, 6) => [-0.25, 0.75, 3.75],
+        _ => [1.0; 3],
+    }
+}
+
+/// Aᵀ·m: side → M, for products with the kernels of tiles of `K`.
 #[inline(always)]
-pub fn output<S: Simd, const M: usize>(m: Line<S>) -> Line<S> {
-    let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+pub fn output<S: Simd, const M: usize, const K: usize>(m: Line<S>) -> Line<S> {
+    let [at_zero, at_one, at_two] = ratios(M, K);
+    let (zero, scaled) = (S::scale(at_zero, m[0]), |value| S::scale(at_one, value));
+    let (sum, difference) = (scaled(S::add(m[1], m[2])), scaled(S::sub(m[1], m[2])));
     if M == 3 {
         return line::<S, 3>([
-            S::add(S::add(m[0], sum), m[3]),
+            S::add(S::add(zero, sum), m[3]),
             S::axpy(2.0, m[3], difference),
             S::add(S::axpy(4.0, m[3], sum), m[4]),
         ]);
     }
     let (sum2, difference2) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-    let first = S::add(S::add(m[0], sum), sum2);
-    let second = S::axpy(2.0, difference2, difference);
-    let third = S::axpy(4.0, sum2, sum);
-    let fourth = S::axpy(8.0, difference2, difference);
+    let first = S::axpy(at_two, sum2, S::add(zero, sum));
+    let second = S::axpy(2.0 * at_two, difference2, difference);
+    let third = S::axpy(4.0 * at_two, sum2, sum);
+    let fourth = S::axpy(8.0 * at_two, difference2, difference);
     match M {
         4 => line::<S, 4>([first, second, third, S::add(fourth, m[5])]),
         5 => line::<S, 5>([
@@ -177,29 +188,32 @@ pub fn output<S: Simd, const M: usize>(m: Line<S>) -> Line<S> {
     }
 }
 
-/// A·y: M → side.
+/// A·y: M → side, for products with the kernels of tiles of `K`.
 #[inline(always)]
-pub fn output_backward<S: Simd, const M: usize>(y: Line<S>) -> Line<S> {
+pub fn output_backward<S: Simd, const M: usize, const K: usize>(y: Line<S>) -> Line<S> {
+    let [at_zero, at_one, at_two] = ratios(M, K);
     // Even and odd powers of a point: ±p take their sum and difference. Elements beyond M are 0.
-    let even = |square: f32| {
+    let even = |square: f32, ratio: f32| {
         let rest = if M > 4 { S::axpy(square, y[4], y[2]) } else { y[2] };
-        S::axpy(square, rest, y[0])
+        S::axpy(ratio * square, rest, S::scale(ratio, y[0]))
     };
-    let odd = |point: f32| match M {
-        3 => S::scale(point, y[1]),
-        4 | 5 => S::scale(point, S::axpy(point * point, y[3], y[1])),
-        _ => S::scale(point, S::axpy(point * point, S::axpy(point * point, y[5], y[3]), y[1])),
+    let odd = |point: f32, ratio: f32| match M {
+        3 => S::scale(ratio * point, y[1]),
+        4 | 5 => S::scale(ratio * point, S::axpy(point * point, y[3], y[1])),
+        _ => S::scale(ratio * point, S::axpy(point * point, S::axpy(point * point, y[5], y[3]), y[1])),
     };
-    let (even1, odd1, even2, odd2) = (even(1.0), odd(1.0), even(4.0), odd(2.0));
+    let (even1, odd1) = (even(1.0, at_one), odd(1.0, at_one));
+    let (even2, odd2) = (even(4.0, at_two), odd(2.0, at_two));
     let (one, minus_one) = (S::add(even1, odd1), S::sub(even1, odd1));
     let (two, minus_two) = (S::add(even2, odd2), S::sub(even2, odd2));
+    let zero = S::scale(at_zero, y[0]);
     match M {
-        3 => line::<S, 5>([y[0], one, minus_one, two, y[2]]),
-        4 => line::<S, 6>([y[0], one, minus_one, two, minus_two, y[3]]),
-        5 => line::<S, 7>([y[0], one, minus_one, two, minus_two, S::add(even(0.25), odd(0.5)), y[4]]),
+        3 => line::<S, 5>([zero, one, minus_one, two, y[2]]),
+        4 => line::<S, 6>([zero, one, minus_one, two, minus_two, y[3]]),
+        5 => line::<S, 7>([zero, one, minus_one, two, minus_two, S::add(even(0.25, 1.0), odd(0.5, 1.0)), y[4]]),
         _ => {
-            let (even, odd) = (even(0.25), odd(0.5));
-            [y[0], one, minus_one, two, minus_two, S::add(even, odd), S::sub(even, odd), y[5]]
+            let (even, odd) = (even(0.25, 1.0), odd(0.5, 1.0));
+            [zero, one, minus_one, two, minus_two, S::add(even, odd), S::sub(even, odd), y[5]]
         }
     }
 }
@@ -274,12 +288,14 @@ mod tests {
         (0..count as u32).map(|i| ((i + 1) * (seed * 2 + 7) * 7919 % 23) as f32 / 11.0 - 1.0).collect()
     }
 
-    fn check<const M: usize>() {
+    /// With the kernels of tiles of `K`.
+    fn check<const M: usize, const K: usize>() {
         let (d, g) = (pseudo_random(1, side(M)), pseudo_random(2, 3));
         let transformed_input = input::<Portable, M>(filled(&d));
-        let transformed_filter = filter::<Portable, M>(std::array::from_fn(|i| [g[i]; 8]));
+        let mut transformed_filter = filter::<Portable, K>(std::array::from_fn(|i| [g[i]; 8]));
+        transformed_filter[side(M) - 1] = transformed_filter[side(K) - 1];
         let products = std::array::from_fn(|i| Portable::mul(transformed_input[i], transformed_filter[i]));
-        let y = output::<Portable, M>(products);
+        let y = output::<Portable, M, K>(products);
         for i in 0..M {
             let direct: f32 = (0..3).map(|k| d[i + k] * g[k]).sum();
             assert!((y[i][0] - direct).abs() < 1e-5, "F({M}): output {i} is {}, direct {direct}", y[i][0]);
@@ -288,29 +304,35 @@ mod tests {
 
     #[test]
     fn one_line_of_each_size_equals_the_direct_correlation() {
-        check::<3>();
-        check::<4>();
-        check::<5>();
-        check::<6>();
+        check::<3, 3>();
+        check::<4, 4>();
+        check::<5, 5>();
+        check::<6, 6>();
+    }
+
+    #[test]
+    fn a_line_of_4_with_the_kernels_of_6_equals_the_direct_correlation() {
+        check::<4, 6>();
     }
 
     /// ⟨T·x, y⟩ = ⟨x, Tᵀ·y⟩.
-    fn check_transposed<const M: usize>() {
+    fn check_transposed<const M: usize, const K: usize>() {
         let dot = |a: &[[f32; 8]], b: &[[f32; 8]], n: usize| (0..n).map(|i| a[i][0] * b[i][0]).sum::<f32>();
         let (n, x, y) = (side(M), filled(&pseudo_random(3, side(M))), filled(&pseudo_random(4, side(M))));
         let short = filled(&pseudo_random(5, M));
         let three: [[f32; 8]; 3] = std::array::from_fn(|i| short[i]);
         let close = |a: f32, b: f32| assert!((a - b).abs() < 1e-4, "F({M}): {a} and {b}");
         close(dot(&input::<Portable, M>(x), &y, n), dot(&x, &input_backward::<Portable, M>(y), n));
-        close(dot(&output::<Portable, M>(x), &short, M), dot(&x, &output_backward::<Portable, M>(short), n));
+        close(dot(&output::<Portable, M, K>(x), &short, M), dot(&x, &output_backward::<Portable, M, K>(short), n));
         close(dot(&filter::<Portable, M>(three), &y, n), dot(&three, &filter_backward::<Portable, M>(y), 3));
     }
 
     #[test]
     fn each_backward_transform_is_the_transpose_of_its_forward_one() {
-        check_transposed::<3>();
-        check_transposed::<4>();
-        check_transposed::<5>();
-        check_transposed::<6>();
+        check_transposed::<3, 3>();
+        check_transposed::<4, 4>();
+        check_transposed::<5, 5>();
+        check_transposed::<6, 6>();
+        check_transposed::<4, 6>();
     }
 }

@@ -7,24 +7,24 @@
 mod input;
 mod output;
 
-pub use input::{transform_input, transform_input_gradient};
+pub use input::{transform_input, transform_input_gradient, zeros_len};
 pub use output::{OutputGradient, transform_output, transform_output_gradient};
 
 use super::product::PANEL;
 use super::simd::Simd;
-use super::tiling::{Block, Tiling};
+use super::tiling::{Block, Tile, Tiling};
 use super::winograd::{SIDE, side};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// A tile, or the first tile of a patch.
 struct Place {
-    /// Index in the block.
-    tile: usize,
+    /// Among the tiles of all images.
+    index: usize,
+    /// Where the block stores it.
+    slot: usize,
     image: usize,
-    /// Its top-left output.
-    y: usize,
-    x: usize,
+    tile: Tile,
 }
 
 /// Every `step`-th tile of the block.
@@ -34,25 +34,43 @@ fn places(tiling: &Tiling, block: Block, step: usize) -> impl Iterator<Item = Pl
     assert!(
         block.first.is_multiple_of(step) && block.count.is_multiple_of(step) && tiling.tiles().is_multiple_of(step)
     );
-    (0..block.count).step_by(step).map(move |tile| {
-        let (image, place) = ((block.first + tile) / tiling.tiles(), (block.first + tile) % tiling.tiles());
-        let (y, x) = tiling.origins[place];
-        Place { tile, image, y, x }
+    (block.first..block.first + block.count).step_by(step).map(move |index| {
+        let (tile, image, slot) = tiling.tile(block, index);
+        assert!(slot + step <= block.count, "a tile outside of its block");
+        Place { index, slot, image, tile }
     })
+}
+
+/// Calls `$function` with the tile size whose kernels are used, and the rows and columns of the tile itself, as constants.
+macro_rules! with_sides {
+    ($m:ident, $place:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
+        match ($m, $place.tile.rows, $place.tile.columns) {
+            (6, 6, 4) => $function::<S, $m, 6, 4>($($argument),*),
+            (6, 4, 6) => $function::<S, $m, 4, 6>($($argument),*),
+            (6, 4, 4) => $function::<S, $m, 4, 4>($($argument),*),
+            _ => $function::<S, $m, $m, $m>($($argument),*),
+        }
+    };
+}
+use with_sides;
+
+/// Addresses of the elements along a row or column of a transformed tile of `OF` outputs, `distance` apart, among the
+/// positions of tiles of `M`. Each is the last one plus a distance, for which an addition is enough.
+#[inline(always)]
+fn along<const M: usize, const OF: usize>(first: *mut f32, distance: usize) -> [*mut f32; SIDE] {
+    let mut addresses = [first; SIDE];
+    for k in 1..side(OF) {
+        // The last one belongs to the point at infinity.
+        let step = if k == side(OF) - 1 { side(M) + 1 - side(OF) } else { 1 };
+        addresses[k] = addresses[k - 1].wrapping_add(step * distance);
+    }
+    addresses
 }
 
 /// Offset of channel `c` of a tile within each position of a block of `tiles` transformed tiles.
 #[inline(always)]
 fn in_position(tiles: usize, tile: usize, c: usize) -> usize {
     (c / PANEL * tiles + tile) * PANEL + c % PANEL
-}
-
-/// Prefetches the lines that a tile will be written to: too many scattered streams for the hardware prefetcher.
-#[inline(always)]
-fn prefetch_positions<S: Simd, const M: usize>(to: *const f32, stride: usize) {
-    for position in 0..side(M) * side(M) {
-        S::prefetch(to.wrapping_add(position * stride));
-    }
 }
 
 /// The part of a map that the tile one row of tiles further on will read or write. The hardware prefetcher does not

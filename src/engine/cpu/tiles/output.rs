@@ -1,6 +1,6 @@
 //! The output transform, from transformed tiles to maps through bias, ReLU and pool, and its backward pass.
 
-use super::{Ahead, Between, Place, in_position, places, prefetch_positions};
+use super::{Ahead, Between, Place, along, in_position, places, with_sides};
 use crate::engine::cpu::simd::{Simd, kernel};
 use crate::engine::cpu::tiling::{Block, DEAD, Epilogue, Tiling, patch, position_stride};
 use crate::engine::cpu::winograd::{self, SIDE, side};
@@ -18,12 +18,12 @@ struct Stored {
 
 impl Stored {
     #[inline(always)]
-    fn new<const M: usize>(tiling: &Tiling, place: &Place) -> Self {
-        let (divisor, most) = (if tiling.epilogue.pool { 2 } else { 1 }, most_stored::<M>(tiling.epilogue.pool));
+    fn new(tiling: &Tiling, place: &Place, most: (usize, usize)) -> Self {
+        let divisor = if tiling.epilogue.pool { 2 } else { 1 };
         let (row, pixel) = (tiling.out_width * tiling.outputs, tiling.outputs);
-        let (y, x) = (place.y / divisor, place.x / divisor);
+        let (y, x) = (place.tile.y / divisor, place.tile.x / divisor);
         assert!(y < tiling.out_height && x < tiling.out_width, "a patch outside of its map");
-        let (rows, columns) = (most.min(tiling.out_height - y), most.min(tiling.out_width - x));
+        let (rows, columns) = (most.0.min(tiling.out_height - y), most.1.min(tiling.out_width - x));
         Self { first: y * row + x * pixel, row, pixel, rows, columns }
     }
 
@@ -36,10 +36,11 @@ impl Stored {
 /// Outputs along a side of the largest patch: three tiles of 5.
 const PATCH: usize = 15;
 
-/// Stored outputs along a side of a patch.
+/// Outputs of a patch down and across, and those of them that are stored.
 #[inline(always)]
-const fn most_stored<const M: usize>(pool: bool) -> usize {
-    if pool { M * patch(M, true) / 2 } else { M }
+const fn outputs_of_patch<const M: usize, const Y: usize, const X: usize>(pool: bool) -> [(usize, usize); 2] {
+    let (down, across) = (Y * patch(M, pool), X * patch(M, pool));
+    [(down, across), if pool { (down / 2, across / 2) } else { (down, across) }]
 }
 
 /// The tiles of a patch: (tile, row, column of its first output).
@@ -59,41 +60,69 @@ kernel! {
         images: &mut [f32],
         codes: &mut [u8],
     ) {
-        let (length, Epilogue { relu, pool }) = (tiling.output_len(), tiling.epilogue);
+        let (length, pool) = (tiling.output_len(), tiling.epilogue.pool);
         let patch = patch(M, pool);
         let stride = position_stride(tiling.outputs, block.count);
         assert!(m.len() >= side(M) * side(M) * stride && bias.len() >= tiling.outputs && patch * M <= PATCH);
         assert!(tiling.outputs.is_multiple_of(S::LANES));
         for place in places(tiling, block, patch * patch) {
-            let ahead = Ahead::new::<S>(tiling, block.first + place.tile, patch * patch, length, tiling.outputs);
             let maps = images.as_ptr();
             let range = place.image * length..(place.image + 1) * length;
             let codes = if pool { &mut codes[range.clone()] } else { &mut [] };
-            let image = &mut images[range];
-            let stored = Stored::new::<M>(tiling, &place);
-            let whole = most_stored::<M>(pool);
-            for c in (0..tiling.outputs).step_by(S::LANES) {
-                // SAFETY: `bias` holds all channels and `m` all positions, asserted above; the tiles and their panel
-                // are inside the stride, and are parts of the patch, which is no larger than `map`, asserted above. All
-                // its M·patch rows and columns are set, and what is stored of them lies inside the image; `codes` has
-                // the same length if it is written.
-                unsafe {
-                    ahead.prefetch::<S>(maps, c);
-                    let bias = S::load(bias.as_ptr().add(c));
-                    let mut map = Between::<S::V, PATCH>::new();
-                    for (tile, dy, dx) in tiles_of_patch::<M>(patch) {
-                        let from = m.as_ptr().add(in_position(block.count, place.tile + tile, c));
-                        output_tile::<S, M>(from, stride, bias, |i, j, value| map.set(dy + i, dx + j, value));
-                    }
-                    let at = |i, j| stored.at(i, j, c);
-                    let (to, codes) = (image.as_mut_ptr(), codes.as_mut_ptr());
-                    match (pool, (stored.rows, stored.columns) == (whole, whole)) {
-                        (true, true) => store_pooled::<S>(relu, &map, (whole, whole), at, to, codes),
-                        (true, false) => store_pooled::<S>(relu, &map, (stored.rows, stored.columns), at, to, codes),
-                        (false, true) => store_map::<S>(relu, &map, (M, M), at, to),
-                        (false, false) => store_map::<S>(relu, &map, (stored.rows, stored.columns), at, to),
-                    }
-                }
+            let map = Map { maps, image: &mut images[range], codes };
+            // SAFETY: `bias` holds all channels and `m` all positions, asserted above; the patch is inside the stride and
+            // no larger than PATCH. `codes` is as long as the image where it is written.
+            unsafe { with_sides!(M, place, output_of_patch(tiling, &place, m, block.count, bias, map)) }
+        }
+    }
+}
+
+/// Where a patch's outputs go.
+struct Map<'a> {
+    /// The first of all images.
+    maps: *const f32,
+    image: &'a mut [f32],
+    /// Of a pooled map.
+    codes: &'a mut [u8],
+}
+
+/// epilogue(Aᵀ·m·A + bias) for all channels of a patch.
+///
+/// # Safety
+/// `m` must hold all positions of `tiles` tiles, among them the patch, and `bias` all channels; the outputs of a patch must
+/// fit PATCH, and the codes of a pooled map be as many as its outputs.
+#[inline(always)]
+unsafe fn output_of_patch<S: Simd, const M: usize, const Y: usize, const X: usize>(
+    tiling: &Tiling,
+    place: &Place,
+    m: &[f32],
+    tiles: usize,
+    bias: &[f32],
+    to: Map<'_>,
+) {
+    let (length, Epilogue { relu, pool }) = (tiling.output_len(), tiling.epilogue);
+    let (patch, stride) = (patch(M, pool), position_stride(tiling.outputs, tiles));
+    let ahead = Ahead::new::<S>(tiling, place.index, patch * patch, length, tiling.outputs);
+    let [_, most] = outputs_of_patch::<M, Y, X>(pool);
+    let stored = Stored::new(tiling, place, most);
+    for c in (0..tiling.outputs).step_by(S::LANES) {
+        // SAFETY: the caller's promise. All rows and columns of the patch are set, and what is stored of them lies inside
+        // the image.
+        unsafe {
+            ahead.prefetch::<S>(to.maps, c);
+            let bias = S::load(bias.as_ptr().add(c));
+            let mut map = Between::<S::V, PATCH>::new();
+            for (tile, dy, dx) in tiles_of_patch::<M>(patch) {
+                let from = m.as_ptr().add(in_position(tiles, place.slot + tile, c));
+                output_tile::<S, M, Y, X>(from, stride, bias, |i, j, value| map.set(dy + i, dx + j, value));
+            }
+            let at = |i, j| stored.at(i, j, c);
+            let (to, codes) = (to.image.as_mut_ptr(), to.codes.as_mut_ptr());
+            match (pool, (stored.rows, stored.columns) == most) {
+                (true, true) => store_pooled::<S>(relu, &map, most, at, to, codes),
+                (true, false) => store_pooled::<S>(relu, &map, (stored.rows, stored.columns), at, to, codes),
+                (false, true) => store_map::<S>(relu, &map, most, at, to),
+                (false, false) => store_map::<S>(relu, &map, (stored.rows, stored.columns), at, to),
             }
         }
     }
@@ -104,7 +133,7 @@ kernel! {
 /// # Safety
 /// `from` must be readable at every position.
 #[inline(always)]
-unsafe fn output_tile<S: Simd, const M: usize>(
+unsafe fn output_tile<S: Simd, const M: usize, const Y: usize, const X: usize>(
     from: *const f32,
     stride: usize,
     bias: S::V,
@@ -113,23 +142,25 @@ unsafe fn output_tile<S: Simd, const M: usize>(
     // SAFETY: the caller's promise; the first loop sets every element of `between` that is read.
     unsafe {
         let mut between = Between::<S::V>::new();
-        for j in 0..side(M) {
+        let columns = along::<M, X>(from.cast_mut(), stride);
+        for j in 0..side(X) {
             let mut column = [S::zero(); SIDE];
-            for i in 0..side(M) {
-                column[i] = S::load(from.add((i * side(M) + j) * stride));
+            let from = along::<M, Y>(columns[j], side(M) * stride);
+            for i in 0..side(Y) {
+                column[i] = S::load(from[i]);
             }
-            let column = winograd::output::<S, M>(column);
-            for i in 0..M {
+            let column = winograd::output::<S, Y, M>(column);
+            for i in 0..Y {
                 between.set(i, j, column[i]);
             }
         }
-        for i in 0..M {
+        for i in 0..Y {
             let mut line = [S::zero(); SIDE];
-            for j in 0..side(M) {
+            for j in 0..side(X) {
                 line[j] = between.get(i, j);
             }
-            let line = winograd::output::<S, M>(line);
-            for j in 0..M {
+            let line = winograd::output::<S, X, M>(line);
+            for j in 0..X {
                 set(i, j, S::add(line[j], bias));
             }
         }
@@ -220,56 +251,80 @@ kernel! {
         assert!(dm.len() >= side(M) * side(M) * stride && d_bias.len() >= tiling.outputs && patch * M <= PATCH);
         assert!(tiling.outputs.is_multiple_of(S::LANES));
         for place in places(tiling, block, patch * patch) {
-            let ahead = Ahead::new::<S>(tiling, block.first + place.tile, patch * patch, length, tiling.outputs);
             let range = place.image * length..(place.image + 1) * length;
             let gradient = &from.gradient[range.clone()];
             let codes = if pool { &from.codes[range.clone()] } else { &[] };
             let output = if relu && !pool { &from.output[range] } else { &[] };
-            let stored = Stored::new::<M>(tiling, &place);
-            let whole = most_stored::<M>(pool);
-            for c in (0..tiling.outputs).step_by(S::LANES) {
-                // SAFETY: `d_bias` holds all channels and `dm` all positions, asserted above; the tiles and their panel
-                // are inside the stride. What is stored of the patch lies inside the image, whose length `codes` and
-                // `output` have where they are read. All of `map` is set where its tiles are read: by the loads, or by
-                // the zeros before them.
-                unsafe {
-                    ahead.prefetch::<S>(from.gradient.as_ptr(), c);
-                    if relu && !pool {
-                        ahead.prefetch::<S>(from.output.as_ptr(), c);
-                    }
-                    let sum = d_bias.as_mut_ptr().add(c);
-                    let at = |i, j| stored.at(i, j, c);
-                    let load = |i, j| {
-                        let value = S::load(gradient.as_ptr().add(at(i, j)));
-                        if relu && !pool {
-                            S::greater(S::load(output.as_ptr().add(at(i, j))), S::zero(), value, S::zero())
-                        } else {
-                            value
-                        }
-                    };
-                    let code = |i, j| S::load_bytes(codes.as_ptr().add(at(i, j)));
-                    let mut map = Between::<S::V, PATCH>::new();
-                    let bounds = (stored.rows, stored.columns);
-                    let length = patch * M;
-                    if bounds != (whole, whole) {
-                        map.fill(0..length, 0..length, S::zero());
-                    } else if pool && length % 2 == 1 {
-                        // No window covers the last row or column.
-                        map.fill(length - 1..length, 0..length, S::zero());
-                        map.fill(0..length, length - 1..length, S::zero());
-                    }
-                    let added = match (pool, bounds == (whole, whole)) {
-                        (true, true) => unpool::<S>(&mut map, (whole, whole), load, code),
-                        (true, false) => unpool::<S>(&mut map, bounds, load, code),
-                        (false, true) => load_map::<S>(&mut map, (M, M), load),
-                        (false, false) => load_map::<S>(&mut map, bounds, load),
-                    };
-                    S::store(sum, S::add(S::load(sum), added));
-                    for (tile, dy, dx) in tiles_of_patch::<M>(patch) {
-                        let to = dm.as_mut_ptr().add(in_position(block.count, place.tile + tile, c));
-                        output_gradient_tile::<S, M>(|i, j| map.get(dy + i, dx + j), to, stride);
-                    }
+            let image = OutputGradient { gradient, output, codes };
+            // SAFETY: `d_bias` holds all channels and `dm` all positions, asserted above; the patch is inside the stride and
+            // no larger than PATCH. `codes` and `output` are as long as the image where they are read.
+            unsafe {
+                with_sides!(M, place, output_gradient_of_patch(tiling, &place, from, image, dm, block.count, d_bias));
+            }
+        }
+    }
+}
+
+/// A·dy·Aᵀ for all channels of a patch, and the sums for the bias.
+///
+/// # Safety
+/// `dm` must hold all positions of `tiles` tiles, among them the patch, and `d_bias` all channels; the outputs of a patch
+/// must fit PATCH. `image` is the patch's image of `maps`: its output must be as long as its gradient if ReLU applies to a
+/// map, and its codes if the map is pooled.
+#[inline(always)]
+unsafe fn output_gradient_of_patch<S: Simd, const M: usize, const Y: usize, const X: usize>(
+    tiling: &Tiling,
+    place: &Place,
+    maps: OutputGradient<'_>,
+    image: OutputGradient<'_>,
+    dm: &mut [f32],
+    tiles: usize,
+    d_bias: &mut [f32],
+) {
+    let (length, Epilogue { relu, pool }) = (tiling.output_len(), tiling.epilogue);
+    let (patch, stride) = (patch(M, pool), position_stride(tiling.outputs, tiles));
+    let ahead = Ahead::new::<S>(tiling, place.index, patch * patch, length, tiling.outputs);
+    let [all, most] = outputs_of_patch::<M, Y, X>(pool);
+    let stored = Stored::new(tiling, place, most);
+    let OutputGradient { gradient, output, codes } = image;
+    for c in (0..tiling.outputs).step_by(S::LANES) {
+        // SAFETY: the caller's promise. What is stored of the patch lies inside the image. All of `map` is set where its
+        // tiles are read: by the loads, or by the zeros before them.
+        unsafe {
+            ahead.prefetch::<S>(maps.gradient.as_ptr(), c);
+            if relu && !pool {
+                ahead.prefetch::<S>(maps.output.as_ptr(), c);
+            }
+            let sum = d_bias.as_mut_ptr().add(c);
+            let at = |i, j| stored.at(i, j, c);
+            let load = |i, j| {
+                let value = S::load(gradient.as_ptr().add(at(i, j)));
+                if relu && !pool {
+                    S::greater(S::load(output.as_ptr().add(at(i, j))), S::zero(), value, S::zero())
+                } else {
+                    value
                 }
+            };
+            let code = |i, j| S::load_bytes(codes.as_ptr().add(at(i, j)));
+            let mut map = Between::<S::V, PATCH>::new();
+            let bounds = (stored.rows, stored.columns);
+            if bounds != most {
+                map.fill(0..all.0, 0..all.1, S::zero());
+            } else if pool && all.0 % 2 == 1 {
+                // No window covers the last row or column.
+                map.fill(all.0 - 1..all.0, 0..all.1, S::zero());
+                map.fill(0..all.0, all.1 - 1..all.1, S::zero());
+            }
+            let added = match (pool, bounds == most) {
+                (true, true) => unpool::<S>(&mut map, most, load, code),
+                (true, false) => unpool::<S>(&mut map, bounds, load, code),
+                (false, true) => load_map::<S>(&mut map, most, load),
+                (false, false) => load_map::<S>(&mut map, bounds, load),
+            };
+            S::store(sum, S::add(S::load(sum), added));
+            for (tile, dy, dx) in tiles_of_patch::<M>(patch) {
+                let to = dm.as_mut_ptr().add(in_position(tiles, place.slot + tile, c));
+                output_gradient_tile::<S, M, Y, X>(|i, j| map.get(dy + i, dx + j), to, stride);
             }
         }
     }
@@ -330,34 +385,34 @@ unsafe fn load_map<S: Simd>(
 /// # Safety
 /// `to` must be writable at every position.
 #[inline(always)]
-unsafe fn output_gradient_tile<S: Simd, const M: usize>(
+unsafe fn output_gradient_tile<S: Simd, const M: usize, const Y: usize, const X: usize>(
     dy: impl Fn(usize, usize) -> S::V,
     to: *mut f32,
     stride: usize,
 ) {
-    prefetch_positions::<S, M>(to, stride);
     // SAFETY: the caller's promise; the first loop sets every element of `between` that is read.
     unsafe {
         let mut between = Between::<S::V>::new();
-        for i in 0..M {
+        for i in 0..Y {
             let mut line = [S::zero(); SIDE];
-            for j in 0..M {
+            for j in 0..X {
                 line[j] = dy(i, j);
             }
-            let line = winograd::output_backward::<S, M>(line);
-            for j in 0..side(M) {
+            let line = winograd::output_backward::<S, X, M>(line);
+            for j in 0..side(X) {
                 between.set(i, j, line[j]);
             }
         }
-        for j in 0..side(M) {
+        let columns = along::<M, X>(to, stride);
+        for j in 0..side(X) {
             let mut column = [S::zero(); SIDE];
-            for i in 0..M {
+            for i in 0..Y {
                 column[i] = between.get(i, j);
             }
-            let column = winograd::output_backward::<S, M>(column);
-            for i in 0..side(M) {
-                let to = to.add((i * side(M) + j) * stride);
-                S::store(to, column[i]);
+            let column = winograd::output_backward::<S, Y, M>(column);
+            let to = along::<M, Y>(columns[j], side(M) * stride);
+            for i in 0..side(Y) {
+                S::store(to[i], column[i]);
             }
         }
     }
