@@ -1,9 +1,14 @@
-"""Times a training step of `cnn` or `airbench94`: prints images/s and the peak resident memory in MB.
+"""Times a training step of one of lrsched's networks: prints images/s and the peak resident memory in MB.
 
-Run by bench_peers.sh, which builds the virtual environment. PyTorch and Keras get random images already in memory. Needs from PyPI:
-torch==2.15.0 numpy (torch), or keras==3.15.1 tensorflow-cpu==2.21.0 (keras).
+Run by bench_peers.sh, which builds the virtual environment and says which versions. The peers get random images already in memory.
 
-    bench_peers.py FRAMEWORK MODEL BATCH THREADS STEPS      FRAMEWORK: torch, torch-channels-last, keras
+    bench_peers.py FRAMEWORK MODEL BATCH THREADS STEPS
+        torch                 PyTorch, cnn, resnet9 or airbench94
+        torch-channels-last   the same with channels last in memory
+        torch-compile         channels last, compiled by torch.compile (needs a C++ compiler)
+        torch-bf16            channels last, the multiplications in bfloat16 (torch.autocast); not the same arithmetic as the others
+        keras                 Keras on TensorFlow, cnn
+        jax                   JAX, cnn, written plainly: jit of value_and_grad, NHWC
     bench_peers.py lrsched MODEL BATCH THREADS STEPS PROGRAM [DATA]
         `lrsched bench`, or with DATA, a folder of CIFAR-10, all of `lrsched train` on 20,000 images
 """
@@ -22,24 +27,75 @@ batch, threads, steps = map(int, sys.argv[3:6])
 os.environ["OMP_NUM_THREADS"] = str(threads)
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 WARM_UP = 5
+CHANNELS = (32, 32, 64, 64)  # of the cnn
 
 
-def torch_step(channels_last):
+def torch_step(way):
     import torch
     import torch_networks
 
     torch.set_num_threads(threads)
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    memory_format = torch.contiguous_format if way == "torch" else torch.channels_last
     model = getattr(torch_networks, model_name)().to(memory_format=memory_format)
     images = torch.randn(batch, 3, 32, 32).to(memory_format=memory_format)
     labels = torch.randint(10, (batch,))
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-6, momentum=0.9)
     loss = torch.nn.CrossEntropyLoss()
+    forward = torch.compile(model) if way == "torch-compile" else model
 
     def step():
         optimizer.zero_grad()
-        loss(model(images), labels).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=way == "torch-bf16"):
+            logits = forward(images)
+        loss(logits.float(), labels).backward()
         optimizer.step()
+
+    return step
+
+
+def jax_step():
+    if model_name != "cnn":
+        sys.exit("jax has only the cnn")
+    # XLA takes as many threads as it may use cores.
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    random = np.random.default_rng(0)
+
+    def array(*shape):
+        return jnp.asarray(random.normal(0, 0.05, shape), jnp.float32)
+
+    def layer(*shape):
+        return array(*shape), jnp.zeros(shape[-1])
+
+    sizes = zip((3, *CHANNELS), CHANNELS)
+    parameters = [layer(3, 3, inputs, outputs) for inputs, outputs in sizes] + [layer(4096, 512), layer(512, 10)]
+
+    def loss(parameters, images, labels):
+        x = images
+        for place, (kernel, bias) in enumerate(parameters[:4]):
+            x = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = jax.nn.relu(x + bias)
+            if place % 2 == 1:
+                x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        (weight, bias), (head, head_bias) = parameters[4:]
+        logits = jax.nn.relu(x.reshape(len(x), -1) @ weight + bias) @ head + head_bias
+        return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
+
+    @jax.jit
+    def update(parameters, momenta, images, labels):
+        gradients = jax.grad(loss)(parameters, images, labels)
+        momenta = jax.tree.map(lambda momentum, gradient: 0.9 * momentum + gradient, momenta, gradients)
+        return jax.tree.map(lambda value, momentum: value - 1e-6 * momentum, parameters, momenta), momenta
+
+    images, labels = array(batch, 32, 32, 3), jnp.asarray(random.integers(10, size=batch))
+    state = [parameters, jax.tree.map(jnp.zeros_like, parameters)]
+
+    def step():
+        state[:] = jax.block_until_ready(update(*state, images, labels))
 
     return step
 
@@ -59,9 +115,10 @@ def keras_step():
     def conv(channels):
         return L.Conv2D(channels, 3, padding="same", activation="relu")
 
+    convs = [conv(channels) for channels in CHANNELS]
     model = keras.Sequential([
-        keras.Input((32, 32, 3)), conv(32), conv(32), L.MaxPooling2D(2), conv(64), conv(64), L.MaxPooling2D(2),
-        L.Flatten(), L.Dense(512, activation="relu"), L.Dense(10),
+        keras.Input((32, 32, 3)), *convs[:2], L.MaxPooling2D(2), *convs[2:], L.MaxPooling2D(2), L.Flatten(),
+        L.Dense(512, activation="relu"), L.Dense(10),
     ])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(1e-6, momentum=0.9), loss)
@@ -93,7 +150,7 @@ def finish(images_per_second, who):
 if framework == "lrsched":
     finish(lrsched(sys.argv[6], "".join(sys.argv[7:])), resource.RUSAGE_CHILDREN)
 
-step = keras_step() if framework == "keras" else torch_step(framework == "torch-channels-last")
+step = {"keras": keras_step, "jax": jax_step}.get(framework, lambda: torch_step(framework))()
 seconds = []
 for index in range(WARM_UP + steps):
     started = time.perf_counter()

@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
-# Compares the speed and memory of a training step with PyTorch and Keras on this machine.
+# Compares the speed and memory of a training step with PyTorch, Keras on TensorFlow, and JAX on this machine.
 #
 #     scripts/bench_peers.sh [VENV]         default: ${XDG_CACHE_HOME:-~/.cache}/lrsched/peers
 #
 # Builds VENV from PyPI if it does not exist (several GB), then runs lrsched and the peers in turn, ROUNDS times, each in its own process, and
 # prints each median and the ratio. lrsched loads and augments its images; the peers get random tensors already in memory. PyTorch runs in
-# both memory formats; the faster one counts. Memory is the peak resident set of the process (MB, median).
+# both memory formats, compiled, and, where the processor has the instructions (avx512_bf16), in bfloat16; Keras and JAX run the cnn alone.
+# Memory is the peak resident set of the process (MB, median).
 #
-# Variables: JOBS="cnn:128 airbench94:500", ROUNDS=5, STEPS=20, THREADS (default: all cores), LRSCHED (default: target/release/lrsched).
+# Variables: JOBS="cnn:128 resnet9:128", ROUNDS=5, STEPS=20, THREADS (default: all cores), LRSCHED (default: target/release/lrsched).
 # With DATA=FOLDER of CIFAR-10, lrsched runs all of `lrsched train` on 20,000 images instead of `lrsched bench`.
-# PEERS="torch-channels-last" selects the peers.
+# PEERS="torch-channels-last jax" selects the peers (bench_peers.py names them).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 venv=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/lrsched/peers}
-jobs=${JOBS:-cnn:32 cnn:128 cnn:512 airbench94:500 airbench94:2000}
+jobs=${JOBS:-cnn:32 cnn:128 cnn:512 resnet9:128 airbench94:500 airbench94:2000}
 rounds=${ROUNDS:-5}
 steps=${STEPS:-20}
 threads=${THREADS:-$(nproc)}
 lrsched=${LRSCHED:-$here/../target/release/lrsched}
-peers=${PEERS:-torch torch-channels-last keras}
+peers=${PEERS:-torch torch-channels-last torch-compile torch-bf16 keras jax}
 
 if [[ ! -x $lrsched ]]; then
     echo "$lrsched does not exist; build it with \`cargo build --release\`, or set LRSCHED" >&2
@@ -28,7 +29,18 @@ fi
 if [[ ! -x $venv/bin/python ]]; then
     echo "building $venv ..." >&2
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet torch==2.15.0 numpy keras==3.15.1 tensorflow-cpu==2.21.0
+    "$venv/bin/pip" install --quiet torch==2.15.0 numpy keras==3.15.1 tensorflow-cpu==2.21.0 jax==0.10.2
+fi
+if [[ -z ${PEERS:-} ]]; then
+    # Without the instructions, bfloat16 is emulated, and tells nothing.
+    if ! grep -qw avx512_bf16 /proc/cpuinfo; then
+        peers=${peers/torch-bf16 /}
+        echo "no bfloat16: this processor has no avx512_bf16"
+    fi
+    if ! command -v c++ >/dev/null; then
+        peers=${peers/torch-compile /}
+        echo "no torch.compile: it needs a C++ compiler"
+    fi
 fi
 results=$(mktemp -d)
 trap 'rm -r "$results"' EXIT
@@ -52,8 +64,10 @@ for job in $jobs; do
     rm -f "$results"/*
     for ((round = 0; round < rounds; round++)); do
         for name in lrsched $peers; do
-            # bench_peers.py has only the cnn for Keras.
-            if [[ $name != keras || $model == cnn ]]; then measure "$name" "$model" "$batch"; fi
+            case $name in
+            keras | jax) [[ $model == cnn ]] || continue ;;
+            esac
+            measure "$name" "$model" "$batch"
         done
     done
     ours=$(median lrsched 1)

@@ -20,6 +20,24 @@ def cnn():
     )
 
 
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def resnet9():
+    def block(inputs, outputs):
+        return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+
+    def residual(channels):
+        return Residual(*block(channels, channels), *block(channels, channels))
+
+    return nn.Sequential(
+        *block(3, 32), *block(32, 64), nn.MaxPool2d(2), residual(64), *block(64, 128), nn.MaxPool2d(2),
+        *block(128, 256), nn.MaxPool2d(2), residual(256), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(256, 10), Scale(0.125),
+    )
+
+
 def airbench94(logits=1 / 9):
     """`airbench94`; with logits of 1 / 256 `airbench94-muon`."""
     def norm(channels):
