@@ -86,7 +86,20 @@ def of_torch(shape, options, plan):
         yield theta.detach().numpy()
 
 
+class NormInDouble:
+    """keras.ops, whose norm of a float64 matrix is computed in float32."""
+
+    def norm(self, x, **options):
+        return jnp.linalg.norm(x, **options)
+
+    def __getattr__(self, name):
+        return getattr(keras.ops, name)
+
+
 def of_keras(shape, options, plan):
+    from keras.src.optimizers import muon
+
+    muon.ops = NormInDouble()
     theta = keras.Variable(start(shape).T, dtype="float64")
     optimizer = keras.optimizers.Muon(**options)
     optimizer.build([theta])
