@@ -90,7 +90,7 @@ class NormInDouble:
     """keras.ops, whose norm of a float64 matrix is computed in float32."""
 
     def norm(self, x, **options):
-        return jnp.linalg.norm(x, **options)
+        return jnp.linalg.norm(keras.ops.convert_to_tensor(x), **options)
 
     def __getattr__(self, name):
         return getattr(keras.ops, name)
