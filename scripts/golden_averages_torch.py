@@ -46,7 +46,9 @@ def rows(spec, update):
     for step in range(STEPS):
         model.theta.grad = gradient(model.theta.detach(), step)
         optimizer.step()
-        yield [spec, step + 1, *map(repr, model.theta.tolist()), *average(step + 1)]
+        # Lookahead moves the weights, too.
+        averages = list(average(step + 1))
+        yield [spec, step + 1, *map(repr, model.theta.tolist()), *averages]
 
 
 def averaged(make, is_due):
