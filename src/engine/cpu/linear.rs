@@ -32,22 +32,19 @@ pub struct LinearSpec {
 pub struct FullyConnected {
     name: String,
     spec: LinearSpec,
-    /// The transposed batch, `[images / 16][input][16]`.
-    columns: Buffer,
-    /// The batch as panels, `[inputs / 16][image][16]`.
-    panels: Buffer,
+    /// In turn: the transposed batch, `[images / 16][input][16]`; the batch as panels, `[inputs / 16][image][16]`; and the
+    /// input gradient as panels.
+    inputs: Buffer,
     /// Outputs, `[task][images / 16][output][16]`.
     products: Buffer,
     /// Output gradient as panels, `[outputs / 16][image][16]`.
     d_panels: Buffer,
-    /// Input gradient as panels, `[inputs / 16][image][16]`.
-    d_inputs: Buffer,
 }
 
 impl FullyConnected {
     pub fn new(name: String, spec: LinearSpec) -> Self {
-        let (columns, panels, products, d_panels, d_inputs) = Default::default();
-        Self { name, spec, columns, panels, products, d_panels, d_inputs }
+        let (inputs, products, d_panels) = Default::default();
+        Self { name, spec, inputs, products, d_panels }
     }
 }
 
@@ -174,7 +171,7 @@ impl BatchOperation for FullyConnected {
         let LinearSpec { inputs, outputs, relu, .. } = self.spec;
         let in_stride = padded(inputs);
         let image_panels = step.images.div_ceil(PANEL);
-        let columns = self.columns.first(image_panels * inputs * PANEL);
+        let columns = self.inputs.first(image_panels * inputs * PANEL);
         let tasks = columns.par_chunks_mut(inputs * PANEL).zip(input.par_chunks(in_stride * PANEL));
         step.threads.each(tasks, |(columns, rows), _| {
             if rows.len() < in_stride * PANEL {
@@ -243,7 +240,7 @@ impl BatchOperation for FullyConnected {
         });
         let d_panels = &*d_panels;
 
-        let panels = self.panels.first(inputs.div_ceil(PANEL) * panel_len);
+        let panels = self.inputs.first(inputs.div_ceil(PANEL) * panel_len);
         let tasks = panels.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
         step.threads.each(tasks, |(task, to), _| {
             to_panels(step.isa(), input, in_stride, task * TASK_PANELS * PANEL, to.len() / images, to);
@@ -256,7 +253,7 @@ impl BatchOperation for FullyConnected {
 
         let Some(d_input) = d_input else { return };
         let weight = &parameters.arrays()[self.spec.weight].values;
-        let d_inputs = self.d_inputs.first(inputs.div_ceil(PANEL) * panel_len);
+        let d_inputs = self.inputs.first(inputs.div_ceil(PANEL) * panel_len);
         let tasks = d_inputs.par_chunks_mut(TASK_PANELS * panel_len).enumerate();
         step.threads.each(tasks, |(task, dx), scratch| {
             let first = task * TASK_PANELS * PANEL;
