@@ -170,9 +170,8 @@ pub fn check_without_images(config: &RunConfig) -> Result<()> {
 /// A larger one.
 pub fn whole_number(name: &str, number: u64) -> Result<i64, Usage> {
     let most = i64::MAX;
-    i64::try_from(number).or_else(|_| {
-        usage!("{name} must be at most {most}, the largest whole number that a config file holds, got {number}")
-    })
+    let rule = "the largest whole number that a config file holds";
+    i64::try_from(number).map_err(|_| Usage(format!("{name} must be at most {most}, {rule}, got {number}")))
 }
 
 /// # Errors

@@ -1,6 +1,6 @@
 //! The fast engine against the candle engine on whole networks: the same losses, gradients and running statistics.
 
-use crate::engine_cpu_common::{batch, parameters};
+use crate::engine_cpu_common::{batch, parameters, seed_without_ties};
 use lrsched::engine::candle::CandleEngine;
 use lrsched::engine::cpu::CpuEngine;
 use lrsched::engine::{Engine, Objective};
@@ -18,7 +18,7 @@ fn check_agreement(architecture: &Architecture, images: usize, tolerance: f64) {
     let (name, objective) = (&architecture.name, Objective { label_smoothing: 0.2 });
     let mut fast = CpuEngine::new(architecture, objective, 2).unwrap();
     let mut reference = CandleEngine::new(architecture, objective, candle_core::Device::Cpu, 2).unwrap();
-    let batch = batch(architecture, images, 11);
+    let batch = batch(architecture, images, seed_without_ties(architecture));
     let run = |engine: &mut dyn Engine| {
         let mut learned = parameters(architecture, 3);
         let mut gradients = Gradients::zeros(&learned);

@@ -384,6 +384,12 @@ pub fn relative_error(got: &[f32], expected: &[f64]) -> f64 {
     got.iter().zip(expected).map(|(&g, e)| (f64::from(g) - e).abs()).fold(0.0, f64::max) / largest
 }
 
+/// The seed of three images none of which has two values within rounding in a pooling window of this network, whose gradient each engine
+/// may send its own way. Of the seeds 9 to 20, `airbench94-muon` has such a place with 10 and 11.
+pub fn seed_without_ties(architecture: &Architecture) -> u64 {
+    if architecture.name == "airbench94-muon" { 12 } else { 11 }
+}
+
 /// Runs a step of training and an evaluation on the engine and holds everything against the reference.
 pub fn check(
     engine: &mut dyn Engine,
@@ -392,7 +398,8 @@ pub fn check(
     images: usize,
     tolerance: f64,
 ) {
-    let (batch, mut learned) = (batch(architecture, images, 11), parameters(architecture, 3));
+    let (batch, mut learned) =
+        (batch(architecture, images, seed_without_ties(architecture)), parameters(architecture, 3));
     let start = learned.clone();
     let mut gradients = Gradients::zeros(&learned);
     gradients.arrays.iter_mut().flatten().for_each(|value| *value = 99.0);
