@@ -119,18 +119,23 @@ fn on_tests_that_the_rule_was_not_chosen_on_it_is_in_10_and_in_8_of_12_cases() {
 }
 
 #[test]
-fn by_a_fit_to_all_runs_it_is_in_11_of_12_cases_and_held_out_in_11_and_9_and_single_seeds_hit_as_often_as_is_said() {
-    for (first, horizon, count, singles) in [(0, 0, 11, 30), (0, 1, 11, 29), (10, 0, 11, 30), (10, 1, 9, 27)] {
+fn by_a_fit_to_all_runs_it_is_in_11_of_12_cases_and_held_out_in_11_and_9() {
+    for (first, horizon, count) in [(0, 0, 11), (0, 1, 11), (10, 0, 11), (10, 1, 9)] {
         let factors = factors_of(&FITTED, first..first + 3, horizon);
         assert_eq!((near(&factors), factors.len()), (count, 12), "{factors:?}");
-        let single = (first..first + 3).map(|seed| near(&factors_of(&FITTED, seed..seed + 1, horizon)));
-        assert_eq!(single.sum::<usize>(), singles, "seeds from {first}, {horizon}");
     }
-    let grid = [(0, 0, 31), (0, 1, 25), (10, 0, 29), (10, 1, 24)];
-    for (first, horizon, singles) in grid {
-        let single = (first..first + 3).map(|seed| near(&factors_of(&TUNED, seed..seed + 1, horizon)));
-        assert_eq!(single.sum::<usize>(), singles, "seeds from {first}, {horizon}");
-    }
+}
+
+#[test]
+fn tests_of_one_seed_hit_as_often_as_is_said() {
+    // From the seeds 0 and 10, each after 3 and after 5 epochs; of 36.
+    let singles = |best: &[Tuned]| {
+        [(0, 0), (0, 1), (10, 0), (10, 1)].map(|(first, horizon)| {
+            let seeds = first..first + 3_u64;
+            seeds.map(|seed| near(&factors_of(best, seed..seed + 1, horizon))).sum::<usize>()
+        })
+    };
+    assert_eq!((singles(&FITTED), singles(&TUNED)), ([30, 29, 29, 27], [31, 25, 29, 24]));
 }
 
 /// optimizer, rate, seed, epoch, validation accuracy
