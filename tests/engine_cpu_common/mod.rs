@@ -385,9 +385,9 @@ pub fn relative_error(got: &[f32], expected: &[f64]) -> f64 {
 }
 
 /// The seed of three images none of which has two values within rounding in a pooling window of this network, whose gradient each engine
-/// may send its own way. Of the seeds 9 to 20, `airbench94-muon` has such a place with 10 and 11.
+/// may send its own way. `airbench94-muon` has such a place with the seeds 10 and 11, and variances so large that rounding shows with 12.
 pub fn seed_without_ties(architecture: &Architecture) -> u64 {
-    if architecture.name == "airbench94-muon" { 12 } else { 11 }
+    if architecture.name == "airbench94-muon" { 13 } else { 11 }
 }
 
 /// Runs a step of training and an evaluation on the engine and holds everything against the reference.

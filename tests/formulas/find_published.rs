@@ -135,7 +135,7 @@ fn tests_of_one_seed_hit_as_often_as_is_said() {
             seeds.map(|seed| near(&factors_of(best, seed..seed + 1, horizon))).sum::<usize>()
         })
     };
-    assert_eq!((singles(&FITTED), singles(&TUNED)), ([30, 29, 29, 27], [31, 25, 29, 24]));
+    assert_eq!((singles(&FITTED), singles(&TUNED)), ([30, 29, 29, 26], [31, 25, 28, 23]));
 }
 
 /// optimizer, rate, seed, epoch, validation accuracy
