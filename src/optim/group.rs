@@ -249,7 +249,7 @@ mod tests {
             "fc?.weight=/cosine",
             "fc.weight=/lr=0.05",
             "whiten.bias=sgd:lr=0.053/linear:over=3/freeze-after=3ep/name=whitening",
-            "fc.weight=adam/expr:lr*0.5^floor((1+epoch)/10)/freeze-after=50%",
+            "fc.weight=adam/expr:expr=lr*0.5^floor((1+epoch)/10)/freeze-after=50%",
         ] {
             let group: ParamGroup = text.parse().unwrap();
             assert_eq!(group.to_string(), text);
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_schedule_is_written_without_blanks_so_that_a_variable_can_have_several_groups() {
         let group: ParamGroup = "*.bias=sgd/expr:lr * (1 - t / T)".parse().unwrap();
-        assert_eq!(group.to_string(), "*.bias=sgd/expr:lr*(1-t/T)");
+        assert_eq!(group.to_string(), "*.bias=sgd/expr:expr=lr*(1-t/T)");
         assert_eq!(group.to_string().parse(), Ok(group));
     }
 
