@@ -31,8 +31,9 @@ struct GroupCourse {
     name: String,
     /// `None`: it follows the run's schedule.
     own: Option<(Course, Schedule)>,
-    /// The base rate of the run, and its own where that is another.
+    /// What its own rate is measured by: the base rate of the run, or the peak of a schedule that never applies that.
     base_lr: f64,
+    /// `None`: the run's.
     lr: Option<f64>,
     /// The step from which on it is frozen.
     frozen_from: Option<u64>,
@@ -97,6 +98,9 @@ impl GroupCourses {
     pub fn warnings(&self, config: &RunConfig, steps_per_epoch: u64, next: u64) -> Result<Vec<String>, Usage> {
         let mut lines = Vec::new();
         for group in &self.0 {
+            if next == 0 && group.frozen_from.is_some_and(|step| step >= config.epochs * steps_per_epoch) {
+                lines.push(format!("group {}: freeze-after has no effect: the run ends before", group.name));
+            }
             let Some((course, _)) = &group.own else { continue };
             let end = group.frozen_from.unwrap_or(u64::MAX).min(course.epochs * steps_per_epoch);
             if next < end {
@@ -147,9 +151,11 @@ impl GroupCourse {
             course.check_rates(&built, 0)?;
             Ok((course, built))
         });
+        let own_peak = Course::of(config).own_peak(config.semantics, steps_per_epoch).filter(|peak| *peak > 0.0);
+        let base_lr = own_peak.unwrap_or(config.lr);
         let horizon = config.epochs.saturating_mul(steps_per_epoch);
         let frozen_from = group.freeze_after.map(|time| time.steps(steps_per_epoch, horizon));
-        Ok(Self { name: group.name.clone(), own: own.transpose()?, base_lr: config.lr, lr: group.lr, frozen_from })
+        Ok(Self { name: group.name.clone(), own: own.transpose()?, base_lr, lr: group.lr, frozen_from })
     }
 
     fn rates(&self, base: Rates, clock: Clock) -> Option<Rates> {

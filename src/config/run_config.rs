@@ -181,7 +181,7 @@ impl RunConfig {
     /// The average that is evaluated and saved, for epochs of `steps_per_epoch` steps.
     ///
     /// # Errors
-    /// One that does not fit the run; one beside an optimizer that averages by itself.
+    /// One that does not fit the run.
     pub fn average(&self, steps_per_epoch: u64) -> Result<Option<Average>, Usage> {
         let Some(spec) = &self.average else { return Ok(None) };
         Ok(Some(spec.in_run(steps_per_epoch, total_steps(self.epochs, steps_per_epoch)?)?))

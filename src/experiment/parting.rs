@@ -76,7 +76,18 @@ impl Trail {
     /// The largest difference of any weight after update `step`.
     fn apart(&self, other: &Self, step: usize) -> f64 {
         let pairs = self.weights[step + 1].iter().zip(&other.weights[step + 1]);
-        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+        // What is not finite is the same only if it is so to the bit.
+        let apart = |(a, b): (&f64, &f64)| match (a - b).abs() {
+            distance if distance.is_nan() => {
+                if a.to_bits() == b.to_bits() {
+                    0.0
+                } else {
+                    f64::INFINITY
+                }
+            }
+            distance => distance,
+        };
+        pairs.map(apart).fold(0.0, f64::max)
     }
 
     /// Where it leaves `other`; `None` if it never does.
@@ -179,5 +190,9 @@ mod tests {
         assert_eq!(parting.step, 1);
         assert!(parting.by > 0.0 && parting.widest_by >= parting.by, "{parting:?}");
         assert_eq!(trail(Semantics::Torch).parting(&trail(Semantics::Native)), None);
+        let mut broken = trail(Semantics::Native);
+        broken.weights[2][0] = f64::NAN;
+        assert_eq!(trail(Semantics::Native).parting(&broken).unwrap().step, 1, "NaN is no number's equal");
+        assert_eq!(broken.parting(&broken), None);
     }
 }

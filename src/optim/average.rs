@@ -140,6 +140,9 @@ impl AverageSpec {
         if from > total {
             return usage!("average: {name}: from must be within the run, got step {from} of {total}");
         }
+        if from == 0 && every > total {
+            return usage!("average: {name}: every must be within the run, got {every} of its {total} steps");
+        }
         Ok(Average { kind, from, every })
     }
 }
@@ -296,5 +299,8 @@ mod tests {
         assert_eq!(late, "average: swa: from must be within the run, got step 18 of 8");
         let never = "ema:every=0.1%".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
         assert_eq!(never, "average: ema: every must be at least 1 step, got 0 of the 8 steps");
+        // Its initial weights would be evaluated for the whole run.
+        let after = "lookahead:every=9st".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
+        assert_eq!(after, "average: lookahead: every must be within the run, got 9 of its 8 steps");
     }
 }

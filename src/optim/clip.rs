@@ -39,7 +39,7 @@ impl Clipping {
         }
         if let Some(limit) = self.norm {
             let factor = limit / (norm(gradients) + EPS);
-            // NaN, of a gradient that is not finite, makes every gradient NaN.
+            // A gradient that is NaN makes every gradient NaN; an infinite one becomes NaN and all others 0, as in PyTorch.
             if factor < 1.0 || factor.is_nan() {
                 let factor = T::of(factor);
                 for_each(gradients, |g| factor * g);

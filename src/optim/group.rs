@@ -71,7 +71,11 @@ impl TryFrom<Written> for ParamGroup {
             return usage!("group {label} is like all others; give it an optimizer, lr, schedule or freeze-after");
         }
         let optimizer = optimizer.map(|spec| spec.parse::<OptimizerSpec>()).transpose().map_err(of_group)?;
-        let lr = lr.or(optimizer.as_ref().and_then(OptimizerSpec::learning_rate));
+        let of_optimizer = optimizer.as_ref().and_then(OptimizerSpec::learning_rate);
+        if lr.is_some() && of_optimizer.is_some() {
+            return usage!("group {label}: lr is given twice, of its own and with the optimizer; leave one out");
+        }
+        let lr = lr.or(of_optimizer);
         if let Some(lr) = lr {
             check_rate::<f32>("lr", lr).map_err(of_group)?;
         }
@@ -174,19 +178,22 @@ impl ParamGroup {
 
 impl Written {
     fn set(&mut self, key: &str, value: String) -> Result<(), Usage> {
-        match key {
-            "name" => self.name = Some(value),
-            "optimizer" => self.optimizer = Some(value),
-            "schedule" => self.schedule = Some(value),
-            "freeze-after" => self.freeze_after = Some(value),
+        let twice = match key {
+            "name" => self.name.replace(value).is_some(),
+            "optimizer" => self.optimizer.replace(value).is_some(),
+            "schedule" => self.schedule.replace(value).is_some(),
+            "freeze-after" => self.freeze_after.replace(value).is_some(),
             "lr" => match value.trim().parse() {
-                Ok(lr) => self.lr = Some(lr),
+                Ok(lr) => self.lr.replace(lr).is_some(),
                 Err(_) => return usage!("group: lr must be a number above 0, got `{}`", shortened(&value)),
             },
             _ => {
                 let hint = did_you_mean(key, KEYS);
                 return usage!("group: unknown key `{}`{hint} (keys: {})", shortened(key), KEYS.join(", "));
             }
+        };
+        if twice {
+            return usage!("group: {key} is given twice; leave one out");
         }
         Ok(())
     }

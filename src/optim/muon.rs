@@ -7,7 +7,7 @@ use super::products::{Products, Right, Sides};
 use super::rule::{Buffer, Decay, Definition, Direction, Finish, Float, Matrix, Now, Rule};
 use super::spec::Options;
 use crate::schedule::Semantics;
-use crate::spec::{Entry, Parameter, ParameterValue};
+use crate::spec::{Bounds, Entry, Parameter, ParameterKind, ParameterValue};
 use crate::usage;
 use crate::usage::Usage;
 
@@ -65,6 +65,9 @@ impl Scale {
     }
 }
 
+/// Far more than it takes to converge; a typing error should not train for hours.
+const MOST_NS_STEPS: u64 = 100;
+
 pub(super) type Row = Muon;
 
 impl Definition for Muon {
@@ -74,7 +77,8 @@ impl Definition for Muon {
         formula: "m = momentum·m + (1 − momentum)·g;  X = u/(‖u‖ + eps), u = momentum·m + (1 − momentum)·g;  ns-steps times \
                   X = a·X + (b·A + c·A²)·X, A = X·Xᵀ;  θ = θ·(1 − lr·weight-decay) − lr·s·X, s = √max(1, rows/columns)",
         parameters: &[
-            Parameter { default: "0.95", ..MOMENTUM },
+            // A momentum of 1 never sees a gradient.
+            Parameter { default: "0.95", kind: ParameterKind::Number(Bounds::BELOW_ONE), ..MOMENTUM },
             Parameter { default: "true", ..NESTEROV },
             NS_STEPS,
             COEFFICIENTS,
@@ -117,11 +121,15 @@ impl Definition for Muon {
                 "muon: optax corrects its momentum for starting at 0, and has no sum; leave out momentum-form=sum"
             );
         }
+        let ns_steps = options.get("ns-steps") as u64;
+        if !(1..=MOST_NS_STEPS).contains(&ns_steps) {
+            return usage!("muon: ns-steps must be from 1 to {MOST_NS_STEPS}, got {ns_steps}; 5 are usual");
+        }
         Ok(Self {
             momentum: options.get("momentum"),
             nesterov: options.is_on("nesterov"),
             sums,
-            ns_steps: options.get("ns-steps") as u64,
+            ns_steps,
             coefficients: options.numbers("coefficients"),
             eps: options.get("eps"),
             weight_decay: options.get("weight-decay"),

@@ -92,9 +92,11 @@ impl OptimizerSpec {
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, Usage> {
         let mut values = Self::values(name_or_spec)?;
         values.replace(flags)?;
-        let off = values
-            .given()
-            .filter(|(parameter, value)| **value == ParameterValue::Switch(false) && !parameter.may_be_on());
+        // Where a framework has a switch on, off says something.
+        let on_somewhere = |key: &str| find(values.name()).defaults.iter().any(|&(_, of, on)| of == key && on != 0.0);
+        let off = values.given().filter(|(parameter, value)| {
+            **value == ParameterValue::Switch(false) && !parameter.may_be_on() && !on_somewhere(parameter.name)
+        });
         for key in off.map(|(parameter, _)| parameter.name).collect::<Vec<_>>() {
             values.remove(key);
         }
@@ -113,6 +115,10 @@ impl OptimizerSpec {
     }
 
     fn check_nesterov(&self) -> Result<(), Usage> {
+        // One that is on by default does nothing without momentum.
+        if self.given("nesterov").is_none() {
+            return Ok(());
+        }
         let takes = |key| self.values.entry().parameter(key).is_some();
         let value = |key| if takes(key) { self.options(Semantics::Native).get(key) } else { 0.0 };
         if value("nesterov") == 0.0 {
@@ -132,7 +138,13 @@ impl OptimizerSpec {
     /// A value that becomes 0, infinite, subnormal or (a beta) 1 in `T`.
     pub(super) fn check_fits<T: Float>(&self) -> Result<(), Usage> {
         for (parameter, value) in self.values.given() {
-            let (key, &ParameterValue::Number(value)) = (parameter.name, value) else { continue };
+            let key = parameter.name;
+            if let ParameterValue::Numbers(numbers) = value
+                && let Some(&number) = numbers.iter().find(|number| !T::holds(**number))
+            {
+                return usage!("{}: {key} must be 0, or {}, got {}", self.name(), T::rule(), exact(number));
+            }
+            let &ParameterValue::Number(value) = value else { continue };
             if value.is_infinite() {
                 continue;
             }

@@ -150,6 +150,34 @@ fn the_entrants_of_a_comparison_share_the_groups_and_a_range_test_keeps_their_ra
 }
 
 #[test]
+fn the_rate_of_a_group_is_its_highest_where_the_schedule_sets_its_own_rates() {
+    let folder = tempfile::tempdir().unwrap();
+    let cycle = ["--schedule", "one-cycle:max-lr=0.4", "--log-steps", "--group", "*.bias=adam:lr=0.01"];
+    train(&folder, "run", &cycle);
+    let (base, group) = (column(&folder, "run", "learning_rate"), column(&folder, "run", "learning_rate:*.bias"));
+    let highest = |rates: &[f64]| rates.iter().copied().fold(0.0, f64::max);
+    assert!((highest(&group) - 0.01).abs() < 1e-12, "{group:?} under {base:?}");
+    let multiple = 0.01 / highest(&base);
+    assert!(
+        base.iter().zip(&group).all(|(base, group)| (base * multiple - group).abs() < 1e-12),
+        "{group:?}, {base:?}"
+    );
+}
+
+#[test]
+fn a_group_that_never_freezes_and_a_change_of_length_that_only_a_group_depends_on_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags: Vec<&str> = TINY.iter().copied().filter(|word| !["--progress", "none"].contains(word)).collect();
+    let run = ["--epochs", "1", "--schedule", "constant", "--group", "*.bias=sgd:lr=0.1/linear/freeze-after=5ep"];
+    let output = lrsched(&folder).arg("train").args(&flags).args(run).args(["--out", "run"]).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(said.matches("group *.bias: freeze-after has no effect: the run ends before").count(), 1, "{said}");
+    lrsched(&folder).args(["resume", "run", "--epochs", "2", "--stretch", "-q"]).assert().success();
+    let info = read(&folder, "run/run.json");
+    assert!(info.contains("schedule stretched"), "{info}");
+}
+
+#[test]
 fn a_group_cannot_change_on_resume() {
     let folder = tempfile::tempdir().unwrap();
     train(&folder, "run", &["--group", "*.bias=adam"]);
@@ -182,6 +210,8 @@ fn a_mistake_in_a_group_is_one_line_with_the_remedy() {
     refused(&["--group", "*.bias=sgd/one-cycle:max-lr=1e-46"], &["group *.bias: ", "the highest rate of the run"]);
     refused(&["--group", "*.bias=sgd/name=a", "--group", "*.weight=sgd/name=a"], &["two groups have this name"]);
     refused(&["--group", "*.bias=adam:eps=1e-40"], &["group *.bias: adam: eps must be "]);
+    refused(&["--group", "*.bias=sgd/lr=0.1/lr=0.2"], &["group: lr is given twice; leave one out"]);
+    refused(&["--group", "*.bias=sgd:lr=0.1/lr=0.2"], &["group *.bias: lr is given twice"]);
     for (text, said) in [
         ("[[group]]\nparameters = [\"*\"]\noptimzer = \"sgd\"", "unknown key `optimzer`; did you mean `optimizer`?"),
         ("[[group]]\noptimizer = \"sgd\"", "parameters must list at least one pattern"),

@@ -47,6 +47,8 @@ fn every_option_of_the_table_reads_back_with_its_own_default() {
 fn the_order_of_the_options_and_a_switch_that_is_off_do_not_matter() {
     assert_eq!(spec("sgd:momentum=0.9,lr=0.1,nesterov=true"), spec("sgd: nesterov, lr=1e-1, momentum=.9"));
     assert_eq!(spec("sgd:nesterov=false"), spec("sgd"));
+    // Optax has it on.
+    assert_eq!(spec("prodigy:bias-correction=false").to_string(), "prodigy:bias-correction=false");
 }
 
 #[test]
@@ -133,7 +135,16 @@ fn a_default_may_follow_from_another_option_or_be_a_word_that_differs_in_a_frame
 fn the_options_of_muon_are_checked() {
     refused("muon:coefficients=3,-3.2", "muon: coefficients must be 3 numbers divided by commas, got 3,-3.2");
     refused("muon:scale=wide", "muon: scale must be one of shape, none, rms, got wide");
-    refused("muon:momentum=0", "muon: nesterov needs momentum above 0; add `momentum=0.9`");
+    refused("muon:momentum=0,nesterov", "muon: nesterov needs momentum above 0; add `momentum=0.9`");
+    assert_eq!(spec("muon:momentum=0").to_string(), "muon:momentum=0", "nesterov was not asked for");
+    refused("muon:momentum=1", "muon: momentum must be in [0, 1), got 1");
+    let not_built =
+        |text, semantics| Optimizer::<f32>::new(&spec(text), semantics).err().map(|error| error.to_string());
+    let steps = |count| Some(format!("muon: ns-steps must be from 1 to 100, got {count}; 5 are usual"));
+    assert_eq!(not_built("muon:ns-steps=0", Semantics::Native), steps("0"));
+    assert_eq!(not_built("muon:ns-steps=1000000000", Semantics::Native), steps("1000000000"));
+    let coefficients = not_built("muon:coefficients=1e39,1,1", Semantics::Native).unwrap();
+    assert!(coefficients.starts_with("muon: coefficients must be 0, or from ") && coefficients.ends_with("got 1e39"));
     assert!("muon:momentum=0,nesterov=false".parse::<OptimizerSpec>().is_ok());
 }
 

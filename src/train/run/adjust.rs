@@ -47,15 +47,15 @@ impl Run<'_> {
             Adjustment::Scale(_) => course.check_rates(&schedule, 0)?,
             Adjustment::Epochs(..) => {}
         }
-        if let Adjustment::Epochs(epochs, reach) = adjustment {
-            self.groups.set_epochs(*epochs, *reach, self.config, self.loader.steps_per_epoch())?;
-        }
         if matches!(adjustment, Adjustment::Scale(_) | Adjustment::Epochs(..)) {
             schedule.restore(&self.schedule.state())?;
         }
         let what = match adjustment {
             Adjustment::Epochs(epochs, reach) => {
-                Changed::Epochs { from: Some(now.epochs), to: Some(*epochs), fit: self.fit(*epochs, *reach)? }
+                // What depends on the length is asked of the groups as they are before the change.
+                let fit = self.fit(*epochs, *reach)?;
+                self.groups.set_epochs(*epochs, *reach, self.config, self.loader.steps_per_epoch())?;
+                Changed::Epochs { from: Some(now.epochs), to: Some(*epochs), fit }
             }
             _ => {
                 let applied = |course: &Course, schedule: &Schedule| Applied {
