@@ -26,6 +26,11 @@ pub struct Course {
     pub scale: f64,
 }
 
+/// Whether the rate ends below its highest; `last` is the last step of the run.
+pub fn decays(schedule: &Schedule, last: Clock) -> bool {
+    schedule.rates(last).learning_rate < schedule.highest(0).learning_rate
+}
+
 impl Course {
     /// The course of a run at its start.
     pub fn of(config: &RunConfig) -> Self {

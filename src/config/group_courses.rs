@@ -1,6 +1,6 @@
 //! The rates of the parameter groups besides the base group.
 
-use super::{Course, Reach, RunConfig};
+use super::{Course, Reach, RunConfig, decays};
 use crate::optim::{Group, Grouping, State, StepRates};
 use crate::schedule::{Clock, EpochMetrics, Rates, Rest, Schedule};
 use crate::usage::Usage;
@@ -63,6 +63,11 @@ impl GroupCourses {
     /// Tells the schedules that listen what an epoch came to.
     pub fn observe(&mut self, metrics: &EpochMetrics) {
         self.owned().for_each(|(_, schedule)| schedule.observe(metrics));
+    }
+
+    /// Whether the rate of each group ends below its highest; `base` is the answer for those that follow the run's.
+    pub fn decay(&self, base: bool, last: Clock) -> impl Iterator<Item = bool> {
+        self.0.iter().map(move |group| group.own.as_ref().map_or(base, |(_, schedule)| decays(schedule, last)))
     }
 
     /// The courses of the groups with a schedule of their own.

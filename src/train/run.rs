@@ -12,7 +12,7 @@ use super::outcome::{Ending, Outcome, Verdict};
 use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
 use super::state::TrainState;
 use super::step::{Trainer, two_averages};
-use crate::config::{Course, GroupCourses, RunConfig};
+use crate::config::{Course, GroupCourses, RunConfig, decays};
 use crate::data::{Dataset, Loader, Tta, Validation};
 use crate::engine::{self, BatchStats};
 use crate::model::Architecture;
@@ -324,7 +324,15 @@ impl<'a> Run<'a> {
             let optimizer = &self.config.optimizer;
             notes.push(format!("the schedule cycles momentum, but {optimizer} has none: only the rate is scheduled"));
         }
-        notes.extend(self.config.optimizer.advice(self.config.lr, self.decays()));
+        let last = self.state.course.epochs * self.steps_per_epoch();
+        let last = Clock { step: last.saturating_sub(1), ..self.clock() };
+        let decays = decays(&self.schedule, last);
+        notes.extend(self.config.optimizer.advice(self.config.lr, decays));
+        let groups = self.trainer.optimizer.grouping().groups.iter().zip(self.groups.decay(decays, last));
+        notes.extend(groups.filter_map(|(group, decays)| {
+            let advice = group.optimizer.advice(group.lr.unwrap_or(self.config.lr), decays)?;
+            Some(format!("group {}: {advice}", group.name))
+        }));
         if self.config.validation == Validation::Test {
             notes.push(
                 "validating on the test images: whatever is chosen by them (best epoch, plateau) has seen them"
@@ -332,13 +340,6 @@ impl<'a> Run<'a> {
             );
         }
         notes
-    }
-
-    /// Whether the rate ends below its highest.
-    fn decays(&self) -> bool {
-        let last =
-            Clock { step: (self.state.course.epochs * self.steps_per_epoch()).saturating_sub(1), ..self.clock() };
-        self.schedule.rates(last).learning_rate < self.schedule.highest(0).learning_rate
     }
 
     fn clock(&self) -> Clock {
