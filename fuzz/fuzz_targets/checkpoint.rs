@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use lrsched::config::Reach;
 use lrsched::model::{Array, Parameters, Role};
-use lrsched::optim::Optimizer;
+use lrsched::optim::{Grouped, Grouping};
 use lrsched::record::files::CHECKPOINTS;
 use lrsched::run_folder::checkpoint::{SavedCheckpoint, Wanted, latest, save};
 use lrsched::run_folder::sha256;
@@ -77,9 +77,10 @@ fn take_up(checkpoint: &Checkpoint) -> anyhow::Result<()> {
     schedule.restore(&state.observed)?;
     let mut parameters = small();
     checkpoint.fill(&mut parameters)?;
-    let mut optimizer = Optimizer::<f32>::new(&config.optimizer, config.semantics)?;
-    let lengths = parameters.arrays().iter().map(|array| (array.name.as_str(), array.values.len()));
-    optimizer.restore(checkpoint.optimizer_state(), lengths)?;
+    let mut optimizer = Grouped::<f32>::new(&config.optimizer, Grouping::default(), config.semantics)?;
+    let lengths: Vec<_> = parameters.arrays().iter().map(|array| (array.name.as_str(), array.values.len())).collect();
+    let (states, arrays) = checkpoint.optimizer_states();
+    optimizer.restore(states, arrays, &lengths)?;
     for step in [state.step, state.step.saturating_add(1)] {
         let clock = Clock { step, steps_per_epoch: STEPS_PER_EPOCH, epochs: state.course.epochs };
         state.course.rates(&schedule, clock);

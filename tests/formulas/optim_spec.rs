@@ -140,9 +140,8 @@ fn the_options_of_muon_are_checked() {
     refused("muon:momentum=1", "muon: momentum must be in [0, 1), got 1");
     let not_built =
         |text, semantics| Optimizer::<f32>::new(&spec(text), semantics).err().map(|error| error.to_string());
-    let steps = |count| Some(format!("muon: ns-steps must be from 1 to 100, got {count}; 5 are usual"));
-    assert_eq!(not_built("muon:ns-steps=0", Semantics::Native), steps("0"));
-    assert_eq!(not_built("muon:ns-steps=1000000000", Semantics::Native), steps("1000000000"));
+    let steps = Some("muon: ns-steps must be at most 100, got 1000000000; 5 are usual".to_string());
+    assert_eq!(not_built("muon:ns-steps=1000000000", Semantics::Native), steps);
     let coefficients = not_built("muon:coefficients=1e39,1,1", Semantics::Native).unwrap();
     assert!(coefficients.starts_with("muon: coefficients must be 0, or from ") && coefficients.ends_with("got 1e39"));
     assert!("muon:momentum=0,nesterov=false".parse::<OptimizerSpec>().is_ok());
