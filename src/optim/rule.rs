@@ -194,7 +194,7 @@ pub(super) trait Definition: Sized {
 
 /// An update rule with its constants.
 ///
-/// Most are elementwise and implement the first three only.
+/// Most are elementwise and implement `buffers`, `decay` and `at`, and `scalars` if they keep numbers of the whole optimizer.
 pub(super) trait Rule<T: Float>: Send + Sync {
     fn buffers(&self) -> Vec<Buffer>;
 
