@@ -1,7 +1,7 @@
 //! `lrsched find`: the learning rate range test.
 
 use super::dry_run::{DryRun, Listed};
-use super::live::{Bars, JsonEvents, LiveRangeTest};
+use super::live::{Bars, JsonEvents, LiveRangeTest, LiveShortRun};
 use super::next::{self, NextCommand};
 use super::session::Session;
 use super::settings;
@@ -9,13 +9,13 @@ use crate::config::settings as table;
 use crate::config::{CommandName, FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::experiment::Remaining;
-use crate::experiment::find::{self, FindDirectory, RangeObserver, RangeTestObserver};
+use crate::experiment::find::{self, FindDirectory, RangeObserver, RangeTestObserver, ShortRun, ShortRunObserver};
 use crate::number::counted;
-use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, SEED, of_seed};
+use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, REFINE_CSV, SEED, of_seed};
 use crate::record::{Holds, Status};
 use crate::report::range::{self, RangeTests, Recorded};
 use crate::run_folder::{Existing, vet};
-use crate::stats::suggest::{Combined, headline, show};
+use crate::stats::suggest::{AROUND, Combined, headline, show};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use serde_json::json;
@@ -77,19 +77,24 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     session.speak(&bars);
     let control = &session.control;
     let live = LiveRangeTests { bars: &bars, config: &config, json: machine.json.then_some(&path) };
-    let tests = match directory.run_tests(&dataset, scheduler, control, &live) {
+    let mut tests = match directory.run_tests(&dataset, scheduler, control, &live) {
         Ok(tests) => {
             let tests = tests.into_iter().map(|(seed, rows)| (of_seed(seed), rows)).collect();
             let (name, run_updates) = (path.display().to_string(), directory.info.run_updates);
             let recorded = Recorded::of_config(&config);
-            RangeTests { name, tests, run_updates, recorded }
+            RangeTests { name, tests, refining: Vec::new(), run_updates, recorded }
         }
-        Err(error) => {
-            // Report the first error; if this write fails too, it has the same cause.
-            let _ = directory.close(Status::Failed, Some(format!("{error:#}")));
-            return Err(error);
-        }
+        Err(error) => return Err(failed(&mut directory, error)),
     };
+    let curves = if control.stopping().is_none() { headline(&tests.suggestions()) } else { None };
+    if let Some((_, rate)) = curves {
+        if config.seeds > 1 && config.refine != Some(0) {
+            bars.expect(config.seeds * (1 + AROUND.len() as u64));
+        }
+        tests.refining = directory
+            .refine(rate, &dataset, scheduler, control, &live)
+            .map_err(|error| failed(&mut directory, error))?;
+    }
     if let Some(stop) = control.stopping() {
         directory.close(Status::Interrupted, Some("stopped before its end".to_string()))?;
         bars.warn("stopped before its end: there is no suggestion");
@@ -125,9 +130,16 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             out!("{purpose}:\n  {line}");
         }
         let seeds = if config.seeds > 1 { format!("{SEED}*/") } else { String::new() };
-        out!("results in {}: {seeds}{RANGE_CSV}, {RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
+        let refining = if tests.refining.is_empty() { String::new() } else { format!("{REFINE_CSV}, ") };
+        out!("results in {}: {seeds}{RANGE_CSV}, {refining}{RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
     }
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
+}
+
+/// Records the error. If that fails too, it has the same cause.
+fn failed(directory: &mut FindDirectory, error: anyhow::Error) -> anyhow::Error {
+    let _ = directory.close(Status::Failed, Some(format!("{error:#}")));
+    error
 }
 
 /// Shows the tests: bars or lines on stderr, and with `--json` events on stdout.
@@ -142,6 +154,10 @@ impl RangeObserver for LiveRangeTests<'_> {
     fn observe(&self, seed: u64, steps: u64) -> Result<Box<dyn RangeTestObserver + '_>> {
         let title = title(self.config);
         Ok(Box::new(LiveRangeTest::start(self.bars, self.config, &title, seed, steps, self.json)?))
+    }
+
+    fn observe_short(&self, run: ShortRun) -> Result<Box<dyn ShortRunObserver + '_>> {
+        Ok(Box::new(LiveShortRun::start(self.bars, self.config, run, self.json)))
     }
 }
 

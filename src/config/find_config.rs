@@ -42,6 +42,10 @@ pub struct FindConfig {
     /// Iterations between evaluations; `None` makes it about 100 evaluations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_every: Option<u64>,
+    /// Updates of each short run that refines the rate, 0 for no such run; `None`: as long as the run that the rate is
+    /// for, within bounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refine: Option<u64>,
 }
 
 fn what_find_takes<S: Serializer>(run: &RunConfig, serializer: S) -> Result<S::Ok, S::Error> {
@@ -67,6 +71,7 @@ impl Default for FindConfig {
             smoothing: 0.9,
             seeds: 1,
             eval_every: None,
+            refine: None,
         }
     }
 }
@@ -114,6 +119,17 @@ impl FindConfig {
             return usage!("seeds must be from 1 to {MOST_SEEDS}, got {}", self.seeds);
         }
         self.run.check_seeds(self.seeds)
+    }
+
+    /// # Errors
+    /// More updates than a test may have.
+    pub(super) fn check_refine(&self) -> Result<(), Usage> {
+        match self.refine {
+            Some(updates) if updates > MOST_STEPS => {
+                usage!("refine must be from 0 to {MOST_STEPS} updates, got {updates}")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The updates of the run that the suggested rate is for, if an epoch has `steps_per_epoch`.

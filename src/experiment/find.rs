@@ -5,8 +5,10 @@
 
 mod finder;
 mod folder;
+mod refine;
 
 pub use folder::{FindDirectory, FindInfo, SuggestionRecord, Tested};
+pub use refine::{ShortRun, ShortRunObserver};
 
 use finder::LrFinder;
 
@@ -15,6 +17,7 @@ use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::record::RangeRow;
 use crate::stats::Smoothing;
+use crate::stats::suggest::AROUND;
 use crate::train::{Control, Run, ThreadShare};
 use anyhow::Result;
 use serde::Serialize;
@@ -39,7 +42,7 @@ fn eval_every(config: &FindConfig, steps: u64) -> u64 {
     config.eval_every.unwrap_or_else(|| (steps / EVALUATIONS).max(1))
 }
 
-/// What a test of one seed has to do, unless it ends early.
+/// What a test of one seed and its short runs have to do, unless they end early.
 ///
 /// # Errors
 /// As [`check`].
@@ -51,10 +54,16 @@ pub fn work(config: &FindConfig, dataset: &Dataset) -> Result<Work> {
     let steps_per_epoch = run.steps_per_epoch(split.train.len())?;
     let steps = config.steps(steps_per_epoch)?;
     let evaluations = steps.div_ceil(eval_every(config, steps)) + 1;
+    let trained = |steps: u64| steps / steps_per_epoch * images + steps % steps_per_epoch * batch;
+    let validation = split.validation.len();
+    let (runs, updates) = match refine::updates(config, steps, steps_per_epoch) {
+        0 => (0, 0),
+        updates => (AROUND.len() as u64, updates),
+    };
     Ok(Work {
         optimizer: config.run.optimizer.clone(),
-        trained: steps / steps_per_epoch * images + steps % steps_per_epoch * batch,
-        evaluated: evaluations * config.eval_images.min(split.validation.len()) as u64,
+        trained: trained(steps) + runs * trained(updates),
+        evaluated: evaluations * config.eval_images.min(validation) as u64 + runs * validation as u64,
     })
 }
 
@@ -79,6 +88,12 @@ pub trait RangeObserver: Sync {
     /// # Errors
     /// This cannot be shown; ends all tests.
     fn observe(&self, seed: u64, steps: u64) -> Result<Box<dyn RangeTestObserver + '_>>;
+
+    /// The observer of a short run that is about to make its first update on this thread.
+    ///
+    /// # Errors
+    /// This cannot be shown; ends all runs.
+    fn observe_short(&self, run: ShortRun) -> Result<Box<dyn ShortRunObserver + '_>>;
 }
 
 /// Observes one range test.

@@ -42,6 +42,8 @@ pub const RUNS: &str = "runs";
 pub const FIND_JSON: &str = "find.json";
 /// One row per iteration.
 pub const RANGE_CSV: &str = "range.csv";
+/// One row per short run that refines the rate.
+pub const REFINE_CSV: &str = "refine.csv";
 pub const RANGE_PNG: &str = "range.png";
 pub const RANGE_SVG: &str = "range.svg";
 /// Prefix of the folder of one seed of a range test; the seed follows.
@@ -67,7 +69,7 @@ pub const OF_COMPARISON: [&str; 9] = [
     PLAN_JSON,
     COMPARISON_CSV,
 ];
-pub const OF_RANGE_TEST: [&str; 4] = [RANGE_PNG, RANGE_SVG, RANGE_CSV, FIND_JSON];
+pub const OF_RANGE_TEST: [&str; 5] = [RANGE_PNG, RANGE_SVG, REFINE_CSV, RANGE_CSV, FIND_JSON];
 
 const FOLDERS: [&[&str]; 4] = [&OF_RUN, &OF_CHECKPOINT, &OF_COMPARISON, &OF_RANGE_TEST];
 
@@ -104,6 +106,6 @@ mod tests {
             assert!(!is_record(name), "{name}");
         }
         assert_eq!(marks().collect::<Vec<_>>(), ["run.json", "state.json", "comparison.csv", "find.json"]);
-        assert_eq!(unmarked(&OF_RANGE_TEST), ["range.png", "range.svg", "range.csv"]);
+        assert_eq!(unmarked(&OF_RANGE_TEST), ["range.png", "range.svg", "refine.csv", "range.csv"]);
     }
 }

@@ -263,3 +263,19 @@ impl Row for RangeRow {
         Some(("iteration", self.iteration))
     }
 }
+
+/// refine.csv: one row per short run at a constant rate that refines the one of a range test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RefineRow {
+    pub learning_rate: f64,
+    pub seed: u64,
+    /// Updates made, or at which it diverged.
+    pub updates: u64,
+    /// After the last update; `None` if the run diverged.
+    pub val_loss: Option<f64>,
+    pub val_accuracy: Option<f64>,
+    /// Images validated on.
+    pub val_images: u64,
+}
+
+impl Row for RefineRow {}

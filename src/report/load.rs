@@ -260,9 +260,12 @@ fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
     match loaded.ranges.iter_mut().find(|range| parent.is_some() && range.name == name) {
         Some(range) => range.tests.push((test, rows)),
         None => {
-            let recorded = recorded(&parent.unwrap_or(folder).join(files::FIND_JSON), loaded);
+            let whole = parent.unwrap_or(folder);
+            let recorded = recorded(&whole.join(files::FIND_JSON), loaded);
+            let refining = whole.join(files::REFINE_CSV);
+            let refining = if refining.is_file() { read(&refining, loaded) } else { Vec::new() };
             let run_updates = recorded.run_updates.unwrap_or(MEASURED);
-            loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)], run_updates, recorded });
+            loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)], refining, run_updates, recorded });
         }
     }
 }

@@ -6,12 +6,13 @@ use super::export::{Paragraph, Subject};
 use super::html::{command, numbers, table};
 use crate::config::{FindConfig, SettingValues};
 use crate::number::{counted, grouped};
-use crate::record::{NextCommand, RangeRow};
+use crate::record::files::{SEED, of_seed};
+use crate::record::{NextCommand, RangeRow, RefineRow};
 use crate::stats::suggest::{
-    Combined, Explosion, Method, RangePoint, combine, explosion, headline, is_for_just, range, run_length, show,
-    smoothed_accuracy, suggest,
+    Combined, Explosion, Method, RangePoint, ShortRun, combine, explosion, headline, is_for_just, range, refine,
+    run_length, show, smoothed_accuracy, suggest,
 };
-use crate::stats::{median, quantile};
+use crate::stats::{mean, median, quantile};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -60,6 +61,8 @@ pub struct RangeTests {
     pub name: String,
     /// The name of each test, used if there are several, and its rows.
     pub tests: Vec<(String, Vec<RangeRow>)>,
+    /// The short runs around the rate of the tests.
+    pub refining: Vec<RefineRow>,
     /// Updates of the run that the suggested rate is for.
     pub run_updates: u64,
     pub recorded: Recorded,
@@ -98,7 +101,8 @@ impl RangeTests {
     /// The suggestion of each method, combined over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
         let each = self.tests.iter().map(|(_, rows)| suggest(&curve(rows), self.run_updates));
-        let mut combined = combine(&each.collect::<Vec<_>>());
+        let mut combined: Vec<Combined> = refine(&self.short_runs()).into_iter().collect();
+        combined.extend(combine(&each.collect::<Vec<_>>()));
         for one in &mut combined {
             if let (Ok(answer), Some(explosion)) = (one.answer.clone(), self.first_explosion()) {
                 one.answer = explosion.hold(one.method, answer);
@@ -106,6 +110,37 @@ impl RangeTests {
             }
         }
         combined
+    }
+
+    /// The short runs of the seeds that were tested.
+    fn short_runs(&self) -> Vec<ShortRun> {
+        let is_shown = |seed: u64| match self.tests.as_slice() {
+            [(name, _)] if !name.starts_with(SEED) => true,
+            tests => tests.iter().any(|(name, _)| *name == of_seed(seed)),
+        };
+        let run = |row: &RefineRow| ShortRun {
+            rate: row.learning_rate,
+            seed: row.seed,
+            accuracy: row.val_accuracy,
+            images: row.val_images,
+            updates: row.updates,
+        };
+        self.refining.iter().filter(|row| is_shown(row.seed)).map(run).collect()
+    }
+
+    /// The accuracies that the short runs reached against their rates, one line for all seeds.
+    fn short_run_line(&self) -> Option<Series> {
+        let runs = self.short_runs();
+        let updates = runs.iter().map(|run| run.updates).max()?;
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        for run in &runs {
+            if points.last().is_none_or(|(rate, _)| *rate != run.rate) {
+                let at = runs.iter().filter(|other| other.rate == run.rate);
+                let reached: Vec<f64> = at.filter_map(|run| run.accuracy).collect();
+                points.push((run.rate, mean(&reached).unwrap_or(f64::NAN)));
+            }
+        }
+        Some(Series { ends: true, ..Series::new(format!("short runs of {} updates", grouped(updates)), points) })
     }
 
     /// Where the loss first explodes: that of one seed may at a rate at which another still learns.
@@ -144,7 +179,8 @@ impl RangeTests {
         }
         panel.series.extend(self.lines("smoothed loss", |row| Some((row.learning_rate, row.smoothed_loss))));
         panel.y_range = self.loss_range();
-        panel.marks = marks(suggestions, &[Method::Turn, Method::Valley, Method::Steepest, Method::Minimum]);
+        panel.marks =
+            marks(suggestions, &[Method::Refined, Method::Turn, Method::Valley, Method::Steepest, Method::Minimum]);
         panel
     }
 
@@ -177,7 +213,8 @@ impl RangeTests {
             }
             panel.series.push(Series::new(name("running median"), median));
         }
-        panel.marks = marks(suggestions, &[Method::Turn, Method::Plateau, Method::Base, Method::Max]);
+        panel.series.extend(self.short_run_line());
+        panel.marks = marks(suggestions, &[Method::Refined, Method::Turn, Method::Plateau, Method::Base, Method::Max]);
         let seen: Vec<f64> = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).collect();
         let (low, high) = quantile(&seen, 0.0).zip(quantile(&seen, 1.0))?;
         // Leave room for the labels of the marks above the line.
@@ -319,8 +356,7 @@ pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
             why.map_or("No test, no rate.".to_string(), |why| format!("No method can suggest a rate: {why}.")),
         ];
     };
-    // The other methods know no length.
-    let length = if method == Method::Turn { format!(", for {}", tests.length()) } else { String::new() };
+    let length = if method.is_for_length() { format!(", for {}", tests.length()) } else { String::new() };
     let mut lines = vec![format!("Suggested rate: {} ({}){length}.", show(rate), method.name())];
     let of = suggestions.iter().find(|one| one.method == method);
     lines.extend(of.filter(|one| one.tests > 1).map(|one| {

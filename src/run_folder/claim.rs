@@ -6,7 +6,9 @@ use super::lock::Lock;
 use super::part::Part;
 use super::refusal::Refusal;
 use crate::config::Shard;
-use crate::record::{Contents, EpochRow, Holds, RangeRow, RunInfo, StepRow, files, is_begun, remove_leftovers};
+use crate::record::{
+    Contents, EpochRow, Holds, RangeRow, RefineRow, RunInfo, StepRow, files, is_begun, remove_leftovers,
+};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -90,6 +92,7 @@ fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
                 info.as_ref().is_some_and(|info| info.config.logs_steps()) || is_begun::<StepRow>(&path)
             }
             files::RANGE_CSV => is_begun::<RangeRow>(&path),
+            files::REFINE_CSV => is_begun::<RefineRow>(&path),
             files::EVENTS_JSONL => info.is_some() || is_log(&path),
             files::WEIGHTS => info.is_some(),
             // Pictures.

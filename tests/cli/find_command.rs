@@ -3,6 +3,7 @@
 use crate::common::{TINY, cifar10, lrsched};
 use lrsched::shell::quoted;
 use lrsched::stats::suggest::show;
+use std::collections::HashMap;
 use std::fs;
 use std::process::Output;
 
@@ -22,6 +23,11 @@ fn rows(folder: &tempfile::TempDir, file: &str) -> Vec<Vec<String>> {
     reader.records().map(|record| record.unwrap().iter().map(String::from).collect()).collect()
 }
 
+fn rows_by_name(folder: &tempfile::TempDir, file: &str) -> Vec<HashMap<String, String>> {
+    let mut reader = csv::Reader::from_path(folder.path().join(file)).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
 fn column(rows: &[Vec<String>], place: usize) -> Vec<f64> {
     rows.iter().map(|row| row[place].parse().unwrap()).collect()
 }
@@ -36,6 +42,12 @@ fn commands(stdout: &str) -> Vec<(&str, &str)> {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What find.json has on one method.
+fn suggestion(info: &serde_json::Value, method: &str) -> serde_json::Value {
+    let all = info["suggestions"].as_array().unwrap();
+    all.iter().find(|one| one["method"] == method).unwrap_or_else(|| panic!("{method}: {info}")).clone()
 }
 
 #[test]
@@ -81,7 +93,9 @@ fn it_ends_with_commands_that_run_as_they_are() {
     let stdout = text(&output.stdout);
     assert!(output.status.success(), "{stdout}{}", text(&output.stderr));
     assert!(!stdout.contains("NaN") && !stdout.contains("None"), "{stdout}");
-    for method in ["turn", "plateau", "valley", "steepest", "minimum/10", "Smith's base", "Smith's max", "max/4"] {
+    for method in
+        ["refined", "turn", "plateau", "valley", "steepest", "minimum/10", "Smith's base", "Smith's max", "max/4"]
+    {
         assert!(stdout.contains(method), "{method}: {stdout}");
     }
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
@@ -131,10 +145,11 @@ fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands
                 .contains(&format!("for a run of {updates} updates ({epochs} epochs)"))
         );
         lrsched(&folder).args(["report", "test", "--md"]).assert().success();
-        let rate = info["suggestions"][0]["rate"].as_f64().unwrap();
         let markdown = read(&folder, "report.md");
-        assert!(markdown.contains(info["suggestions"][0]["reason"].as_str().unwrap()), "{markdown}");
-        rate
+        for method in ["refined", "turn"] {
+            assert!(markdown.contains(suggestion(&info, method)["reason"].as_str().unwrap()), "{markdown}");
+        }
+        suggestion(&info, "turn")["rate"].as_f64().unwrap()
     };
     let grown = suggested("60") / suggested("40");
     assert!((grown - 1.5).abs() < 1e-9, "{grown}");
@@ -147,6 +162,108 @@ fn the_length_that_the_rate_is_for_is_said_if_it_is_the_usual_one_too() {
     let words: Vec<&str> = stdout.split_whitespace().collect();
     // 30 epochs of 3 updates: fewer than any suggestion tells apart.
     assert!(words.join(" ").contains("for a run of at most 100 updates (30 epochs take 90)"), "{stdout}");
+}
+
+#[test]
+fn short_runs_at_half_once_and_twice_the_rate_of_the_test_settle_the_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [&QUICK[..], &["--max-lr", "1", "--momentum", "0.9", "--seeds", "2", "--seed", "5"]].concat();
+    let output = find(&folder, &flags);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    let turn = suggestion(&info, "turn")["rate"].as_f64().unwrap();
+    assert_eq!(
+        read(&folder, "test/refine.csv").lines().next(),
+        Some("learning_rate,seed,updates,val_loss,val_accuracy,val_images")
+    );
+    let rows = rows(&folder, "test/refine.csv");
+    let runs: Vec<(String, &str)> = rows.iter().map(|row| (row[0].clone(), row[1].as_str())).collect();
+    let expected = [0.5, 1.0, 2.0].map(|times| show(turn * times));
+    let expected: Vec<(String, &str)> =
+        expected.iter().flat_map(|rate| [(rate.clone(), "5"), (rate.clone(), "6")]).collect();
+    assert_eq!(runs, expected);
+    // 30 epochs of 3 updates: fewer than 350, and than twice the test.
+    assert!(rows.iter().all(|row| row[2] == "90" && row[5] == "50"), "{rows:?}");
+    // ln rate = Σ w·ln rate / Σ w, w the squared odds of the mean accuracy of both seeds.
+    let (rates, accuracies) = (column(&rows, 0), column(&rows, 4));
+    let (mut total, mut sum) = (0.0, 0.0);
+    for place in [0, 2, 4] {
+        let correct = 100.0 * f64::midpoint(accuracies[place], accuracies[place + 1]);
+        let weight = ((correct + 0.5) / (100.0 - correct + 0.5)).powi(2);
+        total += weight;
+        sum += weight * rates[place].ln();
+    }
+    let refined = suggestion(&info, "refined");
+    assert!((refined["rate"].as_f64().unwrap() / (sum / total).exp() - 1.0).abs() < 1e-9, "{refined}");
+    assert_eq!(
+        (&info["suggested_lr"], &refined["seeds"]),
+        (&show((sum / total).exp()).parse::<f64>().unwrap().into(), &2.into())
+    );
+    // The report has it from the table, and from the rows of one seed if only that is asked for.
+    lrsched(&folder).args(["report", "test", "--md"]).assert().success();
+    assert!(read(&folder, "report.md").contains(refined["reason"].as_str().unwrap()));
+    lrsched(&folder).args(["report", "test/seed-6", "--md"]).assert().success();
+    let one = read(&folder, "report.md");
+    assert!(one.contains("| refined |") && !one.contains(refined["reason"].as_str().unwrap()), "{one}");
+}
+
+#[test]
+fn a_short_run_is_the_run_of_train_at_that_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &[&QUICK[..], &["--max-lr", "1", "--momentum", "0.9", "--refine", "6"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for (place, row) in rows(&folder, "test/refine.csv").into_iter().enumerate() {
+        let out = format!("run{place}");
+        let flags = ["--momentum", "0.9", "--epochs", "2", "--lr", &row[0], "--out", &out];
+        lrsched(&folder).arg("train").args(TINY).args(flags).assert().success();
+        let epochs = rows_by_name(&folder, &format!("{out}/metrics.csv"));
+        let last = epochs.last().unwrap();
+        assert_eq!((&row[3], &row[4]), (&last["val_loss"], &last["val_accuracy"]), "{row:?}");
+    }
+}
+
+#[test]
+fn without_short_runs_the_curves_decide_and_no_table_of_earlier_ones_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [&QUICK[..], &["--max-lr", "1", "--momentum", "0.9"]].concat();
+    assert!(find(&folder, &flags).status.success());
+    assert!(folder.path().join("test/refine.csv").exists());
+    let stdout = text(&find(&folder, &[&flags[..], &["--refine", "0", "--force"]].concat()).stdout);
+    assert!(stdout.contains("(turn)") && !stdout.contains("refine"), "{stdout}");
+    assert!(!folder.path().join("test/refine.csv").exists());
+    // A file of that name that is not ours stays, and says so.
+    fs::write(folder.path().join("test/refine.csv"), "mine\n").unwrap();
+    let refused = find(&folder, &[&flags[..], &["--force"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("refine.csv"), "{}", text(&refused.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_during_the_short_runs_leaves_no_suggestion_and_no_table_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));
+    command.arg("find").args(TINY).args(QUICK).args(["--max-lr", "1", "--momentum", "0.9", "--refine", "9000000"]);
+    command.args(["--out", "test"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let running = command.current_dir(&folder).spawn().unwrap();
+    let record = folder.path().join("test/find.json");
+    let tested = || {
+        let info: Option<serde_json::Value> =
+            fs::read(&record).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        info.is_some_and(|info| info["tests"][0]["iterations"] == 60)
+    };
+    while !tested() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = running.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("stopped before its end: there is no suggestion"), "{said}");
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    assert_eq!((&info["status"], &info["suggested_lr"]), (&"interrupted".into(), &serde_json::Value::Null));
+    assert!(!folder.path().join("test/refine.csv").exists());
 }
 
 #[test]
@@ -405,7 +522,7 @@ fn a_folder_with_something_in_it_is_refused_and_force_removes_only_what_a_test_l
 
 #[test]
 fn mistakes_are_one_line_with_the_value_and_the_rule_and_leave_nothing_behind() {
-    let cases: [(&[&str], &[&str]); 17] = [
+    let cases: [(&[&str], &[&str]); 19] = [
         (&["--min-lr", "1", "--max-lr", "0.1"], &["min-lr must be below max-lr", "1 and 0.1"]),
         (&["--min-lr", "0.1", "--max-lr", "0.1"], &["min-lr must be below max-lr"]),
         (&["--min-lr", "0"], &["min-lr must be a number above 0, got 0"]),
@@ -421,6 +538,8 @@ fn mistakes_are_one_line_with_the_value_and_the_rule_and_leave_nothing_behind() 
         (&["--eval-images", "0"], &["eval-images", "got 0"]),
         (&["--smoothing", "1"], &["smoothing", "got 1"]),
         (&["--seeds", "0"], &["seeds must be from 1", "got 0"]),
+        (&["--refine", "10000001"], &["refine must be from 0 to 10000000 updates", "got 10000001"]),
+        (&["--refine", "-1"], &["refine must be a whole number", "-1"]),
         (&["--optimizer", "adam:lr=0.1"], &["drop lr", "adam:lr=0.1"]),
         (&["--lr", "0.1"], &["--lr"]),
     ];
@@ -505,6 +624,7 @@ fn on_real_images_a_rate_within_reason_is_suggested() {
     let folder = tempfile::tempdir().unwrap();
     let flags =
         ["--optimizer", "adam", "--steps", "80", "--batch-size", "64", "--train-limit", "5000", "--eval-images", "200"];
+    let flags = [&flags[..], &["--refine", "40", "--validation", "1000"]].concat();
     let output = lrsched(&folder).args(["find", "-q", "--out", "test"]).args(flags).env("LRSCHED_DATA", data).output();
     assert!(output.unwrap().status.success());
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();

@@ -352,15 +352,16 @@ fn a_dry_run_of_find_counts_its_seeds_and_writes_nothing() {
     let find = |flags: &[&str]| {
         lrsched(&folder).arg("find").args(TINY).args(["--steps", "10", "--seeds", "3"]).args(flags).output().unwrap()
     };
-    let output = find(&["--dry-run"]);
+    let output = find(&["--dry-run", "--refine", "0"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.starts_with("seed-0\nseed-1\nseed-2\n3 runs\n960 training images in all"), "{said}");
     assert!(contents(folder.path()).is_empty());
+    // Three short runs of 20 updates for each seed, twice as long as the test: 640 images each.
     let output = find(&["--dry-run", "--json", "--out", "f"]);
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&plan["run"], &plan["missing"], &plan["train_images"]), (&"f".into(), &3.into(), &960.into()));
-    let output = find(&["--dry-run", "--seeds", "1"]);
+    assert_eq!((&plan["run"], &plan["missing"], &plan["train_images"]), (&"f".into(), &3.into(), &6720.into()));
+    let output = find(&["--dry-run", "--seeds", "1", "--refine", "0"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.starts_with("1 run\n320 training images"), "one test has no folder of its own: {said}");
     assert!(contents(folder.path()).is_empty());

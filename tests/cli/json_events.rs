@@ -160,7 +160,11 @@ fn docs_json_md_describes_every_event_and_every_key() {
     let mut all = events(&folder, &tiny("train", &["--epochs", "2", "--lr", "0.02", "--log-steps", "--out", "run"]));
     all.extend(events(&folder, &["resume", "run", "--epochs", "3", "--scale-lr", "0.5", "-q"]));
     all.extend(events(&folder, &tiny("compare", &COMPARE)));
-    all.extend(events(&folder, &tiny("find", &["--steps", "12", "--max-lr", "0.5", "--out", "test"])));
+    let quick = ["--steps", "60", "--min-lr", "1e-4", "--eval-images", "50", "--eval-every", "2", "--momentum", "0.9"];
+    let found =
+        events(&folder, &tiny("find", &[&quick[..], &["--max-lr", "1", "--refine", "6", "--out", "test"]].concat()));
+    assert_eq!(found.iter().filter(|event| event["event"] == "refine").count(), 3, "an event for each short run");
+    all.extend(found);
     all.extend(events(&folder, &["eval", "run"]));
     all.extend(events(&folder, &tiny("compare", &["--entrants", "linear", "--dry-run", "--out", "dry"])));
     let text = include_str!("../../docs/JSON.md");

@@ -277,7 +277,7 @@ fn said(rates: [Option<f64>; 8]) -> Vec<Suggestion> {
     let answer = |rate: Option<f64>| {
         rate.map(|rate| Answer { rate, reason: format!("because of {rate}") }).ok_or("no looks at all".to_string())
     };
-    Method::ALL.into_iter().zip(rates).map(|(method, rate)| Suggestion { method, answer: answer(rate) }).collect()
+    Method::OF_CURVE.into_iter().zip(rates).map(|(method, rate)| Suggestion { method, answer: answer(rate) }).collect()
 }
 
 fn one(combined: &[Combined], method: Method) -> &Combined {

@@ -212,12 +212,15 @@ fn range_tests_of_several_seeds_at_once_find_what_they_find_one_after_the_other(
     let folder = tempfile::tempdir().unwrap();
     let find = |out: &str, jobs: &str| {
         let mut command = program(folder.path());
-        command.arg("find").args(SMALL).args(["--out", out, "--steps", "40", "--seeds", "3"]);
+        command.arg("find").args(SMALL).args(["--out", out, "--seeds", "3"]);
+        // A test that suggests a rate, so that short runs follow.
+        command.args(["--steps", "60", "--min-lr", "1e-4", "--max-lr", "1", "--momentum", "0.9", "--refine", "10"]);
         command.args(["--jobs", jobs, "--threads", "2"]);
         let output = run(command);
         let info = json(&folder.path().join(out).join("find.json"));
         let rows: Vec<String> =
             (0..3).map(|seed| text(&folder.path().join(format!("{out}/seed-{seed}/range.csv")))).collect();
+        let rows = (rows, text(&folder.path().join(out).join("refine.csv")));
         (output.status.code(), info["tests"].clone(), info["suggestions"].clone(), rows)
     };
     let expected = find("one", "1");

@@ -64,11 +64,9 @@ impl Request {
         let tuning = self.tuning.clone().map(|tuning| Tuning { studies: fewest, ..tuning });
         let seeds = if unit == Unit::Seed { fewest } else { self.seeds };
         let flag = if unit == Unit::Seed { "seeds" } else { "studies" };
-        Some(NextStep {
-            purpose: Purpose::Claim { unit, count: FEWEST },
-            cost: self.more_runs(stages, tuning.as_ref(), seeds, dataset).map(|runs| self.cost(runs, rows)),
-            line: same_command_but(folder, &[], &[(flag, &[FEWEST.to_string()])]),
-        })
+        let runs = self.more_runs(stages, tuning.as_ref(), seeds, dataset);
+        let line = same_command_but(folder, &[], &[(flag, &[FEWEST.to_string()])]);
+        Some(self.step(Purpose::Claim { unit, count: FEWEST }, runs, rows, line))
     }
 
     /// The command that tunes the entrants of an untuned comparison, if they can be tuned as they are, or repeats the one
@@ -86,11 +84,8 @@ impl Request {
             }
             let more = Tuning { studies: STUDIES, ..tuning.clone() };
             let runs = self.more_runs(stages, Some(&more), self.seeds, dataset);
-            return Some(NextStep {
-                purpose: Purpose::Schedules { studies: Some(STUDIES as usize) },
-                cost: runs.map(|runs| self.cost(runs, rows)),
-                line: same_command_but(folder, &[], &[("studies", &[STUDIES.to_string()])]),
-            });
+            let line = same_command_but(folder, &[], &[("studies", &[STUDIES.to_string()])]);
+            return Some(self.step(Purpose::Schedules { studies: Some(STUDIES as usize) }, runs, rows, line));
         }
         if self.shared_lr || self.grid.axis("lr").is_some() {
             return None;
@@ -104,11 +99,9 @@ impl Request {
         };
         let mut with = vec![("tune", &trials[..])];
         with.extend(Some(("baseline", &baseline[..])).filter(|_| !baseline.is_empty()));
-        Some(NextStep {
-            purpose: Purpose::Schedules { studies: None },
-            cost: Some(self.cost(tuned.design.total(self.entrants.len()), rows)),
-            line: same_command_but(&beside(folder, "tuned")?, &["seeds", "out"], &with),
-        })
+        let runs = tuned.design.total(self.entrants.len());
+        let line = same_command_but(&beside(folder, "tuned")?, &["seeds", "out"], &with);
+        Some(self.step(Purpose::Schedules { studies: None }, Some(runs), rows, line))
     }
 
     /// What the baseline of an untuned comparison is called once its rate is tuned.
@@ -147,11 +140,8 @@ impl Request {
         let [studies_of, seed, tune_seed] = &numbers;
         let with: [(&str, &[String]); 4] =
             [("entrants", &entrants), ("studies", studies_of), ("seed", seed), ("tune-seed", tune_seed)];
-        Some(NextStep {
-            purpose: Purpose::Settle { studies },
-            cost: Some(self.cost(runs, rows)),
-            line: same_command_but(&beside(folder, "fresh")?, &["out", "finalists", "baseline"], &with),
-        })
+        let line = same_command_but(&beside(folder, "fresh")?, &["out", "finalists", "baseline"], &with);
+        Some(self.step(Purpose::Settle { studies }, Some(runs), rows, line))
     }
 
     /// How many more runs this comparison has with another tuning, or with so many seeds.
@@ -166,6 +156,11 @@ impl Request {
         let Some(stages) = stages else { return Some((seeds - self.seeds) as usize * entrants) };
         let more = self.stages_of(tuning, seeds, dataset).ok()?;
         Some(more.design.total(entrants) - stages.design.total(entrants))
+    }
+
+    /// A command of so many runs, if that is known.
+    fn step(&self, purpose: Purpose, runs: Option<usize>, rows: &[ComparisonRow], line: String) -> NextStep {
+        NextStep { purpose, cost: runs.map(|runs| self.cost(runs, rows)), line }
     }
 
     /// Of so many runs, judged by those that have finished.

@@ -7,6 +7,7 @@ mod keys;
 mod lines;
 mod progress;
 mod range;
+mod short_run;
 #[cfg(unix)]
 mod signals;
 mod speaker;
@@ -18,6 +19,7 @@ pub use json::{Finish, JsonEvents};
 pub use keys::Keyboard;
 pub use lines::{Label, group_lines};
 pub use range::LiveRangeTest;
+pub use short_run::LiveShortRun;
 #[cfg(unix)]
 pub use signals::{listen, report_full_files};
 pub use speaker::Speaker;

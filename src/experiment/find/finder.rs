@@ -14,8 +14,9 @@ pub struct LrFinder {
     loader: Loader,
     batches: Epoch,
     epoch: u64,
-    /// The images that [`LrFinder::accuracy`] evaluates.
+    /// The images that [`LrFinder::evaluate`] evaluates.
     slice: Loader,
+    slice_len: u64,
 }
 
 impl LrFinder {
@@ -26,7 +27,9 @@ impl LrFinder {
     pub fn new(config: &RunConfig, dataset: &Dataset, threads: &ThreadShare, slice: usize) -> Result<Self> {
         let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let loader = images.training(loader_options(config))?;
-        let slice = images.in_order(&spread(&images.split.validation, slice), EVALUATION_BATCH);
+        let slice = spread(&images.split.validation, slice);
+        let slice_len = slice.len() as u64;
+        let slice = images.in_order(&slice, EVALUATION_BATCH);
         Ok(Self {
             trainer: Trainer::of(images, &config.architecture(), config, threads)?,
             momentum: config.optimizer.momentum(config.semantics),
@@ -34,6 +37,7 @@ impl LrFinder {
             loader,
             epoch: 0,
             slice,
+            slice_len,
         })
     }
 
@@ -67,8 +71,17 @@ impl LrFinder {
 
     /// The share of the slice classified correctly at present.
     pub fn accuracy(&mut self) -> Result<f64> {
-        let stats = self.trainer.evaluate(&self.slice, Tta::None, || false)?;
-        Ok(stats.as_ref().map_or(f64::NAN, BatchStats::accuracy))
+        Ok(self.evaluate(&|| false)?.as_ref().map_or(f64::NAN, BatchStats::accuracy))
+    }
+
+    /// Loss and accuracy on the slice at present; `None` if `stop` says so meanwhile.
+    pub fn evaluate(&mut self, stop: &dyn Fn() -> bool) -> Result<Option<BatchStats>> {
+        self.trainer.evaluate(&self.slice, Tta::None, stop)
+    }
+
+    /// The number of images of the slice.
+    pub fn slice_len(&self) -> u64 {
+        self.slice_len
     }
 }
 

@@ -1,12 +1,13 @@
-//! The folder of a range test: `range.csv` (with several seeds, one each in `seed-N/`), the plots, and `find.json`.
+//! The folder of a range test: `range.csv` (with several seeds, one each in `seed-N/`), `refine.csv`, the plots, and
+//! `find.json`.
 
-use super::{Ended, RangeObserver, RangeTest, RangeTestObserver};
+use super::{Ended, RangeObserver, RangeTest, RangeTestObserver, ShortRun};
 use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::disk::{OpenFolder, Watch, make_own_folder, own_folder};
 use crate::experiment::scheduler::{Scheduler, is_refused_a_thread};
 use crate::record::{
-    Holds, NextCommand, Provenance, RangeRow, RowWriter, Standing, Status, files, is_table_of, write_status,
+    Holds, NextCommand, Provenance, RangeRow, RefineRow, RowWriter, Standing, Status, files, is_table_of, write_status,
 };
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, headline, show};
@@ -171,6 +172,57 @@ impl FindDirectory {
         scheduler.run(&seeds, &|| control.stopping().is_some(), &test, &starved, &mut finished)?;
         tests.sort_by_key(|(seed, _)| *seed);
         error.map_or(Ok(tests), Err)
+    }
+
+    /// Trains the short runs around `rate`, several at once, and writes their table. Returns its rows, by rate and seed;
+    /// fewer if `control` requests a stop.
+    ///
+    /// # Errors
+    /// As [`FindDirectory::run_tests`].
+    pub fn refine(
+        &mut self,
+        rate: f64,
+        dataset: &Dataset,
+        scheduler: Scheduler,
+        control: &Control,
+        observer: &dyn RangeObserver,
+    ) -> Result<Vec<RefineRow>> {
+        let config = &self.info.config;
+        let runs = ShortRun::around(rate, config, Run::steps_of(&config.run, dataset)?)?;
+        if runs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let train = |run: &ShortRun, share: &ThreadShare| -> Result<Option<RefineRow>> {
+            let mut watcher = observer.observe_short(*run)?;
+            let row = run.run(config, dataset, share, control, &mut |loss| watcher.see(loss))?;
+            watcher.end(row.as_ref())?;
+            Ok(row)
+        };
+        let (mut done, mut error) = (Vec::new(), None);
+        let mut finished = |index, result: Result<Option<RefineRow>>| match result {
+            Ok(row) => {
+                done.extend(row.map(|row| (index, row)));
+                ControlFlow::Continue(())
+            }
+            Err(first) => {
+                control.stop(Stop::Interrupt);
+                error.get_or_insert(first);
+                ControlFlow::Break(())
+            }
+        };
+        let starved = |_: &ShortRun, done: &Result<Option<RefineRow>>| is_refused_a_thread(done);
+        scheduler.run(&runs, &|| control.stopping().is_some(), &train, &starved, &mut finished)?;
+        if let Some(error) = error {
+            return Err(error);
+        }
+        done.sort_by_key(|(index, _)| *index);
+        let rows: Vec<RefineRow> = done.into_iter().map(|(_, row)| row).collect();
+        self.check_in_place()?;
+        if rows.len() == runs.len() {
+            let mut writer = RowWriter::create(&self.path.join(files::REFINE_CSV))?;
+            rows.iter().try_for_each(|row| writer.write(row))?;
+        }
+        Ok(rows)
     }
 
     fn files(&self) -> SeedFiles {

@@ -16,7 +16,7 @@ pub struct Combined {
     pub tests: usize,
 }
 
-/// The median answer of each method; none if fewer than half of the tests have one.
+/// The median answer of each method that reads the curve; none if fewer than half of the tests have one.
 pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
     let of = |method: Method| {
         let all: Vec<&Suggestion> = tests.iter().flatten().filter(|suggestion| suggestion.method == method).collect();
@@ -44,7 +44,7 @@ pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
         let spread = quantile(&rates, 0.0).zip(quantile(&rates, 1.0)).filter(|_| answer.is_ok());
         Combined { method, answer, spread, answers: n, tests }
     };
-    Method::ALL.into_iter().map(of).collect()
+    Method::OF_CURVE.into_iter().map(of).collect()
 }
 
 /// The median; for an even number of rates, the geometric mean of the middle two.
@@ -61,9 +61,9 @@ fn far(a: f64, b: f64) -> f64 {
     (a / b).ln().abs()
 }
 
-/// The rate to train with: that of the turn, or else of the next method with an answer. `None` if no method has one.
+/// The rate to train with: that of the short runs if there were any, else that of the turn, or else of the next method with an answer. `None` if no method has one.
 ///
-/// The turn comes first because it is the only method within a factor of 2 of the best rate for most optimizers and test
+/// The turn comes before the others that read the curve because it is the only one of them within a factor of 2 of the best rate for most optimizers and test
 /// lengths: see `docs/FIND.md`.
 pub fn headline(combined: &[Combined]) -> Option<(Method, f64)> {
     let rates = combined.iter().filter(|one| one.method.is_rate());

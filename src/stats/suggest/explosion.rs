@@ -23,8 +23,8 @@ impl Explosion {
         self.rate / DISTANCE
     }
 
-    /// The answer of `method`, if it keeps its distance from the explosion. The turn of learning is lowered until it does:
-    /// where a test explodes while it still learns, the turn is the explosion.
+    /// The answer of `method`, if it keeps its distance from the explosion. The turn of learning, and what is refined from it,
+    /// are lowered until they do: where a test explodes while it still learns, the turn is the explosion.
     ///
     /// # Errors
     /// The rate of `answer` is not below the one tested just before the explosion, or is within a factor of 2 of the
@@ -34,7 +34,7 @@ impl Explosion {
             return Ok(answer);
         }
         let at = show(self.rate);
-        if method == Method::Turn {
+        if method.is_for_length() {
             let reason = format!("{}; lowered to half of the rate before {at}, where the loss explodes", answer.reason);
             return Ok(Answer { rate: self.before / DISTANCE, reason });
         }

@@ -1,9 +1,10 @@
-//! Suggests learning rates from the curve of a learning rate range test.
+//! Suggests learning rates from the curve of a learning rate range test, and from short runs at constant rates.
 //!
-//! Every method is a pure function of the curve. A method without an answer says why; no suggestion is NaN.
+//! Every method but the first is a pure function of the curve. A method without an answer says why; no suggestion is NaN.
 //!
 //! | method | suggestion | source |
 //! |--------|------------|--------|
+//! | [`Method::Refined`]   | the mean of the rates of three short runs around the turn, by the odds of a correct answer | this program |
 //! | [`Method::Turn`]      | the middle of the rates with the best loss and accuracy, set back by the memory of the momentum, for the length of the run | this program |
 //! | [`Method::Plateau`]   | the middle of the range of rates with the best accuracy | Smith (2017), reduced to one rate |
 //! | [`Method::Valley`]    | halfway through the longest fall of the loss           | fastai 2, `valley` |
@@ -21,12 +22,14 @@ mod accuracy;
 mod combine;
 mod explosion;
 mod loss;
+mod refine;
 mod turn;
 
 pub use accuracy::smoothed_accuracy;
 pub use combine::{Combined, combine, headline, range};
 pub use explosion::{Explosion, explosion};
 pub use loss::{Valley, steepest, valley};
+pub use refine::{AROUND, ShortRun, refine, short_run};
 pub use turn::{is_for_just, run_length};
 
 use crate::number::significant;
@@ -60,6 +63,7 @@ pub struct RangePoint {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
+    Refined,
     Turn,
     Plateau,
     Valley,
@@ -71,8 +75,9 @@ pub enum Method {
 }
 
 impl Method {
-    /// In table order. The first five suggest a rate to train with, the others bounds for a cyclical schedule.
-    pub const ALL: [Method; 8] = [
+    /// Those that read the curve, in table order. The first five suggest a rate to train with, the others bounds for a
+    /// cyclical schedule.
+    pub const OF_CURVE: [Method; 8] = [
         Method::Turn,
         Method::Plateau,
         Method::Valley,
@@ -85,6 +90,7 @@ impl Method {
 
     pub const fn name(self) -> &'static str {
         match self {
+            Method::Refined => "refined",
             Method::Turn => "turn",
             Method::Plateau => "plateau",
             Method::Valley => "valley",
@@ -96,9 +102,14 @@ impl Method {
         }
     }
 
+    /// Whether its rate is for a run of some length. The others know no length.
+    pub const fn is_for_length(self) -> bool {
+        matches!(self, Method::Refined | Method::Turn)
+    }
+
     /// Whether it suggests a rate to train with, rather than a bound.
     pub const fn is_rate(self) -> bool {
-        matches!(self, Method::Turn | Method::Plateau | Method::Valley | Method::Steepest | Method::Minimum)
+        !matches!(self, Method::Base | Method::Max | Method::Floor)
     }
 }
 
@@ -116,8 +127,8 @@ pub struct Suggestion {
     pub answer: Result<Answer, String>,
 }
 
-/// The answers of all methods for one test, in the order of [`Method::ALL`]. `updates` is the length of the run that the
-/// turn is for; the others know no length.
+/// The answers of the methods that read the curve, for one test, in the order of [`Method::OF_CURVE`]. `updates` is the length of the run that the
+/// turn is for.
 pub fn suggest(points: &[RangePoint], updates: u64) -> Vec<Suggestion> {
     // The points may come from a file. Drop invalid rates so that no suggestion is invalid.
     let points: Vec<RangePoint> = points.iter().copied().filter(|p| p.rate > 0.0 && p.rate.is_finite()).collect();
@@ -127,7 +138,7 @@ pub fn suggest(points: &[RangePoint], updates: u64) -> Vec<Suggestion> {
     let rises = rises_after(up, &rates, &losses);
     let accuracy = Accuracy::of(up);
     if let Some(why) = nothing_learned(up, &losses, &usable, &accuracy) {
-        return Method::ALL.into_iter().map(|method| Suggestion { method, answer: Err(why.clone()) }).collect();
+        return Method::OF_CURVE.into_iter().map(|method| Suggestion { method, answer: Err(why.clone()) }).collect();
     }
     let of = |answer: fn(&Accuracy) -> Result<Answer, String>| accuracy.as_ref().map_err(Clone::clone).and_then(answer);
     let max = of(Accuracy::max);
@@ -156,7 +167,7 @@ pub fn suggest(points: &[RangePoint], updates: u64) -> Vec<Suggestion> {
         Some(explosion) => explosion.hold(method, answer),
         None => Ok(answer),
     };
-    let said = Method::ALL.into_iter().zip(answers);
+    let said = Method::OF_CURVE.into_iter().zip(answers);
     said.map(|(method, answer)| Suggestion { method, answer: answer.and_then(|answer| hold(method, answer)) }).collect()
 }
 

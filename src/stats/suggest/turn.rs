@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 const BEST: f64 = 0.8;
 /// Lengths of runs, in updates, between which the best rate is taken to grow in proportion: measured at 189 and 315. At 471
 /// that is true of sgd, but 2.6 times too high for Adam.
-const PROPORTIONAL: RangeInclusive<u64> = 100..=350;
+pub(super) const PROPORTIONAL: RangeInclusive<u64> = 100..=350;
 
 /// Standard deviation of the Gaussian window in ln(rate): a quarter of an e-fold, a factor of 1.28.
 const WINDOW: f64 = 0.25;

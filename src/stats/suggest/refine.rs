@@ -1,0 +1,191 @@
+//! The rate that a few short runs at constant rates settle on.
+
+use super::turn::PROPORTIONAL;
+use super::{Answer, Combined, Method, show};
+use crate::stats::quantile;
+
+/// The rates of the short runs, as multiples of the rate of the range test.
+pub const AROUND: [f64; 3] = [0.5, 1.0, 2.0];
+/// A short run is at most this many times as long as the range test.
+const MOST_TESTS: u64 = 2;
+/// The odds of a correct answer count to this power.
+const SHARPNESS: f64 = 2.0;
+/// The share of correct answers of a network that guesses among ten classes, and the rise above it that is learning.
+const CHANCE: f64 = 0.1;
+const LEARNED: f64 = 0.03;
+/// The rise must also exceed this many standard deviations of the binomial proportion.
+const DEVIATIONS: f64 = 3.0;
+
+/// What a run at a constant rate reached.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShortRun {
+    pub rate: f64,
+    pub seed: u64,
+    /// Validation accuracy after its last update; `None` if it diverged, which counts as chance.
+    pub accuracy: Option<f64>,
+    /// Images validated on.
+    pub images: u64,
+    /// Updates made, or at which it diverged.
+    pub updates: u64,
+}
+
+/// The length of the short runs, in updates, for a run of `updates` after a test of `steps` iterations: as long as the
+/// run, but at most 350 updates, beyond which the best rate hardly grows, and at most twice as long as the test.
+pub fn short_run(updates: u64, steps: u64) -> u64 {
+    updates.min(*PROPORTIONAL.end()).min(steps.saturating_mul(MOST_TESTS))
+}
+
+/// The rate that `runs` settle on; `None` without runs.
+///
+/// ```text
+/// ln rate = Σ wᵢ·ln rateᵢ / Σ wᵢ,   wᵢ = (pᵢ / (1 − pᵢ))²
+/// ```
+///
+/// pᵢ is the mean accuracy over the seeds at the i-th rate, half an image added to the correct and to the wrong ones, so
+/// that the odds are finite. The best of three rates alone would be off by up to a factor of √2, and by chance more: docs/FIND.md
+/// compares both.
+pub fn refine(runs: &[ShortRun]) -> Option<Combined> {
+    let updates = runs.iter().map(|run| run.updates).max()?;
+    let mut seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let answer = centre(runs).map(|(rate, reached)| Answer {
+        rate,
+        reason: format!(
+            "the mean, weighted by the odds of a correct answer after {updates} updates: {}",
+            listed(&reached)
+        ),
+    });
+    let alone = |seed: &u64| {
+        let own: Vec<ShortRun> = runs.iter().copied().filter(|run| run.seed == *seed).collect();
+        Some(centre(&own).ok()?.0)
+    };
+    let each: Vec<f64> = seeds.iter().filter_map(alone).collect();
+    Some(Combined {
+        method: Method::Refined,
+        spread: quantile(&each, 0.0).zip(quantile(&each, 1.0)).filter(|_| answer.is_ok()),
+        answer,
+        answers: each.len(),
+        tests: seeds.len(),
+    })
+}
+
+/// What the runs at one rate reached.
+struct Reached {
+    rate: f64,
+    /// Mean over the seeds.
+    accuracy: f64,
+    /// Images validated on, of all seeds.
+    images: f64,
+    diverged: usize,
+    runs: usize,
+}
+
+impl Reached {
+    fn at(rate: f64, runs: &[ShortRun]) -> Self {
+        let runs: Vec<&ShortRun> = runs.iter().filter(|run| run.rate == rate).collect();
+        let accuracy = runs.iter().map(|run| run.accuracy.unwrap_or(CHANCE)).sum::<f64>() / runs.len() as f64;
+        let diverged = runs.iter().filter(|run| run.accuracy.is_none()).count();
+        let images = runs.iter().map(|run| run.images as f64).sum();
+        Self { rate, accuracy, images, diverged, runs: runs.len() }
+    }
+
+    fn weight(&self) -> f64 {
+        let correct = self.accuracy * self.images;
+        ((correct + 0.5) / (self.images - correct + 0.5)).powf(SHARPNESS)
+    }
+}
+
+/// The weighted mean of the rates, and what was reached at each.
+///
+/// # Errors
+/// No run learned anything.
+fn centre(runs: &[ShortRun]) -> Result<(f64, Vec<Reached>), String> {
+    let mut rates: Vec<f64> = runs.iter().map(|run| run.rate).collect();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    let reached: Vec<Reached> = rates.iter().map(|rate| Reached::at(*rate, runs)).collect();
+    let learned = |one: &Reached| {
+        let noise = DEVIATIONS * (CHANCE * (1.0 - CHANCE) / one.images).sqrt();
+        one.accuracy - CHANCE > noise.max(LEARNED)
+    };
+    if !reached.iter().any(learned) {
+        return Err(format!("no short run learned anything: {}", listed(&reached)));
+    }
+    let total: f64 = reached.iter().map(Reached::weight).sum();
+    let ln = reached.iter().map(|one| one.weight() * one.rate.ln()).sum::<f64>() / total;
+    Ok((ln.exp(), reached))
+}
+
+/// `93.1 % at 0.000945, 95.6 % at 0.00189, diverged at 0.00378`
+fn listed(reached: &[Reached]) -> String {
+    let one = |one: &Reached| {
+        let (rate, accuracy) = (show(one.rate), one.accuracy * 100.0);
+        match one.diverged {
+            0 => format!("{accuracy:.1} % at {rate}"),
+            all if all == one.runs => format!("diverged at {rate}"),
+            some => format!("{accuracy:.1} % at {rate} ({some} of {} diverged)", one.runs),
+        }
+    };
+    reached.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(rate: f64, seed: u64, accuracy: impl Into<Option<f64>>) -> ShortRun {
+        ShortRun { rate, seed, accuracy: accuracy.into(), images: 1000, updates: 189 }
+    }
+
+    fn rate(runs: &[ShortRun]) -> f64 {
+        refine(runs).unwrap().answer.unwrap().rate
+    }
+
+    #[test]
+    fn the_rate_is_the_mean_of_the_logarithms_by_the_squared_odds() {
+        let runs = [run(0.001, 0, 0.6), run(0.002, 0, 0.8), run(0.004, 0, 0.5)];
+        let weight = |p: f64| ((p * 1000.0 + 0.5) / ((1.0 - p) * 1000.0 + 0.5)).powi(2);
+        let (a, b, c) = (weight(0.6), weight(0.8), weight(0.5));
+        let ln = (a * 0.001_f64.ln() + b * 0.002_f64.ln() + c * 0.004_f64.ln()) / (a + b + c);
+        assert!((rate(&runs) / ln.exp() - 1.0).abs() < 1e-12);
+        // Equal accuracies: the middle. The order of the runs changes nothing.
+        assert!((rate(&[run(0.004, 0, 0.7), run(0.001, 0, 0.7), run(0.002, 0, 0.7)]) - 0.002).abs() < 1e-12);
+    }
+
+    #[test]
+    fn all_correct_is_finite_and_a_diverged_run_counts_as_chance() {
+        assert!(rate(&[run(0.001, 0, 1.0), run(0.002, 0, 0.5), run(0.004, 0, None)]) < 0.00101);
+        let lost = rate(&[run(0.001, 0, 0.7), run(0.002, 0, 0.7), run(0.004, 0, None)]);
+        let chance = rate(&[run(0.001, 0, 0.7), run(0.002, 0, 0.7), run(0.004, 0, 0.1)]);
+        assert!(lost == chance && lost < 0.00145, "{lost} {chance}");
+    }
+
+    #[test]
+    fn accuracies_are_means_over_seeds_and_the_spread_is_that_of_each_seed_alone() {
+        let seeds = [
+            [run(0.001, 4, 0.9), run(0.002, 4, 0.5), run(0.004, 4, 0.5)],
+            [run(0.001, 5, 0.5), run(0.002, 5, 0.5), run(0.004, 5, 0.9)],
+        ];
+        let both = refine(&seeds.concat()).unwrap();
+        let (low, high) = both.spread.unwrap();
+        assert!((low - rate(&seeds[0])).abs() < 1e-15 && (high - rate(&seeds[1])).abs() < 1e-15);
+        assert!((both.answer.unwrap().rate - 0.002).abs() < 1e-12);
+        assert_eq!((both.answers, both.tests), (2, 2));
+    }
+
+    #[test]
+    fn where_no_run_learns_it_says_so_and_without_runs_it_says_nothing() {
+        let refined = refine(&[run(0.001, 0, 0.12), run(0.002, 0, 0.1), run(0.004, 0, None)]).unwrap();
+        assert_eq!(
+            refined.answer.unwrap_err(),
+            "no short run learned anything: 12.0 % at 0.001, 10.0 % at 0.002, diverged at 0.004"
+        );
+        assert_eq!(refine(&[]), None);
+    }
+
+    #[test]
+    fn a_short_run_is_as_long_as_the_run_within_its_bounds() {
+        assert_eq!([short_run(189, 400), short_run(10_000, 400), short_run(10_000, 60)], [189, 350, 120]);
+    }
+}
