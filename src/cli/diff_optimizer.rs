@@ -55,15 +55,16 @@ impl Disagreement {
         for (at, Camp { members: one, trail }) in camps.iter().enumerate() {
             for Camp { members: other, trail: theirs } in &camps[at + 1..] {
                 let Some(parting) = trail.parting(theirs) else { continue };
-                let share = 100.0 * parting.by / parting.moved;
+                // A step that moved nothing has no share.
+                let share = Some(100.0 * parting.by / parting.moved).filter(|share| share.is_finite());
+                let share = share.map_or(String::new(), |share| format!(", {} % of that step", significant(share, 3)));
                 let _ = writeln!(
                     text,
-                    "\n{} / {}: part at step {} by {}, {} % of that step\n  largest difference: {} at step {}",
+                    "\n{} / {}: part at step {} by {}{share}\n  largest difference: {} at step {}",
                     name(one),
                     name(other),
                     parting.step,
                     significant(parting.by, 3),
-                    significant(share, 3),
                     significant(parting.widest_by, 3),
                     parting.widest
                 );

@@ -2,6 +2,7 @@
 
 use super::rule::{Float, MOST_BUFFERS, Move, Now, Scalar};
 use super::spec::Options;
+use crate::usage::Usage;
 
 /// Places of the scalars.
 const MOMENTUM: usize = 0;
@@ -26,8 +27,15 @@ pub(super) struct Averaging {
 
 impl Averaging {
     /// `momentum` names the option that is β.
-    pub fn of(options: &Options<'_>, momentum: &str) -> Self {
-        Self { momentum: options.get(momentum), r: options.get("r"), weight_lr_power: options.get("weight-lr-power") }
+    ///
+    /// # Errors
+    /// An `r` under semantics that have none.
+    pub fn of(options: &Options<'_>, momentum: &str) -> Result<Self, Usage> {
+        Ok(Self {
+            momentum: options.get(momentum),
+            r: options.torch_only("r", "leave it out, or take `--semantics torch`")?,
+            weight_lr_power: options.get("weight-lr-power"),
+        })
     }
 
     pub fn scalars(&self) -> Vec<Scalar> {

@@ -182,7 +182,9 @@ impl<T: Float> Optimizer<T> {
                 }
             }
         }
-        if let Some(key) = state.arrays.keys().next() {
+        let known = self.rule.scalars();
+        let other = state.scalars.keys().find(|key| !known.iter().any(|scalar| scalar.name == key.as_str()));
+        if let Some(key) = state.arrays.keys().next().or(other) {
             bail!("optimizer state: {key} belongs to another optimizer or network");
         }
         (self.steps, self.memory, self.scalars) = (state.steps, memory, scalars);

@@ -8,6 +8,7 @@ use super::spec::Options;
 use crate::number::exact;
 use crate::schedule::Semantics;
 use crate::spec::{Entry, ParameterValue};
+use crate::usage;
 use crate::usage::Usage;
 
 /// Places of the scalars.
@@ -118,6 +119,12 @@ impl Definition for Prodigy {
 
     fn new(options: &Options<'_>) -> Result<Self, Usage> {
         let get = |key| options.get(key);
+        if options.semantics == Semantics::Optax && get("growth-rate").is_finite() {
+            return usage!(
+                "prodigy: optax has no growth-rate, got {}; leave it out, or take `--semantics native`",
+                exact(get("growth-rate"))
+            );
+        }
         Ok(Self {
             beta1: get("beta1"),
             beta2: get("beta2"),

@@ -67,7 +67,7 @@ impl Definition for ScheduleFreeAdamW {
 
     fn new(options: &Options<'_>) -> Result<Self, Usage> {
         Ok(Self {
-            averaging: Averaging::of(options, "beta1"),
+            averaging: Averaging::of(options, "beta1")?,
             beta2: options.get("beta2"),
             eps: options.get("eps"),
             weight_decay: options.get("weight-decay"),

@@ -53,7 +53,7 @@ impl Definition for ScheduleFreeSgd {
     }
 
     fn new(options: &Options<'_>) -> Result<Self, Usage> {
-        Ok(Self { averaging: Averaging::of(options, "momentum"), decay: Decay::Coupled(options.get("weight-decay")) })
+        Ok(Self { averaging: Averaging::of(options, "momentum")?, decay: Decay::Coupled(options.get("weight-decay")) })
     }
 }
 

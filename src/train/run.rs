@@ -320,7 +320,9 @@ impl<'a> Run<'a> {
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let cycles = self.schedule.rates(self.clock()).momentum.is_some();
-        if cycles && self.config.optimizer.momentum(self.config.semantics).is_none() {
+        let grouping = self.trainer.optimizer.grouping();
+        let mut optimizers = grouping.groups.iter().map(|group| &group.optimizer).chain([&self.config.optimizer]);
+        if cycles && optimizers.all(|optimizer| optimizer.momentum(self.config.semantics).is_none()) {
             let optimizer = &self.config.optimizer;
             notes.push(format!("the schedule cycles momentum, but {optimizer} has none: only the rate is scheduled"));
         }
@@ -328,7 +330,7 @@ impl<'a> Run<'a> {
         let last = Clock { step: last.saturating_sub(1), ..self.clock() };
         let decays = decays(&self.schedule, last);
         notes.extend(self.config.optimizer.advice(self.config.lr, decays));
-        let groups = self.trainer.optimizer.grouping().groups.iter().zip(self.groups.decay(decays, last));
+        let groups = grouping.groups.iter().zip(self.groups.decay(decays, last));
         notes.extend(groups.filter_map(|(group, decays)| {
             let advice = group.optimizer.advice(group.lr.unwrap_or(self.config.lr), decays)?;
             Some(format!("group {}: {advice}", group.name))

@@ -68,6 +68,29 @@ fn a_group_with_the_optimizer_of_the_run_changes_nothing_and_another_one_does() 
 }
 
 #[test]
+fn a_cycled_momentum_is_said_to_do_nothing_only_where_no_group_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let note = "the schedule cycles momentum, but sgd has none";
+    let said = |out: &str, group: &[&str]| {
+        let flags = ["--optimizer", "sgd", "--schedule", "one-cycle", "--epochs", "1", "--lr", "0.1", "--out", out];
+        let output = lrsched(&folder)
+            .arg("train")
+            .args(TINY)
+            .args(flags)
+            .args(group)
+            .args(["--progress", "plain"])
+            .output()
+            .unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        assert!(output.status.success());
+        String::from_utf8(all).unwrap()
+    };
+    assert!(said("none", &[]).contains(note));
+    assert!(said("still-none", &["--group", "*.bias=sgd:weight-decay=0.1"]).contains(note));
+    assert!(!said("one", &["--group", "*.bias=sgd:momentum=0.9"]).contains(note));
+}
+
+#[test]
 fn a_frozen_group_does_not_move_and_its_rate_is_0() {
     let folder = tempfile::tempdir().unwrap();
     // The bias starts at 0.

@@ -375,6 +375,9 @@ fn diff_of_an_optimizer_says_from_which_step_the_frameworks_part_and_by_how_much
     // A rate that changes shows in the momentum of Keras one step later.
     assert!(diff("sgd:momentum=0.9").0.contains("the same weights"));
     assert!(diff("sgd:momentum=0.9/linear").0.contains("native = torch = optax / keras: part at step 1 by "));
+    // At a rate of 0 only the momentum of Keras moves the weights: no share of nothing.
+    let (still, ..) = diff("sgd:momentum=0.9/expr:lr*(t<1)");
+    assert!(still.contains("part at step 1 by ") && !still.contains("inf"), "{still}");
     assert!(diff("lion").0.contains("torch has no lion: `--semantics torch` falls back to native"));
     assert!(diff("muon").0.contains("native / keras: part at step 0"));
     let (csv, ..) = lrsched(&["diff", "prodigy", "--epochs", "1", "--steps-per-epoch", "2", "--format", "csv"]);

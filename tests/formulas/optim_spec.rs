@@ -120,6 +120,19 @@ fn an_option_that_only_pytorch_knows_is_refused_under_the_semantics_of_the_other
         refused("adagrad:lr-decay=0.1", Semantics::Optax),
         "adagrad: optax has no lr-decay, got 0.1; the same is `--schedule time` with that decay"
     );
+    assert_eq!(
+        refused("schedule-free-adamw:r=1", Semantics::Keras),
+        "schedule-free-adamw: Keras has no r, got 1; leave it out, or take `--semantics torch`"
+    );
+    assert_eq!(
+        refused("schedule-free-sgd:r=0.5", Semantics::Optax),
+        "schedule-free-sgd: optax has no r, got 0.5; leave it out, or take `--semantics torch`"
+    );
+    assert_eq!(
+        refused("prodigy:growth-rate=1.02", Semantics::Optax),
+        "prodigy: optax has no growth-rate, got 1.02; leave it out, or take `--semantics native`"
+    );
+    assert!(Optimizer::<f32>::new(&spec("prodigy"), Semantics::Optax).is_ok());
 }
 
 #[test]

@@ -132,6 +132,12 @@ fn a_state_that_does_not_fit_is_refused_and_nothing_changes() {
         &|state| drop(state.arrays.insert("layer0.weight.momentum_buffer".to_string(), vec![0.0; 3])),
         "optimizer state: layer0.weight.momentum_buffer belongs to another optimizer or network",
     );
+    check(
+        &|state| {
+            state.scalars.insert("lr_max".to_string(), 0.1);
+        },
+        "optimizer state: lr_max belongs to another optimizer or network",
+    );
 }
 
 #[test]
