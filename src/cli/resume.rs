@@ -105,6 +105,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         kernels,
         every: machine.every,
         keep: machine.keep,
+        tensorboard: machine.tensorboard,
         words: advice::verdict,
         groups: &groups,
         role: None,

@@ -48,6 +48,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         kernels: run.kernels(),
         every: machine.every,
         keep: machine.keep,
+        tensorboard: machine.tensorboard,
         words: advice::verdict,
         groups: &groups,
         role: None,

@@ -22,6 +22,8 @@ pub struct MachineConfig {
     pub json: bool,
     pub every: Option<Every>,
     pub keep: Option<Keep>,
+    /// Also write event files for TensorBoard.
+    pub tensorboard: bool,
     pub print_config: bool,
     /// Print the plan instead of training.
     pub dry_run: bool,

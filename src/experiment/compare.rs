@@ -183,6 +183,8 @@ pub struct Training<'a> {
     pub every: Option<Every>,
     /// What stays of the weights of runs that are results; nothing of those of others.
     pub keep: Keep,
+    /// Also write event files for TensorBoard.
+    pub tensorboard: bool,
     /// Wording for the end of a run.
     pub words: Words,
 }
@@ -213,7 +215,16 @@ fn train(
     let mut run = Run::new(&planned.config, dataset, share)?.tested(Role::is_result(role));
     let (kernels, threads) = (run.kernels(), share.get());
     let groups = run.group_names();
-    let setup = Setup { threads, kernels, every, keep: Some(keep), words, groups: &groups, role };
+    let setup = Setup {
+        threads,
+        kernels,
+        every,
+        keep: Some(keep),
+        tensorboard: training.tensorboard,
+        words,
+        groups: &groups,
+        role,
+    };
     let begun = if path.join(files::RUN_JSON).exists() {
         None
     } else {

@@ -35,6 +35,8 @@ pub const RANKING_SVG: &str = "ranking.svg";
 pub const TRIALS_PNG: &str = "trials.png";
 pub const TRIALS_SVG: &str = "trials.svg";
 pub const REPORT_HTML: &str = "report.html";
+/// The folder of a run's event files for TensorBoard.
+pub const TENSORBOARD: &str = "tensorboard";
 /// The folder of a comparison's runs.
 pub const RUNS: &str = "runs";
 

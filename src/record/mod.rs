@@ -18,6 +18,7 @@ mod run_info;
 mod run_order;
 pub mod stop_at;
 mod table;
+pub mod tensorboard;
 mod tuned;
 
 pub use change::{Applied, Change, Changed, Fit, Origin};

@@ -5,6 +5,7 @@ use super::events::is_log;
 use super::lock::Lock;
 use super::part::Part;
 use super::refusal::Refusal;
+use super::tensorboard;
 use crate::config::Shard;
 use crate::record::{
     Contents, EpochRow, Holds, RangeRow, RefineRow, RunInfo, StepRow, files, is_begun, remove_leftovers,
@@ -57,6 +58,7 @@ pub fn claim(path: &Path, existing: Existing, what: Holds, files: &[&str]) -> Re
     remove_leftovers(path);
     if what == Holds::Run {
         checkpoint::remove_all(path)?;
+        tensorboard::remove_all(path)?;
     }
     for name in files {
         remove_file(&path.join(name))?;
@@ -130,6 +132,7 @@ pub fn remove_all_but_mark(path: &Path) -> Result<()> {
     check_removable(path)?;
     remove_leftovers(path);
     checkpoint::remove_all(path)?;
+    tensorboard::remove_all(path)?;
     files::unmarked(&files::OF_RUN).iter().try_for_each(|name| remove_file(&path.join(name)))
 }
 

@@ -1,6 +1,7 @@
 //! The folder of a run: opened before training starts, appended row by row, closed with the final status.
 //!
-//! `metrics.csv`, `steps.csv` (with `--log-steps`), `events.jsonl`, `run.json`, `checkpoints/`, `weights.safetensors`.
+//! `metrics.csv`, `steps.csv` (with `--log-steps`), `events.jsonl`, `run.json`, `checkpoints/`, `weights.safetensors`,
+//! `tensorboard/` (with `--tensorboard`).
 
 use super::arrays::save_weights;
 use super::checkpoint::{self, LatestCheckpoint};
@@ -10,6 +11,7 @@ use super::lock::Lock;
 use super::refusal::Refusal;
 use super::resumed_rows::{kept_epochs, kept_steps};
 use super::saver::Saver;
+use super::tensorboard::TensorBoard;
 use super::writer::{RunFiles, digests, in_place};
 use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
@@ -35,6 +37,8 @@ pub struct Setup<'a> {
     pub every: Option<Every>,
     /// Which weights to keep once the run is finished; `None` on resume keeps the run's own.
     pub keep: Option<Keep>,
+    /// Also write event files for TensorBoard; a resumed run that has them goes on with them.
+    pub tensorboard: bool,
     /// Words the `message` in run.json and events.jsonl.
     pub words: Words,
     /// The names of its parameter groups besides the base group, which have columns in steps.csv.
@@ -56,6 +60,7 @@ pub struct RunDirectory {
     metrics: RowWriter<EpochRow>,
     steps: Option<RowWriter<StepRow>>,
     events: EventLog,
+    tensorboard: Option<TensorBoard>,
     every: Option<Every>,
     keeps_before: bool,
     words: Words,
@@ -97,6 +102,7 @@ impl RunDirectory {
         Ok(Self {
             metrics: RowWriter::create(&path.join(files::METRICS_CSV))?,
             events: EventLog::create(path, setup.words)?,
+            tensorboard: setup.tensorboard.then(|| TensorBoard::of(path)),
             path: path.to_path_buf(),
             info,
             steps,
@@ -144,6 +150,7 @@ impl RunDirectory {
             metrics: metrics.open()?,
             steps: steps.map(Table::open).transpose()?,
             events: EventLog::open(path, events, setup.words)?,
+            tensorboard: (setup.tensorboard || TensorBoard::is_in(path)).then(|| TensorBoard::of(path)),
             path: path.to_path_buf(),
             every,
             keeps_before: true,
@@ -185,6 +192,7 @@ impl RunDirectory {
     pub fn record(mut self, run: Run<'_>, control: &Control, observer: &mut dyn Observer) -> Result<Outcome> {
         let recorded = self.train(run, control, observer).and_then(|outcome| {
             self.events.log(&Event::Finished(&outcome))?;
+            self.tensorboard.as_mut().map_or(Ok(()), |board| board.log(&Event::Finished(&outcome)))?;
             self.close(outcome.status, outcome.verdict.as_ref().map(self.words), outcome.results.clone())?;
             Ok(outcome)
         });
@@ -235,6 +243,7 @@ impl RunDirectory {
             metrics: &mut self.metrics,
             steps: self.steps.as_mut(),
             events: &mut self.events,
+            tensorboard: self.tensorboard.as_mut(),
             saver: &mut saver,
             next: observer,
         };
@@ -275,7 +284,7 @@ impl RunDirectory {
     }
 
     fn check_in_place(&self) -> Result<()> {
-        in_place(&self.lock, &self.metrics, self.steps.as_ref(), &self.events)
+        in_place(&self.lock, &self.metrics, self.steps.as_ref(), &self.events, self.tensorboard.as_ref())
     }
 }
 
@@ -334,6 +343,7 @@ mod tests {
             kernels: "",
             every: None,
             keep: None,
+            tensorboard: false,
             words: Verdict::to_string,
             groups: &[],
             role: None,

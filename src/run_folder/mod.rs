@@ -12,6 +12,7 @@ mod part;
 mod refusal;
 mod resumed_rows;
 mod saver;
+mod tensorboard;
 mod writer;
 
 pub use arrays::{save_weights, sha256};

@@ -4,6 +4,7 @@ use super::directory::{described, write};
 use super::events::EventLog;
 use super::lock::Lock;
 use super::saver::Saver;
+use super::tensorboard::TensorBoard;
 use crate::disk::Watch;
 use crate::record::{Change, EpochRow, RowDigests, RowWriter, RunInfo, StepRow};
 use crate::train::{Checkpoint, Event, Observer, Reason};
@@ -19,6 +20,7 @@ pub(super) struct RunFiles<'a> {
     pub metrics: &'a mut RowWriter<EpochRow>,
     pub steps: Option<&'a mut RowWriter<StepRow>>,
     pub events: &'a mut EventLog,
+    pub tensorboard: Option<&'a mut TensorBoard>,
     pub saver: &'a mut Saver,
     pub watch: Watch,
     pub next: &'a mut dyn Observer,
@@ -36,6 +38,7 @@ impl Observer for RunFiles<'_> {
             Event::Started(_) | Event::Changed(_) | Event::Warning(_) | Event::Finished(_) | Event::Failed(_) => {}
         }
         self.events.log(event)?;
+        self.board(event)?;
         if let Event::Changed(change) = event {
             self.changed(change)?;
         }
@@ -44,6 +47,15 @@ impl Observer for RunFiles<'_> {
 }
 
 impl RunFiles<'_> {
+    /// Values of steps go where steps.csv goes.
+    fn board(&mut self, event: &Event<'_>) -> Result<()> {
+        match &mut self.tensorboard {
+            Some(_) if matches!(event, Event::Step { .. }) && self.steps.is_none() => Ok(()),
+            Some(board) => board.log(event),
+            None => Ok(()),
+        }
+    }
+
     fn step(&mut self, row: &StepRow) -> Result<()> {
         self.steps.as_mut().map_or(Ok(()), |steps| steps.write(row))?;
         if self.watch.is_due() { self.check_in_place() } else { Ok(()) }
@@ -63,7 +75,7 @@ impl RunFiles<'_> {
     }
 
     pub(super) fn check_in_place(&self) -> Result<()> {
-        in_place(self.lock, self.metrics, self.steps.as_deref(), self.events)?;
+        in_place(self.lock, self.metrics, self.steps.as_deref(), self.events, self.tensorboard.as_deref())?;
         self.saver.check_in_place()
     }
 }
@@ -79,9 +91,11 @@ pub(super) fn in_place(
     metrics: &RowWriter<EpochRow>,
     steps: Option<&RowWriter<StepRow>>,
     events: &EventLog,
+    tensorboard: Option<&TensorBoard>,
 ) -> Result<()> {
     lock.folder().check()?;
     metrics.check_in_place()?;
     steps.map_or(Ok(()), RowWriter::check_in_place)?;
-    events.check_in_place()
+    events.check_in_place()?;
+    tensorboard.map_or(Ok(()), TensorBoard::check_in_place)
 }

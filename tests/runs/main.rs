@@ -14,5 +14,6 @@ mod resume_exact;
 mod resume_signals;
 mod several_at_once;
 mod shards;
+mod tensorboard;
 mod tiny_runs;
 mod tuning;

@@ -87,8 +87,16 @@ pub(crate) fn new_run<'a>(config: &'a RunConfig, dataset: &Dataset) -> Run<'a> {
     Run::with_architecture(config, &architecture(), dataset, 1).unwrap()
 }
 
-pub(crate) const SETUP: Setup<'static> =
-    Setup { threads: 1, kernels: "", every: None, keep: None, words: Verdict::to_string, groups: &[], role: None };
+pub(crate) const SETUP: Setup<'static> = Setup {
+    threads: 1,
+    kernels: "",
+    every: None,
+    keep: None,
+    tensorboard: false,
+    words: Verdict::to_string,
+    groups: &[],
+    role: None,
+};
 
 /// Trains in memory; without a `control`, undisturbed.
 pub(crate) fn train(

@@ -75,6 +75,7 @@ impl Request {
                 every: machine.every,
                 words: advice::verdict,
                 keep: machine.keep.unwrap_or(Keep::Best),
+                tensorboard: machine.tensorboard,
             };
             let stopped = comparison.run(dataset, &training)?;
             if stopped.is_some() {

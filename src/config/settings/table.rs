@@ -339,6 +339,10 @@ pub const SETTINGS: &[SettingDef] = &[
     .of_machine(|c, v| v.word().map(|keep| c.keep = Some(keep)))
     .commands(&[Train, Compare])
     .on_resume(OnResume::Free),
+    SettingDef::switch("tensorboard", "Also write event files for TensorBoard, into tensorboard/ in the run's folder")
+        .of_machine(|c, v| v.switch().map(|on| c.tensorboard = on))
+        .commands(&[Train, Compare])
+        .on_resume(OnResume::Free),
     SettingDef::value("progress", "KIND", "{} [default: auto]")
         .choices(|| any_of(ProgressMode::ALL.map(ProgressMode::name)))
         .of_machine(|c, v| v.word().map(|mode| c.progress = mode))
