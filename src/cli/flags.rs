@@ -10,6 +10,41 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// What `-h` shows; `--help` shows all.
+const COMMON: [&str; 31] = [
+    "quiet",
+    "config",
+    "schedule",
+    "optimizer",
+    "lr",
+    "model",
+    "dataset",
+    "data-dir",
+    "epochs",
+    "batch-size",
+    "augment",
+    "seed",
+    "seeds",
+    "out",
+    "force",
+    "threads",
+    "jobs",
+    "entrants",
+    "grid",
+    "tune",
+    "studies",
+    "baseline",
+    "dry-run",
+    "steps",
+    "for-epochs",
+    "min-lr",
+    "max-lr",
+    "train-limit",
+    "json",
+    "tensorboard",
+    "steps-per-epoch",
+];
+
 /// Adds the flag of a setting.
 pub fn add(command: Command, setting: SettingDef) -> Command {
     command.arg(of(&setting))
@@ -17,7 +52,7 @@ pub fn add(command: Command, setting: SettingDef) -> Command {
 
 /// The flag of a setting.
 pub fn of(setting: &SettingDef) -> Arg {
-    flag(setting.name, setting.form).help(setting.help())
+    flag(setting.name, setting.form).help(setting.help()).hide_short_help(!COMMON.contains(&setting.name))
 }
 
 /// The folders that a command reads, one or more.
@@ -32,7 +67,8 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
     parameters(entries).into_iter().fold(command, |command, (name, switch)| {
         let takers: Vec<_> = takers(entries, name).collect();
         let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
-        let arg = flag(name, FlagForm::Value("VALUE"));
+        // `lrsched help schedules` has them, too.
+        let arg = flag(name, FlagForm::Value("VALUE")).hide_short_help(true);
         // A switch also accepts a value: `--cycle-momentum=false`.
         let arg = if switch {
             arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
@@ -49,7 +85,13 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
         let off = format!("Turn {name} off where it is on by default");
         // For a switch that is off by default it only undoes a config file, and would clutter the help.
         let clutter = !turns_off(entries, name);
-        command.arg(flag(&negated(name), FlagForm::Switch).help(off).help_heading(heading.clone()).hide(clutter))
+        command.arg(
+            flag(&negated(name), FlagForm::Switch)
+                .help(off)
+                .help_heading(heading.clone())
+                .hide(clutter)
+                .hide_short_help(true),
+        )
     })
 }
 

@@ -24,24 +24,42 @@ pub fn optimizers() -> Result<u8> {
     show::emit(None, text_of_optimizers().as_bytes())
 }
 
+/// Prints the schedule or the optimizer of this name; `None` if there is neither.
+pub fn one(name: &str) -> Option<Result<u8>> {
+    let of = |entries: &'static [Entry]| entries.iter().find(|entry| entry.name == name);
+    let mut text = String::new();
+    if let Some(schedule) = of(table()) {
+        describe(&mut text, schedule);
+        text.push_str("\nas for any schedule\n");
+        parameters(&mut text, universal());
+    } else {
+        describe_optimizer(&mut text, of(optim::table())?);
+    }
+    Some(show::emit(None, text.trim_start().as_bytes()))
+}
+
+/// The names that [`one`] takes.
+pub fn names() -> Vec<&'static str> {
+    table().iter().chain(optim::table()).map(|entry| entry.name).collect()
+}
+
 fn text_of_optimizers() -> String {
     let mut text = String::from(
         "An optimizer is given by flags (--optimizer sgd --momentum 0.9) or as one spec (--optimizer sgd:momentum=0.9,lr=0.05).\n\
          g: gradient; θ: weights; lr: the rate set by the schedule. Every optimizer works with every schedule.\n",
     );
-    for entry in optim::table() {
-        describe(&mut text, entry);
-        let spec = OptimizerSpec::from_flags(entry.name, &[]);
-        if let Ok(spec) = spec {
-            let (usual, (low, high)) =
-                (spec.default_learning_rate(Semantics::Native), spec.tuned_range(Semantics::Native));
-            let with_momentum = OptimizerSpec::from_flags(&format!("{}:momentum=0.5", entry.name), &[]);
-            let scaled = with_momentum.is_ok_and(|with| with.tuned_range(Semantics::Native) != (low, high));
-            let by_momentum = if scaled { ", times 1 − momentum" } else { "" };
-            let _ = writeln!(text, "  usual lr: {usual}; tuned from {} to {}{by_momentum}", exact(low), exact(high));
-        }
-    }
+    optim::table().iter().for_each(|entry| describe_optimizer(&mut text, entry));
     text
+}
+
+fn describe_optimizer(text: &mut String, entry: &Entry) {
+    describe(text, entry);
+    let Ok(spec) = OptimizerSpec::from_flags(entry.name, &[]) else { return };
+    let (usual, (low, high)) = (spec.default_learning_rate(Semantics::Native), spec.tuned_range(Semantics::Native));
+    let with_momentum = OptimizerSpec::from_flags(&format!("{}:momentum=0.5", entry.name), &[]);
+    let scaled = with_momentum.is_ok_and(|with| with.tuned_range(Semantics::Native) != (low, high));
+    let by_momentum = if scaled { ", times 1 − momentum" } else { "" };
+    let _ = writeln!(text, "  usual lr: {usual}; tuned from {} to {}{by_momentum}", exact(low), exact(high));
 }
 
 fn text_of_schedules() -> String {

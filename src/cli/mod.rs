@@ -10,6 +10,7 @@ macro_rules! out {
 mod advice;
 mod bench;
 mod compare;
+mod completions;
 mod data;
 mod descend;
 mod diff;
@@ -20,6 +21,7 @@ mod find;
 mod flags;
 mod help_tables;
 mod live;
+mod man;
 mod merge;
 mod next;
 mod ranking;
@@ -46,6 +48,9 @@ use std::io::Write;
 pub fn run() -> Result<u8> {
     #[cfg(unix)]
     live::report_full_files()?;
+    if completions::answer(command)? {
+        return Ok(0);
+    }
     let matches = match without_empty_variables(command()).color(colour_wanted()).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return explain(&error),
@@ -67,6 +72,8 @@ pub fn run() -> Result<u8> {
         Some(("report", matches)) => report::run(matches, quiet),
         Some(("show", matches)) => show::run(matches),
         Some(("diff", matches)) => diff::run(matches),
+        Some(("completions", matches)) => completions::run(matches),
+        Some(("man", matches)) => man::run(matches, command()),
         Some(("help", matches)) => {
             help(&matches.get_many::<String>("topic").into_iter().flatten().map(String::as_str).collect::<Vec<_>>())
         }
@@ -96,12 +103,14 @@ fn command() -> Command {
         .subcommand(report::command())
         .subcommand(show::command())
         .subcommand(diff::command())
+        .subcommand(completions::command())
+        .subcommand(man::command())
         // Replaces clap's own `help`, which does not know the lists.
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("help")
-                .about("Show help for a command, or list all schedules or optimizers (`lrsched help schedules`)")
-                .arg(Arg::new("topic").value_name("COMMAND|schedules|optimizers").num_args(0..)),
+                .about("Show help for a command, a schedule or an optimizer, or list all (`lrsched help schedules`)")
+                .arg(Arg::new("topic").value_name("COMMAND|schedules|optimizers|NAME").num_args(0..)),
         )
 }
 
@@ -110,6 +119,11 @@ fn help(topic: &[&str]) -> Result<u8> {
     match topic {
         ["schedules"] => return help_tables::schedules(),
         ["optimizers"] => return help_tables::optimizers(),
+        [name] => {
+            if let Some(shown) = help_tables::one(name) {
+                return shown;
+            }
+        }
         _ => {}
     }
     let mut command = command();
@@ -117,7 +131,8 @@ fn help(topic: &[&str]) -> Result<u8> {
         let Some(inner) = command.find_subcommand(name) else {
             let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
-            let hint = did_you_mean(name, names.into_iter().chain(lists.iter().copied()));
+            let entries = if at == 0 { help_tables::names() } else { Vec::new() };
+            let hint = did_you_mean(name, names.into_iter().chain(lists.iter().copied()).chain(entries));
             let hint = if hint.is_empty() { "; --help lists the commands".to_string() } else { hint };
             return crate::usage!("no help for `{}`{hint}", shortened(&topic.join(" ")));
         };

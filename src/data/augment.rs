@@ -92,6 +92,11 @@ const fn entry(name: &'static str, summary: &'static str, parameters: &'static [
     Entry { summary, ..Entry::heading(name, parameters) }
 }
 
+/// Every augmentation but `none`.
+pub fn augmentations() -> &'static [Entry] {
+    &ENTRIES
+}
+
 static FAMILY: Family = Family {
     what: "augmentation",
     example: "flip-crop:padding=4",

@@ -23,7 +23,7 @@ mod synthetic;
 mod tta;
 mod unpack;
 
-pub use augment::Augment;
+pub use augment::{Augment, augmentations};
 pub use batch::{Batch, LossReduction};
 pub use batch_size::BatchSize;
 pub use dataset::{Dataset, DatasetKind, DatasetOptions};

@@ -30,6 +30,13 @@ pub enum DeviceChoice {
 impl EngineKind {
     pub const ALL: [Self; 2] = [Self::Cpu, Self::Candle];
 
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Candle => "candle",
+        }
+    }
+
     /// The engines of this build.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|kind| *kind != Self::Candle || cfg!(feature = "candle"))
@@ -48,10 +55,7 @@ impl EngineKind {
 
 impl fmt::Display for EngineKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            EngineKind::Cpu => "cpu",
-            EngineKind::Candle => "candle",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -59,15 +63,13 @@ impl FromStr for EngineKind {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match text {
-            "cpu" => Ok(EngineKind::Cpu),
-            "candle" => Ok(EngineKind::Candle),
-            _ => usage!(
-                "unknown engine `{text}`{} (engines: cpu, candle)",
-                did_you_mean(text, ["cpu", "candle"]),
-                text = shortened(text)
-            ),
-        }
+        Self::ALL.into_iter().find(|kind| kind.name() == text).map_or_else(
+            || {
+                let hint = did_you_mean(text, Self::ALL.map(Self::name));
+                usage!("unknown engine `{}`{hint} (engines: cpu, candle)", shortened(text))
+            },
+            Ok,
+        )
     }
 }
 

@@ -22,4 +22,5 @@ mod report_record;
 mod report_tuned;
 mod report_verdicts;
 mod schedule_show;
+mod shell;
 mod tune;

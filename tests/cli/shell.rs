@@ -1,0 +1,103 @@
+//! At home in a shell: completions, manual pages, short help.
+
+use crate::common::{lrsched, skipped};
+use std::fs;
+use std::process::Command;
+
+fn stdout(folder: &tempfile::TempDir, arguments: &[&str]) -> String {
+    let output = lrsched(folder).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What bash completes at the end of `line`, as it would call the function, with the words split at `:` and `=`.
+#[cfg(unix)]
+fn in_bash(line: &str) -> Option<Vec<String>> {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_lrsched"));
+    let script = r#"
+        source <(lrsched completions bash) || exit 9
+        COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9
+        _lrsched
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash").args(["-c", script, "bash", line]).env("PATH", path).output().ok()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap().lines().map(str::to_string).collect())
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_commands_flags_names_and_the_parameters_inside_a_spec() {
+    let Some(commands) = in_bash("lrsched com") else {
+        return skipped("bash_completes_commands_flags_names_and_the_parameters_inside_a_spec", "there is no bash");
+    };
+    assert_eq!(commands, ["compare", "completions"]);
+    let of = |line: &str| in_bash(line).unwrap();
+    assert_eq!(of("lrsched train --sched"), ["--schedule"]);
+    assert_eq!(of("lrsched train --schedule ste"), ["step"]);
+    // Only what follows the colon is replaced.
+    assert_eq!(of("lrsched train --schedule step:fa"), ["factor="]);
+    assert_eq!(of("lrsched train --schedule step:factor=0.5,drop"), ["0.5,drop-every="]);
+    assert_eq!(of("lrsched train --optimizer sgd:mom"), ["momentum="]);
+    assert_eq!(of("lrsched compare --entrants adam/cosine-"), ["adam/cosine-restarts"]);
+    assert_eq!(of("lrsched train --model airb"), ["airbench94", "airbench94-muon"]);
+    assert_eq!(of("lrsched help piece"), ["piecewise"]);
+}
+
+#[test]
+fn each_shell_has_completions_and_another_one_is_named_with_those_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(stdout(&folder, &["completions", shell]).contains("lrsched"), "{shell}");
+    }
+    let output = lrsched(&folder).args(["completions", "tcsh"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("tcsh") && said.contains("zsh"), "{said}");
+}
+
+#[test]
+fn every_command_has_a_manual_page_with_its_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = stdout(&folder, &["man", "train"]);
+    assert!(page.starts_with(".ie") || page.starts_with(".TH") || page.contains(".TH lrsched-train"), "{page}");
+    assert!(page.contains("\\-\\-schedule") && page.contains("\\-\\-drop\\-every"), "{page}");
+    stdout(&folder, &["man", "--dir", "pages/man1"]);
+    let mut names: Vec<String> = fs::read_dir(folder.path().join("pages/man1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    for command in ["", "-train", "-compare", "-find", "-show", "-report", "-man"] {
+        assert!(names.contains(&format!("lrsched{command}.1")), "{command}: {names:?}");
+    }
+    let output = lrsched(&folder).args(["man", "trian"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no manual page for `trian`"));
+}
+
+#[test]
+fn the_short_help_fits_a_screen_or_two_and_the_long_one_has_every_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["train", "compare", "find"] {
+        let (short, long) = (stdout(&folder, &[command, "-h"]), stdout(&folder, &[command, "--help"]));
+        assert!(short.lines().count() < 80, "{command}: {} lines", short.lines().count());
+        assert!(short.contains("--optimizer") && short.contains("--help"), "{short}");
+        assert!(!short.contains("--smoothing") && !short.contains("--nesterov"), "{short}");
+        assert!(long.contains("--nesterov") && long.lines().count() > short.lines().count(), "{command}");
+    }
+}
+
+#[test]
+fn help_knows_each_schedule_and_optimizer_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let step = stdout(&folder, &["help", "step"]);
+    assert!(step.starts_with("step: ") && step.contains("drop-every") && step.contains("warmup"), "{step}");
+    assert!(!step.contains("cosine"), "{step}");
+    let adam = stdout(&folder, &["help", "adam"]);
+    assert!(adam.starts_with("adam: ") && adam.contains("beta1") && adam.contains("usual lr: 0.001"), "{adam}");
+    let output = lrsched(&folder).args(["help", "cosin"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("did you mean `cosine`?"), "{said}");
+}
