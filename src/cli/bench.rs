@@ -14,6 +14,7 @@ use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
+use serde_json::json;
 use std::time::Duration;
 
 /// More steps or images add no information, and a mistyped number should not take a day or all memory.
@@ -72,13 +73,18 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let times = &measured.operations;
     let step = median(&measured.steps).unwrap_or(f64::NAN);
     let fastest = measured.steps.iter().copied().fold(f64::INFINITY, f64::min);
+    let direct = giga_operations(times, batch) / step;
+    if given.switch("json")? {
+        let speed = Speed { step, fastest, direct };
+        out!("{}", json(&measured, &speed, (model, batch, kind, threads)));
+        return Ok(0);
+    }
     out!(
         "{model}, batch {batch}, {engine_text}, {}, {}",
         counted(threads as u64, "thread"),
         counted(steps as u64, "step")
     );
     out!("{:.0} images/s: median step {:.2} ms, fastest {:.2} ms", batch as f64 / step, 1e3 * step, 1e3 * fastest);
-    let direct = giga_operations(times, batch) / step;
     let peak =
         measured.peak.map_or(String::new(), |peak| format!(" (tiles multiply less); the cores can do {peak:.0}"));
     out!("{direct:.0} GFLOPS, counted as direct convolutions{peak}");
@@ -88,6 +94,46 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         table(times, batch, steps)?;
     }
     Ok(0)
+}
+
+/// What a step takes, in seconds, and 10⁹ operations in a second of the median one.
+struct Speed {
+    step: f64,
+    fastest: f64,
+    direct: f64,
+}
+
+/// One object, with the time of every operation if the engine knows it.
+fn json(measured: &Measured, speed: &Speed, run: (Model, usize, EngineKind, usize)) -> serde_json::Value {
+    let (model, batch, engine, threads) = run;
+    let made = measured.steps.len().max(1) as f64;
+    let operation = |time: &OperationTime| {
+        json!({
+            "operation": time.name,
+            "forward_seconds": time.forward.as_secs_f64() / made,
+            "backward_seconds": time.backward.as_secs_f64() / made,
+            "forward_multiply_adds": time.forward_multiply_adds * batch,
+            "backward_multiply_adds": time.backward_multiply_adds * batch,
+        })
+    };
+    let operations = if engine == EngineKind::Cpu { measured.operations.as_slice() } else { &[] };
+    json!({
+        "event": "bench",
+        "model": model.name(),
+        "batch_size": batch,
+        "engine": engine.name(),
+        "kernels": measured.kernels,
+        "threads": threads,
+        "steps": measured.steps.len(),
+        "images_per_second": batch as f64 / speed.step,
+        "median_step_seconds": speed.step,
+        "fastest_step_seconds": speed.fastest,
+        "gflops": speed.direct,
+        "peak_gflops": measured.peak,
+        "update_seconds": measured.times.update.as_secs_f64() / made,
+        "loading_seconds": measured.times.loading.as_secs_f64() / made,
+        "operations": operations.iter().map(operation).collect::<Vec<_>>(),
+    })
 }
 
 /// 10⁹ operations per step.

@@ -5,7 +5,7 @@ use super::{flags, ranking, settings};
 use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
 use crate::record::files::REPORT_HTML;
-use crate::report::export::{ExtraFormats, Form, Report};
+use crate::report::export::{ExtraFormats, Form, Report, Shown};
 use crate::report::load::load;
 use crate::usage;
 use anyhow::{Result, bail};
@@ -16,12 +16,20 @@ const OWN: &[SettingDef] = &[
     SettingDef::path(
         "output",
         "FILE",
-        "The file to write: the page (.html), the ranking and the curves (.png, .svg), or the table (.md, .csv) [default: report.html]",
+        "The file to write: the page (.html), the ranking and the curves (.png, .svg, .pdf), or the table (.md, .csv, .json) [default: report.html]",
     ),
     SettingDef::switch("png", "Also write the ranking and the curves as PNG next to the output"),
     SettingDef::switch("svg", "Also write the ranking and the curves as SVG next to the output"),
+    SettingDef::switch("pdf", "Also write the ranking and the curves as PDF next to the output"),
     SettingDef::switch("md", "Also write the table and the verdicts as Markdown next to the output"),
     SettingDef::switch("csv", "Also write a CSV with a row per entrant next to the output"),
+    SettingDef::switch("long", "Write the CSV in long form: a row per epoch of each run"),
+    SettingDef::value(
+        "panel",
+        "NAME",
+        "Let pictures show only this: ranking, learning_rate, loss, val_loss, accuracy or val_accuracy",
+    ),
+    SettingDef::value("title", "TEXT", "The title of the report and of its pictures [default: what was compared]"),
     SettingDef::value(
         "target",
         "ACCURACY",
@@ -58,7 +66,19 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         return usage!("{}: {what}", first.display());
     }
     // Reject an invalid extension before reading anything.
-    Form::of(&output)?;
+    let form = Form::of(&output)?;
+    let only: Option<Shown> = given.text("panel").map(str::parse).transpose()?;
+    let has = |forms: &[Form], flags: &[&str]| -> Result<bool> {
+        let flags = flags.iter().map(|flag| Ok(given.switch(flag)?)).collect::<Result<Vec<bool>>>()?;
+        Ok(forms.contains(&form) || flags.contains(&true))
+    };
+    let by_epoch = given.switch("long")?;
+    if by_epoch && !has(&[Form::Csv], &["csv"])? {
+        return usage!("--long is the form of the CSV; add --csv, or -o FILE.csv");
+    }
+    if only.is_some() && !has(&[Form::Png, Form::Svg, Form::Pdf], &["png", "svg", "pdf"])? {
+        return usage!("--panel is for pictures; add -o FILE.png, FILE.svg or FILE.pdf");
+    }
     let loaded = load(folders);
     super::warn(&loaded.complaints);
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
@@ -67,6 +87,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let extra = ExtraFormats {
         png: given.switch("png")?,
         svg: given.switch("svg")?,
+        pdf: given.switch("pdf")?,
         md: given.switch("md")?,
         csv: given.switch("csv")?,
     };
@@ -77,6 +98,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     if report.groups.len() == 1 {
         let going_on = if let [folder] = folders { next::unfinished(folder, &loaded) } else { None };
         report.next = going_on.into_iter().chain(next::after(&report.groups, &GoingOn::default())).collect();
+    }
+    (report.only, report.by_epoch) = (only, by_epoch);
+    if let Some(title) = given.text("title") {
+        report = report.called(title);
     }
     let written = report.write(&output, extra)?;
     if !quiet {

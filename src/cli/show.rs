@@ -32,7 +32,7 @@ pub const RUN: &[SettingDef] = &[
 const STEPS_PER_EPOCH: u64 = 45_000_u64.div_ceil(128);
 
 /// The output formats of `show`.
-const FORMATS: [&str; 5] = ["chart", "table", "csv", "svg", "png"];
+const FORMATS: [&str; 6] = ["chart", "table", "csv", "json", "svg", "png"];
 
 const SHOW: &[SettingDef] = &[
     SettingDef::list(
@@ -92,12 +92,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let scale = y_scale(&given)?;
     let specs = specs(&given)?;
     let several = specs.len() > 1;
-    let mut curves = Vec::new();
+    let (mut curves, mut warned) = (Vec::new(), Vec::new());
     for spec in specs {
         let schedule = Schedule::build(&spec, &run)?;
         let prefix = if several { format!("{spec}: ") } else { String::new() };
         for warning in warnings(&spec, &run)? {
             super::tell(&format!("warning: {prefix}{warning}"));
+            warned.push(format!("{prefix}{warning}"));
         }
         let mut metrics: Vec<_> = schedule.listens_to().iter().map(|metric| metric.name()).collect();
         metrics.sort_unstable();
@@ -113,7 +114,15 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let output = given.path("output");
     let output = output.as_deref();
     let figure = || figure(&curves, &run, momentum, scale);
-    match format(&given, &FORMATS)? {
+    let format = match (given.switch("json")?, given.text("format")) {
+        (true, Some(other)) if other != "json" => {
+            return usage!("--json is --format json; leave out --format {}", shortened(other));
+        }
+        (true, _) => "json",
+        (false, _) => format(&given, &FORMATS)?,
+    };
+    match format {
+        "json" => emit(output, format!("{}\n", json(&curves, &run, momentum, &warned)).as_bytes()),
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
         "csv" if several => usage!("csv takes one schedule, got {}; write each to its own file", curves.len()),
         "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),
@@ -248,6 +257,23 @@ fn csv(rates: &[Rates], run: &schedule::RunShape) -> String {
         let _ = writeln!(text, "{t},{},{:?},{momentum}", t / run.steps_per_epoch, rates.learning_rate);
     }
     text
+}
+
+/// The rates of every step of each schedule. Of a schedule without a momentum of its own it is that of the optimizer.
+fn json(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>, warnings: &[String]) -> serde_json::Value {
+    let curve = |Curve { name, rates, .. }: &Curve| {
+        let momentum: Vec<Option<f64>> = rates.iter().map(|rates| rates.momentum.or(momentum)).collect();
+        let rates: Vec<f64> = rates.iter().map(|rates| rates.learning_rate).collect();
+        serde_json::json!({ "schedule": name, "learning_rate": rates, "momentum": momentum })
+    };
+    serde_json::json!({
+        "lr": run.learning_rate,
+        "epochs": run.epochs,
+        "steps_per_epoch": run.steps_per_epoch,
+        "semantics": run.semantics.name(),
+        "schedules": curves.iter().map(curve).collect::<Vec<_>>(),
+        "warnings": warnings,
+    })
 }
 
 /// One row per epoch: the rates of its first step.

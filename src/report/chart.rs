@@ -8,6 +8,7 @@ mod layout;
 mod lines;
 mod matrix;
 mod paint;
+mod pdf;
 mod ranking;
 mod scene;
 mod stack;
@@ -156,6 +157,14 @@ impl Figure {
     /// A shape cannot be drawn.
     pub fn svg(&self) -> anyhow::Result<String> {
         paint::svg(&layout::scene(self))
+    }
+
+    /// The bytes of a PDF.
+    ///
+    /// # Errors
+    /// It cannot be compressed.
+    pub fn pdf(&self) -> anyhow::Result<Vec<u8>> {
+        pdf::pdf(&layout::scene(self))
     }
 
     /// As an SVG inside a page, in its colours; `label` is for those who cannot see it.

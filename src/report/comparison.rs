@@ -38,6 +38,20 @@ pub fn write_pictures(folder: &Path, report: &Report<'_>, title: &str) -> anyhow
     drawn.par_iter().try_for_each(|(name, drawn)| replace_file(&folder.join(name), &drawn()?))
 }
 
+/// The panels of a comparison: the column that each shows, and its title.
+pub const PANELS: [(&str, &str); 5] = [
+    ("learning_rate", "Learning rate"),
+    ("loss", "Training loss"),
+    ("val_loss", "Validation loss"),
+    ("accuracy", "Training accuracy"),
+    ("val_accuracy", "Validation accuracy"),
+];
+
+/// The column that a panel of a comparison shows.
+pub fn name_of(panel: &Panel) -> Option<&'static str> {
+    PANELS.into_iter().find(|(_, title)| *title == panel.title).map(|(name, _)| name)
+}
+
 /// One line per entrant: the mean over its runs, ± one standard deviation if there are several.
 ///
 /// `metrics` are the rows of each run by name, `known` is anything else known of it. An entrant's lines use its

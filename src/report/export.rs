@@ -1,5 +1,6 @@
 //! Writes the files of a report: the output in the format of its extension, and further formats next to it.
 
+mod epochs;
 mod rows;
 
 pub use rows::ranking;
@@ -18,8 +19,10 @@ use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
+use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// The format of a report file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +35,12 @@ pub enum Form {
     Svg,
     /// The table and the verdicts.
     Md,
-    /// One row per entrant.
+    /// The ranking and the curves.
+    Pdf,
+    /// One row per entrant, or per epoch of each run.
     Csv,
+    /// The ranking and what it says, for programs.
+    Json,
 }
 
 impl Form {
@@ -47,11 +54,16 @@ impl Form {
             Some("png") => Ok(Form::Png),
             Some("svg") => Ok(Form::Svg),
             Some("md") => Ok(Form::Md),
+            Some("pdf") => Ok(Form::Pdf),
             Some("csv") => Ok(Form::Csv),
+            Some("json") => Ok(Form::Json),
             Some(ending) => {
-                let hint = did_you_mean(ending, ["html", "png", "svg", "md", "csv"]);
+                let hint = did_you_mean(ending, ["html", "png", "svg", "pdf", "md", "csv", "json"]);
                 let name = output.display().to_string();
-                usage!("--output must end in .html, .png, .svg, .md or .csv, got `{}`{hint}", shortened(&name))
+                usage!(
+                    "--output must end in .html, .png, .svg, .pdf, .md, .csv or .json, got `{}`{hint}",
+                    shortened(&name)
+                )
             }
         }
     }
@@ -62,7 +74,9 @@ impl Form {
             Form::Png => "png",
             Form::Svg => "svg",
             Form::Md => "md",
+            Form::Pdf => "pdf",
             Form::Csv => "csv",
+            Form::Json => "json",
         }
     }
 }
@@ -74,19 +88,70 @@ pub struct ExtraFormats {
     pub png: bool,
     /// The ranking and the curves.
     pub svg: bool,
+    /// The ranking and the curves.
+    pub pdf: bool,
     /// The table and the verdicts.
     pub md: bool,
-    /// One row per entrant.
+    /// One row per entrant, or per epoch of each run.
     pub csv: bool,
 }
 
 /// The files to write, the output first, without duplicates.
 fn files(output: &Path, extra: ExtraFormats) -> Result<Vec<(PathBuf, Form)>, Usage> {
     let form = Form::of(output)?;
-    let wanted = [(extra.png, Form::Png), (extra.svg, Form::Svg), (extra.md, Form::Md), (extra.csv, Form::Csv)];
+    let wanted = [
+        (extra.png, Form::Png),
+        (extra.svg, Form::Svg),
+        (extra.pdf, Form::Pdf),
+        (extra.md, Form::Md),
+        (extra.csv, Form::Csv),
+    ];
     let more = wanted.into_iter().filter(|(wanted, other)| *wanted && *other != form);
     let more = more.map(|(_, form)| (output.with_extension(form.ending()), form));
     Ok(std::iter::once((output.to_path_buf(), form)).chain(more).collect())
+}
+
+/// The size of a picture of one panel, in CSS pixels.
+const PANEL: (u32, u32) = (900, 560);
+
+/// The one thing that a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Ranking,
+    /// The panel with this column.
+    Panel(&'static str),
+}
+
+impl Shown {
+    const RANKING: &'static str = "ranking";
+
+    /// The names there are.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        std::iter::once(Self::RANKING).chain(comparison::PANELS.map(|(name, _)| name))
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ranking => Self::RANKING,
+            Self::Panel(name) => name,
+        }
+    }
+}
+
+impl FromStr for Shown {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        match Self::names().find(|name| *name == text) {
+            Some(Self::RANKING) => Ok(Self::Ranking),
+            Some(name) => Ok(Self::Panel(name)),
+            None => {
+                let names: Vec<&str> = Self::names().collect();
+                let hint = did_you_mean(text, Self::names());
+                usage!("no panel `{}`{hint} (panels: {})", shortened(text), names.join(", "))
+            }
+        }
+    }
 }
 
 /// A report on what was found, worked out once for all its formats.
@@ -112,6 +177,10 @@ pub struct Report<'a> {
     /// The suggestions of each range test.
     suggestions: Vec<Vec<Combined>>,
     target: Option<f64>,
+    /// Pictures show only this.
+    pub only: Option<Shown>,
+    /// The CSV has a row per epoch of each run instead of one per entrant.
+    pub by_epoch: bool,
 }
 
 impl<'a> Report<'a> {
@@ -154,11 +223,20 @@ impl<'a> Report<'a> {
             next,
             suggestions,
             target,
+            only: None,
+            by_epoch: false,
         };
         if report.first_range_test().is_some() {
             report.summary = range::summary(&loaded.ranges, &report.suggestions);
         }
         Ok(report)
+    }
+
+    /// Calls it, and its pictures, by another title.
+    #[must_use]
+    pub fn called(self, title: &str) -> Self {
+        let figure = Figure { title: title.to_string(), ..self.figure };
+        Self { title: title.to_string(), figure, ..self }
     }
 
     /// `title`, and whether the accuracies below it are of images that test too.
@@ -173,18 +251,46 @@ impl<'a> Report<'a> {
         self.loaded.ranges.iter().zip(said).next().filter(|_| self.loaded.runs.is_empty())
     }
 
-    /// One picture of all: the ranking, what was tried, the curves.
-    fn picture(&self) -> Stack {
+    /// One picture of all, the ranking, what was tried and the curves, or of the only one that is asked for.
+    ///
+    /// # Errors
+    /// It is asked for, and there is none.
+    fn picture(&self) -> Result<Stack, Usage> {
         let mut picture = Stack::default();
+        if let Some(shown) = self.only {
+            return self.only_picture(shown);
+        }
         if let Some((tests, said)) = self.first_range_test() {
             picture.figure(&tests.figure(said, &self.title));
-            return picture;
+            return Ok(picture);
         }
         picture.ranking(&Ranking { title: self.titled(&self.title), ..self.ranking.clone() });
         self.trials.draw(&mut picture);
         picture.figure(&Figure { title: "Curves".into(), ..comparison::picture(&self.figure) });
         self.group_rates.iter().for_each(|figure| picture.figure(figure));
-        picture
+        Ok(picture)
+    }
+
+    fn only_picture(&self, shown: Shown) -> Result<Stack, Usage> {
+        let mut picture = Stack::default();
+        let panel = match shown {
+            Shown::Ranking if self.loaded.runs.is_empty() => None,
+            Shown::Ranking => {
+                picture.ranking(&Ranking { title: self.titled(&self.title), ..self.ranking.clone() });
+                return Ok(picture);
+            }
+            Shown::Panel(name) => {
+                let figure = comparison::picture(&self.figure);
+                figure.panels.into_iter().find(|panel| comparison::name_of(panel) == Some(name))
+            }
+        };
+        let Some(panel) = panel else {
+            return usage!("--panel {}: no run has it", shown.name());
+        };
+        // The panel's own title says what the title of the reader need not.
+        let title = self.titled(&self.title);
+        picture.figure(&Figure { title, panels: vec![panel], size: PANEL });
+        Ok(picture)
     }
 
     /// Writes `output` in the format of its extension, and the formats in `extra` next to it, each file atomically.
@@ -199,8 +305,9 @@ impl<'a> Report<'a> {
         for (path, form) in &files {
             let bytes = match form {
                 Form::Html => self.page().html().into_bytes(),
-                Form::Png => self.picture().png()?,
-                Form::Svg => self.picture().svg()?.into_bytes(),
+                Form::Png => self.picture()?.png()?,
+                Form::Svg => self.picture()?.svg()?.into_bytes(),
+                Form::Pdf => self.picture()?.pdf()?,
                 Form::Md => {
                     let ranges = self.loaded.ranges.iter().zip(&self.suggestions);
                     let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
@@ -209,11 +316,20 @@ impl<'a> Report<'a> {
                         + &ranges.collect::<String>())
                         .into_bytes()
                 }
+                Form::Csv if self.by_epoch => epochs::csv(self.loaded)?,
                 Form::Csv => rows::csv(&self.groups)?,
+                Form::Json => self.json(),
             };
             replace_file(path, &bytes)?;
         }
         Ok(written)
+    }
+
+    /// What the ranking event of `compare --json` has, with what the report says of it.
+    fn json(&self) -> Vec<u8> {
+        let summary: Vec<String> = self.summary.iter().flat_map(Paragraph::parts).collect();
+        let report = json!({ "title": self.title, "summary": summary, "entrants": ranking(&self.groups) });
+        format!("{report:#}\n").into_bytes()
     }
 
     fn page(&self) -> Page<'_> {

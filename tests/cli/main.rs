@@ -17,6 +17,7 @@ mod grid;
 mod groups;
 mod json_events;
 mod report_comparison;
+mod report_formats;
 mod report_page;
 mod report_record;
 mod report_tuned;

@@ -349,7 +349,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .on_resume(OnResume::Free),
     SettingDef::switch("json", "Print events to stdout as JSON, one object per line (docs/JSON.md)")
         .of_machine(|c, v| v.switch().map(|on| c.json = on))
-        .also(&[(Eval, "One JSON object on stdout")])
+        .also(&[(Eval, "One JSON object on stdout"), (Show, "One JSON object, as --format json"), (Bench, "One JSON object on stdout")])
         .on_resume(OnResume::Free),
     SettingDef::switch("print-config", "Print the resolved settings as a config file and exit")
         .of_machine(|c, v| v.switch().map(|on| c.print_config = on))

@@ -4,7 +4,7 @@ use super::dots::{DotLook, draw_dot};
 use super::font::{self, Weight};
 use super::layout::{self, Drawn, INK, LABEL, MARGIN, text};
 use super::scene::{Anchor, Point, Primitive, Scene};
-use super::{Figure, Ranking, paint};
+use super::{Figure, Ranking, paint, pdf};
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stack(Vec<Scene>);
@@ -44,6 +44,14 @@ impl Stack {
     /// A shape cannot be drawn.
     pub fn svg(&self) -> anyhow::Result<String> {
         paint::svg(&self.scene())
+    }
+
+    /// The bytes of a PDF.
+    ///
+    /// # Errors
+    /// It cannot be compressed.
+    pub fn pdf(&self) -> anyhow::Result<Vec<u8>> {
+        pdf::pdf(&self.scene())
     }
 
     fn scene(&self) -> Scene {
