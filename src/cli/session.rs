@@ -6,6 +6,9 @@ use super::live::{Bars, JsonEvents, Speaker};
 use crate::config::MachineConfig;
 use crate::number::{exact, rounded};
 use crate::record::{Status, disk_size};
+use crate::report::comparison;
+use crate::report::export::Report;
+use crate::report::load::load;
 use crate::run_folder::RunDirectory;
 use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::shell::{self, quoted};
@@ -95,7 +98,19 @@ pub fn record(
     }
     let outcome = directory.record(run, &session.control, &mut All(watchers))?;
     drop(session);
+    if outcome.last.is_some()
+        && let Err(error) = draw(path)
+    {
+        bars.warn(&format!("warning: the curves cannot be drawn: {error:#}"));
+    }
     Ok(conclude(&outcome, path, bars))
+}
+
+/// Draws the curves of the run beside its rows.
+fn draw(path: &Path) -> Result<()> {
+    let folders = [path.to_path_buf()];
+    let loaded = load(&folders);
+    comparison::write_curves(path, &Report::of(&loaded, &folders, None, None)?)
 }
 
 /// Prints how the run ended and how to continue; returns the exit code.

@@ -4,6 +4,9 @@
 pub const RUN_JSON: &str = "run.json";
 /// One row per epoch.
 pub const METRICS_CSV: &str = "metrics.csv";
+/// The curves of a run.
+pub const METRICS_PNG: &str = "metrics.png";
+pub const METRICS_SVG: &str = "metrics.svg";
 /// One row per step, with `--log-steps`.
 pub const STEPS_CSV: &str = "steps.csv";
 /// The events of a run, with timestamps.
@@ -58,7 +61,7 @@ pub fn of_seed(seed: u64) -> String {
 
 /// The files of each kind of folder, in the order in which they are removed. The last one marks the folder: it exists
 /// from the start, and is replaced, never removed, when the folder is overwritten.
-pub const OF_RUN: [&str; 5] = [STEPS_CSV, EVENTS_JSONL, WEIGHTS, METRICS_CSV, RUN_JSON];
+pub const OF_RUN: [&str; 7] = [METRICS_PNG, METRICS_SVG, STEPS_CSV, EVENTS_JSONL, WEIGHTS, METRICS_CSV, RUN_JSON];
 pub const OF_CHECKPOINT: [&str; 3] = [WEIGHTS, OPTIMIZER, STATE_JSON];
 pub const OF_COMPARISON: [&str; 9] = [
     RANKING_PNG,
@@ -76,7 +79,17 @@ pub const OF_RANGE_TEST: [&str; 5] = [RANGE_PNG, RANGE_SVG, REFINE_CSV, RANGE_CS
 const FOLDERS: [&[&str]; 4] = [&OF_RUN, &OF_CHECKPOINT, &OF_COMPARISON, &OF_RANGE_TEST];
 
 /// Charts and reports drawn from the records, which can be redrawn at any time.
-const DRAWN: [&str; 7] = [RANKING_PNG, RANKING_SVG, COMPARISON_PNG, COMPARISON_SVG, REPORT_HTML, RANGE_PNG, RANGE_SVG];
+const DRAWN: [&str; 9] = [
+    RANKING_PNG,
+    RANKING_SVG,
+    COMPARISON_PNG,
+    COMPARISON_SVG,
+    REPORT_HTML,
+    METRICS_PNG,
+    METRICS_SVG,
+    RANGE_PNG,
+    RANGE_SVG,
+];
 
 /// The files of a folder except the one that marks it.
 pub fn unmarked<'a>(folder: &'a [&'a str]) -> &'a [&'a str] {

@@ -38,6 +38,18 @@ pub fn write_pictures(folder: &Path, report: &Report<'_>, title: &str) -> anyhow
     drawn.par_iter().try_for_each(|(name, drawn)| replace_file(&folder.join(name), &drawn()?))
 }
 
+/// Writes the curves of a run into its `folder`, from the `report` on it.
+///
+/// # Errors
+/// A picture cannot be drawn or written.
+pub fn write_curves(folder: &Path, report: &Report<'_>) -> anyhow::Result<()> {
+    let mut all = Stack::default();
+    all.figure(&report.figure);
+    report.group_rates.iter().for_each(|figure| all.figure(figure));
+    replace_file(&folder.join(files::METRICS_SVG), all.svg()?.as_bytes())?;
+    replace_file(&folder.join(files::METRICS_PNG), &all.png()?)
+}
+
 /// The panels of a comparison: the column that each shows, and its title.
 pub const PANELS: [(&str, &str); 5] = [
     ("learning_rate", "Learning rate"),
