@@ -12,17 +12,21 @@ pub enum ProgressMode {
     Auto,
     Bar,
     Plain,
+    /// One plain line per run.
+    Runs,
     None,
 }
 
 impl ProgressMode {
-    pub const ALL: [ProgressMode; 4] = [ProgressMode::Auto, ProgressMode::Bar, ProgressMode::Plain, ProgressMode::None];
+    pub const ALL: [ProgressMode; 5] =
+        [ProgressMode::Auto, ProgressMode::Bar, ProgressMode::Plain, ProgressMode::Runs, ProgressMode::None];
 
     pub const fn name(self) -> &'static str {
         match self {
             ProgressMode::Auto => "auto",
             ProgressMode::Bar => "bar",
             ProgressMode::Plain => "plain",
+            ProgressMode::Runs => "runs",
             ProgressMode::None => "none",
         }
     }

@@ -633,3 +633,18 @@ fn a_limit_that_memory_sets_is_said_in_one_line_and_more_runs_than_fit_are_warne
     }
     assert!(!said(&["--out", "asked", "--jobs", "2"]).contains("of memory"), "nothing is left to train");
 }
+
+#[test]
+fn progress_runs_prints_one_line_for_each_run_with_its_accuracy() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "cosine", "linear", "--seeds", "2", "--epochs", "2", "--lr", "0.02", "--out", "cmp"];
+    let output = lrsched(&folder).arg("compare").args(TINY).args(flags).args(["--progress", "runs"]).output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let runs: Vec<&str> = said.lines().filter(|line| line.contains("seed=")).collect();
+    assert_eq!(runs.len(), 4, "{said}");
+    for line in runs {
+        assert!(line.starts_with("run ") && line.contains("/4: ") && line.contains(": val_accuracy 0."), "{line}");
+    }
+    assert!(!said.contains("epoch "), "{said}");
+}

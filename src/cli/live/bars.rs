@@ -217,6 +217,11 @@ impl Bars {
         self.speaker.mode == ProgressMode::None
     }
 
+    /// Whether there is one line per run.
+    pub(super) fn are_of_runs(&self) -> bool {
+        self.speaker.mode == ProgressMode::Runs
+    }
+
     /// Whether bars are shown on a terminal.
     pub fn are_shown(&self) -> bool {
         self.speaker.mode == ProgressMode::Bar && !self.speaker.multi.is_hidden()

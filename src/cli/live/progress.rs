@@ -100,7 +100,9 @@ impl<'a> Progress<'a> {
                         self.bars.line(&line);
                     }
                 }
-                self.bars.line(&label.introduction());
+                if !self.bars.are_of_runs() {
+                    self.bars.line(&label.introduction());
+                }
             }
             None => {
                 self.bars.line(&what);
@@ -189,7 +191,9 @@ impl<'a> Progress<'a> {
     fn epoch(&mut self, row: &EpochRow) {
         // The next epoch starts now, not at its first reported step.
         self.since = Instant::now();
-        self.fitted(|room| epoch_line(row, room));
+        if !self.bars.are_of_runs() {
+            self.fitted(|room| epoch_line(row, room));
+        }
     }
 
     fn changed(&mut self, change: &Change) {
@@ -202,12 +206,26 @@ impl<'a> Progress<'a> {
     fn finish(&mut self, outcome: &Outcome) {
         self.hide();
         if outcome.status == Status::Finished {
-            self.line(&finished(&outcome.results));
+            let accuracy = match &self.label {
+                Some(_) if self.bars.are_of_runs() => {
+                    format!("val_accuracy {}  ", optional(outcome.results.val_accuracy))
+                }
+                _ => String::new(),
+            };
+            self.end(&format!("{accuracy}{}", finished(&outcome.results)));
             if let Some(verdict) = &outcome.verdict {
                 self.bars.warn(&self.warning(&advice::verdict(verdict)));
             }
         } else if let Some(verdict) = outcome.verdict.as_ref().filter(|_| outcome.stop.is_none()) {
-            self.line(&advice::verdict(verdict));
+            self.end(&advice::verdict(verdict));
+        }
+    }
+
+    /// Prints how it ended; if that is the only line of the run, behind its name.
+    fn end(&self, text: &str) {
+        match self.label.as_ref().filter(|_| self.bars.are_of_runs()) {
+            Some(label) => self.bars.line(&format!("{}: {text}", label.introduction())),
+            None => self.line(text),
         }
     }
 
