@@ -2,6 +2,7 @@
 
 mod curves;
 mod entrants;
+mod multiples;
 mod ranking;
 mod runs;
 mod trials;
@@ -63,9 +64,10 @@ impl Page<'_> {
                 body,
                 "<section><h2>Curves</h2><p class=soft>Means over the seeds, with bands of ± one standard deviation. Hover over a line \
                  for its values; click a line or its name to hide it.{}</p><div id=legend role=group aria-label=Entrants></div>\
-                 <div class=charts>{}</div></section>\n<section><h2>Entrants</h2>{tables}{notes}</section>\n",
+                 <div class=charts>{}</div></section>\n{each}<section><h2>Entrants</h2>{tables}{notes}</section>\n",
                 self.left_out(),
                 figures(curves::Section::Curves),
+                each = multiples::html(self.figure),
                 notes = entrants::notes(),
             );
         }

@@ -1,7 +1,7 @@
 //! A scene as an SVG inside a page, in the colours of the page: light or dark.
 
 use super::font::Weight;
-use super::layout::{FRAME, GRID, INK, MINOR_GRID, PALETTE, SOFT_INK};
+use super::layout::{FRAME, GREY, GRID, INK, MINOR_GRID, PALETTE, SOFT_INK};
 use super::scene::{Anchor, Point, Primitive, Rgb, Scene, WHITE};
 use crate::report::escape::escape;
 use std::fmt::Write as _;
@@ -55,8 +55,15 @@ fn listed(points: &[Point]) -> String {
 
 /// The variable of report.css for a colour of the pictures.
 fn of_page(colour: Rgb) -> String {
-    let named =
-        [(INK, "ink"), (SOFT_INK, "soft"), (FRAME, "line"), (GRID, "grid"), (MINOR_GRID, "grid"), (WHITE, "panel")];
+    let named = [
+        (GREY, "line"),
+        (INK, "ink"),
+        (SOFT_INK, "soft"),
+        (FRAME, "line"),
+        (GRID, "grid"),
+        (MINOR_GRID, "grid"),
+        (WHITE, "panel"),
+    ];
     if let Some(place) = PALETTE.iter().position(|one| *one == colour) {
         return format!("var(--c{place})");
     }

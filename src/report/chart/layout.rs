@@ -12,7 +12,7 @@ pub const SOFT_INK: Rgb = Rgb(0x55, 0x55, 0x55);
 pub const FRAME: Rgb = Rgb(0xb8, 0xb8, 0xb8);
 pub const GRID: Rgb = Rgb(0xe4, 0xe4, 0xe4);
 pub const MINOR_GRID: Rgb = Rgb(0xf3, 0xf3, 0xf3);
-const GREY: Rgb = Rgb(0xc4, 0xc4, 0xc4);
+pub const GREY: Rgb = Rgb(0xc4, 0xc4, 0xc4);
 
 /// Okabe and Ito (2008) without yellow, which is invisible on white. Further series repeat it with dashes and markers.
 pub const PALETTE: [Rgb; 7] = [
