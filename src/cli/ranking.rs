@@ -83,6 +83,19 @@ pub fn rank(
     Ok(code(rows))
 }
 
+/// Writes the page of a comparison under way, which says how far it is.
+///
+/// # Errors
+/// It cannot be written.
+pub fn so_far(folder: &Path, baseline: Option<&str>) -> Result<()> {
+    let here = [folder.to_path_buf()];
+    let loaded = report::load::load(&here);
+    // Some of its entrants may have no run yet.
+    let report = Report::of(&loaded, &here, None, baseline).or_else(|_| Report::of(&loaded, &here, None, None))?;
+    report.write(&folder.join(files::REPORT_HTML), ExtraFormats::default())?;
+    Ok(())
+}
+
 /// The report, which judges all pairs and warns if no entrant goes by the name of the `baseline`.
 ///
 /// # Errors

@@ -227,3 +227,31 @@ fn range_tests_of_several_seeds_at_once_find_what_they_find_one_after_the_other(
     assert_eq!(expected.1.as_array().unwrap().len(), 3);
     assert!(find("three", "3") == expected);
 }
+
+#[test]
+fn a_comparison_under_way_has_a_report_that_says_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program(folder.path());
+    command.arg("compare").args(SMALL).args([
+        "--entrants",
+        "cosine",
+        "linear",
+        "constant",
+        "--epochs",
+        "300",
+        "--lr",
+        "0.01",
+    ]);
+    let mut child = command.args(["--jobs", "1", "--out", "cmp"]).spawn().unwrap();
+    wait_for_lines(&folder.path().join("cmp/comparison.csv"), 2, &mut child);
+    let page = folder.path().join("cmp/report.html");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !page.exists() {
+        assert!(Instant::now() < deadline, "no report after the first of three runs");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(&child, "TERM");
+    child.wait_with_output().unwrap();
+    let said = text(&page);
+    assert!(said.contains("1 of 3 runs are done") || said.contains("2 of 3 runs are done"), "how far it is");
+}

@@ -1,17 +1,50 @@
 //! The runs of a comparison while they are trained.
 
-use crate::cli::advice;
 use crate::cli::live::{Bars, JsonEvents, Label};
+use crate::cli::{advice, ranking};
 use crate::experiment::{ComparisonObserver, Plan, PlannedRun};
 use crate::train::{All, Event, Observer};
 use anyhow::Result;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Shows the runs of a comparison: bars or lines on stderr, and with `--json` events on stdout.
+/// Shows the runs of a comparison: bars or lines on stderr, with `--json` events on stdout, and the report so far.
 pub(super) struct LiveComparison<'a> {
     pub bars: &'a Bars,
     pub plan: &'a Plan,
     pub json: bool,
+    /// `None` for a shard, whose folder others write to.
+    pub report: Option<&'a ReportSoFar<'a>>,
+}
+
+/// Rewrites the report of a comparison under way.
+pub(super) struct ReportSoFar<'a> {
+    pub folder: &'a Path,
+    pub baseline: Option<&'a str>,
+    /// When it was last written, and how long that took.
+    last: Mutex<Option<(Instant, Duration)>>,
+}
+
+/// The report may take this share of the time: that of thousands of runs takes seconds.
+const SHARE: u32 = 20;
+
+impl<'a> ReportSoFar<'a> {
+    pub fn new(folder: &'a Path, baseline: Option<&'a str>) -> Self {
+        Self { folder, baseline, last: Mutex::new(None) }
+    }
+
+    /// Rewrites it, unless it was written a short time ago. A report that cannot be written is no reason to stop training:
+    /// the last one says why.
+    fn rewrite(&self) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|(at, took)| at.elapsed() < SHARE * took) {
+            return;
+        }
+        let started = Instant::now();
+        let _ = ranking::so_far(self.folder, self.baseline);
+        *last = Some((Instant::now(), started.elapsed()));
+    }
 }
 
 impl LiveComparison<'_> {
@@ -49,5 +82,6 @@ impl ComparisonObserver for LiveComparison<'_> {
 
     fn completed(&self, run: &PlannedRun) {
         self.bars.run_done(&run.name);
+        self.report.into_iter().for_each(ReportSoFar::rewrite);
     }
 }

@@ -1,6 +1,6 @@
 //! Trains what is missing of a comparison, stage by stage, and ranks it.
 
-use super::live::LiveComparison;
+use super::live::{LiveComparison, ReportSoFar};
 use super::request::Request;
 use super::shard::{is_of, tell_progress};
 use crate::cli::live::Bars;
@@ -66,11 +66,12 @@ impl Request {
         // An entrant's name fixes its rate, which must not be changed by hand.
         session.begin(&bars, Keys::WithoutRates, machine.json);
         let mut done = 0;
+        let so_far = machine.shard.is_none().then(|| ReportSoFar::new(folder, machine.baseline.as_deref()));
         let stopped = loop {
             done += comparison.missing();
             let training = Training {
                 scheduler,
-                observer: &LiveComparison { bars: &bars, plan: &plan, json: machine.json },
+                observer: &LiveComparison { bars: &bars, plan: &plan, json: machine.json, report: so_far.as_ref() },
                 control: &control,
                 every: machine.every,
                 words: advice::verdict,
