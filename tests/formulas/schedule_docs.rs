@@ -30,6 +30,27 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
+/// Part of the library's crate, whose pages have them too.
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/schedule/pictures")
+}
+
+/// Makes a picture half as large, and without blank lines, at which Markdown would end it: rustdoc shows it as it is.
+fn in_pages(picture: &Path) {
+    let drawn = std::fs::read_to_string(picture).unwrap();
+    let (first, rest) = drawn.split_once('>').unwrap();
+    let halved = |word: &str| match word.split_once("=\"") {
+        Some((name @ ("width" | "height"), size)) => {
+            format!("{name}=\"{}\"", size.trim_end_matches('"').parse::<u32>().unwrap() / 2)
+        }
+        _ => word.to_string(),
+    };
+    let first: Vec<String> = first.split(' ').map(halved).collect();
+    let text = format!("{}>{rest}", first.join(" "));
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    std::fs::write(picture, lines.join("\n") + "\n").unwrap();
+}
+
 fn page() -> String {
     let mut page = String::from(
         "# Schedules\n\n\
@@ -46,7 +67,7 @@ fn page() -> String {
         } else {
             let _ = writeln!(
                 page,
-                "<img src=\"schedules/{}.svg\" width=\"400\" alt=\"{spec}\">\n\n`lrsched show --schedule '{spec}'`\n",
+                "<img src=\"../crates/schedule/pictures/{}.svg\" width=\"400\" alt=\"{spec}\">\n\n`lrsched show --schedule '{spec}'`\n",
                 entry.name
             );
         }
@@ -79,19 +100,20 @@ fn parameters(page: &mut String, parameters: &[Parameter]) {
 fn the_page_of_schedules_says_what_the_table_says() {
     let path = docs().join("SCHEDULES.md");
     if std::env::var_os("LRSCHED_WRITE_DOCS").is_some() {
-        std::fs::create_dir_all(docs().join("schedules")).unwrap();
+        std::fs::create_dir_all(pictures()).unwrap();
         for entry in table().iter().filter(|entry| entry.name != "plateau") {
-            let picture = docs().join("schedules").join(format!("{}.svg", entry.name));
+            let picture = pictures().join(format!("{}.svg", entry.name));
             let arguments =
                 ["show", "--schedule", drawn(entry.name), "--steps-per-epoch", "20", "-o", picture.to_str().unwrap()];
             assert_cmd::Command::cargo_bin("lrsched").unwrap().args(arguments).assert().success();
+            in_pages(&picture);
         }
         std::fs::write(&path, page()).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == page(), "docs/SCHEDULES.md is out of date; write it again with scripts/schedule_page.sh");
     for entry in table().iter().filter(|entry| entry.name != "plateau") {
-        let picture = docs().join("schedules").join(format!("{}.svg", entry.name));
+        let picture = pictures().join(format!("{}.svg", entry.name));
         assert!(picture.exists(), "{} has no picture; draw it with scripts/schedule_page.sh", entry.name);
     }
 }

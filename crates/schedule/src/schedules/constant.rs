@@ -10,6 +10,8 @@ use crate::{Formula, Rates, ScheduleRow, Semantics};
 /// rate(t) = lr
 /// ```
 ///
+#[doc = include_str!("../../pictures/constant.svg")]
+///
 /// Draw it: `lrsched show --schedule constant`
 ///
 /// ```

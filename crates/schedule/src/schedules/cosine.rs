@@ -20,6 +20,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// alpha = end_lr / lr. PyTorch's `CosineAnnealingLR` does not stop at D: with `--semantics torch` and `over` shorter than the
 /// run the rate follows the cosine up again.
 ///
+#[doc = include_str!("../../pictures/cosine.svg")]
+///
 /// Draw it: `lrsched show --schedule cosine:end-lr=0.001`
 ///
 /// # Errors

@@ -27,6 +27,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// · lr_mult^i, which differs if `end-lr` is not 0 and `lr-mult` is not 1; it also computes the cycle in f32, which may
 /// restart a step late.
 ///
+#[doc = include_str!("../../pictures/cosine-restarts.svg")]
+///
 /// Draw it: `lrsched show --schedule cosine-restarts:period=2,period-mult=2`
 ///
 /// # Errors

@@ -19,6 +19,8 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 /// Keras's `ExponentialDecay` and optax's `exponential_decay`. PyTorch's `ExponentialLR(gamma)`, stepped once per
 /// epoch, is `decay-rate=gamma,decay-steps=1ep,staircase`.
 ///
+#[doc = include_str!("../../pictures/exponential.svg")]
+///
 /// Draw it: `lrsched show --schedule exponential:decay-rate=0.9,staircase`
 ///
 /// # Errors

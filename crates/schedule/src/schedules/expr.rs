@@ -27,6 +27,8 @@ use std::f64::consts::{PI, TAU};
 /// a^(b^c), as in Python. a·b/c is computed as a·(b/c), and a + b − c as a + (b − c), which affects only the last
 /// digit. After a warm-up or in a sequence, the variables are relative to the schedule's own clock.
 ///
+#[doc = include_str!("../../pictures/expr.svg")]
+///
 /// Draw it: `lrsched show --schedule 'expr:lr*0.5^floor((1+epoch)/10)'`
 ///
 /// # Errors

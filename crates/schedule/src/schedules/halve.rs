@@ -26,6 +26,8 @@ use serde_json::Value;
 /// that epoch; one on a metric takes effect in the epoch after it became true. Each fires only once: the rate does not
 /// drop again in later epochs.
 ///
+#[doc = include_str!("../../pictures/halve.svg")]
+///
 /// Draw it: `lrsched show --schedule 'halve:when=epoch>=10,epoch>=20'`
 ///
 /// # Errors

@@ -20,6 +20,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 /// W, as in T5 (Raffel et al., 2020). With `warmup-from=0` it rises linearly to lr, as in Attention Is All You Need
 /// (Vaswani et al., 2017).
 ///
+#[doc = include_str!("../../pictures/inverse-sqrt.svg")]
+///
 /// Draw it: `lrsched show --schedule inverse-sqrt:warmup=2,warmup-from=0`
 ///
 /// # Errors

@@ -16,6 +16,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// | `end-lr`  | rate     | ≥ 0      | 0       |
 /// | `over`    | duration | ≥ 1 step | 100%    |
 ///
+#[doc = include_str!("../../pictures/linear.svg")]
+///
 /// Draw it: `lrsched show --schedule linear:end-lr=0.001`
 ///
 /// # Errors

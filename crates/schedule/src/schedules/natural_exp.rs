@@ -17,6 +17,8 @@ use crate::{Formula, Rates, ScheduleRow, Unit};
 ///
 /// With the default, the rate is down to a third after 1,000 steps and to 2 % after 4,000.
 ///
+#[doc = include_str!("../../pictures/natural-exp.svg")]
+///
 /// Draw it: `lrsched show --schedule natural-exp:k=0.1,decay-steps=1ep`
 ///
 /// # Errors

@@ -33,6 +33,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 ///
 /// L. N. Smith & N. Topin, Super-Convergence (2018).
 ///
+#[doc = include_str!("../../pictures/one-cycle.svg")]
+///
 /// Draw it: `lrsched show --schedule one-cycle:max-lr=0.4`
 ///
 /// # Errors

@@ -21,6 +21,8 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 /// Keras's `PiecewiseConstantDecay` keeps the old value at its boundary and drops one step later: `--semantics keras`.
 /// A milestone of 1.5 epochs takes effect at e = 2; under the frameworks' semantics it is counted in steps.
 ///
+#[doc = include_str!("../../pictures/piecewise.svg")]
+///
 /// Draw it: `lrsched show --schedule piecewise:milestones=15,25`
 ///
 /// # Errors

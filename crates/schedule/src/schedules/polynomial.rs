@@ -21,6 +21,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// Like Keras's `PolynomialDecay` (whose default power is 1), optax's `polynomial_schedule` and, with an `end-lr` of 0,
 /// PyTorch's `PolynomialLR`.
 ///
+#[doc = include_str!("../../pictures/polynomial.svg")]
+///
 /// Draw it: `lrsched show --schedule polynomial:power=2,over=10,cycle`
 ///
 /// # Errors

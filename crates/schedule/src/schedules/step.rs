@@ -21,6 +21,8 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 /// epoch. A duration in steps or percent that is not a whole number of epochs is counted in steps: ⌊(1 + t) /
 /// drop_every⌋.
 ///
+#[doc = include_str!("../../pictures/step.svg")]
+///
 /// Draw it: `lrsched show --schedule step:factor=0.5,drop-every=10 --epochs 40`
 ///
 /// # Errors

@@ -18,6 +18,8 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 ///
 /// From Keras: the old `decay` argument of its optimizers, and `InverseTimeDecay`.
 ///
+#[doc = include_str!("../../pictures/time.svg")]
+///
 /// Draw it: `lrsched show --schedule time:decay=0.001`
 ///
 /// # Errors

@@ -26,6 +26,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// If momentum cycles, it is `base-momentum` at the highest rate and `max-momentum` at the lowest.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR`.
 ///
+#[doc = include_str!("../../pictures/triangular.svg")]
+///
 /// Draw it: `lrsched show --schedule triangular:max-lr=0.5,step-size=4ep`
 ///
 /// # Errors
@@ -52,6 +54,8 @@ setters!(Triangular, "triangular", max_lr: rate, step_size: duration, step_size_
 ///
 /// The parameters are those of [`Triangular`]; the amplitude of cycling momentum shrinks too.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="triangular2")`.
+///
+#[doc = include_str!("../../pictures/triangular2.svg")]
 ///
 /// Draw it: `lrsched show --schedule triangular2:max-lr=0.5,step-size=4ep`
 ///
@@ -81,6 +85,8 @@ setters!(Triangular2, "triangular2", max_lr: rate, step_size: duration, step_siz
 ///
 /// The other parameters are those of [`Triangular`]; the amplitude of cycling momentum shrinks too.
 /// L. N. Smith, Cyclical Learning Rates for Training Neural Networks (2017); PyTorch's `CyclicLR(mode="exp_range")`.
+///
+#[doc = include_str!("../../pictures/exp-range.svg")]
 ///
 /// Draw it: `lrsched show --schedule exp-range:max-lr=0.5,step-size=4ep,gamma=0.9998`
 ///

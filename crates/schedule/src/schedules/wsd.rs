@@ -25,6 +25,8 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 /// Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations (2024). If warm-up and
 /// decay together exceed the run, the decay is shortened to what the warm-up leaves.
 ///
+#[doc = include_str!("../../pictures/wsd.svg")]
+///
 /// Draw it: `lrsched show --schedule wsd:warmup=2,decay=30%,shape=one-minus-sqrt`
 ///
 /// # Errors
