@@ -165,11 +165,7 @@ impl EventFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        ensure!(
-            tensorboard::is_begun(&bytes),
-            "{} is not an event file of lrsched; move it away, or train without --tensorboard",
-            path.display()
-        );
+        ensure!(tensorboard::is_begun(&bytes), "{} is not an event file of lrsched; move it away", path.display());
         let is_kept = |event: &Logged| {
             let end = if event.tags().any(|tag| tag.starts_with(OF_STEPS)) { steps } else { epochs };
             event.tags().all(|tag| !tag.starts_with("epoch_") && !tag.starts_with(OF_STEPS))

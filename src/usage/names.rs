@@ -102,6 +102,8 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     (&["combine", "join", "collect", "gather", "aggregate"], &["merge"]),
     (&["benchmark", "profile", "speed"], &["bench"]),
     (&["html", "summary"], &["report"]),
+    (&["completion", "autocomplete", "shellcompletions"], &["completions"]),
+    (&["manpage", "manual"], &["man"]),
     (&["schedules", "list"], &["help schedules"]),
     (&["optimizers"], &["help optimizers"]),
     // Values.
@@ -124,8 +126,6 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
 
 /// Known names that lrsched lacks, with a note in place of a suggestion: a name that is merely spelt alike would mislead.
 pub(crate) const ABSENT: &[(&[&str], &str)] = &[
-    (&["completions", "completion", "autocomplete", "shellcompletions"], "lrsched has no shell completions yet"),
-    (&["man", "manpage"], "lrsched has no manual page yet; `lrsched help COMMAND` prints the help of a command"),
     (
         &["earlystopping", "earlystop", "stopearly"],
         "lrsched has no early stopping; `checkpoints/best` keeps the best epoch",

@@ -131,7 +131,8 @@ fn a_flag_or_command_of_another_program_suggests_ours_and_a_far_name_nothing() {
     ] {
         refuses(&[typed], 2, &[&format!("did you mean `{ours}`?")]);
     }
-    refuses(&["completions"], 2, &["no shell completions yet"]);
+    refuses(&["completion", "bash"], 2, &["did you mean `completions`?"]);
+    refuses(&["completions"], 2, &["<SHELL>"]);
     let far = |arguments: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
         let output = lrsched(&folder).args(arguments).output().unwrap();

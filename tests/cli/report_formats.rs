@@ -84,7 +84,10 @@ fn one_panel_is_a_picture_of_its_own_under_a_title_of_ones_own() {
     let pdf = fs::read(folder.path().join("one.pdf")).unwrap();
     assert!(pdf.starts_with(b"%PDF-") && pdf.len() > 2000);
     report(&folder, &["-o", "ranking.svg", "--panel", "ranking"]);
-    assert!(!read("ranking.svg").contains("epoch"), "no curves");
+    assert!(
+        !read("ranking.svg").contains("Training loss") && !read("ranking.svg").contains("Learning rate"),
+        "no curves"
+    );
     report(&folder, &["-o", "all.svg"]);
     assert!(read("all.svg").contains("Training loss") && read("all.svg").contains("Learning rate"));
     let unknown = refused(&folder, &["-o", "x.png", "--panel", "val_acuracy"]);
@@ -106,7 +109,11 @@ fn show_and_bench_print_json_for_programs() {
     };
     let shown =
         json(&["show", "linear", "one-cycle", "--epochs", "2", "--steps-per-epoch", "2", "--lr", "0.4", "--json"]);
-    assert_eq!(shown["schedules"][0]["learning_rate"], serde_json::json!([0.4, 0.3, 0.2, 0.1]));
+    let rates: Vec<f64> = serde_json::from_value(shown["schedules"][0]["learning_rate"].clone()).unwrap();
+    assert!(
+        rates.len() == 4 && rates.iter().zip([0.4, 0.3, 0.2, 0.1]).all(|(a, b)| (a - b).abs() < 1e-12),
+        "{rates:?}"
+    );
     assert_eq!(
         (&shown["schedules"][0]["momentum"][0], &shown["steps_per_epoch"]),
         (&serde_json::Value::Null, &2.into())

@@ -388,9 +388,11 @@ fn the_output_is_what_its_name_ends_in_and_another_ending_is_refused_with_those_
         .success()
         .stdout("twice.csv\ntwice.md\n");
     assert!(read("twice.csv").starts_with(b"entrant,"));
-    for name in ["r.pdf", "r.json", "r.txt", "r.html.gz"] {
+    for name in ["r.doc", "r.jpg", "r.txt", "r.html.gz"] {
         let refused = report(folder.path(), &["cmp", "-o", name]).assert().code(2);
-        refused.stderr(predicate::str::contains(".html, .png, .svg, .md or .csv").and(predicate::str::contains(name)));
+        refused.stderr(
+            predicate::str::contains(".html, .png, .svg, .pdf, .md, .csv or .json").and(predicate::str::contains(name)),
+        );
         assert!(!folder.path().join(name).exists());
     }
 }
@@ -421,9 +423,12 @@ fn no_output_overwrites_what_is_read_or_belongs_to_a_run() {
     ] {
         refused(&["report", "cmp", "-o", output]);
     }
-    for output in ["cmp/comparison.csv", "run/metrics.csv", "run/steps.csv", "run/run.json"] {
-        refused(&["show", "cosine", "--format", "csv", "-o", output]);
+    for (format, output) in
+        [("csv", "cmp/comparison.csv"), ("csv", "run/metrics.csv"), ("csv", "run/steps.csv"), ("json", "run/run.json")]
+    {
+        refused(&["show", "cosine", "--format", format, "-o", output]);
     }
+    refused(&["report", "cmp", "-o", "run/run.json"]);
     refused(&["report", "cmp", "--csv", "-o", "cmp/comparison.html"]);
     refused(&["diff", "cosine", "-o", "run/steps.csv"]);
     refused(&["descend", "-o", "run/steps.csv"]);
