@@ -56,7 +56,7 @@ fn listed(points: &[Point]) -> String {
 /// The variable of report.css for a colour of the pictures.
 fn of_page(colour: Rgb) -> String {
     let named = [
-        (GREY, "line"),
+        (GREY, "behind"),
         (INK, "ink"),
         (SOFT_INK, "soft"),
         (FRAME, "line"),
