@@ -1,22 +1,28 @@
-//! CIFAR-10's official binary files: 10,000 records per file, each a label byte and 3 x 32 x 32 pixel bytes.
+//! CIFAR-10: six files of 10,000 images, binary (records of a label byte and 3 x 32 x 32 pixel bytes) or pickled by Python.
 //!
 //! <https://www.cs.toronto.edu/~kriz/cifar.html>, Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 
+mod place;
+mod python;
+
+pub use place::{Layout, Place, cache_folder, folders, locate};
+pub use python::read_batch;
+
 use super::dataset::Dataset;
 use super::images::{IMAGE_BYTES, Images};
+use super::unpack::{visit_files, wrong_size};
 use crate::disk;
-use crate::number::grouped;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rayon::prelude::*;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Read};
+use std::path::Path;
 
 /// The training files, in order.
 pub const TRAIN_FILES: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
 /// The test file.
 pub const TEST_FILE: &str = "test_batch.bin";
-/// The folder inside the official archive.
+/// The folder inside the official archive of binary files.
 pub const FOLDER: &str = "cifar-10-batches-bin";
 /// The names of labels 0 to 9, as in `batches.meta.txt`.
 pub const CLASSES: [&str; 10] =
@@ -31,75 +37,89 @@ pub const FILE_BYTES: u64 = (RECORDS * RECORD) as u64;
 
 const REMEDY: &str = "fetch it again with `lrsched data fetch`";
 
-/// Where to look for CIFAR-10: only in `data_dir` if given, otherwise in `data` and then in the user's cache folder.
-pub fn folders(data_dir: Option<&Path>) -> Vec<PathBuf> {
-    match data_dir {
-        Some(folder) => vec![folder.to_path_buf()],
-        None => std::iter::once(PathBuf::from("data")).chain(cache_folder()).collect(),
-    }
-}
-
-/// `$XDG_CACHE_HOME/lrsched`, else `~/.cache/lrsched`.
-pub fn cache_folder() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
-    Some(cache.join("lrsched"))
-}
-
-/// The first of [`folders`], or its subfolder `cifar-10-batches-bin`, that holds at least one of the files.
-///
-/// # Errors
-/// There is none. The message lists the folders searched and both remedies.
-pub fn locate(data_dir: Option<&Path>) -> Result<PathBuf> {
-    let folders = folders(data_dir);
-    let holds_files = |folder: &PathBuf| files().any(|name| folder.join(name).exists());
-    match folders.iter().flat_map(|folder| [folder.clone(), folder.join(FOLDER)]).find(holds_files) {
-        Some(folder) => Ok(folder),
-        None => {
-            let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-            bail!(
-                "CIFAR-10 is not in {}; get it with `lrsched data fetch`, or train without it: `--dataset synthetic`",
-                looked.join(" or ")
-            )
-        }
-    }
-}
-
-/// The names of all files, training first.
+/// The names of the binary files, training first.
 pub fn files() -> impl Iterator<Item = &'static str> {
     TRAIN_FILES.into_iter().chain([TEST_FILE])
 }
 
-/// Reads all files in `folder` in parallel, checking their sizes and labels.
+/// Reads all files, checking their sizes and labels; those of a folder in parallel.
 ///
 /// # Errors
-/// A file is missing, unreadable, not 30,730,000 bytes long, or has a label above 9; the message names it.
-pub fn open(folder: &Path) -> Result<Dataset> {
-    let missing: Vec<&str> = files().filter(|name| !is_there(&folder.join(name))).collect();
+/// A file is missing, unreadable, not what [`Layout`] says, or has a label above 9; the message names it.
+pub fn open(place: &Place) -> Result<Dataset> {
+    let blank = |files: usize| {
+        let count = files * RECORDS;
+        Images { pixels: vec![0; count * IMAGE_BYTES], labels: vec![0; count] }
+    };
+    if !place.packed {
+        check_files(place)?;
+    }
+    let (mut train, mut test) = (blank(TRAIN_FILES.len()), blank(1));
+    let mut batches: Vec<Batch> = Batch::all(&mut train).chain(Batch::all(&mut test)).collect();
+    if place.packed {
+        read_archive(place, &mut batches)?;
+    } else {
+        let files = place.files();
+        let read = batches.par_iter_mut().zip(&files).try_for_each(|(batch, path)| {
+            let file = disk::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            // A file may have grown since its size was checked.
+            batch.read(path, file.take(*place.layout.sizes().end()), place.layout)
+        });
+        read.map_err(|error| anyhow!("{error:#}; {REMEDY}"))?;
+    }
+    Ok(Dataset::new("cifar10", train, test, CLASSES.map(String::from).to_vec()))
+}
+
+/// All files are there with the right size: cheap to check, so done before 180 MB are read.
+fn check_files(place: &Place) -> Result<()> {
+    let missing: Vec<&str> = place.layout.files().filter(|name| !is_there(&place.path.join(name))).collect();
     match missing[..] {
         [] => {}
-        [name] => bail!("{} is missing, the other files are there; {REMEDY}", folder.join(name).display()),
+        [name] => bail!("{} is missing, the other files are there; {REMEDY}", place.path.join(name).display()),
         _ => bail!(
             "{} holds {} of the {} files of CIFAR-10: {} are missing; fetch them with `lrsched data fetch`",
-            folder.display(),
+            place.path.display(),
             files().count() - missing.len(),
             files().count(),
             missing.join(", ")
         ),
     }
-    // Sizes first: a wrong size is cheap to detect, so do not read 180 MB before reporting it.
-    for name in files() {
-        check_size(&folder.join(name))?;
+    place.files().iter().try_for_each(|path| check_size(path, place.layout))
+}
+
+/// Reads the six files of an archive, in whichever order it has them.
+fn read_archive(place: &Place, batches: &mut [Batch]) -> Result<()> {
+    let name = place.path.display();
+    let archive = disk::open(&place.path).with_context(|| format!("cannot read {name}"))?;
+    let read = visit_files(BufReader::new(archive), place.layout, place.layout.sizes(), |at, path, file| {
+        batches[at].read(path, file, place.layout)
+    });
+    read.map_err(|error| anyhow!("{name}: {error:#}; {REMEDY}"))
+}
+
+/// The part of the images that one file holds.
+struct Batch<'a> {
+    pixels: &'a mut [u8],
+    labels: &'a mut [u8],
+}
+
+impl<'a> Batch<'a> {
+    fn all(images: &'a mut Images) -> impl Iterator<Item = Batch<'a>> {
+        let pixels = images.pixels.chunks_mut(RECORDS * IMAGE_BYTES);
+        pixels.zip(images.labels.chunks_mut(RECORDS)).map(|(pixels, labels)| Batch { pixels, labels })
     }
-    let read = |names: &[&str]| -> Result<Images> {
-        let count = names.len() * RECORDS;
-        let mut images = Images { pixels: vec![0; count * IMAGE_BYTES], labels: vec![0; count] };
-        let places = images.pixels.par_chunks_mut(RECORDS * IMAGE_BYTES).zip(images.labels.par_chunks_mut(RECORDS));
-        places.zip(names).try_for_each(|((pixels, labels), name)| read_file(&folder.join(name), pixels, labels))?;
-        Ok(images)
-    };
-    let (train, test) = rayon::join(|| read(&TRAIN_FILES), || read(&[TEST_FILE]));
-    Ok(Dataset::new("cifar10", train?, test?, CLASSES.map(String::from).to_vec()))
+
+    /// Reads the file, whose size has been checked.
+    fn read(&mut self, path: &Path, mut file: impl Read, layout: Layout) -> Result<()> {
+        match layout {
+            Layout::Binary => read_records(path, file, self.pixels, self.labels),
+            Layout::Python => {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+                read_batch(path, &bytes, self.pixels, self.labels)
+            }
+        }
+    }
 }
 
 /// A path whose metadata cannot be read may still exist.
@@ -107,20 +127,13 @@ fn is_there(path: &Path) -> bool {
     !std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn check_size(path: &Path) -> Result<()> {
+fn check_size(path: &Path, layout: Layout) -> Result<()> {
     let name = path.display();
-    match disk::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.len() == FILE_BYTES => Ok(()),
-        Ok(metadata) => {
-            bail!("{name} is {} bytes, expected {}; {REMEDY}", grouped(metadata.len()), grouped(FILE_BYTES))
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot read {name}")),
+    let bytes = disk::open(path).and_then(|file| file.metadata()).with_context(|| format!("cannot read {name}"))?.len();
+    match wrong_size(bytes, &layout.sizes()) {
+        None => Ok(()),
+        Some(wrong) => bail!("{name} {wrong}; {REMEDY}"),
     }
-}
-
-fn read_file(path: &Path, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
-    let file = disk::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    read_records(path, file, pixels, labels)
 }
 
 /// Reads one record per element of `labels`; `pixels` is (labels, 3, 32, 32).
@@ -140,26 +153,15 @@ pub fn read_records(path: &Path, mut from: impl Read, pixels: &mut [u8], labels:
             pixels.copy_from_slice(&record[1..]);
         }
     }
-    check_labels(path, labels)
+    let found = labels.iter().enumerate();
+    let checked = found.map(|(record, &found)| label(record, found.into()).map(drop)).collect::<Result<()>>();
+    checked.map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
-fn check_labels(path: &Path, labels: &[u8]) -> Result<()> {
-    match labels.iter().position(|&label| usize::from(label) >= CLASSES.len()) {
-        None => Ok(()),
-        Some(record) => {
-            let (name, label) = (path.display(), labels[record]);
-            bail!("{name}: record {record} (of 0 to 9,999) has label {label}, expected 0 to 9; {REMEDY}")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_given_folder_is_the_only_one_looked_in() {
-        assert_eq!(folders(Some(Path::new("/elsewhere"))), [PathBuf::from("/elsewhere")]);
-        assert_eq!(folders(None)[0], PathBuf::from("data"));
+/// The label of an image, if it is a class.
+fn label(record: usize, label: i64) -> Result<u8> {
+    match u8::try_from(label) {
+        Ok(class) if usize::from(class) < CLASSES.len() => Ok(class),
+        _ => bail!("record {record} (of 0 to 9,999) has label {label}, expected 0 to 9"),
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 /// A dataset by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DatasetKind {
-    /// CIFAR-10 (Krizhevsky 2009), read from its official binary files: 50,000 training and 10,000 test images.
+    /// CIFAR-10 (Krizhevsky 2009), read from its official files, binary or pickled: 50,000 training and 10,000 test images.
     #[default]
     Cifar10,
     /// Ten classes of shapes and textures that this program draws: 6,000 training and 2,000 test images.
@@ -88,7 +88,7 @@ impl std::fmt::Display for DatasetKind {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetOptions {
     pub kind: DatasetKind,
-    /// The only folder to search for CIFAR-10; `None` searches [`cifar10::folders`].
+    /// The only folder to search for CIFAR-10, or an archive of it; `None` searches [`cifar10::folders`].
     pub data_dir: Option<PathBuf>,
 }
 

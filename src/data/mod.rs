@@ -18,6 +18,7 @@ pub mod fetch;
 mod images;
 mod loader;
 mod normalisation;
+mod pickle;
 mod split;
 mod synthetic;
 mod tta;

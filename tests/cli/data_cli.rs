@@ -13,6 +13,7 @@ fn lrsched(folder: &Path, arguments: &[&str]) -> Command {
         .current_dir(folder)
         .env("HOME", folder.join("home"))
         .env_remove("XDG_CACHE_HOME")
+        .env_remove("KERAS_HOME")
         .env_remove("LRSCHED_DATA");
     command.args(arguments);
     command
@@ -46,7 +47,10 @@ fn without_cifar10_info_and_verify_fail_with_both_ways_on() {
     for command in ["info", "verify"] {
         let output = lrsched(folder.path(), &["data", command]).assert().code(1);
         output.stderr(
-            contains("lrsched data fetch").and(contains("--dataset synthetic")).and(contains("home/.cache/lrsched")),
+            contains("lrsched data fetch")
+                .and(contains("--dataset synthetic"))
+                .and(contains("home/.cache/lrsched"))
+                .and(contains("home/.keras/datasets")),
         );
     }
 }
@@ -68,6 +72,65 @@ fn files_are_found_in_the_flag_the_environment_data_and_the_cache_in_this_order(
     // An explicit folder is the only one searched.
     std::fs::rename(at("mine"), at("data")).unwrap();
     lrsched(folder.path(), &["data", "info", "--data-dir", "mine"]).assert().code(1).stderr(contains("is not in mine"));
+}
+
+/// What Python 2 pickled: the images of [`write_files`].
+fn pickled_batch() -> Vec<u8> {
+    let labels: Vec<u8> = (0..10_000).flat_map(|record| [b'K', (record % 10) as u8]).collect();
+    let pixels = vec![0; 30_720_000];
+    [
+        b"\x80\x02}(U\x06labels](",
+        &labels[..],
+        b"eU\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01M\x10'M\x00\x0c\x86",
+        b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T",
+        &30_720_000_u32.to_le_bytes(),
+        &pixels,
+        b"tbu.",
+    ]
+    .concat()
+}
+
+#[test]
+fn the_pickles_of_torchvision_and_keras_have_the_digest_of_the_binary_files_packed_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let digest = |arguments: &[&str], from: &str| {
+        let output = lrsched(folder.path(), &[&["data", "info"], arguments].concat()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(&format!("from       {from}\n")), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        text.lines().find(|line| line.starts_with("digest")).unwrap().to_string()
+    };
+    write_files(&at("binary"));
+    let expected = digest(&["--data-dir", "binary"], "binary");
+
+    // Of Keras 3, and of torchvision, whose folder comes first.
+    let keras = at("home/.keras/datasets/cifar-10-batches-py-target/cifar-10-batches-py");
+    std::fs::create_dir_all(&keras).unwrap();
+    let batch = pickled_batch();
+    for name in cifar10::Layout::Python.files() {
+        std::fs::write(keras.join(name), &batch).unwrap();
+    }
+    assert_eq!(digest(&[], &keras.display().to_string()), expected);
+    std::fs::create_dir(at("data")).unwrap();
+    std::fs::rename(&keras, at("data/cifar-10-batches-py")).unwrap();
+    assert_eq!(digest(&[], "data/cifar-10-batches-py"), expected);
+    lrsched(folder.path(), &["data", "fetch"])
+        .assert()
+        .success()
+        .stdout(contains("already in data/cifar-10-batches-py"));
+    let verify = lrsched(folder.path(), &["data", "verify"]).assert().success();
+    verify.stdout(
+        contains("6c881b4e1b24a0425183cffaa1431a8965c9eac84859dec3e2d3d9c30c9eddfe  test_batch.bin\n")
+            .and(contains("the sums are those of the same images in the binary layout")),
+    );
+
+    let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut tar = tar::Builder::new(encoder);
+    tar.append_dir_all("cifar-10-batches-py", at("data/cifar-10-batches-py")).unwrap();
+    std::fs::remove_dir_all(at("data/cifar-10-batches-py")).unwrap();
+    std::fs::write(at("data/cifar-10-python.tar.gz"), tar.into_inner().unwrap().finish().unwrap()).unwrap();
+    assert_eq!(digest(&[], "data/cifar-10-python.tar.gz"), expected);
+    assert_eq!(digest(&["--data-dir", "data/cifar-10-python.tar.gz"], "data/cifar-10-python.tar.gz"), expected);
 }
 
 #[test]

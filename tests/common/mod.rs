@@ -14,6 +14,7 @@ pub fn lrsched(folder: &tempfile::TempDir) -> Command {
         command.env_remove(name);
     }
     command.current_dir(folder.path()).env("XDG_CACHE_HOME", folder.path().join("cache"));
+    command.env("KERAS_HOME", folder.path().join("keras"));
     command
 }
 

@@ -1,5 +1,6 @@
 //! Reading CIFAR-10's files: the real ones, and wrong ones made here.
 
+use lrsched::data::cifar10::{Layout, Place};
 use lrsched::data::{Dataset, DatasetKind, DatasetOptions, Normalisation, Subset, cifar10};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -50,7 +51,6 @@ fn the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced() {
     }
 }
 
-/// The goals are 0.3 s and 0.5 ms for 128 images; the limits here leave room for a busy machine. `--nocapture` shows the figures.
 #[test]
 fn a_test_that_is_skipped_says_so_although_it_passes() {
     let test = "the_default_split_of_the_real_images_is_45000_5000_10000_and_balanced";
@@ -69,8 +69,65 @@ fn files_are_also_found_in_the_folder_that_the_archive_unpacks_to() {
     let inner = folder.path().join(cifar10::FOLDER);
     std::fs::create_dir(&inner).unwrap();
     black_airplanes(&inner);
-    assert_eq!(cifar10::locate(Some(folder.path())).unwrap(), inner);
+    assert_eq!(cifar10::locate(Some(folder.path())).unwrap(), Place::binary(&inner));
     assert_eq!(open(folder.path()).unwrap().train.class_counts(10)[0], 50_000);
+}
+
+#[test]
+fn the_folders_and_archives_of_torchvision_and_keras_are_found_unpacked_ones_and_binary_ones_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let located = |path: &Path| cifar10::locate(Some(path)).unwrap();
+    let keras_3 = "cifar-10-batches-py-target/cifar-10-batches-py";
+    // From the last to the first.
+    for (name, layout, packed) in [
+        ("cifar-10-batches-py-target_archive", Layout::Python, true),
+        ("cifar-10-batches-py.tar.gz", Layout::Python, true),
+        ("cifar-10-python.tar.gz", Layout::Python, true),
+        ("cifar-10-binary.tar.gz", Layout::Binary, true),
+        (keras_3, Layout::Python, false),
+        ("cifar-10-batches-py", Layout::Python, false),
+        ("cifar-10-batches-bin", Layout::Binary, false),
+    ] {
+        let path = folder.path().join(name);
+        let file = match (packed, layout) {
+            (true, _) => path.clone(),
+            (false, Layout::Python) => path.join("data_batch_3"),
+            (false, Layout::Binary) => path.join("data_batch_3.bin"),
+        };
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "").unwrap();
+        let place = Place { path: path.clone(), layout, packed };
+        assert_eq!(located(folder.path()), place);
+        // The folder or archive itself may be given, too.
+        assert_eq!(located(&path), place);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_pickled_batch_is_said_with_its_name_and_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("test_batch"), "").unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("holds 1 of the 6 files of CIFAR-10: data_batch_1, data_batch_2"), "{error}");
+    for number in 1..=5 {
+        std::fs::write(path(&format!("data_batch_{number}")), "\u{80}no pickle").unwrap();
+    }
+    let error = open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("it does not begin as a pickle") && error.ends_with("`lrsched data fetch`"), "{error}");
+    File::create(path("data_batch_4")).unwrap().set_len(1 << 40).unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("data_batch_4 is 1,099,511,627,776 bytes, expected at most 67,108,864"), "{error}");
+}
+
+#[test]
+fn a_damaged_archive_is_named_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("cifar-10-python.tar.gz");
+    std::fs::write(&archive, "cut").unwrap();
+    let error = open(folder.path()).unwrap_err().to_string();
+    let (name, damaged) = (archive.display(), "the archive is damaged or ends early");
+    assert!(error.starts_with(&format!("{name}: {damaged}")) && error.ends_with("`lrsched data fetch`"), "{error}");
 }
 
 #[test]

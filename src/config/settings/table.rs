@@ -20,7 +20,7 @@ pub const RATE: &str = "a number above 0";
 pub const COUNT: &str = "a whole number of at least 1";
 
 /// The help of --data-dir for commands that inspect the files themselves.
-const FOLDER: &str = "Folder of CIFAR-10's files [default: LRSCHED_DATA, then data/, then the cache folder]";
+const FOLDER: &str = "Folder of CIFAR-10's files, or an archive [default: LRSCHED_DATA, then data/, the cache folder, ~/.keras/datasets]";
 
 /// Every setting, in the order of the help.
 pub const SETTINGS: &[SettingDef] = &[
@@ -154,7 +154,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_result(|c: &mut RunConfig, v| v.word().map(|dataset| c.dataset = dataset))
         .also(&[(Eval, "{} [default: the run's, else cifar10]"), (DataInfo, "{} [default: {default}]")])
         .fixed("all results so far are on its images"),
-    SettingDef::path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, then the cache folder]")
+    SettingDef::path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, the cache folder, ~/.keras/datasets]")
         .of_machine(|c: &mut MachineConfig, v| {
             c.data.data_dir = Some(v.path());
             Ok(())
