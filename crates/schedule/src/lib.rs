@@ -3,6 +3,7 @@
 
 mod arguments;
 mod builder;
+pub mod code;
 mod duration;
 mod error;
 /// For lrsched itself; not a stable interface.
@@ -27,6 +28,7 @@ pub use schedules::table;
 pub use sequence::{Schedule, total_steps};
 pub use spec::{Spec, universal};
 
+use crate::code::{Code, Known};
 use crate::hint::did_you_mean;
 use crate::spec::Entry;
 use serde::{Deserialize, Serialize};
@@ -62,6 +64,16 @@ pub trait Formula: CloneFormula + fmt::Debug + Send + Sync {
     /// Whether it applies lr itself at some step. `false` where lr only scales other rates, or is not used.
     fn applies_lr(&self) -> bool {
         true
+    }
+
+    /// The same rates as an expression of the step, for programs in other languages; `None` if it is none.
+    fn code(&self) -> Option<Code> {
+        None
+    }
+
+    /// Which of the curves that frameworks have a class for it is.
+    fn known(&self) -> Option<Known> {
+        None
     }
 
     /// The metrics that [`observe`](Formula::observe) uses.

@@ -1,6 +1,7 @@
 //! A spec built for a run: one or more schedules in sequence, each after its warm-up and on its own clock.
 
 use super::arguments::{Arguments, Span};
+use super::code::Scalar;
 use super::duration::MOST_STEPS;
 use super::{Clock, Duration, EpochMetrics, Formula, Metric, Outline, Rates, RunShape, Spec, Unit};
 use crate::error::UsageError;
@@ -124,6 +125,12 @@ impl Stage {
         let warmup_from = universal.warmup_from;
         Ok((Self { begin: begins.begin, start, warmup_from, lr, formula, outline }, end))
     }
+
+    /// The rate at step `t` of its warm-up.
+    pub(super) fn warmup<N: Scalar>(&self, t: N) -> N {
+        let (steps, from) = ((self.start - self.begin) as f64, self.warmup_from);
+        (t * (1.0 - from) / steps + from) * self.lr
+    }
 }
 
 impl Schedule {
@@ -239,8 +246,7 @@ impl Schedule {
         if t >= stage.start {
             return stage.formula.rates(t - stage.start);
         }
-        let (t, warmup, from) = ((t - stage.begin) as f64, (stage.start - stage.begin) as f64, stage.warmup_from);
-        let learning_rate = stage.lr * (from + (1.0 - from) * t / warmup);
+        let learning_rate = stage.warmup((t - stage.begin) as f64);
         Rates { learning_rate, momentum: stage.formula.rates(0).momentum }
     }
 

@@ -1,6 +1,7 @@
 //! A constant rate.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Known};
 use crate::spec::Entry;
 use crate::{Formula, Rates, ScheduleRow, Semantics};
 
@@ -46,5 +47,13 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
 impl Formula for Curve {
     fn rates(&self, _t: u64) -> Rates {
         Rates::of(self.lr)
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.lr.into()))
+    }
+
+    fn known(&self) -> Option<Known> {
+        Some(Known::Constant { lr: self.lr })
     }
 }

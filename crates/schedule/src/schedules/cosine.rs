@@ -2,6 +2,7 @@
 
 use super::curve::Easing;
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
@@ -75,13 +76,29 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        let over = self.over as f64;
+        let t = if self.periodic { t } else { t.minimum(over) };
+        Easing::Cosine.between(self.lr, self.end_lr, t / over)
+    }
+}
+
 impl Formula for Curve {
     fn outline(&self) -> Outline {
         Outline { floor: Some(self.end_lr), end: Some(self.over), ..Outline::default() }
     }
 
     fn rates(&self, t: u64) -> Rates {
-        let t = if self.periodic { t } else { t.min(self.over) };
-        Rates::of(Easing::Cosine.between(self.lr, self.end_lr, t as f64 / self.over as f64))
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, end, over, periodic) = (self.lr, self.end_lr, self.over, self.periodic);
+        Some(Known::Cosine { lr, end, over, periodic })
     }
 }

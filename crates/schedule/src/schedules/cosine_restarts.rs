@@ -2,6 +2,7 @@
 
 use super::curve::Easing;
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
@@ -61,6 +62,8 @@ struct Curve {
     floor: f64,
     /// Scale the amplitude above `end_lr` instead of the peak, and compute the cycle in f32.
     keras: bool,
+    /// T, the cycles before which code lists.
+    horizon: u64,
 }
 
 pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
@@ -94,6 +97,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             lr_mult: a.number("lr-mult"),
             floor: if kept { end_lr } else { 0.0 },
             keras: a.semantics == Semantics::Keras,
+            horizon: a.horizon,
         }))
     },
 }];
@@ -152,6 +156,47 @@ impl Curve {
     }
 }
 
+/// Code lists at most so many cycles of different lengths.
+const MOST_LISTED: i32 = 100;
+
+impl Curve {
+    /// The rate as an expression; `None` for Keras's, which is computed in f32, and for too many cycles to list.
+    fn expression(&self) -> Option<Expression> {
+        if self.keras {
+            return None;
+        }
+        let (t, period) = (Expression::Step, self.period as f64);
+        if self.period_mult == 1.0 {
+            let x = t.clone().modulo(period) / period;
+            if self.lr_mult == 1.0 {
+                return Some(Easing::Cosine.between(self.peak(0), self.end_lr, x));
+            }
+            let shrink = Expression::from(self.lr_mult).power((t / period).floored());
+            let peak = shrink * self.lr;
+            let peak = if self.floor > 0.0 { peak.maximum(self.floor) } else { peak };
+            return Some(Easing::Cosine.between(1.0, 0.0, x) * (peak - self.end_lr) + self.end_lr);
+        }
+        let (last, _) = self.cycle(self.horizon);
+        if last > MOST_LISTED {
+            return None;
+        }
+        let of_cycle = |cycle: i32| {
+            let start = (0..cycle).map(|before| period * self.period_mult.powi(before)).sum::<f64>();
+            let x = (t.clone() - start) / (period * self.period_mult.powi(cycle));
+            (start, Easing::Cosine.between(self.peak(cycle), self.end_lr, x))
+        };
+        let (mut next, mut code) = of_cycle(last);
+        for cycle in (0..last).rev() {
+            let (start, curve) = of_cycle(cycle);
+            // The first step of the next cycle, whichever way f64 rounds its start.
+            let limit = (next * (1.0 - DUE)).ceil();
+            code = t.clone().below(limit, |_| curve, |_| code);
+            next = start;
+        }
+        Some(code)
+    }
+}
+
 /// Converts to an exponent.
 fn whole(cycle: u64) -> i32 {
     i32::try_from(cycle).unwrap_or(i32::MAX)
@@ -165,5 +210,15 @@ impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         let (cycle, x) = self.now(t);
         Rates::of(Easing::Cosine.between(self.peak(cycle), self.end_lr, x))
+    }
+
+    fn code(&self) -> Option<Code> {
+        self.expression().map(Code::of)
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, end, period, period_mult, lr_mult) =
+            (self.lr, self.end_lr, self.period, self.period_mult, self.lr_mult);
+        Some(Known::Restarts { lr, end, period, period_mult, lr_mult })
     }
 }

@@ -1,6 +1,7 @@
 //! Shared by several schedules: interpolation between two values, and momentum cycling.
 
 use crate::arguments::Arguments;
+use crate::code::{Cycled, Scalar};
 use std::f64::consts::PI;
 
 /// How to interpolate between two values as x goes from 0 to 1.
@@ -14,12 +15,12 @@ pub enum Easing {
 
 impl Easing {
     /// The value at `x`, exactly `from` at 0 and `to` at 1.
-    pub fn between(self, from: f64, to: f64, x: f64) -> f64 {
+    pub fn between<N: Scalar>(self, from: f64, to: f64, x: N) -> N {
         match self {
-            Self::Linear => (to - from) * x + from,
+            Self::Linear => x * (to - from) + from,
             // Halved first: doubling a huge rate would overflow.
-            Self::Cosine => to + (from - to) * ((1.0 + (PI * x).cos()) / 2.0),
-            Self::OneMinusSqrt => to + (from - to) * (1.0 - x.sqrt()),
+            Self::Cosine => ((x * PI).cosine() + 1.0) / 2.0 * (from - to) + to,
+            Self::OneMinusSqrt => (N::from(1.0) - x.root()) * (from - to) + to,
         }
     }
 }
@@ -43,5 +44,9 @@ impl CycledMomentum {
         let base = a.number_or_none("base-momentum").unwrap_or(0.85);
         let max = a.number_or_none("max-momentum").unwrap_or(0.95);
         on.then_some(Self { base, max })
+    }
+
+    pub fn known(self) -> Cycled {
+        Cycled { base: self.base, max: self.max }
     }
 }

@@ -1,6 +1,7 @@
 //! Exponential decay.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
@@ -72,10 +73,25 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        let x = t / self.decay_steps;
+        let x = if self.staircase { x.floored() } else { x };
+        N::from(self.decay_rate).power(x) * self.lr
+    }
+}
+
 impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
-        let x = t as f64 / self.decay_steps;
-        let x = if self.staircase { x.floor() } else { x };
-        Rates::of(self.lr * self.decay_rate.powf(x))
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, steps, staircase) = (self.lr, self.decay_steps as u64, self.staircase);
+        Some(Known::Exponential { lr, rate: self.decay_rate, steps, staircase })
     }
 }

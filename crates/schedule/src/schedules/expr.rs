@@ -1,6 +1,7 @@
 //! The rate as an arbitrary expression of the clock.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code as RateCode, Expression};
 use crate::error::UsageError;
 use crate::hint::did_you_mean;
 use crate::spec::{Entry, Parameter, ParameterKind};
@@ -158,8 +159,10 @@ const OPERATORS: [Operator; 13] = [
 enum Code {
     Number(f64),
     Variable(Variable),
-    Unary(fn(f64) -> f64),
-    Binary(fn(f64, f64) -> f64),
+    /// The name of a function of one argument; `-` negates.
+    Unary(&'static str, fn(f64) -> f64),
+    /// The sign of an operator, or the name of a function of two arguments.
+    Binary(&'static str, fn(f64, f64) -> f64),
 }
 
 pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
@@ -201,13 +204,13 @@ impl Curve {
             match *code {
                 Code::Number(number) => stack.push(number),
                 Code::Variable(variable) => stack.push(self.value(variable, t)),
-                Code::Unary(apply) => {
+                Code::Unary(_, apply) => {
                     if let Some(value) = stack.last_mut() {
                         *value = apply(*value);
                     }
                 }
                 // The parser guarantees that every instruction has its operands.
-                Code::Binary(apply) => {
+                Code::Binary(_, apply) => {
                     let second = stack.pop().unwrap_or(f64::NAN);
                     if let Some(first) = stack.last_mut() {
                         *first = apply(*first, second);
@@ -220,7 +223,84 @@ impl Curve {
     }
 }
 
+impl Curve {
+    /// The same instructions, with expressions on the stack.
+    fn expression(&self) -> Option<Expression> {
+        // A tree as deep as this prints and is dropped without a deep stack.
+        const MOST_INSTRUCTIONS: usize = 1000;
+        if self.code.len() > MOST_INSTRUCTIONS {
+            return None;
+        }
+        let mut stack: Vec<Expression> = Vec::new();
+        for code in &self.code {
+            let made = match *code {
+                Code::Number(number) => number.into(),
+                Code::Variable(Variable::Step) => Expression::Step,
+                Code::Variable(Variable::Epoch) => {
+                    Expression::Step.binary("/", (self.steps_per_epoch as f64).into()).call("floor")
+                }
+                Code::Variable(variable) => self.value(variable, 0).into(),
+                Code::Unary("-", _) => Expression::from(0.0).binary("-", stack.pop()?),
+                Code::Unary(name, _) => stack.pop()?.call(name),
+                Code::Binary(name, _) => {
+                    let (second, first) = (stack.pop()?, stack.pop()?);
+                    match name {
+                        "**" | "^" => to_the(first, second),
+                        "/" => over(first, second),
+                        _ if OPERATORS.iter().any(|operator| operator.sign == name) => first.binary(name, second),
+                        _ => Expression::Call(name, vec![first, second]),
+                    }
+                }
+            };
+            stack.push(made);
+        }
+        stack.pop()
+    }
+}
+
+/// `a / b`, where a program may refuse to divide by 0.
+fn over(a: Expression, b: Expression) -> Expression {
+    if matches!(b, Expression::Number(_)) {
+        return a.binary("/", b);
+    }
+    let infinite = a.clone().binary("*", f64::INFINITY.into());
+    b.clone().binary("==", 0.0.into()).choose(infinite, a.binary("/", b))
+}
+
+/// `a^b`, where a program may refuse to divide by 0.
+fn to_the(a: Expression, b: Expression) -> Expression {
+    let divides = matches!(b, Expression::Number(b) if b < 0.0) && !matches!(a, Expression::Number(_));
+    let power = a.clone().binary("^", b);
+    if divides { a.binary("==", 0.0.into()).choose(f64::INFINITY.into(), power) } else { power }
+}
+
+/// The value of a function by its name.
+///
+/// # Panics
+/// There is none of this name.
+pub(crate) fn call(name: &str, arguments: &[f64]) -> f64 {
+    let function = FUNCTIONS.iter().find(|(known, _)| *known == name).map(|(_, function)| function);
+    match (function.expect("a function of the table"), arguments) {
+        (Function::Of1(apply), &[a]) => apply(a),
+        (Function::Of2(apply) | Function::Fold(apply), &[a, b]) => apply(a, b),
+        _ => panic!("{name} takes another number of arguments than {}", arguments.len()),
+    }
+}
+
+/// The value of an operator by its sign.
+///
+/// # Panics
+/// There is none of this sign.
+pub(crate) fn apply(sign: &str, a: f64, b: f64) -> f64 {
+    let operator = OPERATORS.iter().find(|operator| operator.sign == sign);
+    (operator.expect("an operator of the table").apply)(a, b)
+}
+
 impl Formula for Curve {
+    fn code(&self) -> Option<RateCode> {
+        self.expression().map(RateCode::of)
+    }
+
     fn rates(&self, t: u64) -> Rates {
         // Only the steps of the run were checked at build time.
         Rates::of(self.rate(t.min(self.horizon - 1)))
@@ -251,15 +331,15 @@ struct Placed<'a> {
 
 /// An entry of the operator stack: waits for its operand or its closing bracket.
 #[derive(Debug, Clone, Copy)]
-enum Waiting<'a> {
-    Open { at: usize, call: Option<Call<'a>> },
-    Unary { level: u8, apply: fn(f64) -> f64 },
+enum Waiting {
+    Open { at: usize, call: Option<Call> },
+    Unary { level: u8, name: &'static str, apply: fn(f64) -> f64 },
     Binary { operator: Operator, strength: u8 },
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Call<'a> {
-    name: &'a str,
+struct Call {
+    name: &'static str,
     function: Function,
     /// The number of arguments begun so far.
     arguments: usize,
@@ -276,7 +356,7 @@ struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Placed<'a>>,
     code: Vec<Code>,
-    waiting: Vec<Waiting<'a>>,
+    waiting: Vec<Waiting>,
 }
 
 const OPERAND: &str = "a number, a variable, a function or `(`";
@@ -392,7 +472,7 @@ impl<'a> Parser<'a> {
                         self.code.push(Code::Variable(*variable));
                         return Ok(index);
                     }
-                    let Some(&(_, function)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
+                    let Some(&(name, function)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
                         return Err(self.unknown(name, at));
                     };
                     let opens = matches!(self.tokens.get(index), Some(Placed { token: Token::Open, .. }));
@@ -402,13 +482,13 @@ impl<'a> Parser<'a> {
                             self.waiting.push(Waiting::Open { at: self.tokens[index].at, call });
                             index += 1;
                         }
-                        Function::Of1(apply) => self.waiting.push(Waiting::Unary { level: PREFIX, apply }),
+                        Function::Of1(apply) => self.waiting.push(Waiting::Unary { level: PREFIX, name, apply }),
                         _ => return Err(self.expected(&format!("`(` after {name}"), index)),
                     }
                 }
                 Token::Open => self.waiting.push(Waiting::Open { at, call: None }),
                 Token::Operator(Operator { sign: "-", .. }) => {
-                    self.waiting.push(Waiting::Unary { level: NEGATION, apply: |value| -value });
+                    self.waiting.push(Waiting::Unary { level: NEGATION, name: "-", apply: |value| -value });
                 }
                 Token::Operator(Operator { sign: "+", .. }) => {}
                 Token::Operator(_) | Token::Close | Token::Comma => return Err(self.expected(OPERAND, index - 1)),
@@ -434,8 +514,10 @@ impl<'a> Parser<'a> {
         while let Some(waiting) = self.waiting.last().copied() {
             let (strength, sign, code) = match waiting {
                 Waiting::Open { .. } => return,
-                Waiting::Unary { level, apply } => (2 * level, "", Code::Unary(apply)),
-                Waiting::Binary { operator, strength } => (strength, operator.sign, Code::Binary(operator.apply)),
+                Waiting::Unary { level, name, apply } => (2 * level, "", Code::Unary(name, apply)),
+                Waiting::Binary { operator, strength } => {
+                    (strength, operator.sign, Code::Binary(operator.sign, operator.apply))
+                }
             };
             if !binds(strength, sign) {
                 return;
@@ -478,7 +560,7 @@ impl<'a> Parser<'a> {
             Some(Waiting::Open { call: Some(call), .. }) => {
                 call.arguments += 1;
                 if let (Function::Fold(apply), 3..) = (call.function, call.arguments) {
-                    self.code.push(Code::Binary(apply));
+                    self.code.push(Code::Binary(call.name, apply));
                 }
                 Ok(())
             }
@@ -493,9 +575,11 @@ impl<'a> Parser<'a> {
         };
         let Some(Call { name, function, arguments }) = call else { return Ok(()) };
         let (code, takes) = match function {
-            Function::Of1(apply) => (Code::Unary(apply), (arguments == 1).then_some(()).ok_or("1 argument")),
-            Function::Of2(apply) => (Code::Binary(apply), (arguments == 2).then_some(()).ok_or("2 arguments")),
-            Function::Fold(apply) => (Code::Binary(apply), (arguments >= 2).then_some(()).ok_or("2 arguments or more")),
+            Function::Of1(apply) => (Code::Unary(name, apply), (arguments == 1).then_some(()).ok_or("1 argument")),
+            Function::Of2(apply) => (Code::Binary(name, apply), (arguments == 2).then_some(()).ok_or("2 arguments")),
+            Function::Fold(apply) => {
+                (Code::Binary(name, apply), (arguments >= 2).then_some(()).ok_or("2 arguments or more"))
+            }
         };
         if let Err(rule) = takes {
             return Err(self.refuse(&format!("{name} takes {rule}, got {arguments}"), at));

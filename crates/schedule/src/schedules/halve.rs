@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known};
 use crate::error::UsageError;
 use crate::number::nominal;
 use crate::spec::{Bounds, Condition, Entry, Parameter, ParameterKind, Relation, Watched};
@@ -115,11 +116,37 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
+impl Curve {
+    /// The step of each drop and the rates before and after, if all conditions are on the epoch.
+    fn pieces(&self) -> Option<(Vec<u64>, Vec<f64>)> {
+        let on_epoch = |condition: &Condition| matches!(condition.subject, Watched::Epoch(_));
+        let mut starts: Vec<u64> =
+            self.conditions.iter().all(on_epoch).then(|| self.since.iter().flatten().copied().collect())?;
+        starts.sort_unstable();
+        starts.dedup();
+        let rate = |t| self.rates(t).learning_rate;
+        // Conditions that hold from the start on have dropped the rate by step 0.
+        starts.retain(|&start| start > 0);
+        let values = std::iter::once(0).chain(starts.iter().copied()).map(rate).collect();
+        Some((starts, values))
+    }
+}
+
 impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
         let drops = self.since.iter().flatten().filter(|&&since| since <= t).count();
         let rate = self.lr * self.factor.powi(drops as i32);
         Rates::of(rate.max(self.min_lr.min(self.lr)))
+    }
+
+    fn code(&self) -> Option<Code> {
+        let (starts, values) = self.pieces()?;
+        Some(Code::of(Expression::pieces(&starts, &values)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (starts, values) = self.pieces()?;
+        Some(Known::Pieces { starts, values, factor: None })
     }
 
     fn observe(&mut self, next: u64, metrics: &EpochMetrics) {

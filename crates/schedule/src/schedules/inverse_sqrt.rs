@@ -1,6 +1,7 @@
 //! Inverse square root decay.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Scalar};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
@@ -72,17 +73,24 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        let warmup = self.warmup as f64;
+        let rises = |t: N| (t * (1.0 - self.from) / warmup + self.from) * self.lr;
+        t.below(warmup, rises, |t| (N::from(warmup) / t).root() * self.lr)
+    }
+}
+
 impl Formula for Curve {
     fn outline(&self) -> Outline {
         Outline { peak: (self.from < 1.0).then_some(self.lr), ..Outline::default() }
     }
 
     fn rates(&self, t: u64) -> Rates {
-        let (t, warmup) = (t as f64, self.warmup as f64);
-        Rates::of(if t < warmup {
-            self.lr * (self.from + (1.0 - self.from) * t / warmup)
-        } else {
-            self.lr * (warmup / t).sqrt()
-        })
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
     }
 }

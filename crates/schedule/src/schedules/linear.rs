@@ -2,6 +2,7 @@
 
 use super::curve::Easing;
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
@@ -58,13 +59,28 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     build: |a| Ok(Box::new(Curve { lr: a.lr, end_lr: a.rate("end-lr")?, over: a.steps("over") })),
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        let x = t.minimum(self.over as f64) / self.over as f64;
+        x.until_1(|x| Easing::Linear.between(self.lr, self.end_lr, x), self.end_lr)
+    }
+}
+
 impl Formula for Curve {
     fn outline(&self) -> Outline {
         Outline { floor: Some(self.end_lr), end: Some(self.over), ..Outline::default() }
     }
 
     fn rates(&self, t: u64) -> Rates {
-        let x = t.min(self.over) as f64 / self.over as f64;
-        Rates::of(if x < 1.0 { Easing::Linear.between(self.lr, self.end_lr, x) } else { self.end_lr })
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, end, over) = (self.lr, self.end_lr, self.over);
+        Some(Known::Polynomial { lr, end, power: 1.0, over, cycle: false })
     }
 }

@@ -1,6 +1,7 @@
 //! Natural exponential decay.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Unit};
 
@@ -59,8 +60,23 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     build: |a| Ok(Box::new(Curve { lr: a.lr, k: a.number("k"), decay_steps: a.steps("decay-steps") as f64 })),
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        (t * -self.k / self.decay_steps).exponential() * self.lr
+    }
+}
+
 impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
-        Rates::of(self.lr * (-self.k * t as f64 / self.decay_steps).exp())
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, steps) = (self.lr, self.decay_steps as u64);
+        Some(Known::Exponential { lr, rate: (-self.k).exp(), steps, staircase: false })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::curve::{CycledMomentum, Easing};
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Bounds, Entry, Parameter, words};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 
@@ -71,6 +72,7 @@ struct Curve {
     max: f64,
     /// The step at which PyTorch reaches the peak.
     top: f64,
+    known: Known,
 }
 
 /// A phase; it begins where the previous one ended (the first at step 0).
@@ -140,9 +142,52 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
             ],
             None => vec![up, Phase { end, from: max, to: last, cycle: (1.0, 0.0) }],
         };
-        Ok(Box::new(Curve { shape, momentum: CycledMomentum::read(a, true), phases, max, top: pct * total - 1.0 }))
+        let momentum = CycledMomentum::read(a, true);
+        let known = Known::OneCycle {
+            max,
+            total: a.horizon,
+            pct_start: pct,
+            div_factor: a.number("div-factor"),
+            final_div_factor: a.number("final-div-factor"),
+            linear: shape == Easing::Linear,
+            three_phase,
+            optax: a.semantics == Semantics::Optax,
+            momentum: momentum.map(CycledMomentum::known),
+        };
+        Ok(Box::new(Curve { shape, momentum, phases, max, top: pct * total - 1.0, known }))
     },
 }];
+
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        self.through(0, t, &|phase| (phase.from, phase.to))
+    }
+
+    fn momentum<N: Scalar>(&self, t: N) -> Option<N> {
+        let m = self.momentum?;
+        let ends = [m.max, m.base];
+        Some(self.through(0, t, &|phase| (ends[phase.cycle.0 as usize], ends[phase.cycle.1 as usize])))
+    }
+
+    /// The value at `t` of what has these `ends` in each phase, from the phase `at` on.
+    fn through<N: Scalar>(&self, at: usize, t: N, ends: &dyn Fn(Phase) -> (f64, f64)) -> N {
+        let phase = self.phases[at];
+        let start = if at == 0 { 0.0 } else { self.phases[at - 1].end };
+        let (from, to) = ends(phase);
+        let is_last = at + 1 == self.phases.len();
+        let within = |t: N| {
+            // A phase of zero length is skipped.
+            if phase.end <= start {
+                return to.into();
+            }
+            let x = (t - start) / (phase.end - start);
+            // Past the end, the last phase holds its final value.
+            let x = if is_last { x.minimum(1.0) } else { x };
+            x.until_1(|x| if from == to { to.into() } else { self.shape.between(from, to, x) }, to)
+        };
+        if is_last { within(t) } else { t.up_to(phase.end, within, |t| self.through(at + 1, t, ends)) }
+    }
+}
 
 impl Formula for Curve {
     fn outline(&self) -> Outline {
@@ -155,16 +200,14 @@ impl Formula for Curve {
 
     fn rates(&self, t: u64) -> Rates {
         let t = t as f64;
-        let at = self.phases.iter().position(|phase| t <= phase.end).unwrap_or(self.phases.len() - 1);
-        let phase = self.phases[at];
-        let start = if at == 0 { 0.0 } else { self.phases[at - 1].end };
-        // A phase of zero length is skipped; past the end, the last phase holds its final value.
-        let x = if phase.end > start { ((t - start) / (phase.end - start)).min(1.0) } else { 1.0 };
-        let between = |from, to| if x < 1.0 { self.shape.between(from, to, x) } else { to };
-        let cycle = |m: CycledMomentum| {
-            let ends = [m.max, m.base];
-            between(ends[phase.cycle.0 as usize], ends[phase.cycle.1 as usize])
-        };
-        Rates { learning_rate: between(phase.from, phase.to), momentum: self.momentum.map(cycle) }
+        Rates { learning_rate: self.rate(t), momentum: self.momentum(t) }
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code { rate: self.rate(Expression::Step), momentum: self.momentum(Expression::Step) })
+    }
+
+    fn known(&self) -> Option<Known> {
+        Some(self.known.clone())
     }
 }

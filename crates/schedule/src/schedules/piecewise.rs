@@ -1,6 +1,7 @@
 //! Piecewise constant rates.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known};
 use crate::spec::{Bounds, Entry, Parameter, ParameterKind};
 use crate::usage;
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
@@ -50,8 +51,8 @@ struct Curve {
     starts: Vec<u64>,
     /// One more than `starts`.
     values: Vec<f64>,
-    /// Whether the values are lr times powers of the factor.
-    of_lr: bool,
+    /// The factor whose powers times lr the values are.
+    factor: Option<f64>,
     /// T.
     horizon: u64,
 }
@@ -107,7 +108,12 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         }
         let late = u64::from(a.semantics == Semantics::Keras);
         let starts = milestones.into_iter().map(|m| m + late).collect();
-        Ok(Box::new(Curve { starts, values, of_lr: !a.given("values"), horizon: a.horizon }))
+        Ok(Box::new(Curve {
+            starts,
+            values,
+            factor: (!a.given("values")).then(|| a.number("factor")),
+            horizon: a.horizon,
+        }))
     },
 }];
 
@@ -123,10 +129,19 @@ impl Formula for Curve {
     }
 
     fn applies_lr(&self) -> bool {
-        self.of_lr
+        self.factor.is_some()
     }
 
     fn rates(&self, t: u64) -> Rates {
         Rates::of(self.values[self.starts.partition_point(|&start| start <= t)])
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(Expression::pieces(&self.starts, &self.values)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let Self { starts, values, factor, .. } = self.clone();
+        Some(Known::Pieces { starts, values, factor })
     }
 }

@@ -1,6 +1,7 @@
 //! Reduce the rate when a metric stops improving.
 
 use crate::builder::{Builder, setters};
+use crate::code::Known;
 use crate::error::UsageError;
 use crate::number::nominal;
 use crate::spec::{Bounds, Entry, Parameter, words};
@@ -291,6 +292,11 @@ impl Formula for Curve {
             ));
         }
         cautions
+    }
+
+    fn known(&self) -> Option<Known> {
+        let Self { lr, factor, patience, threshold, relative, cooldown, min_lr, monitor, semantics, .. } = *self;
+        Some(Known::Plateau { lr, factor, patience, threshold, relative, cooldown, min_lr, monitor, semantics })
     }
 
     fn listens_to(&self) -> Vec<Metric> {

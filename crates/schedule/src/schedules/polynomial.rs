@@ -1,6 +1,7 @@
 //! Polynomial decay.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
@@ -78,6 +79,19 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        let over = self.over as f64;
+        let x = if self.cycle {
+            let cycles = (t.clone() / over).ceiled().maximum(1.0);
+            t / (cycles * over)
+        } else {
+            t.minimum(over) / over
+        };
+        (N::from(1.0) - x).power(self.power.into()) * (self.lr - self.end_lr) + self.end_lr
+    }
+}
+
 impl Formula for Curve {
     fn outline(&self) -> Outline {
         let end = (!self.cycle).then_some(self.over);
@@ -85,9 +99,15 @@ impl Formula for Curve {
     }
 
     fn rates(&self, t: u64) -> Rates {
-        let cycles = if self.cycle { t.div_ceil(self.over).max(1) } else { 1 };
-        let over = self.over * cycles;
-        let x = t.min(over) as f64 / over as f64;
-        Rates::of((self.lr - self.end_lr) * (1.0 - x).powf(self.power) + self.end_lr)
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, end, power, over, cycle) = (self.lr, self.end_lr, self.power, self.over, self.cycle);
+        Some(Known::Polynomial { lr, end, power, over, cycle })
     }
 }

@@ -1,6 +1,7 @@
 //! Step decay.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
@@ -98,5 +99,29 @@ impl Formula for Curve {
             }
         };
         Rates::of(self.lr * self.factor.powf(drops as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        let t = Expression::Step;
+        let drops = match self.count {
+            Count::Steps { every, ahead } => ((t + ahead as f64) / every as f64).floored(),
+            Count::Epochs { numerator, denominator, steps_per_epoch } => {
+                let epochs = (t / steps_per_epoch as f64).floored() + 1.0;
+                (epochs * denominator as f64 / numerator as f64).floored()
+            }
+        };
+        Some(Code::of(Expression::from(self.factor).power(drops) * self.lr))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, factor) = (self.lr, self.factor);
+        match self.count {
+            Count::Steps { every, ahead } => Some(Known::Stairs { lr, factor, every, ahead }),
+            Count::Epochs { numerator, denominator, steps_per_epoch } => {
+                let every =
+                    (numerator.is_multiple_of(denominator)).then_some(numerator / denominator * steps_per_epoch)?;
+                Some(Known::Stairs { lr, factor, every, ahead: steps_per_epoch })
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Time-based decay.
 
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar};
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 
@@ -68,10 +69,25 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        let x = t / self.decay_steps;
+        let x = if self.staircase { x.floored() } else { x };
+        N::from(self.lr) / (x * self.decay + 1.0)
+    }
+}
+
 impl Formula for Curve {
     fn rates(&self, t: u64) -> Rates {
-        let x = t as f64 / self.decay_steps;
-        let x = if self.staircase { x.floor() } else { x };
-        Rates::of(self.lr / (1.0 + self.decay * x))
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, steps, staircase) = (self.lr, self.decay_steps as u64, self.staircase);
+        Some(Known::InverseTime { lr, decay: self.decay, steps, staircase })
     }
 }

@@ -3,6 +3,7 @@
 use super::curve::CycledMomentum;
 use crate::arguments::Arguments;
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Known, Scalar, Swing};
 use crate::error::UsageError;
 use crate::spec::{Bounds, Entry, Parameter};
 use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
@@ -138,7 +139,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[
             entrant: Some("triangular:max-lr=6x,step-size=25%"),
         },
         frameworks: &[Semantics::Torch],
-        build: |a| Ok(Box::new(Cycle::read(a, Height::Full)?)),
+        build: |a| Ok(Box::new(Cycle::read(a, Swing::Full)?)),
     },
     ScheduleRow {
         entry: Entry {
@@ -150,7 +151,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[
             entrant: Some("triangular2:max-lr=6x,step-size=25%"),
         },
         frameworks: &[Semantics::Torch],
-        build: |a| Ok(Box::new(Cycle::read(a, Height::Halved)?)),
+        build: |a| Ok(Box::new(Cycle::read(a, Swing::Halved)?)),
     },
     ScheduleRow {
         entry: Entry {
@@ -162,19 +163,9 @@ pub(super) const ROWS: &[ScheduleRow] = &[
             entrant: Some("exp-range:max-lr=6x,step-size=25%"),
         },
         frameworks: &[Semantics::Torch],
-        build: |a| Ok(Box::new(Cycle::read(a, Height::Gamma(a.number("gamma")))?)),
+        build: |a| Ok(Box::new(Cycle::read(a, Swing::Gamma(a.number("gamma")))?)),
     },
 ];
-
-/// How the amplitude changes over time.
-#[derive(Debug, Clone, Copy)]
-enum Height {
-    Full,
-    /// Halved each cycle.
-    Halved,
-    /// gamma^t.
-    Gamma(f64),
-}
 
 /// A rate that rises linearly from lr to `max` and falls back.
 #[derive(Debug, Clone)]
@@ -185,21 +176,42 @@ struct Cycle {
     up: u64,
     /// In steps.
     down: u64,
-    height: Height,
+    swing: Swing,
     momentum: Option<CycledMomentum>,
 }
 
 impl Cycle {
-    fn read(a: &Arguments, height: Height) -> Result<Self, UsageError> {
+    fn read(a: &Arguments, swing: Swing) -> Result<Self, UsageError> {
         let up = a.steps("step-size");
         Ok(Self {
             lr: a.lr,
             max: a.rate("max-lr")?,
             up,
             down: if a.given("step-size-down") { a.steps("step-size-down") } else { up },
-            height,
+            swing,
             momentum: CycledMomentum::read(a, false),
         })
+    }
+
+    /// 0 at the lowest rate of the first cycle, 1 at its highest.
+    fn height<N: Scalar>(&self, t: N) -> N {
+        let (up, down, length) = (self.up as f64, self.down as f64, (self.up + self.down) as f64);
+        let u = t.clone().modulo(length);
+        let x = u.up_to(up, |u| u / up, |u| (N::from(length) - u) / down);
+        match self.swing {
+            Swing::Full => x,
+            Swing::Halved => x * N::from(0.5).power((t / length).floored()),
+            Swing::Gamma(gamma) => x * N::from(gamma).power(t),
+        }
+    }
+
+    fn rate<N: Scalar>(&self, height: N) -> N {
+        height * (self.max - self.lr) + self.lr
+    }
+
+    fn momentum<N: Scalar>(&self, height: N) -> Option<N> {
+        let m = self.momentum?;
+        Some(N::from(m.max) - height * (m.max - m.base))
     }
 }
 
@@ -209,17 +221,17 @@ impl Formula for Cycle {
     }
 
     fn rates(&self, t: u64) -> Rates {
-        let length = self.up + self.down;
-        let (cycle, u) = (t / length, t % length);
-        let x = if u <= self.up { u as f64 / self.up as f64 } else { (length - u) as f64 / self.down as f64 };
-        let height = x * match self.height {
-            Height::Full => 1.0,
-            Height::Halved => 0.5_f64.powf(cycle as f64),
-            Height::Gamma(gamma) => gamma.powf(t as f64),
-        };
-        Rates {
-            learning_rate: self.lr + (self.max - self.lr) * height,
-            momentum: self.momentum.map(|m| m.max - (m.max - m.base) * height),
-        }
+        let height = self.height(t as f64);
+        Rates { learning_rate: self.rate(height), momentum: self.momentum(height) }
+    }
+
+    fn code(&self) -> Option<Code> {
+        let height = self.height(Expression::Step);
+        Some(Code { rate: self.rate(height.clone()), momentum: self.momentum(height) })
+    }
+
+    fn known(&self) -> Option<Known> {
+        let (lr, max, up, down, swing) = (self.lr, self.max, self.up, self.down, self.swing);
+        Some(Known::Cyclic { lr, max, up, down, swing, momentum: self.momentum.map(CycledMomentum::known) })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::curve::Easing;
 use crate::builder::{Builder, setters};
+use crate::code::{Code, Expression, Scalar};
 use crate::spec::{Bounds, Entry, Parameter, words};
 use crate::{Formula, Outline, Rates, ScheduleRow, Unit};
 
@@ -108,6 +109,22 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     },
 }];
 
+impl Curve {
+    fn rate<N: Scalar>(&self, t: N) -> N {
+        let (warmup, start, end) = (self.warmup as f64, self.decay_start as f64, self.end as f64);
+        let rises = |t: N| (t * (1.0 - self.from) / warmup + self.from) * self.lr;
+        let falls = |t: N| {
+            if start >= end {
+                return self.lr.into();
+            }
+            let within = |t: N| self.shape.between(self.lr, self.end_lr, (t - start) / (end - start));
+            t.below(end, within, |_| self.end_lr.into())
+        };
+        let after = |t: N| t.below(start, |_| self.lr.into(), falls);
+        if self.warmup == 0 { after(t) } else { t.below(warmup, rises, after) }
+    }
+}
+
 impl Formula for Curve {
     fn outline(&self) -> Outline {
         let peak = (self.from < 1.0).then_some(self.lr);
@@ -124,17 +141,10 @@ impl Formula for Curve {
     }
 
     fn rates(&self, t: u64) -> Rates {
-        Rates::of(if t < self.warmup {
-            self.lr * (self.from + (1.0 - self.from) * t as f64 / self.warmup as f64)
-        } else if t < self.decay_start {
-            self.lr
-        } else if t < self.end {
-            let x = (t - self.decay_start) as f64 / (self.end - self.decay_start) as f64;
-            self.shape.between(self.lr, self.end_lr, x)
-        } else if self.decay_start < self.end {
-            self.end_lr
-        } else {
-            self.lr
-        })
+        Rates::of(self.rate(t as f64))
+    }
+
+    fn code(&self) -> Option<Code> {
+        Some(Code::of(self.rate(Expression::Step)))
     }
 }

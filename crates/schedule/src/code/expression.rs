@@ -1,0 +1,84 @@
+//! An expression of the step.
+
+/// An expression of t, the step on the clock of its schedule. Its operators are those of the schedule `expr`; a comparison is 1 or 0.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    Number(f64),
+    /// t.
+    Step,
+    /// A function by its name in the schedule `expr`: `floor`, `max`.
+    Call(&'static str, Vec<Self>),
+    /// An operator by its sign in the schedule `expr`: `+`, `^`, `<=`.
+    Binary(&'static str, Box<Self>, Box<Self>),
+    /// The second if the first, a comparison, holds; else the third.
+    Choice(Box<[Self; 3]>),
+}
+
+impl From<f64> for Expression {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl Expression {
+    pub(crate) fn call(self, function: &'static str) -> Self {
+        Self::Call(function, vec![self])
+    }
+
+    /// What changes nothing is left out: a factor of 1, a term of 0.
+    pub(crate) fn binary(self, sign: &'static str, other: Self) -> Self {
+        match (sign, &self, &other) {
+            ("*" | "/" | "^", _, Self::Number(1.0)) | ("+" | "-", _, Self::Number(0.0)) => self,
+            ("*", Self::Number(1.0), _) | ("+", Self::Number(0.0), _) => other,
+            ("+" | "-" | "*" | "/", &Self::Number(a), &Self::Number(b)) => Self::Number(match sign {
+                "+" => a + b,
+                "-" => a - b,
+                "*" => a * b,
+                _ => a / b,
+            }),
+            _ => Self::Binary(sign, Box::new(self), Box::new(other)),
+        }
+    }
+
+    /// As a comparison: one of two.
+    pub(crate) fn choose(self, then: Self, otherwise: Self) -> Self {
+        if then == otherwise { then } else { Self::Choice(Box::new([self, then, otherwise])) }
+    }
+
+    /// The value of each piece: `values[i]` from step `starts[i - 1]` on. `values` has one more, `starts` are ascending.
+    pub(crate) fn pieces(starts: &[u64], values: &[f64]) -> Self {
+        let last = values.last().copied().unwrap_or(f64::NAN);
+        let pairs = starts.iter().zip(values).rev();
+        pairs.fold(last.into(), |after: Self, (&start, &value)| {
+            if start == 0 { after } else { Self::Step.binary("<", (start as f64).into()).choose(value.into(), after) }
+        })
+    }
+
+    /// Its value at step `t`.
+    pub fn at(&self, t: f64) -> f64 {
+        match self {
+            Self::Number(number) => *number,
+            Self::Step => t,
+            Self::Call(name, arguments) => {
+                let arguments: Vec<f64> = arguments.iter().map(|argument| argument.at(t)).collect();
+                crate::schedules::expr::call(name, &arguments)
+            }
+            Self::Binary(sign, a, b) => crate::schedules::expr::apply(sign, a.at(t), b.at(t)),
+            Self::Choice(choice) => {
+                let [condition, then, otherwise] = &**choice;
+                if condition.at(t) == 0.0 { otherwise.at(t) } else { then.at(t) }
+            }
+        }
+    }
+
+    /// Whether `is` is true of it or of a part of it.
+    pub(crate) fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
+        is(self)
+            || match self {
+                Self::Number(_) | Self::Step => false,
+                Self::Call(_, arguments) => arguments.iter().any(|argument| argument.any(is)),
+                Self::Binary(_, a, b) => a.any(is) || b.any(is),
+                Self::Choice(choice) => choice.iter().any(|part| part.any(is)),
+            }
+    }
+}
