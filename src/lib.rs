@@ -9,7 +9,7 @@
 //! | 0     | [`schedule`], [`stats`], [`random`], [`mod@number`], [`spec`], [`mod@usage`], [`disk`], [`memory`], [`shell`], [`threads`] |
 //! | 1     | [`data`], [`model`], [`optim`] |
 //! | 2     | [`engine`] |
-//! | 3     | [`config`] |
+//! | 3     | [`config`], [`export`] |
 //! | 4     | [`record`] |
 //! | 5     | [`train`], [`report`] |
 //! | 6     | [`run_folder`] |
@@ -39,6 +39,7 @@ pub mod optim;
 pub mod engine;
 
 pub mod config;
+pub mod export;
 
 pub mod record;
 

@@ -17,6 +17,7 @@ mod diff;
 mod diff_optimizer;
 mod dry_run;
 mod eval;
+mod export;
 mod find;
 mod flags;
 mod help_tables;
@@ -74,6 +75,7 @@ pub fn run() -> Result<u8> {
         Some(("diff", matches)) => diff::run(matches),
         Some(("completions", matches)) => completions::run(matches),
         Some(("man", matches)) => man::run(matches, command()),
+        Some(("export", matches)) => export::run(matches, quiet),
         Some(("help", matches)) => {
             help(&matches.get_many::<String>("topic").into_iter().flatten().map(String::as_str).collect::<Vec<_>>())
         }
@@ -105,6 +107,7 @@ fn command() -> Command {
         .subcommand(diff::command())
         .subcommand(completions::command())
         .subcommand(man::command())
+        .subcommand(export::command())
         // Replaces clap's own `help`, which does not know the lists.
         .disable_help_subcommand(true)
         .subcommand(

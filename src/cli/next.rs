@@ -70,7 +70,7 @@ pub fn line(arguments: &[OsString]) -> String {
     std::iter::once(program()).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
-/// What to do after a comparison whose results are these: train the leader, and make a claim possible.
+/// What to do after a comparison whose results are these: train the leader, make a claim possible, and export the leader.
 pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     let Some(group) = groups.first() else { return Vec::new() };
     let mut next = Vec::new();
@@ -91,6 +91,10 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
             }
             for_claim => for_claim.clone(),
         });
+    }
+    if let Some((run, is_winner)) = leader(groups) {
+        let arguments = ["export".into(), run.into_os_string(), "--to".into(), "torch".into()];
+        next.push(NextStep { purpose: Purpose::Export { is_winner }, cost: None, line: line(&arguments) });
     }
     next
 }
@@ -118,6 +122,13 @@ fn settled(group: &Group<'_>, going_on: &GoingOn<'_>) -> Option<NextStep> {
     let name = |one: &Analysis<'_>| format!("{}/{}", one.entrant.optimizer, one.entrant.schedule);
     let open: Vec<String> = group.open().map(name).collect();
     going_on.settle.as_ref()?(&open, group.fresh_to_settle()?)
+}
+
+/// The folder of the typical run of the leader, and whether that is the winner.
+pub fn leader(groups: &[Group<'_>]) -> Option<(PathBuf, bool)> {
+    let leader = groups.first()?.analyses.first()?;
+    let run = typical(&leader.entrant)?;
+    Some((PathBuf::from(&run.run), leader.standing == Standing::Winner))
 }
 
 /// The first of its results; if it was tuned more than once, of the study whose peak the report names.

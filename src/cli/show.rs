@@ -20,13 +20,16 @@ use std::path::Path;
 
 /// The settings of the run whose schedule is drawn; shared with `diff`.
 pub const RUN: &[SettingDef] = &[
-    SettingDef::value(
-        "steps-per-epoch",
-        "N",
-        "Steps per epoch [default: 352, as in `train`: 45,000 images in batches of 128]",
-    ),
+    STEPS,
     SettingDef::value("y-scale", "KIND", "The axis of the rates in a picture: linear or log [default: linear]"),
 ];
+
+/// `--steps-per-epoch`; also of `export`.
+pub const STEPS: SettingDef = SettingDef::value(
+    "steps-per-epoch",
+    "N",
+    "Steps per epoch [default: 352, as in `train`: 45,000 images in batches of 128]",
+);
 
 /// The default of `train` on CIFAR-10: 5,000 of the 50,000 images are held out.
 const STEPS_PER_EPOCH: u64 = 45_000_u64.div_ceil(128);

@@ -198,6 +198,28 @@ impl OptimizerSpec {
         self
     }
 
+    /// The value of an option under these semantics, given or by default: a number, a count, or 1 for a switch that is on. `None` if
+    /// the optimizer does not have it.
+    pub fn option(&self, key: &str, semantics: Semantics) -> Option<f64> {
+        self.values.entry().parameter(key).map(|_| self.options(semantics).get(key))
+    }
+
+    /// The same optimizer with every option given, so that it means the same under any semantics that know its options.
+    #[must_use]
+    pub fn resolved(&self, semantics: Semantics) -> Self {
+        let options = self.options(semantics);
+        let mut values = self.values.clone();
+        for parameter in self.values.entry().parameters {
+            let value = match parameter.kind {
+                ParameterKind::Switch => ParameterValue::Switch(options.is_on(parameter.name)),
+                ParameterKind::Number(_) => ParameterValue::Number(options.get(parameter.name)),
+                _ => options.value(parameter.name),
+            };
+            values.give(parameter.name, value).expect("a value of the table is in its range");
+        }
+        Self { values }
+    }
+
     /// The options that were given.
     pub fn given_values(&self) -> &Values {
         &self.values

@@ -23,6 +23,8 @@ pub enum Purpose {
     GoOn,
     /// The leader by itself.
     Train { is_winner: bool },
+    /// The leader as code of another framework.
+    Export { is_winner: bool },
     /// So many results of each entrant, which support a claim.
     Claim { unit: Unit, count: usize },
     /// A claim about schedules instead of settings: by tuning them, or by so many studies of what was tuned once.
@@ -46,6 +48,8 @@ impl Purpose {
             Self::GoOn => "go on".into(),
             Self::Train { is_winner: true } => "train the winner".into(),
             Self::Train { is_winner: false } => "train the best so far".into(),
+            Self::Export { is_winner: true } => "take the winner to PyTorch".into(),
+            Self::Export { is_winner: false } => "take the best so far to PyTorch".into(),
             Self::Claim { unit, count } => format!("for a claim, {}", unit.counted(count)),
             Self::Schedules { studies: None } => "for a claim about schedules, tuned".into(),
             Self::Schedules { studies: Some(count) } => {

@@ -140,7 +140,7 @@ impl<'a> Replay<'a> {
 }
 
 /// S, the steps per epoch; `None` if no row determines it.
-fn steps_per_epoch(rows: &[EpochRow]) -> Option<u64> {
+pub fn steps_per_epoch(rows: &[EpochRow]) -> Option<u64> {
     // The last epoch may have been cut short.
     let whole = |row: &EpochRow| row.step.checked_div(row.epoch.checked_add(1)?).filter(|steps| *steps > 0);
     rows.first().and_then(whole)

@@ -26,7 +26,10 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
         let flags = ["--entrants", entrant, "--epochs", "2", "--label-smoothing", "0.1", "--seed", "7", "--out", &out];
         let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
         let stdout = String::from_utf8(output.stdout).unwrap();
-        let [("train the best so far", train)] = next(&stdout)[..] else { panic!("{stdout}") };
+        let [("train the best so far", train), ("take the best so far to PyTorch", export)] = next(&stdout)[..] else {
+            panic!("{stdout}")
+        };
+        assert!(sh(export).contains("optimizer = torch.optim."), "{export}");
         let printed = sh(&format!("{train} --print-config"));
         let run = fs::read_dir(folder.path().join(&out).join("runs")).unwrap().next().unwrap().unwrap().path();
         let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
@@ -41,7 +44,7 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     let output =
         compare(&folder, &["--seeds", "1", "--entrants", "sgd/constant:for=1;linear", "cosine", "--epochs", "2"]);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    let [(_, train), ("for a claim, 3 seeds", claim)] = next(&stdout)[..] else { panic!("{stdout}") };
+    let [(_, train), ("for a claim, 3 seeds", claim), _] = next(&stdout)[..] else { panic!("{stdout}") };
     assert!(
         train.contains(" train ") && claim.matches("--seeds").count() == 1 && claim.contains("--out cmp "),
         "{stdout}"
@@ -54,12 +57,12 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     assert!(
         below.contains("<p>Train the best so far:</p>") && below.contains("<p>For a claim, 3 seeds (4 runs, about ")
     );
-    assert_eq!(below.matches("<code>").count(), 2, "{below}");
+    assert_eq!(below.matches("<code>").count(), 3, "{below}");
     let ranked = sh(claim);
-    assert_eq!(next(&ranked).len(), 1, "{ranked}");
+    assert_eq!(next(&ranked).len(), 2, "{ranked}");
     let more = compare(&folder, &["--entrants", "linear", "--epochs", "2"]);
     let more = String::from_utf8(more.stdout).unwrap();
-    assert_eq!(next(&more).len(), 1, "this command would train more seeds of one of three entrants: {more}");
+    assert_eq!(next(&more).len(), 2, "this command would train more seeds of one of three entrants: {more}");
     let quiet = compare(&folder, &["--entrants", "sgd/constant:for=1;linear", "cosine", "--epochs", "2", "--quiet"]);
     assert_eq!(quiet.stdout, b"");
 }
@@ -71,7 +74,7 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
     let flags = ["--entrants", "cosine", "linear", "--epochs", "1", "--seeds=3", "--out", "cmp"];
     let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    let [_, ("for a claim about schedules, tuned", line)] = next(&stdout)[..] else { panic!("{stdout}") };
+    let [_, ("for a claim about schedules, tuned", line), _] = next(&stdout)[..] else { panic!("{stdout}") };
     let line = format!("{line} --dry-run --json");
     let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -85,7 +88,7 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
         flags.into_iter().map(|flag| if flag == "cosine" { "sgd:lr=0.1/cosine" } else { flag }).collect();
     let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    let [_, ("for a claim about schedules, tuned", line)] = next(&stdout)[..] else {
+    let [_, ("for a claim about schedules, tuned", line), _] = next(&stdout)[..] else {
         panic!("{stdout} {}", String::from_utf8_lossy(&output.stderr))
     };
     assert!(line.ends_with(" --baseline sgd:momentum=0.5/cosine --out with-tuned"), "{line}");
@@ -97,7 +100,7 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
     let twins =
         ["--entrants", "sgd:lr=0.1/cosine", "sgd:lr=0.2/cosine", "--out", "twins", "--epochs", "1", "--seeds=3"];
     let output = lrsched(&folder).arg("compare").args(TINY).args(twins).output().unwrap();
-    assert_eq!(next(&String::from_utf8(output.stdout).unwrap()).len(), 1);
+    assert_eq!(next(&String::from_utf8(output.stdout).unwrap()).len(), 2);
 }
 
 #[test]

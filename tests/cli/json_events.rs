@@ -48,7 +48,7 @@ fn a_comparison_ends_with_its_ranking_also_where_nothing_was_left_to_train() {
         (&"ranking".into(), &"cmp".into(), &"results/cmp".into())
     );
     let commands = ranking["commands"].as_array().unwrap();
-    assert!(commands.len() == 2 && commands[1].as_str().unwrap().ends_with(" --seeds 3"), "{commands:?}");
+    assert!(commands.len() == 3 && commands[1].as_str().unwrap().ends_with(" --seeds 3"), "{commands:?}");
     let entrants = ranking["entrants"].as_array().unwrap();
     let accuracies: Vec<f64> = entrants.iter().map(|entrant| entrant["val_accuracy"].as_f64().unwrap()).collect();
     assert!(accuracies.len() == 2 && accuracies[0] >= accuracies[1], "{accuracies:?}");

@@ -11,6 +11,7 @@ mod data_cli;
 mod data_fetch;
 mod descend_command;
 mod eval_command;
+mod export_command;
 mod find_command;
 mod given;
 mod grid;

@@ -19,6 +19,7 @@ const ROOMS: &[(&str, u8)] = &[
     ("optim", 1),
     ("engine", 2),
     ("config", 3),
+    ("export", 3),
     ("record", 4),
     ("report", 5),
     ("train", 5),

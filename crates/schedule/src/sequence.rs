@@ -65,7 +65,7 @@ pub(super) struct Stage {
     pub(super) begin: u64,
     /// The step of the run at which the formula's own clock starts.
     pub(super) start: u64,
-    warmup_from: f64,
+    pub(super) warmup_from: f64,
     /// lr: the rate at the end of the warm-up.
     pub(super) lr: f64,
     pub(super) formula: Box<dyn Formula>,

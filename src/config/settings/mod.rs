@@ -48,6 +48,7 @@ pub enum CommandName {
     Bench,
     Show,
     Diff,
+    Export,
     Descend,
     /// `data fetch` and `data verify`.
     DataFiles,
@@ -57,7 +58,7 @@ pub enum CommandName {
 }
 
 impl CommandName {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Train,
         Self::Compare,
         Self::Find,
@@ -66,6 +67,7 @@ impl CommandName {
         Self::Bench,
         Self::Show,
         Self::Diff,
+        Self::Export,
         Self::Descend,
         Self::DataFiles,
         Self::DataInfo,
@@ -86,7 +88,7 @@ impl CommandName {
         let optimizer = || ("optimizer", optim::table().to_vec());
         let schedule = || ("schedule", schedule_entries());
         match self {
-            Self::Train | Self::Compare | Self::Resume | Self::Descend => vec![optimizer(), schedule()],
+            Self::Train | Self::Compare | Self::Resume | Self::Descend | Self::Export => vec![optimizer(), schedule()],
             Self::Find => vec![optimizer()],
             Self::Show | Self::Diff => vec![schedule()],
             Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report | Self::Merge => Vec::new(),

@@ -10,7 +10,7 @@ use crate::optim::{self, Float, check_rate};
 use crate::schedule::Semantics;
 use crate::usage;
 use crate::usage::Usage;
-use CommandName::{Bench, Compare, DataFiles, DataInfo, Descend, Diff, Eval, Find, Show, Train};
+use CommandName::{Bench, Compare, DataFiles, DataInfo, Descend, Diff, Eval, Export, Find, Show, Train};
 
 /// Above any machine's core count; otherwise the operating system would refuse the threads one by one.
 const MOST_THREADS: usize = 1024;
@@ -174,18 +174,26 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]")
         .of_entrant(|c, v| v.number(RATE).map(|lr| c.lr = lr))
         .commands(&[Train, Compare])
-        .also(&[(Show, "Base learning rate [default: 0.1]"), (Diff, "Base learning rate [default: 0.1]")])
+        .also(&[
+            (Show, "Base learning rate [default: 0.1]"),
+            (Diff, "Base learning rate [default: 0.1]"),
+            (Export, "Base learning rate [default: the optimizer's usual one]"),
+        ])
         .check(|c| check_rate::<f32>("lr", c.lr))
         .on_resume(OnResume::Changes("Continue at this constant rate; with --schedule: the base rate of that schedule")),
     SettingDef::value("semantics", "NAME", "Which framework to follow where they disagree: {} [default: {default}]")
         .choices(|| any_of(Semantics::ALL.map(Semantics::name)))
         .of_entrant(|c, v| v.word().map(|semantics| c.semantics = semantics))
-        .commands(&[Train, Compare, Find, Show])
+        .commands(&[Train, Compare, Find, Show, Export])
         .fixed("schedule and optimizer were built with it"),
     SettingDef::value("epochs", "N", "Passes over the training images [default: 30; compare 10, on synthetic 2]")
         .of_result(|c, v| v.number(COUNT).map(|epochs| c.epochs = epochs))
         .commands(&[Train, Compare])
-        .also(&[(Show, "Epochs of the run [default: 30]"), (Diff, "Epochs of the run [default: 30]")])
+        .also(&[
+            (Show, "Epochs of the run [default: 30]"),
+            (Diff, "Epochs of the run [default: 30]"),
+            (Export, "Epochs of the run [default: 30]"),
+        ])
         .check(|c| if c.epochs == 0 { usage!("epochs must be at least 1, got 0") } else { Ok(()) })
         .on_resume(OnResume::Changes("Total number of epochs of the run")),
     SettingDef::value("batch-size", "N|full", "Images per update; `full` for batch gradient descent [default: {default}]")

@@ -263,7 +263,14 @@ impl Dialect {
                 None => text += &block,
             }
         }
-        text.trim_end().to_string()
+        let text = text.trim_end();
+        // The last value of a function of Rust needs no `return`.
+        match text.rsplit_once('\n') {
+            Some((before, last)) if is_rust && last.starts_with("return ") => {
+                format!("{before}\n{}", last.trim_start_matches("return ").trim_end_matches(';'))
+            }
+            _ => text.to_string(),
+        }
     }
 
     /// Statements that return the value, one branch a line.

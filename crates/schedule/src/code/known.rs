@@ -91,6 +91,25 @@ pub enum Known {
     },
 }
 
+impl Known {
+    /// The base rate, which frameworks take from the optimizer; `None` if it does not matter.
+    pub fn lr(&self) -> Option<f64> {
+        match *self {
+            Self::Constant { lr }
+            | Self::Stairs { lr, .. }
+            | Self::Exponential { lr, .. }
+            | Self::InverseTime { lr, .. }
+            | Self::Polynomial { lr, .. }
+            | Self::Cosine { lr, .. }
+            | Self::Restarts { lr, .. }
+            | Self::Cyclic { lr, .. }
+            | Self::Plateau { lr, .. } => Some(lr),
+            Self::Pieces { ref values, .. } => values.first().copied(),
+            Self::OneCycle { .. } => None,
+        }
+    }
+}
+
 /// How the amplitude of a cycle changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Swing {

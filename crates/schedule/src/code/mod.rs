@@ -91,4 +91,14 @@ impl Schedule {
             _ => None,
         }
     }
+
+    /// The same behind a warm-up from 0 of so many steps, or of none.
+    pub fn known_after_warmup(&self) -> Option<(u64, Known)> {
+        match self.stages.as_slice() {
+            [stage] if stage.begin == 0 && (stage.start == 0 || stage.warmup_from == 0.0) => {
+                Some((stage.start, stage.formula.known()?))
+            }
+            _ => None,
+        }
+    }
 }

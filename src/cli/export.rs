@@ -1,0 +1,172 @@
+//! `lrsched export`: the schedule and the optimizer of a run as code of another framework.
+
+use super::{flags, next, ranking, settings, show};
+use crate::config::settings::{RATE, any_of, schedule_entries};
+use crate::config::{CommandName, Given, RunConfig, SettingDef};
+use crate::experiment::parting::Trail;
+use crate::export::{Cannot, Framework, Recipe, Snippet};
+use crate::optim::{self, OptimizerSpec};
+use crate::record::{EpochRow, RunInfo, files, read_good_rows};
+use crate::report::load::load;
+use crate::report::rates::steps_per_epoch;
+use crate::schedule::{RunShape, Schedule, Semantics, Spec};
+use crate::usage;
+use crate::usage::Usage;
+use anyhow::{Result, bail};
+use clap::{Arg, ArgMatches, Command, value_parser};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+const EXPORT: &[SettingDef] = &[
+    SettingDef::value("to", "FRAMEWORK", "The framework of the snippet: {}")
+        .choices(|| any_of(Framework::ALL.map(Framework::name))),
+    SettingDef::value("schedule", "SPEC", "Without a run: a schedule name or spec [default: constant]"),
+    SettingDef::value("optimizer", "SPEC", "Without a run: an optimizer name or spec [default: sgd]"),
+    show::STEPS,
+];
+
+/// The flags that describe what a run has of its own.
+const OF_A_RUN: [&str; 6] = ["schedule", "optimizer", "lr", "epochs", "steps-per-epoch", "semantics"];
+
+const HELP: &str = "\
+The snippet has the rates of `lrsched show` at every step: by the framework's own class where it has one that is exact, else by a short function.
+Of the folder of a comparison, it is the leader that is exported.
+
+Examples:
+  lrsched export results/compare-cifar10 --to torch
+  lrsched export --schedule cosine:warmup=2 --optimizer sgd:momentum=0.9 --epochs 30 --steps-per-epoch 391 --to keras -o rates.py";
+
+pub fn command() -> Command {
+    let command = Command::new("export")
+        .about("Write a schedule and an optimizer as code of another framework")
+        .after_help(HELP)
+        .arg(
+            Arg::new("run")
+                .value_name("DIR")
+                .value_parser(value_parser!(OsString))
+                .help("The folder of a run, or of a comparison"),
+        );
+    show::with_output(settings::with_flags(command, CommandName::Export, EXPORT))
+}
+
+/// Writes the snippet.
+///
+/// # Errors
+/// An invalid schedule or setting; a folder without a run; a [`Cannot`] of the framework; a file that cannot be written.
+pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
+    let given = flags::gather(&command(), matches);
+    let framework: Framework = match given.text("to") {
+        Some(name) => name.parse()?,
+        None => return usage!("export to which framework? Add --to {}", Framework::ALL.map(Framework::name).join("|")),
+    };
+    let mut recipe = match given.path("run") {
+        Some(folder) => of_folder(&folder, &given, quiet)?,
+        None => of_flags(&given)?,
+    };
+    recipe.notes.extend(apart(&recipe, framework)?);
+    let Snippet { text, notes } = recipe.snippet(framework)?;
+    super::warn(&notes);
+    let output = given.path("output");
+    show::emit(output.as_deref(), text.as_bytes())
+}
+
+/// What the flags describe, as `show` has them.
+fn of_flags(given: &Given) -> Result<Recipe> {
+    let schedule = given.text("schedule").unwrap_or("constant");
+    let schedule = Spec::from_flags(schedule, &given.family("schedule", &schedule_entries()))?;
+    let optimizer = given.text("optimizer").unwrap_or("sgd");
+    let optimizer = OptimizerSpec::from_flags(optimizer, &given.family("optimizer", optim::table()))?;
+    let run = show::run_of(given)?;
+    let lr = given.parse("lr", RATE)?.or(optimizer.learning_rate());
+    let learning_rate = lr.unwrap_or_else(|| optimizer.default_learning_rate(run.semantics));
+    let run = RunShape { learning_rate, ..run };
+    Ok(Recipe { schedule, run, optimizer, clip_norm: None, clip_value: None, notes: Vec::new() })
+}
+
+/// What a run was trained with, or the leader of a comparison.
+fn of_folder(folder: &Path, given: &Given, quiet: bool) -> Result<Recipe> {
+    if let Some(flag) = OF_A_RUN.into_iter().find(|flag| given.text(flag).is_some()) {
+        return usage!("--{flag} is that of the run in {}; leave one of the two out", folder.display());
+    }
+    let run = if folder.join(files::RUN_JSON).is_file() { folder.to_path_buf() } else { leader(folder, quiet)? };
+    let info = RunInfo::read(&run.join(files::RUN_JSON))?;
+    let config = info.config.known()?;
+    let (rows, _) = read_good_rows::<EpochRow>(&run.join(files::METRICS_CSV));
+    let Some(steps_per_epoch) = steps_per_epoch(&rows) else {
+        bail!(
+            "{}: its run has finished no epoch, which would say how many steps one has; give --schedule, --epochs and --steps-per-epoch instead",
+            run.display()
+        );
+    };
+    let mut notes = left_out(&config);
+    if let Some(change) = info.changes.first() {
+        notes.push(format!("the run was changed by hand at step {}; this is how it began", change.step));
+    }
+    let RunConfig { schedule, optimizer, lr, semantics, epochs, clip_norm, clip_value, .. } = config;
+    let run = RunShape { learning_rate: lr, semantics, steps_per_epoch, epochs };
+    Ok(Recipe { schedule, run, optimizer, clip_norm, clip_value, notes })
+}
+
+/// What a run had and a snippet has not.
+fn left_out(config: &RunConfig) -> Vec<String> {
+    let average =
+        config.average.as_ref().map(|average| format!("the run evaluated an average of its weights ({average})"));
+    let groups = config.group.iter().map(|group| format!("the run had a parameter group of its own, {group}"));
+    average.into_iter().chain(groups).map(|what| format!("{what}, which is left out here")).collect()
+}
+
+/// The run of a comparison's leader.
+fn leader(folder: &Path, quiet: bool) -> Result<PathBuf> {
+    if !folder.is_dir() {
+        return usage!("{}: no such folder; give that of a run or of a comparison", folder.display());
+    }
+    let here = [folder.to_path_buf()];
+    let loaded = load(&here);
+    super::warn(&loaded.complaints);
+    if loaded.runs.is_empty() {
+        bail!("{}: no run in it", folder.display());
+    }
+    let report = ranking::report(&loaded, &here, None, loaded.baseline())?;
+    let Some((run, is_winner)) = next::leader(&report.groups) else {
+        bail!("{}: none of its runs has a result yet", folder.display());
+    };
+    if !quiet {
+        super::tell(&format!("{}: {}", if is_winner { "the winner" } else { "the best so far" }, run.display()));
+    }
+    Ok(run)
+}
+
+/// Where the optimizer of the framework, with the same options, parts from that of the recipe.
+fn apart(recipe: &Recipe, framework: Framework) -> Result<Option<String>> {
+    /// So many steps tell all of them apart that differ.
+    const STEPS: u64 = 40;
+    let (optimizer, theirs) = (&recipe.optimizer, framework.semantics());
+    if !optimizer.exists_in(theirs) {
+        return Ok(None);
+    }
+    let ours = recipe.run.semantics;
+    let resolved = optimizer.resolved(ours);
+    let schedule = Schedule::build(&recipe.schedule, &recipe.run)?;
+    let moves =
+        (1..recipe.run.total_steps()).any(|t| schedule.at(t) != schedule.at(0)) || !schedule.listens_to().is_empty();
+    let momentum = schedule.at(0).momentum.is_some();
+    let probe: Spec = if momentum {
+        "one-cycle"
+    } else if moves {
+        "expr:lr*0.9^t"
+    } else {
+        "constant"
+    }
+    .parse()?;
+    let run = |semantics: Semantics| RunShape::new(recipe.run.learning_rate.min(0.1), 1, STEPS).with(semantics);
+    let own = Trail::follow(&resolved, &probe, &run(ours))?;
+    let other = Trail::follow(&resolved, &probe, &run(theirs)).map_err(|error: Usage| Cannot(error.to_string()))?;
+    Ok(own.parting(&other).map(|parting| {
+        format!(
+            "the rates are exact, the updates are not: {} of {theirs} parts from that of the run at update {}; see `lrsched diff {}`",
+            optimizer.name(),
+            parting.step + 1,
+            optimizer.clone().without_learning_rate()
+        )
+    }))
+}

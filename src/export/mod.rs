@@ -1,0 +1,227 @@
+//! A schedule and an optimizer as a snippet of another framework, to paste.
+
+#![forbid(unsafe_code)]
+
+mod keras;
+mod optax;
+mod options;
+mod rust;
+mod torch;
+mod upon_torch;
+
+use crate::number::{counted, exact};
+use crate::optim::OptimizerSpec;
+use crate::schedule::code::{Dialect, Known, Of, Program, indented};
+use crate::schedule::{RunShape, Schedule, Semantics, Spec};
+use crate::usage::{Usage, did_you_mean, shortened};
+use options::Options;
+use std::fmt::Write as _;
+
+/// Where a snippet is to be pasted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framework {
+    Torch,
+    Lightning,
+    Keras,
+    Optax,
+    Timm,
+    Transformers,
+    Candle,
+    Burn,
+}
+
+impl Framework {
+    pub const ALL: [Self; 8] = [
+        Self::Torch,
+        Self::Lightning,
+        Self::Keras,
+        Self::Optax,
+        Self::Timm,
+        Self::Transformers,
+        Self::Candle,
+        Self::Burn,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Torch => "torch",
+            Self::Lightning => "lightning",
+            Self::Keras => "keras",
+            Self::Optax => "optax",
+            Self::Timm => "timm",
+            Self::Transformers => "transformers",
+            Self::Candle => "candle",
+            Self::Burn => "burn",
+        }
+    }
+
+    /// Whether its snippets are of Rust.
+    fn is_rust(self) -> bool {
+        matches!(self, Self::Candle | Self::Burn)
+    }
+
+    /// Whose formulas its optimizers follow. Those of candle and burn are PyTorch's.
+    pub fn semantics(self) -> Semantics {
+        match self {
+            Self::Torch | Self::Lightning | Self::Timm | Self::Transformers | Self::Candle | Self::Burn => {
+                Semantics::Torch
+            }
+            Self::Keras => Semantics::Keras,
+            Self::Optax => Semantics::Optax,
+        }
+    }
+}
+
+impl std::str::FromStr for Framework {
+    type Err = Usage;
+
+    fn from_str(text: &str) -> Result<Self, Usage> {
+        Self::ALL.into_iter().find(|framework| framework.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name);
+            let (hint, text) = (did_you_mean(text, names), shortened(text));
+            Usage(format!("to must be one of {}, got `{text}`{hint}", names.join(", ")))
+        })
+    }
+}
+
+/// What a framework cannot do; no mistake of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Cannot(pub String);
+
+/// What is exported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    pub schedule: Spec,
+    pub run: RunShape,
+    pub optimizer: OptimizerSpec,
+    pub clip_norm: Option<f64>,
+    pub clip_value: Option<f64>,
+    /// What the snippet does not do as the run did, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A snippet, and what has to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    pub text: String,
+    /// Those of the recipe, and the framework's own.
+    pub notes: Vec<String>,
+}
+
+/// The rates of a recipe.
+struct Course {
+    /// A curve that a framework may have a class for.
+    known: Option<Known>,
+    /// The same behind a warm-up from 0, of so many steps or none.
+    after_warmup: Option<(u64, Known)>,
+    /// What a function of our own returns.
+    program: Option<Program>,
+    /// Whether the momentum of the optimizer is set by the schedule.
+    cycles: bool,
+}
+
+impl Recipe {
+    /// The snippet for `framework`.
+    ///
+    /// # Errors
+    /// A [`Cannot`] if the framework has no such optimizer or no way to follow the schedule; a [`Usage`] if the schedule does not fit
+    /// the run.
+    pub fn snippet(&self, framework: Framework) -> anyhow::Result<Snippet> {
+        crate::optim::check_rate::<f64>("lr", self.run.learning_rate)?;
+        let schedule = Schedule::build(&self.schedule, &self.run)?;
+        let (known, after_warmup) = (schedule.known(), schedule.known_after_warmup());
+        let mut course = Course { known, after_warmup, program: schedule.program(), cycles: false };
+        // A rate of the schedule's own goes before that of the run.
+        let lr = after_warmup_rate(&course).unwrap_or(self.run.learning_rate);
+        let recipe = &Self { run: RunShape { learning_rate: lr, ..self.run }, ..self.clone() };
+        let mut notes = self.notes.clone();
+        if schedule.at(0).momentum.is_some() || course.program.as_ref().is_some_and(Program::has_momentum) {
+            course.cycles = self.optimizer.has_momentum();
+            if !course.cycles {
+                notes.push(format!("{} has no momentum for the schedule to set", self.optimizer.name()));
+            }
+        }
+        let text = match framework {
+            Framework::Torch => torch::snippet(recipe, &course)?,
+            Framework::Keras => keras::snippet(recipe, &course)?,
+            Framework::Optax => optax::snippet(recipe, &course)?,
+            Framework::Lightning => upon_torch::lightning(recipe, &course)?,
+            Framework::Timm => upon_torch::timm(recipe, &course)?,
+            Framework::Transformers => upon_torch::transformers(recipe, &course)?,
+            Framework::Candle => rust::candle(recipe, &course)?,
+            Framework::Burn => rust::burn(recipe, &course)?,
+        };
+        let mark = if framework.is_rust() { "//" } else { "#" };
+        Ok(Snippet { text: self.header(mark, &notes) + &text, notes })
+    }
+
+    /// What the snippet is, as comments.
+    fn header(&self, mark: &str, notes: &[String]) -> String {
+        let RunShape { learning_rate, epochs, steps_per_epoch, .. } = self.run;
+        let length = format!("{} of {}", counted(epochs, "epoch"), counted(steps_per_epoch, "step"));
+        let (lr, version) = (exact(learning_rate), env!("CARGO_PKG_VERSION"));
+        let mut text = format!("{mark} {} at lr {lr} over {length}\n", self.schedule);
+        let semantics = match self.run.semantics {
+            Semantics::Native => String::new(),
+            semantics => format!(" ({semantics} semantics)"),
+        };
+        let _ = writeln!(text, "{mark} {}{semantics}, exported by lrsched {version}", self.optimizer);
+        for note in notes {
+            let _ = writeln!(text, "{mark} NOTE: {note}");
+        }
+        text.push('\n');
+        text
+    }
+
+    fn options(&self) -> Options<'_> {
+        Options { optimizer: &self.optimizer, semantics: self.run.semantics }
+    }
+}
+
+/// The base rate of a curve that frameworks have a class for.
+fn after_warmup_rate(course: &Course) -> Option<f64> {
+    let (_, known) = course.after_warmup.as_ref()?;
+    known.lr().filter(|lr| *lr > 0.0)
+}
+
+impl Course {
+    /// The schedule as code.
+    ///
+    /// # Errors
+    /// It depends on metrics, or is no expression of the step.
+    fn program(&self, recipe: &Recipe, framework: &str) -> Result<&Program, Cannot> {
+        self.program.as_ref().ok_or_else(|| {
+            let spec = &recipe.schedule;
+            let why = match (recipe.schedule.is_sequence(), recipe.run.semantics) {
+                (false, Semantics::Keras) if spec.name() == "cosine-restarts" => "Keras computes it in 32 bits",
+                _ if spec.name() == "cosine-restarts" => "it has too many cycles of different lengths",
+                _ if spec.name() == "expr" => "it is too long",
+                _ => "it depends on metrics",
+            };
+            Cannot(format!("{framework} cannot follow {spec}: {why}, and there is no class for it"))
+        })
+    }
+}
+
+/// `def NAME(step):` with the rates of a program.
+fn python_function(name: &str, what: &str, dialect: Dialect, program: &Program, of: Of, absent: f64) -> String {
+    let doc = format!("\"\"\"The {what} of an optimizer step, counted from 0.\"\"\"\n");
+    format!("def {name}(step):\n{}", indented(&(doc + &dialect.body(program, of, absent)), 1))
+}
+
+/// A number of Python that reads back to the same f64.
+fn number(value: f64) -> String {
+    Dialect::Python.number(value)
+}
+
+/// `Name(first, key=value, key=value)`; over several lines if it is long.
+fn call(name: &str, arguments: &[String]) -> String {
+    const WIDTH: usize = 100;
+    let line = format!("{name}({})", arguments.join(", "));
+    if line.len() <= WIDTH {
+        return line;
+    }
+    let lines: String = arguments.iter().map(|argument| format!("    {argument},\n")).collect();
+    format!("{name}(\n{lines})")
+}

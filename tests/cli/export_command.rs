@@ -1,0 +1,147 @@
+//! `lrsched export` from the outside. `scripts/check_export.py` runs what it writes in the real packages.
+
+use crate::common::{TINY, lrsched};
+use std::fs;
+use tempfile::TempDir;
+
+/// stdout, stderr and exit code of `lrsched export`.
+fn export(folder: &TempDir, arguments: &[&str]) -> (String, String, i32) {
+    let output = lrsched(folder).arg("export").args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+/// The snippet of a schedule over 6 epochs of 7 steps.
+fn snippet(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let length = ["--lr", "0.2", "--epochs", "6", "--steps-per-epoch", "7"];
+    let (code, said, status) = export(&folder, &[&length, arguments].concat());
+    assert_eq!(status, 0, "{said}");
+    code
+}
+
+#[test]
+fn a_schedule_becomes_the_class_that_is_exact_and_a_function_otherwise() {
+    for (to, schedule, expected) in [
+        ("torch", "step:drop-every=2", "MultiStepLR(optimizer, milestones=[7, 21, 35], gamma=0.5)"),
+        ("torch", "cosine", "CosineAnnealingLR(optimizer, T_max=42, eta_min=0)"),
+        ("torch", "cosine:over=50%", "LambdaLR(optimizer, lambda step: rate(step) / 0.2)"),
+        ("torch", "plateau:patience=3", "ReduceLROnPlateau(\n    optimizer,\n    mode=\"min\","),
+        ("keras", "time:decay=0.5", "keras.optimizers.schedules.InverseTimeDecay(0.2, decay_steps=1, decay_rate=0.5)"),
+        ("keras", "wsd", "class Rate(keras.optimizers.schedules.LearningRateSchedule):"),
+        ("optax", "linear", "optax.linear_schedule(0.2, 0, transition_steps=42)"),
+        ("optax", "inverse-sqrt", "jnp.where("),
+        ("lightning", "cosine", "\"interval\": \"step\""),
+        ("timm", "cosine:warmup=1", "timm.scheduler.CosineLRScheduler(\n    optimizer,\n    t_initial=35,"),
+        (
+            "transformers",
+            "linear:warmup=1",
+            "get_linear_schedule_with_warmup(optimizer, num_warmup_steps=7, num_training_steps=42)",
+        ),
+        ("candle", "cosine", "optimizer.set_learning_rate(rate(step));"),
+        ("burn", "linear", "impl LrScheduler for Rates {"),
+    ] {
+        let code = snippet(&["--schedule", schedule, "--to", to]);
+        assert!(code.contains(expected), "{to}, {schedule}:\n{code}");
+    }
+}
+
+#[test]
+fn the_optimizer_has_its_options_and_a_cycled_momentum_comes_along() {
+    let code = snippet(&["--schedule", "one-cycle:warmup=1", "--optimizer", "adamw:beta1=0.8", "--to", "torch"]);
+    assert!(
+        code.contains("torch.optim.AdamW(model.parameters(), lr=0.2, betas=(0.8, 0.999), eps=1e-8, weight_decay=0.01)"),
+        "{code}"
+    );
+    assert!(code.contains("group[\"betas\"] = (momentum(self.last_epoch), group[\"betas\"][1])"), "{code}");
+    let code = snippet(&[
+        "--schedule",
+        "triangular",
+        "--max-momentum",
+        "0.9",
+        "--optimizer",
+        "sgd:momentum=0.9",
+        "--to",
+        "optax",
+    ]);
+    assert!(code.contains("optax.inject_hyperparams(optax.sgd)(learning_rate=rate, momentum=momentum)"), "{code}");
+}
+
+#[test]
+fn what_a_framework_cannot_do_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, status, expected) in [
+        (
+            &["--schedule", "one-cycle", "--optimizer", "sgd:momentum=0.9", "--to", "keras"][..],
+            1,
+            "keep their momentum; export it with cycle-momentum=false",
+        ),
+        (
+            &["--schedule", "halve:when=val_loss<=1", "--to", "torch"],
+            1,
+            "torch cannot follow halve:when=val_loss<=1: it depends on metrics",
+        ),
+        (&["--schedule", "plateau", "--to", "keras"], 1, "as --semantics keras does"),
+        (&["--optimizer", "lion", "--to", "torch"], 1, "torch has no lion"),
+        (&["--optimizer", "sgd:momentum=0.9,dampening=0.5", "--to", "keras"], 1, "Keras has no dampening"),
+        (&["--optimizer", "rmsprop", "--to", "candle"], 1, "candle has no rmsprop"),
+        (&["--to", "pytorch"], 2, "to must be one of torch, lightning, "),
+        (&[], 2, "export to which framework? Add --to torch|"),
+        (&["nowhere", "--to", "torch"], 2, "nowhere: no such folder"),
+    ] {
+        let (code, said, exit) = export(&folder, arguments);
+        assert_eq!((code.as_str(), exit), ("", status), "{arguments:?}: {said}");
+        assert!(said.contains(expected) && said.lines().count() == 1, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn updates_that_the_framework_makes_otherwise_are_warned_of_in_the_snippet_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let momentum = ["--schedule", "cosine", "--optimizer", "sgd:momentum=0.9", "--to"];
+    let (code, said, _) = export(&folder, &[&momentum[..], &["keras"]].concat());
+    let note = "the rates are exact, the updates are not: sgd of keras parts from that of the run at update 2";
+    assert!(code.contains(&format!("# NOTE: {note}")) && said.contains(note), "{said}{code}");
+    let (code, said, _) = export(&folder, &[&momentum[..], &["torch"]].concat());
+    assert!(said.is_empty() && !code.contains("NOTE"), "{said}{code}");
+}
+
+#[test]
+fn a_run_brings_its_own_length_rate_and_options_and_a_comparison_its_leader() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = [
+        "--schedule",
+        "linear",
+        "--optimizer",
+        "sgd:momentum=0.9",
+        "--lr",
+        "0.05",
+        "--epochs",
+        "2",
+        "--clip-norm",
+        "1.5",
+        "--out",
+        "run",
+    ];
+    lrsched(&folder).arg("train").args(TINY).args(run).assert().success();
+    let (code, said, status) = export(&folder, &["run", "--to", "torch", "-o", "rates.py"]);
+    assert_eq!((code.as_str(), said.as_str(), status), ("", "", 0));
+    let code = fs::read_to_string(folder.path().join("rates.py")).unwrap();
+    assert!(
+        code.starts_with("# linear at lr 0.05 over 2 epochs of 3 steps\n# sgd:momentum=0.9, exported by lrsched "),
+        "{code}"
+    );
+    assert!(
+        code.contains("total_iters=6)") && code.contains("# torch.nn.utils.clip_grad_norm_(model.parameters(), 1.5)"),
+        "{code}"
+    );
+    let (_, said, status) = export(&folder, &["run", "--to", "torch", "--lr", "0.1"]);
+    assert_eq!(status, 2);
+    assert!(said.contains("--lr is that of the run in run; leave one of the two out"), "{said}");
+    let cmp = ["--entrants", "sgd/cosine", "adam/constant", "--epochs", "1", "--seeds", "1", "--out", "cmp"];
+    lrsched(&folder).arg("compare").args(TINY).args(cmp).assert().success();
+    let (code, said, status) = export(&folder, &["cmp", "--to", "keras"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(said.lines().next().unwrap().starts_with("the best so far: cmp/runs/"), "{said}");
+    assert!(code.contains("keras.optimizers."), "{code}");
+}
