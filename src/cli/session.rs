@@ -4,6 +4,7 @@ use super::advice;
 pub use super::live::Keys;
 use super::live::{Bars, JsonEvents, Speaker};
 use crate::config::MachineConfig;
+use crate::memory;
 use crate::number::{exact, rounded};
 use crate::record::{Status, disk_size};
 use crate::report::comparison;
@@ -13,7 +14,7 @@ use crate::run_folder::RunDirectory;
 use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::shell::{self, quoted};
 use crate::train::{All, Control, Observer, Outcome, Run};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use std::ffi::OsString;
 use std::path::Path;
@@ -101,13 +102,21 @@ pub fn record(
     if outcome.last.is_some()
         && let Err(error) = draw(path)
     {
-        bars.warn(&format!("warning: the curves cannot be drawn: {error:#}"));
+        bars.warn(&format!("warning: the curves are not drawn: {error:#}"));
     }
     Ok(conclude(&outcome, path, bars))
 }
 
+/// Bytes that must be free for the curves to be drawn: without them the program would end as out of memory, after a run
+/// that has finished.
+const FOR_CURVES: u64 = 200 << 20;
+
 /// Draws the curves of the run beside its rows.
 fn draw(path: &Path) -> Result<()> {
+    memory::give_back();
+    if let Some(free) = memory::available().filter(|free| *free < FOR_CURVES) {
+        bail!("only {} of memory are free; `lrsched report` draws them elsewhere", DecimalBytes(free));
+    }
     let folders = [path.to_path_buf()];
     let loaded = load(&folders);
     comparison::write_curves(path, &Report::of(&loaded, &folders, None, None)?)
