@@ -3,7 +3,7 @@
 use super::flags;
 use crate::config::settings as table;
 use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef, SettingValues};
-use crate::data::DatasetKind;
+use crate::data::Validation;
 use crate::experiment::{FILLED, MemoryLimit, Scheduler};
 use crate::memory;
 use crate::number::{counted, exact, rounded};
@@ -156,9 +156,9 @@ pub fn warn_of_unused_rate(lr: f64, schedule: &Spec) {
 
 /// Checks `config` without the images, assuming epochs over the whole dataset.
 pub fn check_without_images(config: &RunConfig) -> Result<()> {
-    let images: usize = match config.dataset {
-        DatasetKind::Cifar10 => 45_000,
-        DatasetKind::Synthetic => 5_000,
+    let images = match config.dataset.default_validation() {
+        Validation::Holdout(held_out) => config.dataset.train_images() - held_out,
+        Validation::Test => config.dataset.train_images(),
     };
     let images = config.train_limit.unwrap_or(images).min(images);
     Run::check_without_images(config, config.steps_per_epoch(images).unwrap_or(1).max(1))

@@ -1,6 +1,7 @@
 //! Datasets: which exist, and their images in memory.
 
 use super::augment::Augment;
+use super::idx::{self, FASHION_MNIST, MNIST};
 use super::images::{IMAGE_BYTES, Images};
 use super::split::Validation;
 use super::{cifar10, synthetic};
@@ -19,34 +20,50 @@ pub enum DatasetKind {
     /// CIFAR-10 (Krizhevsky 2009), read from its official files, binary or pickled: 50,000 training and 10,000 test images.
     #[default]
     Cifar10,
+    /// MNIST (LeCun et al. 1998), handwritten digits, padded to 32x32: 60,000 training and 10,000 test images.
+    Mnist,
+    /// Fashion-MNIST (Xiao et al. 2017), clothes, padded to 32x32: 60,000 training and 10,000 test images.
+    FashionMnist,
     /// Ten classes of shapes and textures that this program draws: 6,000 training and 2,000 test images.
     Synthetic,
 }
 
 impl DatasetKind {
-    pub const ALL: [DatasetKind; 2] = [DatasetKind::Cifar10, DatasetKind::Synthetic];
+    pub const ALL: [DatasetKind; 4] =
+        [DatasetKind::Cifar10, DatasetKind::Mnist, DatasetKind::FashionMnist, DatasetKind::Synthetic];
 
     pub const fn name(self) -> &'static str {
         match self {
             DatasetKind::Cifar10 => "cifar10",
+            DatasetKind::Mnist => MNIST.name,
+            DatasetKind::FashionMnist => FASHION_MNIST.name,
             DatasetKind::Synthetic => "synthetic",
         }
     }
 
-    /// The default of `--validation`: hold out 5,000 images of CIFAR-10, 1,000 of the synthetic set.
+    /// The default of `--validation`: hold out 1,000 images of the synthetic set, 5,000 of the others.
     pub const fn default_validation(self) -> Validation {
         match self {
-            DatasetKind::Cifar10 => Validation::Holdout(5000),
+            DatasetKind::Cifar10 | DatasetKind::Mnist | DatasetKind::FashionMnist => Validation::Holdout(5000),
             DatasetKind::Synthetic => Validation::Holdout(1000),
         }
     }
 
     /// The default of `--augment`: without it, networks overfit CIFAR-10 within ten epochs. Runs on the synthetic images are
-    /// shorter than that.
+    /// shorter than that, a mirrored digit is none, and Fashion-MNIST is centred and upright.
     pub const fn default_augment(self) -> Augment {
         match self {
             DatasetKind::Cifar10 => Augment::FLIP_CROP,
-            DatasetKind::Synthetic => Augment::NONE,
+            DatasetKind::Mnist | DatasetKind::FashionMnist | DatasetKind::Synthetic => Augment::NONE,
+        }
+    }
+
+    /// The number of training images, those held out among them.
+    pub const fn train_images(self) -> usize {
+        match self {
+            DatasetKind::Cifar10 => cifar10::TRAIN_FILES.len() * cifar10::RECORDS,
+            DatasetKind::Mnist | DatasetKind::FashionMnist => idx::TRAIN_IMAGES,
+            DatasetKind::Synthetic => synthetic::TRAIN_IMAGES,
         }
     }
 
@@ -54,6 +71,7 @@ impl DatasetKind {
     pub const fn test_images(self) -> usize {
         match self {
             DatasetKind::Cifar10 => cifar10::RECORDS,
+            DatasetKind::Mnist | DatasetKind::FashionMnist => idx::TEST_IMAGES,
             DatasetKind::Synthetic => synthetic::TEST_IMAGES,
         }
     }
@@ -88,7 +106,7 @@ impl std::fmt::Display for DatasetKind {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetOptions {
     pub kind: DatasetKind,
-    /// The only folder to search for CIFAR-10, or an archive of it; `None` searches [`cifar10::folders`].
+    /// The only folder to search for the files, or an archive of CIFAR-10; `None` searches [`cifar10::folders`].
     pub data_dir: Option<PathBuf>,
 }
 
@@ -111,10 +129,12 @@ impl Dataset {
     /// Reads or draws the images.
     ///
     /// # Errors
-    /// CIFAR-10 is not found, or one of its files is invalid.
+    /// The files are not found, or one is invalid.
     pub fn open(options: &DatasetOptions) -> Result<Self> {
         match options.kind {
             DatasetKind::Cifar10 => cifar10::open(&cifar10::locate(options.data_dir.as_deref())?),
+            DatasetKind::Mnist => MNIST.open(&MNIST.locate(options.data_dir.as_deref())?),
+            DatasetKind::FashionMnist => FASHION_MNIST.open(&FASHION_MNIST.locate(options.data_dir.as_deref())?),
             DatasetKind::Synthetic => Ok(synthetic::dataset()),
         }
     }
@@ -128,7 +148,7 @@ impl Dataset {
         })
     }
 
-    /// Name and SHA-256 of each file of the images in CIFAR-10's layout (a synthetic dataset has no such files, but a
+    /// Name and SHA-256 of each file of the images in CIFAR-10's layout (other datasets have no such files, but a
     /// digest).
     pub fn file_digests(&self) -> Vec<(String, String)> {
         let starts = |images: &Images| (0..images.len()).step_by(cifar10::RECORDS);

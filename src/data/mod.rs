@@ -15,6 +15,7 @@ mod batch_size;
 pub mod cifar10;
 mod dataset;
 pub mod fetch;
+pub mod idx;
 mod images;
 mod loader;
 mod normalisation;

@@ -24,7 +24,7 @@ use rand_core::Rng;
 use rayon::prelude::*;
 
 const CLASSES: [&str; 10] = ["disc", "ring", "square", "frame", "triangle", "cross", "bars", "checks", "dots", "waves"];
-const TRAIN_IMAGES: usize = 6_000;
+pub const TRAIN_IMAGES: usize = 6_000;
 pub const TEST_IMAGES: usize = 2_000;
 /// Part of the dataset's definition: a run's seed does not change the images.
 const SEED: u64 = 0;

@@ -164,6 +164,34 @@ fn a_small_file_cannot_take_much_memory_or_time() {
     assert!(refused(&pickled(b"](K\x07e", RECONSTRUCT, huge)).contains("its `data` has shape [2147483647"));
 }
 
+/// A small stand-in for the fuzz target `pickle`, whose assertions it shares.
+#[test]
+fn no_change_of_a_few_bytes_makes_the_reader_panic() {
+    let mut state = 1_u64;
+    let mut below = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    for name in ["python-2", "protocol-2", "protocol-3", "protocol-4", "protocol-5", "label-array"] {
+        let whole = file(name);
+        for _ in 0..1000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=below(3) {
+                // The opcodes are before and behind the pixels.
+                let at = if below(3) == 0 { bytes.len() - 1 - below(250) } else { below(350) };
+                match below(3) {
+                    0 => bytes[at] = below(256) as u8,
+                    1 => bytes.insert(at, bytes[below(350)]),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            if let Ok(images) = read(&bytes, 2) {
+                assert!(images.labels.iter().all(|&label| label < 10), "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_broken_stack_is_an_error() {
     for (program, expected) in [

@@ -7,6 +7,7 @@ mod engine_cpu_common;
 
 mod batch_kinds;
 mod data_cifar10;
+mod data_idx;
 mod data_pickles;
 mod data_synthetic;
 #[cfg(feature = "candle")]

@@ -154,7 +154,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_result(|c: &mut RunConfig, v| v.word().map(|dataset| c.dataset = dataset))
         .also(&[(Eval, "{} [default: the run's, else cifar10]"), (DataInfo, "{} [default: {default}]")])
         .fixed("all results so far are on its images"),
-    SettingDef::path("data-dir", "DIR", "Folder with CIFAR-10 [default: LRSCHED_DATA, then data/, the cache folder, ~/.keras/datasets]")
+    SettingDef::path("data-dir", "DIR", "Folder with the dataset [default: LRSCHED_DATA, then data/, the cache folder, ~/.keras/datasets]")
         .of_machine(|c: &mut MachineConfig, v| {
             c.data.data_dir = Some(v.path());
             Ok(())
