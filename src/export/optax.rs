@@ -29,43 +29,37 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             "rate".to_string()
         }
     };
-    let optimizer = optimizer(recipe, course.cycles, &rate)?;
+    let optimizer = chain(recipe, optimizer(recipe, course.cycles, &rate)?);
     let mut text = String::from(if definitions.contains("jnp.") { "import jax.numpy as jnp\n" } else { "" });
-    if plateau.is_some() {
-        text += "import optax\nfrom optax.contrib import reduce_on_plateau\n";
-    } else {
-        text += "import optax\n";
-    }
-    let chain = chain(recipe, &optimizer, plateau.as_deref());
-    text += &format!("\n{definitions}optimizer = {chain}\n\n");
-    text += "# opt_state = optimizer.init(params)\n# For each batch; the optimizer counts the steps itself:\n";
-    text += match (known, &plateau) {
-        (Some(Known::Plateau { monitor, .. }), Some(_)) => {
-            return Ok(text
-                + &format!(
-                    "# updates, opt_state = optimizer.update(grads, opt_state, params, value={})\n\
-                 # params = optax.apply_updates(params, updates)\n",
-                    monitor.name()
-                ));
-        }
-        _ => {
-            "# updates, opt_state = optimizer.update(grads, opt_state, params)\n# params = optax.apply_updates(params, updates)\n"
-        }
+    text += &format!("import optax\n\n{definitions}optimizer = {optimizer}\n");
+    let update = "# updates, opt_state = optimizer.update(grads, opt_state, params)\n";
+    let apply = "# params = optax.apply_updates(params, updates)\n";
+    text += &match (known, plateau) {
+        (Some(Known::Plateau { monitor, .. }), Some(plateau)) => format!(
+            "plateau = {plateau}\n\n# opt_state, plateau_state = optimizer.init(params), plateau.init(params)\n# For each batch:\n\
+             {update}# updates = optax.tree.scale(plateau_state.scale, updates)\n{apply}# After each epoch:\n\
+             # _, plateau_state = plateau.update(params, plateau_state, value={})\n",
+            monitor.name()
+        ),
+        _ => format!(
+            "\n# opt_state = optimizer.init(params)\n# For each batch; the optimizer counts the steps itself:\n{update}{apply}"
+        ),
     };
     Ok(text)
 }
 
-/// The optimizer with what is done before and after it.
-fn chain(recipe: &Recipe, optimizer: &(bool, String), plateau: Option<&str>) -> String {
-    let (coupled, optimizer) = optimizer;
+/// The optimizer with what is done to the gradients before it: clipping, and the decay of the weights if it is added to them.
+fn chain(recipe: &Recipe, (coupled, optimizer): (bool, String)) -> String {
     let clip = |function: &str, most: Option<f64>| most.map(|most| format!("optax.{function}({})", number(most)));
     let decay = recipe.options().get("weight-decay");
     let mut all: Vec<String> = clip("clip", recipe.clip_value).into_iter().collect();
     all.extend(clip("clip_by_global_norm", recipe.clip_norm));
-    all.extend((*coupled && decay != 0.0).then(|| format!("optax.add_decayed_weights({})", number(decay))));
-    all.push(optimizer.clone());
-    all.extend(plateau.map(str::to_string));
-    if all.len() == 1 { optimizer.clone() } else { call("optax.chain", &all) }
+    all.extend((coupled && decay != 0.0).then(|| format!("optax.add_decayed_weights({})", number(decay))));
+    if all.is_empty() {
+        return optimizer;
+    }
+    all.push(optimizer);
+    call("optax.chain", &all)
 }
 
 /// optax's own schedule, if it has one with these rates at every step of the run.
@@ -144,10 +138,9 @@ fn plateau(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
         format!("rtol={}", number(relative)),
         format!("atol={}", number(absolute)),
         format!("cooldown={cooldown}"),
-        format!("accumulation_size={}", recipe.run.steps_per_epoch),
         format!("min_scale={}", number(min_lr / lr)),
     ];
-    Ok(call("reduce_on_plateau", &all))
+    Ok(call("optax.contrib.reduce_on_plateau", &all))
 }
 
 /// The optimizer's constructor, and whether its weight decay is added to the gradient before it.

@@ -165,7 +165,9 @@ fn class(known: &Known, recipe: &Recipe, cycles: bool) -> Option<String> {
         Known::Cosine { end, over, periodic, .. } if periodic || over >= total => {
             made("CosineAnnealingLR", vec![count("T_max", over), set("eta_min", end)])
         }
-        Known::Restarts { lr, end, period, period_mult, lr_mult: 1.0 } if period_mult.fract() == 0.0 && end <= lr => {
+        Known::Restarts { lr, end, period, period_mult, lr_mult: 1.0 }
+            if recipe.run.semantics != Semantics::Keras && period_mult.fract() == 0.0 && end <= lr =>
+        {
             made(
                 "CosineAnnealingWarmRestarts",
                 vec![count("T_0", period), set("T_mult", period_mult), set("eta_min", end)],
