@@ -3,7 +3,7 @@
 use lrsched::record::{RangeRow, read_rows};
 use lrsched::report::range::RangeTests;
 use lrsched::stats::Smoothing;
-use lrsched::stats::suggest::headline;
+use lrsched::stats::suggest::{ShortRun, headline, refine};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -158,4 +158,62 @@ fn the_best_rates_are_those_with_the_highest_mean_accuracy_of_the_recorded_runs(
             assert_eq!(highest, best, "{name} after {epoch} epochs");
         }
     }
+}
+
+/// optimizer, iterations of the test, epochs of the run, rate, seed, updates, validation accuracy, images
+type Short = (String, u64, usize, f64, u64, u64, Option<f64>, u64);
+
+/// The best rates of the grid with the seeds of both tables, after 3 and after 5 epochs.
+const SHARPER: [(&str, [f64; 2]); 4] =
+    [("sgd", [0.04, 0.08]), ("sgd:momentum=0.9", [0.01, 0.01]), ("adam", [0.001, 0.001]), ("rmsprop", [0.001, 0.002])];
+
+fn golden<T: serde::de::DeserializeOwned>(file: &str) -> Vec<T> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/range_tests").join(file);
+    csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
+}
+
+#[test]
+fn the_sharper_best_rates_are_those_of_all_recorded_runs_of_at_least_nine_seeds() {
+    let runs: Vec<Constant> =
+        ["constant_rates.csv", "constant_rates_again.csv"].into_iter().flat_map(golden::<Constant>).collect();
+    for (optimizer, best) in SHARPER {
+        for (epoch, best) in [3, 5].into_iter().zip(best) {
+            let of = |rate: f64| -> Vec<f64> {
+                let of = runs.iter().filter(|run| run.0 == optimizer && run.1 == rate && run.3 == epoch);
+                of.map(|run| run.4).collect()
+            };
+            let mean = |rate: f64| of(rate).iter().sum::<f64>() / of(rate).len() as f64;
+            let tried =
+                runs.iter().filter(|run| run.0 == optimizer).map(|run| run.1).filter(|rate| of(*rate).len() >= 9);
+            let highest = tried.max_by(|a, b| mean(*a).total_cmp(&mean(*b))).unwrap();
+            assert_eq!(highest, best, "{optimizer} after {epoch} epochs");
+        }
+    }
+}
+
+#[test]
+fn the_short_runs_hit_in_23_of_24_cases_that_nothing_was_chosen_on() {
+    let runs: Vec<Short> = golden("short_runs.csv");
+    let (mut by_grid, mut by_fit) = (Vec::new(), Vec::new());
+    for ((optimizer, best), (_, fitted, _)) in SHARPER.into_iter().zip(FITTED) {
+        for steps in [100, 300, 1000] {
+            for (horizon, epochs) in [3, 5].into_iter().enumerate() {
+                let of = runs.iter().filter(|run| (run.0.as_str(), run.1, run.2) == (optimizer, steps, epochs));
+                let of: Vec<ShortRun> = of
+                    .map(|&(_, _, _, rate, seed, updates, accuracy, images)| ShortRun {
+                        rate,
+                        seed,
+                        accuracy,
+                        images,
+                        updates,
+                    })
+                    .collect();
+                assert_eq!(of.len(), 9, "{optimizer}: three rates, three seeds");
+                let refined = refine(&of).unwrap().answer.unwrap().rate;
+                by_grid.push((optimizer, steps, factor(refined, best[horizon])));
+                by_fit.push((optimizer, steps, factor(refined, fitted[horizon])));
+            }
+        }
+    }
+    assert_eq!((near(&by_grid), near(&by_fit), by_grid.len()), (23, 23, 24), "{by_grid:?} {by_fit:?}");
 }

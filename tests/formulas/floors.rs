@@ -150,7 +150,9 @@ fn only_the_command_line_uses_clap_and_only_engines_use_candle() {
         let clap = names_crate(&text, "clap");
         let candle = names_crate(&text, "candle_core") || names_crate(&text, "candle_nn");
         assert!(!clap || path.starts_with("cli"), "{} uses clap", path.display());
-        assert!(!candle || path.starts_with("engine"), "{} uses candle", path.display());
+        // It writes code that uses it.
+        let writes = path == Path::new("export/rust.rs");
+        assert!(!candle || path.starts_with("engine") || writes, "{} uses candle", path.display());
         with_clap += u32::from(clap);
         with_candle += u32::from(candle);
     }
