@@ -60,6 +60,11 @@ impl Framework {
         matches!(self, Self::Candle | Self::Burn)
     }
 
+    /// Whether its optimizers are PyTorch's.
+    fn is_upon_torch(self) -> bool {
+        matches!(self, Self::Torch | Self::Lightning | Self::Timm | Self::Transformers)
+    }
+
     /// Whose formulas its optimizers follow. Those of candle and burn are PyTorch's.
     pub fn semantics(self) -> Semantics {
         match self {
@@ -141,6 +146,10 @@ impl Recipe {
             if !course.cycles {
                 notes.push(format!("{} has no momentum for the schedule to set", self.optimizer.name()));
             }
+        }
+        if framework.is_upon_torch() && self.optimizer.name().starts_with("schedule-free") {
+            let when = "optimizer.train() before training, and optimizer.eval() before evaluating or saving";
+            notes.push(format!("call {when}: the two points of {}", self.optimizer.name()));
         }
         let text = match framework {
             Framework::Torch => torch::snippet(recipe, &course)?,

@@ -33,6 +33,9 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     let Parts { imports, definitions, optimizer, scheduler } = parts(recipe, course, "model.parameters()", "torch")?;
     let imports: String = imports.iter().map(|module| format!("import {module}\n")).collect();
     let mut text = format!("{imports}\n{definitions}optimizer = {optimizer}\n");
+    if recipe.optimizer.name().starts_with("schedule-free") {
+        text += "optimizer.train()\n";
+    }
     let clipping = clipping(recipe);
     let step = format!("\n# After the gradients of each batch:\n{clipping}# optimizer.step()\n");
     text += &match scheduler {

@@ -145,3 +145,16 @@ fn a_run_brings_its_own_length_rate_and_options_and_a_comparison_its_leader() {
     assert!(said.lines().next().unwrap().starts_with("the best so far: cmp/runs/"), "{said}");
     assert!(code.contains("keras.optimizers."), "{code}");
 }
+
+#[test]
+fn a_schedule_free_optimizer_is_told_which_of_its_points_it_is_at() {
+    let folder = tempfile::tempdir().unwrap();
+    for (framework, line) in
+        [("torch", "\noptimizer.train()\n"), ("lightning", "# NOTE: call optimizer.train() before training")]
+    {
+        let flags = ["export", "--schedule", "constant", "--optimizer", "schedule-free-sgd", "--to", framework];
+        let output = lrsched(&folder).args(flags).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains(line), "{framework}: {text}");
+    }
+}

@@ -123,7 +123,14 @@ fn show_and_bench_print_json_for_programs() {
     let measured = json(&["bench", "--model", "tiny", "--batch-size", "8", "--steps", "3", "--json"]);
     assert_eq!((&measured["steps"], &measured["model"]), (&3.into(), &"tiny".into()));
     assert!(measured["images_per_second"].as_f64().unwrap() > 0.0);
-    assert!(measured["operations"].as_array().unwrap().iter().any(|one| one["operation"].as_str().unwrap().starts_with("conv1")), "{measured}");
+    assert!(
+        measured["operations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["operation"].as_str().unwrap().starts_with("conv1")),
+        "{measured}"
+    );
     let output = lrsched(&folder).args(["show", "linear", "--json", "--format", "csv"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
