@@ -165,7 +165,10 @@ type Short = (String, u64, usize, f64, u64, u64, Option<f64>, u64);
 
 /// The best rates of the grid with the seeds of both tables, after 3 and after 5 epochs.
 const SHARPER: [(&str, [f64; 2]); 4] =
-    [("sgd", [0.04, 0.08]), ("sgd:momentum=0.9", [0.01, 0.01]), ("adam", [0.001, 0.001]), ("rmsprop", [0.001, 0.002])];
+    [("sgd", [0.04, 0.08]), ("sgd:momentum=0.9", [0.01, 0.01]), ("adam", [0.002, 0.001]), ("rmsprop", [0.002, 0.002])];
+
+/// The same by a fit to all of these runs: `scripts/find_optimum.py`.
+const SHARPER_FIT: [[f64; 2]; 4] = [[0.0297, 0.0304], [0.00876, 0.00806], [0.00109, 0.00114], [0.00133, 0.00143]];
 
 fn golden<T: serde::de::DeserializeOwned>(file: &str) -> Vec<T> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/range_tests").join(file);
@@ -192,10 +195,10 @@ fn the_sharper_best_rates_are_those_of_all_recorded_runs_of_at_least_nine_seeds(
 }
 
 #[test]
-fn the_short_runs_hit_in_23_of_24_cases_that_nothing_was_chosen_on() {
+fn the_short_runs_hit_in_22_and_23_of_24_cases_that_nothing_was_chosen_on() {
     let runs: Vec<Short> = golden("short_runs.csv");
     let (mut by_grid, mut by_fit) = (Vec::new(), Vec::new());
-    for ((optimizer, best), (_, fitted, _)) in SHARPER.into_iter().zip(FITTED) {
+    for ((optimizer, best), fitted) in SHARPER.into_iter().zip(SHARPER_FIT) {
         for steps in [100, 300, 1000] {
             for (horizon, epochs) in [3, 5].into_iter().enumerate() {
                 let of = runs.iter().filter(|run| (run.0.as_str(), run.1, run.2) == (optimizer, steps, epochs));
@@ -215,5 +218,5 @@ fn the_short_runs_hit_in_23_of_24_cases_that_nothing_was_chosen_on() {
             }
         }
     }
-    assert_eq!((near(&by_grid), near(&by_fit), by_grid.len()), (23, 23, 24), "{by_grid:?} {by_fit:?}");
+    assert_eq!((near(&by_grid), near(&by_fit), by_grid.len()), (22, 23, 24), "{by_grid:?} {by_fit:?}");
 }
