@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
         return;
     }
-    let extra = ExtraFormats { png: false, svg: true, md: true, csv: true };
+    let extra = ExtraFormats { png: false, svg: true, pdf: true, md: true, csv: true };
     let report = Report::of(&loaded, &folders, Some(0.5), None).unwrap();
     report.write(&folder.path().join("report.html"), extra).unwrap();
 });
