@@ -15,20 +15,27 @@ use clap_complete::{ArgValueCompleter, CompletionCandidate};
 use std::ffi::OsStr;
 
 /// The variable in which a shell asks for completions.
-const VARIABLE: &str = "COMPLETE";
+const VARIABLE: &str = "LRSCHED_COMPLETE";
 const PROGRAM: &str = "lrsched";
 
 /// bash splits words at `:` and `=`, which specs contain, and replaces only what follows the last of them.
 const BASH: &str = r#"_lrsched() {
-    local line=${COMP_LINE:0:COMP_POINT} IFS=$' \t\n' words current behind
+    local line=${COMP_LINE:0:COMP_POINT} IFS=$' \t\n' words current quoted behind
     read -ra words <<< "$line"
     [[ $line == *[[:space:]] ]] && words+=("")
-    current=${words[${#words[@]} - 1]}
+    current=${words[${#words[@]} - 1]} quoted=0
+    # Within quotes it splits nothing.
+    if [[ $current == [\'\"]* ]]; then
+        current=${current:1} quoted=1
+        words[${#words[@]} - 1]=$current
+    fi
     IFS=$'\013'
     COMPREPLY=($(_CLAP_IFS="$IFS" _CLAP_COMPLETE_INDEX=$((${#words[@]} - 1)) _CLAP_COMPLETE_COMP_TYPE=$COMP_TYPE \
-        _CLAP_COMPLETE_SPACE=false COMPLETE=bash lrsched -- "${words[@]}")) || COMPREPLY=()
-    behind=${current%"${current##*[:=]}"}
-    COMPREPLY=("${COMPREPLY[@]#"$behind"}")
+        _CLAP_COMPLETE_SPACE=false LRSCHED_COMPLETE=bash "$1" -- "${words[@]}")) || COMPREPLY=()
+    for ((behind = quoted ? 0 : ${#current}; behind > 0; behind--)); do
+        [[ ${current:behind-1:1} == [:=] && $COMP_WORDBREAKS == *"${current:behind-1:1}"* ]] && break
+    done
+    COMPREPLY=("${COMPREPLY[@]#"${current:0:behind}"}")
     compopt +o nospace 2> /dev/null
     [[ ${COMPREPLY-} == *[=:/] ]] && compopt -o nospace 2> /dev/null
 }
@@ -76,7 +83,7 @@ fn script(shell: &str) -> Result<String> {
 /// A shell that is not known.
 pub fn answer(command: impl Fn() -> Command) -> Result<bool> {
     let folder = std::env::current_dir().ok();
-    let asked = CompleteEnv::with_factory(|| completed(command()));
+    let asked = CompleteEnv::with_factory(|| completed(command())).var(VARIABLE);
     asked.try_complete(std::env::args_os(), folder.as_deref()).map_err(|error| anyhow!("{VARIABLE}: {error}"))
 }
 

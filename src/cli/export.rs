@@ -70,6 +70,11 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     show::emit(output.as_deref(), text.as_bytes())
 }
 
+/// Whether the run in `folder` can be taken to PyTorch.
+pub fn is_possible(folder: &Path) -> bool {
+    of_folder(folder, &Given::default(), true).is_ok_and(|recipe| recipe.snippet(Framework::Torch).is_ok())
+}
+
 /// What the flags describe, as `show` has them.
 fn of_flags(given: &Given) -> Result<Recipe> {
     let schedule = given.text("schedule").unwrap_or("constant");
@@ -87,6 +92,11 @@ fn of_flags(given: &Given) -> Result<Recipe> {
 fn of_folder(folder: &Path, given: &Given, quiet: bool) -> Result<Recipe> {
     if let Some(flag) = OF_A_RUN.into_iter().find(|flag| given.text(flag).is_some()) {
         return usage!("--{flag} is that of the run in {}; leave one of the two out", folder.display());
+    }
+    for (family, entries) in [("schedule", schedule_entries().as_slice()), ("optimizer", optim::table())] {
+        if let Some((name, _)) = given.family(family, entries).first() {
+            return usage!("--{name} is that of the run in {}; leave one of the two out", folder.display());
+        }
     }
     let run = if folder.join(files::RUN_JSON).is_file() { folder.to_path_buf() } else { leader(folder, quiet)? };
     let info = RunInfo::read(&run.join(files::RUN_JSON))?;

@@ -10,8 +10,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What `-h` shows; `--help` shows all.
-const COMMON: [&str; 31] = [
+/// What `-h` of a command that trains shows; `--help` shows all.
+const COMMON: [&str; 34] = [
     "quiet",
     "config",
     "schedule",
@@ -43,7 +43,19 @@ const COMMON: [&str; 31] = [
     "json",
     "tensorboard",
     "steps-per-epoch",
+    "scale-lr",
+    "stretch",
+    "hold",
 ];
+
+/// Leaves the flags that few need, and the parameters of schedules and optimizers, to `--help`; `lrsched help schedules` has
+/// the latter, too.
+pub fn shortened(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let is_common = COMMON.contains(&arg.get_id().as_str()) || arg.is_positional();
+        arg.hide_short_help(!is_common)
+    })
+}
 
 /// Adds the flag of a setting.
 pub fn add(command: Command, setting: SettingDef) -> Command {
@@ -52,7 +64,7 @@ pub fn add(command: Command, setting: SettingDef) -> Command {
 
 /// The flag of a setting.
 pub fn of(setting: &SettingDef) -> Arg {
-    flag(setting.name, setting.form).help(setting.help()).hide_short_help(!COMMON.contains(&setting.name))
+    flag(setting.name, setting.form).help(setting.help())
 }
 
 /// The folders that a command reads, one or more.
@@ -67,8 +79,7 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
     parameters(entries).into_iter().fold(command, |command, (name, switch)| {
         let takers: Vec<_> = takers(entries, name).collect();
         let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
-        // `lrsched help schedules` has them, too.
-        let arg = flag(name, FlagForm::Value("VALUE")).hide_short_help(true);
+        let arg = flag(name, FlagForm::Value("VALUE"));
         // A switch also accepts a value: `--cycle-momentum=false`.
         let arg = if switch {
             arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
@@ -85,13 +96,7 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
         let off = format!("Turn {name} off where it is on by default");
         // For a switch that is off by default it only undoes a config file, and would clutter the help.
         let clutter = !turns_off(entries, name);
-        command.arg(
-            flag(&negated(name), FlagForm::Switch)
-                .help(off)
-                .help_heading(heading.clone())
-                .hide(clutter)
-                .hide_short_help(true),
-        )
+        command.arg(flag(&negated(name), FlagForm::Switch).help(off).help_heading(heading.clone()).hide(clutter))
     })
 }
 

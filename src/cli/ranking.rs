@@ -2,7 +2,9 @@
 
 use super::live::JsonEvents;
 use super::next::{self, GoingOn};
+use super::session::FOR_CURVES;
 use super::settings;
+use crate::memory;
 use crate::number::counted;
 use crate::record::{ComparisonRow, Stage, Status, disk_size, files};
 use crate::report;
@@ -88,6 +90,10 @@ pub fn rank(
 /// # Errors
 /// It cannot be written.
 pub fn so_far(folder: &Path, baseline: Option<&str>) -> Result<()> {
+    // Beside the networks that train: without memory the program would end, and not the report alone.
+    if memory::available().is_some_and(|free| free < FOR_CURVES) {
+        return Ok(());
+    }
     let here = [folder.to_path_buf()];
     let loaded = report::load::load(&here);
     // Some of its entrants may have no run yet.

@@ -109,7 +109,7 @@ pub fn record(
 
 /// Bytes that must be free for the curves to be drawn: without them the program would end as out of memory, after a run
 /// that has finished.
-const FOR_CURVES: u64 = 200 << 20;
+pub const FOR_CURVES: u64 = 200 << 20;
 
 /// Draws the curves of the run beside its rows.
 fn draw(path: &Path) -> Result<()> {

@@ -25,7 +25,15 @@ pub fn with_flags(command: Command, name: CommandName, own: &[SettingDef]) -> Co
     // The last of two values wins, so that a script may append to a given command line.
     let command = own.iter().copied().chain(table::of(name)).fold(command.args_override_self(true), flags::add);
     let command = if name.reads_variables() { command } else { command.mut_args(|arg| arg.env(None::<&str>)) };
-    name.families().iter().fold(command, |command, (family, entries)| flags::add_family(command, family, entries))
+    let families = name.families();
+    let command =
+        families.iter().fold(command, |command, (family, entries)| flags::add_family(command, family, entries));
+    match name {
+        CommandName::Train | CommandName::Compare | CommandName::Find | CommandName::Resume => {
+            flags::shortened(command)
+        }
+        _ => command,
+    }
 }
 
 /// The values given for `name` on the command line, in the environment and in the config file.

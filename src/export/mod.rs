@@ -141,6 +141,7 @@ impl Recipe {
         let lr = after_warmup_rate(&course).unwrap_or(self.run.learning_rate);
         let recipe = &Self { run: RunShape { learning_rate: lr, ..self.run }, ..self.clone() };
         let mut notes = self.notes.clone();
+        notes.extend(self.clipping_left_out(framework)?);
         if schedule.at(0).momentum.is_some() || course.program.as_ref().is_some_and(Program::has_momentum) {
             course.cycles = self.optimizer.has_momentum();
             if !course.cycles {
@@ -163,6 +164,27 @@ impl Recipe {
         };
         let mark = if framework.is_rust() { "//" } else { "#" };
         Ok(Snippet { text: self.header(mark, &notes) + &text, notes })
+    }
+
+    /// What of the clipping the framework cannot do.
+    ///
+    /// # Errors
+    /// It does one kind of clipping, and the recipe has both.
+    fn clipping_left_out(&self, framework: Framework) -> Result<Option<String>, Cannot> {
+        let (norm, value) = (self.clip_norm.is_some(), self.clip_value.is_some());
+        Ok(match framework {
+            Framework::Keras | Framework::Lightning if norm && value => {
+                let name = framework.name();
+                return Err(Cannot(format!("{name} clips by clip-norm or by clip-value, not by both")));
+            }
+            Framework::Candle | Framework::Burn if norm || value => {
+                Some("the gradients are not clipped as the run's were".to_string())
+            }
+            Framework::Transformers if value => {
+                Some("the Trainer has no clip-value: the gradients are not clipped by it".to_string())
+            }
+            _ => None,
+        })
     }
 
     /// What the snippet is, as comments.

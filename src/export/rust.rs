@@ -65,10 +65,10 @@ pub fn burn(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
 
 fn burn_optimizer(recipe: &Recipe) -> Result<String, Cannot> {
     let o = recipe.options();
-    let set = |method: &str, key: &str| format!(".with_{method}({})", o.get(key) as f32);
+    let set = |method: &str, key: &str| format!(".with_{method}({:?})", o.get(key) as f32);
     let decay = match o.get("weight-decay") {
         0.0 => String::new(),
-        decay => format!(".with_weight_decay(Some(burn::optim::decay::WeightDecayConfig::new({})))", decay as f32),
+        decay => format!(".with_weight_decay(Some(burn::optim::decay::WeightDecayConfig::new({:?})))", decay as f32),
     };
     let betas = || set("beta_1", "beta1") + &set("beta_2", "beta2") + &set("epsilon", "eps");
     let config = match recipe.optimizer.name() {
@@ -84,7 +84,7 @@ fn burn_optimizer(recipe: &Recipe) -> Result<String, Cannot> {
         }
         "adam" if !o.is_on("amsgrad") => format!("AdamConfig::new(){}{decay}", betas()),
         "adamw" if !o.is_on("amsgrad") => {
-            format!("AdamWConfig::new(){}.with_weight_decay({})", betas(), o.get("weight-decay") as f32)
+            format!("AdamWConfig::new(){}.with_weight_decay({:?})", betas(), o.get("weight-decay") as f32)
         }
         _ => {
             let spec = &recipe.optimizer;

@@ -207,6 +207,11 @@ impl Event {
         values.iter().map(|value| value.tag.as_str())
     }
 
+    /// Whether it says how a session ended.
+    pub fn is_end(&self) -> bool {
+        self.tags().any(|tag| tag == END_TAG)
+    }
+
     fn is_version(&self) -> bool {
         self.what == Some(What::FileVersion(VERSION.to_string()))
     }

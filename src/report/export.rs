@@ -111,6 +111,10 @@ fn files(output: &Path, extra: ExtraFormats) -> Result<Vec<(PathBuf, Form)>, Usa
     Ok(std::iter::once((output.to_path_buf(), form)).chain(more).collect())
 }
 
+/// What to know of the verdicts on a comparison under way.
+const AS_PLANNED: &str =
+    "Verdicts hold for the comparison as planned: stopping at the first winner makes false winners more frequent.";
+
 /// The size of a picture of one panel, in CSS pixels.
 const PANEL: (u32, u32) = (900, 560);
 
@@ -204,8 +208,12 @@ impl<'a> Report<'a> {
         let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
         comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
         let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
-        let summary: Vec<Paragraph> =
-            loaded.progress().map(Paragraph::note).into_iter().chain(summary(&groups)).collect();
+        let summary: Vec<Paragraph> = loaded
+            .progress()
+            .map(|so_far| Paragraph::note(format!("{so_far} {AS_PLANNED}")))
+            .into_iter()
+            .chain(summary(&groups))
+            .collect();
         let ranking = super::ranking::of(&groups, &title);
         let trials = super::trials::of(&groups);
         let group_rates = super::group_rates::figure(&entrants, &loaded.group_rates());

@@ -373,6 +373,9 @@ pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
         ),
         None => "No other method suggests a rate to compare it with.".to_string(),
     });
+    if tests.recorded.config.get("validation").and_then(Value::as_str) == Some("test") {
+        lines.push("The accuracies are of the test images, which have been used to choose this rate.".to_string());
+    }
     lines.extend(tests.of_more().map(|seeds| {
         let (shown, name) = (tests.tests.len(), &tests.name);
         format!("This is from {shown} of {seeds} seeds: a report on {name} has the rate of all, and the commands that train at it.")

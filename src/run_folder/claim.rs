@@ -86,6 +86,9 @@ pub fn claim_part(path: &Path, shard: Option<Shard>, stopping: &dyn Fn() -> bool
 /// [`Refusal::ForeignFile`] for one of `files` that exists and that lrsched did not write.
 fn check_ours(folder: &Path, files: &[&str]) -> Result<()> {
     let info = RunInfo::read(&folder.join(files::RUN_JSON)).ok();
+    if files.contains(&files::METRICS_CSV) {
+        tensorboard::check_ours(folder)?;
+    }
     for name in files {
         let path = folder.join(name);
         let is_ours = match *name {

@@ -21,3 +21,4 @@ pub use directory::{RunDirectory, Setup, Words};
 pub use lock::{InUse, LOCK, Lock, is_in_use};
 pub use part::{Part, held_shards};
 pub use refusal::Refusal;
+pub use tensorboard::event_files;

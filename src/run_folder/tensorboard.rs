@@ -11,6 +11,7 @@
 //! tensorboard/test/events.out.tfevents.lrsched          epoch_loss, epoch_accuracy, after the last epoch
 //! ```
 
+use super::refusal::Refusal;
 use crate::disk::{self, check_in_place, make_own_folder, open_own, own_folder, read_own};
 use crate::record::tensorboard::{self, Ended, Event as Logged};
 use crate::record::{EpochRow, Status, StepRow, files};
@@ -91,7 +92,8 @@ impl Open {
         let file = |name: &str| {
             let folder = folder.join(name);
             make_own_folder(&folder)?;
-            EventFile::open(&folder.join(FILE), epochs, steps)
+            // A run that goes on is tested again.
+            EventFile::open(&folder.join(FILE), if name == TEST { 0 } else { epochs }, steps)
         };
         let group = |name: &String| format!("{OF_STEPS}learning_rate:{name}");
         Ok(Self {
@@ -167,6 +169,10 @@ impl EventFile {
         };
         ensure!(tensorboard::is_begun(&bytes), "{} is not an event file of lrsched; move it away", path.display());
         let is_kept = |event: &Logged| {
+            // TensorBoard shows the first end that it finds.
+            if event.is_end() {
+                return false;
+            }
             let end = if event.tags().any(|tag| tag.starts_with(OF_STEPS)) { steps } else { epochs };
             event.tags().all(|tag| !tag.starts_with("epoch_") && !tag.starts_with(OF_STEPS))
                 || event.step.cast_unsigned() < end
@@ -200,6 +206,27 @@ impl EventFile {
         }
         self.add(&Logged::scalars(now(), epoch, &scalars))
     }
+}
+
+/// Checks that the event files in a run's folder are ours, which [`remove_all`] and a run that goes on replace.
+///
+/// # Errors
+/// [`Refusal::ForeignFile`]; a folder is a link, whose target is not ours.
+pub fn check_ours(run: &Path) -> Result<()> {
+    for folder in FOLDERS.map(|name| run.join(files::TENSORBOARD).join(name)) {
+        own_folder(&folder)?;
+        let path = folder.join(FILE);
+        let is_ours = || read_own(&path, disk::MOST_ROWS).is_ok_and(|bytes| tensorboard::is_begun(&bytes));
+        if path.symlink_metadata().is_ok() && !is_ours() {
+            return Err(Refusal::ForeignFile(path).into());
+        }
+    }
+    Ok(())
+}
+
+/// The event files of a run, relative to its folder.
+pub fn event_files() -> [PathBuf; 4] {
+    FOLDERS.map(|name| Path::new(files::TENSORBOARD).join(name).join(FILE))
 }
 
 /// Removes the event files of an earlier run, and their folders if nothing else is in them.

@@ -17,7 +17,7 @@ fn in_bash(line: &str) -> Option<Vec<String>> {
     let script = r#"
         source <(lrsched completions bash) || exit 9
         COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9
-        _lrsched
+        _lrsched lrsched
         printf '%s\n' "${COMPREPLY[@]}"
     "#;
     let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -39,6 +39,8 @@ fn bash_completes_commands_flags_names_and_the_parameters_inside_a_spec() {
     // Only what follows the colon is replaced.
     assert_eq!(of("lrsched train --schedule step:fa"), ["factor="]);
     assert_eq!(of("lrsched train --schedule step:factor=0.5,drop"), ["0.5,drop-every="]);
+    assert_eq!(of("lrsched train --schedule \"constant:for=5ep;cosine-"), ["constant:for=5ep;cosine-restarts"]);
+    assert_eq!(of("lrsched train --schedule 'step:fa"), ["step:factor="]);
     assert_eq!(of("lrsched train --optimizer sgd:mom"), ["momentum="]);
     assert_eq!(of("lrsched compare --entrants adam/cosine-"), ["adam/cosine-restarts"]);
     assert_eq!(of("lrsched train --model airb"), ["airbench94", "airbench94-muon"]);

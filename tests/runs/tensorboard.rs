@@ -101,8 +101,8 @@ fn a_resumed_run_goes_on_with_its_event_files_without_repeating_a_step() {
     let tags: Vec<String> =
         events(&run, "").iter().flat_map(|event| values(event).to_vec()).map(|value| value.tag).collect();
     let (start, end) = ("_hparams_/session_start_info", "_hparams_/session_end_info");
-    assert_eq!(tags, [start, end, end], "one session, which ended twice");
-    assert_eq!(scalars(&run, "test", "epoch_accuracy").iter().map(|(step, _)| *step).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(tags, [start, end], "one session, with its last end");
+    assert_eq!(scalars(&run, "test", "epoch_accuracy").iter().map(|(step, _)| *step).collect::<Vec<_>>(), [3]);
 }
 
 #[test]
@@ -136,9 +136,32 @@ fn force_removes_the_event_files_of_the_earlier_run_and_one_of_somebody_else_is_
     assert_eq!(fs::read_to_string(board.join("test/notes.txt")).unwrap(), "mine");
     let foreign = board.join("events.out.tfevents.lrsched");
     fs::write(&foreign, "a text that is longer than the first record of a file").unwrap();
+    let weights = fs::read(folder.path().join("run/weights.safetensors")).unwrap();
     let refused = run(train(folder.path(), "run", &["--lr", "0.02", "--epochs", "1", "--force", "--tensorboard"]));
-    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     let said = stderr(&refused);
-    assert!(said.contains("is not an event file of lrsched; move it away") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("events.out.tfevents.lrsched") && said.lines().count() == 1, "{said}");
     assert!(fs::read_to_string(&foreign).unwrap().starts_with("a text"));
+    assert_eq!(fs::read(folder.path().join("run/weights.safetensors")).unwrap(), weights, "nothing is removed first");
+}
+
+#[test]
+fn a_merge_copies_the_event_files_of_its_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program(folder.path());
+    command.arg("compare").args(SMALL).args(["--epochs", "1", "--out", "cmp", "--tensorboard", "--lr", "0.02"]);
+    command.args(["--entrants", "sgd/constant", "sgd/cosine"]);
+    succeed(command);
+    // Twice: into nothing, and over what is there.
+    for _ in 0..2 {
+        let mut merge = program(folder.path());
+        merge.args(["merge", "cmp", "--out", "all", "-q"]);
+        succeed(merge);
+        for entry in fs::read_dir(folder.path().join("cmp/runs")).unwrap() {
+            let path = entry.unwrap().path();
+            let copy = folder.path().join("all/runs").join(path.file_name().unwrap());
+            let file = "tensorboard/validation/events.out.tfevents.lrsched";
+            assert_eq!(fs::read(path.join(file)).unwrap(), fs::read(copy.join(file)).unwrap());
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::error::of_target;
 use super::source::Found;
 use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
 use crate::record::{RunInfo, files, sync_folder};
-use crate::run_folder::{InUse, Lock, is_in_use, remove_all_but_mark};
+use crate::run_folder::{InUse, Lock, event_files, is_in_use, remove_all_but_mark};
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
 use std::fs::File;
@@ -27,6 +27,9 @@ pub fn copy_run(found: &Found, runs: &Path) -> Result<()> {
     let mut copies = Copies::default();
     for name in files::OF_RUN {
         copies.add(&from.join(name), &new.path().join(name))?;
+    }
+    for file in event_files() {
+        copies.add(&from.join(&file), &new.path().join(&file))?;
     }
     for checkpoint in [files::LAST, files::BEFORE_LAST, files::BEST] {
         let folder = Path::new(files::CHECKPOINTS).join(checkpoint);
@@ -116,6 +119,15 @@ fn put(new: tempfile::TempDir, to: &Path) -> Result<()> {
             make_own_folder(&to.join(&folder))?;
             move_files(&files::OF_CHECKPOINT, &new.path().join(&folder), &to.join(&folder))?;
             sync_folder(&to.join(&folder));
+        }
+    }
+    for file in event_files() {
+        if new.path().join(&file).is_file() {
+            let folder = to.join(&file).parent().map(Path::to_path_buf).unwrap_or_default();
+            make_own_folder(&to.join(files::TENSORBOARD))?;
+            make_own_folder(&folder)?;
+            std::fs::rename(new.path().join(&file), to.join(&file))?;
+            sync_folder(&folder);
         }
     }
     move_files(&files::OF_RUN, new.path(), to)?;

@@ -45,6 +45,13 @@ pub fn short_run(updates: u64, steps: u64) -> u64 {
 /// that the odds are finite. The best of three rates alone would be off by up to a factor of √2, and by chance more: docs/FIND.md
 /// compares both.
 pub fn refine(runs: &[ShortRun]) -> Option<Combined> {
+    // They may come from a file: no suggestion is NaN.
+    let is_sound = |run: &ShortRun| {
+        let accuracy = run.accuracy.is_none_or(|accuracy| (0.0..=1.0).contains(&accuracy));
+        run.rate > 0.0 && run.rate.is_finite() && accuracy && run.images > 0
+    };
+    let runs: Vec<ShortRun> = runs.iter().copied().filter(is_sound).collect();
+    let runs = runs.as_slice();
     let updates = runs.iter().map(|run| run.updates).max()?;
     let mut seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
     seeds.sort_unstable();
@@ -182,6 +189,14 @@ mod tests {
             "no short run learned anything: 12.0 % at 0.001, 10.0 % at 0.002, diverged at 0.004"
         );
         assert_eq!(refine(&[]), None);
+    }
+
+    #[test]
+    fn what_no_run_can_have_reached_is_left_out() {
+        let good = [run(0.001, 0, 0.6), run(0.002, 0, 0.8), run(0.004, 0, 0.5)];
+        let broken = [run(f64::NAN, 0, 0.9), run(-1.0, 0, 0.9), run(0.008, 0, 7.0), run(0.008, 0, f64::NAN)];
+        assert_eq!(refine(&[&good[..], &broken].concat()), refine(&good));
+        assert_eq!(refine(&broken), None);
     }
 
     #[test]
