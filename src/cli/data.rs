@@ -106,9 +106,8 @@ fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Re
 /// Where to put the files: where some of them already are, else `data_dir`, else `data`, else the cache folder. Beside
 /// damaged pickles or archives in one of these, the files are found first.
 fn target(data_dir: Option<&Path>) -> Result<PathBuf> {
-    match cifar10::locate(data_dir) {
-        Ok(Place { path, layout: Layout::Binary, packed: false }) => return Ok(path),
-        _ => {}
+    if let Ok(Place { path, layout: Layout::Binary, packed: false }) = cifar10::locate(data_dir) {
+        return Ok(path);
     }
     match data_dir {
         Some(folder) => Ok(folder.to_path_buf()),

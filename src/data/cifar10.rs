@@ -153,8 +153,8 @@ pub fn read_records(path: &Path, mut from: impl Read, pixels: &mut [u8], labels:
             pixels.copy_from_slice(&record[1..]);
         }
     }
-    let found = labels.iter().enumerate();
-    let checked = found.map(|(record, &found)| label(record, found.into()).map(drop)).collect::<Result<()>>();
+    let mut found = labels.iter().enumerate();
+    let checked = found.try_for_each(|(record, &found)| label(record, found.into()).map(drop));
     checked.map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 

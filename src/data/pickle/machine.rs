@@ -261,7 +261,7 @@ impl<'a> Machine<'a> {
 
     fn set_items(&mut self, new: &[Value<'a>]) -> Result<()> {
         let Object::Dict(items) = self.top()? else { bail!("items for what is no dictionary") };
-        ensure!(new.len() % 2 == 0, "a key without a value");
+        ensure!(new.len().is_multiple_of(2), "a key without a value");
         items.extend(new.chunks_exact(2).map(|item| (item[0], item[1])));
         Ok(())
     }
