@@ -84,7 +84,7 @@ fn the_short_help_fits_a_screen_or_two_and_the_long_one_has_every_flag() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["train", "compare", "find"] {
         let (short, long) = (stdout(&folder, &[command, "-h"]), stdout(&folder, &[command, "--help"]));
-        assert!(short.lines().count() < 80, "{command}: {} lines", short.lines().count());
+        assert!(short.lines().count() < 90, "{command}: {} lines", short.lines().count());
         assert!(short.contains("--model") && short.contains("--help"), "{short}");
         assert!(!short.contains("--smoothing") && !short.contains("--nesterov"), "{short}");
         assert!(long.contains("--nesterov") && long.lines().count() > short.lines().count(), "{command}");
