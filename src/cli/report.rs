@@ -27,7 +27,7 @@ const OWN: &[SettingDef] = &[
     SettingDef::value(
         "panel",
         "NAME",
-        "Let pictures show only this: ranking, learning_rate, loss, val_loss, accuracy or val_accuracy",
+        "Draw only this in pictures: ranking, learning_rate, loss, val_loss, accuracy or val_accuracy",
     ),
     SettingDef::value("title", "TEXT", "The title of the report and of its pictures [default: what was compared]"),
     SettingDef::value(
@@ -74,7 +74,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     };
     let by_epoch = given.switch("long")?;
     if by_epoch && !has(&[Form::Csv], &["csv"])? {
-        return usage!("--long is the form of the CSV; add --csv, or -o FILE.csv");
+        return usage!("--long applies to a CSV; add --csv, or -o FILE.csv");
     }
     if only.is_some() && !has(&[Form::Png, Form::Svg, Form::Pdf], &["png", "svg", "pdf"])? {
         return usage!("--panel is for pictures; add -o FILE.png, FILE.svg or FILE.pdf");

@@ -52,7 +52,7 @@ fn the_long_form_has_a_row_for_each_epoch_of_each_run() {
     // Beside another output, under its name.
     report(&folder, &["-o", "both.html", "--csv", "--long"]);
     assert_eq!(fs::read(folder.path().join("both.csv")).unwrap(), fs::read(folder.path().join("epochs.csv")).unwrap());
-    assert!(refused(&folder, &["-o", "x.html", "--long"]).contains("--long is the form of the CSV"));
+    assert!(refused(&folder, &["-o", "x.html", "--long"]).contains("--long applies to a CSV; add --csv"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::turn::PROPORTIONAL;
 use super::{Answer, Combined, Method, show};
 use crate::stats::quantile;
+use crate::stats::verdict::CHANCE;
 
 /// The rates of the short runs, as multiples of the rate of the range test.
 pub const AROUND: [f64; 3] = [0.5, 1.0, 2.0];
@@ -10,8 +11,7 @@ pub const AROUND: [f64; 3] = [0.5, 1.0, 2.0];
 const MOST_TESTS: u64 = 2;
 /// The odds of a correct answer count to this power.
 const SHARPNESS: f64 = 2.0;
-/// The share of correct answers of a network that guesses among ten classes, and the rise above it that is learning.
-const CHANCE: f64 = 0.1;
+/// The rise above guessing that is learning.
 const LEARNED: f64 = 0.03;
 /// The rise must also exceed this many standard deviations of the binomial proportion.
 const DEVIATIONS: f64 = 3.0;
