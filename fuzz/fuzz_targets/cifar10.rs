@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched::data::cifar10::{CLASSES, read_records};
+use lrsched::data::cifar::{CIFAR10, read_records};
 use lrsched::data::{Dataset, IMAGE_BYTES, Images, Normalisation, Subset, Validation};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&count, bytes)) = bytes.split_first() else { return };
     let count = usize::from(count) % 8;
     let mut images = Images { pixels: vec![0; count * IMAGE_BYTES], labels: vec![0; count] };
-    let read = read_records(Path::new("any.bin"), bytes, &mut images.pixels, &mut images.labels);
+    let read = read_records(Path::new("any.bin"), bytes, &CIFAR10, &mut images.pixels, &mut images.labels);
     let records: Vec<&[u8]> = bytes.chunks_exact(1 + IMAGE_BYTES).take(count).collect();
     let whole = records.len() == count && records.iter().all(|record| record[0] < 10);
     assert_eq!(read.is_ok(), whole, "{read:?}");
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         count == 0 || normalisation.standard_deviation.iter().all(|deviation| *deviation > 0.0),
         "{normalisation:?}"
     );
-    let dataset = Dataset::new("any", images.clone(), images, CLASSES.map(String::from).to_vec());
+    let dataset = Dataset::new("any", images.clone(), images, CIFAR10.classes.iter().copied().map(String::from).collect());
     for held_out in 0..=count + 1 {
         let split = dataset.split(Validation::Holdout(held_out), None);
         assert_eq!(split.is_ok(), (1..count).contains(&held_out), "{held_out} of {count}: {split:?}");

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use lrsched::data::cifar10::{read_batch, read_records};
+use lrsched::data::cifar::{CIFAR10, read_batch, read_records};
 use lrsched::data::{IMAGE_BYTES, Images};
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let count = usize::from(count) % 4;
     let blank = || Images { pixels: vec![0; count * IMAGE_BYTES], labels: vec![0; count] };
     let mut images = blank();
-    if let Err(error) = read_batch(Path::new("any"), bytes, &mut images.pixels, &mut images.labels) {
+    if let Err(error) = read_batch(Path::new("any"), bytes, &CIFAR10, &mut images.pixels, &mut images.labels) {
         let text = format!("{error:#}");
         assert!(!text.chars().any(char::is_control) && text.chars().count() < 300, "{text:?}");
         return;
@@ -24,6 +24,6 @@ fuzz_target!(|bytes: &[u8]| {
     let records: Vec<u8> =
         (0..count).flat_map(|index| [&images.labels[index..=index], images.image(index)].concat()).collect();
     let mut again = blank();
-    read_records(Path::new("any.bin"), &records[..], &mut again.pixels, &mut again.labels).unwrap();
+    read_records(Path::new("any.bin"), &records[..], &CIFAR10, &mut again.pixels, &mut again.labels).unwrap();
     assert_eq!(again, images);
 });

@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(!text.chars().any(char::is_control) && text.chars().count() < 2000, "{text:?}");
     };
     // No input is as long as the weights of a real network.
-    one_line(Weights::of(bytes, None).unwrap_err());
+    one_line(Weights::of(bytes, None, 10).unwrap_err());
     let mut parameters = small();
     if let Err(error) = fill(&mut parameters, bytes) {
         return one_line(error);

@@ -3,7 +3,7 @@
 use super::{flags, settings};
 use crate::config::settings::machine;
 use crate::config::{CommandName, Given, SettingDef};
-use crate::data::cifar10::{self, Layout, Place};
+use crate::data::cifar::{self, CIFAR10, CIFAR100, Layout, Place};
 use crate::data::fetch::{Archive, DownloadProgress, fetch};
 use crate::data::idx::{FASHION_MNIST, MNIST};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset};
@@ -80,8 +80,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 
 fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Result<()> {
     let archive = Archive::cifar10(mirrors)?;
-    if let Ok(place) = cifar10::locate(data_dir)
-        && cifar10::open(&place).is_ok()
+    if let Ok(place) = CIFAR10.locate(data_dir)
+        && cifar::open(&place).is_ok()
     {
         if !quiet {
             out!("CIFAR-10 is already in {} and intact", place.path.display());
@@ -106,13 +106,13 @@ fn fetch_command(data_dir: Option<&Path>, mirrors: &[String], quiet: bool) -> Re
 /// Where to put the files: where some of them already are, else `data_dir`, else `data`, else the cache folder. Beside
 /// damaged pickles or archives in one of these, the files are found first.
 fn target(data_dir: Option<&Path>) -> Result<PathBuf> {
-    if let Ok(Place { path, layout: Layout::Binary, packed: false }) = cifar10::locate(data_dir) {
+    if let Ok(Place { path, layout: Layout::Binary, packed: false, .. }) = CIFAR10.locate(data_dir) {
         return Ok(path);
     }
     match data_dir {
         Some(folder) => Ok(folder.to_path_buf()),
         None if Path::new("data").is_dir() => Ok(PathBuf::from("data")),
-        None => match cifar10::cache_folder() {
+        None => match cifar::cache_folder() {
             Some(folder) => Ok(folder),
             None => usage!("found neither a folder `data` nor a home directory; choose a folder with --data-dir"),
         },
@@ -175,8 +175,9 @@ fn host(url: &str) -> String {
 
 fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>) -> Result<()> {
     let (place, files) = match kind {
-        DatasetKind::Cifar10 => {
-            let place = cifar10::locate(data_dir.as_deref())?;
+        DatasetKind::Cifar10 | DatasetKind::Cifar100 => {
+            let files = if kind == DatasetKind::Cifar10 { &CIFAR10 } else { &CIFAR100 };
+            let place = files.locate(data_dir.as_deref())?;
             (place.path.display().to_string(), place.files())
         }
         DatasetKind::Mnist | DatasetKind::FashionMnist => {
@@ -237,8 +238,8 @@ fn draw_sheet(dataset: &Dataset, path: &Path) -> Result<()> {
 }
 
 fn verify(data_dir: Option<&Path>, quiet: bool) -> Result<()> {
-    let place = cifar10::locate(data_dir)?;
-    let dataset = cifar10::open(&place)?;
+    let place = CIFAR10.locate(data_dir)?;
+    let dataset = cifar::open(&place)?;
     for (what, images, of_each) in [("training", &dataset.train, 5000), ("test", &dataset.test, 1000)] {
         let counts = images.class_counts(dataset.classes.len());
         if let Some(class) = counts.iter().position(|&count| count != of_each) {
@@ -255,7 +256,7 @@ fn verify(data_dir: Option<&Path>, quiet: bool) -> Result<()> {
         return Ok(());
     }
     // Of files that `sha256sum` can read, or else of the same images in the binary layout.
-    let is_binary = place == Place::binary(&place.path);
+    let is_binary = place == Place::binary(&CIFAR10, &place.path);
     for (name, sha256) in dataset.file_digests() {
         let path = if is_binary { place.path.join(name) } else { PathBuf::from(name) };
         out!("{sha256}  {}", path.display());

@@ -203,7 +203,7 @@ impl RunConfig {
     }
 
     pub fn architecture(&self) -> Architecture {
-        self.model.architecture(&ModelOptions { dropout: self.dropout as f32, ..ModelOptions::default() })
+        self.model.architecture(&ModelOptions { dropout: self.dropout as f32, classes: self.dataset.classes() })
     }
 }
 

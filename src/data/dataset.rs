@@ -1,10 +1,11 @@
 //! Datasets: which exist, and their images in memory.
 
 use super::augment::Augment;
+use super::cifar::{self, CIFAR10, CIFAR100};
 use super::idx::{self, FASHION_MNIST, MNIST};
 use super::images::{IMAGE_BYTES, Images};
 use super::split::Validation;
-use super::{cifar10, synthetic};
+use super::synthetic;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
@@ -20,6 +21,8 @@ pub enum DatasetKind {
     /// CIFAR-10 (Krizhevsky 2009), read from its official files, binary or pickled: 50,000 training and 10,000 test images.
     #[default]
     Cifar10,
+    /// CIFAR-100 (Krizhevsky 2009), read from its official files, binary or pickled: 50,000 training and 10,000 test images.
+    Cifar100,
     /// MNIST (LeCun et al. 1998), handwritten digits, padded to 32x32: 60,000 training and 10,000 test images.
     Mnist,
     /// Fashion-MNIST (Xiao et al. 2017), clothes, padded to 32x32: 60,000 training and 10,000 test images.
@@ -29,12 +32,18 @@ pub enum DatasetKind {
 }
 
 impl DatasetKind {
-    pub const ALL: [DatasetKind; 4] =
-        [DatasetKind::Cifar10, DatasetKind::Mnist, DatasetKind::FashionMnist, DatasetKind::Synthetic];
+    pub const ALL: [DatasetKind; 5] = [
+        DatasetKind::Cifar10,
+        DatasetKind::Cifar100,
+        DatasetKind::Mnist,
+        DatasetKind::FashionMnist,
+        DatasetKind::Synthetic,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
-            DatasetKind::Cifar10 => "cifar10",
+            DatasetKind::Cifar10 => CIFAR10.name,
+            DatasetKind::Cifar100 => CIFAR100.name,
             DatasetKind::Mnist => MNIST.name,
             DatasetKind::FashionMnist => FASHION_MNIST.name,
             DatasetKind::Synthetic => "synthetic",
@@ -44,16 +53,29 @@ impl DatasetKind {
     /// The default of `--validation`: hold out 1,000 images of the synthetic set, 5,000 of the others.
     pub const fn default_validation(self) -> Validation {
         match self {
-            DatasetKind::Cifar10 | DatasetKind::Mnist | DatasetKind::FashionMnist => Validation::Holdout(5000),
             DatasetKind::Synthetic => Validation::Holdout(1000),
+            _ => Validation::Holdout(5000),
         }
+    }
+
+    /// The number of classes, and of outputs that a network for them has.
+    pub const fn classes(self) -> usize {
+        match self {
+            DatasetKind::Cifar100 => 100,
+            _ => 10,
+        }
+    }
+
+    /// The accuracy of guessing.
+    pub const fn chance(self) -> f64 {
+        1.0 / self.classes() as f64
     }
 
     /// The default of `--augment`: without it, networks overfit CIFAR-10 within ten epochs. Runs on the synthetic images are
     /// shorter than that, a mirrored digit is none, and Fashion-MNIST is centred and upright.
     pub const fn default_augment(self) -> Augment {
         match self {
-            DatasetKind::Cifar10 => Augment::FLIP_CROP,
+            DatasetKind::Cifar10 | DatasetKind::Cifar100 => Augment::FLIP_CROP,
             DatasetKind::Mnist | DatasetKind::FashionMnist | DatasetKind::Synthetic => Augment::NONE,
         }
     }
@@ -61,7 +83,8 @@ impl DatasetKind {
     /// The number of training images, those held out among them.
     pub const fn train_images(self) -> usize {
         match self {
-            DatasetKind::Cifar10 => cifar10::TRAIN_FILES.len() * cifar10::RECORDS,
+            DatasetKind::Cifar10 => CIFAR10.train_images(),
+            DatasetKind::Cifar100 => CIFAR100.train_images(),
             DatasetKind::Mnist | DatasetKind::FashionMnist => idx::TRAIN_IMAGES,
             DatasetKind::Synthetic => synthetic::TRAIN_IMAGES,
         }
@@ -70,7 +93,8 @@ impl DatasetKind {
     /// The number of test images.
     pub const fn test_images(self) -> usize {
         match self {
-            DatasetKind::Cifar10 => cifar10::RECORDS,
+            DatasetKind::Cifar10 => CIFAR10.test_images(),
+            DatasetKind::Cifar100 => CIFAR100.test_images(),
             DatasetKind::Mnist | DatasetKind::FashionMnist => idx::TEST_IMAGES,
             DatasetKind::Synthetic => synthetic::TEST_IMAGES,
         }
@@ -106,7 +130,7 @@ impl std::fmt::Display for DatasetKind {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DatasetOptions {
     pub kind: DatasetKind,
-    /// The only folder to search for the files, or an archive of CIFAR-10; `None` searches [`cifar10::folders`].
+    /// The only folder to search for the files, or an archive of CIFAR-10 or -100; `None` searches [`cifar::folders`].
     pub data_dir: Option<PathBuf>,
 }
 
@@ -132,7 +156,8 @@ impl Dataset {
     /// The files are not found, or one is invalid.
     pub fn open(options: &DatasetOptions) -> Result<Self> {
         match options.kind {
-            DatasetKind::Cifar10 => cifar10::open(&cifar10::locate(options.data_dir.as_deref())?),
+            DatasetKind::Cifar10 => cifar::open(&CIFAR10.locate(options.data_dir.as_deref())?),
+            DatasetKind::Cifar100 => cifar::open(&CIFAR100.locate(options.data_dir.as_deref())?),
             DatasetKind::Mnist => MNIST.open(&MNIST.locate(options.data_dir.as_deref())?),
             DatasetKind::FashionMnist => FASHION_MNIST.open(&FASHION_MNIST.locate(options.data_dir.as_deref())?),
             DatasetKind::Synthetic => Ok(synthetic::dataset()),
@@ -151,20 +176,23 @@ impl Dataset {
     /// Name and SHA-256 of each file of the images in CIFAR-10's layout (other datasets have no such files, but a
     /// digest).
     pub fn file_digests(&self) -> Vec<(String, String)> {
-        let starts = |images: &Images| (0..images.len()).step_by(cifar10::RECORDS);
-        let train = starts(&self.train)
-            .map(|start| (&self.train, start, format!("data_batch_{}.bin", start / cifar10::RECORDS + 1)));
+        let starts = |images: &Images| (0..images.len()).step_by(RECORDS);
+        let train =
+            starts(&self.train).map(|start| (&self.train, start, format!("data_batch_{}.bin", start / RECORDS + 1)));
         let test = starts(&self.test).map(|start| (&self.test, start, "test_batch.bin".to_string()));
         let files: Vec<_> = train.chain(test).collect();
         files.into_par_iter().map(|(images, start, name)| (name, records_sha256(images, start))).collect()
     }
 }
 
+/// Images per file of CIFAR-10.
+const RECORDS: usize = 10_000;
+
 /// SHA-256 of a file of up to 10,000 records starting with image `start`.
 fn records_sha256(images: &Images, start: usize) -> String {
     let mut hash = Sha256::new();
     let mut record = [0_u8; 1 + IMAGE_BYTES];
-    for index in start..(start + cifar10::RECORDS).min(images.len()) {
+    for index in start..(start + RECORDS).min(images.len()) {
         record[0] = images.labels[index];
         record[1..].copy_from_slice(images.image(index));
         hash.update(record);
@@ -191,6 +219,18 @@ mod tests {
         }
         let error = "cifar".parse::<DatasetKind>().unwrap_err().to_string();
         assert!(error.contains("did you mean `cifar10`?"), "{error}");
+    }
+
+    #[test]
+    fn a_dataset_has_as_many_classes_as_names_of_them() {
+        for (kind, classes) in [(DatasetKind::Cifar10, CIFAR10.classes), (DatasetKind::Cifar100, CIFAR100.classes)] {
+            assert_eq!(kind.classes(), classes.len());
+        }
+        assert_eq!(
+            Dataset::open(&DatasetOptions { kind: DatasetKind::Synthetic, data_dir: None }).unwrap().classes.len(),
+            10
+        );
+        assert_eq!((DatasetKind::Cifar10.chance(), DatasetKind::Cifar100.chance()), (0.1, 0.01));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Downloads CIFAR-10: tries mirrors in turn, resumes interrupted downloads, and verifies the archive before unpacking
 //! it.
 
-use super::cifar10::{self, Place};
+use super::cifar::{self, CIFAR10, Layout, Place};
 use super::dataset::hex;
 use super::unpack::unpack;
 use crate::disk::{self, is_at, make_folders, open_own, remove_empty};
@@ -134,7 +134,7 @@ fn unpack_into(part: &mut File, folder: &Path) -> Result<()> {
     let mut unpack_and_check = || -> Result<()> {
         part.seek(SeekFrom::Start(0))?;
         unpack(BufReader::new(&*part), &unpacking)?;
-        cifar10::open(&Place::binary(&unpacking))?;
+        cifar::open(&Place::binary(&CIFAR10, &unpacking))?;
         place(&unpacking, folder).with_context(cannot_write)
     };
     let result = unpack_and_check();
@@ -144,7 +144,7 @@ fn unpack_into(part: &mut File, folder: &Path) -> Result<()> {
 
 /// Renames all files of CIFAR-10 from one folder to another on the same file system.
 fn place(from: &Path, to: &Path) -> std::io::Result<()> {
-    for name in cifar10::files() {
+    for name in CIFAR10.files(Layout::Binary) {
         std::fs::rename(from.join(name), to.join(name))?;
     }
     Ok(())

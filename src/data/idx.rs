@@ -3,7 +3,7 @@
 //! The networks take images of 3 x 32 x 32: two rows and columns of black are added at each side, as LeNet-5 had them,
 //! and red, green and blue are the same.
 
-use super::cifar10::folders;
+use super::cifar::folders;
 use super::dataset::Dataset;
 use super::images::{IMAGE_BYTES, Images, SIDE};
 use crate::disk;
@@ -34,7 +34,12 @@ pub struct IdxDataset {
     /// Where torchvision and Keras put the files, below their own folders.
     folders: [&'static str; 2],
     classes: [&'static str; CLASSES],
+    /// The labels of the first training images.
+    first: [u8; 10],
 }
+
+/// The datasets whose files have the same names.
+const ALIKE: [&IdxDataset; 2] = [&MNIST, &FASHION_MNIST];
 
 /// LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998.
 pub const MNIST: IdxDataset = IdxDataset {
@@ -42,6 +47,7 @@ pub const MNIST: IdxDataset = IdxDataset {
     title: "MNIST",
     folders: ["MNIST/raw", "mnist"],
     classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    first: [5, 0, 4, 1, 9, 2, 1, 3, 1, 4],
 };
 
 /// Xiao, Rasul, Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms", 2017.
@@ -50,6 +56,7 @@ pub const FASHION_MNIST: IdxDataset = IdxDataset {
     title: "Fashion-MNIST",
     folders: ["FashionMNIST/raw", "fashion-mnist"],
     classes: ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"],
+    first: [9, 0, 0, 3, 0, 2, 7, 2, 5, 5],
 };
 
 impl IdxDataset {
@@ -93,7 +100,8 @@ impl IdxDataset {
     /// Reads the files in `folder`.
     ///
     /// # Errors
-    /// A file is missing, unreadable or not what its name says; the message names it.
+    /// A file is missing, unreadable or not what its name says, or the files are those of another dataset; the message names
+    /// it.
     pub fn open(&self, folder: &Path) -> Result<Dataset> {
         let files = self.files(folder)?;
         let read = |count: usize, images: &Path, labels: &Path| -> Result<Images> {
@@ -107,7 +115,16 @@ impl IdxDataset {
             || read(TRAIN_IMAGES, train_images, train_labels),
             || read(TEST_IMAGES, test_images, test_labels),
         );
-        Ok(Dataset::new(self.name, train?, test?, self.classes.map(String::from).to_vec()))
+        let train = train?;
+        let begins = |other: &&IdxDataset| other.name != self.name && train.labels.starts_with(&other.first);
+        if let Some(other) = ALIKE.into_iter().find(begins) {
+            let (folder, other, name) = (folder.display(), other.title, other.name);
+            bail!(
+                "{folder} holds {other}, not {}; train on it with `--dataset {name}`, or name another folder",
+                self.title
+            )
+        }
+        Ok(Dataset::new(self.name, train, test?, self.classes.map(String::from).to_vec()))
     }
 }
 

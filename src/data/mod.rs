@@ -12,7 +12,7 @@
 mod augment;
 mod batch;
 mod batch_size;
-pub mod cifar10;
+pub mod cifar;
 mod dataset;
 pub mod fetch;
 pub mod idx;

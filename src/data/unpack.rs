@@ -1,6 +1,6 @@
-//! Extracts CIFAR-10's files, and nothing else, from an archive.
+//! Extracts a dataset's files, and nothing else, from an archive.
 
-use super::cifar10::{FILE_BYTES, Layout};
+use super::cifar::{CIFAR10, Cifar, Layout};
 use crate::number::grouped;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use std::path::{Component, Path};
 use tar::EntryType;
 
 /// Allowance for headers.
-const SMALLEST_ARCHIVE: u64 = 1 << 20;
+const SMALLEST_ARCHIVE: u64 = 8 << 20;
 
 /// Extracts the six files of a `cifar-10-binary.tar.gz` into the (empty) `folder`.
 ///
@@ -21,7 +21,7 @@ const SMALLEST_ARCHIVE: u64 = 1 << 20;
 /// The archive ends early or is damaged; a file is missing, duplicated or has the wrong size; an entry is a link or has
 /// a path outside the archive's folder, neither of which CIFAR-10 has.
 pub fn unpack(archive: impl Read, folder: &Path) -> Result<()> {
-    unpack_files(archive, folder, FILE_BYTES)
+    unpack_files(archive, folder, CIFAR10.file_bytes(0))
 }
 
 /// [`unpack`] for files of `expected` bytes.
@@ -29,8 +29,9 @@ pub fn unpack(archive: impl Read, folder: &Path) -> Result<()> {
 /// # Errors
 /// As [`unpack`].
 pub fn unpack_files(archive: impl Read, folder: &Path, expected: u64) -> Result<()> {
-    let names: Vec<&str> = Layout::Binary.files().collect();
-    visit_files(archive, Layout::Binary, expected..=expected, |at, path, entry| {
+    let names: Vec<&str> = CIFAR10.files(Layout::Binary).collect();
+    let sizes = |_| expected..=expected;
+    visit_files(archive, &CIFAR10, Layout::Binary, sizes, |at, path, entry| {
         let name = names[at];
         let mut file = File::create_new(folder.join(name)).with_context(|| format!("cannot write {name}"))?;
         let written = std::io::copy(entry, &mut file).with_context(|| format!("cannot unpack {name}"))?;
@@ -39,21 +40,23 @@ pub fn unpack_files(archive: impl Read, folder: &Path, expected: u64) -> Result<
     })
 }
 
-/// Passes the six files of a gzipped tar to `visit`, in its order: the place of each among [`Layout::files`], its path in
-/// the archive, its content.
+/// Passes the files of a gzipped tar to `visit`, in its order: the place of each among [`Cifar::files`], its path in the
+/// archive, its content.
 ///
 /// # Errors
-/// As [`unpack`], where `sizes` are right; or the first error of `visit`.
+/// As [`unpack`], where the `sizes` of the file at each place are right; or the first error of `visit`.
 pub(super) fn visit_files(
     archive: impl Read,
+    dataset: &Cifar,
     layout: Layout,
-    sizes: RangeInclusive<u64>,
+    sizes: impl Fn(usize) -> RangeInclusive<u64>,
     mut visit: impl FnMut(usize, &Path, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
     let damaged = "the archive is damaged or ends early";
     let mut visited = HashSet::new();
     // Entry names are buffered in memory, so stop an archive that decompresses to far more than the files.
-    let unzipped = flate2::read::GzDecoder::new(archive).take(8 * sizes.end().max(&SMALLEST_ARCHIVE));
+    let most: u64 = (0..dataset.files(layout).count()).map(|place| *sizes(place).end()).sum();
+    let unzipped = flate2::read::GzDecoder::new(archive).take((most + most / 3).max(SMALLEST_ARCHIVE));
     let mut archive = tar::Archive::new(unzipped);
     for entry in archive.entries().context(damaged)? {
         let mut entry = entry.context(damaged)?;
@@ -66,16 +69,16 @@ pub(super) fn visit_files(
             EntryType::Directory => continue,
             kind => bail!("the archive holds `{shown}`, a {kind:?} instead of a file; nothing was unpacked"),
         }
-        let is_at = |name| path.ends_with(Path::new(layout.folder()).join(name));
-        let Some(place) = layout.files().position(is_at) else { continue };
-        if let Some(wrong) = wrong_size(entry.size(), &sizes) {
+        let is_at = |name| path.ends_with(Path::new(dataset.folder(layout)).join(name));
+        let Some(place) = dataset.files(layout).position(is_at) else { continue };
+        if let Some(wrong) = wrong_size(entry.size(), &sizes(place)) {
             bail!("the archive's `{shown}` {wrong}");
         }
         ensure!(visited.insert(place), "the archive holds `{shown}` twice");
         visit(place, &path, &mut entry)?;
     }
-    match layout.files().enumerate().find(|(place, _)| !visited.contains(place)) {
-        Some((_, name)) => bail!("the archive holds no `{}/{name}`", layout.folder()),
+    match dataset.files(layout).enumerate().find(|(place, _)| !visited.contains(place)) {
+        Some((_, name)) => bail!("the archive holds no `{}/{name}`", dataset.folder(layout)),
         None => Ok(()),
     }
 }

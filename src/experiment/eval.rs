@@ -71,7 +71,8 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let tta = options.tta.or(trained.tta.filter(|_| options.part == SplitName::Test)).unwrap_or_default();
     let engine = options.engine.or(trained.engine).unwrap_or(EngineKind::for_device(options.device));
     engine::check(engine, options.device)?;
-    let Weights { model, parameters } = Weights::read(&subject.weights, options.model.or(trained.model))?;
+    let Weights { model, parameters } =
+        Weights::read(&subject.weights, options.model.or(trained.model), kind.classes())?;
 
     let dataset = Dataset::open(&DatasetOptions { kind, data_dir: options.data_dir.clone() })?;
     let validation = trained.validation.unwrap_or(kind.default_validation());
@@ -84,7 +85,7 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
         },
         options.batch_size,
     );
-    let architecture = model.architecture(&ModelOptions::default());
+    let architecture = model.architecture(&ModelOptions { classes: kind.classes(), ..ModelOptions::default() });
     let (device, objective, threads) = (options.device, Objective::default(), options.threads);
     let engine = EngineOptions { kind: engine, device, objective, threads };
     let Prepared { mut engine, parameters, .. } = Prepared::with_weights(images, &architecture, parameters, &engine)?;

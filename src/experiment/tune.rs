@@ -107,7 +107,7 @@ impl Stages {
 
     /// All runs that these rows determine, ordered by entrant, study, stage and trial. More rows never make it shorter.
     pub fn plan(&self, rows: &[ComparisonRow]) -> Plan {
-        let found = studies(rows);
+        let found = studies(rows, self.chance());
         let found: HashMap<(&str, u64), &Study<'_>> =
             found.iter().map(|study| ((study.entrant, study.number), study)).collect();
         let finalists = self.finalists(rows);
@@ -128,13 +128,18 @@ impl Stages {
         Plan::staged(runs, self.design.total(self.contenders.len()), self.design)
     }
 
+    /// The accuracy of guessing: all entrants learn the same images.
+    fn chance(&self) -> f64 {
+        self.contenders.first().map_or(0.0, |contender| contender.config.dataset.chance())
+    }
+
     /// The places of the entrants that are judged, as far as known: without screening all, else the best by the screening,
     /// once every entrant has all its results of it.
     pub fn finalists(&self, rows: &[ComparisonRow]) -> Option<Vec<usize>> {
         let Some(count) = self.design.finalists else { return Some((0..self.contenders.len()).collect()) };
         let rows: Vec<&ComparisonRow> = rows.iter().collect();
         let names = self.contenders.iter().map(|contender| contender.name.as_str()).collect();
-        let best = record::finalists(&rows, &names, count as u64, self.design.trials)?;
+        let best = record::finalists(&rows, &names, count as u64, self.design.trials, self.chance())?;
         Some((0..self.contenders.len()).filter(|&place| best.contains(self.contenders[place].name.as_str())).collect())
     }
 

@@ -19,36 +19,36 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Reads a file. Without a `model`, infers the network from the names and shapes.
+    /// Reads a file, of a network for so many `classes`. Without a `model`, infers the network from the names and shapes.
     ///
     /// # Errors
     /// One line that starts with the path: the file cannot be read, is not a safetensors file, is truncated, or holds
     /// another network (names the first tensor that does not fit, and what was expected).
-    pub fn read(path: &Path, model: Option<Model>) -> Result<Self> {
+    pub fn read(path: &Path, model: Option<Model>, classes: usize) -> Result<Self> {
         let name = || path.display().to_string();
         let bytes = disk::read(path, disk::MOST_ARRAYS).with_context(name)?;
-        Self::of(&bytes, model).with_context(name)
+        Self::of(&bytes, model, classes).with_context(name)
     }
 
     /// [`Weights::read`] for the bytes of a file.
     ///
     /// # Errors
     /// As [`Weights::read`], without the path.
-    pub fn of(bytes: &[u8], model: Option<Model>) -> Result<Self> {
+    pub fn of(bytes: &[u8], model: Option<Model>, classes: usize) -> Result<Self> {
         ensure!(bytes.len() as u64 <= disk::MOST_ARRAYS, "larger than 1 GiB, the limit for weights");
         let model = match model {
             Some(model) => model,
-            None => infer(&parse(bytes)?)?,
+            None => infer(&parse(bytes)?, classes)?,
         };
-        let mut parameters = blank_of(model);
-        fill(&mut parameters, bytes).with_context(|| format!("not the weights of {model}"))?;
+        let mut parameters = blank_of(model, classes);
+        fill(&mut parameters, bytes).with_context(|| format!("not the weights of {model} with {classes} classes"))?;
         Ok(Self { model, parameters })
     }
 }
 
-/// Names and shapes depend on neither dropout nor the number of classes, because every dataset has ten classes.
-fn blank_of(model: Model) -> Parameters {
-    blank(&model.architecture(&ModelOptions::default()))
+/// Names and shapes do not depend on dropout.
+fn blank_of(model: Model, classes: usize) -> Parameters {
+    blank(&model.architecture(&ModelOptions { classes, ..ModelOptions::default() }))
 }
 
 fn parse(bytes: &[u8]) -> Result<SafeTensors<'_>> {
@@ -74,10 +74,10 @@ fn damage(error: &SafeTensorError, bytes: usize) -> anyhow::Error {
 ///
 /// # Errors
 /// No network matches any, or two match alike.
-fn infer(tensors: &SafeTensors<'_>) -> Result<Model> {
+fn infer(tensors: &SafeTensors<'_>, classes: usize) -> Result<Model> {
     let fitting = Model::ALL.map(|model| {
         let fits = |array: &&Array| tensors.tensor(&array.name).is_ok_and(|tensor| tensor.shape() == array.shape);
-        (blank_of(model).arrays().iter().filter(fits).count(), model)
+        (blank_of(model, classes).arrays().iter().filter(fits).count(), model)
     });
     let most = fitting.iter().map(|(count, _)| *count).max().filter(|count| *count > 0);
     let mut best = fitting.into_iter().filter(|(count, _)| Some(*count) == most).map(|(_, model)| model);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn error(bytes: &[u8], model: Option<Model>) -> String {
-        format!("{:#}", Weights::of(bytes, model).unwrap_err())
+        format!("{:#}", Weights::of(bytes, model, 10).unwrap_err())
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
                     "{said}"
                 );
             }
-            let weights = Weights::of(&bytes, named).unwrap();
+            let weights = Weights::of(&bytes, named, 10).unwrap();
             assert_eq!(weights.model, model);
             assert_eq!(weights.parameters, initialise(&model.architecture(&ModelOptions::default()), 5));
         }
@@ -178,7 +178,7 @@ mod tests {
         let mut tensors = tensors("resnet9".parse().unwrap());
         let name = tensors.iter().find_map(|tensor| tensor.0.strip_suffix(".running_mean")).unwrap().to_string();
         tensors.push((format!("{name}.num_batches_tracked"), Dtype::I64, vec![], vec![0; 8]));
-        assert!(Weights::of(&file(&tensors), None).is_ok());
+        assert!(Weights::of(&file(&tensors), None, 10).is_ok());
     }
 
     #[test]

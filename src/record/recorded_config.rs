@@ -2,6 +2,7 @@
 
 use super::{ComparisonRow, Results, Status};
 use crate::config::{RunConfig, SettingValues, bring_up_to_date};
+use crate::data::DatasetKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -48,6 +49,14 @@ impl RecordedConfig {
         match self {
             Self::Known { config, .. } => Some(config.epochs),
             Self::Unknown(config) => config.get("epochs")?.as_u64(),
+        }
+    }
+
+    /// What the run learns; `None` if another version knows a dataset that this one does not.
+    pub fn dataset(&self) -> Option<DatasetKind> {
+        match self {
+            Self::Known { config, .. } => Some(config.dataset),
+            Self::Unknown(config) => config.get("dataset")?.as_str()?.parse().ok(),
         }
     }
 

@@ -5,7 +5,6 @@ use super::role::RoleCells;
 use super::{Results, Role, Status, files};
 use crate::config::RunConfig;
 use crate::schedule::{EpochMetrics, Semantics};
-use crate::stats::verdict::CHANCE;
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
@@ -207,12 +206,12 @@ impl ComparisonRow {
         }
     }
 
-    /// The validation accuracy after the last epoch: of a run that diverged, that of guessing. `None` for one that failed (a
+    /// The validation accuracy after the last epoch: of a run that diverged, that of guessing, `chance`. `None` for one that failed (a
     /// full disk, a damaged file), which says nothing about its entrant, and for one that has yet to end.
-    pub fn accuracy_or_chance(&self) -> Option<f64> {
+    pub fn accuracy_or_chance(&self, chance: f64) -> Option<f64> {
         match self.status {
             Status::Finished => self.results.val_accuracy.filter(|accuracy| accuracy.is_finite()),
-            Status::Diverged => Some(CHANCE),
+            Status::Diverged => Some(chance),
             Status::Running | Status::Interrupted | Status::Failed => None,
         }
     }

@@ -27,19 +27,21 @@ impl Study<'_> {
 
 /// The accuracies of each entrant in its screening, by seed; of a study, those of the trial that is chosen by now. With
 /// `trials`, it is chosen once there are so many.
-pub fn screenings<'a>(rows: &[&'a ComparisonRow], trials: Option<u64>) -> BTreeMap<&'a str, Results> {
+pub fn screenings<'a>(rows: &[&'a ComparisonRow], trials: Option<u64>, chance: f64) -> BTreeMap<&'a str, Results> {
     let chosen = |study: &Study<'_>| {
         let tried = trials.map_or_else(|| Some(study.trials.clone()), |count| study.tried(count))?;
         choose(&tried).map(|trial| trial.number)
     };
-    let chosen: HashMap<(&str, u64), Option<u64>> =
-        studies(rows.iter().copied()).iter().map(|study| ((study.entrant, study.number), chosen(study))).collect();
+    let chosen: HashMap<(&str, u64), Option<u64>> = studies(rows.iter().copied(), chance)
+        .iter()
+        .map(|study| ((study.entrant, study.number), chosen(study)))
+        .collect();
     let mut all: BTreeMap<&str, Results> = BTreeMap::new();
     for (row, role) in rows.iter().filter_map(|row| Some((row, row.role.as_ref()?))) {
         let results = all.entry(&role.entrant).or_default();
         let is_chosen = |study: u64| role.trial.is_some() && chosen[&(role.entrant.as_str(), study)] == role.trial;
         if role.stage == Stage::Screening && role.study.is_none_or(is_chosen) {
-            results.extend(row.accuracy_or_chance().map(|accuracy| (row.seed, accuracy)));
+            results.extend(row.accuracy_or_chance(chance).map(|accuracy| (row.seed, accuracy)));
         }
     }
     all
@@ -52,8 +54,9 @@ pub fn finalists<'a>(
     entrants: &BTreeSet<&str>,
     count: u64,
     trials: Option<u64>,
+    chance: f64,
 ) -> Option<BTreeSet<&'a str>> {
-    let mut screenings = screenings(rows, trials);
+    let mut screenings = screenings(rows, trials, chance);
     screenings.retain(|entrant, _| entrants.contains(entrant));
     if screenings.len() < entrants.len() || screenings.values().any(|known| (known.len() as u64) < SCREENING) {
         return None;
@@ -65,15 +68,16 @@ pub fn finalists<'a>(
 
 /// The finalists of a comparison known by its rows: as many as the most that any run was planned with, after the most
 /// trials. `None` until they are known, or without a screening.
-pub fn recorded_finalists<'a>(rows: &[&'a ComparisonRow]) -> Option<BTreeSet<&'a str>> {
+pub fn recorded_finalists<'a>(rows: &[&'a ComparisonRow], chance: f64) -> Option<BTreeSet<&'a str>> {
     let roles = || rows.iter().filter_map(|row| row.role.as_ref());
     let count = roles().filter_map(|role| role.finalists).max()?;
     let trials = roles().filter_map(|role| role.trial).max().map(|last| last + 1);
-    finalists(rows, &roles().map(|role| role.entrant.as_str()).collect(), count, trials)
+    finalists(rows, &roles().map(|role| role.entrant.as_str()).collect(), count, trials, chance)
 }
 
-/// Each entrant in each of its studies, in the order in which they first appear.
-pub fn studies<'a>(rows: impl IntoIterator<Item = &'a ComparisonRow>) -> Vec<Study<'a>> {
+/// Each entrant in each of its studies, in the order in which they first appear. A run that diverged has the accuracy of
+/// guessing, `chance`.
+pub fn studies<'a>(rows: impl IntoIterator<Item = &'a ComparisonRow>, chance: f64) -> Vec<Study<'a>> {
     let mut places: HashMap<(&'a str, u64), usize> = HashMap::new();
     let mut studies: Vec<Study<'a>> = Vec::new();
     let mut looks: Vec<Vec<(u64, &'a ComparisonRow)>> = Vec::new();
@@ -95,8 +99,8 @@ pub fn studies<'a>(rows: impl IntoIterator<Item = &'a ComparisonRow>) -> Vec<Stu
         looks.sort_by_key(|(trial, row)| (*trial, stage(row), row.seed));
         for runs in looks.chunk_by(|(first, _), (second, _)| first == second) {
             let (number, first) = runs[0];
-            let begins = stage(first) == Some(Stage::Trial) && first.accuracy_or_chance().is_some();
-            let known = runs.iter().filter_map(|(_, row)| row.accuracy_or_chance());
+            let begins = stage(first) == Some(Stage::Trial) && first.accuracy_or_chance(chance).is_some();
+            let known = runs.iter().filter_map(|(_, row)| row.accuracy_or_chance(chance));
             study.trials.push(Trial {
                 number,
                 rate: first.lr,
@@ -112,7 +116,8 @@ mod tests {
     use super::*;
     use crate::config::RunConfig;
     use crate::record::{self, Role, Status};
-    use crate::stats::verdict::CHANCE;
+
+    const CHANCE: f64 = 0.1;
 
     fn row(study: u64, stage: Stage, trial: u64, seed: u64, status: Status, accuracy: Option<f64>) -> ComparisonRow {
         let config = RunConfig { seed, lr: 0.1 * (trial + 1) as f64, ..RunConfig::default() };
@@ -134,7 +139,7 @@ mod tests {
             row(0, Trial, 1, 5, Finished, Some(0.5)),
             row(0, Trial, 0, 5, Failed, None),
         ];
-        let studies = studies(&rows);
+        let studies = studies(&rows, CHANCE);
         assert_eq!(studies.iter().map(|study| study.number).collect::<Vec<_>>(), [1, 0]);
         let [failed, looked_at] = &studies[1].trials[..] else { panic!("{studies:?}") };
         assert!(failed.number == 0 && failed.looks.is_empty());
@@ -167,7 +172,7 @@ mod tests {
         let [one, other] = ["sgd/step", "adam/step"].map(|entrant| screened(entrant, 2, 0.7));
         for rows in [[one.clone(), other.clone()].concat(), [other, one].concat()] {
             let rows: Vec<&ComparisonRow> = rows.iter().collect();
-            assert_eq!(recorded_finalists(&rows), Some(BTreeSet::from(["adam/step"])));
+            assert_eq!(recorded_finalists(&rows, CHANCE), Some(BTreeSet::from(["adam/step"])));
         }
     }
 
@@ -176,7 +181,8 @@ mod tests {
         let rows = |trials: u64| [screened("sgd/step", 3, 0.7), screened("adam/step", trials, 0.8)].concat();
         let (fewer, all) = (rows(2), rows(3));
         let of = |rows: &[ComparisonRow]| {
-            recorded_finalists(&rows.iter().collect::<Vec<_>>()).map(|known| known.into_iter().collect::<String>())
+            recorded_finalists(&rows.iter().collect::<Vec<_>>(), CHANCE)
+                .map(|known| known.into_iter().collect::<String>())
         };
         assert_eq!((of(&fewer), of(&all)), (None, Some("adam/step".into())));
     }

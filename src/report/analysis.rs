@@ -88,6 +88,11 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// The accuracy of guessing.
+    pub fn chance(&self) -> f64 {
+        self.analyses.first().map_or(0.0, |one| one.entrant.place.chance())
+    }
+
     /// The most seeds, or studies, on which somebody can be compared with the leader.
     pub fn most_in_common(&self) -> usize {
         self.analyses.iter().filter_map(|one| one.behind_best).map(|difference| difference.n).max().unwrap_or(0)

@@ -17,6 +17,15 @@ const HEAD: usize = 5;
 /// The number of confused pairs that the text names.
 const WORST: usize = 3;
 
+/// The same without a table.
+const WORST_OF_MANY: usize = 10;
+
+/// The most classes that a table has a column for.
+const MOST_COLUMNS: usize = 10;
+
+/// Classes beside each other where there is no table.
+const BESIDE: usize = 3;
+
 impl Confusion {
     /// Counts (true class, predicted class) pairs.
     ///
@@ -57,8 +66,41 @@ impl Confusion {
         mistakes
     }
 
-    /// A plain-text table, 79 columns wide for ten classes of up to ten characters; 0 is a dot.
+    /// In plain text, up to 80 columns wide: the accuracy of each class and the most frequent mistakes; of up to ten classes
+    /// with a table of all counts.
     pub fn text(&self) -> String {
+        let (mut text, worst) = match self.classes.len() {
+            ..=MOST_COLUMNS => (self.table(), WORST),
+            _ => (self.accuracies(), WORST_OF_MANY),
+        };
+        for (place, (truth, predicted, count)) in self.mistakes().into_iter().take(worst).enumerate() {
+            let head = if place == 0 { "\nMost often mistaken:\n" } else { "" };
+            let times = if count == 1 { "once".to_string() } else { format!("{count} times") };
+            let _ = writeln!(text, "{head}  {} for {}, {times}", self.classes[truth], self.classes[predicted]);
+        }
+        text
+    }
+
+    /// `98.0 %`, or `none` without images.
+    fn share(&self, class: usize) -> String {
+        self.accuracy(class).map_or("none".to_string(), |share| format!("{:.1} %", 100.0 * share))
+    }
+
+    /// The accuracies of all classes, down the columns.
+    fn accuracies(&self) -> String {
+        let label = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
+        let mut text = String::from("Correct, by true class:\n\n");
+        let rows = self.classes.len().div_ceil(BESIDE);
+        for row in 0..rows {
+            let cell = |class: usize| format!("{:label$} {:>7}", self.classes[class], self.share(class));
+            let cells = (row..self.classes.len()).step_by(rows).map(cell);
+            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("    "));
+        }
+        text
+    }
+
+    /// A table, 79 columns wide for ten classes of up to ten characters; 0 is a dot.
+    fn table(&self) -> String {
         let label = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
         let mut text = String::from("Rows: the true class. Columns: the predicted class.\n\n");
         let heads = self.classes.iter().map(|class| class.chars().take(HEAD).collect::<String>());
@@ -67,12 +109,7 @@ impl Confusion {
         for (class, (name, row)) in self.classes.iter().zip(&self.counts).enumerate() {
             let cell = |&count: &u64| if count == 0 { ".".to_string() } else { count.to_string() };
             let cells: String = row.iter().map(|count| format!(" {:>HEAD$}", cell(count))).collect();
-            let right = self.accuracy(class).map_or("none".to_string(), |share| format!("{:.1} %", 100.0 * share));
-            let _ = writeln!(text, "{name:label$}{cells}  {right:>7}");
-        }
-        for (place, (truth, predicted, count)) in self.mistakes().into_iter().take(WORST).enumerate() {
-            let head = if place == 0 { "\nMost often mistaken:\n" } else { "" };
-            let _ = writeln!(text, "{head}  {} for {}, {count} times", self.classes[truth], self.classes[predicted]);
+            let _ = writeln!(text, "{name:label$}{cells}  {:>7}", self.share(class));
         }
         text
     }
@@ -119,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_table_of_ten_classes_fits_80_columns_and_needs_no_colour() {
-        let classes = crate::data::cifar10::CLASSES.map(String::from);
+        let classes: Vec<String> = crate::data::cifar::CIFAR10.classes.iter().copied().map(String::from).collect();
         let all = (0..50_000).map(|image| (image % 10, if image < 10_000 { 9 } else { image % 10 }));
         let text = Confusion::of(&classes, all).text();
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
@@ -129,6 +166,19 @@ mod tests {
         assert!(text.ends_with(
             "\n  airplane for truck, 1000 times\n  automobile for truck, 1000 times\n  bird for truck, 1000 times\n"
         ));
+    }
+
+    #[test]
+    fn a_hundred_classes_are_listed_with_their_accuracies_instead() {
+        let classes: Vec<String> = crate::data::cifar::CIFAR100.classes.iter().copied().map(String::from).collect();
+        let all = (0..10_000).map(|image| (image % 100, if image < 2000 { 99 } else { image % 100 }));
+        let text = Confusion::of(&classes, all).text();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let shown = |class: &str, share: &str| words.windows(3).any(|three| three == [class, share, "%"]);
+        assert!(classes.iter().all(|class| shown(class, if class == "worm" { "100.0" } else { "80.0" })), "{text}");
+        assert!(text.contains("\nMost often mistaken:\n  apple for worm, 20 times\n"), "{text}");
+        assert_eq!(text.matches(" for worm, 20 times").count(), 10);
     }
 
     #[test]

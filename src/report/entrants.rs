@@ -7,11 +7,12 @@ pub use naming::{names, recipes, short_names};
 pub use roles::of_tuning;
 
 use super::tuning::{Tuning, peak};
+use crate::data::DatasetKind;
 use crate::number::{counted, exact, rate};
 use crate::optim::OptimizerSpec;
 use crate::record::{self, ComparisonRow, Results, Stage, Status};
 use crate::schedule::{Semantics, Spec};
-use crate::stats::verdict::{self, CHANCE};
+use crate::stats::verdict;
 use crate::stats::{mean, median, standard_deviation};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -59,6 +60,15 @@ pub struct Place<'a> {
     pub on_test: bool,
     /// The number of validation images, if known.
     pub images: Option<u64>,
+    /// What they are images of, if known.
+    pub dataset: Option<DatasetKind>,
+}
+
+impl Place<'_> {
+    /// The accuracy of guessing.
+    pub fn chance(&self) -> f64 {
+        self.dataset.unwrap_or_default().chance()
+    }
 }
 
 /// A mean over runs; `deviation` is `None` for n = 1.
@@ -92,7 +102,9 @@ impl<'a> EntrantRuns<'a> {
     /// entrant is not the better for it. What failed (a full disk, a damaged file) says nothing about the entrant, and is
     /// trained again.
     pub fn results(&self) -> verdict::Results {
-        self.units(|run| run.accuracy_or_chance().filter(|_| self.judged || run.status != Status::Diverged))
+        self.units(|run| {
+            run.accuracy_or_chance(self.place.chance()).filter(|_| self.judged || run.status != Status::Diverged)
+        })
     }
 
     /// The mean of what is known of the runs of each seed, or study.
@@ -108,7 +120,7 @@ impl<'a> EntrantRuns<'a> {
     /// The accuracies of its screening, by seed: they decided who is a finalist, and are no results.
     pub fn screening(&self) -> verdict::Results {
         let rows: Vec<&ComparisonRow> = self.aside.iter().chain(&self.runs).copied().collect();
-        record::screenings(&rows, None).into_values().flatten().collect()
+        record::screenings(&rows, None, self.place.chance()).into_values().flatten().collect()
     }
 
     /// The mean of its screening.
@@ -151,7 +163,7 @@ impl<'a> EntrantRuns<'a> {
         self.summary(|run| run.test_accuracy)?;
         let known = |run: &ComparisonRow| match run.status {
             Status::Finished => run.results.test_accuracy.filter(|accuracy| accuracy.is_finite()),
-            Status::Diverged if self.judged => Some(CHANCE),
+            Status::Diverged if self.judged => Some(self.place.chance()),
             _ => None,
         };
         Summary::of(self.units(known).into_values().map(Some))
@@ -258,7 +270,7 @@ fn entrant<'a>(mut rows: Vec<&'a ComparisonRow>, place: Place<'a>) -> EntrantRun
         (optimizer, schedule) = role.entrant.split_once('/').unwrap_or((optimizer, &role.entrant));
         lr = f64::NAN;
     }
-    let roles::Sorted { results, aside, stale, by_study } = roles::sort(rows);
+    let roles::Sorted { results, aside, stale, by_study } = roles::sort(rows, place.chance());
     let (semantics, tuning) = (first.semantics, tuned.map(|_| Tuning::default()));
     let rate = lr;
     EntrantRuns {
@@ -291,7 +303,8 @@ fn screen(group: &mut [EntrantRuns<'_>]) {
         if rows.iter().all(|run| run.role.as_ref().is_none_or(|role| role.finalists.is_none())) {
             continue;
         }
-        let finalists = record::recorded_finalists(&rows);
+        let chance = screened().next().map_or(0.0, |entrant| entrant.place.chance());
+        let finalists = record::recorded_finalists(&rows, chance);
         for entrant in group.iter_mut().filter(|entrant| entrant.place.setting == setting) {
             let mut roles = entrant.aside.iter().chain(&entrant.runs).filter_map(|run| run.role.as_ref());
             let is_out = |finalists: &BTreeSet<&str>| {

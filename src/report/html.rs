@@ -68,7 +68,7 @@ impl Page<'_> {
                 self.left_out(),
                 figures(curves::Section::Curves),
                 each = multiples::html(self.figure),
-                notes = entrants::notes(),
+                notes = entrants::notes(self.groups),
             );
         }
         if !self.loaded.ranges.is_empty() {

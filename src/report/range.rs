@@ -5,11 +5,12 @@ use super::escape::{escape, markdown as markdown_text};
 use super::export::{Paragraph, Subject};
 use super::html::{command, numbers, table};
 use crate::config::{FindConfig, SettingValues};
+use crate::data::DatasetKind;
 use crate::number::{counted, grouped};
 use crate::record::files::{SEED, of_seed};
 use crate::record::{NextCommand, RangeRow, RefineRow};
 use crate::stats::suggest::{
-    Combined, Explosion, Method, RangePoint, ShortRun, combine, explosion, headline, is_for_just, range, refine,
+    Combined, Explosion, Method, RangePoint, ShortResult, combine, explosion, headline, is_for_just, range, refine,
     run_length, show, smoothed_accuracy, suggest,
 };
 use crate::stats::{mean, median, quantile};
@@ -101,7 +102,7 @@ impl RangeTests {
     /// The suggestion of each method, combined over all tests.
     pub fn suggestions(&self) -> Vec<Combined> {
         let each = self.tests.iter().map(|(_, rows)| suggest(&curve(rows), self.run_updates));
-        let mut combined: Vec<Combined> = refine(&self.short_runs()).into_iter().collect();
+        let mut combined: Vec<Combined> = refine(&self.short_runs(), self.chance()).into_iter().collect();
         combined.extend(combine(&each.collect::<Vec<_>>()));
         for one in &mut combined {
             if let (Ok(answer), Some(explosion)) = (one.answer.clone(), self.first_explosion()) {
@@ -112,13 +113,19 @@ impl RangeTests {
         combined
     }
 
+    /// The accuracy of guessing.
+    fn chance(&self) -> f64 {
+        let dataset = SettingValues::of(&self.recorded.config).get("dataset").and_then(|name| name.parse().ok());
+        dataset.unwrap_or(DatasetKind::Cifar10).chance()
+    }
+
     /// The short runs of the seeds that were tested.
-    fn short_runs(&self) -> Vec<ShortRun> {
+    fn short_runs(&self) -> Vec<ShortResult> {
         let is_shown = |seed: u64| match self.tests.as_slice() {
             [(name, _)] if !name.starts_with(SEED) => true,
             tests => tests.iter().any(|(name, _)| *name == of_seed(seed)),
         };
-        let run = |row: &RefineRow| ShortRun {
+        let run = |row: &RefineRow| ShortResult {
             rate: row.learning_rate,
             seed: row.seed,
             accuracy: row.val_accuracy,

@@ -4,7 +4,6 @@ use super::analysis::{Analysis, Group, Unit};
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
 use crate::record::ComparisonRow;
-use crate::stats::verdict::CHANCE;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -175,8 +174,8 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         return text.trim_end().to_string();
     }
     let _ = write!(text, "{accuracies}: of the weights after the last epoch");
-    if entrants.iter().any(|entrant| entrant.judged && entrant.at_chance() > 0) {
-        let _ = write!(text, "; a run that diverged counts as chance, {:.0} %", CHANCE * 100.0);
+    if let Some(guessed) = entrants.iter().find(|entrant| entrant.judged && entrant.at_chance() > 0) {
+        let _ = write!(text, "; a run that diverged counts as chance, {:.0} %", guessed.place.chance() * 100.0);
     }
     text.push('.');
     if has("best ep") {

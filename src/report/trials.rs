@@ -5,7 +5,6 @@ use super::chart::{AxisScale, Dot, DotLook, Figure, Mark, Panel, Series, Stack};
 use super::tuning::{Tuning, peak};
 use crate::record::Status;
 use crate::stats::quantile;
-use crate::stats::verdict::CHANCE;
 use std::collections::BTreeMap;
 
 /// Fewer rates than this show no optimum.
@@ -102,11 +101,11 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
         means.sort_by(|a, b| a.0.total_cmp(&b.0));
         // Of equals the lower rate, as in a tuning.
         let best = means.iter().copied().rev().max_by(|a, b| a.1.total_cmp(&b.1));
-        let runs = alike[key].iter().flat_map(|one| one.entrant.runs.iter().map(|run| (one.entrant.rate, *run)));
+        let runs = alike[key].iter().flat_map(|one| one.entrant.runs.iter().map(|run| (&one.entrant, *run)));
         let dots: Vec<Dot> = runs
-            .filter_map(|(rate, run)| {
+            .filter_map(|(entrant, run)| {
                 let look = if run.status == Status::Diverged { DotLook::Diverged } else { DotLook::Trial };
-                Some(Dot { at: (rate, run.accuracy_or_chance()?), look })
+                Some(Dot { at: (entrant.rate, run.accuracy_or_chance(entrant.place.chance())?), look })
             })
             .collect();
         let dots = dots.into_iter().chain(best.map(|at| Dot { at, look: DotLook::Chosen })).collect();
@@ -137,7 +136,7 @@ fn share_axes(panels: &mut [Panel]) {
     let low = least.max(high - 2.5 * (high - middle)).max(0.0);
     // The foot, for what lies below.
     let room = ((high - low) * 0.12).max(0.005);
-    let range = ((low - 1.5 * room).max(-CHANCE), high + 2.5 * room);
+    let range = ((low - 1.5 * room).max(-0.1), high + 2.5 * room);
     for panel in panels {
         (panel.x_scale, panel.y_range) = (AxisScale::Log, Some(range));
         let rates = || panel.dots.iter().map(|dot| dot.at.0).filter(|rate| *rate > 0.0);

@@ -82,8 +82,8 @@ impl Tuning {
         let first = |study: u64, run: &&&ComparisonRow| {
             run.role.as_ref().is_some_and(|role| role.study == Some(study) && role.stage == Stage::Trial)
         };
-        let studies =
-            record::studies(all.iter().copied()).into_iter().map(|record::Study { number, mut trials, .. }| {
+        let studies = record::studies(all.iter().copied(), entrant.place.chance()).into_iter().map(
+            |record::Study { number, mut trials, .. }| {
                 let firsts: Vec<&ComparisonRow> = all.iter().filter(|run| first(number, run)).copied().collect();
                 let chosen = tuning::choose(&trials).map(|trial| trial.number);
                 trials.retain(|trial| !trial.looks.is_empty());
@@ -102,7 +102,8 @@ impl Tuning {
                     trials,
                     failed: all.iter().filter(of_study).filter(|run| run.status == Status::Failed).count(),
                 }
-            });
+            },
+        );
         let mut studies: Vec<Study> = studies.collect();
         studies.sort_by_key(|study| study.number);
         let of_run = |run: &&ComparisonRow| run.role.as_ref().and_then(|role| role.study);

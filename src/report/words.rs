@@ -8,7 +8,7 @@ use super::analysis::{Analysis, Unit, next_in_line};
 use super::table::percent;
 use crate::number::counted;
 use crate::record::Status;
-use crate::stats::verdict::{CHANCE, FEWEST, Standing, Verdict};
+use crate::stats::verdict::{FEWEST, Standing, Verdict};
 use crate::usage::{capitalised, listed, shortened};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -73,7 +73,7 @@ impl Said<'_, '_> {
         }
         said.extend(self.of_tuning());
         let count = |status| self.analyses.iter().map(|analysis| analysis.entrant.count(status)).sum();
-        said.extend(at_chance(count(Status::Diverged)));
+        said.extend(at_chance(count(Status::Diverged), leader.entrant.place.chance()));
         said.extend(failed(count(Status::Failed)));
         if self.analyses.iter().any(|analysis| analysis.entrant.place.on_test) {
             said.push("Validated on the test images: whatever is chosen by these accuracies has seen the test.".into());
@@ -358,10 +358,10 @@ fn beside_baseline(analysis: &Analysis<'_>, baseline: &Analysis<'_>) -> &'static
     }
 }
 
-fn at_chance(runs: usize) -> Option<String> {
+fn at_chance(runs: usize, chance: f64) -> Option<String> {
     let verb = if runs == 1 { "counts" } else { "count" };
     let which = counted(runs as u64, "run");
-    (runs > 0).then(|| format!("{which} that {} {verb} as chance ({:.0} %).", Status::Diverged, CHANCE * 100.0))
+    (runs > 0).then(|| format!("{which} that {} {verb} as chance ({:.0} %).", Status::Diverged, chance * 100.0))
 }
 
 /// What stopped them, such as a full disk, says nothing about their entrants.

@@ -7,11 +7,8 @@ use super::distribution::{clopper_pearson, holm, pairs_for_power, student_t_quan
 use super::{mean, median, standard_deviation};
 use std::collections::BTreeMap;
 
-/// The results of one entrant by seed. A run that diverged has [`CHANCE`].
+/// The results of one entrant by seed. A run that diverged has the accuracy of guessing.
 pub type Results = BTreeMap<u64, f64>;
-
-/// The accuracy of guessing one of ten classes.
-pub const CHANCE: f64 = 0.1;
 
 /// The share of comparisons in which a claim may be false.
 const LEVEL: f64 = 0.05;

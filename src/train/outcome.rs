@@ -65,10 +65,17 @@ impl fmt::Display for Verdict {
 }
 
 impl Outcome {
-    /// The outcome of a run that ended in `state`; `steps` is its length.
-    pub(super) fn new(state: TrainState, steps: u64, ending: Ending, saved: bool, parameters: Parameters) -> Self {
+    /// The outcome of a run that ended in `state`; `chance` is the accuracy of guessing, `steps` its length.
+    pub(super) fn new(
+        state: TrainState,
+        chance: f64,
+        steps: u64,
+        ending: Ending,
+        saved: bool,
+        parameters: Parameters,
+    ) -> Self {
         let (status, verdict, stop, test) = match ending {
-            Ending::Complete(test) => (Status::Finished, state.lost().map(Verdict::Lost), None, test),
+            Ending::Complete(test) => (Status::Finished, state.lost(chance).map(Verdict::Lost), None, test),
             Ending::Diverged(verdict) => (Status::Diverged, Some(verdict), None, None),
             Ending::Stopped(stop) => {
                 let at = Verdict::Stopped { epoch: state.epoch, step: state.step };

@@ -207,7 +207,8 @@ impl<'a> Run<'a> {
         let ending = self.epochs(supervision)?;
         self.pass_time();
         let steps = self.state.course.epochs * self.steps_per_epoch();
-        Ok(Outcome::new(self.state, steps, ending, self.handed_out, self.trainer.into_parameters()?))
+        let chance = self.config.dataset.chance();
+        Ok(Outcome::new(self.state, chance, steps, ending, self.handed_out, self.trainer.into_parameters()?))
     }
 
     /// Trains the remaining epochs and evaluates on the test images, if the run is tested.

@@ -6,11 +6,10 @@ use crate::record::{Change, EpochRow, Results};
 use crate::schedule::Rates;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::f64::consts::LN_10;
 use std::fmt;
 
-/// The loss of guessing among ten classes, ln 10, less a margin for rounding.
-const GUESS: f64 = 0.999 * LN_10;
+/// A margin for the rounding of a loss.
+const ROUNDED: f64 = 0.999;
 
 /// The state of a run, apart from its weights and the optimizer's arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,30 +104,33 @@ impl TrainState {
 
     /// Whether the weights are lost: they exploded, or fell back to guessing after they had learnt something.
     ///
-    /// The most recent loss decides: that of the last step within an epoch, or the validation loss after it. Guessing
-    /// among ten classes costs ln 10 = 2.3 nats; ten times that is more than a spike, and a smaller rate rarely
-    /// recovers the weights.
-    pub fn lost(&self) -> Option<LostWeights> {
+    /// The most recent loss decides: that of the last step within an epoch, or the validation loss after it. `chance` is
+    /// the accuracy of guessing: among ten classes 0.1, which costs ln 10 = 2.3 nats. Ten times that is more than a spike,
+    /// and a smaller rate rarely recovers the weights.
+    pub fn lost(&self, chance: f64) -> Option<LostWeights> {
+        let guess = -chance.ln();
         let exploded = |column: &'static str, loss: f64, epoch: u64| {
-            let hopeless = loss.is_nan() || loss > 10.0 * LN_10;
+            let hopeless = loss.is_nan() || loss > 10.0 * guess;
             hopeless.then_some(LostWeights::Exploded { column, loss, epoch })
         };
         if self.sums.images > 0 {
             let loss = self.last_loss.unwrap_or_else(|| self.sums.loss());
             // A single batch may score worse than guessing by chance, so the last validation must agree.
-            return exploded("loss", loss, self.epoch).or_else(|| self.forgotten().filter(|_| loss > GUESS));
+            return exploded("loss", loss, self.epoch)
+                .or_else(|| self.forgotten(chance).filter(|_| loss > ROUNDED * guess));
         }
         let row = self.row.as_ref()?;
-        exploded("val_loss", row.val_loss?, row.epoch).or_else(|| self.forgotten())
+        exploded("val_loss", row.val_loss?, row.epoch).or_else(|| self.forgotten(chance))
     }
 
     /// Whether the last validation fell back to guessing after an earlier one that was better.
-    fn forgotten(&self) -> Option<LostWeights> {
+    fn forgotten(&self, chance: f64) -> Option<LostWeights> {
         let row = self.row.as_ref()?;
         let (loss, accuracy, best) = (row.val_loss?, row.val_accuracy?, self.best_val_accuracy?);
-        // Predicting one class for all images gets about a tenth of them right. Overfitting can raise the loss beyond
-        // this.
-        let guesses = (GUESS..1.2 * LN_10).contains(&loss) && accuracy <= 0.12 && best >= 0.3;
+        let guess = -chance.ln();
+        // Predicting one class for all images gets its share of them right. Overfitting can raise the loss beyond this.
+        let guesses = (ROUNDED * guess..1.2 * guess).contains(&loss);
+        let guesses = guesses && accuracy <= 1.2 * chance && best >= 3.0 * chance;
         guesses.then(|| LostWeights::Guessing {
             accuracy,
             epoch: row.epoch,
@@ -194,7 +196,7 @@ mod tests {
         let best = (Some(0), Some(0.4));
         let start = TrainState::start(course);
         TrainState { epoch: 2, sums, last_loss, row, best_epoch: best.0, best_val_accuracy: best.1, ..start }
-            .lost()
+            .lost(0.1)
             .map(|lost| lost.to_string())
     }
 
@@ -213,11 +215,12 @@ mod tests {
 
     #[test]
     fn weights_that_guess_after_they_knew_better_are_lost_and_those_that_have_learnt_too_much_by_heart_are_not() {
-        let guessing = lost(None, Some((LN_10, 0.1)));
+        let ln_10 = 10.0_f64.ln();
+        let guessing = lost(None, Some((ln_10, 0.1)));
         let expected = "weights that only guess (val_accuracy 0.1000 in epoch 1, 0.4000 in epoch 0)";
         assert_eq!(guessing.as_deref(), Some(expected));
-        assert_eq!(lost(Some(2.303), Some((LN_10, 0.1))).as_deref(), Some(expected), "and they still do");
-        assert_eq!(lost(Some(1.9), Some((LN_10, 0.1))), None, "they learn again");
+        assert_eq!(lost(Some(2.303), Some((ln_10, 0.1))).as_deref(), Some(expected), "and they still do");
+        assert_eq!(lost(Some(1.9), Some((ln_10, 0.1))), None, "they learn again");
         // Overfitting raises the loss while the accuracy stays; a dip is not guessing.
         for validation in [(5.0, 0.38), (5.0, 0.1), (2.2, 0.12), (2.31, 0.19)] {
             assert_eq!(lost(None, Some(validation)), None, "{validation:?}");

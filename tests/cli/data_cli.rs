@@ -1,7 +1,7 @@
 //! `lrsched data`, as a user runs it.
 
 use assert_cmd::Command;
-use lrsched::data::cifar10;
+use lrsched::data::cifar::{CIFAR10, CIFAR100, Layout};
 use predicates::prelude::*;
 use predicates::str::contains;
 use std::path::Path;
@@ -22,8 +22,8 @@ fn lrsched(folder: &Path, arguments: &[&str]) -> Command {
 /// Valid files of black images, with the right number of each label.
 fn write_files(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
-    for name in cifar10::files() {
-        let mut bytes = vec![0; cifar10::FILE_BYTES as usize];
+    for name in CIFAR10.files(Layout::Binary) {
+        let mut bytes = vec![0; CIFAR10.file_bytes(0) as usize];
         bytes.chunks_exact_mut(3073).enumerate().for_each(|(record, bytes)| bytes[0] = (record % 10) as u8);
         std::fs::write(folder.join(name), bytes).unwrap();
     }
@@ -107,7 +107,7 @@ fn the_pickles_of_torchvision_and_keras_have_the_digest_of_the_binary_files_pack
     let keras = at("home/.keras/datasets/cifar-10-batches-py-target/cifar-10-batches-py");
     std::fs::create_dir_all(&keras).unwrap();
     let batch = pickled_batch();
-    for name in cifar10::Layout::Python.files() {
+    for name in CIFAR10.files(Layout::Python) {
         std::fs::write(keras.join(name), &batch).unwrap();
     }
     assert_eq!(digest(&[], &keras.display().to_string()), expected);
@@ -162,4 +162,26 @@ fn fetch_refuses_a_mirror_that_is_no_url() {
     let folder = tempfile::tempdir().unwrap();
     let output = lrsched(folder.path(), &["data", "fetch", "--mirror", "archive.tar.gz"]).assert().code(2);
     output.stderr("error: mirror must begin with https://, http:// or file://, got `archive.tar.gz`\n");
+}
+
+#[test]
+fn on_cifar_100_networks_have_100_outputs_and_are_evaluated_class_by_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data/cifar-100-binary");
+    std::fs::create_dir_all(&data).unwrap();
+    for (place, name) in CIFAR100.files(Layout::Binary).enumerate() {
+        std::fs::File::create(data.join(name)).unwrap().set_len(CIFAR100.file_bytes(place)).unwrap();
+    }
+    let train = ["train", "--dataset", "cifar100", "--model", "tiny", "--epochs", "1", "--train-limit", "64"];
+    let rest = ["--batch-size", "32", "--validation", "100", "--augment", "none", "--out", "run"];
+    lrsched(folder.path(), &[&train[..], &rest].concat()).assert().success();
+    let weights = std::fs::read(folder.path().join("run/weights.safetensors")).unwrap();
+    let weights = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    assert_eq!(weights.tensor("fc.weight").unwrap().shape(), [100, 64]);
+    let eval = lrsched(folder.path(), &["eval", "run", "--split", "validation"]).assert().success();
+    eval.stdout(contains("Correct, by true class:").and(contains("aquarium_fish")));
+    let eval = lrsched(folder.path(), &["eval", "run", "--dataset", "synthetic"]).assert().code(1);
+    eval.stderr(contains(
+        "not the weights of tiny with 10 classes: the tensor `fc.weight` is [100, 64], expected [10, 64]",
+    ));
 }

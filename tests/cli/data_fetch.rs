@@ -1,7 +1,7 @@
 //! The download, against an HTTP server that each test starts on loopback.
 
 use flate2::{Compression, write::GzEncoder};
-use lrsched::data::cifar10;
+use lrsched::data::cifar::{CIFAR10, Layout};
 use lrsched::data::fetch::{Archive, DownloadProgress, PART, fetch};
 use lrsched::data::unpack_files;
 use sha2::{Digest, Sha256};
@@ -96,7 +96,7 @@ fn good() -> Vec<u8> {
         archive(|tar| {
             add(tar, "cifar-10-batches-bin/readme.html", b"<html>");
             add(tar, "cifar-10-batches-bin/batches.meta.txt", b"airplane\n");
-            for (place, name) in cifar10::files().enumerate() {
+            for (place, name) in CIFAR10.files(Layout::Binary).enumerate() {
                 add(tar, &format!("cifar-10-batches-bin/{name}"), &content(place));
             }
         })
@@ -105,7 +105,7 @@ fn good() -> Vec<u8> {
 }
 
 fn content(place: usize) -> Vec<u8> {
-    vec![place as u8; cifar10::FILE_BYTES as usize]
+    vec![place as u8; CIFAR10.file_bytes(0) as usize]
 }
 
 type Tar = tar::Builder<GzEncoder<Vec<u8>>>;
@@ -152,8 +152,8 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 fn assert_whole(folder: &Path) {
-    assert_eq!(names(folder), cifar10::files().collect::<Vec<_>>());
-    for (place, name) in cifar10::files().enumerate() {
+    assert_eq!(names(folder), CIFAR10.files(Layout::Binary).collect::<Vec<_>>());
+    for (place, name) in CIFAR10.files(Layout::Binary).enumerate() {
         assert!(std::fs::read(folder.join(name)).unwrap() == content(place), "{name} differs");
     }
 }
@@ -327,10 +327,11 @@ fn an_archive_with_a_missing_wrong_sized_or_mislabelled_file_is_refused() {
     let error = fetch_wrong(
         folder.path(),
         archive(|tar| {
-            let fill = |place| vec![9 + place as u8; cifar10::FILE_BYTES as usize];
-            cifar10::files()
+            let fill = |place| vec![9 + place as u8; CIFAR10.file_bytes(0) as usize];
+            CIFAR10
+                .files(Layout::Binary)
                 .enumerate()
-                .for_each(|(at, name)| add(tar, &format!("{}/{name}", cifar10::FOLDER), &fill(at)));
+                .for_each(|(at, name)| add(tar, &format!("{}/{name}", CIFAR10.folder(Layout::Binary)), &fill(at)));
         }),
     );
     assert!(error.contains("has label"), "{error}");
@@ -349,7 +350,7 @@ fn an_archive_that_unpacks_to_far_more_than_its_files_is_given_up() {
             header.set_cksum();
             tar.append(&header, &*vec![b'x'; name_length]).unwrap();
             add(tar, "readme.html", b"");
-            for file in cifar10::files() {
+            for file in CIFAR10.files(Layout::Binary) {
                 add(tar, &format!("cifar-10-batches-bin/{file}"), &[7; BYTES as usize]);
             }
         })

@@ -292,7 +292,7 @@ fn what_cannot_be_evaluated_is_one_line_that_names_it() {
         (
             &["run", "--model", "resnet9"],
             1,
-            "not the weights of resnet9: the tensor `prep.conv.weight` [32, 3, 3, 3] is missing",
+            "not the weights of resnet9 with 10 classes: the tensor `prep.conv.weight` [32, 3, 3, 3] is missing",
         ),
         (&["run", "--split", "tset"], 2, "did you mean `test`?"),
         (&["run", "--batch-size", "0"], 2, "batch-size must be at least 1 image, got 0"),

@@ -28,7 +28,7 @@ fn column(folder: &TempDir, run: &str, name: &str) -> Vec<f64> {
 
 fn values(folder: &TempDir, run: &str, name: &str) -> Vec<f32> {
     let path = folder.path().join(run).join("weights.safetensors");
-    let weights = Weights::read(&path, Some("tiny".parse::<Model>().unwrap())).unwrap();
+    let weights = Weights::read(&path, Some("tiny".parse::<Model>().unwrap()), 10).unwrap();
     weights.parameters.get(name).unwrap().values.clone()
 }
 

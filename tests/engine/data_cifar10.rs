@@ -1,7 +1,7 @@
 //! Reading CIFAR-10's files: the real ones, and wrong ones made here.
 
-use lrsched::data::cifar10::{Layout, Place};
-use lrsched::data::{Dataset, DatasetKind, DatasetOptions, Normalisation, Subset, cifar10};
+use lrsched::data::cifar::{CIFAR10, CIFAR100, Layout, Place};
+use lrsched::data::{Dataset, DatasetKind, DatasetOptions, Normalisation, Subset};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -13,8 +13,8 @@ fn open(folder: &Path) -> anyhow::Result<Dataset> {
 
 /// Files of the right size, all bytes 0: valid, black airplanes. They take no space on disk.
 fn black_airplanes(folder: &Path) {
-    for name in cifar10::files() {
-        File::create(folder.join(name)).unwrap().set_len(cifar10::FILE_BYTES).unwrap();
+    for (place, name) in CIFAR10.files(Layout::Binary).enumerate() {
+        File::create(folder.join(name)).unwrap().set_len(CIFAR10.file_bytes(place)).unwrap();
     }
 }
 
@@ -66,17 +66,17 @@ fn a_test_that_is_skipped_says_so_although_it_passes() {
 #[test]
 fn files_are_also_found_in_the_folder_that_the_archive_unpacks_to() {
     let folder = tempfile::tempdir().unwrap();
-    let inner = folder.path().join(cifar10::FOLDER);
+    let inner = folder.path().join(CIFAR10.folder(Layout::Binary));
     std::fs::create_dir(&inner).unwrap();
     black_airplanes(&inner);
-    assert_eq!(cifar10::locate(Some(folder.path())).unwrap(), Place::binary(&inner));
+    assert_eq!(CIFAR10.locate(Some(folder.path())).unwrap(), Place::binary(&CIFAR10, &inner));
     assert_eq!(open(folder.path()).unwrap().train.class_counts(10)[0], 50_000);
 }
 
 #[test]
 fn the_folders_and_archives_of_torchvision_and_keras_are_found_unpacked_ones_and_binary_ones_first() {
     let folder = tempfile::tempdir().unwrap();
-    let located = |path: &Path| cifar10::locate(Some(path)).unwrap();
+    let located = |path: &Path| CIFAR10.locate(Some(path)).unwrap();
     let keras_3 = "cifar-10-batches-py-target/cifar-10-batches-py";
     // From the last to the first.
     for (name, layout, packed) in [
@@ -96,7 +96,7 @@ fn the_folders_and_archives_of_torchvision_and_keras_are_found_unpacked_ones_and
         };
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, "").unwrap();
-        let place = Place { path: path.clone(), layout, packed };
+        let place = Place { dataset: &CIFAR10, path: path.clone(), layout, packed };
         assert_eq!(located(folder.path()), place);
         // The folder or archive itself may be given, too.
         assert_eq!(located(&path), place);
@@ -117,7 +117,7 @@ fn what_is_wrong_with_a_pickled_batch_is_said_with_its_name_and_a_remedy() {
     assert!(error.contains("it does not begin as a pickle") && error.ends_with("`lrsched data fetch`"), "{error}");
     File::create(path("data_batch_4")).unwrap().set_len(1 << 40).unwrap();
     let error = open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("data_batch_4 is 1,099,511,627,776 bytes, expected at most 67,108,864"), "{error}");
+    assert!(error.contains("data_batch_4 is 1,099,511,627,776 bytes, expected at most 67,000,000"), "{error}");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn where_several_files_are_missing_each_is_named_and_none_is_said_to_be_there() 
     let error = open(folder.path()).unwrap_err().to_string();
     let expected = format!(
         "{} holds 1 of the 6 files of CIFAR-10: data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin, \
-         test_batch.bin are missing; fetch them with `lrsched data fetch`",
+         test_batch.bin are missing; fetch it again with `lrsched data fetch`",
         folder.path().display()
     );
     assert_eq!(error, expected);
@@ -184,7 +184,68 @@ fn a_label_above_9_is_named_by_file_and_record() {
     file.seek(SeekFrom::Start(3073 * 7134)).unwrap();
     file.write_all(&[10]).unwrap();
     let error = open(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("data_batch_2.bin: record 7134 (of 0 to 9,999) has label 10, expected 0 to 9"), "{error}");
+    assert!(error.contains("data_batch_2.bin: record 7134, counted from 0, has label 10, expected 0 to 9"), "{error}");
+}
+
+/// Sparse files of CIFAR-100: all black apples of the superclass 0, but for one training image.
+fn black_apples(folder: &Path) {
+    for (place, name) in CIFAR100.files(Layout::Binary).enumerate() {
+        File::create(folder.join(name)).unwrap().set_len(CIFAR100.file_bytes(place)).unwrap();
+    }
+    let mut file = OpenOptions::new().write(true).open(folder.join("train.bin")).unwrap();
+    file.seek(SeekFrom::Start(3074 * 41_003)).unwrap();
+    // Its superclass, its class, and two pixels.
+    file.write_all(&[3, 77, 200, 201]).unwrap();
+}
+
+fn open_100(folder: &Path) -> anyhow::Result<Dataset> {
+    Dataset::open(&DatasetOptions { kind: DatasetKind::Cifar100, data_dir: Some(folder.to_path_buf()) })
+}
+
+#[test]
+fn of_cifar_100_the_fine_labels_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("cifar-100-binary");
+    std::fs::create_dir(&inner).unwrap();
+    black_apples(&inner);
+    let dataset = open_100(folder.path()).unwrap();
+    assert_eq!((dataset.train.len(), dataset.test.len(), dataset.classes.len()), (50_000, 10_000, 100));
+    assert_eq!((dataset.name.as_str(), dataset.classes[77].as_str()), ("cifar100", "snail"));
+    assert_eq!(dataset.train.class_counts(100)[77], 1);
+    assert_eq!((dataset.train.labels[41_003], &dataset.train.image(41_003)[..3]), (77, &[200, 201, 0][..]));
+    let error = open(folder.path()).unwrap_err().to_string();
+    assert!(error.starts_with("CIFAR-10 is not in "), "{error}");
+
+    let mut file = OpenOptions::new().write(true).open(inner.join("test.bin")).unwrap();
+    file.seek(SeekFrom::Start(1)).unwrap();
+    file.write_all(&[100]).unwrap();
+    let error = open_100(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("test.bin: record 0, counted from 0, has label 100, expected 0 to 99"), "{error}");
+    std::fs::remove_file(inner.join("test.bin")).unwrap();
+    let error = open_100(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("test.bin is missing, the other file is there; download it again from https://"), "{error}");
+}
+
+#[test]
+fn the_folders_and_archives_of_cifar_100_are_found_and_said_where_there_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let located = || CIFAR100.locate(Some(folder.path()));
+    // A folder that happens to be called `train` holds no images.
+    std::fs::create_dir(folder.path().join("train")).unwrap();
+    let error = located().unwrap_err().to_string();
+    assert!(error.starts_with("CIFAR-100 is not in ") && error.contains("put cifar-100-binary.tar.gz or"), "{error}");
+    for (name, layout, packed) in [
+        ("cifar-100-python-target_archive", Layout::Python, true),
+        ("cifar-100-python.tar.gz", Layout::Python, true),
+        ("cifar-100-python-target/cifar-100-python", Layout::Python, false),
+        ("cifar-100-python", Layout::Python, false),
+    ] {
+        let path = folder.path().join(name);
+        let file = if packed { path.clone() } else { path.join("train") };
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(located().unwrap(), Place { dataset: &CIFAR100, path, layout, packed });
+    }
 }
 
 #[test]

@@ -80,6 +80,21 @@ fn the_files_of_torchvision_and_keras_are_found_plain_or_compressed_and_never_th
 }
 
 #[test]
+fn the_files_of_the_other_dataset_are_told_by_their_first_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(folder.path(), false);
+    let path = folder.path().join(NAMES[1]);
+    let mut labels = std::fs::read(&path).unwrap();
+    labels[8..18].copy_from_slice(&[5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+    std::fs::write(&path, labels).unwrap();
+    assert!(open(DatasetKind::Mnist, folder.path()).is_ok());
+    let error = open(DatasetKind::FashionMnist, folder.path()).unwrap_err();
+    let name = folder.path().display();
+    let said = "holds MNIST, not Fashion-MNIST; train on it with `--dataset mnist`, or name another folder";
+    assert_eq!(error, format!("{name} {said}"));
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said_in_one_line() {
     let one = idx(&[1, 28, 28], &[9; 784]);
     assert!(images(&one, 1).is_ok());

@@ -1,6 +1,6 @@
 //! Batches that Python pickled: those of `tests/golden/pickles`, which Python's own `pickle` wrote and read, and wrong ones made here.
 
-use lrsched::data::cifar10::{read_batch, read_records};
+use lrsched::data::cifar::{CIFAR10, CIFAR100, read_batch, read_records};
 use lrsched::data::{IMAGE_BYTES, Images};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ fn blank(count: usize) -> Images {
 
 fn read(bytes: &[u8], count: usize) -> Result<Images, String> {
     let mut images = blank(count);
-    let read = read_batch(Path::new("batch"), bytes, &mut images.pixels, &mut images.labels);
+    let read = read_batch(Path::new("batch"), bytes, &CIFAR10, &mut images.pixels, &mut images.labels);
     read.map(|()| images).map_err(|error| format!("{error:#}"))
 }
 
@@ -54,7 +54,7 @@ const ONE_ROW: &[u8] = b"K\x01M\x00\x0c\x86";
 fn every_protocol_gives_the_images_and_labels_of_the_binary_layout() {
     let mut expected = blank(2);
     let records = file("records.bin");
-    read_records(Path::new("records.bin"), &records[..], &mut expected.pixels, &mut expected.labels).unwrap();
+    read_records(Path::new("records.bin"), &records[..], &CIFAR10, &mut expected.pixels, &mut expected.labels).unwrap();
     assert_eq!(expected.labels, [3, 9]);
     let names = std::fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: Vec<String> = names.filter(|name| name != "records.bin").collect();
@@ -115,7 +115,7 @@ fn a_batch_must_have_the_expected_images_and_labels() {
     let labels = b"](K\x07e";
     assert_eq!(read(&pickled(labels, RECONSTRUCT, ONE_ROW), 1).unwrap().labels, [7]);
     for (labels, shape, expected) in [
-        (&b"](K\x0ae"[..], ONE_ROW, "record 0 (of 0 to 9,999) has label 10, expected 0 to 9"),
+        (&b"](K\x0ae"[..], ONE_ROW, "record 0, counted from 0, has label 10, expected 0 to 9"),
         (b"](J\xff\xff\xff\xffe", ONE_ROW, "has label -1, expected"),
         (b"](\x8a\x08\x07\x00\x00\x00\x01\x00\x00\x00e", ONE_ROW, "has label 4294967303, expected"),
         (b"](K\x01K\x02e", ONE_ROW, "it holds 2 labels, expected 1"),
@@ -135,6 +135,22 @@ fn a_batch_must_have_the_expected_images_and_labels() {
     short[length + 1] = 0x0b;
     short.remove(length + 4);
     assert!(refused(&short).contains("an array has 3,071 bytes, its shape says 3,072"));
+}
+
+#[test]
+fn of_cifar_100_the_fine_labels_are_read() {
+    let fine = pickled(b"](K\x4de", RECONSTRUCT, ONE_ROW);
+    let at = fine.windows(8).position(|bytes| bytes == b"U\x06labels").unwrap();
+    let fine = [&fine[..at], b"U\x0bfine_labels", &fine[at + 8..]].concat();
+    let read = |bytes: &[u8]| {
+        let mut images = blank(1);
+        let (pixels, labels) = (&mut images.pixels, &mut images.labels);
+        read_batch(Path::new("train"), bytes, &CIFAR100, pixels, labels).map(|()| images.labels[0])
+    };
+    assert_eq!(read(&fine).unwrap(), 77);
+    let error = read(&pickled(b"](K\x07e", RECONSTRUCT, ONE_ROW)).unwrap_err().to_string();
+    assert!(error.contains("it holds no `fine_labels`"), "{error}");
+    assert!(refused(&fine).contains("it holds no `labels`"));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use lrsched::random::{Purpose, keyed, normal, uniform};
 use lrsched::stats::distribution::student_t_quantile;
-use lrsched::stats::verdict::{CHANCE, Difference, Results, Standing, Verdict, judge};
+use lrsched::stats::verdict::{Difference, Results, Standing, Verdict, judge};
 use rand_core::Rng;
 use std::sync::LazyLock;
 
@@ -70,7 +70,7 @@ impl Noise {
             }
             Self::Skewed => 1.0 + (1.0 - f64::from(uniform(rng))).ln(),
             Self::Bimodal => (if uniform(rng) < 0.5 { 0.995 } else { -0.995 }) + 0.1 * f64::from(normal(rng)),
-            Self::Diverging if f64::from(uniform(rng)) < 0.1 => return CHANCE,
+            Self::Diverging if f64::from(uniform(rng)) < 0.1 => return 0.1,
             Self::Diverging => f64::from(normal(rng)),
             Self::Unequal => f64::from(normal(rng)) * if entrant.is_multiple_of(2) { 0.2 } else { 1.0 },
             // A whole number of images, with a shift too.

@@ -3,7 +3,7 @@
 use lrsched::record::{RangeRow, read_rows};
 use lrsched::report::range::RangeTests;
 use lrsched::stats::Smoothing;
-use lrsched::stats::suggest::{ShortRun, headline, refine};
+use lrsched::stats::suggest::{ShortResult, headline, refine};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -202,8 +202,8 @@ fn the_short_runs_hit_in_22_and_23_of_24_cases_that_nothing_was_chosen_on() {
         for steps in [100, 300, 1000] {
             for (horizon, epochs) in [3, 5].into_iter().enumerate() {
                 let of = runs.iter().filter(|run| (run.0.as_str(), run.1, run.2) == (optimizer, steps, epochs));
-                let of: Vec<ShortRun> = of
-                    .map(|&(_, _, _, rate, seed, updates, accuracy, images)| ShortRun {
+                let of: Vec<ShortResult> = of
+                    .map(|&(_, _, _, rate, seed, updates, accuracy, images)| ShortResult {
                         rate,
                         seed,
                         accuracy,
@@ -212,7 +212,7 @@ fn the_short_runs_hit_in_22_and_23_of_24_cases_that_nothing_was_chosen_on() {
                     })
                     .collect();
                 assert_eq!(of.len(), 9, "{optimizer}: three rates, three seeds");
-                let refined = refine(&of).unwrap().answer.unwrap().rate;
+                let refined = refine(&of, 0.1).unwrap().answer.unwrap().rate;
                 by_grid.push((optimizer, steps, factor(refined, best[horizon])));
                 by_fit.push((optimizer, steps, factor(refined, fitted[horizon])));
             }

@@ -124,6 +124,7 @@ pub fn machine(given: &Given, command: CommandName) -> Result<MachineConfig, Usa
 /// An unknown optimizer or parameter, or a value out of range.
 pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
     let mut flags = given.family("optimizer", optim::table());
+    check_choice(given, "optimizer", "sgd", &flags, optim::table())?;
     let spec = from_flags(given, "optimizer", "sgd", &flags, OptimizerSpec::from_flags)?;
     match given.beside("lr", "optimizer") {
         Some(lr) if spec.learning_rate().is_some() => {
@@ -148,6 +149,36 @@ pub fn groups(given: &Given) -> Result<Vec<ParamGroup>, Usage> {
         group.map_err(|error| given.with_source_of_key("group", record.source, &error))
     };
     given.records("group").into_iter().map(read).collect()
+}
+
+/// Refuses a flag that only others of its family take, if none of them was chosen.
+///
+/// # Errors
+/// It names those that take the flag.
+fn check_choice(
+    given: &Given,
+    family: &str,
+    usual: &str,
+    flags: &[(String, String)],
+    entries: &[Entry],
+) -> Result<(), Usage> {
+    if given.has(family) {
+        return Ok(());
+    }
+    for (flag, _) in flags {
+        let takers = || entries.iter().filter(|entry| entry.parameter(flag).is_some());
+        // A heading without a summary stands for every entry.
+        if takers().any(|entry| entry.name == usual || entry.summary.is_empty()) {
+            continue;
+        }
+        let names: Vec<&str> = takers().map(|entry| entry.name).collect();
+        let error = Usage(format!(
+            "--{flag} does not apply to {usual}, the default; add --{family} with one that takes it: {}",
+            names.join(", ")
+        ));
+        return Err(given.with_source_of_flag(flag, error));
+    }
+    Ok(())
 }
 
 /// Applies `parse` to the spec that `family` gives (default: `usual`) and to the flags that override its values.
@@ -177,7 +208,10 @@ fn from_flags<T>(
 /// # Errors
 /// An unknown schedule or parameter, or a value out of range.
 pub fn schedule(given: &Given) -> Result<Spec, Usage> {
-    from_flags(given, "schedule", "constant", &given.family("schedule", &schedule_entries()), Spec::from_flags)
+    let entries = schedule_entries();
+    let flags = given.family("schedule", &entries);
+    check_choice(given, "schedule", "constant", &flags, &entries)?;
+    from_flags(given, "schedule", "constant", &flags, Spec::from_flags)
 }
 
 /// The schedules, followed by the parameters that every schedule takes.

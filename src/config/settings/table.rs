@@ -20,7 +20,7 @@ pub const RATE: &str = "a number above 0";
 pub const COUNT: &str = "a whole number of at least 1";
 
 /// The help of --data-dir for commands that inspect the files themselves.
-const FOLDER: &str = "Folder of CIFAR-10's files, or an archive [default: LRSCHED_DATA, then data/, the cache folder, ~/.keras/datasets]";
+const FOLDER: &str = "Folder of the images' files, or an archive [default: LRSCHED_DATA, then data/, the cache folder, ~/.keras/datasets]";
 
 /// Every setting, in the order of the help.
 pub const SETTINGS: &[SettingDef] = &[

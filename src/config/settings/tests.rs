@@ -152,7 +152,12 @@ fn an_error_names_the_variable_or_the_file_that_the_value_comes_from() {
     assert_eq!(typed, "epochs must be a whole number of at least 1, got `1.5`");
     assert_eq!(from_variable, format!("{typed} (from LRSCHED_EPOCHS)"));
     for (name, text, said) in [
-        ("factor", "2", "constant does not take `factor`"),
+        (
+            "factor",
+            "2",
+            "--factor does not apply to constant, the default; add --schedule with one that takes it: step, ",
+        ),
+        ("beta1", "0.8", "--beta1 does not apply to sgd, the default; add --optimizer with one that takes it: "),
         ("warmup-from", "2", "constant: warmup-from must be in [0, 1], got 2"),
         ("momentum", "3", "sgd: momentum must be in [0, 1], got 3"),
         ("nesterov", "true", "sgd: nesterov needs momentum above 0; add `momentum=0.9`"),

@@ -21,14 +21,14 @@ pub struct Sorted<'a> {
 }
 
 /// The chosen trial of each study of one entrant; `None` until it is known.
-pub fn chosen<'a>(rows: impl IntoIterator<Item = &'a ComparisonRow>) -> HashMap<u64, Option<u64>> {
+pub fn chosen<'a>(rows: impl IntoIterator<Item = &'a ComparisonRow>, chance: f64) -> HashMap<u64, Option<u64>> {
     let chosen = |study: &record::Study<'_>| tuning::choose(&study.trials).map(|trial| trial.number);
-    record::studies(rows).iter().map(|study| (study.number, chosen(study))).collect()
+    record::studies(rows, chance).iter().map(|study| (study.number, chosen(study))).collect()
 }
 
-/// Sorts the runs of one entrant.
-pub fn sort<'a>(rows: Vec<&'a ComparisonRow>) -> Sorted<'a> {
-    let chosen = chosen(rows.iter().copied());
+/// Sorts the runs of one entrant; one that diverged has the accuracy `chance`.
+pub fn sort<'a>(rows: Vec<&'a ComparisonRow>, chance: f64) -> Sorted<'a> {
+    let chosen = chosen(rows.iter().copied(), chance);
     let mut sorted = Sorted { by_study: chosen.len() > 1, ..Sorted::default() };
     for row in rows {
         let is_stale = |role: &Role| role.study.is_some_and(|study| chosen[&study] != role.trial);

@@ -7,7 +7,6 @@ use crate::report::analysis::{Analysis, Group, Target};
 use crate::report::entrants::Summary;
 use crate::report::escape::escape;
 use crate::report::table::{duration, percent, status};
-use crate::stats::verdict::CHANCE;
 
 /// Cells, one per entrant, below a head.
 struct Column {
@@ -140,11 +139,13 @@ fn name(analysis: &Analysis<'_>) -> String {
 }
 
 /// How to read the tables.
-pub fn notes() -> String {
+pub fn notes(groups: &[Group<'_>]) -> String {
+    let mut chances: Vec<String> = groups.iter().map(|group| format!("{:.0} %", group.chance() * 100.0)).collect();
+    chances.dedup();
     format!(
         "<details><summary>How to read these figures</summary>\
          <p class=soft>Means ± standard deviations over the seeds, in percent. Validation and test accuracy are of the weights after the last \
-         epoch; a run that diverged counts as chance, {chance:.0} %. The highest validation accuracy of any epoch is of other weights, which were \
+         epoch; a run that diverged counts as chance, {chance}. The highest validation accuracy of any epoch is of other weights, which were \
          not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at the end. Gap: \
          training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\
          <p class=soft>Verdicts, each at 95 % for any number of entrants: the <b>winner</b> beats every other by the paired t-test. One entrant \
@@ -154,6 +155,6 @@ pub fn notes() -> String {
          on a new one (Clopper and Pearson; five of five leave room for 48 %). These are of one pair by itself, and too favourable to a leader, \
          which was chosen because it is ahead. All of this is about other seeds, not about other images: another validation set may move \
          accuracies by some tenths of a point.</p></details>",
-        chance = CHANCE * 100.0
+        chance = chances.join(" or ")
     )
 }

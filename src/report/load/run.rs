@@ -49,6 +49,7 @@ impl LoadedRun {
             group: &self.group,
             on_test: self.validated_on_test(),
             images: self.validation_images().map(|images| images as u64),
+            dataset: self.dataset(),
         }
     }
 
@@ -57,11 +58,15 @@ impl LoadedRun {
         self.settings.get("validation") == Some("test")
     }
 
+    fn dataset(&self) -> Option<DatasetKind> {
+        self.settings.get("dataset")?.parse().ok()
+    }
+
     /// How many images each of its validation accuracies is a share of, if known.
     fn validation_images(&self) -> Option<usize> {
         match self.settings.get("validation")?.parse().ok()? {
             Validation::Holdout(images) => Some(images),
-            Validation::Test => self.settings.get("dataset")?.parse().ok().map(DatasetKind::test_images),
+            Validation::Test => self.dataset().map(DatasetKind::test_images),
         }
     }
 

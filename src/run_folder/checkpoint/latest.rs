@@ -37,6 +37,8 @@ pub enum Wanted {
 pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
     let folder = run.join(CHECKPOINTS);
     let info = RunInfo::read(&run.join(RUN_JSON)).ok();
+    let dataset = info.as_ref().and_then(|info| info.config.dataset());
+    let chance = dataset.unwrap_or_default().chance();
     let (mut wrong, mut lost): (Option<anyhow::Error>, Option<LostWeights>) = (None, None);
     for name in [LAST, BEFORE_LAST, BEST] {
         let path = folder.join(name);
@@ -46,7 +48,7 @@ pub fn latest(run: &Path, wanted: Wanted) -> Result<Option<LatestCheckpoint>> {
         }
         match SavedCheckpoint::read_of(&path, info.as_ref()) {
             Ok(SavedCheckpoint { checkpoint, rows }) => {
-                match checkpoint.state.lost().filter(|_| wanted == Wanted::Sound) {
+                match checkpoint.state.lost(chance).filter(|_| wanted == Wanted::Sound) {
                     None => {
                         let missing = || format!("{CHECKPOINTS}/{LAST} is missing");
                         let why = lost.map(|weights| format!("{CHECKPOINTS}/{LAST} is of {weights}"));

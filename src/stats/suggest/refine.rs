@@ -3,7 +3,6 @@
 use super::turn::PROPORTIONAL;
 use super::{Answer, Combined, Method, show};
 use crate::stats::quantile;
-use crate::stats::verdict::CHANCE;
 
 /// The rates of the short runs, as multiples of the rate of the range test.
 pub const AROUND: [f64; 3] = [0.5, 1.0, 2.0];
@@ -18,7 +17,7 @@ const DEVIATIONS: f64 = 3.0;
 
 /// What a run at a constant rate reached.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ShortRun {
+pub struct ShortResult {
     pub rate: f64,
     pub seed: u64,
     /// Validation accuracy after its last update; `None` if it diverged, which counts as chance.
@@ -42,21 +41,21 @@ pub fn short_run(updates: u64, steps: u64) -> u64 {
 /// ```
 ///
 /// pᵢ is the mean accuracy over the seeds at the i-th rate, half an image added to the correct and to the wrong ones, so
-/// that the odds are finite. The best of three rates alone would be off by up to a factor of √2, and by chance more: docs/FIND.md
+/// that the odds are finite; a run that diverged has the accuracy of guessing, `chance`. The best of three rates alone would be off by up to a factor of √2, and by chance more: docs/FIND.md
 /// compares both.
-pub fn refine(runs: &[ShortRun]) -> Option<Combined> {
+pub fn refine(runs: &[ShortResult], chance: f64) -> Option<Combined> {
     // They may come from a file: no suggestion is NaN.
-    let is_sound = |run: &ShortRun| {
+    let is_sound = |run: &ShortResult| {
         let accuracy = run.accuracy.is_none_or(|accuracy| (0.0..=1.0).contains(&accuracy));
         run.rate > 0.0 && run.rate.is_finite() && accuracy && run.images > 0
     };
-    let runs: Vec<ShortRun> = runs.iter().copied().filter(is_sound).collect();
+    let runs: Vec<ShortResult> = runs.iter().copied().filter(is_sound).collect();
     let runs = runs.as_slice();
     let updates = runs.iter().map(|run| run.updates).max()?;
     let mut seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
     seeds.sort_unstable();
     seeds.dedup();
-    let answer = centre(runs).map(|(rate, reached)| Answer {
+    let answer = centre(runs, chance).map(|(rate, reached)| Answer {
         rate,
         reason: format!(
             "the mean, weighted by the odds of a correct answer after {updates} updates: {}",
@@ -64,8 +63,8 @@ pub fn refine(runs: &[ShortRun]) -> Option<Combined> {
         ),
     });
     let alone = |seed: &u64| {
-        let own: Vec<ShortRun> = runs.iter().copied().filter(|run| run.seed == *seed).collect();
-        Some(centre(&own).ok()?.0)
+        let own: Vec<ShortResult> = runs.iter().copied().filter(|run| run.seed == *seed).collect();
+        Some(centre(&own, chance).ok()?.0)
     };
     let each: Vec<f64> = seeds.iter().filter_map(alone).collect();
     Some(Combined {
@@ -89,9 +88,9 @@ struct Reached {
 }
 
 impl Reached {
-    fn at(rate: f64, runs: &[ShortRun]) -> Self {
-        let runs: Vec<&ShortRun> = runs.iter().filter(|run| run.rate == rate).collect();
-        let accuracy = runs.iter().map(|run| run.accuracy.unwrap_or(CHANCE)).sum::<f64>() / runs.len() as f64;
+    fn at(rate: f64, runs: &[ShortResult], chance: f64) -> Self {
+        let runs: Vec<&ShortResult> = runs.iter().filter(|run| run.rate == rate).collect();
+        let accuracy = runs.iter().map(|run| run.accuracy.unwrap_or(chance)).sum::<f64>() / runs.len() as f64;
         let diverged = runs.iter().filter(|run| run.accuracy.is_none()).count();
         let images = runs.iter().map(|run| run.images as f64).sum();
         Self { rate, accuracy, images, diverged, runs: runs.len() }
@@ -107,14 +106,14 @@ impl Reached {
 ///
 /// # Errors
 /// No run learned anything.
-fn centre(runs: &[ShortRun]) -> Result<(f64, Vec<Reached>), String> {
+fn centre(runs: &[ShortResult], chance: f64) -> Result<(f64, Vec<Reached>), String> {
     let mut rates: Vec<f64> = runs.iter().map(|run| run.rate).collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();
-    let reached: Vec<Reached> = rates.iter().map(|rate| Reached::at(*rate, runs)).collect();
+    let reached: Vec<Reached> = rates.iter().map(|rate| Reached::at(*rate, runs, chance)).collect();
     let learned = |one: &Reached| {
-        let noise = DEVIATIONS * (CHANCE * (1.0 - CHANCE) / one.images).sqrt();
-        one.accuracy - CHANCE > noise.max(LEARNED)
+        let noise = DEVIATIONS * (chance * (1.0 - chance) / one.images).sqrt();
+        one.accuracy - chance > noise.max(LEARNED)
     };
     if !reached.iter().any(learned) {
         return Err(format!("no short run learned anything: {}", listed(&reached)));
@@ -141,12 +140,12 @@ fn listed(reached: &[Reached]) -> String {
 mod tests {
     use super::*;
 
-    fn run(rate: f64, seed: u64, accuracy: impl Into<Option<f64>>) -> ShortRun {
-        ShortRun { rate, seed, accuracy: accuracy.into(), images: 1000, updates: 189 }
+    fn run(rate: f64, seed: u64, accuracy: impl Into<Option<f64>>) -> ShortResult {
+        ShortResult { rate, seed, accuracy: accuracy.into(), images: 1000, updates: 189 }
     }
 
-    fn rate(runs: &[ShortRun]) -> f64 {
-        refine(runs).unwrap().answer.unwrap().rate
+    fn rate(runs: &[ShortResult]) -> f64 {
+        refine(runs, 0.1).unwrap().answer.unwrap().rate
     }
 
     #[test]
@@ -174,7 +173,7 @@ mod tests {
             [run(0.001, 4, 0.9), run(0.002, 4, 0.5), run(0.004, 4, 0.5)],
             [run(0.001, 5, 0.5), run(0.002, 5, 0.5), run(0.004, 5, 0.9)],
         ];
-        let both = refine(&seeds.concat()).unwrap();
+        let both = refine(&seeds.concat(), 0.1).unwrap();
         let (low, high) = both.spread.unwrap();
         assert!((low - rate(&seeds[0])).abs() < 1e-15 && (high - rate(&seeds[1])).abs() < 1e-15);
         assert!((both.answer.unwrap().rate - 0.002).abs() < 1e-12);
@@ -183,20 +182,25 @@ mod tests {
 
     #[test]
     fn where_no_run_learns_it_says_so_and_without_runs_it_says_nothing() {
-        let refined = refine(&[run(0.001, 0, 0.12), run(0.002, 0, 0.1), run(0.004, 0, None)]).unwrap();
+        let guesses = [run(0.001, 0, 0.12), run(0.002, 0, 0.1), run(0.004, 0, None)];
+        let refined = refine(&guesses, 0.1).unwrap();
         assert_eq!(
             refined.answer.unwrap_err(),
             "no short run learned anything: 12.0 % at 0.001, 10.0 % at 0.002, diverged at 0.004"
         );
-        assert_eq!(refine(&[]), None);
+        assert_eq!(refine(&[], 0.1), None);
+        assert!(
+            refine(&guesses, 0.01).unwrap().answer.is_ok(),
+            "a tenth is ten times what guessing among 100 classes has"
+        );
     }
 
     #[test]
     fn what_no_run_can_have_reached_is_left_out() {
         let good = [run(0.001, 0, 0.6), run(0.002, 0, 0.8), run(0.004, 0, 0.5)];
         let broken = [run(f64::NAN, 0, 0.9), run(-1.0, 0, 0.9), run(0.008, 0, 7.0), run(0.008, 0, f64::NAN)];
-        assert_eq!(refine(&[&good[..], &broken].concat()), refine(&good));
-        assert_eq!(refine(&broken), None);
+        assert_eq!(refine(&[&good[..], &broken].concat(), 0.1), refine(&good, 0.1));
+        assert_eq!(refine(&broken, 0.1), None);
     }
 
     #[test]

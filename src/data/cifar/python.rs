@@ -1,5 +1,7 @@
-//! The batches of `cifar-10-python.tar.gz`: Python pickles of a dictionary with the images' `data` and `labels`.
+//! The batches of `cifar-10-python.tar.gz` and `cifar-100-python.tar.gz`: Python pickles of a dictionary with the images' `data` and
+//! `labels` or `fine_labels`.
 
+use super::Cifar;
 use crate::data::images::{CHANNELS, IMAGE_BYTES, SIDE};
 use crate::data::pickle::{Dtype, Pickle, Value};
 use crate::number::grouped;
@@ -9,11 +11,11 @@ use std::path::Path;
 /// Reads one image per element of `labels` from the bytes of a file; `pixels` is (labels, 3, 32, 32).
 ///
 /// # Errors
-/// The bytes are not a pickle of that many images and labels from 0 to 9; the message names `path`.
-pub fn read_batch(path: &Path, bytes: &[u8], pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
+/// The bytes are not a pickle of that many images and their classes; the message names `path`.
+pub fn read_batch(path: &Path, bytes: &[u8], dataset: &Cifar, pixels: &mut [u8], labels: &mut [u8]) -> Result<()> {
     let filled = Pickle::read(bytes).context("it is not a pickled batch of images").and_then(|pickle| {
         fill_pixels(&pickle, pixels, labels.len())?;
-        fill_labels(&pickle, labels)
+        fill_labels(&pickle, dataset, labels)
     });
     filled.map_err(|error| anyhow!("{}: {error:#}", path.display()))
 }
@@ -33,23 +35,28 @@ fn fill_pixels(pickle: &Pickle, pixels: &mut [u8], count: usize) -> Result<()> {
     Ok(())
 }
 
-fn fill_labels(pickle: &Pickle, labels: &mut [u8]) -> Result<()> {
-    let value = pickle.get("labels").context("it holds no `labels`")?;
+fn fill_labels(pickle: &Pickle, dataset: &Cifar, labels: &mut [u8]) -> Result<()> {
+    let key = dataset.labels_key;
+    let value = pickle.get(key).with_context(|| format!("it holds no `{key}`"))?;
     let found = match (pickle.list(value), pickle.array(value)) {
         (Some(items), _) => {
             let number = |item: &Value| match item {
                 Value::Int(label) => Some(*label),
                 _ => None,
             };
-            items.iter().map(number).collect::<Option<Vec<i64>>>().context("its `labels` are not whole numbers")?
+            items
+                .iter()
+                .map(number)
+                .collect::<Option<Vec<i64>>>()
+                .with_context(|| format!("its `{key}` are not whole numbers"))?
         }
         (_, Some(array)) => array.integers(labels.len())?,
-        _ => return Err(anyhow!("its `labels` are neither a list nor an array")),
+        _ => return Err(anyhow!("its `{key}` are neither a list nor an array")),
     };
     let (count, expected) = (found.len() as u64, labels.len() as u64);
     ensure!(count == expected, "it holds {} labels, expected {}", grouped(count), grouped(expected));
     for (record, (label, found)) in labels.iter_mut().zip(found).enumerate() {
-        *label = super::label(record, found)?;
+        *label = dataset.label(record, found)?;
     }
     Ok(())
 }
