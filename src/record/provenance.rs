@@ -13,7 +13,12 @@ pub struct Provenance {
     pub version: String,
     /// The command line, one element per argument.
     pub command: Vec<String>,
+    /// The repository of the current folder.
     pub git: Option<GitState>,
+    /// The sources that the program was built from; `None` if they were in no repository, and in the records of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<GitState>,
     /// The engine's kernels: `avx512`, `avx2+fma`, `portable` or `candle`. They affect the last bits of the results.
     /// `None` before this is known.
     #[serde(default)]
@@ -35,7 +40,7 @@ pub struct Standing {
     pub message: Option<String>,
 }
 
-/// The repository the program was started in.
+/// The state of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GitState {
     pub commit: String,
@@ -58,6 +63,7 @@ impl Provenance {
             version: env!("CARGO_PKG_VERSION").to_string(),
             command: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
             git: GitState::here(),
+            program: GitState::of_program(),
             kernels: kernels.map(str::to_string),
             threads,
             dataset: DatasetId { name: dataset.name.clone(), digest: dataset.digest().to_string() },
@@ -76,6 +82,12 @@ impl Standing {
 }
 
 impl GitState {
+    /// What the program was built from, as build.rs found it.
+    fn of_program() -> Option<Self> {
+        let commit = option_env!("LRSCHED_BUILT_FROM")?.to_string();
+        Some(Self { commit, dirty: option_env!("LRSCHED_BUILT_DIRTY") != Some("false") })
+    }
+
     /// The repository of the current folder, as of the first call; `None` outside a repository, or without git.
     ///
     /// Cached because a comparison asks for each of its runs, and answering starts two processes.

@@ -75,6 +75,8 @@ pub struct Group<'a> {
     pub analyses: Vec<Analysis<'a>>,
     /// All entrants with results have the same seeds: the order is that of their accuracies.
     pub same_seeds: bool,
+    /// What the first of them is, if it has not won: `highest`, `leads on common seeds`.
+    pub leads: &'static str,
     /// What a result is of, and so what the claims are about.
     pub unit: Unit,
     /// In a few sentences: which entrant is best, and how certain that is.
@@ -120,7 +122,7 @@ pub fn next_in_line<'s, 'a>(analyses: &'s [Analysis<'a>]) -> Option<&'s Analysis
 pub enum Unit {
     /// Runs: claims are about the settings.
     Seed,
-    /// Studies, each with a tuning of its own: claims are about entrants so tuned.
+    /// Studies, each with a tuning of its own: claims are about entrants tuned this way.
     Study,
 }
 
@@ -141,17 +143,27 @@ impl Unit {
     }
 }
 
-/// Analyses the entrants, which are in the order of [`super::entrants::entrants_of`], group by group. With a `baseline`,
-/// the others are compared with it instead of each with each.
+/// What is asked of an analysis.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Asked<'b> {
+    /// The validation accuracy to which steps and time are measured.
+    pub target: Option<f64>,
+    /// The name of the entrant that the others are compared with, instead of each with each.
+    pub baseline: Option<&'b str>,
+    /// More runs are planned: nobody has beaten every other yet.
+    pub under_way: bool,
+}
+
+/// Analyses the entrants, which are in the order of [`super::entrants::entrants_of`], group by group.
 ///
 /// # Errors
 /// No entrant, or several of one group, go by the name of the baseline.
 pub fn analyse<'a>(
     entrants: &[EntrantRuns<'a>],
     metrics: &HashMap<String, Vec<EpochRow>>,
-    target: Option<f64>,
-    baseline: Option<&str>,
+    asked: &Asked<'_>,
 ) -> Result<Vec<Group<'a>>, Usage> {
+    let Asked { target, baseline, under_way } = *asked;
     let names = names(entrants);
     let mut found = false;
     let shorts = short_names(entrants, &names);
@@ -171,6 +183,7 @@ pub fn analyse<'a>(
         let place = place.filter(|&place| place < judged);
         let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
+        let verdict = if under_way { verdict.without_winner() } else { verdict };
         let mut analyses: Vec<Analysis<'a>> = group
             .iter()
             .zip(names.iter().zip(&own).zip(shorts))
@@ -190,6 +203,7 @@ pub fn analyse<'a>(
         let said =
             words::Said { analyses: finalists, screened, verdict: &verdict, baseline, without, is_baseline_out, unit };
         let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
+        let leads = said.leads();
         let below = answer.as_ref().map(words::Answer::below).unwrap_or_default();
         let answer = answer.map(|answer| answer.text()).or_else(|| said.unfinished()).unwrap_or_default();
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
@@ -197,6 +211,7 @@ pub fn analyse<'a>(
             label: group[0].place.group,
             analyses,
             same_seeds: verdict.same_seeds,
+            leads,
             unit,
             summary: std::iter::once(&answer)
                 .chain(&rest)

@@ -5,7 +5,7 @@ mod rows;
 
 pub use rows::ranking;
 
-use super::analysis::{Group, analyse};
+use super::analysis::{Asked, Group, analyse};
 use super::chart::{Figure, Ranking, Stack};
 use super::comparison;
 use super::escape::{markdown as text, markdown_name};
@@ -112,8 +112,7 @@ fn files(output: &Path, extra: ExtraFormats) -> Result<Vec<(PathBuf, Form)>, Usa
 }
 
 /// What to know of the verdicts on a comparison under way.
-const AS_PLANNED: &str =
-    "Verdicts hold for the comparison as planned: stopping at the first winner makes false winners more frequent.";
+const AS_PLANNED: &str = "No winner is named before all are: verdicts hold for the comparison as planned, and whoever stops at the first winner finds more false ones.";
 
 /// The size of a picture of one panel, in CSS pixels.
 const PANEL: (u32, u32) = (900, 560);
@@ -201,7 +200,7 @@ impl<'a> Report<'a> {
     ) -> Result<Self, Usage> {
         let metrics = loaded.metrics();
         let entrants = loaded.entrants();
-        let groups = analyse(&entrants, &metrics, target, baseline)?;
+        let groups = analyse(&entrants, &metrics, &Asked { target, baseline, under_way: loaded.progress().is_some() })?;
         let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         let title = loaded.title().unwrap_or_else(|| folders.clone());
         let suggestions: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();

@@ -18,6 +18,7 @@ use super::tuning::{Tuning, peak};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
 use crate::stats::verdict::{FEWEST, Standing};
+use crate::usage::capitalised;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -62,7 +63,7 @@ impl Page<'_> {
             let tables: String = self.groups.iter().map(|group| entrants::html(group, self.target)).collect();
             let _ = write!(
                 body,
-                "<section><h2>Curves</h2><p class=soft>Means over the seeds, with bands of ± one standard deviation. Hover over a line \
+                "<section><h2>Curves</h2><p class=soft>Means over seeds or studies, with bands of ± one standard deviation. Hover over a line \
                  for its values; click a line or its name to hide it.{}</p><div id=legend role=group aria-label=Entrants></div>\
                  <div class=charts>{}</div></section>\n{each}<section><h2>Entrants</h2>{tables}{notes}</section>\n",
                 self.left_out(),
@@ -184,10 +185,10 @@ fn of_group(group: &Group<'_>, paragraph: &Paragraph) -> String {
 fn pick(group: &Group<'_>) -> Option<String> {
     let leader = group.analyses.first().filter(|first| first.standing != Standing::NoResult)?;
     let claim = match leader.standing {
-        _ if group.analyses.len() == 1 => "The only entrant",
-        Standing::Winner => "Winner",
-        _ if group.most_in_common() < FEWEST => "Highest, without a claim",
-        _ => "Highest, but no proven winner",
+        _ if group.analyses.len() == 1 => "The only entrant".to_string(),
+        Standing::Winner => "Winner".to_string(),
+        _ if group.most_in_common() < FEWEST => format!("{}, without a claim", capitalised(group.leads)),
+        _ => format!("{}, but no proven winner", capitalised(group.leads)),
     };
     let rate = match leader.entrant.short_rate_text() {
         _ if !leader.entrant.rate.is_finite() => String::new(),

@@ -55,7 +55,9 @@ impl Purpose {
             Self::Schedules { studies: Some(count) } => {
                 format!("for a claim about schedules, {}", Unit::Study.counted(count))
             }
-            Self::Settle { studies } => format!("to find the best of these, {} fresh studies", grouped(studies as u64)),
+            Self::Settle { studies } => {
+                format!("to tell the leader of these from the next, {} fresh studies", grouped(studies as u64))
+            }
         }
     }
 }

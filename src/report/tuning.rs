@@ -1,11 +1,13 @@
 //! What the trials of a tuned entrant say: which rates were chosen, how much they matter, and what they cost.
 
 use super::entrants::EntrantRuns;
-use crate::number::significant;
+use crate::number::{exact, significant};
+use crate::optim::OptimizerSpec;
 use crate::record::{self, ComparisonRow, Stage, Status};
+use crate::schedule::Spec;
 use crate::stats::tuning::{self, Trial};
 use crate::stats::{mean, median};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rates whose accuracy is this much lower are as good, for most purposes.
 const ONE_POINT: f64 = 0.01;
@@ -34,6 +36,8 @@ pub struct Study {
     pub chosen: Option<u64>,
     /// Runs that failed: nothing follows until they are trained again.
     pub failed: usize,
+    /// What was tuned besides the rate: the value of each trial, by its number, of each parameter.
+    pub others: BTreeMap<&'static str, BTreeMap<u64, String>>,
 }
 
 /// Where a chosen trial lies among those of its study.
@@ -50,21 +54,52 @@ impl Study {
 
     /// The end of what was tried, if the chosen trial is there: a better rate may lie beyond. Of two trials each is an end.
     pub fn edge(&self) -> Option<Edge> {
-        let chosen = self.chosen()?.rate;
-        let others = || self.trials.iter().filter(|trial| trial.rate != chosen);
-        match (others().any(|trial| trial.rate < chosen), others().any(|trial| trial.rate > chosen)) {
-            _ if self.trials.len() < 3 => None,
-            (false, true) => Some(Edge::Lowest),
-            (true, false) => Some(Edge::Highest),
-            _ => None,
-        }
+        edge(self.chosen()?.rate, self.trials.iter().map(|trial| trial.rate))
     }
 
-    /// The chosen rate, and the lowest and highest one within one point of it.
+    /// The same of another parameter that was tuned.
+    fn edge_of(&self, parameter: &str) -> Option<Edge> {
+        let tried = self.others.get(parameter)?;
+        let number = |text: &String| text.parse::<f64>().ok();
+        edge(number(tried.get(&self.chosen?)?)?, tried.values().filter_map(number))
+    }
+
+    /// The chosen rate, and the lowest and highest one within one point of it; `None` if neighbours differ in more than the
+    /// rate.
     fn within_a_point(&self) -> Option<(f64, (f64, f64))> {
-        let chosen = self.chosen()?;
+        let chosen = self.chosen().filter(|_| self.others.is_empty())?;
         Some((chosen.rate, tuning::rates_within(&self.trials, chosen, ONE_POINT)))
     }
+}
+
+fn edge(chosen: f64, tried: impl Iterator<Item = f64>) -> Option<Edge> {
+    let tried: Vec<f64> = tried.collect();
+    match (tried.iter().any(|value| *value < chosen), tried.iter().any(|value| *value > chosen)) {
+        _ if tried.len() < 3 => None,
+        (false, true) => Some(Edge::Lowest),
+        (true, false) => Some(Edge::Highest),
+        _ => None,
+    }
+}
+
+/// The parameters besides the rate in which these runs differ, each with its value in the runs, by the number of their
+/// trials.
+fn others(firsts: &[&ComparisonRow]) -> BTreeMap<&'static str, BTreeMap<u64, String>> {
+    let mut others: BTreeMap<&'static str, BTreeMap<u64, String>> = BTreeMap::new();
+    for run in firsts {
+        let Some(trial) = run.role.as_ref().and_then(|role| role.trial) else { continue };
+        let (Ok(optimizer), Ok(schedule)) = (run.optimizer.parse::<OptimizerSpec>(), run.schedule.parse::<Spec>())
+        else {
+            continue;
+        };
+        for values in std::iter::once(optimizer.given_values()).chain(schedule.schedules()) {
+            for (parameter, value) in values.given().filter(|(parameter, _)| parameter.name != "lr") {
+                others.entry(parameter.name).or_default().insert(trial, value.show(parameter.kind, exact));
+            }
+        }
+    }
+    others.retain(|_, values| values.values().collect::<BTreeSet<_>>().len() > 1);
+    others
 }
 
 impl Tuning {
@@ -101,6 +136,7 @@ impl Tuning {
                     chosen,
                     trials,
                     failed: all.iter().filter(of_study).filter(|run| run.status == Status::Failed).count(),
+                    others: others(&firsts),
                 }
             },
         );
@@ -123,6 +159,17 @@ impl Tuning {
     /// The chosen peak of each study that its results are of.
     pub fn peaks(&self) -> Vec<f64> {
         self.of_results().filter_map(Study::chosen).map(|trial| trial.rate).collect()
+    }
+
+    /// What was chosen in each of these studies of every other parameter that was tuned.
+    pub fn chosen_settings(&self) -> BTreeMap<&'static str, Vec<&str>> {
+        let mut all: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+        for (study, chosen) in self.of_results().filter_map(|study| Some((study, study.chosen?))) {
+            for (parameter, values) in &study.others {
+                all.entry(parameter).or_default().extend(values.get(&chosen).map(String::as_str));
+            }
+        }
+        all
     }
 
     /// The study with the median of the chosen peaks; of an even number, with the lower of the middle two: a rate that
@@ -159,6 +206,17 @@ impl Tuning {
     /// In how many studies the chosen trial lies at this end of what was tried.
     pub fn at_edge(&self, edge: Edge) -> usize {
         self.studies.iter().filter(|study| study.edge() == Some(edge)).count()
+    }
+
+    /// The other parameters that were tuned, each with the same.
+    pub fn others_at_edge(&self, edge: Edge) -> BTreeMap<&'static str, usize> {
+        let mut all = BTreeMap::new();
+        for study in &self.studies {
+            for parameter in study.others.keys().filter(|parameter| study.edge_of(parameter) == Some(edge)) {
+                *all.entry(*parameter).or_default() += 1;
+            }
+        }
+        all
     }
 
     /// The expected accuracy of the best of the first m trials at first look, m = 1, 2, …: the mean over the studies of the

@@ -111,7 +111,7 @@ impl Said<'_, '_> {
         if let Some(next) = next_in_line(self.analyses) {
             said.push(match self.fresh(next.seeds_for_power) {
                 Some(fresh) => format!(
-                    "If its lead over {} is real, {fresh} of both show it in 80 % of cases; count only those.",
+                    "If its lead over {} is real, {fresh} of each, judged alone, would show it in 80 % of cases.",
                     next.short
                 ),
                 None => format!("Its lead over {} is {}.", next.short, self.never_told()),
@@ -121,7 +121,7 @@ impl Said<'_, '_> {
     }
 
     /// With other seeds for each, the mean over all of its own is not what decided.
-    fn leads(&self) -> &'static str {
+    pub fn leads(&self) -> &'static str {
         let behind = || self.verdict.behind.iter().flatten().any(|difference| difference.mean < 0.0);
         match self.verdict.same_seeds {
             true => "highest",
@@ -238,7 +238,11 @@ impl Said<'_, '_> {
             let guessed = analysis.entrant.at_chance();
             if analysis.entrant.judged && guessed > 0 {
                 let (runs, verb) = (analysis.entrant.runs.len(), if guessed == 1 { "counts" } else { "count" });
-                let _ = write!(sentence, "; {guessed} of its {runs} runs {verb} as chance");
+                let _ = match guessed == runs {
+                    true if runs > 1 => write!(sentence, "; all {runs} of its runs count as chance"),
+                    true => write!(sentence, "; its run counts as chance"),
+                    false => write!(sentence, "; {guessed} of its {runs} runs {verb} as chance"),
+                };
             }
             if let Some(baseline) = self.baseline {
                 sentence.push_str(beside_baseline(analysis, &self.analyses[baseline]));
@@ -354,7 +358,7 @@ fn beside_baseline(analysis: &Analysis<'_>, baseline: &Analysis<'_>) -> &'static
         _ if analysis.place == baseline.place => "; the baseline",
         Ordering::Greater => "; beats the baseline",
         Ordering::Less => "; the baseline beats it",
-        Ordering::Equal => "; not told from the baseline",
+        Ordering::Equal => "; cannot be told from the baseline",
     }
 }
 

@@ -143,6 +143,17 @@ impl Verdict {
         self.order.first().copied().filter(|&first| self.standings[first] != Standing::NoResult)
     }
 
+    /// The same without a winner, for results that are not complete: whoever wins so far may still be beaten.
+    #[must_use]
+    pub fn without_winner(mut self) -> Self {
+        for standing in &mut self.standings {
+            if *standing == Standing::Winner {
+                *standing = Standing::NotRuledOut;
+            }
+        }
+        self
+    }
+
     /// The winner, if there is one.
     pub fn winner(&self) -> Option<usize> {
         self.leader().filter(|&leader| self.standings[leader] == Standing::Winner)

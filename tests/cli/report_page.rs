@@ -4,7 +4,7 @@ use crate::common::{TINY, lrsched};
 use assert_cmd::Command;
 use lrsched::number::rate;
 use lrsched::record::{ComparisonRow, EpochRow, Results, Status, write_rows};
-use lrsched::report::analysis::analyse;
+use lrsched::report::analysis::{Asked, analyse};
 use lrsched::report::load::load;
 use lrsched::schedule::Semantics;
 use predicates::prelude::*;
@@ -70,14 +70,16 @@ fn target_area_gap_and_the_rate_of_the_best_epoch_come_from_the_epochs() {
     comparison(folder.path(), &[row("a", "cosine", 0, 0.7)]);
     let loaded = load(&[folder.path().to_path_buf()]);
     let (entrants, metrics) = (loaded.entrants(), loaded.metrics());
-    let groups = analyse(&entrants, &metrics, Some(0.6), None).unwrap();
+    let groups = analyse(&entrants, &metrics, &Asked { target: Some(0.6), ..Asked::default() }).unwrap();
     let analysis = &groups[0].analyses[0];
     let target = analysis.target.unwrap();
     assert_eq!((target.reached, target.steps, target.seconds), (1, Some(200.0), Some(20.0)));
     assert!((analysis.area.unwrap().mean - (0.5 + 0.65) / 2.0).abs() < 1e-12, "trapezes of 0.4, 0.6, 0.7");
     assert!((analysis.gap.unwrap().mean - 0.05).abs() < 1e-12);
     assert_eq!(analysis.rate_at_best, Some(0.05));
-    let missed = analyse(&entrants, &metrics, Some(0.9), None).unwrap()[0].analyses[0].target.unwrap();
+    let missed = analyse(&entrants, &metrics, &Asked { target: Some(0.9), ..Asked::default() }).unwrap()[0].analyses[0]
+        .target
+        .unwrap();
     assert_eq!((missed.reached, missed.steps, missed.seconds), (0, None, None));
 }
 

@@ -1,8 +1,8 @@
 //! The CSVs of runs: written row by row, each row whole; read strictly, with one clear line for any error.
 
 use lrsched::record::{
-    ComparisonRow, DatasetId, EpochRow, Provenance, Results, Role, Row, RowWriter, RunInfo, Stage, Standing, Status,
-    StepRow, read_good_rows, read_rows, write_rows,
+    ComparisonRow, DatasetId, EpochRow, GitState, Provenance, Results, Role, Row, RowWriter, RunInfo, Stage, Standing,
+    Status, StepRow, read_good_rows, read_rows, write_rows,
 };
 use lrsched::schedule::Semantics;
 use std::path::Path;
@@ -184,6 +184,7 @@ fn run_json_reads_back_as_it_was_written() {
             version: "0.1.0".into(),
             command: vec!["lrsched".into(), "train".into()],
             git: None,
+            program: Some(GitState { commit: "abc".into(), dirty: true }),
             kernels: None,
             threads: 2,
             dataset: DatasetId { name: "synthetic".into(), digest: "00".into() },

@@ -7,7 +7,7 @@ mod shown;
 
 use super::report_page::{report, row};
 use lrsched::record::{ComparisonRow, EpochRow, Results, Role, Stage, Status, write_rows};
-use lrsched::report::analysis::{Group, analyse};
+use lrsched::report::analysis::{Asked, Group, analyse};
 use lrsched::report::export::ranking;
 use lrsched::report::load::load;
 use serde_json::Value;
@@ -74,7 +74,7 @@ fn ended(row: &ComparisonRow, status: Status) -> ComparisonRow {
 /// What is said of the first group, and its ranking.
 fn judged(folder: &Path) -> (String, Vec<Value>) {
     let loaded = load(&[folder.to_path_buf()]);
-    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
     assert_eq!(groups.len(), 1);
     (groups[0].summary.clone(), ranking(&groups))
 }

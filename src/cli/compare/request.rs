@@ -14,6 +14,9 @@ use crate::train::Run;
 use crate::usage;
 use anyhow::Result;
 
+/// The default of --seeds for finalists that are not tuned.
+const OF_FINALISTS: u64 = 10;
+
 /// What the flags ask for, checked as far as it can be without the images.
 pub(super) struct Request {
     pub given: Given,
@@ -46,7 +49,8 @@ impl Request {
             let seeds = value.number(table::COUNT)?;
             Plan::check_seeds(seeds).map(|()| seeds)
         })?;
-        let seeds = seeds.unwrap_or(1);
+        // A final of one seed, after a screening, would support no claim.
+        let seeds = seeds.unwrap_or(if finalists.is_some() && tuning.is_none() { OF_FINALISTS } else { 1 });
         let in_stages = tuning.is_some() || finalists.is_some();
         let machine = settings::machine(&given, CommandName::Compare)?;
         // A folder named after the time would be another for each shard, and at each start.

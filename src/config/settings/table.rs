@@ -39,7 +39,7 @@ pub const SETTINGS: &[SettingDef] = &[
     )
     .scope(Scope::Entrant)
     .commands(&[Compare]),
-    SettingDef::value("seeds", "N", "Runs per entrant, with seeds --seed, --seed + 1, … [default: 1]")
+    SettingDef::value("seeds", "N", "Runs per entrant, with seeds --seed, --seed + 1, …; finals per study with --tune, and of each finalist with --finalists, both on fresh seeds [default: 1; 10 with --finalists alone]")
         .scope(Scope::Entrant)
         .commands(&[Compare]),
     SettingDef::table(
@@ -69,7 +69,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value(
         "studies",
         "N",
-        "With --tune: repeat it N times, with other trials and seeds: one result per entrant each [default: 3]",
+        "With --tune: tune N times in all, with other trials and seeds; each study gives one result per entrant [default: 3]",
     )
     .scope(Scope::Entrant)
     .commands(&[Compare]),

@@ -33,6 +33,12 @@ fn listed(values: &[f64]) -> String {
     values.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
 }
 
+/// `weight-decay: 2.98e-5 0.001 0.0004; momentum: …`
+fn settings(tuning: &Tuning) -> String {
+    let chosen = tuning.chosen_settings().into_iter();
+    chosen.map(|(parameter, chosen)| format!("{parameter}: {}", chosen.join(" "))).collect::<Vec<_>>().join("; ")
+}
+
 /// One object per entrant, group by group, the leader first, with the keys of docs/JSON.md: columns of the CSV, `beats` and
 /// `beaten_by`. Unknown values are null.
 pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
@@ -41,7 +47,7 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
         let deviation = |summary: Option<Summary>| summary.and_then(|s| s.deviation);
         let ahead = a.behind_best.map(|difference| difference.share_ahead());
         let tuning = a.entrant.tuning.as_ref();
-        json!({
+        let mut object = json!({
             "place": a.place,
             "entrant": a.name,
             "optimizer": a.entrant.optimizer,
@@ -83,7 +89,9 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
             "epochs_in_all": tuning.map(|tuning| tuning.epochs),
             "expected_best": tuning.map(Tuning::best_so_far),
             "screening_accuracy": mean(a.screening),
-        })
+        });
+        object["chosen_settings"] = json!(tuning.map(Tuning::chosen_settings).filter(|chosen| !chosen.is_empty()));
+        object
     };
     groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))).map(entrant).collect()
 }
@@ -136,6 +144,7 @@ pub(super) fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
         "runs_in_all",
         "epochs_in_all",
         "screening_accuracy",
+        "chosen_settings",
     ])?;
     let cell = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     for (group, a) in groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))) {
@@ -190,6 +199,7 @@ pub(super) fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
             count(tuning.map(|tuning| tuning.runs)),
             count(tuning.map(|tuning| tuning.epochs)),
             mean(a.screening),
+            tuning.map_or(String::new(), settings),
         ])?;
     }
     Ok(writer.into_inner()?)

@@ -144,7 +144,7 @@ pub fn notes(groups: &[Group<'_>]) -> String {
     chances.dedup();
     format!(
         "<details><summary>How to read these figures</summary>\
-         <p class=soft>Means ± standard deviations over the seeds, in percent. Validation and test accuracy are of the weights after the last \
+         <p class=soft>Means ± standard deviations over seeds or studies, in percent. Validation and test accuracy are of the weights after the last \
          epoch; a run that diverged counts as chance, {chance}. The highest validation accuracy of any epoch is of other weights, which were \
          not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at the end. Gap: \
          training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\

@@ -23,7 +23,7 @@ impl Said<'_, '_> {
         let tuned = self.tunings().next().is_some();
         match self.unit {
             _ if self.most_seeds() < FEWEST => None,
-            Unit::Study => Some("The claim is about each schedule, so tuned.".into()),
+            Unit::Study => Some("The claim is about each entrant, tuned this way.".into()),
             Unit::Seed if tuned => Some(
                 "The claim is about these settings, on fresh seeds: another tuning may rank them otherwise.".into(),
             ),
@@ -116,7 +116,7 @@ impl Said<'_, '_> {
         (!waiting.is_empty()).then(|| {
             let done = if told.is_empty() { "nothing yet".into() } else { told.join(", ") };
             let to_come = listed(&self.to_come(&waiting));
-            format!("Before the finals: {who}; done: {done}; still to come: {to_come}. The same command goes on.")
+            format!("Before the finals: {who}; done: {done}; still to come: {to_come}. Run the same command to go on.")
         })
     }
 
@@ -145,20 +145,25 @@ impl Said<'_, '_> {
     fn edges(&self) -> Option<String> {
         let at = |(one, tuning): (&Analysis<'_>, &Tuning)| {
             let studies = tuning.studies.len();
-            let told = |edge, name| match tuning.at_edge(edge) {
-                0 => None,
-                count if studies == 1 => (count == 1).then(|| format!("the {name}")),
-                count => Some(format!("the {name} in {count} of {studies} studies")),
+            let told = move |count: usize, name: String| match (count, studies) {
+                (0, _) => None,
+                (_, 1) => Some(format!("the {name}")),
+                _ => Some(format!("the {name} in {count} of {studies} studies")),
             };
-            let ends: Vec<String> =
-                [told(Edge::Lowest, "lowest"), told(Edge::Highest, "highest")].into_iter().flatten().collect();
+            let both = [(Edge::Lowest, "lowest"), (Edge::Highest, "highest")];
+            let of_rate = both.into_iter().filter_map(|(edge, name)| told(tuning.at_edge(edge), name.to_string()));
+            let of_others = both.into_iter().flat_map(|(edge, name)| {
+                let others = tuning.others_at_edge(edge).into_iter();
+                others.filter_map(move |(parameter, count)| told(count, format!("{name} {parameter}")))
+            });
+            let ends: Vec<String> = of_rate.chain(of_others).collect();
             (!ends.is_empty()).then(|| format!("{} ({})", one.short, ends.join(", ")))
         };
         let found: Vec<String> = self.tunings().filter_map(at).collect();
         let names: Vec<&str> = found.iter().map(String::as_str).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "AT THE EDGE of what was tried lies the chosen rate of {}: a better one may lie beyond. More trials (--tune) reach closer to the ends of the range; a wider range (--tune-range) needs another --out.",
+                "AT THE EDGE of what was tried lies what was chosen for {}: better may lie beyond. More trials (--tune) reach closer to the ends of the range; a wider range (--tune-range) needs another --out.",
                 listed(&names)
             )
         })
@@ -171,6 +176,9 @@ impl Said<'_, '_> {
         let peaks: Vec<String> = tuning.peaks().into_iter().map(peak).collect();
         if !peaks.is_empty() {
             let _ = write!(text, "; chosen peak {}", peaks.join(", "));
+        }
+        for (parameter, chosen) in tuning.chosen_settings() {
+            let _ = write!(text, "; chosen {parameter} {}", chosen.join(", "));
         }
         if let Some((low, high)) = tuning.within_a_point().filter(|(low, high)| low < high) {
             let _ = write!(text, ", within one point from {} to {}", peak(low), peak(high));
@@ -222,7 +230,7 @@ fn cost((each, all): (&str, &str), analyses: &[Analysis<'_>]) -> Option<String> 
         ),
         // Nor do second looks from before there were more trials buy anything: only the best of all are chosen from.
         (true, false) => format!(
-            "{each} had the same budget: {trials}, {} to {} runs (some took second looks before more trials were added).",
+            "{each} had the same budget: {trials}, {} to {} runs (some took second looks, or finals, before more trials were added).",
             low.1, high.1
         ),
         _ => format!("NOT the same budget for {all}: from {} to {}.", told(low), told(high)),

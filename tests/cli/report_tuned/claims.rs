@@ -19,7 +19,7 @@ fn trials_and_second_looks_are_no_results_and_a_study_is_one_observation() {
         summary.starts_with("Winner: sgd/cosine, peak 0.1, 80.60 ± 0.60 % on validation (3 studies), "),
         "{summary}"
     );
-    assert!(summary.contains("The claim is about each schedule, so tuned"), "{summary}");
+    assert!(summary.contains("The claim is about each entrant, tuned this way"), "{summary}");
     assert!(summary.contains("Each had the same budget: 12 trials, 33 runs"), "{summary}");
     assert!(!summary.contains("99") && !summary.contains("85"), "the accuracy of a trial: {summary}");
 }
@@ -143,7 +143,7 @@ fn a_failed_trial_stops_its_chain_and_the_best_at_the_edge_is_loud() {
     let (summary, _) = judged_rows(&lower.collect::<Vec<_>>());
     assert!(
         summary.contains(
-            "AT THE EDGE of what was tried lies the chosen rate of sgd/cosine (the highest in 3 of 3 studies) and"
+            "AT THE EDGE of what was tried lies what was chosen for sgd/cosine (the highest in 3 of 3 studies) and"
         ),
         "{summary}"
     );

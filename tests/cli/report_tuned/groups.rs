@@ -10,7 +10,7 @@ fn the_order_of_folders_changes_nothing_and_tuned_entrants_are_a_group_of_their_
     comparison(&folder.path().join("plain"), &[row("a", "cosine", 0, 0.9)]);
     let of = |names: [&str; 2]| {
         let loaded = load(&names.map(|name| folder.path().join(name)));
-        let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+        let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
         (groups.iter().map(|group| group.label.to_string()).collect::<Vec<_>>(), ranking(&groups))
     };
     let first = of(["tuned", "plain"]);
@@ -25,7 +25,7 @@ fn groups_of(comparisons: &[Vec<ComparisonRow>]) -> Vec<String> {
     comparisons.iter().enumerate().for_each(|(number, rows)| comparison(&place(number), rows));
     let of = |places: Vec<PathBuf>| {
         let loaded = load(&places);
-        let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+        let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
         let named = |group: &Group<'_>| {
             group.analyses.iter().all(|one| ["sgd/cosine", "sgd/step", "sgd/linear", "sgd/time"].contains(&&*one.short))
         };

@@ -75,7 +75,9 @@ fn a_baseline_that_is_screened_out_is_named_and_all_pairs_are_judged() {
     let folder = tempfile::tempdir().unwrap();
     comparison(folder.path(), &screened());
     let loaded = load(&[folder.path().to_path_buf()]);
-    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, Some("sgd/time")).unwrap();
+    let groups =
+        analyse(&loaded.entrants(), &loaded.metrics(), &Asked { baseline: Some("sgd/time"), ..Asked::default() })
+            .unwrap();
     let summary = &groups[0].summary;
     assert!(summary.starts_with("Winner: sgd/step"), "{summary}");
     assert!(summary.contains("The baseline sgd/time was screened out: all pairs are judged."), "{summary}");

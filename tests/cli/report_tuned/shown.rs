@@ -11,7 +11,7 @@ fn a_bad_first_trial_does_not_press_the_best_so_far_together() {
     }
     comparison(folder.path(), &rows);
     let loaded = load(&[folder.path().to_path_buf()]);
-    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
     let best = lrsched::report::trials::of(&groups).best.unwrap();
     let (low, high) = best.y_range.unwrap();
     assert!(low > 0.7 && high > 0.85 && high < 0.9, "{low} to {high}");
@@ -36,7 +36,7 @@ fn the_page_begins_with_the_ranking_and_shows_what_was_tried() {
     }
     let header = read("report.csv").lines().next().unwrap().to_string();
     assert!(header.ends_with(
-        ",chosen_peaks,peak_low,peak_high,trials,trials_diverged,runs_in_all,epochs_in_all,screening_accuracy"
+        ",chosen_peaks,peak_low,peak_high,trials,trials_diverged,runs_in_all,epochs_in_all,screening_accuracy,chosen_settings"
     ));
 }
 
@@ -49,7 +49,7 @@ fn a_grid_over_rates_has_a_line_through_the_means_and_a_mark_at_the_highest() {
     let rows = runs.map(|(lr, seed, one)| ComparisonRow { lr, ..row(&format!("r{lr}-{seed}"), "cosine", seed, one) });
     comparison(folder.path(), &rows.collect::<Vec<_>>());
     let loaded = load(&[folder.path().to_path_buf()]);
-    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
     let trials = lrsched::report::trials::of(&groups);
     let panel = &trials.panels[0];
     let rounded = panel.series[0].points.iter().map(|(rate, mean)| (*rate, (mean * 10.0).round()));
@@ -90,7 +90,7 @@ fn table(rows: &[ComparisonRow], width: usize) -> String {
     let folder = tempfile::tempdir().unwrap();
     comparison(folder.path(), rows);
     let loaded = load(&[folder.path().to_path_buf()]);
-    let groups = analyse(&loaded.entrants(), &loaded.metrics(), None, None).unwrap();
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
     let (entrants, names) = lrsched::report::table::of_groups(&groups, Some(width));
     lrsched::report::table::terminal_of(&entrants, &names, width, Path::new("report.html"))
 }
@@ -147,6 +147,23 @@ fn the_first_bold_words_of_a_page_are_who_is_ahead_and_at_which_rate() {
     let two = three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().study != Some(2));
     let two: Vec<ComparisonRow> = two.collect();
     assert_eq!(first(&two), "Highest, without a claim: <b>sgd/cosine</b> at peak rate <b>0.1</b>");
+}
+
+#[test]
+fn what_was_chosen_of_another_tuned_parameter_is_said_and_so_is_its_edge() {
+    let mut rows = three_studies();
+    for row in &mut rows {
+        let trial = row.role.as_ref().unwrap().trial.unwrap() as usize;
+        row.optimizer = format!("sgd:weight-decay={}", ["0.001", "3e-5", "0.0001", "0.01"][trial]);
+    }
+    let (summary, entrants) = judged_rows(&rows);
+    assert_eq!(entrants[0]["chosen_settings"], serde_json::json!({ "weight-decay": ["3e-5", "3e-5", "3e-5"] }));
+    assert_eq!(entrants[0]["peak_within_a_point"], Value::Null, "neighbours differ in more than the rate");
+    let verdict = entrants[0]["verdict"].as_str().unwrap();
+    assert!(verdict.contains("; chosen weight-decay 3e-5, 3e-5, 3e-5"), "{verdict}");
+    assert!(summary.contains("sgd/cosine (the lowest weight-decay in 3 of 3 studies)"), "{summary}");
+    let (_, entrants) = judged_rows(&three_studies());
+    assert_eq!(entrants[0]["chosen_settings"], Value::Null);
 }
 
 /// The table of all runs on the page of a comparison of `rows`.
