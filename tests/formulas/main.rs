@@ -23,4 +23,5 @@ mod schedule_spec;
 mod stages;
 mod statistics_golden;
 mod tunable;
+mod tuning_claims;
 mod unsafe_code;
