@@ -3,8 +3,12 @@
 use crate::config::{Keep, Mode, ProgressMode};
 use crate::data::{DatasetKind, Tta, augmentations};
 use crate::engine::EngineKind;
+use crate::experiment::descend::Function;
+use crate::experiment::eval::{Moment, SplitName};
+use crate::export::Framework;
 use crate::model::Model;
 use crate::optim::{self, averages};
+use crate::report::export::Shown;
 use crate::schedule::{self, Semantics, universal};
 use crate::spec::{Entry, Parameter};
 use anyhow::{Result, anyhow};
@@ -94,7 +98,7 @@ fn completed(command: Command) -> Command {
 
 fn values(arg: Arg) -> Arg {
     let complete: fn(&OsStr) -> Vec<CompletionCandidate> = match arg.get_id().as_str() {
-        "schedule" | "spec" => |typed| specs(typed, |text| in_family(text, schedule::table(), universal())),
+        "schedule" | "spec" | "specs" => |typed| specs(typed, |text| in_family(text, schedule::table(), universal())),
         "optimizer" => |typed| specs(typed, |text| in_family(text, optim::table(), &[])),
         "average" => |typed| specs(typed, |text| in_family(text, averages(), &[])),
         "augment" => |typed| specs(typed, |text| in_family(text, augmentations(), &[])),
@@ -107,8 +111,13 @@ fn values(arg: Arg) -> Arg {
         "progress" => |typed| words(typed, &ProgressMode::ALL.map(ProgressMode::name)),
         "keep" => |typed| words(typed, &Keep::ALL.map(Keep::name)),
         "tta" => |typed| words(typed, &Tta::ALL.map(Tta::name)),
+        "to" => |typed| words(typed, &Framework::ALL.map(Framework::name)),
+        "split" => |typed| words(typed, &SplitName::ALL.map(SplitName::name)),
+        "checkpoint" => |typed| words(typed, &Moment::ALL.map(Moment::name)),
+        "function" => |typed| words(typed, &Function::ALL.map(Function::name)),
+        "panel" => |typed| words(typed, &Shown::names().collect::<Vec<_>>()),
         "topic" => |typed| specs(typed, topics),
-        "config" | "out" | "data-dir" | "dir" | "folders" | "run" | "weights" | "output" => {
+        "config" | "out" | "data-dir" | "dir" | "folders" | "run" | "subject" | "output" | "sheet" => {
             return arg.value_hint(ValueHint::AnyPath);
         }
         _ => return arg,

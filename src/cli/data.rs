@@ -6,7 +6,7 @@ use crate::config::{CommandName, Given, SettingDef};
 use crate::data::cifar::{self, CIFAR10, CIFAR100, Layout, Place};
 use crate::data::fetch::{Archive, DownloadProgress, fetch};
 use crate::data::idx::{FASHION_MNIST, MNIST};
-use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset};
+use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset, Validation};
 use crate::number::grouped;
 use crate::record::{check_outputs, replace_file};
 use crate::usage;
@@ -14,6 +14,7 @@ use crate::usage::Usage;
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,8 +25,10 @@ const FETCH: &[SettingDef] = &[SettingDef::list(
     "Try this copy of cifar-10-binary.tar.gz first; repeatable; https://, http:// or file://",
 )];
 
-const INFO: &[SettingDef] =
-    &[SettingDef::path("sheet", "FILE", "Also draw the first training images of each class into this PNG file")];
+const INFO: &[SettingDef] = &[
+    SettingDef::path("sheet", "FILE", "Also draw the first training images of each class into this PNG file"),
+    SettingDef::switch("json", "Print one JSON object instead (docs/JSON.md)"),
+];
 
 /// The command line of `lrsched data`.
 pub fn command() -> Command {
@@ -70,7 +73,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         Some(("info", matches)) => {
             let given = flags::gather(&info_flags(), matches);
             let kind = given.parse_own("dataset")?.unwrap_or_default();
-            info(kind, folder(&given)?, given.path("sheet").as_deref())?;
+            info(kind, folder(&given)?, given.path("sheet").as_deref(), given.switch("json")?)?;
         }
         Some(("verify", matches)) => verify(folder(&flags::gather(&verify_flags(), matches))?.as_deref(), quiet)?,
         _ => return super::help(&["data"]),
@@ -173,7 +176,7 @@ fn host(url: &str) -> String {
     host.filter(|host| !host.is_empty()).unwrap_or(url).to_string()
 }
 
-fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>) -> Result<()> {
+fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>, as_json: bool) -> Result<()> {
     let (place, files) = match kind {
         DatasetKind::Cifar10 | DatasetKind::Cifar100 => {
             let files = if kind == DatasetKind::Cifar10 { &CIFAR10 } else { &CIFAR100 };
@@ -195,6 +198,28 @@ fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>) -> R
         draw_sheet(&dataset, path)?;
     }
     let normalisation = Normalisation::of(&Subset::all(Arc::clone(&dataset.train)));
+    if as_json {
+        let held_out = match kind.default_validation() {
+            Validation::Holdout(images) => json!(images),
+            Validation::Test => json!("test"),
+        };
+        let split = |images: &Images| json!({ "images": images.len(), "images_of_each_class": images.class_counts(dataset.classes.len()) });
+        out!(
+            "{}",
+            json!({
+                "dataset": dataset.name,
+                "from": place,
+                "train": split(&dataset.train),
+                "test": split(&dataset.test),
+                "validation": held_out,
+                "classes": dataset.classes,
+                "mean": normalisation.mean,
+                "standard_deviation": normalisation.standard_deviation,
+                "digest": dataset.digest(),
+            })
+        );
+        return Ok(());
+    }
     let channels = |values: [f64; 3]| values.map(|value| format!("{value:.5}")).join(" ");
     out!("dataset    {}", dataset.name);
     out!("from       {place}");

@@ -39,6 +39,14 @@ fn info_describes_the_synthetic_dataset_and_draws_a_sheet_of_it() {
     );
     let sheet = std::fs::read(folder.path().join("sheet.png")).unwrap();
     assert_eq!(&sheet[..8], b"\x89PNG\r\n\x1a\n");
+    let output = lrsched(folder.path(), &["data", "info", "--dataset", "synthetic", "--json"]).output().unwrap();
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&info["dataset"], &info["classes"][0], &info["validation"]),
+        (&"synthetic".into(), &"disc".into(), &1000.into())
+    );
+    assert_eq!(info["test"], serde_json::json!({ "images": 2000, "images_of_each_class": vec![200; 10] }));
+    assert!(info["mean"][2].as_f64().unwrap() > 0.0 && info["digest"].as_str().unwrap().len() == 64);
 }
 
 #[test]
