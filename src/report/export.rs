@@ -5,7 +5,7 @@ mod rows;
 
 pub use rows::ranking;
 
-use super::analysis::{Asked, Group, analyse};
+use super::analysis::{Analysis, Asked, Group, Target, analyse};
 use super::chart::{Figure, Ranking, Stack};
 use super::comparison;
 use super::escape::{markdown as text, markdown_name};
@@ -15,6 +15,7 @@ use super::next::{self, NextStep};
 use super::range::{self, RangeTests};
 use super::table;
 use super::trials::Trials;
+use crate::number::{counted, exact};
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
 use crate::usage;
@@ -318,7 +319,7 @@ impl<'a> Report<'a> {
                 Form::Md => {
                     let ranges = self.loaded.ranges.iter().zip(&self.suggestions);
                     let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
-                    (markdown(&self.title, &self.summary, &self.groups)
+                    (markdown(&self.title, &self.summary, &self.groups, self.target)
                         + &next::markdown(&self.next)
                         + &ranges.collect::<String>())
                         .into_bytes()
@@ -415,8 +416,22 @@ fn summary(groups: &[Group<'_>]) -> Vec<Paragraph> {
     first.into_iter().chain(groups.iter().enumerate().map(of_group)).collect()
 }
 
+/// `80 % after 1,234 steps, 45s (2 of 3 runs)`, or that no run reached it.
+fn to_target(analysis: &Analysis<'_>, target: f64) -> String {
+    let wanted = format!("{} %", exact(100.0 * target));
+    let runs = analysis.entrant.finished().count();
+    match analysis.target {
+        Some(Target { reached, steps: Some(steps), seconds }) => {
+            let time = seconds.map_or(String::new(), |seconds| format!(", {}", table::duration(seconds)));
+            let steps = counted(steps.round() as u64, "step");
+            format!("{wanted} after {steps}{time} ({reached} of {})", counted(runs as u64, "run"))
+        }
+        _ => format!("{wanted} not reached"),
+    }
+}
+
 /// The table of the entrants of each group, and the verdict on each, as Markdown.
-fn markdown(title: &str, summary: &[Paragraph], groups: &[Group<'_>]) -> String {
+fn markdown(title: &str, summary: &[Paragraph], groups: &[Group<'_>], target: Option<f64>) -> String {
     let paragraphs: Vec<String> = summary.iter().map(|one| text(&one.parts().join(" "))).collect();
     let mut out = format!("# {}\n\n{}\n", text(title), paragraphs.join("\n\n"));
     if groups.is_empty() {
@@ -429,7 +444,8 @@ fn markdown(title: &str, summary: &[Paragraph], groups: &[Group<'_>]) -> String 
         let (entrants, names) = table::of_groups(std::slice::from_ref(group), None);
         let _ = writeln!(out, "\n{}", table::markdown(&entrants, &names));
         for analysis in &group.analyses {
-            let _ = writeln!(out, "- {}: {}", markdown_name(&analysis.name), text(&analysis.verdict));
+            let reached = target.map_or(String::new(), |target| format!("; {}", to_target(analysis, target)));
+            let _ = writeln!(out, "- {}: {}{reached}", markdown_name(&analysis.name), text(&analysis.verdict));
         }
     }
     let _ = writeln!(out, "\n{}", text(&table::legend(groups, None)));

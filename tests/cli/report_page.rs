@@ -289,7 +289,14 @@ fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
 fn every_head_of_the_table_stands_over_its_own_figures() {
     let folder = tempfile::tempdir().unwrap();
     comparison(folder.path(), &[row("a", "cosine", 0, 0.7)]);
-    report(folder.path(), &[".", "--target", "0.6"]).assert().success();
+    report(folder.path(), &[".", "--target", "0.6", "--md"]).assert().success();
+    let markdown = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(markdown.contains("; 60 % after 200 steps, 20s (1 of 1 run)"), "{markdown}");
+    report(folder.path(), &[".", "--target", "0.99", "--md", "-o", "far.json"]).assert().success();
+    let markdown = fs::read_to_string(folder.path().join("far.md")).unwrap();
+    assert!(markdown.contains("; 99 % not reached"), "{markdown}");
+    let far: serde_json::Value = serde_json::from_slice(&fs::read(folder.path().join("far.json")).unwrap()).unwrap();
+    assert_eq!(far["entrants"][0]["target"]["reached"], 0);
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     let texts = |row: &str, tag: &str| -> Vec<String> {
         let cells = row.split(tag).skip(1).map(|cell| cell.split_once('>').unwrap().1);

@@ -91,6 +91,9 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
             "screening_accuracy": mean(a.screening),
         });
         object["chosen_settings"] = json!(tuning.map(Tuning::chosen_settings).filter(|chosen| !chosen.is_empty()));
+        if let Some(target) = a.target {
+            object["target"] = json!({ "reached": target.reached, "steps": target.steps, "seconds": target.seconds });
+        }
         object
     };
     groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))).map(entrant).collect()
