@@ -23,7 +23,7 @@ print("\n".join(dict.fromkeys(one["optimizer"] for one in json.load(open(sys.arg
 while IFS= read -r optimizer; do
     test="$out/$(printf %s "$optimizer" | tr ':=,' '---')"
     if ! grep -q '"status": "finished"' "$test/find.json" 2>/dev/null; then
-        "$lrsched" find --optimizer "$optimizer" "${flags[@]}" --out "$test" --force --progress none >"$test.txt" </dev/null
+        "$lrsched" find --optimizer "$optimizer" "${flags[@]}" --out "$test" --force --progress none >"$test.txt" </dev/null || [ $? -eq 4 ]
     fi
 done <<<"$optimizers"
 
@@ -40,6 +40,9 @@ for one in entrants:
     optimizer = one["optimizer"]
     name = "".join("-" if letter in ":=," else letter for letter in optimizer)
     rate = json.load(open(f"{out}/{name}/find.json"))["suggested_lr"]
+    if rate is None:
+        print(f"| `{optimizer.split(':')[0]}/{one['schedule']}` | none | | | | |")
+        continue
     peaks = sorted(one["chosen_peaks"])
     middle = peaks[(len(peaks) - 1) // 2]
     factor = middle / rate

@@ -6,6 +6,7 @@ use super::settings;
 use super::show::{MOST_STEPS, emit};
 use crate::config::settings::{self as table, any_of};
 use crate::config::{CommandName, Given, SettingDef};
+use crate::data::DatasetKind;
 use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_csv};
 use crate::experiment::landscape;
 use crate::experiment::{Entered, Entrant, Overrides, enter};
@@ -147,7 +148,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
             (vec![Entrant { optimizer, schedule, lr: None, of_grid: false }], Vec::new())
         }
         pairs => {
-            let entered = enter(Some(pairs), &Overrides::of(given));
+            let entered = enter(Some(pairs), DatasetKind::default(), &Overrides::of(given));
             let Entered { entrants, notes, .. } = entered.map_err(|error| Usage(advice::entrant(&error)))?;
             (entrants, notes)
         }

@@ -109,10 +109,10 @@ pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     if arguments.iter().any(|argument| argument.contains(char::is_control)) {
         return None;
     }
-    let runs = left.total - left.done;
+    let runs = left.total() - left.done();
     (arguments.first()? == "compare").then(|| NextStep {
         purpose: Purpose::GoOn,
-        cost: left.is_exact.then_some(Cost { runs, seconds: None }),
+        cost: left.is_exact().then_some(Cost { runs, seconds: None }),
         line: command_again(arguments, folder),
     })
 }

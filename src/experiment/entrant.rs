@@ -7,6 +7,7 @@ mod written;
 use crate::config::grid::{MOST_RUNS, rule};
 use crate::config::settings::schedule_entries;
 use crate::config::{Given, Grid};
+use crate::data::DatasetKind;
 use crate::number::{exact, grouped};
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{self, Spec};
@@ -140,7 +141,7 @@ pub struct Entered {
     pub uncrossed: Vec<String>,
 }
 
-/// The entrants listed in `named`, or else the default ones, with the flags applied, at every point of the grid.
+/// The entrants listed in `named`, or else the default ones for `dataset`, with the flags applied, at every point of the grid.
 ///
 /// A flag, or an axis of the grid, applies to every entrant that takes it, except named entrants that set it themselves.
 /// An entrant that an axis does not apply to is not multiplied by it.
@@ -148,8 +149,8 @@ pub struct Entered {
 /// # Errors
 /// An entrant that cannot be parsed, an invalid flag value, a flag or an axis that applies to no entrant, or more
 /// entrants than a comparison may have runs.
-pub fn enter(named: Option<&[String]>, overrides: &Overrides) -> Result<Entered, EntrantError> {
-    let usual = if named.is_none() { default_entrants() } else { Vec::new() };
+pub fn enter(named: Option<&[String]>, dataset: DatasetKind, overrides: &Overrides) -> Result<Entered, EntrantError> {
+    let usual = if named.is_none() { default_entrants(dataset) } else { Vec::new() };
     let texts = named.unwrap_or(&usual);
     let author = if named.is_some() { Author::User } else { Author::Program };
     let all = texts.iter().map(|text| Written::parse(text, author)).collect::<Result<Vec<_>, _>>()?;

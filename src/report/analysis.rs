@@ -150,8 +150,6 @@ pub struct Asked<'b> {
     pub target: Option<f64>,
     /// The name of the entrant that the others are compared with, instead of each with each.
     pub baseline: Option<&'b str>,
-    /// More runs are planned: nobody has beaten every other yet.
-    pub under_way: bool,
 }
 
 /// Analyses the entrants, which are in the order of [`super::entrants::entrants_of`], group by group.
@@ -163,7 +161,7 @@ pub fn analyse<'a>(
     metrics: &HashMap<String, Vec<EpochRow>>,
     asked: &Asked<'_>,
 ) -> Result<Vec<Group<'a>>, Usage> {
-    let Asked { target, baseline, under_way } = *asked;
+    let Asked { target, baseline } = *asked;
     let names = names(entrants);
     let mut found = false;
     let shorts = short_names(entrants, &names);
@@ -183,6 +181,8 @@ pub fn analyse<'a>(
         let place = place.filter(|&place| place < judged);
         let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
+        // While more runs are planned, nobody has beaten every other.
+        let under_way = group.iter().any(|entrant| entrant.place.under_way);
         let verdict = if under_way { verdict.without_winner() } else { verdict };
         let mut analyses: Vec<Analysis<'a>> = group
             .iter()

@@ -62,6 +62,8 @@ pub struct Place<'a> {
     pub images: Option<u64>,
     /// What they are images of, if known.
     pub dataset: Option<DatasetKind>,
+    /// More runs of its comparison are planned.
+    pub under_way: bool,
 }
 
 impl Place<'_> {

@@ -15,7 +15,7 @@ use super::next::{self, NextStep};
 use super::range::{self, RangeTests};
 use super::table;
 use super::trials::Trials;
-use crate::number::{counted, exact};
+use crate::number::{counted, nominal};
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
 use crate::usage;
@@ -201,7 +201,7 @@ impl<'a> Report<'a> {
     ) -> Result<Self, Usage> {
         let metrics = loaded.metrics();
         let entrants = loaded.entrants();
-        let groups = analyse(&entrants, &metrics, &Asked { target, baseline, under_way: loaded.progress().is_some() })?;
+        let groups = analyse(&entrants, &metrics, &Asked { target, baseline })?;
         let folders = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         let title = loaded.title().unwrap_or_else(|| folders.clone());
         let suggestions: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
@@ -418,7 +418,7 @@ fn summary(groups: &[Group<'_>]) -> Vec<Paragraph> {
 
 /// `80 % after 1,234 steps, 45s (2 of 3 runs)`, or that no run reached it.
 fn to_target(analysis: &Analysis<'_>, target: f64) -> String {
-    let wanted = format!("{} %", exact(100.0 * target));
+    let wanted = format!("{} %", nominal(100.0 * target));
     let runs = analysis.entrant.finished().count();
     match analysis.target {
         Some(Target { reached, steps: Some(steps), seconds }) => {

@@ -11,6 +11,7 @@ use super::entrants::{EntrantRuns, entrants_of};
 use super::range::{RangeTests, Recorded};
 use super::rates::{GroupRates, Known};
 use super::tuning::Tuning;
+use crate::config::SettingValues;
 use crate::disk::{self, OURS};
 use crate::number::{counted, grouped};
 use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, RunOrder, check_order, files, read_good_rows};
@@ -23,25 +24,51 @@ use std::path::{Path, PathBuf};
 /// The maximum search depth: results/comparison/runs/run, and one more.
 const DEPTH: usize = 5;
 
-/// What the plan of a comparison says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the plan of a comparison says; its shards in folders of their own are one.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
-    pub done: usize,
-    pub total: usize,
-    /// `total` is known; else it is that of the runs which have a name.
-    pub is_exact: bool,
-    /// What its entrants are compared with.
-    pub baseline: Option<String>,
+    order: RunOrder,
+    /// What its runs have in common: another comparison may have the same plan.
+    of: (SettingValues, Option<String>, u64),
+    /// The names of the runs that are over.
+    over: BTreeSet<String>,
 }
 
 impl Planned {
     /// `None` without a plan that can be read: the table is all that is known.
     fn of(comparison: &Path, runs: &[LoadedRun]) -> Option<Self> {
         let order = RunOrder::read(comparison).ok()??;
-        let done = runs.iter().filter(|run| run.row.status.is_over()).count();
-        let total = order.total().unwrap_or(0).max(order.runs().len());
-        let baseline = order.baseline().map(str::to_string);
-        Some(Self { done, total, is_exact: order.total().is_some(), baseline })
+        let name = |run: &LoadedRun| Some(Path::new(&run.row.run).file_name()?.to_string_lossy().into_owned());
+        let over = runs.iter().filter(|run| run.row.status.is_over()).filter_map(name).collect();
+        let of = runs.first().map(settings::of_problem).unwrap_or_default();
+        Some(Self { order, of, over })
+    }
+
+    /// Whether it is another shard of the same comparison, or the same folder again.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.order.runs(), self.order.total(), &self.of) == (other.order.runs(), other.order.total(), &other.of)
+    }
+
+    pub fn done(&self) -> usize {
+        self.over.len()
+    }
+
+    pub fn total(&self) -> usize {
+        self.order.total().unwrap_or(0).max(self.order.runs().len())
+    }
+
+    /// [`Self::total`] is known; else it is that of the runs which have a name.
+    pub const fn is_exact(&self) -> bool {
+        self.order.total().is_some()
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.done() >= self.total()
+    }
+
+    /// What its entrants are compared with.
+    pub fn baseline(&self) -> Option<&str> {
+        self.order.baseline()
     }
 }
 
@@ -117,9 +144,9 @@ impl Loaded {
 
     /// How many runs of unfinished comparisons are done: `53 of 1,215 runs are done.`
     pub fn progress(&self) -> Option<String> {
-        let done: usize = self.planned.iter().map(|one| one.done).sum();
-        let total: usize = self.planned.iter().map(|one| one.total).sum();
-        let least = if self.planned.iter().all(|one| one.is_exact) { "" } else { "at least " };
+        let done: usize = self.planned.iter().map(Planned::done).sum();
+        let total: usize = self.planned.iter().map(Planned::total).sum();
+        let least = if self.planned.iter().all(Planned::is_exact) { "" } else { "at least " };
         let (done_text, total_text) = (grouped(done as u64), grouped(total as u64));
         (done < total).then(|| format!("Under way: {done_text} of {least}{total_text} runs are done."))
     }
@@ -127,13 +154,13 @@ impl Loaded {
     /// The one comparison that this is a report on, if it is not complete.
     pub fn unfinished(&self) -> Option<&Planned> {
         let [one] = &self.planned[..] else { return None };
-        Some(one).filter(|one| one.done < one.total)
+        Some(one).filter(|one| !one.is_complete())
     }
 
     /// The baseline that all comparisons have.
     pub fn baseline(&self) -> Option<&str> {
-        let first = self.planned.first()?.baseline.as_deref();
-        first.filter(|_| self.planned.iter().all(|one| one.baseline.as_deref() == first))
+        let first = self.planned.first()?.baseline();
+        first.filter(|_| self.planned.iter().all(|one| one.baseline() == first))
     }
 
     /// What all runs have in common: `cnn on cifar10, 10 epochs`; of range tests alone, what the first tests.
@@ -171,10 +198,29 @@ pub fn load(folders: &[PathBuf]) -> Loaded {
             loaded.complaints.push(format!("{}: {what}", folder.display()));
         }
     }
+    join_shards(&mut loaded);
     repeated::drop_repetitions(&mut loaded);
     settings::tell_apart(&mut loaded.runs);
     settings::group(&mut loaded.runs);
     loaded
+}
+
+/// Makes one plan of those that shards have, and tells each run whether its comparison is complete.
+fn join_shards(loaded: &mut Loaded) {
+    let mut joined: Vec<Planned> = Vec::new();
+    let mut places = Vec::new();
+    for one in std::mem::take(&mut loaded.planned) {
+        let place = joined.iter().position(|other| other.is_same(&one)).unwrap_or(joined.len());
+        match joined.get_mut(place) {
+            Some(other) => other.over.extend(one.over),
+            None => joined.push(one),
+        }
+        places.push(place);
+    }
+    for run in &mut loaded.runs {
+        run.under_way = run.plan.is_some_and(|plan| !joined[places[plan]].is_complete());
+    }
+    loaded.planned = joined;
 }
 
 /// Reads `folder` and everything below it, each folder once, whatever names and links lead to it. `seen`: folders
@@ -205,7 +251,10 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         let mut of_table = Loaded::default();
         runs.into_iter().for_each(|one| of_table.append(one));
         settings::share(&mut of_table.runs);
-        loaded.planned.extend(Planned::of(folder, &of_table.runs));
+        if let Some(planned) = Planned::of(folder, &of_table.runs) {
+            of_table.runs.iter_mut().for_each(|run| run.plan = Some(loaded.planned.len()));
+            loaded.planned.push(planned);
+        }
         loaded.append(of_table);
     }
     if folder.join(files::METRICS_CSV).is_file() || folder.join(files::RUN_JSON).is_file() {

@@ -4,6 +4,7 @@ use super::analysis::{Analysis, Group, Unit};
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
 use crate::record::ComparisonRow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -146,6 +147,12 @@ pub fn markdown(entrants: &[EntrantRuns<'_>], names: &[String]) -> String {
     out
 }
 
+/// What guessing has in these groups: `10 %`, or `1 % or 10 %`.
+pub fn chances(groups: &[Group<'_>]) -> String {
+    let chances: BTreeSet<u64> = groups.iter().map(|group| (group.chance() * 100.0).round() as u64).collect();
+    chances.iter().map(|chance| format!("{chance} %")).collect::<Vec<_>>().join(" or ")
+}
+
 /// Explains the columns and each ±: for a terminal table of `width` columns, or for the full one of Markdown.
 pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     let (entrants, names) = of_groups(groups, width);
@@ -174,8 +181,8 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         return text.trim_end().to_string();
     }
     let _ = write!(text, "{accuracies}: of the weights after the last epoch");
-    if let Some(guessed) = entrants.iter().find(|entrant| entrant.judged && entrant.at_chance() > 0) {
-        let _ = write!(text, "; a run that diverged counts as chance, {:.0} %", guessed.place.chance() * 100.0);
+    if entrants.iter().any(|entrant| entrant.judged && entrant.at_chance() > 0) {
+        let _ = write!(text, "; a run that diverged counts as chance, {}", chances(groups));
     }
     text.push('.');
     if has("best ep") {

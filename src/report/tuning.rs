@@ -60,7 +60,8 @@ impl Study {
     /// The same of another parameter that was tuned.
     fn edge_of(&self, parameter: &str) -> Option<Edge> {
         let tried = self.others.get(parameter)?;
-        let number = |text: &String| text.parse::<f64>().ok();
+        // A rate is a multiple of lr: `6x`.
+        let number = |text: &String| text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
         edge(number(tried.get(&self.chosen?)?)?, tried.values().filter_map(number))
     }
 

@@ -143,12 +143,16 @@ impl Verdict {
         self.order.first().copied().filter(|&first| self.standings[first] != Standing::NoResult)
     }
 
-    /// The same without a winner, for results that are not complete: whoever wins so far may still be beaten.
+    /// The same without a winner, for results that are not complete: whoever wins so far may still be beaten. Ruled out
+    /// remains what is so without the winner's claim.
     #[must_use]
     pub fn without_winner(mut self) -> Self {
-        for standing in &mut self.standings {
-            if *standing == Standing::Winner {
-                *standing = Standing::NotRuledOut;
+        let Some(winner) = self.winner() else { return self };
+        for one in 0..self.standings.len() {
+            let beaten = self.wins.iter().any(|win| win.loser == one);
+            let exceeds = self.behind[one].zip(self.margins[one]).is_some_and(|(gap, margin)| gap.mean > margin);
+            if one == winner || (self.standings[one] == Standing::RuledOut && !beaten && !exceeds) {
+                self.standings[one] = Standing::NotRuledOut;
             }
         }
         self
@@ -292,6 +296,20 @@ mod tests {
 
     fn entrant(first: u64, results: &[f64]) -> Results {
         (first..).zip(results.iter().copied()).collect()
+    }
+
+    #[test]
+    fn without_its_winner_a_verdict_rules_out_only_what_the_margin_does() {
+        let runs = |mean: f64, noise: [f64; 3]| entrant(0, &noise.map(|noise| mean + 0.01 * noise));
+        // The leader wins over each by the plain t-test; the margin over four others is wider.
+        let mut results = vec![runs(0.8, [0.0, 0.0, 0.0])];
+        results.extend([[1.0, -0.5, -0.5], [-0.5, 1.0, -0.5], [-0.5, -0.5, 1.0]].map(|noise| runs(0.775, noise)));
+        results.push(runs(0.5, [1.0, 0.0, -1.0]));
+        let verdict = judge(&results, None, None);
+        assert_eq!(verdict.winner(), Some(0));
+        use Standing::{NotRuledOut, RuledOut};
+        let standings = verdict.without_winner().standings;
+        assert_eq!(standings, [NotRuledOut, NotRuledOut, NotRuledOut, NotRuledOut, RuledOut]);
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl TrainState {
         let guess = -chance.ln();
         // Predicting one class for all images gets its share of them right. Overfitting can raise the loss beyond this.
         let guesses = (ROUNDED * guess..1.2 * guess).contains(&loss);
-        let guesses = guesses && accuracy <= 1.2 * chance && best >= 3.0 * chance;
+        let guesses = guesses && accuracy <= 1.2 * chance && best >= 3.0 * chance - 1e-9;
         guesses.then(|| LostWeights::Guessing {
             accuracy,
             epoch: row.epoch,

@@ -80,6 +80,40 @@ fn nobody_has_won_before_all_planned_runs_are_there() {
 }
 
 #[test]
+fn a_comparison_under_way_takes_the_winner_from_no_other_and_shards_are_one() {
+    let rows = [three_seeds("cosine", [0.800, 0.812, 0.806]), three_seeds("step", [0.600, 0.610, 0.605])].concat();
+    let names = || rows.iter().map(|row| row.run.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    comparison(&at("over"), &rows);
+    RunOrder::new(names()).write(&at("over")).unwrap();
+    let longer: Vec<ComparisonRow> = rows.iter().map(|row| ComparisonRow { epochs: 30, ..row.clone() }).collect();
+    comparison(&at("begun"), &longer);
+    RunOrder::new(names().chain(["more".to_string()])).write(&at("begun")).unwrap();
+    let standings = |folders: &[&str]| -> Vec<(String, String)> {
+        report(folder.path(), &[folders, &["-o", "r.json"]].concat()).assert().success();
+        let told: serde_json::Value = serde_json::from_slice(&fs::read(at("r.json")).unwrap()).unwrap();
+        let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_string();
+        let entrants = told["entrants"].as_array().unwrap().iter();
+        entrants
+            .map(|one| (text(one, "group"), text(one, "standing")))
+            .filter(|(_, told)| told != "ruled out")
+            .collect()
+    };
+    let expected = [("epochs=3", "winner"), ("epochs=30", "not ruled out")];
+    let mut found = standings(&["over", "begun"]);
+    found.sort();
+    assert_eq!(found, expected.map(|(group, told)| (group.to_string(), told.to_string())));
+
+    for (shard, rows) in [("one", &rows[..3]), ("two", &rows[3..])] {
+        comparison(&at(shard), rows);
+        RunOrder::new(names()).of(6).write(&at(shard)).unwrap();
+    }
+    assert_eq!(standings(&["one"]), [(String::new(), "not ruled out".to_string())]);
+    assert_eq!(standings(&["one", "two"]), [(String::new(), "winner".to_string())]);
+}
+
+#[test]
 fn of_a_gap_that_no_sensible_number_of_seeds_can_confirm_that_is_said_in_place_of_a_number() {
     let rows =
         [seeds("cosine", &[0.8, 0.81, 0.82, 0.83, 0.84]), seeds("step", &[0.84, 0.81, 0.82, 0.83, 0.7995])].concat();

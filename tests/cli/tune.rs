@@ -136,6 +136,9 @@ fn a_dry_run_counts_the_runs_of_all_stages_and_names_those_that_are_determined()
         |plan: &serde_json::Value| plan["runs"].as_array().unwrap().iter().filter(|run| run["run"].is_string()).count();
     let tune = ["--tune", "4", "--studies", "2"];
     let before = plan(&tune);
+    // Three seeds for each of three entrants, and ten fresh ones for the best two.
+    let screened = plan(&["--entrants", "linear", "--finalists", "2"]);
+    assert_eq!((&screened["planned"], named(&screened)), (&29.into(), 9));
     // Two entrants, two studies: 4 trials each, then 6 second looks and 1 final.
     assert_eq!((&before["planned"], &before["missing"], named(&before)), (&44.into(), &44.into(), 16));
     assert_eq!(before["train_images"], 44 * 96);

@@ -151,7 +151,10 @@ fn a_file_of_the_wrong_size_is_named_with_what_was_expected() {
     let error = open(folder.path()).unwrap_err().to_string();
     let name = folder.path().join("test_batch.bin");
     let name = name.display();
-    assert_eq!(error, format!("{name} is 12 bytes, expected 30,730,000; fetch it again with `lrsched data fetch`"));
+    assert_eq!(
+        error,
+        format!("{name} is 12 bytes, expected 30,730,000; fetch the dataset again with `lrsched data fetch`")
+    );
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn where_several_files_are_missing_each_is_named_and_none_is_said_to_be_there() 
     let error = open(folder.path()).unwrap_err().to_string();
     let expected = format!(
         "{} holds 1 of the 6 files of CIFAR-10: data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin, \
-         test_batch.bin are missing; fetch it again with `lrsched data fetch`",
+         test_batch.bin are missing; fetch the dataset again with `lrsched data fetch`",
         folder.path().display()
     );
     assert_eq!(error, expected);
@@ -223,7 +226,10 @@ fn of_cifar_100_the_fine_labels_are_read() {
     assert!(error.contains("test.bin: record 0, counted from 0, has label 100, expected 0 to 99"), "{error}");
     std::fs::remove_file(inner.join("test.bin")).unwrap();
     let error = open_100(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("test.bin is missing, the other file is there; download it again from https://"), "{error}");
+    assert!(
+        error.contains("test.bin is missing, the other file is there; download the dataset again from https://"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use lrsched::config::given::TableKey;
 use lrsched::config::{Given, Grid, RunConfig, Source};
+use lrsched::data::DatasetKind;
 use lrsched::experiment::{Entered, Entrant, EntrantNote, Overrides, Plan, Setting, Varied, default_entrants, enter};
 use lrsched::optim::Optimizer;
 use lrsched::schedule::{self, RunShape, Schedule, Semantics, Spec};
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 fn entrants() -> Vec<Entrant> {
     let parse =
         |text: String| Entrant::parse(&text, &Overrides::default()).unwrap_or_else(|error| panic!("{text}: {error}"));
-    default_entrants().into_iter().map(parse).collect()
+    default_entrants(DatasetKind::Cifar10).into_iter().map(parse).collect()
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn a_default_nesterov_gives_way_to_what_excludes_it() {
     let first = |flags: &[(&str, &str)], named: Option<&[String]>| {
         let mut given = Given::default();
         flags.iter().for_each(|(name, value)| given.put(name, Source::CommandLine, vec![(*value).to_string()]));
-        enter(named, &Overrides::of(&given)).map(|entered| entered.entrants[0].to_string())
+        enter(named, DatasetKind::Cifar10, &Overrides::of(&given)).map(|entered| entered.entrants[0].to_string())
     };
     let without = "sgd:lr=0.005,momentum=0,weight-decay=5e-4/constant";
     assert_eq!(first(&[("momentum", "0")], None).unwrap(), without);
@@ -76,7 +77,7 @@ fn a_default_nesterov_gives_way_to_what_excludes_it() {
     given.put("momentum", Source::CommandLine, vec!["0".to_string()]);
     given.put_keys("grid", ["lr=0.1,0.2"].iter().map(|axis| TableKey::parse(axis, Source::CommandLine)));
     let grid = Grid::of(&mut given).unwrap();
-    let entered = enter(None, &Overrides::of(&given).crossed(grid)).unwrap();
+    let entered = enter(None, DatasetKind::Cifar10, &Overrides::of(&given).crossed(grid)).unwrap();
     assert_eq!(entered.uncrossed[0], "sgd:momentum=0,weight-decay=5e-4/constant", "with a grid too, and it reads back");
     let named = ["sgd:nesterov/constant".to_string()];
     assert!(first(&[("momentum", "0")], Some(&named)).is_err(), "the user's own");
@@ -90,7 +91,7 @@ fn a_warm_up_of_0_does_for_every_entrant() {
     let mut given = Given::default();
     given.put("warmup", Source::CommandLine, vec!["0".into()]);
     let overrides = Overrides::of(&given);
-    for text in default_entrants() {
+    for text in default_entrants(DatasetKind::Cifar10) {
         let entrant = Entrant::parse(&text, &overrides).unwrap();
         let built = Schedule::build(&entrant.schedule, &RunShape::new(0.1, 5, 40));
         assert!(built.is_ok(), "{entrant}: {}", built.unwrap_err());
@@ -106,7 +107,7 @@ fn a_flag_that_is_wrong_is_named_with_its_source_and_without_an_entrant() {
         }
         let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         let named = Some(named.as_slice()).filter(|named| !named.is_empty());
-        enter(named, &Overrides::of(&given)).map_err(|error| error.to_string())
+        enter(named, DatasetKind::Cifar10, &Overrides::of(&given)).map_err(|error| error.to_string())
     };
     for named in [&[][..], &["sgd/step:drop-every=3"]] {
         let said = entered(named, &[("factor", "2")]).unwrap_err();
@@ -126,7 +127,7 @@ fn a_key_in_a_later_schedule_of_a_sequence_is_no_value_of_the_first() {
     let mut given = Given::default();
     given.put("warmup", Source::CommandLine, vec!["2".into()]);
     let named = ["sgd/constant:for=5ep;cosine:end-lr=0,warmup=1".to_string()];
-    let Entered { entrants, notes, .. } = enter(Some(&named), &Overrides::of(&given)).unwrap();
+    let Entered { entrants, notes, .. } = enter(Some(&named), DatasetKind::Cifar10, &Overrides::of(&given)).unwrap();
     assert_eq!(entrants[0].to_string(), "sgd/constant:warmup=2,for=5;cosine:end-lr=0,warmup=1");
     assert_eq!(notes, []);
 }
@@ -210,7 +211,7 @@ fn crossed(named: &[&str], axes: &[&str]) -> Result<Entered, String> {
     let grid = Grid::of(&mut given).map_err(|error| error.to_string())?;
     let named: Vec<String> = named.iter().map(ToString::to_string).collect();
     let named = Some(named.as_slice()).filter(|named| !named.is_empty());
-    enter(named, &Overrides::of(&given).crossed(grid)).map_err(|error| error.to_string())
+    enter(named, DatasetKind::Cifar10, &Overrides::of(&given).crossed(grid)).map_err(|error| error.to_string())
 }
 
 fn names(entered: &Entered) -> Vec<String> {
@@ -348,7 +349,7 @@ fn the_entrants_of_a_grid_that_are_the_same_run_are_refused() {
 proptest! {
     #[test]
     fn no_two_runs_of_a_plan_with_a_grid_have_one_name(
-        entrants in proptest::sample::subsequence(default_entrants(), 1..6),
+        entrants in proptest::sample::subsequence(default_entrants(DatasetKind::Cifar10), 1..6),
         rates in proptest::collection::btree_set(1_u32..1000, 1..4),
         decays in proptest::collection::btree_set(1_u32..1000, 1..4),
         seeds in 1_u64..3,

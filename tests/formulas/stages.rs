@@ -1,6 +1,7 @@
 //! The runs of a tuned comparison, before any is trained.
 
 use lrsched::config::{RunConfig, Shard, TuneAxis, Tuning};
+use lrsched::data::DatasetKind;
 use lrsched::experiment::{
     Entrant, Overrides, Plan, PlannedRun, StageMismatch, Stages, StagesRequest, default_entrants,
 };
@@ -48,7 +49,7 @@ fn trials_do_not_depend_on_the_order_of_their_ranges_or_on_a_range_that_applies_
 
 #[test]
 fn as_many_trials_as_are_allowed_are_different_runs_for_every_default_entrant() {
-    let all = default_entrants();
+    let all = default_entrants(DatasetKind::Cifar10);
     for some in all.chunks(8) {
         let texts: Vec<&str> = some.iter().map(|entrant| entrant.as_ref()).collect();
         let tuning = Tuning { trials: 200, studies: 4, ..TUNING };

@@ -1,6 +1,7 @@
 //! Entrants to be tuned: one curve at any height, over ranges that fit.
 
 use lrsched::config::TuneAxis;
+use lrsched::data::DatasetKind;
 use lrsched::experiment::{Entrant, Overrides, Tunable, TuneError, default_entrants, tunable};
 use lrsched::number::exact;
 use lrsched::optim::{self, OptimizerSpec};
@@ -35,7 +36,7 @@ fn built(entrant: &Entrant) -> Schedule {
 
 #[test]
 fn every_default_entrant_at_two_rates_is_the_same_curve_times_a_factor() {
-    for text in default_entrants() {
+    for text in default_entrants(DatasetKind::Cifar10) {
         let tunable = tuned(&text, &[]).unwrap_or_else(|error| panic!("{text}: {error}"));
         let [low, high] = [0.003, 0.7].map(|peak| tunable.at(&[peak]).unwrap());
         let factor = high.lr.unwrap() / low.lr.unwrap();
@@ -57,7 +58,7 @@ fn every_default_entrant_at_two_rates_is_the_same_curve_times_a_factor() {
 
 #[test]
 fn an_entrant_at_a_peak_has_that_highest_rate_to_three_digits() {
-    for text in default_entrants() {
+    for text in default_entrants(DatasetKind::Cifar10) {
         let tunable = tuned(&text, &[]).unwrap();
         for peak in [2e-4, 0.0123, 0.3] {
             let entrant = tunable.at(&[peak]).unwrap();

@@ -131,7 +131,7 @@ fn fresh_seeds_of_one_tuning_tell_equal_entrants_apart_far_too_often() {
             let shown = [found.winner, found.beats, found.ruled_out].map(|share| format!("{:.1}", 100.0 * share));
             println!("| {k} | {seeds} | {} |", shown.join(" / "));
             // That is why three studies are the default, and why one supports a claim about its settings alone.
-            assert!(seeds < 10 || found.beats > 2.0 * MOST, "k = {k}, {seeds} seeds: {found:?}");
+            assert!(seeds < 10 || found.beats > 1.5 * MOST, "k = {k}, {seeds} seeds: {found:?}");
         }
     }
 }

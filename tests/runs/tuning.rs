@@ -218,7 +218,7 @@ fn comparisons_that_were_tuned_or_screened_in_different_ways_are_not_merged() {
         ("plain", &[][..]),
         ("tuned", &["--tune", "1", "--studies", "1"]),
         ("later", &["--tune", "1", "--studies", "1", "--seed", "7"]),
-        ("screened", &["--finalists", "2", "--entrants", "sgd/cosine"]),
+        ("screened", &["--finalists", "2", "--seeds", "1", "--entrants", "sgd/cosine"]),
         ("both-ways", &["--tune", "1", "--studies", "1", "--finalists", "2", "--entrants", "sgd/cosine"]),
     ] {
         succeed(compare(folder.path(), out, flags));
@@ -247,7 +247,7 @@ fn more_finalists_go_on_in_the_same_folder_and_fewer_are_refused_with_nothing_to
         command
             .arg("compare")
             .args(SMALL)
-            .args(["--out", "out", "--epochs", "1", "--finalists", finalists])
+            .args(["--out", "out", "--epochs", "1", "--seeds", "1", "--finalists", finalists])
             .args(flags);
         command.args(["--entrants", "sgd/cosine", "sgd/linear", "sgd/step", "adam/linear"]);
         command

@@ -41,7 +41,8 @@ impl Request {
     pub(super) fn of(mut given: Given) -> Result<Self> {
         let tuning = Tuning::of(&given)?;
         let grid = Grid::of(&mut given)?;
-        let entered = enter(given.list("entrants"), &Overrides::of(&given).crossed(grid.clone()))
+        let dataset = given.parse_own("dataset")?.unwrap_or_default();
+        let entered = enter(given.list("entrants"), dataset, &Overrides::of(&given).crossed(grid.clone()))
             .map_err(|error| advice::crossed(&error, &grid, &given))?;
         let Entered { entrants, notes, uncrossed } = entered;
         let finalists = tuning::finalists(&given, entrants.len())?;

@@ -36,7 +36,7 @@ pub static CIFAR10: Cifar = Cifar {
         archives: &["cifar-10-python.tar.gz", "cifar-10-batches-py.tar.gz", "cifar-10-batches-py-target_archive"],
     },
     source: "get it with `lrsched data fetch`",
-    remedy: "fetch it again with `lrsched data fetch`",
+    remedy: "fetch the dataset again with `lrsched data fetch`",
 };
 
 /// 50,000 training and 10,000 test images of 100 classes. Its 20 superclasses are not used.
@@ -160,5 +160,5 @@ pub static CIFAR100: Cifar = Cifar {
         archives: &["cifar-100-python.tar.gz", "cifar-100-python-target_archive"],
     },
     source: "put cifar-100-binary.tar.gz or cifar-100-python.tar.gz there (https://www.cs.toronto.edu/~kriz/cifar.html)",
-    remedy: "download it again from https://www.cs.toronto.edu/~kriz/cifar.html",
+    remedy: "download the dataset again from https://www.cs.toronto.edu/~kriz/cifar.html",
 };

@@ -287,10 +287,13 @@ fn draw_row(shapes: &mut Vec<Drawn>, row: &RankedRow, columns: &Columns, middle:
     if let Some((low, high)) = row.interval {
         let (from, to) = (columns.across(low), columns.across(high));
         shapes.push(line(vec![(from, base), (to, base)], colour, 2.4));
-        for (end, value) in [(from, low), (to, high)] {
-            // Where the axis cuts it off there is no end.
+        for (end, value, inwards) in [(from, low, 6.0), (to, high, -6.0)] {
             if (columns.axis.low..=columns.axis.high).contains(&value) {
                 shapes.push(line(vec![(end, base - 4.0), (end, base + 4.0)], colour, 1.6));
+            } else {
+                // The axis cuts it off: it goes on.
+                let points = vec![(end, base), (end + inwards, base - 3.5), (end + inwards, base + 3.5)];
+                shapes.push(Drawn(Primitive::Area { points, colour, opacity: 1.0 }));
             }
         }
     }

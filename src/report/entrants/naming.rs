@@ -154,6 +154,7 @@ fn telling(all: &[&Parts]) -> [BTreeSet<&'static str>; 2] {
 mod tests {
     use super::*;
     use crate::config::RunConfig;
+    use crate::data::DatasetKind;
     use crate::experiment::default_entrants;
     use crate::record::{ComparisonRow, Results, Status};
     use crate::report::entrants::entrants;
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn default_entrants_go_by_their_optimizer_and_schedule_alone() {
-        let all = default_entrants();
+        let all = default_entrants(DatasetKind::Cifar10);
         let named = shortened(&all.iter().map(String::as_str).collect::<Vec<_>>());
         let short: BTreeSet<&str> = named.iter().map(|(_, short)| short.as_str()).collect();
         assert_eq!(short.len(), all.len());
@@ -191,7 +192,7 @@ mod tests {
             let rows: Vec<ComparisonRow> = specs.iter().map(row).collect();
             recipes(&entrants(&rows))
         };
-        let all = default_entrants();
+        let all = default_entrants(DatasetKind::Cifar10);
         let told = recipe(&all.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(told.contains("all sgd entrants: momentum=0.9, nesterov, weight-decay=5e-4"), "{told}");
         assert!(told.contains(" entrants: weight-decay=5e-4") && told.matches("entrants").count() == 2, "{told}");

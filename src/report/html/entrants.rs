@@ -6,7 +6,7 @@ use crate::record::Status;
 use crate::report::analysis::{Analysis, Group, Target};
 use crate::report::entrants::Summary;
 use crate::report::escape::escape;
-use crate::report::table::{duration, percent, status};
+use crate::report::table::{chances, duration, percent, status};
 
 /// Cells, one per entrant, below a head.
 struct Column {
@@ -140,8 +140,7 @@ fn name(analysis: &Analysis<'_>) -> String {
 
 /// How to read the tables.
 pub fn notes(groups: &[Group<'_>]) -> String {
-    let mut chances: Vec<String> = groups.iter().map(|group| format!("{:.0} %", group.chance() * 100.0)).collect();
-    chances.dedup();
+    let chances = chances(groups);
     format!(
         "<details><summary>How to read these figures</summary>\
          <p class=soft>Means ± standard deviations over seeds or studies, in percent. Validation and test accuracy are of the weights after the last \
@@ -155,6 +154,6 @@ pub fn notes(groups: &[Group<'_>]) -> String {
          on a new one (Clopper and Pearson; five of five leave room for 48 %). These are of one pair by itself, and too favourable to a leader, \
          which was chosen because it is ahead. All of this is about other seeds, not about other images: another validation set may move \
          accuracies by some tenths of a point.</p></details>",
-        chance = chances.join(" or ")
+        chance = chances
     )
 }

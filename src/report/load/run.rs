@@ -39,6 +39,10 @@ pub struct LoadedRun {
     pub(super) settings: SettingValues,
     /// The digest of its images, if recorded.
     pub(super) images: Option<String>,
+    /// The place of its comparison's plan among those that were read.
+    pub(super) plan: Option<usize>,
+    /// More runs of its comparison are planned.
+    pub(super) under_way: bool,
 }
 
 impl LoadedRun {
@@ -50,6 +54,7 @@ impl LoadedRun {
             on_test: self.validated_on_test(),
             images: self.validation_images().map(|images| images as u64),
             dataset: self.dataset(),
+            under_way: self.under_way,
         }
     }
 
@@ -127,6 +132,8 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         highest_rate: None,
         settings,
         images: info.as_ref().map(|info| info.provenance.dataset.digest.clone()),
+        plan: None,
+        under_way: false,
     };
     let base = rates::of_run(&run.row, &run.metrics, &run.known());
     // How a group's own schedule was fitted to another length is in the steps alone.

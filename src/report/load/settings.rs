@@ -33,6 +33,11 @@ pub(super) fn share(runs: &mut [LoadedRun]) {
 /// Runs that differ in one of these solve another problem, or with another budget: their accuracies cannot be compared.
 const OF_GROUP: [&str; 5] = ["dataset", "train-limit", "model", "batch-size", "validation"];
 
+/// What sets comparisons apart that have the same plan.
+pub(super) fn of_problem(run: &LoadedRun) -> (SettingValues, Option<String>, u64) {
+    (run.settings.clone().only(|name| OF_GROUP.contains(&name)), run.images.clone(), run.row.epochs)
+}
+
 /// Gives each run its group: what it was trained on and for how long, as far as the runs differ in it.
 pub(super) fn group(runs: &mut [LoadedRun]) {
     // The number of different images under each name of a dataset.

@@ -10,8 +10,8 @@ pub const AROUND: [f64; 3] = [0.5, 1.0, 2.0];
 const MOST_TESTS: u64 = 2;
 /// The odds of a correct answer count to this power.
 const SHARPNESS: f64 = 2.0;
-/// The rise above guessing that is learning.
-const LEARNED: f64 = 0.03;
+/// The rise above guessing that is learning, as a share of the accuracy of guessing.
+const LEARNED: f64 = 0.3;
 /// The rise must also exceed this many standard deviations of the binomial proportion.
 const DEVIATIONS: f64 = 3.0;
 
@@ -113,7 +113,7 @@ fn centre(runs: &[ShortResult], chance: f64) -> Result<(f64, Vec<Reached>), Stri
     let reached: Vec<Reached> = rates.iter().map(|rate| Reached::at(*rate, runs, chance)).collect();
     let learned = |one: &Reached| {
         let noise = DEVIATIONS * (chance * (1.0 - chance) / one.images).sqrt();
-        one.accuracy - chance > noise.max(LEARNED)
+        one.accuracy - chance > noise.max(LEARNED * chance)
     };
     if !reached.iter().any(learned) {
         return Err(format!("no short run learned anything: {}", listed(&reached)));
