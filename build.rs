@@ -24,6 +24,7 @@ fn main() {
         println!("cargo:rerun-if-changed={log}");
     }
     let changes = git(&[&["--no-optional-locks", "status", "--porcelain", "--"], &OF_PROGRAM[..]].concat());
-    println!("cargo:rustc-env=LRSCHED_BUILT_FROM={commit}");
-    println!("cargo:rustc-env=LRSCHED_BUILT_DIRTY={}", changes.is_none_or(|changes| !changes.is_empty()));
+    // Not LRSCHED_…: cargo hands these to the tests, too, and the program warns of variables of its own that it does not know.
+    println!("cargo:rustc-env=PROGRAM_COMMIT={commit}");
+    println!("cargo:rustc-env=PROGRAM_CHANGED={}", changes.is_none_or(|changes| !changes.is_empty()));
 }

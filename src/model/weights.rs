@@ -191,7 +191,7 @@ mod tests {
         };
         let place = |name: &str| whole.iter().position(|tensor| tensor.0 == name).unwrap();
         let missing = changed(&|tensors| drop(tensors.remove(place("fc1.bias"))));
-        assert_eq!(missing, "not the weights of cnn: the tensor `fc1.bias` [512] is missing");
+        assert_eq!(missing, "not the weights of cnn with 10 classes: the tensor `fc1.bias` [512] is missing");
         let reshaped = changed(&|tensors| tensors[place("conv2.weight")].2 = vec![32, 32, 9]);
         assert!(reshaped.contains("`conv2.weight` is [32, 32, 9], expected [32, 32, 3, 3]"), "{reshaped}");
         let halves = changed(&|tensors| {
@@ -206,7 +206,10 @@ mod tests {
     #[test]
     fn a_file_of_another_or_unknown_network_says_so() {
         let cnn = file(&tensors(Model::default()));
-        assert!(error(&cnn, Some("resnet9".parse().unwrap())).starts_with("not the weights of resnet9: the tensor `"));
+        assert!(
+            error(&cnn, Some("resnet9".parse().unwrap()))
+                .starts_with("not the weights of resnet9 with 10 classes: the tensor `")
+        );
         let foreign = file(&[("encoder.weight".into(), Dtype::F32, vec![1], vec![0; 4])]);
         let said = error(&foreign, None);
         assert!(

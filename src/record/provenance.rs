@@ -84,8 +84,8 @@ impl Standing {
 impl GitState {
     /// What the program was built from, as build.rs found it.
     fn of_program() -> Option<Self> {
-        let commit = option_env!("LRSCHED_BUILT_FROM")?.to_string();
-        Some(Self { commit, dirty: option_env!("LRSCHED_BUILT_DIRTY") != Some("false") })
+        let commit = option_env!("PROGRAM_COMMIT")?.to_string();
+        Some(Self { commit, dirty: option_env!("PROGRAM_CHANGED") != Some("false") })
     }
 
     /// The repository of the current folder, as of the first call; `None` outside a repository, or without git.

@@ -71,7 +71,7 @@ fn a_comparison_asks_git_once_and_each_run_has_the_answer() {
         let info: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         assert_eq!(info["git"], serde_json::json!({"commit": "abc", "dirty": false}));
         // Of the program as it was built, wherever it runs.
-        assert_eq!(info["program"]["commit"].as_str(), option_env!("LRSCHED_BUILT_FROM"));
+        assert_eq!(info["program"]["commit"].as_str(), option_env!("PROGRAM_COMMIT"));
     }
 }
 

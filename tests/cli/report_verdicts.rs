@@ -62,7 +62,7 @@ fn nobody_has_won_before_all_planned_runs_are_there() {
     let folder = tempfile::tempdir().unwrap();
     comparison(folder.path(), &rows);
     let said = |runs: &[&str]| {
-        RunOrder::new(runs.iter().map(ToString::to_string)).write(folder.path()).unwrap();
+        RunOrder::new(runs.iter().map(ToString::to_string)).of(runs.len()).write(folder.path()).unwrap();
         report(folder.path(), &[".", "--md", "-o", "report.json"]).assert().success();
         let ranking: serde_json::Value =
             serde_json::from_slice(&fs::read(folder.path().join("report.json")).unwrap()).unwrap();

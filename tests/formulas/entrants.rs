@@ -66,7 +66,7 @@ fn a_default_nesterov_gives_way_to_what_excludes_it() {
     let first = |flags: &[(&str, &str)], named: Option<&[String]>| {
         let mut given = Given::default();
         flags.iter().for_each(|(name, value)| given.put(name, Source::CommandLine, vec![(*value).to_string()]));
-        enter(named, DatasetKind::Cifar10, &Overrides::of(&given)).map(|entered| entered.entrants[0].to_string())
+        enter(named, DatasetKind::Synthetic, &Overrides::of(&given)).map(|entered| entered.entrants[0].to_string())
     };
     let without = "sgd:lr=0.005,momentum=0,weight-decay=5e-4/constant";
     assert_eq!(first(&[("momentum", "0")], None).unwrap(), without);

@@ -239,7 +239,7 @@ fn adding_seeds_to_those_that_asked_for_more_names_false_winners() {
                 return true;
             }
             let more = Difference::of(&results[0], &results[1], 0.001).and_then(|gap| gap.seeds_for_power());
-            wanted = more.map_or(200, |more| (more as u64).clamp(wanted + 1, 200));
+            wanted = more.map_or(200, |more| more as u64).max(wanted + 1).min(200);
         }
         false
     };
