@@ -1,7 +1,7 @@
 //! Tuning: which points of its range an entrant is tried at, and which of them is chosen.
 //!
 //! Every entrant gets the same number of trials, at the same places of its own range; the best are looked at again, and
-//! the best mean wins. docs/TUNING.md says how good that is.
+//! the best mean wins. docs/STATISTICS.md says how good that is.
 
 use super::mean;
 
