@@ -28,7 +28,8 @@ fuzz_target!(|bytes: &[u8]| {
         count == 0 || normalisation.standard_deviation.iter().all(|deviation| *deviation > 0.0),
         "{normalisation:?}"
     );
-    let dataset = Dataset::new("any", images.clone(), images, CIFAR10.classes.iter().copied().map(String::from).collect());
+    let dataset =
+        Dataset::new("any", images.clone(), images, CIFAR10.classes.iter().copied().map(String::from).collect());
     for held_out in 0..=count + 1 {
         let split = dataset.split(Validation::Holdout(held_out), None);
         assert_eq!(split.is_ok(), (1..count).contains(&held_out), "{held_out} of {count}: {split:?}");
