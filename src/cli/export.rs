@@ -4,8 +4,8 @@ use super::{flags, next, ranking, settings, show};
 use crate::config::settings::{RATE, any_of, schedule_entries};
 use crate::config::{CommandName, Given, RunConfig, SettingDef};
 use crate::experiment::parting::Trail;
-use crate::export::{Cannot, Framework, Recipe, Snippet};
-use crate::optim::{self, OptimizerSpec};
+use crate::export::{Cannot, Framework, Group, Recipe, Snippet};
+use crate::optim::{self, OptimizerSpec, ParamGroup};
 use crate::record::{EpochRow, RunInfo, files, read_good_rows};
 use crate::report::load::load;
 use crate::report::rates::steps_per_epoch;
@@ -60,7 +60,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         None => return usage!("export to which framework? Add --to {}", Framework::ALL.map(Framework::name).join("|")),
     };
     let mut recipe = match given.path("run") {
-        Some(folder) => of_folder(&folder, &given, quiet)?,
+        // Variables of the environment are for what no folder says.
+        Some(folder) => of_folder(&folder, &given.clone().typed(), quiet)?,
         None => of_flags(&given)?,
     };
     recipe.notes.extend(apart(&recipe, framework)?);
@@ -70,9 +71,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     show::emit(output.as_deref(), text.as_bytes())
 }
 
-/// Whether the run in `folder` can be taken to PyTorch.
-pub fn is_possible(folder: &Path) -> bool {
-    of_folder(folder, &Given::default(), true).is_ok_and(|recipe| recipe.snippet(Framework::Torch).is_ok())
+/// The first framework that the run in `folder` can be taken to, PyTorch before others.
+pub fn possible(folder: &Path) -> Option<Framework> {
+    let recipe = of_folder(folder, &Given::default(), true).ok()?;
+    Framework::ALL.into_iter().find(|framework| recipe.snippet(*framework).is_ok())
 }
 
 /// What the flags describe, as `show` has them.
@@ -85,7 +87,8 @@ fn of_flags(given: &Given) -> Result<Recipe> {
     let lr = given.parse("lr", RATE)?.or(optimizer.learning_rate());
     let learning_rate = lr.unwrap_or_else(|| optimizer.default_learning_rate(run.semantics));
     let run = RunShape { learning_rate, ..run };
-    Ok(Recipe { schedule, run, optimizer, clip_norm: None, clip_value: None, notes: Vec::new() })
+    let (groups, notes) = (Vec::new(), Vec::new());
+    Ok(Recipe { schedule, run, optimizer, clip_norm: None, clip_value: None, groups, notes })
 }
 
 /// What a run was trained with, or the leader of a comparison.
@@ -112,17 +115,37 @@ fn of_folder(folder: &Path, given: &Given, quiet: bool) -> Result<Recipe> {
     if let Some(change) = info.changes.first() {
         notes.push(format!("the run was changed by hand at step {}; this is how it began", change.step));
     }
-    let RunConfig { schedule, optimizer, lr, semantics, epochs, clip_norm, clip_value, .. } = config;
-    let run = RunShape { learning_rate: lr, semantics, steps_per_epoch, epochs };
-    Ok(Recipe { schedule, run, optimizer, clip_norm, clip_value, notes })
+    let run =
+        RunShape { learning_rate: config.lr, semantics: config.semantics, steps_per_epoch, epochs: config.epochs };
+    let groups = groups(&config, &run);
+    let RunConfig { schedule, optimizer, clip_norm, clip_value, .. } = config;
+    Ok(Recipe { schedule, run, optimizer, clip_norm, clip_value, groups, notes })
 }
 
 /// What a run had and a snippet has not.
 fn left_out(config: &RunConfig) -> Vec<String> {
-    let average =
-        config.average.as_ref().map(|average| format!("the run evaluated an average of its weights ({average})"));
-    let groups = config.group.iter().map(|group| format!("the run had a parameter group of its own, {group}"));
-    average.into_iter().chain(groups).map(|what| format!("{what}, which is left out here")).collect()
+    let left_out = |average| format!("the run evaluated an average of its weights ({average}), which is left out here");
+    config.average.as_ref().map(left_out).into_iter().collect()
+}
+
+/// The parameter groups of a run besides the base group.
+fn groups(config: &RunConfig, run: &RunShape) -> Vec<Group> {
+    let of = |group: &ParamGroup| {
+        let optimizer = group.optimizer.as_ref().unwrap_or(&config.optimizer).clone();
+        let usual = || match optimizer.name() == config.optimizer.name() {
+            true => config.lr,
+            false => optimizer.default_learning_rate(config.semantics),
+        };
+        Group {
+            name: group.name(),
+            patterns: group.patterns().map(str::to_string).collect(),
+            lr: group.lr.unwrap_or_else(usual),
+            schedule: group.schedule.clone(),
+            frozen_from: group.freeze_after.map(|time| time.steps(run.steps_per_epoch, run.total_steps())),
+            optimizer: optimizer.without_learning_rate(),
+        }
+    };
+    config.group.iter().map(of).collect()
 }
 
 /// The run of a comparison's leader.

@@ -92,9 +92,11 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
             for_claim => for_claim.clone(),
         });
     }
-    if let Some((run, is_winner)) = leader(groups).filter(|(run, _)| super::export::is_possible(run)) {
-        let arguments = ["export".into(), run.into_os_string(), "--to".into(), "torch".into()];
-        next.push(NextStep { purpose: Purpose::Export { is_winner }, cost: None, line: line(&arguments) });
+    if let Some((run, is_winner)) = leader(groups)
+        && let Some(to) = super::export::possible(&run)
+    {
+        let arguments = ["export".into(), run.into_os_string(), "--to".into(), to.name().into()];
+        next.push(NextStep { purpose: Purpose::Export { is_winner, to }, cost: None, line: line(&arguments) });
     }
     next
 }

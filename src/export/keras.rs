@@ -153,6 +153,9 @@ fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
         "nadam" => ("Nadam", vec![beta1, beta2, eps, decay]),
         "adamax" => ("Adamax", vec![beta1, beta2, eps, decay]),
         "lion" => ("Lion", vec![beta1, beta2, decay]),
+        "schedule-free-adamw" if o.semantics == Semantics::Keras && !o.is_on("r") && !o.is_on("weight-lr-power") => {
+            ("ScheduleFreeAdamW", vec![beta1, beta2, eps, decay])
+        }
         _ => return Err(Cannot(format!("keras has no {name} that is exact: export another optimizer"))),
     };
     let clipping = [("global_clipnorm", recipe.clip_norm), ("clipvalue", recipe.clip_value)];

@@ -7,6 +7,7 @@ mod optax;
 mod options;
 mod rust;
 mod torch;
+mod torch_groups;
 mod upon_torch;
 
 use crate::number::{counted, exact};
@@ -52,6 +53,16 @@ impl Framework {
             Self::Transformers => "transformers",
             Self::Candle => "candle",
             Self::Burn => "burn",
+        }
+    }
+
+    /// As its users write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Torch => "PyTorch",
+            Self::Lightning => "Lightning",
+            Self::Keras => "Keras",
+            other => other.name(),
         }
     }
 
@@ -102,8 +113,24 @@ pub struct Recipe {
     pub optimizer: OptimizerSpec,
     pub clip_norm: Option<f64>,
     pub clip_value: Option<f64>,
+    /// The parameter groups besides the base group; the first that matches a parameter has it.
+    pub groups: Vec<Group>,
     /// What the snippet does not do as the run did, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// A parameter group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub name: String,
+    /// Globs on the names of parameters.
+    pub patterns: Vec<String>,
+    pub optimizer: OptimizerSpec,
+    pub lr: f64,
+    /// `None`: it follows the run's.
+    pub schedule: Option<Spec>,
+    /// The step from which on it is frozen.
+    pub frozen_from: Option<u64>,
 }
 
 /// A snippet, and what has to be said about it.
@@ -124,6 +151,8 @@ struct Course {
     program: Option<Program>,
     /// Whether the momentum of the optimizer is set by the schedule.
     cycles: bool,
+    /// For each group: `None` if it follows the run's; else what its function returns, `None` if it depends on metrics.
+    groups: Vec<Option<Option<Program>>>,
 }
 
 impl Recipe {
@@ -136,10 +165,20 @@ impl Recipe {
         crate::optim::check_rate::<f64>("lr", self.run.learning_rate)?;
         let schedule = Schedule::build(&self.schedule, &self.run)?;
         let (known, after_warmup) = (schedule.known(), schedule.known_after_warmup());
-        let mut course = Course { known, after_warmup, program: schedule.program(), cycles: false };
+        let mut course = Course {
+            known,
+            after_warmup,
+            program: schedule.program(),
+            cycles: false,
+            groups: self.programs_of_groups()?,
+        };
         // A rate of the schedule's own goes before that of the run.
         let lr = after_warmup_rate(&course).unwrap_or(self.run.learning_rate);
         let recipe = &Self { run: RunShape { learning_rate: lr, ..self.run }, ..self.clone() };
+        if !self.groups.is_empty() && !matches!(framework, Framework::Torch | Framework::Lightning) {
+            let name = framework.name();
+            return Err(Cannot(format!("{name}: parameter groups are exported to torch and lightning alone")).into());
+        }
         let mut notes = self.notes.clone();
         notes.extend(self.clipping_left_out(framework)?);
         if schedule.at(0).momentum.is_some() || course.program.as_ref().is_some_and(Program::has_momentum) {
@@ -151,6 +190,9 @@ impl Recipe {
         if framework.is_upon_torch() && self.optimizer.name().starts_with("schedule-free") {
             let when = "optimizer.train() before training, and optimizer.eval() before evaluating or saving";
             notes.push(format!("call {when}: the two points of {}", self.optimizer.name()));
+        }
+        if framework == Framework::Optax && self.optimizer.name().starts_with("schedule-free") {
+            notes.push("evaluate and save optax.contrib.schedule_free_eval_params(opt_state, params)".to_string());
         }
         let text = match framework {
             Framework::Torch => torch::snippet(recipe, &course)?,
@@ -164,6 +206,14 @@ impl Recipe {
         };
         let mark = if framework.is_rust() { "//" } else { "#" };
         Ok(Snippet { text: self.header(mark, &notes) + &text, notes })
+    }
+
+    fn programs_of_groups(&self) -> Result<Vec<Option<Option<Program>>>, Usage> {
+        let of = |group: &Group| {
+            let run = RunShape { learning_rate: group.lr, ..self.run };
+            group.schedule.as_ref().map(|spec| Ok(Schedule::build(spec, &run)?.program())).transpose()
+        };
+        self.groups.iter().map(of).collect()
     }
 
     /// What of the clipping the framework cannot do.

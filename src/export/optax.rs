@@ -152,6 +152,7 @@ fn optimizer(recipe: &Recipe, cycles: bool, rate: &str) -> Result<(bool, String)
     let eps = Some(o.set("eps", "eps"));
     let momentum = o.is_on("momentum").then(|| cycled("momentum", "momentum"));
     let decay = Some(o.set("weight_decay", "weight-decay"));
+    let is_constant = !cycles && rate.parse::<f64>().is_ok();
     let (function, coupled, options) = match name {
         "sgd" => ("sgd", true, vec![momentum, o.switch("nesterov", "nesterov")]),
         "rmsprop" => {
@@ -169,6 +170,23 @@ fn optimizer(recipe: &Recipe, cycles: bool, rate: &str) -> Result<(bool, String)
         "radam" if !o.is_on("decoupled") => ("radam", true, vec![beta1, beta2, eps]),
         "adamax" => ("adamax", true, vec![beta1, beta2, eps]),
         "lion" => ("lion", false, vec![beta1, beta2, decay]),
+        // It has neither a switch for the correction nor a growth rate.
+        "prodigy" if o.is_on("bias-correction") && !o.get("growth-rate").is_finite() && !cycles => {
+            let own = [Some(o.betas("betas")), Some(o.set("beta3", "beta3")), eps, decay];
+            let estimate = [Some(o.set("estim_lr0", "d0")), Some(o.set("estim_lr_coef", "d-coef"))];
+            let options = own.into_iter().chain(estimate).chain([o.switch("safeguard_warmup", "safeguard-warmup")]);
+            ("contrib.prodigy", false, options.collect())
+        }
+        // They weigh the steps by the highest rate so far only where the rate is a number.
+        "schedule-free-sgd" if is_constant && !o.is_on("r") => {
+            let power = Some(o.set("weight_lr_power", "weight-lr-power"));
+            let decay = o.unless_0("weight_decay", "weight-decay");
+            ("contrib.schedule_free_sgd", false, vec![Some(o.set("b1", "momentum")), decay, power])
+        }
+        "schedule-free-adamw" if is_constant && !o.is_on("r") => {
+            let power = Some(o.set("weight_lr_power", "weight-lr-power"));
+            ("contrib.schedule_free_adamw", false, vec![beta1, beta2, eps, decay, power])
+        }
         _ => {
             return Err(Cannot(format!(
                 "optax has no {name} with these options that is exact: export another optimizer"

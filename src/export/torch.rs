@@ -1,6 +1,6 @@
 //! PyTorch.
 
-use super::{Cannot, Course, Options, Recipe, call, number, python_function};
+use super::{Cannot, Course, Framework, Options, Recipe, call, number, python_function, torch_groups};
 use crate::schedule::Semantics;
 use crate::schedule::code::{Cycled, Dialect, Known, Of, Program, Swing};
 
@@ -14,7 +14,7 @@ pub struct Parts {
     pub imports: Vec<&'static str>,
     /// Definitions of functions and classes; empty, or ends in blank lines.
     pub definitions: String,
-    /// The optimizer's constructor, for the parameters `params`.
+    /// The optimizer, constructed.
     pub optimizer: String,
     pub scheduler: Scheduler,
 }
@@ -30,7 +30,7 @@ pub enum Scheduler {
 }
 
 pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { imports, definitions, optimizer, scheduler } = parts(recipe, course, "model.parameters()", "torch")?;
+    let Parts { imports, definitions, optimizer, scheduler } = parts(recipe, course, "model", "torch")?;
     let imports: String = imports.iter().map(|module| format!("import {module}\n")).collect();
     let mut text = format!("{imports}\n{definitions}optimizer = {optimizer}\n");
     if recipe.optimizer.name().starts_with("schedule-free") {
@@ -58,9 +58,14 @@ pub fn clipping(recipe: &Recipe) -> String {
     clip("clip_grad_value_", recipe.clip_value) + &clip("clip_grad_norm_", recipe.clip_norm)
 }
 
-/// The optimizer for `params`, and its scheduler.
-pub fn parts(recipe: &Recipe, course: &Course, params: &str, framework: &str) -> Result<Parts, Cannot> {
-    let (module, optimizer) = optimizer(recipe, params, framework)?;
+/// The optimizer for the parameters of `model`, and its scheduler.
+pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> Result<Parts, Cannot> {
+    if !recipe.groups.is_empty() {
+        return torch_groups::parts(recipe, course, model, framework);
+    }
+    let (module, constructor, options) = constructor(recipe, framework)?;
+    let first = [format!("{model}.parameters()"), format!("lr={}", number(recipe.run.learning_rate))];
+    let optimizer = call(constructor, &first.into_iter().chain(options).collect::<Vec<_>>());
     let mut imports = vec!["torch"];
     imports.extend(module);
     let parts = |definitions, scheduler| Parts {
@@ -245,12 +250,15 @@ fn plateau(known: &Known) -> Option<Vec<String>> {
     ])
 }
 
-/// The package beside torch that has the optimizer, if any, and its constructor.
-fn optimizer(recipe: &Recipe, params: &str, framework: &str) -> Result<(Option<&'static str>, String), Cannot> {
+/// The package beside torch that has the optimizer, if any, its class, and its options but for the rate.
+pub fn constructor(
+    recipe: &Recipe,
+    framework: &str,
+) -> Result<(Option<&'static str>, &'static str, Vec<String>), Cannot> {
     let o = recipe.options();
     let name = recipe.optimizer.name();
     let decay = || o.unless_0("weight_decay", "weight-decay");
-    let (package, class, options): (Option<&'static str>, &str, Vec<Option<String>>) = match name {
+    let (package, class, options): (Option<&'static str>, &'static str, Vec<Option<String>>) = match name {
         "sgd" => (None, "torch.optim.SGD", sgd(o)),
         "rmsprop" => (None, "torch.optim.RMSprop", {
             let own = [Some(o.set("alpha", "rho")), Some(o.set("eps", "eps")), o.switch("centered", "centered")];
@@ -285,11 +293,12 @@ fn optimizer(recipe: &Recipe, params: &str, framework: &str) -> Result<(Option<&
             own.into_iter().chain([Some(o.set("weight_lr_power", "weight-lr-power"))]).collect()
         }),
         "prodigy" => (Some("prodigyopt"), "prodigyopt.Prodigy", prodigy(o)),
+        "lion" if framework == Framework::Timm.name() => {
+            (Some("timm.optim"), "timm.optim.Lion", vec![betas(o), decay()])
+        }
         _ => return Err(Cannot(format!("{framework} has no {name} that is exact: export another optimizer"))),
     };
-    let lr = format!("lr={}", number(recipe.run.learning_rate));
-    let all: Vec<String> = [params.to_string(), lr].into_iter().chain(options.into_iter().flatten()).collect();
-    Ok((package, call(class, &all)))
+    Ok((package, class, options.into_iter().flatten().collect()))
 }
 
 fn betas(o: Options<'_>) -> Option<String> {

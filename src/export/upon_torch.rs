@@ -6,8 +6,7 @@ use crate::schedule::code::{Known, indented};
 
 /// The method of a LightningModule.
 pub fn lightning(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { imports, definitions, optimizer, scheduler } =
-        torch::parts(recipe, course, "self.parameters()", "lightning")?;
+    let Parts { imports, definitions, optimizer, scheduler } = torch::parts(recipe, course, "self", "lightning")?;
     let mut body = format!("optimizer = {optimizer}\n");
     body += &match &scheduler {
         Scheduler::None => "return optimizer\n".to_string(),
@@ -36,7 +35,7 @@ pub fn lightning(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
 /// An optimizer and a scheduler for a Trainer.
 pub fn transformers(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     let Parts { mut imports, mut definitions, optimizer, scheduler } =
-        torch::parts(recipe, course, "model.parameters()", "transformers")?;
+        torch::parts(recipe, course, "model", "transformers")?;
     imports.push("transformers");
     let own = course.after_warmup.as_ref().and_then(|(steps, known)| transformers_class(*steps, known, recipe));
     let scheduler = match (own, scheduler) {
@@ -97,8 +96,7 @@ fn transformers_class(warmup: u64, known: &Known, recipe: &Recipe) -> Option<Str
 
 /// An optimizer and a scheduler of timm.
 pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { mut imports, mut definitions, optimizer, scheduler } =
-        torch::parts(recipe, course, "model.parameters()", "timm")?;
+    let Parts { mut imports, mut definitions, optimizer, scheduler } = torch::parts(recipe, course, "model", "timm")?;
     let own = course.after_warmup.as_ref().and_then(|(steps, known)| timm_class(*steps, known));
     let mut steps = "# optimizer.step()\n# num_updates += 1\n# scheduler.step_update(num_updates)\n".to_string();
     let scheduler = match (own, scheduler) {

@@ -171,6 +171,11 @@ impl ParamGroup {
     }
 
     /// Whether a parameter of this name is in it.
+    /// Globs on the names of parameters.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().map(Pattern::as_str)
+    }
+
     pub fn matches(&self, parameter: &str) -> bool {
         self.parameters.iter().any(|pattern| pattern.matches(parameter))
     }

@@ -4,6 +4,7 @@ use super::analysis::Unit;
 use super::escape::{escape, markdown as markdown_text};
 use super::html::command;
 use super::table::duration;
+use crate::export::Framework;
 use crate::number::{counted, grouped};
 use crate::usage::capitalised;
 
@@ -24,7 +25,7 @@ pub enum Purpose {
     /// The leader by itself.
     Train { is_winner: bool },
     /// The leader as code of another framework.
-    Export { is_winner: bool },
+    Export { is_winner: bool, to: Framework },
     /// So many results of each entrant, which support a claim.
     Claim { unit: Unit, count: usize },
     /// A claim about schedules instead of settings: by tuning them, or by so many studies of what was tuned once.
@@ -48,8 +49,8 @@ impl Purpose {
             Self::GoOn => "go on".into(),
             Self::Train { is_winner: true } => "train the winner".into(),
             Self::Train { is_winner: false } => "train the best so far".into(),
-            Self::Export { is_winner: true } => "take the winner to PyTorch".into(),
-            Self::Export { is_winner: false } => "take the best so far to PyTorch".into(),
+            Self::Export { is_winner: true, to } => format!("take the winner to {}", to.title()),
+            Self::Export { is_winner: false, to } => format!("take the best so far to {}", to.title()),
             Self::Claim { unit, count } => format!("for a claim, {}", unit.counted(count)),
             Self::Schedules { studies: None } => "for a claim about schedules, tuned".into(),
             Self::Schedules { studies: Some(count) } => {

@@ -158,3 +158,86 @@ fn a_schedule_free_optimizer_is_told_which_of_its_points_it_is_at() {
         assert!(output.status.success() && text.contains(line), "{framework}: {text}");
     }
 }
+
+#[test]
+fn the_class_of_each_framework_is_taken_where_it_has_one() {
+    for (optimizer, to, more, expected) in [
+        ("prodigy:bias-correction", "optax", &["--semantics", "optax"][..], "optax.contrib.prodigy(\n"),
+        (
+            "schedule-free-sgd",
+            "optax",
+            &[],
+            "optax.contrib.schedule_free_sgd(learning_rate=0.2, b1=0.9, weight_lr_power=2)",
+        ),
+        ("schedule-free-adamw", "keras", &["--semantics", "keras"], "keras.optimizers.ScheduleFreeAdamW("),
+        ("lion", "timm", &[], "timm.optim.Lion(model.parameters(), lr=0.2, betas=(0.9, 0.99)"),
+    ] {
+        let code = snippet(&[&["--optimizer", optimizer, "--to", to], more].concat());
+        assert!(code.contains(expected), "{to}, {optimizer}:\n{code}");
+    }
+}
+
+#[test]
+fn a_leader_that_pytorch_cannot_train_is_taken_to_the_first_framework_that_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = lrsched(&folder)
+        .arg("compare")
+        .args(TINY)
+        .args(["--epochs", "1", "--entrants", "lion/cosine", "lion/linear"])
+        .output();
+    let said = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(said.contains("best so far to Keras") || said.contains("winner to Keras"), "{said}");
+}
+
+#[test]
+fn variables_of_the_environment_do_not_contradict_the_folder_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(
+        lrsched(&folder)
+            .arg("train")
+            .args(TINY)
+            .args(["--epochs", "1", "--out", "run"])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let mut command = lrsched(&folder);
+    let output = command.env("LRSCHED_SCHEDULE", "cosine").args(["export", "run", "--to", "torch"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn parameter_groups_come_along_with_their_options_schedules_and_freezing() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |out: &str, more: &[&str]| {
+        let flags =
+            ["--optimizer", "sgd:momentum=0.9,nesterov,weight-decay=5e-4", "--lr", "0.02", "--schedule", "cosine"];
+        let mut command = lrsched(&folder);
+        command.arg("train").args(TINY).args(flags).args(["--epochs", "2", "--out", out]).args(more).assert().success();
+    };
+    train(
+        "run",
+        &[
+            "--group",
+            "*.bias=sgd:lr=0.05,momentum=0.9/linear/freeze-after=4st",
+            "--group",
+            "conv1.*=sgd:lr=0.01,momentum=0.9,nesterov,weight-decay=5e-4",
+        ],
+    );
+    let (code, said, status) = export(&folder, &["run", "--to", "torch"]);
+    assert_eq!(status, 0, "{said}");
+    for expected in [
+        "        ([\"*.bias\"], dict(lr=0.05, nesterov=False, weight_decay=0)),\n",
+        "        ([\"conv1.*\"], dict(lr=0.01)),\n        ([\"*\"], dict()),\n",
+        "    lambda step: rate_1(step) / 0.05 if step < 4 else 0.0,\n    lambda step: rate(step) / 0.02,\n    lambda step: rate(step) / 0.02,\n",
+        "torch.optim.SGD(groups(model), lr=0.02, momentum=0.9, nesterov=True, weight_decay=5e-4)",
+    ] {
+        assert!(code.contains(expected), "{expected} is not in:\n{code}");
+    }
+    train("other", &["--group", "*.bias=adam"]);
+    let (_, said, status) = export(&folder, &["other", "--to", "torch"]);
+    assert!(status == 1 && said.contains("one optimizer for all groups, and group *.bias has adam"), "{said}");
+    let (_, said, status) = export(&folder, &["run", "--to", "keras"]);
+    assert!(status == 1 && said.contains("parameter groups are exported to torch and lightning alone"), "{said}");
+}
