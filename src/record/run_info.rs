@@ -17,6 +17,9 @@ pub struct RunInfo {
     pub engine: String,
     /// The resolved config: every setting, defaults included.
     pub config: RecordedConfig,
+    /// The parameter groups besides the base group, defaults included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupInfo>,
     /// What the run is for, in a comparison that tunes or screens its entrants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -39,6 +42,19 @@ pub struct RunInfo {
     /// Digests of all rows, once the run has ended.
     #[serde(default)]
     pub rows: Option<RowDigests>,
+}
+
+/// A parameter group, as it was resolved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupInfo {
+    pub name: String,
+    pub optimizer: String,
+    pub lr: f64,
+    /// `None`: it follows the run's.
+    pub schedule: Option<String>,
+    pub freeze_after: Option<String>,
+    /// The names of its parameters.
+    pub parameters: Vec<String>,
 }
 
 /// A value in run.json that only matters when the run is resumed. Other readers ignore a value they do not understand.

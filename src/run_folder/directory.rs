@@ -16,9 +16,11 @@ use super::writer::{RunFiles, digests, in_place};
 use crate::config::{Every, Keep, RunConfig};
 use crate::data::Dataset;
 use crate::disk::Watch;
+use crate::model::slots;
+use crate::optim::Group;
 use crate::record::{
-    Columns, EpochRow, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo, Standing, Status, StepRow,
-    Table, files, remove_leftovers, write_status,
+    Columns, EpochRow, GroupInfo, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo, Standing, Status,
+    StepRow, Table, files, remove_leftovers, write_status,
 };
 use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict};
 use anyhow::{Result, ensure};
@@ -68,6 +70,27 @@ pub struct RunDirectory {
     lock: Lock,
 }
 
+/// The parameter groups of a run besides the base group.
+fn groups(config: &RunConfig) -> Result<Vec<GroupInfo>> {
+    let architecture = config.architecture();
+    let grouping = config.grouping(&architecture)?;
+    let slots = slots(&architecture);
+    let of = |(place, group): (usize, &Group)| GroupInfo {
+        name: group.name.clone(),
+        optimizer: group.optimizer.to_string(),
+        lr: group.lr.unwrap_or(config.lr),
+        schedule: group.schedule.as_ref().map(ToString::to_string),
+        freeze_after: group.freeze_after.map(|after| after.to_string()),
+        parameters: slots
+            .iter()
+            .map(|slot| &slot.name)
+            .filter(|name| grouping.of(name) == Some(place))
+            .cloned()
+            .collect(),
+    };
+    Ok(grouping.groups.iter().enumerate().map(of).collect())
+}
+
 impl RunDirectory {
     /// Opens all output files of the run.
     ///
@@ -86,6 +109,7 @@ impl RunDirectory {
             device: config.device.to_string(),
             engine: config.engine.to_string(),
             config: config.into(),
+            groups: groups(config)?,
             role: setup.role.cloned(),
             standing: Standing::RUNNING,
             checkpoint_every: setup.every.map(Recorded::Known),

@@ -1,8 +1,8 @@
 //! The CSVs of runs: written row by row, each row whole; read strictly, with one clear line for any error.
 
 use lrsched::record::{
-    ComparisonRow, DatasetId, EpochRow, GitState, Provenance, Results, Role, Row, RowWriter, RunInfo, Stage, Standing,
-    Status, StepRow, read_good_rows, read_rows, write_rows,
+    ComparisonRow, DatasetId, EpochRow, GitState, GroupInfo, Provenance, Results, Role, Row, RowWriter, RunInfo, Stage,
+    Standing, Status, StepRow, read_good_rows, read_rows, write_rows,
 };
 use lrsched::schedule::Semantics;
 use std::path::Path;
@@ -193,6 +193,14 @@ fn run_json_reads_back_as_it_was_written() {
         device: "cpu".into(),
         engine: "cpu".into(),
         config: serde_json::from_value(serde_json::json!({ "lr": 0.1, "schedule": "cosine" })).unwrap(),
+        groups: vec![GroupInfo {
+            name: "biases".into(),
+            optimizer: "adam".into(),
+            lr: 0.01,
+            schedule: None,
+            freeze_after: Some("3ep".into()),
+            parameters: vec!["fc.bias".into()],
+        }],
         role: Some(Role {
             entrant: "sgd/cosine".into(),
             stage: Stage::Trial,
