@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::optim::{self, averages};
 use crate::report::export::Shown;
 use crate::schedule::{self, Semantics, universal};
-use crate::spec::{Entry, Parameter};
+use crate::spec::{Entry, Parameter, ParameterKind};
 use anyhow::{Result, anyhow};
 use clap::builder::ValueHint;
 use clap::{Arg, ArgMatches, Command};
@@ -93,13 +93,17 @@ pub fn answer(command: impl Fn() -> Command) -> Result<bool> {
 
 /// The command with completions for the values of its flags.
 fn completed(command: Command) -> Command {
-    command.mut_args(values).mut_subcommands(completed)
+    let name = command.get_name().to_string();
+    command.mut_args(|arg| values(&name, arg)).mut_subcommands(completed)
 }
 
-fn values(arg: Arg) -> Arg {
+fn values(command: &str, arg: Arg) -> Arg {
     let complete: fn(&OsStr) -> Vec<CompletionCandidate> = match arg.get_id().as_str() {
+        // A schedule, or an optimizer with or without one.
+        "schedule" if command == "diff" => |typed| specs(typed, entrants),
         "schedule" | "spec" | "specs" => |typed| specs(typed, |text| in_family(text, schedule::table(), universal())),
-        "optimizer" => |typed| specs(typed, |text| in_family(text, optim::table(), &[])),
+        "optimizer" => |typed| specs(typed, |text| in_family(text, optim::table(), optim::universal())),
+        "group" => |typed| specs(typed, group),
         "average" => |typed| specs(typed, |text| in_family(text, averages(), &[])),
         "augment" => |typed| specs(typed, |text| in_family(text, augmentations(), &[])),
         "entrants" => |typed| specs(typed, entrants),
@@ -150,6 +154,14 @@ fn in_family(typed: &str, entries: &'static [Entry], shared: &'static [Parameter
     let Some(entry) = entries.iter().find(|entry| entry.name == name) else { return Vec::new() };
     let (done, _) = given.rfind(',').map_or(("", given), |at| given.split_at(at + 1));
     let is_given = |name: &str| done.split(',').any(|part| part.split('=').next() == Some(name));
+    // Behind the key of a choice, its words.
+    let last = &given[done.len()..];
+    if let Some((key, _)) = last.split_once('=') {
+        let kind = entry.parameters.iter().chain(shared).find(|parameter| parameter.name == key).map(|one| one.kind);
+        let Some(ParameterKind::Choice(words)) = kind else { return Vec::new() };
+        let word = |word: &&str| (format!("{before}{name}:{done}{key}={word}"), String::new());
+        return words.iter().map(word).collect();
+    }
     let parameters = entry.parameters.iter().chain(shared).filter(|parameter| !is_given(parameter.name));
     let completion = |parameter: &Parameter| {
         let value = if parameter.is_switch() { "" } else { "=" };
@@ -165,8 +177,14 @@ fn entrants(typed: &str) -> Vec<Completion> {
         Some((optimizer, schedule)) => {
             schedules(schedule).into_iter().map(|(text, help)| (format!("{optimizer}/{text}"), help)).collect()
         }
-        None => [schedules(typed), in_family(typed, optim::table(), &[])].concat(),
+        None => [schedules(typed), in_family(typed, optim::table(), optim::universal())].concat(),
     }
+}
+
+/// `PATTERN=OPTIMIZER/SCHEDULE`, once the pattern is there.
+fn group(typed: &str) -> Vec<Completion> {
+    let Some((pattern, entrant)) = typed.split_once('=') else { return Vec::new() };
+    entrants(entrant).into_iter().map(|(text, help)| (format!("{pattern}={text}"), help)).collect()
 }
 
 /// What `lrsched help` knows.
@@ -204,6 +222,9 @@ mod tests {
         assert_eq!(texts(entrants("adam/lin"), "adam/lin"), ["adam/linear"]);
         assert_eq!(texts(entrants("sgd:momentum=0.9,nest"), "sgd:momentum=0.9,nest"), ["sgd:momentum=0.9,nesterov"]);
         assert!(texts(entrants("ada"), "ada").contains(&"adamw".to_string()));
+        assert_eq!(texts(entrants("sgd:l"), "sgd:l"), ["sgd:lr="]);
+        assert_eq!(texts(group("*.bias=adamax"), "*.bias=adamax"), ["*.bias=adamax"]);
+        assert!(texts(entrants("muon:scale="), "muon:scale=").contains(&"muon:scale=rms".to_string()));
     }
 
     #[test]

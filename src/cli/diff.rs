@@ -6,11 +6,12 @@ use super::{settings, show};
 use crate::config::settings::{RATE, any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::{counted, exact, rate};
+use crate::optim;
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::Stretches;
 use crate::schedule::{self, EpochMetrics, Schedule, Semantics, Spec};
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command};
 use std::fmt::Write as _;
@@ -70,6 +71,14 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let text = given.text("schedule").unwrap_or_default();
     if diff_optimizer::names_one(text) {
         return run_optimizer(text, &given);
+    }
+    let name = text.split([':', ';', '/']).next().unwrap_or_default().trim();
+    if !schedule::table().iter().any(|entry| entry.name == name) {
+        let names = || schedule::table().iter().chain(optim::table()).map(|entry| entry.name);
+        let (hint, name) = (did_you_mean(name, names()), shortened(name));
+        return usage!(
+            "unknown schedule or optimizer `{name}`{hint} (`lrsched help schedules` and `lrsched help optimizers` list them)"
+        );
     }
     let flags = given.family("schedule", &schedule_entries());
     let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;

@@ -48,11 +48,16 @@ const COMMON: [&str; 34] = [
     "hold",
 ];
 
+/// What the heading of the parameters of a family begins with.
+const PARAMETERS: &str = "Parameters of the";
+
 /// Leaves the flags that few need, and the parameters of schedules and optimizers, to `--help`; `lrsched help schedules` has
 /// the latter, too.
 pub fn shortened(command: Command) -> Command {
     command.mut_args(|arg| {
-        let is_common = COMMON.contains(&arg.get_id().as_str()) || arg.is_positional();
+        // `find` has its own --min-lr; of a schedule it is one of many parameters.
+        let is_parameter = arg.get_help_heading().is_some_and(|heading| heading.starts_with(PARAMETERS));
+        let is_common = COMMON.contains(&arg.get_id().as_str()) && !is_parameter || arg.is_positional();
         arg.hide_short_help(!is_common)
     })
 }
@@ -75,7 +80,7 @@ pub fn folders(help: &'static str) -> Arg {
 
 /// Adds a flag for each parameter of the entries of a family, under a heading.
 pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command {
-    let heading = format!("Parameters of the {family}");
+    let heading = format!("{PARAMETERS} {family}");
     parameters(entries).into_iter().fold(command, |command, (name, switch)| {
         let takers: Vec<_> = takers(entries, name).collect();
         let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();

@@ -39,6 +39,7 @@ use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ColorChoice, Command};
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::io::Write;
 
 /// Runs the command line and returns the process's exit code.
@@ -187,7 +188,8 @@ fn unknown_variables() -> Vec<String> {
         .collect()
 }
 
-/// `always`, `never`, or as the terminal and `NO_COLOR` (https://no-color.org) say.
+/// `always`, `never`, or as the terminal, `NO_COLOR` (<https://no-color.org>) and `CLICOLOR_FORCE`
+/// (<https://bixense.com/clicolors>) say.
 fn apply_colour(when: Option<&str>) -> Result<(), Usage> {
     match when {
         Some("always") => set_colour(true),
@@ -196,10 +198,24 @@ fn apply_colour(when: Option<&str>) -> Result<(), Usage> {
             let (hint, other) = (did_you_mean(other, COLOURS), shortened(other));
             return crate::usage!("color must be one of {}, got `{other}`{hint}", COLOURS.join(", "));
         }
-        _ if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => set_colour(false),
-        _ => {}
+        _ => {
+            if let Some(on) = colour_of_environment() {
+                set_colour(on);
+            }
+        }
     }
     Ok(())
+}
+
+/// Whether the environment decides: the libraries below read `CLICOLOR_FORCE=0` differently.
+fn colour_of_environment() -> Option<bool> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    match (set("NO_COLOR"), set("CLICOLOR_FORCE")) {
+        (Some(_), _) => Some(false),
+        (None, Some(force)) if force == "0" => Some(std::io::stdout().is_terminal()),
+        (None, Some(_)) => Some(true),
+        (None, None) => None,
+    }
 }
 
 fn set_colour(on: bool) {
@@ -217,7 +233,11 @@ fn colour_wanted() -> ColorChoice {
     match (told("always"), told("never")) {
         (true, _) => ColorChoice::Always,
         (_, true) => ColorChoice::Never,
-        _ => ColorChoice::Auto,
+        _ => match colour_of_environment() {
+            Some(true) => ColorChoice::Always,
+            Some(false) => ColorChoice::Never,
+            None => ColorChoice::Auto,
+        },
     }
 }
 

@@ -40,7 +40,13 @@ pub fn with_flags(command: Command, name: CommandName, own: &[SettingDef]) -> Co
 pub fn gather(command: &Command, name: CommandName, matches: &ArgMatches) -> Result<Given> {
     let mut given = flags::gather(command, matches);
     if let Some(file) = given.path("config") {
-        given.lay_below(&file, &table::keys(name))?;
+        let of_train = if name == CommandName::Find { table::keys(CommandName::Train) } else { Vec::new() };
+        let left_out = given.lay_below(&file, &table::keys(name), &of_train)?;
+        if !left_out.is_empty() {
+            // The recipe of a run, whose epochs are not those of the test.
+            given.rename_in_file("epochs", "for-epochs");
+            super::tell(&format!("`find` does not use {} of {}", left_out.join(", "), file.display()));
+        }
         super::apply_colour(given.text("color"))?;
     }
     Ok(given)

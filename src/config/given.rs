@@ -162,33 +162,44 @@ impl Given {
     }
 
     /// Adds the keys of a config file, at lower precedence than what has already been given. `known` are the names that
-    /// the command takes.
+    /// the command takes; those of `others`, which it does not, are left out and returned.
     ///
     /// # Errors
     /// A file that cannot be read or is not TOML; an unknown key (with the nearest known one); a value that is neither
     /// text, a number nor a boolean; a list for a name that takes one value; an empty list.
-    pub fn lay_below(&mut self, file: &Path, known: &[String]) -> Result<()> {
+    pub fn lay_below(&mut self, file: &Path, known: &[String], others: &[String]) -> Result<Vec<String>> {
         let text = match disk::read_text(file, disk::MOST_CONFIG) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return usage!("config must name a TOML file, and there is no {}", file.display());
             }
             read => read.with_context(|| format!("cannot read the config {}", file.display()))?,
         };
-        self.lay_text_below(&text, file, known)
+        self.lay_text_below(&text, file, known, others)
     }
 
     /// Like [`Given::lay_below`], from the text of `file`.
     ///
     /// # Errors
     /// As [`Given::lay_below`].
-    pub fn lay_text_below(&mut self, text: &str, file: &Path, known: &[String]) -> Result<()> {
+    pub fn lay_text_below(
+        &mut self,
+        text: &str,
+        file: &Path,
+        known: &[String],
+        others: &[String],
+    ) -> Result<Vec<String>> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             Usage(format!("{} line {line}: {}", file.display(), error.message().replace('\n', ", ")))
         })?;
         self.file = Some(file.to_path_buf());
+        let mut left_out = Vec::new();
         for (key, value) in &table {
             if !known.contains(key) {
+                if others.contains(key) {
+                    left_out.push(key.clone());
+                    continue;
+                }
                 let hint = did_you_mean(key, known.iter().map(String::as_str));
                 return usage!("{}: unknown key `{key}`{hint}", file.display(), key = shortened(key));
             }
@@ -214,7 +225,16 @@ impl Given {
             };
             self.values.entry(key.clone()).or_insert((Source::File, values));
         }
-        Ok(())
+        Ok(left_out)
+    }
+
+    /// Takes what the config file says of one name as said of another, unless that was given, too.
+    pub fn rename_in_file(&mut self, name: &str, other: &str) {
+        if self.values.get(name).is_some_and(|(source, _)| *source == Source::File)
+            && let Some(value) = self.values.remove(name)
+        {
+            self.values.entry(other.to_string()).or_insert(value);
+        }
     }
 
     /// The value of `name`, if given.

@@ -204,15 +204,16 @@ impl Request {
         }
         let mut adjustments = Vec::new();
         if let Some(epochs) = longer {
-            let depends = || run.depends_on_length(epochs);
             let reach = match self.reach {
                 Some(reach) => reach,
                 // An invalid length is rejected later; don't ask about its schedule.
-                None if replaced || epochs <= at.epoch || !depends()? => Reach::Stretch,
-                None => {
-                    let (schedule, last) = (at.course.schedule.clone(), at.course.until - 1);
-                    bail!(ResumeError::DependsOnLength { schedule, epochs, last });
-                }
+                None if replaced || epochs <= at.epoch => Reach::Stretch,
+                None => match run.depends_on_length(epochs)? {
+                    None => Reach::Stretch,
+                    Some(schedule) => {
+                        bail!(ResumeError::DependsOnLength { schedule, epochs, last: at.course.until - 1 });
+                    }
+                },
             };
             adjustments.push(Adjustment::Epochs(epochs, reach));
         }

@@ -22,7 +22,7 @@ pub use grouped::{Group, Grouped, Grouping, Named, StepRates};
 pub use optimizer::{Optimizer, Slice, State};
 pub use products::{PlainProducts, Products, Right, Sides};
 pub use rule::Float;
-pub use spec::OptimizerSpec;
+pub use spec::{OptimizerSpec, universal};
 
 use crate::number::exact;
 use crate::schedule::Semantics;

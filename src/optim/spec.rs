@@ -14,6 +14,11 @@ use std::ops::Bound;
 /// The parameters that every optimizer takes, before those of its table.
 const LR: Parameter = Parameter::number("lr", Bounds::above(0.0), "", "base learning rate");
 
+/// The parameters that every optimizer takes, for lists of them.
+pub const fn universal() -> &'static [Parameter] {
+    &[LR]
+}
+
 /// The family of the optimizers.
 static FAMILY: Family = Family {
     what: "optimizer",

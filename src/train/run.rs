@@ -327,6 +327,14 @@ impl<'a> Run<'a> {
             let optimizer = &self.config.optimizer;
             notes.push(format!("the schedule cycles momentum, but {optimizer} has none: only the rate is scheduled"));
         }
+        let semantics = self.config.semantics;
+        let optimizers = grouping.groups.iter().map(|group| &group.optimizer).chain([&self.config.optimizer]);
+        let mut foreign: Vec<&str> = optimizers.filter(|one| !one.exists_in(semantics)).map(|one| one.name()).collect();
+        foreign.sort_unstable();
+        foreign.dedup();
+        notes.extend(
+            foreign.into_iter().map(|name| format!("{semantics} has no {name}: its updates are the native ones")),
+        );
         let last = self.state.course.epochs * self.steps_per_epoch();
         let last = Clock { step: last.saturating_sub(1), ..self.clock() };
         let decays = decays(&self.schedule, last);

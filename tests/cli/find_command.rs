@@ -434,6 +434,18 @@ fn the_printed_config_finds_the_same_again() {
 }
 
 #[test]
+fn a_test_takes_the_recipe_of_a_run_and_says_what_of_it_it_does_not_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = "optimizer = \"adam\"\nschedule = \"cosine\"\ntta = \"mirror\"\nepochs = 7\n";
+    fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let output = find(&folder, &["--config", "recipe.toml", "--steps", "6", "--max-lr", "0.01", "--refine", "0"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("`find` does not use schedule, tta of recipe.toml\n"), "{said}");
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    assert_eq!((&info["config"]["optimizer"], &info["config"]["for-epochs"]), (&"adam".into(), &7.into()));
+}
+
+#[test]
 fn a_range_test_of_epochs_takes_them_whole_and_an_update_of_several_micro_batches_is_one_iteration() {
     let folder = tempfile::tempdir().unwrap();
     // 96 images in batches of 32: 3 iterations per epoch.

@@ -251,6 +251,17 @@ fn what_cannot_be_is_one_line_and_exit_code_2() {
 }
 
 #[test]
+fn a_name_that_diff_does_not_know_is_looked_for_among_schedules_and_optimizers() {
+    for (typed, nearest) in [("adamx", "`adam`"), ("setp", "`step`")] {
+        let (_, stderr, code) = lrsched(&["diff", typed]);
+        assert!(
+            code == 2 && stderr.contains(&format!("unknown schedule or optimizer `{typed}`; did you mean {nearest}")),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_closed_stderr_does_not_stop_it() {
     for arguments in [&["show", "--schedule", "plateau"][..], &["descend", "--function", "ravine", "--lr", "0.1"]] {

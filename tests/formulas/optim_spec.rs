@@ -220,3 +220,11 @@ fn the_momentum_of_an_optimizer_is_what_an_update_is_made_with() {
     assert_eq!(momentum("adamw:beta1=0.5"), Some(0.5));
     assert_eq!(["sgd", "rmsprop", "adagrad", "adadelta"].map(momentum), [None; 4]);
 }
+
+#[test]
+fn a_switch_of_another_optimizer_is_named_with_what_this_one_takes() {
+    let error = |text: &str| text.parse::<OptimizerSpec>().unwrap_err().to_string();
+    assert!(error("adamax:amsgrad").starts_with("adamax does not take `amsgrad` (it takes: lr, "));
+    assert!(error("nadam:beta1=0.9,amsgrad").starts_with("nadam does not take `amsgrad`"));
+    assert!(error("adam:0.5").contains("has no key"));
+}

@@ -12,7 +12,7 @@ const KILLS: usize = 5;
 
 /// Every kind of optimizer, both metric-driven schedules, mid-epoch checkpoints by steps and by time, and everything else with
 /// state or random draws: running statistics, dropout, augmentation, micro-batches.
-const RUNS: [(&str, &str); 16] = [
+const RUNS: [(&str, &str); 19] = [
     (
         "sgd",
         "--model cnn --momentum 0.9 --nesterov --lr 0.02 --schedule cosine --augment flip-crop --checkpoint-every 3st",
@@ -32,6 +32,12 @@ const RUNS: [(&str, &str); 16] = [
     (
         "schedule-free",
         "--model resnet9 --optimizer schedule-free-adamw --lr 2e-3 --warmup 1 --epochs 3 --checkpoint-every 2st",
+    ),
+    ("schedule-free-sgd", "--optimizer schedule-free-sgd --lr 0.05 --weight-decay 1e-4 --checkpoint-every 3st"),
+    ("radam", "--optimizer radam --lr 1e-3 --schedule cosine --checkpoint-every 2st"),
+    (
+        "amsgrad, adamax and lion",
+        "--optimizer adam --amsgrad --lr 1e-3 --group *.bias=adamax conv*.weight=lion:lr=1e-4 --checkpoint-every 3st",
     ),
     ("prodigy", "--optimizer prodigy --d0 1e-4 --checkpoint-every 3st"),
     ("muon", "--optimizer muon --schedule one-cycle:max-lr=0.05 --lr 0.02 --augment flip --checkpoint-every 2st"),

@@ -118,7 +118,10 @@ impl<'a> Progress<'a> {
             self.line(&format!("resumed in epoch {} after {}", at.epoch, counted(at.step, "step")));
         }
         for note in &start.notes {
-            self.line(&format!("note: {note}"));
+            // Of several runs, once.
+            if self.label.is_none() || introduced.insert(note.clone()) {
+                self.line(&format!("note: {note}"));
+            }
         }
         drop(introduced);
         self.show(at.step, at.epoch);

@@ -226,7 +226,7 @@ pub fn schedule_entries() -> Vec<Entry> {
 /// As [`Given::lay_text_below`] and [`run_config`].
 pub fn run_config_of_text(text: &str, file: &Path) -> Result<RunConfig> {
     let mut given = Given::default();
-    given.lay_text_below(text, file, &super::keys(CommandName::Train))?;
+    given.lay_text_below(text, file, &super::keys(CommandName::Train), &[])?;
     machine(&given, CommandName::Train)?;
     Ok(train_config(&given)?)
 }

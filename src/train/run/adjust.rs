@@ -77,18 +77,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether the rates up to the earlier end depend on which of the two lengths the schedules are built for.
+    /// The first schedule, of the base group or another, whose rates up to the earlier end depend on which of the two lengths
+    /// it is built for; `None` if none does.
     ///
     /// # Errors
     /// A schedule that is invalid for either length.
-    pub fn depends_on_length(&self, epochs: u64) -> Result<bool, Usage> {
+    pub fn depends_on_length(&self, epochs: u64) -> Result<Option<Spec>, Usage> {
         let (semantics, steps_per_epoch) = (self.config.semantics, self.loader.steps_per_epoch());
         for course in std::iter::once(&self.state.course).chain(self.groups.courses()) {
             if course.depends_on_length(epochs, semantics, steps_per_epoch)? {
-                return Ok(true);
+                return Ok(Some(course.schedule.clone()));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// How the schedule adapts if the run is `epochs` epochs long.
@@ -97,7 +98,7 @@ impl Run<'_> {
         Ok(match (reach, epochs > now.until) {
             (Reach::Hold, true) => Fit::Held,
             (Reach::Hold, false) => Fit::Kept,
-            (Reach::Stretch, longer) => match self.depends_on_length(epochs)? {
+            (Reach::Stretch, longer) => match self.depends_on_length(epochs)?.is_some() {
                 false => Fit::Independent,
                 true if longer => Fit::Stretched,
                 true => Fit::Shortened,

@@ -85,7 +85,9 @@ impl Values {
             return usage!("{what}: `{text}` has no name; write `name:key=value,key=value`, for example `{example}`");
         }
         let entry = family.find(name)?;
-        let switches: Vec<_> = family.parameters(entry).filter(|p| p.is_switch()).map(|p| p.name).collect();
+        // Those of other entries, too: `adamax:amsgrad` is a key that it does not take, and no value without a key.
+        let all = (family.entries)().iter().flat_map(|entry| family.parameters(entry));
+        let switches: Vec<_> = all.filter(|p| p.is_switch()).map(|p| p.name).collect();
         let expression = entry.parameters.iter().find(|p| p.kind == ParameterKind::Expression).map(|p| p.name);
         let fields = fields(text, &switches, expression).map_err(|error| match expression {
             // Left to the expression parser, whose error points at the missing bracket.
