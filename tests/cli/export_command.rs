@@ -231,7 +231,7 @@ fn parameter_groups_come_along_with_their_options_schedules_and_freezing() {
         "        ([\"*.bias\"], dict(lr=0.05, nesterov=False, weight_decay=0)),\n",
         "        ([\"conv1.*\"], dict(lr=0.01)),\n        ([\"*\"], dict()),\n",
         "    lambda step: rate_1(step) / 0.05 if step < 4 else 0.0,\n    lambda step: rate(step) / 0.02,\n    lambda step: rate(step) / 0.02,\n",
-        "torch.optim.SGD(groups(model), lr=0.02, momentum=0.9, nesterov=True, weight_decay=5e-4)",
+        "torch.optim.SGD(groups(model), lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.0005)",
     ] {
         assert!(code.contains(expected), "{expected} is not in:\n{code}");
     }
