@@ -166,8 +166,6 @@ def run_torch(code):
     scope = {"model": model}
     exec(code, scope)
     optimizer, scheduler = scope["optimizer"], scope.get("scheduler")
-    if hasattr(optimizer, "train"):
-        optimizer.train()
     by_epoch = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     for t in range(EPOCHS * STEPS):
         yield of_groups(optimizer)
@@ -252,11 +250,6 @@ def run_lightning(code):
             self.seen.append(of_groups(self.optimizers().optimizer))
             return self.layer(batch).sum()
 
-        def on_train_start(self):
-            # As the head of the snippet says of schedule-free optimizers.
-            if hasattr(self.optimizers().optimizer, "train"):
-                self.optimizers().optimizer.train()
-
         def on_train_epoch_end(self):
             for name in ("val_loss", "loss", "accuracy", "val_accuracy"):
                 self.log(name, 1.0)
@@ -275,8 +268,6 @@ def run_timm(code):
     scope = {"model": model}
     exec(code, scope)
     optimizer, scheduler = scope["optimizer"], scope.get("scheduler")
-    if hasattr(optimizer, "train"):
-        optimizer.train()
     for t in range(EPOCHS * STEPS):
         yield of_groups(optimizer)
         model(torch.ones(1, 2, dtype=torch.float64)).sum().backward()

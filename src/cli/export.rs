@@ -130,20 +130,13 @@ fn left_out(config: &RunConfig) -> Vec<String> {
 
 /// The parameter groups of a run besides the base group.
 fn groups(config: &RunConfig, run: &RunShape) -> Vec<Group> {
-    let of = |group: &ParamGroup| {
-        let optimizer = group.optimizer.as_ref().unwrap_or(&config.optimizer).clone();
-        let usual = || match optimizer.name() == config.optimizer.name() {
-            true => config.lr,
-            false => optimizer.default_learning_rate(config.semantics),
-        };
-        Group {
-            name: group.name(),
-            patterns: group.patterns().map(str::to_string).collect(),
-            lr: group.lr.unwrap_or_else(usual),
-            schedule: group.schedule.clone(),
-            frozen_from: group.freeze_after.map(|time| time.steps(run.steps_per_epoch, run.total_steps())),
-            optimizer: optimizer.without_learning_rate(),
-        }
+    let of = |group: &ParamGroup| Group {
+        name: group.name(),
+        patterns: group.patterns().map(str::to_string).collect(),
+        optimizer: group.optimizer_under(&config.optimizer),
+        lr: group.own_rate(&config.optimizer, config.semantics).unwrap_or(config.lr),
+        schedule: group.schedule.clone(),
+        frozen_from: group.freeze_after.map(|time| time.steps(run.steps_per_epoch, run.total_steps())),
     };
     config.group.iter().map(of).collect()
 }

@@ -4,19 +4,19 @@ use super::flags;
 use super::settings;
 use crate::config::settings::{COUNT, any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
-use crate::number::significant;
-use crate::record::{check_outputs, replace_file};
+use crate::number::{counted, significant};
+use crate::record::{EpochRow, check_outputs, files, read_good_rows, replace_file};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::{self, Stretches};
-use crate::schedule::{self, Rates, Schedule, Semantics, Spec, warnings};
+use crate::schedule::{self, EpochMetrics, Rates, Schedule, Semantics, Spec, warnings};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The settings of the run whose schedule is drawn; shared with `diff`.
 pub const RUN: &[SettingDef] = &[
@@ -44,6 +44,11 @@ const SHOW: &[SettingDef] = &[
         "A schedule name or spec, such as step:factor=0.5,drop-every=10 (`lrsched help schedules`); several are drawn together [default: constant]",
     ),
     SettingDef::value("momentum", "M", "The optimizer's momentum, drawn if the schedule does not set it"),
+    SettingDef::path(
+        "metrics",
+        "RUN",
+        "What a schedule that depends on metrics sees at the end of each epoch: the folder of a run, or its metrics.csv",
+    ),
     SettingDef::value("format", "KIND", "{} [default: from the extension of -o, else chart]")
         .choices(|| any_of(FORMATS)),
 ];
@@ -95,23 +100,26 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let scale = y_scale(&given)?;
     let specs = specs(&given)?;
     let several = specs.len() > 1;
-    let (mut curves, mut warned) = (Vec::new(), Vec::new());
+    let seen = given.path("metrics").map(|path| Seen::read(&path)).transpose()?;
+    let (mut curves, mut warned, mut listening) = (Vec::new(), Vec::new(), false);
     for spec in specs {
-        let schedule = Schedule::build(&spec, &run)?;
+        let mut schedule = Schedule::build(&spec, &run)?;
         let prefix = if several { format!("{spec}: ") } else { String::new() };
         for warning in warnings(&spec, &run)? {
             super::tell(&format!("warning: {prefix}{warning}"));
             warned.push(format!("{prefix}{warning}"));
         }
-        let mut metrics: Vec<_> = schedule.listens_to().iter().map(|metric| metric.name()).collect();
-        metrics.sort_unstable();
-        metrics.dedup();
-        if !metrics.is_empty() {
-            let metrics = metrics.join(", ");
-            super::tell(&format!("note: {prefix}depends on {metrics}, known only in training; drawn without metrics"));
+        if let Some(note) = listen(&mut schedule, seen.as_ref(), run.epochs) {
+            super::tell(&format!("note: {prefix}{note}"));
+            listening = true;
         }
         let rates = (0..run.total_steps()).map(|t| schedule.at(t)).collect();
         curves.push(Curve { name: spec.to_string(), spec, rates });
+    }
+    if seen.is_some() && !listening {
+        return usage!(
+            "--metrics has no effect: no schedule here depends on metrics, as plateau and halve can; leave it out"
+        );
     }
 
     let output = given.path("output");
@@ -133,6 +141,49 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         "png" => emit(output, &figure().png()?),
         _ => emit(output, terminal(&figure(), output).as_bytes()),
     }
+}
+
+/// The metrics of `--metrics`.
+struct Seen {
+    file: PathBuf,
+    rows: Vec<EpochRow>,
+}
+
+impl Seen {
+    /// # Errors
+    /// No such file; no row in it; a damaged one.
+    fn read(path: &Path) -> Result<Self> {
+        let file = if path.is_dir() { path.join(files::METRICS_CSV) } else { path.to_path_buf() };
+        let (rows, error) = read_good_rows::<EpochRow>(&file);
+        if let Some(error) = error {
+            return Err(error);
+        }
+        if rows.is_empty() {
+            bail!("{}: no epoch in it; give the folder of a run that has finished one", file.display());
+        }
+        Ok(Self { file, rows })
+    }
+}
+
+/// Shows the metrics to a schedule that depends on some; a line about it, or `None` if it depends on none.
+fn listen(schedule: &mut Schedule, seen: Option<&Seen>, epochs: u64) -> Option<String> {
+    let mut metrics: Vec<_> = schedule.listens_to().iter().map(|metric| metric.name()).collect();
+    metrics.sort_unstable();
+    metrics.dedup();
+    if metrics.is_empty() {
+        return None;
+    }
+    let metrics = metrics.join(", ");
+    let Some(Seen { file, rows }) = seen else {
+        return Some(format!(
+            "depends on {metrics}, known only in training; drawn without metrics (--metrics RUN takes those of a run)"
+        ));
+    };
+    let heard: Vec<&EpochRow> = rows.iter().filter(|row| row.epoch < epochs).collect();
+    heard.iter().for_each(|row| schedule.observe(&EpochMetrics::from(*row)));
+    let (file, heard) = (file.display(), heard.len() as u64);
+    let of = if heard < epochs { format!("; the other {} have none", epochs - heard) } else { String::new() };
+    Some(format!("depends on {metrics}; drawn with those of {} in {file}{of}", counted(heard, "epoch")))
 }
 
 /// The specs of `--schedule`; parameter flags complete a single one.

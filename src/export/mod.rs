@@ -151,8 +151,18 @@ struct Course {
     program: Option<Program>,
     /// Whether the momentum of the optimizer is set by the schedule.
     cycles: bool,
-    /// For each group: `None` if it follows the run's; else what its function returns, `None` if it depends on metrics.
-    groups: Vec<Option<Option<Program>>>,
+    /// One for each group.
+    groups: Vec<RatesOfGroup>,
+}
+
+/// Where a group's rates come from.
+enum RatesOfGroup {
+    /// They are a multiple of the run's.
+    Run,
+    /// What a function of its own returns.
+    Own(Program),
+    /// They depend on metrics.
+    Metrics,
 }
 
 impl Recipe {
@@ -165,13 +175,8 @@ impl Recipe {
         crate::optim::check_rate::<f64>("lr", self.run.learning_rate)?;
         let schedule = Schedule::build(&self.schedule, &self.run)?;
         let (known, after_warmup) = (schedule.known(), schedule.known_after_warmup());
-        let mut course = Course {
-            known,
-            after_warmup,
-            program: schedule.program(),
-            cycles: false,
-            groups: self.programs_of_groups()?,
-        };
+        let mut course =
+            Course { known, after_warmup, program: schedule.program(), cycles: false, groups: self.rates_of_groups()? };
         // A rate of the schedule's own goes before that of the run.
         let lr = after_warmup_rate(&course).unwrap_or(self.run.learning_rate);
         let recipe = &Self { run: RunShape { learning_rate: lr, ..self.run }, ..self.clone() };
@@ -187,11 +192,11 @@ impl Recipe {
                 notes.push(format!("{} has no momentum for the schedule to set", self.optimizer.name()));
             }
         }
-        if framework.is_upon_torch() && self.optimizer.name().starts_with("schedule-free") {
+        if framework.is_upon_torch() && self.is_schedule_free() {
             let when = "optimizer.train() before training, and optimizer.eval() before evaluating or saving";
             notes.push(format!("call {when}: the two points of {}", self.optimizer.name()));
         }
-        if framework == Framework::Optax && self.optimizer.name().starts_with("schedule-free") {
+        if framework == Framework::Optax && self.is_schedule_free() {
             notes.push("evaluate and save optax.contrib.schedule_free_eval_params(opt_state, params)".to_string());
         }
         let text = match framework {
@@ -208,10 +213,11 @@ impl Recipe {
         Ok(Snippet { text: self.header(mark, &notes) + &text, notes })
     }
 
-    fn programs_of_groups(&self) -> Result<Vec<Option<Option<Program>>>, Usage> {
+    fn rates_of_groups(&self) -> Result<Vec<RatesOfGroup>, Usage> {
         let of = |group: &Group| {
+            let Some(spec) = &group.schedule else { return Ok(RatesOfGroup::Run) };
             let run = RunShape { learning_rate: group.lr, ..self.run };
-            group.schedule.as_ref().map(|spec| Ok(Schedule::build(spec, &run)?.program())).transpose()
+            Ok(Schedule::build(spec, &run)?.program().map_or(RatesOfGroup::Metrics, RatesOfGroup::Own))
         };
         self.groups.iter().map(of).collect()
     }
@@ -253,6 +259,11 @@ impl Recipe {
         }
         text.push('\n');
         text
+    }
+
+    /// Whether it trains at one point and is evaluated at another.
+    fn is_schedule_free(&self) -> bool {
+        self.optimizer.name().starts_with("schedule-free")
     }
 
     fn options(&self) -> Options<'_> {

@@ -16,6 +16,8 @@ pub struct Parts {
     pub definitions: String,
     /// The optimizer, constructed.
     pub optimizer: String,
+    /// Statements that set the optimizer's mode, each on a line of its own.
+    pub mode: &'static str,
     pub scheduler: Scheduler,
 }
 
@@ -30,12 +32,9 @@ pub enum Scheduler {
 }
 
 pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { imports, definitions, optimizer, scheduler } = parts(recipe, course, "model", "torch")?;
+    let Parts { imports, definitions, optimizer, mode, scheduler } = parts(recipe, course, "model", "torch")?;
     let imports: String = imports.iter().map(|module| format!("import {module}\n")).collect();
-    let mut text = format!("{imports}\n{definitions}optimizer = {optimizer}\n");
-    if recipe.optimizer.name().starts_with("schedule-free") {
-        text += "optimizer.train()\n";
-    }
+    let mut text = format!("{imports}\n{definitions}optimizer = {optimizer}\n{mode}");
     let clipping = clipping(recipe);
     let step = format!("\n# After the gradients of each batch:\n{clipping}# optimizer.step()\n");
     text += &match scheduler {
@@ -46,6 +45,13 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
         }
     };
     Ok(text)
+}
+
+impl Recipe {
+    /// [`Parts::mode`].
+    pub(super) fn mode(&self) -> &'static str {
+        if self.is_schedule_free() { "optimizer.train()\n" } else { "" }
+    }
 }
 
 /// Comments that clip the gradients.
@@ -72,6 +78,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
         imports: imports.clone(),
         definitions,
         optimizer: optimizer.clone(),
+        mode: recipe.mode(),
         scheduler,
     };
     if let Some(Known::Constant { .. }) = course.known {
@@ -95,7 +102,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
     if definitions.contains("math.") {
         imports.insert(0, "math");
     }
-    Ok(Parts { imports, definitions, optimizer, scheduler: Scheduler::Step(scheduler) })
+    Ok(Parts { imports, definitions, optimizer, mode: recipe.mode(), scheduler: Scheduler::Step(scheduler) })
 }
 
 /// The functions of the rates, and the scheduler that calls them.

@@ -1,8 +1,8 @@
 //! Parameter groups in PyTorch: one optimizer, and a rate of its own for each group.
 
 use super::torch::{Parts, Scheduler, constructor};
-use super::{Cannot, Course, Recipe, call, number, python_function};
-use crate::schedule::code::{Dialect, Of, Program};
+use super::{Cannot, Course, RatesOfGroup, Recipe, call, number, python_function};
+use crate::schedule::code::{Dialect, Of};
 use std::fmt::Write as _;
 
 /// The optimizer of the groups of `model`, and its scheduler.
@@ -33,11 +33,18 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
         let _ =
             writeln!(rows, "        ({}, dict({})),", list(&group.patterns), different.collect::<Vec<_>>().join(", "));
         let rate = match own {
-            None => format!("rate(step) / {}", number(lr)),
-            Some(own) => {
+            RatesOfGroup::Run => format!("rate(step) / {}", number(lr)),
+            RatesOfGroup::Own(program) => {
                 let name = format!("rate_{}", rates.len() + 1);
-                functions += &function(&name, own, &group.name)?;
+                functions +=
+                    &(python_function(&name, "learning rate", Dialect::Python, program, Of::Rate, 0.0) + "\n\n");
                 format!("{name}(step) / {}", number(group.lr))
+            }
+            RatesOfGroup::Metrics => {
+                let name = &group.name;
+                return Err(Cannot(format!(
+                    "the schedule of group {name} depends on metrics, and a list of functions cannot follow it"
+                )));
             }
         };
         rates.push(match group.frozen_from {
@@ -63,14 +70,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
     let optimizer = call(class, &arguments.into_iter().chain(base).collect::<Vec<_>>());
     let lambdas: String = rates.iter().map(|rate| format!("    {rate},\n")).collect();
     let scheduler = format!("torch.optim.lr_scheduler.LambdaLR(optimizer, [\n{lambdas}])");
-    Ok(Parts { imports, definitions, optimizer, scheduler: Scheduler::Step(scheduler) })
-}
-
-fn function(name: &str, program: &Option<Program>, group: &str) -> Result<String, Cannot> {
-    let program = program.as_ref().ok_or_else(|| {
-        Cannot(format!("the schedule of group {group} depends on metrics, and a list of functions cannot follow it"))
-    })?;
-    Ok(python_function(name, "learning rate", Dialect::Python, program, Of::Rate, 0.0) + "\n\n")
+    Ok(Parts { imports, definitions, optimizer, mode: recipe.mode(), scheduler: Scheduler::Step(scheduler) })
 }
 
 /// `["*.bias", "*.norm.*"]`

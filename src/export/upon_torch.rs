@@ -6,8 +6,8 @@ use crate::schedule::code::{Known, indented};
 
 /// The method of a LightningModule.
 pub fn lightning(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { imports, definitions, optimizer, scheduler } = torch::parts(recipe, course, "self", "lightning")?;
-    let mut body = format!("optimizer = {optimizer}\n");
+    let Parts { imports, definitions, optimizer, mode, scheduler } = torch::parts(recipe, course, "self", "lightning")?;
+    let mut body = format!("optimizer = {optimizer}\n{mode}");
     body += &match &scheduler {
         Scheduler::None => "return optimizer\n".to_string(),
         Scheduler::Step(scheduler) => format!(
@@ -34,7 +34,7 @@ pub fn lightning(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
 
 /// An optimizer and a scheduler for a Trainer.
 pub fn transformers(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { mut imports, mut definitions, optimizer, scheduler } =
+    let Parts { mut imports, mut definitions, optimizer, mode, scheduler } =
         torch::parts(recipe, course, "model", "transformers")?;
     imports.push("transformers");
     let own = course.after_warmup.as_ref().and_then(|(steps, known)| transformers_class(*steps, known, recipe));
@@ -57,7 +57,7 @@ pub fn transformers(recipe: &Recipe, course: &Course) -> Result<String, Cannot> 
     // The Trainer's own limit is 1.
     arguments += &format!(", max_grad_norm={}", number(recipe.clip_norm.unwrap_or(0.0)));
     Ok(format!(
-        "{}\n{definitions}optimizer = {optimizer}\nscheduler = {scheduler}\n\n\
+        "{}\n{definitions}optimizer = {optimizer}\n{mode}scheduler = {scheduler}\n\n\
          # The Trainer steps both:\n# args = transformers.TrainingArguments({arguments}, ...)\n\
          # trainer = transformers.Trainer(model=model, args=args, optimizers=(optimizer, scheduler), ...)\n",
         imported(&imports)
@@ -96,7 +96,8 @@ fn transformers_class(warmup: u64, known: &Known, recipe: &Recipe) -> Option<Str
 
 /// An optimizer and a scheduler of timm.
 pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
-    let Parts { mut imports, mut definitions, optimizer, scheduler } = torch::parts(recipe, course, "model", "timm")?;
+    let Parts { mut imports, mut definitions, optimizer, mode, scheduler } =
+        torch::parts(recipe, course, "model", "timm")?;
     let own = course.after_warmup.as_ref().and_then(|(steps, known)| timm_class(*steps, known));
     let mut steps = "# optimizer.step()\n# num_updates += 1\n# scheduler.step_update(num_updates)\n".to_string();
     let scheduler = match (own, scheduler) {
@@ -141,7 +142,7 @@ pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     };
     let clipping = torch::clipping(recipe);
     Ok(format!(
-        "{}\n{definitions}optimizer = {optimizer}\n{made}\n# After the gradients of each batch:\n{clipping}{steps}",
+        "{}\n{definitions}optimizer = {optimizer}\n{mode}{made}\n# After the gradients of each batch:\n{clipping}{steps}",
         imported(&imports)
     ))
 }

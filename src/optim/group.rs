@@ -2,7 +2,7 @@
 
 use super::{OptimizerSpec, check_rate};
 use crate::number::exact;
-use crate::schedule::{Duration, Spec, Unit};
+use crate::schedule::{Duration, Semantics, Spec, Unit};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, one_line, shortened};
 use glob::Pattern;
@@ -143,6 +143,17 @@ fn label(name: Option<&str>, patterns: &[String]) -> String {
 }
 
 impl ParamGroup {
+    /// Its optimizer, without a rate, in a run with the optimizer `base`.
+    pub fn optimizer_under(&self, base: &OptimizerSpec) -> OptimizerSpec {
+        self.optimizer.as_ref().unwrap_or(base).clone().without_learning_rate()
+    }
+
+    /// The rate of its own: the one that it gives, or the usual one of another optimizer than `base`. `None`: the run's.
+    pub fn own_rate(&self, base: &OptimizerSpec, semantics: Semantics) -> Option<f64> {
+        let other = self.optimizer.as_ref().filter(|optimizer| optimizer.name() != base.name());
+        self.lr.or_else(|| other.map(|optimizer| optimizer.default_learning_rate(semantics)))
+    }
+
     /// From the keys of a config file and their values.
     ///
     /// # Errors

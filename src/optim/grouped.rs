@@ -153,12 +153,10 @@ fn said_once(groups: &[Group], parameters: &[Named<'_>], takers: &[Vec<usize>]) 
 
 impl Group {
     fn of(written: &ParamGroup, base: &OptimizerSpec, semantics: Semantics) -> Self {
-        let optimizer = written.optimizer.clone().unwrap_or_else(|| base.clone().without_learning_rate());
-        let usual = || (optimizer.name() != base.name()).then(|| optimizer.default_learning_rate(semantics));
         Self {
             name: written.name(),
-            lr: written.lr.or_else(usual),
-            optimizer,
+            lr: written.own_rate(base, semantics),
+            optimizer: written.optimizer_under(base),
             schedule: written.schedule.clone(),
             freeze_after: written.freeze_after,
         }

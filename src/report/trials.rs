@@ -48,7 +48,13 @@ pub fn of(groups: &[Group<'_>]) -> Trials {
     let best = (!is_grid).then(|| {
         let series: Vec<Series> = analyses().map(line).collect();
         let y_range = best_range(&series);
-        Panel { series, y_range, ..Panel::new("Best so far, mean over the studies", "trials", "accuracy") }
+        let mut panel = Panel {
+            series,
+            y_range,
+            ..Panel::new("Best so far, mean over the studies", "trials", "accuracy in percent")
+        };
+        in_percent(&mut panel);
+        panel
     });
     Trials { panels, best, is_grid }
 }

@@ -149,13 +149,17 @@ fn a_run_brings_its_own_length_rate_and_options_and_a_comparison_its_leader() {
 #[test]
 fn a_schedule_free_optimizer_is_told_which_of_its_points_it_is_at() {
     let folder = tempfile::tempdir().unwrap();
-    for (framework, line) in
-        [("torch", "\noptimizer.train()\n"), ("lightning", "# NOTE: call optimizer.train() before training")]
-    {
+    for (framework, line) in [
+        ("torch", "\noptimizer.train()\n"),
+        ("timm", "\noptimizer.train()\n"),
+        ("transformers", "\noptimizer.train()\n"),
+        ("lightning", "\n    optimizer.train()\n"),
+    ] {
         let flags = ["export", "--schedule", "constant", "--optimizer", "schedule-free-sgd", "--to", framework];
         let output = lrsched(&folder).args(flags).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains(line), "{framework}: {text}");
+        assert!(text.contains("# NOTE: call optimizer.train() before training"), "{framework}: {text}");
     }
 }
 

@@ -395,3 +395,34 @@ fn diff_of_an_optimizer_says_from_which_step_the_frameworks_part_and_by_how_much
     assert!(csv.lines().skip(1).all(|row| row.contains(",,,")), "no losses of frameworks without it: {csv}");
     assert_eq!(diff("sgd:momentun=0.9").2, 2);
 }
+
+#[test]
+fn a_schedule_that_depends_on_metrics_is_drawn_with_those_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "epoch,learning_rate,loss,accuracy,val_loss,val_accuracy,momentum,step,images_per_second,seconds\n";
+    let row = |epoch: u64, val_loss: f64| format!("{epoch},0.1,1.0,0.5,{val_loss:?},0.5,,{},1000.0,1.0\n", epoch + 1);
+    // The best epoch is 1; two bad ones follow.
+    let rows: String = [2.0, 1.0, 1.0, 1.0].into_iter().zip(0..).map(|(loss, epoch)| row(epoch, loss)).collect();
+    let file = folder.path().join("metrics.csv");
+    std::fs::write(&file, head.to_string() + &rows).unwrap();
+    let plateau = ["--schedule", "plateau:patience=1", "--epochs", "6", "--steps-per-epoch", "1", "--format", "csv"];
+    for given in [folder.path(), file.as_path()] {
+        let (csv, note) = show(&[&plateau[..], &["--metrics", given.to_str().unwrap()]].concat());
+        let rates: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+        assert_eq!(rates, ["0.1", "0.1", "0.1", "0.1", "0.010000000000000002", "0.010000000000000002"], "{csv}");
+        let expected = format!("drawn with those of 4 epochs in {}; the other 2 have none", file.display());
+        assert!(note.contains(&expected), "{note}");
+    }
+    let fails = |arguments: &[&str], why: &str, status: i32| {
+        let (_, said, code) = lrsched(&[&["show"], arguments].concat());
+        assert!(said.contains(why) && code == status && said.lines().count() == 1, "{said}");
+    };
+    let metrics = file.to_str().unwrap();
+    fails(&["--schedule", "cosine", "--metrics", metrics], "no schedule here depends on metrics", 2);
+    let nowhere = folder.path().join("nowhere");
+    fails(&["--schedule", "plateau", "--metrics", nowhere.to_str().unwrap()], "nowhere: ", 1);
+    std::fs::write(&file, head).unwrap();
+    fails(&["--schedule", "plateau", "--metrics", metrics], "no epoch in it", 1);
+    std::fs::write(&file, head.to_string() + "0,0.1,what\n").unwrap();
+    fails(&["--schedule", "plateau", "--metrics", metrics], "metrics.csv: ", 1);
+}

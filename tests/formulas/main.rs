@@ -14,6 +14,7 @@ mod optim_modern;
 mod optim_spec;
 mod optim_state;
 mod promises;
+mod published;
 mod report_chart;
 mod schedule_docs;
 mod schedule_golden;

@@ -11,7 +11,7 @@ const DRAWN: &[(&str, &str)] = &[
     ("time", "time:decay=0.01"),
     ("exponential", "exponential:decay-rate=0.9"),
     ("natural-exp", "natural-exp:k=0.1,decay-steps=1ep"),
-    ("plateau", "plateau"),
+    ("plateau", "plateau:factor=0.5,patience=4"),
     ("halve", "halve:when=epoch>=10,epoch>=20"),
     ("cosine-restarts", "cosine-restarts:period=4,period-mult=2"),
     ("triangular", "triangular:step-size=5ep"),
@@ -51,6 +51,18 @@ fn in_pages(picture: &Path) {
     std::fs::write(picture, lines.join("\n") + "\n").unwrap();
 }
 
+/// The metrics of 30 epochs in which the validation loss falls until epoch 8.
+fn stuck_metrics() -> String {
+    let mut text = String::from(
+        "epoch,learning_rate,loss,accuracy,val_loss,val_accuracy,momentum,step,images_per_second,seconds\n",
+    );
+    for epoch in 0..30_i32 {
+        let (loss, step) = (0.9_f64.powi(epoch.min(8)), 20 * (epoch + 1));
+        let _ = writeln!(text, "{epoch},0.1,{loss:?},0.5,{loss:?},0.5,,{step},1000.0,1.0");
+    }
+    text
+}
+
 fn page() -> String {
     let mut page = String::from(
         "# Schedules\n\n\
@@ -62,15 +74,17 @@ fn page() -> String {
     for entry in table() {
         let spec = drawn(entry.name);
         let _ = write!(page, "\n## {}\n\n{}.\n\n```text\n{}\n```\n\n", entry.name, entry.summary, entry.formula);
-        if entry.name == "plateau" {
-            let _ = writeln!(page, "It depends on metrics, so there is no picture without training.\n");
-        } else {
-            let _ = writeln!(
-                page,
-                "<img src=\"../crates/schedule/pictures/{}.svg\" width=\"400\" alt=\"{spec}\">\n\n`lrsched show --schedule '{spec}'`\n",
-                entry.name
-            );
-        }
+        let (seen, more) = match entry.name {
+            "plateau" => {
+                (" --metrics RUN", ", here of a run whose `val_loss` falls until epoch 8 and then stays where it is")
+            }
+            _ => ("", ""),
+        };
+        let _ = writeln!(
+            page,
+            "<img src=\"../crates/schedule/pictures/{}.svg\" width=\"400\" alt=\"{spec}\">\n\n`lrsched show --schedule '{spec}'{seen}`{more}\n",
+            entry.name
+        );
         parameters(&mut page, entry.parameters);
         let _ = writeln!(page, "From: {}.", entry.source);
     }
@@ -101,10 +115,22 @@ fn the_page_of_schedules_says_what_the_table_says() {
     let path = docs().join("SCHEDULES.md");
     if std::env::var_os("LRSCHED_WRITE_DOCS").is_some() {
         std::fs::create_dir_all(pictures()).unwrap();
-        for entry in table().iter().filter(|entry| entry.name != "plateau") {
+        let metrics = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(metrics.path(), stuck_metrics()).unwrap();
+        for entry in table() {
             let picture = pictures().join(format!("{}.svg", entry.name));
-            let arguments =
-                ["show", "--schedule", drawn(entry.name), "--steps-per-epoch", "20", "-o", picture.to_str().unwrap()];
+            let mut arguments = vec![
+                "show",
+                "--schedule",
+                drawn(entry.name),
+                "--steps-per-epoch",
+                "20",
+                "-o",
+                picture.to_str().unwrap(),
+            ];
+            if entry.name == "plateau" {
+                arguments.extend(["--metrics", metrics.path().to_str().unwrap()]);
+            }
             assert_cmd::Command::cargo_bin("lrsched").unwrap().args(arguments).assert().success();
             in_pages(&picture);
         }
@@ -112,7 +138,7 @@ fn the_page_of_schedules_says_what_the_table_says() {
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == page(), "docs/SCHEDULES.md is out of date; write it again with scripts/schedule_page.sh");
-    for entry in table().iter().filter(|entry| entry.name != "plateau") {
+    for entry in table() {
         let picture = pictures().join(format!("{}.svg", entry.name));
         assert!(picture.exists(), "{} has no picture; draw it with scripts/schedule_page.sh", entry.name);
     }

@@ -33,6 +33,15 @@ use serde_json::Value;
 /// - optax (`contrib.reduce_on_plateau`): the drop comes when exactly `patience` bad epochs have been counted; it only minimises, so an
 ///   accuracy is negated, as its users do.
 ///
+/// ```text
+/// rate = max(lr · factor^(number of drops), min_lr)
+/// ```
+///
+#[doc = include_str!("../../pictures/plateau.svg")]
+///
+/// The picture is of a `val_loss` that falls until epoch 8 and stays where it is. Draw what it would have done in a run:
+/// `lrsched show --schedule 'plateau:factor=0.5,patience=4' --metrics RUN`
+///
 /// # Errors
 /// A value outside its range.
 ///

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Publishes a comparison below results/published: the records of its finished runs (run.json and metrics.csv; no weights), and the tables and
+# pictures that follow from them.
+#
+#   scripts/publish.sh COMPARISON NAME    adds the runs that have finished since; COMPARISON may still be in training
+#   scripts/publish.sh                    makes the tables and pictures of all published comparisons again, in seconds
+#
+#   LRSCHED=target/release/lrsched
+#
+# `lrsched compare … --out results/published/NAME` in a fresh clone goes on where the published runs end.
+set -euo pipefail
+case $# in
+0) ;;
+2) comparison=$(realpath "$1") ;;
+*)
+    sed -n 's/^#   //p' "$0" >&2
+    exit 2
+    ;;
+esac
+cd "$(dirname "$0")/.."
+lrsched=${LRSCHED:-target/release/lrsched}
+published=results/published
+if [ ! -x "$lrsched" ]; then cargo build --release; fi
+
+if [ $# -eq 2 ]; then
+    [ -d "$comparison/runs" ] || { echo "$1: no runs/ in it; give the folder of a comparison" >&2 && exit 2; }
+    mkdir -p "$published/$2/runs"
+    for run in "$comparison"/runs/*/; do
+        to="$published/$2/runs/$(basename "$run")"
+        # A run that is still in training, or was stopped, is published once it has finished.
+        if grep -qE '^  "status": "(finished|diverged)"' "$run/run.json" 2>/dev/null && [ ! -f "$to/run.json" ]; then
+            # The copy is complete as soon as it has its name.
+            rm -rf "$to.part" && mkdir "$to.part"
+            cp "$run/run.json" "$run/metrics.csv" "$to.part/"
+            mv "$to.part" "$to"
+        fi
+    done
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for folder in "$published"/*/; do
+    name=$(basename "$folder")
+    [ -d "$folder/runs" ] || continue
+    # 3: some of its runs diverged, or are still missing.
+    "$lrsched" merge "$folder" --out "$work/$name" --quiet || [ $? -eq 3 ]
+    "$lrsched" report "$folder" -o "$work/$name/report.json" >/dev/null
+    "$lrsched" report "$folder" -o "$work/$name/report.md" >/dev/null
+    for file in comparison.csv ranking.png trials.png report.json report.md; do
+        if [ -f "$work/$name/$file" ]; then cp "$work/$name/$file" "$folder/"; fi
+    done
+    echo "$name: $(find "$folder/runs" -name run.json | wc -l) runs"
+done
