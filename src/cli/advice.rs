@@ -75,6 +75,11 @@ fn resume(error: &ResumeError) -> String {
         }
         ResumeError::Finished { .. } => format!("{error}; set a longer run with --epochs"),
         ResumeError::Diverged => format!("{error}; resume at a smaller rate: --scale-lr 0.1, or --lr"),
+        ResumeError::DependsOnLength { epochs, last, .. } if epochs <= last => {
+            format!(
+                "{error}: --stretch shortens it to {epochs} epochs, --hold keeps it as it is, and the run ends before it does"
+            )
+        }
         ResumeError::DependsOnLength { epochs, last, .. } => format!(
             "{error}: --stretch stretches it to {epochs} epochs, --hold keeps it and holds its last rate after epoch {last}"
         ),
@@ -98,6 +103,7 @@ fn comparison(error: &ComparisonError) -> String {
         ComparisonError::SameRun { .. } => "write it so, ",
         ComparisonError::OtherStages { mismatch, .. } => stages(mismatch),
         ComparisonError::OtherRole { .. } => "ask for what it was made with, ",
+        ComparisonError::Changed { .. } => "remove its folder to train it alone again, ",
         _ => "",
     };
     format!("{error}; {first}choose another --out, or --force to start over")

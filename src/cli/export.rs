@@ -5,11 +5,13 @@ use crate::config::settings::{RATE, any_of, schedule_entries};
 use crate::config::{CommandName, Given, RunConfig, SettingDef};
 use crate::experiment::parting::Trail;
 use crate::export::{Cannot, Framework, Group, Recipe, Snippet};
+use crate::number::significant;
 use crate::optim::{self, OptimizerSpec, ParamGroup};
 use crate::record::{EpochRow, RunInfo, files, read_good_rows};
 use crate::report::load::load;
 use crate::report::rates::steps_per_epoch;
 use crate::schedule::{RunShape, Schedule, Semantics, Spec};
+use crate::shell;
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Result, bail};
@@ -184,15 +186,18 @@ fn apart(recipe: &Recipe, framework: Framework) -> Result<Option<String>> {
         "constant"
     }
     .parse()?;
-    let run = |semantics: Semantics| RunShape::new(recipe.run.learning_rate.min(0.1), 1, STEPS).with(semantics);
-    let own = Trail::follow(&resolved, &probe, &run(ours))?;
-    let other = Trail::follow(&resolved, &probe, &run(theirs)).map_err(|error: Usage| Cannot(error.to_string()))?;
+    // The snippet has the rates of the run, whatever schedule the framework has.
+    let run = RunShape::new(recipe.run.learning_rate.min(0.1), 1, STEPS).with(ours);
+    let follow = |semantics: Semantics| Trail::follow_as(semantics, &resolved, &probe, &run);
+    let (own, other) = (follow(ours)?, follow(theirs).map_err(|error: Usage| Cannot(error.to_string()))?);
     Ok(own.parting(&other).map(|parting| {
+        let share = 100.0 * parting.by / parting.moved;
+        let share = if share.is_finite() { format!(", by {} % of it", significant(share, 2)) } else { String::new() };
         format!(
-            "the rates are exact, the updates are not: {} of {theirs} parts from that of the run at update {}; see `lrsched diff {}`",
+            "the rates are exact, the updates are not: {} of {theirs} parts from that of the run at update {}{share}; see `lrsched diff {}`",
             optimizer.name(),
             parting.step + 1,
-            optimizer.clone().without_learning_rate()
+            shell::quoted(format!("{}/{probe}", optimizer.clone().without_learning_rate()))
         )
     }))
 }

@@ -42,7 +42,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     if machine.print_config {
         settings::check_whole_numbers(&config.run)?;
         let mut table = settings::to_toml(&config)?;
-        settings::add_data_dir(&mut table, &machine)?;
+        settings::add_machine(&mut table, &machine, &given, CommandName::Find)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
     }

@@ -1,6 +1,7 @@
 //! `lrsched man`: manual pages, from the same descriptions as `--help`.
 
 use crate::usage;
+use crate::usage::shortened;
 use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_mangen::Man;
@@ -11,7 +12,10 @@ pub fn command() -> Command {
     Command::new("man")
         .about("Print a manual page, or write all of them into a folder")
         .arg(
-            Arg::new("command").value_name("COMMAND").help("The command whose page to print [default: lrsched itself]"),
+            Arg::new("command")
+                .value_name("COMMAND")
+                .num_args(0..)
+                .help("The command whose page to print, such as train or data fetch [default: lrsched itself]"),
         )
         .arg(
             Arg::new("dir")
@@ -38,10 +42,10 @@ pub fn run(matches: &ArgMatches, whole: Command) -> Result<u8> {
         }
         return Ok(0);
     }
-    let wanted = matches.get_one::<String>("command");
-    let name = wanted.map_or("lrsched".to_string(), |command| format!("lrsched-{command}"));
+    let wanted: Vec<&str> = matches.get_many::<String>("command").into_iter().flatten().map(String::as_str).collect();
+    let name = std::iter::once("lrsched").chain(wanted.iter().copied()).collect::<Vec<_>>().join("-");
     let Some((_, page)) = pages.into_iter().find(|(page, _)| *page == name) else {
-        return usage!("no manual page for `{}`; --help lists the commands", wanted.map_or("", String::as_str));
+        return usage!("no manual page for `{}`; --help lists the commands", shortened(&wanted.join(" ")));
     };
     super::say(&page)?;
     Ok(0)
@@ -51,19 +55,29 @@ pub fn run(matches: &ArgMatches, whole: Command) -> Result<u8> {
 fn pages(whole: Command) -> Result<Vec<(String, String)>> {
     let mut whole = whole.disable_help_flag(false);
     whole.build();
-    let commands: Vec<Command> = whole.get_subcommands().cloned().collect();
-    let mut pages = vec![("lrsched".to_string(), page(whole, "lrsched")?)];
-    for command in commands {
-        let name = format!("lrsched-{}", command.get_name());
-        pages.push((name.clone(), page(command, &name)?));
-    }
+    let mut pages = Vec::new();
+    add_pages(whole, "lrsched", &mut pages)?;
     Ok(pages)
+}
+
+/// The page of a command and those of its own commands: `lrsched-data`, `lrsched-data-fetch`.
+fn add_pages(command: Command, name: &str, pages: &mut Vec<(String, String)>) -> Result<()> {
+    let own: Vec<Command> = command.get_subcommands().cloned().collect();
+    pages.push((name.to_string(), page(command, name)?));
+    for command in own.into_iter().filter(|command| name == "lrsched" || command.get_name() != "help") {
+        let name = format!("{name}-{}", command.get_name());
+        add_pages(command, &name, pages)?;
+    }
+    Ok(())
 }
 
 fn page(command: Command, name: &str) -> Result<String> {
     let mut text = Vec::new();
     // clap wants a name for life; there are a dozen of them.
     let name: &'static str = name.to_string().leak();
-    Man::new(command.name(name)).manual("lrsched manual").render(&mut text)?;
-    Ok(String::from_utf8(text)?)
+    // Another page for each of them: `help` has none.
+    let command = command.disable_help_subcommand(true).name(name);
+    Man::new(command).manual("lrsched manual").render(&mut text)?;
+    // What stands behind the options in --help: examples and remarks.
+    Ok(String::from_utf8(text)?.replace("\n.SH EXTRA\n", "\n.SH NOTES\n"))
 }

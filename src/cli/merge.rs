@@ -7,6 +7,7 @@ use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
 use crate::experiment::{Merged, merge};
 use crate::number::counted;
+use crate::report::load::subject;
 use crate::shell;
 use crate::usage;
 use crate::usage::listed;
@@ -54,7 +55,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
             return Ok(SOME_FAILED);
         }
     }
-    let title = config.as_ref().map(|config| format!("{} on {}", config.model, config.dataset));
+    let title = config
+        .as_ref()
+        .map(|config| subject(config.model, config.dataset, config.train_limit.map(|limit| limit as u64)));
     let (title, going_on) = (title.unwrap_or_default(), GoingOn::default());
     let code = ranking::rank(&out, &title, baseline, rows, &going_on, given.switch("json")?, quiet)?;
     Ok(if missing.is_empty() { code } else { SOME_FAILED })

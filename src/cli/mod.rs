@@ -34,6 +34,7 @@ mod show;
 mod train;
 
 use crate::config::settings::{COLOURS, GLOBAL};
+use crate::record::GitState;
 use crate::usage::{Usage, did_you_mean, note, one_line, shortened, suggestion};
 use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -85,9 +86,21 @@ pub fn run() -> Result<u8> {
     done.map_err(advice::worded)
 }
 
+/// `0.1.0 (commit f05293d)`: of a build in a clone, which commit it was.
+fn version() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match GitState::of_program() {
+        Some(GitState { commit, dirty }) => {
+            let changed = if dirty { ", changed" } else { "" };
+            format!("{version} (commit {}{changed})", commit.get(..7).unwrap_or(&commit))
+        }
+        None => version.to_string(),
+    }
+}
+
 fn command() -> Command {
     Command::new("lrsched")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(version())
         .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and see which one wins and why")
         .subcommand_required(true)
         .arg_required_else_help(true)

@@ -11,7 +11,7 @@ use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Maker, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
-use crate::record::{Role, RunInfo, Status};
+use crate::record::{Role, RunInfo, Status, files};
 use crate::run_folder::Setup;
 use crate::schedule::Spec;
 use crate::train::Run;
@@ -56,6 +56,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let machine = settings::machine(&given, CommandName::Resume)?;
     let typed = given.typed();
     let request = request(&typed)?;
+    if !path.is_dir() {
+        return usage!("{}: no such folder; give that of a run", path.display());
+    }
     let left = Left::open(&path, request.changes_rate(), Maker::Train)?;
     refuse_fixed(&typed, &left.config)?;
     let (lr, schedule) = (request.lr, request.schedule.clone());
@@ -93,7 +96,13 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         let message = format!("nothing to do: {} already has {}", path.display(), counted(run.state().epoch, "epoch"));
         return nothing_to_do(&path, &left.info, &message, machine.json, quiet);
     }
-    let lines: Vec<String> = left.instead().into_iter().chain(left.differences(&run)).collect();
+    let of_comparison = comparison_of(&path).filter(|_| request != Request::default()).map(|comparison| {
+        format!(
+            "this run belongs to the comparison in {0}, which no longer takes it once it is changed; remove it there to train it again as it was",
+            comparison.display()
+        )
+    });
+    let lines: Vec<String> = left.instead().into_iter().chain(left.differences(&run)).chain(of_comparison).collect();
     let has_checkpoint = left.has_checkpoint();
     if let Some(code) = session.stopped_early() {
         return Ok(code);
@@ -121,6 +130,13 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         bars.warn("no checkpoint yet: starting from the beginning");
     }
     session::record(directory, run, &path, session, &bars, machine.json)
+}
+
+/// The comparison that the run in `path` is of, if it lies in one.
+fn comparison_of(path: &Path) -> Option<PathBuf> {
+    let runs = path.canonicalize().ok()?.parent()?.to_path_buf();
+    let comparison = runs.parent()?.to_path_buf();
+    (runs.ends_with(files::RUNS) && comparison.join(files::COMPARISON_CSV).is_file()).then_some(comparison)
 }
 
 /// Reports that nothing is left to do; with `--json`, as an event with the run's results.

@@ -1,7 +1,7 @@
 //! From flags to configs: shared by the commands that train.
 
 use super::flags;
-use crate::config::settings as table;
+use crate::config::settings::{self as table, Field, FlagForm};
 use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef, SettingValues};
 use crate::data::Validation;
 use crate::experiment::{FILLED, MemoryLimit, Scheduler};
@@ -13,7 +13,7 @@ use crate::schedule::{self, Spec};
 use crate::threads::refused;
 use crate::train::Run;
 use crate::usage;
-use crate::usage::Usage;
+use crate::usage::{Usage, shortened};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use serde::Serialize;
@@ -205,12 +205,34 @@ pub fn to_toml(config: &impl Serialize) -> Result<toml::Table> {
     Ok(toml::Table::try_from(config)?)
 }
 
-/// The location of the images does not affect a run's results, but a config file needs it to find them again.
+/// Adds the settings of the process that were given: where the images are, what to keep, how often to save, …. Not `--force`: a file
+/// that overwrites results each time it is used is nobody's intention.
 ///
 /// # Errors
-/// A folder whose name is not valid UTF-8, which TOML cannot represent.
-pub fn add_data_dir(table: &mut toml::Table, machine: &MachineConfig) -> Result<(), Usage> {
-    if let Some(folder) = &machine.data.data_dir {
+/// A folder whose name is not valid UTF-8, which TOML cannot represent; an invalid switch.
+pub fn add_machine(
+    table: &mut toml::Table,
+    machine: &MachineConfig,
+    given: &Given,
+    command: CommandName,
+) -> Result<(), Usage> {
+    let of_process = table::of(command).filter(|setting| matches!(setting.field, Field::Machine(_)));
+    let keys = table::keys(command);
+    for setting in of_process.filter(|setting| setting.name != "force" && keys.iter().any(|key| key == setting.name)) {
+        let name = setting.name;
+        let Some(text) = given.text(name) else { continue };
+        let value: toml::Value = match setting.form {
+            FlagForm::Switch => given.switch(name)?.into(),
+            FlagForm::Path(_) => match given.path(name).as_deref().and_then(Path::to_str) {
+                Some(path) => path.into(),
+                None => return usage!("{name} {} is not UTF-8, and no config file can hold it", shortened(text)),
+            },
+            _ => text.parse::<i64>().map_or_else(|_| text.into(), Into::into),
+        };
+        table.insert(name.to_string(), value);
+    }
+    // From LRSCHED_DATA.
+    if let Some(folder) = machine.data.data_dir.as_ref().filter(|_| !table.contains_key("data-dir")) {
         let Some(name) = folder.to_str() else {
             return usage!("data-dir {} is not UTF-8, and no config file can hold it", folder.display());
         };

@@ -31,7 +31,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     settings::check_without_images(&config)?;
     if machine.print_config {
         let mut table = settings::to_toml(&config)?;
-        settings::add_data_dir(&mut table, &machine)?;
+        settings::add_machine(&mut table, &machine, &given, CommandName::Train)?;
         super::say(&toml::to_string(&table)?)?;
         return Ok(0);
     }

@@ -73,6 +73,13 @@ impl IdxDataset {
             Some(folder) => Ok(folder),
             None => {
                 let looked: Vec<String> = searched.iter().map(|folder| folder.display().to_string()).collect();
+                if let Some(given) = data_dir.filter(|given| !given.exists()) {
+                    bail!(
+                        "{}: no such folder; --data-dir (or LRSCHED_DATA) has to hold {}",
+                        given.display(),
+                        self.title
+                    );
+                }
                 bail!(
                     "{} is not in {}; put {}.gz and the other three files there, below `{}`, or train without it: `--dataset synthetic`",
                     self.title,

@@ -48,8 +48,21 @@ impl Trail {
     /// # Errors
     /// An option or a schedule that does not exist under these semantics.
     pub fn follow(optimizer: &OptimizerSpec, schedule: &Spec, run: &RunShape) -> Result<Self, Usage> {
+        Self::follow_as(run.semantics, optimizer, schedule, run)
+    }
+
+    /// The same with the optimizer of one framework under the schedule of another, that of the run.
+    ///
+    /// # Errors
+    /// As [`Trail::follow`].
+    pub fn follow_as(
+        semantics: Semantics,
+        optimizer: &OptimizerSpec,
+        schedule: &Spec,
+        run: &RunShape,
+    ) -> Result<Self, Usage> {
         let mut schedule = Schedule::build(schedule, run)?;
-        let mut optimizer = Optimizer::new(optimizer, run.semantics)?;
+        let mut optimizer = Optimizer::new(optimizer, semantics)?;
         let mut weights: [f64; LENGTH] = std::array::from_fn(|k| (k as f64).cos());
         let mut trail = Self { weights: vec![weights], losses: vec![loss(&weights)] };
         for step in 0..run.total_steps() {

@@ -206,8 +206,10 @@ impl Request {
         if let Some(epochs) = longer {
             let reach = match self.reach {
                 Some(reach) => reach,
+                // The old schedule ends here: it is what it was up to now.
+                None if replaced => Reach::Hold,
                 // An invalid length is rejected later; don't ask about its schedule.
-                None if replaced || epochs <= at.epoch => Reach::Stretch,
+                None if epochs <= at.epoch => Reach::Stretch,
                 None => match run.depends_on_length(epochs)? {
                     None => Reach::Stretch,
                     Some(schedule) => {

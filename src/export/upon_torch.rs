@@ -137,7 +137,7 @@ pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
         }
         Some(scheduler) => {
             imports.push("timm.scheduler");
-            format!("scheduler = {scheduler}\nscheduler.step_update(0)\n")
+            format!("scheduler = {scheduler}\nnum_updates = 0\nscheduler.step_update(num_updates)\n")
         }
     };
     let clipping = torch::clipping(recipe);

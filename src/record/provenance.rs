@@ -83,7 +83,7 @@ impl Standing {
 
 impl GitState {
     /// What the program was built from, as build.rs found it.
-    fn of_program() -> Option<Self> {
+    pub fn of_program() -> Option<Self> {
         let commit = option_env!("PROGRAM_COMMIT")?.to_string();
         Some(Self { commit, dirty: option_env!("PROGRAM_CHANGED") != Some("false") })
     }

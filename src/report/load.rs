@@ -19,6 +19,7 @@ use crate::stats::suggest::MEASURED;
 use crate::usage::shortened;
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The maximum search depth: results/comparison/runs/run, and one more.
@@ -173,13 +174,23 @@ impl Loaded {
             self.runs.iter().all(|run| run.settings.get(key) == Some(first)).then_some(first)
         };
         let mut title = match (common("model"), common("dataset")) {
-            (Some(model), Some(dataset)) => format!("{model} on {dataset}"),
+            (Some(model), Some(dataset)) => {
+                subject(model, dataset, common("train-limit").and_then(|limit| limit.parse().ok()))
+            }
             (one, other) => one.or(other)?.to_string(),
         };
         if let Some(epochs) = common("epochs").and_then(|epochs| epochs.parse().ok()) {
             title.push_str(&format!(", {}", counted(epochs, "epoch")));
         }
         Some(title)
+    }
+}
+
+/// `cnn on cifar10`, `cnn on 5,000 images of cifar10`: what is trained on what, for titles.
+pub fn subject(model: impl fmt::Display, dataset: impl fmt::Display, train_limit: Option<u64>) -> String {
+    match train_limit {
+        Some(limit) => format!("{model} on {} of {dataset}", counted(limit, "image")),
+        None => format!("{model} on {dataset}"),
     }
 }
 

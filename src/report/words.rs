@@ -66,6 +66,12 @@ impl Said<'_, '_> {
         }
         said.extend(self.claim());
         said.extend(self.unjudged(leader));
+        if !self.verdict.same_seeds && self.most_seeds() > 0 {
+            let (units, unit) = if self.unit == Unit::Study { ("studies", "study") } else { ("seeds", "seed") };
+            said.push(format!(
+                "Not all have the same {units}: ranked by accuracies that are adjusted for each {unit}."
+            ));
+        }
         said.extend(self.against_baseline());
         if let Some(name) = self.without.filter(|_| self.analyses.len() > 1) {
             let why = if self.is_baseline_out { "was screened out" } else { "is not in this group" };
@@ -123,10 +129,16 @@ impl Said<'_, '_> {
     /// With other seeds for each, the mean over all of its own is not what decided.
     pub fn leads(&self) -> &'static str {
         let behind = || self.verdict.behind.iter().flatten().any(|difference| difference.mean < 0.0);
-        match self.verdict.same_seeds {
+        // By its own mean, or nobody shares a seed with it.
+        let is_highest = || {
+            let mean = |one: &Analysis<'_>| one.val_accuracy.map(|accuracy| accuracy.mean);
+            let highest = self.analyses.iter().filter_map(mean).fold(f64::NEG_INFINITY, f64::max);
+            self.most_seeds() == 0 && self.leader().and_then(mean) == Some(highest)
+        };
+        match self.verdict.same_seeds || is_highest() {
             true => "highest",
             // Somebody with fewer seeds is ahead of it.
-            false if behind() => "leads",
+            false if behind() || self.most_seeds() == 0 => "leads",
             false if self.unit == Unit::Study => "leads on common studies",
             false => "leads on common seeds",
         }

@@ -20,6 +20,9 @@ const GONE: f64 = 1e-6;
 /// A rate held after the end of its schedule has almost no effect below this fraction of the highest rate.
 const HELD: f64 = 1e-3;
 
+/// A decay that ends above this fraction of the highest rate is hardly one.
+const HARDLY: f64 = 0.6;
+
 /// Runs up to this length are inspected step by step, longer ones at this many evenly spaced steps.
 const MOST_INSPECTED: u64 = 1_000_000;
 
@@ -103,12 +106,29 @@ pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Re
             rest.end - rest.since,
             rate(first.learning_rate)
         )),
-        None => warnings.extend(parameters_without_effect(&sequence, run, rest, &trace)),
+        None => {
+            warnings.extend(parameters_without_effect(&sequence, run, rest, &trace));
+            if !sequence.is_sequence() && rest.next == rest.since {
+                warnings.extend(hardly_falls(sequence.part(0).name(), &trace));
+            }
+        }
     }
     // A sequence may contain the same part several times.
     let mut said = HashSet::new();
     warnings.retain(|line| said.insert(line.clone()));
     Ok(warnings)
+}
+
+/// Of a rate that only falls, once it has been at its highest: that most of it is left at the end.
+fn hardly_falls(name: &str, trace: &Trace) -> Option<String> {
+    let (first, last) = (trace.rates.first()?.learning_rate, trace.rates.last()?.learning_rate);
+    let highest = highest(&trace.rates);
+    let top = trace.rates.iter().position(|rates| rates.learning_rate == highest)?;
+    let falls = trace.rates[top..].windows(2).all(|pair| pair[1].learning_rate <= pair[0].learning_rate);
+    (falls && last < highest && last > HARDLY * highest && first >= last).then(|| {
+        let share = 100.0 * last / highest;
+        format!("{name}: the rate hardly falls in this run: {} at its end, {share:.0} % of its highest", rate(last))
+    })
 }
 
 /// The applied rates of a run, from where the schedule's clock starts.

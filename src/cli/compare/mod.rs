@@ -28,10 +28,10 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let session = Session::listen()?;
     let given = settings::gather(&command(), CommandName::Compare, matches)?;
     let quiet = given.switch("quiet")?;
-    let request = Request::of(given)?;
+    let request = Request::of(given.clone())?;
     let machine = &request.machine;
     if machine.print_config {
-        return request.print_config();
+        return request.print_config(&given);
     }
     let dataset = Dataset::open(&machine.data)?;
     let warnings = check::with_images(request.firsts(), request.entrants.len(), request.is_default, &dataset)?;

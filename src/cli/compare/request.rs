@@ -147,11 +147,11 @@ impl Request {
     }
 
     /// The resolved settings as a config file for `compare`: the shared settings, the entrants in full, and the grid.
-    pub(super) fn print_config(&self) -> Result<u8> {
+    pub(super) fn print_config(&self, given: &Given) -> Result<u8> {
         let mut table = settings::to_toml(self.config())?;
         table.retain(|key, _| table::takes(CommandName::Compare, key) && (self.shared_lr || key != "lr"));
         table.insert("entrants".to_string(), self.uncrossed.clone().into());
-        settings::add_data_dir(&mut table, &self.machine)?;
+        settings::add_machine(&mut table, &self.machine, given, CommandName::Compare)?;
         let mut counts = vec![("seeds", self.seeds)];
         if let Some(Tuning { trials, seed, studies, .. }) = &self.tuning {
             counts.extend([("tune", *trials), ("tune-seed", *seed), ("studies", *studies)]);

@@ -10,6 +10,7 @@ use crate::config::Keep;
 use crate::data::Dataset;
 use crate::experiment::{Comparison, Plan, Stages, Training};
 use crate::number::counted;
+use crate::report::load::subject;
 use anyhow::Result;
 use std::path::Path;
 
@@ -131,7 +132,8 @@ impl Request {
         let code = if machine.shard.is_some() {
             ranking::code(&rows)
         } else {
-            let title = format!("{} on {}", self.config().model, machine.data.kind);
+            let config = self.config();
+            let title = subject(config.model, machine.data.kind, config.train_limit.map(|limit| limit as u64));
             let baseline = machine.baseline.as_deref();
             let going_on = self.going_on(folder, stages, dataset, &rows);
             ranking::rank(folder, &title, baseline, &rows, &going_on, machine.json, quiet)?

@@ -45,8 +45,16 @@ impl Label {
     }
 }
 
-/// Shortens `name` to at most `room` characters, keeping both ends: these distinguish runs.
+/// Shortens `name` to at most `room` characters: without the parameters of optimizer and schedule, then without its middle.
+/// `sgd_momentum=0.9,nesterov_step_factor=0.5_lr=0.1_seed=0` becomes `sgd_…_step_…_lr=0.1_seed=0`.
 pub(super) fn shortened(name: &str, room: usize) -> String {
+    if name.chars().count() <= room {
+        return name.to_string();
+    }
+    let is_named = |part: &str| ["lr=", "seed="].iter().any(|own| part.starts_with(own)) && !part.contains(',');
+    let short = |part| if !is_named(part) && part.contains('=') { "…" } else { part };
+    let name = name.split('_').map(short).collect::<Vec<_>>().join("_");
+    let name = &name;
     let length = name.chars().count();
     if length <= room {
         return name.to_string();

@@ -380,7 +380,10 @@ pub const COLOURS: [&str; 3] = ["auto", "always", "never"];
 
 /// Settings that every command takes.
 pub const GLOBAL: [SettingDef; 2] = [
-    SettingDef::switch("quiet", "Print nothing but warnings and errors; results go to files"),
+    SettingDef::switch(
+        "quiet",
+        "Print no progress, summaries and hints: only warnings, errors, and what the command is for printing",
+    ),
     SettingDef::value("color", "WHEN", "When to use colour: {} (auto: on a terminal); respects NO_COLOR")
         .choices(|| any_of(COLOURS)),
 ];

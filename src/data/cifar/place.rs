@@ -64,8 +64,19 @@ impl Cifar {
             Some(place) => Ok(place),
             None => {
                 let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+                if let Some(given) = data_dir.filter(|given| !given.exists()) {
+                    bail!(
+                        "{}: no such folder; --data-dir (or LRSCHED_DATA) has to hold {}",
+                        given.display(),
+                        self.title
+                    );
+                }
+                let elsewhere = match data_dir {
+                    Some(_) => "",
+                    None => ", say with --data-dir where torchvision or Keras has it",
+                };
                 bail!(
-                    "{} is not in {}; {}, or train without it: `--dataset synthetic`",
+                    "{} is not in {}; {}{elsewhere}, or train without it: `--dataset synthetic`",
                     self.title,
                     looked.join(" or "),
                     self.source

@@ -58,8 +58,9 @@ pub fn refine(runs: &[ShortResult], chance: f64) -> Option<Combined> {
     let answer = centre(runs, chance).map(|(rate, reached)| Answer {
         rate,
         reason: format!(
-            "the mean, weighted by the odds of a correct answer after {updates} updates: {}",
-            listed(&reached)
+            "the mean, weighted by the odds of a correct answer after {updates} updates: {}{}",
+            listed(&reached),
+            at_the_edge(&reached)
         ),
     });
     let alone = |seed: &u64| {
@@ -123,6 +124,16 @@ fn centre(runs: &[ShortResult], chance: f64) -> Result<(f64, Vec<Reached>), Stri
     Ok((ln.exp(), reached))
 }
 
+/// That the best of them is the lowest or the highest rate: what lies beyond was not tried.
+fn at_the_edge(reached: &[Reached]) -> &'static str {
+    let best = |one: &&Reached| reached.iter().all(|other| std::ptr::eq(*one, other) || one.accuracy > other.accuracy);
+    match reached {
+        [first, _, ..] if best(&first) => "; the lowest of them did best: try a lower rate, too",
+        [_, .., last] if best(&last) => "; the highest of them did best: try a higher rate, too",
+        _ => "",
+    }
+}
+
 /// `93.1 % at 0.000945, 95.6 % at 0.00189, diverged at 0.00378`
 fn listed(reached: &[Reached]) -> String {
     let one = |one: &Reached| {
@@ -157,6 +168,17 @@ mod tests {
         assert!((rate(&runs) / ln.exp() - 1.0).abs() < 1e-12);
         // Equal accuracies: the middle. The order of the runs changes nothing.
         assert!((rate(&[run(0.004, 0, 0.7), run(0.001, 0, 0.7), run(0.002, 0, 0.7)]) - 0.002).abs() < 1e-12);
+    }
+
+    #[test]
+    fn it_is_said_if_the_best_of_them_is_at_the_edge() {
+        let reason = |accuracies: [f64; 3]| {
+            let runs = [0.001, 0.002, 0.004].into_iter().zip(accuracies).map(|(rate, reached)| run(rate, 0, reached));
+            refine(&runs.collect::<Vec<_>>(), 0.1).unwrap().answer.unwrap().reason
+        };
+        assert!(reason([0.7, 0.6, 0.5]).ends_with("; the lowest of them did best: try a lower rate, too"));
+        assert!(reason([0.5, 0.6, 0.7]).ends_with("; the highest of them did best: try a higher rate, too"));
+        assert!(reason([0.5, 0.7, 0.6]).ends_with(" % at 0.004") && reason([0.7, 0.7, 0.5]).ends_with(" % at 0.004"));
     }
 
     #[test]
