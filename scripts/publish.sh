@@ -46,6 +46,8 @@ for folder in "$published"/*/; do
     "$lrsched" merge "$folder" --out "$work/$name" --quiet || [ $? -eq 3 ]
     "$lrsched" report "$folder" -o "$work/$name/report.json" >/dev/null
     "$lrsched" report "$folder" -o "$work/$name/report.md" >/dev/null
+    # Before the first final there is nothing to rank.
+    grep -q '"val_accuracy": [0-9]' "$work/$name/report.json" || rm -f "$work/$name/ranking.png" "$folder/ranking.png"
     for file in comparison.csv ranking.png trials.png report.json report.md; do
         if [ -f "$work/$name/$file" ]; then cp "$work/$name/$file" "$folder/"; fi
     done

@@ -3,9 +3,10 @@
 #
 #   scripts/reproduce.sh NAME [FLAG…]     configs/published/NAME.toml, in results/NAME; FLAGs are those of `lrsched compare`, such as --dry-run
 #
-#   LRSCHED=target/release/lrsched        has to be built from the commit that `run.json` of the published runs names, for the same bits
+#   LRSCHED=target/release/lrsched        for the same bits, built from the commit that `program` in the published run.json files names
+#   FRESH=1                               trains all runs, in results/NAME-fresh; else the published ones are not trained again
 #
-# The runs that results/published/NAME has are not trained again: with FRESH=1, all are, in a new folder results/NAME-fresh. scripts/publish.sh results/NAME NAME publishes the new ones.
+# scripts/publish.sh results/NAME NAME publishes the new runs.
 set -euo pipefail
 if [ $# -eq 0 ]; then
     sed -n 's/^#   //p' "$0" >&2
@@ -24,8 +25,18 @@ if [ ! -x "$lrsched" ]; then cargo build --release; fi
 out=results/$name
 if [ -n "${FRESH:-}" ]; then
     out=results/$name-fresh
-elif [ ! -d "$out" ] && [ -d "results/published/$name/runs" ]; then
-    mkdir "$out"
-    cp -r "results/published/$name/runs" "$out/"
+elif [[ " $* " == *" --dry-run "* ]]; then
+    # Writes nothing.
+    if [ ! -d "$out" ] && [ -d "results/published/$name/runs" ]; then out=results/published/$name; fi
+elif [ -d "results/published/$name/runs" ]; then
+    mkdir -p "$out/runs"
+    for run in "results/published/$name/runs"/*/; do
+        [ -e "$out/runs/$(basename "$run")" ] || cp -r "$run" "$out/runs/"
+    done
+fi
+built=$("$lrsched" --version | sed -n 's/.*(commit \([0-9a-f]*\).*/\1/p')
+published=$(grep -ho '"commit": "[0-9a-f]*"' "results/published/$name/runs"/*/run.json 2>/dev/null | sort | uniq -c | sort -rn | sed -n '1s/.*"\([0-9a-f]\{7\}\).*/\1/p' || true)
+if [ -z "${FRESH:-}" ] && [ -n "$published" ] && [ "$built" != "$published" ]; then
+    echo "note: the published runs were made by commit $published, this program is of ${built:-an unknown one}: results may differ in their last bits" >&2
 fi
 exec "$lrsched" compare --config "$config" --out "$out" "$@"

@@ -134,9 +134,14 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 
 /// The comparison that the run in `path` is of, if it lies in one.
 fn comparison_of(path: &Path) -> Option<PathBuf> {
-    let runs = path.canonicalize().ok()?.parent()?.to_path_buf();
-    let comparison = runs.parent()?.to_path_buf();
-    (runs.ends_with(files::RUNS) && comparison.join(files::COMPARISON_CSV).is_file()).then_some(comparison)
+    // As typed, if that names both folders.
+    let whole = path.canonicalize().ok()?;
+    [path, whole.as_path()].into_iter().find_map(|path| {
+        let runs = path.parent()?;
+        let comparison = runs.parent()?;
+        let is_one = runs.ends_with(files::RUNS) && comparison.join(files::COMPARISON_CSV).is_file();
+        is_one.then(|| comparison.to_path_buf())
+    })
 }
 
 /// Reports that nothing is left to do; with `--json`, as an event with the run's results.

@@ -129,17 +129,17 @@ fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     if let Some(stop) = outcome.stop {
         let message = outcome.verdict.as_ref().map_or("stopped".to_string(), advice::verdict);
         if outcome.saved {
-            bars.warn(&format!("{message}; saved"));
-            bars.warn(&format!("resume with:        {again}"));
+            bars.closing(&format!("{message}; saved"));
+            bars.closing(&format!("resume with:        {again}"));
         } else {
-            bars.warn(&format!("{message}; not checkpointed: the weights or the optimizer state are not finite"));
+            bars.closing(&format!("{message}; not checkpointed: the weights or the optimizer state are not finite"));
         }
         if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0) {
             let lr = exact(round(rate / 10.0));
             match sound() {
-                Ok(Some(_)) => bars.warn(&format!("with another rate:  {again} --lr {lr}")),
-                Ok(None) => bars.warn(&format!("restart with another rate:  {again} --lr {lr}")),
-                Err(error) => bars.warn(&advice::words(&error)),
+                Ok(Some(_)) => bars.closing(&format!("with another rate:  {again} --lr {lr}")),
+                Ok(None) => bars.closing(&format!("restart with another rate:  {again} --lr {lr}")),
+                Err(error) => bars.closing(&advice::words(&error)),
             }
         }
         return stop.exit_code();

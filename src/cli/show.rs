@@ -5,7 +5,7 @@ use super::settings;
 use crate::config::settings::{COUNT, any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::{counted, significant};
-use crate::record::{EpochRow, check_outputs, files, read_good_rows, replace_file};
+use crate::record::{EpochRow, RunInfo, check_outputs, files, read_good_rows, replace_file};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::{self, Stretches};
 use crate::schedule::{self, EpochMetrics, Rates, Schedule, Semantics, Spec, warnings};
@@ -47,7 +47,7 @@ const SHOW: &[SettingDef] = &[
     SettingDef::path(
         "metrics",
         "RUN",
-        "What a schedule that depends on metrics sees at the end of each epoch: the folder of a run, or its metrics.csv",
+        "What a schedule that depends on metrics sees at the end of each epoch: the folder of a run, whose rate and length are the defaults then, or a metrics.csv",
     ),
     SettingDef::value("format", "KIND", "{} [default: from the extension of -o, else chart]")
         .choices(|| any_of(FORMATS)),
@@ -92,7 +92,9 @@ struct Curve {
 /// An invalid schedule or setting, or a file that cannot be written.
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = flags::gather(&command(), matches);
+    let seen = given.path("metrics").map(|path| Seen::read(&path)).transpose()?;
     let run = run_of(&given)?;
+    let run = seen.as_ref().map_or(run, |seen| seen.shape(run, &given));
     let momentum = given.parse::<f64>("momentum", "in [0, 1)")?;
     if momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {
         return usage!("momentum must be in [0, 1), got {}", shortened(given.text("momentum").unwrap_or_default()));
@@ -100,7 +102,6 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let scale = y_scale(&given)?;
     let specs = specs(&given)?;
     let several = specs.len() > 1;
-    let seen = given.path("metrics").map(|path| Seen::read(&path)).transpose()?;
     let (mut curves, mut warned, mut listening) = (Vec::new(), Vec::new(), false);
     for spec in specs {
         let mut schedule = Schedule::build(&spec, &run)?;
@@ -147,6 +148,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
 struct Seen {
     file: PathBuf,
     rows: Vec<EpochRow>,
+    /// That of the run, if they are of one.
+    run: Option<schedule::RunShape>,
 }
 
 impl Seen {
@@ -154,6 +157,9 @@ impl Seen {
     /// No such file; no row in it; a damaged one.
     fn read(path: &Path) -> Result<Self> {
         let file = if path.is_dir() { path.join(files::METRICS_CSV) } else { path.to_path_buf() };
+        if path.is_dir() && !file.is_file() {
+            return usage!("{}: no {} in it; give the folder of a run", path.display(), files::METRICS_CSV);
+        }
         let (rows, error) = read_good_rows::<EpochRow>(&file);
         if let Some(error) = error {
             return Err(error);
@@ -161,8 +167,32 @@ impl Seen {
         if rows.is_empty() {
             bail!("{}: no epoch in it; give the folder of a run that has finished one", file.display());
         }
-        Ok(Self { file, rows })
+        let run = path.is_dir().then(|| shape_of(path, &rows)).flatten();
+        Ok(Self { file, rows, run })
     }
+
+    /// The length and the rate of the run, but for what is given.
+    fn shape(&self, flags: schedule::RunShape, given: &Given) -> schedule::RunShape {
+        let Some(own) = self.run else { return flags };
+        let is_given = |name: &str| given.text(name).is_some();
+        schedule::RunShape {
+            learning_rate: if is_given("lr") { flags.learning_rate } else { own.learning_rate },
+            semantics: if is_given("semantics") { flags.semantics } else { own.semantics },
+            steps_per_epoch: if is_given("steps-per-epoch") { flags.steps_per_epoch } else { own.steps_per_epoch },
+            epochs: if is_given("epochs") { flags.epochs } else { own.epochs },
+        }
+    }
+}
+
+/// The length and the base rate of the run in `folder`; `None` if they are not recorded.
+fn shape_of(folder: &Path, rows: &[EpochRow]) -> Option<schedule::RunShape> {
+    let config = RunInfo::read(&folder.join(files::RUN_JSON)).ok()?.config.known().ok()?;
+    Some(schedule::RunShape {
+        learning_rate: config.lr,
+        semantics: config.semantics,
+        steps_per_epoch: rates::steps_per_epoch(rows)?,
+        epochs: config.epochs,
+    })
 }
 
 /// Shows the metrics to a schedule that depends on some; a line about it, or `None` if it depends on none.
@@ -174,7 +204,7 @@ fn listen(schedule: &mut Schedule, seen: Option<&Seen>, epochs: u64) -> Option<S
         return None;
     }
     let metrics = metrics.join(", ");
-    let Some(Seen { file, rows }) = seen else {
+    let Some(Seen { file, rows, .. }) = seen else {
         return Some(format!(
             "depends on {metrics}, known only in training; drawn without metrics (--metrics RUN takes those of a run)"
         ));

@@ -196,6 +196,12 @@ impl Recipe {
             let when = "optimizer.train() before training, and optimizer.eval() before evaluating or saving";
             notes.push(format!("call {when}: the two points of {}", self.optimizer.name()));
         }
+        let freezes = self.groups.iter().any(|group| group.frozen_from.is_some());
+        if framework == Framework::Lightning && self.clip_norm.is_some() && freezes {
+            notes.push(
+                "the Trainer's clip-norm counts the gradients of frozen groups, too; the run's did not".to_string(),
+            );
+        }
         if framework == Framework::Optax && self.is_schedule_free() {
             notes.push("evaluate and save optax.contrib.schedule_free_eval_params(opt_state, params)".to_string());
         }

@@ -56,10 +56,13 @@ impl Recipe {
 
 /// Comments that clip the gradients.
 pub fn clipping(recipe: &Recipe) -> String {
+    // The norm is over what is trained.
+    let parameters = match recipe.groups.iter().any(|group| group.frozen_from.is_some()) {
+        true => "[p for group in optimizer.param_groups if group[\"lr\"] > 0 for p in group[\"params\"]]",
+        false => "model.parameters()",
+    };
     let clip = |function: &str, most: Option<f64>| {
-        most.map_or(String::new(), |most| {
-            format!("# torch.nn.utils.{function}(model.parameters(), {})\n", number(most))
-        })
+        most.map_or(String::new(), |most| format!("# torch.nn.utils.{function}({parameters}, {})\n", number(most)))
     };
     clip("clip_grad_value_", recipe.clip_value) + &clip("clip_grad_norm_", recipe.clip_norm)
 }

@@ -61,6 +61,18 @@ impl fmt::Display for Role {
     }
 }
 
+impl Stage {
+    /// As files have it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Trial => "trial",
+            Self::SecondLook => "second-look",
+            Self::Screening => "screening",
+            Self::Final => "final",
+        }
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

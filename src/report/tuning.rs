@@ -121,7 +121,12 @@ impl Tuning {
         let studies = record::studies(all.iter().copied(), entrant.place.chance()).into_iter().map(
             |record::Study { number, mut trials, .. }| {
                 let firsts: Vec<&ComparisonRow> = all.iter().filter(|run| first(number, run)).copied().collect();
-                let chosen = tuning::choose(&trials).map(|trial| trial.number);
+                // Among first looks, nothing has been chosen yet; of a single trial, nothing is to be, and its final follows.
+                let is_final = |run: &&&ComparisonRow| {
+                    run.role.as_ref().is_some_and(|role| role.study == Some(number) && role.stage != Stage::Trial)
+                };
+                let has_ended = all.iter().any(|run| is_final(&run));
+                let chosen = tuning::choose(&trials).filter(|_| has_ended).map(|trial| trial.number);
                 trials.retain(|trial| !trial.looks.is_empty());
                 for trial in &mut trials {
                     let of_trial =

@@ -102,7 +102,7 @@ impl Said<'_, '_> {
             0 => format!("each of {all} is beaten by another (95 %)."),
             1 => format!("of {all} with a result, only {} may be the best (95 %).", listed(&open)),
             // Their names are in the ranking.
-            count if count == self.analyses.len() => format!("each of {all} may be the best (95 %)."),
+            count if count == self.analyses.len() => format!("none of {all} can be ruled out (95 %)."),
             count => format!("{count} of {all}{known} may be the best (95 %): {}.", listed(&open)),
         }
     }
@@ -117,7 +117,7 @@ impl Said<'_, '_> {
         if let Some(next) = next_in_line(self.analyses) {
             said.push(match self.fresh(next.seeds_for_power) {
                 Some(fresh) => format!(
-                    "If its lead over {} is real, {fresh} of each, judged alone, would show it in 80 % of cases.",
+                    "If its lead over {} and the spread of it are as observed, {fresh} of each, judged alone, would show it in 80 % of cases.",
                     next.short
                 ),
                 None => format!("Its lead over {} is {}.", next.short, self.never_told()),

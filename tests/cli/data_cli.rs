@@ -79,6 +79,11 @@ fn files_are_found_in_the_flag_the_environment_data_and_the_cache_in_this_order(
     found(lrsched(folder.path(), &["data", "info", "--data-dir", "mine"]).env("LRSCHED_DATA", "other"), "mine");
     // An explicit folder is the only one searched.
     std::fs::rename(at("mine"), at("data")).unwrap();
+    lrsched(folder.path(), &["data", "info", "--data-dir", "mine"])
+        .assert()
+        .code(1)
+        .stderr(contains("mine: no such folder"));
+    std::fs::create_dir(at("mine")).unwrap();
     lrsched(folder.path(), &["data", "info", "--data-dir", "mine"]).assert().code(1).stderr(contains("is not in mine"));
 }
 

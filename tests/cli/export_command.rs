@@ -100,8 +100,12 @@ fn updates_that_the_framework_makes_otherwise_are_warned_of_in_the_snippet_too()
     let folder = tempfile::tempdir().unwrap();
     let momentum = ["--schedule", "cosine", "--optimizer", "sgd:momentum=0.9", "--to"];
     let (code, said, _) = export(&folder, &[&momentum[..], &["keras"]].concat());
-    let note = "the rates are exact, the updates are not: sgd of keras parts from that of the run at update 2";
+    let note = "the rates are exact, the updates are not: on a small problem, sgd as keras computes it parts from that of the run";
     assert!(code.contains(&format!("# NOTE: {note}")) && said.contains(note), "{said}{code}");
+    // Not before the rate changes, at step 26.
+    let step = ["--schedule", "step:factor=0.5,drop-every=3", "--steps-per-epoch", "13", "--epochs", "10"];
+    let (_, said, _) = export(&folder, &[&step[..], &["--optimizer", "sgd:momentum=0.9", "--to", "keras"]].concat());
+    assert!(said.contains(&format!("{note} at update 27, by ")), "{said}");
     let (code, said, _) = export(&folder, &[&momentum[..], &["torch"]].concat());
     assert!(said.is_empty() && !code.contains("NOTE"), "{said}{code}");
 }

@@ -263,7 +263,9 @@ fn the_lr_of_a_run_changed_by_hand_is_the_highest_of_its_logged_steps() {
 #[test]
 fn a_title_counts_one_epoch_and_several_and_the_table_has_rates_of_four_digits() {
     let folder = tempfile::tempdir().unwrap();
-    for (epochs, told) in [("1", "tiny on synthetic, 1 epoch<"), ("2", "tiny on synthetic, 2 epochs<")] {
+    for (epochs, told) in
+        [("1", "tiny on 96 images of synthetic, 1 epoch<"), ("2", "tiny on 96 images of synthetic, 2 epochs<")]
+    {
         let arguments = ["--epochs", epochs, "--lr", "0.0123456", "--out", epochs];
         lrsched(&folder).arg("train").args(TINY).args(arguments).assert().success();
         lrsched(&folder).args(["report", epochs, "-o", "r.html"]).assert().success();

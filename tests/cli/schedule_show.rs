@@ -108,6 +108,10 @@ fn what_looks_wrong_is_said_on_stderr() {
             "at step 20 (epoch 0): the last 20 steps change next to nothing",
         ),
         (vec!["exponential:decay-rate=0.4,decay-steps=1ep"], "below a millionth of its highest, 0.1, at step "),
+        (
+            vec!["exponential", "--epochs", "8"],
+            "the rate hardly falls in this run: 0.07215 at its end, 72 % of its highest",
+        ),
         (vec!["linear:over=50%", "--epochs", "1"], "the rate is 0 from step 176 (epoch 0) on"),
         (vec!["triangular:step-size=90ep"], "the peak of 0.3 is never reached; the highest rate is 0.1667"),
         (vec!["exp-range:max-lr=1,gamma=0.9"], "the peak of 1 is never reached"),
@@ -413,6 +417,13 @@ fn a_schedule_that_depends_on_metrics_is_drawn_with_those_of_a_run() {
         let expected = format!("drawn with those of 4 epochs in {}; the other 2 have none", file.display());
         assert!(note.contains(&expected), "{note}");
     }
+    // Those of a whole run, at its rate and length.
+    let run = folder.path().join("run");
+    let tiny = ["train", "--dataset", "synthetic", "--model", "tiny", "--train-limit", "64", "--batch-size", "16"];
+    let flags = ["--epochs", "3", "--lr", "0.02", "--quiet", "--out", run.to_str().unwrap()];
+    assert_eq!(lrsched(&[&tiny[..], &flags].concat()).2, 0);
+    let (csv, _) = show(&["--schedule", "plateau", "--metrics", run.to_str().unwrap(), "--format", "csv"]);
+    assert_eq!((csv.lines().count(), csv.lines().nth(1)), (1 + 3 * 4, Some("0,0,0.02,")), "{csv}");
     let fails = |arguments: &[&str], why: &str, status: i32| {
         let (_, said, code) = lrsched(&[&["show"], arguments].concat());
         assert!(said.contains(why) && code == status && said.lines().count() == 1, "{said}");

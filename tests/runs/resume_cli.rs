@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use crate::resume_common::{
-    checkpoint, json, program, resume, run, state, stderr, stdout, succeed, text, train, wait_for_lines,
+    SMALL, checkpoint, json, program, resume, run, state, stderr, stdout, succeed, text, train, wait_for_lines,
 };
 use std::fs;
 use std::path::Path;
@@ -293,10 +293,10 @@ fn the_help_of_resume_lists_no_flag_that_it_refuses() {
 fn a_folder_without_a_run_says_so_and_one_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
-    for out in ["empty", "nowhere"] {
+    for (out, why) in [("empty", "is not a run"), ("nowhere", "nowhere: no such folder; give that of a run")] {
         let output = run(resume(folder.path(), out, &[]));
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains("is not a run"), "{}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
     }
     assert_eq!(fs::read_dir(folder.path().join("empty")).unwrap().count(), 0);
     let mut child = train(folder.path(), "run", &["--epochs", "20000"]).spawn().unwrap();
@@ -503,4 +503,27 @@ fn rows_that_a_spreadsheet_saved_are_read_alike_by_report_and_resume_and_other_h
             "{code}: {said}"
         );
     }
+}
+
+#[test]
+fn a_changed_run_of_a_comparison_is_no_longer_its_own_and_both_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = || {
+        let mut command = program(folder.path());
+        let flags = ["--entrants", "sgd/constant", "sgd/linear", "--epochs", "1", "--keep", "all", "--out", "cmp"];
+        command.arg("compare").args(SMALL).args(flags).args(["--lr", "0.01"]);
+        run(command)
+    };
+    assert_eq!(compare().status.code(), Some(0));
+    let name = "cmp/runs/sgd_constant_lr=0.01_seed=0";
+    let output = run(resume(folder.path(), name, &["--epochs", "2"]));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = "this run belongs to the comparison in cmp, which no longer takes it once it is changed";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    let output = compare();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("; remove its folder to train it alone again, "), "{}", stderr(&output));
+    fs::remove_dir_all(folder.path().join(name)).unwrap();
+    let output = compare();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }

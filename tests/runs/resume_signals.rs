@@ -310,3 +310,19 @@ fn keys_of_a_run_in_a_comparison_do_not_change_rates() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(json(&path.join("run.json"))["changes"], serde_json::json!([]));
 }
+
+#[test]
+fn a_log_that_stdout_is_piped_to_ends_with_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let mut child = train(folder.path(), "run", &["--epochs", "200", "--lr", "0.01", "--progress", "plain"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&path.join("checkpoints/last"), &mut child);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let logged = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{logged}");
+    assert!(logged.contains("\nresume with:  ") && logged.contains("; saved\n"), "{logged}");
+}

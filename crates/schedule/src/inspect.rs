@@ -108,7 +108,7 @@ pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Re
         )),
         None => {
             warnings.extend(parameters_without_effect(&sequence, run, rest, &trace));
-            if !sequence.is_sequence() && rest.next == rest.since {
+            if warnings.is_empty() && !sequence.is_sequence() && rest.next == rest.since {
                 warnings.extend(hardly_falls(sequence.part(0).name(), &trace));
             }
         }

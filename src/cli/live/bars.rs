@@ -207,6 +207,11 @@ impl Bars {
         self.speaker.warn(text);
     }
 
+    /// Prints a line to stderr, whatever `--progress` says, and to a log on stdout.
+    pub fn closing(&self, text: &str) {
+        self.speaker.closing(text);
+    }
+
     /// Prints a line to stderr, above the bars.
     pub fn line(&self, text: &str) {
         self.speaker.line(text);

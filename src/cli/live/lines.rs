@@ -46,15 +46,20 @@ impl Label {
 }
 
 /// Shortens `name` to at most `room` characters: without the parameters of optimizer and schedule, then without its middle.
-/// `sgd_momentum=0.9,nesterov_step_factor=0.5_lr=0.1_seed=0` becomes `sgd_…_step_…_lr=0.1_seed=0`.
+/// `sgd_momentum=0.9,nesterov_step_factor=0.5_lr=0.1_seed=0` becomes `sgd…_step…_lr=0.1_seed=0`.
 pub(super) fn shortened(name: &str, room: usize) -> String {
     if name.chars().count() <= room {
         return name.to_string();
     }
     let is_named = |part: &str| ["lr=", "seed="].iter().any(|own| part.starts_with(own)) && !part.contains(',');
-    let short = |part| if !is_named(part) && part.contains('=') { "…" } else { part };
-    let name = name.split('_').map(short).collect::<Vec<_>>().join("_");
-    let name = &name;
+    let mut parts: Vec<String> = Vec::new();
+    for part in name.split('_') {
+        match parts.last_mut() {
+            Some(last) if !is_named(part) && part.contains('=') => last.push('…'),
+            _ => parts.push(part.to_string()),
+        }
+    }
+    let name = &parts.join("_");
     let length = name.chars().count();
     if length <= room {
         return name.to_string();
@@ -236,7 +241,8 @@ mod tests {
         for columns in [60, 80, 100, 140] {
             let long = line(12, LONG, columns);
             assert!(long.chars().count() <= columns, "{columns}: {long}");
-            assert!(long.starts_with("12 sgd_mom") && long.contains("seed=12: epoch 123  loss 2.2500  "), "{long}");
+            assert!(long.starts_with("12 sgd…_pi") && long.contains("seed=12: "), "{long}");
+            assert!(long.contains(" epoch 123  loss 2.2500  "), "{long}");
             assert!(long.contains("val_acc 0.1000"), "{long}");
             let short = line(3, "adam_step_seed=0", columns);
             assert!(short.starts_with(" 3 adam_step_seed=0:"), "{short}");
@@ -306,12 +312,15 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_keeps_both_its_ends() {
+    fn a_long_name_loses_its_parameters_and_then_its_middle() {
         assert_eq!(shortened("sgd_cosine_lr=0.1_seed=0", 80), "sgd_cosine_lr=0.1_seed=0");
-        let short = shortened(LONG, 30);
+        assert_eq!(shortened(LONG, 30), "sgd…_piecewise…_lr=0.1_seed=12");
+        let short = shortened(LONG, 20);
         assert!(
-            short.chars().count() == 30 && short.starts_with("sgd_momentum") && short.ends_with("_seed=12"),
+            short.chars().count() == 20 && short.starts_with("sgd…_piec") && short.ends_with("_seed=12"),
             "{short}"
         );
+        let rated = "sgd_lr=0.005,momentum=0.9_wsd_lr=0.005_seed=0";
+        assert_eq!(shortened(rated, 30), "sgd…_wsd_lr=0.005_seed=0");
     }
 }

@@ -63,6 +63,14 @@ impl Speaker {
         self.to_stderr(text);
     }
 
+    /// As [`Speaker::warn`], and into the log that stdout may be: how a run ended, and how to go on with it.
+    pub fn closing(&self, text: &str) {
+        self.to_stderr(text);
+        if self.mode != ProgressMode::None && self.stdout == Stdout::Too {
+            let _ = write_line(std::io::stdout().lock(), &one_line(text));
+        }
+    }
+
     /// A line below the bars whose text may change, until cleared.
     pub fn prompt(&self) -> ProgressBar {
         let prompt = self.multi.add(ProgressBar::new_spinner());

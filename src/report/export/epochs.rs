@@ -59,7 +59,7 @@ fn cells(run: &LoadedRun, entrant: &str, epoch: &EpochRow) -> [String; 20] {
         row.semantics.name().to_string(),
         row.lr.to_string(),
         row.seed.to_string(),
-        row.role.as_ref().map_or(String::new(), |role| role.stage.to_string()),
+        row.role.as_ref().map_or(String::new(), |role| role.stage.key().to_string()),
         row.role.as_ref().and_then(|role| role.study).map_or(String::new(), |study| study.to_string()),
         csv_text(&run.setting),
         row.status.to_string(),

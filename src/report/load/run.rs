@@ -88,6 +88,8 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
     let mut row = match (row, &info) {
+        // Changed by hand, it is no longer what the table of its comparison says.
+        (Some(row), Some(info)) if !info.changes.is_empty() => info.row(&row.run),
         (Some(row), _) => row,
         (None, Some(info)) => info.row(""),
         (None, None) if metrics.is_empty() => return,

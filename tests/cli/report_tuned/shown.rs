@@ -14,7 +14,7 @@ fn a_bad_first_trial_does_not_press_the_best_so_far_together() {
     let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
     let best = lrsched::report::trials::of(&groups).best.unwrap();
     let (low, high) = best.y_range.unwrap();
-    assert!(low > 0.7 && high > 0.85 && high < 0.9, "{low} to {high}");
+    assert!(low > 70.0 && high > 85.0 && high < 90.0, "{low} to {high}");
 }
 
 #[test]
