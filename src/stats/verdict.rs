@@ -244,7 +244,7 @@ fn same_seeds(results: &[Results]) -> bool {
 }
 
 /// The entrants, the leader first. With the same seeds for all, by their means; else by how many more of the others each
-/// is ahead of than behind, by their [`levels`], among those with which it shares a seed, and those that share none with
+/// is ahead of than behind, by their levels (means adjusted for seeds), among those with which it shares a seed, and those that share none with
 /// anybody after the others. Nobody leads with fewer than three seeds where others have more, nor behind another that may
 /// lead on three seeds or more that both have.
 pub fn order(results: &[Results]) -> Vec<usize> {
