@@ -19,6 +19,6 @@ python3 -m venv "$work/user"
 "$work/user/bin/python" -m pip install --quiet "$wheel"
 lrsched="$work/user/bin/lrsched"
 "$lrsched" --version
-(cd "$work" && "$lrsched" train --dataset synthetic --model tiny --train-limit 64 --epochs 1 --lr 0.02 --out run --quiet)
+(cd "$work" && "$lrsched" train --dataset synthetic --model tiny --train-limit 64 --batch-size 16 --epochs 1 --lr 0.02 --out run --quiet)
 test -s "$work/run/metrics.csv"
 echo "== $(basename "$wheel"): $(du -h "$wheel" | cut -f1), installed $(du -h "$lrsched" | cut -f1), built in ${built} s"
