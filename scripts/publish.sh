@@ -37,6 +37,9 @@ if [ $# -eq 2 ]; then
     done
 fi
 
+# The commands in a report begin with the name that the program was called by.
+PATH=$(dirname "$(realpath "$lrsched")"):$PATH
+lrsched=$(basename "$lrsched")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for folder in "$published"/*/; do
