@@ -3,8 +3,12 @@
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn published() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("results/published")
+    root().join("results/published")
 }
 
 /// The folders that have the records of their runs.
@@ -19,14 +23,15 @@ fn the_published_tables_follow_from_the_published_records() {
     let lrsched = || Command::cargo_bin("lrsched").unwrap();
     assert!(!with_records().is_empty());
     for folder in with_records() {
-        let made = work.path().join("report.json");
-        lrsched().arg("report").arg(&folder).arg("-o").arg(&made).assert().success();
-        let [made, kept] = [made, folder.join("report.json")].map(|path| std::fs::read_to_string(path).unwrap());
-        assert!(
-            made == kept,
-            "{}: report.json is out of date; make it again with scripts/publish.sh",
-            folder.display()
-        );
+        for file in ["report.json", "report.md"] {
+            let made = work.path().join(file);
+            lrsched().arg("report").arg(&folder).arg("-o").arg(&made).assert().success();
+            let [made, kept] = [made, folder.join(file)].map(|path| std::fs::read_to_string(path).unwrap());
+            // Its commands name the program as it was called, and the folder as it was given.
+            let called = assert_cmd::cargo::cargo_bin("lrsched").display().to_string();
+            let made = made.replace(&called, "lrsched").replace(&format!("{}/", root().display()), "");
+            assert!(made == kept, "{}: {file} is out of date; make it again with scripts/publish.sh", folder.display());
+        }
         let merged = work.path().join(folder.file_name().unwrap());
         // 3: some of its runs diverged, or are missing.
         let status =
