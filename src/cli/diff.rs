@@ -45,7 +45,9 @@ pub fn command() -> Command {
             Arg::new("schedule")
                 .required(true)
                 .value_name("SPEC")
-                .help("A schedule, or an optimizer with or without one: nadam/cosine"),
+                .help(
+                    "A schedule, or an optimizer with or without one: nadam/cosine (`lrsched help schedules`, `help optimizers`)",
+                ),
         );
     show::with_output(settings::with_flags(command, CommandName::Diff, &[show::RUN, DIFF].concat()))
 }
@@ -195,9 +197,10 @@ fn words(spec: &Spec, groups: &[Group], run: &schedule::RunShape) -> String {
             }
         }
     }
-    for semantics in Semantics::ALL.into_iter().filter(|&semantics| !spec.exists_in(semantics)) {
-        let what = if spec.is_sequence() { "sequence" } else { spec.name() };
-        let _ = writeln!(text, "\n{semantics} has no such {what}: `--semantics {semantics}` falls back to native");
+    for semantics in Semantics::ALL {
+        if let Some(what) = spec.lacking(semantics) {
+            let _ = writeln!(text, "\n{semantics} has no such {what}: `--semantics {semantics}` falls back to native");
+        }
     }
     text
 }

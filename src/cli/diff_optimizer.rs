@@ -71,10 +71,18 @@ impl Disagreement {
             }
         }
         for semantics in Semantics::ALL.into_iter().filter(|&semantics| optimizer.exists_in(semantics)) {
-            let apart = optimizer.defaults_apart(semantics);
+            let (apart, missing): (Vec<_>, Vec<_>) = optimizer
+                .defaults_apart(semantics)
+                .into_iter()
+                .partition(|(parameter, _)| parameter.frameworks.contains(&semantics));
             if !apart.is_empty() {
-                let list: Vec<String> = apart.iter().map(|(key, value)| format!("{key} {value}")).collect();
+                let list: Vec<String> =
+                    apart.iter().map(|(parameter, value)| format!("{} {value}", parameter.name)).collect();
                 let _ = writeln!(text, "\n{semantics} has other defaults: {}", list.join(", "));
+            }
+            if !missing.is_empty() {
+                let list: Vec<&str> = missing.iter().map(|(parameter, _)| parameter.name).collect();
+                let _ = writeln!(text, "\n{semantics} has no {}", list.join(", "));
             }
         }
         for error in refused {

@@ -51,14 +51,21 @@ const COMMON: [&str; 34] = [
 /// What the heading of the parameters of a family begins with.
 const PARAMETERS: &str = "Parameters of the";
 
-/// Leaves the flags that few need, and the parameters of schedules and optimizers, to `--help`; `lrsched help schedules` has
-/// the latter, too.
+/// Leaves the flags that few need, and the parameters of schedules and optimizers, to `--help`.
 pub fn shortened(command: Command) -> Command {
+    without_parameters(command).mut_args(|arg| {
+        let is_common = COMMON.contains(&arg.get_id().as_str()) || arg.is_positional();
+        let hidden = arg.is_hide_short_help_set();
+        arg.hide_short_help(hidden || !is_common)
+    })
+}
+
+/// Leaves the parameters of schedules and optimizers to `--help` and to `lrsched help schedules` and `help optimizers`.
+pub fn without_parameters(command: Command) -> Command {
     command.mut_args(|arg| {
-        // `find` has its own --min-lr; of a schedule it is one of many parameters.
+        // By its heading, not by its name: `find` has a --min-lr of its own.
         let is_parameter = arg.get_help_heading().is_some_and(|heading| heading.starts_with(PARAMETERS));
-        let is_common = COMMON.contains(&arg.get_id().as_str()) && !is_parameter || arg.is_positional();
-        arg.hide_short_help(!is_common)
+        arg.hide_short_help(is_parameter)
     })
 }
 

@@ -32,7 +32,7 @@ pub fn with_flags(command: Command, name: CommandName, own: &[SettingDef]) -> Co
         CommandName::Train | CommandName::Compare | CommandName::Find | CommandName::Resume => {
             flags::shortened(command)
         }
-        _ => command,
+        _ => flags::without_parameters(command),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The options that several optimizers share, defined once for all their tables.
 
+use crate::schedule::Semantics;
 use crate::spec::{Bounds, Parameter, ParameterKind};
 use std::ops::Bound;
 
@@ -47,7 +48,8 @@ pub(super) const MOMENTUM_DECAY: Parameter = Parameter::number(
     Bounds::at_least(0.0),
     "0.004",
     "how fast the momentum rises to beta1: (1 − 0.96^(t·momentum-decay)/2)·beta1 (Keras: 1)",
-);
+)
+.only_of(&[Semantics::Torch, Semantics::Keras]);
 pub(super) const INITIAL_ACCUMULATOR: Parameter =
     Parameter::number("initial-accumulator", Bounds::at_least(0.0), "0", "sum of squares before the first step");
 pub(super) const LR_DECAY: Parameter =

@@ -240,13 +240,13 @@ impl OptimizerSpec {
         !find(self.name()).missing.contains(&semantics)
     }
 
-    /// What has another default under these semantics than under the native ones, `lr` first: name and value. Options that
-    /// were given are the same everywhere.
-    pub fn defaults_apart(&self, semantics: Semantics) -> Vec<(&'static str, String)> {
+    /// What has another default under these semantics than under the native ones, `lr` first: parameter and value; the
+    /// parameter may be one that the framework does not have. Options that were given are the same everywhere.
+    pub fn defaults_apart(&self, semantics: Semantics) -> Vec<(&'static Parameter, String)> {
         let (theirs, native) = (self.options(semantics), self.options(Semantics::Native));
         let parameters = std::iter::once(&LR).chain(self.values.entry().parameters);
-        let pairs = parameters.map(|parameter| (parameter.name, theirs.shown(parameter), native.shown(parameter)));
-        pairs.filter(|(_, theirs, native)| theirs != native).map(|(name, theirs, _)| (name, theirs)).collect()
+        let pairs = parameters.map(|parameter| (parameter, theirs.shown(parameter), native.shown(parameter)));
+        pairs.filter(|(_, theirs, native)| theirs != native).map(|(parameter, theirs, _)| (parameter, theirs)).collect()
     }
 
     /// The usual rate of this optimizer under these semantics.

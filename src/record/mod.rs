@@ -36,7 +36,7 @@ pub use results::Results;
 pub use role::{Role, Stage};
 use rows::is_folder_name;
 pub use rows::{ComparisonRow, EpochRow, RangeRow, RefineRow, Row, StepRow};
-pub use run_info::{GroupInfo, Recorded, RunInfo};
+pub use run_info::{ChannelStatistics, GroupInfo, Recorded, RunInfo};
 pub use run_order::{OrderError, RunOrder};
 pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_rows};
 pub use tuned::{Study, finalists, recorded_finalists, screenings, studies};

@@ -17,6 +17,9 @@ pub struct RunInfo {
     pub engine: String,
     /// The resolved config: every setting, defaults included.
     pub config: RecordedConfig,
+    /// How its images are normalised; `None` before its training begins, and in the records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalisation: Option<ChannelStatistics>,
     /// The parameter groups besides the base group, defaults included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupInfo>,
@@ -42,6 +45,13 @@ pub struct RunInfo {
     /// Digests of all rows, once the run has ended.
     #[serde(default)]
     pub rows: Option<RowDigests>,
+}
+
+/// x = (byte / 255 − mean) / standard_deviation, for red, green and blue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChannelStatistics {
+    pub mean: Vec<f64>,
+    pub standard_deviation: Vec<f64>,
 }
 
 /// A parameter group, as it was resolved.

@@ -65,6 +65,7 @@ impl Said<'_, '_> {
             said.extend(self.to_tell());
         }
         said.extend(self.claim());
+        said.extend(self.pairs());
         said.extend(self.unjudged(leader));
         if !self.verdict.same_seeds && self.most_seeds() > 0 {
             let (units, unit) = if self.unit == Unit::Study { ("studies", "study") } else { ("seeds", "seed") };
@@ -217,6 +218,21 @@ impl Said<'_, '_> {
         let unjudged: Vec<String> = others.filter_map(why).collect();
         let names: Vec<&str> = unjudged.iter().map(String::as_str).collect();
         (!names.is_empty()).then(|| format!("Not compared with {}: {}.", leader.short, listed(&names)))
+    }
+
+    /// What Holm's procedure says of all pairs; of two entrants the answer has said it.
+    fn pairs(&self) -> Option<String> {
+        let count = self.analyses.iter().filter(|one| one.standing != Standing::NoResult).count();
+        if self.baseline.is_some() || count < 3 || self.most_seeds() < FEWEST {
+            return None;
+        }
+        let pairs = count * (count - 1) / 2;
+        let told: usize = self.analyses.iter().map(|one| one.beats.len()).sum();
+        Some(match told {
+            0 => format!("Judged all together, none of the {pairs} pairs is told apart (95 %)."),
+            1 => format!("Judged all together, 1 of the {pairs} pairs is told apart (95 %)."),
+            told => format!("Judged all together, {told} of the {pairs} pairs are told apart (95 %)."),
+        })
     }
 
     fn against_baseline(&self) -> Option<String> {

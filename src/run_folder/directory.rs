@@ -14,13 +14,13 @@ use super::saver::Saver;
 use super::tensorboard::TensorBoard;
 use super::writer::{RunFiles, digests, in_place};
 use crate::config::{Every, Keep, RunConfig};
-use crate::data::Dataset;
+use crate::data::{Dataset, Normalisation};
 use crate::disk::Watch;
 use crate::model::slots;
 use crate::optim::Group;
 use crate::record::{
-    Columns, EpochRow, GroupInfo, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo, Standing, Status,
-    StepRow, Table, files, remove_leftovers, write_status,
+    ChannelStatistics, Columns, EpochRow, GroupInfo, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo,
+    Standing, Status, StepRow, Table, files, remove_leftovers, write_status,
 };
 use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict};
 use anyhow::{Result, ensure};
@@ -109,6 +109,7 @@ impl RunDirectory {
             device: config.device.to_string(),
             engine: config.engine.to_string(),
             config: config.into(),
+            normalisation: None,
             groups: groups(config)?,
             role: setup.role.cloned(),
             standing: Standing::RUNNING,
@@ -256,6 +257,9 @@ impl RunDirectory {
     }
 
     fn train(&mut self, run: Run<'_>, control: &Control, observer: &mut dyn Observer) -> Result<Outcome> {
+        let Normalisation { mean, standard_deviation, .. } = run.normalisation();
+        self.info.normalisation =
+            Some(ChannelStatistics { mean: mean.to_vec(), standard_deviation: standard_deviation.to_vec() });
         let mut logs = vec![self.metrics.handle()?];
         logs.extend(self.steps.as_ref().map(RowWriter::handle).transpose()?);
         let mut saver = Saver::start(&self.path, self.lock.folder().clone(), logs)?;

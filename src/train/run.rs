@@ -13,7 +13,7 @@ use super::prepared::{EVALUATION_BATCH, PreparedImages, loader_options};
 use super::state::TrainState;
 use super::step::{Trainer, two_averages};
 use crate::config::{Course, GroupCourses, RunConfig, decays};
-use crate::data::{Dataset, Loader, Tta, Validation};
+use crate::data::{Dataset, Loader, Normalisation, Tta, Validation};
 use crate::engine::{self, BatchStats};
 use crate::model::Architecture;
 use crate::optim::Grouped;
@@ -151,6 +151,11 @@ impl<'a> Run<'a> {
     /// The names of the parameter groups besides the base group.
     pub fn group_names(&self) -> Vec<String> {
         self.groups.names()
+    }
+
+    /// That of its images.
+    pub fn normalisation(&self) -> &Normalisation {
+        &self.trainer.prepared.images.normalisation
     }
 
     /// The instruction set or backend that the engine uses.

@@ -1,8 +1,8 @@
 //! The CSVs of runs: written row by row, each row whole; read strictly, with one clear line for any error.
 
 use lrsched::record::{
-    ComparisonRow, DatasetId, EpochRow, GitState, GroupInfo, Provenance, Results, Role, Row, RowWriter, RunInfo, Stage,
-    Standing, Status, StepRow, read_good_rows, read_rows, write_rows,
+    ChannelStatistics, ComparisonRow, DatasetId, EpochRow, GitState, GroupInfo, Provenance, Results, Role, Row,
+    RowWriter, RunInfo, Stage, Standing, Status, StepRow, read_good_rows, read_rows, write_rows,
 };
 use lrsched::schedule::Semantics;
 use std::path::Path;
@@ -193,6 +193,7 @@ fn run_json_reads_back_as_it_was_written() {
         device: "cpu".into(),
         engine: "cpu".into(),
         config: serde_json::from_value(serde_json::json!({ "lr": 0.1, "schedule": "cosine" })).unwrap(),
+        normalisation: Some(ChannelStatistics { mean: vec![0.5; 3], standard_deviation: vec![0.25; 3] }),
         groups: vec![GroupInfo {
             name: "biases".into(),
             optimizer: "adam".into(),

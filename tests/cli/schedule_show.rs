@@ -308,6 +308,11 @@ fn diff_names_the_first_steps_at_which_the_frameworks_part() {
     assert!(csv.lines().skip(1).all(|row| row.ends_with(",,")), "no figures of frameworks without it: {csv}");
     let (text, ..) = lrsched(&["diff", "constant:for=1ep;step"]);
     assert!(text.contains("keras has no such sequence"), "{text}");
+    let (text, ..) = lrsched(&["diff", "polynomial:power=2,cycle"]);
+    assert!(
+        text.contains("native = keras: identical") && text.contains("torch has no such polynomial:cycle"),
+        "{text}"
+    );
     assert!(lrsched(&["diff", "plateau:patience=3"]).0.contains("native = torch / keras = optax"));
 }
 
@@ -389,6 +394,8 @@ fn diff_of_an_optimizer_says_from_which_step_the_frameworks_part_and_by_how_much
     assert!(diff("sgd").0.contains("native = torch = keras = optax: the same weights at every step"));
     // A rate that changes shows in the momentum of Keras one step later.
     assert!(diff("sgd:momentum=0.9").0.contains("the same weights"));
+    let nadam = diff("nadam");
+    assert!(nadam.contains("\noptax has no momentum-decay\n") && !nadam.contains("momentum-decay 0"), "{nadam}");
     assert!(diff("sgd:momentum=0.9/linear").0.contains("native = torch = optax / keras: part at step 1 by "));
     // At a rate of 0 only the momentum of Keras moves the weights: no share of nothing.
     let (still, ..) = diff("sgd:momentum=0.9/expr:lr*(t<1)");

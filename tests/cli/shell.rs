@@ -89,6 +89,12 @@ fn the_short_help_fits_a_screen_or_two_and_the_long_one_has_every_flag() {
         assert!(!short.contains("--smoothing") && !short.contains("--nesterov"), "{short}");
         assert!(long.contains("--nesterov") && long.lines().count() > short.lines().count(), "{command}");
     }
+    for command in ["show", "export", "descend", "diff"] {
+        let (short, long) = (stdout(&folder, &[command, "-h"]), stdout(&folder, &[command, "--help"]));
+        assert!(short.lines().count() < 50, "{command}: {} lines", short.lines().count());
+        assert!(short.contains("help schedules") && !short.contains("--drop-every"), "{short}");
+        assert!(long.contains("--drop-every"), "{command}");
+    }
 }
 
 #[test]

@@ -79,7 +79,8 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
                 "1",
                 "length of each cycle relative to the previous one",
             ),
-            Parameter::number("lr-mult", Bounds::above(0.0), "1", "factor of the peak at each restart"),
+            Parameter::number("lr-mult", Bounds::above(0.0), "1", "factor of the peak at each restart")
+                .only_of(&[Semantics::Keras, Semantics::Optax]),
             Parameter::rate("end-lr", "0", "rate at the end of each cycle"),
         ],
         source: "Loshchilov & Hutter, SGDR; PyTorch CosineAnnealingWarmRestarts; Keras CosineDecayRestarts; optax sgdr_schedule",

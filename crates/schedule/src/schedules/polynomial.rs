@@ -60,9 +60,10 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         formula: "rate(t) = (lr - end_lr) * (1 - min(t, D) / D)^power + end_lr,  D = over",
         parameters: &[
             Parameter::number("power", Bounds::at_least(0.0), "2", "exponent (1 is linear)"),
-            Parameter::rate("end-lr", "0", "rate at the end"),
+            Parameter::rate("end-lr", "0", "rate at the end").only_of(&[Semantics::Keras, Semantics::Optax]),
             Parameter::duration("over", Unit::Epochs, "100%", "duration until end-lr is reached"),
-            Parameter::switch("cycle", "false", "restart with ever longer periods, as in Keras"),
+            Parameter::switch("cycle", "false", "restart with ever longer periods, as in Keras")
+                .only_of(&[Semantics::Keras]),
         ],
         source: "Keras PolynomialDecay; PyTorch PolynomialLR; optax polynomial_schedule",
         entrant: Some("polynomial:power=2"),

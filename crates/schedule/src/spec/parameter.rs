@@ -1,6 +1,6 @@
 //! Typed parameters: one row each, from which the parser, range checks, help and documentation are derived.
 
-use crate::Unit;
+use crate::{Semantics, Unit};
 use std::fmt;
 use std::ops::Bound;
 
@@ -16,6 +16,8 @@ pub struct Parameter {
     pub meaning: &'static str,
     /// Whether it can also be given as a command-line flag, outside the spec.
     pub is_flag: bool,
+    /// The frameworks that have it, among those that have the schedule or optimizer.
+    pub frameworks: &'static [Semantics],
 }
 
 /// The type of a [`Parameter`]'s value.
@@ -106,7 +108,14 @@ impl ParameterKind {
 
 impl Parameter {
     pub const fn new(name: &'static str, kind: ParameterKind, default: &'static str, meaning: &'static str) -> Self {
-        Self { name, kind, default, meaning, is_flag: true }
+        Self { name, kind, default, meaning, is_flag: true, frameworks: Semantics::FRAMEWORKS }
+    }
+
+    /// A parameter that only these frameworks have.
+    #[must_use]
+    pub const fn only_of(mut self, frameworks: &'static [Semantics]) -> Self {
+        self.frameworks = frameworks;
+        self
     }
 
     /// A parameter of the spec alone.

@@ -105,12 +105,30 @@ impl Spec {
         self.parts.len() > 1
     }
 
-    /// Whether these are the semantics of a framework that has this schedule: each part of it and, for a sequence, a
-    /// way to join them, which Keras lacks. Otherwise its semantics are the native ones.
+    /// What a framework lacks of this schedule: the schedule, an option of it that is not at its default
+    /// (`polynomial:cycle`), or, for a sequence, a way to join its parts, which Keras lacks (`sequence`). Its semantics are
+    /// then the native ones. `None` if it has all.
+    ///
+    /// ```
+    /// use lrsched_schedule::{Semantics, Spec};
+    /// let spec: Spec = "polynomial:power=2,cycle".parse()?;
+    /// assert_eq!(spec.lacking(Semantics::Torch).as_deref(), Some("polynomial:cycle"));
+    /// assert_eq!(spec.lacking(Semantics::Keras), None);
+    /// # Ok::<(), lrsched_schedule::UsageError>(())
+    /// ```
+    pub fn lacking(&self, semantics: Semantics) -> Option<String> {
+        if semantics == Semantics::Native {
+            return None;
+        }
+        if self.is_sequence() && semantics == Semantics::Keras {
+            return Some("sequence".into());
+        }
+        self.parts.iter().find_map(|part| part.lacking(semantics))
+    }
+
+    /// Whether a framework has this schedule and its options.
     pub fn exists_in(&self, semantics: Semantics) -> bool {
-        let joined = !(self.is_sequence() && semantics == Semantics::Keras);
-        semantics == Semantics::Native
-            || joined && self.parts.iter().all(|part| part.row.frameworks.contains(&semantics))
+        self.lacking(semantics).is_none()
     }
 
     /// The values given for each of its schedules.
@@ -157,6 +175,18 @@ impl Default for Spec {
 }
 
 impl Part {
+    /// As [`Spec::lacking`].
+    fn lacking(&self, semantics: Semantics) -> Option<String> {
+        if !self.row.frameworks.contains(&semantics) {
+            return Some(self.name().into());
+        }
+        let plain = Values::of(&FAMILY, self.values.entry());
+        let changed = |parameter: &Parameter| self.values.value(parameter.name) != plain.value(parameter.name);
+        let mut given = self.values.given().map(|(parameter, _)| parameter);
+        let missing = given.find(|parameter| !parameter.frameworks.contains(&semantics) && changed(parameter))?;
+        Some(format!("{}:{}", self.name(), missing.name))
+    }
+
     fn parse(text: &str) -> Result<Self, UsageError> {
         Values::parse(&FAMILY, text).map(Self::of)
     }
