@@ -3,7 +3,7 @@
 use super::advice;
 use super::flags;
 use super::settings;
-use super::show::{MOST_STEPS, emit};
+use super::show::{self, MOST_STEPS, emit};
 use crate::config::settings::{self as table, any_of};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::data::DatasetKind;
@@ -57,7 +57,13 @@ pub fn command() -> Command {
     let command = Command::new("descend")
         .about("Trace an optimizer and a schedule on a small 2-D function")
         .after_help(HELP)
-        .arg(Arg::new("output").short('o').long("output").value_name("FILE").help("Write to FILE instead of stdout"));
+        .arg(
+            Arg::new("output")
+                .short('o')
+                .long("output")
+                .value_name("FILE")
+                .help("Write to FILE instead of stdout; `-` is stdout"),
+        );
     settings::with_flags(command, CommandName::Descend, SETTINGS)
 }
 
@@ -100,7 +106,7 @@ impl Format {
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
-    let output = given.path("output");
+    let output = show::output(&given);
     let output = output.as_deref();
     let format = Format::choose(given.text("format"), output)?;
     let mut walked = Vec::new();

@@ -93,7 +93,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             None => groups.push(Group { members: vec![semantics], rates }),
         }
     }
-    let output = given.path("output");
+    let output = show::output(&given);
     let output = output.as_deref();
     let scale = show::y_scale(&given)?;
     let figure = || figure(&spec, &groups, &run, scale);
@@ -114,7 +114,7 @@ fn run_optimizer(text: &str, given: &Given) -> Result<u8> {
         refuse_flag(flag, text)?;
     }
     let disagreement = Disagreement::of(text, given.parse("lr", RATE)?, &show::run_of(given)?)?;
-    let output = given.path("output");
+    let output = show::output(given);
     let output = output.as_deref();
     let scale = show::y_scale(given)?;
     match show::format(given, &FORMATS)? {

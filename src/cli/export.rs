@@ -68,7 +68,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     recipe.notes.extend(apart(&recipe, framework)?);
     let Snippet { text, notes } = recipe.snippet(framework)?;
     super::warn(&notes);
-    let output = given.path("output");
+    let output = show::output(&given);
     show::emit(output.as_deref(), text.as_bytes())
 }
 

@@ -71,7 +71,35 @@ fn add_pages(command: Command, name: &str, pages: &mut Vec<(String, String)>) ->
     Ok(())
 }
 
-fn page(command: Command, name: &str) -> Result<String> {
+/// What the last section of every page says; README has the same table.
+const EXIT_STATUS: &str = "\
+.SH \"EXIT STATUS\"
+.TP
+0
+done
+.TP
+1
+something failed: a file, the disk, the network
+.TP
+2
+a usage error; nothing was trained
+.TP
+3
+a comparison is done, but a run diverged, failed, is trained by another process, or is missing
+.TP
+4
+the run diverged, or the range test has no rate to suggest; the rows are kept
+.TP
+128 + N
+stopped by signal N: 130 by Ctrl+C, 143 by SIGTERM
+.TP
+75
+stopped by SIGUSR1 or SIGUSR2
+";
+
+fn page(mut command: Command, name: &str) -> Result<String> {
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").replace('-', "\\-");
     let mut text = Vec::new();
     // clap wants a name for life; there are a dozen of them.
     let name: &'static str = name.to_string().leak();
@@ -79,5 +107,14 @@ fn page(command: Command, name: &str) -> Result<String> {
     let command = command.disable_help_subcommand(true).name(name);
     Man::new(command).manual("lrsched manual").render(&mut text)?;
     // What stands behind the options in --help: examples and remarks.
-    Ok(String::from_utf8(text)?.replace("\n.SH EXTRA\n", "\n.SH NOTES\n"))
+    let text = String::from_utf8(text)?.replace("\n.SH EXTRA\n", "\n.SH NOTES\n");
+    Ok(with_usage(&text, &usage) + EXIT_STATUS)
+}
+
+/// One line in place of a synopsis that lists every flag, some ninety of `train`.
+fn with_usage(page: &str, usage: &str) -> String {
+    const SYNOPSIS: &str = "\n.SH SYNOPSIS\n";
+    let Some((before, after)) = page.split_once(SYNOPSIS) else { return page.to_string() };
+    let after = after.find("\n.SH ").map_or("", |end| &after[end..]);
+    format!("{before}{SYNOPSIS}{usage}{after}")
 }

@@ -75,8 +75,13 @@ pub fn with_output(command: Command) -> Command {
             .long("output")
             .value_name("FILE")
             .value_parser(clap::value_parser!(std::ffi::OsString))
-            .help("Write to this file (atomically)"),
+            .help("Write to this file (atomically); `-` is stdout, as without it"),
     )
+}
+
+/// The file of `-o`; `None` is stdout.
+pub fn output(given: &Given) -> Option<PathBuf> {
+    given.path("output").filter(|file| file.as_os_str() != "-")
 }
 
 /// A schedule and its rates, one per step.
@@ -123,7 +128,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         );
     }
 
-    let output = given.path("output");
+    let output = output(&given);
     let output = output.as_deref();
     let figure = || figure(&curves, &run, momentum, scale);
     let format = match (given.switch("json")?, given.text("format")) {

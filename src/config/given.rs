@@ -168,6 +168,10 @@ impl Given {
     /// A file that cannot be read or is not TOML; an unknown key (with the nearest known one); a value that is neither
     /// text, a number nor a boolean; a list for a name that takes one value; an empty list.
     pub fn lay_below(&mut self, file: &Path, known: &[String], others: &[String]) -> Result<Vec<String>> {
+        if file.as_os_str() == "-" {
+            let text = disk::read_stdin(disk::MOST_CONFIG).context("cannot read the config from stdin")?;
+            return self.lay_text_below(&text, Path::new("stdin"), known, others);
+        }
         let text = match disk::read_text(file, disk::MOST_CONFIG) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return usage!("config must name a TOML file, and there is no {}", file.display());

@@ -1,4 +1,4 @@
-//! Reads user-supplied files: only regular files of bounded size.
+//! Reads user-supplied files: only regular files, and stdin where a user names it, of bounded size.
 //!
 //! A named pipe could block for ever, a device may be endless, and a huge file would exhaust memory. All reads of this
 //! program go through here, each with the limit for its kind of file.
@@ -49,13 +49,25 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
         // The file may have grown since.
         file.take(limit + 1).read_to_end(&mut bytes)?;
     }
-    if size > limit || bytes.len() as u64 > limit {
-        return Err(Error::new(
-            ErrorKind::FileTooLarge,
-            format!("it is larger than {}, the most that is read", shown(limit)),
-        ));
-    }
-    Ok(bytes)
+    if size > limit { Err(too_large(limit)) } else { at_most(bytes, limit) }
+}
+
+fn at_most(bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+fn too_large(limit: u64) -> Error {
+    Error::new(ErrorKind::FileTooLarge, format!("it is larger than {}, the most that is read", shown(limit)))
+}
+
+/// Reads text from stdin, to its end.
+///
+/// # Errors
+/// It cannot be read, is longer than `limit` bytes, or is not UTF-8.
+pub fn read_stdin(limit: u64) -> Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)?;
+    text(at_most(bytes, limit)?)
 }
 
 /// Reads a text file; see [`read`].
@@ -63,8 +75,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read`]; or the contents are not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
-    let not_text = |_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text");
-    String::from_utf8(read(path, limit)?).map_err(not_text)
+    text(read(path, limit)?)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 fn regular(metadata: &std::fs::Metadata) -> Result<()> {

@@ -118,6 +118,22 @@ fn the_printed_config_runs_the_same_again() {
 }
 
 #[test]
+fn a_config_can_come_from_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |config: &str| {
+        let mut command = lrsched(&folder);
+        let output = command.args(["train", "--config", "-", "--print-config"]).write_stdin(config).output().unwrap();
+        let (out, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        (out, said, output.status.code())
+    };
+    let (printed, said, code) = run("dataset = \"synthetic\"\nepochs = 3\n");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(printed.contains("\nepochs = 3\n"), "{printed}");
+    let (_, said, code) = run("epoch = 3\n");
+    assert!(code == Some(2) && said.contains("stdin: unknown key `epoch`; did you mean `epochs`?"), "{said}");
+}
+
+#[test]
 fn a_rate_that_the_schedule_does_not_use_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let run = |flags: &[&str]| {

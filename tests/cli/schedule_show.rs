@@ -290,6 +290,16 @@ fn pictures_and_tables_go_to_a_file() {
 }
 
 #[test]
+fn a_dash_as_output_is_stdout() {
+    for command in [&["show", "step", "--format", "csv"][..], &["diff", "step"], &["export", "--to", "torch"]] {
+        let (plain, ..) = lrsched(command);
+        let (dashed, said, code) = lrsched(&[command, &["-o", "-"]].concat());
+        assert!(code == 0 && !plain.is_empty() && plain == dashed, "{command:?}: {said}");
+        assert!(!std::path::Path::new("-").exists());
+    }
+}
+
+#[test]
 fn diff_names_the_first_steps_at_which_the_frameworks_part() {
     let (text, _, code) = lrsched(&["diff", "step:factor=0.5,drop-every=10"]);
     assert_eq!(code, 0);

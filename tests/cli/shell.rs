@@ -74,6 +74,8 @@ fn every_command_has_a_manual_page_with_its_flags() {
     for command in ["", "-train", "-compare", "-find", "-show", "-report", "-man"] {
         assert!(names.contains(&format!("lrsched{command}.1")), "{command}: {names:?}");
     }
+    let page = stdout(&folder, &["man", "train"]);
+    assert!(page.contains("\n.SH SYNOPSIS\nlrsched train [OPTIONS]\n.SH ") && page.contains("EXIT STATUS"), "{page}");
     let output = lrsched(&folder).args(["man", "trian"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no manual page for `trian`"));

@@ -27,7 +27,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::path(
         "config",
         "FILE",
-        "Read settings from a TOML file with the same names; precedence: command line, LRSCHED_* variables, config file",
+        "Read settings from a TOML file with the same names (`-`: from stdin); precedence: command line, LRSCHED_* variables, config file",
     )
     .commands(CommandName::TRAINING)
     .not_in_file(),
