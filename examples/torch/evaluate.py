@@ -24,6 +24,12 @@ def main(run, images):
     info = json.loads((run / "run.json").read_text())
     if info["config"]["tta"] != "none":
         sys.exit(f"{run}: its test figures are of --tta {info['config']['tta']}; `lrsched eval {run} --tta none` has those without")
+    if info["dataset"]["name"] != "cifar10":
+        sys.exit(f"{run}: a run on {info['dataset']['name']}; this script reads the images of CIFAR-10")
+    if info["config"]["model"] not in NETWORKS:
+        sys.exit(f"{run}: networks.py has no {info['config']['model']}; it has {', '.join(NETWORKS)}")
+    if "normalisation" not in info or info["results"]["test_loss"] is None:
+        sys.exit(f"{run}: run.json has no normalisation (a run of an earlier version), or no test loss (not finished)")
     model = NETWORKS[info["config"]["model"]]()
     model.load_state_dict(load_file(run / "weights.safetensors"))
     model.eval()

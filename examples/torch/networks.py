@@ -1,4 +1,4 @@
-"""The networks of lrsched in PyTorch, with the parameter names of weights.safetensors.
+"""The networks of lrsched, all but `tiny`, in PyTorch, with the parameter names of weights.safetensors.
 
     model = NETWORKS["cnn"]()
     model.load_state_dict(safetensors.torch.load_file("results/RUN/weights.safetensors"))

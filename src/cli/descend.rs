@@ -32,7 +32,7 @@ const SETTINGS: &[SettingDef] = &[
     SettingDef::list(
         "schedule",
         "SPEC",
-        "One or more, each combined with every optimizer: cosine step:drop-every=20 [default: constant]",
+        "One or more, each combined with every optimizer: cosine step:drop-every=20 (`lrsched help schedules`) [default: constant]",
     ),
     SettingDef::value(
         "lr",

@@ -199,7 +199,10 @@ fn words(spec: &Spec, groups: &[Group], run: &schedule::RunShape) -> String {
     }
     for semantics in Semantics::ALL {
         if let Some(what) = spec.lacking(semantics) {
-            let _ = writeln!(text, "\n{semantics} has no such {what}: `--semantics {semantics}` falls back to native");
+            let _ = writeln!(
+                text,
+                "\n{semantics} has no such {what}: `--semantics {semantics}` falls back to native for it"
+            );
         }
     }
     text

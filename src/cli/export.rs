@@ -21,8 +21,16 @@ use std::path::{Path, PathBuf};
 const EXPORT: &[SettingDef] = &[
     SettingDef::value("to", "FRAMEWORK", "The framework of the snippet: {}")
         .choices(|| any_of(Framework::ALL.map(Framework::name))),
-    SettingDef::value("schedule", "SPEC", "Without a run: a schedule name or spec [default: constant]"),
-    SettingDef::value("optimizer", "SPEC", "Without a run: an optimizer name or spec [default: sgd]"),
+    SettingDef::value(
+        "schedule",
+        "SPEC",
+        "Without a run: a schedule name or spec (`lrsched help schedules`) [default: constant]",
+    ),
+    SettingDef::value(
+        "optimizer",
+        "SPEC",
+        "Without a run: an optimizer name or spec (`lrsched help optimizers`) [default: sgd]",
+    ),
     show::STEPS,
 ];
 

@@ -71,7 +71,7 @@ fn add_pages(command: Command, name: &str, pages: &mut Vec<(String, String)>) ->
     Ok(())
 }
 
-/// What the last section of every page says; README has the same table.
+/// What the last section of every page says: README's table of exit codes in short.
 const EXIT_STATUS: &str = "\
 .SH \"EXIT STATUS\"
 .TP
@@ -85,7 +85,7 @@ something failed: a file, the disk, the network
 a usage error; nothing was trained
 .TP
 3
-a comparison is done, but a run diverged, failed, is trained by another process, or is missing
+a comparison finished, but some runs diverged, failed, are missing, or are being trained by another process
 .TP
 4
 the run diverged, or the range test has no rate to suggest; the rows are kept

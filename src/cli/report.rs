@@ -55,6 +55,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let folders = given.paths("folders");
     let output = given.path("output").unwrap_or_else(|| REPORT_HTML.into());
+    if output.as_os_str() == "-" {
+        return usage!("--output must name a file, whose extension is the format, such as ranking.json; got `-`");
+    }
     let target = given.parse("target", "an accuracy above 0 and at most 1, such as 0.8")?;
     if let Some(target) = target.filter(|target: &f64| !(*target > 0.0 && *target <= 1.0)) {
         return usage!("--target must be an accuracy above 0 and at most 1, such as 0.8, got {target}");

@@ -170,6 +170,9 @@ impl Given {
     pub fn lay_below(&mut self, file: &Path, known: &[String], others: &[String]) -> Result<Vec<String>> {
         if file.as_os_str() == "-" {
             let text = disk::read_stdin(disk::MOST_CONFIG).context("cannot read the config from stdin")?;
+            if text.trim().is_empty() {
+                return usage!("--config -: stdin is empty; give it the settings, or leave out --config");
+            }
             return self.lay_text_below(&text, Path::new("stdin"), known, others);
         }
         let text = match disk::read_text(file, disk::MOST_CONFIG) {

@@ -220,18 +220,21 @@ impl Said<'_, '_> {
         (!names.is_empty()).then(|| format!("Not compared with {}: {}.", leader.short, listed(&names)))
     }
 
-    /// What Holm's procedure says of all pairs; of two entrants the answer has said it.
+    /// What Holm's procedure says of all pairs. Of two entrants the answer has said it; a winner's test is another; and with
+    /// different seeds some pairs cannot be tested.
     fn pairs(&self) -> Option<String> {
         let count = self.analyses.iter().filter(|one| one.standing != Standing::NoResult).count();
-        if self.baseline.is_some() || count < 3 || self.most_seeds() < FEWEST {
+        let has_winner = self.of_standing(Standing::Winner).next().is_some();
+        if self.baseline.is_some() || has_winner || !self.verdict.same_seeds || count < 3 || self.most_seeds() < FEWEST
+        {
             return None;
         }
         let pairs = count * (count - 1) / 2;
         let told: usize = self.analyses.iter().map(|one| one.beats.len()).sum();
         Some(match told {
-            0 => format!("Judged all together, none of the {pairs} pairs is told apart (95 %)."),
-            1 => format!("Judged all together, 1 of the {pairs} pairs is told apart (95 %)."),
-            told => format!("Judged all together, {told} of the {pairs} pairs are told apart (95 %)."),
+            0 => format!("No two can be told apart (95 %, all {pairs} pairs judged together)."),
+            1 => format!("1 of the {pairs} pairs is told apart (95 %, all judged together)."),
+            told => format!("{told} of the {pairs} pairs are told apart (95 %, all judged together)."),
         })
     }
 

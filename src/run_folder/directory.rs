@@ -260,6 +260,8 @@ impl RunDirectory {
         let Normalisation { mean, standard_deviation, .. } = run.normalisation();
         self.info.normalisation =
             Some(ChannelStatistics { mean: mean.to_vec(), standard_deviation: standard_deviation.to_vec() });
+        self.lock.folder().check()?;
+        write(&self.info, &self.path)?;
         let mut logs = vec![self.metrics.handle()?];
         logs.extend(self.steps.as_ref().map(RowWriter::handle).transpose()?);
         let mut saver = Saver::start(&self.path, self.lock.folder().clone(), logs)?;

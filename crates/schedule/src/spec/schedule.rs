@@ -105,9 +105,9 @@ impl Spec {
         self.parts.len() > 1
     }
 
-    /// What a framework lacks of this schedule: the schedule, an option of it that is not at its default
-    /// (`polynomial:cycle`), or, for a sequence, a way to join its parts, which Keras lacks (`sequence`). Its semantics are
-    /// then the native ones. `None` if it has all.
+    /// What a framework lacks of this schedule: the schedule, an option of it that is known to be missing there
+    /// (`polynomial:cycle`), or, for a sequence, a way to join its parts, which Keras lacks (`sequence`). For that,
+    /// its semantics are the native ones. `None` if it has all.
     ///
     /// ```
     /// use lrsched_schedule::{Semantics, Spec};
