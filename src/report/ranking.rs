@@ -17,7 +17,8 @@ fn note(unit: Unit) -> String {
         Unit::Study => ("results of single studies", "studies"),
     };
     format!(
-        "Peak: the highest rate; if it was tuned, the median of the chosen ones (lowest to highest). Dots: the {results}. Bars: the 95 % interval of each mean by itself (Student's t), from three {same} on. Verdicts compare in pairs with \
+        "Peak: the highest rate; if it was tuned, the median of the chosen ones (lowest to highest). Dots: the {results}. \
+         Bars: the 95 % interval of each mean by itself (Student's t), from three {same} on. Verdicts compare in pairs with \
          the same {same}: intervals that overlap do not mean that nothing is claimed."
     )
 }

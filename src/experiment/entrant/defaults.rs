@@ -127,6 +127,7 @@ mod tests {
         let rates = ON_CIFAR10.iter().map(|&(optimizer, schedule, _)| (optimizer, schedule));
         assert_eq!(entrants.collect::<Vec<_>>(), rates.collect::<Vec<_>>());
     }
+
     /// The published comparison tuned these very entrants.
     #[test]
     fn a_default_rate_is_the_one_that_the_published_comparison_chose() {
