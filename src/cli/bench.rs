@@ -9,6 +9,7 @@ use crate::engine::cpu::{OperationKind, OperationTime};
 use crate::experiment::bench::{BenchOptions, Measured, bench};
 use crate::model::{Model, ModelOptions};
 use crate::number::counted;
+use crate::optim::OptimizerSpec;
 use crate::stats::median;
 use crate::usage;
 use crate::usage::Usage;
@@ -17,6 +18,7 @@ use clap::{ArgMatches, Command};
 use serde_json::json;
 use std::time::Duration;
 
+const USUAL_OPTIMIZER: &str = "sgd:momentum=0.9";
 /// More steps or images add no information, and a mistyped number should not take a day or all memory.
 const MOST_STEPS: usize = 1_000_000;
 const MOST_IMAGES: usize = 65_536;
@@ -24,6 +26,11 @@ const MOST_IMAGES: usize = 65_536;
 const OWN: &[SettingDef] = &[
     SettingDef::value("batch-size", "N", "Images per step [default: 128]"),
     SettingDef::value("steps", "N", "Steps to measure [default: 30]"),
+    SettingDef::value(
+        "optimizer",
+        "SPEC",
+        "Optimizer of the step, such as muon:ns-steps=3 [default: sgd:momentum=0.9]",
+    ),
     SettingDef::switch("layers", "Time and GFLOPS of each operation (cpu engine)"),
 ];
 
@@ -31,7 +38,7 @@ pub fn command() -> Command {
     let command = Command::new("bench")
         .about("Measure how fast a step of training is: images/s, GFLOPS, and where the time goes")
         .after_help(
-            "A step is what `train` does: an augmented batch of random images from the loader, forward, backward, sgd with momentum.\n\
+            "A step is what `train` does: an augmented batch of random images from the loader, forward, backward, optimizer.\n\
              GFLOPS count convolutions by their definition (2 operations a multiply-add), however they are computed.\n\
              Example: lrsched bench --model airbench94 --batch-size 500 --layers",
         );
@@ -61,7 +68,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let threads = settings::machine(&given, CommandName::Bench)?.threads;
 
     let architecture = model.architecture(&ModelOptions::default());
-    let measured = bench(&BenchOptions { architecture, batch, steps, engine: kind, threads }, &session.control)?;
+    let optimizer: OptimizerSpec = match given.parse_own("optimizer")? {
+        Some(optimizer) => optimizer,
+        None => USUAL_OPTIMIZER.parse()?,
+    };
+    let name = optimizer.to_string();
+    let options = BenchOptions { architecture, optimizer, batch, steps, engine: kind, threads };
+    let measured = bench(&options, &session.control)?;
     if let Some(stop) = session.control.stopping() {
         super::tell("stopped before enough was measured");
         return Ok(stop.exit_code());
@@ -76,11 +89,11 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let direct = giga_operations(times, batch) / step;
     if given.switch("json")? {
         let speed = Speed { step, fastest, direct };
-        out!("{}", json(&measured, &speed, (model, batch, kind, threads)));
+        out!("{}", json(&measured, &speed, &name, (model, batch, kind, threads)));
         return Ok(0);
     }
     out!(
-        "{model}, batch {batch}, {engine_text}, {}, {}",
+        "{model}, batch {batch}, {name}, {engine_text}, {}, {}",
         counted(threads as u64, "thread"),
         counted(steps as u64, "step")
     );
@@ -104,7 +117,12 @@ struct Speed {
 }
 
 /// One object, with the time of every operation if the engine knows it.
-fn json(measured: &Measured, speed: &Speed, run: (Model, usize, EngineKind, usize)) -> serde_json::Value {
+fn json(
+    measured: &Measured,
+    speed: &Speed,
+    optimizer: &str,
+    run: (Model, usize, EngineKind, usize),
+) -> serde_json::Value {
     let (model, batch, engine, threads) = run;
     let made = measured.steps.len().max(1) as f64;
     let operation = |time: &OperationTime| {
@@ -121,6 +139,7 @@ fn json(measured: &Measured, speed: &Speed, run: (Model, usize, EngineKind, usiz
         "event": "bench",
         "model": model.name(),
         "batch_size": batch,
+        "optimizer": optimizer,
         "engine": engine.name(),
         "kernels": measured.kernels,
         "threads": threads,

@@ -7,6 +7,7 @@ use crate::data::{Split, Subset};
 use crate::engine::cpu::{CpuEngine, OperationTime};
 use crate::engine::{DeviceChoice, Engine, EngineKind, Objective};
 use crate::model::Architecture;
+use crate::optim::OptimizerSpec;
 use crate::random::{Purpose, below, keyed};
 use crate::schedule::{Rates, Semantics};
 use crate::train::{Control, EngineOptions, Prepared, PreparedImages, StepTimes, Trainer};
@@ -23,6 +24,8 @@ const RATE: f64 = 1e-6;
 #[derive(Debug, Clone)]
 pub struct BenchOptions {
     pub architecture: Architecture,
+    /// At a rate of its own, whatever the specification says: the time does not depend on it.
+    pub optimizer: OptimizerSpec,
     pub batch: usize,
     /// Steps to measure, after the warm-up.
     pub steps: usize,
@@ -44,12 +47,12 @@ pub struct Measured {
     pub peak: Option<f64>,
 }
 
-/// Trains on random images with sgd and momentum: batches come from the loader, augmented, as in a run.
+/// Trains on random images: batches come from the loader, augmented, as in a run.
 ///
 /// # Errors
 /// An engine that is unavailable or fails.
 pub fn bench(options: &BenchOptions, control: &Control) -> Result<Measured> {
-    let BenchOptions { architecture, batch, steps, engine: kind, threads } = options;
+    let BenchOptions { architecture, optimizer, batch, steps, engine: kind, threads } = options;
     let images = random_images(architecture, 4 * batch);
     let loader = images.training(LoaderOptions {
         batch_size: BatchSize::Images(*batch),
@@ -62,7 +65,7 @@ pub fn bench(options: &BenchOptions, control: &Control) -> Result<Measured> {
     let engine =
         EngineOptions { kind: *kind, device: DeviceChoice::Cpu, objective: Objective::default(), threads: *threads };
     let prepared = Prepared::new(images, architecture, 0, &engine)?;
-    let trainer = Trainer::new(prepared, &"sgd:momentum=0.9".parse()?, Semantics::Native, *threads)?;
+    let trainer = Trainer::new(prepared, optimizer, Semantics::Native, *threads)?;
     let mut bench = Bench { trainer, loader, epoch: 0 };
     bench.measure(WARM_UP, control)?;
     if let Some(engine) = fast(bench.trainer.prepared.engine.as_mut()) {

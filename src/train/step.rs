@@ -79,7 +79,7 @@ impl Trainer {
         Ok(Self { clipping: config.clipping(), ..Self::with(prepared, optimizer, share) })
     }
 
-    /// Without groups and clipping. The engine in `prepared` computes with as many threads as the share has at each step.
+    /// Without written groups and clipping; what `optimizer` cannot take falls to another, as in a run. The engine in `prepared` computes with as many threads as the share has at each step.
     ///
     /// # Errors
     /// An invalid optimizer spec.
@@ -89,7 +89,10 @@ impl Trainer {
         semantics: Semantics,
         share: impl Into<ThreadShare>,
     ) -> Result<Self> {
-        let optimizer = Grouped::new(optimizer, Grouping::default(), semantics)?;
+        let trainable = prepared.parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
+        let named = trainable.map(|array| (array.name.as_str(), array.shape.as_slice()));
+        let grouping = Grouping::new(&[], optimizer, semantics, named)?;
+        let optimizer = Grouped::new(optimizer, grouping, semantics)?;
         Ok(Self::with(prepared, optimizer, share.into()))
     }
 
@@ -249,12 +252,14 @@ impl Trainer {
         let Gradients { arrays: gradients } = &mut self.gradients;
         let products = engine.products();
         engine.enter(&mut || {
-            let moves = |array: &Array| array.role == Role::Trainable && self.optimizer.moves(&array.name, rates);
+            let moves = |optimizer: &Grouped<f32>, array: &Array| {
+                array.role == Role::Trainable && optimizer.moves(&array.name, rates)
+            };
             let (mut arrays, mut gradients): (Vec<_>, Vec<&mut [f32]>) = parameters
                 .arrays_mut()
                 .iter_mut()
                 .zip(gradients.iter_mut())
-                .filter(|(array, _)| moves(array))
+                .filter(|(array, _)| moves(&self.optimizer, array))
                 .map(|(array, gradient)| (array, gradient.as_mut_slice()))
                 .unzip();
             self.clipping.apply(&mut gradients);
@@ -265,7 +270,7 @@ impl Trainer {
             }
             self.optimizer.step(slices, rates, products.as_ref());
             if let Some(average) = &mut self.average {
-                average.after_step(parameters);
+                average.after_step(parameters, |array| moves(&self.optimizer, array));
             }
         });
     }

@@ -6,7 +6,7 @@ pub(crate) const ALIASES: &[(&[&str], &[&str])] = &[
     (&["nesterov", "nag", "sgdnesterov"], &["sgd:momentum=0.9,nesterov"]),
     (&["momentum", "sgdm", "sgdmomentum", "msgd"], &["sgd:momentum=0.9", "momentum"]),
     (&["gd", "gradientdescent", "stochasticgradientdescent", "vanilla"], &["sgd"]),
-    (&["amsgrad"], &["adam"]),
+    (&["amsgrad"], &["adam:amsgrad"]),
     // Their parameters.
     (&["wd", "l2", "weightdecayrate", "regularization"], &["weight-decay"]),
     (&["mu", "mom", "m"], &["momentum"]),

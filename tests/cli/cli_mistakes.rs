@@ -312,9 +312,10 @@ fn rates_that_f32_cannot_hold_are_refused_on_resume_too() {
 }
 
 #[test]
-fn a_bench_that_no_memory_holds_is_refused() {
+fn a_bench_that_no_memory_holds_or_no_optimizer_makes_is_refused() {
     refuses(&["bench", "--batch-size", "18446744073709551615"], 2, &["batch-size", "65536"]);
     refuses(&["bench", "--steps", "18446744073709551615"], 2, &["steps", "1000000"]);
+    refuses(&["bench", "--optimizer", "moun"], 2, &["optimizer `moun`", "did you mean `muon`?"]);
 }
 
 #[test]

@@ -122,6 +122,10 @@ fn show_and_bench_print_json_for_programs() {
     assert_eq!(json(&["show", "linear", "--epochs", "1", "--format", "json"])["epochs"], 1);
     let measured = json(&["bench", "--model", "tiny", "--batch-size", "8", "--steps", "3", "--json"]);
     assert_eq!((&measured["steps"], &measured["model"]), (&3.into(), &"tiny".into()));
+    assert_eq!(measured["optimizer"], "sgd:momentum=0.9");
+    let muon = json(&["bench", "--model", "tiny", "--batch-size", "8", "--optimizer", "muon:ns-steps=3", "--json"]);
+    assert_eq!(muon["optimizer"], "muon:ns-steps=3");
+    assert!(muon["update_seconds"].as_f64().unwrap() > 0.0);
     assert!(measured["images_per_second"].as_f64().unwrap() > 0.0);
     assert!(
         measured["operations"]
