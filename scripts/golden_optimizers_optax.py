@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import optax.contrib
-from golden_optimizers_problem import START, gradient, write
+from golden_optimizers_problem import START, WARMS_UP, gradient, write
 
 jax.config.update("jax_enable_x64", True)
 
@@ -66,9 +66,13 @@ CASES = [
     ("lion:beta1=0.8,beta2=0.9,weight-decay=0.1", 0.05, True, optax.lion, {"b1": 0.8, "b2": 0.9, "weight_decay": 0.1}),
     ("schedule-free-sgd", 0.1, False, schedule_free(lambda lr, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(lr))), {}),
     ("schedule-free-sgd:momentum=0.8,weight-decay=0.1,weight-lr-power=1", 0.1, False, schedule_free(lambda lr, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(lr))), {"b1": 0.8, "weight_decay": 0.1, "weight_lr_power": 1.0}),
+    ("schedule-free-sgd", 0.1, WARMS_UP, schedule_free(lambda lr, decay: optax.chain(optax.add_decayed_weights(decay), optax.sgd(lr))), {}),
     ("schedule-free-adamw", 0.05, False, schedule_free(adamw_without_mean), {}),
+    ("schedule-free-adamw", 0.05, WARMS_UP, schedule_free(adamw_without_mean), {}),
     ("schedule-free-adamw:beta1=0.8,weight-decay=0.1", 0.05, False, schedule_free(adamw_without_mean), {"b1": 0.8, "weight_decay": 0.1}),
     ("prodigy", 1.0, False, optax.contrib.prodigy, {}),
+    ("prodigy:d0=0.01", 1.0, WARMS_UP, optax.contrib.prodigy, {"estim_lr0": 0.01}),
+    ("prodigy:beta1=0,d0=0.01", 1.0, False, optax.contrib.prodigy, {"betas": (0.0, 0.999), "estim_lr0": 0.01}),
     ("prodigy:beta3=0.9,eps=1e-3,d0=0.01,d-coef=0.5,weight-decay=0.1,safeguard-warmup", 1.0, False, optax.contrib.prodigy, {"beta3": 0.9, "eps": 1e-3, "estim_lr0": 0.01, "estim_lr_coef": 0.5, "weight_decay": 0.1, "safeguard_warmup": True}),
 ]
 
@@ -76,7 +80,7 @@ CASES = [
 def walk(case, plan):
     _, base, cycles, kind, options = case
     theta = jnp.array(START, dtype=jnp.float64)
-    changing = {"learning_rate"} | ({"b1", "momentum"} & set(options) if cycles else set())
+    changing = {"b1", "momentum"} & set(options) if cycles is True else set()
 
     def make(lr, mu):
         now = {name: (mu if name in changing else value) for name, value in options.items()}

@@ -4,7 +4,7 @@ Needs numpy. tests/formulas/optim_golden.rs computes the same gradients.
 
     g_i(theta, t) = h_i * (theta_i - c_i) + 0.3 * sin(1.7 * t + i)        h = 0.1, 1, 10: ill-conditioned, and noisy
 
-The rate oscillates and drops, so that the frameworks' different momentum conventions show.
+The rate oscillates and drops, so that the frameworks' different momentum conventions show; under WARMS_UP it rises first, and is 0 for some steps.
 """
 
 import csv
@@ -17,6 +17,7 @@ STEPS = 100
 START = [2.0, 1.0, -1.0]
 CURVATURE = [0.1, 1.0, 10.0]
 CENTRE = [1.0, -1.0, 0.5]
+WARMS_UP = "warms up"  # in place of whether the momentum cycles
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "golden" / "optimizers"
 
 
@@ -32,19 +33,26 @@ def rate(base, step):
     return base * drop * (0.55 + 0.45 * math.cos(2 * math.pi * step / 40))
 
 
+def warming_up(base, step):
+    return 0.0 if 50 <= step < 55 else base * min(1.0, (step + 1) / 30)
+
+
 def momentum(step):
     return 0.9 + 0.05 * math.cos(2 * math.pi * step / 25)
 
 
 def write(name, cases, walk):
-    """cases: (spec, base rate, whether the momentum cycles, what `walk` needs). walk(case, plan) yields theta after each step."""
+    """cases: (spec, base rate, whether the momentum cycles or WARMS_UP, what `walk` needs). walk(case, plan) yields theta after each step."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open(FOLDER / name, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["spec", "step", "learning_rate", "momentum", "theta0", "theta1", "theta2"])
         for case in cases:
             spec, base, cycles = case[:3]
-            plan = [(rate(base, step), momentum(step) if cycles else None) for step in range(STEPS)]
+            if cycles == WARMS_UP:
+                plan = [(warming_up(base, step), None) for step in range(STEPS)]
+            else:
+                plan = [(rate(base, step), momentum(step) if cycles else None) for step in range(STEPS)]
             for step, ((lr, mu), theta) in enumerate(zip(plan, walk(case, plan), strict=True)):
                 # The shortest text that parses back to the same number.
                 values = [np.format_float_scientific(x, trim="-") for x in theta]

@@ -8,15 +8,17 @@ The gradient is taken at the point that is trained; written is the point that is
 
 import numpy as np
 import torch
-from golden_optimizers_problem import START, gradient, write
+from golden_optimizers_problem import START, WARMS_UP, gradient, write
 from schedulefree import AdamWScheduleFree, SGDScheduleFree
 
 CASES = [
     ("schedule-free-sgd", 0.1, False, SGDScheduleFree, {}),
     ("schedule-free-sgd", 0.1, True, SGDScheduleFree, {}),
+    ("schedule-free-sgd", 0.1, WARMS_UP, SGDScheduleFree, {}),
     ("schedule-free-sgd:momentum=0.8,weight-decay=0.1,r=1,weight-lr-power=1", 0.1, False, SGDScheduleFree, {"momentum": 0.8, "weight_decay": 0.1, "r": 1.0, "weight_lr_power": 1.0}),
     ("schedule-free-adamw", 0.05, False, AdamWScheduleFree, {}),
     ("schedule-free-adamw", 0.05, True, AdamWScheduleFree, {}),
+    ("schedule-free-adamw", 0.05, WARMS_UP, AdamWScheduleFree, {}),
     ("schedule-free-adamw:beta1=0.95,beta2=0.99,eps=1e-3,weight-decay=0.1,r=0.5,weight-lr-power=0", 0.05, False, AdamWScheduleFree, {"betas": (0.95, 0.99), "eps": 1e-3, "weight_decay": 0.1, "r": 0.5, "weight_lr_power": 0.0}),
 ]
 

@@ -23,12 +23,13 @@ const COUNT: usize = 3;
 /// γ = d·η
 /// r = β₃·r + (d/d₀)·γ·⟨g, θ₀ − θ⟩       s = β₃·s + (d/d₀)·γ·g         safeguard-warmup: s without η
 /// m = β₁·m + (1 − β₁)·d·g               v = β₂·v + (1 − β₂)·d²·g²
-/// d = max(d, d_coef·r/‖s‖₁), at most growth_rate times as large as before
-/// θ = θ·(1 − γλ) − γ·m/(√v + d·ε)
+/// d′ = max(d, d_coef·r/‖s‖₁), at most growth_rate times as large as d
+/// θ = θ·(1 − γλ) − γ·m/(√v + d′·ε)      d = d′
 /// ```
 ///
 /// The sums are over all parameters, one d for all of them. `bias-correction` multiplies γ by √(1 − β₂ᵗ)/(1 − β₁ᵗ); `optax`
-/// has it always on. A step whose rate is 0, or whose gradients are all 0, changes nothing. A schedule's momentum replaces β₁.
+/// has it always on. A step whose rate is 0, or whose gradients are all 0, changes nothing; `optax` changes its means and sums
+/// (and gives NaN where a warm-up begins at a rate of 0, which lrsched does not). A schedule's momentum replaces β₁.
 ///
 /// Defaults: η 1, β₁ 0.9, β₂ 0.999, β₃ √β₂, ε 1e-8, λ 0, d₀ 1e-6, d_coef 1, growth_rate ∞.
 ///
@@ -45,11 +46,17 @@ pub(super) struct Prodigy {
     growth_rate: f64,
     bias_correction: bool,
     safeguard_warmup: bool,
+    semantics: Semantics,
 }
 
 pub(super) type Row = Prodigy;
 
 impl Prodigy {
+    /// Whether a step at this rate changes anything. At a rate of 0 optax still keeps its means and sums.
+    fn counts(&self, now: Now) -> bool {
+        now.learning_rate > 0.0 || self.semantics == Semantics::Optax
+    }
+
     fn beta1(&self, now: Now) -> f64 {
         now.momentum.unwrap_or(self.beta1)
     }
@@ -69,7 +76,8 @@ impl Prodigy {
         let [towards, steps] = now.sums;
         let d = scalars[D];
         let numerator = self.beta3 * scalars[NUMERATOR] + d / self.d0 * self.rate(now, scalars) * towards;
-        let estimate = self.d_coef * numerator / steps;
+        // Where nothing was summed yet, optax divides 0 by 0.
+        let estimate = if steps > 0.0 { self.d_coef * numerator / steps } else { d };
         let d = if d == self.d0 { d.max(estimate) } else { d };
         scalars[D_MAX] = scalars[D_MAX].max(estimate);
         scalars[D] = scalars[D_MAX].min(d * self.growth_rate);
@@ -82,8 +90,9 @@ impl Definition for Prodigy {
     const ENTRY: Entry = Entry {
         name: "prodigy",
         summary: "Adam that estimates its own rate, d; lr multiplies it",
-        formula: "r = beta3·r + (d/d0)·d·lr·⟨g, θ₀ − θ⟩;  s = beta3·s + (d/d0)·d·lr·g;  d = max(d, d-coef·r/‖s‖₁);  \
-                  m = beta1·m + (1 − beta1)·d·g;  v = beta2·v + (1 − beta2)·d²·g²;  θ = θ − d·lr·m/(√v + d·eps)",
+        formula: "r = beta3·r + (d/d0)·d·lr·⟨g, θ₀ − θ⟩;  s = beta3·s + (d/d0)·d·lr·g;  d′ = max(d, d-coef·r/‖s‖₁);  \
+                  m = beta1·m + (1 − beta1)·d·g;  v = beta2·v + (1 − beta2)·d²·g²;  \
+                  θ = θ·(1 − d·lr·weight-decay) − d·lr·m/(√v + d′·eps);  d = d′",
         parameters: &[
             BETA1,
             BETA2,
@@ -136,6 +145,7 @@ impl Definition for Prodigy {
             growth_rate: get("growth-rate"),
             bias_correction: options.is_on("bias-correction"),
             safeguard_warmup: options.is_on("safeguard-warmup"),
+            semantics: options.semantics,
         })
     }
 }
@@ -174,22 +184,26 @@ impl<T: Float> Rule<T> for Prodigy {
             }
             sums
         };
-        (now.learning_rate > 0.0).then(|| Box::new(measure) as Measure<T>)
+        self.counts(now).then(|| Box::new(measure) as Measure<T>)
     }
 
     fn at(&self, now: Now, scalars: &mut [f64]) -> Direction<T> {
-        if now.sums[1] == 0.0 {
+        if now.sums[1] == 0.0 && self.semantics != Semantics::Optax {
             return Box::new(|gradient, _, _| gradient.fill(T::default()));
         }
         let rate = self.rate(now, scalars);
         self.estimate(now, scalars);
-        // Without a mean, the gradient is scaled by the new estimate, a mean by those of its steps.
-        let of_gradient = (self.beta1(now) == 0.0).then(|| T::of(scalars[D]));
+        // Without a mean, prodigyopt scales the gradient by the new estimate; a mean is scaled by those of its steps.
+        let has_mean = self.beta1(now) != 0.0 || self.semantics == Semantics::Optax;
+        let of_gradient = (!has_mean).then(|| T::of(scalars[D]));
+        let decays = self.weight_decay != 0.0;
         let (eps, decay, rate) = (T::of(scalars[D] * self.eps), T::of(rate * self.weight_decay), T::of(rate));
         Box::new(move |gradient, values, [mean, square, ..]| {
             for (((step, &value), &m), &v) in gradient.iter_mut().zip(values).zip(&*mean).zip(&*square) {
                 let towards = of_gradient.map_or(m, |d| d * *step);
-                *step = decay * value + rate * (towards / (v.sqrt() + eps));
+                let moved = rate * (towards / (v.sqrt() + eps));
+                // Rounded as in the packages, by decaying first: d₀ is so small that one rounding more shows in d.
+                *step = if decays { value - ((value - decay * value) - moved) } else { moved };
             }
         })
     }

@@ -49,7 +49,7 @@ impl Definition for RAdam {
     const ENTRY: Entry = Entry {
         name: "radam",
         summary: "Adam with its own warm-up: steps are shrunk while the mean square is uncertain",
-        formula: "m, v as adam;  ρ = ρ∞ − 2t·beta2ᵗ/(1 − beta2ᵗ), ρ∞ = 2/(1 − beta2) − 1;  θ = θ − lr·m̂·r/(√v̂ + eps), \
+        formula: "m, v as adam;  ρ = ρ∞ − 2t·beta2ᵗ/(1 − beta2ᵗ), ρ∞ = 2/(1 − beta2) − 1;  θ = θ − lr·m̂·r·√(1 − beta2ᵗ)/(√v + eps), \
                   r = √((ρ − 4)(ρ − 2)ρ∞/((ρ∞ − 4)(ρ∞ − 2)ρ));  θ = θ − lr·m̂ up to ρ = 5",
         parameters: &[BETA1, BETA2, eps("1e-8"), weight_decay("0"), DECOUPLED],
         source: "Liu et al. 2020, arXiv:1908.03265; PyTorch RAdam",

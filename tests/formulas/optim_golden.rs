@@ -99,16 +99,16 @@ fn every_rule_follows_keras_in_f32() {
 fn every_rule_follows_optax_in_f64() {
     let averaging = ["schedule-free-adamw", "schedule-free-sgd"];
     let names: BTreeSet<&str> = TORCH.iter().chain(&["lion", "prodigy"]).chain(&averaging).copied().collect();
-    check(follow::<f64>("optax_f64.csv", Semantics::Optax, 1e-12), &names.into_iter().collect::<Vec<_>>(), 31);
+    check(follow::<f64>("optax_f64.csv", Semantics::Optax, 1e-12), &names.into_iter().collect::<Vec<_>>(), 35);
 }
 
 #[test]
 fn the_schedule_free_optimizers_follow_their_authors_in_f64() {
     let optimizers = ["schedule-free-adamw", "schedule-free-sgd"];
-    check(follow::<f64>("schedulefree_f64.csv", Semantics::Native, 1e-12), &optimizers, 6);
+    check(follow::<f64>("schedulefree_f64.csv", Semantics::Native, 1e-12), &optimizers, 8);
 }
 
 #[test]
 fn prodigy_follows_its_authors_in_f64() {
-    check(follow::<f64>("prodigy_f64.csv", Semantics::Native, 1e-11), &["prodigy"], 5);
+    check(follow::<f64>("prodigy_f64.csv", Semantics::Native, 1e-11), &["prodigy"], 7);
 }
