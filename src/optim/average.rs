@@ -184,6 +184,11 @@ impl Average {
         }
     }
 
+    /// Whether it sets the trained weights back to itself.
+    pub fn sets_back(self) -> bool {
+        matches!(self.kind, Kind::Lookahead { .. })
+    }
+
     /// Whether it begins with the initial weights, before the first update.
     pub fn starts_with_the_run(self) -> bool {
         matches!(self.kind, Kind::Lookahead { .. })

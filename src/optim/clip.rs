@@ -80,6 +80,8 @@ mod tests {
         assert_eq!(clipped(norm(1.0), gradients), [factor * 3.0, 0.0, factor * -4.0]);
         assert_eq!(clipped(norm(1.0), [&[0.0], &[0.0]]), [0.0, 0.0]);
         assert!(clipped(norm(1.0), [&[f64::NAN], &[1.0]]).into_iter().all(f64::is_nan));
+        let infinite = clipped(norm(1.0), [&[f64::INFINITY, 2.0], &[1.0]]);
+        assert!(infinite[0].is_nan() && infinite[1..] == [0.0, 0.0], "{infinite:?}");
     }
 
     #[test]

@@ -21,14 +21,16 @@ impl Averager {
         Self { average, steps: 0, taken: u64::from(average.starts_with_the_run()), arrays }
     }
 
-    /// Takes in the weights after an update, if they are due. Lookahead changes them.
-    pub fn after_step(&mut self, parameters: &mut Parameters) {
+    /// Takes in the weights after an update, if they are due. Lookahead changes them, but for those that are frozen (not
+    /// `moves`), whose average stays as it is, too.
+    pub fn after_step(&mut self, parameters: &mut Parameters, moves: impl Fn(&Array) -> bool) {
         self.steps += 1;
         if !self.average.is_due(self.steps) {
             return;
         }
         for (average, array) in self.arrays.iter_mut().zip(parameters.arrays_mut()) {
             match array.role {
+                Role::Trainable if self.average.sets_back() && !moves(array) => {}
                 Role::Trainable => self.average.take(average, &mut array.values, self.taken),
                 Role::RunningStatistic => average.copy_from_slice(&array.values),
                 Role::Frozen => {}

@@ -161,3 +161,57 @@ impl Prepared {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{IMAGE_BYTES, Images};
+    use crate::model::{Init, Layer, Shape};
+
+    #[test]
+    fn statistics_that_are_computed_again_are_the_mean_of_those_of_each_batch_of_training_images() {
+        let count = 2 * STATISTICS_BATCH;
+        // The second batch is brighter and of more contrast.
+        let pixel = |place: usize| {
+            let noise = (place.wrapping_mul(2_654_435_761) >> 7) % 64;
+            (if place / IMAGE_BYTES < STATISTICS_BATCH { noise } else { 64 + 2 * noise }) as u8
+        };
+        let pixels: Vec<u8> = (0..count * IMAGE_BYTES).map(pixel).collect();
+        let images = Images { pixels, labels: (0..count).map(|image| (image % 10) as u8).collect() };
+        let train = Subset::all(images.into());
+        let none = Subset { indices: Vec::new(), ..train.clone() };
+        let split = Split { train, validation: none.clone(), test: none };
+        let images = PreparedImages { normalisation: Normalisation::of(&split.train), split };
+        let norm = Layer::BatchNorm { name: "norm".into(), channels: 3, scale: true, momentum: 0.1, eps: 1e-5 };
+        let head = Layer::Linear { name: "head".into(), inputs: 3, outputs: 10, bias: true, init: Init::He };
+        let layers = vec![norm, Layer::GlobalAveragePool, head];
+        let architecture = Architecture { name: "norm".into(), input: Shape::map(3, 32, 32), classes: 10, layers };
+        let options = EngineOptions {
+            kind: EngineKind::Cpu,
+            device: DeviceChoice::Cpu,
+            objective: Objective::default(),
+            threads: 1,
+        };
+        let mut prepared = Prepared::new(images, &architecture, 0, &options).unwrap();
+        let mut parameters = prepared.parameters.clone();
+        prepared.recompute_statistics(&mut parameters).unwrap();
+
+        let batches: Vec<_> =
+            prepared.images.in_order(&prepared.images.split.train, STATISTICS_BATCH).epoch(0, 0).unwrap().collect();
+        assert_eq!(batches.len(), 2);
+        for channel in 0..3 {
+            let (mut means, mut variances) = (0.0, 0.0);
+            for batch in &batches {
+                let values: Vec<f64> = batch.images.iter().skip(channel).step_by(3).map(|v| f64::from(*v)).collect();
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+                means += 0.5 * mean;
+                variances += 0.5 * squares / (values.len() - 1) as f64;
+            }
+            for (name, expected) in [("norm.running_mean", means), ("norm.running_var", variances)] {
+                let got = f64::from(parameters.get(name).unwrap().values[channel]);
+                assert!((got - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{name}: {got}, expected {expected}");
+            }
+        }
+    }
+}

@@ -75,6 +75,27 @@ fn swa_is_the_mean_of_the_weights_and_ema_copies_the_running_statistics() {
 }
 
 #[test]
+fn what_is_frozen_keeps_its_values_under_lookahead_too() {
+    let group = json!([{ "parameters": ["linear.bias"], "freeze-after": "3st" }]);
+    let config = config(json!({ "average": "lookahead:every=2st,alpha=0.5", "group": group }));
+    let (mut trained, mut weights) = (Vec::new(), Vec::new());
+    train(new_run(&config, &dataset()), &Control::default(), Some(Every::Steps(1)), |event: &Event<'_>| {
+        if let Event::Checkpoint { checkpoint, .. } = event {
+            let optimizer = &checkpoint.optimizer;
+            trained.push(optimizer.get("linear.bias.trained").map(|(_, values)| values.clone()));
+            weights.push(checkpoint.weights["linear.weight"].1.clone());
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(trained.len() as u64, STEPS);
+    assert!(trained[3].is_some(), "a checkpoint carries what is trained");
+    assert!(trained[3..].iter().all(|values| *values == trained[2]), "{trained:?}");
+    assert_ne!(trained[1], trained[2]);
+    assert_ne!(weights[5], weights[7], "the others go on");
+}
+
+#[test]
 fn a_run_with_an_average_that_dies_after_any_step_is_resumed_bit_for_bit() {
     for average in ["ema:decay=0.9,every=2st", "swa:from=50%,every=1st", "lookahead:every=3st,alpha=0.5"] {
         let config = config(json!({ "average": average }));

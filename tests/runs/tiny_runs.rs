@@ -5,7 +5,8 @@ use anyhow::{Result, bail};
 use lrsched::config::{Every, Keep, RunConfig};
 use lrsched::data::{Dataset, IMAGE_BYTES, Images};
 use lrsched::experiment::{Left, Maker};
-use lrsched::model::{Architecture, Init, Layer, Parameters, Shape};
+use lrsched::model::{Architecture, Array, Init, Layer, Parameters, Role, Shape};
+use lrsched::optim::StepRates;
 use lrsched::record::{EpochRow, RunInfo, Status, StepRow, read_rows};
 use lrsched::run_folder::checkpoint::{self, SavedCheckpoint, Wanted};
 use lrsched::run_folder::{Existing, RunDirectory, Setup};
@@ -339,6 +340,57 @@ fn a_trainer_computes_with_the_threads_of_its_share_from_the_next_step_on() {
         trainer.step(&mut batches, &Rates::of(0.01).into()).unwrap().unwrap();
         assert_eq!(trainer.prepared.engine.threads(), threads);
     }
+}
+
+/// Θ₀ − θ₁ of each array after one step of SGD at rate 1: the gradients as the optimizer saw them.
+fn first_gradients(more: Value, groups: Vec<Option<Rates>>) -> Vec<(String, Vec<f64>)> {
+    let (config, dataset, share) = (config(more), dataset(), ThreadShare::from(1));
+    let images = PreparedImages::new(&dataset, config.validation, config.train_limit).unwrap();
+    let loader = images.training(loader_options(&config)).unwrap();
+    let mut trainer = Trainer::of(images, &architecture(), &config, &share).unwrap();
+    let before = trainer.prepared.parameters.clone();
+    let rates = StepRates { base: Rates::of(1.0), groups };
+    trainer.step(&mut loader.epoch(0, 0).unwrap(), &rates).unwrap().unwrap();
+    let moved = |(before, after): (&Array, &Array)| {
+        let pairs = before.values.iter().zip(&after.values);
+        (before.name.clone(), pairs.map(|(before, after)| f64::from(*before) - f64::from(*after)).collect())
+    };
+    let arrays = before.arrays().iter().zip(trainer.prepared.parameters.arrays());
+    arrays.filter(|(array, _)| array.role == Role::Trainable).map(moved).collect()
+}
+
+fn norm(gradients: &[(String, Vec<f64>)]) -> f64 {
+    gradients.iter().flat_map(|(_, values)| values).map(|value| value * value).sum::<f64>().sqrt()
+}
+
+#[test]
+fn a_step_clips_the_gradient_of_all_groups_at_once_and_does_not_count_what_is_frozen() {
+    let with = |more: Value, groups| {
+        let mut all = json!({ "optimizer": "sgd" });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        first_gradients(all, groups)
+    };
+    let group = json!([{ "parameters": ["linear.*"], "optimizer": "sgd", "lr": 1.0 }]);
+    let full = with(json!({}), Vec::new());
+    let limit = 0.5 * norm(&full);
+    let clipped = with(json!({ "clip-norm": limit, "group": group }), vec![Some(Rates::of(1.0))]);
+    assert!((norm(&clipped) / limit - 1.0).abs() < 1e-4, "{} of {limit}", norm(&clipped));
+    for ((name, full), (_, clipped)) in full.iter().zip(&clipped) {
+        for (full, clipped) in full.iter().zip(clipped) {
+            assert!((0.5 * full - clipped).abs() < 1e-6, "{name}: {clipped}, half of {full}");
+        }
+    }
+    let frozen = with(json!({ "clip-norm": limit, "group": group }), vec![None]);
+    assert!(frozen.iter().all(|(name, values)| name.starts_with("conv")
+        || name.starts_with("norm")
+        || values.iter().all(|value| *value == 0.0)));
+    let moving = norm(&full.iter().filter(|(name, _)| !name.starts_with("linear")).cloned().collect::<Vec<_>>());
+    assert!((norm(&frozen) / moving.min(limit) - 1.0).abs() < 1e-4, "{} of {moving}, at most {limit}", norm(&frozen));
+    assert!(moving < norm(&full));
+    let value = full.iter().flat_map(|(_, values)| values).fold(0.0_f64, |most, value| most.max(value.abs())) / 2.0;
+    let held = with(json!({ "clip-value": value }), Vec::new());
+    let most = held.iter().flat_map(|(_, values)| values).fold(0.0_f64, |most, value| most.max(value.abs()));
+    assert!((most / value - 1.0).abs() < 1e-4, "{most}, held to {value}");
 }
 
 #[test]
