@@ -127,6 +127,9 @@ fn plateau(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     Ok(call("keras.callbacks.ReduceLROnPlateau", &all))
 }
 
+/// Keras has no argument for it.
+const KERAS_NADAM_DECAY: f64 = 1.0;
+
 /// The optimizer's constructor, for a rate or a schedule.
 fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
     let o = recipe.options();
@@ -150,6 +153,12 @@ fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
             ("Adagrad", vec![accumulator, eps, decay])
         }
         "adadelta" => ("Adadelta", vec![Some(o.set("rho", "rho")), eps, decay]),
+        "nadam" if o.get("momentum-decay") != KERAS_NADAM_DECAY => {
+            return Err(Cannot(format!(
+                "keras.optimizers.Nadam has a momentum-decay of {KERAS_NADAM_DECAY} alone, got {}: take --semantics keras without one",
+                number(o.get("momentum-decay"))
+            )));
+        }
         "nadam" => ("Nadam", vec![beta1, beta2, eps, decay]),
         "adamax" => ("Adamax", vec![beta1, beta2, eps, decay]),
         "lion" => ("Lion", vec![beta1, beta2, decay]),

@@ -202,6 +202,13 @@ impl Recipe {
                 "the Trainer's clip-norm counts the gradients of frozen groups, too; the run's did not".to_string(),
             );
         }
+        if framework == Framework::Keras && self.is_schedule_free() {
+            // Its update ends at the point that is trained, and nothing in Keras goes to the other.
+            notes.push(format!(
+                "Keras evaluates and saves the trained point of {}, lrsched the averaged one",
+                self.optimizer.name()
+            ));
+        }
         if framework == Framework::Optax && self.is_schedule_free() {
             notes.push("evaluate and save optax.contrib.schedule_free_eval_params(opt_state, params)".to_string());
         }

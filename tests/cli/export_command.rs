@@ -21,6 +21,24 @@ fn snippet(arguments: &[&str]) -> String {
 }
 
 #[test]
+fn what_keras_does_otherwise_is_refused_or_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let to_keras = |optimizer: &str, more: &[&str]| {
+        let flags = ["--schedule", "constant", "--optimizer", optimizer, "--to", "keras", "--epochs", "1"];
+        export(&folder, &[&flags, more].concat())
+    };
+    let keras = ["--semantics", "keras"];
+    for (optimizer, more) in [("nadam", &[][..]), ("nadam:momentum-decay=0.5", &keras)] {
+        let (_, said, code) = to_keras(optimizer, more);
+        assert_eq!(code, 1, "{optimizer}");
+        assert!(said.contains("keras.optimizers.Nadam has a momentum-decay of 1 alone, got 0."), "{said}");
+    }
+    assert!(to_keras("nadam", &keras).0.contains("keras.optimizers.Nadam("));
+    let (code, ..) = to_keras("schedule-free-adamw", &keras);
+    assert!(code.contains("Keras evaluates and saves the trained point of schedule-free-adamw"), "{code}");
+}
+
+#[test]
 fn a_schedule_becomes_the_class_that_is_exact_and_a_function_otherwise() {
     for (to, schedule, expected) in [
         ("torch", "step:drop-every=2", "MultiStepLR(optimizer, milestones=[7, 21, 35], gamma=0.5)"),
