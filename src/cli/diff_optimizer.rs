@@ -85,6 +85,9 @@ impl Disagreement {
                 let _ = writeln!(text, "\n{semantics} has no {}", list.join(", "));
             }
         }
+        for (semantics, note) in optimizer.notes() {
+            let _ = writeln!(text, "\n{semantics} {note}");
+        }
         for error in refused {
             let _ = writeln!(text, "\n{error}");
         }

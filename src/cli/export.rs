@@ -141,7 +141,7 @@ fn left_out(config: &RunConfig) -> Vec<String> {
 fn groups(config: &RunConfig, run: &RunShape) -> Vec<Group> {
     let of = |group: &ParamGroup| Group {
         name: group.name(),
-        patterns: group.patterns().map(str::to_string).collect(),
+        patterns: group.patterns().iter().map(ToString::to_string).collect(),
         optimizer: group.optimizer_under(&config.optimizer),
         lr: group.own_rate(&config.optimizer, config.semantics).unwrap_or(config.lr),
         schedule: group.schedule.clone(),

@@ -2,6 +2,7 @@
 
 use super::rule::{Float, MOST_BUFFERS, Move, Now, Scalar};
 use super::spec::Options;
+use crate::schedule::Semantics;
 use crate::usage::Usage;
 
 /// Places of the scalars.
@@ -24,6 +25,12 @@ pub(super) struct Averaging {
     r: f64,
     weight_lr_power: f64,
 }
+
+/// optax's own reading of a schedule, which `--semantics optax` does not follow.
+pub(super) const OF_OPTAX: (Semantics, &str) = (
+    Semantics::Optax,
+    "weighs each step by the rate of the next one if it is given a schedule; as here if the rate is set at each step",
+);
 
 impl Averaging {
     /// `momentum` names the option that is β.

@@ -181,12 +181,12 @@ impl ParamGroup {
         })
     }
 
-    /// Whether a parameter of this name is in it.
     /// Globs on the names of parameters.
-    pub fn patterns(&self) -> impl Iterator<Item = &str> {
-        self.parameters.iter().map(Pattern::as_str)
+    pub fn patterns(&self) -> &[Pattern] {
+        &self.parameters
     }
 
+    /// Whether a parameter of this name is in it.
     pub fn matches(&self, parameter: &str) -> bool {
         self.parameters.iter().any(|pattern| pattern.matches(parameter))
     }

@@ -7,6 +7,7 @@ use crate::schedule::{Duration, Rates, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::{Result, ensure};
+use glob::Pattern;
 use std::collections::{BTreeMap, HashMap};
 
 /// A parameter group of a network, with everything that it leaves to the run filled in but its rates.
@@ -74,6 +75,7 @@ impl Grouping {
             }
         }
         let mut notes: Vec<String> = said_once(&groups, parameters, &takers).into_iter().collect();
+        notes.extend(written.iter().flat_map(|group| idle_patterns(group, parameters)));
         let left = |place: &usize| takers[*place].is_empty() && !takes(base, parameters[*place].1);
         let left: Vec<&str> = (0..parameters.len()).filter(left).map(|place| parameters[place].0).collect();
         let mut of: HashMap<String, usize> = HashMap::new();
@@ -92,7 +94,11 @@ impl Grouping {
             );
         }
         if !parameters.is_empty() && of.len() == parameters.len() {
-            notes.push(format!("{} updates nothing: all parameters are in groups", base.name()));
+            let is_still = |group: &Group| group.freeze_after.is_some_and(Duration::is_zero);
+            notes.push(match groups.iter().all(is_still) {
+                true => "nothing is trained: all parameters are frozen from the start".to_string(),
+                false => format!("{} updates nothing: all parameters are in groups", base.name()),
+            });
         }
         let grouping = Self { groups, of, notes }.without_empty_groups();
         check_names(&grouping.groups)?;
@@ -137,6 +143,19 @@ fn nothing<T>(written: &ParamGroup, group: &Group, parameters: &[Named<'_>]) -> 
         return usage!("group {name}: no parameter matches; there are {}", names(parameters));
     }
     usage!("group {name}: {} updates matrices alone, and there is none among {}", optimizer.name(), names(&matching))
+}
+
+/// A line about each pattern of a group that matches nothing, beside others that do.
+fn idle_patterns(written: &ParamGroup, parameters: &[Named<'_>]) -> Vec<String> {
+    let name = written.name();
+    let line = |pattern: &str| format!("group {name}: no parameter matches its pattern {pattern}");
+    let idle = |pattern: &&Pattern| !parameters.iter().any(|(name, _)| pattern.matches(name));
+    // In `descend` there are no names.
+    if parameters.is_empty() {
+        Vec::new()
+    } else {
+        written.patterns().iter().filter(idle).map(|p| line(p.as_str())).collect()
+    }
 }
 
 /// One line about the parameters that two groups match; `takers`: the groups of each.

@@ -175,6 +175,8 @@ pub(super) trait Definition: Sized {
     const DEFAULTS: &'static [(Semantics, &'static str, f64)];
     /// The frameworks that do not have it: their semantics are the native ones.
     const MISSING: &'static [Semantics] = &[];
+    /// What a user of a framework should know beside its semantics, for `lrsched diff`.
+    const NOTES: &'static [(Semantics, &'static str)] = &[];
     /// Whether the optimizer has a momentum for the schedule to replace.
     fn has_momentum(options: &Options<'_>) -> bool;
     /// Whether it updates matrices alone: arrays of at least two sides, the first against the rest.

@@ -1,6 +1,6 @@
 //! Schedule-free AdamW.
 
-use super::averaging::Averaging;
+use super::averaging::{Averaging, OF_OPTAX};
 use super::parameters::{BETA2, INTERPOLATION, R, WEIGHT_LR_POWER, eps, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, Move, Now, Rule, Scalar, running_square};
 use super::spec::Options;
@@ -18,7 +18,8 @@ use crate::usage::Usage;
 /// y = (1 − β₁)·z + β₁·x
 /// ```
 ///
-/// Trains at y; x is evaluated and saved. `optax` is the same without r. `keras` averages all steps alike (p 0) and decays y
+/// Trains at y; x is evaluated and saved. `optax` is the same without r, where the rate is set at each step; given a schedule, it
+/// weighs each step by the rate of the next one. `keras` averages all steps alike (p 0) and decays y
 /// itself, y·(1 − ηλ), before the step.
 ///
 /// Defaults: η 0.0025, β₁ 0.9, β₂ 0.999, ε 1e-8, λ 0, r 0, p 2 (`keras` 0).
@@ -56,6 +57,7 @@ impl Definition for ScheduleFreeAdamW {
     const RATE: f64 = 0.0025;
     const TUNED: (f64, f64) = (1e-4, 0.1);
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Keras, "weight-lr-power", 0.0)];
+    const NOTES: &'static [(Semantics, &'static str)] = &[OF_OPTAX];
 
     fn has_momentum(_options: &Options<'_>) -> bool {
         true

@@ -1,6 +1,6 @@
 //! Schedule-free SGD.
 
-use super::averaging::Averaging;
+use super::averaging::{Averaging, OF_OPTAX};
 use super::parameters::{INTERPOLATION, R, WEIGHT_LR_POWER, weight_decay};
 use super::rule::{Buffer, Decay, Definition, Direction, Float, Move, Now, Rule, Scalar};
 use super::spec::Options;
@@ -17,7 +17,8 @@ use crate::usage::Usage;
 /// y = (1 − μ)·z + μ·x
 /// ```
 ///
-/// Trains at y; x is evaluated and saved. The same in schedulefree 1.4.1 and optax, which has no r.
+/// Trains at y; x is evaluated and saved. The same in schedulefree 1.4.1 and, where the rate is set at each step, in optax, which
+/// has no r; given a schedule, optax weighs each step by the rate of the next one.
 ///
 /// Defaults: μ 0.9, λ 0, r 0, p 2.
 ///
@@ -43,6 +44,7 @@ impl Definition for ScheduleFreeSgd {
     const TUNED: (f64, f64) = (1e-3, 3.0);
     const MISSING: &'static [Semantics] = &[Semantics::Keras];
     const DEFAULTS: &'static [(Semantics, &'static str, f64)] = &[(Semantics::Optax, "lr", 1.0)];
+    const NOTES: &'static [(Semantics, &'static str)] = &[OF_OPTAX];
 
     fn has_momentum(_options: &Options<'_>) -> bool {
         true

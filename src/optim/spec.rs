@@ -263,6 +263,11 @@ impl OptimizerSpec {
         (rounded(low * scale, 3), rounded(high * scale, 3))
     }
 
+    /// What a user of a framework should know beside its semantics, one line each.
+    pub fn notes(&self) -> &'static [(Semantics, &'static str)] {
+        find(self.name()).notes
+    }
+
     /// Whether it can update an array of these sides.
     pub fn takes(&self, shape: &[usize]) -> bool {
         !find(self.name()).matrices_only || shape.len() >= 2

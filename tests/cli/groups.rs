@@ -150,6 +150,35 @@ fn a_parameter_of_two_groups_is_said_once_for_all_runs() {
 }
 
 #[test]
+fn the_first_lines_of_a_run_say_what_it_does_beside_its_schedule_and_what_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[&str]| {
+        let flags = [flags, &["--epochs", "1", "--progress", "plain", "--force", "--out", "run"]].concat();
+        let output = lrsched(&folder).arg("train").args(TINY).args(flags).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    let flags = ["--clip-norm", "1", "--clip-value", "0.5", "--average", "ema:decay=0.9", "--tta", "mirror"];
+    let all = said(&flags);
+    assert!(all.contains("\nclip-value 0.5, clip-norm 1, average ema:decay=0.9, tta mirror\n"), "{all}");
+    // The word for nothing takes back what a file gives.
+    let config = "average = \"ema\"\nclip-norm = 1.0\nclip-value = 0.5\ntrain-limit = 20\n";
+    fs::write(folder.path().join("run.toml"), config).unwrap();
+    let none = ["--average", "none", "--clip-norm", "none", "--clip-value", "none"];
+    let none = said(&[&["--config", "run.toml"][..], &none].concat());
+    assert!(!none.contains("clip") && !none.contains("average"), "{none}");
+    let info: serde_json::Value = serde_json::from_str(&read(&folder, "run/run.json")).unwrap();
+    assert!(["average", "clip-norm", "clip-value"].iter().all(|key| info["config"].get(key).is_none()), "{info}");
+
+    let idle = said(&["--group", "conv1.weight,conv1.weigth=sgd"]);
+    let note = "note: group conv1.weight+conv1.weigth: no parameter matches its pattern conv1.weigth\n";
+    assert!(idle.contains(note), "{idle}");
+    let still = said(&["--group", "*=/freeze-after=0ep"]);
+    assert!(still.contains("note: nothing is trained: all parameters are frozen from the start\n"), "{still}");
+}
+
+#[test]
 fn the_entrants_of_a_comparison_share_the_groups_and_a_range_test_keeps_their_rates() {
     let folder = tempfile::tempdir().unwrap();
     let group = ["--group", "*.bias=sgd:lr=0.03"];

@@ -414,6 +414,8 @@ fn diff_of_an_optimizer_says_from_which_step_the_frameworks_part_and_by_how_much
     assert!(still.contains("part at step 1 by ") && !still.contains("inf"), "{still}");
     assert!(diff("lion").0.contains("torch has no lion: `--semantics torch` falls back to native"));
     assert!(diff("muon").0.contains("native / keras: part at step 0"));
+    let free = diff("schedule-free-sgd/constant:warmup=20%").0;
+    assert!(free.contains("\noptax weighs each step by the rate of the next one if it is given a schedule;"), "{free}");
     let (csv, ..) = lrsched(&["diff", "prodigy", "--epochs", "1", "--steps-per-epoch", "2", "--format", "csv"]);
     assert!(csv.lines().skip(1).all(|row| row.contains(",,,")), "no losses of frameworks without it: {csv}");
     assert_eq!(diff("sgd:momentun=0.9").2, 2);

@@ -146,7 +146,7 @@ fn a_default_may_follow_from_another_option_or_be_a_word_that_differs_in_a_frame
 
 #[test]
 fn the_options_of_muon_are_checked() {
-    refused("muon:coefficients=3,-3.2", "muon: coefficients must be 3 numbers divided by commas, got 3,-3.2");
+    refused("muon:coefficients=3,-3.2", "muon: coefficients must be 3 numbers separated by commas, got 3,-3.2");
     refused("muon:scale=wide", "muon: scale must be one of shape, none, rms, got wide");
     refused("muon:momentum=0,nesterov", "muon: nesterov needs momentum above 0; add `momentum=0.9`");
     assert_eq!(spec("muon:momentum=0").to_string(), "muon:momentum=0", "nesterov was not asked for");

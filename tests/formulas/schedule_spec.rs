@@ -297,8 +297,8 @@ fn each_schedule_of_a_sequence_has_its_own_clock_and_rate() {
 #[test]
 fn brackets_that_do_not_match_and_other_parameters_inside_a_list_are_refused() {
     assert!(problem("time:decay-steps=3,decay=(").contains("brackets"));
-    assert!(problem("halve:when=[epoch>=3,factor=0.1]").contains("when must be values divided by commas"));
-    assert!(problem("piecewise:milestones=[[10]]").contains("milestones must be values divided by commas"));
+    assert!(problem("halve:when=[epoch>=3,factor=0.1]").contains("when must be values separated by commas"));
+    assert!(problem("piecewise:milestones=[[10]]").contains("milestones must be values separated by commas"));
     assert_eq!(parse("piecewise:milestones=[10,20]").to_string(), "piecewise:milestones=10,20");
 }
 

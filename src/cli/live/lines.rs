@@ -1,5 +1,7 @@
 //! The texts of progress: lines and bars that fit the terminal.
 
+use crate::config::RunConfig;
+use crate::data::Tta;
 use crate::number::{exact, rate};
 use crate::optim::{Group, Grouping};
 use crate::record::{EpochRow, Role};
@@ -78,6 +80,18 @@ pub(super) fn named(label: &Label, longest: usize, columns: usize, text: impl Fn
     let width = label.width(longest, columns) + 1;
     let name = format!("{}:", label.short(longest, columns));
     format!("{name:<width$} {}", text(columns.saturating_sub(width + 1)))
+}
+
+/// What else a run does with its gradients, weights and test images: `clip-norm 1, average ema:decay=0.99`.
+pub(super) fn beside(config: &RunConfig) -> Option<String> {
+    let parts = [
+        config.clip_value.map(|limit| format!("clip-value {}", exact(limit))),
+        config.clip_norm.map(|limit| format!("clip-norm {}", exact(limit))),
+        config.average.as_ref().map(|average| format!("average {average}")),
+        (config.tta != Tta::None).then(|| format!("tta {}", config.tta.name())),
+    ];
+    let said: Vec<String> = parts.into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 /// The parameter groups of a run, one line each, and what the user may not expect of them.

@@ -1,7 +1,7 @@
 //! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
 use super::bars::Bars;
-use super::lines::{Label, Numbers, Place, epoch_line, group_lines, named, one_or_two, optional};
+use super::lines::{Label, Numbers, Place, beside, epoch_line, group_lines, named, one_or_two, optional};
 use crate::cli::advice;
 use crate::data::Augment;
 use crate::engine::BatchStats;
@@ -95,7 +95,7 @@ impl<'a> Progress<'a> {
                     true => one_or_two(&what, &length, self.bars.speaker().columns()),
                     false => Vec::new(),
                 };
-                for line in common.into_iter().chain(group_lines(start.grouping)) {
+                for line in common.into_iter().chain(beside(config)).chain(group_lines(start.grouping)) {
                     if introduced.insert(line.clone()) {
                         self.bars.line(&line);
                     }
@@ -111,7 +111,9 @@ impl<'a> Progress<'a> {
                     None => format!("at {}", exact(course.lr)),
                 };
                 self.bars.line(&format!("{} {at}, {}; {length}", config.optimizer, course.schedule));
-                group_lines(start.grouping).iter().for_each(|line| self.bars.line(line));
+                for line in beside(config).into_iter().chain(group_lines(start.grouping)) {
+                    self.bars.line(&line);
+                }
             }
         }
         if at.step > 0 {

@@ -14,14 +14,16 @@ use anyhow::Result;
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-/// Sets the fields of `config` that were given, in rising order of precedence.
+/// Sets the fields of `config` that were given, in rising order of precedence. The word for a setting that is not set, such as
+/// `--average none`, leaves it so, whatever a file says.
 fn apply<C>(
     given: &Given,
     command: CommandName,
     config: &mut C,
     setter: impl Fn(Field) -> Option<Setter<C>>,
 ) -> Result<(), Usage> {
-    let rows = of(command).filter_map(|row| Some((given.source(row.name)?, row.name, setter(row.field)?)));
+    let set = of(command).filter(|row| given.text(row.name) != Some(row.unset));
+    let rows = set.filter_map(|row| Some((given.source(row.name)?, row.name, setter(row.field)?)));
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by_key(|(source, ..)| *source);
     rows.into_iter().try_for_each(|(_, name, set)| given.read(name, |value| set(config, value)).map(drop))

@@ -232,11 +232,13 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value("clip-norm", "X", "Scale down gradients whose norm over all parameters is above X")
         .of_result(|c, v| v.number(RATE).map(|limit| c.clip_norm = Some(limit)))
         .also(&[(Descend, "Scale down gradients whose norm is above X")])
+        .unset("none")
         .check(|c| check_clip::<f32>("clip-norm", c.clip_norm))
         .fixed("metrics.csv would mix two experiments"),
     SettingDef::value("clip-value", "X", "Hold every element of the gradients between -X and X; before --clip-norm")
         .of_result(|c, v| v.number(RATE).map(|limit| c.clip_value = Some(limit)))
         .also(&[(Descend, "Hold both elements of the gradient between -X and X; before --clip-norm")])
+        .unset("none")
         .check(|c| check_clip::<f32>("clip-value", c.clip_value))
         .fixed("metrics.csv would mix two experiments"),
     SettingDef::value(

@@ -1,7 +1,7 @@
 //! The grammar of specs: splits `name:key=value,key=value` into parts, with values still as text.
 
 use crate::error::{UsageError, shortened};
-use crate::hint::Glossary;
+use crate::hint::{Glossary, SCHEDULES};
 use crate::usage;
 
 /// `name:key=value,...` split into parts, with values still as text.
@@ -48,6 +48,10 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
     let mut values: Vec<(String, String)> = Vec::new();
     for piece in pieces {
         let trimmed = piece.trim();
+        // A mistyped switch would become a part of the value before it.
+        if let Some(meant) = mistyped_switch(trimmed, switches) {
+            return usage!("{name}: `{trimmed}` has no key; did you mean `{meant}`?", trimmed = shortened(trimmed));
+        }
         if trimmed.is_empty() {
             return usage!("{name}: nothing between two commas in `{text}`", text = shortened(text));
         }
@@ -69,6 +73,11 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
         }
     }
     Ok(Fields { name: name.to_string(), values })
+}
+
+fn mistyped_switch(word: &str, switches: &[&str]) -> Option<String> {
+    let is_word = !switches.contains(&word) && is_key(word) && word.starts_with(|c: char| c.is_ascii_alphabetic());
+    is_word.then(|| SCHEDULES.suggestion(word, switches.iter().copied())).flatten()
 }
 
 /// The error for a key that `owner` does not take; it names the ones it takes.
@@ -137,6 +146,15 @@ mod tests {
     #[test]
     fn a_switch_needs_no_value() {
         assert_eq!(read("time:staircase"), [("staircase".into(), "true".into())]);
+    }
+
+    #[test]
+    fn a_mistyped_switch_is_no_part_of_the_value_before_it() {
+        for text in ["time:decay=1,staircas", "time:stair_case", "time:decay=1,Staircase"] {
+            let error = fields(text, &["staircase"], Some("expr")).unwrap_err().to_string();
+            assert!(error.ends_with("has no key; did you mean `staircase`?"), "{error}");
+        }
+        assert_eq!(read("halve:when=a,b"), [("when".into(), "a,b".into())]);
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl ParameterValue {
                     list(subject, text)?.map(|item| item.parse().ok().filter(|number: &f64| number.is_finite()));
                 match numbers.collect::<Option<Vec<f64>>>() {
                     Some(numbers) if numbers.len() == count => Ok(Self::Numbers(numbers)),
-                    _ => refuse(&format!("{count} numbers divided by commas")),
+                    _ => refuse(&format!("{count} numbers separated by commas")),
                 }
             }
             ParameterKind::Conditions => {
@@ -244,7 +244,7 @@ fn list<'a>(subject: &str, text: &'a str) -> Result<impl Iterator<Item = &'a str
     };
     if !items.clone().all(is_item) {
         let text = shortened(&items.collect::<Vec<_>>().join(","));
-        return usage!("{subject} must be values divided by commas, without brackets or names, got `{text}`");
+        return usage!("{subject} must be values separated by commas, without brackets or names, got `{text}`");
     }
     Ok(items)
 }
