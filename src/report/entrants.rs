@@ -7,7 +7,7 @@ pub use naming::{names, recipes, short_names};
 pub use roles::of_tuning;
 
 use super::tuning::{Tuning, peak};
-use crate::data::DatasetKind;
+use crate::data::{DatasetKind, Tta};
 use crate::number::{counted, exact, rate};
 use crate::optim::OptimizerSpec;
 use crate::record::{self, ComparisonRow, Results, Stage, Status};
@@ -58,6 +58,8 @@ pub struct Place<'a> {
     pub group: &'a str,
     /// Validation used the test images.
     pub on_test: bool,
+    /// How the test images were shown; validation images are shown as they are.
+    pub tta: Tta,
     /// The number of validation images, if known.
     pub images: Option<u64>,
     /// What they are images of, if known.

@@ -3,6 +3,7 @@
 use super::analysis::{Analysis, Group, Unit};
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
+use crate::data::Tta;
 use crate::record::ComparisonRow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -185,6 +186,12 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         let _ = write!(text, "; a run that diverged counts as chance, {}", chances(groups));
     }
     text.push('.');
+    let shown_as = |tta: &Tta| *tta != Tta::None && entrants.iter().any(|entrant| entrant.place.tta == *tta);
+    let views = |tta: Tta| format!("{}: {} views", tta.name(), tta.views().len());
+    let augmented: Vec<String> = Tta::ALL.into_iter().filter(shown_as).map(views).collect();
+    if has("test %") && !augmented.is_empty() {
+        let _ = write!(text, " test % with test-time augmentation ({}), val % without.", augmented.join(", "));
+    }
     if has("best ep") {
         text.push_str(
             " best ep: the epoch with the highest validation accuracy, counted from 0; its weights were not tested.",

@@ -52,6 +52,7 @@ impl LoadedRun {
             setting: &self.setting,
             group: &self.group,
             on_test: self.validated_on_test(),
+            tta: self.settings.get("tta").and_then(|name| name.parse().ok()).unwrap_or_default(),
             images: self.validation_images().map(|images| images as u64),
             dataset: self.dataset(),
             under_way: self.under_way,
