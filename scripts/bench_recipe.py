@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The recipe of configs/airbench94-muon.toml in PyTorch (f32, channels last) from the files of CIFAR-10 to the test accuracy, timed.
 
-    bench_recipe.py DATA THREADS IMAGES EPOCHS        prints seconds of a training step (the median), of an evaluation, of the test and
+    bench_recipe.py DATA THREADS IMAGES EPOCHS SEED   prints seconds of a training step (the median), of an evaluation, of the test and
                                                       of all; the loss of the last epoch, test loss and accuracy
 
 Run by bench_recipe.sh. The steps of the recipe are those of check_airbench.py; random numbers are PyTorch's, and the images are flipped, padded and
@@ -51,8 +51,9 @@ def evaluate(net, views, images, labels):
 
 
 def main():
-    data, threads, count, epochs = sys.argv[1], *map(int, sys.argv[2:5])
+    data, threads, count, epochs, seed = sys.argv[1], *map(int, sys.argv[2:6])
     torch.set_num_threads(threads)
+    torch.manual_seed(seed)
     begin = time.perf_counter()
     images, labels = (array[:count] for array in records(data, TRAINING))
     table = table_of(images)
@@ -61,7 +62,7 @@ def main():
     labels, test_labels = (torch.from_numpy(y.astype("int64")) for y in (labels, test_labels))
 
     net = Net()
-    net.initialise(0, images[:5000])
+    net.initialise(seed, images[:5000])
     net = net.to(memory_format=torch.channels_last)
     per_epoch = len(images) // BATCH
     update = Updates(net, epochs * per_epoch, 3 * per_epoch)

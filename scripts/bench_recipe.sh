@@ -4,7 +4,7 @@
 #
 #     scripts/bench_recipe.sh [VENV]        VENV with PyTorch as for bench_peers.sh; default: ${XDG_CACHE_HOME:-~/.cache}/lrsched/peers
 #
-# Runs both in turn, ROUNDS times, and prints the medians: seconds of a step of 2000 images, of an evaluation, of the test and of all with
+# Runs both in turn, ROUNDS times, from the initial weights of seeds 0, 1, …, and prints the medians: seconds of a step of 2000 images, of an evaluation, of the test and of all with
 # their ratios; the loss of the last epoch, test loss and test accuracy. PyTorch's clock starts after its imports, that of lrsched with its process. The whole takes 8 epochs of 50,000 images; steps
 # alone can be compared on less: IMAGES=10000 EPOCHS=1 ROUNDS=3.
 #
@@ -25,12 +25,13 @@ trap 'rm -rf "$work"' EXIT
 
 # Times, losses and accuracy of one run of lrsched, as bench_recipe.py prints them.
 ours() {
+    local seed=$1
     rm -rf "$work/run"
     local all=("--config" "$here/../configs/airbench94-muon.toml")
     [[ $images -lt 50000 ]] && all+=("--train-limit" "$images")
     local started ended
     started=$(date +%s.%N)
-    "$lrsched" train "${all[@]}" --epochs "$epochs" --data-dir "$data" --threads "$threads" --out "$work/run" --quiet >/dev/null
+    "$lrsched" train "${all[@]}" --epochs "$epochs" --data-dir "$data" --threads "$threads" --seed "$seed" --out "$work/run" --quiet >/dev/null
     ended=$(date +%s.%N)
     python3 - "$work/run" "$started" "$ended" <<'PYTHON'
 import csv, json, statistics, sys
@@ -49,8 +50,8 @@ PYTHON
 }
 
 for ((round = 0; round < rounds; round++)); do
-    ours | tee -a "$work/lrsched"
-    "$venv/bin/python" "$here/bench_recipe.py" "$data" "$threads" "$images" "$epochs" | tee -a "$work/torch"
+    ours "$round" | tee -a "$work/lrsched"
+    "$venv/bin/python" "$here/bench_recipe.py" "$data" "$threads" "$images" "$epochs" "$round" | tee -a "$work/torch"
 done >&2
 
 python3 - "$work/lrsched" "$work/torch" <<'PYTHON'
@@ -63,4 +64,4 @@ for place, name in enumerate(names):
     ratio = f"{their / our:7.2f}" if name.endswith(" s") else ""
     print(f"{name:12} {our:10.4g} {their:10.4g} {ratio}")
 PYTHON
-echo "medians of $rounds alternating runs of $epochs epochs of $images images, $threads threads"
+echo "medians over $rounds rounds of $epochs epochs of $images images, $threads threads"

@@ -3,11 +3,12 @@
 
     lrsched train --config configs/airbench94-muon.toml --seed 0 --log-steps --out RUN       (Ctrl+C after a few steps will do)
     check_airbench.py RUN DATA [STEPS]        compares the losses in RUN/steps.csv with PyTorch's, on CIFAR-10's files in DATA
+    check_airbench.py --last-epoch RUN DATA   trains the last epoch of a finished run again, from its checkpoint before that
     check_airbench.py --golden                writes tests/golden/torch_airbench94_muon.csv, which tests/runs/airbench_torch.rs holds the program to
 
 Nothing but the seed and the sizes comes from the run: lrsched's keyed random numbers (initial weights, order of the images, flips and
-translations), its whitening and the recipe of the published airbench94_muon.py are written out here once more. Needs torch==2.15.0 numpy, from
-PyPI.
+translations), its whitening and the recipe of the published airbench94_muon.py are written out here once more. Needs torch==2.15.0 numpy,
+and for --last-epoch safetensors, from PyPI.
 """
 
 import csv
@@ -180,20 +181,41 @@ def records(data, names):
 TRAINING = [f"data_batch_{n}" for n in range(1, 6)]
 
 
-def losses(images, labels, seed, batch, epochs, rates=1.0):
-    """The mean loss of each step. `images` are bytes, (images, 3, 32, 32); `rates` multiplies every rate."""
+def restore(net, update, checkpoint):
+    """Takes weights and momenta from a checkpoint of lrsched; gives the number of epochs that it has behind it."""
+    from safetensors.torch import load_file
+
+    loaded = net.load_state_dict(load_file(checkpoint / "weights.safetensors"), strict=False)
+    assert all(name.endswith("num_batches_tracked") for name in loaded.missing_keys), loaded.missing_keys
+    momenta = load_file(checkpoint / "optimizer.safetensors")
+    arrays = dict(net.named_parameters())
+    of = {id(array): momenta.get(f"{name}.momentum_buffer") for name, array in arrays.items()}
+    for array, buffer in zip(update.filters, update.buffers):
+        buffer.copy_(of[id(array)].view_as(buffer))
+    for group in update.sgd.param_groups:
+        for array in group["params"]:
+            update.sgd.state[array]["momentum_buffer"] = of[id(array)].view_as(array).clone()
+    return json.loads((checkpoint / "state.json").read_text())["state"]["position"]["epoch"]
+
+
+def losses(images, labels, seed, batch, epochs, rates=1.0, net=None, checkpoint=None):
+    """The mean loss of each step, of `net` from its initial weights, or from a checkpoint at the end of an epoch.
+
+    `images` are bytes, (images, 3, 32, 32); `rates` multiplies every rate.
+    """
     normalised = looked_up(images, table_of(images))
     labels = torch.from_numpy(labels.astype(np.int64))
 
-    net = Net()
+    net = net or Net()
     net.initialise(seed, normalised[:5000])
     net = net.to(memory_format=torch.channels_last)
     per_epoch = len(images) // batch
     total, until_frozen = epochs * per_epoch, 3 * per_epoch
     update = Updates(net, total, until_frozen, rates)
+    first_epoch = restore(net, update, checkpoint) if checkpoint else 0
 
     flipped = keyed(seed, AUGMENTATION, 0, np.arange(len(images)), 1)[:, 0] >> 31
-    for epoch in range(epochs):
+    for epoch in range(first_epoch, epochs):
         order = np.arange(len(images))
         swaps = keyed(seed, SHUFFLE, epoch, 0, len(images) - 1)[0]
         for last, word in zip(range(len(images) - 1, 0, -1), swaps):
@@ -244,6 +266,27 @@ def compare(run, data, most):
     print(f"largest relative difference: {worst:.1e}")
 
 
+def last_epoch(run, data):
+    """The last epoch of a finished run, from the checkpoint before it, on the same batches."""
+    from safetensors.torch import load_file
+
+    config = json.loads((run / "run.json").read_text())["config"]
+    with open(run / "metrics.csv") as file:
+        ours = float(list(csv.DictReader(file))[-1]["loss"])
+    begin = load_file(run / "checkpoints/last-before/weights.safetensors")
+    end = load_file(run / "weights.safetensors")
+    net = Net()
+    images = records(data, TRAINING)
+    theirs = list(losses(*images, config["seed"], config["batch-size"], config["epochs"], net=net, checkpoint=run / "checkpoints/last-before"))
+    mean = sum(theirs) / len(theirs)
+    print(f"mean loss of the {len(theirs)} steps: lrsched {ours:.7f}, PyTorch {mean:.7f}, relative difference {abs(ours - mean) / mean:.1e}")
+    print("array,moved by,apart by (both relative to its norm)")
+    for name, array in net.state_dict().items():
+        if name in end and not torch.equal(begin[name], end[name]):
+            moved, apart = ((end[name] - other).norm() / end[name].norm() for other in (begin[name], array))
+            print(f"{name},{moved:.4f},{apart:.4f}")
+
+
 def main():
     if sys.argv[1:] == ["--golden"]:
         # As in tests/runs/airbench_torch.rs: 2 steps an epoch, the last 10 images dropped. At the full rates, PyTorch's losses in f32 leave those in
@@ -251,7 +294,9 @@ def main():
         print("step,loss")
         for number, value in enumerate(losses(*pattern(90, 1), seed=5, batch=40, epochs=13, rates=0.02)):
             print(f"{number},{value:.9g}")
-    elif len(sys.argv) in (3, 4):
+    elif sys.argv[1:2] == ["--last-epoch"] and len(sys.argv) == 4:
+        last_epoch(Path(sys.argv[2]), sys.argv[3])
+    elif len(sys.argv) in (3, 4) and not sys.argv[1].startswith("-"):
         compare(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) == 4 else 25)
     else:
         sys.exit(__doc__)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Publishes a comparison below results/published: the records of its finished runs (run.json and metrics.csv; no weights), and the tables and
+# Publishes a comparison, or runs of `lrsched train`, below results/published: the records of its finished runs (run.json and metrics.csv; no weights), and the tables and
 # pictures that follow from them.
 #
-#   scripts/publish.sh COMPARISON NAME    adds the runs that have finished since; COMPARISON may still be in training
-#   scripts/publish.sh                    makes the tables and pictures of all published comparisons again, in seconds
+#   scripts/publish.sh FOLDER NAME    adds the runs below FOLDER/runs that have finished since; others may still be in training
+#   scripts/publish.sh                makes the tables and pictures of all published runs again, in seconds
 #
 #   LRSCHED=target/release/lrsched
 #
@@ -23,7 +23,7 @@ published=results/published
 if [ ! -x "$lrsched" ]; then cargo build --release; fi
 
 if [ $# -eq 2 ]; then
-    [ -d "$comparison/runs" ] || { echo "$1: no runs/ in it; give the folder of a comparison" >&2 && exit 2; }
+    [ -d "$comparison/runs" ] || { echo "$1: no runs/ in it; give the folder of a comparison, or results/airbench94" >&2 && exit 2; }
     mkdir -p "$published/$2/runs"
     for run in "$comparison"/runs/*/; do
         to="$published/$2/runs/$(basename "$run")"
@@ -45,8 +45,12 @@ trap 'rm -rf "$work"' EXIT
 for folder in "$published"/*/; do
     name=$(basename "$folder")
     [ -d "$folder/runs" ] || continue
-    # 3: some of its runs diverged, or are still missing.
-    "$lrsched" merge "$folder" --out "$work/$name" --quiet || [ $? -eq 3 ]
+    # Runs of `train` are reported, not ranked.
+    if grep -qE '^    "compare",?$' "$folder"/runs/*/run.json; then
+        # 3: some of its runs diverged, or are still missing.
+        "$lrsched" merge "$folder" --out "$work/$name" --quiet || [ $? -eq 3 ]
+    fi
+    mkdir -p "$work/$name"
     "$lrsched" report "$folder" -o "$work/$name/report.json" >/dev/null
     "$lrsched" report "$folder" -o "$work/$name/report.md" >/dev/null
     # Before the first final there is nothing to rank.

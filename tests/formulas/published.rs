@@ -1,6 +1,9 @@
 //! The published comparisons: their tables follow from their records.
 
 use assert_cmd::Command;
+use lrsched::stats::distribution::student_t_quantile;
+use lrsched::stats::{mean, standard_deviation};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
@@ -17,11 +20,23 @@ fn with_records() -> Vec<PathBuf> {
     folders.filter(|folder| folder.join("runs").is_dir()).collect()
 }
 
+fn records(folder: &Path) -> Vec<serde_json::Value> {
+    let runs = std::fs::read_dir(folder.join("runs")).unwrap().map(|run| run.unwrap().path().join("run.json"));
+    runs.map(|file| serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()).collect()
+}
+
+/// Whether `lrsched compare` made the runs, not `lrsched train`.
+fn is_comparison(folder: &Path) -> bool {
+    let compares =
+        |record: &serde_json::Value| record["command"].as_array().unwrap().iter().any(|word| word == "compare");
+    records(folder).iter().any(compares)
+}
+
 #[test]
 fn the_published_tables_follow_from_the_published_records() {
     let work = tempfile::tempdir().unwrap();
     let lrsched = || Command::cargo_bin("lrsched").unwrap();
-    assert!(!with_records().is_empty());
+    assert!(with_records().iter().any(|folder| is_comparison(folder)));
     for folder in with_records() {
         for file in ["report.json", "report.md"] {
             let made = work.path().join(file);
@@ -31,6 +46,9 @@ fn the_published_tables_follow_from_the_published_records() {
             let called = assert_cmd::cargo::cargo_bin("lrsched").display().to_string();
             let made = made.replace(&called, "lrsched").replace(&format!("{}/", root().display()), "");
             assert!(made == kept, "{}: {file} is out of date; make it again with scripts/publish.sh", folder.display());
+        }
+        if !is_comparison(&folder) {
+            continue;
         }
         let merged = work.path().join(folder.file_name().unwrap());
         // 3: some of its runs diverged, or are missing.
@@ -54,4 +72,26 @@ fn the_published_records_name_no_absolute_path() {
             assert_eq!(absolute, None, "{}", file.display());
         }
     }
+}
+
+/// The mean, its 95 % interval and the range of times in the texts are those of the records.
+#[test]
+fn the_accuracy_of_airbench94_is_that_of_its_published_runs() {
+    let runs = records(&published().join("airbench94"));
+    let seeds: BTreeSet<u64> = runs.iter().map(|run| run["config"]["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, (0..runs.len() as u64).collect(), "all seeds from 0, none left out");
+    let of = |key: &str| -> Vec<f64> { runs.iter().map(|run| run["results"][key].as_f64().unwrap()).collect() };
+    let accuracies: Vec<f64> = of("test_accuracy").iter().map(|accuracy| 100.0 * accuracy).collect();
+    let (mean, deviation) = (mean(&accuracies).unwrap(), standard_deviation(&accuracies).unwrap());
+    let n = accuracies.len();
+    let half = student_t_quantile(0.975, n as u32 - 1) * deviation / (n as f64).sqrt();
+    let interval = format!("{mean:.2} % (95 % interval {:.2} to {:.2} %, n = {n})", mean - half, mean + half);
+    for text in ["README.md", "docs/RECIPES.md", "results/published/README.md"] {
+        let said = std::fs::read_to_string(root().join(text)).unwrap();
+        assert!(said.contains(&interval), "{text} should say: {interval}");
+    }
+    let minutes = |pick: fn(f64, f64) -> f64| of("seconds").into_iter().reduce(pick).unwrap() / 60.0;
+    let times = format!("{:.1} to {:.1} minutes", minutes(f64::min), minutes(f64::max));
+    let said = std::fs::read_to_string(published().join("README.md")).unwrap();
+    assert!(said.contains(&times), "results/published/README.md should say: {times}");
 }
