@@ -125,6 +125,7 @@ adamw:weight-decay=0.05,beta1=0.8
 adagrad
 adadelta
 nadam
+nadam:momentum-decay=1
 radam
 adamax
 lion

@@ -38,7 +38,8 @@ pub fn command() -> Command {
     let command = Command::new("bench")
         .about("Measure how fast a step of training is: images/s, GFLOPS, and where the time goes")
         .after_help(
-            "A step is what `train` does: an augmented batch of random images from the loader, forward, backward, optimizer.\n\
+            "A step is what `train` does: an augmented batch of random images from the loader, forward, backward, optimizer\n\
+             (at a rate of 1e-6 whatever it says; what muon cannot update falls to adamw).\n\
              GFLOPS count convolutions by their definition (2 operations a multiply-add), however they are computed.\n\
              Example: lrsched bench --model airbench94 --batch-size 500 --layers",
         );

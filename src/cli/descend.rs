@@ -11,7 +11,7 @@ use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_
 use crate::experiment::landscape;
 use crate::experiment::{Entered, Entrant, Overrides, enter};
 use crate::number::{exact, rate, significant};
-use crate::optim::{self, Clipping};
+use crate::optim;
 use crate::schedule::Semantics;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
@@ -145,7 +145,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     if let Some(lr) = lr {
         optim::check_rate::<f64>("lr", lr)?;
     }
-    let clipping = clipping(given)?;
+    let clipping = table::clipping::<f64>(given, CommandName::Descend)?;
     let pairs = optimizers.iter().flat_map(|optimizer| schedules.iter().map(move |s| format!("{optimizer}/{s}")));
     let (entrants, notes) = match pairs.collect::<Vec<_>>().as_slice() {
         // Flags apply to a single entrant and override its own values.
@@ -190,15 +190,6 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
         walks.iter_mut().for_each(|(name, walk)| *name = format!("{name} ({})", walk.semantics));
     }
     Ok(walks)
-}
-
-fn clipping(given: &Given) -> Result<Clipping, Usage> {
-    let limit = |name| -> Result<Option<f64>, Usage> {
-        let limit = given.parse(name, table::RATE)?;
-        table::check_clip::<f64>(name, limit).map_err(|error| given.with_source(name, error))?;
-        Ok(limit)
-    };
-    Ok(Clipping { norm: limit("clip-norm")?, value: limit("clip-value")? })
 }
 
 fn start(given: &Given) -> Result<Option<[f64; 2]>, Usage> {

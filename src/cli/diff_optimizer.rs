@@ -85,7 +85,8 @@ impl Disagreement {
                 let _ = writeln!(text, "\n{semantics} has no {}", list.join(", "));
             }
         }
-        for (semantics, note) in optimizer.notes() {
+        let is_constant = schedule.to_string() == "constant";
+        for (semantics, note) in optimizer.notes().iter().filter(|_| !is_constant) {
             let _ = writeln!(text, "\n{semantics} {note}");
         }
         for error in refused {

@@ -150,6 +150,11 @@ fn help(topic: &[&str]) -> Result<u8> {
             let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
             let entries = if at == 0 { help_tables::names() } else { Vec::new() };
             let hint = did_you_mean(name, names.into_iter().chain(lists.iter().copied()).chain(entries));
+            // `adam:amsgrad` is explained with `adam`.
+            let hint = hint
+                .split_once(':')
+                .filter(|_| hint.contains("did you mean"))
+                .map_or(hint.clone(), |(before, _)| format!("{before}`?"));
             let hint = if hint.is_empty() { "; --help lists the commands".to_string() } else { hint };
             return crate::usage!("no help for `{}`{hint}", shortened(&topic.join(" ")));
         };

@@ -197,7 +197,7 @@ fn same_number(a: &str, b: &str) -> bool {
 fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
     let own = config.settings();
     for (setting, why) in fixed() {
-        let is = own.get(setting.name).unwrap_or(setting.unset);
+        let is = own.get(setting.name).unwrap_or(setting.unset.unwrap_or("not set"));
         let refused = if setting.name == FAMILY {
             other_optimizer(typed, config)
         } else if setting.name == GROUPS {

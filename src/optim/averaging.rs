@@ -29,7 +29,7 @@ pub(super) struct Averaging {
 /// optax's own reading of a schedule, which `--semantics optax` does not follow.
 pub(super) const OF_OPTAX: (Semantics, &str) = (
     Semantics::Optax,
-    "weighs each step by the rate of the next one if it is given a schedule; as here if the rate is set at each step",
+    "weighs each step by the rate of the next one if it is given a schedule; set the rate at each step to get what is shown here",
 );
 
 impl Averaging {

@@ -94,11 +94,7 @@ impl Grouping {
             );
         }
         if !parameters.is_empty() && of.len() == parameters.len() {
-            let is_still = |group: &Group| group.freeze_after.is_some_and(Duration::is_zero);
-            notes.push(match groups.iter().all(is_still) {
-                true => "nothing is trained: all parameters are frozen from the start".to_string(),
-                false => format!("{} updates nothing: all parameters are in groups", base.name()),
-            });
+            notes.push(format!("{} updates nothing: all parameters are in groups", base.name()));
         }
         let grouping = Self { groups, of, notes }.without_empty_groups();
         check_names(&grouping.groups)?;

@@ -28,8 +28,8 @@ const COUNT: usize = 3;
 /// ```
 ///
 /// The sums are over all parameters, one d for all of them. `bias-correction` multiplies γ by √(1 − β₂ᵗ)/(1 − β₁ᵗ); `optax`
-/// has it always on. A step whose rate is 0, or whose gradients are all 0, changes nothing; `optax` changes its means and sums
-/// (and gives NaN where a warm-up begins at a rate of 0, which lrsched does not). A schedule's momentum replaces β₁.
+/// has it always on. A step at a rate of 0, or before the first gradient that is not 0, changes nothing; `optax` changes its
+/// means and sums (and gives NaN where a warm-up begins at a rate of 0, which lrsched does not). A schedule's momentum replaces β₁.
 ///
 /// Defaults: η 1, β₁ 0.9, β₂ 0.999, β₃ √β₂, ε 1e-8, λ 0, d₀ 1e-6, d_coef 1, growth_rate ∞.
 ///

@@ -186,11 +186,14 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         let _ = write!(text, "; a run that diverged counts as chance, {}", chances(groups));
     }
     text.push('.');
-    let shown_as = |tta: &Tta| *tta != Tta::None && entrants.iter().any(|entrant| entrant.place.tta == *tta);
+    let has_tta = |tta: Tta| entrants.iter().any(|entrant| entrant.place.tta == tta);
     let views = |tta: Tta| format!("{}: {} views", tta.name(), tta.views().len());
-    let augmented: Vec<String> = Tta::ALL.into_iter().filter(shown_as).map(views).collect();
+    let augmented: Vec<String> =
+        Tta::ALL.into_iter().filter(|&tta| tta != Tta::None && has_tta(tta)).map(views).collect();
     if has("test %") && !augmented.is_empty() {
-        let _ = write!(text, " test % with test-time augmentation ({}), val % without.", augmented.join(", "));
+        let some = if has_tta(Tta::None) { ", where a name has it" } else { "" };
+        let without = if has("val %") { "; val % without" } else { "" };
+        let _ = write!(text, " test % with test-time augmentation ({}){some}{without}.", augmented.join(", "));
     }
     if has("best ep") {
         text.push_str(

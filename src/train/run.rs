@@ -15,10 +15,10 @@ use super::step::{Trainer, two_averages};
 use crate::config::{Course, GroupCourses, RunConfig, decays};
 use crate::data::{Dataset, Loader, Normalisation, Tta, Validation};
 use crate::engine::{self, BatchStats};
-use crate::model::Architecture;
+use crate::model::{Architecture, Role};
 use crate::optim::Grouped;
 use crate::record::{EpochRow, StepRow};
-use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
+use crate::schedule::{Clock, Duration, EpochMetrics, Rates, Schedule};
 use crate::usage::Usage;
 use anyhow::{Result, ensure};
 use std::time::Instant;
@@ -349,6 +349,15 @@ impl<'a> Run<'a> {
             let advice = group.optimizer.advice(group.lr.unwrap_or(self.config.lr), decays)?;
             Some(format!("group {}: {advice}", group.name))
         }));
+        let is_still = |name: &str| {
+            let group = grouping.of(name).map(|place| &grouping.groups[place]);
+            group.and_then(|group| group.freeze_after).is_some_and(Duration::is_zero)
+        };
+        let mut trainable =
+            self.trainer.prepared.parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
+        if trainable.all(|array| is_still(&array.name)) {
+            notes.push("nothing is trained: all parameters are frozen from the start".to_string());
+        }
         if self.config.validation == Validation::Test {
             notes.push(
                 "validating on the test images: whatever is chosen by them (best epoch, plateau) has seen them"

@@ -312,6 +312,18 @@ fn rates_that_f32_cannot_hold_are_refused_on_resume_too() {
 }
 
 #[test]
+fn only_a_setting_that_has_a_word_for_nothing_takes_it() {
+    let train = |setting: &[&str]| {
+        refuses(&[&["train", "--dataset", "synthetic"], setting].concat(), 2, &[setting[0].trim_start_matches('-')])
+    };
+    train(&["--epochs", "not set"]);
+    train(&["--label-smoothing", "none"]);
+    train(&["--clip-norm", "nothing"]);
+    let folder = tempfile::tempdir().unwrap();
+    lrsched(&folder).args(["descend", "--steps", "2", "--clip-norm", "none", "--format", "csv"]).assert().success();
+}
+
+#[test]
 fn a_bench_that_no_memory_holds_or_no_optimizer_makes_is_refused() {
     refuses(&["bench", "--batch-size", "18446744073709551615"], 2, &["batch-size", "65536"]);
     refuses(&["bench", "--steps", "18446744073709551615"], 2, &["steps", "1000000"]);

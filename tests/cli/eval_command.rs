@@ -84,7 +84,7 @@ fn test_time_augmentation_is_that_of_the_run_on_its_test_images_alone_and_may_be
     assert!(report.status.success());
     let report = std::fs::read_to_string(folder.path().join("run.md")).unwrap();
     assert!(
-        report.contains("test % with test-time augmentation (mirror-translate: 6 views), val % without."),
+        report.contains("test % with test-time augmentation (mirror-translate: 6 views); val % without."),
         "{report}"
     );
     let (code, said) = error(&folder, &["run", "--tta", "mirrored"]);

@@ -152,6 +152,13 @@ fn a_step_of_prodigy_without_a_rate_or_a_gradient_changes_nothing() {
     let with = walk("prodigy:d0=0.1", Semantics::Native, 1.0, &steps);
     assert_eq!((with[0], with[1], with[2]), (without[0], without[0], without[1]));
     assert_eq!(walk("prodigy:weight-decay=1", Semantics::Native, 1.0, &[(0.0, at(1.0)); 2]), [1.0, 1.0]);
+    // optax keeps its means then, and would divide 0 by 0: the estimate stays at d0 until there is a sum.
+    let optax = walk("prodigy:d0=0.1", Semantics::Optax, 1.0, &[(1.0, at(0.0)), (0.0, at(1.0)), (1.0, at(1.0))]);
+    // Corrected, m/√v = (0.9·0.1/(1 − 0.9²)) / √(0.999·0.001/(1 − 0.999²)): the means of the first step, one step old.
+    let (mean, square) = (0.9 * 0.1 / (1.0 - 0.81), 0.999 * 0.001 / (1.0 - 0.999 * 0.999));
+    let second = 1.0 - 0.1 * 0.1 * mean / (0.1 * f64::sqrt(square) + 0.1 * 1e-8 / f64::sqrt(1.0 - 0.999 * 0.999));
+    assert_eq!(optax[0], 1.0);
+    assert!((optax[1] - second).abs() < 1e-9 && optax[2].is_finite(), "{optax:?}, expected {second}");
 }
 
 /// Steps `from..to` of Muon on two matrices.

@@ -342,7 +342,7 @@ fn a_trainer_computes_with_the_threads_of_its_share_from_the_next_step_on() {
     }
 }
 
-/// Θ₀ − θ₁ of each array after one step of SGD at rate 1: the gradients as the optimizer saw them.
+/// θ₀ − θ₁ of each array after one step of SGD at rate 1: the gradients as the optimizer saw them.
 fn first_gradients(more: Value, groups: Vec<Option<Rates>>) -> Vec<(String, Vec<f64>)> {
     let (config, dataset, share) = (config(more), dataset(), ThreadShare::from(1));
     let images = PreparedImages::new(&dataset, config.validation, config.train_limit).unwrap();

@@ -112,7 +112,7 @@ fn a_builder_has_a_setter_for_each_parameter_of_its_row() {
         let switches: Vec<_> = entry.parameters.iter().filter(|p| p.is_switch()).map(|p| p.name).collect();
         let specs = built.iter().filter(|spec| !spec.is_sequence() && spec.name() == entry.name);
         let set: BTreeSet<String> = specs
-            .flat_map(|spec| fields(&spec.to_string(), &switches, None).unwrap().values)
+            .flat_map(|spec| fields(&spec.to_string(), &switches, None, |_| None).unwrap().values)
             .map(|(key, _)| key)
             .filter(|key| entry.parameter(key).is_some() || universal().iter().all(|parameter| parameter.name != key))
             .collect();

@@ -8,7 +8,8 @@ mod resolve;
 mod table;
 
 pub use resolve::{
-    find_config, groups, machine, optimizer, run_config, run_config_of_text, schedule, schedule_entries, train_config,
+    clipping, find_config, groups, machine, optimizer, run_config, run_config_of_text, schedule, schedule_entries,
+    train_config,
 };
 pub use table::{BASELINE, COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of, check_clip};
 
@@ -157,8 +158,8 @@ pub struct SettingDef {
     pub on_resume: OnResume,
     /// Whether a config file may set it.
     in_file: bool,
-    /// Shown for the value if it is not set.
-    pub unset: &'static str,
+    /// The word for its being not set, which can be given for it, if it has one: `--average none`.
+    pub unset: Option<&'static str>,
     commands: &'static [CommandName],
     /// Commands that take it with their own help text.
     also: &'static [(CommandName, &'static str)],
@@ -177,7 +178,7 @@ impl SettingDef {
             scope: Scope::Machine,
             on_resume: OnResume::NotTaken,
             in_file: true,
-            unset: "not set",
+            unset: None,
             commands: &[],
             also: &[],
             field: Field::Command,
@@ -267,7 +268,7 @@ impl SettingDef {
     }
 
     const fn unset(mut self, word: &'static str) -> Self {
-        self.unset = word;
+        self.unset = Some(word);
         self
     }
 

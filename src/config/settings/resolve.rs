@@ -1,11 +1,11 @@
 //! Turns the given settings into configs: parses them, fills in the defaults, and checks them.
 
-use super::{CommandName, Field, Setter, of};
+use super::{CommandName, Field, RATE, Setter, SettingDef, check_clip, of};
 use crate::config::given::{Given, Record, Recorded};
 use crate::config::{FindConfig, MachineConfig, ProgressMode, RunConfig};
 use crate::data::DatasetKind;
 use crate::engine::EngineKind;
-use crate::optim::{self, OptimizerSpec, ParamGroup};
+use crate::optim::{self, Clipping, Float, OptimizerSpec, ParamGroup};
 use crate::schedule::{self, Spec};
 use crate::spec::Entry;
 use crate::usage;
@@ -14,15 +14,20 @@ use anyhow::Result;
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-/// Sets the fields of `config` that were given, in rising order of precedence. The word for a setting that is not set, such as
-/// `--average none`, leaves it so, whatever a file says.
+/// Whether the word for its being not set is given for a setting.
+fn is_unset(given: &Given, row: &SettingDef) -> bool {
+    row.unset.is_some() && given.text(row.name) == row.unset
+}
+
+/// Sets the fields of `config` that were given, in rising order of precedence. The word for a setting that is not set leaves it
+/// so: `--average none` takes back what a file says.
 fn apply<C>(
     given: &Given,
     command: CommandName,
     config: &mut C,
     setter: impl Fn(Field) -> Option<Setter<C>>,
 ) -> Result<(), Usage> {
-    let set = of(command).filter(|row| given.text(row.name) != Some(row.unset));
+    let set = of(command).filter(|row| !is_unset(given, row));
     let rows = set.filter_map(|row| Some((given.source(row.name)?, row.name, setter(row.field)?)));
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by_key(|(source, ..)| *source);
@@ -93,6 +98,22 @@ pub fn find_config(given: &Given) -> Result<FindConfig, Usage> {
         checked.map_err(|error| given.with_source(name, error))?;
     }
     Ok(config)
+}
+
+/// The limits on the gradients alone, for a command without runs.
+///
+/// # Errors
+/// A limit that is not a number, or out of the range of `T`.
+pub fn clipping<T: Float>(given: &Given, command: CommandName) -> Result<Clipping, Usage> {
+    let limit = |name: &str| -> Result<Option<f64>, Usage> {
+        if of(command).any(|row| row.name == name && is_unset(given, &row)) {
+            return Ok(None);
+        }
+        let limit = given.parse(name, RATE)?;
+        check_clip::<T>(name, limit).map_err(|error| given.with_source(name, error))?;
+        Ok(limit)
+    };
+    Ok(Clipping { norm: limit("clip-norm")?, value: limit("clip-value")? })
 }
 
 /// The settings of the process.

@@ -206,7 +206,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_entrant(|c, v| v.number("a whole number from 0 to 9223372036854775807").map(|seed| c.seed = seed))
         .check(|c| c.check_seeds(1))
         .fixed("it determines the order of the images"),
-    SettingDef::value("train-limit", "N", "Train on N of the training images, balanced by class")
+    SettingDef::value("train-limit", "N", "Train on N of the training images, balanced by class [default: all]")
         .of_result(|c, v| v.number("a whole number of images").map(|images| c.train_limit = Some(images)))
         .unset("all")
         .fixed("the epochs so far are of these images"),
@@ -229,13 +229,13 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_result(|c, v| v.number("a share from 0 up to, not including, 1").map(|share| c.label_smoothing = share))
         .check(|c| check_share("label-smoothing", c.label_smoothing))
         .fixed("metrics.csv would mix two experiments"),
-    SettingDef::value("clip-norm", "X", "Scale down gradients whose norm over all parameters is above X")
+    SettingDef::value("clip-norm", "X", "Scale down gradients whose norm over all parameters is above X [default: none]")
         .of_result(|c, v| v.number(RATE).map(|limit| c.clip_norm = Some(limit)))
         .also(&[(Descend, "Scale down gradients whose norm is above X")])
         .unset("none")
         .check(|c| check_clip::<f32>("clip-norm", c.clip_norm))
         .fixed("metrics.csv would mix two experiments"),
-    SettingDef::value("clip-value", "X", "Hold every element of the gradients between -X and X; before --clip-norm")
+    SettingDef::value("clip-value", "X", "Hold every element of the gradients between -X and X; before --clip-norm [default: none]")
         .of_result(|c, v| v.number(RATE).map(|limit| c.clip_value = Some(limit)))
         .also(&[(Descend, "Hold both elements of the gradient between -X and X; before --clip-norm")])
         .unset("none")
@@ -414,5 +414,6 @@ fn check_share(name: &str, share: f64) -> Result<(), Usage> {
 /// A limit of gradient clipping is a positive normal number.
 pub fn check_clip<T: Float>(name: &str, limit: Option<f64>) -> Result<(), Usage> {
     let Some(limit) = limit else { return Ok(()) };
-    check_rate::<T>(name, limit).map_err(|error| Usage(format!("{error}; leave it out for no clipping")))
+    check_rate::<T>(name, limit)
+        .map_err(|error| Usage(format!("{error}; leave it out for no clipping, or give `none`")))
 }

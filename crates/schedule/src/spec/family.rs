@@ -89,7 +89,9 @@ impl Values {
         let all = (family.entries)().iter().flat_map(|entry| family.parameters(entry));
         let switches: Vec<_> = all.filter(|p| p.is_switch()).map(|p| p.name).collect();
         let expression = entry.parameters.iter().find(|p| p.kind == ParameterKind::Expression).map(|p| p.name);
-        let fields = fields(text, &switches, expression).map_err(|error| match expression {
+        let own = || family.parameters(entry).filter(|p| p.is_switch()).map(|p| p.name);
+        let mistyped = |word: &str| family.glossary.suggestion(word, own());
+        let fields = fields(text, &switches, expression, mistyped).map_err(|error| match expression {
             // Left to the expression parser, whose error points at the missing bracket.
             Some(key) => {
                 let typed = text.split_once(':').map_or("", |(_, rest)| rest.trim());

@@ -1,7 +1,7 @@
 //! The grammar of specs: splits `name:key=value,key=value` into parts, with values still as text.
 
 use crate::error::{UsageError, shortened};
-use crate::hint::{Glossary, SCHEDULES};
+use crate::hint::Glossary;
 use crate::usage;
 
 /// `name:key=value,...` split into parts, with values still as text.
@@ -29,11 +29,16 @@ pub fn check_length(what: &str, text: &str) -> Result<(), UsageError> {
 ///
 /// A comma ends a value unless it is inside brackets or not followed by a `key=`, so that
 /// `piecewise:milestones=10,20,factor=0.1` and `expr:expr=max(lr,1e-3)` parse as expected. `bare` is the key for a
-/// value without one (`expr:lr*0.5^epoch`).
+/// value without one (`expr:lr*0.5^epoch`). `mistyped` gives the switch that a word most likely means, if it is none.
 ///
 /// # Errors
-/// An empty name, unbalanced brackets, or a value before any key if `bare` is `None`.
-pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Fields, UsageError> {
+/// An empty name, unbalanced brackets, a mistyped switch, or a value before any key if `bare` is `None`.
+pub fn fields(
+    text: &str,
+    switches: &[&str],
+    bare: Option<&str>,
+    mistyped: impl Fn(&str) -> Option<String>,
+) -> Result<Fields, UsageError> {
     check_length("a spec", text)?;
     let (name, rest) = match text.split_once(':') {
         Some((name, rest)) => (name.trim(), rest.trim()),
@@ -49,8 +54,9 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
     for piece in pieces {
         let trimmed = piece.trim();
         // A mistyped switch would become a part of the value before it.
-        if let Some(meant) = mistyped_switch(trimmed, switches) {
-            return usage!("{name}: `{trimmed}` has no key; did you mean `{meant}`?", trimmed = shortened(trimmed));
+        let is_word = is_key(trimmed) && trimmed.starts_with(|c: char| c.is_ascii_alphabetic());
+        if let Some(meant) = Some(trimmed).filter(|word| is_word && !switches.contains(word)).and_then(&mistyped) {
+            return usage!("{name}: unknown switch `{trimmed}`; did you mean `{meant}`?", trimmed = shortened(trimmed));
         }
         if trimmed.is_empty() {
             return usage!("{name}: nothing between two commas in `{text}`", text = shortened(text));
@@ -73,11 +79,6 @@ pub fn fields(text: &str, switches: &[&str], bare: Option<&str>) -> Result<Field
         }
     }
     Ok(Fields { name: name.to_string(), values })
-}
-
-fn mistyped_switch(word: &str, switches: &[&str]) -> Option<String> {
-    let is_word = !switches.contains(&word) && is_key(word) && word.starts_with(|c: char| c.is_ascii_alphabetic());
-    is_word.then(|| SCHEDULES.suggestion(word, switches.iter().copied())).flatten()
 }
 
 /// The error for a key that `owner` does not take; it names the ones it takes.
@@ -121,8 +122,12 @@ fn split_outside_brackets(text: &str) -> Option<Vec<&str>> {
 mod tests {
     use super::*;
 
+    fn meant(word: &str) -> Option<String> {
+        crate::hint::SCHEDULES.suggestion(word, ["staircase"])
+    }
+
     fn read(text: &str) -> Vec<(String, String)> {
-        fields(text, &["staircase"], Some("expr")).unwrap().values
+        fields(text, &["staircase"], Some("expr"), meant).unwrap().values
     }
 
     #[test]
@@ -151,23 +156,26 @@ mod tests {
     #[test]
     fn a_mistyped_switch_is_no_part_of_the_value_before_it() {
         for text in ["time:decay=1,staircas", "time:stair_case", "time:decay=1,Staircase"] {
-            let error = fields(text, &["staircase"], Some("expr")).unwrap_err().to_string();
-            assert!(error.ends_with("has no key; did you mean `staircase`?"), "{error}");
+            let error = fields(text, &["staircase"], Some("expr"), meant).unwrap_err().to_string();
+            assert!(
+                error.starts_with("time: unknown switch `") && error.ends_with("did you mean `staircase`?"),
+                "{error}"
+            );
         }
-        assert_eq!(read("halve:when=a,b"), [("when".into(), "a,b".into())]);
+        assert_eq!(read("piecewise:values=stair1,2.staircas"), [("values".into(), "stair1,2.staircas".into())]);
     }
 
     #[test]
     fn a_missing_name_or_key_is_an_error() {
-        assert!(fields(":a=1", &[], None).is_err());
-        assert!(fields("step:0.5", &[], None).is_err());
-        assert!(fields("step:factor=0.5,,drop-every=2", &[], None).is_err());
+        assert!(fields(":a=1", &[], None, |_| None).is_err());
+        assert!(fields("step:0.5", &[], None, |_| None).is_err());
+        assert!(fields("step:factor=0.5,,drop-every=2", &[], None, |_| None).is_err());
     }
 
     #[test]
     fn brackets_that_do_not_match_are_an_error() {
         for text in ["time:decay=(,decay-steps=3", "time:decay=),decay-steps=3", "time:decay=)("] {
-            assert!(fields(text, &[], None).is_err(), "{text}");
+            assert!(fields(text, &[], None, |_| None).is_err(), "{text}");
         }
     }
 }
