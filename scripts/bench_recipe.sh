@@ -4,9 +4,9 @@
 #
 #     scripts/bench_recipe.sh [VENV]        VENV with PyTorch as for bench_peers.sh; default: ${XDG_CACHE_HOME:-~/.cache}/lrsched/peers
 #
-# Runs both in turn, ROUNDS times, from the initial weights of seeds 0, 1, …, and prints the medians: seconds of a step of 2000 images, of an evaluation, of the test and of all with
-# their ratios; the loss of the last epoch, test loss and test accuracy. PyTorch's clock starts after its imports, that of lrsched with its process. The whole takes 8 epochs of 50,000 images; steps
-# alone can be compared on less: IMAGES=10000 EPOCHS=1 ROUNDS=3.
+# Runs both in turn, ROUNDS times, from the initial weights of seeds 0, 1, …, and prints the medians: seconds of a step of 2000 images, of an
+# evaluation, of the test and of all, with their ratios; the loss of the last epoch, test loss and test accuracy. PyTorch's clock starts after its
+# imports, that of lrsched with its process. The whole takes 8 epochs of 50,000 images; for the steps alone, less will do: IMAGES=10000 EPOCHS=1 ROUNDS=3.
 #
 # Variables: IMAGES=50000, EPOCHS=8, ROUNDS=1, THREADS (default: all cores), LRSCHED (default: target/release/lrsched), LRSCHED_DATA (CIFAR-10's files).
 set -euo pipefail
