@@ -73,8 +73,11 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         Some(folder) => of_folder(&folder, &given.clone().typed(), quiet)?,
         None => of_flags(&given)?,
     };
-    recipe.notes.extend(apart(&recipe, framework)?);
-    let Snippet { text, notes } = recipe.snippet(framework)?;
+    let snippet = apart(&recipe, framework).and_then(|note| {
+        recipe.notes.extend(note);
+        recipe.snippet(framework)
+    });
+    let Snippet { text, notes } = snippet.map_err(|error| elsewhere(error, &recipe, framework))?;
     super::warn(&notes);
     let output = show::output(&given);
     show::emit(output.as_deref(), text.as_bytes())
@@ -84,6 +87,18 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 pub fn possible(folder: &Path) -> Option<Framework> {
     let recipe = of_folder(folder, &Given::default(), true).ok()?;
     Framework::ALL.into_iter().find(|framework| recipe.snippet(*framework).is_ok())
+}
+
+/// What a framework cannot do, with those that can.
+fn elsewhere(error: anyhow::Error, recipe: &Recipe, than: Framework) -> anyhow::Error {
+    let can = |other: &Framework| *other != than && recipe.snippet(*other).is_ok();
+    let others: Vec<&str> = Framework::ALL.into_iter().filter(can).map(Framework::name).collect();
+    match error.downcast_ref::<Cannot>() {
+        Some(Cannot(text)) if !others.is_empty() => {
+            Cannot(format!("{text}; this one goes to {}", any_of(others))).into()
+        }
+        _ => error,
+    }
 }
 
 /// What the flags describe, as `show` has them.
@@ -189,7 +204,12 @@ fn apart(recipe: &Recipe, framework: Framework) -> Result<Option<String>> {
         run
     };
     let follow = |semantics: Semantics| Trail::follow_as(semantics, &resolved, &recipe.schedule, &run);
-    let (own, other) = (follow(ours)?, follow(theirs).map_err(|error: Usage| Cannot(error.to_string()))?);
+    // The remedy of the message is for a run under their semantics.
+    let lacks = |error: Usage| {
+        let why = error.0.split(';').next().unwrap_or_default().to_string();
+        Cannot(format!("{why}: export another optimizer"))
+    };
+    let (own, other) = (follow(ours)?, follow(theirs).map_err(lacks)?);
     Ok(own.parting(&other).map(|parting| {
         let share = 100.0 * parting.by / parting.moved;
         let share = if share.is_finite() { format!(", by {} % of it", significant(share, 2)) } else { String::new() };

@@ -154,6 +154,16 @@ pub fn chances(groups: &[Group<'_>]) -> String {
     chances.iter().map(|chance| format!("{chance} %")).collect::<Vec<_>>().join(" or ")
 }
 
+/// `test-time augmentation (mirror: 2 views)`, where the test of some entrant has it.
+pub fn augmented(groups: &[Group<'_>]) -> Option<String> {
+    let has =
+        |tta: Tta| groups.iter().flat_map(|group| &group.analyses).any(|analysis| analysis.entrant.place.tta == tta);
+    let views = |tta: Tta| format!("{}: {} views", tta.name(), tta.views().len());
+    let some: Vec<String> = Tta::ALL.into_iter().filter(|&tta| tta != Tta::None && has(tta)).map(views).collect();
+    let among_others = if has(Tta::None) { ", where a name has it" } else { "" };
+    (!some.is_empty()).then(|| format!("test-time augmentation ({}){among_others}", some.join(", ")))
+}
+
 /// Explains the columns and each ±: for a terminal table of `width` columns, or for the full one of Markdown.
 pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
     let (entrants, names) = of_groups(groups, width);
@@ -186,14 +196,9 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         let _ = write!(text, "; a run that diverged counts as chance, {}", chances(groups));
     }
     text.push('.');
-    let has_tta = |tta: Tta| entrants.iter().any(|entrant| entrant.place.tta == tta);
-    let views = |tta: Tta| format!("{}: {} views", tta.name(), tta.views().len());
-    let augmented: Vec<String> =
-        Tta::ALL.into_iter().filter(|&tta| tta != Tta::None && has_tta(tta)).map(views).collect();
-    if has("test %") && !augmented.is_empty() {
-        let some = if has_tta(Tta::None) { ", where a name has it" } else { "" };
+    if let Some(augmented) = augmented(groups).filter(|_| has("test %")) {
         let without = if has("val %") { "; val % without" } else { "" };
-        let _ = write!(text, " test % with test-time augmentation ({}){some}{without}.", augmented.join(", "));
+        let _ = write!(text, " test % with {augmented}{without}.");
     }
     if has("best ep") {
         text.push_str(

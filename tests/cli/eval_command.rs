@@ -80,13 +80,14 @@ fn test_time_augmentation_is_that_of_the_run_on_its_test_images_alone_and_may_be
     let losses =
         ["none", "mirror", "mirror-translate"].map(|tta| json(&folder, &["run", "--tta", tta])["loss"].clone());
     assert!(losses[0] != losses[1] && losses[1] != losses[2] && losses[2] == test["loss"], "{losses:?}");
-    let report = lrsched(&folder).args(["report", "run", "-o", "run.md"]).output().unwrap();
-    assert!(report.status.success());
-    let report = std::fs::read_to_string(folder.path().join("run.md")).unwrap();
-    assert!(
-        report.contains("test % with test-time augmentation (mirror-translate: 6 views); val % without."),
-        "{report}"
-    );
+    for (page, said) in [
+        ("run.md", "test % with test-time augmentation (mirror-translate: 6 views); val % without."),
+        ("run.html", "The test is with test-time augmentation (mirror-translate: 6 views), validation is without."),
+    ] {
+        lrsched(&folder).args(["report", "run", "-o", page]).assert().success();
+        let report = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(report.contains(said), "{report}");
+    }
     let (code, said) = error(&folder, &["run", "--tta", "mirrored"]);
     assert_eq!(code, 2);
     assert!(said.contains("did you mean `mirror`? (tta: none, mirror, mirror-translate)"), "{said}");

@@ -40,6 +40,29 @@ fn what_keras_does_otherwise_is_refused_or_said() {
 }
 
 #[test]
+fn a_refusal_names_the_frameworks_that_can() {
+    let folder = tempfile::tempdir().unwrap();
+    for (to, optimizer, said) in [
+        (
+            "torch",
+            "lion",
+            "torch has no lion that is exact: export another optimizer; this one goes to keras, optax or timm",
+        ),
+        (
+            "optax",
+            "nadam",
+            "nadam: optax has no momentum-decay, got 0.004: export another optimizer; this one goes to torch",
+        ),
+    ] {
+        let (_, message, code) = export(&folder, &["--optimizer", optimizer, "--to", to, "--epochs", "1"]);
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains(said), "{message}");
+    }
+    let (_, message, _) = export(&folder, &["--optimizer", "muon:rescale-weights", "--to", "torch", "--epochs", "1"]);
+    assert!(!message.contains("this one goes to"), "{message}");
+}
+
+#[test]
 fn a_schedule_becomes_the_class_that_is_exact_and_a_function_otherwise() {
     for (to, schedule, expected) in [
         ("torch", "step:drop-every=2", "MultiStepLR(optimizer, milestones=[7, 21, 35], gamma=0.5)"),

@@ -56,6 +56,25 @@ fn each_group_has_its_own_rates_in_a_column_of_steps_csv_behind_those_of_the_bas
 }
 
 #[test]
+fn none_leaves_out_the_groups_of_a_config_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "[[group]]\nparameters = [\"*.bias\"]\nlr = 0.6\n";
+    fs::write(folder.path().join("groups.toml"), file).unwrap();
+    for (out, flags, patterns) in [
+        ("of-file", &[][..], &["*.bias"][..]),
+        ("none", &["--group", "none"], &[]),
+        ("own", &["--group", "fc.*=/lr=0.2", "none"], &["fc.*"]),
+    ] {
+        train(&folder, out, &[&["--config", "groups.toml"], flags].concat());
+        let config =
+            &serde_json::from_str::<serde_json::Value>(&read(&folder, &format!("{out}/run.json"))).unwrap()["config"];
+        let groups = config["group"].as_array().cloned().unwrap_or_default();
+        let of = |group: &serde_json::Value| group["parameters"][0].as_str().unwrap().to_string();
+        assert_eq!(groups.iter().map(of).collect::<Vec<_>>(), patterns, "{out}");
+    }
+}
+
+#[test]
 fn a_group_with_the_optimizer_of_the_run_changes_nothing_and_another_one_does() {
     let folder = tempfile::tempdir().unwrap();
     let same = ["--momentum", "0.9", "--schedule", "cosine"];

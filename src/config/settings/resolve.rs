@@ -159,7 +159,7 @@ pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
 }
 
 /// The parameter groups: those of the command line, then those of its variable, then those of the file, so that the first
-/// match is that of the highest precedence.
+/// match is that of the highest precedence. `none` leaves out all that would follow.
 ///
 /// # Errors
 /// As [`ParamGroup`]'s parsers, with the source.
@@ -171,7 +171,8 @@ pub fn groups(given: &Given) -> Result<Vec<ParamGroup>, Usage> {
         };
         group.map_err(|error| given.with_source_of_key("group", record.source, &error))
     };
-    given.records("group").into_iter().map(read).collect()
+    let goes_on = |record: &&Record| !matches!(&record.what, Recorded::Text(text) if text.trim() == "none");
+    given.records("group").into_iter().take_while(goes_on).map(read).collect()
 }
 
 /// Refuses a flag that only others of its family take, if none of them was chosen.

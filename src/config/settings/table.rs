@@ -96,7 +96,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::records(
         "group",
         "PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]",
-        "Update the parameters whose PyTorch names match in their own way, such as '*.bias=sgd:lr=0.05/linear'; repeatable, the first match wins; `[[group]]` in a config file [default: all alike]",
+        "Update the parameters whose PyTorch names match in their own way, such as '*.bias=sgd:lr=0.05/linear'; repeatable, the first match wins; `[[group]]` in a config file, which `none` leaves out [default: all alike]",
     )
     .scope(Scope::Result)
     .commands(CommandName::TRAINING)

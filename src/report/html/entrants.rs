@@ -6,7 +6,7 @@ use crate::record::Status;
 use crate::report::analysis::{Analysis, Group, Target};
 use crate::report::entrants::Summary;
 use crate::report::escape::escape;
-use crate::report::table::{chances, duration, percent, status};
+use crate::report::table::{augmented, chances, duration, percent, status};
 
 /// Cells, one per entrant, below a head.
 struct Column {
@@ -141,11 +141,13 @@ fn name(analysis: &Analysis<'_>) -> String {
 /// How to read the tables.
 pub fn notes(groups: &[Group<'_>]) -> String {
     let chances = chances(groups);
+    let augmented = augmented(groups)
+        .map_or(String::new(), |augmented| format!(" The test is with {augmented}, validation is without."));
     format!(
         "<details><summary>How to read these figures</summary>\
          <p class=soft>Means ± standard deviations over seeds or studies, in percent. Validation and test accuracy are of the weights after the last \
          epoch; a run that diverged counts as chance, {chance}. The highest validation accuracy of any epoch is of other weights, which were \
-         not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at the end. Gap: \
+         not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at the end.{augmented} Gap: \
          training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\
          <p class=soft>Verdicts, each at 95 % for any number of entrants: the <b>winner</b> beats every other by the paired t-test. One entrant \
          <b>beats</b> another if their difference stands out among those of all pairs (Holm). <b>Ruled out</b>: the best is one of the others \

@@ -39,7 +39,12 @@ impl Family {
         let entries = (self.entries)();
         entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
             let names = || entries.iter().map(|entry| entry.name);
-            let hint = self.glossary.did_you_mean(name, names());
+            let hint = match name.split_once(',') {
+                Some((before, rest)) if names().any(|name| name == before) => {
+                    format!("; did you mean `{before}:{}`?", shortened(rest))
+                }
+                _ => self.glossary.did_you_mean(name, names()),
+            };
             let all = names().collect::<Vec<_>>().join(", ");
             UsageError(format!("unknown {what} `{}`{hint} ({what}s: {all})", shortened(name), what = self.what))
         })
