@@ -16,6 +16,7 @@ mod optim_state;
 mod promises;
 mod published;
 mod report_chart;
+mod results_page;
 mod schedule_docs;
 mod schedule_golden;
 mod schedule_peers;
