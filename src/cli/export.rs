@@ -86,7 +86,12 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 /// The first framework that the run in `folder` can be taken to, PyTorch before others.
 pub fn possible(folder: &Path) -> Option<Framework> {
     let recipe = of_folder(folder, &Given::default(), true).ok()?;
-    Framework::ALL.into_iter().find(|framework| recipe.snippet(*framework).is_ok())
+    Framework::ALL.into_iter().find(|framework| can_have(&recipe, *framework))
+}
+
+/// Whether `export` would write this recipe for the framework.
+fn can_have(recipe: &Recipe, framework: Framework) -> bool {
+    apart(recipe, framework).is_ok() && recipe.snippet(framework).is_ok()
 }
 
 /// What a framework cannot do, with those that can.
@@ -207,7 +212,7 @@ fn apart(recipe: &Recipe, framework: Framework) -> Result<Option<String>> {
     // The remedy of the message is for a run under their semantics.
     let lacks = |error: Usage| {
         let why = error.0.split(';').next().unwrap_or_default().to_string();
-        Cannot(format!("{why}: export another optimizer"))
+        Cannot(format!("{why}: change that, or export another optimizer"))
     };
     let (own, other) = (follow(ours)?, follow(theirs).map_err(lacks)?);
     Ok(own.parting(&other).map(|parting| {

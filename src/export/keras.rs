@@ -155,7 +155,7 @@ fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
         "adadelta" => ("Adadelta", vec![Some(o.set("rho", "rho")), eps, decay]),
         "nadam" if o.get("momentum-decay") != KERAS_NADAM_DECAY => {
             return Err(Cannot(format!(
-                "keras.optimizers.Nadam always has momentum-decay {KERAS_NADAM_DECAY}, got {}: train with momentum-decay={KERAS_NADAM_DECAY}, or export to torch",
+                "keras.optimizers.Nadam always has momentum-decay {KERAS_NADAM_DECAY}, got {}: train with momentum-decay={KERAS_NADAM_DECAY}",
                 number(o.get("momentum-decay"))
             )));
         }

@@ -308,6 +308,8 @@ mod tests {
             ("[a=sgd", "group [a: `[a` is not a pattern"),
             ("*.bias=sdg", "group *.bias: unknown optimizer `sdg`"),
             ("*.bias=sgd,lr=0.05", "group *.bias: unknown optimizer `sgd,lr=0.05`; did you mean `sgd:lr=0.05`?"),
+            ("*.bias=sdg,lr=0.05", "group *.bias: unknown optimizer `sdg,lr=0.05`; did you mean `sgd`?"),
+            ("*.bias=sgd,adam", "group *.bias: unknown optimizer `sgd,adam` (optimizers:"),
             ("*.bias=sgd/cosin", "group *.bias: unknown schedule `cosin`"),
             ("*.bias=sgd:lr=0", "group *.bias: sgd: lr must be "),
             ("*.bias=/lr=-1", "group *.bias: lr must be a number above 0, got -1"),

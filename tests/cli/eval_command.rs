@@ -82,7 +82,10 @@ fn test_time_augmentation_is_that_of_the_run_on_its_test_images_alone_and_may_be
     assert!(losses[0] != losses[1] && losses[1] != losses[2] && losses[2] == test["loss"], "{losses:?}");
     for (page, said) in [
         ("run.md", "test % with test-time augmentation (mirror-translate: 6 views); val % without."),
-        ("run.html", "The test is with test-time augmentation (mirror-translate: 6 views), validation is without."),
+        (
+            "run.html",
+            "Test images are evaluated with test-time augmentation (mirror-translate: 6 views); validation images without.",
+        ),
     ] {
         lrsched(&folder).args(["report", "run", "-o", page]).assert().success();
         let report = std::fs::read_to_string(folder.path().join(page)).unwrap();

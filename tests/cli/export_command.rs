@@ -40,26 +40,36 @@ fn what_keras_does_otherwise_is_refused_or_said() {
 }
 
 #[test]
-fn a_refusal_names_the_frameworks_that_can() {
+fn a_refusal_names_the_frameworks_that_can_and_they_can() {
     let folder = tempfile::tempdir().unwrap();
-    for (to, optimizer, said) in [
-        (
-            "torch",
-            "lion",
-            "torch has no lion that is exact: export another optimizer; this one goes to keras, optax or timm",
-        ),
+    let to = |framework: &str, optimizer: &str| {
+        export(&folder, &["--optimizer", optimizer, "--to", framework, "--epochs", "1"])
+    };
+    for (framework, optimizer, said, others) in [
+        ("torch", "lion", "torch has no lion that is exact: export another optimizer", "keras, optax or timm"),
         (
             "optax",
             "nadam",
-            "nadam: optax has no momentum-decay, got 0.004: export another optimizer; this one goes to torch",
+            "nadam: optax has no momentum-decay, got 0.004: change that",
+            "torch, lightning, timm or transformers",
+        ),
+        (
+            "keras",
+            "nadam",
+            "keras.optimizers.Nadam always has momentum-decay 1",
+            "torch, lightning, timm or transformers",
         ),
     ] {
-        let (_, message, code) = export(&folder, &["--optimizer", optimizer, "--to", to, "--epochs", "1"]);
+        let (_, message, code) = to(framework, optimizer);
         assert_eq!(code, 1, "{message}");
-        assert!(message.contains(said), "{message}");
+        let end = format!("; as it is, it can be exported to {others}");
+        assert!(message.contains(said) && message.trim_end().ends_with(&end), "{message}");
+        for other in others.replace(" or ", ", ").split(", ") {
+            assert_eq!(to(other, optimizer).2, 0, "{optimizer} to {other}");
+        }
     }
-    let (_, message, _) = export(&folder, &["--optimizer", "muon:rescale-weights", "--to", "torch", "--epochs", "1"]);
-    assert!(!message.contains("this one goes to"), "{message}");
+    let (_, message, _) = to("torch", "muon:rescale-weights");
+    assert!(!message.contains("can be exported"), "{message}");
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn none_leaves_out_the_groups_of_a_config_file() {
         ("of-file", &[][..], &["*.bias"][..]),
         ("none", &["--group", "none"], &[]),
         ("own", &["--group", "fc.*=/lr=0.2", "none"], &["fc.*"]),
+        ("own-behind", &["--group", "none", "--group", "fc.*=/lr=0.2"], &["fc.*"]),
     ] {
         train(&folder, out, &[&["--config", "groups.toml"], flags].concat());
         let config =

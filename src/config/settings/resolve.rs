@@ -159,7 +159,8 @@ pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
 }
 
 /// The parameter groups: those of the command line, then those of its variable, then those of the file, so that the first
-/// match is that of the highest precedence. `none` leaves out all that would follow.
+/// match is that of the highest precedence. `none` leaves out those of
+/// lower precedence.
 ///
 /// # Errors
 /// As [`ParamGroup`]'s parsers, with the source.
@@ -171,8 +172,11 @@ pub fn groups(given: &Given) -> Result<Vec<ParamGroup>, Usage> {
         };
         group.map_err(|error| given.with_source_of_key("group", record.source, &error))
     };
-    let goes_on = |record: &&Record| !matches!(&record.what, Recorded::Text(text) if text.trim() == "none");
-    given.records("group").into_iter().take_while(goes_on).map(read).collect()
+    let is_none = |record: &&Record| matches!(&record.what, Recorded::Text(text) if text.trim() == "none");
+    let records = given.records("group");
+    let last = records.iter().copied().find(is_none).map(|record| record.source);
+    let reaching = |record: &&Record| last.is_none_or(|last| record.source >= last);
+    records.into_iter().filter(|record| !is_none(record) && reaching(record)).map(read).collect()
 }
 
 /// Refuses a flag that only others of its family take, if none of them was chosen.

@@ -141,8 +141,10 @@ fn name(analysis: &Analysis<'_>) -> String {
 /// How to read the tables.
 pub fn notes(groups: &[Group<'_>]) -> String {
     let chances = chances(groups);
-    let augmented = augmented(groups)
-        .map_or(String::new(), |augmented| format!(" The test is with {augmented}, validation is without."));
+    let is_tested = groups.iter().flat_map(|group| &group.analyses).any(|analysis| analysis.test_accuracy.is_some());
+    let augmented = augmented(groups).filter(|_| is_tested).map_or(String::new(), |augmented| {
+        format!(" Test images are evaluated with {augmented}; validation images without.")
+    });
     format!(
         "<details><summary>How to read these figures</summary>\
          <p class=soft>Means ± standard deviations over seeds or studies, in percent. Validation and test accuracy are of the weights after the last \

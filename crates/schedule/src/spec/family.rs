@@ -39,11 +39,15 @@ impl Family {
         let entries = (self.entries)();
         entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
             let names = || entries.iter().map(|entry| entry.name);
-            let hint = match name.split_once(',') {
-                Some((before, rest)) if names().any(|name| name == before) => {
-                    format!("; did you mean `{before}:{}`?", shortened(rest))
-                }
-                _ => self.glossary.did_you_mean(name, names()),
+            let (before, rest) = name.split_once(',').map_or((name, ""), |(before, rest)| (before.trim(), rest.trim()));
+            let takes = |entry: &'static Entry| {
+                let key = rest.split(['=', ',']).next().unwrap_or_default().trim();
+                self.parameters(entry).any(|parameter| parameter.name == key)
+            };
+            let hint = match entries.iter().find(|entry| entry.name == before) {
+                Some(entry) if takes(entry) => format!("; did you mean `{before}:{}`?", shortened(rest)),
+                Some(_) => String::new(),
+                None => self.glossary.did_you_mean(before, names()),
             };
             let all = names().collect::<Vec<_>>().join(", ");
             UsageError(format!("unknown {what} `{}`{hint} ({what}s: {all})", shortened(name), what = self.what))
