@@ -96,11 +96,11 @@ fn can_have(recipe: &Recipe, framework: Framework) -> bool {
 
 /// What a framework cannot do, with those that can.
 fn elsewhere(error: anyhow::Error, recipe: &Recipe, than: Framework) -> anyhow::Error {
-    let can = |other: &Framework| *other != than && recipe.snippet(*other).is_ok();
-    let others: Vec<&str> = Framework::ALL.into_iter().filter(can).map(Framework::name).collect();
+    let others = Framework::ALL.into_iter().filter(|other| *other != than && can_have(recipe, *other));
+    let others: Vec<&str> = others.map(Framework::name).collect();
     match error.downcast_ref::<Cannot>() {
         Some(Cannot(text)) if !others.is_empty() => {
-            Cannot(format!("{text}; this one goes to {}", any_of(others))).into()
+            Cannot(format!("{text}; as it is, it can be exported to {}", any_of(others))).into()
         }
         _ => error,
     }
