@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Computes how a training step of `cnn` would scale on more cores than this machine has, from parts measured on one thread.
 
-    scripts/scaling.py [BATCH] [PROGRAM]        default: 128 target/release/lrsched
+    scripts/scaling.py [BATCH] [PROGRAM]        32, 128 or 512; default: 128 target/release/lrsched
+
+docs/SPEED.md has the tables that it printed.
 
 A part with N equal tasks takes ceil(N / threads) / N of its time on one thread; what is no task of the threads (the loss, gathering gradients, the
 kernels' transforms) counts as serial. A meeting of all threads is counted with what the slower of two threads costs here. Left out: the
@@ -39,7 +41,8 @@ def tasks(name):
         return 8, 8
     if name.startswith("fc2"):
         return 1, 1
-    groups = {32: 8, 128: 16, 512: 16}.get(batch, 16)
+    # Of the backward pass through the convolutions: `Segment::groups`.
+    groups = 8 if batch <= 32 else 16
     return batch, groups
 
 
@@ -62,7 +65,7 @@ def model(threads):
 
 meeting = max(0.0, two - model(2)) / MEETINGS
 print(f"batch {batch}: {one:.1f} ms a step on one thread, {two:.1f} ms on two; serial {serial:.2f} ms, a meeting {1e3 * meeting:.0f} µs")
-print("threads  ms a step  times one thread  runs of one thread each")
+print("threads  ms a step  times one thread  % of that many runs of one thread each")
 for threads in (1, 2, 4, 8, 16, 32, 64):
     step = model(threads) + (meeting * MEETINGS if threads > 1 else 0)
-    print(f"{threads:7} {step:10.1f} {one / step:17.1f} {threads:24}")
+    print(f"{threads:7} {step:10.1f} {one / step:17.1f} {100 * one / step / threads:43.0f}")
