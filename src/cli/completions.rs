@@ -1,5 +1,6 @@
 //! Completions for shells, which the program computes itself: names, and the parameters inside a spec.
 
+use super::help_tables;
 use crate::config::{Keep, Mode, ProgressMode};
 use crate::data::{DatasetKind, Tta, augmentations};
 use crate::engine::EngineKind;
@@ -189,10 +190,10 @@ fn group(typed: &str) -> Vec<Completion> {
 
 /// What `lrsched help` knows.
 fn topics(_typed: &str) -> Vec<Completion> {
-    let commands = super::command();
-    let commands = commands.get_subcommands().map(|command| command.get_name().to_string());
+    let program = super::command();
+    let commands = program.get_subcommands().map(|command| command.get_name().to_string());
     let lists = ["schedules", "optimizers"].map(str::to_string);
-    let names = commands.chain(lists).map(|name| (name, String::new()));
+    let names = commands.chain(lists).chain(help_tables::flags(&program)).map(|name| (name, String::new()));
     let entries = schedule::table().iter().chain(optim::table());
     names.chain(entries.map(|entry| (entry.name.to_string(), entry.summary.to_string()))).collect()
 }

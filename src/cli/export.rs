@@ -73,8 +73,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         Some(folder) => of_folder(&folder, &given.clone().typed(), quiet)?,
         None => of_flags(&given)?,
     };
-    let snippet = apart(&recipe, framework).and_then(|note| {
-        recipe.notes.extend(note);
+    // What cannot be written need not be followed.
+    let snippet = recipe.snippet(framework).and_then(|_| {
+        recipe.notes.extend(apart(&recipe, framework)?);
         recipe.snippet(framework)
     });
     let Snippet { text, notes } = snippet.map_err(|error| elsewhere(error, &recipe, framework))?;
@@ -91,19 +92,27 @@ pub fn possible(folder: &Path) -> Option<Framework> {
 
 /// Whether `export` would write this recipe for the framework.
 fn can_have(recipe: &Recipe, framework: Framework) -> bool {
-    apart(recipe, framework).is_ok() && recipe.snippet(framework).is_ok()
+    recipe.snippet(framework).is_ok() && apart(recipe, framework).is_ok()
 }
 
-/// What a framework cannot do, with those that can.
+/// What a framework cannot do, with what can be done instead.
 fn elsewhere(error: anyhow::Error, recipe: &Recipe, than: Framework) -> anyhow::Error {
+    let Some(Cannot(text)) = error.downcast_ref::<Cannot>() else { return error };
     let others = Framework::ALL.into_iter().filter(|other| *other != than && can_have(recipe, *other));
     let others: Vec<&str> = others.map(Framework::name).collect();
-    match error.downcast_ref::<Cannot>() {
-        Some(Cannot(text)) if !others.is_empty() => {
-            Cannot(format!("{text}; as it is, it can be exported to {}", any_of(others))).into()
-        }
-        _ => error,
+    let semantics = than.semantics();
+    let under = Recipe { run: RunShape { semantics, ..recipe.run }, ..recipe.clone() };
+    let mut remedies = Vec::new();
+    if !others.is_empty() {
+        remedies.push(format!("as it is, it can be exported to {}", any_of(others)));
     }
+    if semantics != recipe.run.semantics && can_have(&under, than) {
+        remedies.push(format!("trained with `--semantics {semantics}`, to {}", than.name()));
+    }
+    if remedies.is_empty() {
+        remedies.push("export another optimizer or schedule".to_string());
+    }
+    Cannot(format!("{text}; {}", remedies.join("; "))).into()
 }
 
 /// What the flags describe, as `show` has them.
@@ -212,7 +221,7 @@ fn apart(recipe: &Recipe, framework: Framework) -> Result<Option<String>> {
     // The remedy of the message is for a run under their semantics.
     let lacks = |error: Usage| {
         let why = error.0.split(';').next().unwrap_or_default().to_string();
-        Cannot(format!("{why}: change that, or export another optimizer"))
+        Cannot(why)
     };
     let (own, other) = (follow(ours)?, follow(theirs).map_err(lacks)?);
     Ok(own.parting(&other).map(|parting| {

@@ -6,6 +6,8 @@ use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{Semantics, table, universal};
 use crate::spec::{Entry, Parameter};
 use anyhow::Result;
+use clap::{Arg, Command};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Prints the list of schedules.
@@ -36,6 +38,35 @@ pub fn one(name: &str) -> Option<Result<u8>> {
         describe_optimizer(&mut text, of(optim::table())?);
     }
     Some(show::emit(None, text.trim_start().as_bytes()))
+}
+
+/// Prints the flag of this name, with or without its dashes, and which of the commands of `program` take it; `None` if none does.
+pub fn flag(program: &Command, name: &str) -> Option<Result<u8>> {
+    let name = name.trim_start_matches("--");
+    // Commands that say the same of it are told together.
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    for command in program.get_subcommands() {
+        let Some(flag) = command.get_arguments().find(|flag| flag.get_long() == Some(name)) else { continue };
+        let text = text_of_flag(flag);
+        match told.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, commands)) => commands.push(command.get_name()),
+            None => told.push((text, vec![command.get_name()])),
+        }
+    }
+    let text: Vec<String> = told.iter().map(|(text, commands)| format!("{}:\n{text}\n", commands.join(", "))).collect();
+    (!text.is_empty()).then(|| show::emit(None, text.join("\n").as_bytes()))
+}
+
+/// The flag as `--help` has it.
+fn text_of_flag(flag: &Arg) -> String {
+    let alone = Command::new("flag").disable_help_flag(true).help_template("{options}").arg(flag.clone().hide(false));
+    alone.clone().render_long_help().to_string().trim_end().to_string()
+}
+
+/// The names of all flags.
+pub fn flags(program: &Command) -> Vec<String> {
+    let flags = program.get_subcommands().flat_map(Command::get_arguments).filter_map(Arg::get_long);
+    flags.map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The names that [`one`] takes.

@@ -126,12 +126,17 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("help")
-                .about("Show help for a command, a schedule or an optimizer, or list all (`lrsched help schedules`)")
-                .arg(Arg::new("topic").value_name("COMMAND|schedules|optimizers|NAME").num_args(0..)),
+                .about("Show help for a command, a flag, a schedule or an optimizer, or list all (`lrsched help schedules`)")
+                .arg(
+                    Arg::new("topic")
+                        .value_name("COMMAND|schedules|optimizers|NAME")
+                        .help("A command, a flag without its dashes (`group`), a schedule, an optimizer, or a list")
+                        .num_args(0..),
+                ),
         )
 }
 
-/// `lrsched help`, `lrsched help data fetch`, `lrsched help schedules`.
+/// `lrsched help`, `lrsched help data fetch`, `lrsched help schedules`, `lrsched help group`.
 fn help(topic: &[&str]) -> Result<u8> {
     match topic {
         ["schedules"] => return help_tables::schedules(),
@@ -144,12 +149,20 @@ fn help(topic: &[&str]) -> Result<u8> {
         _ => {}
     }
     let mut command = command();
+    if let [name] = topic
+        && command.find_subcommand(name).is_none()
+        && let Some(shown) = help_tables::flag(&command, name)
+    {
+        return shown;
+    }
     for (at, name) in topic.iter().enumerate() {
         let Some(inner) = command.find_subcommand(name) else {
             let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
             let entries = if at == 0 { help_tables::names() } else { Vec::new() };
-            let hint = did_you_mean(name, names.into_iter().chain(lists.iter().copied()).chain(entries));
+            let flags = if at == 0 { help_tables::flags(&command) } else { Vec::new() };
+            let names = names.into_iter().chain(lists.iter().copied()).chain(entries);
+            let hint = did_you_mean(name, names.chain(flags.iter().map(String::as_str)));
             // `adam:amsgrad` is explained with `adam`.
             let hint = hint
                 .split_once(':')

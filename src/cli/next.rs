@@ -45,6 +45,8 @@ pub fn train(config: &RunConfig, command: CommandName, data_dir: Option<&Path>) 
             add(setting.name, setting.second);
         }
     }
+    // The generated images are in no folder.
+    let data_dir = data_dir.filter(|_| dataset != DatasetKind::Synthetic);
     let data_dir = data_dir.into_iter().flat_map(|folder| ["--data-dir".into(), folder.as_os_str().to_owned()]);
     words.into_iter().map(OsString::from).chain(data_dir).collect()
 }

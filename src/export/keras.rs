@@ -165,7 +165,7 @@ fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
         "schedule-free-adamw" if o.semantics == Semantics::Keras && !o.is_on("r") && !o.is_on("weight-lr-power") => {
             ("ScheduleFreeAdamW", vec![beta1, beta2, eps, decay])
         }
-        _ => return Err(Cannot(format!("keras has no {name} that is exact: export another optimizer"))),
+        _ => return Err(Cannot(format!("keras has no {name} that is exact"))),
     };
     let clipping = [("global_clipnorm", recipe.clip_norm), ("clipvalue", recipe.clip_value)];
     let clipping = clipping.into_iter().filter_map(|(key, most)| Some(format!("{key}={}", number(most?))));

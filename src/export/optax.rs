@@ -187,11 +187,10 @@ fn optimizer(recipe: &Recipe, cycles: bool, rate: &str) -> Result<(bool, String)
             let power = Some(o.set("weight_lr_power", "weight-lr-power"));
             ("contrib.schedule_free_adamw", false, vec![beta1, beta2, eps, decay, power])
         }
-        _ => {
-            return Err(Cannot(format!(
-                "optax has no {name} with these options that is exact: export another optimizer"
-            )));
+        "schedule-free-sgd" | "schedule-free-adamw" if !is_constant => {
+            return Err(Cannot(format!("optax has {name} that is exact at a constant rate alone")));
         }
+        _ => return Err(Cannot(format!("optax has no {name} with these options that is exact"))),
     };
     let arguments: Vec<String> =
         std::iter::once(format!("learning_rate={rate}")).chain(options.into_iter().flatten()).collect();

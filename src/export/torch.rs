@@ -306,7 +306,7 @@ pub fn constructor(
         "lion" if framework == Framework::Timm.name() => {
             (Some("timm.optim"), "timm.optim.Lion", vec![betas(o), decay()])
         }
-        _ => return Err(Cannot(format!("{framework} has no {name} that is exact: export another optimizer"))),
+        _ => return Err(Cannot(format!("{framework} has no {name} that is exact"))),
     };
     Ok((package, class, options.into_iter().flatten().collect()))
 }

@@ -137,11 +137,20 @@ impl AverageSpec {
             "swa" => (Kind::Swa, steps("from")),
             _ => (Kind::Lookahead { alpha: number("alpha")? }, 0),
         };
+        // A duration in steps says the same again.
+        let written = |key, steps: u64| match self.0.value(key) {
+            Some(ParameterValue::Duration(duration)) if duration.to_string() != format!("{steps}st") => {
+                format!("{duration}, step {steps}")
+            }
+            _ => format!("step {steps}"),
+        };
         if from > total {
-            return usage!("average: {name}: from must be within the run, got step {from} of {total}");
+            let got = written("from", from);
+            return usage!("average: {name}: from must be within the run of {total} steps, got {got}");
         }
         if from == 0 && every > total {
-            return usage!("average: {name}: every must be within the run, got {every} of its {total} steps");
+            let got = written("every", every);
+            return usage!("average: {name}: every must be within the run of {total} steps, got {got}");
         }
         Ok(Average { kind, from, every })
     }
@@ -161,6 +170,23 @@ pub struct Average {
     /// The updates after which its first and its next ones are due.
     from: u64,
     every: u64,
+}
+
+/// The share of an average that may still be the initial weights when a run ends, without a word.
+const INITIAL_SHARE: f64 = 0.05;
+
+impl Average {
+    /// A line about an average that stays near the initial weights in a run of `total` steps.
+    pub fn advice(&self, total: u64) -> Option<String> {
+        let Kind::Ema { decay } = self.kind else { return None };
+        let share = decay.powf((total / self.every) as f64);
+        let percent = 100.0 * share;
+        (share > INITIAL_SHARE).then(|| {
+            format!(
+                "{percent:.0} % of it are the initial weights when the run of {total} steps ends; take a smaller decay"
+            )
+        })
+    }
 }
 
 /// The running statistics of batch norm beside an average of the weights.
@@ -301,11 +327,19 @@ mod tests {
             assert!(error.starts_with(said), "{error}");
         }
         let late = "swa:from=9".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
-        assert_eq!(late, "average: swa: from must be within the run, got step 18 of 8");
+        assert_eq!(late, "average: swa: from must be within the run of 8 steps, got 9ep, step 18");
         let never = "ema:every=0.1%".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
         assert_eq!(never, "average: ema: every must be at least 1 step, got 0 of the 8 steps");
         // Its initial weights would be evaluated for the whole run.
         let after = "lookahead:every=9st".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
-        assert_eq!(after, "average: lookahead: every must be within the run, got 9 of its 8 steps");
+        assert_eq!(after, "average: lookahead: every must be within the run of 8 steps, got step 9");
+        let advice = |text: &str, total| text.parse::<AverageSpec>().unwrap().in_run(2, total).unwrap().advice(total);
+        // 0.999⁸ and 0.9²⁸.
+        let near = advice("ema", 8).unwrap();
+        assert_eq!(near, "99 % of it are the initial weights when the run of 8 steps ends; take a smaller decay");
+        assert!(advice("ema:decay=0.9", 28).is_some_and(|line| line.starts_with("5 %")));
+        for (spec, total) in [("ema:decay=0.9", 29), ("ema", 3000), ("swa", 8), ("lookahead", 8)] {
+            assert_eq!(advice(spec, total), None, "{spec}");
+        }
     }
 }

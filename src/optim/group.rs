@@ -4,7 +4,7 @@ use super::{OptimizerSpec, check_rate};
 use crate::number::exact;
 use crate::schedule::{Duration, Semantics, Spec, Unit};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, one_line, shortened};
+use crate::usage::{Usage, did_you_mean, one_line, shortened, suggestion};
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -221,7 +221,7 @@ impl std::str::FromStr for ParamGroup {
     /// The form of the command line.
     fn from_str(text: &str) -> Result<Self, Usage> {
         let Some((patterns, rest)) = text.split_once('=') else {
-            return usage!("group must be {FORM}; got `{}`", shortened(text));
+            return usage!("group must be {FORM}, or none; got `{}`", shortened(text));
         };
         let parameters = patterns.split(',').map(|pattern| pattern.trim().to_string()).collect();
         let mut written = Written { parameters, ..Written::default() };
@@ -232,6 +232,16 @@ impl std::str::FromStr for ParamGroup {
         {
             written.set(key, value.to_string())?;
             rest = before;
+        }
+        // What looks like a key in its place would be taken for a schedule or an optimizer.
+        let last = rest.rsplit('/').next().unwrap_or(rest);
+        if let Some((key, value)) = last.split_once('=')
+            && let Some(meant) = suggestion(key, TRAILING)
+        {
+            let patterns = shortened(patterns);
+            return usage!(
+                "group {patterns}: `{key}` is no schedule and no optimizer; did you mean `/{meant}={value}`?"
+            );
         }
         let (optimizer, schedule) = rest.split_once('/').unwrap_or((rest, ""));
         let given = |text: &str| Some(text.trim().to_string()).filter(|text| !text.is_empty());
@@ -302,7 +312,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_group_is_said_in_one_line() {
         for (text, said) in [
-            ("*.bias", "group must be PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]"),
+            (
+                "*.bias",
+                "group must be PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE], such as '*.bias=sgd:lr=0.05/linear', or none; got `*.bias`",
+            ),
             ("*.bias=/name=a", "group a is like all others; give it an optimizer, lr, schedule or freeze-after"),
             ("=sgd", "group : a pattern such as `*.bias` has no blanks"),
             ("[a=sgd", "group [a: `[a` is not a pattern"),
@@ -311,6 +324,12 @@ mod tests {
             ("*.bias=sdg,lr=0.05", "group *.bias: unknown optimizer `sdg,lr=0.05`; did you mean `sgd`?"),
             ("*.bias=sgd,adam", "group *.bias: unknown optimizer `sgd,adam` (optimizers:"),
             ("*.bias=sgd/cosin", "group *.bias: unknown schedule `cosin`"),
+            (
+                "*.bias=/frezze-after=50%",
+                "group *.bias: `frezze-after` is no schedule and no optimizer; did you mean `/freeze-after=50%`?",
+            ),
+            ("*.bias=sgd/nam=a", "group *.bias: `nam` is no schedule and no optimizer; did you mean `/name=a`?"),
+            ("*.bias=lr=0.1", "group *.bias: `lr` is no schedule and no optimizer; did you mean `/lr=0.1`?"),
             ("*.bias=sgd:lr=0", "group *.bias: sgd: lr must be "),
             ("*.bias=/lr=-1", "group *.bias: lr must be a number above 0, got -1"),
             ("*.bias=sgd/freeze-after=soon", "group *.bias: freeze-after must be a duration"),

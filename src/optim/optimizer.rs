@@ -92,7 +92,12 @@ impl<T: Float> Optimizer<T> {
         let direction = self.rule.at(now, &mut self.scalars);
         if let Some(finish) = self.rule.finish(now) {
             let mut steps: Vec<Vec<T>> = parts.iter().map(|part| vec![T::default(); part.values.len()]).collect();
-            parts.par_iter_mut().zip(&mut steps).for_each(|(part, step)| part.direct(&direction, decay, step));
+            match (parts.as_mut_slice(), steps.as_mut_slice()) {
+                ([part], [step]) => part.direct(&direction, decay, step),
+                (parts, steps) => {
+                    parts.par_iter_mut().zip(steps).for_each(|(part, step)| part.direct(&direction, decay, step));
+                }
+            }
             finish_matrices(slices, &steps.concat(), keep, |matrix| finish(matrix, products));
             self.steps += 1;
             return;
@@ -281,6 +286,12 @@ fn finish_matrices<T: Float>(slices: &mut [Slice<'_, T>], steps: &[T], keep: T, 
         let mut step = step.to_vec();
         let columns = rest_of_shape.iter().product();
         finish(Matrix { rows: *rows, columns, values, step: &mut step });
-        values.par_chunks_mut(PART).zip(step.par_chunks(PART)).for_each(|(values, step)| subtract(values, step, keep));
+        match values.len() {
+            ..=PART => subtract(values, &step, keep),
+            _ => {
+                let parts = values.par_chunks_mut(PART).zip(step.par_chunks(PART));
+                parts.for_each(|(values, step)| subtract(values, step, keep));
+            }
+        }
     }
 }

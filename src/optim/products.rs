@@ -35,6 +35,9 @@ pub trait Products<T>: Send + Sync {
     fn multiply(&self, sides: Sides, left: &[T], right: (&[T], Right), to: &mut [T]);
 }
 
+/// Multiplications that take less time than other threads take to join in.
+const ON_ONE_THREAD: usize = 1 << 14;
+
 /// Plain loops over rows, on the threads of the pool that calls them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainProducts;
@@ -46,7 +49,7 @@ impl<T: Float> Products<T> for PlainProducts {
         if depth == 0 || columns == 0 {
             return to.fill(T::default());
         }
-        to.par_chunks_mut(columns).zip(left.par_chunks(depth)).for_each(|(to, left)| match how {
+        let row = |(to, left): (&mut [T], &[T])| match how {
             Right::Plain => {
                 to.fill(T::default());
                 for (&factor, row) in left.iter().zip(right.chunks_exact(columns)) {
@@ -58,6 +61,11 @@ impl<T: Float> Products<T> for PlainProducts {
                     *to = left.iter().zip(row).fold(T::default(), |sum, (&a, &b)| sum + a * b);
                 }
             }
-        });
+        };
+        if left.len() * columns <= ON_ONE_THREAD {
+            to.chunks_mut(columns).zip(left.chunks(depth)).for_each(row);
+        } else {
+            to.par_chunks_mut(columns).zip(left.par_chunks(depth)).for_each(row);
+        }
     }
 }

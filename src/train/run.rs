@@ -358,6 +358,14 @@ impl<'a> Run<'a> {
         if trainable.all(|array| is_still(&array.name)) {
             notes.push("nothing is trained: all parameters are frozen from the start".to_string());
         }
+        let total = self.state.course.epochs * self.steps_per_epoch();
+        let average = self
+            .config
+            .average
+            .as_ref()
+            .and_then(|spec| Some((spec, spec.in_run(self.steps_per_epoch(), total).ok()?)));
+        let advice = average.and_then(|(spec, average)| Some(format!("average {spec}: {}", average.advice(total)?)));
+        notes.extend(advice);
         if self.config.validation == Validation::Test {
             notes.push(
                 "validating on the test images: whatever is chosen by them (best epoch, plateau) has seen them"

@@ -123,8 +123,7 @@ fn a_table_on_a_pipe_has_a_line_for_each_entrant_however_long_its_name() {
     let entrant = format!("sgd:momentum=0.9,weight-decay=5e-4/{sequence}");
     let output = compare(&folder, &["--entrants", &entrant, "cosine", "--epochs", "1"]);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    let name = format!("sgd/{sequence}");
-    let line = stdout.lines().find(|line| line.starts_with(&name)).unwrap_or_else(|| panic!("{stdout}"));
+    let line = stdout.lines().find(|line| line.starts_with(&entrant)).unwrap_or_else(|| panic!("{stdout}"));
     assert!(line.ends_with("finished"), "{stdout}");
     assert!(stdout.lines().next().unwrap().contains("best ep"), "no column is left out: {stdout}");
     assert_eq!(stdout.lines().filter(|line| line.starts_with("Highest: ")).count(), 1, "{stdout}");

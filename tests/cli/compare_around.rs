@@ -104,6 +104,23 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
 }
 
 #[test]
+fn results_that_support_no_claim_are_announced_before_they_are_paid_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |flags: &[&str]| {
+        let base = ["compare", "--dry-run", "--jobs", "1", "--entrants", "sgd/cosine", "sgd/linear"];
+        let output = lrsched(&folder).args(base).args(TINY).args(flags).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let tuned = said(&["--tune", "3", "--studies", "2"]);
+    assert!(tuned.contains("note: 2 studies support no claim; 3 are the fewest (--studies 3)\n"), "{tuned}");
+    assert!(said(&["--tune", "3", "--studies", "1"]).contains("note: 1 study supports no claim"));
+    for enough in [&["--tune", "3"][..], &["--seeds", "2"], &[], &["--tune", "3", "--studies", "2", "--quiet"]] {
+        assert!(!said(enough).contains("claim"), "{enough:?}");
+    }
+}
+
+#[test]
 fn nobody_is_warned_of_the_default_entrants_at_their_default_length_but_of_what_was_chosen() {
     let folder = tempfile::tempdir().unwrap();
     let said = |flags: &[&str]| {

@@ -40,36 +40,49 @@ fn what_keras_does_otherwise_is_refused_or_said() {
 }
 
 #[test]
-fn a_refusal_names_the_frameworks_that_can_and_they_can() {
+fn a_refusal_names_what_can_be_done_instead_and_it_can() {
     let folder = tempfile::tempdir().unwrap();
-    let to = |framework: &str, optimizer: &str| {
-        export(&folder, &["--optimizer", optimizer, "--to", framework, "--epochs", "1"])
+    let to = |framework: &str, flags: &[&str]| {
+        export(&folder, &[&["--to", framework, "--epochs", "1", "--optimizer"], flags].concat())
     };
-    for (framework, optimizer, said, others) in [
-        ("torch", "lion", "torch has no lion that is exact: export another optimizer", "keras, optax or timm"),
-        (
-            "optax",
-            "nadam",
-            "nadam: optax has no momentum-decay, got 0.004: change that",
-            "torch, lightning, timm or transformers",
-        ),
+    let all_of_torch = "torch, lightning, timm or transformers";
+    for (framework, flags, said, others, under_its_own) in [
+        ("torch", &["lion"][..], "torch has no lion that is exact", "keras, optax or timm", false),
+        ("optax", &["nadam"], "nadam: optax has no momentum-decay, got 0.004", all_of_torch, true),
+        ("keras", &["nadam"], "keras.optimizers.Nadam always has momentum-decay 1", all_of_torch, true),
         (
             "keras",
-            "nadam",
-            "keras.optimizers.Nadam always has momentum-decay 1",
-            "torch, lightning, timm or transformers",
+            &["schedule-free-adamw"],
+            "keras has no schedule-free-adamw that is exact",
+            "torch, lightning, optax, timm or transformers",
+            true,
+        ),
+        ("optax", &["prodigy"], "optax has no prodigy with these options that is exact", "", true),
+        (
+            "optax",
+            &["schedule-free-adamw", "--schedule", "constant:warmup=2st"],
+            "optax has schedule-free-adamw that is exact at a constant rate alone",
+            "",
+            false,
         ),
     ] {
-        let (_, message, code) = to(framework, optimizer);
+        let (_, message, code) = to(framework, flags);
         assert_eq!(code, 1, "{message}");
-        let end = format!("; as it is, it can be exported to {others}");
-        assert!(message.contains(said) && message.trim_end().ends_with(&end), "{message}");
-        for other in others.replace(" or ", ", ").split(", ") {
-            assert_eq!(to(other, optimizer).2, 0, "{optimizer} to {other}");
+        assert!(message.contains(said), "{message}");
+        let as_it_is = format!("; as it is, it can be exported to {others}");
+        assert_eq!(message.contains("as it is"), !others.is_empty(), "{message}");
+        assert!(others.is_empty() || message.contains(&as_it_is), "{message}");
+        for other in others.replace(" or ", ", ").split(", ").filter(|other| !other.is_empty()) {
+            assert_eq!(to(other, flags).2, 0, "{flags:?} to {other}");
+        }
+        let semantics = format!("; trained with `--semantics {framework}`, to {framework}\n");
+        assert_eq!(message.ends_with(&semantics), under_its_own, "{message}");
+        if under_its_own {
+            assert_eq!(to(framework, &[flags, &["--semantics", framework]].concat()).2, 0, "{flags:?}");
         }
     }
-    let (_, message, _) = to("torch", "muon:rescale-weights");
-    assert!(!message.contains("can be exported"), "{message}");
+    let (_, message, _) = to("torch", &["muon:rescale-weights"]);
+    assert!(message.contains("torch has no muon that is exact; export another optimizer or schedule"), "{message}");
 }
 
 #[test]

@@ -111,3 +111,22 @@ fn help_knows_each_schedule_and_optimizer_by_name() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean `cosine`?"), "{said}");
 }
+
+#[test]
+fn help_knows_each_flag_and_the_commands_that_take_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = stdout(&folder, &["help", "group"]);
+    assert!(group.starts_with("train, compare, find:\n"), "{group}");
+    assert!(
+        group.contains("--group <PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]>") && group.contains("first match"),
+        "{group}"
+    );
+    assert!(!group.contains("--average"), "{group}");
+    // Each command's own words.
+    let seeds = stdout(&folder, &["help", "seeds"]);
+    assert!(seeds.contains("\ncompare:\n") || seeds.starts_with("compare:\n"), "{seeds}");
+    assert!(seeds.contains("find:\n"), "{seeds}");
+    let output = lrsched(&folder).args(["help", "averag"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("did you mean `average`?"), "{said}");
+}

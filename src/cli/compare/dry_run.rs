@@ -5,6 +5,7 @@ use super::shard::is_of;
 use crate::cli::advice;
 use crate::cli::dry_run::{DryRun, Listed};
 use crate::cli::session::Session;
+use crate::config::ProgressMode;
 use crate::data::Dataset;
 use crate::experiment::{Remaining, Stages, ToCome};
 use anyhow::Result;
@@ -26,6 +27,11 @@ impl Request {
         let found = plan.survey(folder, dataset, self.existing(), machine.shard);
         let runs = if machine.shard.is_some() { found.map_err(advice::of_shard)? } else { found? };
         crate::cli::warn(warnings);
+        if let Some(note) = self.too_few_for_a_claim()
+            && machine.progress != ProgressMode::None
+        {
+            crate::cli::tell(&note);
+        }
         let listed = |(place, remaining): (usize, Remaining)| {
             let name = Some(plan.runs[place].name.clone());
             Listed { number: Some(plan.place(place).number), name, remaining }

@@ -10,6 +10,7 @@ use crate::experiment::{Entered, Entrant, Overrides, Plan, PlannedRun, Stages, S
 use crate::record::{ComparisonRow, Results, Role, Stage, Status};
 use crate::report::analysis::find_baseline;
 use crate::run_folder::Existing;
+use crate::stats::verdict::FEWEST;
 use crate::train::Run;
 use crate::usage;
 use anyhow::Result;
@@ -38,6 +39,14 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// A note before studies are paid for that support no claim.
+    pub(super) fn too_few_for_a_claim(&self) -> Option<String> {
+        let studies = self.tuning.as_ref()?.studies;
+        let support = if studies == 1 { "study supports" } else { "studies support" };
+        (studies < FEWEST as u64)
+            .then(|| format!("note: {studies} {support} no claim; {FEWEST} are the fewest (--studies {FEWEST})"))
+    }
+
     pub(super) fn of(mut given: Given) -> Result<Self> {
         let tuning = Tuning::of(&given)?;
         let grid = Grid::of(&mut given)?;

@@ -159,8 +159,7 @@ pub fn optimizer(given: &Given) -> Result<OptimizerSpec, Usage> {
 }
 
 /// The parameter groups: those of the command line, then those of its variable, then those of the file, so that the first
-/// match is that of the highest precedence. `none` leaves out those of
-/// lower precedence.
+/// match is that of the highest precedence. `none` drops those of lower precedence.
 ///
 /// # Errors
 /// As [`ParamGroup`]'s parsers, with the source.

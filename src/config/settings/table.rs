@@ -96,7 +96,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::records(
         "group",
         "PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]",
-        "Update the parameters whose PyTorch names match in their own way, such as '*.bias=sgd:lr=0.05/linear'; repeatable, the first match wins; `[[group]]` in a config file, which `none` leaves out [default: all alike]",
+        "Update the parameters whose PyTorch names match in their own way, such as '*.bias=sgd:lr=0.05/linear'; repeatable, the first match wins; `[[group]]` in a config file, whose groups `none` drops [default: all alike]",
     )
     .scope(Scope::Result)
     .commands(CommandName::TRAINING)
@@ -353,7 +353,11 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_machine(|c, v| v.switch().map(|on| c.tensorboard = on))
         .commands(&[Train, Compare])
         .on_resume(OnResume::Free),
-    SettingDef::value("progress", "KIND", "{} [default: auto]")
+    SettingDef::value(
+        "progress",
+        "KIND",
+        "{} (auto: bar on a terminal, else plain, a line per epoch; runs: a line per run; none: nothing but warnings and errors, as --quiet) [default: auto]",
+    )
         .choices(|| any_of(ProgressMode::ALL.map(ProgressMode::name)))
         .of_machine(|c, v| v.word().map(|mode| c.progress = mode))
         .on_resume(OnResume::Free),

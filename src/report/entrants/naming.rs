@@ -42,7 +42,9 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
 }
 
 /// The `names` as pictures, sentences and a terminal use them: each optimizer and schedule with only those of its
-/// parameters in which the entrants with the same two differ: `sgd/cosine`, `sgd:momentum=0/cosine`. No two are alike.
+/// parameters that tell entrants apart: of an optimizer those in which all entrants with it differ, whatever their schedule, and the
+/// rate only among those with the same schedule as well; of a schedule those in which the entrants with the same two differ:
+/// `sgd/cosine`, `sgd:momentum=0/cosine`. No two are alike.
 pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String> {
     let parts: Vec<Option<Parts>> =
         entrants.iter().zip(names).map(|(entrant, name)| Parts::of(entrant, name)).collect();
@@ -50,8 +52,23 @@ pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String
     for parts in parts.iter().flatten() {
         alike.entry(parts.kinds()).or_default().push(parts);
     }
-    let telling: HashMap<(&str, &str), [BTreeSet<&'static str>; 2]> =
-        alike.into_iter().map(|(kinds, all)| (kinds, telling(&all))).collect();
+    let mut of_optimizer: HashMap<&str, Vec<&Parts>> = HashMap::new();
+    for parts in parts.iter().flatten() {
+        of_optimizer.entry(parts.optimizer.name()).or_default().push(parts);
+    }
+    // Every entrant may have a rate of its own, which the tables have.
+    let recipes = of_optimizer.into_iter().map(|(optimizer, all)| {
+        let [differing, _] = telling(&all);
+        (optimizer, differing.into_iter().filter(|name| *name != "lr").collect())
+    });
+    let recipes: HashMap<&str, BTreeSet<&'static str>> = recipes.collect();
+    let telling: HashMap<(&str, &str), [BTreeSet<&'static str>; 2]> = alike
+        .into_iter()
+        .map(|(kinds, all)| {
+            let [of_optimizer, of_schedule] = telling(&all);
+            (kinds, [&of_optimizer | &recipes[kinds.0], of_schedule])
+        })
+        .collect();
     let short = |(parts, name): (&Option<Parts>, &String)| match parts {
         Some(parts) => parts.with(&telling[&parts.kinds()]),
         None => name.clone(),
@@ -206,20 +223,26 @@ mod tests {
         let specs = [
             "sgd:lr=0.1,momentum=0.9/step:factor=0.5,drop-every=2",
             "sgd:lr=0.1,momentum=0.9/step:factor=0.1,drop-every=2",
-            "sgd:lr=0.1,momentum=0.9/cosine",
+            "sgd:lr=0.2,momentum=0.9/cosine",
             "sgd:lr=0.1,momentum=0.8/cosine",
-            "sgd/constant:for=1;cosine",
-            "sgd/constant:for=2;cosine",
+            "rmsprop/constant:for=1;cosine",
+            "rmsprop/constant:for=2;cosine",
             "nonsense/cosine",
+            // Another optimizer than the other's, whatever the schedules.
+            "adam:beta1=0.8/step:factor=0.5,drop-every=2",
+            "adam:lr=0.1/cosine",
         ];
         let named = shortened(&specs);
         let short: Vec<&str> = named.iter().map(|(_, short)| short.as_str()).collect();
         let expected = [
             "nonsense/cosine",
-            "sgd/constant:for=1;cosine",
-            "sgd/constant:for=2;cosine",
-            "sgd:momentum=0.8/cosine",
-            "sgd/step:factor=0.1",
+            "rmsprop/constant:for=1;cosine",
+            "rmsprop/constant:for=2;cosine",
+            "sgd:lr=0.1,momentum=0.8/cosine",
+            "sgd:lr=0.2,momentum=0.9/cosine",
+            "sgd:momentum=0.9/step:factor=0.1",
+            "adam:beta1=0.8/step",
+            "adam/cosine",
         ];
         expected.iter().for_each(|name| assert!(short.contains(name), "{name}: {short:?}"));
         assert_eq!(short.iter().collect::<BTreeSet<_>>().len(), specs.len(), "{short:?}");
