@@ -107,8 +107,9 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
 fn results_that_support_no_claim_are_announced_before_they_are_paid_for() {
     let folder = tempfile::tempdir().unwrap();
     let said = |flags: &[&str]| {
-        let base = ["compare", "--dry-run", "--jobs", "1", "--entrants", "sgd/cosine", "sgd/linear"];
-        let output = lrsched(&folder).args(base).args(TINY).args(flags).output().unwrap();
+        let base = ["compare", "--dataset", "synthetic", "--model", "tiny", "--dry-run", "--jobs", "1"];
+        let entrants = ["--entrants", "sgd/cosine", "sgd/linear"];
+        let output = lrsched(&folder).args(base).args(entrants).args(flags).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stderr).unwrap()
     };
