@@ -40,17 +40,15 @@ pub fn one(name: &str) -> Option<Result<u8>> {
     Some(show::emit(None, text.trim_start().as_bytes()))
 }
 
-/// Prints the flag of this name, with or without its dashes, and which of the commands of `program` take it; `None` if none does.
+/// Prints the flag of this name, and which of the commands of `program` take it; `None` if none does.
 pub fn flag(program: &Command, name: &str) -> Option<Result<u8>> {
-    let name = name.trim_start_matches("--");
     // Commands that say the same of it are told together.
-    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
-    for command in program.get_subcommands() {
-        let Some(flag) = command.get_arguments().find(|flag| flag.get_long() == Some(name)) else { continue };
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for (command, flag) in all_flags(program).filter(|(_, flag)| flag.get_long() == Some(name)) {
         let text = text_of_flag(flag);
         match told.iter_mut().find(|(other, _)| *other == text) {
-            Some((_, commands)) => commands.push(command.get_name()),
-            None => told.push((text, vec![command.get_name()])),
+            Some((_, commands)) => commands.push(command),
+            None => told.push((text, vec![command])),
         }
     }
     let text: Vec<String> = told.iter().map(|(text, commands)| format!("{}:\n{text}\n", commands.join(", "))).collect();
@@ -59,14 +57,27 @@ pub fn flag(program: &Command, name: &str) -> Option<Result<u8>> {
 
 /// The flag as `--help` has it.
 fn text_of_flag(flag: &Arg) -> String {
-    let alone = Command::new("flag").disable_help_flag(true).help_template("{options}").arg(flag.clone().hide(false));
-    alone.clone().render_long_help().to_string().trim_end().to_string()
+    let mut alone =
+        Command::new("flag").disable_help_flag(true).help_template("{options}").arg(flag.clone().hide(false));
+    alone.render_long_help().to_string().trim_end().to_string()
 }
 
 /// The names of all flags.
 pub fn flags(program: &Command) -> Vec<String> {
-    let flags = program.get_subcommands().flat_map(Command::get_arguments).filter_map(Arg::get_long);
-    flags.map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect()
+    let flags = all_flags(program).filter_map(|(_, flag)| flag.get_long().map(ToString::to_string));
+    flags.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Every flag with its command: `train`, `data fetch`, or every one.
+fn all_flags(program: &Command) -> impl Iterator<Item = (String, &Arg)> {
+    let commands = program.get_subcommands().flat_map(|command| {
+        let name = command.get_name();
+        let inner = command.get_subcommands().map(move |inner| (format!("{name} {}", inner.get_name()), inner));
+        std::iter::once((name.to_string(), command)).chain(inner)
+    });
+    std::iter::once(("every command".to_string(), program))
+        .chain(commands)
+        .flat_map(|(name, command)| command.get_arguments().map(move |flag| (name.clone(), flag)))
 }
 
 /// The names that [`one`] takes.

@@ -188,7 +188,7 @@ fn optimizer(recipe: &Recipe, cycles: bool, rate: &str) -> Result<(bool, String)
             ("contrib.schedule_free_adamw", false, vec![beta1, beta2, eps, decay, power])
         }
         "schedule-free-sgd" | "schedule-free-adamw" if !is_constant => {
-            return Err(Cannot(format!("the {name} of optax is exact at a constant rate alone")));
+            return Err(Cannot(format!("the {name} of optax is exact only at a constant rate")));
         }
         _ => return Err(Cannot(format!("optax has no {name} with these options that is exact"))),
     };

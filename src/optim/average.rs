@@ -137,20 +137,18 @@ impl AverageSpec {
             "swa" => (Kind::Swa, steps("from")),
             _ => (Kind::Lookahead { alpha: number("alpha")? }, 0),
         };
-        // A duration in steps says the same again.
-        let written = |key, steps: u64| match self.0.value(key) {
-            Some(ParameterValue::Duration(duration)) if duration.to_string() != format!("{steps}st") => {
-                format!("{duration}, step {steps}")
-            }
-            _ => format!("step {steps}"),
-        };
         if from > total {
-            let got = written("from", from);
+            let got = match self.0.value("from") {
+                // A duration in steps would say the same again.
+                Some(ParameterValue::Duration(time)) if time.to_string() != format!("{from}st") => {
+                    format!("{time}, step {from}")
+                }
+                _ => format!("step {from}"),
+            };
             return usage!("average: {name}: from must be within the run of {total} steps, got {got}");
         }
         if from == 0 && every > total {
-            let got = written("every", every);
-            return usage!("average: {name}: every must be within the run of {total} steps, got {got}");
+            return usage!("average: {name}: every must be at most the {total} steps of the run, got {every}");
         }
         Ok(Average { kind, from, every })
     }
@@ -172,19 +170,19 @@ pub struct Average {
     every: u64,
 }
 
-/// The share of an average that may still be the initial weights when a run ends, without a word.
-const INITIAL_SHARE: f64 = 0.05;
+/// The share of an average that may still be the first weights in it when a run ends, without a word.
+const FIRST_SHARE: f64 = 0.05;
 
 impl Average {
-    /// A line about an average that stays near the initial weights in a run of `total` steps.
+    /// A line about an average that stays near the first weights that it took in, in a run of `total` steps: their share after n
+    /// averages is decay^(n − 1).
     pub fn advice(&self, total: u64) -> Option<String> {
         let Kind::Ema { decay } = self.kind else { return None };
-        let share = decay.powf((total / self.every) as f64);
+        let share = decay.powf((total / self.every).saturating_sub(1) as f64);
         let percent = 100.0 * share;
-        (share > INITIAL_SHARE).then(|| {
-            format!(
-                "{percent:.0} % of it are the initial weights when the run of {total} steps ends; take a smaller decay"
-            )
+        let every = self.every;
+        (share > FIRST_SHARE).then(|| {
+            format!("{percent:.0} % of it is still the weights after step {every} when the run of {total} steps ends; take a smaller decay")
         })
     }
 }
@@ -332,13 +330,15 @@ mod tests {
         assert_eq!(never, "average: ema: every must be at least 1 step, got 0 of the 8 steps");
         // Its initial weights would be evaluated for the whole run.
         let after = "lookahead:every=9st".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
-        assert_eq!(after, "average: lookahead: every must be within the run of 8 steps, got step 9");
+        assert_eq!(after, "average: lookahead: every must be at most the 8 steps of the run, got 9");
         let advice = |text: &str, total| text.parse::<AverageSpec>().unwrap().in_run(2, total).unwrap().advice(total);
-        // 0.999⁸ and 0.9²⁸.
+        // 0.999⁷ and 0.9²⁸, with the weights after the first step as 1 and all others as 0.
         let near = advice("ema", 8).unwrap();
-        assert_eq!(near, "99 % of it are the initial weights when the run of 8 steps ends; take a smaller decay");
-        assert!(advice("ema:decay=0.9", 28).is_some_and(|line| line.starts_with("5 %")));
-        for (spec, total) in [("ema:decay=0.9", 29), ("ema", 3000), ("swa", 8), ("lookahead", 8)] {
+        let said = "99 % of it is still the weights after step 1 when the run of 8 steps ends; take a smaller decay";
+        assert_eq!(near, said);
+        assert!(advice("ema:decay=0.9", 29).is_some_and(|line| line.starts_with("5 %")));
+        assert!(advice("ema:decay=0.5,every=25%", 8).is_some_and(|line| line.starts_with("12 %")));
+        for (spec, total) in [("ema:decay=0.9", 30), ("ema", 3000), ("swa", 8), ("lookahead", 8)] {
             assert_eq!(advice(spec, total), None, "{spec}");
         }
     }

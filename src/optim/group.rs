@@ -227,27 +227,33 @@ impl std::str::FromStr for ParamGroup {
         let mut written = Written { parameters, ..Written::default() };
         let mut rest = rest;
         while let Some((before, last)) = rest.rsplit_once('/')
-            && let Some((key, value)) = last.split_once('=')
+            && let Some((key, value)) = key_value(last)
             && TRAILING.contains(&key)
         {
             written.set(key, value.to_string())?;
             rest = before;
         }
-        // What looks like a key in its place would be taken for a schedule or an optimizer.
-        let last = rest.rsplit('/').next().unwrap_or(rest);
-        if let Some((key, value)) = last.split_once('=')
-            && let Some(meant) = suggestion(key, TRAILING)
-        {
-            let patterns = shortened(patterns);
-            return usage!(
-                "group {patterns}: `{key}` is no schedule and no optimizer; did you mean `/{meant}={value}`?"
-            );
+        // A key that is mistyped or not at the end would be taken for a schedule or an optimizer.
+        for (key, value) in rest.split('/').filter_map(key_value) {
+            if let Some(meant) = suggestion(key, TRAILING) {
+                let (patterns, value) = (shortened(patterns), shortened(value));
+                return usage!(
+                    "group {patterns}: `{key}` is no schedule and no optimizer; did you mean `/{meant}={value}`, at the end?"
+                );
+            }
         }
         let (optimizer, schedule) = rest.split_once('/').unwrap_or((rest, ""));
         let given = |text: &str| Some(text.trim().to_string()).filter(|text| !text.is_empty());
         (written.optimizer, written.schedule) = (given(optimizer), given(schedule));
         written.try_into()
     }
+}
+
+/// `freeze-after=3ep`; not `lr>=1` or `lr==1` behind a slash in an expression.
+fn key_value(part: &str) -> Option<(&str, &str)> {
+    let (key, value) = part.split_once('=')?;
+    let is_key = key.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '-' || letter == '_');
+    (is_key && !value.starts_with('=')).then_some((key, value))
 }
 
 impl fmt::Display for ParamGroup {
@@ -293,6 +299,10 @@ mod tests {
 
     #[test]
     fn a_schedule_is_written_without_blanks_so_that_a_variable_can_have_several_groups() {
+        for expression in ["t/lr>=1", "t/lr!=1", "t/lr==1", "lr*(t/lr<=1)"] {
+            let text = format!("*.bias=sgd/expr:expr={expression}");
+            assert_eq!(text.parse::<ParamGroup>().unwrap().to_string(), text);
+        }
         let group: ParamGroup = "*.bias=sgd/expr:lr * (1 - t / T)".parse().unwrap();
         assert_eq!(group.to_string(), "*.bias=sgd/expr:expr=lr*(1-t/T)");
         assert_eq!(group.to_string().parse(), Ok(group));
@@ -326,10 +336,20 @@ mod tests {
             ("*.bias=sgd/cosin", "group *.bias: unknown schedule `cosin`"),
             (
                 "*.bias=/frezze-after=50%",
-                "group *.bias: `frezze-after` is no schedule and no optimizer; did you mean `/freeze-after=50%`?",
+                "group *.bias: `frezze-after` is no schedule and no optimizer; did you mean `/freeze-after=50%`, at the end?",
             ),
-            ("*.bias=sgd/nam=a", "group *.bias: `nam` is no schedule and no optimizer; did you mean `/name=a`?"),
-            ("*.bias=lr=0.1", "group *.bias: `lr` is no schedule and no optimizer; did you mean `/lr=0.1`?"),
+            (
+                "*.bias=sgd/nam=a",
+                "group *.bias: `nam` is no schedule and no optimizer; did you mean `/name=a`, at the end?",
+            ),
+            (
+                "*.bias=lr=0.1",
+                "group *.bias: `lr` is no schedule and no optimizer; did you mean `/lr=0.1`, at the end?",
+            ),
+            (
+                "*.bias=sgd/lr=0.1/cosine",
+                "group *.bias: `lr` is no schedule and no optimizer; did you mean `/lr=0.1`, at the end?",
+            ),
             ("*.bias=sgd:lr=0", "group *.bias: sgd: lr must be "),
             ("*.bias=/lr=-1", "group *.bias: lr must be a number above 0, got -1"),
             ("*.bias=sgd/freeze-after=soon", "group *.bias: freeze-after must be a duration"),

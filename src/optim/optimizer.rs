@@ -286,12 +286,12 @@ fn finish_matrices<T: Float>(slices: &mut [Slice<'_, T>], steps: &[T], keep: T, 
         let mut step = step.to_vec();
         let columns = rest_of_shape.iter().product();
         finish(Matrix { rows: *rows, columns, values, step: &mut step });
-        match values.len() {
-            ..=PART => subtract(values, &step, keep),
-            _ => {
-                let parts = values.par_chunks_mut(PART).zip(step.par_chunks(PART));
-                parts.for_each(|(values, step)| subtract(values, step, keep));
-            }
+        // A single part is not worth waking a thread for.
+        if values.len() <= PART {
+            subtract(values, &step, keep);
+        } else {
+            let parts = values.par_chunks_mut(PART).zip(step.par_chunks(PART));
+            parts.for_each(|(values, step)| subtract(values, step, keep));
         }
     }
 }

@@ -35,7 +35,7 @@ pub trait Products<T>: Send + Sync {
     fn multiply(&self, sides: Sides, left: &[T], right: (&[T], Right), to: &mut [T]);
 }
 
-/// Multiplications that take less time than other threads take to join in.
+/// So many multiplications are some 10 µs of work, which is over before another thread has joined in.
 const ON_ONE_THREAD: usize = 1 << 14;
 
 /// Plain loops over rows, on the threads of the pool that calls them.

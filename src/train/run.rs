@@ -340,8 +340,8 @@ impl<'a> Run<'a> {
         notes.extend(
             foreign.into_iter().map(|name| format!("{semantics} has no {name}: its updates are the native ones")),
         );
-        let last = self.state.course.epochs * self.steps_per_epoch();
-        let last = Clock { step: last.saturating_sub(1), ..self.clock() };
+        let total = self.state.course.epochs * self.steps_per_epoch();
+        let last = Clock { step: total.saturating_sub(1), ..self.clock() };
         let decays = decays(&self.schedule, last);
         notes.extend(self.config.optimizer.advice(self.config.lr, decays));
         let groups = grouping.groups.iter().zip(self.groups.decay(decays, last));
@@ -358,13 +358,11 @@ impl<'a> Run<'a> {
         if trainable.all(|array| is_still(&array.name)) {
             notes.push("nothing is trained: all parameters are frozen from the start".to_string());
         }
-        let total = self.state.course.epochs * self.steps_per_epoch();
-        let average = self
-            .config
-            .average
-            .as_ref()
-            .and_then(|spec| Some((spec, spec.in_run(self.steps_per_epoch(), total).ok()?)));
-        let advice = average.and_then(|(spec, average)| Some(format!("average {spec}: {}", average.advice(total)?)));
+        // As the trainer has it: a later change of the length does not move its times.
+        let average = self.config.average(self.steps_per_epoch()).ok().flatten();
+        let advice = average
+            .zip(self.config.average.as_ref())
+            .and_then(|(average, spec)| Some(format!("average {spec}: {}", average.advice(total)?)));
         notes.extend(advice);
         if self.config.validation == Validation::Test {
             notes.push(

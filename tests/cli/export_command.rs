@@ -61,7 +61,7 @@ fn a_refusal_names_what_can_be_done_instead_and_it_can() {
         (
             "optax",
             &["schedule-free-adamw", "--schedule", "constant:warmup=2st"],
-            "the schedule-free-adamw of optax is exact at a constant rate alone",
+            "the schedule-free-adamw of optax is exact only at a constant rate",
             all_of_torch,
             false,
         ),

@@ -126,6 +126,8 @@ fn help_knows_each_flag_and_the_commands_that_take_it() {
     let seeds = stdout(&folder, &["help", "seeds"]);
     assert!(seeds.contains("\ncompare:\n") || seeds.starts_with("compare:\n"), "{seeds}");
     assert!(seeds.contains("find:\n"), "{seeds}");
+    assert!(stdout(&folder, &["help", "quiet"]).starts_with("every command:\n"));
+    assert!(stdout(&folder, &["help", "mirror"]).starts_with("data fetch:\n"));
     let output = lrsched(&folder).args(["help", "averag"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean `average`?"), "{said}");

@@ -39,11 +39,11 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// A note before studies are paid for that support no claim.
+    /// A note that so few studies support no claim, before they are paid for.
     pub(super) fn too_few_for_a_claim(&self) -> Option<String> {
         let studies = self.tuning.as_ref()?.studies;
         let support = if studies == 1 { "study supports" } else { "studies support" };
-        (studies < FEWEST as u64)
+        (studies < FEWEST as u64 && self.entrants.len() > 1)
             .then(|| format!("note: {studies} {support} no claim; {FEWEST} are the fewest (--studies {FEWEST})"))
     }
 

@@ -356,7 +356,7 @@ pub const SETTINGS: &[SettingDef] = &[
     SettingDef::value(
         "progress",
         "KIND",
-        "{} (auto: bar on a terminal, else plain, a line per epoch; runs: a line per run; none: nothing but warnings and errors, as --quiet) [default: auto]",
+        "{} (auto is bar on a terminal and plain elsewhere; plain has a line per epoch, runs a line per run, none only warnings and errors, as --quiet) [default: auto]",
     )
         .choices(|| any_of(ProgressMode::ALL.map(ProgressMode::name)))
         .of_machine(|c, v| v.word().map(|mode| c.progress = mode))

@@ -41,10 +41,9 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
     short.iter().zip(entrants).map(name).collect()
 }
 
-/// The `names` as pictures, sentences and a terminal use them: each optimizer and schedule with only those of its
-/// parameters that tell entrants apart: of an optimizer those in which all entrants with it differ, whatever their schedule, and the
-/// rate only among those with the same schedule as well; of a schedule those in which the entrants with the same two differ:
-/// `sgd/cosine`, `sgd:momentum=0/cosine`. No two are alike.
+/// The `names` as pictures, sentences and a terminal use them: `sgd/cosine`, `sgd:momentum=0/cosine`. Of an optimizer's parameters, a
+/// short name keeps those on which the entrants with that optimizer do not all agree; the rate only if entrants with the same schedule
+/// disagree, too. Of a schedule's it keeps those on which the entrants with the same two do not agree. No two are alike.
 pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String> {
     let parts: Vec<Option<Parts>> =
         entrants.iter().zip(names).map(|(entrant, name)| Parts::of(entrant, name)).collect();
@@ -52,21 +51,21 @@ pub fn short_names(entrants: &[EntrantRuns<'_>], names: &[String]) -> Vec<String
     for parts in parts.iter().flatten() {
         alike.entry(parts.kinds()).or_default().push(parts);
     }
-    let mut of_optimizer: HashMap<&str, Vec<&Parts>> = HashMap::new();
+    let mut with_optimizer: HashMap<&str, Vec<&Parts>> = HashMap::new();
     for parts in parts.iter().flatten() {
-        of_optimizer.entry(parts.optimizer.name()).or_default().push(parts);
+        with_optimizer.entry(parts.optimizer.name()).or_default().push(parts);
     }
     // Every entrant may have a rate of its own, which the tables have.
-    let recipes = of_optimizer.into_iter().map(|(optimizer, all)| {
+    let differing = with_optimizer.into_iter().map(|(optimizer, all)| {
         let [differing, _] = telling(&all);
         (optimizer, differing.into_iter().filter(|name| *name != "lr").collect())
     });
-    let recipes: HashMap<&str, BTreeSet<&'static str>> = recipes.collect();
+    let differing: HashMap<&str, BTreeSet<&'static str>> = differing.collect();
     let telling: HashMap<(&str, &str), [BTreeSet<&'static str>; 2]> = alike
         .into_iter()
         .map(|(kinds, all)| {
             let [of_optimizer, of_schedule] = telling(&all);
-            (kinds, [&of_optimizer | &recipes[kinds.0], of_schedule])
+            (kinds, [&of_optimizer | &differing[kinds.0], of_schedule])
         })
         .collect();
     let short = |(parts, name): (&Option<Parts>, &String)| match parts {

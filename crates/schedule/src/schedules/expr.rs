@@ -168,7 +168,7 @@ enum Code {
 pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "expr",
-        summary: "any expression of lr, t or step, e or epoch (0-based), T (steps of the run), S (steps per epoch), epochs",
+        summary: "any expression of lr, t or step and e or epoch (both from 0), T (steps of the run), S (steps per epoch), epochs",
         formula: "for example lr*0.5^floor((1+epoch)/10)",
         parameters: &[Parameter::new(
             "expr",
