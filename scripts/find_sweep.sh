@@ -34,6 +34,15 @@ read -r -a tests <<<"${TESTS:-100 400 1000}"
 epochs=${EPOCHS:-3}
 seeds=${SEEDS:-3}
 
+python3 - "$sweep/comparison.csv" "${optimizers[@]}" <<'PYTHON' || exit 2
+import csv, sys
+
+have = {row["optimizer"] for row in csv.DictReader(open(sys.argv[1]))}
+for optimizer in sys.argv[2:]:
+    if optimizer not in have:
+        sys.exit(f"{optimizer}: not in {sys.argv[1]}; there are {', '.join(sorted(have))}")
+PYTHON
+
 if [ ! -x "$lrsched" ]; then cargo build --release; fi
 mkdir -p "$out"
 for optimizer in "${optimizers[@]}"; do
@@ -96,7 +105,7 @@ for optimizer in optimizers:
     best = max(grid, key=lambda rate: statistics.mean(grid[rate].values()))
     name = "".join("-" if letter in ":=," else letter for letter in optimizer)
     followed = means(f"{out}/{name}", optimizer)
-    spread = lambda seeds: f"{statistics.mean(seeds.values()):.1f} ± {statistics.stdev(seeds.values()):.1f}"
+    spread = lambda seeds: f"{statistics.mean(seeds.values()):.1f}" + (f" ± {statistics.stdev(seeds.values()):.1f}" if len(seeds) > 1 else "")
     for steps in tests:
         rate = json.load(open(f"{out}/{name}-{steps}/find.json"))["suggested_lr"]
         start = f"| `{optimizer}` | {top:.3g} | {spread(grid[best])} | {steps} |"
@@ -104,11 +113,16 @@ for optimizer in optimizers:
             print(f"{start} none | | | |")
             factors.append(math.inf)
             continue
-        seeds = followed[min(followed, key=lambda one: abs(one - rate))]
+        # A rate is written with three digits in one file and read from another.
+        seeds = next(seeds for trained, seeds in followed.items() if math.isclose(trained, rate, rel_tol=1e-6))
         lost = [grid[best][seed] - seeds[seed] for seed in seeds if seed in grid[best]]
         factors.append(max(rate / top, top / rate))
+        # Too high in the mean: the best rate was picked by the accuracies that it is compared by.
         costs.append(statistics.mean(lost))
         print(f"{start} {rate:.3g} | {factors[-1]:.2g} | {spread(seeds)} | {costs[-1]:.1f} |")
 within = " and ".join(f"of {most} in {sum(factor <= most for factor in factors)}" for most in (2, 3))
-print(f"\nWithin a factor {within} of {len(factors)} tests; {statistics.mean(costs):.1f} points below the best rate in the mean, {statistics.median(costs):.1f} in the median.")
+print(f"\nWithin a factor {within} of {len(factors)} tests.")
+if costs:
+    mean, median = statistics.mean(costs), statistics.median(costs)
+    print(f"The {len(costs)} that suggest a rate are {mean:.1f} points below the best rate in the mean, {median:.1f} in the median.")
 PYTHON
