@@ -57,8 +57,7 @@ pub fn flag(program: &Command, name: &str) -> Option<Result<u8>> {
 
 /// The flag as `--help` has it.
 fn text_of_flag(flag: &Arg) -> String {
-    let mut alone =
-        Command::new("flag").disable_help_flag(true).help_template("{options}").arg(flag.clone().hide(false));
+    let mut alone = Command::new("flag").disable_help_flag(true).help_template("{options}").arg(flag.clone());
     alone.render_long_help().to_string().trim_end().to_string()
 }
 
@@ -78,6 +77,8 @@ fn all_flags(program: &Command) -> impl Iterator<Item = (String, &Arg)> {
     std::iter::once(("every command".to_string(), program))
         .chain(commands)
         .flat_map(|(name, command)| command.get_arguments().map(move |flag| (name.clone(), flag)))
+        // `resume` knows what it refuses, to say why.
+        .filter(|(_, flag)| !flag.is_hide_set())
 }
 
 /// The names that [`one`] takes.
