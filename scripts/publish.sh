@@ -3,7 +3,7 @@
 # pictures that follow from them.
 #
 #   scripts/publish.sh FOLDER NAME    adds the runs below FOLDER/runs that have finished since; others may still be in training
-#   scripts/publish.sh                makes the tables and pictures of all published runs again, in seconds
+#   scripts/publish.sh                makes the tables and pictures of all published runs again, and the tables of docs/RESULTS.md, in seconds once the tests are built
 #
 #   LRSCHED=target/release/lrsched
 #
@@ -60,3 +60,6 @@ for folder in "$published"/*/; do
     done
     echo "$name: $(find "$folder/runs" -name run.json | wc -l) runs"
 done
+
+# The tables of docs/RESULTS.md.
+LRSCHED_WRITE_DOCS=1 cargo test --release --quiet --test formulas results_page >/dev/null

@@ -1,0 +1,172 @@
+//! Textbook claims: what becomes of each in a published comparison.
+
+use super::{accuracy, judged, page};
+use lrsched::stats::distribution::{holm, student_t_quantile, student_t_tail};
+use lrsched::stats::{mean, standard_deviation};
+
+/// An entrant of a published comparison.
+type Entrant = (&'static str, &'static str);
+
+/// That `a` does better than `b`, or at least as well.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    says: &'static str,
+    a: Entrant,
+    b: Entrant,
+    /// `a` may be so many points worse: 0 if it must be better, more if it must only keep up.
+    margin: f64,
+}
+
+const fn beats(says: &'static str, a: Entrant, b: Entrant) -> Claim {
+    Claim { says, a, b, margin: 0.0 }
+}
+
+/// Half a point: too little to choose a schedule by.
+const fn keeps_up(says: &'static str, a: Entrant, b: Entrant) -> Claim {
+    Claim { says, a, b, margin: 0.5 }
+}
+
+/// The differences within the units that both entrants have, in points.
+fn differences(claim: &Claim) -> Vec<f64> {
+    let [a, b] = [claim.a, claim.b].map(|(comparison, entrant)| judged(comparison).remove(entrant).unwrap_or_default());
+    a.iter().filter_map(|(seed, row)| Some(accuracy(row) - accuracy(b.get(seed)?))).collect()
+}
+
+/// The mean, half of its 95 % interval and the two-sided p-value of the paired t-test that the mean is `-margin`; two differences at least.
+fn t_test(differences: &[f64], margin: f64) -> Option<(f64, f64, f64)> {
+    let degrees = differences.len().checked_sub(1).filter(|degrees| *degrees > 0)? as u32;
+    let mean = mean(differences)?;
+    let error = standard_deviation(differences)? / (differences.len() as f64).sqrt();
+    let p = 2.0 * student_t_tail((mean + margin).abs() / error, degrees);
+    Some((mean, student_t_quantile(0.975, degrees) * error, p))
+}
+
+fn each(differences: &[f64]) -> String {
+    let each: Vec<String> = differences.iter().map(|difference| format!("{difference:+.1}")).collect();
+    each.join(", ")
+}
+
+fn verdict((mean, half, _): (f64, f64, f64), margin: f64) -> &'static str {
+    match (mean - half, mean + half) {
+        (low, _) if low > -margin => "holds",
+        (_, high) if high < -margin => "does not hold",
+        _ => "cannot be told",
+    }
+}
+
+const SHORT: &str = "tuned-cifar10-5000";
+
+const AFTER_120_UPDATES: [Claim; 13] = [
+    beats("cyclical rates beat a fixed one (Smith 2017)", (SHORT, "sgd/triangular2"), (SHORT, "sgd/constant")),
+    beats(
+        "one cycle with a high peak beats steps (Smith and Topin 2018)",
+        (SHORT, "sgd/one-cycle"),
+        (SHORT, "sgd/step"),
+    ),
+    beats("linear decay to 0 beats cosine (arXiv:2310.07831)", (SHORT, "sgd/linear"), (SHORT, "sgd/cosine")),
+    beats("linear decay to 0 beats steps (arXiv:2310.07831)", (SHORT, "sgd/linear"), (SHORT, "sgd/step")),
+    beats("linear decay helps Adam, too (arXiv:2310.07831)", (SHORT, "adam/linear"), (SHORT, "adam/constant")),
+    beats(
+        "SGD beats adaptive methods (Wilson et al. 2017), at a constant rate: Adam",
+        (SHORT, "sgd/constant"),
+        (SHORT, "adam/constant"),
+    ),
+    beats("… RMSprop", (SHORT, "sgd/constant"), (SHORT, "rmsprop/constant")),
+    beats("… Adagrad", (SHORT, "sgd/constant"), (SHORT, "adagrad/constant")),
+    beats("… Adadelta", (SHORT, "sgd/constant"), (SHORT, "adadelta/constant")),
+    beats("the same with linear decay: Adam", (SHORT, "sgd/linear"), (SHORT, "adam/linear")),
+    beats("… RMSprop", (SHORT, "sgd/linear"), (SHORT, "rmsprop/linear")),
+    beats("… Adagrad", (SHORT, "sgd/linear"), (SHORT, "adagrad/linear")),
+    beats("… Adadelta", (SHORT, "sgd/linear"), (SHORT, "adadelta/linear")),
+];
+
+#[test]
+fn what_becomes_of_textbook_claims_after_120_updates_follows_from_the_tuned_comparison() {
+    let mut table = String::from(
+        "| claim | difference of | in each study, points | mean (95 % interval), points | here |\n| --- | --- | ---: | ---: | --- |\n",
+    );
+    for claim in &AFTER_120_UPDATES {
+        let differences = differences(claim);
+        assert_eq!(differences.len(), 3, "{claim:?}");
+        let test = t_test(&differences, claim.margin).unwrap();
+        let (mean, half, _) = test;
+        let (low, high, here) = (mean - half, mean + half, verdict(test, claim.margin));
+        let (says, (_, a), (_, b), each) = (claim.says, claim.a, claim.b, each(&differences));
+        table += &format!("| {says} | `{a}` and `{b}` | {each} | {mean:+.1} ({low:+.1} to {high:+.1}) | {here} |\n");
+    }
+    page::check("claims after 120 updates", &table);
+}
+
+const WHOLE: &str = "cifar10";
+
+/// Fixed before any final of these comparisons was trained.
+const ON_ALL_OF_CIFAR10: [Claim; 14] = [
+    beats("cyclical rates beat a fixed one (Smith 2017)", (WHOLE, "sgd/triangular2"), (WHOLE, "sgd/constant")),
+    keeps_up(
+        "cyclical rates reach in 3 epochs what a fixed one does in 5 (Smith 2017)",
+        ("fewer-epochs", "sgd/triangular2"),
+        (WHOLE, "sgd/constant"),
+    ),
+    beats(
+        "one cycle with a high peak beats steps (Smith and Topin 2018)",
+        (WHOLE, "sgd/one-cycle"),
+        (WHOLE, "sgd/step"),
+    ),
+    keeps_up(
+        "one cycle reaches in 3 epochs what steps do in 5 (Smith and Topin 2018)",
+        ("fewer-epochs", "sgd/one-cycle"),
+        (WHOLE, "sgd/step"),
+    ),
+    beats("linear decay to 0 beats cosine (arXiv:2310.07831)", (WHOLE, "sgd/linear"), (WHOLE, "sgd/cosine")),
+    beats("linear decay to 0 beats steps (arXiv:2310.07831)", (WHOLE, "sgd/linear"), (WHOLE, "sgd/step")),
+    beats(
+        "linear decay to 0 beats a constant rate with Adam, too (arXiv:2502.15938)",
+        (WHOLE, "adam/linear"),
+        (WHOLE, "adam/constant"),
+    ),
+    beats(
+        "tuned SGD beats adaptive methods at their defaults (Wilson et al. 2017): Adam",
+        (WHOLE, "sgd/constant"),
+        ("defaults", "adam/constant"),
+    ),
+    beats("… RMSprop", (WHOLE, "sgd/constant"), ("defaults", "rmsprop/constant")),
+    beats("… Adagrad", (WHOLE, "sgd/constant"), ("defaults", "adagrad/constant")),
+    beats("… Adadelta", (WHOLE, "sgd/constant"), ("defaults", "adadelta/constant")),
+    keeps_up("tuned Adam keeps up with tuned SGD (arXiv:1910.05446)", (WHOLE, "adam/linear"), (WHOLE, "sgd/linear")),
+    beats("warm-up helps Adam (arXiv:2110.04369)", ("warm-up", "adam/linear with warm-up"), (WHOLE, "adam/linear")),
+    keeps_up(
+        "schedule-free SGD keeps up with a tuned schedule (arXiv:2405.15682)",
+        (WHOLE, "schedule-free-sgd/constant"),
+        (WHOLE, "sgd/linear"),
+    ),
+];
+
+#[test]
+fn what_becomes_of_textbook_claims_on_all_of_cifar10_follows_from_the_comparisons() {
+    let tested: Vec<_> =
+        ON_ALL_OF_CIFAR10.iter().map(|claim| (differences(claim), t_test(&differences(claim), claim.margin))).collect();
+    // Those that still have no p-value count all the same: the correction does not grow with what is known.
+    let p: Vec<f64> = tested.iter().map(|(_, test)| test.map_or(1.0, |(.., p)| p)).collect();
+    let adjusted = holm(&p, ON_ALL_OF_CIFAR10.len());
+    let mut table = String::from(
+        "| claim | difference of | in each study, points | mean (95 % interval), points | p, Holm | here |\n| --- | --- | ---: | ---: | ---: | --- |\n",
+    );
+    for ((claim, (differences, test)), p) in ON_ALL_OF_CIFAR10.iter().zip(&tested).zip(adjusted) {
+        let place = |(comparison, entrant): Entrant| match comparison {
+            WHOLE => format!("`{entrant}`"),
+            _ => format!("`{entrant}` of `{comparison}`"),
+        };
+        let (says, a, b) = (claim.says, place(claim.a), place(claim.b));
+        let result = match (differences.as_slice(), test) {
+            ([], _) => "| | | not run yet".to_string(),
+            (only, None) => format!("{} | n = 1 | | cannot be told", each(only)),
+            (all, Some(test)) => {
+                let (mean, half, _) = *test;
+                let here = if p <= 0.05 { verdict(*test, claim.margin) } else { "cannot be told" };
+                format!("{} | {mean:+.1} ({:+.1} to {:+.1}) | {p:.2} | {here}", each(all), mean - half, mean + half)
+            }
+        };
+        table += &format!("| {says} | {a} and {b} | {result} |\n");
+    }
+    page::check("claims on all of CIFAR-10", &table);
+}

@@ -1,0 +1,108 @@
+//! docs/RESULTS.md: its tables follow from the published comparison.csv files.
+//!
+//! `LRSCHED_WRITE_DOCS=1 cargo test --release --test formulas results_page` writes them anew (`scripts/publish.sh` says so).
+
+mod claims;
+mod page;
+mod whole;
+
+use lrsched::optim::OptimizerSpec;
+use lrsched::schedule::{Semantics, Spec};
+use lrsched::stats::tuning::{Trial, rates_within};
+use lrsched::stats::{mean, standard_deviation};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+type Row = BTreeMap<String, String>;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The rows of a published comparison; none if it has not begun.
+fn comparison(name: &str) -> Vec<Row> {
+    let path = root().join("results/published").join(name).join("comparison.csv");
+    if !path.exists() {
+        return Vec::new();
+    }
+    csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
+}
+
+/// `sgd/cosine`: the names of a row's optimizer and schedule, and of a warm-up, without their options.
+fn short_name(row: &Row) -> String {
+    let (optimizer, schedule): (OptimizerSpec, Spec) =
+        (row["optimizer"].parse().unwrap(), row["schedule"].parse().unwrap());
+    let warmup = if row["schedule"].contains("warmup=") { " with warm-up" } else { "" };
+    format!("{}/{}{warmup}", optimizer.name(), schedule.name())
+}
+
+/// The runs that are judged, by entrant and then by seed: the finals, or all runs where nothing is tuned. A final of study k has seed k.
+fn judged(name: &str) -> BTreeMap<String, BTreeMap<u64, Row>> {
+    let mut entrants: BTreeMap<String, BTreeMap<u64, Row>> = BTreeMap::new();
+    for row in comparison(name).into_iter().filter(|row| matches!(row["stage"].as_str(), "" | "final")) {
+        let (entrant, seed) = (short_name(&row), row["seed"].parse().unwrap());
+        assert!(row["study"].is_empty() || row["study"] == row["seed"], "{}", row["run"]);
+        let before = entrants.entry(entrant.clone()).or_default().insert(seed, row);
+        assert!(before.is_none(), "two runs of {entrant} with seed {seed}");
+    }
+    entrants
+}
+
+/// Percent; a run that diverged has the accuracy of guessing.
+fn accuracy(row: &Row) -> f64 {
+    match row["status"].as_str() {
+        "finished" => 100.0 * row["val_accuracy"].parse::<f64>().unwrap(),
+        "diverged" => 10.0,
+        other => panic!("{}: {other}", row["run"]),
+    }
+}
+
+/// Points below the best rate that still count as good, and as fair.
+const MARGINS: [f64; 2] = [2.0, 5.0];
+
+/// `mean ± standard deviation` of a rate's seeds.
+fn spread(trial: &Trial) -> String {
+    format!("{:.1} ± {:.1}", mean(&trial.looks).unwrap(), standard_deviation(&trial.looks).unwrap())
+}
+
+#[test]
+fn the_range_of_good_rates_of_each_optimizer_follows_from_the_sweep() {
+    let rows = comparison("optimizers");
+    let mut optimizers: Vec<&str> = Vec::new();
+    for row in &rows {
+        if !optimizers.contains(&row["optimizer"].as_str()) {
+            optimizers.push(&row["optimizer"]);
+        }
+    }
+    let mut lines = Vec::new();
+    for optimizer in optimizers {
+        let mut trials: Vec<Trial> = Vec::new();
+        for row in rows.iter().filter(|row| row["optimizer"] == optimizer) {
+            let rate: f64 = row["lr"].parse().unwrap();
+            match trials.iter_mut().find(|trial| trial.rate == rate) {
+                Some(trial) => trial.looks.push(accuracy(row)),
+                None => trials.push(Trial { number: trials.len() as u64, rate, looks: vec![accuracy(row)] }),
+            }
+        }
+        assert_eq!(trials.len(), 13, "{optimizer}");
+        assert!(trials.iter().all(|trial| trial.looks.len() == 3), "{optimizer}");
+        let level = |trial: &Trial| trial.accuracy().unwrap();
+        let best = trials.iter().max_by(|a, b| level(a).total_cmp(&level(b))).unwrap();
+        let [good, fair] = MARGINS.map(|margin| match rates_within(&trials, best, margin) {
+            (low, high) if low == high => format!("{low} alone"),
+            (low, high) => format!("{low} to {high}"),
+        });
+        let usual = optimizer.parse::<OptimizerSpec>().unwrap().default_learning_rate(Semantics::Native);
+        let at_usual = trials.iter().find(|trial| trial.rate == usual).map_or("not in the grid".to_string(), spread);
+        let (rate, accuracy) = (best.rate, spread(best));
+        let line = format!("| `{optimizer}` | {rate} | {accuracy} | {good} | {fair} | {usual} | {at_usual} |\n");
+        lines.push((level(best), line));
+    }
+    lines.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let head = "| optimizer | best rate | accuracy there, % | within 2 points of it | within 5 points | usual rate | accuracy there, % |\n\
+                | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+    page::check(
+        "range of good rates",
+        &(head.to_string() + &lines.into_iter().map(|(_, line)| line).collect::<String>()),
+    );
+}
