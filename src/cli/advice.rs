@@ -288,6 +288,14 @@ fn note(note: &EntrantNote, is_tuned: bool) -> String {
     }
 }
 
+/// A line about optimizers that are other ones than the default entrants of their short names.
+pub fn bare(optimizers: &[(String, &str)]) -> String {
+    let (names, usual): (Vec<_>, Vec<_>) =
+        optimizers.iter().map(|(name, usual)| (name.clone(), format!("`{usual}`"))).unzip();
+    let is = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {is} written without options; the default entrants have {}", listed(&names), listed(&usual))
+}
+
 /// Each name as short as a message needs it.
 fn list(names: &[String]) -> String {
     listed(&names.iter().map(|name| shortened(name)).collect::<Vec<_>>())

@@ -191,11 +191,20 @@ fn group(typed: &str) -> Vec<Completion> {
 /// What `lrsched help` knows.
 fn topics(_typed: &str) -> Vec<Completion> {
     let program = super::command();
-    let commands = program.get_subcommands().map(|command| command.get_name().to_string());
-    let lists = ["schedules", "optimizers"].map(str::to_string);
-    let names = commands.chain(lists).chain(help_tables::flags(&program)).map(|name| (name, String::new()));
+    let commands = program.get_subcommands().map(|command| {
+        (command.get_name().to_string(), command.get_about().map(ToString::to_string).unwrap_or_default())
+    });
+    let lists = ["schedules", "optimizers"].map(|name| (name.to_string(), String::new()));
     let entries = schedule::table().iter().chain(optim::table());
-    names.chain(entries.map(|entry| (entry.name.to_string(), entry.summary.to_string()))).collect()
+    let entries = entries.map(|entry| (entry.name.to_string(), entry.summary.to_string()));
+    let mut topics: Vec<Completion> = commands.chain(lists).chain(entries).collect();
+    // Under the name of a schedule, the help has the schedule.
+    for (name, help) in help_tables::flags(&program) {
+        if topics.iter().all(|(topic, _)| *topic != name) {
+            topics.push((name, help));
+        }
+    }
+    topics
 }
 
 #[cfg(test)]

@@ -97,12 +97,12 @@ fn can_have(recipe: &Recipe, framework: Framework) -> bool {
 
 /// What a framework cannot do, with what can be done instead.
 fn elsewhere(error: anyhow::Error, recipe: &Recipe, than: Framework) -> anyhow::Error {
-    let Some(Cannot(text)) = error.downcast_ref::<Cannot>() else { return error };
+    let Some(Cannot { what, remedy }) = error.downcast_ref::<Cannot>() else { return error };
     let others = Framework::ALL.into_iter().filter(|other| *other != than && can_have(recipe, *other));
     let others: Vec<&str> = others.map(Framework::name).collect();
     let semantics = than.semantics();
     let under = Recipe { run: RunShape { semantics, ..recipe.run }, ..recipe.clone() };
-    let mut remedies = Vec::new();
+    let mut remedies: Vec<String> = remedy.clone().into_iter().collect();
     if !others.is_empty() {
         remedies.push(format!("as it is, it can be exported to {}", any_of(others)));
     }
@@ -112,7 +112,7 @@ fn elsewhere(error: anyhow::Error, recipe: &Recipe, than: Framework) -> anyhow::
     if remedies.is_empty() {
         remedies.push("export another optimizer or schedule".to_string());
     }
-    Cannot(format!("{text}; {}", remedies.join("; "))).into()
+    Cannot { what: what.clone(), remedy: Some(remedies.join("; ")) }.into()
 }
 
 /// What the flags describe, as `show` has them.
@@ -220,8 +220,8 @@ fn apart(recipe: &Recipe, framework: Framework) -> Result<Option<String>> {
     let follow = |semantics: Semantics| Trail::follow_as(semantics, &resolved, &recipe.schedule, &run);
     // The remedy of the message is for a run under their semantics.
     let lacks = |error: Usage| {
-        let why = error.0.split(';').next().unwrap_or_default().to_string();
-        Cannot(why)
+        let what = error.0.split(';').next().unwrap_or_default().to_string();
+        Cannot { what, remedy: None }
     };
     let (own, other) = (follow(ours)?, follow(theirs).map_err(lacks)?);
     Ok(own.parting(&other).map(|parting| {

@@ -7,7 +7,7 @@ use crate::schedule::{Semantics, table, universal};
 use crate::spec::{Entry, Parameter};
 use anyhow::Result;
 use clap::{Arg, Command};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Prints the list of schedules.
@@ -61,10 +61,14 @@ fn text_of_flag(flag: &Arg) -> String {
     alone.render_long_help().to_string().trim_end().to_string()
 }
 
-/// The names of all flags.
-pub fn flags(program: &Command) -> Vec<String> {
-    let flags = all_flags(program).filter_map(|(_, flag)| flag.get_long().map(ToString::to_string));
-    flags.collect::<BTreeSet<_>>().into_iter().collect()
+/// The names of all flags, each with what the first command that has it says of it.
+pub fn flags(program: &Command) -> BTreeMap<String, String> {
+    let mut flags = BTreeMap::new();
+    for (_, flag) in all_flags(program) {
+        let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+        flag.get_long().map(|name| flags.entry(name.to_string()).or_insert(help));
+    }
+    flags
 }
 
 /// Every flag with its command: `train`, `data fetch`, or every one.

@@ -39,6 +39,7 @@ use crate::usage::{Usage, did_you_mean, note, one_line, shortened, suggestion};
 use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ColorChoice, Command};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::io::Write;
@@ -160,9 +161,9 @@ fn help(topic: &[&str]) -> Result<u8> {
             let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
             let lists: &[&str] = if at == 0 { &["schedules", "optimizers"] } else { &[] };
             let entries = if at == 0 { help_tables::names() } else { Vec::new() };
-            let flags = if at == 0 { help_tables::flags(&command) } else { Vec::new() };
+            let flags = if at == 0 { help_tables::flags(&command) } else { BTreeMap::new() };
             let names = names.into_iter().chain(lists.iter().copied()).chain(entries);
-            let hint = did_you_mean(name, names.chain(flags.iter().map(String::as_str)));
+            let hint = did_you_mean(name, names.chain(flags.keys().map(String::as_str)));
             // `adam:amsgrad` is explained with `adam`.
             let hint = hint
                 .split_once(':')

@@ -5,7 +5,7 @@ use super::settings;
 use crate::config::settings::{COUNT, any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::{counted, significant};
-use crate::record::{EpochRow, RunInfo, check_outputs, files, read_good_rows, replace_file};
+use crate::record::{EpochRow, RunInfo, check_order, check_outputs, check_values, files, read_good_rows, replace_file};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::{self, Stretches};
 use crate::schedule::{self, EpochMetrics, Rates, Schedule, Semantics, Spec, warnings};
@@ -91,6 +91,13 @@ struct Curve {
     rates: Vec<Rates>,
 }
 
+impl Curve {
+    /// Whether it sets the momentum at any step: a sequence may do so later.
+    fn has_momentum(&self) -> bool {
+        self.rates.iter().any(|rates| rates.momentum.is_some())
+    }
+}
+
 /// Draws, tabulates or writes schedules.
 ///
 /// # Errors
@@ -98,8 +105,8 @@ struct Curve {
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let seen = given.path("metrics").map(|path| Seen::read(&path)).transpose()?;
-    let run = run_of(&given)?;
-    let run = seen.as_ref().map_or(run, |seen| seen.shape(run, &given));
+    let flags = of_flags(&given)?;
+    let run = checked(seen.as_ref().map_or(flags, |seen| seen.shape(flags, &given)))?;
     let momentum = given.parse::<f64>("momentum", "in [0, 1)")?;
     if momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {
         return usage!("momentum must be in [0, 1), got {}", shortened(given.text("momentum").unwrap_or_default()));
@@ -135,7 +142,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         (true, Some(other)) if other != "json" => {
             return usage!("--json is --format json; leave out --format {}", shortened(other));
         }
-        (true, _) => "json",
+        (true, _) => format_of(&given, Some("json"), &FORMATS)?,
         (false, _) => format(&given, &FORMATS)?,
     };
     match format {
@@ -168,6 +175,10 @@ impl Seen {
         let (rows, error) = read_good_rows::<EpochRow>(&file);
         if let Some(error) = error {
             return Err(error);
+        }
+        let wrong = check_order(&rows).map(|(_, wrong)| wrong).or_else(|| check_values(&rows, true));
+        if let Some(wrong) = wrong {
+            bail!("{}: {wrong}", file.display());
         }
         if rows.is_empty() {
             bail!("{}: no epoch in it; give the folder of a run that has finished one", file.display());
@@ -249,16 +260,26 @@ fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
 
 /// The run described by the flags.
 pub fn run_of(given: &Given) -> Result<schedule::RunShape, Usage> {
+    checked(of_flags(given)?)
+}
+
+/// The same, whatever its length.
+fn of_flags(given: &Given) -> Result<schedule::RunShape, Usage> {
     let count = |name, default: u64| match given.parse::<u64>(name, COUNT)?.unwrap_or(default) {
         0 => usage!("{name} must be {COUNT}, got 0"),
         count => Ok::<u64, Usage>(count),
     };
-    let run = schedule::RunShape {
+    Ok(schedule::RunShape {
         learning_rate: given.parse("lr", "a number of at least 0")?.unwrap_or(0.1),
         semantics: given.parse_own("semantics")?.unwrap_or(Semantics::Native),
         epochs: count("epochs", 30)?,
         steps_per_epoch: count("steps-per-epoch", STEPS_PER_EPOCH)?,
-    };
+    })
+}
+
+/// # Errors
+/// The run is too long for a table of its steps.
+fn checked(run: schedule::RunShape) -> Result<schedule::RunShape, Usage> {
     match run.epochs.checked_mul(run.steps_per_epoch) {
         Some(steps) if steps <= MOST_STEPS => Ok(run),
         _ => usage!(
@@ -290,18 +311,24 @@ pub fn rescale(panel: &mut Panel, scale: AxisScale) {
 
 /// `--format`, else the extension of the output, else `chart`; `.txt` or no extension is a text chart.
 pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
+    format_of(given, given.text("format"), known)
+}
+
+/// The same with what was asked for, by `--format` or `--json`.
+fn format_of<'a>(given: &Given, asked: Option<&str>, known: &[&'a str]) -> Result<&'a str, Usage> {
     let ending = given.path("output").and_then(|file| Some(file.extension()?.to_str()?.to_lowercase()));
     let ending = ending.filter(|ending| ending != "txt");
-    if let (Some(format), Some(ending)) = (given.text("format"), &ending)
+    if let (Some(format), Some(ending)) = (asked, &ending)
         && known.contains(&ending.as_str())
         && known.contains(&format)
         && ending != format
     {
         return usage!(
-            "--format {format} contradicts the name of the output, which ends in .{ending}; drop --format, or rename the output"
+            "--{} contradicts the name of the output, which ends in .{ending}; drop it, or rename the output",
+            if given.text("format").is_some() { format!("format {format}") } else { format.to_string() }
         );
     }
-    let wanted = given.text("format").map(str::to_string).or(ending);
+    let wanted = asked.map(str::to_string).or(ending);
     match wanted {
         None => Ok("chart"),
         Some(wanted) => match known.iter().find(|name| **name == wanted) {
@@ -373,7 +400,7 @@ fn table(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>) -> S
         let name = if curves.len() == 1 { "learning_rate".to_string() } else { curve.name.clone() };
         rows[0].push(name);
     }
-    let with_momentum = curves.len() == 1 && (momentum.is_some() || curves[0].rates[0].momentum.is_some());
+    let with_momentum = curves.len() == 1 && (momentum.is_some() || curves[0].has_momentum());
     if with_momentum {
         rows[0].push("momentum".to_string());
     }
@@ -407,7 +434,7 @@ fn figure(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>, sca
     rate.series = curves.iter().map(|curve| line(curve, &|rates| rates.learning_rate)).collect();
     rescale(&mut rate, scale);
     let mut panels = vec![rate];
-    if momentum.is_some() || curves.iter().any(|curve| curve.rates[0].momentum.is_some()) {
+    if momentum.is_some() || curves.iter().any(Curve::has_momentum) {
         let mut panel = Panel::new("", "epoch", "momentum");
         panel.series =
             curves.iter().map(|curve| line(curve, &|rates| rates.momentum.or(momentum).unwrap_or(f64::NAN))).collect();

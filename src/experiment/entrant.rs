@@ -137,6 +137,9 @@ pub struct Entered {
     pub entrants: Vec<Entrant>,
     /// What has no effect on some of them.
     pub notes: Vec<EntrantNote>,
+    /// Optimizers written without options and left at their usual rates, each with the options that it has as a default entrant: reports call both
+    /// by the same short name.
+    pub bare: Vec<(String, &'static str)>,
     /// The entrants before they are crossed with the grid, as a config file names them.
     pub uncrossed: Vec<String>,
 }
@@ -177,8 +180,14 @@ pub fn enter(named: Option<&[String]>, dataset: DatasetKind, overrides: &Overrid
             notes.push(EntrantNote::UnusedRate { entrant: one.name.clone(), rate: exact(*lr) });
         }
     }
+    let mut bare: Vec<(String, &'static str)> = Vec::new();
+    for one in entered.iter().filter(|one| author == Author::User && one.is_bare() && overrides.lr.is_none()) {
+        let name = one.points[0].optimizer.name();
+        let usual = defaults::usual_options(name).filter(|_| bare.iter().all(|(before, _)| before != name));
+        bare.extend(usual.map(|usual| (name.to_string(), usual)));
+    }
     let uncrossed = entered.iter().map(|one| one.name.clone()).collect();
-    Ok(Entered { entrants: entered.into_iter().flat_map(|one| one.points).collect(), notes, uncrossed })
+    Ok(Entered { entrants: entered.into_iter().flat_map(|one| one.points).collect(), notes, bare, uncrossed })
 }
 
 /// An entrant at every point of the grid.
@@ -198,6 +207,11 @@ impl<'a> Crossed<'a> {
             _ => written.uncrossed(overrides)?,
         };
         Ok(Self { written, points, name })
+    }
+
+    /// Whether nothing is said of its optimizer but the name, not even a rate.
+    fn is_bare(&self) -> bool {
+        self.points.iter().all(|point| point.lr.is_none() && point.optimizer.to_string() == point.optimizer.name())
     }
 
     /// Whether its schedule makes no use of the base rate, at whatever point.

@@ -141,6 +141,8 @@ struct State {
     threads: usize,
     /// The running items, in the order of their start.
     running: Vec<Running>,
+    /// No further item is taken.
+    closed: bool,
 }
 
 struct Running {
@@ -152,7 +154,15 @@ struct Running {
 
 impl Queue {
     fn new(items: usize, at_once: usize, threads: usize) -> Self {
-        Self(Mutex::new(State { next: 0, items, returned: Vec::new(), at_once, threads, running: Vec::new() }))
+        Self(Mutex::new(State {
+            next: 0,
+            items,
+            returned: Vec::new(),
+            at_once,
+            threads,
+            running: Vec::new(),
+            closed: false,
+        }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -162,7 +172,7 @@ impl Queue {
     /// The next item and its share; `None` if there is none, or `stopping`.
     fn take(&self, stopping: &(dyn Fn() -> bool + Sync)) -> Option<(usize, ThreadShare)> {
         let mut state = self.state();
-        if stopping() || state.running.len() >= state.at_once || state.waiting() == 0 {
+        if state.closed || stopping() || state.running.len() >= state.at_once || state.waiting() == 0 {
             return None;
         }
         let share = ThreadShare::from(1);
@@ -181,10 +191,10 @@ impl Queue {
         state.divide();
     }
 
-    /// Puts an item back that starved, and runs fewer at once from now on; false if it ran alone.
+    /// Puts an item back that starved, and runs fewer at once from now on; false if it ran alone, or none is taken any more.
     fn put_back(&self, index: usize) -> bool {
         let mut state = self.state();
-        if state.running.iter().any(|running| running.index == index && running.alone) {
+        if state.closed || state.running.iter().any(|running| running.index == index && running.alone) {
             return false;
         }
         state.remove(index);
@@ -198,6 +208,7 @@ impl Queue {
     /// No further item is taken.
     fn close(&self) {
         let mut state = self.state();
+        state.closed = true;
         state.items = state.next;
         state.returned.clear();
         state.divide();
@@ -234,6 +245,16 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::{Barrier, Condvar};
+
+    #[test]
+    fn nothing_is_taken_or_put_back_once_it_is_closed() {
+        let queue = Queue::new(3, 2, 2);
+        let (first, _) = queue.take(&|| false).unwrap();
+        queue.take(&|| false).unwrap();
+        queue.close();
+        assert!(!queue.put_back(first), "its result counts as it is");
+        assert!(queue.take(&|| false).is_none());
+    }
 
     #[test]
     fn auto_takes_one_run_per_thread_as_far_as_memory_allows_and_never_more_than_there_are() {

@@ -9,9 +9,8 @@ const SCHEDULES: &str = "keras.optimizers.schedules";
 pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     if course.cycles {
         let spec = &recipe.schedule;
-        return Err(Cannot(format!(
-            "keras cannot follow {spec}: its optimizers keep their momentum; export it with cycle-momentum=false"
-        )));
+        let what = format!("keras cannot follow {spec}: its optimizers keep their momentum");
+        return Err(Cannot::but(what, "export it with cycle-momentum=false"));
     }
     let known = course.known.as_ref();
     let (definitions, rate, callback) = match known {
@@ -107,12 +106,12 @@ fn class(known: &Known, recipe: &Recipe) -> Option<String> {
 fn plateau(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     let Some(Known::Plateau { factor, patience, threshold, cooldown, min_lr, monitor, semantics, .. }) = course.known
     else {
-        return Err(Cannot(format!("keras cannot follow {}", recipe.schedule)));
+        return Err(Cannot::new(format!("keras cannot follow {}", recipe.schedule)));
     };
     if semantics != Semantics::Keras {
         let spec = &recipe.schedule;
-        return Err(Cannot(format!(
-            "keras cannot follow {spec} with {semantics} semantics: its ReduceLROnPlateau counts otherwise, as --semantics keras does"
+        return Err(Cannot::new(format!(
+            "keras cannot follow {spec} with {semantics} semantics: its ReduceLROnPlateau counts otherwise"
         )));
     }
     let all = vec![
@@ -154,10 +153,9 @@ fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
         }
         "adadelta" => ("Adadelta", vec![Some(o.set("rho", "rho")), eps, decay]),
         "nadam" if o.get("momentum-decay") != KERAS_NADAM_DECAY => {
-            return Err(Cannot(format!(
-                "keras.optimizers.Nadam always has momentum-decay {KERAS_NADAM_DECAY}, got {}: train with momentum-decay={KERAS_NADAM_DECAY}",
-                number(o.get("momentum-decay"))
-            )));
+            let got = number(o.get("momentum-decay"));
+            let what = format!("keras.optimizers.Nadam always has momentum-decay {KERAS_NADAM_DECAY}, got {got}");
+            return Err(Cannot::but(what, format!("train with momentum-decay={KERAS_NADAM_DECAY}")));
         }
         "nadam" => ("Nadam", vec![beta1, beta2, eps, decay]),
         "adamax" => ("Adamax", vec![beta1, beta2, eps, decay]),
@@ -165,7 +163,7 @@ fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
         "schedule-free-adamw" if o.semantics == Semantics::Keras && !o.is_on("r") && !o.is_on("weight-lr-power") => {
             ("ScheduleFreeAdamW", vec![beta1, beta2, eps, decay])
         }
-        _ => return Err(Cannot(format!("keras has no {name} that is exact"))),
+        _ => return Err(Cannot::new(format!("keras has no {name} that is exact"))),
     };
     let clipping = [("global_clipnorm", recipe.clip_norm), ("clipvalue", recipe.clip_value)];
     let clipping = clipping.into_iter().filter_map(|(key, most)| Some(format!("{key}={}", number(most?))));

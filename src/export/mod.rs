@@ -102,8 +102,22 @@ impl std::str::FromStr for Framework {
 
 /// What a framework cannot do; no mistake of the user's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Cannot(pub String);
+#[error("{what}{}", remedy.as_ref().map_or(String::new(), |remedy| format!("; {remedy}")))]
+pub struct Cannot {
+    pub what: String,
+    /// What can be done about it, besides another framework, optimizer or schedule.
+    pub remedy: Option<String>,
+}
+
+impl Cannot {
+    fn new(what: String) -> Self {
+        Self { what, remedy: None }
+    }
+
+    fn but(what: String, remedy: impl Into<String>) -> Self {
+        Self { what, remedy: Some(remedy.into()) }
+    }
+}
 
 /// What is exported.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,7 +196,8 @@ impl Recipe {
         let recipe = &Self { run: RunShape { learning_rate: lr, ..self.run }, ..self.clone() };
         if !self.groups.is_empty() && !matches!(framework, Framework::Torch | Framework::Lightning) {
             let name = framework.name();
-            return Err(Cannot(format!("{name}: parameter groups are exported to torch and lightning alone")).into());
+            let what = format!("{name}: parameter groups are exported to torch and lightning alone");
+            return Err(Cannot::but(what, "export the optimizer and the schedule of each group by flags").into());
         }
         let mut notes = self.notes.clone();
         notes.extend(self.clipping_left_out(framework)?);
@@ -244,7 +259,8 @@ impl Recipe {
         Ok(match framework {
             Framework::Keras | Framework::Lightning if norm && value => {
                 let name = framework.name();
-                return Err(Cannot(format!("{name} clips by clip-norm or by clip-value, not by both")));
+                let what = format!("{name} clips by clip-norm or by clip-value, not by both");
+                return Err(Cannot::but(what, "train with one of the two"));
             }
             Framework::Candle | Framework::Burn if norm || value => {
                 Some("the gradients are not clipped as the run's were".to_string())
@@ -304,7 +320,7 @@ impl Course {
                 _ if spec.name() == "expr" => "it is too long",
                 _ => "it depends on metrics",
             };
-            Cannot(format!("{framework} cannot follow {spec}: {why}, and there is no class for it"))
+            Cannot::new(format!("{framework} cannot follow {spec}: {why}, and there is no class for it"))
         })
     }
 }

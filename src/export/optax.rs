@@ -120,16 +120,17 @@ fn plateau(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     let Some(Known::Plateau { lr, factor, patience, threshold, relative, cooldown, min_lr, monitor, semantics }) =
         course.known
     else {
-        return Err(Cannot(format!("optax cannot follow {}", recipe.schedule)));
+        return Err(Cannot::new(format!("optax cannot follow {}", recipe.schedule)));
     };
     let spec = &recipe.schedule;
     if semantics != Semantics::Optax {
-        return Err(Cannot(format!(
-            "optax cannot follow {spec} with {semantics} semantics: its reduce_on_plateau counts otherwise, as --semantics optax does"
+        return Err(Cannot::new(format!(
+            "optax cannot follow {spec} with {semantics} semantics: its reduce_on_plateau counts otherwise"
         )));
     }
     if monitor.grows() {
-        return Err(Cannot(format!("optax cannot follow {spec}: its reduce_on_plateau wants a value that falls")));
+        let what = format!("optax cannot follow {spec}: its reduce_on_plateau wants a value that falls");
+        return Err(Cannot::but(what, "monitor a loss"));
     }
     let (relative, absolute) = if relative { (threshold, 0.0) } else { (0.0, threshold) };
     let all = vec![
@@ -188,9 +189,9 @@ fn optimizer(recipe: &Recipe, cycles: bool, rate: &str) -> Result<(bool, String)
             ("contrib.schedule_free_adamw", false, vec![beta1, beta2, eps, decay, power])
         }
         "schedule-free-sgd" | "schedule-free-adamw" if !is_constant => {
-            return Err(Cannot(format!("the {name} of optax is exact only at a constant rate")));
+            return Err(Cannot::new(format!("the {name} of optax is exact only at a constant rate")));
         }
-        _ => return Err(Cannot(format!("optax has no {name} with these options that is exact"))),
+        _ => return Err(Cannot::new(format!("optax has no {name} with these options that is exact"))),
     };
     let arguments: Vec<String> =
         std::iter::once(format!("learning_rate={rate}")).chain(options.into_iter().flatten()).collect();

@@ -35,7 +35,7 @@ pub fn candle(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
         }
         _ => {
             let spec = &recipe.optimizer;
-            return Err(Cannot(format!("candle has no {spec}: candle-nn has plain sgd, adam and adamw")));
+            return Err(Cannot::new(format!("candle has no {spec}: candle-nn has plain sgd, adam and adamw")));
         }
     };
     let function = function(course.program(recipe, "candle")?);
@@ -88,7 +88,8 @@ fn burn_optimizer(recipe: &Recipe) -> Result<String, Cannot> {
         }
         _ => {
             let spec = &recipe.optimizer;
-            return Err(Cannot(format!("burn has no {spec} that is exact: export sgd, adam or adamw")));
+            let what = format!("burn has no {spec} that is exact");
+            return Err(Cannot::but(what, "export sgd, adam or adamw"));
         }
     };
     Ok(format!("burn::optim::{config}"))
@@ -97,12 +98,11 @@ fn burn_optimizer(recipe: &Recipe) -> Result<String, Cannot> {
 fn refuse_momentum(recipe: &Recipe, course: &Course, framework: &str) -> Result<(), Cannot> {
     let spec = &recipe.schedule;
     if course.cycles {
-        return Err(Cannot(format!(
-            "{framework} cannot follow {spec}: its optimizers keep their momentum; export it with cycle-momentum=false"
-        )));
+        let what = format!("{framework} cannot follow {spec}: its optimizers keep their momentum");
+        return Err(Cannot::but(what, "export it with cycle-momentum=false"));
     }
     match course.known {
-        Some(Known::Plateau { .. }) => Err(Cannot(format!(
+        Some(Known::Plateau { .. }) => Err(Cannot::new(format!(
             "{framework} cannot follow {spec}: it depends on metrics, and there is no class for it"
         ))),
         _ => Ok(()),

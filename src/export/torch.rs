@@ -91,7 +91,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
         let scheduler = course.known.as_ref().and_then(|known| class(known, recipe, course.cycles));
         let scheduler = scheduler.ok_or_else(|| {
             let (spec, semantics) = (&recipe.schedule, recipe.run.semantics);
-            Cannot(format!(
+            Cannot::new(format!(
                 "{framework} cannot follow {spec} with {semantics} semantics: its ReduceLROnPlateau counts otherwise"
             ))
         })?;
@@ -306,7 +306,7 @@ pub fn constructor(
         "lion" if framework == Framework::Timm.name() => {
             (Some("timm.optim"), "timm.optim.Lion", vec![betas(o), decay()])
         }
-        _ => return Err(Cannot(format!("{framework} has no {name} that is exact"))),
+        _ => return Err(Cannot::new(format!("{framework} has no {name} that is exact"))),
     };
     Ok((package, class, options.into_iter().flatten().collect()))
 }

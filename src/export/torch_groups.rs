@@ -11,9 +11,8 @@ use std::fmt::Write as _;
 /// A group of another optimizer, a momentum that cycles, or a schedule that depends on metrics.
 pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> Result<Parts, Cannot> {
     if course.cycles {
-        return Err(Cannot(format!(
-            "{framework}: the momentum of parameter groups is not cycled; export the run's schedule with cycle-momentum=false"
-        )));
+        let what = format!("{framework}: the momentum of parameter groups is not cycled");
+        return Err(Cannot::but(what, "train with cycle-momentum=false"));
     }
     let (package, class, base) = constructor(recipe, framework)?;
     let lr = recipe.run.learning_rate;
@@ -25,9 +24,8 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
         let (_, other, options) = constructor(&of_group, framework)?;
         if other != class {
             let (name, optimizer) = (&group.name, &group.optimizer);
-            return Err(Cannot(format!(
-                "{framework} has one optimizer for all groups, and group {name} has {optimizer}"
-            )));
+            let what = format!("{framework} has one optimizer for all groups, and group {name} has {optimizer}");
+            return Err(Cannot::but(what, "export each group's by flags"));
         }
         let different = std::iter::once(format!("lr={}", number(group.lr))).chain(apart(&base, &options));
         let _ =
@@ -42,9 +40,10 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
             }
             RatesOfGroup::Metrics => {
                 let name = &group.name;
-                return Err(Cannot(format!(
+                let what = format!(
                     "the schedule of group {name} depends on metrics, and a list of functions cannot follow it"
-                )));
+                );
+                return Err(Cannot::but(what, "give the group a schedule of the step alone"));
             }
         };
         rates.push(match group.frozen_from {

@@ -48,7 +48,7 @@ pub fn transformers(recipe: &Recipe, course: &Course) -> Result<String, Cannot> 
         (None, Scheduler::Step(scheduler)) => scheduler,
         (None, Scheduler::Epoch(..)) => {
             let spec = &recipe.schedule;
-            return Err(Cannot(format!(
+            return Err(Cannot::new(format!(
                 "transformers cannot follow {spec} at the end of each epoch: its Trainer steps after every evaluation"
             )));
         }
@@ -108,7 +108,7 @@ pub fn timm(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
             Some(class)
         }
         (own, Scheduler::Epoch(..)) => {
-            return own.map_or_else(|| Err(Cannot(format!("timm cannot follow {}", recipe.schedule))), Ok);
+            return own.map_or_else(|| Err(Cannot::new(format!("timm cannot follow {}", recipe.schedule))), Ok);
         }
         (None, Scheduler::Step(_)) => {
             let program = course.program(recipe, "timm")?;

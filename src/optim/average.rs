@@ -181,8 +181,10 @@ impl Average {
         let share = decay.powf((total / self.every).saturating_sub(1) as f64);
         let percent = 100.0 * share;
         let every = self.every;
+        // A single average is its first weights whatever the decay is.
+        let remedy = if total / every < 2 { "every" } else { "decay" };
         (share > FIRST_SHARE).then(|| {
-            format!("{percent:.0} % of it is still the weights after step {every} when the run of {total} steps ends; take a smaller decay")
+            format!("{percent:.0} % of it is still the weights after step {every} when the run of {total} steps ends; take a smaller {remedy}")
         })
     }
 }
@@ -338,6 +340,9 @@ mod tests {
         assert_eq!(near, said);
         assert!(advice("ema:decay=0.9", 29).is_some_and(|line| line.starts_with("5 %")));
         assert!(advice("ema:decay=0.5,every=25%", 8).is_some_and(|line| line.starts_with("12 %")));
+        // A smaller decay would not help where only one point is taken in.
+        let single = advice("ema:every=6st", 8).unwrap();
+        assert!(single.starts_with("100 %") && single.ends_with("take a smaller every"), "{single}");
         for (spec, total) in [("ema:decay=0.9", 30), ("ema", 3000), ("swa", 8), ("lookahead", 8)] {
             assert_eq!(advice(spec, total), None, "{spec}");
         }

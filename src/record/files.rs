@@ -78,18 +78,8 @@ pub const OF_RANGE_TEST: [&str; 5] = [RANGE_PNG, RANGE_SVG, REFINE_CSV, RANGE_CS
 
 const FOLDERS: [&[&str]; 4] = [&OF_RUN, &OF_CHECKPOINT, &OF_COMPARISON, &OF_RANGE_TEST];
 
-/// Charts and reports drawn from the records, which can be redrawn at any time.
-const DRAWN: [&str; 9] = [
-    RANKING_PNG,
-    RANKING_SVG,
-    COMPARISON_PNG,
-    COMPARISON_SVG,
-    REPORT_HTML,
-    METRICS_PNG,
-    METRICS_SVG,
-    RANGE_PNG,
-    RANGE_SVG,
-];
+/// The endings of charts and reports, which are drawn from the records and can be drawn again at any time.
+const DRAWN: [&str; 3] = [".png", ".svg", ".html"];
 
 /// The files of a folder except the one that marks it.
 pub fn unmarked<'a>(folder: &'a [&'a str]) -> &'a [&'a str] {
@@ -103,7 +93,7 @@ pub fn marks() -> impl Iterator<Item = &'static str> {
 
 /// Whether lrsched reads files of this name back: no command may overwrite one with an output.
 pub fn is_record(name: &str) -> bool {
-    FOLDERS.into_iter().flatten().any(|file| *file == name) && !DRAWN.contains(&name)
+    FOLDERS.into_iter().flatten().any(|file| *file == name) && !DRAWN.iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -117,7 +107,7 @@ mod tests {
         {
             assert!(is_record(name), "{name}");
         }
-        for name in ["comparison.png", "range.svg", "report.html", "notes.csv"] {
+        for name in ["comparison.png", "trials.svg", "range.svg", "report.html", "notes.csv"] {
             assert!(!is_record(name), "{name}");
         }
         assert_eq!(marks().collect::<Vec<_>>(), ["run.json", "state.json", "comparison.csv", "find.json"]);

@@ -1,6 +1,6 @@
 //! Atomic replacement of files.
 
-use super::{Status, files};
+use super::{Contents, Status, files};
 use crate::disk::TEMPORARY;
 use crate::memory::in_case_of_refusal;
 use crate::usage;
@@ -28,9 +28,24 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let write = || std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
         return write().with_context(|| format!("cannot write {}", path.display()));
     }
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let target = path.canonicalize().unwrap_or_else(|_| end_of_link(path));
     std::fs::create_dir_all(folder_of(&target)).with_context(|| format!("cannot write {}", path.display()))?;
     put(&target, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Where a link leads that leads to nothing yet, else `path` itself.
+fn end_of_link(path: &Path) -> PathBuf {
+    // As many links as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut target = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        match target.read_link() {
+            // An absolute one replaces the folder.
+            Ok(next) => target = folder_of(&target).join(next),
+            Err(_) => break,
+        }
+    }
+    target
 }
 
 /// The same for a file of our own: its folder must exist (one that was moved or deleted is not created again), and a
@@ -165,7 +180,9 @@ fn full_path(path: &Path) -> Option<PathBuf> {
 fn is_record(path: &Path) -> bool {
     let Some(target) = path.canonicalize().ok().filter(|target| target.is_file()) else { return false };
     let named = target.file_name().and_then(|name| name.to_str()).is_some_and(files::is_record);
-    named && files::marks().any(|mark| target.with_file_name(mark).is_file())
+    // The mark may have been lost, and the folder of a seed has none.
+    let is_ours = || Contents::of(folder_of(&target)).is_ok_and(|contents| contents.ours().is_some());
+    named && (files::marks().any(|mark| target.with_file_name(mark).is_file()) || is_ours())
 }
 
 /// Total size in bytes of all files below `folder`, counting hard links once.
@@ -218,6 +235,10 @@ mod tests {
         replace_file(&path("link"), b"new").unwrap();
         assert_eq!(std::fs::read(path("target")).unwrap(), b"new");
         assert!(path("link").is_symlink());
+        symlink("later", path("dangling")).unwrap();
+        replace_file(&path("dangling"), b"first").unwrap();
+        assert_eq!(std::fs::read(path("later")).unwrap(), b"first");
+        assert!(path("dangling").is_symlink());
         symlink("/dev/null", path("null")).unwrap();
         replace_file(&path("null"), b"gone").unwrap();
         assert!(Path::new("/dev/null").metadata().unwrap().file_type().is_char_device());

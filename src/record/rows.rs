@@ -241,6 +241,34 @@ impl Row for ComparisonRow {
         };
         columns::<Self>().into_iter().flat_map(flat).collect()
     }
+
+    fn wrong(&self, _diverged: bool) -> Option<String> {
+        let Results {
+            loss,
+            accuracy,
+            val_loss,
+            val_accuracy,
+            best_val_accuracy,
+            test_loss,
+            test_accuracy,
+            seconds,
+            ..
+        } = self.results;
+        let of_run = |range| if self.status == Status::Diverged { ANYTHING } else { range };
+        [
+            within("lr", Some(self.lr), FINITE),
+            within("loss", loss, of_run(LOSS)),
+            within("accuracy", accuracy, of_run(FRACTION)),
+            within("val_loss", val_loss, of_run(LOSS)),
+            within("val_accuracy", val_accuracy, of_run(FRACTION)),
+            within("best_val_accuracy", best_val_accuracy, FRACTION),
+            within("test_loss", test_loss, of_run(LOSS)),
+            within("test_accuracy", test_accuracy, of_run(FRACTION)),
+            within("seconds", seconds, POSITIVE),
+        ]
+        .into_iter()
+        .find_map(Result::err)
+    }
 }
 
 /// range.csv: one row per iteration of a learning rate range test.
@@ -261,6 +289,17 @@ impl Row for RangeRow {
     fn place(&self) -> Option<(&'static str, u64)> {
         Some(("iteration", self.iteration))
     }
+
+    /// Its losses may have any value: the test goes on until they explode.
+    fn wrong(&self, _diverged: bool) -> Option<String> {
+        [
+            within("learning_rate", Some(self.learning_rate), POSITIVE),
+            within("momentum", self.momentum, POSITIVE),
+            within("val_accuracy", self.val_accuracy, FRACTION),
+        ]
+        .into_iter()
+        .find_map(Result::err)
+    }
 }
 
 /// refine.csv: one row per short run at a constant rate that refines the one of a range test.
@@ -277,4 +316,14 @@ pub struct RefineRow {
     pub val_images: u64,
 }
 
-impl Row for RefineRow {}
+impl Row for RefineRow {
+    fn wrong(&self, _diverged: bool) -> Option<String> {
+        [
+            within("learning_rate", Some(self.learning_rate), POSITIVE),
+            within("val_loss", self.val_loss, LOSS),
+            within("val_accuracy", self.val_accuracy, FRACTION),
+        ]
+        .into_iter()
+        .find_map(Result::err)
+    }
+}

@@ -257,7 +257,10 @@ pub fn entrants_of<'a>(runs: impl Iterator<Item = (&'a ComparisonRow, Place<'a>)
         let key = (key(row), place.setting, place.group);
         let at = *places.entry(key).or_insert(found.len());
         match found.get_mut(at) {
-            Some((_, rows)) => rows.push(row),
+            Some((known, rows)) => {
+                known.under_way |= place.under_way;
+                rows.push(row);
+            }
             None => found.push((place, vec![row])),
         }
     }

@@ -234,7 +234,7 @@ impl<'a> Report<'a> {
             only: None,
             by_epoch: false,
         };
-        if report.first_range_test().is_some() {
+        if report.is_of_range_tests() {
             report.summary = range::summary(&loaded.ranges, &report.suggestions);
         }
         Ok(report)
@@ -253,10 +253,9 @@ impl<'a> Report<'a> {
         format!("{title}{}", if on_test { ", validated on the test images" } else { "" })
     }
 
-    /// Without runs, the report is about the first range test.
-    fn first_range_test(&self) -> Option<(&RangeTests, &[Combined])> {
-        let said = self.suggestions.iter().map(Vec::as_slice);
-        self.loaded.ranges.iter().zip(said).next().filter(|_| self.loaded.runs.is_empty())
+    /// Without runs, the report is about the range tests.
+    fn is_of_range_tests(&self) -> bool {
+        self.loaded.runs.is_empty() && !self.loaded.ranges.is_empty()
     }
 
     /// One picture of all, the ranking, what was tried and the curves, or of the only one that is asked for.
@@ -268,8 +267,11 @@ impl<'a> Report<'a> {
         if let Some(shown) = self.only {
             return self.only_picture(shown);
         }
-        if let Some((tests, said)) = self.first_range_test() {
-            picture.figure(&tests.figure(said, &self.title));
+        if self.is_of_range_tests() {
+            for (tests, said) in self.loaded.ranges.iter().zip(&self.suggestions) {
+                let title = if self.loaded.ranges.len() == 1 { self.title.clone() } else { tests.title() };
+                picture.figure(&tests.figure(said, &title));
+            }
             return Ok(picture);
         }
         picture.ranking(&Ranking { title: self.titled(&self.title), ..self.ranking.clone() });
@@ -310,6 +312,12 @@ impl<'a> Report<'a> {
         let files = files(output, extra)?;
         let written: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
         check_outputs(&written, &self.loaded.files)?;
+        if let Some((path, _)) = files.iter().find(|(_, form)| *form == Form::Csv && self.is_of_range_tests()) {
+            return usage!(
+                "{}: a table has a row for each entrant, and there is no run here, only range tests; write html, md, json, png, svg or pdf",
+                path.display()
+            );
+        }
         for (path, form) in &files {
             let bytes = match form {
                 Form::Html => self.page().html().into_bytes(),
@@ -336,7 +344,11 @@ impl<'a> Report<'a> {
     /// What the ranking event of `compare --json` has, with what the report says of it.
     fn json(&self) -> Vec<u8> {
         let summary: Vec<String> = self.summary.iter().flat_map(Paragraph::parts).collect();
-        let report = json!({ "title": self.title, "summary": summary, "entrants": ranking(&self.groups) });
+        let mut report = json!({ "title": self.title, "summary": summary, "entrants": ranking(&self.groups) });
+        if !self.loaded.ranges.is_empty() {
+            let tests = self.loaded.ranges.iter().zip(&self.suggestions);
+            report["range_tests"] = tests.map(|(tests, said)| range::json(tests, said)).collect();
+        }
         format!("{report:#}\n").into_bytes()
     }
 

@@ -14,7 +14,7 @@ use super::tuning::Tuning;
 use crate::config::SettingValues;
 use crate::disk::{self, OURS};
 use crate::number::{counted, grouped};
-use crate::record::{Change, ComparisonRow, EpochRow, RangeRow, RunOrder, check_order, files, read_good_rows};
+use crate::record::{Change, ComparisonRow, EpochRow, RunOrder, check_order, files, read_good_rows};
 use crate::stats::suggest::MEASURED;
 use crate::usage::shortened;
 use rayon::prelude::*;
@@ -33,21 +33,40 @@ pub struct Planned {
     of: (SettingValues, Option<String>, u64),
     /// The names of the runs that are over.
     over: BTreeSet<String>,
+    /// Whether more runs follow from those that are done, so that each shard knows the names of its own alone.
+    in_stages: bool,
+    /// The comparison's folder.
+    folder: PathBuf,
 }
 
 impl Planned {
     /// `None` without a plan that can be read: the table is all that is known.
-    fn of(comparison: &Path, runs: &[LoadedRun]) -> Option<Self> {
+    fn of(comparison: &Path, runs: &[&LoadedRun]) -> Option<Self> {
         let order = RunOrder::read(comparison).ok()??;
-        let name = |run: &LoadedRun| Some(Path::new(&run.row.run).file_name()?.to_string_lossy().into_owned());
-        let over = runs.iter().filter(|run| run.row.status.is_over()).filter_map(name).collect();
-        let of = runs.first().map(settings::of_problem).unwrap_or_default();
-        Some(Self { order, of, over })
+        let name = |run: &&LoadedRun| Some(Path::new(&run.row.run).file_name()?.to_string_lossy().into_owned());
+        let over = runs.iter().copied().filter(|run| run.row.status.is_over()).filter_map(|run| name(&run)).collect();
+        let of = runs.first().map(|run| settings::of_problem(run)).unwrap_or_default();
+        let in_stages = runs.iter().any(|run| run.row.role.is_some());
+        Some(Self { order, of, over, in_stages, folder: comparison.to_path_buf() })
     }
 
     /// Whether it is another shard of the same comparison, or the same folder again.
     fn is_same(&self, other: &Self) -> bool {
-        (self.order.runs(), self.order.total(), &self.of) == (other.order.runs(), other.order.total(), &other.of)
+        if (self.order.total(), &self.of, self.in_stages) != (other.order.total(), &other.of, other.in_stages) {
+            return false;
+        }
+        if !self.in_stages {
+            return self.order.runs() == other.order.runs();
+        }
+        // Second looks and finals are at points of the trials, which every shard knows.
+        let points = |one: &Self| -> BTreeSet<String> {
+            one.order
+                .runs()
+                .iter()
+                .map(|run| run.rsplit_once("_seed=").map_or(run.as_str(), |(point, _)| point).to_string())
+                .collect()
+        };
+        points(self) == points(other)
     }
 
     pub fn done(&self) -> usize {
@@ -86,11 +105,14 @@ pub struct Loaded {
     pub complaints: Vec<String>,
     /// The files read: no output may overwrite them.
     pub files: Vec<PathBuf>,
+    /// The range tests read, by where they really are.
+    tested: BTreeSet<PathBuf>,
 }
 
 impl Loaded {
     fn append(&mut self, other: Self) {
-        let Self { runs, ranges, planned, complaints, files } = other;
+        let Self { runs, ranges, planned, complaints, files, tested } = other;
+        self.tested.extend(tested);
         self.planned.extend(planned);
         self.runs.extend(runs);
         self.ranges.extend(ranges);
@@ -164,10 +186,11 @@ impl Loaded {
         first.filter(|_| self.planned.iter().all(|one| one.baseline() == first))
     }
 
-    /// What all runs have in common: `cnn on cifar10, 10 epochs`; of range tests alone, what the first tests.
+    /// What all runs have in common: `cnn on cifar10, 10 epochs`; of one range test alone, what it tests.
     pub fn title(&self) -> Option<String> {
         if self.runs.is_empty() {
-            return self.ranges.first().map(RangeTests::title);
+            let [one] = &self.ranges[..] else { return None };
+            return Some(one.title());
         }
         let common = |key: &str| {
             let first = self.runs.first()?.settings.get(key)?;
@@ -220,8 +243,12 @@ pub fn load(folders: &[PathBuf]) -> Loaded {
 fn join_shards(loaded: &mut Loaded) {
     let mut joined: Vec<Planned> = Vec::new();
     let mut places = Vec::new();
+    // Folders whose runs contradict each other are different comparisons, however alike their plans.
+    let of_folder = comparisons::of_folders(&loaded.runs);
+    let comparison = |one: &Planned| of_folder.get(&one.folder.display().to_string());
     for one in std::mem::take(&mut loaded.planned) {
-        let place = joined.iter().position(|other| other.is_same(&one)).unwrap_or(joined.len());
+        let is_same = |other: &Planned| other.is_same(&one) && comparison(other) == comparison(&one);
+        let place = joined.iter().position(is_same).unwrap_or(joined.len());
         match joined.get_mut(place) {
             Some(other) => other.over.extend(one.over),
             None => joined.push(one),
@@ -242,9 +269,9 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         return;
     }
     let children = folders_in(folder);
+    let first = loaded.runs.len();
     if folder.join(files::RANGE_CSV).is_file() {
-        let rows = read(&folder.join(files::RANGE_CSV), loaded);
-        add_range(folder, rows, loaded);
+        add_range(folder, loaded);
     }
     let mut in_comparison = BTreeSet::new();
     if folder.join(files::COMPARISON_CSV).is_file() {
@@ -262,10 +289,6 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         let mut of_table = Loaded::default();
         runs.into_iter().for_each(|one| of_table.append(one));
         settings::share(&mut of_table.runs);
-        if let Some(planned) = Planned::of(folder, &of_table.runs) {
-            of_table.runs.iter_mut().for_each(|run| run.plan = Some(loaded.planned.len()));
-            loaded.planned.push(planned);
-        }
         loaded.append(of_table);
     }
     if folder.join(files::METRICS_CSV).is_file() || folder.join(files::RUN_JSON).is_file() {
@@ -282,6 +305,15 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
                 walk(&child, depth - 1, seen, loaded);
             }
         }
+    }
+    // Of all runs that are there: the table may lag behind, or be lost.
+    let runs = folder.join(files::RUNS);
+    let is_own = |run: &LoadedRun| Path::new(&run.row.run).parent() == Some(&runs);
+    let own: Vec<&LoadedRun> = loaded.runs[first..].iter().filter(|run| is_own(run)).collect();
+    if let Some(planned) = Planned::of(folder, &own) {
+        let place = loaded.planned.len();
+        loaded.runs[first..].iter_mut().filter(|run| is_own(run)).for_each(|run| run.plan = Some(place));
+        loaded.planned.push(planned);
     }
 }
 
@@ -312,18 +344,26 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// `seed-N` belongs with the tests of other seeds beside it.
-fn add_range(folder: &Path, rows: Vec<RangeRow>, loaded: &mut Loaded) {
-    let test = folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    let parent = folder.parent().filter(|_| test.starts_with(files::SEED));
-    let name = parent.unwrap_or(folder).display().to_string();
-    match loaded.ranges.iter_mut().find(|range| parent.is_some() && range.name == name) {
+/// `seed-N` belongs with the tests of other seeds beside it, unless it is a test with a record of its own.
+fn add_range(folder: &Path, loaded: &mut Loaded) {
+    let Ok(place) = folder.canonicalize() else { return };
+    if !loaded.tested.insert(place.clone()) {
+        loaded.complaints.push(format!("{}: the same range test again, left out", folder.display()));
+        return;
+    }
+    let rows = read_sound(&folder.join(files::RANGE_CSV), loaded);
+    let test = place.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+    let is_seed = test.starts_with(files::SEED) && !folder.join(files::FIND_JSON).is_file();
+    let parent = folder.parent().filter(|_| is_seed);
+    let same = |range: &RangeTests| Path::new(&range.name).canonicalize().ok().as_deref() == place.parent();
+    match loaded.ranges.iter_mut().find(|range| parent.is_some() && same(range)) {
         Some(range) => range.tests.push((test, rows)),
         None => {
             let whole = parent.unwrap_or(folder);
+            let name = whole.display().to_string();
             let recorded = recorded(&whole.join(files::FIND_JSON), loaded);
             let refining = whole.join(files::REFINE_CSV);
-            let refining = if refining.is_file() { read(&refining, loaded) } else { Vec::new() };
+            let refining = if refining.is_file() { read_sound(&refining, loaded) } else { Vec::new() };
             let run_updates = recorded.run_updates.unwrap_or(MEASURED);
             loaded.ranges.push(RangeTests { name, tests: vec![(test, rows)], refining, run_updates, recorded });
         }
@@ -337,10 +377,25 @@ fn recorded(path: &Path, loaded: &mut Loaded) -> Recorded {
     }
     loaded.files.push(path.to_path_buf());
     let read = || anyhow::Ok(serde_json::from_slice(&disk::read(path, disk::MOST_RECORD)?)?);
-    read().unwrap_or_else(|error: anyhow::Error| {
+    let mut recorded = read().unwrap_or_else(|error: anyhow::Error| {
         loaded.complaints.push(format!("{}: {error:#}", path.display()));
         Recorded::default()
-    })
+    });
+    // Anybody may have written the file: what is pasted is what is seen.
+    recorded.commands.retain(|command| !command.line.contains(char::is_control));
+    recorded
+}
+
+/// The rows before the first that holds a value no test writes.
+fn read_sound<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {
+    let mut rows: Vec<T> = read(path, loaded);
+    let wrong = rows.iter().enumerate().find_map(|(at, row)| Some((at, row.wrong(false)?)));
+    if let Some((good, wrong)) = wrong {
+        rows.truncate(good);
+        let (path, number) = (path.display(), good + 1);
+        loaded.complaints.push(format!("{path}: row {number}: {wrong}; only the rows before it are shown"));
+    }
+    rows
 }
 
 fn read<T: crate::record::Row>(path: &Path, loaded: &mut Loaded) -> Vec<T> {

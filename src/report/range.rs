@@ -11,7 +11,7 @@ use crate::record::files::{SEED, of_seed};
 use crate::record::{NextCommand, RangeRow, RefineRow};
 use crate::stats::suggest::{
     Combined, Explosion, Method, RangePoint, ShortResult, combine, explosion, headline, is_for_just, range, refine,
-    run_length, show, smoothed_accuracy, suggest,
+    run_length, short_run, show, smoothed_accuracy, suggest,
 };
 use crate::stats::{mean, median, quantile};
 use serde::Deserialize;
@@ -95,7 +95,20 @@ impl RangeTests {
         let epochs = counted(epochs, "epoch");
         match self.run_updates {
             updates if is_for_just(updates) => format!("{run} ({epochs})"),
-            updates => format!("{run} ({epochs} take {})", grouped(updates)),
+            updates => {
+                let take = if epochs.starts_with("1 ") { "takes" } else { "take" };
+                format!("{run} ({epochs} {take} {})", grouped(updates))
+            }
+        }
+    }
+
+    /// The run that the rate of `method` is for; of short runs that had no time to be like it, their own length.
+    fn length_for(&self, method: Method) -> String {
+        let made = self.short_runs().iter().map(|run| run.updates).max();
+        let wanted = short_run(self.run_updates, u64::MAX);
+        match made.filter(|made| method == Method::Refined && *made < wanted) {
+            Some(made) => format!(", from runs of {}; {} may want another", counted(made, "update"), self.length()),
+            None => format!(", for {}", self.length()),
         }
     }
 
@@ -143,8 +156,9 @@ impl RangeTests {
         for run in &runs {
             if points.last().is_none_or(|(rate, _)| *rate != run.rate) {
                 let at = runs.iter().filter(|other| other.rate == run.rate);
-                let reached: Vec<f64> = at.filter_map(|run| run.accuracy).collect();
-                points.push((run.rate, mean(&reached).unwrap_or(f64::NAN)));
+                // As `refined` has it: what diverged is as good as guessing.
+                let reached: Vec<f64> = at.map(|run| run.accuracy.unwrap_or(self.chance())).collect();
+                points.extend(mean(&reached).map(|mean| (run.rate, mean)));
             }
         }
         Some(Series { ends: true, ..Series::new(format!("short runs of {} updates", grouped(updates)), points) })
@@ -319,6 +333,22 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
     out
 }
 
+/// For programs: the suggested rate, and that of each method; what has no answer is null.
+pub fn json(tests: &RangeTests, suggestions: &[Combined]) -> Value {
+    let rate = |one: &Combined| one.answer.as_ref().ok().map(|answer| answer.rate);
+    let each =
+        suggestions.iter().map(|one| json!({ "method": one.method.name(), "rate": rate(one), "reason": reason(one) }));
+    let best = headline(suggestions);
+    json!({
+        "name": tests.name,
+        "title": tests.title(),
+        "suggested_lr": best.map(|(_, rate)| rate),
+        "method": best.map(|(method, _)| method.name()),
+        "run_updates": tests.run_updates,
+        "suggestions": each.collect::<Vec<_>>(),
+    })
+}
+
 /// The curve that the methods analyse.
 fn curve(rows: &[RangeRow]) -> Vec<RangePoint> {
     let point = |row: &RangeRow| RangePoint {
@@ -363,12 +393,12 @@ pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
             why.map_or("No test, no rate.".to_string(), |why| format!("No method can suggest a rate: {why}.")),
         ];
     };
-    let length = if method.is_for_length() { format!(", for {}", tests.length()) } else { String::new() };
+    let length = if method.is_for_length() { tests.length_for(method) } else { String::new() };
     let mut lines = vec![format!("Suggested rate: {} ({}){length}.", show(rate), method.name())];
     let of = suggestions.iter().find(|one| one.method == method);
-    lines.extend(of.filter(|one| one.tests > 1).map(|one| {
-        let within = one.spread.map_or(1.0, |(low, high)| high / low);
-        format!("Over {} seeds it varies by a factor of {within:.1}.", one.tests)
+    lines.extend(of.filter(|one| one.tests > 1).map(|one| match one.spread.filter(|_| one.answers > 1) {
+        Some((low, high)) => format!("Over {} seeds it varies by a factor of {:.1}.", one.answers, high / low),
+        None => format!("Only {} of {} seeds has an answer.", one.answers, one.tests),
     }));
     lines.push(match range(suggestions) {
         Some((low, high)) if high / low <= AGREE => format!("The methods agree within a factor of {:.1}.", high / low),

@@ -91,17 +91,17 @@ fn rate_mark(at: f64) -> Mark {
 
 /// The entrants of a group that differ only in their rate, in the order of the best of each.
 fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
-    let mut order: Vec<(&str, &str, &str)> = Vec::new();
-    let mut alike: BTreeMap<(&str, &str, &str), Vec<&Analysis<'_>>> = BTreeMap::new();
+    let mut order: Vec<[&str; 4]> = Vec::new();
+    let mut alike: BTreeMap<[&str; 4], Vec<&Analysis<'_>>> = BTreeMap::new();
     for analysis in &group.analyses {
         let entrant = &analysis.entrant;
-        let key = (entrant.optimizer, entrant.schedule, entrant.place.setting);
+        let key = [entrant.optimizer, entrant.schedule, entrant.semantics.name(), entrant.place.setting];
         if !order.contains(&key) {
             order.push(key);
         }
         alike.entry(key).or_default().push(analysis);
     }
-    let panel = |key: &(&str, &str, &str)| {
+    let panel = |key: &[&str; 4]| {
         let mean = |one: &&Analysis<'_>| Some((one.entrant.rate, one.val_accuracy?.mean));
         let mut means: Vec<(f64, f64)> = alike[key].iter().filter_map(mean).collect();
         means.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -124,7 +124,7 @@ fn grid_panels(group: &Group<'_>) -> Vec<Panel> {
             ..Panel::new(first.unique.replacen(&first.entrant.own_rate(), "", 1), "", "")
         }
     };
-    let has_enough = |key: &&(&str, &str, &str)| {
+    let has_enough = |key: &&[&str; 4]| {
         let mut rates: Vec<u64> = alike[*key].iter().map(|one| one.entrant.rate.to_bits()).collect();
         rates.sort_unstable();
         rates.dedup();

@@ -80,6 +80,9 @@ fn a_refusal_names_what_can_be_done_instead_and_it_can() {
             assert_eq!(to(framework, &[flags, &["--semantics", framework]].concat()).2, 0, "{flags:?}");
         }
     }
+    // Its own remedy stands for the general one.
+    let (_, message, _) = to("burn", &["muon"]);
+    assert_eq!(message, "error: burn has no muon that is exact; export sgd, adam or adamw\n");
     let (_, message, _) = to("torch", &["muon:rescale-weights"]);
     assert!(message.contains("torch has no muon that is exact; export another optimizer or schedule"), "{message}");
 }
@@ -145,7 +148,11 @@ fn what_a_framework_cannot_do_is_said_in_one_line() {
             1,
             "torch cannot follow halve:when=val_loss<=1: it depends on metrics",
         ),
-        (&["--schedule", "plateau", "--to", "keras"], 1, "as --semantics keras does"),
+        (
+            &["--schedule", "plateau", "--to", "keras"],
+            1,
+            "counts otherwise; as it is, it can be exported to torch or lightning; trained with `--semantics keras`, to keras",
+        ),
         (&["--optimizer", "lion", "--to", "torch"], 1, "torch has no lion"),
         (&["--optimizer", "sgd:momentum=0.9,dampening=0.5", "--to", "keras"], 1, "Keras has no dampening"),
         (&["--optimizer", "rmsprop", "--to", "candle"], 1, "candle has no rmsprop"),

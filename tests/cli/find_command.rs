@@ -142,7 +142,7 @@ fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands
                 .split_whitespace()
                 .collect::<Vec<_>>()
                 .join(" ")
-                .contains(&format!("for a run of {updates} updates ({epochs} epochs)"))
+                .contains(&format!("a run of {updates} updates ({epochs} epochs)"))
         );
         lrsched(&folder).args(["report", "test", "--md"]).assert().success();
         let markdown = read(&folder, "report.md");

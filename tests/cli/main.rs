@@ -20,6 +20,7 @@ mod json_events;
 mod report_comparison;
 mod report_formats;
 mod report_page;
+mod report_reading;
 mod report_record;
 mod report_tuned;
 mod report_verdicts;

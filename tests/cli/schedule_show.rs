@@ -49,6 +49,59 @@ fn momentum_is_empty_where_the_schedule_leaves_it_alone() {
 }
 
 #[test]
+fn a_momentum_that_a_later_schedule_of_a_sequence_sets_is_shown() {
+    let spec = ["constant:for=2ep;one-cycle:max-lr=1", "--epochs", "6", "--steps-per-epoch", "5"];
+    let (table, _) = show(&[&spec[..], &["--format", "table"]].concat());
+    assert!(table.lines().next().unwrap().ends_with("momentum"), "{table}");
+    let (chart, _) = show(&spec);
+    assert!(chart.contains("momentum"), "a panel of its own: {chart}");
+}
+
+#[test]
+fn metrics_out_of_order_or_beyond_their_range_are_refused_and_a_runs_own_length_is_what_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "epoch,learning_rate,loss,accuracy,val_loss,val_accuracy,momentum,step,images_per_second,seconds\n";
+    let file = |rows: &[(u64, f64)]| {
+        let row =
+            |(epoch, accuracy): &(u64, f64)| format!("{epoch},0.1,1.0,0.5,1.0,{accuracy:?},,{},1.0,1.0\n", epoch + 1);
+        let path = folder.path().join("metrics.csv");
+        std::fs::write(&path, head.to_string() + &rows.iter().map(row).collect::<String>()).unwrap();
+        path.display().to_string()
+    };
+    for (rows, said) in [
+        (&[(0, 0.5), (5, 0.5), (2, 0.5)][..], "row 2: `epoch` is 5, expected 1"),
+        (&[(0, 7.5), (1, 0.5)], "row 1: `val_accuracy` is 7.5, expected 0 to 1"),
+    ] {
+        let metrics = file(rows);
+        let (_, error, code) = lrsched(&["show", "plateau", "--metrics", &metrics]);
+        assert!(code == 1 && error.contains(said) && error.lines().count() == 1, "{error}");
+    }
+    // 2 epochs, not the 30 of a `show` that knows no run.
+    let run = folder.path().join("run").display().to_string();
+    let train = ["train", "--epochs", "2", "--schedule", "plateau", "--out", &run, "--quiet"];
+    let (_, error, code) = lrsched(&[&train[..], &crate::common::TINY[..]].concat());
+    assert_eq!(code, 0, "{error}");
+    let (_, error, code) =
+        lrsched(&["show", "plateau", "--metrics", &run, "--steps-per-epoch", "400000", "--format", "table"]);
+    assert_eq!(code, 0, "{error}");
+    let record = folder.path().join("run/run.json");
+    let text = std::fs::read_to_string(&record).unwrap();
+    assert!(text.contains("\"epochs\": 2"), "{text}");
+    std::fs::write(&record, text.replace("\"epochs\": 2", "\"epochs\": 4000000000")).unwrap();
+    let (_, error, code) = lrsched(&["show", "plateau", "--metrics", &run]);
+    assert!(code == 2 && error.contains("must be at most 10000000, got 4000000000 x"), "{error}");
+}
+
+#[test]
+fn json_contradicts_an_output_of_another_format() {
+    let (_, error, code) = lrsched(&["show", "cosine", "--json", "-o", "x.csv"]);
+    assert_eq!(
+        (code, error.as_str()),
+        (2, "error: --json contradicts the name of the output, which ends in .csv; drop it, or rename the output\n")
+    );
+}
+
+#[test]
 fn flags_and_a_spec_string_draw_the_same() {
     let flags = show(&["--schedule", "step", "--factor", "0.5", "--drop-every", "10", "--epochs", "40"]);
     let spec = show(&["--schedule", "step:factor=0.5,drop-every=10", "--epochs", "40"]);

@@ -132,6 +132,31 @@ fn a_key_in_a_later_schedule_of_a_sequence_is_no_value_of_the_first() {
     assert_eq!(notes, []);
 }
 
+/// `sgd/cosine` is plain SGD, not the default entrant that reports call so.
+#[test]
+fn an_optimizer_without_options_is_told_from_the_default_entrant_of_its_name() {
+    let bare = |named: &[&str], flags: &[(&str, &str)]| {
+        let mut given = Given::default();
+        for (key, value) in flags {
+            given.put(key, Source::CommandLine, vec![(*value).into()]);
+        }
+        let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+        enter(Some(&named), DatasetKind::Cifar10, &Overrides::of(&given)).unwrap().bare
+    };
+    let usual = ("sgd".to_string(), "sgd:momentum=0.9,nesterov,weight-decay=5e-4");
+    assert_eq!(bare(&["sgd/cosine", "step", "lion"], &[]), [usual.clone()]);
+    assert_eq!(bare(&["adam", "sgd"], &[]), [("adam".to_string(), "adam:weight-decay=5e-4"), usual]);
+    for (named, flags) in [
+        (&["sgd:momentum=0.9/cosine"][..], &[][..]),
+        (&["sgd:lr=0.1/cosine"], &[]),
+        (&["sgd/cosine"], &[("lr", "0.1")]),
+        (&["sgd/cosine"], &[("momentum", "0.9")]),
+    ] {
+        assert_eq!(bare(named, flags), [], "{named:?} {flags:?}");
+    }
+    assert_eq!(enter(None, DatasetKind::Cifar10, &Overrides::default()).unwrap().bare, [], "the default entrants");
+}
+
 #[test]
 fn no_default_entrant_is_warned_of() {
     for (epochs, steps_per_epoch) in [(1, 40), (2, 4), (5, 40), (10, 352), (30, 352), (200, 352)] {

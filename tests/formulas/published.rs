@@ -1,7 +1,7 @@
 //! The published comparisons: their tables follow from their records.
 
 use assert_cmd::Command;
-use lrsched::stats::distribution::student_t_quantile;
+use lrsched::stats::distribution::{student_t_quantile, student_t_tail};
 use lrsched::stats::{mean, standard_deviation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -110,6 +110,15 @@ fn the_accuracy_of_airbench94_is_that_of_its_published_runs() {
         let said = std::fs::read_to_string(root().join(text)).unwrap();
         assert!(said.contains(&interval), "{text} should say: {interval}");
     }
+    // Against the mean that its author reports, by the t-test.
+    let (mean, deviation) = (mean(&images).unwrap() / 100.0, standard_deviation(&images).unwrap() / 100.0);
+    let below = 94.01 - mean;
+    let p = 2.0 * student_t_tail(below / (deviation / (images.len() as f64).sqrt()), images.len() as u32 - 1);
+    let said = std::fs::read_to_string(root().join("docs/RECIPES.md")).unwrap();
+    let gap =
+        format!("is {below:.3} points below the author's 94.01 %; chance alone would rarely do that (p = {p:.3},");
+    assert!(said.contains(&gap), "docs/RECIPES.md should say: {gap}");
+    assert!(std::fs::read_to_string(root().join("docs/RESULTS.md")).unwrap().contains(&format!("(p = {p:.3})")));
     let minutes = |pick: fn(f64, f64) -> f64| of("seconds").into_iter().reduce(pick).unwrap() / 60.0;
     let times = format!("{:.1} to {:.1} minutes", minutes(f64::min), minutes(f64::max));
     let said = std::fs::read_to_string(published().join("README.md")).unwrap();

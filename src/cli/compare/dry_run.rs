@@ -27,10 +27,8 @@ impl Request {
         let found = plan.survey(folder, dataset, self.existing(), machine.shard);
         let runs = if machine.shard.is_some() { found.map_err(advice::of_shard)? } else { found? };
         crate::cli::warn(warnings);
-        if let Some(note) = self.too_few_for_a_claim()
-            && machine.progress != ProgressMode::None
-        {
-            crate::cli::tell(&note);
+        if machine.progress != ProgressMode::None {
+            self.notes().iter().for_each(|note| crate::cli::tell(note));
         }
         let listed = |(place, remaining): (usize, Remaining)| {
             let name = Some(plan.runs[place].name.clone());

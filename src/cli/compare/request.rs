@@ -23,6 +23,8 @@ pub(super) struct Request {
     pub given: Given,
     pub machine: MachineConfig,
     pub entrants: Vec<Entrant>,
+    /// As in [`Entered`].
+    pub bare: Vec<(String, &'static str)>,
     /// The entrants before they are crossed with the grid.
     pub uncrossed: Vec<String>,
     pub grid: Grid,
@@ -39,12 +41,17 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// A note that so few studies support no claim, before they are paid for.
-    pub(super) fn too_few_for_a_claim(&self) -> Option<String> {
+    /// What is better known before the runs are paid for.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let bare = (!self.bare.is_empty() && self.tuning.is_none()).then(|| advice::bare(&self.bare));
+        self.too_few_for_a_claim().into_iter().chain(bare).map(|note| format!("note: {note}")).collect()
+    }
+
+    fn too_few_for_a_claim(&self) -> Option<String> {
         let studies = self.tuning.as_ref()?.studies;
         let support = if studies == 1 { "study supports" } else { "studies support" };
         (studies < FEWEST as u64 && self.entrants.len() > 1)
-            .then(|| format!("note: {studies} {support} no claim; {FEWEST} are the fewest (--studies {FEWEST})"))
+            .then(|| format!("{studies} {support} no claim; {FEWEST} are the fewest (--studies {FEWEST})"))
     }
 
     pub(super) fn of(mut given: Given) -> Result<Self> {
@@ -53,7 +60,7 @@ impl Request {
         let dataset = given.parse_own("dataset")?.unwrap_or_default();
         let entered = enter(given.list("entrants"), dataset, &Overrides::of(&given).crossed(grid.clone()))
             .map_err(|error| advice::crossed(&error, &grid, &given))?;
-        let Entered { entrants, notes, uncrossed } = entered;
+        let Entered { entrants, notes, bare, uncrossed } = entered;
         let finalists = tuning::finalists(&given, entrants.len())?;
         let seeds = given.read("seeds", |value| {
             let seeds = value.number(table::COUNT)?;
@@ -80,8 +87,20 @@ impl Request {
             && given.family("schedule", &table::schedule_entries()).is_empty()
             && grid.axes.is_empty()
             && tuning.as_ref().is_none_or(|tuning| tuning.ranges.is_empty());
-        let request =
-            Self { given, machine, entrants, uncrossed, grid, seeds, tuning, finalists, shared_lr, is_default, plan };
+        let request = Self {
+            given,
+            machine,
+            entrants,
+            bare,
+            uncrossed,
+            grid,
+            seeds,
+            tuning,
+            finalists,
+            shared_lr,
+            is_default,
+            plan,
+        };
         // A fault in the shared settings should not be blamed on one entrant.
         engine::check(request.config().engine, request.config().device)?;
         for (entrant, planned) in request.firsts() {

@@ -61,7 +61,7 @@ impl Request {
             let done = counted(comparison.rows_of_plan() as u64, "run");
             bars.line(&format!("nothing left to train: {done} done"));
         } else {
-            self.too_few_for_a_claim().iter().for_each(|note| bars.line(note));
+            self.notes().iter().for_each(|note| bars.line(note));
             limit.iter().for_each(|limit| bars.line(limit));
             warnings.iter().for_each(|warning| bars.warn(&format!("warning: {warning}")));
         }

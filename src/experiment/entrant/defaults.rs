@@ -76,6 +76,12 @@ pub fn default_entrants(dataset: DatasetKind) -> Vec<String> {
     all.collect::<Result<_, _>>().expect("the tables of entrants are valid")
 }
 
+/// The options that the optimizer `name` has as a default entrant, if it is one and has any.
+pub(super) fn usual_options(name: &str) -> Option<&'static str> {
+    let adaptive = optim::table().iter().filter_map(|entry| entry.entrant);
+    adaptive.chain([OPTIMIZER]).find(|spec| spec.split_once(':').is_some_and(|(of, _)| of == name))
+}
+
 /// The entrant whose base rate leads to its highest rate.
 fn at_its_peak(optimizer: &str, schedule: &str, dataset: DatasetKind) -> Result<String, Usage> {
     let shape: Spec = schedule.parse()?;

@@ -14,6 +14,8 @@ enum Fact<'a> {
     Rate(&'a str, u64, u64),
     /// Whether a seed screens or judges.
     Screens(u64),
+    /// The study that a seed screens or judges in.
+    StudyOf(u64),
 }
 
 type Facts<'a> = BTreeMap<Fact<'a>, BTreeSet<u64>>;
@@ -21,6 +23,19 @@ type Facts<'a> = BTreeMap<Fact<'a>, BTreeSet<u64>>;
 /// For each run of a tuned or screened comparison the folder of that comparison, if there are several; else `None`. Folders
 /// that contradict each other in nothing are one comparison. The order of the runs does not matter.
 pub(super) fn of_runs(runs: &[LoadedRun]) -> Vec<Option<String>> {
+    let (names, places) = found(runs);
+    let names = without_common(names);
+    let name = |run: &LoadedRun| Some(names[*places.get(&folder(run)).filter(|_| run.row.role.is_some())?].clone());
+    runs.iter().map(|run| name(run).filter(|_| names.len() > 1)).collect()
+}
+
+/// Which tuned or screened comparison each folder is of: the same number means the same one.
+pub(super) fn of_folders(runs: &[LoadedRun]) -> BTreeMap<String, usize> {
+    found(runs).1
+}
+
+/// The first folder of each comparison, and the comparison of each folder.
+fn found(runs: &[LoadedRun]) -> (Vec<String>, BTreeMap<String, usize>) {
     let mut folders: BTreeMap<String, Facts<'_>> = BTreeMap::new();
     for run in runs {
         let Some(role) = &run.row.role else { continue };
@@ -42,9 +57,7 @@ pub(super) fn of_runs(runs: &[LoadedRun]) -> Vec<Option<String>> {
         }
         places.insert(folder, place);
     }
-    let names = without_common(found.into_iter().map(|(name, _)| name).collect());
-    let name = |run: &LoadedRun| Some(names[*places.get(&folder(run)).filter(|_| run.row.role.is_some())?].clone());
-    runs.iter().map(|run| name(run).filter(|_| names.len() > 1)).collect()
+    (found.into_iter().map(|(name, _)| name).collect(), places)
 }
 
 /// The folders as seen from the innermost one that has them all.
@@ -63,6 +76,7 @@ fn facts_of(role: &Role, seed: u64, rate: u64) -> Vec<(Fact<'_>, u64)> {
             vec![(Fact::TrialSeed(study), seed), (Fact::Rate(&role.entrant, study, trial), rate)]
         }
         (stage, None, _) => vec![(Fact::Screens(seed), u64::from(stage == Stage::Screening))],
+        (Stage::Screening | Stage::Final, Some(study), _) => vec![(Fact::StudyOf(seed), study)],
         _ => Vec::new(),
     }
 }

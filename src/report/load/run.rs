@@ -7,7 +7,8 @@ use super::{Loaded, read, settings};
 use crate::config::SettingValues;
 use crate::data::{DatasetKind, Validation};
 use crate::record::{
-    Change, Changed, ComparisonRow, EpochRow, Results, RunInfo, Status, StepRow, check_last, check_values, files,
+    Change, Changed, ComparisonRow, EpochRow, Results, Row as _, RunInfo, Status, StepRow, check_last, check_values,
+    files,
 };
 use crate::schedule::Semantics;
 use crate::shell;
@@ -89,9 +90,30 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
     let mut row = match (row, &info) {
-        // Changed by hand, it is no longer what the table of its comparison says.
-        (Some(row), Some(info)) if !info.changes.is_empty() => info.row(&row.run),
-        (Some(row), _) => row,
+        // A run that failed may not have been able to say so itself.
+        (Some(row), Some(info)) if row.status == Status::Failed && !info.standing.status.is_over() => row,
+        // The table of a comparison may lag behind its runs, which may also have been changed or resumed by hand.
+        (Some(row), Some(info)) => {
+            let own = info.row(&row.run);
+            let both = row.status == Status::Finished && own.status == Status::Finished && info.changes.is_empty();
+            if both && !row.results.are_those_of(&own.results) {
+                loaded.complaints.push(format!(
+                    "{}: its results are not those that its comparison has in {}; shown is what its {} says",
+                    folder.display(),
+                    files::COMPARISON_CSV,
+                    files::RUN_JSON
+                ));
+            }
+            own
+        }
+        (Some(row), None) => {
+            if let Some(wrong) = row.wrong(false) {
+                let name = folder.display();
+                loaded.complaints.push(format!("{name}: {wrong} in {}; left out", files::COMPARISON_CSV));
+                return;
+            }
+            row
+        }
         (None, Some(info)) => info.row(""),
         (None, None) if metrics.is_empty() => return,
         (None, None) => {

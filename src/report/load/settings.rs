@@ -33,9 +33,9 @@ pub(super) fn share(runs: &mut [LoadedRun]) {
 /// Runs that differ in one of these solve another problem, or with another budget: their accuracies cannot be compared.
 const OF_GROUP: [&str; 5] = ["dataset", "train-limit", "model", "batch-size", "validation"];
 
-/// What sets comparisons apart that have the same plan.
+/// What sets comparisons apart that have the same plan: not all settings are in the names of runs.
 pub(super) fn of_problem(run: &LoadedRun) -> (SettingValues, Option<String>, u64) {
-    (run.settings.clone().only(|name| OF_GROUP.contains(&name)), run.images.clone(), run.row.epochs)
+    (run.settings.clone(), run.images.clone(), run.row.epochs)
 }
 
 /// Gives each run its group: what it was trained on and for how long, as far as the runs differ in it.

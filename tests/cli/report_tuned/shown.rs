@@ -1,6 +1,7 @@
 //! How it is shown: tables, pictures, and the page.
 
 use super::*;
+use lrsched::schedule::Semantics;
 
 #[test]
 fn a_bad_first_trial_does_not_press_the_best_so_far_together() {
@@ -58,6 +59,24 @@ fn a_grid_over_rates_has_a_line_through_the_means_and_a_mark_at_the_highest() {
     assert!(trials.looks().iter().any(|(_, words)| *words == "the highest mean"), "{:?}", trials.looks());
     let ranked = &lrsched::report::ranking::of(&groups, "").groups[0].rows[0];
     assert_eq!((ranked.name.as_str(), ranked.rate.as_str()), ("sgd/cosine lr=0.1", ""), "said once");
+}
+
+#[test]
+fn grids_under_two_semantics_have_a_panel_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [Semantics::Native, Semantics::Torch].into_iter().flat_map(|semantics| {
+        [0.01, 0.1, 1.0].map(|lr| {
+            let run =
+                row(&format!("{semantics}-{lr}"), "step", 0, if semantics == Semantics::Torch { 0.8 } else { 0.5 });
+            ComparisonRow { lr, semantics, ..run }
+        })
+    });
+    comparison(folder.path(), &rows.collect::<Vec<_>>());
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
+    let points: Vec<usize> =
+        lrsched::report::trials::of(&groups).panels.iter().map(|panel| panel.series[0].points.len()).collect();
+    assert_eq!(points, [3, 3]);
 }
 
 #[test]
