@@ -3,6 +3,7 @@
 
     python scripts/check_export.py target/release/lrsched            # checks
     python scripts/check_export.py target/release/lrsched --write    # also writes the table in docs/EXPORT.md
+    python scripts/check_export.py target/release/lrsched --lr=1     # at another rate: a whole number is none of Python's integers
 
 Made with torch 2.15.0, keras 3.15.1 (on jax 0.10.2), optax 0.2.8, lightning 2.6.6, timm 1.0.31, transformers 5.24.0, schedulefree 1.4.1 and
 prodigyopt 1.1.2 from PyPI. optax is set to float64; its own schedules and all of Keras compute in float32 all the same, and are compared to 1e-6 of the highest rate.
@@ -35,7 +36,7 @@ import torch
 
 keras.config.set_floatx("float64")
 
-LR, EPOCHS, STEPS = 0.2, 6, 7
+LR, EPOCHS, STEPS = next((float(argument[5:]) for argument in sys.argv if argument.startswith("--lr=")), 0.2), 6, 7
 SAME = 1e-9
 # Of schedules that compute in float32, whatever they are told.
 SAME_32 = 1e-6
@@ -60,6 +61,7 @@ linear
 linear:end-lr=0.02,over=50%
 linear:end-lr=2x
 polynomial:power=2
+polynomial:power=0,over=50%
 polynomial:power=0.5,end-lr=0.01,over=4
 polynomial:power=1.5,over=2ep,cycle,end-lr=0.01
 piecewise:milestones=2,4,factor=0.2
@@ -101,6 +103,8 @@ expr:lr*min(1, 3/t)*(e<5) + round(fract(t/7))*0.01
 expr:lr*min((t+1)^-0.5, (t+1)*9^-1.5)
 expr:lr*min(t^-0.5, t*9^-1.5)
 expr:max(lr*cos(PI*t/T/2), 1e-3)
+expr:lr*(2+signum(t-2))
+expr:lr*0.5^(6%4)*(0-2)^2
 cosine:warmup=1
 step:drop-every=2,warmup=9st,warmup-from=0.1
 linear:warmup=10%
@@ -120,6 +124,8 @@ rmsprop
 rmsprop:momentum=0.9,centered
 adam
 adam:amsgrad,weight-decay=1e-4
+adam:beta1=0
+adam:beta2=0
 adamw
 adamw:weight-decay=0.05,beta1=0.8
 adagrad

@@ -18,6 +18,8 @@ pub enum Purpose {
     TrainLimit = 7,
     /// Where in its range the trials of a study begin.
     Tuning = 8,
+    /// The test images that a range test looks at.
+    Slice = 9,
 }
 
 /// The generator for one draw: the ChaCha key is (seed, purpose, epoch, index).

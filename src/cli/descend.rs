@@ -159,6 +159,10 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
             (entrants, notes)
         }
     };
+    let names: Vec<String> = entrants.iter().map(ToString::to_string).collect();
+    if let Some(place) = (1..names.len()).find(|&place| names[..place].contains(&names[place])) {
+        return usage!("entrant {} is named twice; leave one out", names[place]);
+    }
     super::warn(&advice::notes(&notes, false));
     let mut walks = Vec::new();
     for entrant in &entrants {

@@ -13,7 +13,7 @@ use crate::report::rates::steps_per_epoch;
 use crate::schedule::{RunShape, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -141,9 +141,12 @@ fn of_folder(folder: &Path, given: &Given, quiet: bool) -> Result<Recipe> {
     }
     let run = if folder.join(files::RUN_JSON).is_file() { folder.to_path_buf() } else { leader(folder, quiet)? };
     let info = RunInfo::read(&run.join(files::RUN_JSON))?;
-    let config = info.config.known()?;
-    let (rows, _) = read_good_rows::<EpochRow>(&run.join(files::METRICS_CSV));
+    let config = info.config.known().with_context(|| run.join(files::RUN_JSON).display().to_string())?;
+    let (rows, damage) = read_good_rows::<EpochRow>(&run.join(files::METRICS_CSV));
     let Some(steps_per_epoch) = steps_per_epoch(&rows) else {
+        if let Some(damage) = damage {
+            return Err(damage);
+        }
         bail!(
             "{}: its run has finished no epoch, which would say how many steps one has; give --schedule, --epochs and --steps-per-epoch instead",
             run.display()

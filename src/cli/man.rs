@@ -34,11 +34,13 @@ pub fn run(matches: &ArgMatches, whole: Command) -> Result<u8> {
     let pages = pages(whole)?;
     if let Some(folder) = matches.get_one::<OsString>("dir") {
         let folder = Path::new(folder);
+        if folder.exists() && !folder.is_dir() {
+            return usage!("--dir {} is not a folder", folder.display());
+        }
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         for (name, page) in pages {
             let path = folder.join(format!("{name}.1"));
-            crate::record::replace_file(&path, page.as_bytes())
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            crate::record::replace_file(&path, page.as_bytes())?;
         }
         return Ok(0);
     }

@@ -174,7 +174,7 @@ fn help(topic: &[&str]) -> Result<u8> {
         };
         command = inner.clone().bin_name(format!("lrsched {}", topic[..=at].join(" ")));
     }
-    command.print_long_help()?;
+    command.print_long_help().context("cannot write to stdout")?;
     Ok(0)
 }
 
@@ -298,7 +298,7 @@ fn say(text: &str) -> Result<()> {
 /// Help and version go to stdout; anything else is one line on stderr.
 fn explain(error: &clap::Error) -> Result<u8> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        error.print()?;
+        error.print().context("cannot write to stdout")?;
         return Ok(0);
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {

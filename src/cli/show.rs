@@ -114,16 +114,21 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let scale = y_scale(&given)?;
     let specs = specs(&given)?;
     let several = specs.len() > 1;
+    if let Some(place) = (1..specs.len()).find(|&place| specs[..place].contains(&specs[place])) {
+        return usage!("schedule {} is named twice; leave one out", specs[place]);
+    }
     let (mut curves, mut warned, mut listening) = (Vec::new(), Vec::new(), false);
+    // Only once nothing else is wrong.
+    let mut told = Vec::new();
     for spec in specs {
         let mut schedule = Schedule::build(&spec, &run)?;
         let prefix = if several { format!("{spec}: ") } else { String::new() };
         for warning in warnings(&spec, &run)? {
-            super::tell(&format!("warning: {prefix}{warning}"));
+            told.push(format!("warning: {prefix}{warning}"));
             warned.push(format!("{prefix}{warning}"));
         }
         if let Some(note) = listen(&mut schedule, seen.as_ref(), run.epochs) {
-            super::tell(&format!("note: {prefix}{note}"));
+            told.push(format!("note: {prefix}{note}"));
             listening = true;
         }
         let rates = (0..run.total_steps()).map(|t| schedule.at(t)).collect();
@@ -134,6 +139,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             "--metrics has no effect: no schedule here depends on metrics, as plateau and halve can; leave it out"
         );
     }
+    told.iter().for_each(|line| super::tell(line));
 
     let output = output(&given);
     let output = output.as_deref();
@@ -349,7 +355,9 @@ pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
             replace_file(path, bytes)?;
         }
         None => match std::io::stdout().lock().write_all(bytes) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                return Err(anyhow::Error::new(error).context("cannot write to stdout"));
+            }
             _ => {}
         },
     }

@@ -104,7 +104,12 @@ impl Course {
     pub fn with_scale(&self, factor: f64) -> Result<Self, Usage> {
         let scale = self.scale * factor;
         if !(factor > 0.0 && scale > 0.0 && scale.is_finite()) {
-            return usage!("scale-lr must be a number above 0, got {factor} (on {})", rate(self.scale));
+            let on = if self.scale == 1.0 {
+                String::new()
+            } else {
+                format!(", on the present scale of {}", rate(self.scale))
+            };
+            return usage!("scale-lr must be a number above 0, got {factor}{on}");
         }
         check_rate::<f32>("scale-lr x lr", scale * self.lr)?;
         Ok(Self { scale, ..self.clone() })

@@ -196,8 +196,10 @@ impl Given {
         others: &[String],
     ) -> Result<Vec<String>> {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-            Usage(format!("{} line {line}: {}", file.display(), error.message().replace('\n', ", ")))
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count());
+            let written = shortened(text.lines().nth(line).unwrap_or_default().trim());
+            let said = error.message().replace('\n', ", ");
+            Usage(format!("{} line {}: `{written}`: {said}", file.display(), line + 1))
         })?;
         self.file = Some(file.to_path_buf());
         let mut left_out = Vec::new();

@@ -5,6 +5,7 @@ use super::axis_key::{AxisKey, RATE};
 use super::given::TableKey;
 use super::settings::COUNT;
 use crate::number::{exact, grouped, rounded};
+use crate::optim::check_rate;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 
@@ -63,6 +64,9 @@ impl TuneAxis {
         }
         if key == RATE && low <= 0.0 {
             return usage!("{RANGE}: {RATE} must begin above 0, got {}: its scale is logarithmic", exact(low));
+        }
+        if key == RATE {
+            [low, high].into_iter().try_for_each(|end| check_rate::<f32>(&format!("{RANGE}: {RATE}"), end))?;
         }
         Ok(Self { key: key.clone(), low, high })
     }

@@ -331,9 +331,10 @@ fn python_function(name: &str, what: &str, dialect: Dialect, program: &Program, 
     format!("def {name}(step):\n{}", indented(&(doc + &dialect.body(program, of, absent)), 1))
 }
 
-/// A number of Python that reads back to the same f64.
+/// A number of Python that reads back to the same f64. It has a point: Keras computes in whole numbers if a rate is one, and PyTorch refuses
+/// `betas=(0, 0.999)`.
 fn number(value: f64) -> String {
-    Dialect::Python.number(value)
+    if value.is_finite() { format!("{value:?}") } else { Dialect::Python.number(value) }
 }
 
 /// `Name(first, key=value, key=value)`; over several lines if it is long.

@@ -132,6 +132,10 @@ fn plateau(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
         let what = format!("optax cannot follow {spec}: its reduce_on_plateau wants a value that falls");
         return Err(Cannot::but(what, "monitor a loss"));
     }
+    if threshold == 0.0 {
+        let what = format!("optax cannot follow {spec}: its reduce_on_plateau wants a threshold above 0");
+        return Err(Cannot::but(what, "train with one"));
+    }
     let (relative, absolute) = if relative { (threshold, 0.0) } else { (0.0, threshold) };
     let all = vec![
         format!("factor={}", number(factor)),

@@ -81,7 +81,7 @@ fn list(patterns: &[String]) -> String {
 fn apart(base: &[String], own: &[String]) -> Vec<String> {
     let key = |option: &String| option.split('=').next().unwrap_or_default().to_string();
     let is_own = |option: &&String| own.iter().any(|other| key(other) == key(option));
-    let off = |option: &String| format!("{}={}", key(option), if option.ends_with("=True") { "False" } else { "0" });
+    let off = |option: &String| format!("{}={}", key(option), if option.ends_with("=True") { "False" } else { "0.0" });
     let mut all: Vec<String> = own.iter().filter(|option| !base.contains(option)).cloned().collect();
     all.extend(base.iter().filter(|option| !is_own(option)).map(off));
     all

@@ -167,7 +167,8 @@ fn timm_class(warmup: u64, known: &Known) -> Option<String> {
         Known::Stairs { factor, every, ahead: 0, .. } => {
             made("StepLRScheduler", vec![format!("decay_t={every}"), set("decay_rate", factor)])
         }
-        Known::Polynomial { end, power, over, cycle: false, .. } => {
+        // To the power of 0 the rate stays, and timm's ends at lr_min all the same.
+        Known::Polynomial { end, power, over, cycle: false, .. } if power > 0.0 => {
             made("PolyLRScheduler", vec![format!("t_initial={over}"), set("power", power), set("lr_min", end)])
         }
         Known::Cosine { end, over, periodic: false, .. } => {

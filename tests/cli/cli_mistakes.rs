@@ -753,3 +753,48 @@ fn folders_files_and_the_program_itself_may_have_names_that_are_not_utf8() {
         assert!(odd.join(bytes(name)).is_file(), "{name:?}");
     }
 }
+
+#[test]
+fn a_damaged_file_of_a_finished_run_is_named_with_what_can_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = [&["compare"], &TINY[..], &["--entrants", "sgd/cosine", "--epochs", "1", "--out", "c"]].concat();
+    lrsched(&folder).args(&compare).assert().success();
+    let run = "c/runs/sgd_cosine_lr=0.1_seed=0";
+    let file = |name: &str| folder.path().join(run).join(name);
+    let [record, metrics] = ["run.json", "metrics.csv"].map(|name| fs::read_to_string(file(name)).unwrap());
+    fs::write(file("run.json"), "").unwrap();
+    refuses_in(&folder, &compare, 1, &["run.json: EOF", "restore the file, or remove", "to train it again"]);
+    fs::write(file("run.json"), record.replace("\"lr\": 0.1", "\"lr\": null")).unwrap();
+    refuses_in(&folder, &["export", run, "--to", "torch"], 1, &["run.json: "]);
+    fs::write(file("run.json"), &record).unwrap();
+    fs::write(file("metrics.csv"), "").unwrap();
+    refuses_in(&folder, &["export", run, "--to", "torch"], 1, &["metrics.csv", "the file is empty"]);
+    fs::write(file("metrics.csv"), metrics).unwrap();
+    lrsched(&folder).args(["export", run, "--to", "torch"]).assert().success();
+}
+
+#[test]
+fn what_is_named_twice_out_of_f32_or_out_of_the_range_of_toml_is_one_line() {
+    refuses(&["show", "step", "cosine", "step"], 2, &["schedule step is named twice; leave one out"]);
+    refuses(&["descend", "--optimizer", "sgd", "sgd"], 2, &["entrant sgd/constant is named twice; leave one out"]);
+    let sequence = ["show", "--schedule", "constant:for=1;cosine", "--end-lr", "0.05"];
+    refuses(&sequence, 2, &["Put it in the spec: `cosine:end-lr=...`"]);
+    let sequence = ["show", "--schedule", "constant:for=1;cosine", "--drop-every", "5"];
+    refuses(&sequence, 2, &["--drop-every: no schedule of the sequence takes it; leave it out"]);
+    // Of two lines, the warning that the rate never changes would be the first.
+    let folder = tempfile::tempdir().unwrap();
+    let epoch = "epoch,learning_rate,loss,accuracy,val_loss,val_accuracy,momentum,step,images_per_second,seconds\n0,0.1,1.0,0.5,1.0,0.5,,1,1.0,1.0\n";
+    fs::write(folder.path().join("m.csv"), epoch).unwrap();
+    refuses_in(&folder, &["show", "step", "--epochs", "2", "--metrics", "m.csv"], 2, &["--metrics has no effect"]);
+    let tune = ["compare", "--dataset", "synthetic", "--entrants", "sgd", "--tune", "2", "--tune-range"];
+    refuses(&[&tune[..], &["lr=1e-320:1e-310"]].concat(), 2, &["tune-range: lr must be from 1.18e-38", "got 1e-320"]);
+    refuses(&[&tune[..], &["lr=1:1e300"]].concat(), 2, &["tune-range: lr must be", "got 1e300"]);
+    for (text, said) in [("seed = 9223372036854775808", "u64"), ("lr = 1e999", "overflow")] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("c.toml"), format!("# A comment.\n{text}\n")).unwrap();
+        refuses_in(&folder, &["train", "--config", "c.toml"], 2, &["c.toml line 2: `", text, said]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    refuses_in(&folder, &["man", "--dir", "file"], 2, &["--dir file is not a folder"]);
+}

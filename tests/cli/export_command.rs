@@ -91,12 +91,12 @@ fn a_refusal_names_what_can_be_done_instead_and_it_can() {
 fn a_schedule_becomes_the_class_that_is_exact_and_a_function_otherwise() {
     for (to, schedule, expected) in [
         ("torch", "step:drop-every=2", "MultiStepLR(optimizer, milestones=[7, 21, 35], gamma=0.5)"),
-        ("torch", "cosine", "CosineAnnealingLR(optimizer, T_max=42, eta_min=0)"),
+        ("torch", "cosine", "CosineAnnealingLR(optimizer, T_max=42, eta_min=0.0)"),
         ("torch", "cosine:over=50%", "LambdaLR(optimizer, lambda step: rate(step) / 0.2)"),
         ("torch", "plateau:patience=3", "ReduceLROnPlateau(\n    optimizer,\n    mode=\"min\","),
         ("keras", "time:decay=0.5", "keras.optimizers.schedules.InverseTimeDecay(0.2, decay_steps=1, decay_rate=0.5)"),
         ("keras", "wsd", "class Rate(keras.optimizers.schedules.LearningRateSchedule):"),
-        ("optax", "linear", "optax.linear_schedule(0.2, 0, transition_steps=42)"),
+        ("optax", "linear", "optax.linear_schedule(0.2, 0.0, transition_steps=42)"),
         ("optax", "inverse-sqrt", "jnp.where("),
         ("lightning", "cosine", "\"interval\": \"step\""),
         ("timm", "cosine:warmup=1", "timm.scheduler.CosineLRScheduler(\n    optimizer,\n    t_initial=35,"),
@@ -110,6 +110,27 @@ fn a_schedule_becomes_the_class_that_is_exact_and_a_function_otherwise() {
     ] {
         let code = snippet(&["--schedule", schedule, "--to", to]);
         assert!(code.contains(expected), "{to}, {schedule}:\n{code}");
+    }
+}
+
+/// Keras computes in whole numbers if the rate is one, PyTorch refuses them among betas, and Rust knows no methods of bare literals.
+#[test]
+fn numbers_of_a_snippet_are_floats_and_functions_those_of_the_schedule() {
+    for (arguments, expected) in [
+        (&["--to", "keras", "--optimizer", "adadelta", "--lr", "1"][..], "keras.optimizers.Adadelta(1.0, "),
+        (&["--to", "keras", "--lr", "1", "--schedule", "exponential"], "ExponentialDecay(1.0, "),
+        (&["--to", "torch", "--optimizer", "adam:beta1=0"], "betas=(0.0, 0.999)"),
+        (&["--to", "candle", "--schedule", "expr:lr*0.5^(6%4)"], "f64::powf(0.5, f64::rem_euclid(6.0, 4.0))"),
+        (&["--to", "burn", "--schedule", "expr:lr+(t-3)^2"], "(t - 3.0).powf(2.0)"),
+        (&["--to", "optax", "--schedule", "expr:2+signum(t-2)"], "jnp.copysign(1.0, step - 2.0)"),
+        (&["--to", "keras", "--schedule", "expr:2+signum(t-2)"], "ops.where(step - 2.0 < 0.0, -1.0, 1.0)"),
+        (
+            &["--to", "timm", "--schedule", "polynomial:power=0,over=50%"],
+            "class Rates(timm.scheduler.scheduler.Scheduler)",
+        ),
+    ] {
+        let code = snippet(arguments);
+        assert!(code.contains(expected), "{arguments:?}:\n{code}");
     }
 }
 
@@ -154,6 +175,12 @@ fn what_a_framework_cannot_do_is_said_in_one_line() {
             "counts otherwise; as it is, it can be exported to torch or lightning; trained with `--semantics keras`, to keras",
         ),
         (&["--optimizer", "lion", "--to", "torch"], 1, "torch has no lion"),
+        (&["--optimizer", "lion:beta1=0", "--to", "keras"], 1, "Lion wants beta1 above 0; train with one"),
+        (
+            &["--schedule", "plateau:threshold=0", "--semantics", "optax", "--to", "optax"],
+            1,
+            "reduce_on_plateau wants a threshold above 0; train with one",
+        ),
         (&["--optimizer", "sgd:momentum=0.9,dampening=0.5", "--to", "keras"], 1, "Keras has no dampening"),
         (&["--optimizer", "rmsprop", "--to", "candle"], 1, "candle has no rmsprop"),
         (&["--to", "pytorch"], 2, "to must be one of torch, lightning, "),
@@ -246,7 +273,7 @@ fn the_class_of_each_framework_is_taken_where_it_has_one() {
             "schedule-free-sgd",
             "optax",
             &[],
-            "optax.contrib.schedule_free_sgd(learning_rate=0.2, b1=0.9, weight_lr_power=2)",
+            "optax.contrib.schedule_free_sgd(learning_rate=0.2, b1=0.9, weight_lr_power=2.0)",
         ),
         ("schedule-free-adamw", "keras", &["--semantics", "keras"], "keras.optimizers.ScheduleFreeAdamW("),
         ("lion", "timm", &[], "timm.optim.Lion(model.parameters(), lr=0.2, betas=(0.9, 0.99)"),
@@ -307,7 +334,7 @@ fn parameter_groups_come_along_with_their_options_schedules_and_freezing() {
     let (code, said, status) = export(&folder, &["run", "--to", "torch"]);
     assert_eq!(status, 0, "{said}");
     for expected in [
-        "        ([\"*.bias\"], dict(lr=0.05, nesterov=False, weight_decay=0)),\n",
+        "        ([\"*.bias\"], dict(lr=0.05, nesterov=False, weight_decay=0.0)),\n",
         "        ([\"conv1.*\"], dict(lr=0.01)),\n        ([\"*\"], dict()),\n",
         "    lambda step: rate_1(step) / 0.05 if step < 4 else 0.0,\n    lambda step: rate(step) / 0.02,\n    lambda step: rate(step) / 0.02,\n",
         "torch.optim.SGD(groups(model), lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.0005)",

@@ -643,3 +643,15 @@ fn on_real_images_a_rate_within_reason_is_suggested() {
     let rate = info["suggested_lr"].as_f64().unwrap();
     assert!((1e-4..2e-2).contains(&rate), "{rate}; Adam's usual rate is 0.001");
 }
+
+/// The test images are in the order of their files: of the embedded ones, every tenth is of one class.
+#[test]
+fn the_test_images_that_are_looked_at_are_of_all_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags =
+        ["--validation", "test", "--eval-images", "200", "--steps", "20", "--min-lr", "1e-9", "--max-lr", "1e-8"];
+    let output = find(&folder, &[&flags[..], &["--refine", "0", "--eval-every", "1"]].concat());
+    assert!(output.status.code().is_some_and(|code| code == 0 || code == 4), "{}", text(&output.stderr));
+    let looks: Vec<f64> = column(&rows(&folder, "test/range.csv"), 5);
+    assert!(looks.len() == 20 && looks.iter().all(|look| (0.02..0.25).contains(look)), "that of guessing: {looks:?}");
+}

@@ -128,7 +128,7 @@ pub(super) fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Resu
     if !file.exists() {
         return Ok(None);
     }
-    let info = RunInfo::read(&file)?;
+    let info = RunInfo::read(&file).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     check_same(path, &info, planned, dataset)?;
     if let Some(change) = info.changes.first() {
         bail!(ComparisonError::Changed { run: path.to_path_buf(), change: change.clone() });
@@ -193,7 +193,7 @@ pub(super) fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> 
     if !file.exists() {
         return Ok(());
     }
-    let info = RunInfo::read(&file)?;
+    let info = RunInfo::read(&file).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     if info.standing.status.is_over() {
         check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
     }

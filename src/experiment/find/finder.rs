@@ -1,8 +1,9 @@
 //! A network trained one update at a time, at any rate.
 
 use crate::config::{RunConfig, rates_in_range_test};
-use crate::data::{Dataset, Epoch, Loader, Subset, Tta};
+use crate::data::{Dataset, Epoch, Loader, Subset, Tta, Validation};
 use crate::engine::BatchStats;
+use crate::random::{Purpose, keyed, shuffle};
 use crate::train::{EVALUATION_BATCH, PreparedImages, ThreadShare, Trainer, loader_options};
 use anyhow::Result;
 
@@ -27,7 +28,7 @@ impl LrFinder {
     pub fn new(config: &RunConfig, dataset: &Dataset, threads: &ThreadShare, slice: usize) -> Result<Self> {
         let images = PreparedImages::new(dataset, config.validation, config.train_limit)?;
         let loader = images.training(loader_options(config))?;
-        let slice = spread(&images.split.validation, slice);
+        let slice = spread(&images.split.validation, slice, config.validation == Validation::Test);
         let slice_len = slice.len() as u64;
         let slice = images.in_order(&slice, EVALUATION_BATCH);
         Ok(Self {
@@ -85,10 +86,15 @@ impl LrFinder {
     }
 }
 
-/// `count` images of a subset, evenly spaced.
-fn spread(subset: &Subset, count: usize) -> Subset {
+/// `count` images of a subset, evenly spaced. Those held out are in random order already; the test images are in the order of their files, in
+/// which every fourth may be of the same few classes (`in_order`).
+fn spread(subset: &Subset, count: usize, in_order: bool) -> Subset {
     let all = subset.len();
     let count = count.min(all);
-    let indices = (0..count).map(|place| subset.indices[place * all / count]).collect();
+    let mut indices = subset.indices.clone();
+    if in_order {
+        shuffle(&mut indices, &mut keyed(0, Purpose::Slice, 0, 0));
+    }
+    let indices = (0..count).map(|place| indices[place * all / count]).collect();
     Subset { indices, ..subset.clone() }
 }

@@ -44,8 +44,9 @@ impl Dialect {
             };
             return if number.is_nan() { format!("({infinite} * 0.0)") } else { format!("{sign}{infinite}") };
         }
+        // Arrays of whole numbers would be computed with as such.
         let whole = number.fract() == 0.0 && number.abs() < 1e15;
-        if whole && self != Self::Rust { format!("{number:.0}") } else { format!("{number:?}") }
+        if whole && self == Self::Python { format!("{number:.0}") } else { format!("{number:?}") }
     }
 
     /// The expression, with `t` for the step.
@@ -103,16 +104,9 @@ impl Dialect {
             ("+" | "-", ..) => pair(sign, Binds::Sum, Binds::Product),
             ("*" | "/", ..) => pair(sign, Binds::Product, Binds::Negation),
             // The remainder is that of a non-negative divisor.
-            ("%", _, &Expression::Number(b)) if self == Self::Rust => {
-                let a = self.operand(a, t, Binds::Atom);
-                (format!("{a}.rem_euclid({})", self.number(b)), Binds::Atom)
-            }
+            ("%", ..) if self == Self::Rust => (self.method("rem_euclid", a, &[self.write(b, t).0], t), Binds::Atom),
             ("%", _, &Expression::Number(b)) => {
                 (format!("{} % {}", self.operand(a, t, Binds::Product), self.number(b.abs())), Binds::Product)
-            }
-            ("%", ..) if self == Self::Rust => {
-                let (a, b) = (self.operand(a, t, Binds::Atom), self.write(b, t).0);
-                (format!("{a}.rem_euclid({b})"), Binds::Atom)
             }
             ("%", ..) => {
                 (format!("{} % abs({})", self.operand(a, t, Binds::Product), self.write(b, t).0), Binds::Product)
@@ -138,14 +132,20 @@ impl Dialect {
             _ => self.operand(a, t, Binds::Atom),
         };
         match self {
-            Self::Rust => {
-                let typed = if matches!(a, Expression::Number(_)) { "_f64" } else { "" };
-                (format!("{base}{typed}.powf({})", self.write(b, t).0), Binds::Atom)
-            }
+            Self::Rust => (self.method("powf", a, &[self.write(b, t).0], t), Binds::Atom),
             // Keras would compute with whole numbers.
             Self::Keras => (format!("ops.power({base}, {})", self.write(b, t).0), Binds::Atom),
             _ => (format!("{base} ** {}", self.operand(b, t, Binds::Power)), Binds::Power),
         }
+    }
+
+    /// A method of f64 in Rust. Literals alone have no type yet that a method could be called on.
+    fn method(self, name: &str, of: &Expression, rest: &[String], t: &str) -> String {
+        if of.any(&|part| *part == Expression::Step) {
+            return format!("{}.{name}({})", self.operand(of, t, Binds::Atom), rest.join(", "));
+        }
+        let all: Vec<String> = std::iter::once(self.write(of, t).0).chain(rest.iter().cloned()).collect();
+        format!("f64::{name}({})", all.join(", "))
     }
 
     fn function(self, name: &str, arguments: &[Expression], t: &str) -> (String, Binds) {
@@ -153,10 +153,8 @@ impl Dialect {
         let all = list.join(", ");
         let first = &list[0];
         if self == Self::Rust {
-            let (receiver, rest) = (self.operand(&arguments[0], t, Binds::Atom), list[1..].join(", "));
-            let typed = if matches!(arguments[0], Expression::Number(_)) { "_f64" } else { "" };
             let name = if matches!(name, "log") { "ln" } else { name };
-            return (format!("{receiver}{typed}.{name}({rest})"), Binds::Atom);
+            return (self.method(name, &arguments[0], &list[1..], t), Binds::Atom);
         }
         let module = match self {
             Self::Python => "math",
@@ -172,7 +170,9 @@ impl Dialect {
             ("fract", Self::Python) => format!("math.fmod({first}, 1)"),
             ("fract", _) => format!("(({first}) - {module}.trunc({first}))"),
             ("signum", Self::Python) => format!("math.copysign(1.0, {first})"),
-            ("signum", _) => format!("{module}.sign({first})"),
+            // 1 at 0, as in Rust.
+            ("signum", Self::Jax) => format!("jnp.copysign(1.0, {first})"),
+            ("signum", _) => format!("ops.where({first} < 0.0, -1.0, 1.0)"),
             // Half away from zero.
             ("round", Self::Python) => format!("math.copysign(math.floor(abs({first}) + 0.5), {first})"),
             ("round", _) => format!("({module}.sign({first}) * {module}.floor(abs({first}) + 0.5))"),

@@ -160,7 +160,14 @@ impl Spec {
     pub fn from_flags(name_or_spec: &str, flags: &[(String, String)]) -> Result<Self, UsageError> {
         let mut spec: Self = name_or_spec.parse()?;
         if let Some((key, _)) = flags.iter().find(|(key, _)| spec.is_sequence() && !key.starts_with("warmup")) {
-            return usage!("--{key}: which schedule of the sequence? Put it in the spec: `{}:{key}=...`", spec.name());
+            let takes = |part: &&Part| part.values.entry().parameters.iter().any(|parameter| parameter.name == key);
+            return match spec.parts.iter().find(takes) {
+                Some(part) => {
+                    let name = part.name();
+                    usage!("--{key}: which schedule of the sequence? Put it in the spec: `{name}:{key}=...`")
+                }
+                None => usage!("--{key}: no schedule of the sequence takes it; leave it out"),
+            };
         }
         spec.parts[0].values.replace(flags)?;
         Ok(spec)
