@@ -62,4 +62,4 @@ for folder in "$published"/*/; do
 done
 
 # The tables of docs/RESULTS.md.
-LRSCHED_WRITE_DOCS=1 cargo test --release --quiet --test formulas results_page >/dev/null
+LRSCHED_WRITE_DOCS=1 cargo test --release --quiet --test formulas results_page >"$work/page" 2>&1 || { cat "$work/page" >&2 && exit 1; }

@@ -139,7 +139,6 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             "--metrics has no effect: no schedule here depends on metrics, as plateau and halve can; leave it out"
         );
     }
-    told.iter().for_each(|line| super::tell(line));
 
     let output = output(&given);
     let output = output.as_deref();
@@ -151,6 +150,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         (true, _) => format_of(&given, Some("json"), &FORMATS)?,
         (false, _) => format(&given, &FORMATS)?,
     };
+    told.iter().for_each(|line| super::tell(line));
     match format {
         "json" => emit(output, format!("{}\n", json(&curves, &run, momentum, &warned)).as_bytes()),
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),

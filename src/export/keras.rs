@@ -161,7 +161,7 @@ fn optimizer(recipe: &Recipe) -> Result<impl Fn(&str) -> String, Cannot> {
         "adamax" => ("Adamax", vec![beta1, beta2, eps, decay]),
         "lion" if o.get("beta1") == 0.0 => {
             let what = "keras.optimizers.Lion wants beta1 above 0".to_string();
-            return Err(Cannot::but(what, "train with one"));
+            return Err(Cannot::but(what, "train with beta1 above 0"));
         }
         "lion" => ("Lion", vec![beta1, beta2, decay]),
         "schedule-free-adamw" if o.semantics == Semantics::Keras && !o.is_on("r") && !o.is_on("weight-lr-power") => {

@@ -134,7 +134,7 @@ fn plateau(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     }
     if threshold == 0.0 {
         let what = format!("optax cannot follow {spec}: its reduce_on_plateau wants a threshold above 0");
-        return Err(Cannot::but(what, "train with one"));
+        return Err(Cannot::but(what, "train with a threshold above 0"));
     }
     let (relative, absolute) = if relative { (threshold, 0.0) } else { (0.0, threshold) };
     let all = vec![

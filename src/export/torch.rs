@@ -144,7 +144,7 @@ pub fn momentum_line(recipe: &Recipe, at: &str) -> String {
 }
 
 fn has_betas(recipe: &Recipe) -> bool {
-    recipe.options().get("beta1") != 0.0
+    recipe.optimizer.option("beta1", recipe.run.semantics).is_some()
 }
 
 /// PyTorch's own scheduler, if it has one with these rates at every step of the run.
@@ -188,7 +188,7 @@ fn class(known: &Known, recipe: &Recipe, cycles: bool) -> Option<String> {
         {
             made(
                 "CosineAnnealingWarmRestarts",
-                vec![count("T_0", period), set("T_mult", period_mult), set("eta_min", end)],
+                vec![count("T_0", period), count("T_mult", period_mult as u64), set("eta_min", end)],
             )
         }
         Known::Cyclic { lr, max, up, down, swing, momentum } => {

@@ -25,7 +25,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
         if other != class {
             let (name, optimizer) = (&group.name, &group.optimizer);
             let what = format!("{framework} has one optimizer for all groups, and group {name} has {optimizer}");
-            return Err(Cannot::but(what, "export each group's by flags"));
+            return Err(Cannot::but(what, "export the optimizer of each group by flags"));
         }
         let different = std::iter::once(format!("lr={}", number(group.lr))).chain(apart(&base, &options));
         let _ =

@@ -183,7 +183,7 @@ impl Average {
         let every = self.every;
         // A single average is its first weights whatever the decay is.
         let remedy = if total / every < 2 { "every" } else { "decay" };
-        (share > FIRST_SHARE).then(|| {
+        (share > FIRST_SHARE && total > 1).then(|| {
             format!("{percent:.0} % of it is still the weights after step {every} when the run of {total} steps ends; take a smaller {remedy}")
         })
     }

@@ -172,6 +172,7 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
 
 fn full_path(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok().or_else(|| {
+        let path = &end_of_link(path);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Some(folder.canonicalize().ok()?.join(path.file_name()?))
     })
@@ -273,6 +274,8 @@ mod tests {
         }
         assert!(check_outputs(&[path("notes.csv"), path("new.csv")], &sources).is_ok());
         assert!(check_outputs(&[path("new.csv"), path("./new.csv")], &sources).is_err());
+        std::os::unix::fs::symlink("new.csv", path("to-new.csv")).unwrap();
+        assert!(check_outputs(&[path("new.csv"), path("to-new.csv")], &sources).is_err(), "a link to nothing yet");
     }
 
     #[cfg(unix)]

@@ -58,13 +58,9 @@ impl Planned {
         if !self.in_stages {
             return self.order.runs() == other.order.runs();
         }
-        // Second looks and finals are at points of the trials, which every shard knows.
+        // Second looks and finals are at points of the trials, which every shard knows. A long name ends in a digest instead of its seed.
         let points = |one: &Self| -> BTreeSet<String> {
-            one.order
-                .runs()
-                .iter()
-                .map(|run| run.rsplit_once("_seed=").map_or(run.as_str(), |(point, _)| point).to_string())
-                .collect()
+            one.order.runs().iter().filter_map(|run| Some(run.rsplit_once("_seed=")?.0.to_string())).collect()
         };
         points(self) == points(other)
     }
@@ -307,10 +303,11 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
         }
     }
     // Of all runs that are there: the table may lag behind, or be lost.
-    let runs = folder.join(files::RUNS);
+    // As their rows have it, whatever its characters are.
+    let runs = PathBuf::from(folder.join(files::RUNS).display().to_string());
     let is_own = |run: &LoadedRun| Path::new(&run.row.run).parent() == Some(&runs);
     let own: Vec<&LoadedRun> = loaded.runs[first..].iter().filter(|run| is_own(run)).collect();
-    if let Some(planned) = Planned::of(folder, &own) {
+    if let Some(planned) = Planned::of(folder, &own).filter(|_| !own.is_empty()) {
         let place = loaded.planned.len();
         loaded.runs[first..].iter_mut().filter(|run| is_own(run)).for_each(|run| run.plan = Some(place));
         loaded.planned.push(planned);

@@ -107,7 +107,9 @@ impl RangeTests {
         let made = self.short_runs().iter().map(|run| run.updates).max();
         let wanted = short_run(self.run_updates, u64::MAX);
         match made.filter(|made| method == Method::Refined && *made < wanted) {
-            Some(made) => format!(", from runs of {}; {} may want another", counted(made, "update"), self.length()),
+            Some(made) => {
+                format!(", from runs of {}; {} may need another rate", counted(made, "update"), self.length())
+            }
             None => format!(", for {}", self.length()),
         }
     }

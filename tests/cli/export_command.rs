@@ -92,6 +92,11 @@ fn a_schedule_becomes_the_class_that_is_exact_and_a_function_otherwise() {
     for (to, schedule, expected) in [
         ("torch", "step:drop-every=2", "MultiStepLR(optimizer, milestones=[7, 21, 35], gamma=0.5)"),
         ("torch", "cosine", "CosineAnnealingLR(optimizer, T_max=42, eta_min=0.0)"),
+        (
+            "torch",
+            "cosine-restarts:period=2ep,period-mult=2",
+            "CosineAnnealingWarmRestarts(optimizer, T_0=14, T_mult=2, eta_min=0.0)",
+        ),
         ("torch", "cosine:over=50%", "LambdaLR(optimizer, lambda step: rate(step) / 0.2)"),
         ("torch", "plateau:patience=3", "ReduceLROnPlateau(\n    optimizer,\n    mode=\"min\","),
         ("keras", "time:decay=0.5", "keras.optimizers.schedules.InverseTimeDecay(0.2, decay_steps=1, decay_rate=0.5)"),
@@ -120,6 +125,10 @@ fn numbers_of_a_snippet_are_floats_and_functions_those_of_the_schedule() {
         (&["--to", "keras", "--optimizer", "adadelta", "--lr", "1"][..], "keras.optimizers.Adadelta(1.0, "),
         (&["--to", "keras", "--lr", "1", "--schedule", "exponential"], "ExponentialDecay(1.0, "),
         (&["--to", "torch", "--optimizer", "adam:beta1=0"], "betas=(0.0, 0.999)"),
+        (
+            &["--to", "torch", "--optimizer", "adam:beta1=0", "--schedule", "one-cycle:warmup=1"],
+            "group[\"betas\"] = (momentum(",
+        ),
         (&["--to", "candle", "--schedule", "expr:lr*0.5^(6%4)"], "f64::powf(0.5, f64::rem_euclid(6.0, 4.0))"),
         (&["--to", "burn", "--schedule", "expr:lr+(t-3)^2"], "(t - 3.0).powf(2.0)"),
         (&["--to", "optax", "--schedule", "expr:2+signum(t-2)"], "jnp.copysign(1.0, step - 2.0)"),
@@ -175,11 +184,11 @@ fn what_a_framework_cannot_do_is_said_in_one_line() {
             "counts otherwise; as it is, it can be exported to torch or lightning; trained with `--semantics keras`, to keras",
         ),
         (&["--optimizer", "lion", "--to", "torch"], 1, "torch has no lion"),
-        (&["--optimizer", "lion:beta1=0", "--to", "keras"], 1, "Lion wants beta1 above 0; train with one"),
+        (&["--optimizer", "lion:beta1=0", "--to", "keras"], 1, "Lion wants beta1 above 0; train with beta1 above 0"),
         (
             &["--schedule", "plateau:threshold=0", "--semantics", "optax", "--to", "optax"],
             1,
-            "reduce_on_plateau wants a threshold above 0; train with one",
+            "reduce_on_plateau wants a threshold above 0; train with a threshold above 0",
         ),
         (&["--optimizer", "sgd:momentum=0.9,dampening=0.5", "--to", "keras"], 1, "Keras has no dampening"),
         (&["--optimizer", "rmsprop", "--to", "candle"], 1, "candle has no rmsprop"),

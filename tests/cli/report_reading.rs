@@ -67,6 +67,28 @@ fn a_run_speaks_for_itself_before_the_table_of_its_comparison() {
     assert!(said.contains("cosine-1: its results are not those that its comparison has in comparison.csv"), "{said}");
 }
 
+/// What no run writes is no better for standing in run.json.
+#[test]
+fn of_a_record_that_cannot_be_right_the_row_of_the_table_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("c");
+    let rows = three_seeds("cosine", [0.7, 0.7, 0.7]);
+    comparison(&at, &rows);
+    rows.iter().for_each(|row| write_record(&at, row, "finished", 0.7, 0.0));
+    write_record(&at, &rows[0], "finished", 7.5, 0.0);
+    // As of another version, which may have other settings.
+    let record = at.join("runs/cosine-1/run.json");
+    let text = fs::read_to_string(&record).unwrap().replace("\"lr\":0.1", "\"lr\":null");
+    fs::write(&record, text).unwrap();
+    let (report, said) = reported(&folder, &["c"]);
+    let wrong =
+        "cosine-0: `val_accuracy` is 7.5, expected 0 to 1 in its run.json; shown is what comparison.csv says of it";
+    assert!(said.contains(wrong), "{said}");
+    let entrants = report["entrants"].as_array().unwrap();
+    let mean = entrants[0]["val_accuracy"].as_f64().unwrap();
+    assert!(entrants.len() == 1 && entrants[0]["n"] == 3 && (mean - 0.7).abs() < 1e-12, "{report}");
+}
+
 #[test]
 fn a_row_of_a_table_alone_that_no_run_writes_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,6 +113,13 @@ fn runs_that_the_table_does_not_have_yet_count_as_done() {
         let (report, _) = reported(&folder, &["c"]);
         assert!(summary(&report).starts_with("Under way: 3 of 4 runs are done."), "{report}");
     }
+    // A shard that has just begun has a plan and nothing else.
+    let begun = folder.path().join("begun");
+    fs::create_dir(&begun).unwrap();
+    fs::copy(at.join("plan.json"), begun.join("plan.json")).unwrap();
+    let (report, said) = reported(&folder, &["c", "begun"]);
+    assert!(summary(&report).starts_with("Under way: 3 of 4 runs are done."), "{report}");
+    assert!(said.contains("begun: no run"), "{said}");
     fs::remove_file(at.join("comparison.csv")).unwrap();
     let (report, _) = reported(&folder, &["c"]);
     assert!(summary(&report).starts_with("Under way: 3 of 4 runs are done."), "{report}");
@@ -117,6 +146,25 @@ fn no_winner_is_named_while_runs_of_its_group_are_planned_whatever_the_order() {
         let (report, _) = reported(&folder, &folders);
         assert_eq!(report["entrants"][0]["standing"], "not ruled out", "{folders:?}");
     }
+}
+
+/// The length of a run that was changed by hand is none of its settings.
+#[test]
+fn a_run_changed_by_hand_keeps_its_shard_with_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = three_seeds("cosine", [0.7, 0.7, 0.7]);
+    for (name, rows) in [("a", &rows[..2]), ("b", &rows[2..])] {
+        let at = folder.path().join(name);
+        comparison(&at, rows);
+        rows.iter().for_each(|row| write_record(&at, row, "finished", 0.7, 0.0));
+        RunOrder::new(["cosine-0", "cosine-1", "cosine-2"].map(str::to_string)).of(3).write(&at).unwrap();
+    }
+    let record = folder.path().join("a/runs/cosine-0/run.json");
+    let mut info: Value = serde_json::from_str(&fs::read_to_string(&record).unwrap()).unwrap();
+    info["changes"] = json!([{ "time": "2026-01-02T03:04:05Z", "step": 100, "epoch": 1, "setting": "scale-lr", "from": "1", "to": "0.5" }]);
+    fs::write(&record, info.to_string()).unwrap();
+    let (report, _) = reported(&folder, &["a", "b"]);
+    assert!(!summary(&report).contains("Under way"), "{report}");
 }
 
 /// Label smoothing is not in the names of runs.
@@ -286,7 +334,7 @@ fn short_runs_shorter_than_the_run_are_said_to_be_and_one_seed_with_an_answer_do
     let text = said(20);
     assert!(
         text.contains(
-            "(refined), from runs of 20 updates; a run of at least 350 updates (40 epochs take 640) may want another."
+            "(refined), from runs of 20 updates; a run of at least 350 updates (40 epochs take 640) may need another rate."
         ),
         "{text}"
     );

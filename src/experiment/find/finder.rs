@@ -86,8 +86,8 @@ impl LrFinder {
     }
 }
 
-/// `count` images of a subset, evenly spaced. Those held out are in random order already; the test images are in the order of their files, in
-/// which every fourth may be of the same few classes (`in_order`).
+/// `count` images of a subset, evenly spaced. Those held out are in random order already; the test images are in the order of their files, of
+/// which evenly spaced ones may all be of a few classes (`in_order`).
 fn spread(subset: &Subset, count: usize, in_order: bool) -> Subset {
     let all = subset.len();
     let count = count.min(all);

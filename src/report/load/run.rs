@@ -94,17 +94,24 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         (Some(row), Some(info)) if row.status == Status::Failed && !info.standing.status.is_over() => row,
         // The table of a comparison may lag behind its runs, which may also have been changed or resumed by hand.
         (Some(row), Some(info)) => {
-            let own = info.row(&row.run);
-            let both = row.status == Status::Finished && own.status == Status::Finished && info.changes.is_empty();
-            if both && !row.results.are_those_of(&own.results) {
-                loaded.complaints.push(format!(
-                    "{}: its results are not those that its comparison has in {}; shown is what its {} says",
-                    folder.display(),
-                    files::COMPARISON_CSV,
-                    files::RUN_JSON
-                ));
+            let mut own = info.row(&row.run);
+            let (run, record, table) = (folder.display(), files::RUN_JSON, files::COMPARISON_CSV);
+            if info.config.known().is_err() {
+                // Of another version: the table has what it was, the record how it ended.
+                own = ComparisonRow { status: own.status, results: own.results, ..row.clone() };
             }
-            own
+            let both = row.status == Status::Finished && own.status == Status::Finished && info.changes.is_empty();
+            if let Some(wrong) = own.wrong(false) {
+                loaded.complaints.push(format!("{run}: {wrong} in its {record}; shown is what {table} says of it"));
+                row
+            } else {
+                if both && !row.results.are_those_of(&own.results) {
+                    loaded.complaints.push(format!(
+                        "{run}: its results are not those that its comparison has in {table}; shown is what its {record} says"
+                    ));
+                }
+                own
+            }
         }
         (Some(row), None) => {
             if let Some(wrong) = row.wrong(false) {

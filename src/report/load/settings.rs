@@ -35,7 +35,8 @@ const OF_GROUP: [&str; 5] = ["dataset", "train-limit", "model", "batch-size", "v
 
 /// What sets comparisons apart that have the same plan: not all settings are in the names of runs.
 pub(super) fn of_problem(run: &LoadedRun) -> (SettingValues, Option<String>, u64) {
-    (run.settings.clone(), run.images.clone(), run.row.epochs)
+    // A run that was changed by hand has its length in its row alone.
+    (run.settings.clone().only(|name| name != "epochs"), run.images.clone(), run.row.epochs)
 }
 
 /// Gives each run its group: what it was trained on and for how long, as far as the runs differ in it.

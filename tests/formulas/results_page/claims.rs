@@ -1,6 +1,6 @@
 //! Textbook claims: what becomes of each in a published comparison.
 
-use super::{accuracy, judged, page};
+use super::{accuracy, complete, page, planned};
 use lrsched::stats::distribution::{holm, student_t_quantile, student_t_tail};
 use lrsched::stats::{mean, standard_deviation};
 
@@ -26,9 +26,10 @@ const fn keeps_up(says: &'static str, a: Entrant, b: Entrant) -> Claim {
     Claim { says, a, b, margin: 0.5 }
 }
 
-/// The differences within the units that both entrants have, in points.
+/// The differences within the units that are complete in both comparisons, in points.
 fn differences(claim: &Claim) -> Vec<f64> {
-    let [a, b] = [claim.a, claim.b].map(|(comparison, entrant)| judged(comparison).remove(entrant).unwrap_or_default());
+    let [a, b] =
+        [claim.a, claim.b].map(|(comparison, entrant)| complete(comparison).remove(entrant).unwrap_or_default());
     a.iter().filter_map(|(seed, row)| Some(accuracy(row) - accuracy(b.get(seed)?))).collect()
 }
 
@@ -125,7 +126,7 @@ const ON_ALL_OF_CIFAR10: [Claim; 14] = [
         (WHOLE, "adam/constant"),
     ),
     beats(
-        "tuned SGD beats adaptive methods at their defaults (Wilson et al. 2017): Adam",
+        "tuned SGD beats adaptive methods at their usual rates (weaker than Wilson et al. 2017, who tuned both): Adam",
         (WHOLE, "sgd/constant"),
         ("defaults", "adam/constant"),
     ),
@@ -157,13 +158,21 @@ fn what_becomes_of_textbook_claims_on_all_of_cifar10_follows_from_the_comparison
             _ => format!("`{entrant}` of `{comparison}`"),
         };
         let (says, a, b) = (claim.says, place(claim.a), place(claim.b));
+        // A claim is judged once, when all is there: whoever stops at the first that holds finds more false ones.
+        let units = planned(claim.a.0).1.min(planned(claim.b.0).1);
+        let is_over = differences.len() == units;
         let result = match (differences.as_slice(), test) {
             ([], _) => "| | | not run yet".to_string(),
-            (only, None) => format!("{} | n = 1 | | cannot be told", each(only)),
+            (only, None) => format!("{} | | | under way (n = {} of {units})", each(only), only.len()),
             (all, Some(test)) => {
                 let (mean, half, _) = *test;
-                let here = if p <= 0.05 { verdict(*test, claim.margin) } else { "cannot be told" };
-                format!("{} | {mean:+.1} ({:+.1} to {:+.1}) | {p:.2} | {here}", each(all), mean - half, mean + half)
+                let here = match is_over {
+                    true if p <= 0.05 => verdict(*test, claim.margin).to_string(),
+                    true => "cannot be told".to_string(),
+                    false => format!("under way (n = {} of {units})", all.len()),
+                };
+                let p = if p < 0.001 { "< 0.001".to_string() } else { format!("{p:.3}") };
+                format!("{} | {mean:+.1} ({:+.1} to {:+.1}) | {p} | {here}", each(all), mean - half, mean + half)
             }
         };
         table += &format!("| {says} | {a} and {b} | {result} |\n");

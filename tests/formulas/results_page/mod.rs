@@ -4,6 +4,7 @@
 
 mod claims;
 mod page;
+mod range_tests;
 mod whole;
 
 use lrsched::optim::OptimizerSpec;
@@ -55,6 +56,27 @@ fn accuracy(row: &Row) -> f64 {
         "diverged" => 10.0,
         other => panic!("{}: {other}", row["run"]),
     }
+}
+
+/// How many entrants a published comparison has, and how many units (studies, or seeds where nothing is tuned), by its configuration.
+fn planned(name: &str) -> (usize, usize) {
+    let text = std::fs::read_to_string(root().join("configs/published").join(format!("{name}.toml"))).unwrap();
+    let config: toml::Table = text.parse().unwrap();
+    let units = config.get("studies").or(config.get("seeds")).unwrap().as_integer().unwrap();
+    // One that names no entrants has the default ones.
+    let entrants =
+        config.get("entrants").map_or_else(|| judged(name).len(), |entrants| entrants.as_array().unwrap().len());
+    (entrants, units as usize)
+}
+
+/// The runs that are judged in the units in which every entrant has one, by entrant and then by seed.
+fn complete(name: &str) -> BTreeMap<String, BTreeMap<u64, Row>> {
+    let (mut judged, (entrants, _)) = (judged(name), planned(name));
+    let units: Vec<u64> = judged.values().flat_map(|of| of.keys().copied()).collect();
+    let is_complete = |unit: &u64| units.iter().filter(|other| *other == unit).count() == entrants;
+    judged.values_mut().for_each(|of| of.retain(|unit, _| is_complete(unit)));
+    judged.retain(|_, of| !of.is_empty());
+    judged
 }
 
 /// Points below the best rate that still count as good, and as fair.

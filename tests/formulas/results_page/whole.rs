@@ -1,37 +1,15 @@
 //! The comparison on all of CIFAR-10: the finals of the studies that are complete, and whether rankings carry over.
 
-use super::{Row, accuracy, comparison, judged, page, root};
+use super::{Row, accuracy, comparison, complete, page, planned};
 use lrsched::stats::distribution::normal_quantile;
 use lrsched::stats::tuning::SECOND_LOOKS;
 use lrsched::stats::{mean, standard_deviation};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const NAME: &str = "cifar10";
 
-/// Its entrants and studies, by its configuration.
-fn planned() -> (usize, u64) {
-    let text = std::fs::read_to_string(root().join("configs/published/cifar10.toml")).unwrap();
-    let config: toml::Table = text.parse().unwrap();
-    (config["entrants"].as_array().unwrap().len(), config["studies"].as_integer().unwrap() as u64)
-}
-
 /// A study of an entrant: five trials, two more looks at three of them, and the final.
 const RUNS: u64 = 5 + 3 * SECOND_LOOKS + 1;
-
-/// The finals of the studies in which every entrant has one.
-fn complete() -> BTreeMap<String, Vec<Row>> {
-    let (finals, (entrants, _)) = (judged(NAME), planned());
-    let units: BTreeSet<u64> = finals.values().flat_map(|of| of.keys().copied()).collect();
-    let complete: Vec<u64> = units
-        .into_iter()
-        .filter(|unit| finals.values().filter(|of| of.contains_key(unit)).count() == entrants)
-        .collect();
-    finals
-        .into_iter()
-        .map(|(entrant, mut of)| (entrant, complete.iter().map(|unit| of.remove(unit).unwrap()).collect::<Vec<_>>()))
-        .filter(|(_, of)| !of.is_empty())
-        .collect()
-}
 
 /// `72.3 ± 0.4` percent, of one study without the deviation.
 fn spread(values: &[f64]) -> String {
@@ -41,18 +19,18 @@ fn spread(values: &[f64]) -> String {
 
 #[test]
 fn the_finals_on_all_of_cifar10_follow_from_the_comparison() {
-    let (done, (entrants, studies)) = (comparison(NAME).len(), planned());
-    let (finals, runs) = (complete(), entrants as u64 * studies * RUNS);
-    let n = finals.values().next().map_or(0, Vec::len);
+    let (done, (entrants, studies)) = (comparison(NAME).len(), planned(NAME));
+    let (finals, runs) = (complete(NAME), (entrants * studies) as u64 * RUNS);
+    let n = finals.values().next().map_or(0, BTreeMap::len);
     let mut text = format!("{done} of {runs} runs have finished; {n} of {studies} studies are complete.\n");
     if n > 0 {
         let mut lines: Vec<(f64, String)> = finals
             .iter()
             .map(|(entrant, of)| {
-                let validation: Vec<f64> = of.iter().map(accuracy).collect();
+                let validation: Vec<f64> = of.values().map(accuracy).collect();
                 let test: Option<Vec<f64>> =
-                    of.iter().map(|row| Some(100.0 * row["test_accuracy"].parse::<f64>().ok()?)).collect();
-                let rates: Vec<&str> = of.iter().map(|row| row["lr"].as_str()).collect();
+                    of.values().map(|row| Some(100.0 * row["test_accuracy"].parse::<f64>().ok()?)).collect();
+                let rates: Vec<&str> = of.values().map(|row| row["lr"].as_str()).collect();
                 let test = test.map_or("diverged".to_string(), |test| spread(&test));
                 let line = format!("| `{entrant}` | {} | {} | {test} |\n", rates.join(", "), spread(&validation));
                 (mean(&validation).unwrap(), line)
@@ -103,19 +81,25 @@ fn spearmans_rank_correlation_is_that_of_the_textbook() {
 
 #[test]
 fn how_rankings_carry_over_follows_from_the_comparisons() {
-    let here = complete();
+    let level = |rows: &BTreeMap<u64, Row>| mean(&rows.values().map(accuracy).collect::<Vec<_>>()).unwrap();
     let mut text = String::new();
-    for (name, what) in
-        [("tuned-cifar10-5000", "`cnn` on 5,000 images, 3 epochs"), ("resnet9", "`resnet9` on 5,000 images, 3 epochs")]
-    {
-        let there = judged(name);
-        let level = |rows: &mut dyn Iterator<Item = &Row>| mean(&rows.map(accuracy).collect::<Vec<_>>()).unwrap();
-        let pairs: Vec<(f64, f64)> = here
-            .iter()
-            .filter_map(|(entrant, of)| Some((level(&mut of.iter()), level(&mut there.get(entrant)?.values()))))
-            .collect();
+    for (what, one, other) in [
+        (
+            "From 5,000 images and 3 epochs (`tuned-cifar10-5000`) to all images and 5 epochs (`cifar10`), both `cnn`",
+            "tuned-cifar10-5000",
+            NAME,
+        ),
+        (
+            "From `cnn` (`tuned-cifar10-5000`) to `resnet9` (`resnet9`), both 5,000 images and 3 epochs",
+            "tuned-cifar10-5000",
+            "resnet9",
+        ),
+    ] {
+        let (one, other) = (complete(one), complete(other));
+        let pairs: Vec<(f64, f64)> =
+            one.iter().filter_map(|(entrant, rows)| Some((level(rows), level(other.get(entrant)?)))).collect();
         text += &match pairs.len() {
-            0 => format!("- {what}: not run yet, or no study here is complete.\n"),
+            0 => format!("- {what}: not run yet.\n"),
             n => {
                 let (rho, low, high) = spearman(&pairs);
                 format!("- {what}: Spearman's ρ = {rho:.2} (95 % interval {low:.2} to {high:.2}), {n} entrants.\n")
