@@ -343,8 +343,8 @@ fn short_runs_shorter_than_the_run_are_said_to_be_and_one_seed_with_an_answer_do
     // A rate at which every short run diverged is drawn at the accuracy of guessing.
     let loaded = load(&[at("t")]);
     let figure = loaded.ranges[0].figure(&loaded.ranges[0].suggestions(), "");
-    let lines = figure.panels.iter().flat_map(|panel| &panel.series);
-    let line = lines.filter(|series| series.name.starts_with("short runs")).next().unwrap();
+    let mut lines = figure.panels.iter().flat_map(|panel| &panel.series);
+    let line = lines.find(|series| series.name.starts_with("short runs")).unwrap();
     assert_eq!(line.points, [(0.005, 0.5), (0.01, 0.55), (0.02, 0.1)]);
 
     range_test(&at("s/seed-0"), |_| {});
