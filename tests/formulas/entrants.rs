@@ -144,7 +144,7 @@ fn an_optimizer_without_options_is_told_from_the_default_entrant_of_its_name() {
         enter(Some(&named), DatasetKind::Cifar10, &Overrides::of(&given)).unwrap().bare
     };
     let usual = ("sgd".to_string(), "sgd:momentum=0.9,nesterov,weight-decay=5e-4");
-    assert_eq!(bare(&["sgd/cosine", "step", "lion"], &[]), [usual.clone()]);
+    assert_eq!(bare(&["sgd/cosine", "step", "lion"], &[]), std::slice::from_ref(&usual));
     assert_eq!(bare(&["adam", "sgd"], &[]), [("adam".to_string(), "adam:weight-decay=5e-4"), usual]);
     for (named, flags) in [
         (&["sgd:momentum=0.9/cosine"][..], &[][..]),
