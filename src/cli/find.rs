@@ -15,7 +15,7 @@ use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, REF
 use crate::record::{Holds, Status};
 use crate::report::range::{self, RangeTests, Recorded};
 use crate::run_folder::{Existing, vet};
-use crate::stats::suggest::{AROUND, Combined, headline, show};
+use crate::stats::suggest::{Combined, headline, show};
 use anyhow::Result;
 use clap::{ArgMatches, Command};
 use serde_json::json;
@@ -88,9 +88,6 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     };
     let curves = if control.stopping().is_none() { headline(&tests.suggestions()) } else { None };
     if let Some((_, rate)) = curves {
-        if config.seeds > 1 && config.refine != Some(0) {
-            bars.expect(config.seeds * (1 + AROUND.len() as u64));
-        }
         tests.refining = directory
             .refine(rate, &dataset, scheduler, control, &live)
             .map_err(|error| failed(&mut directory, error))?;
@@ -154,6 +151,14 @@ impl RangeObserver for LiveRangeTests<'_> {
     fn observe(&self, seed: u64, steps: u64) -> Result<Box<dyn RangeTestObserver + '_>> {
         let title = title(self.config);
         Ok(Box::new(LiveRangeTest::start(self.bars, self.config, &title, seed, steps, self.json)?))
+    }
+
+    fn expect_short(&self, runs: u64) -> Result<()> {
+        // Of a single test, each short run has a bar of its own.
+        if self.config.seeds > 1 {
+            self.bars.expect(self.config.seeds + runs);
+        }
+        Ok(())
     }
 
     fn observe_short(&self, run: ShortRun) -> Result<Box<dyn ShortRunObserver + '_>> {

@@ -42,7 +42,7 @@ fn eval_every(config: &FindConfig, steps: u64) -> u64 {
     config.eval_every.unwrap_or_else(|| (steps / EVALUATIONS).max(1))
 }
 
-/// What a test of one seed and its short runs have to do, unless they end early.
+/// What a test of one seed and its first short runs have to do, unless they end early.
 ///
 /// # Errors
 /// As [`check`].
@@ -88,6 +88,12 @@ pub trait RangeObserver: Sync {
     /// # Errors
     /// This cannot be shown; ends all tests.
     fn observe(&self, seed: u64, steps: u64) -> Result<Box<dyn RangeTestObserver + '_>>;
+
+    /// There are so many short runs in all, as far as is known by now.
+    ///
+    /// # Errors
+    /// This cannot be shown; ends all runs.
+    fn expect_short(&self, runs: u64) -> Result<()>;
 
     /// The observer of a short run that is about to make its first update on this thread.
     ///

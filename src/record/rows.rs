@@ -5,6 +5,7 @@ use super::role::RoleCells;
 use super::{Results, Role, Status, files};
 use crate::config::RunConfig;
 use crate::schedule::{EpochMetrics, Semantics};
+use crate::stats::suggest::ShortResult;
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
@@ -314,6 +315,19 @@ pub struct RefineRow {
     pub val_accuracy: Option<f64>,
     /// Images validated on.
     pub val_images: u64,
+}
+
+impl RefineRow {
+    /// What the run reached.
+    pub fn result(&self) -> ShortResult {
+        ShortResult {
+            rate: self.learning_rate,
+            seed: self.seed,
+            accuracy: self.val_accuracy,
+            images: self.val_images,
+            updates: self.updates,
+        }
+    }
 }
 
 impl Row for RefineRow {

@@ -140,14 +140,7 @@ impl RangeTests {
             [(name, _)] if !name.starts_with(SEED) => true,
             tests => tests.iter().any(|(name, _)| *name == of_seed(seed)),
         };
-        let run = |row: &RefineRow| ShortResult {
-            rate: row.learning_rate,
-            seed: row.seed,
-            accuracy: row.val_accuracy,
-            images: row.val_images,
-            updates: row.updates,
-        };
-        self.refining.iter().filter(|row| is_shown(row.seed)).map(run).collect()
+        self.refining.iter().filter(|row| is_shown(row.seed)).map(RefineRow::result).collect()
     }
 
     /// The accuracies that the short runs reached against their rates, one line for all seeds.

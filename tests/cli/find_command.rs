@@ -165,7 +165,7 @@ fn the_length_that_the_rate_is_for_is_said_if_it_is_the_usual_one_too() {
 }
 
 #[test]
-fn short_runs_at_half_once_and_twice_the_rate_of_the_test_settle_the_rate() {
+fn short_runs_around_the_rate_of_the_test_and_beyond_it_settle_the_rate() {
     let folder = tempfile::tempdir().unwrap();
     let flags = [&QUICK[..], &["--max-lr", "1", "--momentum", "0.9", "--seeds", "2", "--seed", "5"]].concat();
     let output = find(&folder, &flags);
@@ -178,20 +178,30 @@ fn short_runs_at_half_once_and_twice_the_rate_of_the_test_settle_the_rate() {
     );
     let rows = rows(&folder, "test/refine.csv");
     let runs: Vec<(String, &str)> = rows.iter().map(|row| (row[0].clone(), row[1].as_str())).collect();
-    let expected = [0.5, 1.0, 2.0].map(|times| show(turn * times));
+    let tried: Vec<f64> = column(&rows, 0).chunks(2).map(|both| both[0]).collect();
     let expected: Vec<(String, &str)> =
-        expected.iter().flat_map(|rate| [(rate.clone(), "5"), (rate.clone(), "6")]).collect();
+        tried.iter().flat_map(|rate| [(show(*rate), "5"), (show(*rate), "6")]).collect();
     assert_eq!(runs, expected);
+    assert!([0.5, 1.0, 2.0].iter().all(|times| tried.contains(&show(turn * times).parse().unwrap())), "{tried:?}");
+    assert!(tried.windows(2).all(|pair| (pair[1] / pair[0] / 2.0 - 1.0).abs() < 0.01), "{tried:?}");
     // 30 epochs of 3 updates: fewer than 350, and than twice the test.
     assert!(rows.iter().all(|row| row[2] == "90" && row[5] == "50"), "{rows:?}");
-    // ln rate = Σ w·ln rate / Σ w, w the squared odds of the mean accuracy of both seeds.
-    let (rates, accuracies) = (column(&rows, 0), column(&rows, 4));
+    // As long as the best is at an end, there is another beyond it.
+    let accuracies: Vec<f64> = column(&rows, 4).chunks(2).map(|both| f64::midpoint(both[0], both[1])).collect();
+    let highest = accuracies.iter().copied().fold(0.0, f64::max);
+    let best: Vec<usize> = (0..tried.len()).filter(|&place| accuracies[place] == highest).collect();
+    assert!(tried.len() == 7 || best.len() > 1 || (1..tried.len() - 1).contains(&best[0]), "{accuracies:?}");
+    // ln rate = Σ w·ln rate / Σ w over the three neighbours that did best, w the squared odds of the mean accuracy of both seeds.
+    let start = (0..=tried.len() - 3).rev().max_by(|&a, &b| {
+        let sum = |start: usize| accuracies[start..start + 3].iter().sum::<f64>();
+        sum(a).total_cmp(&sum(b))
+    });
     let (mut total, mut sum) = (0.0, 0.0);
-    for place in [0, 2, 4] {
-        let correct = 100.0 * f64::midpoint(accuracies[place], accuracies[place + 1]);
+    for place in start.unwrap()..start.unwrap() + 3 {
+        let correct = 100.0 * accuracies[place];
         let weight = ((correct + 0.5) / (100.0 - correct + 0.5)).powi(2);
         total += weight;
-        sum += weight * rates[place].ln();
+        sum += weight * tried[place].ln();
     }
     let refined = suggestion(&info, "refined");
     assert!((refined["rate"].as_f64().unwrap() / (sum / total).exp() - 1.0).abs() < 1e-9, "{refined}");

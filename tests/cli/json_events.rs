@@ -163,7 +163,9 @@ fn docs_json_md_describes_every_event_and_every_key() {
     let quick = ["--steps", "60", "--min-lr", "1e-4", "--eval-images", "50", "--eval-every", "2", "--momentum", "0.9"];
     let found =
         events(&folder, &tiny("find", &[&quick[..], &["--max-lr", "1", "--refine", "6", "--out", "test"]].concat()));
-    assert_eq!(found.iter().filter(|event| event["event"] == "refine").count(), 3, "an event for each short run");
+    let short_runs = std::fs::read_to_string(folder.path().join("test/refine.csv")).unwrap().lines().count() - 1;
+    assert!(short_runs >= 3);
+    assert_eq!(found.iter().filter(|event| event["event"] == "refine").count(), short_runs, "an event for each");
     all.extend(found);
     all.extend(events(&folder, &["eval", "run"]));
     all.extend(events(&folder, &tiny("compare", &["--entrants", "linear", "--dry-run", "--out", "dry"])));

@@ -4,6 +4,7 @@ mod average_golden;
 mod calibration;
 mod descend_golden;
 mod entrants;
+mod find_climb;
 mod find_published;
 mod find_suggest;
 mod floors;

@@ -10,7 +10,7 @@ use crate::record::{
     Holds, NextCommand, Provenance, RangeRow, RefineRow, RowWriter, Standing, Status, files, is_table_of, write_status,
 };
 use crate::run_folder::{Existing, Lock, claim};
-use crate::stats::suggest::{Combined, headline, show};
+use crate::stats::suggest::{Combined, ShortResult, beyond, headline, show};
 use crate::train::{Control, Run, Stop, ThreadShare};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -174,8 +174,8 @@ impl FindDirectory {
         error.map_or(Ok(tests), Err)
     }
 
-    /// Trains the short runs around `rate`, several at once, and writes their table. Returns its rows, by rate and seed;
-    /// fewer if `control` requests a stop.
+    /// Trains the short runs around `rate`, and beyond them as long as the best is at an end, several at once; writes their table. Returns its
+    /// rows, by rate and seed; fewer if `control` requests a stop.
     ///
     /// # Errors
     /// As [`FindDirectory::run_tests`].
@@ -188,10 +188,40 @@ impl FindDirectory {
         observer: &dyn RangeObserver,
     ) -> Result<Vec<RefineRow>> {
         let config = &self.info.config;
-        let runs = ShortRun::around(rate, config, Run::steps_of(&config.run, dataset)?)?;
-        if runs.is_empty() {
-            return Ok(Vec::new());
+        let steps_per_epoch = Run::steps_of(&config.run, dataset)?;
+        let mut rows: Vec<RefineRow> = Vec::new();
+        let mut runs = ShortRun::at(&ShortRun::around(rate), config, steps_per_epoch)?;
+        while !runs.is_empty() {
+            observer.expect_short((rows.len() + runs.len()) as u64)?;
+            let done = self.train_short(&runs, dataset, scheduler, control, observer)?;
+            let is_whole = done.len() == runs.len();
+            rows.extend(done);
+            if !is_whole {
+                return Ok(rows);
+            }
+            let known: Vec<ShortResult> = rows.iter().map(RefineRow::result).collect();
+            let next = beyond(&known, config.run.dataset.chance());
+            runs = ShortRun::at(next.as_slice(), config, steps_per_epoch)?;
         }
+        rows.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate).then(a.seed.cmp(&b.seed)));
+        self.check_in_place()?;
+        if !rows.is_empty() {
+            let mut writer = RowWriter::create(&self.path.join(files::REFINE_CSV))?;
+            rows.iter().try_for_each(|row| writer.write(row))?;
+        }
+        Ok(rows)
+    }
+
+    /// The rows of `runs`, in their order; fewer if `control` requests a stop.
+    fn train_short(
+        &self,
+        runs: &[ShortRun],
+        dataset: &Dataset,
+        scheduler: Scheduler,
+        control: &Control,
+        observer: &dyn RangeObserver,
+    ) -> Result<Vec<RefineRow>> {
+        let config = &self.info.config;
         let train = |run: &ShortRun, share: &ThreadShare| -> Result<Option<RefineRow>> {
             let mut watcher = observer.observe_short(*run)?;
             let row = run.run(config, dataset, share, control, &mut |loss| watcher.see(loss))?;
@@ -211,18 +241,12 @@ impl FindDirectory {
             }
         };
         let starved = |_: &ShortRun, done: &Result<Option<RefineRow>>| is_refused_a_thread(done);
-        scheduler.run(&runs, &|| control.stopping().is_some(), &train, &starved, &mut finished)?;
+        scheduler.run(runs, &|| control.stopping().is_some(), &train, &starved, &mut finished)?;
         if let Some(error) = error {
             return Err(error);
         }
         done.sort_by_key(|(index, _)| *index);
-        let rows: Vec<RefineRow> = done.into_iter().map(|(_, row)| row).collect();
-        self.check_in_place()?;
-        if rows.len() == runs.len() {
-            let mut writer = RowWriter::create(&self.path.join(files::REFINE_CSV))?;
-            rows.iter().try_for_each(|row| writer.write(row))?;
-        }
-        Ok(rows)
+        Ok(done.into_iter().map(|(_, row)| row).collect())
     }
 
     fn files(&self) -> SeedFiles {

@@ -37,18 +37,23 @@ pub(super) fn updates(config: &FindConfig, steps: u64, steps_per_epoch: u64) -> 
 }
 
 impl ShortRun {
-    /// The runs around `rate`, of three significant digits each: every seed at the lowest rate first.
+    /// The runs at `rates`, of three significant digits each: every seed at the first rate first.
     ///
     /// # Errors
     /// As [`FindConfig::steps`].
-    pub(super) fn around(rate: f64, config: &FindConfig, steps_per_epoch: u64) -> Result<Vec<Self>> {
+    pub(super) fn at(rates: &[f64], config: &FindConfig, steps_per_epoch: u64) -> Result<Vec<Self>> {
         let updates = updates(config, config.steps(steps_per_epoch)?, steps_per_epoch);
         if updates == 0 {
             return Ok(Vec::new());
         }
-        let rates = AROUND.into_iter().map(|times| show(rate * times).parse().unwrap_or(rate * times));
+        let rates = rates.iter().map(|rate| show(*rate).parse().unwrap_or(*rate));
         let seeds = config.run.seed..config.run.seed + config.seeds;
         Ok(rates.flat_map(|rate| seeds.clone().map(move |seed| Self { rate, seed, updates })).collect())
+    }
+
+    /// The rates of the first runs around that of the range test.
+    pub(super) fn around(rate: f64) -> [f64; AROUND.len()] {
+        AROUND.map(|times| rate * times)
     }
 
     /// Trains to the end, or until `control` requests a stop, which returns `None`. The run ends at a loss that is not

@@ -29,7 +29,7 @@ pub use accuracy::smoothed_accuracy;
 pub use combine::{Combined, combine, headline, range};
 pub use explosion::{Explosion, explosion};
 pub use loss::{Valley, steepest, valley};
-pub use refine::{AROUND, ShortResult, refine, short_run};
+pub use refine::{AROUND, ShortResult, beyond, refine, short_run};
 pub use turn::{is_for_just, run_length};
 
 use crate::number::significant;
