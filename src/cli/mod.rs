@@ -102,7 +102,7 @@ fn version() -> String {
 fn command() -> Command {
     Command::new("lrsched")
         .version(version())
-        .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and see which one wins and why")
+        .about("Train small CNNs on CIFAR-10 under every learning-rate schedule and optimizer, and rank the results")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .args(GLOBAL.iter().map(|setting| flags::of(setting).global(true)))

@@ -43,7 +43,7 @@ pub struct Cost {
 }
 
 impl Purpose {
-    /// `for a claim, 3 seeds`
+    /// `the least for a claim, 3 seeds`
     pub fn words(self) -> String {
         match self {
             Self::GoOn => "go on".into(),
@@ -51,7 +51,7 @@ impl Purpose {
             Self::Train { is_winner: false } => "train the best so far".into(),
             Self::Export { is_winner: true, to } => format!("take the winner to {}", to.title()),
             Self::Export { is_winner: false, to } => format!("take the best so far to {}", to.title()),
-            Self::Claim { unit, count } => format!("for a claim, {}", unit.counted(count)),
+            Self::Claim { unit, count } => format!("the least for a claim, {}", unit.counted(count)),
             Self::Schedules { studies: None } => "for a claim about schedules, tuned".into(),
             Self::Schedules { studies: Some(count) } => {
                 format!("for a claim about schedules, {}", Unit::Study.counted(count))
@@ -72,7 +72,7 @@ impl Cost {
 }
 
 impl NextStep {
-    /// `for a claim, 3 seeds (4 runs, about 2m)`
+    /// `the least for a claim, 3 seeds (4 runs, about 2m)`
     pub fn words(&self) -> String {
         let cost = self.cost.map_or(String::new(), |cost| format!(" ({})", cost.words()));
         format!("{}{cost}", self.purpose.words())

@@ -44,14 +44,14 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     let output =
         compare(&folder, &["--seeds", "1", "--entrants", "sgd/constant:for=1;linear", "cosine", "--epochs", "2"]);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    let [(_, train), ("for a claim, 3 seeds", claim), _] = next(&stdout)[..] else { panic!("{stdout}") };
+    let [(_, train), ("the least for a claim, 3 seeds", claim), _] = next(&stdout)[..] else { panic!("{stdout}") };
     assert!(
         train.contains(" train ") && claim.matches("--seeds").count() == 1 && claim.contains("--out cmp "),
         "{stdout}"
     );
     let plan: serde_json::Value = serde_json::from_str(&sh(&format!("{claim} --dry-run --json"))).unwrap();
     assert_eq!((&plan["planned"], &plan["missing"]), (&6.into(), &4.into()), "it goes on with what is there");
-    assert!(stdout.contains("for a claim, 3 seeds (4 runs, about "), "{stdout}");
+    assert!(stdout.contains("the least for a claim, 3 seeds (4 runs, about "), "{stdout}");
     let page = fs::read_to_string(folder.path().join("cmp/report.html")).unwrap();
     let below = page.split("<div class=next>").nth(1).unwrap().split("</section>").next().unwrap();
     assert!(
