@@ -55,7 +55,8 @@ fn a_comparison_ends_with_the_commands_that_train_its_leader_and_make_a_claim_po
     let page = fs::read_to_string(folder.path().join("cmp/report.html")).unwrap();
     let below = page.split("<div class=next>").nth(1).unwrap().split("</section>").next().unwrap();
     assert!(
-        below.contains("<p>Train the best so far:</p>") && below.contains("<p>For a claim, 3 seeds (4 runs, about ")
+        below.contains("<p>Train the best so far:</p>")
+            && below.contains("<p>The least for a claim, 3 seeds (4 runs, about ")
     );
     assert_eq!(below.matches("<code>").count(), 3, "{below}");
     let ranked = sh(claim);

@@ -33,7 +33,8 @@ impl Request {
         dataset: &Dataset,
         rows: &'a [ComparisonRow],
     ) -> GoingOn<'a> {
-        let data_dir = self.machine.data.data_dir.clone();
+        // As typed: what the environment says goes for the next command, too.
+        let data_dir = self.given.path("data-dir");
         // This command again would leave those behind that others have put into the folder.
         if has_others(&self.planned(stages), rows) {
             return GoingOn { data_dir, ..GoingOn::default() };
