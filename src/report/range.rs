@@ -92,13 +92,11 @@ impl RangeTests {
     fn length(&self) -> String {
         let run = run_length(self.run_updates);
         let Some(epochs) = self.recorded.config.get("for-epochs").and_then(Value::as_u64) else { return run };
+        let take = if epochs == 1 { "takes" } else { "take" };
         let epochs = counted(epochs, "epoch");
         match self.run_updates {
             updates if is_for_just(updates) => format!("{run} ({epochs})"),
-            updates => {
-                let take = if epochs.starts_with("1 ") { "takes" } else { "take" };
-                format!("{run} ({epochs} {take} {})", grouped(updates))
-            }
+            updates => format!("{run} ({epochs} {take} {})", grouped(updates)),
         }
     }
 

@@ -43,8 +43,8 @@ pub fn short_run(updates: u64, steps: u64) -> u64 {
 /// The rate to try next: twice the highest, or half of the lowest, as long as that one did best; `None` if the best lies
 /// between others, if none learned anything, or if enough were tried.
 ///
-/// A test can be off by more than the factor of 2 to either side that the first runs span. In simulations on the sweeps of 14 optimizers, climbing
-/// on raises the share of suggestions within a factor of 2 from 88 to 97 % where the test is good, and from 62 to 94 % where it is not, for less than one more run: docs/FIND.md.
+/// A test can be off by more than the factor of 2 to either side that the first runs span. docs/FIND.md, "Climbing on", has what
+/// this wins in simulations.
 pub fn beyond(runs: &[ShortResult], chance: f64) -> Option<f64> {
     let reached = reached(&sound(runs), chance);
     if reached.len() >= AROUND.len() + MOST_BEYOND || !reached.iter().any(|one| one.learned(chance)) {
