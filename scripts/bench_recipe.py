@@ -21,8 +21,8 @@ BATCH = 2000
 
 def moved(padded):
     """Every image by up to TRANSLATE pixels to each side: 25 copies of groups of images."""
-    shifts = torch.randint(2 * TRANSLATE + 1, (len(padded), 2))
-    images = torch.empty(len(padded), 3, 32, 32).to(memory_format=torch.channels_last)
+    shifts = torch.randint(2 * TRANSLATE + 1, (len(padded), 2), device=padded.device)
+    images = torch.empty_like(padded[:, :, :32, :32], memory_format=torch.channels_last)
     for y in range(2 * TRANSLATE + 1):
         for x in range(2 * TRANSLATE + 1):
             chosen = (shifts[:, 0] == y) & (shifts[:, 1] == x)
@@ -45,7 +45,7 @@ def six_views(net, images):
 def evaluate(net, views, images, labels):
     """The mean cross-entropy and the accuracy."""
     net.eval()
-    logits = torch.cat([views(net, x) for x in images.split(BATCH)])
+    logits = torch.cat([views(net, x) for x in images.split(BATCH)]).float()
     net.train()
     return cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
 

@@ -107,6 +107,12 @@ class Net(nn.Module):
             uniform = (words >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
             values = np.float32(1) / np.sqrt(np.float32(fan_in)) * (np.float32(2) * uniform - np.float32(1))
             array.copy_(torch.from_numpy(values).view(array.shape))
+        self.prepare(first_images)
+
+    @torch.no_grad()
+    def prepare(self, first_images):
+        """The identity in the first filters of each convolution, the scale of the head, and the whitening."""
+        for name, array in self.named_parameters():
             if "conv" in name:
                 nn.init.dirac_(array[: array.shape[1]])
         self.head.weight.div_(self.head.weight.double().std())
@@ -119,8 +125,9 @@ class Net(nn.Module):
 
 
 def orthogonalised(gradient):
-    """Three Newton-Schulz steps, in f32."""
+    """Three Newton-Schulz steps, in f32; of an f16 gradient in bfloat16, as published."""
     x = gradient.reshape(len(gradient), -1)
+    x = x.bfloat16() if x.dtype == torch.float16 else x
     x = x / (x.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
@@ -165,6 +172,28 @@ def table_of(images):
     mean = images.mean((0, 2, 3), dtype=np.float64) / 255
     deviation = np.sqrt((images.astype(np.float64) ** 2).mean((0, 2, 3)) / 255**2 - mean**2)
     return ((np.arange(256) / 255 - mean[:, None]) / deviation[:, None]).astype(np.float32)
+
+
+def draws(seed, count, epoch):
+    """lrsched's order of the images in an epoch, which of them are mirrored, and where in the padded image they begin."""
+    order = np.arange(count)
+    swaps = keyed(seed, SHUFFLE, epoch, 0, count - 1)[0]
+    for last, word in zip(range(count - 1, 0, -1), swaps.tolist()):
+        other = word * (last + 1) >> 32
+        order[last], order[other] = order[other], order[last]
+    flipped = keyed(seed, AUGMENTATION, 0, np.arange(count), 1)[:, 0] >> 31
+    words = keyed(seed, AUGMENTATION, epoch, np.arange(count), 3)
+    shifts = below(words[:, 1:], 2 * TRANSLATE + 1).astype(np.int64)
+    return order, torch.from_numpy(flipped != epoch % 2), torch.from_numpy(shifts)
+
+
+def augmented(images, chosen, mirrored, shifts):
+    """The chosen images as they are trained on, channels last; the draws lie where the images do."""
+    shown = torch.where(mirrored[chosen, None, None, None], images[chosen].flip(3), images[chosen])
+    shown = nn.functional.pad(shown, (TRANSLATE,) * 4, "reflect")
+    places = shifts[chosen, :, None] + torch.arange(images.shape[3], device=images.device)
+    each = torch.arange(len(chosen), device=images.device)
+    return shown.permute(0, 2, 3, 1)[each[:, None, None], places[:, 0, :, None], places[:, 1, None, :]].permute(0, 3, 1, 2)
 
 
 def looked_up(images, table):
@@ -214,23 +243,12 @@ def losses(images, labels, seed, batch, epochs, rates=1.0, net=None, checkpoint=
     update = Updates(net, total, until_frozen, rates)
     first_epoch = restore(net, update, checkpoint) if checkpoint else 0
 
-    flipped = keyed(seed, AUGMENTATION, 0, np.arange(len(images)), 1)[:, 0] >> 31
     for epoch in range(first_epoch, epochs):
-        order = np.arange(len(images))
-        swaps = keyed(seed, SHUFFLE, epoch, 0, len(images) - 1)[0]
-        for last, word in zip(range(len(images) - 1, 0, -1), swaps):
-            other = int(word) * (last + 1) >> 32
-            order[last], order[other] = order[other], order[last]
-        drawn = keyed(seed, AUGMENTATION, epoch, np.arange(len(images)), 3)
-        shifts = below(drawn[:, 1:], 2 * TRANSLATE + 1).astype(int)
+        order, mirrored, shifts = draws(seed, len(images), epoch)
         for first in range(0, per_epoch * batch, batch):
             step = epoch * per_epoch + first // batch
-            chosen = order[first : first + batch]
-            mirror = torch.from_numpy((flipped[chosen] != epoch % 2))[:, None, None, None]
-            shown = torch.where(mirror, normalised[chosen].flip(3), normalised[chosen])
-            shown = nn.functional.pad(shown, (TRANSLATE,) * 4, "reflect")
-            shown = torch.stack([x[:, y : y + 32, z : z + 32] for x, (y, z) in zip(shown, shifts[chosen])])
-            shown = shown.contiguous(memory_format=torch.channels_last)
+            chosen = torch.from_numpy(order[first : first + batch])
+            shown = augmented(normalised, chosen, mirrored, shifts)
 
             logits = net(shown, frozen_bias=step >= until_frozen)
             loss = loss_of(logits, labels[chosen])

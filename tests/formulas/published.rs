@@ -96,6 +96,67 @@ fn the_accuracy_of_the_same_recipe_in_pytorch_is_that_of_its_log() {
     assert!(said.contains(&interval), "docs/RECIPES.md should say: {interval}");
 }
 
+/// Means, intervals and tests of docs/RECIPES.md about the trainings in PyTorch on a GPU.
+#[test]
+fn the_accuracy_of_the_recipe_in_pytorch_on_a_gpu_is_that_of_its_table() {
+    let table = published().join("airbench94/gpu.csv");
+    let rows: Vec<BTreeMap<String, String>> =
+        csv::Reader::from_path(table).unwrap().deserialize().map(Result::unwrap).collect();
+    let of = |way: &str| -> BTreeMap<u64, f64> {
+        let rows = rows.iter().filter(|row| row["way"] == way);
+        let images = |row: &BTreeMap<String, String>| (1e4 * row["test_accuracy"].parse::<f64>().unwrap()).round();
+        rows.map(|row| (row["seed"].parse().unwrap(), images(row))).collect()
+    };
+    let (theirs, ours) = (of("f32"), of("f32-lrsched"));
+    assert_eq!(theirs.len() + ours.len(), rows.len());
+    let said = std::fs::read_to_string(root().join("docs/RECIPES.md")).unwrap().replace('−', "-");
+    let says = |text: String| assert!(said.contains(&text), "docs/RECIPES.md should say: {text}");
+    let mut all = Vec::new();
+    for way in [&theirs, &ours] {
+        assert!(way.keys().copied().eq(0..way.len() as u64), "all seeds from 0, none left out");
+        let images: Vec<f64> = way.values().copied().collect();
+        let deviation = standard_deviation(&images).unwrap() / 100.0;
+        says(format!("| 0 to {} | {} | {deviation:.2} |", way.len() - 1, interval(&images)));
+        all.extend(images);
+    }
+    let scatter = standard_deviation(&all).unwrap() / 100.0;
+    says(format!("| {} | {scatter:.2} |", interval(&all)));
+    says(format!("scatter by {scatter:.2} points"));
+    let readers = ["README.md", "docs/RESULTS.md"].map(|text| std::fs::read_to_string(root().join(text)).unwrap());
+    assert!(readers.iter().all(|text| text.contains(&interval(&all))), "{}", interval(&all));
+
+    let lrsched: Vec<(u64, f64)> = records(&published().join("airbench94"))
+        .iter()
+        .map(|run| {
+            let accuracy = run["results"]["test_accuracy"].as_f64().unwrap();
+            (run["config"]["seed"].as_u64().unwrap(), (1e4 * accuracy).round())
+        })
+        .collect();
+    let same_seeds = mean(&lrsched.iter().map(|(seed, _)| ours[seed]).collect::<Vec<_>>()).unwrap() / 100.0;
+    says(format!("PyTorch reaches {same_seeds:.2} % in the mean"));
+    assert!(readers.iter().all(|text| text.contains(&format!("{same_seeds:.2} %"))), "{same_seeds:.2}");
+    let gaps: Vec<f64> = lrsched.iter().map(|(seed, images)| (images - ours[seed]) / 100.0).collect();
+    let gap = mean(&gaps).unwrap();
+    let half = student_t_quantile(0.975, gaps.len() as u32 - 1) * standard_deviation(&gaps).unwrap()
+        / (gaps.len() as f64).sqrt();
+    says(format!("is {gap:.2} points from it (95 % interval {:.2} to {:.2}, paired t-test)", gap - half, gap + half));
+    says(format!("a deficit of up to {:.2} points is not excluded", half - gap));
+    // Welch's t-test, its degrees of freedom rounded down.
+    let images: Vec<f64> = lrsched.iter().map(|&(_, images)| images).collect();
+    let share = |values: &[f64]| (standard_deviation(values).unwrap() / 100.0).powi(2) / values.len() as f64;
+    let (a, b) = (share(&images), share(&all));
+    let degrees = (a + b).powi(2) / (a * a / (images.len() - 1) as f64 + b * b / (all.len() - 1) as f64);
+    let (gap, error) = ((mean(&images).unwrap() - mean(&all).unwrap()) / 100.0, (a + b).sqrt());
+    let half = student_t_quantile(0.975, degrees as u32) * error;
+    let p = 2.0 * student_t_tail((gap / error).abs(), degrees as u32);
+    says(format!(
+        "{gap:.2} points from all {} ({:.2} to {:.2}, Welch's t-test, p = {p:.2})",
+        all.len(),
+        gap - half,
+        gap + half
+    ));
+}
+
 /// The mean, its 95 % interval and the range of times in the texts are those of the records.
 #[test]
 fn the_accuracy_of_airbench94_is_that_of_its_published_runs() {
