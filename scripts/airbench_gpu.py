@@ -9,13 +9,14 @@ Trains seed after seed, from 0, in each of these ways, until SECONDS are over, o
     f32-lrsched  f32 throughout, lrsched's initial weights, order, flips and translations for that seed
     half         as in airbench94_muon.py: f16, batch norm in f32, Newton-Schulz in bfloat16; PyTorch's random numbers (not by default)
 
-and appends a row to OUT as each one ends: way, seed, the mean loss of the last epoch, accuracy on the test images without further views,
+and appends a row to OUT, a new file, as each one ends: way, seed, the mean loss of the last epoch, accuracy on the test images without further views,
 loss and accuracy with six of them, seconds. A run that SECONDS cut off leaves no row. The steps of the recipe are those of check_airbench.py.
 Needs torch and numpy.
 """
 
 import argparse
 import csv
+import sys
 import time
 
 import torch
@@ -103,7 +104,8 @@ def main():
     parser.add_argument("--workers", type=int, default=2, help="processes that share the device")
     options = parser.parse_args()
     deadline = time.time() + options.seconds
-    with open(options.out, "w") as file:
+    # Rows of an earlier call stay.
+    with open(options.out, "x") as file:
         file.write("way,seed,loss,val_accuracy,test_loss,test_accuracy,seconds\n")
     spawn = torch.multiprocessing.get_context("spawn")
     started = spawn.Value("i", 0)
@@ -112,6 +114,9 @@ def main():
         worker.start()
     for worker in workers:
         worker.join(max(0.0, deadline - time.time()))
+    # One that the time cuts off has no exit code yet.
+    if any(worker.exitcode for worker in workers):
+        sys.exit("a worker failed")
 
 
 if __name__ == "__main__":
