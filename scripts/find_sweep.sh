@@ -10,7 +10,7 @@
 #   SEEDS=3    seeds of the range tests, and of the runs at the suggested rates, from 0
 #   LRSCHED=target/release/lrsched
 #
-# A range test, three seeds in one, for each optimizer and length; then runs at the rates that they suggest, with the seeds of the sweep. What is
+# A range test, three seeds in one, for each optimizer and length; then runs at the rates that they suggest, with the same seeds. What is
 # finished is not repeated. Writes OUT/table.md.
 set -euo pipefail
 if [ $# -lt 2 ]; then
@@ -19,15 +19,16 @@ if [ $# -lt 2 ]; then
 fi
 sweep=$(realpath "$1")
 shift
-cd "$(dirname "$0")/.."
-out=results/find-sweep
+out=
 optimizers=()
 while [ $# -gt 0 ]; do
     case $1 in
-    --) out=$2 && shift 2 ;;
+    --) out=$(realpath -m "$2") && shift 2 ;;
     *) optimizers+=("$1") && shift ;;
     esac
 done
+cd "$(dirname "$0")/.."
+out=${out:-results/find-sweep}
 lrsched=${LRSCHED:-target/release/lrsched}
 read -r -a settings <<<"${SETTINGS:-}"
 read -r -a tests <<<"${TESTS:-100 400 1000}"
@@ -116,6 +117,8 @@ for optimizer in optimizers:
         # A rate is written with three digits in one file and read from another.
         seeds = next(seeds for trained, seeds in followed.items() if math.isclose(trained, rate, rel_tol=1e-6))
         lost = [grid[best][seed] - seeds[seed] for seed in seeds if seed in grid[best]]
+        if not lost:
+            sys.exit(f"the sweep has no run of {optimizer} with a seed of SEEDS={len(seeds)}; take those that it has, from 0")
         factors.append(max(rate / top, top / rate))
         # Too high in the mean: the best rate was picked by the accuracies that it is compared by.
         costs.append(statistics.mean(lost))
