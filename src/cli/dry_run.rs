@@ -22,6 +22,8 @@ pub struct DryRun<'a> {
     pub planned: usize,
     /// Those of this process, in order.
     pub runs: Vec<Listed>,
+    /// What follows from results may take more than is counted.
+    pub at_least: bool,
 }
 
 /// A run.
@@ -51,7 +53,7 @@ impl DryRun<'_> {
         } else {
             let mut text = self.list() + &self.groups()? + &self.count(shard, work.len());
             match &speed {
-                Some(speed) => text.push_str(&estimate(&work, scheduler, limit, speed)),
+                Some(speed) => text.push_str(&estimate(&work, scheduler, limit, speed, self.at_least)),
                 None => text.push_str(": nothing left to train\n"),
             }
             super::say(&text)?;
@@ -123,6 +125,7 @@ impl DryRun<'_> {
             "planned": self.planned,
             "missing": work.len(),
             "train_images": trained(work),
+            "at_least": self.at_least,
             "jobs": scheduler.at_once,
             "threads": scheduler.threads,
             "images_per_second": training.map(|each| each.map(|(name, speed)| (name.to_string(), speed)).collect::<serde_json::Map<_, _>>()),
@@ -133,16 +136,17 @@ impl DryRun<'_> {
 }
 
 /// What there is to do, and about how long it takes. `limit`: why fewer runs are trained at once than could be.
-fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &Speed) -> String {
+fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &Speed, at_least: bool) -> String {
     let Scheduler { at_once, threads } = scheduler;
     let each = if at_once == 1 { String::new() } else { format!(", {at_once} runs at once") };
     let limit = limit.map_or(String::new(), |limit| format!("{limit}\n"));
+    let least = if at_least { "at least " } else { "" };
     let speeds: Vec<String> = match speed.training.as_slice() {
         [(_, one)] => vec![per_second(*one)],
         several => several.iter().map(|(name, speed)| format!("{name} {}", per_second(*speed))).collect(),
     };
     format!(
-        "\n{} training images in all (every epoch counted)\n{limit}{} on {}{each}: {} images a second in training and {} in evaluation, measured just now\n",
+        "\n{least}{} training images in all (every epoch counted)\n{limit}{} on {}{each}: {} images a second in training and {} in evaluation, measured just now\n",
         grouped(trained(work)),
         about(speed.seconds(work)),
         counted(threads as u64, "thread"),
@@ -178,7 +182,13 @@ mod tests {
             Listed { number: Some(3 * at + 1), name: Some(format!("run-{at}")), remaining }
         };
         let config = Box::leak(Box::default());
-        DryRun { folder: Path::new("out"), config, planned, runs: done.iter().enumerate().map(run).collect() }
+        DryRun {
+            folder: Path::new("out"),
+            config,
+            planned,
+            runs: done.iter().enumerate().map(run).collect(),
+            at_least: false,
+        }
     }
 
     #[test]

@@ -9,7 +9,9 @@ use crate::config::settings as table;
 use crate::config::{CommandName, FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::experiment::Remaining;
-use crate::experiment::find::{self, FindDirectory, RangeObserver, RangeTestObserver, ShortRun, ShortRunObserver};
+use crate::experiment::find::{
+    self, FindDirectory, FindInfo, RangeObserver, RangeTestObserver, ShortRun, ShortRunObserver,
+};
 use crate::number::counted;
 use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, REFINE_CSV, SEED, of_seed};
 use crate::record::{Holds, Status};
@@ -64,7 +66,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             Listed { number: None, name, remaining: Remaining::Work { epochs: 0, work: work.clone() } }
         };
         let runs: Vec<Listed> = seeds.map(listed).collect();
-        let dry = DryRun { folder: &path, config: &config.run, planned: runs.len(), runs };
+        let dry = DryRun {
+            folder: &path,
+            config: &config.run,
+            planned: runs.len(),
+            runs,
+            at_least: config.refine != Some(0),
+        };
         return dry.print(&dataset, &machine, &session);
     }
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, machine.threads)?;
@@ -89,12 +97,15 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let curves = if control.stopping().is_none() { headline(&tests.suggestions()) } else { None };
     if let Some((_, rate)) = curves {
         tests.refining = directory
-            .refine(rate, &dataset, scheduler, control, &live)
+            .refine(rate, tests.highest_safe(), &dataset, scheduler, control, &live)
             .map_err(|error| failed(&mut directory, error))?;
     }
     if let Some(stop) = control.stopping() {
         directory.close(Status::Interrupted, Some("stopped before its end".to_string()))?;
         bars.warn("stopped before its end: there is no suggestion");
+        if machine.json {
+            finish(&path, &directory.info)?;
+        }
         return Ok(stop.exit_code());
     }
     let said = tests.suggestions();
@@ -107,16 +118,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     directory.info.commands.clone_from(&commands);
     directory.close(Status::Finished, None)?;
     if machine.json {
-        JsonEvents::new(&path, false).write(
-            "finish",
-            json!({
-                "status": Status::Finished,
-                "suggested_lr": directory.info.suggested_lr,
-                "run_updates": directory.info.run_updates,
-                "suggestions": directory.info.suggestions,
-                "commands": commands.iter().map(|command| &command.line).collect::<Vec<_>>(),
-            }),
-        )?;
+        finish(&path, &directory.info)?;
     } else if !quiet {
         let width = settings::text_width();
         out!("{}", tests.small_figure(&said).terminal(settings::chart_width(), 16, console::colors_enabled()));
@@ -131,6 +133,20 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         out!("results in {}: {seeds}{RANGE_CSV}, {refining}{RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
     }
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
+}
+
+/// The last event of `--json`.
+fn finish(path: &Path, info: &FindInfo) -> Result<()> {
+    JsonEvents::new(path, false).write(
+        "finish",
+        json!({
+            "status": info.standing.status,
+            "suggested_lr": info.suggested_lr,
+            "run_updates": info.run_updates,
+            "suggestions": info.suggestions,
+            "commands": info.commands.iter().map(|command| &command.line).collect::<Vec<_>>(),
+        }),
+    )
 }
 
 /// Records the error. If that fails too, it has the same cause.
@@ -183,11 +199,16 @@ fn commands(config: &FindConfig, tests: &RangeTests, said: &[Combined], data_dir
         NextCommand { purpose, line: next::line(&words) }
     };
     let (rate, peak) = (show(suggested), show(tests.peak(suggested)));
-    vec![
-        command(format!("{length} at this rate throughout, as a baseline or to be trained longer"), &["--lr", &rate]),
-        command(
-            format!("{length} of one cycle up to {peak}, for the best accuracy at just this length"),
-            &["--schedule", "one-cycle", "--max-lr", &peak, "--div-factor", "4"],
-        ),
-    ]
+    let throughout =
+        command(format!("{length} at this rate throughout, as a baseline or to be trained longer"), &["--lr", &rate]);
+    // Not for an optimizer that takes the place of a decay.
+    let advice = |decays| config.run.optimizer.advice(suggested, decays);
+    if advice(true) != advice(false) {
+        return vec![throughout];
+    }
+    let cycle = command(
+        format!("{length} of one cycle up to {peak}, for the best accuracy at just this length"),
+        &["--schedule", "one-cycle", "--max-lr", &peak, "--div-factor", "4"],
+    );
+    vec![throughout, cycle]
 }

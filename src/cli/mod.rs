@@ -360,6 +360,14 @@ fn meant_flag(typed: &str) -> String {
     if typed.starts_with("--") && names.contains(&word) {
         return format!("; put it after the command: `{path} --{word}`");
     }
+    let is_test = path.split(' ').next_back() == Some("find");
+    match word {
+        "lr" | "learning-rate" if is_test => {
+            return "; `find` searches for the rate, between --min-lr and --max-lr".to_string();
+        }
+        "schedule" if is_test => return "; the rate of `find` rises from --min-lr to --max-lr by --mode".to_string(),
+        _ => {}
+    }
     // Anything beyond a plain name (`sgd:momentum=0.9`) is not a flag.
     match suggestion(word, names).filter(|name| typed.starts_with('-') && !name.contains([':', ' '])) {
         Some(name) => format!("; did you mean `--{name}`?"),

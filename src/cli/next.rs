@@ -14,6 +14,7 @@ use crate::report::tuning::Tuning;
 use crate::schedule;
 use crate::shell::quoted;
 use crate::stats::verdict::{FEWEST, Standing};
+use crate::usage::one_line;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -110,7 +111,7 @@ pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let latest = infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?;
     let (_, arguments) = latest.provenance.command.split_first()?;
     // Of a file that anybody may have written: what is pasted is what is seen.
-    if arguments.iter().any(|argument| argument.contains(char::is_control)) {
+    if arguments.iter().any(|argument| one_line(argument) != *argument) {
         return None;
     }
     let runs = left.total() - left.done();

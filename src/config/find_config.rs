@@ -150,7 +150,7 @@ impl FindConfig {
         if !(2..=MOST_STEPS).contains(&steps) {
             let amount = if steps < 2 { "more" } else { "fewer" };
             return usage!(
-                "a range test takes from 2 to {MOST_STEPS} iterations, got {steps} of epochs; take {amount} epochs, or steps"
+                "a range test takes from 2 to {MOST_STEPS} iterations, and these epochs have {steps}; take {amount} epochs, or give --steps"
             );
         }
         Ok(steps)

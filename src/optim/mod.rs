@@ -120,7 +120,8 @@ fn find(name: &str) -> &'static Defined {
 /// It is not.
 pub fn check_rate<T: Float>(name: &str, rate: f64) -> Result<(), Usage> {
     if !(rate > 0.0 && rate.is_finite()) {
-        return usage!("{name} must be a number above 0, got {}", exact(rate));
+        let finite = if rate == f64::INFINITY { "finite " } else { "" };
+        return usage!("{name} must be a {finite}number above 0, got {}", exact(rate));
     }
     if !T::holds(rate) {
         return usage!("{name} must be {}, got {}", T::rule(), exact(rate));

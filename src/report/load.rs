@@ -16,7 +16,7 @@ use crate::disk::{self, OURS};
 use crate::number::{counted, grouped};
 use crate::record::{Change, ComparisonRow, EpochRow, RunOrder, check_order, files, read_good_rows};
 use crate::stats::suggest::MEASURED;
-use crate::usage::shortened;
+use crate::usage::{one_line, shortened};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -351,12 +351,16 @@ fn add_range(folder: &Path, loaded: &mut Loaded) {
     let rows = read_sound(&folder.join(files::RANGE_CSV), loaded);
     let test = place.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let is_seed = test.starts_with(files::SEED) && !folder.join(files::FIND_JSON).is_file();
-    let parent = folder.parent().filter(|_| is_seed);
+    let parent = place.parent().filter(|_| is_seed);
     let same = |range: &RangeTests| Path::new(&range.name).canonicalize().ok().as_deref() == place.parent();
     match loaded.ranges.iter_mut().find(|range| parent.is_some() && same(range)) {
         Some(range) => range.tests.push((test, rows)),
         None => {
-            let whole = parent.unwrap_or(folder);
+            // As it was typed, unless that names another folder, as from inside it or through a link.
+            let typed = |parent: &&Path| {
+                folder.parent().filter(|typed| typed.canonicalize().is_ok_and(|typed| typed == **parent))
+            };
+            let whole = parent.map_or(folder, |parent| typed(&parent).unwrap_or(parent));
             let name = whole.display().to_string();
             let recorded = recorded(&whole.join(files::FIND_JSON), loaded);
             let refining = whole.join(files::REFINE_CSV);
@@ -369,17 +373,19 @@ fn add_range(folder: &Path, loaded: &mut Loaded) {
 
 /// A table without its record is reported all the same.
 fn recorded(path: &Path, loaded: &mut Loaded) -> Recorded {
+    let assumed = format!("the rate is taken to be for a run of {MEASURED} updates");
     if !path.is_file() {
+        loaded.complaints.push(format!("{} is missing: {assumed}", path.display()));
         return Recorded::default();
     }
     loaded.files.push(path.to_path_buf());
     let read = || anyhow::Ok(serde_json::from_slice(&disk::read(path, disk::MOST_RECORD)?)?);
     let mut recorded = read().unwrap_or_else(|error: anyhow::Error| {
-        loaded.complaints.push(format!("{}: {error:#}", path.display()));
+        loaded.complaints.push(format!("{}: {error:#}; {assumed}", path.display()));
         Recorded::default()
     });
     // Anybody may have written the file: what is pasted is what is seen.
-    recorded.commands.retain(|command| !command.line.contains(char::is_control));
+    recorded.commands.retain(|command| one_line(&command.line) == command.line);
     recorded
 }
 

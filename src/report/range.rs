@@ -1,25 +1,23 @@
-//! Range tests: their suggestions as a figure, as a table and on the page.
+//! Range tests: their suggestions as a figure, and as a table of the page.
+
+mod said;
+
+pub use said::{json, markdown, summary, terminal, verdict, words};
 
 use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
-use super::escape::{escape, markdown as markdown_text};
-use super::export::{Paragraph, Subject};
-use super::html::{command, numbers, table};
+use super::escape::escape;
+use super::html::{numbers, table};
 use crate::config::{FindConfig, SettingValues};
 use crate::data::DatasetKind;
-use crate::number::{counted, grouped};
+use crate::number::grouped;
 use crate::record::files::{SEED, of_seed};
-use crate::record::{NextCommand, RangeRow, RefineRow};
+use crate::record::{NextCommand, RangeRow, RefineRow, Status};
 use crate::stats::suggest::{
-    Combined, Explosion, Method, RangePoint, ShortResult, combine, explosion, headline, is_for_just, range, refine,
-    run_length, short_run, show, smoothed_accuracy, suggest,
+    Combined, Explosion, Method, RangePoint, ShortResult, combine, explosion, refine, show, smoothed_accuracy, suggest,
 };
 use crate::stats::{mean, median, quantile};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
-
-/// The methods agree if their rates are within this factor.
-const AGREE: f64 = 3.0;
 
 /// The peak of one cycle over the constant rate: the rates of a cycle are about half of its peak on average.
 const PEAK: f64 = 2.0;
@@ -29,8 +27,14 @@ const PEAK: f64 = 2.0;
 #[serde(default)]
 pub struct Recorded {
     pub config: Map<String, Value>,
+    /// That of a test that goes on in this process is `None`.
+    pub status: Option<Status>,
+    /// Why it ended early.
+    pub message: Option<String>,
     /// The length, in updates, of the run that the suggested rate is for.
     pub run_updates: Option<u64>,
+    /// As printed for copying.
+    pub suggested_lr: Option<f64>,
     /// Commands that train at what was found.
     pub commands: Vec<NextCommand>,
 }
@@ -76,46 +80,14 @@ impl RangeTests {
             .map_or_else(|| self.name.clone(), |title| format!("Range test of {title}"))
     }
 
-    /// How many seeds led to the recorded commands, if these are not all of them.
-    fn of_more(&self) -> Option<u64> {
-        let seeds = self.recorded.config.get("seeds").and_then(Value::as_u64)?;
-        Some(seeds).filter(|seeds| *seeds > self.tests.len() as u64 && !self.recorded.commands.is_empty())
-    }
-
-    /// Commands that train at what was found. Those of a test of more seeds train at another rate than these suggest.
-    fn commands(&self) -> &[NextCommand] {
-        if self.of_more().is_some() { &[] } else { &self.recorded.commands }
-    }
-
-    /// The run that the suggested rate is for: `a run of 189 updates (3 epochs)`, `a run of at least 350 updates (30
-    /// epochs are 10,560)`.
-    fn length(&self) -> String {
-        let run = run_length(self.run_updates);
-        let Some(epochs) = self.recorded.config.get("for-epochs").and_then(Value::as_u64) else { return run };
-        let take = if epochs == 1 { "takes" } else { "take" };
-        let epochs = counted(epochs, "epoch");
-        match self.run_updates {
-            updates if is_for_just(updates) => format!("{run} ({epochs})"),
-            updates => format!("{run} ({epochs} {take} {})", grouped(updates)),
-        }
-    }
-
-    /// The run that the rate of `method` is for; of short runs that had no time to be like it, their own length.
-    fn length_for(&self, method: Method) -> String {
-        let made = self.short_runs().iter().map(|run| run.updates).max();
-        let wanted = short_run(self.run_updates, u64::MAX);
-        match made.filter(|made| method == Method::Refined && *made < wanted) {
-            Some(made) => {
-                format!(", from runs of {}; {} may need another rate", counted(made, "update"), self.length())
-            }
-            None => format!(", for {}", self.length()),
-        }
-    }
-
-    /// The suggestion of each method, combined over all tests.
+    /// The suggestion of each method, combined over all tests; none of a test that has not come to its end.
     pub fn suggestions(&self) -> Vec<Combined> {
+        if self.recorded.status.is_some_and(|status| status != Status::Finished) {
+            return Vec::new();
+        }
         let each = self.tests.iter().map(|(_, rows)| suggest(&curve(rows), self.run_updates));
-        let mut combined: Vec<Combined> = refine(&self.short_runs(), self.chance()).into_iter().collect();
+        let mut combined: Vec<Combined> =
+            refine(&self.short_runs(), self.chance(), self.highest_safe()).into_iter().collect();
         combined.extend(combine(&each.collect::<Vec<_>>()));
         for one in &mut combined {
             if let (Ok(answer), Some(explosion)) = (one.answer.clone(), self.first_explosion()) {
@@ -163,10 +135,14 @@ impl RangeTests {
         all.min_by(|a, b| a.rate.total_cmp(&b.rate))
     }
 
+    /// The highest rate at a distance from an explosion.
+    pub fn highest_safe(&self) -> f64 {
+        self.first_explosion().map_or(f64::INFINITY, |explosion| explosion.highest_safe())
+    }
+
     /// The peak of one cycle, if `suggested` is the constant rate: twice that, but at a distance from an explosion.
     pub fn peak(&self, suggested: f64) -> f64 {
-        let safe = self.first_explosion().map_or(f64::INFINITY, |explosion| explosion.highest_safe());
-        (PEAK * suggested).min(safe).max(suggested)
+        (PEAK * suggested).min(self.highest_safe()).max(suggested)
     }
 
     /// Rate against iteration, and loss and accuracy against rate, with the suggestions marked.
@@ -294,52 +270,6 @@ impl RangeTests {
         let heads = ["method", "rate", "spread", "why"].into_iter().filter(|head| has_spread || *head != "spread");
         format!("<div class=cards>{}</div>", table(&caption, &heads.collect::<Vec<_>>(), &rows))
     }
-
-    /// Which rate, and how to train at it: for the page, which may begin with the former.
-    pub fn answer_html(&self, suggestions: &[Combined], is_said: bool) -> String {
-        let summary = escape(&verdict(self, suggestions).join(" "));
-        let summary = if is_said { String::new() } else { format!("<p>{}: {summary}</p>", escape(&self.name)) };
-        let said = |NextCommand { purpose, line }: &NextCommand| {
-            let purpose = if purpose.is_empty() { String::new() } else { format!("<p>{}:</p>", escape(purpose)) };
-            format!("{purpose}{}", command(line))
-        };
-        let commands: String = self.commands().iter().map(said).collect();
-        format!("{summary}{commands}")
-    }
-}
-
-/// The suggestions as Markdown.
-pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
-    let mut out = format!(
-        "## Range test {}\n\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n",
-        markdown_text(&tests.name)
-    );
-    for one in suggestions {
-        let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
-        let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
-    }
-    let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
-    for NextCommand { purpose, line } in tests.commands() {
-        let purpose = if purpose.is_empty() { String::new() } else { format!("\n{}:\n", markdown_text(purpose)) };
-        let _ = writeln!(out, "{purpose}\n```\n{line}\n```");
-    }
-    out
-}
-
-/// For programs: the suggested rate, and that of each method; what has no answer is null.
-pub fn json(tests: &RangeTests, suggestions: &[Combined]) -> Value {
-    let rate = |one: &Combined| one.answer.as_ref().ok().map(|answer| answer.rate);
-    let each =
-        suggestions.iter().map(|one| json!({ "method": one.method.name(), "rate": rate(one), "reason": reason(one) }));
-    let best = headline(suggestions);
-    json!({
-        "name": tests.name,
-        "title": tests.title(),
-        "suggested_lr": best.map(|(_, rate)| rate),
-        "method": best.map(|(method, _)| method.name()),
-        "run_updates": tests.run_updates,
-        "suggestions": each.collect::<Vec<_>>(),
-    })
 }
 
 /// The curve that the methods analyse.
@@ -376,103 +306,4 @@ fn spread(one: &Combined) -> String {
         Some((low, high)) if one.tests > 1 => format!("{} to {}", show(low), show(high)),
         _ => String::new(),
     }
-}
-
-/// In words: the rate to train with, the run that it is for, and how reliable it is.
-pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
-    let Some((method, rate)) = headline(suggestions) else {
-        let why = suggestions.first().and_then(|one| one.answer.as_ref().err());
-        return vec![
-            why.map_or("No test, no rate.".to_string(), |why| format!("No method can suggest a rate: {why}.")),
-        ];
-    };
-    let length = if method.is_for_length() { tests.length_for(method) } else { String::new() };
-    let mut lines = vec![format!("Suggested rate: {} ({}){length}.", show(rate), method.name())];
-    let of = suggestions.iter().find(|one| one.method == method);
-    lines.extend(of.filter(|one| one.tests > 1).map(|one| match one.spread.filter(|_| one.answers > 1) {
-        Some((low, high)) => format!("Over {} seeds it varies by a factor of {:.1}.", one.answers, high / low),
-        None => format!("Only {} of {} seeds has an answer.", one.answers, one.tests),
-    }));
-    lines.push(match range(suggestions) {
-        Some((low, high)) if high / low <= AGREE => format!("The methods agree within a factor of {:.1}.", high / low),
-        Some((low, high)) => format!(
-            "The methods differ by a factor of {:.1}, from {} to {}: check the chart before a long run.",
-            high / low,
-            show(low),
-            show(high)
-        ),
-        None => "No other method suggests a rate to compare it with.".to_string(),
-    });
-    if tests.recorded.config.get("validation").and_then(Value::as_str) == Some("test") {
-        lines.push("The accuracies are of the test images, which have been used to choose this rate.".to_string());
-    }
-    lines.extend(tests.of_more().map(|seeds| {
-        let (shown, name) = (tests.tests.len(), &tests.name);
-        format!("This is from {shown} of {seeds} seeds: a report on {name} has the rate of all, and the commands that train at it.")
-    }));
-    lines
-}
-
-/// The summary of a page without runs: the verdict, or the rate of each of several tests.
-pub fn summary(tests: &[RangeTests], said: &[Vec<Combined>]) -> Vec<Paragraph> {
-    let several = tests.len() > 1;
-    let of_test = |(tests, said): (&RangeTests, &Vec<Combined>)| {
-        let mut verdict = verdict(tests, said);
-        let rest = verdict.split_off(1);
-        Paragraph {
-            about: if several { tests.name.clone() } else { String::new() },
-            answer: verdict.remove(0),
-            rest: if several { Vec::new() } else { rest },
-            of: Subject::RangeTest,
-        }
-    };
-    tests.iter().zip(said).map(of_test).collect()
-}
-
-/// The suggestions for a terminal of `width` columns: method, rate, spread over the seeds, and why.
-pub fn terminal(suggestions: &[Combined], width: usize) -> String {
-    let cells: Vec<[String; 3]> = suggestions
-        .iter()
-        .map(|one| {
-            let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
-            [one.method.name().to_string(), rate, spread(one)]
-        })
-        .collect();
-    let heads = ["method", "rate", if suggestions.iter().any(|one| one.tests > 1) { "spread" } else { "" }];
-    let widest = |i: usize| cells.iter().map(|row| row[i].chars().count()).max().unwrap_or(0).max(heads[i].len());
-    let widths = [widest(0), widest(1), widest(2)];
-    let indent = widths.iter().filter(|width| **width > 0).map(|width| width + 2).sum::<usize>();
-    let mut out = String::new();
-    let mut push = |row: [&str; 3], why: &str| {
-        let mut line = format!("{:1$}", row[0], widths[0]);
-        let _ = write!(line, "  {:>1$}", row[1], widths[1]);
-        if widths[2] > 0 {
-            let _ = write!(line, "  {:1$}", row[2], widths[2]);
-        }
-        let mut pieces = words(why, width.saturating_sub(indent).max(20)).into_iter();
-        let _ = writeln!(out, "{line}  {}", pieces.next().unwrap_or_default());
-        for piece in pieces {
-            let _ = writeln!(out, "{:indent$}{piece}", "");
-        }
-    };
-    push(heads, "why");
-    for (row, one) in cells.iter().zip(suggestions) {
-        push([&row[0], &row[1], &row[2]], reason(one));
-    }
-    out
-}
-
-/// Wraps `text` between words into lines of at most `room` characters.
-pub fn words(text: &str, room: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines
 }

@@ -250,11 +250,12 @@ fn without_short_runs_the_curves_decide_and_no_table_of_earlier_ones_is_left() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_during_the_short_runs_leaves_no_suggestion_and_no_table_of_them() {
+fn ctrl_c_during_the_short_runs_leaves_no_suggestion() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));
     command.arg("find").args(TINY).args(QUICK).args(["--max-lr", "1", "--momentum", "0.9", "--refine", "9000000"]);
-    command.args(["--out", "test"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command.args(["--out", "test", "--json"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let running = command.current_dir(&folder).spawn().unwrap();
     let record = folder.path().join("test/find.json");
     let tested = || {
@@ -274,6 +275,65 @@ fn ctrl_c_during_the_short_runs_leaves_no_suggestion_and_no_table_of_them() {
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
     assert_eq!((&info["status"], &info["suggested_lr"]), (&"interrupted".into(), &serde_json::Value::Null));
     assert!(!folder.path().join("test/refine.csv").exists());
+    let last: serde_json::Value = serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap();
+    assert_eq!((&last["event"], &last["status"]), (&"finish".into(), &"interrupted".into()));
+    // A report does not suggest what the test did not.
+    lrsched(&folder).args(["report", "test", "-o", "r.json"]).assert().success();
+    let report: serde_json::Value = serde_json::from_str(&read(&folder, "r.json")).unwrap();
+    assert_eq!(report["range_tests"][0]["suggested_lr"], serde_json::Value::Null);
+    let said = "No rate is suggested: the range test is not finished (it was stopped before its end).";
+    assert!(report["summary"].to_string().contains(said), "{report}");
+}
+
+#[cfg(unix)]
+#[test]
+fn short_runs_that_have_ended_are_kept_whatever_stops_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));
+    command.arg("find").args(TINY).args(QUICK).args(["--max-lr", "1", "--momentum", "0.9", "--refine", "5000"]);
+    let mut running = command.args(["--out", "test"]).current_dir(&folder).spawn().unwrap();
+    let table = folder.path().join("test/refine.csv");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !table.exists() {
+        assert!(std::time::Instant::now() < deadline, "no short run ended");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let kept = rows(&folder, "test/refine.csv");
+    assert!((1..3).contains(&kept.len()) && kept.iter().all(|row| row[2] == "5000"), "{kept:?}");
+}
+
+#[test]
+fn a_rate_that_every_short_run_refutes_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // So short that nothing is learned, at a rate as high as the test found it.
+    let flags = [&QUICK[..], &["--max-lr", "1", "--momentum", "0.9", "--refine", "1"]].concat();
+    let stdout = text(&find(&folder, &flags).stdout);
+    let told: String = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("(turn)") && told.contains("But no short run learned anything: "), "{stdout}");
+    assert!(told.contains("this rate may be too high, or the runs too short"), "{stdout}");
+}
+
+#[test]
+fn a_report_with_rows_missing_does_not_put_the_commands_under_another_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    find(&folder, &[&QUICK[..], &["--momentum", "0.9", "--max-lr", "1"]].concat());
+    let recorded: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
+    let reported = || {
+        lrsched(&folder).args(["report", "test", "-o", "r.json"]).assert().success();
+        lrsched(&folder).args(["report", "test", "--md"]).assert().success();
+        let report: serde_json::Value = serde_json::from_str(&read(&folder, "r.json")).unwrap();
+        (report["range_tests"][0]["suggested_lr"].clone(), read(&folder, "report.md"))
+    };
+    let (rate, page) = reported();
+    assert_eq!(rate, recorded["suggested_lr"], "under one key, one value");
+    assert!(page.contains("lrsched train ") && !page.contains("find.json has"), "{page}");
+    fs::remove_file(folder.path().join("test/refine.csv")).unwrap();
+    let (rate, page) = reported();
+    assert_ne!(rate, recorded["suggested_lr"]);
+    let said = format!("find.json has {}: some of the rows", show(recorded["suggested_lr"].as_f64().unwrap()));
+    assert!(page.contains(&said) && !page.contains("lrsched train "), "{page}");
 }
 
 #[test]
@@ -544,7 +604,7 @@ fn a_folder_with_something_in_it_is_refused_and_force_removes_only_what_a_test_l
 
 #[test]
 fn mistakes_are_one_line_with_the_value_and_the_rule_and_leave_nothing_behind() {
-    let cases: [(&[&str], &[&str]); 19] = [
+    let cases: [(&[&str], &[&str]); 21] = [
         (&["--min-lr", "1", "--max-lr", "0.1"], &["min-lr must be below max-lr", "1 and 0.1"]),
         (&["--min-lr", "0.1", "--max-lr", "0.1"], &["min-lr must be below max-lr"]),
         (&["--min-lr", "0"], &["min-lr must be a number above 0, got 0"]),
@@ -561,9 +621,11 @@ fn mistakes_are_one_line_with_the_value_and_the_rule_and_leave_nothing_behind() 
         (&["--smoothing", "1"], &["smoothing", "got 1"]),
         (&["--seeds", "0"], &["seeds must be from 1", "got 0"]),
         (&["--refine", "10000001"], &["refine must be from 0 to 10000000 updates", "got 10000001"]),
-        (&["--refine", "-1"], &["refine must be a whole number", "-1"]),
+        (&["--refine", "-1"], &["refine must be a whole number from 0 to 10000000", "-1"]),
         (&["--optimizer", "adam:lr=0.1"], &["drop lr", "adam:lr=0.1"]),
-        (&["--lr", "0.1"], &["--lr"]),
+        (&["--lr", "0.1"], &["--lr", "`find` searches for the rate, between --min-lr and --max-lr"]),
+        (&["--schedule", "cosine"], &["--schedule", "rises from --min-lr to --max-lr by --mode"]),
+        (&["--max-lr", "1e400"], &["max-lr must be a finite number above 0, got inf"]),
     ];
     for (flags, parts) in cases {
         let folder = tempfile::tempdir().unwrap();
@@ -636,7 +698,8 @@ fn a_report_on_a_test_says_what_was_tested_and_has_the_commands_that_train_at_wh
     assert!(page.contains("<b>Suggested rate: "), "the answer is bold");
     // Without its record it is still a test.
     fs::remove_file(folder.path().join("test/find.json")).unwrap();
-    lrsched(&folder).args(["report", "test"]).assert().success();
+    let missing = "test/find.json is missing: the rate is taken to be for a run of 189 updates";
+    lrsched(&folder).args(["report", "test"]).assert().success().stderr(predicates::str::contains(missing));
     assert!(read(&folder, "report.html").contains("<h1>test</h1>"));
 }
 

@@ -90,6 +90,46 @@ fn of_a_record_that_cannot_be_right_the_row_of_the_table_stands() {
 }
 
 #[test]
+fn a_run_whose_record_and_row_cannot_be_right_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("c");
+    let mut rows = three_seeds("cosine", [0.7, 0.7, 0.7]);
+    rows[0].results.val_accuracy = Some(1.7);
+    comparison(&at, &rows);
+    rows.iter().for_each(|row| write_record(&at, row, "finished", 0.7, 0.0));
+    write_record(&at, &rows[0], "finished", 1.7, 0.0);
+    let left_out = "cosine-0: `val_accuracy` is 1.7, expected 0 to 1 in run.json; left out";
+    let (report, said) = reported(&folder, &["c"]);
+    assert!(report["entrants"][0]["n"] == 2 && said.contains(left_out), "{report} {said}");
+    // Nor by itself.
+    let mut alone = lrsched(&folder);
+    alone.args(["report", "c/runs/cosine-0", "-o", "alone.html"]).assert().stderr(predicates::str::contains(left_out));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_seed_of_a_range_test_is_the_same_test_from_inside_and_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    range_test(&at("t/seed-0"), |_| {});
+    find_json(&at("t"), "lrsched train");
+    fs::create_dir(at("other")).unwrap();
+    std::os::unix::fs::symlink(at("t/seed-0"), at("other/link")).unwrap();
+    let report = |place: &str, of: &str| -> serde_json::Value {
+        let mut command = lrsched(&folder);
+        command.current_dir(at(place)).args(["report", of, "-o"]).arg(at("r.json")).assert().success();
+        let report: serde_json::Value = serde_json::from_slice(&fs::read(at("r.json")).unwrap()).unwrap();
+        let test = &report["range_tests"][0];
+        assert!(test["name"].as_str().unwrap().ends_with("t"), "{test}");
+        json!([test["suggested_lr"], test["run_updates"]])
+    };
+    let expected = report("", "t/seed-0");
+    assert_eq!(expected[1], 640);
+    assert_eq!(report("t/seed-0", "."), expected);
+    assert_eq!(report("", "other/link"), expected);
+}
+
+#[test]
 fn a_row_of_a_table_alone_that_no_run_writes_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let mut rows = three_seeds("cosine", [0.7, 0.7, 0.7]);
@@ -299,6 +339,12 @@ fn what_no_range_test_writes_is_named_and_no_rate_is_nan() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("t");
     range_test(&at, |rows| rows[90].learning_rate = f64::NAN);
+    // What is pasted is what is seen: no command that a terminal would show otherwise.
+    for unseen in ["\n```\n", "\u{202e}", "\u{2028}"] {
+        find_json(&at, &format!("lrsched train {unseen}<b>hi</b>"));
+        self::report(folder.path(), &["t", "-o", "r.md"]).assert().success();
+        assert!(!fs::read_to_string(folder.path().join("r.md")).unwrap().contains("lrsched train"), "{unseen:?}");
+    }
     find_json(&at, "lrsched train\n```\n<b>hi</b>");
     let (report, said) = reported(&folder, &["t"]);
     assert!(

@@ -85,10 +85,10 @@ fn simulate(error: Error, seeds: u64, climbs: bool) -> Found {
                         of_seed.iter().zip(0..).map(|(shift, seed)| short_run(curve, rate, seed, *shift, &mut rng)),
                     );
                 }
-                next.extend(beyond(&runs, CHANCE).filter(|_| climbs));
+                next.extend(beyond(&runs, CHANCE, f64::INFINITY).filter(|_| climbs));
             }
             // Nothing was learned: the rate of the test stands.
-            let rate = refine(&runs, CHANCE).unwrap().answer.map_or(turn, |answer| answer.rate).ln();
+            let rate = refine(&runs, CHANCE, f64::INFINITY).unwrap().answer.map_or(turn, |answer| answer.rate).ln();
             found.within += f64::from((rate - top).abs() <= 2.0_f64.ln()) / total;
             found.points += 100.0 * (curve.at(top) - curve.at(rate)) / total;
         }

@@ -212,7 +212,7 @@ fn the_short_runs_hit_in_22_and_23_of_24_cases_that_nothing_was_chosen_on() {
                     })
                     .collect();
                 assert_eq!(of.len(), 9, "{optimizer}: three rates, three seeds");
-                let refined = refine(&of, 0.1).unwrap().answer.unwrap().rate;
+                let refined = refine(&of, 0.1, f64::INFINITY).unwrap().answer.unwrap().rate;
                 by_grid.push((optimizer, steps, factor(refined, best[horizon])));
                 by_fit.push((optimizer, steps, factor(refined, fitted[horizon])));
             }

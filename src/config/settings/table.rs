@@ -125,7 +125,7 @@ pub const SETTINGS: &[SettingDef] = &[
             _ => Ok(()),
         }),
     SettingDef::value("refine", "N", "Updates of each of the short runs around the rate of the test, which settle the rate; 0: none [default: those of the run, at most 350 and twice the test]")
-        .of_range_test(|c, v| v.number("a whole number").map(|updates| c.refine = Some(updates)))
+        .of_range_test(|c, v| v.number("a whole number from 0 to 10000000").map(|updates| c.refine = Some(updates)))
         .check_test(FindConfig::check_refine),
     SettingDef::value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]")
         .of_range_test(|c, v| v.number(COUNT).map(|steps| c.eval_every = Some(steps)))

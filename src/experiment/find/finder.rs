@@ -86,8 +86,8 @@ impl LrFinder {
     }
 }
 
-/// `count` images of a subset, evenly spaced. Those held out are in random order already; the test images are in the order of their files, of
-/// which evenly spaced ones may all be of a few classes (`in_order`).
+/// `count` images of a subset, evenly spaced. Which images are held out is random, so evenly spaced ones are of all classes; of the test images, in
+/// the order of their files, they may all be of a few (`in_order`).
 fn spread(subset: &Subset, count: usize, in_order: bool) -> Subset {
     let all = subset.len();
     let count = count.min(all);

@@ -7,7 +7,8 @@ use crate::data::Dataset;
 use crate::disk::{OpenFolder, Watch, make_own_folder, own_folder};
 use crate::experiment::scheduler::{Scheduler, is_refused_a_thread};
 use crate::record::{
-    Holds, NextCommand, Provenance, RangeRow, RefineRow, RowWriter, Standing, Status, files, is_table_of, write_status,
+    Holds, NextCommand, Provenance, RangeRow, RefineRow, RowWriter, Standing, Status, files, is_table_of, write_rows,
+    write_status,
 };
 use crate::run_folder::{Existing, Lock, claim};
 use crate::stats::suggest::{Combined, ShortResult, beyond, headline, show};
@@ -174,14 +175,15 @@ impl FindDirectory {
         error.map_or(Ok(tests), Err)
     }
 
-    /// Trains the short runs around `rate`, and beyond them as long as the best is at an end, several at once; writes their table. Returns its
-    /// rows, by rate and seed; fewer if `control` requests a stop.
+    /// Trains the short runs around `rate`, and beyond them as [`beyond`] has it, several at once; writes their table anew after each.
+    /// Returns its rows, by rate and seed; fewer if `control` requests a stop.
     ///
     /// # Errors
     /// As [`FindDirectory::run_tests`].
     pub fn refine(
         &mut self,
         rate: f64,
+        safe: f64,
         dataset: &Dataset,
         scheduler: Scheduler,
         control: &Control,
@@ -192,61 +194,64 @@ impl FindDirectory {
         let mut rows: Vec<RefineRow> = Vec::new();
         let mut runs = ShortRun::at(&ShortRun::around(rate), config, steps_per_epoch)?;
         while !runs.is_empty() {
-            observer.expect_short((rows.len() + runs.len()) as u64)?;
-            let done = self.train_short(&runs, dataset, scheduler, control, observer)?;
-            let is_whole = done.len() == runs.len();
-            rows.extend(done);
-            if !is_whole {
+            let expected = rows.len() + runs.len();
+            observer.expect_short(expected as u64)?;
+            self.train_short(&runs, &mut rows, dataset, scheduler, control, observer)?;
+            if rows.len() < expected {
                 return Ok(rows);
             }
             let known: Vec<ShortResult> = rows.iter().map(RefineRow::result).collect();
-            let next = beyond(&known, config.run.dataset.chance());
+            let next = beyond(&known, config.run.dataset.chance(), safe);
             runs = ShortRun::at(next.as_slice(), config, steps_per_epoch)?;
-        }
-        rows.sort_by(|a, b| a.learning_rate.total_cmp(&b.learning_rate).then(a.seed.cmp(&b.seed)));
-        self.check_in_place()?;
-        if !rows.is_empty() {
-            let mut writer = RowWriter::create(&self.path.join(files::REFINE_CSV))?;
-            rows.iter().try_for_each(|row| writer.write(row))?;
         }
         Ok(rows)
     }
 
-    /// The rows of `runs`, in their order; fewer if `control` requests a stop.
+    /// Adds the rows of `runs` to `rows`, sorted, and writes them as each run ends; not all of them if `control` requests a stop.
     fn train_short(
         &self,
         runs: &[ShortRun],
+        rows: &mut Vec<RefineRow>,
         dataset: &Dataset,
         scheduler: Scheduler,
         control: &Control,
         observer: &dyn RangeObserver,
-    ) -> Result<Vec<RefineRow>> {
+    ) -> Result<()> {
         let config = &self.info.config;
         let train = |run: &ShortRun, share: &ThreadShare| -> Result<Option<RefineRow>> {
             let mut watcher = observer.observe_short(*run)?;
-            let row = run.run(config, dataset, share, control, &mut |loss| watcher.see(loss))?;
+            let mut watch = Watch::start();
+            let row = run.run(config, dataset, share, control, &mut |loss| {
+                if watch.is_due() {
+                    self.check_in_place()?;
+                }
+                watcher.see(loss)
+            })?;
             watcher.end(row.as_ref())?;
             Ok(row)
         };
-        let (mut done, mut error) = (Vec::new(), None);
-        let mut finished = |index, result: Result<Option<RefineRow>>| match result {
-            Ok(row) => {
-                done.extend(row.map(|row| (index, row)));
-                ControlFlow::Continue(())
-            }
-            Err(first) => {
-                control.stop(Stop::Interrupt);
-                error.get_or_insert(first);
-                ControlFlow::Break(())
+        let mut error = None;
+        let mut finished = |_, result: Result<Option<RefineRow>>| {
+            let written = result.and_then(|row| {
+                let Some(row) = row else { return Ok(()) };
+                let by_rate = |a: &RefineRow, b: &RefineRow| a.learning_rate.total_cmp(&b.learning_rate);
+                rows.push(row);
+                rows.sort_by(|a, b| by_rate(a, b).then(a.seed.cmp(&b.seed)));
+                self.check_in_place()?;
+                write_rows(&self.path.join(files::REFINE_CSV), rows)
+            });
+            match written {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(first) => {
+                    control.stop(Stop::Interrupt);
+                    error.get_or_insert(first);
+                    ControlFlow::Break(())
+                }
             }
         };
         let starved = |_: &ShortRun, done: &Result<Option<RefineRow>>| is_refused_a_thread(done);
         scheduler.run(runs, &|| control.stopping().is_some(), &train, &starved, &mut finished)?;
-        if let Some(error) = error {
-            return Err(error);
-        }
-        done.sort_by_key(|(index, _)| *index);
-        Ok(done.into_iter().map(|(_, row)| row).collect())
+        error.map_or(Ok(()), Err)
     }
 
     fn files(&self) -> SeedFiles {

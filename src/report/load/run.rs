@@ -101,7 +101,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
                 own = ComparisonRow { status: own.status, results: own.results, ..row.clone() };
             }
             let both = row.status == Status::Finished && own.status == Status::Finished && info.changes.is_empty();
-            if let Some(wrong) = own.wrong(false) {
+            if let Some(wrong) = own.wrong(false).filter(|_| row.wrong(false).is_none()) {
                 loaded.complaints.push(format!("{run}: {wrong} in its {record}; shown is what {table} says of it"));
                 row
             } else {
@@ -113,14 +113,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
                 own
             }
         }
-        (Some(row), None) => {
-            if let Some(wrong) = row.wrong(false) {
-                let name = folder.display();
-                loaded.complaints.push(format!("{name}: {wrong} in {}; left out", files::COMPARISON_CSV));
-                return;
-            }
-            row
-        }
+        (Some(row), None) => row,
         (None, Some(info)) => info.row(""),
         (None, None) if metrics.is_empty() => return,
         (None, None) => {
@@ -130,6 +123,11 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
             unknown_row(folder)
         }
     };
+    if let Some(wrong) = row.wrong(false) {
+        let record = if info.is_some() { files::RUN_JSON } else { files::COMPARISON_CSV };
+        loaded.complaints.push(format!("{}: {wrong} in {record}; left out", folder.display()));
+        return;
+    }
     row.run = folder.display().to_string();
     complete(&mut row.results, metrics.last());
     let epochs = row.epochs;

@@ -94,7 +94,7 @@ impl Accuracy {
         let n = rates.len();
         if n < FEWEST {
             return Err(format!(
-                "{n} validations, must be at least {FEWEST}; take more --steps (or --epochs), or lower --eval-every"
+                "the number of validations must be at least {FEWEST}, got {n}; take more --steps (or --epochs), or lower --eval-every"
             ));
         }
         let smooth = medians(&raw);

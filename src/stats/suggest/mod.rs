@@ -4,7 +4,7 @@
 //!
 //! | method | suggestion | source |
 //! |--------|------------|--------|
-//! | [`Method::Refined`]   | the mean of the rates of three short runs around the turn, by the odds of a correct answer | this program |
+//! | [`Method::Refined`]   | of short runs at rates around the turn, and beyond it while the best is at an end, the mean of the three neighbouring rates that did best, by the odds of a correct answer | this program |
 //! | [`Method::Turn`]      | the middle of the rates with the best loss and accuracy, set back by the memory of the momentum, for the length of the run | this program |
 //! | [`Method::Plateau`]   | the middle of the range of rates with the best accuracy | Smith (2017), reduced to one rate |
 //! | [`Method::Valley`]    | halfway through the longest fall of the loss           | fastai 2, `valley` |

@@ -14,6 +14,8 @@ const MOST_BEYOND: usize = 4;
 const MOST_TESTS: u64 = 2;
 /// So many neighbouring rates make the mean.
 const WINDOW: usize = 3;
+/// Sums of accuracies that are closer are level.
+const LEVEL: f64 = 1e-9;
 /// The odds of a correct answer count to this power.
 const SHARPNESS: f64 = 2.0;
 /// The rise above guessing that is learning, as a share of the accuracy of guessing.
@@ -41,18 +43,22 @@ pub fn short_run(updates: u64, steps: u64) -> u64 {
 }
 
 /// The rate to try next: twice the highest, or half of the lowest, as long as that one did best; `None` if the best lies
-/// between others, if none learned anything, or if enough were tried.
+/// between others, or if enough were tried. A higher one than `safe` is not tried: it would not be suggested.
 ///
 /// A test can be off by more than the factor of 2 to either side that the first runs span. docs/FIND.md, "Climbing on", has what
-/// this wins in simulations.
-pub fn beyond(runs: &[ShortResult], chance: f64) -> Option<f64> {
+/// this wins in simulations. Where no run learned anything, although the test did at rates up to these, the next is lower, too.
+pub fn beyond(runs: &[ShortResult], chance: f64, safe: f64) -> Option<f64> {
     let reached = reached(&sound(runs), chance);
-    if reached.len() >= AROUND.len() + MOST_BEYOND || !reached.iter().any(|one| one.learned(chance)) {
+    if reached.len() >= AROUND.len() + MOST_BEYOND {
         return None;
     }
+    let lower = reached.first()?.rate / APART;
+    if !reached.iter().any(|one| one.learned(chance)) {
+        return Some(lower);
+    }
     match edge(&reached)? {
-        Edge::Lowest => Some(reached.first()?.rate / APART),
-        Edge::Highest => Some(reached.last()?.rate * APART),
+        Edge::Lowest => Some(lower),
+        Edge::Highest => Some(reached.last()?.rate * APART).filter(|higher| *higher <= safe),
     }
 }
 
@@ -65,8 +71,8 @@ pub fn beyond(runs: &[ShortResult], chance: f64) -> Option<f64> {
 /// The sums are over the three neighbouring rates that did best together.
 /// pᵢ is the mean accuracy over the seeds at the i-th rate, half an image added to the correct and to the wrong ones, so
 /// that the odds are finite; a run that diverged has the accuracy of guessing, `chance`. The best of three rates alone would be off by up to a factor of √2, and by chance more: docs/FIND.md
-/// compares both.
-pub fn refine(runs: &[ShortResult], chance: f64) -> Option<Combined> {
+/// compares both. `safe` is that of [`beyond`], for the reason alone.
+pub fn refine(runs: &[ShortResult], chance: f64, safe: f64) -> Option<Combined> {
     let runs = sound(runs);
     let runs = runs.as_slice();
     let updates = runs.iter().map(|run| run.updates).max()?;
@@ -75,7 +81,7 @@ pub fn refine(runs: &[ShortResult], chance: f64) -> Option<Combined> {
     seeds.dedup();
     let answer = centre(runs, chance).map(|(rate, reached)| {
         let of = if reached.len() > WINDOW { " of the three neighbours that did best" } else { "" };
-        let (listed, edge) = (listed(&reached), at_the_edge(&reached));
+        let (listed, edge) = (listed(&reached), at_the_edge(&reached, safe));
         let reason =
             format!("the mean{of}, weighted by the odds of a correct answer after {updates} updates: {listed}{edge}");
         Answer { rate, reason }
@@ -152,8 +158,8 @@ fn centre(runs: &[ShortResult], chance: f64) -> Result<(f64, Vec<Reached>), Stri
     if !reached.iter().any(|one| one.learned(chance)) {
         return Err(format!("no short run learned anything: {}", listed(&reached)));
     }
-    let sum = |window: &[Reached]| window.iter().map(|one| one.accuracy).sum::<f64>();
-    // Of equals the lowest, as everywhere.
+    // Of equals the lowest, as everywhere; the same accuracies added in another order differ by rounding.
+    let sum = |window: &[Reached]| (window.iter().map(|one| one.accuracy).sum::<f64>() / LEVEL).round();
     let best = reached.windows(WINDOW.min(reached.len())).rev().max_by(|a, b| sum(a).total_cmp(&sum(b)));
     let best = best.unwrap_or(&reached);
     let total: f64 = best.iter().map(Reached::weight).sum();
@@ -178,9 +184,12 @@ fn edge(reached: &[Reached]) -> Option<Edge> {
 }
 
 /// That the best of them is the lowest or the highest rate: what lies beyond was not tried.
-fn at_the_edge(reached: &[Reached]) -> &'static str {
+fn at_the_edge(reached: &[Reached], safe: f64) -> &'static str {
     match edge(reached) {
         Some(Edge::Lowest) => "; the lowest of them did best: try a lower rate, too",
+        Some(Edge::Highest) if reached.last().is_some_and(|last| last.rate * APART > safe) => {
+            "; the highest of them did best, and higher ones are too close to an explosion"
+        }
         Some(Edge::Highest) => "; the highest of them did best: try a higher rate, too",
         None => "",
     }
@@ -208,7 +217,11 @@ mod tests {
     }
 
     fn rate(runs: &[ShortResult]) -> f64 {
-        refine(runs, 0.1).unwrap().answer.unwrap().rate
+        refined(runs).unwrap().answer.unwrap().rate
+    }
+
+    fn refined(runs: &[ShortResult]) -> Option<Combined> {
+        refine(runs, 0.1, f64::INFINITY)
     }
 
     #[test]
@@ -224,10 +237,13 @@ mod tests {
 
     #[test]
     fn it_is_said_if_the_best_of_them_is_at_the_edge() {
-        let reason = |accuracies: [f64; 3]| {
+        let reason_below = |safe: f64, accuracies: [f64; 3]| {
             let runs = [0.001, 0.002, 0.004].into_iter().zip(accuracies).map(|(rate, reached)| run(rate, 0, reached));
-            refine(&runs.collect::<Vec<_>>(), 0.1).unwrap().answer.unwrap().reason
+            refine(&runs.collect::<Vec<_>>(), 0.1, safe).unwrap().answer.unwrap().reason
         };
+        let reason = |accuracies| reason_below(f64::INFINITY, accuracies);
+        assert!(reason_below(0.007, [0.5, 0.6, 0.7]).ends_with("and higher ones are too close to an explosion"));
+        assert!(reason_below(0.008, [0.5, 0.6, 0.7]).ends_with("try a higher rate, too"));
         assert!(reason([0.7, 0.6, 0.5]).ends_with("; the lowest of them did best: try a lower rate, too"));
         assert!(reason([0.5, 0.6, 0.7]).ends_with("; the highest of them did best: try a higher rate, too"));
         assert!(reason([0.5, 0.7, 0.6]).ends_with(" % at 0.004") && reason([0.7, 0.7, 0.5]).ends_with(" % at 0.004"));
@@ -239,18 +255,24 @@ mod tests {
             let rates = (0..).map(|place| 0.001 * 2.0_f64.powi(place));
             rates.zip(accuracies).map(|(rate, &reached)| run(rate, 0, reached)).collect()
         };
-        let next = |accuracies: &[f64]| beyond(&tried(accuracies), 0.1);
+        let next = |accuracies: &[f64]| beyond(&tried(accuracies), 0.1, f64::INFINITY);
         assert_eq!(next(&[0.5, 0.6, 0.7]), Some(0.008));
         assert_eq!(next(&[0.7, 0.6, 0.5]), Some(0.0005));
-        // Between others, level with another, or nothing learned.
-        for still in [&[0.5, 0.7, 0.6][..], &[0.5, 0.7, 0.7], &[0.1, 0.1, 0.11], &[]] {
+        // Where nothing is learned, the rates are too high.
+        assert_eq!(next(&[0.1, 0.1, 0.11]), Some(0.0005));
+        assert_eq!(next(&[0.1; 7]), None, "seven rates are enough");
+        // At a distance from an explosion.
+        assert_eq!(beyond(&tried(&[0.5, 0.6, 0.7]), 0.1, 0.008), Some(0.008));
+        assert_eq!(beyond(&tried(&[0.5, 0.6, 0.7]), 0.1, 0.0079), None);
+        // Between others, or level with another.
+        for still in [&[0.5, 0.7, 0.6][..], &[0.5, 0.7, 0.7], &[]] {
             assert_eq!(next(still), None, "{still:?}");
         }
         assert_eq!(next(&[0.2, 0.3, 0.4, 0.5, 0.6, 0.7]), Some(0.064));
         assert_eq!(next(&[0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]), None, "seven rates are enough");
         // What diverged is worse than what learned.
         let diverged = [run(0.001, 0, 0.5), run(0.002, 0, 0.6), run(0.004, 0, None)];
-        assert_eq!(beyond(&diverged, 0.1), None);
+        assert_eq!(beyond(&diverged, 0.1, f64::INFINITY), None);
     }
 
     #[test]
@@ -258,12 +280,15 @@ mod tests {
         let runs = [0.3, 0.5, 0.62, 0.64, 0.6].into_iter().zip([0.001, 0.002, 0.004, 0.008, 0.016]);
         let runs: Vec<ShortResult> = runs.map(|(reached, rate)| run(rate, 0, reached)).collect();
         assert_eq!(rate(&runs).to_bits(), rate(&runs[2..]).to_bits());
-        let reason = refine(&runs, 0.1).unwrap().answer.unwrap().reason;
+        let reason = refined(&runs).unwrap().answer.unwrap().reason;
         assert!(reason.starts_with("the mean of the three neighbours that did best, weighted by "), "{reason}");
         // Of two windows that are level, the lower one.
-        let level = [0.5, 0.6, 0.6, 0.5].into_iter().zip([0.001, 0.002, 0.004, 0.008]);
-        let level: Vec<ShortResult> = level.map(|(reached, rate)| run(rate, 0, reached)).collect();
-        assert_eq!(rate(&level).to_bits(), rate(&level[..3]).to_bits());
+        for thousandths in 200..800 {
+            let (ends, middle) = (f64::from(thousandths) / 1000.0, f64::from(thousandths + 1) / 1000.0);
+            let level = [ends, middle, middle, ends].into_iter().zip([0.001, 0.002, 0.004, 0.008]);
+            let level: Vec<ShortResult> = level.map(|(reached, rate)| run(rate, 0, reached)).collect();
+            assert_eq!(rate(&level).to_bits(), rate(&level[..3]).to_bits(), "{thousandths}");
+        }
     }
 
     #[test]
@@ -280,7 +305,7 @@ mod tests {
             [run(0.001, 4, 0.9), run(0.002, 4, 0.5), run(0.004, 4, 0.5)],
             [run(0.001, 5, 0.5), run(0.002, 5, 0.5), run(0.004, 5, 0.9)],
         ];
-        let both = refine(&seeds.concat(), 0.1).unwrap();
+        let both = refined(&seeds.concat()).unwrap();
         let (low, high) = both.spread.unwrap();
         assert!((low - rate(&seeds[0])).abs() < 1e-15 && (high - rate(&seeds[1])).abs() < 1e-15);
         assert!((both.answer.unwrap().rate - 0.002).abs() < 1e-12);
@@ -290,14 +315,14 @@ mod tests {
     #[test]
     fn where_no_run_learns_it_says_so_and_without_runs_it_says_nothing() {
         let guesses = [run(0.001, 0, 0.12), run(0.002, 0, 0.1), run(0.004, 0, None)];
-        let refined = refine(&guesses, 0.1).unwrap();
+        let guessed = refined(&guesses).unwrap();
         assert_eq!(
-            refined.answer.unwrap_err(),
+            guessed.answer.unwrap_err(),
             "no short run learned anything: 12.0 % at 0.001, 10.0 % at 0.002, diverged at 0.004"
         );
-        assert_eq!(refine(&[], 0.1), None);
+        assert_eq!(refined(&[]), None);
         assert!(
-            refine(&guesses, 0.01).unwrap().answer.is_ok(),
+            refine(&guesses, 0.01, f64::INFINITY).unwrap().answer.is_ok(),
             "a tenth is ten times what guessing among 100 classes has"
         );
     }
@@ -306,8 +331,8 @@ mod tests {
     fn what_no_run_can_have_reached_is_left_out() {
         let good = [run(0.001, 0, 0.6), run(0.002, 0, 0.8), run(0.004, 0, 0.5)];
         let broken = [run(f64::NAN, 0, 0.9), run(-1.0, 0, 0.9), run(0.008, 0, 7.0), run(0.008, 0, f64::NAN)];
-        assert_eq!(refine(&[&good[..], &broken].concat(), 0.1), refine(&good, 0.1));
-        assert_eq!(refine(&broken, 0.1), None);
+        assert_eq!(refined(&[&good[..], &broken].concat()), refined(&good));
+        assert_eq!(refined(&broken), None);
     }
 
     #[test]
