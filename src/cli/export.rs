@@ -191,7 +191,7 @@ fn leader(folder: &Path, quiet: bool) -> Result<PathBuf> {
     let loaded = load(&here);
     super::warn(&loaded.complaints);
     if loaded.runs.is_empty() {
-        bail!("{}: no run in it", folder.display());
+        bail!("{}: no run in it; give the folder of a run or of a comparison", folder.display());
     }
     let report = ranking::report(&loaded, &here, None, loaded.baseline())?;
     let Some((run, is_winner)) = next::leader(&report.groups) else {

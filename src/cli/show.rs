@@ -174,6 +174,13 @@ impl Seen {
     /// # Errors
     /// No such file; no row in it; a damaged one.
     fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return usage!(
+                "{}: no such file or folder; give the folder of a run, or its {}",
+                path.display(),
+                files::METRICS_CSV
+            );
+        }
         let file = if path.is_dir() { path.join(files::METRICS_CSV) } else { path.to_path_buf() };
         if path.is_dir() && !file.is_file() {
             return usage!("{}: no {} in it; give the folder of a run", path.display(), files::METRICS_CSV);

@@ -198,8 +198,10 @@ impl Given {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count());
             let written = shortened(text.lines().nth(line).unwrap_or_default().trim());
+            // At the end of the file there is nothing to quote.
+            let written = if written.is_empty() { written } else { format!("`{written}`: ") };
             let said = error.message().replace('\n', ", ");
-            Usage(format!("{} line {}: `{written}`: {said}", file.display(), line + 1))
+            Usage(format!("{} line {}: {written}{said}", file.display(), line + 1))
         })?;
         self.file = Some(file.to_path_buf());
         let mut left_out = Vec::new();

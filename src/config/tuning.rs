@@ -136,7 +136,7 @@ impl Tuning {
         Ok(Some(Self {
             trials,
             ranges: keys.iter().map(axis).collect::<Result<_, _>>()?,
-            seed: given.parse("tune-seed", "a whole number")?.unwrap_or(0),
+            seed: given.parse("tune-seed", "a whole number of at least 0")?.unwrap_or(0),
             studies,
         }))
     }

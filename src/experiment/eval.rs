@@ -74,7 +74,12 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let Weights { model, parameters } =
         Weights::read(&subject.weights, options.model.or(trained.model), kind.classes())?;
 
-    let dataset = Dataset::open(&DatasetOptions { kind, data_dir: options.data_dir.clone() })?;
+    let is_assumed = options.dataset.or(trained.dataset).is_none();
+    let dataset = Dataset::open(&DatasetOptions { kind, data_dir: options.data_dir.clone() }).map_err(|error| {
+        let weights = subject.weights.display();
+        let assumed = || format!("no run.json beside {weights} names its dataset, so {kind} is taken (--dataset)");
+        if is_assumed { error.context(assumed()) } else { error }
+    })?;
     let validation = trained.validation.unwrap_or(kind.default_validation());
     let images = PreparedImages::new(&dataset, validation, trained.train_limit)?;
     let loader = images.in_order(

@@ -219,7 +219,7 @@ fn check_together(chosen: &[&Found]) -> Result<()> {
             }
             if info.standing.status.is_over() {
                 check_finished(&found.path(), info)
-                    .map_err(|error| DamagedRun::new(&found.path(), error, Maker::Comparison))?;
+                    .map_err(|error| DamagedRun::of(&found.path(), error, Maker::Comparison))?;
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::run_folder::{Lock, Refusal, RunDirectory, Setup};
 use crate::schedule::Spec;
 use crate::train::{Adjustment, Run};
 use anyhow::{Context, Result, bail};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What an earlier process left of a run, in a folder that this process has locked.
@@ -66,8 +67,13 @@ pub enum Maker {
 }
 
 impl DamagedRun {
-    pub fn new(run: &Path, error: anyhow::Error, maker: Maker) -> Self {
-        Self { run: run.to_path_buf(), error, maker }
+    /// The error of a run in which `error` was found, unless the system only refused to read: then nothing says that it is damaged.
+    pub fn of(run: &Path, error: anyhow::Error, maker: Maker) -> anyhow::Error {
+        let refused = |error: &io::Error| error.raw_os_error().is_some() && error.kind() != io::ErrorKind::NotFound;
+        if error.downcast_ref::<io::Error>().is_some_and(refused) {
+            return error;
+        }
+        Self { run: run.to_path_buf(), error, maker }.into()
     }
 }
 
@@ -94,7 +100,7 @@ impl Left {
             if changes_rate || info.standing.status == Status::Diverged { Wanted::Sound } else { Wanted::Whole };
         checkpoint::own(path)?;
         let found = checkpoint::latest(path, wanted)
-            .map_err(|error| if error.is::<Refusal>() { error } else { DamagedRun::new(path, error, maker).into() })?;
+            .map_err(|error| if error.is::<Refusal>() { error } else { DamagedRun::of(path, error, maker) })?;
         Ok(Self { path: path.to_path_buf(), info, config, found, lock, maker })
     }
 
@@ -161,7 +167,7 @@ impl Left {
     /// # Errors
     /// Files that do not match the checkpoint, or cannot be written.
     pub fn reopen(self, setup: &Setup<'_>) -> Result<RunDirectory> {
-        let damaged = |error| DamagedRun::new(&self.path, error, self.maker).into();
+        let damaged = |error| DamagedRun::of(&self.path, error, self.maker);
         RunDirectory::reopen(&self.path, self.lock, self.info, self.found.as_ref(), setup, &damaged)
     }
 }
@@ -226,5 +232,25 @@ impl Request {
         }
         adjustments.extend(self.scale.map(Adjustment::Scale));
         Ok(adjustments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_the_system_refuses_to_read_is_not_damaged() {
+        let found = |error: io::Error| -> anyhow::Error {
+            let error = Err::<(), _>(error).context("r/run.json").unwrap_err();
+            DamagedRun::of(Path::new("r"), error, Maker::Comparison)
+        };
+        // EACCES, EMFILE.
+        for refused in [13, 24] {
+            assert!(!found(io::Error::from_raw_os_error(refused)).is::<DamagedRun>(), "{refused}");
+        }
+        // Lost, or not a file of ours: train it again.
+        assert!(found(io::Error::from_raw_os_error(2)).is::<DamagedRun>());
+        assert!(found(io::Error::other("it is larger than 64 MiB")).is::<DamagedRun>());
     }
 }

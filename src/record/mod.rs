@@ -30,7 +30,7 @@ pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
 pub use recorded_config::RecordedConfig;
 pub use replace::{
     check_outputs, disk_size, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,
-    write_status,
+    without_path, write_status,
 };
 pub use results::Results;
 pub use role::{Role, Stage};

@@ -85,12 +85,21 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // The mode of any new file, subject to the umask; tempfile's default is owner-only.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
+    let mut file = builder.prefix(TEMPORARY).tempfile_in(folder).map_err(without_path)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder);
     Ok(())
+}
+
+/// The error of tempfile without the name of the temporary file, which nobody has asked for.
+pub fn without_path(error: std::io::Error) -> std::io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path ") {
+        Some((cause, _)) => std::io::Error::new(error.kind(), cause),
+        None => error,
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -301,7 +310,9 @@ mod tests {
     fn a_file_of_our_own_makes_no_folder_anew_and_replaces_a_link_not_what_it_points_to() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        assert!(replace_own(&path("moved/run.json"), b"").is_err());
+        let error = format!("{:#}", replace_own(&path("moved/run.json"), b"").unwrap_err());
+        // The file that was asked for is named, and no other.
+        assert!(error.contains("moved/run.json: ") && !error.contains(TEMPORARY), "{error}");
         assert!(!path("moved").exists());
         std::fs::write(path("thesis"), "mine").unwrap();
         #[cfg(unix)]

@@ -318,6 +318,16 @@ fn what_cannot_be_evaluated_is_one_line_that_names_it() {
 }
 
 #[test]
+fn a_dataset_that_was_assumed_is_not_blamed_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    train(&folder, &["--out", "run"]);
+    std::fs::remove_file(folder.path().join("run/run.json")).unwrap();
+    let (code, said) = error(&folder, &["run", "--data-dir", "nowhere"]);
+    let assumed = "no run.json beside run/weights.safetensors names its dataset, so cifar10 is taken (--dataset): ";
+    assert!(code != 0 && said.contains(assumed), "{code} {said}");
+}
+
+#[test]
 fn other_images_than_the_run_had_are_said() {
     let folder = tempfile::tempdir().unwrap();
     train(&folder, &["--out", "run"]);

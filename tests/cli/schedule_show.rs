@@ -505,7 +505,7 @@ fn a_schedule_that_depends_on_metrics_is_drawn_with_those_of_a_run() {
     let metrics = file.to_str().unwrap();
     fails(&["--schedule", "cosine", "--metrics", metrics], "no schedule here depends on metrics", 2);
     let nowhere = folder.path().join("nowhere");
-    fails(&["--schedule", "plateau", "--metrics", nowhere.to_str().unwrap()], "nowhere: ", 1);
+    fails(&["--schedule", "plateau", "--metrics", nowhere.to_str().unwrap()], "nowhere: no such file or folder", 2);
     std::fs::write(&file, head).unwrap();
     fails(&["--schedule", "plateau", "--metrics", metrics], "no epoch in it", 1);
     std::fs::write(&file, head.to_string() + "0,0.1,what\n").unwrap();

@@ -33,7 +33,7 @@ impl Request {
         dataset: &Dataset,
         rows: &'a [ComparisonRow],
     ) -> GoingOn<'a> {
-        // As typed: what the environment says goes for the next command, too.
+        // As typed, or as LRSCHED_DATA_DIR has it; what LRSCHED_DATA says goes for the next command, too.
         let data_dir = self.given.path("data-dir");
         // This command again would leave those behind that others have put into the folder.
         if has_others(&self.planned(stages), rows) {
@@ -56,12 +56,7 @@ impl Request {
         rows: &[ComparisonRow],
     ) -> Option<NextStep> {
         let fewest = FEWEST as u64;
-        let unit = match &self.tuning {
-            // Several finals of one tuning support a claim about its settings.
-            Some(Tuning { studies: 1, .. }) if self.seeds >= fewest => None,
-            Some(Tuning { studies, .. }) => (*studies < fewest).then_some(Unit::Study),
-            None => (self.seeds < fewest).then_some(Unit::Seed),
-        }?;
+        let unit = self.too_few()?;
         let tuning = self.tuning.clone().map(|tuning| Tuning { studies: fewest, ..tuning });
         let seeds = if unit == Unit::Seed { fewest } else { self.seeds };
         let flag = if unit == Unit::Seed { "seeds" } else { "studies" };

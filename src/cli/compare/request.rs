@@ -8,6 +8,7 @@ use crate::data::{Dataset, DatasetKind};
 use crate::engine;
 use crate::experiment::{Entered, Entrant, Overrides, Plan, PlannedRun, Stages, StagesRequest, enter};
 use crate::record::{ComparisonRow, Results, Role, Stage, Status};
+use crate::report::analysis::Unit;
 use crate::report::analysis::find_baseline;
 use crate::run_folder::Existing;
 use crate::stats::verdict::FEWEST;
@@ -50,8 +51,19 @@ impl Request {
     fn too_few_for_a_claim(&self) -> Option<String> {
         let studies = self.tuning.as_ref()?.studies;
         let support = if studies == 1 { "study supports" } else { "studies support" };
-        (studies < FEWEST as u64 && self.entrants.len() > 1)
+        (self.too_few() == Some(Unit::Study) && self.entrants.len() > 1)
             .then(|| format!("{studies} {support} no claim; {FEWEST} are the fewest (--studies {FEWEST})"))
+    }
+
+    /// What there is too little of for a claim.
+    pub(super) fn too_few(&self) -> Option<Unit> {
+        let fewest = FEWEST as u64;
+        match &self.tuning {
+            // Several finals of one tuning support a claim about its settings.
+            Some(Tuning { studies: 1, .. }) if self.seeds >= fewest => None,
+            Some(Tuning { studies, .. }) => (*studies < fewest).then_some(Unit::Study),
+            None => (self.seeds < fewest).then_some(Unit::Seed),
+        }
     }
 
     pub(super) fn of(mut given: Given) -> Result<Self> {

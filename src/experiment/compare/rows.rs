@@ -128,14 +128,14 @@ pub(super) fn done(path: &Path, planned: &PlannedRun, dataset: &Dataset) -> Resu
     if !file.exists() {
         return Ok(None);
     }
-    let info = RunInfo::read(&file).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
+    let info = RunInfo::read(&file).map_err(|error| DamagedRun::of(path, error, Maker::Comparison))?;
     check_same(path, &info, planned, dataset)?;
     if let Some(change) = info.changes.first() {
         bail!(ComparisonError::Changed { run: path.to_path_buf(), change: change.clone() });
     }
     let done = info.standing.status.is_over();
     if done {
-        check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
+        check_finished(path, &info).map_err(|error| DamagedRun::of(path, error, Maker::Comparison))?;
     }
     // With as many finalists as it was trained for.
     let trained = PlannedRun { role: info.role, ..planned.clone() };
@@ -193,9 +193,9 @@ pub(super) fn comparable(path: &Path, config: &RunConfig, dataset: &Dataset) -> 
     if !file.exists() {
         return Ok(());
     }
-    let info = RunInfo::read(&file).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
+    let info = RunInfo::read(&file).map_err(|error| DamagedRun::of(path, error, Maker::Comparison))?;
     if info.standing.status.is_over() {
-        check_finished(path, &info).map_err(|error| DamagedRun::new(path, error, Maker::Comparison))?;
+        check_finished(path, &info).map_err(|error| DamagedRun::of(path, error, Maker::Comparison))?;
     }
     let shared = |settings: SettingValues| settings.only(tells_apart);
     let (before, now) = (shared(info.config.settings()), shared(config.settings()));

@@ -3,7 +3,7 @@
 use super::error::of_target;
 use super::source::Found;
 use crate::disk::{self, TEMPORARY, make_own_folder, own_folder};
-use crate::record::{RunInfo, files, sync_folder};
+use crate::record::{RunInfo, files, sync_folder, without_path};
 use crate::run_folder::{InUse, Lock, event_files, is_in_use, remove_all_but_mark};
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ pub fn copy_run(found: &Found, runs: &Path) -> Result<()> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let new = builder.prefix(TEMPORARY).tempdir_in(runs);
+    let new = builder.prefix(TEMPORARY).tempdir_in(runs).map_err(without_path);
     let new = new.with_context(|| format!("cannot write to {}", runs.display()))?;
     let mut copies = Copies::default();
     for name in files::OF_RUN {

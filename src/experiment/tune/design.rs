@@ -67,15 +67,15 @@ pub enum StageMismatch {
     #[error("runs that are tuned")]
     Tuned,
     #[error(
-        "trial {trial} of {entrant}, counted from 0, and only {trials} are asked for: a tuning goes on with more, not fewer"
+        "trial {trial} of {entrant}, counted from 0, beyond the {trials} asked for: a tuning goes on with more, not fewer"
     )]
     FewerTrials { entrant: String, trial: u64, trials: u64 },
     #[error(
-        "study {study} of {entrant}, counted from 0, and only {studies} are asked for: a tuning goes on with more, not fewer"
+        "study {study} of {entrant}, counted from 0, beyond the {studies} asked for: a tuning goes on with more, not fewer"
     )]
     FewerStudies { entrant: String, study: u64, studies: u64 },
     #[error(
-        "a screening for {before} finalists, and only {finalists} are asked for: a comparison goes on with more, not fewer"
+        "a screening for {before} finalists, more than the {finalists} asked for: a comparison goes on with more, not fewer"
     )]
     FewerFinalists { before: u64, finalists: u64 },
     /// Another range, or another seed of the tuning.
