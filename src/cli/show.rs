@@ -150,11 +150,13 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         (true, _) => format_of(&given, Some("json"), &FORMATS)?,
         (false, _) => format(&given, &FORMATS)?,
     };
+    if format == "csv" && several {
+        return usage!("csv takes one schedule, got {}; write each to its own file", curves.len());
+    }
     told.iter().for_each(|line| super::tell(line));
     match format {
         "json" => emit(output, format!("{}\n", json(&curves, &run, momentum, &warned)).as_bytes()),
         "table" => emit(output, table(&curves, &run, momentum).as_bytes()),
-        "csv" if several => usage!("csv takes one schedule, got {}; write each to its own file", curves.len()),
         "csv" => emit(output, csv(&curves[0].rates, &run).as_bytes()),
         "svg" => emit(output, figure().svg()?.as_bytes()),
         "png" => emit(output, &figure().png()?),

@@ -1,6 +1,6 @@
 //! Keras 3.
 
-use super::{Cannot, Course, Recipe, call, number};
+use super::{Cannot, Course, Recipe, UNCYCLED, call, number};
 use crate::schedule::Semantics;
 use crate::schedule::code::{Dialect, Known, Of, Program, indented};
 
@@ -10,7 +10,7 @@ pub fn snippet(recipe: &Recipe, course: &Course) -> Result<String, Cannot> {
     if course.cycles {
         let spec = &recipe.schedule;
         let what = format!("keras cannot follow {spec}: its optimizers keep their momentum");
-        return Err(Cannot::but(what, "export it with cycle-momentum=false"));
+        return Err(Cannot::but(what, UNCYCLED));
     }
     let known = course.known.as_ref();
     let (definitions, rate, callback) = match known {

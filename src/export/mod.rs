@@ -109,6 +109,9 @@ pub struct Cannot {
     pub remedy: Option<String>,
 }
 
+/// The remedy where a momentum that cycles cannot be written: a run has its schedule from its training.
+const UNCYCLED: &str = "train it, or export its schedule, with cycle-momentum=false";
+
 impl Cannot {
     fn new(what: String) -> Self {
         Self { what, remedy: None }

@@ -1,6 +1,6 @@
 //! candle and burn.
 
-use super::{Cannot, Course, Recipe};
+use super::{Cannot, Course, Recipe, UNCYCLED};
 use crate::schedule::code::{Dialect, Known, Of, Program, indented};
 use std::fmt::Write as _;
 
@@ -99,7 +99,7 @@ fn refuse_momentum(recipe: &Recipe, course: &Course, framework: &str) -> Result<
     let spec = &recipe.schedule;
     if course.cycles {
         let what = format!("{framework} cannot follow {spec}: its optimizers keep their momentum");
-        return Err(Cannot::but(what, "export it with cycle-momentum=false"));
+        return Err(Cannot::but(what, UNCYCLED));
     }
     match course.known {
         Some(Known::Plateau { .. }) => Err(Cannot::new(format!(

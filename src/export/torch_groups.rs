@@ -1,7 +1,7 @@
 //! Parameter groups in PyTorch: one optimizer, and a rate of its own for each group.
 
 use super::torch::{Parts, Scheduler, constructor};
-use super::{Cannot, Course, RatesOfGroup, Recipe, call, number, python_function};
+use super::{Cannot, Course, RatesOfGroup, Recipe, UNCYCLED, call, number, python_function};
 use crate::schedule::code::{Dialect, Of};
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> Result<Parts, Cannot> {
     if course.cycles {
         let what = format!("{framework}: the momentum of parameter groups is not cycled");
-        return Err(Cannot::but(what, "train with cycle-momentum=false"));
+        return Err(Cannot::but(what, UNCYCLED));
     }
     let (package, class, base) = constructor(recipe, framework)?;
     let lr = recipe.run.learning_rate;

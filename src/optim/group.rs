@@ -235,6 +235,9 @@ impl std::str::FromStr for ParamGroup {
         }
         // A key that is mistyped or not at the end would be taken for a schedule or an optimizer.
         for (key, value) in rest.split('/').filter_map(key_value) {
+            if ["optimizer", "schedule"].contains(&key) {
+                return usage!("group {}: leave out `{key}=`: it is {FORM}", shortened(patterns));
+            }
             if let Some(meant) = suggestion(key, TRAILING) {
                 let (patterns, value) = (shortened(patterns), shortened(value));
                 return usage!(
@@ -334,6 +337,14 @@ mod tests {
             ("*.bias=sdg,lr=0.05", "group *.bias: unknown optimizer `sdg,lr=0.05`; did you mean `sgd`?"),
             ("*.bias=sgd,adam", "group *.bias: unknown optimizer `sgd,adam` (optimizers:"),
             ("*.bias=sgd/cosin", "group *.bias: unknown schedule `cosin`"),
+            (
+                "*.bias=sgd/schedule=cosine",
+                "group *.bias: leave out `schedule=`: it is PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]",
+            ),
+            (
+                "*.bias=optimizer=sgd",
+                "group *.bias: leave out `optimizer=`: it is PATTERN[,PATTERN]=OPTIMIZER[/SCHEDULE]",
+            ),
             (
                 "*.bias=/frezze-after=50%",
                 "group *.bias: `frezze-after` is no schedule and no optimizer; did you mean `/freeze-after=50%`, at the end?",

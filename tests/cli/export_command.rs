@@ -171,7 +171,7 @@ fn what_a_framework_cannot_do_is_said_in_one_line() {
         (
             &["--schedule", "one-cycle", "--optimizer", "sgd:momentum=0.9", "--to", "keras"][..],
             1,
-            "keep their momentum; export it with cycle-momentum=false",
+            "keep their momentum; train it, or export its schedule, with cycle-momentum=false",
         ),
         (
             &["--schedule", "halve:when=val_loss<=1", "--to", "torch"],
