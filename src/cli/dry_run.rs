@@ -22,8 +22,8 @@ pub struct DryRun<'a> {
     pub planned: usize,
     /// Those of this process, in order.
     pub runs: Vec<Listed>,
-    /// What follows from results may take more than is counted.
-    pub at_least: bool,
+    /// What follows from results may take less or more than is counted.
+    pub may_differ: bool,
 }
 
 /// A run.
@@ -53,7 +53,7 @@ impl DryRun<'_> {
         } else {
             let mut text = self.list() + &self.groups()? + &self.count(shard, work.len());
             match &speed {
-                Some(speed) => text.push_str(&estimate(&work, scheduler, limit, speed, self.at_least)),
+                Some(speed) => text.push_str(&estimate(&work, scheduler, limit, speed, self.may_differ)),
                 None => text.push_str(": nothing left to train\n"),
             }
             super::say(&text)?;
@@ -125,7 +125,7 @@ impl DryRun<'_> {
             "planned": self.planned,
             "missing": work.len(),
             "train_images": trained(work),
-            "at_least": self.at_least,
+            "may_differ": self.may_differ,
             "jobs": scheduler.at_once,
             "threads": scheduler.threads,
             "images_per_second": training.map(|each| each.map(|(name, speed)| (name.to_string(), speed)).collect::<serde_json::Map<_, _>>()),
@@ -136,17 +136,17 @@ impl DryRun<'_> {
 }
 
 /// What there is to do, and about how long it takes. `limit`: why fewer runs are trained at once than could be.
-fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &Speed, at_least: bool) -> String {
+fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &Speed, may_differ: bool) -> String {
     let Scheduler { at_once, threads } = scheduler;
     let each = if at_once == 1 { String::new() } else { format!(", {at_once} runs at once") };
     let limit = limit.map_or(String::new(), |limit| format!("{limit}\n"));
-    let least = if at_least { "at least " } else { "" };
+    let counting = if may_differ { "the short runs may be fewer or more" } else { "every epoch counted" };
     let speeds: Vec<String> = match speed.training.as_slice() {
         [(_, one)] => vec![per_second(*one)],
         several => several.iter().map(|(name, speed)| format!("{name} {}", per_second(*speed))).collect(),
     };
     format!(
-        "\n{least}{} training images in all (every epoch counted)\n{limit}{} on {}{each}: {} images a second in training and {} in evaluation, measured just now\n",
+        "\n{} training images in all ({counting})\n{limit}{} on {}{each}: {} images a second in training and {} in evaluation, measured just now\n",
         grouped(trained(work)),
         about(speed.seconds(work)),
         counted(threads as u64, "thread"),
@@ -187,7 +187,7 @@ mod tests {
             config,
             planned,
             runs: done.iter().enumerate().map(run).collect(),
-            at_least: false,
+            may_differ: false,
         }
     }
 

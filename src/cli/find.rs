@@ -71,7 +71,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             config: &config.run,
             planned: runs.len(),
             runs,
-            at_least: config.refine != Some(0),
+            may_differ: config.refine != Some(0),
         };
         return dry.print(&dataset, &machine, &session);
     }

@@ -176,7 +176,7 @@ impl Seen {
     /// # Errors
     /// No such file; no row in it; a damaged one.
     fn read(path: &Path) -> Result<Self> {
-        if !path.exists() {
+        if path.try_exists().is_ok_and(|exists| !exists) {
             return usage!(
                 "{}: no such file or folder; give the folder of a run, or its {}",
                 path.display(),

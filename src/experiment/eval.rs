@@ -77,7 +77,7 @@ pub fn evaluate(subject: &Subject, options: &Options) -> Result<Evaluation> {
     let is_assumed = options.dataset.or(trained.dataset).is_none();
     let dataset = Dataset::open(&DatasetOptions { kind, data_dir: options.data_dir.clone() }).map_err(|error| {
         let weights = subject.weights.display();
-        let assumed = || format!("no run.json beside {weights} names its dataset, so {kind} is taken (--dataset)");
+        let assumed = || format!("no run.json beside {weights} names its dataset, so {kind} is taken");
         if is_assumed { error.context(assumed()) } else { error }
     })?;
     let validation = trained.validation.unwrap_or(kind.default_validation());

@@ -93,7 +93,7 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The error of tempfile without the name of the temporary file, which nobody has asked for.
+/// The error of tempfile without the name of the temporary file, which nobody has asked for. It is in the text alone.
 pub fn without_path(error: std::io::Error) -> std::io::Error {
     let text = error.to_string();
     match text.split_once(" at path ") {

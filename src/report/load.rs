@@ -217,9 +217,9 @@ pub fn subject(model: impl fmt::Display, dataset: impl fmt::Display, train_limit
 pub fn load(folders: &[PathBuf]) -> Loaded {
     let mut loaded = Loaded::default();
     for folder in folders {
-        let before = (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len());
+        let before = (loaded.runs.len(), loaded.tested.len(), loaded.complaints.len());
         walk(folder, DEPTH, &mut BTreeSet::new(), &mut loaded);
-        if before == (loaded.runs.len(), loaded.ranges.len(), loaded.complaints.len()) {
+        if before == (loaded.runs.len(), loaded.tested.len(), loaded.complaints.len()) {
             let what = match (folder.is_dir(), folder.exists()) {
                 (true, _) => "no run, comparison or range test in it",
                 (_, true) => "not a folder",

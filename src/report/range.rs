@@ -246,8 +246,11 @@ impl RangeTests {
         panels.enumerate().map(chart).collect()
     }
 
-    /// The suggestions for the page.
+    /// The suggestions for the page; nothing of a test without any.
     pub fn html(&self, suggestions: &[Combined]) -> String {
+        if suggestions.is_empty() {
+            return String::new();
+        }
         let has_spread = suggestions.iter().any(|one| one.tests > 1);
         let cell = |head: &str, rate: Option<f64>, text: &str| {
             let (value, text) = (rate.map_or(String::new(), |rate| rate.to_string()), escape(text));

@@ -323,7 +323,7 @@ fn a_dataset_that_was_assumed_is_not_blamed_by_itself() {
     train(&folder, &["--out", "run"]);
     std::fs::remove_file(folder.path().join("run/run.json")).unwrap();
     let (code, said) = error(&folder, &["run", "--data-dir", "nowhere"]);
-    let assumed = "no run.json beside run/weights.safetensors names its dataset, so cifar10 is taken (--dataset): ";
+    let assumed = "no run.json beside run/weights.safetensors names its dataset, so cifar10 is taken: ";
     assert!(code != 0 && said.contains(assumed), "{code} {said}");
 }
 

@@ -290,7 +290,7 @@ fn ctrl_c_during_the_short_runs_leaves_no_suggestion() {
 fn short_runs_that_have_ended_are_kept_whatever_stops_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));
-    command.arg("find").args(TINY).args(QUICK).args(["--max-lr", "1", "--momentum", "0.9", "--refine", "5000"]);
+    command.arg("find").args(TINY).args(QUICK).args(["--max-lr", "1", "--momentum", "0.9", "--refine", "500"]);
     let mut running = command.args(["--out", "test"]).current_dir(&folder).spawn().unwrap();
     let table = folder.path().join("test/refine.csv");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
@@ -301,7 +301,16 @@ fn short_runs_that_have_ended_are_kept_whatever_stops_the_others() {
     running.kill().unwrap();
     running.wait().unwrap();
     let kept = rows(&folder, "test/refine.csv");
-    assert!((1..3).contains(&kept.len()) && kept.iter().all(|row| row[2] == "5000"), "{kept:?}");
+    assert!((1..3).contains(&kept.len()) && kept.iter().all(|row| row[2] == "500"), "{kept:?}");
+}
+
+#[test]
+fn an_optimizer_that_takes_the_place_of_a_decay_is_not_sent_into_one_cycle() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [&QUICK[..], &["--max-lr", "10", "--optimizer", "schedule-free-sgd", "--refine", "0"]].concat();
+    let stdout = text(&find(&folder, &flags).stdout);
+    assert_eq!(commands(&stdout).len(), 1, "{stdout}");
+    assert!(!stdout.contains("one-cycle"), "{stdout}");
 }
 
 #[test]
@@ -332,7 +341,10 @@ fn a_report_with_rows_missing_does_not_put_the_commands_under_another_rate() {
     fs::remove_file(folder.path().join("test/refine.csv")).unwrap();
     let (rate, page) = reported();
     assert_ne!(rate, recorded["suggested_lr"]);
-    let said = format!("find.json has {}: some of the rows", show(recorded["suggested_lr"].as_f64().unwrap()));
+    let said = format!(
+        "find.json has {}: rows are missing here, or another version suggested it.",
+        show(recorded["suggested_lr"].as_f64().unwrap())
+    );
     assert!(page.contains(&said) && !page.contains("lrsched train "), "{page}");
 }
 
@@ -670,7 +682,7 @@ fn a_report_on_one_seed_of_a_test_has_no_commands_for_the_rate_of_all() {
         lrsched(&folder).args(["report", shown, "--md"]).assert().success();
         for file in ["report.html", "report.md"] {
             let text = read(&folder, file);
-            let told = text.contains("This is from 1 of 2 seeds: a report on test has the rate of all");
+            let told = text.contains("This is from 1 of 2 seeds: test/find.json has the rate of all, ");
             assert_eq!((text.contains("lrsched train "), told), (all, !all), "{shown}: {file}: {text}");
         }
     }

@@ -314,6 +314,7 @@ fn a_range_test_is_read_once_and_one_with_a_record_is_no_seed_of_its_parent() {
     }
     let apart = [("alone/seed-5".to_string(), 1), ("alone/seed-6".to_string(), 1)];
     assert_eq!(tests(&["alone"]), apart);
+    assert_eq!(reported(&folder, &["t/seed-0", "t/seed-1"]).1, "", "the second is of the test of the first");
     let (_, said) = reported(&folder, &["t", "t/seed-0"]);
     assert_eq!(said, "warning: t/seed-0: the same range test again, left out\n");
     // Neither is dropped from a picture or from the JSON, and a table has no row for them.

@@ -132,7 +132,7 @@ fn a_curve_that_never_falls_or_is_noise_suggests_nothing_and_says_that_nothing_w
         }
     }
     assert!(why_not("flat-noise", Method::Plateau).contains("never rises"));
-    assert!(why_not("rising", Method::Base).contains("0 validations, must be at least 8"));
+    assert!(why_not("rising", Method::Base).contains("the number of validations must be at least 8, got 0"));
 }
 
 #[test]

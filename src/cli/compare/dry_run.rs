@@ -45,7 +45,7 @@ impl Request {
                 runs.extend((0..count).map(|_| Listed { number: None, name: None, remaining: remaining.clone() }));
             }
         }
-        let dry = DryRun { folder, config: self.config(), planned: plan.total, runs, at_least: false };
+        let dry = DryRun { folder, config: self.config(), planned: plan.total, runs, may_differ: false };
         dry.print(dataset, machine, session)
     }
 }

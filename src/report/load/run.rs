@@ -89,9 +89,14 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     // A run that failed before its first epoch has no metrics, and its row says so.
     let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
+    // Whether its record has what is shown, and not the table of its comparison.
+    let mut is_own = info.is_some();
     let mut row = match (row, &info) {
         // A run that failed may not have been able to say so itself.
-        (Some(row), Some(info)) if row.status == Status::Failed && !info.standing.status.is_over() => row,
+        (Some(row), Some(info)) if row.status == Status::Failed && !info.standing.status.is_over() => {
+            is_own = false;
+            row
+        }
         // The table of a comparison may lag behind its runs, which may also have been changed or resumed by hand.
         (Some(row), Some(info)) => {
             let mut own = info.row(&row.run);
@@ -124,7 +129,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         }
     };
     if let Some(wrong) = row.wrong(false) {
-        let record = if info.is_some() { files::RUN_JSON } else { files::COMPARISON_CSV };
+        let record = if is_own { files::RUN_JSON } else { files::COMPARISON_CSV };
         loaded.complaints.push(format!("{}: {wrong} in {record}; left out", folder.display()));
         return;
     }

@@ -5,10 +5,12 @@ use super::super::export::{Paragraph, Subject};
 use super::super::html::command;
 use super::{RangeTests, reason, spread};
 use crate::number::{counted, grouped};
+use crate::record::files::FIND_JSON;
 use crate::record::{NextCommand, Status};
 use crate::stats::suggest::{Combined, Method, headline, is_for_just, range, run_length, short_run, show};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The methods agree if their rates are within this factor.
 const AGREE: f64 = 3.0;
@@ -86,10 +88,10 @@ impl RangeTests {
 
 /// The suggestions as Markdown.
 pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
-    let mut out = format!(
-        "## Range test {}\n\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n",
-        markdown_text(&tests.name)
-    );
+    let mut out = format!("## Range test {}\n", markdown_text(&tests.name));
+    if !suggestions.is_empty() {
+        out.push_str("\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n");
+    }
     for one in suggestions {
         let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
         let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
@@ -162,11 +164,15 @@ pub fn verdict(tests: &RangeTests, suggestions: &[Combined]) -> Vec<String> {
         lines.push("The accuracies are of the test images, which have been used to choose this rate.".to_string());
     }
     lines.extend(tests.of_other_rows(suggestions).map(|recorded| {
-        format!("find.json has {}: some of the rows that it follows from are missing here.", show(recorded))
+        format!("find.json has {}: rows are missing here, or another version suggested it.", show(recorded))
     }));
     lines.extend(tests.of_more().map(|seeds| {
-        let (shown, name) = (tests.tests.len(), &tests.name);
-        format!("This is from {shown} of {seeds} seeds: a report on {name} has the rate of all, and the commands that train at it.")
+        let (shown, record) = (tests.tests.len(), Path::new(&tests.name).join(FIND_JSON));
+        let rate = tests.recorded.suggested_lr.map_or(String::new(), |rate| format!(", {},", show(rate)));
+        format!(
+            "This is from {shown} of {seeds} seeds: {} has the rate of all{rate} and the commands that train at it.",
+            record.display()
+        )
     }));
     lines
 }

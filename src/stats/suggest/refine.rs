@@ -14,8 +14,6 @@ const MOST_BEYOND: usize = 4;
 const MOST_TESTS: u64 = 2;
 /// So many neighbouring rates make the mean.
 const WINDOW: usize = 3;
-/// Sums of accuracies that are closer are level.
-const LEVEL: f64 = 1e-9;
 /// The odds of a correct answer count to this power.
 const SHARPNESS: f64 = 2.0;
 /// The rise above guessing that is learning, as a share of the accuracy of guessing.
@@ -143,6 +141,11 @@ impl Reached {
         self.accuracy - chance > noise.max(LEARNED * chance)
     }
 
+    /// Images classified correctly, of all seeds: a whole number, whose sums do not depend on the order.
+    fn correct(&self) -> f64 {
+        (self.accuracy * self.images).round()
+    }
+
     fn weight(&self) -> f64 {
         let correct = self.accuracy * self.images;
         ((correct + 0.5) / (self.images - correct + 0.5)).powf(SHARPNESS)
@@ -158,8 +161,8 @@ fn centre(runs: &[ShortResult], chance: f64) -> Result<(f64, Vec<Reached>), Stri
     if !reached.iter().any(|one| one.learned(chance)) {
         return Err(format!("no short run learned anything: {}", listed(&reached)));
     }
-    // Of equals the lowest, as everywhere; the same accuracies added in another order differ by rounding.
-    let sum = |window: &[Reached]| (window.iter().map(|one| one.accuracy).sum::<f64>() / LEVEL).round();
+    // Of equals the lowest, as everywhere.
+    let sum = |window: &[Reached]| window.iter().map(Reached::correct).sum::<f64>();
     let best = reached.windows(WINDOW.min(reached.len())).rev().max_by(|a, b| sum(a).total_cmp(&sum(b)));
     let best = best.unwrap_or(&reached);
     let total: f64 = best.iter().map(Reached::weight).sum();
@@ -175,7 +178,8 @@ enum Edge {
 
 /// The end that did better than all others, if it is one.
 fn edge(reached: &[Reached]) -> Option<Edge> {
-    let best = |one: &&Reached| reached.iter().all(|other| std::ptr::eq(*one, other) || one.accuracy > other.accuracy);
+    let best =
+        |one: &&Reached| reached.iter().all(|other| std::ptr::eq(*one, other) || one.correct() > other.correct());
     match reached {
         [first, _, ..] if best(&first) => Some(Edge::Lowest),
         [_, .., last] if best(&last) => Some(Edge::Highest),
@@ -288,6 +292,26 @@ mod tests {
             let level = [ends, middle, middle, ends].into_iter().zip([0.001, 0.002, 0.004, 0.008]);
             let level: Vec<ShortResult> = level.map(|(reached, rate)| run(rate, 0, reached)).collect();
             assert_eq!(rate(&level).to_bits(), rate(&level[..3]).to_bits(), "{thousandths}");
+        }
+    }
+
+    #[test]
+    fn what_is_level_does_not_depend_on_the_order_of_the_seeds() {
+        let of = |rate: f64, counts: [u32; 3]| {
+            (0..).zip(counts).map(move |(seed, count)| run(rate, seed, f64::from(count) / 1000.0))
+        };
+        let counts =
+            [[340, 440, 600], [340, 600, 440], [440, 340, 600], [440, 600, 340], [600, 340, 440], [600, 440, 340]];
+        for (first, last) in counts.iter().flat_map(|first| counts.map(|last| (*first, last))) {
+            let runs: Vec<ShortResult> =
+                of(0.001, [200; 3]).chain(of(0.002, first)).chain(of(0.004, last)).chain(of(0.008, first)).collect();
+            assert_eq!(beyond(&runs, 0.1, f64::INFINITY), None, "{first:?} {last:?}");
+            let lowest: Vec<ShortResult> = runs.iter().copied().filter(|run| run.rate < 0.008).collect();
+            let level: Vec<ShortResult> =
+                of(0.0005, last).chain(runs.iter().copied().filter(|run| run.rate > 0.001)).collect();
+            let level_lowest: Vec<ShortResult> = level.iter().copied().filter(|run| run.rate < 0.008).collect();
+            assert_eq!(rate(&level).to_bits(), rate(&level_lowest).to_bits(), "{first:?} {last:?}");
+            assert_eq!(beyond(&lowest, 0.1, f64::INFINITY), None, "{first:?} {last:?}");
         }
     }
 
