@@ -1,7 +1,9 @@
 //! The comparison on all of CIFAR-10: the finals of the studies that are complete, and whether rankings carry over.
 
 use super::{Row, accuracy, comparison, complete, page, planned};
+use lrsched::schedule::{RunShape, Schedule};
 use lrsched::stats::distribution::normal_quantile;
+use lrsched::stats::suggest::show;
 use lrsched::stats::tuning::SECOND_LOOKS;
 use lrsched::stats::{mean, standard_deviation};
 use std::collections::BTreeMap;
@@ -17,12 +19,22 @@ fn spread(values: &[f64]) -> String {
     format!("{:.1}{deviation}", mean(values).unwrap())
 }
 
+/// The highest rate of a run, which an entrant's schedule takes from its base rate.
+fn peak(row: &Row) -> String {
+    const STEPS_PER_EPOCH: u64 = 352;
+    let shape = RunShape::new(row["lr"].parse().unwrap(), row["epochs"].parse().unwrap(), STEPS_PER_EPOCH);
+    let schedule = Schedule::build(&row["schedule"].parse().unwrap(), &shape).unwrap();
+    let rates = (0..shape.total_steps()).map(|step| schedule.at(step).learning_rate);
+    show(rates.fold(0.0, f64::max))
+}
+
 #[test]
 fn the_finals_on_all_of_cifar10_follow_from_the_comparison() {
     let (done, (entrants, studies)) = (comparison(NAME).len(), planned(NAME));
     let (finals, runs) = (complete(NAME), (entrants * studies) as u64 * RUNS);
     let n = finals.values().next().map_or(0, BTreeMap::len);
-    let mut text = format!("{done} of {runs} runs have finished; {n} of {studies} studies are complete.\n");
+    let are = if n == 1 { "is" } else { "are" };
+    let mut text = format!("{done} of {runs} runs have finished; {n} of {studies} studies {are} complete.\n");
     if n > 0 {
         let mut lines: Vec<(f64, String)> = finals
             .iter()
@@ -30,7 +42,7 @@ fn the_finals_on_all_of_cifar10_follow_from_the_comparison() {
                 let validation: Vec<f64> = of.values().map(accuracy).collect();
                 let test: Option<Vec<f64>> =
                     of.values().map(|row| Some(100.0 * row["test_accuracy"].parse::<f64>().ok()?)).collect();
-                let rates: Vec<&str> = of.values().map(|row| row["lr"].as_str()).collect();
+                let rates: Vec<String> = of.values().map(peak).collect();
                 let test = test.map_or("diverged".to_string(), |test| spread(&test));
                 let line = format!("| `{entrant}` | {} | {} | {test} |\n", rates.join(", "), spread(&validation));
                 (mean(&validation).unwrap(), line)
@@ -38,7 +50,7 @@ fn the_finals_on_all_of_cifar10_follow_from_the_comparison() {
             .collect();
         lines.sort_by(|a, b| b.0.total_cmp(&a.0));
         text += &format!(
-            "\n| entrant | rate chosen in each study | validation accuracy, % (n = {n}) | test accuracy, % |\n| --- | ---: | ---: | ---: |\n"
+            "\n| entrant | peak rate chosen in each study | validation accuracy, % (n = {n}) | test accuracy, % |\n| --- | ---: | ---: | ---: |\n"
         );
         text.extend(lines.into_iter().map(|(_, line)| line));
     }
