@@ -99,7 +99,7 @@ fn other_ranges_seeds_or_fewer_trials_are_refused_in_one_line_and_nothing_is_tou
     let before = left(&folder.path().join("out"));
     for (other, why) in [
         (&["--tune", "3", "--studies", "2"][..], "with more, not fewer; ask for as many, choose"),
-        (&["--tune", "4", "--studies", "1"], "only 1 are asked for"),
+        (&["--tune", "4", "--studies", "1"], "beyond the 1 asked for"),
         (&["--tune", "4", "--studies", "2", "--tune-seed", "1"], "give its --tune-range and --tune-seed, choose"),
         (&["--tune", "4", "--studies", "2", "--tune-range", "lr=0.01:1"], "at another point of the range"),
         (&["--tune", "4", "--studies", "2", "--seed", "5"], "with seed"),
@@ -265,7 +265,7 @@ fn more_finalists_go_on_in_the_same_folder_and_fewer_are_refused_with_nothing_to
     let output = start("2", &[]).output().unwrap();
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("3 finalists, and only 2 are asked for") && said.contains("choose another --out"), "{said}");
+    assert!(said.contains("3 finalists, more than the 2 asked for") && said.contains("choose another --out"), "{said}");
     assert!(left(&folder.path().join("out")) == before);
 }
 
