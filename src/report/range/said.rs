@@ -22,7 +22,7 @@ impl RangeTests {
         Some(seeds).filter(|seeds| *seeds > self.tests.len() as u64 && !self.recorded.commands.is_empty())
     }
 
-    /// The rate that find.json has, if these rows suggest another: some are missing.
+    /// The rate that find.json has, if these rows suggest another: some are missing, or another version suggested it.
     fn of_other_rows(&self, suggestions: &[Combined]) -> Option<f64> {
         let recorded = self.recorded.suggested_lr.filter(|_| self.of_more().is_none())?;
         Some(recorded).filter(|_| printed(suggestions) != Some(recorded))
