@@ -11,7 +11,7 @@ use crate::record::{
     write_status,
 };
 use crate::run_folder::{Existing, Lock, claim};
-use crate::stats::suggest::{Combined, ShortResult, beyond, headline, show};
+use crate::stats::suggest::{Combined, ShortResult, as_printed, beyond, headline};
 use crate::train::{Control, Run, Stop, ThreadShare};
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -42,8 +42,7 @@ pub struct FindInfo {
 impl FindInfo {
     /// Records the suggestions of the methods.
     pub fn suggest(&mut self, said: &[Combined]) {
-        // Rounded to three digits, as printed for copying.
-        self.suggested_lr = headline(said).and_then(|(_, rate)| show(rate).parse().ok());
+        self.suggested_lr = headline(said).map(|(_, rate)| as_printed(rate));
         let suggestion = |one: &Combined| SuggestionRecord {
             method: one.method.name().to_string(),
             rate: one.answer.as_ref().ok().map(|answer| answer.rate),
@@ -159,15 +158,7 @@ impl FindDirectory {
                 directory.info.tests.sort_by_key(|test| test.seed);
                 directory.write()
             });
-            match written {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(first) => {
-                    // Without one of its tests there is no suggestion.
-                    control.stop(Stop::Interrupt);
-                    error.get_or_insert(first);
-                    ControlFlow::Break(())
-                }
-            }
+            stop_at_error(written, control, &mut error)
         };
         let starved = |_: &u64, done: &Result<(Tested, Vec<RangeRow>)>| is_refused_a_thread(done);
         scheduler.run(&seeds, &|| control.stopping().is_some(), &test, &starved, &mut finished)?;
@@ -240,14 +231,7 @@ impl FindDirectory {
                 self.check_in_place()?;
                 write_rows(&self.path.join(files::REFINE_CSV), rows)
             });
-            match written {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(first) => {
-                    control.stop(Stop::Interrupt);
-                    error.get_or_insert(first);
-                    ControlFlow::Break(())
-                }
-            }
+            stop_at_error(written, control, &mut error)
         };
         let starved = |_: &ShortRun, done: &Result<Option<RefineRow>>| is_refused_a_thread(done);
         scheduler.run(runs, &|| control.stopping().is_some(), &train, &starved, &mut finished)?;
@@ -290,6 +274,14 @@ impl FindDirectory {
             ..self.info.clone()
         })
     }
+}
+
+/// Stops all others at an error, and keeps the first: without one of its tests or short runs there is no suggestion.
+fn stop_at_error(done: Result<()>, control: &Control, error: &mut Option<anyhow::Error>) -> ControlFlow<()> {
+    let Err(found) = done else { return ControlFlow::Continue(()) };
+    control.stop(Stop::Interrupt);
+    error.get_or_insert(found);
+    ControlFlow::Break(())
 }
 
 /// Where the rows of each seed go.

@@ -4,7 +4,7 @@ use super::finder::LrFinder;
 use crate::config::{FindConfig, RunConfig};
 use crate::data::Dataset;
 use crate::record::RefineRow;
-use crate::stats::suggest::{AROUND, short_run, show};
+use crate::stats::suggest::{AROUND, as_printed, short_run};
 use crate::train::{Control, ThreadShare};
 use anyhow::Result;
 
@@ -46,7 +46,7 @@ impl ShortRun {
         if updates == 0 {
             return Ok(Vec::new());
         }
-        let rates = rates.iter().map(|rate| show(*rate).parse().unwrap_or(*rate));
+        let rates = rates.iter().map(|rate| as_printed(*rate));
         let seeds = config.run.seed..config.run.seed + config.seeds;
         Ok(rates.flat_map(|rate| seeds.clone().map(move |seed| Self { rate, seed, updates })).collect())
     }

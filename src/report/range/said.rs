@@ -7,7 +7,7 @@ use super::{RangeTests, reason, spread};
 use crate::number::{counted, grouped};
 use crate::record::files::FIND_JSON;
 use crate::record::{NextCommand, Status};
-use crate::stats::suggest::{Combined, Method, headline, is_for_just, range, run_length, short_run, show};
+use crate::stats::suggest::{Combined, Method, as_printed, headline, is_for_just, range, run_length, short_run, show};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -120,9 +120,9 @@ pub fn json(tests: &RangeTests, suggestions: &[Combined]) -> Value {
     })
 }
 
-/// The suggested rate as it is printed for copying, to three digits.
+/// The suggested rate, as find.json has it.
 fn printed(suggestions: &[Combined]) -> Option<f64> {
-    headline(suggestions).and_then(|(_, rate)| show(rate).parse().ok())
+    headline(suggestions).map(|(_, rate)| as_printed(rate))
 }
 
 /// In words: the rate to train with, the run that it is for, and how reliable it is.
