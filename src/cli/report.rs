@@ -4,9 +4,11 @@ use super::next::{self, GoingOn};
 use super::{flags, ranking, settings};
 use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
+use crate::number::counted;
 use crate::record::files::REPORT_HTML;
 use crate::report::export::{ExtraFormats, Form, Report, Shown};
 use crate::report::load::load;
+use crate::report::summary::Paragraph;
 use crate::usage;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
@@ -45,6 +47,18 @@ pub fn command() -> Command {
         .after_help("Example: lrsched report results/compare-cifar10 -o report.html --target 0.8 --md")
         .arg(flags::folders("Folders of runs, comparisons or range tests, or parents of such folders"));
     settings::with_flags(command, CommandName::Report, OWN).mut_arg("output", |arg| arg.short('o'))
+}
+
+/// What the report says first, a line for each group of runs that can be compared.
+fn answers(summary: &[Paragraph]) -> Vec<String> {
+    /// Lines before the rest is left to the report.
+    const MOST: usize = 8;
+    let first = |paragraph: &Paragraph| paragraph.parts().into_iter().next();
+    let mut lines: Vec<String> = summary.iter().take(MOST).filter_map(first).collect();
+    if let Some(more) = summary.len().checked_sub(MOST).filter(|more| *more > 0) {
+        lines.push(format!("and {} more: all are in the report", counted(more as u64, "group")));
+    }
+    lines
 }
 
 /// Runs `lrsched report …` and returns the exit code.
@@ -108,6 +122,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     }
     let written = report.write(&output, extra)?;
     if !quiet {
+        // To stderr, for stdout is the list of files.
+        answers(&report.summary).iter().for_each(|line| super::tell(line));
         for file in written {
             // Where that is, if nobody has said it.
             let whole = Some(&file).filter(|_| given.path("output").is_none()).and_then(|file| absolute(file).ok());

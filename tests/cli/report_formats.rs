@@ -69,6 +69,20 @@ fn the_json_has_the_ranking_and_what_the_report_says_of_it() {
 }
 
 #[test]
+fn the_answer_is_said_on_stderr_and_the_files_on_stdout() {
+    let folder = compared();
+    let said = |flags: &[&str]| {
+        let output = lrsched(&folder).args(["report", "cmp", "-o", "r.json"]).args(flags).output().unwrap();
+        assert!(output.status.success());
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let [files, answer] = said(&[]);
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!((files.as_str(), answer.trim_end()), ("r.json\n", report["summary"][0].as_str().unwrap()));
+    assert_eq!(said(&["-q"]), ["", ""]);
+}
+
+#[test]
 fn one_panel_is_a_picture_of_its_own_under_a_title_of_ones_own() {
     let folder = compared();
     let read = |file: &str| fs::read_to_string(folder.path().join(file)).unwrap();

@@ -30,7 +30,7 @@ fn write_record(folder: &Path, row: &ComparisonRow, status: &str, val_accuracy: 
 
 /// What the report on these says, as JSON, and its warnings.
 fn reported(folder: &TempDir, of: &[&str]) -> (Value, String) {
-    let output = lrsched(folder).arg("report").args(of).args(["-o", "r.json"]).output().unwrap();
+    let output = lrsched(folder).args(["report", "-q"]).args(of).args(["-o", "r.json"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     (serde_json::from_slice(&fs::read(folder.path().join("r.json")).unwrap()).unwrap(), said)
