@@ -1,5 +1,6 @@
 //! `lrsched man`: manual pages, from the same descriptions as `--help`.
 
+use crate::disk::make_folders;
 use crate::usage;
 use crate::usage::shortened;
 use anyhow::{Context, Result};
@@ -37,7 +38,7 @@ pub fn run(matches: &ArgMatches, whole: Command) -> Result<u8> {
         if folder.exists() && !folder.is_dir() {
             return usage!("--dir {} is not a folder", folder.display());
         }
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         for (name, page) in pages {
             let path = folder.join(format!("{name}.1"));
             crate::record::replace_file(&path, page.as_bytes())?;

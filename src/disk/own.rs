@@ -183,10 +183,15 @@ impl OpenFolder {
 /// Creates `folder` and its missing parents. Returns the folders created, innermost first.
 ///
 /// # Errors
-/// A folder cannot be created; those already created are removed again.
+/// A folder cannot be created, or a parent is none; those already created are removed again.
 pub fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
+    // The system's own words differ from call to call: "File exists", "Not a directory".
+    let there = missing.last().map_or(Some(folder), |outermost| outermost.parent());
+    if let Some(there) = there.filter(|there| there.exists() && !there.is_dir()) {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", there.display())));
+    }
     std::fs::create_dir_all(folder).inspect_err(|_| remove_empty(&missing))?;
     Ok(missing)
 }
@@ -284,6 +289,10 @@ mod tests {
         remove_empty(&made);
         assert!(!outer.path().join("a/b/c").exists() && outer.path().join("a/b/notes").exists());
         std::fs::write(outer.path().join("file"), "").unwrap();
-        assert!(make_folders(&outer.path().join("file/x")).is_err());
+        let file = outer.path().join("file");
+        for below in [file.join("x"), file.join("x/y"), file.clone()] {
+            let error = make_folders(&below).unwrap_err().to_string();
+            assert_eq!(error, format!("{} is not a folder", file.display()));
+        }
     }
 }

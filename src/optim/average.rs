@@ -328,6 +328,8 @@ mod tests {
         }
         let late = "swa:from=9".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
         assert_eq!(late, "average: swa: from must be within the run of 8 steps, got 9ep, step 18");
+        let late = "swa:from=1e300st".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
+        assert!(late.contains("got 1e300st, step "), "a number of 300 digits: {late}");
         let never = "ema:every=0.1%".parse::<AverageSpec>().unwrap().in_run(2, 8).unwrap_err().to_string();
         assert_eq!(never, "average: ema: every must be at least 1 step, got 0 of the 8 steps");
         // Its initial weights would be evaluated for the whole run.

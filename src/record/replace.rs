@@ -1,7 +1,7 @@
 //! Atomic replacement of files.
 
 use super::{Contents, Status, files};
-use crate::disk::TEMPORARY;
+use crate::disk::{TEMPORARY, make_folders};
 use crate::memory::in_case_of_refusal;
 use crate::usage;
 use crate::usage::Usage;
@@ -29,7 +29,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         return write().with_context(|| format!("cannot write {}", path.display()));
     }
     let target = path.canonicalize().unwrap_or_else(|_| end_of_link(path));
-    std::fs::create_dir_all(folder_of(&target)).with_context(|| format!("cannot write {}", path.display()))?;
+    make_folders(folder_of(&target)).with_context(|| format!("cannot write {}", path.display()))?;
     put(&target, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 

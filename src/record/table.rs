@@ -3,7 +3,7 @@
 use super::check::out_of_place;
 use super::columns::Columns;
 use super::{Row, replace_own, stop_at};
-use crate::disk::{self, check_in_place, open_own, read_own};
+use crate::disk::{self, check_in_place, make_folders, open_own, read_own};
 use crate::usage::shortened;
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -219,7 +219,7 @@ impl<T: Row> Table<T> {
 /// The file cannot be written; the line names it.
 pub fn write_rows<T: Row>(path: &Path, rows: &[T]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot write {}", path.display()))?;
+        make_folders(folder).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let columns = Columns::all::<T>();
     let mut bytes = format!("{}\n", columns.header::<T>()).into_bytes();

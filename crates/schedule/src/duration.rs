@@ -118,9 +118,9 @@ impl Duration {
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Epochs(epochs) => write!(f, "{epochs}ep"),
-            Self::Steps(steps) => write!(f, "{steps}st"),
-            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Epochs(epochs) => write!(f, "{}ep", shortest(*epochs)),
+            Self::Steps(steps) => write!(f, "{}st", shortest(*steps)),
+            Self::Percent(percent) => write!(f, "{}%", shortest(*percent)),
         }
     }
 }

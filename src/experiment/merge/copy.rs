@@ -65,7 +65,7 @@ impl Copies {
             Err(error) => return Err(error).with_context(cannot),
         };
         if let Some(folder) = to.parent() {
-            std::fs::create_dir_all(folder).with_context(cannot)?;
+            disk::make_folders(folder).with_context(cannot)?;
         }
         let copy = |source: &mut File| -> io::Result<()> {
             let mut target = File::create_new(to)?;
