@@ -2,10 +2,10 @@
 
 use super::advice;
 use super::flags;
+use super::output::{self, emit};
 use super::settings;
-use super::show::{self, MOST_STEPS, emit};
 use crate::config::settings::{self as table, any_of};
-use crate::config::{CommandName, Given, SettingDef};
+use crate::config::{CommandName, Given, MOST_STEPS, SettingDef};
 use crate::data::DatasetKind;
 use crate::experiment::descend::{COLUMNS, Function, Iterate, Walk, cells, write_csv};
 use crate::experiment::landscape;
@@ -106,7 +106,7 @@ impl Format {
 
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
-    let output = show::output(&given);
+    let output = output::file(&given, &[])?;
     let output = output.as_deref();
     let format = Format::choose(given.text("format"), output)?;
     let mut walked = Vec::new();

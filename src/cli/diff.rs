@@ -2,7 +2,7 @@
 
 use super::diff_optimizer::{self, Disagreement};
 use super::flags;
-use super::{settings, show};
+use super::{drawn_run, output, settings};
 use crate::config::settings::{RATE, any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::{counted, exact, rate};
@@ -49,7 +49,7 @@ pub fn command() -> Command {
                     "A schedule, or an optimizer with or without one: nadam/cosine (`lrsched help schedules`, `help optimizers`)",
                 ),
         );
-    show::with_output(settings::with_flags(command, CommandName::Diff, &[show::RUN, DIFF].concat()))
+    output::with_flag(settings::with_flags(command, CommandName::Diff, &[drawn_run::RUN, DIFF].concat()))
 }
 
 /// The rates of a run under one or several semantics that agree.
@@ -84,7 +84,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     }
     let flags = given.family("schedule", &schedule_entries());
     let spec = Spec::from_flags(given.text("schedule").unwrap_or_default(), &flags)?;
-    let run = show::run_of(&given)?;
+    let run = drawn_run::of(&given)?;
     let mut groups: Vec<Group> = Vec::new();
     for semantics in Semantics::ALL.into_iter().filter(|&semantics| spec.exists_in(semantics)) {
         let rates = trace(Schedule::build(&spec, &run.with(semantics))?, &run);
@@ -93,17 +93,17 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
             None => groups.push(Group { members: vec![semantics], rates }),
         }
     }
-    let output = show::output(&given);
+    let output = output::file(&given, &[])?;
     let output = output.as_deref();
-    let scale = show::y_scale(&given)?;
+    let scale = drawn_run::y_scale(&given)?;
     let figure = || figure(&spec, &groups, &run, scale);
-    match show::format(&given, &FORMATS)? {
-        "csv" => show::emit(output, csv(&groups, &run).as_bytes()),
-        "svg" => show::emit(output, figure().svg()?.as_bytes()),
-        "png" => show::emit(output, &figure().png()?),
+    match output::format(&given, &FORMATS)? {
+        "csv" => output::emit(output, csv(&groups, &run).as_bytes()),
+        "svg" => output::emit(output, figure().svg()?.as_bytes()),
+        "png" => output::emit(output, &figure().png()?),
         _ => {
-            let text = words(&spec, &groups, &run) + "\n" + &show::terminal(&figure(), output);
-            show::emit(output, text.as_bytes())
+            let text = words(&spec, &groups, &run) + "\n" + &output::terminal(&figure(), output);
+            output::emit(output, text.as_bytes())
         }
     }
 }
@@ -113,17 +113,17 @@ fn run_optimizer(text: &str, given: &Given) -> Result<u8> {
     if let Some((flag, _)) = given.family("schedule", &schedule_entries()).first() {
         refuse_flag(flag, text)?;
     }
-    let disagreement = Disagreement::of(text, given.parse("lr", RATE)?, &show::run_of(given)?)?;
-    let output = show::output(given);
+    let disagreement = Disagreement::of(text, given.parse("lr", RATE)?, &drawn_run::of(given)?)?;
+    let output = output::file(given, &[])?;
     let output = output.as_deref();
-    let scale = show::y_scale(given)?;
-    match show::format(given, &FORMATS)? {
-        "csv" => show::emit(output, disagreement.csv().as_bytes()),
-        "svg" => show::emit(output, disagreement.figure(scale).svg()?.as_bytes()),
-        "png" => show::emit(output, &disagreement.figure(scale).png()?),
+    let scale = drawn_run::y_scale(given)?;
+    match output::format(given, &FORMATS)? {
+        "csv" => output::emit(output, disagreement.csv().as_bytes()),
+        "svg" => output::emit(output, disagreement.figure(scale).svg()?.as_bytes()),
+        "png" => output::emit(output, &disagreement.figure(scale).png()?),
         _ => {
-            let text = disagreement.words() + "\n" + &show::terminal(&disagreement.figure(scale), output);
-            show::emit(output, text.as_bytes())
+            let text = disagreement.words() + "\n" + &output::terminal(&disagreement.figure(scale), output);
+            output::emit(output, text.as_bytes())
         }
     }
 }
@@ -232,6 +232,6 @@ fn figure(spec: &Spec, groups: &[Group], run: &schedule::RunShape, scale: AxisSc
         series.dashed = at > 0;
         panel.series.push(series);
     }
-    show::rescale(&mut panel, scale);
+    drawn_run::rescale(&mut panel, scale);
     Figure::new(spec.to_string(), vec![panel])
 }

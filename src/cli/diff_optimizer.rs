@@ -1,6 +1,6 @@
 //! `lrsched diff` of an optimizer: where the frameworks disagree about its updates.
 
-use super::show;
+use super::drawn_run;
 use crate::experiment::parting::{Camp, Camps};
 use crate::number::{counted, exact, significant};
 use crate::optim::{self, OptimizerSpec};
@@ -123,7 +123,7 @@ impl Disagreement {
             series.dashed = at > 0;
             panel.series.push(series);
         }
-        show::rescale(&mut panel, scale);
+        drawn_run::rescale(&mut panel, scale);
         Figure::new(format!("{}/{}", self.optimizer, self.schedule), vec![panel])
     }
 }

@@ -1,6 +1,6 @@
 //! `lrsched export`: the schedule and the optimizer of a run as code of another framework.
 
-use super::{flags, next, ranking, settings, show};
+use super::{drawn_run, flags, next, output, ranking, settings};
 use crate::config::settings::{RATE, any_of, schedule_entries};
 use crate::config::{CommandName, Given, RunConfig, SettingDef};
 use crate::experiment::parting::Trail;
@@ -31,7 +31,7 @@ const EXPORT: &[SettingDef] = &[
         "SPEC",
         "Without a run: an optimizer name or spec (`lrsched help optimizers`) [default: sgd]",
     ),
-    show::STEPS,
+    drawn_run::STEPS,
 ];
 
 /// The flags that describe what a run has of its own.
@@ -55,7 +55,7 @@ pub fn command() -> Command {
                 .value_parser(value_parser!(OsString))
                 .help("The folder of a run, or of a comparison"),
         );
-    show::with_output(settings::with_flags(command, CommandName::Export, EXPORT))
+    output::with_flag(settings::with_flags(command, CommandName::Export, EXPORT))
 }
 
 /// Writes the snippet.
@@ -68,6 +68,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         Some(name) => name.parse()?,
         None => return usage!("export to which framework? Add --to {}", Framework::ALL.map(Framework::name).join("|")),
     };
+    let output = output::file(&given, &[])?;
     let mut recipe = match given.path("run") {
         // Variables of the environment are for what no folder says.
         Some(folder) => of_folder(&folder, &given.clone().typed(), quiet)?,
@@ -80,8 +81,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     });
     let Snippet { text, notes } = snippet.map_err(|error| elsewhere(error, &recipe, framework))?;
     super::warn(&notes);
-    let output = show::output(&given);
-    show::emit(output.as_deref(), text.as_bytes())
+    output::emit(output.as_deref(), text.as_bytes())
 }
 
 /// The first framework that the run in `folder` can be taken to, PyTorch before others.
@@ -121,7 +121,7 @@ fn of_flags(given: &Given) -> Result<Recipe> {
     let schedule = Spec::from_flags(schedule, &given.family("schedule", &schedule_entries()))?;
     let optimizer = given.text("optimizer").unwrap_or("sgd");
     let optimizer = OptimizerSpec::from_flags(optimizer, &given.family("optimizer", optim::table()))?;
-    let run = show::run_of(given)?;
+    let run = drawn_run::of(given)?;
     let lr = given.parse("lr", RATE)?.or(optimizer.learning_rate());
     let learning_rate = lr.unwrap_or_else(|| optimizer.default_learning_rate(run.semantics));
     let run = RunShape { learning_rate, ..run };

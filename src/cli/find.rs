@@ -16,6 +16,7 @@ use crate::number::counted;
 use crate::record::files::{self, FIND_JSON, RANGE_CSV, RANGE_PNG, RANGE_SVG, REFINE_CSV, SEED, of_seed};
 use crate::record::{Holds, Status};
 use crate::report::range::{self, RangeTests, Recorded};
+use crate::report::wrap;
 use crate::run_folder::{Existing, vet};
 use crate::stats::suggest::{Combined, headline, show};
 use anyhow::Result;
@@ -58,22 +59,7 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     let path = settings::out_folder(&machine, &format!("find-{}-{}", config.run.optimizer.name(), config.run.dataset));
     if machine.dry_run {
         vet(&path, existing, Holds::RangeTest, files::unmarked(&files::OF_RANGE_TEST))?;
-        let work = find::work(&config, &dataset)?;
-        let seeds = config.run.seed..config.run.seed + config.seeds;
-        let listed = |seed| {
-            // The only test has no folder of its own.
-            let name = (config.seeds > 1).then(|| of_seed(seed));
-            Listed { number: None, name, remaining: Remaining::Work { epochs: 0, work: work.clone() } }
-        };
-        let runs: Vec<Listed> = seeds.map(listed).collect();
-        let dry = DryRun {
-            folder: &path,
-            config: &config.run,
-            planned: runs.len(),
-            runs,
-            may_differ: config.refine != Some(0),
-        };
-        return dry.print(&dataset, &machine, &session);
+        return planned(&path, &config, &dataset)?.print(&dataset, &machine, &session);
     }
     let mut directory = FindDirectory::create(&path, existing, &config, &dataset, machine.threads)?;
     let (scheduler, limit) = settings::scheduler(&machine, &config.run, config.seeds as usize);
@@ -120,19 +106,38 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
     if machine.json {
         finish(&path, &directory.info)?;
     } else if !quiet {
-        let width = settings::text_width();
-        out!("{}", tests.small_figure(&said).terminal(settings::chart_width(), 16, console::colors_enabled()));
-        let verdict: Vec<String> =
-            range::verdict(&tests, &said).iter().flat_map(|line| range::words(line, width)).collect();
-        out!("{}\n{}", range::terminal(&said, width), verdict.join("\n"));
-        for NextCommand { purpose, line } in &commands {
-            out!("{purpose}:\n  {line}");
-        }
-        let seeds = if config.seeds > 1 { format!("{SEED}*/") } else { String::new() };
-        let refining = if tests.refining.is_empty() { String::new() } else { format!("{REFINE_CSV}, ") };
-        out!("results in {}: {seeds}{RANGE_CSV}, {refining}{RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
+        print(&path, &tests, &said, &commands)?;
     }
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
+}
+
+/// The tests that `--dry-run` lists.
+fn planned<'a>(path: &'a Path, config: &'a FindConfig, dataset: &Dataset) -> Result<DryRun<'a>> {
+    let work = find::work(config, dataset)?;
+    let seeds = config.run.seed..config.run.seed + config.seeds;
+    let listed = |seed| {
+        // The only test has no folder of its own.
+        let name = (config.seeds > 1).then(|| of_seed(seed));
+        Listed { number: None, name, remaining: Remaining::Work { epochs: 0, work: work.clone() } }
+    };
+    let runs: Vec<Listed> = seeds.map(listed).collect();
+    let planned = runs.len();
+    Ok(DryRun { folder: path, config: &config.run, planned, runs, may_differ: config.refine != Some(0) })
+}
+
+/// Prints the curve, what it suggests, the commands that train so, and where all that is.
+fn print(path: &Path, tests: &RangeTests, said: &[Combined], commands: &[NextCommand]) -> Result<()> {
+    let width = settings::text_width();
+    out!("{}", tests.small_figure(said).terminal(settings::chart_width(), 16, console::colors_enabled()));
+    let verdict: Vec<String> = range::verdict(tests, said).iter().flat_map(|line| wrap::words(line, width)).collect();
+    out!("{}\n{}", range::terminal(said, width), verdict.join("\n"));
+    for NextCommand { purpose, line } in commands {
+        out!("{purpose}:\n  {line}");
+    }
+    let seeds = if tests.tests.len() > 1 { format!("{SEED}*/") } else { String::new() };
+    let refining = if tests.refining.is_empty() { String::new() } else { format!("{REFINE_CSV}, ") };
+    out!("results in {}: {seeds}{RANGE_CSV}, {refining}{RANGE_PNG}, {RANGE_SVG}, {FIND_JSON}", path.display());
+    Ok(())
 }
 
 /// The last event of `--json`.

@@ -1,6 +1,6 @@
 //! `lrsched help schedules` and `help optimizers`: formulas and parameters, from the same tables as the parsers.
 
-use super::show;
+use super::output;
 use crate::number::exact;
 use crate::optim::{self, OptimizerSpec};
 use crate::schedule::{Semantics, table, universal};
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 /// # Errors
 /// stdout cannot be written.
 pub fn schedules() -> Result<u8> {
-    show::emit(None, text_of_schedules().as_bytes())
+    output::emit(None, text_of_schedules().as_bytes())
 }
 
 /// Prints the list of optimizers.
@@ -23,7 +23,7 @@ pub fn schedules() -> Result<u8> {
 /// # Errors
 /// stdout cannot be written.
 pub fn optimizers() -> Result<u8> {
-    show::emit(None, text_of_optimizers().as_bytes())
+    output::emit(None, text_of_optimizers().as_bytes())
 }
 
 /// Prints the schedule or the optimizer of this name; `None` if there is neither.
@@ -37,7 +37,7 @@ pub fn one(name: &str) -> Option<Result<u8>> {
     } else {
         describe_optimizer(&mut text, of(optim::table())?);
     }
-    Some(show::emit(None, text.trim_start().as_bytes()))
+    Some(output::emit(None, text.trim_start().as_bytes()))
 }
 
 /// Prints the flag of this name, and which of the commands of `program` take it; `None` if none does.
@@ -52,7 +52,7 @@ pub fn flag(program: &Command, name: &str) -> Option<Result<u8>> {
         }
     }
     let text: Vec<String> = told.iter().map(|(text, commands)| format!("{}:\n{text}\n", commands.join(", "))).collect();
-    (!text.is_empty()).then(|| show::emit(None, text.join("\n").as_bytes()))
+    (!text.is_empty()).then(|| output::emit(None, text.join("\n").as_bytes()))
 }
 
 /// The flag as `--help` has it.

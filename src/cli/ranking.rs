@@ -10,8 +10,10 @@ use crate::record::{ComparisonRow, Stage, Status, disk_size, files};
 use crate::report;
 use crate::report::analysis::Group;
 use crate::report::entrants::{EntrantRuns, recipes};
-use crate::report::export::{ExtraFormats, Paragraph, Report};
+use crate::report::export::{ExtraFormats, Report};
 use crate::report::load::Loaded;
+use crate::report::summary::Paragraph;
+use crate::report::wrap;
 use crate::usage::Usage;
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
@@ -56,14 +58,14 @@ pub fn rank(
         let width = settings::text_width();
         let all: Vec<EntrantRuns<'_>> =
             groups.iter().flat_map(|group| &group.analyses).map(|analysis| analysis.entrant.clone()).collect();
-        let recipes = report::range::words(&recipes(&all), width);
+        let recipes = wrap::words(&recipes(&all), width);
         recipes.iter().filter(|line| !line.is_empty()).try_for_each(|line| super::say(&format!("{line}\n")))?;
         let table = |group: &Group<'_>| {
             let label = if group.label.is_empty() { String::new() } else { format!("{}\n", group.label) };
             let (entrants, names) = report::table::of_groups(std::slice::from_ref(group), Some(width));
             label + report::table::terminal_of(&entrants, &names, width, &page).trim_end()
         };
-        let wrapped = |text: &String| report::range::words(text, width).join("\n");
+        let wrapped = |text: &String| wrap::words(text, width).join("\n");
         let legend = wrapped(&report::table::legend(groups, Some(width)));
         out!("{}\n{legend}\n", groups.iter().map(table).collect::<Vec<_>>().join("\n\n"));
         if !report.ranking.is_empty() {

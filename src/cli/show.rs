@@ -1,38 +1,22 @@
 //! `lrsched show`: draws a schedule without training.
 
-use super::flags;
-use super::settings;
-use crate::config::settings::{COUNT, any_of, schedule_entries};
+use super::drawn_run::{self, RUN, checked, rescale, y_scale};
+use super::output::{self, emit, terminal};
+use super::{flags, settings};
+use crate::config::settings::{any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::{counted, significant};
-use crate::record::{EpochRow, RunInfo, check_order, check_outputs, check_values, files, read_good_rows, replace_file};
+use crate::record::{EpochRow, RunInfo, check_order, check_values, files, read_good_rows};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::{self, Stretches};
-use crate::schedule::{self, EpochMetrics, Rates, Schedule, Semantics, Spec, warnings};
+use crate::schedule::{EpochMetrics, Rates, RunShape, Schedule, Spec, warnings};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, shortened};
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-/// The settings of the run whose schedule is drawn; shared with `diff`.
-pub const RUN: &[SettingDef] = &[
-    STEPS,
-    SettingDef::value("y-scale", "KIND", "The axis of the rates in a picture: linear or log [default: linear]"),
-];
-
-/// `--steps-per-epoch`; also of `export`.
-pub const STEPS: SettingDef = SettingDef::value(
-    "steps-per-epoch",
-    "N",
-    "Steps per epoch [default: 352, as in `train`: 45,000 images in batches of 128]",
-);
-
-/// The default of `train` on CIFAR-10: 5,000 of the 50,000 images are held out.
-const STEPS_PER_EPOCH: u64 = 45_000_u64.div_ceil(128);
 
 /// The output formats of `show`.
 const FORMATS: [&str; 6] = ["chart", "table", "csv", "json", "svg", "png"];
@@ -64,24 +48,7 @@ pub fn command() -> Command {
             .action(clap::ArgAction::Append)
             .help("Schedules, as with --schedule"),
     );
-    with_output(settings::with_flags(command, CommandName::Show, &[RUN, SHOW].concat()))
-}
-
-/// `-o FILE`.
-pub fn with_output(command: Command) -> Command {
-    command.arg(
-        clap::Arg::new("output")
-            .short('o')
-            .long("output")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(std::ffi::OsString))
-            .help("Write to this file (atomically); `-` is stdout, as without it"),
-    )
-}
-
-/// The file of `-o`; `None` is stdout.
-pub fn output(given: &Given) -> Option<PathBuf> {
-    given.path("output").filter(|file| file.as_os_str() != "-")
+    output::with_flag(settings::with_flags(command, CommandName::Show, &[RUN, SHOW].concat()))
 }
 
 /// A schedule and its rates, one per step.
@@ -105,7 +72,7 @@ impl Curve {
 pub fn run(matches: &ArgMatches) -> Result<u8> {
     let given = flags::gather(&command(), matches);
     let seen = given.path("metrics").map(|path| Seen::read(&path)).transpose()?;
-    let flags = of_flags(&given)?;
+    let flags = drawn_run::of_any_length(&given)?;
     let run = checked(seen.as_ref().map_or(flags, |seen| seen.shape(flags, &given)))?;
     let momentum = given.parse::<f64>("momentum", "in [0, 1)")?;
     if momentum.is_some_and(|m| !(0.0..1.0).contains(&m)) {
@@ -140,15 +107,16 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         );
     }
 
-    let output = output(&given);
+    let read: Vec<PathBuf> = seen.iter().map(|seen| seen.file.clone()).collect();
+    let output = output::file(&given, &read)?;
     let output = output.as_deref();
     let figure = || figure(&curves, &run, momentum, scale);
     let format = match (given.switch("json")?, given.text("format")) {
         (true, Some(other)) if other != "json" => {
             return usage!("--json is --format json; leave out --format {}", shortened(other));
         }
-        (true, _) => format_of(&given, Some("json"), &FORMATS)?,
-        (false, _) => format(&given, &FORMATS)?,
+        (true, _) => output::format_of(&given, Some("json"), &FORMATS)?,
+        (false, _) => output::format(&given, &FORMATS)?,
     };
     if format == "csv" && several {
         return usage!("csv takes one schedule, got {}; write each to its own file", curves.len());
@@ -169,7 +137,7 @@ struct Seen {
     file: PathBuf,
     rows: Vec<EpochRow>,
     /// That of the run, if they are of one.
-    run: Option<schedule::RunShape>,
+    run: Option<RunShape>,
 }
 
 impl Seen {
@@ -203,10 +171,10 @@ impl Seen {
     }
 
     /// The length and the rate of the run, but for what is given.
-    fn shape(&self, flags: schedule::RunShape, given: &Given) -> schedule::RunShape {
+    fn shape(&self, flags: RunShape, given: &Given) -> RunShape {
         let Some(own) = self.run else { return flags };
         let is_given = |name: &str| given.text(name).is_some();
-        schedule::RunShape {
+        RunShape {
             learning_rate: if is_given("lr") { flags.learning_rate } else { own.learning_rate },
             semantics: if is_given("semantics") { flags.semantics } else { own.semantics },
             steps_per_epoch: if is_given("steps-per-epoch") { flags.steps_per_epoch } else { own.steps_per_epoch },
@@ -216,9 +184,9 @@ impl Seen {
 }
 
 /// The length and the base rate of the run in `folder`; `None` if they are not recorded.
-fn shape_of(folder: &Path, rows: &[EpochRow]) -> Option<schedule::RunShape> {
+fn shape_of(folder: &Path, rows: &[EpochRow]) -> Option<RunShape> {
     let config = RunInfo::read(&folder.join(files::RUN_JSON)).ok()?.config.known().ok()?;
-    Some(schedule::RunShape {
+    Some(RunShape {
         learning_rate: config.lr,
         semantics: config.semantics,
         steps_per_epoch: rates::steps_per_epoch(rows)?,
@@ -273,117 +241,7 @@ fn specs(given: &Given) -> Result<Vec<Spec>, Usage> {
     }
 }
 
-/// The run described by the flags.
-pub fn run_of(given: &Given) -> Result<schedule::RunShape, Usage> {
-    checked(of_flags(given)?)
-}
-
-/// The same, whatever its length.
-fn of_flags(given: &Given) -> Result<schedule::RunShape, Usage> {
-    let count = |name, default: u64| match given.parse::<u64>(name, COUNT)?.unwrap_or(default) {
-        0 => usage!("{name} must be {COUNT}, got 0"),
-        count => Ok::<u64, Usage>(count),
-    };
-    Ok(schedule::RunShape {
-        learning_rate: given.parse("lr", "a number of at least 0")?.unwrap_or(0.1),
-        semantics: given.parse_own("semantics")?.unwrap_or(Semantics::Native),
-        epochs: count("epochs", 30)?,
-        steps_per_epoch: count("steps-per-epoch", STEPS_PER_EPOCH)?,
-    })
-}
-
-/// # Errors
-/// The run is too long for a table of its steps.
-fn checked(run: schedule::RunShape) -> Result<schedule::RunShape, Usage> {
-    match run.epochs.checked_mul(run.steps_per_epoch) {
-        Some(steps) if steps <= MOST_STEPS => Ok(run),
-        _ => usage!(
-            "epochs x steps-per-epoch must be at most {MOST_STEPS}, got {} x {}",
-            run.epochs,
-            run.steps_per_epoch
-        ),
-    }
-}
-
-/// Limit on the steps of a run: a table of this many takes several hundred megabytes, and no real run is longer.
-pub const MOST_STEPS: u64 = 10_000_000;
-
-/// `--y-scale`.
-pub fn y_scale(given: &Given) -> Result<AxisScale, Usage> {
-    match given.text("y-scale").unwrap_or("linear") {
-        "linear" => Ok(AxisScale::Linear),
-        "log" => Ok(AxisScale::Log),
-        other => usage!("y-scale must be linear or log, got `{other}`{}", did_you_mean(other, ["linear", "log"])),
-    }
-}
-
-/// Switches a panel of rates to a log axis if requested, and notes which rates cannot be shown on it.
-pub fn rescale(panel: &mut Panel, scale: AxisScale) {
-    if scale == AxisScale::Log && rates::to_log(panel) {
-        super::tell("note: rates of 0, and those far below the others, are drawn on the lower edge of the log axis");
-    }
-}
-
-/// `--format`, else the extension of the output, else `chart`; `.txt` or no extension is a text chart.
-pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
-    format_of(given, given.text("format"), known)
-}
-
-/// The same with what was asked for, by `--format` or `--json`.
-fn format_of<'a>(given: &Given, asked: Option<&str>, known: &[&'a str]) -> Result<&'a str, Usage> {
-    let ending = given.path("output").and_then(|file| Some(file.extension()?.to_str()?.to_lowercase()));
-    let ending = ending.filter(|ending| ending != "txt");
-    if let (Some(format), Some(ending)) = (asked, &ending)
-        && known.contains(&ending.as_str())
-        && known.contains(&format)
-        && ending != format
-    {
-        return usage!(
-            "--{} contradicts the name of the output, which ends in .{ending}; drop it, or rename the output",
-            if given.text("format").is_some() { format!("format {format}") } else { format.to_string() }
-        );
-    }
-    let wanted = asked.map(str::to_string).or(ending);
-    match wanted {
-        None => Ok("chart"),
-        Some(wanted) => match known.iter().find(|name| **name == wanted) {
-            Some(name) => Ok(name),
-            None => {
-                let (hint, wanted) = (did_you_mean(&wanted, known.iter().copied()), shortened(&wanted));
-                usage!("format must be one of {}, got `{wanted}`{hint}", known.join(", "))
-            }
-        },
-    }
-}
-
-/// Writes to the file, or to stdout; a closed pipe (`| head`) is not an error.
-pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
-    match output {
-        Some(path) => {
-            check_outputs(&[path.to_path_buf()], &[])?;
-            replace_file(path, bytes)?;
-        }
-        None => match std::io::stdout().lock().write_all(bytes) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                return Err(anyhow::Error::new(error).context("cannot write to stdout"));
-            }
-            _ => {}
-        },
-    }
-    Ok(0)
-}
-
-/// A chart as text, as wide as the terminal if it goes to one.
-pub fn terminal(figure: &Figure, output: Option<&Path>) -> String {
-    let colour = output.is_none() && console::colors_enabled();
-    let mut text = figure.terminal(settings::chart_width(), 16, colour);
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
-}
-
-fn csv(rates: &[Rates], run: &schedule::RunShape) -> String {
+fn csv(rates: &[Rates], run: &RunShape) -> String {
     let mut text = String::from("step,epoch,learning_rate,momentum\n");
     for (t, rates) in (0_u64..).zip(rates) {
         let momentum = rates.momentum.map_or(String::new(), |m| format!("{m:?}"));
@@ -393,7 +251,7 @@ fn csv(rates: &[Rates], run: &schedule::RunShape) -> String {
 }
 
 /// The rates of every step of each schedule. Of a schedule without a momentum of its own it is that of the optimizer.
-fn json(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>, warnings: &[String]) -> serde_json::Value {
+fn json(curves: &[Curve], run: &RunShape, momentum: Option<f64>, warnings: &[String]) -> serde_json::Value {
     let curve = |Curve { name, rates, .. }: &Curve| {
         let momentum: Vec<Option<f64>> = rates.iter().map(|rates| rates.momentum.or(momentum)).collect();
         let rates: Vec<f64> = rates.iter().map(|rates| rates.learning_rate).collect();
@@ -410,7 +268,7 @@ fn json(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>, warni
 }
 
 /// One row per epoch: the rates of its first step.
-fn table(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>) -> String {
+fn table(curves: &[Curve], run: &RunShape, momentum: Option<f64>) -> String {
     let six_digits = |value| significant(value, 6);
     let mut rows = vec![vec!["epoch".to_string(), "step".to_string()]];
     for curve in curves {
@@ -439,7 +297,7 @@ fn table(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>) -> S
     rows.iter().map(line).collect()
 }
 
-fn figure(curves: &[Curve], run: &schedule::RunShape, momentum: Option<f64>, scale: AxisScale) -> Figure {
+fn figure(curves: &[Curve], run: &RunShape, momentum: Option<f64>, scale: AxisScale) -> Figure {
     let title = match curves {
         [one] => one.spec.to_string(),
         several => format!("{} schedules", several.len()),

@@ -6,8 +6,9 @@ use crate::usage;
 use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 
-/// A table of this many iterations takes several hundred megabytes.
-const MOST_STEPS: u64 = 10_000_000;
+/// Limit on the steps of what is tabulated step by step: a table of this many takes several hundred megabytes, and no real
+/// run is longer.
+pub const MOST_STEPS: u64 = 10_000_000;
 /// More seeds of one test add no information.
 const MOST_SEEDS: u64 = 1000;
 

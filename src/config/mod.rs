@@ -22,7 +22,7 @@ pub mod tuning;
 
 pub use course::{Course, Reach, decays};
 pub use every::Every;
-pub use find_config::{FindConfig, Length};
+pub use find_config::{FindConfig, Length, MOST_STEPS};
 pub use given::{Given, Source};
 pub use grid::{Axis, Grid};
 pub use group_courses::{GroupCourses, GroupState, rates_in_range_test};

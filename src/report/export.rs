@@ -1,162 +1,34 @@
 //! Writes the files of a report: the output in the format of its extension, and further formats next to it.
 
 mod epochs;
+mod form;
+mod markdown;
 mod rows;
 
+pub use form::{ExtraFormats, Form, Shown};
 pub use rows::ranking;
 
-use super::analysis::{Analysis, Asked, Group, Target, analyse};
+use super::analysis::{Asked, Group, analyse};
 use super::chart::{Figure, Ranking, Stack};
 use super::comparison;
-use super::escape::{markdown as text, markdown_name};
 use super::html::Page;
 use super::load::Loaded;
 use super::next::{self, NextStep};
 use super::range::{self, RangeTests};
-use super::table;
+use super::summary::{self, Paragraph};
 use super::trials::Trials;
-use crate::number::{counted, nominal};
 use crate::record::{check_outputs, now, replace_file};
 use crate::stats::suggest::Combined;
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::Usage;
 use serde_json::json;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-
-/// The format of a report file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// The page.
-    Html,
-    /// The ranking and the curves.
-    Png,
-    /// The ranking and the curves.
-    Svg,
-    /// The table and the verdicts.
-    Md,
-    /// The ranking and the curves.
-    Pdf,
-    /// One row per entrant, or per epoch of each run.
-    Csv,
-    /// The ranking and what it says, for programs.
-    Json,
-}
-
-impl Form {
-    /// The format given by the extension of the output; HTML without one.
-    ///
-    /// # Errors
-    /// Any other extension.
-    pub fn of(output: &Path) -> Result<Self, Usage> {
-        match output.extension().map(|ending| ending.to_string_lossy().to_lowercase()).as_deref() {
-            None | Some("html" | "htm") => Ok(Form::Html),
-            Some("png") => Ok(Form::Png),
-            Some("svg") => Ok(Form::Svg),
-            Some("md") => Ok(Form::Md),
-            Some("pdf") => Ok(Form::Pdf),
-            Some("csv") => Ok(Form::Csv),
-            Some("json") => Ok(Form::Json),
-            Some(ending) => {
-                let hint = did_you_mean(ending, ["html", "png", "svg", "pdf", "md", "csv", "json"]);
-                let name = output.display().to_string();
-                usage!(
-                    "--output must end in .html, .png, .svg, .pdf, .md, .csv or .json, got `{}`{hint}",
-                    shortened(&name)
-                )
-            }
-        }
-    }
-
-    fn ending(self) -> &'static str {
-        match self {
-            Form::Html => "html",
-            Form::Png => "png",
-            Form::Svg => "svg",
-            Form::Md => "md",
-            Form::Pdf => "pdf",
-            Form::Csv => "csv",
-            Form::Json => "json",
-        }
-    }
-}
-
-/// Further formats, written next to the output under the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ExtraFormats {
-    /// The ranking and the curves.
-    pub png: bool,
-    /// The ranking and the curves.
-    pub svg: bool,
-    /// The ranking and the curves.
-    pub pdf: bool,
-    /// The table and the verdicts.
-    pub md: bool,
-    /// One row per entrant, or per epoch of each run.
-    pub csv: bool,
-}
-
-/// The files to write, the output first, without duplicates.
-fn files(output: &Path, extra: ExtraFormats) -> Result<Vec<(PathBuf, Form)>, Usage> {
-    let form = Form::of(output)?;
-    let wanted = [
-        (extra.png, Form::Png),
-        (extra.svg, Form::Svg),
-        (extra.pdf, Form::Pdf),
-        (extra.md, Form::Md),
-        (extra.csv, Form::Csv),
-    ];
-    let more = wanted.into_iter().filter(|(wanted, other)| *wanted && *other != form);
-    let more = more.map(|(_, form)| (output.with_extension(form.ending()), form));
-    Ok(std::iter::once((output.to_path_buf(), form)).chain(more).collect())
-}
 
 /// What to know of the verdicts on a comparison under way.
 const AS_PLANNED: &str = "No winner is named before all are: verdicts hold for the comparison as planned, and whoever stops at the first winner finds more false ones.";
 
 /// The size of a picture of one panel, in CSS pixels.
 const PANEL: (u32, u32) = (900, 560);
-
-/// The one thing that a picture shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    Ranking,
-    /// The panel with this column.
-    Panel(&'static str),
-}
-
-impl Shown {
-    const RANKING: &'static str = "ranking";
-
-    /// The names there are.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        std::iter::once(Self::RANKING).chain(comparison::PANELS.map(|(name, _)| name))
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ranking => Self::RANKING,
-            Self::Panel(name) => name,
-        }
-    }
-}
-
-impl FromStr for Shown {
-    type Err = Usage;
-
-    fn from_str(text: &str) -> Result<Self, Usage> {
-        match Self::names().find(|name| *name == text) {
-            Some(Self::RANKING) => Ok(Self::Ranking),
-            Some(name) => Ok(Self::Panel(name)),
-            None => {
-                let names: Vec<&str> = Self::names().collect();
-                let hint = did_you_mean(text, Self::names());
-                usage!("no panel `{}`{hint} (panels: {})", shortened(text), names.join(", "))
-            }
-        }
-    }
-}
 
 /// A report on what was found, worked out once for all its formats.
 pub struct Report<'a> {
@@ -212,7 +84,7 @@ impl<'a> Report<'a> {
             .progress()
             .map(|so_far| Paragraph::note(format!("{so_far} {AS_PLANNED}")))
             .into_iter()
-            .chain(summary(&groups))
+            .chain(summary::of(&groups))
             .collect();
         let ranking = super::ranking::of(&groups, &title);
         let trials = super::trials::of(&groups);
@@ -309,7 +181,7 @@ impl<'a> Report<'a> {
     /// # Errors
     /// A file cannot be written, or would overwrite one that was read; the message names it.
     pub fn write(&self, output: &Path, extra: ExtraFormats) -> anyhow::Result<Vec<PathBuf>> {
-        let files = files(output, extra)?;
+        let files = form::files(output, extra)?;
         let written: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
         check_outputs(&written, &self.loaded.files)?;
         if let Some((path, _)) = files.iter().find(|(_, form)| *form == Form::Csv && self.is_of_range_tests()) {
@@ -327,7 +199,7 @@ impl<'a> Report<'a> {
                 Form::Md => {
                     let ranges = self.loaded.ranges.iter().zip(&self.suggestions);
                     let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
-                    (markdown(&self.title, &self.summary, &self.groups, self.target)
+                    (markdown::of(&self.title, &self.summary, &self.groups, self.target)
                         + &next::markdown(&self.next)
                         + &ranges.collect::<String>())
                         .into_bytes()
@@ -368,98 +240,4 @@ impl<'a> Report<'a> {
             target: self.target,
         }
     }
-}
-
-/// Something that a report says first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Paragraph {
-    /// What it is about, where there are several: `epochs=30`.
-    pub about: String,
-    /// The answer to what the report is asked; of a note, all of it.
-    pub answer: String,
-    /// What else there is to say, a sentence or two at a time.
-    pub rest: Vec<String>,
-    pub of: Subject,
-}
-
-/// What a paragraph is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    /// The report as a whole.
-    Note,
-    /// The group at this place.
-    Group(usize),
-    RangeTest,
-}
-
-impl Paragraph {
-    pub fn note(text: String) -> Self {
-        Self { about: String::new(), answer: text, rest: Vec::new(), of: Subject::Note }
-    }
-
-    /// Each of its parts by itself, what it is about before the first.
-    pub fn parts(&self) -> Vec<String> {
-        let parts = std::iter::once(&self.answer).filter(|answer| !answer.is_empty()).chain(&self.rest);
-        let mut parts: Vec<String> = parts.cloned().collect();
-        if let Some(first) = parts.first_mut().filter(|_| !self.about.is_empty()) {
-            *first = format!("{}: {first}", self.about);
-        }
-        parts
-    }
-}
-
-/// What is said of all groups: a paragraph each.
-fn summary(groups: &[Group<'_>]) -> Vec<Paragraph> {
-    if groups.is_empty() {
-        return vec![Paragraph::note("No run was found.".into())];
-    }
-    let first = (groups.len() > 1).then(|| {
-        Paragraph::note(format!(
-            "The runs form {} groups, which differ in what they were trained on, for how long or how they were chosen. Only runs of one group are compared.",
-            groups.len()
-        ))
-    });
-    let of_group = |(place, group): (usize, &Group<'_>)| Paragraph {
-        about: if groups.len() > 1 { group.label.to_string() } else { String::new() },
-        answer: group.answer.clone(),
-        rest: group.rest.clone(),
-        of: Subject::Group(place),
-    };
-    first.into_iter().chain(groups.iter().enumerate().map(of_group)).collect()
-}
-
-/// `80 % after 1,234 steps, 45s (2 of 3 runs)`, or that no run reached it.
-fn to_target(analysis: &Analysis<'_>, target: f64) -> String {
-    let wanted = format!("{} %", nominal(100.0 * target));
-    let runs = analysis.entrant.finished().count();
-    match analysis.target {
-        Some(Target { reached, steps: Some(steps), seconds }) => {
-            let time = seconds.map_or(String::new(), |seconds| format!(", {}", table::duration(seconds)));
-            let steps = counted(steps.round() as u64, "step");
-            format!("{wanted} after {steps}{time} ({reached} of {})", counted(runs as u64, "run"))
-        }
-        _ => format!("{wanted} not reached"),
-    }
-}
-
-/// The table of the entrants of each group, and the verdict on each, as Markdown.
-fn markdown(title: &str, summary: &[Paragraph], groups: &[Group<'_>], target: Option<f64>) -> String {
-    let paragraphs: Vec<String> = summary.iter().map(|one| text(&one.parts().join(" "))).collect();
-    let mut out = format!("# {}\n\n{}\n", text(title), paragraphs.join("\n\n"));
-    if groups.is_empty() {
-        return out;
-    }
-    for group in groups {
-        if groups.len() > 1 {
-            let _ = writeln!(out, "\n## {}", text(group.label));
-        }
-        let (entrants, names) = table::of_groups(std::slice::from_ref(group), None);
-        let _ = writeln!(out, "\n{}", table::markdown(&entrants, &names));
-        for analysis in &group.analyses {
-            let reached = target.map_or(String::new(), |target| format!("; {}", to_target(analysis, target)));
-            let _ = writeln!(out, "- {}: {}{reached}", markdown_name(&analysis.name), text(&analysis.verdict));
-        }
-    }
-    let _ = writeln!(out, "\n{}", text(&table::legend(groups, None)));
-    out
 }

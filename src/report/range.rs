@@ -2,7 +2,7 @@
 
 mod said;
 
-pub use said::{json, markdown, summary, terminal, verdict, words};
+pub use said::{json, markdown, summary, terminal, verdict};
 
 use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
 use super::escape::escape;

@@ -3,6 +3,7 @@
 use super::analysis::{Analysis, Group, Unit};
 use super::entrants::{EntrantRuns, Summary, entrants, names};
 use super::escape::markdown_name;
+use super::wrap;
 use crate::data::Tta;
 use crate::record::ComparisonRow;
 use std::collections::BTreeSet;
@@ -71,7 +72,7 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], names: &[String], width: usize,
     };
     push("entrant", columns.iter().map(|column| column.header).collect());
     for (i, name) in names.iter().enumerate() {
-        let mut pieces = wrap(name, room).into_iter();
+        let mut pieces = wrap::name(name, room).into_iter();
         push(&pieces.next().unwrap_or_default(), columns.iter().map(|column| column.cells[i].as_str()).collect());
         for piece in pieces {
             push(&piece, Vec::new());
@@ -282,21 +283,6 @@ fn width_of(column: &Column) -> usize {
     column.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.header.chars().count())
 }
 
-/// Splits `name` into lines of at most `room` characters, after a `/`, `:`, `,` or `;` in the second half if there is
-/// one; continuation lines are indented.
-fn wrap(name: &str, room: usize) -> Vec<String> {
-    let mut rest: Vec<char> = name.chars().collect();
-    let mut lines = Vec::new();
-    while rest.len() > room {
-        let good = (room / 2..room).rev().find(|&i| "/:,; ".contains(rest[i])).map_or(room, |i| i + 1);
-        let after = rest.split_off(good);
-        lines.push(rest.into_iter().collect());
-        rest = [' ', ' '].into_iter().chain(after).collect();
-    }
-    lines.push(rest.into_iter().collect());
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,12 +293,5 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(duration(seconds), text);
         }
-    }
-
-    #[test]
-    fn a_long_name_is_cut_after_a_comma() {
-        let lines = wrap("sgd/one-cycle:max-lr=0.4,pct-start=0.3", 26);
-        assert_eq!(lines, ["sgd/one-cycle:max-lr=0.4,", "  pct-start=0.3"]);
-        assert!(wrap(&"x".repeat(50), 12).iter().all(|line| line.len() <= 12));
     }
 }

@@ -443,6 +443,7 @@ fn no_output_overwrites_what_is_read_or_belongs_to_a_run() {
     refused(&["report", "cmp", "--csv", "-o", "cmp/comparison.html"]);
     refused(&["diff", "cosine", "-o", "run/steps.csv"]);
     refused(&["descend", "-o", "run/steps.csv"]);
+    refused(&["show", "plateau", "--metrics", "twin.csv", "-o", "twin.csv"]);
     refused(&["data", "info", "--dataset", "synthetic", "--sheet", "run/run.json"]);
     assert_eq!(fs::read(at("cmp/runs/a/metrics.csv")).unwrap(), metrics);
     assert_eq!(fs::read(at("run/steps.csv")).unwrap(), b"kept");

@@ -96,76 +96,112 @@ fn the_accuracy_of_the_same_recipe_in_pytorch_is_that_of_its_log() {
     assert!(said.contains(&interval), "docs/RECIPES.md should say: {interval}");
 }
 
-/// Means, intervals and tests of docs/RECIPES.md about the trainings in PyTorch on a GPU.
-#[test]
-fn the_accuracy_of_the_recipe_in_pytorch_on_a_gpu_is_that_of_its_table() {
-    let table = published().join("airbench94/gpu.csv");
-    let rows: Vec<BTreeMap<String, String>> =
-        csv::Reader::from_path(table).unwrap().deserialize().map(Result::unwrap).collect();
-    let of = |way: &str| -> BTreeMap<u64, f64> {
-        let rows = rows.iter().filter(|row| row["way"] == way);
+/// The trainings of the recipe in PyTorch on a GPU, and lrsched's own.
+struct Trainings {
+    rows: Vec<BTreeMap<String, String>>,
+    lrsched: Vec<serde_json::Value>,
+}
+
+impl Trainings {
+    fn read() -> Self {
+        let table = published().join("airbench94/gpu.csv");
+        let rows = csv::Reader::from_path(table).unwrap().deserialize().map(Result::unwrap).collect();
+        Self { rows, lrsched: records(&published().join("airbench94")) }
+    }
+
+    /// Correct images of 10,000 by seed, with PyTorch's random numbers (`f32`) or lrsched's (`f32-lrsched`).
+    fn in_pytorch(&self, way: &str) -> BTreeMap<u64, f64> {
+        let rows = self.rows.iter().filter(|row| row["way"] == way);
         let images = |row: &BTreeMap<String, String>| (1e4 * row["test_accuracy"].parse::<f64>().unwrap()).round();
         rows.map(|row| (row["seed"].parse().unwrap(), images(row))).collect()
-    };
-    let (theirs, ours) = (of("f32"), of("f32-lrsched"));
-    assert_eq!(theirs.len() + ours.len(), rows.len());
+    }
+
+    fn all_in_pytorch(&self) -> Vec<f64> {
+        ["f32", "f32-lrsched"].iter().flat_map(|way| self.in_pytorch(way).into_values()).collect()
+    }
+
+    /// The same for lrsched's runs.
+    fn in_lrsched(&self) -> BTreeMap<u64, f64> {
+        let images = |run: &serde_json::Value| (1e4 * run["results"]["test_accuracy"].as_f64().unwrap()).round();
+        self.lrsched.iter().map(|run| (run["config"]["seed"].as_u64().unwrap(), images(run))).collect()
+    }
+}
+
+fn recipes_say(text: &str) {
     let said = std::fs::read_to_string(root().join("docs/RECIPES.md")).unwrap().replace('−', "-");
-    let says = |text: String| assert!(said.contains(&text), "docs/RECIPES.md should say: {text}");
-    let mut all = Vec::new();
-    for way in [&theirs, &ours] {
+    assert!(said.contains(text), "docs/RECIPES.md should say: {text}");
+}
+
+fn readers_say(text: &str) {
+    for file in ["README.md", "docs/RESULTS.md"] {
+        assert!(std::fs::read_to_string(root().join(file)).unwrap().contains(text), "{file} should say: {text}");
+    }
+}
+
+#[test]
+fn the_accuracy_of_the_recipe_in_pytorch_on_a_gpu_is_that_of_its_table() {
+    let trainings = Trainings::read();
+    let ways = ["f32", "f32-lrsched"].map(|way| trainings.in_pytorch(way));
+    assert_eq!(ways[0].len() + ways[1].len(), trainings.rows.len());
+    for way in &ways {
         assert!(way.keys().copied().eq(0..way.len() as u64), "all seeds from 0, none left out");
         let images: Vec<f64> = way.values().copied().collect();
         let deviation = standard_deviation(&images).unwrap() / 100.0;
-        says(format!("| 0 to {} | {} | {deviation:.2} |", way.len() - 1, interval(&images)));
-        all.extend(images);
+        recipes_say(&format!("| 0 to {} | {} | {deviation:.2} |", way.len() - 1, interval(&images)));
     }
+    let all = trainings.all_in_pytorch();
     let scatter = standard_deviation(&all).unwrap() / 100.0;
-    says(format!("| {} | {scatter:.2} |", interval(&all)));
-    says(format!("scatter by {scatter:.2} points"));
-    let readers = ["README.md", "docs/RESULTS.md"].map(|text| std::fs::read_to_string(root().join(text)).unwrap());
-    assert!(readers.iter().all(|text| text.contains(&interval(&all))), "{}", interval(&all));
+    recipes_say(&format!("| {} | {scatter:.2} |", interval(&all)));
+    recipes_say(&format!("scatter by {scatter:.2} points"));
+    readers_say(&interval(&all));
+}
 
-    let runs = records(&published().join("airbench94"));
-    let seed = |run: &serde_json::Value| run["config"]["seed"].as_u64().unwrap();
-    let of = |key: &str| -> Vec<f64> { runs.iter().map(|run| run["results"][key].as_f64().unwrap()).collect() };
-    let lrsched: Vec<(u64, f64)> =
-        runs.iter().map(seed).zip(of("test_accuracy").iter().map(|accuracy| (1e4 * accuracy).round())).collect();
+#[test]
+fn the_recipe_in_pytorch_and_here_on_the_same_seeds_is_as_the_texts_say() {
+    let trainings = Trainings::read();
+    let (here, there) = (trainings.in_lrsched(), trainings.in_pytorch("f32-lrsched"));
+    let ours = |key: &str| {
+        mean(&trainings.lrsched.iter().map(|run| run["results"][key].as_f64().unwrap()).collect::<Vec<_>>()).unwrap()
+    };
     let theirs = |key: &str| {
         let same = |row: &&BTreeMap<String, String>| {
-            row["way"] == "f32-lrsched" && runs.iter().any(|run| seed(run).to_string() == row["seed"])
+            row["way"] == "f32-lrsched" && here.contains_key(&row["seed"].parse().unwrap())
         };
-        mean(&rows.iter().filter(same).map(|row| row[key].parse().unwrap()).collect::<Vec<f64>>()).unwrap()
+        mean(&trainings.rows.iter().filter(same).map(|row| row[key].parse().unwrap()).collect::<Vec<f64>>()).unwrap()
     };
-    says(format!(
+    recipes_say(&format!(
         "the mean test loss is {:.4} here and {:.4} in PyTorch, and the accuracy without further views {:.2} and {:.2} %.",
-        mean(&of("test_loss")).unwrap(),
+        ours("test_loss"),
         theirs("test_loss"),
-        100.0 * mean(&of("val_accuracy")).unwrap(),
+        100.0 * ours("val_accuracy"),
         100.0 * theirs("val_accuracy")
     ));
-    let same_seeds = mean(&lrsched.iter().map(|(seed, _)| ours[seed]).collect::<Vec<_>>()).unwrap() / 100.0;
-    says(format!("PyTorch reaches {same_seeds:.2} % in the mean"));
-    assert!(readers.iter().all(|text| text.contains(&format!("{same_seeds:.2} %"))), "{same_seeds:.2}");
-    let gaps: Vec<f64> = lrsched.iter().map(|(seed, images)| (images - ours[seed]) / 100.0).collect();
+    let same_seeds = mean(&here.keys().map(|seed| there[seed]).collect::<Vec<_>>()).unwrap() / 100.0;
+    recipes_say(&format!("PyTorch reaches {same_seeds:.2} % in the mean"));
+    readers_say(&format!("{same_seeds:.2} %"));
+    let gaps: Vec<f64> = here.iter().map(|(seed, images)| (images - there[seed]) / 100.0).collect();
     let gap = mean(&gaps).unwrap();
     let half = student_t_quantile(0.975, gaps.len() as u32 - 1) * standard_deviation(&gaps).unwrap()
         / (gaps.len() as f64).sqrt();
-    says(format!("is {gap:.2} points from it (95 % interval {:.2} to {:.2}, paired t-test)", gap - half, gap + half));
+    let limits = format!("{:.2} to {:.2}", gap - half, gap + half);
+    recipes_say(&format!("is {gap:.2} points from it (95 % interval {limits}, paired t-test)"));
+}
+
+#[test]
+fn the_recipe_here_and_in_all_trainings_in_pytorch_is_as_the_texts_say() {
+    let trainings = Trainings::read();
+    let here: Vec<f64> = trainings.in_lrsched().into_values().collect();
+    let there = trainings.all_in_pytorch();
     // Welch's t-test, its degrees of freedom rounded down.
-    let images: Vec<f64> = lrsched.iter().map(|&(_, images)| images).collect();
     let share = |values: &[f64]| (standard_deviation(values).unwrap() / 100.0).powi(2) / values.len() as f64;
-    let (a, b) = (share(&images), share(&all));
-    let degrees = (a + b).powi(2) / (a * a / (images.len() - 1) as f64 + b * b / (all.len() - 1) as f64);
-    let (gap, error) = ((mean(&images).unwrap() - mean(&all).unwrap()) / 100.0, (a + b).sqrt());
+    let (a, b) = (share(&here), share(&there));
+    let degrees = (a + b).powi(2) / (a * a / (here.len() - 1) as f64 + b * b / (there.len() - 1) as f64);
+    let (gap, error) = ((mean(&here).unwrap() - mean(&there).unwrap()) / 100.0, (a + b).sqrt());
     let half = student_t_quantile(0.975, degrees as u32) * error;
     let p = 2.0 * student_t_tail((gap / error).abs(), degrees as u32);
-    says(format!("loses up to {:.2} points or had ten unlucky seeds", half - gap));
-    says(format!(
-        "{gap:.2} points from all {} ({:.2} to {:.2}, Welch's t-test, p = {p:.2})",
-        all.len(),
-        gap - half,
-        gap + half
-    ));
+    recipes_say(&format!("loses up to {:.2} points or had ten unlucky seeds", half - gap));
+    let limits = format!("{:.2} to {:.2}", gap - half, gap + half);
+    recipes_say(&format!("{gap:.2} points from all {} ({limits}, Welch's t-test, p = {p:.2})", there.len()));
 }
 
 /// The mean, its 95 % interval and the range of times in the texts are those of the records.

@@ -1,7 +1,7 @@
 //! The table.
 
 use super::{CommandName, OnResume, Scope, SettingDef};
-use crate::config::{FindConfig, Keep, Length, MachineConfig, Mode, ProgressMode, RunConfig};
+use crate::config::{FindConfig, Keep, Length, MOST_STEPS, MachineConfig, Mode, ProgressMode, RunConfig};
 use crate::data::{Augment, DatasetKind, LossReduction, Tta};
 use crate::engine::{DeviceChoice, EngineKind};
 use crate::model::Model;
@@ -125,7 +125,7 @@ pub const SETTINGS: &[SettingDef] = &[
             _ => Ok(()),
         }),
     SettingDef::value("refine", "N", "Updates of each of the short runs around the rate of the test, which settle the rate; 0: none [default: those of the run, at most 350 and twice the test]")
-        .of_range_test(|c, v| v.number("a whole number from 0 to 10000000").map(|updates| c.refine = Some(updates)))
+        .of_range_test(|c, v| v.number(&format!("a whole number from 0 to {MOST_STEPS}")).map(|updates| c.refine = Some(updates)))
         .check_test(FindConfig::check_refine),
     SettingDef::value("eval-every", "N", "Iterations between two validations [default: 100 validations per test]")
         .of_range_test(|c, v| v.number(COUNT).map(|steps| c.eval_every = Some(steps)))
@@ -133,7 +133,7 @@ pub const SETTINGS: &[SettingDef] = &[
             Some(0) => usage!("eval-every must be at least 1 iteration, got 0"),
             _ => Ok(()),
         }),
-    SettingDef::value("eval-images", "N", "Validation images per validation, always the same ones [default: {default}]")
+    SettingDef::value("eval-images", "N", "Validation images per validation, always the same ones, at most all there are [default: {default}]")
         .of_range_test(|c, v| v.number(COUNT).map(|images| c.eval_images = images))
         .check_test(|c| match c.eval_images {
             0 => usage!("eval-images must be at least 1, got 0"),

@@ -89,50 +89,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     // A run that failed before its first epoch has no metrics, and its row says so.
     let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
-    // Whether its record has what is shown, and not the table of its comparison.
-    let mut is_own = info.is_some();
-    let mut row = match (row, &info) {
-        // A run that failed may not have been able to say so itself.
-        (Some(row), Some(info)) if row.status == Status::Failed && !info.standing.status.is_over() => {
-            is_own = false;
-            row
-        }
-        // The table of a comparison may lag behind its runs, which may also have been changed or resumed by hand.
-        (Some(row), Some(info)) => {
-            let mut own = info.row(&row.run);
-            let (run, record, table) = (folder.display(), files::RUN_JSON, files::COMPARISON_CSV);
-            if info.config.known().is_err() {
-                // Of another version: the table has what it was, the record how it ended.
-                own = ComparisonRow { status: own.status, results: own.results, ..row.clone() };
-            }
-            let both = row.status == Status::Finished && own.status == Status::Finished && info.changes.is_empty();
-            if let Some(wrong) = own.wrong(false).filter(|_| row.wrong(false).is_none()) {
-                loaded.complaints.push(format!("{run}: {wrong} in its {record}; shown is what {table} says of it"));
-                row
-            } else {
-                if both && !row.results.are_those_of(&own.results) {
-                    loaded.complaints.push(format!(
-                        "{run}: its results are not those that its comparison has in {table}; shown is what its {record} says"
-                    ));
-                }
-                own
-            }
-        }
-        (Some(row), None) => row,
-        (None, Some(info)) => info.row(""),
-        (None, None) if metrics.is_empty() => return,
-        (None, None) => {
-            loaded
-                .complaints
-                .push(format!("{}: no readable run.json; shown under its folder's name", folder.display()));
-            unknown_row(folder)
-        }
-    };
-    if let Some(wrong) = row.wrong(false) {
-        let record = if is_own { files::RUN_JSON } else { files::COMPARISON_CSV };
-        loaded.complaints.push(format!("{}: {wrong} in {record}; left out", folder.display()));
-        return;
-    }
+    let Some(mut row) = shown(folder, row, info.as_ref(), !metrics.is_empty(), loaded) else { return };
     row.run = folder.display().to_string();
     complete(&mut row.results, metrics.last());
     let epochs = row.epochs;
@@ -178,6 +135,60 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     }
     run.highest_rate = base.highest();
     loaded.runs.push(run);
+}
+
+/// The row that is shown of a run: its record says it, or the table of its comparison does. `None` for a folder that is no
+/// run, and for one whose values cannot be.
+fn shown(
+    folder: &Path,
+    row: Option<ComparisonRow>,
+    info: Option<&RunInfo>,
+    has_metrics: bool,
+    loaded: &mut Loaded,
+) -> Option<ComparisonRow> {
+    let (row, from) = match (row, info) {
+        // A run that failed may not have been able to say so itself.
+        (Some(row), Some(info)) if row.status == Status::Failed && !info.standing.status.is_over() => {
+            (row, files::COMPARISON_CSV)
+        }
+        (Some(row), Some(info)) => (of_both(folder, row, info, loaded), files::RUN_JSON),
+        (Some(row), None) => (row, files::COMPARISON_CSV),
+        (None, Some(info)) => (info.row(""), files::RUN_JSON),
+        (None, None) if !has_metrics => return None,
+        (None, None) => {
+            loaded
+                .complaints
+                .push(format!("{}: no readable run.json; shown under its folder's name", folder.display()));
+            (unknown_row(folder), files::COMPARISON_CSV)
+        }
+    };
+    if let Some(wrong) = row.wrong(false) {
+        loaded.complaints.push(format!("{}: {wrong} in {from}; left out", folder.display()));
+        return None;
+    }
+    Some(row)
+}
+
+/// What the record of a run says, unless that cannot be: the table of a comparison may lag behind its runs, which may
+/// also have been changed or resumed by hand.
+fn of_both(folder: &Path, row: ComparisonRow, info: &RunInfo, loaded: &mut Loaded) -> ComparisonRow {
+    let mut own = info.row(&row.run);
+    let (run, record, table) = (folder.display(), files::RUN_JSON, files::COMPARISON_CSV);
+    if info.config.known().is_err() {
+        // Of another version: the table has what it was, the record how it ended.
+        own = ComparisonRow { status: own.status, results: own.results, ..row.clone() };
+    }
+    let both = row.status == Status::Finished && own.status == Status::Finished && info.changes.is_empty();
+    if let Some(wrong) = own.wrong(false).filter(|_| row.wrong(false).is_none()) {
+        loaded.complaints.push(format!("{run}: {wrong} in its {record}; shown is what {table} says of it"));
+        return row;
+    }
+    if both && !row.results.are_those_of(&own.results) {
+        loaded.complaints.push(format!(
+            "{run}: its results are not those that its comparison has in {table}; shown is what its {record} says"
+        ));
+    }
+    own
 }
 
 fn read_info(folder: &Path, loaded: &mut Loaded) -> Option<RunInfo> {

@@ -1,8 +1,9 @@
 //! Range tests in words: the rate to train with, the run that it is for, and how reliable it is; for each kind of output.
 
 use super::super::escape::{escape, markdown as markdown_text};
-use super::super::export::{Paragraph, Subject};
 use super::super::html::command;
+use super::super::summary::{Paragraph, Subject};
+use super::super::wrap;
 use super::{RangeTests, reason, spread};
 use crate::number::{counted, grouped};
 use crate::record::files::FIND_JSON;
@@ -213,7 +214,7 @@ pub fn terminal(suggestions: &[Combined], width: usize) -> String {
         if widths[2] > 0 {
             let _ = write!(line, "  {:1$}", row[2], widths[2]);
         }
-        let mut pieces = words(why, width.saturating_sub(indent).max(20)).into_iter();
+        let mut pieces = wrap::words(why, width.saturating_sub(indent).max(20)).into_iter();
         let _ = writeln!(out, "{line}  {}", pieces.next().unwrap_or_default());
         for piece in pieces {
             let _ = writeln!(out, "{:indent$}{piece}", "");
@@ -224,19 +225,4 @@ pub fn terminal(suggestions: &[Combined], width: usize) -> String {
         push([&row[0], &row[1], &row[2]], reason(one));
     }
     out
-}
-
-/// Wraps `text` between words into lines of at most `room` characters.
-pub fn words(text: &str, room: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines
 }
