@@ -142,6 +142,10 @@ fn what_looks_wrong_is_said_on_stderr() {
         ),
         (vec!["halve:when=epoch>=0,epoch>=9"], "halve: the base rate of 0.1 is never applied"),
         (vec!["wsd:warmup=60%,decay=60%,warmup-from=0.1"], "6336 and 6336 of 10560 steps: the decay is cut to 4224"),
+        (vec!["wsd:decay=0"], "wsd: decay takes 0 of 10560 steps: the rate never falls"),
+        (vec!["wsd:decay=1st"], "wsd: decay takes 1 of 10560 steps: the rate never falls"),
+        (vec!["one-cycle:pct-start=1"], "one-cycle: pct-start leaves no step to fall in: the rate rises until the end"),
+        (vec!["one-cycle:pct-start=1", "--semantics", "optax"], "one-cycle: pct-start leaves no step to fall in"),
         (
             vec!["piecewise:values=0.5,0.1,0.05,warmup=2,warmup-from=0.1"],
             "leads to 0.1, and the rate jumps to 0.5 at step 704",
