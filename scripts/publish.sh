@@ -51,7 +51,7 @@ for folder in "$published"/*/; do
         "$lrsched" merge "$folder" --out "$work/$name" --quiet || [ $? -eq 3 ]
     fi
     mkdir -p "$work/$name"
-    "$lrsched" report "$folder" -o "$work/$name/report.json" >/dev/null
+    "$lrsched" report "$folder" -o "$work/$name/report.json" --quiet
     "$lrsched" report "$folder" -o "$work/$name/report.md" >/dev/null
     # Before the first final there is nothing to rank.
     grep -q '"val_accuracy": [0-9]' "$work/$name/report.json" || rm -f "$work/$name/ranking.png" "$folder/ranking.png"
