@@ -17,7 +17,7 @@ read -r -a flags <<<"${FIND:-}"
 
 if [ ! -x "$lrsched" ]; then cargo build --release; fi
 mkdir -p "$out"
-"$lrsched" report "$comparison" -o "$out/ranking.json" >/dev/null
+"$lrsched" report "$comparison" -o "$out/ranking.json" --quiet
 optimizers=$(python3 -c 'import json, sys
 print("\n".join(dict.fromkeys(one["optimizer"] for one in json.load(open(sys.argv[1]))["entrants"])))' "$out/ranking.json")
 while IFS= read -r optimizer; do

@@ -93,16 +93,15 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         out!("{}", json(&measured, &speed, &name, (model, batch, kind, threads)));
         return Ok(0);
     }
-    out!(
-        "{model}, batch {batch}, {name}, {engine_text}, {}, {}",
-        counted(threads as u64, "thread"),
-        counted(steps as u64, "step")
-    );
-    out!("{:.0} images/s: median step {:.2} ms, fastest {:.2} ms", batch as f64 / step, 1e3 * step, 1e3 * fastest);
+    let (threads, steps_made) = (counted(threads as u64, "thread"), counted(steps as u64, "step"));
+    let of = format!("{model}, batch {batch}, {name}, {engine_text}, {threads}, {steps_made}");
+    let images = batch as f64 / step;
+    let speed = format!("{images:.0} images/s: median step {:.2} ms, fastest {:.2} ms", 1e3 * step, 1e3 * fastest);
     let peak =
         measured.peak.map_or(String::new(), |peak| format!(" (tiles multiply less); the cores can do {peak:.0}"));
-    out!("{direct:.0} GFLOPS, counted as direct convolutions{peak}");
-    out!("{}", shares(&measured, kind));
+    let operations = format!("{direct:.0} GFLOPS, counted as direct convolutions{peak}");
+    let shares = shares(&measured, kind);
+    super::say(&settings::sentences(&format!("{of}\n{speed}\n{operations}\n{shares}")))?;
     if layers {
         out!("");
         table(times, batch, steps)?;

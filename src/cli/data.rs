@@ -9,6 +9,7 @@ use crate::data::idx::{FASHION_MNIST, MNIST};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset, Validation};
 use crate::number::grouped;
 use crate::record::{check_outputs, replace_file};
+use crate::report::wrap;
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -221,16 +222,21 @@ fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>, as_j
         return Ok(());
     }
     let channels = |values: [f64; 3]| values.map(|value| format!("{value:.5}")).join(" ");
-    out!("dataset    {}", dataset.name);
-    out!("from       {place}");
-    out!("train      {}", counts(&dataset.train, &dataset));
-    out!("test       {}", counts(&dataset.test, &dataset));
-    out!("validation {} of the training images, unless --validation says otherwise", kind.default_validation());
-    out!("classes    {}", dataset.classes.join(", "));
-    out!("mean       {} (red, green, blue of the training images)", channels(normalisation.mean));
-    out!("deviation  {}", channels(normalisation.standard_deviation));
-    out!("digest     {}", dataset.digest());
-    Ok(())
+    let validation = kind.default_validation();
+    let rows = [
+        ("dataset", dataset.name.clone()),
+        ("from", place),
+        ("train", counts(&dataset.train, &dataset)),
+        ("test", counts(&dataset.test, &dataset)),
+        ("validation", format!("{validation} of the training images, unless --validation says otherwise")),
+        ("classes", dataset.classes.join(", ")),
+        ("mean", format!("{} (red, green, blue of the training images)", channels(normalisation.mean))),
+        ("deviation", channels(normalisation.standard_deviation)),
+        ("digest", dataset.digest().to_string()),
+    ];
+    let width = settings::text_width();
+    let lines = rows.iter().map(|(name, value)| wrap::under(&format!("{name:<10} "), 11, value, width));
+    super::say(&lines.collect::<String>())
 }
 
 fn counts(images: &Images, dataset: &Dataset) -> String {

@@ -102,7 +102,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         "svg" => output::emit(output, figure().svg()?.as_bytes()),
         "png" => output::emit(output, &figure().png()?),
         _ => {
-            let text = words(&spec, &groups, &run) + "\n" + &output::terminal(&figure(), output);
+            let text =
+                output::sentences(&words(&spec, &groups, &run), output) + "\n" + &output::terminal(&figure(), output);
             output::emit(output, text.as_bytes())
         }
     }
@@ -122,7 +123,8 @@ fn run_optimizer(text: &str, given: &Given) -> Result<u8> {
         "svg" => output::emit(output, disagreement.figure(scale).svg()?.as_bytes()),
         "png" => output::emit(output, &disagreement.figure(scale).png()?),
         _ => {
-            let text = disagreement.words() + "\n" + &output::terminal(&disagreement.figure(scale), output);
+            let words = output::sentences(&disagreement.words(), output);
+            let text = words + "\n" + &output::terminal(&disagreement.figure(scale), output);
             output::emit(output, text.as_bytes())
         }
     }

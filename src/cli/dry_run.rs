@@ -51,12 +51,12 @@ impl DryRun<'_> {
         if machine.json {
             JsonEvents::new(self.folder, false).write("plan", self.json(shard, &work, scheduler, speed.as_ref()))?;
         } else {
-            let mut text = self.list() + &self.groups()? + &self.count(shard, work.len());
-            match &speed {
-                Some(speed) => text.push_str(&estimate(&work, scheduler, limit, speed, self.may_differ)),
-                None => text.push_str(": nothing left to train\n"),
-            }
-            super::say(&text)?;
+            let left = match &speed {
+                Some(speed) => estimate(&work, scheduler, limit, speed, self.may_differ),
+                None => ": nothing left to train".to_string(),
+            };
+            let count = settings::sentences(&(self.count(shard, work.len()) + &left));
+            super::say(&(self.list() + &self.groups()? + &count))?;
         }
         Ok(0)
     }
@@ -146,7 +146,7 @@ fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &
         several => several.iter().map(|(name, speed)| format!("{name} {}", per_second(*speed))).collect(),
     };
     format!(
-        "\n{} training images in all ({counting})\n{limit}{} on {}{each}: {} images a second in training and {} in evaluation, measured just now\n",
+        "\n{} training images in all ({counting})\n{limit}{} on {}{each}: {} images a second in training and {} in evaluation, measured just now",
         grouped(trained(work)),
         about(speed.seconds(work)),
         counted(threads as u64, "thread"),

@@ -1,21 +1,21 @@
 //! `lrsched help schedules` and `help optimizers`: formulas and parameters, from the same tables as the parsers.
 
-use super::output;
+use super::{output, settings};
 use crate::number::exact;
 use crate::optim::{self, OptimizerSpec};
+use crate::report::wrap;
 use crate::schedule::{Semantics, table, universal};
 use crate::spec::{Entry, Parameter};
 use anyhow::Result;
 use clap::{Arg, Command};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// Prints the list of schedules.
 ///
 /// # Errors
 /// stdout cannot be written.
 pub fn schedules() -> Result<u8> {
-    output::emit(None, text_of_schedules().as_bytes())
+    output::emit(None, text_of_schedules(settings::text_width()).as_bytes())
 }
 
 /// Prints the list of optimizers.
@@ -23,21 +23,21 @@ pub fn schedules() -> Result<u8> {
 /// # Errors
 /// stdout cannot be written.
 pub fn optimizers() -> Result<u8> {
-    output::emit(None, text_of_optimizers().as_bytes())
+    output::emit(None, text_of_optimizers(settings::text_width()).as_bytes())
 }
 
 /// Prints the schedule or the optimizer of this name; `None` if there is neither.
 pub fn one(name: &str) -> Option<Result<u8>> {
     let of = |entries: &'static [Entry]| entries.iter().find(|entry| entry.name == name);
-    let mut text = String::new();
+    let mut text = Text::new(settings::text_width());
     if let Some(schedule) = of(table()) {
-        describe(&mut text, schedule);
-        text.push_str("\nas for any schedule\n");
-        parameters(&mut text, universal());
+        text.describe(schedule);
+        text.heading("as for any schedule");
+        text.parameters(universal());
     } else {
-        describe_optimizer(&mut text, of(optim::table())?);
+        text.describe_optimizer(of(optim::table())?);
     }
-    Some(output::emit(None, text.trim_start().as_bytes()))
+    Some(output::emit(None, text.lines.trim_start().as_bytes()))
 }
 
 /// Prints the flag of this name, and which of the commands of `program` take it; `None` if none does.
@@ -90,65 +90,92 @@ pub fn names() -> Vec<&'static str> {
     table().iter().chain(optim::table()).map(|entry| entry.name).collect()
 }
 
-fn text_of_optimizers() -> String {
-    let mut text = String::from(
-        "An optimizer is given by flags (--optimizer sgd --momentum 0.9) or as one spec (--optimizer sgd:momentum=0.9,lr=0.05).\n\
-         g: gradient; θ: weights; lr: the rate set by the schedule. Every optimizer works with every schedule.\n",
+fn text_of_optimizers(width: usize) -> String {
+    let mut text = Text::new(width);
+    text.paragraph("An optimizer is given by flags (--optimizer sgd --momentum 0.9) or as one spec (--optimizer sgd:momentum=0.9,lr=0.05).");
+    text.paragraph(
+        "g: gradient; θ: weights; lr: the rate set by the schedule. Every optimizer works with every schedule.",
     );
-    optim::table().iter().for_each(|entry| describe_optimizer(&mut text, entry));
-    text
+    optim::table().iter().for_each(|entry| text.describe_optimizer(entry));
+    text.lines
 }
 
-fn describe_optimizer(text: &mut String, entry: &Entry) {
-    describe(text, entry);
-    let Ok(spec) = OptimizerSpec::from_flags(entry.name, &[]) else { return };
-    let (usual, (low, high)) = (spec.default_learning_rate(Semantics::Native), spec.tuned_range(Semantics::Native));
-    let with_momentum = OptimizerSpec::from_flags(&format!("{}:momentum=0.5", entry.name), &[]);
-    let scaled = with_momentum.is_ok_and(|with| with.tuned_range(Semantics::Native) != (low, high));
-    let by_momentum = if scaled { ", times 1 − momentum" } else { "" };
-    let _ = writeln!(text, "  usual lr: {usual}; tuned from {} to {}{by_momentum}", exact(low), exact(high));
+fn text_of_schedules(width: usize) -> String {
+    let mut text = Text::new(width);
+    text.paragraph(
+        "A schedule is given by flags (--schedule step --factor 0.5) or as one spec (--schedule step:factor=0.5).",
+    );
+    text.paragraph("t: step, 0-based; e: epoch, 0-based; T: number of steps of the run; lr: base learning rate.");
+    text.paragraph("Durations: 10 (epochs, or steps if the parameter says so), 10ep, 400st, 30% of the run. Rates: 0.1, or 3x for three times lr.");
+    table().iter().for_each(|entry| text.describe(entry));
+    text.heading("any schedule");
+    text.parameters(universal());
+    text.heading("a sequence");
+    text.item("Specs joined by `;`, each with its own clock, and all but the last with for=DURATION:");
+    text.item("constant:for=5ep;cosine");
+    text.lines
 }
 
-fn text_of_schedules() -> String {
-    let mut text = String::from(
-        "A schedule is given by flags (--schedule step --factor 0.5) or as one spec (--schedule step:factor=0.5).\n\
-         t: step, 0-based; e: epoch, 0-based; T: number of steps of the run; lr: base learning rate.\n\
-         Durations: 10 (epochs, or steps if the parameter says so), 10ep, 400st, 30% of the run. Rates: 0.1, or 3x for three times lr.\n",
-    );
-    for entry in table() {
-        describe(&mut text, entry);
+/// Lines of at most `width` characters.
+struct Text {
+    width: usize,
+    lines: String,
+}
+
+impl Text {
+    fn new(width: usize) -> Self {
+        Self { width, lines: String::new() }
     }
-    text.push_str("\nany schedule\n");
-    parameters(&mut text, universal());
-    text.push_str(
-        "\na sequence\n  Specs joined by `;`, each with its own clock, and all but the last with for=DURATION:\n  \
-         constant:for=5ep;cosine\n",
-    );
-    text
-}
 
-fn describe(text: &mut String, entry: &Entry) {
-    let _ = writeln!(text, "\n{}: {}\n  {}", entry.name, entry.summary, entry.formula);
-    parameters(text, entry.parameters);
-    let _ = writeln!(text, "  from: {}", entry.source);
-}
+    fn paragraph(&mut self, text: &str) {
+        self.lines += &wrap::under("", 0, text, self.width);
+    }
 
-fn parameters(text: &mut String, parameters: &[Parameter]) {
-    let width = parameters.iter().map(|parameter| parameter.name.len()).max().unwrap_or(0);
-    for parameter in parameters {
-        let (name, help, default) = (parameter.name, parameter.help(), parameter.shown_default());
-        let default = if default.is_empty() { String::new() } else { format!(" ({default})") };
-        let _ = writeln!(text, "    {name:width$}  {help}{default}");
+    fn heading(&mut self, text: &str) {
+        self.lines += &wrap::under("\n", 2, text, self.width);
+    }
+
+    fn item(&mut self, text: &str) {
+        self.lines += &wrap::under("  ", 4, text, self.width);
+    }
+
+    fn describe(&mut self, entry: &Entry) {
+        self.heading(&format!("{}: {}", entry.name, entry.summary));
+        self.item(entry.formula);
+        self.parameters(entry.parameters);
+        self.item(&format!("from: {}", entry.source));
+    }
+
+    fn describe_optimizer(&mut self, entry: &Entry) {
+        self.describe(entry);
+        let Ok(spec) = OptimizerSpec::from_flags(entry.name, &[]) else { return };
+        let (usual, (low, high)) = (spec.default_learning_rate(Semantics::Native), spec.tuned_range(Semantics::Native));
+        let with_momentum = OptimizerSpec::from_flags(&format!("{}:momentum=0.5", entry.name), &[]);
+        let scaled = with_momentum.is_ok_and(|with| with.tuned_range(Semantics::Native) != (low, high));
+        let by_momentum = if scaled { ", times 1 − momentum" } else { "" };
+        self.item(&format!("usual lr: {usual}; tuned from {} to {}{by_momentum}", exact(low), exact(high)));
+    }
+
+    fn parameters(&mut self, parameters: &[Parameter]) {
+        let width = parameters.iter().map(|parameter| parameter.name.len()).max().unwrap_or(0);
+        for parameter in parameters {
+            let (name, help, default) = (parameter.name, parameter.help(), parameter.shown_default());
+            let default = if default.is_empty() { String::new() } else { format!(" ({default})") };
+            let before = format!("    {name:width$}  ");
+            self.lines += &wrap::under(&before, before.len(), &format!("{help}{default}"), self.width);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::table::UNLIMITED;
 
     #[test]
     fn every_schedule_and_optimizer_is_listed_with_its_formula_and_parameters() {
-        for (text, table) in [(text_of_schedules(), table()), (text_of_optimizers(), optim::table())] {
+        for (text, table) in [(text_of_schedules(UNLIMITED), table()), (text_of_optimizers(UNLIMITED), optim::table())]
+        {
             for entry in table {
                 assert!(
                     text.contains(&format!("\n{}: ", entry.name)) && text.contains(entry.formula),
@@ -156,6 +183,18 @@ mod tests {
                     entry.name
                 );
                 assert!(entry.parameters.iter().all(|parameter| text.contains(parameter.name)), "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_as_wide_as_the_terminal_at_most_and_say_the_same() {
+        let words = |text: &str| text.split_whitespace().map(str::to_string).collect::<Vec<_>>();
+        for text in [text_of_schedules, text_of_optimizers] {
+            let narrow = text(60);
+            assert_eq!(words(&narrow), words(&text(UNLIMITED)));
+            for line in narrow.lines() {
+                assert!(line.chars().count() <= 60 && line.trim_end() == line, "{line}");
             }
         }
     }

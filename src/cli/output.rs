@@ -4,6 +4,8 @@ use super::settings;
 use crate::config::Given;
 use crate::record::{check_outputs, replace_file};
 use crate::report::chart::Figure;
+use crate::report::table::UNLIMITED;
+use crate::report::wrap;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
@@ -77,6 +79,11 @@ pub fn emit(output: Option<&Path>, bytes: &[u8]) -> Result<u8> {
         },
     }
     Ok(0)
+}
+
+/// Sentences, as wide as the terminal if they go to one.
+pub fn sentences(text: &str, output: Option<&Path>) -> String {
+    if output.is_none() { settings::sentences(text) } else { wrap::lines(text, UNLIMITED) }
 }
 
 /// A chart as text, as wide as the terminal if it goes to one.

@@ -9,6 +9,7 @@ use crate::record::files::REPORT_HTML;
 use crate::report::export::{ExtraFormats, Form, Report, Shown};
 use crate::report::load::load;
 use crate::report::summary::Paragraph;
+use crate::report::wrap;
 use crate::usage;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
@@ -123,7 +124,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let written = report.write(&output, extra)?;
     if !quiet {
         // To stderr, for stdout is the list of files.
-        answers(&report.summary).iter().for_each(|line| super::tell(line));
+        let width = settings::message_width();
+        answers(&report.summary).iter().flat_map(|line| wrap::words(line, width)).for_each(|line| super::tell(&line));
         for file in written {
             // Where that is, if nobody has said it.
             let whole = Some(&file).filter(|_| given.path("output").is_none()).and_then(|file| absolute(file).ok());

@@ -9,6 +9,7 @@ use crate::memory;
 use crate::number::{counted, exact, rounded};
 use crate::record::folder_name;
 use crate::report::table::UNLIMITED;
+use crate::report::wrap;
 use crate::schedule::{self, Spec};
 use crate::threads::refused;
 use crate::train::Run;
@@ -54,7 +55,11 @@ pub fn gather(command: &Command, name: CommandName, matches: &ArgMatches) -> Res
 
 /// Columns of the terminal behind stdout; `None` for a pipe or a file.
 fn terminal_width() -> Option<usize> {
-    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+    columns_of(&console::Term::stdout())
+}
+
+fn columns_of(terminal: &console::Term) -> Option<usize> {
+    terminal.size_checked().map(|(_, columns)| usize::from(columns))
 }
 
 /// The width of a text chart.
@@ -65,6 +70,16 @@ pub fn chart_width() -> usize {
 /// The width at which tables and lines of text wrap or drop columns.
 pub fn text_width() -> usize {
     terminal_width().unwrap_or(UNLIMITED)
+}
+
+/// Sentences for stdout, wrapped at the width of its terminal.
+pub fn sentences(text: &str) -> String {
+    wrap::lines(text, text_width())
+}
+
+/// The same for text on stderr.
+pub fn message_width() -> usize {
+    columns_of(&console::Term::stderr()).unwrap_or(UNLIMITED)
 }
 
 /// The number of compute threads: as requested, or, for 0, all that this process may use. Builds rayon's global pool,

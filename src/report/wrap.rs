@@ -15,6 +15,34 @@ pub fn words(text: &str, room: usize) -> Vec<String> {
     lines
 }
 
+/// The least characters of a line besides its indentation, however narrow the terminal.
+const LEAST_ROOM: usize = 20;
+
+/// `before` and `text` in lines of at most `width` characters, those after the first from the column `under` on.
+pub fn under(before: &str, under: usize, text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    for (place, line) in words(text, width.saturating_sub(under).max(LEAST_ROOM)).iter().enumerate() {
+        lines.push_str(&if place == 0 { before.to_string() } else { " ".repeat(under) });
+        // Where there are two spaces between its words, a line may begin with one.
+        lines.push_str(line.trim());
+        lines.push('\n');
+    }
+    lines
+}
+
+/// The lines of `text`, each in lines of at most `width` characters, those after the first two columns further in.
+pub fn lines(text: &str, width: usize) -> String {
+    let wrapped = |line: &str| {
+        let sentence = line.trim_start();
+        let indent = line.len() - sentence.len();
+        match line.chars().count() <= width {
+            true => format!("{line}\n"),
+            false => under(&line[..indent], indent + 2, sentence, width),
+        }
+    };
+    text.lines().map(wrapped).collect()
+}
+
 /// Splits `name` into lines of at most `room` characters, after a `/`, `:`, `,` or `;` in the second half if there is
 /// one; continuation lines are indented.
 pub fn name(name: &str, room: usize) -> Vec<String> {
@@ -33,6 +61,17 @@ pub fn name(name: &str, room: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_that_fit_stay_and_others_go_on_two_columns_further_in() {
+        let text = "it fits\n  step 1 (epoch 0):  a longer line\n\nthat  stays";
+        assert_eq!(lines(text, 24), "it fits\n  step 1 (epoch 0):  a\n    longer line\n\nthat  stays\n");
+        assert_eq!(lines(text, usize::MAX), format!("{text}\n"));
+        assert_eq!(
+            under("mean    ", 8, "0.1 0.2 0.3 of all images", 8 + 20),
+            "mean    0.1 0.2 0.3 of all\n        images\n"
+        );
+    }
 
     #[test]
     fn a_long_name_is_cut_after_a_comma() {
