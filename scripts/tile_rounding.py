@@ -75,9 +75,9 @@ def mean(points, m, seeds, part=None):
 
 
 def search():
-    steps = np.arange(0.4, 2.5, 0.1)
-    pairs = [(p, q) for p in steps for q in steps if q > p + 0.15]
-    apart = [(p, q, r) for p, q in pairs for r in steps if min(abs(r - p), abs(r - q)) > 0.15]
+    steps = np.arange(0.375, 2.5, 0.125)
+    pairs = [(p, q) for p in steps for q in steps if q > p]
+    apart = [(p, q, r) for p, q in pairs for r in steps if r not in (p, q)]
     spaces = {
         4: [both(p, q) for p, q in pairs],
         5: [both(p, q) + [r] for p, q, r in apart],

@@ -8,13 +8,13 @@ use crate::schedule::{RunShape, Semantics};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean};
 
-/// The settings of the run whose schedule is drawn; shared with `diff`.
+/// The settings of the run whose schedule `show` and `diff` draw.
 pub const RUN: &[SettingDef] = &[
     STEPS,
     SettingDef::value("y-scale", "KIND", "The axis of the rates in a picture: linear or log [default: linear]"),
 ];
 
-/// `--steps-per-epoch`; also of `export`.
+/// `--steps-per-epoch`, of `show`, `diff` and `export`.
 pub const STEPS: SettingDef = SettingDef::value(
     "steps-per-epoch",
     "N",

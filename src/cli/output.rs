@@ -1,4 +1,4 @@
-//! What commands write that draw or print: to which file, in which format, as wide as the terminal.
+//! The output of commands that draw or print: its file, its format, and its width on a terminal.
 
 use super::settings;
 use crate::config::Given;

@@ -4,16 +4,15 @@ use super::next::{self, GoingOn};
 use super::{flags, ranking, settings};
 use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
-use crate::number::counted;
+use crate::number::exact;
 use crate::record::files::REPORT_HTML;
 use crate::report::export::{ExtraFormats, Form, Report, Shown};
 use crate::report::load::load;
-use crate::report::summary::Paragraph;
 use crate::report::wrap;
 use crate::usage;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
-use std::path::absolute;
+use std::path::{Path, absolute};
 
 const OWN: &[SettingDef] = &[
     SettingDef::path(
@@ -45,19 +44,25 @@ const OWN: &[SettingDef] = &[
 pub fn command() -> Command {
     let command = Command::new("report")
         .about("Write an offline HTML report of runs, comparisons and range tests")
-        .after_help("Example: lrsched report results/compare-cifar10 -o report.html --target 0.8 --md")
+        .after_help("The names of the files go to stdout, the answers of the report to stderr.\n\nExample: lrsched report results/compare-cifar10 -o report.html --target 0.8 --md")
         .arg(flags::folders("Folders of runs, comparisons or range tests, or parents of such folders"));
     settings::with_flags(command, CommandName::Report, OWN).mut_arg("output", |arg| arg.short('o'))
 }
 
-/// What the report says first, a line for each group of runs that can be compared.
-fn answers(summary: &[Paragraph]) -> Vec<String> {
+/// What the report says first: of groups of runs that can be compared, and of range tests, a line each.
+fn answers(report: &Report<'_>, form: Form, output: &Path) -> Vec<String> {
     /// Lines before the rest is left to the report.
     const MOST: usize = 8;
-    let first = |paragraph: &Paragraph| paragraph.parts().into_iter().next();
-    let mut lines: Vec<String> = summary.iter().take(MOST).filter_map(first).collect();
-    if let Some(more) = summary.len().checked_sub(MOST).filter(|more| *more > 0) {
-        lines.push(format!("and {} more: all are in the report", counted(more as u64, "group")));
+    let mut lines: Vec<String> =
+        report.paragraphs().iter().filter_map(|paragraph| paragraph.parts().into_iter().next()).collect();
+    if lines.len() > MOST {
+        let all = match form {
+            Form::Html | Form::Md | Form::Json => format!("all are in {}", output.display()),
+            Form::Csv | Form::Png | Form::Svg | Form::Pdf => "-o report.html has all".to_string(),
+        };
+        let more = format!("and {} more: {all}", lines.len() - MOST);
+        lines.truncate(MOST);
+        lines.push(more);
     }
     lines
 }
@@ -75,7 +80,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     }
     let target = given.parse("target", "an accuracy above 0 and at most 1, such as 0.8")?;
     if let Some(target) = target.filter(|target: &f64| !(*target > 0.0 && *target <= 1.0)) {
-        return usage!("--target must be an accuracy above 0 and at most 1, such as 0.8, got {target}");
+        return usage!("--target must be an accuracy above 0 and at most 1, such as 0.8, got {}", exact(target));
     }
     if let [first, ..] = folders
         && !folders.iter().any(|folder| folder.is_dir())
@@ -125,7 +130,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     if !quiet {
         // To stderr, for stdout is the list of files.
         let width = settings::message_width();
-        answers(&report.summary).iter().flat_map(|line| wrap::words(line, width)).for_each(|line| super::tell(&line));
+        answers(&report, form, &output)
+            .iter()
+            .flat_map(|line| wrap::words(line, width))
+            .for_each(|line| super::tell(&line));
         for file in written {
             // Where that is, if nobody has said it.
             let whole = Some(&file).filter(|_| given.path("output").is_none()).and_then(|file| absolute(file).ok());

@@ -1,6 +1,6 @@
 //! The source of a run's rates: the initial schedule, or the one that replaced it.
 
-use super::RunConfig;
+use super::{MOST_STEPS, RunConfig};
 use crate::number::{exact, rate};
 use crate::optim::{Float as _, check_rate};
 use crate::schedule::{self, Clock, Rates, Rest, RunShape, Schedule, Semantics, Spec};
@@ -109,7 +109,7 @@ impl Course {
             } else {
                 format!(", on the present scale of {}", rate(self.scale))
             };
-            return usage!("scale-lr must be a number above 0, got {factor}{on}");
+            return usage!("scale-lr must be a number above 0, got {}{on}", exact(factor));
         }
         check_rate::<f32>("scale-lr x lr", scale * self.lr)?;
         Ok(Self { scale, ..self.clone() })
@@ -155,7 +155,7 @@ impl Course {
         let stretched = self.with_epochs(epochs, Reach::Stretch).build(semantics, steps_per_epoch)?;
         let steps = self.until.min(epochs) * steps_per_epoch;
         // In a very long run, only evenly spaced steps are compared.
-        let stride = (steps / 10_000_000).max(1) as usize;
+        let stride = (steps / MOST_STEPS).max(1) as usize;
         Ok((self.since..steps).step_by(stride).any(|t| held.at(t) != stretched.at(t)))
     }
 }

@@ -1,14 +1,12 @@
 //! A range test, resolved.
 
 use super::settings::{Check, SETTINGS, takes_of_run};
-use super::{CommandName, Mode, RunConfig, SettingValues};
+use super::{CommandName, MOST_STEPS, Mode, RunConfig, SettingValues};
+use crate::number::exact;
 use crate::usage;
 use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 
-/// Limit on the steps of what is tabulated step by step: a table of this many takes several hundred megabytes, and no real
-/// run is longer.
-pub const MOST_STEPS: u64 = 10_000_000;
 /// More seeds of one test add no information.
 const MOST_SEEDS: u64 = 1000;
 
@@ -96,7 +94,7 @@ impl FindConfig {
     pub(super) fn check_range(&self) -> Result<(), Usage> {
         let Self { min_lr, max_lr, .. } = self;
         if min_lr >= max_lr {
-            return usage!("min-lr must be below max-lr, got {min_lr} and {max_lr}");
+            return usage!("min-lr must be below max-lr, got {} and {}", exact(*min_lr), exact(*max_lr));
         }
         Ok(())
     }

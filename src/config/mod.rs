@@ -22,7 +22,7 @@ pub mod tuning;
 
 pub use course::{Course, Reach, decays};
 pub use every::Every;
-pub use find_config::{FindConfig, Length, MOST_STEPS};
+pub use find_config::{FindConfig, Length};
 pub use given::{Given, Source};
 pub use grid::{Axis, Grid};
 pub use group_courses::{GroupCourses, GroupState, rates_in_range_test};
@@ -36,3 +36,7 @@ pub use setting_values::{Difference, SettingValues};
 pub use settings::{CommandName, FlagForm, SettingDef};
 pub use shard::Shard;
 pub use tuning::{TuneAxis, Tuning};
+
+/// Limit on the steps of what is tabulated step by step: a table of this many takes several hundred megabytes, and no real
+/// run is longer.
+pub const MOST_STEPS: u64 = 10_000_000;

@@ -180,17 +180,26 @@ impl OpenFolder {
     }
 }
 
+/// Why `folder` is no folder and cannot become one: it, or the innermost of its parents that exists, is something else.
+pub fn no_folder(folder: &Path) -> Option<String> {
+    let there = folder.ancestors().find(|path| path.symlink_metadata().is_ok())?;
+    match there.metadata() {
+        Ok(found) if found.is_dir() => None,
+        Ok(_) => Some(format!("{} is not a folder", there.display())),
+        Err(_) => Some(format!("{} is a link to nothing", there.display())),
+    }
+}
+
 /// Creates `folder` and its missing parents. Returns the folders created, innermost first.
 ///
 /// # Errors
-/// A folder cannot be created, or a parent is none; those already created are removed again.
+/// As [`no_folder`]; a folder cannot be created: those already created are removed again.
 pub fn make_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
     // The system's own words differ from call to call: "File exists", "Not a directory".
-    let there = missing.last().map_or(Some(folder), |outermost| outermost.parent());
-    if let Some(there) = there.filter(|there| there.exists() && !there.is_dir()) {
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", there.display())));
+    if let Some(wrong) = no_folder(folder) {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, wrong));
     }
     std::fs::create_dir_all(folder).inspect_err(|_| remove_empty(&missing))?;
     Ok(missing)
@@ -293,6 +302,13 @@ mod tests {
         for below in [file.join("x"), file.join("x/y"), file.clone()] {
             let error = make_folders(&below).unwrap_err().to_string();
             assert_eq!(error, format!("{} is not a folder", file.display()));
+        }
+        #[cfg(unix)]
+        {
+            let link = outer.path().join("link");
+            std::os::unix::fs::symlink("nowhere", &link).unwrap();
+            let error = make_folders(&link.join("x")).unwrap_err().to_string();
+            assert_eq!(error, format!("{} is a link to nothing", link.display()));
         }
     }
 }

@@ -398,8 +398,8 @@ impl Options<'_> {
     pub fn torch_only(&self, key: &str, remedy: &str) -> Result<f64, Usage> {
         let (name, value) = (self.spec.name(), self.get(key));
         match self.semantics {
-            Semantics::Keras if value != 0.0 => usage!("{name}: Keras has no {key}, got {value}; {remedy}"),
-            Semantics::Optax if value != 0.0 => usage!("{name}: optax has no {key}, got {value}; {remedy}"),
+            Semantics::Keras if value != 0.0 => usage!("{name}: Keras has no {key}, got {}; {remedy}", exact(value)),
+            Semantics::Optax if value != 0.0 => usage!("{name}: optax has no {key}, got {}; {remedy}", exact(value)),
             _ => Ok(value),
         }
     }

@@ -1,7 +1,7 @@
 //! Atomic replacement of files.
 
 use super::{Contents, Status, files};
-use crate::disk::{TEMPORARY, make_folders};
+use crate::disk::{TEMPORARY, make_folders, no_folder, remove_empty};
 use crate::memory::in_case_of_refusal;
 use crate::usage;
 use crate::usage::Usage;
@@ -20,17 +20,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// One line that names `path`: an unwritable folder, a full disk.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if path.as_os_str().is_empty() {
-        return usage!("the file to write has no name");
-    }
     // Devices and pipes are written in place, and links are followed rather than replaced.
     if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         let write = || std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
         return write().with_context(|| format!("cannot write {}", path.display()));
     }
     let target = path.canonicalize().unwrap_or_else(|_| end_of_link(path));
-    make_folders(folder_of(&target)).with_context(|| format!("cannot write {}", path.display()))?;
-    put(&target, bytes).with_context(|| format!("cannot write {}", path.display()))
+    let cannot = || format!("cannot write {}", path.display());
+    let made = make_folders(folder_of(&target)).with_context(cannot)?;
+    put(&target, bytes).inspect_err(|_| remove_empty(&made)).with_context(cannot)
 }
 
 /// Where a link leads that leads to nothing yet, else `path` itself.
@@ -142,12 +140,22 @@ pub fn folder_name(text: &str) -> String {
     format!("{name}~{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
 }
 
-/// Rejects outputs that would overwrite one of `sources`, a file of a run, or each other.
+/// Rejects outputs that would overwrite one of `sources`, a file of a run, or each other, and those that no file can be
+/// written to.
 ///
 /// # Errors
-/// The first such output, and the file it would overwrite.
+/// The first such output, and the file it would overwrite, or what is in its place.
 pub fn check_outputs(outputs: &[PathBuf], sources: &[PathBuf]) -> Result<(), Usage> {
     for (place, output) in outputs.iter().enumerate() {
+        if output.as_os_str().is_empty() {
+            return usage!("the file to write has no name");
+        }
+        if output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            return usage!("{} names a folder; name a file", output.display());
+        }
+        if let Some(wrong) = no_folder(folder_of(output)) {
+            return usage!("cannot write {}: {wrong}; name another output", output.display());
+        }
         if sources.iter().any(|source| same_file(output, source)) {
             return usage!(
                 "{} is read by this command and would be overwritten; name another output",

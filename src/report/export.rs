@@ -112,6 +112,15 @@ impl<'a> Report<'a> {
         Ok(report)
     }
 
+    /// What there is to say of the runs, and of the range tests beside them.
+    pub fn paragraphs(&self) -> Vec<Paragraph> {
+        let tests = match self.is_of_range_tests() {
+            true => Vec::new(),
+            false => range::summary(&self.loaded.ranges, &self.suggestions),
+        };
+        self.summary.iter().cloned().chain(tests).collect()
+    }
+
     /// Calls it, and its pictures, by another title.
     #[must_use]
     pub fn called(self, title: &str) -> Self {

@@ -43,8 +43,8 @@ pub fn lines(text: &str, width: usize) -> String {
     text.lines().map(wrapped).collect()
 }
 
-/// Splits `name` into lines of at most `room` characters, after a `/`, `:`, `,` or `;` in the second half if there is
-/// one; continuation lines are indented.
+/// Splits `name` into lines of at most `room` characters, after a space, `/`, `:`, `,` or `;` in the second half if there
+/// is one; continuation lines are indented.
 pub fn name(name: &str, room: usize) -> Vec<String> {
     let mut rest: Vec<char> = name.chars().collect();
     let mut lines = Vec::new();

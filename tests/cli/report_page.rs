@@ -424,6 +424,8 @@ fn no_output_overwrites_what_is_read_or_belongs_to_a_run() {
         let output = command.current_dir(folder.path()).args(arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && said.contains("would be overwritten"), "{arguments:?}: {said}");
+        // `report` says first what it cannot read.
+        assert!(arguments[0] == "report" || said.lines().count() == 1, "before any note: {said}");
     };
     for output in [
         "cmp/comparison.csv",
@@ -444,10 +446,31 @@ fn no_output_overwrites_what_is_read_or_belongs_to_a_run() {
     refused(&["diff", "cosine", "-o", "run/steps.csv"]);
     refused(&["descend", "-o", "run/steps.csv"]);
     refused(&["show", "plateau", "--metrics", "twin.csv", "-o", "twin.csv"]);
+    refused(&["show", "wsd:decay=0", "-o", "run/steps.csv"]);
     refused(&["data", "info", "--dataset", "synthetic", "--sheet", "run/run.json"]);
     assert_eq!(fs::read(at("cmp/runs/a/metrics.csv")).unwrap(), metrics);
     assert_eq!(fs::read(at("run/steps.csv")).unwrap(), b"kept");
     assert!(!at("cmp/comparison.html").exists());
+}
+
+#[test]
+fn an_output_that_no_file_can_be_written_to_is_refused_before_any_note() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    for (output, said) in [
+        ("", "the file to write has no name"),
+        ("folder", "folder names a folder; name a file"),
+        ("new/", "new/ names a folder; name a file"),
+        ("file/x.csv", "cannot write file/x.csv: file is not a folder; name another output"),
+    ] {
+        for arguments in [&["show", "wsd:decay=0"][..], &["diff", "one-cycle"], &["descend", "--lr", "1e300"]] {
+            let mut command = Command::cargo_bin("lrsched").unwrap();
+            let refused = command.current_dir(folder.path()).args(arguments).args(["-o", output]).assert().code(2);
+            refused.stderr(format!("error: {said}\n"));
+        }
+    }
+    assert!(!folder.path().join("new").exists());
 }
 
 #[test]

@@ -67,6 +67,19 @@ fn a_run_speaks_for_itself_before_the_table_of_its_comparison() {
     assert!(said.contains("cosine-1: its results are not those that its comparison has in comparison.csv"), "{said}");
 }
 
+#[test]
+fn a_run_without_its_record_is_shown_under_the_name_of_its_folder_with_what_its_rows_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("c");
+    comparison(&at, &three_seeds("cosine", [0.7, 0.7, 0.7]));
+    fs::rename(at.join("runs/cosine-0"), folder.path().join("lost")).unwrap();
+    let (report, said) = reported(&folder, &["lost"]);
+    assert_eq!(said, "warning: lost: no readable run.json; shown under its folder's name\n");
+    let entrants = report["entrants"].as_array().unwrap();
+    let (name, lr) = (entrants[0]["entrant"].as_str().unwrap(), entrants[0]["lr"].as_f64());
+    assert!(entrants.len() == 1 && name.contains("lost") && lr.is_some(), "{report}");
+}
+
 /// What no run writes is no better for standing in run.json.
 #[test]
 fn of_a_record_that_cannot_be_right_the_row_of_the_table_stands() {

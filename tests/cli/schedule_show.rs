@@ -142,10 +142,15 @@ fn what_looks_wrong_is_said_on_stderr() {
         ),
         (vec!["halve:when=epoch>=0,epoch>=9"], "halve: the base rate of 0.1 is never applied"),
         (vec!["wsd:warmup=60%,decay=60%,warmup-from=0.1"], "6336 and 6336 of 10560 steps: the decay is cut to 4224"),
-        (vec!["wsd:decay=0"], "wsd: decay takes 0 of 10560 steps: the rate never falls"),
-        (vec!["wsd:decay=1st"], "wsd: decay takes 1 of 10560 steps: the rate never falls"),
-        (vec!["one-cycle:pct-start=1"], "one-cycle: pct-start leaves no step to fall in: the rate rises until the end"),
-        (vec!["one-cycle:pct-start=1", "--semantics", "optax"], "one-cycle: pct-start leaves no step to fall in"),
+        (vec!["wsd:decay=0"], "wsd: the rate never falls in this run: it is highest, 0.1, at the end"),
+        (vec!["wsd:decay=1st"], "wsd: the rate never falls in this run"),
+        (vec!["one-cycle:pct-start=1"], "one-cycle: the rate never falls in this run"),
+        (
+            vec!["one-cycle:pct-start=0.95", "--semantics", "optax", "--epochs", "1", "--steps-per-epoch", "10"],
+            "one-cycle: the rate never falls in this run",
+        ),
+        (vec!["triangular:step-size=30ep"], "triangular: the rate never falls in this run"),
+        (vec!["step:drop-every=100,warmup=2,warmup-from=0.1"], "step: the rate never falls in this run"),
         (
             vec!["piecewise:values=0.5,0.1,0.05,warmup=2,warmup-from=0.1"],
             "leads to 0.1, and the rate jumps to 0.5 at step 704",
@@ -202,9 +207,10 @@ fn a_value_that_comes_to_the_default_is_not_without_effect() {
         assert_eq!(show(&[spec, "--epochs", "10", "--format", "table"]).1, "", "{spec}");
     }
     let short = ["--epochs", "2", "--steps-per-epoch", "4", "--format", "table"];
-    for spec in ["piecewise:milestones=50%,80%", "exp-range:max-lr=0.3"] {
-        assert_eq!(show(&[&[spec], &short[..]].concat()).1, "", "{spec}");
-    }
+    assert_eq!(show(&[&["piecewise:milestones=50%,80%"], &short[..]].concat()).1, "");
+    // Half a cycle.
+    let (_, said) = show(&[&["exp-range:max-lr=0.3"], &short[..]].concat());
+    assert_eq!(said, "warning: exp-range: the rate never falls in this run: it is highest, 0.2749, at the end\n");
 }
 
 #[test]
@@ -215,8 +221,10 @@ fn a_peak_or_a_floor_that_falls_between_two_steps_is_not_missed() {
         &["one-cycle:max-lr=0.1,pct-start=0", "--epochs", "2", "--steps-per-epoch", "4"],
         &["cosine-restarts:period=1", "--epochs", "2", "--steps-per-epoch", "4"],
         &["cosine-restarts:period=1,end-lr=0.01", "--epochs", "5", "--steps-per-epoch", "3"],
-        // A ramp that leads into the next schedule is a warm-up.
+        // A ramp that leads into the next schedule is a warm-up, and the next one may fall.
         &["linear:lr=0.01,end-lr=0.1,for=2ep;cosine"],
+        &["wsd:decay=0,for=10ep;cosine"],
+        &["one-cycle:pct-start=1,for=10ep;cosine"],
     ] {
         assert_eq!(show(&[arguments, &["--format", "table"]].concat()).1, "", "{arguments:?}");
     }

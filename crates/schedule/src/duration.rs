@@ -88,13 +88,18 @@ impl Duration {
 }
 
 impl Duration {
-    /// The shortest form, where a plain number counts `unit`: `10`, `400st`.
-    pub(crate) fn short(self, unit: Unit) -> String {
-        let (number, suffix) = match self {
+    /// The number and its suffix.
+    fn parts(self) -> (f64, &'static str) {
+        match self {
             Self::Epochs(epochs) => (epochs, Unit::Epochs.suffix()),
             Self::Steps(steps) => (steps, Unit::Steps.suffix()),
             Self::Percent(percent) => (percent, "%"),
-        };
+        }
+    }
+
+    /// The shortest form, where a plain number counts `unit`: `10`, `400st`.
+    pub(crate) fn short(self, unit: Unit) -> String {
+        let (number, suffix) = self.parts();
         format!("{}{}", shortest(number), if suffix == unit.suffix() { "" } else { suffix })
     }
 
@@ -117,11 +122,8 @@ impl Duration {
 
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Epochs(epochs) => write!(f, "{}ep", shortest(*epochs)),
-            Self::Steps(steps) => write!(f, "{}st", shortest(*steps)),
-            Self::Percent(percent) => write!(f, "{}%", shortest(*percent)),
-        }
+        let (number, suffix) = self.parts();
+        write!(f, "{}{suffix}", shortest(number))
     }
 }
 
@@ -159,6 +161,17 @@ mod tests {
     fn negative_endless_and_unknown_durations_are_refused() {
         for text in ["-1", "inf", "NaN", "", "ep", "10min", "ten"] {
             assert!(Duration::parse(text, Unit::Epochs).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn huge_and_tiny_durations_are_shown_short_and_read_back() {
+        for (text, shown) in
+            [("2000000st", "2000000st"), ("1e300ep", "1e300ep"), ("0.5%", "0.5%"), ("1e-9ep", "1e-9ep")]
+        {
+            let duration = Duration::parse(text, Unit::Steps).unwrap();
+            assert_eq!(duration.to_string(), shown);
+            assert_eq!(Duration::parse(shown, Unit::Epochs), Ok(duration));
         }
     }
 }

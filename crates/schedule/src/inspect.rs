@@ -40,7 +40,7 @@ pub struct Rest {
     pub scale: f64,
 }
 
-/// Warnings, one line each: a rate that never changes, is 0 at step 0, never reaches its peak, its floor or its base
+/// Warnings, one line each: a rate that never changes, never falls, is 0 at step 0, never reaches its peak, its floor or its base
 /// rate, jumps after a warm-up, rises where it should decay, is gone long before the end of the run, or a parameter
 /// without effect.
 ///
@@ -230,7 +230,9 @@ impl Seen<'_> {
         warnings.iter_mut().for_each(|line| *line = format!("{}: {line}", self.name));
         // The warnings about the rise are related, as are those about the decay.
         let up = [self.peak(), self.above_peak(), self.jump(), self.base_rate()];
-        let down = [self.floor(), self.below_floor(), self.rise(), self.ascent()];
+        let never = self.never_falls();
+        let floor = if never.is_some() { never } else { self.floor() };
+        let down = [floor, self.below_floor(), self.rise(), self.ascent()];
         let all = [up, down].concat();
         warnings.extend(all.into_iter().flatten().map(|line| format!("{}: {line}", self.name)));
         warnings
@@ -305,6 +307,18 @@ impl Seen<'_> {
         let never = !own.is_empty() && own.iter().all(|rates| rates.learning_rate < lr * (1.0 - NEARLY));
         (begins && never)
             .then(|| format!("the base rate of {} is never applied: the rate begins at {}", nominal(lr), rate(first)))
+    }
+
+    /// A rate that rises and never falls, of a schedule that should: its decay has no steps, or begins after the run. What
+    /// follows in a sequence may do the falling.
+    fn never_falls(&self) -> Option<String> {
+        let (first, last) = (self.rates().first()?.learning_rate, self.rates().last()?.learning_rate);
+        let rises = self.rates().windows(2).all(|pair| pair[1].learning_rate >= pair[0].learning_rate) && last > first;
+        let is_meant = ["constant", "expr", "piecewise"].contains(&self.name) || self.next.is_some();
+        let listens = !self.stage.formula.listens_to().is_empty();
+        let said = self.end <= self.stage.start || self.peak().is_some() || self.ascent().is_some();
+        (rises && !is_meant && !listens && !said)
+            .then(|| format!("the rate never falls in this run: it is highest, {}, at the end", rate(last)))
     }
 
     fn floor(&self) -> Option<String> {

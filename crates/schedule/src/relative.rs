@@ -2,7 +2,7 @@
 
 use crate::error::UsageError;
 use crate::number::rounded;
-use crate::spec::{ParameterValue, Part, RateValue, rate_of};
+use crate::spec::{ParameterValue, Part, RateValue, rate_of, shortest};
 use crate::usage;
 use crate::{RunShape, Schedule, Spec};
 
@@ -44,7 +44,10 @@ impl Spec {
     /// A base rate that is not positive, or a rate beside an `lr` of 0, which it is no multiple of.
     pub fn relative_to(&self, lr: f64) -> Result<Relative, UsageError> {
         if !(lr.is_finite() && lr > 0.0) {
-            return usage!("lr must be a finite rate above 0 for other rates to be multiples of it, got {lr}");
+            return usage!(
+                "lr must be a finite rate above 0 for other rates to be multiples of it, got {}",
+                shortest(lr)
+            );
         }
         let own: Vec<f64> = self.parts().iter().map(|part| own_rate(part, lr)).collect::<Result<_, _>>()?;
         let base = if own[0] > 0.0 { own[0] } else { lr };

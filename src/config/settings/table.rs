@@ -143,7 +143,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .of_range_test(|c, v| v.number("a number from 0 up to, not including, 1").map(|beta| c.smoothing = beta))
         .check_test(|c| match c.smoothing {
             beta if (0.0..1.0).contains(&beta) => Ok(()),
-            beta => usage!("smoothing must be from 0 up to, not including, 1, got {beta}"),
+            beta => usage!("smoothing must be from 0 up to, not including, 1, got {}", exact(beta)),
         }),
     SettingDef::value("seeds", "N", "Number of tests, with seeds --seed, --seed + 1, …; suggests the median [default: {default}]")
         .of_range_test(|c, v| v.number(COUNT).map(|seeds| c.seeds = seeds))
@@ -407,7 +407,7 @@ pub fn any_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 /// A probability below 1 that is 0 or a normal number in f32, the type that training computes in.
 fn check_share(name: &str, share: f64) -> Result<(), Usage> {
     if !(0.0..1.0).contains(&share) {
-        return usage!("{name} must be from 0 up to, not including, 1, got {share}");
+        return usage!("{name} must be from 0 up to, not including, 1, got {}", exact(share));
     }
     if !f32::holds(share) || share as f32 >= 1.0 {
         return usage!("{name} must be 0, or at least {:.2e} and below 1 as f32, got {}", f32::NORMAL.0, exact(share));

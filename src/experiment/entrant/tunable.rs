@@ -46,7 +46,7 @@ pub enum TuneError {
     #[error("{key} of {name} is not a number and cannot be tuned")]
     NotNumeric { key: String, name: String },
     /// A rate of 0 is on no log scale.
-    #[error("the range of lr must begin above 0, got {low}")]
+    #[error("the range of lr must begin above 0, got {}", exact(*low))]
     RateOfZero { low: f64 },
 }
 

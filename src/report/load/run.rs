@@ -89,7 +89,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     // A run that failed before its first epoch has no metrics, and its row says so.
     let failed = row.as_ref().is_some_and(|row| row.status == Status::Failed);
     let metrics = read_metrics(folder, failed, info.as_ref(), loaded);
-    let Some(mut row) = shown(folder, row, info.as_ref(), !metrics.is_empty(), loaded) else { return };
+    let Some(mut row) = shown(folder, row, info.as_ref(), &metrics, loaded) else { return };
     row.run = folder.display().to_string();
     complete(&mut row.results, metrics.last());
     let epochs = row.epochs;
@@ -138,12 +138,12 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
 }
 
 /// The row that is shown of a run: its record says it, or the table of its comparison does. `None` for a folder that is no
-/// run, and for one whose values cannot be.
+/// run, and for one with impossible values.
 fn shown(
     folder: &Path,
     row: Option<ComparisonRow>,
     info: Option<&RunInfo>,
-    has_metrics: bool,
+    metrics: &[EpochRow],
     loaded: &mut Loaded,
 ) -> Option<ComparisonRow> {
     let (row, from) = match (row, info) {
@@ -154,12 +154,12 @@ fn shown(
         (Some(row), Some(info)) => (of_both(folder, row, info, loaded), files::RUN_JSON),
         (Some(row), None) => (row, files::COMPARISON_CSV),
         (None, Some(info)) => (info.row(""), files::RUN_JSON),
-        (None, None) if !has_metrics => return None,
+        (None, None) if metrics.is_empty() => return None,
         (None, None) => {
             loaded
                 .complaints
                 .push(format!("{}: no readable run.json; shown under its folder's name", folder.display()));
-            (unknown_row(folder), files::COMPARISON_CSV)
+            (unknown_row(folder, metrics), files::METRICS_CSV)
         }
     };
     if let Some(wrong) = row.wrong(false) {
@@ -169,7 +169,7 @@ fn shown(
     Some(row)
 }
 
-/// What the record of a run says, unless that cannot be: the table of a comparison may lag behind its runs, which may
+/// What the record of a run says, unless that is impossible: the table of a comparison may lag behind its runs, which may
 /// also have been changed or resumed by hand.
 fn of_both(folder: &Path, row: ComparisonRow, info: &RunInfo, loaded: &mut Loaded) -> ComparisonRow {
     let mut own = info.row(&row.run);
@@ -230,15 +230,15 @@ fn complete(results: &mut Results, last: Option<&EpochRow>) {
     }
 }
 
-fn unknown_row(folder: &Path) -> ComparisonRow {
+fn unknown_row(folder: &Path, metrics: &[EpochRow]) -> ComparisonRow {
     ComparisonRow {
         run: String::new(),
         schedule: folder.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()),
         optimizer: "unknown".into(),
         semantics: Semantics::Native,
         seed: 0,
-        epochs: 0,
-        lr: f64::NAN,
+        epochs: metrics.len() as u64,
+        lr: metrics.first().map_or(f64::NAN, |row| row.learning_rate),
         results: Results::default(),
         status: Status::Interrupted,
         role: None,

@@ -48,7 +48,7 @@ impl Difference {
     }
 
     /// Student's t, x̄ √n / s; `None` with fewer than [`FEWEST`] seeds.
-    pub(super) fn t(&self) -> Option<f64> {
+    fn t(&self) -> Option<f64> {
         let deviation = self.deviation.filter(|_| self.n >= FEWEST)?;
         Some(if self.mean == 0.0 { 0.0 } else { self.mean * (self.n as f64).sqrt() / deviation })
     }

@@ -194,12 +194,6 @@ impl Formula for Curve {
         Outline { peak: Some(self.max), top: Some(self.top), rises: true, ..Outline::default() }
     }
 
-    fn cautions(&self) -> Vec<String> {
-        let [up, .., last] = self.phases.as_slice() else { return Vec::new() };
-        let rises = "pct-start leaves no step to fall in: the rate rises until the end";
-        if up.end >= last.end { vec![rises.to_string()] } else { Vec::new() }
-    }
-
     fn applies_lr(&self) -> bool {
         false
     }

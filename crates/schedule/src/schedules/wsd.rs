@@ -133,10 +133,6 @@ impl Formula for Curve {
 
     fn cautions(&self) -> Vec<String> {
         let (end, warmup, decay) = (self.end, self.warmup, self.decay);
-        // The last step is the first of a decay of one.
-        if decay < 2 && warmup < end {
-            return vec![format!("decay takes {decay} of {end} steps: the rate never falls")];
-        }
         if warmup + decay <= end {
             return Vec::new();
         }

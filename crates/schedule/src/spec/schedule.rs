@@ -229,7 +229,7 @@ impl Part {
             _ => base,
         };
         if !(lr.is_finite() && lr >= 0.0) {
-            return usage!("lr must be a finite rate of at least 0, got {lr}");
+            return usage!("lr must be a finite rate of at least 0, got {}", shortest(lr));
         }
         let duration = |key: &str| match self.values.get(key) {
             Some(ParameterValue::Duration(duration)) if !own(key) => Some(*duration),
