@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // One line, whatever the user typed; and a closed stderr is no reason to panic.
-            let _ = writeln!(std::io::stderr(), "error: {}", lrsched::usage::message(&format!("{error:#}")));
+            lrsched::cli::tell(&format!("error: {}", lrsched::usage::message(&format!("{error:#}"))));
             ExitCode::from(if error.is::<lrsched::usage::Usage>() { 2 } else { 1 })
         }
     }

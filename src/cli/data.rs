@@ -222,7 +222,10 @@ fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>, as_j
         return Ok(());
     }
     let channels = |values: [f64; 3]| values.map(|value| format!("{value:.5}")).join(" ");
-    let validation = kind.default_validation();
+    let validation = match kind.default_validation() {
+        Validation::Holdout(images) => grouped(images as u64),
+        other @ Validation::Test => other.to_string(),
+    };
     let rows = [
         ("dataset", dataset.name.clone()),
         ("from", place),

@@ -37,6 +37,7 @@ mod train;
 
 use crate::config::settings::{COLOURS, GLOBAL};
 use crate::record::GitState;
+use crate::report::wrap;
 use crate::usage::{Usage, did_you_mean, note, one_line, shortened, suggestion};
 use anyhow::{Context, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -280,9 +281,13 @@ fn warn(warnings: &[impl std::fmt::Display]) {
     warnings.iter().for_each(|warning| tell(&format!("warning: {warning:#}")));
 }
 
-/// Prints a line of printable characters to stderr. A closed stderr is ignored.
+/// Prints a line of printable characters to stderr. A closed stderr is ignored. Errors, warnings and notes wrap between
+/// words on a terminal; what else is told may be a command to copy.
 pub fn tell(line: &str) {
-    let _ = write_line(std::io::stderr().lock(), &one_line(line));
+    let line = one_line(line);
+    let is_sentence = ["error: ", "warning: ", "note: "].iter().any(|kind| line.starts_with(kind));
+    let wrapped = if is_sentence { wrap::lines(&line, settings::message_width()) } else { line };
+    let _ = write_line(std::io::stderr().lock(), wrapped.trim_end());
 }
 
 /// Writes a line in one piece, so that no other thread or process tears it.

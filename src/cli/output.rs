@@ -30,7 +30,9 @@ pub fn with_flag(command: Command) -> Command {
 /// # Errors
 /// Writing it would overwrite a file of a run, or one that the command has `read`.
 pub fn file(given: &Given, read: &[PathBuf]) -> Result<Option<PathBuf>, Usage> {
-    let file = given.path("output").filter(|file| file.as_os_str() != "-");
+    // Opened anew, a file that stdout was sent to would be written from its beginning.
+    let is_stdout = |file: &PathBuf| ["-", "/dev/stdout", "/dev/fd/1"].iter().any(|name| file.as_os_str() == *name);
+    let file = given.path("output").filter(|file| !is_stdout(file));
     check_outputs(file.as_slice(), read)?;
     Ok(file)
 }

@@ -73,7 +73,16 @@ fn answers(report: &Report<'_>, form: Form, output: &Path) -> Vec<String> {
 /// Nothing to report on, or a file that cannot be written.
 pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let given = flags::gather(&command(), matches);
-    let folders = given.paths("folders");
+    let mut seen = Vec::new();
+    let mut folders = given.paths("folders").to_vec();
+    // The same folder twice is no second one.
+    folders.retain(|folder| {
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        let is_new = !seen.contains(&real);
+        seen.push(real);
+        is_new
+    });
+    let folders = folders.as_slice();
     let output = given.path("output").unwrap_or_else(|| REPORT_HTML.into());
     if output.as_os_str() == "-" {
         return usage!("--output must name a file, whose extension is the format, such as ranking.json; got `-`");

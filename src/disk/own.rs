@@ -186,7 +186,10 @@ pub fn no_folder(folder: &Path) -> Option<String> {
     match there.metadata() {
         Ok(found) if found.is_dir() => None,
         Ok(_) => Some(format!("{} is not a folder", there.display())),
-        Err(_) => Some(format!("{} is a link to nothing", there.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some(format!("{} is a link to nothing", there.display()))
+        }
+        Err(error) => Some(format!("the link {} cannot be followed: {error}", there.display())),
     }
 }
 

@@ -20,15 +20,19 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// One line that names `path`: an unwritable folder, a full disk.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    // Devices and pipes are written in place, and links are followed rather than replaced.
-    if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        let write = || std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    // Devices, pipes and open files by their descriptors are written in place, and links are followed rather than replaced.
+    let is_open_file = path.starts_with("/dev") || path.starts_with("/proc");
+    if path.metadata().is_ok_and(|found| !found.is_dir() && (is_open_file || !found.is_file())) {
+        let write = || std::fs::OpenOptions::new().append(true).open(path)?.write_all(bytes);
         return write().with_context(|| format!("cannot write {}", path.display()));
     }
     let target = path.canonicalize().unwrap_or_else(|_| end_of_link(path));
     let cannot = || format!("cannot write {}", path.display());
     let made = make_folders(folder_of(&target)).with_context(cannot)?;
-    put(&target, bytes).inspect_err(|_| remove_empty(&made)).with_context(cannot)
+    let result = put(&target, bytes).with_context(cannot);
+    // After an error, and of a path such as `new/../file`.
+    remove_empty(&made);
+    result
 }
 
 /// Where a link leads that leads to nothing yet, else `path` itself.
@@ -85,6 +89,10 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(TEMPORARY).tempfile_in(folder).map_err(without_path)?;
     file.write_all(bytes)?;
+    // One that others may not read stays so.
+    if let Ok(replaced) = path.metadata() {
+        file.as_file().set_permissions(replaced.permissions())?;
+    }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder);
@@ -150,10 +158,17 @@ pub fn check_outputs(outputs: &[PathBuf], sources: &[PathBuf]) -> Result<(), Usa
         if output.as_os_str().is_empty() {
             return usage!("the file to write has no name");
         }
-        if output.is_dir() || output.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        let text = output.to_string_lossy();
+        let ends_as_folder = text.ends_with(std::path::is_separator) || output.file_name().is_none();
+        if output.is_dir() || ends_as_folder || text.ends_with("/.") {
             return usage!("{} names a folder; name a file", output.display());
         }
-        if let Some(wrong) = no_folder(folder_of(output)) {
+        let target = end_of_link(output);
+        let wrong = match target.is_symlink() {
+            true => Some("its link leads back to itself".to_string()),
+            false => no_folder(folder_of(&target)),
+        };
+        if let Some(wrong) = wrong {
             return usage!("cannot write {}: {wrong}; name another output", output.display());
         }
         if sources.iter().any(|source| same_file(output, source)) {

@@ -3,16 +3,34 @@
 /// Wraps `text` between words into lines of at most `room` characters.
 pub fn words(text: &str, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for word in joined(text, room) {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            _ => lines.push(word.to_string()),
+            _ => lines.push(word),
         }
     }
     lines
+}
+
+/// The words of `text`, with a number and its sign, spread or unit as one, if a line has room for that.
+fn joined(text: &str, room: usize) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let binds = |word: &str| matches!(word, "±" | "=");
+        let belongs =
+            |before: &String| binds(word) || word.starts_with('%') || before.split(' ').next_back().is_some_and(binds);
+        match words.last_mut() {
+            Some(before) if belongs(before) && before.chars().count() + 1 + word.chars().count() <= room => {
+                before.push(' ');
+                before.push_str(word);
+            }
+            _ => words.push(word.to_string()),
+        }
+    }
+    words
 }
 
 /// The least characters of a line besides its indentation, however narrow the terminal.
@@ -71,6 +89,15 @@ mod tests {
             under("mean    ", 8, "0.1 0.2 0.3 of all images", 8 + 20),
             "mean    0.1 0.2 0.3 of all\n        images\n"
         );
+    }
+
+    #[test]
+    fn a_number_keeps_its_sign_its_spread_and_its_unit() {
+        assert_eq!(
+            words("on validation (n = 3), 11.37 ± 1.69 % on test", 20),
+            ["on validation", "(n = 3),", "11.37 ± 1.69 % on", "test"]
+        );
+        assert_eq!(words("m = beta1·m", 6), ["m =", "beta1·m"]);
     }
 
     #[test]

@@ -473,6 +473,42 @@ fn an_output_that_no_file_can_be_written_to_is_refused_before_any_note() {
     assert!(!folder.path().join("new").exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_is_replaced_with_its_mode_through_links_and_without_a_trace_of_the_way_to_it() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let show = |output: &str| {
+        let mut command = Command::cargo_bin("lrsched").unwrap();
+        command.current_dir(folder.path()).args(["show", "cosine", "--format", "csv", "-o", output]).assert()
+    };
+    fs::write(at("private.csv"), "").unwrap();
+    fs::set_permissions(at("private.csv"), fs::Permissions::from_mode(0o600)).unwrap();
+    show("private.csv").success();
+    let replaced = at("private.csv").metadata().unwrap();
+    assert!(replaced.len() > 0 && replaced.permissions().mode() & 0o777 == 0o600);
+    show("new/../rates.csv").success();
+    assert!(at("rates.csv").exists() && !at("new").exists());
+    symlink("b", at("a")).unwrap();
+    symlink("a", at("b")).unwrap();
+    show("a").code(2).stderr("error: cannot write a: its link leads back to itself; name another output\n");
+    assert!(at("a").is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_goes_to_dev_stdout_follows_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    fs::write(&log, "head\n").unwrap();
+    let file = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("lrsched"));
+    command.args(["show", "cosine", "--format", "csv", "-o", "/dev/stdout"]).stdout(file);
+    assert!(command.status().unwrap().success());
+    assert!(fs::read_to_string(&log).unwrap().starts_with("head\nstep,epoch,"));
+}
+
 #[test]
 fn a_csv_holds_no_formula_and_markdown_no_markup_of_a_run() {
     let folder = tempfile::tempdir().unwrap();

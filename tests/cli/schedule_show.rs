@@ -225,6 +225,9 @@ fn a_peak_or_a_floor_that_falls_between_two_steps_is_not_missed() {
         &["linear:lr=0.01,end-lr=0.1,for=2ep;cosine"],
         &["wsd:decay=0,for=10ep;cosine"],
         &["one-cycle:pct-start=1,for=10ep;cosine"],
+        &["cosine:for=10ep;triangular:lr=0.01,max-lr=0.05,step-size=20ep"],
+        &["constant:warmup=2,warmup-from=0.1"],
+        &["piecewise:values=0.1,0.2,milestones=10"],
     ] {
         assert_eq!(show(&[arguments, &["--format", "table"]].concat()).1, "", "{arguments:?}");
     }

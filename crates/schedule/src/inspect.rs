@@ -230,6 +230,7 @@ impl Seen<'_> {
         warnings.iter_mut().for_each(|line| *line = format!("{}: {line}", self.name));
         // The warnings about the rise are related, as are those about the decay.
         let up = [self.peak(), self.above_peak(), self.jump(), self.base_rate()];
+        // It is nearer to the cause than the floor, which a warm-up from 0 has seen.
         let never = self.never_falls();
         let floor = if never.is_some() { never } else { self.floor() };
         let down = [floor, self.below_floor(), self.rise(), self.ascent()];
@@ -309,12 +310,13 @@ impl Seen<'_> {
             .then(|| format!("the base rate of {} is never applied: the rate begins at {}", nominal(lr), rate(first)))
     }
 
-    /// A rate that rises and never falls, of a schedule that should: its decay has no steps, or begins after the run. What
-    /// follows in a sequence may do the falling.
+    /// A rate that rises and never falls over a whole run, of a schedule that should: its decay has no steps, or begins after
+    /// the run. In a sequence, and in the rest of a run, other schedules may do the falling.
     fn never_falls(&self) -> Option<String> {
         let (first, last) = (self.rates().first()?.learning_rate, self.rates().last()?.learning_rate);
         let rises = self.rates().windows(2).all(|pair| pair[1].learning_rate >= pair[0].learning_rate) && last > first;
-        let is_meant = ["constant", "expr", "piecewise"].contains(&self.name) || self.next.is_some();
+        let is_whole = self.next.is_none() && self.stage.begin == 0 && self.trace.steps.first() == Some(&0);
+        let is_meant = self.stage.outline.free || !is_whole;
         let listens = !self.stage.formula.listens_to().is_empty();
         let said = self.end <= self.stage.start || self.peak().is_some() || self.ascent().is_some();
         (rises && !is_meant && !listens && !said)

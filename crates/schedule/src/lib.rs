@@ -108,6 +108,8 @@ pub struct Outline {
     pub floor: Option<f64>,
     /// The step after which the rate stays constant.
     pub end: Option<u64>,
+    /// Whether its rates are given one by one, so that one which only rises is meant.
+    pub free: bool,
 }
 
 /// Cloning behind a `Box<dyn Formula>`.

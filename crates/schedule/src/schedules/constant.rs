@@ -3,7 +3,7 @@
 use crate::builder::{Builder, setters};
 use crate::code::{Code, Known};
 use crate::spec::Entry;
-use crate::{Formula, Rates, ScheduleRow, Semantics};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 
 /// Constant rate: the baseline.
 ///
@@ -45,6 +45,10 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
 }];
 
 impl Formula for Curve {
+    fn outline(&self) -> Outline {
+        Outline { free: true, ..Outline::default() }
+    }
+
     fn rates(&self, _t: u64) -> Rates {
         Rates::of(self.lr)
     }

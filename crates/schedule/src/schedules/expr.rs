@@ -5,7 +5,7 @@ use crate::code::{Code as RateCode, Expression};
 use crate::error::UsageError;
 use crate::hint::did_you_mean;
 use crate::spec::{Entry, Parameter, ParameterKind};
-use crate::{Formula, Rates, ScheduleRow, Semantics};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics};
 use std::f64::consts::{PI, TAU};
 
 /// Any expression, like a lambda in Keras's `LearningRateScheduler` or PyTorch's `LambdaLR`.
@@ -299,6 +299,10 @@ pub(crate) fn apply(sign: &str, a: f64, b: f64) -> f64 {
 impl Formula for Curve {
     fn code(&self) -> Option<RateCode> {
         self.expression().map(RateCode::of)
+    }
+
+    fn outline(&self) -> Outline {
+        Outline { free: true, ..Outline::default() }
     }
 
     fn rates(&self, t: u64) -> Rates {

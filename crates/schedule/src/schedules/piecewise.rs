@@ -4,7 +4,7 @@ use crate::builder::{Builder, setters};
 use crate::code::{Code, Expression, Known};
 use crate::spec::{Bounds, Entry, Parameter, ParameterKind};
 use crate::usage;
-use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
+use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 
 /// Piecewise constant: a drop at each milestone.
 ///
@@ -130,6 +130,10 @@ impl Formula for Curve {
 
     fn applies_lr(&self) -> bool {
         self.factor.is_some()
+    }
+
+    fn outline(&self) -> Outline {
+        Outline { free: true, ..Outline::default() }
     }
 
     fn rates(&self, t: u64) -> Rates {
