@@ -28,7 +28,7 @@ pub fn with_flag(command: Command) -> Command {
 /// The file of `-o`; `None` is stdout.
 ///
 /// # Errors
-/// Writing it would overwrite a file of a run, or one that the command has `read`.
+/// Writing it would overwrite a file of a run, or one that the command has `read`; no file can be written there.
 pub fn file(given: &Given, read: &[PathBuf]) -> Result<Option<PathBuf>, Usage> {
     // Opened anew, a file that stdout was sent to would be written from its beginning.
     let is_stdout = |file: &PathBuf| ["-", "/dev/stdout", "/dev/fd/1"].iter().any(|name| file.as_os_str() == *name);

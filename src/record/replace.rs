@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 /// One line that names `path`: an unwritable folder, a full disk.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     // Devices, pipes and open files by their descriptors are written in place, and links are followed rather than replaced.
-    let is_open_file = path.starts_with("/dev") || path.starts_with("/proc");
+    let of_descriptor = ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc"];
+    let is_open_file = of_descriptor.iter().any(|place| path.starts_with(place));
     if path.metadata().is_ok_and(|found| !found.is_dir() && (is_open_file || !found.is_file())) {
         let write = || std::fs::OpenOptions::new().append(true).open(path)?.write_all(bytes);
         return write().with_context(|| format!("cannot write {}", path.display()));

@@ -507,6 +507,13 @@ fn what_goes_to_dev_stdout_follows_what_is_there() {
     command.args(["show", "cosine", "--format", "csv", "-o", "/dev/stdout"]).stdout(file);
     assert!(command.status().unwrap().success());
     assert!(fs::read_to_string(&log).unwrap().starts_with("head\nstep,epoch,"));
+    // What lies below /dev otherwise is a file as any other.
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else { return };
+    let file = memory.path().join("rates.csv");
+    for _ in 0..2 {
+        lrsched(&folder).args(["show", "cosine", "--format", "csv", "-o"]).arg(&file).assert().success();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap().matches("step,epoch,").count(), 1);
 }
 
 #[test]
