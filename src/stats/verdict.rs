@@ -174,11 +174,8 @@ fn wins(pairs: Vec<Pair>, baseline: Option<usize>, least: f64, known: usize) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::difference::entrant;
     use super::*;
-
-    fn entrant(first: u64, results: &[f64]) -> Results {
-        (first..).zip(results.iter().copied()).collect()
-    }
 
     #[test]
     fn without_its_winner_a_verdict_rules_out_only_what_the_margin_does() {

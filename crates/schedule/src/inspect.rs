@@ -40,8 +40,8 @@ pub struct Rest {
     pub scale: f64,
 }
 
-/// Warnings, one line each: a rate that never changes, never falls, is 0 at step 0, never reaches its peak, its floor or its base
-/// rate, jumps after a warm-up, rises where it should decay, is gone long before the end of the run, or a parameter
+/// Warnings, one line each: a rate that never changes, never falls, is 0 at step 0, never reaches its peak, its floor or
+/// its base rate, jumps after a warm-up, rises where it should decay, is gone long before the end of the run, or a parameter
 /// without effect.
 ///
 /// For a schedule that listens to metrics only the warm-up is checked, because its later rates are not known in

@@ -92,13 +92,15 @@ impl Difference {
     }
 }
 
+/// Results of the seeds from `first` on.
+#[cfg(test)]
+pub(super) fn entrant(first: u64, results: &[f64]) -> Results {
+    (first..).zip(results.iter().copied()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entrant(first: u64, results: &[f64]) -> Results {
-        (first..).zip(results.iter().copied()).collect()
-    }
 
     #[test]
     fn a_difference_in_the_last_bits_is_none() {

@@ -85,11 +85,8 @@ pub(super) fn same_seeds(results: &[Results]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::difference::entrant;
     use super::*;
-
-    fn entrant(first: u64, results: &[f64]) -> Results {
-        (first..).zip(results.iter().copied()).collect()
-    }
 
     #[test]
     fn with_the_same_seeds_means_decide_and_equals_keep_their_order() {
