@@ -11,7 +11,7 @@ use super::operation::{
     BackwardImages, Cost, ForwardImages, ImageContext, ImageOperation, OperationKind, Slots, StepContext,
 };
 use super::prefetch::prefetch;
-use super::product::{LeftOperand, PANEL, Product, by_rows};
+use super::product::{LeftOperand, Order, PANEL, Product, by_rows};
 use super::simd::{Isa, kernel, padded};
 use super::threads::Scratch;
 use crate::model::{Gradients, Parameters, Shape};
@@ -150,7 +150,7 @@ fn forward_row(
         // lengths are asserted above.
         unsafe {
             let at = image.as_ptr().add(y * shape.line());
-            let left = LeftOperand { at, row: shape.pixel, step: 1, run: segment, next_run: shape.line() };
+            let left = LeftOperand { at, order: Order::Rows(shape.pixel), run: segment, next_run: shape.line() };
             let right = weights.as_ptr().add(panel * depth * PANEL);
             let to = to.as_mut_ptr().add(panel * columns * PANEL);
             Product { rows: columns, left, right, depth, to, to_row: PANEL, accumulate: false, next: right }.run(isa);
@@ -180,7 +180,7 @@ fn weight_gradient_row(
             // SAFETY: as in `forward_row`, with the product's rows and depth exchanged.
             unsafe {
                 let at = image.as_ptr().add((y + row) * shape.line());
-                let left = LeftOperand { at, row: 1, step: shape.pixel, run: columns, next_run: 0 };
+                let left = LeftOperand { at, order: Order::Columns(shape.pixel), run: columns, next_run: 0 };
                 let right = gradient.as_ptr().add(panel * columns * PANEL);
                 let to = d_weights.as_mut_ptr().add((panel * shape.kernel + row) * segment * PANEL);
                 Product {

@@ -6,7 +6,7 @@
 use super::buffer::Buffer;
 use super::operation::{BackwardBatch, BatchOperation, Cost, OperationKind, StepContext};
 use super::prefetch::prefetch_columns;
-use super::product::{LeftOperand, PANEL, Product, by_columns, by_rows};
+use super::product::{LeftOperand, Order, PANEL, Product, by_columns, by_rows};
 use super::simd::{Isa, kernel, padded};
 use crate::model::{Gradients, Parameters};
 use rayon::prelude::*;
@@ -84,7 +84,7 @@ fn multiply_outputs(isa: Isa, weight: &[f32], inputs: usize, x: &[f32], packed: 
     for start in (0..inputs).step_by(DEPTH) {
         let depth = DEPTH.min(inputs - start);
         let left = if panels <= WITHOUT_COPY {
-            LeftOperand { at: weight[start..].as_ptr(), row: inputs, step: 1, run: PANEL, next_run: PANEL }
+            LeftOperand { at: weight[start..].as_ptr(), order: Order::Rows(inputs), run: PANEL, next_run: PANEL }
         } else {
             to_panels(isa, weight, inputs, start, depth, packed);
             by_rows(packed.as_ptr(), outputs)

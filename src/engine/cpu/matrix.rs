@@ -1,6 +1,6 @@
 //! Products of matrices by rows, on the inner loop of the convolutions: what an optimizer for matrices asks for.
 
-use super::product::{LeftOperand, PANEL, Product};
+use super::product::{LeftOperand, Order, PANEL, Product};
 use super::simd::Isa;
 use crate::optim::{Products, Right, Sides};
 use rayon::prelude::*;
@@ -21,7 +21,7 @@ impl Products<f32> for IsaProducts {
             || vec![0.0; depth * PANEL],
             |packed, (panel, to)| {
                 pack(sides, right, how, panel * PANEL, packed);
-                let from = LeftOperand { at: left.as_ptr(), row: depth, step: 1, run: PANEL, next_run: PANEL };
+                let from = LeftOperand { at: left.as_ptr(), order: Order::Rows(depth), run: PANEL, next_run: PANEL };
                 let (right, to) = (packed.as_ptr(), to.as_mut_ptr());
                 let product =
                     Product { rows, left: from, right, depth, to, to_row: PANEL, accumulate: false, next: right };

@@ -7,31 +7,106 @@
 use super::simd::{Avx2, Avx512};
 use super::simd::{Isa, LINE, Portable, Simd};
 
-/// FilterColumns of a panel.
+/// Columns of a panel.
 pub const PANEL: usize = LINE;
 
-/// Strides of the left factor, for row r and depth k.
+/// The left factor: left(r, k) for row r and depth k.
 #[derive(Clone, Copy)]
 pub struct LeftOperand {
     pub at: *const f32,
-    /// From one row to the next.
-    pub row: usize,
-    /// From one depth to the next within a run.
-    pub step: usize,
+    pub order: Order,
     /// Depths per run.
     pub run: usize,
     /// From one run to the next.
     pub next_run: usize,
 }
 
+/// Where the values of a run of the left factor are.
+#[derive(Clone, Copy)]
+pub enum Order {
+    /// The depths of a row are neighbours, and rows this far apart.
+    Rows(usize),
+    /// The rows of a depth are neighbours, and depths this far apart.
+    Columns(usize),
+}
+
 /// Reads a panel matrix of `rows` rows as the left factor: r is its row, k its column.
 pub fn by_rows(panels: *const f32, rows: usize) -> LeftOperand {
-    LeftOperand { at: panels, row: PANEL, step: 1, run: PANEL, next_run: rows * PANEL }
+    LeftOperand { at: panels, order: Order::Rows(PANEL), run: PANEL, next_run: rows * PANEL }
 }
 
 /// Reads one panel as the left factor transposed: r is its column, k its row.
 pub fn by_columns(panel: *const f32) -> LeftOperand {
-    LeftOperand { at: panel, row: 1, step: PANEL, run: PANEL, next_run: PANEL * PANEL }
+    LeftOperand { at: panel, order: Order::Columns(PANEL), run: PANEL, next_run: PANEL * PANEL }
+}
+
+/// The strides of an [`Order`], constant where they can be. An address that is computed costs as many instructions as the
+/// multiplication it is for, and some processors cannot issue both fast enough.
+trait Strides: Copy {
+    /// From one row to the next.
+    fn row(self) -> usize;
+    /// From one depth to the next.
+    fn depth(self) -> usize;
+}
+
+/// Of [`by_rows`].
+#[derive(Clone, Copy)]
+struct PanelRows;
+
+impl Strides for PanelRows {
+    #[inline(always)]
+    fn row(self) -> usize {
+        PANEL
+    }
+    #[inline(always)]
+    fn depth(self) -> usize {
+        1
+    }
+}
+
+/// Of [`by_columns`].
+#[derive(Clone, Copy)]
+struct PanelColumns;
+
+impl Strides for PanelColumns {
+    #[inline(always)]
+    fn row(self) -> usize {
+        1
+    }
+    #[inline(always)]
+    fn depth(self) -> usize {
+        PANEL
+    }
+}
+
+/// Of any other [`Order::Rows`].
+#[derive(Clone, Copy)]
+struct Rows(usize);
+
+impl Strides for Rows {
+    #[inline(always)]
+    fn row(self) -> usize {
+        self.0
+    }
+    #[inline(always)]
+    fn depth(self) -> usize {
+        1
+    }
+}
+
+/// Of any other [`Order::Columns`].
+#[derive(Clone, Copy)]
+struct Columns(usize);
+
+impl Strides for Columns {
+    #[inline(always)]
+    fn row(self) -> usize {
+        1
+    }
+    #[inline(always)]
+    fn depth(self) -> usize {
+        self.0
+    }
 }
 
 /// to[r][0..16] (+)= Σ_k left(r, k) · right[k][0..16] for `rows` rows.
@@ -90,24 +165,39 @@ impl Product {
         #[target_feature(enable = "avx2,fma")]
         unsafe fn avx2(product: &Product) {
             // SAFETY: the caller's promise.
-            unsafe { product.split::<Avx2>() }
+            unsafe { product.in_order::<Avx2>() }
         }
 
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx2,fma")]
         unsafe fn avx512(product: &Product) {
             // SAFETY: the caller's promise.
-            unsafe { product.split::<Avx512>() }
+            unsafe { product.in_order::<Avx512>() }
         }
 
         // SAFETY: the caller's promise; an `Isa` carries proof that the processor has the instructions.
         unsafe {
             match isa {
-                Isa::Portable => self.split::<Portable>(),
+                Isa::Portable => self.in_order::<Portable>(),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2(_) => avx2(self),
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512(_) => avx512(self),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Product::run`].
+    #[inline(always)]
+    unsafe fn in_order<S: Simd>(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.left.order {
+                Order::Rows(PANEL) => self.split::<S, _>(PanelRows),
+                Order::Columns(PANEL) => self.split::<S, _>(PanelColumns),
+                Order::Rows(stride) => self.split::<S, _>(Rows(stride)),
+                Order::Columns(stride) => self.split::<S, _>(Columns(stride)),
             }
         }
     }
@@ -117,7 +207,7 @@ impl Product {
     /// # Safety
     /// As [`Product::run`].
     #[inline(always)]
-    unsafe fn split<S: Simd>(&self) {
+    unsafe fn split<S: Simd, L: Strides>(&self, strides: L) {
         let tiles = self.rows.div_ceil(S::ROWS).max(1);
         let (size, larger) = (self.rows / tiles, self.rows % tiles);
         // Lines of the next right factor that each tile prefetches per run.
@@ -128,26 +218,26 @@ impl Product {
             // SAFETY: rows row..row + count are within `rows`.
             unsafe {
                 let from = Product {
-                    left: LeftOperand { at: self.left.at.add(row * self.left.row), ..self.left },
+                    left: LeftOperand { at: self.left.at.add(row * strides.row()), ..self.left },
                     to: self.to.add(row * self.to_row),
                     next: self.next.wrapping_add(index * (self.depth / PANEL) * ahead * PANEL),
                     ..*self
                 };
                 match count {
                     0 => {}
-                    1 => from.columns::<S, 1>(ahead),
-                    2 => from.columns::<S, 2>(ahead),
-                    3 => from.columns::<S, 3>(ahead),
-                    4 => from.columns::<S, 4>(ahead),
-                    5 => from.columns::<S, 5>(ahead),
-                    6 => from.columns::<S, 6>(ahead),
+                    1 => from.columns::<S, L, 1>(strides, ahead),
+                    2 => from.columns::<S, L, 2>(strides, ahead),
+                    3 => from.columns::<S, L, 3>(strides, ahead),
+                    4 => from.columns::<S, L, 4>(strides, ahead),
+                    5 => from.columns::<S, L, 5>(strides, ahead),
+                    6 => from.columns::<S, L, 6>(strides, ahead),
                     // Compiled only for instruction sets with enough registers.
-                    7 if S::ROWS > 6 => from.columns::<S, 7>(ahead),
-                    8 if S::ROWS > 6 => from.columns::<S, 8>(ahead),
-                    9 if S::ROWS > 6 => from.columns::<S, 9>(ahead),
-                    10 if S::ROWS > 6 => from.columns::<S, 10>(ahead),
-                    11 if S::ROWS > 6 => from.columns::<S, 11>(ahead),
-                    12 if S::ROWS > 6 => from.columns::<S, 12>(ahead),
+                    7 if S::ROWS > 6 => from.columns::<S, L, 7>(strides, ahead),
+                    8 if S::ROWS > 6 => from.columns::<S, L, 8>(strides, ahead),
+                    9 if S::ROWS > 6 => from.columns::<S, L, 9>(strides, ahead),
+                    10 if S::ROWS > 6 => from.columns::<S, L, 10>(strides, ahead),
+                    11 if S::ROWS > 6 => from.columns::<S, L, 11>(strides, ahead),
+                    12 if S::ROWS > 6 => from.columns::<S, L, 12>(strides, ahead),
                     _ => unreachable!("a tile has at most {} rows", S::ROWS),
                 }
             }
@@ -158,12 +248,12 @@ impl Product {
     /// # Safety
     /// As [`Product::run`], for R rows.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const R: usize>(&self, ahead: usize) {
+    unsafe fn columns<S: Simd, L: Strides, const R: usize>(&self, strides: L, ahead: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             match PANEL / S::LANES {
-                1 => self.tile::<S, R, 1>(ahead),
-                _ => self.tile::<S, R, 2>(ahead),
+                1 => self.tile::<S, L, R, 1>(strides, ahead),
+                _ => self.tile::<S, L, R, 2>(strides, ahead),
             }
         }
     }
@@ -173,7 +263,7 @@ impl Product {
     /// # Safety
     /// As [`Product::run`], for R rows.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self, ahead: usize) {
+    unsafe fn tile<S: Simd, L: Strides, const R: usize, const C: usize>(&self, strides: L, ahead: usize) {
         // SAFETY: all offsets stay within what the caller promised.
         unsafe {
             let mut sums = [[S::zero(); C]; R];
@@ -194,11 +284,11 @@ impl Product {
                     }
                     // The usual run: its constant length lets the compiler unroll it.
                     for k in 0..PANEL {
-                        step::<S, R, C>(&mut sums, left.add(k * self.left.step), self.left.row, right.add(k * PANEL));
+                        step::<S, R, C>(&mut sums, left.add(k * strides.depth()), strides.row(), right.add(k * PANEL));
                     }
                 } else {
                     for k in 0..run {
-                        step::<S, R, C>(&mut sums, left.add(k * self.left.step), self.left.row, right.add(k * PANEL));
+                        step::<S, R, C>(&mut sums, left.add(k * strides.depth()), strides.row(), right.add(k * PANEL));
                     }
                 }
                 right = right.add(run * PANEL);
