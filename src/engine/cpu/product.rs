@@ -187,6 +187,8 @@ impl Product {
         }
     }
 
+    /// Picks the copy of the loops with the strides of the left factor.
+    ///
     /// # Safety
     /// As [`Product::run`].
     #[inline(always)]
