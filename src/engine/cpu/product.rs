@@ -40,8 +40,8 @@ pub fn by_columns(panel: *const f32) -> LeftOperand {
     LeftOperand { at: panel, order: Order::Columns(PANEL), run: PANEL, next_run: PANEL * PANEL }
 }
 
-/// The strides of an [`Order`], constant where they can be. An address that is computed costs as many instructions as the
-/// multiplication it is for, and some processors cannot issue both fast enough.
+/// The strides of an [`Order`], constant where they can be: then the values of a step are at constant distances from the
+/// first ([`in_register`]), and no address is computed.
 trait Strides: Copy {
     /// From one row to the next.
     fn row(self) -> usize;
@@ -284,9 +284,15 @@ impl Product {
                             next = next.wrapping_add(PANEL);
                         }
                     }
-                    // The usual run: its constant length lets the compiler unroll it.
-                    for k in 0..PANEL {
-                        step::<S, R, C>(&mut sums, left.add(k * strides.depth()), strides.row(), right.add(k * PANEL));
+                    // The usual run: a constant length lets the compiler unroll its parts.
+                    let mut left = left;
+                    for part in 0..PANEL / UNROLLED {
+                        let right = right.add(part * UNROLLED * PANEL);
+                        for k in 0..UNROLLED {
+                            let left = left.add(k * strides.depth());
+                            step::<S, R, C>(&mut sums, left, strides.row(), right.add(k * PANEL));
+                        }
+                        left = in_register(left.wrapping_add(UNROLLED * strides.depth()));
                     }
                 } else {
                     for k in 0..run {
@@ -305,6 +311,28 @@ impl Product {
             }
         }
     }
+}
+
+/// Depths per iteration of the loop over a run.
+const UNROLLED: usize = 4;
+const _: () = assert!(PANEL.is_multiple_of(UNROLLED));
+
+/// `pointer`, in a register of its own, so that what follows is addressed at constant distances from it where strides are
+/// constant. Left alone, the compiler adds an index to a base in every address, and Intel processors split a
+/// multiplication that reads such an address in two.
+#[inline(always)]
+#[allow(clippy::pointers_in_nomem_asm_block, reason = "the text is a comment: nothing is read or written")]
+fn in_register(pointer: *const f32) -> *const f32 {
+    #[cfg(target_arch = "x86_64")]
+    let pointer = {
+        let mut pointer = pointer;
+        // SAFETY: the text is a comment, so the pointer comes back as it went in, provenance included.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags));
+        }
+        pointer
+    };
+    pointer
 }
 
 /// Accumulates one depth of a tile.
