@@ -181,9 +181,9 @@ pub fn analyse<'a>(
         let place = place.filter(|&place| place < judged);
         let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
         let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
-        // While more runs are planned, nobody has beaten every other.
+        // A claim is made once, when all planned runs are there.
         let under_way = group.iter().any(|entrant| entrant.place.under_way);
-        let verdict = if under_way { verdict.without_winner() } else { verdict };
+        let verdict = if under_way { verdict.without_claims() } else { verdict };
         let mut analyses: Vec<Analysis<'a>> = group
             .iter()
             .zip(names.iter().zip(&own).zip(shorts))
@@ -200,8 +200,16 @@ pub fn analyse<'a>(
         let without = baseline.filter(|_| place.is_none());
         let (finalists, screened) = analyses.split_at(judged);
         let baseline = place;
-        let said =
-            words::Said { analyses: finalists, screened, verdict: &verdict, baseline, without, is_baseline_out, unit };
+        let said = words::Said {
+            analyses: finalists,
+            screened,
+            verdict: &verdict,
+            baseline,
+            without,
+            is_baseline_out,
+            unit,
+            under_way,
+        };
         let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
         let leads = said.leads();
         let below = answer.as_ref().map(words::Answer::below).unwrap_or_default();

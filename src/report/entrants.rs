@@ -13,7 +13,7 @@ use crate::optim::OptimizerSpec;
 use crate::record::{self, ComparisonRow, Results, Stage, Status};
 use crate::schedule::{Semantics, Spec};
 use crate::stats::verdict;
-use crate::stats::{mean, median, standard_deviation};
+use crate::stats::{mean, median, only_guesses, standard_deviation};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -176,6 +176,16 @@ impl<'a> EntrantRuns<'a> {
     /// How many runs count with the accuracy of guessing.
     pub fn at_chance(&self) -> usize {
         self.count(Status::Diverged)
+    }
+
+    /// Whether its results are no better than those of guessing, though not all of its runs diverged.
+    pub fn only_guesses(&self) -> bool {
+        let guesses = |Summary { mean, n, .. }: Summary| {
+            // Without their number, the images are taken as very many.
+            let images = self.place.images.map_or(f64::INFINITY, |images| images as f64 * n as f64);
+            only_guesses(mean, images, self.place.chance())
+        };
+        self.finished().next().is_some() && self.val_accuracy().is_some_and(guesses)
     }
 
     /// How many runs have this status.

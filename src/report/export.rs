@@ -25,7 +25,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What to know of the verdicts on a comparison under way.
-const AS_PLANNED: &str = "No winner is named before all are: verdicts hold for the comparison as planned, and whoever stops at the first winner finds more false ones.";
+const AS_PLANNED: &str = "No claim is made before all are: verdicts hold for the comparison as planned, and whoever looks again and again finds more false winners.";
 
 /// The size of a picture of one panel, in CSS pixels.
 const PANEL: (u32, u32) = (900, 560);
@@ -176,7 +176,7 @@ impl<'a> Report<'a> {
             }
         };
         let Some(panel) = panel else {
-            return usage!("--panel {}: no run has it", shown.name());
+            return usage!("--panel {}: no run has it; `lrsched report --help` lists the panels", shown.name());
         };
         // The panel's own title says what the title of the reader need not.
         let title = self.titled(&self.title);

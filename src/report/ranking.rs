@@ -49,12 +49,13 @@ fn row(analysis: &Analysis<'_>, claim: Claim) -> RankedRow {
     let is_own = entrant.rate.to_bits() == entrant.lr.to_bits();
     let in_percent = |value: f64| value * 100.0;
     let results: Vec<f64> = entrant.results().into_values().map(in_percent).collect();
+    let is_told = entrant.rate.is_finite() && !(is_own && analysis.short.contains(&entrant.own_rate()));
+    let peak = |rate: String| if is_told { format!("peak {rate}") } else { String::new() };
     RankedRow {
         name: analysis.short.clone(),
         under: if analysis.name == analysis.short { String::new() } else { analysis.name.clone() },
-        rate: Some(format!("peak {}", entrant.rate_text()))
-            .filter(|_| entrant.rate.is_finite() && !(is_own && analysis.short.contains(&entrant.own_rate())))
-            .unwrap_or_default(),
+        rate: peak(entrant.rate_text()),
+        short_rate: peak(entrant.short_rate_text()),
         value: match analysis.screening.filter(|_| entrant.is_screened_out) {
             Some(screening) => format!("screening: {}", percent(Some(screening))),
             None => percent(analysis.val_accuracy),

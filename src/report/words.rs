@@ -2,6 +2,7 @@
 //!
 //! No sentence claims more than docs/STATISTICS.md says.
 
+mod beside;
 mod tuned;
 
 use super::analysis::{Analysis, Unit, next_in_line};
@@ -26,6 +27,8 @@ pub struct Said<'s, 'a> {
     /// It is one of those screened out.
     pub is_baseline_out: bool,
     pub unit: Unit,
+    /// More runs are planned: no claim is made yet.
+    pub under_way: bool,
 }
 
 impl Said<'_, '_> {
@@ -38,14 +41,23 @@ impl Said<'_, '_> {
         self.verdict.behind.iter().flatten().map(|difference| difference.n).max().unwrap_or(0)
     }
 
+    /// Claims are made of these results.
+    fn is_judged(&self) -> bool {
+        !self.under_way && (self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty())
+    }
+
     /// Which is best, as far as that is known.
     pub fn answer(&self) -> Option<Answer> {
         let leader = self.leader()?;
-        let is_open = self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty();
+        let is_open = self.is_judged();
         let (lead, proof) = match leader.standing {
             _ if self.analyses.len() == 1 => (format!("The only {}", self.entrants()), String::new()),
             Standing::Winner => ("Winner".into(), format!("It beats every other{} (95 %).", self.finalist())),
             _ if is_open => (capitalised(self.leads()), self.open()),
+            _ if self.under_way && self.most_seeds() >= FEWEST => (
+                capitalised(self.leads()),
+                "No claim about which is best is made before all planned runs are there.".into(),
+            ),
             _ => (capitalised(self.leads()), self.no_claim(self.most_seeds())),
         };
         let no_winner = is_open && self.analyses.len() > 1 && leader.standing != Standing::Winner;
@@ -61,7 +73,7 @@ impl Said<'_, '_> {
             return nothing.into_iter().chain(self.of_tuning()).collect();
         };
         let mut said: Vec<String> = self.unfinished().into_iter().collect();
-        if leader.standing != Standing::Winner && (self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty()) {
+        if leader.standing != Standing::Winner && self.is_judged() {
             said.extend(self.to_tell());
         }
         said.extend(self.claim());
@@ -79,6 +91,8 @@ impl Said<'_, '_> {
             said.push(format!("The baseline {} {why}: all pairs are judged.", shortened(name)));
         }
         said.extend(self.of_tuning());
+        said.extend(self.guessing(leader));
+        said.extend(self.alike());
         let count = |status| self.analyses.iter().map(|analysis| analysis.entrant.count(status)).sum();
         said.extend(at_chance(count(Status::Diverged), leader.entrant.place.chance()));
         said.extend(failed(count(Status::Failed)));
@@ -225,8 +239,8 @@ impl Said<'_, '_> {
     fn pairs(&self) -> Option<String> {
         let count = self.analyses.iter().filter(|one| one.standing != Standing::NoResult).count();
         let has_winner = self.of_standing(Standing::Winner).next().is_some();
-        if self.baseline.is_some() || has_winner || !self.verdict.same_seeds || count < 3 || self.most_seeds() < FEWEST
-        {
+        let is_told = self.baseline.is_some() || has_winner || !self.verdict.same_seeds || count < 3;
+        if is_told || self.under_way || self.most_seeds() < FEWEST {
             return None;
         }
         let pairs = count * (count - 1) / 2;
@@ -241,7 +255,7 @@ impl Said<'_, '_> {
     fn against_baseline(&self) -> Option<String> {
         let baseline = &self.analyses[self.baseline?];
         // Fewer support no claim about anything.
-        if self.most_seeds() < FEWEST {
+        if self.under_way || self.most_seeds() < FEWEST {
             return None;
         }
         let others = self.analyses.len() - 1;
@@ -276,7 +290,7 @@ impl Said<'_, '_> {
                 };
             }
             if let Some(baseline) = self.baseline {
-                sentence.push_str(beside_baseline(analysis, &self.analyses[baseline]));
+                sentence.push_str(self.beside_baseline(analysis, &self.analyses[baseline]));
             }
             sentence
         };
@@ -308,6 +322,7 @@ impl Said<'_, '_> {
         match n {
             1 => format!("{apart} on one {}, which says nothing about others", self.unit.name()),
             _ if n < FEWEST => format!("{apart} on {}, too few for a claim", self.unit.counted(n)),
+            _ if self.under_way => format!("so far {apart} ({})", self.n(n)),
             _ if difference.mean > 0.0 => {
                 let told = match self.fresh(analysis.seeds_for_power) {
                     Some(fresh) => format!("{fresh} show such a gap in 80 % of cases"),
@@ -335,10 +350,21 @@ impl Said<'_, '_> {
         }
     }
 
+    fn beside_baseline(&self, analysis: &Analysis<'_>, baseline: &Analysis<'_>) -> &'static str {
+        match against(analysis, baseline) {
+            _ if analysis.place == baseline.place => "; the baseline",
+            _ if self.under_way => "",
+            Ordering::Greater => "; beats the baseline",
+            Ordering::Less => "; the baseline beats it",
+            Ordering::Equal => "; cannot be told from the baseline",
+        }
+    }
+
     /// Of one that leads and has not won.
     fn of_leader(&self, leader: &Analysis<'_>) -> String {
         let leads = self.leads();
         match (leader.standing, self.most_seeds()) {
+            _ if self.under_way => format!("{leads} so far; no claim"),
             (Standing::RuledOut, _) => format!("{leads}, but another beats it"),
             (_, FEWEST..) => format!("{leads}; may be the best"),
             _ => format!("{leads}; no claim"),
@@ -382,15 +408,6 @@ fn named(analysis: &Analysis<'_>) -> String {
 fn against(one: &Analysis<'_>, other: &Analysis<'_>) -> Ordering {
     let beats = |a: &Analysis<'_>, b: &Analysis<'_>| a.standing == Standing::Winner || a.beats.contains(&b.place);
     beats(one, other).cmp(&beats(other, one))
-}
-
-fn beside_baseline(analysis: &Analysis<'_>, baseline: &Analysis<'_>) -> &'static str {
-    match against(analysis, baseline) {
-        _ if analysis.place == baseline.place => "; the baseline",
-        Ordering::Greater => "; beats the baseline",
-        Ordering::Less => "; the baseline beats it",
-        Ordering::Equal => "; cannot be told from the baseline",
-    }
 }
 
 fn at_chance(runs: usize, chance: f64) -> Option<String> {

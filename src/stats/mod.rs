@@ -25,6 +25,25 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
+/// Whether an accuracy over so many `images` is better than that of guessing, `chance`, by more than luck explains: by 3
+/// standard deviations of the binomial proportion, and by 3/10 of `chance`.
+pub fn beats_guessing(accuracy: f64, images: f64, chance: f64) -> bool {
+    accuracy - chance > luck(images, chance).max(RISE * chance)
+}
+
+/// Whether it is not, and the images are so many that luck could not hide a rise by 3/10 of `chance`.
+pub fn only_guesses(accuracy: f64, images: f64, chance: f64) -> bool {
+    luck(images, chance) <= RISE * chance && !beats_guessing(accuracy, images, chance)
+}
+
+/// The rise above guessing that is learning, as a share of the accuracy of guessing.
+const RISE: f64 = 0.3;
+
+/// 3 standard deviations of the binomial proportion.
+fn luck(images: f64, chance: f64) -> f64 {
+    3.0 * (chance * (1.0 - chance) / images).sqrt()
+}
+
 /// The `q`-quantile, 0 ≤ q ≤ 1, with linear interpolation between order statistics (NumPy's default, Hyndman and Fan's
 /// type 7).
 ///
@@ -72,6 +91,14 @@ mod tests {
 
     fn near(found: f64, expected: f64) {
         assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{found}, expected {expected}");
+    }
+
+    #[test]
+    fn few_images_do_not_tell_guessing_from_learning() {
+        assert!(beats_guessing(0.14, 5000.0, 0.1) && !only_guesses(0.14, 5000.0, 0.1));
+        assert!(!beats_guessing(0.12, 5000.0, 0.1) && only_guesses(0.12, 5000.0, 0.1));
+        assert!(!beats_guessing(0.14, 100.0, 0.1) && !only_guesses(0.1, 100.0, 0.1));
+        assert!(beats_guessing(0.3, 100.0, 0.1));
     }
 
     #[test]

@@ -63,18 +63,15 @@ impl Verdict {
         self.order.first().copied().filter(|&first| self.standings[first] != Standing::NoResult)
     }
 
-    /// The same without a winner, for results that are not complete: whoever wins so far may still be beaten. Ruled out
-    /// remains what is so without the winner's claim.
+    /// The same without its claims, for results that are not complete: each look at them would be another chance of a false
+    /// one.
     #[must_use]
-    pub fn without_winner(mut self) -> Self {
-        let Some(winner) = self.winner() else { return self };
-        for one in 0..self.standings.len() {
-            let beaten = self.wins.iter().any(|win| win.loser == one);
-            let exceeds = self.behind[one].zip(self.margins[one]).is_some_and(|(gap, margin)| gap.mean > margin);
-            if one == winner || (self.standings[one] == Standing::RuledOut && !beaten && !exceeds) {
-                self.standings[one] = Standing::NotRuledOut;
-            }
+    pub fn without_claims(mut self) -> Self {
+        for standing in self.standings.iter_mut().filter(|standing| **standing != Standing::NoResult) {
+            *standing = Standing::NotRuledOut;
         }
+        self.margins.fill(None);
+        self.wins.clear();
         self
     }
 
@@ -178,17 +175,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_its_winner_a_verdict_rules_out_only_what_the_margin_does() {
-        let runs = |mean: f64, noise: [f64; 3]| entrant(0, &noise.map(|noise| mean + 0.01 * noise));
-        // The leader wins over each by the plain t-test; the margin over four others is wider.
-        let mut results = vec![runs(0.8, [0.0, 0.0, 0.0])];
-        results.extend([[1.0, -0.5, -0.5], [-0.5, 1.0, -0.5], [-0.5, -0.5, 1.0]].map(|noise| runs(0.775, noise)));
-        results.push(runs(0.5, [1.0, 0.0, -1.0]));
+    fn without_its_claims_a_verdict_keeps_the_order_and_the_differences_alone() {
+        let results = [entrant(0, &[0.8, 0.812, 0.806]), entrant(0, &[0.6, 0.61, 0.605]), Results::new()];
         let verdict = judge(&results, None, None);
-        assert_eq!(verdict.winner(), Some(0));
-        use Standing::{NotRuledOut, RuledOut};
-        let standings = verdict.without_winner().standings;
-        assert_eq!(standings, [NotRuledOut, NotRuledOut, NotRuledOut, NotRuledOut, RuledOut]);
+        assert!(verdict.wins.len() == 1 && verdict.margins[1].is_some());
+        let without = verdict.clone().without_claims();
+        use Standing::{NoResult, NotRuledOut};
+        assert_eq!(without.standings, [NotRuledOut, NotRuledOut, NoResult]);
+        assert!(without.wins.is_empty() && without.margins.iter().all(Option::is_none));
+        assert_eq!((without.order, without.behind), (verdict.order, verdict.behind));
     }
 
     #[test]

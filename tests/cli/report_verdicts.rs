@@ -57,7 +57,7 @@ fn a_verdict_says_who_may_be_the_best_and_who_is_not() {
 }
 
 #[test]
-fn nobody_has_won_before_all_planned_runs_are_there() {
+fn nothing_is_claimed_before_all_planned_runs_are_there() {
     let rows = [three_seeds("cosine", [0.800, 0.812, 0.806]), three_seeds("step", [0.600, 0.610, 0.605])].concat();
     let folder = tempfile::tempdir().unwrap();
     comparison(folder.path(), &rows);
@@ -75,8 +75,25 @@ fn nobody_has_won_before_all_planned_runs_are_there() {
     assert!(markdown.contains("Winner: sgd/cosine, "), "{markdown}");
     let (standing, markdown) = said(&[&names[..], &["sgd_linear_seed=0"]].concat());
     assert_eq!(standing, "not ruled out");
-    assert!(!markdown.contains("Winner: ") && !markdown.contains("beats every other"), "{markdown}");
-    assert!(markdown.contains("Under way: 6 of 7 runs are done. No winner is named before all are: "), "{markdown}");
+    for claim in ["Winner: ", "beats", "ruled out", "may be the best", "95 %"] {
+        assert!(!markdown.contains(claim), "{claim} in {markdown}");
+    }
+    assert!(markdown.contains("Under way: 6 of 7 runs are done. No claim is made before all are: "), "{markdown}");
+    assert!(markdown.contains("so far 20.1 points behind sgd/cosine (n = 3)"), "{markdown}");
+}
+
+#[test]
+fn what_only_guesses_and_what_is_the_same_is_said() {
+    let rows = [three_seeds("cosine", [0.41, 0.42, 0.40]), three_seeds("step", [0.1, 0.11, 0.1])].concat();
+    let (_, summary) = verdicts(&rows);
+    assert!(summary.contains("No better than guessing (10 %): sgd/step."), "{summary}");
+    assert!(!summary.contains("Nothing was learnt") && !summary.contains("The same runs"), "{summary}");
+    let rows = [three_seeds("cosine", [0.12, 0.1, 0.1]), three_seeds("step", [0.1, 0.11, 0.1])].concat();
+    let (_, summary) = verdicts(&rows);
+    assert!(summary.contains("Nothing was learnt: guessing has 10 %, too. "), "{summary}");
+    let rows = [three_seeds("cosine", [0.41, 0.42, 0.40]), three_seeds("constant", [0.41, 0.42, 0.40])].concat();
+    let (_, summary) = verdicts(&rows);
+    assert!(summary.contains("The same runs to the last digit: sgd/constant and sgd/cosine."), "{summary}");
 }
 
 #[test]
@@ -100,7 +117,7 @@ fn a_comparison_under_way_takes_the_winner_from_no_other_and_shards_are_one() {
             .filter(|(_, told)| told != "ruled out")
             .collect()
     };
-    let expected = [("epochs=3", "winner"), ("epochs=30", "not ruled out")];
+    let expected = [("epochs=3", "winner"), ("epochs=30", "not ruled out"), ("epochs=30", "not ruled out")];
     let mut found = standings(&["over", "begun"]);
     found.sort();
     assert_eq!(found, expected.map(|(group, told)| (group.to_string(), told.to_string())));

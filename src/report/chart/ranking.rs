@@ -35,8 +35,10 @@ pub struct RankedRow {
     pub name: String,
     /// In full, if that is more.
     pub under: String,
-    /// `peak 0.12`
+    /// `peak 0.12 (0.1 to 0.2)`
     pub rate: String,
+    /// Without the range, for where there is no room for it.
+    pub short_rate: String,
     /// `81.23 ± 0.42`
     pub value: String,
     pub mean: Option<f64>,

@@ -2,7 +2,7 @@
 
 use super::turn::PROPORTIONAL;
 use super::{Answer, Combined, Method, show};
-use crate::stats::quantile;
+use crate::stats::{beats_guessing, quantile};
 
 /// The rates of the first short runs, as multiples of the rate of the range test.
 pub const AROUND: [f64; 3] = [0.5, 1.0, 2.0];
@@ -16,10 +16,6 @@ const MOST_TESTS: u64 = 2;
 const WINDOW: usize = 3;
 /// The odds of a correct answer count to this power.
 const SHARPNESS: f64 = 2.0;
-/// The rise above guessing that is learning, as a share of the accuracy of guessing.
-const LEARNED: f64 = 0.3;
-/// The rise must also exceed this many standard deviations of the binomial proportion.
-const DEVIATIONS: f64 = 3.0;
 
 /// What a run at a constant rate reached.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,10 +131,8 @@ impl Reached {
         Self { rate, accuracy, images, diverged, runs: runs.len() }
     }
 
-    /// Whether it is better than guessing by more than chance explains.
     fn learned(&self, chance: f64) -> bool {
-        let noise = DEVIATIONS * (chance * (1.0 - chance) / self.images).sqrt();
-        self.accuracy - chance > noise.max(LEARNED * chance)
+        beats_guessing(self.accuracy, self.images, chance)
     }
 
     /// Images classified correctly, of all seeds: a whole number, whose sums do not depend on the order.

@@ -58,10 +58,15 @@ fn accuracy(row: &Row) -> f64 {
     }
 }
 
+/// The configuration of a published comparison.
+fn config(name: &str) -> toml::Table {
+    let path = root().join("configs/published").join(format!("{name}.toml"));
+    std::fs::read_to_string(path).unwrap().parse().unwrap()
+}
+
 /// How many entrants a published comparison has, and how many units (studies, or seeds where nothing is tuned), by its configuration.
 fn planned(name: &str) -> (usize, usize) {
-    let text = std::fs::read_to_string(root().join("configs/published").join(format!("{name}.toml"))).unwrap();
-    let config: toml::Table = text.parse().unwrap();
+    let config = config(name);
     let units = config.get("studies").or(config.get("seeds")).unwrap().as_integer().unwrap();
     // One that names no entrants has the default ones.
     let entrants =

@@ -1,17 +1,20 @@
 //! The comparison on all of CIFAR-10: the finals of the studies that are complete, and whether rankings carry over.
 
-use super::{Row, accuracy, comparison, complete, page, planned};
+use super::{Row, accuracy, comparison, complete, config, page, planned};
 use lrsched::schedule::{RunShape, Schedule};
 use lrsched::stats::distribution::normal_quantile;
 use lrsched::stats::suggest::show;
-use lrsched::stats::tuning::SECOND_LOOKS;
+use lrsched::stats::tuning::{LOOKED_AT_AGAIN, SECOND_LOOKS};
 use lrsched::stats::{mean, standard_deviation};
 use std::collections::BTreeMap;
 
 const NAME: &str = "cifar10";
 
-/// A study of an entrant: five trials, two more looks at three of them, and the final.
-const RUNS: u64 = 5 + 3 * SECOND_LOOKS + 1;
+/// The runs of an entrant in a study: its trials, further looks at the best of them, and the final.
+fn runs_of_a_study() -> u64 {
+    let trials = config(NAME)["tune"].as_integer().unwrap() as u64;
+    trials + SECOND_LOOKS * trials.min(LOOKED_AT_AGAIN as u64) + 1
+}
 
 /// `72.3 ± 0.4` percent, of one study without the deviation.
 fn spread(values: &[f64]) -> String {
@@ -30,11 +33,13 @@ fn peak(row: &Row) -> String {
 
 #[test]
 fn the_finals_on_all_of_cifar10_follow_from_the_comparison() {
-    let (done, (entrants, studies)) = (comparison(NAME).len(), planned(NAME));
-    let (finals, runs) = (complete(NAME), (entrants * studies) as u64 * RUNS);
+    let (rows, (entrants, studies)) = (comparison(NAME), planned(NAME));
+    let (done, diverged) = (rows.len(), rows.iter().filter(|row| row["status"] == "diverged").count());
+    let (finals, runs) = (complete(NAME), (entrants * studies) as u64 * runs_of_a_study());
     let n = finals.values().next().map_or(0, BTreeMap::len);
     let are = if n == 1 { "is" } else { "are" };
-    let mut text = format!("{done} of {runs} runs have finished; {n} of {studies} studies {are} complete.\n");
+    let mut text =
+        format!("{done} of {runs} runs are over ({diverged} diverged); {n} of {studies} studies {are} complete.\n");
     if n > 0 {
         let mut lines: Vec<(f64, String)> = finals
             .iter()

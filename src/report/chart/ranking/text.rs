@@ -42,10 +42,7 @@ fn draw_group(out: &mut String, group: &RankedGroup, width: usize, colour: bool)
     let longest = |of: &dyn Fn(&RankedRow) -> usize| group.rows.iter().map(of).max().unwrap_or(0);
     // Without room for their range, rates are told without it.
     let is_roomy = longest(&|row| row.rate.chars().count()) <= width / 3;
-    let rate = |row: &RankedRow| match row.rate.split_once(" (") {
-        Some((peak, _)) if !is_roomy => peak.to_string(),
-        _ => row.rate.clone(),
-    };
+    let rate = |row: &RankedRow| if is_roomy { row.rate.clone() } else { row.short_rate.clone() };
     let rates = longest(&|row| rate(row).chars().count()).min(width / 3);
     let names = longest(&|row| row.name.chars().count()).min((width / 2).saturating_sub(rates)).max(8);
     let columns = width.saturating_sub(names + rates + 6).max(10);
@@ -132,6 +129,7 @@ mod tests {
             name: name.into(),
             under: String::new(),
             rate: "peak 0.0241 (0.0193 to 0.0455)".into(),
+            short_rate: "peak 0.0241".into(),
             value: "80.00".into(),
             mean: Some(80.0),
             interval: None,
