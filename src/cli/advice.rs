@@ -22,6 +22,9 @@ pub fn verdict(verdict: &Verdict) -> String {
         }
         Verdict::Diverged { .. } => format!("{verdict}. Try a smaller rate (`lrsched find` suggests one)"),
         Verdict::Lost(_) => format!("{verdict}. Try a smaller one (`lrsched find` suggests one)"),
+        Verdict::LearntNothing { .. } => {
+            format!("{verdict}. Try another rate (`lrsched find` suggests one), or more epochs")
+        }
     }
 }
 
@@ -106,7 +109,7 @@ fn comparison(error: &ComparisonError) -> String {
         ComparisonError::Changed { .. } => "remove its folder to train it alone again, ",
         _ => "",
     };
-    format!("{error}; {first}choose another --out, or --force to start over")
+    format!("{error}; {first}choose another --out, or --force to start over, which removes all runs in --out")
 }
 
 /// What would go on with the stages that are there.

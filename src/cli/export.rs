@@ -195,7 +195,7 @@ fn leader(folder: &Path, quiet: bool) -> Result<PathBuf> {
     }
     let report = ranking::report(&loaded, &here, None, loaded.baseline())?;
     let Some((run, is_winner)) = next::leader(&report.groups) else {
-        bail!("{}: none of its runs has a result yet", folder.display());
+        bail!("{}: none of its runs has a result yet; train them to their end first", folder.display());
     };
     if !quiet {
         super::tell(&format!("{}: {}", if is_winner { "the winner" } else { "the best so far" }, run.display()));

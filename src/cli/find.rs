@@ -212,7 +212,7 @@ fn commands(config: &FindConfig, tests: &RangeTests, said: &[Combined], data_dir
         return vec![throughout];
     }
     let cycle = command(
-        format!("{length} of one cycle up to {peak}, for the best accuracy at just this length"),
+        format!("{length} of one cycle up to {peak}, which is made for just this length"),
         &["--schedule", "one-cycle", "--max-lr", &peak, "--div-factor", "4"],
     );
     vec![throughout, cycle]

@@ -36,7 +36,7 @@ pub fn run(matches: &ArgMatches, whole: Command) -> Result<u8> {
     if let Some(folder) = matches.get_one::<OsString>("dir") {
         let folder = Path::new(folder);
         if folder.exists() && !folder.is_dir() {
-            return usage!("--dir {} is not a folder", folder.display());
+            return usage!("--dir {} is not a folder; name another, or one that does not exist yet", folder.display());
         }
         make_folders(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         for (name, page) in pages {

@@ -44,7 +44,10 @@ pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
 
 /// The same with what was asked for, by `--format` or `--json`.
 pub fn format_of<'a>(given: &Given, asked: Option<&str>, known: &[&'a str]) -> Result<&'a str, Usage> {
-    let ending = given.path("output").and_then(|file| Some(file.extension()?.to_str()?.to_lowercase()));
+    // `.svg` has no extension, and means one all the same.
+    let of_hidden = |file: &Path| Some(file.file_name()?.to_str()?.strip_prefix('.')?.to_lowercase());
+    let hidden = given.path("output").and_then(|file| of_hidden(&file)).filter(|name| known.contains(&name.as_str()));
+    let ending = given.path("output").and_then(|file| Some(file.extension()?.to_str()?.to_lowercase())).or(hidden);
     let ending = ending.filter(|ending| ending != "txt");
     if let (Some(format), Some(ending)) = (asked, &ending)
         && known.contains(&ending.as_str())

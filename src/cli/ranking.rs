@@ -37,7 +37,7 @@ pub fn rank(
     quiet: bool,
 ) -> Result<u8> {
     if rows.is_empty() {
-        bail!("{}: no run in it", folder.join(files::COMPARISON_CSV).display());
+        bail!("{}: no run in it; give a comparison that has begun", folder.join(files::COMPARISON_CSV).display());
     }
     let here = [folder.to_path_buf()];
     let loaded = report::load::load(&here);

@@ -81,7 +81,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         return nothing_to_do(&path, &left.info, &message, machine.json, quiet);
     }
     if left.info.standing.status == Status::Finished && !left.has_checkpoint() {
-        return usage!("{} is finished and has no intact checkpoint to resume from", path.display());
+        return usage!(
+            "{} is finished and has no intact checkpoint to resume from; train it again with `lrsched train`",
+            path.display()
+        );
     }
     let dataset =
         Dataset::open(&DatasetOptions { kind: left.config.dataset, data_dir: machine.data.data_dir.clone() })?;
@@ -171,7 +174,9 @@ fn request(typed: &Given) -> Result<Request, Usage> {
         },
     };
     let reach = match (typed.switch("stretch")?, typed.switch("hold")?) {
-        (true, true) => return usage!("--stretch and --hold contradict each other"),
+        (true, true) => {
+            return usage!("--stretch and --hold both say what the schedule does in more epochs; drop one of them");
+        }
         (true, false) => Some(Reach::Stretch),
         (false, true) => Some(Reach::Hold),
         (false, false) => None,
@@ -185,14 +190,6 @@ fn request(typed: &Given) -> Result<Request, Usage> {
     })
 }
 
-/// 0.10 equals 0.1; seeds compare digit by digit.
-fn same_number(a: &str, b: &str) -> bool {
-    match (a.parse::<u64>(), b.parse::<u64>()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a)),
-    }
-}
-
 /// Refuses a new value for a setting that cannot change; repeating its current value is fine.
 fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
     let own = config.settings();
@@ -204,8 +201,7 @@ fn refuse_fixed(typed: &Given, config: &RunConfig) -> Result<(), Usage> {
             let given = table::groups(typed)?;
             (!given.is_empty() && given != config.group).then(|| GROUPS.to_string())
         } else {
-            let same = |given: &str| given == is || same_number(given, is);
-            typed.text(setting.name).is_some_and(|given| !same(given.trim())).then(|| setting.name.to_string())
+            (table::is_in(typed, &setting, config)? == Some(false)).then(|| setting.name.to_string())
         };
         if let Some(name) = refused {
             return usage!(

@@ -13,7 +13,7 @@ use crate::report::load::load;
 use crate::run_folder::RunDirectory;
 use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::shell::{self, quoted};
-use crate::train::{All, Control, Observer, Outcome, Run};
+use crate::train::{All, Control, Observer, Outcome, Run, Verdict};
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use std::ffi::OsString;
@@ -163,7 +163,7 @@ fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
     }
     bars.line(&format!("results in {}: {}", path.display(), DecimalBytes(disk_size(path))));
     // The run finished, but lost what it had learned.
-    if let (Some(_), Some(row)) = (&outcome.verdict, &outcome.last)
+    if let (Some(Verdict::Lost(_)), Some(row)) = (&outcome.verdict, &outcome.last)
         && let Ok(Some(found)) = sound()
         && let Some(worked) = worked(&found)
     {

@@ -2,7 +2,7 @@
 
 use super::flags;
 use crate::config::settings::{self as table, Field, FlagForm};
-use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef, SettingValues};
+use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef, SettingValues, unused_rate};
 use crate::data::Validation;
 use crate::experiment::{FILLED, MemoryLimit, Scheduler};
 use crate::memory;
@@ -10,7 +10,7 @@ use crate::number::{counted, exact, rounded};
 use crate::record::folder_name;
 use crate::report::table::UNLIMITED;
 use crate::report::wrap;
-use crate::schedule::{self, Spec};
+use crate::schedule::Spec;
 use crate::threads::refused;
 use crate::train::Run;
 use crate::usage;
@@ -178,9 +178,7 @@ fn available_threads() -> usize {
 
 /// Warns that a given rate is unused because the schedule sets its own rates.
 pub fn warn_of_unused_rate(lr: f64, schedule: &Spec) {
-    if !schedule::uses_base_rate(schedule) {
-        super::warn(&[format!("lr {} has no effect: {schedule} sets its own rates", exact(lr))]);
-    }
+    super::warn(unused_rate(lr, schedule).as_slice());
 }
 
 /// Checks `config` without the images, assuming epochs over the whole dataset.

@@ -180,6 +180,12 @@ impl std::fmt::Display for Course {
     }
 }
 
+/// That a given rate is unused because the schedule sets its own rates.
+pub fn unused_rate(lr: f64, schedule: &Spec) -> Option<String> {
+    let is_unused = !schedule::uses_base_rate(schedule);
+    is_unused.then(|| format!("lr {} has no effect: {schedule} sets its own rates", exact(lr)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

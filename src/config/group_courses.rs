@@ -1,6 +1,6 @@
 //! The rates of the parameter groups besides the base group.
 
-use super::{Course, Reach, RunConfig, decays};
+use super::{Course, Reach, RunConfig, decays, unused_rate};
 use crate::optim::{Group, Grouping, State, StepRates};
 use crate::schedule::{Clock, EpochMetrics, Rates, Rest, Schedule};
 use crate::usage::Usage;
@@ -102,7 +102,12 @@ impl GroupCourses {
     /// Never for groups that have been built.
     pub fn warnings(&self, config: &RunConfig, steps_per_epoch: u64, next: u64) -> Result<Vec<String>, Usage> {
         let mut lines = Vec::new();
-        for group in &self.0 {
+        for (group, given) in self.0.iter().zip(&config.group) {
+            if next == 0
+                && let (Some(lr), Some(schedule)) = (given.lr, &given.schedule)
+            {
+                lines.extend(unused_rate(lr, schedule).map(|line| format!("group {}: {line}", group.name)));
+            }
             if next == 0 && group.frozen_from.is_some_and(|step| step >= config.epochs * steps_per_epoch) {
                 lines.push(format!("group {}: freeze-after has no effect: the run ends before", group.name));
             }

@@ -20,7 +20,7 @@ pub mod settings;
 mod shard;
 pub mod tuning;
 
-pub use course::{Course, Reach, decays};
+pub use course::{Course, Reach, decays, unused_rate};
 pub use every::Every;
 pub use find_config::{FindConfig, Length};
 pub use given::{Given, Source};

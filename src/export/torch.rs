@@ -56,10 +56,19 @@ impl Recipe {
 
 /// Comments that clip the gradients.
 pub fn clipping(recipe: &Recipe) -> String {
-    // The norm is over what is trained.
+    // The norm is over what is not frozen. The base group is the last.
+    let freezing: Vec<String> = recipe
+        .groups
+        .iter()
+        .map(|group| group.frozen_from.map_or("None".to_string(), |step| step.to_string()))
+        .chain(["None".to_string()])
+        .collect();
     let parameters = match recipe.groups.iter().any(|group| group.frozen_from.is_some()) {
-        true => "[p for group in optimizer.param_groups if group[\"lr\"] > 0 for p in group[\"params\"]]",
-        false => "model.parameters()",
+        true => format!(
+            "[p for group, frozen in zip(optimizer.param_groups, [{}]) if frozen is None or scheduler.last_epoch < frozen for p in group[\"params\"]]",
+            freezing.join(", ")
+        ),
+        false => "model.parameters()".to_string(),
     };
     let clip = |function: &str, most: Option<f64>| {
         most.map_or(String::new(), |most| format!("# torch.nn.utils.{function}({parameters}, {})\n", number(most)))

@@ -89,7 +89,7 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(TEMPORARY).tempfile_in(folder).map_err(without_path)?;
-    file.write_all(bytes)?;
+    file.write_all(bytes).map_err(without_path)?;
     // One that others may not read stays so.
     if let Ok(replaced) = path.metadata() {
         file.as_file().set_permissions(replaced.permissions())?;

@@ -6,6 +6,7 @@ use crate::engine::BatchStats;
 use crate::model::Parameters;
 use crate::number::{counted, rate};
 use crate::record::{EpochRow, Results, Status};
+use crate::stats::only_guesses;
 use std::fmt;
 
 /// How a run ended.
@@ -45,6 +46,8 @@ pub enum Verdict {
     },
     /// Finished, but with useless weights.
     Lost(LostWeights),
+    /// Finished, and no better than guessing, which has the accuracy `chance`.
+    LearntNothing { accuracy: f64, chance: f64 },
 }
 
 /// The facts, without a remedy: that depends on how the program is used.
@@ -60,22 +63,31 @@ impl fmt::Display for Verdict {
             Verdict::Lost(weights) => {
                 write!(f, "the run ended with {weights}: its rate was most likely too large")
             }
+            Verdict::LearntNothing { accuracy, chance } => write!(
+                f,
+                "the run learnt nothing: its val_accuracy of {accuracy:.4} is no better than that of guessing, {chance}"
+            ),
         }
     }
 }
 
 impl Outcome {
-    /// The outcome of a run that ended in `state`; `chance` is the accuracy of guessing, `steps` its length.
+    /// The outcome of a run that ended in `state`; `chance` is the accuracy of guessing, `images` are those it is validated
+    /// on, `steps` its length.
     pub(super) fn new(
         state: TrainState,
         chance: f64,
+        images: usize,
         steps: u64,
         ending: Ending,
         saved: bool,
         parameters: Parameters,
     ) -> Self {
         let (status, verdict, stop, test) = match ending {
-            Ending::Complete(test) => (Status::Finished, state.lost(chance).map(Verdict::Lost), None, test),
+            Ending::Complete(test) => {
+                let verdict = state.lost(chance).map(Verdict::Lost).or_else(|| learnt_nothing(&state, chance, images));
+                (Status::Finished, verdict, None, test)
+            }
             Ending::Diverged(verdict) => (Status::Diverged, Some(verdict), None, None),
             Ending::Stopped(stop) => {
                 let at = Verdict::Stopped { epoch: state.epoch, step: state.step };
@@ -98,6 +110,11 @@ impl Outcome {
             parameters,
         }
     }
+}
+
+fn learnt_nothing(state: &TrainState, chance: f64, images: usize) -> Option<Verdict> {
+    let accuracy = state.row.as_ref()?.val_accuracy?;
+    only_guesses(accuracy, images as f64, chance).then_some(Verdict::LearntNothing { accuracy, chance })
 }
 
 /// How the last trained epoch ended.

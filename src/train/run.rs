@@ -144,6 +144,9 @@ impl<'a> Run<'a> {
         let TrainState { course, step, .. } = &self.state;
         let steps_per_epoch = self.loader.steps_per_epoch();
         let mut warnings = course.warnings(self.config.semantics, steps_per_epoch, *step)?;
+        if !self.config.group.is_empty() {
+            warnings.iter_mut().for_each(|line| *line = format!("base group: {line}"));
+        }
         warnings.extend(self.groups.warnings(self.config, steps_per_epoch, *step)?);
         Ok(warnings)
     }
@@ -213,7 +216,8 @@ impl<'a> Run<'a> {
         self.pass_time();
         let steps = self.state.course.epochs * self.steps_per_epoch();
         let chance = self.config.dataset.chance();
-        Ok(Outcome::new(self.state, chance, steps, ending, self.handed_out, self.trainer.into_parameters()?))
+        let images = self.validation.images();
+        Ok(Outcome::new(self.state, chance, images, steps, ending, self.handed_out, self.trainer.into_parameters()?))
     }
 
     /// Trains the remaining epochs and evaluates on the test images, if the run is tested.

@@ -338,6 +338,8 @@ fn parameter_groups_come_along_with_their_options_schedules_and_freezing() {
             "*.bias=sgd:lr=0.05,momentum=0.9/linear/freeze-after=4st",
             "--group",
             "conv1.*=sgd:lr=0.01,momentum=0.9,nesterov,weight-decay=5e-4",
+            "--clip-norm",
+            "0.5",
         ],
     );
     let (code, said, status) = export(&folder, &["run", "--to", "torch"]);
@@ -347,6 +349,8 @@ fn parameter_groups_come_along_with_their_options_schedules_and_freezing() {
         "        ([\"conv1.*\"], dict(lr=0.01)),\n        ([\"*\"], dict()),\n",
         "    lambda step: rate_1(step) / 0.05 if step < 4 else 0.0,\n    lambda step: rate(step) / 0.02,\n    lambda step: rate(step) / 0.02,\n",
         "torch.optim.SGD(groups(model), lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.0005)",
+        // The norm is over what is not frozen, whatever its rate.
+        "zip(optimizer.param_groups, [4, None, None]) if frozen is None or scheduler.last_epoch < frozen for p in group[\"params\"]], 0.5)\n",
     ] {
         assert!(code.contains(expected), "{expected} is not in:\n{code}");
     }

@@ -244,6 +244,17 @@ fn a_group_that_never_freezes_and_a_change_of_length_that_only_a_group_depends_o
     let output = lrsched(&folder).arg("train").args(&flags).args(run).args(["--out", "run"]).output().unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(said.matches("group *.bias: freeze-after has no effect: the run ends before").count(), 1, "{said}");
+    // A warning says which of the schedules it is about, and a rate that is never applied is not shown as if it were.
+    let rates = ["--schedule", "linear:over=50%", "--group", "fc.*=sgd/cosine:lr=0.1/lr=0.2", "--out", "rates"];
+    let output = lrsched(&folder).arg("train").args(&flags).args(["--epochs", "2"]).args(rates).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    for part in [
+        "warning: base group: the rate is 0 from step ",
+        "warning: group fc.*: lr 0.2 has no effect: cosine:lr=0.1 sets its own rates",
+        "group fc.*: sgd, cosine:lr=0.1",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
     let unusual = ["--group", "fc.*=prodigy:lr=0.1", "*.bias=schedule-free-sgd/linear", "--out", "unusual"];
     let output = lrsched(&folder).arg("train").args(&flags).args(["--epochs", "1"]).args(unusual).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -128,7 +128,10 @@ fn what_looks_wrong_is_said_on_stderr() {
         (vec!["cosine:over=10", "--semantics", "torch"], "rises again from step"),
         (vec!["piecewise:values=1/2/3,factor=0.3"], "factor=0.3 has no effect"),
         (vec!["cosine:warmup-from=0.1"], "warmup-from=0.1 has no effect"),
-        (vec!["exponential:for=40;cosine"], "cosine never begins"),
+        (
+            vec!["exponential:for=40;cosine"],
+            "cosine never begins: the run ends at step 10560, and it would begin at step 14080",
+        ),
         (vec!["plateau"], "depends on val_loss"),
         (
             vec!["exponential:decay-rate=0.5,decay-steps=1"],
@@ -206,6 +209,8 @@ fn a_value_that_comes_to_the_default_is_not_without_effect() {
     ] {
         assert_eq!(show(&[spec, "--epochs", "10", "--format", "table"]).1, "", "{spec}");
     }
+    let whole = ["expr:lr*(1-e/epochs)", "--steps-per-epoch", "1", "--format", "table"];
+    assert_eq!(show(&whole).1, "", "it has the rates of the default expression");
     let short = ["--epochs", "2", "--steps-per-epoch", "4", "--format", "table"];
     assert_eq!(show(&[&["piecewise:milestones=50%,80%"], &short[..]].concat()).1, "");
     // Half a cycle.

@@ -265,6 +265,17 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
     command.arg("train").args(whole);
     succeed(command);
     succeed(resume(folder.path(), "whole", &["--train-limit", "all", "--epochs", "2"]));
+
+    // A value is the same however it is written.
+    let cropped =
+        ["--dataset", "synthetic", "--model", "tiny", "--epochs", "1", "--batch-size", "500", "--out", "cropped", "-q"];
+    let mut command = program(folder.path());
+    command.arg("train").args(cropped).args(["--augment", "flip-crop:padding=4", "--dropout", "0.10"]);
+    succeed(command);
+    let again = ["--augment", "flip-crop:padding=4", "--dropout", "1e-1", "--average", "none", "--epochs", "2"];
+    succeed(resume(folder.path(), "cropped", &again));
+    let output = run(resume(folder.path(), "cropped", &["--augment", "flip-crop:padding=3", "--epochs", "3"]));
+    assert!(stderr(&output).contains("augment cannot change within a run: "), "{}", stderr(&output));
 }
 
 #[test]

@@ -80,8 +80,10 @@ pub fn warnings_of_rest(schedule: impl Into<Sequence>, run: &RunShape, rest: &Re
         let name = sequence.part(at).name();
         let end = schedule.stages.get(at + 1).map_or(schedule.total_steps, |next| next.begin).min(rest.end);
         if stage.begin >= rest.end {
-            warnings
-                .push(format!("{name} never begins: the run ends at step {}, before step {}", rest.end, stage.begin));
+            warnings.push(format!(
+                "{name} never begins: the run ends at step {}, and it would begin at step {}",
+                rest.end, stage.begin
+            ));
             continue;
         }
         let next = schedule.stages.get(at + 1).filter(|next| next.begin < rest.end);
@@ -380,7 +382,8 @@ impl Seen<'_> {
 }
 
 /// Parameters that differ from their default but affect no step of the run, neither when left out nor when halved or
-/// doubled. A value that merely coincides with the default in this run (20% of ten epochs and 2ep) is not reported.
+/// doubled. A value that merely coincides with the default in this run (20% of ten epochs and 2ep) is not reported, nor an
+/// expression, which is the whole schedule.
 fn parameters_without_effect(sequence: &Sequence, run: &RunShape, rest: &Rest, trace: &Trace) -> Vec<String> {
     let same = |other: &Sequence| {
         other.fitted(run, rest.since).is_ok_and(|other| {
@@ -391,6 +394,7 @@ fn parameters_without_effect(sequence: &Sequence, run: &RunShape, rest: &Rest, t
     // A warm-up of 0 explicitly disables it.
     let meant = |key: &str, value: &ParameterValue| match value {
         ParameterValue::Duration(duration) => key != "for" && !(key == "warmup" && duration.is_zero()),
+        ParameterValue::Expression(_) => false,
         _ => true,
     };
     for (at, parameter, value) in sequence.given().filter(|(_, parameter, value)| meant(parameter.name, value)) {

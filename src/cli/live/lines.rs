@@ -1,6 +1,6 @@
 //! The texts of progress: lines and bars that fit the terminal.
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, unused_rate};
 use crate::data::Tta;
 use crate::number::{exact, rate};
 use crate::optim::{Group, Grouping};
@@ -97,10 +97,16 @@ pub(super) fn beside(config: &RunConfig) -> Option<String> {
 /// The parameter groups of a run, one line each, and what the user may not expect of them.
 pub fn group_lines(grouping: &Grouping) -> Vec<String> {
     let group = |group: &Group| {
-        let lr = group.lr.map_or("the same rate".to_string(), exact);
+        // One whose schedule has rates of its own never has this one.
+        let lr = group.lr.filter(|lr| group.schedule.as_ref().is_none_or(|own| unused_rate(*lr, own).is_none()));
+        let lr = match (lr, group.lr) {
+            (Some(lr), _) => format!(" at {}", exact(lr)),
+            (None, Some(_)) => String::new(),
+            (None, None) => " at the same rate".to_string(),
+        };
         let schedule = group.schedule.as_ref().map_or("the same schedule".to_string(), Spec::to_string);
         let frozen = group.freeze_after.map_or(String::new(), |time| format!(", frozen after {time}"));
-        format!("group {}: {} at {lr}, {schedule}{frozen}", group.name, group.optimizer)
+        format!("group {}: {}{lr}, {schedule}{frozen}", group.name, group.optimizer)
     };
     let notes = grouping.notes.iter().map(|note| format!("note: {note}"));
     grouping.groups.iter().map(group).chain(notes).collect()

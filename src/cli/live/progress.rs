@@ -7,7 +7,7 @@ use crate::data::Augment;
 use crate::engine::BatchStats;
 use crate::number::{counted, exact, rate, significant};
 use crate::record::{Change, EpochRow, Results, Status, StepRow};
-use crate::train::{Event, Observer, Outcome, Reason, Started};
+use crate::train::{Event, Observer, Outcome, Reason, Started, Verdict};
 use anyhow::Result;
 use indicatif::ProgressBar;
 use std::time::Instant;
@@ -218,7 +218,10 @@ impl<'a> Progress<'a> {
                 _ => String::new(),
             };
             self.end(&format!("{accuracy}{}", finished(&outcome.results)));
-            if let Some(verdict) = &outcome.verdict {
+            // Of many runs, the verdicts on the entrants say it once.
+            let said_later =
+                |verdict: &&Verdict| matches!(verdict, Verdict::LearntNothing { .. }) && self.label.is_some();
+            if let Some(verdict) = outcome.verdict.as_ref().filter(|verdict| !said_later(verdict)) {
                 self.bars.warn(&self.warning(&advice::verdict(verdict)));
             }
         } else if let Some(verdict) = outcome.verdict.as_ref().filter(|_| outcome.stop.is_none()) {

@@ -8,8 +8,8 @@ mod resolve;
 mod table;
 
 pub use resolve::{
-    clipping, find_config, groups, machine, optimizer, run_config, run_config_of_text, schedule, schedule_entries,
-    train_config,
+    clipping, find_config, groups, is_in, machine, optimizer, run_config, run_config_of_text, schedule,
+    schedule_entries, train_config,
 };
 pub use table::{BASELINE, COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of, check_clip};
 

@@ -34,6 +34,27 @@ fn apply<C>(
     rows.into_iter().try_for_each(|(_, name, set)| given.read(name, |value| set(config, value)).map(drop))
 }
 
+/// Whether the value that is given for `setting` of a run is the one in `config`, however it is written; `None` if none is
+/// given.
+///
+/// # Errors
+/// The value cannot be parsed.
+pub fn is_in(given: &Given, setting: &SettingDef, config: &RunConfig) -> Result<Option<bool>, Usage> {
+    let own = config.settings();
+    let own = own.get(setting.name);
+    match setting.field {
+        _ if is_unset(given, setting) => Ok(Some(own.is_none())),
+        Field::Run(set) => {
+            let mut changed = config.clone();
+            let is_given = given.read(setting.name, |value| set(&mut changed, value))?;
+            Ok(is_given.map(|()| changed.settings().get(setting.name) == own))
+        }
+        Field::Machine(_) | Field::RangeTest(_) | Field::Command => {
+            Ok(given.text(setting.name).map(|given| Some(given.trim()) == own))
+        }
+    }
+}
+
 /// The config of one run of `command`. `optimizer` and `schedule` are passed in because `compare` takes them from its
 /// entrants.
 ///

@@ -325,7 +325,11 @@ pub const SETTINGS: &[SettingDef] = &[
         Ok(())
     }),
     SettingDef::switch("force", "Overwrite an earlier run in --out; files of others stay")
-        .of_machine(|c, v| v.switch().map(|on| c.force = on)),
+        .of_machine(|c, v| v.switch().map(|on| c.force = on))
+        .also(&[(
+            CommandName::Compare,
+            "Start over: remove all runs of an earlier comparison in --out, of other entrants too (with --shard, those of this one); files of others stay",
+        )]),
     SettingDef::switch("log-steps", "Log every step to steps.csv")
         .of_result(|c, v| v.switch().map(|on| c.log_steps = on))
         .scope(Scope::Machine)

@@ -10,6 +10,7 @@ use crate::data::Dataset;
 use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::experiment::merge::remove_leftover_folders;
 use crate::experiment::tune::StageMismatch;
+use crate::number::counted;
 use crate::record::{ComparisonRow, OrderError, RunOrder, files, is_table_of};
 use crate::run_folder::{Existing, claim_part};
 use anyhow::{Context as _, Result, bail};
@@ -68,7 +69,10 @@ impl Comparison {
         if replaces {
             let planned = plan.runs.iter().enumerate().filter(|(at, _)| table.is_ours(*at));
             let ours: HashSet<&str> = planned.map(|(_, run)| run.name.as_str()).collect();
-            remove_runs(&runs, &|name| shard.is_none() || ours.contains(name))?;
+            let removed = remove_runs(&runs, &|name| shard.is_none() || ours.contains(name))?;
+            if removed > 0 {
+                notes.push(format!("removed {} from {}", counted(removed as u64, "earlier run"), runs.display()));
+            }
         }
         if replaces_all {
             notes.extend(clear(folder)?);

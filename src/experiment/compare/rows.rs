@@ -94,12 +94,12 @@ pub(in crate::experiment) fn check_unique(table: &Path, rows: &[ComparisonRow]) 
     }
 }
 
-/// Removes the runs whose names are `wanted`, but no other files in their folders.
+/// Removes the runs whose names are `wanted`, but no other files in their folders. Returns how many there were.
 ///
 /// # Errors
 /// A run is in use (then none is removed), or cannot be removed.
-pub(super) fn remove_runs(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
-    let Ok(entries) = folder.read_dir() else { return Ok(()) };
+pub(super) fn remove_runs(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<usize> {
+    let Ok(entries) = folder.read_dir() else { return Ok(0) };
     let mut runs = Vec::new();
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
@@ -113,13 +113,14 @@ pub(super) fn remove_runs(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Resul
             check_removable(&entry.path())?;
         }
     }
+    let count = runs.len();
     for (lock, path) in runs {
         remove_run(&path)?;
         drop(lock);
         // Only if nothing else is in it.
         let _ = std::fs::remove_dir(&path);
     }
-    Ok(())
+    Ok(count)
 }
 
 /// The row of an already finished run, or `None` if it has yet to be trained.
