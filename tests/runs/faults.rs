@@ -663,7 +663,7 @@ fn a_file_that_may_not_grow_is_one_line_like_a_full_disk() {
     assert!(said.contains("cannot save a checkpoint in run/checkpoints") && said.contains("File too large"), "{said}");
     let line = format!("ulimit -f 1; exec '{program}' show step -o shown.svg");
     let shown = Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
-    assert_eq!(one_line(&shown, 1), "error: cannot write shown.svg: File too large (os error 27)");
+    assert_eq!(one_line(&shown, 1), "error: cannot write shown.svg: File too large (os error 27)\n");
     let path = folder.path().join("run");
     assert_eq!(json(&path.join("run.json"))["status"], "failed");
     succeed(resume(folder.path(), "run", &[]));
