@@ -83,7 +83,10 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
         next.push(NextStep {
-            purpose: Purpose::Train { is_winner: leader.standing == Standing::Winner },
+            purpose: Purpose::Train {
+                is_winner: leader.standing == Standing::Winner,
+                of_studies: leader.entrant.tuning.as_ref().is_some_and(|tuning| tuning.peaks().len() > 1),
+            },
             cost: None,
             line: line(&arguments),
         });

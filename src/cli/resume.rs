@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 const OWN: &[SettingDef] = &[
     SettingDef::value("scale-lr", "FACTOR", "Multiply every remaining rate by this factor"),
     SettingDef::switch("stretch", "With --epochs: stretch the schedule to the new length"),
-    SettingDef::switch("hold", "With --epochs: keep the schedule as it is and hold its last rate"),
+    SettingDef::switch("hold", "With --epochs: keep the schedule as it is and hold the rate that it ends at"),
 ];
 
 pub fn command() -> Command {

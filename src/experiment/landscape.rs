@@ -2,7 +2,7 @@
 
 use super::contour::Grid;
 use super::descend::{Function, Iterate};
-use crate::report::chart::{AxisScale, Figure, Panel, Series, Style};
+use crate::report::chart::{AxisScale, Figure, Panel, Series, Stops, Style};
 use crate::report::rates::Stretches;
 
 /// The share of the picture below each contour line.
@@ -27,7 +27,7 @@ pub fn figure(function: Function, walks: &[(String, Vec<Iterate>)]) -> Figure {
         // The values of a lost path would stretch the scale over many powers of ten.
         let seen: Vec<_> = positions.iter().take_while(|position| !lost(position.at, x, y)).collect();
         let points = seen.iter().map(|position| (position.at[0], position.at[1])).collect();
-        path.series.push(Series { ends: true, ..Series::new(name.clone(), points) });
+        path.series.push(Series { stops: Stops::Walk, ..Series::new(name.clone(), points) });
         let above = seen.iter().map(|position| (step(position), position.value - function.minimum())).collect();
         value.series.push(Series::new(name.clone(), above));
         let rates = positions.iter().filter_map(|position| position.learning_rate);

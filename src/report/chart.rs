@@ -69,8 +69,18 @@ pub struct Series {
     /// (x, lower, upper): a shaded area, such as ± one standard deviation. Empty: none.
     pub band: Vec<(f64, f64, f64)>,
     pub dashed: bool,
-    /// Mark the first point with a ring and the last with a dot: an optimizer's path.
-    pub ends: bool,
+    pub stops: Stops,
+}
+
+/// Which points of a line are marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stops {
+    #[default]
+    None,
+    /// The first by a ring, the last by a dot, those between by small dots: an optimizer's path.
+    Walk,
+    /// Each by a dot: few results of their own, which the line only joins.
+    Each,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

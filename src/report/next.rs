@@ -22,8 +22,8 @@ pub struct NextStep {
 pub enum Purpose {
     /// What is still to be trained of a comparison.
     GoOn,
-    /// The leader by itself.
-    Train { is_winner: bool },
+    /// The leader by itself; if several studies tuned it, as the one with the median rate has it.
+    Train { is_winner: bool, of_studies: bool },
     /// The leader as code of another framework.
     Export { is_winner: bool, to: Framework },
     /// So many results of each entrant, which support a claim.
@@ -47,8 +47,10 @@ impl Purpose {
     pub fn words(self) -> String {
         match self {
             Self::GoOn => "go on".into(),
-            Self::Train { is_winner: true } => "train the winner".into(),
-            Self::Train { is_winner: false } => "train the best so far".into(),
+            Self::Train { is_winner, of_studies } => {
+                let which = if is_winner { "the winner" } else { "the best so far" };
+                format!("train {which}{}", if of_studies { " at the median of its rates" } else { "" })
+            }
             Self::Export { is_winner: true, to } => format!("take the winner to {}", to.title()),
             Self::Export { is_winner: false, to } => format!("take the best so far to {}", to.title()),
             Self::Claim { unit, count } => format!("the least for a claim, {}", unit.counted(count)),

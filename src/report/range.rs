@@ -4,7 +4,7 @@ mod said;
 
 pub use said::{json, markdown, summary, terminal, verdict};
 
-use super::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
+use super::chart::{AxisScale, Figure, Mark, Panel, Series, Stops, Style};
 use super::escape::escape;
 use super::html::{numbers, table};
 use crate::config::{FindConfig, SettingValues};
@@ -126,7 +126,10 @@ impl RangeTests {
                 points.extend(mean(&reached).map(|mean| (run.rate, mean)));
             }
         }
-        Some(Series { ends: true, ..Series::new(format!("short runs of {} updates", grouped(updates)), points) })
+        Some(Series {
+            stops: Stops::Each,
+            ..Series::new(format!("short runs of {} updates", grouped(updates)), points)
+        })
     }
 
     /// Where the loss first explodes: that of one seed may at a rate at which another still learns.
@@ -208,7 +211,7 @@ impl RangeTests {
         let seen: Vec<f64> = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1).collect();
         let (low, high) = quantile(&seen, 0.0).zip(quantile(&seen, 1.0))?;
         // Leave room for the labels of the marks above the line.
-        panel.y_range = (high > low).then(|| ((low - 0.05 * (high - low)).max(0.0), high + 0.25 * (high - low)));
+        panel.y_range = (high > low).then(|| ((low - 0.05 * (high - low)).max(0.0), high + 0.35 * (high - low)));
         Some(panel)
     }
 

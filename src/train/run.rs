@@ -148,7 +148,21 @@ impl<'a> Run<'a> {
             warnings.iter_mut().for_each(|line| *line = format!("base group: {line}"));
         }
         warnings.extend(self.groups.warnings(self.config, steps_per_epoch, *step)?);
+        if self.is_frozen_throughout() {
+            warnings.push("nothing is trained: all parameters are frozen from the start".to_string());
+        }
         Ok(warnings)
+    }
+
+    fn is_frozen_throughout(&self) -> bool {
+        let grouping = self.trainer.optimizer.grouping();
+        let is_still = |name: &str| {
+            let group = grouping.of(name).map(|place| &grouping.groups[place]);
+            group.and_then(|group| group.freeze_after).is_some_and(Duration::is_zero)
+        };
+        let mut trainable =
+            self.trainer.prepared.parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
+        trainable.all(|array| is_still(&array.name))
     }
 
     /// The names of the parameter groups besides the base group.
@@ -353,15 +367,6 @@ impl<'a> Run<'a> {
             let advice = group.optimizer.advice(group.lr.unwrap_or(self.config.lr), decays)?;
             Some(format!("group {}: {advice}", group.name))
         }));
-        let is_still = |name: &str| {
-            let group = grouping.of(name).map(|place| &grouping.groups[place]);
-            group.and_then(|group| group.freeze_after).is_some_and(Duration::is_zero)
-        };
-        let mut trainable =
-            self.trainer.prepared.parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
-        if trainable.all(|array| is_still(&array.name)) {
-            notes.push("nothing is trained: all parameters are frozen from the start".to_string());
-        }
         // As the trainer has it: a later change of the length does not move its times.
         let average = self.config.average(self.steps_per_epoch()).ok().flatten();
         let advice = average

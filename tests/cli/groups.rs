@@ -195,7 +195,7 @@ fn the_first_lines_of_a_run_say_what_it_does_beside_its_schedule_and_what_it_doe
     let note = "note: group conv1.weight+conv1.weigth: no parameter matches its pattern conv1.weigth\n";
     assert!(idle.contains(note), "{idle}");
     let still = said(&["--group", "*=/freeze-after=0ep"]);
-    assert!(still.contains("note: nothing is trained: all parameters are frozen from the start\n"), "{still}");
+    assert!(still.contains("warning: nothing is trained: all parameters are frozen from the start\n"), "{still}");
 }
 
 #[test]

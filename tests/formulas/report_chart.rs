@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lrsched::report::chart::{AxisScale, Figure, Mark, Panel, Series, Style};
+use lrsched::report::chart::{AxisScale, Figure, Mark, Panel, Series, Stops, Style};
 
 fn figure(points: &[(f64, f64)], x_scale: AxisScale, y_scale: AxisScale) -> Figure {
     let band = points.iter().map(|&(x, y)| (x, y - 1.0, y + 1.0)).collect();
     let series = vec![
         Series { band, ..Series::new("one", points.to_vec()) },
-        Series { style: Style::Grey, ends: true, dashed: true, ..Series::new("two", points.to_vec()) },
+        Series { style: Style::Grey, stops: Stops::Walk, dashed: true, ..Series::new("two", points.to_vec()) },
     ];
     let mark = |at, label: &str| Mark { at, label: label.into(), series: String::new() };
     let marks = vec![mark(1.0, "here"), mark(f64::NAN, "nowhere")];

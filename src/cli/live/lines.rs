@@ -129,7 +129,7 @@ pub(super) fn epoch_line(row: &EpochRow, room: usize) -> String {
         // Drop priority of each field; 0 is never dropped.
         vec![
             (0, format!("epoch {:>3}", row.epoch)),
-            (0, format!("loss {:.4}", row.loss)),
+            (0, format!("loss {}", decimals(row.loss))),
             (3, training),
             (4, format!("val_loss {}", optional(row.val_loss))),
             (0, validation),
@@ -193,7 +193,7 @@ impl Numbers {
     pub fn text(&self, room: usize) -> String {
         // Wide enough for most values, so that bars stay aligned.
         let mut cells = vec![
-            format!("loss {:.4}", self.loss),
+            format!("loss {}", decimals(self.loss)),
             format!("acc {:.3}", self.accuracy),
             format!("lr {:<8}", rate(self.learning_rate)),
             format!("{:>5.0} img/s", self.images_per_second),
@@ -207,7 +207,12 @@ impl Numbers {
 
 /// A number that may be unknown.
 pub(super) fn optional(value: Option<f64>) -> String {
-    value.map_or("-".to_string(), |value| format!("{value:.4}"))
+    value.map_or("-".to_string(), decimals)
+}
+
+/// Four decimals, or a power of ten where there would be more than seven digits before them: an exploded loss.
+pub(super) fn decimals(value: f64) -> String {
+    if value.is_finite() && value.abs() >= 1e7 { format!("{value:.3e}") } else { format!("{value:.4}") }
 }
 
 #[cfg(test)]
@@ -234,6 +239,14 @@ mod tests {
             seconds: 123.45,
             ..EpochRow::default()
         }
+    }
+
+    #[test]
+    fn an_exploded_loss_is_a_power_of_ten() {
+        assert_eq!(
+            [2.25, 9_999_999.0, 1.8132e34, f64::NAN].map(decimals),
+            ["2.2500", "9999999.0000", "1.813e34", "NaN"]
+        );
     }
 
     #[test]

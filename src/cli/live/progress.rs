@@ -1,7 +1,7 @@
 //! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
 use super::bars::Bars;
-use super::lines::{Label, Numbers, Place, beside, epoch_line, group_lines, named, one_or_two, optional};
+use super::lines::{Label, Numbers, Place, beside, decimals, epoch_line, group_lines, named, one_or_two, optional};
 use crate::cli::advice;
 use crate::data::Augment;
 use crate::engine::BatchStats;
@@ -180,7 +180,10 @@ impl<'a> Progress<'a> {
                 batches.inc(1);
                 let Numbers { loss, accuracy, learning_rate, images_per_second } = numbers;
                 let lr = rate(learning_rate);
-                batches.set_message(format!("loss {loss:.4} acc {accuracy:.3} lr {lr} {images_per_second:.0} img/s"));
+                batches.set_message(format!(
+                    "loss {} acc {accuracy:.3} lr {lr} {images_per_second:.0} img/s",
+                    decimals(loss)
+                ));
             }
             Shown::Row(bar) => {
                 if let Some(place) = self.place(row.epoch) {

@@ -2,6 +2,7 @@
 
 use super::bars::Bars;
 use super::json::JsonEvents;
+use super::lines::decimals;
 use crate::config::FindConfig;
 use crate::experiment::find::{Ended, RangeTestObserver};
 use crate::record::RangeRow;
@@ -76,12 +77,12 @@ impl RangeTestObserver for LiveRangeTest<'_> {
         self.bar.inc(1);
         let seen = self.accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
         let (lr, loss) = (show(row.learning_rate), row.smoothed_loss);
-        let line = format!("lr {lr}  loss {loss:.4}  val_accuracy {seen}");
+        let line = format!("lr {lr}  loss {}  val_accuracy {seen}", decimals(loss));
         if self.bar.is_hidden() && made.is_multiple_of(self.steps.div_ceil(LINES)) {
             self.line(&format!("iteration {made}/{}  {line}", self.steps));
         }
         // Several bars are aligned, and name their seed.
-        let narrow = || format!("lr {lr:<8} loss {loss:.4} val_acc {seen:<5}");
+        let narrow = || format!("lr {lr:<8} loss {} val_acc {seen:<5}", decimals(loss));
         self.bar.set_message(if self.bars.are_shared() { narrow() } else { line });
         match &self.events {
             Some(events) => events.write("iteration", Iteration { seed: self.seed, row }),

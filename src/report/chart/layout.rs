@@ -3,9 +3,9 @@
 use super::axis::{Axis, Tick};
 use super::dots::draw_dots;
 use super::font::{self, Weight};
-use super::lines::{Path, Transform, draw_band, draw_marker, draw_series, draw_walk, take_turns};
+use super::lines::{Path, Transform, draw_band, draw_marker, draw_results, draw_series, draw_walk, take_turns};
 use super::scene::{Anchor, Point, Primitive, Rect, Rgb, Scene, WHITE};
-use super::{Figure, LegendEntry, MOST_LABELS, Mark, Panel, Series, Style};
+use super::{Figure, LegendEntry, MOST_LABELS, Mark, Panel, Series, Stops, Style};
 
 pub const INK: Rgb = Rgb(0x22, 0x22, 0x22);
 pub const SOFT_INK: Rgb = Rgb(0x55, 0x55, 0x55);
@@ -176,7 +176,8 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
         draw_band(shapes, series, &to, look_of(series, legend), if named > 6 { 0.07 } else { 0.16 });
     }
     // Overlapping lines alternate; raw values behind smoothed ones, contours and walks do not take part.
-    let takes_turns = |series: &Series| !series.name.is_empty() && series.style != Style::Grey && !series.ends;
+    let takes_turns =
+        |series: &Series| !series.name.is_empty() && series.style != Style::Grey && series.stops == Stops::None;
     let paths: Vec<Path> = panel.series.iter().map(|series| Path::of(series, &to)).collect();
     let (alone, together): (Vec<_>, Vec<_>) =
         panel.series.iter().zip(paths).enumerate().partition(|(_, (series, _))| !takes_turns(series));
@@ -188,8 +189,12 @@ fn draw_panel(shapes: &mut Vec<Drawn>, panel: &Panel, cell: Rect, legend: &[Lege
     for (i, parts) in drawn {
         draw_series(shapes, &parts, &to, look_of(&panel.series[i], legend), i as f64 / named.max(1) as f64);
     }
-    for series in panel.series.iter().filter(|series| series.ends) {
-        draw_walk(shapes, series, &to, look_of(series, legend));
+    for series in &panel.series {
+        match series.stops {
+            Stops::None => {}
+            Stops::Walk => draw_walk(shapes, series, &to, look_of(series, legend)),
+            Stops::Each => draw_results(shapes, series, &to, look_of(series, legend)),
+        }
     }
     draw_marks(shapes, &panel.marks, &to, legend);
     draw_dots(shapes, &panel.dots, &to);

@@ -209,6 +209,14 @@ pub fn draw_walk(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look:
     }
 }
 
+/// A dot at each point.
+pub fn draw_results(shapes: &mut Vec<Drawn>, series: &Series, to: &Transform, look: Look) {
+    let inside = |&(x, y): &(f64, f64)| to.point(x, y).filter(|&p| clip_segment(p, p, &to.frame).is_some());
+    shapes.extend(
+        series.points.iter().filter_map(inside).flat_map(|at| [disc(at, 5.2, WHITE), disc(at, 4.0, look.colour)]),
+    );
+}
+
 /// A few markers along a line that shares its colour with another; `phase` keeps them apart from those of other lines.
 fn draw_markers(shapes: &mut Vec<Drawn>, points: &[Point], look: Look, phase: f64, frame: &Rect) {
     let spacing = (frame.width() / 4.0).max(60.0);
