@@ -96,12 +96,22 @@ impl GroupCourses {
         Ok(())
     }
 
-    /// Warnings about the schedules of the groups for the rest of the run, one line each; `next` is the next step.
+    /// Warnings about the schedules of a run whose base group has the course `base`, for the rest of it, one line each; `next`
+    /// is the next step.
     ///
     /// # Errors
-    /// Never for groups that have been built.
-    pub fn warnings(&self, config: &RunConfig, steps_per_epoch: u64, next: u64) -> Result<Vec<String>, Usage> {
-        let mut lines = Vec::new();
+    /// Never for groups and courses that have been built.
+    pub fn warnings(
+        &self,
+        base: &Course,
+        config: &RunConfig,
+        steps_per_epoch: u64,
+        next: u64,
+    ) -> Result<Vec<String>, Usage> {
+        let mut lines = base.warnings(config.semantics, steps_per_epoch, next)?;
+        if !config.group.is_empty() {
+            lines.iter_mut().for_each(|line| *line = format!("base group: {line}"));
+        }
         for (group, given) in self.0.iter().zip(&config.group) {
             if next == 0
                 && let (Some(lr), Some(schedule)) = (given.lr, &given.schedule)

@@ -29,6 +29,8 @@ pub struct Grouping {
     pub groups: Vec<Group>,
     /// The group of each parameter that is not in the base group.
     of: HashMap<String, usize>,
+    /// No parameter is left to the base group.
+    is_base_empty: bool,
     /// What the user may not expect of it, one line each.
     pub notes: Vec<String>,
 }
@@ -87,16 +89,17 @@ impl Grouping {
             groups.push(fallback);
             notes.push(note);
         }
-        if !parameters.is_empty() && of.len() == parameters.len() && !takes(base, &[]) {
+        let is_base_empty = !parameters.is_empty() && of.len() == parameters.len();
+        if is_base_empty && !takes(base, &[]) {
             let name = base.name();
             return usage!(
                 "{name} updates matrices alone, and none is left for it; take another optimizer beside the groups"
             );
         }
-        if !parameters.is_empty() && of.len() == parameters.len() {
+        if is_base_empty {
             notes.push(format!("{} updates nothing: all parameters are in groups", base.name()));
         }
-        let grouping = Self { groups, of, notes }.without_empty_groups();
+        let grouping = Self { groups, of, is_base_empty, notes }.without_empty_groups();
         check_names(&grouping.groups)?;
         Ok(grouping)
     }
@@ -112,6 +115,11 @@ impl Grouping {
             self.of.values_mut().filter(|group| **group > place).for_each(|group| *group -= 1);
         }
         self
+    }
+
+    /// Whether every parameter is frozen from the start.
+    pub fn is_frozen_throughout(&self) -> bool {
+        self.is_base_empty && self.groups.iter().all(|group| group.freeze_after.is_some_and(Duration::is_zero))
     }
 
     /// The place in [`Grouping::groups`] of the group that has this parameter; `None` for the base group.

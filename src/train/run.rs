@@ -15,10 +15,10 @@ use super::step::{Trainer, two_averages};
 use crate::config::{Course, GroupCourses, RunConfig, decays};
 use crate::data::{Dataset, Loader, Normalisation, Tta, Validation};
 use crate::engine::{self, BatchStats};
-use crate::model::{Architecture, Role};
-use crate::optim::Grouped;
+use crate::model::Architecture;
+use crate::optim::{Grouped, Grouping};
 use crate::record::{EpochRow, StepRow};
-use crate::schedule::{Clock, Duration, EpochMetrics, Rates, Schedule};
+use crate::schedule::{Clock, EpochMetrics, Rates, Schedule};
 use crate::usage::Usage;
 use anyhow::{Result, ensure};
 use std::time::Instant;
@@ -142,27 +142,21 @@ impl<'a> Run<'a> {
     /// Never for a run that has been built.
     pub fn schedule_warnings(&self) -> Result<Vec<String>, Usage> {
         let TrainState { course, step, .. } = &self.state;
-        let steps_per_epoch = self.loader.steps_per_epoch();
-        let mut warnings = course.warnings(self.config.semantics, steps_per_epoch, *step)?;
-        if !self.config.group.is_empty() {
-            warnings.iter_mut().for_each(|line| *line = format!("base group: {line}"));
-        }
-        warnings.extend(self.groups.warnings(self.config, steps_per_epoch, *step)?);
-        if self.is_frozen_throughout() {
-            warnings.push("nothing is trained: all parameters are frozen from the start".to_string());
-        }
+        let mut warnings = self.groups.warnings(course, self.config, self.steps_per_epoch(), *step)?;
+        warnings.extend(nothing_trained(self.trainer.optimizer.grouping()));
         Ok(warnings)
     }
 
-    fn is_frozen_throughout(&self) -> bool {
-        let grouping = self.trainer.optimizer.grouping();
-        let is_still = |name: &str| {
-            let group = grouping.of(name).map(|place| &grouping.groups[place]);
-            group.and_then(|group| group.freeze_after).is_some_and(Duration::is_zero)
-        };
-        let mut trainable =
-            self.trainer.prepared.parameters.arrays().iter().filter(|array| array.role == Role::Trainable);
-        trainable.all(|array| is_still(&array.name))
+    /// Those of a run of `config` that has not begun, without building its network.
+    ///
+    /// # Errors
+    /// As [`Run::check_without_images`].
+    pub fn warnings_without_images(config: &RunConfig, steps_per_epoch: u64) -> Result<Vec<String>, Usage> {
+        let grouping = config.grouping(&config.architecture())?;
+        let groups = GroupCourses::new(&grouping, config, steps_per_epoch)?;
+        let mut warnings = groups.warnings(&Course::of(config), config, steps_per_epoch, 0)?;
+        warnings.extend(nothing_trained(&grouping));
+        Ok(warnings)
     }
 
     /// The names of the parameter groups besides the base group.
@@ -391,4 +385,10 @@ impl<'a> Run<'a> {
     fn momentum(&self, rates: Rates) -> Option<f64> {
         self.config.optimizer.momentum(self.config.semantics).map(|own| rates.momentum.unwrap_or(own))
     }
+}
+
+/// Says so if every parameter is frozen from the start.
+fn nothing_trained(grouping: &Grouping) -> Option<String> {
+    let says = || "nothing is trained: all parameters are frozen from the start".to_string();
+    grouping.is_frozen_throughout().then(says)
 }

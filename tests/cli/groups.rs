@@ -255,6 +255,16 @@ fn a_group_that_never_freezes_and_a_change_of_length_that_only_a_group_depends_o
     ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
+    let compare = ["compare", "--dry-run", "--entrants", "sgd/linear:over=50%", "adam/linear:over=50%"];
+    let output =
+        lrsched(&folder).args(compare).args(&flags).args(["--epochs", "2"]).args(&rates[2..4]).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    for part in [
+        "all 2 entrants: base group: the rate is 0 from step ",
+        "all 2 entrants: group fc.*: lr 0.2 has no effect: cosine:lr=0.1 sets its own rates",
+    ] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
     let unusual = ["--group", "fc.*=prodigy:lr=0.1", "*.bias=schedule-free-sgd/linear", "--out", "unusual"];
     let output = lrsched(&folder).arg("train").args(&flags).args(["--epochs", "1"]).args(unusual).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

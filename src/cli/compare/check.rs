@@ -1,6 +1,6 @@
 //! What is wrong with the entrants of a comparison, and whom it concerns.
 
-use crate::config::{Course, RunConfig};
+use crate::config::RunConfig;
 use crate::data::Dataset;
 use crate::experiment::{Entrant, PlannedRun};
 use crate::train::Run;
@@ -27,11 +27,10 @@ pub(super) fn with_images<'a>(
             None => *steps_per_epoch.insert(Run::steps_of(&planned.config, dataset)?),
         };
         Run::check_without_images(&planned.config, steps).map_err(|error| about(entrant, error))?;
-        let warnings = |steps| Course::of(&planned.config).warnings(planned.config.semantics, steps, 0);
-        let mut lines = warnings(steps)?;
+        let mut lines = Run::warnings_without_images(&planned.config, steps)?;
         if is_default && !lines.is_empty() {
             let whole = RunConfig { train_limit: None, ..planned.config.clone() };
-            let usual = warnings(Run::steps_of(&whole, dataset)?)?;
+            let usual = Run::warnings_without_images(&planned.config, Run::steps_of(&whole, dataset)?)?;
             lines.retain(|line| !usual.contains(line));
         }
         for line in lines {
