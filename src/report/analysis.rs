@@ -100,6 +100,12 @@ impl Group<'_> {
         self.analyses.iter().filter_map(|one| one.behind_best).map(|difference| difference.n).max().unwrap_or(0)
     }
 
+    /// Whether anything is claimed of the group: its comparison is complete, and somebody can be compared with the leader on
+    /// seeds enough.
+    pub fn supports_claims(&self) -> bool {
+        self.analyses.iter().any(|one| one.margin.is_some())
+    }
+
     /// Those of which one may be the best.
     pub fn open(&self) -> impl Iterator<Item = &Analysis<'_>> {
         self.analyses.iter().filter(|one| one.standing == Standing::NotRuledOut)

@@ -17,7 +17,7 @@ use super::trials::Trials;
 use super::tuning::{Tuning, peak};
 use crate::record::Status;
 use crate::stats::suggest::Combined;
-use crate::stats::verdict::{FEWEST, Standing};
+use crate::stats::verdict::Standing;
 use crate::usage::capitalised;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -187,7 +187,7 @@ fn pick(group: &Group<'_>) -> Option<String> {
     let claim = match leader.standing {
         _ if group.analyses.len() == 1 => "The only entrant".to_string(),
         Standing::Winner => "Winner".to_string(),
-        _ if group.most_in_common() < FEWEST => format!("{}, without a claim", capitalised(group.leads)),
+        _ if !group.supports_claims() => format!("{}, without a claim", capitalised(group.leads)),
         _ => format!("{}, but no proven winner", capitalised(group.leads)),
     };
     let rate = match leader.entrant.short_rate_text() {

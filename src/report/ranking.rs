@@ -76,14 +76,13 @@ fn interval(summary: Option<Summary>) -> Option<(f64, f64)> {
 
 /// What is claimed of each entrant of a group.
 pub fn claims(group: &Group<'_>) -> Vec<Claim> {
-    let seeds = |analysis: &Analysis<'_>| analysis.behind_best.map_or(0, |difference| difference.n);
     let claim = |analysis: &Analysis<'_>| match analysis.standing {
         _ if analysis.entrant.is_screened_out => Claim::ScreenedOut,
         Standing::Winner => Claim::Winner,
         Standing::RuledOut => Claim::RuledOut,
         // The leader may be the best if somebody else can be compared with it.
-        Standing::NotRuledOut if analysis.place == 1 && group.most_in_common() >= FEWEST => Claim::MayBeBest,
-        Standing::NotRuledOut if seeds(analysis) >= FEWEST => Claim::MayBeBest,
+        Standing::NotRuledOut if analysis.place == 1 && group.supports_claims() => Claim::MayBeBest,
+        Standing::NotRuledOut if analysis.margin.is_some() => Claim::MayBeBest,
         Standing::NotRuledOut | Standing::NoResult => Claim::None,
     };
     group.analyses.iter().map(claim).collect()

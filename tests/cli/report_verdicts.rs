@@ -80,6 +80,15 @@ fn nothing_is_claimed_before_all_planned_runs_are_there() {
     }
     assert!(markdown.contains("Under way: 6 of 7 runs are done. No claim is made before all are: "), "{markdown}");
     assert!(markdown.contains("so far 20.1 points behind sgd/cosine (n = 3)"), "{markdown}");
+    let ranking = fs::read_to_string(folder.path().join("report.json")).unwrap();
+    assert_eq!((ranking.matches(r#""claim": "none""#).count(), ranking.matches(r#""claim": "#).count()), (2, 2));
+    for form in ["html", "svg"] {
+        report(folder.path(), &[".", "-o", &format!("report.{form}")]).assert().success();
+        let drawn = fs::read_to_string(folder.path().join(format!("report.{form}"))).unwrap();
+        for claim in ["may be the best", "but no proven winner"] {
+            assert!(!drawn.contains(claim), "{claim} in report.{form}");
+        }
+    }
 }
 
 #[test]
@@ -87,10 +96,10 @@ fn what_only_guesses_and_what_is_the_same_is_said() {
     let rows = [three_seeds("cosine", [0.41, 0.42, 0.40]), three_seeds("step", [0.1, 0.11, 0.1])].concat();
     let (_, summary) = verdicts(&rows);
     assert!(summary.contains("No better than guessing (10 %): sgd/step."), "{summary}");
-    assert!(!summary.contains("Nothing was learnt") && !summary.contains("The same runs"), "{summary}");
+    assert!(!summary.contains("Nothing was learned") && !summary.contains("The same runs"), "{summary}");
     let rows = [three_seeds("cosine", [0.12, 0.1, 0.1]), three_seeds("step", [0.1, 0.11, 0.1])].concat();
     let (_, summary) = verdicts(&rows);
-    assert!(summary.contains("Nothing was learnt: guessing has 10 %, too. "), "{summary}");
+    assert!(summary.contains("Nothing was learned: guessing has 10 %, too. "), "{summary}");
     let rows = [three_seeds("cosine", [0.41, 0.42, 0.40]), three_seeds("constant", [0.41, 0.42, 0.40])].concat();
     let (_, summary) = verdicts(&rows);
     assert!(summary.contains("The same runs to the last digit: sgd/constant and sgd/cosine."), "{summary}");

@@ -4,7 +4,7 @@ use crate::report::analysis::{Analysis, Group, Unit};
 use crate::report::entrants::Summary;
 use crate::report::escape::csv_text;
 use crate::report::tuning::Tuning;
-use crate::stats::verdict::{FEWEST, Standing};
+use crate::stats::verdict::Standing;
 use serde_json::{Value, json};
 
 /// A name for programs.
@@ -22,7 +22,7 @@ fn standing(analysis: &Analysis<'_>) -> &'static str {
 /// or `none`.
 fn claim(group: &Group<'_>) -> &'static str {
     match group.unit {
-        _ if group.most_in_common() < FEWEST => "none",
+        _ if !group.supports_claims() => "none",
         Unit::Study => "tuned",
         Unit::Seed => "settings",
     }
@@ -99,111 +99,92 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
     groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))).map(entrant).collect()
 }
 
+/// A column of the CSV: its name, and its cell for an entrant of a group.
+type Column = (&'static str, fn(&Group<'_>, &Analysis<'_>) -> String);
+
+const COLUMNS: [Column; 45] = [
+    ("entrant", |_, a| csv_text(&a.name)),
+    ("optimizer", |_, a| csv_text(a.entrant.optimizer)),
+    ("schedule", |_, a| csv_text(a.entrant.schedule)),
+    ("semantics", |_, a| a.entrant.semantics.name().to_string()),
+    ("lr", |_, a| cell(Some(a.entrant.lr).filter(|lr| lr.is_finite()))),
+    ("n", |_, a| a.entrant.results().len().to_string()),
+    ("status", |_, a| a.entrant.status()),
+    ("val_accuracy", |_, a| mean(a.val_accuracy)),
+    ("val_accuracy_sd", |_, a| deviation(a.val_accuracy)),
+    ("best_val_accuracy", |_, a| mean(a.best_val_accuracy)),
+    ("best_epoch", |_, a| cell(a.best_epoch)),
+    ("learning_rate_at_best", |_, a| cell(a.rate_at_best)),
+    ("test_accuracy", |_, a| mean(a.test_accuracy)),
+    ("test_accuracy_sd", |_, a| deviation(a.test_accuracy)),
+    ("generalisation_gap", |_, a| mean(a.gap)),
+    ("area_under_curve", |_, a| mean(a.area)),
+    ("seconds", |_, a| mean(a.seconds)),
+    ("behind_best", |_, a| cell(a.behind_best.map(|difference| difference.mean))),
+    ("target_reached", |_, a| count(a.target.map(|target| target.reached))),
+    ("steps_to_target", |_, a| cell(a.target.and_then(|target| target.steps))),
+    ("seconds_to_target", |_, a| cell(a.target.and_then(|target| target.seconds))),
+    ("verdict", |_, a| csv_text(&a.verdict)),
+    ("highest_lr", |_, a| cell(Some(a.entrant.rate).filter(|rate| rate.is_finite()))),
+    ("standing", |_, a| standing(a).to_string()),
+    ("group", |group, _| csv_text(group.label)),
+    ("place", |_, a| a.place.to_string()),
+    ("at_chance", |_, a| a.entrant.at_chance().to_string()),
+    ("validated_on_test", |_, a| a.entrant.place.on_test.to_string()),
+    ("seeds_in_common", |_, a| count(a.behind_best.map(|difference| difference.n))),
+    ("margin", |_, a| cell(a.margin)),
+    ("leader_ahead", |_, a| cell(ahead(a).map(|(share, _, _)| share))),
+    ("leader_ahead_low", |_, a| cell(ahead(a).map(|(_, low, _)| low))),
+    ("leader_ahead_high", |_, a| cell(ahead(a).map(|(_, _, high)| high))),
+    ("seeds_for_power", |_, a| count(a.seeds_for_power)),
+    ("unit", |group, _| group.unit.name().to_string()),
+    ("claim", |group, _| claim(group).to_string()),
+    ("chosen_peaks", |_, a| tuning(a).map_or(String::new(), |tuning| listed(&tuning.peaks()))),
+    ("peak_low", |_, a| cell(within(a).map(|(low, _)| low))),
+    ("peak_high", |_, a| cell(within(a).map(|(_, high)| high))),
+    ("trials", |_, a| count(tuning(a).map(Tuning::trials))),
+    ("trials_diverged", |_, a| count(tuning(a).map(Tuning::diverged))),
+    ("runs_in_all", |_, a| count(tuning(a).map(|tuning| tuning.runs))),
+    ("epochs_in_all", |_, a| count(tuning(a).map(|tuning| tuning.epochs))),
+    ("screening_accuracy", |_, a| mean(a.screening)),
+    ("chosen_settings", |_, a| tuning(a).map_or(String::new(), settings)),
+];
+
 /// One row per entrant; unknown values are empty cells.
 pub(super) fn csv(groups: &[Group<'_>]) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record([
-        "entrant",
-        "optimizer",
-        "schedule",
-        "semantics",
-        "lr",
-        "n",
-        "status",
-        "val_accuracy",
-        "val_accuracy_sd",
-        "best_val_accuracy",
-        "best_epoch",
-        "learning_rate_at_best",
-        "test_accuracy",
-        "test_accuracy_sd",
-        "generalisation_gap",
-        "area_under_curve",
-        "seconds",
-        "behind_best",
-        "target_reached",
-        "steps_to_target",
-        "seconds_to_target",
-        "verdict",
-        "highest_lr",
-        "standing",
-        "group",
-        "place",
-        "at_chance",
-        "validated_on_test",
-        "seeds_in_common",
-        "margin",
-        "leader_ahead",
-        "leader_ahead_low",
-        "leader_ahead_high",
-        "seeds_for_power",
-        "unit",
-        "claim",
-        "chosen_peaks",
-        "peak_low",
-        "peak_high",
-        "trials",
-        "trials_diverged",
-        "runs_in_all",
-        "epochs_in_all",
-        "screening_accuracy",
-        "chosen_settings",
-    ])?;
-    let cell = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    writer.write_record(COLUMNS.map(|(name, _)| name))?;
     for (group, a) in groups.iter().flat_map(|group| group.analyses.iter().map(move |a| (group, a))) {
-        let count = |value: Option<usize>| value.map_or(String::new(), |value| value.to_string());
-        let ahead = a.behind_best.map(|difference| difference.share_ahead());
-        let tuning = a.entrant.tuning.as_ref();
-        let within = tuning.and_then(Tuning::within_a_point);
-        let mean = |summary: Option<Summary>| cell(summary.map(|s| s.mean));
-        let deviation = |summary: Option<Summary>| cell(summary.and_then(|s| s.deviation));
-        writer.write_record([
-            csv_text(&a.name),
-            csv_text(a.entrant.optimizer),
-            csv_text(a.entrant.schedule),
-            a.entrant.semantics.name().to_string(),
-            cell(Some(a.entrant.lr).filter(|lr| lr.is_finite())),
-            a.entrant.results().len().to_string(),
-            a.entrant.status(),
-            mean(a.val_accuracy),
-            deviation(a.val_accuracy),
-            mean(a.best_val_accuracy),
-            cell(a.best_epoch),
-            cell(a.rate_at_best),
-            mean(a.test_accuracy),
-            deviation(a.test_accuracy),
-            mean(a.gap),
-            mean(a.area),
-            mean(a.seconds),
-            cell(a.behind_best.map(|difference| difference.mean)),
-            count(a.target.map(|target| target.reached)),
-            cell(a.target.and_then(|target| target.steps)),
-            cell(a.target.and_then(|target| target.seconds)),
-            csv_text(&a.verdict),
-            cell(Some(a.entrant.rate).filter(|rate| rate.is_finite())),
-            standing(a).to_string(),
-            csv_text(group.label),
-            a.place.to_string(),
-            a.entrant.at_chance().to_string(),
-            a.entrant.place.on_test.to_string(),
-            count(a.behind_best.map(|difference| difference.n)),
-            cell(a.margin),
-            cell(ahead.map(|(share, _, _)| share)),
-            cell(ahead.map(|(_, low, _)| low)),
-            cell(ahead.map(|(_, _, high)| high)),
-            count(a.seeds_for_power),
-            group.unit.name().to_string(),
-            claim(group).to_string(),
-            tuning.map_or(String::new(), |tuning| listed(&tuning.peaks())),
-            cell(within.map(|(low, _)| low)),
-            cell(within.map(|(_, high)| high)),
-            count(tuning.map(Tuning::trials)),
-            count(tuning.map(Tuning::diverged)),
-            count(tuning.map(|tuning| tuning.runs)),
-            count(tuning.map(|tuning| tuning.epochs)),
-            mean(a.screening),
-            tuning.map_or(String::new(), settings),
-        ])?;
+        writer.write_record(COLUMNS.map(|(_, cell)| cell(group, a)))?;
     }
     Ok(writer.into_inner()?)
+}
+
+fn cell(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
+
+fn count(value: Option<usize>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
+}
+
+fn mean(summary: Option<Summary>) -> String {
+    cell(summary.map(|summary| summary.mean))
+}
+
+fn deviation(summary: Option<Summary>) -> String {
+    cell(summary.and_then(|summary| summary.deviation))
+}
+
+/// How often the leader is ahead, with the interval.
+fn ahead(a: &Analysis<'_>) -> Option<(f64, f64, f64)> {
+    a.behind_best.map(|difference| difference.share_ahead())
+}
+
+fn tuning<'a>(a: &'a Analysis<'_>) -> Option<&'a Tuning> {
+    a.entrant.tuning.as_ref()
+}
+
+fn within(a: &Analysis<'_>) -> Option<(f64, f64)> {
+    tuning(a).and_then(Tuning::within_a_point)
 }

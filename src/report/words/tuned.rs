@@ -41,8 +41,8 @@ impl Said<'_, '_> {
         said.extend(self.edges());
         // Finalists cost more than those screened out, by design.
         let judged = if self.screened.is_empty() { ("Each", "all") } else { ("Each finalist", "all finalists") };
-        said.extend(cost(judged, self.analyses).filter(|_| self.waiting().next().is_none()));
-        said.extend(cost(("Each of the others", "all of the others"), self.screened));
+        said.extend(self.cost(judged, self.analyses).filter(|_| self.waiting().next().is_none()));
+        said.extend(self.cost(("Each of the others", "all of the others"), self.screened));
         let stale: usize = self.analyses.iter().chain(self.screened).map(|one| one.entrant.stale).sum();
         if stale > 0 {
             let verb = if stale == 1 { "is" } else { "are" };
@@ -195,6 +195,35 @@ impl Said<'_, '_> {
         let text = format!("screened out with {} % ({}), which is no result", percent(analysis.screening), self.n(n));
         text + &self.beside_tuning(analysis)
     }
+
+    /// What the tuning of these cost: the same for all, or said where it is not.
+    fn cost(&self, (each, all): (&str, &str), analyses: &[Analysis<'_>]) -> Option<String> {
+        let tunings = analyses.iter().filter_map(|one| one.entrant.tuning.as_ref());
+        let spent: Vec<(usize, usize, usize)> =
+            tunings.map(|tuning| (tuning.trials(), tuning.runs, tuning.epochs)).collect();
+        let (low, high) = (spent.iter().min()?, spent.iter().max()?);
+        let told = |(trials, runs, epochs): &(usize, usize, usize)| {
+            let (runs, epochs) = (counted(*runs as u64, "run"), grouped(*epochs as u64));
+            format!("{}, {runs}, {epochs} epochs in all", counted(*trials as u64, "trial"))
+        };
+        let trials = counted(low.0 as u64, "trial");
+        Some(match (low.0 == high.0, low.1 == high.1) {
+            (true, true) if low == high => format!("{each} had the same budget: {}.", told(low)),
+            // What diverged ended early: that is no smaller budget.
+            (true, true) => format!(
+                "{each} had the same budget: {trials}, {} of at most {} epochs in all.",
+                counted(low.1 as u64, "run"),
+                grouped(high.2 as u64)
+            ),
+            // Nor do second looks from before there were more trials buy anything: only the best of all are chosen from.
+            (true, false) => format!(
+                "{each} had the same budget: {trials}, {} to {} runs (some took second looks, or finals, before more trials were added).",
+                low.1, high.1
+            ),
+            _ if self.under_way => format!("So far the budgets differ, from {} to {}.", told(low), told(high)),
+            _ => format!("NOT the same budget for {all}: from {} to {}.", told(low), told(high)),
+        })
+    }
 }
 
 /// It has runs, and no final yet.
@@ -207,32 +236,4 @@ fn is_screening(analysis: &Analysis<'_>) -> bool {
     let roles = || analysis.entrant.aside.iter().filter_map(|run| Some((run, run.role.as_ref()?)));
     let done = roles().filter(|(run, role)| role.stage == Stage::Screening && run.status.is_over()).count();
     roles().any(|(_, role)| role.finalists.is_some()) && (done as u64) < SCREENING
-}
-
-/// What the tuning of these cost: the same for all, or said where it is not.
-fn cost((each, all): (&str, &str), analyses: &[Analysis<'_>]) -> Option<String> {
-    let tunings = analyses.iter().filter_map(|one| one.entrant.tuning.as_ref());
-    let spent: Vec<(usize, usize, usize)> =
-        tunings.map(|tuning| (tuning.trials(), tuning.runs, tuning.epochs)).collect();
-    let (low, high) = (spent.iter().min()?, spent.iter().max()?);
-    let told = |(trials, runs, epochs): &(usize, usize, usize)| {
-        let (runs, epochs) = (counted(*runs as u64, "run"), grouped(*epochs as u64));
-        format!("{}, {runs}, {epochs} epochs in all", counted(*trials as u64, "trial"))
-    };
-    let trials = counted(low.0 as u64, "trial");
-    Some(match (low.0 == high.0, low.1 == high.1) {
-        (true, true) if low == high => format!("{each} had the same budget: {}.", told(low)),
-        // What diverged ended early: that is no smaller budget.
-        (true, true) => format!(
-            "{each} had the same budget: {trials}, {} of at most {} epochs in all.",
-            counted(low.1 as u64, "run"),
-            grouped(high.2 as u64)
-        ),
-        // Nor do second looks from before there were more trials buy anything: only the best of all are chosen from.
-        (true, false) => format!(
-            "{each} had the same budget: {trials}, {} to {} runs (some took second looks, or finals, before more trials were added).",
-            low.1, high.1
-        ),
-        _ => format!("NOT the same budget for {all}: from {} to {}.", told(low), told(high)),
-    })
 }

@@ -62,6 +62,25 @@ fn finals_of_a_rate_that_is_no_longer_chosen_are_left_out_and_that_is_said() {
 }
 
 #[test]
+fn budgets_that_differ_while_runs_are_missing_are_no_fault_of_the_comparison() {
+    let rows = three_studies();
+    let said = |rows: &[ComparisonRow]| {
+        let folder = tempfile::tempdir().unwrap();
+        comparison(folder.path(), rows);
+        RunOrder::new(three_studies().iter().map(|row| row.run.clone())).write(folder.path()).unwrap();
+        judged(folder.path()).0
+    };
+    let begun = |row: &&ComparisonRow| {
+        let role = row.role.as_ref().unwrap();
+        !(role.entrant == "sgd/step" && role.study == Some(2) && role.trial > Some(1))
+    };
+    let under_way = said(&rows.iter().filter(begun).cloned().collect::<Vec<_>>());
+    assert!(under_way.contains("So far the budgets differ, from "), "{under_way}");
+    assert!(!under_way.contains("NOT the same"), "{under_way}");
+    assert!(said(&rows).contains("Each had the same budget: "));
+}
+
+#[test]
 fn a_comparison_that_was_stopped_before_its_finals_says_how_far_it_is() {
     let rows = three_studies().into_iter().filter(|row| row.role.as_ref().unwrap().stage != Stage::Final);
     let rows: Vec<ComparisonRow> = rows.collect();
