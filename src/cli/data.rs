@@ -193,6 +193,10 @@ fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>, as_j
     };
     if let Some(path) = sheet {
         check_outputs(&[path.to_path_buf()], &files)?;
+        let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+        if !is_png {
+            return usage!("--sheet must end in .png, got `{}`", path.display());
+        }
     }
     let dataset = Dataset::open(&DatasetOptions { kind, data_dir })?;
     if let Some(path) = sheet {

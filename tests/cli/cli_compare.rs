@@ -307,7 +307,8 @@ fn force_starts_over_and_removes_nothing_but_runs() {
     fs::create_dir(folder.path().join("cmp/runs/notes")).unwrap();
     fs::write(folder.path().join("cmp/runs/notes/mine.txt"), "mine").unwrap();
     let again = compare(&folder, &["--entrants", "linear", "--epochs", "2", "--force"]);
-    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success() && said.contains("removed 1 earlier run from "), "{said}");
     assert_eq!(fs::read_to_string(folder.path().join("cmp/runs/notes/mine.txt")).unwrap(), "mine");
     assert_eq!(fs::read_dir(folder.path().join("cmp/runs")).unwrap().count(), 2);
     assert_eq!(rows(&folder)[0][1], "linear");

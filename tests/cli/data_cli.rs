@@ -39,6 +39,9 @@ fn info_describes_the_synthetic_dataset_and_draws_a_sheet_of_it() {
     );
     let sheet = std::fs::read(folder.path().join("sheet.png")).unwrap();
     assert_eq!(&sheet[..8], b"\x89PNG\r\n\x1a\n");
+    let refused = lrsched(folder.path(), &["data", "info", "--dataset", "synthetic", "--sheet", "sheet.jpg"]).assert();
+    refused.code(2).stdout("").stderr("error: --sheet must end in .png, got `sheet.jpg`\n");
+    assert!(!folder.path().join("sheet.jpg").exists());
     let output = lrsched(folder.path(), &["data", "info", "--dataset", "synthetic", "--json"]).output().unwrap();
     let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(

@@ -389,6 +389,7 @@ fn where_nothing_is_learned_every_method_says_why_and_the_exit_code_is_4() {
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(4), "{stdout}");
     assert!(stdout.contains("nothing was learned") && stdout.contains("No method can suggest a rate"), "{stdout}");
+    assert!(stdout.contains("–  as turn"), "one reason is given once: {stdout}");
     let info: serde_json::Value = serde_json::from_str(&read(&folder, "test/find.json")).unwrap();
     assert!(info["suggested_lr"].is_null());
     // Diverges at once at this rate: two rows, the second of them NaN.

@@ -411,6 +411,9 @@ fn a_file_of_a_kind_that_it_cannot_write_is_refused_and_not_made() {
         assert_eq!(lrsched(&[command, "cosine", "-o", &file("chart.txt")]).2, 0);
     }
     assert!(!folder.path().join("chart.jpg").exists());
+    // A name that is only an ending means it.
+    assert_eq!(lrsched(&["show", "cosine", "-o", &file(".svg")]).2, 0);
+    assert!(std::fs::read_to_string(file(".svg")).unwrap().starts_with("<svg"));
 }
 
 #[test]

@@ -221,8 +221,11 @@ pub fn terminal(suggestions: &[Combined], width: usize) -> String {
         }
     };
     push(heads, "why");
-    for (row, one) in cells.iter().zip(suggestions) {
-        push([&row[0], &row[1], &row[2]], reason(one));
+    for (place, (row, one)) in cells.iter().zip(suggestions).enumerate() {
+        // Many fail for one reason.
+        let same = suggestions[..place].iter().find(|earlier| one.answer.is_err() && earlier.answer == one.answer);
+        let why = same.map_or_else(|| reason(one).to_string(), |earlier| format!("as {}", earlier.method.name()));
+        push([&row[0], &row[1], &row[2]], &why);
     }
     out
 }

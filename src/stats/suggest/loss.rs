@@ -37,7 +37,7 @@ pub(super) fn learned(rates: &[f64], losses: &[f64]) -> Result<(), String> {
     let n = losses.len();
     if n < FEWEST {
         return Err(format!(
-            "{n} usable iterations, must be at least {FEWEST}; lower --min-lr, or take more --steps (or --epochs)"
+            "{n} usable iterations, must be at least {FEWEST}; take more --steps (or --epochs), or, if it diverged at once, a lower --min-lr"
         ));
     }
     let first = usual(losses.iter().copied()).unwrap_or(losses[0]);
