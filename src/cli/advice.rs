@@ -22,7 +22,7 @@ pub fn verdict(verdict: &Verdict) -> String {
         }
         Verdict::Diverged { .. } => format!("{verdict}. Try a smaller rate (`lrsched find` suggests one)"),
         Verdict::Lost(_) => format!("{verdict}. Try a smaller one (`lrsched find` suggests one)"),
-        Verdict::LearntNothing { .. } => {
+        Verdict::LearnedNothing { .. } => {
             format!("{verdict}. Try another rate (`lrsched find` suggests one), or more epochs")
         }
     }

@@ -77,8 +77,8 @@ pub fn line(arguments: &[OsString]) -> String {
 pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     let Some(group) = groups.first() else { return Vec::new() };
     let mut next = Vec::new();
-    let has_learnt = |one: &&Analysis<'_>| !one.entrant.only_guesses();
-    if let Some(leader) = group.analyses.first().filter(has_learnt)
+    let has_learned = |one: &&Analysis<'_>| !one.entrant.only_guesses();
+    if let Some(leader) = group.analyses.first().filter(has_learned)
         && let Some(config) = typical(&leader.entrant).and_then(config_of)
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
@@ -99,7 +99,7 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
             for_claim => for_claim.clone(),
         });
     }
-    if group.analyses.first().is_some_and(|leader| has_learnt(&leader))
+    if group.analyses.first().is_some_and(|leader| has_learned(&leader))
         && let Some((run, is_winner)) = leader(groups)
         && let Some(to) = super::export::possible(&run)
     {

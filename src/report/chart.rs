@@ -9,6 +9,7 @@ mod lines;
 mod matrix;
 mod paint;
 mod pdf;
+mod quantity;
 mod ranking;
 mod scene;
 mod stack;
@@ -16,6 +17,7 @@ mod terminal;
 
 pub use dots::{Dot, DotLook};
 pub use matrix::Matrix;
+pub use quantity::Quantity;
 pub use ranking::{Claim, RankedGroup, RankedRow, Ranking};
 pub use stack::Stack;
 
@@ -40,6 +42,7 @@ pub struct Panel {
     pub title: String,
     pub x_label: String,
     pub y_label: String,
+    pub quantity: Quantity,
     pub x_scale: AxisScale,
     pub y_scale: AxisScale,
     /// `None`: the range of the values.
@@ -123,6 +126,11 @@ impl Series {
 impl Panel {
     pub fn new(title: impl Into<String>, x_label: impl Into<String>, y_label: impl Into<String>) -> Self {
         Self { title: title.into(), x_label: x_label.into(), y_label: y_label.into(), ..Self::default() }
+    }
+
+    /// Of this quantity, which names the panel and its axis.
+    pub fn of(quantity: Quantity, x_label: impl Into<String>) -> Self {
+        Self { quantity, ..Self::new(quantity.title(), x_label, quantity.label()) }
     }
 }
 

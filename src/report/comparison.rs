@@ -1,7 +1,7 @@
 //! The curves of a comparison: the learning rates, losses and accuracies of all entrants in one figure.
 
 use super::changes;
-use super::chart::{Figure, MOST_LINES, Mark, Panel, Ranking, Series, Stack, Style};
+use super::chart::{Figure, MOST_LINES, Mark, Panel, Quantity, Ranking, Series, Stack, Style};
 use super::entrants::{EntrantRuns, Summary, names, short_names};
 use super::export::Report;
 use super::rates::{self, Known};
@@ -50,20 +50,6 @@ pub fn write_curves(folder: &Path, report: &Report<'_>) -> anyhow::Result<()> {
     replace_file(&folder.join(files::METRICS_PNG), &all.png()?)
 }
 
-/// The panels of a comparison: the column that each shows, and its title.
-pub const PANELS: [(&str, &str); 5] = [
-    ("learning_rate", "Learning rate"),
-    ("loss", "Training loss"),
-    ("val_loss", "Validation loss"),
-    ("accuracy", "Training accuracy"),
-    ("val_accuracy", "Validation accuracy"),
-];
-
-/// The column that a panel of a comparison shows.
-pub fn name_of(panel: &Panel) -> Option<&'static str> {
-    PANELS.into_iter().find(|(_, title)| *title == panel.title).map(|(name, _)| name)
-}
-
 /// One line per entrant: the mean over its runs, ± one standard deviation if there are several.
 ///
 /// `metrics` are the rows of each run by name, `known` is anything else known of it. An entrant's lines use its
@@ -76,16 +62,16 @@ pub fn figure(
     title: &str,
 ) -> Figure {
     let names = short_names(entrants, &names(entrants));
-    let panel = |title: &str, y_label: &str, value: &dyn Fn(&EpochRow) -> Option<f64>| {
+    let panel = |quantity: Quantity, value: &dyn Fn(&EpochRow) -> Option<f64>| {
         let series = entrants.iter().zip(&names).map(|(entrant, name)| line(entrant, name, metrics, value)).collect();
-        Panel { series, ..Panel::new(title, "epoch", y_label) }
+        Panel { series, ..Panel::of(quantity, "epoch") }
     };
     let mut panels = vec![
         rate_panel(entrants, &names, metrics, known),
-        loss_panel(panel("Training loss", "loss", &|row| Some(row.loss))),
-        loss_panel(panel("Validation loss", "loss", &|row| row.val_loss)),
-        panel("Training accuracy", "accuracy", &|row| Some(row.accuracy)),
-        panel("Validation accuracy", "accuracy", &|row| row.val_accuracy),
+        loss_panel(panel(Quantity::Loss, &|row| Some(row.loss))),
+        loss_panel(panel(Quantity::ValLoss, &|row| row.val_loss)),
+        panel(Quantity::Accuracy, &|row| Some(row.accuracy)),
+        panel(Quantity::ValAccuracy, &|row| row.val_accuracy),
     ];
     // Without a validation set its panels are empty.
     panels.retain(|panel| panel.series.iter().any(|series| !series.points.is_empty()));
@@ -96,18 +82,24 @@ pub fn figure(
 /// Of more entrants than can be told apart, a picture names this many: their names fit into one column of the legend.
 pub const NAMED: usize = 20;
 
-/// The `figure` of a comparison as a picture shows it. If it has more entrants than lines can be told apart, the best
-/// ones have colours and names, the others are grey and behind them, and there are no bands, which would cover both.
+/// Of more entrants, bands would cover the lines.
+const MOST_BANDS: usize = 10;
+
+/// The `figure` of a comparison as a picture shows it: without bands if it has many entrants. If it has more than lines can
+/// be told apart, the best ones have colours and names, and the others are grey and behind them.
 pub fn picture(figure: &Figure) -> Figure {
     let entrants = figure.panels.first().map_or(0, |panel| panel.series.len());
     let mut picture = figure.clone();
+    if entrants > MOST_BANDS {
+        let lines = picture.panels.iter_mut().flat_map(|panel| &mut panel.series);
+        lines.for_each(|series| series.band.clear());
+    }
     if entrants <= MOST_LINES {
         return picture;
     }
     let others = format!("and {} more", entrants - NAMED);
     for panel in &mut picture.panels {
         let (best, rest) = panel.series.split_at_mut(NAMED);
-        best.iter_mut().for_each(|series| series.band.clear());
         for series in rest {
             *series = Series { style: Style::Grey, ..Series::new(&others, std::mem::take(&mut series.points)) };
         }
@@ -129,7 +121,8 @@ pub fn picture(figure: &Figure) -> Figure {
 /// them, in the colour of the entrant. `entrants` are those of the figure.
 pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: &HashMap<String, Vec<Change>>) {
     let names = short_names(entrants, &names(entrants));
-    for panel in figure.panels.iter_mut().filter(|panel| ["learning rate", "loss"].contains(&panel.y_label.as_str())) {
+    let shows_changes = |quantity: Quantity| quantity == Quantity::LearningRate || quantity.is_loss();
+    for panel in figure.panels.iter_mut().filter(|panel| shows_changes(panel.quantity)) {
         for (entrant, name) in entrants.iter().zip(&names) {
             let mut changes = entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten().peekable();
             if changes.peek().is_none() {
@@ -141,7 +134,7 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: 
                 let mark = Mark { at: change.epoch as f64, label: changes::mark(change), series: name.clone() };
                 // A loss is drawn at its epoch's number; a rate extends from there to the next.
                 // A change that no row shows yet has no position on the axis. Several seeds may have the same change.
-                let shown = if panel.y_label == "loss" { mark.at <= last } else { mark.at < last };
+                let shown = if panel.quantity.is_loss() { mark.at <= last } else { mark.at < last };
                 if shown && !panel.marks.contains(&mark) {
                     panel.marks.push(mark);
                 }
@@ -191,7 +184,7 @@ fn rate_panel(
     metrics: &HashMap<String, Vec<EpochRow>>,
     known: &HashMap<String, Known>,
 ) -> Panel {
-    let mut panel = Panel::new("Learning rate", "epoch", "learning rate");
+    let mut panel = Panel::of(Quantity::LearningRate, "epoch");
     let line = |(entrant, name): (&EntrantRuns<'_>, &String)| {
         let rows = |run: &ComparisonRow| metrics.get(&run.run).map_or(&[][..], Vec::as_slice);
         let rates = rates::of_entrant(entrant, rows, |run| known.get(&run.run).cloned().unwrap_or_default());

@@ -170,9 +170,9 @@ impl<'a> Report<'a> {
                 picture.ranking(&Ranking { title: self.titled(&self.title), ..self.ranking.clone() });
                 return Ok(picture);
             }
-            Shown::Panel(name) => {
+            Shown::Panel(quantity) => {
                 let figure = comparison::picture(&self.figure);
-                figure.panels.into_iter().find(|panel| comparison::name_of(panel) == Some(name))
+                figure.panels.into_iter().find(|panel| panel.quantity == quantity)
             }
         };
         let Some(panel) = panel else {

@@ -4,7 +4,7 @@ mod said;
 
 pub use said::{json, markdown, summary, terminal, verdict};
 
-use super::chart::{AxisScale, Figure, Mark, Panel, Series, Stops, Style};
+use super::chart::{AxisScale, Figure, Mark, Panel, Quantity, Series, Stops, Style};
 use super::escape::escape;
 use super::html::{numbers, table};
 use crate::config::{FindConfig, SettingValues};
@@ -164,7 +164,7 @@ impl RangeTests {
     }
 
     fn loss_panel(&self, suggestions: &[Combined]) -> Panel {
-        let mut panel = Panel { x_scale: AxisScale::Log, ..Panel::new("Training loss", "learning rate", "loss") };
+        let mut panel = Panel { x_scale: AxisScale::Log, ..Panel::of(Quantity::Loss, "learning rate") };
         // With several tests, show the smoothed losses only.
         if let [(_, rows)] = self.tests.as_slice() {
             let points = rows.iter().map(|row| (row.learning_rate, row.loss)).collect();
@@ -189,8 +189,7 @@ impl RangeTests {
     }
 
     fn accuracy_panel(&self, suggestions: &[Combined]) -> Option<Panel> {
-        let mut panel =
-            Panel { x_scale: AxisScale::Log, ..Panel::new("Validation accuracy", "learning rate", "accuracy") };
+        let mut panel = Panel { x_scale: AxisScale::Log, ..Panel::of(Quantity::ValAccuracy, "learning rate") };
         // The reasons refer to the running median, so draw it; for a single test, also the validations behind it.
         let single = self.tests.len() == 1;
         for (test, rows) in &self.tests {
@@ -242,7 +241,7 @@ impl RangeTests {
                 panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label })).collect();
             json!({
                 "id": format!("{}{place}", ["range", "accuracy"][i]), "title": format!("{}: {}", panel.title, self.name),
-                "shared": false, "kind": panel.y_label, "logx": true, "xlabel": panel.x_label, "ylabel": panel.y_label,
+                "shared": false, "kind": panel.quantity.kind(), "logx": true, "xlabel": panel.x_label, "ylabel": panel.y_label,
                 "series": series, "marks": marks,
             })
         };

@@ -20,9 +20,40 @@ const MOST_ROWS: usize = 50;
 /// The width of a pipe or a file, which get every entrant and every column.
 pub const UNLIMITED: usize = usize::MAX;
 
+/// What a column tells of an entrant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    Rate,
+    Validation,
+    Test,
+    Results,
+    BestEpoch,
+    Time,
+    Status,
+}
+
+impl Tells {
+    const fn header(self) -> &'static str {
+        match self {
+            Self::Rate => "lr",
+            Self::Validation => "val %",
+            Self::Test => "test %",
+            Self::Results => "n",
+            Self::BestEpoch => "best ep",
+            Self::Time => "time",
+            Self::Status => "status",
+        }
+    }
+
+    /// Text is left-aligned, numbers right-aligned.
+    const fn is_text(self) -> bool {
+        matches!(self, Self::Status)
+    }
+}
+
 /// One column, with cells in the order of the entrants.
 struct Column {
-    header: &'static str,
+    tells: Tells,
     cells: Vec<String>,
     /// The cells with less in them, before any column is dropped.
     shorter: Option<Vec<String>>,
@@ -33,7 +64,7 @@ struct Column {
 impl Column {
     /// Nothing in it is known yet.
     fn is_empty(&self) -> bool {
-        let nothing = if self.header == "n" { "0" } else { UNKNOWN };
+        let nothing = if self.tells == Tells::Results { "0" } else { UNKNOWN };
         self.cells.iter().all(|cell| cell == nothing)
     }
 }
@@ -60,17 +91,13 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], names: &[String], width: usize,
         let mut line = format!("{name:room$}");
         for (column, cell) in columns.iter().zip(cells) {
             let width = width_of(column);
-            // Text is left-aligned, numbers right-aligned.
-            let _ = if column.header == "status" {
-                write!(line, "  {cell:width$}")
-            } else {
-                write!(line, "  {cell:>width$}")
-            };
+            let _ =
+                if column.tells.is_text() { write!(line, "  {cell:width$}") } else { write!(line, "  {cell:>width$}") };
         }
         out.push_str(line.trim_end());
         out.push('\n');
     };
-    push("entrant", columns.iter().map(|column| column.header).collect());
+    push("entrant", columns.iter().map(|column| column.tells.header()).collect());
     for (i, name) in names.iter().enumerate() {
         let mut pieces = wrap::name(name, room).into_iter();
         push(&pieces.next().unwrap_or_default(), columns.iter().map(|column| column.cells[i].as_str()).collect());
@@ -133,11 +160,11 @@ pub fn markdown(entrants: &[EntrantRuns<'_>], names: &[String]) -> String {
     let columns = columns(entrants);
     let mut out = String::from("| entrant |");
     for column in &columns {
-        let _ = write!(out, " {} |", column.header);
+        let _ = write!(out, " {} |", column.tells.header());
     }
     out.push_str("\n| --- |");
     for column in &columns {
-        out.push_str(if column.header == "status" { " --- |" } else { " ---: |" });
+        out.push_str(if column.tells.is_text() { " --- |" } else { " ---: |" });
     }
     for (i, name) in names.iter().enumerate() {
         let _ = write!(out, "\n| {} |", markdown_name(name));
@@ -175,9 +202,9 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         }
         None => columns(&entrants),
     };
-    let has = |header: &str| shown.iter().any(|column| column.header == header);
+    let has = |tells: Tells| shown.iter().any(|column| column.tells == tells);
     let mut text = String::new();
-    if let Some(rates) = shown.iter().find(|column| column.header == "lr") {
+    if let Some(rates) = shown.iter().find(|column| column.tells == Tells::Rate) {
         let tuned = entrants.iter().any(|entrant| entrant.tuning.is_some());
         let range = if rates.cells.iter().any(|cell| cell.contains('(')) { " and their range" } else { "" };
         text.push_str("lr: the highest rate that was applied");
@@ -187,7 +214,8 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
             ". ".into()
         });
     }
-    let accuracies = ["val %", "test %"].into_iter().filter(|header| has(header)).collect::<Vec<_>>().join(" and ");
+    let accuracies = [Tells::Validation, Tells::Test].into_iter().filter(|&tells| has(tells)).map(Tells::header);
+    let accuracies = accuracies.collect::<Vec<_>>().join(" and ");
     if accuracies.is_empty() {
         // Only trials so far.
         return text.trim_end().to_string();
@@ -197,11 +225,11 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         let _ = write!(text, "; a run that diverged counts as chance, {}", chances(groups));
     }
     text.push('.');
-    if let Some(augmented) = augmented(groups).filter(|_| has("test %")) {
-        let without = if has("val %") { "; val % without" } else { "" };
+    if let Some(augmented) = augmented(groups).filter(|_| has(Tells::Test)) {
+        let without = if has(Tells::Validation) { "; val % without" } else { "" };
         let _ = write!(text, " test % with {augmented}{without}.");
     }
-    if has("best ep") {
+    if has(Tells::BestEpoch) {
         text.push_str(
             " best ep: the epoch with the highest validation accuracy, counted from 0; its weights were not tested.",
         );
@@ -226,22 +254,22 @@ pub fn of_groups<'a>(groups: &[Group<'a>], width: Option<usize>) -> (Vec<Entrant
 }
 
 fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
-    let column = |header, dispensable, cell: &dyn Fn(&EntrantRuns<'_>) -> String| Column {
-        header,
+    let column = |tells, dispensable, cell: &dyn Fn(&EntrantRuns<'_>) -> String| Column {
+        tells,
         cells: entrants.iter().map(cell).collect(),
         shorter: None,
         dispensable,
     };
     let short_rates = entrants.iter().map(|e| e.short_rate_text()).collect();
     let mut columns = vec![
-        Column { shorter: Some(short_rates), ..column("lr", 1, &|e| e.rate_text()) },
+        Column { shorter: Some(short_rates), ..column(Tells::Rate, 1, &|e| e.rate_text()) },
         // These two describe the same weights. The accuracy of the best epoch, of other weights, is not beside them.
-        column("val %", 0, &|e| percent(e.val_accuracy())),
-        column("test %", 0, &|e| percent(e.test_accuracy())),
-        column("n", 0, &|e| e.results().len().to_string()),
-        column("best ep", 3, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
-        column("time", 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
-        column("status", 0, &status),
+        column(Tells::Validation, 0, &|e| percent(e.val_accuracy())),
+        column(Tells::Test, 0, &|e| percent(e.test_accuracy())),
+        column(Tells::Results, 0, &|e| e.results().len().to_string()),
+        column(Tells::BestEpoch, 3, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
+        column(Tells::Time, 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
+        column(Tells::Status, 0, &status),
     ];
     columns.retain(|column| !column.is_empty());
     columns
@@ -280,7 +308,7 @@ pub fn duration(seconds: f64) -> String {
 }
 
 fn width_of(column: &Column) -> usize {
-    column.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.header.chars().count())
+    column.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0).max(column.tells.header().len())
 }
 
 #[cfg(test)]

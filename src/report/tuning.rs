@@ -4,10 +4,12 @@ use super::entrants::EntrantRuns;
 use crate::number::{exact, significant};
 use crate::optim::OptimizerSpec;
 use crate::record::{self, ComparisonRow, Stage, Status};
-use crate::schedule::Spec;
+use crate::schedule::spec::{ParameterKind, ParameterValue, RateValue};
+use crate::schedule::{Duration, Spec};
 use crate::stats::tuning::{self, Trial};
 use crate::stats::{mean, median};
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
 
 /// Rates whose accuracy is this much lower are as good, for most purposes.
 const ONE_POINT: f64 = 0.01;
@@ -37,7 +39,44 @@ pub struct Study {
     /// Runs that failed: nothing follows until they are trained again.
     pub failed: usize,
     /// What was tuned besides the rate: the value of each trial, by its number, of each parameter.
-    pub others: BTreeMap<&'static str, BTreeMap<u64, String>>,
+    pub others: BTreeMap<&'static str, BTreeMap<u64, Setting>>,
+}
+
+/// A value of a tuned parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    value: ParameterValue,
+    kind: ParameterKind,
+}
+
+impl Setting {
+    fn text(&self) -> String {
+        self.value.show(self.kind, exact)
+    }
+
+    /// Its place among others of the same unit; `None` of what has no order.
+    fn size(&self) -> Option<f64> {
+        match self.value {
+            ParameterValue::Number(number) => Some(number),
+            ParameterValue::Count(count) => Some(count as f64),
+            ParameterValue::Rate(RateValue::Absolute(number) | RateValue::TimesLr(number)) => Some(number),
+            ParameterValue::Duration(
+                Duration::Epochs(number) | Duration::Steps(number) | Duration::Percent(number),
+            ) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Whether its unit is that of `other`: a rate, or a multiple of lr; epochs, steps, or a share of the run.
+    fn is_like(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (ParameterValue::Rate(own), ParameterValue::Rate(other)) => discriminant(own) == discriminant(other),
+            (ParameterValue::Duration(own), ParameterValue::Duration(other)) => {
+                discriminant(own) == discriminant(other)
+            }
+            (own, other) => discriminant(own) == discriminant(other),
+        }
+    }
 }
 
 /// Where a chosen trial lies among those of its study.
@@ -60,9 +99,9 @@ impl Study {
     /// The same of another parameter that was tuned.
     fn edge_of(&self, parameter: &str) -> Option<Edge> {
         let tried = self.others.get(parameter)?;
-        // A rate is a multiple of lr: `6x`.
-        let number = |text: &String| text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
-        edge(number(tried.get(&self.chosen?)?)?, tried.values().filter_map(number))
+        let chosen = tried.get(&self.chosen?)?;
+        let alike = tried.values().all(|setting| setting.is_like(chosen));
+        edge(chosen.size().filter(|_| alike)?, tried.values().filter_map(Setting::size))
     }
 
     /// The chosen rate, and the lowest and highest one within one point of it; `None` if neighbours differ in more than the
@@ -85,8 +124,8 @@ fn edge(chosen: f64, tried: impl Iterator<Item = f64>) -> Option<Edge> {
 
 /// The parameters besides the rate in which these runs differ, each with its value in the runs, by the number of their
 /// trials.
-fn others(firsts: &[&ComparisonRow]) -> BTreeMap<&'static str, BTreeMap<u64, String>> {
-    let mut others: BTreeMap<&'static str, BTreeMap<u64, String>> = BTreeMap::new();
+fn others(firsts: &[&ComparisonRow]) -> BTreeMap<&'static str, BTreeMap<u64, Setting>> {
+    let mut others: BTreeMap<&'static str, BTreeMap<u64, Setting>> = BTreeMap::new();
     for run in firsts {
         let Some(trial) = run.role.as_ref().and_then(|role| role.trial) else { continue };
         let (Ok(optimizer), Ok(schedule)) = (run.optimizer.parse::<OptimizerSpec>(), run.schedule.parse::<Spec>())
@@ -95,11 +134,12 @@ fn others(firsts: &[&ComparisonRow]) -> BTreeMap<&'static str, BTreeMap<u64, Str
         };
         for values in std::iter::once(optimizer.given_values()).chain(schedule.schedules()) {
             for (parameter, value) in values.given().filter(|(parameter, _)| parameter.name != "lr") {
-                others.entry(parameter.name).or_default().insert(trial, value.show(parameter.kind, exact));
+                let setting = Setting { value: value.clone(), kind: parameter.kind };
+                others.entry(parameter.name).or_default().insert(trial, setting);
             }
         }
     }
-    others.retain(|_, values| values.values().collect::<BTreeSet<_>>().len() > 1);
+    others.retain(|_, settings| settings.values().any(|setting| Some(setting) != settings.values().next()));
     others
 }
 
@@ -168,11 +208,11 @@ impl Tuning {
     }
 
     /// What was chosen in each of these studies of every other parameter that was tuned.
-    pub fn chosen_settings(&self) -> BTreeMap<&'static str, Vec<&str>> {
-        let mut all: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+    pub fn chosen_settings(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let mut all: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         for (study, chosen) in self.of_results().filter_map(|study| Some((study, study.chosen?))) {
             for (parameter, values) in &study.others {
-                all.entry(parameter).or_default().extend(values.get(&chosen).map(String::as_str));
+                all.entry(parameter).or_default().extend(values.get(&chosen).map(Setting::text));
             }
         }
         all
@@ -226,7 +266,7 @@ impl Tuning {
     }
 
     /// The expected accuracy of the best of the first m trials at first look, m = 1, 2, …: the mean over the studies of the
-    /// highest so far. It is of the runs that chose, so it is too good to be a result.
+    /// highest so far, of those that have chosen if any has. It is of the runs that chose, so it is too good to be a result.
     pub fn best_so_far(&self) -> Vec<f64> {
         let running = |study: &Study| -> Vec<f64> {
             let firsts = study.trials.iter().enumerate();
@@ -239,7 +279,10 @@ impl Tuning {
             };
             firsts.scan(f64::NEG_INFINITY, best).collect()
         };
-        let all: Vec<Vec<f64>> = self.studies.iter().map(running).filter(|best| !best.is_empty()).collect();
+        // A study that has only begun would end the line early.
+        let has_chosen = self.studies.iter().any(|study| study.chosen.is_some());
+        let studies = self.studies.iter().filter(|study| !has_chosen || study.chosen.is_some());
+        let all: Vec<Vec<f64>> = studies.map(running).filter(|best| !best.is_empty()).collect();
         let shortest = all.iter().map(Vec::len).min().unwrap_or(0);
         (0..shortest).filter_map(|m| mean(&all.iter().map(|best| best[m]).collect::<Vec<_>>())).collect()
     }

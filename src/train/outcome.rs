@@ -47,7 +47,7 @@ pub enum Verdict {
     /// Finished, but with useless weights.
     Lost(LostWeights),
     /// Finished, and no better than guessing, which has the accuracy `chance`.
-    LearntNothing { accuracy: f64, chance: f64 },
+    LearnedNothing { accuracy: f64, chance: f64 },
 }
 
 /// The facts, without a remedy: that depends on how the program is used.
@@ -63,9 +63,9 @@ impl fmt::Display for Verdict {
             Verdict::Lost(weights) => {
                 write!(f, "the run ended with {weights}: its rate was most likely too large")
             }
-            Verdict::LearntNothing { accuracy, chance } => write!(
+            Verdict::LearnedNothing { accuracy, chance } => write!(
                 f,
-                "the run learnt nothing: its val_accuracy of {accuracy:.4} is no better than that of guessing, {chance}"
+                "the run learned nothing: its val_accuracy of {accuracy:.4} is no better than that of guessing, {chance}"
             ),
         }
     }
@@ -85,7 +85,7 @@ impl Outcome {
     ) -> Self {
         let (status, verdict, stop, test) = match ending {
             Ending::Complete(test) => {
-                let verdict = state.lost(chance).map(Verdict::Lost).or_else(|| learnt_nothing(&state, chance, images));
+                let verdict = state.lost(chance).map(Verdict::Lost).or_else(|| learned_nothing(&state, chance, images));
                 (Status::Finished, verdict, None, test)
             }
             Ending::Diverged(verdict) => (Status::Diverged, Some(verdict), None, None),
@@ -112,9 +112,9 @@ impl Outcome {
     }
 }
 
-fn learnt_nothing(state: &TrainState, chance: f64, images: usize) -> Option<Verdict> {
+fn learned_nothing(state: &TrainState, chance: f64, images: usize) -> Option<Verdict> {
     let accuracy = state.row.as_ref()?.val_accuracy?;
-    only_guesses(accuracy, images as f64, chance).then_some(Verdict::LearntNothing { accuracy, chance })
+    only_guesses(accuracy, images as f64, chance).then_some(Verdict::LearnedNothing { accuracy, chance })
 }
 
 /// How the last trained epoch ended.

@@ -102,7 +102,7 @@ impl TrainState {
         }
     }
 
-    /// Whether the weights are lost: they exploded, or fell back to guessing after they had learnt something.
+    /// Whether the weights are lost: they exploded, or fell back to guessing after they had learned something.
     ///
     /// The most recent loss decides: that of the last step within an epoch, or the validation loss after it. `chance` is
     /// the accuracy of guessing: among ten classes 0.1, which costs ln 10 = 2.3 nats. Ten times that is more than a spike,
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_guess_after_they_knew_better_are_lost_and_those_that_have_learnt_too_much_by_heart_are_not() {
+    fn weights_that_guess_after_they_knew_better_are_lost_and_those_that_have_learned_too_much_by_heart_are_not() {
         let ln_10 = 10.0_f64.ln();
         let guessing = lost(None, Some((ln_10, 0.1)));
         let expected = "weights that only guess (val_accuracy 0.1000 in epoch 1, 0.4000 in epoch 0)";

@@ -34,14 +34,14 @@ fn a_run_leaves_metrics_steps_weights_and_everything_needed_to_run_it_again() {
 }
 
 #[test]
-fn a_run_that_learnt_nothing_says_so_and_one_of_few_images_does_not() {
+fn a_run_that_learned_nothing_says_so_and_one_of_few_images_does_not() {
     for (held_out, warns) in [("1000", true), ("50", false)] {
         let folder = tempfile::tempdir().unwrap();
         let flags = ["--dataset", "synthetic", "--model", "tiny", "--train-limit", "32", "--validation", held_out];
         let flags = [&flags[..], &["--batch-size", "32", "--epochs", "1", "--lr", "1e-9", "--out", "run"]].concat();
         let output = lrsched(&folder).arg("train").args(flags).args(["--progress", "none"]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
-        let warning = "warning: the run learnt nothing: its val_accuracy of ";
+        let warning = "warning: the run learned nothing: its val_accuracy of ";
         assert_eq!((output.status.code(), said.contains(warning)), (Some(0), warns), "{held_out}: {said}");
         assert!(!said.contains("resume from the last good checkpoint"), "{said}");
     }

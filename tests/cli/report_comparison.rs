@@ -284,6 +284,14 @@ fn a_picture_of_more_entrants_than_can_be_told_apart_names_the_best_and_draws_th
     };
     let (picture, figure) = drawn(MOST_LINES);
     assert_eq!(picture, figure, "as many as can be told apart");
+    let banded = |count: usize| {
+        let mut figure = drawn(count).1;
+        let lines = figure.panels.iter_mut().flat_map(|panel| &mut panel.series);
+        lines.for_each(|line| line.band = vec![(0.0, 0.4, 0.6)]);
+        let picture = comparison::picture(&figure);
+        picture.panels.iter().flat_map(|panel| &panel.series).filter(|line| !line.band.is_empty()).count()
+    };
+    assert_eq!((banded(10), banded(11)), (50, 0), "more bands cover the lines");
     let (picture, figure) = drawn(MOST_LINES + 72);
     let (panel, before) = (picture.panels.last().unwrap(), figure.panels.last().unwrap());
     assert_eq!(panel.series[..NAMED], before.series[..NAMED]);

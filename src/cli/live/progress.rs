@@ -223,7 +223,7 @@ impl<'a> Progress<'a> {
             self.end(&format!("{accuracy}{}", finished(&outcome.results)));
             // Of many runs, the verdicts on the entrants say it once.
             let said_later =
-                |verdict: &&Verdict| matches!(verdict, Verdict::LearntNothing { .. }) && self.label.is_some();
+                |verdict: &&Verdict| matches!(verdict, Verdict::LearnedNothing { .. }) && self.label.is_some();
             if let Some(verdict) = outcome.verdict.as_ref().filter(|verdict| !said_later(verdict)) {
                 self.bars.warn(&self.warning(&advice::verdict(verdict)));
             }

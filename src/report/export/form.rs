@@ -1,6 +1,6 @@
 //! What a report can be written as: the format of each file, and the one thing that a picture may show.
 
-use super::super::comparison;
+use super::super::chart::Quantity;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use std::path::{Path, PathBuf};
@@ -97,22 +97,23 @@ pub(super) fn files(output: &Path, extra: ExtraFormats) -> Result<Vec<(PathBuf, 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
     Ranking,
-    /// The panel with this column.
-    Panel(&'static str),
+    Panel(Quantity),
 }
 
 impl Shown {
-    const RANKING: &'static str = "ranking";
+    fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Ranking).chain(Quantity::OF_COMPARISON.map(Self::Panel))
+    }
 
     /// The names there are.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        std::iter::once(Self::RANKING).chain(comparison::PANELS.map(|(name, _)| name))
+        Self::all().map(Self::name)
     }
 
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Ranking => Self::RANKING,
-            Self::Panel(name) => name,
+            Self::Ranking => "ranking",
+            Self::Panel(quantity) => quantity.column(),
         }
     }
 }
@@ -121,9 +122,8 @@ impl FromStr for Shown {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match Self::names().find(|name| *name == text) {
-            Some(Self::RANKING) => Ok(Self::Ranking),
-            Some(name) => Ok(Self::Panel(name)),
+        match Self::all().find(|shown| shown.name() == text) {
+            Some(shown) => Ok(shown),
             None => {
                 let names: Vec<&str> = Self::names().collect();
                 let hint = did_you_mean(text, Self::names());

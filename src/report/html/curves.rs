@@ -2,7 +2,7 @@
 
 use super::{Page, trials};
 use crate::number::rounded;
-use crate::report::chart::{Mark, Panel, Series};
+use crate::report::chart::{Mark, Panel, Quantity, Series};
 use crate::report::entrants::EntrantRuns;
 use crate::report::escape::escape;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ fn group_chart(panel: &Panel) -> Value {
 
 /// The lines of a panel as arrays indexed by epoch.
 fn curve_chart(place: usize, panel: &Panel, entrants: &[&EntrantRuns<'_>]) -> Value {
-    if panel.y_label == "learning rate" {
+    if panel.quantity == Quantity::LearningRate {
         return rate_chart(place, panel);
     }
     let last =
@@ -68,7 +68,7 @@ fn curve_chart(place: usize, panel: &Panel, entrants: &[&EntrantRuns<'_>]) -> Va
         .collect();
     let epochs: Vec<f64> = (0..=last).map(|epoch| epoch as f64).collect();
     json!({
-        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": panel.y_label, "logx": false,
+        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": panel.quantity.kind(), "logx": false,
         "xlabel": panel.x_label, "ylabel": panel.y_label, "x": numbers(&epochs), "series": series,
         "marks": curve_marks(panel),
     })
@@ -87,7 +87,7 @@ fn rate_chart(place: usize, panel: &Panel) -> Value {
     };
     let drawn = panel.series.iter().enumerate().filter(|(_, series)| !series.points.is_empty());
     json!({
-        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": "rate", "logx": false,
+        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": Quantity::LearningRate.kind(), "logx": false,
         "xlabel": panel.x_label, "ylabel": panel.y_label, "series": drawn.map(line).collect::<Vec<_>>(),
         "marks": curve_marks(panel),
     })

@@ -1,7 +1,6 @@
 //! Small multiples on the page: the rate and the accuracy of each entrant, over those of all others in grey.
 
-use crate::report::chart::{Figure, MOST_LINES, Panel, Series, Style};
-use crate::report::comparison::name_of;
+use crate::report::chart::{Figure, MOST_LINES, Panel, Quantity, Series, Style};
 use crate::report::escape::escape;
 use crate::stats::quantile;
 
@@ -12,9 +11,9 @@ const SIZE: (u32, u32) = (330, 150);
 
 /// Empty with a single entrant, over which there is nothing to see, and without epochs.
 pub fn html(figure: &Figure) -> String {
-    let panel = |name: &str| figure.panels.iter().find(|panel| name_of(panel) == Some(name));
-    let accuracy = panel("val_accuracy").or_else(|| panel("accuracy"));
-    let (Some(rate), Some(accuracy)) = (panel("learning_rate"), accuracy) else { return String::new() };
+    let panel = |quantity: Quantity| figure.panels.iter().find(|panel| panel.quantity == quantity);
+    let accuracy = panel(Quantity::ValAccuracy).or_else(|| panel(Quantity::Accuracy));
+    let (Some(rate), Some(accuracy)) = (panel(Quantity::LearningRate), accuracy) else { return String::new() };
     let entrants = rate.series.len().min(accuracy.series.len());
     if entrants < 2 {
         return String::new();

@@ -50,7 +50,7 @@ pub fn best_chart(panel: &Panel) -> Value {
     let drawn = panel.series.iter().enumerate().filter(|(_, series)| !series.points.is_empty());
     let trials: Vec<f64> = (1..=most).map(|m| m as f64).collect();
     json!({
-        "id": "best", "title": panel.title, "shared": true, "kind": panel.y_label, "logx": false, "xlabel": panel.x_label,
+        "id": "best", "title": panel.title, "shared": true, "kind": panel.quantity.kind(), "logx": false, "xlabel": panel.x_label,
         "ylabel": panel.y_label, "x": numbers(&trials), "series": drawn.map(line).collect::<Vec<_>>(), "marks": [],
         "range": panel.y_range.map(|(low, high)| [low, high]),
     })

@@ -1,4 +1,4 @@
-//! What is said of entrants beside who is best: that they learnt nothing, or that their runs are the same.
+//! What is said of entrants beside who is best: that they learned nothing, or that their runs are the same.
 
 use super::Said;
 use crate::record::Status;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 type Digits = Vec<(u64, [Option<u64>; 4])>;
 
 impl Said<'_, '_> {
-    /// Who has learnt nothing. If the leader has not, nobody has.
+    /// Who has learned nothing. If the leader has not, nobody has.
     pub(super) fn guessing(&self, leader: &Analysis<'_>) -> Option<String> {
         let chance = 100.0 * leader.entrant.place.chance();
         let guesses: Vec<&str> = self
@@ -22,7 +22,7 @@ impl Said<'_, '_> {
         match guesses.len() {
             0 => None,
             _ if leader.entrant.only_guesses() => Some(format!(
-                "Nothing was learnt: guessing has {chance:.0} %, too. The rates are too large or too small, or the runs too short."
+                "Nothing was learned: guessing has {chance:.0} %, too. The rates are too large or too small, or the runs too short."
             )),
             1..=3 => Some(format!("No better than guessing ({chance:.0} %): {}.", listed(&guesses))),
             count => Some(format!("No better than guessing ({chance:.0} %): {count} {}s.", self.entrants())),

@@ -19,6 +19,21 @@ fn a_bad_first_trial_does_not_press_the_best_so_far_together() {
 }
 
 #[test]
+fn a_study_that_has_only_begun_does_not_end_the_best_so_far_early() {
+    let mut rows = three_studies();
+    let begun = study("cosine", 3, 0.85, &[]).into_iter().take(2);
+    rows.extend(begun);
+    let (_, entrants) = judged_rows(&rows);
+    assert_eq!(entrants[0]["expected_best"], judged_rows(&three_studies()).1[0]["expected_best"]);
+    let first: Vec<ComparisonRow> = study("cosine", 0, 0.85, &[]).into_iter().take(3).collect();
+    assert_eq!(
+        judged_rows(&first).1[0]["expected_best"].as_array().unwrap().len(),
+        3,
+        "of the first study, what there is"
+    );
+}
+
+#[test]
 fn the_page_begins_with_the_ranking_and_shows_what_was_tried() {
     let folder = tempfile::tempdir().unwrap();
     comparison(folder.path(), &three_studies());
@@ -181,6 +196,13 @@ fn what_was_chosen_of_another_tuned_parameter_is_said_and_so_is_its_edge() {
     let verdict = entrants[0]["verdict"].as_str().unwrap();
     assert!(verdict.contains("; chosen weight-decay 3e-5, 3e-5, 3e-5"), "{verdict}");
     assert!(summary.contains("sgd/cosine (the lowest weight-decay in 3 of 3 studies)"), "{summary}");
+    let mut rows = three_studies();
+    for row in rows.iter_mut().filter(|row| row.schedule == "cosine") {
+        let trial = row.role.as_ref().unwrap().trial.unwrap() as usize;
+        row.schedule = format!("cosine:warmup={}", ["10%", "2%", "5%", "20%"][trial]);
+    }
+    let (summary, _) = judged_rows(&rows);
+    assert!(summary.contains(" (the lowest warmup in 3 of 3 studies)"), "{summary}");
     let (_, entrants) = judged_rows(&three_studies());
     assert_eq!(entrants[0]["chosen_settings"], Value::Null);
 }
