@@ -8,7 +8,7 @@ use crate::data::fetch::{Archive, DownloadProgress, fetch};
 use crate::data::idx::{FASHION_MNIST, MNIST};
 use crate::data::{Dataset, DatasetKind, DatasetOptions, Images, Normalisation, SIDE, Subset, Validation};
 use crate::number::grouped;
-use crate::record::{check_outputs, replace_file};
+use crate::record::{check_outputs, ending, replace_file};
 use crate::report::wrap;
 use crate::usage;
 use crate::usage::Usage;
@@ -178,6 +178,9 @@ fn host(url: &str) -> String {
 }
 
 fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>, as_json: bool) -> Result<()> {
+    if let Some(path) = sheet.filter(|path| ending(path, &["png"]).as_deref() != Some("png")) {
+        return usage!("--sheet must end in .png, got `{}`", path.display());
+    }
     let (place, files) = match kind {
         DatasetKind::Cifar10 | DatasetKind::Cifar100 => {
             let files = if kind == DatasetKind::Cifar10 { &CIFAR10 } else { &CIFAR100 };
@@ -193,10 +196,6 @@ fn info(kind: DatasetKind, data_dir: Option<PathBuf>, sheet: Option<&Path>, as_j
     };
     if let Some(path) = sheet {
         check_outputs(&[path.to_path_buf()], &files)?;
-        let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-        if !is_png {
-            return usage!("--sheet must end in .png, got `{}`", path.display());
-        }
     }
     let dataset = Dataset::open(&DatasetOptions { kind, data_dir })?;
     if let Some(path) = sheet {

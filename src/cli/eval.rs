@@ -5,7 +5,7 @@ use crate::config::settings::{COUNT, any_of};
 use crate::config::{CommandName, SettingDef};
 use crate::data::Tta;
 use crate::experiment::eval::{BATCH, Evaluation, Moment, Options, SplitName, Subject, evaluate};
-use crate::record::{check_outputs, replace_file};
+use crate::record::{check_outputs, ending, replace_file};
 use crate::usage;
 use crate::usage::Usage;
 use anyhow::Result;
@@ -98,7 +98,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
 }
 
 fn form(path: &Path) -> Result<Form, Usage> {
-    match path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).as_deref() {
+    match ending(path, &["png", "svg", "csv"]).as_deref() {
         Some("png") => Ok(Form::Png),
         Some("svg") => Ok(Form::Svg),
         Some("csv") => Ok(Form::Csv),

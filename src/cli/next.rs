@@ -13,7 +13,7 @@ use crate::report::next::{Cost, NextStep, Purpose};
 use crate::report::tuning::Tuning;
 use crate::schedule;
 use crate::shell::quoted;
-use crate::stats::verdict::{FEWEST, Standing};
+use crate::stats::verdict::Standing;
 use crate::usage::one_line;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -93,9 +93,9 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     }
     if group.analyses.len() > 1 {
         next.extend(match &going_on.for_claim {
-            _ if group.most_in_common() >= FEWEST => {
-                going_on.for_schedules.clone().or_else(|| settled(group, going_on))
-            }
+            // What is missing comes first.
+            _ if group.under_way => None,
+            _ if group.is_judged => going_on.for_schedules.clone().or_else(|| settled(group, going_on)),
             for_claim => for_claim.clone(),
         });
     }

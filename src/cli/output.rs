@@ -2,7 +2,7 @@
 
 use super::settings;
 use crate::config::Given;
-use crate::record::{check_outputs, replace_file};
+use crate::record::{check_outputs, ending, replace_file};
 use crate::report::chart::Figure;
 use crate::report::table::UNLIMITED;
 use crate::report::wrap;
@@ -44,11 +44,7 @@ pub fn format<'a>(given: &Given, known: &[&'a str]) -> Result<&'a str, Usage> {
 
 /// The same with what was asked for, by `--format` or `--json`.
 pub fn format_of<'a>(given: &Given, asked: Option<&str>, known: &[&'a str]) -> Result<&'a str, Usage> {
-    // `.svg` has no extension, and means one all the same.
-    let of_hidden = |file: &Path| Some(file.file_name()?.to_str()?.strip_prefix('.')?.to_lowercase());
-    let hidden = given.path("output").and_then(|file| of_hidden(&file)).filter(|name| known.contains(&name.as_str()));
-    let ending = given.path("output").and_then(|file| Some(file.extension()?.to_str()?.to_lowercase())).or(hidden);
-    let ending = ending.filter(|ending| ending != "txt");
+    let ending = given.path("output").and_then(|file| ending(&file, known)).filter(|ending| ending != "txt");
     if let (Some(format), Some(ending)) = (asked, &ending)
         && known.contains(&ending.as_str())
         && known.contains(&format)

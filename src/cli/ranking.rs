@@ -43,7 +43,7 @@ pub fn rank(
     let loaded = report::load::load(&here);
     super::warn(&loaded.complaints);
     let mut report = report(&loaded, &here, None, baseline)?;
-    report.next = next::after(&report.groups, going_on);
+    report.next = next::unfinished(folder, &loaded).into_iter().chain(next::after(&report.groups, going_on)).collect();
     report::comparison::write_pictures(folder, &report, title)?;
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;

@@ -25,7 +25,11 @@ pub struct GroupState {
 }
 
 /// The groups of a run, each with where its rates come from.
-pub struct GroupCourses(Vec<GroupCourse>);
+pub struct GroupCourses {
+    groups: Vec<GroupCourse>,
+    /// Parameters follow the run's schedule: those of the base group, or of one without a schedule of its own.
+    is_base_used: bool,
+}
 
 struct GroupCourse {
     name: String,
@@ -35,6 +39,8 @@ struct GroupCourse {
     base_lr: f64,
     /// `None`: the run's.
     lr: Option<f64>,
+    /// That its schedule sets its own rates, if it was given another.
+    unused_rate: Option<String>,
     /// The step from which on it is frozen.
     frozen_from: Option<u64>,
 }
@@ -47,17 +53,19 @@ impl GroupCourses {
             let course = GroupCourse::of(group, config, steps_per_epoch);
             course.map_err(|error| Usage(format!("group {}: {error}", group.name)))
         };
-        grouping.groups.iter().map(of).collect::<Result<_, _>>().map(Self)
+        let groups = grouping.groups.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let is_base_used = !grouping.is_base_empty() || groups.iter().any(|group| group.own.is_none());
+        Ok(Self { groups, is_base_used })
     }
 
     /// The rates of a step at which the base group has `base`.
     pub fn rates(&self, base: Rates, clock: Clock) -> StepRates {
-        let groups = self.0.iter().map(|group| group.rates(base, clock)).collect();
+        let groups = self.groups.iter().map(|group| group.rates(base, clock)).collect();
         StepRates { base, groups }
     }
 
     pub fn names(&self) -> Vec<String> {
-        self.0.iter().map(|group| group.name.clone()).collect()
+        self.groups.iter().map(|group| group.name.clone()).collect()
     }
 
     /// Tells the schedules that listen what an epoch came to.
@@ -67,16 +75,16 @@ impl GroupCourses {
 
     /// Whether the rate of each group ends below its highest; `base` is the answer for those that follow the run's.
     pub fn decay(&self, base: bool, last: Clock) -> impl Iterator<Item = bool> {
-        self.0.iter().map(move |group| group.own.as_ref().map_or(base, |(_, schedule)| decays(schedule, last)))
+        self.groups.iter().map(move |group| group.own.as_ref().map_or(base, |(_, schedule)| decays(schedule, last)))
     }
 
     /// The courses of the groups with a schedule of their own.
     pub fn courses(&self) -> impl Iterator<Item = &Course> {
-        self.0.iter().filter_map(|group| group.own.as_ref()).map(|(course, _)| course)
+        self.groups.iter().filter_map(|group| group.own.as_ref()).map(|(course, _)| course)
     }
 
     fn owned(&mut self) -> impl Iterator<Item = &mut (Course, Schedule)> {
-        self.0.iter_mut().filter_map(|group| group.own.as_mut())
+        self.groups.iter_mut().filter_map(|group| group.own.as_mut())
     }
 
     /// Changes the length of the run. What the schedules have observed stays.
@@ -90,9 +98,9 @@ impl GroupCourses {
             built.restore(&schedule.state())?;
             Ok::<_, anyhow::Error>((course, built))
         };
-        let built = self.0.iter().map(|group| group.own.as_ref().map(longer).transpose());
+        let built = self.groups.iter().map(|group| group.own.as_ref().map(longer).transpose());
         let built = built.collect::<Result<Vec<_>>>()?;
-        self.0.iter_mut().zip(built).for_each(|(group, own)| group.own = own);
+        self.groups.iter_mut().zip(built).for_each(|(group, own)| group.own = own);
         Ok(())
     }
 
@@ -108,25 +116,21 @@ impl GroupCourses {
         steps_per_epoch: u64,
         next: u64,
     ) -> Result<Vec<String>, Usage> {
-        let mut lines = base.warnings(config.semantics, steps_per_epoch, next)?;
-        if !config.group.is_empty() {
-            lines.iter_mut().for_each(|line| *line = format!("base group: {line}"));
-        }
-        for (group, given) in self.0.iter().zip(&config.group) {
-            if next == 0
-                && let (Some(lr), Some(schedule)) = (given.lr, &given.schedule)
-            {
-                lines.extend(unused_rate(lr, schedule).map(|line| format!("group {}: {line}", group.name)));
-            }
+        let mut lines = match self.is_base_used {
+            true => base_warnings(base, config, steps_per_epoch, next)?,
+            false => Vec::new(),
+        };
+        for group in &self.groups {
+            let mut add = |line: String| lines.push(format!("group {}: {line}", group.name));
+            group.unused_rate.iter().filter(|_| next == 0).for_each(|line| add(line.clone()));
             if next == 0 && group.frozen_from.is_some_and(|step| step >= config.epochs * steps_per_epoch) {
-                lines.push(format!("group {}: freeze-after has no effect: the run ends before", group.name));
+                add("freeze-after has no effect: the run ends before".to_string());
             }
             let Some((course, _)) = &group.own else { continue };
             let end = group.frozen_from.unwrap_or(u64::MAX).min(course.epochs * steps_per_epoch);
             if next < end {
                 let rest = Rest { since: course.since, next, end, scale: course.scale };
-                let warnings = course.warnings_of(config.semantics, steps_per_epoch, &rest)?;
-                lines.extend(warnings.into_iter().map(|line| format!("group {}: {line}", group.name)));
+                course.warnings_of(config.semantics, steps_per_epoch, &rest)?.into_iter().for_each(add);
             }
         }
         Ok(lines)
@@ -141,16 +145,16 @@ impl GroupCourses {
             course: group.own.as_ref().map(|(course, _)| course.clone()),
             observed: group.own.as_ref().map_or(Value::Null, |(_, schedule)| schedule.state()),
         };
-        self.0.iter().zip(optimizers).map(state).collect()
+        self.groups.iter().zip(optimizers).map(state).collect()
     }
 
     /// # Errors
     /// The states are of other groups.
     pub fn restore(&mut self, states: &[GroupState], config: &RunConfig, steps_per_epoch: u64) -> Result<()> {
         let names = || states.iter().map(|state| state.name.as_str());
-        let same = names().eq(self.0.iter().map(|group| group.name.as_str()));
+        let same = names().eq(self.groups.iter().map(|group| group.name.as_str()));
         ensure!(same, "the checkpoint is of a run with other parameter groups");
-        for (group, state) in self.0.iter_mut().zip(states) {
+        for (group, state) in self.groups.iter_mut().zip(states) {
             ensure!(group.own.is_some() == state.course.is_some(), "group {}: another kind of schedule", group.name);
             if let Some(course) = &state.course {
                 let mut schedule = course.build(config.semantics, steps_per_epoch)?;
@@ -175,7 +179,10 @@ impl GroupCourse {
         let base_lr = own_peak.unwrap_or(config.lr);
         let horizon = config.epochs.saturating_mul(steps_per_epoch);
         let frozen_from = group.freeze_after.map(|time| time.steps(steps_per_epoch, horizon));
-        Ok(Self { name: group.name.clone(), own: own.transpose()?, base_lr, lr: group.lr, frozen_from })
+        // The usual rate of its optimizer is none that it was given.
+        let given = config.group.iter().find(|given| given.name() == group.name);
+        let unused_rate = given.and_then(|given| unused_rate(given.lr?, given.schedule.as_ref()?));
+        Ok(Self { name: group.name.clone(), own: own.transpose()?, base_lr, lr: group.lr, unused_rate, frozen_from })
     }
 
     fn rates(&self, base: Rates, clock: Clock) -> Option<Rates> {
@@ -193,6 +200,19 @@ impl GroupCourse {
             },
         })
     }
+}
+
+/// Warnings about the schedule `base` of the run, for the rest of it, one line each; where there are groups they say whose it
+/// is.
+///
+/// # Errors
+/// Those of [`Course::build`].
+pub fn base_warnings(base: &Course, config: &RunConfig, steps_per_epoch: u64, next: u64) -> Result<Vec<String>, Usage> {
+    let mut lines = base.warnings(config.semantics, steps_per_epoch, next)?;
+    if !config.group.is_empty() {
+        lines.iter_mut().for_each(|line| *line = format!("base group: {line}"));
+    }
+    Ok(lines)
 }
 
 /// The rates of the groups in a range test, in which the base group has `base`: a group without a rate of its own rises

@@ -25,7 +25,7 @@ pub use every::Every;
 pub use find_config::{FindConfig, Length};
 pub use given::{Given, Source};
 pub use grid::{Axis, Grid};
-pub use group_courses::{GroupCourses, GroupState, rates_in_range_test};
+pub use group_courses::{GroupCourses, GroupState, base_warnings, rates_in_range_test};
 pub use jobs::Jobs;
 pub use keep::Keep;
 pub use machine::MachineConfig;

@@ -117,6 +117,11 @@ impl Grouping {
         self
     }
 
+    /// Whether no parameter is left to the base group.
+    pub fn is_base_empty(&self) -> bool {
+        self.is_base_empty
+    }
+
     /// Whether every parameter is frozen from the start.
     pub fn is_frozen_throughout(&self) -> bool {
         self.is_base_empty && self.groups.iter().all(|group| group.freeze_after.is_some_and(Duration::is_zero))

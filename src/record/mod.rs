@@ -29,7 +29,7 @@ pub use next_command::NextCommand;
 pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
 pub use recorded_config::RecordedConfig;
 pub use replace::{
-    check_outputs, disk_size, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,
+    check_outputs, disk_size, ending, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,
     without_path, write_status,
 };
 pub use results::Results;

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -147,6 +148,14 @@ pub fn folder_name(text: &str) -> String {
     }
     let digest = Sha256::digest(text.as_bytes());
     format!("{name}~{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2])
+}
+
+/// The ending of an output, in lower case. A name that is only one of the `known` endings, such as `.svg`, means it all the
+/// same.
+pub fn ending(output: &Path, known: &[&str]) -> Option<String> {
+    let lower = |text: &OsStr| text.to_string_lossy().to_lowercase();
+    let of_hidden = || lower(output.file_name()?).strip_prefix('.').map(str::to_string);
+    output.extension().map(lower).or_else(|| of_hidden().filter(|name| known.contains(&name.as_str())))
 }
 
 /// Rejects outputs that would overwrite one of `sources`, a file of a run, or each other, and those that no file can be

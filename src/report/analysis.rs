@@ -79,6 +79,10 @@ pub struct Group<'a> {
     pub leads: &'static str,
     /// What a result is of, and so what the claims are about.
     pub unit: Unit,
+    /// More runs are planned.
+    pub under_way: bool,
+    /// Claims are made: no run is missing, and somebody can be compared with the leader on seeds enough, or beats another.
+    pub is_judged: bool,
     /// In a few sentences: which entrant is best, and how certain that is.
     pub summary: String,
     /// The first of them: which is best; before that is known, how far it is. Empty if nothing can be ranked.
@@ -93,17 +97,6 @@ impl Group<'_> {
     /// The accuracy of guessing.
     pub fn chance(&self) -> f64 {
         self.analyses.first().map_or(0.0, |one| one.entrant.place.chance())
-    }
-
-    /// The most seeds, or studies, on which somebody can be compared with the leader.
-    pub fn most_in_common(&self) -> usize {
-        self.analyses.iter().filter_map(|one| one.behind_best).map(|difference| difference.n).max().unwrap_or(0)
-    }
-
-    /// Whether anything is claimed of the group: its comparison is complete, and somebody can be compared with the leader on
-    /// seeds enough.
-    pub fn supports_claims(&self) -> bool {
-        self.analyses.iter().any(|one| one.margin.is_some())
     }
 
     /// Those of which one may be the best.
@@ -217,7 +210,7 @@ pub fn analyse<'a>(
             under_way,
         };
         let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
-        let leads = said.leads();
+        let (leads, is_judged) = (said.leads(), said.is_judged());
         let below = answer.as_ref().map(words::Answer::below).unwrap_or_default();
         let answer = answer.map(|answer| answer.text()).or_else(|| said.unfinished()).unwrap_or_default();
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
@@ -227,6 +220,8 @@ pub fn analyse<'a>(
             same_seeds: verdict.same_seeds,
             leads,
             unit,
+            under_way,
+            is_judged,
             summary: std::iter::once(&answer)
                 .chain(&rest)
                 .map(String::as_str)

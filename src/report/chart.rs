@@ -42,7 +42,8 @@ pub struct Panel {
     pub title: String,
     pub x_label: String,
     pub y_label: String,
-    pub quantity: Quantity,
+    /// `None`: nothing depends on it.
+    pub quantity: Option<Quantity>,
     pub x_scale: AxisScale,
     pub y_scale: AxisScale,
     /// `None`: the range of the values.
@@ -130,7 +131,7 @@ impl Panel {
 
     /// Of this quantity, which names the panel and its axis.
     pub fn of(quantity: Quantity, x_label: impl Into<String>) -> Self {
-        Self { quantity, ..Self::new(quantity.title(), x_label, quantity.label()) }
+        Self { quantity: Some(quantity), ..Self::new(quantity.title(), x_label, quantity.label()) }
     }
 }
 

@@ -64,12 +64,16 @@ pub fn figure(
     let names = short_names(entrants, &names(entrants));
     let panel = |quantity: Quantity, value: &dyn Fn(&EpochRow) -> Option<f64>| {
         let series = entrants.iter().zip(&names).map(|(entrant, name)| line(entrant, name, metrics, value)).collect();
-        Panel { series, ..Panel::of(quantity, "epoch") }
+        let mut panel = Panel { series, ..Panel::of(quantity, "epoch") };
+        if quantity.is_loss() {
+            panel.y_range = loss_range(&panel);
+        }
+        panel
     };
     let mut panels = vec![
         rate_panel(entrants, &names, metrics, known),
-        loss_panel(panel(Quantity::Loss, &|row| Some(row.loss))),
-        loss_panel(panel(Quantity::ValLoss, &|row| row.val_loss)),
+        panel(Quantity::Loss, &|row| Some(row.loss)),
+        panel(Quantity::ValLoss, &|row| row.val_loss),
         panel(Quantity::Accuracy, &|row| Some(row.accuracy)),
         panel(Quantity::ValAccuracy, &|row| row.val_accuracy),
     ];
@@ -91,8 +95,13 @@ pub fn picture(figure: &Figure) -> Figure {
     let entrants = figure.panels.first().map_or(0, |panel| panel.series.len());
     let mut picture = figure.clone();
     if entrants > MOST_BANDS {
-        let lines = picture.panels.iter_mut().flat_map(|panel| &mut panel.series);
-        lines.for_each(|series| series.band.clear());
+        for panel in &mut picture.panels {
+            panel.series.iter_mut().for_each(|series| series.band.clear());
+            // A range that was to show the bands, too.
+            if panel.quantity.is_some_and(Quantity::is_loss) {
+                panel.y_range = loss_range(panel);
+            }
+        }
     }
     if entrants <= MOST_LINES {
         return picture;
@@ -121,8 +130,10 @@ pub fn picture(figure: &Figure) -> Figure {
 /// them, in the colour of the entrant. `entrants` are those of the figure.
 pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: &HashMap<String, Vec<Change>>) {
     let names = short_names(entrants, &names(entrants));
-    let shows_changes = |quantity: Quantity| quantity == Quantity::LearningRate || quantity.is_loss();
-    for panel in figure.panels.iter_mut().filter(|panel| shows_changes(panel.quantity)) {
+    for panel in &mut figure.panels {
+        let Some(quantity) = panel.quantity.filter(|one| *one == Quantity::LearningRate || one.is_loss()) else {
+            continue;
+        };
         for (entrant, name) in entrants.iter().zip(&names) {
             let mut changes = entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten().peekable();
             if changes.peek().is_none() {
@@ -134,7 +145,7 @@ pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: 
                 let mark = Mark { at: change.epoch as f64, label: changes::mark(change), series: name.clone() };
                 // A loss is drawn at its epoch's number; a rate extends from there to the next.
                 // A change that no row shows yet has no position on the axis. Several seeds may have the same change.
-                let shown = if panel.quantity.is_loss() { mark.at <= last } else { mark.at < last };
+                let shown = if quantity.is_loss() { mark.at <= last } else { mark.at < last };
                 if shown && !panel.marks.contains(&mark) {
                     panel.marks.push(mark);
                 }
@@ -195,21 +206,17 @@ fn rate_panel(
     panel
 }
 
-/// Clips a loss that diverges, so that the other lines remain distinguishable.
-fn loss_panel(mut panel: Panel) -> Panel {
-    let points = || panel.series.iter().flat_map(|series| &series.points).map(|point| point.1);
-    let losses: Vec<f64> = points().filter(|loss| loss.is_finite()).collect();
-    let extremes = [0.0, 0.9, 1.0].map(|q| quantile(&losses, q));
-    if let [Some(low), Some(high), Some(highest)] = extremes
-        && highest > 2.0 * high
-    {
-        // Bands of lines that are not clipped must not be clipped either.
-        let bands = panel.series.iter().flat_map(|series| &series.band);
-        let whole = bands.filter(|(_, lower, upper)| f64::midpoint(*lower, *upper) <= high);
-        let (low, top) =
-            whole.fold((low, high * 1.5), |(low, top), &(_, lower, upper)| (low.min(lower), top.max(upper)));
-        let room = 0.05 * (high - low);
-        panel.y_range = Some((if low >= 0.0 { (low - room).max(0.0) } else { low - room }, top));
-    }
-    panel
+/// The range of a panel of losses; `None`: that of the values. It clips a loss that diverges, so that the other lines remain
+/// distinguishable.
+fn loss_range(panel: &Panel) -> Option<(f64, f64)> {
+    let points = panel.series.iter().flat_map(|series| &series.points).map(|point| point.1);
+    let losses: Vec<f64> = points.filter(|loss| loss.is_finite()).collect();
+    let [low, high, highest] = [0.0, 0.9, 1.0].map(|q| quantile(&losses, q));
+    let (low, high) = (low?, high.filter(|high| highest.is_some_and(|highest| highest > 2.0 * high))?);
+    // Bands of lines that are not clipped must not be clipped either.
+    let bands = panel.series.iter().flat_map(|series| &series.band);
+    let whole = bands.filter(|(_, lower, upper)| f64::midpoint(*lower, *upper) <= high);
+    let (low, top) = whole.fold((low, high * 1.5), |(low, top), &(_, lower, upper)| (low.min(lower), top.max(upper)));
+    let room = 0.05 * (high - low);
+    Some((if low >= 0.0 { (low - room).max(0.0) } else { low - room }, top))
 }

@@ -172,7 +172,7 @@ impl<'a> Report<'a> {
             }
             Shown::Panel(quantity) => {
                 let figure = comparison::picture(&self.figure);
-                figure.panels.into_iter().find(|panel| panel.quantity == quantity)
+                figure.panels.into_iter().find(|panel| panel.quantity == Some(quantity))
             }
         };
         let Some(panel) = panel else {

@@ -187,7 +187,7 @@ fn pick(group: &Group<'_>) -> Option<String> {
     let claim = match leader.standing {
         _ if group.analyses.len() == 1 => "The only entrant".to_string(),
         Standing::Winner => "Winner".to_string(),
-        _ if !group.supports_claims() => format!("{}, without a claim", capitalised(group.leads)),
+        _ if !group.is_judged => format!("{}, without a claim", capitalised(group.leads)),
         _ => format!("{}, but no proven winner", capitalised(group.leads)),
     };
     let rate = match leader.entrant.short_rate_text() {

@@ -150,7 +150,7 @@ impl RangeTests {
 
     /// Rate against iteration, and loss and accuracy against rate, with the suggestions marked.
     pub fn figure(&self, suggestions: &[Combined], title: &str) -> Figure {
-        let mut rate = Panel { y_scale: AxisScale::Log, ..Panel::new("Learning rate", "iteration", "learning rate") };
+        let mut rate = Panel { y_scale: AxisScale::Log, ..Panel::of(Quantity::LearningRate, "iteration") };
         rate.series = self.lines("learning rate", |row| Some((row.iteration as f64, row.learning_rate)));
         let mut panels = vec![rate, self.loss_panel(suggestions)];
         panels.extend(self.accuracy_panel(suggestions));
@@ -241,7 +241,7 @@ impl RangeTests {
                 panel.marks.iter().map(|mark| json!({ "x": mark.at, "label": mark.label })).collect();
             json!({
                 "id": format!("{}{place}", ["range", "accuracy"][i]), "title": format!("{}: {}", panel.title, self.name),
-                "shared": false, "kind": panel.quantity.kind(), "logx": true, "xlabel": panel.x_label, "ylabel": panel.y_label,
+                "shared": false, "kind": panel.quantity.map(Quantity::kind), "logx": true, "xlabel": panel.x_label, "ylabel": panel.y_label,
                 "series": series, "marks": marks,
             })
         };
@@ -260,17 +260,17 @@ impl RangeTests {
             let head = if text.is_empty() { String::new() } else { format!(" data-h={head}") };
             format!("<td{head} data-v=\"{value}\">{text}</td>")
         };
-        let row = |one: &Combined| {
+        let row = |(one, why): (&Combined, String)| {
             let rate = one.answer.as_ref().ok().map(|answer| answer.rate);
             let spread = if has_spread { cell("spread", None, &spread(one)) } else { String::new() };
             format!(
                 "<tr><th scope=row class=w>{}</th>{}{spread}<td class=\"w verdict\">{}</td></tr>\n",
                 escape(one.method.name()),
                 cell("rate", rate, &rate.map_or("–".to_string(), show)),
-                escape(reason(one))
+                escape(&why)
             )
         };
-        let rows: String = suggestions.iter().map(row).collect();
+        let rows: String = suggestions.iter().zip(reasons(suggestions)).map(row).collect();
         let caption = format!("Suggested rates: {}", escape(&self.name));
         let heads = ["method", "rate", "spread", "why"].into_iter().filter(|head| has_spread || *head != "spread");
         format!("<div class=cards>{}</div>", table(&caption, &heads.collect::<Vec<_>>(), &rows))
@@ -303,6 +303,15 @@ fn reason(one: &Combined) -> &str {
         Ok(answer) => &answer.reason,
         Err(why) => why,
     }
+}
+
+/// The reason of each, for people: many may have no answer for one reason, which is given once.
+fn reasons(suggestions: &[Combined]) -> Vec<String> {
+    let told = |(place, one): (usize, &Combined)| {
+        let same = suggestions[..place].iter().find(|earlier| one.answer.is_err() && earlier.answer == one.answer);
+        same.map_or_else(|| reason(one).to_string(), |earlier| format!("as {}", earlier.method.name()))
+    };
+    suggestions.iter().enumerate().map(told).collect()
 }
 
 /// `0.0051 to 0.0092`; empty for a single test.

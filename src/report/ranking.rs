@@ -81,7 +81,7 @@ pub fn claims(group: &Group<'_>) -> Vec<Claim> {
         Standing::Winner => Claim::Winner,
         Standing::RuledOut => Claim::RuledOut,
         // The leader may be the best if somebody else can be compared with it.
-        Standing::NotRuledOut if analysis.place == 1 && group.supports_claims() => Claim::MayBeBest,
+        Standing::NotRuledOut if analysis.place == 1 && group.is_judged => Claim::MayBeBest,
         Standing::NotRuledOut if analysis.margin.is_some() => Claim::MayBeBest,
         Standing::NotRuledOut | Standing::NoResult => Claim::None,
     };

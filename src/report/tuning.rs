@@ -9,7 +9,6 @@ use crate::schedule::{Duration, Spec};
 use crate::stats::tuning::{self, Trial};
 use crate::stats::{mean, median};
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem::discriminant;
 
 /// Rates whose accuracy is this much lower are as good, for most purposes.
 const ONE_POINT: f64 = 0.01;
@@ -54,7 +53,7 @@ impl Setting {
         self.value.show(self.kind, exact)
     }
 
-    /// Its place among others of the same unit; `None` of what has no order.
+    /// Its place among the others, which tuning writes in one unit; `None` of what has no order.
     fn size(&self) -> Option<f64> {
         match self.value {
             ParameterValue::Number(number) => Some(number),
@@ -64,17 +63,6 @@ impl Setting {
                 Duration::Epochs(number) | Duration::Steps(number) | Duration::Percent(number),
             ) => Some(number),
             _ => None,
-        }
-    }
-
-    /// Whether its unit is that of `other`: a rate, or a multiple of lr; epochs, steps, or a share of the run.
-    fn is_like(&self, other: &Self) -> bool {
-        match (&self.value, &other.value) {
-            (ParameterValue::Rate(own), ParameterValue::Rate(other)) => discriminant(own) == discriminant(other),
-            (ParameterValue::Duration(own), ParameterValue::Duration(other)) => {
-                discriminant(own) == discriminant(other)
-            }
-            (own, other) => discriminant(own) == discriminant(other),
         }
     }
 }
@@ -99,9 +87,7 @@ impl Study {
     /// The same of another parameter that was tuned.
     fn edge_of(&self, parameter: &str) -> Option<Edge> {
         let tried = self.others.get(parameter)?;
-        let chosen = tried.get(&self.chosen?)?;
-        let alike = tried.values().all(|setting| setting.is_like(chosen));
-        edge(chosen.size().filter(|_| alike)?, tried.values().filter_map(Setting::size))
+        edge(tried.get(&self.chosen?)?.size()?, tried.values().filter_map(Setting::size))
     }
 
     /// The chosen rate, and the lowest and highest one within one point of it; `None` if neighbours differ in more than the
@@ -266,7 +252,7 @@ impl Tuning {
     }
 
     /// The expected accuracy of the best of the first m trials at first look, m = 1, 2, …: the mean over the studies of the
-    /// highest so far, of those that have chosen if any has. It is of the runs that chose, so it is too good to be a result.
+    /// highest so far, of those with the most trials. It is of the runs that chose, so it is too good to be a result.
     pub fn best_so_far(&self) -> Vec<f64> {
         let running = |study: &Study| -> Vec<f64> {
             let firsts = study.trials.iter().enumerate();
@@ -279,12 +265,11 @@ impl Tuning {
             };
             firsts.scan(f64::NEG_INFINITY, best).collect()
         };
-        // A study that has only begun would end the line early.
-        let has_chosen = self.studies.iter().any(|study| study.chosen.is_some());
-        let studies = self.studies.iter().filter(|study| !has_chosen || study.chosen.is_some());
-        let all: Vec<Vec<f64>> = studies.map(running).filter(|best| !best.is_empty()).collect();
-        let shortest = all.iter().map(Vec::len).min().unwrap_or(0);
-        (0..shortest).filter_map(|m| mean(&all.iter().map(|best| best[m]).collect::<Vec<_>>())).collect()
+        let mut all: Vec<Vec<f64>> = self.studies.iter().map(running).collect();
+        // One that has only begun, or had fewer trials, would end the line early.
+        let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+        all.retain(|best| best.len() == longest);
+        (0..longest).filter_map(|m| mean(&all.iter().map(|best| best[m]).collect::<Vec<_>>())).collect()
     }
 }
 

@@ -42,7 +42,7 @@ impl Said<'_, '_> {
     }
 
     /// Claims are made of these results.
-    fn is_judged(&self) -> bool {
+    pub fn is_judged(&self) -> bool {
         !self.under_way && (self.most_seeds() >= FEWEST || !self.verdict.wins.is_empty())
     }
 
@@ -54,7 +54,7 @@ impl Said<'_, '_> {
             _ if self.analyses.len() == 1 => (format!("The only {}", self.entrants()), String::new()),
             Standing::Winner => ("Winner".into(), format!("It beats every other{} (95 %).", self.finalist())),
             _ if is_open => (capitalised(self.leads()), self.open()),
-            _ if self.under_way && self.most_seeds() >= FEWEST => (
+            _ if self.under_way => (
                 capitalised(self.leads()),
                 "No claim about which is best is made before all planned runs are there.".into(),
             ),
@@ -240,7 +240,7 @@ impl Said<'_, '_> {
         let count = self.analyses.iter().filter(|one| one.standing != Standing::NoResult).count();
         let has_winner = self.of_standing(Standing::Winner).next().is_some();
         let is_told = self.baseline.is_some() || has_winner || !self.verdict.same_seeds || count < 3;
-        if is_told || self.under_way || self.most_seeds() < FEWEST {
+        if is_told || !self.is_judged() {
             return None;
         }
         let pairs = count * (count - 1) / 2;
@@ -254,8 +254,7 @@ impl Said<'_, '_> {
 
     fn against_baseline(&self) -> Option<String> {
         let baseline = &self.analyses[self.baseline?];
-        // Fewer support no claim about anything.
-        if self.under_way || self.most_seeds() < FEWEST {
+        if !self.is_judged() {
             return None;
         }
         let others = self.analyses.len() - 1;
@@ -363,10 +362,10 @@ impl Said<'_, '_> {
     /// Of one that leads and has not won.
     fn of_leader(&self, leader: &Analysis<'_>) -> String {
         let leads = self.leads();
-        match (leader.standing, self.most_seeds()) {
+        match leader.standing {
             _ if self.under_way => format!("{leads} so far; no claim"),
-            (Standing::RuledOut, _) => format!("{leads}, but another beats it"),
-            (_, FEWEST..) => format!("{leads}; may be the best"),
+            Standing::RuledOut => format!("{leads}, but another beats it"),
+            _ if self.is_judged() => format!("{leads}; may be the best"),
             _ => format!("{leads}; no claim"),
         }
     }

@@ -277,6 +277,48 @@ fn a_group_that_never_freezes_and_a_change_of_length_that_only_a_group_depends_o
 }
 
 #[test]
+fn each_warning_is_of_its_own_group_and_none_of_a_schedule_that_nothing_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |command: &[&str], groups: &[&str]| {
+        let flags: Vec<&str> = TINY.iter().copied().filter(|word| !["--progress", "none"].contains(word)).collect();
+        let output = lrsched(&folder).args(command).args(flags).arg("--group").args(groups).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // The second group is left without parameters.
+    let train = ["train", "--epochs", "1", "--force", "--out", "run"];
+    let told = "group fc.*: lr 0.3 has no effect: cosine:lr=0.1 sets its own rates";
+    let second = said(&train, &["conv1*=sgd:lr=0.1", "conv1.weight=sgd", "fc.*=sgd:lr=0.3/cosine:lr=0.1"]);
+    assert!(second.contains(told), "{second}");
+    let second = said(&train, &["conv1*=sgd:lr=0.1", "conv1.weight=sgd:lr=0.3/cosine:lr=0.1", "fc.*=sgd/linear"]);
+    assert!(!second.contains("has no effect"), "{second}");
+    // The usual rate of another optimizer was not given.
+    let usual = said(&train, &["fc.*=adam/cosine:lr=0.1"]);
+    assert!(!usual.contains("has no effect"), "{usual}");
+    let compare = ["compare", "--dry-run", "--epochs", "2", "--entrants", "sgd/linear:over=50%"];
+    let told = "base group: the rate is 0 from step ";
+    assert!(said(&compare, &["fc.*=sgd/cosine"]).contains(told));
+    assert!(!said(&compare, &["*=sgd/cosine"]).contains(told), "nothing follows it");
+    assert!(said(&compare, &["*=sgd"]).contains(told), "the group follows it");
+}
+
+#[test]
+fn default_entrants_hide_no_warning_about_a_group_and_refuse_none_that_can_be_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let default = ["compare", "--dry-run", "--dataset", "synthetic", "--model", "tiny", "--train-limit", "256"];
+    let said = |group: &str| {
+        let output = lrsched(&folder).args(default).args(["--group", group]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    assert!(said("*=/freeze-after=0").contains("nothing is trained: all parameters are frozen from the start"));
+    assert!(said("fc.*=sgd:lr=0.2/cosine:lr=0.1").contains("group fc.*: lr 0.2 has no effect"));
+    // A longer run would leave the domain of the root; this one has four steps.
+    said("fc.*=sgd/expr:expr=lr*sqrt(4.5-t)");
+}
+
+#[test]
 fn a_group_cannot_change_on_resume() {
     let folder = tempfile::tempdir().unwrap();
     train(&folder, "run", &["--group", "*.bias=adam"]);

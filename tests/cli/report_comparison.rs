@@ -1,7 +1,7 @@
 //! From the files of a comparison to its table and figure.
 
 use lrsched::record::{ComparisonRow, EpochRow, Results, Status, write_rows};
-use lrsched::report::chart::{AxisScale, Figure, MOST_LINES, Style};
+use lrsched::report::chart::{AxisScale, Figure, MOST_LINES, Quantity, Style};
 use lrsched::report::comparison::NAMED;
 use lrsched::report::entrants::{entrants, names};
 use lrsched::report::export::{ExtraFormats, Report};
@@ -292,6 +292,17 @@ fn a_picture_of_more_entrants_than_can_be_told_apart_names_the_best_and_draws_th
         picture.panels.iter().flat_map(|panel| &panel.series).filter(|line| !line.band.is_empty()).count()
     };
     assert_eq!((banded(10), banded(11)), (50, 0), "more bands cover the lines");
+    // A loss that explodes is clipped; the range is that of what is drawn.
+    let range = |band: &[(f64, f64, f64)]| {
+        let mut figure = drawn(11).1;
+        let panel = figure.panels.iter_mut().find(|panel| panel.quantity == Some(Quantity::Loss)).unwrap();
+        panel.series.iter_mut().for_each(|line| line.band = band.to_vec());
+        panel.series[0].points[0].1 = 100.0;
+        let picture = comparison::picture(&figure);
+        picture.panels.into_iter().find(|panel| panel.quantity == Some(Quantity::Loss)).unwrap().y_range
+    };
+    assert!(range(&[]).is_some());
+    assert_eq!(range(&[(0.0, 0.1, 1.9)]), range(&[]), "bands that are not drawn");
     let (picture, figure) = drawn(MOST_LINES + 72);
     let (panel, before) = (picture.panels.last().unwrap(), figure.panels.last().unwrap());
     assert_eq!(panel.series[..NAMED], before.series[..NAMED]);

@@ -394,6 +394,11 @@ fn the_output_is_what_its_name_ends_in_and_another_ending_is_refused_with_those_
     }
     let here = folder.path().canonicalize().unwrap().join("report.html");
     report(folder.path(), &["cmp"]).assert().success().stdout(format!("{}\n", here.display()));
+    report(folder.path(), &["cmp", "-o", ".csv"]).assert().success();
+    assert!(
+        fs::read_to_string(folder.path().join(".csv")).unwrap().starts_with("entrant,"),
+        "a name that is only an ending"
+    );
     report(folder.path(), &["cmp", "-o", "twice.csv", "--csv", "--md"])
         .assert()
         .success()
@@ -447,7 +452,6 @@ fn no_output_overwrites_what_is_read_or_belongs_to_a_run() {
     refused(&["descend", "-o", "run/steps.csv"]);
     refused(&["show", "plateau", "--metrics", "twin.csv", "-o", "twin.csv"]);
     refused(&["show", "wsd:decay=0", "-o", "run/steps.csv"]);
-    refused(&["data", "info", "--dataset", "synthetic", "--sheet", "run/run.json"]);
     assert_eq!(fs::read(at("cmp/runs/a/metrics.csv")).unwrap(), metrics);
     assert_eq!(fs::read(at("run/steps.csv")).unwrap(), b"kept");
     assert!(!at("cmp/comparison.html").exists());

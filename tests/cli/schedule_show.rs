@@ -414,6 +414,8 @@ fn a_file_of_a_kind_that_it_cannot_write_is_refused_and_not_made() {
     // A name that is only an ending means it.
     assert_eq!(lrsched(&["show", "cosine", "-o", &file(".svg")]).2, 0);
     assert!(std::fs::read_to_string(file(".svg")).unwrap().starts_with("<svg"));
+    assert_eq!(lrsched(&["data", "info", "--dataset", "synthetic", "--sheet", &file(".png")]).2, 0);
+    assert!(std::fs::read(file(".png")).unwrap().starts_with(b"\x89PNG"));
 }
 
 #[test]

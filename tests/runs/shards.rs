@@ -242,6 +242,17 @@ fn a_plan_that_was_given_up_before_most_of_it_was_trained_is_not_missed() {
 }
 
 #[test]
+fn what_is_missing_is_the_first_thing_to_do_after_a_ranking() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(shard(folder.path(), "out", "1/2", &SHORT));
+    let said = stdout(&succeed(merge(folder.path(), &["out", "--out", "out"])));
+    let commands: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("results in ")).skip(1).collect();
+    assert!(commands[0].starts_with("go on:  ") && commands[0].contains(" compare "), "{said}");
+    assert!(!commands[0].contains("--shard") && commands[0].ends_with("--out out"), "{said}");
+    assert!(!said.contains("for a claim"), "the plan may support one: {said}");
+}
+
+#[test]
 fn a_run_that_another_process_trains_is_left_to_it_and_gets_no_row() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--epochs", "20000", "--shard", "1/6"];

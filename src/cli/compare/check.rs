@@ -1,6 +1,6 @@
 //! What is wrong with the entrants of a comparison, and whom it concerns.
 
-use crate::config::RunConfig;
+use crate::config::{Course, RunConfig, base_warnings};
 use crate::data::Dataset;
 use crate::experiment::{Entrant, PlannedRun};
 use crate::train::Run;
@@ -30,7 +30,8 @@ pub(super) fn with_images<'a>(
         let mut lines = Run::warnings_without_images(&planned.config, steps)?;
         if is_default && !lines.is_empty() {
             let whole = RunConfig { train_limit: None, ..planned.config.clone() };
-            let usual = Run::warnings_without_images(&planned.config, Run::steps_of(&whole, dataset)?)?;
+            let course = Course::of(&planned.config);
+            let usual = base_warnings(&course, &planned.config, Run::steps_of(&whole, dataset)?, 0)?;
             lines.retain(|line| !usual.contains(line));
         }
         for line in lines {

@@ -1,10 +1,8 @@
 //! What the y axis of a panel measures.
 
-/// What a panel of a comparison is found and drawn by; of other panels nothing depends on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// A quantity that panels are found by, or whose axis has rules of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
-    #[default]
-    Other,
     LearningRate,
     Loss,
     ValLoss,
@@ -20,7 +18,6 @@ impl Quantity {
     /// The column of metrics.csv.
     pub const fn column(self) -> &'static str {
         match self {
-            Self::Other => "",
             Self::LearningRate => "learning_rate",
             Self::Loss => "loss",
             Self::ValLoss => "val_loss",
@@ -32,7 +29,6 @@ impl Quantity {
     /// The title of its panel.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Other => "",
             Self::LearningRate => "Learning rate",
             Self::Loss => "Training loss",
             Self::ValLoss => "Validation loss",
@@ -44,7 +40,6 @@ impl Quantity {
     /// At the axis, beside the title.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Other => "",
             Self::LearningRate => "learning rate",
             Self::Loss | Self::ValLoss => "loss",
             Self::Accuracy | Self::ValAccuracy => "accuracy",
@@ -60,7 +55,7 @@ impl Quantity {
         match self {
             Self::LearningRate => "rate",
             Self::Loss | Self::ValLoss => "loss",
-            Self::Accuracy | Self::ValAccuracy | Self::Other => "other",
+            Self::Accuracy | Self::ValAccuracy => "accuracy",
         }
     }
 }

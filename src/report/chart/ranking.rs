@@ -56,7 +56,7 @@ pub enum Claim {
     MayBeBest,
     RuledOut,
     ScreenedOut,
-    /// Too few results.
+    /// Too few results, none in common with the leader, or runs are missing.
     None,
 }
 

@@ -1,6 +1,7 @@
 //! What a report can be written as: the format of each file, and the one thing that a picture may show.
 
 use super::super::chart::Quantity;
+use crate::record::ending;
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use std::path::{Path, PathBuf};
@@ -31,7 +32,8 @@ impl Form {
     /// # Errors
     /// Any other extension.
     pub fn of(output: &Path) -> Result<Self, Usage> {
-        match output.extension().map(|ending| ending.to_string_lossy().to_lowercase()).as_deref() {
+        const ENDINGS: [&str; 7] = ["html", "png", "svg", "pdf", "md", "csv", "json"];
+        match ending(output, &ENDINGS).as_deref() {
             None | Some("html" | "htm") => Ok(Form::Html),
             Some("png") => Ok(Form::Png),
             Some("svg") => Ok(Form::Svg),
@@ -40,7 +42,7 @@ impl Form {
             Some("csv") => Ok(Form::Csv),
             Some("json") => Ok(Form::Json),
             Some(ending) => {
-                let hint = did_you_mean(ending, ["html", "png", "svg", "pdf", "md", "csv", "json"]);
+                let hint = did_you_mean(ending, ENDINGS);
                 let name = output.display().to_string();
                 usage!(
                     "--output must end in .html, .png, .svg, .pdf, .md, .csv or .json, got `{}`{hint}",

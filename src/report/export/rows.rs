@@ -22,7 +22,7 @@ fn standing(analysis: &Analysis<'_>) -> &'static str {
 /// or `none`.
 fn claim(group: &Group<'_>) -> &'static str {
     match group.unit {
-        _ if !group.supports_claims() => "none",
+        _ if !group.is_judged => "none",
         Unit::Study => "tuned",
         Unit::Seed => "settings",
     }

@@ -43,7 +43,7 @@ fn group_chart(panel: &Panel) -> Value {
 
 /// The lines of a panel as arrays indexed by epoch.
 fn curve_chart(place: usize, panel: &Panel, entrants: &[&EntrantRuns<'_>]) -> Value {
-    if panel.quantity == Quantity::LearningRate {
+    if panel.quantity == Some(Quantity::LearningRate) {
         return rate_chart(place, panel);
     }
     let last =
@@ -68,7 +68,7 @@ fn curve_chart(place: usize, panel: &Panel, entrants: &[&EntrantRuns<'_>]) -> Va
         .collect();
     let epochs: Vec<f64> = (0..=last).map(|epoch| epoch as f64).collect();
     json!({
-        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": panel.quantity.kind(), "logx": false,
+        "id": format!("curve{place}"), "title": panel.title, "shared": true, "kind": panel.quantity.map(Quantity::kind), "logx": false,
         "xlabel": panel.x_label, "ylabel": panel.y_label, "x": numbers(&epochs), "series": series,
         "marks": curve_marks(panel),
     })

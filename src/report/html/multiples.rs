@@ -11,7 +11,7 @@ const SIZE: (u32, u32) = (330, 150);
 
 /// Empty with a single entrant, over which there is nothing to see, and without epochs.
 pub fn html(figure: &Figure) -> String {
-    let panel = |quantity: Quantity| figure.panels.iter().find(|panel| panel.quantity == quantity);
+    let panel = |quantity: Quantity| figure.panels.iter().find(|panel| panel.quantity == Some(quantity));
     let accuracy = panel(Quantity::ValAccuracy).or_else(|| panel(Quantity::Accuracy));
     let (Some(rate), Some(accuracy)) = (panel(Quantity::LearningRate), accuracy) else { return String::new() };
     let entrants = rate.series.len().min(accuracy.series.len());

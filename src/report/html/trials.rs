@@ -1,7 +1,7 @@
 //! Accuracy against rate on the page: a small picture for each entrant.
 
 use super::curves::numbers;
-use crate::report::chart::{DotLook, Figure, Panel, Series};
+use crate::report::chart::{DotLook, Figure, Panel, Quantity, Series};
 use crate::report::escape::escape;
 use crate::report::trials::Trials;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ pub fn best_chart(panel: &Panel) -> Value {
     let drawn = panel.series.iter().enumerate().filter(|(_, series)| !series.points.is_empty());
     let trials: Vec<f64> = (1..=most).map(|m| m as f64).collect();
     json!({
-        "id": "best", "title": panel.title, "shared": true, "kind": panel.quantity.kind(), "logx": false, "xlabel": panel.x_label,
+        "id": "best", "title": panel.title, "shared": true, "kind": panel.quantity.map(Quantity::kind), "logx": false, "xlabel": panel.x_label,
         "ylabel": panel.y_label, "x": numbers(&trials), "series": drawn.map(line).collect::<Vec<_>>(), "marks": [],
         "range": panel.y_range.map(|(low, high)| [low, high]),
     })

@@ -4,7 +4,7 @@ use super::super::escape::{escape, markdown as markdown_text};
 use super::super::html::command;
 use super::super::summary::{Paragraph, Subject};
 use super::super::wrap;
-use super::{RangeTests, reason, spread};
+use super::{RangeTests, reason, reasons, spread};
 use crate::number::{counted, grouped};
 use crate::record::files::FIND_JSON;
 use crate::record::{NextCommand, Status};
@@ -93,9 +93,9 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
     if !suggestions.is_empty() {
         out.push_str("\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n");
     }
-    for one in suggestions {
+    for (one, why) in suggestions.iter().zip(reasons(suggestions)) {
         let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
-        let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(reason(one)));
+        let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(&why));
     }
     let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
     for NextCommand { purpose, line } in tests.commands(suggestions) {
@@ -221,10 +221,7 @@ pub fn terminal(suggestions: &[Combined], width: usize) -> String {
         }
     };
     push(heads, "why");
-    for (place, (row, one)) in cells.iter().zip(suggestions).enumerate() {
-        // Many fail for one reason.
-        let same = suggestions[..place].iter().find(|earlier| one.answer.is_err() && earlier.answer == one.answer);
-        let why = same.map_or_else(|| reason(one).to_string(), |earlier| format!("as {}", earlier.method.name()));
+    for (row, why) in cells.iter().zip(reasons(suggestions)) {
         push([&row[0], &row[1], &row[2]], &why);
     }
     out

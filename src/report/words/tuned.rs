@@ -9,7 +9,6 @@ use crate::report::analysis::{Analysis, Unit};
 use crate::report::table::percent;
 use crate::report::tuning::{Edge, Tuning, peak};
 use crate::stats::tuning::SCREENING;
-use crate::stats::verdict::FEWEST;
 use crate::usage::listed;
 use std::fmt::Write as _;
 
@@ -22,7 +21,7 @@ impl Said<'_, '_> {
     pub(super) fn claim(&self) -> Option<String> {
         let tuned = self.tunings().next().is_some();
         match self.unit {
-            _ if self.most_seeds() < FEWEST => None,
+            _ if !self.is_judged() => None,
             Unit::Study => Some("The claim is about each entrant, tuned this way.".into()),
             Unit::Seed if tuned => Some(
                 "The claim is about these settings, on fresh seeds: another tuning may rank them otherwise.".into(),
@@ -209,6 +208,7 @@ impl Said<'_, '_> {
         let trials = counted(low.0 as u64, "trial");
         Some(match (low.0 == high.0, low.1 == high.1) {
             (true, true) if low == high => format!("{each} had the same budget: {}.", told(low)),
+            _ if self.under_way => format!("So far the budgets differ, from {} to {}.", told(low), told(high)),
             // What diverged ended early: that is no smaller budget.
             (true, true) => format!(
                 "{each} had the same budget: {trials}, {} of at most {} epochs in all.",
@@ -220,7 +220,6 @@ impl Said<'_, '_> {
                 "{each} had the same budget: {trials}, {} to {} runs (some took second looks, or finals, before more trials were added).",
                 low.1, high.1
             ),
-            _ if self.under_way => format!("So far the budgets differ, from {} to {}.", told(low), told(high)),
             _ => format!("NOT the same budget for {all}: from {} to {}.", told(low), told(high)),
         })
     }

@@ -77,6 +77,9 @@ fn budgets_that_differ_while_runs_are_missing_are_no_fault_of_the_comparison() {
     let under_way = said(&rows.iter().filter(begun).cloned().collect::<Vec<_>>());
     assert!(under_way.contains("So far the budgets differ, from "), "{under_way}");
     assert!(!under_way.contains("NOT the same"), "{under_way}");
+    let without_final = said(&rows[..rows.len() - 1]);
+    assert!(without_final.contains("So far the budgets differ, from 12 trials, 32 runs"), "{without_final}");
+    assert!(!without_final.contains("more trials were added"), "{without_final}");
     assert!(said(&rows).contains("Each had the same budget: "));
 }
 
