@@ -43,6 +43,7 @@ lrsched=$(basename "$lrsched")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for folder in "$published"/*/; do
+    folder=${folder%/}
     name=$(basename "$folder")
     [ -d "$folder/runs" ] || continue
     # Runs of `train` are reported, not ranked.

@@ -34,6 +34,8 @@ pub fn one(name: &str) -> Option<Result<u8>> {
         text.describe(schedule);
         text.heading("as for any schedule");
         text.parameters(universal());
+    } else if name == SEQUENCE {
+        text.sequence();
     } else {
         text.describe_optimizer(of(optim::table())?);
     }
@@ -85,9 +87,12 @@ fn all_flags(program: &Command) -> impl Iterator<Item = (String, &Arg)> {
         .filter(|(_, flag)| !flag.is_hide_set())
 }
 
+/// What schedules joined by `;` are explained as.
+const SEQUENCE: &str = "sequence";
+
 /// The names that [`one`] takes.
 pub fn names() -> Vec<&'static str> {
-    table().iter().chain(optim::table()).map(|entry| entry.name).collect()
+    table().iter().chain(optim::table()).map(|entry| entry.name).chain([SEQUENCE]).collect()
 }
 
 fn text_of_optimizers(width: usize) -> String {
@@ -110,9 +115,7 @@ fn text_of_schedules(width: usize) -> String {
     table().iter().for_each(|entry| text.describe(entry));
     text.heading("any schedule");
     text.parameters(universal());
-    text.heading("a sequence");
-    text.item("Specs joined by `;`, each with its own clock, and all but the last with for=DURATION:");
-    text.item("constant:for=5ep;cosine");
+    text.sequence();
     text.lines
 }
 
@@ -144,6 +147,12 @@ impl Text {
         self.item(entry.formula);
         self.parameters(entry.parameters);
         self.item(&format!("from: {}", entry.source));
+    }
+
+    fn sequence(&mut self) {
+        self.heading("a sequence");
+        self.item("Specs joined by `;`, each with its own clock, and all but the last with for=DURATION:");
+        self.item("constant:for=5ep;cosine");
     }
 
     fn describe_optimizer(&mut self, entry: &Entry) {

@@ -109,12 +109,19 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     next
 }
 
-/// Goes on with the comparison in `folder`, as its latest run was started.
+/// Goes on with the comparison in `folder` as it was planned; if its plan does not say by which command, as its latest run
+/// was started.
 pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let left = loaded.unfinished().filter(|_| folder.join(files::COMPARISON_CSV).is_file())?;
-    let infos = loaded.runs.iter().filter_map(|run| RunInfo::read(&Path::new(&run.row.run).join(files::RUN_JSON)).ok());
-    let latest = infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?;
-    let (_, arguments) = latest.provenance.command.split_first()?;
+    let command = match left.command() {
+        [] => {
+            let runs = loaded.runs.iter().map(|run| Path::new(&run.row.run).join(files::RUN_JSON));
+            let infos = runs.filter_map(|file| RunInfo::read(&file).ok());
+            infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?.provenance.command
+        }
+        planned => planned.to_vec(),
+    };
+    let (_, arguments) = command.split_first()?;
     // Of a file that anybody may have written: what is pasted is what is seen.
     if arguments.iter().any(|argument| one_line(argument) != *argument) {
         return None;

@@ -4,12 +4,12 @@ use super::drawn_run::{self, RUN, checked, rescale, y_scale};
 use super::output::{self, emit, terminal};
 use super::{flags, settings};
 use crate::config::settings::{any_of, schedule_entries};
-use crate::config::{CommandName, Given, SettingDef};
+use crate::config::{CommandName, Given, SettingDef, unused_rate};
 use crate::number::{counted, significant};
 use crate::record::{EpochRow, RunInfo, check_order, check_values, files, read_good_rows};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::{self, Stretches};
-use crate::schedule::{EpochMetrics, Rates, RunShape, Schedule, Spec, warnings};
+use crate::schedule::{self, EpochMetrics, Rates, RunShape, Schedule, Spec, warnings};
 use crate::usage;
 use crate::usage::{Usage, shortened};
 use anyhow::{Result, bail};
@@ -85,12 +85,15 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         return usage!("schedule {} is named twice; leave one out", specs[place]);
     }
     let (mut curves, mut warned, mut listening) = (Vec::new(), Vec::new(), false);
+    // Beside another schedule, it may be meant for that one.
+    let is_unused = given.has("lr") && specs.iter().all(|spec| !schedule::uses_base_rate(spec));
     // Only once nothing else is wrong.
     let mut told = Vec::new();
     for spec in specs {
         let mut schedule = Schedule::build(&spec, &run)?;
         let prefix = if several { format!("{spec}: ") } else { String::new() };
-        for warning in warnings(&spec, &run)? {
+        let unused = unused_rate(run.learning_rate, &spec).filter(|_| is_unused);
+        for warning in unused.into_iter().chain(warnings(&spec, &run)?) {
             told.push(format!("warning: {prefix}{warning}"));
             warned.push(format!("{prefix}{warning}"));
         }

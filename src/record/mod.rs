@@ -26,7 +26,7 @@ pub use check::{check_finished, check_last, check_order, check_values};
 pub use columns::Columns;
 pub use contents::{Contents, Holds, is_begun, is_table_of};
 pub use next_command::NextCommand;
-pub use provenance::{DatasetId, GitState, Provenance, Standing, now};
+pub use provenance::{DatasetId, GitState, Provenance, Standing, command_line, now};
 pub use recorded_config::RecordedConfig;
 pub use replace::{
     check_outputs, disk_size, ending, folder_name, remove_leftovers, replace_file, replace_own, same_file, sync_folder,

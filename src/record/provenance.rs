@@ -61,7 +61,7 @@ impl Provenance {
     pub fn here(dataset: &data::Dataset, threads: usize, kernels: Option<&str>) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_string(),
-            command: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+            command: command_line(),
             git: GitState::here(),
             program: GitState::of_program(),
             kernels: kernels.map(str::to_string),
@@ -110,4 +110,9 @@ impl GitState {
 /// The current time as RFC 3339 in UTC: `2026-03-04T05:06:07Z`.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// The command line of this process, the program first. What is no Unicode has � in its place.
+pub fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }

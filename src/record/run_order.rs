@@ -24,6 +24,10 @@ pub struct RunOrder {
     /// What the last command compared the entrants with, as it was given; `None` if each with each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     baseline: Option<String>,
+    /// The command line that planned these runs, the program first; empty in the files of earlier versions, and of merged
+    /// shards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    command: Vec<String>,
     /// Names of folders below `runs/`.
     runs: Vec<String>,
 }
@@ -43,7 +47,8 @@ impl RunOrder {
     pub fn new(runs: impl IntoIterator<Item = String>) -> Self {
         let mut seen = HashSet::new();
         let runs = runs.into_iter().filter(|run| seen.insert(run.clone())).collect();
-        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_string(), total: None, baseline: None, runs }
+        let version = env!("CARGO_PKG_VERSION").to_string();
+        Self { format: FORMAT, version, total: None, baseline: None, command: Vec::new(), runs }
     }
 
     /// The same, for so many runs in all.
@@ -58,6 +63,16 @@ impl RunOrder {
         Self { baseline: baseline.map(str::to_string), ..self }
     }
 
+    /// The same, planned by this command line.
+    #[must_use]
+    pub fn by(self, command: &[String]) -> Self {
+        Self { command: command.to_vec(), ..self }
+    }
+
+    pub fn command(&self) -> &[String] {
+        &self.command
+    }
+
     pub fn baseline(&self) -> Option<&str> {
         self.baseline.as_deref()
     }
@@ -70,7 +85,7 @@ impl RunOrder {
         self.total
     }
 
-    /// Whether it says the same.
+    /// Whether it plans the same, by whatever command.
     pub fn is_like(&self, other: &Self) -> bool {
         (&self.runs, self.total, &self.baseline) == (&other.runs, other.total, &other.baseline)
     }

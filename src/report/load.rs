@@ -65,6 +65,11 @@ impl Planned {
         points(self) == points(other)
     }
 
+    /// The command line that planned it; empty if it does not say.
+    pub fn command(&self) -> &[String] {
+        self.order.command()
+    }
+
     pub fn done(&self) -> usize {
         self.over.len()
     }

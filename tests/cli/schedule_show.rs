@@ -402,6 +402,17 @@ fn diff_names_the_first_steps_at_which_the_frameworks_part() {
 }
 
 #[test]
+fn a_rate_that_no_schedule_here_uses_is_warned_of() {
+    let said = |arguments: &[&str]| lrsched(&[&["show", "--lr", "0.2"], arguments].concat()).1;
+    let told = "warning: lr 0.2 has no effect: one-cycle:max-lr=0.4 sets its own rates";
+    assert!(said(&["one-cycle:max-lr=0.4"]).contains(told));
+    let both = said(&["one-cycle:max-lr=0.4", "constant:lr=0.5"]);
+    assert!(both.contains("constant:lr=0.5: lr 0.2 has no effect"), "{both}");
+    assert!(!said(&["one-cycle:max-lr=0.4", "cosine"]).contains("has no effect"), "cosine uses it");
+    assert!(!lrsched(&["show", "one-cycle:max-lr=0.4"]).1.contains("has no effect"), "none was given");
+}
+
+#[test]
 fn a_file_of_a_kind_that_it_cannot_write_is_refused_and_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_string();

@@ -107,6 +107,7 @@ fn help_knows_each_schedule_and_optimizer_by_name() {
     assert!(!step.contains("cosine"), "{step}");
     let adam = stdout(&folder, &["help", "adam"]);
     assert!(adam.starts_with("adam: ") && adam.contains("beta1") && adam.contains("usual lr: 0.001"), "{adam}");
+    assert!(stdout(&folder, &["help", "sequence"]).starts_with("a sequence\n"));
     let output = lrsched(&folder).args(["help", "cosin"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("did you mean `cosine`?"), "{said}");

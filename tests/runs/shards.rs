@@ -245,7 +245,9 @@ fn a_plan_that_was_given_up_before_most_of_it_was_trained_is_not_missed() {
 fn what_is_missing_is_the_first_thing_to_do_after_a_ranking() {
     let folder = tempfile::tempdir().unwrap();
     succeed(shard(folder.path(), "out", "1/2", &SHORT));
-    let said = stdout(&succeed(merge(folder.path(), &["out", "--out", "out"])));
+    let output = run(merge(folder.path(), &["out", "--out", "out"]));
+    let said = stdout(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
     let commands: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("results in ")).skip(1).collect();
     assert!(commands[0].starts_with("go on:  ") && commands[0].contains(" compare "), "{said}");
     assert!(!commands[0].contains("--shard") && commands[0].ends_with("--out out"), "{said}");

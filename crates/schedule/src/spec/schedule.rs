@@ -166,7 +166,15 @@ impl Spec {
                     let name = part.name();
                     usage!("--{key}: which schedule of the sequence? Put it in the spec: `{name}:{key}=...`")
                 }
-                None => usage!("--{key}: no schedule of the sequence takes it; leave it out"),
+                None => {
+                    let takes = |part: &Part| {
+                        let names: Vec<&str> = part.values.entry().parameters.iter().map(|one| one.name).collect();
+                        let names = if names.is_empty() { "none".to_string() } else { names.join(", ") };
+                        format!("{}: {names}", part.name())
+                    };
+                    let takes: Vec<String> = spec.parts.iter().map(takes).collect();
+                    usage!("--{key}: no schedule of the sequence takes it ({}); leave it out", takes.join("; "))
+                }
             };
         }
         spec.parts[0].values.replace(flags)?;
