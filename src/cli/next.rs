@@ -5,12 +5,11 @@ use crate::config::settings as table;
 use crate::config::{CommandName, RunConfig, SettingValues};
 use crate::data::DatasetKind;
 pub use crate::record::NextCommand;
-use crate::record::{ComparisonRow, RunInfo, files};
+use crate::record::{ComparisonRow, RunInfo, Status, files};
 use crate::report::analysis::{Analysis, Group};
 use crate::report::entrants::EntrantRuns;
 use crate::report::load::Loaded;
 use crate::report::next::{Cost, NextStep, Purpose};
-use crate::report::tuning::Tuning;
 use crate::schedule;
 use crate::shell::quoted;
 use crate::stats::verdict::Standing;
@@ -150,9 +149,7 @@ pub fn leader(groups: &[Group<'_>]) -> Option<(PathBuf, bool)> {
 
 /// The first of its results; if it was tuned more than once, of the study whose peak the report names.
 fn typical<'a>(entrant: &EntrantRuns<'a>) -> Option<&'a ComparisonRow> {
-    let study = entrant.tuning.as_ref().and_then(Tuning::typical).map(|study| study.number);
-    let of_study = |run: &&ComparisonRow| study.is_none() || run.role.as_ref().and_then(|role| role.study) == study;
-    entrant.finished().filter(of_study).min_by_key(|run| run.seed)
+    entrant.typical().filter(|run| run.status == Status::Finished).min_by_key(|run| run.seed)
 }
 
 /// Of a run that a report has loaded, which goes by its folder; `None` if that is gone, or of another version.

@@ -6,7 +6,7 @@ use super::{flags, settings};
 use crate::config::settings::{any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef, unused_rate};
 use crate::number::{counted, significant};
-use crate::record::{EpochRow, RunInfo, check_order, check_values, files, read_good_rows};
+use crate::record::{Changed, EpochRow, RunInfo, check_order, check_values, files, read_good_rows};
 use crate::report::chart::{AxisScale, Figure, Panel, Series};
 use crate::report::rates::{self, Stretches};
 use crate::schedule::{self, EpochMetrics, Rates, RunShape, Schedule, Spec, warnings};
@@ -186,14 +186,19 @@ impl Seen {
     }
 }
 
-/// The length and the base rate of the run in `folder`; `None` if they are not recorded.
+/// The length of the run in `folder`, as it is by now, and its base rate; `None` if they are not recorded.
 fn shape_of(folder: &Path, rows: &[EpochRow]) -> Option<RunShape> {
-    let config = RunInfo::read(&folder.join(files::RUN_JSON)).ok()?.config.known().ok()?;
+    let info = RunInfo::read(&folder.join(files::RUN_JSON)).ok()?;
+    let config = info.config.known().ok()?;
+    let changed = info.changes.iter().rev().find_map(|change| match change.what {
+        Changed::Epochs { to, .. } => to,
+        _ => None,
+    });
     Some(RunShape {
         learning_rate: config.lr,
         semantics: config.semantics,
         steps_per_epoch: rates::steps_per_epoch(rows)?,
-        epochs: config.epochs,
+        epochs: changed.unwrap_or(config.epochs),
     })
 }
 

@@ -69,6 +69,10 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     let is_new = Contents::of(out)?.is_free();
     let order = RunOrder::new(sources.iter().flat_map(|source| source.order.iter().cloned()));
     let order = by_role(&order, &chosen).against(baseline);
+    let order = match one_plan(&sources) {
+        Some(plan) => order.of_plan(plan),
+        None => order,
+    };
     // First, because it says whose folder this is, should the process be killed.
     order.write(out)?;
     make_own_folder(&runs)?;
@@ -88,6 +92,14 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     let with_row: HashSet<&String> = rows.iter().map(|row| &row.run).collect();
     let missing = order.runs().iter().filter(|run| !with_row.contains(run)).cloned().collect();
     Ok(Merged { rows, missing, notes, config, _part: part })
+}
+
+/// The plan that all of them have, if that is one; shards of a tuning know the names of their own runs alone.
+fn one_plan(sources: &[Source]) -> Option<&RunOrder> {
+    let plans: Vec<&RunOrder> = sources.iter().filter_map(|source| source.plan.as_ref()).collect();
+    let first = plans.first()?;
+    let is_one = plans.len() == sources.len() && plans.iter().all(|plan| plan.is_like(first));
+    is_one.then_some(first)
 }
 
 /// The order in which one process would have planned the runs of a tuned or screened comparison: by entrant, study, stage

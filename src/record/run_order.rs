@@ -18,7 +18,7 @@ pub struct RunOrder {
     /// The lrsched that wrote it.
     version: String,
     /// How many runs the comparison has in all: those that follow from others and have no name yet, and those that other
-    /// commands added, included. `None` in the files of earlier versions, and of merged shards.
+    /// commands added, included. `None` in the files of earlier versions, and of merged shards with plans of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
     /// What the last command compared the entrants with, as it was given; `None` if each with each.
@@ -61,6 +61,12 @@ impl RunOrder {
     #[must_use]
     pub fn against(self, baseline: Option<&str>) -> Self {
         Self { baseline: baseline.map(str::to_string), ..self }
+    }
+
+    /// The same, with the number of runs and the command of this plan.
+    #[must_use]
+    pub fn of_plan(self, plan: &Self) -> Self {
+        Self { total: plan.total, command: plan.command.clone(), ..self }
     }
 
     /// The same, planned by this command line.

@@ -97,6 +97,14 @@ impl<'a> EntrantRuns<'a> {
         self.runs.iter().copied().filter(|run| run.status == Status::Finished)
     }
 
+    /// The runs that stand for it: if several studies tuned it, those of the one with the median peak, else all.
+    pub fn typical(&self) -> impl Iterator<Item = &'a ComparisonRow> {
+        let study = self.tuning.as_ref().and_then(Tuning::typical).map(|study| study.number);
+        let is_shown =
+            move |run: &&ComparisonRow| study.is_none() || run.role.as_ref().and_then(|role| role.study) == study;
+        self.runs.iter().copied().filter(is_shown)
+    }
+
     /// The mean over the finished runs.
     pub fn summary(&self, value: impl Fn(&Results) -> Option<f64>) -> Option<Summary> {
         Summary::of(self.finished().map(|run| value(&run.results)))

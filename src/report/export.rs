@@ -128,10 +128,11 @@ impl<'a> Report<'a> {
         Self { title: title.to_string(), figure, ..self }
     }
 
-    /// `title`, and whether the accuracies below it are of images that test too.
+    /// `title`, how far the comparison is, and whether the accuracies below it are of images that test too.
     pub fn titled(&self, title: &str) -> String {
         let on_test = self.loaded.runs.iter().any(|run| run.validated_on_test());
-        format!("{title}{}", if on_test { ", validated on the test images" } else { "" })
+        let so_far = self.loaded.unfinished().map(|plan| format!(", {} so far", plan.progress())).unwrap_or_default();
+        format!("{title}{so_far}{}", if on_test { ", validated on the test images" } else { "" })
     }
 
     /// Without runs, the report is about the range tests.

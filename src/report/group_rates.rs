@@ -15,7 +15,7 @@ pub fn figure(entrants: &[EntrantRuns<'_>], groups: &HashMap<&str, &[GroupRates]
     let mut panel = Panel::new("Learning rates of the parameter groups", "epoch", "learning rate");
     for group in all {
         let line = |(entrant, name): (&EntrantRuns<'_>, &String)| {
-            let rates = entrant.runs.iter().flat_map(|run| of(run)).filter(|rates| rates.name == group);
+            let rates = entrant.typical().flat_map(of).filter(|rates| rates.name == group);
             let runs: Vec<Stretches> = rates.map(|group| group.rates.clone()).collect();
             (!runs.is_empty()).then(|| Series::new(format!("{group}, {name}"), Stretches::mean(&runs).points()))
         };

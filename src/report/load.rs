@@ -25,6 +25,12 @@ use std::path::{Path, PathBuf};
 /// The maximum search depth: results/comparison/runs/run, and one more.
 const DEPTH: usize = 5;
 
+/// `53 of 1,215 runs`, or `of at least`
+fn of_runs(done: usize, total: usize, is_exact: bool) -> String {
+    let least = if is_exact { "" } else { "at least " };
+    format!("{} of {least}{} runs", grouped(done as u64), grouped(total as u64))
+}
+
 /// What the plan of a comparison says; its shards in folders of their own are one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
@@ -68,6 +74,11 @@ impl Planned {
     /// The command line that planned it; empty if it does not say.
     pub fn command(&self) -> &[String] {
         self.order.command()
+    }
+
+    /// `53 of 1,215 runs`
+    pub fn progress(&self) -> String {
+        of_runs(self.done(), self.total(), self.is_exact())
     }
 
     pub fn done(&self) -> usize {
@@ -170,9 +181,8 @@ impl Loaded {
     pub fn progress(&self) -> Option<String> {
         let done: usize = self.planned.iter().map(Planned::done).sum();
         let total: usize = self.planned.iter().map(Planned::total).sum();
-        let least = if self.planned.iter().all(Planned::is_exact) { "" } else { "at least " };
-        let (done_text, total_text) = (grouped(done as u64), grouped(total as u64));
-        (done < total).then(|| format!("Under way: {done_text} of {least}{total_text} runs are done."))
+        let is_exact = self.planned.iter().all(Planned::is_exact);
+        (done < total).then(|| format!("Under way: {} are done.", of_runs(done, total, is_exact)))
     }
 
     /// The one comparison that this is a report on, if it is not complete.

@@ -15,7 +15,7 @@ pub use stretches::Stretches;
 
 use super::entrants::EntrantRuns;
 use crate::config::Course;
-use crate::record::{Change, Changed, ComparisonRow, EpochRow, StepRow};
+use crate::record::{Change, Changed, ComparisonRow, EpochRow, Status, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Schedule, Semantics};
 
 /// Longer runs are drawn at this many evenly spaced steps.
@@ -146,16 +146,17 @@ pub fn steps_per_epoch(rows: &[EpochRow]) -> Option<u64> {
     rows.first().and_then(whole)
 }
 
-/// The mean rates over the runs of an entrant: its finished ones, or all if none has finished.
+/// The mean rates over the [typical](EntrantRuns::typical) runs of an entrant: the finished ones, or all if none has. Of several
+/// tunings, the mean would be a rate that no run had.
 pub fn of_entrant<'a>(
     entrant: &EntrantRuns<'_>,
     rows: impl Fn(&ComparisonRow) -> &'a [EpochRow],
     known: impl Fn(&ComparisonRow) -> Known,
 ) -> Stretches {
     let of = |run: &ComparisonRow| of_run(run, rows(run), &known(run));
-    let mut runs: Vec<Stretches> = entrant.finished().map(of).collect();
+    let mut runs: Vec<Stretches> = entrant.typical().filter(|run| run.status == Status::Finished).map(of).collect();
     if runs.is_empty() {
-        runs = entrant.runs.iter().map(|run| of(run)).collect();
+        runs = entrant.typical().map(of).collect();
     }
     runs.retain(|run| !run.begins.is_empty());
     Stretches::mean(&runs)

@@ -15,6 +15,9 @@ use std::cmp::Ordering;
 use std::fmt::Write as _;
 use tuned::is_waiting;
 
+/// So many are named; of more, the ranking has the names.
+const FEW: usize = 3;
+
 /// What is said of the entrants of one group.
 pub struct Said<'s, 'a> {
     /// In the order of the ranking, without those screened out.
@@ -125,8 +128,9 @@ impl Said<'_, '_> {
     /// Without a winner: who is not the best, and what it takes to tell.
     fn to_tell(&self) -> Vec<String> {
         let mut said = Vec::new();
-        let out = self.of_standing(Standing::RuledOut).count();
-        if out > 0 && self.of_standing(Standing::NotRuledOut).next().is_some() {
+        let out: Vec<&str> = self.of_standing(Standing::RuledOut).map(|one| one.short.as_str()).collect();
+        if !out.is_empty() && self.of_standing(Standing::NotRuledOut).next().is_some() {
+            let out = if out.len() <= FEW { listed(&out) } else { counted(out.len() as u64, self.entrants()) };
             said.push(format!("Ruled out, because the best is one of the others: {out}."));
         }
         if let Some(next) = next_in_line(self.analyses) {
@@ -302,7 +306,10 @@ impl Said<'_, '_> {
             return format!("no result yet: {}", analysis.entrant.progress());
         }
         if !analysis.entrant.judged {
-            return "no validation accuracy is known".into();
+            return match analysis.entrant.finished().next() {
+                Some(_) => "no validation accuracy is known".into(),
+                None => format!("no result: {}", analysis.entrant.status()),
+            };
         }
         let leader = match (analysis.standing, self.leader()) {
             (Standing::NoResult, _) | (_, None) => return format!("no result yet: {}", analysis.entrant.status()),

@@ -158,10 +158,16 @@ fn the_rate_is_for_a_run_of_the_epochs_that_are_given_in_the_record_the_commands
 #[test]
 fn the_length_that_the_rate_is_for_is_said_if_it_is_the_usual_one_too() {
     let folder = tempfile::tempdir().unwrap();
-    let stdout = text(&find(&folder, &[&QUICK[..], &["--max-lr", "0.3", "--momentum", "0.9"]].concat()).stdout);
-    let words: Vec<&str> = stdout.split_whitespace().collect();
-    // 30 epochs of 3 updates: fewer than any suggestion tells apart.
-    assert!(words.join(" ").contains("for a run of at most 100 updates (30 epochs take 90)"), "{stdout}");
+    // 30 epochs of 3 updates: fewer than a test tells apart; the short runs are as long as the run.
+    for (refine, told) in [
+        (&["--refine", "0"][..], "for a run of at most 100 updates (30 epochs take 90)"),
+        (&["--force"], "for a run of 90 updates (30 epochs)"),
+    ] {
+        let flags = [&QUICK[..], &["--max-lr", "0.3", "--momentum", "0.9"], refine].concat();
+        let stdout = text(&find(&folder, &flags).stdout);
+        let words: Vec<&str> = stdout.split_whitespace().collect();
+        assert!(words.join(" ").contains(told), "{stdout}");
+    }
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn a_verdict_says_who_may_be_the_best_and_who_is_not() {
     assert!(summary.starts_with("Highest: sgd/cosine, 80.60 ± 0.60 % on validation (n = 3), "), "{summary}");
     let open = "% on test. No winner: 2 of 3 entrants may be the best (95 %): sgd/cosine and sgd/time. ";
     assert!(summary.contains(open), "{summary}");
+    assert!(summary.contains("Ruled out, because the best is one of the others: sgd/step. "), "{summary}");
     assert!(
         summary.contains("If its lead over sgd/time and the spread of it are as observed, ")
             && summary.contains(" fresh seeds of each, judged alone, would show it in 80 % of cases."),
@@ -88,6 +89,7 @@ fn nothing_is_claimed_before_all_planned_runs_are_there() {
         for claim in ["may be the best", "but no proven winner"] {
             assert!(!drawn.contains(claim), "{claim} in report.{form}");
         }
+        assert!(drawn.contains("6 of 7 runs"), "a picture says how far it is, too: report.{form}");
     }
 }
 

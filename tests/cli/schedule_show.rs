@@ -534,6 +534,10 @@ fn a_schedule_that_depends_on_metrics_is_drawn_with_those_of_a_run() {
     assert_eq!(lrsched(&[&tiny[..], &flags].concat()).2, 0);
     let (csv, _) = show(&["--schedule", "plateau", "--metrics", run.to_str().unwrap(), "--format", "csv"]);
     assert_eq!((csv.lines().count(), csv.lines().nth(1)), (1 + 3 * 4, Some("0,0,0.02,")), "{csv}");
+    // As long as it is by now.
+    assert_eq!(lrsched(&["resume", run.to_str().unwrap(), "--epochs", "5", "--stretch", "--quiet"]).2, 0);
+    let (csv, note) = show(&["--schedule", "plateau", "--metrics", run.to_str().unwrap(), "--format", "csv"]);
+    assert!(csv.lines().count() == 1 + 5 * 4 && note.contains("drawn with those of 5 epochs"), "{note}{csv}");
     let fails = |arguments: &[&str], why: &str, status: i32| {
         let (_, said, code) = lrsched(&[&["show"], arguments].concat());
         assert!(said.contains(why) && code == status && said.lines().count() == 1, "{said}");

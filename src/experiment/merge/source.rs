@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     /// The names of its runs in the order of its plan, those that have yet to be trained included.
     pub order: Vec<String>,
+    /// Its plan.json, if that can be read.
+    pub plan: Option<RunOrder>,
     pub runs: Vec<Found>,
     /// Files of this comparison to set aside before they are replaced.
     pub damaged: Vec<Damaged>,
@@ -84,19 +86,19 @@ impl Source {
             let table = folder.join(files::COMPARISON_CSV);
             bail!(MergeError::Unfit(ComparisonError::NotItsFolder { table, run: row.run.clone() }));
         }
-        let planned = match RunOrder::read(folder) {
-            Ok(order) => order.map_or_else(Vec::new, |order| order.runs().to_vec()),
+        let plan = match RunOrder::read(folder) {
+            Ok(plan) => plan,
             Err(OrderError::Damaged(error)) => {
                 let instead = "the order is that of comparison.csv";
                 damaged.push(Damaged { file: folder.join(files::PLAN_JSON), error, instead });
-                Vec::new()
+                None
             }
             Err(newer) => bail!(newer),
         };
         if !is_ours {
             notes.extend(damaged.drain(..).map(|file| file.note()));
         }
-        let mut order: Vec<String> = planned;
+        let mut order: Vec<String> = plan.iter().flat_map(RunOrder::runs).cloned().collect();
         order.extend(rows.iter().map(|row| row.run.clone()));
         let listed: HashMap<String, ComparisonRow> = rows.drain(..).map(|row| (row.run.clone(), row)).collect();
         let mut runs = runs(folder, &listed)?;
@@ -114,7 +116,7 @@ impl Source {
         let places: HashMap<&String, usize> = order.runs().iter().enumerate().map(|(at, run)| (run, at)).collect();
         runs.sort_by_key(|run| places.get(&run.name).copied());
         drop(places);
-        Ok(Self { order: order.runs().to_vec(), runs, damaged })
+        Ok(Self { order: order.runs().to_vec(), plan, runs, damaged })
     }
 }
 

@@ -70,6 +70,12 @@ impl RangeTests {
             Some(made) => {
                 format!(", from runs of {}; {} may need another rate", counted(made, "update"), self.length())
             }
+            // They were as long as the run, however short.
+            None if method == Method::Refined && wanted == self.run_updates && !is_for_just(wanted) => {
+                let epochs = self.recorded.config.get("for-epochs").and_then(Value::as_u64);
+                let epochs = epochs.map_or(String::new(), |epochs| format!(" ({})", counted(epochs, "epoch")));
+                format!(", for a run of {}{epochs}", counted(wanted, "update"))
+            }
             None => format!(", for {}", self.length()),
         }
     }

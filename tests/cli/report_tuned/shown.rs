@@ -2,6 +2,7 @@
 
 use super::*;
 use lrsched::schedule::Semantics;
+use std::collections::HashMap;
 
 #[test]
 fn a_bad_first_trial_does_not_press_the_best_so_far_together() {
@@ -29,6 +30,21 @@ fn a_study_that_has_only_begun_does_not_end_the_best_so_far_early() {
     let trials = |number: u64, count: usize| study("cosine", number, 0.85, &[]).into_iter().take(count);
     let begun: Vec<ComparisonRow> = trials(0, 4).chain(trials(1, 4)).chain(trials(2, 1)).collect();
     assert_eq!(judged_rows(&begun).1[0]["expected_best"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn the_rate_of_a_tuned_entrant_is_drawn_as_its_median_study_had_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = three_studies();
+    for row in &mut rows {
+        row.lr *= [1.0, 4.0, 2.0][row.role.as_ref().unwrap().study.unwrap() as usize];
+    }
+    comparison(folder.path(), &rows);
+    let loaded = load(&[folder.path().to_path_buf()]);
+    let metrics = loaded.metrics();
+    let figure = lrsched::report::comparison::figure(&loaded.entrants(), &metrics, &HashMap::new(), "");
+    let rate = |line: &lrsched::report::chart::Series| line.points[0].1;
+    assert_eq!(figure.panels[0].series.iter().map(rate).collect::<Vec<_>>(), [0.2, 0.2], "no run had the mean");
 }
 
 #[test]
