@@ -94,12 +94,12 @@ pub fn merge(folders: &[PathBuf], out: &Path, baseline: Option<&str>) -> Result<
     Ok(Merged { rows, missing, notes, config, _part: part })
 }
 
-/// The plan that all of them have, if that is one; shards of a tuning know the names of their own runs alone.
+/// The plan that all with runs have, if that is one; shards of a tuning know the names of their own runs alone.
 fn one_plan(sources: &[Source]) -> Option<&RunOrder> {
-    let plans: Vec<&RunOrder> = sources.iter().filter_map(|source| source.plan.as_ref()).collect();
-    let first = plans.first()?;
-    let is_one = plans.len() == sources.len() && plans.iter().all(|plan| plan.is_like(first));
-    is_one.then_some(first)
+    // The folder that is merged into may be new.
+    let mut plans = sources.iter().filter(|source| !source.runs.is_empty()).map(|source| source.plan.as_ref());
+    let first = plans.next()??;
+    plans.all(|plan| plan.is_some_and(|plan| plan.is_like(first))).then_some(first)
 }
 
 /// The order in which one process would have planned the runs of a tuned or screened comparison: by entrant, study, stage

@@ -252,9 +252,12 @@ fn what_is_missing_is_the_first_thing_to_do_after_a_ranking() {
     assert!(commands[0].starts_with("go on:  ") && commands[0].contains(" compare "), "{said}");
     assert!(!commands[0].contains("--shard") && commands[0].ends_with("--out out"), "{said}");
     assert!(!said.contains("for a claim"), "the plan may support one: {said}");
-    // What was planned, and by which command, is known as before.
-    let plan: serde_json::Value = serde_json::from_str(&text(&folder.path().join("out/plan.json"))).unwrap();
-    assert_eq!((&plan["total"], &plan["command"][1]), (&6.into(), &"compare".into()), "{plan}");
+    // What was planned, and by which command, is known as before, in a new folder, too.
+    run(merge(folder.path(), &["out", "--out", "new"]));
+    for out in ["out", "new"] {
+        let plan: serde_json::Value = serde_json::from_str(&text(&folder.path().join(out).join("plan.json"))).unwrap();
+        assert_eq!((&plan["total"], &plan["command"][1]), (&6.into(), &"compare".into()), "{out}: {plan}");
+    }
 }
 
 #[test]
