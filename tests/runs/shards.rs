@@ -249,7 +249,7 @@ fn what_is_missing_is_the_first_thing_to_do_after_a_ranking() {
     let said = stdout(&output);
     assert_eq!(output.status.code(), Some(3), "{said}");
     let commands: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("results in ")).skip(1).collect();
-    assert!(commands[0].starts_with("go on:  ") && commands[0].contains(" compare "), "{said}");
+    assert!(commands[0].starts_with("go on (3 runs):  ") && commands[0].contains(" compare "), "{said}");
     assert!(!commands[0].contains("--shard") && commands[0].ends_with("--out out"), "{said}");
     assert!(!said.contains("for a claim"), "the plan may support one: {said}");
     // What was planned, and by which command, is known as before, in a new folder, too.
