@@ -25,7 +25,7 @@ pub struct RunOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     baseline: Option<String>,
     /// The command line that planned these runs, the program first; empty in the files of earlier versions, and of merged
-    /// shards.
+    /// shards with plans of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     command: Vec<String>,
     /// Names of folders below `runs/`.
