@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// The maximum search depth: results/comparison/runs/run, and one more.
 const DEPTH: usize = 5;
 
-/// `53 of 1,215 runs`, or `of at least`
+/// `53 of 1,215 runs`; `53 of at least 404 runs` where more may follow from those.
 fn of_runs(done: usize, total: usize, is_exact: bool) -> String {
     let least = if is_exact { "" } else { "at least " };
     format!("{} of {least}{} runs", grouped(done as u64), grouped(total as u64))

@@ -305,11 +305,8 @@ impl Said<'_, '_> {
         if analysis.entrant.runs.is_empty() && !analysis.entrant.aside.is_empty() {
             return format!("no result yet: {}", analysis.entrant.progress());
         }
-        if !analysis.entrant.judged {
-            return match analysis.entrant.finished().next() {
-                Some(_) => "no validation accuracy is known".into(),
-                None => format!("no result: {}", analysis.entrant.status()),
-            };
+        if !analysis.entrant.judged && analysis.entrant.finished().next().is_some() {
+            return "no validation accuracy is known".into();
         }
         let leader = match (analysis.standing, self.leader()) {
             (Standing::NoResult, _) | (_, None) => return format!("no result yet: {}", analysis.entrant.status()),

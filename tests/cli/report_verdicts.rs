@@ -114,6 +114,14 @@ fn the_ranking_the_page_and_the_table_claim_something_where_the_sentences_do() {
 }
 
 #[test]
+fn of_a_run_that_was_interrupted_it_is_said_that_it_was() {
+    let stopped =
+        ComparisonRow { status: Status::Interrupted, results: Results::default(), ..row("a", "cosine", 0, 0.8) };
+    let (verdicts, _) = verdicts(&[stopped]);
+    assert_eq!(verdicts, ["sgd/cosine: no result yet: interrupted"]);
+}
+
+#[test]
 fn what_only_guesses_and_what_is_the_same_is_said() {
     let rows = [three_seeds("cosine", [0.41, 0.42, 0.40]), three_seeds("step", [0.1, 0.11, 0.1])].concat();
     let (_, summary) = verdicts(&rows);

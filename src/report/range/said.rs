@@ -49,11 +49,15 @@ impl RangeTests {
         Some(format!("No rate is suggested: the range test is not finished ({why})."))
     }
 
+    fn for_epochs(&self) -> Option<u64> {
+        self.recorded.config.get("for-epochs").and_then(Value::as_u64)
+    }
+
     /// The run that the suggested rate is for: `a run of 189 updates (3 epochs)`, `a run of at least 350 updates (30
     /// epochs are 10,560)`.
     fn length(&self) -> String {
         let run = run_length(self.run_updates);
-        let Some(epochs) = self.recorded.config.get("for-epochs").and_then(Value::as_u64) else { return run };
+        let Some(epochs) = self.for_epochs() else { return run };
         let take = if epochs == 1 { "takes" } else { "take" };
         let epochs = counted(epochs, "epoch");
         match self.run_updates {
@@ -72,8 +76,8 @@ impl RangeTests {
             }
             // They were as long as the run, however short.
             None if method == Method::Refined && wanted == self.run_updates && !is_for_just(wanted) => {
-                let epochs = self.recorded.config.get("for-epochs").and_then(Value::as_u64);
-                let epochs = epochs.map_or(String::new(), |epochs| format!(" ({})", counted(epochs, "epoch")));
+                let epochs =
+                    self.for_epochs().map_or(String::new(), |epochs| format!(" ({})", counted(epochs, "epoch")));
                 format!(", for a run of {}{epochs}", counted(wanted, "update"))
             }
             None => format!(", for {}", self.length()),
