@@ -8,8 +8,8 @@ pub use crate::record::NextCommand;
 use crate::record::{ComparisonRow, RunInfo, Status, files};
 use crate::report::analysis::{Analysis, Group};
 use crate::report::entrants::EntrantRuns;
-use crate::report::load::Loaded;
-use crate::report::next::{Cost, NextStep, Purpose};
+use crate::report::load::{Loaded, LoadedRun};
+use crate::report::next::{Cost, Leader, NextStep, Purpose};
 use crate::schedule;
 use crate::shell::quoted;
 use crate::stats::verdict::Standing;
@@ -77,13 +77,15 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     let Some(group) = groups.first() else { return Vec::new() };
     let mut next = Vec::new();
     let has_learned = |one: &&Analysis<'_>| !one.entrant.only_guesses();
-    if let Some(leader) = group.analyses.first().filter(has_learned)
+    let first = group.analyses.first().filter(has_learned);
+    let leads = first.and_then(|_| leader(groups));
+    if let Some((leader, (_, of))) = first.zip(leads.clone())
         && let Some(config) = typical(&leader.entrant).and_then(config_of)
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
         next.push(NextStep {
             purpose: Purpose::Train {
-                is_winner: leader.standing == Standing::Winner,
+                of,
                 of_studies: leader.entrant.tuning.as_ref().is_some_and(|tuning| tuning.peaks().len() > 1),
             },
             cost: None,
@@ -98,12 +100,11 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
             for_claim => for_claim.clone(),
         });
     }
-    if group.analyses.first().is_some_and(|leader| has_learned(&leader))
-        && let Some((run, is_winner)) = leader(groups)
+    if let Some((run, of)) = leads
         && let Some(to) = super::export::possible(&run)
     {
         let arguments = ["export".into(), run.into_os_string(), "--to".into(), to.name().into()];
-        next.push(NextStep { purpose: Purpose::Export { is_winner, to }, cost: None, line: line(&arguments) });
+        next.push(NextStep { purpose: Purpose::Export { of, to }, cost: None, line: line(&arguments) });
     }
     next
 }
@@ -133,6 +134,20 @@ pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     })
 }
 
+/// Goes on with the runs that were interrupted, outside comparisons, which go on as a whole: the first few.
+pub fn interrupted(loaded: &Loaded) -> Vec<NextStep> {
+    const FEW: usize = 3;
+    let is_left =
+        |run: &&LoadedRun| run.row.status == Status::Interrupted && !run.is_of_comparison() && !run.command.is_empty();
+    let left = loaded.runs.iter().filter(is_left).take(FEW);
+    let step = |run: &LoadedRun| NextStep {
+        purpose: Purpose::Resume,
+        cost: None,
+        line: line(&["resume".into(), OsString::from(&run.row.run)]),
+    };
+    left.map(step).collect()
+}
+
 /// Without a winner: the command that finds one among those that may be the best.
 fn settled(group: &Group<'_>, going_on: &GoingOn<'_>) -> Option<NextStep> {
     let name = |one: &Analysis<'_>| format!("{}/{}", one.entrant.optimizer, one.entrant.schedule);
@@ -140,11 +155,13 @@ fn settled(group: &Group<'_>, going_on: &GoingOn<'_>) -> Option<NextStep> {
     going_on.settle.as_ref()?(&open, group.fresh_to_settle()?)
 }
 
-/// The folder of the typical run of the leader, and whether that is the winner.
-pub fn leader(groups: &[Group<'_>]) -> Option<(PathBuf, bool)> {
+/// The folder of the typical run of the leader, and what it is.
+pub fn leader(groups: &[Group<'_>]) -> Option<(PathBuf, Leader)> {
     let leader = groups.first()?.analyses.first()?;
-    let run = typical(&leader.entrant)?;
-    Some((PathBuf::from(&run.run), leader.standing == Standing::Winner))
+    let folder = PathBuf::from(&typical(&leader.entrant)?.run);
+    let info = RunInfo::read(&folder.join(files::RUN_JSON)).ok();
+    let is_changed = info.is_some_and(|info| !info.changes.is_empty());
+    Some((folder, Leader { is_winner: leader.standing == Standing::Winner, is_changed }))
 }
 
 /// The first of its results; if it was tuned more than once, of the study whose peak the report names.

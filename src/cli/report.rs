@@ -127,9 +127,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         (None, Some(baseline)) => ranking::report(&loaded, folders, target, Some(baseline))?,
         (baseline, _) => Report::of(&loaded, folders, target, baseline)?,
     };
+    report.next = next::interrupted(&loaded);
     if report.groups.len() == 1 {
         let going_on = if let [folder] = folders { next::unfinished(folder, &loaded) } else { None };
-        report.next = going_on.into_iter().chain(next::after(&report.groups, &GoingOn::default())).collect();
+        report.next.extend(going_on.into_iter().chain(next::after(&report.groups, &GoingOn::default())));
     }
     (report.only, report.by_epoch) = (only, by_epoch);
     if let Some(title) = given.text("title") {

@@ -64,7 +64,8 @@ impl Comparison {
         self.table.missing().len()
     }
 
-    /// Trains the missing runs, several at once, and resumes interrupted ones. A run that diverges or fails gets a row,
+    /// Trains the next of the missing runs, several at once, and resumes interrupted ones: those of a study, or where nothing is
+    /// tuned all, seed by seed. A run that diverges or fails gets a row,
     /// and the rest continue. If a stop is requested, every run that is being trained is saved and gets a row, and the
     /// reason for the stop is returned.
     ///
@@ -74,7 +75,7 @@ impl Comparison {
     pub fn run(&mut self, dataset: &Dataset, training: &Training<'_>) -> Result<Option<Stop>> {
         let Training { scheduler, observer, control, .. } = *training;
         let Self { plan, place, table, .. } = self;
-        let missing = table.missing();
+        let missing = plan.next(table.missing(), scheduler.at_once);
         let train = |index: &usize, share: &ThreadShare| {
             let planned = &plan.runs[*index];
             let trained = train(planned, &place.path(planned), &|| place.check(), dataset, share, training);
@@ -92,7 +93,7 @@ impl Comparison {
                 // It is not this process's to give a row.
                 Err(error) if error.is::<InUse>() => {
                     observer.warn(planned, &format!("{error}, which trains it"));
-                    table.left_to_others += 1;
+                    table.leave(index);
                     return Ok(());
                 }
                 Err(error) => {
@@ -139,7 +140,7 @@ impl Comparison {
 
     /// The number of runs that have no row because another process was training them when their turn came.
     pub fn left_to_others(&self) -> usize {
-        self.table.left_to_others
+        self.table.left_to_others()
     }
 
     /// Writes the rows once more, and counts the runs of the plan that are over, whichever process trained them.

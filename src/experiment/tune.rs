@@ -105,7 +105,7 @@ impl Stages {
         Ok(Self { design, contenders, notes })
     }
 
-    /// All runs that these rows determine, ordered by entrant, study, stage and trial. More rows never make it shorter.
+    /// All runs that these rows determine, listed by entrant, study, stage and trial. More rows never make it shorter.
     pub fn plan(&self, rows: &[ComparisonRow]) -> Plan {
         let found = studies(rows, self.chance());
         let found: HashMap<(&str, u64), &Study<'_>> =
@@ -118,10 +118,17 @@ impl Stages {
             for unit in (0..self.design.units()).filter(|unit| is_finalist || !self.design.is_after_screening(*unit)) {
                 let study = found.get(&(contender.name.as_str(), unit)).copied();
                 let chain = self.design.chain(self.contenders.len(), place, rank, unit);
-                let first = self.design.runs_before(self.contenders.len(), place, rank, unit);
+                // Of each stage, how many runs of the comparison come before its next one.
+                let mut before = HashMap::new();
+                let mut placed = |run: PlannedRun| {
+                    let stage = run.role.as_ref().map_or(Stage::Final, |role| role.stage);
+                    let first = || self.design.runs_before(self.contenders.len(), place, rank, unit, stage);
+                    let number = before.entry(stage).or_insert_with(first);
+                    *number += 1;
+                    (run, RunPlace { chain, round: self.design.trials.map_or(0, |_| unit), number: *number })
+                };
                 let planned = self.chain(contender, unit, study);
-                let placed = |(at, run)| (run, RunPlace { chain, number: first + at + 1 });
-                runs.extend(planned.into_iter().enumerate().map(placed));
+                runs.extend(planned.into_iter().map(&mut placed));
             }
             rank += usize::from(is_finalist);
         }

@@ -185,6 +185,7 @@ fn of_group(group: &Group<'_>, paragraph: &Paragraph) -> String {
 fn pick(group: &Group<'_>) -> Option<String> {
     let leader = group.analyses.first().filter(|first| first.standing != Standing::NoResult)?;
     let claim = match leader.standing {
+        _ if group.analyses.len() == 1 && group.under_way => "The only entrant so far".to_string(),
         _ if group.analyses.len() == 1 => "The only entrant".to_string(),
         Standing::Winner => "Winner".to_string(),
         _ if !group.is_judged => format!("{}, without a claim", capitalised(group.leads)),
@@ -223,7 +224,8 @@ pub fn number_cell(value: Option<f64>, text: String) -> String {
     format!("<td data-v=\"{}\">{}</td>", value.map_or(String::new(), |value| value.to_string()), escape(&text))
 }
 
-fn status_cell(status: &str) -> String {
-    let class = if status == "finished" { "status" } else { "status other" };
+/// A status in words; `finished`: nothing is left to tell.
+fn status_cell(status: &str, finished: bool) -> String {
+    let class = if finished { "status" } else { "status other" };
     format!("<td class=w><span class=\"{class}\">{}</span></td>", escape(status))
 }

@@ -22,16 +22,36 @@ pub struct NextStep {
 pub enum Purpose {
     /// What is still to be trained of a comparison.
     GoOn,
+    /// What is still to be trained of a run.
+    Resume,
     /// The leader by itself; if several studies tuned it, as the one with the median rate has it.
-    Train { is_winner: bool, of_studies: bool },
+    Train { of: Leader, of_studies: bool },
     /// The leader as code of another framework.
-    Export { is_winner: bool, to: Framework },
+    Export { of: Leader, to: Framework },
     /// So many results of each entrant, which support a claim.
     Claim { unit: Unit, count: usize },
     /// A claim about schedules instead of settings: by tuning them, or by so many studies of what was tuned once.
     Schedules { studies: Option<usize> },
     /// Who is the best of those that may be: by so many fresh studies.
     Settle { studies: usize },
+}
+
+/// The run that leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leader {
+    pub is_winner: bool,
+    /// It was changed by hand, which no command repeats.
+    pub is_changed: bool,
+}
+
+impl Leader {
+    pub const fn name(self) -> &'static str {
+        if self.is_winner { "the winner" } else { "the best so far" }
+    }
+
+    const fn but(self) -> &'static str {
+        if self.is_changed { ", without the changes by hand" } else { "" }
+    }
 }
 
 /// What a command trains.
@@ -47,12 +67,12 @@ impl Purpose {
     pub fn words(self) -> String {
         match self {
             Self::GoOn => "go on".into(),
-            Self::Train { is_winner, of_studies } => {
-                let which = if is_winner { "the winner" } else { "the best so far" };
-                format!("train {which}{}", if of_studies { " at the median of its rates" } else { "" })
+            Self::Resume => "go on with the interrupted run".into(),
+            Self::Train { of, of_studies } => {
+                let median = if of_studies { " at the median of its rates" } else { "" };
+                format!("train {}{median}{}", of.name(), of.but())
             }
-            Self::Export { is_winner: true, to } => format!("take the winner to {}", to.title()),
-            Self::Export { is_winner: false, to } => format!("take the best so far to {}", to.title()),
+            Self::Export { of, to } => format!("take {} to {}{}", of.name(), to.title(), of.but()),
             Self::Claim { unit, count } => format!("the least for a claim, {}", unit.counted(count)),
             Self::Schedules { studies: None } => "for a claim about schedules, tuned".into(),
             Self::Schedules { studies: Some(count) } => {

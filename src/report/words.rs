@@ -8,7 +8,7 @@ mod tuned;
 use super::analysis::{Analysis, Unit, next_in_line};
 use super::table::percent;
 use crate::number::counted;
-use crate::record::Status;
+use crate::record::{ComparisonRow, Status};
 use crate::stats::verdict::{FEWEST, Standing, Verdict};
 use crate::usage::{capitalised, listed, shortened};
 use std::cmp::Ordering;
@@ -54,7 +54,7 @@ impl Said<'_, '_> {
         let leader = self.leader()?;
         let is_open = self.is_judged();
         let (lead, proof) = match leader.standing {
-            _ if self.analyses.len() == 1 => (format!("The only {}", self.entrants()), String::new()),
+            _ if self.analyses.len() == 1 => (capitalised(&self.only()), String::new()),
             Standing::Winner => ("Winner".into(), format!("It beats every other{} (95 %).", self.finalist())),
             _ if is_open => (capitalised(self.leads()), self.open()),
             _ if self.under_way => (
@@ -72,8 +72,9 @@ impl Said<'_, '_> {
         let Some(leader) = self.leader() else {
             // That no final has run yet is the answer.
             let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.".to_string();
-            let nothing = Some(nothing).filter(|_| self.waiting().next().is_none());
-            return nothing.into_iter().chain(self.of_tuning()).collect();
+            let nothing = [nothing].into_iter().chain(self.so_far());
+            let nothing = nothing.filter(|_| self.waiting().next().is_none());
+            return nothing.chain(self.of_tuning()).collect();
         };
         let mut said: Vec<String> = self.unfinished().into_iter().collect();
         if leader.standing != Standing::Winner && self.is_judged() {
@@ -109,6 +110,28 @@ impl Said<'_, '_> {
         self.analyses.iter().filter(move |analysis| analysis.standing == standing)
     }
 
+    /// The one that there is; others may only have no run yet.
+    fn only(&self) -> String {
+        format!("the only {}{}", self.entrants(), if self.under_way { " so far" } else { "" })
+    }
+
+    /// How far the runs are that have not ended, if they are few.
+    fn so_far(&self) -> Option<String> {
+        let runs = self.analyses.iter().flat_map(|one| one.entrant.runs.iter().map(move |run| (&one.short, *run)));
+        let begun = |(name, run)| -> Option<(&String, &ComparisonRow, f64)> {
+            let run: &ComparisonRow = run;
+            Some((name, run, run.results.val_accuracy.filter(|_| !run.status.is_over())?))
+        };
+        let runs: Vec<(&String, &ComparisonRow, f64)> = runs.filter_map(begun).collect();
+        let several_seeds = runs.iter().any(|(_, run, _)| run.seed != runs[0].1.seed);
+        let told = runs.iter().map(|(name, run, accuracy)| {
+            let seed = if several_seeds { format!(", seed {}", run.seed) } else { String::new() };
+            let accuracy = accuracy * 100.0;
+            format!("{name}{seed} ({}, {accuracy:.2} % on validation after its last whole epoch)", run.status)
+        });
+        (1..=FEW).contains(&runs.len()).then(|| format!("Begun: {}.", told.collect::<Vec<_>>().join("; ")))
+    }
+
     /// Without a winner, after a colon: who may be the best.
     fn open(&self) -> String {
         let open: Vec<&str> = self.of_standing(Standing::NotRuledOut).map(|analysis| analysis.short.as_str()).collect();
@@ -136,7 +159,7 @@ impl Said<'_, '_> {
         if let Some(next) = next_in_line(self.analyses) {
             said.push(match self.fresh(next.seeds_for_power) {
                 Some(fresh) => format!(
-                    "If its lead over {} and the spread of it are as observed, {fresh} of each, judged alone, would show it in 80 % of cases.",
+                    "If its lead over {} and the spread of it are as observed, {fresh} of each would show it in 80 % of cases, judged without the results so far.",
                     next.short
                 ),
                 None => format!("Its lead over {} is {}.", next.short, self.never_told()),
@@ -310,7 +333,7 @@ impl Said<'_, '_> {
         }
         let leader = match (analysis.standing, self.leader()) {
             (Standing::NoResult, _) | (_, None) => return format!("no result yet: {}", analysis.entrant.status()),
-            (_, Some(_)) if self.analyses.len() == 1 => return format!("the only {}", self.entrants()),
+            (_, Some(_)) if self.analyses.len() == 1 => return self.only(),
             (Standing::Winner, _) => return format!("winner: beats every other{}", self.finalist()),
             (_, Some(_)) if place == 0 => return self.of_leader(analysis),
             (_, Some(leader)) => leader,

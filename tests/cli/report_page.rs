@@ -235,6 +235,16 @@ fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tell
         all
     };
     assert_eq!(settings(["a", "b"]), settings(["b", "a"]), "whichever was read first");
+    // Alone, it is no other run either, and no command repeats it.
+    report(&folder.path().join("a"), &[".", "-o", "../alone.md"]).assert().success();
+    let alone = fs::read_to_string(folder.path().join("alone.md")).unwrap();
+    for told in [
+        "The only entrant: sgd/cosine [by hand: 2 changes from epoch 1]",
+        "Train the best so far, without the changes by hand:",
+        "Take the best so far to PyTorch, without the changes by hand:",
+    ] {
+        assert!(alone.replace('\\', "").contains(told), "{told}: {alone}");
+    }
     assert!(html.contains(">2 of 2<") && html.contains(">2 of 3<"), "the first was made shorter");
     assert!(html.contains(
         "<span class=soft>then changed by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened"
@@ -285,6 +295,26 @@ fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("1 interrupted") && html.contains("80.50 ± 0.71"));
     assert!(html.contains("1 of 3 runs have not finished"));
+}
+
+#[test]
+fn of_a_run_that_was_interrupted_the_page_says_how_far_it_is_and_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = ["--epochs", "2", "--lr", "0.02", "--out", "q"];
+    lrsched(&folder).arg("train").args(TINY).args(run).assert().success();
+    let file = folder.path().join("q/run.json");
+    let mut info: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    info["status"] = "interrupted".into();
+    fs::write(&file, info.to_string()).unwrap();
+    lrsched(&folder).args(["report", "q", "--md"]).assert().success();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let (html, markdown) = (read("report.html"), read("report.md"));
+    let accuracy = info["results"]["val_accuracy"].as_f64().unwrap() * 100.0;
+    let begun = format!("Begun: sgd/constant (interrupted, {accuracy:.2} % on validation after its last whole epoch).");
+    for page in [&html, &markdown] {
+        assert!(page.contains("nothing can be ranked. ") && page.contains(&begun), "{begun} {page}");
+        assert!(page.contains("Go on with the interrupted run:") && page.contains("lrsched resume q"), "{page}");
+    }
 }
 
 #[test]

@@ -52,7 +52,8 @@ fn a_verdict_says_who_may_be_the_best_and_who_is_not() {
     assert!(summary.contains("Ruled out, because the best is one of the others: sgd/step. "), "{summary}");
     assert!(
         summary.contains("If its lead over sgd/time and the spread of it are as observed, ")
-            && summary.contains(" fresh seeds of each, judged alone, would show it in 80 % of cases."),
+            && summary
+                .contains(" fresh seeds of each would show it in 80 % of cases, judged without the results so far."),
         "{summary}"
     );
 }
@@ -90,6 +91,16 @@ fn nothing_is_claimed_before_all_planned_runs_are_there() {
             assert!(!drawn.contains(claim), "{claim} in report.{form}");
         }
         assert!(drawn.contains("6 of 7 runs"), "a picture says how far it is, too: report.{form}");
+    }
+    // Of the others no run is there yet.
+    let folder = tempfile::tempdir().unwrap();
+    comparison(folder.path(), &rows[..3]);
+    RunOrder::new(names.iter().map(ToString::to_string)).of(names.len()).write(folder.path()).unwrap();
+    report(folder.path(), &[".", "--md"]).assert().success();
+    for form in ["html", "md"] {
+        let page = fs::read_to_string(folder.path().join(format!("report.{form}"))).unwrap();
+        assert_eq!(page.matches("he only entrant").count(), page.matches("he only entrant so far").count(), "{page}");
+        assert!(page.contains("The only entrant so far"), "{page}");
     }
 }
 

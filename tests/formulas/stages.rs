@@ -3,7 +3,7 @@
 use lrsched::config::{RunConfig, Shard, TuneAxis, Tuning};
 use lrsched::data::DatasetKind;
 use lrsched::experiment::{
-    Entrant, Overrides, Plan, PlannedRun, StageMismatch, Stages, StagesRequest, default_entrants,
+    Contender, Entrant, Overrides, Plan, PlannedRun, StageMismatch, Stages, StagesRequest, default_entrants,
 };
 use lrsched::record::{ComparisonRow, Results, Role, Stage, Status};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,6 +98,43 @@ fn whole(stages: &Stages, order: &[&str]) -> Plan {
         }
         plan = longer;
     }
+}
+
+/// What a run is for, in the order of its turn.
+fn turns(plan: &Plan) -> Vec<(u64, Stage, String)> {
+    let mut turns: Vec<_> = plan.runs.iter().enumerate().map(|(at, run)| (plan.place(at).number, run)).collect();
+    turns.sort_by_key(|turn| turn.0);
+    let numbers: Vec<usize> = turns.iter().map(|turn| turn.0).collect();
+    assert_eq!(numbers, (1..=plan.total).collect::<Vec<_>>());
+    let role = |run: &PlannedRun| run.role.clone().unwrap();
+    turns.iter().map(|(_, run)| role(run)).map(|role| (role.study.unwrap(), role.stage, role.entrant)).collect()
+}
+
+#[test]
+fn the_turns_go_study_by_study_and_in_each_stage_by_stage_and_entrant_by_entrant() {
+    let entrants = entrants(&["sgd/cosine", "adam/linear"], 3);
+    for (trials, runs) in [(1, [1, 0, 1]), (2, [2, 4, 1]), (5, [5, 6, 1])] {
+        let stages = stages(&entrants, &Tuning { trials, ..TUNING }, 36);
+        let mut expected = Vec::new();
+        for study in 0..3 {
+            for (stage, count) in [Stage::Trial, Stage::SecondLook, Stage::Final].into_iter().zip(runs) {
+                let of = |contender: &Contender| vec![(study, stage, contender.name.clone()); count];
+                expected.extend(stages.contenders.iter().flat_map(of));
+            }
+        }
+        assert_eq!(turns(&whole(&stages, &["sgd/cosine", "adam/linear"])), expected, "{trials} trials");
+    }
+}
+
+#[test]
+fn the_turns_of_a_screening_come_before_those_of_the_finalists() {
+    let entrants = entrants(&THREE, 3);
+    let turns = turns(&whole(&screened(&entrants, 4, 2), &["adam/linear", "sgd/step", "sgd/cosine"]));
+    let of_screening = turns.iter().filter(|turn| turn.1 == Stage::Screening).count();
+    let last = turns.iter().rposition(|turn| turn.1 == Stage::Screening).unwrap();
+    let first = turns.iter().position(|turn| turn.1 == Stage::Final).unwrap();
+    assert!(of_screening > 0 && turns[..=last].iter().all(|turn| turn.0 < turns[first].0), "{turns:?}");
+    assert!(turns[last + 1..].iter().all(|turn| !turn.2.starts_with("sgd/cosine")), "{turns:?}");
 }
 
 /// Three entrants of which some are finalists, after so many trials.

@@ -70,7 +70,7 @@ impl Request {
         let mut done = 0;
         let so_far = machine.shard.is_none().then(|| ReportSoFar::new(folder, machine.baseline.as_deref()));
         let stopped = loop {
-            done += comparison.missing();
+            let before = comparison.missing();
             let training = Training {
                 scheduler,
                 observer: &LiveComparison { bars: &bars, plan: &plan, json: machine.json, report: so_far.as_ref() },
@@ -84,15 +84,21 @@ impl Request {
             if stopped.is_some() {
                 break stopped;
             }
-            let Some(longer) = longer(stages, &plan, &mut comparison)? else { break None };
-            if let Err(error) = comparison.extend(longer.clone(), dataset, &stopping) {
-                match control.stopping() {
-                    // It waited for other shards.
-                    Some(stop) => break Some(stop),
-                    None => return Err(error),
-                }
+            done += before - comparison.missing();
+            let more = longer(stages, &plan, &mut comparison)?;
+            if more.is_none() && comparison.missing() == 0 {
+                break None;
             }
-            plan = longer;
+            if let Some(longer) = more {
+                if let Err(error) = comparison.extend(longer.clone(), dataset, &stopping) {
+                    match control.stopping() {
+                        // It waited for other shards.
+                        Some(stop) => break Some(stop),
+                        None => return Err(error),
+                    }
+                }
+                plan = longer;
+            }
             let left = comparison.missing() + to_come(&plan);
             bars.expect((done + left) as u64);
             // Results of other shards determine runs that were not expected here.

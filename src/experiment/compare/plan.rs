@@ -43,14 +43,19 @@ pub struct Plan {
 pub struct RunPlace {
     /// Runs that follow from each other share a chain, which one process trains.
     pub chain: usize,
-    /// From 1, the same in every process.
+    /// The study of a run that is tuned, else 0: the rounds are trained one after the other.
+    pub round: u64,
+    /// When its turn comes; from 1, the same in every process.
     pub number: usize,
 }
 
 impl Plan {
-    /// Runs that do not depend on each other.
+    /// Runs that do not depend on each other, trained seed by seed.
     pub fn of(runs: Vec<PlannedRun>) -> Self {
-        let places = (0..runs.len()).map(|at| RunPlace { chain: at, number: at + 1 }).collect();
+        let mut places: Vec<RunPlace> = (0..runs.len()).map(|at| RunPlace { chain: at, round: 0, number: 0 }).collect();
+        let mut turns: Vec<usize> = (0..runs.len()).collect();
+        turns.sort_by_key(|&at| runs[at].config.seed);
+        turns.into_iter().zip(1..).for_each(|(at, number)| places[at].number = number);
         Self { total: runs.len(), places, runs, design: None }
     }
 
@@ -67,6 +72,21 @@ impl Plan {
 
     pub fn place(&self, index: usize) -> RunPlace {
         self.places[index]
+    }
+
+    /// Of the runs at these indices, those to train next, in the order of their turns: one round, and as many further ones as
+    /// keep `at_once` busy. Whoever stops then has whole studies, not the trials of all and the result of none.
+    pub(super) fn next(&self, mut missing: Vec<usize>, at_once: usize) -> Vec<usize> {
+        missing.sort_by_key(|&index| self.places[index].number);
+        let mut count = 0;
+        for round in missing.chunk_by(|&a, &b| self.places[a].round == self.places[b].round) {
+            if count >= at_once.max(1) {
+                break;
+            }
+            count += round.len();
+        }
+        missing.truncate(count);
+        missing
     }
 
     /// Whether the run at this index is one of the shard.

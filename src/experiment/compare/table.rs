@@ -59,8 +59,9 @@ pub(super) struct Rows {
     /// Which of them this process trains.
     ours: Vec<bool>,
     shard: Option<Shard>,
-    /// Runs that other processes were training when their turn came.
-    pub left_to_others: usize,
+    /// Runs that other processes were training when their turn came: since the plan was made, and before.
+    in_use: HashSet<usize>,
+    in_use_before: usize,
     /// When the table was last written while runs are being trained, and how long that took, the wait for other shards
     /// included.
     written: Option<(Instant, Duration)>,
@@ -79,7 +80,8 @@ impl Rows {
             names: plan.runs.iter().map(|run| run.name.clone()).collect(),
             ours: (0..plan.runs.len()).map(is_ours).collect(),
             shard,
-            left_to_others: 0,
+            in_use: HashSet::new(),
+            in_use_before: 0,
             written: None,
             is_behind: false,
             notes: Vec::new(),
@@ -95,9 +97,21 @@ impl Rows {
         self.shard.is_some()
     }
 
-    /// The places of the runs that are left to train in this process.
+    /// The places of the runs that are left to train in this process, without those that others train.
     pub fn missing(&self) -> Vec<usize> {
-        (0..self.planned.len()).filter(|index| self.is_ours(*index) && self.planned[*index].is_none()).collect()
+        let is_missing =
+            |index: &usize| self.is_ours(*index) && self.planned[*index].is_none() && !self.in_use.contains(index);
+        (0..self.planned.len()).filter(is_missing).collect()
+    }
+
+    /// Leaves a run to the process that trains it, until the plan is longer.
+    pub fn leave(&mut self, index: usize) {
+        self.in_use.insert(index);
+    }
+
+    /// The number of times that a run was left to another process.
+    pub fn left_to_others(&self) -> usize {
+        self.in_use_before + self.in_use.len()
     }
 
     /// How many runs of the plan this process trains, those that are done included.
@@ -111,6 +125,7 @@ impl Rows {
 
     /// The rows of a longer plan: what is known stays known.
     pub fn of_longer(self, plan: &Plan) -> Self {
+        let in_use_before = self.left_to_others();
         let mut rows = Self::new(plan, self.shard);
         let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
         let mut known: HashMap<String, ComparisonRow> =
@@ -120,7 +135,7 @@ impl Rows {
         }
         rows.others = self.others;
         rows.others.retain(|row| !planned.contains(row.run.as_str()));
-        Self { left_to_others: self.left_to_others, written: self.written, notes: self.notes, ..rows }
+        Self { in_use_before, written: self.written, notes: self.notes, ..rows }
     }
 
     /// Those of the plan that this process knows, and those that other shards have put into the table.

@@ -154,12 +154,19 @@ impl Design {
 
     /// The runs of an entrant in a unit.
     pub fn chain_length(&self, unit: u64) -> usize {
-        let tuned = match self.trials {
-            Some(trials @ 2..) => trials + SECOND_LOOKS * trials.min(LOOKED_AT_AGAIN as u64),
-            Some(trials) => trials,
-            None => 0,
-        };
-        usize::try_from(tuned).unwrap_or(usize::MAX).saturating_add(self.judged_runs(unit))
+        self.trials_in_unit().saturating_add(self.looks_in_unit()).saturating_add(self.judged_runs(unit))
+    }
+
+    fn trials_in_unit(&self) -> usize {
+        usize::try_from(self.trials.unwrap_or(0)).unwrap_or(usize::MAX)
+    }
+
+    /// The second looks of an entrant; none at a single trial.
+    fn looks_in_unit(&self) -> usize {
+        match self.trials_in_unit() {
+            0 | 1 => 0,
+            trials => SECOND_LOOKS as usize * trials.min(LOOKED_AT_AGAIN),
+        }
     }
 
     /// Those of them that decide.
@@ -202,16 +209,25 @@ impl Design {
         usage!("{entrants} with {each} are {total} runs; {}", rule())
     }
 
-    /// How many runs come before the first of this unit of the entrant at this place, the finalist of this rank: all of the
-    /// screening before any final, else entrant by entrant.
-    pub fn runs_before(&self, entrants: usize, place: usize, rank: usize, unit: u64) -> usize {
-        match unit.checked_sub(self.screening()) {
+    /// How many runs are trained before the first one of this stage and unit of the entrant at this place, the finalist of this
+    /// rank: those of earlier units, and in the unit, stage by stage, those of the entrants before it. Whoever is stopped has
+    /// the same units of all entrants.
+    pub fn runs_before(&self, entrants: usize, place: usize, rank: usize, unit: u64, stage: Stage) -> usize {
+        let screening = self.screening();
+        let finalists = self.finalists.unwrap_or(entrants);
+        let (units, of, place) = match unit.checked_sub(screening) {
             Some(unit) => {
-                let finals = rank * self.judged as usize + unit as usize;
-                self.runs(entrants, 0) + self.chain_length(self.screening()) * finals
+                (self.runs(entrants, 0) + self.chain_length(screening) * finalists * unit as usize, finalists, rank)
             }
-            None => self.chain_length(0) * (place * self.screening() as usize + unit as usize),
-        }
+            None => (self.chain_length(0) * entrants * unit as usize, entrants, place),
+        };
+        let [trials, looks] = [self.trials_in_unit(), self.looks_in_unit()];
+        units
+            + match stage {
+                Stage::Trial => place * trials,
+                Stage::SecondLook => of * trials + place * looks,
+                Stage::Screening | Stage::Final => of * (trials + looks) + place * self.judged_runs(unit),
+            }
     }
 
     /// The chain of this unit of the entrant at this place, the finalist of this rank. More units are further chains: a shard

@@ -19,7 +19,6 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
         differ[1] |= entrant.semantics != first.semantics;
         differ[2] |= entrant.place.group != first.place.group;
     }
-    let settings = entrants.iter().any(|entrant| entrant.place.setting != entrants[0].place.setting);
     let name = |(short, entrant): (&String, &EntrantRuns<'_>)| {
         let (mut name, (_, [rates, semantics, groups])) = (short.clone(), twins[short.as_str()]);
         if rates && entrant.tuning.is_none() {
@@ -29,10 +28,9 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
             name.push_str(&format!(" ({})", entrant.semantics.name()));
         }
         let Place { setting, group, .. } = entrant.place;
-        let setting = Some(setting).filter(|_| settings);
         // Without their run.json, runs of different groups have no setting that says so.
         let group = Some(group).filter(|_| groups);
-        if let Some(told) = [setting, group].into_iter().flatten().find(|told| !told.is_empty()) {
+        if let Some(told) = [Some(setting), group].into_iter().flatten().find(|told| !told.is_empty()) {
             name.push_str(&format!(" [{told}]"));
         }
         // Names come from untrusted files, and go to terminals and pages.

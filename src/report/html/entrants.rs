@@ -2,7 +2,6 @@
 
 use super::{UNKNOWN, status_cell, table};
 use crate::number::{rate, significant};
-use crate::record::Status;
 use crate::report::analysis::{Analysis, Group, Target};
 use crate::report::entrants::Summary;
 use crate::report::escape::escape;
@@ -89,9 +88,11 @@ fn claims(group: &Group<'_>, target: Option<f64>) -> Vec<Column> {
     }
     columns.push(words(group, "verdict", true, |a| format!("<td class=\"w verdict\">{}</td>", escape(&a.verdict))));
     // Of one without a run that counts, the verdict says how far it is.
-    let tells = |a: &Analysis<'_>| a.entrant.runs.iter().any(|run| run.status != Status::Finished);
+    let tells = |a: &Analysis<'_>| a.entrant.finished().count() < a.entrant.runs.len();
     let is_telling = group.analyses.iter().any(tells);
-    columns.push(words(group, "status", is_telling, |a| status_cell(&status(&a.entrant))));
+    columns.push(words(group, "status", is_telling, |a| {
+        status_cell(&status(&a.entrant), !a.entrant.runs.is_empty() && !tells(a))
+    }));
     columns
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Page, UNKNOWN, number_cell, status_cell, table};
 use crate::number::{counted, rate};
+use crate::record::Status;
 use crate::report::escape::escape;
 use crate::report::load::LoadedRun;
 use crate::report::table::duration;
@@ -44,7 +45,7 @@ pub fn html(page: &Page<'_>) -> String {
             number_cell(finite(run.highest_rate), finite(run.highest_rate).map_or(UNKNOWN.into(), rate))
         }),
         ("seed", &|_| true, &|run| count(Some(run.row.seed))),
-        ("status", &|_| true, &|run| status_cell(&run.row.status.to_string())),
+        ("status", &|_| true, &|run| status_cell(&run.row.status.to_string(), run.row.status == Status::Finished)),
         ("epochs", &|_| true, &|run| {
             let known = run.metrics.len();
             number_cell(Some(known as f64), format!("{known} of {}", run.row.epochs))

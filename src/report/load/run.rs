@@ -60,6 +60,11 @@ impl LoadedRun {
         }
     }
 
+    /// It is in the plan of a comparison, which goes on as a whole.
+    pub const fn is_of_comparison(&self) -> bool {
+        self.plan.is_some()
+    }
+
     /// Validation used the test images, so they influenced the choice of the best epoch.
     pub fn validated_on_test(&self) -> bool {
         self.settings.get("validation") == Some("test")

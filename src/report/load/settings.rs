@@ -83,7 +83,8 @@ pub(super) fn group(runs: &mut [LoadedRun]) {
     }
 }
 
-/// Gives each run the settings in which the runs differ. Runs with unknown settings are left out.
+/// Gives each run the settings in which the runs differ, and its manual changes: without them its name would be that of
+/// another run. Runs with unknown settings are left out.
 pub(super) fn tell_apart(runs: &mut [LoadedRun]) {
     let by_hand = names_of_changes(runs);
     let shown = |run: &LoadedRun| -> BTreeMap<String, String> {
@@ -95,7 +96,7 @@ pub(super) fn tell_apart(runs: &mut [LoadedRun]) {
     let known = || all.iter().filter(|settings| !settings.is_empty());
     let names: BTreeSet<&String> = known().flat_map(BTreeMap::keys).collect();
     let differs = |name: &&String| known().map(|settings| settings.get(*name)).collect::<BTreeSet<_>>().len() > 1;
-    let differing: Vec<&String> = names.into_iter().filter(differs).collect();
+    let differing: Vec<&String> = names.into_iter().filter(|name| *name == CHANGED || differs(name)).collect();
     for (run, settings) in runs.iter_mut().zip(&all) {
         let texts: Vec<&str> = differing.iter().filter_map(|name| settings.get(*name)).map(String::as_str).collect();
         run.setting = texts.join(" ");
