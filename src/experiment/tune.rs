@@ -125,7 +125,7 @@ impl Stages {
                     let first = || self.design.runs_before(self.contenders.len(), place, rank, unit, stage);
                     let number = before.entry(stage).or_insert_with(first);
                     *number += 1;
-                    (run, RunPlace { chain, round: self.design.trials.map_or(0, |_| unit), number: *number })
+                    (run, RunPlace { chain, round: unit, number: *number })
                 };
                 let planned = self.chain(contender, unit, study);
                 runs.extend(planned.into_iter().map(&mut placed));

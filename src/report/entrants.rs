@@ -53,6 +53,8 @@ pub struct EntrantRuns<'a> {
 pub struct Place<'a> {
     /// The settings in which they differ: `augment=flip epochs=30`; may be empty.
     pub setting: &'a str,
+    /// It was changed by hand, as `setting` says.
+    pub by_hand: bool,
     /// Those of them without which runs cannot be compared, such as `epochs=30`: only runs of one group are. May be
     /// empty.
     pub group: &'a str,

@@ -116,3 +116,25 @@ pub fn markdown(next: &[NextStep]) -> String {
         |next: &NextStep| format!("\n{}:\n\n```\n{}\n```\n", markdown_text(&capitalised(&next.words())), next.line);
     next.iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_run_that_was_changed_by_hand_it_is_said_that_the_command_leaves_that_out() {
+        let words = |is_changed| {
+            let of = Leader { is_winner: false, is_changed };
+            let to = Framework::Torch;
+            [Purpose::Train { of, of_studies: false }, Purpose::Export { of, to }].map(Purpose::words)
+        };
+        assert_eq!(words(false), ["train the best so far", "take the best so far to PyTorch"]);
+        assert_eq!(
+            words(true),
+            [
+                "train the best so far, without the changes by hand",
+                "take the best so far to PyTorch, without the changes by hand"
+            ]
+        );
+    }
+}

@@ -309,8 +309,8 @@ fn a_shard_without_runs_says_so_and_one_of_several_how_many_are_left() {
     let plan = order_of_plan(&folder.path().join("out"));
     assert_eq!(
         places,
-        [format!("run 2/6: {}", plan[1]), format!("run 5/6: {}", plan[4])],
-        "places in the plan: {said}"
+        [format!("run 5/6: {}", plan[4]), format!("run 2/6: {}", plan[1])],
+        "places in the plan, the first seed first: {said}"
     );
 }
 

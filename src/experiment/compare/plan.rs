@@ -43,19 +43,18 @@ pub struct Plan {
 pub struct RunPlace {
     /// Runs that follow from each other share a chain, which one process trains.
     pub chain: usize,
-    /// The study of a run that is tuned, else 0: the rounds are trained one after the other.
+    /// The study of a run that is tuned, else its seed: those of a round are trained before those of the next, so that whoever
+    /// stops has the same studies or seeds of all entrants.
     pub round: u64,
-    /// When its turn comes; from 1, the same in every process.
+    /// From 1, the same in every process: its row in the table, or where runs are tuned or screened, its turn.
     pub number: usize,
 }
 
 impl Plan {
-    /// Runs that do not depend on each other, trained seed by seed.
+    /// Runs that do not depend on each other.
     pub fn of(runs: Vec<PlannedRun>) -> Self {
-        let mut places: Vec<RunPlace> = (0..runs.len()).map(|at| RunPlace { chain: at, round: 0, number: 0 }).collect();
-        let mut turns: Vec<usize> = (0..runs.len()).collect();
-        turns.sort_by_key(|&at| runs[at].config.seed);
-        turns.into_iter().zip(1..).for_each(|(at, number)| places[at].number = number);
+        let place = |(at, run): (usize, &PlannedRun)| RunPlace { chain: at, round: run.config.seed, number: at + 1 };
+        let places = runs.iter().enumerate().map(place).collect();
         Self { total: runs.len(), places, runs, design: None }
     }
 
@@ -75,11 +74,15 @@ impl Plan {
     }
 
     /// Of the runs at these indices, those to train next, in the order of their turns: one round, and as many further ones as
-    /// keep `at_once` busy. Whoever stops then has whole studies, not the trials of all and the result of none.
+    /// keep `at_once` busy. Where no run follows from others, all.
     pub(super) fn next(&self, mut missing: Vec<usize>, at_once: usize) -> Vec<usize> {
-        missing.sort_by_key(|&index| self.places[index].number);
+        let place = |index: usize| self.places[index];
+        missing.sort_by_key(|&index| (place(index).round, place(index).number));
+        if self.design.is_none_or(|design| design.trials.is_none()) {
+            return missing;
+        }
         let mut count = 0;
-        for round in missing.chunk_by(|&a, &b| self.places[a].round == self.places[b].round) {
+        for round in missing.chunk_by(|&a, &b| place(a).round == place(b).round) {
             if count >= at_once.max(1) {
                 break;
             }

@@ -19,6 +19,7 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
         differ[1] |= entrant.semantics != first.semantics;
         differ[2] |= entrant.place.group != first.place.group;
     }
+    let settings = entrants.iter().any(|entrant| entrant.place.setting != entrants[0].place.setting);
     let name = |(short, entrant): (&String, &EntrantRuns<'_>)| {
         let (mut name, (_, [rates, semantics, groups])) = (short.clone(), twins[short.as_str()]);
         if rates && entrant.tuning.is_none() {
@@ -27,10 +28,12 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
         if semantics {
             name.push_str(&format!(" ({})", entrant.semantics.name()));
         }
-        let Place { setting, group, .. } = entrant.place;
+        let Place { setting, group, by_hand, .. } = entrant.place;
+        // What all have tells nothing, but one that was changed is never what its schedule says.
+        let setting = Some(setting).filter(|_| settings || by_hand);
         // Without their run.json, runs of different groups have no setting that says so.
         let group = Some(group).filter(|_| groups);
-        if let Some(told) = [Some(setting), group].into_iter().flatten().find(|told| !told.is_empty()) {
+        if let Some(told) = [setting, group].into_iter().flatten().find(|told| !told.is_empty()) {
             name.push_str(&format!(" [{told}]"));
         }
         // Names come from untrusted files, and go to terminals and pages.

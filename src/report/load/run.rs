@@ -51,6 +51,7 @@ impl LoadedRun {
     pub(super) fn place(&self) -> Place<'_> {
         Place {
             setting: &self.setting,
+            by_hand: self.changed.is_some(),
             group: &self.group,
             on_test: self.validated_on_test(),
             tta: self.settings.get("tta").and_then(|name| name.parse().ok()).unwrap_or_default(),
