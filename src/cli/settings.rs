@@ -48,7 +48,7 @@ pub fn gather(command: &Command, name: CommandName, matches: &ArgMatches) -> Res
             given.rename_in_file("epochs", "for-epochs");
             super::tell(&format!("`find` does not use {} of {}", left_out.join(", "), file.display()));
         }
-        super::apply_colour(given.text("color"))?;
+        super::environment::apply_colour(given.text("color"))?;
     }
     Ok(given)
 }
