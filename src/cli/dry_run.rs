@@ -24,11 +24,14 @@ pub struct DryRun<'a> {
     pub runs: Vec<Listed>,
     /// What follows from results may take less or more than is counted.
     pub may_differ: bool,
+    /// Runs outside the plan that are over: of those that have yet to follow from results, up to so many are among them.
+    pub here: usize,
 }
 
 /// A run.
 pub struct Listed {
-    /// Its place in the plan, from 1, by which its lines name it while it is trained. Range tests have none.
+    /// From 1, by which its lines name it while it is trained: its place among the planned runs, or of a tuned or screened
+    /// comparison its turn. Range tests have none.
     pub number: Option<usize>,
     /// That of its folder; `None` if it has none of its own.
     pub name: Option<String>,
@@ -52,7 +55,7 @@ impl DryRun<'_> {
             JsonEvents::new(self.folder, false).write("plan", self.json(shard, &work, scheduler, speed.as_ref()))?;
         } else {
             let left = match &speed {
-                Some(speed) => estimate(&work, scheduler, limit, speed, self.may_differ),
+                Some(speed) => estimate(&work, scheduler, limit, speed, self.counting()),
                 None => ": nothing left to train".to_string(),
             };
             let count = settings::sentences(&(self.count(shard, work.len()) + &left));
@@ -99,9 +102,22 @@ impl DryRun<'_> {
         match self.runs.iter().filter(|run| run.name.is_none()).count() {
             // The only test of `find`.
             follow if follow > 0 && runs > 1 => {
-                format!("{all}, {} not listed: they follow from the results of others", grouped(follow as u64))
+                let here = match self.here.min(follow) {
+                    0 => String::new(),
+                    here => format!(", and up to {} of them are here already", grouped(here as u64)),
+                };
+                format!("{all}, {} not listed: they follow from the results of others{here}", grouped(follow as u64))
             }
             _ => all,
+        }
+    }
+
+    /// How sure the work is.
+    fn counting(&self) -> &'static str {
+        match (self.may_differ, self.here) {
+            (true, _) => "the short runs may be fewer or more",
+            (false, 0) => "every epoch counted",
+            (false, _) => "at most; every epoch counted",
         }
     }
 
@@ -125,7 +141,7 @@ impl DryRun<'_> {
             "planned": self.planned,
             "missing": work.len(),
             "train_images": trained(work),
-            "may_differ": self.may_differ,
+            "may_differ": self.may_differ || self.here > 0,
             "jobs": scheduler.at_once,
             "threads": scheduler.threads,
             "images_per_second": training.map(|each| each.map(|(name, speed)| (name.to_string(), speed)).collect::<serde_json::Map<_, _>>()),
@@ -136,11 +152,10 @@ impl DryRun<'_> {
 }
 
 /// What there is to do, and about how long it takes. `limit`: why fewer runs are trained at once than could be.
-fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &Speed, may_differ: bool) -> String {
+fn estimate(work: &[Work], scheduler: Scheduler, limit: Option<String>, speed: &Speed, counting: &str) -> String {
     let Scheduler { at_once, threads } = scheduler;
     let each = if at_once == 1 { String::new() } else { format!(", {at_once} runs at once") };
     let limit = limit.map_or(String::new(), |limit| format!("{limit}\n"));
-    let counting = if may_differ { "the short runs may be fewer or more" } else { "every epoch counted" };
     let speeds: Vec<String> = match speed.training.as_slice() {
         [(_, one)] => vec![per_second(*one)],
         several => several.iter().map(|(name, speed)| format!("{name} {}", per_second(*speed))).collect(),
@@ -188,6 +203,7 @@ mod tests {
             planned,
             runs: done.iter().enumerate().map(run).collect(),
             may_differ: false,
+            here: 0,
         }
     }
 
@@ -199,6 +215,23 @@ mod tests {
         assert_eq!(some.count(None, 1), "2 runs, 1 of them done");
         assert_eq!(some.count(shard, 2), "shard 1/3: 2 runs of 10,000");
         assert_eq!(dry_run(2, &[false]).count(shard, 1), "shard 1/3: 1 run of 2");
+    }
+
+    #[test]
+    fn of_runs_that_follow_from_results_it_is_said_how_many_may_be_there_already() {
+        let work = Work { optimizer: "sgd".parse().unwrap(), trained: 1, evaluated: 1 };
+        let to_come =
+            || Listed { number: None, name: None, remaining: Remaining::Work { epochs: 0, work: work.clone() } };
+        let mut plan = dry_run(4, &[true, false]);
+        plan.runs.extend([to_come(), to_come()]);
+        let follow = "4 runs, 1 of them done, 2 not listed: they follow from the results of others";
+        for (here, told) in
+            [(0, ""), (1, ", and up to 1 of them are here already"), (7, ", and up to 2 of them are here already")]
+        {
+            plan.here = here;
+            assert_eq!(plan.count(None, 3), format!("{follow}{told}"));
+            assert_eq!(plan.counting().starts_with("at most"), here > 0);
+        }
     }
 
     #[test]

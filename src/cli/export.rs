@@ -194,11 +194,11 @@ fn leader(folder: &Path, quiet: bool) -> Result<PathBuf> {
         bail!("{}: no run in it; give the folder of a run or of a comparison", folder.display());
     }
     let report = ranking::report(&loaded, &here, None, loaded.baseline())?;
-    let Some((run, leader)) = next::leader(&report.groups) else {
+    let Some((run, is_winner)) = next::leader(&report.groups) else {
         bail!("{}: none of its runs has a result yet; train them to their end first", folder.display());
     };
     if !quiet {
-        super::tell(&format!("{}: {}", leader.name(), run.display()));
+        super::tell(&format!("{}: {}", if is_winner { "the winner" } else { "the best so far" }, run.display()));
     }
     Ok(run)
 }

@@ -122,7 +122,7 @@ fn planned<'a>(path: &'a Path, config: &'a FindConfig, dataset: &Dataset) -> Res
     };
     let runs: Vec<Listed> = seeds.map(listed).collect();
     let planned = runs.len();
-    Ok(DryRun { folder: path, config: &config.run, planned, runs, may_differ: config.refine != Some(0) })
+    Ok(DryRun { folder: path, config: &config.run, planned, runs, may_differ: config.refine != Some(0), here: 0 })
 }
 
 /// Prints the curve, what it suggests, the commands that train so, and where all that is.

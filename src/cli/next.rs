@@ -9,7 +9,9 @@ use crate::record::{ComparisonRow, RunInfo, Status, files};
 use crate::report::analysis::{Analysis, Group};
 use crate::report::entrants::EntrantRuns;
 use crate::report::load::{Loaded, LoadedRun};
-use crate::report::next::{Cost, Leader, NextStep, Purpose};
+use crate::report::next::{Cost, NextStep, Purpose};
+use crate::report::tuning::Tuning;
+use crate::run_folder::is_in_use;
 use crate::schedule;
 use crate::shell::quoted;
 use crate::stats::verdict::Standing;
@@ -63,6 +65,8 @@ pub struct GoingOn<'a> {
     pub for_claim: Option<NextStep>,
     /// The command that makes the claim one about schedules, if it is not.
     pub for_schedules: Option<NextStep>,
+    /// The command that tries rates closer to the ends of the range.
+    pub closer: Option<NextStep>,
     /// How to find the winner where all of that is done.
     pub settle: Option<Box<Settle<'a>>>,
 }
@@ -77,15 +81,16 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     let Some(group) = groups.first() else { return Vec::new() };
     let mut next = Vec::new();
     let has_learned = |one: &&Analysis<'_>| !one.entrant.only_guesses();
-    let first = group.analyses.first().filter(has_learned);
-    let leads = first.and_then(|_| leader(groups));
-    if let Some((leader, (_, of))) = first.zip(leads.clone())
+    // No command repeats what was changed by hand: without that, nobody knows what its settings lead to.
+    let is_as_begun = |one: &&Analysis<'_>| one.entrant.place.by_hand.is_none();
+    let first = group.analyses.first().filter(has_learned).filter(is_as_begun);
+    if let Some(leader) = first
         && let Some(config) = typical(&leader.entrant).and_then(config_of)
     {
         let arguments = train(&config, CommandName::Train, going_on.data_dir.as_deref());
         next.push(NextStep {
             purpose: Purpose::Train {
-                of,
+                is_winner: leader.standing == Standing::Winner,
                 of_studies: leader.entrant.tuning.as_ref().is_some_and(|tuning| tuning.peaks().len() > 1),
             },
             cost: None,
@@ -96,15 +101,16 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
         next.extend(match &going_on.for_claim {
             // What is missing comes first.
             _ if group.under_way => None,
+            _ if group.is_judged && is_at_edge(group) && going_on.closer.is_some() => going_on.closer.clone(),
             _ if group.is_judged => going_on.for_schedules.clone().or_else(|| settled(group, going_on)),
             for_claim => for_claim.clone(),
         });
     }
-    if let Some((run, of)) = leads
+    if let Some((run, is_winner)) = first.and_then(|_| leader(groups))
         && let Some(to) = super::export::possible(&run)
     {
         let arguments = ["export".into(), run.into_os_string(), "--to".into(), to.name().into()];
-        next.push(NextStep { purpose: Purpose::Export { of, to }, cost: None, line: line(&arguments) });
+        next.push(NextStep { purpose: Purpose::Export { is_winner, to }, cost: None, line: line(&arguments) });
     }
     next
 }
@@ -134,18 +140,38 @@ pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     })
 }
 
-/// Goes on with the runs that were interrupted, outside comparisons, which go on as a whole: the first few.
+/// Goes on with the runs that did not come to their end, because they were interrupted or killed: the first few, if not of
+/// comparisons, which go on as a whole.
 pub fn interrupted(loaded: &Loaded) -> Vec<NextStep> {
     const FEW: usize = 3;
-    let is_left =
-        |run: &&LoadedRun| run.row.status == Status::Interrupted && !run.is_of_comparison() && !run.command.is_empty();
-    let left = loaded.runs.iter().filter(is_left).take(FEW);
-    let step = |run: &LoadedRun| NextStep {
-        purpose: Purpose::Resume,
+    let is_left = |run: &&LoadedRun| {
+        let folder = Path::new(&run.row.run);
+        let is_stopped = match run.row.status {
+            Status::Interrupted => true,
+            Status::Running => !is_in_use(folder),
+            _ => false,
+        };
+        is_stopped && comparison_of(folder).is_none() && config_of(&run.row).is_some()
+    };
+    let left: Vec<&LoadedRun> = loaded.runs.iter().filter(is_left).collect();
+    let step = |run: &&LoadedRun| NextStep {
+        purpose: Purpose::Resume { of: left.len() },
         cost: None,
         line: line(&["resume".into(), OsString::from(&run.row.run)]),
     };
-    left.map(step).collect()
+    left.iter().take(FEW).map(step).collect()
+}
+
+/// The comparison that the run in `path` is of, if it lies in one.
+pub fn comparison_of(path: &Path) -> Option<PathBuf> {
+    // As typed, if that names both folders.
+    let whole = path.canonicalize().ok()?;
+    [path, whole.as_path()].into_iter().find_map(|path| {
+        let runs = path.parent()?;
+        let comparison = runs.parent()?;
+        let is_one = runs.ends_with(files::RUNS) && comparison.join(files::COMPARISON_CSV).is_file();
+        is_one.then(|| comparison.to_path_buf())
+    })
 }
 
 /// Without a winner: the command that finds one among those that may be the best.
@@ -155,13 +181,17 @@ fn settled(group: &Group<'_>, going_on: &GoingOn<'_>) -> Option<NextStep> {
     going_on.settle.as_ref()?(&open, group.fresh_to_settle()?)
 }
 
-/// The folder of the typical run of the leader, and what it is.
-pub fn leader(groups: &[Group<'_>]) -> Option<(PathBuf, Leader)> {
+/// The folder of the typical run of the leader, and whether that is the winner.
+pub fn leader(groups: &[Group<'_>]) -> Option<(PathBuf, bool)> {
     let leader = groups.first()?.analyses.first()?;
-    let folder = PathBuf::from(&typical(&leader.entrant)?.run);
-    let info = RunInfo::read(&folder.join(files::RUN_JSON)).ok();
-    let is_changed = info.is_some_and(|info| !info.changes.is_empty());
-    Some((folder, Leader { is_winner: leader.standing == Standing::Winner, is_changed }))
+    let run = typical(&leader.entrant)?;
+    Some((PathBuf::from(&run.run), leader.standing == Standing::Winner))
+}
+
+/// Whether what was chosen of one that may be the best lies at the edge of what was tried: fresh studies of the same trials
+/// would only show how much better the others were tuned.
+fn is_at_edge(group: &Group<'_>) -> bool {
+    group.open().filter_map(|one| one.entrant.tuning.as_ref()).any(Tuning::is_at_edge)
 }
 
 /// The first of its results; if it was tuned more than once, of the study whose peak the report names.

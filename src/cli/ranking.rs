@@ -6,7 +6,7 @@ use super::session::FOR_CURVES;
 use super::settings;
 use crate::memory;
 use crate::number::counted;
-use crate::record::{ComparisonRow, Stage, Status, disk_size, files};
+use crate::record::{self, ComparisonRow, Status, disk_size, files};
 use crate::report;
 use crate::report::analysis::Group;
 use crate::report::entrants::{EntrantRuns, recipes};
@@ -87,11 +87,19 @@ pub fn rank(
     Ok(code(rows))
 }
 
-/// Writes the page of a comparison under way, which says how far it is.
+/// What becomes of a comparison of which runs are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    UnderWay,
+    /// The page says how to go on.
+    Stopped,
+}
+
+/// Writes the page of a comparison that is not complete, which says how far it is.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn so_far(folder: &Path, baseline: Option<&str>) -> Result<()> {
+pub fn so_far(folder: &Path, baseline: Option<&str>, stage: Stage) -> Result<()> {
     // Beside the networks that train: without memory the program would end, and not the report alone.
     if memory::available().is_some_and(|free| free < FOR_CURVES) {
         return Ok(());
@@ -99,7 +107,10 @@ pub fn so_far(folder: &Path, baseline: Option<&str>) -> Result<()> {
     let here = [folder.to_path_buf()];
     let loaded = report::load::load(&here);
     // Some of its entrants may have no run yet.
-    let report = Report::of(&loaded, &here, None, baseline).or_else(|_| Report::of(&loaded, &here, None, None))?;
+    let mut report = Report::of(&loaded, &here, None, baseline).or_else(|_| Report::of(&loaded, &here, None, None))?;
+    if stage == Stage::Stopped {
+        report.next.extend(next::unfinished(folder, &loaded));
+    }
     report.write(&folder.join(files::REPORT_HTML), ExtraFormats::default())?;
     Ok(())
 }
@@ -125,7 +136,7 @@ pub fn code(rows: &[ComparisonRow]) -> u8 {
     // A trial that diverges has told what it was for.
     let tells = |row: &ComparisonRow| {
         let stage = row.role.as_ref().map(|role| role.stage);
-        row.status == Status::Diverged && matches!(stage, Some(Stage::Trial | Stage::SecondLook))
+        row.status == Status::Diverged && matches!(stage, Some(record::Stage::Trial | record::Stage::SecondLook))
     };
     if rows.iter().any(|row| row.status != Status::Finished && !tells(row)) { SOME_FAILED } else { 0 }
 }

@@ -144,6 +144,9 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
             .iter()
             .flat_map(|line| wrap::words(line, width))
             .for_each(|line| super::tell(&line));
+        for step in report.next.iter().filter(|step| step.purpose.is_rest()) {
+            super::tell(&format!("{}:  {}", step.words(), step.line));
+        }
         for file in written {
             // Where that is, if nobody has said it.
             let whole = Some(&file).filter(|_| given.path("output").is_none()).and_then(|file| absolute(file).ok());

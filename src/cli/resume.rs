@@ -3,6 +3,7 @@
 use super::advice;
 use super::flags;
 use super::live::{Finish, JsonEvents};
+use super::next;
 use super::session::{self, Session};
 use super::settings;
 use crate::config::settings::{self as table, OnResume};
@@ -11,7 +12,7 @@ use crate::data::{Dataset, DatasetOptions};
 use crate::experiment::{Left, Maker, Request};
 use crate::number::counted;
 use crate::optim::{self, OptimizerSpec};
-use crate::record::{Role, RunInfo, Status, files};
+use crate::record::{Role, RunInfo, Status};
 use crate::run_folder::Setup;
 use crate::schedule::Spec;
 use crate::train::Run;
@@ -99,7 +100,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         let message = format!("nothing to do: {} already has {}", path.display(), counted(run.state().epoch, "epoch"));
         return nothing_to_do(&path, &left.info, &message, machine.json, quiet);
     }
-    let of_comparison = comparison_of(&path).filter(|_| request != Request::default()).map(|comparison| {
+    let of_comparison = next::comparison_of(&path).filter(|_| request != Request::default()).map(|comparison| {
         format!(
             "this run belongs to the comparison in {0}, which no longer takes it once it is changed; remove it there to train it again as it was",
             comparison.display()
@@ -133,18 +134,6 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
         bars.warn("no checkpoint yet: starting from the beginning");
     }
     session::record(directory, run, &path, session, &bars, machine.json)
-}
-
-/// The comparison that the run in `path` is of, if it lies in one.
-fn comparison_of(path: &Path) -> Option<PathBuf> {
-    // As typed, if that names both folders.
-    let whole = path.canonicalize().ok()?;
-    [path, whole.as_path()].into_iter().find_map(|path| {
-        let runs = path.parent()?;
-        let comparison = runs.parent()?;
-        let is_one = runs.ends_with(files::RUNS) && comparison.join(files::COMPARISON_CSV).is_file();
-        is_one.then(|| comparison.to_path_buf())
-    })
 }
 
 /// Reports that nothing is left to do; with `--json`, as an event with the run's results.

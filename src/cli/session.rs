@@ -97,6 +97,8 @@ pub fn record(
     if json {
         watchers.push(Box::new(JsonEvents::new(path, run.config().log_steps)));
     }
+    // Any rate by hand is a constant one.
+    let was_constant = run.config().schedule.name() == "constant";
     let outcome = directory.record(run, &session.control, &mut All(watchers))?;
     drop(session);
     if outcome.last.is_some()
@@ -104,7 +106,7 @@ pub fn record(
     {
         bars.warn(&format!("warning: the curves are not drawn: {error:#}"));
     }
-    Ok(conclude(&outcome, path, bars))
+    Ok(conclude(&outcome, path, bars, was_constant))
 }
 
 /// Bytes that must be free for the curves to be drawn: without them the program would end as out of memory, after a run
@@ -123,7 +125,7 @@ fn draw(path: &Path) -> Result<()> {
 }
 
 /// Prints how the run ended and how to continue; returns the exit code.
-fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
+fn conclude(outcome: &Outcome, path: &Path, bars: &Bars, was_constant: bool) -> u8 {
     let again = format!("{} resume {}", program(), shell::path(path));
     let sound = || checkpoint::latest(path, Wanted::Sound);
     if let Some(stop) = outcome.stop {
@@ -137,7 +139,8 @@ fn conclude(outcome: &Outcome, path: &Path, bars: &Bars) -> u8 {
         if let Some(rate) = outcome.rate.filter(|rate| *rate > 0.0) {
             let lr = exact(round(rate / 10.0));
             match sound() {
-                Ok(Some(_)) => bars.closing(&format!("with another rate:  {again} --lr {lr}")),
+                Ok(Some(_)) if was_constant => bars.closing(&format!("with another rate:  {again} --lr {lr}")),
+                Ok(Some(_)) => bars.closing(&format!("at a constant rate: {again} --lr {lr}")),
                 Ok(None) => bars.closing(&format!("restart with another rate:  {again} --lr {lr}")),
                 Err(error) => bars.closing(&advice::words(&error)),
             }

@@ -59,13 +59,14 @@ impl Comparison {
         self.table.known(&self.plan, &self.place.folder)
     }
 
-    /// The number of runs left to train in this process.
+    /// The number of runs left to train in this process, without those that another one trains.
     pub fn missing(&self) -> usize {
         self.table.missing().len()
     }
 
-    /// Trains the next of the missing runs, several at once, and resumes interrupted ones: those of a study, or where nothing is
-    /// tuned all, seed by seed. A run that diverges or fails gets a row,
+    /// Trains the next of the missing runs, several at once, and resumes interrupted ones: of a tuned comparison those of one
+    /// study, and of as many further ones as keep all jobs busy; else all, seed by seed. Call it until [`Self::missing`] is 0
+    /// and the results determine no longer plan. A run that diverges or fails gets a row,
     /// and the rest continue. If a stop is requested, every run that is being trained is saved and gets a row, and the
     /// reason for the stop is returned.
     ///
@@ -92,8 +93,9 @@ impl Comparison {
                 Ok(row) => row,
                 // It is not this process's to give a row.
                 Err(error) if error.is::<InUse>() => {
-                    observer.warn(planned, &format!("{error}, which trains it"));
-                    table.leave(index);
+                    if table.leave(index) {
+                        observer.warn(planned, &format!("{error}, which trains it"));
+                    }
                     return Ok(());
                 }
                 Err(error) => {
@@ -133,12 +135,17 @@ impl Comparison {
         self.table.all()
     }
 
+    /// The number of planned runs that are over; of a shard, of its own.
+    pub fn over(&self) -> usize {
+        self.table.over()
+    }
+
     /// The number of planned runs with a row; of a shard, of its own.
     pub fn rows_of_plan(&self) -> usize {
         self.table.rows_of_plan()
     }
 
-    /// The number of runs that have no row because another process was training them when their turn came.
+    /// The number of runs that still have no row because another process was training them when their turn came.
     pub fn left_to_others(&self) -> usize {
         self.table.left_to_others()
     }

@@ -77,6 +77,8 @@ pub struct Group<'a> {
     pub same_seeds: bool,
     /// What the first of them is, if it has not won: `highest`, `leads on common seeds`.
     pub leads: &'static str,
+    /// What it is, if it is alone: `the only entrant`.
+    pub only: String,
     /// What a result is of, and so what the claims are about.
     pub unit: Unit,
     /// More runs are planned.
@@ -210,7 +212,7 @@ pub fn analyse<'a>(
             under_way,
         };
         let (answer, rest, sentences) = (said.answer(), said.rest(), said.sentences());
-        let (leads, is_judged) = (said.leads(), said.is_judged());
+        let (leads, only, is_judged) = (said.leads(), said.only(), said.is_judged());
         let below = answer.as_ref().map(words::Answer::below).unwrap_or_default();
         let answer = answer.map(|answer| answer.text()).or_else(|| said.unfinished()).unwrap_or_default();
         analyses.iter_mut().zip(sentences).for_each(|(analysis, sentence)| analysis.verdict = sentence);
@@ -219,6 +221,7 @@ pub fn analyse<'a>(
             analyses,
             same_seeds: verdict.same_seeds,
             leads,
+            only,
             unit,
             under_way,
             is_judged,

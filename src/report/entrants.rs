@@ -53,8 +53,8 @@ pub struct EntrantRuns<'a> {
 pub struct Place<'a> {
     /// The settings in which they differ: `augment=flip epochs=30`; may be empty.
     pub setting: &'a str,
-    /// It was changed by hand, as `setting` says.
-    pub by_hand: bool,
+    /// What was changed by hand while it ran, of which `setting` has the short name.
+    pub by_hand: Option<&'a str>,
     /// Those of them without which runs cannot be compared, such as `epochs=30`: only runs of one group are. May be
     /// empty.
     pub group: &'a str,
@@ -206,6 +206,11 @@ impl<'a> EntrantRuns<'a> {
     /// The median over the finished runs: an epoch of one of them, or the midpoint of two.
     pub fn best_epoch(&self) -> Option<f64> {
         median(&self.finished().filter_map(|run| run.results.best_epoch).map(|epoch| epoch as f64).collect::<Vec<_>>())
+    }
+
+    /// Whether it has runs, and all are finished.
+    pub fn is_finished(&self) -> bool {
+        !self.runs.is_empty() && self.finished().count() == self.runs.len()
     }
 
     /// `finished`, or the status of the unfinished runs: `1 diverged`.

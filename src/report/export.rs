@@ -208,7 +208,8 @@ impl<'a> Report<'a> {
                 Form::Pdf => self.picture()?.pdf()?,
                 Form::Md => {
                     let ranges = self.loaded.ranges.iter().zip(&self.suggestions);
-                    let ranges = ranges.map(|(tests, said)| format!("\n{}", range::markdown(tests, said)));
+                    let ranges = ranges
+                        .map(|(tests, said)| format!("\n{}", range::markdown(tests, said, self.is_of_range_tests())));
                     (markdown::of(&self.title, &self.summary, &self.groups, self.target)
                         + &next::markdown(&self.next)
                         + &ranges.collect::<String>())

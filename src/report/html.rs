@@ -142,9 +142,15 @@ impl Page<'_> {
         let unfinished = self.loaded.runs.iter().filter(unfinished).count();
         if unfinished > 0 {
             let count = self.loaded.runs.len();
-            notes.push(format!(
-                "{unfinished} of {count} runs have not finished (see their status) and are excluded from the means."
-            ));
+            notes.push(match (unfinished, count) {
+                (1, 1) => "The run has not finished (see its status).".into(),
+                (1, _) => {
+                    format!("1 of {count} runs has not finished (see its status) and is excluded from the means.")
+                }
+                _ => format!(
+                    "{unfinished} of {count} runs have not finished (see their status) and are excluded from the means."
+                ),
+            });
         }
         notes.extend(self.loaded.complaints.iter().cloned());
         if notes.is_empty() {
@@ -185,8 +191,7 @@ fn of_group(group: &Group<'_>, paragraph: &Paragraph) -> String {
 fn pick(group: &Group<'_>) -> Option<String> {
     let leader = group.analyses.first().filter(|first| first.standing != Standing::NoResult)?;
     let claim = match leader.standing {
-        _ if group.analyses.len() == 1 && group.under_way => "The only entrant so far".to_string(),
-        _ if group.analyses.len() == 1 => "The only entrant".to_string(),
+        _ if group.analyses.len() == 1 => capitalised(&group.only),
         Standing::Winner => "Winner".to_string(),
         _ if !group.is_judged => format!("{}, without a claim", capitalised(group.leads)),
         _ => format!("{}, but no proven winner", capitalised(group.leads)),

@@ -22,36 +22,20 @@ pub struct NextStep {
 pub enum Purpose {
     /// What is still to be trained of a comparison.
     GoOn,
-    /// What is still to be trained of a run.
-    Resume,
+    /// What is still to be trained of a run, one of so many that did not come to their end.
+    Resume { of: usize },
     /// The leader by itself; if several studies tuned it, as the one with the median rate has it.
-    Train { of: Leader, of_studies: bool },
+    Train { is_winner: bool, of_studies: bool },
     /// The leader as code of another framework.
-    Export { of: Leader, to: Framework },
+    Export { is_winner: bool, to: Framework },
     /// So many results of each entrant, which support a claim.
     Claim { unit: Unit, count: usize },
+    /// Rates closer to the ends of what was tried, at which some of the best lie: so many trials of each entrant.
+    Trials { count: u64 },
     /// A claim about schedules instead of settings: by tuning them, or by so many studies of what was tuned once.
     Schedules { studies: Option<usize> },
     /// Who is the best of those that may be: by so many fresh studies.
     Settle { studies: usize },
-}
-
-/// The run that leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Leader {
-    pub is_winner: bool,
-    /// It was changed by hand, which no command repeats.
-    pub is_changed: bool,
-}
-
-impl Leader {
-    pub const fn name(self) -> &'static str {
-        if self.is_winner { "the winner" } else { "the best so far" }
-    }
-
-    const fn but(self) -> &'static str {
-        if self.is_changed { ", without the changes by hand" } else { "" }
-    }
 }
 
 /// What a command trains.
@@ -63,16 +47,26 @@ pub struct Cost {
 }
 
 impl Purpose {
+    /// Whether it goes on with what was begun.
+    pub const fn is_rest(self) -> bool {
+        matches!(self, Self::GoOn | Self::Resume { .. })
+    }
+
     /// `the least for a claim, 3 seeds`
     pub fn words(self) -> String {
         match self {
             Self::GoOn => "go on".into(),
-            Self::Resume => "go on with the interrupted run".into(),
-            Self::Train { of, of_studies } => {
-                let median = if of_studies { " at the median of its rates" } else { "" };
-                format!("train {}{median}{}", of.name(), of.but())
+            Self::Resume { of: 1 } => "go on with the interrupted run".into(),
+            Self::Resume { of } => format!("go on with one of {} interrupted runs", grouped(of as u64)),
+            Self::Trials { count } => {
+                format!("to reach closer to the edge of what was tried, {}", counted(count, "trial"))
             }
-            Self::Export { of, to } => format!("take {} to {}{}", of.name(), to.title(), of.but()),
+            Self::Train { is_winner, of_studies } => {
+                let which = if is_winner { "the winner" } else { "the best so far" };
+                format!("train {which}{}", if of_studies { " at the median of its rates" } else { "" })
+            }
+            Self::Export { is_winner: true, to } => format!("take the winner to {}", to.title()),
+            Self::Export { is_winner: false, to } => format!("take the best so far to {}", to.title()),
             Self::Claim { unit, count } => format!("the least for a claim, {}", unit.counted(count)),
             Self::Schedules { studies: None } => "for a claim about schedules, tuned".into(),
             Self::Schedules { studies: Some(count) } => {
@@ -115,26 +109,4 @@ pub fn markdown(next: &[NextStep]) -> String {
     let one =
         |next: &NextStep| format!("\n{}:\n\n```\n{}\n```\n", markdown_text(&capitalised(&next.words())), next.line);
     next.iter().map(one).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_run_that_was_changed_by_hand_it_is_said_that_the_command_leaves_that_out() {
-        let words = |is_changed| {
-            let of = Leader { is_winner: false, is_changed };
-            let to = Framework::Torch;
-            [Purpose::Train { of, of_studies: false }, Purpose::Export { of, to }].map(Purpose::words)
-        };
-        assert_eq!(words(false), ["train the best so far", "take the best so far to PyTorch"]);
-        assert_eq!(
-            words(true),
-            [
-                "train the best so far, without the changes by hand",
-                "take the best so far to PyTorch, without the changes by hand"
-            ]
-        );
-    }
 }

@@ -72,8 +72,8 @@ impl Column {
 /// The table for a terminal of `width` columns: one row per entrant, the leader first.
 ///
 /// Accuracies are in percent, mean ± standard deviation over the runs of an entrant that have a result; none for n = 1. A
-/// name that does not fit continues on the next line; on a narrow terminal, the range of tuned rates, best epoch, time and
-/// rate are dropped, in this order. Columns without a single value are not shown. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
+/// name that does not fit continues on the next line; on a narrow terminal, the range of tuned rates, the status if all are
+/// finished, best epoch, time and rate are dropped, in this order. Columns without a single value are not shown. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
 pub fn terminal(rows: &[ComparisonRow], width: usize, page: &Path) -> String {
     let entrants = entrants(rows);
     terminal_of(&entrants, &names(&entrants), width, page)
@@ -260,6 +260,8 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
         shorter: None,
         dispensable,
     };
+    // That all are finished is the least that a table tells.
+    let status_is = if entrants.iter().all(EntrantRuns::is_finished) { 4 } else { 0 };
     let short_rates = entrants.iter().map(|e| e.short_rate_text()).collect();
     let mut columns = vec![
         Column { shorter: Some(short_rates), ..column(Tells::Rate, 1, &|e| e.rate_text()) },
@@ -269,7 +271,7 @@ fn columns(entrants: &[EntrantRuns<'_>]) -> Vec<Column> {
         column(Tells::Results, 0, &|e| e.results().len().to_string()),
         column(Tells::BestEpoch, 3, &|e| e.best_epoch().map_or(UNKNOWN.into(), |epoch| format!("{epoch}"))),
         column(Tells::Time, 2, &|e| e.summary(|run| run.seconds).map_or(UNKNOWN.into(), |s| duration(s.mean))),
-        column(Tells::Status, 0, &status),
+        column(Tells::Status, status_is, &status),
     ];
     columns.retain(|column| !column.is_empty());
     columns

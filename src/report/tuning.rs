@@ -240,6 +240,13 @@ impl Tuning {
         self.studies.iter().filter(|study| study.edge() == Some(edge)).count()
     }
 
+    /// Whether what some study chose is the lowest or the highest of what it tried.
+    pub fn is_at_edge(&self) -> bool {
+        [Edge::Lowest, Edge::Highest]
+            .into_iter()
+            .any(|edge| self.at_edge(edge) > 0 || !self.others_at_edge(edge).is_empty())
+    }
+
     /// The other parameters that were tuned, each with the same.
     pub fn others_at_edge(&self, edge: Edge) -> BTreeMap<&'static str, usize> {
         let mut all = BTreeMap::new();

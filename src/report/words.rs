@@ -71,10 +71,10 @@ impl Said<'_, '_> {
     pub fn rest(&self) -> Vec<String> {
         let Some(leader) = self.leader() else {
             // That no final has run yet is the answer.
-            let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.".to_string();
-            let nothing = [nothing].into_iter().chain(self.so_far());
-            let nothing = nothing.filter(|_| self.waiting().next().is_none());
-            return nothing.chain(self.of_tuning()).collect();
+            let nothing = "No finished run has a validation accuracy yet: nothing can be ranked.";
+            let nothing = format!("{nothing}{}", self.so_far().map_or(String::new(), |begun| format!(" {begun}")));
+            let nothing = Some(nothing).filter(|_| self.waiting().next().is_none());
+            return nothing.into_iter().chain(self.of_tuning()).chain(self.by_hand()).collect();
         };
         let mut said: Vec<String> = self.unfinished().into_iter().collect();
         if leader.standing != Standing::Winner && self.is_judged() {
@@ -97,6 +97,7 @@ impl Said<'_, '_> {
         said.extend(self.of_tuning());
         said.extend(self.guessing(leader));
         said.extend(self.alike());
+        said.extend(self.by_hand());
         let count = |status| self.analyses.iter().map(|analysis| analysis.entrant.count(status)).sum();
         said.extend(at_chance(count(Status::Diverged), leader.entrant.place.chance()));
         said.extend(failed(count(Status::Failed)));
@@ -110,12 +111,19 @@ impl Said<'_, '_> {
         self.analyses.iter().filter(move |analysis| analysis.standing == standing)
     }
 
-    /// The one that there is; others may only have no run yet.
-    fn only(&self) -> String {
-        format!("the only {}{}", self.entrants(), if self.under_way { " so far" } else { "" })
+    /// What one is called that is alone; others may only have no run yet.
+    pub fn only(&self) -> String {
+        format!("the only {}{}", self.entrants(), if self.under_way { " with runs so far" } else { "" })
     }
 
-    /// How far the runs are that have not ended, if they are few.
+    /// What was changed by hand, in full: names have it shortly.
+    fn by_hand(&self) -> Option<String> {
+        let told = |one: &Analysis<'_>| Some(format!("{} ({})", one.short, one.entrant.place.by_hand?));
+        let told: Vec<String> = self.analyses.iter().filter_map(told).collect();
+        (1..=FEW).contains(&told.len()).then(|| format!("Changed by hand: {}.", told.join("; ")))
+    }
+
+    /// How far the runs are that have not ended.
     fn so_far(&self) -> Option<String> {
         let runs = self.analyses.iter().flat_map(|one| one.entrant.runs.iter().map(move |run| (&one.short, *run)));
         let begun = |(name, run)| -> Option<(&String, &ComparisonRow, f64)> {
@@ -129,7 +137,15 @@ impl Said<'_, '_> {
             let accuracy = accuracy * 100.0;
             format!("{name}{seed} ({}, {accuracy:.2} % on validation after its last whole epoch)", run.status)
         });
-        (1..=FEW).contains(&runs.len()).then(|| format!("Begun: {}.", told.collect::<Vec<_>>().join("; ")))
+        let accuracies = runs.iter().map(|run| run.2 * 100.0);
+        let (low, high) = (accuracies.clone().reduce(f64::min)?, accuracies.reduce(f64::max)?);
+        Some(match runs.len() {
+            ..=FEW => format!("Begun: {}.", told.collect::<Vec<_>>().join("; ")),
+            many => {
+                let runs = counted(many as u64, "run");
+                format!("Begun: {runs}, {low:.2} to {high:.2} % on validation after their last whole epochs.")
+            }
+        })
     }
 
     /// Without a winner, after a colon: who may be the best.
@@ -303,7 +319,8 @@ impl Said<'_, '_> {
             let mut sentence = self.standing(place, analysis);
             let known = analysis.val_accuracy.map_or(0, |summary| summary.n);
             if (1..most).contains(&known) {
-                let _ = write!(sentence, "; has {known} of {most} results");
+                let results = counted(known as u64, "result");
+                let _ = write!(sentence, "; has {results}, others up to {most}");
             }
             sentence.push_str(&self.beside_tuning(analysis));
             let guessed = analysis.entrant.at_chance();

@@ -217,7 +217,9 @@ fn short_runs_around_the_rate_of_the_test_and_beyond_it_settle_the_rate() {
     );
     // The report has it from the table, and from the rows of one seed if only that is asked for.
     lrsched(&folder).args(["report", "test", "--md"]).assert().success();
-    assert!(read(&folder, "report.md").contains(refined["reason"].as_str().unwrap()));
+    let markdown = read(&folder, "report.md");
+    assert!(markdown.contains(refined["reason"].as_str().unwrap()));
+    assert_eq!(markdown.matches("Suggested rate").count(), 1, "{markdown}");
     lrsched(&folder).args(["report", "test/seed-6", "--md"]).assert().success();
     let one = read(&folder, "report.md");
     assert!(one.contains("| refined |") && !one.contains(refined["reason"].as_str().unwrap()), "{one}");

@@ -238,8 +238,10 @@ fn a_run_changed_by_hand_has_a_short_name_its_own_length_and_a_command_that_tell
     // Alone, it is no other run either.
     report(&folder.path().join("a"), &[".", "-o", "../alone.md"]).assert().success();
     let alone = fs::read_to_string(folder.path().join("alone.md")).unwrap();
-    let told = "The only entrant: sgd/cosine [by hand: 2 changes from epoch 1], ";
-    assert!(alone.replace('\\', "").contains(told), "{alone}");
+    let changed = "Changed by hand: sgd/cosine [by hand: 2 changes from epoch 1] (lr 0.05 (constant at 0.05) from epoch 1, epochs 2, ";
+    for told in ["The only entrant: sgd/cosine [by hand: 2 changes from epoch 1], ", changed] {
+        assert!(alone.replace('\\', "").contains(told), "{told}: {alone}");
+    }
     assert!(html.contains(">2 of 2<") && html.contains(">2 of 3<"), "the first was made shorter");
     assert!(html.contains(
         "<span class=soft>then changed by hand: lr 0.05 (constant at 0.05) from epoch 1, epochs 2, schedule shortened"
@@ -262,6 +264,7 @@ fn the_lr_of_a_run_changed_by_hand_is_the_highest_of_its_logged_steps() {
     let (of_steps, of_epochs) = (rate(highest("steps.csv")), rate(highest("metrics.csv")));
     assert_ne!(of_steps, of_epochs, "the peak lies within an epoch");
     let markdown = fs::read_to_string(folder.path().join("r.md")).unwrap();
+    assert!(!markdown.contains("lrsched train") && !markdown.contains("lrsched export"), "no command repeats it");
     assert!(markdown.contains(&format!("| {of_steps} |")) && !markdown.contains(&of_epochs), "{of_steps}: {markdown}");
 }
 
@@ -289,7 +292,7 @@ fn runs_that_still_go_are_shown_with_their_status_and_in_no_mean() {
     report(folder.path(), &["."]).assert().success();
     let html = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(html.contains("1 interrupted") && html.contains("80.50 ± 0.71"));
-    assert!(html.contains("1 of 3 runs have not finished"));
+    assert!(html.contains("1 of 3 runs has not finished"));
 }
 
 #[test]
@@ -301,7 +304,9 @@ fn of_a_run_that_was_interrupted_the_page_says_how_far_it_is_and_how_to_go_on() 
     let mut info: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     info["status"] = "interrupted".into();
     fs::write(&file, info.to_string()).unwrap();
-    lrsched(&folder).args(["report", "q", "--md"]).assert().success();
+    let said = lrsched(&folder).args(["report", "q", "--md"]).assert().success();
+    let said = String::from_utf8(said.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("go on with the interrupted run:  ") && said.contains("lrsched resume q"), "{said}");
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let (html, markdown) = (read("report.html"), read("report.md"));
     let accuracy = info["results"]["val_accuracy"].as_f64().unwrap() * 100.0;
@@ -310,6 +315,44 @@ fn of_a_run_that_was_interrupted_the_page_says_how_far_it_is_and_how_to_go_on() 
         assert!(page.contains("nothing can be ranked. ") && page.contains(&begun), "{begun} {page}");
         assert!(page.contains("Go on with the interrupted run:") && page.contains("lrsched resume q"), "{page}");
     }
+}
+
+#[test]
+fn of_many_runs_that_were_stopped_some_are_offered_and_none_that_cannot_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = |run: &str, status: &str, schedule: &str| {
+        let file = folder.path().join(run).join("run.json");
+        let mut info: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        (info["status"], info["config"]["schedule"]) = (status.into(), schedule.into());
+        fs::write(&file, info.to_string()).unwrap();
+    };
+    let offered = |folders: &[&str]| {
+        let said = lrsched(&folder).arg("report").args(folders).assert().success();
+        let said = String::from_utf8(said.get_output().stderr.clone()).unwrap();
+        let line = |line: &str| Some(line.strip_prefix("go on with ")?.to_string());
+        said.lines().filter_map(line).collect::<Vec<_>>()
+    };
+    for (seed, run) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        let flags = ["--epochs", "1", "--seed", &seed.to_string(), "--out", run];
+        lrsched(&folder).arg("train").args(TINY).args(flags).assert().success();
+        stop(run, "interrupted", "constant");
+    }
+    let all = offered(&["a", "b", "c", "d"]);
+    assert_eq!(all.len(), 3, "{all:?}");
+    assert!(all.iter().all(|line| line.starts_with("one of 4 interrupted runs:  ")), "{all:?}");
+    let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(page.contains("Begun: 4 runs, "), "{page}");
+    // Killed: nobody writes to it.
+    stop("a", "running", "constant");
+    assert!(offered(&["a"])[0].ends_with("lrsched resume a"));
+    stop("a", "interrupted", "frobnicate");
+    assert_eq!(offered(&["a"]), [""; 0], "of another version");
+    stop("a", "interrupted", "constant");
+    let runs = folder.path().join("cmp/runs");
+    fs::create_dir_all(&runs).unwrap();
+    fs::rename(folder.path().join("a"), runs.join("a")).unwrap();
+    fs::write(folder.path().join("cmp/comparison.csv"), "run\n").unwrap();
+    assert_eq!(offered(&["cmp/runs/a"]), [""; 0], "its comparison goes on as a whole");
 }
 
 #[test]

@@ -123,6 +123,10 @@ fn a_signal_stops_and_saves_all_running_runs_and_the_printed_line_continues_them
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{name}: {}", stderr(&output));
         assert!(stderr(&output).contains("resume with:  "), "{}", stderr(&output));
+        assert!(stderr(&output).contains("finished work is saved in out: 0 runs of 6"), "{}", stderr(&output));
+        let page = text(&folder.path().join("out/report.html"));
+        assert!(page.contains("interrupted") && !page.contains(">running<"), "{name}: the page is that of the end");
+        assert!(page.contains("<p>Go on"), "{name}: {page}");
         for path in &runs {
             let info = json(&path.join("run.json"));
             assert_eq!(info["status"], "interrupted", "{name}: {}", path.display());

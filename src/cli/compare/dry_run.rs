@@ -23,7 +23,7 @@ impl Request {
     ) -> Result<u8> {
         let Self { machine, .. } = self;
         let determined = stages.map(|stages| stages.plan_in(folder, self.existing())).transpose()?;
-        let plan = determined.as_ref().unwrap_or(&self.plan);
+        let (plan, here) = determined.as_ref().map_or((&self.plan, 0), |(plan, here)| (plan, *here));
         let found = plan.survey(folder, dataset, self.existing(), machine.shard);
         let runs = if machine.shard.is_some() { found.map_err(advice::of_shard)? } else { found? };
         crate::cli::warn(warnings);
@@ -35,7 +35,6 @@ impl Request {
             Listed { number: Some(plan.place(place).number), name, remaining }
         };
         let mut runs: Vec<Listed> = runs.into_iter().map(listed).collect();
-        // All of a screening comes before the finals of anybody.
         runs.sort_by_key(|run| run.number);
         if let Some(stages) = stages {
             let to_come = stages.to_come(plan, is_of(machine.shard));
@@ -45,7 +44,7 @@ impl Request {
                 runs.extend((0..count).map(|_| Listed { number: None, name: None, remaining: remaining.clone() }));
             }
         }
-        let dry = DryRun { folder, config: self.config(), planned: plan.total, runs, may_differ: false };
+        let dry = DryRun { folder, config: self.config(), planned: plan.total, runs, may_differ: false, here };
         dry.print(dataset, machine, session)
     }
 }

@@ -43,6 +43,7 @@ impl Request {
             data_dir,
             for_claim: self.for_claim(folder, stages, dataset, rows),
             for_schedules: self.for_schedules(folder, stages, dataset, rows),
+            closer: self.closer(folder, stages, dataset, rows),
             settle: Some(Box::new(move |names, studies| self.settle(folder, stages?, rows, names, studies))),
         }
     }
@@ -98,6 +99,22 @@ impl Request {
         let runs = tuned.design.total(self.entrants.len());
         let line = same_command_but(&beside(folder, "tuned")?, &["seeds", "out"], &with);
         Some(self.step(Purpose::Schedules { studies: None }, Some(runs), rows, line))
+    }
+
+    /// The command that tries twice as many rates of each entrant.
+    fn closer(
+        &self,
+        folder: &Path,
+        stages: Option<&Stages>,
+        dataset: &Dataset,
+        rows: &[ComparisonRow],
+    ) -> Option<NextStep> {
+        let tuning = self.tuning.as_ref()?;
+        let count = tuning.trials.checked_mul(2)?;
+        let more = Tuning { trials: count, ..tuning.clone() };
+        let runs = self.more_runs(stages, Some(&more), self.seeds, dataset)?;
+        let line = same_command_but(folder, &[], &[("tune", &[count.to_string()])]);
+        Some(self.step(Purpose::Trials { count }, Some(runs), rows, line))
     }
 
     /// What the baseline of an untuned comparison is called once its rate is tuned.

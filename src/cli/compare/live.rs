@@ -1,6 +1,7 @@
 //! The runs of a comparison while they are trained.
 
 use crate::cli::live::{Bars, JsonEvents, Label};
+use crate::cli::ranking::Stage;
 use crate::cli::{advice, ranking};
 use crate::experiment::{ComparisonObserver, Plan, PlannedRun};
 use crate::train::{All, Event, Observer};
@@ -29,6 +30,9 @@ pub(super) struct ReportSoFar<'a> {
 /// The report may take this share of the time: that of thousands of runs takes seconds.
 const SHARE: u32 = 20;
 
+/// A cluster that stops a job kills it some seconds later.
+const LONGEST: Duration = Duration::from_secs(3);
+
 impl<'a> ReportSoFar<'a> {
     pub fn new(folder: &'a Path, baseline: Option<&'a str>) -> Self {
         Self { folder, baseline, last: Mutex::new(None) }
@@ -42,8 +46,18 @@ impl<'a> ReportSoFar<'a> {
             return;
         }
         let started = Instant::now();
-        let _ = ranking::so_far(self.folder, self.baseline);
+        let _ = ranking::so_far(self.folder, self.baseline, Stage::UnderWay);
         *last = Some((Instant::now(), started.elapsed()));
+    }
+}
+
+impl ReportSoFar<'_> {
+    /// Rewrites it for the last time, since the comparison stopped, unless that takes longer than who stops it may wait.
+    pub fn finish(&self) {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|(_, took)| took < LONGEST) {
+            let _ = ranking::so_far(self.folder, self.baseline, Stage::Stopped);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::{advice, ranking, settings};
 use crate::config::Keep;
 use crate::data::Dataset;
 use crate::experiment::{Comparison, Plan, Stages, Training};
-use crate::number::counted;
+use crate::number::{counted, grouped};
 use crate::report::load::subject;
 use anyhow::Result;
 use std::path::Path;
@@ -65,12 +65,15 @@ impl Request {
             limit.iter().for_each(|limit| bars.line(limit));
             warnings.iter().for_each(|warning| bars.warn(&format!("warning: {warning}")));
         }
-        // An entrant's name fixes its rate, which must not be changed by hand.
-        session.begin(&bars, Keys::WithoutRates, machine.json);
-        let mut done = 0;
+        if missing == 0 {
+            session.speak(&bars);
+        } else {
+            // An entrant's name fixes its rate, which must not be changed by hand.
+            session.begin(&bars, Keys::WithoutRates, machine.json);
+        }
+        let before = comparison.rows_of_plan();
         let so_far = machine.shard.is_none().then(|| ReportSoFar::new(folder, machine.baseline.as_deref()));
         let stopped = loop {
-            let before = comparison.missing();
             let training = Training {
                 scheduler,
                 observer: &LiveComparison { bars: &bars, plan: &plan, json: machine.json, report: so_far.as_ref() },
@@ -84,7 +87,6 @@ impl Request {
             if stopped.is_some() {
                 break stopped;
             }
-            done += before - comparison.missing();
             let more = longer(stages, &plan, &mut comparison)?;
             if more.is_none() && comparison.missing() == 0 {
                 break None;
@@ -100,7 +102,8 @@ impl Request {
                 plan = longer;
             }
             let left = comparison.missing() + to_come(&plan);
-            bars.expect((done + left) as u64);
+            // What other processes train has no row here yet.
+            bars.expect((comparison.ours() - before + to_come(&plan)) as u64);
             // Results of other shards determine runs that were not expected here.
             if left > chosen_for {
                 scheduler = settings::scheduler(machine, self.config(), left).0;
@@ -109,7 +112,10 @@ impl Request {
         };
         drop(session);
         if let Some(stop) = stopped {
-            bars.warn(&format!("stopped; finished work is saved in {}", folder.display()));
+            so_far.iter().for_each(ReportSoFar::finish);
+            let (over, of) = (counted(comparison.over() as u64, "run"), grouped(plan.total as u64));
+            let how_far = if machine.shard.is_some() { String::new() } else { format!(": {over} of {of}") };
+            bars.warn(&format!("stopped; finished work is saved in {}{how_far}", folder.display()));
             bars.warn(&format!("resume with:  {}", session::same_command(folder)));
             return Ok(stop.exit_code());
         }

@@ -44,9 +44,9 @@ pub struct RunPlace {
     /// Runs that follow from each other share a chain, which one process trains.
     pub chain: usize,
     /// The study of a run that is tuned, else its seed: those of a round are trained before those of the next, so that whoever
-    /// stops has the same studies or seeds of all entrants.
+    /// stops has the same studies or seeds of all entrants, but for those under way.
     pub round: u64,
-    /// From 1, the same in every process: its row in the table, or where runs are tuned or screened, its turn.
+    /// From 1, the same in every process: its place among the planned runs, or where runs are tuned or screened, its turn.
     pub number: usize,
 }
 
@@ -74,7 +74,7 @@ impl Plan {
     }
 
     /// Of the runs at these indices, those to train next, in the order of their turns: one round, and as many further ones as
-    /// keep `at_once` busy. Where no run follows from others, all.
+    /// keep `at_once` busy. Where nothing is tuned, all: what follows from a screening is not known before its end.
     pub(super) fn next(&self, mut missing: Vec<usize>, at_once: usize) -> Vec<usize> {
         let place = |index: usize| self.places[index];
         missing.sort_by_key(|&index| (place(index).round, place(index).number));
@@ -199,4 +199,42 @@ pub(in crate::experiment) fn meaning_of(row: &ComparisonRow) -> Option<Meaning> 
 /// A folder name that describes the run.
 pub(in crate::experiment) fn name(config: &RunConfig) -> String {
     folder_name(&format!("{}_{}_lr={}_seed={}", config.optimizer, config.schedule, config.lr, config.seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Tuning;
+
+    /// Runs of these rounds, numbered in this order.
+    fn plan(rounds: &[u64], tuned: bool) -> Plan {
+        let run = |(at, &round): (usize, &u64)| {
+            let run = PlannedRun { name: at.to_string(), config: RunConfig::default(), role: None };
+            (run, RunPlace { chain: at, round, number: at + 1 })
+        };
+        let tuning = Tuning { trials: 2, ranges: Vec::new(), seed: 0, studies: 3 };
+        let design = Design::new(0, Some(&tuning).filter(|_| tuned), None, 1);
+        Plan::staged(rounds.iter().enumerate().map(run).collect(), rounds.len(), design)
+    }
+
+    #[test]
+    fn the_next_runs_are_those_of_a_study_and_of_as_many_more_as_keep_all_jobs_busy() {
+        let tuned = plan(&[0, 1, 2, 0, 1, 2, 1, 2], true);
+        let all: Vec<usize> = (0..8).collect();
+        for (at_once, expected) in [
+            (0, &[0, 3][..]),
+            (1, &[0, 3]),
+            (2, &[0, 3]),
+            // A study of two leaves jobs idle.
+            (3, &[0, 3, 1, 4, 6]),
+            (5, &[0, 3, 1, 4, 6]),
+            (6, &[0, 3, 1, 4, 6, 2, 5, 7]),
+            (100, &[0, 3, 1, 4, 6, 2, 5, 7]),
+        ] {
+            assert_eq!(tuned.next(all.clone(), at_once), expected, "{at_once} at once");
+        }
+        assert_eq!(tuned.next(vec![2, 4, 5], 1), [4], "of the study that is done, none is missing");
+        assert_eq!(tuned.next(Vec::new(), 2), [0; 0]);
+        assert_eq!(plan(&[0, 1, 0, 1], false).next((0..4).collect(), 1), [0, 2, 1, 3], "nothing follows from them");
+    }
 }

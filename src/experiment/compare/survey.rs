@@ -77,14 +77,14 @@ impl Plan {
 }
 
 impl Stages {
-    /// The runs that those in `folder` determine. Read-only.
+    /// The runs that those in `folder` determine, and how many more of it are over, of which some may follow again. Read-only.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn plan_in(&self, folder: &Path, existing: Existing) -> Result<Plan> {
+    pub fn plan_in(&self, folder: &Path, existing: Existing) -> Result<(Plan, usize)> {
         let mut plan = self.plan(&[]);
         if existing == Existing::Replace {
-            return Ok(plan);
+            return Ok((plan, 0));
         }
         let rows = rows_of_runs(&folder.join(files::RUNS))?;
         loop {
@@ -92,7 +92,12 @@ impl Stages {
             let planned = rows.iter().filter(|row| names.contains(row.run.as_str())).cloned();
             let longer = self.plan(&planned.collect::<Vec<_>>());
             if longer.runs.len() <= plan.runs.len() {
-                return Ok(plan);
+                let entrants: HashSet<&str> = plan.entrants().collect();
+                let is_ours =
+                    |row: &&ComparisonRow| row.role.as_ref().is_some_and(|role| entrants.contains(&*role.entrant));
+                let others = rows.iter().filter(is_ours).filter(|row| !names.contains(row.run.as_str()));
+                let over = others.filter(|row| row.status.is_over()).count();
+                return Ok((plan, over));
             }
             plan = longer;
         }

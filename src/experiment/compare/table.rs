@@ -59,9 +59,10 @@ pub(super) struct Rows {
     /// Which of them this process trains.
     ours: Vec<bool>,
     shard: Option<Shard>,
-    /// Runs that other processes were training when their turn came: since the plan was made, and before.
-    in_use: HashSet<usize>,
-    in_use_before: usize,
+    /// The names of runs that other processes were training when their turn came.
+    in_use: HashSet<String>,
+    /// Those of them that are not tried again before the plan is longer.
+    resting: HashSet<usize>,
     /// When the table was last written while runs are being trained, and how long that took, the wait for other shards
     /// included.
     written: Option<(Instant, Duration)>,
@@ -81,7 +82,7 @@ impl Rows {
             ours: (0..plan.runs.len()).map(is_ours).collect(),
             shard,
             in_use: HashSet::new(),
-            in_use_before: 0,
+            resting: HashSet::new(),
             written: None,
             is_behind: false,
             notes: Vec::new(),
@@ -100,18 +101,20 @@ impl Rows {
     /// The places of the runs that are left to train in this process, without those that others train.
     pub fn missing(&self) -> Vec<usize> {
         let is_missing =
-            |index: &usize| self.is_ours(*index) && self.planned[*index].is_none() && !self.in_use.contains(index);
+            |index: &usize| self.is_ours(*index) && self.planned[*index].is_none() && !self.resting.contains(index);
         (0..self.planned.len()).filter(is_missing).collect()
     }
 
-    /// Leaves a run to the process that trains it, until the plan is longer.
-    pub fn leave(&mut self, index: usize) {
-        self.in_use.insert(index);
+    /// Leaves a run to the process that trains it, until the plan is longer. Whether that is new of it.
+    pub fn leave(&mut self, index: usize) -> bool {
+        self.resting.insert(index);
+        self.in_use.insert(self.names[index].clone())
     }
 
-    /// The number of times that a run was left to another process.
+    /// The number of runs that were left to other processes and have no row since.
     pub fn left_to_others(&self) -> usize {
-        self.in_use_before + self.in_use.len()
+        let runs = self.names.iter().zip(&self.planned);
+        runs.filter(|(name, row)| row.is_none() && self.in_use.contains(*name)).count()
     }
 
     /// How many runs of the plan this process trains, those that are done included.
@@ -125,7 +128,6 @@ impl Rows {
 
     /// The rows of a longer plan: what is known stays known.
     pub fn of_longer(self, plan: &Plan) -> Self {
-        let in_use_before = self.left_to_others();
         let mut rows = Self::new(plan, self.shard);
         let planned: HashSet<&str> = plan.runs.iter().map(|run| run.name.as_str()).collect();
         let mut known: HashMap<String, ComparisonRow> =
@@ -135,7 +137,7 @@ impl Rows {
         }
         rows.others = self.others;
         rows.others.retain(|row| !planned.contains(row.run.as_str()));
-        Self { in_use_before, written: self.written, notes: self.notes, ..rows }
+        Self { in_use: self.in_use, written: self.written, notes: self.notes, ..rows }
     }
 
     /// Those of the plan that this process knows, and those that other shards have put into the table.
@@ -167,6 +169,11 @@ impl Rows {
 
     pub fn rows_of_plan(&self) -> usize {
         self.planned.iter().flatten().count()
+    }
+
+    /// How many of them are over.
+    pub fn over(&self) -> usize {
+        self.planned.iter().flatten().filter(|row| row.status.is_over()).count()
     }
 
     /// Those of earlier invocations first.
@@ -301,6 +308,21 @@ mod tests {
         rows.write_rest(&place).unwrap();
         assert_eq!(listed(folder.path()).len(), 2);
         assert!(rows.notes.len() == 1 && rows.notes[0].contains("comparison.csv.damaged-1"), "{:?}", rows.notes);
+    }
+
+    #[test]
+    fn a_run_that_another_process_trains_is_tried_again_once_the_plan_is_longer_and_counts_until_it_has_a_row() {
+        let mut rows = Rows::new(&plan(2), None);
+        assert!(rows.leave(1), "it is said once");
+        assert_eq!((rows.missing(), rows.left_to_others()), (vec![0], 1));
+        let mut rows = rows.of_longer(&plan(3));
+        assert_eq!((rows.missing(), rows.left_to_others()), (vec![0, 1, 2], 1));
+        assert!(!rows.leave(1));
+        assert_eq!((rows.missing(), rows.left_to_others()), (vec![0, 2], 1));
+        let mut rows = rows.of_longer(&plan(4));
+        let PlannedRun { name, config, .. } = &plan(4).runs[1];
+        rows.put(1, ComparisonRow::new(name, config, Status::Finished, Results::default()));
+        assert_eq!((rows.missing(), rows.left_to_others()), (vec![0, 2, 3], 0), "this process trained it");
     }
 
     #[test]

@@ -210,8 +210,7 @@ impl Design {
     }
 
     /// How many runs are trained before the first one of this stage and unit of the entrant at this place, the finalist of this
-    /// rank: those of earlier units, and in the unit, stage by stage, those of the entrants before it. Whoever is stopped has
-    /// the same units of all entrants.
+    /// rank: those of earlier units, and in the unit, stage by stage, those of the entrants before it.
     pub fn runs_before(&self, entrants: usize, place: usize, rank: usize, unit: u64, stage: Stage) -> usize {
         let screening = self.screening();
         let finalists = self.finalists.unwrap_or(entrants);

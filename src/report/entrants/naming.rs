@@ -30,7 +30,7 @@ pub fn names(entrants: &[EntrantRuns<'_>]) -> Vec<String> {
         }
         let Place { setting, group, by_hand, .. } = entrant.place;
         // What all have tells nothing, but one that was changed is never what its schedule says.
-        let setting = Some(setting).filter(|_| settings || by_hand);
+        let setting = Some(setting).filter(|_| settings || by_hand.is_some());
         // Without their run.json, runs of different groups have no setting that says so.
         let group = Some(group).filter(|_| groups);
         if let Some(told) = [setting, group].into_iter().flatten().find(|told| !told.is_empty()) {

@@ -90,9 +90,7 @@ fn claims(group: &Group<'_>, target: Option<f64>) -> Vec<Column> {
     // Of one without a run that counts, the verdict says how far it is.
     let tells = |a: &Analysis<'_>| a.entrant.finished().count() < a.entrant.runs.len();
     let is_telling = group.analyses.iter().any(tells);
-    columns.push(words(group, "status", is_telling, |a| {
-        status_cell(&status(&a.entrant), !a.entrant.runs.is_empty() && !tells(a))
-    }));
+    columns.push(words(group, "status", is_telling, |a| status_cell(&status(&a.entrant), a.entrant.is_finished())));
     columns
 }
 

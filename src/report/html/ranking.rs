@@ -3,6 +3,7 @@
 use crate::report::chart::{RankedGroup, RankedRow, Ranking};
 use crate::report::escape::escape;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 /// The rankings of all groups, and what their marks mean.
 pub fn html(ranking: &Ranking) -> String {
@@ -31,7 +32,7 @@ fn group(group: &RankedGroup) -> String {
     }
     out.push_str("<div class=rank role=list>");
     for row in &group.rows {
-        out.push_str(&ranked(row, &grid, &place, axis.low));
+        out.push_str(&ranked(row, &grid, &place, &(axis.low..=axis.high)));
     }
     let labels: String = ticks
         .iter()
@@ -47,16 +48,22 @@ fn group(group: &RankedGroup) -> String {
     out
 }
 
-fn ranked(row: &RankedRow, grid: &str, place: &dyn Fn(f64) -> f64, low: f64) -> String {
+/// `ends`: those of the axis, which may cut an interval off.
+fn ranked(row: &RankedRow, grid: &str, place: &dyn Fn(f64) -> f64, ends: &RangeInclusive<f64>) -> String {
     let mut track = grid.to_string();
-    if let Some((from, to)) = row.interval.map(|(from, to)| (place(from), place(to))) {
+    if let Some((low, high)) = row.interval {
+        let (from, to) = (place(low), place(high));
         let _ = write!(track, "<i class=bar style=\"left:{from:.2}%;width:{:.2}%\"></i>", to - from);
+        for (end, value, beyond) in [(from, low, '◂'), (to, high, '▸')] {
+            let (class, sign) = if ends.contains(&value) { ("end", '|') } else { ("cut", beyond) };
+            let _ = write!(track, "<b class={class} style=\"left:{end:.2}%\">{sign}</b>");
+        }
     }
     for &value in &row.dots {
         let _ = write!(track, "<i class=dot style=\"left:{:.2}%\"></i>", place(value));
     }
     if let Some(mean) = row.mean {
-        let sign = if mean < low { '◂' } else { row.claim.sign() };
+        let sign = if mean < *ends.start() { '◂' } else { row.claim.sign() };
         let _ = write!(track, "<b class=sign style=\"left:{:.2}%\">{sign}</b>", place(mean));
     }
     let told = row.interval.map_or(String::new(), |(from, to)| format!("; 95 % interval {from:.2} to {to:.2}"));

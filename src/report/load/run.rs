@@ -51,7 +51,7 @@ impl LoadedRun {
     pub(super) fn place(&self) -> Place<'_> {
         Place {
             setting: &self.setting,
-            by_hand: self.changed.is_some(),
+            by_hand: self.changed.as_deref(),
             group: &self.group,
             on_test: self.validated_on_test(),
             tta: self.settings.get("tta").and_then(|name| name.parse().ok()).unwrap_or_default(),
@@ -59,11 +59,6 @@ impl LoadedRun {
             dataset: self.dataset(),
             under_way: self.under_way,
         }
-    }
-
-    /// It is in the plan of a comparison, which goes on as a whole.
-    pub const fn is_of_comparison(&self) -> bool {
-        self.plan.is_some()
     }
 
     /// Validation used the test images, so they influenced the choice of the best epoch.

@@ -97,8 +97,8 @@ impl RangeTests {
     }
 }
 
-/// The suggestions as Markdown.
-pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
+/// The suggestions as Markdown, which may begin with the answer.
+pub fn markdown(tests: &RangeTests, suggestions: &[Combined], is_said: bool) -> String {
     let mut out = format!("## Range test {}\n", markdown_text(&tests.name));
     if !suggestions.is_empty() {
         out.push_str("\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n");
@@ -107,7 +107,9 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined]) -> String {
         let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
         let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(&why));
     }
-    let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
+    if !is_said {
+        let _ = writeln!(out, "\n{}", markdown_text(&verdict(tests, suggestions).join(" ")));
+    }
     for NextCommand { purpose, line } in tests.commands(suggestions) {
         let purpose = if purpose.is_empty() { String::new() } else { format!("\n{}:\n", markdown_text(purpose)) };
         let _ = writeln!(out, "{purpose}\n```\n{line}\n```");

@@ -106,7 +106,7 @@ impl Said<'_, '_> {
             })
             .collect();
         let who = if waiting.len() == 1 && self.analyses.len() == 1 {
-            format!("the only {}", self.entrants())
+            self.only()
         } else if waiting.len() == self.analyses.len() {
             format!("all {} so far", counted(waiting.len() as u64, self.entrants()))
         } else {
@@ -114,8 +114,12 @@ impl Said<'_, '_> {
         };
         (!waiting.is_empty()).then(|| {
             let done = if told.is_empty() { "nothing yet".into() } else { told.join(", ") };
-            let to_come = listed(&self.to_come(&waiting));
-            format!("Before the finals: {who}; done: {done}; still to come: {to_come}. Run the same command to go on.")
+            // Of entrants and studies that have not begun, nothing says what they lack.
+            let to_come = match self.under_way {
+                true => String::new(),
+                false => format!("; still to come: {}", listed(&self.to_come(&waiting))),
+            };
+            format!("Before the finals: {who}; done: {done}{to_come}. Run the same command to go on.")
         })
     }
 

@@ -76,8 +76,9 @@ pub fn refine(runs: &[ShortResult], chance: f64, safe: f64) -> Option<Combined> 
     let answer = centre(runs, chance).map(|(rate, reached)| {
         let of = if reached.len() > WINDOW { " of the three neighbours that did best" } else { "" };
         let (listed, edge) = (listed(&reached), at_the_edge(&reached, safe));
-        let reason =
-            format!("the mean{of}, weighted by the odds of a correct answer after {updates} updates: {listed}{edge}");
+        let reason = format!(
+            "the mean{of}, weighted by the squared odds of a correct answer after {updates} updates: {listed}{edge}"
+        );
         Answer { rate, reason }
     });
     let alone = |seed: &u64| {

@@ -95,10 +95,9 @@ fn track(row: &RankedRow, axis: &Axis, columns: usize) -> String {
         let clamped = |value: f64| place(axis, value.clamp(axis.low, axis.high), columns);
         if let (Some(from), Some(to)) = (clamped(low), clamped(high)) {
             cells[from..=to].fill('─');
-            for (end, value, sign) in [(from, low, '├'), (to, high, '┤')] {
-                if place(axis, value, columns).is_some() {
-                    cells[end] = sign;
-                }
+            for (end, value, sign, beyond) in [(from, low, '├', '◂'), (to, high, '┤', '▸')] {
+                // The axis cuts it off: it goes on.
+                cells[end] = if place(axis, value, columns).is_some() { sign } else { beyond };
             }
         }
     }
@@ -122,6 +121,29 @@ fn track(row: &RankedRow, axis: &Axis, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::chart::AxisScale;
+
+    #[test]
+    fn an_interval_that_the_axis_cuts_off_goes_on_at_its_end() {
+        let row = |low, high| RankedRow {
+            name: "sgd/cosine".into(),
+            under: String::new(),
+            rate: String::new(),
+            short_rate: String::new(),
+            value: "50.00".into(),
+            mean: Some(50.0),
+            interval: Some((low, high)),
+            dots: Vec::new(),
+            claim: Claim::None,
+        };
+        let axis = Axis::between(AxisScale::Linear, 40.0, 60.0);
+        for (low, high, ends) in [(45.0, 55.0, ('├', '┤')), (10.0, 55.0, ('◂', '┤')), (45.0, 99.0, ('├', '▸'))]
+        {
+            let track = track(&row(low, high), &axis, 41);
+            let drawn = track.trim();
+            assert_eq!((drawn.chars().next().unwrap(), drawn.chars().last().unwrap()), ends, "{track}");
+        }
+    }
 
     #[test]
     fn a_long_name_has_a_line_of_its_own_and_a_range_of_rates_gives_way_before_names_do() {
