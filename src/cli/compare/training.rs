@@ -71,7 +71,7 @@ impl Request {
             // An entrant's name fixes its rate, which must not be changed by hand.
             session.begin(&bars, Keys::WithoutRates, machine.json);
         }
-        let before = comparison.rows_of_plan();
+        let mut done = 0;
         let so_far = machine.shard.is_none().then(|| ReportSoFar::new(folder, machine.baseline.as_deref()));
         let stopped = loop {
             let training = Training {
@@ -83,10 +83,12 @@ impl Request {
                 keep: machine.keep.unwrap_or(Keep::Best),
                 tensorboard: machine.tensorboard,
             };
+            let before = comparison.rows_of_plan();
             let stopped = comparison.run(dataset, &training)?;
             if stopped.is_some() {
                 break stopped;
             }
+            done += comparison.rows_of_plan() - before;
             let more = longer(stages, &plan, &mut comparison)?;
             if more.is_none() && comparison.missing() == 0 {
                 break None;
@@ -103,7 +105,8 @@ impl Request {
             }
             let left = comparison.missing() + to_come(&plan);
             // What other processes train has no row here yet.
-            bars.expect((comparison.ours() - before + to_come(&plan)) as u64);
+            let without_row = comparison.ours() - comparison.rows_of_plan();
+            bars.expect((done + without_row + to_come(&plan)) as u64);
             // Results of other shards determine runs that were not expected here.
             if left > chosen_for {
                 scheduler = settings::scheduler(machine, self.config(), left).0;
