@@ -59,7 +59,8 @@ impl Purpose {
             Self::Resume { of: 1 } => "go on with the interrupted run".into(),
             Self::Resume { of } => format!("go on with one of {} interrupted runs", grouped(of as u64)),
             Self::Trials { count } => {
-                format!("to reach closer to the edge of what was tried, {}", counted(count, "trial"))
+                let trials = counted(count, "trial");
+                format!("to reach closer to the edge of what was tried, {trials}, from which more runs may follow")
             }
             Self::Train { is_winner, of_studies } => {
                 let which = if is_winner { "the winner" } else { "the best so far" };

@@ -3,12 +3,13 @@
 //! No sentence claims more than docs/STATISTICS.md says.
 
 mod beside;
+mod runs;
 mod tuned;
 
 use super::analysis::{Analysis, Unit, next_in_line};
 use super::table::percent;
 use crate::number::counted;
-use crate::record::{ComparisonRow, Status};
+use crate::record::Status;
 use crate::stats::verdict::{FEWEST, Standing, Verdict};
 use crate::usage::{capitalised, listed, shortened};
 use std::cmp::Ordering;
@@ -99,8 +100,8 @@ impl Said<'_, '_> {
         said.extend(self.alike());
         said.extend(self.by_hand());
         let count = |status| self.analyses.iter().map(|analysis| analysis.entrant.count(status)).sum();
-        said.extend(at_chance(count(Status::Diverged), leader.entrant.place.chance()));
-        said.extend(failed(count(Status::Failed)));
+        said.extend(runs::at_chance(count(Status::Diverged), leader.entrant.place.chance()));
+        said.extend(runs::failed(count(Status::Failed)));
         if self.analyses.iter().any(|analysis| analysis.entrant.place.on_test) {
             said.push("Validated on the test images: whatever is chosen by these accuracies has seen the test.".into());
         }
@@ -114,38 +115,6 @@ impl Said<'_, '_> {
     /// What one is called that is alone; others may only have no run yet.
     pub fn only(&self) -> String {
         format!("the only {}{}", self.entrants(), if self.under_way { " with runs so far" } else { "" })
-    }
-
-    /// What was changed by hand, in full: names have it shortly.
-    fn by_hand(&self) -> Option<String> {
-        let told = |one: &Analysis<'_>| Some(format!("{} ({})", one.short, one.entrant.place.by_hand?));
-        let told: Vec<String> = self.analyses.iter().filter_map(told).collect();
-        (1..=FEW).contains(&told.len()).then(|| format!("Changed by hand: {}.", told.join("; ")))
-    }
-
-    /// How far the runs are that have not ended.
-    fn so_far(&self) -> Option<String> {
-        let runs = self.analyses.iter().flat_map(|one| one.entrant.runs.iter().map(move |run| (&one.short, *run)));
-        let begun = |(name, run)| -> Option<(&String, &ComparisonRow, f64)> {
-            let run: &ComparisonRow = run;
-            Some((name, run, run.results.val_accuracy.filter(|_| !run.status.is_over())?))
-        };
-        let runs: Vec<(&String, &ComparisonRow, f64)> = runs.filter_map(begun).collect();
-        let several_seeds = runs.iter().any(|(_, run, _)| run.seed != runs[0].1.seed);
-        let told = runs.iter().map(|(name, run, accuracy)| {
-            let seed = if several_seeds { format!(", seed {}", run.seed) } else { String::new() };
-            let accuracy = accuracy * 100.0;
-            format!("{name}{seed} ({}, {accuracy:.2} % on validation after its last whole epoch)", run.status)
-        });
-        let accuracies = runs.iter().map(|run| run.2 * 100.0);
-        let (low, high) = (accuracies.clone().reduce(f64::min)?, accuracies.reduce(f64::max)?);
-        Some(match runs.len() {
-            ..=FEW => format!("Begun: {}.", told.collect::<Vec<_>>().join("; ")),
-            many => {
-                let runs = counted(many as u64, "run");
-                format!("Begun: {runs}, {low:.2} to {high:.2} % on validation after their last whole epochs.")
-            }
-        })
     }
 
     /// Without a winner, after a colon: who may be the best.
@@ -451,20 +420,6 @@ fn named(analysis: &Analysis<'_>) -> String {
 fn against(one: &Analysis<'_>, other: &Analysis<'_>) -> Ordering {
     let beats = |a: &Analysis<'_>, b: &Analysis<'_>| a.standing == Standing::Winner || a.beats.contains(&b.place);
     beats(one, other).cmp(&beats(other, one))
-}
-
-fn at_chance(runs: usize, chance: f64) -> Option<String> {
-    let verb = if runs == 1 { "counts" } else { "count" };
-    let which = counted(runs as u64, "run");
-    (runs > 0).then(|| format!("{which} that {} {verb} as chance ({:.0} %).", Status::Diverged, chance * 100.0))
-}
-
-/// What stopped them, such as a full disk, says nothing about their entrants.
-fn failed(runs: usize) -> Option<String> {
-    let (verb, they) = if runs == 1 { ("has", "it is") } else { ("have", "they are") };
-    (runs > 0).then(|| {
-        format!("{} that {} {verb} no result until {they} trained again.", counted(runs as u64, "run"), Status::Failed)
-    })
 }
 
 /// `1.8 points`; two digits where one would be 0.

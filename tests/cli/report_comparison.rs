@@ -109,12 +109,15 @@ fn the_table_fits_eighty_columns_and_keeps_long_names_whole() {
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let names: String = text.lines().map(|line| line.split("  ").find(|part| !part.is_empty()).unwrap()).collect();
     assert!(names.contains("sgd/one-cycle:max-lr=0.4,pct-start=0.3,div-factor=25"), "{text}");
-    for header in ["lr", "val %", "n", "test %", "time", "status"] {
+    for header in ["lr", "val %", "n", "test %", "best ep", "time"] {
         assert!(text.lines().next().unwrap().contains(header), "no {header}:\n{text}");
     }
-    // Of all columns, the best epoch says least.
-    let wider = table::terminal(&rows()[..3], 90, Path::new("cmp/report.html"));
-    assert!(!text.contains("best ep") && wider.contains("best ep"), "{text}{wider}");
+    // Of all columns, that all are finished says least, and then the best epoch.
+    let [narrow, wide] = [70, 90].map(|width| table::terminal(&rows()[..3], width, Path::new("cmp/report.html")));
+    assert!(!text.contains("status") && wide.contains("status"), "{text}{wide}");
+    assert!(!narrow.contains("best ep") && narrow.contains("time"), "{narrow}");
+    let others = table::terminal(&rows(), 70, Path::new("cmp/report.html"));
+    assert!(others.contains("status") && others.contains("diverged"), "{others}");
 }
 
 #[test]
