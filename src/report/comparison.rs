@@ -126,24 +126,39 @@ pub fn picture(figure: &Figure) -> Figure {
     picture
 }
 
-/// Marks each run's manual changes (keyed by run name) in the panels of rates and losses, at the first epoch that shows
-/// them, in the colour of the entrant. `entrants` are those of the figure.
-pub fn mark_changes(figure: &mut Figure, entrants: &[EntrantRuns<'_>], changes: &HashMap<String, Vec<Change>>) {
+/// Marks each run's manual changes (keyed by run name) in the panels of rates, at their steps, and of losses, at the first
+/// epoch that shows them, in the colour of the entrant. `entrants` are those of the figure.
+pub fn mark_changes(
+    figure: &mut Figure,
+    entrants: &[EntrantRuns<'_>],
+    changes: &HashMap<String, Vec<Change>>,
+    metrics: &HashMap<String, Vec<EpochRow>>,
+) {
+    // Each with the steps of an epoch, if known.
+    let of_run = |run: &ComparisonRow| {
+        let first = metrics.get(&run.run).and_then(|rows| rows.first());
+        let steps = first.map(|row| row.step as f64 / (row.epoch + 1) as f64).filter(|steps| *steps > 0.0);
+        changes.get(&run.run).into_iter().flatten().map(move |change| (change, steps)).collect::<Vec<_>>()
+    };
     let names = short_names(entrants, &names(entrants));
     for panel in &mut figure.panels {
         let Some(quantity) = panel.quantity.filter(|one| *one == Quantity::LearningRate || one.is_loss()) else {
             continue;
         };
         for (entrant, name) in entrants.iter().zip(&names) {
-            let mut changes = entrant.runs.iter().filter_map(|run| changes.get(&run.run)).flatten().peekable();
+            let mut changes = entrant.runs.iter().flat_map(|run| of_run(run)).peekable();
             if changes.peek().is_none() {
                 continue;
             }
             let line = panel.series.iter().find(|series| series.name == *name);
             let last = line.and_then(|line| line.points.last()).map_or(-1.0, |point| point.0);
-            for change in changes {
-                let mark = Mark { at: change.epoch as f64, label: changes::mark(change), series: name.clone() };
-                // A loss is drawn at its epoch's number; a rate extends from there to the next.
+            for (change, steps) in changes {
+                // A loss is drawn at its epoch's number, a rate from there to the next.
+                let at = match steps.filter(|_| quantity == Quantity::LearningRate) {
+                    Some(steps) => change.step as f64 / steps,
+                    None => change.epoch as f64,
+                };
+                let mark = Mark { at, label: changes::mark(change), series: name.clone() };
                 // A change that no row shows yet has no position on the axis. Several seeds may have the same change.
                 let shown = if quantity.is_loss() { mark.at <= last } else { mark.at < last };
                 if shown && !panel.marks.contains(&mark) {

@@ -78,7 +78,7 @@ impl<'a> Report<'a> {
         let title = loaded.title().unwrap_or_else(|| folders.clone());
         let suggestions: Vec<Vec<Combined>> = loaded.ranges.iter().map(RangeTests::suggestions).collect();
         let mut figure = comparison::figure(&entrants, &metrics, &loaded.known(), &title);
-        comparison::mark_changes(&mut figure, &entrants, &loaded.changes());
+        comparison::mark_changes(&mut figure, &entrants, &loaded.changes(), &metrics);
         let origin = format!("{folders}; made {} by lrsched {}", now(), env!("CARGO_PKG_VERSION"));
         let summary: Vec<Paragraph> = loaded
             .progress()
