@@ -24,7 +24,7 @@ pub struct DryRun<'a> {
     pub runs: Vec<Listed>,
     /// What follows from results may take less or more than is counted.
     pub may_differ: bool,
-    /// Runs outside the plan that are over: of those that have yet to follow from results, up to so many are among them.
+    /// Of the runs that have yet to follow from results, so many at most are over already.
     pub here: usize,
 }
 
@@ -102,7 +102,7 @@ impl DryRun<'_> {
         match self.runs.iter().filter(|run| run.name.is_none()).count() {
             // The only test of `find`.
             follow if follow > 0 && runs > 1 => {
-                let here = match self.here.min(follow) {
+                let here = match self.here {
                     0 => String::new(),
                     here => format!(", and up to {} of them are here already", grouped(here as u64)),
                 };
@@ -226,7 +226,7 @@ mod tests {
         plan.runs.extend([to_come(), to_come()]);
         let follow = "4 runs, 1 of them done, 2 not listed: they follow from the results of others";
         for (here, told) in
-            [(0, ""), (1, ", and up to 1 of them are here already"), (7, ", and up to 2 of them are here already")]
+            [(0, ""), (1, ", and up to 1 of them are here already"), (2, ", and up to 2 of them are here already")]
         {
             plan.here = here;
             assert_eq!(plan.count(None, 3), format!("{follow}{told}"));

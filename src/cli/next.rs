@@ -13,7 +13,7 @@ use crate::report::next::{Cost, NextStep, Purpose};
 use crate::report::tuning::Tuning;
 use crate::run_folder::is_in_use;
 use crate::schedule;
-use crate::shell::quoted;
+use crate::shell::{path, quoted};
 use crate::stats::verdict::Standing;
 use crate::usage::one_line;
 use std::ffi::OsString;
@@ -97,20 +97,23 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
             line: line(&arguments),
         });
     }
+    // What is missing comes first.
+    if group.is_judged && is_at_edge(group) {
+        next.extend(going_on.closer.clone());
+    }
     if group.analyses.len() > 1 {
         next.extend(match &going_on.for_claim {
-            // What is missing comes first.
             _ if group.under_way => None,
-            _ if group.is_judged && is_at_edge(group) && going_on.closer.is_some() => going_on.closer.clone(),
             _ if group.is_judged => going_on.for_schedules.clone().or_else(|| settled(group, going_on)),
             for_claim => for_claim.clone(),
         });
     }
     if let Some((run, is_winner)) = first.and_then(|_| leader(groups))
+        && is_as_seen(&run)
         && let Some(to) = super::export::possible(&run)
     {
-        let arguments = ["export".into(), run.into_os_string(), "--to".into(), to.name().into()];
-        next.push(NextStep { purpose: Purpose::Export { is_winner, to }, cost: None, line: line(&arguments) });
+        let line = format!("{} export {} --to {}", program(), path(&run), to.name());
+        next.push(NextStep { purpose: Purpose::Export { is_winner, to }, cost: None, line });
     }
     next
 }
@@ -151,15 +154,20 @@ pub fn interrupted(loaded: &Loaded) -> Vec<NextStep> {
             Status::Running => !is_in_use(folder),
             _ => false,
         };
-        is_stopped && comparison_of(folder).is_none() && config_of(&run.row).is_some()
+        is_stopped && is_as_seen(folder) && comparison_of(folder).is_none() && config_of(&run.row).is_some()
     };
     let left: Vec<&LoadedRun> = loaded.runs.iter().filter(is_left).collect();
     let step = |run: &&LoadedRun| NextStep {
         purpose: Purpose::Resume { of: left.len() },
         cost: None,
-        line: line(&["resume".into(), OsString::from(&run.row.run)]),
+        line: format!("{} resume {}", program(), path(Path::new(&run.row.run))),
     };
     left.iter().take(FEW).map(step).collect()
+}
+
+/// Whether what is pasted of a path that anybody may have named is what is seen.
+fn is_as_seen(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| one_line(text) == text)
 }
 
 /// The comparison that the run in `path` is of, if it lies in one.
@@ -188,10 +196,11 @@ pub fn leader(groups: &[Group<'_>]) -> Option<(PathBuf, bool)> {
     Some((PathBuf::from(&run.run), leader.standing == Standing::Winner))
 }
 
-/// Whether what was chosen of one that may be the best lies at the edge of what was tried: fresh studies of the same trials
-/// would only show how much better the others were tuned.
+/// Whether what was chosen of the winner, or of one that may be the best, lies at the edge of what was tried: fresh studies of
+/// the same trials would only show how much better the others were tuned.
 fn is_at_edge(group: &Group<'_>) -> bool {
-    group.open().filter_map(|one| one.entrant.tuning.as_ref()).any(Tuning::is_at_edge)
+    let may_win = |one: &&Analysis<'_>| matches!(one.standing, Standing::Winner | Standing::NotRuledOut);
+    group.analyses.iter().filter(may_win).filter_map(|one| one.entrant.tuning.as_ref()).any(Tuning::is_at_edge)
 }
 
 /// The first of its results; if it was tuned more than once, of the study whose peak the report names.

@@ -9,6 +9,7 @@ use crate::record::files::REPORT_HTML;
 use crate::report::export::{ExtraFormats, Form, Report, Shown};
 use crate::report::load::load;
 use crate::report::wrap;
+use crate::run_folder::{held_shards, is_in_use};
 use crate::usage;
 use anyhow::{Result, bail};
 use clap::{ArgMatches, Command};
@@ -129,7 +130,11 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     };
     report.next = next::interrupted(&loaded);
     if report.groups.len() == 1 {
-        let going_on = if let [folder] = folders { next::unfinished(folder, &loaded) } else { None };
+        let going_on = match folders {
+            // Nobody goes on with what is under way.
+            [folder] if !is_in_use(folder) && held_shards(folder).is_empty() => next::unfinished(folder, &loaded),
+            _ => None,
+        };
         report.next.extend(going_on.into_iter().chain(next::after(&report.groups, &GoingOn::default())));
     }
     (report.only, report.by_epoch) = (only, by_epoch);

@@ -15,10 +15,11 @@ mod scene;
 mod stack;
 mod terminal;
 
+pub use axis::Axis;
 pub use dots::{Dot, DotLook};
 pub use matrix::Matrix;
 pub use quantity::Quantity;
-pub use ranking::{Claim, RankedGroup, RankedRow, Ranking};
+pub use ranking::{Claim, End, RankedGroup, RankedRow, Ranking};
 pub use stack::Stack;
 
 use crate::record::replace_file;

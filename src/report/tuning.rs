@@ -240,11 +240,12 @@ impl Tuning {
         self.studies.iter().filter(|study| study.edge() == Some(edge)).count()
     }
 
-    /// Whether what some study chose is the lowest or the highest of what it tried.
+    /// Whether what most studies chose is the lowest, or the highest, of what they tried: of few trials, one study may choose
+    /// such a one by chance.
     pub fn is_at_edge(&self) -> bool {
-        [Edge::Lowest, Edge::Highest]
-            .into_iter()
-            .any(|edge| self.at_edge(edge) > 0 || !self.others_at_edge(edge).is_empty())
+        let is_most = |count: usize| 2 * count > self.studies.len();
+        let at = |edge| is_most(self.at_edge(edge)) || self.others_at_edge(edge).into_values().any(is_most);
+        at(Edge::Lowest) || at(Edge::Highest)
     }
 
     /// The other parameters that were tuned, each with the same.

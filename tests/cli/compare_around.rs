@@ -179,6 +179,14 @@ fn a_report_on_a_comparison_that_is_not_complete_begins_with_the_command_that_go
     let last = rows.lines().last().unwrap().split(',').next().unwrap();
     fs::write(&table, rows.lines().take(2).collect::<Vec<_>>().join("\n") + "\n").unwrap();
     fs::remove_dir_all(folder.path().join("cmp/runs").join(last)).unwrap();
+    // Of all runs, and of a shard.
+    for lock in [".lrsched-lock", ".lrsched-lock-1-of-2"] {
+        let path = folder.path().join("cmp").join(lock);
+        let file = fs::File::create(&path).unwrap();
+        file.lock().unwrap();
+        assert!(!next().contains("Go on"), "a process trains it: {lock}");
+        fs::remove_file(&path).unwrap();
+    }
     let next = next();
     assert!(next.starts_with("<p>Go on (1 run):</p>") && next.contains(" compare --dataset synthetic "), "{next}");
     assert!(next.contains(" --epochs 1 --out cmp</code>") && !next.contains("--shard"), "{next}");

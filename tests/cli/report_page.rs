@@ -347,6 +347,10 @@ fn of_many_runs_that_were_stopped_some_are_offered_and_none_that_cannot_be_resum
     // Killed: nobody writes to it.
     stop("a", "running", "constant");
     assert!(offered(&["a"])[0].ends_with("lrsched resume a"));
+    let lock = fs::File::create(folder.path().join("a/.lrsched-lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(offered(&["a"]), [""; 0], "it is being trained");
+    drop(lock);
     stop("a", "interrupted", "frobnicate");
     assert_eq!(offered(&["a"]), [""; 0], "of another version");
     stop("a", "interrupted", "constant");

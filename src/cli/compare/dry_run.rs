@@ -36,6 +36,7 @@ impl Request {
         };
         let mut runs: Vec<Listed> = runs.into_iter().map(listed).collect();
         runs.sort_by_key(|run| run.number);
+        let listed = runs.len();
         if let Some(stages) = stages {
             let to_come = stages.to_come(plan, is_of(machine.shard));
             let split = dataset.split(self.config().validation, self.config().train_limit)?;
@@ -44,7 +45,15 @@ impl Request {
                 runs.extend((0..count).map(|_| Listed { number: None, name: None, remaining: remaining.clone() }));
             }
         }
-        let dry = DryRun { folder, config: self.config(), planned: plan.total, runs, may_differ: false, here };
+        let follow = runs.len() - listed;
+        let dry = DryRun {
+            folder,
+            config: self.config(),
+            planned: plan.total,
+            runs,
+            may_differ: false,
+            here: here.min(follow),
+        };
         dry.print(dataset, machine, session)
     }
 }

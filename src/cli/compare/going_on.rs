@@ -6,7 +6,7 @@ use crate::cli::next::GoingOn;
 use crate::cli::session::same_command_but;
 use crate::config::Tuning;
 use crate::config::grid::MOST_RUNS;
-use crate::config::tuning::STUDIES;
+use crate::config::tuning::{MOST_TRIALS, STUDIES};
 use crate::data::Dataset;
 use crate::experiment::{Overrides, Scheduler, Stages};
 use crate::record::{ComparisonRow, Status};
@@ -110,7 +110,7 @@ impl Request {
         rows: &[ComparisonRow],
     ) -> Option<NextStep> {
         let tuning = self.tuning.as_ref()?;
-        let count = tuning.trials.checked_mul(2)?;
+        let count = tuning.trials.checked_mul(2).filter(|count| *count <= MOST_TRIALS)?;
         let more = Tuning { trials: count, ..tuning.clone() };
         let runs = self.more_runs(stages, Some(&more), self.seeds, dataset)?;
         let line = same_command_but(folder, &[], &[("tune", &[count.to_string()])]);

@@ -30,6 +30,9 @@ pub(super) struct ReportSoFar<'a> {
 /// The report may take this share of the time: that of thousands of runs takes seconds.
 const SHARE: u32 = 20;
 
+/// A report on so many takes a second at most.
+const FEW: usize = 500;
+
 /// A cluster that stops a job kills it some seconds later.
 const LONGEST: Duration = Duration::from_secs(3);
 
@@ -53,9 +56,10 @@ impl<'a> ReportSoFar<'a> {
 
 impl ReportSoFar<'_> {
     /// Rewrites it for the last time, since the comparison stopped, unless that takes longer than who stops it may wait.
-    pub fn finish(&self) {
+    /// `runs`: how many it is about.
+    pub fn finish(&self, runs: usize) {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|(_, took)| took < LONGEST) {
+        if last.map_or(runs <= FEW, |(_, took)| took < LONGEST) {
             let _ = ranking::so_far(self.folder, self.baseline, Stage::Stopped);
         }
     }

@@ -115,11 +115,11 @@ impl Request {
         };
         drop(session);
         if let Some(stop) = stopped {
-            so_far.iter().for_each(ReportSoFar::finish);
             let (over, of) = (counted(comparison.over() as u64, "run"), grouped(plan.total as u64));
             let how_far = if machine.shard.is_some() { String::new() } else { format!(": {over} of {of}") };
             bars.warn(&format!("stopped; finished work is saved in {}{how_far}", folder.display()));
             bars.warn(&format!("resume with:  {}", session::same_command(folder)));
+            so_far.iter().for_each(|report| report.finish(comparison.rows_of_plan()));
             return Ok(stop.exit_code());
         }
         if let Some(shard) = machine.shard {

@@ -49,6 +49,28 @@ pub struct RankedRow {
     pub claim: Claim,
 }
 
+/// How the end of an interval lies to an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Below,
+    Within,
+    Above,
+}
+
+impl RankedRow {
+    /// The ends of its interval, of those beyond the same end of the axis one.
+    pub fn ends(&self, axis: &Axis) -> Vec<(f64, End)> {
+        let end = |value: f64| match value {
+            _ if value < axis.low => (axis.low, End::Below),
+            _ if value > axis.high => (axis.high, End::Above),
+            _ => (value, End::Within),
+        };
+        let mut ends: Vec<(f64, End)> = self.interval.into_iter().flat_map(<[f64; 2]>::from).map(end).collect();
+        ends.dedup_by(|a, b| a.1 == b.1 && a.1 != End::Within);
+        ends
+    }
+}
+
 /// What is claimed of an entrant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Claim {
@@ -289,14 +311,19 @@ fn draw_row(shapes: &mut Vec<Drawn>, row: &RankedRow, columns: &Columns, middle:
     if let Some((low, high)) = row.interval {
         let (from, to) = (columns.across(low), columns.across(high));
         shapes.push(line(vec![(from, base), (to, base)], colour, 2.4));
-        for (end, value, inwards) in [(from, low, 6.0), (to, high, -6.0)] {
-            if (columns.axis.low..=columns.axis.high).contains(&value) {
-                shapes.push(line(vec![(end, base - 4.0), (end, base + 4.0)], colour, 1.6));
-            } else {
-                // The axis cuts it off: it goes on.
-                let points = vec![(end, base), (end + inwards, base - 3.5), (end + inwards, base + 3.5)];
-                shapes.push(Drawn(Primitive::Area { points, colour, opacity: 1.0 }));
-            }
+        for (value, end) in row.ends(&columns.axis) {
+            let at = columns.across(value);
+            // What the axis cuts off goes on.
+            let inwards = match end {
+                End::Within => {
+                    shapes.push(line(vec![(at, base - 4.0), (at, base + 4.0)], colour, 1.6));
+                    continue;
+                }
+                End::Below => 6.0,
+                End::Above => -6.0,
+            };
+            let points = vec![(at, base), (at + inwards, base - 3.5), (at + inwards, base + 3.5)];
+            shapes.push(Drawn(Primitive::Area { points, colour, opacity: 1.0 }));
         }
     }
     for &value in &row.dots {

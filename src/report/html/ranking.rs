@@ -1,9 +1,8 @@
 //! The ranking at the top of the page: rows that wrap on a phone, in the colours of the page.
 
-use crate::report::chart::{RankedGroup, RankedRow, Ranking};
+use crate::report::chart::{Axis, End, RankedGroup, RankedRow, Ranking};
 use crate::report::escape::escape;
 use std::fmt::Write as _;
-use std::ops::RangeInclusive;
 
 /// The rankings of all groups, and what their marks mean.
 pub fn html(ranking: &Ranking) -> String {
@@ -32,7 +31,7 @@ fn group(group: &RankedGroup) -> String {
     }
     out.push_str("<div class=rank role=list>");
     for row in &group.rows {
-        out.push_str(&ranked(row, &grid, &place, &(axis.low..=axis.high)));
+        out.push_str(&ranked(row, &grid, &place, &axis));
     }
     let labels: String = ticks
         .iter()
@@ -48,22 +47,25 @@ fn group(group: &RankedGroup) -> String {
     out
 }
 
-/// `ends`: those of the axis, which may cut an interval off.
-fn ranked(row: &RankedRow, grid: &str, place: &dyn Fn(f64) -> f64, ends: &RangeInclusive<f64>) -> String {
+fn ranked(row: &RankedRow, grid: &str, place: &dyn Fn(f64) -> f64, axis: &Axis) -> String {
     let mut track = grid.to_string();
     if let Some((low, high)) = row.interval {
         let (from, to) = (place(low), place(high));
         let _ = write!(track, "<i class=bar style=\"left:{from:.2}%;width:{:.2}%\"></i>", to - from);
-        for (end, value, beyond) in [(from, low, '◂'), (to, high, '▸')] {
-            let (class, sign) = if ends.contains(&value) { ("end", '|') } else { ("cut", beyond) };
-            let _ = write!(track, "<b class={class} style=\"left:{end:.2}%\">{sign}</b>");
+        for (value, end) in row.ends(axis) {
+            let (class, sign) = match end {
+                End::Below => ("cut", '◂'),
+                End::Within => ("end", '|'),
+                End::Above => ("cut", '▸'),
+            };
+            let _ = write!(track, "<b class={class} style=\"left:{:.2}%\">{sign}</b>", place(value));
         }
     }
     for &value in &row.dots {
         let _ = write!(track, "<i class=dot style=\"left:{:.2}%\"></i>", place(value));
     }
     if let Some(mean) = row.mean {
-        let sign = if mean < *ends.start() { '◂' } else { row.claim.sign() };
+        let sign = if mean < axis.low { '◂' } else { row.claim.sign() };
         let _ = write!(track, "<b class=sign style=\"left:{:.2}%\">{sign}</b>", place(mean));
     }
     let told = row.interval.map_or(String::new(), |(from, to)| format!("; 95 % interval {from:.2} to {to:.2}"));

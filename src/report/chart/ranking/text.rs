@@ -1,6 +1,6 @@
 //! A ranking for a terminal: a line for each entrant.
 
-use super::{Claim, RankedGroup, RankedRow, Ranking};
+use super::{Claim, End, RankedGroup, RankedRow, Ranking};
 use crate::report::chart::axis::Axis;
 use crate::report::chart::terminal::{cut, push_line};
 use std::fmt::Write as _;
@@ -95,9 +95,15 @@ fn track(row: &RankedRow, axis: &Axis, columns: usize) -> String {
         let clamped = |value: f64| place(axis, value.clamp(axis.low, axis.high), columns);
         if let (Some(from), Some(to)) = (clamped(low), clamped(high)) {
             cells[from..=to].fill('─');
-            for (end, value, sign, beyond) in [(from, low, '├', '◂'), (to, high, '┤', '▸')] {
-                // The axis cuts it off: it goes on.
-                cells[end] = if place(axis, value, columns).is_some() { sign } else { beyond };
+            for (value, end) in row.ends(axis) {
+                let Some(at) = place(axis, value, columns) else { continue };
+                // What the axis cuts off goes on.
+                cells[at] = match end {
+                    End::Below => '◂',
+                    End::Within if at == from => '├',
+                    End::Within => '┤',
+                    End::Above => '▸',
+                };
             }
         }
     }
@@ -137,6 +143,8 @@ mod tests {
             claim: Claim::None,
         };
         let axis = Axis::between(AxisScale::Linear, 40.0, 60.0);
+        let bare = RankedRow { mean: None, ..row(10.0, 20.0) };
+        assert_eq!((track(&bare, &axis, 41).trim_end(), &bare.ends(&axis)[..]), ("◂", &[(40.0, End::Below)][..]));
         for (low, high, ends) in [(45.0, 55.0, ('├', '┤')), (10.0, 55.0, ('◂', '┤')), (45.0, 99.0, ('├', '▸'))]
         {
             let track = track(&row(low, high), &axis, 41);
