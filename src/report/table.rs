@@ -17,6 +17,9 @@ const UNKNOWN: &str = "–";
 /// A terminal shows this many entrants at most: those that matter are not scrolled away.
 const MOST_ROWS: usize = 50;
 
+/// Names have so many columns at least.
+const NARROWEST: usize = 12;
+
 /// The width of a pipe or a file, which get every entrant and every column.
 pub const UNLIMITED: usize = usize::MAX;
 
@@ -84,7 +87,7 @@ pub fn terminal_of(entrants: &[EntrantRuns<'_>], names: &[String], width: usize,
     let (entrants, names, left_out) = top(entrants, names, width);
     let longest = longest(names);
     let columns = fitting(entrants, longest, width);
-    let room = width.saturating_sub(total(&columns)).clamp(12, longest.max(12));
+    let room = width.saturating_sub(total(&columns)).clamp(NARROWEST, longest.max(NARROWEST));
 
     let mut out = String::new();
     let mut push = |name: &str, cells: Vec<&str>| {
@@ -130,7 +133,7 @@ fn top<'a, 'r>(
 /// The columns of a table for a terminal of `width` columns, next to names of up to `longest` characters.
 fn fitting(entrants: &[EntrantRuns<'_>], longest: usize, width: usize) -> Vec<Column> {
     let mut columns = columns(entrants);
-    let wanted = longest.min(19);
+    let wanted = longest.clamp(NARROWEST, 19);
     if width < total(&columns) + wanted {
         for column in &mut columns {
             column.cells = column.shorter.take().unwrap_or_else(|| std::mem::take(&mut column.cells));

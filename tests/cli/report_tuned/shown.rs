@@ -160,7 +160,8 @@ fn a_narrow_terminal_shows_the_rate_before_the_best_epoch_and_the_time() {
     assert!(table(&rows, 90).contains("0.1 (0.1 to 0.15)"));
     let text = table(&rows, 80);
     assert!(text.contains("  0.1  ") && text.contains("best ep") && !text.contains('('), "{text}");
-    let text = table(&rows, 52);
+    let text = table(&rows, 53);
+    assert!(text.lines().all(|line| line.chars().count() <= 53), "{text}");
     let head: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
     assert!(head.contains(&"lr") && !head.contains(&"best") && !head.contains(&"time"), "{text}");
 }
