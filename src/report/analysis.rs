@@ -4,7 +4,7 @@ use super::entrants::{EntrantRuns, Summary, entrants, names, short_names};
 use super::words;
 use crate::number::counted;
 use crate::record::{ComparisonRow, EpochRow};
-use crate::stats::verdict::{Difference, FEWEST, Results, Standing, Verdict, judge};
+use crate::stats::verdict::{Difference, FEWEST, Results, Standing, Verdict, judge, so_far};
 use crate::stats::{mean, median};
 use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
@@ -181,10 +181,10 @@ pub fn analyse<'a>(
         let is_baseline_out = place.is_some_and(|place| place >= judged);
         let place = place.filter(|&place| place < judged);
         let results: Vec<Results> = group[..judged].iter().map(EntrantRuns::results).collect();
-        let verdict = judge(&results, place, group.iter().find_map(|entrant| entrant.place.images));
+        let images = group.iter().find_map(|entrant| entrant.place.images);
         // A claim is made once, when all planned runs are there.
         let under_way = group.iter().any(|entrant| entrant.place.under_way);
-        let verdict = if under_way { verdict.without_claims() } else { verdict };
+        let verdict = if under_way { so_far(&results, images) } else { judge(&results, place, images) };
         let mut analyses: Vec<Analysis<'a>> = group
             .iter()
             .zip(names.iter().zip(&own).zip(shorts))

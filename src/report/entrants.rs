@@ -368,7 +368,8 @@ fn ranked(mut entrants: Vec<EntrantRuns<'_>>) -> Vec<EntrantRuns<'_>> {
         let by_study = group.iter().any(|entrant| entrant.by_study);
         group.iter_mut().for_each(|entrant| (entrant.judged, entrant.by_study) = (judged, by_study));
         let results: Vec<verdict::Results> = group.iter().map(EntrantRuns::results).collect();
-        let mut order = verdict::order(&results);
+        let under_way = group.iter().any(|entrant| entrant.place.under_way);
+        let mut order = if under_way { verdict::order_so_far(&results) } else { verdict::order(&results) };
         // Those without a result, by their screening.
         let known = results.iter().filter(|results| !results.is_empty()).count();
         let screened: Vec<verdict::Results> = order[known..].iter().map(|&place| group[place].screening()).collect();

@@ -7,7 +7,7 @@ mod difference;
 mod ranking;
 
 pub use difference::{Difference, FEWEST, Results};
-pub use ranking::order;
+pub use ranking::{order, order_so_far};
 
 use super::distribution::holm;
 use super::median;
@@ -66,7 +66,7 @@ impl Verdict {
     /// The same without its claims, for results that are not complete: each look at them would be another chance of a false
     /// one.
     #[must_use]
-    pub fn without_claims(mut self) -> Self {
+    fn without_claims(mut self) -> Self {
         for standing in self.standings.iter_mut().filter(|standing| **standing != Standing::NoResult) {
             *standing = Standing::NotRuledOut;
         }
@@ -84,8 +84,17 @@ impl Verdict {
 /// Judges entrants by their results, the shares of so many `images` that are classified correctly (estimated if unknown).
 /// With a `baseline`, wins are those of and over it alone.
 pub fn judge(results: &[Results], baseline: Option<usize>, images: Option<u64>) -> Verdict {
+    judged(order(results), results, baseline, images)
+}
+
+/// Orders entrants by the results that are known of them, and claims nothing: more are to come.
+pub fn so_far(results: &[Results], images: Option<u64>) -> Verdict {
+    judged(order_so_far(results), results, None, images).without_claims()
+}
+
+/// The verdict on entrants in this order.
+fn judged(order: Vec<usize>, results: &[Results], baseline: Option<usize>, images: Option<u64>) -> Verdict {
     let grain = images.map_or_else(|| grain(results), |images| 1.0 / images.max(1) as f64);
-    let order = order(results);
     let known = results.iter().filter(|results| !results.is_empty()).count();
     let leader = order.first().copied().filter(|_| known > 0);
     let behind: Vec<Option<Difference>> = (0..results.len())
@@ -184,6 +193,17 @@ mod tests {
         assert_eq!(without.standings, [NotRuledOut, NotRuledOut, NoResult]);
         assert!(without.wins.is_empty() && without.margins.iter().all(Option::is_none));
         assert_eq!((without.order, without.behind), (verdict.order, verdict.behind));
+    }
+
+    #[test]
+    fn who_has_more_results_by_now_leads_no_comparison_under_way() {
+        let results = [entrant(0, &[0.7, 0.71, 0.66]), entrant(0, &[0.77, 0.78]), entrant(0, &[0.6, 0.61])];
+        assert_eq!(judge(&results, None, None).order, [0, 1, 2], "of three seeds a claim can be made");
+        let so_far = so_far(&results, None);
+        assert_eq!(so_far.order, [1, 0, 2]);
+        assert!(so_far.wins.is_empty() && so_far.winner().is_none());
+        let ahead = so_far.behind[0].unwrap();
+        assert!(ahead.n == 2 && (ahead.mean - 0.07).abs() < 1e-12, "{ahead:?}");
     }
 
     #[test]

@@ -9,6 +9,24 @@ use std::collections::BTreeMap;
 /// anybody after the others. Nobody leads with fewer than three seeds where others have more, nor behind another that may
 /// lead on three seeds or more that both have.
 pub fn order(results: &[Results]) -> Vec<usize> {
+    let mut order = order_so_far(results);
+    let most = results.iter().map(BTreeMap::len).max().unwrap_or(0);
+    let may_lead: Vec<usize> = order.iter().copied().filter(|&one| results[one].len() >= most.min(FEWEST)).collect();
+    let is_behind = |one: usize, other: usize| {
+        let difference = Difference::of(&results[one], &results[other], 0.0);
+        difference.is_some_and(|difference| difference.n >= FEWEST && difference.mean < 0.0)
+    };
+    // In a ring of such pairs, the first leads.
+    let first = may_lead.iter().find(|&&one| !may_lead.iter().any(|&other| is_behind(one, other)));
+    if let Some(first) = first.or(may_lead.first()).and_then(|first| order.iter().position(|one| one == first)) {
+        order[..=first].rotate_right(1);
+    }
+    order
+}
+
+/// The same without the rules on who may lead: of results that more are to come of, nothing is claimed, and who has more of
+/// them by now is no better for it.
+pub fn order_so_far(results: &[Results]) -> Vec<usize> {
     let known: Vec<usize> = (0..results.len()).filter(|&entrant| !results[entrant].is_empty()).collect();
     let balanced = same_seeds(results);
     let levels = if balanced { results.iter().map(own_mean).collect() } else { levels(results) };
@@ -27,17 +45,6 @@ pub fn order(results: &[Results]) -> Vec<usize> {
         let by_ahead = ahead[b].unwrap_or(0.0).total_cmp(&ahead[a].unwrap_or(0.0));
         class(a).cmp(&class(b)).then(by_ahead).then(levels[b].total_cmp(&levels[a]))
     });
-    let most = results.iter().map(BTreeMap::len).max().unwrap_or(0);
-    let may_lead: Vec<usize> = order.iter().copied().filter(|&one| results[one].len() >= most.min(FEWEST)).collect();
-    let is_behind = |one: usize, other: usize| {
-        let difference = Difference::of(&results[one], &results[other], 0.0);
-        difference.is_some_and(|difference| difference.n >= FEWEST && difference.mean < 0.0)
-    };
-    // In a ring of such pairs, the first leads.
-    let first = may_lead.iter().find(|&&one| !may_lead.iter().any(|&other| is_behind(one, other)));
-    if let Some(first) = first.or(may_lead.first()).and_then(|first| order.iter().position(|one| one == first)) {
-        order[..=first].rotate_right(1);
-    }
     order
 }
 
