@@ -36,7 +36,7 @@ impl Request {
         };
         let mut runs: Vec<Listed> = runs.into_iter().map(listed).collect();
         runs.sort_by_key(|run| run.number);
-        let listed = runs.len();
+        let named = runs.len();
         if let Some(stages) = stages {
             let to_come = stages.to_come(plan, is_of(machine.shard));
             let split = dataset.split(self.config().validation, self.config().train_limit)?;
@@ -45,7 +45,7 @@ impl Request {
                 runs.extend((0..count).map(|_| Listed { number: None, name: None, remaining: remaining.clone() }));
             }
         }
-        let follow = runs.len() - listed;
+        let follow = runs.len() - named;
         let dry = DryRun {
             folder,
             config: self.config(),
