@@ -9,7 +9,7 @@ use crate::number::significant;
 use crate::optim::{self, OptimizerSpec, ParamGroup};
 use crate::record::{EpochRow, RunInfo, files, read_good_rows};
 use crate::report::load::load;
-use crate::report::rates::steps_per_epoch;
+use crate::report::rates::{planned_steps, steps_per_epoch};
 use crate::schedule::{RunShape, Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
@@ -143,12 +143,12 @@ fn of_folder(folder: &Path, given: &Given, quiet: bool) -> Result<Recipe> {
     let info = RunInfo::read(&run.join(files::RUN_JSON))?;
     let config = info.config.known().with_context(|| run.join(files::RUN_JSON).display().to_string())?;
     let (rows, damage) = read_good_rows::<EpochRow>(&run.join(files::METRICS_CSV));
-    let Some(steps_per_epoch) = steps_per_epoch(&rows) else {
-        if let Some(damage) = damage {
-            return Err(damage);
-        }
+    if let Some(damage) = damage.filter(|_| rows.is_empty()) {
+        return Err(damage);
+    }
+    let Some(steps_per_epoch) = steps_per_epoch(&rows, planned_steps(&config)) else {
         bail!(
-            "{}: its run has finished no epoch, which would say how many steps one has; give --schedule, --epochs and --steps-per-epoch instead",
+            "{}: its settings do not say how many steps an epoch has; give --schedule, --epochs and --steps-per-epoch instead",
             run.display()
         );
     };

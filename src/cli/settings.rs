@@ -3,7 +3,6 @@
 use super::flags;
 use crate::config::settings::{self as table, Field, FlagForm};
 use crate::config::{CommandName, Given, MachineConfig, RunConfig, SettingDef, SettingValues, unused_rate};
-use crate::data::Validation;
 use crate::experiment::{FILLED, MemoryLimit, Scheduler};
 use crate::memory;
 use crate::number::{counted, exact, rounded};
@@ -183,12 +182,7 @@ pub fn warn_of_unused_rate(lr: f64, schedule: &Spec) {
 
 /// Checks `config` without the images, assuming epochs over the whole dataset.
 pub fn check_without_images(config: &RunConfig) -> Result<()> {
-    let images = match config.dataset.default_validation() {
-        Validation::Holdout(held_out) => config.dataset.train_images() - held_out,
-        Validation::Test => config.dataset.train_images(),
-    };
-    let images = config.train_limit.unwrap_or(images).min(images);
-    Run::check_without_images(config, config.steps_per_epoch(images).unwrap_or(1).max(1))
+    Run::check_without_images(config, config.steps_per_epoch(config.train_images()).unwrap_or(1).max(1))
 }
 
 /// A whole number as a config file holds it: TOML has those of an i64.

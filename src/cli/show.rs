@@ -197,7 +197,7 @@ fn shape_of(folder: &Path, rows: &[EpochRow]) -> Option<RunShape> {
     Some(RunShape {
         learning_rate: config.lr,
         semantics: config.semantics,
-        steps_per_epoch: rates::steps_per_epoch(rows)?,
+        steps_per_epoch: rates::steps_per_epoch(rows, rates::planned_steps(&config))?,
         epochs: changed.unwrap_or(config.epochs),
     })
 }

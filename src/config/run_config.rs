@@ -137,6 +137,16 @@ impl RunConfig {
         Schedule::build(&self.schedule, &setting)
     }
 
+    /// The training images of its dataset that validation and `train-limit` leave.
+    pub fn train_images(&self) -> usize {
+        let held_out = match self.validation {
+            Validation::Holdout(images) => images,
+            Validation::Test => 0,
+        };
+        let left = self.dataset.train_images().saturating_sub(held_out);
+        self.train_limit.map_or(left, |limit| limit.min(left))
+    }
+
     /// Updates per epoch of `images` training images.
     ///
     /// # Errors

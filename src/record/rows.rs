@@ -103,6 +103,13 @@ pub struct EpochRow {
     pub seconds: f64,
 }
 
+impl EpochRow {
+    /// Whether its epoch came to its end: a loss that is no number ends a run within one.
+    pub fn is_whole(&self) -> bool {
+        self.loss.is_finite()
+    }
+}
+
 impl Row for EpochRow {
     fn place(&self) -> Option<(&'static str, u64)> {
         Some(("epoch", self.epoch))

@@ -14,7 +14,7 @@ pub use groups::{GroupRates, of_groups};
 pub use stretches::Stretches;
 
 use super::entrants::EntrantRuns;
-use crate::config::Course;
+use crate::config::{Course, RunConfig};
 use crate::record::{Change, Changed, ComparisonRow, EpochRow, Status, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Schedule, Semantics};
 
@@ -34,11 +34,13 @@ pub struct Known {
     pub changes: Vec<Change>,
     /// From steps.csv, if it exists.
     pub steps: Vec<StepRow>,
+    /// The steps of an epoch by its settings, if these are known.
+    pub steps_per_epoch: Option<u64>,
 }
 
 /// The rates of `run` over the epochs covered by its rows.
 pub fn of_run(run: &ComparisonRow, rows: &[EpochRow], known: &Known) -> Stretches {
-    let Some(steps_per_epoch) = steps_per_epoch(rows) else { return Stretches::default() };
+    let Some(steps_per_epoch) = steps_per_epoch(rows, known.steps_per_epoch) else { return Stretches::default() };
     let place = |t: u64| t as f64 / steps_per_epoch as f64;
     let mut stretches = Stretches::default();
     if !known.steps.is_empty() {
@@ -139,11 +141,16 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// S, the steps per epoch; `None` if no row determines it.
-pub fn steps_per_epoch(rows: &[EpochRow]) -> Option<u64> {
-    // The last epoch may have been cut short.
-    let whole = |row: &EpochRow| row.step.checked_div(row.epoch.checked_add(1)?).filter(|steps| *steps > 0);
-    rows.first().and_then(whole)
+/// The steps of an epoch by the settings of a run.
+pub fn planned_steps(config: &RunConfig) -> Option<u64> {
+    config.steps_per_epoch(config.train_images()).ok()
+}
+
+/// S, the steps per epoch: by the first row, unless its epoch was cut short, else as `planned`; `None` if nothing says it.
+pub fn steps_per_epoch(rows: &[EpochRow], planned: Option<u64>) -> Option<u64> {
+    let each = |row: &EpochRow| row.step.checked_div(row.epoch.checked_add(1)?).filter(|steps| *steps > 0);
+    let first = rows.first();
+    first.filter(|row| row.is_whole()).and_then(each).or(planned).or_else(|| first.and_then(each))
 }
 
 /// The mean rates over the [typical](EntrantRuns::typical) runs of an entrant: the finished ones, or all if none has. Of several
@@ -215,6 +222,15 @@ mod tests {
         let drawn = points(spec, &[last], &Known::default());
         let peak = drawn.iter().fold(0.0_f64, |peak, point| peak.max(point.1));
         assert!(drawn.len() == 8 && drawn[0].1 < 0.1 && peak > 0.5, "{drawn:?}");
+    }
+
+    #[test]
+    fn an_epoch_that_a_diverged_run_did_not_finish_is_as_long_as_it_was_to_be() {
+        let cut = |epoch, step, loss| EpochRow { epoch, step, loss, ..EpochRow::default() };
+        assert_eq!(steps_per_epoch(&[cut(0, 7, f64::NAN)], Some(63)), Some(63));
+        assert_eq!(steps_per_epoch(&[cut(0, 7, f64::NAN)], None), Some(7), "nothing else is known");
+        assert_eq!(steps_per_epoch(&[cut(0, 60, 2.3), cut(1, 70, f64::NAN)], Some(63)), Some(60), "it was trained so");
+        assert_eq!(steps_per_epoch(&[], Some(63)), Some(63));
     }
 
     #[test]

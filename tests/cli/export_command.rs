@@ -360,3 +360,20 @@ fn parameter_groups_come_along_with_their_options_schedules_and_freezing() {
     let (_, said, status) = export(&folder, &["run", "--to", "keras"]);
     assert!(status == 1 && said.contains("parameter groups are exported to torch and lightning alone"), "{said}");
 }
+
+#[test]
+fn a_run_that_diverged_in_its_first_epoch_has_the_epochs_that_it_was_to_have() {
+    let folder = tempfile::tempdir().unwrap();
+    // 960 images in batches of 32.
+    let flags = ["--train-limit", "960", "--batch-size", "32", "--lr", "1e30", "--epochs", "4", "--schedule", "cosine"];
+    lrsched(&folder).arg("train").args(TINY).args(flags).args(["--out", "x"]).assert().code(4);
+    let rows = fs::read_to_string(folder.path().join("x/metrics.csv")).unwrap();
+    let step: u64 = rows.lines().nth(1).unwrap().split(',').nth(7).unwrap().parse().unwrap();
+    assert!(step < 30, "it was to diverge at once: {rows}");
+    let (code, said, status) = export(&folder, &["x", "--to", "torch"]);
+    assert_eq!(status, 0, "{said}");
+    assert!(code.contains("4 epochs of 30 steps") && code.contains("T_max=120"), "{code}");
+    // Before its first epoch is over, too.
+    fs::write(folder.path().join("x/metrics.csv"), rows.lines().next().unwrap().to_string() + "\n").unwrap();
+    assert_eq!(export(&folder, &["x", "--to", "torch"]).0, code);
+}

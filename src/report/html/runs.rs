@@ -47,7 +47,7 @@ pub fn html(page: &Page<'_>) -> String {
         ("seed", &|_| true, &|run| count(Some(run.row.seed))),
         ("status", &|_| true, &|run| status_cell(&run.row.status.to_string(), run.row.status == Status::Finished)),
         ("epochs", &|_| true, &|run| {
-            let known = run.metrics.len();
+            let known = run.metrics.iter().filter(|row| row.is_whole()).count();
             number_cell(Some(known as f64), format!("{known} of {}", run.row.epochs))
         }),
         ("validation %", &|run| finite(run.row.results.val_accuracy).is_some(), &|run| {

@@ -30,6 +30,8 @@ pub struct LoadedRun {
     pub changed: Option<String>,
     /// The epochs it started with.
     epochs: u64,
+    /// The steps of an epoch by its settings, if these are known.
+    steps_per_epoch: Option<u64>,
     /// The steps of a changed run, if logged.
     steps: Vec<StepRow>,
     /// The rates of its parameter groups besides the base group.
@@ -80,7 +82,8 @@ impl LoadedRun {
 
     /// What determines its rates, besides its row and its epochs.
     pub(super) fn known(&self) -> Known {
-        Known { epochs: Some(self.epochs), changes: self.changes.clone(), steps: self.steps.clone() }
+        let (epochs, changes, steps) = (Some(self.epochs), self.changes.clone(), self.steps.clone());
+        Known { epochs, changes, steps, steps_per_epoch: self.steps_per_epoch }
     }
 }
 
@@ -111,6 +114,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         ));
         settings = settings.only(|name| name != "epochs");
     }
+    let config = info.as_ref().and_then(|info| info.config.known().ok());
     let mut run = LoadedRun {
         row,
         metrics,
@@ -120,6 +124,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
         changes,
         changed,
         epochs,
+        steps_per_epoch: config.as_ref().and_then(rates::planned_steps),
         steps,
         groups: Vec::new(),
         highest_rate: None,
@@ -131,7 +136,7 @@ pub(super) fn load(folder: &Path, row: Option<ComparisonRow>, loaded: &mut Loade
     let base = rates::of_run(&run.row, &run.metrics, &run.known());
     // How a group's own schedule was fitted to another length is in the steps alone.
     let is_known = !run.steps.is_empty() || length(&run.changes).is_none();
-    if let Some(Ok(config)) = info.filter(|_| is_known).map(|info| info.config.known()) {
+    if let Some(config) = config.filter(|_| is_known) {
         run.groups = rates::of_groups(&config, &base, &run.metrics, &run.steps);
     }
     run.highest_rate = base.highest();

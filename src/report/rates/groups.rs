@@ -1,6 +1,6 @@
 //! The rates of the parameter groups of a run, for plotting.
 
-use super::{MOST_STEPS, Stretches, steps_per_epoch};
+use super::{MOST_STEPS, Stretches, planned_steps, steps_per_epoch};
 use crate::config::{GroupCourses, RunConfig};
 use crate::record::{EpochRow, StepRow};
 use crate::schedule::{Clock, EpochMetrics, Rates};
@@ -17,7 +17,7 @@ pub struct GroupRates {
 pub fn of_groups(config: &RunConfig, base: &Stretches, rows: &[EpochRow], steps: &[StepRow]) -> Vec<GroupRates> {
     let courses = || {
         let grouping = config.grouping(&config.architecture()).ok()?;
-        let steps_per_epoch = steps_per_epoch(rows)?;
+        let steps_per_epoch = steps_per_epoch(rows, planned_steps(config))?;
         Some((GroupCourses::new(&grouping, config, steps_per_epoch).ok()?, steps_per_epoch))
     };
     let Some((mut courses, steps_per_epoch)) = courses() else { return Vec::new() };
