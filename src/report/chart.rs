@@ -147,6 +147,11 @@ impl Figure {
         Self { title: title.into(), panels, size }
     }
 
+    /// Whether lines are means, with bands around them.
+    pub fn has_bands(&self) -> bool {
+        self.panels.iter().flat_map(|panel| &panel.series).any(|series| !series.band.is_empty())
+    }
+
     /// Writes a PNG atomically.
     ///
     /// # Errors

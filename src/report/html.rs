@@ -63,11 +63,15 @@ impl Page<'_> {
             let tables: String = self.groups.iter().map(|group| entrants::html(group, self.target)).collect();
             let _ = write!(
                 body,
-                "<section><h2>Curves</h2><p class=soft>Means over seeds or studies, with bands of ± one standard deviation. Hover over a line \
+                "<section><h2>Curves</h2><p class=soft>{means}Hover over a line \
                  for its values; click a line or its name to hide it.{}</p><div id=legend role=group aria-label=Entrants></div>\
                  <div class=charts>{}</div></section>\n{each}<section><h2>Entrants</h2>{tables}{notes}</section>\n",
                 self.left_out(),
                 figures(curves::Section::Curves),
+                means = match self.figure.has_bands() {
+                    true => "Means over seeds or studies, with bands of ± one standard deviation. ",
+                    false => "",
+                },
                 each = multiples::html(self.figure),
                 notes = entrants::notes(self.groups),
             );

@@ -233,8 +233,11 @@ pub fn legend(groups: &[Group<'_>], width: Option<usize>) -> String {
         let _ = write!(text, " test % with {augmented}{without}.");
     }
     if has(Tells::BestEpoch) {
-        text.push_str(
-            " best ep: the epoch with the highest validation accuracy, counted from 0; its weights were not tested.",
+        let several = entrants.iter().any(|entrant| entrant.finished().count() > 1);
+        let median = if several { " (of several runs the median)" } else { "" };
+        let _ = write!(
+            text,
+            " best ep: the epoch with the highest validation accuracy, counted from 0{median}; its weights were not tested."
         );
     }
     let analyses = groups.iter().flat_map(|group| &group.analyses);

@@ -7,6 +7,7 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => (i < 0 ? css("--grey") : css("--c" + (i % 7)));
   const dash = (i) => (i < 0 ? [] : DASHES[Math.floor(i / 7) % 4]);
+  const sample = (i) => `<svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke="var(${i < 0 ? "--grey" : "--c" + (i % 7)})" stroke-width="2.4" stroke-dasharray="${dash(i).join(" ")}"/></svg>`;
   const make = (tag, attributes = {}, ...children) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -363,8 +364,16 @@
       show((held = { s, k }));
     });
 
-    // The numbers of the chart, created when first opened.
     const details = figure.querySelector("details");
+    // Lines that are not those of the entrants have a legend of their own.
+    if (!spec.shared && spec.series.length > 1) {
+      const key = make("div", { class: "key" });
+      // The first line is drawn last: those behind it come last here, too.
+      spec.series.forEach((s) => { const one = make("span"); one.innerHTML = sample(s.i); one.append(s.name); key.append(one); });
+      details.before(key);
+    }
+
+    // The numbers of the chart, created when first opened.
     details.addEventListener("toggle", () => {
       if (!details.open || details.querySelector("table")) return;
       const head = make("tr", {}, make("th", { scope: "col" }, spec.xlabel), ...spec.series.map((s) => make("th", { scope: "col" }, s.name)));
@@ -409,7 +418,7 @@
     data.entrants.forEach((name, i) => {
       if (!drawn.has(i)) return;
       const button = make("button", { type: "button", "aria-pressed": String(!hidden.has(i)), title: "Show or hide this line" });
-      button.innerHTML = `<svg width="26" height="8" aria-hidden="true"><line x1="0" y1="4" x2="26" y2="4" stroke="var(--c${i % 7})" stroke-width="2.4" stroke-dasharray="${dash(i).join(" ")}"/></svg>`;
+      button.innerHTML = sample(i);
       button.append(name);
       button.addEventListener("click", () => toggle(i));
       buttons.set(i, button);

@@ -48,7 +48,7 @@ pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
         let ahead = a.behind_best.map(|difference| difference.share_ahead());
         let tuning = a.entrant.tuning.as_ref();
         let mut object = json!({
-            "place": a.place,
+            "place": place(a),
             "entrant": a.name,
             "optimizer": a.entrant.optimizer,
             "schedule": a.entrant.schedule,
@@ -128,7 +128,7 @@ const COLUMNS: [Column; 45] = [
     ("highest_lr", |_, a| cell(Some(a.entrant.rate).filter(|rate| rate.is_finite()))),
     ("standing", |_, a| standing(a).to_string()),
     ("group", |group, _| csv_text(group.label)),
-    ("place", |_, a| a.place.to_string()),
+    ("place", |_, a| count(place(a))),
     ("at_chance", |_, a| a.entrant.at_chance().to_string()),
     ("validated_on_test", |_, a| a.entrant.place.on_test.to_string()),
     ("seeds_in_common", |_, a| count(a.behind_best.map(|difference| difference.n))),
@@ -174,6 +174,11 @@ fn mean(summary: Option<Summary>) -> String {
 
 fn deviation(summary: Option<Summary>) -> String {
     cell(summary.and_then(|summary| summary.deviation))
+}
+
+/// `None` of an entrant that nothing has ranked yet: neither a result nor its screening.
+fn place(a: &Analysis<'_>) -> Option<usize> {
+    Some(a.place).filter(|_| a.standing != Standing::NoResult || a.entrant.is_screened_out)
 }
 
 /// How often the leader is ahead, with the interval.

@@ -149,7 +149,8 @@ pub fn notes(groups: &[Group<'_>]) -> String {
          <p class=soft>Means ± standard deviations over seeds or studies, in percent. Validation and test accuracy are of the weights after the last \
          epoch; a run that diverged counts as chance, {chance}. The highest validation accuracy of any epoch is of other weights, which were \
          not tested. Lr: the highest rate that was applied. Choices use validation images; test images are evaluated once, at the end.{augmented} Gap: \
-         training − validation accuracy. Area: the mean validation accuracy over the epochs.</p>\
+         training − validation accuracy. Best epoch (counted from 0) and the rate at it: the medians over the runs. Area: under the curve of the \
+         validation accuracy, divided by its length (trapezoidal rule: the first and the last epoch count half).</p>\
          <p class=soft>Verdicts, each at 95 % for any number of entrants: the <b>winner</b> beats every other by the paired t-test. One entrant \
          <b>beats</b> another if their difference stands out among those of all pairs (Holm). <b>Ruled out</b>: the best is one of the others \
          (t-test, Bonferroni). That is said of all that remain together: of many equals, some are ruled out. No claim is made from fewer than \

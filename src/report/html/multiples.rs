@@ -29,9 +29,10 @@ pub fn html(figure: &Figure) -> String {
             format!("<figure><figcaption>{}</figcaption>{pictures}</figure>", escape(name))
         })
         .collect();
+    let mean = if figure.has_bands() { " (the mean over seeds or studies)" } else { "" };
     let best = if shown < entrants { format!("The best {shown} of {entrants}. ") } else { String::new() };
     format!(
-        "<section class=each><h2>Each entrant</h2><p class=soft>{best}{} (after several tunings, that of the median peak) and {} (the mean over seeds or studies), over those of the others in grey.</p>\
+        "<section class=each><h2>Each entrant</h2><p class=soft>{best}{} (after several tunings, that of the median peak) and {}{mean}, over those of the others in grey.</p>\
          <div class=multiples>{figures}</div></section>\n",
         rate.title,
         accuracy.title.to_lowercase()

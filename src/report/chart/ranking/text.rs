@@ -91,25 +91,27 @@ fn place(axis: &Axis, value: f64, columns: usize) -> Option<usize> {
 
 fn track(row: &RankedRow, axis: &Axis, columns: usize) -> String {
     let mut cells = vec![' '; columns];
-    if let Some((low, high)) = row.interval {
-        let clamped = |value: f64| place(axis, value.clamp(axis.low, axis.high), columns);
-        if let (Some(from), Some(to)) = (clamped(low), clamped(high)) {
-            cells[from..=to].fill('─');
-            for (value, end) in row.ends(axis) {
-                let Some(at) = place(axis, value, columns) else { continue };
-                // What the axis cuts off goes on.
-                cells[at] = match end {
-                    End::Below => '◂',
-                    End::Within if at == from => '├',
-                    End::Within => '┤',
-                    End::Above => '▸',
-                };
-            }
-        }
+    let clamped = |value: f64| place(axis, value.clamp(axis.low, axis.high), columns);
+    let interval = row.interval.and_then(|(low, high)| Some((clamped(low)?, clamped(high)?)));
+    if let Some((from, to)) = interval {
+        cells[from..=to].fill('─');
     }
     for &value in &row.dots {
         if let Some(at) = place(axis, value, columns) {
             cells[at] = '·';
+        }
+    }
+    // A dot must not hide where the interval ends.
+    if let Some((from, _)) = interval {
+        for (value, end) in row.ends(axis) {
+            let Some(at) = place(axis, value, columns) else { continue };
+            // What the axis cuts off goes on.
+            cells[at] = match end {
+                End::Below => '◂',
+                End::Within if at == from => '├',
+                End::Within => '┤',
+                End::Above => '▸',
+            };
         }
     }
     match row.mean {
@@ -151,6 +153,12 @@ mod tests {
             let drawn = track.trim();
             assert_eq!((drawn.chars().next().unwrap(), drawn.chars().last().unwrap()), ends, "{track}");
         }
+        let dotted = track(&RankedRow { dots: vec![45.0, 52.0, 55.0], ..row(45.0, 55.0) }, &axis, 41);
+        assert_eq!(
+            dotted.trim(),
+            "├─────────◇───·─────┤".replace('◇', &Claim::None.sign().to_string()),
+            "dots hide no end"
+        );
     }
 
     #[test]
