@@ -1,6 +1,5 @@
 //! `lrsched merge`: the shards of a comparison put together, and ranked.
 
-use super::next::GoingOn;
 use super::ranking::{self, SOME_FAILED};
 use super::{flags, settings};
 use crate::config::settings::BASELINE;
@@ -58,8 +57,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let title = config
         .as_ref()
         .map(|config| subject(config.model, config.dataset, config.train_limit.map(|limit| limit as u64)));
-    let (title, going_on) = (title.unwrap_or_default(), GoingOn::default());
-    let code = ranking::rank(&out, &title, baseline, rows, &going_on, given.switch("json")?, quiet)?;
+    let title = title.unwrap_or_default();
+    let code = ranking::rank(&out, &title, baseline, rows, None, given.switch("json")?, quiet)?;
     Ok(if missing.is_empty() { code } else { SOME_FAILED })
 }
 

@@ -6,12 +6,11 @@ use crate::config::{CommandName, RunConfig, SettingValues};
 use crate::data::DatasetKind;
 pub use crate::record::NextCommand;
 use crate::record::{ComparisonRow, RunInfo, Status, files};
-use crate::report::analysis::{Analysis, Group};
+use crate::report::analysis::{Analysis, Group, Unit};
 use crate::report::entrants::EntrantRuns;
-use crate::report::load::{Loaded, LoadedRun};
+use crate::report::load::{Loaded, LoadedRun, Planned};
 use crate::report::next::{Cost, NextStep, Purpose};
 use crate::report::tuning::Tuning;
-use crate::run_folder::is_in_use;
 use crate::schedule;
 use crate::shell::{path, quoted};
 use crate::stats::verdict::Standing;
@@ -118,11 +117,37 @@ pub fn after(groups: &[Group<'_>], going_on: &GoingOn<'_>) -> Vec<NextStep> {
     next
 }
 
-/// Goes on with the comparison in `folder` as it was planned; if its plan does not say by which command, as its latest run
-/// was started.
+/// The same where it is not known how to go on, with the command that says it if the comparison is complete.
+pub fn after_all(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Vec<NextStep> {
+    after(groups, &GoingOn::default()).into_iter().chain(again(groups, folder, loaded)).collect()
+}
+
+/// Once more the command of a comparison that is complete. `None` where nothing is left to tell: of a single entrant, and
+/// of a winner that several studies tuned.
+fn again(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Option<NextStep> {
+    let ([group], [planned]) = (groups, &loaded.planned[..]) else { return None };
+    let is_settled = group.unit == Unit::Study && group.analyses.first()?.standing == Standing::Winner;
+    if !planned.is_complete() || is_settled || group.analyses.len() < 2 {
+        return None;
+    }
+    let line = command_of(planned, folder, loaded)?;
+    Some(NextStep { purpose: Purpose::Again, cost: None, line })
+}
+
+/// Goes on with the comparison in `folder` as it was planned.
 pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
-    let left = loaded.unfinished().filter(|_| folder.join(files::COMPARISON_CSV).is_file())?;
-    let command = match left.command() {
+    let left = loaded.unfinished()?;
+    let line = command_of(left, folder, loaded)?;
+    let runs = left.total() - left.done();
+    Some(NextStep { purpose: Purpose::GoOn, cost: left.is_exact().then_some(Cost { runs, seconds: None }), line })
+}
+
+/// The command that planned the comparison in `folder`; if its plan does not say it, that of its latest run.
+fn command_of(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<String> {
+    if !folder.join(files::COMPARISON_CSV).is_file() {
+        return None;
+    }
+    let command = match planned.command() {
         [] => {
             let runs = loaded.runs.iter().map(|run| Path::new(&run.row.run).join(files::RUN_JSON));
             let infos = runs.filter_map(|file| RunInfo::read(&file).ok());
@@ -135,26 +160,19 @@ pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     if arguments.iter().any(|argument| one_line(argument) != *argument) {
         return None;
     }
-    let runs = left.total() - left.done();
-    (arguments.first()? == "compare").then(|| NextStep {
-        purpose: Purpose::GoOn,
-        cost: left.is_exact().then_some(Cost { runs, seconds: None }),
-        line: command_again(arguments, folder),
-    })
+    (arguments.first()? == "compare").then(|| command_again(arguments, folder))
 }
 
-/// Goes on with the runs that did not come to their end, because they were interrupted or killed: the first few, if not of
+/// Goes on with the runs that did not come to their end, because they were interrupted: the first few, if not of
 /// comparisons, which go on as a whole.
 pub fn interrupted(loaded: &Loaded) -> Vec<NextStep> {
     const FEW: usize = 3;
     let is_left = |run: &&LoadedRun| {
         let folder = Path::new(&run.row.run);
-        let is_stopped = match run.row.status {
-            Status::Interrupted => true,
-            Status::Running => !is_in_use(folder),
-            _ => false,
-        };
-        is_stopped && is_as_seen(folder) && comparison_of(folder).is_none() && config_of(&run.row).is_some()
+        run.row.status == Status::Interrupted
+            && is_as_seen(folder)
+            && comparison_of(folder).is_none()
+            && config_of(&run.row).is_some()
     };
     let left: Vec<&LoadedRun> = loaded.runs.iter().filter(is_left).collect();
     let step = |run: &&LoadedRun| NextStep {

@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 pub const SOME_FAILED: u8 = 3;
 
 /// Draws and ranks the comparison in `folder`, whose table has these `rows`, and returns the exit code. Without the
-/// `baseline` among its entrants, it judges all pairs and warns: the training is done.
+/// `baseline` among its entrants, it judges all pairs and warns: the training is done. Who does not know how to go on has
+/// no `going_on`.
 ///
 /// # Errors
 /// A file cannot be written; the table has no rows.
@@ -32,7 +33,7 @@ pub fn rank(
     title: &str,
     baseline: Option<&str>,
     rows: &[ComparisonRow],
-    going_on: &GoingOn<'_>,
+    going_on: Option<&GoingOn<'_>>,
     json: bool,
     quiet: bool,
 ) -> Result<u8> {
@@ -43,7 +44,11 @@ pub fn rank(
     let loaded = report::load::load(&here);
     super::warn(&loaded.complaints);
     let mut report = report(&loaded, &here, None, baseline)?;
-    report.next = next::unfinished(folder, &loaded).into_iter().chain(next::after(&report.groups, going_on)).collect();
+    let after = match going_on {
+        Some(going_on) => next::after(&report.groups, going_on),
+        None => next::after_all(&report.groups, folder, &loaded),
+    };
+    report.next = next::unfinished(folder, &loaded).into_iter().chain(after).collect();
     report::comparison::write_pictures(folder, &report, title)?;
     let page = folder.join(files::REPORT_HTML);
     report.write(&page, ExtraFormats::default())?;

@@ -6,6 +6,7 @@ use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
 use crate::number::exact;
 use crate::record::files::REPORT_HTML;
+use crate::record::{ComparisonRow, Status};
 use crate::report::export::{ExtraFormats, Form, Report, Shown};
 use crate::report::load::load;
 use crate::report::wrap;
@@ -112,7 +113,12 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     if only.is_some() && !has(&[Form::Png, Form::Svg, Form::Pdf], &["png", "svg", "pdf"])? {
         return usage!("--panel is for pictures; add -o FILE.png, FILE.svg or FILE.pdf");
     }
-    let loaded = load(folders);
+    let mut loaded = load(folders);
+    // One that was killed could not say so itself.
+    let is_killed = |row: &ComparisonRow| row.status == Status::Running && !is_in_use(Path::new(&row.run));
+    for run in loaded.runs.iter_mut().filter(|run| is_killed(&run.row)) {
+        run.row.status = Status::Interrupted;
+    }
     super::warn(&loaded.complaints);
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
         bail!("nothing to report on: no run, comparison or range test could be read");
@@ -130,12 +136,14 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     };
     report.next = next::interrupted(&loaded);
     if report.groups.len() == 1 {
-        let going_on = match folders {
+        report.next.extend(match folders {
             // Nobody goes on with what is under way.
-            [folder] if !is_in_use(folder) && held_shards(folder).is_empty() => next::unfinished(folder, &loaded),
-            _ => None,
-        };
-        report.next.extend(going_on.into_iter().chain(next::after(&report.groups, &GoingOn::default())));
+            [folder] if !is_in_use(folder) && held_shards(folder).is_empty() => {
+                let left = next::unfinished(folder, &loaded).into_iter();
+                left.chain(next::after_all(&report.groups, folder, &loaded)).collect()
+            }
+            _ => next::after(&report.groups, &GoingOn::default()),
+        });
     }
     (report.only, report.by_epoch) = (only, by_epoch);
     if let Some(title) = given.text("title") {

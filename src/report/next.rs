@@ -22,6 +22,8 @@ pub struct NextStep {
 pub enum Purpose {
     /// What is still to be trained of a comparison.
     GoOn,
+    /// Once more the command of a complete comparison, which says what there is to train.
+    Again,
     /// What is still to be trained of a run, one of so many that did not come to their end.
     Resume { of: usize },
     /// The leader by itself; if several studies tuned it, as the one with the median rate has it.
@@ -56,6 +58,7 @@ impl Purpose {
     pub fn words(self) -> String {
         match self {
             Self::GoOn => "go on".into(),
+            Self::Again => "to see whether further runs would tell more; this trains nothing".into(),
             Self::Resume { of: 1 } => "go on with the interrupted run".into(),
             Self::Resume { of } => format!("go on with one of {} interrupted runs", grouped(of as u64)),
             Self::Trials { count } => {

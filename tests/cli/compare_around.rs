@@ -82,6 +82,17 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
     // Of two entrants, three studies of eight trials, six second looks and one final.
     assert_eq!((&plan["planned"], &plan["path"]), (&90.into(), &"cmp-tuned".into()), "{line}");
     assert!(stdout.contains("for a claim about schedules, tuned (90 runs, about "), "{stdout}");
+    // Other commands know the one that says it.
+    let merged = lrsched(&folder).args(["merge", "cmp", "--out", "cmp"]).output().unwrap();
+    let merged = String::from_utf8(merged.stdout).unwrap();
+    let [_, _, ("to see whether further runs would tell more; this trains nothing", again)] = next(&merged)[..] else {
+        panic!("{merged}")
+    };
+    let output = std::process::Command::new("sh").args(["-c", again]).current_dir(&folder).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("for a claim about schedules, tuned (90 runs, about "), "{again}: {said}");
+    lrsched(&folder).args(["report", "cmp", "-o", "cmp.md"]).assert().success();
+    assert!(fs::read_to_string(folder.path().join("cmp.md")).unwrap().contains(again), "{again}");
     // The baseline goes by the name that it has without its rate.
     let flags = [&flags[..], &["--grid", "momentum=0.5,0.9", "--baseline", "sgd:lr=0.1,momentum=0.5/cosine"]].concat();
     let flags: Vec<&str> = flags.into_iter().map(|flag| if flag == "cmp" { "with" } else { flag }).collect();

@@ -317,6 +317,16 @@ fn of_a_run_that_was_interrupted_the_page_says_how_far_it_is_and_how_to_go_on() 
         assert!(page.contains("nothing can be ranked. ") && page.contains(&begun), "{begun} {page}");
         assert!(page.contains("Go on with the interrupted run:") && page.contains("lrsched resume q"), "{page}");
     }
+    assert!(!html.contains("Means over seeds"), "of one run there is no mean");
+    // One that was killed has no time to say so.
+    info["status"] = "running".into();
+    fs::write(&file, info.to_string()).unwrap();
+    lrsched(&folder).args(["report", "q", "-o", "killed.md"]).assert().success();
+    lrsched(&folder).args(["report", "q", "-o", "killed.json"]).assert().success();
+    assert_eq!(read("killed.md"), markdown);
+    let ranking: serde_json::Value = serde_json::from_str(&read("killed.json")).unwrap();
+    let entrant = &ranking["entrants"][0];
+    assert_eq!((&entrant["status"], &entrant["place"]), (&"interrupted".into(), &serde_json::Value::Null));
 }
 
 #[test]

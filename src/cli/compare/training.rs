@@ -152,7 +152,7 @@ impl Request {
             let title = subject(config.model, machine.data.kind, config.train_limit.map(|limit| limit as u64));
             let baseline = machine.baseline.as_deref();
             let going_on = self.going_on(folder, stages, dataset, &rows);
-            ranking::rank(folder, &title, baseline, &rows, &going_on, machine.json, quiet)?
+            ranking::rank(folder, &title, baseline, &rows, Some(&going_on), machine.json, quiet)?
         };
         Ok(if comparison.left_to_others() > 0 { ranking::SOME_FAILED } else { code })
     }
