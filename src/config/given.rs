@@ -5,12 +5,13 @@ mod table;
 
 pub use table::{Record, Recorded, TableKey};
 
-use super::settings::{is_records, is_table};
+use super::CommandName;
+use super::settings::{self, is_records, is_table};
 use crate::disk;
 use crate::schedule;
 use crate::spec::{Entry, read_switch};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, did_you_mean, listed, shortened};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -165,8 +166,8 @@ impl Given {
     /// the command takes; those of `others`, which it does not, are left out and returned.
     ///
     /// # Errors
-    /// A file that cannot be read or is not TOML; an unknown key (with the nearest known one); a value that is neither
-    /// text, a number nor a boolean; a list for a name that takes one value; an empty list.
+    /// A file that cannot be read or is not TOML; an unknown key (with the nearest known one, or the commands that have
+    /// it); a value that is neither text, a number nor a boolean; a list for a name that takes one value; an empty list.
     pub fn lay_below(&mut self, file: &Path, known: &[String], others: &[String]) -> Result<Vec<String>> {
         if file.as_os_str() == "-" {
             let text = disk::read_stdin(disk::MOST_CONFIG).context("cannot read the config from stdin")?;
@@ -210,6 +211,11 @@ impl Given {
                 if others.contains(key) {
                     left_out.push(key.clone());
                     continue;
+                }
+                let having = CommandName::TRAINING.iter().filter(|command| settings::keys(**command).contains(key));
+                let having: Vec<String> = having.map(|command| format!("`lrsched {}`", command.name())).collect();
+                if !having.is_empty() {
+                    return usage!("{}: `{key}` is a key of {} only; leave it out", file.display(), listed(&having));
                 }
                 let hint = did_you_mean(key, known.iter().map(String::as_str));
                 return usage!("{}: unknown key `{key}`{hint}", file.display(), key = shortened(key));

@@ -369,6 +369,21 @@ fn entrants_in_one_argument_are_named_one_by_one() {
     }
     refuses(&compare("cosin,linear"), 2, &["`cosin,linear` is neither an optimizer nor a schedule"]);
     refuses(&compare("sgd/cosine,"), 2, &["sgd/cosine,"]);
+    let swapped =
+        "entrant cosine/sgd:momentum=0.9: an entrant is OPTIMIZER/SCHEDULE; did you mean `sgd:momentum=0.9/cosine`?";
+    refuses(&compare("cosine/sgd:momentum=0.9"), 2, &[swapped]);
+}
+
+#[test]
+fn a_sequence_that_is_joined_otherwise_is_told_how() {
+    let hint = "; a sequence joins schedules by `;`, such as `constant:for=5ep;cosine`\n";
+    for joined in ["cosine,step", "constant:for=1+cosine", "linear cosine"] {
+        refuses(&["show", "--schedule", joined], 2, &[hint]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let other = lrsched(&folder).args(["show", "--schedule", "cosine,sted"]).output().unwrap();
+    let said = String::from_utf8(other.stderr).unwrap();
+    assert!(other.status.code() == Some(2) && !said.contains("a sequence joins"), "{said}");
 }
 
 #[test]

@@ -147,6 +147,9 @@ fn a_config_can_come_from_stdin() {
     assert!(code == Some(2) && said.contains("--config -: stdin is empty"), "{said}");
     let (_, said, code) = run("epoch = 3\n");
     assert!(code == Some(2) && said.contains("stdin: unknown key `epoch`; did you mean `epochs`?"), "{said}");
+    let (_, said, code) = run("seeds = 3\n");
+    let elsewhere = "stdin: `seeds` is a key of `lrsched compare` and `lrsched find` only; leave it out";
+    assert!(code == Some(2) && said.contains(elsewhere), "{said}");
 }
 
 #[test]

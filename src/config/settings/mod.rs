@@ -79,6 +79,25 @@ impl CommandName {
     /// The commands that train from settings.
     pub const TRAINING: &'static [Self] = &[Self::Train, Self::Compare, Self::Find];
 
+    /// As typed after the name of the program.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Compare => "compare",
+            Self::Find => "find",
+            Self::Resume => "resume",
+            Self::Eval => "eval",
+            Self::Bench => "bench",
+            Self::Show => "show",
+            Self::Diff => "diff",
+            Self::Export => "export",
+            Self::Descend => "descend",
+            Self::DataFiles | Self::DataInfo => "data",
+            Self::Report => "report",
+            Self::Merge => "merge",
+        }
+    }
+
     /// Whether `LRSCHED_*` variables can also set the settings of this command.
     pub const fn reads_variables(self) -> bool {
         !matches!(self, Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report | Self::Merge)

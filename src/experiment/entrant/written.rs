@@ -211,9 +211,18 @@ fn split(text: &str) -> Result<(&str, &str), Usage> {
     match text.split_once('/') {
         Some((optimizer, schedule)) if is_optimizer(optimizer) => Ok((optimizer, schedule)),
         _ if is_optimizer(text) => Ok((text, "constant")),
-        _ => {
+        other => {
             let name = text.split([':', '/']).next().unwrap_or_default();
-            if !schedule::table().iter().any(|entry| entry.name == name) {
+            let is_schedule = schedule::table().iter().any(|entry| entry.name == name);
+            if let Some((schedule, optimizer)) = other.filter(|(_, second)| is_schedule && is_optimizer(second)) {
+                return Err(Usage(format!(
+                    "entrant {}: an entrant is OPTIMIZER/SCHEDULE; did you mean `{}/{}`?",
+                    shortened(text),
+                    shortened(optimizer),
+                    shortened(schedule)
+                )));
+            }
+            if !is_schedule {
                 let optimizers = optim::table().iter().map(|entry| entry.name);
                 let known = optimizers.chain(schedule::table().iter().map(|entry| entry.name));
                 return Err(Usage(format!(

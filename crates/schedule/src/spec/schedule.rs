@@ -286,8 +286,22 @@ impl std::str::FromStr for Spec {
     type Err = UsageError;
     fn from_str(text: &str) -> Result<Self, UsageError> {
         check_length("a schedule", text)?;
-        Ok(Self { parts: text.split(';').map(Part::parse).collect::<Result<_, _>>()? })
+        let parts = text.split(';').map(Part::parse).collect::<Result<_, _>>();
+        Ok(Self { parts: parts.map_err(|error| joined_otherwise(text, error))? })
     }
+}
+
+/// The error of a spec that looks like a sequence joined by another character says how to write one.
+fn joined_otherwise(text: &str, error: UsageError) -> UsageError {
+    let is_known = |piece: &str| {
+        let name = piece.split(':').next().unwrap_or_default().trim();
+        ROWS.iter().any(|row| row.entry.name == name)
+    };
+    let is_one = |by: char| text.contains(by) && text.split(by).all(is_known);
+    if [',', '+', ' ', '>', '|'].into_iter().any(is_one) {
+        return UsageError(format!("{error}; a sequence joins schedules by `;`, such as `constant:for=5ep;cosine`"));
+    }
+    error
 }
 
 impl TryFrom<String> for Spec {
