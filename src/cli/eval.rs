@@ -131,13 +131,13 @@ fn text(evaluation: &Evaluation) -> String {
         Tta::None => String::new(),
         tta => format!(", {} views of each averaged ({tta})", tta.views().len()),
     };
-    format!(
-        "{}: {model} on the {images} {part} images of {dataset}{views}\nloss {loss:.4}, accuracy {:.2} %: {} of {images} correct\n\n{}",
+    let head = format!(
+        "{}: {model} on the {images} {part} images of {dataset}{views}\nloss {loss:.4}, accuracy {:.2} %: {} of {images} correct",
         weights.display(),
         100.0 * evaluation.accuracy(),
         confusion.correct(),
-        confusion.text()
-    )
+    );
+    format!("{}\n{}", settings::sentences(&head), confusion.text(settings::text_width()))
 }
 
 fn json(evaluation: &Evaluation) -> String {

@@ -185,13 +185,19 @@ fn warn(warnings: &[impl std::fmt::Display]) {
     warnings.iter().for_each(|warning| tell(&format!("warning: {warning:#}")));
 }
 
-/// Prints a line of printable characters to stderr. A closed stderr is ignored. Errors, warnings and notes wrap between
-/// words on a terminal; what else is told may be a command to copy.
+/// Prints a line of printable characters to stderr, as [`for_terminal`] has it. A closed stderr is ignored.
 pub fn tell(line: &str) {
+    let _ = write_line(std::io::stderr().lock(), &for_terminal(line));
+}
+
+/// Printable characters, wrapped between words at the width of the terminal, unless they are a command to copy.
+pub fn for_terminal(line: &str) -> String {
     let line = one_line(line);
     let is_sentence = ["error: ", "warning: ", "note: "].iter().any(|kind| line.starts_with(kind));
-    let wrapped = if is_sentence { wrap::lines(&line, settings::message_width()) } else { line };
-    let _ = write_line(std::io::stderr().lock(), wrapped.trim_end());
+    if !is_sentence && line.contains(&session::program()) {
+        return line;
+    }
+    wrap::lines(&line, settings::message_width()).trim_end().to_string()
 }
 
 /// Writes a line in one piece, so that no other thread or process tears it.

@@ -76,7 +76,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     }
     if left.info.standing.status == Status::Finished && request == Request::default() {
         let message = format!(
-            "nothing to do: {0} is finished; train longer with `lrsched resume {0} --epochs N`",
+            "nothing to do: {0} is finished; train longer with `lrsched resume {0} --epochs N`, and --stretch or --hold if its schedule depends on the length",
             path.display()
         );
         return nothing_to_do(&path, &left.info, &message, machine.json, quiet);
@@ -93,6 +93,12 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let config = left.config.clone();
     let mut run = Run::new(&config, &dataset, machine.threads)?.tested(Role::is_result(left.info.role.as_ref()));
     left.restore(&mut run)?;
+    let unused = match (request.reach, request.epochs) {
+        (Some(reach), Some(epochs)) if request.schedule.is_none() && epochs > run.state().epoch => {
+            run.depends_on_length(epochs)?.is_none().then_some(reach)
+        }
+        _ => None,
+    };
     for adjustment in request.adjustments(&run, left.info.standing.status)? {
         run.adjust(&adjustment)?;
     }
@@ -126,6 +132,10 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let directory = left.reopen(&setup)?;
     let bars = session::bars(&machine);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
+    if let Some(reach) = unused {
+        let flag = if reach == Reach::Stretch { "stretch" } else { "hold" };
+        bars.warn(&format!("warning: --{flag} has no effect: the schedule does not depend on the length of the run"));
+    }
     if let (Some(lr), Some(schedule)) = (lr, &schedule) {
         settings::warn_of_unused_rate(lr, schedule);
     }

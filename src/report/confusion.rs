@@ -11,8 +11,8 @@ pub struct Confusion {
     pub counts: Vec<Vec<u64>>,
 }
 
-/// Characters of a class name above its column; with five, a table of ten classes is 79 columns wide.
-const HEAD: usize = 5;
+/// The most and the fewest characters of a class name above its column; with five, a table of ten classes is 79 columns wide.
+const HEAD: std::ops::RangeInclusive<usize> = 3..=5;
 
 /// The number of confused pairs that the text names.
 const WORST: usize = 3;
@@ -23,8 +23,14 @@ const WORST_OF_MANY: usize = 10;
 /// The most classes that a table has a column for.
 const MOST_COLUMNS: usize = 10;
 
-/// Classes beside each other where there is no table.
+/// The most classes beside each other where there is no table.
 const BESIDE: usize = 3;
+
+/// The spaces between them.
+const GAP: usize = 4;
+
+/// `  100.0 %`, behind a name or a row.
+const SHARE: usize = 9;
 
 impl Confusion {
     /// Counts (true class, predicted class) pairs.
@@ -66,12 +72,12 @@ impl Confusion {
         mistakes
     }
 
-    /// In plain text, up to 80 columns wide: the accuracy of each class and the most frequent mistakes; of up to ten classes
-    /// with a table of all counts.
-    pub fn text(&self) -> String {
-        let (mut text, worst) = match self.classes.len() {
-            ..=MOST_COLUMNS => (self.table(), WORST),
-            _ => (self.accuracies(), WORST_OF_MANY),
+    /// In plain text, up to `width` columns wide: the accuracy of each class and the most frequent mistakes; of up to ten
+    /// classes with a table of all counts, if it fits.
+    pub fn text(&self, width: usize) -> String {
+        let (mut text, worst) = match self.head(width) {
+            Some(head) => (self.table(head), WORST),
+            None => (self.accuracies(width), WORST_OF_MANY),
         };
         for (place, (truth, predicted, count)) in self.mistakes().into_iter().take(worst).enumerate() {
             let head = if place == 0 { "\nMost often mistaken:\n" } else { "" };
@@ -86,30 +92,43 @@ impl Confusion {
         self.accuracy(class).map_or("none".to_string(), |share| format!("{:.1} %", 100.0 * share))
     }
 
+    /// The length of the longest name of a class.
+    fn label(&self) -> usize {
+        self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0)
+    }
+
     /// The accuracies of all classes, down the columns.
-    fn accuracies(&self) -> String {
-        let label = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
+    fn accuracies(&self, width: usize) -> String {
+        let label = self.label();
         let mut text = String::from("Correct, by true class:\n\n");
-        let rows = self.classes.len().div_ceil(BESIDE);
+        let beside = (1..=BESIDE).rev().find(|beside| beside * (label + SHARE + GAP) - GAP <= width).unwrap_or(1);
+        let rows = self.classes.len().div_ceil(beside);
         for row in 0..rows {
-            let cell = |class: usize| format!("{:label$} {:>7}", self.classes[class], self.share(class));
+            let cell = |class: usize| format!("{:label$}{:>SHARE$}", self.classes[class], self.share(class));
             let cells = (row..self.classes.len()).step_by(rows).map(cell);
-            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("    "));
+            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join(&" ".repeat(GAP)));
         }
         text
     }
 
-    /// A table, 79 columns wide for ten classes of up to ten characters; 0 is a dot.
-    fn table(&self) -> String {
-        let label = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
+    /// The width of the columns of a table that fits into `width`; `None` if none does.
+    fn head(&self, width: usize) -> Option<usize> {
+        let count = self.counts.iter().flatten().max().map_or(1, |count| count.to_string().len());
+        let fits = |head: &usize| self.label() + self.classes.len() * (head + 1) + SHARE <= width && count <= *head;
+        HEAD.rev().find(fits).filter(|_| self.classes.len() <= MOST_COLUMNS)
+    }
+
+    /// A table whose columns are `head` wide; 0 is a dot.
+    fn table(&self, head: usize) -> String {
+        let label = self.label();
         let mut text = String::from("Rows: the true class. Columns: the predicted class.\n\n");
-        let heads = self.classes.iter().map(|class| class.chars().take(HEAD).collect::<String>());
-        let heads: String = heads.map(|head| format!(" {head:>HEAD$}")).collect();
+        let heads = self.classes.iter().map(|class| class.chars().take(head).collect::<String>());
+        let heads: String = heads.map(|name| format!(" {name:>head$}")).collect();
         let _ = writeln!(text, "{:label$}{heads}  correct", "");
         for (class, (name, row)) in self.classes.iter().zip(&self.counts).enumerate() {
             let cell = |&count: &u64| if count == 0 { ".".to_string() } else { count.to_string() };
-            let cells: String = row.iter().map(|count| format!(" {:>HEAD$}", cell(count))).collect();
-            let _ = writeln!(text, "{name:label$}{cells}  {:>7}", self.share(class));
+            let cells: String = row.iter().map(|count| format!(" {:>head$}", cell(count))).collect();
+            let _ = writeln!(text, "{name:label$}{cells}{:>SHARE$}", self.share(class));
         }
         text
     }
@@ -158,7 +177,7 @@ mod tests {
     fn the_table_of_ten_classes_fits_80_columns_and_needs_no_colour() {
         let classes: Vec<String> = crate::data::cifar::CIFAR10.classes.iter().copied().map(String::from).collect();
         let all = (0..50_000).map(|image| (image % 10, if image < 10_000 { 9 } else { image % 10 }));
-        let text = Confusion::of(&classes, all).text();
+        let text = Confusion::of(&classes, all).text(80);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.is_ascii(), "{text}");
         let cat = text.lines().find(|line| line.starts_with("cat ")).unwrap();
@@ -169,10 +188,26 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_gets_narrower_columns_or_the_accuracies_alone() {
+        let classes: Vec<String> = crate::data::cifar::CIFAR10.classes.iter().copied().map(String::from).collect();
+        let text = |images: usize, width: usize| {
+            let all = (0..images).map(|image| (image % 10, if image < images / 5 { 9 } else { image % 10 }));
+            Confusion::of(&classes, all).text(width)
+        };
+        for (images, width, is_table) in
+            [(5000, 79, true), (5000, 60, true), (10_000, 60, false), (10_000, 69, true), (5000, 40, false)]
+        {
+            let text = text(images, width);
+            assert_eq!(text.starts_with("Rows: the true class."), is_table, "{width}: {text}");
+            assert!(text.lines().skip(1).all(|line| line.chars().count() <= width), "{width}: {text}");
+        }
+    }
+
+    #[test]
     fn a_hundred_classes_are_listed_with_their_accuracies_instead() {
         let classes: Vec<String> = crate::data::cifar::CIFAR100.classes.iter().copied().map(String::from).collect();
         let all = (0..10_000).map(|image| (image % 100, if image < 2000 { 99 } else { image % 100 }));
-        let text = Confusion::of(&classes, all).text();
+        let text = Confusion::of(&classes, all).text(80);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let words: Vec<&str> = text.split_whitespace().collect();
         let shown = |class: &str, share: &str| words.windows(3).any(|three| three == [class, share, "%"]);
@@ -183,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_class_without_images_has_no_accuracy_in_the_table() {
-        assert!(pets().text().lines().any(|line| line.starts_with("automobile") && line.ends_with("none")));
+        assert!(pets().text(80).lines().any(|line| line.starts_with("automobile") && line.ends_with("none")));
     }
 
     #[test]

@@ -56,6 +56,9 @@ impl Observer for Progress<'_> {
     }
 }
 
+/// The columns before the numbers of a batch: `batch    12/352   ━ `, with a bar of the least length.
+const BEFORE_BATCHES: usize = 20;
+
 impl<'a> Progress<'a> {
     /// `label`: if there are several runs.
     pub(super) fn new(bars: &'a Bars, label: Option<Label>) -> Self {
@@ -117,7 +120,11 @@ impl<'a> Progress<'a> {
             }
         }
         if at.step > 0 {
-            self.line(&format!("resumed in epoch {} after {}", at.epoch, counted(at.step, "step")));
+            let steps = counted(at.step, "step");
+            self.line(&match at.epoch < course.epochs {
+                true => format!("resumed in epoch {} after {steps}", at.epoch),
+                false => format!("resumed after the last epoch, {steps}"),
+            });
         }
         for note in &start.notes {
             // Of several runs, once.
@@ -180,10 +187,10 @@ impl<'a> Progress<'a> {
                 batches.inc(1);
                 let Numbers { loss, accuracy, learning_rate, images_per_second } = numbers;
                 let lr = rate(learning_rate);
-                batches.set_message(format!(
-                    "loss {} acc {accuracy:.3} lr {lr} {images_per_second:.0} img/s",
-                    decimals(loss)
-                ));
+                let message = format!("loss {} acc {accuracy:.3} lr {lr}", decimals(loss));
+                let speed = format!(" {images_per_second:.0} img/s");
+                let fits = BEFORE_BATCHES + message.len() + speed.len() <= self.bars.speaker().columns();
+                batches.set_message(if fits { message + &speed } else { message });
             }
             Shown::Row(bar) => {
                 if let Some(place) = self.place(row.epoch) {

@@ -2,7 +2,7 @@
 
 use super::bars::style;
 use super::work::Work;
-use crate::cli::{tell, write_line};
+use crate::cli::{for_terminal, tell, write_line};
 use crate::config::ProgressMode;
 use crate::usage::one_line;
 use indicatif::{MultiProgress, ProgressBar};
@@ -107,7 +107,7 @@ impl Speaker {
     fn to_stderr(&self, text: &str) {
         // indicatif swallows lines while its target is hidden, as with `--progress bar` on a pipe.
         if self.mode == ProgressMode::Bar && !self.multi.is_hidden() {
-            let _ = self.multi.println(one_line(text));
+            let _ = self.multi.println(for_terminal(text));
         } else {
             tell(text);
         }
