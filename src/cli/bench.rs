@@ -35,7 +35,7 @@ const OWN: &[SettingDef] = &[
 ];
 
 pub fn command() -> Command {
-    let command = Command::new("bench")
+    let command = Command::new(CommandName::Bench.name())
         .about("Measure how fast a step of training is: images/s, GFLOPS, and where the time goes")
         .after_help(
             "A step is what `train` does: an augmented batch of random images from the loader, forward, backward, optimizer\n\

@@ -33,7 +33,7 @@ const INFO: &[SettingDef] = &[
 
 /// The command line of `lrsched data`.
 pub fn command() -> Command {
-    Command::new("data")
+    Command::new(CommandName::DataFiles.name())
         .about("Fetch, describe or verify the images")
         .subcommand_required(true)
         .arg_required_else_help(true)

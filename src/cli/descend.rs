@@ -54,7 +54,7 @@ Examples:
   lrsched descend --function rosenbrock --optimizer sgd:lr=0.001,momentum=0.9 adam:lr=0.1 --steps 300 -o walks.png";
 
 pub fn command() -> Command {
-    let command = Command::new("descend")
+    let command = Command::new(CommandName::Descend.name())
         .about("Trace an optimizer and a schedule on a small 2-D function")
         .after_help(HELP)
         .arg(

@@ -38,7 +38,7 @@ Examples:
   lrsched diff sgd:momentum=0.9/cosine --epochs 5 --steps-per-epoch 100";
 
 pub fn command() -> Command {
-    let command = Command::new("diff")
+    let command = Command::new(CommandName::Diff.name())
         .about("Show where PyTorch, Keras, optax and the native formula disagree about a schedule or an optimizer")
         .after_help(HELP)
         .arg(

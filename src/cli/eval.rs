@@ -33,7 +33,7 @@ const OWN: &[SettingDef] = &[
 
 /// The command line of `lrsched eval`.
 pub fn command() -> Command {
-    let command = Command::new("eval")
+    let command = Command::new(CommandName::Eval.name())
         .about("Evaluate a run's weights: loss, per-class accuracy, confusion matrix")
         .after_help(
             "Model, dataset, split and normalisation are read from the run.json next to the weights; without one, the model is inferred \

@@ -46,7 +46,7 @@ Examples:
   lrsched export --schedule cosine:warmup=2 --optimizer sgd:momentum=0.9 --epochs 30 --steps-per-epoch 391 --to keras -o rates.py";
 
 pub fn command() -> Command {
-    let command = Command::new("export")
+    let command = Command::new(CommandName::Export.name())
         .about("Write a schedule and an optimizer as code of another framework")
         .after_help(HELP)
         .arg(

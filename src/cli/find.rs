@@ -29,7 +29,7 @@ use std::path::Path;
 const NOTHING_FOUND: u8 = 4;
 
 pub fn command() -> Command {
-    let command = Command::new("find")
+    let command = Command::new(CommandName::Find.name())
         .about("Learning rate range test: train while the rate rises, and suggest a rate")
         .after_help("Example: lrsched find --optimizer adam --seeds 3");
     settings::with_flags(command, CommandName::Find, &[])

@@ -22,7 +22,7 @@ const OWN: &[SettingDef] = &[
 
 /// The command line of `lrsched merge`.
 pub fn command() -> Command {
-    let command = Command::new("merge")
+    let command = Command::new(CommandName::Merge.name())
         .about("Put the shards of a comparison together and rank them")
         .override_usage("lrsched merge <DIR>... --out <DIR>")
         .after_help(

@@ -122,28 +122,32 @@ pub fn after_all(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Vec<Ne
     after(groups, &GoingOn::default()).into_iter().chain(again(groups, folder, loaded)).collect()
 }
 
-/// Once more the command of a comparison that is complete. `None` where nothing is left to tell: of a single entrant, and
-/// of a winner that several studies tuned.
+/// Once more the command of a comparison that is complete, to be seen by a person. `None` where nothing is left to tell, of
+/// a single entrant and of a winner that several studies tuned; and where that command would train a run again, or refuse
+/// one that was changed by hand.
 fn again(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let ([group], [planned]) = (groups, &loaded.planned[..]) else { return None };
     let is_settled = group.unit == Unit::Study && group.analyses.first()?.standing == Standing::Winner;
-    if !planned.is_complete() || is_settled || group.analyses.len() < 2 {
+    let is_whole = |run: &LoadedRun| run.changed.is_none() && Path::new(&run.row.run).join(files::RUN_JSON).is_file();
+    if !planned.is_complete() || is_settled || group.analyses.len() < 2 || !loaded.runs.iter().all(is_whole) {
         return None;
     }
-    let line = command_of(planned, folder, loaded)?;
-    Some(NextStep { purpose: Purpose::Again, cost: None, line })
+    let mut arguments = arguments_of(planned, folder, loaded)?;
+    arguments.retain(|argument| !["-q", "--quiet", "--json"].contains(&argument.as_str()));
+    Some(NextStep { purpose: Purpose::Again, cost: None, line: command_again(&arguments, folder) })
 }
 
 /// Goes on with the comparison in `folder` as it was planned.
 pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let left = loaded.unfinished()?;
-    let line = command_of(left, folder, loaded)?;
+    let line = command_again(&arguments_of(left, folder, loaded)?, folder);
     let runs = left.total() - left.done();
     Some(NextStep { purpose: Purpose::GoOn, cost: left.is_exact().then_some(Cost { runs, seconds: None }), line })
 }
 
-/// The command that planned the comparison in `folder`; if its plan does not say it, that of its latest run.
-fn command_of(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<String> {
+/// The arguments that planned the comparison in `folder`; if its plan does not say them, those of its latest run. `None` if
+/// they cannot be typed again.
+fn arguments_of(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<Vec<String>> {
     if !folder.join(files::COMPARISON_CSV).is_file() {
         return None;
     }
@@ -160,7 +164,10 @@ fn command_of(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<Strin
     if arguments.iter().any(|argument| one_line(argument) != *argument) {
         return None;
     }
-    (arguments.first()? == "compare").then(|| command_again(arguments, folder))
+    // What stdin had is gone.
+    let is_of_stdin =
+        arguments.windows(2).any(|two| two == ["--config", "-"]) || arguments.contains(&"--config=-".into());
+    (arguments.first()? == "compare" && !is_of_stdin).then(|| arguments.to_vec())
 }
 
 /// Goes on with the runs that did not come to their end, because they were interrupted: the first few, if not of

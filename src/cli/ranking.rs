@@ -6,7 +6,7 @@ use super::session::FOR_CURVES;
 use super::settings;
 use crate::memory;
 use crate::number::counted;
-use crate::record::{self, ComparisonRow, Status, disk_size, files};
+use crate::record::{self, ComparisonRow, RunInfo, Status, disk_size, files};
 use crate::report;
 use crate::report::analysis::Group;
 use crate::report::entrants::{EntrantRuns, recipes};
@@ -14,6 +14,7 @@ use crate::report::export::{ExtraFormats, Report};
 use crate::report::load::Loaded;
 use crate::report::summary::Paragraph;
 use crate::report::wrap;
+use crate::run_folder::is_in_use;
 use crate::usage::Usage;
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
@@ -22,9 +23,25 @@ use std::path::{Path, PathBuf};
 /// Exit code if some run diverged, failed or is missing; the others completed.
 pub const SOME_FAILED: u8 = 3;
 
+/// Reads what `folders` have. A run that was killed could not say so itself: it counts as interrupted.
+pub fn load(folders: &[PathBuf]) -> Loaded {
+    let mut loaded = report::load::load(folders);
+    let is_killed = |row: &ComparisonRow| {
+        let folder = Path::new(&row.run);
+        // It may have ended since its record was read.
+        let has_ended =
+            || RunInfo::read(&folder.join(files::RUN_JSON)).is_ok_and(|info| info.standing.status.is_over());
+        row.status == Status::Running && !is_in_use(folder) && !has_ended()
+    };
+    for run in loaded.runs.iter_mut().filter(|run| is_killed(&run.row)) {
+        run.row.status = Status::Interrupted;
+    }
+    loaded
+}
+
 /// Draws and ranks the comparison in `folder`, whose table has these `rows`, and returns the exit code. Without the
-/// `baseline` among its entrants, it judges all pairs and warns: the training is done. Who does not know how to go on has
-/// no `going_on`.
+/// `baseline` among its entrants, it judges all pairs and warns: the training is done. `going_on` is
+/// `None` where the caller cannot say how to go on.
 ///
 /// # Errors
 /// A file cannot be written; the table has no rows.
@@ -41,7 +58,7 @@ pub fn rank(
         bail!("{}: no run in it; give a comparison that has begun", folder.join(files::COMPARISON_CSV).display());
     }
     let here = [folder.to_path_buf()];
-    let loaded = report::load::load(&here);
+    let loaded = load(&here);
     super::warn(&loaded.complaints);
     let mut report = report(&loaded, &here, None, baseline)?;
     let after = match going_on {
@@ -110,7 +127,7 @@ pub fn so_far(folder: &Path, baseline: Option<&str>, stage: Stage) -> Result<()>
         return Ok(());
     }
     let here = [folder.to_path_buf()];
-    let loaded = report::load::load(&here);
+    let loaded = load(&here);
     // Some of its entrants may have no run yet.
     let mut report = Report::of(&loaded, &here, None, baseline).or_else(|_| Report::of(&loaded, &here, None, None))?;
     if stage == Stage::Stopped {

@@ -6,9 +6,7 @@ use crate::config::settings::BASELINE;
 use crate::config::{CommandName, SettingDef};
 use crate::number::exact;
 use crate::record::files::REPORT_HTML;
-use crate::record::{ComparisonRow, Status};
 use crate::report::export::{ExtraFormats, Form, Report, Shown};
-use crate::report::load::load;
 use crate::report::wrap;
 use crate::run_folder::{held_shards, is_in_use};
 use crate::usage;
@@ -44,7 +42,7 @@ const OWN: &[SettingDef] = &[
 
 /// The command line of `lrsched report`.
 pub fn command() -> Command {
-    let command = Command::new("report")
+    let command = Command::new(CommandName::Report.name())
         .about("Write an offline HTML report of runs, comparisons and range tests")
         .after_help("The names of the files go to stdout, the answers of the report to stderr.\n\nExample: lrsched report results/compare-cifar10 -o report.html --target 0.8 --md")
         .arg(flags::folders("Folders of runs, comparisons or range tests, or parents of such folders"));
@@ -113,12 +111,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     if only.is_some() && !has(&[Form::Png, Form::Svg, Form::Pdf], &["png", "svg", "pdf"])? {
         return usage!("--panel is for pictures; add -o FILE.png, FILE.svg or FILE.pdf");
     }
-    let mut loaded = load(folders);
-    // One that was killed could not say so itself.
-    let is_killed = |row: &ComparisonRow| row.status == Status::Running && !is_in_use(Path::new(&row.run));
-    for run in loaded.runs.iter_mut().filter(|run| is_killed(&run.row)) {
-        run.row.status = Status::Interrupted;
-    }
+    let loaded = ranking::load(folders);
     super::warn(&loaded.complaints);
     if loaded.runs.is_empty() && loaded.ranges.is_empty() {
         bail!("nothing to report on: no run, comparison or range test could be read");

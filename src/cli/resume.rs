@@ -30,7 +30,7 @@ const OWN: &[SettingDef] = &[
 ];
 
 pub fn command() -> Command {
-    let command = Command::new("resume")
+    let command = Command::new(CommandName::Resume.name())
         .about("Resume a stopped run, unchanged or with another rate, schedule or length")
         .arg(Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder of the run"))
         .after_help("Example: lrsched resume results/x --lr 0.01\nSettings that are not given stay as they were; LRSCHED_* variables are ignored. A killed run resumes from its last checkpoint, with bit-identical results.");
@@ -93,11 +93,12 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let config = left.config.clone();
     let mut run = Run::new(&config, &dataset, machine.threads)?.tested(Role::is_result(left.info.role.as_ref()));
     left.restore(&mut run)?;
+    // Without a flag, such a schedule is stretched, too.
     let unused = match (request.reach, request.epochs) {
-        (Some(reach), Some(epochs)) if request.schedule.is_none() && epochs > run.state().epoch => {
-            run.depends_on_length(epochs)?.is_none().then_some(reach)
+        (Some(Reach::Stretch), Some(epochs)) if request.schedule.is_none() && epochs > run.state().epoch => {
+            run.depends_on_length(epochs)?.is_none()
         }
-        _ => None,
+        _ => false,
     };
     for adjustment in request.adjustments(&run, left.info.standing.status)? {
         run.adjust(&adjustment)?;
@@ -132,9 +133,8 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let directory = left.reopen(&setup)?;
     let bars = session::bars(&machine);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
-    if let Some(reach) = unused {
-        let flag = if reach == Reach::Stretch { "stretch" } else { "hold" };
-        bars.warn(&format!("warning: --{flag} has no effect: the schedule does not depend on the length of the run"));
+    if unused {
+        bars.warn("warning: --stretch has no effect: the schedule does not depend on the length of the run");
     }
     if let (Some(lr), Some(schedule)) = (lr, &schedule) {
         settings::warn_of_unused_rate(lr, schedule);

@@ -38,7 +38,7 @@ const SHOW: &[SettingDef] = &[
 ];
 
 pub fn command() -> Command {
-    let command = Command::new("show")
+    let command = Command::new(CommandName::Show.name())
         .about("Draw schedules without training, and warn about what looks wrong")
         .after_help("Example: lrsched show --schedule step:factor=0.5,drop-every=10 cosine --epochs 40");
     let command = command.arg(

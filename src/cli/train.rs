@@ -13,7 +13,7 @@ use anyhow::Result;
 use clap::{ArgMatches, Command};
 
 pub fn command() -> Command {
-    let command = Command::new("train")
+    let command = Command::new(CommandName::Train.name())
         .about("Train one network under one schedule")
         .after_help("Example: lrsched train --schedule step --factor 0.5 --drop-every 10");
     settings::with_flags(command, CommandName::Train, &[])

@@ -58,7 +58,7 @@ impl Purpose {
     pub fn words(self) -> String {
         match self {
             Self::GoOn => "go on".into(),
-            Self::Again => "to see whether further runs would tell more; this trains nothing".into(),
+            Self::Again => "to see whether more runs would help, training none".into(),
             Self::Resume { of: 1 } => "go on with the interrupted run".into(),
             Self::Resume { of } => format!("go on with one of {} interrupted runs", grouped(of as u64)),
             Self::Trials { count } => {

@@ -372,18 +372,21 @@ fn entrants_in_one_argument_are_named_one_by_one() {
     let swapped =
         "entrant cosine/sgd:momentum=0.9: an entrant is OPTIMIZER/SCHEDULE; did you mean `sgd:momentum=0.9/cosine`?";
     refuses(&compare("cosine/sgd:momentum=0.9"), 2, &[swapped]);
+    refuses(&compare("linear;cosine / sgd"), 2, &["OPTIMIZER/SCHEDULE; did you mean `sgd/linear;cosine`?"]);
 }
 
 #[test]
 fn a_sequence_that_is_joined_otherwise_is_told_how() {
     let hint = "; a sequence joins schedules by `;`, such as `constant:for=5ep;cosine`\n";
-    for joined in ["cosine,step", "constant:for=1+cosine", "linear cosine"] {
+    for joined in ["cosine,step", "constant:for=1+cosine", "linear  cosine", "linear -> step"] {
         refuses(&["show", "--schedule", joined], 2, &[hint]);
     }
     let folder = tempfile::tempdir().unwrap();
-    let other = lrsched(&folder).args(["show", "--schedule", "cosine,sted"]).output().unwrap();
-    let said = String::from_utf8(other.stderr).unwrap();
-    assert!(other.status.code() == Some(2) && !said.contains("a sequence joins"), "{said}");
+    for other in ["cosine,sted", "expr:lrr+step"] {
+        let output = lrsched(&folder).args(["show", "--schedule", other]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && !said.contains("a sequence joins"), "{said}");
+    }
 }
 
 #[test]

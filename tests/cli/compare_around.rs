@@ -85,14 +85,27 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
     // Other commands know the one that says it.
     let merged = lrsched(&folder).args(["merge", "cmp", "--out", "cmp"]).output().unwrap();
     let merged = String::from_utf8(merged.stdout).unwrap();
-    let [_, _, ("to see whether further runs would tell more; this trains nothing", again)] = next(&merged)[..] else {
+    let [_, _, ("to see whether more runs would help, training none", again)] = next(&merged)[..] else {
         panic!("{merged}")
     };
+    let runs = folder.path().join("cmp/runs");
+    let records = || -> std::collections::BTreeMap<_, _> {
+        let runs = fs::read_dir(&runs).unwrap().map(|run| run.unwrap().path().join("run.json"));
+        runs.map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    };
+    let before = records();
     let output = std::process::Command::new("sh").args(["-c", again]).current_dir(&folder).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(records(), before, "it trains nothing");
     assert!(said.contains("for a claim about schedules, tuned (90 runs, about "), "{again}: {said}");
     lrsched(&folder).args(["report", "cmp", "-o", "cmp.md"]).assert().success();
     assert!(fs::read_to_string(folder.path().join("cmp.md")).unwrap().contains(again), "{again}");
+    // A run that is gone would be trained.
+    let gone = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    fs::rename(&gone, folder.path().join("gone")).unwrap();
+    lrsched(&folder).args(["report", "cmp", "-o", "cmp.md"]).assert().success();
+    assert!(!fs::read_to_string(folder.path().join("cmp.md")).unwrap().contains("training none"));
+    fs::rename(folder.path().join("gone"), gone).unwrap();
     // The baseline goes by the name that it has without its rate.
     let flags = [&flags[..], &["--grid", "momentum=0.5,0.9", "--baseline", "sgd:lr=0.1,momentum=0.5/cosine"]].concat();
     let flags: Vec<&str> = flags.into_iter().map(|flag| if flag == "cmp" { "with" } else { flag }).collect();

@@ -175,8 +175,8 @@ fn what_is_said_of_a_schedule_in_a_run_made_longer_or_shorter_is_what_becomes_of
         assert!(stderr(&output).contains(&line), "{schedule} {flags:?}: {}", stderr(&output));
         assert!(!stderr(&output).contains("has no effect"), "{schedule} {flags:?}: {}", stderr(&output));
     }
-    let again = succeed(resume(folder.path(), "run", &["--epochs", "4", "--hold"]));
-    let unused = "warning: --hold has no effect: the schedule does not depend on the length of the run\n";
+    let again = succeed(resume(folder.path(), "run", &["--epochs", "4", "--stretch"]));
+    let unused = "warning: --stretch has no effect: the schedule does not depend on the length of the run\n";
     assert!(stderr(&again).contains(unused), "{}", stderr(&again));
 }
 

@@ -18,7 +18,7 @@ use clap::{ArgMatches, Command};
 use request::Request;
 
 pub fn command() -> Command {
-    let command = Command::new("compare")
+    let command = Command::new(CommandName::Compare.name())
         .about("Train every entrant and rank them")
         .after_help("Example: lrsched compare --entrants 'sgd/step:factor=0.5,drop-every=10' sgd/cosine adam/constant --seeds 3 --epochs 10\nRun again with the same --out, it resumes where it stopped and trains only what is missing.\nIn the two epochs on the synthetic images, the default plateau has no third epoch to drop in: its rate is constant.");
     settings::with_flags(command, CommandName::Compare, &[])

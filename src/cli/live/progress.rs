@@ -56,8 +56,8 @@ impl Observer for Progress<'_> {
     }
 }
 
-/// The columns before the numbers of a batch: `batch    12/352   ━ `, with a bar of the least length.
-const BEFORE_BATCHES: usize = 20;
+/// The columns that a batch needs with its speed: `batch    12/352   ━ loss 2.3026 acc 0.100 lr 0.0001234 123456 img/s`.
+const WITH_SPEED: usize = 68;
 
 impl<'a> Progress<'a> {
     /// `label`: if there are several runs.
@@ -189,8 +189,8 @@ impl<'a> Progress<'a> {
                 let lr = rate(learning_rate);
                 let message = format!("loss {} acc {accuracy:.3} lr {lr}", decimals(loss));
                 let speed = format!(" {images_per_second:.0} img/s");
-                let fits = BEFORE_BATCHES + message.len() + speed.len() <= self.bars.speaker().columns();
-                batches.set_message(if fits { message + &speed } else { message });
+                let has_room = self.bars.speaker().columns() >= WITH_SPEED;
+                batches.set_message(if has_room { message + &speed } else { message });
             }
             Shown::Row(bar) => {
                 if let Some(place) = self.place(row.epoch) {

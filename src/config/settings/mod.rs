@@ -79,7 +79,7 @@ impl CommandName {
     /// The commands that train from settings.
     pub const TRAINING: &'static [Self] = &[Self::Train, Self::Compare, Self::Find];
 
-    /// As typed after the name of the program.
+    /// As typed after the name of the program; of `data`, without what to do.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Train => "train",

@@ -212,15 +212,16 @@ fn split(text: &str) -> Result<(&str, &str), Usage> {
         Some((optimizer, schedule)) if is_optimizer(optimizer) => Ok((optimizer, schedule)),
         _ if is_optimizer(text) => Ok((text, "constant")),
         other => {
-            let name = text.split([':', '/']).next().unwrap_or_default();
+            let name = text.split([':', ';', '/']).next().unwrap_or_default().trim();
             let is_schedule = schedule::table().iter().any(|entry| entry.name == name);
             if let Some((schedule, optimizer)) = other.filter(|(_, second)| is_schedule && is_optimizer(second)) {
-                return Err(Usage(format!(
-                    "entrant {}: an entrant is OPTIMIZER/SCHEDULE; did you mean `{}/{}`?",
-                    shortened(text),
-                    shortened(optimizer),
-                    shortened(schedule)
-                )));
+                let meant = format!("{}/{}", optimizer.trim(), schedule.trim());
+                // What is cut short cannot be pasted.
+                let hint = match shortened(&meant) == meant {
+                    true => format!("; did you mean `{meant}`?"),
+                    false => String::new(),
+                };
+                return Err(Usage(format!("entrant {}: an entrant is OPTIMIZER/SCHEDULE{hint}", shortened(text))));
             }
             if !is_schedule {
                 let optimizers = optim::table().iter().map(|entry| entry.name);

@@ -368,7 +368,7 @@
     // Lines that are not those of the entrants have a legend of their own.
     if (!spec.shared && spec.series.length > 1) {
       const key = make("div", { class: "key" });
-      // The first line is drawn last: those behind it come last here, too.
+      // Series are listed front to back.
       spec.series.forEach((s) => { const one = make("span"); one.innerHTML = sample(s.i); one.append(s.name); key.append(one); });
       details.before(key);
     }

@@ -295,10 +295,12 @@ impl std::str::FromStr for Spec {
 fn joined_otherwise(text: &str, error: UsageError) -> UsageError {
     let is_known = |piece: &str| {
         let name = piece.split(':').next().unwrap_or_default().trim();
-        ROWS.iter().any(|row| row.entry.name == name)
+        // A formula may have any of these characters.
+        ROWS.iter().any(|row| row.entry.name == name && name != "expr")
     };
-    let is_one = |by: char| text.contains(by) && text.split(by).all(is_known);
-    if [',', '+', ' ', '>', '|'].into_iter().any(is_one) {
+    let pieces = |by: &str| text.split(by).filter(|piece| !piece.trim().is_empty()).collect::<Vec<_>>();
+    let is_one = |by: &&str| pieces(by).len() > 1 && pieces(by).into_iter().all(is_known);
+    if [",", "+", " ", "->", "|"].iter().any(is_one) {
         return UsageError(format!("{error}; a sequence joins schedules by `;`, such as `constant:for=5ep;cosine`"));
     }
     error
