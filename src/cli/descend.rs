@@ -141,7 +141,7 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     let list = |name, default: &str| given.list(name).map_or(vec![default.to_string()], <[String]>::to_vec);
     let (optimizers, schedules) = (list("optimizer", "sgd"), list("schedule", "constant"));
     let semantics = list("semantics", "native").iter().map(|s| s.parse()).collect::<Result<Vec<Semantics>, _>>()?;
-    let lr: Option<f64> = given.parse("lr", table::RATE)?;
+    let lr: Option<f64> = given.parse("lr", table::POSITIVE)?;
     if let Some(lr) = lr {
         optim::check_rate::<f64>("lr", lr)?;
     }
@@ -193,6 +193,10 @@ fn walks(given: &Given) -> Result<Vec<(String, Walk)>, Usage> {
     if semantics.len() > 1 {
         walks.iter_mut().for_each(|(name, walk)| *name = format!("{name} ({})", walk.semantics));
     }
+    let twice = |&place: &usize| walks[..place].iter().any(|(name, _)| *name == walks[place].0);
+    if let Some(place) = (1..walks.len()).find(twice) {
+        return usage!("semantics {} is given twice; leave one out", walks[place].1.semantics);
+    }
     Ok(walks)
 }
 
@@ -219,11 +223,13 @@ fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
     let limit = 1e6 * (1.0 + above(&positions[0]));
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
         let lr = walk.learning_rate;
+        // SGD gets down every function at its usual rate.
+        let lower = if walk.optimizer.name() == "sgd" { walk.function.usual_rate().min(lr / 10.0) } else { lr / 10.0 };
         super::tell(&format!(
             "{name}: the walk left the valley at step {}: lr {} is too high here; try --lr {}",
             lost.step,
             exact(lr),
-            rate(lr / 10.0)
+            rate(lower)
         ));
     }
     if positions[0].momentum.is_none() && walk.cycles_momentum() {

@@ -3,7 +3,7 @@
 use super::diff_optimizer::{self, Disagreement};
 use super::flags;
 use super::{drawn_run, output, settings};
-use crate::config::settings::{RATE, any_of, schedule_entries};
+use crate::config::settings::{POSITIVE, any_of, schedule_entries};
 use crate::config::{CommandName, Given, SettingDef};
 use crate::number::{counted, exact, rate};
 use crate::optim;
@@ -114,7 +114,7 @@ fn run_optimizer(text: &str, given: &Given) -> Result<u8> {
     if let Some((flag, _)) = given.family("schedule", &schedule_entries()).first() {
         refuse_flag(flag, text)?;
     }
-    let disagreement = Disagreement::of(text, given.parse("lr", RATE)?, &drawn_run::of(given)?)?;
+    let disagreement = Disagreement::of(text, given.parse("lr", POSITIVE)?, &drawn_run::of(given)?)?;
     let output = output::file(given, &[])?;
     let output = output.as_deref();
     let scale = drawn_run::y_scale(given)?;

@@ -2,13 +2,11 @@
 
 use super::command;
 use crate::config::settings::COLOURS;
+use crate::config::{OTHER_VARIABLES, PREFIX};
 use crate::usage::{Usage, did_you_mean, shortened, suggestion};
 use clap::{Arg, ColorChoice, Command};
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-
-/// The prefix of our environment variables.
-pub(super) const PREFIX: &str = "LRSCHED_";
 
 /// Whether the variable is empty, which counts as unset.
 fn is_empty(variable: &str) -> bool {
@@ -22,16 +20,13 @@ pub(super) fn without_empty_variables(command: Command) -> Command {
     command.mut_subcommands(without_empty_variables)
 }
 
-/// Variables that are not read through a flag.
-const VARIABLES: [&str; 4] = ["LRSCHED_DATA", "LRSCHED_CPU", "LRSCHED_STOP_AT", "LRSCHED_WRITE_DOCS"];
-
 /// A warning for each unknown `LRSCHED_*` variable, so that typos do not pass silently.
 pub(super) fn unknown_variables() -> Vec<String> {
     fn known(command: &Command, names: &mut Vec<String>) {
         names.extend(command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str()?.to_string())));
         command.get_subcommands().for_each(|inner| known(inner, names));
     }
-    let mut names: Vec<String> = VARIABLES.map(str::to_string).to_vec();
+    let mut names: Vec<String> = OTHER_VARIABLES.map(str::to_string).to_vec();
     known(&command(), &mut names);
     let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     given

@@ -1,14 +1,15 @@
 //! `lrsched export`: the schedule and the optimizer of a run as code of another framework.
 
 use super::{drawn_run, flags, next, output, ranking, settings};
-use crate::config::settings::{RATE, any_of, schedule_entries};
-use crate::config::{CommandName, Given, RunConfig, SettingDef};
+use crate::config::settings::{POSITIVE, any_of, schedule_entries};
+use crate::config::{CommandName, Course, Given, RunConfig, SettingDef};
+use crate::data::LossReduction;
 use crate::experiment::parting::Trail;
 use crate::export::{Cannot, Framework, Group, Recipe, Snippet};
 use crate::number::significant;
 use crate::optim::{self, OptimizerSpec, ParamGroup};
 use crate::record::{EpochRow, RunInfo, files, read_good_rows};
-use crate::report::load::load;
+use crate::report::load::{LoadedRun, load};
 use crate::report::rates::{planned_steps, steps_per_epoch};
 use crate::schedule::{RunShape, Semantics, Spec};
 use crate::usage;
@@ -122,7 +123,7 @@ fn of_flags(given: &Given) -> Result<Recipe> {
     let optimizer = given.text("optimizer").unwrap_or("sgd");
     let optimizer = OptimizerSpec::from_flags(optimizer, &given.family("optimizer", optim::table()))?;
     let run = drawn_run::of(given)?;
-    let lr = given.parse("lr", RATE)?.or(optimizer.learning_rate());
+    let lr = given.parse("lr", POSITIVE)?.or(optimizer.learning_rate());
     let learning_rate = lr.unwrap_or_else(|| optimizer.default_learning_rate(run.semantics));
     let run = RunShape { learning_rate, ..run };
     let (groups, notes) = (Vec::new(), Vec::new());
@@ -165,17 +166,24 @@ fn of_folder(folder: &Path, given: &Given, quiet: bool) -> Result<Recipe> {
 
 /// What a run had and a snippet has not.
 fn left_out(config: &RunConfig) -> Vec<String> {
-    let left_out = |average| format!("the run evaluated an average of its weights ({average}), which is left out here");
-    config.average.as_ref().map(left_out).into_iter().collect()
+    let average = |average| format!("the run evaluated an average of its weights ({average}), which is left out here");
+    let sum =
+        "the rates are for the sum of the losses of a batch (--loss-reduction sum), not for their mean".to_string();
+    let sum = (config.loss_reduction == LossReduction::Sum).then_some(sum);
+    config.average.as_ref().map(average).into_iter().chain(sum).collect()
 }
 
 /// The parameter groups of a run besides the base group.
 fn groups(config: &RunConfig, run: &RunShape) -> Vec<Group> {
+    let measure = Course::of(config).measure(config.semantics, run.steps_per_epoch);
     let of = |group: &ParamGroup| Group {
         name: group.name(),
         patterns: group.patterns().iter().map(ToString::to_string).collect(),
         optimizer: group.optimizer_under(&config.optimizer),
-        lr: group.own_rate(&config.optimizer, config.semantics).unwrap_or(config.lr),
+        lr: group
+            .own_rate(&config.optimizer, config.semantics)
+            .unwrap_or_else(|| if group.schedule.is_some() { config.lr } else { measure }),
+        measure,
         schedule: group.schedule.clone(),
         frozen_from: group.freeze_after.map(|time| time.steps(run.steps_per_epoch, run.total_steps())),
     };
@@ -195,7 +203,14 @@ fn leader(folder: &Path, quiet: bool) -> Result<PathBuf> {
     }
     let report = ranking::report(&loaded, &here, None, loaded.baseline())?;
     let Some((run, is_winner)) = next::leader(&report.groups) else {
-        bail!("{}: none of its runs has a result yet; train them to their end first", folder.display());
+        let is_over = |run: &LoadedRun| run.row.status.is_over();
+        let why = match loaded.runs.iter().all(is_over) {
+            true => "the runs of its leader diverged; give the folder of another run",
+            false => {
+                "no run of its leader has finished; train them to their end first, or give the folder of another run"
+            }
+        };
+        bail!("{}: {why}", folder.display());
     };
     if !quiet {
         super::tell(&format!("{}: {}", if is_winner { "the winner" } else { "the best so far" }, run.display()));

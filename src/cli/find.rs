@@ -107,6 +107,8 @@ pub fn run(matches: &ArgMatches) -> Result<u8> {
         finish(&path, &directory.info)?;
     } else if !quiet {
         print(&path, &tests, &said, &commands)?;
+    } else if directory.info.suggested_lr.is_none() {
+        super::warn(&[range::verdict(&tests, &said).join(" ")]);
     }
     Ok(if directory.info.suggested_lr.is_some() { 0 } else { NOTHING_FOUND })
 }

@@ -1,8 +1,9 @@
 //! Settings as flags: settings and the parameters of schedules and optimizers become clap arguments, and clap's matches
 //! become [`Given`].
 
-use crate::config::given::{Record, Recorded, TableKey, gathers, negated, parameters, variable};
+use crate::config::given::{Record, Recorded, TableKey, gathers, negated, parameters};
 use crate::config::settings::{is_records, is_table};
+use crate::config::variable;
 use crate::config::{FlagForm, Given, SettingDef, Source};
 use crate::spec::Entry;
 use clap::parser::ValueSource;
@@ -76,7 +77,14 @@ pub fn add(command: Command, setting: SettingDef) -> Command {
 
 /// The flag of a setting.
 pub fn of(setting: &SettingDef) -> Arg {
-    flag(setting.name, setting.form).help(setting.help())
+    let arg = flag(setting.name, setting.form).help(setting.help());
+    if setting.is_switch_of_file() { with_value(arg) } else { arg }
+}
+
+/// A switch that also takes a value: `--cycle-momentum=false`.
+fn with_value(arg: Arg) -> Arg {
+    let arg = arg.action(ArgAction::Set).value_name("BOOL").num_args(0..=1).require_equals(true);
+    arg.default_missing_value("true")
 }
 
 /// The folders that a command reads, one or more.
@@ -92,19 +100,20 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
         let takers: Vec<_> = takers(entries, name).collect();
         let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
         let arg = flag(name, FlagForm::Value("VALUE"));
-        // A switch also accepts a value: `--cycle-momentum=false`.
         let arg = if switch {
-            arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true")
+            with_value(arg)
         } else if gathers(name) {
             arg.action(ArgAction::Append)
         } else {
             arg
         };
         let help = format!("{} [{}]", takers[0].1, names.join(", "));
-        let command = command.arg(arg.help(help).help_heading(heading.clone()));
+        let arg = arg.help(help).help_heading(heading.clone());
         if !switch {
-            return command;
+            return command.arg(arg);
         }
+        // Of both, the last one counts.
+        let command = command.arg(arg.overrides_with(negated(name)));
         let off = format!("Turn {name} off where it is on by default");
         // For a switch that is off by default it only undoes a config file, and would clutter the help.
         let clutter = !turns_off(entries, name);

@@ -1,8 +1,8 @@
 //! Mistakes on the command line, which clap finds, in one line of our own.
 
 use super::command;
-use super::environment::PREFIX;
-use crate::usage::{did_you_mean, note, suggestion};
+use crate::config::PREFIX;
+use crate::usage::{Usage, did_you_mean, note, suggestion};
 use anyhow::{Context as _, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
@@ -31,6 +31,34 @@ pub(super) fn explain(error: &clap::Error) -> Result<u8> {
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information")).collect();
     let told = told.join(" ");
     crate::usage!("{}{}", told.trim_start_matches("error: "), remedy(error))
+}
+
+/// An error if a flag has another flag in the place of its value, which clap takes for the value where that may begin with a
+/// dash: `--out --force`.
+///
+/// # Errors
+/// As said.
+pub(super) fn check_values() -> Result<(), Usage> {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let (command, _) = typed_command();
+    let flag = |word: &str| {
+        let mut known = command.get_arguments();
+        known.find(|arg| match word.strip_prefix("--") {
+            Some(long) => arg.get_long() == Some(long),
+            None => arg.get_short().is_some_and(|short| word == format!("-{short}")),
+        })
+    };
+    for pair in words.split(|word| word == "--").next().unwrap_or_default().windows(2) {
+        let [name, next] = pair else { continue };
+        let takes = flag(name).is_some_and(Arg::is_allow_hyphen_values_set);
+        let is_flag = next.starts_with("--") && flag(next.split('=').next().unwrap_or_default()).is_some();
+        if takes && is_flag {
+            return crate::usage!(
+                "{name} has no value: {next} is a flag; write {name} VALUE, or {name}={next} if that is meant"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The suggestion that ends a clap error: the intended name, if one is close.

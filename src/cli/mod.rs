@@ -57,6 +57,7 @@ pub fn run() -> Result<u8> {
     if completions::answer(command)? {
         return Ok(0);
     }
+    mistakes::check_values()?;
     let matches =
         match environment::without_empty_variables(command()).color(environment::colour_wanted()).try_get_matches() {
             Ok(matches) => matches,

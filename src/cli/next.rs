@@ -2,10 +2,10 @@
 
 use super::session::{command_again, program};
 use crate::config::settings as table;
-use crate::config::{CommandName, RunConfig, SettingValues};
+use crate::config::{CommandName, PREFIX, RunConfig, SettingValues, typed, variable};
 use crate::data::DatasetKind;
 pub use crate::record::NextCommand;
-use crate::record::{ComparisonRow, RunInfo, Status, files};
+use crate::record::{ComparisonRow, PlannedBy, RunInfo, Status, files};
 use crate::report::analysis::{Analysis, Group, Unit};
 use crate::report::entrants::EntrantRuns;
 use crate::report::load::{Loaded, LoadedRun, Planned};
@@ -29,7 +29,7 @@ pub fn train(config: &RunConfig, command: CommandName, data_dir: Option<&Path>) 
     let usual = RunConfig { dataset, validation, augment, ..RunConfig::default() }.settings();
     let settings = config.settings();
     let mut words = vec!["train".to_string()];
-    let mut add = |name: &str, value: &str| words.extend([format!("--{name}"), value.to_string()]);
+    let mut add = |name: &str, value: &str| words.extend(typed(name, value));
     if dataset != DatasetKind::default() {
         add("dataset", dataset.name());
     }
@@ -132,42 +132,47 @@ fn again(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Option<NextSte
     if !planned.is_complete() || is_settled || group.analyses.len() < 2 || !loaded.runs.iter().all(is_whole) {
         return None;
     }
-    let mut arguments = arguments_of(planned, folder, loaded)?;
-    arguments.retain(|argument| !["-q", "--quiet", "--json"].contains(&argument.as_str()));
-    Some(NextStep { purpose: Purpose::Again, cost: None, line: command_again(&arguments, folder) })
+    let mut planned_by = planned_by(planned, folder, loaded)?;
+    planned_by.command.retain(|argument| !["-q", "--quiet", "--json"].contains(&argument.as_str()));
+    ["quiet", "json"].into_iter().for_each(|name| drop(planned_by.variables.remove(&variable(name))));
+    Some(NextStep { purpose: Purpose::Again, cost: None, line: command_again(&planned_by, folder) })
 }
 
 /// Goes on with the comparison in `folder` as it was planned.
 pub fn unfinished(folder: &Path, loaded: &Loaded) -> Option<NextStep> {
     let left = loaded.unfinished()?;
-    let line = command_again(&arguments_of(left, folder, loaded)?, folder);
+    let line = command_again(&planned_by(left, folder, loaded)?, folder);
     let runs = left.total() - left.done();
     Some(NextStep { purpose: Purpose::GoOn, cost: left.is_exact().then_some(Cost { runs, seconds: None }), line })
 }
 
-/// The arguments that planned the comparison in `folder`; if its plan does not say them, those of its latest run. `None` if
-/// they cannot be typed again.
-fn arguments_of(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<Vec<String>> {
+/// The command that planned the comparison in `folder`; if its plan does not say it, that of its latest run. `None` if it
+/// cannot be typed again.
+fn planned_by(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<PlannedBy> {
     if !folder.join(files::COMPARISON_CSV).is_file() {
         return None;
     }
-    let command = match planned.command() {
-        [] => {
-            let runs = loaded.runs.iter().map(|run| Path::new(&run.row.run).join(files::RUN_JSON));
-            let infos = runs.filter_map(|file| RunInfo::read(&file).ok());
-            infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?.provenance.command
-        }
-        planned => planned.to_vec(),
-    };
-    let (_, arguments) = command.split_first()?;
+    let mut planned_by = planned.planned_by().clone();
+    if planned_by.command.is_empty() {
+        let runs = loaded.runs.iter().map(|run| Path::new(&run.row.run).join(files::RUN_JSON));
+        let infos = runs.filter_map(|file| RunInfo::read(&file).ok());
+        planned_by.command = infos.max_by(|a, b| a.provenance.started.cmp(&b.provenance.started))?.provenance.command;
+    }
+    let (_, arguments) = planned_by.command.split_first()?;
     // Of a file that anybody may have written: what is pasted is what is seen.
-    if arguments.iter().any(|argument| one_line(argument) != *argument) {
+    let is_as_seen = |text: &String| one_line(text) == *text;
+    let is_ours = |name: &String| {
+        name.strip_prefix(PREFIX).is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+    };
+    if !arguments.iter().chain(planned_by.variables.values()).all(is_as_seen)
+        || !planned_by.variables.keys().all(is_ours)
+    {
         return None;
     }
     // What stdin had is gone.
     let is_of_stdin =
         arguments.windows(2).any(|two| two == ["--config", "-"]) || arguments.contains(&"--config=-".into());
-    (arguments.first()? == "compare" && !is_of_stdin).then(|| arguments.to_vec())
+    (arguments.first()? == "compare" && !is_of_stdin).then_some(planned_by)
 }
 
 /// Goes on with the runs that did not come to their end, because they were interrupted: the first few, if not of

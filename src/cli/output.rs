@@ -10,7 +10,7 @@ use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 use anyhow::Result;
 use clap::Command;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// `-o FILE`.
@@ -56,6 +56,9 @@ pub fn format_of<'a>(given: &Given, asked: Option<&str>, known: &[&'a str]) -> R
         );
     }
     let wanted = asked.map(str::to_string).or(ending);
+    if wanted.as_deref() == Some("png") && given.path("output").is_none() && std::io::stdout().is_terminal() {
+        return usage!("format png is no text for a terminal; give it a file: -o NAME.png");
+    }
     match wanted {
         None => Ok("chart"),
         Some(wanted) => match known.iter().find(|name| **name == wanted) {

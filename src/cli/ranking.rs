@@ -85,7 +85,7 @@ pub fn rank(
         let table = |group: &Group<'_>| {
             let label = if group.label.is_empty() { String::new() } else { format!("{}\n", group.label) };
             let (entrants, names) = report::table::of_groups(std::slice::from_ref(group), Some(width));
-            label + report::table::terminal_of(&entrants, &names, width, &page).trim_end()
+            label + report::table::terminal(&entrants, &names, width, &page).trim_end()
         };
         let wrapped = |text: &String| wrap::words(text, width).join("\n");
         let legend = wrapped(&report::table::legend(groups, Some(width)));
@@ -105,6 +105,11 @@ pub fn rank(
         for command in next {
             out!("{}:  {}", command.words(), command.line);
         }
+    } else if code(rows) != 0 {
+        let with = |status: Status| rows.iter().filter(|row| row.status == status).count() as u64;
+        let (diverged, failed) = (with(Status::Diverged), with(Status::Failed));
+        let of = counted(rows.len() as u64, "run");
+        super::warn(&[format!("of {of}, {diverged} diverged and {failed} failed: {}", page.display())]);
     }
     Ok(code(rows))
 }

@@ -55,13 +55,12 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let path = matches.get_one::<PathBuf>("dir").expect("clap requires it").clone();
     let given = flags::gather(&command(), matches);
     let machine = settings::machine(&given, CommandName::Resume)?;
-    let typed = given.typed();
-    let request = request(&typed)?;
+    let request = request(&given)?;
     if !path.is_dir() {
         return usage!("{}: no such folder; give that of a run", path.display());
     }
     let left = Left::open(&path, request.changes_rate(), Maker::Train)?;
-    refuse_fixed(&typed, &left.config)?;
+    refuse_fixed(&given, &left.config)?;
     let (lr, schedule) = (request.lr, request.schedule.clone());
     if let Some(keep) = left.cannot_be_longer() {
         let name = path.display();
@@ -94,7 +93,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let mut run = Run::new(&config, &dataset, machine.threads)?.tested(Role::is_result(left.info.role.as_ref()));
     left.restore(&mut run)?;
     // Without a flag, such a schedule is stretched, too.
-    let unused = match (request.reach, request.epochs) {
+    let stretches_nothing = match (request.reach, request.epochs) {
         (Some(Reach::Stretch), Some(epochs)) if request.schedule.is_none() && epochs > run.state().epoch => {
             run.depends_on_length(epochs)?.is_none()
         }
@@ -133,7 +132,7 @@ pub fn run(matches: &ArgMatches, quiet: bool) -> Result<u8> {
     let directory = left.reopen(&setup)?;
     let bars = session::bars(&machine);
     lines.iter().for_each(|line| bars.warn(&format!("warning: {line}")));
-    if unused {
+    if stretches_nothing {
         bars.warn("warning: --stretch has no effect: the schedule does not depend on the length of the run");
     }
     if let (Some(lr), Some(schedule)) = (lr, &schedule) {
@@ -181,8 +180,8 @@ fn request(typed: &Given) -> Result<Request, Usage> {
         (false, false) => None,
     };
     Ok(Request {
-        lr: typed.parse("lr", table::RATE)?,
-        scale: typed.parse("scale-lr", table::RATE)?,
+        lr: typed.parse("lr", table::POSITIVE)?,
+        scale: typed.parse("scale-lr", table::POSITIVE)?,
         epochs: typed.parse("epochs", table::COUNT)?,
         schedule,
         reach,

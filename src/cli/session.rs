@@ -3,10 +3,10 @@
 use super::advice;
 pub use super::live::Keys;
 use super::live::{Bars, JsonEvents, Speaker};
-use crate::config::MachineConfig;
+use crate::config::{MachineConfig, given_variables, variable};
 use crate::memory;
 use crate::number::{exact, rounded};
-use crate::record::{Status, disk_size};
+use crate::record::{PlannedBy, Status, disk_size};
 use crate::report::comparison;
 use crate::report::export::Report;
 use crate::report::load::load;
@@ -16,6 +16,7 @@ use crate::shell::{self, quoted};
 use crate::train::{All, Control, Observer, Outcome, Run, Verdict};
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -198,9 +199,9 @@ pub fn program() -> String {
     called.map_or("lrsched".to_string(), quoted)
 }
 
-/// The command line of this process, to continue in `folder`.
+/// The command line of this process, to continue in `folder`; with its variables, which another shell may not have.
 pub fn same_command(folder: &Path) -> String {
-    command_of(std::env::args_os().skip(1).collect(), folder)
+    command_of(std::env::args_os().skip(1).collect(), &given_variables(), folder)
 }
 
 /// The same without the flags `left_out`, and with other values of some.
@@ -212,13 +213,16 @@ pub fn same_command_but(folder: &Path, left_out: &[&str], with: &[(&str, &[Strin
         arguments.push(format!("--{name}").into());
         arguments.extend(values.iter().map(OsString::from));
     }
-    command_of(arguments, folder)
+    command_of(arguments, &given_variables(), folder)
 }
 
-/// The command line with these arguments, without those that say where and which part, to continue in `folder`.
-pub fn command_again(arguments: &[String], folder: &Path) -> String {
+/// The command once more, with its variables, but without what says where and which part, to continue in `folder`.
+pub fn command_again(planned_by: &PlannedBy, folder: &Path) -> String {
     let elsewhere = ["--out", "--shard"].map(str::to_string);
-    command_of(without(arguments.iter().map(OsString::from), &elsewhere), folder)
+    let arguments = without(planned_by.command.iter().skip(1).map(OsString::from), &elsewhere);
+    let mut variables = planned_by.variables.clone();
+    variables.remove(&variable("shard"));
+    command_of(arguments, &variables, folder)
 }
 
 /// The arguments without these flags and their values: one or, of a list, all up to the next flag.
@@ -238,15 +242,19 @@ fn without(arguments: impl Iterator<Item = OsString>, flags: &[String]) -> Vec<O
     kept
 }
 
-/// The command line with these arguments, to continue in `folder`.
-fn command_of(mut arguments: Vec<OsString>, folder: &Path) -> String {
+/// The command line with these arguments and variables, to continue in `folder`.
+fn command_of(mut arguments: Vec<OsString>, variables: &BTreeMap<String, String>, folder: &Path) -> String {
     // The existing run must not be replaced.
     arguments.retain(|argument| argument != "--force");
+    let is_left_out = |name: &String| ["force", "out"].iter().any(|other| variable(other) == *name);
+    let variables = variables.iter().filter(|(name, _)| !is_left_out(name));
+    let variables = variables.map(|(name, value)| format!("{name}={}", quoted(value)));
     let is_out = |argument: &OsString| argument == "--out" || argument.as_encoded_bytes().starts_with(b"--out=");
     if !arguments.iter().any(is_out) {
         arguments.extend(["--out".into(), folder.into()]);
     }
-    std::iter::once(program()).chain(arguments.iter().map(quoted)).collect::<Vec<_>>().join(" ")
+    let words = arguments.iter().map(quoted);
+    variables.chain(std::iter::once(program())).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

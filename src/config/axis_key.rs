@@ -7,7 +7,7 @@ use crate::usage;
 use crate::usage::{Usage, did_you_mean, shortened};
 
 /// The key of the base rate, which is no parameter.
-pub(super) const RATE: &str = "lr";
+pub const RATE: &str = "lr";
 
 /// A parameter that a comparison can vary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -55,6 +55,12 @@ impl Course {
         Some(self.build(semantics, steps_per_epoch).ok()?.highest(self.since).learning_rate * self.scale)
     }
 
+    /// What the rate of a parameter group that follows this schedule is measured by: the base rate, or the peak of a schedule
+    /// that never applies that.
+    pub fn measure(&self, semantics: Semantics, steps_per_epoch: u64) -> f64 {
+        self.own_peak(semantics, steps_per_epoch).filter(|peak| *peak > 0.0).unwrap_or(self.lr)
+    }
+
     /// Warnings about the schedule in the rest of the run, one line each; `next` is the next step.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use crate::usage;
 use crate::usage::Usage;
 use serde::{Serialize, Serializer};
 
-/// More seeds of one test add no information.
-const MOST_SEEDS: u64 = 1000;
+/// More seeds of one test or entrant add no information, and a mistyped number should not fill a disk.
+pub const MOST_SEEDS: u64 = 1000;
 
 /// The length of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -7,6 +7,7 @@ pub use table::{Record, Recorded, TableKey};
 
 use super::CommandName;
 use super::settings::{self, is_records, is_table};
+use super::variables::variable;
 use crate::disk;
 use crate::schedule;
 use crate::spec::{Entry, read_switch};
@@ -37,11 +38,6 @@ pub struct Given {
     records: BTreeMap<String, Vec<Record>>,
     /// The config file.
     file: Option<PathBuf>,
-}
-
-/// The environment variable of a setting.
-pub fn variable(name: &str) -> String {
-    format!("LRSCHED_{}", name.replace('-', "_").to_uppercase())
 }
 
 /// The values given for one setting.
@@ -176,11 +172,15 @@ impl Given {
             }
             return self.lay_text_below(&text, Path::new("stdin"), known, others);
         }
+        if file.as_os_str().is_empty() {
+            return usage!("config must name a TOML file, got nothing");
+        }
         let text = match disk::read_text(file, disk::MOST_CONFIG) {
+            Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return usage!("config must name a TOML file, and there is no {}", file.display());
             }
-            read => read.with_context(|| format!("cannot read the config {}", file.display()))?,
+            Err(error) => return usage!("config must name a TOML file; cannot read {}: {error}", file.display()),
         };
         self.lay_text_below(&text, file, known, others)
     }

@@ -1,9 +1,9 @@
 //! `--grid`: the values that a comparison crosses its entrants with.
 
 use super::Given;
-use super::axis_key::AxisKey;
+use super::axis_key::{AxisKey, RATE};
 use super::given::{Source, TableKey, boolean, negated};
-use super::settings::RATE;
+use super::settings::POSITIVE;
 use crate::number::grouped;
 use crate::optim::check_rate;
 use crate::usage;
@@ -92,7 +92,7 @@ impl Axis {
             return usage!("grid: {key} has {} values; {}", grouped(values.len() as u64), rule());
         }
         let read = |value: &String| match key.as_str() {
-            "lr" => rate(value).map(|()| value.clone()),
+            RATE => rate(value).map(|()| value.clone()),
             _ if is_switch => boolean(value).map(|on| on.to_string()).map_err(|error| Usage(format!("{key}: {error}"))),
             _ => Ok(value.clone()),
         };
@@ -120,8 +120,9 @@ fn switch(key: &str) -> Result<bool, Usage> {
 }
 
 fn rate(text: &str) -> Result<(), Usage> {
-    let rate: f64 = text.trim().parse().map_err(|_| Usage(format!("lr must be {RATE}, got `{}`", shortened(text))))?;
-    check_rate::<f32>("lr", rate)
+    let rate: f64 =
+        text.trim().parse().map_err(|_| Usage(format!("{RATE} must be {POSITIVE}, got `{}`", shortened(text))))?;
+    check_rate::<f32>(RATE, rate)
 }
 
 /// # Errors

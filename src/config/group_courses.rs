@@ -35,7 +35,7 @@ struct GroupCourse {
     name: String,
     /// `None`: it follows the run's schedule.
     own: Option<(Course, Schedule)>,
-    /// What its own rate is measured by: the base rate of the run, or the peak of a schedule that never applies that.
+    /// [`Course::measure`] of the run.
     base_lr: f64,
     /// `None`: the run's.
     lr: Option<f64>,
@@ -175,8 +175,7 @@ impl GroupCourse {
             course.check_rates(&built, 0)?;
             Ok((course, built))
         });
-        let own_peak = Course::of(config).own_peak(config.semantics, steps_per_epoch).filter(|peak| *peak > 0.0);
-        let base_lr = own_peak.unwrap_or(config.lr);
+        let base_lr = Course::of(config).measure(config.semantics, steps_per_epoch);
         let horizon = config.epochs.saturating_mul(steps_per_epoch);
         let frozen_from = group.freeze_after.map(|time| time.steps(steps_per_epoch, horizon));
         // The usual rate of its optimizer is none that it was given.

@@ -19,10 +19,12 @@ mod setting_values;
 pub mod settings;
 mod shard;
 pub mod tuning;
+mod variables;
 
+pub use axis_key::RATE;
 pub use course::{Course, Reach, decays, unused_rate};
 pub use every::Every;
-pub use find_config::{FindConfig, Length};
+pub use find_config::{FindConfig, Length, MOST_SEEDS};
 pub use given::{Given, Source};
 pub use grid::{Axis, Grid};
 pub use group_courses::{GroupCourses, GroupState, base_warnings, rates_in_range_test};
@@ -32,10 +34,11 @@ pub use machine::MachineConfig;
 pub use mode::Mode;
 pub use progress_mode::ProgressMode;
 pub use run_config::{RunConfig, bring_up_to_date};
-pub use setting_values::{Difference, SettingValues};
+pub use setting_values::{Difference, SettingValues, typed};
 pub use settings::{CommandName, FlagForm, SettingDef};
 pub use shard::Shard;
 pub use tuning::{TuneAxis, Tuning};
+pub use variables::{OTHER_VARIABLES, PREFIX, given_variables, variable};
 
 /// Limit on the steps of what is tabulated step by step: a table of this many takes several hundred megabytes, and no real
 /// run is longer.

@@ -1,7 +1,6 @@
 //! How the rate of a range test rises from its lowest to its highest value.
 
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, named};
 
 /// The rate at iteration i = 0, 1, …, n; n is the last one.
 ///
@@ -54,18 +53,7 @@ impl std::str::FromStr for Mode {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match Mode::ALL.into_iter().find(|mode| mode.name() == text) {
-            Some(mode) => Ok(mode),
-            None => {
-                let names = Mode::ALL.map(Mode::name);
-                usage!(
-                    "unknown mode `{text}`{} (modes: {})",
-                    did_you_mean(text, names),
-                    names.join(", "),
-                    text = shortened(text)
-                )
-            }
-        }
+        named("mode", text, Self::ALL, Self::name)
     }
 }
 

@@ -20,6 +20,15 @@ pub struct Difference<'a> {
     pub second: &'a str,
 }
 
+/// A setting as it is typed: `--name value`; a switch that is on, `--name`; nothing of one that is off.
+pub fn typed(name: &str, value: &str) -> Vec<String> {
+    match value {
+        "false" => Vec::new(),
+        "true" => vec![format!("--{name}")],
+        value => vec![format!("--{name}"), value.to_string()],
+    }
+}
+
 /// Parameter groups, in the form of the command line.
 fn groups(value: &Value) -> Option<String> {
     let groups: Vec<ParamGroup> = value.is_array().then(|| serde_json::from_value(value.clone()).ok())??;

@@ -1,11 +1,12 @@
 //! `--tune` and what goes with it: how the entrants of a comparison are tuned, and how many of them reach its finals.
 
-use super::Given;
 use super::axis_key::{AxisKey, RATE};
 use super::given::TableKey;
 use super::settings::COUNT;
+use super::{Given, Source};
 use crate::number::{exact, grouped, rounded};
 use crate::optim::check_rate;
+use crate::stats::RATE_DIGITS;
 use crate::usage;
 use crate::usage::{Usage, shortened};
 
@@ -103,10 +104,19 @@ impl Tuning {
     /// A value or a range that is wrong whatever the entrants, settings that go with --tune without it, or a rate.
     pub fn of(given: &Given) -> Result<Option<Self>, Usage> {
         let keys = given.table(RANGE)?;
+        // The flag is in the line itself.
+        let below_flags = |name: &str, source: Source, error: Usage| match source {
+            Source::CommandLine => error,
+            _ => given.with_source_of_key(name, source, &error),
+        };
         let Some(trials) = given.parse::<u64>("tune", COUNT)? else {
-            let lonely = ["tune-seed", "studies"].into_iter().find(|name| given.has(name));
-            return match lonely.or((!keys.is_empty()).then_some(RANGE)) {
-                Some(name) => usage!("--{name} says how to tune; give --tune N as well, or leave it out"),
+            let lonely =
+                |name: &str| Usage(format!("--{name} says how to tune; give --tune N as well, or leave it out"));
+            if let Some(name) = ["tune-seed", "studies"].into_iter().find(|name| given.has(name)) {
+                return Err(given.with_source(name, lonely(name)));
+            }
+            return match keys.first() {
+                Some(key) => Err(below_flags(RANGE, key.source, lonely(RANGE))),
                 None => Ok(None),
             };
         };
@@ -120,12 +130,13 @@ impl Tuning {
             return Err(sourced("tune", Usage(rule)));
         }
         if given.has(RATE) {
-            return usage!(
-                "--{RATE} sets the rate that --tune varies; leave one out, or give --{RANGE} {RATE}=LOW:HIGH"
-            );
+            let rule =
+                format!("--{RATE} sets the rate that --tune varies; leave one out, or give --{RANGE} {RATE}=LOW:HIGH");
+            return Err(sourced(RATE, Usage(rule)));
         }
-        if given.table("grid")?.iter().any(|key| key.key == RATE) {
-            return usage!("--grid {RATE} sets the rates that --tune varies; leave one out");
+        if let Some(key) = given.table("grid")?.iter().find(|key| key.key == RATE) {
+            let rule = Usage(format!("--grid {RATE} sets the rates that --tune varies; leave one out"));
+            return Err(below_flags("grid", key.source, rule));
         }
         let studies = given.parse("studies", COUNT)?.unwrap_or(STUDIES);
         if studies == 0 {
@@ -148,14 +159,11 @@ impl Tuning {
     }
 }
 
-/// Significant digits of a rate as it is told.
-const DIGITS: usize = 3;
-
 /// `lr=0.003:3`, as it is typed.
 impl std::fmt::Display for TuneAxis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { key, low, high } = self;
-        write!(f, "{key}={}:{}", exact(rounded(*low, DIGITS)), exact(rounded(*high, DIGITS)))
+        write!(f, "{key}={}:{}", exact(rounded(*low, RATE_DIGITS)), exact(rounded(*high, RATE_DIGITS)))
     }
 }
 

@@ -6,8 +6,7 @@ use super::idx::{self, FASHION_MNIST, MNIST};
 use super::images::{IMAGE_BYTES, Images};
 use super::split::Validation;
 use super::synthetic;
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, named};
 use anyhow::Result;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -105,18 +104,7 @@ impl std::str::FromStr for DatasetKind {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match DatasetKind::ALL.into_iter().find(|kind| kind.name() == text) {
-            Some(kind) => Ok(kind),
-            None => {
-                let names = DatasetKind::ALL.map(DatasetKind::name);
-                usage!(
-                    "unknown dataset `{text}`{} (datasets: {})",
-                    did_you_mean(text, names),
-                    names.join(", "),
-                    text = shortened(text)
-                )
-            }
-        }
+        named("dataset", text, Self::ALL, Self::name)
     }
 }
 

@@ -16,9 +16,9 @@ use std::any::Any;
 use std::sync::Arc;
 
 /// Untimed warm-up steps: memory is allocated and caches fill.
-const WARM_UP: usize = 3;
-/// Small enough that training on random images does not drive the weights to infinity.
-const RATE: f64 = 1e-6;
+pub(super) const WARM_UP: usize = 3;
+/// Small enough that some hundred steps, or random images, do not drive the weights to infinity.
+pub(super) const RATE: f64 = 1e-6;
 
 /// What to measure.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 use crate::optim::{Clipping, Optimizer, OptimizerSpec, Slice};
 use crate::schedule::{self, EpochMetrics, RunShape, Schedule, Semantics, Spec};
 use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, named};
 use anyhow::Result;
 use std::fmt;
 use std::io::Write;
@@ -124,16 +124,7 @@ impl std::str::FromStr for Function {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        let names = Function::ALL.map(Function::name);
-        match Function::ALL.into_iter().find(|function| function.name() == text) {
-            Some(function) => Ok(function),
-            None => usage!(
-                "unknown function `{text}`{} (functions: {})",
-                did_you_mean(text, names),
-                names.join(", "),
-                text = shortened(text)
-            ),
-        }
+        named("function", text, Self::ALL, Self::name)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How long runs would take here, from a few measured steps.
 
+use super::bench::{RATE, WARM_UP};
 use super::scheduler::Scheduler;
 use crate::config::RunConfig;
 use crate::data::{BatchSize, Dataset, Epoch, Loader, Tta};
@@ -11,8 +12,6 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Untimed warm-up steps: memory is allocated and caches fill.
-const WARM_UP: usize = 3;
 /// Slow steps need fewer: no step follows after this.
 const WARMING: Duration = Duration::from_secs(1);
 /// How long to train for a measurement, shared by the optimizers, and the least for one of them.
@@ -22,8 +21,6 @@ const LEAST: Duration = Duration::from_millis(300);
 const EVALUATING: Duration = Duration::from_millis(400);
 /// The longest that one run waits for another to be measured: they are about as fast.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Small enough that a few hundred steps do not drive the weights to infinity.
-const RATE: f64 = 1e-6;
 
 /// What a run has left to do.
 #[derive(Debug, Clone, PartialEq)]

@@ -144,6 +144,8 @@ pub struct Group {
     pub patterns: Vec<String>,
     pub optimizer: OptimizerSpec,
     pub lr: f64,
+    /// Where it follows the run's schedule, it has its own rate when that has this one.
+    pub measure: f64,
     /// `None`: it follows the run's.
     pub schedule: Option<Spec>,
     /// The step from which on it is frozen.
@@ -166,7 +168,9 @@ struct Course {
     after_warmup: Option<(u64, Known)>,
     /// What a function of our own returns.
     program: Option<Program>,
-    /// Whether the momentum of the optimizer is set by the schedule.
+    /// Whether the schedule sets a momentum.
+    sets_momentum: bool,
+    /// Whether that is one of the optimizer's.
     cycles: bool,
     /// One for each group.
     groups: Vec<RatesOfGroup>,
@@ -192,8 +196,10 @@ impl Recipe {
         crate::optim::check_rate::<f64>("lr", self.run.learning_rate)?;
         let schedule = Schedule::build(&self.schedule, &self.run)?;
         let (known, after_warmup) = (schedule.known(), schedule.known_after_warmup());
-        let mut course =
-            Course { known, after_warmup, program: schedule.program(), cycles: false, groups: self.rates_of_groups()? };
+        let program = schedule.program();
+        let sets_momentum = schedule.at(0).momentum.is_some() || program.as_ref().is_some_and(Program::has_momentum);
+        let cycles = sets_momentum && self.optimizer.has_momentum();
+        let course = Course { known, after_warmup, program, sets_momentum, cycles, groups: self.rates_of_groups()? };
         // A rate of the schedule's own goes before that of the run.
         let lr = after_warmup_rate(&course).unwrap_or(self.run.learning_rate);
         let recipe = &Self { run: RunShape { learning_rate: lr, ..self.run }, ..self.clone() };
@@ -204,11 +210,8 @@ impl Recipe {
         }
         let mut notes = self.notes.clone();
         notes.extend(self.clipping_left_out(framework)?);
-        if schedule.at(0).momentum.is_some() || course.program.as_ref().is_some_and(Program::has_momentum) {
-            course.cycles = self.optimizer.has_momentum();
-            if !course.cycles {
-                notes.push(format!("{} has no momentum for the schedule to set", self.optimizer.name()));
-            }
+        if sets_momentum && !cycles {
+            notes.push(format!("{} has no momentum for the schedule to set", self.optimizer.name()));
         }
         if framework.is_upon_torch() && self.is_schedule_free() {
             let when = "optimizer.train() before training, and optimizer.eval() before evaluating or saving";

@@ -1,7 +1,7 @@
 //! Parameter groups in PyTorch: one optimizer, and a rate of its own for each group.
 
 use super::torch::{Parts, Scheduler, constructor};
-use super::{Cannot, Course, RatesOfGroup, Recipe, UNCYCLED, call, number, python_function};
+use super::{Cannot, Course, Group, RatesOfGroup, Recipe, UNCYCLED, call, number, python_function};
 use crate::schedule::code::{Dialect, Of};
 use std::fmt::Write as _;
 
@@ -10,7 +10,15 @@ use std::fmt::Write as _;
 /// # Errors
 /// A group of another optimizer, a momentum that cycles, or a schedule that depends on metrics.
 pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> Result<Parts, Cannot> {
-    if course.cycles {
+    let is_cycled = |(group, own): (&Group, &RatesOfGroup)| {
+        let is_set = match own {
+            RatesOfGroup::Run => course.sets_momentum,
+            RatesOfGroup::Own(program) => program.has_momentum(),
+            RatesOfGroup::Metrics => false,
+        };
+        is_set && group.optimizer.has_momentum()
+    };
+    if course.cycles || recipe.groups.iter().zip(&course.groups).any(is_cycled) {
         let what = format!("{framework}: the momentum of parameter groups is not cycled");
         return Err(Cannot::but(what, UNCYCLED));
     }
@@ -31,7 +39,7 @@ pub fn parts(recipe: &Recipe, course: &Course, model: &str, framework: &str) -> 
         let _ =
             writeln!(rows, "        ({}, dict({})),", list(&group.patterns), different.collect::<Vec<_>>().join(", "));
         let rate = match own {
-            RatesOfGroup::Run => format!("rate(step) / {}", number(lr)),
+            RatesOfGroup::Run => format!("rate(step) / {}", number(group.measure)),
             RatesOfGroup::Own(program) => {
                 let name = format!("rate_{}", rates.len() + 1);
                 functions +=

@@ -2,8 +2,7 @@
 
 use super::architecture::{Architecture, Layer, Shape};
 use super::initialise::Init;
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, named};
 use std::fmt;
 
 /// One network of the table.
@@ -107,18 +106,7 @@ impl std::str::FromStr for Model {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match Model::ALL.into_iter().find(|model| model.name() == text) {
-            Some(model) => Ok(model),
-            None => {
-                let names = Model::ALL.map(Model::name);
-                usage!(
-                    "unknown model `{text}`{} (models: {})",
-                    did_you_mean(text, names),
-                    names.join(", "),
-                    text = shortened(text)
-                )
-            }
-        }
+        named("model", text, Self::ALL, Self::name)
     }
 }
 

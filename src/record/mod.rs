@@ -37,7 +37,7 @@ pub use role::{Role, Stage};
 use rows::is_folder_name;
 pub use rows::{ComparisonRow, EpochRow, RangeRow, RefineRow, Row, StepRow};
 pub use run_info::{ChannelStatistics, GroupInfo, Recorded, RunInfo};
-pub use run_order::{OrderError, RunOrder};
+pub use run_order::{OrderError, PlannedBy, RunOrder};
 pub use table::{RowDigests, RowWriter, Table, read_good_rows, read_rows, write_rows};
 pub use tuned::{Study, finalists, recorded_finalists, screenings, studies};
 

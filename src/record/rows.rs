@@ -1,4 +1,4 @@
-//! The rows of metrics.csv, steps.csv, comparison.csv and range.csv. Each field is a column of the same name.
+//! The rows of metrics.csv, steps.csv, comparison.csv, range.csv and refine.csv. Each field is a column of the same name.
 
 use super::check::{ANYTHING, FINITE, FRACTION, LOSS, POSITIVE, within};
 use super::role::RoleCells;

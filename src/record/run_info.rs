@@ -1,6 +1,8 @@
 //! run.json: everything needed to repeat a run, and its results.
 
-use super::{Change, ComparisonRow, Provenance, RecordedConfig, Results, Role, RowDigests, Standing, replace_own};
+use super::{
+    Change, ComparisonRow, Provenance, RecordedConfig, Results, Role, RowDigests, Standing, Status, write_status,
+};
 use crate::config::{Every, Keep};
 use crate::disk;
 use anyhow::Context as _;
@@ -97,22 +99,15 @@ impl RunInfo {
         ComparisonRow { role: self.role.clone(), ..row }
     }
 
-    /// Writes run.json atomically.
+    /// Writes run.json atomically, as [`write_status`] does.
     ///
     /// # Errors
     /// The file cannot be written; the line names it.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        replace_own(path, self.text()?.as_bytes())
-    }
-
-    /// The bytes that [`RunInfo::write`] writes.
-    ///
-    /// # Errors
-    /// Never for a valid `RunInfo`.
-    pub fn text(&self) -> anyhow::Result<String> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        Ok(text)
+        write_status(path, self, self.standing.status, |message| Self {
+            standing: Standing { status: Status::Failed, message: Some(message), ..self.standing.clone() },
+            ..self.clone()
+        })
     }
 
     /// # Errors

@@ -1,10 +1,12 @@
 //! plan.json: the runs of a comparison in the order of its table.
 
+use super::provenance::command_line;
 use super::{ComparisonRow, files, is_folder_name, replace_own};
+use crate::config::given_variables;
 use crate::disk;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 /// The format that this version writes. Another number is for a change that an earlier version would get wrong.
@@ -24,12 +26,29 @@ pub struct RunOrder {
     /// What the last command compared the entrants with, as it was given; `None` if each with each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     baseline: Option<String>,
-    /// The command line that planned these runs, the program first; empty in the files of earlier versions, and of merged
-    /// shards with plans of their own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    command: Vec<String>,
+    /// How these runs were planned; empty in the files of earlier versions, and of merged shards with plans of their own.
+    #[serde(flatten)]
+    planned_by: PlannedBy,
     /// Names of folders below `runs/`.
     runs: Vec<String>,
+}
+
+/// A command that plans runs, as it was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedBy {
+    /// The command line, the program first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The variables of settings. Empty in the files of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+}
+
+impl PlannedBy {
+    /// That of this process.
+    pub fn this_process() -> Self {
+        Self { command: command_line(), variables: given_variables() }
+    }
 }
 
 /// Why the order of a comparison's runs cannot be used.
@@ -48,7 +67,7 @@ impl RunOrder {
         let mut seen = HashSet::new();
         let runs = runs.into_iter().filter(|run| seen.insert(run.clone())).collect();
         let version = env!("CARGO_PKG_VERSION").to_string();
-        Self { format: FORMAT, version, total: None, baseline: None, command: Vec::new(), runs }
+        Self { format: FORMAT, version, total: None, baseline: None, planned_by: PlannedBy::default(), runs }
     }
 
     /// The same, for so many runs in all.
@@ -66,17 +85,17 @@ impl RunOrder {
     /// The same, with the number of runs and the command of this plan.
     #[must_use]
     pub fn of_plan(self, plan: &Self) -> Self {
-        Self { total: plan.total, command: plan.command.clone(), ..self }
+        Self { total: plan.total, planned_by: plan.planned_by.clone(), ..self }
     }
 
-    /// The same, planned by this command line.
+    /// The same, planned so.
     #[must_use]
-    pub fn by(self, command: &[String]) -> Self {
-        Self { command: command.to_vec(), ..self }
+    pub fn by(self, planned_by: PlannedBy) -> Self {
+        Self { planned_by, ..self }
     }
 
-    pub fn command(&self) -> &[String] {
-        &self.command
+    pub const fn planned_by(&self) -> &PlannedBy {
+        &self.planned_by
     }
 
     pub fn baseline(&self) -> Option<&str> {

@@ -6,6 +6,7 @@ mod roles;
 pub use naming::{names, recipes, short_names};
 pub use roles::of_tuning;
 
+use super::table::UNKNOWN;
 use super::tuning::{Tuning, peak};
 use crate::data::{DatasetKind, Tta};
 use crate::number::{counted, exact, rate};
@@ -150,7 +151,7 @@ impl<'a> EntrantRuns<'a> {
             Some((low, high)) if low < high => format!("{} ({} to {})", peak(self.rate), peak(low), peak(high)),
             Some((low, _)) => peak(low),
             _ if self.rate.is_finite() => rate(self.rate),
-            _ => "–".into(),
+            _ => UNKNOWN.into(),
         }
     }
 
@@ -159,7 +160,7 @@ impl<'a> EntrantRuns<'a> {
         Summary::of(self.results().into_values().map(Some))
     }
 
-    /// The same without the range.
+    /// [`Self::rate_text`] without the range.
     pub fn short_rate_text(&self) -> String {
         match self.tuning.as_ref().map(Tuning::peaks) {
             Some(peaks) if !peaks.is_empty() => peak(self.rate),
@@ -232,20 +233,21 @@ impl<'a> EntrantRuns<'a> {
 impl EntrantRuns<'_> {
     /// How far an entrant without finals is: `8 trials, 4 second looks`.
     pub fn progress(&self) -> String {
-        let stages = [Stage::Trial, Stage::SecondLook, Stage::Screening];
-        let over = |stage: Stage| {
-            let is = |run: &&&ComparisonRow| run.role.as_ref().is_some_and(|role| role.stage == stage);
-            self.aside.iter().filter(is).filter(|run| run.status.is_over()).count()
-        };
-        let told = stages.map(|stage| (over(stage), stage)).into_iter().filter(|(count, _)| *count > 0);
-        let told: Vec<String> = told
-            .map(|(count, stage)| match stage {
-                Stage::Screening => format!("{} of screening", counted(count as u64, "run")),
-                stage => counted(count as u64, &stage.to_string()),
-            })
-            .collect();
-        if told.is_empty() { "no run yet".into() } else { told.join(", ") }
+        let over = stages_over(self.aside.iter().copied());
+        if over.is_empty() { "no run yet".into() } else { over.join(", ") }
     }
+}
+
+/// How many of these runs are over, by stage: `8 trials`, `4 second looks`. Finals are left out.
+pub fn stages_over<'a>(runs: impl Iterator<Item = &'a ComparisonRow>) -> Vec<String> {
+    let over: Vec<Stage> =
+        runs.filter(|run| run.status.is_over()).filter_map(|run| Some(run.role.as_ref()?.stage)).collect();
+    let told = [Stage::Trial, Stage::SecondLook, Stage::Screening].into_iter().filter_map(|stage| {
+        let name = if stage == Stage::Screening { format!("{stage} run") } else { stage.to_string() };
+        let count = over.iter().filter(|one| **one == stage).count() as u64;
+        (count > 0).then(|| counted(count, &name))
+    });
+    told.collect()
 }
 
 /// The identity of an optimizer under a schedule, independent of spelling. Unparseable text stands for itself.

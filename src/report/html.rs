@@ -13,6 +13,7 @@ use super::escape::escape;
 use super::load::{Loaded, LoadedRun};
 use super::next::{self, NextStep};
 use super::summary::{Paragraph, Subject};
+use super::table::UNKNOWN;
 use super::trials::Trials;
 use super::tuning::{Tuning, peak};
 use crate::record::Status;
@@ -23,8 +24,6 @@ use serde_json::json;
 use std::fmt::Write as _;
 
 pub use curves::numbers;
-
-const UNKNOWN: &str = "–";
 
 /// The contents of the page.
 pub struct Page<'a> {

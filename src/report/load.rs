@@ -14,7 +14,9 @@ use super::tuning::Tuning;
 use crate::config::SettingValues;
 use crate::disk::{self, OURS};
 use crate::number::{counted, grouped};
-use crate::record::{Change, ComparisonRow, EpochRow, RunOrder, check_order, files, read_good_rows};
+use crate::record::{
+    Change, ComparisonRow, EpochRow, OrderError, PlannedBy, RunOrder, check_order, files, read_good_rows,
+};
 use crate::stats::suggest::MEASURED;
 use crate::usage::{one_line, shortened};
 use rayon::prelude::*;
@@ -46,14 +48,17 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// `None` without a plan that can be read: the table is all that is known.
-    fn of(comparison: &Path, runs: &[&LoadedRun]) -> Option<Self> {
-        let order = RunOrder::read(comparison).ok()??;
+    /// `None` without a plan: the table is all that is known.
+    ///
+    /// # Errors
+    /// A plan that cannot be read.
+    fn of(comparison: &Path, runs: &[&LoadedRun]) -> Result<Option<Self>, OrderError> {
+        let Some(order) = RunOrder::read(comparison)? else { return Ok(None) };
         let name = |run: &&LoadedRun| Some(Path::new(&run.row.run).file_name()?.to_string_lossy().into_owned());
         let over = runs.iter().copied().filter(|run| run.row.status.is_over()).filter_map(|run| name(&run)).collect();
         let of = runs.first().map(|run| settings::of_problem(run)).unwrap_or_default();
         let in_stages = runs.iter().any(|run| run.row.role.is_some());
-        Some(Self { order, of, over, in_stages, folder: comparison.to_path_buf() })
+        Ok(Some(Self { order, of, over, in_stages, folder: comparison.to_path_buf() }))
     }
 
     /// Whether it is another shard of the same comparison, or the same folder again.
@@ -71,9 +76,9 @@ impl Planned {
         points(self) == points(other)
     }
 
-    /// The command line that planned it; empty if it does not say.
-    pub fn command(&self) -> &[String] {
-        self.order.command()
+    /// The command that planned it; empty if it does not say.
+    pub const fn planned_by(&self) -> &PlannedBy {
+        self.order.planned_by()
     }
 
     /// `53 of 1,215 runs`
@@ -322,10 +327,17 @@ fn walk(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, loaded: &mut 
     let runs = PathBuf::from(folder.join(files::RUNS).display().to_string());
     let is_own = |run: &LoadedRun| Path::new(&run.row.run).parent() == Some(&runs);
     let own: Vec<&LoadedRun> = loaded.runs[first..].iter().filter(|run| is_own(run)).collect();
-    if let Some(planned) = Planned::of(folder, &own).filter(|_| !own.is_empty()) {
-        let place = loaded.planned.len();
-        loaded.runs[first..].iter_mut().filter(|run| is_own(run)).for_each(|run| run.plan = Some(place));
-        loaded.planned.push(planned);
+    if own.is_empty() {
+        return;
+    }
+    match Planned::of(folder, &own) {
+        Ok(None) => {}
+        Ok(Some(planned)) => {
+            let place = loaded.planned.len();
+            loaded.runs[first..].iter_mut().filter(|run| is_own(run)).for_each(|run| run.plan = Some(place));
+            loaded.planned.push(planned);
+        }
+        Err(error) => loaded.complaints.push(format!("{error}: whether runs are missing is not known")),
     }
 }
 

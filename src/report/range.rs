@@ -7,6 +7,7 @@ pub use said::{json, markdown, summary, terminal, verdict};
 use super::chart::{AxisScale, Figure, Mark, Panel, Quantity, Series, Stops, Style};
 use super::escape::escape;
 use super::html::{numbers, table};
+use super::table::UNKNOWN;
 use crate::config::{FindConfig, SettingValues};
 use crate::data::DatasetKind;
 use crate::number::grouped;
@@ -266,7 +267,7 @@ impl RangeTests {
             format!(
                 "<tr><th scope=row class=w>{}</th>{}{spread}<td class=\"w verdict\">{}</td></tr>\n",
                 escape(one.method.name()),
-                cell("rate", rate, &rate.map_or("–".to_string(), show)),
+                cell("rate", rate, &rate.map_or(UNKNOWN.to_string(), show)),
                 escape(&why)
             )
         };

@@ -1,21 +1,20 @@
 //! The comparison as a table: for the terminal, and as Markdown.
 
 use super::analysis::{Analysis, Group, Unit};
-use super::entrants::{EntrantRuns, Summary, entrants, names};
+use super::entrants::{EntrantRuns, Summary};
 use super::escape::markdown_name;
 use super::wrap;
 use crate::data::Tta;
-use crate::record::ComparisonRow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 /// Placeholder for an unknown value.
-const UNKNOWN: &str = "–";
+pub(super) const UNKNOWN: &str = "–";
 
 /// A terminal shows this many entrants at most: those that matter are not scrolled away.
-const MOST_ROWS: usize = 50;
+pub const MOST_ROWS: usize = 50;
 
 /// Names have so many columns at least.
 const NARROWEST: usize = 12;
@@ -76,14 +75,8 @@ impl Column {
 ///
 /// Accuracies are in percent, mean ± standard deviation over the runs of an entrant that have a result; none for n = 1. A
 /// name that does not fit continues on the next line; on a narrow terminal, the range of tuned rates, the status if all are
-/// finished, best epoch, time and rate are dropped, in this order. Columns without a single value are not shown. Beyond `MOST_ROWS` entrants, a last line says how many more there are in the report, `page`.
-pub fn terminal(rows: &[ComparisonRow], width: usize, page: &Path) -> String {
-    let entrants = entrants(rows);
-    terminal_of(&entrants, &names(&entrants), width, page)
-}
-
-/// As [`terminal`], for entrants whose runs have been read, with their names.
-pub fn terminal_of(entrants: &[EntrantRuns<'_>], names: &[String], width: usize, page: &Path) -> String {
+/// finished, best epoch, time and rate are dropped, in this order. Columns without a single value are not shown. Beyond [`MOST_ROWS`] entrants, a last line says how many more there are in the report, `page`.
+pub fn terminal(entrants: &[EntrantRuns<'_>], names: &[String], width: usize, page: &Path) -> String {
     let (entrants, names, left_out) = top(entrants, names, width);
     let longest = longest(names);
     let columns = fitting(entrants, longest, width);

@@ -20,7 +20,7 @@ use crate::model::slots;
 use crate::optim::Group;
 use crate::record::{
     ChannelStatistics, Columns, EpochRow, GroupInfo, Holds, Provenance, Recorded, Results, Role, RowWriter, RunInfo,
-    Standing, Status, StepRow, Table, files, remove_leftovers, write_status,
+    Standing, Status, StepRow, Table, files, remove_leftovers,
 };
 use crate::train::{Control, Event, Observer, Outcome, Run, Supervision, Verdict};
 use anyhow::{Result, ensure};
@@ -212,7 +212,7 @@ impl RunDirectory {
     /// Trains `run`, writing every row as it comes, then saves the weights and the final status. `observer` sees every
     /// event, the end only once everything is on disk.
     ///
-    /// Errors of the run or the observer; a file that cannot be written. The error is recorded in run.json if possible.
+    /// # Errors
     /// Those of the run and of the observer; a file that cannot be written. run.json says so, where that can be written.
     pub fn record(mut self, run: Run<'_>, control: &Control, observer: &mut dyn Observer) -> Result<Outcome> {
         let recorded = self.train(run, control, observer).and_then(|outcome| {
@@ -346,10 +346,7 @@ pub(super) fn described(run: &Path) -> Result<()> {
 
 /// Writes run.json.
 pub(super) fn write(info: &RunInfo, run: &Path) -> Result<()> {
-    write_status(&run.join(files::RUN_JSON), info, info.standing.status, |message| RunInfo {
-        standing: Standing { status: Status::Failed, message: Some(message), ..info.standing.clone() },
-        ..info.clone()
-    })
+    info.write(&run.join(files::RUN_JSON))
 }
 
 #[cfg(test)]

@@ -10,6 +10,10 @@ pub mod suggest;
 pub mod tuning;
 pub mod verdict;
 
+/// The significant digits of a rate as it is told, tuned and suggested: more than a comparison can tell apart, few enough to
+/// retype.
+pub const RATE_DIGITS: usize = 3;
+
 /// x̄ = Σ xᵢ / n; `None` for n = 0.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -59,6 +63,17 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
 /// The 0.5-quantile; `None` if `values` is empty.
 pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
+}
+
+/// The median of rates, which are compared by their ratios: of an even number, the geometric mean of the middle two. `None`
+/// if `rates` is empty.
+pub fn median_rate(rates: &[f64]) -> Option<f64> {
+    let mut sorted = rates.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    let (below, above) = (sorted[last / 2], sorted[last.div_ceil(2)]);
+    // The root of a square may differ from it in the last bit.
+    Some(if below == above { below } else { (below * above).sqrt() })
 }
 
 /// Exponential moving average with Adam's bias correction, so that it does not start near 0: mₜ = β · mₜ₋₁ + (1 − β) ·

@@ -3,7 +3,7 @@
 //! Every entrant gets the same number of trials, at the same places of its own range; the best are looked at again, and
 //! the best mean wins. docs/STATISTICS.md says how good that is.
 
-use super::mean;
+use super::{mean, median_rate};
 
 /// So many of the best trials get second looks.
 pub const LOOKED_AT_AGAIN: usize = 3;
@@ -108,21 +108,12 @@ pub fn rates_within(trials: &[Trial], chosen: &Trial, margin: f64) -> (f64, f64)
     (low, high)
 }
 
-/// The median on a log scale.
-fn middle(rates: &[f64]) -> Option<f64> {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1)?;
-    // By a root, which is exact where both are the same: a logarithm would make a range of one rate.
-    Some((sorted[last / 2] * sorted[last.div_ceil(2)]).sqrt())
-}
-
 /// One range for several studies, each with its chosen rate and the ends of its [`rates_within`]: the medians of the ends,
 /// moved out as far as it takes to hold the chosen rate of every study.
 pub fn range_of_studies(studies: &[(f64, (f64, f64))]) -> Option<(f64, f64)> {
     let chosen = || studies.iter().map(|study| study.0);
     let (lows, highs): (Vec<f64>, Vec<f64>) = studies.iter().map(|study| study.1).unzip();
-    Some((chosen().fold(middle(&lows)?, f64::min), chosen().fold(middle(&highs)?, f64::max)))
+    Some((chosen().fold(median_rate(&lows)?, f64::min), chosen().fold(median_rate(&highs)?, f64::max)))
 }
 
 #[cfg(test)]

@@ -32,6 +32,23 @@ pub fn note(typed: &str) -> Option<&'static str> {
     GLOSSARY.note(typed)
 }
 
+/// The one of `all` that is called `text`; `what` is the word for one of them: `unknown mode `x` (modes: …)`.
+///
+/// # Errors
+/// None is.
+pub fn named<T: Copy, const N: usize>(
+    what: &str,
+    text: &str,
+    all: [T; N],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, Usage> {
+    all.into_iter().find(|one| name(*one) == text).ok_or_else(|| {
+        let names = all.map(&name);
+        let (hint, text) = (did_you_mean(text, names), shortened(text));
+        Usage(format!("unknown {what} `{text}`{hint} ({what}s: {})", names.join(", ")))
+    })
+}
+
 /// The most characters of an error message that is shown whole. Messages are short unless they quote something long.
 const LONGEST_MESSAGE: usize = 2000;
 

@@ -637,6 +637,17 @@ fn a_limit_that_memory_sets_is_said_in_one_line_and_more_runs_than_fit_are_warne
 }
 
 #[test]
+fn a_config_that_no_run_can_have_is_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["train", "compare", "find"] {
+        let output = lrsched(&folder).args([command, "--train-limit", "0", "--print-config"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}: {said}");
+        assert!(said.contains("train-limit must be at least 1, got 0"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn progress_runs_prints_one_line_for_each_run_with_its_accuracy() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--entrants", "cosine", "linear", "--seeds", "2", "--epochs", "2", "--lr", "0.02", "--out", "cmp"];

@@ -403,6 +403,50 @@ fn a_word_that_is_mistyped_suggests_the_nearest_whatever_takes_it() {
 }
 
 #[test]
+fn a_flag_in_the_place_of_a_value_is_named() {
+    for (arguments, said) in [
+        (&["train", "--out", "--force"][..], "--out has no value: --force is a flag; write --out VALUE"),
+        (&["train", "--schedule", "--lr", "0.1"], "--schedule has no value: --lr is a flag"),
+        (&["train", "--data-dir", "--out=x"], "--data-dir has no value: --out=x is a flag"),
+        (&["report", ".", "-o", "--md"], "-o has no value: --md is a flag"),
+    ] {
+        refuses(arguments, 2, &[said]);
+    }
+    // A number may be negative, and a value that is joined may be anything.
+    refuses(&train(&["--lr", "-1"]), 2, &["got -1"]);
+    let folder = tempfile::tempdir().unwrap();
+    lrsched(&folder).arg("train").args(TINY).args(["--epochs", "1", "--out=--force"]).assert().success();
+    assert!(folder.path().join("--force/run.json").is_file());
+}
+
+#[test]
+fn of_a_switch_given_both_ways_the_last_counts_and_a_switch_of_a_file_can_be_turned_off() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("c.toml"), "drop-last = true\nlog-steps = true\n").unwrap();
+    let printed = |flags: &[&str]| {
+        let output = lrsched(&folder).args(["train", "--dataset", "synthetic", "--print-config"]).args(flags).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let momentum = ["--momentum", "0.9"];
+    let nesterov = |flags: [&str; 2]| printed(&[&momentum[..], &flags].concat()).contains("sgd:momentum=0.9,nesterov");
+    assert!(nesterov(["--no-nesterov", "--nesterov"]) && !nesterov(["--nesterov", "--no-nesterov"]));
+    assert!(nesterov(["--nesterov=false", "--nesterov"]) && !nesterov(["--nesterov", "--nesterov=false"]));
+    let file = ["--config", "c.toml"];
+    assert!(printed(&file).contains("drop-last = true") && printed(&["--drop-last"]).contains("drop-last = true"));
+    let off = printed(&[&file[..], &["--drop-last=false", "--log-steps=no"]].concat());
+    assert!(off.contains("drop-last = false") && off.contains("log-steps = false"), "{off}");
+}
+
+#[test]
+fn a_config_that_is_no_text_file_is_a_mistake_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("latin.toml"), b"model = \"\xe9\"").unwrap();
+    for config in [".", "latin.toml", ""] {
+        refuses_in(&folder, &["train", "--config", config], 2, &["config must name a TOML file"]);
+    }
+}
+
+#[test]
 fn a_flag_of_another_command_names_that_command() {
     refuses(&train(&["--tune", "8"]), 2, &["'--tune' found; `lrsched compare` has it\n"]);
     refuses(&train(&["--shard=1/2"]), 2, &["`lrsched compare` has it\n"]);

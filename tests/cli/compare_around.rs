@@ -121,11 +121,63 @@ fn a_claim_about_settings_ends_with_the_command_that_makes_one_about_schedules()
     let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(plan["planned"], 180, "{}", String::from_utf8_lossy(&output.stderr));
+    // Seeds of a file cannot be left out of the command.
+    fs::write(folder.path().join("seeds.toml"), "seeds = 3\n").unwrap();
+    let flags = ["--config", "seeds.toml", "--entrants", "cosine", "linear", "--epochs", "1", "--out", "file"];
+    let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let [_, ("for a claim about schedules, tuned", line), _] = next(&stdout)[..] else { panic!("{stdout}") };
+    assert!(stdout.contains("for a claim about schedules, tuned (90 runs, about "), "{stdout}");
+    let line = format!("{line} --dry-run --json");
+    let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plan["planned"], 90, "{line}");
     // Two that differ in their rates alone would be one.
     let twins =
         ["--entrants", "sgd:lr=0.1/cosine", "sgd:lr=0.2/cosine", "--out", "twins", "--epochs", "1", "--seeds=3"];
     let output = lrsched(&folder).arg("compare").args(TINY).args(twins).output().unwrap();
     assert_eq!(next(&String::from_utf8(output.stdout).unwrap()).len(), 2);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_switch_of_the_leader_is_a_switch_in_the_command_that_trains_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--drop-last", "--entrants", "cosine", "linear", "--epochs", "1", "--seeds", "3", "--out", "cmp"];
+    let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let [(_, line), ..] = next(&stdout)[..] else { panic!("{stdout}") };
+    assert!(line.contains(" --drop-last ") && !line.contains("--drop-last true"), "{line}");
+    let line = format!("{line} --print-config");
+    let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("drop-last = true"), "{line}: {output:?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_command_that_variables_gave_settings_to_is_offered_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = lrsched(&folder);
+    first.env("LRSCHED_ENTRANTS", "sgd/cosine sgd/linear").env("LRSCHED_SEEDS", "3").env("LRSCHED_FORCE", "true");
+    first.env("LRSCHED_QUIET", "true").env("LRSCHED_OUT", "cmp");
+    assert!(first.arg("compare").args(TINY).args(["--epochs", "1"]).output().unwrap().status.success());
+    lrsched(&folder).args(["report", "cmp", "-o", "cmp.md"]).assert().success();
+    let report = fs::read_to_string(folder.path().join("cmp.md")).unwrap();
+    let again = report.lines().find(|line| line.contains("LRSCHED_ENTRANTS=")).unwrap_or_else(|| panic!("{report}"));
+    let again = again.trim_matches(['`', ' ']);
+    for not in ["FORCE", "QUIET", "OUT="] {
+        assert!(!again.contains(not), "{again}");
+    }
+    let line = format!("{again} --dry-run --json");
+    let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&plan["planned"], &plan["missing"]), (&6.into(), &0.into()), "{line}");
+    // So does the command itself offer what comes next.
+    let mut first = lrsched(&folder);
+    first.env("LRSCHED_ENTRANTS", "sgd/cosine sgd/linear").args(["compare", "--epochs", "1", "--out", "one"]);
+    let stdout = String::from_utf8(first.args(TINY).output().unwrap().stdout).unwrap();
+    let [_, ("the least for a claim, 3 seeds", claim), _] = next(&stdout)[..] else { panic!("{stdout}") };
+    assert!(claim.starts_with("LRSCHED_ENTRANTS='sgd/cosine sgd/linear' "), "{claim}");
 }
 
 #[test]
@@ -219,4 +271,14 @@ fn a_report_on_a_comparison_that_is_not_complete_begins_with_the_command_that_go
     let line = markdown.split("\nGo on (1 run):\n\n```\n").nth(1).unwrap().lines().next().unwrap();
     let output = std::process::Command::new("sh").args(["-c", line]).current_dir(&folder).output().unwrap();
     assert!(output.status.success() && fs::read_to_string(&table).unwrap().lines().count() == 3, "{line}");
+}
+
+#[test]
+fn a_plan_that_cannot_be_read_is_complained_of() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(compare(&folder, &["--entrants", "cosine", "linear", "--epochs", "1", "--shard", "1/2"]).status.success());
+    fs::write(folder.path().join("cmp/plan.json"), "junk").unwrap();
+    let output = lrsched(&folder).args(["report", "cmp", "-o", "x.md"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("plan.json: ") && said.contains("whether runs are missing is not known"), "{said}");
 }

@@ -173,6 +173,11 @@ fn what_cannot_be_is_refused_in_one_line() {
 }
 
 #[test]
+fn semantics_that_are_given_twice_are_refused() {
+    refused("--optimizer sgd --semantics torch torch", "error: semantics torch is given twice; leave one out");
+}
+
+#[test]
 fn more_steps_than_fit_into_memory_are_refused() {
     refused("--steps 10000000000", "error: steps x walks must be at most 10000000, got 10000000000 x 1");
     refused(

@@ -361,6 +361,63 @@ fn parameter_groups_come_along_with_their_options_schedules_and_freezing() {
     assert!(status == 1 && said.contains("parameter groups are exported to torch and lightning alone"), "{said}");
 }
 
+/// A group's rate is reached where the run has its own highest one.
+#[test]
+fn a_group_that_follows_a_schedule_with_rates_of_its_own_has_the_rates_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for (out, schedule, peak) in [
+        ("a", "one-cycle:max-lr=0.4,cycle-momentum=false", "0.39776617418036475"),
+        ("b", "expr:0.4*(1-t/T)", "0.4"),
+        ("c", "triangular:lr=0.05,max-lr=0.4,step-size=3st", "0.4"),
+    ] {
+        let flags = ["--schedule", schedule, "--group", "*.bias=sgd:lr=0.2", "--epochs", "2", "--out", out];
+        lrsched(&folder).arg("train").args(TINY).args(flags).assert().success();
+        for framework in ["torch", "lightning"] {
+            let (code, said, _) = export(&folder, &[out, "--to", framework]);
+            assert!(code.contains("([\"*.bias\"], dict(lr=0.2))"), "{schedule}: {said} {code}");
+            assert!(code.contains(&format!("lambda step: rate(step) / {peak},")), "{schedule}: {code}");
+        }
+    }
+}
+
+#[test]
+fn a_momentum_that_cycles_in_a_group_alone_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (out, flags) in [
+        ("a", ["--group", "*.bias=sgd:momentum=0.5/one-cycle:max-lr=0.4", "--schedule", "cosine"]),
+        ("b", ["--group", "*.bias=sgd:momentum=0.5", "--schedule", "one-cycle:max-lr=0.4"]),
+    ] {
+        lrsched(&folder).arg("train").args(TINY).args(flags).args(["--epochs", "2", "--out", out]).assert().success();
+        let (_, said, status) = export(&folder, &[out, "--to", "torch"]);
+        assert!(status == 1 && said.contains("the momentum of parameter groups is not cycled"), "{out}: {said}");
+    }
+}
+
+#[test]
+fn rates_for_the_sum_of_the_losses_are_said_to_be_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--loss-reduction", "sum", "--lr", "0.001", "--epochs", "1", "--out", "run"];
+    lrsched(&folder).arg("train").args(TINY).args(flags).assert().success();
+    let (code, ..) = export(&folder, &["run", "--to", "torch"]);
+    assert!(code.contains("# NOTE: the rates are for the sum of the losses of a batch"), "{code}");
+}
+
+#[test]
+fn runs_that_diverged_are_said_in_one_line_if_quiet_and_are_not_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--entrants", "sgd:lr=1e38/cosine", "sgd:lr=1e-9/cosine", "--epochs", "1", "--out", "cmp"];
+    let output = lrsched(&folder).arg("compare").args(TINY).args(flags).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let quiet = lrsched(&folder).arg("compare").args(TINY).args(flags).arg("-q").output().unwrap();
+    let said = String::from_utf8(quiet.stderr).unwrap();
+    assert_eq!((quiet.status.code(), said.lines().count()), (Some(3), 1), "{said}");
+    assert!(said.starts_with("warning: of 2 runs, 1 diverged and 0 failed: cmp/report.html"), "{said}");
+    let flags = ["--entrants", "sgd:lr=1e38/cosine", "sgd:lr=1e38/linear", "--epochs", "1", "--out", "all"];
+    lrsched(&folder).arg("compare").args(TINY).args(flags).assert().code(3);
+    let (_, said, status) = export(&folder, &["all", "--to", "torch"]);
+    assert!(status == 1 && said.contains("the runs of its leader diverged"), "{said}");
+}
+
 #[test]
 fn a_run_that_diverged_in_its_first_epoch_has_the_epochs_that_it_was_to_have() {
     let folder = tempfile::tempdir().unwrap();

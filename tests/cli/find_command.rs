@@ -579,6 +579,22 @@ fn events_are_one_json_object_a_line_and_plain_progress_is_lines_without_control
 
 #[cfg(unix)]
 #[test]
+fn a_quiet_test_that_finds_nothing_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &["--min-lr", "100", "--max-lr", "1000", "--steps", "20", "--quiet"]);
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count(), text(&output.stdout).as_str()), (Some(4), 1, ""), "{said}");
+}
+
+#[test]
+fn progress_runs_prints_one_line_for_each_test_and_each_short_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = find(&folder, &["--steps", "20", "--refine", "0", "--progress", "runs"]);
+    let said = text(&output.stderr);
+    assert!(!said.contains("iteration ") && !said.contains("iterations"), "{said}");
+}
+
+#[test]
 fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lrsched"));

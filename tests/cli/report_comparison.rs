@@ -11,6 +11,12 @@ use lrsched::schedule::Semantics;
 use std::collections::HashMap;
 use std::path::Path;
 
+/// The table of these runs for a terminal of `width` columns.
+fn in_terminal(rows: &[ComparisonRow], width: usize, page: &Path) -> String {
+    let entrants = entrants(rows);
+    table::terminal(&entrants, &names(&entrants), width, page)
+}
+
 fn row(optimizer: &str, schedule: &str, seed: u64, val_accuracy: Option<f64>, status: Status) -> ComparisonRow {
     ComparisonRow {
         run: format!("{optimizer}-{}-{seed}", schedule.split(':').next().unwrap()),
@@ -89,7 +95,7 @@ fn read(folder: &Path) -> Curves {
 
 #[test]
 fn the_table_is_sorted_by_validation_accuracy_and_says_what_it_knows() {
-    let text = table::terminal(&rows(), 200, Path::new("cmp/report.html"));
+    let text = in_terminal(&rows(), 200, Path::new("cmp/report.html"));
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("entrant"), "{text}");
     assert!(!lines[0].contains("best val"), "the accuracy of other weights does not stand beside test %: {text}");
@@ -105,7 +111,7 @@ fn the_table_is_sorted_by_validation_accuracy_and_says_what_it_knows() {
 
 #[test]
 fn the_table_fits_eighty_columns_and_keeps_long_names_whole() {
-    let text = table::terminal(&rows()[..3], 80, Path::new("cmp/report.html"));
+    let text = in_terminal(&rows()[..3], 80, Path::new("cmp/report.html"));
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let names: String = text.lines().map(|line| line.split("  ").find(|part| !part.is_empty()).unwrap()).collect();
     assert!(names.contains("sgd/one-cycle:max-lr=0.4,pct-start=0.3,div-factor=25"), "{text}");
@@ -113,10 +119,10 @@ fn the_table_fits_eighty_columns_and_keeps_long_names_whole() {
         assert!(text.lines().next().unwrap().contains(header), "no {header}:\n{text}");
     }
     // Of all columns, that all are finished says least, and then the best epoch.
-    let [narrow, wide] = [70, 90].map(|width| table::terminal(&rows()[..3], width, Path::new("cmp/report.html")));
+    let [narrow, wide] = [70, 90].map(|width| in_terminal(&rows()[..3], width, Path::new("cmp/report.html")));
     assert!(!text.contains("status") && wide.contains("status"), "{text}{wide}");
     assert!(!narrow.contains("best ep") && narrow.contains("time"), "{narrow}");
-    let others = table::terminal(&rows(), 70, Path::new("cmp/report.html"));
+    let others = in_terminal(&rows(), 70, Path::new("cmp/report.html"));
     assert!(others.contains("status") && others.contains("diverged"), "{others}");
 }
 
@@ -124,7 +130,7 @@ fn the_table_fits_eighty_columns_and_keeps_long_names_whole() {
 fn an_entrant_without_a_finished_run_is_a_row_with_its_status_at_the_end() {
     let mut rows = rows();
     rows.insert(0, row("rmsprop", "constant", 0, None, Status::Failed));
-    let text = table::terminal(&rows, 80, Path::new("cmp/report.html"));
+    let text = in_terminal(&rows, 80, Path::new("cmp/report.html"));
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("rmsprop/constant") && last.ends_with("failed") && last.contains('–'), "{text}");
 }
@@ -321,7 +327,7 @@ fn a_terminal_shows_the_best_fifty_entrants_and_says_where_the_others_are() {
     let mut rows = many(60);
     rows[55].status = Status::Failed;
     rows[55].results = Results::default();
-    let text = table::terminal(&rows, 200, Path::new("cmp/report.html"));
+    let text = in_terminal(&rows, 200, Path::new("cmp/report.html"));
     assert_eq!(text.lines().count(), 1 + 50 + 1, "{text}");
     assert_eq!(text.lines().nth(50).unwrap().split_whitespace().next(), Some("sgd/polynomial:power=50"));
     assert_eq!(
@@ -329,10 +335,10 @@ fn a_terminal_shows_the_best_fifty_entrants_and_says_where_the_others_are() {
         Some("and 10 more, 1 of them without a finished run: all are in cmp/report.html"),
         "{text}"
     );
-    let fifty = table::terminal(&rows[..50], 200, Path::new("cmp/report.html"));
+    let fifty = in_terminal(&rows[..50], 200, Path::new("cmp/report.html"));
     assert_eq!((fifty.lines().count(), fifty.contains("more")), (51, false));
     // A pipe or a file, which nothing scrolls away from.
-    let all = table::terminal(&rows, table::UNLIMITED, Path::new("cmp/report.html"));
+    let all = in_terminal(&rows, table::UNLIMITED, Path::new("cmp/report.html"));
     assert_eq!((all.lines().count(), all.contains("more")), (61, false), "{all}");
 }
 

@@ -78,6 +78,10 @@ fn an_error_names_the_variable_that_a_setting_comes_from() {
         ("LRSCHED_SEEDS", "0", &[]),
         ("LRSCHED_SEEDS", "1001", &["--tune", "4"]),
         ("LRSCHED_BASELINE", "cosin", &[]),
+        ("LRSCHED_LR", "0.1", &["--tune", "4"]),
+        ("LRSCHED_GRID", "lr=0.1,0.2", &["--tune", "4"]),
+        ("LRSCHED_STUDIES", "2", &[]),
+        ("LRSCHED_TUNE_SEED", "2", &[]),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut command = lrsched(&folder);
@@ -85,6 +89,24 @@ fn an_error_names_the_variable_that_a_setting_comes_from() {
         let output = command.args(TINY).args(flags).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && said.ends_with(&format!("(from {variable})\n")), "{value}: {said}");
+    }
+}
+
+#[test]
+fn an_error_names_the_file_that_a_setting_comes_from() {
+    for (text, flags) in [
+        ("lr = 0.1", &["compare", "--tune", "4"][..]),
+        ("[grid]\nlr = [0.1, 0.2]", &["compare", "--tune", "4"]),
+        ("[tune-range]\nlr = [0.1, 1]", &["compare"]),
+        ("studies = 2", &["compare"]),
+        ("epochs = 1\nsteps = 9", &["find"]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("c.toml"), text).unwrap();
+        let mut command = lrsched(&folder);
+        let output = command.args(flags).args(["--config", "c.toml", "--dataset", "synthetic"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.ends_with("c.toml)\n"), "{text}: {said}");
     }
 }
 

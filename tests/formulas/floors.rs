@@ -120,6 +120,39 @@ fn a_file_imports_from_lower_floors_and_from_its_own_room_only() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The most `super::` in a row in the code of `text`.
+fn steps_up(text: &str) -> usize {
+    let mut most = 0;
+    let code = code(text);
+    for (at, _) in code.match_indices("super::") {
+        let steps = code[at..].split("super::").skip(1).take_while(|rest| rest.is_empty()).count() + 1;
+        most = most.max(steps);
+    }
+    most
+}
+
+/// `crate::` is seen by the test above; that many `super::` would lead to the same place.
+#[test]
+fn no_file_leaves_its_room_by_super() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let depth = |file: &Path| {
+        let path = file.strip_prefix(&root).unwrap();
+        path.components().count() - usize::from(path.ends_with("mod.rs"))
+    };
+    let leaves = |file: &&PathBuf| steps_up(&fs::read_to_string(file).unwrap()) >= depth(file);
+    let wrong: Vec<&PathBuf> = files.iter().filter(leaves).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_reader_counts_steps_up() {
+    assert_eq!(steps_up("use super::super::cli::x;\nuse super::y;"), 2);
+    assert_eq!(steps_up("fn f() { super::super::super::cli::x() }"), 3);
+    assert_eq!(steps_up("// super::super\nuse crate::data;"), 0);
+}
+
 #[test]
 fn the_reader_sees_paths_and_lists_over_several_lines_and_skips_comments_and_tests() {
     let text = "use crate::{\n    data,\n    engine::{cpu, candle::{A, B}},\n    model::Layer,\n};\n\

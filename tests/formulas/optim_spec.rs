@@ -226,5 +226,6 @@ fn a_switch_of_another_optimizer_is_named_with_what_this_one_takes() {
     let error = |text: &str| text.parse::<OptimizerSpec>().unwrap_err().to_string();
     assert!(error("adamax:amsgrad").starts_with("adamax does not take `amsgrad` (it takes: lr, "));
     assert!(error("nadam:beta1=0.9,amsgrad").starts_with("nadam does not take `amsgrad`"));
-    assert!(error("adam:0.5").contains("has no key"));
+    assert!(error("adam:0.5").contains("`0.5` has no key"));
+    assert!(error("adam:beta1").contains("`beta1` has no value"));
 }

@@ -259,8 +259,15 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
     let settings = ["--seed", "0", "--batch-size", "16", "--optimizer", "sgd:momentum=0.9", "--label-smoothing", "0"];
     let mut same = resume(folder.path(), "run", &[&settings[..], &["--train-limit", "64"]].concat());
     same.env("LRSCHED_SEED", "5").env("LRSCHED_LR", "9").env("LRSCHED_SCHEDULE", "cosine");
-    succeed(same);
-    assert_eq!(json(&path.join("run.json"))["changes"], serde_json::json!([]), "the environment changes no run");
+    same.env("LRSCHED_KEEP", "none").env("LRSCHED_JSON", "true").env("LRSCHED_TENSORBOARD", "true");
+    let output = succeed(same);
+    let record = json(&path.join("run.json"));
+    assert_eq!(record["changes"], serde_json::json!([]), "the environment changes no run");
+    assert!(!stdout(&output).contains('{') && record["keep"] != "none", "{}", record["keep"]);
+    assert!(
+        path.join("checkpoints/last").is_dir() && path.join("weights.safetensors").is_file(),
+        "nor removes any of it"
+    );
 
     // `all` is what a run without a limit has.
     let whole =

@@ -4,9 +4,9 @@
 use super::request::Request;
 use crate::cli::next::GoingOn;
 use crate::cli::session::same_command_but;
-use crate::config::Tuning;
 use crate::config::grid::MOST_RUNS;
 use crate::config::tuning::{MOST_TRIALS, STUDIES};
+use crate::config::{Source, Tuning};
 use crate::data::Dataset;
 use crate::experiment::{Overrides, Scheduler, Stages};
 use crate::record::{ComparisonRow, Status};
@@ -96,6 +96,8 @@ impl Request {
         };
         let mut with = vec![("tune", &trials[..])];
         with.extend(Some(("baseline", &baseline[..])).filter(|_| !baseline.is_empty()));
+        let one = ["1".to_string()];
+        with.extend(Some(("seeds", &one[..])).filter(|_| self.is_below_flags("seeds")));
         let runs = tuned.design.total(self.entrants.len());
         let line = same_command_but(&beside(folder, "tuned")?, &["seeds", "out"], &with);
         Some(self.step(Purpose::Schedules { studies: None }, Some(runs), rows, line))
@@ -117,6 +119,11 @@ impl Request {
         Some(self.step(Purpose::Trials { count }, Some(runs), rows, line))
     }
 
+    /// Whether `name` is given in a file or by a variable, so that leaving its flag out does not leave it out.
+    fn is_below_flags(&self, name: &str) -> bool {
+        self.given.source(name).is_some_and(|source| source < Source::CommandLine)
+    }
+
     /// What the baseline of an untuned comparison is called once its rate is tuned.
     fn tuned_name(&self, tuned: &Stages, baseline: &str) -> Option<String> {
         let rows = self.planned(None);
@@ -135,6 +142,10 @@ impl Request {
         names: &[String],
         studies: usize,
     ) -> Option<NextStep> {
+        // Those of a file or a variable cannot be left out, and may not suit fewer entrants.
+        if ["finalists", "baseline"].into_iter().any(|name| self.is_below_flags(name)) {
+            return None;
+        }
         let tuning = self.tuning.as_ref()?;
         let overrides = Overrides::of(&self.given);
         let is_plain = self.grid.axes.is_empty() && overrides.optimizer.is_empty() && overrides.schedule.is_empty();
@@ -149,7 +160,8 @@ impl Request {
         if runs as u64 > MOST_RUNS {
             return None;
         }
-        let numbers = [studies as u64, self.config().seed + FRESH, tuning.seed + 1].map(|number| [number.to_string()]);
+        let seeds = [self.config().seed.checked_add(FRESH)?, tuning.seed.checked_add(1)?];
+        let numbers = [studies as u64, seeds[0], seeds[1]].map(|number| [number.to_string()]);
         let [studies_of, seed, tune_seed] = &numbers;
         let with: [(&str, &[String]); 4] =
             [("entrants", &entrants), ("studies", studies_of), ("seed", seed), ("tune-seed", tune_seed)];

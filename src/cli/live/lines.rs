@@ -6,6 +6,7 @@ use crate::number::{exact, rate};
 use crate::optim::{Group, Grouping};
 use crate::record::{EpochRow, Role};
 use crate::schedule::Spec;
+use std::cell::Cell;
 
 /// A name behind its number is never shortened below this, even if the line then wraps.
 const LEAST_NAME: usize = 12;
@@ -118,8 +119,15 @@ pub(super) fn one_or_two(what: &str, length: &str, columns: usize) -> Vec<String
     if one.chars().count() <= columns { vec![one] } else { vec![what.to_string(), length.to_string()] }
 }
 
+/// The layout of the lines of epochs: what was dropped of one stays dropped, as long as there is as much room.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct EpochLayout {
+    room: usize,
+    dropped: usize,
+}
+
 /// The line of an epoch in at most `room` columns: the least important fields are dropped first.
-pub(super) fn epoch_line(row: &EpochRow, room: usize) -> String {
+pub(super) fn epoch_line(row: &EpochRow, room: usize, layout: &Cell<EpochLayout>) -> String {
     let accuracies = |accuracy: &str| {
         let (training, validation) = (format!("{accuracy} {:.4}", row.accuracy), optional(row.val_accuracy));
         (training, format!("val_{accuracy} {validation}"))
@@ -138,18 +146,21 @@ pub(super) fn epoch_line(row: &EpochRow, room: usize) -> String {
             (2, format!("{:.1} s", row.seconds)),
         ]
     };
-    let join = |cells: &[(u8, String)]| cells.iter().map(|(_, cell)| cell.as_str()).collect::<Vec<_>>().join("  ");
-    let fits = |line: &str| line.chars().count() <= room;
-    let mut line = join(&cells("accuracy", "images/s"));
-    let mut cells = cells("acc", "img/s");
-    for sooner in 0..=5 {
-        if fits(&line) {
-            break;
-        }
-        cells.retain(|(soon, _)| sooner == 0 || *soon != sooner);
-        line = join(&cells);
-    }
-    line
+    let join = |cells: &[(usize, String)]| cells.iter().map(|(_, cell)| cell.as_str()).collect::<Vec<_>>().join("  ");
+    let long = join(&cells("accuracy", "images/s"));
+    let short = cells("acc", "img/s");
+    let line = |dropped: usize| match dropped {
+        0 => long.clone(),
+        // The first step shortens words.
+        dropped => join(&short.iter().filter(|(soon, _)| *soon == 0 || *soon >= dropped).cloned().collect::<Vec<_>>()),
+    };
+    const MOST: usize = 6;
+    let fits = |dropped: &usize| line(*dropped).chars().count() <= room;
+    let before = layout.get();
+    let already = if before.room == room { before.dropped } else { 0 };
+    let dropped = (already..MOST).find(fits).unwrap_or(MOST);
+    layout.set(EpochLayout { room, dropped });
+    line(dropped)
 }
 
 /// Where a run is, for its bar among several.
@@ -253,23 +264,32 @@ mod tests {
     fn the_line_of_an_epoch_fits_the_terminal_and_keeps_loss_and_validation_accuracy() {
         for columns in [60, 80, 100, 140] {
             for lr in [0.1, 3.14159e-5] {
-                let line = epoch_line(&row(lr), columns);
+                let line = epoch_line(&row(lr), columns, &Cell::default());
                 assert!(line.chars().count() <= columns, "{columns}: {line}");
                 assert!(line.starts_with("epoch 123  loss 2.2500  ") && line.contains("acc"), "{line}");
             }
         }
         let whole = "epoch 123  loss 2.2500  accuracy 0.1000  val_loss 2.2500  val_accuracy 0.1000  lr 3.142e-5  12346 images/s  123.5 s";
-        assert_eq!(epoch_line(&row(3.14159e-5), usize::MAX), whole, "a file has no width");
+        assert_eq!(epoch_line(&row(3.14159e-5), usize::MAX, &Cell::default()), whole, "a file has no width");
         assert_eq!(
-            epoch_line(&row(0.1), 80),
+            epoch_line(&row(0.1), 80, &Cell::default()),
             "epoch 123  loss 2.2500  acc 0.1000  val_loss 2.2500  val_acc 0.1000  lr 0.1"
         );
     }
 
     #[test]
+    fn a_field_that_one_line_has_no_room_for_is_in_none_after_it_until_there_is_more_room() {
+        let layout = Cell::default();
+        let has_accuracy = |lr, room| epoch_line(&row(lr), room, &layout).contains("  acc 0.1000");
+        let seen =
+            [(0.1, 80), (3.14159e-5, 80), (0.1, 80), (0.1, 82), (0.1, 80)].map(|(lr, room)| has_accuracy(lr, room));
+        assert_eq!(seen, [true, false, false, true, true]);
+    }
+
+    #[test]
     fn the_lines_of_runs_at_once_begin_with_their_names_fit_the_terminal_and_are_aligned() {
         let line = |number, name: &str, columns| {
-            named(&label(number, name), LONG.len(), columns, |room| epoch_line(&row(0.1), room))
+            named(&label(number, name), LONG.len(), columns, |room| epoch_line(&row(0.1), room, &Cell::default()))
         };
         for columns in [60, 80, 100, 140] {
             let long = line(12, LONG, columns);

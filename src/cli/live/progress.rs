@@ -1,7 +1,9 @@
 //! Shows one run: bars on a terminal, otherwise one plain line per epoch.
 
 use super::bars::Bars;
-use super::lines::{Label, Numbers, Place, beside, decimals, epoch_line, group_lines, named, one_or_two, optional};
+use super::lines::{
+    EpochLayout, Label, Numbers, Place, beside, decimals, epoch_line, group_lines, named, one_or_two, optional,
+};
 use crate::cli::advice;
 use crate::data::Augment;
 use crate::engine::BatchStats;
@@ -10,6 +12,7 @@ use crate::record::{Change, EpochRow, Results, Status, StepRow};
 use crate::train::{Event, Observer, Outcome, Reason, Started, Verdict};
 use anyhow::Result;
 use indicatif::ProgressBar;
+use std::cell::Cell;
 use std::time::Instant;
 
 /// Shows one run.
@@ -25,6 +28,7 @@ pub struct Progress<'a> {
     earlier: usize,
     /// When this process started the epoch.
     since: Instant,
+    layout: Cell<EpochLayout>,
 }
 
 /// The bars of a run.
@@ -71,6 +75,7 @@ impl<'a> Progress<'a> {
             epoch: 0,
             earlier: 0,
             since: Instant::now(),
+            layout: Cell::default(),
         }
     }
 
@@ -207,7 +212,7 @@ impl<'a> Progress<'a> {
         // The next epoch starts now, not at its first reported step.
         self.since = Instant::now();
         if !self.bars.are_of_runs() {
-            self.fitted(|room| epoch_line(row, room));
+            self.fitted(|room| epoch_line(row, room, &self.layout));
         }
     }
 

@@ -55,7 +55,9 @@ impl<'a> LiveRangeTest<'a> {
         bars.begin(&label, 0.0);
         let events = json.map(|path| JsonEvents::new(path, false));
         let test = Self { bars, seed, label, steps, bar, accuracy: None, rate: 0.0, events };
-        test.line(&format!("{title}, {steps} iterations"));
+        if !bars.are_of_runs() {
+            test.line(&format!("{title}, {steps} iterations"));
+        }
         if let Some(events) = &test.events {
             events.write("start", json!({ "config": config, "seed": seed, "iterations": steps }))?;
         }
@@ -78,7 +80,7 @@ impl RangeTestObserver for LiveRangeTest<'_> {
         let seen = self.accuracy.map_or("-".to_string(), |accuracy| format!("{accuracy:.3}"));
         let (lr, loss) = (show(row.learning_rate), row.smoothed_loss);
         let line = format!("lr {lr}  loss {}  val_accuracy {seen}", decimals(loss));
-        if self.bar.is_hidden() && made.is_multiple_of(self.steps.div_ceil(LINES)) {
+        if self.bar.is_hidden() && !self.bars.are_of_runs() && made.is_multiple_of(self.steps.div_ceil(LINES)) {
             self.line(&format!("iteration {made}/{}  {line}", self.steps));
         }
         // Several bars are aligned, and name their seed.

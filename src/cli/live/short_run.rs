@@ -3,6 +3,7 @@
 
 use super::bars::Bars;
 use super::json::JsonEvents;
+use super::lines::decimals;
 use crate::config::FindConfig;
 use crate::experiment::find::{ShortRun, ShortRunObserver};
 use crate::record::RefineRow;
@@ -40,7 +41,7 @@ impl ShortRunObserver for LiveShortRun<'_> {
         self.made += 1;
         self.bars.advance(&self.label, self.made as f64 / self.run.updates.max(1) as f64);
         self.bar.inc(1);
-        self.bar.set_message(format!("loss {loss:.4}"));
+        self.bar.set_message(format!("loss {}", decimals(loss)));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Settings that are tables, and the values of a config file.
 
-use super::{Given, Source, variable};
+use super::super::variables::variable;
+use super::{Given, Source};
 use crate::config::settings::is_records;
 use crate::usage;
 use crate::usage::{Usage, shortened};

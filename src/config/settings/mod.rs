@@ -11,7 +11,7 @@ pub use resolve::{
     clipping, find_config, groups, is_in, machine, optimizer, run_config, run_config_of_text, schedule,
     schedule_entries, train_config,
 };
-pub use table::{BASELINE, COLOURS, COUNT, GLOBAL, RATE, SETTINGS, any_of, check_clip};
+pub use table::{BASELINE, COLOURS, COUNT, GLOBAL, POSITIVE, SETTINGS, any_of, check_clip};
 
 use super::given::{Value, negated, parameters};
 use super::{FindConfig, MachineConfig, RunConfig};
@@ -100,7 +100,10 @@ impl CommandName {
 
     /// Whether `LRSCHED_*` variables can also set the settings of this command.
     pub const fn reads_variables(self) -> bool {
-        !matches!(self, Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report | Self::Merge)
+        !matches!(
+            self,
+            Self::Resume | Self::Eval | Self::Bench | Self::DataFiles | Self::DataInfo | Self::Report | Self::Merge
+        )
     }
 
     /// The families whose parameters are flags of this command, by family name.
@@ -231,6 +234,11 @@ impl SettingDef {
 
     pub const fn switch(name: &'static str, help: &'static str) -> Self {
         Self::new(name, FlagForm::Switch, help)
+    }
+
+    /// Whether it is a switch that a config file may turn on, so that the command line must be able to turn it off.
+    pub const fn is_switch_of_file(&self) -> bool {
+        self.in_file && matches!(self.form, FlagForm::Switch) && !matches!(self.field, Field::Command)
     }
 
     /// The words that replace `{}` in the help, from the list that the parser uses.

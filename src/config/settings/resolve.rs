@@ -1,6 +1,6 @@
 //! Turns the given settings into configs: parses them, fills in the defaults, and checks them.
 
-use super::{CommandName, Field, RATE, Setter, SettingDef, check_clip, of};
+use super::{CommandName, Field, POSITIVE, Setter, SettingDef, check_clip, of};
 use crate::config::given::{Given, Record, Recorded};
 use crate::config::{FindConfig, MachineConfig, ProgressMode, RunConfig};
 use crate::data::DatasetKind;
@@ -106,7 +106,8 @@ pub fn find_config(given: &Given) -> Result<FindConfig, Usage> {
         return usage!("optimizer: `find` searches for the rate; drop lr from `{optimizer}`");
     }
     if given.order("epochs", "steps") == Some(Ordering::Equal) {
-        return usage!("--epochs and --steps both set the length of the test; drop one of them");
+        let rule = "--epochs and --steps both set the length of the test; drop one of them".to_string();
+        return Err(given.with_source("steps", Usage(rule)));
     }
     // A range test has its own length.
     let run = run_config(given, CommandName::Find, optimizer, Spec::default(), 1)?;
@@ -130,7 +131,7 @@ pub fn clipping<T: Float>(given: &Given, command: CommandName) -> Result<Clippin
         if of(command).any(|row| row.name == name && is_unset(given, &row)) {
             return Ok(None);
         }
-        let limit = given.parse(name, RATE)?;
+        let limit = given.parse(name, POSITIVE)?;
         check_clip::<T>(name, limit).map_err(|error| given.with_source(name, error))?;
         Ok(limit)
     };

@@ -16,7 +16,7 @@ use CommandName::{Bench, Compare, DataFiles, DataInfo, Descend, Diff, Eval, Expo
 const MOST_THREADS: usize = 1024;
 
 /// The rule for a number, as errors quote it.
-pub const RATE: &str = "a number above 0";
+pub const POSITIVE: &str = "a number above 0";
 pub const COUNT: &str = "a whole number of at least 1";
 
 /// The help of --data-dir for commands that inspect the files themselves.
@@ -107,10 +107,10 @@ pub const SETTINGS: &[SettingDef] = &[
         .choices(|| any_of(Mode::ALL.map(Mode::name)))
         .of_range_test(|c: &mut FindConfig, v| v.word().map(|mode| c.mode = mode)),
     SettingDef::value("min-lr", "RATE", "First rate [default: {default}]")
-        .of_range_test(|c, v| v.number(RATE).map(|rate| c.min_lr = rate))
+        .of_range_test(|c, v| v.number(POSITIVE).map(|rate| c.min_lr = rate))
         .check_test(|c| check_rate::<f32>("min-lr", c.min_lr)),
     SettingDef::value("max-lr", "RATE", "Last rate [default: {default}]")
-        .of_range_test(|c, v| v.number(RATE).map(|rate| c.max_lr = rate))
+        .of_range_test(|c, v| v.number(POSITIVE).map(|rate| c.max_lr = rate))
         .check_test(|c| check_rate::<f32>("max-lr", c.max_lr).and_then(|()| c.check_range())),
     SettingDef::value("steps", "N", "Length of the test in iterations [default: {default}]")
         .of_range_test(|c, v| v.number("a whole number of at least 2").map(|steps| c.length = Length::Steps(steps)))
@@ -172,7 +172,7 @@ pub const SETTINGS: &[SettingDef] = &[
         .check(|c| check_share("dropout", c.dropout))
         .fixed("metrics.csv would mix two experiments"),
     SettingDef::value("lr", "RATE", "Base learning rate [default: the optimizer's usual one]")
-        .of_entrant(|c, v| v.number(RATE).map(|lr| c.lr = lr))
+        .of_entrant(|c, v| v.number(POSITIVE).map(|lr| c.lr = lr))
         .commands(&[Train, Compare])
         .also(&[
             (Show, "Base learning rate [default: 0.1]"),
@@ -208,6 +208,10 @@ pub const SETTINGS: &[SettingDef] = &[
         .fixed("it determines the order of the images"),
     SettingDef::value("train-limit", "N", "Train on N of the training images, balanced by class [default: all]")
         .of_result(|c, v| v.number("a whole number of images").map(|images| c.train_limit = Some(images)))
+        .check(|c| match c.train_limit {
+            Some(0) => usage!("train-limit must be at least 1, got 0"),
+            _ => Ok(()),
+        })
         .unset("all")
         .fixed("the epochs so far are of these images"),
     SettingDef::value(
@@ -230,13 +234,13 @@ pub const SETTINGS: &[SettingDef] = &[
         .check(|c| check_share("label-smoothing", c.label_smoothing))
         .fixed("metrics.csv would mix two experiments"),
     SettingDef::value("clip-norm", "X", "Scale down gradients whose norm over all parameters is above X [default: none]")
-        .of_result(|c, v| v.number(RATE).map(|limit| c.clip_norm = Some(limit)))
+        .of_result(|c, v| v.number(POSITIVE).map(|limit| c.clip_norm = Some(limit)))
         .also(&[(Descend, "Scale down gradients whose norm is above X")])
         .unset("none")
         .check(|c| check_clip::<f32>("clip-norm", c.clip_norm))
         .fixed("metrics.csv would mix two experiments"),
     SettingDef::value("clip-value", "X", "Hold every element of the gradients between -X and X; before --clip-norm [default: none]")
-        .of_result(|c, v| v.number(RATE).map(|limit| c.clip_value = Some(limit)))
+        .of_result(|c, v| v.number(POSITIVE).map(|limit| c.clip_value = Some(limit)))
         .also(&[(Descend, "Hold both elements of the gradient between -X and X; before --clip-norm")])
         .unset("none")
         .check(|c| check_clip::<f32>("clip-value", c.clip_value))

@@ -11,7 +11,7 @@ use crate::disk::{OpenFolder, make_own_folder, own_folder};
 use crate::experiment::merge::remove_leftover_folders;
 use crate::experiment::tune::StageMismatch;
 use crate::number::counted;
-use crate::record::{ComparisonRow, OrderError, RunOrder, command_line, files, is_table_of};
+use crate::record::{ComparisonRow, OrderError, PlannedBy, RunOrder, files, is_table_of};
 use crate::run_folder::{Existing, claim_part};
 use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
@@ -88,7 +88,7 @@ impl Comparison {
         let open: HashSet<&str> = others.iter().filter(|row| is_of_planned(row)).map(|row| row.run.as_str()).collect();
         let order = order(&plan, recorded.as_ref().map_or(&[], RunOrder::runs), &others, &stays);
         let total = plan.total + beside(&plan, &order).filter(|run| !open.contains(run)).count();
-        let order = order.of(total).against(baseline).by(&command_line());
+        let order = order.of(total).against(baseline).by(PlannedBy::this_process());
         if recorded.as_ref().is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(folder)?;
         }
@@ -137,8 +137,9 @@ impl Comparison {
             Some(total) => total,
             None => plan.total + beside(&plan, &order).count(),
         };
-        let (baseline, command) = recorded.as_ref().map(|plan| (plan.baseline(), plan.command())).unwrap_or_default();
-        let order = order.of(total).against(baseline).by(command);
+        let baseline = recorded.as_ref().and_then(RunOrder::baseline);
+        let planned_by = recorded.as_ref().map(|plan| plan.planned_by().clone()).unwrap_or_default();
+        let order = order.of(total).against(baseline).by(planned_by);
         if recorded.is_none_or(|recorded| !recorded.is_like(&order)) {
             order.write(&place.folder)?;
         }

@@ -1,7 +1,7 @@
 //! Which runs a comparison consists of.
 
 use crate::config::grid::{MOST_RUNS, rule};
-use crate::config::{RunConfig, Shard};
+use crate::config::{MOST_SEEDS, RunConfig, Shard};
 use crate::experiment::entrant::Entrant;
 use crate::experiment::tune::Design;
 use crate::number::{counted, grouped};
@@ -11,9 +11,6 @@ use crate::schedule::{Semantics, Spec};
 use crate::usage;
 use crate::usage::Usage;
 use std::collections::HashMap;
-
-/// More runs of one entrant add no information, and a mistyped number should not fill a disk.
-const MOST_SEEDS: u64 = 1000;
 
 /// One run of a comparison.
 #[derive(Debug, Clone, PartialEq)]

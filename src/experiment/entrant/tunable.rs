@@ -1,19 +1,14 @@
 //! Entrants to be tuned: their shape, and what each is at a point of its ranges.
 
 use super::{Entrant, EntrantNote, Varied};
-use crate::config::TuneAxis;
+use crate::config::{RATE, TuneAxis};
 use crate::number::{exact, rounded};
 use crate::optim::OptimizerSpec;
 use crate::schedule::{RunShape, Spec};
 use crate::spec::{Parameter, ParameterKind, Values};
+use crate::stats::RATE_DIGITS;
 use crate::usage::Usage;
 use std::collections::HashSet;
-
-/// The significant digits of a tuned value: more than a tuning can tell apart, few enough to retype.
-const DIGITS: usize = 3;
-
-/// The key of the axis that every tuned entrant has: the highest rate of its run.
-const RATE: &str = "lr";
 
 /// What cannot be tuned. Entrants are named as written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -201,7 +196,7 @@ impl Tunable {
     pub fn at(&self, point: &[f64]) -> Result<Entrant, Usage> {
         let shape = self.shape(point)?;
         let peak = self.peak.map_or_else(|| shape.schedule.peak(&self.run), Ok)?;
-        Ok(Entrant { lr: Some(rounded(point[0] / peak, DIGITS)), ..shape })
+        Ok(Entrant { lr: Some(rounded(point[0] / peak, RATE_DIGITS)), ..shape })
     }
 
     /// The entrant with the values of a point except its rate.
@@ -298,7 +293,7 @@ fn find(values: &Values, key: &str) -> Option<&'static Parameter> {
 /// The value of a parameter as a spec has it: a rate is a multiple of lr, a plain duration in the unit of the parameter.
 /// `None` if its values are not numbers.
 fn text(parameter: &Parameter, value: f64) -> Option<String> {
-    let value = rounded(value, DIGITS);
+    let value = rounded(value, RATE_DIGITS);
     match parameter.kind {
         ParameterKind::Number(_) | ParameterKind::Duration(_) | ParameterKind::DurationOrZero(_) => Some(exact(value)),
         ParameterKind::Count => Some(exact(value.round())),

@@ -1,8 +1,7 @@
 //! Which images, and which checkpoint.
 
 use crate::record::files;
-use crate::usage;
-use crate::usage::{Usage, did_you_mean, shortened};
+use crate::usage::{Usage, named};
 use std::str::FromStr;
 
 /// The split to evaluate on.
@@ -38,18 +37,7 @@ impl FromStr for SplitName {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match SplitName::ALL.into_iter().find(|part| part.name() == text) {
-            Some(part) => Ok(part),
-            None => {
-                let names = SplitName::ALL.map(SplitName::name);
-                usage!(
-                    "unknown split `{text}`{} (splits: {})",
-                    did_you_mean(text, names),
-                    names.join(", "),
-                    text = shortened(text)
-                )
-            }
-        }
+        named("split", text, Self::ALL, Self::name)
     }
 }
 
@@ -77,14 +65,7 @@ impl FromStr for Moment {
     type Err = Usage;
 
     fn from_str(text: &str) -> Result<Self, Usage> {
-        match Moment::ALL.into_iter().find(|moment| moment.name() == text) {
-            Some(moment) => Ok(moment),
-            None => {
-                let names = Moment::ALL.map(Moment::name);
-                let (hint, text) = (did_you_mean(text, names), shortened(text));
-                usage!("unknown checkpoint `{text}`{hint} (checkpoints: {})", names.join(", "))
-            }
-        }
+        named("checkpoint", text, Self::ALL, Self::name)
     }
 }
 

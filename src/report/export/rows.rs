@@ -39,8 +39,7 @@ fn settings(tuning: &Tuning) -> String {
     chosen.map(|(parameter, chosen)| format!("{parameter}: {}", chosen.join(" "))).collect::<Vec<_>>().join("; ")
 }
 
-/// One object per entrant, group by group, the leader first, with the keys of docs/JSON.md: columns of the CSV, `beats` and
-/// `beaten_by`. Unknown values are null.
+/// One object per entrant, group by group, the leader first, with the keys of docs/JSON.md. Unknown values are null.
 pub fn ranking(groups: &[Group<'_>]) -> Vec<Value> {
     let entrant = |(group, a): (&Group<'_>, &Analysis<'_>)| {
         let mean = |summary: Option<Summary>| summary.map(|s| s.mean);

@@ -4,7 +4,7 @@ use super::super::changes;
 use super::super::entrants::Place;
 use super::super::rates::{self, GroupRates, Known};
 use super::{Loaded, read, settings};
-use crate::config::SettingValues;
+use crate::config::{SettingValues, typed};
 use crate::data::{DatasetKind, Validation};
 use crate::record::{
     Change, Changed, ComparisonRow, EpochRow, Results, Row as _, RunInfo, Status, StepRow, check_last, check_values,
@@ -257,12 +257,6 @@ fn command(info: &RunInfo) -> String {
         return shell::line(&info.provenance.command);
     }
     let mut words = vec!["lrsched".to_string(), "train".to_string()];
-    for (name, value) in info.config.settings().iter() {
-        match value {
-            "false" => {}
-            "true" => words.push(format!("--{name}")),
-            value => words.extend([format!("--{name}"), value.to_string()]),
-        }
-    }
+    words.extend(info.config.settings().iter().flat_map(|(name, value)| typed(name, value)));
     shell::line(&words)
 }

@@ -3,6 +3,7 @@
 use super::super::escape::{escape, markdown as markdown_text};
 use super::super::html::command;
 use super::super::summary::{Paragraph, Subject};
+use super::super::table::UNKNOWN;
 use super::super::wrap;
 use super::{RangeTests, reason, reasons, spread};
 use crate::number::{counted, grouped};
@@ -104,7 +105,7 @@ pub fn markdown(tests: &RangeTests, suggestions: &[Combined], is_said: bool) -> 
         out.push_str("\n| method | rate | spread | why |\n| --- | ---: | ---: | --- |\n");
     }
     for (one, why) in suggestions.iter().zip(reasons(suggestions)) {
-        let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
+        let rate = one.answer.as_ref().map_or(UNKNOWN.to_string(), |answer| show(answer.rate));
         let _ = writeln!(out, "| {} | {rate} | {} | {} |", one.method.name(), spread(one), markdown_text(&why));
     }
     if !is_said {
@@ -211,7 +212,7 @@ pub fn terminal(suggestions: &[Combined], width: usize) -> String {
     let cells: Vec<[String; 3]> = suggestions
         .iter()
         .map(|one| {
-            let rate = one.answer.as_ref().map_or("–".to_string(), |answer| show(answer.rate));
+            let rate = one.answer.as_ref().map_or(UNKNOWN.to_string(), |answer| show(answer.rate));
             [one.method.name().to_string(), rate, spread(one)]
         })
         .collect();

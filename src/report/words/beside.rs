@@ -20,6 +20,9 @@ impl Said<'_, '_> {
             .map(|analysis| analysis.short.as_str())
             .collect();
         match guesses.len() {
+            _ if leader.entrant.at_chance() == leader.entrant.runs.len() => Some(format!(
+                "Nothing was learned: guessing has {chance:.0} %, too, and no run that finished does better. The rates are too large or too small, or the runs too short."
+            )),
             0 => None,
             _ if leader.entrant.only_guesses() => Some(format!(
                 "Nothing was learned: guessing has {chance:.0} %, too. The rates are too large or too small, or the runs too short."

@@ -6,6 +6,7 @@ use super::Said;
 use crate::number::{counted, grouped};
 use crate::record::Stage;
 use crate::report::analysis::{Analysis, Unit};
+use crate::report::entrants::stages_over;
 use crate::report::table::percent;
 use crate::report::tuning::{Edge, Tuning, peak};
 use crate::stats::tuning::SCREENING;
@@ -91,20 +92,7 @@ impl Said<'_, '_> {
     /// Those, and how far they are.
     pub fn unfinished(&self) -> Option<String> {
         let waiting: Vec<&Analysis<'_>> = self.waiting().collect();
-        let over = |stage: Stage| {
-            let of = waiting.iter().flat_map(|one| &one.entrant.aside);
-            of.filter(|run| run.status.is_over() && run.role.as_ref().is_some_and(|role| role.stage == stage)).count()
-        };
-        let stages = [Stage::Trial, Stage::SecondLook, Stage::Screening];
-        let told: Vec<String> = stages
-            .map(|stage| (over(stage), stage))
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, stage)| match stage {
-                Stage::Screening => counted(count as u64, "screening run"),
-                stage => counted(count as u64, &stage.to_string()),
-            })
-            .collect();
+        let told = stages_over(waiting.iter().flat_map(|one| &one.entrant.aside).copied());
         let who = if waiting.len() == 1 && self.analyses.len() == 1 {
             self.only()
         } else if waiting.len() == self.analyses.len() {

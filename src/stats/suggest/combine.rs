@@ -1,7 +1,7 @@
 //! The suggestions of several seeds in one.
 
 use super::{Answer, Method, Suggestion};
-use crate::stats::{median, quantile};
+use crate::stats::{median_rate, quantile};
 
 /// The combined answer of one method over tests with different seeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
         let answers: Vec<&Answer> = all.iter().filter_map(|suggestion| suggestion.answer.as_ref().ok()).collect();
         let rates: Vec<f64> = answers.iter().map(|answer| answer.rate).collect();
         let (n, tests) = (answers.len(), all.len());
-        let answer = match (answers.as_slice(), middle(&rates)) {
+        let answer = match (answers.as_slice(), median_rate(&rates)) {
             ([only], _) if tests == 1 => Ok((*only).clone()),
             (some, Some(_)) if some.len() * 2 < tests => {
                 let why = all.iter().find_map(|suggestion| suggestion.answer.as_ref().err());
@@ -45,15 +45,6 @@ pub fn combine(tests: &[Vec<Suggestion>]) -> Vec<Combined> {
         Combined { method, answer, spread, answers: n, tests }
     };
     Method::OF_CURVE.into_iter().map(of).collect()
-}
-
-/// The median; for an even number of rates, the geometric mean of the middle two.
-fn middle(rates: &[f64]) -> Option<f64> {
-    let logs: Vec<f64> = rates.iter().map(|rate| rate.ln()).collect();
-    match rates {
-        [only] => Some(*only),
-        _ => median(&logs).map(f64::exp),
-    }
 }
 
 /// Distance of two rates: |ln(a / b)|.

@@ -33,6 +33,7 @@ pub use refine::{AROUND, ShortResult, beyond, refine, short_run};
 pub use turn::{is_for_just, run_length};
 
 use crate::number::{rounded, significant};
+use crate::stats::RATE_DIGITS;
 use accuracy::Accuracy;
 use loss::{learned, minimum_answer, rises_after, steepest_answer, trimmed, usual, valley_answer};
 use turn::turn_answer;
@@ -197,15 +198,12 @@ fn lowest(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-/// Significant digits of a rate as it is told.
-const DIGITS: usize = 3;
-
 /// Formats a rate to three significant digits: `0.00123`, `1.23e-5`.
 pub fn show(rate: f64) -> String {
-    significant(rate, DIGITS)
+    significant(rate, RATE_DIGITS)
 }
 
 /// The rate that [`show`] formats: what is recorded and trained at is what is printed for copying.
 pub fn as_printed(rate: f64) -> f64 {
-    rounded(rate, DIGITS)
+    rounded(rate, RATE_DIGITS)
 }

@@ -140,7 +140,7 @@ fn table(rows: &[ComparisonRow], width: usize) -> String {
     let loaded = load(&[folder.path().to_path_buf()]);
     let groups = analyse(&loaded.entrants(), &loaded.metrics(), &Asked::default()).unwrap();
     let (entrants, names) = lrsched::report::table::of_groups(&groups, Some(width));
-    lrsched::report::table::terminal_of(&entrants, &names, width, Path::new("report.html"))
+    lrsched::report::table::terminal(&entrants, &names, width, Path::new("report.html"))
 }
 
 #[test]

@@ -49,10 +49,14 @@ fn judged(name: &str) -> BTreeMap<String, BTreeMap<u64, Row>> {
     entrants
 }
 
-/// Percent; a run that diverged has the accuracy of guessing.
+/// That on the validation images, in percent; a run that diverged has the accuracy of guessing.
 fn accuracy(row: &Row) -> f64 {
+    percent(row, "val_accuracy")
+}
+
+fn percent(row: &Row, column: &str) -> f64 {
     match row["status"].as_str() {
-        "finished" => 100.0 * row["val_accuracy"].parse::<f64>().unwrap(),
+        "finished" => 100.0 * row[column].parse::<f64>().unwrap(),
         "diverged" => 10.0,
         other => panic!("{}: {other}", row["run"]),
     }

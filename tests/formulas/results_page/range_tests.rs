@@ -76,7 +76,7 @@ fn how_well_the_range_test_suggests_follows_from_its_records() {
             continue;
         }
         text += &format!(
-            "`{network}`:\n\n| optimizer | best rate | accuracy there, % | test | suggested | factor | accuracy there, % | points below |\n\
+            "`{network}`:\n\n| optimizer | best rate | best mean of the sweep, % | test | suggested | factor | accuracy there, % | points below |\n\
              | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         );
         let (rows, mut factors, mut costs) = (comparison(sweep), Vec::new(), Vec::new());
@@ -105,7 +105,7 @@ fn how_well_the_range_test_suggests_follows_from_its_records() {
         }
         let within = |most: f64| factors.iter().filter(|factor| **factor <= most).count();
         text += &format!(
-            "\nWithin a factor of 2 in {} of {} tests, of 3 in {}. The {} that suggest a rate are {:.1} points below the best rate in the mean, {:.1} in the median, {:.1} at most.\n\n",
+            "\nWithin a factor of 2 in {} of {} tests, of 3 in {}. At the rates that {} of them suggest, the accuracy is {:.1} points below the best mean of the sweep on average, {:.1} in the median, {:.1} at most.\n\n",
             within(2.0),
             factors.len(),
             within(3.0),

@@ -1,6 +1,6 @@
 //! The comparison on all of CIFAR-10: the finals of the studies that are complete, and whether rankings carry over.
 
-use super::{Row, accuracy, comparison, complete, config, page, planned};
+use super::{Row, accuracy, comparison, complete, config, page, percent, planned};
 use lrsched::schedule::{RunShape, Schedule};
 use lrsched::stats::distribution::normal_quantile;
 use lrsched::stats::suggest::show;
@@ -45,11 +45,10 @@ fn the_finals_on_all_of_cifar10_follow_from_the_comparison() {
             .iter()
             .map(|(entrant, of)| {
                 let validation: Vec<f64> = of.values().map(accuracy).collect();
-                let test: Option<Vec<f64>> =
-                    of.values().map(|row| Some(100.0 * row["test_accuracy"].parse::<f64>().ok()?)).collect();
+                let test: Vec<f64> = of.values().map(|row| percent(row, "test_accuracy")).collect();
                 let rates: Vec<String> = of.values().map(peak).collect();
-                let test = test.map_or("diverged".to_string(), |test| spread(&test));
-                let line = format!("| `{entrant}` | {} | {} | {test} |\n", rates.join(", "), spread(&validation));
+                let (rates, spreads) = (rates.join(", "), [validation.as_slice(), &test].map(spread));
+                let line = format!("| `{entrant}` | {rates} | {} | {} |\n", spreads[0], spreads[1]);
                 (mean(&validation).unwrap(), line)
             })
             .collect();

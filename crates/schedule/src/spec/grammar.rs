@@ -73,7 +73,11 @@ pub fn fields(
                 }
                 (None, Some(key)) => values.push((key.to_string(), trimmed.to_string())),
                 (None, None) => {
-                    return usage!("{name}: `{trimmed}` has no key; write `key=value`", trimmed = shortened(trimmed));
+                    let lacks = if is_key(trimmed) { "value" } else { "key" };
+                    return usage!(
+                        "{name}: `{trimmed}` has no {lacks}; write `key=value`",
+                        trimmed = shortened(trimmed)
+                    );
                 }
             },
         }
