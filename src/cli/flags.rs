@@ -97,8 +97,14 @@ pub fn folders(help: &'static str) -> Arg {
 pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command {
     let heading = format!("{PARAMETERS} {family}");
     parameters(entries).into_iter().fold(command, |command, (name, switch)| {
-        let takers: Vec<_> = takers(entries, name).collect();
-        let names: Vec<_> = takers.iter().map(|(entry, _)| *entry).collect();
+        // What it means to some may not be what it means to others.
+        let mut meanings: Vec<(String, Vec<&str>)> = Vec::new();
+        for (entry, meaning) in takers(entries, name) {
+            match meanings.iter_mut().find(|(known, _)| *known == meaning) {
+                Some((_, names)) => names.push(entry),
+                None => meanings.push((meaning, vec![entry])),
+            }
+        }
         let arg = flag(name, FlagForm::Value("VALUE"));
         let arg = if switch {
             with_value(arg)
@@ -107,7 +113,8 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
         } else {
             arg
         };
-        let help = format!("{} [{}]", takers[0].1, names.join(", "));
+        let meaning = |(meaning, names): &(String, Vec<&str>)| format!("{meaning} [{}]", names.join(", "));
+        let help = meanings.iter().map(meaning).collect::<Vec<_>>().join("; ");
         let arg = arg.help(help).help_heading(heading.clone());
         if !switch {
             return command.arg(arg);

@@ -64,7 +64,13 @@ impl Value<'_> {
     /// Anything else.
     pub fn number<T: std::str::FromStr>(&self, rule: &str) -> Result<T, Usage> {
         let Self { name, text, .. } = self;
-        text.trim().parse().map_err(|_| Usage(format!("{name} must be {rule}, got `{text}`", text = shortened(text))))
+        text.trim().parse().map_err(|_| {
+            let is_whole = !text.trim().is_empty() && text.trim().bytes().all(|byte| byte.is_ascii_digit());
+            let text = shortened(text);
+            // It is by the rule, and yet no number of this program.
+            let wrong = if is_whole { "is too large".to_string() } else { format!("must be {rule}") };
+            Usage(format!("{name} {wrong}, got `{text}`"))
+        })
     }
 
     /// A value whose own parser reports errors.

@@ -8,7 +8,7 @@ use crate::run_folder::checkpoint::{self, LatestCheckpoint, Wanted};
 use crate::run_folder::{Lock, Refusal, RunDirectory, Setup};
 use crate::schedule::Spec;
 use crate::train::{Adjustment, Run};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -88,9 +88,13 @@ impl Left {
             bail!(ResumeError::NotARun { path: path.to_path_buf(), is_comparison });
         }
         // Read before locking, which writes to the folder: the run.json may not be ours.
-        RunInfo::read(&file)?;
+        let read = || {
+            RunInfo::read(&file)
+                .map_err(|error| anyhow!("{error:#}; restore the file, or train the run again in another folder"))
+        };
+        read()?;
         let lock = Lock::take(path)?;
-        let info = RunInfo::read(&file)?;
+        let info = read()?;
         let config = info
             .config
             .known()

@@ -9,8 +9,9 @@ use crate::{Formula, Outline, Rates, ScheduleRow, Semantics, Unit};
 /// Cosine annealing with warm restarts: repeated cosines from lr to `end_lr`.
 ///
 /// ```text
-/// rate(t) = end_lr + (max(lr · lr_mult^i, end_lr) − end_lr) · (1 + cos(π · u / Pᵢ)) / 2
+/// rate(t) = end_lr + (peakᵢ − end_lr) · (1 + cos(π · u / Pᵢ)) / 2
 /// i: cycles completed before t;  u: steps since the last restart;  Pᵢ = period · period_mult^i
+/// peak₀ = lr;  peakᵢ = max(lr · lr_mult^i, end_lr)
 /// ```
 ///
 /// | parameter     | unit     | range    | default |
@@ -70,7 +71,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "cosine-restarts",
         summary: "repeated cosine cycles from lr to end-lr",
-        formula: "rate(t) = end_lr + (max(lr * lr_mult^i, end_lr) - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, P_i = period * period_mult^i",
+        formula: "rate(t) = end_lr + (peak_i - end_lr) * (1 + cos(pi * u / P_i)) / 2,  i: cycles before, u: steps since the last restart, peak_0 = lr, peak_i = max(lr * lr_mult^i, end_lr), P_i = period * period_mult^i",
         parameters: &[
             Parameter::duration("period", Unit::Epochs, "10", "duration of the first cycle"),
             Parameter::number(

@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Multiply the rate by `factor` the first time each condition becomes true.
 ///
 /// ```text
-/// rate = max(lr · factor^(number of conditions that have been true), min_lr)
+/// rate = max(lr · factor^(number of conditions that have been true), min(lr, min_lr))
 /// ```
 ///
 /// | parameter | unit       | range                           | default      |
@@ -94,7 +94,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
     entry: Entry {
         name: "halve",
         summary: "multiply by factor once when a condition first becomes true",
-        formula: "rate = max(lr * factor^(number of conditions that have been true), min_lr)",
+        formula: "rate = max(lr * factor^(number of conditions that have been true), min(lr, min_lr))",
         parameters: &[
             Parameter::number("factor", Bounds::POSITIVE_UNIT, "0.5", "factor for each condition"),
             Parameter::new(

@@ -67,7 +67,7 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
                 "milestones",
                 ParameterKind::Durations(Unit::Epochs),
                 "50%,75%",
-                "durations from the start, ascending: 15,25",
+                "durations from the start, ascending: 15,25; in st or %, or with torch, keras or optax semantics, those that are no whole number of epochs are counted in steps",
             ),
             Parameter::number("factor", Bounds::at_least(0.0), "0.1", "factor at each milestone"),
             Parameter::new(

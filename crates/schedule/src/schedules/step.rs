@@ -20,7 +20,7 @@ use crate::{Formula, Rates, ScheduleRow, Semantics, Unit};
 /// one epoch later, as do Keras's `ExponentialDecay(staircase=True)` and optax's `exponential_decay(staircase=True)`:
 /// `--semantics torch`, `keras` or `optax`. With 1.5 epochs the drops come at e = 1, 2, 4, 5, ..., at the start of an
 /// epoch. A duration in steps or percent that is not a whole number of epochs is counted in steps: ⌊(1 + t) /
-/// drop_every⌋.
+/// drop_every⌋; so is any such duration under the frameworks' semantics, ⌊t / drop_every⌋.
 ///
 #[doc = include_str!("../../pictures/step.svg")]
 ///
@@ -68,7 +68,12 @@ pub(super) const ROWS: &[ScheduleRow] = &[ScheduleRow {
         formula: "rate(e) = lr * factor^floor((1 + e) / drop_every); with torch, keras or optax semantics floor(e / drop_every)",
         parameters: &[
             Parameter::number("factor", Bounds::POSITIVE_UNIT, "0.5", "factor of each drop"),
-            Parameter::duration("drop-every", Unit::Epochs, "10", "duration between drops"),
+            Parameter::duration(
+                "drop-every",
+                Unit::Epochs,
+                "10",
+                "duration between drops; in st or %, or with torch, keras or optax semantics, one that is no whole number of epochs is counted in steps",
+            ),
         ],
         source: "step decay of the tutorials; PyTorch StepLR",
         entrant: Some("step:factor=0.5,drop-every=40%"),
