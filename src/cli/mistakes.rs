@@ -50,7 +50,8 @@ pub(super) fn check_values() -> Result<(), Usage> {
     };
     for pair in words.split(|word| word == "--").next().unwrap_or_default().windows(2) {
         let [name, next] = pair else { continue };
-        let takes = flag(name).is_some_and(Arg::is_allow_hyphen_values_set);
+        // A switch takes a value only if that is joined.
+        let takes = flag(name).is_some_and(|arg| arg.is_allow_hyphen_values_set() && !arg.is_require_equals_set());
         let is_flag = next.starts_with("--") && flag(next.split('=').next().unwrap_or_default()).is_some();
         if takes && is_flag {
             return crate::usage!(

@@ -186,7 +186,9 @@ impl Given {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return usage!("config must name a TOML file, and there is no {}", file.display());
             }
-            Err(error) => return usage!("config must name a TOML file; cannot read {}: {error}", file.display()),
+            Err(error) => {
+                return usage!("cannot read the config {}: {error}; config must name a TOML file", file.display());
+            }
         };
         self.lay_text_below(&text, file, known, others)
     }

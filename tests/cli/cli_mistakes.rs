@@ -412,7 +412,12 @@ fn a_flag_in_the_place_of_a_value_is_named() {
     ] {
         refuses(arguments, 2, &[said]);
     }
-    // A number may be negative, and a value that is joined may be anything.
+    // A switch needs none; a number may be negative, and a value that is joined may be anything.
+    refuses(
+        &train(&["--momentum", "0.9", "--nesterov", "--drop-last", "--lr", "x"]),
+        2,
+        &["lr must be a number above 0, got `x`"],
+    );
     refuses(&train(&["--lr", "-1"]), 2, &["got -1"]);
     let folder = tempfile::tempdir().unwrap();
     lrsched(&folder).arg("train").args(TINY).args(["--epochs", "1", "--out=--force"]).assert().success();

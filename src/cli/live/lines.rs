@@ -282,7 +282,7 @@ mod tests {
         let layout = Cell::default();
         let has_accuracy = |lr, room| epoch_line(&row(lr), room, &layout).contains("  acc 0.1000");
         let seen =
-            [(0.1, 80), (3.14159e-5, 80), (0.1, 80), (0.1, 82), (0.1, 80)].map(|(lr, room)| has_accuracy(lr, room));
+            [(0.1, 78), (3.14159e-5, 78), (0.1, 78), (0.1, 80), (0.1, 78)].map(|(lr, room)| has_accuracy(lr, room));
         assert_eq!(seen, [true, false, false, true, true]);
     }
 
