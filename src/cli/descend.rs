@@ -223,8 +223,10 @@ fn advise(name: &str, walk: &Walk, positions: &[Iterate]) {
     let limit = 1e6 * (1.0 + above(&positions[0]));
     if let Some(lost) = positions.iter().find(|position| above(position).is_nan() || above(position) > limit) {
         let lr = walk.learning_rate;
-        // SGD gets down every function at its usual rate.
-        let lower = if walk.optimizer.name() == "sgd" { walk.function.usual_rate().min(lr / 10.0) } else { lr / 10.0 };
+        // Without momentum, SGD gets down every function at its usual rate.
+        let usual =
+            (walk.optimizer.name() == "sgd" && positions[0].momentum.is_none()).then(|| walk.function.usual_rate());
+        let lower = usual.unwrap_or(lr).min(lr / 10.0);
         super::tell(&format!(
             "{name}: the walk left the valley at step {}: lr {} is too high here; try --lr {}",
             lost.step,

@@ -119,8 +119,7 @@ pub fn add_family(command: Command, family: &str, entries: &[Entry]) -> Command 
         if !switch {
             return command.arg(arg);
         }
-        // Of both, the last one counts.
-        let command = command.arg(arg.overrides_with(negated(name)));
+        let command = command.arg(arg);
         let off = format!("Turn {name} off where it is on by default");
         // For a switch that is off by default it only undoes a config file, and would clutter the help.
         let clutter = !turns_off(entries, name);
@@ -206,5 +205,18 @@ pub fn gather(command: &Command, matches: &ArgMatches) -> Given {
         }
         given.put(name, source, values);
     }
+    // Of a switch that was typed both ways, the last one counts.
+    let place = |name: &str| {
+        let is_typed = given.source(name) == Some(Source::CommandLine);
+        is_typed.then(|| matches.indices_of(name)?.next_back()).flatten()
+    };
+    let both = matches.ids().filter_map(|id| {
+        let (on, off) = (id.as_str(), negated(id.as_str()));
+        // Only of flags that the command has.
+        command.get_arguments().any(|arg| *arg.get_id() == *off).then_some(())?;
+        Some(if place(on)? < place(&off)? { on.to_string() } else { off })
+    });
+    let overridden: Vec<String> = both.collect();
+    overridden.iter().for_each(|name| given.forget(name));
     given
 }

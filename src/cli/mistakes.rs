@@ -52,7 +52,7 @@ pub(super) fn check_values() -> Result<(), Usage> {
         let [name, next] = pair else { continue };
         // A switch takes a value only if that is joined.
         let takes = flag(name).is_some_and(|arg| arg.is_allow_hyphen_values_set() && !arg.is_require_equals_set());
-        let is_flag = next.starts_with("--") && flag(next.split('=').next().unwrap_or_default()).is_some();
+        let is_flag = next.starts_with('-') && flag(next.split('=').next().unwrap_or_default()).is_some();
         if takes && is_flag {
             return crate::usage!(
                 "{name} has no value: {next} is a flag; write {name} VALUE, or {name}={next} if that is meant"

@@ -133,7 +133,9 @@ fn again(groups: &[Group<'_>], folder: &Path, loaded: &Loaded) -> Option<NextSte
         return None;
     }
     let mut planned_by = planned_by(planned, folder, loaded)?;
-    planned_by.command.retain(|argument| !["-q", "--quiet", "--json"].contains(&argument.as_str()));
+    let is_silent =
+        |argument: &String| ["-q", "--quiet", "--json"].contains(&argument.as_str()) || argument.starts_with("--json=");
+    planned_by.command.retain(|argument| !is_silent(argument));
     ["quiet", "json"].into_iter().for_each(|name| drop(planned_by.variables.remove(&variable(name))));
     Some(NextStep { purpose: Purpose::Again, cost: None, line: command_again(&planned_by, folder) })
 }
@@ -170,8 +172,9 @@ fn planned_by(planned: &Planned, folder: &Path, loaded: &Loaded) -> Option<Plann
         return None;
     }
     // What stdin had is gone.
-    let is_of_stdin =
-        arguments.windows(2).any(|two| two == ["--config", "-"]) || arguments.contains(&"--config=-".into());
+    let is_of_stdin = arguments.windows(2).any(|two| two == ["--config", "-"])
+        || arguments.contains(&"--config=-".into())
+        || planned_by.variables.get(&variable("config")).is_some_and(|file| file == "-");
     (arguments.first()? == "compare" && !is_of_stdin).then_some(planned_by)
 }
 

@@ -15,7 +15,7 @@ use crate::report::load::Loaded;
 use crate::report::summary::Paragraph;
 use crate::report::wrap;
 use crate::run_folder::is_in_use;
-use crate::usage::Usage;
+use crate::usage::{Usage, listed};
 use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use std::path::{Path, PathBuf};
@@ -106,10 +106,7 @@ pub fn rank(
             out!("{}:  {}", command.words(), command.line);
         }
     } else if code(rows) != 0 {
-        let with = |status: Status| rows.iter().filter(|row| row.status == status).count() as u64;
-        let (diverged, failed) = (with(Status::Diverged), with(Status::Failed));
-        let of = counted(rows.len() as u64, "run");
-        super::warn(&[format!("of {of}, {diverged} diverged and {failed} failed: {}", page.display())]);
+        super::warn(&[format!("{}: {}", unfinished(rows), page.display())]);
     }
     Ok(code(rows))
 }
@@ -160,10 +157,23 @@ pub fn report<'a>(
 
 /// The exit code for a comparison with these rows.
 pub fn code(rows: &[ComparisonRow]) -> u8 {
-    // A trial that diverges has told what it was for.
-    let tells = |row: &ComparisonRow| {
-        let stage = row.role.as_ref().map(|role| role.stage);
-        row.status == Status::Diverged && matches!(stage, Some(record::Stage::Trial | record::Stage::SecondLook))
-    };
-    if rows.iter().any(|row| row.status != Status::Finished && !tells(row)) { SOME_FAILED } else { 0 }
+    if rows.iter().any(is_lacking) { SOME_FAILED } else { 0 }
+}
+
+/// Whether it has no result that it should have: a trial that diverges has told what it was for.
+fn is_lacking(row: &ComparisonRow) -> bool {
+    let stage = row.role.as_ref().map(|role| role.stage);
+    let tells =
+        row.status == Status::Diverged && matches!(stage, Some(record::Stage::Trial | record::Stage::SecondLook));
+    row.status != Status::Finished && !tells
+}
+
+/// What became of those: `of 6 runs, 2 diverged and 1 was interrupted`.
+pub fn unfinished(rows: &[ComparisonRow]) -> String {
+    let with = |status: Status| rows.iter().filter(|row| row.status == status && is_lacking(row)).count();
+    let told =
+        [Status::Diverged, Status::Failed, Status::Interrupted, Status::Running].map(|status| (with(status), status));
+    let told: Vec<String> =
+        told.into_iter().filter(|(count, _)| *count > 0).map(|(count, status)| format!("{count} {status}")).collect();
+    format!("of {}, {}", counted(rows.len() as u64, "run"), listed(&told))
 }

@@ -33,7 +33,7 @@ pub fn command() -> Command {
     let command = Command::new(CommandName::Resume.name())
         .about("Resume a stopped run, unchanged or with another rate, schedule or length")
         .arg(Arg::new("dir").value_name("DIR").required(true).value_parser(value_parser!(PathBuf)).help("The folder of the run"))
-        .after_help("Example: lrsched resume results/x --lr 0.01\nSettings that are not given stay as they were; LRSCHED_* variables are ignored. A killed run resumes from its last checkpoint, with bit-identical results.");
+        .after_help("Example: lrsched resume results/x --lr 0.01\nSettings that are not given stay as they were; LRSCHED_* variables are ignored, except LRSCHED_QUIET and LRSCHED_COLOR. A killed run resumes from its last checkpoint, with bit-identical results.");
     let command = settings::with_flags(command, CommandName::Resume, OWN);
     // Flags for settings that cannot change are accepted only to explain why.
     let optimizers = optim::table().iter().flat_map(|entry| entry.parameters).map(|parameter| parameter.name);

@@ -4,6 +4,7 @@ use super::advice;
 pub use super::live::Keys;
 use super::live::{Bars, JsonEvents, Speaker};
 use crate::config::{MachineConfig, given_variables, variable};
+use crate::disk;
 use crate::memory;
 use crate::number::{exact, rounded};
 use crate::record::{PlannedBy, Status, disk_size};
@@ -18,7 +19,7 @@ use anyhow::{Result, bail};
 use indicatif::DecimalBytes;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Exit code of a diverged run.
@@ -216,6 +217,22 @@ pub fn same_command_but(folder: &Path, left_out: &[&str], with: &[(&str, &[Strin
     command_of(arguments, &given_variables(), folder)
 }
 
+/// Whether a variable or the config file of this command gives `name`, so that it is not left out with its flag.
+pub fn is_below_flags(name: &str) -> bool {
+    is_given_below_flags(&std::env::args_os().skip(1).collect::<Vec<_>>(), &given_variables(), name)
+}
+
+/// The same of the command with these arguments and variables.
+fn is_given_below_flags(arguments: &[OsString], variables: &BTreeMap<String, String>, name: &str) -> bool {
+    let mut typed = arguments.iter().enumerate().filter_map(|(at, argument)| match argument.to_str()? {
+        "--config" => arguments.get(at + 1).map(PathBuf::from),
+        joined => joined.strip_prefix("--config=").map(PathBuf::from),
+    });
+    let file = typed.next_back().or_else(|| variables.get(&variable("config")).map(PathBuf::from));
+    let table = file.and_then(|file| disk::read_text(&file, disk::MOST_CONFIG).ok()?.parse::<toml::Table>().ok());
+    variables.contains_key(&variable(name)) || table.is_some_and(|table| table.contains_key(name))
+}
+
 /// The command once more, with its variables, but without what says where and which part, to continue in `folder`.
 pub fn command_again(planned_by: &PlannedBy, folder: &Path) -> String {
     let elsewhere = ["--out", "--shard"].map(str::to_string);
@@ -245,7 +262,10 @@ fn without(arguments: impl Iterator<Item = OsString>, flags: &[String]) -> Vec<O
 /// The command line with these arguments and variables, to continue in `folder`.
 fn command_of(mut arguments: Vec<OsString>, variables: &BTreeMap<String, String>, folder: &Path) -> String {
     // The existing run must not be replaced.
-    arguments.retain(|argument| argument != "--force");
+    arguments.retain(|argument| argument != "--force" && !argument.as_encoded_bytes().starts_with(b"--force="));
+    if is_given_below_flags(&arguments, variables, "force") {
+        arguments.push("--force=false".into());
+    }
     let is_left_out = |name: &String| ["force", "out"].iter().any(|other| variable(other) == *name);
     let variables = variables.iter().filter(|(name, _)| !is_left_out(name));
     let variables = variables.map(|(name, value)| format!("{name}={}", quoted(value)));

@@ -24,10 +24,10 @@ use std::path::{Path, PathBuf};
 pub fn with_flags(command: Command, name: CommandName, own: &[SettingDef]) -> Command {
     // The last of two values wins, so that a script may append to a given command line.
     let command = own.iter().copied().chain(table::of(name)).fold(command.args_override_self(true), flags::add);
-    let command = if name.reads_variables() { command } else { command.mut_args(|arg| arg.env(None::<&str>)) };
     let families = name.families();
     let command =
         families.iter().fold(command, |command, (family, entries)| flags::add_family(command, family, entries));
+    let command = if name.reads_variables() { command } else { command.mut_args(|arg| arg.env(None::<&str>)) };
     match name {
         CommandName::Train | CommandName::Compare | CommandName::Find | CommandName::Resume => {
             flags::shortened(command)

@@ -1,5 +1,7 @@
 //! The environment variables of settings.
 
+use super::CommandName;
+use super::settings::keys;
 use std::collections::BTreeMap;
 
 /// The prefix of our environment variables.
@@ -13,12 +15,12 @@ pub fn variable(name: &str) -> String {
     format!("{PREFIX}{}", name.replace('-', "_").to_uppercase())
 }
 
-/// The variables that are set and may stand for settings, with their values; an empty one counts as unset. What is no Unicode
-/// has � in its place.
+/// The variables of the settings of `compare` that are set, with their values; an empty one counts as unset. What is no
+/// Unicode has � in its place.
 pub fn given_variables() -> BTreeMap<String, String> {
-    let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    named
-        .filter(|(name, value)| name.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&&**name) && !value.is_empty())
+    let names = keys(CommandName::Compare).into_iter().chain(["config".to_string()]).map(|name| variable(&name));
+    let set = names.filter_map(|name| std::env::var_os(&name).map(|value| (name, value)));
+    set.filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
         .collect()
 }

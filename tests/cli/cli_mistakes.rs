@@ -408,6 +408,7 @@ fn a_flag_in_the_place_of_a_value_is_named() {
         (&["train", "--out", "--force"][..], "--out has no value: --force is a flag; write --out VALUE"),
         (&["train", "--schedule", "--lr", "0.1"], "--schedule has no value: --lr is a flag"),
         (&["train", "--data-dir", "--out=x"], "--data-dir has no value: --out=x is a flag"),
+        (&["train", "--out", "-q"], "--out has no value: -q is a flag"),
         (&["report", ".", "-o", "--md"], "-o has no value: --md is a flag"),
     ] {
         refuses(arguments, 2, &[said]);
@@ -436,6 +437,16 @@ fn of_a_switch_given_both_ways_the_last_counts_and_a_switch_of_a_file_can_be_tur
     let nesterov = |flags: [&str; 2]| printed(&[&momentum[..], &flags].concat()).contains("sgd:momentum=0.9,nesterov");
     assert!(nesterov(["--no-nesterov", "--nesterov"]) && !nesterov(["--nesterov", "--no-nesterov"]));
     assert!(nesterov(["--nesterov=false", "--nesterov"]) && !nesterov(["--nesterov", "--nesterov=false"]));
+    // What is typed goes before a variable, whichever way.
+    for (variable, flag, on) in
+        [("LRSCHED_NESTEROV", "--no-nesterov", false), ("LRSCHED_NO_NESTEROV", "--nesterov", true)]
+    {
+        let mut command = lrsched(&folder);
+        command.env(variable, "true").args(["train", "--dataset", "synthetic", "--print-config", flag]);
+        let output = command.args(momentum).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!((output.status.code(), text.contains("0.9,nesterov")), (Some(0), on), "{variable}: {text}");
+    }
     let file = ["--config", "c.toml"];
     assert!(printed(&file).contains("drop-last = true") && printed(&["--drop-last"]).contains("drop-last = true"));
     let off = printed(&[&file[..], &["--drop-last=false", "--log-steps=no"]].concat());

@@ -172,6 +172,21 @@ fn a_command_that_variables_gave_settings_to_is_offered_with_them() {
     let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&plan["planned"], &plan["missing"]), (&6.into(), &0.into()), "{line}");
+    // None of them starts over, whatever its configuration says.
+    fs::write(folder.path().join("force.toml"), "force = true\n").unwrap();
+    for (variable, flags) in [("true", &["--json=true", "--force=yes"][..]), ("", &["--config", "force.toml"])] {
+        let mut command = lrsched(&folder);
+        command.env("LRSCHED_FORCE", variable).args(["compare", "--entrants", "cosine", "linear", "--out", "forced"]);
+        let output = command.args(TINY).args(["--epochs", "1", "--seeds", "3"]).args(flags).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        lrsched(&folder).args(["report", "forced", "-o", "forced.md"]).assert().success();
+        let report = fs::read_to_string(folder.path().join("forced.md")).unwrap();
+        let again = report.lines().find(|line| line.contains(" compare ")).unwrap_or_else(|| panic!("{report}"));
+        let line = format!("{} --dry-run --json", again.trim_matches(['`', ' ']));
+        let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(&folder).output().unwrap();
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&plan["planned"], &plan["missing"]), (&6.into(), &0.into()), "{line}");
+    }
     // So does the command itself offer what comes next.
     let mut first = lrsched(&folder);
     first.env("LRSCHED_ENTRANTS", "sgd/cosine sgd/linear").args(["compare", "--epochs", "1", "--out", "one"]);

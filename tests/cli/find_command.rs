@@ -577,7 +577,6 @@ fn events_are_one_json_object_a_line_and_plain_progress_is_lines_without_control
     assert_eq!(events[21]["suggestions"].as_array().unwrap().len(), 8);
 }
 
-#[cfg(unix)]
 #[test]
 fn a_quiet_test_that_finds_nothing_says_so() {
     let folder = tempfile::tempdir().unwrap();
@@ -589,11 +588,19 @@ fn a_quiet_test_that_finds_nothing_says_so() {
 #[test]
 fn progress_runs_prints_one_line_for_each_test_and_each_short_run() {
     let folder = tempfile::tempdir().unwrap();
-    let output = find(&folder, &["--steps", "20", "--refine", "0", "--progress", "runs"]);
+    let output = find(
+        &folder,
+        &[&QUICK[..], &["--max-lr", "1", "--momentum", "0.9", "--refine", "6", "--progress", "runs"]].concat(),
+    );
     let said = text(&output.stderr);
+    let runs = rows_by_name(&folder, "test/refine.csv").len();
+    assert!(runs >= 3, "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("lr ") && line.contains(": ")).count(), runs, "{said}");
+    assert_eq!(said.lines().count(), runs + 1, "{said}");
     assert!(!said.contains("iteration ") && !said.contains("iterations"), "{said}");
 }
 
+#[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_test_after_its_iteration_and_keeps_the_rows() {
     let folder = tempfile::tempdir().unwrap();

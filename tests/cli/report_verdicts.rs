@@ -292,7 +292,7 @@ fn a_run_that_diverged_counts_as_chance_in_the_open() {
 
 #[test]
 fn where_a_leader_only_diverged_nothing_was_learned() {
-    let mut rows = [seeds("cosine", &[0.9; 3]), seeds("step", &[0.09, 0.08, 0.09])].concat();
+    let mut rows = [seeds("cosine", &[0.9; 3]), seeds("step", &[0.11, 0.08, 0.07])].concat();
     rows.iter_mut().take(3).for_each(|row| *row = ended(row, Status::Diverged));
     let (_, summary) = verdicts(&rows);
     assert!(summary.contains("Nothing was learned: guessing has 10 %, too"), "{summary}");

@@ -260,6 +260,7 @@ fn a_setting_that_cannot_change_is_refused_with_the_reason_and_one_that_stays_is
     let mut same = resume(folder.path(), "run", &[&settings[..], &["--train-limit", "64"]].concat());
     same.env("LRSCHED_SEED", "5").env("LRSCHED_LR", "9").env("LRSCHED_SCHEDULE", "cosine");
     same.env("LRSCHED_KEEP", "none").env("LRSCHED_JSON", "true").env("LRSCHED_TENSORBOARD", "true");
+    same.env("LRSCHED_MOMENTUM", "0.5").env("LRSCHED_FACTOR", "0.3").env("LRSCHED_NESTEROV", "true");
     let output = succeed(same);
     let record = json(&path.join("run.json"));
     assert_eq!(record["changes"], serde_json::json!([]), "the environment changes no run");

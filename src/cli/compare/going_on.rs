@@ -3,10 +3,10 @@
 
 use super::request::Request;
 use crate::cli::next::GoingOn;
-use crate::cli::session::same_command_but;
+use crate::cli::session::{is_below_flags, same_command_but};
+use crate::config::Tuning;
 use crate::config::grid::MOST_RUNS;
 use crate::config::tuning::{MOST_TRIALS, STUDIES};
-use crate::config::{Source, Tuning};
 use crate::data::Dataset;
 use crate::experiment::{Overrides, Scheduler, Stages};
 use crate::record::{ComparisonRow, Status};
@@ -35,8 +35,9 @@ impl Request {
     ) -> GoingOn<'a> {
         // As typed, or as LRSCHED_DATA_DIR has it; what LRSCHED_DATA says goes for the next command, too.
         let data_dir = self.given.path("data-dir");
-        // This command again would leave those behind that others have put into the folder.
-        if has_others(&self.planned(stages), rows) {
+        // What stdin had is gone; and this command again would leave those behind that others have put into the folder.
+        let is_of_stdin = self.given.text("config") == Some("-");
+        if is_of_stdin || has_others(&self.planned(stages), rows) {
             return GoingOn { data_dir, ..GoingOn::default() };
         }
         GoingOn {
@@ -95,9 +96,9 @@ impl Request {
             None => Vec::new(),
         };
         let mut with = vec![("tune", &trials[..])];
-        with.extend(Some(("baseline", &baseline[..])).filter(|_| !baseline.is_empty()));
         let one = ["1".to_string()];
-        with.extend(Some(("seeds", &one[..])).filter(|_| self.is_below_flags("seeds")));
+        with.extend(Some(("seeds", &one[..])).filter(|_| is_below_flags("seeds")));
+        with.extend(Some(("baseline", &baseline[..])).filter(|_| !baseline.is_empty()));
         let runs = tuned.design.total(self.entrants.len());
         let line = same_command_but(&beside(folder, "tuned")?, &["seeds", "out"], &with);
         Some(self.step(Purpose::Schedules { studies: None }, Some(runs), rows, line))
@@ -119,11 +120,6 @@ impl Request {
         Some(self.step(Purpose::Trials { count }, Some(runs), rows, line))
     }
 
-    /// Whether `name` is given in a file or by a variable, so that leaving its flag out does not leave it out.
-    fn is_below_flags(&self, name: &str) -> bool {
-        self.given.source(name).is_some_and(|source| source < Source::CommandLine)
-    }
-
     /// What the baseline of an untuned comparison is called once its rate is tuned.
     fn tuned_name(&self, tuned: &Stages, baseline: &str) -> Option<String> {
         let rows = self.planned(None);
@@ -143,7 +139,7 @@ impl Request {
         studies: usize,
     ) -> Option<NextStep> {
         // Those of a file or a variable cannot be left out, and may not suit fewer entrants.
-        if ["finalists", "baseline"].into_iter().any(|name| self.is_below_flags(name)) {
+        if ["finalists", "baseline"].into_iter().any(is_below_flags) {
             return None;
         }
         let tuning = self.tuning.as_ref()?;

@@ -146,7 +146,11 @@ impl Request {
             return Ok(ranking::SOME_FAILED);
         }
         let code = if machine.shard.is_some() {
-            ranking::code(&rows)
+            let code = ranking::code(&rows);
+            if quiet && code != 0 {
+                crate::cli::warn(&[format!("{}: {}", ranking::unfinished(&rows), folder.display())]);
+            }
+            code
         } else {
             let config = self.config();
             let title = subject(config.model, machine.data.kind, config.train_limit.map(|limit| limit as u64));

@@ -21,7 +21,7 @@ impl Said<'_, '_> {
             .collect();
         match guesses.len() {
             _ if leader.entrant.at_chance() == leader.entrant.runs.len() => Some(format!(
-                "Nothing was learned: guessing has {chance:.0} %, too, and no run that finished does better. The rates are too large or too small, or the runs too short."
+                "Nothing was learned: guessing has {chance:.0} %, too, and the mean of no entrant is higher. The rates are too large or too small, or the runs too short."
             )),
             0 => None,
             _ if leader.entrant.only_guesses() => Some(format!(
