@@ -50,6 +50,8 @@ for folder in "$published"/*/; do
     if grep -qE '^    "compare",?$' "$folder"/runs/*/run.json; then
         # 3: some of its runs diverged, or are still missing.
         "$lrsched" merge "$folder" --out "$work/$name" --quiet || [ $? -eq 3 ]
+        # The report on a comparison that is under way names the command that goes on only beside its table.
+        cp "$work/$name/comparison.csv" "$folder/"
     fi
     mkdir -p "$work/$name"
     "$lrsched" report "$folder" -o "$work/$name/report.json" --quiet
